@@ -1,0 +1,9 @@
+"""The one error that means: what you gave cannot be used."""
+
+
+class InputError(ValueError):
+    """Something the user gave is wrong.
+
+    The message says what was wrong, where, and what to do. Scripts print it
+    on one line without a traceback and exit with status 2.
+    """

@@ -1,0 +1,100 @@
+"""Symmetric quantizers beside DoReFa's: edge layers and residual branches.
+
+The first and the last layer use symmetric integers with one scale an output
+channel, the residual branches an int8 grid that cannot tie with the
+activation grid (grids.py). Forward and backward are each one XLA kernel, as
+in dorefa.py.
+"""
+
+import tensorflow as tf
+
+from qmia_tf.dorefa import fused
+from qmia_tf.errors import InputError
+from qmia_tf.grids import INT8_MAX, check_bits, resolves
+
+
+def symmetric_scale(w, *, bits, channel_axes=(-1,)):
+    """Returns each output channel's scale: max |w| / (2**(bits - 1) - 1).
+
+    Args:
+        w: float tensor, any shape.
+        bits: int in 2..24.
+        channel_axes: the axes of w that make up the output channels.
+    Returns: tensor of w's rank, 1 along every other axis; 1 for a channel
+        that is all zero.
+    """
+    rank = w.shape.rank
+    kept = {axis % rank for axis in channel_axes}
+    axes = [axis for axis in range(rank) if axis not in kept]
+    peak = tf.reduce_max(tf.abs(w), axis=axes, keepdims=True)
+    scale = peak / float(2 ** (bits - 1) - 1)
+    return tf.where(peak > 0, scale, tf.ones_like(peak))
+
+
+def quantize_symmetric(w, *, bits, channel_axes=(-1,)):
+    """Rounds weights to a symmetric grid with one scale an output channel.
+
+    value: round(w / s) s, s = symmetric_scale(w)
+    gradient: dy (straight-through)
+
+    Args:
+        w: float tensor, any shape.
+        bits: int in 2..32; at 25..32 w passes unchanged.
+        channel_axes: the axes of w that make up the output channels.
+    Returns: tensor shaped like w.
+    Raises: InputError if bits is outside 2..32.
+    """
+    check_bits(bits, "bits")
+    if bits < 2:
+        raise InputError("a symmetric grid needs 2 bits or more, got 1")
+    if not resolves(bits):
+        return tf.identity(w)
+
+    @tf.custom_gradient
+    def quantize(w):
+        return _round_channels(
+            w, bits=bits, channel_axes=tuple(channel_axes)
+        ), lambda dy: dy
+
+    return quantize(w)
+
+
+def quantize_residual(x, *, scale):
+    """Rounds a residual branch to int8 codes in [-127, 127].
+
+    value: clip(round(x (1 / scale)), -127, 127) scale
+    gradient: dy where |x| <= 127 scale
+
+    1 / scale is rounded to float32 first: a product is the same float in
+    every runtime, a quotient is what converters like to rewrite.
+
+    Args:
+        x: float tensor, any shape.
+        scale: float > 0, from grids.residual_grid.
+    Returns: tensor shaped like x.
+    """
+
+    @tf.custom_gradient
+    def quantize(x):
+        return _round_residual(x, scale=scale), lambda dy: _inside(
+            dy, x, scale=scale
+        )
+
+    return quantize(x)
+
+
+@fused
+def _round_channels(w, *, bits, channel_axes):
+    scale = symmetric_scale(w, bits=bits, channel_axes=channel_axes)
+    return tf.round(w / scale) * scale
+
+
+@fused
+def _round_residual(x, *, scale):
+    codes = tf.round(x * (1.0 / scale))
+    return tf.clip_by_value(codes, -127.0, 127.0) * scale
+
+
+@fused
+def _inside(dy, x, *, scale):
+    return tf.where(tf.abs(x) <= INT8_MAX * scale, dy, tf.zeros_like(dy))
