@@ -1,0 +1,71 @@
+"""Reading and writing .keras files: safe mode, clear errors, whole files."""
+
+import pathlib
+import zipfile
+
+import keras
+
+from qmia_tf import layers, runs
+from qmia_tf.errors import InputError
+
+LAYERS = (
+    layers.DoReFaConv2D,
+    layers.DoReFaDepthwiseConv2D,
+    layers.DoReFaDense,
+    layers.DoReFaActivation,
+    layers.ResidualQuantizer,
+)
+
+
+def load(path):
+    """Loads a .keras file in safe mode; this project's layers are known.
+
+    Args:
+        path: the file.
+    Returns: keras.Model.
+    Raises: InputError if the file is missing, damaged, not a .keras file, or
+        holds layers that are not known or not safe to load.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise InputError(f"there is no model file {path}: train it first")
+    if not zipfile.is_zipfile(path):
+        raise InputError(
+            f"{path} is not a .keras file (or was cut off): save it again "
+            "with model.save('NAME.keras')"
+        )
+    try:
+        return keras.saving.load_model(path, safe_mode=True)
+    # Keras raises nearly anything on a file that it did not expect.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(
+            f"{path} cannot be loaded as a Keras model: {reason}"
+        ) from error
+
+
+def save(model, path):
+    """Saves a model, whole or not at all.
+
+    Args:
+        model: keras.Model.
+        path: the .keras file.
+    Raises: InputError if the disk is full or the place is not writable.
+    """
+    with runs.atomic(path) as temporary:
+        model.save(temporary)
+
+
+def freeze(model):
+    """Computes every quantized kernel once, for export and quick answers.
+
+    The model is for inference from here on: see layers' freeze().
+
+    Args:
+        model: keras.Model; layers that are not this project's stay as they
+            are.
+    """
+    for layer in model.layers:
+        if isinstance(layer, LAYERS[:3]):
+            layer.freeze()
+    model.predict_function = None

@@ -1,0 +1,161 @@
+"""Training that can be killed at any moment and ends with the same weights.
+
+Each epoch ends with one file, checkpoints/last.keras: weights, optimizer and
+noise states. A run that starts again goes on behind it; epochs are functions
+of (seed, epoch) alone (pipeline.py), and TensorFlow's kernels are told to be
+deterministic, so the weights come out equal on the same machine.
+"""
+
+import csv
+import io
+import pathlib
+
+import keras
+import tensorflow as tf
+import tqdm
+
+from qmia_tf import keras_files, runs
+from qmia_tf.errors import InputError
+from qmia_tf.trainer import Trainer
+
+MODEL = "model.keras"
+HISTORY = "history.csv"
+LAST = "checkpoints/last.keras"
+COLUMNS = (
+    "epoch",
+    "learning_rate",
+    "loss",
+    "train_accuracy",
+    "nonmember_accuracy",
+    "nonmember_records",
+    "seconds",
+    "images_per_second",
+    "input_wait_share",
+)
+
+
+def make_deterministic(seed):
+    """Seeds everything and makes TensorFlow's kernels repeatable.
+
+    It holds for the whole process and cannot be undone.
+
+    Args:
+        seed: int >= 0.
+    """
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+def train(
+    model,
+    members,
+    *,
+    recipe,
+    seed,
+    run_dir,
+    nonmembers=None,
+    keep_every=0,
+):
+    """Trains a model on the members, or goes on where it was killed.
+
+    A finished run (model.keras is there) is left alone. Leaves model.keras,
+    history.csv and, with keep_every, checkpoints/epoch_NNNN.keras.
+
+    Args:
+        model: keras.Model whose layer "logits" gives the logits, freshly
+            built.
+        members: (uint8 [N, height, width, channels], int [N]).
+        recipe: Recipe.
+        seed: int >= 0.
+        run_dir: the run directory.
+        nonmembers: records to measure the accuracy on after each epoch, like
+            members; None measures nothing.
+        keep_every: keeps the model of every so many epochs; 0 keeps none.
+    Returns: True if it trained, False if the run was finished already.
+    Raises: InputError if the loss is not a number (the step is named) or a
+        checkpoint is damaged or of another network.
+    """
+    run_dir = pathlib.Path(run_dir)
+    if (run_dir / MODEL).exists():
+        return False
+    trainer = Trainer(model, members, recipe, seed)
+    history = _resume(trainer, run_dir)
+    progress = tqdm.tqdm(
+        total=recipe.epochs * trainer.steps,
+        initial=trainer.epoch * trainer.steps,
+        unit="step",
+        disable=None,
+    )
+    with progress:
+        while trainer.epoch < recipe.epochs:
+            row = trainer.run_epoch(progress)
+            row.update(_measure(trainer, nonmembers))
+            history.append({name: row[name] for name in COLUMNS})
+            progress.write(_epoch_line(row, recipe.epochs))
+            _write_history(history, run_dir / HISTORY)
+            if keep_every and trainer.epoch % keep_every == 0:
+                name = f"checkpoints/epoch_{trainer.epoch:04d}.keras"
+                keras_files.save(model, run_dir / name)
+            keras_files.save(trainer.model, run_dir / LAST)
+    keras_files.save(model, run_dir / MODEL)
+    (run_dir / LAST).unlink(missing_ok=True)
+    return True
+
+
+def _resume(trainer, run_dir):
+    """Restores the last whole epoch; returns the history up to it."""
+    path = run_dir / LAST
+    if not path.exists():
+        return []
+    saved = keras_files.load(path)
+    pairs = [
+        (trainer.model.variables, saved.variables),
+        (trainer.optimizer.variables, saved.optimizer.variables),
+    ]
+    shapes = [[[v.shape for v in side] for side in pair] for pair in pairs]
+    if any(ours != theirs for ours, theirs in shapes):
+        raise InputError(
+            f"{path} is a checkpoint of another network: delete it to train "
+            "from the start"
+        )
+    for ours, theirs in pairs:
+        for variable, value in zip(ours, theirs, strict=True):
+            variable.assign(value)
+    print(f"going on after epoch {trainer.epoch} ({path})")
+    return _read_history(run_dir / HISTORY, trainer.epoch)
+
+
+def _read_history(path, epochs):
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [row for row in rows if int(row["epoch"]) <= epochs]
+
+
+def _write_history(rows, path):
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    runs.write_bytes(path, text.getvalue().encode())
+
+
+def _measure(trainer, nonmembers):
+    if nonmembers is None:
+        return {"nonmember_accuracy": "", "nonmember_records": 0}
+    accuracy = trainer.accuracy(*nonmembers)
+    return {
+        "nonmember_accuracy": accuracy,
+        "nonmember_records": len(nonmembers[1]),
+    }
+
+
+def _epoch_line(row, epochs):
+    line = (
+        f"epoch {row['epoch']}/{epochs}  loss {row['loss']:.4f}  "
+        f"train accuracy {row['train_accuracy']:.2%}"
+    )
+    if row["nonmember_accuracy"] != "":
+        line += f"  nonmember accuracy {row['nonmember_accuracy']:.2%}"
+    return line + f"  {row['seconds']:.1f} s"
