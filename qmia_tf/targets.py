@@ -1,0 +1,233 @@
+"""What an attacker can query: a Keras model, a .tflite file, saved outputs.
+
+A target answers one question, `predict(images) -> probabilities`, and says
+what it is in `info`. Members and nonmembers go through the same call, so what
+differs between them is the target's answer alone. The TFLite side needs
+neither TensorFlow nor Keras.
+"""
+
+import pathlib
+import typing
+
+import numpy as np
+import tqdm
+
+from qmia_tf import outputs, runs
+from qmia_tf.deploy.interpreter import Interpreter
+from qmia_tf.errors import InputError
+
+PIXEL_STEPS = 255
+
+
+class Target(typing.Protocol):
+    """Anything that answers queries.
+
+    Attributes:
+        info: dict for Outputs.info: target (a file-safe name), kind, sha256,
+            size_bytes, kernel_set, probability_step.
+    """
+
+    info: dict
+
+    def predict(self, images, *, progress=False):
+        """Answers a query.
+
+        Args:
+            images: uint8 [N, height, width, channels].
+            progress: shows a bar.
+        Returns: float32 [N, classes] probabilities.
+        """
+
+
+class KerasTarget:
+    """A Keras model that takes pixels / 255 and gives probabilities.
+
+    Args:
+        model: path of a .keras file, which is then frozen, or a keras.Model,
+            which is left as it is.
+        name: the target's name.
+        batch_size: images a call.
+    Raises: InputError if the file cannot be loaded.
+    """
+
+    def __init__(self, model, *, name="keras", batch_size=250):
+        import tensorflow as tf
+
+        from qmia_tf import keras_files
+
+        self.info = {"target": name, "kind": "keras", "kernel_set": "keras"}
+        if isinstance(model, (str, pathlib.Path)):
+            self.info.update(_file_facts(model))
+            model = keras_files.load(model)
+            keras_files.freeze(model)
+        self.info["probability_step"] = 0.0
+        self.model = model
+        self.batch_size = batch_size
+        self._answer = tf.function(
+            lambda x: model(x, training=False), reduce_retracing=True
+        )
+
+    def predict(self, images, *, progress=False):
+        """See Target."""
+        expected = self.model.input_shape[1:]
+        _check_images(images, expected, self.info["target"])
+
+        def answer(chunk):
+            return self._answer(as_unit(chunk)).numpy()
+
+        return _in_batches(images, answer, self, progress)
+
+
+class TFLiteTarget:
+    """A .tflite file under LiteRT.
+
+    Float inputs get pixels / 255; integer inputs get the pixel / 255 rounded
+    to the input's own scale and zero point. Integer outputs are turned into
+    probabilities by the output's.
+
+    Args:
+        path: the .tflite file.
+        name: the target's name; by default the file's.
+        num_threads: int >= 1.
+        batch_size: images a call; a file with a fixed batch keeps its own.
+        kernels: "default" (XNNPACK where it applies), "builtin" (without
+            delegates) or "reference".
+    Raises: InputError if the file cannot be run.
+    """
+
+    def __init__(
+        self,
+        path,
+        *,
+        name=None,
+        num_threads=2,
+        batch_size=50,
+        kernels="default",
+    ):
+        path = pathlib.Path(path)
+        self.interpreter = Interpreter(
+            path, num_threads=num_threads, kernels=kernels
+        )
+        self.batch_size = self.interpreter.fixed_batch or batch_size
+        self.info = {
+            "target": name or path.stem,
+            "kind": "tflite",
+            "kernel_set": kernels,
+            **_file_facts(path),
+            "probability_step": self.interpreter.output.step,
+        }
+
+    def predict(self, images, *, progress=False):
+        """See Target."""
+        expected = self.interpreter.input.shape[1:]
+        _check_images(images, expected, self.info["target"])
+        return _in_batches(images, self._answer, self, progress)
+
+    def _answer(self, chunk):
+        entry = self.interpreter.input
+        if entry.step == 0:
+            values = as_unit(chunk)
+        elif entry.is_pixels:
+            values = chunk
+        else:
+            values = entry.quantize(as_unit(chunk))
+        return self.interpreter.output.dequantize(self.interpreter.run(values))
+
+
+class SavedOutputs:
+    """Answers that were captured before, for example on a phone.
+
+    Args:
+        path: outputs/TARGET.npz; see outputs.Outputs.
+    Raises: InputError if the file is damaged or something else.
+    """
+
+    def __init__(self, path):
+        self.outputs = outputs.load(path)
+        self.info = dict(self.outputs.info)
+
+    def predict(self, images, *, progress=False):
+        """Gives the stored answers; images must be as many as these."""
+        stored = self.outputs.probabilities
+        if len(images) != len(stored):
+            raise InputError(
+                f"target {self.info['target']!r} has {len(stored)} saved "
+                f"answers, not {len(images)}"
+            )
+        return stored
+
+
+def query(target, dataset, split, *, run="", progress=True):
+    """Asks a target about every member and nonmember of a run.
+
+    Args:
+        target: Target.
+        dataset: datasets.Dataset.
+        split: split.Split of that data set.
+        run: name of the run, recorded.
+        progress: shows a bar.
+    Returns: outputs.Outputs, members first, validated.
+    Raises: InputError if images do not fit the target or its answers are not
+        probabilities.
+    """
+    records = np.concatenate([split.members, split.nonmembers])
+    images, labels = dataset.take(records)
+    probabilities = target.predict(images, progress=progress)
+    if probabilities.shape != (len(records), dataset.classes):
+        raise InputError(
+            f"target {target.info['target']!r} answers "
+            f"{list(probabilities.shape)}, expected "
+            f"[{len(records)}, {dataset.classes}]: is it a model of "
+            f"{dataset.name}?"
+        )
+    answers = outputs.Outputs(
+        probabilities=probabilities,
+        labels=labels,
+        members=np.arange(len(records)) < len(split.members),
+        record_ids=records,
+        info={**target.info, "fingerprint": split.fingerprint, "run": run},
+    )
+    return answers.validate(f"target {target.info['target']!r}")
+
+
+def as_unit(images):
+    """Turns uint8 pixels into float32 pixels / 255."""
+    return images.astype(np.float32) / np.float32(PIXEL_STEPS)
+
+
+def _in_batches(images, answer, target, progress):
+    bar = tqdm.tqdm(
+        total=len(images),
+        unit="image",
+        desc=target.info["target"],
+        delay=2,
+        disable=None if progress else True,
+    )
+    answers = []
+    with bar:
+        for start in range(0, len(images), target.batch_size):
+            chunk = images[start : start + target.batch_size]
+            answers.append(answer(chunk))
+            bar.update(len(chunk))
+    return np.concatenate(answers).astype(np.float32, copy=False)
+
+
+def _check_images(images, expected, name):
+    if images.dtype != np.uint8 or images.ndim != 4 or not len(images):
+        raise InputError(
+            "images must be uint8 [N, height, width, channels], got "
+            f"{images.dtype} {list(images.shape)}"
+        )
+    pairs = zip(images.shape[1:], expected, strict=True)
+    if any(ours != size for ours, size in pairs if size not in (None, -1)):
+        raise InputError(
+            f"target {name!r} takes images of {list(expected)}, got "
+            f"{list(images.shape[1:])}: is it a model of this data set?"
+        )
+
+
+def _file_facts(path):
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise InputError(f"there is no model file {path}")
+    return {"sha256": runs.sha256(path), "size_bytes": path.stat().st_size}
