@@ -1,0 +1,272 @@
+"""The run directory: files that are whole or absent, one configuration.
+
+Every product of a run is written by `atomic`, so a stage is done if and only
+if its product is there. A process that was killed while writing may leave a
+`.partial-*` folder behind; nothing reads it and it may be deleted.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+
+import numpy as np
+
+from qmia_tf.errors import InputError
+
+CONFIG = "config.json"
+PRODUCTS = (
+    "split.npz",
+    "checkpoints",
+    "model.keras",
+    "history.csv",
+    "artifacts",
+    "outputs",
+    "audit.json",
+)
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextlib.contextmanager
+def atomic(path):
+    """Gives a temporary path that becomes `path` if the block succeeds.
+
+    The temporary has the same file name, in a hidden folder beside `path`;
+    the block creates it. Then it is flushed to the disk and renamed. If
+    anything fails it is removed and `path` stays as it was, or absent.
+
+    Args:
+        path: the file to make; missing parent folders are created.
+    Yields: pathlib.Path to write to.
+    Raises: InputError if the disk is full or the place is not writable.
+    """
+    path = pathlib.Path(path)
+    folder = _temporary_folder(path)
+    temporary = folder / path.name
+    try:
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, path)
+        _flush(path.parent)
+    except Exception as error:
+        if not _is_full_disk(error):
+            raise
+        written = temporary.stat().st_size if temporary.exists() else 0
+        shutil.rmtree(folder, ignore_errors=True)
+        free = shutil.disk_usage(path.parent).free
+        raise InputError(
+            f"cannot save {path}: the disk is full (stopped after "
+            f"{written / 1e6:.1f} MB; {free / 1e6:.1f} MB free now): free "
+            "some space and run the same command again"
+        ) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_bytes(path, data):
+    """Writes bytes to a file, whole or not at all.
+
+    Args:
+        path: the file.
+        data: bytes.
+    Raises: InputError if the disk is full or the place is not writable.
+    """
+    with atomic(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_json(path, obj):
+    """Writes an object as strict JSON (no NaN), whole or not at all.
+
+    Args:
+        path: the file.
+        obj: dicts, lists, strings, finite numbers, booleans and None.
+    Raises: InputError if the disk is full or the place is not writable.
+    """
+    text = json.dumps(obj, indent=2, allow_nan=False) + "\n"
+    write_bytes(path, text.encode())
+
+
+def read_json(path):
+    """Reads a JSON file.
+
+    Args:
+        path: the file.
+    Returns: the object.
+    Raises: InputError if the file cannot be read or is not JSON.
+    """
+    try:
+        return json.loads(pathlib.Path(path).read_bytes())
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise InputError(f"{path} is not valid JSON: {error}") from error
+
+
+def write_npz(path, **arrays):
+    """Writes named arrays to an .npz file, whole or not at all.
+
+    Args:
+        path: the file; should end in .npz.
+        **arrays: name -> array or scalar, of a type that needs no pickle.
+    Raises: InputError if the disk is full or the place is not writable,
+        ValueError for an array of Python objects.
+    """
+    arrays = {name: np.asarray(array) for name, array in arrays.items()}
+    for name, array in arrays.items():
+        if array.dtype.hasobject:
+            raise ValueError(f"array {name!r} holds Python objects")
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def read_npz(path):
+    """Reads every array of an .npz file, checksums included.
+
+    Args:
+        path: the file.
+    Returns: dict name -> array.
+    Raises: InputError if the file is missing, damaged, something other than
+        an .npz, or holds pickled objects (which could run any code).
+    """
+    arrays = {}
+    name = None
+    try:
+        with (
+            open(path, "rb") as file,
+            np.load(file, allow_pickle=False) as stored,
+        ):
+            for name in stored.files:
+                arrays[name] = stored[name]
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"cannot read {path}: {reason}") from error
+    # A damaged file makes zipfile, zlib and NumPy raise nearly anything.
+    except Exception as error:
+        if "allow_pickle=False" in str(error) and name:
+            raise InputError(
+                f"{path}: array {name!r} holds pickled Python objects, which "
+                "are not loaded: save plain numbers or text (for text: "
+                "np.array(values, dtype=str))"
+            ) from error
+        raise InputError(
+            f"{path} is damaged or not an .npz file ({error}): make it anew"
+        ) from error
+    return arrays
+
+
+def sha256(path):
+    """Hashes a file.
+
+    Args:
+        path: the file.
+    Returns: 64 hexadecimal digits.
+    """
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def open_run(run_dir, config):
+    """Opens a run directory for exactly one configuration.
+
+    A new directory gets `config.json`. A run that was started before goes
+    on only with an equal configuration.
+
+    Args:
+        run_dir: the directory; missing parents are created.
+        config: nested dict, JSON types only.
+    Returns: pathlib.Path of the directory.
+    Raises: InputError if the directory holds a run with another
+        configuration (the message shows each difference), or products of a
+        run without config.json, or cannot be written.
+    """
+    run_dir = pathlib.Path(run_dir)
+    path = run_dir / CONFIG
+    _require_writable(run_dir)
+    if not path.exists():
+        found = [name for name in PRODUCTS if (run_dir / name).exists()]
+        if found:
+            raise InputError(
+                f"{run_dir} holds {found[0]} but no {CONFIG}, so nobody "
+                "knows what made it: choose another --run_dir"
+            )
+        write_json(path, config)
+        return run_dir
+    wanted = json.loads(json.dumps(config))
+    changes = _differences(read_json(path), wanted)
+    if changes:
+        raise InputError(
+            f"{run_dir} holds a run with another configuration "
+            f"({'; '.join(changes)}): choose another --run_dir, or repeat "
+            "the options of that run"
+        )
+    return run_dir
+
+
+def _differences(stored, wanted, prefix=""):
+    """Lists `a.b: stored -> wanted` for each leaf that differs."""
+    if not (isinstance(stored, dict) and isinstance(wanted, dict)):
+        change = f"{prefix}: {_shown(stored)} -> {_shown(wanted)}"
+        return [] if stored == wanted else [change]
+    changes = []
+    for key in stored | wanted:
+        name = f"{prefix}.{key}" if prefix else key
+        changes += _differences(
+            stored.get(key, _ABSENT), wanted.get(key, _ABSENT), name
+        )
+    return changes
+
+
+_ABSENT = object()
+
+
+def _shown(value):
+    return "(not set)" if value is _ABSENT else json.dumps(value)
+
+
+def _require_writable(folder):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _not_writable(folder, error) from error
+
+
+def _temporary_folder(path):
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        return pathlib.Path(
+            tempfile.mkdtemp(prefix=".partial-", dir=path.parent)
+        )
+    except OSError as error:
+        raise _not_writable(path, error) from error
+
+
+def _not_writable(path, error):
+    return InputError(
+        f"cannot write {path}: {error.strerror}: choose another place or "
+        "mend its permissions"
+    )
+
+
+def _is_full_disk(error):
+    # h5py and TensorFlow report a full disk in words, without an errno.
+    words = os.strerror(errno.ENOSPC)
+    return getattr(error, "errno", None) in FULL_DISK or words in str(error)
+
+
+def _flush(path):
+    if os.name == "nt" and path.is_dir():
+        return  # Windows flushes a folder with its files.
+    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,198 @@
+"""Members and nonmembers: who trains the model and who does not."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from qmia_tf import runs
+from qmia_tf.datasets import check_pool
+from qmia_tf.errors import InputError
+
+SPLIT = "split.npz"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Split:
+    """Which records of a data set trained the model.
+
+    Attributes:
+        members: int64 [M], sorted indices into the data set.
+        nonmembers: int64 [K], sorted, disjoint from members.
+        seed: int, what the split was drawn with.
+        pool: str, "train", "test" or "all": the records it was drawn from.
+        fingerprint: str, that of the data set.
+    """
+
+    members: np.ndarray
+    nonmembers: np.ndarray
+    seed: int
+    pool: str
+    fingerprint: str
+
+
+def make_split(labels, *, seed, pool, fingerprint, member_fraction=0.5):
+    """Draws a stratified split: every class has its share on both sides.
+
+    Each class gives floor(count * member_fraction) members; what is missing
+    to round(N * member_fraction) comes one each from the classes with the
+    largest remainders, ties drawn by lot.
+
+    Args:
+        labels: int [N], the class of each record.
+        seed: int >= 0.
+        pool: "train", "test" or "all"; recorded.
+        fingerprint: the data set's, recorded.
+        member_fraction: share of members, in (0, 1).
+    Returns: Split; at one half its two sides differ by at most one record.
+    Raises: InputError if an option is out of range, or if either side would
+        have no record, or only one class.
+    """
+    labels = np.asarray(labels)
+    _check_options(seed, pool, member_fraction)
+    classes, counts = np.unique(labels, return_counts=True)
+    if len(classes) < 2:
+        raise InputError(
+            f"the pool {pool!r} has {len(labels)} records and "
+            f"{len(classes)} class(es); an audit needs two classes or more: "
+            "choose another --pool or data set"
+        )
+    rng = np.random.default_rng(seed)
+    quotas = _quotas(counts, member_fraction, rng)
+    is_member = np.zeros(len(labels), bool)
+    for label, quota in zip(classes, quotas, strict=True):
+        records = np.flatnonzero(labels == label)
+        is_member[rng.permutation(records)[:quota]] = True
+    for side, chosen in (("member", is_member), ("nonmember", ~is_member)):
+        if np.unique(labels[chosen]).size < 2:
+            raise InputError(
+                f"{len(labels)} records leave {chosen.sum()} as the "
+                f"{side}s, not two classes of them: give more records per "
+                f"class or another member_fraction than {member_fraction}"
+            )
+    return Split(
+        members=np.flatnonzero(is_member),
+        nonmembers=np.flatnonzero(~is_member),
+        seed=seed,
+        pool=pool,
+        fingerprint=fingerprint,
+    )
+
+
+def save(split, path):
+    """Writes a split, whole or not at all.
+
+    Args:
+        split: Split.
+        path: the .npz file.
+    Raises: InputError if the disk is full or the place is not writable.
+    """
+    runs.write_npz(path, **dataclasses.asdict(split))
+
+
+def load(path, fingerprint):
+    """Reads a split and checks that it belongs to the data at hand.
+
+    Args:
+        path: the .npz file.
+        fingerprint: that of the data set in memory.
+    Returns: Split.
+    Raises: InputError if the file is damaged, or was made for other data.
+    """
+    arrays = runs.read_npz(path)
+    names = {field.name for field in dataclasses.fields(Split)}
+    if set(arrays) != names:
+        raise InputError(
+            f"{path} is not a split: it holds {sorted(arrays)}, not "
+            f"{sorted(names)}; delete it to draw it anew"
+        )
+    stored = str(arrays["fingerprint"])
+    if stored != fingerprint:
+        raise InputError(
+            f"{path} splits another data set (fingerprint {stored}) than "
+            f"the one loaded ({fingerprint}): use the run's own data or "
+            "another --run_dir"
+        )
+    members, nonmembers = arrays["members"], arrays["nonmembers"]
+    if not _is_partition(members, nonmembers):
+        raise InputError(
+            f"{path} is damaged: members and nonmembers must be disjoint "
+            "lists of record numbers; delete it to draw it anew"
+        )
+    return Split(
+        members=members,
+        nonmembers=nonmembers,
+        seed=int(arrays["seed"]),
+        pool=str(arrays["pool"]),
+        fingerprint=stored,
+    )
+
+
+def open_split(run_dir, dataset, *, seed, pool, member_fraction=0.5):
+    """Gives the split of a run, drawing and storing it the first time.
+
+    Args:
+        run_dir: the run directory.
+        dataset: Dataset, loaded with the same pool.
+        seed: int >= 0.
+        pool: "train", "test" or "all".
+        member_fraction: share of members, in (0, 1).
+    Returns: Split.
+    Raises: InputError if the stored split is damaged, or was made for other
+        data or with other options.
+    """
+    path = pathlib.Path(run_dir) / SPLIT
+    if not path.exists():
+        split = make_split(
+            dataset.labels,
+            seed=seed,
+            pool=pool,
+            fingerprint=dataset.fingerprint(),
+            member_fraction=member_fraction,
+        )
+        save(split, path)
+        return split
+    split = load(path, dataset.fingerprint())
+    members = _member_count(len(dataset.labels), member_fraction)
+    stored = (split.seed, split.pool, len(split.members))
+    if stored != (seed, pool, members):
+        raise InputError(
+            f"{path} was drawn with other options (seed, pool, members): "
+            f"{stored} -> {(seed, pool, members)}: choose another --run_dir"
+        )
+    return split
+
+
+def _check_options(seed, pool, member_fraction):
+    check_pool(pool)
+    if seed < 0:
+        raise InputError(f"seed must be 0 or more, got {seed}")
+    if not 0 < member_fraction < 1:
+        raise InputError(
+            f"member_fraction must lie in (0, 1), got {member_fraction}"
+        )
+
+
+def _member_count(records, member_fraction):
+    return int(records * member_fraction + 0.5)
+
+
+def _quotas(counts, member_fraction, rng):
+    """Shares out the members among classes by largest remainder; int [C]."""
+    shares = counts * member_fraction
+    quotas = np.floor(shares).astype(int)
+    missing = _member_count(counts.sum(), member_fraction) - quotas.sum()
+    lots = rng.permutation(len(counts))
+    order = lots[np.argsort(-(shares - quotas)[lots], kind="stable")]
+    quotas[order[:missing]] += 1
+    return quotas
+
+
+def _is_partition(members, nonmembers):
+    if not all(
+        side.ndim == 1 and side.dtype == np.int64 and side.size
+        for side in (members, nonmembers)
+    ):
+        return False
+    records = np.sort(np.concatenate([members, nonmembers]))
+    return np.array_equal(records, np.arange(len(records)))

@@ -1,0 +1,40 @@
+"""Compares audited runs in tables and figures.
+
+python scripts/report.py --run_dirs=runs/full,runs/w4a4 --out=report
+
+Reads audit.json of each run (scripts/attack.py makes it). Prints the paper's
+tables 1 and 2, one row an artefact, and warnings where the numbers do not
+compare; writes them to --out as report.txt, .csv and .tex, with the attack
+accuracy against the threshold as .png and .svg. Takes a few seconds.
+"""
+
+from absl import flags
+
+from qmia_tf import program
+
+RUN_DIRS = flags.DEFINE_list(
+    "run_dirs", None, "Run directories, separated by commas.", required=True
+)
+OUT = flags.DEFINE_string("out", None, "Where to write.", required=True)
+MAX_DROP = flags.DEFINE_float(
+    "max_drop",
+    5.0,
+    "Points of nonmember accuracy that a model may be below its "
+    "full-precision sibling without a warning.",
+)
+
+
+def main(argv):
+    """Writes the report and prints its tables."""
+    del argv
+    from qmia_tf.report import make_report
+
+    written = make_report(RUN_DIRS.value, OUT.value, max_drop=MAX_DROP.value)
+    print(written[0].read_text())
+    print(f"{len(written)} files in {OUT.value}:")
+    for path in written:
+        print(f"  {path.name}")
+
+
+if __name__ == "__main__":
+    program.run(main)

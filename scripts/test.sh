@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Makes .venv if needed, installs, and runs the tests and the style check.
+#
+#   bash scripts/test.sh                        every tests/*_test.py
+#   bash scripts/test.sh --slow                 the slow tests too
+#   bash scripts/test.sh tests/split_test.py    only this file
+#   bash scripts/test.sh -x -k sweep            other options are pytest's
+#   PYTHON=python3.12 bash scripts/test.sh      chooses the Python
+set -euo pipefail
+. "$(dirname -- "${BASH_SOURCE[0]}")/setup_venv.sh"
+
+# A worker starts TensorFlow once and runs whole files; one file needs none.
+workers=logical
+files=0
+arguments=()
+for argument in "$@"; do
+  case $argument in
+    --slow)
+      export QMIA_SLOW=1
+      continue
+      ;;
+    *_test.py | *_test.py::*)
+      files=$((files + 1))
+      if [ -e "$PWD/${argument%%::*}" ]; then argument=$PWD/$argument; fi
+      ;;
+  esac
+  arguments+=("$argument")
+done
+if [ "$files" -eq 1 ]; then workers=0; fi
+
+setup_venv test
+cd "$root"
+exec "$venv_python" -m pytest -c pyproject.toml -o testpaths=tests \
+  -p no:cacheprovider -rfEs --tb short \
+  -n "$workers" --maxprocesses 4 --dist loadfile \
+  ${arguments[@]+"${arguments[@]}"}

@@ -1,0 +1,58 @@
+"""What pytest needs to run tf.test.TestCase files, several in one process.
+
+Read before any test file, so before TensorFlow and NumPy are imported.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+
+import pytest
+from absl import flags
+
+
+def _threads():
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    return str(max(1, (os.cpu_count() or 1) // workers))
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+for _name in (
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+    "OMP_NUM_THREADS",
+):
+    os.environ.setdefault(_name, _threads())
+
+
+def pytest_configure(config):
+    """Lets absl's create_tempdir work, in a folder of this process's own."""
+    config.qmia_tmpdir = tempfile.mkdtemp(prefix="qmia_tf_tests_")
+    os.environ["TEST_TMPDIR"] = os.path.join(config.qmia_tmpdir, "")
+    flags.FLAGS.mark_as_parsed()
+
+
+def pytest_unconfigure(config):
+    """Removes what the tests wrote."""
+    shutil.rmtree(config.qmia_tmpdir, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items):
+    """Drops tf.test.TestCase.test_session, a method and not a test."""
+    items[:] = [item for item in items if item.name != "test_session"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def leave_no_trace():
+    """Hands the next file the environment and the Keras state this one got."""
+    environment = dict(os.environ)
+    folder = os.getcwd()
+    yield
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    if "keras" in sys.modules:
+        keras = sys.modules["keras"]
+        keras.utils.clear_session()
+        keras.config.set_dtype_policy("float32")

@@ -1,0 +1,60 @@
+import os
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from absl.testing import absltest
+
+import qmia_tf
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def python(code):
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=os.path.expanduser("~"),
+    ).stdout.splitlines()
+
+
+class PackageTest(absltest.TestCase):
+    def test_import_brings_only_the_package(self):
+        code = (
+            "import sys; before = set(sys.modules); import qmia_tf;"
+            "print(*sorted(set(sys.modules) - before), sep='\\n')"
+        )
+        self.assertEqual(python(code), ["qmia_tf"])
+
+    def test_installed_version_is_the_version_in_the_source(self):
+        self.assertEqual(metadata.version("qmia_tf"), qmia_tf.__version__)
+
+    def test_this_checkout_is_what_is_installed(self):
+        self.assertEqual(
+            python("import qmia_tf; print(qmia_tf.__file__)"),
+            [str(ROOT / "qmia_tf" / "__init__.py")],
+        )
+
+    def test_every_requirement_is_locked(self):
+        names = {
+            line.split("==")[0]
+            for line in (ROOT / "constraints.txt").read_text().splitlines()
+            if "==" in line
+        }
+        for requirement in metadata.requires("qmia_tf"):
+            name = requirement.split(";")[0]
+            for sign in "<>=!~ ":
+                name = name.split(sign)[0]
+            self.assertIn(name.lower().replace("_", "-"), names)
+
+    def test_the_lock_names_no_place(self):
+        text = (ROOT / "constraints.txt").read_text()
+        for word in ("://", "--index", "--find-links", " @ ", "/home", "/tmp"):
+            self.assertNotIn(word, text)
+
+
+if __name__ == "__main__":
+    absltest.main()
