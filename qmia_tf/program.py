@@ -1,8 +1,9 @@
-"""What every script shares: a quiet start and errors without tracebacks."""
+"""What every script shares: a quiet start, errors without tracebacks."""
 
 import errno
 import os
 import sys
+import tempfile
 
 from qmia_tf.errors import InputError
 
@@ -18,15 +19,29 @@ USER_OS_ERRORS = (
 )
 
 
-def quiet_tensorflow():
-    """Keeps TensorFlow's start-up messages off the terminal.
+def start_tensorflow():
+    """Imports TensorFlow and finds its devices without start-up messages.
 
-    Works only before TensorFlow is imported. What the user has set in the
-    environment is left as it is.
+    TensorFlow writes them to file descriptor 2 before its log levels apply,
+    so that is turned away meanwhile; if the import fails they are shown.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    with tempfile.TemporaryFile() as messages:
+        terminal = os.dup(2)
+        os.dup2(messages.fileno(), 2)
+        failed = True
+        try:
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
+            failed = False
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            if failed:
+                messages.seek(0)
+                sys.stderr.write(messages.read().decode(errors="replace"))
 
 
 def run(main):
@@ -39,9 +54,9 @@ def run(main):
     Args:
         main: callable that takes the arguments absl's flags left over.
     """
-    from absl import app
+    from absl import app, flags
 
-    quiet_tensorflow()
+    flags.FLAGS.set_default("verbosity", -1)  # warnings and errors
     app.run(lambda argv: _guarded(main, argv))
 
 

@@ -6,6 +6,7 @@ gamma 0.3, in the full-precision network as in the quantized ones: with gamma
 """
 
 import dataclasses
+import re
 
 import keras
 from keras import layers
@@ -69,6 +70,22 @@ class Bits:
                 "residual_bits=8 needs activation_bits in 1..8, got "
                 f"{self.activation}; use residual_bits=32"
             )
+
+    @classmethod
+    def parse(cls, text):
+        """Reads "w4a4" as 4 weight and 4 activation bits.
+
+        Raises: InputError if the text is not like that.
+        """
+        found = re.fullmatch(r"w(\d+)a(\d+)", text.strip().lower())
+        if not found:
+            raise InputError(f"bits are written like w4a4, got {text!r}")
+        return cls(int(found[1]), int(found[2]))
+
+    @property
+    def name(self):
+        """The text that parse reads."""
+        return f"w{self.weight}a{self.activation}"
 
 
 def resnet18(

@@ -38,7 +38,7 @@ def export(model_path, out_dir, *, schemes=SCHEMES):
             f"{', '.join(SCHEMES)}"
         )
     model_path, out_dir = pathlib.Path(model_path), pathlib.Path(out_dir)
-    entries = _read_manifest(out_dir)
+    entries = read_manifest(out_dir)
     model = keras_files.load(model_path)
     keras_files.freeze(model)
     source = runs.sha256(model_path)
@@ -100,7 +100,7 @@ def _is_current(entry, out_dir, source):
     return path.is_file() and runs.sha256(path) == entry["sha256"]
 
 
-def _read_manifest(out_dir):
+def read_manifest(out_dir):
     path = out_dir / MANIFEST
     if not path.exists():
         return {}

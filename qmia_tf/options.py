@@ -1,0 +1,108 @@
+"""The flags that scripts share, and what is made of them.
+
+`define_*` belong at the top of a script, the rest in its main.
+"""
+
+from absl import flags
+
+from qmia_tf import recipes
+from qmia_tf.errors import InputError
+
+
+def define_data_place():
+    """Flags that say where data sets lie."""
+    flags.DEFINE_string(
+        "data_dir", None, "TFDS data folder; default $TFDS_DATA_DIR, then TFDS'"
+    )
+    flags.DEFINE_boolean(
+        "download", False, "let TFDS download and prepare what is missing"
+    )
+
+
+def define_data():
+    """Flags that choose the data set and the split."""
+    define_data_place()
+    flags.DEFINE_string(
+        "dataset",
+        None,
+        "digits, a TFDS name, an .npz file or a folder of class folders; "
+        "default: the recipe's",
+    )
+    flags.DEFINE_string("pool", "all", "records to split: train, test or all")
+    flags.DEFINE_integer("split_seed", 0, "draws the members")
+    flags.DEFINE_float("member_fraction", 0.5, "share of members")
+
+
+def define_training():
+    """Flags that choose the recipe and override its fields."""
+    flags.DEFINE_string(
+        "recipe", "digits", f"one of {', '.join(recipes.RECIPES)}"
+    )
+    flags.DEFINE_integer("seed", 0, "of initial weights and batches")
+    recipes.define_flags()
+
+
+def define_attack():
+    """Flags of querying and attacking."""
+    flags.DEFINE_integer("num_threads", 2, "threads of LiteRT")
+    flags.DEFINE_string(
+        "kernels", "default", "LiteRT's kernels: default, builtin, reference"
+    )
+    flags.DEFINE_integer("audit_seed", 0, "of calibration halves, bootstraps")
+    flags.DEFINE_boolean(
+        "tfprivacy", True, "run tensorflow-privacy's attacks as well"
+    )
+    flags.DEFINE_integer(
+        "tfprivacy_records",
+        4000,
+        "records, members and nonmembers together, given to "
+        "tensorflow-privacy's trained attackers (drawn at random)",
+    )
+
+
+def required(name):
+    """Returns a flag that must be given.
+
+    Raises: InputError if it is not.
+    """
+    given = value(name)
+    if not given:
+        raise InputError(f"--{name} is missing")
+    return given
+
+
+def value(name):
+    """Returns the value of a flag."""
+    return flags.FLAGS[name].value
+
+
+def recipe():
+    """Returns the Recipe that the flags describe."""
+    return recipes.get(value("recipe"), **recipes.flag_overrides())
+
+
+def load_data(*, name=None, pool=None):
+    """Loads the data set that the flags, or the arguments, name."""
+    from qmia_tf import datasets
+
+    if name is None:
+        name = value("dataset") or recipes.get(value("recipe")).dataset
+    return datasets.load(
+        name,
+        data_dir=value("data_dir"),
+        download=value("download"),
+        pool=pool or value("pool"),
+    )
+
+
+def split_and_seed():
+    """Returns the arguments of experiment.configuration that flags give."""
+    names = ("pool", "split_seed", "member_fraction", "seed")
+    return {name: value(name) for name in names}
+
+
+def attack():
+    """Returns the arguments of experiment.attack_run that flags give."""
+    names = ("num_threads", "kernels", "audit_seed", "tfprivacy")
+    given = {name: value(name) for name in names}
+    return {**given, "tfprivacy_records": value("tfprivacy_records")}
