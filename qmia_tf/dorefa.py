@@ -85,7 +85,8 @@ def quantize_activations(x, *, bits):
 
     @tf.custom_gradient
     def quantize(x):
-        return _clip_round(x, n=n), lambda dy: _inside_unit(dy, x)
+        value, inside = _activations(x, n=n)
+        return value, lambda dy: masked(dy, inside)
 
     return quantize(x)
 
@@ -95,7 +96,7 @@ def quantize_weights(w, *, bits, detach_max=True):
 
     u = tanh(w) / (2 m) + 1/2,  m = max |tanh(w)| over the whole tensor
     value, bits > 1: 2 round(n u) / n - 1, n = 2**bits - 1, computed as
-        code / n from the odd integer code = 2 round(n u) - n
+        code (1 / n) from the odd integer code = 2 round(n u) - n
     value, bits = 1: E sign(w), E = mean |w|, sign(0) = 1
     gradient, bits > 1: dy (1 - tanh(w)**2) / m, and with detach_max=False
         what flows through m as well; bits = 1: dy
@@ -161,26 +162,49 @@ def _binarize(w):
 
 @fused
 def _round_unit(x, *, n):
-    return tf.round(x * n) / n
+    return _levels(x, n)
 
 
 @fused
-def _clip_round(x, *, n):
+def _activations(x, *, n):
+    return clip_round(x, n), inside_unit(x)
+
+
+@fused
+def masked(dy, inside):
+    """Passes a gradient where a bool tensor of its shape is true."""
+    return tf.where(inside, dy, tf.zeros_like(dy))
+
+
+def clip_round(x, n):
+    """Clips to [0, 1] and rounds to i/n; n None clips only. Not fused."""
     x = tf.clip_by_value(x, 0.0, 1.0)
-    return x if n is None else tf.round(x * n) / n
+    return x if n is None else _levels(x, n)
 
 
-@fused
-def _inside_unit(dy, x):
-    return tf.where((x >= 0) & (x <= 1), dy, tf.zeros_like(dy))
+def _levels(x, n):
+    # Half precision cannot hold n; and a product with 1/n is the same float
+    # everywhere, while XLA and converters rewrite a quotient.
+    wide = tf.cast(x, tf.float32) if x.dtype.size < 4 else x
+    return tf.cast(tf.round(wide * n) * (1.0 / n), x.dtype)
+
+
+def inside_unit(x):
+    """Where x lies in [0, 1], ends included. Not fused."""
+    return (x >= 0) & (x <= 1)
 
 
 @fused
 def _weights_forward(w, *, n):
     # tanh is monotone: the peak needs one tanh, not one for every weight.
-    peak = tf.tanh(tf.reduce_max(tf.abs(w)))
+    peak = tf.tanh(_largest(w))
     unit = tf.tanh(w) * tf.math.divide_no_nan(0.5, peak) + 0.5
-    return (2.0 * tf.round(n * unit) - n) / n, peak
+    return (2.0 * tf.round(n * unit) - n) * (1.0 / n), peak
+
+
+def _largest(w):
+    # max |w| without a pass that writes |w|, which XLA would not fuse.
+    return tf.maximum(tf.reduce_max(w), -tf.reduce_min(w))
 
 
 @fused
@@ -193,7 +217,7 @@ def _weights_gradient(dy, w, peak):
 def _weights_gradient_full(dy, w, peak):
     t = tf.tanh(w)
     inverse = tf.math.divide_no_nan(1.0, peak)
-    at_peak = tf.cast(tf.abs(w) == tf.reduce_max(tf.abs(w)), w.dtype)
+    at_peak = tf.cast(tf.abs(w) == _largest(w), w.dtype)
     through_peak = -tf.reduce_sum(dy * t) * inverse * inverse
     share = tf.sign(w) * at_peak / tf.reduce_sum(at_peak)
     return (dy * inverse + through_peak * share) * (1.0 - t * t)
@@ -201,9 +225,11 @@ def _weights_gradient_full(dy, w, peak):
 
 @fused
 def _stochastic(dy, seed, *, n):
+    dtype = dy.dtype
+    dy = tf.cast(dy, tf.float32)
     axes = list(range(1, dy.shape.rank))
     peak = tf.reduce_max(tf.abs(dy), axis=axes, keepdims=True)
     noise = tf.random.stateless_uniform(tf.shape(dy), seed, -0.5, 0.5)
     unit = tf.math.divide_no_nan(dy, 2.0 * peak) + 0.5 + noise / n
-    unit = tf.round(tf.clip_by_value(unit, 0.0, 1.0) * n) / n
-    return (unit - 0.5) * 2.0 * peak
+    unit = clip_round(unit, n)
+    return tf.cast((unit - 0.5) * 2.0 * peak, dtype)

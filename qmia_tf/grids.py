@@ -10,6 +10,7 @@ the codes are the 2**bits odd integers of [-n, n] and zero is never a code.
 """
 
 import dataclasses
+import warnings
 
 import numpy as np
 
@@ -60,6 +61,23 @@ def check_bits(bits, name):
         raise InputError(f"{name} must be an integer in 1..32, got {bits!r}")
     if not 1 <= bits <= FLOAT_BITS:
         raise InputError(f"{name} must be in 1..32, got {bits}")
+
+
+def check_layer_bits(bits, name):
+    """Checks a layer's bit width, and says where float32 sets the limit.
+
+    Args:
+        bits: int in 1..32.
+        name: what to call it in the message.
+    Raises: InputError if bits is not an integer in 1..32. Warns at 25..31.
+    """
+    check_bits(bits, name)
+    if not resolves(bits) and bits != FLOAT_BITS:
+        warnings.warn(
+            f"{name}={bits}: float32 carries 24 bits, so nothing is rounded; "
+            "use 32 to say so",
+            stacklevel=4,
+        )
 
 
 def resolves(bits):
@@ -144,22 +162,26 @@ def weight_codes(values, bits):
     """
     values = np.asarray(values, np.float64)
     grid = weight_grid(bits)
+    off_grid = InputError(f"the weights are not on the {bits}-bit DoReFa grid")
+    if not np.isfinite(values).all():
+        raise off_grid
     scale = float(np.abs(values).max(initial=0.0)) if bits == 1 else grid.scale
-    exact = values / scale if scale else np.ones_like(values)
+    # The layer multiplies by 1/n as float32 has it, which matters at 24 bits.
+    exact = values / np.float32(scale) if scale else np.ones_like(values)
     codes = 2.0 * np.rint((exact - 1.0) / 2.0) + 1.0
     # float32 places a value within half a unit in the last place.
     slack = 1e-3 + np.abs(exact) * 2.0**-23
     if (np.abs(codes - exact) > slack).any() or (
         np.abs(codes).max(initial=0) > grid.high
     ):
-        raise InputError(f"the weights are not on the {bits}-bit DoReFa grid")
+        raise off_grid
     return codes.astype(np.int32), scale
 
 
 def weight_values(codes, bits, scale=None):
     """Returns the float32 weights of integer codes, bit for bit the layer's.
 
-    value: float32(code) / float32(n); at 1 bit code * scale.
+    value: float32(code) * float32(1 / n); at 1 bit code * scale.
 
     Args:
         codes: integer array, any shape.
@@ -170,7 +192,7 @@ def weight_values(codes, bits, scale=None):
     codes = np.asarray(codes, np.float32)
     if bits == 1:
         return codes * np.float32(scale)
-    return codes / np.float32(steps(bits))
+    return codes * np.float32(1.0 / steps(bits))
 
 
 def int8_exact(weight_bits, activation_bits):

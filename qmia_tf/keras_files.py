@@ -8,12 +8,10 @@ import keras
 from qmia_tf import layers, runs
 from qmia_tf.errors import InputError
 
-LAYERS = (
+WEIGHT_LAYERS = (
     layers.DoReFaConv2D,
     layers.DoReFaDepthwiseConv2D,
     layers.DoReFaDense,
-    layers.DoReFaActivation,
-    layers.ResidualQuantizer,
 )
 
 
@@ -66,6 +64,6 @@ def freeze(model):
             are.
     """
     for layer in model.layers:
-        if isinstance(layer, LAYERS[:3]):
+        if isinstance(layer, WEIGHT_LAYERS):
             layer.freeze()
     model.predict_function = None

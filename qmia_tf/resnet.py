@@ -15,9 +15,9 @@ from qmia_tf.errors import InputError
 from qmia_tf.grids import FLOAT_BITS, check_bits
 from qmia_tf.layers import (
     DoReFaActivation,
+    DoReFaAdd,
     DoReFaConv2D,
     DoReFaDense,
-    ResidualQuantizer,
 )
 
 STEMS = ("imagenet", "cifar")
@@ -207,32 +207,26 @@ class _Pieces:
             gamma_initializer=keras.initializers.Constant(GAMMA),
         )(x)
 
-    def activation(self, x, bits=None):
+    def activation(self, x):
         """Clip and round, or ReLU at 32 bits."""
-        bits = self.bits.activation if bits is None else bits
-        return DoReFaActivation(bits, clip=self.bits.clip)(x)
-
-    def residual(self, x, *, projection):
-        """The branch on a grid that cannot tie with the activation's."""
-        if self.bits.residual == FLOAT_BITS:
-            return x
-        return ResidualQuantizer(self.bits.activation, projection=projection)(x)
+        return DoReFaActivation(self.bits.activation, clip=self.bits.clip)(x)
 
     def block(self, x, filters, stride, *, last):
         """Two 3x3 convolutions and a shortcut; the last one is not rounded."""
         projection = stride != 1 or x.shape[-1] != filters
         y = self.activation(self.norm(self.conv(x, filters, 3, stride)))
         y = self.norm(self.conv(y, filters, 3, 1))
-        y = self.residual(y, projection=projection)
         if projection:
             x = self.norm(self.conv(x, filters, 1, stride))
-            x = self.residual(x, projection=True)
+        bits = self.bits.activation
+        if self.bits.residual < FLOAT_BITS:
+            return DoReFaAdd(bits, projection=projection, rounded=not last)(
+                [x, y]
+            )
         x = layers.Add()([x, y])
-        if not last:
-            return self.activation(x)
-        if self.bits.activation == FLOAT_BITS:
-            return self.activation(x)
-        return DoReFaActivation(FLOAT_BITS, clip=True, name="features")(x)
+        if last and bits < FLOAT_BITS:
+            return DoReFaActivation(FLOAT_BITS, clip=True)(x)
+        return self.activation(x)
 
     def head(self, x, classes):
         """The last layer: symmetric integers, float inputs."""

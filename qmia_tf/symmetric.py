@@ -1,16 +1,14 @@
-"""Symmetric quantizers beside DoReFa's: edge layers and residual branches.
+"""The symmetric weight quantizer of the first and the last layer.
 
-The first and the last layer use symmetric integers with one scale an output
-channel, the residual branches an int8 grid that cannot tie with the
-activation grid (grids.py). Forward and backward are each one XLA kernel, as
-in dorefa.py.
+Integers from -top to top with one scale an output channel, as TFLite's int8
+kernels take them; the forward is one XLA kernel, as in dorefa.py.
 """
 
 import tensorflow as tf
 
 from qmia_tf.dorefa import fused
 from qmia_tf.errors import InputError
-from qmia_tf.grids import INT8_MAX, check_bits, resolves
+from qmia_tf.grids import check_bits, resolves
 
 
 def symmetric_scale(w, *, bits, channel_axes=(-1,)):
@@ -59,42 +57,7 @@ def quantize_symmetric(w, *, bits, channel_axes=(-1,)):
     return quantize(w)
 
 
-def quantize_residual(x, *, scale):
-    """Rounds a residual branch to int8 codes in [-127, 127].
-
-    value: clip(round(x (1 / scale)), -127, 127) scale
-    gradient: dy where |x| <= 127 scale
-
-    1 / scale is rounded to float32 first: a product is the same float in
-    every runtime, a quotient is what converters like to rewrite.
-
-    Args:
-        x: float tensor, any shape.
-        scale: float > 0, from grids.residual_grid.
-    Returns: tensor shaped like x.
-    """
-
-    @tf.custom_gradient
-    def quantize(x):
-        return _round_residual(x, scale=scale), lambda dy: _inside(
-            dy, x, scale=scale
-        )
-
-    return quantize(x)
-
-
 @fused
 def _round_channels(w, *, bits, channel_axes):
     scale = symmetric_scale(w, bits=bits, channel_axes=channel_axes)
     return tf.round(w / scale) * scale
-
-
-@fused
-def _round_residual(x, *, scale):
-    codes = tf.round(x * (1.0 / scale))
-    return tf.clip_by_value(codes, -127.0, 127.0) * scale
-
-
-@fused
-def _inside(dy, x, *, scale):
-    return tf.where(tf.abs(x) <= INT8_MAX * scale, dy, tf.zeros_like(dy))

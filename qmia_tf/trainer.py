@@ -70,7 +70,8 @@ class Trainer:
         Args:
             progress: tqdm bar, moved by one a step.
         Returns: dict, one row of the history without the nonmembers.
-        Raises: InputError if the loss is not finite; the step is named.
+        Raises: InputError if the loss or, after the last step, a weight is
+            not finite; the step is named.
         """
         epoch, started, waited = self.epoch, time.perf_counter(), 0.0
         loss_sum, right = 0.0, 0
@@ -92,6 +93,7 @@ class Trainer:
             right += hits
             progress.update()
             progress.set_postfix_str(f"epoch {epoch + 1}, loss {loss:.3f}")
+        self._check_weights()
         seconds = time.perf_counter() - started
         records = len(self.labels)
         return {
@@ -124,18 +126,28 @@ class Trainer:
         return learning_rate_at(self.recipe, int(step), self.steps)
 
     def _one_step(self, epoch, step, images, labels):
-        number = epoch * self.steps + step
-        rate = self._rate(number)
+        rate = self._rate(epoch * self.steps + step)
         self.optimizer.learning_rate.assign(rate)
         loss, hits = self._train_step(images, labels)
         loss = float(loss)
         if not math.isfinite(loss):
-            raise InputError(
-                f"the loss is {loss} at step {number + 1} (epoch {epoch + 1}, "
-                f"learning rate {rate:g}): train with a smaller "
-                "learning_rate in another run directory"
-            )
+            raise self._diverged(f"the loss is {loss}")
         return loss, int(hits)
+
+    def _check_weights(self):
+        """Sees what the last step did, before it is saved as a model."""
+        for variable in self.model.variables:
+            value = variable.numpy()
+            if value.dtype.kind == "f" and not np.isfinite(value).all():
+                raise self._diverged(f"{variable.path} is not finite")
+
+    def _diverged(self, what):
+        step = int(self.optimizer.iterations)
+        return InputError(
+            f"{what} at step {step} (epoch {(step - 1) // self.steps + 1}, "
+            f"learning rate {self._rate(step - 1):g}): train with a smaller "
+            "learning_rate in another run directory"
+        )
 
     def _step(self, images, labels):
         with tf.GradientTape() as tape:

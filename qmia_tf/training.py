@@ -107,10 +107,16 @@ def _resume(trainer, run_dir):
     path = run_dir / LAST
     if not path.exists():
         return []
-    saved = keras_files.load(path)
+    try:
+        saved = keras_files.load(path)
+    except InputError as error:
+        raise InputError(
+            f"{error}; delete the checkpoint to train from the start"
+        ) from error
+    optimizer = saved.optimizer.variables if saved.optimizer else []
     pairs = [
         (trainer.model.variables, saved.variables),
-        (trainer.optimizer.variables, saved.optimizer.variables),
+        (trainer.optimizer.variables, optimizer),
     ]
     shapes = [[[v.shape for v in side] for side in pair] for pair in pairs]
     if any(ours != theirs for ours, theirs in shapes):

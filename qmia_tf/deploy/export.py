@@ -101,7 +101,14 @@ def _is_current(entry, out_dir, source):
 
 
 def read_manifest(out_dir):
-    path = out_dir / MANIFEST
+    """Reads manifest.json.
+
+    Args:
+        out_dir: folder of the artefacts.
+    Returns: dict scheme -> entry; empty if nothing was exported.
+    Raises: InputError if the file is damaged or something else.
+    """
+    path = pathlib.Path(out_dir) / MANIFEST
     if not path.exists():
         return {}
     entries = runs.read_json(path)

@@ -1,0 +1,25 @@
+"""Keras layers that quantize as DoReFa does.
+
+Importing this package registers them, so that .keras files load without
+custom_objects.
+"""
+
+from qmia_tf.layers.activations import (
+    DoReFaActivation,
+    DoReFaAdd,
+    ResidualQuantizer,
+)
+from qmia_tf.layers.kernels import (
+    DoReFaConv2D,
+    DoReFaDense,
+    DoReFaDepthwiseConv2D,
+)
+
+__all__ = [
+    "DoReFaActivation",
+    "DoReFaAdd",
+    "DoReFaConv2D",
+    "DoReFaDense",
+    "DoReFaDepthwiseConv2D",
+    "ResidualQuantizer",
+]
