@@ -37,7 +37,8 @@ class Bits:
         first_last: 8 (symmetric int8 per channel) or any 2..32; None is 8
             where weight <= 8 and 32 above.
         residual: 8 or 32; None is 8 where activation <= 8 and 32 above.
-        gradient: DoReFa's G behind every convolution, 32 is off.
+        gradient: DoReFa's G behind every convolution but the first, 32 is
+            off.
         clip: keeps the [0, 1] clip at 32 activation bits.
     """
 
@@ -166,7 +167,6 @@ class _Pieces:
     def _kernel(self, bits, quantizer, steps):
         return dict(
             weight_bits=bits,
-            gradient_bits=self.bits.gradient,
             weight_quantizer=quantizer,
             input_steps=steps if self.bits.activation <= 16 else None,
             seed=self.seed,
@@ -196,6 +196,7 @@ class _Pieces:
             strides=stride,
             padding="same",
             use_bias=False,
+            gradient_bits=self.bits.gradient,
             **kernel,
         )(x)
 
