@@ -36,7 +36,9 @@ def load(path):
         return keras.saving.load_model(path, safe_mode=True)
     # Keras raises nearly anything on a file that it did not expect.
     except Exception as error:
-        reason = " ".join(str(error).split())[:300]
+        # Keras prints the whole configuration first, then what was wrong.
+        reason = str(error).rpartition("Exception encountered: ")[2]
+        reason = " ".join(reason.split())[:300]
         raise InputError(
             f"{path} cannot be loaded as a Keras model: {reason}"
         ) from error
@@ -64,6 +66,8 @@ def freeze(model):
             are.
     """
     for layer in model.layers:
-        if isinstance(layer, WEIGHT_LAYERS):
+        if isinstance(layer, keras.Model):
+            freeze(layer)
+        elif isinstance(layer, WEIGHT_LAYERS):
             layer.freeze()
     model.predict_function = None

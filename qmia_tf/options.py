@@ -42,8 +42,12 @@ def define_training():
     recipes.define_flags()
 
 
-def define_attack():
-    """Flags of querying and attacking."""
+def define_attack(*, tfprivacy_records=4000):
+    """Flags of querying and attacking.
+
+    Args:
+        tfprivacy_records: default of the flag of that name.
+    """
     flags.DEFINE_integer("num_threads", 2, "threads of LiteRT")
     flags.DEFINE_string(
         "kernels", "default", "LiteRT's kernels: default, builtin, reference"
@@ -54,7 +58,7 @@ def define_attack():
     )
     flags.DEFINE_integer(
         "tfprivacy_records",
-        4000,
+        tfprivacy_records,
         "records, members and nonmembers together, given to "
         "tensorflow-privacy's trained attackers (drawn at random)",
     )

@@ -2,10 +2,15 @@
 
 Post-activation blocks; a batch norm stands before every clip and starts at
 gamma 0.3, in the full-precision network as in the quantized ones: with gamma
-1 most units sit at an end of the [0, 1] clip and four bits hardly learn.
+1 most units sit at an end of the [0, 1] clip and four bits hardly learn. Its
+beta starts at 0.3 where its output alone, or as the shortcut, meets the clip,
+and at 0 in a branch that is added to a shortcut: most units then start inside
+the clip and above the first rounding step, without which one and two bits
+hardly learn.
 """
 
 import dataclasses
+import numbers
 import re
 
 import keras
@@ -25,6 +30,7 @@ STAGES = ((1, 1), (2, 2), (4, 2), (8, 2))  # width multiple, first stride
 BLOCKS = 2
 PIXEL_STEPS = 255
 GAMMA = 0.3
+BETA = 0.3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,12 +171,13 @@ class _Pieces:
         return self.seed * 1000 + self.count
 
     def _kernel(self, bits, quantizer, steps):
+        seed = self._next_seed()
         return dict(
             weight_bits=bits,
             weight_quantizer=quantizer,
             input_steps=steps if self.bits.activation <= 16 else None,
-            seed=self.seed,
-            kernel_initializer=keras.initializers.HeNormal(self._next_seed()),
+            seed=seed,
+            kernel_initializer=keras.initializers.HeNormal(seed),
         )
 
     def edge_conv(self, x, filters, size, stride):
@@ -200,12 +207,13 @@ class _Pieces:
             **kernel,
         )(x)
 
-    def norm(self, x):
-        """Batch norm with gamma starting at 0.3."""
+    def norm(self, x, beta=BETA):
+        """Batch norm that starts inside the clip."""
         return layers.BatchNormalization(
             momentum=0.9,
             epsilon=1e-5,
             gamma_initializer=keras.initializers.Constant(GAMMA),
+            beta_initializer=keras.initializers.Constant(beta),
         )(x)
 
     def activation(self, x):
@@ -216,7 +224,7 @@ class _Pieces:
         """Two 3x3 convolutions and a shortcut; the last one is not rounded."""
         projection = stride != 1 or x.shape[-1] != filters
         y = self.activation(self.norm(self.conv(x, filters, 3, stride)))
-        y = self.norm(self.conv(y, filters, 3, 1))
+        y = self.norm(self.conv(y, filters, 3, 1), beta=0.0)
         if projection:
             x = self.norm(self.conv(x, filters, 1, stride))
         bits = self.bits.activation
@@ -245,7 +253,8 @@ def _check_network(input_shape, classes, stem, width):
             "input_shape must be (height, width, channels), each 1 or more, "
             f"got {tuple(input_shape)}"
         )
-    if classes < 2:
-        raise InputError(f"classes must be 2 or more, got {classes}")
-    if width < 1:
-        raise InputError(f"width must be 1 or more, got {width}")
+    for name, value, least in (("classes", classes, 2), ("width", width, 1)):
+        if not isinstance(value, numbers.Integral) or value < least:
+            raise InputError(
+                f"{name} must be an integer, {least} or more, got {value!r}"
+            )

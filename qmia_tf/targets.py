@@ -6,6 +6,7 @@ differs between them is the target's answer alone. The TFLite side needs
 neither TensorFlow nor Keras.
 """
 
+import copy
 import pathlib
 import typing
 
@@ -47,7 +48,8 @@ class KerasTarget:
             which is left as it is.
         name: the target's name.
         batch_size: images a call.
-    Raises: InputError if the file cannot be loaded.
+    Raises: InputError if the file cannot be loaded, or the model has not one
+        input and one output.
     """
 
     def __init__(self, model, *, name="keras", batch_size=250):
@@ -60,6 +62,13 @@ class KerasTarget:
             self.info.update(_file_facts(model))
             model = keras_files.load(model)
             keras_files.freeze(model)
+        for what in ("inputs", "outputs"):
+            count = len(getattr(model, what, None) or ())
+            if count != 1:
+                raise InputError(
+                    f"target {name!r} has {count} {what}; an image "
+                    "classifier with one input and one output is needed"
+                )
         self.info["probability_step"] = 0.0
         self.model = model
         self.batch_size = batch_size
@@ -146,8 +155,29 @@ class SavedOutputs:
         self.outputs = outputs.load(path)
         self.info = dict(self.outputs.info)
 
+    def of_records(self, records):
+        """Gives the same target with its answers in another order.
+
+        Args:
+            records: int [N], indices into the data set, in the order in
+                which their images are going to be asked.
+        Raises: InputError if there is no answer for one of them.
+        """
+        order = np.argsort(self.outputs.record_ids)
+        stored = self.outputs.record_ids[order]
+        found = np.searchsorted(stored, records).clip(max=len(stored) - 1)
+        missing = np.asarray(records)[stored[found] != records]
+        if missing.size:
+            raise InputError(
+                f"target {self.info['target']!r} has no saved answer for "
+                f"record {missing[0]} ({missing.size} such records)"
+            )
+        arranged = copy.copy(self)
+        arranged.outputs = self.outputs.take(order[found])
+        return arranged
+
     def predict(self, images, *, progress=False):
-        """Gives the stored answers; images must be as many as these."""
+        """Gives the stored answers, in their order; as many as images."""
         stored = self.outputs.probabilities
         if len(images) != len(stored):
             raise InputError(
@@ -172,6 +202,8 @@ def query(target, dataset, split, *, run="", progress=True):
     """
     records = np.concatenate([split.members, split.nonmembers])
     images, labels = dataset.take(records)
+    if isinstance(target, SavedOutputs):
+        target = target.of_records(records)
     probabilities = target.predict(images, progress=progress)
     if probabilities.shape != (len(records), dataset.classes):
         raise InputError(
@@ -218,8 +250,10 @@ def _check_images(images, expected, name):
             "images must be uint8 [N, height, width, channels], got "
             f"{images.dtype} {list(images.shape)}"
         )
-    pairs = zip(images.shape[1:], expected, strict=True)
-    if any(ours != size for ours, size in pairs if size not in (None, -1)):
+    pairs = zip(images.shape[1:], expected, strict=False)
+    if len(expected) != 3 or any(
+        ours != size for ours, size in pairs if size not in (None, -1)
+    ):
         raise InputError(
             f"target {name!r} takes images of {list(expected)}, got "
             f"{list(images.shape[1:])}: is it a model of this data set?"

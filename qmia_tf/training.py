@@ -113,10 +113,10 @@ def _resume(trainer, run_dir):
         raise InputError(
             f"{error}; delete the checkpoint to train from the start"
         ) from error
-    optimizer = saved.optimizer.variables if saved.optimizer else []
+    optimizer = getattr(saved, "optimizer", None)
     pairs = [
         (trainer.model.variables, saved.variables),
-        (trainer.optimizer.variables, optimizer),
+        (trainer.optimizer.variables, optimizer.variables if optimizer else []),
     ]
     shapes = [[[v.shape for v in side] for side in pair] for pair in pairs]
     if any(ours != theirs for ours, theirs in shapes):

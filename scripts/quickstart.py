@@ -18,11 +18,11 @@ from qmia_tf import options, program
 
 OUT = flags.DEFINE_string("out", None, "folder; default runs/DATASET")
 PAIRS = flags.DEFINE_list(
-    "bits", ["w32a32", "w4a4"], "weight and activation bits of each model"
+    "bits", ["w32a32", "w4a4", "w2a2"], "weight and activation bits of each model"
 )
 options.define_data()
 options.define_training()
-options.define_attack()
+options.define_attack(tfprivacy_records=1000)
 
 
 def main(argv):
@@ -47,7 +47,7 @@ def main(argv):
         experiment.export_run(run_dirs[-1])
         experiment.attack_run(run_dirs[-1], dataset, **options.attack())
     made = report.make_report(run_dirs, out / "report")
-    print(report.read_text(made))
+    print(made[0].read_text())
     print("models, outputs, audits: " + ", ".join(map(str, run_dirs)))
     print(f"tables and figures:      {out / 'report'}")
 

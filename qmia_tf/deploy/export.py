@@ -97,7 +97,7 @@ def _is_current(entry, out_dir, source):
     if entry is None or entry.get("model_sha256") != source:
         return False
     path = out_dir / entry["file"]
-    return path.is_file() and runs.sha256(path) == entry["sha256"]
+    return path.is_file() and runs.sha256(path) == entry.get("sha256")
 
 
 def read_manifest(out_dir):
@@ -112,6 +112,7 @@ def read_manifest(out_dir):
     if not path.exists():
         return {}
     entries = runs.read_json(path)
-    if not isinstance(entries, dict):
+    listed = list(entries.values()) if isinstance(entries, dict) else [None]
+    if not all(isinstance(e, dict) and "file" in e for e in listed):
         raise InputError(f"{path} is not a manifest: delete it")
     return entries

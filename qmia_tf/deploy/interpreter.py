@@ -87,7 +87,7 @@ class Interpreter:
     def fixed_batch(self):
         """The only batch size the file takes, or None."""
         size = self.input.shape[0]
-        return size if size > 1 else None
+        return size if size > 0 else None
 
     def run(self, values):
         """Runs one batch; a short one is filled up and cut again.

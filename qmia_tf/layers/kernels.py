@@ -21,6 +21,16 @@ from qmia_tf.grids import FLOAT_BITS, check_layer_bits
 
 WEIGHT_QUANTIZERS = ("dorefa", "symmetric")
 MAX_INPUT_STEPS = 65535
+SEED_STATE = "seed_state"
+
+
+def _check_input_steps(steps):
+    if steps is None:
+        return
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+        raise InputError(
+            f"input_steps must be None or an integer >= 1, got {steps!r}"
+        )
 
 
 class _QuantizedKernel:
@@ -52,6 +62,7 @@ class _QuantizedKernel:
             )
         if weight_quantizer == "symmetric" and weight_bits < 2:
             raise InputError("symmetric weights need weight_bits in 2..32")
+        _check_input_steps(input_steps)
         self.weight_bits = weight_bits
         self.gradient_bits = gradient_bits
         self.weight_quantizer = weight_quantizer
@@ -81,13 +92,14 @@ class _QuantizedKernel:
 
     def exact_kernel(self):
         """Returns the kernel as integer-valued pieces (exact.ExactKernel)."""
-        return split_kernel(
+        pieces, scale = split_kernel(
             tf.convert_to_tensor(self.kernel),
             self.quantized_kernel(),
             bits=self.weight_bits,
             quantizer=self.weight_quantizer,
             channel_axes=self._channel_axes,
         )
+        return ExactKernel(pieces, self._along_channels(scale))
 
     def freeze(self):
         """Computes the inference kernel once, for export and for speed.
@@ -118,14 +130,14 @@ class _QuantizedKernel:
             )
         else:
             outputs = self._operation(inputs, self._float_kernel(training))
-        if self.gradient_bits < FLOAT_BITS:
+        if self.gradient_bits < FLOAT_BITS and training:
             outputs = dorefa.quantize_gradients(
                 outputs,
                 tf.cast(self.seed_generator.next(), tf.int32),
                 bits=self.gradient_bits,
             )
         if self.use_bias:
-            outputs = ops.add(outputs, self._shaped_bias(outputs))
+            outputs = ops.add(outputs, self._along_channels(self.bias))
         return outputs if self.activation is None else self.activation(outputs)
 
     def _float_kernel(self, training):
@@ -135,10 +147,22 @@ class _QuantizedKernel:
             kernel = self.quantized_kernel()
         return ops.cast(kernel, self.compute_dtype)
 
-    def _shaped_bias(self, outputs):
-        if getattr(self, "data_format", None) != "channels_first":
-            return self.bias
-        return ops.reshape(self.bias, (1, -1) + (1,) * (len(outputs.shape) - 2))
+    def _along_channels(self, vector):
+        first = getattr(self, "data_format", None) == "channels_first"
+        return ops.reshape(vector, (-1, 1, 1)) if first else vector
+
+    def save_own_variables(self, store):
+        """Saves the weights, and the noise's state, which Keras leaves out."""
+        super().save_own_variables(store)
+        if self.gradient_bits < FLOAT_BITS:
+            store[SEED_STATE] = self.seed_generator.state
+
+    def load_own_variables(self, store):
+        """Loads what save_own_variables saved."""
+        weights = {key: store[key] for key in store.keys() if key != SEED_STATE}
+        super().load_own_variables(weights)
+        if self.gradient_bits < FLOAT_BITS and SEED_STATE in store.keys():
+            self.seed_generator.state.assign(store[SEED_STATE])
 
     def get_config(self):
         """Returns the arguments that make this layer again."""

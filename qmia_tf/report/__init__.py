@@ -1,0 +1,5 @@
+"""Tables and figures from the audit.json files of one or more runs."""
+
+from qmia_tf.report.making import make_report
+
+__all__ = ["make_report"]

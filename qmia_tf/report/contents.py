@@ -1,0 +1,213 @@
+"""What stands in the tables of a report."""
+
+from qmia_tf.report.compared import Run, title
+from qmia_tf.report.tables import Column, Table
+
+PAPER_TARGET = "keras"
+POINTS = {
+    "precision_at_recall_94": "recall >= 94 %",
+    "precision_at_recall_100": "recall 100 %",
+}
+INTERVALS = "In brackets: 95 % intervals over records, for this one model."
+IN_SAMPLE = (
+    "In-sample: the threshold was chosen on the records it is judged on, so "
+    "the value is too high and its interval too narrow."
+)
+BALANCED = (
+    "Attack accuracy is balanced, 1/2 + (TPR - FPR)/2; guessing gives 50 %."
+)
+RUN_COLUMNS = [
+    Column("data set", "dataset"),
+    Column("model", "model"),
+    Column("run", "run"),
+]
+
+
+def paper_tables(compared: list[Run]) -> list[Table]:
+    """The paper's tables 1 and 2 for these runs, from the Keras models."""
+    audited = [
+        (run, run.target(PAPER_TARGET))
+        for run in compared
+        if run.target(PAPER_TARGET) is not None
+    ]
+    return [_table_1(audited), _table_2(audited)] if audited else []
+
+
+def artefact_table(compared: list[Run]) -> Table:
+    """One row a target: what it achieves and what it gives away."""
+    rows = []
+    for run in compared:
+        for target in run.audit.targets:
+            attack = target.attack("confidence")
+            size = target.size_bytes
+            rows.append(
+                [
+                    *_names(run),
+                    target.target,
+                    target.accuracy_members,
+                    target.accuracy_nonmembers,
+                    target.attack("gap").point("fixed").balanced_accuracy,
+                    attack.held_out.point.balanced_accuracy,
+                    attack.point("peak_accuracy").balanced_accuracy,
+                    attack.auc,
+                    attack.distinct_scores,
+                    None if size is None else size / 1e6,
+                ]
+            )
+    return Table(
+        name="artefacts",
+        title="What each artefact gives away",
+        columns=[
+            *RUN_COLUMNS,
+            Column("target", "target"),
+            Column("members right %", "accuracy_members", "percent"),
+            Column("nonmembers right %", "accuracy_nonmembers", "percent"),
+            Column("gap attack %", "gap_attack", "percent"),
+            Column("confidence, held out %", "confidence_held_out", "percent"),
+            Column("in-sample peak %", "confidence_in_sample", "percent"),
+            Column("confidence AUC", "confidence_auc", "area"),
+            Column("scores", "distinct_scores", "count"),
+            Column("MB", "size_mb", "number"),
+        ],
+        rows=rows,
+        notes=[
+            f"{INTERVALS} {BALANCED}",
+            "Held out: threshold chosen on half of the records, judged on the "
+            f"other half. {IN_SAMPLE}",
+            "Scores: how many different confidences the target gave.",
+        ],
+    )
+
+
+def tfprivacy_tables(compared: list[Run]) -> list[Table]:
+    """What tensorflow-privacy's attacks reach; no table if none was run."""
+    rows = [
+        [
+            *_names(run),
+            target.target,
+            row.attack,
+            row.members + row.nonmembers,
+            row.auc,
+            row.advantage,
+        ]
+        for run in compared
+        for target in run.audit.targets
+        if target.tfprivacy is not None
+        for row in target.tfprivacy.rows
+        if row.slice == "Entire dataset"
+    ]
+    table = Table(
+        name="tfprivacy",
+        title="The attacks of tensorflow-privacy on all records",
+        columns=[
+            *RUN_COLUMNS,
+            Column("target", "target"),
+            Column("attack", "attack"),
+            Column("judged on", "records", "count"),
+            Column("AUC", "auc", "area"),
+            Column("advantage", "advantage", "number"),
+        ],
+        rows=rows,
+        notes=[
+            "In brackets: 95 % intervals of Hanley and McNeil. Advantage: the "
+            "largest TPR - FPR, chosen in-sample.",
+            "Trained attackers are judged on a quarter of the records they "
+            "were given. Slices: see tfprivacy/TARGET.csv in each run.",
+        ],
+    )
+    return [table] if rows else []
+
+
+def _names(run):
+    return [title(run.dataset), run.model, run.name]
+
+
+def _table_1(audited):
+    rows = []
+    for run, target in audited:
+        paper = run.paper
+        rows.append(
+            [
+                *_names(run),
+                target.accuracy_nonmembers,
+                paper and paper.test_accuracy,
+                target.attack("gap").point("fixed").balanced_accuracy,
+                paper and paper.gap_attack,
+            ]
+        )
+    return Table(
+        name="table1",
+        title="Test accuracy and gap attack (the paper's table 1)",
+        columns=[
+            *RUN_COLUMNS,
+            Column("test accuracy %", "test_accuracy", "percent"),
+            Column("paper", "paper_test_accuracy", "number"),
+            Column("gap attack %", "gap_attack", "percent"),
+            Column("paper", "paper_gap_attack", "number"),
+        ],
+        rows=rows,
+        notes=[
+            f"{INTERVALS} Test accuracy is that on the nonmembers.",
+            "Gap attack: 1/2 + (member accuracy - nonmember accuracy)/2.",
+        ],
+    )
+
+
+def _table_2(audited):
+    rows, doubts, trivial = [], {}, set()
+    for run, target in audited:
+        share = target.members / (target.members + target.nonmembers)
+        trivial.add(f"{100 * 2 * share / (share + 1):.2f}")
+        for name, label in POINTS.items():
+            point = target.attack("confidence").point(name)
+            paper = _paper_at(run, name)
+            if paper and not paper.f1_follows:
+                doubts[_doubt(run, paper)] = None
+                label += " (*)"
+            rows.append(
+                [
+                    *_names(run),
+                    label,
+                    point.f1,
+                    paper and paper.f1,
+                    point.precision,
+                    paper and paper.precision,
+                    point.recall,
+                    paper and paper.recall,
+                ]
+            )
+    return Table(
+        name="table2",
+        title="Confidence attack at high recall (the paper's table 2)",
+        columns=[
+            *RUN_COLUMNS,
+            Column("at", "operating_point"),
+            Column("F1 %", "f1", "percent"),
+            Column("paper", "paper_f1", "number"),
+            Column("precision %", "precision", "percent"),
+            Column("paper", "paper_precision", "number"),
+            Column("recall %", "recall", "percent"),
+            Column("paper", "paper_recall", "number"),
+        ],
+        rows=rows,
+        notes=[
+            f"{INTERVALS} {IN_SAMPLE}",
+            "Calling everyone a member already gives F1 "
+            f"{' or '.join(sorted(trivial))} %.",
+            *doubts,
+        ],
+    )
+
+
+def _paper_at(run, name):
+    """The paper's row, if its recall is that of the operating point."""
+    wanted = 100.0 if name == "precision_at_recall_100" else 94.0
+    return run.paper if run.paper and run.paper.recall == wanted else None
+
+
+def _doubt(run, paper):
+    return (
+        f"(*) The paper's {title(run.dataset)}, {run.model}: F1 {paper.f1:.2f} "
+        f"does not follow from precision {paper.precision:.0f} and recall "
+        f"{paper.recall:.0f}, which give {paper.f1_recomputed:.2f}."
+    )

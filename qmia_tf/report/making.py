@@ -1,0 +1,49 @@
+"""Writes a report: text, CSV and LaTeX tables, PNG and SVG figures."""
+
+import dataclasses
+import pathlib
+
+from qmia_tf import findings, runs
+from qmia_tf.errors import InputError
+from qmia_tf.report import compared, contents, figures, tables
+
+TEXT = "report.txt"
+
+
+def make_report(run_dirs, out_dir, *, max_drop=5.0) -> list[pathlib.Path]:
+    """Compares audited runs.
+
+    Writes report.txt (every table and warning); table1, table2, artefacts
+    and, where it was run, tfprivacy as .csv and .tex; and
+    threshold_DATASET_TARGET as .png and .svg.
+
+    Args:
+        run_dirs: directories with audit.json, or such files.
+        out_dir: where to write; made if it is not there.
+        max_drop: by how many points of nonmember accuracy a model may be
+            below its full-precision sibling without a warning.
+    Returns: the paths written, report.txt first.
+    Raises: InputError if there is no run, or an audit.json is missing,
+        damaged or of another version.
+    """
+    if not run_dirs:
+        raise InputError("no run to report on: give --run_dirs=DIR,DIR")
+    out_dir = pathlib.Path(out_dir)
+    ordered = compared.in_order([findings.load(path) for path in run_dirs])
+    warned = compared.warnings(ordered, max_drop=max_drop)
+    made = [
+        *contents.paper_tables(ordered),
+        contents.artefact_table(ordered),
+        *contents.tfprivacy_tables(ordered),
+    ]
+    lines = [f"warning: {warning}" for warning in warned]
+    text = "\n\n\n".join([*map(tables.as_text, made), "\n".join(lines)])
+    files = {out_dir / TEXT: text.rstrip() + "\n"}
+    for table in made:
+        files[out_dir / f"{table.name}.csv"] = tables.as_csv(table)
+        files[out_dir / f"{table.name}.tex"] = tables.as_latex(
+            dataclasses.replace(table, notes=[*table.notes, *lines])
+        )
+    for path, content in files.items():
+        runs.write_bytes(path, content.encode())
+    return [*files, *figures.write_figures(ordered, out_dir)]

@@ -1,0 +1,153 @@
+"""Operating points: one threshold, its counts and its rates."""
+
+import dataclasses
+
+import numpy as np
+
+from qmia_tf.statistics import intervals
+from qmia_tf.statistics.intervals import LEVEL, Estimate
+from qmia_tf.statistics.sweep import Sweep
+
+PAPER_RECALL = 0.94
+
+
+@dataclasses.dataclass(frozen=True)
+class OperatingPoint:
+    """What "member iff score >= threshold" achieves.
+
+    Attributes:
+        name: which point this is, such as "peak_accuracy".
+        in_sample: True if the threshold was chosen on the very records it
+            is judged on. Then every rate is too good and its interval, which
+            takes the threshold for given, too narrow.
+        threshold: the least score called a member; None is infinity, where
+            nobody is called.
+        members: how many members were judged.
+        nonmembers: how many nonmembers were judged.
+        true_positives: members called members.
+        false_positives: nonmembers called members.
+        balanced_accuracy: 1/2 + (TPR - FPR)/2.
+        recall: TPR.
+        false_positive_rate: FPR.
+        precision: TP/(TP + FP) at this ratio of members to nonmembers.
+        f1: 2 TP/(2 TP + FP + FN) at this ratio.
+    """
+
+    name: str
+    in_sample: bool
+    threshold: float | None
+    members: int
+    nonmembers: int
+    true_positives: int
+    false_positives: int
+    balanced_accuracy: Estimate
+    recall: Estimate
+    false_positive_rate: Estimate
+    precision: Estimate
+    f1: Estimate
+
+
+def measure(
+    name,
+    *,
+    threshold,
+    true_positives,
+    members,
+    false_positives,
+    nonmembers,
+    in_sample,
+    seed,
+    level=LEVEL,
+) -> OperatingPoint:
+    """Puts an interval on every rate of one threshold.
+
+    Recall and FPR: Clopper-Pearson. Balanced accuracy: Newcombe. Precision
+    and F1: parametric bootstrap (intervals.precision_and_f1).
+
+    Args:
+        name: of the point.
+        threshold: float, the least score called a member.
+        true_positives: int, 0..members.
+        members: int, 1 or more.
+        false_positives: int, 0..nonmembers.
+        nonmembers: int, 1 or more.
+        in_sample: whether the threshold was chosen on these records.
+        seed: int, of the bootstrap.
+        level: coverage of the intervals, in 0..1.
+    """
+    counts = [
+        int(count)
+        for count in (true_positives, members, false_positives, nonmembers)
+    ]
+    precision, f1 = intervals.precision_and_f1(*counts, seed=seed, level=level)
+    exact = intervals.clopper_pearson
+    return OperatingPoint(
+        name=name,
+        in_sample=in_sample,
+        threshold=float(threshold) if np.isfinite(threshold) else None,
+        members=counts[1],
+        nonmembers=counts[3],
+        true_positives=counts[0],
+        false_positives=counts[2],
+        balanced_accuracy=intervals.balanced_accuracy(*counts, level=level),
+        recall=exact(counts[0], counts[1], level=level),
+        false_positive_rate=exact(counts[2], counts[3], level=level),
+        precision=precision,
+        f1=f1,
+    )
+
+
+def in_sample_points(curve: Sweep, *, seed, level=LEVEL):
+    """The paper's operating points, chosen on the records they are judged on.
+
+    precision_at_recall_94: highest precision where recall >= 0.94,
+    precision_at_recall_100: highest precision where recall is 1,
+    best_f1: highest F1, peak_accuracy: highest balanced accuracy.
+    Among equals the highest threshold wins.
+
+    Args:
+        curve: a Sweep.
+        seed: int, of the bootstrap.
+        level: coverage of the intervals, in 0..1.
+    Returns: list of four OperatingPoint.
+    """
+    return [
+        measure(
+            name,
+            threshold=curve.thresholds[row],
+            true_positives=curve.true_positives[row],
+            members=curve.members,
+            false_positives=curve.false_positives[row],
+            nonmembers=curve.nonmembers,
+            in_sample=True,
+            seed=seed,
+            level=level,
+        )
+        for name, row in point_rows(curve).items()
+    ]
+
+
+def point_rows(curve: Sweep) -> dict:
+    """The rows of a sweep at which the in-sample points lie, by name."""
+    recall, precision = curve.recall, curve.precision
+    everyone = curve.true_positives == curve.members
+    return {
+        "precision_at_recall_94": _best(precision, recall >= PAPER_RECALL),
+        "precision_at_recall_100": _best(precision, everyone),
+        "best_f1": int(np.argmax(curve.f1)),
+        "peak_accuracy": peak_row(curve),
+    }
+
+
+def peak_row(curve: Sweep) -> int:
+    """The row of the highest balanced accuracy, highest threshold first."""
+    # Integers, so that rounding cannot part equal accuracies.
+    advantage = (
+        curve.true_positives * curve.nonmembers
+        - curve.false_positives * curve.members
+    )
+    return int(np.argmax(advantage))
+
+
+def _best(values, allowed):
+    return int(np.argmax(np.where(allowed, values, -np.inf)))
