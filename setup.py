@@ -20,6 +20,7 @@ REQUIRES = [
     # Prepares data with importlib_resources, which it does not ask for.
     "tensorflow-datasets>=4.9.10,<4.10",
     "importlib_resources>=6",
+    "requests>=2.32",
     # The last release with membership-inference reports that resolves on
     # Python 3.12 and later; it does not ask for pandas.
     "tensorflow-privacy==0.7.3",
@@ -28,6 +29,7 @@ REQUIRES = [
     "numpy>=2,<3",
     "scipy>=1.14",
     "scikit-learn>=1.6",
+    "joblib>=1.4",
     "matplotlib>=3.9",
     "pillow>=11",
     # tensorflow-model-optimization stops below absl-py 2.
@@ -36,9 +38,8 @@ REQUIRES = [
 ]
 
 EXTRAS = {
-    "report": ["jinja2>=3.1"],
     "test": [
-        "jinja2>=3.1",
+        "jsonschema>=4.23",
         "pytest>=8.3",
         "pytest-xdist>=3.6",
         "ruff>=0.17,<0.18",

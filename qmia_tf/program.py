@@ -67,6 +67,9 @@ def _guarded(main, argv):
         main(argv)
     except InputError as error:
         _stop(str(error))
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough; nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         if error.errno not in USER_OS_ERRORS:
             raise

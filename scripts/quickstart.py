@@ -18,7 +18,9 @@ from qmia_tf import options, program
 
 OUT = flags.DEFINE_string("out", None, "folder; default runs/DATASET")
 PAIRS = flags.DEFINE_list(
-    "bits", ["w32a32", "w4a4", "w2a2"], "weight and activation bits of each model"
+    "bits",
+    ["w32a32", "w4a4", "w2a2"],
+    "weight and activation bits of each model",
 )
 options.define_data()
 options.define_training()

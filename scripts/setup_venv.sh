@@ -120,7 +120,7 @@ install_packages() {
   local extra=${1:-} stamp=$venv/installed${1:+-$1} wanted
   wanted="$root $(cd "$root" && cksum setup.py constraints.txt)"
   [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || return 0
-  say "installing the packages into .venv: about 80, 3 GB on disk; this takes" \
+  say "installing the packages into .venv: about 85, 3 GB on disk; this takes" \
     "one to ten minutes (log: $venv/install.log)"
   : >"$venv/unfinished"
   (cd "$root" && "$venv_python" -m pip install --no-input \
