@@ -13,7 +13,6 @@ from qmia_tf import audit, outputs, recipes, runs, targets
 from qmia_tf import split as splits
 from qmia_tf.deploy import export as exporting
 from qmia_tf.errors import InputError
-from qmia_tf.tfprivacy import Settings
 
 SCHEMA_VERSION = 1
 OUTPUTS = "outputs"
@@ -40,9 +39,20 @@ def configuration(
         pool: "train", "test" or "all".
         split_seed: int >= 0, draws the members.
         member_fraction: share of members, in (0, 1).
-        seed: int >= 0, of the weights and batches.
+        seed: int in 0..2**32-1, of the weights and batches.
     Returns: nested dict of JSON types.
+    Raises: InputError if the seed is out of range or no split can be drawn,
+        before anything is written.
     """
+    if not 0 <= seed < 2**32:
+        raise InputError(f"seed must be in 0..{2**32 - 1}, got {seed}")
+    splits.make_split(
+        dataset.labels,
+        seed=split_seed,
+        pool=pool,
+        fingerprint=dataset.fingerprint(),
+        member_fraction=member_fraction,
+    )
     return {
         "schema_version": SCHEMA_VERSION,
         "dataset": {
@@ -185,12 +195,9 @@ def attack_run(
     num_threads=2,
     kernels="default",
     audit_seed=0,
-    tfprivacy=True,
-    tfprivacy_records=4000,
+    tfprivacy=None,
 ):
     """Queries every target of the run and audits what they answer.
-
-    An audit.json that was made from the same answers in the same way stays.
 
     Args:
         run_dir: the run directory.
@@ -198,19 +205,18 @@ def attack_run(
         num_threads: int >= 1, for LiteRT.
         kernels: LiteRT's kernel set.
         audit_seed: int, of calibration halves and bootstraps.
-        tfprivacy: whether to run tensorflow-privacy's attacks.
-        tfprivacy_records: how many records its trained attackers get.
+        tfprivacy: tfprivacy.Settings of what tensorflow-privacy is to run;
+            None leaves it out.
     Returns: findings.AuditResult.
     """
     answers = query_run(
         run_dir, dataset, num_threads=num_threads, kernels=kernels
     )
-    settings = Settings(trained_records=tfprivacy_records)
     return audit.audit_run(
         run_dir,
         answers,
         seed=audit_seed,
-        tfprivacy=settings if tfprivacy else None,
+        tfprivacy=tfprivacy,
         progress=print,
     )
 
@@ -218,7 +224,8 @@ def attack_run(
 def read_config(run_dir):
     """Reads config.json of a run.
 
-    Raises: InputError if the directory is not a run.
+    Raises: InputError if the directory is not a run, or one of another
+        version.
     """
     path = pathlib.Path(run_dir) / runs.CONFIG
     if not path.exists():
@@ -226,7 +233,14 @@ def read_config(run_dir):
             f"{run_dir} is not a run directory (no {runs.CONFIG}): make one "
             "with scripts/train.py"
         )
-    return runs.read_json(path)
+    config = runs.read_json(path)
+    version = config.get("schema_version") if isinstance(config, dict) else None
+    if version != SCHEMA_VERSION:
+        raise InputError(
+            f"{path} has schema_version {version}, not {SCHEMA_VERSION}: it "
+            "was made by another version of qmia_tf, or is no configuration"
+        )
+    return config
 
 
 def _answers(run_dir, dataset, split, name, file, kernels, make):

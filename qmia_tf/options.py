@@ -5,7 +5,7 @@
 
 from absl import flags
 
-from qmia_tf import recipes
+from qmia_tf import recipes, tfprivacy
 from qmia_tf.errors import InputError
 
 
@@ -42,11 +42,11 @@ def define_training():
     recipes.define_flags()
 
 
-def define_attack(*, tfprivacy_records=4000):
+def define_attack(*, tfprivacy_attacks=tfprivacy.ATTACKS):
     """Flags of querying and attacking.
 
     Args:
-        tfprivacy_records: default of the flag of that name.
+        tfprivacy_attacks: default of the flag of that name.
     """
     flags.DEFINE_integer("num_threads", 2, "threads of LiteRT")
     flags.DEFINE_string(
@@ -56,9 +56,15 @@ def define_attack(*, tfprivacy_records=4000):
     flags.DEFINE_boolean(
         "tfprivacy", True, "run tensorflow-privacy's attacks as well"
     )
+    flags.DEFINE_list(
+        "tfprivacy_attacks",
+        list(tfprivacy_attacks),
+        f"any of {', '.join(tfprivacy.ATTACKS)}; a random forest takes half "
+        "a minute, the others seconds",
+    )
     flags.DEFINE_integer(
         "tfprivacy_records",
-        tfprivacy_records,
+        4000,
         "records, members and nonmembers together, given to "
         "tensorflow-privacy's trained attackers (drawn at random)",
     )
@@ -107,6 +113,11 @@ def split_and_seed():
 
 def attack():
     """Returns the arguments of experiment.attack_run that flags give."""
-    names = ("num_threads", "kernels", "audit_seed", "tfprivacy")
-    given = {name: value(name) for name in names}
-    return {**given, "tfprivacy_records": value("tfprivacy_records")}
+    names = ("num_threads", "kernels", "audit_seed")
+    settings = None
+    if value("tfprivacy"):
+        attacks = tuple(value("tfprivacy_attacks"))
+        settings = tfprivacy.Settings(
+            attacks=attacks, trained_records=value("tfprivacy_records")
+        )
+    return {**{name: value(name) for name in names}, "tfprivacy": settings}

@@ -54,13 +54,16 @@ def run(main):
     Args:
         main: callable that takes the arguments absl's flags left over.
     """
-    from absl import app, flags
+    from absl import app
 
-    flags.FLAGS.set_default("verbosity", -1)  # warnings and errors
     app.run(lambda argv: _guarded(main, argv))
 
 
 def _guarded(main, argv):
+    from absl import flags, logging
+
+    if not flags.FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.WARNING)
     if len(argv) > 1:
         _stop(f"unexpected argument {argv[1]!r}: every option is a --flag")
     try:
@@ -81,5 +84,6 @@ def _guarded(main, argv):
 
 
 def _stop(message):
-    print(f"error: {message}", file=sys.stderr)
+    line = " ".join(part.strip() for part in message.splitlines())
+    print(f"error: {line}", file=sys.stderr)
     sys.exit(2)

@@ -73,7 +73,8 @@ class KerasTarget:
         self.model = model
         self.batch_size = batch_size
         self._answer = tf.function(
-            lambda x: model(x, training=False), reduce_retracing=True
+            lambda x: model(x, training=False),
+            input_signature=[tf.TensorSpec(model.input_shape, tf.float32)],
         )
 
     def predict(self, images, *, progress=False):

@@ -16,6 +16,7 @@ from absl import flags
 
 from qmia_tf import options, program
 
+QUICK = ("threshold", "threshold-entropy", "lr", "knn")
 OUT = flags.DEFINE_string("out", None, "folder; default runs/DATASET")
 PAIRS = flags.DEFINE_list(
     "bits",
@@ -24,7 +25,7 @@ PAIRS = flags.DEFINE_list(
 )
 options.define_data()
 options.define_training()
-options.define_attack(tfprivacy_records=1000)
+options.define_attack(tfprivacy_attacks=QUICK)
 
 
 def main(argv):
