@@ -52,7 +52,7 @@ def split_kernel(kernel, quantized, *, bits, quantizer, channel_axes):
     """Cuts a quantized kernel into integer-valued pieces.
 
     A float kernel (bits > 24) is taken as 24-bit fixed point, which moves a
-    weight by less than 2**-24 of the largest one.
+    weight by at most 1.5 * 2**-24 of the largest one.
 
     Args:
         kernel: float32 tensor, the layer's variable.
@@ -81,7 +81,7 @@ def exact_sums(operation, inputs, kernel, *, input_steps):
         kernel: ExactKernel.
         input_steps: int in 1..65535.
     Returns: what operation(inputs, scale * codes) is in exact arithmetic,
-        rounded to float32 at most three times.
+        rounded to float32 once or, for codes in pieces, once a piece.
     """
     columns = _input_pieces(inputs, steps=input_steps)
     sums = [

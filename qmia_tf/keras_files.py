@@ -15,11 +15,13 @@ WEIGHT_LAYERS = (
 )
 
 
-def load(path):
+def load(path, *, optimizer=False):
     """Loads a .keras file in safe mode; this project's layers are known.
 
     Args:
         path: the file.
+        optimizer: also restores the optimizer and the loss, to train on;
+            without, a loss of one's own is no obstacle.
     Returns: keras.Model.
     Raises: InputError if the file is missing, damaged, not a .keras file, or
         holds layers that are not known or not safe to load.
@@ -33,7 +35,7 @@ def load(path):
             "with model.save('NAME.keras')"
         )
     try:
-        return keras.saving.load_model(path, safe_mode=True)
+        return keras.saving.load_model(path, compile=optimizer)
     # Keras raises nearly anything on a file that it did not expect.
     except Exception as error:
         # Keras prints the whole configuration first, then what was wrong.

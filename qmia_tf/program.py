@@ -1,5 +1,6 @@
 """What every script shares: a quiet start, errors without tracebacks."""
 
+import contextlib
 import errno
 import os
 import sys
@@ -19,29 +20,41 @@ USER_OS_ERRORS = (
 )
 
 
-def start_tensorflow():
-    """Imports TensorFlow and finds its devices without start-up messages.
+@contextlib.contextmanager
+def without_messages(*, show_if_it_fails):
+    """Turns away what libraries write to file descriptor 2 meanwhile.
 
-    TensorFlow writes them to file descriptor 2 before its log levels apply,
-    so that is turned away meanwhile; if the import fails they are shown.
+    TensorFlow's C++ side writes there whatever its log levels say.
+
+    Args:
+        show_if_it_fails: writes it after all if the block raises.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     with tempfile.TemporaryFile() as messages:
         terminal = os.dup(2)
         os.dup2(messages.fileno(), 2)
         failed = True
         try:
-            import tensorflow as tf
-
-            tf.config.list_physical_devices()
+            yield
             failed = False
         finally:
             os.dup2(terminal, 2)
             os.close(terminal)
-            if failed:
+            if failed and show_if_it_fails:
                 messages.seek(0)
                 sys.stderr.write(messages.read().decode(errors="replace"))
+
+
+def start_tensorflow():
+    """Imports TensorFlow and finds its devices without start-up messages.
+
+    If the import fails they are shown.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    with without_messages(show_if_it_fails=True):
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
 
 
 def run(main):

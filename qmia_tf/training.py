@@ -108,7 +108,7 @@ def _resume(trainer, run_dir):
     if not path.exists():
         return []
     try:
-        saved = keras_files.load(path)
+        saved = keras_files.load(path, optimizer=True)
     except InputError as error:
         raise InputError(
             f"{error}; delete the checkpoint to train from the start"

@@ -6,7 +6,7 @@ import io
 import pathlib
 import tempfile
 
-from qmia_tf import keras_files, runs
+from qmia_tf import keras_files, program, runs
 from qmia_tf.deploy import artifact
 from qmia_tf.errors import InputError
 
@@ -71,7 +71,9 @@ def to_float32(model):
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         try:
-            return converter.convert()
+            # The converter writes its errors to the terminal as well.
+            with program.without_messages(show_if_it_fails=False):
+                return converter.convert()
         except Exception as error:
             reason = " ".join(str(error).split())[:300]
             raise InputError(

@@ -1,0 +1,171 @@
+"""Tests of the file of outputs: round trip, and what it refuses."""
+
+import dataclasses
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import synthetic_outputs
+import tensorflow as tf
+from absl.testing import parameterized
+
+from qmia_tf import outputs
+from qmia_tf.errors import InputError
+
+
+def changed(row=3, **values):
+    """Good outputs with probabilities[row], labels[row]... replaced."""
+    made = synthetic_outputs.outputs(6, 6)
+    for name, value in values.items():
+        array = getattr(made, name).copy()
+        array[row] = value
+        made = dataclasses.replace(made, **{name: array})
+    return made
+
+
+class OutputsTest(parameterized.TestCase, tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.path = pathlib.Path(self.create_tempdir()) / "int8.npz"
+
+    def arrays(self, **changes):
+        made = synthetic_outputs.outputs(6, 6)
+        arrays = {
+            field.name: getattr(made, field.name)
+            for field in dataclasses.fields(made)
+        }
+        arrays["info"] = np.array(json.dumps(made.info))
+        return {**arrays, **changes}
+
+    def write(self, **changes):
+        arrays = self.arrays(**changes)
+        np.savez(
+            self.path, **{k: v for k, v in arrays.items() if v is not None}
+        )
+
+    def test_save_and_load(self):
+        made = synthetic_outputs.outputs(7, 5, sha256="a" * 64, size_bytes=9)
+        made.save(self.path)
+        back = outputs.load(self.path)
+        for field in dataclasses.fields(made)[:4]:
+            want, got = getattr(made, field.name), getattr(back, field.name)
+            self.assertAllEqual(got, want)
+            self.assertEqual(got.dtype, want.dtype)
+        self.assertEqual(back.info, made.info)
+        self.assertEqual(back.target, "keras")
+        self.assertEqual(back.classes, 5)
+
+    def test_a_file_names_its_target_if_info_does_not(self):
+        self.write(info=np.array("{}"), members=np.arange(12) % 2)
+        back = outputs.load(self.path)
+        self.assertEqual(back.target, "int8")
+        self.assertAllEqual(back.members, np.arange(12) % 2 == 1)
+        self.assertEqual(back.members.dtype, bool)
+
+    def test_in_record_order(self):
+        made = synthetic_outputs.outputs(7, 5)
+        ordered = made.in_record_order()
+        self.assertAllEqual(ordered.record_ids, sorted(made.record_ids))
+        row = list(made.record_ids).index(ordered.record_ids[4])
+        self.assertAllEqual(ordered.probabilities[4], made.probabilities[row])
+        self.assertEqual(ordered.members[4], made.members[row])
+
+    def test_rounded_probabilities_may_miss_one_by_half_a_step_each(self):
+        made = synthetic_outputs.outputs(500, 500, classes=10, step=1 / 256)
+        off = np.abs(made.probabilities.sum(axis=1) - 1).max()
+        self.assertGreater(off, 1e-3)
+        self.assertIs(made.validate(), made)
+        with self.assertRaisesRegex(InputError, "probability_step"):
+            dataclasses.replace(made, info={"target": "keras"}).validate()
+
+    @parameterized.named_parameters(
+        ("nan", {"probabilities": np.nan}, r"row 3 .*not finite"),
+        ("infinity", {"probabilities": np.inf}, r"row 3 .*not finite"),
+        ("sum", {"probabilities": 0.3}, r"row 3 .*sum to 1.5, not to 1"),
+        (
+            "negative",
+            {"probabilities": [-0.25, 0.5, 0.25, 0.25, 0.25]},
+            r"row 3 .*negative: -0.25",
+        ),
+        ("label", {"labels": 5}, r"row 3 .*label 5 is outside 0\.\.4"),
+        ("negative_label", {"labels": -1}, r"row 3 .*label -1 is outside"),
+    )
+    def test_refuses_values(self, values, message):
+        with self.assertRaisesRegex(InputError, f"somewhere: {message}"):
+            changed(**values).validate("somewhere")
+
+    def test_counts_the_bad_rows(self):
+        made = changed(row=slice(2, 5), labels=7)
+        with self.assertRaisesRegex(InputError, "row 2 .*; 3 such rows"):
+            made.validate()
+
+    def test_refuses_a_record_that_is_there_twice(self):
+        made = synthetic_outputs.outputs(6, 6)
+        again = made.take(np.r_[0:12, 4])
+        with self.assertRaisesRegex(InputError, "row 12 .*there twice"):
+            again.validate()
+
+    @parameterized.named_parameters(
+        ("length", {"labels": np.arange(4)}, "labels has shape .4,., but"),
+        ("one_class", {"probabilities": np.ones((12, 1), "f")}, "two classes"),
+        ("flat", {"probabilities": np.ones(12, "f")}, "two classes"),
+        ("all_members", {"members": np.ones(12, bool)}, "not one nonmember"),
+        ("no_members", {"members": np.zeros(12, bool)}, "not one member"),
+        ("empty", {"probabilities": np.ones((0, 5), "f")}, "0 rows"),
+        ("float_labels", {"labels": np.ones(12)}, "labels must be integers"),
+        ("integers", {"probabilities": np.ones((12, 5), int)}, "be floats"),
+        ("float_members", {"members": np.ones(12)}, "members must be bool"),
+        ("missing", {"record_ids": None}, "lacks record_ids and holds"),
+        ("info", {"info": np.array("{")}, "info is not JSON"),
+        ("info_list", {"info": np.array("[]")}, "must be a dictionary"),
+        ("target", {"info": np.array('{"target": "../x"}')}, "name of letters"),
+        ("size", {"info": np.array('{"size_bytes": "9"}')}, "of type int"),
+        ("step", {"info": np.array('{"probability_step": 2}')}, "in 0..1"),
+    )
+    def test_refuses_files(self, changes, message):
+        self.write(**changes)
+        with self.assertRaisesRegex(InputError, f"int8.npz: .*{message}"):
+            outputs.load(self.path)
+
+    def test_refuses_objects(self):
+        np.savez(self.path, **self.arrays(labels=np.array([None] * 12)))
+        with self.assertRaisesRegex(InputError, "pickle"):
+            outputs.load(self.path)
+
+    def test_refuses_damaged_files(self):
+        with self.assertRaisesRegex(InputError, "no such file.*attack.py"):
+            outputs.load(self.path)
+        self.write()
+        whole = self.path.read_bytes()
+        spoiled = bytearray(whole)
+        spoiled[200:260] = b"?" * 60
+        for data in (b"", b"nonsense", whole[: len(whole) // 2], spoiled):
+            self.path.write_bytes(bytes(data))
+            with self.assertRaisesRegex(InputError, "int8.npz.*(damaged|not)"):
+                outputs.load(self.path)
+
+    def test_never_saves_what_it_would_not_load(self):
+        with self.assertRaisesRegex(InputError, "label 9"):
+            changed(labels=9).save(self.path)
+        self.assertFalse(self.path.exists())
+
+    def test_needs_no_tensorflow(self):
+        modules = (
+            "outputs, attacks, audit, findings, tfprivacy, statistics.sweep, "
+            "report"
+        ).split(", ")
+        code = "import sys\n" + "".join(
+            f"import qmia_tf.{module}\n" for module in modules
+        )
+        code += (
+            "bad = {'tensorflow', 'keras', 'tf_keras'} & set(sys.modules)\n"
+            "sys.exit(', '.join(bad) or 0)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True)
+        self.assertEqual(done.returncode, 0, done.stderr.decode())
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,133 @@
+"""The AUC against SciPy, DeLong's definition, and coverage."""
+
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+from scipy import stats
+from sklearn import metrics
+
+from qmia_tf.statistics.ranking import auc, hanley_mcneil
+
+
+def scores_of(kind, size=150, seed=0):
+    rng = np.random.default_rng(seed)
+    members = rng.random(size) < 0.4
+    scores = rng.normal(size=size) + 0.8 * members
+    if kind == "levels":
+        scores = np.round(scores * 2)
+    elif kind == "hard":
+        scores = (scores > 0).astype(float)
+    elif kind == "equal":
+        scores = np.zeros(size)
+    return scores, members
+
+
+KINDS = ("continuous", "levels", "hard", "equal")
+
+
+class AucTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters(*KINDS)
+    def test_is_mann_whitneys_u(self, kind):
+        scores, members = scores_of(kind)
+        u = stats.mannwhitneyu(scores[members], scores[~members]).statistic
+        found = auc(scores, members).value
+        pairs = members.sum() * (~members).sum()
+        self.assertAlmostEqual(found, u / pairs, places=12)
+        self.assertAlmostEqual(
+            found, metrics.roc_auc_score(members, scores), places=12
+        )
+
+    @parameterized.parameters(*KINDS)
+    def test_interval_is_delongs_definition(self, kind):
+        scores, members = scores_of(kind)
+        inside, outside = scores[members][:, None], scores[~members][None]
+        won = (inside > outside) + 0.5 * (inside == outside)
+        rows, columns = won.mean(axis=1), won.mean(axis=0)
+        variance = np.var(rows, ddof=1) / rows.size
+        variance += np.var(columns, ddof=1) / columns.size
+        half = 1.959963984540054 * np.sqrt(variance)
+        found = auc(scores, members)
+        self.assertAllClose(
+            (found.low, found.high),
+            np.clip([won.mean() - half, won.mean() + half], 0, 1),
+            atol=1e-9,
+        )
+
+    @parameterized.parameters(*KINDS)
+    def test_swapping_members_and_nonmembers(self, kind):
+        scores, members = scores_of(kind)
+        one, other = auc(scores, members), auc(scores, ~members)
+        self.assertAllClose(
+            (one.value, one.low, one.high),
+            (1 - other.value, 1 - other.high, 1 - other.low),
+            atol=1e-12,
+        )
+
+    def test_only_ranks_count(self):
+        scores, members = scores_of("continuous")
+        self.assertEqual(auc(scores, members), auc(np.exp(scores), members))
+
+    def test_hard_labels_give_balanced_accuracy(self):
+        scores, members = scores_of("hard")
+        want = metrics.balanced_accuracy_score(members, scores)
+        self.assertAlmostEqual(auc(scores, members).value, want)
+
+    @parameterized.parameters(0.0, 1.0)
+    def test_covers_binormal_scores(self, distance):
+        rng = np.random.default_rng(5)
+        truth = stats.norm.cdf(distance / np.sqrt(2))
+        members, inside = np.arange(120) < 60, 0
+        for _ in range(300):
+            scores = rng.normal(size=120) + distance * members
+            found = auc(scores, members)
+            inside += found.low <= truth <= found.high
+        # 285 expected of 300; the binomial's 0.1 % point is 272.
+        self.assertBetween(inside, 272, 298)
+
+    def test_fully_apart_is_not_certain(self):
+        members = np.arange(30) < 10
+        found = auc(np.where(members, 1.0, 0.0), members)
+        want = stats.binomtest(10, 10).proportion_ci().low
+        self.assertAllClose((found.low, found.high), (want, 1.0))
+        found = auc(np.where(members, 0.0, 1.0), members)
+        self.assertAllClose((found.low, found.high), (0.0, 1 - want))
+
+    def test_one_member(self):
+        found = auc([3.0, 1.0, 2.0, 4.0], np.array([True, False, False, False]))
+        self.assertAlmostEqual(found.value, 2 / 3)
+        self.assertAllEqual((found.low, found.high), (0.0, 1.0))
+
+
+class HanleyMcNeilTest(tf.test.TestCase):
+    def test_is_the_spread_between_exponential_scores(self):
+        """The model behind the formula; AUC = 1/(1 + 1/4)."""
+        rng = np.random.default_rng(6)
+        members = np.arange(50) < 20
+        areas = [
+            auc(rng.exponential(np.where(members, 4.0, 1.0)), members).value
+            for _ in range(1500)
+        ]
+        found = hanley_mcneil(0.8, 20, 30)
+        spread = (found.high - found.low) / 2 / 1.959963984540054
+        # The deviation of 1,500 values is known to 1.8 %.
+        self.assertAllClose(spread, np.std(areas), rtol=0.06)
+        self.assertAllClose(np.mean(areas), 0.8, atol=0.01)
+
+    def test_ends(self):
+        self.assertEqual(hanley_mcneil(1.0, 9, 9).high, 1.0)
+        self.assertEqual(hanley_mcneil(0.0, 9, 9).low, 0.0)
+
+    def test_is_near_delongs(self):
+        scores, members = scores_of("continuous", size=4000)
+        exact = auc(scores, members)
+        found = hanley_mcneil(
+            exact.value, int(members.sum()), int((~members).sum())
+        )
+        # The exponential model is off by a few per cent on normal scores.
+        self.assertAllClose(
+            found.high - found.low, exact.high - exact.low, rtol=0.06
+        )
+
+
+if __name__ == "__main__":
+    tf.test.main()

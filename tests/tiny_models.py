@@ -1,0 +1,86 @@
+"""Image classifiers of a few weights, as Keras models and .tflite files."""
+
+import pathlib
+import tempfile
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+SHAPE, CLASSES = (6, 5, 1), 4
+
+
+def images(count=23, *, seed=0, shape=SHAPE):
+    """Random uint8 pixels [count, *shape]."""
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (count, *shape), np.uint8)
+
+
+def classifier(*, shape=SHAPE, classes=CLASSES, seed=0, softmax=True):
+    """A convolution and a dense layer, random but not indifferent."""
+    start = keras.initializers.HeNormal
+    pixels = keras.Input(shape, name="pixels")
+    x = keras.layers.Conv2D(
+        3, 3, activation="relu", kernel_initializer=start(seed + 1)
+    )(pixels)
+    x = keras.layers.Flatten()(x)
+    x = keras.layers.Dense(
+        classes, name="logits", kernel_initializer=start(seed + 2)
+    )(x)
+    if softmax:
+        x = keras.layers.Softmax()(keras.layers.Rescaling(4.0)(x))
+    return keras.Model(pixels, x)
+
+
+def write_tflite(model, path, *, batch=None, inputs=None, outputs=None):
+    """Converts a Keras model, by TensorFlow's own converter alone.
+
+    Args:
+        model: keras.Model.
+        path: the .tflite file.
+        batch: a fixed batch size; None leaves it open.
+        inputs, outputs: tf.int8 or tf.uint8 quantizes the whole model after
+            training, with that type for its input and output.
+    Returns: path.
+    """
+    shape = model.input_shape[1:]
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint(
+        "serve",
+        lambda x: model(x, training=False),
+        input_signature=[tf.TensorSpec([batch, *shape], tf.float32)],
+    )
+    path = pathlib.Path(path)
+    with tempfile.TemporaryDirectory() as folder:
+        archive.write_out(folder, verbose=False)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        if inputs or outputs:
+            _ask_for_integers(converter, shape, inputs, outputs)
+        path.write_bytes(converter.convert())
+    return path
+
+
+def _ask_for_integers(converter, shape, inputs, outputs):
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: (
+        [one[None].astype(np.float32) / 255]
+        for one in images(32, seed=9, shape=shape)
+    )
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = inputs or tf.float32
+    converter.inference_output_type = outputs or tf.float32
+
+
+def write_function(function, shapes, path):
+    """Converts a function of float32 tensors of fixed shapes."""
+    traced = tf.function(
+        function,
+        input_signature=[tf.TensorSpec(shape, tf.float32) for shape in shapes],
+    )
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [traced.get_concrete_function()]
+    )
+    path = pathlib.Path(path)
+    path.write_bytes(converter.convert())
+    return path
