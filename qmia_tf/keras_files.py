@@ -35,7 +35,7 @@ def load(path, *, optimizer=False):
             "with model.save('NAME.keras')"
         )
     try:
-        return keras.saving.load_model(path, compile=optimizer)
+        return keras.saving.load_model(path, compile=optimizer, safe_mode=True)
     # Keras raises nearly anything on a file that it did not expect.
     except Exception as error:
         # Keras prints the whole configuration first, then what was wrong.
