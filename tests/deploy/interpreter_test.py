@@ -1,0 +1,240 @@
+"""Tests of running a .tflite file: ports, batches, threads, bad files."""
+
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import tensorflow as tf
+import tiny_models
+from absl.testing import parameterized
+
+from qmia_tf.deploy.interpreter import Interpreter, Port
+from qmia_tf.errors import InputError
+from qmia_tf.targets import TFLiteTarget
+
+
+class Folder(parameterized.TestCase, tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.dir = pathlib.Path(self.create_tempdir().full_path)
+
+    def file(self, **options):
+        model = tiny_models.classifier()
+        path = self.dir / "model.tflite"
+        return tiny_models.write_tflite(model, path, **options)
+
+
+class PortTest(parameterized.TestCase, tf.test.TestCase):
+    def test_quantize_rounds_half_to_even_and_saturates(self):
+        port = Port(0, (1,), np.int8, 0.5, -3)
+        values = np.array([0, 0.25, 0.75, 1, -0.25, 100, -100], np.float32)
+        codes = port.quantize(values)
+        self.assertEqual(codes.dtype, np.int8)
+        self.assertAllEqual(codes, [-3, -3, -1, -1, -3, 127, -128])
+
+    @parameterized.parameters(
+        (np.int8, 0.003, -128), (np.uint8, 1 / 255, 0), (np.int16, 3e-5, 7)
+    )
+    def test_codes_come_back(self, dtype, step, zero_point):
+        port = Port(0, (1,), dtype, step, zero_point)
+        limits = np.iinfo(dtype)
+        codes = np.arange(limits.min, limits.max + 1).astype(dtype)
+        values = port.dequantize(codes)
+        self.assertEqual(values.dtype, np.float32)
+        expected = (codes.astype(np.float64) - zero_point) * step
+        self.assertAllClose(values, expected, rtol=1e-6, atol=1e-9)
+        self.assertAllEqual(port.quantize(values), codes)
+
+    def test_floats_pass(self):
+        port = Port(0, (1,), np.float32, 0.0, 0)
+        values = np.array([0.1, 3.5], np.float32)
+        self.assertAllEqual(port.dequantize(values), values)
+
+    @parameterized.parameters(
+        (np.uint8, np.float32(1 / 255), 0, True),
+        (np.uint8, 1 / 256, 0, False),
+        (np.uint8, 1 / 255, 3, False),
+        (np.int8, 1 / 255, 0, False),
+        (np.float32, 0.0, 0, False),
+    )
+    def test_is_pixels(self, dtype, step, zero_point, expected):
+        port = Port(0, (1,), dtype, float(step), zero_point)
+        self.assertEqual(port.is_pixels, expected)
+
+
+class InterpreterTest(Folder):
+    def test_ports_of_a_float_file(self):
+        made = Interpreter(self.file())
+        self.assertEqual(made.input.shape, (-1, *tiny_models.SHAPE))
+        self.assertEqual(made.input.dtype, np.float32)
+        self.assertEqual(made.input.step, 0)
+        self.assertEqual(made.output.shape, (-1, tiny_models.CLASSES))
+        self.assertIsNone(made.fixed_batch)
+
+    def test_ports_of_an_int8_file(self):
+        made = Interpreter(self.file(inputs=tf.uint8, outputs=tf.int8))
+        self.assertEqual(made.input.dtype, np.uint8)
+        self.assertEqual(made.output.dtype, np.int8)
+        # TFLite's specification fixes the softmax at 1/256 and -128.
+        self.assertEqual(made.output.step, 1 / 256)
+        self.assertEqual(made.output.zero_point, -128)
+
+    def test_batch_sizes_one_after_the_other(self):
+        path = self.file()
+        images = tiny_models.images(9).astype(np.float32) / 255
+        made = Interpreter(path)
+        for size in (4, 1, 9, 4):
+            fresh = Interpreter(path).run(images[:size])
+            self.assertAllEqual(made.run(images[:size]), fresh)
+            self.assertEqual(fresh.shape, (size, tiny_models.CLASSES))
+
+    @parameterized.parameters(1, 4)
+    def test_fixed_batch_is_filled_up(self, batch):
+        model = tiny_models.classifier()
+        path = tiny_models.write_tflite(
+            model, self.dir / "fixed.tflite", batch=batch
+        )
+        made = Interpreter(path)
+        self.assertEqual(made.fixed_batch, batch)
+        images = tiny_models.images(batch).astype(np.float32) / 255
+        whole = made.run(images)
+        self.assertAllClose(whole, model(images), atol=1e-6)
+        self.assertAllEqual(made.run(images[:1]), whole[:1])
+
+    @parameterized.parameters("default", "builtin", "reference")
+    def test_kernels(self, kernels):
+        path = self.file()
+        images = tiny_models.images().astype(np.float32) / 255
+        made = Interpreter(path, kernels=kernels, num_threads=2)
+        expected = tiny_models.classifier()(images)
+        # float32 sums in another order.
+        self.assertAllClose(made.run(images), expected, atol=1e-6)
+
+    def test_lists_its_ops(self):
+        made = Interpreter(self.file(batch=1), kernels="builtin")
+        names = [op["op_name"] for op in made.ops()]
+        self.assertEqual(
+            names, ["CONV_2D", "RESHAPE", "FULLY_CONNECTED", "SOFTMAX"]
+        )
+        indices = {tensor["index"] for tensor in made.tensors()}
+        for op in made.ops():
+            self.assertContainsSubset(op["outputs"], indices)
+
+
+class BadFileTest(Folder):
+    def assertRefused(self, pattern, path, **options):
+        with self.assertRaises(InputError) as caught:
+            Interpreter(path, **options)
+        self.assertRegex(str(caught.exception), pattern)
+        self.assertNotIn("\n", str(caught.exception))
+
+    @parameterized.parameters(0, -1)
+    def test_num_threads(self, count):
+        self.assertRefused(
+            f"num_threads must be >= 1, got {count}",
+            self.file(),
+            num_threads=count,
+        )
+
+    def test_unknown_kernels(self):
+        self.assertRefused(
+            r"kernels must be one of \('default', 'builtin', 'reference'\), "
+            "got 'fast'",
+            self.file(),
+            kernels="fast",
+        )
+
+    def test_missing(self):
+        self.assertRefused(
+            "there is no model file .*x.tflite", self.dir / "x.tflite"
+        )
+
+    @parameterized.parameters(
+        b"", b"TFL3", b"PK\x03\x04 a .keras file", b"\0" * 100
+    )
+    def test_something_else(self, content):
+        path = self.dir / "x.tflite"
+        path.write_bytes(content)
+        self.assertRefused("x.tflite is not a .tflite file", path)
+
+    @parameterized.parameters(None, tf.int8)
+    def test_cut_off_at_any_length(self, kind):
+        whole = self.file(inputs=kind, outputs=kind).read_bytes()
+        path = self.dir / "cut.tflite"
+        lengths = [
+            *range(0, 64),
+            *range(64, len(whole), 41),
+            *range(len(whole) - 16, len(whole)),
+        ]
+        for length in lengths:
+            path.write_bytes(whole[:length])
+            with self.assertRaises(InputError, msg=f"{length} bytes") as caught:
+                TFLiteTarget(path)
+            self.assertIn("cut.tflite", str(caught.exception))
+
+    def test_two_inputs(self):
+        shape = (1, *tiny_models.SHAPE)
+        path = tiny_models.write_function(
+            lambda a, b: a + b, [shape, shape], self.dir / "two.tflite"
+        )
+        self.assertRefused(
+            r"two.tflite has 2 inputs; an image classifier with one input", path
+        )
+
+    def test_two_outputs(self):
+        path = tiny_models.write_function(
+            lambda a: (a + 1.0, a * 2.0),
+            [(1, *tiny_models.SHAPE)],
+            self.dir / "two.tflite",
+        )
+        self.assertRefused("two.tflite has 2 outputs; .* one output", path)
+
+    def test_integers_without_a_scale(self):
+        path = tiny_models.write_function(
+            lambda a: tf.cast(a, tf.int32), [(1, 3)], self.dir / "int.tflite"
+        )
+        self.assertRefused("the output is int32 with 0 scales", path)
+
+    def test_op_of_tensorflow(self):
+        answer = tf.function(
+            tf.math.erf,
+            input_signature=[tf.TensorSpec([1, 3], tf.float32)],
+        )
+        converter = tf.lite.TFLiteConverter.from_concrete_functions(
+            [answer.get_concrete_function()]
+        )
+        converter.target_spec.supported_ops = [
+            tf.lite.OpsSet.TFLITE_BUILTINS,
+            tf.lite.OpsSet.SELECT_TF_OPS,
+        ]
+        path = self.dir / "flex.tflite"
+        path.write_bytes(converter.convert())
+        self.assertRefused(
+            "flex.tflite cannot be run by LiteRT .*Select TensorFlow op", path
+        )
+
+
+class ImportTest(tf.test.TestCase):
+    def test_runs_a_file_without_tensorflow(self):
+        path = pathlib.Path(self.create_tempdir().full_path) / "x.tflite"
+        tiny_models.write_tflite(tiny_models.classifier(), path)
+        code = (
+            "import sys, numpy as np; from qmia_tf import targets;"
+            "from qmia_tf.deploy import artifact;"
+            f"target = targets.TFLiteTarget({str(path)!r});"
+            "answer = target.predict(np.zeros((3, 6, 5, 1), np.uint8));"
+            f"artifact.describe({str(path)!r});"
+            "loaded = {'tensorflow', 'keras'} & set(sys.modules);"
+            "sys.exit(repr((answer.shape, loaded)))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True
+        )
+        self.assertEqual(
+            done.stderr.splitlines()[-1], "((3, 4), set())", done.stderr
+        )
+
+
+if __name__ == "__main__":
+    tf.test.main()

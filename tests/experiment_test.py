@@ -1,0 +1,395 @@
+"""Tests of the stages of a run: what is done is not done again."""
+
+import json
+import pathlib
+from unittest import mock
+
+import numpy as np
+import tensorflow as tf
+import tiny_models
+from absl.testing import parameterized
+
+from qmia_tf import (
+    experiment,
+    outputs,
+    recipes,
+    runs,
+    split,
+    targets,
+    training,
+)
+from qmia_tf.datasets import Dataset
+from qmia_tf.errors import InputError
+from qmia_tf.resnet import Bits
+
+RECORDS = 60
+
+
+def a_dataset(seed=0, name="tiny"):
+    classes = tiny_models.CLASSES
+    return Dataset(
+        name=name,
+        images=tiny_models.images(RECORDS, seed=seed),
+        labels=np.arange(RECORDS) % classes,
+        class_names=tuple(map(str, range(classes))),
+        origin=np.zeros(RECORDS, np.uint8),
+    )
+
+
+def a_config(dataset, *, bits=None, recipe=None, **options):
+    return experiment.configuration(
+        dataset,
+        recipe=recipe or recipes.get("digits"),
+        bits=bits or Bits(4, 4),
+        **options,
+    )
+
+
+class Folder(parameterized.TestCase, tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.run_dir = pathlib.Path(self.create_tempdir().full_path) / "w4a4"
+        self.data = a_dataset()
+
+    def assertRefused(self, pattern, call, *args, **options):
+        with self.assertRaises(InputError) as caught:
+            call(*args, **options)
+        self.assertRegex(str(caught.exception), pattern)
+        self.assertNotIn("\n", str(caught.exception))
+
+
+class ConfigurationTest(Folder):
+    @parameterized.product(
+        recipe=list(recipes.RECIPES),
+        bits=(Bits(), Bits(4, 4), Bits(16, 4, clip=True, gradient=6)),
+    )
+    def test_round_trip_through_json(self, recipe, bits):
+        given = recipes.get(recipe, epochs=33, learning_rate=1 / 3, width=5)
+        config = a_config(
+            self.data,
+            bits=bits,
+            recipe=given,
+            split_seed=3,
+            member_fraction=0.3,
+            seed=2**32 - 1,
+        )
+        stored = json.loads(json.dumps(config))
+        self.assertEqual(stored, config)
+        # The run follows from what is stored: the recipe comes back, but
+        # for what other parts of the configuration say.
+        fields = experiment._recipe(stored).as_dict()
+        wanted = given.as_dict()
+        for name in ("dataset", "stem", "width"):
+            del fields[name], wanted[name]
+        self.assertEqual(fields, wanted)
+        self.assertEqual(stored["model"]["stem"], given.stem)
+        self.assertEqual(stored["model"]["width"], 5)
+        again = Bits(
+            **{
+                name: stored["model"][f"{name}_bits"]
+                for name in (
+                    "weight",
+                    "activation",
+                    "first_last",
+                    "residual",
+                    "gradient",
+                )
+            },
+            clip=stored["model"]["clip"],
+        )
+        self.assertEqual(again, bits)
+
+    def test_says_which_data(self):
+        config = a_config(self.data, pool="train")
+        self.assertEqual(
+            config["dataset"],
+            {
+                "name": "tiny",
+                "pool": "train",
+                "fingerprint": self.data.fingerprint(),
+                "classes": 4,
+                "image_shape": [6, 5, 1],
+            },
+        )
+
+    @parameterized.parameters(
+        ({"seed": -1}, "seed must be in 0..4294967295, got -1"),
+        ({"seed": 2**32}, "seed must be in 0..4294967295, got 4294967296"),
+        ({"split_seed": -1}, "seed must be 0 or more, got -1"),
+        ({"member_fraction": 1.0}, "member_fraction must lie in"),
+        ({"member_fraction": 0.01}, "leave 1 as the members"),
+        ({"pool": "val"}, "pool must be one of .* got 'val'"),
+    )
+    def test_what_no_run_can_be_made_of(self, options, message):
+        self.assertRefused(message, a_config, self.data, **options)
+
+
+class TrainTest(Folder):
+    def train(self, config=None, data=None, **options):
+        """Runs the stage without its two slow parts; returns their calls."""
+        with (
+            mock.patch.object(training, "train", return_value=True) as train,
+            mock.patch.object(training, "make_deterministic") as settle,
+        ):
+            trained = experiment.train_run(
+                self.run_dir,
+                data or self.data,
+                config or a_config(self.data, seed=8),
+                **options,
+            )
+        return trained, train, settle
+
+    def test_members_train_and_nonmembers_are_only_measured(self):
+        trained, train, settle = self.train(keep_every=3)
+        self.assertTrue(trained)
+        settle.assert_called_once_with(8)
+        model, (images, labels) = train.call_args.args
+        given = train.call_args.kwargs
+        sides = split.load(self.run_dir / "split.npz", self.data.fingerprint())
+        self.assertLen(sides.members, RECORDS // 2)
+        self.assertAllEqual(images, self.data.images[sides.members])
+        self.assertAllEqual(labels, self.data.labels[sides.members])
+        judged = {image.tobytes() for image in given["nonmembers"][0]}
+        self.assertEqual(
+            judged,
+            {image.tobytes() for image in self.data.images[sides.nonmembers]},
+        )
+        self.assertEqual(given["keep_every"], 3)
+        self.assertEqual(given["seed"], 8)
+        self.assertEqual(model.input_shape, (None, 6, 5, 1))
+        self.assertEqual(model.output_shape, (None, 4))
+        self.assertEqual(given["recipe"], recipes.get("digits"))
+
+    def test_at_most_so_many_nonmembers_are_measured(self):
+        with mock.patch.object(experiment, "VALIDATION_RECORDS", 7):
+            _, train, _ = self.train()
+            _, again, _ = self.train()
+        first, second = (
+            call.call_args.kwargs["nonmembers"] for call in (train, again)
+        )
+        self.assertLen(first[0], 7)
+        self.assertAllEqual(first[0], second[0])
+
+    def test_finished_run_is_left_alone(self):
+        self.train()
+        (self.run_dir / "model.keras").write_bytes(b"finished")
+        trained, train, settle = self.train()
+        self.assertFalse(trained)
+        train.assert_not_called()
+        settle.assert_not_called()
+
+    @parameterized.parameters(False, True)
+    def test_other_configuration_is_refused(self, finished):
+        self.train()
+        if finished:
+            (self.run_dir / "model.keras").write_bytes(b"finished")
+        other = a_config(self.data, seed=8, bits=Bits(2, 4))
+        self.assertRefused(
+            r"w4a4 holds a run with another configuration "
+            r"\(model.weight_bits: 4 -> 2\): choose another --run_dir",
+            self.train,
+            other,
+        )
+
+    def test_other_data_are_refused(self):
+        self.train()
+        other = a_dataset(seed=1)
+        ours, theirs = other.fingerprint()[:12], self.data.fingerprint()[:12]
+        self.assertRefused(
+            f"w4a4 was made from other data: the fingerprint of tiny is "
+            f"{ours}, the run's is {theirs}",
+            self.train,
+            a_config(self.data, seed=8),
+            other,
+        )
+
+
+class Trained(Folder):
+    """A run directory as training leaves it, with a model of a few weights."""
+
+    def setUp(self):
+        super().setUp()
+        config = a_config(self.data)
+        runs.open_run(self.run_dir, config)
+        self.split = experiment.open_split(self.run_dir, self.data, config)
+        self.model = self.run_dir / "model.keras"
+        self.save_model()
+
+    def save_model(self, seed=0):
+        tiny_models.classifier(seed=seed).save(self.model)
+
+    def query(self, **options):
+        """Queries; returns the paths and which targets were really asked."""
+        with mock.patch.object(
+            targets, "query", side_effect=targets.query
+        ) as query:
+            paths = experiment.query_run(self.run_dir, self.data, **options)
+        asked = [call.args[0].info["target"] for call in query.call_args_list]
+        return paths, asked
+
+
+class QueryTest(Trained):
+    def test_every_target_is_asked_once(self):
+        experiment.export_run(self.run_dir)
+        paths, asked = self.query()
+        self.assertEqual(asked, ["keras", "float32"])
+        folder = self.run_dir / "outputs"
+        self.assertEqual(paths, [folder / "keras.npz", folder / "float32.npz"])
+        for path in paths:
+            answers = outputs.load(path).in_record_order()
+            self.assertEqual(answers.info["run"], "w4a4")
+            self.assertAllEqual(answers.record_ids, np.arange(RECORDS))
+            self.assertAllEqual(answers.labels, self.data.labels)
+            self.assertAllEqual(
+                np.flatnonzero(answers.members), self.split.members
+            )
+            expected = tiny_models.classifier()(
+                self.data.images / np.float32(255)
+            )
+            self.assertAllClose(answers.probabilities, expected, atol=1e-6)
+        before = [path.stat().st_mtime_ns for path in paths]
+        self.assertEqual(self.query(), (paths, []))
+        after = [path.stat().st_mtime_ns for path in paths]
+        self.assertEqual(before, after)
+
+    def test_keras_alone_without_artifacts(self):
+        paths, asked = self.query()
+        self.assertEqual(asked, ["keras"])
+        self.assertLen(paths, 1)
+
+    def test_only_what_changed_is_asked_again(self):
+        experiment.export_run(self.run_dir)
+        self.query()
+        self.save_model(seed=5)
+        self.assertEqual(self.query()[1], ["keras"])
+        experiment.export_run(self.run_dir)
+        paths, asked = self.query()
+        self.assertEqual(asked, ["float32"])
+        expected = tiny_models.classifier(seed=5)(
+            self.data.images / np.float32(255)
+        )
+        for path in paths:
+            answers = outputs.load(path).in_record_order()
+            self.assertAllClose(answers.probabilities, expected, atol=1e-6)
+        self.assertEqual(self.query()[1], [])
+
+    def test_other_kernels_are_asked_again(self):
+        experiment.export_run(self.run_dir)
+        self.query()
+        _, asked = self.query(kernels="reference")
+        self.assertEqual(asked, ["float32"])
+        info = outputs.load(self.run_dir / "outputs" / "float32.npz").info
+        self.assertEqual(info["kernel_set"], "reference")
+        self.assertEqual(self.query(kernels="reference")[1], [])
+        self.assertEqual(self.query(kernels="default")[1], ["float32"])
+
+    def test_bad_options_reach_the_user(self):
+        experiment.export_run(self.run_dir)
+        self.assertRefused("num_threads", self.query, num_threads=0)
+        self.assertRefused("kernels must be", self.query, kernels="gpu")
+
+    def test_other_data_are_refused(self):
+        self.data = a_dataset(seed=1)
+        self.assertRefused("was made from other data", self.query)
+
+    def test_model_of_other_data(self):
+        tiny_models.classifier(shape=(8, 8, 1)).save(self.model)
+        self.assertRefused(
+            r"target 'keras' takes images of \[8, 8, 1\]", self.query
+        )
+        tiny_models.classifier(classes=3).save(self.model)
+        self.assertRefused(r"answers \[60, 3\], expected \[60, 4\]", self.query)
+        self.assertEmpty(list(self.run_dir.glob("outputs/*.npz")))
+
+    def test_cut_off_artifact(self):
+        experiment.export_run(self.run_dir)
+        path = self.run_dir / "artifacts" / "float32.tflite"
+        path.write_bytes(path.read_bytes()[:1000])
+        self.assertRefused("float32.tflite cannot be run by LiteRT", self.query)
+
+    def test_artifact_that_is_gone(self):
+        experiment.export_run(self.run_dir)
+        (self.run_dir / "artifacts" / "float32.tflite").unlink()
+        self.assertRefused("float32.tflite is gone: export it", self.query)
+
+
+class MissingStageTest(Trained):
+    def test_not_trained(self):
+        self.model.unlink()
+        message = r"w4a4 has no model.keras: train it first, with scripts/train"
+        self.assertRefused(message, self.query)
+        self.assertRefused(message, experiment.export_run, self.run_dir)
+        self.assertRefused(
+            message, experiment.attack_run, self.run_dir, self.data
+        )
+
+    def test_not_a_run(self):
+        elsewhere = self.run_dir.parent / "elsewhere"
+        message = r"elsewhere is not a run directory \(no config.json\)"
+        self.assertRefused(message, experiment.export_run, elsewhere)
+        self.assertRefused(message, experiment.query_run, elsewhere, self.data)
+        self.assertFalse(elsewhere.exists())
+
+    @parameterized.parameters("{}", "[]", "3", '{"schema_version": 99}')
+    def test_configuration_of_another_version(self, text):
+        (self.run_dir / "config.json").write_text(text)
+        self.assertRefused(
+            r"config.json has schema_version (None|99), not 1", self.query
+        )
+
+
+class AttackTest(Trained):
+    def test_audits_every_target(self):
+        experiment.export_run(self.run_dir)
+        result = experiment.attack_run(self.run_dir, self.data)
+        self.assertEqual(
+            [target.target for target in result.targets], ["keras", "float32"]
+        )
+        stored = runs.read_json(self.run_dir / "audit.json")
+        self.assertEqual(stored["fingerprint"], self.data.fingerprint())
+        self.assertEqual(stored["name"], "w4a4")
+        expected = tiny_models.classifier()(self.data.images / np.float32(255))
+        right = expected.numpy().argmax(axis=1) == self.data.labels
+        for target in stored["targets"]:
+            self.assertEqual(target["members"], RECORDS // 2)
+            self.assertAllClose(
+                target["accuracy_members"]["value"],
+                right[self.split.members].mean(),
+            )
+            self.assertAllClose(
+                target["accuracy_nonmembers"]["value"],
+                right[self.split.nonmembers].mean(),
+            )
+
+    def test_options_arrive(self):
+        with (
+            mock.patch.object(
+                experiment, "query_run", return_value=["x.npz"]
+            ) as query,
+            mock.patch.object(experiment.audit, "audit_run") as audit,
+        ):
+            experiment.attack_run(
+                self.run_dir,
+                self.data,
+                num_threads=3,
+                kernels="builtin",
+                audit_seed=7,
+                tfprivacy="settings",
+            )
+            given = audit.call_args.kwargs
+            experiment.attack_run(self.run_dir, self.data)
+            without = audit.call_args.kwargs
+        self.assertEqual(
+            query.call_args_list[0],
+            mock.call(
+                self.run_dir, self.data, num_threads=3, kernels="builtin"
+            ),
+        )
+        self.assertEqual(audit.call_args.args, (self.run_dir, ["x.npz"]))
+        self.assertEqual(given["seed"], 7)
+        self.assertEqual(given["tfprivacy"], "settings")
+        self.assertIsNone(without["tfprivacy"])
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,191 @@
+"""Tests of what every script shares, in processes without TensorFlow."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+from absl.testing import absltest, parameterized
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PROGRAM = '''"""A program.
+
+    python program.py --count=3
+"""
+import errno, sys
+from absl import flags
+from qmia_tf import program
+from qmia_tf.errors import InputError
+
+COUNT = flags.DEFINE_integer("count", 1, "how many")
+
+def main(argv):
+    """Runs."""
+    {body}
+
+if __name__ == "__main__":
+    program.run(main)
+'''
+FAKE_TENSORFLOW = """
+import os, sys
+os.write(2, b"I0000 cuda is not here\\n")
+print("W0000 nor a TPU", file=sys.stderr)
+{body}
+class config:
+    @staticmethod
+    def list_physical_devices():
+        os.write(2, b"E0000 nor a GPU\\n")
+"""
+
+
+class Folder(parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.dir = pathlib.Path(self.create_tempdir().full_path)
+
+    def write(self, body):
+        path = self.dir / "program.py"
+        path.write_text(PROGRAM.format(body=body))
+        return [sys.executable, str(path)]
+
+    def run_program(self, body, *arguments, **environment):
+        return subprocess.run(
+            [*self.write(body), *arguments],
+            capture_output=True,
+            text=True,
+            cwd=self.dir,
+            env={**os.environ, **environment},
+        )
+
+
+class RunTest(Folder):
+    def test_success(self):
+        done = self.run_program("print(argv[1:], COUNT.value)", "--count=3")
+        self.assertEqual(
+            (done.returncode, done.stdout, done.stderr), (0, "[] 3\n", "")
+        )
+
+    @parameterized.named_parameters(
+        (
+            "input_error",
+            "raise InputError('bits must be in 1..32, got 33')",
+            "error: bits must be in 1..32, got 33\n",
+        ),
+        (
+            "several_lines",
+            r"raise InputError('x.keras:\n  cut off\nsave it again')",
+            "error: x.keras: cut off save it again\n",
+        ),
+        (
+            "missing_file",
+            "open('/nowhere/x.json')",
+            "error: No such file or directory (/nowhere/x.json)\n",
+        ),
+        (
+            "full_disk",
+            "raise OSError(errno.ENOSPC, 'No space left on device')",
+            "error: No space left on device\n",
+        ),
+    )
+    def test_what_a_user_can_mend(self, body, line):
+        done = self.run_program(body)
+        self.assertEqual(
+            (done.returncode, done.stdout, done.stderr), (2, "", line)
+        )
+
+    @parameterized.parameters(
+        ("raise ValueError('a defect')", "ValueError: a defect"),
+        ("raise OSError(errno.EBADF, 'Bad')", "OSError: [Errno 9] Bad"),
+    )
+    def test_defects_keep_their_traceback(self, body, last):
+        done = self.run_program(body)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("Traceback", done.stderr)
+        self.assertIn(last, done.stderr)
+
+    def test_stray_argument(self):
+        done = self.run_program("raise SystemError", "--count=3", "cifar10")
+        self.assertEqual(done.returncode, 2)
+        self.assertEqual(
+            done.stderr,
+            "error: unexpected argument 'cifar10': every option is a --flag\n",
+        )
+
+    def test_unknown_flag_names_the_nearest(self):
+        done = self.run_program("pass", "--coumt=3")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("Unknown command line flag 'coumt'", done.stderr)
+        self.assertIn("Did you mean: count", done.stderr)
+        self.assertNotIn("Traceback", done.stderr)
+
+    def test_help_shows_the_docstring_and_the_flags(self):
+        done = self.run_program("raise SystemError", "--help")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("python program.py --count=3", done.stdout)
+        self.assertIn("--count: how many", done.stdout)
+
+    def test_log_lines_are_warnings_unless_asked_for(self):
+        body = (
+            "from absl import logging; logging.info('a detail');"
+            "logging.warning('a warning')"
+        )
+        done = self.run_program(body)
+        self.assertIn("a warning", done.stderr)
+        self.assertNotIn("a detail", done.stderr)
+        done = self.run_program(body, "--verbosity=0")
+        self.assertIn("a detail", done.stderr)
+
+    def test_reader_that_stops_early(self):
+        program = " ".join(self.write("[print(i) for i in range(100000)]"))
+        done = subprocess.run(
+            ["bash", "-c", f"{program} | head -1; exit ${{PIPESTATUS[0]}}"],
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual(
+            (done.returncode, done.stdout, done.stderr), (0, "0\n", "")
+        )
+
+    def test_ctrl_c(self):
+        process = subprocess.Popen(
+            self.write("print('up', flush=True); import time; time.sleep(60)"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.assertEqual(process.stdout.readline(), "up\n")
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+        self.assertEqual(process.returncode, 130)
+        self.assertEqual(errors, "stopped; run the same command to go on\n")
+
+
+class StartTensorFlowTest(Folder):
+    def start(self, body=""):
+        (self.dir / "tensorflow.py").write_text(
+            FAKE_TENSORFLOW.format(body=body)
+        )
+        return self.run_program(
+            "program.start_tensorflow();"
+            "print('after', file=sys.stderr, flush=True);"
+            "import os; os.write(2, b'and here')",
+            PYTHONPATH=os.pathsep.join([str(self.dir), str(ROOT)]),
+        )
+
+    def test_start_up_messages_are_turned_away(self):
+        done = self.start()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stderr, "after\nand here")
+
+    def test_failing_import_shows_them(self):
+        done = self.start(body="raise ImportError('no such lib')")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("cuda is not here", done.stderr)
+        self.assertIn("ImportError: no such lib", done.stderr)
+
+
+if __name__ == "__main__":
+    absltest.main()

@@ -1,0 +1,400 @@
+"""Tests of the scripts: their help, their error lines, and the main job."""
+
+import contextlib
+import importlib.util
+import io
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from unittest import mock
+
+import keras
+import tensorflow as tf
+import tiny_models
+from absl import flags
+from absl.testing import parameterized
+
+from qmia_tf import datasets, experiment, program, recipes, runs, training
+from qmia_tf.resnet import Bits
+
+SCRIPTS = pathlib.Path(__file__).resolve().parent.parent / "scripts"
+# What a test of a script needs not do: nothing is trained in this process.
+IDLE = {"train": mock.DEFAULT, "make_deterministic": mock.DEFAULT}
+
+
+def start(name, *arguments, **options):
+    """Starts a script in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, str(SCRIPTS / f"{name}.py"), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+@contextlib.contextmanager
+def loaded(name):
+    """Imports a script; its flags are gone afterwards."""
+    before = set(flags.FLAGS)
+    path = SCRIPTS / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"script_{name}", path)
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        yield module
+    finally:
+        for flag in set(flags.FLAGS) - before:
+            delattr(flags.FLAGS, flag)
+
+
+@contextlib.contextmanager
+def captured_stderr():
+    """Catches file descriptor 2 as well: C++ libraries write there."""
+    texts = []
+    with tempfile.TemporaryFile("w+", buffering=1) as file:
+        terminal = os.dup(2)
+        os.dup2(file.fileno(), 2)
+        try:
+            with contextlib.redirect_stderr(file):
+                yield texts
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            file.seek(0)
+            texts.append(file.read())
+
+
+def call(name, *arguments):
+    """Runs a script in this process; returns status, stdout and stderr."""
+    status, out = 0, io.StringIO()
+    with (
+        loaded(name) as module,
+        captured_stderr() as errors,
+        contextlib.redirect_stdout(out),
+    ):
+        left = flags.FLAGS([f"{name}.py", *arguments])
+        try:
+            program._guarded(module.main, left)
+        except SystemExit as end:
+            status = end.code
+    return status, out.getvalue(), errors[0]
+
+
+class Folder(parameterized.TestCase, tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.dir = pathlib.Path(self.create_tempdir().full_path)
+        self.run_dir = self.dir / "run"
+
+    def assertOneLine(self, errors, pattern):
+        """One line that begins with `error:`, and no traceback."""
+        self.assertRegex(errors, r"\Aerror: [^\n]+\n\Z")
+        self.assertRegex(errors, pattern)
+
+    def assertRefused(self, pattern, name, *arguments):
+        status, out, errors = call(name, *arguments)
+        self.assertEqual(status, 2, out + errors)
+        self.assertOneLine(errors, pattern)
+        self.assertEqual(out, "")
+
+    def finished_run(self, **options):
+        """A run directory with a model of a few weights for the digits."""
+        data = datasets.load("digits")
+        config = experiment.configuration(
+            data, recipe=recipes.get("digits"), bits=Bits()
+        )
+        runs.open_run(self.run_dir, config)
+        experiment.open_split(self.run_dir, data, config)
+        given = {"shape": (8, 8, 1), "classes": 10, **options}
+        tiny_models.classifier(**given).save(self.run_dir / "model.keras")
+        return self.run_dir
+
+
+class HelpTest(parameterized.TestCase):
+    def test_shows_the_docstring_and_the_flags(self):
+        names = sorted(path.stem for path in SCRIPTS.glob("*.py"))
+        self.assertContainsSubset({"train", "export", "attack"}, names)
+        running = {name: start(name, "--help") for name in names}
+        for name, process in running.items():
+            out, errors = process.communicate()
+            with self.subTest(name):
+                # absl's own status of --help.
+                self.assertEqual(process.returncode, 1, errors)
+                source = (SCRIPTS / f"{name}.py").read_text()
+                text = re.match(r'"""(.*?)"""', source, re.S)[1]
+                text = text.replace("\\\n", "")
+                self.assertIn(" ".join(text.split()), " ".join(out.split()))
+                for flag in re.findall(
+                    r"flags\.DEFINE_\w+\(\s*\"(\w+)\"", source
+                ):
+                    self.assertRegex(out, rf"--(\[no\])?{flag}:")
+                self.assertEqual(errors, "")
+
+
+class TrainFlagsTest(Folder):
+    def refuse(self, pattern, *arguments):
+        self.assertRefused(
+            pattern, "train", f"--run_dir={self.run_dir}", *arguments
+        )
+        self.assertFalse(self.run_dir.exists())
+
+    @parameterized.parameters(
+        ("--weight_bits=0", "weight_bits must be in 1..32, got 0"),
+        ("--weight_bits=33", "weight_bits must be in 1..32, got 33"),
+        ("--activation_bits=-4", "activation_bits must be in 1..32, got -4"),
+        ("--gradient_bits=40", "gradient_bits must be in 1..32, got 40"),
+        ("--first_last_bits=1", "first_last_bits must be in 2..32, got 1"),
+        ("--residual_bits=4", "residual_bits must be 8 or 32, got 4"),
+        ("--recipe=paper", "no recipe 'paper': choose one of paper_cifar10"),
+        ("--epochs=0", "epochs must be: .*>= 1; got 0"),
+        ("--learning_rate=-1", "learning_rate must be: .*got -1"),
+        ("--seed=-1", "seed must be in 0..4294967295, got -1"),
+        ("--split_seed=-1", "seed must be 0 or more, got -1"),
+        ("--member_fraction=1", "member_fraction must lie in"),
+        ("--pool=test", "digits has no test records"),
+        ("--dataset=no_such_set", "no_such_set"),
+        ("--dataset=/no/such.npz", "/no/such.npz"),
+        ("cifar10", "unexpected argument 'cifar10'"),
+    )
+    def test_bad_value(self, argument, pattern):
+        self.refuse(pattern, argument)
+
+    def test_data_that_is_not_prepared(self):
+        self.refuse(
+            f"'cifar10' is not prepared in {self.dir}.*--download",
+            "--dataset=cifar10",
+            f"--data_dir={self.dir}",
+        )
+
+    def test_no_run_dir(self):
+        self.assertRefused("--run_dir is missing", "train")
+
+    def test_run_dir_that_is_a_file(self):
+        self.run_dir.write_text("mine")
+        with mock.patch.multiple(training, **IDLE):
+            self.assertRefused(
+                "cannot write .*run", "train", f"--run_dir={self.run_dir}"
+            )
+        self.assertEqual(self.run_dir.read_text(), "mine")
+
+    def test_other_configuration_of_the_same_run(self):
+        place = f"--run_dir={self.run_dir}"
+        with mock.patch.multiple(training, **IDLE) as idle:
+            idle["train"].return_value = True
+            status, out, errors = call("train", place, "--weight_bits=4")
+            self.assertEqual((status, errors), (0, ""))
+            self.assertIn("model.keras is trained", out)
+            idle["train"].reset_mock()
+            self.assertRefused(
+                r"holds a run with another configuration \(model.weight_bits: "
+                r"4 -> 2; recipe.epochs: \d+ -> 5\): choose another --run_dir",
+                "train",
+                place,
+                "--weight_bits=2",
+                "--epochs=5",
+            )
+            idle["train"].assert_not_called()
+
+    def test_finished_run(self):
+        self.finished_run()
+        status, out, errors = call("train", f"--run_dir={self.run_dir}")
+        self.assertEqual((status, errors), (0, ""))
+        self.assertIn("model.keras is finished already: nothing to do", out)
+
+    def test_diverging_run(self):
+        with (
+            mock.patch.object(training, "make_deterministic"),
+            mock.patch.object(
+                experiment, "VALIDATION_RECORDS", 10
+            ),  # only the members matter here
+        ):
+            self.assertRefused(
+                r"not finite at step|the loss is (nan|inf) at step",
+                "train",
+                f"--run_dir={self.run_dir}",
+                "--width=1",
+                "--stem=imagenet",
+                "--optimizer=sgd",
+                "--learning_rate=1e38",
+            )
+        self.assertFalse((self.run_dir / "model.keras").exists())
+
+
+class RunFlagsTest(Folder):
+    """export.py, attack.py and quickstart.py on what is not usable."""
+
+    @parameterized.parameters("export", "attack")
+    def test_not_a_run(self, name):
+        self.assertRefused("--run_dir is missing", name)
+        self.assertRefused(
+            "run is not a run directory", name, f"--run_dir={self.run_dir}"
+        )
+
+    @parameterized.parameters("export", "attack")
+    def test_not_trained(self, name):
+        (self.finished_run() / "model.keras").unlink()
+        self.assertRefused(
+            "has no model.keras: train it first",
+            name,
+            f"--run_dir={self.run_dir}",
+        )
+
+    @parameterized.parameters("export", "attack")
+    def test_model_that_is_cut_off(self, name):
+        path = self.finished_run() / "model.keras"
+        path.write_bytes(path.read_bytes()[:-100])
+        self.assertRefused(
+            r"model\.keras is not a \.keras file \(or was cut off\)",
+            name,
+            f"--run_dir={self.run_dir}",
+        )
+
+    @parameterized.parameters("export", "attack")
+    def test_model_with_code_in_it(self, name):
+        pixels = keras.Input((8, 8, 1))
+        x = keras.layers.Lambda(lambda x: x * 2)(pixels)
+        x = keras.layers.Dense(10)(keras.layers.Flatten()(x))
+        model = keras.Model(pixels, keras.layers.Softmax()(x))
+        model.save(self.finished_run() / "model.keras")
+        self.assertRefused(
+            "model.keras cannot be loaded as a Keras model: .*Lambda",
+            name,
+            f"--run_dir={self.run_dir}",
+        )
+
+    @parameterized.parameters(
+        ({"shape": (6, 5, 1)}, r"takes images of \[6, 5, 1\], got \[8, 8, 1\]"),
+        ({"classes": 3}, r"answers \[1797, 3\], expected \[1797, 10\]"),
+        ({"softmax": False}, "are these logits"),
+    )
+    def test_foreign_model(self, options, pattern):
+        self.finished_run(**options)
+        self.assertRefused(pattern, "attack", f"--run_dir={self.run_dir}")
+
+    def test_unknown_scheme(self):
+        self.finished_run()
+        self.assertRefused(
+            "unknown scheme 'int3': choose from",
+            "export",
+            f"--run_dir={self.run_dir}",
+            "--schemes=int3",
+        )
+
+    @parameterized.parameters(
+        ("--num_threads=0", "num_threads must be >= 1, got 0"),
+        ("--kernels=gpu", "kernels must be one of .* got 'gpu'"),
+    )
+    def test_attack_flags(self, argument, pattern):
+        self.finished_run()
+        experiment.export_run(self.run_dir)
+        self.assertRefused(
+            pattern, "attack", f"--run_dir={self.run_dir}", argument
+        )
+
+    @parameterized.parameters("4x4", "w4", "w4a4g8")
+    def test_bits_of_the_quickstart(self, bits):
+        self.assertRefused(
+            f"bits are written like w4a4, got '{bits}'",
+            "quickstart",
+            f"--out={self.dir / 'out'}",
+            f"--bits=w2a2,{bits}",
+        )
+        self.assertFalse((self.dir / "out").exists())
+
+    def test_exports_a_run(self):
+        self.finished_run()
+        status, out, errors = call("export", f"--run_dir={self.run_dir}")
+        self.assertEqual((status, errors), (0, ""))
+        path = self.run_dir / "artifacts" / "float32.tflite"
+        self.assertStartsWith(out, f"{path}: ")
+        self.assertRegex(out, r": 0\.0\d MB, \d ops\n\Z")
+        self.assertTrue(path.exists())
+
+
+class ProcessTest(Folder):
+    """The same in processes of their own, start-up messages included."""
+
+    def test_error_lines(self):
+        cut = self.finished_run()
+        experiment.export_run(cut)
+        path = cut / "artifacts" / "float32.tflite"
+        path.write_bytes(path.read_bytes()[:1000])
+        self.run_dir = self.dir / "erfinv"
+        pixels = keras.Input((8, 8, 1))
+        x = keras.layers.Flatten()(keras.ops.erfinv(pixels))
+        x = keras.layers.Softmax()(keras.layers.Dense(10)(x))
+        keras.Model(pixels, x).save(self.finished_run() / "model.keras")
+        cases = (
+            ("train", ["--weight_bits=33"], "weight_bits must be in 1..32"),
+            ("attack", [f"--run_dir={cut}"], "float32.tflite cannot be run"),
+            (
+                "export",
+                [f"--run_dir={self.run_dir}"],
+                "TFLite cannot carry this model: .*Erfinv",
+            ),
+        )
+        running = [
+            (
+                start(name, f"--run_dir={self.dir / 'new'}", *arguments),
+                pattern,
+            )
+            for name, arguments, pattern in cases
+        ]
+        for process, pattern in running:
+            _, errors = process.communicate()
+            with self.subTest(pattern):
+                self.assertEqual(process.returncode, 2, errors)
+                self.assertOneLine(errors, pattern)
+
+
+class QuickstartTest(Folder):
+    def test_the_main_job_and_its_repetition(self):
+        out = self.dir / "out"
+        arguments = [
+            f"--out={out}",
+            "--bits=w32a32,w4a4",
+            "--epochs=1",
+            "--width=4",
+            "--notfprivacy",
+        ]
+        started = time.monotonic()
+        process = start("quickstart", *arguments, cwd=self.dir)
+        text, errors = process.communicate()
+        first = time.monotonic() - started
+        self.assertEqual(process.returncode, 0, errors)
+        self.assertNotIn("Traceback", errors)
+        self.assertEqual(sorted(p.name for p in self.dir.iterdir()), ["out"])
+        for name in ("w32a32", "w4a4"):
+            stored = runs.read_json(out / name / "audit.json")
+            self.assertEqual(
+                [target["target"] for target in stored["targets"]],
+                ["keras", "float32"],
+            )
+            self.assertIn(str(out / name), text)
+        report = [path.name for path in (out / "report").iterdir()]
+        self.assertNotEmpty([n for n in report if n.endswith(".txt")])
+        self.assertNotEmpty([n for n in report if n.endswith((".png", ".svg"))])
+        kept = {
+            path: path.stat().st_mtime_ns
+            for pattern in ("*/*.keras", "*/*/*.tflite", "*/outputs/*.npz")
+            for path in out.glob(pattern)
+        }
+        self.assertLen(kept, 2 * (1 + 1 + 2))
+        started = time.monotonic()
+        status, again, errors = call("quickstart", *arguments)
+        self.assertEqual((status, errors), (0, ""))
+        self.assertLess(time.monotonic() - started, first / 2)
+        self.assertEqual(kept, {path: path.stat().st_mtime_ns for path in kept})
+        # Nothing was trained, so nothing but the epoch lines is missing.
+        self.assertNotIn("epoch 1/1", again)
+        table = [line for line in text.splitlines() if "w4a4" in line]
+        self.assertContainsSubset(table, again.splitlines())
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,535 @@
+"""Tests of the targets, against LiteRT and Keras asked by hand."""
+
+import hashlib
+import pathlib
+from unittest import mock
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tiny_models
+from absl.testing import parameterized
+from ai_edge_litert import interpreter as litert
+
+from qmia_tf import outputs, split, targets
+from qmia_tf.datasets import Dataset
+from qmia_tf.errors import InputError
+from qmia_tf.targets import KerasTarget, SavedOutputs, TFLiteTarget
+
+RECORDS = 30
+
+
+def a_dataset(count=RECORDS, classes=tiny_models.CLASSES):
+    return Dataset(
+        name="tiny",
+        images=tiny_models.images(count),
+        labels=np.arange(count) % classes,
+        class_names=tuple(map(str, range(classes))),
+        origin=np.zeros(count, np.uint8),
+    )
+
+
+def a_split(dataset, members=None):
+    everybody = np.arange(len(dataset.labels))
+    if members is None:
+        members = everybody[::3]
+    return split.Split(
+        members=np.asarray(members),
+        nonmembers=np.setdiff1d(everybody, members),
+        seed=0,
+        pool="all",
+        fingerprint=dataset.fingerprint(),
+    )
+
+
+def by_hand(path, images, kernels="AUTO"):
+    """One image at a time through LiteRT; the numbers in float64."""
+    resolver = getattr(litert.OpResolverType, kernels)
+    runner = litert.Interpreter(
+        str(path), experimental_op_resolver_type=resolver
+    )
+    runner.allocate_tensors()
+    (entry,), (exit_,) = runner.get_input_details(), runner.get_output_details()
+    answers = []
+    for image in images:
+        value = image[None] / 255.0
+        scale, zero = entry["quantization"]
+        if scale:
+            limits = np.iinfo(entry["dtype"])
+            value = np.round(value / scale + zero)
+            value = np.clip(value, limits.min, limits.max)
+        runner.set_tensor(entry["index"], value.astype(entry["dtype"]))
+        runner.invoke()
+        answer = runner.get_tensor(exit_["index"])[0].astype(np.float64)
+        scale, zero = exit_["quantization"]
+        answers.append((answer - zero) * scale if scale else answer)
+    return np.array(answers)
+
+
+class Folder(parameterized.TestCase, tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.dir = pathlib.Path(self.create_tempdir().full_path)
+
+    def keras_file(self, model=None, name="model.keras"):
+        path = self.dir / name
+        (model or tiny_models.classifier()).save(path)
+        return path
+
+    def tflite_file(self, name="model.tflite", **options):
+        model = options.pop("model", None) or tiny_models.classifier()
+        return tiny_models.write_tflite(model, self.dir / name, **options)
+
+    def assertRefused(self, pattern, call, *args, **options):
+        with self.assertRaises(InputError) as caught:
+            call(*args, **options)
+        self.assertRegex(str(caught.exception), pattern)
+        self.assertNotIn("\n", str(caught.exception))
+
+
+class KerasTargetTest(Folder):
+    def test_answers_as_the_model(self):
+        model = tiny_models.classifier()
+        path = self.keras_file(model)
+        images = tiny_models.images()
+        expected = model.predict(images / np.float32(255), verbose=0)
+        for given in (path, str(path), model):
+            answer = KerasTarget(given, batch_size=10).predict(images)
+            self.assertEqual(answer.dtype, np.float32)
+            # Batches of another size: float32 sums in another order.
+            self.assertAllClose(answer, expected, atol=1e-6)
+
+    def test_info_names_the_file(self):
+        path = self.keras_file()
+        content = path.read_bytes()
+        self.assertEqual(
+            KerasTarget(path).info,
+            {
+                "target": "keras",
+                "kind": "keras",
+                "kernel_set": "keras",
+                "sha256": hashlib.sha256(content).hexdigest(),
+                "size_bytes": len(content),
+                "probability_step": 0.0,
+            },
+        )
+
+    def test_inference_pass_is_asked(self):
+        pixels = keras.Input(tiny_models.SHAPE)
+        x = keras.layers.Dropout(0.9)(pixels)
+        x = keras.layers.Softmax()(keras.layers.Flatten()(x))
+        model = keras.Model(pixels, x)
+        images = tiny_models.images(3)
+        expected = images.reshape(3, -1) / 255.0
+        expected = np.exp(expected) / np.exp(expected).sum(axis=1)[:, None]
+        answer = KerasTarget(model).predict(images)
+        self.assertAllClose(answer, expected, atol=1e-6)
+
+    @parameterized.named_parameters(
+        ("inputs", 2, 1, "target 'keras' has 2 inputs"),
+        ("outputs", 1, 2, "target 'keras' has 2 outputs"),
+    )
+    def test_other_ports(self, inputs, outs, message):
+        pixels = [keras.Input(tiny_models.SHAPE) for _ in range(inputs)]
+        x = keras.layers.Flatten()(pixels[0])
+        if inputs == 2:
+            x = keras.layers.Add()([x, keras.layers.Flatten()(pixels[1])])
+        answers = [keras.layers.Softmax()(x) for _ in range(outs)]
+        path = self.keras_file(keras.Model(pixels, answers))
+        self.assertRefused(message, KerasTarget, path)
+
+    @parameterized.parameters((8, 8, 1), (6, 5, 3), (6, 5), (30,))
+    def test_images_of_another_shape(self, *shape):
+        pixels = keras.Input(shape)
+        x = keras.layers.Softmax()(keras.layers.Flatten()(pixels))
+        target = KerasTarget(keras.Model(pixels, x))
+        self.assertRefused(
+            r"target 'keras' takes images of \[.*\], got \[6, 5, 1\]: is it a "
+            "model of this data set",
+            target.predict,
+            tiny_models.images(),
+        )
+
+    @parameterized.parameters(None, b"", b"PK\x03\x04", b"TFL3TFL3")
+    def test_bad_file(self, content):
+        path = self.dir / "model.keras"
+        if content is not None:
+            path.write_bytes(content)
+        self.assertRefused(r"model\.keras", KerasTarget, path)
+
+
+class TFLiteTargetTest(Folder):
+    @parameterized.product(
+        types=(
+            (None, None),
+            (tf.float32, tf.float32),
+            (tf.uint8, tf.uint8),
+            (tf.int8, tf.int8),
+            (tf.uint8, tf.float32),
+            (tf.float32, tf.int8),
+        ),
+        kernels=("default", "builtin", "reference"),
+    )
+    def test_equals_litert_by_hand(self, types, kernels):
+        path = self.tflite_file(inputs=types[0], outputs=types[1])
+        images = tiny_models.images(23)
+        target = TFLiteTarget(path, kernels=kernels, batch_size=10)
+        answer = target.predict(images)
+        sets = {
+            "default": "AUTO",
+            "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
+            "reference": "BUILTIN_REF",
+        }
+        expected = by_hand(path, images, sets[kernels])
+        self.assertEqual(answer.dtype, np.float32)
+        if types[0] is None:
+            # Batches of another size: float32 sums in another order.
+            self.assertAllClose(answer, expected, atol=1e-6)
+        else:
+            off = int(np.sum(answer != expected.astype(np.float32)))
+            self.assertEqual(off, 0, f"{off} of {answer.size} differ")
+        self.assertGreater(len(np.unique(answer.argmax(axis=1))), 1)
+
+    @parameterized.parameters(
+        (None, None, 0.0),
+        (tf.uint8, tf.uint8, 1 / 256),
+        (None, tf.int8, 1 / 256),
+    )
+    def test_info(self, inputs, outs, step):
+        path = self.tflite_file("w4a4.tflite", inputs=inputs, outputs=outs)
+        content = path.read_bytes()
+        self.assertEqual(
+            TFLiteTarget(path, kernels="reference").info,
+            {
+                "target": "w4a4",
+                "kind": "tflite",
+                "kernel_set": "reference",
+                "sha256": hashlib.sha256(content).hexdigest(),
+                "size_bytes": len(content),
+                "probability_step": step,
+            },
+        )
+        self.assertEqual(TFLiteTarget(path, name="x").info["target"], "x")
+
+    def test_uint8_pixels_pass_unchanged(self):
+        model = tiny_models.classifier()
+        target = TFLiteTarget(self.tflite_file(model=model, inputs=tf.uint8))
+        self.assertTrue(target.interpreter.input.is_pixels)
+        images = tiny_models.images(5)
+        with mock.patch.object(
+            target.interpreter, "run", side_effect=target.interpreter.run
+        ) as run:
+            target.predict(images)
+        (fed,) = run.call_args.args
+        self.assertEqual(fed.dtype, np.uint8)
+        self.assertAllEqual(fed, images)
+
+    @parameterized.parameters(1, 4, 40)
+    def test_fixed_batch(self, batch):
+        model = tiny_models.classifier()
+        path = self.tflite_file(model=model, batch=batch)
+        target = TFLiteTarget(path, batch_size=10)
+        self.assertEqual(target.batch_size, batch)
+        images = tiny_models.images(23)
+        expected = model.predict(images / np.float32(255), verbose=0)
+        self.assertAllClose(target.predict(images), expected, atol=1e-6)
+
+    def test_threads_change_nothing_of_integers(self):
+        path = self.tflite_file(inputs=tf.int8, outputs=tf.int8)
+        images = tiny_models.images(23)
+        one, two = (
+            TFLiteTarget(path, num_threads=count).predict(images)
+            for count in (1, 2)
+        )
+        self.assertAllEqual(one, two)
+
+    def test_threads_reach_litert(self):
+        path = self.tflite_file()
+        with mock.patch.object(
+            litert, "Interpreter", side_effect=litert.Interpreter
+        ) as made:
+            TFLiteTarget(path, num_threads=3, kernels="builtin")
+        options = made.call_args.kwargs
+        self.assertEqual(options["num_threads"], 3)
+        self.assertEqual(
+            options["experimental_op_resolver_type"],
+            litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        )
+
+    def test_bad_options(self):
+        path = self.tflite_file()
+        for options, message in (
+            ({"num_threads": 0}, "num_threads must be >= 1, got 0"),
+            ({"kernels": "gpu"}, "kernels must be one of .* got 'gpu'"),
+        ):
+            self.assertRefused(message, TFLiteTarget, path, **options)
+        self.assertRefused(
+            "there is no model file", TFLiteTarget, self.dir / "x.tflite"
+        )
+
+
+class ImagesTest(Folder):
+    @parameterized.named_parameters(
+        ("float", np.zeros((3, 6, 5, 1), np.float32), "float32"),
+        ("int64", np.zeros((3, 6, 5, 1), np.int64), "int64"),
+        ("one_image", np.zeros((6, 5, 1), np.uint8), r"uint8 \[6, 5, 1\]"),
+        ("none", np.zeros((0, 6, 5, 1), np.uint8), r"uint8 \[0, 6, 5, 1\]"),
+    )
+    def test_what_is_not_images(self, images, got):
+        message = (
+            r"images must be uint8 \[N, height, width, channels\], got " + got
+        )
+        model = tiny_models.classifier()
+        for target in (
+            KerasTarget(model),
+            TFLiteTarget(self.tflite_file(model=model)),
+        ):
+            self.assertRefused(message, target.predict, images)
+
+    def test_images_of_another_shape(self):
+        target = TFLiteTarget(self.tflite_file())
+        self.assertRefused(
+            r"target 'model' takes images of \[6, 5, 1\], got \[5, 6, 1\]",
+            target.predict,
+            tiny_models.images(3, shape=(5, 6, 1)),
+        )
+
+    def test_flat_input(self):
+        path = tiny_models.write_function(
+            tf.nn.softmax, [(1, 6)], self.dir / "flat.tflite"
+        )
+        self.assertRefused(
+            r"takes images of \[6\], got \[6, 5, 1\]",
+            TFLiteTarget(path).predict,
+            tiny_models.images(3),
+        )
+
+
+class ProgressTest(Folder):
+    @parameterized.parameters(True, False)
+    def test_counts_images(self, shown):
+        path = self.tflite_file()
+        with mock.patch.object(targets.tqdm, "tqdm") as tqdm:
+            TFLiteTarget(path, batch_size=10).predict(
+                tiny_models.images(23), progress=shown
+            )
+        moves = [call.args for call in tqdm.return_value.update.call_args_list]
+        self.assertEqual(moves, [(10,), (10,), (3,)])
+        options = tqdm.call_args.kwargs
+        self.assertEqual(options["total"], 23)
+        # None leaves it to tqdm to be silent where there is no terminal.
+        self.assertIs(options["disable"], None if shown else True)
+
+
+class SameForAllTest(Folder):
+    """Being listed as a member changes nothing but the listing."""
+
+    def setUp(self):
+        super().setUp()
+        self.data = a_dataset()
+        self.split = a_split(self.data)
+        self.swapped = split.Split(
+            members=self.split.nonmembers,
+            nonmembers=self.split.members,
+            seed=0,
+            pool="all",
+            fingerprint=self.split.fingerprint,
+        )
+
+    def fed(self, target, feeder, name, side):
+        """Queries; returns record -> the bytes that reached the model."""
+        seen = []
+        original = getattr(feeder, name)
+
+        def spy(values):
+            seen.extend(
+                (row.tobytes(), row.dtype) for row in np.asarray(values)
+            )
+            return original(values)
+
+        with mock.patch.object(feeder, name, spy):
+            answers = targets.query(target, self.data, side, progress=False)
+        return answers, dict(zip(answers.record_ids, seen, strict=True))
+
+    @parameterized.parameters("keras", "float32", "uint8", "int8")
+    def test_same_bytes_and_answers_on_either_side(self, kind):
+        model = tiny_models.classifier()
+        if kind == "keras":
+            target = KerasTarget(model, batch_size=7)
+            spot = (target, "_answer")
+        else:
+            types = {"float32": None, "uint8": tf.uint8, "int8": tf.int8}
+            path = self.tflite_file(
+                model=model, inputs=types[kind], outputs=types[kind]
+            )
+            target = TFLiteTarget(path, batch_size=7)
+            spot = (target.interpreter, "run")
+        first, fed = self.fed(target, *spot, self.split)
+        second, fed_swapped = self.fed(target, *spot, self.swapped)
+        self.assertEqual(fed, fed_swapped)
+        self.assertLen(fed, RECORDS)
+        if kind in ("keras", "float32"):
+            for record, (content, dtype) in fed.items():
+                pixels = self.data.images[record].astype(np.float32)
+                self.assertEqual(dtype, np.float32)
+                self.assertEqual(content, (pixels / np.float32(255)).tobytes())
+        first, second = first.in_record_order(), second.in_record_order()
+        self.assertAllEqual(first.members, ~second.members)
+        self.assertAllEqual(first.labels, second.labels)
+        if kind in ("uint8", "int8"):
+            self.assertAllEqual(first.probabilities, second.probabilities)
+        else:
+            # A record's place in its batch may change the order of sums.
+            self.assertAllClose(
+                first.probabilities, second.probabilities, atol=1e-6
+            )
+
+
+class QueryTest(Folder):
+    def test_outputs_hold_every_record_once(self):
+        data = a_dataset()
+        sides = a_split(data, members=[3, 4, 20, 29])
+        model = tiny_models.classifier()
+        answers = targets.query(
+            KerasTarget(model, name="mine"),
+            data,
+            sides,
+            run="w4a4",
+            progress=False,
+        )
+        self.assertEqual(answers.info["run"], "w4a4")
+        self.assertEqual(answers.info["target"], "mine")
+        self.assertEqual(answers.info["fingerprint"], data.fingerprint())
+        self.assertAllEqual(answers.record_ids[answers.members], [3, 4, 20, 29])
+        self.assertAllEqual(np.sort(answers.record_ids), np.arange(RECORDS))
+        expected = model.predict(data.images / np.float32(255), verbose=0)
+        for record, label, answer in zip(
+            answers.record_ids,
+            answers.labels,
+            answers.probabilities,
+            strict=True,
+        ):
+            self.assertEqual(label, data.labels[record])
+            self.assertAllClose(answer, expected[record], atol=1e-6)
+
+    def test_wrong_number_of_classes(self):
+        data = a_dataset(classes=3)
+        self.assertRefused(
+            r"target 'keras' answers \[30, 4\], expected \[30, 3\]: is it a "
+            "model of tiny",
+            targets.query,
+            KerasTarget(tiny_models.classifier()),
+            data,
+            a_split(data),
+        )
+
+    def test_logits(self):
+        data = a_dataset()
+        self.assertRefused(
+            "target 'keras': row .*logits",
+            targets.query,
+            KerasTarget(tiny_models.classifier(softmax=False)),
+            data,
+            a_split(data),
+        )
+
+    @parameterized.parameters("keras", "tflite")
+    def test_not_a_number(self, kind):
+        model = tiny_models.classifier()
+        values = model.get_weights()
+        values[-1][0] = np.nan
+        model.set_weights(values)
+        target = KerasTarget(model, name="model")
+        if kind == "tflite":
+            target = TFLiteTarget(self.tflite_file(model=model))
+        data = a_dataset()
+        self.assertRefused(
+            "target 'model': row 0 .*a probability is not finite.*30 such rows",
+            targets.query,
+            target,
+            data,
+            a_split(data),
+        )
+
+
+class SavedOutputsTest(Folder):
+    def setUp(self):
+        super().setUp()
+        self.data = a_dataset()
+        self.split = a_split(self.data)
+        self.target = KerasTarget(tiny_models.classifier())
+        self.answers = targets.query(
+            self.target, self.data, self.split, progress=False
+        )
+        self.path = self.dir / "phone.npz"
+
+    def test_gives_the_stored_answers(self):
+        self.answers.save(self.path)
+        saved = SavedOutputs(self.path)
+        self.assertEqual(saved.info, self.answers.info)
+        answer = saved.predict(tiny_models.images(RECORDS))
+        self.assertAllEqual(answer, self.answers.probabilities)
+        self.assertRefused(
+            r"target 'keras' has 30 saved answers, not 4",
+            saved.predict,
+            tiny_models.images(4),
+        )
+
+    def test_answers_belong_to_their_records_in_any_order(self):
+        order = np.random.default_rng(0).permutation(RECORDS)
+        self.answers.take(order).save(self.path)
+        again = targets.query(SavedOutputs(self.path), self.data, self.split)
+        for name in ("record_ids", "labels", "members", "probabilities"):
+            self.assertAllEqual(
+                getattr(again, name), getattr(self.answers, name)
+            )
+
+    def test_fewer_records_may_be_asked(self):
+        self.answers.save(self.path)
+        less = split.Split(
+            members=self.split.members[:3],
+            nonmembers=self.split.nonmembers[:3],
+            seed=0,
+            pool="all",
+            fingerprint=self.split.fingerprint,
+        )
+        again = targets.query(SavedOutputs(self.path), self.data, less)
+        mine = {
+            record: answer
+            for record, answer in zip(
+                self.answers.record_ids,
+                self.answers.probabilities,
+                strict=True,
+            )
+        }
+        self.assertLen(again.record_ids, 6)
+        for record, answer in zip(
+            again.record_ids, again.probabilities, strict=True
+        ):
+            self.assertAllEqual(answer, mine[record])
+
+    def test_missing_record(self):
+        kept = self.answers.record_ids != 7
+        self.answers.take(kept).save(self.path)
+        self.assertRefused(
+            r"target 'keras' has no saved answer for record 7 \(1 such",
+            targets.query,
+            SavedOutputs(self.path),
+            self.data,
+            self.split,
+        )
+
+    def test_damaged_file(self):
+        self.answers.save(self.path)
+        self.path.write_bytes(self.path.read_bytes()[:200])
+        self.assertRefused(r"phone\.npz is damaged", SavedOutputs, self.path)
+
+    def test_round_trip_of_the_file(self):
+        self.answers.save(self.path)
+        self.assertAllEqual(
+            outputs.load(self.path).record_ids, self.answers.record_ids
+        )
+
+
+if __name__ == "__main__":
+    tf.test.main()
