@@ -9,73 +9,14 @@ import pathlib
 
 import numpy as np
 
-from qmia_tf import audit, outputs, recipes, runs, targets
+from qmia_tf import audit, configuration, outputs, runs, targets
 from qmia_tf import split as splits
 from qmia_tf.deploy import export as exporting
 from qmia_tf.errors import InputError
 
-SCHEMA_VERSION = 1
 OUTPUTS = "outputs"
 MODEL = "model.keras"
 VALIDATION_RECORDS = 5000
-
-
-def configuration(
-    dataset,
-    *,
-    recipe,
-    bits,
-    pool="all",
-    split_seed=0,
-    member_fraction=0.5,
-    seed=0,
-):
-    """Gives the content of config.json, from which a run follows.
-
-    Args:
-        dataset: datasets.Dataset.
-        recipe: recipes.Recipe.
-        bits: resnet.Bits.
-        pool: "train", "test" or "all".
-        split_seed: int >= 0, draws the members.
-        member_fraction: share of members, in (0, 1).
-        seed: int in 0..2**32-1, of the weights and batches.
-    Returns: nested dict of JSON types.
-    Raises: InputError if the seed is out of range or no split can be drawn,
-        before anything is written.
-    """
-    if not 0 <= seed < 2**32:
-        raise InputError(f"seed must be in 0..{2**32 - 1}, got {seed}")
-    splits.make_split(
-        dataset.labels,
-        seed=split_seed,
-        pool=pool,
-        fingerprint=dataset.fingerprint(),
-        member_fraction=member_fraction,
-    )
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "dataset": {
-            "name": dataset.name,
-            "pool": pool,
-            "fingerprint": dataset.fingerprint(),
-            "classes": dataset.classes,
-            "image_shape": list(dataset.image_shape),
-        },
-        "split": {"seed": split_seed, "member_fraction": member_fraction},
-        "model": {
-            "stem": recipe.stem,
-            "width": recipe.width,
-            "weight_bits": bits.weight,
-            "activation_bits": bits.activation,
-            "first_last_bits": bits.first_last,
-            "residual_bits": bits.residual,
-            "gradient_bits": bits.gradient,
-            "clip": bits.clip,
-        },
-        "recipe": _plain(recipe),
-        "seed": seed,
-    }
 
 
 def train_run(run_dir, dataset, config, *, keep_every=0):
@@ -84,7 +25,7 @@ def train_run(run_dir, dataset, config, *, keep_every=0):
     Args:
         run_dir: the run directory.
         dataset: the Dataset of the configuration.
-        config: what `configuration` gives.
+        config: what `configuration.describe` gives.
         keep_every: keeps the model of every so many epochs; 0 keeps none.
     Returns: True if it trained, False if the run was finished already.
     Raises: InputError if the directory holds another configuration, or as
@@ -97,7 +38,7 @@ def train_run(run_dir, dataset, config, *, keep_every=0):
     from qmia_tf import resnet, training
 
     training.make_deterministic(config["seed"])
-    recipe = _recipe(config)
+    recipe = configuration.recipe_of(config)
     model = resnet.resnet18(
         dataset.image_shape,
         dataset.classes,
@@ -158,7 +99,7 @@ def query_run(run_dir, dataset, *, num_threads=2, kernels="default"):
     Raises: InputError if the run is not trained or a target cannot answer.
     """
     run_dir = pathlib.Path(run_dir)
-    config = read_config(run_dir)
+    config = configuration.read(run_dir)
     split = open_split(run_dir, dataset, config)
     model = _model_of(run_dir)
     ask = functools.partial(_answers, run_dir, dataset, split)
@@ -181,7 +122,7 @@ def export_run(run_dir, *, schemes=exporting.SCHEMES):
     Returns: list of manifest entries.
     Raises: InputError if the run is not trained, or as export.export.
     """
-    read_config(run_dir)
+    configuration.read(run_dir)
     run_dir = pathlib.Path(run_dir)
     return exporting.export(
         _model_of(run_dir), run_dir / exporting.ARTIFACTS, schemes=schemes
@@ -221,28 +162,6 @@ def attack_run(
     )
 
 
-def read_config(run_dir):
-    """Reads config.json of a run.
-
-    Raises: InputError if the directory is not a run, or one of another
-        version.
-    """
-    path = pathlib.Path(run_dir) / runs.CONFIG
-    if not path.exists():
-        raise InputError(
-            f"{run_dir} is not a run directory (no {runs.CONFIG}): make one "
-            "with scripts/train.py"
-        )
-    config = runs.read_json(path)
-    version = config.get("schema_version") if isinstance(config, dict) else None
-    if version != SCHEMA_VERSION:
-        raise InputError(
-            f"{path} has schema_version {version}, not {SCHEMA_VERSION}: it "
-            "was made by another version of qmia_tf, or is no configuration"
-        )
-    return config
-
-
 def _answers(run_dir, dataset, split, name, file, kernels, make):
     """Returns outputs/NAME.npz, asking the target only if that is needed."""
     path = run_dir / OUTPUTS / f"{name}.npz"
@@ -269,20 +188,3 @@ def _model_of(run_dir):
             f"{run_dir} has no {MODEL}: train it first, with scripts/train.py"
         )
     return model
-
-
-def _recipe(config):
-    fields = dict(config["recipe"])
-    name = fields.pop("name")
-    fields["milestones"] = tuple(fields["milestones"])
-    return recipes.get(name, **fields)
-
-
-def _plain(recipe):
-    """The recipe without what the rest of the configuration says."""
-    fields = recipe.as_dict()
-    return {
-        key: value
-        for key, value in fields.items()
-        if key not in ("dataset", "stem", "width")
-    }

@@ -106,7 +106,7 @@ def load_data(*, name=None, pool=None):
 
 
 def split_and_seed():
-    """Returns the arguments of experiment.configuration that flags give."""
+    """Returns the arguments of configuration.describe that flags give."""
     names = ("pool", "split_seed", "member_fraction", "seed")
     return {name: value(name) for name in names}
 

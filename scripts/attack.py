@@ -21,9 +21,9 @@ def main(argv):
     del argv
     run_dir = options.required("run_dir")
     program.start_tensorflow()
-    from qmia_tf import experiment
+    from qmia_tf import configuration, experiment
 
-    config = experiment.read_config(run_dir)
+    config = configuration.read(run_dir)
     dataset = options.load_data(
         name=config["dataset"]["name"], pool=config["dataset"]["pool"]
     )

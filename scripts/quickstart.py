@@ -32,7 +32,7 @@ def main(argv):
     """Runs every stage for every bit width, then the report."""
     del argv
     program.start_tensorflow()
-    from qmia_tf import experiment, report
+    from qmia_tf import configuration, experiment, report
     from qmia_tf.resnet import Bits
 
     widths = [Bits.parse(pair) for pair in PAIRS.value]
@@ -42,7 +42,7 @@ def main(argv):
     run_dirs = []
     for bits in widths:
         run_dirs.append(out / bits.name)
-        config = experiment.configuration(
+        config = configuration.describe(
             dataset, recipe=recipe, bits=bits, **options.split_and_seed()
         )
         print(f"== {run_dirs[-1]}", flush=True)

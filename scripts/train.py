@@ -40,14 +40,14 @@ def main(argv):
     del argv
     run_dir = options.required("run_dir")
     program.start_tensorflow()
-    from qmia_tf import experiment
+    from qmia_tf import configuration, experiment
     from qmia_tf.resnet import Bits
 
     values = {name.removesuffix("_bits"): options.value(name) for name in BITS}
     bits = Bits(**values, clip=CLIP.value)
     recipe = options.recipe()
     dataset = options.load_data()
-    config = experiment.configuration(
+    config = configuration.describe(
         dataset, recipe=recipe, bits=bits, **options.split_and_seed()
     )
     trained = experiment.train_run(

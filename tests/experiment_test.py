@@ -10,6 +10,7 @@ import tiny_models
 from absl.testing import parameterized
 
 from qmia_tf import (
+    configuration,
     experiment,
     outputs,
     recipes,
@@ -37,7 +38,7 @@ def a_dataset(seed=0, name="tiny"):
 
 
 def a_config(dataset, *, bits=None, recipe=None, **options):
-    return experiment.configuration(
+    return configuration.describe(
         dataset,
         recipe=recipe or recipes.get("digits"),
         bits=bits or Bits(4, 4),
@@ -77,7 +78,7 @@ class ConfigurationTest(Folder):
         self.assertEqual(stored, config)
         # The run follows from what is stored: the recipe comes back, but
         # for what other parts of the configuration say.
-        fields = experiment._recipe(stored).as_dict()
+        fields = configuration.recipe_of(stored).as_dict()
         wanted = given.as_dict()
         for name in ("dataset", "stem", "width"):
             del fields[name], wanted[name]

@@ -8,7 +8,7 @@ import sys
 
 from absl.testing import absltest, parameterized
 
-from qmia_tf import experiment, tfprivacy
+from qmia_tf import configuration, experiment, tfprivacy
 
 PROGRAM = """
 import dataclasses, json, sys
@@ -48,7 +48,7 @@ class OptionsTest(parameterized.TestCase):
             "[options.split_and_seed(), options.attack()]", "--notfprivacy"
         )
         for function, values in (
-            (experiment.configuration, given[0]),
+            (configuration.describe, given[0]),
             (experiment.attack_run, given[1]),
         ):
             defaults = {

@@ -18,7 +18,15 @@ import tiny_models
 from absl import flags
 from absl.testing import parameterized
 
-from qmia_tf import datasets, experiment, program, recipes, runs, training
+from qmia_tf import (
+    configuration,
+    datasets,
+    experiment,
+    program,
+    recipes,
+    runs,
+    training,
+)
 from qmia_tf.resnet import Bits
 
 SCRIPTS = pathlib.Path(__file__).resolve().parent.parent / "scripts"
@@ -105,7 +113,7 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
     def finished_run(self, **options):
         """A run directory with a model of a few weights for the digits."""
         data = datasets.load("digits")
-        config = experiment.configuration(
+        config = configuration.describe(
             data, recipe=recipes.get("digits"), bits=Bits()
         )
         runs.open_run(self.run_dir, config)

@@ -332,15 +332,20 @@ class CheckpointTest(Folder):
         self.assertRefused("is a checkpoint of another network")
 
 
-# When a process is killed: is it the moment, given its run directory?
+# When a process is killed: each says of its run directory: it is time.
 
 
-def while_a_checkpoint_is_written(run_dir):
-    return any(run_dir.glob("checkpoints/.partial-*/last.keras"))
+def while_it_writes(name):
+    """A temporary is there that was not when the process started."""
+    before = []
 
+    def is_time(run_dir):
+        folder, file = (run_dir / name).parent, (run_dir / name).name
+        found = set(folder.glob(f".partial-*/{file}"))
+        before.append(found)
+        return bool(found - before[0])
 
-def while_the_model_is_written(run_dir):
-    return any(run_dir.glob(".partial-*/model.keras"))
+    return is_time
 
 
 def in_the_middle_of_an_epoch(run_dir):
@@ -448,7 +453,7 @@ class KillTest(Folder):
                 "--gradient_bits=8",
             ],
             [
-                while_a_checkpoint_is_written,
+                while_it_writes(training.LAST),
                 in_the_middle_of_an_epoch,
             ],
         )
@@ -487,10 +492,13 @@ class KillTest(Folder):
         whole, killed = self.dir / "whole", self.dir / "killed"
         undisturbed = runs.start(whole)
         self.addCleanup(undisturbed.kill)
-        moments = [while_a_checkpoint_is_written, in_the_middle_of_an_epoch]
+        moments = [while_it_writes(training.LAST), in_the_middle_of_an_epoch]
         for _ in range(6):
             moments.append(behind_the_next_checkpoint(draw.uniform(0, 1)))
-        moments += [while_a_checkpoint_is_written, while_the_model_is_written]
+        moments += [
+            while_it_writes(training.LAST),
+            while_it_writes(training.MODEL),
+        ]
         for is_time in moments:
             self.assertTrue(runs.kill_when(is_time, killed), is_time)
         # Not at work yet, or at the very end.
