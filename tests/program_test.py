@@ -154,6 +154,9 @@ class RunTest(Folder):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # A shell's background job, as CI may be, ignores SIGINT, and its
+            # children inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         self.assertEqual(process.stdout.readline(), "up\n")
         time.sleep(0.1)

@@ -349,12 +349,12 @@ def while_it_writes(name):
 
 
 def in_the_middle_of_an_epoch(run_dir):
-    """Half an epoch after a checkpoint, judged by the epoch before."""
+    """Half an epoch after a checkpoint, judged by the quickest till then."""
     last, rows = run_dir / training.LAST, run_dir / training.HISTORY
     if not last.exists() or last.stat().st_mtime < rows.stat().st_mtime:
         return False
     age = time.time() - last.stat().st_mtime
-    return age > float(history(run_dir)[-1]["seconds"]) / 2
+    return age > min(float(row["seconds"]) for row in history(run_dir)) / 2
 
 
 def after(seconds):
@@ -430,7 +430,7 @@ class KillTest(Folder):
             )
             self.assertFalse((killed / "model.keras").exists())
         out, errors = runs.finish(runs.start(killed))
-        self.assertRegex(out, r"going on after epoch [12] (.|\n)* is trained")
+        self.assertRegex(out, r"going on after epoch [1-5] (.|\n)* is trained")
         self.assertEqual(errors, "")
         out, errors = runs.finish(undisturbed)
         self.assertNotIn("going on", out)
@@ -445,11 +445,10 @@ class KillTest(Folder):
     def test_quantized_gradients_and_adam(self):
         whole = self.compare(
             [
-                "--epochs=3",
+                "--epochs=6",
+                "--optimizer=adam",
                 "--crop_padding=1",
                 "--flip",
-                "--weight_bits=4",
-                "--activation_bits=4",
                 "--gradient_bits=8",
             ],
             [
@@ -464,7 +463,7 @@ class KillTest(Folder):
         ]
         # 898 members in batches of 64: every layer drew 15 times an epoch.
         self.assertGreater(len(noise), 15)
-        self.assertEqual({int(value[1]) for value in noise}, {3 * 15})
+        self.assertEqual({int(value[1]) for value in noise}, {6 * 15})
         losses = [float(row["loss"]) for row in history(whole)]
         self.assertLess(losses[-1], losses[0])
 
@@ -483,7 +482,10 @@ class KillTest(Folder):
                 "--weight_decay=0.001",
             ],
         ),
-        ("quantized", ["--weight_bits=2", "--activation_bits=2", "--flip"]),
+        (
+            "quantized",
+            ["--weight_bits=4", "--activation_bits=4", "--gradient_bits=8"],
+        ),
         ("gradients", ["--gradient_bits=4", "--keep_every=1"]),
     )
     def test_at_any_moment(self, flags):
