@@ -1,8 +1,9 @@
 """DoReFa's quantizers: pure functions with hand-written gradients.
 
-Each is a tf.custom_gradient whose forward and backward are each one XLA
-kernel: the work is element-wise, and XLA makes one pass over memory of what
-would be five TensorFlow ops. Only what the gradient needs is kept.
+Each is a tf.custom_gradient. Its forward, and its backward where that is more
+than dy, are each one XLA kernel (1-bit weights apart): the work is
+element-wise, and XLA makes one pass over memory of what would be five
+TensorFlow ops. Only what the gradient needs is kept.
 
 float32 carries 24 bits. The quantizers therefore round for 1..24 bits; at
 25..32 bits weights and gradients pass unchanged and activations are clipped

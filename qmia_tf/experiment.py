@@ -15,7 +15,6 @@ from qmia_tf.deploy import export as exporting
 from qmia_tf.errors import InputError
 
 OUTPUTS = "outputs"
-MODEL = "model.keras"
 VALIDATION_RECORDS = 5000
 
 
@@ -33,7 +32,7 @@ def train_run(run_dir, dataset, config, *, keep_every=0):
     """
     run_dir = runs.open_run(run_dir, config)
     split = open_split(run_dir, dataset, config)
-    if (run_dir / MODEL).exists():
+    if (run_dir / runs.MODEL).exists():
         return False
     from qmia_tf import resnet, training
 
@@ -182,9 +181,10 @@ def _answers(run_dir, dataset, split, name, file, kernels, make):
 
 
 def _model_of(run_dir):
-    model = run_dir / MODEL
+    model = run_dir / runs.MODEL
     if not model.exists():
         raise InputError(
-            f"{run_dir} has no {MODEL}: train it first, with scripts/train.py"
+            f"{run_dir} has no {runs.MODEL}: train it first, with "
+            "scripts/train.py"
         )
     return model

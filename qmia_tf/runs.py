@@ -19,10 +19,11 @@ import numpy as np
 from qmia_tf.errors import InputError
 
 CONFIG = "config.json"
+MODEL = "model.keras"
 PRODUCTS = (
     "split.npz",
     "checkpoints",
-    "model.keras",
+    MODEL,
     "history.csv",
     "artifacts",
     "outputs",

@@ -10,6 +10,7 @@ import tensorflow as tf
 from qmia_tf.errors import InputError
 from qmia_tf.pipeline import epoch_batches
 from qmia_tf.recipes import learning_rate_at
+from qmia_tf.targets import as_unit
 
 EVALUATION_BATCH = 500
 
@@ -117,8 +118,8 @@ class Trainer:
         right = 0
         for start in range(0, len(labels), EVALUATION_BATCH):
             chunk = slice(start, start + EVALUATION_BATCH)
-            pixels = images[chunk].astype(np.float32) / 255
-            guesses = self._answer(pixels).numpy().argmax(axis=1)
+            answers = self._answer(as_unit(images[chunk])).numpy()
+            guesses = answers.argmax(axis=1)
             right += int((guesses == labels[chunk]).sum())
         return right / len(labels)
 

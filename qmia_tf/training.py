@@ -18,7 +18,6 @@ from qmia_tf import keras_files, runs
 from qmia_tf.errors import InputError
 from qmia_tf.trainer import Trainer
 
-MODEL = "model.keras"
 HISTORY = "history.csv"
 LAST = "checkpoints/last.keras"
 COLUMNS = (
@@ -76,7 +75,7 @@ def train(
         checkpoint is damaged or of another network.
     """
     run_dir = pathlib.Path(run_dir)
-    if (run_dir / MODEL).exists():
+    if (run_dir / runs.MODEL).exists():
         return False
     trainer = Trainer(model, members, recipe, seed)
     history = _resume(trainer, run_dir)
@@ -97,7 +96,7 @@ def train(
                 name = f"checkpoints/epoch_{trainer.epoch:04d}.keras"
                 keras_files.save(model, run_dir / name)
             keras_files.save(trainer.model, run_dir / LAST)
-    keras_files.save(model, run_dir / MODEL)
+    keras_files.save(model, run_dir / runs.MODEL)
     (run_dir / LAST).unlink(missing_ok=True)
     return True
 

@@ -4,7 +4,7 @@
 
 Asks model.keras and every artifacts/*.tflite about each member and nonmember
 (outputs/TARGET.npz), runs every attack, and writes audit.json and tfprivacy/
-into --run_dir. Takes half a minute on the digits, some minutes on CIFAR-10.
+into --run_dir. Takes about a minute on the digits, some minutes on CIFAR-10.
 """
 
 from absl import flags

@@ -5,8 +5,8 @@
 
 Writes config.json, split.npz, history.csv and model.keras into --run_dir.
 Killed and started again with the same command it goes on, and ends with the
-same weights; a finished run is left alone. On two cores the digits take less
-than a minute, the paper's CIFAR-10 recipe about 20 minutes.
+same weights; a finished run is left alone. On two free cores the digits take
+less than a minute, CIFAR-10 with the imagenet stem half a minute an epoch.
 """
 
 from absl import flags

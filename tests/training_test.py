@@ -18,6 +18,7 @@ from absl.testing import parameterized
 
 from qmia_tf import keras_files, recipes, training
 from qmia_tf.errors import InputError
+from qmia_tf.runs import MODEL
 from qmia_tf.trainer import Trainer
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -499,7 +500,7 @@ class KillTest(Folder):
             moments.append(behind_the_next_checkpoint(draw.uniform(0, 1)))
         moments += [
             while_it_writes(training.LAST),
-            while_it_writes(training.MODEL),
+            while_it_writes(MODEL),
         ]
         for is_time in moments:
             self.assertTrue(runs.kill_when(is_time, killed), is_time)
