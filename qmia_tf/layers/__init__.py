@@ -1,9 +1,10 @@
 """Keras layers that quantize as DoReFa does.
 
 Importing this package registers them, so that .keras files load without
-custom_objects.
+custom_objects. `integer` holds the layers of integer twins.
 """
 
+from qmia_tf.layers import integer
 from qmia_tf.layers.activations import (
     DoReFaActivation,
     DoReFaAdd,
@@ -22,4 +23,5 @@ __all__ = [
     "DoReFaDense",
     "DoReFaDepthwiseConv2D",
     "ResidualQuantizer",
+    "integer",
 ]

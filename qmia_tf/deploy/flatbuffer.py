@@ -1,0 +1,192 @@
+"""Writes a .tflite file op by op, so that every number in it is ours.
+
+TFLite's converter derives scales, biases and fusions from a float graph, each
+with roundings and conditions of its own. Written directly, a file holds the
+very codes, int32 biases and float32 scales that it is given. Needs NumPy,
+flatbuffers and ai-edge-litert's schema.
+"""
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+IDENTIFIER = b"TFL3"
+SCHEMA_VERSION = 3
+OPERATORS = schema.BuiltinOperator
+TYPES = {
+    np.dtype(np.float32): schema.TensorType.FLOAT32,
+    np.dtype(np.int8): schema.TensorType.INT8,
+    np.dtype(np.uint8): schema.TensorType.UINT8,
+    np.dtype(np.int32): schema.TensorType.INT32,
+}
+
+
+class Writer:
+    """A .tflite file that grows by tensors and ops.
+
+    Args:
+        description: text for the file's own description.
+    """
+
+    def __init__(self, description):
+        self.description = description
+        self._buffers = [schema.BufferT()]
+        self._tensors = []
+        self._codes = []
+        self._ops = []
+
+    def tensor(self, name, shape, dtype, *, scale=None, zero_point=0):
+        """Adds a tensor that an op computes, or an input.
+
+        Args:
+            name: str.
+            shape: of one record, without the batch, whose size may change.
+            dtype: NumPy type.
+            scale: of its quantization; None for floats.
+            zero_point: of its quantization.
+        Returns: its index.
+        """
+        tensor = self._tensor(name, (1, *shape), dtype)
+        tensor.shapeSignature = [-1, *shape]
+        if scale is not None:
+            tensor.quantization = _quantization([scale], [zero_point], 0)
+        return len(self._tensors) - 1
+
+    def constant(self, name, values, *, scales=None, axis=0):
+        """Adds a constant.
+
+        Args:
+            name: str.
+            values: float32, int8 or int32 array.
+            scales: float32 [channels], its quantization along axis with zero
+                points 0; None for plain numbers.
+            axis: the axis of the channels.
+        Returns: its index.
+        """
+        tensor = self._tensor(name, values.shape, values.dtype)
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+        tensor.buffer = len(self._buffers)
+        self._buffers.append(buffer)
+        if scales is not None:
+            zeros = np.zeros(len(scales))
+            tensor.quantization = _quantization(scales, zeros, axis)
+        return len(self._tensors) - 1
+
+    def op(self, name, inputs, outputs, *, version=1, options=None, **fields):
+        """Adds an op.
+
+        Args:
+            name: as in the schema, for example "CONV_2D".
+            inputs: indices of tensors.
+            outputs: indices of tensors.
+            version: of the op; which one a type needs is the schema's.
+            options: name of the schema's options, for example
+                "Conv2DOptions"; None for none.
+            fields: fields of these options.
+        """
+        op = schema.OperatorT()
+        op.opcodeIndex = self._code(getattr(OPERATORS, name), version)
+        op.inputs, op.outputs = list(inputs), list(outputs)
+        if options is not None:
+            op.builtinOptionsType = getattr(schema.BuiltinOptions, options)
+            op.builtinOptions = getattr(schema, f"{options}T")()
+            for field, value in fields.items():
+                setattr(op.builtinOptions, field, value)
+        self._ops.append(op)
+
+    def to_bytes(self, inputs, outputs):
+        """Returns the file.
+
+        Args:
+            inputs: dict name -> index of a tensor; the names are those of
+                the signature "serving_default".
+            outputs: a dict like that.
+        """
+        graph = schema.SubGraphT()
+        graph.name = "main"
+        graph.tensors, graph.operators = self._tensors, self._ops
+        graph.inputs = list(inputs.values())
+        graph.outputs = list(outputs.values())
+        model = schema.ModelT()
+        model.version = SCHEMA_VERSION
+        model.description = self.description
+        model.operatorCodes = self._codes
+        model.subgraphs = [graph]
+        model.buffers = self._buffers
+        model.signatureDefs = [_signature(inputs, outputs)]
+        return pack(model)
+
+    def _tensor(self, name, shape, dtype):
+        tensor = schema.TensorT()
+        tensor.name = name
+        tensor.shape = [int(size) for size in shape]
+        tensor.type = TYPES[np.dtype(dtype)]
+        tensor.buffer = 0
+        self._tensors.append(tensor)
+        return tensor
+
+    def _code(self, builtin, version):
+        for index, code in enumerate(self._codes):
+            if (code.builtinCode, code.version) == (builtin, version):
+                return index
+        code = schema.OperatorCodeT()
+        code.builtinCode = builtin
+        # Readers from before 2020 know the first 127 only, by this field.
+        code.deprecatedBuiltinCode = min(builtin, 127)
+        code.version = version
+        self._codes.append(code)
+        return len(self._codes) - 1
+
+
+def pack(model):
+    """Returns the bytes of a schema.ModelT."""
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def unpack(content):
+    """Returns the schema.ModelT of a .tflite file's bytes."""
+    return schema.ModelT.InitFromPackedBuf(content, 0)
+
+
+def with_outputs(content, wanted):
+    """Returns a .tflite file with other outputs, its ops unchanged.
+
+    What a delegate computes between its ends is not to be seen from outside;
+    as an output it is.
+
+    Args:
+        content: bytes of a .tflite file.
+        wanted: callable(schema.TensorT) -> bool.
+    """
+    model = unpack(content)
+    (graph,) = model.subgraphs
+    made = [index for op in graph.operators for index in op.outputs]
+    graph.outputs = [index for index in made if wanted(graph.tensors[index])]
+    model.signatureDefs = []
+    return pack(model)
+
+
+def _quantization(scales, zero_points, axis):
+    found = schema.QuantizationParametersT()
+    found.scale = np.asarray(scales, np.float32)
+    found.zeroPoint = np.asarray(zero_points, np.int64)
+    found.quantizedDimension = axis
+    return found
+
+
+def _signature(inputs, outputs):
+    def maps(tensors):
+        for name, index in tensors.items():
+            entry = schema.TensorMapT()
+            entry.name, entry.tensorIndex = name, index
+            yield entry
+
+    signature = schema.SignatureDefT()
+    signature.signatureKey = "serving_default"
+    signature.inputs = list(maps(inputs))
+    signature.outputs = list(maps(outputs))
+    signature.subgraphIndex = 0
+    return signature
