@@ -40,14 +40,15 @@ class Writer:
 
         Args:
             name: str.
-            shape: of one record, without the batch, whose size may change.
+            shape: of one record, without the batch, whose size may change,
+                as may every size that is None.
             dtype: NumPy type.
             scale: of its quantization; None for floats.
             zero_point: of its quantization.
         Returns: its index.
         """
-        tensor = self._tensor(name, (1, *shape), dtype)
-        tensor.shapeSignature = [-1, *shape]
+        tensor = self._tensor(name, [size or 1 for size in (1, *shape)], dtype)
+        tensor.shapeSignature = [size or -1 for size in (None, *shape)]
         if scale is not None:
             tensor.quantization = _quantization([scale], [zero_point], 0)
         return len(self._tensors) - 1
@@ -167,6 +168,11 @@ def with_outputs(content, wanted):
     graph.outputs = [index for index in made if wanted(graph.tensors[index])]
     model.signatureDefs = []
     return pack(model)
+
+
+def is_int8(tensor):
+    """Tells whether a schema.TensorT holds int8 codes."""
+    return tensor.type == schema.TensorType.INT8
 
 
 def _quantization(scales, zero_points, axis):

@@ -8,13 +8,15 @@ factor and offset a channel. The integer kernel computes
 so a negative factor goes into the codes, its size into the weight's scale,
 and the offset is rounded to the accumulator's grid, input scale * weight
 scale. Codes are multiplied by the headroom that int8 leaves, floor(127 / n):
-it costs nothing and makes that grid finer. NumPy only.
+it costs nothing and makes that grid finer. thresholds.py then chooses bias
+and scale so that sums round as in the trained layer. NumPy only.
 """
 
 import dataclasses
 
 import numpy as np
 
+from qmia_tf.deploy import thresholds
 from qmia_tf.errors import InputError
 from qmia_tf.grids import INT8_MAX, Grid
 
@@ -42,6 +44,8 @@ class Folded:
         coarse: int, channels whose trained codes had to be divided because
             their offset would have overflowed int32.
         dead: int, channels whose sums do not move the output.
+        missed: int, thresholds between codes, over all channels, that had to
+            move past a sum (thresholds.choose).
     """
 
     codes: np.ndarray
@@ -51,10 +55,20 @@ class Folded:
     wide: bool
     coarse: int
     dead: int
+    missed: int
 
 
 def fold_kernel(
-    codes, scale, factor, offset, *, source: Grid, target: Grid, limit=INT8_MAX
+    codes,
+    scale,
+    factor,
+    offset,
+    *,
+    source: Grid,
+    target: Grid,
+    limit=INT8_MAX,
+    every=1,
+    spread=None,
 ) -> Folded:
     """Folds factors and offsets into the codes of a kernel.
 
@@ -66,6 +80,10 @@ def fold_kernel(
         source: grid of the input.
         target: grid of the output.
         limit: largest code; 127, or 7 for int4.
+        every: odd int; output codes that round to the same multiple of it
+            count as equal (thresholds.halves).
+        spread: (means, deviations), float arrays [channels], of the values
+            that are rounded; None takes every value as equally likely.
     Returns: Folded.
     Raises: InputError if a number is not finite or codes exceed the limit.
     """
@@ -78,36 +96,71 @@ def fold_kernel(
     )
     _check(codes, scale, factor, offset, limit)
     codes = codes * np.where(factor < 0, -1.0, 1.0)
-    size = np.abs(factor) * scale * source.scale  # of one step of the sum
-    reach = np.abs(codes).sum(axis=0) * (source.high - source.zero_point)
+    steps = max(source.high - source.zero_point, source.zero_point - source.low)
+    # Of one step of the sum, and of the offset, in output codes.
+    size = np.abs(factor) * scale * source.scale / target.scale
+    offset = offset / target.scale
 
-    dead = size * reach < target.scale * NEGLIGIBLE
+    dead = size * np.abs(codes).sum(axis=0) * steps < NEGLIGIBLE
     codes = np.where(dead, 0.0, codes)
-    size = np.where(dead, target.scale * NEGLIGIBLE, size)
-    reach = np.where(dead, 0.0, reach)
+    size = np.where(dead, NEGLIGIBLE, size)
+    reach = np.abs(codes).sum(axis=0) * steps
 
-    headroom = max(1, int(limit // max(np.abs(codes).max(initial=1.0), 1.0)))
-    load = np.abs(offset) / size + reach
-    room = np.where(dead, 1.0, np.floor(SUM_LIMIT / load.clip(min=1.0)))
-    coarse = room < 1
-    times = np.where(coarse, SUM_LIMIT / load, room.clip(max=headroom))
+    times, coarse = _headroom(codes, size, offset, reach, limit)
+    plain = dead | coarse | (size / times > LARGEST_MULTIPLIER / 2)
+    times, bias, multipliers, missed = _rounding(
+        size, offset, reach, times, plain, target, every, spread
+    )
     codes = np.rint(codes * times)
-    size = size / times
-    bias = np.rint(offset / size).clip(-SUM_LIMIT, SUM_LIMIT)
-
-    largest = LARGEST_MULTIPLIER * target.scale
-    scales = (size.clip(max=largest) / source.scale).astype(np.float32)
+    scales = multipliers * target.scale / source.scale
+    scales = scales.astype(np.float32)
     multipliers = (np.float32(source.scale) * scales) / np.float32(target.scale)
-    sums = np.abs(codes).sum(axis=0) * (source.high - source.zero_point)
+    largest = np.abs(codes).sum(axis=0) * steps + np.abs(bias)
     return Folded(
         codes=codes.reshape(shape).astype(np.int8),
         weight_scales=scales,
         bias=bias.astype(np.int32),
         multipliers=multipliers,
-        wide=bool((sums + np.abs(bias)).max(initial=0) >= FLOAT32_LIMIT),
+        wide=bool(largest.max(initial=0) >= FLOAT32_LIMIT),
         coarse=int(coarse.sum()),
         dead=int(dead.sum()),
+        missed=missed,
     )
+
+
+def _headroom(codes, size, offset, reach, limit):
+    """By what to multiply each channel's codes, and which must be divided."""
+    largest = np.abs(codes).max(initial=1.0)
+    load = np.abs(offset) / size + reach
+    room = np.floor(SUM_LIMIT / load.clip(min=1.0))
+    coarse = (room < 1) & (reach > 0)
+    times = np.where(coarse, SUM_LIMIT / load, room.clip(1, limit // largest))
+    return np.where(reach > 0, times, 1.0), coarse
+
+
+def _rounding(size, offset, reach, times, plain, target, every, spread):
+    """Headroom, biases, multipliers; plain where no choice is to be had."""
+    multipliers = size / times
+    bias = np.rint(offset / multipliers).clip(-SUM_LIMIT, SUM_LIMIT)
+    multipliers = multipliers.clip(max=LARGEST_MULTIPLIER)
+    if plain.all():
+        return times, bias, multipliers, 0
+    low = max(target.low - target.zero_point, -INT8_MAX)
+    halves = thresholds.halves(
+        low, target.high - target.zero_point, every=every
+    )
+    shape = (len(size), len(halves))
+    weights = np.ones(shape, np.int64)
+    if spread is not None:
+        mean, deviation = (np.asarray(part) / target.scale for part in spread)
+        weights = thresholds.importance(halves, mean, deviation)
+    free = ~plain
+    times[free], bias[free], multipliers[free], missed = thresholds.choose(
+        *(part[free] for part in (size, offset, reach, times)),
+        halves,
+        weights[free],
+    )
+    return times, bias, multipliers, missed
 
 
 def _check(codes, scale, factor, offset, limit):

@@ -71,7 +71,13 @@ def calibrate(twin, images, *, batch_size=100):
             f"calibration images must be uint8 [N, {expected}], got "
             f"{images.dtype} {list(images.shape)}"
         )
-    logits = keras.Model(twin.inputs, twin.layers[-1].input)
+    last = twin.layers[-1]
+    if not isinstance(last, keras.layers.Activation):
+        raise InputError(
+            f"model {twin.name!r} does not end in a softmax of floats: "
+            "calibrate the twin that fold(head='float') gives"
+        )
+    logits = keras.Model(twin.inputs, last.input)
     low, high = np.inf, -np.inf
     for start in range(0, len(images), batch_size):
         chunk = images[start : start + batch_size].astype(np.float32)
@@ -87,6 +93,7 @@ class _Fold:
         self.head = head
         self.outputs = outputs
         self.logits_grid = grid
+        self.answer = None
         self.results = {}
         self.floats_of = {}
 
@@ -95,13 +102,20 @@ class _Fold:
         for step in steps:
             values = [self.results[name] for name in step.inputs]
             self.results[step.name] = self.step(step, values)
+        end = self.results[steps[-1].name]
+        if end is not self.answer:
+            raise self.unknown(
+                steps[-1].layer, "the model must end in a softmax"
+            )
         inputs = self.results[steps[0].name + "/input"]
-        last = self.floats(self.results[steps[-1].name])
+        last = self.floats(end)
         name = f"{model.name}_twin"
         return keras.Model(inputs, last.tensor, name=name, trainable=False)
 
     def step(self, step, values):
         layer = step.layer
+        if getattr(layer, "data_format", None) == "channels_first":
+            raise self.unknown(layer, "TFLite's kernels take channels last")
         if isinstance(layer, keras.layers.InputLayer):
             return self.pixels(layer)
         if kernels.is_kernel(layer):
@@ -141,16 +155,17 @@ class _Fold:
             if value.grid == activation_grid(layer.bits):
                 return value
             raise self.unknown(layer, "its input is on another grid already")
-        if isinstance(value, kernels.Total):
-            bits = None if layer.bits == FLOAT_BITS else layer.bits
-            if bits is None and not layer.clip:
-                raise self.unknown(layer, "ReLU on a sum, with no upper end")
-            return self.close(layer, value, bits)
-        if layer.bits > 8:
+        is_clip = isinstance(value, kernels.Total) and layer.bits == FLOAT_BITS
+        if layer.bits > 8 and not is_clip:
             raise self.unknown(
                 layer,
                 f"{layer.bits}-bit activations; int8 kernels carry 1 to 8",
             )
+        if isinstance(value, kernels.Total):
+            bits = None if is_clip else layer.bits
+            if bits is None and not layer.clip:
+                raise self.unknown(layer, "ReLU on a sum, with no upper end")
+            return self.close(layer, value, bits)
         return self.sums(layer, value, activation_grid(layer.bits))
 
     def sums(self, layer, value, grid):
@@ -161,7 +176,7 @@ class _Fold:
             )
         return self.ended(value, grid, layer.name)
 
-    def ended(self, sums, grid, name):
+    def ended(self, sums, grid, name, *, every=1):
         if sums.is_float:
             if not getattr(sums.source, "is_image", False):
                 raise InputError(sums.why_float())
@@ -170,17 +185,17 @@ class _Fold:
             return kernels.Codes(
                 integer.ToLevels(grid, name=name)(values), grid
             )
-        return kernels.Codes(sums.on(grid, name), grid)
+        return kernels.Codes(sums.on(grid, name, every=every), grid)
 
     def residual(self, layer, value):
         grid = branch_grid(layer.activation_bits, projection=layer.projection)
         return self.sums(layer, value, grid)
 
-    def branch(self, layer, value, projection):
-        grid = branch_grid(layer.activation_bits, projection=projection)
+    def branch(self, layer, value, *, every=1):
+        grid = branch_grid(layer.activation_bits, projection=layer.projection)
         if not isinstance(value, kernels.Sums):
             raise self.unknown(layer, "its branch is not a convolution")
-        return self.ended(value, grid, value.name)
+        return self.ended(value, grid, value.name, every=every)
 
     def add(self, layer, first, second, *more):
         if (
@@ -195,13 +210,19 @@ class _Fold:
         )
 
     def quantized_sum(self, layer, shortcut, branch):
-        projection = layer.projection
-        branch = self.branch(layer, branch, projection)
-        if projection:
-            shortcut = self.branch(layer, shortcut, projection)
+        bits = layer.activation_bits if layer.rounded else None
+        if layer.projection:
+            shortcut = self.branch(layer, shortcut)
         elif not isinstance(shortcut, kernels.Codes):
             raise self.unknown(layer, "its shortcut is not quantized")
-        bits = layer.activation_bits if layer.rounded else None
+        grid = branch_grid(layer.activation_bits, projection=layer.projection)
+        every = 1
+        if bits is not None and not layer.projection:
+            # The shortcut is whole steps of the sum: of the branch only its
+            # nearest whole step gets through.
+            units, _ = sum_grid(shortcut.grid.scale, grid.scale, bits)
+            every = units[2] if units[0] == units[2] else 1
+        branch = self.branch(layer, branch, every=every)
         return self.close(layer, kernels.Total(shortcut, branch), bits)
 
     def close(self, layer, total, bits):
@@ -218,7 +239,8 @@ class _Fold:
 
     def same_codes(self, layer, value):
         """A layer that moves or picks codes without computing."""
-        copy = type(layer).from_config(layer.get_config())
+        config = {**layer.get_config(), "dtype": "float32"}
+        copy = type(layer).from_config(config)
         if isinstance(value, kernels.Codes):
             return kernels.Codes(copy(value.tensor), value.grid)
         return kernels.Floats(copy(self.floats(value).tensor))
@@ -228,9 +250,12 @@ class _Fold:
         return value
 
     def average(self, layer, value):
+        if layer.keepdims:
+            raise self.unknown(layer, "keepdims=True: leave it out")
         if isinstance(value, kernels.Codes) and self.head == "integer":
             tensor = kernels.average(value, UNIT_GRID, layer.name)
-            flat = keras.layers.Flatten(name=f"{layer.name}_flat")
+            name = f"{layer.name}_flat"
+            flat = keras.layers.Flatten(name=name, dtype="float32")
             return kernels.Codes(flat(tensor), UNIT_GRID)
         return self.same_codes(layer, self.floats(value))
 
@@ -240,14 +265,22 @@ class _Fold:
             keras.activations.softmax,
         ):
             raise self.unknown(layer, "only a softmax at the end is known")
+        if len(layer.output.shape) != 2:
+            raise self.unknown(layer, "a softmax over [batch, classes] only")
         return self.softmax(layer.name, value)
 
     def softmax(self, name, value):
+        if self.answer is not None:
+            raise InputError(f"layer {name!r} is a second softmax")
+        self.answer = self._softmax(name, value)
+        return self.answer
+
+    def _softmax(self, name, value):
         if self.head == "float":
             logits = self.floats(value).tensor
             if self.outputs == "logits":
                 return kernels.Floats(logits)
-            end = keras.layers.Activation("softmax", name=name)
+            end = keras.layers.Activation("softmax", name=name, dtype="float32")
             return kernels.Floats(end(logits))
         if not isinstance(value, kernels.Sums) or value.is_float:
             raise InputError(

@@ -54,6 +54,8 @@ class Sums:
         layer: the trained layer.
         source: what it reads, Codes or Floats.
         factor, offset: float64 [channels]; None where no batch norm followed.
+        spread: (means, deviations), float64 [channels], of the result; None
+            where no batch norm followed.
         name: of the last trained layer that is in it.
     """
 
@@ -61,14 +63,10 @@ class Sums:
     source: Codes | Floats
     factor: np.ndarray | None = None
     offset: np.ndarray | None = None
+    spread: tuple | None = None
     name: str = ""
 
     def __post_init__(self):
-        if getattr(self.layer, "data_format", None) == "channels_first":
-            raise InputError(
-                f"layer {self.layer.name!r} has its channels first: TFLite's "
-                "kernels take them last"
-            )
         if getattr(self.layer, "groups", 1) != 1:
             raise InputError(
                 f"layer {self.layer.name!r} has groups={self.layer.groups}: "
@@ -115,27 +113,43 @@ class Sums:
             np.array(moving, np.float64)
             for moving in (norm.moving_mean, norm.moving_variance)
         )
-        factor = 1.0 / np.sqrt(variance + norm.epsilon)
+        gamma = np.ones_like(mean)
         if norm.scale:
-            factor = factor * np.array(norm.gamma, np.float64)
-        offset = (self.offset - mean) * factor
+            gamma = np.array(norm.gamma, np.float64)
+        beta = np.zeros_like(mean)
         if norm.center:
-            offset = offset + np.array(norm.beta, np.float64)
+            beta = np.array(norm.beta, np.float64)
+        factor = gamma / np.sqrt(variance + norm.epsilon)
         return dataclasses.replace(
-            self, factor=self.factor * factor, offset=offset, name=norm.name
+            self,
+            factor=self.factor * factor,
+            offset=(self.offset - mean) * factor + beta,
+            spread=(beta, np.abs(gamma)),
+            name=norm.name,
         )
 
     def why_float(self):
         """Says why int8 kernels cannot carry the layer."""
+        if not isinstance(self.source, Codes):
+            return (
+                f"layer {self.layer.name!r} reads what is not quantized: put a "
+                "DoReFaActivation of 1 to 8 bits in front of it"
+            )
         bits = getattr(self.layer, "weight_bits", 32)
+        quantizer = getattr(self.layer, "weight_quantizer", "dorefa")
         return (
             f"layer {self.layer.name!r} has {bits}-bit weights; int8 kernels "
-            "carry DoReFa weights of 1 to 7 bits"
+            f"carry {quantizer} weights of up to {INTEGER_BITS[quantizer]} bits"
         )
 
-    def on(self, grid: Grid, name):
+    def on(self, grid: Grid, name, *, every=1):
         """Ends the sums on a grid, in an integer layer of that name.
 
+        Args:
+            grid: grids.Grid.
+            name: str.
+            every: odd int; codes that round to the same multiple of it
+                count as equal.
         Returns: Keras tensor of levels.
         """
         pieces, scale = self.layer.exact_kernel().numpy()
@@ -146,6 +160,8 @@ class Sums:
             self.offset,
             source=self.source.grid,
             target=grid,
+            every=every,
+            spread=self.spread,
         )
         build, windows = self._integer_layer()
         return _build(
@@ -181,10 +197,10 @@ class Sums:
 
     def _plain_layer(self):
         layer = self.layer
+        named = {"name": layer.name, "dtype": "float32"}
         if isinstance(layer, keras.layers.Dense):
-            return keras.layers.Dense(layer.units, name=layer.name)
-        shape = {"kernel_size": layer.kernel_size, "name": layer.name}
-        shape.update(self._windows())
+            return keras.layers.Dense(layer.units, **named)
+        shape = {"kernel_size": layer.kernel_size, **named, **self._windows()}
         if self.depthwise:
             shape["depth_multiplier"] = layer.depth_multiplier
             return keras.layers.DepthwiseConv2D(**shape)

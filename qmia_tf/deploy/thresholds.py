@@ -1,0 +1,151 @@
+"""Multipliers and biases that round every sum as the trained network does.
+
+A trained layer gives code k + 1 instead of k from some sum on. The kernel has
+one float32 multiplier and one int32 bias a channel, and the plain choice, the
+true multiplier and the nearest bias, moves each such threshold by up to half
+a step of the bias: now and then past a sum that can occur. But sums are whole
+numbers, so the kernel's thresholds need not be the true ones; they only have
+to lie between the same two sums. For a bias each threshold allows an interval
+of multipliers, and a multiplier that lies in all of them makes the kernel
+equal to the trained layer at every sum there is. NumPy only.
+"""
+
+import itertools
+
+import numpy as np
+
+NEIGHBOURS = (0, -1, 1)  # biases tried, about the nearest one
+ROOMS = 6  # headrooms tried, from the largest down
+STRAY = 0.02  # how far a multiplier may be from the true one
+MARGIN = 2.0**-22  # float32 rounds the multiplier and the product
+
+
+def halves(low, high, *, every=1):
+    """Lists the thresholds between codes.
+
+    Args:
+        low: int, lowest code.
+        high: int, highest code.
+        every: int, odd; codes that round to the same multiple of it are as
+            good as equal.
+    Returns: float64 array: every (i + 1/2) between low and high.
+    """
+    first, last = np.ceil(low / every - 0.5), np.floor(high / every - 0.5)
+    return every * (np.arange(first, last + 1) + 0.5)
+
+
+def importance(thresholds, mean, deviation):
+    """Weighs thresholds by how often a sum comes near them.
+
+    Args:
+        thresholds: float64 [thresholds].
+        mean: float64 [channels], of what is rounded, in output codes.
+        deviation: float64 [channels], its standard deviation.
+    Returns: int64 [channels, thresholds], 1 or more: a normal density, which
+        is what a batch norm leaves.
+    """
+    away = thresholds - mean[:, None]
+    away = away / np.maximum(deviation[:, None], 1e-6)
+    density = np.exp(-0.5 * np.minimum(away * away, 60.0))
+    return 1 + np.rint(density * 1e6).astype(np.int64)
+
+
+def choose(size, offset, reach, room, thresholds, weights):
+    """Chooses bias and multiplier of each channel, and its headroom.
+
+    A sum s, an integer, was to become round(size s + offset). The kernel
+    computes round((times s + bias) multiplier): its codes are the trained
+    ones, times an integer that int8 has room for.
+
+    Args:
+        size: float64 [channels], > 0, in output codes.
+        offset: float64 [channels], in output codes.
+        reach: float64 [channels], no sum is larger than this.
+        room: float64 [channels], the largest integer for times, >= 1.
+        thresholds: float64 [thresholds] half-integers that matter.
+        weights: int64 [channels, thresholds], which matter most where not
+            all can be met.
+    Returns: (times, bias, multipliers, missed): float64 [channels] integers
+        twice, float64 [channels], and how many thresholds are not met.
+    """
+    channels = len(size)
+    times, bias, multipliers = np.empty((3, channels))
+    met, count = np.full((2, channels), -1.0)
+    open_ = np.arange(channels)
+    for less, step in itertools.product(range(ROOMS), NEIGHBOURS):
+        tried = room[open_] - less
+        # Below half the room the bias's grid only gets coarser.
+        rows = open_[(tried >= 1) & (2 * tried > room[open_])]
+        if not rows.size:
+            continue
+        found = _try(
+            *(part[rows] for part in (size, offset, reach, room - less)),
+            step,
+            thresholds,
+            weights[rows],
+        )
+        better = found[2] > met[rows]
+        rows, found = rows[better], [part[better] for part in found]
+        times[rows] = room[rows] - less
+        bias[rows], multipliers[rows], met[rows], count[rows] = found
+        open_ = np.flatnonzero(count < len(thresholds))
+    return times, bias, multipliers, int(np.sum(len(thresholds) - count))
+
+
+def _try(size, offset, reach, times, step, thresholds, weights):
+    """One bias and one headroom a channel: the best multiplier for them."""
+    true = size / times
+    bias = np.rint(offset / true) + step
+    under = np.ceil((thresholds - offset[:, None]) / size[:, None]) - 1.0
+    occurs = (under >= -reach[:, None], under + 1 <= reach[:, None])
+    below = under * times[:, None] + bias[:, None]
+    least, most = _allowed(below, times[:, None], thresholds, occurs)
+    return bias, *_stab(least, most, true, weights)
+
+
+def _allowed(below, times, thresholds, occurs):
+    """The multipliers that each threshold allows.
+
+    below * multiplier must stay under the threshold, (below + times) *
+    multiplier over it; for a negative threshold both change sides. A sum that
+    does not occur asks for nothing.
+    """
+    above = below + times
+    positive = thresholds > 0
+    size = np.abs(thresholds)
+    inner = np.where(positive, below, -above)
+    outer = np.where(positive, above, -below)
+    inner_occurs = np.where(positive, *occurs)
+    outer_occurs = np.where(positive, *occurs[::-1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        least = np.where(outer > 0, size / outer * (1 + MARGIN), np.inf)
+        most = np.where(inner > 0, size / inner * (1 - MARGIN), np.inf)
+    least = np.where(outer_occurs, least, 0.0)
+    most = np.where(inner_occurs, most, np.inf)
+    return least, most
+
+
+def _stab(least, most, true, weights):
+    """Finds, near the true multiplier, a point inside the best intervals."""
+    ends = true * (1 - STRAY), true * (1 + STRAY)
+    least = np.maximum(least, ends[0][:, None])
+    most = np.minimum(most, ends[1][:, None])
+    weights = np.where(least < most, weights, 0)
+    points = np.stack([*ends, true], axis=1)
+    points = np.concatenate([least, most, points], axis=1)
+    gain = np.concatenate([weights, -weights, np.zeros((len(true), 3))], axis=1)
+    order = np.argsort(points, axis=1, kind="stable")
+    points = np.take_along_axis(points, order, axis=1)
+    met = np.cumsum(np.take_along_axis(gain, order, axis=1), axis=1)[:, :-1]
+    left, right = points[:, :-1], points[:, 1:]
+    usable = (right > left) & np.isfinite(right) & (left >= ends[0][:, None])
+    met = np.where(usable, met, -1)
+    # Where several pieces meet as much, the one nearest to the true one.
+    away = np.abs(np.clip(true[:, None], left, right) - true[:, None])
+    away = np.where(met == met.max(axis=1, keepdims=True), away, np.inf)
+    rows, pick = np.arange(len(true)), away.argmin(axis=1)
+    left, right = left[rows, pick], right[rows, pick]
+    inset = (right - left) / 4
+    found = np.clip(true, left + inset, right - inset)
+    inside = (least < found[:, None]) & (found[:, None] < most)
+    return found, met[rows, pick], inside.sum(axis=1)
