@@ -142,15 +142,16 @@ def resnet18(
     inputs = x = keras.Input(input_shape, name="pixels")
     if stem == "imagenet":
         x = net.edge_conv(x, width, 7, 2)
-        x = net.activation(net.norm(x))
+        x = net.activation(net.norm(x, "stem_norm"), "stem_act")
         x = layers.MaxPooling2D(3, 2, padding="same", name="pool")(x)
     else:
         x = net.edge_conv(x, width, 3, 1)
-        x = net.activation(net.norm(x))
-    for multiple, first_stride in STAGES:
-        for stride in (first_stride,) + (1,) * (BLOCKS - 1):
+        x = net.activation(net.norm(x, "stem_norm"), "stem_act")
+    for stage, (multiple, first_stride) in enumerate(STAGES, 1):
+        for block, stride in enumerate((first_stride,) + (1,) * (BLOCKS - 1)):
             last = multiple == STAGES[-1][0] and stride == 1
-            x = net.block(x, width * multiple, stride, last=last)
+            name = f"stage{stage}_block{block + 1}"
+            x = net.block(x, width * multiple, stride, name, last=last)
     x = layers.GlobalAveragePooling2D(name="average")(x)
     x = net.head(x, classes)
     x = layers.Activation("softmax", dtype="float32", name="softmax")(x)
@@ -193,7 +194,7 @@ class _Pieces:
             **kernel,
         )(x)
 
-    def conv(self, x, filters, size, stride):
+    def conv(self, x, filters, size, stride, name):
         """A convolution in DoReFa's weight grid, fed with activations."""
         steps = 2**self.bits.activation - 1
         kernel = self._kernel(self.bits.weight, "dorefa", steps)
@@ -204,38 +205,50 @@ class _Pieces:
             padding="same",
             use_bias=False,
             gradient_bits=self.bits.gradient,
+            name=name,
             **kernel,
         )(x)
 
-    def norm(self, x, beta=BETA):
+    def norm(self, x, name, beta=BETA):
         """Batch norm that starts inside the clip."""
         return layers.BatchNormalization(
             momentum=0.9,
             epsilon=1e-5,
             gamma_initializer=keras.initializers.Constant(GAMMA),
             beta_initializer=keras.initializers.Constant(beta),
+            name=name,
         )(x)
 
-    def activation(self, x):
+    def activation(self, x, name):
         """Clip and round, or ReLU at 32 bits."""
-        return DoReFaActivation(self.bits.activation, clip=self.bits.clip)(x)
+        bits, clip = self.bits.activation, self.bits.clip
+        return DoReFaActivation(bits, clip=clip, name=name)(x)
 
-    def block(self, x, filters, stride, *, last):
+    def block(self, x, filters, stride, name, *, last):
         """Two 3x3 convolutions and a shortcut; the last one is not rounded."""
         projection = stride != 1 or x.shape[-1] != filters
-        y = self.activation(self.norm(self.conv(x, filters, 3, stride)))
-        y = self.norm(self.conv(y, filters, 3, 1), beta=0.0)
+        y = self.conv(x, filters, 3, stride, f"{name}_conv1")
+        y = self.norm(y, f"{name}_norm1")
+        y = self.activation(y, f"{name}_act1")
+        y = self.conv(y, filters, 3, 1, f"{name}_conv2")
+        y = self.norm(y, f"{name}_norm2", beta=0.0)
         if projection:
-            x = self.norm(self.conv(x, filters, 1, stride))
+            x = self.conv(x, filters, 1, stride, f"{name}_shortcut")
+            x = self.norm(x, f"{name}_shortcut_norm")
         bits = self.bits.activation
         if self.bits.residual < FLOAT_BITS:
-            return DoReFaAdd(bits, projection=projection, rounded=not last)(
-                [x, y]
-            )
-        x = layers.Add()([x, y])
+            return DoReFaAdd(
+                bits,
+                projection=projection,
+                rounded=not last,
+                name=f"{name}_sum",
+            )([x, y])
+        x = layers.Add(name=f"{name}_add")([x, y])
         if last and bits < FLOAT_BITS:
-            return DoReFaActivation(FLOAT_BITS, clip=True)(x)
-        return self.activation(x)
+            return DoReFaActivation(FLOAT_BITS, clip=True, name=f"{name}_sum")(
+                x
+            )
+        return self.activation(x, f"{name}_sum")
 
     def head(self, x, classes):
         """The last layer: symmetric integers, float inputs."""
