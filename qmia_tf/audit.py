@@ -8,7 +8,7 @@ import platform
 import numpy as np
 
 import qmia_tf
-from qmia_tf import outputs, runs
+from qmia_tf import agreement, outputs, runs, verdicts
 from qmia_tf.attacks import ATTACKS, Attack
 from qmia_tf.errors import InputError
 from qmia_tf.findings import (
@@ -20,7 +20,7 @@ from qmia_tf.findings import (
 )
 from qmia_tf.outputs import Outputs
 from qmia_tf.statistics.curve import thin
-from qmia_tf.statistics.heldout import hold_out
+from qmia_tf.statistics.heldout import calibration_half, hold_out
 from qmia_tf.statistics.intervals import LEVEL, clopper_pearson
 from qmia_tf.statistics.operating import in_sample_points, measure
 from qmia_tf.statistics.ranking import auc
@@ -53,7 +53,7 @@ def audit(
     # In record order the result is that of any order of the records.
     answers = answers.validate().in_record_order()
     members, info = answers.members, answers.info
-    right = answers.probabilities.argmax(axis=1) == answers.labels
+    right = answers.predicted == answers.labels
     found = None
     if tfprivacy is not None:
         found = run_tfprivacy(
@@ -67,7 +67,15 @@ def audit(
         target=answers.target,
         **{
             key: info.get(key)
-            for key in ("kind", "sha256", "size_bytes", "kernel_set")
+            for key in (
+                "kind",
+                "sha256",
+                "size_bytes",
+                "kernel_set",
+                "outputs",
+                "latency_ms",
+                "latency_threads",
+            )
         },
         probability_step=answers.probability_step,
         classes=answers.classes,
@@ -76,6 +84,7 @@ def audit(
         records_sha256=_records_sha256(answers),
         accuracy_members=_rate(right[members]),
         accuracy_nonmembers=_rate(right[~members]),
+        tied_answers=int(answers.tied.sum()),
         attacks=[run_attack(attack, answers, seed=seed) for attack in ATTACKS],
         tfprivacy=found,
     )
@@ -91,9 +100,14 @@ def run_attack(attack: Attack, answers: Outputs, *, seed) -> AttackAudit:
     """
     scores, members = attack.scores(answers), answers.members
     everything = sweep(scores, members)
-    chosen = attack.threshold is None
-    if chosen:
+    held_out = curve = None
+    judged = np.ones(members.size, bool)
+    if attack.threshold is None:
         points = in_sample_points(everything, seed=seed)
+        held_out, curve = hold_out(scores, members, seed=seed), thin(everything)
+        judged = ~calibration_half(members, seed=seed)
+        least = held_out.point.threshold
+        called = scores >= (np.inf if least is None else least)
     else:
         called = scores >= attack.threshold
         points = [
@@ -114,8 +128,9 @@ def run_attack(attack: Attack, answers: Outputs, *, seed) -> AttackAudit:
         distinct_scores=everything.thresholds.size - 1,
         auc=auc(scores, members),
         points=points,
-        held_out=hold_out(scores, members, seed=seed) if chosen else None,
-        curve=thin(everything) if chosen else None,
+        held_out=held_out,
+        curve=curve,
+        verdicts=verdicts.of_records(called, members, judged),
     )
 
 
@@ -123,6 +138,8 @@ def audit_run(
     run_dir,
     paths=None,
     *,
+    captured=(),
+    left_out=(),
     seed=0,
     tfprivacy: Settings | None = None,
     progress=None,
@@ -132,8 +149,11 @@ def audit_run(
     Args:
         run_dir: directory with config.json.
         paths: the .npz files of outputs; all of run_dir/outputs if None.
+        captured: list of Outputs from elsewhere, to be audited as well.
+        left_out: list of LeftOut, recorded.
         seed: int, of the audit.
-        tfprivacy: what tensorflow-privacy is to run; None leaves it out.
+        tfprivacy: what tensorflow-privacy is to run, on each file once: not
+            again under other kernels, nor on twins; None leaves it out.
         progress: callable that takes a line of text, or None.
     Returns: AuditResult, as written.
     Raises: InputError if there are no outputs, or they cannot be audited, or
@@ -142,6 +162,8 @@ def audit_run(
     run_dir = pathlib.Path(run_dir)
     config = runs.read_json(run_dir / runs.CONFIG)
     loaded = _load_outputs(run_dir, paths, config)
+    repeated = {each.target for each in loaded if _is_repeated(each, loaded)}
+    loaded += captured
     targets = []
     for answers in loaded:
         if progress:
@@ -150,7 +172,7 @@ def audit_run(
             audit(
                 answers,
                 seed=seed,
-                tfprivacy=tfprivacy,
+                tfprivacy=None if answers.target in repeated else tfprivacy,
                 folder=run_dir / "tfprivacy",
                 progress=progress,
             )
@@ -166,6 +188,8 @@ def audit_run(
         level=LEVEL,
         versions=_versions(),
         targets=targets,
+        agreements=agreement.agreements(loaded),
+        left_out=list(left_out),
     )
     result.save(run_dir / AUDIT)
     return result
@@ -196,7 +220,17 @@ def _load_outputs(run_dir, paths, config):
             )
         loaded[answers.target] = answers
     # The model itself first, then what was made from it.
-    return sorted(loaded.values(), key=lambda each: each.target != "keras")
+    return sorted(
+        loaded.values(), key=lambda each: (each.target != "keras", each.target)
+    )
+
+
+def _is_repeated(answers, loaded):
+    """Whether another target says about the same: a twin's or file's own."""
+    sha256 = answers.info.get("sha256")
+    first = next((x for x in loaded if x.info.get("sha256") == sha256), None)
+    same_file = sha256 is not None and first is not answers
+    return same_file or answers.info.get("kind") == "twin"
 
 
 def _rate(right):

@@ -4,17 +4,16 @@ Each stage reads what the stages before left in the run directory, so that
 each can be repeated alone, and one that is done is not done again.
 """
 
-import functools
 import pathlib
 
 import numpy as np
 
-from qmia_tf import audit, configuration, outputs, runs, targets
+from qmia_tf import audit, captures, configuration, queries, runs
 from qmia_tf import split as splits
 from qmia_tf.deploy import export as exporting
+from qmia_tf.deploy.calibration import Members
 from qmia_tf.errors import InputError
 
-OUTPUTS = "outputs"
 VALIDATION_RECORDS = 5000
 
 
@@ -84,48 +83,88 @@ def open_split(run_dir, dataset, config):
     )
 
 
-def query_run(run_dir, dataset, *, num_threads=2, kernels="default"):
-    """Queries the run's Keras model and every .tflite of its manifest.
+def query_run(
+    run_dir, dataset, *, num_threads=2, kernels=("default",), progress=None
+):
+    """Queries the run's Keras model, its twins and every .tflite it exported.
 
-    Answers that are there already, of the same file and kernels, stay.
+    Answers that are there already, of the same file, kernels and data, stay.
 
     Args:
         run_dir: the run directory.
         dataset: the run's Dataset.
         num_threads: int >= 1, for LiteRT.
-        kernels: LiteRT's kernel set, see targets.TFLiteTarget.
-    Returns: list of paths outputs/TARGET.npz, the Keras model's first.
-    Raises: InputError if the run is not trained or a target cannot answer.
+        kernels: names of LiteRT's kernel sets, see targets.TFLiteTarget.
+            Each .tflite file is asked under each of them; one that a kernel
+            set cannot run is left out.
+        progress: callable that takes a line of text, or None.
+    Returns: list of paths outputs/TARGET.npz, the Keras model's first, and
+        list of findings.LeftOut.
+    Raises: InputError if the run is not trained, an option is out of range,
+        or a file is gone or damaged or does not fit the data.
     """
     run_dir = pathlib.Path(run_dir)
     config = configuration.read(run_dir)
     split = open_split(run_dir, dataset, config)
-    model = _model_of(run_dir)
-    ask = functools.partial(_answers, run_dir, dataset, split)
-    made = [ask("keras", model, "keras", targets.KerasTarget)]
-    make = functools.partial(
-        targets.TFLiteTarget, num_threads=num_threads, kernels=kernels
-    )
-    folder = run_dir / exporting.ARTIFACTS
-    for scheme, entry in exporting.read_manifest(folder).items():
-        made.append(ask(scheme, folder / entry["file"], kernels, make))
-    return made
+    _model_of(run_dir)
+    made, left_out = [], []
+    for query in queries.of_run(
+        run_dir, kernels=kernels, num_threads=num_threads
+    ):
+        found = queries.answer(query, dataset, split, run_dir=run_dir)
+        if isinstance(found, pathlib.Path):
+            made.append(found)
+            continue
+        left_out.append(found)
+        if progress:
+            progress(f"{found.target} is left out: {found.reason}")
+    return made, left_out
 
 
-def export_run(run_dir, *, schemes=exporting.SCHEMES):
+def export_run(
+    run_dir,
+    load_data=None,
+    *,
+    schemes=("float32",),
+    progress=None,
+    **settings,
+):
     """Writes the run's model as .tflite files into artifacts/.
 
     Args:
         run_dir: the run directory.
-        schemes: any of export.SCHEMES.
+        load_data: callable that returns the run's Dataset; called only if a
+            scheme needs members and its file is not there yet.
+        schemes: see export.export; "auto" takes those that suit the model.
+        progress: callable that takes a line of text, or None.
+        **settings: fields of export.Settings apart from the recipe and the
+            seed, which are the run's.
     Returns: list of manifest entries.
     Raises: InputError if the run is not trained, or as export.export.
     """
-    configuration.read(run_dir)
+    config = configuration.read(run_dir)
     run_dir = pathlib.Path(run_dir)
-    return exporting.export(
-        _model_of(run_dir), run_dir / exporting.ARTIFACTS, schemes=schemes
+    made_with = exporting.Settings(
+        recipe=configuration.recipe_of(config), seed=config["seed"], **settings
     )
+    return exporting.export(
+        _model_of(run_dir),
+        run_dir / exporting.ARTIFACTS,
+        schemes=schemes,
+        members=load_data and _members(run_dir, config, load_data),
+        settings=made_with,
+        progress=progress,
+    )
+
+
+def _members(run_dir, config, load_data):
+    def load():
+        dataset = load_data()
+        split = open_split(run_dir, dataset, config)
+        return dataset.take(split.members)
+
+    fingerprint = config["dataset"]["fingerprint"]
+    return Members(load, source=f"members of {fingerprint}")
 
 
 def attack_run(
@@ -133,7 +172,8 @@ def attack_run(
     dataset,
     *,
     num_threads=2,
-    kernels="default",
+    kernels=("default",),
+    captured=(),
     audit_seed=0,
     tfprivacy=None,
 ):
@@ -143,41 +183,37 @@ def attack_run(
         run_dir: the run directory.
         dataset: the run's Dataset.
         num_threads: int >= 1, for LiteRT.
-        kernels: LiteRT's kernel set.
+        kernels: names of LiteRT's kernel sets, see query_run.
+        captured: .npz files of outputs from another machine
+            (scripts/evaluate_edge.py), audited beside the run's own.
         audit_seed: int, of calibration halves and bootstraps.
         tfprivacy: tfprivacy.Settings of what tensorflow-privacy is to run;
             None leaves it out.
     Returns: findings.AuditResult.
+    Raises: InputError as query_run, or if captured outputs are not about the
+        run's records.
     """
-    answers = query_run(
-        run_dir, dataset, num_threads=num_threads, kernels=kernels
+    run_dir = pathlib.Path(run_dir)
+    split = open_split(run_dir, dataset, configuration.read(run_dir))
+    elsewhere = captures.open_captured(
+        captured, dataset, split, taken=queries.names_of_run(run_dir)
+    )
+    answers, left_out = query_run(
+        run_dir,
+        dataset,
+        num_threads=num_threads,
+        kernels=kernels,
+        progress=print,
     )
     return audit.audit_run(
         run_dir,
         answers,
+        captured=elsewhere,
+        left_out=left_out,
         seed=audit_seed,
         tfprivacy=tfprivacy,
         progress=print,
     )
-
-
-def _answers(run_dir, dataset, split, name, file, kernels, make):
-    """Returns outputs/NAME.npz, asking the target only if that is needed."""
-    path = run_dir / OUTPUTS / f"{name}.npz"
-    if not file.is_file():
-        raise InputError(f"{file} is gone: export it again")
-    wanted = {
-        "sha256": runs.sha256(file),
-        "kernel_set": kernels,
-        "fingerprint": split.fingerprint,
-    }
-    if path.exists():
-        info = outputs.load(path).info
-        if all(info.get(key) == value for key, value in wanted.items()):
-            return path
-    target = make(file, name=name)
-    targets.query(target, dataset, split, run=run_dir.name).save(path)
-    return path
 
 
 def _model_of(run_dir):

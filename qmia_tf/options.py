@@ -49,8 +49,11 @@ def define_attack(*, tfprivacy_attacks=tfprivacy.ATTACKS):
         tfprivacy_attacks: default of the flag of that name.
     """
     flags.DEFINE_integer("num_threads", 2, "threads of LiteRT")
-    flags.DEFINE_string(
-        "kernels", "default", "LiteRT's kernels: default, builtin, reference"
+    flags.DEFINE_list(
+        "kernels",
+        ["default"],
+        "LiteRT's kernels, any of default, builtin, reference: each .tflite "
+        "file is asked under each",
     )
     flags.DEFINE_integer("audit_seed", 0, "of calibration halves, bootstraps")
     flags.DEFINE_boolean(
@@ -84,6 +87,24 @@ def required(name):
 def value(name):
     """Returns the value of a flag."""
     return flags.FLAGS[name].value
+
+
+def integers(name, *, least):
+    """Returns a list flag as integers.
+
+    Args:
+        name: of the flag.
+        least: the smallest that is allowed.
+    Raises: InputError if an item is something else, or there is none.
+    """
+    items = value(name)
+    found = [int(item) for item in items if item.strip().isdecimal()]
+    if not items or len(found) < len(items) or min(found) < least:
+        raise InputError(
+            f"--{name} takes integers from {least} on, got "
+            f"{','.join(items) or 'none'}"
+        )
+    return found
 
 
 def recipe():

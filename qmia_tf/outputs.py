@@ -3,23 +3,13 @@
 import dataclasses
 import json
 import pathlib
-import re
 
 import numpy as np
 
-from qmia_tf import runs
+from qmia_tf import output_checks, runs
 from qmia_tf.errors import InputError
 
 ARRAYS = ("probabilities", "labels", "members", "record_ids", "info")
-SUM_TOLERANCE = 1e-3
-INFO_TYPES = {
-    "kind": str,
-    "sha256": str,
-    "size_bytes": int,
-    "kernel_set": str,
-    "fingerprint": str,
-    "run": str,
-}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,8 +24,10 @@ class Outputs:
         info: what is known of the target: target (a name that is safe in a
             file name), kind, sha256, size_bytes, kernel_set,
             probability_step (0 for float outputs, 1/256 for an int8
-            softmax), fingerprint (of the data), run. All but target may be
-            absent.
+            softmax), outputs ("probabilities", or "logits" where the softmax
+            was done beside the model), latency_ms (median time of one image)
+            and latency_threads, fingerprint (of the data), run. All but
+            target may be absent.
     """
 
     probabilities: np.ndarray
@@ -59,6 +51,22 @@ class Outputs:
         """The distance between neighbouring outputs, 0 for float outputs."""
         return float(self.info.get("probability_step") or 0.0)
 
+    @property
+    def predicted(self) -> np.ndarray:
+        """The class that each record is given, int64 [N].
+
+        The most probable one; of equal probabilities, which a quantized
+        softmax often gives, the first, as a program on the device that
+        looks for the largest output would find.
+        """
+        return self.probabilities.argmax(axis=1)
+
+    @property
+    def tied(self) -> np.ndarray:
+        """Where several classes share the largest probability, bool [N]."""
+        largest = self.probabilities.max(axis=1, keepdims=True)
+        return (self.probabilities == largest).sum(axis=1) > 1
+
     def take(self, indices) -> "Outputs":
         """Returns the outputs of some records: int or bool indices [M]."""
         return dataclasses.replace(
@@ -80,9 +88,9 @@ class Outputs:
             source: str that the error message calls the outputs by.
         Raises: InputError naming the source, the row and the value.
         """
-        _check_info(self.info, source)
-        _check_shapes(self, source)
-        _check_values(self, source)
+        output_checks.check_info(self.info, source)
+        output_checks.check_shapes(self, source)
+        output_checks.check_values(self, source)
         return self
 
     def save(self, path):
@@ -157,94 +165,3 @@ def _as_bool(members, path):
             f"{path}: members must be booleans or 0 and 1, got {members.dtype}"
         )
     return members
-
-
-def _check_info(info, source):
-    if not isinstance(info, dict):
-        raise InputError(f"{source}: info must be a dictionary, got {info!r}")
-    target = info.get("target")
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", str(target or "")):
-        raise InputError(
-            f"{source}: info['target'] must be a name of letters, digits, "
-            f"'.', '_' and '-', got {target!r}"
-        )
-    for key, kind in INFO_TYPES.items():
-        value = info.get(key)
-        if value is not None and type(value) is not kind:
-            raise InputError(
-                f"{source}: info[{key!r}] must be of type {kind.__name__}, "
-                f"got {value!r}"
-            )
-    step = info.get("probability_step") or 0.0
-    if not isinstance(step, (int, float)) or not 0 <= step < 1:
-        raise InputError(
-            f"{source}: info['probability_step'] must be in 0..1, got {step!r}"
-        )
-
-
-def _check_shapes(outputs, source):
-    shape = outputs.probabilities.shape
-    if len(shape) != 2 or shape[1] < 2:
-        raise InputError(
-            f"{source}: probabilities must be [records, classes] with two "
-            f"classes or more, got shape {shape}"
-        )
-    for name in ("labels", "members", "record_ids"):
-        got = getattr(outputs, name).shape
-        if got != shape[:1]:
-            raise InputError(
-                f"{source}: {name} has shape {got}, but there are {shape[0]} "
-                "rows of probabilities"
-            )
-    count = int(outputs.members.sum())
-    if count == 0 or count == shape[0]:
-        missing = "member" if count == 0 else "nonmember"
-        raise InputError(
-            f"{source}: {shape[0]} records and not one {missing}: an audit "
-            "needs members and nonmembers"
-        )
-
-
-def _check_values(outputs, source):
-    probabilities, labels = outputs.probabilities, outputs.labels
-    step = outputs.probability_step
-    tolerance = SUM_TOLERANCE + outputs.classes * step / 2
-
-    def refuse(bad, message):
-        rows = np.flatnonzero(bad)
-        if rows.size:
-            row = int(rows[0])
-            raise InputError(
-                f"{source}: row {row} (record {outputs.record_ids[row]}): "
-                + message(row)
-                + (f"; {rows.size} such rows" if rows.size > 1 else "")
-            )
-
-    smallest = probabilities.min(axis=1)
-    sums = probabilities.sum(axis=1, dtype=np.float64)
-    refuse(
-        ~np.isfinite(sums),
-        lambda row: f"a probability is not finite: {probabilities[row]}",
-    )
-    refuse(
-        smallest < 0,
-        lambda row: (
-            f"a probability is negative: {smallest[row]:g}; are these logits?"
-        ),
-    )
-    refuse(
-        np.abs(sums - 1) > tolerance,
-        lambda row: (
-            f"the probabilities sum to {sums[row]:.6g}, not to 1 "
-            f"within {tolerance:.4g}; are these logits, or is "
-            "info['probability_step'] of a quantized output missing?"
-        ),
-    )
-    refuse(
-        (labels < 0) | (labels >= outputs.classes),
-        lambda row: f"label {labels[row]} is outside 0..{outputs.classes - 1}",
-    )
-    _, first = np.unique(outputs.record_ids, return_index=True)
-    repeated = np.ones(len(labels), bool)
-    repeated[first] = False
-    refuse(repeated, lambda row: "the record is there twice")

@@ -187,7 +187,7 @@ def open_run(run_dir, config):
     """
     run_dir = pathlib.Path(run_dir)
     path = run_dir / CONFIG
-    _require_writable(run_dir)
+    require_writable(run_dir)
     if not path.exists():
         found = [name for name in PRODUCTS if (run_dir / name).exists()]
         if found:
@@ -229,7 +229,13 @@ def _shown(value):
     return "(not set)" if value is _ABSENT else json.dumps(value)
 
 
-def _require_writable(folder):
+def require_writable(folder):
+    """Makes a folder, if need be, and tries to write there.
+
+    Args:
+        folder: pathlib.Path.
+    Raises: InputError if nothing can be written there.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

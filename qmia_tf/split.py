@@ -50,19 +50,15 @@ def make_split(labels, *, seed, pool, fingerprint, member_fraction=0.5):
     """
     labels = np.asarray(labels)
     _check_options(seed, pool, member_fraction)
-    classes, counts = np.unique(labels, return_counts=True)
-    if len(classes) < 2:
+    classes = len(np.unique(labels))
+    if classes < 2:
         raise InputError(
             f"the pool {pool!r} has {len(labels)} records and "
-            f"{len(classes)} class(es); an audit needs two classes or more: "
+            f"{classes} class(es); an audit needs two classes or more: "
             "choose another --pool or data set"
         )
     rng = np.random.default_rng(seed)
-    quotas = _quotas(counts, member_fraction, rng)
-    is_member = np.zeros(len(labels), bool)
-    for label, quota in zip(classes, quotas, strict=True):
-        records = np.flatnonzero(labels == label)
-        is_member[rng.permutation(records)[:quota]] = True
+    is_member = stratified(labels, member_fraction, rng)
     for side, chosen in (("member", is_member), ("nonmember", ~is_member)):
         if np.unique(labels[chosen]).size < 2:
             raise InputError(
@@ -77,6 +73,24 @@ def make_split(labels, *, seed, pool, fingerprint, member_fraction=0.5):
         pool=pool,
         fingerprint=fingerprint,
     )
+
+
+def stratified(labels, share, rng):
+    """Draws a share of the records, every class by largest remainder.
+
+    Args:
+        labels: int [N].
+        share: float in (0, 1].
+        rng: numpy Generator.
+    Returns: bool [N], round(N * share) of them True.
+    """
+    classes, counts = np.unique(labels, return_counts=True)
+    quotas = _quotas(counts, share, rng)
+    drawn = np.zeros(len(labels), bool)
+    for label, quota in zip(classes, quotas, strict=True):
+        records = np.flatnonzero(labels == label)
+        drawn[rng.permutation(records)[:quota]] = True
+    return drawn
 
 
 def save(split, path):

@@ -1,10 +1,13 @@
 """Queries the models of a run and attacks what they answer.
 
-    python scripts/attack.py --run_dir=runs/cifar_w4a4
+    python scripts/attack.py --run_dir=runs/cifar_w4a4 --kernels=default
 
-Asks model.keras and every artifacts/*.tflite about each member and nonmember
-(outputs/TARGET.npz), runs every attack, and writes audit.json and tfprivacy/
-into --run_dir. Takes about a minute on the digits, some minutes on CIFAR-10.
+Asks model.keras, every artifacts/*.tflite under each of --kernels and the
+integer twins about each member and nonmember (outputs/TARGET.npz), runs every
+attack, and writes audit.json and tfprivacy/ into --run_dir. A file that some
+kernels cannot run is left out, and that is said. --outputs=pi4.npz audits
+what scripts/evaluate_edge.py captured on another machine beside them. Takes
+about a minute on the digits, some minutes on CIFAR-10.
 """
 
 from absl import flags
@@ -12,6 +15,9 @@ from absl import flags
 from qmia_tf import options, program
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory")
+OUTPUTS = flags.DEFINE_list(
+    "outputs", [], ".npz files of outputs captured on another machine"
+)
 options.define_data_place()
 options.define_attack()
 
@@ -27,10 +33,12 @@ def main(argv):
     dataset = options.load_data(
         name=config["dataset"]["name"], pool=config["dataset"]["pool"]
     )
-    experiment.attack_run(run_dir, dataset, **options.attack())
+    experiment.attack_run(
+        run_dir, dataset, captured=OUTPUTS.value, **options.attack()
+    )
     print(
         f"{run_dir}/audit.json is written; "
-        f"python scripts/report.py --run_dirs={run_dir} shows it"
+        f"python scripts/report.py --run_dirs={run_dir} --out=report shows it"
     )
 
 

@@ -11,8 +11,9 @@ import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import audit, findings, runs, tfprivacy
+from qmia_tf import agreement, audit, findings, runs, tfprivacy, verdicts
 from qmia_tf.errors import InputError
+from qmia_tf.statistics import heldout
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SCHEMA = ROOT / "docs" / "audit.schema.json"
@@ -43,6 +44,45 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
             [attack.name for attack in found.attacks], ["gap", "confidence"]
         )
         self.assertIsNone(found.tfprivacy)
+
+    def test_latency_and_what_the_file_ends_in(self):
+        found = audit.audit(
+            synthetic_outputs.outputs(
+                latency_ms=1.5, latency_threads=4, outputs="logits"
+            )
+        )
+        self.assertEqual(
+            (found.latency_ms, found.latency_threads, found.outputs),
+            (1.5, 4, "logits"),
+        )
+        found = audit.audit(synthetic_outputs.outputs())
+        self.assertIsNone(found.latency_ms)
+
+    def test_verdicts_are_whom_the_points_count(self):
+        made = synthetic_outputs.outputs(53, 47).in_record_order()
+        found = audit.audit(made, seed=6)
+        right = made.probabilities.argmax(axis=1) == made.labels
+        sure = made.probabilities.max(axis=1)
+        held_out = found.attack("confidence").held_out.point
+        half = heldout.calibration_half(made.members, seed=6)
+        for name, called, judged in (
+            ("gap", right, np.ones(100, bool)),
+            ("confidence", sure >= held_out.threshold, ~half),
+        ):
+            bits = found.attack(name).verdicts
+            for text, kind in (
+                (bits.members, made.members),
+                (bits.nonmembers, ~made.members),
+            ):
+                wanted = called[kind & judged]
+                self.assertAllEqual(verdicts.unpack(text, wanted.size), wanted)
+
+    def test_verdicts_where_nobody_is_called(self):
+        made = synthetic_outputs.outputs(40, 40, gain=(0.0, 9.0))
+        attack = audit.audit(made).attack("confidence")
+        self.assertIsNone(attack.held_out.point.threshold)
+        bits = verdicts.unpack(attack.verdicts.members, 20)
+        self.assertFalse(bits.any())
 
     def test_order_of_records_changes_nothing(self):
         made = synthetic_outputs.outputs(60, 60)
@@ -136,6 +176,45 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         names = {path.name for path in (self.dir / "tfprivacy").iterdir()}
         self.assertContainsSubset({"keras.csv", "float32.png"}, names)
 
+    def test_targets_beside_what_they_ought_to_answer_like(self):
+        self.save("keras", kind="keras")
+        for name, kernels in (("int8", "default"), ("int8.reference", "ref")):
+            self.save(name, seed=1, sha256="b" * 64, kernel_set=kernels)
+        self.save("int8_twin", kind="twin", sha256="c" * 64)
+        elsewhere = synthetic_outputs.outputs(
+            target="int8.pi4", seed=1, sha256="b" * 64, kernel_set="default"
+        )
+        left_out = findings.LeftOut("float32.reference", "reference", "why")
+        result = audit.audit_run(
+            self.dir,
+            captured=[elsewhere],
+            left_out=[left_out],
+            tfprivacy=UNTRAINED,
+        )
+        self.assertEqual(findings.load(self.dir), result)
+        self.assertEqual(result.left_out, [left_out])
+        self.assertEqual(
+            [target.target for target in result.targets],
+            ["keras", "int8", "int8.reference", "int8_twin", "int8.pi4"],
+        )
+        self.assertEqual(
+            {each.target: each.other for each in result.agreements},
+            {
+                "int8": "keras",
+                "int8.reference": "int8",
+                "int8.pi4": "int8",
+                "int8_twin": "int8",
+            },
+        )
+        # Once a file, and what came from elsewhere.
+        self.assertEqual(
+            [x.target for x in result.targets if x.tfprivacy is not None],
+            ["keras", "int8", "int8.pi4"],
+        )
+        self.assertEqual(
+            [path.name for path in (self.dir / "outputs").glob("*pi4*")], []
+        )
+
     def test_repeats_to_the_byte(self):
         self.save()
         texts = []
@@ -175,7 +254,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         # Members score lower: nobody is the peak, and its precision is none.
         made = synthetic_outputs.outputs(40, 40, gain=(0.0, 6.0))
         cls.result = findings.AuditResult(
-            schema_version=1,
+            schema_version=2,
             name="run",
             config=CONFIG,
             fingerprint=None,
@@ -184,6 +263,8 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
             level=0.95,
             versions={"python": "3"},
             targets=[audit.audit(made, tfprivacy=UNTRAINED)],
+            agreements=[agreement.Agreement("int8", "keras", 80, 3, 0.25)],
+            left_out=[findings.LeftOut("float32.reference", "reference", "-")],
         )
 
     def setUp(self):
@@ -223,6 +304,11 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         ("targets", 0, "attacks", 1, "curve", "recall"),
         ("targets", 0, "attacks", 0, "points", 0, "f1", "low"),
         ("targets", 0, "tfprivacy", "rows", 0, "auc"),
+        ("targets", 0, "latency_ms"),
+        ("targets", 0, "attacks", 0, "verdicts", "nonmembers"),
+        ("agreements", 0, "labels_differ"),
+        ("left_out", 0, "reason"),
+        ("agreements",),
         ("level",),
     )
     def test_schema_and_reader_miss_what_is_missing(self, *where):
@@ -256,13 +342,58 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaisesRegex(InputError, f"{key}.* holds .*damaged"):
             findings.load(self.path)
 
-    @parameterized.parameters(0, 2, "1", None)
+    def as_version_1(self):
+        """What version 1 wrote of the same audit."""
+        old = copy.deepcopy(self.found)
+        for key in ("agreements", "left_out"):
+            del old[key]
+        for target in old["targets"]:
+            for key in (
+                "outputs",
+                "latency_ms",
+                "latency_threads",
+                "tied_answers",
+            ):
+                del target[key]
+            for attack in target["attacks"]:
+                del attack["verdicts"]
+        return {**old, "schema_version": 1}
+
+    def test_reads_version_1(self):
+        self.path.write_text(json.dumps(self.as_version_1()))
+        found = findings.load(self.path)
+        self.assertEqual(found.schema_version, 2)
+        self.assertEqual((found.agreements, found.left_out), ([], []))
+        (target,), (wanted,) = found.targets, self.result.targets
+        self.assertIsNone(target.tied_answers)
+        self.assertIsNone(target.latency_ms)
+        for attack, other in zip(target.attacks, wanted.attacks, strict=True):
+            self.assertIsNone(attack.verdicts)
+            self.assertEqual(attack.points, other.points)
+        self.assertEqual(target.tfprivacy, wanted.tfprivacy)
+        # What was read is written as version 2.
+        found.save(self.path)
+        self.schema().validate(json.loads(self.path.read_bytes()))
+        self.assertEqual(findings.load(self.path), found)
+
+    @parameterized.parameters(
+        ({"targets": None}, "targets holds"),
+        ({"targets": [3]}, r"targets\[0\] holds '3'"),
+        ({"targets": [{"attacks": 3}]}, r"targets\[0\].*missing"),
+        ({"level": "x"}, "level holds 'x'"),
+    )
+    def test_damaged_version_1(self, changes, message):
+        self.path.write_text(json.dumps({**self.as_version_1(), **changes}))
+        with self.assertRaisesRegex(InputError, message):
+            findings.load(self.path)
+
+    @parameterized.parameters(0, 3, "1", True, None)
     def test_another_version(self, version):
         self.path.write_text(
             json.dumps({**self.found, "schema_version": version})
         )
         with self.assertRaisesRegex(
-            InputError, f"schema_version is {version!r}, .*reads 1"
+            InputError, f"schema_version is {version!r}, .*reads 1 and 2"
         ):
             findings.load(self.path)
 

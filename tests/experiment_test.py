@@ -224,7 +224,9 @@ class Trained(Folder):
         with mock.patch.object(
             targets, "query", side_effect=targets.query
         ) as query:
-            paths = experiment.query_run(self.run_dir, self.data, **options)
+            paths, self.left_out = experiment.query_run(
+                self.run_dir, self.data, **options
+            )
         asked = [call.args[0].info["target"] for call in query.call_args_list]
         return paths, asked
 
@@ -274,20 +276,12 @@ class QueryTest(Trained):
             self.assertAllClose(answers.probabilities, expected, atol=1e-6)
         self.assertEqual(self.query()[1], [])
 
-    def test_other_kernels_are_asked_again(self):
-        experiment.export_run(self.run_dir)
-        self.query()
-        _, asked = self.query(kernels="reference")
-        self.assertEqual(asked, ["float32"])
-        info = outputs.load(self.run_dir / "outputs" / "float32.npz").info
-        self.assertEqual(info["kernel_set"], "reference")
-        self.assertEqual(self.query(kernels="reference")[1], [])
-        self.assertEqual(self.query(kernels="default")[1], ["float32"])
-
     def test_bad_options_reach_the_user(self):
         experiment.export_run(self.run_dir)
         self.assertRefused("num_threads", self.query, num_threads=0)
-        self.assertRefused("kernels must be", self.query, kernels="gpu")
+        self.assertRefused("kernels must be", self.query, kernels=["gpu"])
+        self.assertRefused("got 'none'", self.query, kernels=[])
+        self.assertFalse((self.run_dir / "outputs").exists())
 
     def test_other_data_are_refused(self):
         self.data = a_dataset(seed=1)
@@ -365,7 +359,7 @@ class AttackTest(Trained):
     def test_options_arrive(self):
         with (
             mock.patch.object(
-                experiment, "query_run", return_value=["x.npz"]
+                experiment, "query_run", return_value=(["x.npz"], ["why"])
             ) as query,
             mock.patch.object(experiment.audit, "audit_run") as audit,
         ):
@@ -373,7 +367,7 @@ class AttackTest(Trained):
                 self.run_dir,
                 self.data,
                 num_threads=3,
-                kernels="builtin",
+                kernels=["builtin"],
                 audit_seed=7,
                 tfprivacy="settings",
             )
@@ -383,9 +377,14 @@ class AttackTest(Trained):
         self.assertEqual(
             query.call_args_list[0],
             mock.call(
-                self.run_dir, self.data, num_threads=3, kernels="builtin"
+                self.run_dir,
+                self.data,
+                num_threads=3,
+                kernels=["builtin"],
+                progress=print,
             ),
         )
+        self.assertEqual(given["left_out"], ["why"])
         self.assertEqual(audit.call_args.args, (self.run_dir, ["x.npz"]))
         self.assertEqual(given["seed"], 7)
         self.assertEqual(given["tfprivacy"], "settings")

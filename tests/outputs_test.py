@@ -56,6 +56,8 @@ class OutputsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(back.info, made.info)
         self.assertEqual(back.target, "keras")
         self.assertEqual(back.classes, 5)
+        self.assertAllEqual(back.predicted, np.argmax(made.probabilities, 1))
+        self.assertFalse(back.tied.any())
 
     def test_a_file_names_its_target_if_info_does_not(self):
         self.write(info=np.array("{}"), members=np.arange(12) % 2)
@@ -123,6 +125,10 @@ class OutputsTest(parameterized.TestCase, tf.test.TestCase):
         ("target", {"info": np.array('{"target": "../x"}')}, "name of letters"),
         ("size", {"info": np.array('{"size_bytes": "9"}')}, "of type int"),
         ("step", {"info": np.array('{"probability_step": 2}')}, "in 0..1"),
+        ("slow", {"info": np.array('{"latency_ms": "3"}')}, "milliseconds"),
+        ("slower", {"info": np.array('{"latency_ms": -1}')}, "milliseconds"),
+        ("forever", {"info": np.array('{"latency_ms": NaN}')}, "millisecond"),
+        ("halves", {"info": np.array('{"latency_threads": 1.5}')}, "type int"),
     )
     def test_refuses_files(self, changes, message):
         self.write(**changes)

@@ -6,7 +6,7 @@ from absl.testing import parameterized
 from report_runs import FULL, Reports
 
 from qmia_tf import audit, findings, runs, tfprivacy
-from qmia_tf.report import compared, contents, paper, tables
+from qmia_tf.report import artefacts, compared, contents, paper, tables
 from qmia_tf.statistics.intervals import Estimate
 
 
@@ -177,15 +177,90 @@ class TablesTest(Reports):
         self.assertIn(r"a\_b \% & AUC & n & x & note \\", latex)
         self.assertIn(r"that is \$5", latex)
 
+    def test_cells_of_changes_and_small_numbers(self):
+        kinds = ("change", "change", "growth", "measure", "tiny", "tiny")
+        made = tables.Table(
+            name="made",
+            title="made",
+            columns=[tables.Column(k, f"{n}", k) for n, k in enumerate(kinds)],
+            rows=[
+                [
+                    Estimate(-0.025, -0.05, 0.0125),
+                    Estimate(0.125, None, None),
+                    -0.756,
+                    0.02713,
+                    3.01e-6,
+                    0.0,
+                ]
+            ],
+            notes=[],
+        )
+        cells = tables.as_text(made).splitlines()[4]
+        self.assertEqual(
+            " ".join(cells.split()),
+            "-2.50 [-5.0, +1.2] +12.50 -75.6 0.0271 3.0e-06 0",
+        )
+        self.assertEqual(
+            tables.as_csv(made).splitlines()[1],
+            "-0.025,-0.05,0.0125,0.125,,,-0.756,0.02713,3.01e-06,0.0",
+        )
+
+    def test_groups_and_columns_without_a_value(self):
+        made = tables.Table(
+            name="made",
+            title="made",
+            columns=[
+                tables.Column("data", "data"),
+                tables.Column("run", "run"),
+                tables.Column("file", "file"),
+                tables.Column("ms", "ms", "measure"),
+                tables.Column("n", "n", "count"),
+            ],
+            rows=[
+                ["d", "one_1", "a", None, 1],
+                ["d", "one_1", "b", None, 22],
+                ["d", "two", "a", None, None],
+            ],
+            notes=[],
+            grouped=2,
+        )
+        self.assertEqual(
+            tables.as_text(made).splitlines(),
+            [
+                "made",
+                "",
+                "  file   n",
+                "  ----  --",
+                "d; one_1",
+                "  a      1",
+                "  b     22",
+                "d; two",
+                "  a      -",
+            ],
+        )
+        latex = tables.as_latex(made)
+        self.assertIn(r"\begin{tabular}{lr}", latex)
+        self.assertIn(r"\multicolumn{2}{l}{d; one\_1} \\", latex)
+        self.assertIn("a & 1 \\\\\nb & 22 \\\\\n", latex)
+        # Programs get every column in every row.
+        self.assertEqual(
+            tables.as_csv(made).splitlines()[:2],
+            ["data,run,file,ms,n", "d,one_1,a,,1"],
+        )
+
 
 class ContentsTest(Reports):
     def test_tables_have_as_many_cells_as_columns(self):
         folder = self.run_of("w4a4", (4, 4))
         ordered = compared.in_order([findings.load(folder)])
+        every = artefacts.artefact_table(ordered)
         made = [
             *contents.paper_tables(ordered),
-            contents.artefact_table(ordered),
+            every,
+            *artefacts.shown(every, ordered),
+            *artefacts.agreement_tables(ordered),
         ]
+        self.assertLen(made, 5)
         for table in made:
             keys = [column.key for column in table.columns]
             self.assertLen(set(keys), len(keys))

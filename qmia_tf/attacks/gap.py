@@ -9,17 +9,16 @@ THRESHOLD = 1.0
 
 
 def scores(outputs: Outputs) -> np.ndarray:
-    """1 where the most probable class is the true one, else 0.
+    """1 where the class that the record is given is the true one, else 0.
 
     The attack's balanced accuracy is 1/2 + (members' accuracy - nonmembers'
     accuracy)/2, its recall the members' accuracy, its false-positive rate
-    the nonmembers'. Of equal probabilities, which a quantized softmax often
-    gives, the class with the lowest number is the answer, as for argmax.
+    the nonmembers'. Of equally probable classes the first is given: see
+    Outputs.predicted.
 
     Args:
         outputs: of one target, N records.
     Returns: float64 [N].
     Source: Yeom et al., arXiv:1709.01604; Kowalski et al., ICIP 2022, eq. 4.
     """
-    answers = outputs.probabilities.argmax(axis=1)
-    return (answers == outputs.labels).astype(np.float64)
+    return (outputs.predicted == outputs.labels).astype(np.float64)

@@ -78,6 +78,14 @@ class Run:
         return next(found, None)
 
 
+def is_variant(target: TargetAudit) -> bool:
+    """Whether a target is a twin, or a file under other than default kernels.
+
+    What it gives away is told by the file; tables say how far it differs.
+    """
+    return target.kernel_set not in (None, "keras", "default")
+
+
 def in_order(audits) -> list[Run]:
     """Sorts by data set, full precision first, then by (a, w) and name."""
 
@@ -118,35 +126,49 @@ def warnings(compared: list[Run], *, max_drop=5.0) -> list[str]:
 
 
 def _not_learned(run, compared, max_drop):
-    sibling = _sibling(run, compared)
-    guessing, behind = [], []
+    other = run if run.full_precision else sibling(run, compared)
+    guessing, behind = {}, {}
     for target in run.audit.targets:
         right = target.accuracy_nonmembers.value
         chance = 1 / target.classes
         if right < chance + LEARNED * (1 - chance):
-            guessing.append(f"{target.target} {100 * right:.1f} %")
-        elif sibling is not None:
-            other = sibling.target(target.target) or sibling.audit.targets[0]
-            drop = 100 * (other.accuracy_nonmembers.value - right)
+            guessing[target.target] = f"{100 * right:.1f} %"
+        elif other is not None:
+            model = other.target("keras") or other.audit.targets[0]
+            drop = 100 * (model.accuracy_nonmembers.value - right)
             if drop > max_drop:
-                behind.append(f"{target.target} {drop:.1f}")
+                behind[target.target] = f"{drop:.1f}"
     if guessing:
         yield (
             f"{run.name} ({run.model}): hardly better than guessing "
-            f"({100 * chance:.1f} %) on nonmembers: {', '.join(guessing)}; the "
+            f"({100 * chance:.1f} %) on nonmembers: {_listed(guessing)}; the "
             "audit of a network that did not learn says nothing about privacy"
         )
     if behind:
         yield (
             f"{run.name} ({run.model}): points less accurate on nonmembers "
-            f"than full precision ({sibling.name}): {', '.join(behind)}; a "
+            f"than full precision ({other.name}): {_listed(behind)}; a "
             "network that learned less also memorized less, so smaller leaks "
             "here say nothing about its bits"
         )
 
 
-def _sibling(run, compared):
-    """The full-precision run on the same data that is most like this one."""
+def _listed(values):
+    """Names and their values; names that share a value stand together."""
+    names = {}
+    for name, value in values.items():
+        names.setdefault(value, []).append(name)
+    return ", ".join(f"{', '.join(names[value])} {value}" for value in names)
+
+
+def sibling(run, compared):
+    """Finds the full-precision run on the same data set that is most alike.
+
+    Args:
+        run: a Run.
+        compared: the runs to look in.
+    Returns: Run; None if there is none or the run is full precision itself.
+    """
 
     def likeness(other):
         paths = (*SHARED, "seed", "recipe", "model.stem", "model.width")

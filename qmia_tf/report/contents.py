@@ -1,4 +1,4 @@
-"""What stands in the tables of a report."""
+"""The paper's tables and tensorflow-privacy's, from audited runs."""
 
 from qmia_tf.report.compared import Run, title
 from qmia_tf.report.tables import Column, Table
@@ -12,9 +12,6 @@ INTERVALS = "In brackets: 95 % intervals over records, for this one model."
 IN_SAMPLE = (
     "In-sample: the threshold was chosen on the records it is judged on, so "
     "the value is too high and its interval too narrow."
-)
-BALANCED = (
-    "Attack accuracy is balanced, 1/2 + (TPR - FPR)/2; guessing gives 50 %."
 )
 RUN_COLUMNS = [
     Column("data set", "dataset"),
@@ -33,57 +30,11 @@ def paper_tables(compared: list[Run]) -> list[Table]:
     return [_table_1(audited), _table_2(audited)] if audited else []
 
 
-def artefact_table(compared: list[Run]) -> Table:
-    """One row a target: what it achieves and what it gives away."""
-    rows = []
-    for run in compared:
-        for target in run.audit.targets:
-            attack = target.attack("confidence")
-            size = target.size_bytes
-            rows.append(
-                [
-                    *_names(run),
-                    target.target,
-                    target.accuracy_members,
-                    target.accuracy_nonmembers,
-                    target.attack("gap").point("fixed").balanced_accuracy,
-                    attack.held_out.point.balanced_accuracy,
-                    attack.point("peak_accuracy").balanced_accuracy,
-                    attack.auc,
-                    attack.distinct_scores,
-                    None if size is None else size / 1e6,
-                ]
-            )
-    return Table(
-        name="artefacts",
-        title="What each artefact gives away",
-        columns=[
-            *RUN_COLUMNS,
-            Column("target", "target"),
-            Column("members right %", "accuracy_members", "percent"),
-            Column("nonmembers right %", "accuracy_nonmembers", "percent"),
-            Column("gap attack %", "gap_attack", "percent"),
-            Column("confidence, held out %", "confidence_held_out", "percent"),
-            Column("in-sample peak %", "confidence_in_sample", "percent"),
-            Column("confidence AUC", "confidence_auc", "area"),
-            Column("scores", "distinct_scores", "count"),
-            Column("MB", "size_mb", "number"),
-        ],
-        rows=rows,
-        notes=[
-            f"{INTERVALS} {BALANCED}",
-            "Held out: threshold chosen on half of the records, judged on the "
-            f"other half. {IN_SAMPLE}",
-            "Scores: how many different confidences the target gave.",
-        ],
-    )
-
-
 def tfprivacy_tables(compared: list[Run]) -> list[Table]:
     """What tensorflow-privacy's attacks reach; no table if none was run."""
     rows = [
         [
-            *_names(run),
+            *names(run),
             target.target,
             row.attack,
             row.members + row.nonmembers,
@@ -114,11 +65,13 @@ def tfprivacy_tables(compared: list[Run]) -> list[Table]:
             "Trained attackers are judged on a quarter of the records they "
             "were given. Slices: see tfprivacy/TARGET.csv in each run.",
         ],
+        grouped=len(RUN_COLUMNS),
     )
     return [table] if rows else []
 
 
-def _names(run):
+def names(run) -> list[str]:
+    """The cells of RUN_COLUMNS."""
     return [title(run.dataset), run.model, run.name]
 
 
@@ -128,7 +81,7 @@ def _table_1(audited):
         paper = run.paper
         rows.append(
             [
-                *_names(run),
+                *names(run),
                 target.accuracy_nonmembers,
                 paper and paper.test_accuracy,
                 target.attack("gap").point("fixed").balanced_accuracy,
@@ -166,7 +119,7 @@ def _table_2(audited):
                 label += " (*)"
             rows.append(
                 [
-                    *_names(run),
+                    *names(run),
                     label,
                     point.f1,
                     paper and paper.f1,

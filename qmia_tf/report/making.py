@@ -5,7 +5,7 @@ import pathlib
 
 from qmia_tf import findings, runs
 from qmia_tf.errors import InputError
-from qmia_tf.report import compared, contents, figures, tables
+from qmia_tf.report import artefacts, compared, contents, figures, tables
 
 TEXT = "report.txt"
 
@@ -13,9 +13,10 @@ TEXT = "report.txt"
 def make_report(run_dirs, out_dir, *, max_drop=5.0) -> list[pathlib.Path]:
     """Compares audited runs.
 
-    Writes report.txt (every table and warning); table1, table2, artefacts
-    and, where it was run, tfprivacy as .csv and .tex; and
-    threshold_DATASET_TARGET as .png and .svg.
+    Writes report.txt (every table and warning); table1, table2, artefacts,
+    agreement and, where it was run, tfprivacy as .csv and .tex, artefacts.tex
+    cut into artefacts, leaks and changes; and the figures, see
+    figures.write_figures, as .png and .svg.
 
     Args:
         run_dirs: directories with audit.json, or such files.
@@ -31,16 +32,19 @@ def make_report(run_dirs, out_dir, *, max_drop=5.0) -> list[pathlib.Path]:
     out_dir = pathlib.Path(out_dir)
     ordered = compared.in_order([findings.load(path) for path in run_dirs])
     warned = compared.warnings(ordered, max_drop=max_drop)
-    made = [
-        *contents.paper_tables(ordered),
-        contents.artefact_table(ordered),
+    every = artefacts.artefact_table(ordered)
+    before = contents.paper_tables(ordered)
+    after = [
+        *artefacts.agreement_tables(ordered),
         *contents.tfprivacy_tables(ordered),
     ]
+    printed = [*before, *artefacts.shown(every, ordered), *after]
     lines = [f"warning: {warning}" for warning in warned]
-    text = "\n\n\n".join([*map(tables.as_text, made), "\n".join(lines)])
+    text = "\n\n\n".join([*map(tables.as_text, printed), "\n".join(lines)])
     files = {out_dir / TEXT: text.rstrip() + "\n"}
-    for table in made:
+    for table in [*before, every, *after]:
         files[out_dir / f"{table.name}.csv"] = tables.as_csv(table)
+    for table in printed:
         files[out_dir / f"{table.name}.tex"] = tables.as_latex(
             dataclasses.replace(table, notes=[*table.notes, *lines])
         )

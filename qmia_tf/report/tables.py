@@ -22,6 +22,9 @@ LATEX_ESCAPES = {
 }
 
 
+ESTIMATES = ("percent", "area", "change")
+
+
 @dataclasses.dataclass(frozen=True)
 class Column:
     """One column.
@@ -29,9 +32,12 @@ class Column:
     Attributes:
         title: its heading for people; a unit stands here.
         key: its heading in CSV; an Estimate gets key, key_low and key_high.
-        kind: "text"; "number" (float or None); "count" (int or None);
-            "percent" (Estimate of a share, shown in per cent); "area"
-            (Estimate, shown as it is).
+        kind: "text"; "number" (float or None), "measure" (the same with three
+            digits), "tiny" (the same as a power of ten); "count" (int or
+            None); "percent" (Estimate of a share, shown in per cent); "area"
+            (Estimate, shown as it is); "change" (Estimate of a difference of
+            shares, shown in points with its sign, its interval perhaps
+            unknown); "growth" (float, a change as a share of the whole).
     """
 
     title: str
@@ -41,33 +47,60 @@ class Column:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A title, columns, rows of as many cells, and notes below."""
+    """A title, columns, rows of as many cells, and notes below.
+
+    For people, columns without a single value are left out, and the first
+    `grouped` columns stand once above the rows that share them.
+    """
 
     name: str
     title: str
     columns: list[Column]
     rows: list[list]
     notes: list[str]
+    grouped: int = 0
+
+    def pick(self, keys, *, name, title, notes) -> "Table":
+        """Makes a table of the grouped columns and some others.
+
+        Args:
+            keys: of the other columns, in order.
+            name: of the new table.
+            title: of the new table.
+            notes: of the new table.
+        """
+        places = {column.key: n for n, column in enumerate(self.columns)}
+        chosen = [*range(self.grouped), *(places[key] for key in keys)]
+        return dataclasses.replace(
+            self,
+            name=name,
+            title=title,
+            columns=[self.columns[n] for n in chosen],
+            rows=[[row[n] for n in chosen] for row in self.rows],
+            notes=notes,
+        )
 
 
 def as_text(table: Table) -> str:
     """Renders for a terminal: aligned columns, notes below."""
-    heads = [column.title for column in table.columns]
-    body = [_cells(table, row) for row in table.rows]
-    widths = [max(map(len, cells)) for cells in zip(heads, *body, strict=True)]
-    rule = "  ".join("-" * width for width in widths)
-    lines = [
-        "  ".join(
+    columns, groups = _shown(table)
+    heads = [column.title for column in columns]
+    every = [heads, *(cells for _, body in groups for cells in body)]
+    widths = [max(map(len, cells)) for cells in zip(*every, strict=True)]
+    indent = "  " if table.grouped else ""
+
+    def line(cells):
+        aligned = (
             cell.ljust(width) if column.kind == "text" else cell.rjust(width)
-            for cell, width, column in zip(
-                cells, widths, table.columns, strict=True
-            )
-        ).rstrip()
-        for cells in (heads, *body)
-    ]
-    return "\n".join(
-        [table.title, "", lines[0], rule, *lines[1:], "", *table.notes]
-    )
+            for cell, width, column in zip(cells, widths, columns, strict=True)
+        )
+        return (indent + "  ".join(aligned)).rstrip()
+
+    lines = [line(heads), line(["-" * width for width in widths])]
+    for label, body in groups:
+        lines += [label] if table.grouped else []
+        lines += map(line, body)
+    return "\n".join([table.title, "", *lines, "", *table.notes])
 
 
 def as_csv(table: Table) -> str:
@@ -77,13 +110,13 @@ def as_csv(table: Table) -> str:
     heads = []
     for column in table.columns:
         heads.append(column.key)
-        if column.kind in ("percent", "area"):
+        if column.kind in ESTIMATES:
             heads += [f"{column.key}_low", f"{column.key}_high"]
     writer.writerow(heads)
     for row in table.rows:
         cells = []
         for column, value in zip(table.columns, row, strict=True):
-            if column.kind in ("percent", "area"):
+            if column.kind in ESTIMATES:
                 cells += dataclasses.astuple(
                     value or Estimate(None, None, None)
                 )
@@ -95,13 +128,16 @@ def as_csv(table: Table) -> str:
 
 def as_latex(table: Table) -> str:
     """Renders a table environment for the booktabs package."""
+    columns, groups = _shown(table)
     alignment = "".join(
-        "l" if column.kind == "text" else "r" for column in table.columns
+        "l" if column.kind == "text" else "r" for column in columns
     )
-    heads = [_latex(column.title) for column in table.columns]
-    body = [[_latex(cell) for cell in _cells(table, row)] for row in table.rows]
-    lines = [" & ".join(cells) + r" \\" for cells in (heads, *body)]
-    notes = [rf"{_latex(note)}\par" for note in table.notes]
+    body = []
+    for label, rows in groups:
+        if table.grouped:
+            label = rf"\multicolumn{{{len(columns)}}}{{l}}{{{_latex(label)}}}"
+            body.append(rf"{label} \\")
+        body += map(_latex_row, rows)
     return "\n".join(
         [
             "% needs \\usepackage{booktabs}",
@@ -111,39 +147,79 @@ def as_latex(table: Table) -> str:
             rf"\label{{tab:{table.name}}}",
             rf"\begin{{tabular}}{{{alignment}}}",
             r"\toprule",
-            lines[0],
+            _latex_row(column.title for column in columns),
             r"\midrule",
-            *lines[1:],
+            *body,
             r"\bottomrule",
             r"\end{tabular}",
             r"\par\smallskip\raggedright\footnotesize",
-            *notes,
+            *(rf"{_latex(note)}\par" for note in table.notes),
             r"\end{table}",
             "",
         ]
     )
 
 
-def _cells(table, row):
-    return [
-        _cell(column.kind, value)
-        for column, value in zip(table.columns, row, strict=True)
+def _shown(table):
+    """The columns for people, and (label, rows of cells) of each group."""
+    shown = [
+        place
+        for place, column in enumerate(table.columns)
+        if place >= table.grouped
+        and (
+            column.kind == "text"
+            or any(_is_known(row[place]) for row in table.rows)
+        )
     ]
+    groups = {}
+    for row in table.rows:
+        label = "; ".join(map(str, row[: table.grouped]))
+        cells = [_cell(table.columns[n].kind, row[n]) for n in shown]
+        groups.setdefault(label, []).append(cells)
+    return [table.columns[n] for n in shown], list(groups.items())
+
+
+def _is_known(value):
+    return getattr(value, "value", value) is not None
 
 
 def _cell(kind, value):
     if kind == "text":
         return value or ""
-    if value is None or getattr(value, "value", value) is None:
+    if not _is_known(value):
         return "-"
-    if kind == "count":
-        return f"{value:,}"
-    if kind == "number":
-        return f"{value:.2f}"
-    if kind == "percent":
-        value, low, high = (100 * x for x in dataclasses.astuple(value))
-        return f"{value:.2f} [{low:.1f}, {high:.1f}]"
-    return f"{value.value:.3f} [{value.low:.3f}, {value.high:.3f}]"
+    if kind in ESTIMATES:
+        return _estimate(kind, value)
+    if kind == "tiny" and value == 0:
+        return "0"
+    if kind == "growth":
+        value = 100 * value
+    form = {
+        "count": ",",
+        "number": ".2f",
+        "measure": ".3g",
+        "tiny": ".1e",
+        "growth": "+.1f",
+    }
+    return f"{value:{form[kind]}}"
+
+
+def _estimate(kind, estimate):
+    times = 1 if kind == "area" else 100
+    exact, rough = {
+        "percent": (".2f", ".1f"),
+        "area": (".3f", ".3f"),
+        "change": ("+.2f", "+.1f"),
+    }[kind]
+    shown = f"{times * estimate.value:{exact}}"
+    if estimate.low is None:
+        return shown
+    low, high = times * estimate.low, times * estimate.high
+    return f"{shown} [{low:{rough}}, {high:{rough}}]"
+
+
+def _latex_row(cells):
+    return " & ".join(map(_latex, cells)) + r" \\"
 
 
 def _latex(text):

@@ -1,0 +1,122 @@
+"""What makes an Outputs one that can be audited."""
+
+import math
+import re
+
+import numpy as np
+
+from qmia_tf.errors import InputError
+
+SUM_TOLERANCE = 1e-3
+INFO_TYPES = {
+    "kind": str,
+    "sha256": str,
+    "size_bytes": int,
+    "kernel_set": str,
+    "outputs": str,
+    "latency_threads": int,
+    "fingerprint": str,
+    "run": str,
+}
+
+
+def check_info(info, source):
+    """Raises InputError unless info holds values of the known types."""
+    if not isinstance(info, dict):
+        raise InputError(f"{source}: info must be a dictionary, got {info!r}")
+    target = info.get("target")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", str(target or "")):
+        raise InputError(
+            f"{source}: info['target'] must be a name of letters, digits, "
+            f"'.', '_' and '-', got {target!r}"
+        )
+    for key, kind in INFO_TYPES.items():
+        value = info.get(key)
+        if value is not None and type(value) is not kind:
+            raise InputError(
+                f"{source}: info[{key!r}] must be of type {kind.__name__}, "
+                f"got {value!r}"
+            )
+    latency = info.get("latency_ms")
+    if latency is not None and not (
+        type(latency) in (int, float) and 0 <= latency < math.inf
+    ):
+        raise InputError(
+            f"{source}: info['latency_ms'] must be a number of milliseconds, "
+            f"got {latency!r}"
+        )
+    step = info.get("probability_step") or 0.0
+    if not isinstance(step, (int, float)) or not 0 <= step < 1:
+        raise InputError(
+            f"{source}: info['probability_step'] must be in 0..1, got {step!r}"
+        )
+
+
+def check_shapes(outputs, source):
+    """Raises InputError unless the arrays fit each other."""
+    shape = outputs.probabilities.shape
+    if len(shape) != 2 or shape[1] < 2:
+        raise InputError(
+            f"{source}: probabilities must be [records, classes] with two "
+            f"classes or more, got shape {shape}"
+        )
+    for name in ("labels", "members", "record_ids"):
+        got = getattr(outputs, name).shape
+        if got != shape[:1]:
+            raise InputError(
+                f"{source}: {name} has shape {got}, but there are {shape[0]} "
+                "rows of probabilities"
+            )
+    count = int(outputs.members.sum())
+    if count == 0 or count == shape[0]:
+        missing = "member" if count == 0 else "nonmember"
+        raise InputError(
+            f"{source}: {shape[0]} records and not one {missing}: an audit "
+            "needs members and nonmembers"
+        )
+
+
+def check_values(outputs, source):
+    """Raises InputError at the first row that cannot be outputs."""
+    probabilities, labels = outputs.probabilities, outputs.labels
+    step = outputs.probability_step
+    tolerance = SUM_TOLERANCE + outputs.classes * step / 2
+
+    def refuse(bad, message):
+        rows = np.flatnonzero(bad)
+        if rows.size:
+            row = int(rows[0])
+            raise InputError(
+                f"{source}: row {row} (record {outputs.record_ids[row]}): "
+                + message(row)
+                + (f"; {rows.size} such rows" if rows.size > 1 else "")
+            )
+
+    smallest = probabilities.min(axis=1)
+    sums = probabilities.sum(axis=1, dtype=np.float64)
+    refuse(
+        ~np.isfinite(sums),
+        lambda row: f"a probability is not finite: {probabilities[row]}",
+    )
+    refuse(
+        smallest < 0,
+        lambda row: (
+            f"a probability is negative: {smallest[row]:g}; are these logits?"
+        ),
+    )
+    refuse(
+        np.abs(sums - 1) > tolerance,
+        lambda row: (
+            f"the probabilities sum to {sums[row]:.6g}, not to 1 "
+            f"within {tolerance:.4g}; are these logits, or is "
+            "info['probability_step'] of a quantized output missing?"
+        ),
+    )
+    refuse(
+        (labels < 0) | (labels >= outputs.classes),
+        lambda row: f"label {labels[row]} is outside 0..{outputs.classes - 1}",
+    )
+    _, first = np.unique(outputs.record_ids, return_index=True)
+    repeated = np.ones(len(labels), bool)
+    repeated[first] = False
+    refuse(repeated, lambda row: "the record is there twice")

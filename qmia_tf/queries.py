@@ -1,0 +1,198 @@
+"""What a run can be asked: its Keras model, its twins, its .tflite files."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable
+
+from qmia_tf import agreement, outputs, runs, targets
+from qmia_tf.deploy import export as exporting
+from qmia_tf.deploy import timing
+from qmia_tf.deploy.interpreter import KERNELS
+from qmia_tf.errors import InputError
+from qmia_tf.findings import LeftOut
+from qmia_tf.logits import softmax
+
+OUTPUTS = "outputs"
+DEFAULT = "default"
+PROBABILITIES, LOGITS = "probabilities", "logits"
+
+
+@dataclasses.dataclass(frozen=True)
+class Query:
+    """One target of a run, not opened yet.
+
+    Attributes:
+        name: the target's, and of outputs/NAME.npz.
+        file: the model file.
+        kernel_set: what computes its answers.
+        open: makes the Target; TensorFlow or LiteRT is loaded then.
+        outputs: "probabilities" or "logits", what the file ends in.
+        threads: of LiteRT; None where TensorFlow computes.
+        exported: sha256 of the .tflite file as it was exported; None for a
+            Keras model.
+    """
+
+    name: str
+    file: pathlib.Path
+    kernel_set: str
+    open: Callable[[], targets.Target]
+    outputs: str = PROBABILITIES
+    threads: int | None = None
+    exported: str | None = None
+
+
+def of_run(run_dir, *, kernels=(DEFAULT,), num_threads=2) -> list[Query]:
+    """Lists the targets of a run.
+
+    Args:
+        run_dir: directory with the model and perhaps artifacts/.
+        kernels: LiteRT's kernel sets, see targets.TFLiteTarget; each .tflite
+            file is asked under each.
+        num_threads: int >= 1, for LiteRT.
+    Returns: the Keras model, then for each scheme of the manifest the file
+        under each kernel set and its twin, if it has one.
+    Raises: InputError if an option is out of range.
+    """
+    _check(kernels, num_threads)
+    run_dir = pathlib.Path(run_dir)
+    folder = run_dir / exporting.ARTIFACTS
+    model = run_dir / runs.MODEL
+    found = [Query("keras", model, "keras", lambda: targets.KerasTarget(model))]
+    for scheme, entry in exporting.read_manifest(folder).items():
+        found += [
+            _file(folder, scheme, entry, kernel_set, num_threads)
+            for kernel_set in dict.fromkeys(kernels)
+        ]
+        if entry.get("twin"):
+            found.append(_twin(folder, scheme, entry))
+    return found
+
+
+def names_of_run(run_dir) -> set[str]:
+    """Lists every name that a target of the run has under any kernels."""
+    return {query.name for query in of_run(run_dir, kernels=tuple(KERNELS))}
+
+
+def answer(query, dataset, split, *, run_dir) -> pathlib.Path | LeftOut:
+    """Asks one target about every record, unless its answers are there.
+
+    Args:
+        query: a Query.
+        dataset: the run's Dataset.
+        split: the run's Split.
+        run_dir: where outputs/NAME.npz goes.
+    Returns: its path, or why a .tflite file that is as it was exported
+        cannot answer.
+    Raises: InputError if the file is gone or was changed and cannot answer,
+        or the Keras model cannot.
+    """
+    run_dir = pathlib.Path(run_dir)
+    path = run_dir / OUTPUTS / f"{query.name}.npz"
+    if not query.file.is_file():
+        raise InputError(f"{query.file} is gone: export it again")
+    sha256 = runs.sha256(query.file)
+    if path.exists() and _is_current(path, query, sha256, split):
+        return path
+    try:
+        target = query.open()
+        found = targets.query(target, dataset, split, run=run_dir.name)
+    except InputError as error:
+        # Only of a file that is as exported can its kernels be to blame.
+        if query.exported != sha256:
+            raise
+        reason = str(error).replace(str(query.file), query.file.name)
+        return LeftOut(query.name, query.kernel_set, reason)
+    images, _ = dataset.take(split.members[:1])
+    timed = timing.measure(lambda: target.predict(images))
+    found.info["latency_ms"] = timed.median_ms
+    found.info["latency_threads"] = query.threads or _tensorflow_threads()
+    found.save(path)
+    return path
+
+
+def _is_current(path, query, sha256, split):
+    info = outputs.load(path).info
+    wanted = {
+        "sha256": sha256,
+        "kernel_set": query.kernel_set,
+        "fingerprint": split.fingerprint,
+    }
+    same = all(info.get(key) == value for key, value in wanted.items())
+    # Outputs from before there were logits do not say so.
+    return same and info.get("outputs", PROBABILITIES) == query.outputs
+
+
+def _file(folder, scheme, entry, kernel_set, num_threads):
+    file = folder / entry["file"]
+    name = scheme if kernel_set == DEFAULT else f"{scheme}.{kernel_set}"
+    ends = entry.get("outputs", PROBABILITIES)
+
+    def open_file():
+        return targets.TFLiteTarget(
+            file,
+            name=name,
+            num_threads=num_threads,
+            kernels=kernel_set,
+            logits=ends == LOGITS,
+        )
+
+    return Query(
+        name,
+        file,
+        kernel_set,
+        open_file,
+        outputs=ends,
+        threads=num_threads,
+        exported=entry.get("sha256"),
+    )
+
+
+def _twin(folder, scheme, entry):
+    file = folder / entry["twin"]["file"]
+    name = f"{scheme}{agreement.TWIN}"
+    ends = entry.get("outputs", PROBABILITIES)
+
+    def open_twin():
+        target = targets.KerasTarget(file, name=name)
+        target.info.update(kind="twin", kernel_set="twin", outputs=ends)
+        if ends == LOGITS:
+            return _HostSoftmax(target)
+        # An integer softmax does not quite sum to one, its twin's neither.
+        target.info["probability_step"] = entry["output"]["scale"]
+        return target
+
+    return Query(name, file, "twin", open_twin, outputs=ends)
+
+
+class _HostSoftmax:
+    """A target that gives logits, with a softmax behind it."""
+
+    def __init__(self, target):
+        self.target, self.info = target, target.info
+
+    def predict(self, images, *, progress=False):
+        """See targets.Target."""
+        return softmax(self.target.predict(images, progress=progress))
+
+
+def _tensorflow_threads():
+    import tensorflow as tf
+
+    return (
+        tf.config.threading.get_intra_op_parallelism_threads()
+        or int(os.environ.get("TF_NUM_INTRAOP_THREADS") or 0)
+        or os.cpu_count()
+        or 1
+    )
+
+
+def _check(kernels, num_threads):
+    unknown = [name for name in kernels if name not in KERNELS]
+    if unknown or not kernels:
+        raise InputError(
+            f"kernels must be one of {tuple(KERNELS)}, got "
+            f"{unknown[0] if unknown else 'none'!r}"
+        )
+    if num_threads < 1:
+        raise InputError(f"num_threads must be >= 1, got {num_threads}")

@@ -1,0 +1,92 @@
+"""Intervals on the change between two models asked about the same records."""
+
+import numpy as np
+from scipy import optimize, stats
+
+from qmia_tf.statistics.intervals import LEVEL, Estimate
+
+
+def tango(first_only, second_only, total, *, level=LEVEL) -> Estimate:
+    """The score interval on p1 - p2, two rates over the same records.
+
+    With b and c the records of which only the first and only the second is
+    right, D a difference and q the likeliest P(second only) under D, the
+    interval holds every D with
+        |b - c - nD| <= z sqrt(n (2q + D(1 - D))),
+        q = (sqrt(B^2 + 8nc D(1 - D)) - B)/4n, B = (2n - b + c)D - b - c.
+    It excludes 0 exactly where McNemar's test does, and where the two never
+    differ it is z^2/(n + z^2) to either side rather than a point.
+
+    Args:
+        first_only: int, 0..total, b.
+        second_only: int, 0..total - first_only, c.
+        total: int, 1 or more, n.
+        level: coverage, in 0..1.
+    Source: Tango, Statistics in Medicine 17 (1998) 891.
+    """
+    b, c, n = int(first_only), int(second_only), int(total)
+    if min(b, c) < 0 or b + c > n or n < 1:
+        raise ValueError(
+            "of 1 record or more the two counts must be parts, got "
+            f"{b} and {c} of {n}"
+        )
+    z = stats.norm.ppf((1 + level) / 2)
+    # Where the spread at (b - c)/n is 0 the equation has a second root there.
+    if b == c == 0:
+        half = float(z * z / (n + z * z))
+        return Estimate(0.0, -half, half)
+    if n in (b, c):
+        end = float((n - z * z) / (n + z * z))
+        return Estimate(1.0, end, 1.0) if c == 0 else Estimate(-1.0, -1.0, -end)
+
+    def excess(difference):
+        spread = difference * (1 - difference)
+        slope = (2 * n - b + c) * difference - b - c
+        rare = (np.sqrt(slope**2 + 8 * n * c * spread) - slope) / (4 * n)
+        return (b - c - n * difference) ** 2 - z * z * n * (2 * rare + spread)
+
+    found = (b - c) / n
+    low = optimize.brentq(excess, -1.0, found)
+    high = optimize.brentq(excess, found, 1.0)
+    return Estimate(found, float(low), float(high))
+
+
+def change(after, before, *, level=LEVEL) -> Estimate:
+    """The interval on mean(after) - mean(before).
+
+    Args:
+        after: bool [N], one verdict a record.
+        before: bool [N], the verdicts on the same records.
+        level: coverage, in 0..1.
+    """
+    return tango(
+        np.sum(after & ~before),
+        np.sum(before & ~after),
+        len(after),
+        level=level,
+    )
+
+
+def balanced_change(members, nonmembers, *, level=LEVEL) -> Estimate:
+    """The interval on the change of an attack's balanced accuracy.
+
+    (x - y)/2, x the change of TPR and y that of FPR, which are independent.
+    Their intervals are joined as Newcombe joins two rates':
+        low  = (x - y - sqrt((x - lx)^2 + (uy - y)^2))/2
+        high = (x - y + sqrt((ux - x)^2 + (y - ly)^2))/2
+
+    Args:
+        members: (after, before), each bool [M]: which members are called.
+        nonmembers: likewise for the nonmembers.
+        level: coverage, in 0..1.
+    Source: Zou and Donner, Statistics in Medicine 27 (2008) 1693.
+    """
+    x, y = (change(*pair, level=level) for pair in (members, nonmembers))
+    middle = x.value - y.value
+    below = np.hypot(x.value - x.low, y.high - y.value)
+    above = np.hypot(x.high - x.value, y.value - y.low)
+    return Estimate(
+        middle / 2,
+        float(max(middle - below, -2.0) / 2),
+        float(min(middle + above, 2.0) / 2),
+    )

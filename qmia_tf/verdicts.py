@@ -1,0 +1,62 @@
+"""An attack's verdict on each record, one bit each, as text in audit.json.
+
+With them two audits of the same records can be compared record by record,
+which tells smaller changes from chance than their rates alone.
+"""
+
+import base64
+import binascii
+import dataclasses
+
+import numpy as np
+
+from qmia_tf.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdicts:
+    """Which of the judged records an attack calls members.
+
+    Attributes:
+        members: of the judged members, by record id, packed.
+        nonmembers: of the judged nonmembers, likewise.
+    """
+
+    members: str
+    nonmembers: str
+
+
+def of_records(called, members, judged) -> Verdicts:
+    """Packs verdicts.
+
+    Args:
+        called: bool [N], in record order.
+        members: bool [N].
+        judged: bool [N], the records that count.
+    """
+    return Verdicts(
+        pack(called[judged & members]), pack(called[judged & ~members])
+    )
+
+
+def pack(bits) -> str:
+    """Packs bool [N] into base64, the first bit highest."""
+    return base64.b64encode(np.packbits(bits).tobytes()).decode()
+
+
+def unpack(text, count) -> np.ndarray:
+    """Unpacks bool [count].
+
+    Raises: InputError if the text does not hold so many bits.
+    """
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        data = None
+    if data is None or len(data) != -(-count // 8):
+        raise InputError(
+            f"verdicts of audit.json do not hold {count} bits: the file is "
+            "damaged: attack the run again with scripts/attack.py"
+        )
+    bits = np.unpackbits(np.frombuffer(data, np.uint8), count=count)
+    return bits.astype(bool)
