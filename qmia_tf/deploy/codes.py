@@ -71,7 +71,7 @@ def sum_grid(first, second, bits):
 
 def _fraction(scale):
     found = Fraction(scale).limit_denominator(FINEST)
-    if abs(float(found) / scale - 1.0) > 1e-6:
+    if abs(float(found) / scale - 1.0) > 1e-12:
         raise InputError(f"{scale} is no scale of a quantized activation")
     return found
 

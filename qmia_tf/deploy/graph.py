@@ -38,10 +38,16 @@ def steps_of(model) -> list[Step]:
             output, every layer used once.
     Raises: InputError if the model is something else; it names the layer.
     """
-    model = _functional(model)
+    model, entries = _functional(model)
+    layers = {layer.name: layer for layer in model.layers}
     steps = []
-    for entry in model.get_config()["layers"]:
-        layer = model.get_layer(entry["name"])
+    for entry in entries:
+        layer = layers.get(entry["name"])
+        if layer is None:
+            raise InputError(
+                f"{entry['name']!r} ({entry['class_name']}) is an operation on "
+                "tensors, not a layer: integer export takes layers only"
+            )
         if isinstance(layer, keras.Model):
             raise InputError(
                 f"layer {layer.name!r} is a model inside the model: integer "
@@ -53,26 +59,33 @@ def steps_of(model) -> list[Step]:
                 f"layer {layer.name!r} is used {len(calls)} times: integer "
                 "export takes models in which each layer is used once"
             )
-        read = tuple(_tensors(calls[0]["args"])) if calls else ()
-        steps.append(Step(layer, read))
+        read = [(call["args"], [*call["kwargs"].values()]) for call in calls]
+        steps.append(Step(layer, tuple(_tensors(read))))
     return steps
 
 
 def _functional(model):
     if isinstance(model, keras.Sequential):
+        if not model.built:
+            raise InputError(
+                f"model {model.name!r} has no input yet: begin it with "
+                "keras.Input(shape)"
+            )
         model = keras.Model(model.inputs, model.outputs)
-    if "layers" not in (model.get_config() or {}):
+    try:
+        entries = model.get_config()["layers"]
+    except (KeyError, NotImplementedError):
         raise InputError(
             f"model {model.name!r} is a class of its own, without a graph of "
             "layers: rebuild it as a functional or Sequential model"
-        )
+        ) from None
     for what, found in (("input", model.inputs), ("output", model.outputs)):
         if len(found) != 1:
             raise InputError(
                 f"model {model.name!r} has {len(found)} {what}s; integer "
                 "export takes image classifiers with one"
             )
-    return model
+    return model, entries
 
 
 def _tensors(argument):

@@ -74,7 +74,12 @@ class _File:
         steps = steps_of(self.twin)
         for step in steps:
             inputs = [self.tensors[name] for name in step.inputs]
-            emit = EMIT[type(step.layer)]
+            emit = EMIT.get(type(step.layer))
+            if emit is None:
+                raise InputError(
+                    f"layer {step.name!r} ({step.kind}) is none of an integer "
+                    "twin's: write what integer.fold gives"
+                )
             self.tensors[step.name] = emit(self, step.layer, *inputs)
         image, end = steps[0].name, self._end(steps)
         return self.writer.to_bytes(
@@ -197,6 +202,7 @@ class _File:
             version=12 if kernel.dtype == np.int8 else 1,
             options="FullyConnectedOptions",
             fusedActivationFunction=_activation(layer),
+            keepNumDims=len(source.shape) > 1,
         )
 
     def add(self, layer, first, second):

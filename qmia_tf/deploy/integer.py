@@ -81,7 +81,7 @@ def calibrate(twin, images, *, batch_size=100):
     low, high = np.inf, -np.inf
     for start in range(0, len(images), batch_size):
         chunk = images[start : start + batch_size].astype(np.float32)
-        found = logits(chunk / np.float32(255), training=False).numpy()
+        found = logits([chunk / np.float32(255)], training=False).numpy()
         low, high = min(low, found.min()), max(high, found.max())
     return float(low), float(high)
 
@@ -185,7 +185,10 @@ class _Fold:
             return kernels.Codes(
                 integer.ToLevels(grid, name=name)(values), grid
             )
-        return kernels.Codes(sums.on(grid, name, every=every), grid)
+        try:
+            return kernels.Codes(sums.on(grid, name, every=every), grid)
+        except InputError as error:
+            raise InputError(f"layer {sums.layer.name!r}: {error}") from error
 
     def residual(self, layer, value):
         grid = branch_grid(layer.activation_bits, projection=layer.projection)

@@ -185,6 +185,11 @@ class Sums:
             kernel = self.layer.quantized_kernel()
         kernel = np.array(kernel, np.float64)
         folded = kernel.reshape(-1, self.channels) * self.factor
+        if not np.isfinite([*folded, self.offset]).all():
+            raise InputError(
+                f"layer {self.layer.name!r}: a number is not finite; did "
+                "training diverge?"
+            )
         layer.set_weights([folded.reshape(kernel.shape), self.offset])
         return outputs
 

@@ -17,7 +17,9 @@ import numpy as np
 NEIGHBOURS = (0, -1, 1)  # biases tried, about the nearest one
 ROOMS = 6  # headrooms tried, from the largest down
 STRAY = 0.02  # how far a multiplier may be from the true one
-MARGIN = 2.0**-22  # float32 rounds the multiplier and the product
+# Five float32 roundings make the multiplier, one its product with the sum, and
+# one a sum above 2**24: each by up to 2**-24.
+MARGIN = 2.0**-21
 
 
 def halves(low, high, *, every=1):
@@ -55,7 +57,8 @@ def choose(size, offset, reach, room, thresholds, weights):
 
     A sum s, an integer, was to become round(size s + offset). The kernel
     computes round((times s + bias) multiplier): its codes are the trained
-    ones, times an integer that int8 has room for.
+    ones, times an integer that int8 has room for. A sum that lies on a
+    threshold goes up.
 
     Args:
         size: float64 [channels], > 0, in output codes.
@@ -66,7 +69,8 @@ def choose(size, offset, reach, room, thresholds, weights):
         weights: int64 [channels, thresholds], which matter most where not
             all can be met.
     Returns: (times, bias, multipliers, missed): float64 [channels] integers
-        twice, float64 [channels], and how many thresholds are not met.
+        twice, float64 [channels], and how many thresholds are not met, or
+        so narrowly that float32 might miss them.
     """
     channels = len(size)
     times, bias, multipliers = np.empty((3, channels))
@@ -97,20 +101,24 @@ def _try(size, offset, reach, times, step, thresholds, weights):
     true = size / times
     bias = np.rint(offset / true) + step
     under = np.ceil((thresholds - offset[:, None]) / size[:, None]) - 1.0
-    occurs = (under >= -reach[:, None], under + 1 <= reach[:, None])
-    below = under * times[:, None] + bias[:, None]
-    least, most = _allowed(below, times[:, None], thresholds, occurs)
+    over, end = under + 1.0, reach[:, None]
+    occurs = (under >= -end, over <= end)
+    # The sums next to the threshold, of those that occur.
+    below, above = (
+        sums * times[:, None] + bias[:, None]
+        for sums in (np.minimum(under, end), np.maximum(over, -end))
+    )
+    least, most = _allowed(below, above, thresholds, occurs)
     return bias, *_stab(least, most, true, weights)
 
 
-def _allowed(below, times, thresholds, occurs):
+def _allowed(below, above, thresholds, occurs):
     """The multipliers that each threshold allows.
 
-    below * multiplier must stay under the threshold, (below + times) *
-    multiplier over it; for a negative threshold both change sides. A sum that
-    does not occur asks for nothing.
+    below * multiplier must stay under the threshold, above * multiplier over
+    it; for a negative threshold both change sides. Where no sum lies on one
+    side, that side asks for nothing.
     """
-    above = below + times
     positive = thresholds > 0
     size = np.abs(thresholds)
     inner = np.where(positive, below, -above)

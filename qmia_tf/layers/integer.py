@@ -33,7 +33,7 @@ class ToLevels(keras.layers.Layer):
     """
 
     def __init__(self, grid, **kwargs):
-        super().__init__(trainable=False, **_without_trainable(kwargs))
+        super().__init__(**_for_inference(kwargs))
         self.grid = _as_grid(grid)
 
     def call(self, inputs):
@@ -60,7 +60,7 @@ class FromLevels(keras.layers.Layer):
     """
 
     def __init__(self, scale, **kwargs):
-        super().__init__(trainable=False, **_without_trainable(kwargs))
+        super().__init__(**_for_inference(kwargs))
         self.scale = float(scale)
 
     def call(self, inputs):
@@ -100,7 +100,7 @@ class _IntegerKernel(keras.layers.Layer):
         wide=False,
         **kwargs,
     ):
-        super().__init__(trainable=False, **_without_trainable(kwargs))
+        super().__init__(**_for_inference(kwargs))
         self.kernel_shape = tuple(kernel_shape)
         self.channels = channels
         self.input_scale = float(input_scale)
@@ -160,6 +160,21 @@ class _Windows(_IntegerKernel):
         self.strides = tuple(strides)
         self.padding = padding
         self.dilation_rate = tuple(dilation_rate)
+
+    def compute_output_shape(self, input_shape):
+        """Returns [batch, height, width, channels]."""
+        # Without this Keras traces the layer to find out, the slower way.
+        sizes = []
+        for size, taps, stride, rate in zip(
+            input_shape[1:3],
+            self.kernel_shape,
+            self.strides,
+            self.dilation_rate,
+            strict=False,
+        ):
+            cut = (taps - 1) * rate if self.padding == "valid" else 0
+            sizes.append(None if size is None else -((cut - size) // stride))
+        return (input_shape[0], *sizes, self.channels)
 
     def get_config(self):
         """Returns the arguments that make this layer again."""
@@ -225,7 +240,7 @@ class IntegerAdd(keras.layers.Layer):
     """
 
     def __init__(self, scales, units, grid, **kwargs):
-        super().__init__(trainable=False, **_without_trainable(kwargs))
+        super().__init__(**_for_inference(kwargs))
         self.scales = tuple(float(scale) for scale in scales)
         self.units = tuple(int(unit) for unit in units)
         self.grid = _as_grid(grid)
@@ -253,15 +268,15 @@ class IntegerAdd(keras.layers.Layer):
 class IntegerSoftmax(keras.layers.Layer):
     """An int8 SOFTMAX: levels of logits to levels of 1/256, 0 to 255.
 
-    value: round(e_i / sum(e) 256), e_i = exp(-scale (max - level_i)) from a
-        table of 256 floats, summed one class after the other
+    value: round(e_i / sum(e) 256), halves up, e_i = exp(-scale (max -
+        level_i)) from a table of 256 floats, summed one class after the other
 
     Args:
         input_scale: float > 0, of the logits' levels.
     """
 
     def __init__(self, input_scale, **kwargs):
-        super().__init__(trainable=False, **_without_trainable(kwargs))
+        super().__init__(**_for_inference(kwargs))
         self.input_scale = float(input_scale)
         self.grid = SOFTMAX_GRID
         below = -np.float32(self.input_scale) * np.arange(256, dtype="float32")
@@ -274,7 +289,12 @@ class IntegerSoftmax(keras.layers.Layer):
         # In the kernel's order: another one may differ in the last bit.
         total = tf.foldl(tf.add, tf.transpose(powers))[:, tf.newaxis]
         inverse = 1.0 / (total * tf.constant(1.0 / 256.0))
-        return tf.minimum(tf.round(powers * inverse), 255.0)
+        scaled = powers * inverse
+        # Halves go up here, other than everywhere else. Adding 0.5 before the
+        # floor would round the largest float below 0.5 up as well.
+        whole = tf.floor(scaled)
+        whole += tf.cast(scaled - whole >= 0.5, tf.float32)
+        return tf.minimum(whole, 255.0)
 
     def compute_output_shape(self, input_shape):
         """Returns the input's shape."""
@@ -324,5 +344,6 @@ def _as_dict(grid):
     }
 
 
-def _without_trainable(kwargs):
-    return {key: kwargs[key] for key in kwargs if key != "trainable"}
+def _for_inference(kwargs):
+    # Levels are float32 whatever policy the trained network had.
+    return {**kwargs, "trainable": False, "dtype": "float32"}

@@ -1,0 +1,327 @@
+"""Tests of the integer twin: what it computes, and what is refused."""
+
+import os
+import pathlib
+import unittest
+
+import integer_nets
+import keras
+import numpy as np
+import tensorflow as tf
+import tqdm
+from absl.testing import parameterized
+
+from qmia_tf import datasets, keras_files, layers, recipes
+from qmia_tf.deploy import int8, integer
+from qmia_tf.errors import InputError
+from qmia_tf.layers.integer import IntegerConv2D, IntegerDense
+from qmia_tf.resnet import resnet18
+from qmia_tf.targets import KerasTarget
+from qmia_tf.trainer import Trainer
+
+EDGE = {"weight_bits": 8, "weight_quantizer": "symmetric"}
+SHAPE = integer_nets.SHAPES["cifar"]
+VARIED = (8, 9, 3)
+ROUNDED = (layers.DoReFaActivation, layers.DoReFaAdd)
+
+
+def _answers(model, pixels):
+    return model([integer_nets.as_unit(pixels)], training=False).numpy()
+
+
+class FoldTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters("cifar", "imagenet")
+    def test_layers_are_called_as_the_trained_ones(self, stem):
+        model = integer_nets.resnet(stem, 3, 4)
+        twin = integer.fold(model)
+        trained = {layer.name for layer in model.layers}
+        for layer in twin.layers:
+            if hasattr(layer, "grid") and layer.name != "pixels_codes":
+                self.assertIn(layer.name, trained)
+        for layer in model.layers:
+            if isinstance(layer, ROUNDED):
+                shape = twin.get_layer(layer.name).output.shape
+                self.assertEqual(shape, layer.output.shape, layer.name)
+        self.assertEqual(twin.input_shape, model.input_shape)
+        self.assertEqual(twin.output_shape, model.output_shape)
+        self.assertEmpty(twin.trainable_weights)
+
+    def test_model_itself_stays_as_it_is(self):
+        model = integer_nets.varied()
+        pixels = integer_nets.images(4, VARIED)
+        before = _answers(model, pixels)
+        weights = model.get_weights()
+        integer.fold(model)
+        for one, two in zip(weights, model.get_weights(), strict=True):
+            self.assertAllEqual(one, two)
+        self.assertAllEqual(_answers(model, pixels), before)
+
+    def test_heads_share_their_body(self):
+        model = integer_nets.resnet("cifar", 4, 4)
+        one, two = (integer_nets.fold(model, h) for h in integer.HEADS)
+        compared = 0
+        for layer in one.layers:
+            if isinstance(layer, IntegerConv2D):
+                other = two.get_layer(layer.name)
+                self.assertEqual(other.get_config(), layer.get_config())
+                for first, second in zip(
+                    layer.weights, other.weights, strict=True
+                ):
+                    self.assertAllEqual(first, second)
+                compared += 1
+        self.assertEqual(compared, 20)
+        self.assertIsInstance(two.get_layer("logits"), IntegerDense)
+        self.assertIsInstance(one.get_layer("logits"), keras.layers.Dense)
+
+    def test_logits_in_floats(self):
+        model = integer_nets.varied()
+        pixels = integer_nets.images(9, VARIED)
+        logits = _answers(integer.fold(model, outputs="logits"), pixels)
+        probabilities = _answers(integer.fold(model), pixels)
+        self.assertAllClose(
+            keras.ops.softmax(logits), probabilities, rtol=0, atol=1e-6
+        )
+        self.assertGreater(np.abs(logits.sum(axis=1)).max(), 0.1)
+
+    def test_logits_in_integers(self):
+        model = integer_nets.varied()
+        pixels = integer_nets.images(9, VARIED)
+        twin = integer_nets.fold(model, "integer", outputs="logits")
+        logits = _answers(twin, pixels)
+        exact = _answers(integer.fold(model, outputs="logits"), pixels)
+        scale = twin.get_layer("logits").grid.scale
+        self.assertAllClose(logits / scale, np.rint(logits / scale), atol=1e-4)
+        self.assertAllClose(logits, exact, rtol=0, atol=0.51 * scale)
+        full = integer_nets.fold(model, "integer")
+        levels, answers = integer_nets.levels(full, ["logits"], pixels)
+        self.assertAllEqual(levels["logits"], np.rint(logits / scale))
+        powers = np.exp(logits.astype(np.float64))
+        expected = powers / powers.sum(axis=1, keepdims=True)
+        self.assertAllClose(answers, expected, rtol=0, atol=0.51 / 256)
+
+    @parameterized.parameters(
+        {"head": "half"}, {"outputs": "scores"}, {"head": None}
+    )
+    def test_unknown_option(self, **options):
+        with self.assertRaisesRegex(
+            InputError, "^head must be one of .* and outputs one of .*, got "
+        ):
+            integer.fold(integer_nets.varied(), **options)
+
+    def test_integer_head_needs_a_range(self):
+        with self.assertRaisesRegex(
+            InputError, "^an integer head needs logits_range: see calibrate$"
+        ):
+            integer.fold(integer_nets.varied(), head="integer")
+
+    def test_range_must_be_one(self):
+        with self.assertRaisesRegex(InputError, "^logits range from nan"):
+            integer.fold(
+                integer_nets.varied(),
+                head="integer",
+                logits_range=(np.nan, 1.0),
+            )
+
+    @parameterized.parameters("mixed_float16", "mixed_bfloat16")
+    def test_network_trained_under_mixed_precision(self, policy):
+        pixels = integer_nets.images(5, VARIED)
+        twins = []
+        for building, folding in (("float32",) * 2, (policy,) * 2):
+            keras.config.set_dtype_policy(building)
+            self.addCleanup(keras.config.set_dtype_policy, "float32")
+            model = integer_nets.varied()
+            keras.config.set_dtype_policy(folding)
+            twins.append(integer.fold(model))
+        keras.config.set_dtype_policy("float32")
+        plain, mixed = (_answers(twin, pixels) for twin in twins)
+        self.assertEqual(mixed.dtype, np.float32)
+        self.assertAllEqual(mixed, plain)
+
+
+class TrainedTest(parameterized.TestCase, tf.test.TestCase):
+    """The trained graph against the twin: folding and rounding of biases."""
+
+    def compare(self, model, pixels):
+        """(share of codes that differ by layer, both answers)."""
+        twin = integer.fold(model)
+        names = [
+            layer.name for layer in model.layers if isinstance(layer, ROUNDED)
+        ]
+        outputs = [model.get_layer(name).output for name in names]
+        shown = keras.Model(model.inputs, [*outputs, model.output])
+        *values, answer = shown([integer_nets.as_unit(pixels)], training=False)
+        levels, found = integer_nets.levels(twin, names, pixels)
+        shares = {}
+        for name, value in zip(names, values, strict=True):
+            codes = np.rint(value.numpy() / twin.get_layer(name).grid.scale)
+            shares[name] = np.mean(codes != levels[name])
+            self.assertGreater(len(np.unique(codes)), 1, name)
+        return shares, answer.numpy(), found
+
+    @parameterized.parameters(("cifar", 4, 4), ("imagenet", 2, 3))
+    def test_random_networks(self, stem, *bits):
+        model = integer_nets.resnet(stem, *bits)
+        pixels = integer_nets.images(64, integer_nets.SHAPES[stem])
+        shares, trained, found = self.compare(model, pixels)
+        # On its own a layer differs where no bias meets every threshold; one
+        # code that differs then moves sums behind it, layer after layer.
+        self.assertLess(shares["stem_act"], 1e-4)
+        self.assertLess(shares["stage1_block1_act1"], 1e-3)
+        self.assertLess(max(shares.values()), 0.05, shares)
+        self.assertAllClose(found, trained, rtol=0, atol=0.04)
+        # Random classifiers hardly prefer a class: few labels may change.
+        changed = (found.argmax(axis=1) != trained.argmax(axis=1)).sum()
+        self.assertLessEqual(changed, 2)
+
+    def test_little_headroom(self):
+        model = integer_nets.resnet("cifar", 7, 8)
+        shares, trained, found = self.compare(
+            model, integer_nets.images(64, SHAPE)
+        )
+        self.assertLess(shares["stem_act"], 1e-3)
+        self.assertLess(max(shares.values()), 0.1, shares)
+        self.assertAllClose(found, trained, rtol=0, atol=0.01)
+
+    def test_other_layers(self):
+        model = integer_nets.varied()
+        pixels = integer_nets.images(64, VARIED)
+        shares, trained, found = self.compare(model, pixels)
+        self.assertLess(max(shares.values()), 0.01, shares)
+        self.assertAllClose(found, trained, rtol=0, atol=0.02)
+
+    @parameterized.parameters((1, 1), (2, 2), (4, 4), (5, 6), (7, 8))
+    @unittest.skipUnless(
+        os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
+    )
+    def test_labels_of_networks_that_have_learnt(self, *bits):
+        data = datasets.load("digits")
+        recipe = recipes.get(
+            "digits", epochs=4, batch_size=64, width=8, learning_rate=0.004
+        )
+        model = resnet18(
+            data.image_shape,
+            data.classes,
+            stem=recipe.stem,
+            width=recipe.width,
+            weight_bits=bits[0],
+            activation_bits=bits[1],
+        )
+        members = data.images[::2], data.labels[::2]
+        trainer = Trainer(model, members, recipe, 0)
+        for _ in range(recipe.epochs):
+            trainer.run_epoch(tqdm.tqdm(disable=True))
+        shares, trained, found = self.compare(model, data.images)
+        self.assertLess(max(shares.values()), 0.1, shares)
+        same = np.mean(found.argmax(axis=1) == trained.argmax(axis=1))
+        self.assertGreater(same, 0.99)
+        accuracy = np.mean(trained.argmax(axis=1) == data.labels)
+        self.assertGreater(accuracy, 0.3)
+
+
+class SavedTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.product(
+        head=integer.HEADS, make=("resnet", "varied", "sequential")
+    )
+    def test_saved_and_loaded_in_safe_mode(self, head, make):
+        model = self.model(make)
+        twin = integer_nets.fold(model, head)
+        pixels = integer_nets.images(11, model.input_shape[1:])
+        path = pathlib.Path(self.create_tempdir().full_path) / "twin.keras"
+        keras_files.save(twin, path)
+        loaded = keras_files.load(path)
+        expected = _answers(twin, pixels)
+        self.assertAllEqual(_answers(loaded, pixels), expected)
+        self.assertEqual(int8.to_tflite(loaded), int8.to_tflite(twin))
+        # Another fold of the same model is the same file, too.
+        again = integer_nets.fold(model, head)
+        self.assertEqual(int8.to_tflite(again), int8.to_tflite(twin))
+        for target in (KerasTarget(path), KerasTarget(twin, batch_size=4)):
+            found = target.predict(pixels)
+            if head == "float":
+                # A mean of floats, in another order in another batch.
+                self.assertAllClose(found, expected, rtol=0, atol=1e-6)
+            else:
+                self.assertAllEqual(found, expected)
+        self.assertGreater(len(np.unique(expected)), 3)
+
+    def model(self, make):
+        if make == "resnet":
+            return integer_nets.resnet("cifar", 3, 4)
+        if make == "varied":
+            return integer_nets.varied()
+        model = keras.Sequential(
+            [
+                keras.Input((8, 8, 3)),
+                layers.DoReFaConv2D(6, 3, **EDGE),
+                keras.layers.BatchNormalization(),
+                layers.DoReFaActivation(4),
+                keras.layers.Flatten(),
+                layers.DoReFaDense(5, activation="softmax", **EDGE),
+            ]
+        )
+        return integer_nets.randomize(model)
+
+
+class CalibrateTest(parameterized.TestCase, tf.test.TestCase):
+    def test_range_of_the_logits(self):
+        model = integer_nets.varied()
+        pixels = integer_nets.images(23, VARIED)
+        logits = _answers(integer.fold(model, outputs="logits"), pixels)
+        twin = integer.fold(model)
+        for batch_size in (100, 8):
+            low, high = integer.calibrate(twin, pixels, batch_size=batch_size)
+            self.assertIsInstance(low, float)
+            # A mean of floats, in another order in another batch.
+            self.assertAllClose(
+                (low, high), (logits.min(), logits.max()), rtol=1e-5
+            )
+        self.assertLess(low, high - 0.1)
+
+    def test_integer_head_spans_it(self):
+        model = integer_nets.varied()
+        pixels = integer_nets.images(23, VARIED)
+        found = integer.calibrate(integer.fold(model), pixels)
+        twin = integer.fold(
+            model, head="integer", outputs="logits", logits_range=found
+        )
+        values = twin.get_layer("logits").grid.values()
+        slack = 0.51 * twin.get_layer("logits").grid.scale
+        self.assertLess(values[0], found[0] + slack)
+        self.assertGreater(values[-1], found[1] - slack)
+
+    def test_no_images(self):
+        twin = integer.fold(integer_nets.varied())
+        with self.assertRaisesRegex(InputError, "^there are no images to cal"):
+            integer.calibrate(twin, np.zeros((0, 8, 9, 3), np.uint8))
+
+    @parameterized.parameters(
+        ((2, 9, 8, 3), np.uint8),
+        ((2, 8, 9, 1), np.uint8),
+        ((8, 9, 3), np.uint8),
+        ((2, 8, 9, 3), np.float32),
+        ((2, 8, 9, 3), np.int8),
+    )
+    def test_other_images(self, shape, dtype):
+        twin = integer.fold(integer_nets.varied())
+        with self.assertRaises(InputError) as caught:
+            integer.calibrate(twin, np.zeros(shape, dtype))
+        self.assertEqual(
+            str(caught.exception),
+            "calibration images must be uint8 [N, (8, 9, 3)], got "
+            f"{np.dtype(dtype)} {list(shape)}",
+        )
+
+    @parameterized.parameters(
+        {"outputs": "logits"},
+        {"head": "integer", "logits_range": (-1.0, 1.0)},
+    )
+    def test_twin_without_float_softmax(self, **options):
+        twin = integer.fold(integer_nets.varied(), **options)
+        with self.assertRaisesRegex(
+            InputError, "does not end in a softmax of floats: .*head='float'"
+        ):
+            integer.calibrate(twin, integer_nets.images(2, VARIED))
+
+
+if __name__ == "__main__":
+    tf.test.main()
