@@ -131,21 +131,19 @@ def _entry(folder, run_dir, name, scheme, dataset, split):
     if made["twin"]:
         twin = source / made["twin"]["file"]
         entry["twin"] = _copied(twin, folder, prefix)
-    trained = None
-    if made["twin"]:
-        compared = parity.compare_keras(
-            parity.Twin(folder / entry["twin"]["file"]),
-            run_dir / runs.MODEL,
-            dataset.images,
-        )
-        trained = {
-            "codes": compared.codes,
-            "mismatches": compared.mismatches,
-            "labels_differ": compared.labels_differ,
-            "largest_probability": compared.largest_probability,
-        }
-    entry["trained_model_against_twin"] = trained
     entry.update(_measured(folder, entry, dataset, split))
+    entry["trained_model_against_twin"] = None
+    if entry["twin"]:
+        against = _compared(folder, entry, dataset, run_dir / runs.MODEL)
+        entry["trained_model_against_twin"] = {
+            key: getattr(against[0], key)
+            for key in (
+                "codes",
+                "mismatches",
+                "labels_differ",
+                "largest_probability",
+            )
+        }
     return entry
 
 
@@ -174,15 +172,23 @@ def _measured(folder, entry, dataset, split):
         "mismatches": None,
     }
     if entry["twin"]:
-        (compared,) = parity.compare_file(
-            parity.Twin(folder / entry["twin"]["file"]),
-            path,
-            dataset.images,
-            ways=[("default", 1)],
-        )
+        (compared,) = _compared(folder, entry, dataset, None)
         found["mismatches"] = compared.mismatches
         found["codes"] = compared.codes
     return found
+
+
+def _compared(folder, entry, dataset, model):
+    """The twin beside the trained model, if given, and beside the file."""
+    return parity.check(
+        folder / entry["twin"]["file"],
+        folder / entry["file"],
+        dataset.images,
+        model=model,
+        kernels=("default",),
+        threads=(1,),
+        batch_sizes=(64,),
+    ).comparisons
 
 
 def _differs(folder, entry):

@@ -16,6 +16,7 @@ import tqdm
 from qmia_tf import outputs, runs
 from qmia_tf.deploy.interpreter import Interpreter
 from qmia_tf.errors import InputError
+from qmia_tf.logits import check_kind, softmax
 
 PIXEL_STEPS = 255
 
@@ -93,7 +94,7 @@ class TFLiteTarget:
 
     Float inputs get pixels / 255; integer inputs get the pixel / 255 rounded
     to the input's own scale and zero point. Integer outputs are turned into
-    probabilities by the output's.
+    numbers by the output's.
 
     Args:
         path: the .tflite file.
@@ -102,7 +103,10 @@ class TFLiteTarget:
         batch_size: images a call; a file with a fixed batch keeps its own.
         kernels: "default" (XNNPACK where it applies), "builtin" (without
             delegates) or "reference".
-    Raises: InputError if the file cannot be run.
+        logits: whether the file's output is logits, which then go through a
+            softmax here.
+    Raises: InputError if the file cannot be run or an argument is out of
+        range.
     """
 
     def __init__(
@@ -111,9 +115,12 @@ class TFLiteTarget:
         *,
         name=None,
         num_threads=2,
-        batch_size=50,
+        batch_size=100,
         kernels="default",
+        logits=False,
     ):
+        if batch_size < 1:
+            raise InputError(f"batch_size must be >= 1, got {batch_size}")
         path = pathlib.Path(path)
         self.interpreter = Interpreter(
             path, num_threads=num_threads, kernels=kernels
@@ -124,11 +131,18 @@ class TFLiteTarget:
             "kind": "tflite",
             "kernel_set": kernels,
             **_file_facts(path),
-            "probability_step": self.interpreter.output.step,
+            "outputs": "logits" if logits else "probabilities",
+            "probability_step": 0.0 if logits else self.interpreter.output_step,
         }
+        self._logits = logits
+        self._judged = False
 
     def predict(self, images, *, progress=False):
-        """See Target."""
+        """See Target.
+
+        Raises: InputError also if the first batch's answers are no
+            probabilities, or with logits=True, if they are.
+        """
         expected = self.interpreter.input.shape[1:]
         _check_images(images, expected, self.info["target"])
         return _in_batches(images, self._answer, self, progress)
@@ -141,7 +155,17 @@ class TFLiteTarget:
             values = chunk
         else:
             values = entry.quantize(as_unit(chunk))
-        return self.interpreter.output.dequantize(self.interpreter.run(values))
+        answers = self.interpreter.run(values)
+        answers = self.interpreter.output.dequantize(answers)
+        if not self._judged:
+            check_kind(
+                answers,
+                name=self.info["target"],
+                step=self.interpreter.output_step,
+                as_logits=self._logits,
+            )
+            self._judged = True
+        return softmax(answers) if self._logits else answers
 
 
 class SavedOutputs:
@@ -236,13 +260,17 @@ def _in_batches(images, answer, target, progress):
         delay=2,
         disable=None if progress else True,
     )
-    answers = []
+    answers = None
     with bar:
         for start in range(0, len(images), target.batch_size):
             chunk = images[start : start + target.batch_size]
-            answers.append(answer(chunk))
+            rows = answer(chunk)
+            if answers is None:
+                shape = (len(images), *rows.shape[1:])
+                answers = np.empty(shape, np.float32)
+            answers[start : start + len(chunk)] = rows
             bar.update(len(chunk))
-    return np.concatenate(answers).astype(np.float32, copy=False)
+    return answers
 
 
 def _check_images(images, expected, name):

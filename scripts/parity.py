@@ -22,7 +22,11 @@ SCHEMES = flags.DEFINE_list(
     "schemes", None, "files to check; default: every one that has a twin"
 )
 SETS = flags.DEFINE_list("kernels", list(KERNELS), "LiteRT's kernel sets")
-THREADS = flags.DEFINE_list("threads", ["1", "2"], "numbers of threads")
+THREADS = flags.DEFINE_list(
+    "threads",
+    ["1", "2"],
+    "numbers of threads; kernels other than the default run with the first",
+)
 RECORDS = flags.DEFINE_integer("records", 500, "images, drawn at random")
 SEED = flags.DEFINE_integer("seed", 0, "draws the images")
 JSON = flags.DEFINE_string("json", None, "file; default RUN_DIR/parity.json")

@@ -10,6 +10,7 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 from ai_edge_litert import interpreter as litert
+from scipy import special
 
 from qmia_tf import outputs, split, targets
 from qmia_tf.datasets import Dataset
@@ -194,6 +195,8 @@ class TFLiteTargetTest(Folder):
         (None, None, 0.0),
         (tf.uint8, tf.uint8, 1 / 256),
         (None, tf.int8, 1 / 256),
+        # An int8 softmax, turned into floats inside the file.
+        (tf.uint8, None, 1 / 256),
     )
     def test_info(self, inputs, outs, step):
         path = self.tflite_file("w4a4.tflite", inputs=inputs, outputs=outs)
@@ -206,6 +209,7 @@ class TFLiteTargetTest(Folder):
                 "kernel_set": "reference",
                 "sha256": hashlib.sha256(content).hexdigest(),
                 "size_bytes": len(content),
+                "outputs": "probabilities",
                 "probability_step": step,
             },
         )
@@ -256,10 +260,62 @@ class TFLiteTargetTest(Folder):
             litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
         )
 
+    @parameterized.parameters((None, None), (tf.uint8, tf.int8))
+    def test_logits(self, inputs, outs):
+        model = tiny_models.classifier(softmax=False)
+        path = self.tflite_file(model=model, inputs=inputs, outputs=outs)
+        images = tiny_models.images(23)
+        target = TFLiteTarget(path, logits=True, batch_size=10)
+        expected = by_hand(path, images)
+        expected = special.softmax(expected, axis=1)
+        answer = target.predict(images)
+        self.assertEqual(answer.dtype, np.float32)
+        # The logits are float32.
+        self.assertAllClose(answer, expected, atol=1e-6)
+        self.assertGreater(np.ptp(answer), 0.1)
+        self.assertEqual(target.info["outputs"], "logits")
+        self.assertEqual(target.info["probability_step"], 0)
+
+    @parameterized.parameters((None, None), (tf.uint8, tf.int8))
+    def test_logits_that_are_not_said_to_be(self, inputs, outs):
+        model = tiny_models.classifier(softmax=False)
+        path = self.tflite_file(model=model, inputs=inputs, outputs=outs)
+        self.assertRefused(
+            r"target 'model' does not answer probabilities \(row 0 sums to "
+            r".*, its least is .*\): .* ask with --logits",
+            TFLiteTarget(path).predict,
+            tiny_models.images(),
+        )
+
+    @parameterized.parameters((None, None), (tf.uint8, tf.int8))
+    def test_probabilities_that_are_said_to_be_logits(self, inputs, outs):
+        path = self.tflite_file(inputs=inputs, outputs=outs)
+        self.assertRefused(
+            "target 'model' answers probabilities, not logits: leave out",
+            TFLiteTarget(path, logits=True).predict,
+            tiny_models.images(),
+        )
+
+    @parameterized.product(
+        outs=(tf.int8, tf.uint8, None), kernels=("default", "reference")
+    )
+    def test_integer_softmax_can_be_audited(self, outs, kernels):
+        path = self.tflite_file(inputs=tf.uint8, outputs=outs)
+        data = a_dataset(200)
+        answers = targets.query(
+            TFLiteTarget(path, kernels=kernels), data, a_split(data)
+        )
+        levels = answers.probabilities * 256
+        self.assertAllEqual(levels, np.round(levels))
+        # Each level is off by half a step at most, so a row's sum is not 1.
+        sums = answers.probabilities.sum(axis=1)
+        self.assertGreater(np.abs(sums - 1).max(), 1e-3)
+
     def test_bad_options(self):
         path = self.tflite_file()
         for options, message in (
             ({"num_threads": 0}, "num_threads must be >= 1, got 0"),
+            ({"batch_size": 0}, "batch_size must be >= 1, got 0"),
             ({"kernels": "gpu"}, "kernels must be one of .* got 'gpu'"),
         ):
             self.assertRefused(message, TFLiteTarget, path, **options)

@@ -5,6 +5,9 @@ import dataclasses
 import numpy as np
 
 PROMISED = "default"
+# A head in floats adds up in an order of its own: probabilities then differ
+# in their last bits. A code that differs in an integer head moves them more.
+SLACK = 1e-4
 
 
 @dataclasses.dataclass
@@ -24,11 +27,18 @@ class TensorParity:
     largest: int = 0
 
     def count(self, ours, theirs):
-        """Adds a batch: two integer-valued arrays of one shape."""
-        apart = np.abs(ours - theirs)
-        self.codes += apart.size
-        self.mismatches += int(np.count_nonzero(apart))
-        self.largest = max(self.largest, int(apart.max(initial=0)))
+        """Adds a batch: two int16 arrays of one shape, of int8's levels.
+
+        Raises: ValueError if they have two.
+        """
+        if ours.shape != theirs.shape:
+            raise ValueError(f"{self.name}: {ours.shape} and {theirs.shape}")
+        self.codes += ours.size
+        differ = ours != theirs
+        if differ.any():
+            away = np.abs(ours[differ] - theirs[differ])
+            self.mismatches += away.size
+            self.largest = max(self.largest, int(away.max()))
 
 
 @dataclasses.dataclass
@@ -40,8 +50,8 @@ class Comparison:
         kernels: a key of interpreter.KERNELS; "" for Keras.
         num_threads: int; 0 for Keras.
         batch_size: int, images a call.
-        records: int.
         tensors: list of TensorParity.
+        records: int, images so far.
         labels_differ: int, records with another class on top.
         largest_probability: float, the largest difference of a probability.
     """
@@ -50,10 +60,27 @@ class Comparison:
     kernels: str
     num_threads: int
     batch_size: int
-    records: int
     tensors: list
-    labels_differ: int
-    largest_probability: float
+    records: int = 0
+    labels_differ: int = 0
+    largest_probability: float = 0.0
+
+    def count(self, ours, theirs):
+        """Adds a batch.
+
+        Args:
+            ours: what the twin gives: a dict name -> int16 levels [N, ...],
+                and probabilities float [N, classes].
+            theirs: what the other gives; names that are not compared may be
+                missing.
+        """
+        (levels, mine), (others, answers) = ours, theirs
+        for tensor in self.tensors:
+            tensor.count(levels[tensor.name], others[tensor.name])
+        labels, largest = apart(mine, answers)
+        self.records += len(mine)
+        self.labels_differ += labels
+        self.largest_probability = max(self.largest_probability, largest)
 
     @property
     def codes(self) -> int:
@@ -70,6 +97,11 @@ class Comparison:
         """The largest difference, in codes."""
         return max((tensor.largest for tensor in self.tensors), default=0)
 
+    @property
+    def differs(self) -> bool:
+        """Whether a code differs, or a probability by more than SLACK."""
+        return self.mismatches > 0 or self.largest_probability > SLACK
+
 
 @dataclasses.dataclass
 class Parity:
@@ -80,8 +112,9 @@ class Parity:
         sha256: of the file.
         twin_sha256: of the twin.
         float_layers: layers that the file keeps in float32.
-        promised: whether no code may differ under the default kernels: not
-            where a float layer stands before an integer one.
+        rounded_layers: those of them whose sums are rounded to codes. Such
+            sums depend on their order, so where there is one, no codes are
+            promised.
         comparisons: list of Comparison, Keras first.
     """
 
@@ -89,16 +122,53 @@ class Parity:
     sha256: str
     twin_sha256: str
     float_layers: list
-    promised: bool
+    rounded_layers: list
     comparisons: list
+
+    @property
+    def promised(self) -> bool:
+        """Whether no code may differ under the default kernels."""
+        return not self.rounded_layers
 
     @property
     def broken(self) -> list:
         """The comparisons that break the promise."""
         return [
-            found
-            for found in self.comparisons
-            if self.promised and found.kernels == PROMISED and found.mismatches
+            found for found in self._judged if self.promised and found.differs
+        ]
+
+    @property
+    def kept(self) -> bool | None:
+        """Whether the promise holds; None if there is none, or no test."""
+        if not (self.promised and self._judged):
+            return None
+        return not self.broken
+
+    @property
+    def verdict(self) -> str:
+        """One line for people."""
+        if not self.promised:
+            return (
+                f"{self.scheme}: no promise, because float layers "
+                f"({', '.join(self.rounded_layers)}) are rounded to codes"
+            )
+        if not self._judged:
+            return f"{self.scheme}: not tried under the default kernels"
+        if not self.broken:
+            return f"{self.scheme}: no code differs under the default kernels"
+        worst = max(self.broken, key=lambda found: found.mismatches)
+        what = f"{worst.mismatches} codes differ"
+        if not worst.mismatches:
+            largest = max(found.largest_probability for found in self.broken)
+            what = f"probabilities differ by up to {largest:.1e}"
+        return (
+            f"{self.scheme}: PROMISE BROKEN: {what} under the default kernels"
+        )
+
+    @property
+    def _judged(self):
+        return [
+            found for found in self.comparisons if found.kernels == PROMISED
         ]
 
     def as_dict(self) -> dict:
@@ -107,9 +177,14 @@ class Parity:
         for entry, comparison in zip(
             found["comparisons"], self.comparisons, strict=True
         ):
-            entry["codes"] = comparison.codes
-            entry["mismatches"] = comparison.mismatches
-        return {**found, "kept": not self.broken}
+            for name in ("codes", "mismatches", "largest"):
+                entry[name] = getattr(comparison, name)
+        return {
+            **found,
+            "promised": self.promised,
+            "kept": self.kept,
+            "verdict": self.verdict,
+        }
 
 
 def apart(ours, theirs):
@@ -118,7 +193,9 @@ def apart(ours, theirs):
     Args:
         ours: float [N, classes].
         theirs: the same shape.
-    Returns: (labels that differ, largest difference of a probability).
+    Returns: (labels that differ, largest difference of a probability), where
+        one that is no number differs by 1.
     """
     labels = np.sum(ours.argmax(axis=1) != theirs.argmax(axis=1))
-    return int(labels), float(np.abs(ours - theirs).max(initial=0.0))
+    away = np.nan_to_num(np.abs(ours - theirs), nan=1.0, posinf=1.0)
+    return int(labels), float(away.max(initial=0.0))

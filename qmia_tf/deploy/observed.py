@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from qmia_tf import program
 from qmia_tf.deploy import flatbuffer
 from qmia_tf.deploy.interpreter import KERNELS
 
@@ -9,8 +10,8 @@ from qmia_tf.deploy.interpreter import KERNELS
 class Observed:
     """Every int8 tensor of a .tflite file, under one kernel set.
 
-    The tensors become outputs of a copy of the file; its ops, and so the
-    kernels that run, stay what they are.
+    The tensors become outputs of a copy of the file, beside the file's own
+    one; its ops, and so the kernels that run, stay what they are.
 
     Args:
         content: bytes of the file.
@@ -21,29 +22,49 @@ class Observed:
     def __init__(self, content, *, num_threads=1, kernels="default"):
         from ai_edge_litert import interpreter as litert
 
-        opened = flatbuffer.with_outputs(content, flatbuffer.is_int8)
-        self._lite = litert.Interpreter(
-            model_content=opened,
-            num_threads=num_threads,
-            experimental_op_resolver_type=getattr(
-                litert.OpResolverType, KERNELS[kernels]
-            ),
+        (graph,) = flatbuffer.unpack(content).subgraphs
+        (end,) = (graph.tensors[index].name for index in graph.outputs)
+        opened = flatbuffer.with_outputs(
+            content,
+            lambda tensor: flatbuffer.is_int8(tensor) or tensor.name == end,
         )
+        # LiteRT says so when it takes its XNNPACK kernels.
+        with program.without_messages(show_if_it_fails=True):
+            self._lite = litert.Interpreter(
+                model_content=opened,
+                num_threads=num_threads,
+                experimental_op_resolver_type=getattr(
+                    litert.OpResolverType, KERNELS[kernels]
+                ),
+            )
+            self._lite.allocate_tensors()
         (self._input,) = self._lite.get_input_details()
-        self._details = self._lite.get_output_details()
+        found = self._lite.get_output_details()
+        self._details = [d for d in found if d["dtype"] == np.int8]
+        (self._end,) = (d for d in found if d["name"] == end.decode())
         self._batch = None
 
     @property
-    def names(self):
-        """The names of the tensors, in the order of the file."""
-        return [detail["name"] for detail in self._details]
+    def shapes(self) -> dict:
+        """Names of the tensors, in the file's order -> shape of one record.
 
-    def levels(self, images):
+        A size that may change is None.
+        """
+        return {
+            detail["name"]: tuple(
+                None if size < 0 else int(size)
+                for size in detail["shape_signature"][1:]
+            )
+            for detail in self._details
+        }
+
+    def run(self, images):
         """Runs one batch.
 
         Args:
             images: uint8 [N, height, width, channels].
-        Returns: dict name -> int32 levels [N, ...], codes less zero point.
+        Returns: dict name -> int16 levels [N, ...], codes less zero point;
+            and the file's output as it is stored.
         """
         if len(images) != self._batch:
             self._lite.resize_tensor_input(self._input["index"], images.shape)
@@ -51,10 +72,11 @@ class Observed:
             self._batch = len(images)
         self._lite.set_tensor(self._input["index"], images)
         self._lite.invoke()
-        return {
+        levels = {
             detail["name"]: self._levels(detail) for detail in self._details
         }
+        return levels, self._lite.get_tensor(self._end["index"])
 
     def _levels(self, detail):
-        codes = self._lite.get_tensor(detail["index"]).astype(np.int32)
-        return codes - detail["quantization"][1]
+        codes = self._lite.get_tensor(detail["index"]).astype(np.int16)
+        return codes - np.int16(detail["quantization"][1])

@@ -6,172 +6,80 @@ promise under the default kernels: no code differs. Trained model against
 twin says what folding the batch norms and rounding the biases cost.
 """
 
-import itertools
 import pathlib
 
-import keras
-import numpy as np
-import tensorflow as tf
 import tqdm
 
-from qmia_tf import keras_files, runs
-from qmia_tf import layers as ours
+from qmia_tf import program, runs
 from qmia_tf.deploy import int8
 from qmia_tf.deploy.interpreter import KERNELS
 from qmia_tf.deploy.mismatches import (
+    PROMISED,
     Comparison,
     Parity,
     TensorParity,
-    apart,
 )
+from qmia_tf.deploy.networks import Trained, Twin
 from qmia_tf.deploy.observed import Observed
 from qmia_tf.errors import InputError
-from qmia_tf.targets import KerasTarget, TFLiteTarget, as_unit, softmax
+from qmia_tf.logits import softmax
+from qmia_tf.targets import TFLiteTarget
 
-QUANTIZERS = (ours.DoReFaActivation, ours.DoReFaAdd, ours.ResidualQuantizer)
 FEW = 50
 
 
-class Twin:
-    """An integer twin that shows its levels and its answers.
+class File:
+    """A .tflite file: its answers, and the codes inside a copy of it.
 
     Args:
-        model: keras.Model from integer.fold, or the path of a saved one.
+        path: the file.
+        kernels: a key of interpreter.KERNELS.
+        num_threads: int >= 1.
+        batch_size: the most images a call.
+        logits: whether its output is logits.
+    Raises: InputError if it cannot be run.
     """
 
-    def __init__(self, model):
-        if isinstance(model, (str, pathlib.Path)):
-            model = keras_files.load(model)
-        self.model = model
-        self.layers = {layer.name: layer for layer in model.layers}
-        self._ask = {}
-
-    @property
-    def promises(self) -> bool:
-        """Whether a file's codes must be equal under the default kernels.
-
-        Not where a float layer is rounded to codes: its sums depend on their
-        order.
-        """
-        roundings = [
-            layer
-            for layer in self.model.layers
-            if isinstance(layer, ours.integer.ToLevels)
-        ]
-        return len(roundings) == 1
-
-    def levels(self, images, names):
-        """Computes levels.
-
-        Args:
-            images: uint8 [N, height, width, channels].
-            names: of layers; those that the twin does not have are left out.
-        Returns: dict name -> float32 levels [N, ...].
-        """
-        names = tuple(name for name in names if name in self.layers)
-        if names not in self._ask:
-            self._ask[names] = _function(
-                self.model, [self.layers[name] for name in names]
+    def __init__(self, path, *, kernels, num_threads, batch_size, logits):
+        self.path = pathlib.Path(path)
+        self.way = kernels, num_threads
+        self._logits = logits
+        # LiteRT says so when it takes its XNNPACK kernels.
+        with program.without_messages(show_if_it_fails=False):
+            self._target = TFLiteTarget(
+                self.path,
+                kernels=kernels,
+                num_threads=num_threads,
+                batch_size=batch_size,
+                logits=logits,
             )
-        found = self._ask[names](as_unit(images))
-        return {
-            name: part.numpy() for name, part in zip(names, found, strict=True)
+        self._observed = Observed(
+            self.path.read_bytes(), kernels=kernels, num_threads=num_threads
+        )
+
+    def check(self, twin):
+        """Raises InputError if the tensors are not this twin's."""
+        found = self._observed.shapes
+        wanted = {
+            name: tuple(twin.layers[name].output.shape[1:])
+            for name in twin.names
         }
+        for name in [*found, *wanted]:
+            if found.get(name) != wanted.get(name):
+                raise InputError(
+                    f"{self.path} is not this twin's file ({name!r} is "
+                    f"{_shown(found, name)} in the file, "
+                    f"{_shown(wanted, name)} in the twin): export both again"
+                )
 
-    def answers(self, images, *, logits=False):
-        """Returns probabilities float32 [N, classes]."""
-        found = KerasTarget(self.model, name="twin").predict(images)
-        return softmax(found) if logits else found
-
-
-def compare_file(
-    twin, path, images, *, ways, batch_size=64, logits=False, progress=False
-) -> list[Comparison]:
-    """Compares a .tflite file with its twin.
-
-    Args:
-        twin: Twin.
-        path: the .tflite file.
-        images: uint8 [N, height, width, channels].
-        ways: pairs (key of interpreter.KERNELS, number of threads).
-        batch_size: images a call.
-        logits: whether the outputs are logits.
-        progress: shows a bar.
-    Returns: one Comparison a way.
-    Raises: InputError if the file is damaged, or not this twin's.
-    """
-    path = pathlib.Path(path)
-    content = path.read_bytes()
-    targets = [
-        TFLiteTarget(
-            path,
-            kernels=kernels,
-            num_threads=threads,
-            batch_size=batch_size,
-            logits=logits,
-        )
-        for kernels, threads in ways
-    ]
-    seen = [
-        Observed(content, kernels=kernels, num_threads=threads)
-        for kernels, threads in ways
-    ]
-    names = seen[0].names
-    counts = [[TensorParity(name) for name in names] for _ in ways]
-    for chunk in _chunks(images, batch_size, path.name, progress):
-        levels = twin.levels(chunk, names)
-        _check_names(names, levels, path)
-        for observed, tensors in zip(seen, counts, strict=True):
-            found = observed.levels(chunk)
-            for tensor in tensors:
-                tensor.count(levels[tensor.name], found[tensor.name])
-    mine = twin.answers(images, logits=logits)
-    return [
-        Comparison(
-            "tflite",
-            *way,
-            batch_size,
-            len(images),
-            tensors,
-            *apart(mine, target.predict(images)),
-        )
-        for way, target, tensors in zip(ways, targets, counts, strict=True)
-    ]
-
-
-def compare_keras(twin, model, images, *, batch_size=100) -> Comparison:
-    """Compares the trained model with its twin: what folding cost.
-
-    Args:
-        twin: Twin.
-        model: the trained keras.Model, or its path.
-        images: uint8 [N, height, width, channels].
-        batch_size: images a call.
-    Returns: Comparison; its tensors are those that the trained model rounds.
-    """
-    if isinstance(model, (str, pathlib.Path)):
-        model = keras_files.load(model)
-        keras_files.freeze(model)
-    quantizers = [
-        layer
-        for layer in model.layers
-        if isinstance(layer, QUANTIZERS) and layer.name in twin.layers
-    ]
-    ask = _function(model, quantizers)
-    tensors = [TensorParity(layer.name) for layer in quantizers]
-    names = [tensor.name for tensor in tensors]
-    for chunk in _chunks(images, batch_size, "trained model", False):
-        levels = twin.levels(chunk, names)
-        values = ask(as_unit(chunk))
-        for tensor, value in zip(tensors, values, strict=True):
-            scale = twin.layers[tensor.name].grid.scale
-            codes = np.rint(value.numpy().astype(np.float64) / scale)
-            tensor.count(levels[tensor.name], codes)
-    theirs = KerasTarget(model, name="trained").predict(images)
-    mine = twin.answers(images)
-    return Comparison(
-        "keras", "", 0, batch_size, len(images), tensors, *apart(mine, theirs)
-    )
+    def run(self, images):
+        """Returns dict name -> int16 levels [N, ...], and probabilities."""
+        levels, stored = self._observed.run(images)
+        if self.way[0] == PROMISED:
+            # XNNPACK may compute otherwise what nobody is to see.
+            return levels, self._target.predict(images)
+        answers = self._target.interpreter.output.dequantize(stored)
+        return levels, softmax(answers) if self._logits else answers
 
 
 def check(
@@ -195,61 +103,89 @@ def check(
         twin_path: the twin's .keras file.
         tflite_path: the .tflite file.
         images: uint8 [N, height, width, channels].
-        model: path of the trained .keras file; None leaves it out.
+        model: Trained, or the path of the trained .keras file; None leaves
+            it out.
         scheme: name of the file's scheme.
         logits: whether the outputs are logits.
         kernels: keys of interpreter.KERNELS.
-        threads: numbers of threads.
+        threads: numbers of threads; kernels that promise nothing run with
+            the first one only.
         batch_sizes: images a call.
-        progress: shows bars.
+        progress: shows a bar.
     Returns: Parity.
-    Raises: InputError if a file is damaged or not the other's.
+    Raises: InputError if a file is damaged or not the other's, or the images
+        do not fit.
     """
-    twin = Twin(twin_path)
-    found = []
-    if model is not None and not logits:
-        found.append(compare_keras(twin, model, images))
-    for batch_size in batch_sizes:
-        first = batch_size == batch_sizes[0]
-        found += compare_file(
-            twin,
+    twin = Twin(twin_path, logits=logits)
+    twin.check_images(images)
+    if isinstance(model, (str, pathlib.Path)):
+        model = Trained(model)
+    most = max(batch_sizes)
+    files = [
+        File(
             tflite_path,
-            images if first else images[:FEW],
-            ways=list(itertools.product(kernels, threads)),
-            batch_size=batch_size,
+            kernels=kernel_set,
+            num_threads=count,
+            batch_size=most,
             logits=logits,
-            progress=progress,
         )
+        for kernel_set in kernels
+        for count in (threads if kernel_set == PROMISED else threads[:1])
+    ]
+    for file in files:
+        file.check(twin)
+    with_model = []
+    if model:
+        with_model = [_begin("keras", ("", 0), most, model.names(twin))]
+    with_file = [
+        (file, _begin("tflite", file.way, batch_size, twin.names))
+        for batch_size in batch_sizes
+        for file in files
+    ]
+    label = pathlib.Path(tflite_path).name
+    for start in _starts(len(images), most, label, progress):
+        chunk = images[start : start + most]
+        mine = twin.run(chunk, batch_size=most)
+        for comparison in with_model:
+            comparison.count(mine, model.run(chunk, twin, batch_size=most))
+        for file, comparison in with_file:
+            is_first = comparison.batch_size == batch_sizes[0]
+            left = len(chunk) if is_first else FEW - start
+            _add(comparison, file, chunk[: max(left, 0)], mine)
     return Parity(
         scheme=scheme,
         sha256=runs.sha256(tflite_path),
         twin_sha256=runs.sha256(twin_path),
         float_layers=int8.float_layers(twin.model),
-        promised=twin.promises,
-        comparisons=found,
+        rounded_layers=twin.rounded_layers,
+        comparisons=with_model + [entry for _, entry in with_file],
     )
 
 
-def _function(model, layers):
-    network = keras.Model(model.inputs, [layer.output for layer in layers])
-    return tf.function(
-        lambda x: network([x], training=False),
-        input_signature=[tf.TensorSpec(model.input_shape, tf.float32)],
+def _begin(against, way, batch_size, names):
+    tensors = [TensorParity(name) for name in names]
+    return Comparison(against, *way, batch_size, tensors)
+
+
+def _add(comparison, file, images, mine):
+    """Gives a file the images, batch by batch."""
+    levels, answers = mine
+    step = comparison.batch_size
+    for start in range(0, len(images), step):
+        part = slice(start, min(start + step, len(images)))
+        cut = {name: level[part] for name, level in levels.items()}
+        comparison.count((cut, answers[part]), file.run(images[part]))
+
+
+def _starts(count, step, label, progress):
+    return tqdm.tqdm(
+        range(0, count, step),
+        desc=label,
+        unit="batch",
+        delay=2,
+        disable=None if progress else True,
     )
 
 
-def _chunks(images, batch_size, label, progress):
-    starts = range(0, len(images), batch_size)
-    bar = tqdm.tqdm(
-        starts, desc=label, delay=2, disable=None if progress else True
-    )
-    return (images[start : start + batch_size] for start in bar)
-
-
-def _check_names(names, levels, path):
-    missing = [name for name in names if name not in levels]
-    if missing:
-        raise InputError(
-            f"{path} is not this twin's file: the twin has no {missing[0]!r}; "
-            "export both again"
-        )
+def _shown(shapes, name):
+    return list(shapes[name]) if name in shapes else "missing"

@@ -8,6 +8,7 @@ from qmia_tf import configuration, runs
 from qmia_tf.deploy import parity
 from qmia_tf.deploy.export import ARTIFACTS, read_manifest
 from qmia_tf.deploy.interpreter import KERNELS
+from qmia_tf.deploy.networks import Trained
 from qmia_tf.errors import InputError
 from qmia_tf.report.tables import Column, Table, as_text
 
@@ -43,39 +44,39 @@ def check_run(
         dataset: the run's Dataset.
         schemes: names; None takes every file that has a twin.
         kernels: keys of interpreter.KERNELS.
-        threads: numbers of threads.
+        threads: numbers of threads, for the default kernels; the others run
+            with the first one only.
         records: int >= 1, images, drawn at random.
         seed: int, of that draw.
         progress: shows bars.
     Returns: list of mismatches.Parity.
-    Raises: InputError if there is nothing to check, or a file is not the one
-        that was exported.
+    Raises: InputError if there is nothing to check, a file is not the one
+        that was exported or was made from another model, or an option is out
+        of range.
     """
-    for kernel_set in kernels:
-        if kernel_set not in KERNELS:
-            raise InputError(
-                f"kernels are {', '.join(KERNELS)}, not {kernel_set!r}"
-            )
-    if records < 1:
-        raise InputError(f"records must be 1 or more, got {records}")
+    kernels, threads = _unique(kernels), _unique(threads)
+    _check(kernels, threads, records, seed)
     run_dir = pathlib.Path(run_dir)
     folder = run_dir / ARTIFACTS
+    entries = _with_twins(run_dir, folder, schemes)
+    files = [_exported(run_dir, folder, entry) for entry in entries.values()]
     rng = np.random.default_rng(seed)
     chosen = rng.permutation(len(dataset.images))[:records]
     images = dataset.images[np.sort(chosen)]
+    model = Trained(run_dir / runs.MODEL)
     return [
         parity.check(
             folder / entry["twin"]["file"],
-            _exported(folder, entry),
+            file,
             images,
-            model=run_dir / runs.MODEL,
+            model=model,
             scheme=scheme,
             logits=entry.get("outputs") == "logits",
             kernels=kernels,
             threads=threads,
             progress=progress,
         )
-        for scheme, entry in _with_twins(run_dir, folder, schemes)
+        for file, (scheme, entry) in zip(files, entries.items(), strict=True)
     ]
 
 
@@ -109,28 +110,31 @@ def table(found) -> str:
             title="Codes of the integer files, one by one",
             columns=COLUMNS,
             rows=rows,
-            notes=[_verdict(one) for one in found],
+            notes=[one.verdict for one in found],
         )
     )
 
 
-def _verdict(one):
-    if not one.promised:
-        rounded = ", ".join(one.float_layers)
-        return (
-            f"{one.scheme}: no promise, because float layers ({rounded}) are "
-            "rounded to codes"
+def _unique(items):
+    return tuple(dict.fromkeys(items))
+
+
+def _check(kernels, threads, records, seed):
+    unknown = [name for name in kernels if name not in KERNELS]
+    if unknown or not kernels:
+        raise InputError(
+            f"kernels are any of {', '.join(KERNELS)}, got "
+            f"{(unknown or [''])[0]!r}"
         )
-    if one.broken:
-        worst = max(one.broken, key=lambda entry: entry.mismatches)
-        return (
-            f"{one.scheme}: PROMISE BROKEN: {worst.mismatches} codes differ "
-            "under the default kernels"
-        )
-    return f"{one.scheme}: no code differs under the default kernels"
+    if not threads or min(threads) < 1:
+        raise InputError(f"threads must be 1 or more, got {list(threads)}")
+    for name, value, least in (("records", records, 1), ("seed", seed, 0)):
+        if value < least:
+            raise InputError(f"{name} must be {least} or more, got {value}")
 
 
 def _with_twins(run_dir, folder, schemes):
+    """Returns dict scheme -> manifest entry, of the files to check."""
     configuration.read(run_dir)
     entries = read_manifest(folder)
     twins = {name: e for name, e in entries.items() if e.get("twin")}
@@ -141,10 +145,11 @@ def _with_twins(run_dir, folder, schemes):
             f"one with python scripts/export.py --run_dir={run_dir} "
             "--schemes=int8,int8_io"
         )
-    return [(name, twins[name]) for name in schemes or twins]
+    return {name: twins[name] for name in schemes or twins}
 
 
-def _exported(folder, entry):
+def _exported(run_dir, folder, entry):
+    """Returns the file, if it, its twin and the model are what they were."""
     for part in (entry, entry["twin"]):
         path = folder / part["file"]
         if not path.is_file():
@@ -153,4 +158,11 @@ def _exported(folder, entry):
             raise InputError(
                 f"{path} is not the file that was exported: export it again"
             )
+    model = run_dir / runs.MODEL
+    made_from = entry.get("model_sha256")
+    if made_from and model.is_file() and runs.sha256(model) != made_from:
+        raise InputError(
+            f"{folder / entry['file']} was made from another {model.name}: "
+            "export it again"
+        )
     return folder / entry["file"]

@@ -1,0 +1,204 @@
+"""Tests of what is counted, and of what breaks a promise."""
+
+import json
+
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from qmia_tf.deploy.mismatches import (
+    SLACK,
+    Comparison,
+    Parity,
+    TensorParity,
+    apart,
+)
+
+SURE = np.array([[0.9, 0.1, 0.0], [0.2, 0.3, 0.5]], np.float32)
+
+
+def levels(seed=0, shape=(2, 4, 3)):
+    rng = np.random.default_rng(seed)
+    return rng.integers(-255, 256, shape).astype(np.int16)
+
+
+def compared(kernels="default", *, codes=0, away=0.0, threads=1):
+    """A comparison of one tensor of 100 codes."""
+    tensor = TensorParity("conv", 100, codes, min(codes, 7))
+    return Comparison(
+        "tflite" if kernels else "keras",
+        kernels,
+        threads,
+        64,
+        [tensor],
+        largest_probability=away,
+    )
+
+
+def parity(*comparisons, rounded=()):
+    return Parity(
+        scheme="int8",
+        sha256="a",
+        twin_sha256="b",
+        float_layers=["stem", "logits"],
+        rounded_layers=list(rounded),
+        comparisons=list(comparisons),
+    )
+
+
+class TensorParityTest(tf.test.TestCase):
+    def test_counts_what_differs(self):
+        ours, tensor = levels(), TensorParity("conv")
+        theirs = ours.copy()
+        theirs[0, 1, 2] += 1
+        theirs[1, 3, 0] -= 5
+        tensor.count(ours, theirs)
+        self.assertEqual(tensor, TensorParity("conv", 24, 2, 5))
+        tensor.count(ours[:1], ours[:1])
+        self.assertEqual(tensor, TensorParity("conv", 36, 2, 5))
+        theirs[0, 0, 0] += 9
+        tensor.count(theirs, ours)
+        self.assertEqual(tensor, TensorParity("conv", 60, 5, 9))
+
+    def test_ends_of_int8(self):
+        tensor = TensorParity("conv")
+        tensor.count(np.array([-255], np.int16), np.array([255], np.int16))
+        self.assertEqual(tensor.largest, 510)
+
+    def test_two_shapes_are_a_mistake(self):
+        for other in (levels(shape=(2, 1, 3)), levels(shape=(24,))):
+            with self.assertRaisesRegex(ValueError, "conv"):
+                TensorParity("conv").count(levels(), other)
+
+
+class ComparisonTest(tf.test.TestCase):
+    def test_adds_batches_up(self):
+        tensors = [TensorParity("a"), TensorParity("b")]
+        found = Comparison("tflite", "default", 1, 2, tensors)
+        ours = {"a": levels(1), "b": levels(2), "c": levels(3)}
+        theirs = {"a": levels(1), "b": levels(2) + np.int16(2)}
+        found.count((ours, SURE), (theirs, SURE[:, ::-1]))
+        found.count((ours, SURE), (ours, SURE + np.float32(0.25)))
+        self.assertEqual(found.records, 4)
+        self.assertEqual(found.codes, 96)
+        self.assertEqual(found.mismatches, 24)
+        self.assertEqual(found.largest, 2)
+        self.assertEqual(found.labels_differ, 2)
+        self.assertAllClose(found.largest_probability, 0.9)
+
+    def test_nothing_compared(self):
+        found = Comparison("keras", "", 0, 64, [])
+        self.assertEqual((found.codes, found.mismatches), (0, 0))
+        self.assertEqual(found.largest, 0)
+        self.assertFalse(found.differs)
+
+
+class ApartTest(tf.test.TestCase):
+    def test_labels_and_probabilities(self):
+        theirs = np.array([[0.4, 0.5, 0.1], [0.2, 0.3, 0.5]], np.float32)
+        labels, largest = apart(SURE, theirs)
+        self.assertEqual(labels, 1)
+        self.assertAllClose(largest, 0.5)
+        self.assertEqual(apart(SURE, SURE), (0, 0.0))
+
+    def test_what_is_no_number_is_far_away(self):
+        for wrong in (np.nan, np.inf, -np.inf):
+            theirs = SURE.copy()
+            theirs[1, 1] = wrong
+            self.assertGreaterEqual(apart(SURE, theirs)[1], 1.0)
+            self.assertTrue(np.isfinite(apart(SURE, theirs)[1]))
+
+
+class ParityTest(parameterized.TestCase, tf.test.TestCase):
+    def test_kept(self):
+        found = parity(
+            compared("", codes=9, away=0.9),
+            compared(away=SLACK / 2),
+            compared("builtin", codes=30, away=0.5),
+            compared("reference", codes=40, away=0.5),
+        )
+        self.assertEmpty(found.broken)
+        self.assertIs(found.kept, True)
+        self.assertEqual(
+            found.verdict, "int8: no code differs under the default kernels"
+        )
+
+    def test_broken_by_a_code(self):
+        wrong = [compared(codes=3), compared(codes=8, threads=2)]
+        found = parity(compared(), *wrong)
+        self.assertEqual(found.broken, wrong)
+        self.assertIs(found.kept, False)
+        self.assertEqual(
+            found.verdict,
+            "int8: PROMISE BROKEN: 8 codes differ under the default kernels",
+        )
+
+    def test_broken_by_a_probability(self):
+        """All inner codes agree, what the file itself answers does not."""
+        found = parity(compared(away=0.25), compared(away=1 / 256))
+        self.assertLen(found.broken, 2)
+        self.assertIs(found.kept, False)
+        self.assertEqual(
+            found.verdict,
+            "int8: PROMISE BROKEN: probabilities differ by up to 2.5e-01 "
+            "under the default kernels",
+        )
+
+    def test_no_promise(self):
+        found = parity(compared(codes=3), rounded=["stem"])
+        self.assertFalse(found.promised)
+        self.assertEmpty(found.broken)
+        self.assertIsNone(found.kept)
+        self.assertEqual(
+            found.verdict,
+            "int8: no promise, because float layers (stem) are rounded to "
+            "codes",
+        )
+
+    @parameterized.parameters("", "builtin", "reference")
+    def test_promise_that_was_not_tried(self, kernels):
+        found = parity(compared(kernels))
+        self.assertEmpty(found.broken)
+        self.assertIsNone(found.kept)
+        self.assertEqual(
+            found.verdict, "int8: not tried under the default kernels"
+        )
+
+    def test_as_plain_data(self):
+        found = parity(compared(""), compared(codes=3, away=0.5))
+        stored = json.loads(json.dumps(found.as_dict(), allow_nan=False))
+        self.assertEqual(stored["scheme"], "int8")
+        self.assertEqual(stored["sha256"], "a")
+        self.assertEqual(stored["twin_sha256"], "b")
+        self.assertEqual(stored["float_layers"], ["stem", "logits"])
+        self.assertEqual(stored["rounded_layers"], [])
+        self.assertIs(stored["promised"], True)
+        self.assertIs(stored["kept"], False)
+        self.assertEqual(stored["verdict"], found.verdict)
+        self.assertEqual(
+            stored["comparisons"][1],
+            {
+                "against": "tflite",
+                "kernels": "default",
+                "num_threads": 1,
+                "batch_size": 64,
+                "records": 0,
+                "tensors": [
+                    {
+                        "name": "conv",
+                        "codes": 100,
+                        "mismatches": 3,
+                        "largest": 3,
+                    }
+                ],
+                "labels_differ": 0,
+                "largest_probability": 0.5,
+                "codes": 100,
+                "mismatches": 3,
+                "largest": 3,
+            },
+        )
+
+
+if __name__ == "__main__":
+    tf.test.main()

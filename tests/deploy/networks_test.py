@@ -1,0 +1,136 @@
+"""Tests of Keras networks that show what they round."""
+
+import integer_runs
+import keras
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from qmia_tf import keras_files
+from qmia_tf.deploy import integer, networks
+from qmia_tf.errors import InputError
+
+IMAGES = integer_runs.digits().images[:7]
+UNIT = IMAGES.astype(np.float32) / np.float32(255)
+LOGITS = (-40.0, 40.0)
+
+
+def layer_result(model, name):
+    """What a layer gives, by a Keras model of its own."""
+    part = keras.Model(model.inputs, model.get_layer(name).output)
+    return np.array(part([UNIT], training=False))
+
+
+class Networks(parameterized.TestCase, tf.test.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.model = integer_runs.small()
+        cls.twin = integer.fold(cls.model)
+        cls.twin_io = integer.fold(
+            cls.model, head="integer", logits_range=LOGITS
+        )
+
+
+class TwinTest(Networks):
+    @parameterized.parameters("twin", "twin_io")
+    def test_shows_every_integer_result(self, name):
+        model = getattr(self, name)
+        levels, answers = networks.Twin(model).run(IMAGES)
+        self.assertAllClose(answers, model(UNIT), atol=1e-6)
+        expected = ["pixels_codes", "act", "pool", "norm", "sum"]
+        if name == "twin_io":
+            expected += ["average", "average_flat", "logits", "softmax"]
+        self.assertEqual(list(levels), expected)
+        for layer, array in levels.items():
+            self.assertEqual(array.dtype, np.int16)
+            self.assertAllEqual(array, layer_result(model, layer), layer)
+            self.assertGreater(len(np.unique(array)), 5, layer)
+
+    def test_from_a_file(self):
+        path = self.create_tempdir().full_path + "/twin.keras"
+        keras_files.save(self.twin_io, path)
+        ours, theirs = (
+            networks.Twin(twin).run(IMAGES) for twin in (self.twin_io, path)
+        )
+        self.assertAllEqual(ours[1], theirs[1])
+        self.assertAllEqual(ours[0]["sum"], theirs[0]["sum"])
+
+    def test_filling_up_changes_nothing(self):
+        twin = networks.Twin(self.twin)
+        whole, answers = twin.run(IMAGES)
+        for count in (1, 5):
+            levels, some = twin.run(IMAGES[:count], batch_size=16)
+            self.assertEqual(some.shape, (count, 10))
+            self.assertAllClose(some, answers[:count], atol=1e-5)
+            for name, array in levels.items():
+                self.assertAllEqual(array, whole[name][:count], name)
+
+    def test_logits_go_through_a_softmax(self):
+        twin = integer.fold(
+            self.model, head="integer", outputs="logits", logits_range=LOGITS
+        )
+        _, answers = networks.Twin(twin, logits=True).run(IMAGES)
+        logits = np.array(twin(UNIT), np.float64)
+        powers = np.exp(logits)
+        self.assertAllClose(
+            answers, powers / powers.sum(axis=1, keepdims=True), atol=1e-6
+        )
+
+    def test_float_layers_that_are_rounded(self):
+        self.assertEqual(networks.Twin(self.twin).rounded_layers, [])
+        twin = integer.fold(integer_runs.small(first=32))
+        self.assertEqual(networks.Twin(twin).rounded_layers, ["stem"])
+
+    @parameterized.parameters(
+        (IMAGES[:0], "uint8"),
+        (UNIT, "float32"),
+        (IMAGES[:, :, :7], r"\[7, 8, 7, 1\]"),
+        (IMAGES[0], r"\[8, 8, 1\]"),
+    )
+    def test_images_that_do_not_fit(self, images, got):
+        twin = networks.Twin(self.twin)
+        twin.check_images(IMAGES)
+        with self.assertRaisesRegex(
+            InputError, rf"takes uint8 images of \[8, 8, 1\].* got .*{got}"
+        ):
+            twin.check_images(images)
+
+
+class TrainedTest(Networks):
+    def test_shows_what_it_rounds_as_levels_of_the_twin(self):
+        trained = networks.Trained(self.model)
+        twin = networks.Twin(self.twin)
+        self.assertEqual(trained.names(twin), ["act", "sum"])
+        levels, answers = trained.run(IMAGES, twin)
+        self.assertAllClose(answers, self.model(UNIT), atol=1e-6)
+        self.assertEqual(levels["act"].dtype, np.int16)
+        # 4 bits: steps of 1 / 15. The sum is not rounded: the grid of
+        # the branch is seven times as fine.
+        for name, n in (("act", 15), ("sum", 105)):
+            values = layer_result(self.model, name)
+            self.assertAllClose(levels[name] / n, values, atol=1e-6)
+
+    def test_file_is_the_same(self):
+        path = self.create_tempdir().full_path + "/model.keras"
+        keras_files.save(self.model, path)
+        twin = networks.Twin(self.twin)
+        ours, theirs = (
+            networks.Trained(model).run(IMAGES, twin)
+            for model in (self.model, path)
+        )
+        for name in ours[0]:
+            self.assertAllEqual(ours[0][name], theirs[0][name], name)
+        self.assertAllClose(ours[1], theirs[1], atol=1e-6)
+
+    def test_layers_that_the_twin_lacks_are_left_out(self):
+        other = networks.Trained(integer_runs.small(prefix="other_"))
+        twin = networks.Twin(self.twin)
+        self.assertEqual(other.names(twin), [])
+        levels, answers = other.run(IMAGES, twin)
+        self.assertEqual(levels, {})
+        self.assertEqual(answers.shape, (7, 10))
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,76 @@
+"""Tests of logits: the softmax, and what is taken for one."""
+
+import numpy as np
+from absl.testing import absltest, parameterized
+from scipy import special
+
+from qmia_tf.errors import InputError
+from qmia_tf.logits import check_kind, softmax
+
+STEP = 1 / 256
+
+
+class SoftmaxTest(parameterized.TestCase):
+    @parameterized.parameters(1e-3, 1.0, 30.0, 1e4)
+    def test_equals_scipy(self, size):
+        rng = np.random.default_rng(0)
+        logits = (rng.normal(size=(50, 7)) * size).astype(np.float32)
+        found = softmax(logits)
+        self.assertEqual(found.dtype, np.float32)
+        expected = special.softmax(logits.astype(np.float64), axis=1)
+        # Two roundings of float64 and one to float32.
+        np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-38)
+        np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
+
+    def test_not_a_number_stays_one(self):
+        found = softmax(np.array([[np.nan, 1.0], [0.0, 0.0]], np.float32))
+        self.assertTrue(np.isnan(found[0]).all())
+        self.assertEqual(found[1].tolist(), [0.5, 0.5])
+
+
+class CheckKindTest(parameterized.TestCase):
+    def check(self, rows, *, step=0.0, as_logits=False):
+        rows = np.array(rows, np.float32)
+        check_kind(rows, name="x", step=step, as_logits=as_logits)
+
+    @parameterized.parameters(
+        ([[0.25, 0.75], [1.0, 0.0]], 0.0),
+        # Rounded to 1/256: 255/256 is the largest int8 softmax.
+        ([[255 / 256, 0.0]], STEP),
+        ([[0.332, 0.336, 0.336]], STEP),
+        # Left to outputs.validate, which names the row.
+        ([[np.nan, 0.5]], 0.0),
+        ([[np.inf, 0.5]], 0.0),
+    )
+    def test_probabilities(self, rows, step):
+        self.check(rows, step=step)
+
+    @parameterized.parameters(
+        ([[0.5, 0.5], [0.2, 0.6]], 0.0),
+        ([[255 / 256, 0.0]], 0.0),
+        ([[1.2, -0.2]], 0.0),
+        ([[1.2, -0.2]], STEP),
+        ([[0.5, 0.48]], STEP),
+    )
+    def test_no_probabilities(self, rows, step):
+        with self.assertRaisesRegex(InputError, "target 'x' does not answer"):
+            self.check(rows, step=step)
+
+    @parameterized.parameters(
+        ([[3.0, -1.0]], 0.0),
+        ([[0.2, 0.6]], 0.0),
+        # So coarse a step is none of a softmax: codes 0 and 10.
+        ([[0.0, 1.0]], 0.1),
+        ([[np.nan, 0.5]], 0.0),
+    )
+    def test_logits(self, rows, step):
+        self.check(rows, step=step, as_logits=True)
+
+    @parameterized.parameters(([[0.25, 0.75]], 0.0), ([[255 / 256, 0.0]], STEP))
+    def test_no_logits(self, rows, step):
+        with self.assertRaisesRegex(InputError, "'x' answers probabilities"):
+            self.check(rows, step=step, as_logits=True)
+
+
+if __name__ == "__main__":
+    absltest.main()
