@@ -4,6 +4,7 @@ Each stage reads what the stages before left in the run directory, so that
 each can be repeated alone, and one that is done is not done again.
 """
 
+import dataclasses
 import pathlib
 
 import numpy as np
@@ -126,8 +127,8 @@ def export_run(
     load_data=None,
     *,
     schemes=("float32",),
+    settings=None,
     progress=None,
-    **settings,
 ):
     """Writes the run's model as .tflite files into artifacts/.
 
@@ -136,23 +137,25 @@ def export_run(
         load_data: callable that returns the run's Dataset; called only if a
             scheme needs members and its file is not there yet.
         schemes: see export.export; "auto" takes those that suit the model.
+        settings: export.Settings, whose recipe and seed are replaced by the
+            run's; None takes the defaults.
         progress: callable that takes a line of text, or None.
-        **settings: fields of export.Settings apart from the recipe and the
-            seed, which are the run's.
     Returns: list of manifest entries.
     Raises: InputError if the run is not trained, or as export.export.
     """
     config = configuration.read(run_dir)
     run_dir = pathlib.Path(run_dir)
-    made_with = exporting.Settings(
-        recipe=configuration.recipe_of(config), seed=config["seed"], **settings
+    settings = dataclasses.replace(
+        settings or exporting.Settings(),
+        recipe=configuration.recipe_of(config),
+        seed=config["seed"],
     )
     return exporting.export(
         _model_of(run_dir),
         run_dir / exporting.ARTIFACTS,
         schemes=schemes,
         members=load_data and _members(run_dir, config, load_data),
-        settings=made_with,
+        settings=settings,
         progress=progress,
     )
 

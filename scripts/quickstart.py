@@ -47,7 +47,9 @@ def main(argv):
         )
         print(f"== {run_dirs[-1]}", flush=True)
         experiment.train_run(run_dirs[-1], dataset, config)
-        experiment.export_run(run_dirs[-1])
+        experiment.export_run(
+            run_dirs[-1], lambda: dataset, schemes=["auto"], progress=print
+        )
         experiment.attack_run(run_dirs[-1], dataset, **options.attack())
     made = report.make_report(run_dirs, out / "report")
     print(made[0].read_text())

@@ -20,6 +20,8 @@ from qmia_tf import (
     training,
 )
 from qmia_tf.datasets import Dataset
+from qmia_tf.deploy import export as exporting
+from qmia_tf.deploy import post_training
 from qmia_tf.errors import InputError
 from qmia_tf.resnet import Bits
 
@@ -306,6 +308,60 @@ class QueryTest(Trained):
         experiment.export_run(self.run_dir)
         (self.run_dir / "artifacts" / "float32.tflite").unlink()
         self.assertRefused("float32.tflite is gone: export it", self.query)
+
+
+class ExportTest(Trained):
+    def export(self, *schemes, **settings):
+        return experiment.export_run(
+            self.run_dir,
+            self.load_data,
+            schemes=schemes,
+            settings=exporting.Settings(**settings),
+        )
+
+    def setUp(self):
+        super().setUp()
+        self.load_data = mock.Mock(return_value=self.data)
+
+    def test_calibrates_on_members_alone(self):
+        (entry,) = self.export("int8_ptq", calibration_records=500)
+        self.assertEqual(entry["calibrated_on"], len(self.split.members))
+        members = self.data.images[self.split.members]
+        with mock.patch.object(
+            post_training, "to_int8_ptq", wraps=post_training.to_int8_ptq
+        ) as convert:
+            self.export("int8_ptq", calibration_records=9, calibration_seed=2)
+        (_, images), _ = convert.call_args
+        known = {image.tobytes() for image in members}
+        self.assertLen(images, 9)
+        self.assertContainsSubset({i.tobytes() for i in images}, known)
+
+    def test_data_are_loaded_only_if_a_scheme_needs_them(self):
+        self.export("float32")
+        self.load_data.assert_not_called()
+        self.export("auto")
+        self.load_data.assert_called_once_with()
+        self.export("auto")
+        self.load_data.assert_called_once_with()
+
+    def test_recipe_and_seed_are_the_runs(self):
+        with mock.patch.object(exporting, "export") as export:
+            self.export("auto", tfmot_epochs=1, seed=99)
+        settings = export.call_args.kwargs["settings"]
+        self.assertEqual(settings.seed, 0)
+        # But for what config.json says elsewhere.
+        given = {**settings.recipe.as_dict(), "name": "digits"}
+        self.assertEqual(given, recipes.get("digits").as_dict())
+        self.assertEqual(settings.tfmot_epochs, 1)
+
+    def test_other_data_are_refused(self):
+        self.data = self.load_data.return_value = a_dataset(seed=1)
+        self.assertRefused("was made from other data", self.export, "int8_ptq")
+        self.assertFalse((self.run_dir / "artifacts").exists())
+
+    def test_no_data(self):
+        self.load_data = None
+        self.assertRefused("needs members", self.export, "auto")
 
 
 class MissingStageTest(Trained):

@@ -304,6 +304,44 @@ class RunFlagsTest(Folder):
             pattern, "attack", f"--run_dir={self.run_dir}", argument
         )
 
+    def test_what_attack_is_asked_for_arrives(self):
+        place = f"--run_dir={self.finished_run()}"
+        with mock.patch.object(experiment, "attack_run") as attack:
+            status, out, errors = call(
+                "attack",
+                place,
+                "--kernels=default,reference",
+                "--outputs=a.npz,b/c.npz",
+                "--notfprivacy",
+            )
+        self.assertEqual((status, errors), (0, ""))
+        self.assertIn("audit.json is written", out)
+        given = attack.call_args.kwargs
+        self.assertEqual(given["kernels"], ["default", "reference"])
+        self.assertEqual(given["captured"], ["a.npz", "b/c.npz"])
+
+    def test_attack_beside_captured_outputs(self):
+        run_dir = self.finished_run()
+        arguments = [f"--run_dir={run_dir}", "--notfprivacy"]
+        self.assertEqual(call("attack", *arguments)[0], 0)
+        captured = self.dir / "pi4.npz"
+        captured.write_bytes((run_dir / "outputs/keras.npz").read_bytes())
+        status, out, errors = call(
+            "attack", *arguments, f"--outputs={captured}"
+        )
+        self.assertEqual((status, errors), (0, ""))
+        self.assertIn("keras.pi4: 1797 records", out)
+        stored = runs.read_json(run_dir / "audit.json")
+        names = [target["target"] for target in stored["targets"]]
+        self.assertEqual(names, ["keras", "keras.pi4"])
+        self.assertEqual(stored["agreements"][0]["labels_differ"], 0)
+        self.assertRefused(
+            "nothing.npz: no such file",
+            "attack",
+            *arguments,
+            f"--outputs={self.dir / 'nothing.npz'}",
+        )
+
     @parameterized.parameters("4x4", "w4", "w4a4g8")
     def test_bits_of_the_quickstart(self, bits):
         self.assertRefused(
@@ -314,14 +352,58 @@ class RunFlagsTest(Folder):
         )
         self.assertFalse((self.dir / "out").exists())
 
+    @parameterized.parameters(
+        ("--schemes=int8", r"int8 cannot carry .*use --schemes=int8_ptq"),
+        ("--calibration_records=0", "calibration_records .* got 0"),
+        ("--calibration_seed=-1", "calibration_seed .* got -1"),
+        ("--int8_output=float", "one of softmax, logits, got 'float'"),
+        ("--tfmot_epochs=-1", "tfmot_epochs .* got -1"),
+    )
+    def test_export_flags(self, argument, pattern):
+        self.finished_run()
+        self.assertRefused(
+            pattern, "export", f"--run_dir={self.run_dir}", argument
+        )
+        self.assertFalse((self.run_dir / "artifacts").exists())
+
     def test_exports_a_run(self):
         self.finished_run()
         status, out, errors = call("export", f"--run_dir={self.run_dir}")
         self.assertEqual((status, errors), (0, ""))
-        path = self.run_dir / "artifacts" / "float32.tflite"
-        self.assertStartsWith(out, f"{path}: ")
-        self.assertRegex(out, r": 0\.0\d MB, \d ops\n\Z")
-        self.assertTrue(path.exists())
+        lines = out.splitlines()
+        self.assertStartsWith(lines[0], "making float32: ")
+        self.assertStartsWith(lines[1], "making int8_ptq: ")
+        self.assertEqual(lines[2], f"{self.run_dir}/artifacts:")
+        self.assertRegex(lines[4], r"float32\.tflite +0\.0\d+ +\d+ +2 float32")
+        self.assertRegex(lines[5], r"int8_ptq\.tflite .* 2 int8 +uint8 1/255 ")
+        self.assertLen(lines, 6)
+        made = [p.name for p in (self.run_dir / "artifacts").iterdir()]
+        self.assertCountEqual(
+            made, ["float32.tflite", "int8_ptq.tflite", "manifest.json"]
+        )
+
+    def test_what_export_is_asked_for_arrives(self):
+        self.finished_run()
+        with mock.patch.object(
+            experiment, "export_run", return_value=[]
+        ) as export:
+            call(
+                "export",
+                f"--run_dir={self.run_dir}",
+                "--schemes=int8_io,dynamic",
+                "--calibration_records=7",
+                "--calibration_seed=8",
+                "--int8_output=logits",
+                "--tfmot_epochs=9",
+            )
+        given = export.call_args.kwargs
+        self.assertEqual(given["schemes"], ["int8_io", "dynamic"])
+        settings = given["settings"]
+        self.assertEqual(
+            (settings.calibration_records, settings.calibration_seed), (7, 8)
+        )
+        self.assertEqual(settings.int8_output, "logits")
+        self.assertEqual(settings.tfmot_epochs, 9)
 
 
 class ProcessTest(Folder):
@@ -373,11 +455,12 @@ class QuickstartTest(Folder):
         self.assertEqual(process.returncode, 0, errors)
         self.assertNotIn("Traceback", errors)
         self.assertEqual(sorted(p.name for p in self.dir.iterdir()), ["out"])
-        for name in ("w32a32", "w4a4"):
+        integers = ["int8", "int8_io", "int8_io_twin", "int8_twin"]
+        for name, made in (("w32a32", ["int8_ptq"]), ("w4a4", integers)):
             stored = runs.read_json(out / name / "audit.json")
             self.assertEqual(
                 [target["target"] for target in stored["targets"]],
-                ["keras", "float32"],
+                ["keras", "float32", *made],
             )
             self.assertIn(str(out / name), text)
         report = [path.name for path in (out / "report").iterdir()]
@@ -388,7 +471,8 @@ class QuickstartTest(Folder):
             for pattern in ("*/*.keras", "*/*/*.tflite", "*/outputs/*.npz")
             for path in out.glob(pattern)
         }
-        self.assertLen(kept, 2 * (1 + 1 + 2))
+        # Models; .tflite files; outputs, the twins' too.
+        self.assertLen(kept, 2 + (2 + 3) + (3 + 6))
         started = time.monotonic()
         status, again, errors = call("quickstart", *arguments)
         self.assertEqual((status, errors), (0, ""))

@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from qmia_tf import layers
+
 SHAPE, CLASSES = (6, 5, 1), 4
 
 
@@ -29,6 +31,39 @@ def classifier(*, shape=SHAPE, classes=CLASSES, seed=0, softmax=True):
     )(x)
     if softmax:
         x = keras.layers.Softmax()(keras.layers.Rescaling(4.0)(x))
+    return keras.Model(pixels, x)
+
+
+def quantized(*, shape=SHAPE, classes=CLASSES, bits=4, ends=8, seed=0):
+    """Two convolutions of w bits and a bits, full precision at 32.
+
+    Args:
+        ends: bits of the first convolution and of the dense layer.
+    """
+    pixels = x = keras.Input(shape, name="pixels")
+    for number, width in enumerate((ends, bits)):
+        x = layers.DoReFaConv2D(
+            4,
+            3,
+            padding="same",
+            use_bias=False,
+            weight_bits=width,
+            weight_quantizer="dorefa" if number else "symmetric",
+            input_steps=(2**bits - 1 if number else 255) if bits < 32 else None,
+            kernel_initializer=keras.initializers.HeNormal(seed + number),
+            name=f"conv_{number}",
+        )(x)
+        x = keras.layers.BatchNormalization(name=f"norm_{number}")(x)
+        x = layers.DoReFaActivation(bits, name=f"levels_{number}")(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    x = layers.DoReFaDense(
+        classes,
+        weight_bits=ends,
+        weight_quantizer="symmetric",
+        kernel_initializer=keras.initializers.RandomNormal(0, 9, seed),
+        name="logits",
+    )(x)
+    x = keras.layers.Activation("softmax")(x)
     return keras.Model(pixels, x)
 
 

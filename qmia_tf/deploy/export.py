@@ -1,103 +1,146 @@
 """Writes a trained model as .tflite files, each with its manifest entry."""
 
-import contextlib
 import importlib.metadata
-import io
 import pathlib
-import tempfile
 
-from qmia_tf import keras_files, program, runs
+from qmia_tf import keras_files, runs
 from qmia_tf.deploy import artifact
+from qmia_tf.deploy.conversions import Job
+from qmia_tf.deploy.schemes import AUTO, SCHEMES, check_names, choose
+from qmia_tf.deploy.settings import Settings
 from qmia_tf.errors import InputError
+
+__all__ = [
+    "ARTIFACTS",
+    "AUTO",
+    "MANIFEST",
+    "SCHEMES",
+    "Settings",
+    "export",
+    "read_manifest",
+]
 
 ARTIFACTS = "artifacts"
 MANIFEST = "manifest.json"
-SCHEMES = ("float32",)
 PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
+TFMOT_PACKAGES = ("tensorflow-model-optimization", "tf-keras")
 
 
-def export(model_path, out_dir, *, schemes=SCHEMES):
+def export(
+    model_path,
+    out_dir,
+    *,
+    schemes=("float32",),
+    members=None,
+    settings=None,
+    progress=None,
+):
     """Writes one .tflite a scheme, and manifest.json.
 
-    A file that is there already and was made from this very model stays as
-    it is.
+    A file that is there already and was made from this very model with these
+    settings stays as it is. Each new file is read again, and kept only if it
+    is what its scheme says.
 
     Args:
         model_path: the .keras file.
         out_dir: folder for SCHEME.tflite and manifest.json.
-        schemes: any of SCHEMES. "float32" computes the quantized network
-            with its exact codes in float kernels.
+        schemes: any of SCHEMES, or "auto": those that suit the model, apart
+            from the float16, dynamic and tfmot_int8 ones.
+        members: calibration.Members, for the schemes that need them.
+        settings: Settings; None takes the defaults.
+        progress: called with one line of text before each conversion.
     Returns: list of manifest entries (dicts), one a scheme.
-    Raises: InputError if a scheme is unknown or the model cannot be read or
-        carried by the scheme.
+    Raises: InputError if a scheme is unknown, the model cannot be read or
+        carried by the scheme, there is nothing to calibrate with, or a file
+        does not hold what its scheme says.
     """
-    unknown = [scheme for scheme in schemes if scheme not in SCHEMES]
-    if unknown or not schemes:
-        raise InputError(
-            f"unknown scheme {unknown[0] if unknown else ''!r}: choose from "
-            f"{', '.join(SCHEMES)}"
-        )
+    check_names(schemes)
+    settings = settings or Settings()
     model_path, out_dir = pathlib.Path(model_path), pathlib.Path(out_dir)
     entries = read_manifest(out_dir)
     model = keras_files.load(model_path)
     keras_files.freeze(model)
+    chosen = choose(schemes, model)
     source = runs.sha256(model_path)
-    for scheme in schemes:
-        if not _is_current(entries.get(scheme), out_dir, source):
-            path = out_dir / f"{scheme}.tflite"
-            runs.write_bytes(path, to_float32(model))
-            entries[scheme] = _entry(path, scheme, source)
-            runs.write_json(out_dir / MANIFEST, entries)
-    return [entries[scheme] for scheme in schemes]
+    follows = {name: _follows(name, settings, members) for name in chosen}
+    stale = [
+        name
+        for name in chosen
+        if not _is_current(entries.get(name), out_dir, source, follows[name])
+    ]
+    job = Job(model, members, settings, out_dir)
+    if any(SCHEMES[name].members for name in stale):
+        job.images  # noqa: B018 - unusable ones are refused before any work
+    for name in stale:
+        if progress:
+            progress(f"making {name}: {SCHEMES[name].text}")
+        made = _make(name, job)
+        entries[name] = {
+            **made,
+            "model_sha256": source,
+            "settings": follows[name],
+            "versions": _versions(name),
+        }
+        runs.write_json(out_dir / MANIFEST, entries)
+    return [entries[name] for name in chosen]
 
 
-def to_float32(model):
-    """Converts a frozen model to float kernels on its exact codes.
-
-    No converter optimization is asked for: with one, TFLite would quantize
-    the weights once more. Only built-in ops are allowed.
-
-    Args:
-        model: keras.Model, frozen (keras_files.freeze).
-    Returns: bytes of the .tflite file; its batch size may change.
-    Raises: InputError if the model has an op that TFLite does not.
-    """
-    import tensorflow as tf
-
-    with tempfile.TemporaryDirectory() as folder:
-        # Keras prints the signature whatever it is asked for.
-        with contextlib.redirect_stdout(io.StringIO()):
-            model.export(folder, verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        try:
-            # The converter writes its errors to the terminal as well.
-            with program.without_messages(show_if_it_fails=False):
-                return converter.convert()
-        except Exception as error:
-            reason = " ".join(str(error).split())[:300]
-            raise InputError(
-                f"TFLite cannot carry this model: {reason}"
-            ) from error
+def _follows(name, settings, members):
+    """Says what a file follows from besides the model."""
+    scheme = SCHEMES[name]
+    if not scheme.members:
+        return settings.chosen(scheme.settings)
+    if members is None:
+        raise InputError(
+            f"scheme {name} needs members of the run, and none were given"
+        )
+    return {**settings.chosen(scheme.settings), "members": members.source}
 
 
-def _entry(path, scheme, source):
-    facts = artifact.describe(path)
-    if facts["flex"]:
-        raise InputError(f"{path} needs TensorFlow ops: {facts['flex']}")
+def _make(name, job):
+    """Writes SCHEME.tflite and its twin, if the file is what it should be."""
+    scheme = SCHEMES[name]
+    converted = scheme.convert(job)
+    path = job.folder / f"{name}.tflite"
+    with runs.atomic(path) as temporary:
+        temporary.write_bytes(converted.content)
+        facts = artifact.describe(temporary)
+        float_layers = scheme.check(facts, name, converted)
+        twin = _save_twin(converted.twin, job.folder / f"{name}_twin.keras")
     return {
-        "scheme": scheme,
+        "scheme": name,
         **facts,
-        "model_sha256": source,
-        "versions": {
-            name: importlib.metadata.version(name) for name in PACKAGES
-        },
+        "outputs": converted.outputs,
+        "twin": twin,
+        "float_layers": float_layers,
+        "calibrated_on": len(job.images) if scheme.members else 0,
     }
 
 
-def _is_current(entry, out_dir, source):
+def _save_twin(twin, path):
+    if twin is None:
+        return None
+    keras_files.save(twin, path)
+    return {"file": path.name, "sha256": runs.sha256(path)}
+
+
+def _versions(name):
+    packages = PACKAGES
+    if name == "tfmot_int8":
+        packages += TFMOT_PACKAGES
+    return {name: importlib.metadata.version(name) for name in packages}
+
+
+def _is_current(entry, out_dir, source, follows):
     if entry is None or entry.get("model_sha256") != source:
         return False
+    if entry.get("settings") != follows:
+        return False
+    files = [entry] + ([entry["twin"]] if entry.get("twin") else [])
+    return all(_is_there(file, out_dir) for file in files)
+
+
+def _is_there(entry, out_dir):
     path = out_dir / entry["file"]
     return path.is_file() and runs.sha256(path) == entry.get("sha256")
 

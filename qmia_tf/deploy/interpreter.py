@@ -3,11 +3,13 @@
 Needs NumPy and ai-edge-litert only, so that it runs on a board.
 """
 
+import contextlib
 import dataclasses
 import pathlib
 
 import numpy as np
 
+from qmia_tf import program
 from qmia_tf.errors import InputError
 
 KERNELS = {
@@ -16,6 +18,8 @@ KERNELS = {
     "reference": "BUILTIN_REF",
 }
 FILE_IDENTIFIER = b"TFL3"
+# What they hold changes from query to query, or was never put in.
+STATEFUL_OPS = ("CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +71,8 @@ class Interpreter:
         num_threads: int >= 1.
         kernels: a key of KERNELS.
     Raises: InputError if an argument is out of range or the file is missing,
-        damaged, needs ops that LiteRT does not have, or has other ports.
+        damaged, needs ops that LiteRT does not have, keeps a state, leaves
+        the image size open, or has other ports.
     """
 
     def __init__(self, path, *, num_threads=1, kernels="default"):
@@ -79,8 +84,11 @@ class Interpreter:
             )
         self.path = pathlib.Path(path)
         self._lite = _load(_read(self.path), self.path, num_threads, kernels)
+        _check_state(self.path, self.ops())
         self.input = self._port("input", self._lite.get_input_details())
         self.output = self._port("output", self._lite.get_output_details())
+        _check_size(self.path, self.input)
+        self._allocate_first(kernels)
         self._batch = None
 
     @property
@@ -89,26 +97,47 @@ class Interpreter:
         size = self.input.shape[0]
         return size if size > 0 else None
 
+    @property
+    def output_step(self):
+        """Distance of neighbouring outputs, 0 if the file computes floats.
+
+        Also of an output that is turned into floats inside the file.
+        """
+        for op in self.ops():
+            if (
+                op["op_name"] == "DEQUANTIZE"
+                and self.output.index in (op["outputs"])
+            ):
+                (source,) = op["inputs"]
+                details = {each["index"]: each for each in self.tensors()}
+                scales = details[source]["quantization_parameters"]["scales"]
+                return float(scales[0]) if len(scales) == 1 else 0.0
+        return self.output.step
+
     def run(self, values):
         """Runs one batch; a short one is filled up and cut again.
 
         Args:
             values: array [B, ...] of the input's type.
         Returns: array [B, classes] of the output's type.
+        Raises: InputError if the file cannot answer a batch of that size.
         """
         size = self.fixed_batch or len(values)
-        if size != self._batch:
-            shape = (size, *values.shape[1:])
-            self._lite.resize_tensor_input(self.input.index, shape)
-            self._lite.allocate_tensors()
-            self._batch = size
         filled = values
         if len(values) < size:
             filled = np.zeros((size, *values.shape[1:]), values.dtype)
             filled[: len(values)] = values
-        self._lite.set_tensor(self.input.index, filled)
-        self._lite.invoke()
-        return self._lite.get_tensor(self.output.index)[: len(values)]
+        with _failing_as(lambda reason: self._cannot_answer(size, reason)):
+            if size != self._batch:
+                self._lite.resize_tensor_input(self.input.index, filled.shape)
+                self._lite.allocate_tensors()
+                self._batch = size
+            self._lite.set_tensor(self.input.index, filled)
+            self._lite.invoke()
+        answers = self._lite.get_tensor(self.output.index)
+        if answers.ndim != 2 or len(answers) != size:
+            raise self._cannot_answer(size, f"its output is {answers.shape}")
+        return answers[: len(values)]
 
     def ops(self):
         """Lists the ops: dicts with op_name, inputs and outputs."""
@@ -117,6 +146,25 @@ class Interpreter:
     def tensors(self):
         """Lists the tensors: LiteRT's dicts with index, dtype, shape."""
         return self._lite.get_tensor_details()
+
+    def _allocate_first(self, kernels):
+        # Of LiteRT's own ops the names are in capitals.
+        names = {op["op_name"] for op in self.ops()}
+        foreign = ", ".join(sorted(n for n in names if n != n.upper()))
+        why = f"it needs {foreign}: " if foreign else ""
+
+        def described(reason):
+            return _cannot_run(self.path, kernels, why + reason)
+
+        # LiteRT says so when it takes its XNNPACK kernels.
+        quiet = program.without_messages(show_if_it_fails=False)
+        with _failing_as(described), quiet:
+            self._lite.allocate_tensors()
+
+    def _cannot_answer(self, size, reason):
+        return InputError(
+            f"{self.path} cannot answer {size} images at once: {reason}"
+        )
 
     def _port(self, what, details):
         if len(details) != 1:
@@ -129,10 +177,11 @@ class Interpreter:
         zeros = detail["quantization_parameters"]["zero_points"]
         dtype = detail["dtype"]
         is_float = np.issubdtype(dtype, np.floating)
-        if not is_float and len(scales) != 1:
+        if not is_float and not (len(scales) == 1 and 0 < scales[0] < np.inf):
             raise InputError(
-                f"{self.path}: the {what} is {np.dtype(dtype)} with "
-                f"{len(scales)} scales; one scale is needed to read it"
+                f"{self.path}: the {what} is {np.dtype(dtype)} and its scale "
+                f"is unknown (scales: {list(map(float, scales))}); convert "
+                "the model with one scale, or with floats there"
             )
         return Port(
             index=detail["index"],
@@ -155,18 +204,49 @@ def _read(path):
 def _load(content, path, num_threads, kernels):
     from ai_edge_litert import interpreter as litert
 
-    resolver = getattr(litert.OpResolverType, KERNELS[kernels])
-    try:
-        lite = litert.Interpreter(
+    def described(reason):
+        if "Flatbuffer" in reason:
+            reason = f"it is damaged or cut off ({reason})"
+        return _cannot_run(path, kernels, reason)
+
+    with _failing_as(described):
+        return litert.Interpreter(
             model_content=content,
             num_threads=num_threads,
-            experimental_op_resolver_type=resolver,
+            experimental_op_resolver_type=getattr(
+                litert.OpResolverType, KERNELS[kernels]
+            ),
         )
-        lite.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:300]
+
+
+def _cannot_run(path, kernels, reason):
+    return InputError(
+        f"{path} cannot be run by LiteRT with its {kernels} kernels: {reason}"
+    )
+
+
+def _check_state(path, ops):
+    found = sorted({op["op_name"] for op in ops} & set(STATEFUL_OPS))
+    if found:
         raise InputError(
-            f"{path} cannot be run by LiteRT (cut off, or with ops that it "
-            f"does not have): {reason}"
-        ) from error
-    return lite
+            f"{path} keeps variables that change or were never filled "
+            f"({', '.join(found)}), so its answers mean nothing: convert the "
+            "model from a SavedModel (model.export), which freezes them"
+        )
+
+
+def _check_size(path, entry):
+    if len(entry.shape) < 2 or min(entry.shape[1:]) < 1:
+        raise InputError(
+            f"{path} takes an input of shape {list(entry.shape)}, where -1 is "
+            "open: convert the model with a fixed height, width and channels"
+        )
+
+
+@contextlib.contextmanager
+def _failing_as(described):
+    """Turns LiteRT's errors into `described(reason)`, an InputError."""
+    try:
+        yield
+    except (ValueError, RuntimeError) as error:
+        raise described(" ".join(str(error).split())[:300]) from error

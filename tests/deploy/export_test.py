@@ -15,7 +15,8 @@ import tqdm
 from absl.testing import parameterized
 
 from qmia_tf import datasets, keras_files, recipes, resnet, runs
-from qmia_tf.deploy import export
+from qmia_tf.deploy import artifact, conversions, export, post_training
+from qmia_tf.deploy.calibration import Members
 from qmia_tf.errors import InputError
 from qmia_tf.targets import KerasTarget, TFLiteTarget
 from qmia_tf.trainer import Trainer
@@ -43,6 +44,17 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
 
     def names(self):
         return sorted(path.name for path in self.out.glob("*"))
+
+    def members(self, images=None, source="these"):
+        if images is None:
+            images = tiny_models.images(40)
+        labels = np.arange(len(images)) % tiny_models.CLASSES
+        return Members(lambda: (images, labels), source)
+
+    def quantized_file(self, **options):
+        path = self.dir / "model.keras"
+        tiny_models.quantized(**options).save(path)
+        return path
 
     def tiny_file(self, **options):
         path = self.dir / "model.keras"
@@ -178,7 +190,7 @@ class ManifestTest(Folder):
         model = self.tiny_file()
         first = export.export(model, self.out)
         before = [p.stat().st_mtime_ns for p in sorted(self.out.iterdir())]
-        with mock.patch.object(export, "to_float32") as convert:
+        with mock.patch.object(post_training, "to_float32") as convert:
             self.assertEqual(export.export(model, self.out), first)
         convert.assert_not_called()
         after = [p.stat().st_mtime_ns for p in sorted(self.out.iterdir())]
@@ -213,7 +225,246 @@ class ManifestTest(Folder):
         self.assertEqual(self.names(), ["float32.tflite", "manifest.json"])
 
 
+class IntegerTest(Folder):
+    """What an integer file's entry says, and what lies beside the file."""
+
+    def test_int8_and_its_twin(self):
+        (entry,) = export.export(
+            self.quantized_file(), self.out, schemes=["int8"]
+        )
+        self.assertEqual(
+            self.names(), ["int8.tflite", "int8_twin.keras", "manifest.json"]
+        )
+        self.assertEqual(entry["settings"], {})
+        self.assertEqual(entry["outputs"], "probabilities")
+        self.assertEqual(entry["float_layers"], ["logits"])
+        self.assertEqual(entry["input"]["dtype"], "uint8")
+        self.assertEqual(entry["output"]["dtype"], "float32")
+        self.assertLen(entry["layers"], 3)
+        self.check_twin(entry)
+
+    def check_twin(self, entry):
+        path = self.out / entry["twin"]["file"]
+        self.assertEqual(entry["twin"]["sha256"], runs.sha256(path))
+        images = tiny_models.images()
+        self.assertAllClose(
+            KerasTarget(path).predict(images),
+            TFLiteTarget(self.out / entry["file"]).predict(images),
+            atol=1e-6,
+        )
+
+    def test_float_ends_are_said(self):
+        model = self.quantized_file(ends=32)
+        (entry,) = export.export(model, self.out, schemes=["int8"])
+        self.assertEqual(entry["float_layers"], ["conv_0", "logits"])
+        self.assertEqual(
+            [layer["weights"] for layer in entry["layers"]],
+            ["float32", "int8", "float32"],
+        )
+
+    def test_int8_io(self):
+        (entry,) = export.export(
+            self.quantized_file(),
+            self.out,
+            schemes=["int8_io"],
+            members=self.members(),
+        )
+        self.assertEqual(
+            entry["settings"],
+            {
+                "calibration_records": 500,
+                "calibration_seed": 0,
+                "int8_output": "softmax",
+                "members": "these",
+            },
+        )
+        self.assertEqual(entry["calibrated_on"], 40)
+        self.assertEqual(entry["float_layers"], [])
+        self.assertEqual(entry["outputs"], "probabilities")
+        output = entry["output"]
+        self.assertEqual(
+            (output["dtype"], output["scale"], output["zero_point"]),
+            ("int8", 1 / 256, -128),
+        )
+        self.check_twin(entry)
+
+    def test_int8_logits(self):
+        model = self.quantized_file()
+        options = {"schemes": ["int8_io"], "members": self.members()}
+        export.export(model, self.out, **options)
+        (entry,) = export.export(
+            model,
+            self.out,
+            settings=export.Settings(int8_output="logits"),
+            **options,
+        )
+        self.assertEqual(entry["outputs"], "logits")
+        self.assertEqual(entry["output"]["dtype"], "int8")
+        self.assertNotIn("SOFTMAX", entry["ops"])
+        # The grid spans what the calibration images show, and no more.
+        images = tiny_models.images(40) / np.float32(255)
+        network = keras.models.load_model(model)
+        logits = keras.Model(
+            network.inputs, network.get_layer("logits").output
+        )([images]).numpy()
+        span = max(logits.max(), 0) - min(logits.min(), 0)
+        self.assertAllClose(entry["output"]["scale"], span / 255, rtol=0.02)
+
+    def test_ptq_says_what_it_was_calibrated_on(self):
+        model = self.tiny_file()
+        options = {"schemes": ["int8_ptq"], "members": self.members()}
+        (entry,) = export.export(
+            model,
+            self.out,
+            settings=export.Settings(calibration_records=7, calibration_seed=3),
+            **options,
+        )
+        self.assertEqual(entry["calibrated_on"], 7)
+        self.assertEqual(entry["settings"]["calibration_records"], 7)
+        self.assertEqual(entry["settings"]["calibration_seed"], 3)
+        self.assertIsNone(entry["twin"])
+        self.assertEqual(self.names(), ["int8_ptq.tflite", "manifest.json"])
+        (all_of_them,) = export.export(model, self.out, **options)
+        self.assertEqual(all_of_them["calibrated_on"], 40)
+        (others,) = export.export(
+            model,
+            self.out,
+            settings=export.Settings(
+                calibration_records=7, calibration_seed=4
+            ),
+            **options,
+        )
+        hashes = {e["sha256"] for e in (entry, all_of_them, others)}
+        self.assertLen(hashes, 3)
+
+
+class CurrentTest(Folder):
+    """Which change makes a file anew, and which does not."""
+
+    def setUp(self):
+        super().setUp()
+        self.model = self.quantized_file()
+        self.given = {"schemes": ["int8", "int8_io"]}
+        self.made = self.export()
+
+    def export(self, source="these", **settings):
+        """Exports; returns the schemes that were really made."""
+        made = []
+        export.export(
+            self.model,
+            self.out,
+            members=Members(self.members().load, source),
+            settings=export.Settings(**settings),
+            progress=made.append,
+            **self.given,
+        )
+        return [line.split()[1].rstrip(":") for line in made]
+
+    @parameterized.parameters(
+        ({}, []),
+        ({"tfmot_epochs": 9, "seed": 5}, []),
+        ({"calibration_records": 3}, ["int8_io"]),
+        ({"calibration_seed": 1}, ["int8_io"]),
+        ({"int8_output": "logits"}, ["int8_io"]),
+        ({"source": "others"}, ["int8_io"]),
+    )
+    def test_settings(self, settings, anew):
+        self.assertEqual(self.made, ["int8", "int8_io"])
+        self.assertEqual(self.export(**settings), anew)
+        self.assertEqual(self.export(**settings), [])
+
+    @parameterized.parameters("changed", "gone")
+    def test_twin(self, case):
+        path = self.out / "int8_twin.keras"
+        if case == "gone":
+            path.unlink()
+        else:
+            path.write_bytes(path.read_bytes() + b"\0")
+        self.assertEqual(self.export(), ["int8"])
+
+    def test_members_are_not_loaded_without_need(self):
+        load = mock.Mock(side_effect=AssertionError("loaded"))
+        export.export(
+            self.model,
+            self.out,
+            schemes=["float32", "int8", "int8_io"],
+            members=Members(load, "these"),
+        )
+        load.assert_not_called()
+
+
+class CheckTest(Folder):
+    """A file that is not what its scheme says is not kept."""
+
+    def test_float_fallback(self):
+        model = self.quantized_file()
+        float_file = conversions.to_float32(
+            conversions.Job(keras.models.load_model(model), None, None, None)
+        ).content
+        with (
+            mock.patch.object(
+                conversions.int8, "to_tflite", return_value=float_file
+            ),
+            self.assertRaisesRegex(
+                InputError,
+                r"scheme int8: .* left 2 of 3 layers in float kernels "
+                r"\(conv_0, conv_1\)",
+            ),
+        ):
+            export.export(model, self.out, schemes=["int8"])
+        self.assertEmpty(self.names())
+
+    def test_old_file_stays(self):
+        model = self.tiny_file()
+        options = {"schemes": ["int8_ptq"], "members": self.members()}
+        (entry,) = export.export(model, self.out, **options)
+        before = (self.out / "int8_ptq.tflite").read_bytes()
+        float_file = post_training.to_float32(keras.models.load_model(model))
+        with (
+            mock.patch.object(
+                post_training, "to_int8_ptq", return_value=float_file
+            ),
+            self.assertRaisesRegex(InputError, "in float kernels .*logits"),
+        ):
+            export.export(
+                model,
+                self.out,
+                settings=export.Settings(calibration_seed=1),
+                **options,
+            )
+        self.assertEqual((self.out / "int8_ptq.tflite").read_bytes(), before)
+        stored = runs.read_json(self.out / "manifest.json")
+        self.assertEqual(stored["int8_ptq"], entry)
+
+    def test_weights_of_another_type(self):
+        model = self.tiny_file()
+        float_file = post_training.to_float32(keras.models.load_model(model))
+        with (
+            mock.patch.object(
+                post_training, "to_float16", return_value=float_file
+            ),
+            self.assertRaisesRegex(
+                InputError, "float16: .*float32 in the file, not float16"
+            ),
+        ):
+            export.export(model, self.out, schemes=["float16"])
+        self.assertEmpty(self.names())
+
+    def test_flex(self):
+        facts = {"flex": ["FlexErfinv"], "layers": []}
+        with (
+            mock.patch.object(artifact, "describe", return_value=facts),
+            self.assertRaisesRegex(InputError, "TensorFlow ops: FlexErfinv"),
+        ):
+            export.export(self.tiny_file(), self.out)
+        self.assertEmpty(self.names())
+
+
 class RefusalTest(Folder):
+    def file_for(self, scheme):
+        bits = {} if scheme == "int8_io" else {"bits": 32, "ends": 32}
+        return self.quantized_file(**bits)
+
     def assertRefused(self, pattern, *args, **options):
         with self.assertRaises(InputError) as caught:
             export.export(*args, **options)
@@ -229,6 +480,50 @@ class RefusalTest(Folder):
             self.tiny_file(),
             self.out,
             schemes=schemes,
+        )
+        self.assertFalse(self.out.exists())
+
+    def test_scheme_that_the_model_cannot_carry(self):
+        with mock.patch.object(post_training, "to_float32") as convert:
+            self.assertRefused(
+                r"scheme int8 cannot carry this model \(it is not quantized"
+                ".*: use --schemes=int8_ptq$",
+                self.tiny_file(),
+                self.out,
+                schemes=["float32", "int8"],
+            )
+        convert.assert_not_called()
+        self.assertFalse(self.out.exists())
+
+    @parameterized.parameters("int8_ptq", "int8_io", "tfmot_int8")
+    def test_no_members(self, scheme):
+        model = self.file_for(scheme)
+        self.assertRefused(
+            f"scheme {scheme} needs members of the run, and none were given",
+            model,
+            self.out,
+            schemes=["float32", scheme],
+        )
+        self.assertFalse(self.out.exists())
+
+    @parameterized.product(
+        scheme=("int8_ptq", "int8_io", "tfmot_int8"),
+        case=(
+            (np.zeros((0, 6, 5, 1), np.uint8), "no calibration images"),
+            (np.zeros((9, 6, 5, 1), np.float32), "float32, not uint8"),
+            (np.zeros((9, 8, 8, 1), np.uint8), r"the model takes \[6, 5, 1\]"),
+            (np.zeros((9, 6, 5, 3), np.uint8), r"the model takes \[6, 5, 1\]"),
+        ),
+    )
+    def test_calibration_images(self, scheme, case):
+        images, message = case
+        model = self.file_for(scheme)
+        self.assertRefused(
+            message,
+            model,
+            self.out,
+            schemes=["float32", scheme],
+            members=self.members(images),
         )
         self.assertFalse(self.out.exists())
 

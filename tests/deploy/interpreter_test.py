@@ -4,10 +4,12 @@ import pathlib
 import subprocess
 import sys
 
+import flatbuffers
 import numpy as np
 import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
+from ai_edge_litert import schema_py_generated as schema
 
 from qmia_tf.deploy.interpreter import Interpreter, Port
 from qmia_tf.errors import InputError
@@ -23,6 +25,29 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
         model = tiny_models.classifier()
         path = self.dir / "model.tflite"
         return tiny_models.write_tflite(model, path, **options)
+
+
+class Counter(tf.Module):
+    """Answers differently each time it is asked."""
+
+    def __init__(self):
+        super().__init__()
+        self.times = tf.Variable([1.0])
+
+    @tf.function(input_signature=[tf.TensorSpec([1, 6, 5, 1], tf.float32)])
+    def count(self, pixels):
+        self.times.assign_add([1.0])
+        return tf.nn.softmax(pixels[:, 0, :, 0] * self.times)
+
+
+def rewrite(path, change):
+    """Changes the graph of a .tflite file in place."""
+    content = bytearray(path.read_bytes())
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+    change(model.subgraphs[0])
+    builder = flatbuffers.Builder(len(content))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path.write_bytes(bytes(builder.Output()))
 
 
 class PortTest(parameterized.TestCase, tf.test.TestCase):
@@ -194,7 +219,101 @@ class BadFileTest(Folder):
         path = tiny_models.write_function(
             lambda a: tf.cast(a, tf.int32), [(1, 3)], self.dir / "int.tflite"
         )
-        self.assertRefused("the output is int32 with 0 scales", path)
+        self.assertRefused(
+            r"the output is int32 and its scale is unknown \(scales: \[\]\)",
+            path,
+        )
+
+    @parameterized.product(
+        scales=([], [0.0], [float("nan")], [-0.5], [0.5, 0.5]),
+        port=("input", "output"),
+    )
+    def test_scales_that_cannot_be(self, scales, port):
+        def spoil(graph):
+            index = (graph.inputs if port == "input" else graph.outputs)[0]
+            quantization = graph.tensors[index].quantization
+            quantization.scale = scales
+            quantization.zeroPoint = [0] * len(scales)
+
+        path = self.file(inputs=tf.int8, outputs=tf.int8)
+        rewrite(path, spoil)
+        self.assertRefused(
+            f"the {port} is int8 and its scale is unknown|cannot be run", path
+        )
+
+    @parameterized.parameters(
+        ((None, None, None, 1), r"\[-1, -1, -1, 1\]"),
+        ((None, 6, None, 1), r"\[-1, 6, -1, 1\]"),
+        ((1, None, 5, 1), r"\[1, -1, 5, 1\]"),
+    )
+    def test_open_image_size(self, shape, shown):
+        path = tiny_models.write_function(
+            lambda a: tf.nn.softmax(tf.reduce_mean(a, axis=[1, 2])),
+            [shape],
+            self.dir / "open.tflite",
+        )
+        self.assertRefused(
+            rf"takes an input of shape {shown}, where -1 is open: convert the "
+            "model with a fixed height, width",
+            path,
+        )
+
+    def test_variables(self):
+        counter = Counter()
+        converter = tf.lite.TFLiteConverter.from_concrete_functions(
+            [counter.count.get_concrete_function()], counter
+        )
+        converter.experimental_enable_resource_variables = True
+        path = self.dir / "state.tflite"
+        path.write_bytes(converter.convert())
+        self.assertRefused(
+            "state.tflite keeps variables .*ASSIGN_VARIABLE, .*READ_VARIABLE",
+            path,
+        )
+
+    def test_custom_op(self):
+        function = tf.function(
+            tf.math.acosh, input_signature=[tf.TensorSpec([1, 3], tf.float32)]
+        )
+        converter = tf.lite.TFLiteConverter.from_concrete_functions(
+            [function.get_concrete_function()]
+        )
+        converter.allow_custom_ops = True
+        path = self.dir / "custom.tflite"
+        path.write_bytes(converter.convert())
+        self.assertRefused(
+            "custom.tflite cannot be run by LiteRT with its default kernels: "
+            "it needs Acosh: .*unresolved custom op",
+            path,
+        )
+
+    @parameterized.named_parameters(
+        ("one_answer", lambda a: tf.reduce_mean(a, axis=[1, 2, 3])),
+        ("a_map", lambda a: a * 2.0),
+        ("one_row", lambda a: tf.reduce_mean(a, axis=[0, 1], keepdims=False)),
+    )
+    def test_output_that_is_no_row_an_image(self, function):
+        path = tiny_models.write_function(
+            function, [(None, 6, 5, 1)], self.dir / "x.tflite"
+        )
+        made = Interpreter(path)
+        with self.assertRaisesRegex(
+            InputError, r"x.tflite cannot answer 3 images at once: its output"
+        ):
+            made.run(np.zeros((3, 6, 5, 1), np.float32))
+
+    def test_kernel_that_fails_on_a_batch(self):
+        path = tiny_models.write_function(
+            lambda a: tf.nn.softmax(tf.reshape(a, [1, 30])),
+            [(None, 6, 5, 1)],
+            self.dir / "one.tflite",
+        )
+        made = Interpreter(path)
+        made.run(np.zeros((1, 6, 5, 1), np.float32))
+        with self.assertRaisesRegex(
+            InputError, r"one.tflite cannot answer 3 images at once: .*reshape"
+        ):
+            made.run(np.zeros((3, 6, 5, 1), np.float32))
 
     def test_op_of_tensorflow(self):
         answer = tf.function(
@@ -211,7 +330,9 @@ class BadFileTest(Folder):
         path = self.dir / "flex.tflite"
         path.write_bytes(converter.convert())
         self.assertRefused(
-            "flex.tflite cannot be run by LiteRT .*Select TensorFlow op", path
+            "flex.tflite cannot be run by LiteRT .*it needs FlexErf: .*Select "
+            "TensorFlow op",
+            path,
         )
 
 

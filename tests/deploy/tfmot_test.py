@@ -1,0 +1,273 @@
+"""Tests of tfmot's baseline, which is made in a process of its own."""
+
+import hashlib
+import os
+import pathlib
+import sys
+import threading
+import time
+import unittest
+from unittest import mock
+
+import flatbuffer_view
+import keras
+import numpy as np
+import psutil
+import tensorflow as tf
+import tiny_models
+import tqdm
+from absl.testing import parameterized
+
+from qmia_tf import datasets, recipes, resnet, runs
+from qmia_tf.deploy import tfmot, tfmot_training
+from qmia_tf.errors import InputError
+from qmia_tf.targets import KerasTarget, TFLiteTarget
+from qmia_tf.trainer import Trainer
+
+SLOW = unittest.skipUnless(
+    os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
+)
+
+
+class Folder(parameterized.TestCase, tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.dir = pathlib.Path(self.create_tempdir().full_path)
+        self.work = self.dir / "work"
+        self.model = tiny_models.quantized(bits=32, ends=32)
+        # Dark ones and bright ones, or the average tells them hardly apart.
+        light = np.linspace(0.05, 1, 60).reshape(-1, 1, 1, 1)
+        images = (tiny_models.images(60) * light).astype(np.uint8)
+        labels = self.model(images / np.float32(255)).numpy().argmax(axis=1)
+        self.members = images, labels
+
+    def make(self, model=None, **options):
+        return tfmot.to_tflite(
+            model or self.model, self.members, folder=self.work, **options
+        )
+
+    def sha256(self, **options):
+        """Makes a file of batches of 16; returns its hash."""
+        options = {"recipe": recipes.get("digits", batch_size=16), **options}
+        return hashlib.sha256(self.make(**options)).hexdigest()
+
+    def target(self, content):
+        path = self.dir / "made.tflite"
+        path.write_bytes(content)
+        return TFLiteTarget(path)
+
+    def assertInteger(self, content):
+        for sides in flatbuffer_view.kernels(content):
+            self.assertEqual({side.dtype for side in sides}, {np.int8})
+        ops = flatbuffer_view.read(content)
+        self.assertNotIn("DEQUANTIZE", [op.name for op in ops])
+        (image,), (answer,) = ops[0].inputs, ops[-1].outputs
+        self.assertEqual(image.dtype, np.uint8)
+        self.assertAllClose(image.scales, [1 / 255])
+        self.assertAllEqual(image.zero_points, [0])
+        self.assertEqual(answer.dtype, np.int8)
+
+
+class ProcessTest(Folder):
+    def test_ranges_alone(self):
+        content = self.make(epochs=0)
+        self.assertInteger(content)
+        ours = KerasTarget(self.model).predict(self.members[0])
+        found = self.target(content).predict(self.members[0])
+        # The weights are the trained ones, on 8 bits.
+        self.assertAllClose(ours, found, atol=0.05)
+        self.assertGreater(np.ptp(ours, axis=0).max(), 0.4)
+        self.assertFalse(self.work.exists())
+        # This process still has Keras 3.
+        self.assertNotIn("TF_USE_LEGACY_KERAS", os.environ)
+        self.assertNotIn("tensorflow_model_optimization", sys.modules)
+        self.assertIs(tf.keras.layers.Dense, keras.layers.Dense)
+
+
+@SLOW
+class TrainingTest(Folder):
+    def test_killed_and_started_again(self):
+        whole = self.sha256(epochs=3)
+        self.assertEqual(self.sha256(epochs=3), whole)
+        self.assertNotEqual(self.sha256(epochs=0), whole)
+        self.assertNotEqual(self.sha256(epochs=3, seed=1), whole)
+        epoch = self.work / tfmot_training.EPOCH
+        found = []
+
+        def kill():
+            while not epoch.exists():
+                time.sleep(0.01)
+            for child in psutil.Process().children():
+                if str(self.work) in child.cmdline():
+                    found.append(child.pid)
+                    child.kill()
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        with self.assertRaisesRegex(InputError, "status -9 and no message"):
+            self.sha256(epochs=3)
+        killer.join()
+        self.assertLen(found, 1)
+        self.assertIn(int(runs.read_npz(epoch)["epoch"]), (1, 2, 3))
+        self.assertEqual(self.sha256(epochs=3), whole)
+
+    def test_work_on_something_else_is_thrown_away(self):
+        self.work.mkdir()
+        (self.work / tfmot_training.EPOCH).write_bytes(b"of another model")
+        runs.write_json(self.work / tfmot_training.JOB, {"digest": "other"})
+        self.assertInteger(self.make(epochs=1))
+
+    def test_every_layer_that_is_known(self):
+        pixels = keras.Input(tiny_models.SHAPE)
+        x = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(pixels)
+        y = keras.layers.DepthwiseConv2D(3, padding="same")(x)
+        y = keras.layers.BatchNormalization()(y)
+        x = keras.layers.Add()([x, keras.layers.ReLU(6.0)(y)])
+        x = keras.layers.MaxPooling2D(2, strides=1)(x)
+        x = keras.layers.AveragePooling2D(2, strides=1)(x)
+        x = keras.layers.Flatten()(x)
+        x = keras.layers.Dense(8, activation="relu")(x)
+        x = keras.layers.Dense(4)(x)
+        model = keras.Model(pixels, keras.layers.Softmax()(x))
+        content = self.make(model, epochs=1)
+        self.assertInteger(content)
+        self.assertLen(flatbuffer_view.kernels(content), 4)
+        self.assertAllClose(
+            KerasTarget(model).predict(self.members[0]),
+            self.target(content).predict(self.members[0]),
+            atol=0.1,
+        )
+
+    def test_network_that_answers_otherwise(self):
+        run = tfmot._run
+
+        def tamper(folder):
+            path = folder / tfmot_training.NETWORK
+            weights = runs.read_npz(path)
+            weights["logits/1"] = weights["logits/1"] + np.arange(4.0)
+            runs.write_npz(path, **weights)
+            run(folder)
+
+        with (
+            mock.patch.object(tfmot, "_run", tamper),
+            self.assertRaisesRegex(
+                InputError,
+                "tfmot's fine-tuning failed: the tf_keras network does not "
+                "answer like the Keras 3 model: outputs differ by up to .*"
+                "error.json",
+            ),
+        ):
+            self.make(epochs=0)
+        story = runs.read_json(self.work / tfmot_training.ERROR)
+        self.assertIn("check_same", story["traceback"])
+        self.assertInteger(self.make(epochs=0))
+
+    @parameterized.parameters("sgd", "adamw")
+    def test_optimizers(self, optimizer):
+        recipe = recipes.get(
+            "modern", optimizer=optimizer, batch_size=32, epochs=9
+        )
+        trained = self.sha256(epochs=1, recipe=recipe)
+        self.assertNotEqual(self.sha256(epochs=0), trained)
+
+    def test_diverging(self):
+        recipe = recipes.get("digits", optimizer="sgd", learning_rate=1e38)
+        with self.assertRaisesRegex(InputError, "the loss is (nan|inf) in"):
+            self.make(epochs=30, recipe=recipe)
+
+    def test_digits(self):
+        data = datasets.load("digits")
+        recipe = recipes.get("digits", epochs=3, width=8)
+        model = resnet.resnet18(
+            data.image_shape, data.classes, stem="cifar", width=8
+        )
+        self.members = data.images[::2], data.labels[::2]
+        trainer = Trainer(model, self.members, recipe, 0)
+        for _ in range(recipe.epochs):
+            trainer.run_epoch(tqdm.tqdm(disable=True))
+        content = self.make(model, epochs=2, recipe=recipe)
+        self.assertInteger(content)
+        others = data.images[1::2], data.labels[1::2]
+        found = self.target(content).predict(others[0]).argmax(axis=1)
+        ours = KerasTarget(model).predict(others[0]).argmax(axis=1)
+        right = np.mean(ours == others[1])
+        self.assertGreater(right, 0.85)
+        # Two more epochs do not make it worse.
+        self.assertGreater(np.mean(found == others[1]), right - 0.02)
+
+
+class FailureTest(Folder):
+    """What comes back from the other process, with a stand-in for it."""
+
+    def run_instead(self, code):
+        self.work.mkdir()
+        command = [sys.executable, "-c", code]
+        with mock.patch.object(tfmot, "_command", return_value=command):
+            tfmot._run(self.work)
+
+    def test_success(self):
+        self.run_instead("pass")
+
+    def test_end_without_a_message(self):
+        with self.assertRaisesRegex(
+            InputError, "ended with status 7 and no message .*go on"
+        ):
+            self.run_instead("import sys; sys.exit(7)")
+
+    def test_interrupt(self):
+        with self.assertRaises(KeyboardInterrupt):
+            self.run_instead("import sys; sys.exit(130)")
+
+    @parameterized.parameters(
+        (InputError("no such layer"), "failed: no such layer "),
+        (ValueError("two\nlines"), "failed: ValueError: two lines "),
+    )
+    def test_message(self, error, message):
+        self.work.mkdir()
+        with mock.patch.object(tfmot_training, "_make", side_effect=error):
+            self.assertEqual(tfmot_training.main(self.work), 1)
+        story = runs.read_json(self.work / tfmot_training.ERROR)
+        self.assertIn("Traceback", story["traceback"])
+        command = [sys.executable, "-c", "import sys; sys.exit(1)"]
+        with (
+            mock.patch.object(tfmot, "_command", return_value=command),
+            self.assertRaisesRegex(InputError, message) as caught,
+        ):
+            tfmot._run(self.work)
+        self.assertNotIn("\n", str(caught.exception))
+
+    def test_interrupt_in_the_process(self):
+        with mock.patch.object(
+            tfmot_training, "_make", side_effect=KeyboardInterrupt
+        ):
+            self.assertEqual(tfmot_training.main(self.dir), 130)
+        self.assertEmpty(list(self.dir.iterdir()))
+
+    def test_the_message_of_a_run_before_is_gone(self):
+        with mock.patch.object(tfmot, "_run", side_effect=InputError("killed")):
+            for _ in range(2):
+                with self.assertRaisesRegex(InputError, "killed"):
+                    self.make()
+                error = self.work / tfmot_training.ERROR
+                self.assertFalse(error.exists())
+                runs.write_json(error, {"reason": "old"})
+
+    def test_no_softmax_at_the_end(self):
+        pixels = keras.Input(tiny_models.SHAPE)
+        x = keras.layers.Dense(4, name="last")(keras.layers.Flatten()(pixels))
+        with self.assertRaisesRegex(InputError, "'last' is the last; .*softm"):
+            self.make(keras.Model(pixels, x))
+
+    @parameterized.parameters(
+        (np.zeros((0, 6, 5, 1), np.uint8), "no calibration images"),
+        (np.zeros((9, 6, 5, 3), np.uint8), r"the model takes \[6, 5, 1\]"),
+        (np.zeros((9, 6, 5, 1)), "float64, not uint8"),
+    )
+    def test_images_that_do_not_fit(self, images, message):
+        self.members = images, np.zeros(len(images), np.int64)
+        with self.assertRaisesRegex(InputError, message):
+            self.make()
+
+
+if __name__ == "__main__":
+    tf.test.main()
