@@ -1,0 +1,82 @@
+"""What a machine is, and how much memory this process has needed."""
+
+import importlib.metadata
+import os
+import pathlib
+import platform
+import re
+import sys
+
+CPUINFO = pathlib.Path("/proc/cpuinfo")
+STATUS = pathlib.Path("/proc/self/status")
+PACKAGES = ("ai-edge-litert", "numpy")
+
+
+def facts():
+    """Describes the machine.
+
+    Returns: dict: platform, machine, cpu (its model) and board (None where
+        the system does not say), cores (that this process may use), python
+        and the versions of what computes.
+    """
+    cpu, board = _processor(_read(CPUINFO))
+    return {
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "cpu": cpu,
+        "board": board,
+        "cores": cores(),
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def cores():
+    """Counts the processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def peak_memory():
+    """Gives the most memory this process has held so far.
+
+    Returns: resident bytes, code and libraries included; None where the
+        system does not count.
+    """
+    # Linux's getrusage also counts what the starting process held.
+    said = re.search(r"^VmHWM:\s*(\d+) kB", _read(STATUS), re.MULTILINE)
+    if said:
+        return int(said[1]) * 1024
+    try:
+        import resource
+    except ImportError:
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # In KiB, but on macOS in bytes.
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def _read(path):
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def _processor(cpuinfo):
+    """Finds the models of processor and board; each None if not said."""
+    pairs = [line.split(":", 1) for line in cpuinfo.splitlines() if ":" in line]
+    said = {key.strip(): value.strip() for key, value in pairs}
+    cpu = said.get("model name") or said.get("Hardware")
+    if cpu is None and "CPU part" in said:
+        maker, part = said.get("CPU implementer", "?"), said["CPU part"]
+        cpu = f"implementer {maker}, part {part}"
+    return cpu or platform.processor() or None, said.get("Model")
+
+
+def _version(name):
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,194 @@
+"""Measures a .tflite file on this machine and captures its answers."""
+
+import pathlib
+import re
+
+import numpy as np
+
+from qmia_tf import outputs, runs
+from qmia_tf.deploy import timing
+from qmia_tf.edge import device, querying, records
+from qmia_tf.errors import InputError
+from qmia_tf.targets import TFLiteTarget
+
+SCHEMA_VERSION = 1
+USUAL_THREADS = (1, 2, 4)
+
+
+def evaluate(
+    model,
+    data,
+    out,
+    *,
+    threads=None,
+    kernels="default",
+    logits=False,
+    batch_size=100,
+    seconds=1.0,
+    progress=True,
+):
+    """Times a file, asks it about every record and saves what it answers.
+
+    Latency is the time of one image, throughput that of a whole batch. The
+    records are asked with the most threads of those timed. Killed while it
+    asks and started again, it goes on there and saves the same answers.
+
+    Args:
+        model: the .tflite file.
+        data: the data file, see records.
+        out: where the outputs go, see outputs.Outputs.
+        threads: ints >= 1 to time with; None takes 1, 2 and 4 as far as
+            there are cores.
+        kernels: LiteRT's kernel set, see targets.TFLiteTarget.
+        logits: whether the file's output is logits.
+        batch_size: images a call; a file with a fixed batch keeps its own.
+        seconds: how long each time is measured, in seconds.
+        progress: shows a bar.
+    Returns: dict of JSON types, docs/edge.md describes it.
+    Raises: InputError if an option is out of range, a file cannot be used,
+        or the two do not fit.
+    """
+    model, out = pathlib.Path(model), pathlib.Path(out)
+    _check_place(out, model, data)
+    threads = _check_threads(threads)
+    if not 0 <= seconds < float("inf"):
+        raise InputError(f"seconds must be 0 or more, got {seconds}")
+    asked = records.load(data)
+    before = device.peak_memory()
+    timings = []
+    for count in threads:
+        target = _open(model, kernels, count, batch_size, logits)
+        timings.append(_timed(target, count, asked.images, seconds))
+    answers, resumed = _ask(target, asked, data, threads[-1], out, progress)
+    latency = timings[0]["latency_ms"]["median"]
+    target.info.update(latency_ms=latency, latency_threads=threads[0])
+    found = _outputs(target, asked, answers)
+    found.save(out)
+    _partial(out).unlink(missing_ok=True)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "model": {"file": model.name, **_facts(target)},
+        "data": {
+            "file": pathlib.Path(data).name,
+            **asked.info,
+            "members": int(asked.members.sum()),
+            "nonmembers": int((~asked.members).sum()),
+        },
+        "right": _right(found),
+        "timings": timings,
+        "query": {"threads": threads[-1], "resumed_at": resumed},
+        "memory": {
+            "before_model_bytes": before,
+            "peak_bytes": device.peak_memory(),
+        },
+        "device": device.facts(),
+        "outputs": str(out),
+    }
+
+
+def _check_place(out, model, data):
+    if out.suffix != ".npz":
+        raise InputError(f"outputs are an .npz file, got {out}")
+    for given in (model, pathlib.Path(data)):
+        if out.resolve() == given.resolve():
+            raise InputError(f"{out} would be written over: name another file")
+    runs.require_writable(out.parent)
+
+
+def _check_threads(threads):
+    if threads is None:
+        threads = [n for n in USUAL_THREADS if n <= device.cores()]
+    wrong = [count for count in threads if count < 1]
+    if wrong or not threads:
+        raise InputError(
+            f"threads must be numbers of 1 or more, got {list(threads)}"
+        )
+    return sorted(set(threads))
+
+
+def _open(model, kernels, threads, batch_size, logits):
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", model.stem).lstrip("._-")
+    suffix = "" if kernels == "default" else f".{kernels}"
+    return TFLiteTarget(
+        model,
+        name=(name or "model") + suffix,
+        num_threads=threads,
+        batch_size=batch_size,
+        kernels=kernels,
+        logits=logits,
+    )
+
+
+def _timed(target, threads, images, seconds):
+    one, batch = images[:1], images[: target.batch_size]
+    latency = timing.measure(lambda: target.predict(one), seconds=seconds)
+    # A batch takes long where an image does; three times must do there.
+    whole = timing.measure(
+        lambda: target.predict(batch), seconds=seconds, least=3, warmup=1
+    )
+    return {
+        "threads": threads,
+        "latency_ms": {
+            "median": latency.median_ms,
+            "p95": latency.p95_ms,
+            "first": latency.first_ms,
+            "runs": latency.runs,
+        },
+        "images_per_second": len(batch) / whole.median_ms * 1e3,
+        "batch": len(batch),
+    }
+
+
+def _ask(target, asked, data, threads, out, progress):
+    """Asks about every record; what is said twice must mean the same."""
+    key = {
+        "model": target.info["sha256"],
+        "data": runs.sha256(data),
+        "kernels": target.info["kernel_set"],
+        "outputs": target.info["outputs"],
+        "batch_size": target.batch_size,
+        "threads": threads,
+        "device": device.facts(),
+    }
+    return querying.ask(
+        target,
+        asked.images,
+        classes=asked.info["classes"],
+        partial=_partial(out),
+        key=key,
+        progress=progress,
+    )
+
+
+def _partial(out):
+    return out.with_name(f"{out.name}.partial")
+
+
+def _outputs(target, asked, answers):
+    return outputs.Outputs(
+        probabilities=answers,
+        labels=asked.labels,
+        members=asked.members,
+        record_ids=asked.record_ids,
+        info={
+            **target.info,
+            "fingerprint": asked.info["fingerprint"],
+            "run": asked.info["run"],
+        },
+    )
+
+
+def _right(found):
+    right = found.predicted == found.labels
+    return {
+        "members": int(np.sum(right[found.members])),
+        "nonmembers": int(np.sum(right[~found.members])),
+    }
+
+
+def _facts(target):
+    names = ("target", "sha256", "size_bytes", "kernel_set", "outputs")
+    return {
+        **{name: target.info[name] for name in names},
+        "fixed_batch": target.interpreter.fixed_batch,
+    }

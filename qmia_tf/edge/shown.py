@@ -1,0 +1,85 @@
+"""The findings of an evaluation as a page of text."""
+
+
+def page(found):
+    """Writes what evaluation.evaluate found for people.
+
+    Args:
+        found: its result.
+    Returns: text of some twenty lines.
+    """
+    return "\n".join(
+        [
+            *_about(found),
+            "",
+            *_accuracy(found),
+            "",
+            *_timings(found),
+            "",
+            *_memory(found["memory"]),
+        ]
+    )
+
+
+def _about(found):
+    model, data, machine = found["model"], found["data"], found["device"]
+    cpu = machine["cpu"] or "unknown processor"
+    where = f"{machine['board']}, {cpu}" if machine["board"] else cpu
+    litert = machine["versions"]["ai-edge-litert"]
+    return [
+        f"model    {model['file']}, {model['size_bytes'] / 1e6:.2f} MB, "
+        f"sha256 {model['sha256'][:12]}",
+        f"kernels  {model['kernel_set']} of LiteRT {litert}; output: "
+        f"{model['outputs']}",
+        f"data     {data['file']}: {data['dataset']} of run {data['run']}",
+        f"device   {where}, {machine['machine']}, {machine['cores']} core(s), "
+        f"Python {machine['python']}",
+    ]
+
+
+def _accuracy(found):
+    rows = [("", "right", "of", "%")]
+    for side in ("members", "nonmembers"):
+        right, total = found["right"][side], found["data"][side]
+        share = f"{100 * right / total:.2f}"
+        rows.append((side, f"{right:,}", f"{total:,}", share))
+    return _aligned(rows)
+
+
+def _timings(found):
+    rows = [
+        ("threads", "one image: median ms", "p95 ms", "first ms", "images/s")
+    ]
+    for entry in found["timings"]:
+        latency = entry["latency_ms"]
+        rows.append(
+            (
+                str(entry["threads"]),
+                *(f"{latency[key]:.3f}" for key in ("median", "p95", "first")),
+                f"{entry['images_per_second']:,.0f}",
+            )
+        )
+    batch = found["timings"][0]["batch"]
+    return [*_aligned(rows), f"images/s in batches of {batch}"]
+
+
+def _memory(memory):
+    peak, before = memory["peak_bytes"], memory["before_model_bytes"]
+    if peak is None:
+        return ["peak memory: this system does not count it"]
+    return [
+        f"peak memory {peak / 1e6:.0f} MB; {before / 1e6:.0f} MB of it before "
+        "the model was read: Python, NumPy, the data"
+    ]
+
+
+def _aligned(rows):
+    """Aligns the first column left, the others right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if place else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]

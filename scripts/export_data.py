@@ -1,0 +1,59 @@
+"""Writes the images of a run as one .npz for a device.
+
+    python scripts/export_data.py --run_dir=runs/cifar_w4a4 \
+        --out=edge/data.npz --records=2000
+
+Writes uint8 images, labels, membership and record numbers, of every member
+and nonmember or, with --records, of so many, half of them members, every
+class with its share. scripts/evaluate_edge.py reads it on the device. Takes
+as long as loading the data set, and some seconds to compress it.
+"""
+
+import pathlib
+
+from absl import flags
+
+from qmia_tf import options, program
+from qmia_tf.errors import InputError
+
+RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory")
+OUT = flags.DEFINE_string("out", None, "the .npz file to write")
+RECORDS = flags.DEFINE_integer(
+    "records", None, "how many to draw, for a slow device; default: all"
+)
+SEED = flags.DEFINE_integer("seed", 0, "of that draw")
+options.define_data_place()
+
+
+def main(argv):
+    """Exports the data as the flags say."""
+    del argv
+    run_dir = pathlib.Path(options.required("run_dir"))
+    out = pathlib.Path(options.required("out"))
+    if out.suffix != ".npz":
+        raise InputError(f"--out is an .npz file, got {out}")
+    program.start_tensorflow()
+    from qmia_tf import configuration, experiment
+    from qmia_tf.edge import records
+
+    config = configuration.read(run_dir)
+    dataset = options.load_data(
+        name=config["dataset"]["name"], pool=config["dataset"]["pool"]
+    )
+    found = records.of_run(
+        dataset,
+        experiment.open_split(run_dir, dataset, config),
+        run=run_dir.name,
+        count=RECORDS.value,
+        seed=SEED.value,
+    )
+    found.save(out)
+    print(
+        f"{out}: {found.members.sum():,} members, "
+        f"{(~found.members).sum():,} nonmembers, "
+        f"{out.stat().st_size / 1e6:.1f} MB"
+    )
+
+
+if __name__ == "__main__":
+    program.run(main)

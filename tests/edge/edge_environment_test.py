@@ -1,0 +1,145 @@
+"""The evaluation in an environment that has four packages, and none else.
+
+Builds it: a venv, the packages of the tested versions through pip, and this
+checkout without its dependencies. Takes some ten seconds; skipped where the
+package index cannot be reached.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import numpy as np
+import tensorflow as tf
+import tiny_models
+from absl.testing import parameterized
+
+from qmia_tf import outputs
+from qmia_tf.edge import records
+from qmia_tf.targets import TFLiteTarget
+
+CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
+PACKAGES = ("numpy", "absl-py", "tqdm", "ai-edge-litert")
+INSTALLED = ("qmia_tf", "setup.py", "LICENSE")
+NO_NETWORK = "connection broken by"
+
+
+def run(*command, **options):
+    """Runs a program that sees nothing of this Python's packages."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PYTHON")
+    }
+    return subprocess.run(
+        list(map(str, command)),
+        capture_output=True,
+        text=True,
+        env=environment,
+        **options,
+    )
+
+
+def installed(folder):
+    """Makes the environment; returns its Python.
+
+    Raises: unittest.SkipTest if the package index cannot be reached.
+    """
+    done = run(sys.executable, "-m", "venv", folder / "venv")
+    if done.returncode:
+        raise unittest.SkipTest(f"no venv can be made: {done.stdout}")
+    python = folder / "venv" / "bin" / "python"
+    source = folder / "source"
+    source.mkdir()
+    for name in INSTALLED:
+        copy = shutil.copytree if (CHECKOUT / name).is_dir() else shutil.copy
+        copy(CHECKOUT / name, source / name)
+    pip = (python, "-m", "pip", "install", "-q", "--retries=1", "--timeout=20")
+    for what in (
+        ("-c", CHECKOUT / "constraints.txt", *PACKAGES),
+        ("--no-deps", source),
+    ):
+        done = run(*pip, *what)
+        if not done.returncode:
+            continue
+        if os.environ.get("PIP_NO_INDEX") or NO_NETWORK in done.stderr:
+            raise unittest.SkipTest(
+                "pip cannot reach a package index: "
+                + " ".join(done.stderr.split())[:300]
+            )
+        raise RuntimeError(done.stderr)
+    return python
+
+
+class EnvironmentTest(parameterized.TestCase, tf.test.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.dir = pathlib.Path(folder.name)
+        cls.python = installed(cls.dir)
+
+    @parameterized.parameters(
+        "tensorflow", "keras", "scipy", "sklearn", "matplotlib", "jsonschema"
+    )
+    def test_package_is_not_there(self, name):
+        done = run(self.python, "-c", f"import {name}", cwd=self.dir)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"No module named '{name}'", done.stderr)
+
+    def test_the_package_is_the_installed_one(self):
+        code = "import qmia_tf; print(qmia_tf.__file__)"
+        done = run(self.python, "-c", code, cwd=self.dir)
+        self.assertStartsWith(done.stdout, str(self.dir / "venv"))
+
+    @parameterized.parameters(
+        (tf.uint8, tf.int8, "default"),
+        (tf.uint8, None, "reference"),
+        (None, None, "builtin"),
+    )
+    def test_answers_as_the_target_does_here(self, inputs, outs, kernels):
+        model = tiny_models.write_tflite(
+            tiny_models.classifier(),
+            self.dir / "model.tflite",
+            inputs=inputs,
+            outputs=outs,
+        )
+        images = tiny_models.images(40)
+        records.Records(
+            images=images,
+            labels=np.arange(40) % tiny_models.CLASSES,
+            members=np.arange(40) < 20,
+            record_ids=np.arange(40),
+            info={
+                "dataset": "tiny",
+                "fingerprint": "f",
+                "run": "r",
+                "classes": tiny_models.CLASSES,
+            },
+        ).save(self.dir / "data.npz")
+        done = run(
+            self.python,
+            CHECKOUT / "scripts" / "evaluate_edge.py",
+            f"--model={model}",
+            "--data=data.npz",
+            "--outputs=out.npz",
+            "--threads=1",
+            "--seconds=0",
+            f"--kernels={kernels}",
+            cwd=self.dir,
+        )
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done)
+        self.assertIn("out.npz is written", done.stdout)
+        target = TFLiteTarget(model, kernels=kernels, num_threads=1)
+        found = outputs.load(self.dir / "out.npz").probabilities
+        off = int(np.sum(found != target.predict(images)))
+        self.assertEqual(off, 0, f"{off} of {found.size} differ")
+
+
+if __name__ == "__main__":
+    tf.test.main()
