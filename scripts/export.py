@@ -12,7 +12,8 @@ as the model itself.
 Schemes:
   float32     the network's exact codes in float kernels; any model
   float16     the same with float16 constants; any model
-  dynamic     int8 weights, inputs rounded as they come; any model
+  dynamic     int8 weights (of kernels of 1024 or more), inputs rounded as
+              they come; any model that has such a kernel
   int8_ptq    TFLite's full-integer post-training quantization, calibrated on
               members; full-precision models
   int8        the trained codes in int8 kernels, float head; w <= 7, a <= 8

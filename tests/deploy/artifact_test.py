@@ -14,7 +14,6 @@ from absl.testing import parameterized
 from qmia_tf.deploy import artifact, post_training
 from qmia_tf.errors import InputError
 
-
 GRIDS = (
     "input_scale",
     "input_zero_point",

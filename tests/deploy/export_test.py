@@ -329,9 +329,7 @@ class IntegerTest(Folder):
         (others,) = export.export(
             model,
             self.out,
-            settings=export.Settings(
-                calibration_records=7, calibration_seed=4
-            ),
+            settings=export.Settings(calibration_records=7, calibration_seed=4),
             **options,
         )
         hashes = {e["sha256"] for e in (entry, all_of_them, others)}
