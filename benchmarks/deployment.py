@@ -39,7 +39,7 @@ QUERY = flags.DEFINE_string("query", None, "only query this file (inner use)")
 
 SHAPE = (32, 32, 3)
 SLICE = 5_000
-BATCH = 50
+BATCH = 100
 PEERS = ("float32", "full precision", "tfmot_int8")
 
 

@@ -13,6 +13,7 @@ from qmia_tf.targets import TFLiteTarget
 
 SCHEMA_VERSION = 1
 USUAL_THREADS = (1, 2, 4)
+MOST_CALLS = 10_000
 
 
 def evaluate(
@@ -121,10 +122,16 @@ def _open(model, kernels, threads, batch_size, logits):
 
 def _timed(target, threads, images, seconds):
     one, batch = images[:1], images[: target.batch_size]
-    latency = timing.measure(lambda: target.predict(one), seconds=seconds)
+    latency = timing.measure(
+        lambda: target.predict(one), seconds=seconds, most=MOST_CALLS
+    )
     # A batch takes long where an image does; three times must do there.
     whole = timing.measure(
-        lambda: target.predict(batch), seconds=seconds, least=3, warmup=1
+        lambda: target.predict(batch),
+        seconds=seconds,
+        least=3,
+        most=MOST_CALLS,
+        warmup=1,
     )
     return {
         "threads": threads,
