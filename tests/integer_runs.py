@@ -19,6 +19,7 @@ from qmia_tf import (
     runs,
 )
 from qmia_tf.deploy import flatbuffer
+from qmia_tf.deploy.settings import Settings
 from qmia_tf.resnet import Bits
 from qmia_tf.trainer import Trainer
 
@@ -114,7 +115,9 @@ def exported(run_dir, model, *, schemes=("int8", "int8_io"), **settings):
     )
     runs.open_run(run_dir, config)
     keras_files.save(model, run_dir / runs.MODEL)
-    experiment.export_run(run_dir, digits, schemes=schemes, **settings)
+    experiment.export_run(
+        run_dir, digits, schemes=schemes, settings=Settings(**settings)
+    )
     return run_dir
 
 

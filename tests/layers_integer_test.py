@@ -346,6 +346,10 @@ class LayerTest(parameterized.TestCase, tf.test.TestCase):
         self.assertAllEqual(loaded.predict(images, verbose=0), answer)
         for made, again in zip(model.layers, loaded.layers, strict=True):
             self.assertEqual(again.get_config(), made.get_config())
+            for name in ("wide", "strides", "padding", "dilation_rate"):
+                self.assertEqual(
+                    getattr(again, name, None), getattr(made, name, None)
+                )
             for weight, same in zip(made.weights, again.weights, strict=True):
                 self.assertEqual(weight.dtype, same.dtype)
         self.assertEmpty(loaded.trainable_weights)

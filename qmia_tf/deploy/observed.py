@@ -46,15 +46,9 @@ class Observed:
 
     @property
     def shapes(self) -> dict:
-        """Names of the tensors, in the file's order -> shape of one record.
-
-        A size that may change is None.
-        """
+        """Names of the tensors, in the file's order -> shape of one record."""
         return {
-            detail["name"]: tuple(
-                None if size < 0 else int(size)
-                for size in detail["shape_signature"][1:]
-            )
+            detail["name"]: tuple(map(int, detail["shape"][1:]))
             for detail in self._details
         }
 

@@ -295,7 +295,8 @@ class EdgeTest(parameterized.TestCase, tf.test.TestCase):
         folded = fold(
             codes,
             factor=factor * target.scale * 3,
-            offset=-2 * factor * target.scale,
+            # To the nearest step of the sum.
+            offset=-1.6 * factor * target.scale,
             source=source,
             target=target,
         )

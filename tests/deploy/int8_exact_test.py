@@ -215,42 +215,63 @@ class ExactTest(parameterized.TestCase, tf.test.TestCase):
             wrong = (found.astype(int) - grid.zero_point != expected).sum()
             self.assertEqual(wrong, 0, f"{wrong} of {found.size}, {ends}")
 
-    @parameterized.product(
-        classes=(2, 3, 10, 100, 512, 1000), scale=(0.0005, 0.02, 0.1, 0.7, 5.0)
-    )
-    def test_softmax(self, classes, scale):
-        scale = float(np.float32(scale))
+    def softmax_file(self, classes, scale, zero_point):
         writer = Writer("softmax")
-        logits = writer.tensor(
-            "logits", (classes,), np.int8, scale=scale, zero_point=-7
-        )
-        grid = twins.SOFTMAX_GRID
-        end = writer.tensor(
-            "end",
-            (classes,),
-            np.int8,
-            scale=grid.scale,
-            zero_point=grid.zero_point,
+        grids = {
+            "logits": Grid(scale, zero_point, -128, 127),
+            "end": twins.SOFTMAX_GRID,
+        }
+        source, target = (
+            writer.tensor(
+                name,
+                (classes,),
+                np.int8,
+                scale=grid.scale,
+                zero_point=grid.zero_point,
+            )
+            for name, grid in grids.items()
         )
         writer.op(
             "SOFTMAX",
-            [logits],
-            [end],
+            [source],
+            [target],
             version=2,
             options="SoftmaxOptions",
             beta=1.0,
         )
-        content = writer.to_bytes({"logits": logits}, {"end": end})
+        return writer.to_bytes({"logits": source}, {"end": target})
+
+    def assertSoftmax(self, codes, scale):
+        content = self.softmax_file(codes.shape[1], scale, -7)
+        found = self.run_pair(content, [codes.astype(np.int8)]).astype(int)
+        made = twins.IntegerSoftmax(scale)((codes + 7).astype(np.float32))
+        wrong = (found + 128 != made.numpy()).sum()
+        self.assertEqual(wrong, 0, f"{wrong} of {found.size}")
+
+    @parameterized.product(
+        classes=(2, 3, 10, 100, 512, 1000), scale=(0.0005, 0.02, 0.1, 0.7, 5.0)
+    )
+    def test_softmax(self, classes, scale):
         rng = np.random.default_rng(classes)
         codes = rng.integers(-128, 128, (20000 // classes, classes))
         codes[::3] = rng.normal(0, 20, codes[::3].shape).clip(-128, 127)
         codes[0], codes[1], codes[2] = 127, -128, 0
         codes[3], codes[3, 0] = -128, 127
         codes[4], codes[4, -1] = 127, -128
-        found = self.run_pair(content, [codes.astype(np.int8)])
-        made = twins.IntegerSoftmax(scale)((codes + 7).astype(np.float32))
-        wrong = (found.astype(int) - grid.zero_point != made.numpy()).sum()
-        self.assertEqual(wrong, 0, f"{wrong} of {found.size}")
+        self.assertSoftmax(codes, float(np.float32(scale)))
+
+    def test_softmax_where_the_order_of_the_sum_decides(self):
+        scale, f32 = float(np.float32(0.04)), np.float32
+        codes = np.random.default_rng(0).integers(-60, 60, (400000, 10))
+        below = codes.max(axis=1, keepdims=True) - codes
+        powers = np.exp(-f32(scale) * np.arange(256, dtype=f32))[below]
+        ends = []
+        for order in (powers, powers[:, ::-1]):
+            total = np.add.accumulate(order, axis=1, dtype=f32)[:, -1:]
+            ends.append(np.rint(powers * (1 / (total * f32(1 / 256)))))
+        differ = (ends[0] != ends[1]).any(axis=1)
+        self.assertGreater(differ.sum(), 3)
+        self.assertSoftmax(codes[differ], scale)
 
 
 class ConverterTest(parameterized.TestCase, tf.test.TestCase):

@@ -211,7 +211,9 @@ class TrainedTest(parameterized.TestCase, tf.test.TestCase):
         for _ in range(recipe.epochs):
             trainer.run_epoch(tqdm.tqdm(disable=True))
         shares, trained, found = self.compare(model, data.images)
-        self.assertLess(max(shares.values()), 0.1, shares)
+        # Of fine codes a third may differ by one in the last blocks.
+        self.assertLess(shares["stem_act"], 1e-3)
+        self.assertLess(max(shares.values()), 0.4, shares)
         same = np.mean(found.argmax(axis=1) == trained.argmax(axis=1))
         self.assertGreater(same, 0.99)
         accuracy = np.mean(trained.argmax(axis=1) == data.labels)

@@ -59,6 +59,8 @@ class TensorParityTest(tf.test.TestCase):
         theirs[0, 0, 0] += 9
         tensor.count(theirs, ours)
         self.assertEqual(tensor, TensorParity("conv", 60, 5, 9))
+        tensor.count(ours[:1], ours[:1] + np.int16(1))
+        self.assertEqual(tensor, TensorParity("conv", 72, 17, 9))
 
     def test_ends_of_int8(self):
         tensor = TensorParity("conv")

@@ -9,6 +9,8 @@ from absl.testing import parameterized
 from qmia_tf import keras_files
 from qmia_tf.deploy import integer, networks
 from qmia_tf.errors import InputError
+from qmia_tf.grids import activation_grid
+from qmia_tf.layers import integer as integer_layers
 
 IMAGES = integer_runs.digits().images[:7]
 UNIT = IMAGES.astype(np.float32) / np.float32(255)
@@ -59,12 +61,32 @@ class TwinTest(Networks):
     def test_filling_up_changes_nothing(self):
         twin = networks.Twin(self.twin)
         whole, answers = twin.run(IMAGES)
-        for count in (1, 5):
+        ask, shapes = twin._network._ask, []
+
+        def noted(values):
+            shapes.append(values.shape)
+            return ask(values)
+
+        twin._network._ask = noted
+        for count in (1, 5, 7):
             levels, some = twin.run(IMAGES[:count], batch_size=16)
             self.assertEqual(some.shape, (count, 10))
             self.assertAllClose(some, answers[:count], atol=1e-5)
             for name, array in levels.items():
                 self.assertAllEqual(array, whole[name][:count], name)
+
+        # XLA compiles once.
+        self.assertEqual(shapes, [(16, 8, 8, 1)] * 3)
+
+    def test_layers_that_hand_levels_on(self):
+        grid = integer_layers.ToLevels(activation_grid(4), name="codes")
+        pixels = keras.Input((8, 8, 1))
+        codes = grid(pixels)
+        floats = integer_layers.FromLevels(1 / 15)(codes)
+        flat = keras.layers.Flatten(name="flat")
+        for values, names in ((codes, ["codes", "flat"]), (floats, ["codes"])):
+            model = keras.Model(pixels, keras.layers.Softmax()(flat(values)))
+            self.assertEqual(networks.Twin(model).names, names)
 
     def test_logits_go_through_a_softmax(self):
         twin = integer.fold(

@@ -283,6 +283,8 @@ class CheckTest(SmallTest):
                 ("default", 1, 1, 50),
             ],
         )
+        for call in target.call_args_list:
+            self.assertEqual(call.kwargs["batch_size"], 64)
         for opened in (target, observed):
             self.assertEqual(
                 [

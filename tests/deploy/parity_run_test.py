@@ -1,0 +1,264 @@
+"""Tests of the parity of a run's files, and of its table."""
+
+import pathlib
+import shutil
+import tempfile
+from unittest import mock
+
+import integer_runs
+import tensorflow as tf
+from absl.testing import parameterized
+
+from qmia_tf import keras_files, runs
+from qmia_tf.deploy import mismatches, parity_run
+from qmia_tf.errors import InputError
+
+QUICK = {
+    "kernels": ("default",),
+    "threads": (1,),
+    "records": 20,
+    "progress": False,
+}
+
+
+class Runs(parameterized.TestCase, tf.test.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.folder = pathlib.Path(tempfile.mkdtemp())
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        cls.whole = integer_runs.exported(
+            cls.folder / "run",
+            integer_runs.small(),
+            schemes=("float32", "int8", "int8_io"),
+        )
+
+    def setUp(self):
+        super().setUp()
+        self.run_dir = pathlib.Path(self.create_tempdir().full_path) / "run"
+        shutil.copytree(self.whole, self.run_dir)
+        self.artifacts = self.run_dir / "artifacts"
+
+    def check(self, **options):
+        return parity_run.check_run(
+            self.run_dir, integer_runs.digits(), **{**QUICK, **options}
+        )
+
+    def refuse(self, pattern, **options):
+        with self.assertRaises(InputError) as caught:
+            self.check(**options)
+        self.assertRegex(str(caught.exception), pattern)
+        self.assertNotIn("\n", str(caught.exception))
+
+
+class CheckRunTest(Runs):
+    def test_every_file_that_has_a_twin(self):
+        found = self.check(kernels=("default", "reference"), threads=(1, 2))
+        self.assertEqual([one.scheme for one in found], ["int8", "int8_io"])
+        for one in found:
+            name = f"{one.scheme}.tflite"
+            self.assertEqual(one.sha256, runs.sha256(self.artifacts / name))
+            self.assertIs(one.kept, True)
+            self.assertEqual(
+                [
+                    (c.against, c.kernels, c.num_threads, c.batch_size)
+                    for c in one.comparisons
+                ],
+                [
+                    ("keras", "", 0, 64),
+                    ("tflite", "default", 1, 64),
+                    ("tflite", "default", 2, 64),
+                    ("tflite", "reference", 1, 64),
+                    ("tflite", "default", 1, 1),
+                    ("tflite", "default", 2, 1),
+                    ("tflite", "reference", 1, 1),
+                ],
+            )
+            for entry in one.comparisons:
+                self.assertEqual(entry.records, 20)
+
+    def test_files_that_are_asked_for(self):
+        (one,) = self.check(schemes=["int8_io"])
+        self.assertEqual(one.scheme, "int8_io")
+        self.assertEqual(one.float_layers, [])
+        both = self.check(schemes=["int8_io", "int8", "int8_io"])
+        self.assertEqual([one.scheme for one in both], ["int8_io", "int8"])
+
+    def test_what_is_named_twice_is_done_once(self):
+        (one, _) = self.check(kernels=("default",) * 2, threads=(1, 1))
+        self.assertLen(one.comparisons, 3)
+
+    def test_logits(self):
+        folder = self.create_tempdir().full_path
+        self.run_dir = integer_runs.exported(
+            folder,
+            integer_runs.small(),
+            schemes=("int8_io",),
+            int8_output="logits",
+        )
+        (one,) = self.check()
+        self.assertIs(one.kept, True)
+        self.assertEqual(one.comparisons[0].against, "keras")
+        self.assertLess(one.comparisons[0].largest_probability, 0.2)
+
+    def test_records_are_drawn(self):
+        seen = []
+
+        def noted(images):
+            seen.append(images)
+            return []
+
+        pixels = integer_runs.digits().images
+        for seed, records in ((0, 20), (0, 20), (1, 20), (0, 5000)):
+            with self.images_given(noted):
+                self.check(seed=seed, records=records, schemes=["int8"])
+        self.assertAllEqual(seen[0], seen[1])
+        self.assertNotAllEqual(seen[0], seen[2])
+        self.assertEqual(seen[0].shape, (20, 8, 8, 1))
+        self.assertAllEqual(seen[3], pixels)
+        known = {image.tobytes() for image in pixels}
+        for images in seen:
+            drawn = {image.tobytes() for image in images}
+            self.assertLen(drawn, len(images))
+            self.assertContainsSubset(drawn, known)
+
+    def images_given(self, noted):
+        return mock.patch.object(
+            parity_run.parity,
+            "check",
+            lambda twin, file, images, **options: noted(images),
+        )
+
+
+class RefusalTest(Runs):
+    @parameterized.parameters(
+        ({"kernels": ("gpu",)}, "kernels are any of default.* got 'gpu'"),
+        ({"kernels": ("default", "")}, "kernels are any of .* got ''"),
+        ({"kernels": ()}, "kernels are any of .* got ''"),
+        ({"threads": (2, 0)}, r"threads must be 1 or more, got \[2, 0\]"),
+        ({"threads": ()}, r"threads must be 1 or more, got \[\]"),
+        ({"records": 0}, "records must be 1 or more, got 0"),
+        ({"seed": -1}, "seed must be 0 or more, got -1"),
+        ({"schemes": ["float32"]}, "has no integer file float32: make one w"),
+        ({"schemes": ["int8", "int9"]}, "no integer file int9: .*export.py"),
+    )
+    def test_options(self, options, pattern):
+        self.refuse(pattern, **options)
+
+    def test_not_a_run(self):
+        self.run_dir = self.run_dir / "nothing"
+        self.refuse("nothing is not a run directory")
+
+    def test_nothing_exported(self):
+        shutil.rmtree(self.artifacts)
+        self.refuse("no integer file at all: make .*--schemes=int8,int8_io")
+
+    def test_no_integer_file(self):
+        for scheme in ("int8", "int8_io"):
+            integer_runs.state(self.run_dir, scheme, twin=None)
+        self.refuse("has no integer file at all")
+
+    @parameterized.parameters("int8.tflite", "int8_twin.keras")
+    def test_file_that_is_gone(self, name):
+        (self.artifacts / name).unlink()
+        self.refuse(f"{name} is gone: export it again")
+
+    @parameterized.parameters("int8_io.tflite", "int8_io_twin.keras")
+    def test_file_that_is_not_the_exported_one(self, name):
+        path = self.artifacts / name
+        path.write_bytes(path.read_bytes() + b"\0")
+        self.refuse(f"{name} is not the file that was exported: export it")
+        self.check(schemes=["int8"])
+
+    def test_model_that_was_trained_again(self):
+        keras_files.save(integer_runs.small(seed=1), self.run_dir / runs.MODEL)
+        self.refuse("int8.tflite was made from another model.keras: export it")
+
+    def test_model_that_is_gone(self):
+        (self.run_dir / runs.MODEL).unlink()
+        self.refuse("no model file .*model.keras: train it first")
+
+    def test_damaged_file_with_its_own_hash(self):
+        path = self.artifacts / "int8.tflite"
+        path.write_bytes(path.read_bytes()[:2000])
+        integer_runs.state(self.run_dir, "int8", sha256=runs.sha256(path))
+        self.refuse("int8.tflite cannot be run by LiteRT")
+
+    def test_file_of_another_run(self):
+        other = integer_runs.exported(
+            self.run_dir.parent / "other",
+            integer_runs.small(width=7),
+            schemes=("int8",),
+        )
+        path = self.artifacts / "int8.tflite"
+        shutil.copy(other / "artifacts" / "int8.tflite", path)
+        integer_runs.state(self.run_dir, "int8", sha256=runs.sha256(path))
+        self.refuse("int8.tflite is not this twin's file .'act' is")
+
+
+class TableTest(Runs):
+    def test_a_line_for_each_comparison(self):
+        tensors = [
+            mismatches.TensorParity("a", 1_000_000, 12, 3),
+            mismatches.TensorParity("b", 234_567, 4000, 200),
+        ]
+        comparisons = [
+            mismatches.Comparison("keras", "", 0, 64, tensors, 500, 2, 0.031),
+            mismatches.Comparison(
+                "tflite", "default", 2, 1, tensors[:1], 50, 0, 0.0
+            ),
+        ]
+        found = [
+            mismatches.Parity(name, "", "", [], [], comparisons)
+            for name in ("int8", "int8_io")
+        ]
+        text = parity_run.table(found)
+        lines = [line.split() for line in text.splitlines()]
+        expected = (
+            "trained model - 64 500 1,234,567 4,012 200 2 3.1e-02",
+            "default kernels 2 1 50 1,000,000 12 3 0 0.0e+00",
+        )
+        for one in found:
+            for line in expected:
+                self.assertIn([one.scheme, *line.split()], lines)
+            self.assertIn(one.verdict.split(), lines)
+        self.assertIn("PROMISE BROKEN: 12 codes", text)
+
+    def test_says_what_the_json_says(self):
+        found = self.check(kernels=("default", "builtin"), threads=(1, 2))
+        text = parity_run.table(found)
+        body = [
+            line.split()
+            for line in text.splitlines()
+            if line.startswith("int8") and ":" not in line
+        ]
+        stored = [
+            (one.scheme, entry)
+            for one in found
+            for entry in one.as_dict()["comparisons"]
+        ]
+        self.assertLen(body, 14)
+        self.assertLen(stored, 14)
+        for line, (scheme, entry) in zip(body, stored, strict=True):
+            threads = str(entry["num_threads"] or "-")
+            self.assertEqual(
+                line,
+                [
+                    scheme,
+                    entry["kernels"] or "trained",
+                    "kernels" if entry["kernels"] else "model",
+                    threads,
+                    str(entry["batch_size"]),
+                    str(entry["records"]),
+                    f"{entry['codes']:,}",
+                    f"{entry['mismatches']:,}",
+                    f"{entry['largest']:,}",
+                    f"{entry['labels_differ']:,}",
+                    f"{entry['largest_probability']:.1e}",
+                ],
+            )
+        self.assertTrue(any(entry["mismatches"] for _, entry in stored))
+
+
+if __name__ == "__main__":
+    tf.test.main()
