@@ -10,7 +10,7 @@ import pathlib
 
 import tqdm
 
-from qmia_tf import program, runs
+from qmia_tf import runs
 from qmia_tf.deploy import int8
 from qmia_tf.deploy.interpreter import KERNELS
 from qmia_tf.deploy.mismatches import (
@@ -44,15 +44,13 @@ class File:
         self.path = pathlib.Path(path)
         self.way = kernels, num_threads
         self._logits = logits
-        # LiteRT says so when it takes its XNNPACK kernels.
-        with program.without_messages(show_if_it_fails=False):
-            self._target = TFLiteTarget(
-                self.path,
-                kernels=kernels,
-                num_threads=num_threads,
-                batch_size=batch_size,
-                logits=logits,
-            )
+        self._target = TFLiteTarget(
+            self.path,
+            kernels=kernels,
+            num_threads=num_threads,
+            batch_size=batch_size,
+            logits=logits,
+        )
         self._observed = Observed(
             self.path.read_bytes(), kernels=kernels, num_threads=num_threads
         )
