@@ -122,17 +122,18 @@ class FoldTest(parameterized.TestCase, tf.test.TestCase):
                 logits_range=(np.nan, 1.0),
             )
 
-    @parameterized.parameters("mixed_float16", "mixed_bfloat16")
-    def test_network_trained_under_mixed_precision(self, policy):
-        pixels = integer_nets.images(5, VARIED)
+    @parameterized.parameters(
+        ("mixed_float16", integer_nets.varied),
+        ("mixed_bfloat16", lambda: integer_nets.resnet("cifar", 4, 4)),
+    )
+    def test_network_trained_under_mixed_precision(self, policy, make):
         twins = []
-        for building, folding in (("float32",) * 2, (policy,) * 2):
-            keras.config.set_dtype_policy(building)
-            self.addCleanup(keras.config.set_dtype_policy, "float32")
-            model = integer_nets.varied()
-            keras.config.set_dtype_policy(folding)
-            twins.append(integer.fold(model))
+        self.addCleanup(keras.config.set_dtype_policy, "float32")
+        for chosen in ("float32", policy):
+            keras.config.set_dtype_policy(chosen)
+            twins.append(integer.fold(make()))
         keras.config.set_dtype_policy("float32")
+        pixels = integer_nets.images(5, twins[0].input_shape[1:])
         plain, mixed = (_answers(twin, pixels) for twin in twins)
         self.assertEqual(mixed.dtype, np.float32)
         self.assertAllEqual(mixed, plain)
