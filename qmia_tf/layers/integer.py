@@ -12,6 +12,8 @@ requantization, LiteRT's default kernels; its other kernels round twice.
 These layers are for inference. `deploy.integer.fold` makes a network of them.
 """
 
+import dataclasses
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -48,7 +50,7 @@ class ToLevels(keras.layers.Layer):
 
     def get_config(self):
         """Returns the arguments that make this layer again."""
-        return {**super().get_config(), "grid": _as_dict(self.grid)}
+        return {**super().get_config(), "grid": dataclasses.asdict(self.grid)}
 
 
 @keras.saving.register_keras_serializable("qmia_tf")
@@ -145,7 +147,7 @@ class _IntegerKernel(keras.layers.Layer):
             "kernel_shape": self.kernel_shape,
             "channels": self.channels,
             "input_scale": self.input_scale,
-            "grid": _as_dict(self.grid),
+            "grid": dataclasses.asdict(self.grid),
             "wide": self.wide,
         }
 
@@ -260,7 +262,7 @@ class IntegerAdd(keras.layers.Layer):
             **super().get_config(),
             "scales": self.scales,
             "units": self.units,
-            "grid": _as_dict(self.grid),
+            "grid": dataclasses.asdict(self.grid),
         }
 
 
@@ -335,15 +337,6 @@ def _limits(grid):
 
 def _as_grid(grid):
     return grid if isinstance(grid, Grid) else Grid(**grid)
-
-
-def _as_dict(grid):
-    return {
-        "scale": grid.scale,
-        "zero_point": grid.zero_point,
-        "low": grid.low,
-        "high": grid.high,
-    }
 
 
 def _for_inference(kwargs):

@@ -7,19 +7,18 @@ import os
 import pathlib
 from unittest import mock
 
+import integer_runs
 import keras
 import numpy as np
 import tensorflow as tf
 import tiny_models
-import tqdm
 from absl.testing import parameterized
 
-from qmia_tf import datasets, keras_files, recipes, resnet, runs
+from qmia_tf import keras_files, runs
 from qmia_tf.deploy import artifact, conversions, export, post_training
 from qmia_tf.deploy.calibration import Members
 from qmia_tf.errors import InputError
 from qmia_tf.targets import KerasTarget, TFLiteTarget
-from qmia_tf.trainer import Trainer
 
 DIGITS = 1797
 FAST = ((1, 1), (4, 4), (16, 4), (32, 32))
@@ -65,29 +64,11 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
 class ParityTest(Folder):
     """Networks that have learnt the digits, queried about all of them."""
 
-    def trained(self, weight_bits, activation_bits):
-        data = datasets.load("digits")
-        recipe = recipes.get(
-            "digits", epochs=3, batch_size=64, width=8, learning_rate=0.004
-        )
-        model = resnet.resnet18(
-            data.image_shape,
-            data.classes,
-            stem=recipe.stem,
-            width=recipe.width,
-            weight_bits=weight_bits,
-            activation_bits=activation_bits,
-        )
-        members = data.images[::2], data.labels[::2]
-        trainer = Trainer(model, members, recipe, 0)
-        for _ in range(recipe.epochs):
-            trainer.run_epoch(tqdm.tqdm(disable=True))
-        keras_files.save(model, self.dir / "model.keras")
-        return data
-
     @parameterized.parameters(*PAIRS)
     def test_float32_file_answers_as_keras(self, *bits):
-        data = self.trained(*bits)
+        data = integer_runs.digits()
+        model = integer_runs.trained(*bits)
+        keras_files.save(model, self.dir / "model.keras")
         (entry,) = export.export(self.dir / "model.keras", self.out)
         keras_target = KerasTarget(self.dir / "model.keras")
         file_target = TFLiteTarget(self.out / "float32.tflite")

@@ -5,6 +5,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 from ai_edge_litert import interpreter as litert
 from ai_edge_litert import schema_py_generated as schema
+from integer_nets import run
 
 from qmia_tf.deploy import flatbuffer
 
@@ -27,23 +28,10 @@ def _add_file():
     return writer.to_bytes({"a": source}, {"d": codes})
 
 
-def _run(content, values):
-    lite = litert.Interpreter(model_content=content)
-    (entry,) = lite.get_input_details()
-    lite.resize_tensor_input(entry["index"], values.shape)
-    lite.allocate_tensors()
-    lite.set_tensor(entry["index"], values)
-    lite.invoke()
-    return {
-        end["name"]: lite.get_tensor(end["index"])
-        for end in lite.get_output_details()
-    }
-
-
 class WriterTest(parameterized.TestCase, tf.test.TestCase):
     def test_file_computes_its_ops(self):
         values = np.array([[0, 0, 0], [0.5, 9, -3.5]], np.float32)
-        found = _run(_add_file(), values)
+        found = run(_add_file(), values)
         sums = np.maximum(values + [1, -2, 3], 0)
         self.assertAllEqual(found["d"], np.rint(sums / 0.5) - 3)
 
@@ -150,7 +138,8 @@ class UnpackTest(tf.test.TestCase):
         values = np.random.default_rng(0).normal(size=(7, 3))
         values = values.astype(np.float32)
         self.assertAllEqual(
-            _run(again, values)["d"], _run(content, values)["d"]
+            run(again, values)["d"],
+            run(content, values)["d"],
         )
         self.assertEqual(flatbuffer.pack(flatbuffer.unpack(again)), again)
 
@@ -160,10 +149,10 @@ class WithOutputsTest(tf.test.TestCase):
         content = _add_file()
         values = np.float32([[1, 2, 3]])
         shown = flatbuffer.with_outputs(content, lambda tensor: True)
-        found = _run(shown, values)
+        found = run(shown, values)
         self.assertEqual(list(found), ["c", "d"])
         self.assertAllEqual(found["c"], [[2, 0, 6]])
-        self.assertAllEqual(found["d"], _run(content, values)["d"])
+        self.assertAllEqual(found["d"], run(content, values)["d"])
         one, two = (flatbuffer.unpack(c).subgraphs[0] for c in (content, shown))
         self.assertEqual(len(one.tensors), len(two.tensors))
         for first, second in zip(one.operators, two.operators, strict=True):
@@ -172,15 +161,15 @@ class WithOutputsTest(tf.test.TestCase):
 
     def test_only_those_that_are_wanted(self):
         shown = flatbuffer.with_outputs(_add_file(), flatbuffer.is_int8)
-        self.assertEqual(list(_run(shown, np.zeros((1, 3), np.float32))), ["d"])
+        self.assertEqual(list(run(shown, np.zeros((1, 3), np.float32))), ["d"])
         shown = flatbuffer.with_outputs(
             _add_file(), lambda tensor: tensor.name == b"c"
         )
-        self.assertEqual(list(_run(shown, np.zeros((1, 3), np.float32))), ["c"])
+        self.assertEqual(list(run(shown, np.zeros((1, 3), np.float32))), ["c"])
 
     def test_neither_constants_nor_inputs(self):
         shown = flatbuffer.with_outputs(_add_file(), lambda tensor: True)
-        found = _run(shown, np.zeros((1, 3), np.float32))
+        found = run(shown, np.zeros((1, 3), np.float32))
         self.assertNotIn("k", found)
         self.assertNotIn("a", found)
 
