@@ -65,6 +65,38 @@ class DifferenceTest(parameterized.TestCase, tf.test.TestCase):
             (found.low, found.high), (0.5 + gap.low / 2, 0.5 + gap.high / 2)
         )
 
+    def test_accuracy_of_equal_halves_is_balanced(self):
+        one = intervals.accuracy(37, 50, 12, 50)
+        other = intervals.balanced_accuracy(37, 50, 12, 50)
+        for end in ("value", "low", "high"):
+            self.assertAlmostEqual(getattr(one, end), getattr(other, end))
+
+    def test_accuracy_of_few_members_is_about_the_nonmembers(self):
+        found = intervals.accuracy(1, 1, 20, 100_000)
+        alone = intervals.wilson(100_000 - 20, 100_000)
+        self.assertAllClose(
+            (found.value, found.low, found.high),
+            (alone.value, alone.low, alone.high),
+            rtol=0,
+            atol=2e-5,
+        )
+
+    @parameterized.parameters((150, 50, 0.9, 0.7), (50, 150, 0.98, 0.02))
+    def test_accuracy_covers(self, members, nonmembers, recall, fpr):
+        rng, inside = np.random.default_rng(3), 0
+        truth = members * recall + nonmembers * (1 - fpr)
+        truth /= members + nonmembers
+        for tp, fp in rng.binomial(
+            (members, nonmembers), (recall, fpr), (600, 2)
+        ).tolist():
+            found = intervals.accuracy(tp, members, fp, nonmembers)
+            right = [True] * (tp + nonmembers - fp)
+            wrong = [False] * (members - tp + fp)
+            self.assertAlmostEqual(found.value, np.mean(right + wrong))
+            inside += found.low <= truth <= found.high
+        # 570 expected of 600; the binomial's 0.1 % points are 552 and 585.
+        self.assertBetween(inside, 552, 590)
+
     @parameterized.parameters((100, 0.9, 0.7), (400, 1.0, 0.98))
     def test_covers(self, size, recall, fpr):
         rng = np.random.default_rng(3)

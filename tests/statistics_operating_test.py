@@ -70,8 +70,33 @@ class InSampleTest(parameterized.TestCase, tf.test.TestCase):
             self.assertAlmostEqual(
                 point.f1.value, metrics.f1_score(members, called)
             )
-            for rate in (point.recall, point.precision, point.f1):
+            for got, judge in (
+                (point.accuracy, metrics.accuracy_score),
+                (point.balanced_accuracy, metrics.balanced_accuracy_score),
+                (point.precision, metrics.precision_score),
+                (point.recall, metrics.recall_score),
+            ):
+                self.assertAlmostEqual(got.value, judge(members, called))
+            fpr = called[~members].mean()
+            self.assertAlmostEqual(
+                point.advantage.value, called[members].mean() - fpr
+            )
+            for rate in (
+                point.accuracy,
+                point.advantage,
+                point.recall,
+                point.precision,
+                point.f1,
+            ):
                 self.assertBetween(rate.value, rate.low, rate.high)
+
+    def test_advantage_is_twice_what_beats_guessing(self):
+        for point in points_of(*scores_of("levels")).values():
+            for end in ("value", "low", "high"):
+                self.assertAlmostEqual(
+                    getattr(point.advantage, end),
+                    2 * getattr(point.balanced_accuracy, end) - 1,
+                )
 
     def test_recall_of_exactly_94_per_cent_counts(self):
         scores = np.r_[np.full(94, 0.9), np.full(6, 0.1), np.full(100, 0.5)]

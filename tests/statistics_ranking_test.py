@@ -6,7 +6,7 @@ from absl.testing import parameterized
 from scipy import stats
 from sklearn import metrics
 
-from qmia_tf.statistics.ranking import auc, hanley_mcneil
+from qmia_tf.statistics.ranking import auc, hanley_mcneil, placements
 
 
 def scores_of(kind, size=150, seed=0):
@@ -83,6 +83,44 @@ class AucTest(parameterized.TestCase, tf.test.TestCase):
             inside += found.low <= truth <= found.high
         # 285 expected of 300; the binomial's 0.1 % point is 272.
         self.assertBetween(inside, 272, 298)
+
+    def test_tensorflow_privacys_fixture(self):
+        """membership_inference_attack_test.py: AUC .83 to two places."""
+        inside = np.array([0.1, 0.2, 1.3, 0.4, 0.5, 0.6])
+        outside = np.array([1.1, 1.2, 1.3, 0.4, 1.5, 1.6])
+        found = auc(-np.r_[inside, outside], np.arange(12) < 6)
+        self.assertAllClose(found.value, 0.83, rtol=0, atol=0.005)
+
+    def test_sacros_fixture(self):
+        scores = [0.1, 0.6, 0.2, 0.45, 0.9, 0.99]
+        found = auc(scores, np.arange(6) >= 3)
+        self.assertAlmostEqual(found.value, 8 / 9)
+
+    @parameterized.parameters(*KINDS)
+    def test_order_of_records_changes_nothing(self, kind):
+        scores, members = scores_of(kind)
+        order = np.random.default_rng(1).permutation(members.size)
+        one, other = (
+            auc(scores, members),
+            auc(scores[order], members[order]),
+        )
+        self.assertAllClose(
+            (one.value, one.low, one.high),
+            (other.value, other.low, other.high),
+            atol=1e-12,
+        )
+
+    @parameterized.parameters(*KINDS)
+    def test_placements_count_who_is_outranked(self, kind):
+        scores, members = scores_of(kind, size=40)
+        won, lost = placements(scores, members)
+        inside, outside = scores[members], scores[~members]
+        for got, score in zip(won, inside, strict=True):
+            below, tied = (outside < score).sum(), (outside == score).sum()
+            self.assertAlmostEqual(got, (below + tied / 2) / outside.size)
+        for got, score in zip(lost, outside, strict=True):
+            above, tied = (inside > score).sum(), (inside == score).sum()
+            self.assertAlmostEqual(got, (above + tied / 2) / inside.size)
 
     def test_fully_apart_is_not_certain(self):
         members = np.arange(30) < 10

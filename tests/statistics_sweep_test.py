@@ -62,6 +62,25 @@ class SweepTest(parameterized.TestCase, tf.test.TestCase):
             ):
                 self.assertAlmostEqual(got[row], judge(members, called))
 
+    def test_tensorflow_privacys_fixture(self):
+        """Its rates at a threshold are the shares of losses below it."""
+        rng = np.random.RandomState(27)
+        inside, outside = rng.rand(1000) - 0.3, rng.rand(1000)
+        members = np.arange(2000) < 1000
+        found = sweep(-np.r_[inside, outside], members)
+        for row in range(1, 2001, 40):
+            loss = -found.thresholds[row]
+            self.assertEqual(found.recall[row], np.mean(inside <= loss))
+            self.assertEqual(
+                found.false_positive_rate[row], np.mean(outside <= loss)
+            )
+
+    def test_sacros_fixture(self):
+        scores = [0.1, 0.6, 0.2, 0.45, 0.9, 0.99]
+        found = sweep(scores, np.arange(6) >= 3)
+        row = np.searchsorted(-found.thresholds, -0.5, side="right") - 1
+        self.assertAllClose((found.recall[row], found.f1[row]), (2 / 3, 2 / 3))
+
     def test_by_hand(self):
         found = sweep([0.9, 0.5, 0.5, 0.1], np.array([1, 1, 0, 0], bool))
         self.assertAllEqual(found.thresholds, [np.inf, 0.9, 0.5, 0.1])

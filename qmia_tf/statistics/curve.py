@@ -19,19 +19,40 @@ class Curve:
 
     Attributes:
         distinct_thresholds: how many the sweep evaluated.
+        members: how many members there are.
+        nonmembers: how many nonmembers there are.
         threshold: the least score called a member.
-        balanced_accuracy: 1/2 + (TPR - FPR)/2.
-        precision: TP/(TP + FP).
-        recall: TPR.
-        false_positive_rate: FPR.
+        true_positives: members called members.
+        false_positives: nonmembers called members.
     """
 
     distinct_thresholds: int
+    members: int
+    nonmembers: int
     threshold: list[float]
-    balanced_accuracy: list[float]
-    precision: list[float]
-    recall: list[float]
-    false_positive_rate: list[float]
+    true_positives: list[int]
+    false_positives: list[int]
+
+    @property
+    def recall(self) -> np.ndarray:
+        """TPR, float64 [K]."""
+        return np.array(self.true_positives) / self.members
+
+    @property
+    def false_positive_rate(self) -> np.ndarray:
+        """FPR, float64 [K]."""
+        return np.array(self.false_positives) / self.nonmembers
+
+    @property
+    def balanced_accuracy(self) -> np.ndarray:
+        """1/2 + (TPR - FPR)/2, float64 [K]."""
+        return 0.5 + (self.recall - self.false_positive_rate) / 2
+
+    @property
+    def precision(self) -> np.ndarray:
+        """TP/(TP + FP), float64 [K]."""
+        called = np.array(self.true_positives) + self.false_positives
+        return self.true_positives / called
 
 
 def thin(curve: Sweep, *, points=POINTS) -> Curve:
@@ -53,11 +74,11 @@ def thin(curve: Sweep, *, points=POINTS) -> Curve:
         rows = _spread(curve, points)
     return Curve(
         distinct_thresholds=curve.thresholds.size - 1,
+        members=curve.members,
+        nonmembers=curve.nonmembers,
         threshold=curve.thresholds[rows].tolist(),
-        balanced_accuracy=curve.balanced_accuracy[rows].tolist(),
-        precision=curve.precision[rows].tolist(),
-        recall=curve.recall[rows].tolist(),
-        false_positive_rate=curve.false_positive_rate[rows].tolist(),
+        true_positives=curve.true_positives[rows].tolist(),
+        false_positives=curve.false_positives[rows].tolist(),
     )
 
 

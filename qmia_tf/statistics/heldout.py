@@ -5,9 +5,12 @@ import dataclasses
 import numpy as np
 
 from qmia_tf.errors import InputError
-from qmia_tf.statistics.intervals import LEVEL
+from qmia_tf.statistics.intervals import LEVEL, Estimate
 from qmia_tf.statistics.operating import OperatingPoint, measure, peak_row
 from qmia_tf.statistics.sweep import check_scores, sweep
+
+# Of cross-fitted intervals, for folds whose results correlate by 1/3.
+STRETCH = (4 / 3) ** 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +33,9 @@ class HeldOut:
     optimism: float
 
 
-def hold_out(scores, members, *, seed, level=LEVEL) -> HeldOut:
+def hold_out(
+    scores, members, *, seed, calibration=None, level=LEVEL
+) -> HeldOut:
     """Chooses the threshold of peak accuracy on a half, judges it on the other.
 
     Members and nonmembers are each cut in half at random; where their number
@@ -40,12 +45,14 @@ def hold_out(scores, members, *, seed, level=LEVEL) -> HeldOut:
     Args:
         scores: float [N], finite; higher is more member-like.
         members: bool [N], two or more True and two or more False.
-        seed: int.
+        seed: int, of the halves and the bootstrap.
+        calibration: bool [N], the half to choose on; drawn if None.
         level: coverage of the intervals, in 0..1.
     Raises: InputError if there is only one member or nonmember.
     """
     scores, members = check_scores(scores, members)
-    calibration = calibration_half(members, seed=seed)
+    if calibration is None:
+        calibration = calibration_half(members, seed=seed)
     chosen = sweep(scores[calibration], members[calibration])
     row = peak_row(chosen)
     threshold = chosen.thresholds[row]
@@ -70,6 +77,69 @@ def hold_out(scores, members, *, seed, level=LEVEL) -> HeldOut:
         calibration_accuracy=float(chosen.balanced_accuracy[row]),
         optimism=float(peak - point.balanced_accuracy.value),
     )
+
+
+def cross_fit(
+    scores, members, *, seed, calibration=None, level=LEVEL
+) -> OperatingPoint:
+    """Judges every record, each half by the threshold of the other half.
+
+    Two folds, the calibration half and the rest: each one's threshold of peak
+    balanced accuracy is judged on the other, and the counts are added up. The
+    rates stand for the mean of what the two thresholds do, so the point has
+    no threshold of its own. Its intervals are approximate. A record takes
+    part in choosing one threshold and in judging the other, which correlates
+    the two results, by 0.2 to 0.3 in simulations (binormal and without any
+    leak, 100 to 5,000 members). So every interval of `measure` is stretched
+    by sqrt(4/3) about its value, as a correlation of 1/3 asks for. Then 95 %
+    intervals hold the mean of the two true rates in 97 to 98 % of audits,
+    and exclude guessing from below in 2 %; unstretched, in 94 to 95 % and 4
+    to 5 %.
+
+    Args:
+        scores: float [N], finite; higher is more member-like.
+        members: bool [N], two or more True and two or more False.
+        seed: int, of the halves and the bootstrap.
+        calibration: bool [N], one of the halves; drawn if None.
+        level: coverage of the intervals, in 0..1.
+    Returns: OperatingPoint "cross_fitted", its threshold None.
+    Raises: InputError if there is only one member or nonmember.
+    """
+    scores, members = check_scores(scores, members)
+    if calibration is None:
+        calibration = calibration_half(members, seed=seed)
+    called = np.zeros(members.size, bool)
+    for half in (calibration, ~calibration):
+        chosen = sweep(scores[half], members[half])
+        threshold = chosen.thresholds[peak_row(chosen)]
+        called |= ~half & (scores >= threshold)
+    point = measure(
+        "cross_fitted",
+        threshold=np.inf,
+        true_positives=np.sum(called & members),
+        members=np.sum(members),
+        false_positives=np.sum(called & ~members),
+        nonmembers=np.sum(~members),
+        in_sample=False,
+        seed=seed,
+        level=level,
+    )
+    return _stretched(point)
+
+
+def _stretched(point):
+    changed = {}
+    for field in dataclasses.fields(point):
+        rate = getattr(point, field.name)
+        if isinstance(rate, Estimate) and rate.value is not None:
+            # An advantage may be negative, a share may not.
+            least = -1.0 if field.name == "advantage" else 0.0
+            low = rate.value - STRETCH * (rate.value - rate.low)
+            high = rate.value + STRETCH * (rate.high - rate.value)
+            changed[field.name] = Estimate(
+                rate.value, max(low, least), min(high, 1.0)
+            )
+    return dataclasses.replace(point, **changed)
 
 
 def calibration_half(members, *, seed) -> np.ndarray:

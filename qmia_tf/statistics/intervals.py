@@ -111,6 +111,41 @@ def balanced_accuracy(
     return Estimate(*(0.5 + x / 2 for x in dataclasses.astuple(gap)))
 
 
+def accuracy(
+    true_positives, members, false_positives, nonmembers, *, level=LEVEL
+) -> Estimate:
+    """The interval on (TP + TN)/N, members and nonmembers as they are.
+
+    a p1 - b p2 + b, with p1 = TPR, p2 = FPR, a and b the shares of members
+    and nonmembers; Wilson's limits l and u are joined as Newcombe joins them:
+        low  = accuracy - sqrt(a^2 (p1 - l1)^2 + b^2 (u2 - p2)^2)
+        high = accuracy + sqrt(a^2 (u1 - p1)^2 + b^2 (p2 - l2)^2)
+    At equal numbers it is balanced_accuracy.
+
+    Args:
+        true_positives: int, 0..members.
+        members: int, 1 or more.
+        false_positives: int, 0..nonmembers.
+        nonmembers: int, 1 or more.
+        level: coverage, in 0..1.
+    Source: Zou and Donner, Statistics in Medicine 27 (2008) 1693.
+    """
+    inside = wilson(true_positives, members, level=level)
+    outside = wilson(false_positives, nonmembers, level=level)
+    records = members + nonmembers
+    value = (true_positives + nonmembers - false_positives) / records
+    a, b = members / records, nonmembers / records
+    below = np.hypot(
+        a * (inside.value - inside.low), b * (outside.high - outside.value)
+    )
+    above = np.hypot(
+        a * (inside.high - inside.value), b * (outside.value - outside.low)
+    )
+    return Estimate(
+        value, float(max(value - below, 0.0)), float(min(value + above, 1.0))
+    )
+
+
 def precision_and_f1(
     true_positives, members, false_positives, nonmembers, *, seed, level=LEVEL
 ) -> tuple[Estimate, Estimate]:

@@ -26,7 +26,9 @@ class OperatingPoint:
         nonmembers: how many nonmembers were judged.
         true_positives: members called members.
         false_positives: nonmembers called members.
+        accuracy: (TP + TN)/N at this ratio of members to nonmembers.
         balanced_accuracy: 1/2 + (TPR - FPR)/2.
+        advantage: TPR - FPR.
         recall: TPR.
         false_positive_rate: FPR.
         precision: TP/(TP + FP) at this ratio of members to nonmembers.
@@ -40,7 +42,9 @@ class OperatingPoint:
     nonmembers: int
     true_positives: int
     false_positives: int
+    accuracy: Estimate
     balanced_accuracy: Estimate
+    advantage: Estimate
     recall: Estimate
     false_positive_rate: Estimate
     precision: Estimate
@@ -61,8 +65,9 @@ def measure(
 ) -> OperatingPoint:
     """Puts an interval on every rate of one threshold.
 
-    Recall and FPR: Clopper-Pearson. Balanced accuracy: Newcombe. Precision
-    and F1: parametric bootstrap (intervals.precision_and_f1).
+    Recall and FPR: Clopper-Pearson. Advantage and balanced accuracy:
+    Newcombe; accuracy: likewise (intervals.accuracy). Precision and F1:
+    parametric bootstrap (intervals.precision_and_f1).
 
     Args:
         name: of the point.
@@ -89,7 +94,9 @@ def measure(
         nonmembers=counts[3],
         true_positives=counts[0],
         false_positives=counts[2],
+        accuracy=intervals.accuracy(*counts, level=level),
         balanced_accuracy=intervals.balanced_accuracy(*counts, level=level),
+        advantage=intervals.newcombe(*counts, level=level),
         recall=exact(counts[0], counts[1], level=level),
         false_positive_rate=exact(counts[2], counts[3], level=level),
         precision=precision,

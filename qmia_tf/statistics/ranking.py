@@ -24,16 +24,51 @@ def auc(scores, members, *, level=LEVEL) -> Estimate:
     Source: DeLong et al., Biometrics 44 (1988); midranks: Sun and Xu, IEEE
         Signal Processing Letters 21 (2014).
     """
-    scores, members = check_scores(scores, members)
-    m, n = int(members.sum()), int((~members).sum())
-    ranks = stats.rankdata(scores)
-    won = (ranks[members] - stats.rankdata(scores[members])) / n
-    lost = 1 - (ranks[~members] - stats.rankdata(scores[~members])) / m
+    won, lost = placements(scores, members)
     area = float(won.mean())
     if area in (0.0, 1.0):
-        bound = float(((1 - level) / 2) ** (1 / min(m, n)))
+        bound = sure_share(won.size, lost.size, level=level)
         return Estimate(area, bound * area, 1 - bound * (1 - area))
-    return _normal(area, _spread(won) + _spread(lost), level)
+    return _normal(area, spread(won) + spread(lost), level)
+
+
+def placements(scores, members):
+    """The structural components of the AUC, see auc.
+
+    Args:
+        scores: float [N], finite; higher is more member-like.
+        members: bool [N], m of them True and n False.
+    Returns: float64 [m], the share of nonmembers that each member outranks,
+        and float64 [n], the share of members that outrank each nonmember;
+        ties count one half. The mean of either is the AUC.
+    """
+    scores, members = check_scores(scores, members)
+    inside, outside = scores[members], scores[~members]
+    ranks = stats.rankdata(scores)
+    won = (ranks[members] - stats.rankdata(inside)) / outside.size
+    lost = 1 - (ranks[~members] - stats.rankdata(outside)) / inside.size
+    return won, lost
+
+
+def spread(placed, *, width=1.0):
+    """The variance of the mean of placements.
+
+    Args:
+        placed: float [M].
+        width: of the interval that a placement can lie in. One record shows
+            no variance, so it gets the largest that the width allows.
+    """
+    if placed.size < 2:
+        return width**2 / 4
+    return placed.var(ddof=1) / placed.size
+
+
+def sure_share(members, nonmembers, *, level=LEVEL):
+    """The least share of pairs decided alike, if all those seen are.
+
+    The exact bound for min(members, nonmembers) disjoint pairs.
+    """
+    return float(((1 - level) / 2) ** (1 / min(members, nonmembers)))
 
 
 def hanley_mcneil(area, members, nonmembers, *, level=LEVEL) -> Estimate:
@@ -56,13 +91,6 @@ def hanley_mcneil(area, members, nonmembers, *, level=LEVEL) -> Estimate:
         + (nonmembers - 1) * (2 * square / (1 + area) - square)
     ) / (members * nonmembers)
     return _normal(float(area), variance, level)
-
-
-def _spread(placements):
-    if placements.size < 2:
-        # One record shows no variance; a placement lies in 0..1.
-        return 0.25
-    return placements.var(ddof=1) / placements.size
 
 
 def _normal(value, variance, level):

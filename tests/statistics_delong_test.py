@@ -1,0 +1,196 @@
+"""DeLong's test against its definition, and how often it is right."""
+
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+from scipy import stats
+
+from qmia_tf.statistics import delong
+from qmia_tf.statistics.ranking import auc
+
+Z = 1.959963984540054
+
+
+def models(kind, size=90, count=3, seed=0):
+    """Scores [count, size] of models that mostly agree, and members."""
+    rng = np.random.default_rng(seed)
+    members = rng.random(size) < 0.4
+    shared = rng.normal(size=size)
+    scores = shared + 0.7 * rng.normal(size=(count, size))
+    scores += np.linspace(0.2, 1.0, count)[:, None] * members
+    if kind == "levels":
+        scores = np.round(scores * 2)
+    elif kind == "hard":
+        scores = (scores > 0).astype(float)
+    return scores, members
+
+
+def covariance(scores, members):
+    """AUCs and their covariance [T, T], from all pairs of records."""
+    inside, outside = scores[:, members], scores[:, ~members]
+    above = np.sign(inside[:, :, None] - outside[:, None, :]) / 2 + 0.5
+    areas = above.mean(axis=(1, 2))
+    of_members = np.cov(above.mean(axis=2)) / inside.shape[1]
+    of_nonmembers = np.cov(above.mean(axis=1)) / outside.shape[1]
+    return areas, of_members + of_nonmembers
+
+
+def numbers(found):
+    difference = found.difference
+    return difference.value, difference.low, difference.high, found.p_value
+
+
+KINDS = ("continuous", "levels", "hard")
+
+
+class ContrastTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.product(
+        kind=KINDS, weights=((1, -1, 0), (1, -0.3, -0.7), (0.5, 2, 1))
+    )
+    def test_is_delongs_definition(self, kind, weights):
+        scores, members = models(kind)
+        areas, matrix = covariance(scores, members)
+        weights = np.array(weights)
+        value, deviation = weights @ areas, np.sqrt(weights @ matrix @ weights)
+        ends = value - Z * deviation, value + Z * deviation
+        found = delong.contrast(scores, members, weights)
+        self.assertAllClose(
+            numbers(found),
+            (value, *ends, 2 * stats.norm.cdf(-abs(value) / deviation)),
+            atol=1e-9,
+        )
+
+    def test_shifts_are_what_nonmembers_do_besides(self):
+        scores, members = models("levels")
+        inside, outside = scores[0, members], scores[0, ~members]
+        above = np.sign(inside[:, None] - outside) / 2 + 0.5
+        shifts = np.random.default_rng(3).normal(size=outside.size)
+        shifts -= shifts.mean()
+        variance = np.var(above.mean(axis=1), ddof=1) / inside.size
+        moved = above.mean(axis=0) + shifts
+        variance += np.var(moved, ddof=1) / outside.size
+        found = delong.contrast(
+            (scores[0], scores[1]), members, (1, 0), shifts=shifts
+        ).difference
+        half = Z * np.sqrt(variance)
+        self.assertAllClose(
+            (found.value, found.low, found.high),
+            np.clip(
+                (above.mean(), above.mean() - half, above.mean() + half), 0, 1
+            ),
+            atol=1e-9,
+        )
+
+    @parameterized.parameters(*KINDS)
+    def test_of_one_score_is_its_auc(self, kind):
+        scores, members = models(kind)
+        want = auc(scores[0], members)
+        found = delong.contrast(scores[:1], members, (1.0,)).difference
+        self.assertAllClose(
+            (found.value, found.low, found.high),
+            (want.value, want.low, want.high),
+            atol=1e-12,
+        )
+
+    @parameterized.parameters(*KINDS)
+    def test_paired(self, kind):
+        (first, second, _), members = models(kind)
+        found = delong.paired(first, second, members)
+        areas = auc(first, members).value, auc(second, members).value
+        self.assertAlmostEqual(found.difference.value, areas[0] - areas[1])
+        value, low, high, p_value = numbers(found)
+        back = delong.paired(second, first, members)
+        self.assertAllClose(
+            numbers(back), (-value, -high, -low, p_value), atol=1e-12
+        )
+        swapped = delong.paired(first, second, ~members)
+        self.assertAllClose(
+            numbers(swapped), (-value, -high, -low, p_value), atol=1e-12
+        )
+
+    @parameterized.parameters(*KINDS)
+    def test_order_and_scale_change_nothing(self, kind):
+        (first, second, _), members = models(kind)
+        one = delong.paired(first, second, members)
+        self.assertEqual(
+            delong.paired(np.exp(first), 3 * second - 1, members), one
+        )
+        order = np.random.default_rng(1).permutation(members.size)
+        other = delong.paired(first[order], second[order], members[order])
+        self.assertAllClose(numbers(other), numbers(one), atol=1e-12)
+
+    def test_level(self):
+        scores, members = models("continuous")
+        one, other = (
+            delong.paired(*scores[:2], members, level=level).difference
+            for level in (0.95, 0.5)
+        )
+        ratio = (one.high - one.low) / (other.high - other.low)
+        self.assertAlmostEqual(ratio, Z / stats.norm.ppf(0.75))
+
+    @parameterized.parameters(*KINDS)
+    def test_equal_scores_do_not_differ(self, kind):
+        scores, members = models(kind)
+        found = delong.paired(scores[0], 2 * scores[0], members)
+        self.assertEqual(numbers(found), (0.0, 0.0, 0.0, 1.0))
+
+    def test_all_records_say_the_same(self):
+        """Apart against always tied: 1 - 1/2, in 8 of 8 disjoint pairs."""
+        members = np.arange(20) < 8
+        found = delong.paired(members.astype(float), np.zeros(20), members)
+        least = stats.binomtest(8, 8).proportion_ci().low
+        self.assertAllClose(numbers(found), (0.5, 0.5 * least, 0.5, 2 / 2**8))
+
+    def test_one_member_shows_no_variance(self):
+        members = np.arange(9) < 1
+        rng = np.random.default_rng(0)
+        found = delong.paired(*rng.normal(size=(2, 9)), members).difference
+        self.assertEqual((found.low, found.high), (-1.0, 1.0))
+
+    def test_refuses(self):
+        scores, members = models("hard")
+        with self.assertRaisesRegex(ValueError, "3 scores need as many"):
+            delong.contrast(scores, members, (1.0, -1.0))
+        with self.assertRaisesRegex(ValueError, "equally long"):
+            delong.paired(scores[0], scores[1][:5], members)
+
+
+class CoverageTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.product(
+        size=(60, 400), distances=((0.8, 0.8), (1.2, 0.6)), levels=(False, True)
+    )
+    def test_paired_covers(self, size, distances, levels):
+        """Binormal scores that correlate by 0.8 within either kind."""
+        rng = np.random.default_rng(4)
+        members, audits = np.arange(size) < size // 2, 800
+        areas = stats.norm.cdf(np.array(distances) / np.sqrt(2))
+        inside, rejected, widths = 0, 0, []
+        for _ in range(audits):
+            shared = rng.normal(size=size) * np.sqrt(0.8)
+            scores = shared + np.sqrt(0.2) * rng.normal(size=(2, size))
+            scores += np.array(distances)[:, None] * members
+            if levels:
+                # As fine as an int8 softmax: moves an AUC by 1e-5.
+                scores = np.floor(256 * stats.norm.cdf(scores / 2))
+            found = delong.paired(*scores, members)
+            inside += (
+                found.difference.low
+                <= areas[0] - areas[1]
+                <= found.difference.high
+            )
+            rejected += found.p_value <= 0.05
+            widths.append(found.difference.high - found.difference.low)
+        # 760 of 800; the binomial's 0.1 % points are 740 and 778.
+        self.assertBetween(inside, 740, 778)
+        if distances[0] == distances[1]:
+            self.assertBetween(rejected, 22, 60)
+        elif size == 400:
+            self.assertGreater(rejected, 0.99 * audits)
+        # Unpaired, the variances would add.
+        alone = [auc(each, members) for each in scores]
+        apart = np.hypot(*(each.high - each.low for each in alone))
+        self.assertLess(np.mean(widths), 0.6 * apart)
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,67 @@
+"""The choice among attacks on the calibration half."""
+
+import numpy as np
+import tensorflow as tf
+from sklearn import metrics
+
+from qmia_tf.statistics import selection
+from qmia_tf.statistics.heldout import calibration_half
+
+
+class ChooseTest(tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.rng = np.random.default_rng(0)
+        self.members = np.arange(200) < 100
+        self.half = calibration_half(self.members, seed=0)
+
+    def scores(self, gain):
+        return self.rng.normal(size=200) + gain * self.members
+
+    def test_the_best_there(self):
+        given = {f"gain_{gain}": self.scores(gain) for gain in (0.0, 2.0, 0.5)}
+        found = selection.choose(given, self.members, self.half)
+        areas = {
+            name: metrics.roc_auc_score(self.members[self.half], x[self.half])
+            for name, x in given.items()
+        }
+        self.assertEqual(found, max(areas, key=areas.get))
+        self.assertEqual(found, "gain_2.0")
+
+    def test_the_judged_half_has_no_say(self):
+        good = self.scores(2.0)
+        given = {
+            "here": np.where(self.half, good, 0.0),
+            "there": np.where(self.half, 0.0, 3 * good),
+        }
+        found = selection.choose(given, self.members, self.half)
+        self.assertEqual(found, "here")
+        found = selection.choose(given, self.members, ~self.half)
+        self.assertEqual(found, "there")
+
+    def test_records_without_a_score_do_not_count(self):
+        partly = self.scores(3.0)
+        partly[::3] = np.nan
+        silent = np.full(200, np.nan)
+        given = {
+            "silent": silent,
+            "members only": np.where(self.members, 1.0, np.nan),
+            "weak": self.scores(0.2),
+            "partly": partly,
+        }
+        found = selection.choose(given, self.members, self.half)
+        self.assertEqual(found, "partly")
+        with self.assertRaisesRegex(ValueError, r"none of \['silent'\] says"):
+            selection.choose({"silent": silent}, self.members, self.half)
+        with self.assertRaisesRegex(ValueError, r"none of \[\] says"):
+            selection.choose({}, self.members, self.half)
+
+    def test_the_first_of_equals(self):
+        scores = self.scores(1.0)
+        given = {"one": scores, "same": np.exp(scores)}
+        found = selection.choose(given, self.members, self.half)
+        self.assertEqual(found, "one")
+
+
+if __name__ == "__main__":
+    tf.test.main()
