@@ -3,8 +3,9 @@
 import numpy as np
 
 from qmia_tf.errors import InputError
-from qmia_tf.output_checks import SUM_TOLERANCE
 
+# By how much float32 probabilities may miss a sum of one.
+SUM_TOLERANCE = 1e-3
 # A quantized softmax has steps of 1/256 or less.
 COARSEST_SOFTMAX = 1 / 128
 
@@ -24,6 +25,38 @@ def softmax(logits):
     return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
+def log_sums(logits):
+    """The logarithm of sum_i exp(x_i), also where exp would overflow.
+
+    The terms are added from the smallest to the largest, so that rows with
+    the same logits in another order stay equal to the last bit.
+
+    Args:
+        logits: float64 [N, C], finite or minus infinity, each row with a
+            finite one.
+    Returns: float64 [N].
+    """
+    largest = logits.max(axis=1)
+    powers = np.sort(np.exp(logits - largest[:, None]), axis=1)
+    # NumPy's order of adding depends on the layout.
+    return largest + np.log(np.ascontiguousarray(powers).sum(axis=1))
+
+
+def look_like_probabilities(rows, *, step=0.0):
+    """Says whether rows could all be the output of a softmax.
+
+    Args:
+        rows: floats [N, C], finite.
+        step: distance of neighbouring numbers, 0 for floats. Each class may
+            be off by half of it, so that rows of an int8 softmax miss one
+            by up to C/512.
+    Returns: bool; True if no number is negative and all rows sum to one.
+    """
+    sums = rows.sum(axis=1, dtype=np.float64)
+    tolerance = SUM_TOLERANCE + rows.shape[1] * step / 2
+    return bool(rows.min() >= 0 and np.all(np.abs(sums - 1) <= tolerance))
+
+
 def check_kind(answers, *, name, step, as_logits):
     """Refuses logits that are taken for probabilities, and the reverse.
 
@@ -39,8 +72,7 @@ def check_kind(answers, *, name, step, as_logits):
     sums = answers.sum(axis=1, dtype=np.float64)
     if not np.isfinite(sums).all():
         return
-    tolerance = SUM_TOLERANCE + answers.shape[1] * step / 2
-    is_softmax = answers.min() >= 0 and np.all(np.abs(sums - 1) <= tolerance)
+    is_softmax = look_like_probabilities(answers, step=step)
     if not as_logits and not is_softmax:
         raise InputError(
             f"target {name!r} does not answer probabilities (row 0 sums to "

@@ -6,8 +6,12 @@ import re
 import numpy as np
 
 from qmia_tf.errors import InputError
+from qmia_tf.logits import SUM_TOLERANCE, look_like_probabilities, softmax
 
-SUM_TOLERANCE = 1e-3
+# What a softmax elsewhere may differ by: exp of a float16 delegate.
+LOGITS_TOLERANCE = 1e-3
+# The grids of 8-bit probabilities: codes over 256 by TFLite, 255 by others.
+BYTES = (256, 255)
 INFO_TYPES = {
     "kind": str,
     "sha256": str,
@@ -17,6 +21,12 @@ INFO_TYPES = {
     "latency_threads": int,
     "fingerprint": str,
     "run": str,
+}
+KINDS = {
+    "probabilities": ("f", "floats"),
+    "labels": ("iu", "integers"),
+    "members": ("b", "booleans"),
+    "record_ids": ("iu", "integers"),
 }
 
 
@@ -67,6 +77,10 @@ def check_shapes(outputs, source):
                 f"{source}: {name} has shape {got}, but there are {shape[0]} "
                 "rows of probabilities"
             )
+    for name, (kinds, wanted) in KINDS.items():
+        dtype = getattr(outputs, name).dtype
+        if dtype.kind not in kinds:
+            raise InputError(f"{source}: {name} must be {wanted}, got {dtype}")
     count = int(outputs.members.sum())
     if count == 0 or count == shape[0]:
         missing = "member" if count == 0 else "nonmember"
@@ -81,19 +95,9 @@ def check_values(outputs, source):
     probabilities, labels = outputs.probabilities, outputs.labels
     step = outputs.probability_step
     tolerance = SUM_TOLERANCE + outputs.classes * step / 2
-
-    def refuse(bad, message):
-        rows = np.flatnonzero(bad)
-        if rows.size:
-            row = int(rows[0])
-            raise InputError(
-                f"{source}: row {row} (record {outputs.record_ids[row]}): "
-                + message(row)
-                + (f"; {rows.size} such rows" if rows.size > 1 else "")
-            )
-
     smallest = probabilities.min(axis=1)
     sums = probabilities.sum(axis=1, dtype=np.float64)
+    refuse = _refusing(outputs, source)
     refuse(
         ~np.isfinite(sums),
         lambda row: f"a probability is not finite: {probabilities[row]}",
@@ -101,15 +105,17 @@ def check_values(outputs, source):
     refuse(
         smallest < 0,
         lambda row: (
-            f"a probability is negative: {smallest[row]:g}; are these logits?"
+            f"a probability is negative: {smallest[row]:g}; are these logits? "
+            "Then give them as 'logits'"
         ),
     )
     refuse(
         np.abs(sums - 1) > tolerance,
         lambda row: (
             f"the probabilities sum to {sums[row]:.6g}, not to 1 "
-            f"within {tolerance:.4g}; are these logits, or is "
-            "info['probability_step'] of a quantized output missing?"
+            f"within {tolerance:.4g}; are these logits (then give them as "
+            "'logits'), or is info['probability_step'] of a quantized output "
+            "missing?"
         ),
     )
     refuse(
@@ -120,3 +126,63 @@ def check_values(outputs, source):
     repeated = np.ones(len(labels), bool)
     repeated[first] = False
     refuse(repeated, lambda row: "the record is there twice")
+
+
+def check_logits(outputs, source):
+    """Raises InputError unless the logits are those of the probabilities.
+
+    Their softmax may be LOGITS_TOLERANCE off, and two steps more where the
+    probabilities are quantized: a kernel that rounds by a table may miss by
+    one, and an int8 softmax ends a step below 1.
+    """
+    logits, probabilities = outputs.logits, outputs.probabilities
+    if logits.dtype.kind != "f" or logits.shape != probabilities.shape:
+        raise InputError(
+            f"{source}: logits must be floats of the shape of the "
+            f"probabilities, {probabilities.shape}, got {logits.dtype} "
+            f"{logits.shape}"
+        )
+    refuse = _refusing(outputs, source)
+    refuse(
+        ~np.isfinite(logits).all(axis=1),
+        lambda row: f"a logit is not finite: {logits[row]}",
+    )
+    check_not_probabilities(logits, source)
+    off = np.abs(softmax(logits) - probabilities).max(axis=1)
+    refuse(
+        off > LOGITS_TOLERANCE + 2 * outputs.probability_step,
+        lambda row: (
+            f"the softmax of its logits is {off[row]:.4g} off its "
+            "probabilities: are both of the same target? Give only one of them"
+        ),
+    )
+
+
+def check_not_probabilities(logits, source):
+    """Raises InputError if finite logits [N, C] are a softmax's output."""
+    steps = [0.0]
+    # Rows of 8 bits sum to one only roughly, but their grid gives them away.
+    for levels in BYTES:
+        codes = np.asarray(logits, np.float64) * levels
+        if np.abs(codes - np.round(codes)).max() < 1e-3:
+            steps.append(1 / levels)
+    if any(look_like_probabilities(logits, step=step) for step in steps):
+        raise InputError(
+            f"{source}: the logits are probabilities: no row has a negative "
+            "number and all sum to 1; give them as 'probabilities', so that "
+            "no second softmax is taken"
+        )
+
+
+def _refusing(outputs, source):
+    def refuse(bad, message):
+        rows = np.flatnonzero(bad)
+        if rows.size:
+            row = int(rows[0])
+            raise InputError(
+                f"{source}: row {row} (record {outputs.record_ids[row]}): "
+                + message(row)
+                + (f"; {rows.size} such rows" if rows.size > 1 else "")
+            )
+
+    return refuse

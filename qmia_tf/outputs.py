@@ -8,8 +8,13 @@ import numpy as np
 
 from qmia_tf import output_checks, runs
 from qmia_tf.errors import InputError
+from qmia_tf.logits import softmax
 
-ARRAYS = ("probabilities", "labels", "members", "record_ids", "info")
+ARRAYS = ("labels", "members", "record_ids", "info")
+# One of these, or both of the same target.
+ANSWERS = ("probabilities", "logits")
+# Half of the least float32 above 0.
+LEAST = 2.0**-150
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -28,6 +33,8 @@ class Outputs:
             was done beside the model), latency_ms (median time of one image)
             and latency_threads, fingerprint (of the data), run. All but
             target may be absent.
+        logits: float32 [N, C], what the probabilities are the softmax of,
+            if the target gives them; None if it does not.
     """
 
     probabilities: np.ndarray
@@ -35,6 +42,33 @@ class Outputs:
     members: np.ndarray
     record_ids: np.ndarray
     info: dict
+    logits: np.ndarray | None = None
+
+    @classmethod
+    def from_logits(
+        cls, logits, *, labels, members, record_ids, info, source="outputs"
+    ) -> "Outputs":
+        """Makes outputs of a target that answers logits.
+
+        Args:
+            logits: floats [N, C].
+            labels: int64 [N].
+            members: bool [N].
+            record_ids: int64 [N].
+            info: dict as of Outputs; it need not say that these are logits.
+            source: str that the error message calls the outputs by.
+        Raises: InputError if these are no logits but probabilities, or info
+            says so.
+        """
+        _check_declared(logits, info, source)
+        return cls(
+            probabilities=softmax(logits),
+            labels=labels,
+            members=members,
+            record_ids=record_ids,
+            info={**info, "outputs": "logits"},
+            logits=np.asarray(logits, np.float32),
+        )
 
     @property
     def target(self) -> str:
@@ -50,6 +84,14 @@ class Outputs:
     def probability_step(self) -> float:
         """The distance between neighbouring outputs, 0 for float outputs."""
         return float(self.info.get("probability_step") or 0.0)
+
+    @property
+    def probability_floor(self) -> float:
+        """Half of the least probability above 0 that the format can hold.
+
+        What a probability of 0 counts as under a logarithm.
+        """
+        return self.probability_step / 2 or LEAST
 
     @property
     def predicted(self) -> np.ndarray:
@@ -75,6 +117,7 @@ class Outputs:
             labels=self.labels[indices],
             members=self.members[indices],
             record_ids=self.record_ids[indices],
+            logits=None if self.logits is None else self.logits[indices],
         )
 
     def in_record_order(self) -> "Outputs":
@@ -91,6 +134,8 @@ class Outputs:
         output_checks.check_info(self.info, source)
         output_checks.check_shapes(self, source)
         output_checks.check_values(self, source)
+        if self.logits is not None:
+            output_checks.check_logits(self, source)
         return self
 
     def save(self, path):
@@ -100,6 +145,8 @@ class Outputs:
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
         }
+        if self.logits is None:
+            del arrays["logits"]
         arrays["info"] = np.array(json.dumps(self.info, sort_keys=True))
         runs.write_npz(path, **arrays)
 
@@ -109,7 +156,9 @@ def load(path) -> Outputs:
 
     Args:
         path: file with the arrays of Outputs; info is a JSON string. Without
-            a target in info, the file's name is the target's.
+            a target in info, the file's name is the target's. Logits may be
+            there instead of probabilities, which are then their softmax, or
+            beside them; what an array holds is known by its name alone.
     Raises: InputError if the file is missing, damaged, not of this kind or
         holds values that cannot be outputs.
     """
@@ -126,21 +175,53 @@ def load(path) -> Outputs:
         raise InputError(
             f"{path}: info is not JSON ({error}); query the target again"
         ) from error
-    if isinstance(info, dict):
-        info.setdefault("target", path.stem)
-    found = Outputs(
-        probabilities=_as_kind(arrays, "probabilities", "f", np.float32, path),
-        labels=_as_kind(arrays, "labels", "iu", np.int64, path),
-        members=_as_bool(arrays["members"], path),
-        record_ids=_as_kind(arrays, "record_ids", "iu", np.int64, path),
-        info=info,
-    )
-    return found.validate(str(path))
+    if not isinstance(info, dict):
+        raise InputError(f"{path}: info must be a dictionary, got {info!r}")
+    info.setdefault("target", path.stem)
+    return _made(arrays, info, path).validate(str(path))
+
+
+def _made(arrays, info, path):
+    common = {
+        "labels": _as_kind(arrays, "labels", "iu", np.int64, path),
+        "members": _as_bool(arrays["members"], path),
+        "record_ids": _as_kind(arrays, "record_ids", "iu", np.int64, path),
+        "info": info,
+    }
+    answers = {
+        name: _as_kind(arrays, name, "f", np.float32, path)
+        for name in ANSWERS
+        if name in arrays
+    }
+    if "probabilities" in answers:
+        return Outputs(**answers, **common)
+    return Outputs.from_logits(**answers, **common, source=str(path))
+
+
+def _check_declared(logits, info, source):
+    """Raises InputError if logits contradict themselves or their info."""
+    if logits.ndim != 2 or logits.shape[1] < 2 or not len(logits):
+        raise InputError(
+            f"{source}: logits must be [records, classes] with two classes or "
+            f"more, got shape {logits.shape}"
+        )
+    for key, wanted in (("outputs", "logits"), ("probability_step", 0)):
+        found = info.get(key)
+        if found is not None and found != wanted:
+            raise InputError(
+                f"{source}: it holds logits, but info[{key!r}] is {found!r}: "
+                f"set it to {wanted!r}, or give probabilities"
+            )
+    # Values that are not finite are left to validate, which names the row.
+    if np.isfinite(logits).all():
+        output_checks.check_not_probabilities(logits, source)
 
 
 def _read_arrays(path):
     arrays = runs.read_npz(path)
     missing = [name for name in ARRAYS if name not in arrays]
+    if not any(name in arrays for name in ANSWERS):
+        missing.insert(0, ANSWERS[0])
     if missing:
         raise InputError(
             f"{path}: not a file of outputs: it lacks {', '.join(missing)} "

@@ -1,4 +1,4 @@
-"""The attacks: what they score, and identities with scikit-learn."""
+"""The attacks on one model's outputs, and on the classes it names."""
 
 import dataclasses
 
@@ -6,13 +6,25 @@ import numpy as np
 import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
+from scipy import special, stats
 from sklearn import metrics
 
-from qmia_tf.attacks import ATTACKS, confidence, gap
+from qmia_tf.attacks import (
+    confidence,
+    entropy,
+    gap,
+    label_only,
+    margin,
+    true_confidence,
+)
+from qmia_tf.attacks import losses as loss
+from qmia_tf.attacks.evidence import Evidence
 from qmia_tf.attacks.losses import losses, modified_entropies
-from qmia_tf.audit import run_attack
 from qmia_tf.outputs import Outputs
+from qmia_tf.statistics.ranking import auc
 from qmia_tf.statistics.sweep import sweep
+
+STEP = 1 / 256
 
 
 def outputs_of(rows, labels, step=0.0):
@@ -23,6 +35,22 @@ def outputs_of(rows, labels, step=0.0):
         record_ids=np.arange(len(labels)),
         info={"target": "t", "probability_step": step},
     )
+
+
+def logits_of(rows, labels):
+    return Outputs.from_logits(
+        np.array(rows, np.float32),
+        labels=np.array(labels),
+        members=np.arange(len(labels)) % 2 == 0,
+        record_ids=np.arange(len(labels)),
+        info={"target": "t"},
+    )
+
+
+def random_logits(count=200, classes=7, *, size=6.0, seed=0):
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(count, classes)) * size
+    return logits_of(rows, rng.integers(0, classes, count))
 
 
 class GapTest(parameterized.TestCase, tf.test.TestCase):
@@ -37,43 +65,23 @@ class GapTest(parameterized.TestCase, tf.test.TestCase):
         made = synthetic_outputs.outputs(inside, outside)
         right = np.argmax(made.probabilities, axis=1) == made.labels
         train, test = right[made.members].mean(), right[~made.members].mean()
-        found = run_attack(ATTACKS[0], made, seed=0)
-        point = found.point("fixed")
-        self.assertFalse(point.in_sample)
+        found = sweep(gap.scores(made), made.members)
+        row = list(found.thresholds).index(gap.THRESHOLD)
         self.assertAlmostEqual(
-            point.balanced_accuracy.value, 0.5 + (train - test) / 2
+            found.balanced_accuracy[row], 0.5 + (train - test) / 2
         )
         for name in ("precision", "recall", "f1"):
-            score = getattr(metrics, f"{name}_score")(made.members, right)
-            self.assertAlmostEqual(getattr(point, name).value, score)
+            want = getattr(metrics, f"{name}_score")(made.members, right)
+            self.assertAlmostEqual(getattr(found, name)[row], want)
         if inside == outside:
-            self.assertAlmostEqual(
-                point.precision.value, train / (train + test)
-            )
-        self.assertAlmostEqual(found.auc.value, point.balanced_accuracy.value)
-
-    def test_sweeping_hard_labels_is_the_gap_attack(self):
-        made = synthetic_outputs.outputs(70, 50)
-        point = run_attack(ATTACKS[0], made, seed=0).point("fixed")
-        found = sweep(gap.scores(made), made.members)
-        row = list(found.thresholds).index(1.0)
-        self.assertEqual(found.true_positives[row], point.true_positives)
-        self.assertEqual(found.false_positives[row], point.false_positives)
-        self.assertEqual(
-            found.balanced_accuracy[row], point.balanced_accuracy.value
-        )
+            self.assertAlmostEqual(found.precision[row], train / (train + test))
+        area = auc(gap.scores(made), made.members).value
+        self.assertAlmostEqual(area, 0.5 + (train - test) / 2)
 
     def test_a_perfect_network_has_no_gap(self):
         made = synthetic_outputs.outputs(10, 10)
-        made = dataclasses.replace(
-            made, labels=made.probabilities.argmax(axis=1)
-        )
-        found = run_attack(ATTACKS[0], made, seed=0)
-        point = found.point("fixed")
-        self.assertEqual(point.balanced_accuracy.value, 0.5)
-        self.assertEqual(point.true_positives, 10)
-        self.assertEqual(point.false_positives, 10)
-        self.assertEqual(found.distinct_scores, 1)
+        made = dataclasses.replace(made, labels=made.predicted)
+        self.assertAllEqual(gap.scores(made), np.ones(20))
 
 
 class ConfidenceTest(tf.test.TestCase):
@@ -81,12 +89,16 @@ class ConfidenceTest(tf.test.TestCase):
         made = outputs_of([[0.75, 0.25], [0.125, 0.875]], [1, 1])
         self.assertAllEqual(confidence.scores(made), [0.75, 0.875])
 
+    def test_of_the_true_class(self):
+        made = outputs_of([[0.75, 0.25], [0.125, 0.875]], [1, 1])
+        self.assertAllEqual(true_confidence.scores(made), [0.25, 0.875])
+
     def test_a_quantized_output_has_few_scores(self):
-        made = synthetic_outputs.outputs(400, 400, step=1 / 256)
-        found = run_attack(ATTACKS[1], made, seed=0)
-        self.assertLessEqual(found.distinct_scores, 256)
-        levels = np.array(found.curve.threshold) * 256
-        self.assertAllEqual(levels, np.round(levels))
+        made = synthetic_outputs.outputs(400, 400, step=STEP)
+        for attack in (confidence, true_confidence):
+            levels = attack.scores(made) * 256
+            self.assertAllEqual(levels, np.round(levels))
+            self.assertEqual(levels.dtype, np.float64)
 
 
 class LossesTest(parameterized.TestCase, tf.test.TestCase):
@@ -96,6 +108,22 @@ class LossesTest(parameterized.TestCase, tf.test.TestCase):
             made.labels, made.probabilities.astype(float), labels=range(5)
         )
         self.assertAllClose(losses(made).mean(), want, rtol=1e-6)
+        self.assertAllEqual(loss.scores(made), -losses(made))
+
+    def test_from_logits(self):
+        made = random_logits()
+        logs = special.log_softmax(made.logits.astype(np.float64), axis=1)
+        want = -logs[np.arange(200), made.labels]
+        # scipy subtracts two numbers of about 10: 1e-15 each.
+        self.assertAllClose(losses(made), want, rtol=1e-7, atol=1e-14)
+
+    def test_logits_tell_how_sure_is_surer_than_float32_can(self):
+        made = logits_of([[m, -m] for m in (10, 20, 40, 80)], [0] * 4)
+        self.assertAllEqual(made.probabilities[1:, 0], [1, 1, 1])
+        # log(1 + x) is x to 16 digits, but for the first.
+        want = np.exp(-2.0 * np.array([10, 20, 40, 80]))
+        self.assertAllClose(losses(made)[1:], want[1:], rtol=1e-15, atol=0)
+        self.assertAllGreater(np.diff(loss.scores(made)), 0)
 
     def test_modified_entropies_by_hand(self):
         made = outputs_of([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25]], [0, 0])
@@ -107,8 +135,11 @@ class LossesTest(parameterized.TestCase, tf.test.TestCase):
                 -0.75 * log(0.25) - 0.5 * log(0.5) - 0.25 * log(0.75),
             ],
         )
+        self.assertAllEqual(
+            entropy.modified_scores(made), -modified_entropies(made)
+        )
 
-    @parameterized.parameters(0.0, 1 / 256)
+    @parameterized.parameters(0.0, STEP)
     def test_the_far_tail_keeps_its_order(self, step):
         """No clip at 1e-8: 0 is worse than whatever the output can hold."""
         least = step or 1e-40
@@ -117,6 +148,150 @@ class LossesTest(parameterized.TestCase, tf.test.TestCase):
         for values in (losses(made), modified_entropies(made)):
             self.assertAllGreater(np.diff(values), 0)
             self.assertTrue(np.isfinite(values).all())
+
+    @parameterized.parameters(1.0, 6.0, 30.0)
+    def test_modified_entropies_from_logits(self, size):
+        made = random_logits(size=size)
+        want = []
+        for row, label in zip(made.logits, made.labels, strict=True):
+            # 64 bits of mantissa, and 1 - p as the sum of the others.
+            powers = np.exp(row.astype(np.longdouble) - row.max())
+            p = powers / powers.sum()
+            rest = [np.delete(p, i).sum() for i in range(p.size)]
+            terms = [
+                -rest[i] * np.log(p[i]) if i == label else -p[i] * np.log(r)
+                for i, r in enumerate(rest)
+            ]
+            want.append(float(sum(terms)))
+        self.assertAllClose(modified_entropies(made), want, rtol=1e-12)
+
+
+class EntropyTest(parameterized.TestCase, tf.test.TestCase):
+    def test_equals_scipy(self):
+        made = synthetic_outputs.outputs(50, 50)
+        p = made.probabilities.astype(np.float64)
+        # scipy divides by the sum of each row, which float32 misses by 1e-7.
+        want = -stats.entropy(p, axis=1)
+        self.assertAllClose(entropy.scores(made), want, atol=1e-6)
+
+    def test_from_logits(self):
+        made = random_logits()
+        p = special.softmax(made.logits.astype(np.float64), axis=1)
+        self.assertAllClose(
+            entropy.scores(made), -special.entr(p).sum(axis=1), atol=1e-14
+        )
+
+    def test_zero_counts_nothing(self):
+        made = outputs_of([[1, 0, 0], [0.5, 0.5, 0]], [0, 0], STEP)
+        self.assertAllClose(entropy.scores(made), [0, -np.log(2)])
+
+
+class MarginTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters(1.0, 30.0, 1e4)
+    def test_from_logits(self, size):
+        made = random_logits(size=size)
+        want = [
+            row[label] - special.logsumexp(np.delete(row, label))
+            for row, label in zip(
+                made.logits.astype(np.float64), made.labels, strict=True
+            )
+        ]
+        self.assertAllClose(margin.margins(made), want, rtol=1e-13)
+
+    def test_from_probabilities_as_from_logits(self):
+        made = random_logits(size=3.0)
+        alone = dataclasses.replace(made, logits=None)
+        # 7 float32 roundings of numbers whose logarithm is taken.
+        self.assertAllClose(
+            margin.margins(alone), margin.margins(made), atol=1e-6
+        )
+
+    def test_the_others_are_added_not_one_minus_p(self):
+        rows = [[1.0, 2.0**-40, 2.0**-40], [1.0, 2.0**-60, 0.0], [1, 0, 0]]
+        found = margin.margins(outputs_of(rows, [0, 0, 0]))
+        self.assertAllClose(found, np.array([39, 60, 150]) * np.log(2))
+        found = margin.margins(outputs_of([[0.0, 1, 0]], [0]))
+        self.assertAllClose(found, [-150 * np.log(2)])
+
+    @parameterized.parameters(10, 100)
+    def test_quantized_margins_are_what_p_allows(self, classes):
+        made = synthetic_outputs.outputs(
+            400, 400, classes=classes, step=STEP, gain=(9.0, -3.0)
+        )
+        found = margin.margins(made)
+        codes = np.round(made.probabilities.astype(np.float64) * 256)
+        code = codes[np.arange(800), made.labels]
+        half = np.clip(code, 0.5, 255.5)
+        self.assertTrue((code == 255).any() and (code == 0).any())
+        for row in range(800):
+            # In halves of a step, the others can only be 256 - code +- 1/2.
+            others = np.clip(
+                codes[row].sum() - code[row],
+                255.5 - code[row],
+                256.5 - code[row],
+            )
+            want = np.log(half[row] / np.clip(others, 0.5, 255.5))
+            self.assertAlmostEqual(found[row], want, places=12)
+        self.assertLessEqual(np.abs(found).max(), np.log(511))
+
+    def test_quantized_margins_are_near_the_true_ones(self):
+        """Adding up 100 classes' roundings would be off by 0.3 and more."""
+        options = {"classes": 100, "gain": (9.0, 7.0)}
+        exact = margin.margins(synthetic_outputs.outputs(400, 400, **options))
+        made = synthetic_outputs.outputs(400, 400, step=STEP, **options)
+        middle = np.abs(exact) < 3
+        self.assertGreater(middle.sum(), 300)
+        off = np.abs(margin.margins(made) - exact)[middle]
+        # Half a step at the true class, another at the others.
+        bound = 2.2 * np.sqrt(3) * margin.rounding(made)[middle]
+        self.assertAllLessEqual(off - bound, 0)
+
+    def test_rounding_is_the_deviation_within_a_step(self):
+        codes = np.array([20, 64, 128, 200, 240])
+        rows = np.column_stack([codes, 256 - codes]) / 256
+        found = margin.rounding(outputs_of(rows, [0] * 5, STEP))
+        spread = (np.arange(2001) - 1000) / 2000
+        for code, value in zip(codes, found, strict=True):
+            want = special.logit((code + spread) / 256).std()
+            self.assertAllClose(value, want, rtol=2e-3)
+
+    def test_rounding_at_the_ends_and_without_steps(self):
+        rows = [[0, 1], [255 / 256, 0]]
+        made = outputs_of(rows, [0, 0], STEP)
+        ends = STEP / np.sqrt(12) / np.array([511 / 512**2, 255 / 256**2])
+        self.assertAllClose(margin.rounding(made), ends)
+        self.assertAllEqual(margin.rounding(outputs_of(rows, [0, 0])), [0, 0])
+        self.assertAllEqual(margin.rounding(random_logits(3)), [0, 0, 0])
+
+
+class LabelOnlyTest(tf.test.TestCase):
+    def evidence(self, **answers):
+        made = outputs_of([[0.7, 0.3], [0.2, 0.8], [0.4, 0.6]], [0, 0, 1])
+        return Evidence(outputs=made, calibration=np.ones(3, bool), **answers)
+
+    def test_copies(self):
+        copies = np.array([[0, 0, 1, 0], [1, 1, 0, 2], [-1, -1, -1, -1]])
+        given = self.evidence(copies=copies)
+        self.assertAllEqual(
+            label_only.correct_copies(given), [3.0, 1.0, np.nan]
+        )
+        self.assertAllEqual(
+            label_only.agreeing_copies(given), [2.0, 1.0, np.nan]
+        )
+
+    def test_noise(self):
+        noisy = np.array([[1, 0, 1], [0, 0, 0], [-1, -1, -1]])
+        found = label_only.noise_robustness(self.evidence(noisy=noisy))
+        self.assertAllEqual(found, [0.5, 1.0, np.nan])
+
+    def test_without_answers(self):
+        for score in (label_only.correct_copies, label_only.agreeing_copies):
+            with self.assertRaisesRegex(ValueError, "holds no copies"):
+                score(self.evidence())
+        with self.assertRaisesRegex(ValueError, "holds no noisy"):
+            label_only.noise_robustness(self.evidence())
+        with self.assertRaisesRegex(ValueError, "unchanged copy alone"):
+            label_only.noise_robustness(self.evidence(noisy=np.zeros((3, 1))))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,12 @@ from absl.testing import absltest, parameterized
 from scipy import special
 
 from qmia_tf.errors import InputError
-from qmia_tf.logits import check_kind, softmax
+from qmia_tf.logits import (
+    check_kind,
+    log_sums,
+    look_like_probabilities,
+    softmax,
+)
 
 STEP = 1 / 256
 
@@ -26,6 +31,36 @@ class SoftmaxTest(parameterized.TestCase):
         found = softmax(np.array([[np.nan, 1.0], [0.0, 0.0]], np.float32))
         self.assertTrue(np.isnan(found[0]).all())
         self.assertEqual(found[1].tolist(), [0.5, 0.5])
+
+
+class LogSumsTest(parameterized.TestCase):
+    @parameterized.parameters(1e-3, 1.0, 30.0, 1e4)
+    def test_equals_scipy(self, size):
+        logits = np.random.default_rng(0).normal(size=(50, 7)) * size
+        logits[::2, 3] = -np.inf
+        expected = special.logsumexp(logits, axis=1)
+        np.testing.assert_allclose(log_sums(logits), expected, rtol=1e-14)
+
+    def test_order_of_the_classes_changes_no_bit(self):
+        rng = np.random.default_rng(1)
+        logits = rng.normal(size=(200, 30)) * 5
+        turned = rng.permuted(logits, axis=1)
+        off = int(np.sum(log_sums(turned) != log_sums(logits)))
+        self.assertEqual(off, 0, f"{off} of 200 differ")
+
+
+class LookLikeProbabilitiesTest(parameterized.TestCase):
+    @parameterized.parameters(
+        ([[0.25, 0.75], [1.0, 0.0]], 0.0, True),
+        ([[0.25, 0.75], [0.6, 0.3]], 0.0, False),
+        ([[0.25, 0.75], [1.1, -0.1]], 0.0, False),
+        ([[0.0, 0.997]], STEP, True),
+        ([[0.0, 0.997]], 0.0, False),
+        ([[0.0, 0.99]], STEP, False),
+    )
+    def test_every_row_counts(self, rows, step, wanted):
+        found = look_like_probabilities(np.array(rows, np.float32), step=step)
+        self.assertIs(found, wanted)
 
 
 class CheckKindTest(parameterized.TestCase):

@@ -10,6 +10,7 @@ import numpy as np
 import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
+from scipy import special
 
 from qmia_tf import outputs
 from qmia_tf.errors import InputError
@@ -25,6 +26,17 @@ def changed(row=3, **values):
     return made
 
 
+def with_logits():
+    made = synthetic_outputs.outputs(6, 6)
+    return outputs.Outputs.from_logits(
+        (np.log(made.probabilities) - 2).astype(np.float32),
+        labels=made.labels,
+        members=made.members,
+        record_ids=made.record_ids,
+        info={"target": "keras"},
+    )
+
+
 class OutputsTest(parameterized.TestCase, tf.test.TestCase):
     def setUp(self):
         super().setUp()
@@ -37,6 +49,7 @@ class OutputsTest(parameterized.TestCase, tf.test.TestCase):
             for field in dataclasses.fields(made)
         }
         arrays["info"] = np.array(json.dumps(made.info))
+        del arrays["logits"]
         return {**arrays, **changes}
 
     def write(self, **changes):
@@ -49,6 +62,9 @@ class OutputsTest(parameterized.TestCase, tf.test.TestCase):
         made = synthetic_outputs.outputs(7, 5, sha256="a" * 64, size_bytes=9)
         made.save(self.path)
         back = outputs.load(self.path)
+        self.assertIsNone(back.logits)
+        with np.load(self.path) as stored:
+            self.assertNotIn("logits", stored.files)
         for field in dataclasses.fields(made)[:4]:
             want, got = getattr(made, field.name), getattr(back, field.name)
             self.assertAllEqual(got, want)
@@ -157,10 +173,107 @@ class OutputsTest(parameterized.TestCase, tf.test.TestCase):
             changed(labels=9).save(self.path)
         self.assertFalse(self.path.exists())
 
+    def test_logits_are_saved_beside_their_probabilities(self):
+        made = with_logits()
+        made.save(self.path)
+        back = outputs.load(self.path)
+        self.assertAllEqual(back.logits, made.logits)
+        self.assertEqual(back.logits.dtype, np.float32)
+        self.assertAllEqual(back.probabilities, made.probabilities)
+        self.assertEqual(back.info["outputs"], "logits")
+
+    def test_a_file_may_hold_logits_alone(self):
+        made = with_logits()
+        for info in ({}, {"outputs": "logits", "probability_step": 0.0}):
+            self.write(
+                probabilities=None,
+                logits=made.logits.astype(np.float64),
+                info=np.array(json.dumps(info)),
+            )
+            back = outputs.load(self.path)
+            self.assertAllEqual(back.logits, made.logits)
+            want = special.softmax(made.logits.astype(np.float64), axis=1)
+            self.assertAllClose(back.probabilities, want, atol=1e-7)
+            self.assertEqual(back.info["outputs"], "logits")
+
+    def test_logits_go_with_their_records(self):
+        made = with_logits()
+        order = np.random.default_rng(0).permutation(12)
+        for found in (made.take(order), made.take(order).in_record_order()):
+            rows = [list(made.record_ids).index(i) for i in found.record_ids]
+            self.assertAllEqual(found.logits, made.logits[rows])
+
+    @parameterized.named_parameters(
+        ("shape", np.ones((12, 4), "f"), r".*of the shape .*\(12, 5\)"),
+        ("integers", np.ones((12, 5), int), "logits must be floats"),
+        ("nan", np.full((12, 5), np.nan), "row 0 .*a logit is not finite"),
+        ("others", np.eye(12, 5) * -9, "row 0 .*off its probabilities"),
+    )
+    def test_refuses_logits_beside_probabilities(self, logits, message):
+        self.write(logits=logits)
+        with self.assertRaisesRegex(InputError, f"int8.npz: {message}"):
+            outputs.load(self.path)
+
+    def test_quantized_probabilities_may_be_two_steps_off_their_logits(self):
+        made = synthetic_outputs.outputs(60, 60, gain=(9.0, 8.0))
+        # An int8 softmax of these logits, 255/256 at most.
+        codes = np.minimum(np.round(made.probabilities * 256), 255)
+        stored = dataclasses.replace(
+            made,
+            probabilities=(codes / 256).astype(np.float32),
+            logits=np.log(made.probabilities) + np.float32(3),
+            info={"target": "t", "probability_step": 1 / 256},
+        )
+        self.assertIs(stored.validate(), stored)
+        codes[7] = np.roll(codes[7], 1)
+        wrong = dataclasses.replace(stored, probabilities=codes / 256)
+        with self.assertRaisesRegex(InputError, "row 7 .*softmax.*off its"):
+            wrong.validate()
+
+    @parameterized.named_parameters(
+        ("float", 0.0), ("int8", 1 / 256), ("uint8", 1 / 255)
+    )
+    def test_refuses_probabilities_called_logits(self, step):
+        made = synthetic_outputs.outputs(60, 60, classes=10, step=step)
+        arrays = {
+            name: getattr(made, name)
+            for name in ("labels", "members", "record_ids")
+        }
+        self.write(probabilities=None, logits=made.probabilities, **arrays)
+        message = "int8.npz: the logits are probabilities.*give them as 'prob"
+        with self.assertRaisesRegex(InputError, message):
+            outputs.load(self.path)
+
+    @parameterized.named_parameters(
+        ("step", {"probability_step": 1 / 256}, "'probability_step'. is 0.003"),
+        ("kind", {"outputs": "probabilities"}, "'outputs'. is 'probabilities'"),
+    )
+    def test_refuses_logits_that_info_calls_something_else(self, info, message):
+        self.write(
+            probabilities=None,
+            logits=with_logits().logits,
+            info=np.array(json.dumps(info)),
+        )
+        with self.assertRaisesRegex(InputError, f"holds logits, .*{message}"):
+            outputs.load(self.path)
+
+    @parameterized.parameters(((12,),), ((12, 1),), ((0, 5),))
+    def test_refuses_logits_of_another_shape(self, shape):
+        self.write(probabilities=None, logits=np.zeros(shape, "f"))
+        with self.assertRaisesRegex(InputError, "logits must be .records"):
+            outputs.load(self.path)
+
+    def test_logits_alone_must_be_finite(self):
+        logits = with_logits().logits
+        logits[3, 1] = np.nan
+        self.write(probabilities=None, logits=logits, info=np.array("{}"))
+        with self.assertRaisesRegex(InputError, "row 3 .*is not finite"):
+            outputs.load(self.path)
+
     def test_needs_no_tensorflow(self):
         modules = (
-            "outputs, attacks, audit, findings, tfprivacy, statistics.sweep, "
-            "report"
+            "outputs, attacks.copies, duplicates, audit, findings, tfprivacy, "
+            "statistics.sweep, report"
         ).split(", ")
         code = "import sys\n" + "".join(
             f"import qmia_tf.{module}\n" for module in modules

@@ -1,12 +1,37 @@
-"""Membership-inference attacks, one file each: outputs -> scores."""
+"""Membership-inference attacks, one file each: evidence -> scores."""
 
 import dataclasses
 from collections.abc import Callable
 
 import numpy as np
 
-from qmia_tf.attacks import confidence, gap
+from qmia_tf.attacks import (
+    confidence,
+    difficulty,
+    entropy,
+    gap,
+    label_only,
+    lira,
+    losses,
+    margin,
+    quantile,
+    rmia,
+    true_confidence,
+)
+from qmia_tf.attacks.evidence import Evidence
 from qmia_tf.outputs import Outputs
+
+# What an attack may need; all but PLAIN are fields of Evidence.
+PLAIN = ("labels", "probabilities")
+NEEDS = {
+    "labels": "the classes that the target names",
+    "probabilities": "its probabilities",
+    "copies": "its labels for shifted, flipped and turned copies",
+    "noisy": "its labels for copies with noise",
+    "references": "models trained alike on other records",
+    "parent": "the full-precision model of the same members",
+    "features": "the records themselves",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,19 +41,179 @@ class Attack:
     Attributes:
         name: key of the attack in audit.json.
         title: what tables call it.
-        scores: Outputs of N records -> float64 [N], higher = more
-            member-like.
+        scores: Evidence about N records -> float64 [N], higher = more
+            member-like; NaN where the attack says nothing.
+        needs: keys of NEEDS.
+        queries: what it asks the target about a record.
+        source: where it comes from.
         threshold: the least score called a member if the attack fixes it,
             None if it has to be chosen.
+        learns: whether scores come from what the memberships of the
+            calibration half taught; such an attack is judged on the rest.
     """
 
     name: str
     title: str
-    scores: Callable[[Outputs], np.ndarray]
-    threshold: float | None
+    scores: Callable[[Evidence], np.ndarray]
+    needs: tuple[str, ...]
+    queries: str
+    source: str
+    threshold: float | None = None
+    learns: bool = False
+
+    def lacks(self, evidence: Evidence) -> list[str]:
+        """Lists what the attack needs and the evidence does not hold."""
+        return [
+            need
+            for need in self.needs
+            if need not in PLAIN and getattr(evidence, need) is None
+        ]
+
+
+def _of_outputs(score: Callable[[Outputs], np.ndarray]):
+    return lambda evidence: score(evidence.outputs)
 
 
 ATTACKS = (
-    Attack("gap", "gap attack", gap.scores, gap.THRESHOLD),
-    Attack("confidence", "largest confidence", confidence.scores, None),
+    Attack(
+        "gap",
+        "gap attack",
+        _of_outputs(gap.scores),
+        needs=("labels",),
+        queries="1",
+        source="Yeom et al., arXiv:1709.01604",
+        threshold=gap.THRESHOLD,
+    ),
+    Attack(
+        "confidence",
+        "largest confidence",
+        _of_outputs(confidence.scores),
+        needs=("probabilities",),
+        queries="1",
+        source="Kowalski et al., ICIP 2022",
+    ),
+    Attack(
+        "true_confidence",
+        "true-class confidence",
+        _of_outputs(true_confidence.scores),
+        needs=("probabilities",),
+        queries="1",
+        source="Yeom et al., arXiv:1709.01604",
+    ),
+    Attack(
+        "loss",
+        "loss",
+        _of_outputs(losses.scores),
+        needs=("probabilities",),
+        queries="1",
+        source="Yeom et al., arXiv:1709.01604",
+    ),
+    Attack(
+        "margin",
+        "margin in logit space",
+        _of_outputs(margin.margins),
+        needs=("probabilities",),
+        queries="1",
+        source="Carlini et al., arXiv:2112.03570",
+    ),
+    Attack(
+        "entropy",
+        "entropy",
+        _of_outputs(entropy.scores),
+        needs=("probabilities",),
+        queries="1",
+        source="Salem et al., arXiv:1806.01246",
+    ),
+    Attack(
+        "modified_entropy",
+        "modified entropy",
+        _of_outputs(entropy.modified_scores),
+        needs=("probabilities",),
+        queries="1",
+        source="Song and Mittal, arXiv:2003.10595",
+    ),
+    Attack(
+        "correct_copies",
+        "label-only, copies right",
+        label_only.correct_copies,
+        needs=("labels", "copies"),
+        queries="1 + 4d shifts, a flip, 2r turns",
+        source="Choquette-Choo et al., arXiv:2007.14321",
+    ),
+    Attack(
+        "agreeing_copies",
+        "label-only, copies alike",
+        label_only.agreeing_copies,
+        needs=("labels", "copies"),
+        queries="1 + 4d shifts, a flip, 2r turns",
+        source="after Choquette-Choo et al., arXiv:2007.14321",
+    ),
+    Attack(
+        "noise_robustness",
+        "label-only, noise",
+        label_only.noise_robustness,
+        needs=("labels", "noisy"),
+        queries="1 + strengths x draws",
+        source="Choquette-Choo et al., arXiv:2007.14321",
+    ),
+    Attack(
+        "quantile",
+        "quantile regression",
+        quantile.scores,
+        needs=("probabilities", "features"),
+        queries="1",
+        source="Bertran et al., arXiv:2307.03694",
+        learns=True,
+    ),
+    Attack(
+        "difficulty_parent",
+        "against the float parent",
+        difficulty.parent_scores,
+        needs=("probabilities", "parent"),
+        queries="1",
+        source="after Watson et al., arXiv:2111.08440",
+    ),
+    Attack(
+        "difficulty",
+        "difficulty calibration",
+        difficulty.scores,
+        needs=("probabilities", "references"),
+        queries="1",
+        source="Watson et al., arXiv:2111.08440",
+    ),
+    Attack(
+        "lira_online",
+        "LiRA online",
+        lira.online_scores,
+        needs=("probabilities", "references"),
+        queries="1",
+        source="Carlini et al., arXiv:2112.03570",
+    ),
+    Attack(
+        "lira_offline",
+        "LiRA offline",
+        lira.offline_scores,
+        needs=("probabilities", "references"),
+        queries="1",
+        source="Carlini et al., arXiv:2112.03570",
+    ),
+    Attack(
+        "rmia_online",
+        "RMIA online",
+        rmia.online_scores,
+        needs=("probabilities", "references"),
+        queries="1",
+        source="Zarifzadeh et al., arXiv:2312.03262",
+        learns=True,
+    ),
+    Attack(
+        "rmia_offline",
+        "RMIA offline",
+        rmia.offline_scores,
+        needs=("probabilities", "references"),
+        queries="1",
+        source="Zarifzadeh et al., arXiv:2312.03262",
+        learns=True,
+    ),
 )
+TITLES = {attack.name: attack.title for attack in ATTACKS}

@@ -1,0 +1,89 @@
+"""Two artefacts of one training run: does the second one tell more?"""
+
+import numpy as np
+
+from qmia_tf.attacks import folds, gap, regression
+from qmia_tf.attacks.confidence import scores as largest
+from qmia_tf.attacks.evidence import Evidence
+from qmia_tf.attacks.losses import modified_entropies
+from qmia_tf.attacks.margin import margins
+from qmia_tf.outputs import Outputs
+
+
+def describe(outputs: Outputs) -> np.ndarray:
+    """What one artefact says of a record.
+
+    Whether it is right, its largest confidence, its modified entropy, and its
+    margin, straight and as its squared distance from the median: members are
+    often surer than nonmembers up to a point only.
+
+    Args:
+        outputs: N records.
+    Returns: float64 [N, 5].
+    """
+    m = margins(outputs)
+    return np.column_stack(
+        [
+            gap.scores(outputs),
+            largest(outputs),
+            modified_entropies(outputs),
+            m,
+            np.square(m - np.median(m)),
+        ]
+    )
+
+
+def describe_both(first: Outputs, second: Outputs) -> np.ndarray:
+    """What two artefacts say, and how far their margins are apart.
+
+    The difference itself is a sum of what is there already; its size is not.
+
+    Args:
+        first: N records.
+        second: the same records.
+    Returns: float64 [N, 11].
+    Raises: ValueError if they are not of the same records in one order.
+    """
+    if not np.array_equal(first.record_ids, second.record_ids):
+        raise ValueError("the two artefacts were asked about other records")
+    apart = np.abs(margins(first) - margins(second))
+    return np.column_stack([describe(first), describe(second), apart])
+
+
+def scores(evidence: Evidence) -> np.ndarray:
+    """Log-odds of membership, learned from what both artefacts say.
+
+    A logistic regression, fitted on the calibration half with its
+    memberships; out-of-fold there.
+
+    Args:
+        evidence: with partner.
+    Returns: float64 [N]; all NaN if there are too few records to learn from.
+    Raises: ValueError if there is no partner, or it is of other records.
+    Source: the idea of Li et al. (CompLeak), arXiv:2507.16872.
+    """
+    if evidence.partner is None:
+        raise ValueError("this attack needs the outputs of a second artefact")
+    rows = describe_both(evidence.outputs, evidence.partner)
+    return _learned(rows, evidence)
+
+
+def alone(evidence: Evidence) -> np.ndarray:
+    """What the same attacker makes of the first artefact only.
+
+    Args:
+        evidence: any.
+    Returns: as scores.
+    """
+    return _learned(describe(evidence.outputs), evidence)
+
+
+def _learned(rows, evidence):
+    members = evidence.outputs.members
+
+    def learn(chosen):
+        fitted = regression.fit_logistic(rows[chosen], members[chosen])
+        return fitted(rows)
+
+    dealt = folds.draw(evidence.calibration, members, seed=evidence.seed)
+    return folds.out_of_fold(learn, dealt)

@@ -1,0 +1,150 @@
+"""LiRA: is the target's margin that of models trained on the record?"""
+
+import numpy as np
+from scipy import special
+
+from qmia_tf.attacks import margin
+from qmia_tf.attacks.evidence import Evidence
+from qmia_tf.attacks.moments import Moments, moments, references_of
+
+SHRUNKEN = "shrunken"
+VARIANCES = ("per_example", "pooled", SHRUNKEN)
+# Simulated with 4 to 256 references, 4 is never far from the best.
+PRIOR = 4.0
+# Only guards a division: margins that differ by less do not differ.
+LEAST_SPREAD = 1e-6
+
+
+def likelihood_ratio(target, inside, outside) -> np.ndarray:
+    """Log N(t; m_in, s_in) - log N(t; m_out, s_out), the online attack.
+
+    Args:
+        target: float [N], the target's margins.
+        inside: (centers, spreads), float [N] each or broadcast, spreads
+            above 0: of models trained on the record.
+        outside: the same, of models that were not.
+    Returns: float64 [N], natural logarithm.
+    Source: Carlini et al., arXiv:2112.03570, algorithm 1.
+    """
+    (m_in, s_in), (m_out, s_out) = inside, outside
+    z_in, z_out = (target - m_in) / s_in, (target - m_out) / s_out
+    return (z_out * z_out - z_in * z_in) / 2 + np.log(s_out / s_in)
+
+
+def tail(target, outside) -> np.ndarray:
+    """Log P(an out-model's margin <= t), the offline attack.
+
+    One-sided, as the paper has it: a margin far below the out-models' is no
+    sign of a member. The two-sided density of some implementations takes it
+    for one.
+
+    Args:
+        target: float [N], the target's margins.
+        outside: (centers, spreads), as in likelihood_ratio.
+    Returns: float64 [N], at most 0.
+    Source: Carlini et al., arXiv:2112.03570, eq. 4.
+    """
+    centers, spreads = outside
+    return special.log_ndtr((target - centers) / spreads)
+
+
+def pooled_variance(found: Moments) -> float:
+    """sum(q) / sum(n - 1), NaN if no record has two models.
+
+    q are sums of squares around each record's own center, so differences
+    between records never count as spread.
+    """
+    freedom = np.maximum(found.counts - 1, 0).sum()
+    return float(np.nansum(found.squares) / freedom) if freedom else np.nan
+
+
+def spreads(found: Moments, pooled, *, variance=SHRUNKEN, prior=PRIOR, floor=0):
+    """The standard deviation of the models' margins of each record.
+
+    With q_i the sum of squared residuals around record i's own center, n_i
+    the number of models and p the pooled variance:
+        per_example  s_i^2 = q_i / (n_i - 1)
+        pooled       s_i^2 = p
+        shrunken     s_i^2 = (q_i + n_0 p) / (n_i - 1 + n_0)
+    With few models a record's own variance is noise, and the pooled one is
+    coarse with any number. Shrunken needs no switch between them: it starts
+    as the pooled one and becomes the record's own as n_i grows.
+
+    Args:
+        found: Moments of the in-models, or of the out-models.
+        pooled: float, p.
+        variance: one of VARIANCES.
+        prior: float above 0, n_0: how many models the pooled variance weighs.
+        floor: float or float [N], the least spread; for quantized outputs
+            what rounding alone does to a margin.
+    Returns: float64 [N]; NaN where there is no model, with per_example where
+        there are fewer than 2.
+    Raises: ValueError if variance is not one of VARIANCES.
+    """
+    if variance not in VARIANCES:
+        raise ValueError(
+            f"variance must be one of {', '.join(VARIANCES)}, got {variance!r}"
+        )
+    freedom = np.where(found.counts > 0, found.counts - 1.0, np.nan)
+    if variance == "pooled":
+        squared = np.where(found.counts > 0, pooled, np.nan)
+    elif variance == SHRUNKEN:
+        squared = (found.squares + prior * pooled) / (freedom + prior)
+    else:
+        freedom[found.counts < 2] = np.nan
+        squared = found.squares / freedom
+    return np.maximum(np.sqrt(squared), np.maximum(floor, LEAST_SPREAD))
+
+
+def online_scores(
+    evidence: Evidence, *, variance=SHRUNKEN, prior=PRIOR, median=False
+) -> np.ndarray:
+    """The log-likelihood ratio against in- and out-models.
+
+    Args:
+        evidence: with references.
+        variance: of spreads.
+        prior: of spreads.
+        median: whether centers are medians.
+    Returns: float64 [N], NaN where a record has no in-model or no out-model,
+        with per_example where it has not two of each.
+    """
+    references = references_of(evidence)
+    masks = references.inside, references.outside
+    inside, outside = _normals(evidence, masks, variance, prior, median)
+    return likelihood_ratio(margin.margins(evidence.outputs), inside, outside)
+
+
+def offline_scores(
+    evidence: Evidence, *, variance=SHRUNKEN, prior=PRIOR, median=False
+) -> np.ndarray:
+    """The one-sided tail against out-models alone.
+
+    Args:
+        evidence: with references.
+        variance: of spreads.
+        prior: of spreads.
+        median: whether centers are medians.
+    Returns: float64 [N], NaN where a record has no out-model, with
+        per_example where it has not two.
+    """
+    masks = [references_of(evidence).outside]
+    [outside] = _normals(evidence, masks, variance, prior, median)
+    return tail(margin.margins(evidence.outputs), outside)
+
+
+def _normals(evidence, masks, variance, prior, median):
+    """Returns (centers, spreads) for each of the masks."""
+    margins = evidence.references.margins
+    found = [moments(margins, mask, median=median) for mask in masks]
+    floor = margin.rounding(evidence.outputs)
+    pooled = np.array([pooled_variance(each) for each in found])
+    # With one model a record on this side, the other side's spread is the
+    # best guess; with one on each, any common spread gives the same ranking.
+    known = pooled[~np.isnan(pooled)]
+    pooled[np.isnan(pooled)] = known[0] if known.size else 1.0
+    options = {"variance": variance, "prior": prior, "floor": floor}
+    return [
+        (each.centers, spreads(each, p, **options))
+        for each, p in zip(found, pooled, strict=True)
+    ]

@@ -1,0 +1,59 @@
+"""The margin of the true class: the scale on which confidence is normal."""
+
+import numpy as np
+
+from qmia_tf.logits import log_sums
+from qmia_tf.outputs import Outputs
+
+
+def margins(outputs: Outputs) -> np.ndarray:
+    """z_y - log sum_{i != y} exp(z_i) = log p_y - log sum_{i != y} p_i.
+
+    From logits where the target gives them. Otherwise from probabilities,
+    with the sum taken over the other classes: where float32 rounds p_y to 1
+    they are still apart. With h = outputs.probability_floor, p_y and the sum
+    are clipped to h..1 - h; of an int8 softmax, h = 1/512, margins reach from
+    -6.24 to 6.24. There the sum is also clipped to what p_y leaves it,
+    1 - p_y - h..1 - p_y + h, since it adds the rounding of all classes.
+
+    Args:
+        outputs: of one target, N records.
+    Returns: float64 [N], finite.
+    Source: Carlini et al., arXiv:2112.03570, section V.
+    """
+    right = np.arange(outputs.labels.size), outputs.labels
+    if outputs.logits is not None:
+        logits = outputs.logits.astype(np.float64)
+        chosen = logits[right]
+        logits[right] = -np.inf
+        return chosen - log_sums(logits)
+    p = outputs.probabilities.astype(np.float64)
+    chosen = p[right]
+    p[right] = 0.0
+    # From the smallest, so that the order of the classes does not matter.
+    others = np.ascontiguousarray(np.sort(p, axis=1)).sum(axis=1)
+    floor = outputs.probability_floor
+    if outputs.probability_step:
+        others = np.clip(others, 1 - chosen - floor, 1 - chosen + floor)
+    chosen, others = (np.clip(x, floor, 1 - floor) for x in (chosen, others))
+    return np.log(chosen) - np.log(others)
+
+
+def rounding(outputs: Outputs) -> np.ndarray:
+    """How far the rounding of quantized probabilities moves a margin.
+
+    The standard deviation of an even error over one step, s/sqrt(12), times
+    d margin / d p = 1/(p(1 - p)), with p = p_y clipped to s/2..1 - s/2. A
+    spread of margins below it was not seen, so LiRA takes it as a floor.
+
+    Args:
+        outputs: of one target, N records.
+    Returns: float64 [N]; 0 for floats, and where there are logits.
+    """
+    step = outputs.probability_step
+    if not step or outputs.logits is not None:
+        return np.zeros(outputs.labels.size)
+    right = np.arange(outputs.labels.size), outputs.labels
+    p = outputs.probabilities[right].astype(np.float64)
+    p = np.clip(p, step / 2, 1 - step / 2)
+    return step / np.sqrt(12) / (p * (1 - p))

@@ -1,0 +1,93 @@
+"""Quantile regression: how sure is the target of such a record otherwise?
+
+From the features of a record follows what the target would make of it as a
+nonmember; a member scores above that. No reference model is needed, one helps.
+"""
+
+import numpy as np
+
+from qmia_tf.attacks import folds, regression
+from qmia_tf.attacks.evidence import Evidence
+from qmia_tf.attacks.margin import margins
+from qmia_tf.attacks.moments import mean, references_of
+
+ALPHA = 0.01
+
+
+def scores(evidence: Evidence) -> np.ndarray:
+    """(s(x) - m(x)) / d(x): nonmembers' mean and spread taken off.
+
+    m and the logarithm of d are linear in the features (design), fitted by
+    likelihood on nonmembers of the calibration half. One score for every
+    false-positive rate: the quantile of rate alpha is m + z_alpha d.
+
+    Args:
+        evidence: with features, references, or neither (then the class alone
+            describes a record).
+    Returns: float64 [N], NaN where a record has references but no out-model,
+        or all if there are too few nonmembers to learn from.
+    Source: Bertran et al., arXiv:2307.03694, the Gaussian model.
+    """
+
+    def learn(rows, own, chosen):
+        fitted = regression.fit_gaussian(rows[chosen], own[chosen])
+        means, spreads = fitted(rows)
+        return (own - means) / spreads
+
+    return _scores(evidence, learn)
+
+
+def pinball_scores(evidence: Evidence, *, alpha=ALPHA) -> np.ndarray:
+    """s(x) - q(x), q the quantile that a share alpha of nonmembers exceeds.
+
+    Made for one false-positive rate: the threshold 0 is the attack.
+
+    Args:
+        evidence: as in scores.
+        alpha: float between 0 and 1, the false-positive rate.
+    Returns: as scores.
+    Source: Bertran et al., arXiv:2307.03694, the pinball loss.
+    """
+
+    def learn(rows, own, chosen):
+        fitted = regression.fit_quantile(
+            rows[chosen], own[chosen], level=1 - alpha
+        )
+        return own - fitted(rows)
+
+    return _scores(evidence, learn)
+
+
+def design(evidence: Evidence) -> np.ndarray:
+    """What is known of a record without the target and without membership.
+
+    Its class, evidence.features, and the mean m of the out-models' margins
+    with m^2. What the target predicts is left out: members are mostly
+    predicted right, so it would explain away what is looked for.
+
+    Args:
+        evidence: N records.
+    Returns: float64 [N, F], rows with NaN where a record has no out-model.
+    """
+    outputs = evidence.outputs
+    parts = [np.eye(outputs.classes)[outputs.labels]]
+    if evidence.features is not None:
+        parts.append(evidence.features)
+    if evidence.references is not None:
+        references = references_of(evidence)
+        m = mean(references.margins, references.outside)
+        parts += [m, m * m]
+    return np.column_stack(parts)
+
+
+def _scores(evidence, learn):
+    rows, own = design(evidence), margins(evidence.outputs)
+    known = np.isfinite(rows).all(axis=1)
+    rows, own = rows[known], own[known]
+    members = evidence.outputs.members[known]
+    dealt = folds.draw(evidence.calibration[known], members, seed=evidence.seed)
+    found = np.full(known.size, np.nan)
+    found[known] = folds.out_of_fold(
+        lambda chosen: learn(rows, own, chosen & ~members), dealt
+    )
+    return found

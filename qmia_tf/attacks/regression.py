@@ -1,0 +1,161 @@
+"""Linear models on standardized features, for attacks that learn.
+
+Each is fitted by L-BFGS from a fixed start, so the same records give the same
+model. Penalties are as scikit-learn's with C = 1/ridge: ridge/2 times the
+squared coefficients beside the sum of the losses; intercepts are free.
+"""
+
+import dataclasses
+
+import numpy as np
+from scipy import optimize, special
+
+RIDGE = 1.0
+ITERATIONS = 500
+# Of the pinball loss, in spreads of what is regressed: the kink is rounded off.
+SMOOTHING = 0.02
+# Spreads stay between a thousandth and a thousand of the values' own: where
+# features explain all, the likelihood has no maximum.
+LIMIT = np.log(1000)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scaling:
+    """Takes features to mean 0 and spread 1, and adds a 1 in front.
+
+    Attributes:
+        means: float64 [F], of the records that a model was fitted on.
+        spreads: float64 [F], above 0.
+    """
+
+    means: np.ndarray
+    spreads: np.ndarray
+
+    def __call__(self, features) -> np.ndarray:
+        """Float [N, F] -> float64 [N, 1 + F]."""
+        scaled = (features - self.means) / self.spreads
+        return np.column_stack([np.ones(len(scaled)), scaled])
+
+
+def scaling(features) -> Scaling:
+    """Returns the Scaling of float [N, F]; a constant feature becomes 0."""
+    spreads = features.std(axis=0)
+    # A column of equal floats can show a spread of a rounding error.
+    constant = spreads <= 1e-9 * np.abs(features).max(axis=0, initial=0)
+    return Scaling(features.mean(axis=0), np.where(constant, 1.0, spreads))
+
+
+def fit_logistic(features, positive, *, ridge=RIDGE):
+    """Fits log-odds w x: sum log(1 + exp(-s w x)) + ridge/2 |w|^2, s = +-1.
+
+    gradient: X^T (sigmoid(w x) - y) + ridge w
+
+    Args:
+        features: float [N, F].
+        positive: bool [N], some True and some False.
+        ridge: float, 0 or more.
+    Returns: callable, float [M, F] -> float64 [M], the log-odds.
+    """
+    scale = scaling(features)
+    x, y = scale(features), positive.astype(np.float64)
+
+    def loss(weights):
+        odds = x @ weights
+        value = np.logaddexp(0, odds).sum() - odds @ y
+        return value, x.T @ (special.expit(odds) - y)
+
+    weights = _minimize(loss, np.zeros(x.shape[1]), ridge, len(x))
+    return lambda new: scale(new) @ weights
+
+
+def fit_gaussian(features, values, *, ridge=RIDGE):
+    """Fits a normal distribution whose mean and log spread are linear in x.
+
+    loss: sum log s + z^2/2, z = (t - w x)/s, s = exp(v x)
+    gradient: -X^T (z/s) by w, X^T (1 - z^2) by v
+
+    Args:
+        features: float [N, F].
+        values: float [N], t, finite.
+        ridge: float, 0 or more; the values are brought to spread 1 first.
+    Returns: callable, float [M, F] -> (means, spreads), float64 [M] each. The
+        spreads stay within those of the records fitted on: a record unlike
+        all of them gets no spread that nobody has.
+    """
+    scale = scaling(features)
+    x = scale(features)
+    middle, unit = values.mean(), values.std() or 1.0
+    t, count = (values - middle) / unit, x.shape[1]
+
+    def loss(both):
+        raw = x @ both[count:]
+        log_spreads = np.clip(raw, -LIMIT, LIMIT)
+        powers = np.exp(-log_spreads)
+        z = (t - x @ both[:count]) * powers
+        free = (1 - z * z) * (raw == log_spreads)
+        slope = np.concatenate([-x.T @ (z * powers), x.T @ free])
+        return (log_spreads + z * z / 2).sum(), slope
+
+    both = _minimize(loss, np.zeros(2 * count), ridge, len(x), intercepts=2)
+    ends = np.clip(np.quantile(x @ both[count:], [0, 1]), -LIMIT, LIMIT)
+
+    def predict(new):
+        rows = scale(new)
+        spreads = np.exp(np.clip(rows @ both[count:], *ends))
+        return middle + unit * (rows @ both[:count]), unit * spreads
+
+    return predict
+
+
+def fit_quantile(features, values, *, level, ridge=RIDGE):
+    """Fits the quantile q(x) = w x that a share of level lies below or at.
+
+    loss: sum level r + h log(1 + exp(-r/h)), r = t - q; the pinball loss as h
+    goes to 0. gradient: X^T (sigmoid(-r/h) - level)
+    The intercept is then moved so that the share is right on the records
+    fitted on, whatever the smoothing and the penalty did.
+
+    Args:
+        features: float [N, F].
+        values: float [N], t, finite.
+        level: float between 0 and 1.
+        ridge: float, 0 or more; the values are brought to spread 1 first.
+    Returns: callable, float [M, F] -> float64 [M].
+    Raises: ValueError if level is not between 0 and 1.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, got {level}")
+    scale = scaling(features)
+    x = scale(features)
+    middle, unit = values.mean(), values.std() or 1.0
+    t = (values - middle) / unit
+
+    def loss(weights):
+        r = t - x @ weights
+        below = np.logaddexp(0, -r / SMOOTHING) * SMOOTHING
+        slope = x.T @ (special.expit(-r / SMOOTHING) - level)
+        return (level * r + below).sum(), slope
+
+    weights = _minimize(loss, np.zeros(x.shape[1]), ridge, len(x))
+    rest = np.quantile(t - x @ weights, level, method="inverted_cdf")
+    return lambda new: middle + unit * (scale(new) @ weights + rest)
+
+
+def _minimize(loss, start, ridge, records, *, intercepts=1):
+    """Minimizes the mean loss; intercepts are the first of equal parts."""
+    penalized = np.ones(start.size)
+    penalized[:: start.size // intercepts] = 0
+
+    def mean_loss(weights):
+        value, slope = loss(weights)
+        decay = ridge * penalized * weights
+        return (
+            (value + decay @ weights / 2) / records,
+            (slope + decay) / records,
+        )
+
+    options = {"maxiter": ITERATIONS, "ftol": 1e-10, "gtol": 1e-6}
+    found = optimize.minimize(
+        mean_loss, start, jac=True, method="L-BFGS-B", options=options
+    )
+    return found.x

@@ -1,0 +1,185 @@
+"""RMIA: is the record likelier than most of the population?"""
+
+import numpy as np
+from scipy import special, stats
+
+from qmia_tf.attacks.evidence import Evidence, References
+from qmia_tf.attacks.margin import margins
+from qmia_tf.attacks.moments import mean, references_of
+
+GAMMA = 1.0
+GRID = np.linspace(0.0, 1.0, 11)
+# In the lower half of what works on images: without an in-model p_out has to
+# be raised, but not far.
+UNTUNED = 0.3
+# Each pretended target costs a pass over the references and 11 sorts; areas
+# of 20,000 records are known to less than the grid can tell.
+PRETENDED = 4
+TUNED_ON = 20_000
+
+
+def ratios(probabilities, average) -> np.ndarray:
+    """p(x | target) / p(x).
+
+    Where both are 0 the target agrees with its peers, and the ratio is 1.
+
+    Args:
+        probabilities: float [N], in 0..1, of the target.
+        average: float [N], in 0..1, p(x); NaN where it is not known.
+    Returns: float64 [N], 0 or more, infinity where only p(x) is 0.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = probabilities / average
+    return np.where((average == 0) & (probabilities == 0), 1.0, found)
+
+
+def shares(records, population, *, gamma=GAMMA) -> np.ndarray:
+    """The share of z with ratio(x) >= gamma * ratio(z).
+
+    Equal to the N x Z table of that comparison averaged over its rows, ties
+    included, for a sort of z and one binary search a record.
+
+    Args:
+        records: float [N], ratios of the records; NaN says nothing.
+        population: float [Z], ratios of nonmembers; NaN are left out.
+        gamma: float above 0.
+    Returns: float64 [N], multiples of 1/Z in 0..1, NaN where there is no
+        ratio.
+    Raises: ValueError if no ratio of the population is known.
+    Source: Zarifzadeh et al., arXiv:2312.03262, section 3.
+    """
+    ranked = np.sort(gamma * population[~np.isnan(population)])
+    if ranked.size == 0:
+        raise ValueError("no record of the population has a ratio")
+    # In order, so that one search starts where the last one ended.
+    order = np.argsort(records)
+    below = np.empty(records.size)
+    below[order] = np.searchsorted(ranked, records[order], side="right")
+    return np.where(np.isnan(records), np.nan, below / ranked.size)
+
+
+def raised(out, a) -> np.ndarray:
+    """p(x) where only out-models are known: ((1 + a) p_out + (1 - a)) / 2.
+
+    Half of p_out and half of what in-models would say, which is taken for
+    a p_out + 1 - a: at least p_out, and close to 1 at the latest for p_out
+    close to 1.
+
+    Args:
+        out: float [N], the mean probability of the out-models.
+        a: float in 0..1.
+    Source: Zarifzadeh et al., arXiv:2312.03262, the offline attack.
+    """
+    return ((1 + a) * out + (1 - a)) / 2
+
+
+def online_scores(
+    evidence: Evidence, *, gamma=GAMMA, temperature=1.0
+) -> np.ndarray:
+    """RMIA with p(x) = (p_in + p_out) / 2, means over in- and out-models.
+
+    The two means weigh alike however many models are on each side: had every
+    model one vote, p(x) would tell how many were trained on x.
+
+    Args:
+        evidence: with references; z are the nonmembers of its calibration
+            half.
+        gamma: how many times likelier than z a record has to be.
+        temperature: float above 0; probabilities are sigmoid(margin / T).
+    Returns: float64 [N], NaN where a record has no in-model or no out-model.
+    """
+    references = references_of(evidence)
+    sides = [
+        _average(references, mask, temperature)
+        for mask in (references.inside, references.outside)
+    ]
+    return _scores(evidence, (sides[0] + sides[1]) / 2, gamma, temperature)
+
+
+def offline_scores(
+    evidence: Evidence, *, a=None, gamma=GAMMA, temperature=1.0
+) -> np.ndarray:
+    """RMIA with out-models alone.
+
+    Args:
+        evidence: with references; z are the nonmembers of its calibration
+            half.
+        a: float in 0..1, of raised; None tunes it (tune_offline).
+        gamma: how many times likelier than z a record has to be.
+        temperature: float above 0; probabilities are sigmoid(margin / T).
+    Returns: float64 [N], NaN where a record has no out-model.
+    """
+    references = references_of(evidence)
+    if a is None:
+        a = tune_offline(references, temperature=temperature)
+    out = _average(references, references.outside, temperature)
+    return _scores(evidence, raised(out, a), gamma, temperature)
+
+
+def tune_offline(references: References, *, temperature=1.0) -> float:
+    """The a with which the attack works best on the references themselves.
+
+    Up to PRETENDED references in turn play the target, the others attack it,
+    and it is judged by what trained it: the labels are those of the model
+    that is attacked, and no membership of the true target is looked at. The
+    a of the highest mean AUC wins, the smallest among equals. The AUC of the
+    ratios is taken, of which the scores are a monotone function, over
+    TUNED_ON records at most, evenly spaced.
+
+    Args:
+        references: of one model or more.
+        temperature: as in offline_scores.
+    Returns: float in 0..1; UNTUNED where no model can play the target: it
+        takes a second one, and records inside and outside of the first that
+        are outside of others.
+    """
+    records = references.margins.shape[1]
+    if records > TUNED_ON:
+        evenly = np.linspace(0, records - 1, TUNED_ON).astype(np.int64)
+        references = references.take(evenly)
+    areas = []
+    for row in range(len(references.margins)):
+        if len(areas) < PRETENDED:
+            found = _pretend(references, row, temperature)
+            areas += [] if found is None else [found]
+    if not areas:
+        return UNTUNED
+    # Sums in another order must not choose between equals.
+    return float(GRID[np.argmax(np.round(np.mean(areas, axis=0), 12))])
+
+
+def _pretend(references, row, temperature):
+    """AUC of the attack on a reference for each a of GRID, or None."""
+    others = references.outside.copy()
+    others[row] = False
+    known = references.inside[row] | references.outside[row]
+    known &= others.any(axis=0)
+    members = references.inside[row, known]
+    if members.all() or not members.any():
+        return None
+    out = _average(references, others, temperature)[known]
+    own = _probabilities(references.margins[row, known], temperature)
+    return [_area(ratios(own, raised(out, a)), members) for a in GRID]
+
+
+def _area(scores, members):
+    inside = int(members.sum())
+    ranks = stats.rankdata(scores)[members].sum()
+    above = ranks - inside * (inside + 1) / 2
+    return above / (inside * (members.size - inside))
+
+
+def _scores(evidence, average, gamma, temperature):
+    own = _probabilities(margins(evidence.outputs), temperature)
+    found = ratios(own, average)
+    population = evidence.calibration & ~evidence.outputs.members
+    return shares(found, found[population], gamma=gamma)
+
+
+def _average(references, mask, temperature):
+    rows = (_probabilities(row, temperature) for row in references.margins)
+    return mean(rows, mask)
+
+
+def _probabilities(margins_, temperature):
+    return special.expit(margins_ / temperature)

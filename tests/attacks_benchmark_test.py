@@ -1,0 +1,47 @@
+"""The parts of benchmarks/attacks.py that can be wrong without being slow."""
+
+import collections
+import pathlib
+import sys
+from unittest import mock
+
+import numpy as np
+import tensorflow as tf
+
+from qmia_tf.errors import InputError
+
+BENCHMARKS = pathlib.Path(__file__).resolve().parent.parent / "benchmarks"
+with mock.patch.object(sys, "path", [str(BENCHMARKS), *sys.path]):
+    import attacks_environment
+    import attacks_simulated
+
+Version = collections.namedtuple("Version", "major minor micro")
+
+
+class BenchmarkTest(tf.test.TestCase):
+    def test_exponent_of_powers(self):
+        sizes = [10, 100, 1000]
+        for power in (0.5, 1.0, 2.0):
+            seconds = 3 * np.power(sizes, power)
+            found = attacks_simulated.exponent(sizes, seconds)
+            self.assertAllClose(found, power, atol=1e-12)
+
+    def test_population(self):
+        evidence = attacks_simulated.evidence(100, 3, population=40)
+        members = evidence.outputs.members
+        self.assertEqual(np.sum(evidence.calibration & ~members), 40)
+        self.assertAllEqual(evidence.references.margins.shape, [3, 100])
+        self.assertAllEqual(
+            evidence.references.inside, ~evidence.references.outside
+        )
+
+    def test_another_python_is_refused_before_anything_is_made(self):
+        folder = pathlib.Path(self.create_tempdir().full_path, "peer")
+        with mock.patch.object(sys, "version_info", Version(3, 13, 0)):
+            with self.assertRaisesRegex(InputError, "needs Python 3.11 .*nop"):
+                attacks_environment.environment(folder)
+        self.assertFalse(folder.exists())
+
+
+if __name__ == "__main__":
+    tf.test.main()

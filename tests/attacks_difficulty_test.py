@@ -1,0 +1,115 @@
+"""Means over models, and difficulty calibration, against plain loops."""
+
+import dataclasses
+
+import numpy as np
+import simulated_margins
+import tensorflow as tf
+from absl.testing import parameterized
+
+from qmia_tf.attacks import difficulty, moments
+from qmia_tf.attacks.evidence import References
+from qmia_tf.attacks.margin import margins
+from qmia_tf.statistics.ranking import auc
+
+
+def masked(records=40, models=7, share=0.4, seed=0):
+    """Values, and masks under which some records have no model at all."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(models, records))
+    masks = rng.random((models, records)) < share
+    masks[:, :3] = False
+    masks[2, 3] = True
+    return np.where(masks, values, np.nan), masks
+
+
+class MomentsTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters(False, True)
+    def test_counts_centers_and_squares_of_a_loop(self, median):
+        values, masks = masked()
+        found = moments.moments(values, masks, median=median)
+        for record in range(values.shape[1]):
+            own = values[masks[:, record], record]
+            self.assertEqual(found.counts[record], own.size)
+            if own.size == 0:
+                self.assertTrue(np.isnan(found.centers[record]))
+                continue
+            center = np.median(own) if median else np.mean(own)
+            squares = np.sum((own - center) ** 2)
+            # Sums of seven numbers, in another order.
+            self.assertAllClose(found.centers[record], center, atol=1e-14)
+            self.assertAllClose(found.squares[record], squares, atol=1e-13)
+
+    def test_medians_go_through_blocks(self):
+        records = moments.BLOCK + 100
+        values, masks = masked(records, models=4, share=0.9)
+        some = masks.any(axis=0)
+        expected = np.nanmedian(values[:, some], axis=0)
+        self.assertAllEqual(moments.medians(values, masks)[some], expected)
+
+    def test_a_value_that_is_not_finite_is_refused_where_it_counts(self):
+        values, masks = masked()
+        values[2, 3] = np.inf
+        with self.assertRaisesRegex(ValueError, "must be finite"):
+            moments.moments(values, masks)
+        masks[2, 3] = False
+        moments.moments(values, masks)
+
+
+class DifficultyTest(tf.test.TestCase):
+    def test_is_the_definition(self):
+        evidence = simulated_margins.simulate(50, 4)
+        references = evidence.references
+        references.outside[:, 0] = False
+        expected = []
+        for record, own in enumerate(margins(evidence.outputs)):
+            asked = [
+                references.margins[k, record]
+                for k in range(4)
+                if references.outside[k, record]
+            ]
+            expected.append(own - sum(asked) / len(asked) if asked else np.nan)
+        found = difficulty.scores(evidence)
+        self.assertTrue(np.isnan(found[0]))
+        # Means of four margins of size 10, in another order.
+        self.assertAllClose(found, expected, atol=1e-13)
+
+    def test_says_nothing_of_records_that_all_models_know(self):
+        evidence = simulated_margins.simulate(30, 3)
+        nobody = np.zeros_like(evidence.references.outside)
+        inside = dataclasses.replace(evidence.references, outside=nobody)
+        evidence = dataclasses.replace(evidence, references=inside)
+        self.assertTrue(np.isnan(difficulty.scores(evidence)).all())
+
+    def test_tells_more_than_the_margin(self):
+        evidence = simulated_margins.simulate(4000, 16)
+        members = evidence.outputs.members
+        own = auc(margins(evidence.outputs), members)
+        found = auc(difficulty.scores(evidence), members)
+        self.assertGreater(found.low, own.high)
+
+    def test_parent_is_subtracted(self):
+        members = np.array([True, True, False, False])
+        parent = simulated_margins.outputs_of([1, 2, 3, 4], members)
+        evidence = simulated_margins.evidence_of(
+            [1.5, 2.25, 3, 3], members, parent=parent
+        )
+        self.assertAllEqual(
+            difficulty.parent_scores(evidence), [0.5, 0.25, 0, -1]
+        )
+
+    def test_errors(self):
+        members = np.array([True, True, False, False])
+        evidence = simulated_margins.evidence_of(np.arange(4), members)
+        with self.assertRaisesRegex(ValueError, "needs the margins of ref"):
+            difficulty.scores(evidence)
+        with self.assertRaisesRegex(ValueError, "needs the outputs of the fl"):
+            difficulty.parent_scores(evidence)
+        wrong = References(np.zeros((2, 5)), *np.ones((2, 2, 5), bool))
+        evidence = dataclasses.replace(evidence, references=wrong)
+        with self.assertRaisesRegex(ValueError, r"must be \[K, 4\]"):
+            difficulty.scores(evidence)
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,266 @@
+"""Quantile regression: its fits, its folds, its false-positive rate."""
+
+import dataclasses
+
+import numpy as np
+import simulated_margins
+import tensorflow as tf
+from absl.testing import parameterized
+from scipy import optimize, stats
+
+from qmia_tf.attacks import folds, quantile, regression
+from qmia_tf.attacks.features import image_features
+from qmia_tf.attacks.margin import margins
+from qmia_tf.statistics.intervals import clopper_pearson
+from qmia_tf.statistics.ranking import auc
+
+
+def heteroscedastic(records, *, seed=0, leak=1.0):
+    """Margins whose mean and spread follow from three features."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(records, 3))
+    members = rng.random(records) < 0.5
+    spread = np.exp(0.5 * x[:, 1])
+    drawn = 2 + 2 * x[:, 0] + spread * rng.normal(size=records)
+    return simulated_margins.evidence_of(
+        drawn + leak * members, members, seed=seed, features=x
+    )
+
+
+class GaussianTest(tf.test.TestCase):
+    def test_finds_means_and_spreads(self):
+        rng = np.random.default_rng(0)
+        x = rng.normal(3, 2, (20000, 2))
+        means, logs = 5 + x @ [2, -1], 0.3 + x @ [0.1, 0.2]
+        drawn = means + np.exp(logs) * rng.normal(size=20000)
+        found = regression.fit_gaussian(x, drawn)(x)
+        # Coefficients have an error of about 1/sqrt(20,000) = 0.007 spreads,
+        # the outermost records lie four spreads from the middle.
+        self.assertAllClose(
+            (found[0] - means) / np.exp(logs), 0 * x[:, 0], atol=0.1
+        )
+        self.assertAllClose(np.log(found[1]), logs, atol=0.1)
+
+    def test_is_the_minimum_of_the_likelihood(self):
+        rng = np.random.default_rng(1)
+        x = rng.normal(size=(200, 2))
+        t = x[:, 0] + np.exp(0.4 * x[:, 1]) * rng.normal(size=200)
+
+        def negative(c):
+            m, s = c[0] + x @ c[1:3], np.exp(c[3] + x @ c[4:])
+            return -stats.norm.logpdf(t, m, s).sum()
+
+        best = optimize.minimize(negative, np.zeros(6), method="BFGS")
+        m, s = regression.fit_gaussian(x, t, ridge=0.0)(x)
+        # Where the optimizers stop.
+        found = -stats.norm.logpdf(t, m, s).sum()
+        self.assertAllClose(found, best.fun, atol=1e-4, rtol=0)
+
+    def test_constant_features_and_values(self):
+        x, t = np.full((30, 2), 0.1), np.full(30, 7.0)
+        m, s = regression.fit_gaussian(x, t)(x)
+        self.assertAllClose(m, t)
+        self.assertTrue(np.isfinite(s).all())
+
+
+class PinballTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters(0.5, 0.9, 0.99)
+    def test_share_below_is_exact_where_fitted(self, level):
+        rng = np.random.default_rng(0)
+        x = rng.normal(size=(1000, 3))
+        t = x[:, 0] + rng.standard_t(3, size=1000)
+        q = regression.fit_quantile(x, t, level=level)(x)
+        # The record on the quantile itself may fall to either side.
+        below = np.sum(t <= q + 1e-9)
+        self.assertEqual(below, round(1000 * level))
+
+    def test_is_the_minimum_of_the_pinball_loss(self):
+        rng = np.random.default_rng(0)
+        x = rng.normal(size=(300, 1))
+        t = 2 * x[:, 0] + np.exp(x[:, 0]) * rng.normal(size=300)
+
+        def pinball(q):
+            return np.mean(np.maximum(0.9 * (t - q), -0.1 * (t - q)))
+
+        found = pinball(regression.fit_quantile(x, t, level=0.9, ridge=0)(x))
+        # Linear program: t - q = u - v, u and v 0 or more.
+        cost = np.concatenate([[0, 0], np.full(300, 0.9), np.full(300, 0.1)])
+        rows = np.hstack([np.ones((300, 1)), x, np.eye(300), -np.eye(300)])
+        bounds = [(None, None)] * 2 + [(0, None)] * 600
+        exact = optimize.linprog(cost / 300, A_eq=rows, b_eq=t, bounds=bounds)
+        # The kink is rounded off over a fiftieth of a spread.
+        self.assertBetween(found / exact.fun, 1 - 1e-9, 1.005)
+
+    def test_level_must_lie_between(self):
+        with self.assertRaisesRegex(ValueError, "between 0 and 1, got 1"):
+            regression.fit_quantile(np.ones((3, 1)), np.ones(3), level=1.0)
+
+
+class FoldsTest(parameterized.TestCase, tf.test.TestCase):
+    def test_deals_members_and_nonmembers_evenly(self):
+        rng = np.random.default_rng(0)
+        members, calibration = rng.random((2, 501)) < 0.5
+        dealt = folds.draw(calibration, members, seed=0)
+        self.assertAllEqual(dealt == folds.JUDGED, ~calibration)
+        for kind in (members, ~members):
+            sizes = np.bincount(dealt[calibration & kind], minlength=5)
+            self.assertLessEqual(np.ptp(sizes), 1)
+        self.assertAllEqual(dealt, folds.draw(calibration, members, seed=0))
+        self.assertNotAllEqual(dealt, folds.draw(calibration, members, seed=1))
+
+    def test_nobody_is_scored_by_a_model_that_saw_them(self):
+        dealt = np.array([0, 1, 2, 0, 1, 2, folds.JUDGED, folds.JUDGED])
+        seen = []
+
+        def learn(chosen):
+            seen.append(chosen.copy())
+            return np.full(8, float(len(seen) - 1))
+
+        models = folds.out_of_fold(learn, dealt).astype(int)
+        for record, model in enumerate(models):
+            self.assertFalse(seen[model][record])
+            judged = dealt[record] == folds.JUDGED
+            self.assertEqual(seen[model].sum(), 6 if judged else 4)
+
+    @parameterized.parameters(0, 1)
+    def test_too_few_to_learn_from(self, nonmembers):
+        members = np.arange(8) >= nonmembers
+        dealt = folds.draw(np.ones(8, bool), members, seed=0)
+        found = folds.out_of_fold(lambda chosen: np.zeros(8), dealt)
+        self.assertTrue(np.isnan(found).all())
+
+
+class ScoresTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters(0.01, 0.1)
+    def test_judged_false_positive_rate_is_alpha(self, alpha):
+        evidence = heteroscedastic(20000)
+        found = quantile.pinball_scores(evidence, alpha=alpha)
+        judged = ~evidence.calibration & ~evidence.outputs.members
+        rate = clopper_pearson(
+            int(np.sum(found[judged] > 0)), int(judged.sum()), level=0.999
+        )
+        # 5,000 nonmembers each: the fit varies as much as the count.
+        self.assertBetween(alpha, rate.low, rate.high)
+
+    def test_judged_nonmembers_are_standard_normal(self):
+        evidence = heteroscedastic(20000)
+        found = quantile.scores(evidence)
+        for half in (evidence.calibration, ~evidence.calibration):
+            some = found[half & ~evidence.outputs.members]
+            # 5,000 draws; the fit's own error is of the same size.
+            self.assertGreater(stats.kstest(some, "norm").pvalue, 1e-3)
+
+    @parameterized.parameters(quantile.scores, quantile.pinball_scores)
+    def test_tells_more_than_the_margin(self, attack):
+        evidence = heteroscedastic(8000)
+        judged, members = ~evidence.calibration, evidence.outputs.members
+        found = auc(attack(evidence)[judged], members[judged])
+        own = auc(margins(evidence.outputs)[judged], members[judged])
+        self.assertGreater(found.low, own.high)
+
+    @parameterized.parameters(quantile.scores, quantile.pinball_scores)
+    def test_no_leak_is_chance(self, attack):
+        evidence = heteroscedastic(8000, leak=0.0)
+        for half in (evidence.calibration, ~evidence.calibration):
+            area = auc(
+                attack(evidence)[half],
+                evidence.outputs.members[half],
+                level=0.999,
+            )
+            # Wrong once in a thousand seeds; the seed is fixed.
+            self.assertBetween(0.5, area.low, area.high)
+
+    def test_learns_from_nonmembers_of_the_calibration_half_only(self):
+        evidence = heteroscedastic(600)
+        members, own = evidence.outputs.members, margins(evidence.outputs)
+        learned_from = evidence.calibration & ~members
+        changed = np.where(learned_from, own, own + 50)
+        other = dataclasses.replace(
+            evidence, outputs=simulated_margins.outputs_of(changed, members)
+        )
+        before, after = quantile.scores(evidence), quantile.scores(other)
+        self.assertAllEqual(before[learned_from], after[learned_from])
+        self.assertTrue((after > before)[~learned_from].all())
+
+    def test_references_and_classes_are_features(self):
+        evidence = simulated_margins.simulate(2000, 6)
+        evidence.references.outside[:, 3] = False
+        found = quantile.scores(evidence)
+        silent = ~evidence.references.outside.any(axis=0)
+        self.assertTrue(silent[3])
+        self.assertAllEqual(np.isnan(found), silent)
+        rows = quantile.design(evidence)
+        self.assertAllEqual(rows.shape, [2000, 2 + 2])
+        record = 7
+        outside = evidence.references.outside[:, record]
+        mean = evidence.references.margins[outside, record].mean()
+        self.assertAllClose(rows[record], [1, 0, mean, mean**2])
+        judged = ~evidence.calibration & np.isfinite(found)
+        members = evidence.outputs.members[judged]
+        area = auc(found[judged], members)
+        own = auc(margins(evidence.outputs)[judged], members)
+        self.assertGreater(area.low, own.high)
+
+    def test_the_class_alone(self):
+        rng = np.random.default_rng(0)
+        labels = rng.integers(0, 3, 3000)
+        members = rng.random(3000) < 0.5
+        drawn = 3.0 * labels + rng.normal(size=3000)
+        evidence = simulated_margins.evidence_of(
+            drawn, members, labels=labels, classes=3
+        )
+        found = quantile.scores(evidence)
+        for label in range(3):
+            some = found[(labels == label) & ~evidence.calibration]
+            # 500 draws: the mean is known to 0.045 and the fit to 0.05.
+            self.assertAllClose(some.mean(), 0.0, atol=0.3)
+
+
+class FeaturesTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters((32, 32, 3), (28, 28, 1), (8, 8, 1), (7, 5, 2))
+    def test_against_loops(self, height, width, channels):
+        rng = np.random.default_rng(0)
+        images = rng.integers(0, 256, (3, height, width, channels), np.uint8)
+        found = image_features(images)
+        self.assertAllEqual(found.shape, [3, 2 * channels + 18])
+        for image, row in zip(images / 255, found, strict=True):
+            grey = image.mean(axis=2)
+            cells = [
+                grey[
+                    i * height // 4 : (i + 1) * height // 4,
+                    j * width // 4 : (j + 1) * width // 4,
+                ].mean()
+                for i in range(4)
+                for j in range(4)
+            ]
+            expected = [image[:, :, c].mean() for c in range(channels)]
+            expected += [image[:, :, c].std() for c in range(channels)]
+            expected += cells
+            expected += [
+                np.mean(abs(grey[1:] - grey[:-1])),
+                np.mean(abs(grey[:, 1:] - grey[:, :-1])),
+            ]
+            self.assertAllClose(row, expected, atol=1e-12)
+
+    def test_blocks_do_not_show(self):
+        rng = np.random.default_rng(0)
+        images = rng.integers(0, 256, (1100, 6, 6, 1), np.uint8)
+        halves = [image_features(part) for part in (images[:7], images[7:])]
+        self.assertAllEqual(image_features(images), np.concatenate(halves))
+
+    def test_small_and_empty(self):
+        self.assertAllEqual(
+            image_features(np.zeros((0, 8, 8, 3), np.uint8)).shape, [0, 24]
+        )
+        self.assertAllEqual(
+            image_features(np.zeros((2, 2, 3, 1), np.uint8)).shape, [2, 10]
+        )
+
+    def test_errors(self):
+        for images in (np.zeros((1, 8, 8, 3)), np.zeros((8, 8), np.uint8)):
+            with self.assertRaisesRegex(ValueError, "must be uint8"):
+                image_features(images)
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,225 @@
+"""RMIA against its O(N Z) definition."""
+
+import dataclasses
+
+import numpy as np
+import simulated_margins
+import tensorflow as tf
+from absl.testing import parameterized
+from sklearn import metrics
+
+from qmia_tf.attacks import rmia
+from qmia_tf.attacks.evidence import References
+from qmia_tf.attacks.margin import margins
+from qmia_tf.statistics.ranking import auc
+
+
+def defined(records, population, gamma):
+    """The definition: one comparison a pair, in a plain loop."""
+    found = []
+    for x in records:
+        likelier = [x >= gamma * z for z in population]
+        found.append(sum(likelier) / len(likelier))
+    return np.array(found)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def average(column, use):
+    return np.mean(column[use]) if use.any() else np.nan
+
+
+class SharesTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.product(
+        kind=("continuous", "levels", "equal"), gamma=(1.0, 1.3, 2.0)
+    )
+    def test_equals_the_definition(self, kind, gamma):
+        rng = np.random.default_rng(0)
+        x, z = rng.gamma(2, size=200), rng.gamma(2, size=150)
+        if kind == "levels":
+            # Ties: ratios of 256-level probabilities.
+            x, z = (np.ceil(v * 8) / 8 for v in (x, z))
+            self.assertNotEmpty(np.intersect1d(x, gamma * z))
+        elif kind == "equal":
+            x, z = np.full(5, gamma * 0.3), np.full(7, 0.3)
+        found = rmia.shares(x, z, gamma=gamma)
+        self.assertAllEqual(found, defined(x, z, gamma))
+
+    def test_a_tie_counts(self):
+        found = rmia.shares(np.array([1.0, 2.0, 3.0]), np.array([2.0]))
+        self.assertAllEqual(found, [0, 1, 1])
+
+    def test_nan_says_nothing_on_either_side(self):
+        x, z = np.array([1.0, np.nan, 3.0]), np.array([np.nan, 2.0, 1.0])
+        self.assertAllEqual(rmia.shares(x, z), [0.5, np.nan, 1.0])
+
+    def test_population_without_ratios(self):
+        with self.assertRaisesRegex(ValueError, "no record of the popul"):
+            rmia.shares(np.ones(3), np.full(2, np.nan))
+
+    def test_probabilities_of_zero(self):
+        found = rmia.ratios(
+            np.array([0.0, 0.5, 0.0, 0.5]), np.array([0.0, 0.0, 0.5, np.nan])
+        )
+        self.assertAllEqual(found, [1.0, np.inf, 0.0, np.nan])
+        # An infinite ratio of z is reached by infinite ratios only.
+        shares = rmia.shares(found, found[:3])
+        self.assertAllEqual(shares, [2 / 3, 1, 1 / 3, np.nan])
+
+
+class ScoresTest(parameterized.TestCase, tf.test.TestCase):
+    def evidence(self):
+        evidence = simulated_margins.simulate(300, 5, seed=2)
+        evidence.references.inside[:, 0] = False
+        evidence.references.outside[:, 1] = False
+        return evidence
+
+    @parameterized.product(
+        kind=("online", "offline"), temperature=(1.0, 2.0), gamma=(1.0, 1.5)
+    )
+    def test_equals_the_definition(self, kind, temperature, gamma):
+        evidence = self.evidence()
+        references = evidence.references
+        own = sigmoid(margins(evidence.outputs) / temperature)
+        peers = sigmoid(references.margins / temperature)
+        ratios = []
+        for record in range(300):
+            column = peers[:, record]
+            out = average(column, references.outside[:, record])
+            inside = average(column, references.inside[:, record])
+            p = (inside + out) / 2
+            if kind == "offline":
+                p = 0.5 * ((1 + 0.4) * out + (1 - 0.4))
+            ratios.append(own[record] / p)
+        ratios = np.array(ratios)
+        population = ~evidence.outputs.members & evidence.calibration
+        population &= np.isfinite(ratios)
+        expected = defined(ratios, ratios[population], gamma)
+        expected[np.isnan(ratios)] = np.nan
+        options = {"a": 0.4} if kind == "offline" else {}
+        found = getattr(rmia, f"{kind}_scores")(
+            evidence, gamma=gamma, temperature=temperature, **options
+        )
+        self.assertAllEqual(np.isnan(found), np.isnan(expected))
+        # A last bit of a mean may move one record past one z.
+        away = np.abs(found - expected)[np.isfinite(expected)]
+        self.assertLessEqual(away.max(), 1.01 / population.sum())
+        self.assertLessEqual(np.sum(away > 0), 2)
+
+    def test_says_nothing_without_models(self):
+        evidence = self.evidence()
+        evidence.references.inside[:, 2:] |= True
+        evidence.references.outside[:, 2:] |= True
+        online = np.flatnonzero(np.isnan(rmia.online_scores(evidence)))
+        offline = np.flatnonzero(np.isnan(rmia.offline_scores(evidence)))
+        self.assertAllEqual(online, [0, 1])
+        self.assertAllEqual(offline, [1])
+
+    def test_population_is_the_calibration_half_alone(self):
+        evidence = self.evidence()
+        members = evidence.outputs.members.copy()
+        judged = ~evidence.calibration
+        members[judged] = ~members[judged]
+        blind = dataclasses.replace(
+            evidence,
+            outputs=dataclasses.replace(evidence.outputs, members=members),
+        )
+        for attack in (rmia.online_scores, rmia.offline_scores):
+            self.assertAllEqual(attack(blind), attack(evidence))
+
+    def test_number_of_in_models_does_not_show(self):
+        # Two records alike but for how often they were trained on.
+        references = References(
+            np.array([[3.0, 3.0], [3.0, 1.0], [1.0, 1.0], [1.0, 1.0]]),
+            inside=np.array([[1, 1], [1, 0], [0, 0], [0, 0]], bool),
+            outside=np.array([[0, 0], [0, 1], [1, 1], [1, 1]], bool),
+        )
+        references = references.take(np.array([0, 1] * 4))
+        evidence = simulated_margins.evidence_of(
+            np.full(8, 2.0), np.arange(8) < 4, references=references
+        )
+        found = rmia.online_scores(evidence)
+        self.assertAllEqual(found, np.ones(8))
+
+    @parameterized.parameters("online", "offline")
+    def test_no_leak_is_chance(self, kind):
+        evidence = simulated_margins.simulate(5000, 8, leak=0.0)
+        found = getattr(rmia, f"{kind}_scores")(evidence)
+        use = np.isfinite(found) & ~evidence.calibration
+        area = auc(found[use], evidence.outputs.members[use], level=0.999)
+        # Wrong once in a thousand seeds; the seed is fixed.
+        self.assertBetween(0.5, area.low, area.high)
+
+    @parameterized.parameters("online", "offline")
+    def test_tells_more_than_the_margin(self, kind):
+        evidence = simulated_margins.simulate(6000, 8)
+        found = getattr(rmia, f"{kind}_scores")(evidence)
+        use = np.isfinite(found) & ~evidence.calibration
+        members = evidence.outputs.members[use]
+        area = auc(found[use], members)
+        own = auc(margins(evidence.outputs)[use], members)
+        self.assertGreater(area.low, own.high)
+
+
+def pairs(records=400, seed=5):
+    """Models in pairs, each trained on what its partner was not."""
+    rng = np.random.default_rng(seed)
+    level, half = rng.normal(2, 2, records), rng.random(records) < 0.5
+    inside = np.stack([half, ~half, half, ~half])
+    drawn = level + 1.5 * inside + rng.normal(size=inside.shape) / 2
+    return References(drawn, inside, ~inside)
+
+
+def searched(references, labels):
+    """Mean area for each a of the grid, in plain loops; labels bool [K, N]."""
+    models = len(labels)
+    p = sigmoid(references.margins)
+    areas = np.zeros((models, rmia.GRID.size))
+    for target in range(models):
+        others = [k for k in range(models) if k != target]
+        outside = references.outside[others]
+        use = np.flatnonzero(outside.any(axis=0))
+        means = [p[others, r][outside[:, r]].mean() for r in use]
+        for column, a in enumerate(rmia.GRID):
+            raised = 0.5 * ((1 + a) * np.array(means) + (1 - a))
+            areas[target, column] = metrics.roc_auc_score(
+                labels[target, use], p[target, use] / raised
+            )
+    return areas.mean(axis=0)
+
+
+class TuningTest(parameterized.TestCase, tf.test.TestCase):
+    def test_is_the_best_of_a_plain_search(self):
+        references = simulated_margins.simulate(400, 3, seed=5).references
+        areas = searched(references, references.inside)
+        self.assertEqual(
+            rmia.tune_offline(references), rmia.GRID[areas.argmax()]
+        )
+        self.assertGreater(np.ptp(areas), 0.01)
+
+    def test_labels_are_those_of_the_pretended_target(self):
+        references = pairs()
+        areas = searched(references, references.inside)
+        mistaken = searched(references, references.inside[[1, 0, 3, 2]])
+        self.assertNotEqual(areas.argmax(), mistaken.argmax())
+        self.assertEqual(
+            rmia.tune_offline(references), rmia.GRID[areas.argmax()]
+        )
+
+    @parameterized.named_parameters(
+        ("one_model", 1, None),
+        ("nobody_outside", 4, False),
+        ("everybody_outside", 4, True),
+    )
+    def test_untuned(self, models, outside):
+        references = simulated_margins.simulate(50, models).references
+        if outside is not None:
+            masks = np.full((2, models, 50), outside)
+            references = References(references.margins, ~masks[0], masks[1])
+        self.assertEqual(rmia.tune_offline(references), rmia.UNTUNED)
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,459 @@
+"""Changed copies: how they are made, asked about, kept, told apart."""
+
+import dataclasses
+import pathlib
+
+import integer_runs
+import numpy as np
+import tensorflow as tf
+import tiny_models
+from absl.testing import parameterized
+from scipy import stats
+
+from qmia_tf import pipeline, split, targets
+from qmia_tf.attacks import changes, copies, gap, label_only
+from qmia_tf.attacks.changes import Noise, Plan
+from qmia_tf.attacks.evidence import Evidence
+from qmia_tf.datasets import Dataset
+from qmia_tf.errors import InputError
+
+COUNT = 40
+
+
+class Fixed:
+    """A target whose answer follows from the sum of an image's pixels."""
+
+    def __init__(self, *, batch_size=7, classes=5):
+        self.info = {"target": "fixed", "sha256": "ab", "kernel_set": "none"}
+        self.batch_size = batch_size
+        self.classes = classes
+        self.asked = []
+
+    def predict(self, images, *, progress=False):
+        self.asked.append(len(images))
+        answers = np.zeros((len(images), self.classes), np.float32)
+        answers[np.arange(len(images)), self.names(images)] = 1
+        return answers
+
+    def names(self, images):
+        sums = images.reshape(len(images), -1).sum(axis=1, dtype=np.int64)
+        return sums // 7 % self.classes
+
+
+def a_run(count=COUNT):
+    data = Dataset(
+        name="tiny",
+        images=tiny_models.images(count),
+        labels=np.arange(count) % tiny_models.CLASSES,
+        class_names=tuple(map(str, range(tiny_models.CLASSES))),
+        origin=np.zeros(count, np.uint8),
+    )
+    sides = split.Split(
+        members=np.arange(0, count, 2),
+        nonmembers=np.arange(1, count, 2),
+        seed=0,
+        pool="all",
+        fingerprint=data.fingerprint(),
+    )
+    return data, sides
+
+
+def moved(image, dx, dy):
+    """Pixel by pixel: what comes from outside is black."""
+    height, width = image.shape[:2]
+    found = np.zeros_like(image)
+    for y in range(height):
+        for x in range(width):
+            if 0 <= y - dy < height and 0 <= x - dx < width:
+                found[y, x] = image[y - dy, x - dx]
+    return found
+
+
+class PlanTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters(0, 1, 2, 3, 8)
+    def test_4d_shifts_of_length_d(self, distance):
+        names = Plan(shift=distance, flip=False).names
+        self.assertLen(set(names), 4 * distance + 1)
+        self.assertEqual(names[0], "unchanged")
+        for name in names[1:]:
+            dx, dy = map(int, name[len("shift(") : -1].split(","))
+            self.assertEqual(abs(dx) + abs(dy), distance)
+
+    def test_all_changes_in_order(self):
+        self.assertEqual(
+            Plan(shift=1, flip=True, rotation=2).names,
+            (
+                "unchanged",
+                "shift(1,0)",
+                "shift(0,1)",
+                "shift(-1,0)",
+                "shift(0,-1)",
+                "flip",
+                "turn(1)",
+                "turn(-1)",
+                "turn(2)",
+                "turn(-2)",
+            ),
+        )
+        for r in (0, 1, 4):
+            plan = Plan(shift=0, flip=False, rotation=r)
+            self.assertLen(plan.names, 2 * r + 1)
+
+    @parameterized.parameters(1, 2, 4, 8)
+    def test_copies_are_what_their_names_say(self, distance):
+        images = tiny_models.images(3, shape=(7, 5, 2))
+        plan = Plan(shift=distance, flip=True)
+        made = dict(zip(plan.names, plan.copies(images), strict=True))
+        self.assertAllEqual(made.pop("unchanged"), images)
+        self.assertAllEqual(made.pop("flip"), [np.fliplr(x) for x in images])
+        for name, found in made.items():
+            dx, dy = map(int, name[len("shift(") : -1].split(","))
+            want = [moved(image, dx, dy) for image in images]
+            self.assertAllEqual(found, want)
+            self.assertEqual(found.dtype, np.uint8)
+
+    def test_shift_is_a_roll_where_nothing_leaves(self):
+        images = np.zeros((2, 8, 9, 3), np.uint8)
+        images[:, 3:5, 3:6] = tiny_models.images(2, shape=(2, 3, 3))
+        found = changes.shifted(images, 2, -3)
+        self.assertAllEqual(found, np.roll(images, (-3, 2), axis=(1, 2)))
+
+    def test_shifts_are_among_those_of_training(self):
+        """Training crops from the same frame of black."""
+        image = tiny_models.images(1, shape=(6, 5, 3))
+        many = tf.repeat(image, 400, axis=0)
+        key = tf.constant([3, 4], tf.int64)
+        seen = pipeline.augment(many, key, crop_padding=1, flip=False).numpy()
+        seen = {one.tobytes() for one in seen}
+        plan = Plan(shift=1, flip=False)
+        for name, found in zip(plan.names, plan.copies(image), strict=True):
+            self.assertIn(found.tobytes(), seen, name)
+
+    def test_quarter_turns_are_exact_and_to_the_left(self):
+        images = tiny_models.images(2, shape=(6, 6, 3))
+        for quarters in (1, 2, 3):
+            found = changes.turned(images, 90 * quarters)
+            want = [np.rot90(image, quarters) for image in images]
+            self.assertAllEqual(found, want)
+
+    def test_small_turns_by_hand(self):
+        image = tiny_models.images(1, shape=(9, 7, 1))
+        found = changes.turned(image, 10)[0, :, :, 0]
+        angle = np.deg2rad(-10)
+        frame = np.zeros((13, 11))
+        frame[2:11, 2:9] = image[0, :, :, 0]
+        for y in range(9):
+            for x in range(7):
+                # Where the pixel came from: turned back, y pointing down.
+                dx, dy = x - 3, y - 4
+                back_x = 3 + np.cos(angle) * dx + np.sin(angle) * dy
+                back_y = 4 - np.sin(angle) * dx + np.cos(angle) * dy
+                if not (0 <= back_x <= 6 and 0 <= back_y <= 8):
+                    self.assertEqual(found[y, x], 0)
+                    continue
+                left, top = int(back_x), int(back_y)
+                a, b = back_x - left, back_y - top
+                corners = frame[top + 2 : top + 4, left + 2 : left + 4]
+                want = np.array([1 - b, b]) @ corners @ np.array([1 - a, a])
+                # Rounded to a whole pixel.
+                self.assertAlmostEqual(found[y, x], want, delta=0.5 + 1e-9)
+
+    @parameterized.parameters(
+        {"shift": -1},
+        {"shift": 9},
+        {"shift": 1.5},
+        {"rotation": 16},
+        {"rotation": -1},
+    )
+    def test_refuses(self, **options):
+        (name,) = options
+        with self.assertRaisesRegex(InputError, f"{name} must be in 0"):
+            Plan(**options)
+
+
+class NoiseTest(parameterized.TestCase, tf.test.TestCase):
+    def test_names(self):
+        names = Noise(sigmas=(0.1, 0.2), draws=2).names
+        self.assertEqual(
+            names,
+            (
+                "unchanged",
+                "noise(0.1,0)",
+                "noise(0.2,0)",
+                "noise(0.1,1)",
+                "noise(0.2,1)",
+            ),
+        )
+
+    def test_is_normal_of_that_size(self):
+        images = np.full((50, 16, 16, 1), 128, np.uint8)
+        plan = Noise(sigmas=(0.02, 0.1), draws=2)
+        _, *made = plan.copies(images, np.arange(50))
+        for sigma, found in zip((0.02, 0.1) * 2, made, strict=True):
+            off = found.astype(float).ravel() - 128
+            # 12,800 pixels: the mean is 0 and the deviation 255 sigma within
+            # five standard errors; rounding adds 1/12 to the variance.
+            want = np.sqrt((255 * sigma) ** 2 + 1 / 12)
+            self.assertLess(abs(off.mean()), 5 * want / np.sqrt(off.size))
+            self.assertLess(abs(off.std() / want - 1), 5 / np.sqrt(2 * 12800))
+            # The pieces of 50 records in a bank of 2^20 hardly overlap.
+            found = stats.kstest(
+                off + np.random.default_rng(0).random(off.size) - 0.5,
+                "norm",
+                (0, want),
+            )
+            self.assertGreater(found.pvalue, 1e-3)
+
+    def test_pixels_stay_pixels(self):
+        images = np.zeros((4, 8, 8, 1), np.uint8)
+        images[2:] = 255
+        *_, found = Noise(sigmas=(1.0,), draws=1).copies(images, np.arange(4))
+        self.assertEqual(found.dtype, np.uint8)
+        for rows in (found[:2], 255 - found[2:]):
+            # Half the pixels go beyond the end and are cut off there.
+            self.assertBetween(np.mean(rows == 0), 0.35, 0.65)
+            self.assertGreater(rows.max(), 200)
+
+    def test_follows_from_seed_and_record_alone(self):
+        images = tiny_models.images(30)
+        ids = np.random.default_rng(0).permutation(1000)[:30]
+        plan = Noise(draws=2)
+        first = np.array(list(plan.copies(images, ids)))
+        order = np.random.default_rng(1).permutation(30)[:11]
+        again = np.array(list(plan.copies(images[order], ids[order])))
+        self.assertAllEqual(again, first[:, order])
+        # More draws and other strengths leave the patterns.
+        more = dict(
+            zip(
+                Noise(sigmas=(0.05, 0.7), draws=3).names,
+                Noise(sigmas=(0.05, 0.7), draws=3).copies(images, ids),
+                strict=True,
+            )
+        )
+        place = plan.names.index("noise(0.05,1)")
+        self.assertAllEqual(more["noise(0.05,1)"], first[place])
+        other = list(Noise(draws=2, seed=1).copies(images, ids))
+        self.assertGreater(np.mean(other[1] != first[1]), 0.5)
+
+    def test_patterns_of_draws_and_records_differ(self):
+        images = np.full((60, 8, 8, 1), 128, np.uint8)
+        plan = Noise(sigmas=(0.2,), draws=3)
+        made = np.array(list(plan.copies(images, np.arange(60))))[1:]
+        rows = made.reshape(180, -1).astype(float)
+        found = np.corrcoef(rows)[np.triu_indices(180, 1)]
+        # 16,110 pairs of 64 pixels: standard deviation 1/8.
+        self.assertLess(np.abs(found).max(), 5.5 / 8)
+        self.assertAlmostEqual(found.std(), 1 / 8, delta=0.01)
+
+    @parameterized.parameters(
+        {"sigmas": ()}, {"sigmas": (0.0,)}, {"draws": 0}, {"seed": -1}
+    )
+    def test_refuses(self, **options):
+        with self.assertRaisesRegex(InputError, "must be"):
+            Noise(**options)
+
+
+class AskTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters(Plan(shift=2, rotation=1), Noise())
+    def test_names_every_copy(self, plan):
+        images, ids = tiny_models.images(COUNT), np.arange(COUNT) * 3
+        target = Fixed()
+        found = copies.ask(target, images, ids, plan)
+        want = [target.names(each) for each in plan.copies(images, ids)]
+        self.assertAllEqual(found, np.transpose(want))
+        self.assertEqual(found.dtype, np.int16)
+        self.assertEqual(found.shape, (COUNT, len(plan.names)))
+
+    @parameterized.parameters(Plan(), Noise())
+    def test_blocks_and_batches_change_nothing(self, plan):
+        images, ids = tiny_models.images(COUNT), np.arange(COUNT)
+        whole = copies.ask(Fixed(batch_size=100), images, ids, plan)
+        target = Fixed(batch_size=7)
+        before, copies.BLOCK = copies.BLOCK, 17 * images[0].size
+        self.addCleanup(setattr, copies, "BLOCK", before)
+        self.assertAllEqual(copies.ask(target, images, ids, plan), whole)
+        # Two batches of 7 fit into 17; only the last is shorter.
+        queries = len(plan.names)
+        want = [14] * queries * 2 + [12] * queries
+        self.assertEqual(target.asked, want)
+
+    @parameterized.named_parameters(
+        ("float", {}), ("int8", {"inputs": tf.int8, "outputs": tf.int8})
+    )
+    def test_a_keras_model_and_its_file(self, types):
+        model = tiny_models.classifier()
+        path = pathlib.Path(self.create_tempdir()) / "m.tflite"
+        tiny_models.write_tflite(model, path, **types)
+        images, ids = tiny_models.images(COUNT), np.arange(COUNT)
+        asked = {}
+        for target in (
+            targets.KerasTarget(model, batch_size=16),
+            targets.TFLiteTarget(path, batch_size=16),
+        ):
+            for plan in (Plan(rotation=1), Noise(draws=2)):
+                found = copies.ask(target, images, ids, plan)
+                name = target.info["kind"], type(plan)
+                asked[name] = found
+                # The unchanged copy is what the target answers anyway.
+                usual = target.predict(images).argmax(axis=1)
+                self.assertAllEqual(found[:, 0], usual)
+                self.assertGreater(np.mean(found != found[:, :1]), 0.01)
+        for plan in (Plan, Noise):
+            off = np.mean(asked["keras", plan] != asked["tflite", plan])
+            # Rounded to 8 bits, the file is another model.
+            self.assertLessEqual(off, 0.2 if types else 0.0)
+
+    def test_an_integer_file_and_its_twin_name_every_copy_alike(self):
+        run_dir = integer_runs.exported(
+            pathlib.Path(self.create_tempdir()) / "run",
+            integer_runs.small(),
+            schemes=("int8",),
+        )
+        images, ids = integer_runs.digits().images[:100], np.arange(100)
+        twin = targets.KerasTarget(run_dir / "artifacts" / "int8_twin.keras")
+        file = targets.TFLiteTarget(run_dir / "artifacts" / "int8.tflite")
+        for plan in (Plan(rotation=1), Noise(draws=2)):
+            one, other = (
+                copies.ask(target, images, ids, plan) for target in (twin, file)
+            )
+            off = int(np.sum(one != other))
+            self.assertEqual(off, 0, f"{off} of {one.size} differ")
+            self.assertGreater(np.mean(one != one[:, :1]), 0.1)
+
+    def test_saved_answers_cannot_be_asked(self):
+        data, sides = a_run()
+        model = tiny_models.classifier()
+        path = pathlib.Path(self.create_tempdir()) / "o.npz"
+        answers = targets.query(targets.KerasTarget(model), data, sides)
+        answers.save(path)
+        saved = targets.SavedOutputs(path)
+        with self.assertRaisesRegex(InputError, "saved outputs.*the model"):
+            copies.ask(saved, data.images, np.arange(COUNT), Plan())
+
+    def test_refuses(self):
+        images = tiny_models.images(3)
+        with self.assertRaisesRegex(ValueError, "3 images, but 2 record"):
+            copies.ask(Fixed(), images, np.arange(2), Plan())
+        with self.assertRaisesRegex(InputError, "has 40000 classes"):
+            copies.ask(Fixed(classes=40000), images, np.arange(3), Plan())
+
+
+class AnswersTest(parameterized.TestCase, tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.path = pathlib.Path(self.create_tempdir()) / "int8.npz"
+        self.data, self.sides = a_run()
+
+    def query(self, plan=None, **options):
+        return copies.query(
+            Fixed(), self.data, self.sides, plan or Plan(), run="r", **options
+        )
+
+    def test_of_a_run(self):
+        found = self.query()
+        records = np.concatenate([self.sides.members, self.sides.nonmembers])
+        self.assertAllEqual(found.record_ids, records)
+        self.assertAllEqual(found.labels, self.data.labels[records])
+        self.assertAllEqual(found.members, records % 2 == 0)
+        images = self.data.images[records]
+        self.assertAllEqual(found.predicted[:, 0], Fixed().names(images))
+        self.assertEqual(
+            found.info,
+            {
+                **Fixed().info,
+                "fingerprint": self.sides.fingerprint,
+                "run": "r",
+                "plan": {
+                    "kind": "changes",
+                    "shift": 1,
+                    "flip": True,
+                    "rotation": 0,
+                },
+            },
+        )
+
+    def test_of_some_records(self):
+        some = np.array([7, 4, 9])
+        found, whole = self.query(records=some), self.query()
+        self.assertAllEqual(found.record_ids, some)
+        self.assertAllEqual(found.members, [False, True, False])
+        self.assertAllEqual(found.predicted, whole.aligned(some))
+        with self.assertRaisesRegex(InputError, "record 99 is neither"):
+            self.query(records=np.array([3, 99]))
+
+    @parameterized.parameters(Plan(), Noise(sigmas=(0.1,), draws=1))
+    def test_save_and_load(self, plan):
+        made = self.query(plan)
+        made.save(self.path)
+        back = copies.load(self.path)
+        for field in dataclasses.fields(made)[:4]:
+            want, got = getattr(made, field.name), getattr(back, field.name)
+            self.assertAllEqual(got, want)
+            self.assertEqual(got.dtype, want.dtype)
+        self.assertEqual(back.queries, plan.names)
+        self.assertEqual(back.info, made.info)
+        facts = {"sha256": "ab", "kernel_set": "none"}
+        self.assertTrue(back.is_about(plan=plan, **facts))
+        self.assertFalse(back.is_about(plan=plan, sha256="cd"))
+        self.assertFalse(back.is_about(plan=Plan(shift=2), **facts))
+        self.assertFalse(back.is_about(plan=Noise(seed=5), **facts))
+
+    def test_aligned(self):
+        made = self.query(records=np.array([30, 2, 17]))
+        found = made.aligned(np.array([17, 5, 30, 39]))
+        self.assertEqual(found.dtype, np.int16)
+        none = np.full(6, -1)
+        want = [made.predicted[2], none, made.predicted[0], none]
+        self.assertAllEqual(found, want)
+
+    def test_scores_of_a_part(self):
+        """Hard labels give the gap attack; who was not asked gets no score."""
+        model = tiny_models.classifier()
+        target = targets.KerasTarget(model)
+        answers = targets.query(target, self.data, self.sides)
+        some = np.arange(10, 30)
+        plan = Plan(shift=0, flip=False)
+        made = copies.query(
+            target, self.data, self.sides, plan, records=some
+        ).aligned(answers.record_ids)
+        evidence = Evidence(
+            outputs=answers, calibration=np.ones(COUNT, bool), copies=made
+        )
+        found = label_only.correct_copies(evidence)
+        asked = np.isin(answers.record_ids, some)
+        self.assertAllEqual(np.isnan(found), ~asked)
+        self.assertAllEqual(found[asked], gap.scores(answers)[asked])
+
+    @parameterized.named_parameters(
+        ("lacks", {"labels": None}, "lacks labels"),
+        ("floats", {"predicted": np.zeros((40, 6))}, "predicted cannot be fl"),
+        ("members", {"members": np.zeros(40, int)}, "members cannot be int"),
+        ("queries", {"queries": np.array(["a"])}, r"shape .40, 6., not .* 1 q"),
+        ("flat", {"predicted": np.zeros(40, int)}, "predicted has shape"),
+        ("rows", {"labels": np.zeros(39, int)}, "labels has shape .39,., but"),
+        ("twice", {"record_ids": np.zeros(40, int)}, "has a record twice"),
+        ("class", {"predicted": np.full((40, 6), -1)}, "is no class number"),
+        ("high", {"predicted": np.full((40, 6), 40000)}, "is no class number"),
+        ("info", {"info": np.array("{")}, "info is not JSON"),
+        ("list", {"info": np.array("[]")}, "info is no JSON object"),
+        ("objects", {"labels": np.array([None] * 40)}, "pickle"),
+    )
+    def test_refuses_files(self, replaced, message):
+        self.query().save(self.path)
+        with np.load(self.path) as stored:
+            arrays = {**stored, **replaced}
+        arrays = {k: v for k, v in arrays.items() if v is not None}
+        np.savez(self.path, **arrays)
+        with self.assertRaisesRegex(InputError, f"int8.npz.*{message}"):
+            copies.load(self.path)
+
+    def test_refuses_damaged_files(self):
+        with self.assertRaisesRegex(InputError, "cannot read .*int8.npz"):
+            copies.load(self.path)
+        self.path.write_bytes(b"nonsense")
+        with self.assertRaisesRegex(InputError, "int8.npz is damaged"):
+            copies.load(self.path)
+
+
+if __name__ == "__main__":
+    tf.test.main()
