@@ -1,32 +1,26 @@
 """Attacks what targets answered: outputs/*.npz -> audit.json."""
 
-import hashlib
 import importlib.metadata
 import pathlib
 import platform
 
-import numpy as np
-
 import qmia_tf
-from qmia_tf import agreement, outputs, runs, verdicts
-from qmia_tf.attacks import ATTACKS, Attack
+from qmia_tf import agreement, attacking, outputs, runs
+from qmia_tf.attacks import ATTACKS, NEEDS, Evidence
+from qmia_tf.beside import Beside, gather, with_partner
 from qmia_tf.errors import InputError
 from qmia_tf.findings import (
     AUDIT,
     SCHEMA_VERSION,
-    AttackAudit,
+    AttackLeftOut,
     AuditResult,
     TargetAudit,
 )
 from qmia_tf.outputs import Outputs
-from qmia_tf.statistics.curve import thin
-from qmia_tf.statistics.heldout import calibration_half, hold_out
 from qmia_tf.statistics.intervals import LEVEL, clopper_pearson
-from qmia_tf.statistics.operating import in_sample_points, measure
-from qmia_tf.statistics.ranking import auc
-from qmia_tf.statistics.sweep import sweep
 from qmia_tf.tfprivacy import Settings
 from qmia_tf.tfprivacy import run as run_tfprivacy
+from qmia_tf.together import query_together
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "tensorflow-privacy")
 
@@ -34,6 +28,7 @@ PACKAGES = ("numpy", "scipy", "scikit-learn", "tensorflow-privacy")
 def audit(
     answers: Outputs,
     *,
+    beside: Beside | None = None,
     seed=0,
     tfprivacy: Settings | None = None,
     folder=None,
@@ -43,15 +38,27 @@ def audit(
 
     Args:
         answers: what the target answered.
-        seed: int, of the calibration halves, the bootstraps and
+        beside: what else the attacker has; attacks that need more are left
+            out.
+        seed: int, of the calibration halves, the bootstraps, the attacks and
             tensorflow-privacy.
         tfprivacy: what tensorflow-privacy is to run; None leaves it out.
         folder: where tensorflow-privacy's files go; None writes none.
         progress: callable that takes a line of text, or None.
-    Raises: InputError if the outputs cannot be audited.
+    Raises: InputError if the outputs cannot be audited, or what is beside
+        them does not belong to them.
     """
-    # In record order the result is that of any order of the records.
-    answers = answers.validate().in_record_order()
+    evidence = gather(answers, beside, seed=seed)
+    return audit_evidence(
+        evidence, tfprivacy=tfprivacy, folder=folder, progress=progress
+    )
+
+
+def audit_evidence(
+    evidence: Evidence, *, tfprivacy=None, folder=None, progress=None
+) -> TargetAudit:
+    """Runs every attack that the evidence allows; see audit."""
+    answers = evidence.outputs
     members, info = answers.members, answers.info
     right = answers.predicted == answers.labels
     found = None
@@ -59,10 +66,11 @@ def audit(
         found = run_tfprivacy(
             answers,
             settings=tfprivacy,
-            seed=seed,
+            seed=evidence.seed,
             folder=folder,
             progress=progress,
         )
+    scored, missing = _run_attacks(evidence)
     return TargetAudit(
         target=answers.target,
         **{
@@ -81,57 +89,33 @@ def audit(
         classes=answers.classes,
         members=int(members.sum()),
         nonmembers=int((~members).sum()),
-        records_sha256=_records_sha256(answers),
+        records_sha256=attacking.records_sha256(answers),
         accuracy_members=_rate(right[members]),
         accuracy_nonmembers=_rate(right[~members]),
         tied_answers=int(answers.tied.sum()),
-        attacks=[run_attack(attack, answers, seed=seed) for attack in ATTACKS],
+        attacks=[
+            attacking.with_excess(each, scored[0], members) for each in scored
+        ],
+        attacks_left_out=missing,
+        strongest=attacking.strongest(scored, evidence),
         tfprivacy=found,
     )
 
 
-def run_attack(attack: Attack, answers: Outputs, *, seed) -> AttackAudit:
-    """Scores the records and measures what the scores give away.
-
-    Args:
-        attack: an Attack.
-        answers: what the target answered, in record order.
-        seed: int, of the calibration halves and the bootstraps.
-    """
-    scores, members = attack.scores(answers), answers.members
-    everything = sweep(scores, members)
-    held_out = curve = None
-    judged = np.ones(members.size, bool)
-    if attack.threshold is None:
-        points = in_sample_points(everything, seed=seed)
-        held_out, curve = hold_out(scores, members, seed=seed), thin(everything)
-        judged = ~calibration_half(members, seed=seed)
-        least = held_out.point.threshold
-        called = scores >= (np.inf if least is None else least)
-    else:
-        called = scores >= attack.threshold
-        points = [
-            measure(
-                "fixed",
-                threshold=attack.threshold,
-                true_positives=np.sum(called & members),
-                members=everything.members,
-                false_positives=np.sum(called & ~members),
-                nonmembers=everything.nonmembers,
-                in_sample=False,
-                seed=seed,
-            )
-        ]
-    return AttackAudit(
-        name=attack.name,
-        title=attack.title,
-        distinct_scores=everything.thresholds.size - 1,
-        auc=auc(scores, members),
-        points=points,
-        held_out=held_out,
-        curve=curve,
-        verdicts=verdicts.of_records(called, members, judged),
-    )
+def _run_attacks(evidence):
+    """Runs what can be run; says of the rest why it cannot."""
+    scored, missing = [], []
+    for attack in ATTACKS:
+        lacks = attack.lacks(evidence)
+        if lacks:
+            reason = "needs " + " and ".join(NEEDS[need] for need in lacks)
+            missing.append(AttackLeftOut(attack.name, reason))
+            continue
+        try:
+            scored.append(attacking.run_attack(attack, evidence))
+        except attacking.SaysNothing as error:
+            missing.append(AttackLeftOut(attack.name, str(error)))
+    return scored, missing
 
 
 def audit_run(
@@ -140,6 +124,9 @@ def audit_run(
     *,
     captured=(),
     left_out=(),
+    beside=None,
+    joints=(),
+    duplicates=None,
     seed=0,
     tfprivacy: Settings | None = None,
     progress=None,
@@ -151,6 +138,10 @@ def audit_run(
         paths: the .npz files of outputs; all of run_dir/outputs if None.
         captured: list of Outputs from elsewhere, to be audited as well.
         left_out: list of LeftOut, recorded.
+        beside: dict target -> Beside, what else the attacker has.
+        joints: list of Outputs; each target but itself is also queried
+            together with each of them.
+        duplicates: Duplicates of the run's records, recorded.
         seed: int, of the audit.
         tfprivacy: what tensorflow-privacy is to run, on each file once: not
             again under other kernels, nor on twins; None leaves it out.
@@ -159,24 +150,31 @@ def audit_run(
     Raises: InputError if there are no outputs, or they cannot be audited, or
         do not belong to the run or to each other.
     """
-    run_dir = pathlib.Path(run_dir)
+    run_dir, beside = pathlib.Path(run_dir), beside or {}
     config = runs.read_json(run_dir / runs.CONFIG)
     loaded = _load_outputs(run_dir, paths, config)
-    repeated = {each.target for each in loaded if _is_repeated(each, loaded)}
+    repeated = {each.target for each in loaded if is_repeated(each, loaded)}
     loaded += captured
-    targets = []
+    targets, together = [], []
     for answers in loaded:
+        name = answers.target
         if progress:
-            progress(f"{answers.target}: {answers.labels.size} records")
+            progress(f"{name}: {answers.labels.size} records")
+        evidence = gather(answers, beside.get(name), seed=seed)
         targets.append(
-            audit(
-                answers,
-                seed=seed,
-                tfprivacy=None if answers.target in repeated else tfprivacy,
+            audit_evidence(
+                evidence,
+                tfprivacy=None if name in repeated else tfprivacy,
                 folder=run_dir / "tfprivacy",
                 progress=progress,
             )
         )
+        if name not in repeated:
+            together += [
+                query_together(with_partner(evidence, other), other.target)
+                for other in joints
+                if other.target != name
+            ]
     data = config.get("dataset", {})
     result = AuditResult(
         schema_version=SCHEMA_VERSION,
@@ -190,6 +188,9 @@ def audit_run(
         targets=targets,
         agreements=agreement.agreements(loaded),
         left_out=list(left_out),
+        joints=[each for each in together if each is not None],
+        references=_references(beside),
+        duplicates=duplicates,
     )
     result.save(run_dir / AUDIT)
     return result
@@ -225,8 +226,13 @@ def _load_outputs(run_dir, paths, config):
     )
 
 
-def _is_repeated(answers, loaded):
-    """Whether another target says about the same: a twin's or file's own."""
+def is_repeated(answers, loaded) -> bool:
+    """Whether another target says about the same: a twin's or file's own.
+
+    Args:
+        answers: Outputs.
+        loaded: the outputs of every target, in the audit's order.
+    """
     sha256 = answers.info.get("sha256")
     first = next((x for x in loaded if x.info.get("sha256") == sha256), None)
     same_file = sha256 is not None and first is not answers
@@ -237,11 +243,9 @@ def _rate(right):
     return clopper_pearson(int(right.sum()), right.size)
 
 
-def _records_sha256(answers):
-    digest = hashlib.sha256()
-    for kind in (answers.members, ~answers.members):
-        digest.update(np.sort(answers.record_ids[kind]).astype("<i8").tobytes())
-    return digest.hexdigest()
+def _references(beside):
+    names = (each.target for one in beside.values() for each in one.references)
+    return sorted(set(names))
 
 
 def _versions():

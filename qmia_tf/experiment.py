@@ -9,7 +9,14 @@ import pathlib
 
 import numpy as np
 
-from qmia_tf import audit, captures, configuration, queries, runs
+from qmia_tf import (
+    audit,
+    captures,
+    configuration,
+    queries,
+    runs,
+    surroundings,
+)
 from qmia_tf import split as splits
 from qmia_tf.deploy import export as exporting
 from qmia_tf.deploy.calibration import Members
@@ -81,6 +88,7 @@ def open_split(run_dir, dataset, config):
         seed=config["split"]["seed"],
         pool=config["dataset"]["pool"],
         member_fraction=config["split"]["member_fraction"],
+        complement=config["split"].get("complement", False),
     )
 
 
@@ -177,6 +185,9 @@ def attack_run(
     num_threads=2,
     kernels=("default",),
     captured=(),
+    references=None,
+    parent=None,
+    label_only=None,
     audit_seed=0,
     tfprivacy=None,
 ):
@@ -189,17 +200,34 @@ def attack_run(
         kernels: names of LiteRT's kernel sets, see query_run.
         captured: .npz files of outputs from another machine
             (scripts/evaluate_edge.py), audited beside the run's own.
-        audit_seed: int, of calibration halves and bootstraps.
+        references: run directories or .npz files of outputs of reference
+            models; None takes the run's own (references.train), if any.
+        parent: directory of the full-precision run on the same members; it
+            is also queried together with each target. A full-precision run
+            is the parent of its own files.
+        label_only: copy_queries.Settings; None leaves label-only attacks
+            out.
+        audit_seed: int, of calibration halves, bootstraps and attacks.
         tfprivacy: tfprivacy.Settings of what tensorflow-privacy is to run;
             None leaves it out.
     Returns: findings.AuditResult.
-    Raises: InputError as query_run, or if captured outputs are not about the
-        run's records.
+    Raises: InputError as query_run, or if what is given beside the run is
+        not about the run's records.
     """
     run_dir = pathlib.Path(run_dir)
-    split = open_split(run_dir, dataset, configuration.read(run_dir))
+    config = configuration.read(run_dir)
+    split = open_split(run_dir, dataset, config)
     elsewhere = captures.open_captured(
         captured, dataset, split, taken=queries.names_of_run(run_dir)
+    )
+    known = surroundings.Surroundings(
+        run_dir,
+        dataset,
+        split,
+        config=config,
+        references=references,
+        parent=parent,
+        label_only=label_only,
     )
     answers, left_out = query_run(
         run_dir,
@@ -208,11 +236,19 @@ def attack_run(
         kernels=kernels,
         progress=print,
     )
+    asked = queries.of_run(run_dir, kernels=kernels, num_threads=num_threads)
+    names = [path.stem for path in answers]
     return audit.audit_run(
         run_dir,
         answers,
         captured=elsewhere,
         left_out=left_out,
+        beside={
+            **{each.target: known.of(each.target) for each in elsewhere},
+            **{q.name: known.of(q.name, q) for q in asked if q.name in names},
+        },
+        joints=known.joints(),
+        duplicates=known.duplicates(),
         seed=audit_seed,
         tfprivacy=tfprivacy,
         progress=print,

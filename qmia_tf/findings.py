@@ -6,17 +6,20 @@ docs/audit.md explains the fields, docs/audit.schema.json is their schema.
 import dataclasses
 import pathlib
 
-from qmia_tf import audit_json, runs
+from qmia_tf import audit_json, audit_versions, runs
 from qmia_tf.agreement import Agreement
 from qmia_tf.errors import InputError
+from qmia_tf.statistics.class_thresholds import ByClass
 from qmia_tf.statistics.curve import Curve
+from qmia_tf.statistics.epsilon import EpsilonBound
 from qmia_tf.statistics.heldout import HeldOut
 from qmia_tf.statistics.intervals import Estimate
+from qmia_tf.statistics.low_fpr import LowFpr
 from qmia_tf.statistics.operating import OperatingPoint
 from qmia_tf.tfprivacy import TfPrivacyAudit
 from qmia_tf.verdicts import Verdicts
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 AUDIT = "audit.json"
 
 
@@ -24,29 +27,60 @@ AUDIT = "audit.json"
 class AttackAudit:
     """What one attack achieves against one target.
 
+    Everything but `held_out` and `by_class` is about all records that the
+    attack says something of; if it learns from the calibration half, about
+    those of the judged half.
+
     Attributes:
-        name: "gap" or "confidence".
+        name: key in attacks.ATTACKS.
         title: the name for people.
+        needs: what it needs, keys of attacks.NEEDS.
+        members: how many members the numbers rest on.
+        nonmembers: how many nonmembers.
+        excluded: records on which the attack says nothing.
         distinct_scores: how many different scores the records got.
+        least_false_positive_rate: the lowest above 0 that a threshold has.
         auc: area under the ROC curve, DeLong's interval.
+        tpr_at_fpr: TPR at low false-positive rates; none for a fixed
+            threshold.
         points: the operating points; for an attack with a fixed threshold
             the one point, "fixed", which is not in-sample.
         held_out: the threshold chosen on one half and judged on the other;
             None for a fixed threshold.
+        cross_fitted: the thresholds of both halves, each judged on the
+            other; None for a fixed threshold or learnt scores.
+        by_class: a threshold for each class, chosen on one half and judged
+            on the other; None likewise.
+        epsilon: lower bound from this attack, for this one model.
+        excess: balanced accuracy of `held_out` minus the gap attack's on the
+            same records; None for the gap attack.
         curve: rates against the threshold; None for a fixed threshold.
         verdicts: whom the attack calls members, of all records if its
             threshold is fixed, else of those that `held_out` is judged on;
             None in audits of schema version 1.
+        records_sha256: of the records that `verdicts` are about, as in
+            TargetAudit.
     """
 
     name: str
     title: str
+    needs: list[str]
+    members: int
+    nonmembers: int
+    excluded: int
     distinct_scores: int
+    least_false_positive_rate: float | None
     auc: Estimate
+    tpr_at_fpr: list[LowFpr]
     points: list[OperatingPoint]
     held_out: HeldOut | None
+    cross_fitted: OperatingPoint | None
+    by_class: ByClass | None
+    epsilon: EpsilonBound | None
+    excess: Estimate | None
     curve: Curve | None
     verdicts: Verdicts | None
+    records_sha256: str | None
 
     def point(self, name) -> OperatingPoint:
         """Returns the operating point of that name.
@@ -54,6 +88,38 @@ class AttackAudit:
         Raises: InputError if there is none.
         """
         return _named(self.points, name, f"operating point of {self.name}")
+
+
+@dataclasses.dataclass(frozen=True)
+class AttackLeftOut:
+    """An attack that was not run.
+
+    Attributes:
+        name: key in attacks.ATTACKS.
+        reason: what it lacks.
+    """
+
+    name: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Strongest:
+    """The best of the attacks, chosen on one half and judged on the other.
+
+    Attributes:
+        attack: the one with the highest AUC on the calibration half.
+        candidates: the attacks it was chosen from.
+        point: its threshold of the calibration half, on the judged half.
+        auc: on the judged half.
+        tpr_at_fpr: on the judged half.
+    """
+
+    attack: str
+    candidates: list[str]
+    point: OperatingPoint
+    auc: Estimate
+    tpr_at_fpr: list[LowFpr]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +147,8 @@ class TargetAudit:
         tied_answers: how many records have several most probable classes,
             the first of which is taken; None in schema version 1.
         attacks: one AttackAudit an attack.
+        attacks_left_out: the attacks that were not run.
+        strongest: the best of them; None in schema versions 1 and 2.
         tfprivacy: what tensorflow-privacy found; None if it was not run.
     """
 
@@ -101,6 +169,8 @@ class TargetAudit:
     accuracy_nonmembers: Estimate
     tied_answers: int | None
     attacks: list[AttackAudit]
+    attacks_left_out: list[AttackLeftOut]
+    strongest: Strongest | None
     tfprivacy: TfPrivacyAudit | None
 
     def attack(self, name) -> AttackAudit:
@@ -109,6 +179,52 @@ class TargetAudit:
         Raises: InputError if there is none.
         """
         return _named(self.attacks, name, f"attack on {self.target}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Joint:
+    """Two artefacts queried together: does the second tell more?
+
+    The same trained attacker is given the first's answers alone and both's,
+    learns on the calibration half and is judged on the other.
+
+    Attributes:
+        first: name of the target.
+        second: name of the other; "parent" is the full-precision model of
+            another run on the same members.
+        alone: AUC with the first's answers.
+        together: AUC with both's.
+        gain: together - alone, paired DeLong interval.
+        p_value: of no gain.
+        members: how many members were judged.
+        nonmembers: how many nonmembers.
+    """
+
+    first: str
+    second: str
+    alone: Estimate
+    together: Estimate
+    gain: Estimate
+    p_value: float
+    members: int
+    nonmembers: int
+
+
+@dataclasses.dataclass(frozen=True)
+class EqualRecords:
+    """Identical images among the members and the nonmembers.
+
+    Attributes:
+        members: how many members have one among the nonmembers.
+        nonmembers: how many nonmembers have one among the members.
+        examples: pairs of record ids, a member's and a nonmember's.
+        warning: what that means, in a sentence; empty if there are none.
+    """
+
+    members: int
+    nonmembers: int
+    examples: list[list[int]]
+    warning: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +247,7 @@ class AuditResult:
     """The audit of one run: what audit.json holds.
 
     Attributes:
-        schema_version: of this layout, 2.
+        schema_version: of this layout, 3.
         name: of the run: its directory's.
         config: the run's config.json.
         fingerprint: of the data set.
@@ -143,6 +259,10 @@ class AuditResult:
             those captured elsewhere last.
         agreements: how far targets are from what they ought to answer.
         left_out: the targets that could not answer.
+        joints: two artefacts queried together.
+        references: names of the reference models.
+        duplicates: equal records among members and nonmembers; None if the
+            records were not at hand.
     """
 
     schema_version: int
@@ -156,6 +276,9 @@ class AuditResult:
     targets: list[TargetAudit]
     agreements: list[Agreement]
     left_out: list[LeftOut]
+    joints: list[Joint]
+    references: list[str]
+    duplicates: EqualRecords | None
 
     def save(self, path):
         """Writes audit.json, whole or not at all."""
@@ -175,37 +298,15 @@ def load(path) -> AuditResult:
         raise InputError(f"{path}: no such file; scripts/attack.py makes it")
     found = runs.read_json(path)
     version = found.get("schema_version") if isinstance(found, dict) else None
-    if version == 1 and type(version) is int:
-        found = _from_version_1(found)
-    elif version != SCHEMA_VERSION:
+    known = type(version) is int and 1 <= version <= SCHEMA_VERSION
+    if not known:
         raise InputError(
-            f"{path}: schema_version is {version!r}, this program reads 1 and "
+            f"{path}: schema_version is {version!r}, this program reads 1 to "
             f"{SCHEMA_VERSION}; attack the run again with scripts/attack.py"
         )
-    return audit_json.decode(AuditResult, found, source=str(path))
-
-
-def _from_version_1(found):
-    """Adds what version 1 did not have, as not known."""
-
-    def completed(things, **missing):
-        if not isinstance(things, list):
-            return things
-        return [{**missing, **x} if isinstance(x, dict) else x for x in things]
-
-    targets = completed(
-        found.get("targets"),
-        outputs=None,
-        latency_ms=None,
-        latency_threads=None,
-        tied_answers=None,
+    return audit_json.decode(
+        AuditResult, audit_versions.upgraded(found), source=str(path)
     )
-    for target in targets if isinstance(targets, list) else ():
-        if isinstance(target, dict):
-            attacks = completed(target.get("attacks"), verdicts=None)
-            target["attacks"] = attacks
-    added = {"targets": targets, "agreements": [], "left_out": []}
-    return {**found, **added, "schema_version": SCHEMA_VERSION}
 
 
 def _named(things, name, kind):

@@ -56,6 +56,19 @@ def define_attack(*, tfprivacy_attacks=tfprivacy.ATTACKS):
         "file is asked under each",
     )
     flags.DEFINE_integer("audit_seed", 0, "of calibration halves, bootstraps")
+    flags.DEFINE_integer(
+        "label_only_records",
+        2000,
+        "records, half of them members, whose changed copies each target is "
+        "asked about for the attacks that see labels alone; 0 leaves them out",
+    )
+    flags.DEFINE_integer(
+        "copy_shift", 1, "copies moved by so many pixels d, 4d"
+    )
+    flags.DEFINE_boolean("copy_flip", True, "a copy mirrored left to right")
+    flags.DEFINE_integer(
+        "copy_rotation", 0, "copies turned by so many degrees r or less, 2r"
+    )
     flags.DEFINE_boolean(
         "tfprivacy", True, "run tensorflow-privacy's attacks as well"
     )
@@ -141,4 +154,23 @@ def attack():
         settings = tfprivacy.Settings(
             attacks=attacks, trained_records=value("tfprivacy_records")
         )
-    return {**{name: value(name) for name in names}, "tfprivacy": settings}
+    return {
+        **{name: value(name) for name in names},
+        "tfprivacy": settings,
+        "label_only": _label_only(),
+    }
+
+
+def _label_only():
+    from qmia_tf import copy_queries
+    from qmia_tf.attacks.changes import Plan
+
+    names = ("shift", "flip", "rotation")
+    plan = Plan(**{name: value(f"copy_{name}") for name in names})
+    if not value("label_only_records"):
+        return None
+    return copy_queries.Settings(
+        records=value("label_only_records"),
+        plan=plan,
+        seed=value("audit_seed"),
+    )

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 
@@ -29,6 +30,8 @@ PRODUCTS = (
     "outputs",
     "audit.json",
 )
+# In indented JSON, where no text holds a line break.
+NUMBERS = re.compile(r"\[\n(?:[\s\deE.,+-]|null)*\]")
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -89,6 +92,8 @@ def write_json(path, obj):
     Raises: InputError if the disk is full or the place is not writable.
     """
     text = json.dumps(obj, indent=2, allow_nan=False) + "\n"
+    # A list of numbers alone on one line.
+    text = NUMBERS.sub(lambda found: " ".join(found[0].split()), text)
     write_bytes(path, text.encode())
 
 

@@ -142,7 +142,9 @@ def load(path, fingerprint):
     )
 
 
-def open_split(run_dir, dataset, *, seed, pool, member_fraction=0.5):
+def open_split(
+    run_dir, dataset, *, seed, pool, member_fraction=0.5, complement=False
+):
     """Gives the split of a run, drawing and storing it the first time.
 
     Args:
@@ -151,6 +153,8 @@ def open_split(run_dir, dataset, *, seed, pool, member_fraction=0.5):
         seed: int >= 0.
         pool: "train", "test" or "all".
         member_fraction: share of members, in (0, 1).
+        complement: whether the two sides are swapped, so that two runs of
+            one seed train on each record once.
     Returns: Split.
     Raises: InputError if the stored split is damaged, or was made for other
         data or with other options.
@@ -164,10 +168,16 @@ def open_split(run_dir, dataset, *, seed, pool, member_fraction=0.5):
             fingerprint=dataset.fingerprint(),
             member_fraction=member_fraction,
         )
+        if complement:
+            split = dataclasses.replace(
+                split, members=split.nonmembers, nonmembers=split.members
+            )
         save(split, path)
         return split
     split = load(path, dataset.fingerprint())
     members = _member_count(len(dataset.labels), member_fraction)
+    if complement:
+        members = len(dataset.labels) - members
     stored = (split.seed, split.pool, len(split.members))
     if stored != (seed, pool, members):
         raise InputError(

@@ -6,8 +6,12 @@ Asks model.keras, every artifacts/*.tflite under each of --kernels and the
 integer twins about each member and nonmember (outputs/TARGET.npz), runs every
 attack, and writes audit.json and tfprivacy/ into --run_dir. A file that some
 kernels cannot run is left out, and that is said. --outputs=pi4.npz audits
-what scripts/evaluate_edge.py captured on another machine beside them. Takes
-about a minute on the digits, some minutes on CIFAR-10.
+what scripts/evaluate_edge.py captured on another machine beside them.
+Reference models for LiRA, RMIA and difficulty calibration are those that
+scripts/train_references.py trained for the run, or --references=RUN,RUN2:
+runs on other halves of the same data. --parent=RUN is the full-precision run
+on the same members. Takes about a minute on the digits, some minutes on
+CIFAR-10.
 """
 
 from absl import flags
@@ -17,6 +21,15 @@ from qmia_tf import options, program
 RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory")
 OUTPUTS = flags.DEFINE_list(
     "outputs", [], ".npz files of outputs captured on another machine"
+)
+REFERENCES = flags.DEFINE_list(
+    "references",
+    None,
+    "run directories, or .npz files of outputs, of reference models; default: "
+    "the run's own references/",
+)
+PARENT = flags.DEFINE_string(
+    "parent", None, "the full-precision run on the same members"
 )
 options.define_data_place()
 options.define_attack()
@@ -34,7 +47,12 @@ def main(argv):
         name=config["dataset"]["name"], pool=config["dataset"]["pool"]
     )
     experiment.attack_run(
-        run_dir, dataset, captured=OUTPUTS.value, **options.attack()
+        run_dir,
+        dataset,
+        captured=OUTPUTS.value,
+        references=REFERENCES.value,
+        parent=PARENT.value,
+        **options.attack(),
     )
     print(
         f"{run_dir}/audit.json is written; "

@@ -39,7 +39,7 @@ def main(argv):
     recipe = options.recipe()
     dataset = options.load_data()
     out = pathlib.Path(OUT.value or f"runs/{pathlib.Path(dataset.name).stem}")
-    run_dirs = []
+    run_dirs, parent = [], None
     for bits in widths:
         run_dirs.append(out / bits.name)
         config = configuration.describe(
@@ -50,7 +50,11 @@ def main(argv):
         experiment.export_run(
             run_dirs[-1], lambda: dataset, schemes=["auto"], progress=print
         )
-        experiment.attack_run(run_dirs[-1], dataset, **options.attack())
+        experiment.attack_run(
+            run_dirs[-1], dataset, parent=parent, **options.attack()
+        )
+        if bits == Bits():
+            parent = run_dirs[-1]
     made = report.make_report(run_dirs, out / "report")
     print(made[0].read_text())
     print("models, outputs, audits: " + ", ".join(map(str, run_dirs)))

@@ -117,6 +117,14 @@ class ScoresTest(parameterized.TestCase, tf.test.TestCase):
         self.assertAllEqual(online, [0, 1])
         self.assertAllEqual(offline, [1])
 
+    def test_says_nothing_if_nothing_is_known_of_the_population(self):
+        evidence = self.evidence()
+        population = evidence.calibration & ~evidence.outputs.members
+        evidence.references.inside[:, population] = False
+        evidence.references.outside[:, population] = False
+        for scores in (rmia.online_scores, rmia.offline_scores):
+            self.assertTrue(np.isnan(scores(evidence)).all())
+
     def test_population_is_the_calibration_half_alone(self):
         evidence = self.evidence()
         members = evidence.outputs.members.copy()

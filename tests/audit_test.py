@@ -11,9 +11,19 @@ import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import agreement, audit, findings, runs, tfprivacy, verdicts
+from qmia_tf import (
+    agreement,
+    attacks,
+    audit,
+    beside,
+    findings,
+    runs,
+    tfprivacy,
+    verdicts,
+)
 from qmia_tf.errors import InputError
 from qmia_tf.statistics import heldout
+from qmia_tf.statistics.intervals import Estimate
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SCHEMA = ROOT / "docs" / "audit.schema.json"
@@ -40,10 +50,57 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
         self.assertAlmostEqual(
             found.accuracy_nonmembers.value, right[~made.members].mean()
         )
-        self.assertEqual(
-            [attack.name for attack in found.attacks], ["gap", "confidence"]
-        )
         self.assertIsNone(found.tfprivacy)
+
+    def test_attacks_run_or_say_what_they_lack(self):
+        found = audit.audit(synthetic_outputs.outputs())
+        self.assertEqual(
+            [attack.name for attack in found.attacks],
+            [
+                "gap",
+                "confidence",
+                "true_confidence",
+                "loss",
+                "margin",
+                "entropy",
+                "modified_entropy",
+            ],
+        )
+        reasons = {each.name: each.reason for each in found.attacks_left_out}
+        self.assertCountEqual(
+            [*reasons, *(attack.name for attack in found.attacks)],
+            [attack.name for attack in attacks.ATTACKS],
+        )
+        self.assertEqual(
+            reasons["noise_robustness"],
+            "needs its labels for copies with noise",
+        )
+        self.assertEqual(
+            reasons["lira_online"],
+            "needs models trained alike on other records",
+        )
+
+    def test_evidence_beside_the_outputs(self):
+        made = synthetic_outputs.outputs(60, 60)
+        parent = synthetic_outputs.outputs(60, 60, gain=(4.0, 2.0))
+        features = np.random.default_rng(0).normal(size=(1200, 3))
+        found = audit.audit(
+            made, beside=beside.Beside(parent=parent, features=features)
+        )
+        ran = [attack.name for attack in found.attacks]
+        self.assertContainsSubset(["quantile", "difficulty_parent"], ran)
+        self.assertEqual(found.strongest.candidates, ran)
+
+    def test_too_few_records_for_an_attack(self):
+        # Two of a kind: one to learn from leaves no folds.
+        made = synthetic_outputs.outputs(2, 2)
+        features = np.random.default_rng(0).normal(size=(40, 3))
+        found = audit.audit(made, beside=beside.Beside(features=features))
+        reasons = {each.name: each.reason for each in found.attacks_left_out}
+        self.assertRegex(
+            reasons["quantile"],
+            "says nothing of any member of the calibration half: query more",
+        )
 
     def test_latency_and_what_the_file_ends_in(self):
         found = audit.audit(
@@ -108,9 +165,9 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
         made = synthetic_outputs.outputs(60, 60)
         swapped = dataclasses.replace(made, members=~made.members)
         one, other = audit.audit(made), audit.audit(swapped)
-        for name in ("gap", "confidence"):
+        for attack in one.attacks:
             self.assertAlmostEqual(
-                one.attack(name).auc.value, 1 - other.attack(name).auc.value
+                attack.auc.value, 1 - other.attack(attack.name).auc.value
             )
         self.assertEqual(one.accuracy_members, other.accuracy_nonmembers)
 
@@ -122,14 +179,15 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
         fewer = audit.audit(made.take(np.arange(100))).records_sha256
         self.assertNotEqual(one, fewer)
 
-    def test_sixty_thousand_records_take_less_than_a_second(self):
+    def test_sixty_thousand_records_take_two_seconds_of_computing(self):
         made = synthetic_outputs.outputs(30_000, 30_000, classes=10)
         times = []
-        for _ in range(3):
-            start = time.perf_counter()
+        for _ in range(2):
+            # Of the processor, so that a busy machine is no failure.
+            start = time.process_time()
             audit.audit(made)
-            times.append(time.perf_counter() - start)
-        self.assertLess(min(times), 1.0)
+            times.append(time.process_time() - start)
+        self.assertLess(min(times), 2.0)
 
     def test_refuses(self):
         made = synthetic_outputs.outputs(1, 20)
@@ -139,8 +197,8 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaisesRegex(InputError, "outside 0..4"):
             audit.audit(bad)
         found = audit.audit(synthetic_outputs.outputs(9, 9))
-        with self.assertRaisesRegex(InputError, "no attack .*'lira'"):
-            found.attack("lira")
+        with self.assertRaisesRegex(InputError, "no attack .*'lira_online'"):
+            found.attack("lira_online")
 
 
 class RunTest(parameterized.TestCase, tf.test.TestCase):
@@ -215,6 +273,57 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
             [path.name for path in (self.dir / "outputs").glob("*pi4*")], []
         )
 
+    def test_what_else_the_attacker_has(self):
+        self.save("keras")
+        self.save("int8", step=1 / 256)
+        self.save("int8_twin", kind="twin")
+        made = synthetic_outputs.outputs()
+        rng = np.random.default_rng(0)
+        shadows = tuple(
+            dataclasses.replace(
+                made,
+                members=rng.permutation(made.members),
+                info={"target": f"r0{number}.keras"},
+            )
+            for number in range(4)
+        )
+        parent = dataclasses.replace(made, info={"target": "parent"})
+        equal = findings.EqualRecords(1, 1, [[3, 7]], "one pair")
+        result = audit.audit_run(
+            self.dir,
+            beside={
+                "int8": beside.Beside(references=shadows[:3], parent=parent),
+                "keras": beside.Beside(references=shadows[1:]),
+            },
+            joints=[parent, made],
+            duplicates=equal,
+        )
+        self.assertEqual(findings.load(self.dir), result)
+        self.assertEqual(result.duplicates, equal)
+        self.assertEqual(
+            result.references, [f"r0{number}.keras" for number in range(4)]
+        )
+        # A twin only answers as its file does.
+        self.assertEqual(
+            [(each.first, each.second) for each in result.joints],
+            [("keras", "parent"), ("int8", "parent"), ("int8", "keras")],
+        )
+        ran = {
+            target.target: {attack.name for attack in target.attacks}
+            for target in result.targets
+        }
+        self.assertIn("lira_online", ran["keras"])
+        self.assertIn("difficulty_parent", ran["int8"])
+        self.assertNotIn("difficulty_parent", ran["keras"])
+        self.assertNotIn("lira_online", ran["int8_twin"])
+
+    def test_beside_another_target_of_other_records(self):
+        self.save("keras")
+        parent = synthetic_outputs.outputs(60, 59, target="parent")
+        with self.assertRaisesRegex(InputError, "'parent', asked beside"):
+            audit.audit_run(self.dir, joints=[parent])
+        self.assertFalse((self.dir / "audit.json").exists())
+
     def test_repeats_to_the_byte(self):
         self.save()
         texts = []
@@ -254,7 +363,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         # Members score lower: nobody is the peak, and its precision is none.
         made = synthetic_outputs.outputs(40, 40, gain=(0.0, 6.0))
         cls.result = findings.AuditResult(
-            schema_version=2,
+            schema_version=3,
             name="run",
             config=CONFIG,
             fingerprint=None,
@@ -265,6 +374,20 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
             targets=[audit.audit(made, tfprivacy=UNTRAINED)],
             agreements=[agreement.Agreement("int8", "keras", 80, 3, 0.25)],
             left_out=[findings.LeftOut("float32.reference", "reference", "-")],
+            joints=[
+                findings.Joint(
+                    first="int8",
+                    second="keras",
+                    alone=Estimate(0.6, 0.5, 0.7),
+                    together=Estimate(0.59, 0.5, 0.7),
+                    gain=Estimate(-0.01, -0.02, 0.01),
+                    p_value=0.2,
+                    members=20,
+                    nonmembers=20,
+                )
+            ],
+            references=["r00.keras", "r01.keras"],
+            duplicates=findings.EqualRecords(1, 2, [[3, 70]], "1 member"),
         )
 
     def setUp(self):
@@ -301,7 +424,19 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
 
     @parameterized.parameters(
         ("targets", 0, "members"),
-        ("targets", 0, "attacks", 1, "curve", "recall"),
+        ("targets", 0, "attacks", 1, "curve", "true_positives"),
+        ("targets", 0, "attacks", 1, "tpr_at_fpr", 2, "expected"),
+        ("targets", 0, "attacks", 1, "by_class", "thresholds"),
+        ("targets", 0, "attacks", 1, "cross_fitted", "advantage", "high"),
+        ("targets", 0, "attacks", 1, "held_out", "point", "accuracy"),
+        ("targets", 0, "attacks", 0, "epsilon", "confidence"),
+        ("targets", 0, "attacks", 0, "excluded"),
+        ("targets", 0, "attacks_left_out", 0, "reason"),
+        ("targets", 0, "strongest", "candidates"),
+        ("targets", 0, "strongest"),
+        ("joints", 0, "p_value"),
+        ("duplicates", "warning"),
+        ("references",),
         ("targets", 0, "attacks", 0, "points", 0, "f1", "low"),
         ("targets", 0, "tfprivacy", "rows", 0, "auc"),
         ("targets", 0, "latency_ms"),
@@ -334,67 +469,15 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         ("name", None),
         ("versions", {"python": 3}),
         ("targets", [7]),
+        ("references", [7]),
+        ("joints", {}),
+        ("duplicates", [1]),
     )
     def test_schema_and_reader_refuse_types(self, key, value):
         spoiled = {**self.found, key: value}
         self.assertFalse(self.schema().is_valid(spoiled))
         self.path.write_text(json.dumps(spoiled))
         with self.assertRaisesRegex(InputError, f"{key}.* holds .*damaged"):
-            findings.load(self.path)
-
-    def as_version_1(self):
-        """What version 1 wrote of the same audit."""
-        old = copy.deepcopy(self.found)
-        for key in ("agreements", "left_out"):
-            del old[key]
-        for target in old["targets"]:
-            for key in (
-                "outputs",
-                "latency_ms",
-                "latency_threads",
-                "tied_answers",
-            ):
-                del target[key]
-            for attack in target["attacks"]:
-                del attack["verdicts"]
-        return {**old, "schema_version": 1}
-
-    def test_reads_version_1(self):
-        self.path.write_text(json.dumps(self.as_version_1()))
-        found = findings.load(self.path)
-        self.assertEqual(found.schema_version, 2)
-        self.assertEqual((found.agreements, found.left_out), ([], []))
-        (target,), (wanted,) = found.targets, self.result.targets
-        self.assertIsNone(target.tied_answers)
-        self.assertIsNone(target.latency_ms)
-        for attack, other in zip(target.attacks, wanted.attacks, strict=True):
-            self.assertIsNone(attack.verdicts)
-            self.assertEqual(attack.points, other.points)
-        self.assertEqual(target.tfprivacy, wanted.tfprivacy)
-        # What was read is written as version 2.
-        found.save(self.path)
-        self.schema().validate(json.loads(self.path.read_bytes()))
-        self.assertEqual(findings.load(self.path), found)
-
-    @parameterized.parameters(
-        ({"targets": None}, "targets holds"),
-        ({"targets": [3]}, r"targets\[0\] holds '3'"),
-        ({"targets": [{"attacks": 3}]}, r"targets\[0\].*missing"),
-        ({"level": "x"}, "level holds 'x'"),
-    )
-    def test_damaged_version_1(self, changes, message):
-        self.path.write_text(json.dumps({**self.as_version_1(), **changes}))
-        with self.assertRaisesRegex(InputError, message):
-            findings.load(self.path)
-
-    @parameterized.parameters(0, 3, "1", True, None)
-    def test_another_version(self, version):
-        self.path.write_text(
-            json.dumps({**self.found, "schema_version": version})
-        )
-        with self.assertRaisesRegex(
-            InputError, f"schema_version is {version!r}, .*reads 1 and 2"
-        ):
             findings.load(self.path)
 
     @parameterized.parameters("", "{", "[]", "null", "\x00\xff", '"audit"')
@@ -412,6 +495,32 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         self.path.unlink()
         with self.assertRaisesRegex(InputError, "no such file; .*attack.py"):
             findings.load(self.path.parent)
+
+    @parameterized.parameters(
+        ("target", findings.TargetAudit),
+        ("attack", findings.AttackAudit),
+        ("attack_left_out", findings.AttackLeftOut),
+        ("strongest", findings.Strongest),
+        ("joint", findings.Joint),
+        ("duplicates", findings.EqualRecords),
+        ("left_out", findings.LeftOut),
+        ("agreement", agreement.Agreement),
+        ("point", findings.OperatingPoint),
+        ("held_out", findings.HeldOut),
+        ("by_class", findings.ByClass),
+        ("low_fpr", findings.LowFpr),
+        ("epsilon", findings.EpsilonBound),
+        ("curve", findings.Curve),
+        ("verdicts", findings.Verdicts),
+        (None, findings.AuditResult),
+    )
+    def test_schema_has_every_field_and_no_other(self, name, kind):
+        schema = json.loads(SCHEMA.read_bytes())
+        part = schema["$defs"][name] if name else schema
+        wanted = [field.name for field in dataclasses.fields(kind)]
+        self.assertEqual(list(part["properties"]), wanted)
+        self.assertEqual(part["required"], wanted)
+        self.assertFalse(part["additionalProperties"])
 
     def test_every_field_is_in_the_guide(self):
         guide = (ROOT / "docs" / "audit.md").read_text()

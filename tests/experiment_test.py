@@ -11,6 +11,7 @@ from absl.testing import parameterized
 
 from qmia_tf import (
     configuration,
+    copy_queries,
     experiment,
     outputs,
     recipes,
@@ -415,7 +416,9 @@ class AttackTest(Trained):
     def test_options_arrive(self):
         with (
             mock.patch.object(
-                experiment, "query_run", return_value=(["x.npz"], ["why"])
+                experiment,
+                "query_run",
+                return_value=([pathlib.Path("x.npz")], ["why"]),
             ) as query,
             mock.patch.object(experiment.audit, "audit_run") as audit,
         ):
@@ -441,10 +444,86 @@ class AttackTest(Trained):
             ),
         )
         self.assertEqual(given["left_out"], ["why"])
-        self.assertEqual(audit.call_args.args, (self.run_dir, ["x.npz"]))
+        self.assertEqual(
+            audit.call_args.args, (self.run_dir, [pathlib.Path("x.npz")])
+        )
         self.assertEqual(given["seed"], 7)
         self.assertEqual(given["tfprivacy"], "settings")
         self.assertIsNone(without["tfprivacy"])
+
+    def test_what_stands_beside_each_target(self):
+        experiment.export_run(self.run_dir)
+        settings = copy_queries.Settings(records=8)
+        result = experiment.attack_run(
+            self.run_dir, self.data, label_only=settings
+        )
+        self.assertEqual(
+            sorted(p.name for p in (self.run_dir / "copies").iterdir()),
+            [
+                "float32.noise.npz",
+                "float32.npz",
+                "keras.noise.npz",
+                "keras.npz",
+            ],
+        )
+        for target in result.targets:
+            label_only = target.attack("correct_copies")
+            self.assertEqual(
+                (label_only.members, label_only.nonmembers), (4, 4)
+            )
+            self.assertEqual(label_only.excluded, RECORDS - 8)
+            self.assertEqual(target.attack("quantile").excluded, 0)
+            left_out = {each.name for each in target.attacks_left_out}
+            self.assertContainsSubset({"lira_online", "rmia_offline"}, left_out)
+        # The file is also asked together with its Keras model.
+        self.assertEqual(
+            [(each.first, each.second) for each in result.joints],
+            [("float32", "keras")],
+        )
+        self.assertEqual(result.references, [])
+        self.assertEqual(result.duplicates.members, 0)
+
+    def test_references_and_parent_that_are_given(self):
+        others = []
+        for name, changes in (
+            ("parent", {"bits": Bits()}),
+            ("r0", {"split_seed": 1}),
+            ("r1", {"split_seed": 2}),
+        ):
+            folder = self.run_dir.parent / name
+            config = a_config(self.data, **changes)
+            runs.open_run(folder, config)
+            tiny_models.classifier(seed=len(others) + 3).save(
+                folder / "model.keras"
+            )
+            experiment.query_run(folder, self.data)
+            others.append(folder)
+        result = experiment.attack_run(
+            self.run_dir, self.data, parent=others[0], references=others[1:]
+        )
+        self.assertEqual(result.references, ["r0.keras", "r1.keras"])
+        (target,) = result.targets
+        ran = {attack.name: attack for attack in target.attacks}
+        self.assertContainsSubset(
+            {"difficulty_parent", "difficulty", "lira_offline", "rmia_online"},
+            set(ran),
+        )
+        # Records that trained both references have no out-model.
+        trained = [
+            outputs.load(folder / "outputs/keras.npz").in_record_order()
+            for folder in others[1:]
+        ]
+        both = trained[0].members & trained[1].members
+        self.assertGreater(both.sum(), 0)
+        self.assertEqual(ran["lira_offline"].excluded, both.sum())
+        neither = ~trained[0].members & ~trained[1].members
+        self.assertEqual(
+            ran["lira_online"].excluded, both.sum() + neither.sum()
+        )
+        self.assertEqual(
+            [(each.first, each.second) for each in result.joints],
+            [("keras", "parent")],
+        )
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import sys
 
 from absl.testing import absltest, parameterized
 
-from qmia_tf import configuration, experiment, tfprivacy
+from qmia_tf import configuration, copy_queries, experiment, tfprivacy
 
 PROGRAM = """
 import dataclasses, json, sys
@@ -45,7 +45,9 @@ def result(expression, *arguments, defines=("data", "training", "attack")):
 class OptionsTest(parameterized.TestCase):
     def test_defaults_are_the_librarys(self):
         given = result(
-            "[options.split_and_seed(), options.attack()]", "--notfprivacy"
+            "[options.split_and_seed(), options.attack()]",
+            "--notfprivacy",
+            "--label_only_records=0",
         )
         for function, values in (
             (configuration.describe, given[0]),
@@ -59,7 +61,8 @@ class OptionsTest(parameterized.TestCase):
                 if parameter.default is not parameter.empty
             }
             # What another script gives is not a flag of all of them.
-            defaults.pop("captured", None)
+            for name in ("captured", "references", "parent"):
+                defaults.pop(name, None)
             self.assertEqual(values, json.loads(json.dumps(defaults)))
 
     def test_tensorflow_privacy_is_on_with_its_own_defaults(self):
@@ -68,6 +71,35 @@ class OptionsTest(parameterized.TestCase):
             tfprivacy.Settings(attacks=tfprivacy.ATTACKS, trained_records=4000)
         )
         self.assertEqual(settings, json.loads(json.dumps(wanted)))
+
+    def test_label_only_attacks_are_on_with_their_own_defaults(self):
+        settings = result("options.attack()['label_only']")
+        wanted = dataclasses.asdict(copy_queries.Settings())
+        self.assertEqual(settings, json.loads(json.dumps(wanted)))
+
+    def test_flags_of_label_only_attacks_arrive(self):
+        settings = result(
+            "options.attack()['label_only']",
+            "--label_only_records=300",
+            "--copy_shift=2",
+            "--nocopy_flip",
+            "--copy_rotation=3",
+            "--audit_seed=4",
+        )
+        self.assertEqual(settings["records"], 300)
+        self.assertEqual(
+            settings["plan"], {"shift": 2, "flip": False, "rotation": 3}
+        )
+        self.assertEqual(settings["seed"], 4)
+
+    @parameterized.parameters(
+        ("--label_only_records=7", "8 records or more, got 7; 0 leaves"),
+        ("--label_only_records=-1", "8 records or more, got -1; 0 leaves"),
+        ("--copy_shift=9", "shift must be in 0..8, got 9"),
+        ("--copy_rotation=-1", "rotation must be in 0..15, got -1"),
+    )
+    def test_bad_flags_of_label_only_attacks(self, argument, message):
+        self.assertIn(message, result("options.attack()", argument))
 
     def test_flags_arrive(self):
         given = result(
@@ -82,6 +114,7 @@ class OptionsTest(parameterized.TestCase):
             "--tfprivacy_attacks=lr,knn",
             "--tfprivacy_records=500",
         )
+        given.pop("label_only")
         settings = given.pop("tfprivacy")
         self.assertEqual(settings["attacks"], ["lr", "knn"])
         self.assertEqual(settings["trained_records"], 500)

@@ -6,7 +6,14 @@ from absl.testing import parameterized
 from report_runs import FULL, Reports
 
 from qmia_tf import audit, findings, runs, tfprivacy
-from qmia_tf.report import artefacts, compared, contents, paper, tables
+from qmia_tf.report import (
+    artefacts,
+    attack_tables,
+    compared,
+    contents,
+    paper,
+    tables,
+)
 from qmia_tf.statistics.intervals import Estimate
 
 
@@ -178,7 +185,15 @@ class TablesTest(Reports):
         self.assertIn(r"that is \$5", latex)
 
     def test_cells_of_changes_and_small_numbers(self):
-        kinds = ("change", "change", "growth", "measure", "tiny", "tiny")
+        kinds = (
+            "change",
+            "change",
+            "signed",
+            "growth",
+            "measure",
+            "tiny",
+            "tiny",
+        )
         made = tables.Table(
             name="made",
             title="made",
@@ -187,6 +202,7 @@ class TablesTest(Reports):
                 [
                     Estimate(-0.025, -0.05, 0.0125),
                     Estimate(0.125, None, None),
+                    Estimate(0.0125, -0.25, 0.5),
                     -0.756,
                     0.02713,
                     3.01e-6,
@@ -198,11 +214,13 @@ class TablesTest(Reports):
         cells = tables.as_text(made).splitlines()[4]
         self.assertEqual(
             " ".join(cells.split()),
-            "-2.50 [-5.0, +1.2] +12.50 -75.6 0.0271 3.0e-06 0",
+            "-2.50 [-5.0, +1.2] +12.50 +0.013 [-0.250, +0.500] -75.6 0.0271 "
+            "3.0e-06 0",
         )
         self.assertEqual(
             tables.as_csv(made).splitlines()[1],
-            "-0.025,-0.05,0.0125,0.125,,,-0.756,0.02713,3.01e-06,0.0",
+            "-0.025,-0.05,0.0125,0.125,,,0.0125,-0.25,0.5,-0.756,0.02713,"
+            "3.01e-06,0.0",
         )
 
     def test_groups_and_columns_without_a_value(self):
@@ -259,8 +277,10 @@ class ContentsTest(Reports):
             every,
             *artefacts.shown(every, ordered),
             *artefacts.agreement_tables(ordered),
+            attack_tables.every_attack(ordered),
+            *attack_tables.strongest_table(ordered),
         ]
-        self.assertLen(made, 5)
+        self.assertLen(made, 7)
         for table in made:
             keys = [column.key for column in table.columns]
             self.assertLen(set(keys), len(keys))

@@ -136,7 +136,7 @@ class ScriptTest(Reports):
         done = self.script("--run_dirs=full,w4a4", "--out=out")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("paper's table 1", done.stdout)
-        self.assertIn("13 files in out:", done.stdout)
+        self.assertIn("18 files in out:", done.stdout)
         self.assertTrue((self.root / "out" / "table2.tex").is_file())
 
     def test_says_what_is_wrong_on_one_line(self):

@@ -162,6 +162,28 @@ class FilesTest(Folder):
         runs.write_json(self.dir / "x.json", obj)
         self.assertEqual(runs.read_json(self.dir / "x.json"), obj)
 
+    def test_json_lists_of_numbers_are_one_line_each(self):
+        path = self.dir / "x.json"
+        obj = {
+            "curve": [0.5, -1e-09, None, 3],
+            "pairs": [[1, 2], [3, 4]],
+            "text": ["[\n 1,\n 2\n]", "null"],
+            "mixed": [1, "a", True],
+            "empty": [],
+            "points": [{"rate": [1.5]}],
+        }
+        runs.write_json(path, obj)
+        self.assertEqual(runs.read_json(path), obj)
+        lines = path.read_text().splitlines()
+        self.assertIn('  "curve": [ 0.5, -1e-09, null, 3 ],', lines)
+        self.assertIn("    [ 1, 2 ],", lines)
+        self.assertIn('      "rate": [ 1.5 ]', lines)
+        # Nothing but lists of numbers is joined: indented as before.
+        self.assertEqual(
+            lines[lines.index('  "mixed": [') :][:5],
+            ['  "mixed": [', "    1,", '    "a",', "    true", "  ],"],
+        )
+
     def test_json_has_no_nan(self):
         with self.assertRaises(ValueError):
             runs.write_json(self.dir / "x.json", {"auc": float("nan")})

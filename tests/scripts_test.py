@@ -13,6 +13,7 @@ import time
 from unittest import mock
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tiny_models
 from absl import flags
@@ -22,6 +23,7 @@ from qmia_tf import (
     configuration,
     datasets,
     experiment,
+    outputs,
     program,
     recipes,
     runs,
@@ -110,17 +112,22 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
         self.assertOneLine(errors, pattern)
         self.assertEqual(out, "")
 
-    def finished_run(self, **options):
+    def finished_run(
+        self, name="run", *, bits=None, recipe=None, split_seed=0, **options
+    ):
         """A run directory with a model of a few weights for the digits."""
-        data = datasets.load("digits")
+        run_dir, data = self.dir / name, datasets.load("digits")
         config = configuration.describe(
-            data, recipe=recipes.get("digits"), bits=Bits()
+            data,
+            recipe=recipe or recipes.get("digits"),
+            bits=bits or Bits(),
+            split_seed=split_seed,
         )
-        runs.open_run(self.run_dir, config)
-        experiment.open_split(self.run_dir, data, config)
+        runs.open_run(run_dir, config)
+        experiment.open_split(run_dir, data, config)
         given = {"shape": (8, 8, 1), "classes": 10, **options}
-        tiny_models.classifier(**given).save(self.run_dir / "model.keras")
-        return self.run_dir
+        tiny_models.classifier(**given).save(run_dir / "model.keras")
+        return run_dir
 
 
 class HelpTest(parameterized.TestCase):
@@ -312,6 +319,10 @@ class RunFlagsTest(Folder):
                 place,
                 "--kernels=default,reference",
                 "--outputs=a.npz,b/c.npz",
+                "--references=r0,r1.npz",
+                "--parent=runs/w32a32",
+                "--label_only_records=50",
+                "--copy_shift=2",
                 "--notfprivacy",
             )
         self.assertEqual((status, errors), (0, ""))
@@ -319,6 +330,83 @@ class RunFlagsTest(Folder):
         given = attack.call_args.kwargs
         self.assertEqual(given["kernels"], ["default", "reference"])
         self.assertEqual(given["captured"], ["a.npz", "b/c.npz"])
+        self.assertEqual(given["references"], ["r0", "r1.npz"])
+        self.assertEqual(given["parent"], "runs/w32a32")
+        self.assertEqual(given["label_only"].records, 50)
+        self.assertEqual(given["label_only"].plan.shift, 2)
+
+    def test_attack_takes_the_runs_own_references_unless_told(self):
+        place = f"--run_dir={self.finished_run()}"
+        with mock.patch.object(experiment, "attack_run") as attack:
+            call("attack", place)
+        self.assertIsNone(attack.call_args.kwargs["references"])
+        self.assertIsNone(attack.call_args.kwargs["parent"])
+
+    def test_attack_with_references_and_a_parent(self):
+        run_dir = self.finished_run(bits=Bits(4, 4))
+        parent = self.finished_run("full", seed=1)
+        shadows = [
+            self.finished_run(f"shadow_{n}", split_seed=n, seed=n)
+            for n in (1, 2)
+        ]
+        arguments = [
+            f"--run_dir={run_dir}",
+            "--notfprivacy",
+            "--label_only_records=40",
+        ]
+        self.assertRefused(
+            "full was not queried yet: attack it first",
+            "attack",
+            *arguments,
+            f"--parent={parent}",
+        )
+        self.assertRefused(
+            "shadow_1/outputs/keras.npz: no such file",
+            "attack",
+            *arguments,
+            f"--references={shadows[0]}",
+        )
+        for folder in (parent, *shadows):
+            experiment.query_run(folder, datasets.load("digits"))
+        status, _, errors = call(
+            "attack",
+            *arguments,
+            f"--parent={parent}",
+            f"--references={shadows[0]},{shadows[1]}",
+        )
+        self.assertEqual((status, errors), (0, ""))
+        stored = runs.read_json(run_dir / "audit.json")
+        self.assertEqual(
+            stored["references"], ["shadow_1.keras", "shadow_2.keras"]
+        )
+        (target,) = stored["targets"]
+        ran = {attack["name"]: attack for attack in target["attacks"]}
+        self.assertContainsSubset(
+            {"difficulty_parent", "difficulty", "lira_offline", "quantile"},
+            set(ran),
+        )
+        self.assertEqual(ran["correct_copies"]["excluded"], 1797 - 40)
+        inside = np.array(
+            [
+                outputs.load(x / "outputs/keras.npz").in_record_order().members
+                for x in shadows
+            ]
+        )
+        self.assertEqual(
+            ran["lira_offline"]["excluded"], inside.all(axis=0).sum()
+        )
+        self.assertEqual(
+            ran["lira_online"]["excluded"], (inside[0] == inside[1]).sum()
+        )
+        self.assertEqual(
+            [(x["first"], x["second"]) for x in stored["joints"]],
+            [("keras", "parent")],
+        )
+        status, _, errors = call("attack", *arguments, f"--references={parent}")
+        self.assertEqual(status, 2)
+        self.assertOneLine(
+            errors, "'full.keras' was trained on the very members of 'keras'"
+        )
 
     def test_attack_beside_captured_outputs(self):
         run_dir = self.finished_run()
@@ -341,6 +429,58 @@ class RunFlagsTest(Folder):
             *arguments,
             f"--outputs={self.dir / 'nothing.npz'}",
         )
+
+    def test_references_of_a_run(self):
+        run_dir = self.finished_run(recipe=recipes.get("digits", width=2))
+        arguments = [f"--run_dir={run_dir}", "--count=2"]
+
+        def save(model, data, *, run_dir, **options):
+            del data, options
+            model.save(run_dir / "model.keras")
+
+        with (
+            mock.patch.object(training, "make_deterministic"),
+            mock.patch.object(training, "train", side_effect=save) as train,
+        ):
+            status, out, errors = call("train_references", *arguments)
+            self.assertEqual((status, errors), (0, ""))
+            self.assertEqual(train.call_count, 2)
+            self.assertIn("2 reference models in ", out)
+            self.assertIn(f"attack.py --run_dir={run_dir} uses them", out)
+            self.assertEqual(call("train_references", *arguments)[0], 0)
+            self.assertEqual(train.call_count, 2)
+        made = sorted(x.name for x in (run_dir / "references").iterdir())
+        self.assertEqual(made, ["r00", "r01"])
+        call(
+            "attack",
+            f"--run_dir={run_dir}",
+            "--notfprivacy",
+            "--label_only_records=0",
+        )
+        stored = runs.read_json(run_dir / "audit.json")
+        self.assertEqual(stored["references"], ["r00.keras", "r01.keras"])
+        (target,) = stored["targets"]
+        ran = {attack["name"]: attack for attack in target["attacks"]}
+        for name in ("lira_online", "lira_offline", "rmia_online"):
+            self.assertEqual(ran[name]["excluded"], 0, name)
+        self.assertFalse((run_dir / "copies").exists())
+
+    def test_references_that_cannot_be(self):
+        self.assertRefused("--run_dir is missing", "train_references")
+        self.assertRefused(
+            "run is not a run directory",
+            "train_references",
+            f"--run_dir={self.run_dir}",
+        )
+        self.finished_run()
+        for count in (0, 1, 3):
+            self.assertRefused(
+                f"in pairs: count must be 2, 4, ..., got {count}",
+                "train_references",
+                f"--run_dir={self.run_dir}",
+                f"--count={count}",
+            )
+        self.assertFalse((self.run_dir / "references").exists())
 
     @parameterized.parameters("4x4", "w4", "w4a4g8")
     def test_bits_of_the_quickstart(self, bits):
@@ -418,7 +558,7 @@ class ProcessTest(Folder):
         pixels = keras.Input((8, 8, 1))
         x = keras.layers.Flatten()(keras.ops.erfinv(pixels))
         x = keras.layers.Softmax()(keras.layers.Dense(10)(x))
-        keras.Model(pixels, x).save(self.finished_run() / "model.keras")
+        keras.Model(pixels, x).save(self.finished_run("erfinv") / "model.keras")
         cases = (
             ("attack", cut, "float32.tflite cannot be run"),
             (

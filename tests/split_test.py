@@ -192,6 +192,26 @@ class StoredSplitTest(parameterized.TestCase, tf.test.TestCase):
         second = split.open_split(self.dir, data, seed=1, pool="all")
         self.assertAllEqual(second.members, first.nonmembers)
 
+    @parameterized.parameters(0.5, 0.3)
+    def test_complement_swaps_the_sides(self, fraction):
+        options = {"seed": 1, "pool": "all", "member_fraction": fraction}
+        one = split.open_split(self.dir / "one", made(images=41), **options)
+        for _ in range(2):
+            other = split.open_split(
+                self.dir / "other", made(images=41), complement=True, **options
+            )
+            self.assertAllEqual(other.members, one.nonmembers)
+            self.assertAllEqual(other.nonmembers, one.members)
+            self.assertEqual(other.seed, 1)
+
+    def test_complement_of_another_fraction(self):
+        options = {"pool": "all", "seed": 1, "member_fraction": 0.25}
+        split.open_split(self.dir, made(), **options)
+        with self.assertRaisesRegex(
+            InputError, r"\(1, 'all', 10\) -> \(1, 'all', 30\)"
+        ):
+            split.open_split(self.dir, made(), complement=True, **options)
+
     def test_open_with_other_data(self):
         split.open_split(self.dir, made(), seed=1, pool="all")
         with self.assertRaisesRegex(InputError, "splits another data set"):

@@ -173,6 +173,9 @@ def _scores(evidence, average, gamma, temperature):
     own = _probabilities(margins(evidence.outputs), temperature)
     found = ratios(own, average)
     population = evidence.calibration & ~evidence.outputs.members
+    if np.isnan(found[population]).all():
+        # With one reference of the target's own data nothing is known of z.
+        return np.full(found.shape, np.nan)
     return shares(found, found[population], gamma=gamma)
 
 

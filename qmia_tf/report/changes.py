@@ -14,6 +14,7 @@ SAME_SPLIT = (
     "dataset.pool",
     "split.seed",
     "split.member_fraction",
+    "split.complement",
 )
 
 

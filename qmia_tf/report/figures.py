@@ -34,11 +34,18 @@ def write_figures(compared: list[Run], out_dir) -> list[pathlib.Path]:
             ("tradeoff", tradeoff.tradeoff_figure(listed, title(dataset))),
         ):
             path = pathlib.Path(out_dir) / f"{kind}_{name}"
-            written += _save(figure, path)
+            written += save_figure(figure, path)
     return written
 
 
-def _save(figure, stem):
+def save_figure(figure, stem) -> list[pathlib.Path]:
+    """Writes a figure, equal bytes for equal figures.
+
+    Args:
+        figure: matplotlib's Figure.
+        stem: path without .png and .svg, of which each is written.
+    Returns: the paths written.
+    """
     written = []
     for kind, metadata in METADATA.items():
         path = stem.with_name(f"{stem.name}.{kind}")

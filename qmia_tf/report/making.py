@@ -5,7 +5,15 @@ import pathlib
 
 from qmia_tf import findings, runs
 from qmia_tf.errors import InputError
-from qmia_tf.report import artefacts, compared, contents, figures, tables
+from qmia_tf.report import (
+    artefacts,
+    attack_tables,
+    compared,
+    contents,
+    figures,
+    seed_tables,
+    tables,
+)
 
 TEXT = "report.txt"
 
@@ -13,10 +21,13 @@ TEXT = "report.txt"
 def make_report(run_dirs, out_dir, *, max_drop=5.0) -> list[pathlib.Path]:
     """Compares audited runs.
 
-    Writes report.txt (every table and warning); table1, table2, artefacts,
-    agreement and, where it was run, tfprivacy as .csv and .tex, artefacts.tex
-    cut into artefacts, leaks and changes; and the figures, see
-    figures.write_figures, as .png and .svg.
+    Writes report.txt (the tables and warnings); table1, table2, artefacts,
+    attacks, strongest, agreement and, where there are such, joint, seeds and
+    tfprivacy as .csv and .tex; and the figures, see figures.write_figures,
+    as .png and .svg. So that they fit on a page, in .txt and .tex artefacts
+    is cut into artefacts, leaks and changes, attacks (Keras models alone)
+    into attacks and tails, seeds into seeds and seed_changes, and strongest
+    has fewer columns.
 
     Args:
         run_dirs: directories with audit.json, or such files.
@@ -33,16 +44,27 @@ def make_report(run_dirs, out_dir, *, max_drop=5.0) -> list[pathlib.Path]:
     ordered = compared.in_order([findings.load(path) for path in run_dirs])
     warned = compared.warnings(ordered, max_drop=max_drop)
     every = artefacts.artefact_table(ordered)
+    attacks = attack_tables.every_attack(ordered)
+    best = attack_tables.strongest_table(ordered)
+    several = seed_tables.seed_tables(ordered)
     before = contents.paper_tables(ordered)
     after = [
+        *attack_tables.joint_tables(ordered),
         *artefacts.agreement_tables(ordered),
         *contents.tfprivacy_tables(ordered),
     ]
-    printed = [*before, *artefacts.shown(every, ordered), *after]
+    printed = [
+        *before,
+        *artefacts.shown(every, ordered),
+        *attack_tables.shown(attacks),
+        *map(attack_tables.strongest_shown, best),
+        *(cut for table in several for cut in seed_tables.shown(table)),
+        *after,
+    ]
     lines = [f"warning: {warning}" for warning in warned]
     text = "\n\n\n".join([*map(tables.as_text, printed), "\n".join(lines)])
     files = {out_dir / TEXT: text.rstrip() + "\n"}
-    for table in [*before, every, *after]:
+    for table in [*before, every, attacks, *best, *several, *after]:
         files[out_dir / f"{table.name}.csv"] = tables.as_csv(table)
     for table in printed:
         files[out_dir / f"{table.name}.tex"] = tables.as_latex(

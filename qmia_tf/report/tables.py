@@ -22,7 +22,7 @@ LATEX_ESCAPES = {
 }
 
 
-ESTIMATES = ("percent", "area", "change")
+ESTIMATES = ("percent", "area", "signed", "change")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +35,8 @@ class Column:
         kind: "text"; "number" (float or None), "measure" (the same with three
             digits), "tiny" (the same as a power of ten); "count" (int or
             None); "percent" (Estimate of a share, shown in per cent); "area"
-            (Estimate, shown as it is); "change" (Estimate of a difference of
+            (Estimate, shown as it is), "signed" (the same with its sign);
+            "change" (Estimate of a difference of
             shares, shown in points with its sign, its interval perhaps
             unknown); "growth" (float, a change as a share of the whole).
     """
@@ -205,10 +206,11 @@ def _cell(kind, value):
 
 
 def _estimate(kind, estimate):
-    times = 1 if kind == "area" else 100
+    times = 1 if kind in ("area", "signed") else 100
     exact, rough = {
         "percent": (".2f", ".1f"),
         "area": (".3f", ".3f"),
+        "signed": ("+.3f", "+.3f"),
         "change": ("+.2f", "+.1f"),
     }[kind]
     shown = f"{times * estimate.value:{exact}}"

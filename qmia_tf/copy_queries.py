@@ -1,0 +1,120 @@
+"""Asks the targets of a run about changed copies, for label-only attacks.
+
+Answers lie in RUN/copies/TARGET.npz and TARGET.noise.npz. Copies cost many
+queries each, so only some of the records are asked about.
+"""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from qmia_tf import runs
+from qmia_tf import split as splits
+from qmia_tf.attacks import copies
+from qmia_tf.attacks.changes import Noise, Plan
+from qmia_tf.errors import InputError
+
+FOLDER = "copies"
+KERNELS = ("keras", "default")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What to ask.
+
+    Attributes:
+        records: how many at most, half of them members.
+        plan: the changes.
+        noise: the noise.
+        seed: int, draws the records.
+    """
+
+    records: int = 2000
+    plan: Plan = dataclasses.field(default_factory=Plan)
+    noise: Noise = dataclasses.field(default_factory=Noise)
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.records < 8:
+            raise InputError(
+                "label-only attacks need 8 records or more, got "
+                f"{self.records}; 0 leaves them out"
+            )
+
+
+def is_asked(query) -> bool:
+    """Whether a target is worth its copies: not a twin, nor other kernels.
+
+    Args:
+        query: queries.Query.
+    """
+    return query.kernel_set in KERNELS
+
+
+def answer(
+    query, dataset, split, *, settings, run_dir, progress=True
+) -> dict[str, copies.Answers]:
+    """Asks one target about copies, unless its answers are there.
+
+    Args:
+        query: queries.Query.
+        dataset: the run's Dataset.
+        split: the run's Split.
+        settings: Settings.
+        run_dir: where copies/ lies.
+        progress: shows a bar.
+    Returns: dict of "copies" and "noisy", Answers each.
+    Raises: InputError as copies.query.
+    """
+    run_dir = pathlib.Path(run_dir)
+    records = draw(split, dataset.labels, settings)
+    sha256 = runs.sha256(query.file)
+    found, target = {}, None
+    for name, plan, suffix in (
+        ("copies", settings.plan, ""),
+        ("noisy", settings.noise, ".noise"),
+    ):
+        path = run_dir / FOLDER / f"{query.name}{suffix}.npz"
+        stored = copies.load(path) if path.exists() else None
+        current = (
+            stored is not None
+            and stored.is_about(
+                plan=plan,
+                sha256=sha256,
+                kernel_set=query.kernel_set,
+                fingerprint=split.fingerprint,
+            )
+            and np.array_equal(stored.record_ids, records)
+        )
+        if not current:
+            target = target or query.open()
+            stored = copies.query(
+                target,
+                dataset,
+                split,
+                plan,
+                records=records,
+                run=run_dir.name,
+                progress=progress,
+            )
+            stored.save(path)
+        found[name] = stored
+    return found
+
+
+def draw(split, labels, settings) -> np.ndarray:
+    """Draws the records to ask about: as many members, stratified by class.
+
+    Args:
+        split: split.Split.
+        labels: int [R], of the whole data set.
+        settings: Settings.
+    Returns: int64 [N], sorted.
+    """
+    rng = np.random.default_rng(settings.seed)
+    chosen = []
+    for side in (split.members, split.nonmembers):
+        share = min(1.0, settings.records // 2 / len(side))
+        chosen.append(side[splits.stratified(labels[side], share, rng)])
+    return np.sort(np.concatenate(chosen))

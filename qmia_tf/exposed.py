@@ -1,0 +1,202 @@
+"""The risk of the single record: one target's outputs -> N probabilities."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+from scipy import stats
+
+from qmia_tf import configuration, outputs, reference_answers
+from qmia_tf.attacks import ATTACKS, PLAIN
+from qmia_tf.beside import Beside, gather
+from qmia_tf.errors import InputError
+from qmia_tf.outputs import Outputs
+from qmia_tf.statistics.intervals import LEVEL
+from qmia_tf.statistics.risk import Risk, membership_probability
+
+REFERENCES = "references"
+# What has degrees, and was not taught by members of one of the halves.
+SCORES = {
+    attack.name: attack
+    for attack in ATTACKS
+    if set(attack.needs) <= {*PLAIN, REFERENCES}
+    and attack.threshold is None
+    and not attack.learns
+}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Exposures:
+    """How exposed each record is by one score of one target.
+
+    Attributes:
+        run: name of the run.
+        outputs: what the target answered about N records, in record order.
+        excluded: records of which the score says nothing, left out.
+        score: name of the score.
+        scores: float64 [N], higher = more member-like.
+        ranks: float64 [N], 1..N, N for the highest score; equal scores share
+            the middle of their ranks.
+        risk: Risk, P(member | score) where half of all records are members,
+            each half of the records calibrated on the other half.
+        level: coverage of each of its intervals.
+    """
+
+    run: str
+    outputs: Outputs
+    excluded: int
+    score: str
+    scores: np.ndarray
+    ranks: np.ndarray
+    risk: Risk
+    level: float
+
+    def most_exposed(self) -> np.ndarray:
+        """Row numbers [N] by falling probability, then score, then id."""
+        ids = self.outputs.record_ids
+        return np.lexsort((ids, -self.scores, -self.risk.value))
+
+    def most_exposed_members(self, top) -> np.ndarray:
+        """Row numbers of the `top` most exposed members, or of all if fewer."""
+        order = self.most_exposed()
+        return order[self.outputs.members[order]][:top]
+
+
+def measure(
+    answers: Outputs,
+    *,
+    score="margin",
+    references=(),
+    seed=0,
+    run="",
+    level=LEVEL,
+) -> Exposures:
+    """Scores every record and calibrates its score.
+
+    Args:
+        answers: what a target answered.
+        score: key of SCORES.
+        references: outputs of reference models, for the scores that need
+            them; see beside.Beside.
+        seed: int, of the two halves.
+        run: name of the run.
+        level: coverage of each interval, in 0..1.
+    Raises: InputError if there is no such score, it needs reference models
+        and there are none, or it says something of fewer than two members or
+        nonmembers.
+    """
+    if score not in SCORES:
+        raise InputError(
+            f"no score {score!r}: choose one of {', '.join(SCORES)}"
+        )
+    evidence = gather(answers, Beside(references=references), seed=seed)
+    if SCORES[score].lacks(evidence):
+        raise InputError(
+            f"score {score!r} needs reference models: train some with "
+            "scripts/train_references.py, or choose another score"
+        )
+    scores = SCORES[score].scores(evidence)
+    told = ~np.isnan(scores)
+    answers, scores = evidence.outputs.take(told), scores[told]
+    members = answers.members
+    return Exposures(
+        run=run,
+        outputs=answers,
+        excluded=int(np.sum(~told)),
+        score=score,
+        scores=scores,
+        ranks=stats.rankdata(scores),
+        risk=membership_probability(scores, members, seed=seed, level=level),
+        level=level,
+    )
+
+
+def of_run(run_dir, *, target="keras", **options) -> Exposures:
+    """Measures a target of a run from what it answered.
+
+    Args:
+        run_dir: directory with config.json and outputs/.
+        target: name of the target.
+        **options: of measure.
+    Raises: InputError if the run or the target's outputs are not there, or
+        are about other data, or as measure.
+    """
+    run_dir = pathlib.Path(run_dir)
+    config = configuration.read(run_dir)
+    folder = run_dir / "outputs"
+    path = folder / f"{target}.npz"
+    if not path.is_file():
+        known = sorted(each.stem for each in folder.glob("*.npz"))
+        raise InputError(
+            f"{folder} holds no outputs of {target!r}, but of "
+            f"{', '.join(known) or 'no target'}: scripts/attack.py writes them"
+        )
+    answers = outputs.load(path)
+    wanted = config["dataset"].get("fingerprint")
+    got = answers.info.get("fingerprint")
+    if got and wanted and got != wanted:
+        raise InputError(
+            f"{path}: the outputs are about data with fingerprint {got}, the "
+            f"run is about {wanted}: query the target with the run's data"
+        )
+    return measure(
+        answers,
+        references=reference_answers.load(
+            reference_answers.of_run(run_dir), target, fingerprint=wanted
+        ),
+        run=run_dir.resolve().name,
+        **options,
+    )
+
+
+def check_comparable(after: Exposures, before: Exposures):
+    """Checks that two targets were asked about the same records.
+
+    Args:
+        after: such as of the quantized model.
+        before: such as of the full-precision model.
+    Raises: InputError that says what differs.
+    """
+    ours, theirs = after.outputs, before.outputs
+    prints = [each.info.get("fingerprint") for each in (ours, theirs)]
+    differ = None
+    if None not in prints and prints[0] != prints[1]:
+        differ = f"data (fingerprints {prints[0]} and {prints[1]})"
+    elif not np.array_equal(ours.record_ids, theirs.record_ids):
+        differ = f"records ({ours.labels.size} and {theirs.labels.size})"
+    elif not np.array_equal(ours.members, theirs.members):
+        differ = "members: the runs' splits differ"
+    elif not np.array_equal(ours.labels, theirs.labels):
+        differ = "labels"
+    if differ:
+        raise InputError(
+            f"{after.run}/{ours.target} and the baseline {before.run}/"
+            f"{theirs.target} do not compare, they were asked about other "
+            f"{differ}: choose runs of the same data and split"
+        )
+
+
+def images_of(found: Exposures, rows, dataset) -> np.ndarray:
+    """Looks up the images of some records.
+
+    Args:
+        found: Exposures.
+        rows: int [K], row numbers.
+        dataset: the run's datasets.Dataset.
+    Returns: uint8 [K, H, W, C].
+    Raises: InputError if it is another data set.
+    """
+    answers = found.outputs.take(rows)
+    wanted = answers.info.get("fingerprint")
+    got = dataset.fingerprint()
+    inside = np.all(answers.record_ids < dataset.labels.size)
+    if (wanted and wanted != got) or not (
+        inside
+        and np.array_equal(dataset.labels[answers.record_ids], answers.labels)
+    ):
+        raise InputError(
+            f"{dataset.name} is not the data that {found.run}/"
+            f"{answers.target} was asked about (fingerprints {got} and "
+            f"{wanted}): use the run's data, or --images=false"
+        )
+    return dataset.images[answers.record_ids]

@@ -1,0 +1,259 @@
+"""At equal accuracy on nonmembers, does quantization leak less?
+
+A quantized model that is less accurate has had less to leak. So its leak is
+held against that of the full-precision training run at the epoch where that
+was as accurate on the same nonmembers.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from qmia_tf.attacks import confidence, gap
+from qmia_tf.attacks.margin import margins
+from qmia_tf.errors import InputError
+from qmia_tf.outputs import Outputs
+from qmia_tf.statistics import delong, intervals, paired
+from qmia_tf.statistics.intervals import LEVEL, Estimate
+from qmia_tf.statistics.ranking import auc
+
+# Each leak is the AUC of these scores; of the gap attack that is its balanced
+# accuracy.
+SCORES = {
+    "gap": gap.scores,
+    "confidence": confidence.scores,
+    "margin": margins,
+}
+NEAREST, INTERPOLATED = "nearest", "interpolated"
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """What the model of one epoch gives away.
+
+    Attributes:
+        epoch: how many epochs it was trained.
+        accuracy_members: on its training records.
+        accuracy_nonmembers: on the others.
+        leaks: AUC of each of SCORES; of the gap attack with Newcombe's
+            interval, of the others with DeLong's.
+    """
+
+    epoch: int
+    accuracy_members: Estimate
+    accuracy_nonmembers: Estimate
+    leaks: dict[str, Estimate]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Epoch:
+    """A Point and what a paired comparison needs of it.
+
+    Attributes:
+        point: the Point.
+        right: bool [n], which nonmembers it classifies right.
+        scores: float64 [N] of each of SCORES.
+    """
+
+    point: Point
+    right: np.ndarray
+    scores: dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Match:
+    """A quantized model against full precision of the same accuracy.
+
+    Attributes:
+        way: "nearest": the epoch of full precision that is nearest in
+            accuracy on nonmembers, the earliest of several. "interpolated":
+            a straight line between two epochs that stand next to each other
+            and hold the accuracy between them, the first such pair along
+            the epochs, none beyond the epoch of highest accuracy.
+        epochs: of full precision: one, or two.
+        weight: of the second epoch; None of one.
+        outside: "above" or "below" where full precision was never as, or
+            never as little, accurate up to its best epoch; None otherwise.
+            Nothing is interpolated then, and the nearest epoch is not a
+            match.
+        crossings: how often the accuracy of full precision, over all epochs,
+            goes through the quantized model's.
+        accuracy: of the quantized model on nonmembers, minus full
+            precision's.
+        leak: of the quantized model, minus full precision's, for each of
+            SCORES.
+    """
+
+    way: str
+    epochs: list[int]
+    weight: float | None
+    outside: str | None
+    crossings: int
+    accuracy: Estimate
+    leak: dict[str, delong.Contrast]
+
+
+def measure(answers: Outputs, epoch, *, level=LEVEL) -> Epoch:
+    """Attacks the model of one epoch.
+
+    Args:
+        answers: of that model, in record order.
+        epoch: int.
+        level: coverage of the intervals, in 0..1.
+    """
+    members = answers.members
+    right = answers.predicted == answers.labels
+    counts = [
+        int(count)
+        for kind in (members, ~members)
+        for count in (right[kind].sum(), kind.sum())
+    ]
+    scores = {name: score(answers) for name, score in SCORES.items()}
+    leaks = {
+        name: auc(each, members, level=level) for name, each in scores.items()
+    }
+    leaks["gap"] = intervals.balanced_accuracy(*counts, level=level)
+    point = Point(
+        epoch=epoch,
+        accuracy_members=intervals.clopper_pearson(*counts[:2], level=level),
+        accuracy_nonmembers=intervals.clopper_pearson(*counts[2:], level=level),
+        leaks=leaks,
+    )
+    return Epoch(point, right[~members], scores)
+
+
+def nearest(model: Epoch, full, members, *, level=LEVEL) -> Match:
+    """Holds a model against the epoch nearest in accuracy on nonmembers.
+
+    Args:
+        model: the quantized model's Epoch.
+        full: list of Epoch of full precision on the same records, by epoch.
+        members: bool [N].
+        level: coverage of the intervals, in 0..1.
+    """
+    # Counts, since equal shares are equally near.
+    apart = [abs(int(x.right.sum()) - int(model.right.sum())) for x in full]
+    other = full[int(np.argmin(apart))]
+    return Match(
+        way=NEAREST,
+        epochs=[other.point.epoch],
+        weight=None,
+        outside=outside(model, full),
+        crossings=crossings(model, full),
+        accuracy=paired.change(model.right, other.right, level=level),
+        leak={
+            name: delong.paired(
+                scores, other.scores[name], members, level=level
+            )
+            for name, scores in model.scores.items()
+        },
+    )
+
+
+def interpolated(model: Epoch, full, members, *, level=LEVEL) -> Match | None:
+    """Holds a model against full precision between two epochs.
+
+    With a, a1, a2 the accuracies on nonmembers of the model and of the two
+    epochs, w = (a - a1)/(a2 - a1):
+        leak - (1 - w) leak1 - w leak2
+    DeLong's interval, with what w owes to the nonmembers counted in: each
+    moves it by -(leak2 - leak1)/(a2 - a1) (r - (1 - w) r1 - w r2), r telling
+    whether it is classified right. That the line between the epochs is
+    straight is assumed.
+
+    Args:
+        model: the quantized model's Epoch.
+        full: list of Epoch of full precision on the same records, by epoch.
+        members: bool [N].
+        level: coverage of the intervals, in 0..1.
+    Returns: Match; None if the accuracy is outside of what full precision
+        reached.
+    """
+    if outside(model, full):
+        return None
+    wanted = int(model.right.sum())
+    pair = _between(full, wanted)
+    low, high = (int(each.right.sum()) for each in pair)
+    weight = (wanted - low) / (high - low) if high != low else 0.0
+    wrong = model.right - (1 - weight) * pair[0].right - weight * pair[1].right
+    rise = (high - low) / wrong.size
+    leak = {}
+    for name, scores in model.scores.items():
+        ends = [
+            auc(each.scores[name], members, level=level).value for each in pair
+        ]
+        slope = (ends[1] - ends[0]) / rise if rise else 0.0
+        leak[name] = delong.contrast(
+            (scores, *(each.scores[name] for each in pair)),
+            members,
+            (1.0, weight - 1, -weight),
+            shifts=-slope * wrong,
+            level=level,
+        )
+    return Match(
+        way=INTERPOLATED,
+        epochs=[each.point.epoch for each in pair],
+        weight=weight,
+        outside=None,
+        crossings=crossings(model, full),
+        accuracy=Estimate(0.0, None, None),
+        leak=leak,
+    )
+
+
+def outside(model: Epoch, full) -> str | None:
+    """Whether full precision, up to its best epoch, was never as accurate."""
+    counts, wanted = _counts(full), int(model.right.sum())
+    if wanted > max(counts):
+        return "above"
+    best = int(np.argmax(counts))
+    return "below" if wanted < min(counts[: best + 1]) else None
+
+
+def crossings(model: Epoch, full) -> int:
+    """How often full precision's accuracy goes through the model's."""
+    sides = np.sign(np.array(_counts(full)) - int(model.right.sum()))
+    sides = sides[sides != 0]
+    return int(np.sum(sides[1:] != sides[:-1]))
+
+
+def check_alike(configs: dict[str, dict]):
+    """Checks that runs have the same members.
+
+    Args:
+        configs: config.json of each run, by name.
+    Raises: InputError naming what differs.
+    """
+    names = list(configs)
+    for name in names[1:]:
+        for place, key in (
+            ("dataset", "fingerprint"),
+            ("dataset", "pool"),
+            ("split", "seed"),
+            ("split", "member_fraction"),
+            ("split", "complement"),
+        ):
+            one, other = (configs[x][place].get(key) for x in (names[0], name))
+            if one != other:
+                raise InputError(
+                    f"{names[0]} and {name} have different members ({place}."
+                    f"{key}: {one} and {other}): compare runs of the same "
+                    "data and split"
+                )
+
+
+def _counts(full):
+    return [int(each.right.sum()) for each in full]
+
+
+def _between(full, wanted):
+    """The first two neighbours up to the best epoch that hold a count."""
+    counts = _counts(full)
+    best = int(np.argmax(counts))
+    for first in range(max(best, 1)):
+        # Where the first epoch is the best, it is both.
+        second = min(first + 1, best)
+        low, high = sorted((counts[first], counts[second]))
+        if low <= wanted <= high:
+            return full[first], full[second]
+    raise ValueError(f"no two of {counts} hold {wanted} between them")

@@ -1,0 +1,81 @@
+"""What reference models of a run answered; see references."""
+
+import collections
+import dataclasses
+import pathlib
+
+from qmia_tf import outputs
+from qmia_tf.errors import InputError
+from qmia_tf.outputs import Outputs
+
+FOLDER = "references"
+KERAS = "keras"
+
+
+def of_run(run_dir) -> list[pathlib.Path]:
+    """Lists a run's own reference runs that have been queried."""
+    return sorted(
+        path.parent.parent
+        for path in pathlib.Path(run_dir).glob(
+            f"{FOLDER}/*/outputs/{KERAS}.npz"
+        )
+    )
+
+
+def load(paths, target, *, fingerprint) -> tuple[Outputs, ...]:
+    """Loads what the reference models answered.
+
+    Args:
+        paths: run directories, or .npz files of outputs whose members are
+            the records that trained the model.
+        target: name of the target that they are references for; a reference
+            run's own target of that name is taken if every one has it, its
+            Keras model otherwise.
+        fingerprint: of the run's data set.
+    Returns: tuple of Outputs, each under a name of its own.
+    Raises: InputError if one is missing, damaged, about other data or given
+        twice.
+    """
+    paths = [pathlib.Path(path) for path in paths]
+    for path, count in collections.Counter(p.resolve() for p in paths).items():
+        if count > 1:
+            raise InputError(f"{path} is given {count} times as a reference")
+    asked = answering(paths, target)
+    found, named = [], collections.Counter()
+    for path in paths:
+        file = path
+        if path.is_dir():
+            file = _of(path, asked)
+        answered = outputs.load(file)
+        given = answered.info.get("fingerprint")
+        if given is not None and given != fingerprint:
+            raise InputError(
+                f"{file}: the reference is about data with fingerprint "
+                f"{given[:12]}, the run about {fingerprint[:12]}"
+            )
+        stem = path.name if path.is_dir() else path.stem
+        name = f"{stem}.{answered.target}"
+        named[name] += 1
+        # Runs of other seeds often have the name of this one.
+        if named[name] > 1:
+            name = f"{name}.{named[name]}"
+        info = {**answered.info, "target": name}
+        found.append(dataclasses.replace(answered, info=info))
+    return tuple(found)
+
+
+def answering(paths, target) -> str:
+    """Names the target of reference runs that stands beside a target.
+
+    Args:
+        paths: as of load.
+        target: name of a target.
+    Returns: its name if every run has such a target, else the Keras model's.
+    """
+    folders = [path for path in map(pathlib.Path, paths) if path.is_dir()]
+    alike = all(_of(folder, target).is_file() for folder in folders)
+    return target if alike else KERAS
+
+
+def _of(folder, target):
+    return folder / "outputs" / f"{target}.npz"

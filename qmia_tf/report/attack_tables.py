@@ -1,0 +1,248 @@
+"""The tables of attacks: every one, the strongest, two artefacts together."""
+
+import dataclasses
+
+from qmia_tf.attacks import TITLES
+from qmia_tf.report.compared import Run, is_variant
+from qmia_tf.report.contents import (
+    IN_SAMPLE,
+    INTERVALS,
+    RUN_COLUMNS,
+    names,
+)
+from qmia_tf.report.tables import Column, Table
+
+# The false-positive rates that have columns of their own.
+RATES = {0.1: "10", 0.01: "1", 0.001: "0.1", 0.0001: "0.01"}
+SHOWN = {"keras"}
+EVERY, TAILS = "attacks", "tails"
+
+COLUMNS = [
+    *RUN_COLUMNS,
+    Column("target", "target"),
+    Column("attack", "attack"),
+    Column("members", "members", "count"),
+    Column("nonmembers", "nonmembers", "count"),
+    Column("left out", "excluded", "count"),
+    Column("AUC", "auc", "area"),
+    Column("held out %", "held_out", "percent"),
+    Column("over gap", "excess", "change"),
+    Column("by class %", "by_class", "percent"),
+    Column("cross-fitted %", "cross_fitted", "percent"),
+    Column("advantage", "advantage", "signed"),
+    Column("precision %", "precision", "percent"),
+    Column("recall %", "recall", "percent"),
+    Column("F1 %", "f1", "percent"),
+    Column("in-sample peak %", "in_sample", "percent"),
+    Column("optimism", "optimism", "measure"),
+    *(
+        Column(f"TPR % at {text} % FPR", f"tpr_at_fpr_{text}", "percent")
+        for text in RATES.values()
+    ),
+    Column("least FPR", "least_false_positive_rate", "tiny"),
+    Column("epsilon >=", "epsilon", "number"),
+]
+# What fits on a page; the rest is in the CSV.
+PICKED = ("attack", "auc", "held_out", "excess", "by_class")
+PICKED_TAILS = (
+    "attack",
+    "in_sample",
+    "tpr_at_fpr_1",
+    "tpr_at_fpr_0.1",
+    "epsilon",
+)
+PICKED_STRONGEST = ("target", "attack", "auc", "accuracy", "tpr_1")
+HELD_OUT = (
+    "Held out: the threshold was chosen on half of the records and judged on "
+    "the other; by class: one for each class, likewise. Over gap: held out "
+    "minus the gap attack on the same records, in points, paired interval."
+)
+LOW = (
+    "TPR at a low FPR: at the largest attained FPR that does not exceed it, "
+    "never between tied records; 0.1 % of 1,000 nonmembers is one record."
+)
+EPSILON = (
+    "epsilon: 95 % lower bound of this one model's privacy loss as this "
+    "attack sees it, threshold chosen on the other half; not a statement "
+    "about the way it was trained."
+)
+STRONGEST = (
+    "The attack with the highest AUC on the calibration half, with the "
+    "threshold chosen there, judged on the other half: having chosen does not "
+    "flatter it."
+)
+TOGETHER = (
+    "The same trained attacker sees the first's answers alone, then both's; "
+    "it learns on the calibration half and is judged on the other. Gain: "
+    "paired DeLong interval."
+)
+
+
+def every_attack(compared: list[Run]) -> Table:
+    """One row an attack on a target."""
+    rows = [
+        [*names(run), target.target, *_cells(attack)]
+        for run in compared
+        for target in run.audit.targets
+        for attack in target.attacks
+    ]
+    return Table(
+        name=EVERY,
+        title="Every attack",
+        columns=COLUMNS,
+        rows=rows,
+        notes=[],
+        grouped=len(RUN_COLUMNS) + 1,
+    )
+
+
+def shown(table: Table) -> list[Table]:
+    """Cuts the table of attacks down to the Keras models and a page's width.
+
+    Args:
+        table: what every_attack made.
+    """
+    rows = [row for row in table.rows if row[len(RUN_COLUMNS)] in SHOWN]
+    table = dataclasses.replace(table, rows=rows or table.rows)
+    alike = (
+        "Attacks whose scores are functions of each other (true class, loss) "
+        "rank records alike, up to rounding. The other targets are in "
+        f"{EVERY}.csv."
+    )
+    return [
+        table.pick(
+            PICKED,
+            name=EVERY,
+            title="Every attack on the Keras model",
+            notes=[INTERVALS, HELD_OUT, alike],
+        ),
+        table.pick(
+            PICKED_TAILS,
+            name=TAILS,
+            title="Every attack on the Keras model, with few false alarms",
+            notes=[INTERVALS, IN_SAMPLE, LOW, EPSILON],
+        ),
+    ]
+
+
+def strongest_table(compared: list[Run]) -> list[Table]:
+    """The best attack on each target; no table if audits are too old.
+
+    Twins and other kernels are left to attacks.csv.
+    """
+    rows = []
+    for run in compared:
+        for target in run.audit.targets:
+            best = target.strongest
+            if best is None or is_variant(target):
+                continue
+            at = {each.rate: each.tpr for each in best.tpr_at_fpr}
+            rows.append(
+                [
+                    *names(run),
+                    target.target,
+                    TITLES.get(best.attack, best.attack),
+                    len(best.candidates),
+                    best.auc,
+                    best.point.balanced_accuracy,
+                    best.point.advantage,
+                    *(at.get(rate) for rate in RATES),
+                ]
+            )
+    table = Table(
+        name="strongest",
+        title="The strongest attack on each artefact",
+        columns=[
+            *RUN_COLUMNS,
+            Column("target", "target"),
+            Column("attack", "attack"),
+            Column("of", "candidates", "count"),
+            Column("AUC", "auc", "area"),
+            Column("accuracy %", "accuracy", "percent"),
+            Column("advantage", "advantage", "signed"),
+            *(
+                Column(f"TPR % at {text} % FPR", f"tpr_{text}", "percent")
+                for text in RATES.values()
+            ),
+        ],
+        rows=rows,
+        notes=[INTERVALS, STRONGEST, LOW],
+        grouped=len(RUN_COLUMNS),
+    )
+    return [table] if rows else []
+
+
+def strongest_shown(table: Table) -> Table:
+    """Cuts the table of the strongest attacks down to a page's width.
+
+    Args:
+        table: what strongest_table made.
+    """
+    return table.pick(
+        PICKED_STRONGEST,
+        name=table.name,
+        title=table.title,
+        notes=[*table.notes, f"More columns are in {table.name}.csv."],
+    )
+
+
+def joint_tables(compared: list[Run]) -> list[Table]:
+    """Two artefacts queried together; no table if none were."""
+    rows = [
+        [
+            *names(run),
+            each.first,
+            each.second,
+            each.members + each.nonmembers,
+            each.alone,
+            each.together,
+            each.gain,
+            each.p_value,
+        ]
+        for run in compared
+        for each in run.audit.joints
+    ]
+    table = Table(
+        name="joint",
+        title="Two artefacts queried together",
+        columns=[
+            *RUN_COLUMNS,
+            Column("artefact", "first"),
+            Column("with", "second"),
+            Column("judged on", "records", "count"),
+            Column("AUC alone", "auc_alone", "area"),
+            Column("AUC together", "auc_together", "area"),
+            Column("gain", "gain", "signed"),
+            Column("p", "p_value", "measure"),
+        ],
+        rows=rows,
+        notes=[TOGETHER],
+        grouped=len(RUN_COLUMNS),
+    )
+    return [table] if rows else []
+
+
+def _cells(attack):
+    held_out = attack.held_out
+    point = held_out.point if held_out else attack.point("fixed")
+    at = {each.rate: each.tpr for each in attack.tpr_at_fpr}
+    return [
+        attack.title,
+        attack.members,
+        attack.nonmembers,
+        attack.excluded,
+        attack.auc,
+        point.balanced_accuracy,
+        attack.excess,
+        attack.by_class and attack.by_class.point.balanced_accuracy,
+        attack.cross_fitted and attack.cross_fitted.balanced_accuracy,
+        point.advantage,
+        point.precision,
+        point.recall,
+        point.f1,
+        held_out and attack.point("peak_accuracy").balanced_accuracy,
+        held_out and held_out.optimism,
+        *(at.get(rate) for rate in RATES),
+        attack.least_false_positive_rate,
+        attack.epsilon and attack.epsilon.value,
+    ]

@@ -1,0 +1,210 @@
+"""What a comparison at equal accuracy looks like: tables and a figure."""
+
+import pathlib
+
+from matplotlib.figure import Figure
+
+from qmia_tf import runs
+from qmia_tf.comparison import Comparison
+from qmia_tf.report import tables
+from qmia_tf.report.compared import title
+from qmia_tf.report.figures import save_figure
+from qmia_tf.report.styles import COLORS, DASHES, GREY
+from qmia_tf.report.tables import Column, Table
+
+NAME = "matched"
+SIZE = (12.0, 4.6)
+SCORES = {
+    "gap": "gap attack",
+    "confidence": "largest confidence",
+    "margin": "margin",
+}
+NOTES = [
+    "Leak: AUC of the attack (gap attack: its balanced accuracy), quantized "
+    "minus full precision, on the same records, with DeLong's 95 % interval.",
+    "nearest: the epoch of full precision nearest in nonmember accuracy. "
+    "interpolated: between the first two neighbouring epochs, up to the best "
+    "one, that hold the accuracy between them.",
+    "Intervals are over records, for these models; other seeds give others.",
+]
+
+
+def write(found: Comparison, out_dir) -> list[pathlib.Path]:
+    """Writes matched.json, .csv, .txt, matched_epochs.csv and the figure.
+
+    Args:
+        found: a Comparison.
+        out_dir: where to write; made if it is not there.
+    Returns: the paths written, matched.txt first.
+    Raises: InputError if the place is not writable.
+    """
+    out_dir = pathlib.Path(out_dir)
+    every = match_table(found)
+    files = {
+        f"{NAME}.txt": _text(found, every),
+        f"{NAME}.csv": tables.as_csv(every),
+        f"{NAME}_epochs.csv": tables.as_csv(epoch_table(found)),
+    }
+    for name, content in files.items():
+        runs.write_bytes(out_dir / name, content.encode())
+    found.save(out_dir / f"{NAME}.json")
+    written = [out_dir / name for name in (*files, f"{NAME}.json")]
+    return written + save_figure(matched_figure(found), out_dir / NAME)
+
+
+def match_table(found: Comparison) -> Table:
+    """One row a model and way of matching, in full."""
+    columns = [
+        Column("pair", "pair"),
+        Column("run", "run"),
+        Column("full precision", "full_run"),
+        Column("epoch", "epoch", "count"),
+        Column("way", "way"),
+        Column("against epoch", "full_epochs"),
+        Column("weight of the second", "weight", "number"),
+        Column("outside", "outside"),
+        Column("crossings", "crossings", "count"),
+        Column("right on nonmembers, points", "accuracy_change", "change"),
+    ]
+    for score, name in SCORES.items():
+        columns.append(Column(name, f"{score}_change", "signed"))
+    for score, name in SCORES.items():
+        columns.append(Column(f"{name}, p", f"{score}_p_value", "measure"))
+    names = {curve.run: curve.model for curve in found.full}
+    rows = []
+    for each in found.compared:
+        pair = (
+            f"{each.model} ({each.run}, epoch {each.epoch}) against "
+            f"{names[each.full]} ({each.full})"
+        )
+        for match in each.matches:
+            epochs = " and ".join(map(str, match.epochs))
+            row = [pair, each.run, each.full, each.epoch, match.way, epochs]
+            row += [match.weight, match.outside, match.crossings]
+            leaks = [match.leak[score] for score in SCORES]
+            row += [match.accuracy, *(leak.difference for leak in leaks)]
+            rows.append([*row, *(leak.p_value for leak in leaks)])
+    heading = f"{title(found.dataset)}: leak at equal nonmember accuracy"
+    return Table(NAME, heading, columns, rows, NOTES, grouped=1)
+
+
+def mean_table(found: Comparison) -> Table:
+    """One row a model, way and attack: the mean over pairs of runs."""
+    columns = [
+        Column("model", "model"),
+        Column("way", "way"),
+        Column("attack", "score"),
+        Column("pairs", "pairs", "count"),
+        Column("mean change of the leak", "mean_change", "signed"),
+    ]
+    rows = [
+        [x.model, x.way, SCORES[x.score], x.pairs, x.difference]
+        for x in found.means
+    ]
+    notes = ["Student's 95 % interval between the pairs of runs."]
+    return Table("means", "Over several seeds", columns, rows, notes)
+
+
+def epoch_table(found: Comparison) -> Table:
+    """One row a run and epoch."""
+    columns = [
+        Column("run", "run"),
+        Column("model", "model"),
+        Column("epoch", "epoch", "count"),
+        Column("right on members (%)", "accuracy_members", "percent"),
+        Column("right on nonmembers (%)", "accuracy_nonmembers", "percent"),
+        *(Column(name, score, "area") for score, name in SCORES.items()),
+    ]
+    rows = []
+    for curve in (*found.full, *found.quantized):
+        for point in curve.points:
+            row = [curve.run, curve.model, point.epoch]
+            row += [point.accuracy_members, point.accuracy_nonmembers]
+            rows.append([*row, *(point.leaks[score] for score in SCORES)])
+    return Table("epochs", "Epoch by epoch", columns, rows, [])
+
+
+def matched_figure(found: Comparison) -> Figure:
+    """Draws leak against accuracy on nonmembers, one line a run.
+
+    Epochs are points, the trained model a larger one; bars are 95 %
+    intervals of the leak. Full precision is black, a model has one colour, a
+    run one dash.
+
+    Args:
+        found: a Comparison.
+    """
+    figure = Figure(figsize=SIZE, layout="constrained")
+    panels = figure.subplots(1, len(SCORES), sharex=True)
+    curves = [*found.full, *found.quantized]
+    models = list(dict.fromkeys(curve.model for curve in found.quantized))
+    for place, curve in enumerate(curves):
+        black = place < len(found.full)
+        shade = (
+            COLORS[models.index(curve.model) % len(COLORS)]
+            if not black
+            else "black"
+        )
+        dash = DASHES[place % len(found.full) % len(DASHES)]
+        for axes, score in zip(panels, SCORES, strict=True):
+            _draw(axes, curve, score, color=shade, linestyle=dash)
+    for axes, name in zip(panels, SCORES.values(), strict=True):
+        axes.axhline(0.5, color=GREY, linewidth=0.8)
+        axes.grid(color="0.9", linewidth=0.6)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_xlabel("right on nonmembers (%)")
+        axes.set_ylabel(f"AUC, {name}")
+    lines, names = panels[0].get_legend_handles_labels()
+    figure.legend(
+        lines,
+        names,
+        title=f"{title(found.dataset)}: leak at equal accuracy; points are "
+        "epochs, the large one the trained model; bars: 95 % intervals",
+        title_fontsize="large",
+        alignment="left",
+        loc="outside upper left",
+        ncols=4,
+        frameon=False,
+    )
+    return figure
+
+
+def _draw(axes, curve, score, **style):
+    x = [100 * p.accuracy_nonmembers.value for p in curve.points]
+    leaks = [point.leaks[score] for point in curve.points]
+    y = [leak.value for leak in leaks]
+    name = f"{curve.model} ({curve.run})"
+    axes.plot(
+        x, y, marker=".", markersize=5, linewidth=1.2, label=name, **style
+    )
+    axes.plot(x[-1:], y[-1:], "o", markersize=8, color=style["color"])
+    # Accuracy goes to and fro, so that a band would fold over itself.
+    axes.vlines(
+        x,
+        [leak.low for leak in leaks],
+        [leak.high for leak in leaks],
+        color=style["color"],
+        alpha=0.3,
+        linewidth=1.2,
+    )
+
+
+def _text(found, every):
+    keys = ["way", "full_epochs", "outside", "accuracy_change"]
+    keys += [f"{score}_change" for score in SCORES]
+    shown = every.pick(keys, name=NAME, title=every.title, notes=every.notes)
+    parts = [tables.as_text(shown)]
+    if found.means:
+        parts.append(tables.as_text(mean_table(found)))
+    lines = [f"warning: {note}" for note in found.notes]
+    for each in found.compared:
+        side = each.matches[0].outside
+        if side:
+            lines.append(
+                f"warning: {each.run}, epoch {each.epoch}, is "
+                + ("more" if side == "above" else "less")
+                + f" accurate than {each.full} at any of its kept epochs up "
+                "to the best one: nothing is interpolated, and the nearest "
+                "epoch is no match"
+            )
+    return "\n\n\n".join([*parts, "\n".join(lines)]).rstrip() + "\n"

@@ -1,0 +1,160 @@
+"""What an attacker of a run has beside the targets' plain answers."""
+
+import dataclasses
+import functools
+import pathlib
+
+import numpy as np
+
+from qmia_tf import (
+    configuration,
+    copy_queries,
+    duplicates,
+    outputs,
+    queries,
+    reference_answers,
+)
+from qmia_tf.attacks.features import image_features
+from qmia_tf.beside import Beside
+from qmia_tf.errors import InputError
+from qmia_tf.findings import EqualRecords
+from qmia_tf.outputs import Outputs
+
+KERAS = "keras"
+PARENT = "parent"
+FULL_PRECISION = {"weight_bits": 32, "activation_bits": 32, "clip": False}
+EXAMPLES = 10
+
+
+class Surroundings:
+    """References, float parent, changed copies and images of one run.
+
+    Args:
+        run_dir: the run directory; its targets are queried before anything
+            is asked of this.
+        dataset: the run's Dataset.
+        split: the run's Split.
+        config: the run's configuration.
+        references: paths as reference_answers.load takes them; None takes the
+            run's own.
+        parent: directory of the full-precision run, or None.
+        label_only: copy_queries.Settings, or None to leave copies out.
+    Raises: InputError if the parent or a reference was not queried or is
+        none.
+    """
+
+    def __init__(
+        self,
+        run_dir,
+        dataset,
+        split,
+        *,
+        config,
+        references=None,
+        parent=None,
+        label_only=None,
+    ):
+        self._run_dir = pathlib.Path(run_dir)
+        self._dataset, self._split = dataset, split
+        if references is None:
+            references = reference_answers.of_run(run_dir)
+        self._paths, self._loaded = references, {}
+        self._references(KERAS)
+        self._label_only = label_only
+        self._parent = None
+        if parent is not None:
+            self._parent = _of_parent(pathlib.Path(parent))
+        self._is_parent = parent is None and _is_full_precision(config)
+        self._features = image_features(dataset.images)
+
+    def of(self, target, query=None) -> Beside:
+        """Gives what stands beside one target.
+
+        Args:
+            target: its name.
+            query: its queries.Query, to ask it about changed copies; None
+                for what was captured elsewhere.
+        """
+        parent = self._parent
+        if self._is_parent and target != KERAS:
+            parent = self._keras
+        return Beside(
+            references=self._references(target),
+            parent=parent,
+            features=self._features,
+            **self._copies(query),
+        )
+
+    def joints(self) -> list[Outputs]:
+        """The second artefacts that each target is queried together with."""
+        return [each for each in (self._keras, self._parent) if each]
+
+    def duplicates(self) -> EqualRecords:
+        """Counts images that are on both sides of the split."""
+        split = self._split
+        ids = np.concatenate([split.members, split.nonmembers])
+        images, _ = self._dataset.take(ids)
+        members = np.arange(ids.size) < split.members.size
+        found = duplicates.find(images, members, ids)
+        return EqualRecords(
+            members=int(found.members),
+            nonmembers=int(found.nonmembers),
+            examples=np.asarray(found.pairs)[:EXAMPLES].tolist(),
+            warning=found.sentence(),
+        )
+
+    @functools.cached_property
+    def _keras(self):
+        return _keras_outputs(self._run_dir)
+
+    def _references(self, target):
+        """Loads answers once, however many targets they stand beside."""
+        name = reference_answers.answering(self._paths, target)
+        if name not in self._loaded:
+            self._loaded[name] = reference_answers.load(
+                self._paths, name, fingerprint=self._split.fingerprint
+            )
+        return self._loaded[name]
+
+    def _copies(self, query):
+        if (
+            self._label_only is None
+            or query is None
+            or not copy_queries.is_asked(query)
+        ):
+            return {}
+        return copy_queries.answer(
+            query,
+            self._dataset,
+            self._split,
+            settings=self._label_only,
+            run_dir=self._run_dir,
+        )
+
+
+def _keras_outputs(run_dir):
+    path = run_dir / queries.OUTPUTS / f"{KERAS}.npz"
+    return outputs.load(path) if path.is_file() else None
+
+
+def _of_parent(parent):
+    config = configuration.read(parent)
+    if not _is_full_precision(config):
+        raise InputError(
+            f"{parent} is not the full-precision run: its model has "
+            f"{config['model']['weight_bits']}-bit weights and "
+            f"{config['model']['activation_bits']}-bit activations"
+        )
+    answered = _keras_outputs(parent)
+    if answered is None:
+        raise InputError(
+            f"{parent} was not queried yet: attack it first, with "
+            "scripts/attack.py"
+        )
+    info = {**answered.info, "target": PARENT}
+    return dataclasses.replace(answered, info=info)
+
+
+def _is_full_precision(config):
+    model = config["model"]
+    return all(model[key] == value for key, value in FULL_PRECISION.items())

@@ -1,0 +1,302 @@
+"""audit.json of versions 1 and 2, as those versions wrote it."""
+
+import copy
+import dataclasses
+import json
+import pathlib
+
+import numpy as np
+import synthetic_outputs
+import tensorflow as tf
+from absl.testing import parameterized
+
+from qmia_tf import audit, audit_json, findings, tfprivacy
+from qmia_tf.errors import InputError
+from qmia_tf.report import make_report
+
+# What version 2 wrote, key by key; all of it but NEW_IN_2 also version 1.
+AUDIT = (
+    "schema_version name config fingerprint split seed level versions targets "
+    "agreements left_out"
+)
+TARGET = (
+    "target kind sha256 size_bytes kernel_set outputs latency_ms "
+    "latency_threads probability_step classes members nonmembers "
+    "records_sha256 accuracy_members accuracy_nonmembers tied_answers attacks "
+    "tfprivacy"
+)
+ATTACK = "name title distinct_scores auc points held_out curve verdicts"
+POINT = (
+    "name in_sample threshold members nonmembers true_positives "
+    "false_positives balanced_accuracy recall false_positive_rate precision f1"
+)
+NEW_IN_2 = (
+    "agreements left_out outputs latency_ms latency_threads tied_answers "
+    "verdicts"
+).split()
+
+
+def take(found, keys, version):
+    return {
+        key: copy.deepcopy(found[key])
+        for key in keys.split()
+        if version == 2 or key not in NEW_IN_2
+    }
+
+
+def old_curve(curve):
+    """Columns of rates, as they were before there were counts."""
+    true, false = (
+        np.array(curve[key]) for key in ("true_positives", "false_positives")
+    )
+    recall, fpr = true / curve["members"], false / curve["nonmembers"]
+    return {
+        "distinct_thresholds": curve["distinct_thresholds"],
+        "threshold": curve["threshold"],
+        "balanced_accuracy": (0.5 + (recall - fpr) / 2).tolist(),
+        "precision": (true / (true + false)).tolist(),
+        "recall": recall.tolist(),
+        "false_positive_rate": fpr.tolist(),
+    }
+
+
+def as_written_by(version, result):
+    """The same audit by an earlier version, which had two attacks."""
+    found = take(audit_json.encode(result), AUDIT, version)
+    found["schema_version"] = version
+    targets = []
+    for target in found["targets"]:
+        target = take(target, TARGET, version)
+        attacks = []
+        for attack in target["attacks"][:2]:
+            attack = take(attack, ATTACK, version)
+            attack["points"] = [take(p, POINT, 2) for p in attack["points"]]
+            if attack["held_out"]:
+                held_out = attack["held_out"]
+                held_out["point"] = take(held_out["point"], POINT, 2)
+                attack["curve"] = old_curve(attack["curve"])
+            attacks.append(attack)
+        targets.append({**target, "attacks": attacks})
+    return {**found, "targets": targets}
+
+
+class VersionsTest(parameterized.TestCase, tf.test.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        made = synthetic_outputs.outputs(53, 47)
+        settings = tfprivacy.Settings(attacks=("threshold",))
+        cls.result = findings.AuditResult(
+            schema_version=3,
+            name="run",
+            config={
+                "dataset": {"name": "digits"},
+                "model": {"weight_bits": 32, "activation_bits": 32},
+            },
+            fingerprint="d" * 64,
+            split={"seed": 1},
+            seed=0,
+            level=0.95,
+            versions={"python": "3"},
+            targets=[audit.audit(made, tfprivacy=settings)],
+            agreements=[],
+            left_out=[],
+            joints=[],
+            references=["r00.keras"],
+            duplicates=findings.EqualRecords(0, 0, [], ""),
+        )
+
+    def setUp(self):
+        super().setUp()
+        self.dir = pathlib.Path(self.create_tempdir().full_path)
+        self.path = self.dir / "audit.json"
+
+    def read(self, found):
+        self.path.write_text(json.dumps(found))
+        return findings.load(self.path)
+
+    @parameterized.parameters(1, 2)
+    def test_what_both_know_is_the_same(self, version):
+        found = self.read(as_written_by(version, self.result))
+        self.assertEqual(found.schema_version, 3)
+        for name in ("name", "config", "split", "seed", "level", "versions"):
+            self.assertEqual(getattr(found, name), getattr(self.result, name))
+        (target,), (wanted,) = found.targets, self.result.targets
+        for name in TARGET.split():
+            if name != "attacks" and (version == 2 or name not in NEW_IN_2):
+                self.assertEqual(
+                    getattr(target, name), getattr(wanted, name), name
+                )
+        for attack, other in zip(target.attacks, wanted.attacks, strict=False):
+            self.assertEqual(attack.auc, other.auc)
+            # Counts follow from the rates that were stored.
+            self.assertEqual(attack.curve, other.curve)
+            for point, same in zip(attack.points, other.points, strict=True):
+                for name in POINT.split():
+                    self.assertEqual(
+                        getattr(point, name), getattr(same, name), name
+                    )
+
+    @parameterized.parameters(1, 2)
+    def test_what_follows_from_what_was_stored(self, version):
+        found = self.read(as_written_by(version, self.result))
+        for attack in found.targets[0].attacks:
+            self.assertEqual((attack.members, attack.nonmembers), (53, 47))
+            self.assertEqual(attack.excluded, 0)
+            held_out = [attack.held_out.point] if attack.held_out else []
+            for point in attack.points + held_out:
+                right = point.true_positives + (
+                    point.nonmembers - point.false_positives
+                )
+                self.assertAlmostEqual(
+                    point.accuracy.value,
+                    right / (point.members + point.nonmembers),
+                )
+                self.assertIsNone(point.accuracy.low)
+                difference = (
+                    point.recall.value - point.false_positive_rate.value
+                )
+                self.assertAlmostEqual(point.advantage.value, difference)
+        # Their intervals are those of the balanced accuracy, twice as wide.
+        point = found.targets[0].attack("confidence").held_out.point
+        other = self.result.targets[0].attack("confidence").held_out.point
+        self.assertAllClose(
+            dataclasses.astuple(point.advantage),
+            dataclasses.astuple(other.advantage),
+            atol=1e-12,
+        )
+
+    @parameterized.parameters(1, 2)
+    def test_what_is_not_known(self, version):
+        found = self.read(as_written_by(version, self.result))
+        self.assertEqual((found.joints, found.references), ([], []))
+        self.assertIsNone(found.duplicates)
+        (target,) = found.targets
+        self.assertIsNone(target.strongest)
+        self.assertEqual(target.attacks_left_out, [])
+        for attack in target.attacks:
+            self.assertEqual(
+                (attack.needs, attack.tpr_at_fpr), ([], []), attack.name
+            )
+            for name in (
+                "least_false_positive_rate",
+                "cross_fitted",
+                "by_class",
+                "epsilon",
+                "excess",
+                "records_sha256",
+            ):
+                self.assertIsNone(getattr(attack, name), name)
+            self.assertEqual(attack.verdicts is None, version == 1)
+        self.assertEqual(target.tied_answers is None, version == 1)
+        self.assertEqual((found.agreements, found.left_out), ([], []))
+
+    @parameterized.parameters(1, 2)
+    def test_is_saved_as_the_present_version(self, version):
+        found = self.read(as_written_by(version, self.result))
+        found.save(self.path)
+        self.assertEqual(findings.load(self.path), found)
+        stored = json.loads(self.path.read_bytes())
+        self.assertEqual(stored["schema_version"], 3)
+        try:
+            import jsonschema
+        except ImportError:
+            self.skipTest("needs jsonschema: pip install jsonschema")
+        root = pathlib.Path(__file__).resolve().parent.parent
+        schema = json.loads((root / "docs/audit.schema.json").read_bytes())
+        jsonschema.Draft202012Validator(schema).validate(stored)
+
+    def test_old_and_new_in_one_report(self):
+        folders = []
+        for version in (1, 2, 3):
+            folder = self.dir / f"v{version}"
+            folder.mkdir()
+            folders.append(folder)
+            if version == 3:
+                self.result.save(folder / "audit.json")
+            else:
+                found = as_written_by(version, self.result)
+                (folder / "audit.json").write_text(json.dumps(found))
+        text = make_report(folders, self.dir / "report")[0].read_text()
+        self.assertIn("gap attack", text)
+        self.assertIn("margin in logit space", text)
+
+    def test_version_3_is_read_as_it_is(self):
+        found = audit_json.encode(self.result)
+        self.assertEqual(self.read(found), self.result)
+
+
+class DamageTest(parameterized.TestCase, tf.test.TestCase):
+    """A damaged file of an old version is refused, whatever it holds."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        VersionsTest.setUpClass()
+        cls.found = as_written_by(2, VersionsTest.result)
+
+    def setUp(self):
+        super().setUp()
+        self.path = pathlib.Path(self.create_tempdir()) / "audit.json"
+
+    def refuse(self, found, message):
+        self.path.write_text(json.dumps(found))
+        with self.assertRaisesRegex(InputError, message):
+            findings.load(self.path)
+
+    @parameterized.product(
+        version=(1, 2),
+        change=(
+            ({"targets": None}, "targets holds"),
+            ({"targets": [3]}, r"targets\[0\] holds '3'"),
+            ({"targets": [{"attacks": 3}]}, r"targets\[0\].*missing"),
+            ({"targets": [{"attacks": [{}]}]}, r"targets\[0\].*missing"),
+            ({"targets": [{"attacks": [{"points": 1}]}]}, "missing"),
+            ({"level": "x"}, "level holds 'x'"),
+        ),
+    )
+    def test_another_type(self, version, change):
+        changes, message = change
+        found = as_written_by(version, VersionsTest.result)
+        self.refuse({**found, **changes}, message)
+
+    @parameterized.parameters(
+        (("points", 0, "members"), None, "members holds 'None'"),
+        (("points", 0, "members"), "x", "members holds 'x'"),
+        (("points", 0), 7, r"points\[0\] holds '7'"),
+        (("points", 0, "balanced_accuracy"), 7, "accuracy is missing"),
+        (("points", 0, "balanced_accuracy"), {}, "balanced_accuracy.value is"),
+        (("points", 0, "true_positives"), 10**400, "accuracy is missing"),
+        (("held_out",), 7, "held_out holds '7'"),
+        (("held_out", "point"), [], r"point holds '\[\]'"),
+        (("curve",), 7, "curve holds '7'"),
+        (("curve", "recall"), None, "curve.members is missing"),
+        (("curve", "recall"), ["a"], "curve.members is missing"),
+        (("curve", "recall"), [float("nan")], "curve.members is missing"),
+        (("curve", "recall"), [float("inf")], "curve.members is missing"),
+        (("curve", "threshold"), "x", "curve.threshold holds 'x'"),
+    )
+    def test_attack(self, where, value, message):
+        found = copy.deepcopy(self.found)
+        place = found["targets"][0]["attacks"][1]
+        for key in where[:-1]:
+            place = place[key]
+        place[where[-1]] = value
+        self.refuse(found, message)
+
+    @parameterized.parameters(0, 4, -1, "1", "3", True, None, 2.0, ([1],))
+    def test_another_version(self, version):
+        self.path.write_text(
+            json.dumps({**self.found, "schema_version": version})
+        )
+        with self.assertRaises(InputError) as caught:
+            findings.load(self.path)
+        self.assertIn(
+            f"schema_version is {version!r}, this program reads 1 to 3; attack "
+            "the run again",
+            str(caught.exception),
+        )
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,217 @@
+"""Label-only queries of a run: asked once, and of whom."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+import tiny_models
+from absl.testing import parameterized
+
+from qmia_tf import copy_queries, queries
+from qmia_tf import split as splits
+from qmia_tf.attacks.changes import Noise, Plan
+from qmia_tf.datasets import Dataset
+from qmia_tf.errors import InputError
+
+RECORDS = 60
+FEW = copy_queries.Settings(
+    records=20, plan=Plan(shift=0), noise=Noise(sigmas=(0.1,), draws=2)
+)
+
+
+class Answering:
+    """A target that names the brightest column of an image, modulo 4."""
+
+    def __init__(self, sha256):
+        self.info = {
+            "target": "int8",
+            "sha256": sha256,
+            "kernel_set": "default",
+        }
+        self.asked = 0
+
+    def predict(self, images, *, progress=False):
+        del progress
+        self.asked += len(images)
+        bright = images.sum(axis=(1, 3)).argmax(axis=1) % 4
+        return np.eye(4, dtype=np.float32)[bright]
+
+
+class AnswerTest(parameterized.TestCase, tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.dir = pathlib.Path(self.create_tempdir().full_path)
+        self.data = Dataset(
+            name="tiny",
+            images=tiny_models.images(RECORDS),
+            labels=np.arange(RECORDS) % 4,
+            class_names=tuple("abcd"),
+            origin=np.zeros(RECORDS, np.uint8),
+        )
+        self.split = splits.make_split(
+            self.data.labels,
+            seed=0,
+            pool="all",
+            fingerprint=self.data.fingerprint(),
+        )
+        self.file = self.dir / "int8.tflite"
+        self.file.write_bytes(b"one")
+
+    def ask(self, settings=FEW, *, kernel_set="default"):
+        """Returns the answers, and how many copies were asked about."""
+        opened = []
+
+        def open_it():
+            opened.append(Answering(copy_queries.runs.sha256(self.file)))
+            opened[-1].info["kernel_set"] = kernel_set
+            return opened[-1]
+
+        query = queries.Query("int8", self.file, kernel_set, open_it)
+        found = copy_queries.answer(
+            query,
+            self.data,
+            self.split,
+            settings=settings,
+            run_dir=self.dir,
+            progress=False,
+        )
+        self.assertLessEqual(len(opened), 1)
+        return found, sum(target.asked for target in opened)
+
+    def test_answers_are_to_the_copies(self):
+        found, asked = self.ask()
+        # Unchanged and mirrored; unchanged and two of noise.
+        self.assertEqual(asked, 20 * 2 + 20 * 3)
+        self.assertEqual(set(found), {"copies", "noisy"})
+        made = found["copies"]
+        self.assertEqual(made.queries, ("unchanged", "flip"))
+        images = self.data.images[made.record_ids]
+        for column, changed in enumerate((images, images[:, :, ::-1])):
+            want = changed.sum(axis=(1, 3)).argmax(axis=1) % 4
+            self.assertAllEqual(made.predicted[:, column], want)
+        self.assertAllEqual(
+            made.members, np.isin(made.record_ids, self.split.members)
+        )
+        self.assertAllEqual(found["noisy"].record_ids, made.record_ids)
+        self.assertEqual(
+            sorted(path.name for path in (self.dir / "copies").iterdir()),
+            ["int8.noise.npz", "int8.npz"],
+        )
+        self.assertEqual(made.info["run"], self.dir.name)
+
+    def test_is_asked_once(self):
+        first, _ = self.ask()
+        again, asked = self.ask()
+        self.assertEqual(asked, 0)
+        for name in first:
+            self.assertAllEqual(first[name].predicted, again[name].predicted)
+
+    @parameterized.named_parameters(
+        ("plan", {"plan": Plan(shift=1)}, 20 * 6),
+        ("noise", {"noise": Noise(sigmas=(0.2,), draws=1)}, 20 * 2),
+        ("records", {"records": 10}, 10 * (2 + 3)),
+        ("seed", {"seed": 1}, 20 * (2 + 3)),
+    )
+    def test_asked_again_for_what_changed(self, changes, wanted):
+        self.ask()
+        settings = copy_queries.Settings(**{**vars(FEW), **changes})
+        self.assertEqual(self.ask(settings)[1], wanted)
+        self.assertEqual(self.ask(settings)[1], 0)
+
+    def test_asked_again_if_the_file_or_the_kernels_changed(self):
+        self.ask()
+        self.file.write_bytes(b"another")
+        self.assertEqual(self.ask()[1], 100)
+        self.assertEqual(self.ask(kernel_set="keras")[1], 100)
+
+    def test_asked_again_about_other_data(self):
+        self.ask()
+        images = self.data.images + np.uint8(1)
+        self.data = dataclasses.replace(self.data, images=images)
+        self.split = splits.make_split(
+            self.data.labels,
+            seed=0,
+            pool="all",
+            fingerprint=self.data.fingerprint(),
+        )
+        self.assertEqual(self.ask()[1], 100)
+
+    def test_damaged_answers(self):
+        self.ask()
+        path = self.dir / "copies" / "int8.npz"
+        path.write_bytes(path.read_bytes()[:50])
+        with self.assertRaisesRegex(InputError, "int8.npz is damaged"):
+            self.ask()
+
+    @parameterized.parameters(
+        ("keras", True),
+        ("default", True),
+        ("twin", False),
+        ("reference", False),
+        ("builtin", False),
+    )
+    def test_whom_to_ask(self, kernel_set, asked):
+        query = queries.Query("x", self.file, kernel_set, None)
+        self.assertEqual(copy_queries.is_asked(query), asked)
+
+
+class DrawTest(parameterized.TestCase, tf.test.TestCase):
+    def split(self, labels, fraction=0.5):
+        return splits.make_split(
+            labels,
+            seed=0,
+            pool="all",
+            fingerprint="d",
+            member_fraction=fraction,
+        )
+
+    @parameterized.parameters(8, 100, 101)
+    def test_as_many_members_stratified_by_class(self, records):
+        labels = np.repeat([0, 1, 2, 3], [400, 200, 100, 100])
+        split = self.split(labels)
+        settings = copy_queries.Settings(records=records)
+        found = copy_queries.draw(split, labels, settings)
+        self.assertAllEqual(found, np.unique(found))
+        for side in (split.members, split.nonmembers):
+            chosen = labels[np.intersect1d(found, side)]
+            self.assertLen(chosen, records // 2)
+            for label, share in ((0, 0.5), (1, 0.25), (2, 0.125), (3, 0.125)):
+                self.assertLess(
+                    abs(np.sum(chosen == label) - share * len(chosen)), 1
+                )
+
+    def test_everybody_if_there_are_fewer(self):
+        labels = np.arange(40) % 4
+        split = self.split(labels, fraction=0.25)
+        settings = copy_queries.Settings(records=30)
+        found = copy_queries.draw(split, labels, settings)
+        # All ten members, fifteen nonmembers.
+        self.assertLen(np.intersect1d(found, split.members), 10)
+        self.assertLen(found, 25)
+        settings = copy_queries.Settings(records=2000)
+        found = copy_queries.draw(split, labels, settings)
+        self.assertAllEqual(found, np.arange(40))
+
+    def test_seed_decides(self):
+        labels = np.arange(400) % 4
+        split = self.split(labels)
+        first, again, other = (
+            copy_queries.draw(
+                split, labels, copy_queries.Settings(records=50, seed=seed)
+            )
+            for seed in (0, 0, 1)
+        )
+        self.assertAllEqual(first, again)
+        self.assertNotAllEqual(first, other)
+
+    @parameterized.parameters(-1, 0, 7)
+    def test_too_few(self, records):
+        with self.assertRaisesRegex(
+            InputError, f"8 records or more, got {records}; 0 leaves them out"
+        ):
+            copy_queries.Settings(records=records)
+
+
+if __name__ == "__main__":
+    tf.test.main()

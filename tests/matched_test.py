@@ -1,0 +1,480 @@
+"""Matching at equal accuracy: on made curves, and end to end on tiny runs."""
+
+import csv
+import json
+import os
+import pathlib
+from unittest import mock
+
+import keras
+import numpy as np
+import synthetic_outputs
+import tensorflow as tf
+import tiny_models
+from absl.testing import parameterized
+from scipy import stats
+
+from qmia_tf import (
+    comparison,
+    configuration,
+    epochs,
+    experiment,
+    matched,
+    outputs,
+    queries,
+    recipes,
+    runs,
+)
+from qmia_tf.datasets import Dataset
+from qmia_tf.errors import InputError
+from qmia_tf.report import matching
+from qmia_tf.resnet import Bits
+from qmia_tf.statistics.intervals import Estimate
+from qmia_tf.statistics.ranking import auc
+
+RECORDS, MEMBERS = 400, 160
+
+
+def made(right, *, gain=0.5, seed=0, epoch=1):
+    """An Epoch that classifies so many of 240 nonmembers right.
+
+    Scores are normal and the members' by `gain` higher. Who is right does
+    not depend on the score.
+    """
+    rng = np.random.default_rng(seed)
+    members = np.arange(RECORDS) < MEMBERS
+    scores = rng.normal(size=RECORDS) + gain * members
+    nonmembers = RECORDS - MEMBERS
+    area = auc(scores, members)
+    point = matched.Point(
+        epoch=epoch,
+        accuracy_members=Estimate(0.9, 0.8, 0.95),
+        accuracy_nonmembers=Estimate(right / nonmembers, None, None),
+        leaks=dict.fromkeys(matched.SCORES, area),
+    )
+    return matched.Epoch(
+        point,
+        rng.permutation(nonmembers) < right,
+        dict.fromkeys(matched.SCORES, scores),
+    )
+
+
+def made_run(*rights):
+    return [
+        made(right, gain=0.2 * place, seed=place, epoch=place)
+        for place, right in enumerate(rights, start=1)
+    ]
+
+
+INSIDE = np.arange(RECORDS) < MEMBERS
+
+
+def leak(epoch):
+    return epoch.point.leaks["margin"].value
+
+
+class MatchTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters(
+        (131, [2]),
+        (129, [2]),
+        (115, [1]),
+        (160, [3]),
+        (10, [1]),
+        (239, [3]),
+    )
+    def test_nearest(self, right, wanted):
+        full, model = made_run(100, 130, 170, 130), made(right, seed=9)
+        found = matched.nearest(model, full, INSIDE)
+        self.assertEqual((found.way, found.epochs), ("nearest", wanted))
+        other = full[wanted[0] - 1]
+        self.assertAllClose(
+            found.leak["margin"].difference.value, leak(model) - leak(other)
+        )
+        gap = np.mean(model.right) - np.mean(other.right)
+        self.assertAllClose(found.accuracy.value, gap)
+        self.assertBetween(gap, found.accuracy.low, found.accuracy.high)
+
+    @parameterized.parameters(
+        # The accuracy, its epochs and weight, how often it is crossed.
+        (145, [2, 3], 15 / 40, 2),
+        (170, [2, 3], 1.0, 0),
+        (130, [1, 2], 1.0, 1),
+        (100, [1, 2], 0.0, 0),
+        (101, [1, 2], 1 / 30, 1),
+    )
+    def test_interpolated(self, right, wanted, weight, crossings):
+        full, model = made_run(100, 130, 170, 130), made(right, seed=9)
+        found = matched.interpolated(model, full, INSIDE)
+        self.assertEqual((found.way, found.epochs), ("interpolated", wanted))
+        self.assertAlmostEqual(found.weight, weight)
+        self.assertEqual(found.crossings, crossings)
+        one, two = (full[epoch - 1] for epoch in wanted)
+        line = np.interp(
+            right, [one.right.sum(), two.right.sum()], [leak(one), leak(two)]
+        )
+        difference = found.leak["margin"].difference
+        self.assertAllClose(difference.value, leak(model) - line)
+        self.assertBetween(difference.value, difference.low, difference.high)
+
+    def test_the_first_crossing_before_the_best_epoch(self):
+        """Up to 140, down to 120, up to 150, and down for good."""
+        full = made_run(100, 140, 120, 150, 90)
+        for right, wanted in ((130, [1, 2]), (145, [3, 4]), (125, [1, 2])):
+            found = matched.interpolated(made(right), full, INSIDE)
+            self.assertEqual(found.epochs, wanted)
+        self.assertEqual(matched.crossings(made(130), full), 4)
+        # Reached only after the best epoch: not a match.
+        self.assertEqual(matched.outside(made(95), full), "below")
+        self.assertIsNone(matched.interpolated(made(95), full, INSIDE))
+
+    @parameterized.parameters((99, "below"), (171, "above"))
+    def test_nothing_is_extrapolated(self, right, side):
+        full, model = made_run(100, 130, 170, 80), made(right)
+        self.assertIsNone(matched.interpolated(model, full, INSIDE))
+        self.assertEqual(matched.outside(model, full), side)
+        self.assertEqual(matched.nearest(model, full, INSIDE).outside, side)
+
+    def test_best_at_the_first_epoch(self):
+        full, model = made_run(150, 120), made(150, seed=9)
+        found = matched.interpolated(model, full, INSIDE)
+        self.assertEqual(found.epochs, [1, 1])
+        want = leak(model) - leak(full[0])
+        self.assertAllClose(found.leak["gap"].difference.value, want)
+
+    def test_full_precision_against_itself(self):
+        full = made_run(100, 130, 170)
+        for match in (matched.nearest, matched.interpolated):
+            found = match(full[1], full, INSIDE).leak["margin"]
+            self.assertAllClose(found.difference.value, 0.0, atol=1e-15)
+        self.assertEqual(
+            matched.nearest(full[1], full, INSIDE).leak["gap"].p_value, 1.0
+        )
+
+    @parameterized.parameters(True, False)
+    def test_interval_counts_the_weight_in(self, counted):
+        """Leak and accuracy of each epoch vary with the nonmembers drawn.
+
+        True leaks: 0 at accuracy 0.4 and 0.8 (d = 1.5) at 0.6; the model is
+        right on half of the nonmembers and lies on the line between.
+        """
+        rng, audits, inside = np.random.default_rng(2), 200, 0
+        point = made(1).point
+        members = np.arange(300) < 100
+        normal = stats.norm
+        ends = [normal.cdf(d / np.sqrt(2)) for d in (0.0, 1.5)]
+        middle = normal.ppf(np.mean(ends)) * np.sqrt(2)
+        for _ in range(audits):
+            shared = rng.normal(size=300)
+            drawn = []
+            for gain, share in ((0.0, 0.4), (1.5, 0.6), (middle, 0.5)):
+                scores = shared + gain * members
+                drawn.append(
+                    matched.Epoch(
+                        point,
+                        rng.random(200) < share,
+                        {"margin": scores},
+                    )
+                )
+            found = matched.interpolated(drawn[2], drawn[:2], members)
+            if found is None:
+                audits -= 1
+                continue
+            difference = found.leak["margin"].difference
+            half = (difference.high - difference.low) / 2
+            if not counted:
+                slim = matched.delong.contrast(
+                    [drawn[place].scores["margin"] for place in (2, 0, 1)],
+                    members,
+                    (1.0, found.weight - 1, -found.weight),
+                ).difference
+                half = (slim.high - slim.low) / 2
+            inside += abs(difference.value) <= half
+        if counted:
+            # 95 %, less three deviations of some 200 simulations.
+            self.assertGreaterEqual(inside / audits, 0.904)
+        else:
+            self.assertLess(inside / audits, 0.6)
+
+    def test_interval_is_the_jackknifes(self):
+        """Each record left out in turn, the weight found anew each time."""
+        rng = np.random.default_rng(4)
+        rights = [rng.random(240) < share for share in (0.5, 0.4, 0.6)]
+        ability, drawn = rng.normal(size=RECORDS), []
+        for right, gain in zip(rights, (0.6, 0.2, 1.2), strict=True):
+            # Whoever is classified right scores higher.
+            scores = ability + rng.normal(size=RECORDS) + gain * INSIDE
+            scores[~INSIDE] += 1.5 * right
+            drawn.append(
+                matched.Epoch(made(1).point, right, {"margin": scores})
+            )
+        found = matched.interpolated(drawn[0], drawn[1:], INSIDE)
+
+        def difference(members, nonmembers):
+            areas, shares = [], []
+            for each in drawn:
+                scores = each.scores["margin"]
+                inside, outside = scores[INSIDE], scores[~INSIDE]
+                inside, outside = inside[members], outside[nonmembers]
+                areas.append(np.mean(inside[:, None] > outside))
+                shares.append(each.right[nonmembers].mean())
+            weight = (shares[0] - shares[1]) / (shares[2] - shares[1])
+            return areas[0] - (1 - weight) * areas[1] - weight * areas[2]
+
+        variance, every = 0.0, [np.arange(MEMBERS), np.arange(240)]
+        for kind, count in enumerate((MEMBERS, 240)):
+            left = []
+            for record in range(count):
+                rest = list(every)
+                rest[kind] = np.delete(every[kind], record)
+                left.append(difference(*rest))
+            variance += (count - 1) * np.var(left)
+        got = found.leak["margin"].difference
+        self.assertAllClose(got.value, difference(*every))
+        half = stats.norm.ppf(0.975) * np.sqrt(variance)
+        # The weight is not quite linear in the shares.
+        self.assertAllClose((got.high - got.low) / 2, half, rtol=0.02)
+
+    def test_measure_is_what_an_audit_says(self):
+        answers = synthetic_outputs.outputs(90, 60).in_record_order()
+        found = matched.measure(answers, 7)
+        right = answers.predicted == answers.labels
+        members = answers.members
+        point = found.point
+        self.assertEqual(point.epoch, 7)
+        train, test = right[members].mean(), right[~members].mean()
+        self.assertAlmostEqual(point.accuracy_members.value, train)
+        self.assertAlmostEqual(point.accuracy_nonmembers.value, test)
+        self.assertAlmostEqual(point.leaks["gap"].value, (1 + train - test) / 2)
+        largest = answers.probabilities.max(axis=1)
+        self.assertEqual(
+            point.leaks["confidence"], auc(largest, answers.members)
+        )
+        self.assertAllEqual(found.right, right[~members])
+        self.assertEqual(set(point.leaks), set(matching.SCORES))
+
+
+def a_dataset():
+    count = 60
+    return Dataset(
+        name="tiny",
+        images=tiny_models.images(count),
+        labels=np.arange(count) % tiny_models.CLASSES,
+        class_names=tuple(map(str, range(tiny_models.CLASSES))),
+        origin=np.zeros(count, np.uint8),
+    )
+
+
+def made_answers(run_dir, models, dataset, split, *, progress):
+    """Epochs that get surer; a quantized run ends between two of full's."""
+    del dataset, progress
+    records = np.r_[split.members, split.nonmembers]
+    members = np.arange(records.size) < split.members.size
+    slow = 0.0 if run_dir.name.startswith("full") else 0.5
+    for epoch in models:
+        rng = np.random.default_rng(0)
+        labels = rng.integers(0, 4, records.size)
+        # The share that is right grows by 5 nonmembers an epoch.
+        place = np.where(members, 0, np.cumsum(~members) - 1)
+        right = place < 5 * (epoch - slow) + slow
+        sure = rng.random(records.size) * 0.3 + 0.1 * members + 0.35
+        answers = np.repeat((1 - sure)[:, None] / 3, 4, axis=1)
+        chosen = np.where(right, labels, (labels + 1) % 4)
+        answers[np.arange(records.size), chosen] = sure
+        yield (
+            epoch,
+            outputs.Outputs(
+                probabilities=answers.astype(np.float32),
+                labels=labels,
+                members=members,
+                record_ids=records,
+                info={"target": "keras"},
+            ).in_record_order(),
+        )
+
+
+class RunsTest(parameterized.TestCase, tf.test.TestCase):
+    """Runs whose epochs are random models, as training would leave them."""
+
+    def setUp(self):
+        super().setUp()
+        self.root = pathlib.Path(self.create_tempdir())
+        self.data = a_dataset()
+
+    def run_of(
+        self, name, bits=None, *, kept=(1, 2, 3), last=4, empty=False, **options
+    ):
+        folder = self.root / name
+        config = configuration.describe(
+            self.data,
+            recipe=recipes.get("digits", epochs=last),
+            bits=bits or Bits(),
+            **options,
+        )
+        runs.open_run(folder, config)
+        experiment.open_split(folder, self.data, config)
+        seed = sum(map(ord, name))
+        (folder / "checkpoints").mkdir()
+        for epoch in (*kept, last):
+            path = folder / "checkpoints" / f"epoch_{epoch:04d}.keras"
+            if epoch == last:
+                path = folder / "model.keras"
+            if empty:
+                path.touch()
+            else:
+                tiny_models.classifier(seed=seed + epoch).save(path)
+        return folder
+
+    def refused(self, pattern, *arguments):
+        with self.assertRaises(InputError) as caught:
+            comparison.compare(*arguments, self.data)
+        self.assertRegex(str(caught.exception), pattern)
+        self.assertNotIn("\n", str(caught.exception))
+
+    def test_end_to_end(self):
+        full = self.run_of("full", kept=(1, 2))
+        w4 = self.run_of("w4a4", Bits(4, 4), kept=(2,))
+        w2 = self.run_of("w2", Bits(2, 2), kept=())
+        said = []
+        found = comparison.compare(
+            [full], [w4, w2], self.data, every_epoch=True, progress=said.append
+        )
+        self.assertLen(said, 6)
+        self.assertEqual(said[1], "full: epoch 2, model 2 of 3")
+        self.assertEqual(
+            [(x.run, x.epoch, x.trained) for x in found.compared],
+            [("w4a4", 2, False), ("w4a4", 4, True), ("w2", 4, True)],
+        )
+        self.assertEmpty(found.means)
+        # A point is what the model itself answers.
+        split = experiment.open_split(full, self.data, configuration.read(full))
+        images, labels = self.data.take(split.nonmembers)
+        model = keras.models.load_model(full / "checkpoints/epoch_0002.keras")
+        answers = model.predict(images / np.float32(255), verbose=0)
+        self.assertAlmostEqual(
+            found.full[0].points[1].accuracy_nonmembers.value,
+            np.mean(answers.argmax(axis=1) == labels),
+        )
+        paths = matching.write(found, self.root / "out")
+        self.assertEqual(
+            sorted(path.suffix for path in paths),
+            [".csv", ".csv", ".json", ".png", ".svg", ".txt"],
+        )
+        stored = json.loads((self.root / "out/matched.json").read_text())
+        self.assertEqual(stored["schema_version"], 1)
+        self.assertLen(stored["compared"], 3)
+        with open(self.root / "out/matched.csv") as file:
+            rows = list(csv.DictReader(file))
+        self.assertLen(rows, sum(len(x.matches) for x in found.compared))
+        first = found.compared[0].matches[0].leak["margin"]
+        self.assertEqual(
+            float(rows[0]["margin_change_low"]), first.difference.low
+        )
+        self.assertEqual(float(rows[0]["margin_p_value"]), first.p_value)
+        text = paths[0].read_text()
+        self.assertIn("w=4, a=4 (w4a4, epoch 4) against full precision", text)
+        outside = [x for x in found.compared if x.matches[0].outside]
+        self.assertEqual(text.count("no match"), len(outside))
+
+    def test_answers_are_asked_once(self):
+        full = self.run_of("full", kept=(1, 2), last=3)
+        other = self.run_of("w4a4", Bits(4, 4), kept=(), last=3)
+        one = comparison.compare([full], [other], self.data)
+        path = full / "outputs/epochs/epoch_0002.npz"
+        self.assertTrue(path.is_file())
+        with mock.patch.object(queries.targets, "query") as query:
+            again = comparison.compare([full], [other], self.data)
+            query.assert_not_called()
+        self.assertEqual(one, again)
+        # Another model under the name is asked again, and only that.
+        changed = full / "checkpoints/epoch_0002.keras"
+        tiny_models.classifier(seed=99).save(changed)
+        before = os.stat(full / "outputs/epochs/epoch_0001.npz").st_mtime_ns
+        third = comparison.compare([full], [other], self.data)
+        self.assertNotEqual(third.full[0].points[1], one.full[0].points[1])
+        after = os.stat(full / "outputs/epochs/epoch_0001.npz").st_mtime_ns
+        self.assertEqual(before, after)
+
+    def test_the_last_checkpoint_is_the_trained_model(self):
+        full = self.run_of("full", kept=(2, 4), empty=True)
+        (full / "checkpoints/epoch_0004.keras").touch()
+        found = epochs.kept(full, configuration.read(full))
+        self.assertEqual(list(found), [2, 4])
+        self.assertEqual(found[4].name, "model.keras")
+
+    def test_several_seeds_are_paired_in_order(self):
+        full = [
+            self.run_of(f"full{seed}", seed=seed, split_seed=seed, empty=True)
+            for seed in (0, 1)
+        ]
+        others = [
+            self.run_of(
+                f"w{w}_{seed}",
+                Bits(w, w),
+                seed=seed,
+                split_seed=seed,
+                empty=True,
+            )
+            for w in (4, 2)
+            for seed in (0, 1)
+        ]
+        with mock.patch.object(epochs, "answers", made_answers):
+            found = comparison.compare(full, others, self.data)
+            self.refused(
+                "different members .split.seed: 0 and 1", full[:1], others
+            )
+        pairs = {(each.full, each.run) for each in found.compared}
+        self.assertEqual(
+            pairs,
+            {
+                (f"full{seed}", f"w{w}_{seed}")
+                for w in (4, 2)
+                for seed in (0, 1)
+            },
+        )
+        self.assertLen(found.means, 2 * 2 * len(matched.SCORES))
+        for mean in found.means:
+            values = [
+                match.leak[mean.score].difference.value
+                for each in found.compared
+                if each.model == mean.model
+                for match in each.matches
+                if match.way == mean.way
+            ]
+            self.assertEqual(mean.pairs, 2)
+            self.assertAllClose(mean.difference.value, np.mean(values))
+        self.assertEmpty(found.notes)
+        text = matching.write(found, self.root / "out")[0].read_text()
+        self.assertIn("Over several seeds", text)
+
+    def test_refuses(self):
+        full, other = (
+            self.run_of("full", empty=True),
+            self.run_of("w4a4", Bits(4, 4), empty=True),
+        )
+        more = self.run_of("w2", Bits(2, 2), empty=True)
+        alone = self.run_of("alone", kept=(), empty=True)
+        self.refused("cannot be paired", [], [other])
+        self.refused("cannot be paired", [full, alone], [other])
+        self.refused("w4a4 is named twice", [full], [other, other])
+        self.refused("kept no checkpoints.*--keep_every=1", [alone], [other])
+        self.refused("must stand together", [full, alone], [other, more])
+        self.refused("not a run directory", [full], [self.root / "nothing"])
+        (other / "model.keras").unlink()
+        self.refused("w4a4 has no model.keras", [full], [other])
+
+    def test_says_what_else_differs(self):
+        full = self.run_of("full", empty=True)
+        other = self.run_of("w4a4", Bits(4, 4), seed=3, last=5, empty=True)
+        with mock.patch.object(epochs, "answers", made_answers):
+            found = comparison.compare([full], [other], self.data)
+        self.assertEqual(
+            found.notes,
+            [
+                "w4a4 has another recipe than full",
+                "w4a4 has another seed than full",
+            ],
+        )
+
+
+if __name__ == "__main__":
+    tf.test.main()

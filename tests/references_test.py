@@ -1,0 +1,197 @@
+"""Reference runs: how they are planned, trained, and read."""
+
+import json
+import pathlib
+from unittest import mock
+
+import numpy as np
+import tensorflow as tf
+import tiny_models
+from absl.testing import parameterized
+
+from qmia_tf import (
+    configuration,
+    experiment,
+    recipes,
+    reference_answers,
+    references,
+    runs,
+    training,
+)
+from qmia_tf.datasets import Dataset
+from qmia_tf.errors import InputError
+from qmia_tf.resnet import Bits
+
+RECORDS = 40
+
+
+def a_dataset():
+    return Dataset(
+        name="tiny",
+        images=tiny_models.images(RECORDS, shape=(8, 8, 1)),
+        labels=np.arange(RECORDS) % 4,
+        class_names=tuple("abcd"),
+        origin=np.zeros(RECORDS, np.uint8),
+    )
+
+
+def a_config(data, **options):
+    recipe = recipes.get("digits", epochs=1, width=2, batch_size=8)
+    return configuration.describe(data, recipe=recipe, bits=Bits(), **options)
+
+
+class Folder(parameterized.TestCase, tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.dir = pathlib.Path(self.create_tempdir().full_path)
+        self.data = a_dataset()
+
+
+class PlanTest(Folder):
+    def test_only_seeds_and_sides_differ_from_the_run(self):
+        config = a_config(self.data, split_seed=3, seed=5)
+        before = json.dumps(config)
+        for made in references.plan(config, 6):
+            self.assertIn(made["split"].pop("complement"), (True, False))
+            made["split"]["seed"] = 3
+            made["seed"] = 5
+            self.assertEqual(made, config)
+        self.assertEqual(json.dumps(config), before)
+
+    def test_more_are_added_to_the_same(self):
+        config = a_config(self.data)
+        self.assertEqual(
+            references.plan(config, 2), references.plan(config, 8)[:2]
+        )
+
+    def test_is_json(self):
+        planned = references.plan(a_config(self.data), 4)
+        self.assertEqual(json.loads(json.dumps(planned)), planned)
+
+    @parameterized.parameters(0.5, 0.3)
+    def test_pairs_share_the_records(self, fraction):
+        config = a_config(self.data, member_fraction=fraction)
+        inside = np.zeros(RECORDS, int)
+        for number, made in enumerate(references.plan(config, 8)):
+            split = experiment.open_split(
+                self.dir / f"{number}", self.data, made
+            )
+            inside[split.members] += 1
+            self.assertLen(
+                split.members,
+                RECORDS * fraction
+                + (0 if number % 2 == 0 else RECORDS * (1 - 2 * fraction)),
+            )
+        self.assertAllEqual(inside, np.full(RECORDS, 4))
+
+    def test_seeds_are_all_different_and_none_is_the_runs(self):
+        for seed in range(20):
+            config = a_config(self.data, split_seed=seed, seed=seed)
+            planned = references.plan(config, 16)
+            drawn = {made["split"]["seed"] for made in planned}
+            self.assertLen(drawn, 8)
+            self.assertNotIn(seed, drawn)
+            trained = {made["seed"] for made in planned}
+            self.assertLen(trained, 16)
+            self.assertBetween(min(trained), 0, 2**32 - 1)
+            self.assertBetween(max(trained), 0, 2**32 - 1)
+
+    def test_another_run_has_others(self):
+        plans = [
+            references.plan(a_config(self.data, **options), 2)
+            for options in ({}, {"seed": 1}, {"split_seed": 1})
+        ]
+        self.assertLen({plan[0]["split"]["seed"] for plan in plans}, 3)
+
+    def test_seed_at_the_end_of_its_range(self):
+        with mock.patch.object(np.random, "SeedSequence") as sequence:
+            last = np.array([7, 2**32 - 1], np.uint32)
+            sequence.return_value.generate_state.return_value = last
+            planned = references.plan(a_config(self.data), 2)
+        self.assertEqual([made["seed"] for made in planned], [2**32 - 1, 0])
+
+    @parameterized.parameters(-2, 0, 1, 3)
+    def test_bad_count(self, count):
+        with self.assertRaisesRegex(
+            InputError, f"in pairs: count must be 2, 4, ..., got {count}"
+        ):
+            references.plan(a_config(self.data), count)
+
+
+def save_untrained(model, data, *, run_dir, **options):
+    """Stands in for training.train, whose tests train."""
+    del data, options
+    model.save(run_dir / "model.keras")
+    return True
+
+
+@mock.patch.object(training, "make_deterministic", mock.Mock())
+class TrainTest(Folder):
+    def test_trains_queries_and_goes_on(self):
+        run_dir = self.dir / "w32a32"
+        config = a_config(self.data)
+        runs.open_run(run_dir, config)
+        lines = []
+        with mock.patch.object(training, "train", side_effect=save_untrained):
+            made = references.train(
+                run_dir, self.data, count=2, progress=lines.append
+            )
+        self.assertEqual(
+            made, [run_dir / "references/r00", run_dir / "references/r01"]
+        )
+        self.assertRegex(lines[0], "reference 1 of 2: .*references/r00")
+        self.assertEqual(reference_answers.of_run(run_dir), made)
+        found = reference_answers.load(
+            made, "keras", fingerprint=self.data.fingerprint()
+        )
+        self.assertEqual([x.target for x in found], ["r00.keras", "r01.keras"])
+        first, second = (each.in_record_order() for each in found)
+        self.assertAllEqual(first.members, ~second.members)
+        self.assertAllEqual(first.record_ids, np.arange(RECORDS))
+        self.assertAllEqual(first.labels, self.data.labels)
+        planned = references.plan(config, 2)
+        for folder, wanted in zip(made, planned, strict=True):
+            self.assertEqual(configuration.read(folder), wanted)
+        # Killed and started again: nothing is trained or asked twice.
+        kept = {
+            path: path.stat().st_mtime_ns
+            for pattern in ("*/model.keras", "*/outputs/keras.npz")
+            for path in (run_dir / "references").glob(pattern)
+        }
+        self.assertLen(kept, 4)
+        with mock.patch.object(training, "train") as train:
+            references.train(run_dir, self.data, count=2)
+        train.assert_not_called()
+        self.assertEqual(kept, {path: path.stat().st_mtime_ns for path in kept})
+
+    def test_files_are_made_where_they_are_asked_for(self):
+        run_dir = self.dir / "run"
+        runs.open_run(run_dir, a_config(self.data))
+        with (
+            mock.patch.object(experiment, "train_run") as train,
+            mock.patch.object(experiment, "export_run") as export,
+            mock.patch.object(experiment, "query_run") as query,
+        ):
+            references.train(
+                run_dir, self.data, count=2, schemes=["int8"], num_threads=3
+            )
+            self.assertEqual(export.call_count, 2)
+            self.assertEqual(export.call_args.kwargs["schemes"], ["int8"])
+            self.assertIs(export.call_args.args[1](), self.data)
+            self.assertEqual(query.call_args.kwargs["num_threads"], 3)
+            export.reset_mock()
+            references.train(run_dir, self.data, count=4)
+            export.assert_not_called()
+            folders = [call.args[0].name for call in train.call_args_list]
+        self.assertEqual(folders[2:], ["r00", "r01", "r02", "r03"])
+
+    def test_not_a_run(self):
+        with self.assertRaisesRegex(InputError, "is not a run directory"):
+            references.train(self.dir / "none", self.data, count=2)
+
+    def test_a_run_without_references(self):
+        self.assertEqual(reference_answers.of_run(self.dir), [])
+
+
+if __name__ == "__main__":
+    tf.test.main()

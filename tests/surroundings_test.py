@@ -1,0 +1,201 @@
+"""What stands beside the targets of a run: parent, images, equal records."""
+
+import pathlib
+from unittest import mock
+
+import numpy as np
+import tensorflow as tf
+import tiny_models
+from absl.testing import parameterized
+
+from qmia_tf import (
+    configuration,
+    copy_queries,
+    experiment,
+    queries,
+    recipes,
+    runs,
+    surroundings,
+)
+from qmia_tf.attacks.features import image_features
+from qmia_tf.beside import gather
+from qmia_tf.datasets import Dataset
+from qmia_tf.errors import InputError
+from qmia_tf.outputs import Outputs
+from qmia_tf.resnet import Bits
+
+RECORDS = 40
+
+
+def a_dataset():
+    return Dataset(
+        name="tiny",
+        images=tiny_models.images(RECORDS),
+        labels=np.arange(RECORDS) % 4,
+        class_names=tuple("abcd"),
+        origin=np.zeros(RECORDS, np.uint8),
+    )
+
+
+class Runs(parameterized.TestCase, tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.dir = pathlib.Path(self.create_tempdir().full_path)
+        self.data = a_dataset()
+
+    def run_of(self, name, bits, *, targets=("keras",), seed=0, **options):
+        """A run directory with answers drawn by lot."""
+        config = configuration.describe(
+            self.data, recipe=recipes.get("digits"), bits=bits, **options
+        )
+        folder = runs.open_run(self.dir / name, config)
+        self.split = experiment.open_split(folder, self.data, config)
+        rng = np.random.default_rng(seed)
+        for target in targets:
+            drawn = rng.dirichlet(np.ones(4), RECORDS).astype(np.float32)
+            Outputs(
+                probabilities=drawn,
+                labels=self.data.labels,
+                members=np.isin(np.arange(RECORDS), self.split.members),
+                record_ids=np.arange(RECORDS),
+                info={
+                    "target": target,
+                    "fingerprint": self.data.fingerprint(),
+                },
+            ).save(folder / "outputs" / f"{target}.npz")
+        return folder
+
+    def beside(self, folder, **options):
+        config = configuration.read(folder)
+        split = experiment.open_split(folder, self.data, config)
+        return surroundings.Surroundings(
+            folder, self.data, split, config=config, **options
+        )
+
+
+class ParentTest(Runs):
+    def test_is_that_of_the_other_run(self):
+        full = self.run_of("full", Bits(), seed=1)
+        known = self.beside(self.run_of("w4a4", Bits(4, 4)), parent=full)
+        want = runs.read_npz(full / "outputs/keras.npz")["probabilities"]
+        for name in ("keras", "int8"):
+            parent = known.of(name).parent
+            self.assertEqual(parent.target, "parent")
+            self.assertAllEqual(parent.probabilities, want)
+        self.assertEqual(
+            [each.target for each in known.joints()], ["keras", "parent"]
+        )
+
+    def test_a_full_precision_run_is_that_of_its_files(self):
+        known = self.beside(self.run_of("full", Bits()))
+        self.assertIsNone(known.of("keras").parent)
+        self.assertEqual(known.of("int8_ptq").parent.target, "keras")
+        self.assertEqual([each.target for each in known.joints()], ["keras"])
+
+    def test_a_quantized_run_has_none_of_its_own(self):
+        known = self.beside(self.run_of("w4a4", Bits(4, 4)))
+        self.assertIsNone(known.of("float32").parent)
+
+    @parameterized.parameters(Bits(8, 4), Bits(32, 32, clip=True))
+    def test_not_full_precision(self, bits):
+        other = self.run_of("other", bits)
+        with self.assertRaisesRegex(
+            InputError,
+            "other is not the full-precision run: its model has "
+            f"{bits.weight}-bit weights and {bits.activation}-bit activations",
+        ):
+            self.beside(self.run_of("w4a4", Bits(4, 4)), parent=other)
+
+    def test_not_queried_and_not_a_run(self):
+        folder = self.run_of("w4a4", Bits(4, 4))
+        full = self.run_of("full", Bits(), targets=())
+        with self.assertRaisesRegex(
+            InputError, "full was not queried yet: attack it first"
+        ):
+            self.beside(folder, parent=full)
+        with self.assertRaisesRegex(InputError, "is not a run directory"):
+            self.beside(folder, parent=self.dir / "none")
+
+    def test_of_another_split(self):
+        full = self.run_of("full", Bits(), split_seed=1)
+        folder = self.run_of("w4a4", Bits(4, 4))
+        known = self.beside(folder, parent=full)
+        answers = queries.outputs.load(folder / "outputs/keras.npz")
+        with self.assertRaisesRegex(InputError, "trained on other members"):
+            gather(answers, known.of("keras"))
+
+
+class BesideTest(Runs):
+    def test_features_are_those_of_the_images(self):
+        folder = self.run_of("w4a4", Bits(4, 4))
+        known = self.beside(folder).of("keras")
+        answers = queries.outputs.load(folder / "outputs/keras.npz")
+        order = np.random.default_rng(0).permutation(RECORDS)[:30]
+        found = gather(answers.take(order), known)
+        for record, row in zip(
+            found.outputs.record_ids, found.features, strict=True
+        ):
+            want = image_features(self.data.images[record][None])[0]
+            self.assertAllClose(row, want)
+
+    def test_the_runs_own_references_unless_others_are_given(self):
+        folder = self.run_of("w4a4", Bits(4, 4))
+        self.assertEqual(self.beside(folder).of("keras").references, ())
+        for n in range(2):
+            self.run_of(f"w4a4/references/r0{n}", Bits(4, 4), split_seed=n + 5)
+        other = self.run_of("other", Bits(4, 4), split_seed=9)
+        for given, names in (
+            (None, ["r00.keras", "r01.keras"]),
+            ([other], ["other.keras"]),
+            ([], []),
+        ):
+            known = self.beside(folder, references=given)
+            found = known.of("int8").references
+            self.assertEqual([each.target for each in found], names)
+
+    def test_copies_only_of_what_can_be_asked(self):
+        folder = self.run_of("w4a4", Bits(4, 4))
+        known = self.beside(folder, label_only=copy_queries.Settings())
+        with mock.patch.object(
+            copy_queries, "answer", return_value={"copies": 1, "noisy": 2}
+        ) as answer:
+            file = queries.Query("int8", folder / "x", "default", None)
+            found = known.of("int8", file)
+            self.assertEqual((found.copies, found.noisy), (1, 2))
+            self.assertIs(answer.call_args.args[0], file)
+            self.assertEqual(answer.call_args.kwargs["run_dir"], folder)
+            answer.reset_mock()
+            twin = queries.Query("int8_twin", folder / "x", "twin", None)
+            self.assertIsNone(known.of("int8_twin", twin).copies)
+            self.assertIsNone(known.of("int8.pi4").copies)
+            self.assertIsNone(self.beside(folder).of("int8", file).noisy)
+            answer.assert_not_called()
+
+
+class DuplicatesTest(Runs):
+    def test_none(self):
+        found = self.beside(self.run_of("w4a4", Bits(4, 4))).duplicates()
+        self.assertEqual((found.members, found.nonmembers), (0, 0))
+        self.assertEqual((found.examples, found.warning), ([], ""))
+
+    def test_are_counted_with_examples_and_a_warning(self):
+        # Fourteen images come twice; where depends on the split alone.
+        self.run_of("draw", Bits())
+        members, nonmembers = self.split.members, self.split.nonmembers
+        self.data.images[members[:14]] = self.data.images[nonmembers[:14]]
+        # Twice on one side only is nobody's leak.
+        self.data.images[members[15]] = self.data.images[members[16]]
+        found = self.beside(self.run_of("w4a4", Bits(4, 4))).duplicates()
+        self.assertEqual((found.members, found.nonmembers), (14, 14))
+        self.assertEqual(
+            found.examples,
+            [
+                [int(one), int(other)]
+                for one, other in zip(members[:10], nonmembers, strict=False)
+            ],
+        )
+        self.assertRegex(found.warning, "14 member.* identical image")
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,77 @@
+"""Two artefacts queried together, against scikit-learn's areas."""
+
+import numpy as np
+import synthetic_outputs
+import tensorflow as tf
+from sklearn import metrics
+
+from qmia_tf.attacks import joint
+from qmia_tf.beside import gather, with_partner
+from qmia_tf.outputs import Outputs
+from qmia_tf.statistics import delong
+from qmia_tf.together import query_together
+
+
+def evidence(records, *, gain, seed=0):
+    """A target, and a partner that looks at the same records anew.
+
+    Args:
+        gain: how much surer the partner is of members.
+    """
+    first = synthetic_outputs.outputs(records, records, seed=seed)
+    size = first.labels.size
+    logits = np.random.default_rng(seed + 1).normal(size=(size, 5))
+    logits[np.arange(size), first.labels] += 2 + gain * first.members
+    second = Outputs.from_logits(
+        logits.astype(np.float32),
+        labels=first.labels,
+        members=first.members,
+        record_ids=first.record_ids,
+        info={"target": "other"},
+    )
+    return with_partner(gather(first), second)
+
+
+class QueryTogetherTest(tf.test.TestCase):
+    def test_areas_are_those_of_the_judged_half(self):
+        given = evidence(300, gain=1.5)
+        found = query_together(given, "int8")
+        self.assertEqual((found.first, found.second), ("keras", "int8"))
+        judged = ~given.calibration
+        members = given.outputs.members[judged]
+        for scores, got in (
+            (joint.alone(given), found.alone),
+            (joint.scores(given), found.together),
+        ):
+            want = metrics.roc_auc_score(members, scores[judged])
+            self.assertAlmostEqual(got.value, want)
+        self.assertAlmostEqual(
+            found.gain.value, found.together.value - found.alone.value
+        )
+        self.assertEqual(
+            (found.members, found.nonmembers),
+            (members.sum(), (~members).sum()),
+        )
+        contrast = delong.paired(
+            joint.scores(given)[judged], joint.alone(given)[judged], members
+        )
+        self.assertEqual(found.gain, contrast.difference)
+        self.assertEqual(found.p_value, contrast.p_value)
+        # An independent look at the same members tells more.
+        self.assertGreater(found.gain.low, 0.0)
+        self.assertLess(found.p_value, 0.01)
+
+    def test_the_same_artefact_twice_tells_nothing_more(self):
+        made = synthetic_outputs.outputs(300, 300)
+        given = with_partner(gather(made), made)
+        found = query_together(given, "keras")
+        self.assertLessEqual(found.gain.low, 0.0)
+        self.assertLess(abs(found.gain.value), 0.02)
+
+    def test_too_few_records_to_learn_from(self):
+        made = synthetic_outputs.outputs(2, 40)
+        self.assertIsNone(query_together(with_partner(gather(made), made), "x"))
+
+
+if __name__ == "__main__":
+    tf.test.main()
