@@ -41,9 +41,10 @@ import attacks_simulated as simulated
 import numpy as np
 from absl import flags
 
-from qmia_tf import audit, program
+from qmia_tf import program
 from qmia_tf.attacks import lira, losses, moments, rmia
 from qmia_tf.attacks.margin import margins
+from qmia_tf.auditing import audit
 from qmia_tf.edge import device
 from qmia_tf.statistics import heldout, low_fpr, operating, ranking
 from qmia_tf.statistics.sweep import sweep

@@ -9,15 +9,9 @@ import pathlib
 
 import numpy as np
 
-from qmia_tf import (
-    audit,
-    captures,
-    configuration,
-    queries,
-    runs,
-    surroundings,
-)
+from qmia_tf import configuration, queries, runs
 from qmia_tf import split as splits
+from qmia_tf.auditing import audit, captures, surroundings
 from qmia_tf.deploy import export as exporting
 from qmia_tf.deploy.calibration import Members
 from qmia_tf.errors import InputError

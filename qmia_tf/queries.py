@@ -5,12 +5,13 @@ import os
 import pathlib
 from collections.abc import Callable
 
-from qmia_tf import agreement, outputs, runs, targets
+from qmia_tf import outputs, runs, targets
+from qmia_tf.auditing import agreement
+from qmia_tf.auditing.findings import LeftOut
 from qmia_tf.deploy import export as exporting
 from qmia_tf.deploy import timing
 from qmia_tf.deploy.interpreter import KERNELS
 from qmia_tf.errors import InputError
-from qmia_tf.findings import LeftOut
 from qmia_tf.logits import softmax
 
 OUTPUTS = "outputs"

@@ -33,7 +33,8 @@ def main(argv):
     del argv
     full, quantized, out = map(options.required, ("full", "quantized", "out"))
     program.start_tensorflow()
-    from qmia_tf import comparison, configuration
+    from qmia_tf import configuration
+    from qmia_tf.auditing import comparison
     from qmia_tf.report import matching
 
     data = configuration.read(full[0])["dataset"]

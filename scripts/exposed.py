@@ -50,7 +50,7 @@ def main(argv):
         raise InputError(f"--top must be in 1..200, got {TOP.value}")
     if SEED.value < 0:
         raise InputError(f"--seed must be 0 or more, got {SEED.value}")
-    from qmia_tf import exposed
+    from qmia_tf.auditing import exposed
 
     common = {"score": SCORE.value, "seed": SEED.value}
     found = exposed.of_run(run_dir, target=TARGET.value, **common)
@@ -77,7 +77,8 @@ def _pictures(run_dir, found):
     """The images of the first members, and the names of the classes."""
     # Some data sets are read by TensorFlow.
     program.start_tensorflow()
-    from qmia_tf import configuration, exposed
+    from qmia_tf import configuration
+    from qmia_tf.auditing import exposed
 
     config = configuration.read(run_dir)
     dataset = options.load_data(

@@ -29,7 +29,8 @@ def main(argv):
     del argv
     run_dir = options.required("run_dir")
     program.start_tensorflow()
-    from qmia_tf import configuration, references
+    from qmia_tf import configuration
+    from qmia_tf.auditing import references
 
     config = configuration.read(run_dir)
     references.plan(config, COUNT.value)

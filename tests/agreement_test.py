@@ -6,7 +6,7 @@ import numpy as np
 import synthetic_outputs
 import tensorflow as tf
 
-from qmia_tf import agreement
+from qmia_tf.auditing import agreement
 from qmia_tf.outputs import Outputs
 
 

@@ -11,9 +11,9 @@ import tensorflow as tf
 from absl.testing import parameterized
 from scipy import stats
 
-from qmia_tf import attacking, verdicts
 from qmia_tf.attacks import ATTACKS, Attack
-from qmia_tf.beside import gather
+from qmia_tf.auditing import attacking, verdicts
+from qmia_tf.auditing.beside import gather
 from qmia_tf.errors import InputError
 from qmia_tf.statistics import (
     class_thresholds,

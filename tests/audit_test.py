@@ -11,16 +11,8 @@ import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import (
-    agreement,
-    attacks,
-    audit,
-    beside,
-    findings,
-    runs,
-    tfprivacy,
-    verdicts,
-)
+from qmia_tf import attacks, runs, tfprivacy
+from qmia_tf.auditing import agreement, audit, beside, findings, verdicts
 from qmia_tf.errors import InputError
 from qmia_tf.statistics import heldout
 from qmia_tf.statistics.intervals import Estimate

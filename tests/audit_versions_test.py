@@ -10,7 +10,8 @@ import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import audit, audit_json, findings, tfprivacy
+from qmia_tf import tfprivacy
+from qmia_tf.auditing import audit, audit_json, findings
 from qmia_tf.errors import InputError
 from qmia_tf.report import make_report
 

@@ -9,7 +9,7 @@ from absl.testing import parameterized
 
 from qmia_tf.attacks import copies
 from qmia_tf.attacks.margin import margins
-from qmia_tf.beside import Beside, gather, with_partner
+from qmia_tf.auditing.beside import Beside, gather, with_partner
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
 

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import captures
+from qmia_tf.auditing import captures
 from qmia_tf.datasets import Dataset
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs

@@ -8,9 +8,10 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import copy_queries, queries
+from qmia_tf import queries
 from qmia_tf import split as splits
 from qmia_tf.attacks.changes import Noise, Plan
+from qmia_tf.auditing import copy_queries
 from qmia_tf.datasets import Dataset
 from qmia_tf.errors import InputError
 

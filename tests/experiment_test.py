@@ -11,7 +11,6 @@ from absl.testing import parameterized
 
 from qmia_tf import (
     configuration,
-    copy_queries,
     experiment,
     outputs,
     recipes,
@@ -20,6 +19,7 @@ from qmia_tf import (
     targets,
     training,
 )
+from qmia_tf.auditing import copy_queries
 from qmia_tf.datasets import Dataset
 from qmia_tf.deploy import export as exporting
 from qmia_tf.deploy import post_training

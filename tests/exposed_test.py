@@ -12,8 +12,9 @@ from absl.testing import parameterized
 from matplotlib import image as reading
 from scipy import stats
 
-from qmia_tf import datasets, experiment, exposed, outputs, runs
+from qmia_tf import datasets, experiment, outputs, runs
 from qmia_tf.attacks import confidence, margin
+from qmia_tf.auditing import exposed
 from qmia_tf.errors import InputError
 from qmia_tf.report import exposed_page, exposures
 from qmia_tf.statistics.risk import membership_probability

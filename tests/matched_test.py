@@ -14,17 +14,8 @@ import tiny_models
 from absl.testing import parameterized
 from scipy import stats
 
-from qmia_tf import (
-    comparison,
-    configuration,
-    epochs,
-    experiment,
-    matched,
-    outputs,
-    queries,
-    recipes,
-    runs,
-)
+from qmia_tf import configuration, experiment, outputs, queries, recipes, runs
+from qmia_tf.auditing import comparison, epochs, matched
 from qmia_tf.datasets import Dataset
 from qmia_tf.errors import InputError
 from qmia_tf.report import matching

@@ -8,7 +8,8 @@ import sys
 
 from absl.testing import absltest, parameterized
 
-from qmia_tf import configuration, copy_queries, experiment, tfprivacy
+from qmia_tf import configuration, experiment, tfprivacy
+from qmia_tf.auditing import copy_queries
 
 PROGRAM = """
 import dataclasses, json, sys

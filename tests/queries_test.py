@@ -13,13 +13,13 @@ from absl.testing import parameterized
 from qmia_tf import (
     configuration,
     experiment,
-    findings,
     outputs,
     queries,
     recipes,
     runs,
     targets,
 )
+from qmia_tf.auditing import findings
 from qmia_tf.datasets import Dataset
 from qmia_tf.deploy import artifact
 from qmia_tf.errors import InputError

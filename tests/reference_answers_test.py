@@ -5,7 +5,8 @@ import pathlib
 import synthetic_outputs
 import tensorflow as tf
 
-from qmia_tf import outputs, reference_answers
+from qmia_tf import outputs
+from qmia_tf.auditing import reference_answers
 from qmia_tf.errors import InputError
 
 

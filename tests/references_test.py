@@ -9,15 +9,8 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import (
-    configuration,
-    experiment,
-    recipes,
-    reference_answers,
-    references,
-    runs,
-    training,
-)
+from qmia_tf import configuration, experiment, recipes, runs, training
+from qmia_tf.auditing import reference_answers, references
 from qmia_tf.datasets import Dataset
 from qmia_tf.errors import InputError
 from qmia_tf.resnet import Bits

@@ -6,7 +6,7 @@ import synthetic_outputs
 import tensorflow as tf
 from report_runs import FULL, Reports
 
-from qmia_tf import audit, findings
+from qmia_tf.auditing import audit, findings
 from qmia_tf.report import attack_tables, compared, tables
 
 

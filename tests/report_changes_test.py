@@ -7,7 +7,8 @@ import synthetic_outputs
 import tensorflow as tf
 from report_runs import FULL, Reports
 
-from qmia_tf import audit, findings, runs
+from qmia_tf import runs
+from qmia_tf.auditing import audit, findings
 from qmia_tf.report import changes, compared
 from qmia_tf.statistics import paired
 

@@ -7,7 +7,8 @@ import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import audit, findings, runs
+from qmia_tf import runs
+from qmia_tf.auditing import audit, findings
 from qmia_tf.report import compared, make_report
 
 FULL = (32, 32)

@@ -5,7 +5,8 @@ import tensorflow as tf
 from report_runs import FULL, Reports, configuration
 from scipy import stats
 
-from qmia_tf import audit, findings, runs
+from qmia_tf import runs
+from qmia_tf.auditing import audit, findings
 from qmia_tf.report import compared, seed_tables
 
 

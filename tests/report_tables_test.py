@@ -5,7 +5,8 @@ import tensorflow as tf
 from absl.testing import parameterized
 from report_runs import FULL, Reports
 
-from qmia_tf import audit, findings, runs, tfprivacy
+from qmia_tf import runs, tfprivacy
+from qmia_tf.auditing import audit, findings
 from qmia_tf.report import (
     artefacts,
     attack_tables,

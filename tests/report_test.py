@@ -9,7 +9,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 from report_runs import FULL, Reports
 
-from qmia_tf import audit
+from qmia_tf.auditing import audit
 from qmia_tf.errors import InputError
 from qmia_tf.report import make_report
 

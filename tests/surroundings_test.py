@@ -8,17 +8,10 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import (
-    configuration,
-    copy_queries,
-    experiment,
-    queries,
-    recipes,
-    runs,
-    surroundings,
-)
+from qmia_tf import configuration, experiment, queries, recipes, runs
 from qmia_tf.attacks.features import image_features
-from qmia_tf.beside import gather
+from qmia_tf.auditing import copy_queries, surroundings
+from qmia_tf.auditing.beside import gather
 from qmia_tf.datasets import Dataset
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs

@@ -12,9 +12,10 @@ import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import audit, tfprivacy
+from qmia_tf import tfprivacy
 from qmia_tf.attacks import confidence
 from qmia_tf.attacks.losses import losses, modified_entropies
+from qmia_tf.auditing import audit
 from qmia_tf.outputs import Outputs
 from qmia_tf.statistics import heldout
 

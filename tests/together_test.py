@@ -6,10 +6,10 @@ import tensorflow as tf
 from sklearn import metrics
 
 from qmia_tf.attacks import joint
-from qmia_tf.beside import gather, with_partner
+from qmia_tf.auditing.beside import gather, with_partner
+from qmia_tf.auditing.together import query_together
 from qmia_tf.outputs import Outputs
 from qmia_tf.statistics import delong
-from qmia_tf.together import query_together
 
 
 def evidence(records, *, gain, seed=0):

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import verdicts
+from qmia_tf.auditing import verdicts
 from qmia_tf.errors import InputError
 
 

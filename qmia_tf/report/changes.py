@@ -2,11 +2,11 @@
 
 import dataclasses
 
-from qmia_tf.findings import TargetAudit
+from qmia_tf.auditing.findings import TargetAudit
+from qmia_tf.auditing.verdicts import unpack
 from qmia_tf.report.compared import Run, sibling
 from qmia_tf.statistics import paired
 from qmia_tf.statistics.intervals import Estimate
-from qmia_tf.verdicts import unpack
 
 KERAS = "keras"
 SAME_SPLIT = (

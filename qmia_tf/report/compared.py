@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from qmia_tf.findings import AuditResult, TargetAudit
+from qmia_tf.auditing.findings import AuditResult, TargetAudit
 from qmia_tf.report.paper import FULL_PRECISION, PAPER, PaperRow
 
 TITLES = {

@@ -7,7 +7,7 @@ import textwrap
 import numpy as np
 from scipy import stats
 
-from qmia_tf.exposed import Exposures
+from qmia_tf.auditing.exposed import Exposures
 from qmia_tf.statistics.risk import Risk
 
 WIDTH = 78

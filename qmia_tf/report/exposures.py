@@ -6,7 +6,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from qmia_tf import runs
-from qmia_tf.exposed import Exposures, check_comparable
+from qmia_tf.auditing.exposed import Exposures, check_comparable
 from qmia_tf.report.exposed_page import as_csv, as_page, interval
 from qmia_tf.report.figures import METADATA, STEADY
 from qmia_tf.report.styles import COLORS, GREY

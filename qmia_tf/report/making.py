@@ -3,7 +3,8 @@
 import dataclasses
 import pathlib
 
-from qmia_tf import findings, runs
+from qmia_tf import runs
+from qmia_tf.auditing import findings
 from qmia_tf.errors import InputError
 from qmia_tf.report import (
     artefacts,

@@ -5,7 +5,7 @@ import pathlib
 from matplotlib.figure import Figure
 
 from qmia_tf import runs
-from qmia_tf.comparison import Comparison
+from qmia_tf.auditing.comparison import Comparison
 from qmia_tf.report import tables
 from qmia_tf.report.compared import title
 from qmia_tf.report.figures import save_figure

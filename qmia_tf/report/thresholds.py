@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from matplotlib.figure import Figure
 
-from qmia_tf.findings import TargetAudit
+from qmia_tf.auditing.findings import TargetAudit
 from qmia_tf.report.compared import Run
 from qmia_tf.report.styles import GREY, deployed, line_styles, model_name
 

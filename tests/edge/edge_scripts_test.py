@@ -11,7 +11,8 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import captures, configuration, datasets, experiment, outputs
+from qmia_tf import configuration, datasets, experiment, outputs
+from qmia_tf.auditing import captures
 from qmia_tf.edge import records
 from qmia_tf.targets import TFLiteTarget
 

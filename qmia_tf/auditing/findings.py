@@ -6,8 +6,10 @@ docs/audit.md explains the fields, docs/audit.schema.json is their schema.
 import dataclasses
 import pathlib
 
-from qmia_tf import audit_json, audit_versions, runs
-from qmia_tf.agreement import Agreement
+from qmia_tf import runs
+from qmia_tf.auditing import audit_json, audit_versions
+from qmia_tf.auditing.agreement import Agreement
+from qmia_tf.auditing.verdicts import Verdicts
 from qmia_tf.errors import InputError
 from qmia_tf.statistics.class_thresholds import ByClass
 from qmia_tf.statistics.curve import Curve
@@ -17,7 +19,6 @@ from qmia_tf.statistics.intervals import Estimate
 from qmia_tf.statistics.low_fpr import LowFpr
 from qmia_tf.statistics.operating import OperatingPoint
 from qmia_tf.tfprivacy import TfPrivacyAudit
-from qmia_tf.verdicts import Verdicts
 
 SCHEMA_VERSION = 3
 AUDIT = "audit.json"

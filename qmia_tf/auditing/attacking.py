@@ -5,10 +5,10 @@ import hashlib
 
 import numpy as np
 
-from qmia_tf import verdicts
 from qmia_tf.attacks import Attack, Evidence
+from qmia_tf.auditing import verdicts
+from qmia_tf.auditing.findings import AttackAudit, Strongest
 from qmia_tf.errors import InputError
-from qmia_tf.findings import AttackAudit, Strongest
 from qmia_tf.statistics import class_thresholds, curve, epsilon, paired
 from qmia_tf.statistics.heldout import cross_fit, hold_out
 from qmia_tf.statistics.low_fpr import attainable, tpr_at_fpr

@@ -6,18 +6,12 @@ import pathlib
 
 import numpy as np
 
-from qmia_tf import (
-    configuration,
-    copy_queries,
-    duplicates,
-    outputs,
-    queries,
-    reference_answers,
-)
+from qmia_tf import configuration, outputs, queries
 from qmia_tf.attacks.features import image_features
-from qmia_tf.beside import Beside
+from qmia_tf.auditing import copy_queries, duplicates, reference_answers
+from qmia_tf.auditing.beside import Beside
+from qmia_tf.auditing.findings import EqualRecords
 from qmia_tf.errors import InputError
-from qmia_tf.findings import EqualRecords
 from qmia_tf.outputs import Outputs
 
 KERAS = "keras"

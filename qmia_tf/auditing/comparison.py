@@ -5,7 +5,8 @@ import pathlib
 
 import numpy as np
 
-from qmia_tf import audit_json, configuration, epochs, experiment, matched, runs
+from qmia_tf import configuration, experiment, runs
+from qmia_tf.auditing import audit_json, epochs, matched
 from qmia_tf.errors import InputError
 from qmia_tf.statistics import seeds
 from qmia_tf.statistics.intervals import LEVEL, Estimate

@@ -5,22 +5,23 @@ import pathlib
 import platform
 
 import qmia_tf
-from qmia_tf import agreement, attacking, outputs, runs
+from qmia_tf import outputs, runs
 from qmia_tf.attacks import ATTACKS, NEEDS, Evidence
-from qmia_tf.beside import Beside, gather, with_partner
-from qmia_tf.errors import InputError
-from qmia_tf.findings import (
+from qmia_tf.auditing import agreement, attacking
+from qmia_tf.auditing.beside import Beside, gather, with_partner
+from qmia_tf.auditing.findings import (
     AUDIT,
     SCHEMA_VERSION,
     AttackLeftOut,
     AuditResult,
     TargetAudit,
 )
+from qmia_tf.auditing.together import query_together
+from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
 from qmia_tf.statistics.intervals import LEVEL, clopper_pearson
 from qmia_tf.tfprivacy import Settings
 from qmia_tf.tfprivacy import run as run_tfprivacy
-from qmia_tf.together import query_together
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "tensorflow-privacy")
 

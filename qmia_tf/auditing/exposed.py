@@ -6,9 +6,10 @@ import pathlib
 import numpy as np
 from scipy import stats
 
-from qmia_tf import configuration, outputs, reference_answers
+from qmia_tf import configuration, outputs
 from qmia_tf.attacks import ATTACKS, PLAIN
-from qmia_tf.beside import Beside, gather
+from qmia_tf.auditing import reference_answers
+from qmia_tf.auditing.beside import Beside, gather
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
 from qmia_tf.statistics.intervals import LEVEL

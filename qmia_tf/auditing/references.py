@@ -13,8 +13,8 @@ import pathlib
 import numpy as np
 
 from qmia_tf import configuration, experiment
+from qmia_tf.auditing.reference_answers import FOLDER
 from qmia_tf.errors import InputError
-from qmia_tf.reference_answers import FOLDER
 
 
 def plan(config: dict, count: int) -> list[dict]:

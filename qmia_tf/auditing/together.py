@@ -3,7 +3,7 @@
 import numpy as np
 
 from qmia_tf.attacks import Evidence, joint
-from qmia_tf.findings import Joint
+from qmia_tf.auditing.findings import Joint
 from qmia_tf.statistics import delong
 from qmia_tf.statistics.ranking import auc
 

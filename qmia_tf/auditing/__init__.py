@@ -1,0 +1,1 @@
+"""From what targets answered to what they give away: audit.json."""
