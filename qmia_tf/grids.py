@@ -11,6 +11,7 @@ the codes are the 2**bits odd integers of [-n, n] and zero is never a code.
 
 import dataclasses
 import warnings
+from fractions import Fraction
 
 import numpy as np
 
@@ -132,13 +133,7 @@ def residual_grid(activation_bits, *, projection):
         projection: whether the shortcut is a convolution, not the identity.
     Raises: InputError outside 1..8.
     """
-    check_bits(activation_bits, "activation_bits")
-    if activation_bits > 8:
-        raise InputError(
-            "a residual grid needs activation_bits in 1..8, got "
-            f"{activation_bits}; use residual_bits=32"
-        )
-    n = int(steps(activation_bits))
+    n = _residual_steps(activation_bits)
     multiples = np.concatenate(
         [1.0 / np.arange(INT8_MAX, 1, -2), np.arange(1.0, INT8_MAX)]
     )
@@ -148,6 +143,46 @@ def residual_grid(activation_bits, *, projection):
     else:
         multiple = multiples[np.argmax(reach >= 1.0)]
     return Grid(float(multiple) / n, 0, -INT8_MAX, INT8_MAX)
+
+
+def linear_grid(activation_bits):
+    """Returns the int8 grid of a tensor without an activation.
+
+    Such a tensor (a linear bottleneck, say) has both signs and is read by
+    convolutions, sums and concatenations. Its scale is k/n or 1/(k n), k odd:
+    neither a sum on its own grid nor one with activations of as many bits
+    can lie half-way between two codes, whichever of the two grids the sum is
+    rounded to. Its range 127 s is the one nearest to 2.
+
+    Args:
+        activation_bits: int in 1..8, of the activations around it.
+    Raises: InputError outside 1..8.
+    """
+    n = _residual_steps(activation_bits)
+    odd = np.arange(1.0, INT8_MAX + 1, 2)
+    multiples = np.concatenate([1.0 / odd[:0:-1], odd])
+    reach = INT8_MAX * multiples / n
+    multiple = multiples[np.argmin(np.abs(np.log(reach / 2.0)))]
+    return Grid(float(multiple) / n, 0, INT8_MIN, INT8_MAX)
+
+
+def steps_of_scale(scale):
+    """Returns the smallest n for which scale is a whole multiple of 1/n.
+
+    Args:
+        scale: float > 0, of an activation_grid or linear_grid.
+    """
+    return Fraction(scale).limit_denominator(2**24).denominator
+
+
+def _residual_steps(activation_bits):
+    check_bits(activation_bits, "activation_bits")
+    if activation_bits > 8:
+        raise InputError(
+            "a residual grid needs activation_bits in 1..8, got "
+            f"{activation_bits}; use residual_bits=32"
+        )
+    return int(steps(activation_bits))
 
 
 def weight_codes(values, bits):

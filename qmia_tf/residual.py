@@ -10,10 +10,10 @@ from qmia_tf.dorefa import clip_round, fused, inside_unit, masked
 from qmia_tf.grids import INT8_MAX
 
 
-def quantize_residual(x, *, scale):
-    """Rounds a residual branch to int8 codes in [-127, 127].
+def quantize_residual(x, *, scale, low=-INT8_MAX):
+    """Rounds a residual branch to int8 codes in [low, 127].
 
-    value: clip(round(x (1 / scale)), -127, 127) scale
+    value: clip(round(x (1 / scale)), low, 127) scale
     gradient: dy where |x| <= 127 scale
 
     1 / scale is rounded to float32 first: a product is the same float in
@@ -21,13 +21,15 @@ def quantize_residual(x, *, scale):
 
     Args:
         x: float tensor, any shape.
-        scale: float > 0, from grids.residual_grid.
+        scale: float > 0, from grids.residual_grid or grids.linear_grid.
+        low: -127; or -128, where int8 kernels saturate, for codes that are
+            read by more than a clipped sum.
     Returns: tensor shaped like x.
     """
 
     @tf.custom_gradient
     def quantize(x):
-        value, inside = _branch(x, scale=scale)
+        value, inside = _branch(x, scale=scale, low=float(low))
         return value, lambda dy: masked(dy, inside)
 
     return quantize(x)
@@ -80,8 +82,8 @@ def quantize_sum(shortcut, branch, *, scale, steps, projection):
 
 
 @fused
-def _branch(x, *, scale):
-    return _rounded(x, scale), _within(x, scale)
+def _branch(x, *, scale, low):
+    return _rounded(x, scale, low), _within(x, scale)
 
 
 @fused
@@ -97,9 +99,9 @@ def _sum(shortcut, branch, *, scale, steps, projection, one_mask):
     return (value, *(inside & limit for limit in limits))
 
 
-def _rounded(x, scale):
+def _rounded(x, scale, low=-127.0):
     codes = tf.round(x * (1.0 / scale))
-    return tf.clip_by_value(codes, -127.0, 127.0) * scale
+    return tf.clip_by_value(codes, low, 127.0) * scale
 
 
 def _within(x, scale):

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from qmia_tf.errors import InputError
-from qmia_tf.grids import Grid, activation_grid, residual_grid, steps
+from qmia_tf.grids import Grid, activation_grid, residual_grid
 
 # Of pixels, and of an average of activations.
 UNIT_GRID = Grid(1.0 / 255.0, -128, -128, 127)
@@ -51,22 +51,32 @@ def sum_grid(first, second, bits):
         of one unit, and the output's grid.
     Raises: InputError if int8 cannot hold the sum exactly.
     """
-    scales = [_fraction(first), _fraction(second)]
-    if bits is None:
-        unit = functools.reduce(_common, scales)
-        scales.append(Fraction(1, unit.denominator))
-    else:
-        scales.append(Fraction(1, int(steps(bits))))
+    if bits is not None:
+        grid = activation_grid(bits)
+        return sum_units(first, second, grid.scale), grid
+    top = _common(_fraction(first), _fraction(second)).denominator
+    units = sum_units(first, second, 1.0 / top)
+    if top > 255:
+        raise InputError(f"the sum has {top} levels, int8 holds 255")
+    return units, Grid(1.0 / top, 127 - top, 127 - top, 127)
+
+
+def sum_units(first, second, target):
+    """Finds the common unit of three scales: two addends' and the sum's.
+
+    Args:
+        first: scale of one addend: 1/n, 1/(c n) or k/n, n = 2**b - 1.
+        second: scale of the other, of that kind.
+        target: scale of the sum, of that kind.
+    Returns: tuple of int, the three as multiples of one unit.
+    Raises: InputError if a sum could lie half-way between two codes.
+    """
+    scales = [_fraction(scale) for scale in (first, second, target)]
     unit = functools.reduce(_common, scales)
     units = tuple(int(scale / unit) for scale in scales)
     if units[2] % 2 == 0:
         raise InputError("a sum could lie half-way between two codes")
-    if bits is not None:
-        return units, activation_grid(bits)
-    top = scales[2].denominator
-    if top > 255:
-        raise InputError(f"the sum has {top} levels, int8 holds 255")
-    return units, Grid(1.0 / top, 127 - top, 127 - top, 127)
+    return units
 
 
 def _fraction(scale):

@@ -1,4 +1,4 @@
-"""What a trained layer's result becomes on its way into the integer twin."""
+"""A trained convolution or dense layer on its way into the integer twin."""
 
 import dataclasses
 
@@ -7,43 +7,18 @@ import numpy as np
 
 from qmia_tf import layers as ours
 from qmia_tf.deploy.folding import fold_kernel
+from qmia_tf.deploy.values import Codes, Floats, Total, copy_of
 from qmia_tf.errors import InputError
-from qmia_tf.grids import Grid
+from qmia_tf.grids import INT8_MAX, Grid
 from qmia_tf.layers import integer
+
+__all__ = ["KERNELS", "Codes", "Floats", "Sums", "Total", "copy_of"]
 
 CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
 QUANTIZED = (ours.DoReFaConv2D, ours.DoReFaDepthwiseConv2D, ours.DoReFaDense)
 PLAIN = (*CONVOLUTIONS, keras.layers.Dense)
+KERNELS = (*QUANTIZED, *PLAIN)
 INTEGER_BITS = {"dorefa": 7, "symmetric": 8}
-
-
-def is_kernel(layer):
-    """Tells whether a layer is a convolution or dense layer known here."""
-    return type(layer) in (*QUANTIZED, *PLAIN)
-
-
-@dataclasses.dataclass(frozen=True)
-class Codes:
-    """Levels on a grid: a Keras tensor, and whether it is the image."""
-
-    tensor: keras.KerasTensor
-    grid: Grid
-    is_image: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class Floats:
-    """A Keras tensor of floats."""
-
-    tensor: keras.KerasTensor
-
-
-@dataclasses.dataclass(frozen=True)
-class Total:
-    """A sum of two Codes that still has no grid."""
-
-    first: Codes
-    second: Codes
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -57,6 +32,8 @@ class Sums:
         spread: (means, deviations), float64 [channels], of the result; None
             where no batch norm followed.
         name: of the last trained layer that is in it.
+        moves: trained layers behind it that move or pick values: rounding
+            never changes an order and keeps 0, so it may come before them.
     """
 
     layer: keras.layers.Layer
@@ -65,6 +42,7 @@ class Sums:
     offset: np.ndarray | None = None
     spread: tuple | None = None
     name: str = ""
+    moves: tuple = ()
 
     def __post_init__(self):
         if getattr(self.layer, "groups", 1) != 1:
@@ -101,6 +79,16 @@ class Sums:
             self.source, Codes
         )
 
+    @property
+    def limit(self):
+        """Largest code that int8 kernels take."""
+        return INT8_MAX
+
+    @property
+    def between(self):
+        """Moves that a batch norm cannot pass."""
+        return self.moves
+
     def normed(self, norm):
         """Returns the sums behind a batch norm, folded in.
 
@@ -109,6 +97,12 @@ class Sums:
         """
         if norm.axis not in (-1, 3) and norm.axis != [3]:
             raise InputError(f"layer {norm.name!r} does not norm channels")
+        if self.between:
+            raise InputError(
+                f"layer {norm.name!r}: {self.between[-1].name!r} stands "
+                f"between it and {self.layer.name!r}, into which it is to be "
+                "folded: put it directly behind, or use float32"
+            )
         mean, variance = (
             np.array(moving, np.float64)
             for moving in (norm.moving_mean, norm.moving_variance)
@@ -128,9 +122,13 @@ class Sums:
             name=norm.name,
         )
 
+    def moved(self, layer):
+        """Returns the sums behind a layer that moves or picks them."""
+        return dataclasses.replace(self, moves=(*self.moves, layer))
+
     def why_float(self):
         """Says why int8 kernels cannot carry the layer."""
-        if not isinstance(self.source, Codes):
+        if not isinstance(self.source, Codes) or self.source.is_head:
             return (
                 f"layer {self.layer.name!r} reads what is not quantized: put a "
                 "DoReFaActivation of 1 to 8 bits in front of it"
@@ -152,21 +150,37 @@ class Sums:
                 count as equal.
         Returns: Keras tensor of levels.
         """
-        pieces, scale = self.layer.exact_kernel().numpy()
+        codes, scale = self.trained_codes()
         folded = fold_kernel(
-            pieces[0].reshape(-1, self.channels),
-            scale.reshape(-1),
+            codes.reshape(-1, self.channels),
+            scale,
             self.factor,
             self.offset,
             source=self.source.grid,
             target=grid,
+            limit=self.limit,
             every=every,
             spread=self.spread,
         )
         build, windows = self._integer_layer()
-        return _build(
-            build, folded, pieces[0].shape, self.source, grid, name, windows
+        at = self.name if self.moves else name
+        tensor = _place(
+            build, folded, codes.shape, self.source, grid, at, windows
         )
+        return self._move(tensor, name if name != at else f"{name}_flat")
+
+    def trained_codes(self):
+        """Returns the trained codes, and their scales [channels] or [1]."""
+        pieces, scale = self.layer.exact_kernel().numpy()
+        return pieces[0], scale.reshape(-1)
+
+    def _move(self, tensor, name=None, *, moves=None):
+        """Applies the moves; the last one is called name."""
+        moves = self.moves if moves is None else moves
+        for layer in moves:
+            is_last = layer is moves[-1]
+            tensor = copy_of(layer, name if is_last else None)(tensor)
+        return tensor
 
     def in_floats(self, tensor, grid=None):
         """Returns the sums in float32, of the floats that are read.
@@ -191,7 +205,7 @@ class Sums:
                 "training diverge?"
             )
         layer.set_weights([folded.reshape(kernel.shape), self.offset])
-        return outputs
+        return self._move(outputs)
 
     def _integer_layer(self):
         if isinstance(self.layer, keras.layers.Dense):
@@ -216,37 +230,8 @@ class Sums:
         return {name: getattr(self.layer, name) for name in names}
 
 
-def average(source, grid, name):
-    """Averages levels over height and width, as a depthwise convolution.
-
-    Args:
-        source: Codes [batch, height, width, channels].
-        grid: grids.Grid of the average.
-        name: of the layer.
-    Returns: Keras tensor of levels [batch, 1, 1, channels].
-    """
-    height, width, channels = source.tensor.shape[1:]
-    if None in (height, width):
-        raise InputError(
-            f"layer {name!r} averages over a size that is not known: give the "
-            "model a fixed input shape"
-        )
-    folded = fold_kernel(
-        np.ones((height * width, channels)),
-        1.0 / (height * width),
-        1.0,
-        0.0,
-        source=source.grid,
-        target=grid,
-        limit=1,
-    )
-    shape = (height, width, channels, 1)
-    build = integer.IntegerDepthwiseConv2D
-    windows = {"padding": "valid"}
-    return _build(build, folded, shape, source, grid, name, windows)
-
-
-def _build(build, folded, shape, source, grid, name, windows):
+def _place(build, folded, shape, source, grid, name, windows):
+    """Puts an integer layer behind its source; returns its levels."""
     layer = build(
         shape,
         len(folded.bias),

@@ -13,9 +13,23 @@ from qmia_tf.errors import InputError
 from qmia_tf.logits import softmax
 from qmia_tf.targets import as_unit
 
-QUANTIZERS = (ours.DoReFaActivation, ours.DoReFaAdd, ours.ResidualQuantizer)
+QUANTIZERS = (
+    ours.DoReFaActivation,
+    ours.DoReFaAdd,
+    ours.ResidualQuantizer,
+    ours.RoundedAveragePooling2D,
+)
 # They hand on levels as they are.
-CARRIERS = (keras.layers.MaxPooling2D, keras.layers.Flatten)
+CARRIERS = (
+    keras.layers.Concatenate,
+    keras.layers.Cropping2D,
+    keras.layers.Flatten,
+    keras.layers.GlobalMaxPooling2D,
+    keras.layers.MaxPooling2D,
+    keras.layers.Permute,
+    keras.layers.Reshape,
+    keras.layers.ZeroPadding2D,
+)
 
 
 class Network:
@@ -67,23 +81,26 @@ class Twin:
         self.model = model
         self.layers = {layer.name: layer for layer in model.layers}
         self._logits = logits
-        self.names = []
+        self._scales = {}
         self.rounded_layers = []
         for step in steps_of(model):
-            is_carried = isinstance(step.layer, CARRIERS)
-            if hasattr(step.layer, "grid") or (
-                is_carried and step.inputs[0] in self.names
+            if hasattr(step.layer, "grid"):
+                self._scales[step.name] = step.layer.grid.scale
+            elif (
+                isinstance(step.layer, CARRIERS)
+                and step.inputs[0] in self._scales
             ):
-                self.names.append(step.name)
+                self._scales[step.name] = self._scales[step.inputs[0]]
             if isinstance(step.layer, ours.integer.ToLevels):
                 (source,) = (self.layers[name] for name in step.inputs)
                 if not isinstance(source, keras.layers.InputLayer):
                     self.rounded_layers.append(source.name)
+        self.names = list(self._scales)
         self._network = Network(model, self.names)
 
     def scale(self, name) -> float:
         """Returns the distance of neighbouring levels behind a layer."""
-        return self.layers[name].grid.scale
+        return self._scales[name]
 
     def check_images(self, images):
         """Raises InputError if there are no images or they do not fit."""
@@ -125,7 +142,7 @@ class Trained:
 
     def names(self, twin) -> list:
         """Lists the layers that it rounds and the twin has as well."""
-        return [name for name in self._network.names if name in twin.layers]
+        return [name for name in self._network.names if name in twin.names]
 
     def run(self, images, twin, *, batch_size=None):
         """Returns dict name -> int16 levels [N, ...], and probabilities."""

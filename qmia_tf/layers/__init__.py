@@ -15,6 +15,7 @@ from qmia_tf.layers.kernels import (
     DoReFaDense,
     DoReFaDepthwiseConv2D,
 )
+from qmia_tf.layers.pooling import RoundedAveragePooling2D
 
 __all__ = [
     "DoReFaActivation",
@@ -23,5 +24,6 @@ __all__ = [
     "DoReFaDense",
     "DoReFaDepthwiseConv2D",
     "ResidualQuantizer",
+    "RoundedAveragePooling2D",
     "integer",
 ]

@@ -4,7 +4,13 @@ import keras
 import tensorflow as tf
 
 from qmia_tf import dorefa, residual
-from qmia_tf.grids import FLOAT_BITS, check_layer_bits, residual_grid, steps
+from qmia_tf.grids import (
+    FLOAT_BITS,
+    check_layer_bits,
+    linear_grid,
+    residual_grid,
+    steps,
+)
 
 
 @keras.saving.register_keras_serializable("qmia_tf")
@@ -52,21 +58,37 @@ class ResidualQuantizer(keras.layers.Layer):
     value: clip(round(x / s), -127, 127) s, s = grids.residual_grid(...)
     gradient: dy where |x| <= 127 s
 
+    With linear=True it is for a tensor that is read by more than one sum:
+    s = grids.linear_grid(...).scale and codes reach down to -128, as int8
+    kernels have them.
+
     Args:
-        activation_bits: int in 1..8, of the activation behind the sum.
+        activation_bits: int in 1..8, of the activation behind the sum, or
+            of those around a linear tensor.
         projection: whether the shortcut is a convolution.
+        linear: whether the tensor is read by other layers than a sum and
+            its activation.
     Raises: InputError if activation_bits is outside 1..8.
     """
 
-    def __init__(self, activation_bits, *, projection=False, **kwargs):
+    def __init__(
+        self, activation_bits, *, projection=False, linear=False, **kwargs
+    ):
         super().__init__(**kwargs)
         self.activation_bits = activation_bits
         self.projection = projection
-        self.scale = residual_grid(activation_bits, projection=projection).scale
+        self.linear = linear
+        if linear:
+            grid = linear_grid(activation_bits)
+        else:
+            grid = residual_grid(activation_bits, projection=projection)
+        self.scale, self._low = grid.scale, grid.low
 
     def call(self, inputs):
         """Quantizes inputs, any shape."""
-        return residual.quantize_residual(inputs, scale=self.scale)
+        return residual.quantize_residual(
+            inputs, scale=self.scale, low=self._low
+        )
 
     def compute_output_shape(self, input_shape):
         """Returns the input's shape."""
@@ -78,6 +100,7 @@ class ResidualQuantizer(keras.layers.Layer):
             **super().get_config(),
             "activation_bits": self.activation_bits,
             "projection": self.projection,
+            "linear": self.linear,
         }
 
 

@@ -20,212 +20,31 @@ import tensorflow as tf
 
 from qmia_tf.dorefa import fused
 from qmia_tf.grids import Grid
+from qmia_tf.layers.integer_kernels import (
+    IntegerConv2D,
+    IntegerDense,
+    IntegerDepthwiseConv2D,
+)
+from qmia_tf.layers.levels import (
+    FromLevels,
+    ToLevels,
+    as_grid,
+    for_inference,
+    limits,
+)
+
+__all__ = [
+    "SOFTMAX_GRID",
+    "FromLevels",
+    "IntegerAdd",
+    "IntegerConv2D",
+    "IntegerDense",
+    "IntegerDepthwiseConv2D",
+    "IntegerSoftmax",
+    "ToLevels",
+]
 
 SOFTMAX_GRID = Grid(1.0 / 256.0, -128, -128, 127)
-
-
-@keras.saving.register_keras_serializable("qmia_tf")
-class ToLevels(keras.layers.Layer):
-    """Rounds floats to the levels of a grid.
-
-    value: clip(round(x / scale), low - zero_point, high - zero_point)
-
-    Args:
-        grid: grids.Grid, or its fields as a dict.
-    """
-
-    def __init__(self, grid, **kwargs):
-        super().__init__(**_for_inference(kwargs))
-        self.grid = _as_grid(grid)
-
-    def call(self, inputs):
-        """Takes floats of any shape."""
-        return _round_levels(
-            inputs, inverse=1.0 / self.grid.scale, **_limits(self.grid)
-        )
-
-    def compute_output_shape(self, input_shape):
-        """Returns the input's shape."""
-        return input_shape
-
-    def get_config(self):
-        """Returns the arguments that make this layer again."""
-        return {**super().get_config(), "grid": dataclasses.asdict(self.grid)}
-
-
-@keras.saving.register_keras_serializable("qmia_tf")
-class FromLevels(keras.layers.Layer):
-    """Turns levels into floats: level * scale.
-
-    Args:
-        scale: float > 0.
-    """
-
-    def __init__(self, scale, **kwargs):
-        super().__init__(**_for_inference(kwargs))
-        self.scale = float(scale)
-
-    def call(self, inputs):
-        """Takes levels of any shape."""
-        return inputs * tf.constant(self.scale, tf.float32)
-
-    def compute_output_shape(self, input_shape):
-        """Returns the input's shape."""
-        return input_shape
-
-    def get_config(self):
-        """Returns the arguments that make this layer again."""
-        return {**super().get_config(), "scale": self.scale}
-
-
-class _IntegerKernel(keras.layers.Layer):
-    """What convolutions and dense layers on levels share.
-
-    Args:
-        kernel_shape: as the Keras layer's kernel.
-        channels: int, output channels.
-        input_scale: float, of the levels that come in.
-        grid: grids.Grid of the levels that go out, or its fields.
-        wide: sums may reach 2**24, so they are made in float64.
-
-    Weights: kernel int8, bias int32 [channels], weight_scales float32
-    [channels], multipliers float32 [channels].
-    """
-
-    def __init__(
-        self,
-        kernel_shape,
-        channels,
-        *,
-        input_scale,
-        grid,
-        wide=False,
-        **kwargs,
-    ):
-        super().__init__(**_for_inference(kwargs))
-        self.kernel_shape = tuple(kernel_shape)
-        self.channels = channels
-        self.input_scale = float(input_scale)
-        self.grid = _as_grid(grid)
-        self.wide = wide
-
-    def build(self, input_shape):
-        """Makes the weights."""
-        del input_shape
-        vector = (self.channels,)
-        self.kernel = self._weight("kernel", self.kernel_shape, "int8")
-        self.bias = self._weight("bias", vector, "int32")
-        self.weight_scales = self._weight("weight_scales", vector, "float32")
-        self.multipliers = self._weight("multipliers", vector, "float32")
-
-    def _weight(self, name, shape, dtype):
-        return self.add_weight(
-            shape=shape,
-            dtype=dtype,
-            initializer="zeros",
-            trainable=False,
-            autocast=False,
-            name=name,
-        )
-
-    def call(self, inputs):
-        """Takes levels, gives levels."""
-        dtype = tf.float64 if self.wide else tf.float32
-        kernel = tf.cast(tf.convert_to_tensor(self.kernel), dtype)
-        sums = self._sums(tf.cast(inputs, dtype), kernel)
-        return _requantize(
-            sums,
-            tf.convert_to_tensor(self.bias),
-            tf.convert_to_tensor(self.multipliers),
-            **_limits(self.grid),
-        )
-
-    def get_config(self):
-        """Returns the arguments that make this layer again."""
-        return {
-            **super().get_config(),
-            "kernel_shape": self.kernel_shape,
-            "channels": self.channels,
-            "input_scale": self.input_scale,
-            "grid": dataclasses.asdict(self.grid),
-            "wide": self.wide,
-        }
-
-
-class _Windows(_IntegerKernel):
-    """A kernel that slides over height and width."""
-
-    def __init__(
-        self, *args, strides=(1, 1), padding="same", dilation_rate=(1, 1), **kw
-    ):
-        super().__init__(*args, **kw)
-        self.strides = tuple(strides)
-        self.padding = padding
-        self.dilation_rate = tuple(dilation_rate)
-
-    def compute_output_shape(self, input_shape):
-        """Returns [batch, height, width, channels]."""
-        # Without this Keras traces the layer to find out, the slower way.
-        sizes = []
-        for size, taps, stride, rate in zip(
-            input_shape[1:3],
-            self.kernel_shape,
-            self.strides,
-            self.dilation_rate,
-            strict=False,
-        ):
-            cut = (taps - 1) * rate if self.padding == "valid" else 0
-            sizes.append(None if size is None else -((cut - size) // stride))
-        return (input_shape[0], *sizes, self.channels)
-
-    def get_config(self):
-        """Returns the arguments that make this layer again."""
-        return {
-            **super().get_config(),
-            "strides": self.strides,
-            "padding": self.padding,
-            "dilation_rate": self.dilation_rate,
-        }
-
-
-@keras.saving.register_keras_serializable("qmia_tf")
-class IntegerConv2D(_Windows):
-    """An int8 CONV_2D; kernel [height, width, inputs, channels]."""
-
-    def _sums(self, inputs, kernel):
-        return tf.nn.conv2d(
-            inputs,
-            kernel,
-            strides=self.strides,
-            padding=self.padding.upper(),
-            dilations=self.dilation_rate,
-        )
-
-
-@keras.saving.register_keras_serializable("qmia_tf")
-class IntegerDepthwiseConv2D(_Windows):
-    """An int8 DEPTHWISE_CONV_2D; kernel [height, width, inputs, multiple]."""
-
-    def _sums(self, inputs, kernel):
-        return tf.nn.depthwise_conv2d(
-            inputs,
-            kernel,
-            strides=(1, *self.strides, 1),
-            padding=self.padding.upper(),
-            dilations=self.dilation_rate,
-        )
-
-
-@keras.saving.register_keras_serializable("qmia_tf")
-class IntegerDense(_IntegerKernel):
-    """An int8 FULLY_CONNECTED; kernel [inputs, channels]."""
-
-    def _sums(self, inputs, kernel):
-        return tf.matmul(inputs, kernel)
-
-    def compute_output_shape(self, input_shape):
-        """Returns [batch, channels]."""
-        return (*input_shape[:-1], self.channels)
 
 
 @keras.saving.register_keras_serializable("qmia_tf")
@@ -242,15 +61,15 @@ class IntegerAdd(keras.layers.Layer):
     """
 
     def __init__(self, scales, units, grid, **kwargs):
-        super().__init__(**_for_inference(kwargs))
+        super().__init__(**for_inference(kwargs))
         self.scales = tuple(float(scale) for scale in scales)
         self.units = tuple(int(unit) for unit in units)
-        self.grid = _as_grid(grid)
+        self.grid = as_grid(grid)
 
     def call(self, inputs):
         """Takes [first, second], levels of one shape."""
         first, second = inputs
-        return _add(first, second, units=self.units, **_limits(self.grid))
+        return _add(first, second, units=self.units, **limits(self.grid))
 
     def compute_output_shape(self, input_shape):
         """Returns the shape of either input."""
@@ -278,7 +97,7 @@ class IntegerSoftmax(keras.layers.Layer):
     """
 
     def __init__(self, input_scale, **kwargs):
-        super().__init__(**_for_inference(kwargs))
+        super().__init__(**for_inference(kwargs))
         self.input_scale = float(input_scale)
         self.grid = SOFTMAX_GRID
         below = -np.float32(self.input_scale) * np.arange(256, dtype="float32")
@@ -310,35 +129,7 @@ class IntegerSoftmax(keras.layers.Layer):
 
 
 @fused
-def _round_levels(x, *, inverse, low, high):
-    return tf.clip_by_value(tf.round(x * inverse), low, high)
-
-
-@fused
-def _requantize(sums, bias, multipliers, *, low, high):
-    exact = sums + tf.cast(bias, sums.dtype)
-    scaled = tf.cast(exact, tf.float32) * multipliers
-    return tf.clip_by_value(tf.round(scaled), low, high)
-
-
-@fused
 def _add(first, second, *, units, low, high):
     total = first * float(units[0]) + second * float(units[1])
     # No tie is possible, so a product may stand for the quotient.
     return tf.clip_by_value(tf.round(total * (1.0 / units[2])), low, high)
-
-
-def _limits(grid):
-    return {
-        "low": float(grid.low - grid.zero_point),
-        "high": float(grid.high - grid.zero_point),
-    }
-
-
-def _as_grid(grid):
-    return grid if isinstance(grid, Grid) else Grid(**grid)
-
-
-def _for_inference(kwargs):
-    # Levels are float32 whatever policy the trained network had.
-    return {**kwargs, "trainable": False, "dtype": "float32"}

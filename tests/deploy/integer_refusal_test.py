@@ -122,16 +122,15 @@ class RefusalTest(parameterized.TestCase, tf.test.TestCase):
         (keras.layers.LayerNormalization, {}),
         (keras.layers.Conv2DTranspose, {"filters": 3, "kernel_size": 2}),
         (keras.layers.ReLU, {}),
-        (keras.layers.AveragePooling2D, {"pool_size": 2}),
-        (keras.layers.ZeroPadding2D, {}),
-        (keras.layers.Rescaling, {"scale": 2.0}),
+        (keras.layers.UpSampling2D, {}),
+        (keras.layers.PReLU, {}),
         (keras.layers.SeparableConv2D, {"filters": 3, "kernel_size": 2}),
     )
     def test_layer_that_is_not_known(self, kind, options):
         layer = kind(name="odd", **options)
         self.assertRefused(
             rf"^layer 'odd' \({kind.__name__}\): integer export does not know "
-            "this layer$",
+            "this layer: use float32$",
             _model(lambda x: _head(layer(_first(x)))),
         )
 
@@ -191,18 +190,26 @@ class RefusalTest(parameterized.TestCase, tf.test.TestCase):
             _model(body),
         )
 
-    def test_norm_without_convolution(self):
-        norm = keras.layers.BatchNormalization
-        for before in (_first, lambda x: x):
-            self.assertRefused(
-                r"^layer 'lost' \(BatchNormalization\): batch norm must follow "
-                "a convolution$",
-                _model(
-                    lambda x, before=before: _head(
-                        _act(norm(name="lost")(before(x)))
-                    )
-                ),
-            )
+    def test_norm_of_what_has_no_maps(self):
+        def body(x):
+            x = keras.layers.Flatten()(_first(x))
+            x = keras.layers.BatchNormalization(name="lost")(x)
+            return keras.layers.Softmax()(layers.DoReFaDense(5, **EDGE)(x))
+
+        self.assertRefused(
+            r"^layer 'lost' \(BatchNormalization\): batch norm must follow "
+            "a convolution$",
+            _model(body),
+        )
+
+    def test_norm_behind_what_stands_between(self):
+        pool = keras.layers.MaxPooling2D(name="pool")
+        norm = keras.layers.BatchNormalization(name="late")
+        self.assertRefused(
+            "^layer 'late': 'pool' stands between it and 'conv', into which it "
+            "is to be folded: put it directly behind, or use float32$",
+            _model(lambda x: _head(_act(norm(pool(_conv()(_first(x))))))),
+        )
 
     def test_norm_of_something_else(self):
         norm = keras.layers.BatchNormalization(axis=1, name="rows")
@@ -238,22 +245,120 @@ class RefusalTest(parameterized.TestCase, tf.test.TestCase):
         )
 
     def test_activation_of_another_grid(self):
+        def body(x):
+            x = _act(keras.layers.Flatten()(_first(x)), 3)
+            return keras.layers.Softmax()(layers.DoReFaDense(5, **EDGE)(x))
+
         self.assertRefused(
             "^layer 'act' .*: its input is on another grid already$",
-            _model(lambda x: _head(_act(_first(x), 3))),
+            _model(body),
         )
 
-    def test_activation_of_nothing_that_sums(self):
+    @parameterized.parameters(
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.AveragePooling2D(6),
+    )
+    def test_hidden_layer_on_an_average_that_nothing_rounds(self, pool):
         def body(x):
-            x = keras.layers.GlobalAveragePooling2D()(_first(x))
-            x = layers.DoReFaDense(5, **EDGE)(_act(x))
-            return keras.layers.Softmax()(x)
+            x = keras.layers.Flatten()(pool(_first(x)))
+            x = _act(layers.DoReFaDense(5, weight_bits=4, name="hidden")(x))
+            return keras.layers.Softmax()(layers.DoReFaDense(5, **EDGE)(x))
 
         self.assertRefused(
-            "^layer 'act' .*: it must follow a convolution or dense layer$",
+            "^layer 'hidden' reads what is not quantized: put a DoReFaActiv",
             _model(body),
-            ["float"],
         )
+
+    def test_average_of_partial_windows(self):
+        for options in ({"pool_size": 4}, {"pool_size": 2, "strides": 1}):
+            pool = keras.layers.AveragePooling2D(
+                padding="same", name="edges", **options
+            )
+            self.assertRefused(
+                r"^layer 'edges' \(AveragePooling2D\): padding='same' averages "
+                "fewer values along the edge, .*: use padding='valid', or flo",
+                _model(lambda x, pool=pool: _head(_act(pool(_first(x))))),
+            )
+
+    def test_average_on_another_grid_than_its_input(self):
+        pool = layers.RoundedAveragePooling2D(2, scale=1 / 7, name="pool")
+        self.assertRefused(
+            r"^layer 'pool' \(RoundedAveragePooling2D\): its scale is 0.14285"
+            "7, that of its input 0.0666667: make them equal, or use float32$",
+            _model(lambda x: _head(pool(_first(x)))),
+        )
+        self.assertRefused(
+            "^layer 'pool' .*: it reads what is not quantized: put a DoReFaAct",
+            _model(lambda x: _head(pool(_conv()(_first(x))))),
+        )
+
+    def test_joined_grids_that_differ(self):
+        def body(x):
+            x = _first(x)
+            y = _act(_conv()(x), 3)
+            return _head(keras.layers.Concatenate(name="cat")([x, y]))
+
+        self.assertRefused(
+            r"^layer 'cat' \(Concatenate\): its inputs lie on grids of 1/15 "
+            "and 1/7: quantize them alike, or use float32$",
+            _model(body),
+        )
+
+    def test_joined_sums(self):
+        def body(x):
+            x = _first(x)
+            return _head(keras.layers.Concatenate(name="cat")([x, _conv()(x)]))
+
+        self.assertRefused(
+            "^layer 'cat' .*: it joins what is not quantized: put a DoReFaActi",
+            _model(body),
+        )
+
+    @parameterized.parameters((1 / 255, 0.0), (2.0, -1.0), (1 / 127.5, -1.0))
+    def test_rescaling_at_the_entrance(self, scale, offset):
+        layer = keras.layers.Rescaling(scale, offset, name="range")
+        self.assertRefused(
+            r"^layer 'range' \(Rescaling\): it makes scale .* of its input, "
+            "but an integer file's first layer reads pixels / 255: .*unit_pix",
+            _model(lambda x: _head(_first(layer(x)))),
+        )
+
+    def test_rescaling_inside(self):
+        layer = keras.layers.Rescaling(2.0, name="range")
+        self.assertRefused(
+            "^layer 'range' .*: integer export knows it at the entrance only$",
+            _model(lambda x: _head(layer(_first(x)))),
+        )
+
+    def test_branch_of_a_sum(self):
+        def body(x):
+            x = layers.ResidualQuantizer(2, linear=True)(_conv()(_first(x)))
+            x = keras.layers.Add(name="sum")([x, x])
+            return _head(layers.ResidualQuantizer(4, projection=True)(x))
+
+        self.assertRefused("must follow a convolution", _model(body))
+
+    def test_sum_of_three(self):
+        def body(x):
+            x = _first(x)
+            return _head(_act(keras.layers.Add(name="sum")([x, x, x])))
+
+        self.assertRefused(
+            "^layer 'sum' .*: a sum needs two quantized inputs", _model(body)
+        )
+
+    def test_shape_that_is_not_known(self):
+        model = _model(
+            lambda x: _act(keras.layers.Cropping2D(1, name="cut")(_first(x))),
+            (None, None, 3),
+        )
+        model = keras.Model(model.inputs, _head(model.output), name="net")
+        with self.assertRaisesRegex(
+            InputError,
+            "^layer 'cut' makes a shape that is not known: give the model a "
+            "fixed input shape$",
+        ):
+            int8.to_tflite(integer.fold(model))
 
     def test_sum_without_upper_end(self):
         def body(x):
@@ -273,8 +378,8 @@ class RefusalTest(parameterized.TestCase, tf.test.TestCase):
             return _head(keras.layers.Add(name="sum")([x, y]))
 
         self.assertRefused(
-            "^a sum of two quantized tensors needs a DoReFaActivation of 8 bits"
-            " or fewer behind it",
+            "^layer 'sum': a sum of two quantized tensors needs a DoReFaActiva"
+            "tion of 8 bits or fewer behind it, a ResidualQuantizer with lin",
             _model(body),
         )
 
@@ -346,17 +451,6 @@ class RefusalTest(parameterized.TestCase, tf.test.TestCase):
             "model a fixed input shape$",
             model,
             ["integer"],
-        )
-
-    def test_average_that_keeps_its_axes(self):
-        mean = keras.layers.GlobalAveragePooling2D(keepdims=True, name="kept")
-
-        def body(x):
-            x = keras.layers.Flatten()(mean(_first(x)))
-            return keras.layers.Softmax()(layers.DoReFaDense(5, **EDGE)(x))
-
-        self.assertRefused(
-            "^layer 'kept' .*: keepdims=True: leave it out$", _model(body)
         )
 
     @parameterized.parameters("first", "first_norm", "logits")

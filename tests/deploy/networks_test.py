@@ -3,6 +3,7 @@
 import integer_runs
 import keras
 import numpy as np
+import pattern_nets
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -87,6 +88,18 @@ class TwinTest(Networks):
         for values, names in ((codes, ["codes", "flat"]), (floats, ["codes"])):
             model = keras.Model(pixels, keras.layers.Softmax()(flat(values)))
             self.assertEqual(networks.Twin(model).names, names)
+
+    def test_scale_of_what_is_handed_on(self):
+        twin = integer.fold(pattern_nets.network("moves", 4, 3))
+        found = networks.Twin(twin)
+        carried = [
+            name
+            for name in found.names
+            if isinstance(twin.get_layer(name), networks.CARRIERS)
+        ]
+        self.assertLen(carried, 4)
+        for name in carried:
+            self.assertEqual(found.scale(name), 1 / 7)
 
     def test_logits_go_through_a_softmax(self):
         twin = integer.fold(

@@ -1,0 +1,176 @@
+"""Tests of averages and batch norms of codes on their way into the twin."""
+
+import fractions
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from qmia_tf.deploy import averages, kernels
+from qmia_tf.deploy.codes import UNIT_GRID
+from qmia_tf.errors import InputError
+from qmia_tf.grids import Grid, activation_grid, linear_grid
+from qmia_tf.layers import integer
+
+
+def _codes(grid, shape):
+    return kernels.Codes(keras.Input(shape), grid)
+
+
+def _levels(grid, shape, count):
+    rng = np.random.default_rng(4)
+    low, high = grid.low - grid.zero_point, grid.high - grid.zero_point
+    return rng.integers(low, high + 1, (count, *shape))
+
+
+def _average(given, name="average"):
+    """The average over all of height and width, with both axes kept."""
+    pool = keras.layers.GlobalAveragePooling2D(keepdims=True, name=name)
+    return averages.Means(pool, given).on(UNIT_GRID, name)
+
+
+class MeanGridTest(tf.test.TestCase):
+    def test_as_fine_as_int8_allows(self):
+        for bits in range(1, 9):
+            found = averages.mean_grid(activation_grid(bits))
+            self.assertEqual(found, Grid(1 / 255, -128, -128, 127))
+            signed = linear_grid(bits)
+            self.assertEqual(averages.mean_grid(signed), signed)
+
+
+class AverageTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.product(
+        size=((1, 1), (2, 1), (3, 5), (16, 16)),
+        source=(activation_grid(1), activation_grid(4), activation_grid(8)),
+    )
+    def test_is_the_nearest_code(self, size, source):
+        shape = (*size, 3)
+        given = _codes(source, shape)
+        tensor = _average(given)
+        twin = keras.Model(given.tensor, tensor)
+        levels = _levels(source, shape, count=40)
+        top = source.high - source.zero_point
+        levels[0], levels[1] = 0, top
+        found = twin(levels.astype(np.float32)).numpy()
+        self.assertEqual(found.shape, (40, 1, 1, 3))
+        count = size[0] * size[1]
+        for record, channel in np.ndindex(40, 3):
+            total = int(levels[record, ..., channel].sum())
+            mean = fractions.Fraction(255 * total, count * top)
+            code = int(found[record, 0, 0, channel])
+            self.assertLessEqual(abs(mean - code), fractions.Fraction(1, 2))
+        self.assertAllEqual(found[0], np.zeros((1, 1, 3)))
+        self.assertAllEqual(found[1], np.full((1, 1, 3), 255))
+
+    def test_its_kernel_is_ones(self):
+        given = _codes(activation_grid(4), (4, 5, 3))
+        twin = keras.Model(given.tensor, _average(given))
+        layer = twin.get_layer("average")
+        self.assertIsInstance(layer, integer.IntegerDepthwiseConv2D)
+        self.assertAllEqual(layer.kernel, np.ones((4, 5, 3, 1), np.int8))
+        self.assertAllEqual(layer.bias, np.zeros(3))
+
+    @parameterized.parameters(((None, 4, 3),), ((4, None, 3),))
+    def test_unknown_size(self, shape):
+        given = _codes(activation_grid(4), shape)
+        with self.assertRaisesRegex(
+            InputError,
+            "^layer 'mean' averages over a size that is not known: give the "
+            "model a fixed input shape$",
+        ):
+            _average(given, "mean")
+
+    @parameterized.product(
+        window=((2, 2), (3, 1)), strides=((1, 1), (2, 3)), normed=(False, True)
+    )
+    def test_windows_and_norms_in_floats(self, window, strides, normed):
+        shape = (7, 6, 4)
+        pool = keras.layers.AveragePooling2D(window, strides, name="pool")
+        means = averages.Means(
+            pool, _codes(UNIT_GRID, shape), window=window, strides=strides
+        )
+        values = keras.Input(shape)
+        expected = pool(values)
+        if normed:
+            norm = keras.layers.BatchNormalization()
+            expected = norm(expected)
+            rng = np.random.default_rng(0)
+            for weight in norm.weights:
+                weight.assign(rng.uniform(0.3, 2.0, 4))
+            means = means.normed(norm)
+        x = np.random.default_rng(1).random((3, *shape), np.float32)
+        expected = keras.Model(values, expected)(x)
+        found = keras.Model(values, means.in_floats(values))(x)
+        # float32 sums in another order.
+        self.assertAllClose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+class NormOfCodesTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.product(
+        source=(activation_grid(4), linear_grid(4)),
+        target=(activation_grid(2), activation_grid(4), linear_grid(3)),
+    )
+    def test_rounds_every_code_as_the_norm_does(self, source, target):
+        channels = 12
+        norm = keras.layers.BatchNormalization()
+        norm.build((None, 1, 1, channels))
+        rng = np.random.default_rng(0)
+        gamma = rng.normal(0.0, 0.8, channels)
+        gamma[0] = 0
+        norm.set_weights(
+            [
+                gamma,
+                rng.normal(0.2, 0.3, channels),
+                rng.normal(0.3, 0.2, channels),
+                rng.uniform(0.1, 2.0, channels),
+            ]
+        )
+        given = _codes(source, (1, 1, channels))
+        means = averages.Means(norm, given, window=(1, 1)).normed(norm)
+        twin = keras.Model(given.tensor, means.on(target, "ended"))
+        levels = np.arange(source.low, source.high + 1) - source.zero_point
+        levels = np.broadcast_to(
+            levels[:, None, None, None], (len(levels), 1, 1, channels)
+        )
+        found = twin(levels.astype(np.float32)).numpy()
+        gamma, beta, mean, variance = (
+            np.float64(weight) for weight in norm.get_weights()
+        )
+        values = levels * source.scale
+        values = gamma * (values - mean) / np.sqrt(variance + norm.epsilon)
+        values = (values + beta) / target.scale
+        limits = target.low - target.zero_point, target.high - target.zero_point
+        expected = np.rint(values).clip(*limits)
+        # None of these values is half-way between two levels.
+        self.assertGreater(np.abs(values % 1 - 0.5).min(), 1e-6)
+        wrong = (found != expected).sum()
+        self.assertEqual(wrong, 0, f"{wrong} of {found.size}")
+
+    @parameterized.product(first=tuple(range(1, 9)), second=(1, 3, 4, 8))
+    def test_from_grid_to_grid(self, first, second):
+        for source, target in (
+            (activation_grid(first), linear_grid(second)),
+            (linear_grid(first), activation_grid(second)),
+            (activation_grid(first), activation_grid(second)),
+        ):
+            given = _codes(source, (1, 1, 1))
+            layer = keras.layers.Identity(name="grid")
+            means = averages.Means(layer, given, window=(1, 1))
+            twin = keras.Model(given.tensor, means.on(target, "ended"))
+            levels = np.arange(source.low, source.high + 1) - source.zero_point
+            found = twin(levels.reshape(-1, 1, 1, 1).astype(np.float32))
+            ratio = fractions.Fraction(
+                source.scale / target.scale
+            ).limit_denominator(255 * 127)
+            exact = [ratio * int(level) for level in levels]
+            self.assertNotIn(2, [value.denominator for value in exact])
+            ends = (
+                part - target.zero_point for part in (target.low, target.high)
+            )
+            expected = np.clip([round(value) for value in exact], *ends)
+            self.assertAllEqual(np.reshape(found, -1), expected)
+
+
+if __name__ == "__main__":
+    tf.test.main()

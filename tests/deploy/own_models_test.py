@@ -1,0 +1,142 @@
+"""End to end, slow: four stock networks to audited int8 files."""
+
+import os
+import pathlib
+import unittest
+
+import integer_nets
+import keras
+import numpy as np
+import own_nets
+import pattern_nets
+import tensorflow as tf
+from absl.testing import parameterized
+
+import qmia_tf
+from qmia_tf import keras_files, targets
+from qmia_tf.auditing import audit
+from qmia_tf.datasets import dataset
+from qmia_tf.deploy import export, integer, parity
+from qmia_tf.deploy.calibration import Members
+from qmia_tf.split import make_split
+
+SCHEMES = ("int8", "int8_io")
+# Network -> bits of weights and activations of its whole way.
+WAYS = {
+    "plain": (2, 2),
+    "vgg": (4, 4),
+    "resnet20": (7, 8),
+    "mobilenet": (4, 4),
+}
+slow = unittest.skipUnless(
+    os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
+)
+
+
+def _records(shape, count=120, classes=10):
+    """Noisy images of as many patterns as classes."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(count) % classes
+    images = rng.integers(0, 256, (classes, *shape))[labels]
+    images = images + rng.normal(0, 60, images.shape)
+    return images.clip(0, 255).astype(np.uint8), labels
+
+
+@slow
+class OwnModelsTest(parameterized.TestCase, tf.test.TestCase):
+    def trained(self, name, bits, data, split):
+        """The network through quantize_model and a few training steps."""
+        keras.utils.set_random_seed(0)
+        stock = own_nets.NETWORKS[name](data.images.shape[1:])
+        model = qmia_tf.quantize_model(
+            stock, weight_bits=bits[0], activation_bits=bits[1]
+        )
+        images, labels = data.take(split.members)
+        model.compile("adam", "sparse_categorical_crossentropy")
+        model.fit(
+            integer_nets.as_unit(images),
+            labels,
+            batch_size=20,
+            epochs=2,
+            verbose=0,
+        )
+        return model
+
+    @parameterized.parameters(*WAYS.items())
+    def test_from_keras_to_an_audit(self, name, bits):
+        shape = own_nets.NETWORKS[name]().input_shape[1:]
+        images, labels = _records(shape)
+        names = tuple(f"class {label}" for label in range(10))
+        data = dataset.assemble(
+            name, {"train": (images, labels)}, names, pool="train"
+        )
+        split = make_split(
+            data.labels, seed=0, pool="train", fingerprint=data.fingerprint()
+        )
+        folder = pathlib.Path(self.create_tempdir())
+        model = self.trained(name, bits, data, split)
+        keras_files.save(model, folder / "model.keras")
+        entries = export.export(
+            folder / "model.keras",
+            folder,
+            schemes=SCHEMES,
+            members=Members(lambda: data.take(split.members), "tiny"),
+        )
+        self.assertEqual([entry["scheme"] for entry in entries], [*SCHEMES])
+        for entry in entries:
+            self.check_codes(folder, entry, data.images[:60])
+            self.check_audit(folder / entry["file"], data, split)
+
+    def check_codes(self, folder, entry, images):
+        found = parity.check(
+            folder / entry["twin"]["file"],
+            folder / entry["file"],
+            images,
+            model=folder / "model.keras",
+            scheme=entry["scheme"],
+            kernels=("default",),
+        )
+        self.assertTrue(found.promised, found.verdict)
+        trained, *files = found.comparisons
+        self.assertEqual(trained.against, "keras")
+        self.assertGreater(trained.codes, 0)
+        # Threads 1 and 2, batches of 64 and of 1.
+        self.assertLen(files, 4)
+        for comparison in files:
+            self.assertGreater(comparison.codes, 50000)
+            self.assertEqual(comparison.mismatches, 0, found.verdict)
+            self.assertEqual(comparison.labels_differ, 0)
+        self.assertTrue(found.kept, found.verdict)
+
+    def check_audit(self, path, data, split):
+        target = targets.TFLiteTarget(path)
+        answers = targets.query(target, data, split, progress=False)
+        self.assertLen(answers.labels, 120)
+        found = audit.audit(answers)
+        self.assertEqual(found.target, path.stem)
+        self.assertNotEmpty(found.attacks)
+
+    @parameterized.product(
+        name=tuple(own_nets.NETWORKS), bits=pattern_nets.PAIRS
+    )
+    def test_no_code_differs(self, name, bits):
+        keras.utils.set_random_seed(1)
+        model = qmia_tf.quantize_model(
+            own_nets.NETWORKS[name](),
+            weight_bits=bits[0],
+            activation_bits=bits[1],
+        )
+        integer_nets.randomize(model, seed=1)
+        pixels = integer_nets.images(16, model.input_shape[1:])
+        for head in integer.HEADS:
+            pair = integer_nets.Pair(integer_nets.fold(model, head), pixels)
+            for batch, threads in ((16, 1), (16, 2), (1, 1)):
+                wrong = pair.mismatches(batch=batch, threads=threads)
+                self.assertEmpty(wrong, f"{name} {bits} {head}")
+            found = pair.file_answer()
+            atol = 0 if head == "integer" else 1e-6
+            self.assertAllClose(found, pair.answer, rtol=0, atol=atol)
+
+
+if __name__ == "__main__":
+    tf.test.main()
