@@ -1,0 +1,254 @@
+"""Scaling a network so that its activations meet the clip to [0, 1].
+
+ReLU, sums, pooling and concatenation do not mind a common factor: scaled
+inputs give scaled results. So every group of results that they tie together
+gets one factor, the one that brings a high percentile of the float network's
+values to the end of its grid. Batch norms take the factor into gamma and
+beta. What follows is indifferent to it: a quantized kernel has a scale of its
+own, which the next batch norm takes away again, with statistics measured on
+the quantized network. Kernels with float or symmetric weights and no batch
+norm are divided by the factor of what they read.
+"""
+
+import keras
+import numpy as np
+from keras import layers
+
+from qmia_tf.errors import InputError
+from qmia_tf.grids import FLOAT_BITS
+from qmia_tf.rewrite import network as networks
+from qmia_tf.rewrite.values import POOLS, is_kernel, is_mover, is_relu
+
+JOINS = (layers.Add, layers.Concatenate)
+# Float32 needs no more to tell a percentile from its neighbours.
+SAMPLES = 2_000_000
+# A variance below this is that of a constant.
+TINY = 1e-12
+
+
+def check(model, images, percentile):
+    """Checks calibration images.
+
+    Args:
+        model: keras.Model that is quantized.
+        images: array [N, ...].
+        percentile: float.
+    Raises: InputError if there are none, their shape is not the model's, or
+        percentile is outside (0, 100].
+    """
+    images = np.asarray(images)
+    shape = tuple(model.inputs[0].shape[1:])
+    fits = images.ndim == len(shape) + 1 and all(
+        want in (None, got)
+        for want, got in zip(shape, images.shape[1:], strict=True)
+    )
+    if not fits or len(images) == 0:
+        raise InputError(
+            f"calibration images must be [N, {', '.join(map(str, shape))}], "
+            f"got {list(images.shape)}"
+        )
+    if not 0 < percentile <= 100:
+        raise InputError(f"percentile must be in (0, 100], got {percentile}")
+
+
+def calibrate(reference, written, images, percentile):
+    """Scales the network and measures its batch norms again.
+
+    Args:
+        reference: keras.Model, what the network is without quantization.
+        written: walk.Written; its model's weights are changed.
+        images: uint8 pixels [N, ...], or floats as the model takes them.
+        percentile: float in (0, 100].
+    """
+    images = _as_fed(written, images)
+    nodes = networks.read(reference).nodes
+    groups = _groups(nodes)
+    tops, sums = _measure(nodes, images, written, percentile)
+    factors = {}
+    fixed = _fixed(nodes, groups)
+    for name, limit in written.limits.items():
+        if tops[name] > 0 and groups.get(name, name) not in fixed:
+            group = groups.get(name, name)
+            found = limit / tops[name]
+            factors[group] = min(found, factors.get(group, np.inf))
+
+    def factor(name):
+        return factors.get(groups.get(name, name), 1.0)
+
+    for name in written.norms:
+        norm = written.model.get_layer(name)
+        norm.gamma.assign(norm.gamma * factor(name))
+        norm.beta.assign(norm.beta * factor(name))
+    for name, kernel in written.inserted.items():
+        mean, deviation = sums[kernel]
+        known = kernel in groups or kernel in written.limits
+        by = factor(kernel if known else kernel.removesuffix("_pointwise"))
+        norm = written.model.get_layer(name)
+        norm.gamma.assign(deviation * by)
+        norm.beta.assign(mean * by)
+    for name, (old, source) in written.kernels.items():
+        _scale_kernel(
+            written.model.get_layer(name), factor(old), factor(source)
+        )
+    _measure_norms(written, images)
+
+
+def _scale_kernel(layer, out, into):
+    """Makes a kernel give `out` times its results for `into` times inputs."""
+    if layer.use_bias:
+        layer.bias.assign(layer.bias * out)
+    quantizer = getattr(layer, "weight_quantizer", None)
+    bits = getattr(layer, "weight_bits", FLOAT_BITS)
+    if quantizer != "dorefa" or bits == FLOAT_BITS:
+        kernel = layer.kernel
+        if type(layer) is layers.SeparableConv2D:
+            kernel = layer.pointwise_kernel
+        kernel.assign(kernel * (out / into))
+
+
+def _as_fed(written, images):
+    images = np.asarray(images)
+    pixels = images.astype(np.float32)
+    if images.dtype != np.uint8 or written.whole_pixels:
+        return pixels
+    return pixels / np.float32(255)
+
+
+def _groups(nodes):
+    """Results that share a factor: name -> the name that stands for them."""
+    parent = {}
+
+    def find(name):
+        while parent[name] != name:
+            name = parent[name]
+        return name
+
+    for node in nodes:
+        parent[node.name] = node.name
+        layer = node.layer
+        tied = is_mover(layer) or is_relu(layer)
+        if tied or type(layer) in (*POOLS, *JOINS):
+            for source in node.inputs:
+                parent[find(source)] = find(node.name)
+    return {name: find(name) for name in parent}
+
+
+def _fixed(nodes, groups):
+    """Groups that something reads which minds a factor."""
+    fixed = set()
+    for node in nodes:
+        layer = node.layer
+        if isinstance(layer, layers.InputLayer):
+            fixed.add(groups[node.name])
+            continue
+        indifferent = (*POOLS, *JOINS, layers.BatchNormalization)
+        if not (
+            is_kernel(layer)
+            or is_mover(layer)
+            or is_relu(layer)
+            or type(layer) in indifferent
+        ):
+            fixed.update(groups[name] for name in (*node.inputs, node.name))
+    return fixed
+
+
+def _measure(nodes, images, written, percentile):
+    """Runs the float network and measures what is wanted of it.
+
+    Returns: (tops, sums): old layer -> percentile of its |results|; new
+        kernel -> (means, deviations) of its sums, [channels] each.
+    """
+    tops, sums = {}, {}
+
+    def seen(name, values):
+        if name in written.limits:
+            tops[name] = _percentile(values, percentile)
+
+    def summed(name, values):
+        if name in written.inserted.values():
+            axes = tuple(range(values.ndim - 1))
+            sums[name] = values.mean(axes), values.std(axes)
+
+    def step(node, read):
+        if not is_kernel(node.layer):
+            result = node.layer(read, training=False)
+        else:
+            result = _kernel_result(node, read, seen, summed)
+        seen(node.name, np.asarray(result))
+        return result
+
+    _run(nodes, images, step)
+    return tops, sums
+
+
+def _kernel_result(node, inputs, seen, summed):
+    """A kernel's result; its sums, and a separable one's middle, on the way."""
+    layer = node.layer
+    if type(layer) is layers.SeparableConv2D:
+        between = keras.ops.depthwise_conv(
+            inputs,
+            layer.depthwise_kernel,
+            strides=layer.strides,
+            padding=layer.padding,
+            dilation_rate=layer.dilation_rate,
+            data_format=layer.data_format,
+        )
+        seen(f"{node.name}_depthwise", np.asarray(between))
+        summed(f"{node.name}_depthwise", np.asarray(between))
+    # The reference is a copy, so it may be changed.
+    function, layer.activation = layer.activation, keras.activations.linear
+    result = layer(inputs)
+    summed(node.name, np.asarray(result))
+    summed(f"{node.name}_pointwise", np.asarray(result))
+    return function(result)
+
+
+def _percentile(values, percentile):
+    """Of |values|; evenly spaced ones of them where they are many."""
+    flat = np.abs(values).reshape(-1)
+    return float(np.percentile(flat[:: len(flat) // SAMPLES + 1], percentile))
+
+
+def _measure_norms(written, images):
+    """Gives batch norms the statistics of the images, one after the other.
+
+    Epsilon is not scaled with what is normed, so gamma makes up for it: a
+    channel that hardly varies would come out large otherwise.
+    """
+
+    def step(node, read):
+        layer = node.layer
+        if isinstance(layer, layers.BatchNormalization):
+            values = np.asarray(read)
+            axis = layer.axis if isinstance(layer.axis, int) else layer.axis[0]
+            rest = tuple({*range(values.ndim)} - {axis % values.ndim})
+            mean, variance = values.mean(rest), values.var(rest)
+            share = 1.0 / _kept(variance, layer.epsilon)
+            if layer.name not in written.inserted:
+                old = np.asarray(layer.moving_variance)
+                share = share * _kept(old, layer.epsilon)
+            layer.gamma.assign(layer.gamma * share)
+            layer.moving_mean.assign(mean)
+            layer.moving_variance.assign(variance)
+        return layer(read, training=False)
+
+    _run(networks.read(written.model).nodes, images, step)
+
+
+def _kept(variance, epsilon):
+    """What epsilon leaves of a norm's deviation; 1 for what does not vary."""
+    kept = np.sqrt(variance / (variance + epsilon))
+    return np.where(variance > TINY, kept, 1.0)
+
+
+def _run(nodes, images, step):
+    """Computes node by node; a result is dropped behind its last reader."""
+    last = {name: node for node in nodes for name in node.inputs}
+    results = {nodes[0].name: images}
+    for node in nodes[1:]:
+        read = [results[name] for name in node.inputs]
+        read = read if node.listed else read[0]
+        results[node.name] = step(node, read)
+        for name in node.inputs:
+            if last[name] is node:
+                results.pop(name, None)

@@ -1,0 +1,283 @@
+"""Calibration: the factors are right, and accuracy survives on digits."""
+
+import os
+import unittest
+import warnings
+
+import keras
+import numpy as np
+import rewrite_nets
+import tensorflow as tf
+from absl.testing import parameterized
+from keras import layers
+
+from qmia_tf import datasets
+from qmia_tf.errors import InputError
+from qmia_tf.rewrite import quantize_model
+
+SHAPE = (8, 8, 2)
+
+
+def _images(count=40, shape=SHAPE):
+    return np.random.default_rng(0).integers(0, 256, (count, *shape), np.uint8)
+
+
+def _fed(images):
+    return images.astype(np.float32) / np.float32(255)
+
+
+def _norm(x):
+    # With momentum 0 one training pass leaves its own statistics behind.
+    return layers.BatchNormalization(momentum=0.0)(x)
+
+
+def _conv(x, filters, taps=3, **options):
+    return layers.Conv2D(filters, taps, padding="same", **options)(x)
+
+
+def _bottlenecks(x):
+    x = layers.ReLU(6.0)(_norm(_conv(x, 6)))
+    x = _norm(_conv(x, 4, 1))
+    y = layers.ReLU(6.0)(_norm(_conv(x, 8, 1)))
+    y = layers.ReLU(6.0)(_norm(layers.DepthwiseConv2D(3)(y)))
+    y = _norm(_conv(layers.ZeroPadding2D()(y), 4, 1))
+    x = layers.Add()([x, y])
+    return layers.ReLU(6.0)(_norm(_conv(x, 8)))
+
+
+def _residual(x):
+    x = layers.ReLU()(_norm(_conv(x, 4)))
+    y = layers.ReLU()(_norm(_conv(x, 4)))
+    x = layers.ReLU()(layers.Add()([x, _norm(_conv(y, 4))]))
+    y = _norm(_conv(x, 6))
+    x = layers.ReLU()(layers.Add()([_norm(_conv(x, 6, 1)), y]))
+    return layers.AveragePooling2D(2)(x)
+
+
+def _branches(x):
+    x = layers.ReLU()(_norm(_conv(x, 4)))
+    a = _conv(x, 3, activation="relu", bias_initializer="normal")
+    b = layers.ReLU()(_norm(layers.SeparableConv2D(3, 3, padding="same")(x)))
+    x = layers.MaxPooling2D()(layers.Concatenate()([a, b]))
+    return _conv(x, 4, activation="relu6")
+
+
+def _network(body, dense=False):
+    """Random weights; its norms hold the statistics of the images."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input(SHAPE)
+    x = layers.GlobalAveragePooling2D()(body(inputs))
+    if dense:
+        x = layers.Dense(7, activation="relu")(x)
+    x = layers.Dense(5, activation="softmax")(x)
+    model = keras.Model(inputs, x)
+    rng = np.random.default_rng(1)
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            count = layer.gamma.shape
+            layer.gamma.assign(rng.uniform(0.5, 2.5, count))
+            layer.beta.assign(rng.normal(0, 1, count))
+    model(_fed(_images()), training=True)
+    return model
+
+
+class FactorTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.product(
+        body=(_bottlenecks, _residual, _branches), dense=(False, True)
+    )
+    def test_with_fine_grids_nothing_changes(self, body, dense):
+        """Float weights and 16 bits: every factor has to be undone."""
+        model = _network(body, dense)
+        calibrated = quantize_model(
+            model,
+            weight_bits=32,
+            activation_bits=16,
+            calibration=_images(),
+            percentile=100,
+        )
+        found = calibrated(_fed(_images()))
+        # 1/65535 in every activation, and float32 sums.
+        self.assertAllClose(found, model(_fed(_images())), atol=2e-3)
+
+    def test_what_minds_a_factor_is_fed_without(self):
+        """A sigmoid of scaled inputs would be another function."""
+
+        def gated(x):
+            # Inside the clip already, so that no factor is no loss.
+            small = keras.initializers.VarianceScaling(0.02)
+            x = _conv(x, 4, kernel_initializer=small)
+            x = layers.ReLU(name="gated")(x)
+            gate = layers.Activation("sigmoid")(x)
+            return _norm(_conv(layers.Multiply()([x, gate]), 4))
+
+        model = _network(gated)
+        calibrated = quantize_model(
+            model,
+            weight_bits=32,
+            activation_bits=16,
+            calibration=_images(),
+            percentile=100,
+        )
+        found, expected = (
+            keras.Model(net.inputs, net.get_layer("gated").output)(
+                [_fed(_images())]
+            )
+            for net in (calibrated, model)
+        )
+        self.assertLess(np.max(expected), 0.5)
+        self.assertAllClose(found, expected, atol=1e-4)
+
+    def test_a_linear_result_also_read_by_an_activation(self):
+        """Both grids hold it: the smaller of the two factors counts."""
+
+        def split(x):
+            x = _norm(_conv(x, 4))
+            y = _norm(_conv(layers.ReLU()(x), 4))
+            x = layers.Add()([x, y])
+            return layers.ReLU()(_norm(_conv(x, 4)))
+
+        model = _network(split)
+        calibrated = quantize_model(
+            model,
+            weight_bits=32,
+            activation_bits=8,
+            calibration=_images(),
+            percentile=100,
+        )
+        gap = np.abs(calibrated(_fed(_images())) - model(_fed(_images())))
+        self.assertLess(gap.mean(), 0.01)
+
+    def test_without_it_the_clip_changes_much(self):
+        model = _network(_bottlenecks)
+        quantized = quantize_model(model, weight_bits=32, activation_bits=16)
+        gap = np.abs(quantized(_fed(_images())) - model(_fed(_images())))
+        self.assertGreater(gap.max(), 0.02)
+
+    def test_quantized_kernels_and_linear_grids(self):
+        model = _network(_bottlenecks)
+        quantized = quantize_model(
+            model, weight_bits=8, activation_bits=8, calibration=_images()
+        )
+        found = quantized(_fed(_images()))
+        gap = np.abs(found - model(_fed(_images())))
+        self.assertLess(gap.mean(), 0.01)
+
+    def test_inserted_norms_take_the_place_of_the_kernels_scale(self):
+        keras.utils.set_random_seed(0)
+        model = rewrite_nets.plain()
+        images = _images(40, (16, 16, 3))
+        quantized = quantize_model(
+            model,
+            weight_bits=8,
+            activation_bits=8,
+            calibration=images,
+            insert_batch_norm=True,
+        )
+        self.assertIsNotNone(quantized.get_layer("conv0_norm"))
+        gap = np.abs(quantized(_fed(images)) - model(_fed(images)))
+        self.assertLess(gap.mean(), 0.005)
+
+    def test_whole_pixels_behind_a_rescaling(self):
+        inputs = keras.Input(SHAPE)
+        x = layers.Rescaling(1 / 255)(inputs)
+        x = layers.ReLU()(_norm(_conv(x, 4)))
+        x = layers.ReLU()(_norm(_conv(x, 4)))
+        x = layers.Dense(5)(layers.Flatten()(x))
+        model = keras.Model(inputs, x)
+        whole = _images().astype(np.float32)
+        model(whole, training=True)
+        options = dict(weight_bits=8, activation_bits=8, percentile=100)
+        expected = model(whole).numpy()
+        for unit_pixels, fed in ((False, whole), (True, _fed(_images()))):
+            quantized = quantize_model(
+                model,
+                calibration=_images(),
+                unit_pixels=unit_pixels,
+                **options,
+            )
+            gap = np.abs(quantized(fed) - expected)
+            self.assertLess(gap.mean(), 0.05 * expected.std())
+
+    def test_norms_without_gamma_and_beta_get_them(self):
+        inputs = keras.Input(SHAPE)
+        x = _conv(inputs, 4)
+        x = layers.BatchNormalization(center=False, scale=False, name="norm")(x)
+        x = layers.ReLU()(x)
+        model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(x)))
+        options = dict(weight_bits=8, activation_bits=8)
+        kept = quantize_model(model, **options)
+        self.assertLen(kept.get_layer("norm").weights, 2)
+        given = quantize_model(model, calibration=_images(), **options)
+        self.assertLen(given.get_layer("norm").weights, 4)
+
+    def test_the_model_is_not_changed(self):
+        model = _network(_residual)
+        before = [weight.copy() for weight in model.get_weights()]
+        quantize_model(
+            model, weight_bits=4, activation_bits=4, calibration=_images()
+        )
+        for old, new in zip(before, model.get_weights(), strict=True):
+            self.assertAllEqual(old, new)
+
+    @parameterized.parameters(
+        (np.zeros((0, 8, 8, 2), np.uint8), 99.9, "got \\[0, 8, 8, 2\\]"),
+        (np.zeros((3, 8, 8), np.uint8), 99.9, "must be \\[N, 8, 8, 2\\]"),
+        (np.zeros((3, 8, 8, 2), np.uint8), 0, "percentile must be in"),
+    )
+    def test_images_that_do_not_fit(self, images, percentile, message):
+        with self.assertRaisesRegex(InputError, message):
+            quantize_model(
+                _network(_residual),
+                weight_bits=4,
+                activation_bits=4,
+                calibration=images,
+                percentile=percentile,
+            )
+
+
+def _digits_cnn(normed):
+    keras.utils.set_random_seed(0)
+    inputs = x = keras.Input((8, 8, 1))
+    for filters, stride in ((16, 1), (32, 2)):
+        x = layers.Conv2D(filters, 3, strides=stride, padding="same")(x)
+        x = layers.BatchNormalization(momentum=0.9)(x) if normed else x
+        x = layers.ReLU()(x)
+    x = layers.Dense(10, activation="softmax")(layers.Flatten()(x))
+    return keras.Model(inputs, x)
+
+
+@unittest.skipUnless(
+    os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
+)
+class DigitsTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters((True, False), (False, True))
+    def test_accuracy_survives_without_training(self, normed, insert):
+        digits = datasets.load("digits")
+        images, labels = digits.images, digits.labels
+        model = _digits_cnn(normed)
+        model.compile(
+            keras.optimizers.Adam(0.003), "sparse_categorical_crossentropy"
+        )
+        model.fit(_fed(images[:1200]), labels[:1200], 64, epochs=10, verbose=0)
+
+        def accuracy(model):
+            answers = model.predict(_fed(images[1200:]), verbose=0)
+            return np.mean(answers.argmax(-1) == labels[1200:])
+
+        full = accuracy(model)
+        self.assertGreater(full, 0.9)
+        for bits, loss in ((8, 0.03), (4, 0.05)):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                quantized = quantize_model(
+                    model,
+                    weight_bits=bits,
+                    activation_bits=bits,
+                    calibration=images[:300],
+                    insert_batch_norm=insert,
+                )
+            self.assertGreater(accuracy(quantized), full - loss)
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,162 @@
+"""Whole networks at (4, 4): they compute, learn and do not see the batch."""
+
+import os
+import unittest
+import warnings
+
+import keras
+import numpy as np
+import rewrite_nets
+import tensorflow as tf
+from absl.testing import parameterized
+
+from qmia_tf import layers as ours
+from qmia_tf.rewrite import quantize_model
+from qmia_tf.rewrite.values import is_kernel
+
+SLOW = unittest.skipUnless(
+    os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
+)
+STEPS = 12
+
+
+def _data(model, count=32):
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (count, *model.input_shape[1:]), np.uint8)
+    return images, random.integers(0, 10, count)
+
+
+def _quantized(model, images, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return quantize_model(
+            model,
+            weight_bits=4,
+            activation_bits=4,
+            calibration=images,
+            insert_batch_norm=True,
+            **options,
+        )
+
+
+def _fed(images):
+    return images.astype(np.float32) / np.float32(255)
+
+
+def _losses(model, fed, labels):
+    """Trains on one batch; gives the losses and the first gradients."""
+    optimizer = keras.optimizers.Adam(5e-3)
+    loss_of = keras.losses.SparseCategoricalCrossentropy()
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            loss = loss_of(labels, model(fed, training=True))
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(
+            zip(gradients, model.trainable_variables, strict=True)
+        )
+        return loss, gradients
+
+    optimizer.build(model.trainable_variables)
+    steps = [step() for _ in range(STEPS)]
+    return [float(loss) for loss, _ in steps], steps[0][1]
+
+
+class NetworkTest(parameterized.TestCase, tf.test.TestCase):
+    def _check_learning(self, name):
+        model = rewrite_nets.NETWORKS[name]()
+        images, labels = _data(model)
+        rewrite_nets.settle(model, _fed(images))
+        quantized = _quantized(model, images)
+        losses, gradients = _losses(quantized, _fed(images), labels)
+        self.assertLess(max(losses[-3:]), 0.95 * losses[0], losses)
+        reached = {
+            variable.path
+            for variable, gradient in zip(
+                quantized.trainable_variables, gradients, strict=True
+            )
+            if np.any(gradient)
+        }
+        kernels = {
+            layer.kernel.path
+            for layer in quantized.layers
+            if hasattr(layer, "kernel")
+        }
+        self.assertEqual(kernels - reached, set())
+
+    def _check_whole(self, name):
+        model = rewrite_nets.NETWORKS[name]()
+        images, _ = _data(model, 6)
+        fed = _fed(images)
+        same = quantize_model(model, weight_bits=32, activation_bits=32)
+        self.assertAllClose(
+            same(fed, training=False), model(fed, training=False), atol=1e-5
+        )
+        quantized = _quantized(model, images)
+        for layer in model.layers:
+            kept = quantized.get_layer(layer.name)
+            self.assertEqual(
+                isinstance(kept, ours.DoReFaConv2D)
+                or isinstance(
+                    kept, (ours.DoReFaDepthwiseConv2D, ours.DoReFaDense)
+                ),
+                is_kernel(layer),
+            )
+        # The head sums floats; everything before it is the same in every bit.
+        last = quantized.layers[-1].input
+        cut = keras.Model(quantized.inputs, last)
+        together = cut(fed).numpy()
+        alone = np.concatenate([cut(fed[i : i + 1]) for i in range(len(fed))])
+        self.assertEqual(np.sum(together != alone), 0)
+
+    def test_plain_learns(self):
+        self._check_learning("plain")
+
+    def test_plain_as_a_whole(self):
+        model = rewrite_nets.plain()
+        images, _ = _data(model, 6)
+        quantized = _quantized(model, images)
+        fed = _fed(images)
+        alone = np.concatenate([quantized(fed[i : i + 1]) for i in range(6)])
+        self.assertEqual(np.sum(quantized(fed) != alone), 0)
+
+    @parameterized.parameters("mobilenet", "vgg", "resnet20")
+    @SLOW
+    def test_learns(self, name):
+        self._check_learning(name)
+
+    @parameterized.parameters("mobilenet", "vgg")
+    @SLOW
+    def test_as_a_whole(self, name):
+        self._check_whole(name)
+
+    def test_mobilenet_is_quantized_throughout(self):
+        model = rewrite_nets.mobilenet()
+        quantized = quantize_model(model, weight_bits=4, activation_bits=4)
+        stock = [layer.name for layer in quantized.layers if is_kernel(layer)]
+        self.assertEqual(stock, [])
+        for layer in quantized.layers[:-1]:
+            if hasattr(layer, "kernel"):
+                steps = 255 if layer.name == "Conv1" else layer.input_steps
+                self.assertIn(steps, (15, 75, 255), layer.name)
+        adds = [x for x in quantized.layers if type(x) is keras.layers.Add]
+        self.assertLen(adds, 10)
+        for add in adds:
+            reader = add.output._keras_history.operation
+            self.assertIsNotNone(quantized.get_layer(f"{reader.name}_signed"))
+
+    def test_resnet20_sums_are_those_of_the_project(self):
+        quantized = quantize_model(
+            rewrite_nets.resnet20(), weight_bits=4, activation_bits=4
+        )
+        sums = [
+            layer.projection
+            for layer in quantized.layers
+            if isinstance(layer, ours.DoReFaAdd)
+        ]
+        self.assertEqual(sums, [False] * 3 + ([True] + [False] * 2) * 2)
+
+
+if __name__ == "__main__":
+    tf.test.main()
