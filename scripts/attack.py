@@ -10,7 +10,9 @@ what scripts/evaluate_edge.py captured on another machine beside them.
 Reference models for LiRA, RMIA and difficulty calibration are those that
 scripts/train_references.py trained for the run, or --references=RUN,RUN2:
 runs on other halves of the same data. --parent=RUN is the full-precision run
-on the same members. Takes about a minute on the digits, some minutes on
+on the same members. --fail_if_auc_above and --fail_if_tpr_above end the
+program with status 1 if the strongest attack on an artefact is beyond them,
+with its whole interval. Takes about a minute on the digits, some minutes on
 CIFAR-10.
 """
 
@@ -33,20 +35,23 @@ PARENT = flags.DEFINE_string(
 )
 options.define_data_place()
 options.define_attack()
+options.define_gates()
 
 
 def main(argv):
     """Queries and attacks as the flags say."""
     del argv
     run_dir = options.required("run_dir")
+    limits = options.gates()
     program.start_tensorflow()
     from qmia_tf import configuration, experiment
+    from qmia_tf.report import phrases, words
 
     config = configuration.read(run_dir)
     dataset = options.load_data(
         name=config["dataset"]["name"], pool=config["dataset"]["pool"]
     )
-    experiment.attack_run(
+    result = experiment.attack_run(
         run_dir,
         dataset,
         captured=OUTPUTS.value,
@@ -54,10 +59,13 @@ def main(argv):
         parent=PARENT.value,
         **options.attack(),
     )
+    said = phrases.as_text([*words.in_short(result), words.INTERVALS])
+    print(f"\n{said}\n")
     print(
         f"{run_dir}/audit.json is written; "
         f"python scripts/report.py --run_dirs={run_dir} --out=report shows it"
     )
+    program.end_at_gates(result, limits)
 
 
 if __name__ == "__main__":

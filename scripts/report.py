@@ -2,12 +2,14 @@
 
 python scripts/report.py --run_dirs=runs/full,runs/w4a4 --out=report
 
-Reads audit.json of each run (scripts/attack.py makes it). Prints the paper's
-tables 1 and 2; one row an artefact: what it is, what it gives away, and its
-change against the full-precision Keras model; how far artefacts answer alike;
-and warnings where the numbers do not compare. Writes them to --out as
-report.txt, .csv and .tex, with the attack accuracy against the threshold and
-the accuracy against the leak as .png and .svg. Takes a few seconds.
+Reads audit.json of each run (scripts/attack.py and scripts/audit.py make
+it). Prints the verdict in words (of several runs a line an artefact); the
+paper's tables 1 and 2; one row an artefact: what it is, what it gives away,
+and its change against the full-precision Keras model; how far artefacts
+answer alike; and warnings where the numbers do not compare. Writes them to
+--out as report.txt, .csv and .tex, with the attack accuracy against the
+threshold and the accuracy against the leak as .png and .svg. Takes a few
+seconds.
 """
 
 from absl import flags

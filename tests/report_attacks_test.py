@@ -219,7 +219,7 @@ class CellsTest(Attacks):
         for table in (
             every,
             best,
-            *attack_tables.shown(every),
+            *attack_tables.shown(every, ordered),
             attack_tables.strongest_shown(best),
             *attack_tables.joint_tables(ordered),
         ):

@@ -9,7 +9,7 @@ from absl.testing import parameterized
 
 from qmia_tf import runs
 from qmia_tf.auditing import audit, findings
-from qmia_tf.report import compared, make_report
+from qmia_tf.report import cautions, compared, make_report
 
 FULL = (32, 32)
 
@@ -67,7 +67,7 @@ class Reports(parameterized.TestCase, tf.test.TestCase):
 
     def warnings(self, *folders, **options):
         ordered = compared.in_order([findings.load(x) for x in folders])
-        return compared.warnings(ordered, **options)
+        return cautions.warnings(ordered, **options)
 
     def rows(self, name):
         with open(self.root / "report" / f"{name}.csv") as file:

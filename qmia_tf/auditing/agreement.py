@@ -7,6 +7,7 @@ import numpy as np
 from qmia_tf.outputs import Outputs
 
 TWIN = "_twin"
+KERAS = "keras"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,21 +29,22 @@ class Agreement:
     largest_difference: float
 
 
-def agreements(answered: list[Outputs]) -> list[Agreement]:
+def agreements(answered: list[Outputs], *, first=KERAS) -> list[Agreement]:
     """Compares each target with the one that it ought to answer like.
 
     The same file under other kernels: with itself under the first ones.
     Captured elsewhere: with itself here, under the same kernels if they
     were asked. An integer twin: with its file. Everything else: with the
-    Keras model.
+    Keras model, or the target called `first`.
 
     Args:
         answered: the outputs of a run's targets, in the audit's order.
+        first: name of the target that every other one was made from.
     Returns: one Agreement a target that has such another.
     """
     found = []
     for place, one in enumerate(answered):
-        other = _counterpart(one, answered[:place], answered)
+        other = _counterpart(one, answered[:place], answered, first)
         if other is not None and (compared := compare(one, other)):
             found.append(compared)
     return found
@@ -74,7 +76,7 @@ def compare(one: Outputs, other: Outputs) -> Agreement | None:
     )
 
 
-def _counterpart(one, before, everyone):
+def _counterpart(one, before, everyone, first):
     sha256, kernels = one.info.get("sha256"), one.info.get("kernel_set")
     same_file = [x for x in before if x.info.get("sha256") == sha256]
     if sha256 and same_file:
@@ -85,4 +87,4 @@ def _counterpart(one, before, everyone):
         found = named.get(one.target.removesuffix(TWIN))
         if found is not None:
             return found
-    return None if one.target == "keras" else named.get("keras")
+    return None if one.target == first else named.get(first)

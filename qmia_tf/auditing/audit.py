@@ -6,22 +6,20 @@ import platform
 
 import qmia_tf
 from qmia_tf import outputs, runs
-from qmia_tf.attacks import ATTACKS, NEEDS, Evidence
-from qmia_tf.auditing import agreement, attacking
+from qmia_tf.auditing import agreement
 from qmia_tf.auditing.beside import Beside, gather, with_partner
 from qmia_tf.auditing.findings import (
     AUDIT,
     SCHEMA_VERSION,
-    AttackLeftOut,
     AuditResult,
     TargetAudit,
 )
+from qmia_tf.auditing.one_target import audit_evidence
 from qmia_tf.auditing.together import query_together
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
-from qmia_tf.statistics.intervals import LEVEL, clopper_pearson
+from qmia_tf.statistics.intervals import LEVEL
 from qmia_tf.tfprivacy import Settings
-from qmia_tf.tfprivacy import run as run_tfprivacy
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "tensorflow-privacy")
 
@@ -55,70 +53,6 @@ def audit(
     )
 
 
-def audit_evidence(
-    evidence: Evidence, *, tfprivacy=None, folder=None, progress=None
-) -> TargetAudit:
-    """Runs every attack that the evidence allows; see audit."""
-    answers = evidence.outputs
-    members, info = answers.members, answers.info
-    right = answers.predicted == answers.labels
-    found = None
-    if tfprivacy is not None:
-        found = run_tfprivacy(
-            answers,
-            settings=tfprivacy,
-            seed=evidence.seed,
-            folder=folder,
-            progress=progress,
-        )
-    scored, missing = _run_attacks(evidence)
-    return TargetAudit(
-        target=answers.target,
-        **{
-            key: info.get(key)
-            for key in (
-                "kind",
-                "sha256",
-                "size_bytes",
-                "kernel_set",
-                "outputs",
-                "latency_ms",
-                "latency_threads",
-            )
-        },
-        probability_step=answers.probability_step,
-        classes=answers.classes,
-        members=int(members.sum()),
-        nonmembers=int((~members).sum()),
-        records_sha256=attacking.records_sha256(answers),
-        accuracy_members=_rate(right[members]),
-        accuracy_nonmembers=_rate(right[~members]),
-        tied_answers=int(answers.tied.sum()),
-        attacks=[
-            attacking.with_excess(each, scored[0], members) for each in scored
-        ],
-        attacks_left_out=missing,
-        strongest=attacking.strongest(scored, evidence),
-        tfprivacy=found,
-    )
-
-
-def _run_attacks(evidence):
-    """Runs what can be run; says of the rest why it cannot."""
-    scored, missing = [], []
-    for attack in ATTACKS:
-        lacks = attack.lacks(evidence)
-        if lacks:
-            reason = "needs " + " and ".join(NEEDS[need] for need in lacks)
-            missing.append(AttackLeftOut(attack.name, reason))
-            continue
-        try:
-            scored.append(attacking.run_attack(attack, evidence))
-        except attacking.SaysNothing as error:
-            missing.append(AttackLeftOut(attack.name, str(error)))
-    return scored, missing
-
-
 def audit_run(
     run_dir,
     paths=None,
@@ -128,6 +62,7 @@ def audit_run(
     beside=None,
     joints=(),
     duplicates=None,
+    control=None,
     seed=0,
     tfprivacy: Settings | None = None,
     progress=None,
@@ -143,6 +78,7 @@ def audit_run(
         joints: list of Outputs; each target but itself is also queried
             together with each of them.
         duplicates: Duplicates of the run's records, recorded.
+        control: findings.Control of the run's records, recorded.
         seed: int, of the audit.
         tfprivacy: what tensorflow-privacy is to run, on each file once: not
             again under other kernels, nor on twins; None leaves it out.
@@ -151,11 +87,65 @@ def audit_run(
     Raises: InputError if there are no outputs, or they cannot be audited, or
         do not belong to the run or to each other.
     """
-    run_dir, beside = pathlib.Path(run_dir), beside or {}
+    run_dir = pathlib.Path(run_dir)
     config = runs.read_json(run_dir / runs.CONFIG)
     loaded = _load_outputs(run_dir, paths, config)
     repeated = {each.target for each in loaded if is_repeated(each, loaded)}
-    loaded += captured
+    return audit_outputs(
+        run_dir,
+        [*loaded, *captured],
+        config=config,
+        repeated=repeated,
+        left_out=left_out,
+        beside=beside,
+        joints=joints,
+        duplicates=duplicates,
+        control=control,
+        seed=seed,
+        tfprivacy=tfprivacy,
+        progress=progress,
+    )
+
+
+def audit_outputs(
+    run_dir,
+    loaded,
+    *,
+    config,
+    first="keras",
+    repeated=(),
+    left_out=(),
+    beside=None,
+    joints=(),
+    reasons=None,
+    duplicates=None,
+    control=None,
+    seed=0,
+    tfprivacy=None,
+    progress=None,
+) -> AuditResult:
+    """Audits what targets answered; writes audit.json and tfprivacy/.
+
+    Args:
+        run_dir: where they are written; its name is the audit's.
+        loaded: list of Outputs, in the audit's order.
+        config: dict, as in config.json.
+        first: name of the target that the others ought to answer like.
+        repeated: names of targets that say what another one says.
+        left_out: as of audit_run, like all that follow but reasons.
+        beside: dict target -> Beside.
+        joints: list of Outputs.
+        reasons: dict target -> dict key of attacks.NEEDS -> why nobody can
+            have it here.
+        duplicates: findings.EqualRecords.
+        control: findings.Control.
+        seed: int.
+        tfprivacy: tfprivacy.Settings, or None.
+        progress: callable that takes a line of text, or None.
+    Returns: AuditResult, as written.
+    Raises: InputError as audit_run.
+    """
+    run_dir, beside = pathlib.Path(run_dir), beside or {}
     targets, together = [], []
     for answers in loaded:
         name = answers.target
@@ -165,6 +155,7 @@ def audit_run(
         targets.append(
             audit_evidence(
                 evidence,
+                reasons=(reasons or {}).get(name),
                 tfprivacy=None if name in repeated else tfprivacy,
                 folder=run_dir / "tfprivacy",
                 progress=progress,
@@ -187,11 +178,12 @@ def audit_run(
         level=LEVEL,
         versions=_versions(),
         targets=targets,
-        agreements=agreement.agreements(loaded),
+        agreements=agreement.agreements(loaded, first=first),
         left_out=list(left_out),
         joints=[each for each in together if each is not None],
         references=_references(beside),
         duplicates=duplicates,
+        control=control,
     )
     result.save(run_dir / AUDIT)
     return result
@@ -238,10 +230,6 @@ def is_repeated(answers, loaded) -> bool:
     first = next((x for x in loaded if x.info.get("sha256") == sha256), None)
     same_file = sha256 is not None and first is not answers
     return same_file or answers.info.get("kind") == "twin"
-
-
-def _rate(right):
-    return clopper_pearson(int(right.sum()), right.size)
 
 
 def _references(beside):

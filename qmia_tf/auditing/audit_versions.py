@@ -26,6 +26,9 @@ NEW_IN_3 = {
     },
 }
 
+# What audits of version 3 may have been written without.
+ADDED_TO_3 = {"control": None}
+
 
 def upgraded(found: dict) -> dict:
     """Adds what earlier versions did not have, as not known.
@@ -43,7 +46,7 @@ def upgraded(found: dict) -> dict:
                 "targets": _each(found.get("targets"), _target, added),
                 "schema_version": version,
             }
-    return found
+    return {**ADDED_TO_3, **found}
 
 
 def _target(target, added):

@@ -9,7 +9,6 @@ import pathlib
 
 import numpy as np
 
-from qmia_tf import runs
 from qmia_tf import split as splits
 from qmia_tf.attacks import copies
 from qmia_tf.attacks.changes import Noise, Plan
@@ -58,7 +57,8 @@ def answer(
     """Asks one target about copies, unless its answers are there.
 
     Args:
-        query: queries.Query.
+        query: queries.Query, or another with its name, facts and open();
+            one whose sha256 is None is asked anew each time.
         dataset: the run's Dataset.
         split: the run's Split.
         settings: Settings.
@@ -69,7 +69,7 @@ def answer(
     """
     run_dir = pathlib.Path(run_dir)
     records = draw(split, dataset.labels, settings)
-    sha256 = runs.sha256(query.file)
+    facts = {**query.facts, "fingerprint": split.fingerprint}
     found, target = {}, None
     for name, plan, suffix in (
         ("copies", settings.plan, ""),
@@ -79,12 +79,8 @@ def answer(
         stored = copies.load(path) if path.exists() else None
         current = (
             stored is not None
-            and stored.is_about(
-                plan=plan,
-                sha256=sha256,
-                kernel_set=query.kernel_set,
-                fingerprint=split.fingerprint,
-            )
+            and facts["sha256"] is not None
+            and stored.is_about(plan=plan, **facts)
             and np.array_equal(stored.record_ids, records)
         )
         if not current:

@@ -25,13 +25,17 @@ class Duplicates:
     def __bool__(self):
         return self.members > 0
 
-    def sentence(self) -> str:
-        """Says it in one sentence for a warning; empty if there are none."""
+    def sentence(self, what="image") -> str:
+        """Says it in one sentence for a warning; empty if there are none.
+
+        Args:
+            what: what a record is.
+        """
         if not self:
             return ""
         first, second = self.pairs[0]
         return (
-            f"{self.members} member(s) have an identical image among the "
+            f"{self.members} member(s) have an identical {what} among the "
             f"nonmembers and {self.nonmembers} nonmember(s) one among the "
             f"members, such as records {first} and {second}: no attack can "
             "tell these apart, so they hide a part of the leak"

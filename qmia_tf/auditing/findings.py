@@ -129,7 +129,7 @@ class TargetAudit:
 
     Attributes:
         target: name of the target, such as "keras" or "float32".
-        kind: "keras", "tflite" or "twin", if known.
+        kind: "keras", "tflite", "twin", "savedmodel" or "callable", if known.
         sha256: of the model file, if known.
         size_bytes: of the model file, if known.
         kernel_set: what computed the outputs, if known.
@@ -229,6 +229,30 @@ class EqualRecords:
 
 
 @dataclasses.dataclass(frozen=True)
+class Control:
+    """Whether members and nonmembers can be told apart without any model.
+
+    A classifier that sees the records and their labels, never the target,
+    learns on the calibration half and is judged on the other.
+
+    Attributes:
+        auc: of that classifier.
+        told_apart: whether the interval of the AUC lies above 1/2. Then the
+            two differ in more than in having been trained on, and attacks
+            may measure that.
+        features: what the classifier saw of a record.
+        members: how many members it was judged on.
+        nonmembers: how many nonmembers.
+    """
+
+    auc: Estimate
+    told_apart: bool
+    features: str
+    members: int
+    nonmembers: int
+
+
+@dataclasses.dataclass(frozen=True)
 class LeftOut:
     """A target that was asked for and could not answer.
 
@@ -264,6 +288,9 @@ class AuditResult:
         references: names of the reference models.
         duplicates: equal records among members and nonmembers; None if the
             records were not at hand.
+        control: whether members can be told without any model; None if the
+            records were not at hand, or there were too few, and in audits
+            from before it was kept.
     """
 
     schema_version: int
@@ -280,6 +307,7 @@ class AuditResult:
     joints: list[Joint]
     references: list[str]
     duplicates: EqualRecords | None
+    control: Control | None = None
 
     def save(self, path):
         """Writes audit.json, whole or not at all."""

@@ -8,9 +8,14 @@ import numpy as np
 
 from qmia_tf import configuration, outputs, queries
 from qmia_tf.attacks.features import image_features
-from qmia_tf.auditing import copy_queries, duplicates, reference_answers
+from qmia_tf.auditing import (
+    control,
+    copy_queries,
+    duplicates,
+    reference_answers,
+)
 from qmia_tf.auditing.beside import Beside
-from qmia_tf.auditing.findings import EqualRecords
+from qmia_tf.auditing.findings import Control, EqualRecords
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
 
@@ -95,6 +100,23 @@ class Surroundings:
             nonmembers=int(found.nonmembers),
             examples=np.asarray(found.pairs)[:EXAMPLES].tolist(),
             warning=found.sentence(),
+        )
+
+    def control(self, *, seed) -> Control:
+        """Tries to tell the members without asking any model.
+
+        Args:
+            seed: int, of the calibration half: the audit's.
+        """
+        ids = np.sort(
+            np.concatenate([self._split.members, self._split.nonmembers])
+        )
+        return control.check_features(
+            self._features[ids],
+            self._dataset.labels[ids],
+            np.isin(ids, self._split.members),
+            seen=control.IMAGES,
+            seed=seed,
         )
 
     @functools.cached_property

@@ -133,12 +133,13 @@ def shown(table: Table, compared: list[Run]) -> list[Table]:
         for run in compared
         for each in run.audit.left_out
     ]
+    targets = [TARGETS] if any(not run.own for run in compared) else []
     made = [
         table.pick(
             IS,
             name="artefacts",
             title="What each artefact is",
-            notes=[INTERVALS, TARGETS, SCORES, LATENCY, *left_out],
+            notes=[INTERVALS, *targets, SCORES, LATENCY, *left_out],
         ),
         table.pick(
             GIVES_AWAY,

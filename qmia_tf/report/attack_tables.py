@@ -14,7 +14,7 @@ from qmia_tf.report.tables import Column, Table
 
 # The false-positive rates that have columns of their own.
 RATES = {0.1: "10", 0.01: "1", 0.001: "0.1", 0.0001: "0.01"}
-SHOWN = {"keras"}
+SHOWN = "keras"
 EVERY, TAILS = "attacks", "tails"
 
 COLUMNS = [
@@ -96,30 +96,43 @@ def every_attack(compared: list[Run]) -> Table:
     )
 
 
-def shown(table: Table) -> list[Table]:
-    """Cuts the table of attacks down to the Keras models and a page's width.
+def shown(table: Table, compared: list[Run]) -> list[Table]:
+    """Cuts the table of attacks down to some models and a page's width.
+
+    Of our own runs the Keras models; of audits of somebody's own models all.
 
     Args:
         table: what every_attack made.
+        compared: the runs.
     """
-    rows = [row for row in table.rows if row[len(RUN_COLUMNS)] in SHOWN]
+    kept = {
+        (run.name, target.target)
+        for run in compared
+        for target in run.audit.targets
+        if target.target == SHOWN or (run.own and not is_variant(target))
+    }
+    places = len(RUN_COLUMNS) - 1, len(RUN_COLUMNS)
+    rows = [row for row in table.rows if tuple(row[p] for p in places) in kept]
     table = dataclasses.replace(table, rows=rows or table.rows)
+    what = "the Keras model"
+    if {name for _, name in kept} != {SHOWN}:
+        what = "each model"
     alike = (
         "Attacks whose scores are functions of each other (true class, loss) "
-        "rank records alike, up to rounding. The other targets are in "
+        "rank records alike, up to rounding. All targets and columns are in "
         f"{EVERY}.csv."
     )
     return [
         table.pick(
             PICKED,
             name=EVERY,
-            title="Every attack on the Keras model",
+            title=f"Every attack on {what}",
             notes=[INTERVALS, HELD_OUT, alike],
         ),
         table.pick(
             PICKED_TAILS,
             name=TAILS,
-            title="Every attack on the Keras model, with few false alarms",
+            title=f"Every attack on {what}, with few false alarms",
             notes=[INTERVALS, IN_SAMPLE, LOW, EPSILON],
         ),
     ]

@@ -1,6 +1,7 @@
 """Runs side by side: what they are called, and whether they compare."""
 
 import dataclasses
+import pathlib
 
 from qmia_tf.auditing.findings import AuditResult, TargetAudit
 from qmia_tf.report.paper import FULL_PRECISION, PAPER, PaperRow
@@ -12,11 +13,10 @@ TITLES = {
     "fashion_mnist": "Fashion-MNIST",
     "mnist": "MNIST",
 }
-# A model this little of the way from guessing to perfect has not learned.
-LEARNED = 0.1
+# What computes the answers of a target that counts for itself.
+USUAL = (None, "keras", "default", "tensorflow", "callable")
 # Members of config.json that compared runs are expected to share.
 SHARED = ("dataset.fingerprint", "dataset.pool", "split.seed")
-PROSE = ("name", "stated", "notes", "dataset")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +32,20 @@ class Run:
 
     @property
     def dataset(self) -> str:
-        """The data set's name, or "unknown"."""
+        """The data set's name, or "unknown".
+
+        Of somebody's own records the names of their files, or of what is in
+        memory the beginning of the fingerprint.
+        """
+        sides = [
+            self.setting(f"dataset.{name}")
+            for name in ("members", "nonmembers")
+        ]
+        if self.own and None not in sides:
+            return " | ".join(pathlib.PurePath(side).name for side in sides)
+        fingerprint = self.setting("dataset.fingerprint")
+        if self.own and "members" in self.setting("dataset") and fingerprint:
+            return f"records {fingerprint[:8]}"
         return str(self.setting("dataset.name") or "unknown")
 
     @property
@@ -53,10 +66,24 @@ class Run:
         """What tables call the model."""
         if self.full_precision:
             return "full precision"
+        if self.own and len(self.audit.targets) == 1:
+            return self.audit.targets[0].target
         if None in self.bits:
             return self.name
         clip = ", clip" if self.setting("model.clip") else ""
         return f"w={self.bits[0]}, a={self.bits[1]}{clip}"
+
+    @property
+    def own(self) -> bool:
+        """Whether somebody brought the models: no run of ours trained them."""
+        return self.setting("kind") == "own"
+
+    @property
+    def label(self) -> str:
+        """The run's name and its model, where that says more."""
+        if self.model == self.name:
+            return self.name
+        return f"{self.name} ({self.model})"
 
     @property
     def paper(self) -> PaperRow | None:
@@ -83,7 +110,7 @@ def is_variant(target: TargetAudit) -> bool:
 
     What it gives away is told by the file; tables say how far it differs.
     """
-    return target.kernel_set not in (None, "keras", "default")
+    return target.kernel_set not in USUAL
 
 
 def in_order(audits) -> list[Run]:
@@ -102,63 +129,32 @@ def in_order(audits) -> list[Run]:
     return sorted(map(Run, audits), key=place)
 
 
-def title(dataset) -> str:
-    """What figures and tables call a data set."""
-    return TITLES.get(dataset, dataset)
+def by_model(compared: list[Run]) -> list[Run]:
+    """Makes of an audit of several models of somebody's own one run a model.
 
-
-def warnings(compared: list[Run], *, max_drop=5.0) -> list[str]:
-    """What keeps the numbers of these runs from meaning what they seem to.
+    So that each has a line, a colour and a name of its own in figures. Twins
+    and other kernels are left out.
 
     Args:
-        compared: the runs.
-        max_drop: by how many points of nonmember accuracy a model may be
-            below its full-precision sibling.
-    Returns: sentences, possibly none.
+        compared: the runs; those of ours stay as they are.
     """
     found = []
     for run in compared:
-        found += _not_learned(run, compared, max_drop)
-        found += _different_records(run)
-    for dataset in dict.fromkeys(run.dataset for run in compared):
-        found += _not_alike([run for run in compared if run.dataset == dataset])
+        targets = [x for x in run.audit.targets if not is_variant(x)]
+        if not run.own or not targets:
+            found.append(run)
+            continue
+        alone = len(targets) == 1
+        for target in targets:
+            name = run.name if alone else f"{run.name}: {target.target}"
+            audit = dataclasses.replace(run.audit, name=name, targets=[target])
+            found.append(Run(audit))
     return found
 
 
-def _not_learned(run, compared, max_drop):
-    other = run if run.full_precision else sibling(run, compared)
-    guessing, behind = {}, {}
-    for target in run.audit.targets:
-        right = target.accuracy_nonmembers.value
-        chance = 1 / target.classes
-        if right < chance + LEARNED * (1 - chance):
-            guessing[target.target] = f"{100 * right:.1f} %"
-        elif other is not None:
-            model = other.target("keras") or other.audit.targets[0]
-            drop = 100 * (model.accuracy_nonmembers.value - right)
-            if drop > max_drop:
-                behind[target.target] = f"{drop:.1f}"
-    if guessing:
-        yield (
-            f"{run.name} ({run.model}): hardly better than guessing "
-            f"({100 * chance:.1f} %) on nonmembers: {_listed(guessing)}; the "
-            "audit of a network that did not learn says nothing about privacy"
-        )
-    if behind:
-        yield (
-            f"{run.name} ({run.model}): points less accurate on nonmembers "
-            f"than full precision ({other.name}): {_listed(behind)}; a "
-            "network that learned less also memorized less, so smaller leaks "
-            "here say nothing about its bits"
-        )
-
-
-def _listed(values):
-    """Names and their values; names that share a value stand together."""
-    names = {}
-    for name, value in values.items():
-        names.setdefault(value, []).append(name)
-    return ", ".join(f"{', '.join(names[value])} {value}" for value in names)
+def title(dataset) -> str:
+    """What figures and tables call a data set."""
+    return TITLES.get(dataset, dataset)
 
 
 def sibling(run, compared):
@@ -167,8 +163,11 @@ def sibling(run, compared):
     Args:
         run: a Run.
         compared: the runs to look in.
-    Returns: Run; None if there is none or the run is full precision itself.
+    Returns: Run; None if there is none, or the run is full precision itself
+        or of somebody's own models.
     """
+    if run.own:
+        return None
 
     def likeness(other):
         paths = (*SHARED, "seed", "recipe", "model.stem", "model.width")
@@ -182,50 +181,3 @@ def sibling(run, compared):
     if run.full_precision or not siblings:
         return None
     return max(siblings, key=likeness)
-
-
-def _different_records(run):
-    if len({target.records_sha256 for target in run.audit.targets}) > 1:
-        yield (
-            f"{run.name}: its targets were asked about different records, so "
-            "their numbers differ by chance as well"
-        )
-
-
-def _not_alike(same):
-    """Compares the settings of runs on one data set."""
-    paths = [*SHARED, "model.stem", "model.width"]
-    for run in same:
-        recipe = run.setting("recipe") or {}
-        paths += [f"recipe.{key}" for key in recipe if key not in PROSE]
-    # Settings that part the runs in the same way are told together.
-    parted = {}
-    for path in dict.fromkeys(paths):
-        values = [_shown(run.setting(path)) for run in same]
-        groups = tuple(values.index(value) for value in values)
-        parted.setdefault(groups, []).append((path, values))
-    name = title(same[0].dataset)
-    for groups, settings in parted.items():
-        firsts = sorted(set(groups))
-        if len(firsts) == 1:
-            continue
-        told = ", ".join(
-            f"{path} {' / '.join(values[first] for first in firsts)}"
-            for path, values in settings
-        )
-        members = " / ".join(
-            ", ".join(
-                run.name
-                for run, group in zip(same, groups, strict=True)
-                if group == first
-            )
-            for first in firsts
-        )
-        yield f"{name}: the runs do not share {told} ({members})"
-    if len(same) > 1 and not any(run.full_precision for run in same):
-        yield f"{name}: no full-precision run to compare with"
-
-
-def _shown(value):
-    text = str(value)
-    return text if len(text) <= 16 else f"{text[:12]}..."

@@ -21,11 +21,14 @@ RUN_COLUMNS = [
 
 
 def paper_tables(compared: list[Run]) -> list[Table]:
-    """The paper's tables 1 and 2 for these runs, from the Keras models."""
+    """The paper's tables 1 and 2 for these runs, from the Keras models.
+
+    No table if all are audits of somebody's own models.
+    """
     audited = [
         (run, run.target(PAPER_TARGET))
         for run in compared
-        if run.target(PAPER_TARGET) is not None
+        if not run.own and run.target(PAPER_TARGET) is not None
     ]
     return [_table_1(audited), _table_2(audited)] if audited else []
 

@@ -7,7 +7,7 @@ import matplotlib
 
 from qmia_tf import runs
 from qmia_tf.report import thresholds, tradeoff
-from qmia_tf.report.compared import Run, title
+from qmia_tf.report.compared import Run, by_model, title
 
 # Without these, equal figures would differ in their bytes.
 STEADY = {"svg.hashsalt": "qmia_tf", "svg.fonttype": "path"}
@@ -24,11 +24,11 @@ def write_figures(compared: list[Run], out_dir) -> list[pathlib.Path]:
     Returns: the paths written.
     """
     groups = {}
-    for run in compared:
+    for run in by_model(compared):
         groups.setdefault(run.dataset, []).append(run)
     written = []
     for dataset, listed in groups.items():
-        name = re.sub(r"[^A-Za-z0-9._-]", "_", dataset)
+        name = re.sub(r"[^A-Za-z0-9._-]+", "_", dataset)
         for kind, figure in (
             ("threshold", thresholds.threshold_figure(listed, title(dataset))),
             ("tradeoff", tradeoff.tradeoff_figure(listed, title(dataset))),

@@ -174,7 +174,8 @@ def _shown(table):
     ]
     groups = {}
     for row in table.rows:
-        label = "; ".join(map(str, row[: table.grouped]))
+        # A run that is called as its model says so once.
+        label = "; ".join(dict.fromkeys(map(str, row[: table.grouped])))
         cells = [_cell(table.columns[n].kind, row[n]) for n in shown]
         groups.setdefault(label, []).append(cells)
     return [table.columns[n] for n in shown], list(groups.items())

@@ -56,7 +56,7 @@ def threshold_figure(listed: list[Run], name) -> Figure:
         axes.grid(color="0.9", linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
     whole.set_xlim(min(1 / line.target.classes for line in lines), 1)
-    whole.set_ylim(*_accuracy_limits(whole))
+    whole.set_ylim(*_accuracy_limits(whole, lines))
     whole.set_xlabel("threshold on the largest confidence")
     whole.set_ylabel("attack accuracy (%)")
     _say_guessing(whole)
@@ -112,9 +112,13 @@ def _draw(axes, line, label, place):
 
 
 def _mark_gap(axes, line):
-    gap = line.target.attack("gap").point("fixed").balanced_accuracy.value
     transform = axes.get_yaxis_transform()
-    axes.plot(1.02, 100 * gap, "<", transform=transform, **_marker(line))
+    axes.plot(1.02, _gap(line), "<", transform=transform, **_marker(line))
+
+
+def _gap(line):
+    gap = line.target.attack("gap").point("fixed").balanced_accuracy
+    return 100 * gap.value
 
 
 def _marker(line):
@@ -173,7 +177,10 @@ def _steps(curve):
     )
 
 
-def _accuracy_limits(axes):
-    low, high = axes.dataLim.y0, max(axes.dataLim.y1, 52.0)
+def _accuracy_limits(axes, lines):
+    """Room for the curves and for the gap attacks beside them."""
+    gaps = [_gap(line) for line in lines]
+    low = min(axes.dataLim.y0, *gaps)
+    high = max(axes.dataLim.y1, 52.0, *gaps)
     room = 0.06 * (high - low)
     return low - room, high + room

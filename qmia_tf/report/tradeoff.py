@@ -17,6 +17,7 @@ MARKERS = {
     "int8_io": "<",
     "tfmot_int8": "X",
 }
+OWN = {"keras": "o", "tflite": "s"}
 OTHER = "*"
 # About the size of a panel and of a label's letter, in points.
 PANEL, LETTER = (330.0, 230.0), (4.2, 9.0)
@@ -54,7 +55,7 @@ def tradeoff_figure(listed: list[Run], name) -> Figure:
         runs = list(zip(listed, line_styles(listed), strict=True))
         for run, style in runs:
             for target in _targets(run):
-                used[target.target] = _marker(target)
+                used[_kind(run, target)] = _marker(run, target)
             _draw(axes, run, leak, style["color"])
         _label(axes, [(_places(r, leak), s["color"]) for r, s in runs])
         axes.axhline(50, color=GREY, linewidth=0.8)
@@ -79,8 +80,13 @@ def _held_out(target):
     return target.attack("confidence").held_out.point.balanced_accuracy
 
 
-def _marker(target):
-    return MARKERS.get(target.target, OTHER)
+def _kind(run, target):
+    """What the legend calls the kind of file; somebody's own have any name."""
+    return (target.kind or "model") if run.own else target.target
+
+
+def _marker(run, target):
+    return (OWN if run.own else MARKERS).get(_kind(run, target), OTHER)
 
 
 def _draw(axes, run, leak, color):
@@ -101,7 +107,7 @@ def _draw(axes, run, leak, color):
         axes.plot(
             100 * target.accuracy_nonmembers.value,
             100 * leak(target).value,
-            _marker(target),
+            _marker(run, target),
             color=color,
             markerfacecolor="none",
             markersize=7,

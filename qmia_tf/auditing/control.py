@@ -1,0 +1,134 @@
+"""Can members and nonmembers be told apart without the model?
+
+They must differ in nothing but having been trained on. Where they come from
+two sources (two cameras, two years, two ways to resize), a classifier that
+never saw the model tells them apart, and so may every attack.
+"""
+
+import numpy as np
+
+from qmia_tf.attacks import regression
+from qmia_tf.attacks.features import image_features
+from qmia_tf.auditing.findings import Control
+from qmia_tf.errors import InputError
+from qmia_tf.statistics.heldout import calibration_half
+from qmia_tf.statistics.ranking import auc
+
+IMAGES = "image statistics"
+COMPONENTS = 50
+# Records that principal components are found on, and the numbers of them.
+FITTED, NUMBERS = 2000, 20_000_000
+# Classes with a column of their own, the commonest first.
+CLASSES = 100
+
+
+def check(inputs, labels, members, *, seed) -> Control:
+    """Tries to tell members by the records themselves and their labels.
+
+    A logistic regression is fitted on the calibration half and judged on the
+    other. It sees attacks.features.image_features of images (uint8
+    [N, H, W, C]); of anything else the numbers as they are, standardized, and
+    where there are more than COMPONENTS of them their principal components.
+    It is a simple one: what it cannot tell, a better one may.
+
+    Args:
+        inputs: [N, ...] numbers, finite: images or any other records.
+        labels: int [N].
+        members: bool [N], two or more True and two or more False.
+        seed: int, of the calibration half.
+    Raises: InputError if a number is not finite or records are too few;
+        ValueError if the arrays do not fit each other.
+    Source: ours; Das et al., arXiv:2406.16201, show on several data sets
+        that attacks which never ask the model beat published ones.
+    """
+    inputs = np.asarray(inputs)
+    if inputs.dtype == np.uint8 and _is_image(inputs.shape):
+        features = image_features(inputs)
+        return check_features(features, labels, members, seen=IMAGES, seed=seed)
+    rows = inputs.reshape(len(inputs), -1)
+    _check_finite(rows)
+    seen = f"{rows.shape[1]} number" + ("s" if rows.shape[1] != 1 else "")
+    if rows.shape[1] > COMPONENTS:
+        half = calibration_half(np.asarray(members), seed=seed)
+        rows = _components(rows, np.flatnonzero(half), seed)
+        seen = f"{rows.shape[1]} principal components of {seen}"
+    return check_features(rows, labels, members, seen=seen, seed=seed)
+
+
+def check_features(features, labels, members, *, seen, seed) -> Control:
+    """The same with features that are at hand already.
+
+    Args:
+        features: float [N, F], finite.
+        labels: int [N].
+        members: bool [N].
+        seen: str, what the features are, for people.
+        seed: int, of the calibration half.
+    """
+    labels, members = np.asarray(labels), np.asarray(members)
+    if not len(features) == len(labels) == len(members):
+        raise ValueError(
+            f"{len(features)} records, {len(labels)} labels and "
+            f"{len(members)} memberships"
+        )
+    half = calibration_half(members, seed=seed)
+    rows = np.column_stack([features, _one_hot(labels, half)])
+    fitted = regression.fit_logistic(rows[half], members[half])
+    area = auc(fitted(rows[~half]), members[~half])
+    return Control(
+        auc=area,
+        told_apart=area.low > 0.5,
+        features=f"{seen} and the label",
+        members=int(np.sum(members & ~half)),
+        nonmembers=int(np.sum(~members & ~half)),
+    )
+
+
+def _is_image(shape):
+    # Texture needs two rows and two columns.
+    return len(shape) == 4 and min(shape[1:3]) > 1
+
+
+def _check_finite(rows):
+    if rows.dtype.kind not in "fc":
+        return
+    for start in range(0, len(rows), FITTED):
+        bad = ~np.isfinite(rows[start : start + FITTED]).all(axis=1)
+        if bad.any():
+            raise InputError(
+                f"record {start + int(np.argmax(bad))} holds a number that "
+                "is not finite: leave it out or fill it in"
+            )
+
+
+def _one_hot(labels, half):
+    """Columns of the classes that are commonest in the calibration half."""
+    classes, counts = np.unique(labels[half], return_counts=True)
+    common = classes[np.argsort(-counts, kind="stable")[:CLASSES]]
+    return (labels[:, None] == common).astype(np.float64)
+
+
+def _components(rows, half, seed):
+    """Projects on the directions in which the calibration half varies most.
+
+    With X the standardized numbers of some records, X X' u = s^2 u gives the
+    directions X' u/s; so nothing as large as D x D is made.
+    """
+    width = rows.shape[1]
+    most = int(np.clip(NUMBERS // width, COMPONENTS + 1, FITTED))
+    drawn = np.random.default_rng(seed).permutation(half)[:most]
+    some = rows[np.sort(drawn)].astype(np.float32)
+    scale = regression.scaling(some)
+    means, spreads = (
+        each.astype(np.float32) for each in (scale.means, scale.spreads)
+    )
+    some = (some - means) / spreads
+    squares, vectors = np.linalg.eigh((some @ some.T).astype(np.float64))
+    kept = np.argsort(-squares, kind="stable")[:COMPONENTS]
+    kept = kept[squares[kept] > 1e-6 * max(squares.max(), 1e-30)]
+    directions = (some.T @ vectors[:, kept]) / np.sqrt(squares[kept])
+    parts = [
+        ((rows[s : s + FITTED] - means) / spreads) @ directions
+        for s in range(0, len(rows), FITTED)
+    ]
+    return np.concatenate(parts).astype(np.float64)

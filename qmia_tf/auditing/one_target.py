@@ -1,0 +1,91 @@
+"""Every attack on one target."""
+
+from qmia_tf.attacks import ATTACKS, NEEDS, Evidence
+from qmia_tf.auditing import attacking
+from qmia_tf.auditing.findings import AttackLeftOut, TargetAudit
+from qmia_tf.statistics.intervals import clopper_pearson
+from qmia_tf.tfprivacy import run as run_tfprivacy
+
+
+def audit_evidence(
+    evidence: Evidence,
+    *,
+    reasons=None,
+    tfprivacy=None,
+    folder=None,
+    progress=None,
+) -> TargetAudit:
+    """Runs every attack that the evidence allows.
+
+    Args:
+        evidence: what the attacker has.
+        reasons: dict key of attacks.NEEDS -> why the evidence cannot have
+            it, said of the attacks that need it.
+        tfprivacy: tfprivacy.Settings, or None.
+        folder: where tensorflow-privacy's files go; None writes none.
+        progress: callable that takes a line of text, or None.
+    """
+    answers = evidence.outputs
+    members, info = answers.members, answers.info
+    right = answers.predicted == answers.labels
+    found = None
+    if tfprivacy is not None:
+        found = run_tfprivacy(
+            answers,
+            settings=tfprivacy,
+            seed=evidence.seed,
+            folder=folder,
+            progress=progress,
+        )
+    scored, missing = _run_attacks(evidence, reasons or {})
+    return TargetAudit(
+        target=answers.target,
+        **{
+            key: info.get(key)
+            for key in (
+                "kind",
+                "sha256",
+                "size_bytes",
+                "kernel_set",
+                "outputs",
+                "latency_ms",
+                "latency_threads",
+            )
+        },
+        probability_step=answers.probability_step,
+        classes=answers.classes,
+        members=int(members.sum()),
+        nonmembers=int((~members).sum()),
+        records_sha256=attacking.records_sha256(answers),
+        accuracy_members=_rate(right[members]),
+        accuracy_nonmembers=_rate(right[~members]),
+        tied_answers=int(answers.tied.sum()),
+        attacks=[
+            attacking.with_excess(each, scored[0], members) for each in scored
+        ],
+        attacks_left_out=missing,
+        strongest=attacking.strongest(scored, evidence),
+        tfprivacy=found,
+    )
+
+
+def _run_attacks(evidence, reasons):
+    """Runs what can be run; says of the rest why it cannot."""
+    scored, missing = [], []
+    for attack in ATTACKS:
+        lacks = attack.lacks(evidence)
+        if lacks:
+            reason = "needs " + " and ".join(NEEDS[need] for need in lacks)
+            known = dict.fromkeys(reasons[x] for x in lacks if x in reasons)
+            reason = ": ".join([reason, *known])
+            missing.append(AttackLeftOut(attack.name, reason))
+            continue
+        try:
+            scored.append(attacking.run_attack(attack, evidence))
+        except attacking.SaysNothing as error:
+            missing.append(AttackLeftOut(attack.name, str(error)))
+    return scored, missing
+
+
+def _rate(right):
+    return clopper_pearson(int(right.sum()), right.size)

@@ -1,0 +1,247 @@
+"""Saved outputs of one's own: .npz or CSV, with or without the records.
+
+See own.npz_file and own.csv_file for what such files hold. What is not there
+follows from the records, or from the side that a file is given as.
+"""
+
+import json
+import pathlib
+import re
+
+import numpy as np
+
+from qmia_tf import output_checks, outputs, runs
+from qmia_tf.errors import InputError
+from qmia_tf.outputs import Outputs
+from qmia_tf.own import csv_file, npz_file
+from qmia_tf.own.records import Records
+from qmia_tf.own.sources import VALUES
+
+SAVED = "saved"
+OTHER = "record_ids must be positions: the members first, then the nonmembers"
+
+
+def is_answers(source) -> bool:
+    """Whether a source of one side is a file of outputs, not of records."""
+    if not isinstance(source, (str, pathlib.Path)):
+        return False
+    path = pathlib.Path(source)
+    if path.suffix == ".csv":
+        return True
+    if path.suffix != ".npz" or not path.is_file():
+        return False
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            names = set(stored.files)
+    # Whoever reads it says what is wrong.
+    except Exception:
+        return False
+    return bool(names & set(outputs.ANSWERS)) and not names & set(VALUES)
+
+
+def of_sides(members, nonmembers) -> Outputs:
+    """Makes outputs of one file for each side.
+
+    Args:
+        members: the file of the members' outputs, .csv or .npz.
+        nonmembers: that of the nonmembers'.
+    Raises: InputError if one cannot be read, or they do not fit each other.
+    """
+    sides = [_read(pathlib.Path(path)) for path in (members, nonmembers)]
+    paths = [str(members), str(nonmembers)]
+    if runs.sha256(members) == runs.sha256(nonmembers):
+        raise InputError(
+            f"{members} and {nonmembers} are the same file: give the outputs "
+            "of other records as the nonmembers'"
+        )
+    for path, arrays, inside in zip(paths, sides, (True, False), strict=True):
+        _require_labels(arrays, path)
+        told = arrays.pop("members", None)
+        if told is not None and np.any(told != inside):
+            name = "members" if inside else "nonmembers"
+            raise InputError(
+                f"{path} is given as the {name}, but its array 'members' "
+                "says otherwise: give one file with both by --model"
+            )
+    joined = {
+        name: np.concatenate([side[name] for side in sides])
+        for name in _common(sides, paths)
+    }
+    sizes = [len(side["labels"]) for side in sides]
+    joined["members"] = np.arange(sum(sizes)) < sizes[0]
+    joined.setdefault("record_ids", np.arange(sum(sizes)))
+    twice = np.intersect1d(*np.split(joined["record_ids"], [sizes[0]]))
+    if twice.size:
+        raise InputError(
+            f"record {twice[0]} is in {paths[0]} and in {paths[1]} "
+            f"({twice.size} such records): a record is a member or is not"
+        )
+    infos = [
+        _info(side, SAVED, path)
+        for side, path in zip(sides, paths, strict=True)
+    ]
+    step = max(each["probability_step"] or 0.0 for each in infos)
+    info = {**infos[0], "probability_step": step}
+    return _outputs(joined, info, paths[0])
+
+
+def alone(path) -> Outputs:
+    """Reads one .npz file of outputs that says who is a member.
+
+    Raises: InputError if it cannot be read, or does not say it.
+    """
+    path = pathlib.Path(path)
+    arrays = _read(path)
+    _require_labels(arrays, path)
+    if "members" not in arrays:
+        raise InputError(
+            f"{path} has no array 'members': give the members' and the "
+            "nonmembers' records by --members and --nonmembers, or outputs "
+            "of each side"
+        )
+    arrays.setdefault("record_ids", np.arange(len(arrays["labels"])))
+    return _outputs(arrays, _info(arrays, path.stem, path), path)
+
+
+def of_records(path, records: Records) -> Outputs:
+    """Reads an .npz or CSV file of outputs about the records at hand.
+
+    Args:
+        path: the file; without record ids its rows are the records in their
+            order, members first.
+        records: Records.
+    Returns: Outputs, in the order of the records.
+    Raises: InputError if it is about other records.
+    """
+    path = pathlib.Path(path)
+    arrays = _read(path)
+    rows, count = len(_answers(arrays)), len(records.labels)
+    ids = arrays.setdefault("record_ids", np.arange(rows))
+    if rows != count or not np.array_equal(np.sort(ids), np.arange(count)):
+        raise InputError(
+            f"{path} has {rows} rows of outputs, and there are {count} "
+            f"records; {OTHER}"
+        )
+    for name, wanted in (
+        ("labels", records.labels[ids]),
+        ("members", records.members[ids]),
+    ):
+        wrong = np.flatnonzero(arrays.setdefault(name, wanted) != wanted)
+        if wrong.size:
+            raise InputError(
+                f"{path}: the {name} of row {wrong[0]} are "
+                f"{arrays[name][wrong[0]]}, those of the records "
+                f"{wanted[wrong[0]]} ({wrong.size} such rows); {OTHER}"
+            )
+    info = _info(arrays, path.stem, path)
+    given, ours = info.get("fingerprint"), records.fingerprint()
+    if given not in (None, ours):
+        raise InputError(
+            f"{path} is about records with fingerprint {given[:12]}, not "
+            f"{ours[:12]}: query the model about these"
+        )
+    found = _outputs(arrays, {**info, "fingerprint": ours}, path)
+    return found.in_record_order()
+
+
+def reference(path, answered: Outputs) -> Outputs:
+    """Reads what a reference model answered about the same records.
+
+    Args:
+        path: .npz file of outputs whose `members` are the records that
+            trained the reference; record ids are those of the audit.
+        answered: outputs of a target of the audit, for the labels.
+    Raises: InputError if it cannot be read or is about other records.
+    """
+    path = pathlib.Path(path)
+    if path.suffix != ".npz":
+        raise InputError(f"reference {path} is not an .npz file of outputs")
+    arrays = _read(path)
+    if "members" not in arrays:
+        raise InputError(
+            f"reference {path} has no array 'members': which of the records "
+            "trained it"
+        )
+    ids = arrays.setdefault("record_ids", np.arange(len(_answers(arrays))))
+    order = np.argsort(answered.record_ids)
+    known = answered.record_ids[order]
+    place = np.searchsorted(known, ids).clip(max=len(known) - 1)
+    if np.any(known[place] != ids):
+        raise InputError(
+            f"reference {path} is about records that are not audited; {OTHER}"
+        )
+    arrays.setdefault("labels", answered.labels[order[place]])
+    info = {**_info(arrays, path.stem, path), "target": _safe(path.stem)}
+    return _outputs(arrays, info, path)
+
+
+def _read(path):
+    reader = csv_file if path.suffix == ".csv" else npz_file
+    return reader.read(path)
+
+
+def _answers(arrays):
+    return arrays[next(name for name in outputs.ANSWERS if name in arrays)]
+
+
+def _require_labels(arrays, path):
+    if "labels" not in arrays:
+        raise InputError(f"{path}: the labels are missing: add an array labels")
+
+
+def _common(sides, paths):
+    """Arrays of both sides; refuses outputs of two kinds or sizes."""
+    kinds = [
+        {name: side[name].shape[1:] for name in outputs.ANSWERS if name in side}
+        for side in sides
+    ]
+    if kinds[0] != kinds[1]:
+        ours, theirs = (
+            " and ".join(f"{n} {list(s)}" for n, s in kind.items())
+            for kind in kinds
+        )
+        raise InputError(
+            f"{paths[0]} holds {ours} a record, {paths[1]} {theirs}: give "
+            "outputs of the same kind"
+        )
+    return [
+        name
+        for name in sides[0]
+        if name in sides[1] and name not in ("info", "step")
+    ]
+
+
+def _info(arrays, name, path):
+    """What the file says of its target; its step is read off if it does not."""
+    found = {}
+    if "info" in arrays:
+        try:
+            found = json.loads(str(arrays["info"][()]))
+        except ValueError as error:
+            raise InputError(f"{path}: info is not JSON ({error})") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: info must be a JSON object")
+    found.setdefault("target", _safe(name))
+    step = 0.0 if "logits" in arrays else _step(_answers(arrays))
+    found.setdefault("probability_step", arrays.get("step", step))
+    output_checks.check_info(found, str(path))
+    return found
+
+
+def _safe(name):
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._-") or SAVED
+
+
+def _step(rows):
+    """The grid of 8-bit probabilities, 0 if they are on none."""
+    if rows.dtype.kind == "f" and np.isfinite(rows).all():
+        for levels in output_checks.BYTES:
+            codes = rows.astype(np.float64) * levels
+            if np.abs(codes - np.round(codes)).max(initial=0) < 1e-3:
+                return 1 / levels
+    return 0.0
+
+
+def _outputs(arrays, info, path):
+    arrays = {name: x for name, x in arrays.items() if name != "step"}
+    return outputs.from_arrays(arrays, info, path)

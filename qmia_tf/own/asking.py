@@ -1,0 +1,99 @@
+"""Asks a model of one's own about the records, unless it was asked before."""
+
+import pathlib
+
+import numpy as np
+
+from qmia_tf import outputs
+from qmia_tf.deploy import timing
+from qmia_tf.errors import InputError
+from qmia_tf.outputs import Outputs
+from qmia_tf.own import checks
+from qmia_tf.own.models import Model
+from qmia_tf.own.records import Records
+from qmia_tf.own.target import LOGITS
+
+FOLDER = "outputs"
+# Asked about before all the others, so that a mistake shows soon.
+FIRST = 100
+
+
+def ask(model: Model, records: Records, *, run_dir, allow_chance) -> Outputs:
+    """Gives what a model answers; outputs/NAME.npz keeps it.
+
+    Answers that are there, of the same file and records, stay. What is only
+    in memory has no file to compare and is asked again.
+
+    Args:
+        model: Model.
+        records: Records.
+        run_dir: where outputs/ lies.
+        allow_chance: see checks.require_above_chance, which is left out.
+    Raises: InputError if the model cannot be asked, or what it answers shows
+        that something was told wrong.
+    """
+    path = pathlib.Path(run_dir) / FOLDER / f"{model.name}.npz"
+    found = _stored(path, model, records)
+    is_new = found is None
+    if is_new:
+        found = _asked(model, records, pathlib.Path(run_dir).name)
+    if not allow_chance:
+        checks.require_above_chance(found)
+    if is_new:
+        target, one = model.open(), records.values[:1]
+        timed = timing.measure(lambda: target.predict(one))
+        found.info["latency_ms"] = timed.median_ms
+        found.info["latency_threads"] = _threads(model)
+        found.save(path)
+    return found
+
+
+def _threads(model):
+    """How many compute an answer; None of a function, which nobody knows."""
+    if model.threads or model.kernel_set == "callable":
+        return model.threads
+    # A .tflite file is audited where TensorFlow is not installed.
+    from qmia_tf.queries import tensorflow_threads
+
+    return tensorflow_threads()
+
+
+def _stored(path, model, records):
+    """The answers that are there, if they are those of this model."""
+    if model.facts["sha256"] is None or not path.is_file():
+        return None
+    try:
+        found = outputs.load(path)
+    except InputError:
+        # Damaged, or not ours: it is made anew.
+        return None
+    wanted = {**model.facts, "fingerprint": records.fingerprint()}
+    same = all(found.info.get(key) == value for key, value in wanted.items())
+    return found if same else None
+
+
+def _asked(model, records, run):
+    target = model.open()
+    info = target.info
+    kind = {
+        "name": model.name,
+        "outputs": info["outputs"],
+        "step": info["probability_step"],
+    }
+    first = target.predict(records.values[:FIRST])
+    checks.require_classes(first.shape[1], records, name=model.name)
+    checks.require_kind(first, **kind)
+    rows = target.predict(records.values, progress=True)
+    checks.require_kind(rows, **kind)
+    about = {
+        "labels": records.labels,
+        "members": records.members,
+        "record_ids": np.arange(len(records.labels)),
+        "info": {**info, "fingerprint": records.fingerprint(), "run": run},
+    }
+    source = f"target {model.name!r}"
+    if info["outputs"] == LOGITS:
+        made = Outputs.from_logits(rows, **about, source=source)
+    else:
+        made = Outputs(probabilities=rows, **about)
+    return made.validate(source)

@@ -1,0 +1,252 @@
+"""Audits one's own models: a target, its members and others -> audit.json.
+
+DIR/config.json   what was audited   DIR/outputs/   what each target answered
+DIR/copies/       its labels for changed copies      DIR/audit.json
+"""
+
+import contextlib
+import pathlib
+import tempfile
+
+from qmia_tf import runs
+from qmia_tf.auditing import audit as audits
+from qmia_tf.auditing import control, copy_queries
+from qmia_tf.auditing.findings import AuditResult
+from qmia_tf.errors import InputError
+from qmia_tf.own import answers, evidence, models, records, sources
+from qmia_tf.own.evidence import Gathered
+
+LABEL_ONLY = copy_queries.Settings()
+SCHEMA_VERSION = 1
+OWN = "own"
+
+
+def audit(
+    target=None,
+    members=None,
+    nonmembers=None,
+    *,
+    out=None,
+    pixels=None,
+    outputs=None,
+    class_names=None,
+    label_only=LABEL_ONLY,
+    seed=0,
+    tfprivacy=None,
+    references=(),
+    num_threads=2,
+    data_dir=None,
+    download=False,
+    allow_chance=False,
+    progress=print,
+) -> AuditResult:
+    """Says what targets give away about the records that trained them.
+
+    Args:
+        target: what can be asked: a keras.Model, a function (records
+            [B, ...] -> probabilities [B, C], or logits with outputs=), or a
+            path: .keras, SavedModel directory, .tflite, or .npz or .csv of
+            outputs. Or several, compared on the same records: a list, or a
+            dict name -> target. None if members and nonmembers are files of
+            outputs.
+        members: the records that trained it: a pair (values, labels) of
+            arrays, or a source as own.sources reads it; or a file of
+            outputs. None if target is an .npz that says who is a member.
+        nonmembers: others from the same source, likewise.
+        out: directory for the outputs and audit.json; None keeps nothing.
+        pixels: "0..1", "0..255" or "-1..1": the pixels that a model takes,
+            where it does not say it itself; or a list with one a target.
+        outputs: "probabilities" or "logits", likewise.
+        class_names: names of the model's outputs in order, or "sorted", for
+            records whose classes have names only.
+        label_only: copy_queries.Settings; None asks about no copies.
+        seed: int, of calibration halves, bootstraps and attacks.
+        tfprivacy: tfprivacy.Settings; None leaves it out.
+        references: .npz files of outputs of reference models about the same
+            records, of which `members` trained each.
+        num_threads: int >= 1, of LiteRT.
+        data_dir: where TFDS keeps its data sets.
+        download: whether TFDS may download.
+        allow_chance: goes on though a model is right on its members as
+            chance would be.
+        progress: callable that takes a line of text, or None.
+    Returns: findings.AuditResult, as in out/audit.json.
+    Raises: InputError that says what cannot be used and what to do.
+    """
+    say = progress or (lambda line: None)
+    given = {} if target is None else models.named(target)
+    if num_threads < 1:
+        raise InputError(f"num_threads must be >= 1, got {num_threads}")
+    options = evidence.Options(
+        pixels=pixels,
+        outputs=outputs,
+        label_only=label_only,
+        num_threads=num_threads,
+        allow_chance=allow_chance,
+    )
+    with _folder(out) as folder:
+        data = None
+        if _are_answers(given, members, nonmembers):
+            options.require_untold()
+            found = evidence.of_answers(given, members, nonmembers, options)
+        else:
+            data = _records(
+                members,
+                nonmembers,
+                class_names,
+                say,
+                data_dir=data_dir,
+                download=download,
+            )
+            found = evidence.of_models(given, data, options, folder, say)
+        return _audited(
+            found,
+            data,
+            folder=folder,
+            said=(members, nonmembers),
+            references=references,
+            seed=seed,
+            tfprivacy=tfprivacy,
+            progress=progress,
+        )
+
+
+def _are_answers(given, members, nonmembers):
+    """Whether no records are needed: everything is saved outputs."""
+    if members is None and nonmembers is None:
+        if not given:
+            raise InputError(
+                "nothing to audit: give a model, its members and nonmembers"
+            )
+        asked = [x for x in given.values() if not models.is_saved_outputs(x)]
+        if asked:
+            raise InputError(
+                f"the records are missing: give --members and --nonmembers, "
+                f"{sources.FORMATS}"
+            )
+        return True
+    if members is None or nonmembers is None:
+        name = "members" if members is None else "nonmembers"
+        raise InputError(f"--{name} is missing: an audit needs both sides")
+    kinds = [answers.is_answers(side) for side in (members, nonmembers)]
+    if kinds[0] != kinds[1]:
+        one, other = (
+            (members, nonmembers) if kinds[0] else (nonmembers, members)
+        )
+        shown = other if models.is_path(other) else "the other side"
+        raise InputError(
+            f"{one} holds outputs, {shown} records: give both sides alike"
+        )
+    if kinds[0] and given:
+        raise InputError(
+            f"{members} holds outputs, about which no model can be asked: "
+            "leave out --model, or give records"
+        )
+    if not kinds[0] and not given:
+        raise InputError(
+            "members and nonmembers are records: give the --model to ask "
+            "about them"
+        )
+    return kinds[0]
+
+
+def _records(members, nonmembers, class_names, say, **options):
+    sides = []
+    for name, source in (("members", members), ("nonmembers", nonmembers)):
+        side = sources.load(source, **options)
+        say(f"{name}: {side.source}: {side.taken}")
+        sides.append(side)
+    return records.join(*sides, class_names=class_names)
+
+
+def _audited(
+    found: Gathered,
+    data,
+    *,
+    folder,
+    said,
+    references,
+    seed,
+    tfprivacy,
+    progress,
+):
+    say = progress or (lambda line: None)
+    first = found.answered[0]
+    for line in records.few(first.members):
+        say(line)
+    trained = evidence.references_of(references, first)
+    config = _config(found, data, said)
+    runs.write_json(folder / runs.CONFIG, config)
+    checked = None
+    if data is not None:
+        checked = control.check(
+            data.values, data.labels, data.members, seed=seed
+        )
+    result = audits.audit_outputs(
+        folder,
+        found.answered,
+        config=config,
+        first=first.target,
+        beside={
+            answered.target: found.beside(answered.target, trained)
+            for answered in found.answered
+        },
+        joints=[first] if len(found.answered) > 1 else [],
+        reasons=found.reasons,
+        duplicates=found.equal,
+        control=checked,
+        seed=seed,
+        tfprivacy=tfprivacy,
+        progress=progress,
+    )
+    return result
+
+
+def _config(found, data, said):
+    """What DIR/config.json says: kind "own", data, split and models."""
+    first = found.answered[0]
+    name = data.name if data is not None else first.target
+    facts = {"name": name, "fingerprint": first.info.get("fingerprint")}
+    facts["classes"] = first.classes
+    if data is not None:
+        facts["record_shape"] = list(data.values.shape[1:])
+        facts["record_dtype"] = str(data.values.dtype)
+    for side, source in zip(("members", "nonmembers"), said, strict=True):
+        facts[side] = str(source) if models.is_path(source) else None
+    keys = ("kind", "sha256", "kernel_set", "outputs", "pixels")
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "kind": OWN,
+        "dataset": facts,
+        "split": {
+            "members": int(first.members.sum()),
+            "nonmembers": int((~first.members).sum()),
+        },
+        "models": [
+            {
+                "name": each.target,
+                "file": found.files.get(each.target),
+                **{key: each.info.get(key) for key in keys},
+            }
+            for each in found.answered
+        ],
+    }
+
+
+@contextlib.contextmanager
+def _folder(out):
+    """The directory to write to; a temporary one if there is to be none."""
+    if out is None:
+        with tempfile.TemporaryDirectory() as folder:
+            yield pathlib.Path(folder) / OWN
+        return
+    out = pathlib.Path(out)
+    runs.require_writable(out)
+    config = out / runs.CONFIG
+    is_own = not config.exists() or runs.read_json(config).get("kind") == OWN
+    if not is_own or (not config.exists() and (out / runs.MODEL).exists()):
+        raise InputError(
+            f"{out} is a run directory, whose audit would be overwritten: "
+            "choose another --out"
+        )
+    yield out

@@ -1,0 +1,133 @@
+"""What goes into a model: pixels in its range, other records as they are."""
+
+import numpy as np
+
+from qmia_tf.errors import InputError
+from qmia_tf.targets import as_unit
+
+UNIT, BYTES, SIGNED = "0..1", "0..255", "-1..1"
+PIXELS = (UNIT, BYTES, SIGNED)
+LIMITS = {UNIT: (0, 1), BYTES: (0, 255), SIGNED: (-1, 1)}
+# By how much the ends of a quantized input may miss a range: what a
+# calibration saw, and where the code of zero lies.
+TOLERANCE = 0.03
+# How wide the numbers are that networks like, such as 0..1 or -2.1..2.6.
+NARROWEST, WIDEST = 0.5, 8.0
+
+
+def in_range(images, pixels) -> np.ndarray:
+    """Turns uint8 pixels into float32 numbers.
+
+    Args:
+        images: uint8 [N, ...].
+        pixels: "0..1": x / 255; "0..255": x; "-1..1": x / 127.5 - 1.
+    """
+    if pixels == UNIT:
+        return as_unit(images)
+    values = images.astype(np.float32)
+    return values if pixels == BYTES else values / np.float32(127.5) - 1
+
+
+def of_codes(dtype, step, zero_point) -> str | None:
+    """Reads the range of pixels off a quantized input.
+
+    Args:
+        dtype: NumPy integer type of the codes.
+        step: scale.
+        zero_point: int.
+    Returns: one of PIXELS whose ends the codes' ends are; None if they are
+        those of none.
+    """
+    ends = np.iinfo(dtype)
+    if ends.bits > 16:
+        return None
+    low, high = (
+        (code - zero_point) * step for code in (int(ends.min), int(ends.max))
+    )
+    for pixels, (least, most) in LIMITS.items():
+        slack = TOLERANCE * (most - least)
+        if abs(low - least) <= slack and abs(high - most) <= slack:
+            return pixels
+    return None
+
+
+def of_rescaling(scale) -> str | None:
+    """Reads the range off a layer that multiplies pixels by `scale`.
+
+    255 scale is how wide the numbers behind it are if pixels are 0..255,
+    and scale if they are 0..1.
+
+    Returns: one of PIXELS, None if both or neither can be meant.
+    """
+    scale = np.abs(np.asarray(scale, np.float64))
+    if np.all((scale * 255 >= NARROWEST) & (scale * 255 <= WIDEST)):
+        return BYTES
+    if np.all((scale >= NARROWEST) & (scale <= WIDEST)):
+        return UNIT
+    return None
+
+
+def of_moments(mean, variance) -> str | None:
+    """Reads the range off a layer that subtracts mean, divides by spread.
+
+    Args:
+        mean: floats, of the pixels of one channel or all.
+        variance: floats, likewise.
+    Returns: one of PIXELS; None if several can be meant.
+    """
+    mean, spread = np.asarray(mean), np.sqrt(np.asarray(variance))
+    if mean.min() < 0 or mean.max() > 255:
+        return None
+    if mean.max() > 1.5:
+        return BYTES
+    # Pixels of 0..255 with a mean below 1 and such a spread would be black.
+    if 0.02 < mean.max() <= 1 and 0.02 < spread.max() <= 0.5:
+        return UNIT
+    return None
+
+
+def chosen(read, told, *, name, where) -> str:
+    """Which range a model takes: what it says itself, or the flag.
+
+    Args:
+        read: one of PIXELS, or None.
+        told: the same, by the user.
+        name: the target's.
+        where: what could say it and does not, or what it was read from.
+    Raises: InputError if nothing says it, or the two differ.
+    """
+    if read is None and told is None:
+        raise InputError(
+            f"target {name!r} takes floats and {where} which pixels: give "
+            f"--pixels={UNIT}, {BYTES} or {SIGNED}, what it was trained with"
+        )
+    if read is not None and told not in (None, read):
+        raise InputError(
+            f"target {name!r} takes pixels of {read} ({where}), but "
+            f"--pixels={told}: leave it out (for one of several models: "
+            "'read')"
+        )
+    return read or told
+
+
+def fitted(values, shape, name) -> np.ndarray:
+    """Gives records the shape of a model's input.
+
+    Args:
+        values: array [N, ...].
+        shape: of one record; None or -1 where it is open.
+        name: the target's.
+    Returns: array [N, ...]; an axis of one channel is added or dropped.
+    Raises: InputError if they are of another shape.
+    """
+    own = values.shape[1:]
+    for found in (own, (*own, 1), own[:-1] if own[-1:] == (1,) else own):
+        if len(found) == len(shape) and all(
+            size in (None, -1, ours)
+            for ours, size in zip(found, shape, strict=True)
+        ):
+            return values.reshape(len(values), *found)
+    raise InputError(
+        f"target {name!r} takes records of {list(shape)}, got {list(own)}: is "
+        "it a model of this data?"
+    )

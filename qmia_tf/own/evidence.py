@@ -1,0 +1,218 @@
+"""What there is to judge targets by: answers, copies, features, and gaps."""
+
+import dataclasses
+import pathlib
+
+from qmia_tf.auditing import copy_queries
+from qmia_tf.auditing.beside import Beside
+from qmia_tf.auditing.findings import EqualRecords
+from qmia_tf.errors import InputError
+from qmia_tf.outputs import Outputs
+from qmia_tf.own import answers, asking, checks, models, saved_model
+from qmia_tf.own import records as own_records
+from qmia_tf.own.records import Records
+
+COPIES = ("copies", "noisy")
+SWITCHED_OFF = "they were switched off"
+NOT_ASKED = "saved outputs cannot be asked about copies"
+NO_RECORDS = "only outputs were given"
+TOO_MANY = f"a record has more than {own_records.MOST_FEATURES} values"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How targets are asked; see own.auditing.audit."""
+
+    pixels: str | list[str] | None
+    outputs: str | list[str] | None
+    label_only: copy_queries.Settings | None
+    num_threads: int
+    allow_chance: bool
+
+    def require_untold(self):
+        """Refuses words about a model where there is none."""
+        for name in ("pixels", "outputs"):
+            if getattr(self, name):
+                raise InputError(
+                    f"--{name} is about a model, and only saved outputs are "
+                    "given, which say it by the names of arrays and columns"
+                )
+
+
+@dataclasses.dataclass
+class Gathered:
+    """What was answered, and what stands beside it.
+
+    Attributes:
+        answered: Outputs of each target, in the order given.
+        copies: dict target -> dict of "copies" and "noisy".
+        reasons: dict target -> dict need -> why it cannot be had.
+        files: dict target -> name of its file.
+        features: float [N, F] of the records, or None.
+        equal: EqualRecords; None without records.
+    """
+
+    answered: list[Outputs]
+    reasons: dict[str, dict[str, str]]
+    files: dict[str, str | None]
+    copies: dict = dataclasses.field(default_factory=dict)
+    features: object = None
+    equal: EqualRecords | None = None
+
+    def beside(self, target, references) -> Beside:
+        """Gives what stands beside one target."""
+        return Beside(
+            references=references,
+            features=self.features,
+            **self.copies.get(target, {}),
+        )
+
+
+def of_answers(given, members, nonmembers, options) -> Gathered:
+    """Takes saved outputs: one file a side, or files that say who is who.
+
+    Raises: InputError if they cannot be read, are not about the same
+        records, or are of a model that is right as chance is.
+    """
+    if given:
+        found = [
+            _renamed(answers.alone(path), name) for name, path in given.items()
+        ]
+        files = {name: pathlib.Path(path).name for name, path in given.items()}
+    else:
+        found = [answers.of_sides(members, nonmembers)]
+        files = {found[0].target: pathlib.Path(members).name}
+    first = found[0].in_record_order()
+    for each in found:
+        _require_same(each.in_record_order(), first)
+        if not options.allow_chance:
+            checks.require_above_chance(each)
+    reasons = {**dict.fromkeys(COPIES, NOT_ASKED), "features": NO_RECORDS}
+    return Gathered(
+        answered=found,
+        reasons={each.target: reasons for each in found},
+        files=files,
+    )
+
+
+def of_models(given, records: Records, options, folder, say) -> Gathered:
+    """Asks models about the records, one after the other.
+
+    Args:
+        given: dict name -> target.
+        records: Records.
+        options: Options.
+        folder: pathlib.Path, where answers are kept.
+        say: callable that takes a line.
+    Raises: InputError if a target cannot be asked, see own.asking, or the
+        two sides hold the same records.
+    """
+    equal = records.equal()
+    if equal.warning:
+        say(f"warning: {equal.warning}")
+    found = Gathered([], {}, {}, features=records.features, equal=equal)
+    said = models.told(options.pixels, options.outputs, len(given))
+    listed = {
+        name: _listed(name, source, told, records, options, say)
+        for (name, source), told in zip(given.items(), said, strict=True)
+    }
+    for name, model in listed.items():
+        found.files[name] = None
+        if models.is_path(given[name]):
+            found.files[name] = pathlib.Path(given[name]).name
+        found.reasons[name] = _reasons(model, records, options)
+        if model is None:
+            answered = answers.of_records(given[name], records)
+            answered = _renamed(answered, name)
+            checks.require_classes(answered.classes, records, name=name)
+            if not options.allow_chance:
+                checks.require_above_chance(answered)
+            found.answered.append(answered)
+            continue
+        found.answered.append(
+            asking.ask(
+                model,
+                records,
+                run_dir=folder,
+                allow_chance=options.allow_chance,
+            )
+        )
+        if "copies" not in found.reasons[name]:
+            found.copies[name] = copy_queries.answer(
+                model,
+                records,
+                records.split(),
+                settings=options.label_only,
+                run_dir=folder,
+            )
+        model.close()
+    for each in found.answered:
+        _require_same(each, found.answered[0])
+    return found
+
+
+def references_of(paths, answered: Outputs) -> tuple[Outputs, ...]:
+    """Reads what reference models answered about the same records."""
+    found = [answers.reference(path, answered) for path in paths]
+    names = [each.target for each in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(
+                f"two references are called {name!r}: rename one of the files"
+            )
+    return tuple(found)
+
+
+def _listed(name, source, told, records, options, say):
+    """Models.Model of a target; None if it is a file of outputs."""
+    if models.is_saved_outputs(source):
+        return None
+    model = models.listed(
+        name,
+        source,
+        told,
+        is_images=records.is_images,
+        num_threads=options.num_threads,
+    )
+    if model.kernel_set == "tensorflow":
+        say(saved_model.WARNING.format(source))
+    if told.pixels and not records.is_images:
+        raise InputError(
+            f"--pixels is about uint8 images, and {own_records.NOT_IMAGES}: "
+            "leave it out, the model gets the values as they are"
+        )
+    return model
+
+
+def _reasons(model, records, options):
+    found = {}
+    if model is None:
+        found = dict.fromkeys(COPIES, NOT_ASKED)
+    elif not records.is_images:
+        found = dict.fromkeys(COPIES, own_records.NOT_IMAGES)
+    elif options.label_only is None:
+        found = dict.fromkeys(COPIES, SWITCHED_OFF)
+    if records.features is None:
+        found["features"] = TOO_MANY
+    return found
+
+
+def _renamed(answered, name):
+    info = {**answered.info, "target": name}
+    return dataclasses.replace(answered, info=info)
+
+
+def _require_same(one, other):
+    """Refuses targets that were not asked about the same records."""
+    if one.classes != other.classes:
+        raise InputError(
+            f"{one.target!r} answers {one.classes} classes, "
+            f"{other.target!r} {other.classes}: compare models of one task"
+        )
+    for name in ("record_ids", "labels", "members"):
+        ours, theirs = getattr(one, name), getattr(other, name)
+        if ours.shape != theirs.shape or (ours != theirs).any():
+            raise InputError(
+                f"{one.target!r} and {other.target!r} are not about the same "
+                f"records (their {name} differ): query both about the same"
+            )

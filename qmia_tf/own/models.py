@@ -1,0 +1,244 @@
+"""Models of one's own, listed before they are opened."""
+
+import dataclasses
+import pathlib
+import re
+import sys
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from qmia_tf import targets
+from qmia_tf.errors import InputError
+from qmia_tf.own import entrance, saved_model, tflite_target
+from qmia_tf.own.target import PROBABILITIES, READ, OwnTarget, Told
+
+FORMATS = (
+    "a .keras file, a SavedModel directory, a .tflite file, or an .npz or "
+    ".csv file of outputs"
+)
+ANSWERS = (".npz", ".csv")
+
+
+@dataclasses.dataclass
+class Model:
+    """One target, not opened yet; what auditing.copy_queries asks of one.
+
+    Attributes:
+        name: the target's, and of outputs/NAME.npz.
+        source: path, keras.Model or callable.
+        kernel_set: what computes its answers.
+        facts: what answers must say of their target to be this one's; a
+            sha256 of None is never the same.
+        size_bytes: of the file; None for what is in memory.
+        opener: makes the target.
+        threads: of LiteRT; None elsewhere.
+    """
+
+    name: str
+    source: object
+    kernel_set: str
+    facts: dict
+    size_bytes: int | None
+    opener: Callable[[], OwnTarget]
+    threads: int | None = None
+    _opened: OwnTarget | None = None
+
+    def open(self) -> OwnTarget:
+        """Opens it, once."""
+        if self._opened is None:
+            self._opened = self.opener()
+            about = {**self.facts, "size_bytes": self.size_bytes}
+            self._opened.info.update(about)
+        return self._opened
+
+    def close(self):
+        """Forgets the opened model, to make room for the next."""
+        self._opened = None
+
+
+def is_path(given) -> bool:
+    """Whether something is named, not given itself."""
+    return isinstance(given, (str, pathlib.Path))
+
+
+def is_saved_outputs(target) -> bool:
+    """Whether a target is a file of outputs rather than a model."""
+    return is_path(target) and pathlib.Path(target).suffix in ANSWERS
+
+
+def named(given) -> dict[str, object]:
+    """Gives each target a name that is safe in a file name.
+
+    Args:
+        given: a target, a list of them, or a dict name -> target.
+    Returns: dict; files that share a stem go by their whole names.
+    Raises: InputError if a name of the dict is not safe, or one path is
+        given twice.
+    """
+    if isinstance(given, Mapping):
+        for name in given:
+            if _safe(name) != name:
+                raise InputError(
+                    f"target name {name!r} must be of letters, digits, '.', "
+                    "'_' and '-'"
+                )
+        return dict(given)
+    several = isinstance(given, (list, tuple))
+    listed = list(given) if several else [given]
+    paths = [str(each) for each in listed if is_path(each)]
+    twice = [path for path in paths if paths.count(path) > 1]
+    if twice:
+        raise InputError(f"target {twice[0]} is given twice")
+    wanted = [_name(each) for each in listed]
+    found = {}
+    for each, name in zip(listed, wanted, strict=True):
+        if wanted.count(name) > 1 and is_path(each):
+            name = _safe(pathlib.Path(each).name)
+        free, count = name, 1
+        while free in found:
+            count += 1
+            free = f"{name}.{count}"
+        found[free] = each
+    return found
+
+
+def told(pixels, outputs, count) -> list[Told]:
+    """What the user says of each of `count` models.
+
+    Args:
+        pixels: one word for all models, or a list with one a model, in which
+            "read" means that the model says it; None for nothing.
+        outputs: likewise.
+        count: int.
+    Raises: InputError if a list has another length.
+    """
+    each = []
+    for name, given in (("pixels", pixels), ("outputs", outputs)):
+        words = [given] if given is None or isinstance(given, str) else given
+        words = list(words) or [None]
+        if len(words) == 1:
+            words = words * count
+        if len(words) != count:
+            raise InputError(
+                f"--{name} has {len(words)} values for {count} models: give "
+                f"one for all, or one a model ('{READ}': it says it itself)"
+            )
+        each.append([None if word == READ else word for word in words])
+    return [Told(*pair) for pair in zip(*each, strict=True)]
+
+
+def listed(name, source, said, *, is_images, num_threads=2) -> Model:
+    """Lists a model; nothing is loaded yet.
+
+    Args:
+        name: the target's.
+        source: path of a .keras file, a SavedModel directory or a .tflite
+            file, a keras.Model, or a callable: records [B, ...] -> [B, C].
+        said: target.Told.
+        is_images: whether the records are uint8 images.
+        num_threads: int >= 1, of LiteRT.
+    Raises: InputError if it is none of these.
+    """
+    about = {"told_pixels": said.pixels, "told_outputs": said.outputs}
+
+    def model(kernel_set, opener, found, threads=None):
+        facts = {"sha256": found.get("sha256"), "kernel_set": kernel_set}
+        return Model(
+            name,
+            source,
+            kernel_set,
+            {**facts, **about},
+            found.get("size_bytes"),
+            opener,
+            threads,
+        )
+
+    common = {"name": name, "told": said, "is_images": is_images}
+    if _is_keras(source):
+        return model("keras", lambda: _open_keras(source, **common), {})
+    if callable(source):
+        return model("callable", lambda: _open_callable(source, **common), {})
+    path = _existing(source)
+    if path.suffix == ".keras":
+        found = targets.file_facts(path)
+        return model("keras", lambda: _open_keras(path, **common), found)
+    if saved_model.is_one(path):
+        found = saved_model.facts(path)
+        return model(
+            "tensorflow", lambda: saved_model.open_model(path, **common), found
+        )
+    if path.suffix == ".tflite":
+        return model(
+            tflite_target.KERNELS,
+            lambda: tflite_target.open_model(
+                path, num_threads=num_threads, **common
+            ),
+            targets.file_facts(path),
+            num_threads,
+        )
+    hint = ""
+    if path.suffix in (".h5", ".hdf5"):
+        hint = ": load it with Keras and save it as .keras"
+    raise InputError(f"{path} is not {FORMATS}{hint}")
+
+
+def _open_keras(source, **common):
+    from qmia_tf.own import keras_target
+
+    if isinstance(source, pathlib.Path):
+        source = keras_target.load(source)
+    return keras_target.open_model(source, **common)
+
+
+def _open_callable(function, *, name, told, is_images):
+    """A function gets the records as they are, and gives probabilities.
+
+    Unless the user says otherwise: told.pixels, told.outputs.
+    """
+
+    def answer(records):
+        if is_images and told.pixels:
+            records = entrance.in_range(records, told.pixels)
+        return np.asarray(function(records))
+
+    info = {
+        "target": name,
+        "kind": "callable",
+        "kernel_set": "callable",
+        "outputs": told.outputs or PROBABILITIES,
+        "probability_step": 0.0,
+        "pixels": told.pixels,
+    }
+    return OwnTarget(info, answer)
+
+
+def _existing(source):
+    if not is_path(source):
+        raise InputError(
+            f"a target must be {FORMATS}, a keras.Model or a function, got "
+            f"{type(source).__name__}"
+        )
+    path = pathlib.Path(source).expanduser()
+    if not path.exists():
+        raise InputError(f"there is no model {source}: give {FORMATS}")
+    return path
+
+
+def _is_keras(target):
+    keras = sys.modules.get("keras")
+    return keras is not None and isinstance(target, keras.Model)
+
+
+def _name(target):
+    if is_path(target):
+        path = pathlib.Path(target)
+        return _safe(path.name if path.is_dir() else path.stem)
+    return _safe(
+        getattr(target, "__name__", None) or getattr(target, "name", "")
+    )
+
+
+def _safe(name):
+    cleaned = re.sub(r"[^A-Za-z0-9._-]+", "_", str(name)).strip("._-")
+    return cleaned if cleaned not in ("", "lambda") else "model"

@@ -1,0 +1,52 @@
+"""An .npz file of outputs, of which most arrays may be missing.
+
+probabilities, logits   floats [N, C], one of them or both
+labels or y             integers [N], the true classes
+members                 booleans [N], who trained the model
+record_ids              integers [N], distinct
+info                    JSON, see outputs.Outputs
+"""
+
+import numpy as np
+
+from qmia_tf import outputs, runs
+from qmia_tf.errors import InputError
+
+LABELS = ("labels", "y")
+INTEGERS = ("labels", "record_ids")
+
+
+def read(path) -> dict[str, np.ndarray]:
+    """Reads the arrays that are there; labels under that name.
+
+    Raises: InputError if the file is damaged, holds no outputs, or an array
+        does not fit them.
+    """
+    arrays = runs.read_npz(path)
+    answers = [name for name in outputs.ANSWERS if name in arrays]
+    if not answers:
+        raise InputError(
+            f"{path} holds {', '.join(arrays) or 'nothing'}: a file of "
+            "outputs holds probabilities or logits"
+        )
+    given = [name for name in LABELS if name in arrays]
+    if given:
+        arrays["labels"] = arrays[given[0]]
+    known = (*outputs.ANSWERS, *outputs.ARRAYS)
+    found = {name: arrays[name] for name in known if name in arrays}
+    for name in answers:
+        if found[name].ndim != 2 or found[name].dtype.kind != "f":
+            raise InputError(
+                f"{path}: {name} are {found[name].dtype} "
+                f"{list(found[name].shape)}, not floats [records, classes]"
+            )
+    rows = len(found[answers[0]])
+    for name, array in found.items():
+        if name != "info" and array.shape[:1] != (rows,):
+            raise InputError(
+                f"{path}: {name} has shape {list(array.shape)}, but there "
+                f"are {rows} rows of outputs"
+            )
+        if name in INTEGERS and array.dtype.kind not in "iu":
+            raise InputError(f"{path}: {name} are {array.dtype}, not integers")
+    return found

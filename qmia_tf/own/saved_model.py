@@ -1,0 +1,137 @@
+"""A SavedModel directory, opened as a target by its serving signature."""
+
+import hashlib
+import pathlib
+
+import numpy as np
+
+from qmia_tf import runs
+from qmia_tf.errors import InputError
+from qmia_tf.own import entrance
+from qmia_tf.own.target import OwnTarget, chosen_outputs
+
+PROGRAM = "saved_model.pb"
+SIGNATURE = "serving_default"
+WARNING = (
+    "warning: {} is a SavedModel: the program in it is run as it is (only "
+    ".keras files have a safe mode): audit it only if you trust its source"
+)
+
+
+def is_one(path) -> bool:
+    """Whether a path is a SavedModel directory."""
+    return (pathlib.Path(path) / PROGRAM).is_file()
+
+
+def facts(path) -> dict:
+    """Sha256 and size of all files of the directory, in order of their names.
+
+    The hash is that of the lines "SHA256 NAME", one a file.
+    """
+    path = pathlib.Path(path)
+    files = sorted(each for each in path.rglob("*") if each.is_file())
+    lines = "".join(
+        f"{runs.sha256(file)} {file.relative_to(path).as_posix()}\n"
+        for file in files
+    )
+    return {
+        "sha256": hashlib.sha256(lines.encode()).hexdigest(),
+        "size_bytes": sum(file.stat().st_size for file in files),
+    }
+
+
+def open_model(path, *, name, told, is_images) -> OwnTarget:
+    """Opens a SavedModel directory.
+
+    Args:
+        path: the directory.
+        name: the target's.
+        told: target.Told.
+        is_images: whether pixels have to be put into its range.
+    Raises: InputError if it cannot be loaded, has no signature
+        serving_default of one input and one output, or does not say what
+        has to be known.
+    """
+    model, signature = _loaded(path)
+    entry = _only("input", signature.structured_input_signature[1], path)
+    _only("output", signature.structured_outputs, path)
+    dtype, rank = np.dtype(entry.dtype.as_numpy_dtype), entry.shape.rank
+    if dtype.kind not in "fiu" or not rank:
+        raise InputError(
+            f"{path} takes {entry.dtype.name} {entry.shape}: an input of "
+            "numbers [N, ...] is needed"
+        )
+    pixels = None
+    if is_images and dtype.kind == "f":
+        where = "a SavedModel does not say"
+        pixels = entrance.chosen(None, told.pixels, name=name, where=where)
+    outputs = chosen_outputs(
+        None, told.outputs, name=name, where="a signature without a layer"
+    )
+    shape = tuple(entry.shape)
+
+    def answer(records):
+        import tensorflow as tf
+
+        values = entrance.fitted(records, shape[1:], name)
+        if pixels:
+            values = entrance.in_range(values, pixels)
+        values = tf.constant(values.astype(dtype, copy=False))
+        try:
+            (rows,) = signature(**{entry.name: values}).values()
+        except tf.errors.OpError as error:
+            raise InputError(
+                f"{path} cannot answer {len(values)} records: {_line(error)}"
+            ) from error
+        return rows.numpy()
+
+    target = OwnTarget(
+        {
+            "target": name,
+            "kind": "savedmodel",
+            "kernel_set": "tensorflow",
+            "outputs": outputs,
+            "probability_step": 0.0,
+            "pixels": pixels,
+        },
+        answer,
+        batch_size=shape[0] or 250,
+        is_fixed=shape[0] is not None,
+    )
+    # The signature does not keep the variables alive.
+    target.model = model
+    return target
+
+
+def _loaded(path):
+    import tensorflow as tf
+
+    try:
+        model = tf.saved_model.load(str(path))
+    # A damaged directory or an unknown op raises nearly anything.
+    except Exception as error:
+        raise InputError(
+            f"{path} cannot be loaded as a SavedModel: {_line(error)}"
+        ) from error
+    signatures = dict(model.signatures)
+    if SIGNATURE not in signatures:
+        raise InputError(
+            f"{path} has no signature {SIGNATURE!r}, only "
+            f"{', '.join(signatures) or 'none'}: save it with "
+            "model.export(DIR) or with that signature"
+        )
+    return model, signatures[SIGNATURE]
+
+
+def _only(what, tensors, path):
+    if len(tensors) != 1:
+        raise InputError(
+            f"{path} has {len(tensors)} {what}s; a classifier with one "
+            f"{what} is needed"
+        )
+    (tensor,) = tensors.values()
+    return tensor
+
+
+def _line(error):
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,116 @@
+"""A model that can be asked: records in, numbers out, facts about both."""
+
+import dataclasses
+
+import numpy as np
+
+from qmia_tf.errors import InputError
+from qmia_tf.own import entrance
+from qmia_tf.targets import in_batches
+
+PROBABILITIES, LOGITS = "probabilities", "logits"
+KINDS = (PROBABILITIES, LOGITS)
+READ = "read"
+
+
+@dataclasses.dataclass(frozen=True)
+class Told:
+    """What the user says of a model because it does not say it itself.
+
+    Attributes:
+        pixels: one of entrance.PIXELS, None if it has to be read.
+        outputs: "probabilities" or "logits", None likewise.
+    """
+
+    pixels: str | None = None
+    outputs: str | None = None
+
+    def __post_init__(self):
+        for name, known in (("pixels", entrance.PIXELS), ("outputs", KINDS)):
+            value = getattr(self, name)
+            if value not in (None, *known):
+                raise InputError(
+                    f"--{name} must be one of {', '.join(known)}, or "
+                    f"{READ!r} for one of several models, got {value!r}"
+                )
+
+
+class OwnTarget:
+    """Asks one opened model.
+
+    Args:
+        info: dict for Outputs.info: target, kind, kernel_set, outputs and
+            probability_step, ...
+        answer: callable, array [B, ...] -> numbers [B, C] or [B, 1].
+        batch_size: records a call.
+        is_fixed: whether answer takes no other number of records.
+    """
+
+    def __init__(self, info, answer, *, batch_size=250, is_fixed=False):
+        self.info = info
+        self.batch_size = batch_size
+        self._answer, self._is_fixed = answer, is_fixed
+
+    def predict(self, images, *, progress=False) -> np.ndarray:
+        """Asks about records.
+
+        Args:
+            images: array [N, ...]: images or other records.
+            progress: shows a bar.
+        Returns: float32 [N, C], probabilities or logits as info says; one
+            number a record is made two classes.
+        Raises: InputError if the model answers something else.
+        """
+        return in_batches(images, self._asked, self, progress)
+
+    def _asked(self, chunk):
+        count = len(chunk)
+        if self._is_fixed and count < self.batch_size:
+            filler = np.zeros_like(chunk[:1])
+            filler = np.repeat(filler, self.batch_size - count, axis=0)
+            chunk = np.concatenate([chunk, filler])
+        rows = np.asarray(self._answer(chunk))
+        if rows.ndim != 2 or len(rows) != len(chunk) or not rows.shape[1]:
+            raise InputError(
+                f"target {self.info['target']!r} answers {list(rows.shape)} "
+                f"to {len(chunk)} records: an answer must be [records, "
+                "classes]"
+            )
+        if rows.dtype.kind not in "fiu":
+            raise InputError(
+                f"target {self.info['target']!r} answers {rows.dtype}, not "
+                "numbers"
+            )
+        rows = rows[:count].astype(np.float32)
+        return self._both_classes(rows) if rows.shape[1] == 1 else rows
+
+    def _both_classes(self, rows):
+        """Of class 1 alone: p -> [1 - p, p], z -> [0, z]."""
+        if self.info["outputs"] == LOGITS:
+            return np.hstack([np.zeros_like(rows), rows])
+        return np.hstack([1 - rows, rows])
+
+
+def chosen_outputs(read, told, *, name, where) -> str:
+    """What a model answers: what it says itself, or the flag.
+
+    Args:
+        read: "probabilities" or None.
+        told: "probabilities" or "logits", by the user, or None.
+        name: the target's.
+        where: what it ends in, for messages.
+    Raises: InputError if nothing says it, or the two differ.
+    """
+    if read is None and told is None:
+        raise InputError(
+            f"target {name!r} ends in {where}, so whether it answers "
+            "probabilities or logits is not known: give "
+            f"--outputs={LOGITS} or --outputs={PROBABILITIES}"
+        )
+    if read is not None and told not in (None, read):
+        raise InputError(
+            f"target {name!r} ends in {where}, so it answers {read}, but "
+            f"--outputs={told}: leave it out (for one of several models: "
+            f"'{READ}')"
+        )
+    return read or told

@@ -1,0 +1,124 @@
+"""What keeps the numbers of audited runs from meaning what they seem to."""
+
+from qmia_tf.auditing.findings import TargetAudit
+from qmia_tf.report.compared import SHARED, Run, sibling, title
+
+# A model this little of the way from guessing to perfect has not learned.
+LEARNED = 0.1
+PROSE = ("name", "stated", "notes", "dataset")
+
+
+def warnings(compared: list[Run], *, max_drop=5.0) -> list[str]:
+    """What keeps the numbers of these runs from meaning what they seem to.
+
+    Args:
+        compared: the runs.
+        max_drop: by how many points of nonmember accuracy a model may be
+            below its full-precision sibling.
+    Returns: sentences, possibly none.
+    """
+    found = []
+    for run in compared:
+        found += _not_learned(run, compared, max_drop)
+        found += _different_records(run)
+    for dataset in dict.fromkeys(run.dataset for run in compared):
+        same = [run for run in compared if run.dataset == dataset]
+        found += _not_alike(same)
+    return found
+
+
+def guessing(targets: list[TargetAudit]) -> dict[str, float]:
+    """Names those that have not learned, with their nonmember accuracy."""
+    found = {}
+    for target in targets:
+        right, chance = target.accuracy_nonmembers.value, 1 / target.classes
+        if right < chance + LEARNED * (1 - chance):
+            found[target.target] = right
+    return found
+
+
+def _not_learned(run, compared, max_drop):
+    other = run if run.full_precision else sibling(run, compared)
+    weak, behind = guessing(run.audit.targets), {}
+    for target in run.audit.targets:
+        if target.target not in weak and other is not None:
+            model = other.target("keras") or other.audit.targets[0]
+            right = target.accuracy_nonmembers.value
+            drop = 100 * (model.accuracy_nonmembers.value - right)
+            if drop > max_drop:
+                behind[target.target] = f"{drop:.1f}"
+    if weak:
+        chance = 100 / run.audit.targets[0].classes
+        shown = {name: f"{100 * right:.1f} %" for name, right in weak.items()}
+        yield (
+            f"{run.label}: hardly better than guessing ({chance:.1f} %) on "
+            f"nonmembers: {listed(shown)}; the audit of a network that did "
+            "not learn says nothing about privacy"
+        )
+    if behind:
+        yield (
+            f"{run.label}: points less accurate on nonmembers than full "
+            f"precision ({other.name}): {listed(behind)}; a network that "
+            "learned less also memorized less, so smaller leaks here say "
+            "nothing about its bits"
+        )
+
+
+def listed(values) -> str:
+    """Names and their values; names that share a value stand together."""
+    names = {}
+    for name, value in values.items():
+        names.setdefault(value, []).append(name)
+    return ", ".join(f"{', '.join(names[value])} {value}" for value in names)
+
+
+def _different_records(run):
+    if len({target.records_sha256 for target in run.audit.targets}) > 1:
+        yield (
+            f"{run.name}: its targets were asked about different records, so "
+            "their numbers differ by chance as well"
+        )
+
+
+def _not_alike(same):
+    """Compares the settings of runs on one data set."""
+    paths = [*SHARED, "model.stem", "model.width"]
+    ours = not any(run.own for run in same)
+    if not ours:
+        # How they were trained, and their split, is not known of all.
+        paths = ["dataset.fingerprint"]
+    for run in same if ours else ():
+        recipe = run.setting("recipe") or {}
+        paths += [f"recipe.{key}" for key in recipe if key not in PROSE]
+    # Settings that part the runs in the same way are told together.
+    parted = {}
+    for path in dict.fromkeys(paths):
+        values = [_shown(run.setting(path)) for run in same]
+        groups = tuple(values.index(value) for value in values)
+        parted.setdefault(groups, []).append((path, values))
+    name = title(same[0].dataset)
+    for groups, settings in parted.items():
+        firsts = sorted(set(groups))
+        if len(firsts) == 1:
+            continue
+        told = ", ".join(
+            f"{path} {' / '.join(values[first] for first in firsts)}"
+            for path, values in settings
+        )
+        members = " / ".join(
+            ", ".join(
+                run.name
+                for run, group in zip(same, groups, strict=True)
+                if group == first
+            )
+            for first in firsts
+        )
+        yield f"{name}: the runs do not share {told} ({members})"
+    trained = [run for run in same if not run.own]
+    if len(trained) > 1 and not any(run.full_precision for run in trained):
+        yield f"{name}: no full-precision run to compare with"
+
+
+def _shown(value):
+    text = str(value)
+    return text if len(text) <= 16 else f"{text[:12]}..."

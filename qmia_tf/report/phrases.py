@@ -1,0 +1,94 @@
+"""Numbers with their intervals, and sentences on lines, for people."""
+
+import math
+import re
+import textwrap
+
+from qmia_tf.statistics.intervals import Estimate
+
+WIDTH = 78
+# Where no line ends: before a unit, a value's interval, and inside it.
+TOGETHER = re.compile(
+    r" (?=%|points)|(?<=[\d%s]) (?=\[)|(?<=\d,) (?=[-+.\d]+\])"
+)
+
+
+def as_text(sentences, *, indent=0) -> str:
+    """Puts sentences on lines of 78 columns or fewer.
+
+    Args:
+        sentences: strings.
+        indent: int, columns in front.
+    """
+    front = " " * indent
+    lines = (
+        textwrap.fill(
+            TOGETHER.sub("\N{NO-BREAK SPACE}", each),
+            WIDTH,
+            initial_indent=front,
+            subsequent_indent=f"{front}  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for each in sentences
+    )
+    return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def area(estimate: Estimate, *, guess=0.5) -> str:
+    """An AUC or an advantage: 0.62 [0.58, 0.66].
+
+    Args:
+        estimate: with or without an interval.
+        guess: what guessing reaches, see figures.
+    """
+    return figures(estimate, 1, guess=guess, least=2)
+
+
+def percent(estimate: Estimate, *, guess) -> str:
+    """A share in per cent: 62 % [58, 66].
+
+    Args:
+        estimate: of a share, with or without an interval.
+        guess: in per cent.
+    """
+    return _with_unit(figures(estimate, 100, guess=guess), "%")
+
+
+def points(estimate: Estimate) -> str:
+    """A difference of shares: +2 points [-1, +5]."""
+    return _with_unit(figures(estimate, 100, guess=0, sign=True), "points")
+
+
+def figures(estimate: Estimate, times, *, guess, least=0, sign=False) -> str:
+    """A number and its interval, no more digits than the interval bears out.
+
+    The last digit is at most half the interval's width. But there are so many
+    digits, up to 4, that an end beside what guessing gives does not read as
+    it.
+
+    Args:
+        estimate: with or without an interval.
+        times: what the number is multiplied with.
+        guess: what guessing gives, so multiplied.
+        least: int, digits after the point at least.
+        sign: whether a plus is written.
+    """
+    values = [times * estimate.value]
+    if estimate.low is not None:
+        values += [times * estimate.low, times * estimate.high]
+    width = max(values) - min(values)
+    digits = math.ceil(-math.log10(width / 2)) if width else least
+    digits = min(max(digits, least), 4)
+    while digits < 4 and any(
+        round(x, digits) == guess and abs(x - guess) > 1e-9 for x in values[1:]
+    ):
+        digits += 1
+    form = f"+.{digits}f" if sign else f".{digits}f"
+    value, *ends = (f"{round(x, digits) + 0.0:{form}}" for x in values)
+    return f"{value} [{', '.join(ends)}]" if ends else value
+
+
+def _with_unit(text, unit):
+    value, _, ends = text.partition(" ")
+    return f"{value} {unit} {ends}".rstrip()

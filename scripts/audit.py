@@ -1,0 +1,116 @@
+"""Audits models of your own: what they give away about their training data.
+
+    python scripts/audit.py --model=M --members=A --nonmembers=B --out=DIR
+
+M is a .keras file, a SavedModel directory, a .tflite file, or an .npz of
+saved outputs; several, separated by commas, are compared on the same records,
+the first with each of the others. A are records that trained it and B others
+from the same source: an .npz (images or x, labels or y), images.npy:labels.npy,
+a folder of class folders, or tfds:NAME:SPLIT[RANGE], such as
+tfds:cifar10:train[:5000]. uint8 [N, H, W, C] are images; other numbers reach
+the model as they are. Without a --model, A and B are outputs: .npz or CSV
+(p0,p1,..,label or z0,z1,..,label).
+
+What a model says of itself is read from it: its input's type, quantization
+and rescaling, a softmax at its end. What it does not say is asked for by
+--pixels, --outputs and --class_names, and an accuracy like chance stops.
+
+Writes DIR/outputs, DIR/copies, DIR/audit.json and DIR/report, and prints the
+verdict. Answers that are there, of the same file and records, stay.
+--fail_if_auc_above=0.6 and --fail_if_tpr_above=0.05@0.01 end the program with
+status 1 if an artefact gives away more. Takes a minute for some thousand
+small images, most of it for tensorflow-privacy's attacks (--notfprivacy) and
+the changed copies (--label_only_records=0).
+"""
+
+import pathlib
+
+from absl import flags
+
+from qmia_tf import options, program
+
+MODEL = flags.DEFINE_list(
+    "model", [], ".keras, SavedModel directory, .tflite, .npz or CSV of outputs"
+)
+MEMBERS = flags.DEFINE_string("members", None, "records that trained it")
+NONMEMBERS = flags.DEFINE_string("nonmembers", None, "records that did not")
+OUT = flags.DEFINE_string("out", None, "directory to write to")
+PIXELS = flags.DEFINE_list(
+    "pixels",
+    [],
+    "0..1, 0..255 or -1..1: the pixels that a model with float inputs takes "
+    "if it does not say it; one for all models or one a model ('read': it "
+    "says it)",
+)
+OUTPUTS = flags.DEFINE_list(
+    "outputs",
+    [],
+    "probabilities or logits: what a model answers that does not end in a "
+    "softmax; one for all models or one a model",
+)
+CLASS_NAMES = flags.DEFINE_list(
+    "class_names",
+    None,
+    "names of the model's outputs in their order, for class folders; "
+    "'sorted' for alphabetical order",
+)
+REFERENCES = flags.DEFINE_list(
+    "references",
+    [],
+    ".npz files of outputs of reference models about the same records",
+)
+ALLOW_CHANCE = flags.DEFINE_boolean(
+    "allow_chance",
+    False,
+    "go on though a model is right on its members as chance would be",
+)
+options.define_data_place()
+options.define_audit()
+options.define_gates()
+
+
+def main(argv):
+    """Audits as the flags say."""
+    del argv
+    out = options.required("out")
+    limits = options.gates()
+    names = CLASS_NAMES.value
+    chosen = options.audit()
+    if not all(map(_is_light, [*MODEL.value, MEMBERS.value, NONMEMBERS.value])):
+        program.start_tensorflow()
+    from qmia_tf import own, report
+    from qmia_tf.report import phrases, words
+
+    result = own.audit(
+        MODEL.value or None,
+        MEMBERS.value,
+        NONMEMBERS.value,
+        out=out,
+        pixels=PIXELS.value,
+        outputs=OUTPUTS.value,
+        class_names="sorted" if names == ["sorted"] else names,
+        references=REFERENCES.value,
+        allow_chance=ALLOW_CHANCE.value,
+        seed=chosen.pop("audit_seed"),
+        data_dir=options.value("data_dir"),
+        download=options.value("download"),
+        **chosen,
+    )
+    report.make_report([out], f"{out}/report")
+    print(f"\n{phrases.as_text(words.verdict(result))}\n")
+    print(f"{out}/audit.json and {out}/report/report.txt are written")
+    program.end_at_gates(result, limits)
+
+
+def _is_light(source):
+    """Whether a source needs no TensorFlow, as on a board without it."""
+    heavy = (".keras", ".h5")
+    return source is None or (
+        not source.startswith("tfds:")
+        and not source.endswith(heavy)
+        and not pathlib.Path(source, "saved_model.pb").exists()
+    )
+
+
+if __name__ == "__main__":
+    program.run(main)

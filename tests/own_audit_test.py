@@ -1,0 +1,545 @@
+"""qmia_tf.audit: functions, tables, saved outputs, several targets."""
+
+import functools
+import json
+import pathlib
+import subprocess
+import sys
+from unittest import mock
+
+import numpy as np
+import own_task
+import tensorflow as tf
+import tiny_models
+from absl.testing import parameterized
+
+import qmia_tf
+from qmia_tf import own, runs
+from qmia_tf.attacks.changes import Noise, Plan
+from qmia_tf.auditing import copy_queries, findings
+from qmia_tf.deploy import timing
+from qmia_tf.errors import InputError
+from qmia_tf.own import asking, auditing, keras_target
+
+FEW = copy_queries.Settings(
+    records=40, plan=Plan(shift=0), noise=Noise(sigmas=(0.1,), draws=2)
+)
+COPIES = {"correct_copies", "agreeing_copies", "noise_robustness"}
+REFERENCES = {"difficulty", "lira_online", "lira_offline"}
+REFERENCES |= {"rmia_online", "rmia_offline"}
+COUNT = own_task.MEMBERS + own_task.NONMEMBERS
+
+
+def reasons(target):
+    return {each.name: each.reason for each in target.attacks_left_out}
+
+
+class Folder(parameterized.TestCase, tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.dir = pathlib.Path(self.create_tempdir().full_path)
+        self.lines = []
+        quick = functools.partial(timing.measure, seconds=0, least=1, warmup=1)
+        self.enter_context(mock.patch.object(asking.timing, "measure", quick))
+
+    def audit(self, *arguments, **options):
+        options = {"progress": self.lines.append, "out": self.dir, **options}
+        return own.audit(*arguments, **options)
+
+    def assertRefused(self, pattern, *arguments, **options):
+        with self.assertRaisesRegex(InputError, pattern) as caught:
+            self.audit(*arguments, **options)
+        self.assertNotIn("\n", str(caught.exception))
+
+
+class TableTest(Folder):
+    """Records of five numbers, and a function that answers."""
+
+    def setUp(self):
+        super().setUp()
+        self.sides = own_task.table()
+
+    def test_of_the_package_itself(self):
+        found = qmia_tf.audit(own_task.linear, *self.sides, progress=None)
+        (target,) = found.targets
+        self.assertEqual(found.name, "own")
+        self.assertEqual(target.target, "linear")
+        self.assertEqual(target.kind, "callable")
+        self.assertEqual((target.members, target.nonmembers), (60, 50))
+        labels = np.concatenate([labels for _, labels in self.sides])
+        values = np.concatenate([values for values, _ in self.sides])
+        right = own_task.linear(values).argmax(axis=1) == labels
+        self.assertAlmostEqual(target.accuracy_members.value, right[:60].mean())
+        self.assertAlmostEqual(
+            target.attack("gap").auc.value,
+            (1 + right[:60].mean() - right[60:].mean()) / 2,
+        )
+        self.assertIsNotNone(found.control)
+        self.assertFalse(found.duplicates.warning)
+
+    def test_what_cannot_be_asked_is_left_out_with_the_reason(self):
+        found = self.audit(own_task.linear, *self.sides)
+        missing = reasons(found.targets[0])
+        self.assertEqual(
+            set(missing), COPIES | REFERENCES | {"difficulty_parent"}
+        )
+        for name in COPIES:
+            self.assertEndsWith(
+                missing[name],
+                ": the records are not uint8 images [N, height, width, "
+                "channels]",
+            )
+        self.assertEqual(
+            missing["lira_online"],
+            "needs models trained alike on other records",
+        )
+        self.assertIn(
+            "quantile", [each.name for each in found.targets[0].attacks]
+        )
+        self.assertFalse((self.dir / "copies").exists())
+
+    def test_what_is_written(self):
+        found = self.audit(own_task.linear, *self.sides)
+        self.assertEqual(findings.load(self.dir), found)
+        config = runs.read_json(self.dir / "config.json")
+        self.assertEqual(config, found.config)
+        self.assertEqual(config["kind"], "own")
+        self.assertEqual(config["split"], {"members": 60, "nonmembers": 50})
+        self.assertEqual(config["dataset"]["record_shape"], [5])
+        self.assertEqual(config["models"][0]["name"], "linear")
+        schema = pathlib.Path(__file__).parent.parent / "docs"
+        schema = json.loads((schema / "audit.schema.json").read_text())
+        try:
+            import jsonschema
+        except ImportError:
+            self.skipTest("needs jsonschema: pip install jsonschema")
+        stored = json.loads((self.dir / "audit.json").read_text())
+        jsonschema.Draft202012Validator(schema).validate(stored)
+
+    def test_logits_give_the_same_as_probabilities(self):
+        def logits(values):
+            return np.log(own_task.linear(values)) + 5
+
+        found = self.audit(
+            {"p": own_task.linear, "z": logits},
+            *self.sides,
+            outputs=["read", "logits"],
+        )
+        one, two = found.targets
+        self.assertEqual(
+            (one.outputs, two.outputs), ("probabilities", "logits")
+        )
+        for attack in one.attacks:
+            # float32 probabilities next to 1 are ties where logits are none.
+            self.assertAllClose(
+                attack.auc.value, two.attack(attack.name).auc.value, atol=0.02
+            )
+
+    def test_several_are_compared_with_the_first(self):
+        def blunt(values):
+            return 0.5 * own_task.linear(values) + 0.5 / 3
+
+        found = self.audit([own_task.linear, blunt], *self.sides)
+        self.assertEqual(
+            [each.target for each in found.targets], ["linear", "blunt"]
+        )
+        (agreement,) = found.agreements
+        self.assertEqual(
+            (agreement.target, agreement.other), ("blunt", "linear")
+        )
+        self.assertEqual((agreement.records, agreement.labels_differ), (110, 0))
+        self.assertEqual(
+            [(each.first, each.second) for each in found.joints],
+            [("blunt", "linear")],
+        )
+        one, two = (each.records_sha256 for each in found.targets)
+        self.assertEqual(one, two)
+
+    def test_a_function_is_asked_again(self):
+        asked = []
+
+        def answer(values):
+            asked.append(len(values))
+            return own_task.linear(values)
+
+        self.audit(answer, *self.sides)
+        first = len(asked)
+        self.audit(answer, *self.sides)
+        self.assertGreater(len(asked), first)
+
+    def test_references(self):
+        rng = np.random.default_rng(7)
+        values = np.concatenate([values for values, _ in self.sides])
+        paths = []
+        for number in range(4):
+            path = self.dir / f"r{number}.npz"
+            inside = rng.random(COUNT) < 0.5
+            sharper = own_task.linear(values) ** rng.uniform(0.5, 2)
+            sharper /= sharper.sum(axis=1, keepdims=True)
+            np.savez(path, probabilities=sharper, members=inside)
+            paths.append(path)
+        found = self.audit(own_task.linear, *self.sides, references=paths)
+        self.assertEqual(found.references, ["r0", "r1", "r2", "r3"])
+        ran = {each.name for each in found.targets[0].attacks}
+        self.assertContainsSubset(REFERENCES, ran)
+        (self.dir / "other").mkdir()
+        twin = self.dir / "other" / "r0.npz"
+        twin.write_bytes(paths[0].read_bytes())
+        self.assertRefused(
+            "two references are called 'r0'",
+            own_task.linear,
+            *self.sides,
+            references=[paths[0], twin],
+        )
+
+    @parameterized.named_parameters(
+        ("sums", lambda v: own_task.linear(v) * 2, None,
+         "does not answer probabilities: those of record 0 sum to 2, .*"
+         "--outputs=logits"),
+        ("not_logits", own_task.linear, "logits",
+         "answers probabilities, not logits: all rows sum to 1: give"),
+        ("nan", lambda v: own_task.linear(v) * np.nan, None, "not finite"),
+        ("fewer", lambda v: own_task.linear(v[:, :5])[:, :2] /
+         own_task.linear(v)[:, :2].sum(1, keepdims=True), None,
+         "answers 2 classes, but there is a label 2"),
+        ("order", lambda v: own_task.linear(v)[:, [1, 2, 0]], None,
+         "members, and chance is .*--class_names.*--allow_chance"),
+        ("constant", lambda v: np.tile([0.5, 0.3, 0.2], (len(v), 1)), None,
+         "and chance is"),
+    )  # fmt: skip
+    def test_answers_that_reveal_a_mistake(self, function, outputs, pattern):
+        self.assertRefused(pattern, function, *self.sides, outputs=outputs)
+        self.assertFalse((self.dir / "outputs").exists())
+
+    def test_logits_that_only_once_are_probabilities_are_found(self):
+        def late(values):
+            rows = own_task.linear(values)
+            if len(values) == COUNT:
+                rows[107] = [2, -1, -0.5]
+            return rows
+
+        self.assertRefused("those of record 107 sum to 0.5", late, *self.sides)
+
+    def test_chance_can_be_allowed(self):
+        def permuted(values):
+            return own_task.linear(values)[:, [1, 2, 0]]
+
+        found = self.audit(permuted, *self.sides, allow_chance=True)
+        self.assertLess(found.targets[0].accuracy_members.value, 0.3)
+
+    def test_class_names_count_the_classes(self):
+        self.assertRefused(
+            "answers 3 classes, the labels are of 4",
+            own_task.linear,
+            *self.sides,
+            class_names=["a", "b", "c", "d"],
+        )
+
+    def test_pixels_are_of_images(self):
+        self.assertRefused(
+            "--pixels is about uint8 images, and the records are not",
+            own_task.linear,
+            *self.sides,
+            pixels="0..1",
+        )
+
+    def test_records_on_both_sides(self):
+        (one, labels), (two, others) = self.sides
+        two = np.concatenate([two[:-2], one[:2]])
+        found = self.audit(own_task.linear, (one, labels), (two, others))
+        self.assertEqual(found.duplicates.members, 2)
+        self.assertTrue(any("2 member(s) have an" in x for x in self.lines))
+        self.assertRefused(
+            "every member is also on the other side",
+            own_task.linear,
+            (one, labels),
+            (one, labels),
+        )
+
+    def test_few_records(self):
+        (one, labels), (two, others) = self.sides
+        found = self.audit(
+            own_task.linear, (one[:20], labels[:20]), (two[:9], others[:9])
+        )
+        said = [line for line in self.lines if "only" in line]
+        self.assertStartsWith(said[0], "warning: only 20 members: the interv")
+        self.assertStartsWith(said[1], "warning: only 9 nonmembers")
+        wide = found.targets[0].attack("gap").auc
+        self.assertGreater(wide.high - wide.low, 0.2)
+
+    @parameterized.parameters(
+        (None, None, "nothing to audit: give a model"),
+        ("x", None, "--nonmembers is missing: an audit needs both sides"),
+        (None, "x", "--members is missing"),
+    )
+    def test_a_side_is_missing(self, members, nonmembers, pattern):
+        self.assertRefused(pattern, None, members, nonmembers)
+
+    def test_no_model_or_no_records(self):
+        self.assertRefused(
+            "records are missing: give --members", own_task.linear
+        )
+        path = self.dir / "a.npz"
+        np.savez(path, x=1, y=1)
+        self.assertRefused("are records: give the --model", None, path, path)
+
+    def test_a_run_directory_is_left_alone(self):
+        runs.write_json(self.dir / "config.json", {"schema_version": 1})
+        self.assertRefused("is a run directory", own_task.linear, *self.sides)
+
+
+class ImagesTest(Folder):
+    """Images, and a function that answers about pixels / 255."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.model = tiny_models.classifier()
+        cls.sides = own_task.images(cls.model)
+
+    def test_copies_are_asked_about(self):
+        found = self.audit(
+            {"net": self.model},
+            *self.sides,
+            pixels="0..1",
+            label_only=FEW,
+        )
+        target = found.targets[0]
+        ran = {each.name for each in target.attacks}
+        self.assertContainsSubset(COPIES, ran)
+        self.assertEqual(target.attack("noise_robustness").members, 20)
+        self.assertEqual(target.kind, "keras")
+        self.assertGreater(target.latency_ms, 0)
+        self.assertGreater(target.latency_threads, 0)
+        self.assertTrue((self.dir / "copies" / "net.noise.npz").is_file())
+
+    def test_a_tflite_file_needs_no_tensorflow(self):
+        tiny_models.write_tflite(self.model, self.dir / "net.tflite")
+        for name, (values, labels) in zip("ab", self.sides, strict=True):
+            np.savez(self.dir / f"{name}.npz", x=values, y=labels)
+        code = (
+            "import sys; sys.modules['tensorflow'] = sys.modules['keras'] = "
+            "None; import qmia_tf; qmia_tf.audit('net.tflite', 'a.npz', "
+            "'b.npz', pixels='0..1', out='out')"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=self.dir,
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        (target,) = findings.load(self.dir / "out").targets
+        self.assertEqual(target.latency_threads, 2)
+        self.assertIn("agreeing_copies", [x.name for x in target.attacks])
+
+    def test_copies_can_be_left_out(self):
+        found = self.audit(
+            self.model, *self.sides, pixels="0..1", label_only=None
+        )
+        missing = reasons(found.targets[0])
+        self.assertEndsWith(missing["correct_copies"], "switched off")
+
+    def test_a_function_is_asked_about_copies_again(self):
+        asked = []
+
+        def answer(images):
+            asked.append(len(images))
+            return self.model.predict(images / np.float32(255), verbose=0)
+
+        with mock.patch.object(auditing.audits, "audit_outputs"):
+            self.audit(answer, *self.sides, label_only=FEW)
+            first = sum(asked)
+            self.audit(answer, *self.sides, label_only=FEW)
+        self.assertEqual(sum(asked), 2 * first)
+
+    def test_the_wrong_range_stops_at_chance(self):
+        # Brightness decides: with 255 times the pixels it is always class 3.
+        def answer(images):
+            dark = np.abs(images.mean(axis=(1, 2, 3)) - 0.5) < 0.02
+            rows = np.where(dark[:, None], [0.9, 0.1], [0.1, 0.9])
+            return rows
+
+        images = tiny_models.images(COUNT, seed=5)
+        labels = own_task.labelled(answer(images / np.float32(255)))
+        sides = own_task.split(images, labels)
+        options = {"label_only": None}
+        self.audit(answer, *sides, pixels="0..1", **options)
+        self.assertRefused(
+            r"pixel range --pixels \(pixels were taken as 0..255\)",
+            answer,
+            *sides,
+            pixels="0..255",
+            **options,
+        )
+
+    def test_answers_of_the_same_file_and_records_stay(self):
+        path = self.dir / "net.keras"
+        self.model.save(path)
+        (one, labels), others = self.sides
+        fewer = (one[1:], labels[1:]), others
+        self.assertEqual(self.opened(path, *self.sides), 1)
+        self.assertEqual(self.opened(path, *self.sides), 0)
+        self.assertEqual(self.opened(path, *fewer), 1)
+        self.assertEqual(self.opened(path, *fewer), 0)
+        # Without copies, whose answers have a fingerprint as well.
+        for sides in (self.sides, fewer):
+            self.assertEqual(self.opened(path, *sides, label_only=None), 1)
+        self.model.layers[-3].bias.assign_add([0, 0, 0, 0.01])
+        self.model.save(path)
+        self.assertEqual(self.opened(path, *fewer), 1)
+        self.assertEqual(self.opened(path, *fewer), 0)
+        (self.dir / "outputs" / "net.npz").write_bytes(b"cut off")
+        self.assertEqual(self.opened(path, *fewer), 1)
+        (self.dir / "copies" / "net.npz").unlink()
+        self.assertEqual(self.opened(path, *fewer), 1)
+        self.assertEqual(self.opened(path, *fewer), 0)
+
+    def opened(self, path, *sides, label_only=FEW):
+        """Audits without attacks; says how often the model was opened."""
+        opener = keras_target.open_model
+        with (
+            mock.patch.object(
+                keras_target, "open_model", side_effect=opener
+            ) as opening,
+            mock.patch.object(auditing.audits, "audit_outputs"),
+        ):
+            self.audit(path, *sides, pixels="0..1", label_only=label_only)
+        return opening.call_count
+
+
+class SavedTest(Folder):
+    """Outputs that somebody saved; no model is asked."""
+
+    def setUp(self):
+        super().setUp()
+        self.sides = own_task.table()
+        self.rows = [own_task.linear(values) for values, _ in self.sides]
+
+    def saved(self, name, **arrays):
+        np.savez(self.dir / name, **arrays)
+        return self.dir / name
+
+    def each(self):
+        return [
+            self.saved(name, probabilities=rows, labels=labels)
+            for name, rows, (_, labels) in zip(
+                ("in.npz", "out.npz"), self.rows, self.sides, strict=True
+            )
+        ]
+
+    def whole(self, name="both.npz", **more):
+        return self.saved(
+            name,
+            probabilities=np.concatenate(self.rows),
+            labels=np.concatenate([labels for _, labels in self.sides]),
+            members=np.arange(COUNT) < own_task.MEMBERS,
+            **more,
+        )
+
+    def test_one_file_a_side(self):
+        asked = self.audit(own_task.linear, *self.sides)
+        found = self.audit(None, *self.each(), out=self.dir / "saved")
+        for attack in found.targets[0].attacks:
+            wanted = asked.targets[0].attack(attack.name)
+            self.assertAllClose(attack.auc.value, wanted.auc.value, atol=1e-6)
+        missing = reasons(found.targets[0])
+        self.assertEndsWith(
+            missing["correct_copies"],
+            "copies: saved outputs cannot be asked about copies",
+        )
+        self.assertEqual(
+            missing["quantile"],
+            "needs the records themselves: only outputs were given",
+        )
+        self.assertIsNone(found.control)
+        self.assertIsNone(found.duplicates)
+
+    def test_files_that_say_who_is_a_member(self):
+        one, two = self.whole(), self.whole("second.npz")
+        found = self.audit([one, two])
+        self.assertEqual(
+            [each.target for each in found.targets], ["both", "second"]
+        )
+        self.assertLen(found.joints, 1)
+        self.assertEqual(found.agreements[0].labels_differ, 0)
+
+    def test_beside_a_model(self):
+        rows = np.concatenate(self.rows)[::-1]
+        path = self.saved(
+            "pi4.npz", probabilities=rows, record_ids=np.arange(COUNT)[::-1]
+        )
+        found = self.audit([own_task.linear, path], *self.sides)
+        first, second = found.targets
+        self.assertEqual(second.target, "pi4")
+        self.assertIn("quantile", [each.name for each in second.attacks])
+        self.assertEndsWith(
+            reasons(second)["noise_robustness"], "cannot be asked about copies"
+        )
+        self.assertAllClose(
+            first.attack("loss").auc.value,
+            second.attack("loss").auc.value,
+            atol=1e-6,
+        )
+
+    def test_models_of_other_tasks(self):
+        def four(values):
+            rows = own_task.linear(values)
+            return np.column_stack([rows, np.zeros(len(rows))])
+
+        self.assertRefused(
+            "'four' answers 4 classes, 'linear' 3: compare models of one",
+            [own_task.linear, four],
+            *self.sides,
+        )
+
+    def test_files_about_other_records(self):
+        one = self.whole()
+        two = self.whole("second.npz", record_ids=np.arange(COUNT) + 1)
+        self.assertRefused(
+            "'second' and 'both' are not about the same records .their rec",
+            [one, two],
+        )
+        path = self.saved(
+            "two.npz",
+            probabilities=[[0.5, 0.5]] * COUNT,
+            labels=[0, 1] * (COUNT // 2),
+            members=[1, 1, 0, 0, 1] * (COUNT // 5),
+        )
+        self.assertRefused(
+            "'two' answers 2 classes, 'both' 3", [one, path], allow_chance=True
+        )
+
+    def test_labels_that_are_not_the_models(self):
+        labels = [labels for _, labels in self.sides]
+        paths = [
+            self.saved(name, probabilities=rows, labels=(own + 1) % 3)
+            for name, rows, own in zip(
+                ("a.npz", "b.npz"), self.rows, labels, strict=True
+            )
+        ]
+        self.assertRefused("and chance is", None, *paths)
+
+    def test_words_about_a_model_that_is_not_there(self):
+        self.assertRefused(
+            "--pixels is about a model, and only saved",
+            None,
+            *self.each(),
+            pixels="0..1",
+        )
+
+    def test_outputs_beside_records_or_models(self):
+        one, two = self.each()
+        self.assertRefused(
+            "in.npz holds outputs, the other side records: give both sides",
+            None,
+            one,
+            self.sides[1],
+        )
+        self.assertRefused(
+            "about which no model can be asked", own_task.linear, one, two
+        )
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,191 @@
+"""Reports on audits of somebody's own models, and of these beside ours."""
+
+import dataclasses
+
+import numpy as np
+import synthetic_audits
+import synthetic_outputs
+import tensorflow as tf
+from report_runs import FULL, Reports
+
+from qmia_tf import runs
+from qmia_tf.auditing import audit, findings
+from qmia_tf.report import cautions, compared, thresholds
+
+FILES = {
+    "phone": {"kind": "tflite", "kernel_set": "default", "size_bytes": 70_000},
+    "server": {"kind": "keras", "kernel_set": "keras", "size_bytes": 900_000},
+    "service": {"kind": "callable", "kernel_set": "callable"},
+}
+# Called as the Keras model of our own runs is.
+FILES["keras"] = FILES["server"]
+
+
+class OwnReports(Reports):
+    def own(
+        self,
+        name="scans",
+        *,
+        files=("phone", "server", "service"),
+        dataset="scans",
+    ):
+        """A folder as an audit of one's own models leaves it."""
+        folder = self.root / name
+        config = {
+            **synthetic_audits.OWN,
+            "dataset": {"name": dataset, "fingerprint": "e" * 64},
+            "models": list(files),
+        }
+        runs.open_run(folder, config)
+        for place, file in enumerate(files):
+            synthetic_outputs.outputs(
+                80, 70, gain=(3.0 + place, 2.5), target=file, **FILES[file]
+            ).save(folder / "outputs" / f"{file}.npz")
+        audit.audit_run(folder)
+        return folder
+
+
+class TablesTest(OwnReports):
+    def test_several_models(self):
+        text = self.report(self.own())
+        self.assertStartsWith(text, "In words: scans\n\nphone: ")
+        self.assertIn("What they give away beside phone", text)
+        self.assertNotIn("paper", text)
+        self.assertNotIn("warning", text)
+        self.assertNotIn("Keras model", text)
+        self.assertNotIn("full-precision", text)
+        self.assertNotIn("None", text)
+        # Data set, model and run share a name: it is said once.
+        self.assertIn("\nscans\n", text)
+        self.assertNotIn("scans; scans", text)
+        for file in ("phone", "server", "service"):
+            self.assertIn(f"\nscans; {file}\n", text)
+        made = {path.name for path in (self.root / "report").iterdir()}
+        self.assertContainsSubset(
+            {"strongest.csv", "artefacts.csv", "threshold_scans.png"}, made
+        )
+        self.assertNotIn("table1.csv", made)
+        rows = self.rows("strongest")
+        self.assertEqual(
+            [row["target"] for row in rows], ["phone", "server", "service"]
+        )
+        self.assertNotEmpty(self.rows("attacks"))
+
+    def test_one_model_goes_by_its_file(self):
+        text = self.report(self.own("first", files=["phone"]))
+        self.assertStartsWith(text, "In words: first (phone)\n")
+        self.assertIn("\nscans; phone; first\n", text)
+
+    def test_a_model_called_keras_is_not_the_papers(self):
+        text = self.report(self.own(files=["keras", "phone"]))
+        self.assertNotIn("paper", text)
+        self.assertIn("\nscans; phone\n", text)
+
+    def test_beside_ours(self):
+        full, quantized = (
+            self.run_of("full", FULL, dataset="digits"),
+            self.run_of("w4a4", (4, 4), dataset="digits"),
+        )
+        mine = self.own("mine", dataset="digits")
+        text = self.report(full, quantized, mine)
+        self.assertStartsWith(text, "In words\n\n")
+        for name in ("full (full precision)", "w4a4 (w=4, a=4)", "mine"):
+            self.assertIn(f"\n\n{name}\n  ", text)
+        rows = self.rows("table1")
+        self.assertEqual([row["run"] for row in rows], ["full", "w4a4"])
+        attacks = text[text.index("Every attack on each model") :]
+        for label in ("Digits; w=4, a=4; w4a4; keras", "Digits; mine; phone"):
+            self.assertIn(f"\n{label}\n", attacks)
+        # Other records, and that is all that is known of both.
+        warned = [x for x in text.splitlines() if x.startswith("warning")]
+        self.assertEqual(
+            warned,
+            [
+                "warning: Digits: the runs do not share dataset.fingerprint "
+                "dddddddddddd... / eeeeeeeeeeee... (full, w4a4 / mine)"
+            ],
+        )
+        # Nobody's own model is a change against our full precision.
+        changed = {
+            row["run"]: row["gap_change"] for row in self.rows("artefacts")
+        }
+        self.assertEqual((changed["mine"], changed["full"]), ("", ""))
+        self.assertNotEqual(changed["w4a4"], "")
+
+    def test_of_two_audits_there_are_no_seeds(self):
+        one = self.own("one", files=["phone"])
+        two = self.own("two", files=["phone"])
+        text = self.report(one, two)
+        self.assertNotIn("Several seeds", text)
+        self.assertNotIn("warning", text)
+
+    def test_what_has_not_learned(self):
+        folder = self.own(files=["phone"])
+        synthetic_outputs.outputs(80, 70, gain=(0.0, 0.0), target="phone").save(
+            folder / "outputs" / "phone.npz"
+        )
+        audit.audit_run(folder)
+        (warned,) = self.warnings(folder)
+        self.assertStartsWith(warned, "scans (phone): hardly better than")
+
+
+class FiguresTest(OwnReports):
+    def test_a_line_for_each_model(self):
+        (run,) = compared.in_order([findings.load(self.own())])
+        made = compared.by_model([run])
+        self.assertEqual(
+            [each.model for each in made], ["phone", "server", "service"]
+        )
+        self.assertTrue(all(each.own for each in made))
+        self.assertLen({each.name for each in made}, 3)
+
+    def test_variants_have_none(self):
+        result = findings.load(self.own())
+        phone = result.targets[0]
+        other = dataclasses.replace(
+            phone, target="phone.reference", kernel_set="reference"
+        )
+        result = dataclasses.replace(result, targets=[phone, other])
+        made = compared.by_model([compared.Run(result)])
+        self.assertEqual([x.audit.targets for x in made], [[phone]])
+
+    def test_a_gap_attack_above_every_threshold_has_room(self):
+        folder = self.own(files=["phone"])
+        made = synthetic_outputs.outputs(80, 70, target="phone")
+        # Right on all members, and as sure of all records.
+        values = np.full_like(made.probabilities, 0.1)
+        rows = np.arange(len(values))
+        named = np.where(made.members, made.labels, (made.labels + 1) % 5)
+        values[rows, named] = 0.6
+        dataclasses.replace(made, probabilities=values).save(
+            folder / "outputs" / "phone.npz"
+        )
+        audit.audit_run(folder)
+        (run,) = compared.in_order([findings.load(folder)])
+        figure = thresholds.threshold_figure([run], "scans")
+        self.assertGreater(figure.axes[0].get_ylim()[1], 100)
+
+    def test_ours_stay_one(self):
+        runs_ = compared.in_order(
+            [findings.load(self.run_of("a", FULL, targets=("keras", "int8")))]
+        )
+        self.assertEqual(compared.by_model(runs_), runs_)
+
+
+class SiblingTest(OwnReports):
+    def test_ours_is_none_of_theirs(self):
+        ordered = compared.in_order(
+            [
+                findings.load(self.run_of("full", FULL, dataset="scans")),
+                findings.load(self.own()),
+            ]
+        )
+        (own,) = [run for run in ordered if run.own]
+        self.assertIsNone(compared.sibling(own, ordered))
+        self.assertEmpty(
+            [x for x in cautions.warnings(ordered) if "less accurate" in x]
+        )
+
+
+if __name__ == "__main__":
+    tf.test.main()

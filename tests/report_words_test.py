@@ -1,0 +1,357 @@
+"""The verdict in words, and artefacts compared record by record."""
+
+import dataclasses
+
+import numpy as np
+import synthetic_audits
+import synthetic_outputs
+import tensorflow as tf
+from absl.testing import parameterized
+
+from qmia_tf.attacks import ATTACKS, Evidence
+from qmia_tf.auditing import audit, findings
+from qmia_tf.report import pairs, words
+from qmia_tf.statistics import heldout, paired
+from qmia_tf.statistics.intervals import Estimate
+
+LEAKS = {"records": 400, "gain": (4.0, 2.5)}
+
+
+def hard_labels(**options):
+    """Outputs that name a class and say nothing else."""
+    made = synthetic_outputs.outputs(**options)
+    values = np.zeros_like(made.probabilities)
+    values[np.arange(len(values)), made.predicted] = 1
+    return dataclasses.replace(made, probabilities=values)
+
+
+def altered(target, *, auc=None, excess=None, tpr=None, **point):
+    """A target audit whose strongest attack found something else."""
+    best = target.strongest
+    estimates = {name: Estimate(*value) for name, value in point.items()}
+    best = dataclasses.replace(
+        best,
+        auc=best.auc if auc is None else Estimate(*auc),
+        point=dataclasses.replace(best.point, **estimates),
+        tpr_at_fpr=best.tpr_at_fpr if tpr is None else tpr,
+    )
+    attacks = [
+        dataclasses.replace(each, excess=Estimate(*excess))
+        if excess and each.name == best.attack
+        else each
+        for each in target.attacks
+    ]
+    return dataclasses.replace(target, strongest=best, attacks=attacks)
+
+
+def low(rate, tpr, *, nonmembers=1000, false_positives=None):
+    return findings.LowFpr(
+        rate=rate,
+        tpr=Estimate(*tpr),
+        attained=rate,
+        false_positives=(
+            int(rate * nonmembers)
+            if false_positives is None
+            else false_positives
+        ),
+        nonmembers=nonmembers,
+        expected=rate * nonmembers,
+        threshold=0.5,
+    )
+
+
+class SentencesTest(parameterized.TestCase, tf.test.TestCase):
+    def sentence(self, **changes):
+        target = synthetic_audits.target("int8", **LEAKS)
+        found = altered(target, **changes)
+        said = words.verdict(synthetic_audits.result(found))
+        (line,) = [x for x in said if x.startswith("int8: ")]
+        return line
+
+    def test_all_of_it(self):
+        target = synthetic_audits.target("int8", **LEAKS)
+        self.assertEqual(target.strongest.attack, "true_confidence")
+        text = self.sentence(
+            auc=(0.71, 0.66, 0.76),
+            balanced_accuracy=(0.66, 0.62, 0.7),
+            advantage=(0.32, 0.24, 0.4),
+            excess=(0.05, 0.01, 0.09),
+            tpr=[
+                low(0.1, (0.3, 0.2, 0.4)),
+                low(0.01, (0.06, 0.03, 0.1)),
+                low(0.001, (0.02, 0.0, 0.05)),
+            ],
+        )
+        self.assertEqual(
+            text,
+            "int8: the strongest of 7 attacks (true-class confidence) judges "
+            "66 % [62, 70] of the records right where half are members "
+            "(guessing: 50 %; advantage 0.32 [0.24, 0.40]), AUC 0.71 [0.66, "
+            "0.76]. Calling at most 1 % of the nonmembers members, it finds "
+            "6 % [3, 10] of the members (guessing: 1 %). It beats the gap "
+            "attack, which sees only who is answered right: +5 points "
+            "[+1, +9].",
+        )
+
+    @parameterized.parameters(
+        ((0.54, 0.49, 0.59), "int8: not told from guessing: the strongest"),
+        ((0.54, 0.5, 0.59), "int8: not told from guessing: the strongest"),
+        ((0.54, 0.501, 0.59), "int8: the strongest"),
+        ((0.44, 0.39, 0.49), "int8: no better than guessing: the strongest"),
+    )
+    def test_certainty(self, auc, want):
+        text = self.sentence(auc=auc, balanced_accuracy=(0.52, 0.49, 0.55))
+        self.assertStartsWith(text, want)
+
+    def test_auc_and_accuracy_may_differ_in_certainty(self):
+        text = self.sentence(
+            auc=(0.54, 0.49, 0.59), balanced_accuracy=(0.54, 0.51, 0.57)
+        )
+        self.assertStartsWith(
+            text, "int8: not told from guessing by its AUC: the strongest"
+        )
+
+    @parameterized.parameters(
+        ((0.02, -0.01, 0.05), "It is not told from the gap attack, "),
+        ((0.02, 0.0, 0.05), "It is not told from the gap attack, "),
+        ((0.02, 0.01, 0.05), "It beats the gap attack, "),
+        ((-0.02, -0.05, -0.01), "It is behind the gap attack, "),
+    )
+    def test_excess_over_gap(self, excess, want):
+        self.assertIn(want, self.sentence(excess=excess))
+
+    def test_the_gap_attack_itself(self):
+        found = audit.audit(hard_labels(members=200, nonmembers=200))
+        self.assertEqual(found.strongest.attack, "gap")
+        (text, *_) = words.verdict(synthetic_audits.result(found))
+        self.assertIn(
+            "The lowest false-positive rate that it has is "
+            f"{100 * found.accuracy_nonmembers.value:.2g} %. It sees only who "
+            "is answered right.",
+            text,
+        )
+
+    def test_lowest_rate_that_rests_on_some_nonmembers(self):
+        rates = [low(rate, (0.2, 0.15, 0.3)) for rate in (0.1, 0.01, 1e-4)]
+        self.assertIn("at most 1 % of", self.sentence(tpr=rates))
+        few = [low(r, (0.2, 0.15, 0.3), nonmembers=290) for r in (0.1, 0.01)]
+        self.assertIn("at most 10 % of", self.sentence(tpr=few))
+        many = low(0.001, (0.2, 0.15, 0.3), nonmembers=4500)
+        self.assertIn(
+            "at most 0.1 % of the nonmembers members, it finds 20 % [15, 30] "
+            "of the members (guessing: 0.1 %; this rests on 4 nonmembers)",
+            self.sentence(tpr=[*rates, many]),
+        )
+        # Ties: nobody is called there, so it says nothing of that rate.
+        tied = low(0.01, (0.0, 0.0, 0.1), false_positives=0)
+        self.assertIn("at most 10 % of", self.sentence(tpr=[rates[0], tied]))
+
+    @parameterized.parameters(
+        ((0.02, 0.01, 0.05), True),
+        ((0.02, 0.005, 0.05), True),
+        ((0.02, 0.011, 0.05), False),
+    )
+    def test_no_better_than_guessing_at_a_low_rate(self, tpr, alike):
+        text = self.sentence(tpr=[low(0.01, tpr)])
+        self.assertEqual("(guessing: 1 %, not told apart)" in text, alike)
+
+    def test_too_few_nonmembers_for_a_low_rate(self):
+        found = synthetic_audits.target(records=40)
+        text = words.verdict(synthetic_audits.result(found))[1]
+        self.assertIn(
+            "20 judged nonmembers are too few for a low false-positive rate.",
+            text,
+        )
+
+    def test_in_short(self):
+        target = altered(
+            synthetic_audits.target("int8", **LEAKS),
+            auc=(0.71, 0.66, 0.76),
+            balanced_accuracy=(0.66, 0.62, 0.7),
+            tpr=[low(0.01, (0.06, 0.03, 0.1))],
+        )
+        self.assertEqual(
+            words.in_short(synthetic_audits.result(target)),
+            [
+                "int8: AUC 0.71 [0.66, 0.76] by the strongest attack "
+                "(true-class confidence), accuracy 66 % [62, 70] where "
+                "guessing has 50 %, TPR 6 % [3, 10] at 1 % FPR."
+            ],
+        )
+
+    def test_null_data_is_not_told_from_guessing(self):
+        """Chosen and judged apart: alarms in 2.5 % of 20 audits."""
+        said = [
+            words.in_short(
+                synthetic_audits.result(
+                    synthetic_audits.target(
+                        records=80, seed=seed, gain=(2.0, 2.0)
+                    )
+                )
+            )[0]
+            for seed in range(20)
+        ]
+        alarms = [x for x in said if x.startswith("keras: AUC")]
+        # The 0.1 % point of the binomial.
+        self.assertLessEqual(len(alarms), 4)
+
+
+class WarningsTest(parameterized.TestCase, tf.test.TestCase):
+    def said(self, *targets, **changes):
+        result = synthetic_audits.result(*targets, **changes)
+        for found in (words.verdict(result), words.in_short(result)):
+            warned = [x for x in found if x.startswith("Warning: ")]
+            self.assertEqual(found[: len(warned)], warned)
+        return words.verdict(result)
+
+    def test_control(self):
+        control = findings.Control(
+            Estimate(0.71, 0.66, 0.76), True, "image statistics", 50, 50
+        )
+        said = self.said(control=control)
+        self.assertStartsWith(
+            said[0],
+            "Warning: members and nonmembers can be told apart without the "
+            "model: AUC 0.71 [0.66, 0.76] from image statistics. So this "
+            "audit measures that too",
+        )
+        control = findings.Control(
+            Estimate(0.51, 0.46, 0.56), False, "7 numbers", 50, 50
+        )
+        said = self.said(control=control)
+        self.assertIn(
+            "Without the model a simple classifier does not tell members from "
+            "nonmembers: AUC 0.51 [0.46, 0.56].",
+            said,
+        )
+        self.assertNotIn("Warning", " ".join(said))
+        self.assertIn("was not checked", " ".join(self.said()))
+
+    def test_duplicates(self):
+        equal = findings.EqualRecords(1, 1, [[3, 7]], "1 member is a pair")
+        said = self.said(duplicates=equal)
+        self.assertEqual(said[0], "Warning: 1 member is a pair.")
+        none = findings.EqualRecords(0, 0, [], "")
+        self.assertNotIn("Warning", self.said(duplicates=none)[0])
+
+    def test_a_model_that_has_not_learned(self):
+        bad = synthetic_audits.target("w1", gain=(0.0, 0.0))
+        said = self.said(synthetic_audits.target(), bad)
+        right = f"{100 * bad.accuracy_nonmembers.value:.1f} %"
+        self.assertStartsWith(
+            said[0],
+            f"Warning: hardly better than guessing on nonmembers: w1 {right} "
+            "right (guessing: 20 %); ",
+        )
+        self.assertNotIn("keras", said[0])
+
+    def test_few_records(self):
+        made = synthetic_outputs.outputs(49, 120)
+        said = self.said(audit.audit(made))
+        self.assertStartsWith(
+            said[0], "Warning: 49 members and 120 nonmembers are few: "
+        )
+        said = self.said(audit.audit(synthetic_outputs.outputs(50, 50)))
+        self.assertNotIn("Warning", said[0])
+
+    def test_twins_and_other_kernels_are_not_artefacts(self):
+        said = self.said(
+            synthetic_audits.target(),
+            synthetic_audits.target("int8", kernel_set="default"),
+            synthetic_audits.target("int8.reference", kernel_set="reference"),
+            synthetic_audits.target("int8_twin", kernel_set="twin"),
+            synthetic_audits.target("mine", kernel_set="callable"),
+        )
+        about = [x.split(":")[0] for x in said]
+        self.assertContainsSubset({"keras", "int8", "mine"}, about)
+        self.assertNotIn("int8.reference", " ".join(said))
+        self.assertNotIn("twin", " ".join(said))
+
+    def test_an_audit_by_an_earlier_version(self):
+        old = dataclasses.replace(synthetic_audits.target(), strongest=None)
+        said = self.said(old)
+        self.assertLen(said, 1)
+        self.assertIn("attack the run again", said[0])
+
+
+class PairsTest(parameterized.TestCase, tf.test.TestCase):
+    def called(self, made, found, seed):
+        """Whom the strongest attack calls, of the judged half, by NumPy."""
+        made = made.in_record_order()
+        half = heldout.calibration_half(made.members, seed=seed)
+        (attack,) = [x for x in ATTACKS if x.name == found.strongest.attack]
+        scores = attack.scores(Evidence(made, half, seed=seed))
+        called = scores >= found.strongest.point.threshold
+        return [called[kind & ~half] for kind in (made.members, ~made.members)]
+
+    @parameterized.parameters(0, 7)
+    def test_is_paired_on_the_judged_half(self, seed):
+        first = synthetic_outputs.outputs(113, 90, gain=(4.0, 2.5))
+        other = synthetic_outputs.outputs(113, 90, gain=(3.0, 2.5))
+        hard = hard_labels(members=113, nonmembers=90, gain=(3.2, 2.0))
+        made = [first, other, hard]
+        found = [audit.audit(each, seed=seed) for each in made]
+        self.assertEqual(found[2].strongest.attack, "gap")
+        result = synthetic_audits.result(*found, seed=seed)
+        called = [
+            self.called(*each, seed) for each in zip(made, found, strict=True)
+        ]
+        for one, two in ((0, 1), (1, 0), (0, 2), (2, 1)):
+            pair = pairs.compare(result, found[one], found[two])
+            self.assertTrue(pair.paired)
+            want = paired.balanced_change(
+                *zip(called[one], called[two], strict=True)
+            )
+            self.assertEqual(pair.difference, want)
+            rates = [
+                found[n].strongest.point.balanced_accuracy.value
+                for n in (one, two)
+            ]
+            self.assertAllClose(pair.difference.value, rates[0] - rates[1])
+
+    def test_of_other_records(self):
+        one = synthetic_audits.target(records=120)
+        two = synthetic_audits.target("less", records=110)
+        pair = pairs.compare(synthetic_audits.result(one, two), one, two)
+        self.assertFalse(pair.paired)
+        x, y = (
+            np.array(dataclasses.astuple(t.strongest.point.balanced_accuracy))
+            for t in (one, two)
+        )
+        arms = np.sqrt(
+            [(x[0] - x[1]) ** 2 + (y[2] - y[0]) ** 2]
+            + [(x[2] - x[0]) ** 2 + (y[0] - y[1]) ** 2]
+        )
+        self.assertAllClose(
+            dataclasses.astuple(pair.difference),
+            x[0] - y[0] + np.array([0, -arms[0], arms[1]]),
+        )
+
+    def test_verdicts_of_another_seed_are_not_taken(self):
+        # Then the half that the gap attack is cut down to would be wrong.
+        made = hard_labels(members=150, nonmembers=150)
+        found = audit.audit(made, seed=3)
+        result = synthetic_audits.result(found, found, seed=4)
+        self.assertFalse(pairs.compare(result, found, found).paired)
+
+    def test_in_words(self):
+        leaky = synthetic_audits.target(**LEAKS)
+        alike = synthetic_audits.target("int8", step=1 / 256, **LEAKS)
+        less = synthetic_audits.target("w2", records=400, gain=(2.5, 2.5))
+        result = synthetic_audits.result(leaky, alike, less)
+        (line,) = [x for x in words.verdict(result) if "beside keras" in x]
+        self.assertRegex(
+            line,
+            r"^What they give away beside keras \(accuracy of the strongest "
+            r"attack on each, in points\): less: w2 -\d+ \[-\d+, -\d+\]; "
+            r"cannot tell them apart: int8 \S+ \[-\S+, \+\S+\]\.$",
+        )
+        self.assertIn(line, words.in_short(result))
+        line = words.in_short(synthetic_audits.result(less, leaky))[-1]
+        self.assertRegex(line, r"beside w2 .*: more: keras \+\d+ \[\+\d+, \+")
+        one = words.verdict(synthetic_audits.result(leaky))
+        self.assertNotIn("beside", " ".join(one))
+
+
+if __name__ == "__main__":
+    tf.test.main()
