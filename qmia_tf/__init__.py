@@ -5,3 +5,19 @@ slow; each module imports what it needs. docs/architecture.md is the map.
 """
 
 __version__ = "0.1.0"
+
+# What the package gives by its own name -> the module that holds it, imported
+# when it is first asked for.
+_FROM = {"audit": "qmia_tf.own", "quantize_model": "qmia_tf.rewrite"}
+
+
+def __getattr__(name):
+    if name not in _FROM:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_FROM[name]), name)
+
+
+def __dir__():
+    return sorted([*globals(), *_FROM])

@@ -243,6 +243,7 @@ def attack_run(
         },
         joints=known.joints(),
         duplicates=known.duplicates(),
+        control=known.control(seed=audit_seed),
         seed=audit_seed,
         tfprivacy=tfprivacy,
         progress=print,

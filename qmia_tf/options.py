@@ -48,13 +48,22 @@ def define_attack(*, tfprivacy_attacks=tfprivacy.ATTACKS):
     Args:
         tfprivacy_attacks: default of the flag of that name.
     """
-    flags.DEFINE_integer("num_threads", 2, "threads of LiteRT")
     flags.DEFINE_list(
         "kernels",
         ["default"],
         "LiteRT's kernels, any of default, builtin, reference: each .tflite "
         "file is asked under each",
     )
+    define_audit(tfprivacy_attacks=tfprivacy_attacks)
+
+
+def define_audit(*, tfprivacy_attacks=tfprivacy.ATTACKS):
+    """Flags of an audit, whatever is audited.
+
+    Args:
+        tfprivacy_attacks: default of the flag of that name.
+    """
+    flags.DEFINE_integer("num_threads", 2, "threads of LiteRT")
     flags.DEFINE_integer("audit_seed", 0, "of calibration halves, bootstraps")
     flags.DEFINE_integer(
         "label_only_records",
@@ -83,6 +92,22 @@ def define_attack(*, tfprivacy_attacks=tfprivacy.ATTACKS):
         4000,
         "records, members and nonmembers together, given to "
         "tensorflow-privacy's trained attackers (drawn at random)",
+    )
+
+
+def define_gates():
+    """Flags that make a program end with status 1, for CI pipelines."""
+    flags.DEFINE_string(
+        "fail_if_auc_above",
+        None,
+        "exit status 1 if the strongest attack on an artefact has an AUC "
+        "whose interval lies above this, such as 0.6",
+    )
+    flags.DEFINE_string(
+        "fail_if_tpr_above",
+        None,
+        "RATE@FPR, such as 0.05@0.01: likewise for its TPR at 1 % FPR; FPR is "
+        "one of 0.1, 0.01, 0.001, 0.0001",
     )
 
 
@@ -147,7 +172,12 @@ def split_and_seed():
 
 def attack():
     """Returns the arguments of experiment.attack_run that flags give."""
-    names = ("num_threads", "kernels", "audit_seed")
+    return {"kernels": value("kernels"), **audit()}
+
+
+def audit():
+    """Returns the arguments of experiment.attack_run about the audit."""
+    names = ("num_threads", "audit_seed")
     settings = None
     if value("tfprivacy"):
         attacks = tuple(value("tfprivacy_attacks"))
@@ -158,6 +188,19 @@ def attack():
         **{name: value(name) for name in names},
         "tfprivacy": settings,
         "label_only": _label_only(),
+    }
+
+
+def gates():
+    """Returns the arguments of gates.judge that flags give.
+
+    Raises: InputError if one is not a limit; so read them before the work.
+    """
+    from qmia_tf.report.gates import parse_auc, parse_tpr
+
+    return {
+        "auc_above": parse_auc(value("fail_if_auc_above")),
+        "tpr_above": parse_tpr(value("fail_if_tpr_above")),
     }
 
 

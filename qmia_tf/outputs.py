@@ -178,10 +178,18 @@ def load(path) -> Outputs:
     if not isinstance(info, dict):
         raise InputError(f"{path}: info must be a dictionary, got {info!r}")
     info.setdefault("target", path.stem)
-    return _made(arrays, info, path).validate(str(path))
+    return from_arrays(arrays, info, path)
 
 
-def _made(arrays, info, path):
+def from_arrays(arrays, info, path) -> Outputs:
+    """Makes outputs of the arrays of a file, and checks them.
+
+    Args:
+        arrays: dict: probabilities or logits, labels, members, record_ids.
+        info: dict, of Outputs.
+        path: where they came from, for messages.
+    Raises: InputError if they cannot be outputs.
+    """
     common = {
         "labels": _as_kind(arrays, "labels", "iu", np.int64, path),
         "members": _as_bool(arrays["members"], path),
@@ -194,8 +202,9 @@ def _made(arrays, info, path):
         if name in arrays
     }
     if "probabilities" in answers:
-        return Outputs(**answers, **common)
-    return Outputs.from_logits(**answers, **common, source=str(path))
+        return Outputs(**answers, **common).validate(str(path))
+    made = Outputs.from_logits(**answers, **common, source=str(path))
+    return made.validate(str(path))
 
 
 def _check_declared(logits, info, source):

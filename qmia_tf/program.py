@@ -57,12 +57,34 @@ def start_tensorflow():
         tf.config.list_physical_devices()
 
 
+def end_at_gates(result, limits):
+    """Ends the program with status 1 if an audit found too much.
+
+    What is beyond a limit goes to stderr, a line each; what could not be
+    judged is said and does not fail.
+
+    Args:
+        result: findings.AuditResult.
+        limits: what options.gates gives.
+    """
+    from qmia_tf.report import gates
+
+    found = gates.judge(result, **limits)
+    for line in found.not_judged:
+        print(f"not judged: {line}")
+    for line in found.failures:
+        print(f"failed: {line}", file=sys.stderr)
+    if found.failures:
+        sys.exit(1)
+
+
 def run(main):
     """Runs main(argv) as an absl program.
 
-    Exit status: 0 when main returns, 2 for an InputError or a file-system
-    error that a user can mend (printed on one line), 130 after Ctrl-C. Any
-    other exception is a defect and keeps its traceback.
+    Exit status: 0 when main returns, 1 if it ends at a gate, 2 for an
+    InputError or a file-system error that a user can mend (printed on one
+    line), 130 after Ctrl-C. Any other exception is a defect and keeps its
+    traceback.
 
     Args:
         main: callable that takes the arguments absl's flags left over.

@@ -42,6 +42,14 @@ class Query:
     threads: int | None = None
     exported: str | None = None
 
+    @property
+    def facts(self) -> dict:
+        """What answers must say of their target to be this one's."""
+        return {
+            "sha256": runs.sha256(self.file),
+            "kernel_set": self.kernel_set,
+        }
+
 
 def of_run(run_dir, *, kernels=(DEFAULT,), num_threads=2) -> list[Query]:
     """Lists the targets of a run.
@@ -107,7 +115,7 @@ def answer(query, dataset, split, *, run_dir) -> pathlib.Path | LeftOut:
     images, _ = dataset.take(split.members[:1])
     timed = timing.measure(lambda: target.predict(images))
     found.info["latency_ms"] = timed.median_ms
-    found.info["latency_threads"] = query.threads or _tensorflow_threads()
+    found.info["latency_threads"] = query.threads or tensorflow_threads()
     found.save(path)
     return path
 
@@ -177,7 +185,8 @@ class _HostSoftmax:
         return softmax(self.target.predict(images, progress=progress))
 
 
-def _tensorflow_threads():
+def tensorflow_threads() -> int:
+    """How many threads TensorFlow computes one op with."""
     import tensorflow as tf
 
     return (

@@ -60,7 +60,7 @@ class KerasTarget:
 
         self.info = {"target": name, "kind": "keras", "kernel_set": "keras"}
         if isinstance(model, (str, pathlib.Path)):
-            self.info.update(_file_facts(model))
+            self.info.update(file_facts(model))
             model = keras_files.load(model)
             keras_files.freeze(model)
         for what in ("inputs", "outputs"):
@@ -86,7 +86,7 @@ class KerasTarget:
         def answer(chunk):
             return self._answer(as_unit(chunk)).numpy()
 
-        return _in_batches(images, answer, self, progress)
+        return in_batches(images, answer, self, progress)
 
 
 class TFLiteTarget:
@@ -130,7 +130,7 @@ class TFLiteTarget:
             "target": name or path.stem,
             "kind": "tflite",
             "kernel_set": kernels,
-            **_file_facts(path),
+            **file_facts(path),
             "outputs": "logits" if logits else "probabilities",
             "probability_step": 0.0 if logits else self.interpreter.output_step,
         }
@@ -145,7 +145,7 @@ class TFLiteTarget:
         """
         expected = self.interpreter.input.shape[1:]
         _check_images(images, expected, self.info["target"])
-        return _in_batches(images, self._answer, self, progress)
+        return in_batches(images, self._answer, self, progress)
 
     def _answer(self, chunk):
         entry = self.interpreter.input
@@ -252,7 +252,16 @@ def as_unit(images):
     return images.astype(np.float32) / np.float32(PIXEL_STEPS)
 
 
-def _in_batches(images, answer, target, progress):
+def in_batches(images, answer, target, progress):
+    """Asks about target.batch_size records at a time, under a bar.
+
+    Args:
+        images: array [N, ...].
+        answer: callable, array [B, ...] -> array [B, classes].
+        target: has info["target"] and batch_size.
+        progress: shows a bar after two seconds.
+    Returns: float32 [N, classes].
+    """
     bar = tqdm.tqdm(
         total=len(images),
         unit="image",
@@ -289,7 +298,11 @@ def _check_images(images, expected, name):
         )
 
 
-def _file_facts(path):
+def file_facts(path):
+    """Gives sha256 and size_bytes of a model file.
+
+    Raises: InputError if it is not there.
+    """
     path = pathlib.Path(path)
     if not path.is_file():
         raise InputError(f"there is no model file {path}")

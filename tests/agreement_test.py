@@ -52,7 +52,7 @@ class CompareTest(tf.test.TestCase):
 
 
 class CounterpartTest(tf.test.TestCase):
-    def others(self, *named):
+    def others(self, *named, **options):
         """Counterparts of targets given as (name, sha256, kernels)."""
         made = synthetic_outputs.outputs(6, 6)
         loaded = [
@@ -61,7 +61,7 @@ class CounterpartTest(tf.test.TestCase):
             )
             for n, sha, kernels in named
         ]
-        found = agreement.agreements(loaded)
+        found = agreement.agreements(loaded, **options)
         return {each.target: each.other for each in found}
 
     def test_kernels_captures_twins_and_the_rest(self):
@@ -85,6 +85,17 @@ class CounterpartTest(tf.test.TestCase):
                 "int8.pi4.2": "int8.reference",
                 "phone": "keras",
             },
+        )
+
+    def test_another_first(self):
+        self.assertEqual(
+            self.others(
+                ("net", "a", "keras"),
+                ("small", "b", "default"),
+                ("phone", "b", None),
+                first="net",
+            ),
+            {"small": "net", "phone": "small"},
         )
 
     def test_without_the_counterpart(self):

@@ -380,6 +380,9 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
             ],
             references=["r00.keras", "r01.keras"],
             duplicates=findings.EqualRecords(1, 2, [[3, 70]], "1 member"),
+            control=findings.Control(
+                Estimate(0.5, 0.4, 0.6), False, "7 numbers", 20, 20
+            ),
         )
 
     def setUp(self):
@@ -428,6 +431,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         ("targets", 0, "strongest"),
         ("joints", 0, "p_value"),
         ("duplicates", "warning"),
+        ("control", "told_apart"),
         ("references",),
         ("targets", 0, "attacks", 0, "points", 0, "f1", "low"),
         ("targets", 0, "tfprivacy", "rows", 0, "auc"),
@@ -464,6 +468,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         ("references", [7]),
         ("joints", {}),
         ("duplicates", [1]),
+        ("control", "no"),
     )
     def test_schema_and_reader_refuse_types(self, key, value):
         spoiled = {**self.found, key: value}
@@ -471,6 +476,13 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         self.path.write_text(json.dumps(spoiled))
         with self.assertRaisesRegex(InputError, f"{key}.* holds .*damaged"):
             findings.load(self.path)
+
+    def test_written_before_there_was_a_control(self):
+        del self.found["control"]
+        self.path.write_text(json.dumps(self.found))
+        found = findings.load(self.path)
+        self.assertIsNone(found.control)
+        self.assertEqual(found, dataclasses.replace(self.result, control=None))
 
     @parameterized.parameters("", "{", "[]", "null", "\x00\xff", '"audit"')
     def test_damaged(self, text):
@@ -495,6 +507,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         ("strongest", findings.Strongest),
         ("joint", findings.Joint),
         ("duplicates", findings.EqualRecords),
+        ("control", findings.Control),
         ("left_out", findings.LeftOut),
         ("agreement", agreement.Agreement),
         ("point", findings.OperatingPoint),

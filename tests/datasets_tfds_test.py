@@ -16,6 +16,7 @@ from absl.testing import parameterized
 from PIL import Image
 
 from qmia_tf import datasets
+from qmia_tf.datasets import tfds as tfds_data
 from qmia_tf.errors import InputError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -151,6 +152,42 @@ class TfdsTest(parameterized.TestCase, tf.test.TestCase):
             )
         loads = [datasets.load("tiny_gray", data_dir=self.dir) for _ in "12345"]
         self.assertLen({data.fingerprint() for data in loads}, 1)
+
+    @parameterized.parameters(
+        ("train", range(12)),
+        ("test", range(6)),
+        ("train[:5]", None),
+        ("train[5:]+test", None),
+    )
+    def test_one_split(self, split, records):
+        self.prepare("tiny_gray")
+        images, labels, names = tfds_data.load_split(
+            "tiny_gray", split, data_dir=self.dir
+        )
+        self.assertEqual(names, ("even", "odd"))
+        self.assertAllEqual(images[:, 0, 0, 0] // 16, labels)
+        numbers = (images[:, 0, 0, 0] % 16).tolist()
+        if records is not None:
+            self.assertEqual(sorted(numbers), list(records))
+        whole, _, _ = tfds_data.load_split(
+            "tiny_gray", "train+test", data_dir=self.dir
+        )
+        part = {"train[:5]": whole[:5], "train[5:]+test": whole[5:]}
+        self.assertAllEqual(images, part.get(split, images))
+
+    @parameterized.parameters(
+        ("valid", "has no split 'valid': it has .*train"),
+        ("train[3:1]", "'train.3:1.' of 'tiny_gray' has no records"),
+        ("train[x]", "has no split 'train.x.'"),
+    )
+    def test_no_such_split(self, split, pattern):
+        self.prepare("tiny_gray")
+        with self.assertRaisesRegex(InputError, pattern):
+            tfds_data.load_split("tiny_gray", split, data_dir=self.dir)
+
+    def test_a_split_that_is_not_prepared(self):
+        with self.assertRaisesRegex(InputError, "'tiny_gray' is not prepared"):
+            tfds_data.load_split("tiny_gray", "train", data_dir=self.dir)
 
     def test_data_dir_from_the_environment(self):
         self.prepare("tiny_gray")

@@ -400,6 +400,10 @@ class AttackTest(Trained):
         stored = runs.read_json(self.run_dir / "audit.json")
         self.assertEqual(stored["fingerprint"], self.data.fingerprint())
         self.assertEqual(stored["name"], "w4a4")
+        self.assertEqual(
+            stored["control"]["features"], "image statistics and the label"
+        )
+        self.assertEqual(stored["control"]["members"], RECORDS // 4)
         expected = tiny_models.classifier()(self.data.images / np.float32(255))
         right = expected.numpy().argmax(axis=1) == self.data.labels
         for target in stored["targets"]:

@@ -29,6 +29,14 @@ class PackageTest(absltest.TestCase):
         )
         self.assertEqual(python(code), ["qmia_tf"])
 
+    def test_names_of_the_package_are_brought_when_asked_for(self):
+        code = (
+            "import sys, qmia_tf; from qmia_tf.own import audit;"
+            "print(qmia_tf.audit is audit, 'audit' in dir(qmia_tf),"
+            "'tensorflow' in sys.modules, hasattr(qmia_tf, 'gone'))"
+        )
+        self.assertEqual(python(code), ["True True False False"])
+
     def test_installed_version_is_the_version_in_the_source(self):
         self.assertEqual(metadata.version("qmia_tf"), qmia_tf.__version__)
 

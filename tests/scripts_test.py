@@ -14,6 +14,7 @@ from unittest import mock
 
 import keras
 import numpy as np
+import synthetic_audits
 import tensorflow as tf
 import tiny_models
 from absl import flags
@@ -313,7 +314,9 @@ class RunFlagsTest(Folder):
 
     def test_what_attack_is_asked_for_arrives(self):
         place = f"--run_dir={self.finished_run()}"
-        with mock.patch.object(experiment, "attack_run") as attack:
+        with mock.patch.object(
+            experiment, "attack_run", return_value=synthetic_audits.result()
+        ) as attack:
             status, out, errors = call(
                 "attack",
                 place,
@@ -337,7 +340,9 @@ class RunFlagsTest(Folder):
 
     def test_attack_takes_the_runs_own_references_unless_told(self):
         place = f"--run_dir={self.finished_run()}"
-        with mock.patch.object(experiment, "attack_run") as attack:
+        with mock.patch.object(
+            experiment, "attack_run", return_value=synthetic_audits.result()
+        ) as attack:
             call("attack", place)
         self.assertIsNone(attack.call_args.kwargs["references"])
         self.assertIsNone(attack.call_args.kwargs["parent"])

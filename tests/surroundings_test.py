@@ -10,7 +10,7 @@ from absl.testing import parameterized
 
 from qmia_tf import configuration, experiment, queries, recipes, runs
 from qmia_tf.attacks.features import image_features
-from qmia_tf.auditing import copy_queries, surroundings
+from qmia_tf.auditing import control, copy_queries, surroundings
 from qmia_tf.auditing.beside import gather
 from qmia_tf.datasets import Dataset
 from qmia_tf.errors import InputError
@@ -163,6 +163,24 @@ class BesideTest(Runs):
             self.assertIsNone(known.of("int8.pi4").copies)
             self.assertIsNone(self.beside(folder).of("int8", file).noisy)
             answer.assert_not_called()
+
+
+class ControlTest(Runs):
+    def test_is_that_of_the_images_in_record_order(self):
+        known = self.beside(self.run_of("w4a4", Bits(4, 4)))
+        found = known.control(seed=3)
+        members = np.isin(np.arange(RECORDS), self.split.members)
+        want = control.check(
+            self.data.images, self.data.labels, members, seed=3
+        )
+        self.assertEqual(found, want)
+        self.assertNotEqual(found.auc, known.control(seed=4).auc)
+
+    def test_sides_that_differ(self):
+        self.run_of("draw", Bits())
+        self.data.images[self.split.members] //= 3
+        known = self.beside(self.run_of("w4a4", Bits(4, 4)))
+        self.assertTrue(known.control(seed=0).told_apart)
 
 
 class DuplicatesTest(Runs):

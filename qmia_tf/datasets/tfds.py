@@ -32,13 +32,8 @@ def load(name, *, data_dir, download, pool):
     Raises: InputError if there is no such data set, it is not prepared, it
         has no images with one label each, or its files are damaged.
     """
-    data_dir = data_dir or os.environ.get("TFDS_DATA_DIR") or None
-    data_dir = data_dir and os.path.expanduser(data_dir)
     with _quiet():
-        builder = _builder(name, data_dir)
-        image_key, label_key = _keys(name, builder.info)
-        if not builder.is_prepared():
-            _prepare(name, builder, download)
+        builder, label_key = _prepared(name, data_dir, download)
         splits = _splits(name, builder, pool)
         images, labels = _read(name, builder, splits.values())
     sizes = [builder.info.splits[s].num_examples for s in splits.values()]
@@ -50,6 +45,45 @@ def load(name, *, data_dir, download, pool):
         class_names=tuple(builder.info.features[label_key].names),
         origin=np.repeat(origins, sizes),
     )
+
+
+def load_split(name, split, *, data_dir=None, download=False):
+    """Loads one split, or a part of it, as TFDS itself writes it.
+
+    Args:
+        name: TFDS name, with config and version if wanted.
+        split: such as "test", "train[:5000]" or "train[10%:20%]".
+        data_dir: as of load.
+        download: as of load.
+    Returns: images uint8 [N, H, W, C], labels int64 [N], class names.
+    Raises: InputError as load, or if there is no such split.
+    """
+    with _quiet():
+        builder, label_key = _prepared(name, data_dir, download)
+        try:
+            size = builder.info.splits[split].num_examples
+        # A wrong name is a KeyError, a wrong range another one.
+        except Exception as error:
+            raise InputError(
+                f"TFDS data set {name!r} has no split {split!r}: it has "
+                f"{', '.join(builder.info.splits)}, and parts such as "
+                "train[:5000]"
+            ) from error
+        if size < 1:
+            raise InputError(f"{split!r} of {name!r} has no records")
+        images, labels = _read(name, builder, [split])
+    return images, labels, tuple(builder.info.features[label_key].names)
+
+
+def _prepared(name, data_dir, download):
+    """Returns a builder whose files are there, and its label feature."""
+    data_dir = data_dir or os.environ.get("TFDS_DATA_DIR") or None
+    data_dir = data_dir and os.path.expanduser(data_dir)
+    builder = _builder(name, data_dir)
+    _, label_key = _keys(name, builder.info)
+    if not builder.is_prepared():
+        _prepare(name, builder, download)
+    return builder, label_key
 
 
 def _builder(name, data_dir):

@@ -1,0 +1,126 @@
+"""The worked cases of examples/: quick, and with --slow as they stand."""
+
+import importlib
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import unittest
+
+import tensorflow as tf
+from absl.testing import parameterized
+
+from qmia_tf.auditing import findings
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+EXAMPLES = ROOT / "examples"
+QUICK = {
+    "keras_file": {"epochs": 3},
+    "device_outputs": {"epochs": 3},
+    "quantized_cnn": {"bits": (4,), "epochs": 5, "more_epochs": 1},
+}
+TARGETS = {
+    "keras_file": ["mine"],
+    "device_outputs": ["file", "log"],
+    "quantized_cnn": ["float", "w4a4", "w4a4_int8"],
+}
+AS_IT_STANDS = {
+    **TARGETS,
+    "quantized_cnn": [
+        "float",
+        "w8a8",
+        "w4a4",
+        "w2a2",
+        "w4a4_int8",
+        "w2a2_int8",
+    ],
+}
+
+
+class ExamplesTest(parameterized.TestCase, tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.dir = pathlib.Path(self.create_tempdir().full_path)
+        sys.path.insert(0, str(EXAMPLES))
+        self.addCleanup(sys.path.remove, str(EXAMPLES))
+
+    def test_all_of_them_are_run(self):
+        names = [path.stem for path in EXAMPLES.glob("*.py")]
+        self.assertCountEqual(names, QUICK)
+
+    def test_the_guide_names_them_and_flags_that_there_are(self):
+        guide = (ROOT / "docs" / "your_model.md").read_text()
+        for name in QUICK:
+            self.assertIn(f"{name}.py", guide)
+        sources = [ROOT / "scripts" / "audit.py", ROOT / "qmia_tf/options.py"]
+        text = "".join(path.read_text() for path in sources)
+        known = re.findall(r"DEFINE_\w+\(\s*\"(\w+)\"", text)
+        named = {
+            flag.removeprefix("no") if flag == "notfprivacy" else flag
+            for flag in re.findall(r"--(\w+)", guide)
+        }
+        self.assertContainsSubset(named, known)
+
+    def run_example(self, name):
+        found = importlib.import_module(name).main(self.dir, **QUICK[name])
+        self.assertEqual([x.target for x in found.targets], TARGETS[name])
+        self.assertEqual(findings.load(self.dir / "audit"), found)
+        self.assertFalse(found.control.told_apart)
+        for target in found.targets:
+            self.assertEqual((target.members, target.nonmembers), (899, 898))
+            self.assertIsNotNone(target.strongest)
+        return found
+
+    def test_keras_file(self):
+        found = self.run_example("keras_file")
+        self.assertEqual(found.config["models"][0]["pixels"], "0..255")
+        self.assertIn("quantile", found.targets[0].strongest.candidates)
+
+    def test_device_outputs(self):
+        found = self.run_example("device_outputs")
+        file, log = found.targets
+        # Three digits change an answer by up to half a thousandth.
+        (alike,) = found.agreements
+        self.assertLess(alike.largest_difference, 0.0006)
+        self.assertAlmostEqual(log.probability_step, 0.001)
+        # A log cannot be asked about changed copies.
+        left_out = {each.name for each in log.attacks_left_out}
+        self.assertIn("noise_robustness", left_out)
+        self.assertIn("noise_robustness", file.strongest.candidates)
+
+    def test_quantized_cnn(self):
+        found = self.run_example("quantized_cnn")
+        _, model, file = found.targets
+        self.assertEqual((model.kind, file.kind), ("keras", "tflite"))
+        self.assertLess(file.size_bytes, model.size_bytes / 2)
+        # The file computes the same integers but for its folded batch norms.
+        self.assertAllClose(
+            file.accuracy_nonmembers.value,
+            model.accuracy_nonmembers.value,
+            atol=0.02,
+        )
+
+    @unittest.skipUnless(
+        os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
+    )
+    @parameterized.parameters(*QUICK)
+    def test_as_it_stands(self, name):
+        done = subprocess.run(
+            [sys.executable, EXAMPLES / f"{name}.py"],
+            cwd=self.dir,
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        (made,) = self.dir.glob("runs/*/audit/audit.json")
+        self.assertEqual(
+            [x["target"] for x in json.loads(made.read_text())["targets"]],
+            AS_IT_STANDS[name],
+        )
+        self.assertIn("the strongest of ", done.stdout)
+
+
+if __name__ == "__main__":
+    tf.test.main()
