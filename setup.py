@@ -31,18 +31,29 @@ REQUIRES = [
     "scikit-learn>=1.6",
     "joblib>=1.4",
     "matplotlib>=3.9",
+    "jinja2>=3.1",
     "pillow>=11",
     # tensorflow-model-optimization stops below absl-py 2.
     "absl-py>=1.4,<2",
     "tqdm>=4.66",
 ]
 
+# What scripts/train.py --tensorboard writes its events with.
+TENSORBOARD = ["tensorboard>=2.20,<2.22"]
+
 EXTRAS = {
+    "tensorboard": TENSORBOARD,
     "test": [
+        *TENSORBOARD,
+        "ipykernel>=6.29",
         "jsonschema>=4.23",
+        "nbclient>=0.10",
+        "nbformat>=5.10",
         "pytest>=8.3",
         "pytest-xdist>=3.6",
         "ruff>=0.17,<0.18",
+        # Opens the report in Chromium, where that is installed.
+        "selenium>=4.27",
     ],
 }
 
