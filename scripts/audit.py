@@ -18,9 +18,10 @@ and rescaling, a softmax at its end. What it does not say is asked for by
 Writes DIR/outputs, DIR/copies, DIR/audit.json and DIR/report, and prints the
 verdict. Answers that are there, of the same file and records, stay.
 --fail_if_auc_above=0.6 and --fail_if_tpr_above=0.05@0.01 end the program with
-status 1 if an artefact gives away more. Takes a minute for some thousand
-small images, most of it for tensorflow-privacy's attacks (--notfprivacy) and
-the changed copies (--label_only_records=0).
+status 1 if an artefact gives away more. --pictures=on shows the most exposed
+members, which are training records, in audit.json and the report. Takes a
+minute for some thousand small images, most of it for tensorflow-privacy's
+attacks (--notfprivacy) and the changed copies (--label_only_records=0).
 """
 
 import pathlib
@@ -96,9 +97,9 @@ def main(argv):
         download=options.value("download"),
         **chosen,
     )
-    report.make_report([out], f"{out}/report")
+    made = report.make_report([out], f"{out}/report")
     print(f"\n{phrases.as_text(words.verdict(result))}\n")
-    print(f"{out}/audit.json and {out}/report/report.txt are written")
+    print(f"{out}/audit.json and {made[1]} are written")
     program.end_at_gates(result, limits)
 
 

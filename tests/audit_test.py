@@ -12,7 +12,16 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from qmia_tf import attacks, runs, tfprivacy
-from qmia_tf.auditing import agreement, audit, beside, findings, verdicts
+from qmia_tf.auditing import (
+    agreement,
+    audit,
+    beside,
+    class_audits,
+    exposed_members,
+    findings,
+    parity_found,
+    verdicts,
+)
 from qmia_tf.errors import InputError
 from qmia_tf.statistics import heldout
 from qmia_tf.statistics.intervals import Estimate
@@ -26,6 +35,29 @@ CONFIG = {
     "split": {"seed": 5, "member_fraction": 0.5},
     "model": {"weight_bits": 4, "activation_bits": 4, "clip": True},
 }
+
+PARITY = parity_found.Parity(
+    promised=True,
+    kept=None,
+    verdict="int8: not tried under the default kernels",
+    float_layers=["logits"],
+    rounded_layers=[],
+    comparisons=[
+        parity_found.ParityComparison(
+            against="keras",
+            kernels="",
+            num_threads=0,
+            batch_size=64,
+            records=100,
+            codes=800,
+            mismatches=3,
+            largest=2,
+            labels_differ=0,
+            largest_probability=0.01,
+            stages=[parity_found.ParityStage("pool", 800, 3, 2)],
+        )
+    ],
+)
 
 
 class TargetTest(parameterized.TestCase, tf.test.TestCase):
@@ -92,6 +124,38 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
         self.assertRegex(
             reasons["quantile"],
             "says nothing of any member of the calibration half: query more",
+        )
+
+    def test_scores_as_pictures(self):
+        found = audit.audit(synthetic_outputs.outputs(60, 50))
+        gap, *others = found.attacks
+        self.assertEqual((gap.histogram, gap.roc), (None, None))
+        for attack in others:
+            self.assertEqual(sum(attack.histogram.members), attack.members)
+            self.assertEqual(
+                sum(attack.histogram.nonmembers), attack.nonmembers
+            )
+            self.assertGreaterEqual(attack.roc.rates[0], 1 / 50)
+
+    def test_pictures_of_an_attack_that_learns(self):
+        features = np.random.default_rng(0).normal(size=(1200, 3))
+        found = audit.audit(
+            synthetic_outputs.outputs(60, 60),
+            beside=beside.Beside(features=features),
+        ).attack("quantile")
+        # Of the half that it is judged on.
+        self.assertEqual(found.members, 30)
+        self.assertEqual(sum(found.histogram.members), 30)
+        self.assertGreaterEqual(found.roc.rates[0], 1 / 30)
+
+    def test_equal_scores_have_no_histogram(self):
+        made = synthetic_outputs.outputs(9, 9)
+        even = np.full_like(made.probabilities, 1 / 5)
+        found = audit.audit(dataclasses.replace(made, probabilities=even))
+        attack = found.attack("confidence")
+        self.assertIsNone(attack.histogram)
+        self.assertEqual(
+            attack.roc.tpr, [0.0] * (len(attack.roc.tpr) - 1) + [1]
         )
 
     def test_latency_and_what_the_file_ends_in(self):
@@ -355,7 +419,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         # Members score lower: nobody is the peak, and its precision is none.
         made = synthetic_outputs.outputs(40, 40, gain=(0.0, 6.0))
         cls.result = findings.AuditResult(
-            schema_version=3,
+            schema_version=4,
             name="run",
             config=CONFIG,
             fingerprint=None,
@@ -363,7 +427,13 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
             seed=0,
             level=0.95,
             versions={"python": "3"},
-            targets=[audit.audit(made, tfprivacy=UNTRAINED)],
+            targets=[
+                dataclasses.replace(
+                    audit.audit(made, tfprivacy=UNTRAINED),
+                    parity=PARITY,
+                    exposed=exposed_members.of_target(made, seed=0),
+                )
+            ],
             agreements=[agreement.Agreement("int8", "keras", 80, 3, 0.25)],
             left_out=[findings.LeftOut("float32.reference", "reference", "-")],
             joints=[
@@ -436,6 +506,13 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         ("targets", 0, "attacks", 0, "points", 0, "f1", "low"),
         ("targets", 0, "tfprivacy", "rows", 0, "auc"),
         ("targets", 0, "latency_ms"),
+        ("targets", 0, "attacks", 1, "histogram"),
+        ("targets", 0, "attacks", 1, "histogram", "edges"),
+        ("targets", 0, "attacks", 1, "roc", "low"),
+        ("targets", 0, "per_class", 0, "auc"),
+        ("targets", 0, "parity"),
+        ("targets", 0, "parity", "comparisons", 0, "stages", 0, "codes"),
+        ("targets", 0, "exposed", 0, "picture"),
         ("targets", 0, "attacks", 0, "verdicts", "nonmembers"),
         ("agreements", 0, "labels_differ"),
         ("left_out", 0, "reason"),
@@ -477,13 +554,6 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaisesRegex(InputError, f"{key}.* holds .*damaged"):
             findings.load(self.path)
 
-    def test_written_before_there_was_a_control(self):
-        del self.found["control"]
-        self.path.write_text(json.dumps(self.found))
-        found = findings.load(self.path)
-        self.assertIsNone(found.control)
-        self.assertEqual(found, dataclasses.replace(self.result, control=None))
-
     @parameterized.parameters("", "{", "[]", "null", "\x00\xff", '"audit"')
     def test_damaged(self, text):
         self.path.write_bytes(text.encode("latin1"))
@@ -516,6 +586,13 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         ("low_fpr", findings.LowFpr),
         ("epsilon", findings.EpsilonBound),
         ("curve", findings.Curve),
+        ("histogram", findings.Histogram),
+        ("roc", findings.RocBand),
+        ("per_class", class_audits.ClassAudit),
+        ("parity", parity_found.Parity),
+        ("parity_comparison", parity_found.ParityComparison),
+        ("parity_stage", parity_found.ParityStage),
+        ("exposed", exposed_members.Exposed),
         ("verdicts", findings.Verdicts),
         (None, findings.AuditResult),
     )

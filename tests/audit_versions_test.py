@@ -1,4 +1,4 @@
-"""audit.json of versions 1 and 2, as those versions wrote it."""
+"""audit.json of versions 1 to 3, as those versions wrote it."""
 
 import copy
 import dataclasses
@@ -36,6 +36,11 @@ NEW_IN_2 = (
     "verdicts"
 ).split()
 
+NEW_IN_4 = {
+    "target": {"per_class": [], "parity": None, "exposed": []},
+    "attack": {"histogram": None, "roc": None},
+}
+
 
 def take(found, keys, version):
     return {
@@ -63,6 +68,8 @@ def old_curve(curve):
 
 def as_written_by(version, result):
     """The same audit by an earlier version, which had two attacks."""
+    if version == 3:
+        return as_written_by_3(result)
     found = take(audit_json.encode(result), AUDIT, version)
     found["schema_version"] = version
     targets = []
@@ -81,6 +88,36 @@ def as_written_by(version, result):
     return {**found, "targets": targets}
 
 
+def as_written_by_3(result):
+    """The same audit by version 3, before it had a control."""
+    found = audit_json.encode(result)
+    found["schema_version"] = 3
+    del found["control"]
+    for target in found["targets"]:
+        for name in NEW_IN_4["target"]:
+            del target[name]
+        for attack in target["attacks"]:
+            for name in NEW_IN_4["attack"]:
+                del attack[name]
+    return found
+
+
+def without_what_is_new(result):
+    """The audit that is left of it in the present version."""
+    targets = [
+        dataclasses.replace(
+            target,
+            **NEW_IN_4["target"],
+            attacks=[
+                dataclasses.replace(attack, **NEW_IN_4["attack"])
+                for attack in target.attacks
+            ],
+        )
+        for target in result.targets
+    ]
+    return dataclasses.replace(result, targets=targets)
+
+
 class VersionsTest(parameterized.TestCase, tf.test.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -88,7 +125,7 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
         made = synthetic_outputs.outputs(53, 47)
         settings = tfprivacy.Settings(attacks=("threshold",))
         cls.result = findings.AuditResult(
-            schema_version=3,
+            schema_version=4,
             name="run",
             config={
                 "dataset": {"name": "digits"},
@@ -119,7 +156,7 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(1, 2)
     def test_what_both_know_is_the_same(self, version):
         found = self.read(as_written_by(version, self.result))
-        self.assertEqual(found.schema_version, 3)
+        self.assertEqual(found.schema_version, 4)
         for name in ("name", "config", "split", "seed", "level", "versions"):
             self.assertEqual(getattr(found, name), getattr(self.result, name))
         (target,), (wanted,) = found.targets, self.result.targets
@@ -192,13 +229,13 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(target.tied_answers is None, version == 1)
         self.assertEqual((found.agreements, found.left_out), ([], []))
 
-    @parameterized.parameters(1, 2)
+    @parameterized.parameters(1, 2, 3)
     def test_is_saved_as_the_present_version(self, version):
         found = self.read(as_written_by(version, self.result))
         found.save(self.path)
         self.assertEqual(findings.load(self.path), found)
         stored = json.loads(self.path.read_bytes())
-        self.assertEqual(stored["schema_version"], 3)
+        self.assertEqual(stored["schema_version"], 4)
         try:
             import jsonschema
         except ImportError:
@@ -209,20 +246,41 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_old_and_new_in_one_report(self):
         folders = []
-        for version in (1, 2, 3):
+        for version in (1, 2, 3, 4):
             folder = self.dir / f"v{version}"
             folder.mkdir()
             folders.append(folder)
-            if version == 3:
+            if version == 4:
                 self.result.save(folder / "audit.json")
             else:
                 found = as_written_by(version, self.result)
                 (folder / "audit.json").write_text(json.dumps(found))
-        text = make_report(folders, self.dir / "report")[0].read_text()
+        written = make_report(folders, self.dir / "report", formats=["csv"])
+        text = written[0].read_text()
         self.assertIn("gap attack", text)
         self.assertIn("margin in logit space", text)
 
-    def test_version_3_is_read_as_it_is(self):
+    def test_what_version_3_did_not_have_is_not_known(self):
+        found = self.read(as_written_by(3, self.result))
+        self.assertEqual(found, without_what_is_new(self.result))
+        (target,) = self.result.targets
+        # There was something to leave out.
+        self.assertLen(target.per_class, 5)
+        self.assertIsNotNone(target.attack("confidence").roc)
+
+    def test_version_3_keeps_its_control(self):
+        estimate = {"value": 0.5, "low": 0.4, "high": 0.6}
+        found = as_written_by(3, self.result)
+        found["control"] = {
+            "auc": estimate,
+            "told_apart": False,
+            "features": "colours",
+            "members": 3,
+            "nonmembers": 4,
+        }
+        self.assertEqual(self.read(found).control.features, "colours")
+
+    def test_version_4_is_read_as_it_is(self):
         found = audit_json.encode(self.result)
         self.assertEqual(self.read(found), self.result)
 
@@ -285,7 +343,7 @@ class DamageTest(parameterized.TestCase, tf.test.TestCase):
         place[where[-1]] = value
         self.refuse(found, message)
 
-    @parameterized.parameters(0, 4, -1, "1", "3", True, None, 2.0, ([1],))
+    @parameterized.parameters(0, 5, -1, "1", "4", True, None, 2.0, ([1],))
     def test_another_version(self, version):
         self.path.write_text(
             json.dumps({**self.found, "schema_version": version})
@@ -293,7 +351,7 @@ class DamageTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaises(InputError) as caught:
             findings.load(self.path)
         self.assertIn(
-            f"schema_version is {version!r}, this program reads 1 to 3; attack "
+            f"schema_version is {version!r}, this program reads 1 to 4; attack "
             "the run again",
             str(caught.exception),
         )

@@ -9,7 +9,14 @@ from qmia_tf.attacks import Attack, Evidence
 from qmia_tf.auditing import verdicts
 from qmia_tf.auditing.findings import AttackAudit, Strongest
 from qmia_tf.errors import InputError
-from qmia_tf.statistics import class_thresholds, curve, epsilon, paired
+from qmia_tf.statistics import (
+    class_thresholds,
+    curve,
+    epsilon,
+    histogram,
+    paired,
+    roc_band,
+)
 from qmia_tf.statistics.heldout import cross_fit, hold_out
 from qmia_tf.statistics.low_fpr import attainable, tpr_at_fpr
 from qmia_tf.statistics.operating import in_sample_points, measure
@@ -103,6 +110,8 @@ def run_attack(attack: Attack, evidence: Evidence) -> Scored:
         ),
         verdicts=verdicts.of_records(called, members, judged),
         records_sha256=records_sha256(evidence.outputs.take(judged)),
+        histogram=histogram.of_scores(scores[counted], members[counted]),
+        roc=roc_band.of_sweep(everything, seed=seed),
     )
     return Scored(attack, scores, called, judged, audit)
 

@@ -1,12 +1,16 @@
 """Attacks what targets answered: outputs/*.npz -> audit.json."""
 
-import importlib.metadata
+import dataclasses
 import pathlib
-import platform
 
-import qmia_tf
-from qmia_tf import outputs, runs
-from qmia_tf.auditing import agreement
+from qmia_tf import runs
+from qmia_tf.auditing import (
+    agreement,
+    answered,
+    exposed_members,
+    parity_found,
+    versions,
+)
 from qmia_tf.auditing.beside import Beside, gather, with_partner
 from qmia_tf.auditing.findings import (
     AUDIT,
@@ -16,12 +20,9 @@ from qmia_tf.auditing.findings import (
 )
 from qmia_tf.auditing.one_target import audit_evidence
 from qmia_tf.auditing.together import query_together
-from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
 from qmia_tf.statistics.intervals import LEVEL
 from qmia_tf.tfprivacy import Settings
-
-PACKAGES = ("numpy", "scipy", "scikit-learn", "tensorflow-privacy")
 
 
 def audit(
@@ -63,6 +64,8 @@ def audit_run(
     joints=(),
     duplicates=None,
     control=None,
+    class_names=None,
+    pictures=None,
     seed=0,
     tfprivacy: Settings | None = None,
     progress=None,
@@ -79,6 +82,9 @@ def audit_run(
             together with each of them.
         duplicates: Duplicates of the run's records, recorded.
         control: findings.Control of the run's records, recorded.
+        class_names: str [classes], if they are known.
+        pictures: callable record ids [K] -> uint8 [K, H, W, C], to show the
+            most exposed members in audit.json; None shows none.
         seed: int, of the audit.
         tfprivacy: what tensorflow-privacy is to run, on each file once: not
             again under other kernels, nor on twins; None leaves it out.
@@ -89,7 +95,7 @@ def audit_run(
     """
     run_dir = pathlib.Path(run_dir)
     config = runs.read_json(run_dir / runs.CONFIG)
-    loaded = _load_outputs(run_dir, paths, config)
+    loaded = answered.of_run(run_dir, paths, config)
     repeated = {each.target for each in loaded if is_repeated(each, loaded)}
     return audit_outputs(
         run_dir,
@@ -101,6 +107,8 @@ def audit_run(
         joints=joints,
         duplicates=duplicates,
         control=control,
+        class_names=class_names,
+        pictures=pictures,
         seed=seed,
         tfprivacy=tfprivacy,
         progress=progress,
@@ -112,7 +120,7 @@ def audit_outputs(
     loaded,
     *,
     config,
-    first="keras",
+    first=answered.KERAS,
     repeated=(),
     left_out=(),
     beside=None,
@@ -120,6 +128,8 @@ def audit_outputs(
     reasons=None,
     duplicates=None,
     control=None,
+    class_names=None,
+    pictures=None,
     seed=0,
     tfprivacy=None,
     progress=None,
@@ -139,6 +149,8 @@ def audit_outputs(
             have it here.
         duplicates: findings.EqualRecords.
         control: findings.Control.
+        class_names: str [classes].
+        pictures: callable.
         seed: int.
         tfprivacy: tfprivacy.Settings, or None.
         progress: callable that takes a line of text, or None.
@@ -146,6 +158,7 @@ def audit_outputs(
     Raises: InputError as audit_run.
     """
     run_dir, beside = pathlib.Path(run_dir), beside or {}
+    compared = parity_found.of_run(run_dir)
     targets, together = [], []
     for answers in loaded:
         name = answers.target
@@ -158,6 +171,7 @@ def audit_outputs(
                 reasons=(reasons or {}).get(name),
                 tfprivacy=None if name in repeated else tfprivacy,
                 folder=run_dir / "tfprivacy",
+                class_names=class_names,
                 progress=progress,
             )
         )
@@ -176,8 +190,11 @@ def audit_outputs(
         split={**config.get("split", {}), "pool": data.get("pool")},
         seed=seed,
         level=LEVEL,
-        versions=_versions(),
-        targets=targets,
+        versions=versions.of_audit(),
+        targets=_with_parity(
+            _with_exposed(targets, loaded, seed=seed, pictures=pictures),
+            compared,
+        ),
         agreements=agreement.agreements(loaded, first=first),
         left_out=list(left_out),
         joints=[each for each in together if each is not None],
@@ -187,36 +204,6 @@ def audit_outputs(
     )
     result.save(run_dir / AUDIT)
     return result
-
-
-def _load_outputs(run_dir, paths, config):
-    found = sorted(map(pathlib.Path, paths or run_dir.glob("outputs/*.npz")))
-    if not found:
-        raise InputError(
-            f"{run_dir / 'outputs'} holds no .npz file: query a target with "
-            "scripts/attack.py first"
-        )
-    wanted = config.get("dataset", {}).get("fingerprint")
-    loaded = {}
-    for path in found:
-        answers = outputs.load(path)
-        got = answers.info.get("fingerprint")
-        if got and wanted and got != wanted:
-            raise InputError(
-                f"{path}: the outputs are about data with fingerprint {got}, "
-                f"the run is about {wanted}: query the target with the run's "
-                "data"
-            )
-        if answers.target in loaded:
-            raise InputError(
-                f"{path}: another file holds target {answers.target!r} too; "
-                "name one of the two"
-            )
-        loaded[answers.target] = answers
-    # The model itself first, then what was made from it.
-    return sorted(
-        loaded.values(), key=lambda each: (each.target != "keras", each.target)
-    )
 
 
 def is_repeated(answers, loaded) -> bool:
@@ -237,14 +224,21 @@ def _references(beside):
     return sorted(set(names))
 
 
-def _versions():
-    versions = {
-        "python": platform.python_version(),
-        "qmia_tf": qmia_tf.__version__,
-    }
-    for package in PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
+def _with_exposed(targets, loaded, *, seed, pictures):
+    """Lists exposed members of one target: all would tell much the same."""
+    names = [each.target for each in targets]
+    keras = answered.KERAS
+    place = names.index(keras) if keras in names else 0
+    found = exposed_members.of_target(
+        loaded[place], seed=seed, pictures=pictures
+    )
+    changed = dataclasses.replace(targets[place], exposed=found)
+    return [*targets[:place], changed, *targets[place + 1 :]]
+
+
+def _with_parity(targets, found):
+    """Gives each file what was found when its codes were compared."""
+    return [
+        dataclasses.replace(each, parity=found.get(each.sha256))
+        for each in targets
+    ]

@@ -25,20 +25,23 @@ NEW_IN_3 = {
         "records_sha256": None,
     },
 }
-
-# What audits of version 3 may have been written without.
-ADDED_TO_3 = {"control": None}
+NEW_IN_4 = {
+    # Some audits of version 3 have a control, some not.
+    "audit": {"control": None},
+    "target": {"per_class": [], "parity": None, "exposed": []},
+    "attack": {"histogram": None, "roc": None},
+}
 
 
 def upgraded(found: dict) -> dict:
     """Adds what earlier versions did not have, as not known.
 
     Args:
-        found: an audit of version 1 to 3, perhaps damaged; what is of
+        found: an audit of version 1 to 4, perhaps damaged; what is of
             another type than expected stays for the decoder to refuse.
-    Returns: a dict of version 3.
+    Returns: a dict of version 4.
     """
-    for version, added in ((2, NEW_IN_2), (3, NEW_IN_3)):
+    for version, added in ((2, NEW_IN_2), (3, NEW_IN_3), (4, NEW_IN_4)):
         if found["schema_version"] < version:
             found = {
                 **added["audit"],
@@ -46,7 +49,7 @@ def upgraded(found: dict) -> dict:
                 "targets": _each(found.get("targets"), _target, added),
                 "schema_version": version,
             }
-    return {**ADDED_TO_3, **found}
+    return found
 
 
 def _target(target, added):

@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from qmia_tf import configuration, experiment, runs
+from qmia_tf import configuration, run_training, runs
 from qmia_tf.auditing import audit_json, epochs, matched
 from qmia_tf.errors import InputError
 from qmia_tf.statistics import seeds
@@ -201,7 +201,7 @@ def model_name(config) -> str:
 def _epochs(run_dir, configs, dataset, progress):
     """Measures every kept epoch; returns them and bool [N], the members."""
     config = configs[run_dir]
-    split = experiment.open_split(run_dir, dataset, config)
+    split = run_training.open_split(run_dir, dataset, config)
     models = epochs.kept(run_dir, config)
     found = []
     for epoch, answers in epochs.answers(

@@ -9,18 +9,23 @@ import pathlib
 from qmia_tf import runs
 from qmia_tf.auditing import audit_json, audit_versions
 from qmia_tf.auditing.agreement import Agreement
+from qmia_tf.auditing.class_audits import ClassAudit
+from qmia_tf.auditing.exposed_members import Exposed
+from qmia_tf.auditing.parity_found import Parity
 from qmia_tf.auditing.verdicts import Verdicts
 from qmia_tf.errors import InputError
 from qmia_tf.statistics.class_thresholds import ByClass
 from qmia_tf.statistics.curve import Curve
 from qmia_tf.statistics.epsilon import EpsilonBound
 from qmia_tf.statistics.heldout import HeldOut
+from qmia_tf.statistics.histogram import Histogram
 from qmia_tf.statistics.intervals import Estimate
 from qmia_tf.statistics.low_fpr import LowFpr
 from qmia_tf.statistics.operating import OperatingPoint
+from qmia_tf.statistics.roc_band import RocBand
 from qmia_tf.tfprivacy import TfPrivacyAudit
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 AUDIT = "audit.json"
 
 
@@ -61,6 +66,10 @@ class AttackAudit:
             None in audits of schema version 1.
         records_sha256: of the records that `verdicts` are about, as in
             TargetAudit.
+        histogram: of the scores; None for a fixed threshold, for fewer than
+            two distinct scores and in schema versions 1 to 3.
+        roc: the ROC curve with a band; None for a fixed threshold and in
+            schema versions 1 to 3.
     """
 
     name: str
@@ -82,6 +91,8 @@ class AttackAudit:
     curve: Curve | None
     verdicts: Verdicts | None
     records_sha256: str | None
+    histogram: Histogram | None = None
+    roc: RocBand | None = None
 
     def point(self, name) -> OperatingPoint:
         """Returns the operating point of that name.
@@ -151,6 +162,12 @@ class TargetAudit:
         attacks_left_out: the attacks that were not run.
         strongest: the best of them; None in schema versions 1 and 2.
         tfprivacy: what tensorflow-privacy found; None if it was not run.
+        per_class: one ClassAudit a class that has members and nonmembers;
+            none in schema versions 1 to 3.
+        parity: what was found when the file's codes were compared; None if
+            they were not, and in schema versions 1 to 3.
+        exposed: the most exposed members, of one target of the audit; none
+            of the others and in schema versions 1 to 3.
     """
 
     target: str
@@ -173,6 +190,9 @@ class TargetAudit:
     attacks_left_out: list[AttackLeftOut]
     strongest: Strongest | None
     tfprivacy: TfPrivacyAudit | None
+    per_class: list[ClassAudit] = dataclasses.field(default_factory=list)
+    parity: Parity | None = None
+    exposed: list[Exposed] = dataclasses.field(default_factory=list)
 
     def attack(self, name) -> AttackAudit:
         """Returns the audit of the attack of that name.
@@ -272,7 +292,7 @@ class AuditResult:
     """The audit of one run: what audit.json holds.
 
     Attributes:
-        schema_version: of this layout, 3.
+        schema_version: of this layout, 4.
         name: of the run: its directory's.
         config: the run's config.json.
         fingerprint: of the data set.

@@ -1,9 +1,8 @@
 """Every attack on one target."""
 
 from qmia_tf.attacks import ATTACKS, NEEDS, Evidence
-from qmia_tf.auditing import attacking
+from qmia_tf.auditing import attacking, class_audits
 from qmia_tf.auditing.findings import AttackLeftOut, TargetAudit
-from qmia_tf.statistics.intervals import clopper_pearson
 from qmia_tf.tfprivacy import run as run_tfprivacy
 
 
@@ -13,6 +12,7 @@ def audit_evidence(
     reasons=None,
     tfprivacy=None,
     folder=None,
+    class_names=None,
     progress=None,
 ) -> TargetAudit:
     """Runs every attack that the evidence allows.
@@ -23,6 +23,7 @@ def audit_evidence(
             it, said of the attacks that need it.
         tfprivacy: tfprivacy.Settings, or None.
         folder: where tensorflow-privacy's files go; None writes none.
+        class_names: str [classes], if they are known.
         progress: callable that takes a line of text, or None.
     """
     answers = evidence.outputs
@@ -57,8 +58,8 @@ def audit_evidence(
         members=int(members.sum()),
         nonmembers=int((~members).sum()),
         records_sha256=attacking.records_sha256(answers),
-        accuracy_members=_rate(right[members]),
-        accuracy_nonmembers=_rate(right[~members]),
+        accuracy_members=class_audits.rate(right[members]),
+        accuracy_nonmembers=class_audits.rate(right[~members]),
         tied_answers=int(answers.tied.sum()),
         attacks=[
             attacking.with_excess(each, scored[0], members) for each in scored
@@ -66,6 +67,7 @@ def audit_evidence(
         attacks_left_out=missing,
         strongest=attacking.strongest(scored, evidence),
         tfprivacy=found,
+        per_class=_per_class(answers, scored, class_names),
     )
 
 
@@ -87,5 +89,6 @@ def _run_attacks(evidence, reasons):
     return scored, missing
 
 
-def _rate(right):
-    return clopper_pearson(int(right.sum()), right.size)
+def _per_class(answers, scored, names):
+    (papers,) = (x for x in scored if x.attack.name == attacking.PAPERS)
+    return class_audits.audit_classes(answers, papers.scores, names=names)

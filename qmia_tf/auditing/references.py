@@ -12,7 +12,7 @@ import pathlib
 
 import numpy as np
 
-from qmia_tf import configuration, experiment
+from qmia_tf import configuration, experiment, run_training
 from qmia_tf.auditing.reference_answers import FOLDER
 from qmia_tf.errors import InputError
 
@@ -60,7 +60,7 @@ def train(run_dir, dataset, *, count, schemes=(), num_threads=2, progress=None):
         num_threads: int >= 1, for LiteRT.
         progress: callable that takes a line of text, or None.
     Returns: the reference run directories.
-    Raises: InputError as experiment.train_run and query_run.
+    Raises: InputError as run_training.train_run and query_run.
     """
     run_dir = pathlib.Path(run_dir)
     made = []
@@ -68,7 +68,7 @@ def train(run_dir, dataset, *, count, schemes=(), num_threads=2, progress=None):
         folder = run_dir / FOLDER / f"r{number:02d}"
         if progress:
             progress(f"reference {number + 1} of {count}: {folder}")
-        experiment.train_run(folder, dataset, config)
+        run_training.train_run(folder, dataset, config)
         if schemes:
             experiment.export_run(folder, lambda: dataset, schemes=schemes)
         experiment.query_run(

@@ -5,15 +5,16 @@ DIR/copies/       its labels for changed copies      DIR/audit.json
 """
 
 import contextlib
+import functools
 import pathlib
 import tempfile
 
-from qmia_tf import runs
+from qmia_tf import messages, runs
 from qmia_tf.auditing import audit as audits
 from qmia_tf.auditing import control, copy_queries
 from qmia_tf.auditing.findings import AuditResult
 from qmia_tf.errors import InputError
-from qmia_tf.own import answers, evidence, models, records, sources
+from qmia_tf.own import answers, evidence, models, records, showing, sources
 from qmia_tf.own.evidence import Gathered
 
 LABEL_ONLY = copy_queries.Settings()
@@ -38,7 +39,8 @@ def audit(
     data_dir=None,
     download=False,
     allow_chance=False,
-    progress=print,
+    pictures="auto",
+    progress=messages.say,
 ) -> AuditResult:
     """Says what targets give away about the records that trained them.
 
@@ -69,6 +71,8 @@ def audit(
         download: whether TFDS may download.
         allow_chance: goes on though a model is right on its members as
             chance would be.
+        pictures: whether audit.json holds pictures of the most exposed
+            members: "on", "off", or "auto", for those of TFDS only.
         progress: callable that takes a line of text, or None.
     Returns: findings.AuditResult, as in out/audit.json.
     Raises: InputError that says what cannot be used and what to do.
@@ -86,8 +90,10 @@ def audit(
     )
     with _folder(out) as folder:
         data = None
+        show = functools.partial(showing.pictures_of, members, pictures)
         if _are_answers(given, members, nonmembers):
             options.require_untold()
+            shown = show(None)
             found = evidence.of_answers(given, members, nonmembers, options)
         else:
             data = _records(
@@ -98,6 +104,7 @@ def audit(
                 data_dir=data_dir,
                 download=download,
             )
+            shown = show(data)
             found = evidence.of_models(given, data, options, folder, say)
         return _audited(
             found,
@@ -105,6 +112,7 @@ def audit(
             folder=folder,
             said=(members, nonmembers),
             references=references,
+            pictures=shown,
             seed=seed,
             tfprivacy=tfprivacy,
             progress=progress,
@@ -166,6 +174,7 @@ def _audited(
     folder,
     said,
     references,
+    pictures,
     seed,
     tfprivacy,
     progress,
@@ -182,7 +191,7 @@ def _audited(
         checked = control.check(
             data.values, data.labels, data.members, seed=seed
         )
-    result = audits.audit_outputs(
+    return audits.audit_outputs(
         folder,
         found.answered,
         config=config,
@@ -195,11 +204,12 @@ def _audited(
         reasons=found.reasons,
         duplicates=found.equal,
         control=checked,
+        class_names=data.class_names if data is not None else None,
+        pictures=pictures,
         seed=seed,
         tfprivacy=tfprivacy,
         progress=progress,
     )
-    return result
 
 
 def _config(found, data, said):

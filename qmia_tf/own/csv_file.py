@@ -11,8 +11,8 @@ import pathlib
 import re
 
 import numpy as np
-import tqdm
 
+from qmia_tf import messages
 from qmia_tf.errors import InputError
 
 KINDS = {"p": "probabilities", "z": "logits"}
@@ -48,7 +48,7 @@ def _parsed(reader, path):
     wanted = [*columns, LABEL, *([ID] if ID in names else [])]
     places = [names.index(name) for name in wanted]
     rows = []
-    bar = tqdm.tqdm(reader, f"reading {path.name}", delay=2, leave=False)
+    bar = messages.bar(reader, desc=f"reading {path.name}", leave=False)
     for cells in bar:
         if not cells:
             continue

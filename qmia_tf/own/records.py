@@ -34,6 +34,7 @@ class Records:
         labels: int64 [N], indices into the model's outputs.
         members: bool [N].
         classes: the number of classes, None if only the model knows.
+        class_names: of the model's outputs in order, None if not known.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Records:
     labels: np.ndarray
     members: np.ndarray
     classes: int | None
+    class_names: tuple[str, ...] | None = None
 
     @property
     def is_images(self) -> bool:
@@ -150,6 +152,7 @@ def join(members: Side, nonmembers: Side, *, class_names=None) -> Records:
         labels=np.concatenate(labels),
         members=np.arange(sum(sizes)) < sizes[0],
         classes=None if order is None else len(order),
+        class_names=order,
     )
 
 

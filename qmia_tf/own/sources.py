@@ -22,6 +22,7 @@ FORMATS = (
     "an .npz file of images|x and labels|y, images.npy:labels.npy, a folder "
     "of class folders, tfds:NAME:SPLIT, or a .csv or .npz file of outputs"
 )
+PUBLISHED = "tfds:"
 TFDS = re.compile(r"tfds:(?P<name>[^\[\]]+):(?P<split>[^:\[\]]+(\[.*\])?)")
 
 
@@ -68,7 +69,7 @@ def load(source, *, data_dir=None, download=False) -> Side:
         return _of_arrays(source)
     text = str(source)
     path = pathlib.Path(text).expanduser()
-    if text.startswith("tfds:"):
+    if is_published(text):
         return _of_tfds(text, data_dir, download)
     if path.suffix == ".npz":
         return _of_npz(path)
@@ -86,6 +87,11 @@ def load(source, *, data_dir=None, download=False) -> Side:
         )
     what = "is none of" if path.exists() else "is not there; give"
     raise InputError(f"{text} {what} {FORMATS}")
+
+
+def is_published(source) -> bool:
+    """Whether everybody can have the records of a path: those of TFDS."""
+    return str(source).startswith(PUBLISHED)
 
 
 def _of_arrays(pair):

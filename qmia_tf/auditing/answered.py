@@ -1,0 +1,48 @@
+"""What the targets of a run answered: outputs/*.npz."""
+
+import pathlib
+
+from qmia_tf import outputs
+from qmia_tf.errors import InputError
+from qmia_tf.outputs import Outputs
+
+KERAS = "keras"
+
+
+def of_run(run_dir, paths, config) -> list[Outputs]:
+    """Loads what the targets of a run answered, in the audit's order.
+
+    Args:
+        run_dir: pathlib.Path of the run directory.
+        paths: the .npz files; all of run_dir/outputs if None.
+        config: dict, the run's configuration.
+    Raises: InputError if there are none, one is about other data, or two are
+        of one target.
+    """
+    found = sorted(map(pathlib.Path, paths or run_dir.glob("outputs/*.npz")))
+    if not found:
+        raise InputError(
+            f"{run_dir / 'outputs'} holds no .npz file: query a target with "
+            "scripts/attack.py first"
+        )
+    wanted = config.get("dataset", {}).get("fingerprint")
+    loaded = {}
+    for path in found:
+        answers = outputs.load(path)
+        got = answers.info.get("fingerprint")
+        if got and wanted and got != wanted:
+            raise InputError(
+                f"{path}: the outputs are about data with fingerprint {got}, "
+                f"the run is about {wanted}: query the target with the run's "
+                "data"
+            )
+        if answers.target in loaded:
+            raise InputError(
+                f"{path}: another file holds target {answers.target!r} too; "
+                "name one of the two"
+            )
+        loaded[answers.target] = answers
+    # The model itself first, then what was made from it.
+    return sorted(
+        loaded.values(), key=lambda each: (each.target != KERAS, each.target)
+    )

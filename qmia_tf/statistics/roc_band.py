@@ -1,0 +1,52 @@
+"""The ROC curve with a band, at rates spaced for a logarithmic axis."""
+
+import dataclasses
+
+from qmia_tf.statistics import low_fpr
+from qmia_tf.statistics.intervals import LEVEL
+from qmia_tf.statistics.sweep import Sweep
+
+# Six a decade: the same for every target, and those of low_fpr among them.
+RATES = tuple(10.0 ** (-step / 6) for step in range(24, 0, -1))
+
+
+@dataclasses.dataclass(frozen=True)
+class RocBand:
+    """TPR at R false-positive rates, each with an interval of its own.
+
+    Attributes:
+        rates: R false-positive rates that are allowed, rising, the last one 1.
+        tpr: the TPR at each: that of the largest attained FPR that does not
+            exceed it.
+        low: the lower end of its interval, pointwise.
+        high: the upper end.
+    """
+
+    rates: list[float]
+    tpr: list[float]
+    low: list[float]
+    high: list[float]
+
+
+def of_sweep(curve: Sweep, *, seed, level=LEVEL) -> RocBand:
+    """TPR from a rate of 0.0001, or 1/nonmembers if that is more, up to 1.
+
+    At a lower rate than 1/nonmembers the curve would show its assumed shape
+    more than what was seen.
+
+    Args:
+        curve: the Sweep of the scores.
+        seed: int >= 0, of the bootstrap; see low_fpr.of_sweep.
+        level: coverage of each interval, in 0..1; not of the band as a whole.
+    """
+    # 0.01 * 100 must not fall short of 1.
+    least = (1 - 1e-12) / curve.nonmembers
+    rates = [rate for rate in RATES if rate >= least]
+    found = low_fpr.of_sweep(curve, rates, seed=seed, level=level)
+    # Whoever may call everyone calls every member.
+    return RocBand(
+        rates=[*rates, 1.0],
+        tpr=[*(each.tpr.value for each in found), 1.0],
+        low=[*(each.tpr.low for each in found), 1.0],
+        high=[*(each.tpr.high for each in found), 1.0],
+    )

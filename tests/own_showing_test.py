@@ -1,0 +1,113 @@
+"""Records of one's own in audit.json: shown only where that was asked for."""
+
+import pathlib
+
+import numpy as np
+import own_task
+import tensorflow as tf
+import tiny_models
+from absl.testing import parameterized
+
+from qmia_tf import own
+from qmia_tf.auditing import pictures
+from qmia_tf.errors import InputError
+from qmia_tf.own import records, showing, sources
+
+QUICK = {"label_only": None, "progress": None}
+
+
+def brightness(images):
+    """Two classes, by how bright an image is."""
+    bright = images.mean(axis=(1, 2, 3))[:, None] / 255
+    odds = np.exp(40 * (np.concatenate([bright, 1 - bright], axis=1) - 0.5))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+def sides_of(images):
+    return own_task.split(images, own_task.labelled(brightness(images)))
+
+
+class OwnShowingTest(parameterized.TestCase, tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.images = tiny_models.images(
+            own_task.MEMBERS + own_task.NONMEMBERS, seed=4
+        )
+        self.sides = sides_of(self.images)
+
+    def test_pictures_on(self):
+        found = own.audit(brightness, *self.sides, pictures="on", **QUICK)
+        (target,) = found.targets
+        self.assertLen(target.exposed, 24)
+        for each in target.exposed:
+            self.assertLess(each.record_id, own_task.MEMBERS)
+            self.assertEqual(
+                each.picture, pictures.as_png(self.images[each.record_id])
+            )
+
+    def test_ones_own_are_not_shown_by_default(self):
+        found = own.audit(brightness, *self.sides, **QUICK)
+        (target,) = found.targets
+        self.assertLen(target.exposed, 24)
+        self.assertEqual({each.picture for each in target.exposed}, {None})
+
+    def test_names_of_classes(self):
+        path = pathlib.Path(self.create_tempdir())
+        for name, (values, labels) in zip("ab", self.sides, strict=True):
+            np.savez(
+                path / f"{name}.npz",
+                images=values,
+                labels=labels,
+                class_names=["night", "day"],
+            )
+        found = own.audit(brightness, path / "a.npz", path / "b.npz", **QUICK)
+        (target,) = found.targets
+        self.assertEqual(
+            [each.name for each in target.per_class], ["night", "day"]
+        )
+        self.assertIsNone(target.exposed[0].picture)
+
+    @parameterized.parameters(
+        ("auto", "tfds:cifar10:train", True),
+        ("auto", pathlib.Path("photos"), False),
+        ("auto", "mine.npz", False),
+        ("auto", None, False),
+        ("on", "mine.npz", True),
+        ("off", "tfds:cifar10:train", False),
+    )
+    def test_what_is_shown(self, choice, members, shown):
+        joined = records.join(*map(sources.load, self.sides))
+        if members is None:
+            members = self.sides[0]
+        found = showing.pictures_of(members, choice, joined)
+        self.assertEqual(found is not None, shown)
+        if shown:
+            self.assertAllEqual(found(np.array([7, 2])), self.images[[7, 2]])
+
+    def test_tables_have_no_pictures(self):
+        joined = records.join(*map(sources.load, own_task.table()))
+        self.assertIsNone(
+            showing.pictures_of("tfds:iris:train", "auto", joined)
+        )
+        self.assertIsNone(showing.pictures_of("tfds:iris:train", "auto", None))
+
+    @parameterized.parameters(
+        ("on", "--pictures=on has nothing to show: the records are not uint8"),
+        ("maybe", "pictures must be one of auto, on, off, got 'maybe'"),
+    )
+    def test_refuses(self, choice, message):
+        with self.assertRaises(InputError) as caught:
+            own.audit(
+                own_task.linear, *own_task.table(), pictures=choice, **QUICK
+            )
+        self.assertIn(message, str(caught.exception))
+
+    def test_outputs_have_no_pictures(self):
+        with self.assertRaisesRegex(
+            InputError, "nothing to show: only outputs are given"
+        ):
+            showing.pictures_of("members.csv", "on", None)
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,134 @@
+"""What parity.json says of a file, in audit.json."""
+
+import json
+import pathlib
+
+import numpy as np
+import synthetic_outputs
+import tensorflow as tf
+from absl.testing import parameterized
+
+from qmia_tf import runs
+from qmia_tf.auditing import audit, findings, parity_found
+from qmia_tf.deploy import mismatches
+from qmia_tf.errors import InputError
+
+SHA256 = "b" * 64
+
+
+def compared(differ):
+    """A Parity as scripts/parity.py makes it: 12 codes, some differ by 2."""
+    names = ("first", "second")
+    found = []
+    for against, kernels in (("keras", ""), ("tflite", "default")):
+        tensors = [mismatches.TensorParity(name) for name in names]
+        found.append(
+            mismatches.Comparison(
+                against, kernels, len(kernels) and 1, 64, tensors
+            )
+        )
+        ours = {name: np.zeros((3, 2), np.int16) for name in names}
+        theirs = {name: values.copy() for name, values in ours.items()}
+        theirs["second"].ravel()[:differ] = 2
+        answers = np.full((3, 2), 0.5)
+        found[-1].count((ours, answers), (theirs, answers))
+    return mismatches.Parity("int8", SHA256, "c" * 64, ["logits"], [], found)
+
+
+class ParityFoundTest(parameterized.TestCase, tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.dir = pathlib.Path(self.create_tempdir()) / "run"
+        self.path = self.dir / "parity.json"
+
+    def write(self, *found):
+        runs.write_json(self.path, [each.as_dict() for each in found])
+
+    @parameterized.parameters(0, 3)
+    def test_is_what_was_counted(self, differ):
+        self.write(compared(differ))
+        found = parity_found.of_run(self.dir)[SHA256]
+        self.assertEqual((found.promised, found.kept), (True, not differ))
+        self.assertRegex(
+            found.verdict, "3 codes differ" if differ else "no code differs"
+        )
+        self.assertEqual(
+            (found.float_layers, found.rounded_layers), (["logits"], [])
+        )
+        keras, tflite = found.comparisons
+        self.assertEqual(
+            (keras.against, keras.kernels, keras.num_threads), ("keras", "", 0)
+        )
+        self.assertEqual((tflite.kernels, tflite.num_threads), ("default", 1))
+        self.assertEqual((tflite.codes, tflite.mismatches), (12, differ))
+        self.assertEqual(tflite.largest, 2 if differ else 0)
+        self.assertEqual((tflite.records, tflite.batch_size), (3, 64))
+        self.assertEqual(
+            tflite.stages,
+            [
+                parity_found.ParityStage("first", 6, 0, 0),
+                parity_found.ParityStage(
+                    "second", 6, differ, 2 if differ else 0
+                ),
+            ],
+        )
+
+    def test_nothing_promised(self):
+        found = compared(3)
+        found.rounded_layers = ["pool"]
+        self.write(found)
+        self.assertIsNone(parity_found.of_run(self.dir)[SHA256].kept)
+
+    def test_none(self):
+        self.assertEqual(parity_found.of_run(self.dir), {})
+
+    @parameterized.parameters(
+        "{",
+        "{}x",
+        '["x"]',
+        "7",
+        '[{"comparisons": []}]',
+        f'[{{"sha256": "{SHA256}", "comparisons": []}}]',
+        f'[{{"sha256": "{SHA256}", "comparisons": [{{"codes": 7}}]}}]',
+    )
+    def test_damaged(self, text):
+        self.dir.mkdir()
+        self.path.write_text(text)
+        with self.assertRaisesRegex(InputError, "parity.json") as caught:
+            parity_found.of_run(self.dir)
+        self.assertNotIn("\n", str(caught.exception))
+
+    def test_says_what_to_do(self):
+        self.dir.mkdir()
+        self.path.write_text('[{"sha256": 1}]')
+        with self.assertRaisesRegex(
+            InputError, "damaged: make it again with python scripts/parity.py"
+        ):
+            parity_found.of_run(self.dir)
+
+    def test_stands_in_the_audit_of_its_file_alone(self):
+        runs.open_run(self.dir, {"dataset": {}})
+        for target, sha256 in (
+            ("keras", "a" * 64),
+            ("int8", SHA256),
+            ("int8.pi4", SHA256),
+            ("int8_twin", None),
+        ):
+            synthetic_outputs.outputs(
+                20, 20, target=target, **({"sha256": sha256} if sha256 else {})
+            ).save(self.dir / "outputs" / f"{target}.npz")
+        self.write(compared(0))
+        result = audit.audit_run(self.dir)
+        told = [each.target for each in result.targets if each.parity]
+        self.assertEqual(told, ["int8", "int8.pi4"])
+        self.assertEqual(findings.load(self.dir), result)
+        # Of a file that was exported again it says nothing.
+        found = json.loads(self.path.read_bytes())
+        found[0]["sha256"] = "e" * 64
+        self.path.write_text(json.dumps(found))
+        again = audit.audit_run(self.dir)
+        self.assertEqual([each.parity for each in again.targets], [None] * 4)
+
+
+if __name__ == "__main__":
+    tf.test.main()
