@@ -1,15 +1,17 @@
-"""Compares audited runs in tables and figures.
+"""Compares audited runs on a page, in tables and in figures.
 
-python scripts/report.py --run_dirs=runs/full,runs/w4a4 --out=report
+    python scripts/report.py --run_dirs=runs/full,runs/w4a4 --out=report
+    python scripts/report.py --run_dirs=runs/full --out=report --format=csv,json
 
 Reads audit.json of each run (scripts/attack.py and scripts/audit.py make
 it). Prints the verdict in words (of several runs a line an artefact); the
 paper's tables 1 and 2; one row an artefact: what it is, what it gives away,
 and its change against the full-precision Keras model; how far artefacts
-answer alike; and warnings where the numbers do not compare. Writes them to
---out as report.txt, .csv and .tex, with the attack accuracy against the
-threshold and the accuracy against the leak as .png and .svg. Takes a few
-seconds.
+answer alike; and warnings where the numbers do not compare. Writes report.txt
+and, as --format says: report.html, one page with everything in it, to open,
+print or send; figures (png, svg); tables (csv, latex); the whole as report.md
+and report.json (md, json). Takes some seconds a data set, most of them for
+figures.
 """
 
 from absl import flags
@@ -20,6 +22,12 @@ RUN_DIRS = flags.DEFINE_list(
     "run_dirs", None, "Run directories, separated by commas.", required=True
 )
 OUT = flags.DEFINE_string("out", None, "Where to write.", required=True)
+FORMAT = flags.DEFINE_list(
+    "format",
+    ["html", "png", "svg", "csv", "latex"],
+    "What to write beside report.txt: any of html, png, svg, csv, latex, md, "
+    "json.",
+)
 MAX_DROP = flags.DEFINE_float(
     "max_drop",
     5.0,
@@ -33,7 +41,12 @@ def main(argv):
     del argv
     from qmia_tf.report import make_report
 
-    written = make_report(RUN_DIRS.value, OUT.value, max_drop=MAX_DROP.value)
+    written = make_report(
+        RUN_DIRS.value,
+        OUT.value,
+        max_drop=MAX_DROP.value,
+        formats=FORMAT.value,
+    )
     print(written[0].read_text())
     print(f"{len(written)} files in {OUT.value}:")
     for path in written:

@@ -1,193 +1,436 @@
-"""The figures: what is drawn of which runs, and the files."""
+"""The figures: what is drawn of which runs, in which colours, and the files."""
 
+import csv
+import dataclasses
+import io
+import re
+from unittest import mock
 from xml.etree import ElementTree
 
-import synthetic_outputs
+import figure_audits
+import figure_texts
+import matplotlib
+import numpy as np
+import synthetic_audits
 import tensorflow as tf
-from report_runs import FULL, Reports
+from absl.testing import parameterized
 
-from qmia_tf.auditing import audit, findings
-from qmia_tf.report import compared, make_report, styles, thresholds, tradeoff
+from qmia_tf.errors import InputError
+from qmia_tf.report import compared, figures, tables
+from qmia_tf.report.figures import files, keys, panels, series, styles
+
+CASES = {
+    "1": lambda: figure_audits.runs(1),
+    "3": lambda: figure_audits.runs(3),
+    "8": lambda: figure_audits.runs(8),
+    "8 files": lambda: figure_audits.runs(1, files=figure_audits.FILES),
+}
 
 
-class FilesTest(Reports):
+def texts(figure):
+    """Every text of a figure."""
+    found = figure.findobj(matplotlib.text.Text)
+    return [text.get_text() for text in found if text.get_text()]
+
+
+def points(axes, marker):
+    """(x, y) of each marker of a kind in a panel."""
+    return {
+        (float(x), float(y))
+        for line in axes.get_lines()
+        if line.get_marker() == marker
+        for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
+    }
+
+
+class EveryFigureTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.product(name=list(figures.FIGURES), narrow=[False, True])
+    def test_readable(self, name, narrow):
+        for case in ("1", "8") if narrow else ("8",):
+            figure = figures.FIGURES[name].draw(CASES[case](), narrow=narrow)
+            if figure is None:
+                self.assertEqual((name, case), ("bits", "1"))
+                continue
+            width = panels.NARROW if narrow else panels.WIDE
+            self.assertEqual(figure.get_size_inches()[0], width)
+            self.assertEqual(figure_texts.faults(figure), [], case)
+
+    @parameterized.parameters("3", "8 files")
+    def test_words_and_data(self, case):
+        for drawing in figures.FIGURES.values():
+            runs = CASES[case]()
+            alt, caption = drawing.alt(runs), drawing.caption(runs)
+            self.assertRegex(alt, r"\d.*\.$")
+            self.assertNotIn("figure of", alt.lower())
+            self.assertEndsWith(caption.strip(), ".")
+            table = drawing.data(runs)
+            self.assertNotEmpty(table.rows)
+            head, *rows = csv.reader(io.StringIO(tables.as_csv(table)))
+            self.assertEqual({len(row) for row in rows}, {len(head)})
+            self.assertLessEqual(len(re.findall(r"[.]\s", alt)), 3)
+
+    def test_nothing_to_draw(self):
+        old = synthetic_audits.target(records=60)
+        attacks = [
+            dataclasses.replace(x, histogram=None, roc=None)
+            for x in old.attacks
+        ]
+        old = dataclasses.replace(
+            old, attacks=attacks, per_class=[], strongest=None, exposed=[]
+        )
+        result = synthetic_audits.result(old)
+        drawn = {
+            name
+            for name, drawing in figures.FIGURES.items()
+            if drawing.draw(result) is not None
+        }
+        self.assertEqual(drawn, {"overview", "threshold", "tradeoff"})
+        for drawing in figures.FIGURES.values():
+            self.assertNotEmpty(drawing.alt(result))
+            self.assertNotEmpty(drawing.caption(result))
+        self.assertIn("too old", figures.FIGURES["overview"].caption(result))
+
+    def test_only_the_palette(self):
+        allowed = {color.lower() for color in styles.PALETTE}
+        for drawing in figures.FIGURES.values():
+            figure = drawing.draw(figure_audits.runs(2))
+            file = io.StringIO()
+            figure.savefig(file, format="svg", facecolor=files.FACES["svg"])
+            ElementTree.fromstring(file.getvalue())
+            found = set(re.findall(r"#[0-9a-f]{6}\b", file.getvalue()))
+            self.assertLessEqual(found, allowed, drawing.name)
+            ground = re.search(r'patch_1">.*?</g>', file.getvalue(), re.S)
+            self.assertIn("fill: none", ground[0])
+
+    def test_users_settings_change_nothing(self):
+        def saved():
+            file = io.BytesIO()
+            figure = figures.tradeoff(figure_audits.runs(3))
+            with matplotlib.rc_context(files.STEADY):
+                figure.savefig(file, format="svg", metadata={"Date": None})
+            return file.getvalue()
+
+        before = saved()
+        with matplotlib.rc_context({"font.size": 20, "axes.labelcolor": "red"}):
+            self.assertTrue(saved() == before)
+
+
+class GivenTest(tf.test.TestCase):
+    def test_one_result_or_several(self):
+        one = figure_audits.audit_of(0, (4, 4))
+        other = figure_audits.audit_of(1, figure_audits.FULL)
+        (panel,) = figures.classes(one).axes
+        self.assertEqual(panel.get_title(loc="left"), "w=4, a=4")
+        titles = [
+            axes.get_title(loc="left")
+            for axes in figures.classes([one, other]).axes
+        ]
+        self.assertEqual(titles, ["full precision", "w=4, a=4"])
+        with self.assertRaisesRegex(InputError, "no audit to draw"):
+            figures.roc([])
+
+    def test_one_data_set_at_a_time(self):
+        runs = [
+            *figure_audits.runs(2),
+            *figure_audits.runs(1, dataset="digits"),
+        ]
+        with self.assertRaisesRegex(InputError, "got cifar10, digits"):
+            figures.overview(runs)
+        found = figures.groups(runs)
+        self.assertEqual(
+            {name: len(listed) for name, listed in found.items()},
+            {"cifar10": 2, "digits": 1},
+        )
+
+    def test_models_of_ones_own_are_a_run_each(self):
+        result = synthetic_audits.result(
+            synthetic_audits.target("a.keras", kind="keras"),
+            synthetic_audits.target("b.tflite", seed=1, kind="tflite"),
+        )
+        self.assertLen(figures.groups(result)["scans"], 2)
+        shown = texts(figures.overview(result))
+        self.assertIn("b.tflite", shown)
+        for narrow in (False, True):
+            figure = figures.tradeoff(result, narrow=narrow)
+            self.assertEqual(figure_texts.faults(figure), [])
+
+
+class FilesTest(tf.test.TestCase):
     def test_png_and_svg_for_each_data_set(self):
-        folders = [
-            self.run_of("full", FULL, targets=("keras", "float32", "int8")),
-            self.run_of("w4a4", (4, 4)),
-            self.run_of("digits", (4, 4), dataset="digits"),
-        ]
-        out = self.root / "report"
-        written = make_report(folders, out)
-        drawn = [x for x in written if x.suffix in (".png", ".svg")]
+        folder = self.create_tempdir().full_path
+        runs = [*figure_audits.runs(1), *figure_audits.runs(1, dataset="a/b")]
+        names = ("classes", "roc")
+        few = {name: figures.FIGURES[name] for name in (*names, "bits")}
+        with mock.patch.dict(figures.FIGURES, few, clear=True):
+            written = figures.write_figures(runs, folder)
         self.assertEqual(
-            sorted(path.name for path in drawn),
-            [
+            sorted(path.name for path in written),
+            sorted(
                 f"{name}_{data}.{kind}"
-                for name in ("threshold", "tradeoff")
-                for data in ("cifar10", "digits")
+                for name in names
+                for data in ("cifar10", "a_b")
                 for kind in ("png", "svg")
-            ],
+            ),
         )
-        for path in drawn:
-            data = path.read_bytes()
-            if path.suffix == ".png":
-                self.assertEqual(data[:8], b"\x89PNG\r\n\x1a\n")
-            else:
-                ElementTree.fromstring(data)
-        before = {path: path.read_bytes() for path in written}
-        make_report(folders, out)
-        for path, data in before.items():
-            self.assertTrue(path.read_bytes() == data, path.name)
-
-
-class ThresholdTest(Reports):
-    def drawn(self, *folders):
-        """The runs, and the labelled lines of the figure by label."""
-        ordered = compared.in_order([findings.load(x) for x in folders])
-        figure = thresholds.threshold_figure(ordered, "CIFAR-10")
-        (legend,) = figure.legends
-        self.assertIn("CIFAR-10", legend.get_title().get_text())
-        lines = {
-            line.get_label(): line
-            for line in figure.axes[0].get_lines()
-            if not line.get_label().startswith("_")
-        }
-        self.assertEqual(
-            [text.get_text() for text in legend.get_texts()], list(lines)
+        first = next(x for x in written if x.name == "roc_a_b.svg")
+        before = first.read_bytes()
+        again = figures.save_figure(
+            figures.roc(runs[1:]), first.with_suffix(""), kinds=("svg",)
         )
-        return ordered, lines
-
-    def test_curves(self):
-        ordered, lines = self.drawn(
-            self.run_of("full", FULL),
-            self.run_of("w4a4", (4, 4)),
-            self.run_of("again", (4, 4)),
-        )
-        labels = list(lines)
-        self.assertStartsWith(labels[0], "full precision: peak ")
-        self.assertStartsWith(labels[1], "w=4, a=4 (again): peak ")
-        self.assertLen({line.get_color() for line in lines.values()}, 3)
-        attack = ordered[0].target("keras").attack("confidence")
-        drawn = lines[labels[0]]
-        self.assertAllClose(
-            drawn.get_xdata()[1:-2], attack.curve.threshold[::-1]
-        )
-        best = attack.point("peak_accuracy").balanced_accuracy.value
-        self.assertAlmostEqual(drawn.get_ydata().max(), 100 * best)
-        self.assertAllEqual(drawn.get_ydata()[[0, -1]], [50, 50])
-
-    def test_deployed_file_is_dashed_beside_its_model(self):
-        files = ("keras", "float32", "int8_io", "int8", "int8.reference")
-        _, lines = self.drawn(
-            self.run_of("full", FULL, targets=("keras", "int8_ptq")),
-            self.run_of("w4a4", (4, 4), targets=files),
-            self.run_of("w2a2", (2, 2)),
-        )
-        names = [label.partition(": ")[0] for label in lines]
-        self.assertEqual(
-            names,
-            [
-                "full precision",
-                "w=2, a=2",
-                "w=4, a=4",
-                "full precision, int8_ptq",
-                "w=4, a=4, int8",
-            ],
-        )
-        full, _, w4, ptq, int8 = lines.values()
-        self.assertEqual(full.get_color(), ptq.get_color())
-        self.assertEqual(w4.get_color(), int8.get_color())
-        self.assertEqual(
-            [line.get_linestyle() for line in lines.values()],
-            ["-", "-", "-", "--", "--"],
-        )
-
-    def test_many_models_are_told_apart_by_dashes(self):
-        folders = [
-            self.run_of(f"w{bits}", (bits, 4), targets=("keras", "int8"))
-            for bits in range(1, 8)
-        ]
-        _, lines = self.drawn(*folders)
-        self.assertLen(lines, 7)
-        looks = {
-            (line.get_color(), str(line._unscaled_dash_pattern))
-            for line in lines.values()
-        }
-        self.assertLen(looks, 7)
-
-    def test_without_a_keras_target(self):
-        _, lines = self.drawn(self.run_of("w4", (4, 4), targets=("int8",)))
-        (label,) = lines
-        self.assertStartsWith(label, "w=4, a=4: peak")
+        self.assertEqual(again, [first])
+        self.assertTrue(first.read_bytes() == before)
 
 
-class TradeoffTest(Reports):
-    def test_one_point_an_artefact_with_its_size(self):
-        folder = self.run_of("full", FULL)
-        for n, (name, kernels) in enumerate(
-            (("int8", "default"), ("int8.reference", "reference"))
-        ):
-            made = synthetic_outputs.outputs(
-                60,
-                60,
-                seed=n + 1,
-                gain=(4.0, 2.0),
-                target=name,
-                kernel_set=kernels,
-                size_bytes=750_000,
-            )
-            made.save(folder / "outputs" / f"{name}.npz")
-        audit.audit_run(folder)
-        ordered = compared.in_order([findings.load(folder)])
-        figure = tradeoff.tradeoff_figure(ordered, "CIFAR-10")
-        shown = [ordered[0].target(name) for name in ("keras", "int8")]
-        for axes, name in zip(figure.axes, ("gap", "confidence"), strict=True):
-            points = {
-                (line.get_xdata()[0], line.get_ydata()[0])
-                for line in axes.get_lines()
-                if len(line.get_xdata()) == 1
-                and line.get_marker() not in ("", "None")
-            }
-            wanted = set()
-            for target in shown:
-                attack = target.attack(name)
-                point = attack.held_out and attack.held_out.point
-                rate = (point or attack.point("fixed")).balanced_accuracy
-                x = 100 * target.accuracy_nonmembers.value
-                wanted.add((x, 100 * rate.value))
-            self.assertEqual(points, wanted)
-            texts = [text.get_text() for text in axes.texts]
-            self.assertEqual(texts, ["2.50", "0.75"])
-        (legend,) = figure.legends
-        self.assertEqual(
-            [text.get_text() for text in legend.get_texts()],
-            ["full precision", "keras", "int8"],
-        )
+class SelectionTest(tf.test.TestCase):
+    def test_all_files_while_there_is_room(self):
+        few = figure_audits.runs(1, files=figure_audits.FILES)
+        found = series.artefacts(few)
+        self.assertEqual([x.file for x in found], list(figure_audits.FILES))
+        self.assertLen({x.marker for x in found}, len(found))
+        self.assertNotIn("deployed", figures.FIGURES["overview"].caption(few))
+        many = figure_audits.runs(2, files=figure_audits.FILES)
+        found = series.artefacts(many)
+        self.assertEqual([x.file for x in found], ["keras", "int8"] * 2)
+        self.assertEqual([x.first for x in found], [True, False] * 2)
+        caption = figures.FIGURES["overview"].caption(many)
+        self.assertIn("and the file that is deployed", caption)
 
-    def test_labels_do_not_overlap(self):
-        taken = []
-        for step in range(6):
-            corner, box = tradeoff._free_corner((3.0 * step, 0.0), 4, taken)
-            self.assertIn(corner, tradeoff.CORNERS)
-            for other in taken:
-                self.assertFalse(tradeoff._overlap(box, other))
-            taken.append(box)
-        self.assertTrue(tradeoff._overlap((0, 0, 2, 2), (1, 1, 3, 3)))
-        self.assertFalse(tradeoff._overlap((0, 0, 2, 2), (2, 0, 3, 2)))
-
-
-class StylesTest(Reports):
     def test_deployed(self):
-        for files, name in (
+        for names, wanted in (
             (("keras", "int8", "int8_io"), "int8"),
             (("keras", "int8_ptq", "tfmot_int8"), "int8_ptq"),
             (("keras", "float32"), None),
         ):
-            folder = self.run_of(f"run_{name}", (4, 4), targets=files)
-            run = compared.Run(findings.load(folder))
+            (run,) = figure_audits.runs(1, files=names)
             target = styles.deployed(run)
-            self.assertEqual(target and target.target, name)
+            self.assertEqual(target and target.target, wanted)
+
+    def test_lines_are_told_apart(self):
+        looks = styles.line_styles(figure_audits.runs(8))
+        self.assertLen({(x["color"], str(x["linestyle"])) for x in looks}, 8)
+        self.assertEqual(looks[0], {"color": styles.INK, "linestyle": "-"})
+
+    def test_short_names(self):
+        self.assertEqual(styles.short("abcdefgh", 8), "abcdefgh")
+        self.assertEqual(styles.short("abcdefgh", 5), "ab…gh")
+        name = "a_name_that_is_much_too_long"
+        cut = panels.fit(name, 1.0)
+        self.assertLess(panels.width_of(cut), 1.0)
+        self.assertGreater(panels.width_of(cut), 0.8)
+        self.assertEqual(panels.fit("short", 1.0), "short")
+
+
+class KeysTest(tf.test.TestCase):
+    def test_letters_do_not_overlap(self):
+        taken, inside = [], (-200.0, -200.0, 200.0, 200.0)
+        for step in range(6):
+            _, box = keys.free_place((3.0 * step, 0.0), taken, inside)
+            for other in taken:
+                self.assertFalse(keys.overlap(box, other))
+            taken.append(box)
+        _, box = keys.free_place((198.0, 198.0), [], inside)
+        self.assertLess(max(box), 200)
+        self.assertTrue(keys.overlap((0, 0, 2, 2), (1, 1, 3, 3)))
+        self.assertFalse(keys.overlap((0, 0, 2, 2), (2, 0, 3, 2)))
+
+
+class NumbersTest(tf.test.TestCase):
+    """What stands where, against the audits' own numbers."""
+
+    def setUp(self):
+        super().setUp()
+        self.runs = figure_audits.runs(3)
+        self.keras = [run.target("keras") for run in self.runs]
+
+    def strongest(self):
+        return [
+            100 * each.strongest.point.balanced_accuracy.value
+            for each in self.keras
+        ]
+
+    def test_overview(self):
+        figure = figures.overview(self.runs)
+        gained, right, size = figure.axes
+        self.assertEqual(
+            sorted(x for x, _ in points(gained, "o")), sorted(self.strongest())
+        )
+        self.assertAllClose(
+            sorted(x for x, _ in points(right, "o")),
+            sorted(100 * x.accuracy_nonmembers.value for x in self.keras),
+        )
+        self.assertEqual(
+            [x.get_text() for x in size.texts], ["3.00", "0.80"] * 3
+        )
+        bars = [x for x in gained.collections if len(x.get_paths()) == 1]
+        ends = {tuple(x.get_segments()[0][:, 0].round(9)) for x in bars}
+        point = self.keras[0].strongest.point.balanced_accuracy
+        self.assertIn(
+            (round(100 * point.low, 9), round(100 * point.high, 9)), ends
+        )
+
+    def test_overview_names_its_attack(self):
+        rows = figures.FIGURES["overview"].data(self.runs).rows
+        self.assertLen(rows, 6)
+        self.assertEqual(rows[0][3].value * 100, self.strongest()[0])
+
+    def test_threshold(self):
+        whole, stretched = figures.threshold(self.runs).axes
+        attack = self.keras[0].attack("confidence")
+        line = whole.get_lines()[1]
+        self.assertAllClose(
+            line.get_xdata()[1:-2], attack.curve.threshold[::-1]
+        )
+        tpr = np.array(attack.curve.true_positives[::-1]) / attack.members
+        fpr = np.array(attack.curve.false_positives[::-1]) / attack.nonmembers
+        self.assertAllClose(line.get_ydata()[1:-2], 50 + 50 * (tpr - fpr))
+        self.assertAllEqual(line.get_ydata()[[0, -1]], [50, 50])
+        gap = self.keras[0].attack("gap").point("fixed").balanced_accuracy
+        marks = [y for _, y in points(stretched, "<")]
+        self.assertIn(100 * gap.value, marks)
+
+    def test_threshold_of_many_models(self):
+        whole, _ = figures.threshold(figure_audits.runs(8)).axes
+        lines = [x for x in whole.get_lines() if len(x.get_xdata()) > 2]
+        self.assertLen(lines, 8)
+        caption = figures.FIGURES["threshold"].caption(figure_audits.runs(8))
+        self.assertIn("deployed files are left out", caption)
+
+    def test_a_gap_attack_above_every_threshold_has_room(self):
+        gap = self.keras[0].attack("gap")
+        point = gap.point("fixed")
+        full = dataclasses.replace(point.balanced_accuracy, value=1.0)
+        point = dataclasses.replace(point, balanced_accuracy=full)
+        attacks = [dataclasses.replace(gap, points=[point])]
+        attacks += [x for x in self.keras[0].attacks if x.name != "gap"]
+        target = dataclasses.replace(self.keras[0], attacks=attacks)
+        figure = figures.threshold(synthetic_audits.result(target))
+        self.assertGreater(figure.axes[0].get_ylim()[1], 100)
+
+    def test_roc(self):
+        figure = figures.roc(self.runs)
+        name = self.keras[1].strongest.attack
+        band = self.keras[1].attack(name).roc
+        panel = figure.axes[1]
+        drawn = [x.get_ydata() for x in panel.get_lines()]
+        self.assertTrue(
+            any(
+                len(y) == len(band.tpr) and np.allclose(y, band.tpr)
+                for y in drawn
+            )
+        )
+        filled = panel.collections[0].get_paths()[0].vertices[:, 1]
+        self.assertAllClose(filled.max(), max(band.high))
+        self.assertAllClose(filled.min(), min(band.low))
+        self.assertEqual(panel.get_xscale(), "log")
+        self.assertEqual(panel.get_yscale(), "log")
+
+    def test_histograms(self):
+        figure = figures.histograms(self.runs)
+        self.assertLen(figure.axes, 6)
+        found = self.keras[0].attack("margin").histogram
+        heights = [x.get_data().values for x in figure.axes[0].patches]
+        total = sum(found.members)
+        self.assertAllClose(heights[0], 100 * np.array(found.members) / total)
+        outside = np.array(found.nonmembers)
+        self.assertAllClose(heights[-1], 100 * outside / outside.sum())
+        alt = figures.FIGURES["histograms"].alt(self.runs)
+        inside = np.array(found.members) / total
+        shared = np.minimum(inside, outside / outside.sum()).sum()
+        self.assertIn(f"full precision: {100 * shared:.0f} %", alt)
+
+    def test_bits(self):
+        (axes,) = figures.bits(self.runs).axes
+        names = [x.get_text() for x in axes.get_xticklabels()]
+        self.assertEqual(names, ["16×4", "16×16", "full"])
+        marks = sorted(points(axes, "o"))
+        order = [self.strongest()[n] for n in (1, 2, 0)]
+        self.assertAllClose([y for _, y in marks], order)
+
+    def test_tradeoff_and_cost(self):
+        gap, leak = figures.tradeoff(self.runs).axes
+        wanted = {
+            (
+                100 * each.accuracy_nonmembers.value,
+                100 * each.attack("gap").point("fixed").balanced_accuracy.value,
+            )
+            for each in self.keras
+        }
+        self.assertEqual(points(gap, "o"), wanted)
+        self.assertEqual([x.get_text() for x in leak.texts], ["A", "B", "C"])
+        size, latency = figures.cost(self.runs).axes
+        self.assertEqual(
+            points(size, "o"), {(3.0, y) for y in self.strongest()}
+        )
+        self.assertEqual(
+            points(latency, "o"), {(1.5, y) for y in self.strongest()}
+        )
+        caption = figures.FIGURES["cost"].caption(self.runs)
+        self.assertIn("Intervals are in the first figure", caption)
+
+    def test_parity(self):
+        figure = figures.parity(self.runs)
+        lines = {
+            x.get_marker(): x.get_ydata() for x in figure.axes[0].get_lines()
+        }
+        self.assertAllEqual(lines["^"], np.zeros(9))
+        self.assertAllClose(lines["o"], 7 * np.arange(9) / 40_960)
+        alt = figures.FIGURES["parity"].alt(self.runs)
+        self.assertIn("trained model 252 of 368,640", alt)
+        self.assertIn("default kernels 0 of 368,640", alt)
+
+    def test_classes(self):
+        figure = figures.classes(self.runs)
+        found = self.keras[0].per_class
+        self.assertEqual(
+            points(figure.axes[0], "o"),
+            {(x.auc.value, float(x.label)) for x in found},
+        )
+        names = [x.get_text() for x in figure.axes[0].get_yticklabels()]
+        self.assertEqual(names, list(figure_audits.NAMES))
+
+    def test_many_classes_are_cut_to_the_most_exposed(self):
+        first = self.keras[0].per_class[0]
+        many = [
+            dataclasses.replace(
+                first,
+                label=n,
+                name=None,
+                auc=dataclasses.replace(first.auc, value=0.4 + 0.005 * n),
+            )
+            for n in range(50)
+        ]
+        target = dataclasses.replace(self.keras[0], per_class=many)
+        result = synthetic_audits.result(target)
+        names = [
+            x.get_text()
+            for x in figures.classes(result).axes[0].get_yticklabels()
+        ]
+        self.assertEqual(names, [str(n) for n in range(30, 50)])
+        drawing = figures.FIGURES["classes"]
+        self.assertIn("20 classes with the highest", drawing.caption(result))
+        self.assertLen(drawing.data(result).rows, 50)
+
+    def test_exposed(self):
+        (run,) = figure_audits.runs(1)
+        figure = figures.exposed(run)
+        shown = [x for x in figure.axes if x.images]
+        self.assertLen(shown, 24)
+        self.assertEqual(shown[1].get_xlabel(), "automobile\n89 %")
+        colors = {x.xaxis.label.get_color() for x in shown}
+        self.assertEqual(colors, {styles.INK, styles.COLORS[1]})
+        pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3))
+        drawn = np.asarray(shown[0].images[0].get_array())[..., :3]
+        self.assertAllClose(255 * drawn, pixels, atol=0.51)
+
+
+class CompareTest(tf.test.TestCase):
+    def test_runs_keep_their_order(self):
+        runs = figure_audits.runs(3)[::-1]
+        self.assertIsInstance(runs[0], compared.Run)
+        titles = [
+            axes.get_title(loc="left") for axes in figures.classes(runs).axes
+        ]
+        self.assertEqual(titles, [run.model for run in runs])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from report_runs import FULL, Reports
 
 from qmia_tf import runs
 from qmia_tf.auditing import audit, findings
-from qmia_tf.report import cautions, compared, thresholds
+from qmia_tf.report import cautions, compared, figures
 
 FILES = {
     "phone": {"kind": "tflite", "kernel_set": "default", "size_bytes": 70_000},
@@ -47,7 +47,7 @@ class OwnReports(Reports):
 
 class TablesTest(OwnReports):
     def test_several_models(self):
-        text = self.report(self.own())
+        text = self.report(self.own(), formats=("csv", "png"))
         self.assertStartsWith(text, "In words: scans\n\nphone: ")
         self.assertIn("What they give away beside phone", text)
         self.assertNotIn("paper", text)
@@ -162,7 +162,7 @@ class FiguresTest(OwnReports):
         )
         audit.audit_run(folder)
         (run,) = compared.in_order([findings.load(folder)])
-        figure = thresholds.threshold_figure([run], "scans")
+        figure = figures.threshold([run])
         self.assertGreater(figure.axes[0].get_ylim()[1], 100)
 
     def test_ours_stay_one(self):

@@ -61,8 +61,11 @@ class Reports(parameterized.TestCase, tf.test.TestCase):
         audit.audit_run(folder, tfprivacy=settings)
         return folder
 
-    def report(self, *folders, **options):
-        written = make_report(folders, self.root / "report", **options)
+    def report(self, *folders, formats=("csv", "latex"), **options):
+        """The text; drawing figures takes seconds, so only if asked for."""
+        written = make_report(
+            folders, self.root / "report", formats=formats, **options
+        )
         return written[0].read_text()
 
     def warnings(self, *folders, **options):

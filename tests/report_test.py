@@ -135,9 +135,31 @@ class ScriptTest(Reports):
         self.run_of("w4a4", (4, 4))
         done = self.script("--run_dirs=full,w4a4", "--out=out")
         self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stderr, "")
         self.assertIn("paper's table 1", done.stdout)
-        self.assertIn("18 files in out:", done.stdout)
-        self.assertTrue((self.root / "out" / "table2.tex").is_file())
+        made = {path.name for path in (self.root / "out").iterdir()}
+        self.assertContainsSubset(
+            {
+                "report.txt",
+                "report.html",
+                "table2.tex",
+                "table2.csv",
+                "overview_cifar10.svg",
+                "overview_cifar10.png",
+            },
+            made,
+        )
+        self.assertIn(f"{len(made)} files in out:", done.stdout)
+
+    def test_other_formats(self):
+        self.run_of("full", FULL)
+        done = self.script("--run_dirs=full", "--out=out", "--format=md,json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        made = {path.name for path in (self.root / "out").iterdir()}
+        self.assertEqual(made, {"report.txt", "report.md", "report.json"})
+        done = self.script("--run_dirs=full", "--out=out", "--format=pdf")
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stderr, "^error: no report format .*'pdf'")
 
     def test_says_what_is_wrong_on_one_line(self):
         done = self.script("--run_dirs=full", "--out=out")

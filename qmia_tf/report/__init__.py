@@ -1,4 +1,4 @@
-"""Tables and figures from the audit.json files of one or more runs."""
+"""Page, tables and figures from the audit.json files of runs."""
 
 from qmia_tf.report.making import make_report
 

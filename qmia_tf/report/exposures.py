@@ -9,7 +9,7 @@ from qmia_tf import runs
 from qmia_tf.auditing.exposed import Exposures, check_comparable
 from qmia_tf.report.exposed_page import as_csv, as_page, interval
 from qmia_tf.report.figures import METADATA, STEADY
-from qmia_tf.report.styles import COLORS, GREY
+from qmia_tf.report.figures.styles import COLORS, GREY
 
 CSV, PAGE, SHEET = "records.csv", "exposed.md", "exposed.png"
 COLUMNS = 8

@@ -9,7 +9,7 @@ from qmia_tf.auditing.comparison import Comparison
 from qmia_tf.report import tables
 from qmia_tf.report.compared import title
 from qmia_tf.report.figures import save_figure
-from qmia_tf.report.styles import COLORS, DASHES, GREY
+from qmia_tf.report.figures.styles import COLORS, DASHES, GREY
 from qmia_tf.report.tables import Column, Table
 
 NAME = "matched"

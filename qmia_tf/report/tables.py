@@ -82,9 +82,32 @@ class Table:
         )
 
 
+def for_people(table: Table) -> tuple[list[Column], list[tuple]]:
+    """Gives the columns that have values, and the cells as text.
+
+    Returns: columns; (label, rows of cells) of each group of rows.
+    """
+    shown = [
+        place
+        for place, column in enumerate(table.columns)
+        if place >= table.grouped
+        and (
+            column.kind == "text"
+            or any(_is_known(row[place]) for row in table.rows)
+        )
+    ]
+    groups = {}
+    for row in table.rows:
+        # A run that is called as its model says so once.
+        label = "; ".join(dict.fromkeys(map(str, row[: table.grouped])))
+        cells = [_cell(table.columns[n].kind, row[n]) for n in shown]
+        groups.setdefault(label, []).append(cells)
+    return [table.columns[n] for n in shown], list(groups.items())
+
+
 def as_text(table: Table) -> str:
     """Renders for a terminal: aligned columns, notes below."""
-    columns, groups = _shown(table)
+    columns, groups = for_people(table)
     heads = [column.title for column in columns]
     every = [heads, *(cells for _, body in groups for cells in body)]
     widths = [max(map(len, cells)) for cells in zip(*every, strict=True)]
@@ -129,7 +152,7 @@ def as_csv(table: Table) -> str:
 
 def as_latex(table: Table) -> str:
     """Renders a table environment for the booktabs package."""
-    columns, groups = _shown(table)
+    columns, groups = for_people(table)
     alignment = "".join(
         "l" if column.kind == "text" else "r" for column in columns
     )
@@ -159,26 +182,6 @@ def as_latex(table: Table) -> str:
             "",
         ]
     )
-
-
-def _shown(table):
-    """The columns for people, and (label, rows of cells) of each group."""
-    shown = [
-        place
-        for place, column in enumerate(table.columns)
-        if place >= table.grouped
-        and (
-            column.kind == "text"
-            or any(_is_known(row[place]) for row in table.rows)
-        )
-    ]
-    groups = {}
-    for row in table.rows:
-        # A run that is called as its model says so once.
-        label = "; ".join(dict.fromkeys(map(str, row[: table.grouped])))
-        cells = [_cell(table.columns[n].kind, row[n]) for n in shown]
-        groups.setdefault(label, []).append(cells)
-    return [table.columns[n] for n in shown], list(groups.items())
 
 
 def _is_known(value):

@@ -1,4 +1,4 @@
-"""What a run looks like in every figure: its name, colour and dashes."""
+"""What a run looks like in every figure: its name, colour, dashes, markers."""
 
 import itertools
 
@@ -8,8 +8,24 @@ from qmia_tf.report.compared import Run
 # Okabe and Ito's palette, told apart with any colour vision; without yellow,
 # which is too faint for a line. Full precision is drawn in black.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+INK, GREY, FAINT = "#000000", "#595959", "#D9D9D9"
+# Nothing else is drawn, so that a page can put its own colours there.
+PALETTE = (INK, GREY, FAINT, *COLORS)
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
-GREY = "0.35"
+# Members and nonmembers, where they are drawn apart.
+MEMBERS, NONMEMBERS = COLORS[1], COLORS[0]
+MARKERS = {
+    "keras": "o",
+    "float32": "s",
+    "float16": "D",
+    "dynamic": "P",
+    "int8_ptq": "v",
+    "int8": "^",
+    "int8_io": "<",
+    "tfmot_int8": "X",
+}
+OWN = {"keras": "o", "tflite": "s"}
+OTHER = "*"
 # Which file stands for what is deployed: the first of these that a run has.
 DEPLOYED = ("int8", "int8_io", "int8_ptq", "tfmot_int8")
 
@@ -20,10 +36,28 @@ def model_name(run: Run, listed: list[Run]) -> str:
     return run.model if len(alike) == 1 else f"{run.model} ({run.name})"
 
 
+def short(name: str, most: int) -> str:
+    """Cuts a name in its middle where it is longer than `most` letters."""
+    if len(name) <= most:
+        return name
+    end = (most - 1) // 2
+    return f"{name[: most - 1 - end]}…{name[len(name) - end :]}"
+
+
 def deployed(run: Run) -> TargetAudit | None:
     """The integer file that stands for what is deployed, if there is one."""
     found = (run.target(name) for name in DEPLOYED)
     return next((target for target in found if target is not None), None)
+
+
+def kind(run: Run, target: TargetAudit) -> str:
+    """What a legend calls a file; somebody's own have any name."""
+    return (target.kind or "model") if run.own else target.target
+
+
+def marker(run: Run, target: TargetAudit) -> str:
+    """The marker of that kind of file."""
+    return (OWN if run.own else MARKERS).get(kind(run, target), OTHER)
 
 
 def line_styles(listed: list[Run]) -> list[dict]:
@@ -35,7 +69,7 @@ def line_styles(listed: list[Run]) -> list[dict]:
     styles = []
     for run in listed:
         if run is black:
-            styles.append({"color": "black", "linestyle": "-"})
+            styles.append({"color": INK, "linestyle": "-"})
             continue
         place = next(others)
         styles.append(

@@ -1,0 +1,104 @@
+"""What a report says of audited runs: warnings, verdicts and tables."""
+
+import dataclasses
+
+from qmia_tf.auditing import findings
+from qmia_tf.errors import InputError
+from qmia_tf.report import (
+    artefacts,
+    attack_tables,
+    cautions,
+    compared,
+    contents,
+    phrases,
+    seed_tables,
+    tables,
+    words,
+)
+from qmia_tf.report.compared import Run
+
+
+@dataclasses.dataclass(frozen=True)
+class Collected:
+    """What every format of a report is made from.
+
+    Attributes:
+        runs: the audited runs in the order of the tables.
+        warnings: what keeps the numbers from meaning what they seem to.
+        stored: the tables with all of their columns.
+        shown: the tables cut to what fits on a page.
+    """
+
+    runs: list[Run]
+    warnings: list[str]
+    stored: list[tables.Table]
+    shown: list[tables.Table]
+
+    def verdicts(self) -> list[tuple[str, list[str]]]:
+        """The verdict in words; of several runs in short.
+
+        Returns: (label of the run, sentences) of each.
+        """
+        said = words.verdict if len(self.runs) == 1 else words.in_short
+        return [(run.label, said(run.audit)) for run in self.runs]
+
+
+def collect(run_dirs, *, max_drop=5.0) -> Collected:
+    """Reads audits and makes every table of them.
+
+    Args:
+        run_dirs: directories with audit.json, or such files.
+        max_drop: by how many points of nonmember accuracy a model may be
+            below its full-precision sibling without a warning.
+    Raises: InputError if there is no run, or an audit.json is missing,
+        damaged or of another version.
+    """
+    if not run_dirs:
+        raise InputError("no run to report on: give --run_dirs=DIR,DIR")
+    ordered = compared.in_order([findings.load(path) for path in run_dirs])
+    every = artefacts.artefact_table(ordered)
+    attacks = attack_tables.every_attack(ordered)
+    best = attack_tables.strongest_table(ordered)
+    several = seed_tables.seed_tables(ordered)
+    before = contents.paper_tables(ordered)
+    after = [
+        *attack_tables.joint_tables(ordered),
+        *artefacts.agreement_tables(ordered),
+        *contents.tfprivacy_tables(ordered),
+    ]
+    return Collected(
+        runs=ordered,
+        warnings=cautions.warnings(ordered, max_drop=max_drop),
+        stored=[*before, every, attacks, *best, *several, *after],
+        shown=[
+            *before,
+            *artefacts.shown(every, ordered),
+            *attack_tables.shown(attacks, ordered),
+            *map(attack_tables.strongest_shown, best),
+            *(cut for table in several for cut in seed_tables.shown(table)),
+            *after,
+        ],
+    )
+
+
+def as_text(report: Collected) -> str:
+    """Renders for a terminal: verdict, tables, warnings."""
+    parts = [
+        _in_words(report),
+        *map(tables.as_text, report.shown),
+        "\n".join(f"warning: {warning}" for warning in report.warnings),
+    ]
+    return "\n\n\n".join(parts).rstrip() + "\n"
+
+
+def _in_words(report):
+    verdicts = report.verdicts()
+    if len(verdicts) == 1:
+        ((label, said),) = verdicts
+        return f"In words: {label}\n\n{phrases.as_text(said)}"
+    parts = (
+        f"{label}\n{phrases.as_text(said, indent=2)}"
+        for label, said in verdicts
+    )
+    closing = phrases.as_text([words.INTERVALS])
+    return "\n\n".join(["In words", *parts, closing])

@@ -1,0 +1,246 @@
+"""The figure on top: what an attacker gains from each artefact."""
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from qmia_tf.report import phrases
+from qmia_tf.report.compared import Run, title
+from qmia_tf.report.figures import leaks, panels
+from qmia_tf.report.figures.drawing import Drawing, of_runs
+from qmia_tf.report.figures.series import artefacts, said_cut
+from qmia_tf.report.figures.styles import FAINT, GREY, INK
+from qmia_tf.report.tables import Column, Table
+
+# Inches a row, and the name of a file.
+ROW = 0.2
+FILE = {False: 1.2, True: 0.75}
+GUESSING = "guessing"
+
+
+@of_runs
+def overview(runs: list[Run], *, narrow=False) -> Figure:
+    """Draws what an attacker gains, how accurate and how large artefacts are.
+
+    One row an artefact, under its model's name.
+
+    Args:
+        runs: Runs or AuditResults of one data set, or one of them.
+        narrow: draws for a phone; the size is written, not drawn.
+    """
+    shown = artefacts(runs)
+    measure = leaks.measure(runs)
+    places, heads = _rows(shown)
+    room = panels.legend_height(["gap attack"], narrow=narrow)
+    height = ROW * (len(shown) + len(heads)) + 0.55 + room
+    figure = panels.paper(height, narrow=narrow)
+    gained, right, size = figure.subplots(
+        1,
+        3,
+        sharey=True,
+        width_ratios=(1.9, 1.2, 0.55) if narrow else (3, 2, 1),
+    )
+    for axes in (gained, right, size):
+        panels.tidy(axes, grid=None)
+        axes.spines["left"].set_visible(False)
+        axes.tick_params(axis="y", length=0)
+    _rails((gained, right), places, heads)
+    for place, each in zip(places, shown, strict=True):
+        look = {"color": each.color, "marker": each.marker}
+        _bar(gained, place, measure.of(each.target), look)
+        gap = 100 * leaks.gap(each.target).value
+        gained.plot(gap, place, "|", color=GREY, markersize=9, mew=1.6)
+        _bar(right, place, each.target.accuracy_nonmembers, look)
+    _write_sizes(size, places, shown)
+    _write_names(gained, places, heads, shown, narrow)
+    gained.set_ylim(max(places) + 0.7, -0.7)
+    _limit(gained)
+    gained.set_xlabel("attacker right (%)")
+    right.set_xlabel("model right (%)" if narrow else "right on nonmembers (%)")
+    _legend(figure, runs, measure, narrow)
+    return figure
+
+
+@of_runs
+def caption(runs: list[Run]) -> str:
+    """How to read it."""
+    return (
+        f"Left: {leaks.measure(runs).words}. {leaks.MEANS} Grey stroke: the "
+        "gap attack, which sees only who is answered right. Middle: how often "
+        f"the artefact is right on nonmembers. Right: its size. {leaks.BARS}"
+        f"{said_cut(runs)}"
+    )
+
+
+@of_runs
+def alt(runs: list[Run]) -> str:
+    """What is seen."""
+    shown = artefacts(runs)
+    measure = leaks.measure(runs)
+
+    def say(each):
+        right = phrases.percent(each.target.accuracy_nonmembers, guess=0)
+        size = each.target.size_bytes
+        said = f"{leaks.percent(measure.of(each.target))} of the records"
+        size = f", {size / 1e6:.2f} MB" if size is not None else ""
+        return f"{said}, model right on {right} of the nonmembers{size}"
+
+    return (
+        "Records that the attacker judges right, where guessing gives 50 %: "
+        + leaks.told(shown, lambda x: measure.of(x.target).value, say)
+        + "."
+    )
+
+
+@of_runs
+def data(runs: list[Run]) -> Table:
+    """One row an artefact."""
+    measure = leaks.measure(runs)
+    rows = [
+        [
+            each.model,
+            each.target.target,
+            measure.attack(each.target),
+            measure.of(each.target),
+            leaks.gap(each.target),
+            each.target.accuracy_nonmembers,
+            each.target.size_bytes and each.target.size_bytes / 1e6,
+        ]
+        for each in artefacts(runs)
+    ]
+    return Table(
+        name="figure_overview",
+        title=DRAWING.title,
+        columns=[
+            Column("model", "model"),
+            Column("target", "target"),
+            Column("attack", "attack"),
+            Column("attacker right %", "balanced_accuracy", "percent"),
+            Column("gap attack %", "gap_attack", "percent"),
+            Column("nonmembers right %", "accuracy_nonmembers", "percent"),
+            Column("MB", "size_mb", "number"),
+        ],
+        rows=rows,
+        notes=[],
+    )
+
+
+def _rows(shown):
+    """Where each artefact stands, and (place, model, color) above each run."""
+    places, heads, row = [], [], 0
+    for each in shown:
+        if each.first:
+            heads.append((row, each.model, each.color))
+            row += 1
+        places.append(row)
+        row += 1
+    return places, heads
+
+
+def _rails(panels_, places, heads):
+    """A faint line a row; guessing as a line that spares the names."""
+    starts = [row for row, *_ in heads]
+    ends = [*starts[1:], max(places) + 1]
+    for axes in panels_:
+        axes.hlines(
+            places,
+            0,
+            1,
+            transform=axes.get_yaxis_transform(),
+            color=FAINT,
+            linewidth=0.8,
+            zorder=0,
+        )
+    panels_[0].vlines(
+        [50] * len(starts),
+        np.array(starts) + 0.5,
+        np.array(ends) - 0.5,
+        color=GREY,
+        linewidth=0.9,
+        zorder=1,
+    )
+
+
+def _bar(axes, place, estimate, look):
+    value, below, above = leaks.bounds(estimate)
+    axes.errorbar(
+        value,
+        place,
+        xerr=[[below], [above]],
+        color=look["color"],
+        marker=look["marker"],
+        markersize=6,
+        linewidth=1.6,
+        zorder=3,
+    )
+
+
+def _limit(axes):
+    """Room beside guessing, so that a small gain does not look large."""
+    low, high = axes.get_xlim()
+    axes.set_xlim(min(low, 48), max(high, 56))
+
+
+def _write_sizes(axes, places, shown):
+    axes.spines["bottom"].set_visible(False)
+    axes.set_xticks([])
+    axes.set_xlabel("MB")
+    for place, each in zip(places, shown, strict=True):
+        size = each.target.size_bytes
+        text = "–" if size is None else _megabytes(size / 1e6)
+        axes.text(
+            0.5,
+            place,
+            text,
+            transform=axes.get_yaxis_transform(),
+            ha="center",
+            va="center",
+        )
+
+
+def _megabytes(size):
+    if size >= 10:
+        return f"{size:.0f}"
+    return f"{size:.2f}" if size >= 0.1 else f"{size:.2g}"
+
+
+def _write_names(axes, places, heads, shown, narrow):
+    names = [panels.fit(each.file, FILE[narrow]) for each in shown]
+    axes.set_yticks(places, names)
+    for row, name, _ in heads:
+        text = axes.annotate(
+            panels.fit(name, panels.page(narrow) - 0.1, bold=True),
+            (0.01, row),
+            xycoords=(axes.figure.transFigure, axes.transData),
+            va="center",
+            fontweight="bold",
+            annotation_clip=False,
+        )
+        # It stands across the panels, which make no room for it.
+        text.set_in_layout(False)
+
+
+def _legend(figure, runs, measure, narrow):
+    attack = "strongest attack" if measure.strongest else "confidence attack"
+    handles = [
+        Line2D([], [], color=INK, marker="o", linewidth=1.6),
+        Line2D([], [], color=GREY, marker="|", linestyle="", ms=9, mew=1.6),
+        Line2D([], [], color=GREY, linewidth=0.9),
+    ]
+    panels.legend(
+        figure,
+        handles,
+        [attack, "gap attack", GUESSING],
+        narrow=narrow,
+        title=f"{title(runs[0].dataset)}: what an attacker gains",
+    )
+
+
+DRAWING = Drawing(
+    "overview",
+    "What an attacker gains from each artefact",
+    overview,
+    caption,
+    alt,
+    data,
+)

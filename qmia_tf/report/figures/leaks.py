@@ -1,0 +1,110 @@
+"""How much an artefact gives away: one number that figures agree on."""
+
+import dataclasses
+
+from qmia_tf.attacks import TITLES
+from qmia_tf.auditing.findings import TargetAudit
+from qmia_tf.report import phrases
+from qmia_tf.report.compared import Run
+from qmia_tf.report.figures.series import Artefact, of_run
+from qmia_tf.statistics.intervals import Estimate
+
+GUESS = 50
+MEANS = (
+    "In per cent of the records judged right where half are members; guessing "
+    "gives 50 %."
+)
+BARS = "Bars: 95 % intervals over records, for these models."
+
+
+@dataclasses.dataclass(frozen=True)
+class Measure:
+    """Which attack the leak is measured with.
+
+    Attributes:
+        strongest: whether by the strongest on each artefact, else by the
+            confidence attack.
+        axis: what an axis says.
+        words: what a sentence says.
+    """
+
+    strongest: bool
+    axis: str
+    words: str
+
+    def of(self, target: TargetAudit) -> Estimate:
+        """Balanced accuracy on the judged half, a share."""
+        if self.strongest:
+            return target.strongest.point.balanced_accuracy
+        held_out = target.attack("confidence").held_out
+        return held_out.point.balanced_accuracy
+
+    def attack(self, target: TargetAudit) -> str:
+        """The title of the attack that does it."""
+        name = target.strongest.attack if self.strongest else "confidence"
+        return TITLES.get(name, name)
+
+
+STRONGEST = Measure(
+    True,
+    "strongest attack (%)",
+    "the strongest attack on each artefact, chosen on one half of the records "
+    "and judged on the other",
+)
+CONFIDENCE = Measure(
+    False,
+    "confidence attack, held out (%)",
+    "the confidence attack, its threshold chosen on one half of the records "
+    "and judged on the other, because some of these audits are too old to "
+    "know the strongest",
+)
+
+
+def measure(runs: list[Run]) -> Measure:
+    """The strongest attack where all audits know it, so that they compare."""
+    known = all(
+        target.strongest is not None for run in runs for target in of_run(run)
+    )
+    return STRONGEST if known else CONFIDENCE
+
+
+def gap(target: TargetAudit) -> Estimate:
+    """What the gap attack reaches: who is answered right is a member."""
+    return target.attack("gap").point("fixed").balanced_accuracy
+
+
+def told(artefacts: list[Artefact], value, say, *, most=3) -> str:
+    """Names each artefact's value, or the highest and lowest of many.
+
+    Args:
+        artefacts: one or more.
+        value: Artefact -> float, to order them by.
+        say: Artefact -> str.
+        most: int, how many are all named.
+    Returns: such as "w=4, a=4, int8: 55 % [53, 58]; ...", without an end.
+    """
+    if len(artefacts) > most:
+        high = max(artefacts, key=value)
+        low = min(artefacts, key=value)
+        return (
+            f"of {len(artefacts)}, the highest is {high.name}: {say(high)}, "
+            f"the lowest {low.name}: {say(low)}"
+        )
+    return "; ".join(f"{each.name}: {say(each)}" for each in artefacts)
+
+
+def percent(estimate: Estimate) -> str:
+    """Per cent with the interval, as in the verdict."""
+    return phrases.percent(estimate, guess=GUESS)
+
+
+def bounds(estimate: Estimate) -> tuple[float, float, float]:
+    """(value, arm below, arm above) in per cent, for an error bar."""
+    value = 100 * estimate.value
+    if estimate.low is None:
+        return value, 0.0, 0.0
+    return (
+        value,
+        max(value - 100 * estimate.low, 0.0),
+        max(100 * estimate.high - value, 0.0),
+    )

@@ -1,0 +1,160 @@
+"""Points of artefacts in one or two panels: something against the leak."""
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from qmia_tf.report.compared import Run, title
+from qmia_tf.report.figures import leaks, panels
+from qmia_tf.report.figures.keys import write_keys
+from qmia_tf.report.figures.series import artefacts, models
+from qmia_tf.report.figures.styles import GREY
+from qmia_tf.statistics.intervals import Estimate
+
+# Inches of a model's name.
+NAME = {False: 2.0, True: 2.6}
+
+
+def scatter(
+    runs: list[Run], sides, *, heading, narrow=False, log=False
+) -> Figure:
+    """Draws one point an artefact in each of one or two panels.
+
+    Args:
+        runs: of one data set.
+        sides: (x, its label, y, its label) of each panel; x gives a number,
+            None, or an Estimate of a share, y an Estimate of a share, of a
+            TargetAudit.
+        heading: of the figure.
+        narrow: draws for a phone.
+        log: whether x is logarithmic; then lines join a model's artefacts.
+    """
+    shown = artefacts(runs)
+    labels = _labels(runs, shown, narrow)
+    room = panels.legend_height([name for name, *_ in labels], narrow=narrow)
+    down = len(sides) if narrow else 1
+    figure = panels.paper(2.35 * down + 0.3 + room, narrow=narrow)
+    every = panels.grid_of(figure, len(sides), columns=len(sides) // down)
+    drawn = [
+        _panel(axes, shown, side, log)
+        for axes, side in zip(every, sides, strict=True)
+    ]
+    panels.legend(
+        figure,
+        [_handle(*look) for _, *look in labels],
+        [name for name, *_ in labels],
+        narrow=narrow,
+        title=f"{title(runs[0].dataset)}: {heading}",
+    )
+    if len(runs) > 1:
+        for axes, points in zip(every, drawn, strict=True):
+            write_keys(figure, axes, points, shown)
+    return figure
+
+
+def _panel(axes, shown, side, log):
+    """Draws one panel; returns where each artefact stands, or None."""
+    x, across, y, upward = side
+    panels.tidy(axes)
+    panels.guess_line(axes, 50)
+    if log:
+        axes.set_xscale("log")
+    # Files of one size would have their bars on each other.
+    bars = not log or len({each.model for each in shown}) == 1
+    points = [_point(axes, each, x, y, bars) for each in shown]
+    if log:
+        _join(axes, shown, points)
+    axes.margins(0.12)
+    axes.set(xlabel=across, ylabel=upward)
+    if log:
+        _plain_ticks(axes)
+    return points
+
+
+def _point(axes, each, x, y, bars):
+    """Draws one artefact; returns where it stands, or None."""
+    at, leak = x(each.target), y(each.target)
+    if at is None:
+        return None
+    value, below, above = leaks.bounds(leak)
+    if isinstance(at, Estimate):
+        at, left, right = leaks.bounds(at)
+        arms = [[left], [right]]
+    else:
+        arms = None
+    if each.first and bars:
+        axes.errorbar(
+            at,
+            value,
+            xerr=arms,
+            yerr=[[below], [above]],
+            color=each.color,
+            alpha=0.4,
+            linewidth=1.2,
+            zorder=2,
+        )
+    axes.plot(
+        at,
+        value,
+        each.marker,
+        color=each.color,
+        markerfacecolor="none",
+        markersize=7,
+        markeredgewidth=1.3,
+        zorder=3,
+    )
+    return at, value
+
+
+def _join(axes, shown, points):
+    """A thin line through the artefacts of each model."""
+    found = {}
+    for each, at in zip(shown, points, strict=True):
+        if at is not None:
+            found.setdefault(each.model, (each, []))[1].append(at)
+    for each, places in found.values():
+        axes.plot(
+            *zip(*sorted(places), strict=True),
+            color=each.color,
+            linestyle=each.linestyle,
+            linewidth=1,
+            alpha=0.6,
+            zorder=2,
+        )
+
+
+def _plain_ticks(axes):
+    """Some round numbers instead of powers of ten."""
+    low, high = axes.get_xlim()
+    steps = (1, 2, 5) if high / low < 100 else (1,)
+    ticks = [
+        step * 10.0**power
+        for power in range(-4, 6)
+        for step in steps
+        if low <= step * 10.0**power <= high
+    ]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+
+
+def _labels(runs, shown, narrow):
+    """(text, marker, colour, whether it is filled) of the legend."""
+    several = len(runs) > 1
+    found = []
+    for n, each in enumerate(models(runs)):
+        key = f"{chr(ord('A') + n % 26)}  " if several else ""
+        name = key + panels.fit(each.model, NAME[narrow])
+        found.append((name, "o", each.color, True))
+    files = {each.file: each.marker for each in shown}
+    files = [(name, look, GREY, False) for name, look in files.items()]
+    return found + files
+
+
+def _handle(look, color, filled):
+    return Line2D(
+        [],
+        [],
+        marker=look,
+        linestyle="",
+        color=color,
+        markerfacecolor=color if filled else "none",
+    )

@@ -1,0 +1,192 @@
+"""How the scores of members and nonmembers are spread."""
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from qmia_tf.attacks import TITLES
+from qmia_tf.report.compared import Run, title
+from qmia_tf.report.figures import panels
+from qmia_tf.report.figures.drawing import Drawing, of_runs
+from qmia_tf.report.figures.series import models, two
+from qmia_tf.report.figures.styles import MEMBERS, NONMEMBERS
+from qmia_tf.report.tables import Column, Table
+
+# The first of these that has histograms.
+SCORES = ("margin", "confidence")
+# With more runs than these, the Keras models alone.
+MOST_IN_PAIRS = 4
+
+
+@of_runs
+def histograms(runs: list[Run], *, narrow=False) -> Figure | None:
+    """Draws the scores of members and of nonmembers, one panel an artefact.
+
+    Args:
+        runs: Runs or AuditResults of one data set, or one of them.
+        narrow: draws for a phone.
+    Returns: a Figure; None if the audits are too old to have histograms.
+    """
+    score, shown = _found(runs)
+    if not shown:
+        return None
+    across = panels.across(len(shown), narrow=narrow)
+    if not narrow and len(shown) == 2 * len(runs) > 2:
+        # A column a run: the models above, the files below.
+        shown, across = [*shown[::2], *shown[1::2]], len(runs)
+    down = -(-len(shown) // across)
+    labels = ["members", "nonmembers"]
+    room = panels.legend_height(labels, narrow=narrow)
+    height = (1.75 if across < 3 else 1.6) * down + 0.35 + room
+    figure = panels.paper(height, narrow=narrow)
+    every = panels.grid_of(figure, len(shown), columns=across, sharex=True)
+    width = panels.page(narrow) / across - 0.5
+    for n, (axes, (name, _, found)) in enumerate(
+        zip(every, shown, strict=True)
+    ):
+        panels.tidy(axes, grid="y")
+        # An integer file may have nearly all of its scores in one bin.
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+        _draw(axes, found)
+        axes.set_title(panels.fit(name, width), loc="left")
+        if n + across >= len(shown):
+            axes.tick_params(labelbottom=True)
+            axes.set_xlabel(TITLES.get(score, score))
+        if n % across == 0:
+            axes.set_ylabel("records (%)")
+    panels.legend(
+        figure,
+        [
+            Patch(facecolor=(*_rgb(MEMBERS), 0.35), edgecolor=MEMBERS),
+            Line2D([], [], color=NONMEMBERS, linestyle=(0, (4, 1.2))),
+        ],
+        labels,
+        narrow=narrow,
+        title=f"{title(runs[0].dataset)}: scores of members and nonmembers",
+    )
+    return figure
+
+
+@of_runs
+def caption(runs: list[Run]) -> str:
+    """How to read it."""
+    score, shown = _found(runs)
+    text = (
+        "How the scores of members (filled) and of nonmembers (dashed) are "
+        f"spread, by the attack '{TITLES.get(score, score)}': in per cent of "
+        "each (axes differ), in bins of equal width; the end bins hold what "
+        "lies beyond. Where the two lie on each other nothing is told."
+    )
+    if len(shown) < len(runs) * 2 and any(len(two(run)) > 1 for run in runs):
+        text += " Of so many runs the Keras models are shown."
+    return text
+
+
+@of_runs
+def alt(runs: list[Run]) -> str:
+    """What is seen."""
+    score, shown = _found(runs)
+    if not shown:
+        return "These audits have no histograms."
+    said = [
+        f"{name}: {100 * shared(found):.0f} %" for name, _, found in shown[:4]
+    ]
+    return (
+        "The share of the two histograms of members and nonmembers that lies "
+        f"on each other, by the score {TITLES.get(score, score)}: "
+        f"{'; '.join(said)}."
+    )
+
+
+@of_runs
+def data(runs: list[Run]) -> Table:
+    """One row a bin of each histogram."""
+    score, shown = _found(runs)
+    rows = [
+        [name, score, *bin_]
+        for name, _, found in shown
+        for bin_ in zip(
+            found.edges,
+            found.edges[1:],
+            found.members,
+            found.nonmembers,
+            strict=False,
+        )
+    ]
+    return Table(
+        name="figure_histograms",
+        title=DRAWING.title,
+        columns=[
+            Column("artefact", "artefact"),
+            Column("score", "score"),
+            Column("from", "from", "number"),
+            Column("to", "to", "number"),
+            Column("members", "members", "count"),
+            Column("nonmembers", "nonmembers", "count"),
+        ],
+        rows=rows,
+        notes=[],
+    )
+
+
+def shared(found) -> float:
+    """How much of the two histograms lies on each other, 0..1."""
+    return float(np.minimum(*_shares(found)).sum())
+
+
+def _found(runs):
+    """The score, and (name, target, Histogram) of each artefact."""
+    few = len(runs) > MOST_IN_PAIRS
+    for score in SCORES:
+        shown = []
+        for each in models(runs):
+            for n, target in enumerate(two(each.run)[: 1 if few else 2]):
+                found = _histogram(target, score)
+                if found is not None:
+                    name = f"{each.model}, {target.target}" if n else each.model
+                    shown.append((name, target, found))
+        if shown:
+            return score, shown
+    return SCORES[0], []
+
+
+def _histogram(target, score):
+    found = (x.histogram for x in target.attacks if x.name == score)
+    return next(found, None)
+
+
+def _shares(found):
+    """Shares of the members and of the nonmembers in each bin."""
+    counts = np.array([found.members, found.nonmembers], float)
+    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+
+
+def _draw(axes, found):
+    inside, outside = 100 * _shares(found)
+    axes.stairs(
+        inside, found.edges, fill=True, color=MEMBERS, alpha=0.35, linewidth=0
+    )
+    axes.stairs(inside, found.edges, color=MEMBERS, linewidth=1.1)
+    axes.stairs(
+        outside,
+        found.edges,
+        color=NONMEMBERS,
+        linewidth=1.5,
+        linestyle=(0, (4, 1.2)),
+    )
+
+
+def _rgb(color):
+    return tuple(int(color[n : n + 2], 16) / 255 for n in (1, 3, 5))
+
+
+DRAWING = Drawing(
+    "histograms",
+    "Scores of members and nonmembers",
+    histograms,
+    caption,
+    alt,
+    data,
+)

@@ -1,0 +1,193 @@
+"""The leak against accuracy, and against size and latency."""
+
+from matplotlib.figure import Figure
+
+from qmia_tf.report import phrases
+from qmia_tf.report.compared import Run
+from qmia_tf.report.figures import leaks
+from qmia_tf.report.figures.drawing import Drawing, of_runs
+from qmia_tf.report.figures.scatter import scatter
+from qmia_tf.report.figures.series import artefacts, models, said_cut
+from qmia_tf.report.tables import Column, Table
+
+
+@of_runs
+def tradeoff(runs: list[Run], *, narrow=False) -> Figure:
+    """Draws the gap attack and the leak against accuracy on nonmembers.
+
+    Args:
+        runs: Runs or AuditResults of one data set, or one of them.
+        narrow: draws for a phone.
+    """
+    measure = leaks.measure(runs)
+    return scatter(
+        runs,
+        [
+            (_accuracy, "right on nonmembers (%)", leaks.gap, "gap attack (%)"),
+            (_accuracy, "right on nonmembers (%)", measure.of, measure.axis),
+        ],
+        heading="accuracy against leak",
+        narrow=narrow,
+    )
+
+
+@of_runs
+def cost(runs: list[Run], *, narrow=False) -> Figure | None:
+    """Draws the leak against the size of the file and its latency.
+
+    Args:
+        runs: Runs or AuditResults of one data set, or one of them.
+        narrow: draws for a phone.
+    Returns: a Figure; None where neither is known.
+    """
+    measure = leaks.measure(runs)
+    sides = [
+        (known, label, measure.of, measure.axis)
+        for known, label in ((_size, "size (MB)"), (_latency, "latency (ms)"))
+        if any(known(each.target) is not None for each in artefacts(runs))
+    ]
+    if not sides:
+        return None
+    return scatter(
+        runs, sides, heading="leak against cost", narrow=narrow, log=True
+    )
+
+
+@of_runs
+def tradeoff_caption(runs: list[Run]) -> str:
+    """How to read it."""
+    return (
+        "One point an artefact: how often it is right on nonmembers, against "
+        "what the gap attack and, in the other panel, "
+        f"{leaks.measure(runs).words}, reach. {leaks.MEANS} "
+        f"{_said_bars(runs)}{said_cut(runs)}"
+    )
+
+
+@of_runs
+def cost_caption(runs: list[Run]) -> str:
+    """How to read it."""
+    joined = "A line joins the artefacts of a model"
+    if len(runs) > 1:
+        joined += "; a letter names it. Intervals are in the first figure"
+    else:
+        joined += f". {leaks.BARS} They are drawn at its first artefact"
+    return (
+        f"The leak, by {leaks.measure(runs).words}, against the size of the "
+        "file and the median time of one image on the machine that was asked "
+        f"(both axes of cost logarithmic). {leaks.MEANS} {joined}."
+        f"{said_cut(runs)}"
+    )
+
+
+@of_runs
+def tradeoff_alt(runs: list[Run]) -> str:
+    """What is seen."""
+    measure = leaks.measure(runs)
+
+    def say(each):
+        right = phrases.percent(each.target.accuracy_nonmembers, guess=0)
+        return f"{leaks.percent(measure.of(each.target))} at {right}"
+
+    return (
+        "Records that the attacker judges right, at the model's accuracy on "
+        "nonmembers: "
+        + leaks.told(models(runs), lambda x: measure.of(x.target).value, say)
+        + "."
+    )
+
+
+@of_runs
+def cost_alt(runs: list[Run]) -> str:
+    """What is seen."""
+    measure = leaks.measure(runs)
+    shown = [x for x in artefacts(runs) if _size(x.target) is not None]
+    if not shown:
+        return "The sizes of the files are not known."
+    ends = (
+        max(shown, key=lambda x: _size(x.target)),
+        min(shown, key=lambda x: _size(x.target)),
+    )
+    said = [
+        f"{each.name} ({_size(each.target):.2f} MB): "
+        f"{leaks.percent(measure.of(each.target))}"
+        for each in dict.fromkeys(ends)
+    ]
+    return (
+        "Records that the attacker judges right, from the largest artefact to "
+        f"the smallest: {'; '.join(said)}."
+    )
+
+
+@of_runs
+def data(runs: list[Run]) -> Table:
+    """One row an artefact; of both figures."""
+    measure = leaks.measure(runs)
+    rows = [
+        [
+            each.model,
+            each.target.target,
+            each.target.accuracy_nonmembers,
+            leaks.gap(each.target),
+            measure.attack(each.target),
+            measure.of(each.target),
+            _size(each.target),
+            each.target.latency_ms,
+        ]
+        for each in artefacts(runs)
+    ]
+    return Table(
+        name="figure_tradeoff",
+        title=TRADEOFF.title,
+        columns=[
+            Column("model", "model"),
+            Column("target", "target"),
+            Column("nonmembers right %", "accuracy_nonmembers", "percent"),
+            Column("gap attack %", "gap_attack", "percent"),
+            Column("attack", "attack"),
+            Column("attacker right %", "balanced_accuracy", "percent"),
+            Column("MB", "size_mb", "number"),
+            Column("ms", "latency_ms", "measure"),
+        ],
+        rows=rows,
+        notes=[],
+    )
+
+
+def _accuracy(target):
+    return target.accuracy_nonmembers
+
+
+def _size(target):
+    return target.size_bytes and target.size_bytes / 1e6
+
+
+def _latency(target):
+    return target.latency_ms
+
+
+def _said_bars(runs):
+    if len(runs) == 1:
+        return f"{leaks.BARS} They are drawn at its first artefact."
+    return (
+        f"{leaks.BARS} They are drawn at the first artefact of each model; a "
+        "letter names the model."
+    )
+
+
+TRADEOFF = Drawing(
+    "tradeoff",
+    "Leak against accuracy",
+    tradeoff,
+    tradeoff_caption,
+    tradeoff_alt,
+    data,
+)
+COST = Drawing(
+    "cost",
+    "Leak against size and latency",
+    cost,
+    cost_caption,
+    cost_alt,
+    data,
+)

@@ -1,0 +1,151 @@
+"""The answer of a report in two sentences a data set."""
+
+from qmia_tf.auditing.findings import TargetAudit
+from qmia_tf.report import pairs, words
+from qmia_tf.report.changes import change
+from qmia_tf.report.compared import Run
+from qmia_tf.report.figures.styles import deployed, model_name
+from qmia_tf.report.phrases import percent, points
+
+# More comparisons than these make no sentence.
+MOST = 4
+
+
+def answer(listed: list[Run], name) -> list[str]:
+    """Says what an attacker gains, and what quantization changes in that.
+
+    The first sentence is about the strongest attack on each artefact; the
+    second compares with full precision, or with the first artefact.
+
+    Args:
+        listed: the runs on one data set.
+        name: what a person calls the data set.
+    Returns: one or two sentences.
+    """
+    artefacts = [(run, x) for run in listed for x in words.judged(run.audit)]
+    if not artefacts:
+        return [
+            f"{name}: these audits are of an earlier version, which did not "
+            "keep the strongest attack: attack the runs again with "
+            "scripts/attack.py."
+        ]
+    return [_leak(artefacts, name, listed), *_second(listed, artefacts)]
+
+
+def called(run: Run, target: TargetAudit, listed: list[Run]) -> str:
+    """Names an artefact in a sentence: w=4, a=4 as int8.
+
+    Args:
+        run: the artefact's run.
+        target: the artefact.
+        listed: the runs it is named among; a single one needs no name.
+    """
+    if run.own or len(listed) == 1:
+        return target.target
+    return f"{model_name(run, listed)} as {target.target}"
+
+
+def _leak(artefacts, name, listed):
+    def accuracy(pair):
+        return pair[1].strongest.point.balanced_accuracy
+
+    def of(pair):
+        return called(*pair, listed)
+
+    low = min(artefacts, key=lambda pair: accuracy(pair).value)
+    high = max(artefacts, key=lambda pair: accuracy(pair).value)
+    shown = percent(accuracy(high), guess=50)
+    told = [x for x in artefacts if x[1].strongest.auc.low > 0.5]
+    many = len(artefacts)
+    if many == 1:
+        told_of = "tells" if told else "does not tell"
+        return (
+            f"Whoever can ask {of(high)} about {name} {told_of} its training "
+            f"records from others: the strongest attack judges {shown} of "
+            "the records right, where guessing has 50 %."
+        )
+    between = (
+        f"the strongest attack judges between {_plain(accuracy(low))} "
+        f"({of(low)}) and {shown} ({of(high)}) of the records right, where "
+        "guessing has 50 %"
+    )
+    if not told:
+        return (
+            f"None of the {many} artefacts tells its {name} training records "
+            f"from others: {between}."
+        )
+    count = f"All {many}" if len(told) == many else f"{len(told)} of {many}"
+    return (
+        f"{count} artefacts give away something of who was among their "
+        f"{name} training records: {between}."
+    )
+
+
+def _second(listed, artefacts):
+    own = [run for run in listed if run.own]
+    if own:
+        return _beside_first(own[0], artefacts, listed)
+    found = []
+    for run in listed:
+        target = deployed(run) or run.audit.targets[0]
+        changed = change(run, target, listed)
+        if changed is not None:
+            found.append((called(run, target, listed), changed.held_out))
+    if not found:
+        return _beside_first(listed[0], artefacts, listed)
+    told = [x for x in found if x[1].low is not None and _apart(x[1])]
+    listing = ", ".join(f"{points(x)} on {label}" for label, x in found[:MOST])
+    if len(found) > MOST:
+        listing += f" and {len(found) - MOST} more"
+    if all(x.low is None for _, x in found):
+        end = "; without intervals, for they were judged on other records"
+    elif not told:
+        end = (
+            ", which cannot be told from no change"
+            if len(found) == 1
+            else "; none of these can be told from no change"
+        )
+    else:
+        end = "; told from no change: " + ", ".join(x for x, _ in told)
+        end = "" if len(told) == len(found) else end
+    return [
+        "Beside the full-precision Keras model the accuracy of the "
+        f"confidence attack (threshold held out) changes by {listing}{end}."
+    ]
+
+
+def _beside_first(run, artefacts, listed):
+    mine = [target for each, target in artefacts if each is run]
+    if len(mine) < 2:
+        return []
+    first, *others = mine
+    compared = [
+        (x.target, pairs.compare(run.audit, x, first).difference)
+        for x in others
+    ]
+    more = [name for name, x in compared if x.low > 0]
+    less = [name for name, x in compared if x.high < 0]
+    parts = []
+    if more:
+        parts.append(f"{_list(more)} gives away more")
+    if less:
+        parts.append(f"{_list(less)} gives away less")
+    rest = len(others) - len(more) - len(less)
+    if rest and not parts:
+        parts.append("no other artefact is shown to give away more or less")
+    elif rest:
+        parts.append("the others are not shown to differ")
+    beside = called(run, first, listed)
+    return [f"Beside {beside}, {'; '.join(parts)}."]
+
+
+def _list(names):
+    return names[0] if len(names) == 1 else f"each of {', '.join(names)}"
+
+
+def _apart(estimate):
+    return estimate.low > 0 or estimate.high < 0
+
+
+def _plain(estimate):
+    return percent(estimate, guess=50).partition(" [")[0]

@@ -1,0 +1,148 @@
+"""Puts the page together: answer, figures, tables, what they rest on."""
+
+import dataclasses
+import pathlib
+
+import jinja2
+
+from qmia_tf.report import artefacts, attack_tables, contents, words
+from qmia_tf.report.collected import Collected
+from qmia_tf.report.compared import title
+from qmia_tf.report.drawn import Picture
+from qmia_tf.report.page import facts, inline_svg, sections, views
+from qmia_tf.report.page.answer import answer
+
+TEMPLATE = "report.html.jinja"
+# The table with all columns of one that is cut to a page's width.
+WHOLE = {
+    "leaks": "artefacts",
+    "changes": "artefacts",
+    "tails": "attacks",
+    "seed_changes": "seeds",
+}
+# Tables that a narrow page shows in groups, which a file does not.
+GROUPED = {"table1": 1, "table2": 3}
+NOTES = (
+    artefacts.BALANCED,
+    artefacts.HELD_OUT,
+    contents.IN_SAMPLE,
+    attack_tables.STRONGEST,
+    attack_tables.LOW,
+    attack_tables.EPSILON,
+    artefacts.PAIRED,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """A section with what it shows."""
+
+    key: str
+    title: str
+    lead: str
+    figures: list[views.FigureView]
+    tables: list[views.TableView]
+    folded: list[views.TableView]
+
+
+def render(report: Collected, pictures: list[Picture]) -> str:
+    """Makes the page.
+
+    Every text from an audit is escaped; the page asks for nothing from
+    anywhere and holds no script.
+
+    Args:
+        report: what is said of the runs.
+        pictures: drawn for "html".
+    Returns: the HTML file as text.
+    """
+    names = list(dict.fromkeys(run.dataset for run in report.runs))
+    figures = {}
+    for picture in pictures:
+        view = views.figure_view(
+            picture,
+            alone=picture.kind in sections.alone(),
+            several=len(names) > 1,
+        )
+        figures.setdefault(picture.kind, []).append(view)
+    drawings = [x for each in figures.values() for x in each]
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["prose"] = views.prose
+    return environment.get_template(TEMPLATE).render(
+        subject=", ".join(map(title, names)),
+        counted=_counted(report.runs),
+        answers=[
+            answer([x for x in report.runs if x.dataset == name], title(name))
+            for name in names
+        ],
+        warnings=report.warnings,
+        verdicts=report.verdicts(),
+        intervals=words.INTERVALS,
+        top=figures.get(sections.TOP, []),
+        sections=_sections(report, figures),
+        records=views.record_views(report.runs),
+        facts=[
+            views.table_view(table, stored=table)
+            for table in facts.fact_tables(report.runs)
+        ],
+        notes=NOTES,
+        level=100 * report.runs[0].audit.level,
+        colors=inline_svg.palette([*map(_both, drawings)]),
+    )
+
+
+def _sections(report, figures):
+    # A CSV that several tables are cut from is given once.
+    stored = {table.name: table for table in report.stored}
+    shown = {
+        table.name: views.table_view(
+            dataclasses.replace(
+                table, grouped=GROUPED.get(table.name, table.grouped)
+            ),
+            stored=stored.pop(WHOLE.get(table.name, table.name), None),
+        )
+        for table in report.shown
+    }
+    more = sections.Section(
+        "more", "More figures", "", figures=sections.others(figures)
+    )
+    made = []
+    for each in (*sections.SECTIONS, more):
+        found = Shown(
+            each.key,
+            each.title,
+            each.lead,
+            [x for kind in each.figures for x in figures.get(kind, [])],
+            [shown[name] for name in each.tables if name in shown],
+            [shown[name] for name in each.folded if name in shown],
+        )
+        if found.figures or found.tables or found.folded:
+            made.append(found)
+    return made
+
+
+def _counted(compared):
+    """How much was audited: models, artefacts and records."""
+    artefacts_ = sum(len(words.artefacts_of(run.audit)) for run in compared)
+    sides = {
+        (target.members, target.nonmembers)
+        for run in compared
+        for target in run.audit.targets
+    }
+    models = 0 if any(run.own for run in compared) else len(compared)
+    parts = [f"{models} model{'s' * (models > 1)}"] if models else []
+    parts.append(f"{artefacts_} artefact{'s' * (artefacts_ > 1)}")
+    if len(sides) == 1:
+        ((members, nonmembers),) = sides
+        parts.append(f"{members:,} members and {nonmembers:,} nonmembers")
+    return parts
+
+
+def _both(view):
+    return view.wide + view.narrow

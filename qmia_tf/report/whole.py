@@ -1,0 +1,65 @@
+"""A whole report as Markdown and as JSON: verdicts, tables, figures, facts."""
+
+import json
+
+from qmia_tf.report import words
+from qmia_tf.report.collected import Collected
+from qmia_tf.report.drawn import Picture
+from qmia_tf.report.table_formats import as_data, as_markdown, escaped
+
+
+def in_markdown(report: Collected, pictures: list[Picture]) -> str:
+    """Renders the verdict, warnings, figures and tables.
+
+    Args:
+        report: what is said of the runs.
+        pictures: the figures that were written beside the report.
+    """
+    parts = ["# Membership-inference report"]
+    for label, sentences in report.verdicts():
+        parts += [f"## {escaped(label)}", *map(escaped, sentences)]
+    if len(report.runs) > 1:
+        parts.append(escaped(words.INTERVALS))
+    if report.warnings:
+        parts.append("## Read the numbers with care")
+        parts += [f"- {escaped(warning)}" for warning in report.warnings]
+    if pictures:
+        parts.append("## Figures")
+    for picture in pictures:
+        kind = "svg" if "svg" in picture.files else "png"
+        parts += [
+            f"### {escaped(picture.title)}",
+            f"![{escaped(picture.alt)}]({picture.name}.{kind})",
+            escaped(picture.caption),
+        ]
+    parts.append("## Tables")
+    parts += [as_markdown(table).rstrip() for table in report.shown]
+    return "\n\n".join(parts) + "\n"
+
+
+def in_json(report: Collected, pictures: list[Picture]) -> str:
+    """Renders everything for programs, with all columns and digits.
+
+    Args:
+        report: what is said of the runs.
+        pictures: every figure that was drawn.
+    """
+    found = {
+        "verdicts": [
+            {"run": label, "sentences": sentences}
+            for label, sentences in report.verdicts()
+        ],
+        "warnings": report.warnings,
+        "tables": [as_data(table) for table in report.stored],
+        "figures": [
+            {
+                "name": picture.name,
+                "title": picture.title,
+                "caption": picture.caption,
+                "alt": picture.alt,
+                "data": as_data(picture.data),
+            }
+            for picture in pictures
+        ],
+    }
+    return json.dumps(found, indent=2, allow_nan=False) + "\n"

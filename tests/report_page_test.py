@@ -1,0 +1,282 @@
+"""report.html without a browser: what it says, holds and must not hold."""
+
+import base64
+import collections
+import dataclasses
+import html.parser
+import re
+import urllib.parse
+from unittest import mock
+
+import tensorflow as tf
+from absl.testing import parameterized
+from report_runs import FULL, Reports
+
+from qmia_tf.errors import InputError
+from qmia_tf.report import collected, compared, drawn, figures, make_report
+from qmia_tf.report.page import answer, render, sections, views
+from qmia_tf.report.tables import Column, Table
+from qmia_tf.statistics.intervals import Estimate
+
+VOID = {"meta", "link", "img", "br"}
+KINDS = ("overview", "threshold", "exposed")
+EVIL = "<script>alert('1')&amp;\"</script>"
+
+
+class Reader(html.parser.HTMLParser):
+    """Elements with their attributes, in order; complains of bad nesting."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.elements, self.text = [], [], []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if self.open.pop() != tag:
+            raise ValueError(f"</{tag}> at {self.getpos()}")
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.text.append(data)
+
+
+class PageTest(Reports):
+    """One page of three runs on two data sets, one with a hostile name."""
+
+    page = None
+
+    def setUp(self):
+        super().setUp()
+        if PageTest.page is None:
+            folders = [
+                self.run_of("full", FULL, targets=("keras", "float32")),
+                self.run_of("w4a4", (4, 4), targets=("keras", "int8")),
+                self.run_of("other", FULL, dataset=EVIL),
+            ]
+            report = collected.collect(folders)
+            first = dataclasses.replace(report.runs[0].audit, name=EVIL)
+            runs = [compared.Run(first), *report.runs[1:]]
+            report = dataclasses.replace(
+                report, runs=runs, warnings=[f"{EVIL} warns"]
+            )
+            # All of them are drawn where a browser looks at them.
+            few = {kind: figures.FIGURES[kind] for kind in KINDS}
+            with mock.patch.dict(figures.FIGURES, few, clear=True):
+                pictures = drawn.draw(report.runs, formats=["html"])
+            PageTest.page = render(report, pictures)
+            PageTest.report_, PageTest.pictures = report, pictures
+            PageTest.read = Reader(PageTest.page)
+
+    def attributes(self, name):
+        return [x[name] for _, x in self.read.elements if name in x]
+
+    def test_is_whole(self):
+        self.assertEmpty(self.read.open)
+        self.assertStartsWith(self.page, "<!DOCTYPE html>")
+        text = " ".join(self.read.text)
+        for section in ("paper", "threshold", "artefacts", "limits"):
+            self.assertIn(section, self.attributes("id"))
+        self.assertIn("Read the numbers with care", text)
+        self.assertIn("How everything was computed", text)
+
+    def test_ids_are_unique_and_every_link_leads_somewhere(self):
+        ids = self.attributes("id")
+        twice = [x for x, n in collections.Counter(ids).items() if n > 1]
+        self.assertEmpty(twice)
+        used = [x for x in self.attributes("href") if x.startswith("#")]
+        used += self.attributes("xlink:href")
+        used += [f"#{x}" for x in re.findall(r"url\(#([^)]*)\)", self.page)]
+        self.assertNotEmpty(used)
+        self.assertEmpty(
+            {x for x in used if x.startswith("#")} - {f"#{x}" for x in ids}
+        )
+
+    def test_asks_for_nothing_and_runs_nothing(self):
+        tags = {tag for tag, _ in self.read.elements}
+        self.assertEmpty(tags & {"script", "iframe", "object", "form"})
+        for tag, attributes in self.read.elements:
+            self.assertEmpty([x for x in attributes if x.startswith("on")])
+            for name in ("src", "href", "xlink:href"):
+                place = attributes.get(name, "#")
+                self.assertStartsWith(place, ("#", "data:"), tag)
+        style = re.search(r"<style>(.*?)</style>", self.page, re.DOTALL)[1]
+        self.assertNotIn("url(", style)
+        self.assertNotIn("@import", style)
+
+    def test_names_are_escaped(self):
+        self.assertNotIn("<script", self.page)
+        self.assertIn(f"{EVIL} warns", "".join(self.read.text))
+
+    def test_every_figure_has_its_words_and_both_drawings(self):
+        held = [x for _, x in self.read.elements if x.get("role") == "img"]
+        shown = [x for x in self.pictures if x.kind != sections.EXPOSED]
+        self.assertNotEmpty(shown)
+        self.assertCountEqual(
+            [x["aria-label"] for x in held], [x.alt for x in shown]
+        )
+        svgs = [x for tag, x in self.read.elements if tag == "svg"]
+        for kind in ("wide", "narrow"):
+            found = [x for x in svgs if x["class"] == kind]
+            self.assertLen(found, len(shown))
+        self.assertEqual({x["aria-hidden"] for x in svgs}, {"true"})
+
+    def test_colours_are_variables_that_are_defined_twice(self):
+        body = self.page[self.page.index("<body>") :]
+        self.assertIsNone(re.search(r"#[0-9a-f]{6}\b(?!\w)[;\"]", body))
+        used = set(re.findall(r"var\(--c-(\w+)\)", body))
+        self.assertNotEmpty(used)
+        for name in used:
+            self.assertLen(re.findall(rf"--c-{name}: #", self.page), 2)
+
+    def test_tables_can_be_copied(self):
+        stored = {f"{x.name}.csv": x for x in self.report_.stored}
+        given = {
+            x["download"]: x["href"]
+            for _, x in self.read.elements
+            if "download" in x
+        }
+        self.assertContainsSubset(["table1.csv", "attacks.csv"], given)
+        head, _, data = given["table1.csv"].partition(",")
+        self.assertEqual(head, "data:text/csv;charset=utf-8")
+        lines = urllib.parse.unquote(data).splitlines()
+        table = stored["table1.csv"]
+        self.assertLen(lines, 1 + len(table.rows))
+        self.assertStartsWith(lines[0], "dataset,model,run,test_accuracy,")
+        scopes = self.attributes("scope")
+        self.assertEqual(set(scopes), {"col", "row", "rowgroup"})
+
+    def test_same_audits_same_page(self):
+        self.assertTrue(render(self.report_, self.pictures) == self.page)
+
+
+class ViewsTest(parameterized.TestCase):
+    def test_cells(self):
+        table = Table(
+            "t",
+            "T",
+            [Column("who", "who"), Column("much >= 1", "much", "percent")],
+            [["a" * 64, Estimate(0.5, 0.25, 0.75)], ["b", None]],
+            [],
+        )
+        view = views.table_view(table, stored=None)
+        self.assertIsNone(view.file)
+        self.assertEqual(view.heads[1], ("much ≥ 1", "number"))
+        ((label, rows),) = view.groups
+        self.assertEqual(label, "")
+        self.assertEqual(rows[0][0].look, "hash")
+        self.assertEqual(
+            dataclasses.astuple(rows[0][1]), ("50.00", "[25.0, 75.0]", "number")
+        )
+        self.assertEqual(rows[1][1].value, "-")
+
+    @parameterized.parameters(
+        ("+2 points [-2, +5] at 1 %", "+2\xa0points\xa0[−2,\xa0+5] at 1\xa0%"),
+        ("int8-ptq w-4 1e-05", "int8-ptq w-4 1e-05"),
+    )
+    def test_prose(self, text, want):
+        self.assertEqual(views.prose(text), want)
+
+
+class AnswerTest(Reports):
+    def test_leak_and_change(self):
+        report = collected.collect(
+            [
+                self.run_of("full", FULL, gain=(5.0, 2.0)),
+                self.run_of("w4a4", (4, 4), targets=("keras", "int8")),
+            ]
+        )
+        first, second = answer.answer(report.runs, "CIFAR-10")
+        self.assertRegex(
+            first,
+            r"^(All 3|\d of 3) artefacts give away .* CIFAR-10 .* between "
+            r"\d.* and \d.* where guessing has 50 %\.$",
+        )
+        self.assertRegex(second, r"changes by \S+ points \[.*w=4, a=4 as int8")
+        self.assertNotIn("full precision as", second)
+
+    def test_artefacts_of_one_run(self):
+        report = collected.collect(
+            [self.run_of("w4a4", (4, 4), targets=("keras", "int8"))]
+        )
+        first, second = answer.answer(report.runs, "CIFAR-10")
+        self.assertIn("2 artefacts", first)
+        # The two answer alike.
+        self.assertEqual(
+            second,
+            "Beside keras, no other artefact is shown to give away more or "
+            "less.",
+        )
+
+    def test_no_leak(self):
+        report = collected.collect(
+            [self.run_of("full", FULL, gain=(3.0, 3.0), records=60)]
+        )
+        (said,) = answer.answer(report.runs, "CIFAR-10")
+        self.assertStartsWith(said, "Whoever can ask keras about CIFAR-10 ")
+        told = report.runs[0].audit.targets[0].strongest.auc.low > 0.5
+        self.assertEqual("does not tell" in said, not told)
+
+
+class FormatsTest(Reports):
+    def test_each_format(self):
+        folder = self.run_of("full", FULL)
+        for name, files in {
+            "csv": ["table1.csv", "attacks.csv"],
+            "latex": ["table1.tex", "leaks.tex"],
+            "md": ["report.md"],
+            "json": ["report.json"],
+        }.items():
+            out = self.root / name
+            written = make_report([folder], out, formats=[name])
+            names = [path.name for path in written]
+            self.assertEqual(names[0], "report.txt")
+            self.assertContainsSubset(files, names)
+            self.assertCountEqual(names, [x.name for x in out.iterdir()])
+            kinds = {path.suffix for path in written[1:]}
+            self.assertLen(kinds, 1, name)
+
+    def test_unknown(self):
+        with self.assertRaisesRegex(InputError, "'pdf'.*html,png"):
+            make_report([], self.root, formats=["pdf"])
+
+
+class RecordsTest(Reports):
+    def test_pictures_and_what_they_show(self):
+        report = collected.collect([self.run_of("full", FULL)])
+        (run,) = report.runs
+        (target,) = run.audit.targets
+        picture = base64.b64encode(b"png").decode()
+        shown = [
+            dataclasses.replace(
+                target.exposed[0],
+                record_id=7,
+                label=1,
+                predicted=2,
+                probability=Estimate(0.9, 0.6, 1.0),
+                picture=picture,
+            )
+        ]
+        target = dataclasses.replace(target, exposed=shown)
+        audit = dataclasses.replace(run.audit, targets=[target])
+        report = dataclasses.replace(report, runs=[compared.Run(audit)])
+        read = Reader(render(report, []))
+        (image,) = [x for tag, x in read.elements if tag == "img"]
+        self.assertEqual(image["src"], f"data:image/png;base64,{picture}")
+        self.assertIn("Record 7", image["alt"])
+        text = " ".join(" ".join(read.text).split())
+        self.assertIn("class 1, named class 2", text)
+        self.assertIn("the interval of 1 lies above 1/2", text)
+        self.assertIn("keep this page as private as the data", text)
+
+
+if __name__ == "__main__":
+    tf.test.main()
