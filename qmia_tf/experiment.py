@@ -7,83 +7,19 @@ each can be repeated alone, and one that is done is not done again.
 import dataclasses
 import pathlib
 
-import numpy as np
-
-from qmia_tf import configuration, queries, runs
-from qmia_tf import split as splits
+from qmia_tf import (
+    configuration,
+    datasets,
+    messages,
+    queries,
+    run_training,
+    runs,
+)
 from qmia_tf.auditing import audit, captures, surroundings
+from qmia_tf.auditing import pictures as exposed_pictures
 from qmia_tf.deploy import export as exporting
 from qmia_tf.deploy.calibration import Members
 from qmia_tf.errors import InputError
-
-VALIDATION_RECORDS = 5000
-
-
-def train_run(run_dir, dataset, config, *, keep_every=0):
-    """Trains the run's model, or goes on, or finds it finished.
-
-    Args:
-        run_dir: the run directory.
-        dataset: the Dataset of the configuration.
-        config: what `configuration.describe` gives.
-        keep_every: keeps the model of every so many epochs; 0 keeps none.
-    Returns: True if it trained, False if the run was finished already.
-    Raises: InputError if the directory holds another configuration, or as
-        training.train.
-    """
-    run_dir = runs.open_run(run_dir, config)
-    split = open_split(run_dir, dataset, config)
-    if (run_dir / runs.MODEL).exists():
-        return False
-    from qmia_tf import resnet, training
-
-    training.make_deterministic(config["seed"])
-    recipe = configuration.recipe_of(config)
-    model = resnet.resnet18(
-        dataset.image_shape,
-        dataset.classes,
-        seed=config["seed"],
-        **config["model"],
-    )
-    judged = np.random.default_rng(config["seed"]).permutation(
-        split.nonmembers
-    )[:VALIDATION_RECORDS]
-    return training.train(
-        model,
-        dataset.take(split.members),
-        recipe=recipe,
-        seed=config["seed"],
-        run_dir=run_dir,
-        nonmembers=dataset.take(judged),
-        keep_every=keep_every,
-    )
-
-
-def open_split(run_dir, dataset, config):
-    """Gives the run's split, drawing it the first time.
-
-    Args:
-        run_dir: the run directory.
-        dataset: Dataset.
-        config: the run's configuration.
-    Returns: split.Split.
-    Raises: InputError if the data is not the run's.
-    """
-    stored = config["dataset"]["fingerprint"]
-    if dataset.fingerprint() != stored:
-        raise InputError(
-            f"{run_dir} was made from other data: the fingerprint of "
-            f"{dataset.name} is {dataset.fingerprint()[:12]}, the run's is "
-            f"{stored[:12]}"
-        )
-    return splits.open_split(
-        run_dir,
-        dataset,
-        seed=config["split"]["seed"],
-        pool=config["dataset"]["pool"],
-        member_fraction=config["split"]["member_fraction"],
-        complement=config["split"].get("complement", False),
-    )
 
 
 def query_run(
@@ -108,7 +44,7 @@ def query_run(
     """
     run_dir = pathlib.Path(run_dir)
     config = configuration.read(run_dir)
-    split = open_split(run_dir, dataset, config)
+    split = run_training.open_split(run_dir, dataset, config)
     _model_of(run_dir)
     made, left_out = [], []
     for query in queries.of_run(
@@ -165,7 +101,7 @@ def export_run(
 def _members(run_dir, config, load_data):
     def load():
         dataset = load_data()
-        split = open_split(run_dir, dataset, config)
+        split = run_training.open_split(run_dir, dataset, config)
         return dataset.take(split.members)
 
     fingerprint = config["dataset"]["fingerprint"]
@@ -184,6 +120,7 @@ def attack_run(
     label_only=None,
     audit_seed=0,
     tfprivacy=None,
+    pictures=exposed_pictures.AUTO,
 ):
     """Queries every target of the run and audits what they answer.
 
@@ -204,13 +141,19 @@ def attack_run(
         audit_seed: int, of calibration halves, bootstraps and attacks.
         tfprivacy: tfprivacy.Settings of what tensorflow-privacy is to run;
             None leaves it out.
+        pictures: whether audit.json holds pictures of the most exposed
+            members, which are training records: "on", "off", or "auto", for
+            published data sets only.
     Returns: findings.AuditResult.
     Raises: InputError as query_run, or if what is given beside the run is
         not about the run's records.
     """
     run_dir = pathlib.Path(run_dir)
     config = configuration.read(run_dir)
-    split = open_split(run_dir, dataset, config)
+    shown = exposed_pictures.wanted(
+        pictures, published=datasets.is_published(dataset.name)
+    )
+    split = run_training.open_split(run_dir, dataset, config)
     elsewhere = captures.open_captured(
         captured, dataset, split, taken=queries.names_of_run(run_dir)
     )
@@ -228,9 +171,12 @@ def attack_run(
         dataset,
         num_threads=num_threads,
         kernels=kernels,
-        progress=print,
+        progress=messages.say,
     )
     asked = queries.of_run(run_dir, kernels=kernels, num_threads=num_threads)
+    with messages.working("comparing members and nonmembers without a model"):
+        duplicates = known.duplicates()
+        control = known.control(seed=audit_seed)
     names = [path.stem for path in answers]
     return audit.audit_run(
         run_dir,
@@ -242,11 +188,13 @@ def attack_run(
             **{q.name: known.of(q.name, q) for q in asked if q.name in names},
         },
         joints=known.joints(),
-        duplicates=known.duplicates(),
-        control=known.control(seed=audit_seed),
+        duplicates=duplicates,
+        control=control,
+        class_names=dataset.class_names,
+        pictures=dataset.images.__getitem__ if shown else None,
         seed=audit_seed,
         tfprivacy=tfprivacy,
-        progress=print,
+        progress=messages.say,
     )
 
 

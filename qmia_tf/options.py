@@ -39,6 +39,15 @@ def define_training():
         "recipe", "digits", f"one of {', '.join(recipes.RECIPES)}"
     )
     flags.DEFINE_integer("seed", 0, "of initial weights and batches")
+    flags.DEFINE_boolean(
+        "tensorboard",
+        False,
+        "log the training to RUN_DIR/tensorboard, with what the model gives "
+        "away: the accuracy gap and the confidence attack",
+    )
+    flags.DEFINE_integer(
+        "tensorboard_every", 1, "epochs between two of these attacks"
+    )
     recipes.define_flags()
 
 
@@ -92,6 +101,13 @@ def define_audit(*, tfprivacy_attacks=tfprivacy.ATTACKS):
         4000,
         "records, members and nonmembers together, given to "
         "tensorflow-privacy's trained attackers (drawn at random)",
+    )
+    flags.DEFINE_string(
+        "pictures",
+        "auto",
+        "whether audit.json, and so the report, shows the most exposed "
+        "members, which are training records: on, off, or auto, for the "
+        "digits and TFDS data sets only",
     )
 
 
@@ -170,6 +186,25 @@ def split_and_seed():
     return {name: value(name) for name in names}
 
 
+def tensorboard_every():
+    """Returns the argument of run_training.train_run of that name.
+
+    Raises: InputError if the tensorboard package is missing, or the number
+        is below 1.
+    """
+    from qmia_tf import tensorboard_events
+
+    if not value("tensorboard"):
+        return 0
+    tensorboard_events.require()
+    if value("tensorboard_every") < 1:
+        raise InputError(
+            "--tensorboard_every must be >= 1, got "
+            f"{value('tensorboard_every')}"
+        )
+    return value("tensorboard_every")
+
+
 def attack():
     """Returns the arguments of experiment.attack_run that flags give."""
     return {"kernels": value("kernels"), **audit()}
@@ -177,7 +212,7 @@ def attack():
 
 def audit():
     """Returns the arguments of experiment.attack_run about the audit."""
-    names = ("num_threads", "audit_seed")
+    names = ("num_threads", "audit_seed", "pictures")
     settings = None
     if value("tfprivacy"):
         attacks = tuple(value("tfprivacy_attacks"))

@@ -1,4 +1,20 @@
-"""What every script shares: a quiet start, errors without tracebacks."""
+"""What every script shares: a quiet start, errors without tracebacks.
+
+Exit status of every script:
+
+    0    done; --help too
+    1    done, and what was found is beyond a limit: --fail_if_auc_above or
+         --fail_if_tpr_above (audit.py, attack.py), codes that differ
+         (parity.py), files that are not what they were (make_tflite_models.py
+         --check); what was found is on stderr. Also a defect of the program,
+         which leaves a traceback
+    2    nothing, or not all, was done: a flag, file or value that cannot be
+         used; one line on stderr begins with "error:" and says what to do
+    130  stopped with Ctrl-C; the same command goes on
+
+Results go to stdout. Bars and errors go to stderr, bars only in terminals.
+--verbosity=-2 leaves out bars and lines of progress, and nothing else.
+"""
 
 import contextlib
 import errno
@@ -51,7 +67,12 @@ def start_tensorflow():
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    with without_messages(show_if_it_fails=True):
+    from qmia_tf import messages
+
+    with (
+        messages.working("starting TensorFlow"),
+        without_messages(show_if_it_fails=True),
+    ):
         import tensorflow as tf
 
         tf.config.list_physical_devices()
@@ -81,17 +102,30 @@ def end_at_gates(result, limits):
 def run(main):
     """Runs main(argv) as an absl program.
 
-    Exit status: 0 when main returns, 1 if it ends at a gate, 2 for an
-    InputError or a file-system error that a user can mend (printed on one
-    line), 130 after Ctrl-C. Any other exception is a defect and keeps its
-    traceback.
+    An InputError, or a file-system error that a user can mend, is printed on
+    one line. Any other exception is a defect and keeps its traceback. The
+    exit status is as above.
 
     Args:
         main: callable that takes the arguments absl's flags left over.
     """
     from absl import app
 
-    app.run(lambda argv: _guarded(main, argv))
+    app.run(lambda argv: _guarded(main, argv), flags_parser=_parse)
+
+
+def _parse(argv):
+    """Reads the flags; absl itself ends with status 1, help or mistake."""
+    from absl import app, flags
+
+    app.define_help_flags()
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        # "flag --count=x: ..." and "Unknown command line flag 'coumt'. ...".
+        _stop(f"{error} (--help lists the flags)")
+    except SystemExit:
+        sys.exit(0)
 
 
 def _guarded(main, argv):

@@ -12,9 +12,8 @@ import pathlib
 
 import keras
 import tensorflow as tf
-import tqdm
 
-from qmia_tf import keras_files, runs
+from qmia_tf import keras_files, messages, runs
 from qmia_tf.errors import InputError
 from qmia_tf.trainer import Trainer
 
@@ -54,6 +53,7 @@ def train(
     run_dir,
     nonmembers=None,
     keep_every=0,
+    callbacks=(),
 ):
     """Trains a model on the members, or goes on where it was killed.
 
@@ -70,6 +70,9 @@ def train(
         nonmembers: records to measure the accuracy on after each epoch, like
             members; None measures nothing.
         keep_every: keeps the model of every so many epochs; 0 keeps none.
+        callbacks: keras.callbacks.Callback objects, called at the begin and
+            end of the training and of each epoch, with a row of history.csv
+            as logs, as fit would.
     Returns: True if it trained, False if the run was finished already.
     Raises: InputError if the loss is not a number (the step is named) or a
         checkpoint is damaged or of another network.
@@ -79,23 +82,32 @@ def train(
         return False
     trainer = Trainer(model, members, recipe, seed)
     history = _resume(trainer, run_dir)
-    progress = tqdm.tqdm(
+    progress = messages.bar(
         total=recipe.epochs * trainer.steps,
         initial=trainer.epoch * trainer.steps,
         unit="step",
-        disable=None,
+        delay=0,
     )
+    calls = keras.callbacks.CallbackList(
+        callbacks, model=model, epochs=recipe.epochs, steps=trainer.steps
+    )
+    calls.on_train_begin()
     with progress:
         while trainer.epoch < recipe.epochs:
+            calls.on_epoch_begin(trainer.epoch)
             row = trainer.run_epoch(progress)
             row.update(_measure(trainer, nonmembers))
             history.append({name: row[name] for name in COLUMNS})
-            progress.write(_epoch_line(row, recipe.epochs))
+            with progress.external_write_mode():
+                messages.say(_epoch_line(row, recipe.epochs))
             _write_history(history, run_dir / HISTORY)
+            # Before the checkpoint: an epoch without one is run again.
+            calls.on_epoch_end(trainer.epoch - 1, _scalars(row))
             if keep_every and trainer.epoch % keep_every == 0:
                 name = f"checkpoints/epoch_{trainer.epoch:04d}.keras"
                 keras_files.save(model, run_dir / name)
             keras_files.save(trainer.model, run_dir / LAST)
+    calls.on_train_end()
     keras_files.save(model, run_dir / runs.MODEL)
     (run_dir / LAST).unlink(missing_ok=True)
     return True
@@ -126,7 +138,7 @@ def _resume(trainer, run_dir):
     for ours, theirs in pairs:
         for variable, value in zip(ours, theirs, strict=True):
             variable.assign(value)
-    print(f"going on after epoch {trainer.epoch} ({path})")
+    messages.say(f"going on after epoch {trainer.epoch} ({path})")
     return _read_history(run_dir / HISTORY, trainer.epoch)
 
 
@@ -153,6 +165,15 @@ def _measure(trainer, nonmembers):
     return {
         "nonmember_accuracy": accuracy,
         "nonmember_records": len(nonmembers[1]),
+    }
+
+
+def _scalars(row):
+    """What callbacks are given of an epoch."""
+    return {
+        name: row[name]
+        for name in COLUMNS[1:]
+        if name != "nonmember_records" and row[name] != ""
     }
 
 

@@ -5,8 +5,8 @@
 
 Trains one ResNet-18 for each of --bits on the same members, exports each to
 TFLite, lets the same attacks query every artefact, and prints what each gives
-away. Each model has its run directory in --out; the tables and figures lie in
---out/report. Started again it goes on where it was. The digits take about
+away. Each model has its run directory in --out; page, tables and figures lie
+in --out/report. Started again it goes on where it was. The digits take about
 three minutes on two cores and need no download.
 """
 
@@ -14,7 +14,7 @@ import pathlib
 
 from absl import flags
 
-from qmia_tf import options, program
+from qmia_tf import messages, options, program
 
 QUICK = ("threshold", "threshold-entropy", "lr", "knn")
 OUT = flags.DEFINE_string("out", None, "folder; default runs/DATASET")
@@ -31,8 +31,9 @@ options.define_attack(tfprivacy_attacks=QUICK)
 def main(argv):
     """Runs every stage for every bit width, then the report."""
     del argv
+    tensorboard_every = options.tensorboard_every()
     program.start_tensorflow()
-    from qmia_tf import configuration, experiment, report
+    from qmia_tf import configuration, experiment, report, run_training
     from qmia_tf.resnet import Bits
 
     widths = [Bits.parse(pair) for pair in PAIRS.value]
@@ -45,10 +46,15 @@ def main(argv):
         config = configuration.describe(
             dataset, recipe=recipe, bits=bits, **options.split_and_seed()
         )
-        print(f"== {run_dirs[-1]}", flush=True)
-        experiment.train_run(run_dirs[-1], dataset, config)
+        messages.say(f"== {run_dirs[-1]}")
+        run_training.train_run(
+            run_dirs[-1], dataset, config, tensorboard_every=tensorboard_every
+        )
         experiment.export_run(
-            run_dirs[-1], lambda: dataset, schemes=["auto"], progress=print
+            run_dirs[-1],
+            lambda: dataset,
+            schemes=["auto"],
+            progress=messages.say,
         )
         experiment.attack_run(
             run_dirs[-1], dataset, parent=parent, **options.attack()
@@ -59,6 +65,7 @@ def main(argv):
     print(made[0].read_text())
     print("models, outputs, audits: " + ", ".join(map(str, run_dirs)))
     print(f"tables and figures:      {out / 'report'}")
+    print(f"the page with all of it: {made[1]}")
 
 
 if __name__ == "__main__":

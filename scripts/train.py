@@ -3,7 +3,8 @@
     python scripts/train.py --run_dir=runs/cifar_w4a4 --dataset=cifar10 \
         --recipe=paper_cifar10 --weight_bits=4 --activation_bits=4
 
-Writes config.json, split.npz, history.csv and model.keras into --run_dir.
+Writes config.json, split.npz, history.csv and model.keras into --run_dir, and
+with --tensorboard a log that `tensorboard --logdir=RUN_DIR` shows.
 Killed and started again with the same command it goes on, and ends with the
 same weights; a finished run is left alone. On two free cores the digits take
 less than a minute, CIFAR-10 with the imagenet stem half a minute an epoch.
@@ -39,8 +40,9 @@ def main(argv):
     """Trains as the flags say."""
     del argv
     run_dir = options.required("run_dir")
+    tensorboard_every = options.tensorboard_every()
     program.start_tensorflow()
-    from qmia_tf import configuration, experiment
+    from qmia_tf import configuration, run_training
     from qmia_tf.resnet import Bits
 
     values = {name.removesuffix("_bits"): options.value(name) for name in BITS}
@@ -50,8 +52,12 @@ def main(argv):
     config = configuration.describe(
         dataset, recipe=recipe, bits=bits, **options.split_and_seed()
     )
-    trained = experiment.train_run(
-        run_dir, dataset, config, keep_every=KEEP.value
+    trained = run_training.train_run(
+        run_dir,
+        dataset,
+        config,
+        keep_every=KEEP.value,
+        tensorboard_every=tensorboard_every,
     )
     print(
         f"{run_dir}/model.keras is "

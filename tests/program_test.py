@@ -115,14 +115,21 @@ class RunTest(Folder):
 
     def test_unknown_flag_names_the_nearest(self):
         done = self.run_program("pass", "--coumt=3")
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("Unknown command line flag 'coumt'", done.stderr)
-        self.assertIn("Did you mean: count", done.stderr)
-        self.assertNotIn("Traceback", done.stderr)
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertEqual(
+            done.stderr,
+            "error: Unknown command line flag 'coumt'. Did you mean: count ? "
+            "(--help lists the flags)\n",
+        )
+
+    def test_value_of_another_type(self):
+        done = self.run_program("pass", "--count=many")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertRegex(done.stderr, r"\Aerror: flag --count=many: [^\n]*\n\Z")
 
     def test_help_shows_the_docstring_and_the_flags(self):
         done = self.run_program("raise SystemError", "--help")
-        self.assertEqual(done.returncode, 1)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertIn("python program.py --count=3", done.stdout)
         self.assertIn("--count: how many", done.stdout)
 
@@ -136,6 +143,18 @@ class RunTest(Folder):
         self.assertNotIn("a detail", done.stderr)
         done = self.run_program(body, "--verbosity=0")
         self.assertIn("a detail", done.stderr)
+
+    def test_quiet(self):
+        body = (
+            "from qmia_tf import messages; messages.say('going on');"
+            "print('found')"
+        )
+        done = self.run_program(body)
+        self.assertEqual(done.stdout, "going on\nfound\n")
+        done = self.run_program(body, "--verbosity=-2")
+        self.assertEqual((done.stdout, done.stderr), ("found\n", ""))
+        done = self.run_program("raise InputError('wrong')", "--verbosity=-2")
+        self.assertEqual(done.stderr, "error: wrong\n")
 
     def test_reader_that_stops_early(self):
         program = " ".join(self.write("[print(i) for i in range(100000)]"))

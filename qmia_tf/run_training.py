@@ -1,0 +1,101 @@
+"""A run's members drawn, and its model trained on them."""
+
+import numpy as np
+
+from qmia_tf import configuration, runs, tensorboard_events
+from qmia_tf import split as splits
+from qmia_tf.errors import InputError
+from qmia_tf.targets import as_unit
+
+VALIDATION_RECORDS = 5000
+TENSORBOARD = "tensorboard"
+
+
+def train_run(run_dir, dataset, config, *, keep_every=0, tensorboard_every=0):
+    """Trains the run's model, or goes on, or finds it finished.
+
+    Args:
+        run_dir: the run directory.
+        dataset: the Dataset of the configuration.
+        config: what `configuration.describe` gives.
+        keep_every: keeps the model of every so many epochs; 0 keeps none.
+        tensorboard_every: logs the training to RUN_DIR/tensorboard, with what
+            the model gives away at every so many epochs, as
+            tensorboard.MembershipLog on up to VALIDATION_RECORDS members and
+            nonmembers; 0 logs nothing.
+    Returns: True if it trained, False if the run was finished already.
+    Raises: InputError if the directory holds another configuration, or the
+        tensorboard package is missing, or as training.train.
+    """
+    if tensorboard_every:
+        tensorboard_events.require()
+    run_dir = runs.open_run(run_dir, config)
+    split = open_split(run_dir, dataset, config)
+    if (run_dir / runs.MODEL).exists():
+        return False
+    from qmia_tf import resnet, training
+
+    training.make_deterministic(config["seed"])
+    recipe = configuration.recipe_of(config)
+    model = resnet.resnet18(
+        dataset.image_shape,
+        dataset.classes,
+        seed=config["seed"],
+        **config["model"],
+    )
+    judged = dataset.take(_drawn(split.nonmembers, config["seed"]))
+    callbacks = []
+    if tensorboard_every:
+        from qmia_tf import tensorboard
+
+        inside = dataset.take(_drawn(split.members, config["seed"]))
+        callbacks.append(
+            tensorboard.MembershipLog(
+                run_dir / TENSORBOARD,
+                *[(as_unit(x), y) for x, y in (inside, judged)],
+                every=tensorboard_every,
+                seed=config["seed"],
+            )
+        )
+    return training.train(
+        model,
+        dataset.take(split.members),
+        recipe=recipe,
+        seed=config["seed"],
+        run_dir=run_dir,
+        nonmembers=judged,
+        keep_every=keep_every,
+        callbacks=callbacks,
+    )
+
+
+def _drawn(records, seed):
+    """Some of the records to measure a model on while it is trained."""
+    return np.random.default_rng(seed).permutation(records)[:VALIDATION_RECORDS]
+
+
+def open_split(run_dir, dataset, config):
+    """Gives the run's split, drawing it the first time.
+
+    Args:
+        run_dir: the run directory.
+        dataset: Dataset.
+        config: the run's configuration.
+    Returns: split.Split.
+    Raises: InputError if the data is not the run's.
+    """
+    stored = config["dataset"]["fingerprint"]
+    if dataset.fingerprint() != stored:
+        raise InputError(
+            f"{run_dir} was made from other data: the fingerprint of "
+            f"{dataset.name} is {dataset.fingerprint()[:12]}, the run's is "
+            f"{stored[:12]}"
+        )
+    return splits.open_split(
+        run_dir,
+        dataset,
+        seed=config["split"]["seed"],
+        pool=config["dataset"]["pool"],
+        member_fraction=config["split"]["member_fraction"],
+        complement=config["split"].get("complement", False),
+    )

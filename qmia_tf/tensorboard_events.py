@@ -1,0 +1,128 @@
+"""An event file of TensorBoard that goes on where a training goes on.
+
+A training that was killed repeats the steps behind its last checkpoint. Here
+what an earlier process wrote of them is dropped first, so that no step is
+there twice.
+"""
+
+import importlib.util
+import pathlib
+
+from qmia_tf import runs
+from qmia_tf.errors import InputError
+
+# Marks the files that are ours; TensorBoard reads any name with "tfevents".
+SUFFIX = ".qmia_tf"
+
+
+def require():
+    """Raises InputError unless the tensorboard package is installed."""
+    if importlib.util.find_spec("tensorboard") is None:
+        raise InputError(
+            "the tensorboard package is not installed: pip install "
+            '"qmia_tf[tensorboard]", or leave --tensorboard out'
+        )
+
+
+class EventLog:
+    """Scalars of one training.
+
+    Args:
+        folder: directory of the event files; others in it are left alone.
+        done: int >= 0, the steps whose scalars stay; later ones are dropped.
+    Raises: InputError if the tensorboard package is missing or the folder
+        cannot be written.
+    """
+
+    def __init__(self, folder, *, done=0):
+        require()
+        import tensorflow as tf
+
+        folder = pathlib.Path(folder)
+        runs.require_writable(folder)
+        _keep(folder, done)
+        self._writer = tf.summary.create_file_writer(
+            str(folder), filename_suffix=SUFFIX
+        )
+
+    def write(self, step, scalars):
+        """Writes scalars and flushes them to the file.
+
+        Args:
+            step: int, the place on the axis.
+            scalars: dict tag -> float; None is left out.
+        """
+        import tensorflow as tf
+
+        with self._writer.as_default(step):
+            for tag, value in scalars.items():
+                if value is not None:
+                    tf.summary.scalar(tag, value)
+        self._writer.flush()
+
+    def close(self):
+        """Closes the file."""
+        self._writer.close()
+
+
+def read(folder):
+    """Reads the scalars of a log.
+
+    Args:
+        folder: directory of the event files.
+    Returns: list of (tag, step, float), in the order they were written.
+    """
+    import tensorflow as tf
+
+    return [
+        (value.tag, event.step, float(tf.make_ndarray(value.tensor)))
+        for path in _files(folder)
+        for event in map(_parsed, _records(path))
+        for value in event.summary.value
+    ]
+
+
+def _files(folder):
+    found = pathlib.Path(folder).glob(f"events.out.tfevents.*{SUFFIX}")
+    # Their names begin with the time they were opened.
+    return sorted(found)
+
+
+def _keep(folder, done):
+    """Leaves one file with the steps up to `done`, or none."""
+    import tensorflow as tf
+
+    paths = _files(folder)
+    if not paths:
+        return
+    kept = [
+        record
+        for path in paths
+        for record in _records(path)
+        if not _parsed(record).summary.value or _parsed(record).step <= done
+    ]
+    with (
+        runs.atomic(paths[0]) as temporary,
+        tf.io.TFRecordWriter(str(temporary)) as writer,
+    ):
+        for record in kept:
+            writer.write(record)
+    for path in paths[1:]:
+        path.unlink()
+
+
+def _records(path):
+    """Yields the records of a file up to where it was cut off."""
+    import tensorflow as tf
+
+    records = tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
+    try:
+        yield from records
+    except tf.errors.DataLossError:
+        return
+
+
+def _parsed(record):
+    import tensorflow as tf
+
+    return tf.compat.v1.Event.FromString(record)

@@ -1,0 +1,222 @@
+"""Every flag of every script has a twin: a parameter of a library call."""
+
+import contextlib
+import importlib
+import importlib.util
+import inspect
+import pathlib
+
+from absl import flags
+from absl.testing import absltest
+
+from qmia_tf import recipes
+
+SCRIPTS = pathlib.Path(__file__).resolve().parent.parent / "scripts"
+# Flag -> "module callable parameter" below qmia_tf.
+PLACE = {
+    "data_dir": "datasets load data_dir",
+    "download": "datasets load download",
+}
+DATA = {
+    **PLACE,
+    "dataset": "datasets load name",
+    "pool": "configuration describe pool",
+    "split_seed": "configuration describe split_seed",
+    "member_fraction": "configuration describe member_fraction",
+}
+TRAINING = {
+    "recipe": "configuration describe recipe",
+    "seed": "configuration describe seed",
+    "tensorboard": "experiment train_run tensorboard_every",
+    "tensorboard_every": "experiment train_run tensorboard_every",
+    **{
+        field.name: f"recipes Recipe {field.name}"
+        for field in recipes._flag_fields()
+    },
+}
+AUDIT = {
+    "num_threads": "experiment attack_run num_threads",
+    "audit_seed": "experiment attack_run audit_seed",
+    "label_only_records": "auditing.copy_queries Settings records",
+    "copy_shift": "attacks.changes Plan shift",
+    "copy_flip": "attacks.changes Plan flip",
+    "copy_rotation": "attacks.changes Plan rotation",
+    "tfprivacy": "experiment attack_run tfprivacy",
+    "tfprivacy_attacks": "tfprivacy Settings attacks",
+    "tfprivacy_records": "tfprivacy Settings trained_records",
+    "pictures": "experiment attack_run pictures",
+}
+ATTACK = {**AUDIT, "kernels": "experiment attack_run kernels"}
+GATES = {
+    "fail_if_auc_above": "report.gates judge auc_above",
+    "fail_if_tpr_above": "report.gates judge tpr_above",
+}
+
+
+def alike(place, *names):
+    """Flags whose twins have their names, in one call."""
+    return {name: f"{place} {name}" for name in names}
+
+
+TWINS = {
+    "attack": {
+        **PLACE,
+        **ATTACK,
+        **GATES,
+        **alike("experiment attack_run", "run_dir", "references", "parent"),
+        "outputs": "experiment attack_run captured",
+    },
+    "audit": {
+        **PLACE,
+        **AUDIT,
+        **GATES,
+        **alike(
+            "own audit",
+            "members",
+            "nonmembers",
+            "out",
+            "pixels",
+            "outputs",
+            "class_names",
+            "references",
+            "allow_chance",
+            "data_dir",
+            "download",
+            "num_threads",
+            "tfprivacy",
+            "pictures",
+        ),
+        "model": "own audit target",
+        "audit_seed": "own audit seed",
+    },
+    "compare": {
+        **PLACE,
+        **alike("auditing.comparison compare", "full", "quantized"),
+        **alike("auditing.comparison compare", "every_epoch"),
+        "out": "report.matching write out_dir",
+    },
+    "evaluate_edge": {
+        **alike("edge.evaluation evaluate", "model", "data", "threads"),
+        **alike("edge.evaluation evaluate", "kernels", "logits"),
+        **alike("edge.evaluation evaluate", "batch_size", "seconds"),
+        "outputs": "edge.evaluation evaluate out",
+        "json": "runs write_json path",
+    },
+    "export": {
+        **PLACE,
+        **alike("experiment export_run", "run_dir", "schemes"),
+        **alike("deploy.export Settings", "calibration_records"),
+        **alike("deploy.export Settings", "calibration_seed", "tfmot_epochs"),
+        **alike("deploy.export Settings", "int8_output"),
+    },
+    "export_data": {
+        **PLACE,
+        "run_dir": "experiment open_split run_dir",
+        "records": "edge.records of_run count",
+        "seed": "edge.records of_run seed",
+        "out": "edge.records Records.save path",
+    },
+    "exposed": {
+        **PLACE,
+        **alike("auditing.exposed of_run", "run_dir", "target"),
+        **alike("auditing.exposed measure", "score", "seed"),
+        "baseline": "auditing.exposed of_run run_dir",
+        "baseline_target": "auditing.exposed of_run target",
+        "top": "report.exposures write_exposures top",
+        "images": "report.exposures write_exposures pictures",
+        "out": "report.exposures write_exposures out_dir",
+    },
+    "make_tflite_models": {
+        "out": "shipped make folder",
+        "work": "shipped make work",
+        "check": "shipped check folder",
+    },
+    "parity": {
+        **PLACE,
+        **alike("deploy.parity_run check_run", "run_dir", "schemes"),
+        **alike("deploy.parity_run check_run", "kernels", "threads"),
+        **alike("deploy.parity_run check_run", "records", "seed"),
+        "json": "runs write_json path",
+    },
+    "quickstart": {
+        **DATA,
+        **TRAINING,
+        **ATTACK,
+        "bits": "resnet Bits.parse text",
+        "out": "report make_report out_dir",
+    },
+    "report": {
+        **alike("report make_report", "run_dirs", "max_drop"),
+        "out": "report make_report out_dir",
+        "format": "report make_report formats",
+    },
+    "reproduce": {
+        **alike("reproduction.reproducing reproduce", "seeds", "regimes"),
+        **alike("reproduction.reproducing reproduce", "models", "stem"),
+        **alike("reproduction.reproducing reproduce", "quick", "plan"),
+        **alike("reproduction.reproducing reproduce", "only_report"),
+        **alike("reproduction.reproducing reproduce", "only_trained"),
+        **alike("reproduction.reproducing reproduce", "sweep", "out"),
+        **alike("reproduction.reproducing reproduce", "results", "page"),
+        **alike("reproduction.reproducing reproduce", "data_dir", "download"),
+        "dataset": "reproduction.reproducing reproduce datasets",
+    },
+    "train": {
+        **DATA,
+        **TRAINING,
+        **alike("experiment train_run", "run_dir", "keep_every"),
+        "weight_bits": "resnet Bits weight",
+        "activation_bits": "resnet Bits activation",
+        "first_last_bits": "resnet Bits first_last",
+        "residual_bits": "resnet Bits residual",
+        "gradient_bits": "resnet Bits gradient",
+        "clip": "resnet Bits clip",
+    },
+    "train_references": {
+        **PLACE,
+        **alike("auditing.references train", "run_dir", "count", "schemes"),
+        **alike("auditing.references train", "num_threads"),
+    },
+}
+
+
+@contextlib.contextmanager
+def flags_of(script):
+    """Imports a script; yields the flags it defines, which end with it."""
+    before = set(flags.FLAGS)
+    path = SCRIPTS / f"{script}.py"
+    spec = importlib.util.spec_from_file_location(f"twin_{script}", path)
+    try:
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+        yield set(flags.FLAGS) - before
+    finally:
+        for flag in set(flags.FLAGS) - before:
+            delattr(flags.FLAGS, flag)
+
+
+def parameters(module, path):
+    """The parameters of a callable of the library."""
+    found = importlib.import_module(f"qmia_tf.{module}")
+    for name in path.split("."):
+        found = getattr(found, name)
+    return inspect.signature(found).parameters
+
+
+class TwinsTest(absltest.TestCase):
+    def test_every_flag_has_one(self):
+        scripts = sorted(path.stem for path in SCRIPTS.glob("*.py"))
+        self.assertEqual(scripts, sorted(TWINS))
+        for script in scripts:
+            with self.subTest(script), flags_of(script) as defined:
+                self.assertCountEqual(defined, TWINS[script])
+
+    def test_every_twin_is_there(self):
+        places = {place for twins in TWINS.values() for place in twins.values()}
+        for place in sorted(places):
+            module, path, parameter = place.split()
+            with self.subTest(place):
+                self.assertIn(parameter, parameters(module, path))
+
+
+if __name__ == "__main__":
+    absltest.main()
