@@ -1,0 +1,136 @@
+"""The answers in sentences, each made from numbers by one rule.
+
+An interval that lies below zero says less, above zero more; one that holds
+zero says that it is too close to call.
+"""
+
+from qmia_tf.report.tables import Table
+from qmia_tf.reproduction import comparing, equal_accuracy, paper_beside
+from qmia_tf.reproduction.stored import Finished
+
+QUESTIONS = (
+    ("Do the quantized models leak less, trained alike?", "changes"),
+    ("Is anything left at equal nonmember accuracy?", "matched"),
+    ("Does it hold for the deployed file?", "files"),
+)
+LEAKS = {
+    "changes": (
+        ("gap_change", "gap attack", 100, "points"),
+        ("confidence_auc_change", "confidence", 1, "AUC"),
+        ("margin_auc_change", "margin", 1, "AUC"),
+        ("quantile_auc_change", "quantile", 1, "AUC"),
+        ("strongest_change", "strongest", 100, "points"),
+    ),
+    "matched": (
+        ("gap_change", "gap attack", 100, "points"),
+        ("confidence_change", "confidence", 1, "AUC"),
+        ("margin_change", "margin", 1, "AUC"),
+    ),
+    "files": (("strongest_change", "strongest", 100, "points"),),
+}
+
+
+def answers(finished: list[Finished]) -> list[tuple[str, list[str]]]:
+    """One question and its answers, a line a model.
+
+    Returns: (question, lines) of each; no lines where nothing was run.
+    """
+    made = {
+        "changes": comparing.changes(finished),
+        "matched": equal_accuracy.matched(finished),
+        "files": equal_accuracy.files(finished),
+    }
+    return [(text, _lines(made[name])) for text, name in QUESTIONS]
+
+
+def says(estimate) -> str:
+    """less, more, or too close to call."""
+    if estimate.low is None:
+        return "no interval"
+    if estimate.high < 0:
+        return "less"
+    return "more" if estimate.low > 0 else "too close to call"
+
+
+def regime_lines(finished: list[Finished]) -> list[str]:
+    """How far each regime fits its members, of full precision."""
+    table = paper_beside.regimes(finished)
+    rows = [_named(table, row) for row in table.rows]
+    return [
+        f"{row['dataset']}, {row['regime']}: "
+        f"{100 * row['accuracy_members'].value:.1f} % of the members and "
+        f"{100 * row['accuracy'].value:.1f} % of the nonmembers right after "
+        f"{row['epochs']} epochs, gap attack {100 * row['gap'].value:.1f} %, "
+        f"confidence at most {100 * row['peak'].value:.1f} %."
+        for row in rows
+        if row["model"] == "full precision"
+    ]
+
+
+def arithmetic_lines() -> list[str]:
+    """Where the paper's F1 does not follow from its own P and R."""
+    table = paper_beside.arithmetic()
+    return [
+        f"{row['dataset']}, {row['model']}: F1 {row['f1']:.2f} is printed; "
+        f"precision and recall give {row['f1_recomputed']:.2f}, and the "
+        f"printed F1 a precision of {row['implied_precision']:.1f}."
+        for row in (_named(table, row) for row in table.rows)
+        if row["follows"] == "no"
+    ]
+
+
+def differences(finished: list[Finished]) -> list[str]:
+    """Where our tables and the paper's are apart, by how many points."""
+    table = paper_beside.table_1(finished)
+    lines = []
+    for row in (_named(table, row) for row in table.rows):
+        accuracy = 100 * row["accuracy"].value - row["paper_accuracy"]
+        gap = 100 * row["gap"].value - row["paper_gap"]
+        lines.append(
+            f"{row['dataset']}, {row['regime']}, {row['model']}: test "
+            f"accuracy {accuracy:+.1f} points, gap attack {gap:+.1f} points "
+            "from the paper's."
+        )
+    return lines
+
+
+def _lines(table: Table):
+    lines = []
+    for cells in table.rows:
+        row = _named(table, cells)
+        parts = [
+            f"{name} {times * row[key].value:+.{2 if times > 1 else 3}f} "
+            f"{unit}{_interval(row[key], times)}: {says(row[key])}"
+            for key, name, times, unit in LEAKS[table.name]
+            if row[key] is not None
+        ]
+        lines.append(f"{_who(row)}: {'; '.join(parts)}.")
+    return lines
+
+
+def _who(row):
+    who = f"{row['dataset']}, {row['regime']}, {row['model']}"
+    if "seed" in row:
+        who += f", seed {row['seed']}"
+    if row.get("file"):
+        who += f", {row['file']} against Keras"
+    if row.get("outside"):
+        who += " (no match: full precision was never as accurate, or as "
+        who += "inaccurate; its nearest epoch)"
+    if "seeds" in row:
+        count = row["seeds"]
+        who += f" ({count} seed{'s' * (count > 1)})"
+    return who
+
+
+def _interval(estimate, times):
+    if estimate.low is None:
+        return ""
+    digits = 1 if times > 1 else 3
+    low, high = times * estimate.low, times * estimate.high
+    return f" [{low:+.{digits}f}, {high:+.{digits}f}]"
+
+
+def _named(table, cells):
+    keys = [column.key for column in table.columns]
+    return dict(zip(keys, cells, strict=True))

@@ -1,0 +1,152 @@
+"""Quantized models against full precision, trained alike; the controls."""
+
+from qmia_tf.report.compared import title
+from qmia_tf.report.tables import Column, Table
+from qmia_tf.reproduction import plans
+from qmia_tf.reproduction.measures import (
+    CHANGE,
+    KERAS,
+    MEASURES,
+    groups,
+    model_title,
+    on_records,
+    paired,
+    partner,
+)
+from qmia_tf.reproduction.paper_beside import PLACE, SEEDS, missing
+from qmia_tf.reproduction.stored import Finished
+
+CHANGED = (
+    "accuracy",
+    "gap",
+    "confidence",
+    "confidence_auc",
+    "margin_auc",
+    "quantile_auc",
+    "strongest",
+)
+MINUS = (
+    "Each model minus the full-precision Keras model trained on the same "
+    "members with the same seed; in points, AUC as it is. confidence: the "
+    "paper's attack, its threshold held out. margin, quantile: stronger "
+    "attacks with one model and no reference models. strongest: balanced "
+    "accuracy of the attack that is best on the calibration half, judged on "
+    "the other; it may be another attack on either side."
+)
+OVER = (
+    "Interval: over seeds, Student's 95 % between pairs of runs; over "
+    "records, 95 % for these two models, record by record."
+)
+CONTROLS = {
+    "w32a32_clip": "the clip without rounding",
+    "w8a8": "mild rounding, trained",
+    "w2a2": "coarse rounding, trained",
+}
+FILES = {
+    "int8_ptq": "rounding after training, no retraining",
+    "tfmot_int8": "tfmot's quantization-aware fine-tuning",
+}
+
+
+def changes(finished: list[Finished]) -> Table:
+    """What became of full precision, mean over the seeds."""
+    rows = []
+    for (dataset, regime, model), found in groups(finished).items():
+        both = [(x, partner(x, finished)) for x in found]
+        both = [pair for pair in both if pair[1] is not None]
+        if both:
+            place = [title(dataset), regime, model_title(model)]
+            rows.append([*place, *_change(both, KERAS)])
+    columns = [*PLACE, SEEDS, Column("interval", "interval"), *_columns()]
+    notes = [MINUS, OVER, *missing(finished)]
+    name = "Change against full precision"
+    return Table("changes", name, columns, rows, notes)
+
+
+def changes_by_seed(finished: list[Finished]) -> Table:
+    """The same, one row a run, with intervals over records."""
+    rows = []
+    for each in finished:
+        other = partner(each, finished)
+        if other is None:
+            continue
+        job = each.job
+        found = on_records(each, each.run.target(KERAS), other)
+        rows.append(
+            [
+                title(job.dataset),
+                job.regime,
+                model_title(job.model),
+                job.seed,
+                *(found.get(key) for key in CHANGED),
+            ]
+        )
+    columns = [*PLACE, Column("seed", "seed", "count"), *_columns()]
+    notes = [MINUS, "95 % intervals over records, record by record."]
+    return Table("changes_by_seed", "Seed by seed", columns, rows, notes)
+
+
+def controls(finished: list[Finished], paths: dict) -> Table:
+    """What isolates one cause: clip, rounding alone, retraining."""
+    rows = []
+    for (dataset, regime, model), found in groups(finished).items():
+        place = [title(dataset), regime]
+        both = [(x, partner(x, finished)) for x in found]
+        both = [pair for pair in both if pair[1] is not None]
+        if model in CONTROLS and both:
+            cells = [*place, model_title(model), CONTROLS[model]]
+            rows.append([*cells, *_change(both, KERAS)])
+        for scheme, text in FILES.items() if model == plans.FULL else ():
+            own = [(x, x) for x in found if x.run.target(scheme) is not None]
+            if own:
+                cells = [*place, f"full precision, {scheme}", text]
+                rows.append([*cells, *_change(own, scheme)])
+    columns = [
+        *PLACE,
+        Column("what it isolates", "isolates"),
+        SEEDS,
+        Column("interval", "interval"),
+        *_columns(),
+    ]
+    notes = [MINUS, OVER, *map(_path_note, sorted(paths.items()))]
+    return Table("controls", "The controls", columns, rows, notes)
+
+
+def _columns():
+    return [
+        Column(
+            MEASURES[key][0].removesuffix(" %"),
+            f"{key}_change",
+            CHANGE[MEASURES[key][1]],
+        )
+        for key in CHANGED
+    ]
+
+
+def _change(both, target):
+    """Number of pairs, the kind of interval, and each of CHANGED."""
+    ours = [one.run.target(target) for one, _ in both]
+    theirs = [other.run.target(KERAS) for _, other in both]
+    means = [paired(ours, theirs, key) for key in CHANGED]
+    if len(both) > 1:
+        return [len(both), "seeds", *means]
+    found = on_records(both[0][0], ours[0], both[0][1])
+    cells = [
+        found.get(key) or mean for key, mean in zip(CHANGED, means, strict=True)
+    ]
+    return [1, "records", *cells]
+
+
+def _path_note(item):
+    dataset, found = item
+    equal = (
+        "all are equal, bit for bit"
+        if not found["differ"]
+        else f"{found['differ']:,} differ, by {found['largest']:.1e} at most"
+    )
+    return (
+        f"{title(dataset)}: (32, 32) is made of the DoReFa layers. The same "
+        f"network of Keras' own layers ({found['layers']} replaced), trained "
+        f"for {found['steps']} steps on the same batches: of "
+        f"{found['weights']:,} weights {equal}."
+    )

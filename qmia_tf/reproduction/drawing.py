@@ -1,0 +1,268 @@
+"""The reproduction's figures, each with the table of what it draws."""
+
+import dataclasses
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from qmia_tf.report.compared import title
+from qmia_tf.report.figures.panels import SETTINGS, WIDE, paper, tidy
+from qmia_tf.report.figures.styles import COLORS, DASHES, GREY, INK
+from qmia_tf.report.tables import Column, Table
+from qmia_tf.reproduction import plans
+from qmia_tf.reproduction.measures import (
+    KERAS,
+    deployed,
+    groups,
+    measure,
+    model_title,
+)
+from qmia_tf.reproduction.stored import Finished
+
+MARKERS = "os^vDPX"
+# What the paper's figures 2 and 3 show, per cent.
+PEAKS = {
+    "fashion_mnist": ((57, "full precision, above"), (54, "quantized, about")),
+    "cifar10": ((68, "full precision, above"), (63, "quantized, about")),
+}
+LEAKS = {"confidence": "confidence AUC", "margin": "margin AUC"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """A figure, what it is called, says and draws.
+
+    Attributes:
+        name: of its files.
+        title: its heading.
+        alt: what is seen, with numbers.
+        figure: matplotlib's Figure.
+        data: what is drawn.
+    """
+
+    name: str
+    title: str
+    alt: str
+    figure: Figure
+    data: Table
+
+
+def figures(finished: list[Finished]) -> list[Drawn]:
+    """Draws everything that the runs have something for."""
+    made = []
+    with matplotlib.rc_context(SETTINGS):
+        by_regime, by_set = {}, {}
+        for each in finished:
+            job = each.job
+            by_regime.setdefault((job.dataset, job.regime), []).append(each)
+            by_set.setdefault(job.dataset, []).append(each)
+        for listed in by_regime.values():
+            made += [_threshold(listed), _epochs(listed)]
+        made += [_seeds(listed) for listed in by_set.values()]
+    return [each for each in made if each is not None]
+
+
+def _threshold(listed):
+    """The paper's figure 2 or 3: attack accuracy against the threshold."""
+    first = [found[0] for found in groups(listed).values()]
+    job = first[0].job
+    figure = paper(3.6, narrow=False)
+    axes = figure.subplots()
+    rows, peaks = [], []
+    for each in first:
+        attack = each.run.target(KERAS).attack("confidence")
+        x = np.array(attack.curve.threshold)
+        y = np.array(attack.curve.balanced_accuracy)
+        name = model_title(each.job.model)
+        peak = attack.point("peak_accuracy").balanced_accuracy.value
+        peaks.append(f"{name} {100 * peak:.1f} %")
+        label = f"{name}, peak {100 * peak:.1f} %"
+        style = _style(each.job.model)
+        axes.plot(x, 100 * y, label=label, drawstyle="steps-post", **style)
+        shared = [name, each.job.seed]
+        pairs = zip(x.tolist(), y.tolist(), strict=True)
+        rows += [[*shared, *pair] for pair in pairs]
+    for height, words in PEAKS.get(job.dataset, ()):
+        axes.axhline(height, color=GREY, linewidth=0.8, linestyle=(0, (2, 2)))
+        axes.annotate(
+            f"the paper: {words} {height} %",
+            (0.01, height),
+            xycoords=axes.get_yaxis_transform(),
+            xytext=(0, 2),
+            textcoords="offset points",
+            color=GREY,
+        )
+    axes.axhline(50, color=GREY, linewidth=0.8)
+    axes.set_xlim(1 / first[0].run.target(KERAS).classes, 1)
+    axes.set_xlabel("threshold on the largest confidence")
+    axes.set_ylabel("attack accuracy (%), in-sample")
+    tidy(axes)
+    _legend(figure, *axes.get_legend_handles_labels())
+    heading = f"Attack accuracy against the threshold, {_place(job)}"
+    columns = [
+        Column("model", "model"),
+        Column("seed", "seed", "count"),
+        Column("threshold", "threshold", "number"),
+        Column("attack accuracy", "balanced_accuracy", "number"),
+    ]
+    name = f"threshold_{job.dataset}_{job.regime}"
+    return Drawn(
+        name=name,
+        title=heading,
+        alt=f"The curves peak at: {'; '.join(peaks)}.",
+        figure=figure,
+        data=Table(name, heading, columns, rows, []),
+    )
+
+
+def _epochs(listed):
+    """Leak against accuracy on nonmembers, along the epochs."""
+    swept = [each for each in listed if each.sweep is not None]
+    if not swept:
+        return None
+    job = swept[0].job
+    figure = paper(3.8, narrow=False)
+    panels = figure.subplots(1, len(LEAKS), sharex=True)
+    rows, labels = [], {}
+    for each in swept:
+        model, points = each.job.model, each.sweep.points
+        right = [100 * p.accuracy_nonmembers.value for p in points]
+        style = _style(model)
+        mark = MARKERS[list(plans.MODELS).index(model) % len(MARKERS)]
+        for axes, score in zip(panels, LEAKS, strict=True):
+            leaks = [p.leaks[score].value for p in points]
+            axes.plot(right, leaks, marker=mark, markersize=3, **style)
+            end = {"marker": mark, "markersize": 7, "color": style["color"]}
+            axes.plot(right[-1:], leaks[-1:], **end)
+        key = model_title(model)
+        labels[key] = Line2D([], [], marker=mark, markersize=4, **style)
+        rows += [
+            [
+                key,
+                each.job.seed,
+                p.epoch,
+                p.accuracy_members,
+                p.accuracy_nonmembers,
+                *(p.leaks[score] for score in ("gap", *LEAKS)),
+            ]
+            for p in points
+        ]
+    for axes, heading in zip(panels, LEAKS.values(), strict=True):
+        axes.set_xlabel("right on nonmembers (%)")
+        axes.set_ylabel(heading)
+        tidy(axes)
+    _legend(figure, list(labels.values()), list(labels))
+    columns = [
+        Column("model", "model"),
+        Column("seed", "seed", "count"),
+        Column("epoch", "epoch", "count"),
+        Column("right on members %", "accuracy_members", "percent"),
+        Column("on nonmembers %", "accuracy", "percent"),
+        Column("gap attack %", "gap", "percent"),
+        *(Column(text, f"{key}_auc", "area") for key, text in LEAKS.items()),
+    ]
+    heading = f"Leak against accuracy over the epochs, {_place(job)}"
+    name = f"epochs_{job.dataset}_{job.regime}"
+    data = Table(name, heading, columns, rows, [])
+    return Drawn(name, heading, _ends(swept), figure, data)
+
+
+def _ends(swept):
+    """In words where each line ends."""
+    ends = [
+        f"{model_title(x.job.model)}, seed {x.job.seed}: "
+        f"{100 * x.sweep.points[-1].accuracy_nonmembers.value:.1f} % right, "
+        f"margin AUC {x.sweep.points[-1].leaks['margin'].value:.3f}"
+        for x in swept
+    ]
+    return f"The lines end at: {'; '.join(ends)}."
+
+
+def _seeds(listed):
+    """The margin's AUC of every run and file, a panel a regime."""
+    regimes = list(dict.fromkeys(each.job.regime for each in listed))
+    used = {each.job.model for each in listed}
+    models = [model for model in plans.MODELS if model in used]
+    height = 1.3 + 0.32 * len(models)
+    figure = paper(height, narrow=False)
+    panels = figure.subplots(1, len(regimes), sharey=True, squeeze=False)[0]
+    rows = []
+    for each in listed:
+        axes = panels[regimes.index(each.job.regime)]
+        place, color = models.index(each.job.model), _color(each.job.model)
+        for target in (each.run.target(KERAS), deployed(each)):
+            found = None if target is None else measure(target, "margin_auc")
+            if found is None:
+                continue
+            keras = target.target == KERAS
+            face = color if keras else "none"
+            at = place - 0.1 if keras else place + 0.15
+            axes.plot(
+                found.value,
+                at,
+                "o" if keras else "^",
+                color=color,
+                markerfacecolor=face,
+                markersize=5,
+            )
+            job = each.job
+            who = [job.regime, model_title(job.model), job.seed, target.target]
+            rows.append([*who, found])
+    for axes, regime in zip(panels, regimes, strict=True):
+        axes.set_title(regime, loc="left")
+        axes.set_xlabel("margin AUC")
+        tidy(axes, grid="x")
+    panels[0].set_yticks(range(len(models)), map(model_title, models))
+    panels[0].set_ylim(len(models) - 0.5, -0.5)
+    marks = [
+        Line2D([], [], marker="o", linestyle="", color=INK),
+        Line2D([], [], marker="^", linestyle="", color=INK, mfc="none"),
+    ]
+    _legend(figure, marks, ["Keras model, a dot a seed", "deployed file"])
+    dataset = listed[0].job.dataset
+    heading = f"Every seed, {title(dataset)}"
+    columns = [
+        Column("regime", "regime"),
+        Column("model", "model"),
+        Column("seed", "seed", "count"),
+        Column("target", "target"),
+        Column("margin AUC", "margin_auc", "area"),
+    ]
+    values = [row[-1].value for row in rows]
+    alt = (
+        f"{len(rows)} models and files, margin AUC from {min(values):.3f} to "
+        f"{max(values):.3f}."
+        if rows
+        else "Nothing was measured."
+    )
+    name = f"seeds_{dataset}"
+    return Drawn(
+        name, heading, alt, figure, Table(name, heading, columns, rows, [])
+    )
+
+
+def _place(job):
+    return f"{title(job.dataset)}, {job.regime}"
+
+
+def _color(model):
+    place = list(plans.MODELS).index(model)
+    return INK if model == plans.FULL else COLORS[(place - 1) % len(COLORS)]
+
+
+def _style(model):
+    place = list(plans.MODELS).index(model)
+    dash = DASHES[place % len(DASHES)]
+    return {"color": _color(model), "linestyle": dash, "linewidth": 1.4}
+
+
+def _legend(figure, handles, labels):
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower left",
+        ncols=max(1, int(WIDE / 2.3)),
+        frameon=False,
+    )

@@ -1,0 +1,152 @@
+"""The leak at equal accuracy, and that of the deployed files."""
+
+from qmia_tf.report import pairs
+from qmia_tf.report.compared import title
+from qmia_tf.report.tables import Column, Table
+from qmia_tf.reproduction.measures import (
+    KERAS,
+    deployed,
+    groups,
+    measure,
+    model_title,
+)
+from qmia_tf.reproduction.paper_beside import PLACE, SEEDS
+from qmia_tf.reproduction.stored import Finished
+from qmia_tf.statistics import seeds
+
+SCORES = {
+    "gap": "gap attack",
+    "confidence": "confidence AUC",
+    "margin": "margin AUC",
+}
+
+
+def matched(finished: list[Finished]) -> Table:
+    """The leak at equal accuracy on nonmembers, one row a run."""
+    rows = []
+    for each in finished:
+        if each.held is None:
+            continue
+        job, match = each.job, each.held.match
+        leaks = [match.leak[score] for score in SCORES]
+        rows.append(
+            [
+                title(job.dataset),
+                job.regime,
+                model_title(job.model),
+                job.seed,
+                match.way,
+                " and ".join(map(str, match.epochs)),
+                match.outside,
+                match.crossings,
+                match.accuracy,
+                *(leak.difference for leak in leaks),
+                *(leak.p_value for leak in leaks),
+            ]
+        )
+    columns = [
+        *PLACE,
+        Column("seed", "seed", "count"),
+        Column("way", "way"),
+        Column("against epochs", "epochs"),
+        Column("outside", "outside"),
+        Column("crossings", "crossings", "count"),
+        Column("accuracy, points", "accuracy_change", "change"),
+        *(Column(name, f"{key}_change", "signed") for key, name in _scores()),
+        *(Column(f"{n}, p", f"{key}_p", "measure") for key, n in _scores()),
+    ]
+    notes = [
+        "The trained model minus full precision at the epoch where that was "
+        "as accurate on the same nonmembers. interpolated: on a straight "
+        "line between the first two neighbouring kept epochs, up to the best "
+        "one, that hold the accuracy between them; nearest: the kept epoch "
+        "nearest in accuracy, where full precision was never (outside: "
+        "above, below) as accurate. The latter are no matches.",
+        "Leaks are AUC (of the gap attack its balanced accuracy) with "
+        "DeLong's 95 % interval over records, for these two training runs.",
+    ]
+    name = "The leak at equal nonmember accuracy"
+    return Table("matched", name, columns, rows, notes)
+
+
+def matched_means(finished: list[Finished]) -> Table:
+    """The same over seeds, where two or more have a match."""
+    rows = []
+    for (dataset, regime, model), found in groups(finished).items():
+        held = [x.held.match for x in found if x.held is not None]
+        inside = [x for x in held if x.outside is None]
+        if len(inside) < 2:
+            continue
+        rows.append(
+            [
+                title(dataset),
+                regime,
+                model_title(model),
+                len(inside),
+                *(
+                    seeds.mean([x.leak[key].difference.value for x in inside])
+                    for key in SCORES
+                ),
+            ]
+        )
+    columns = [
+        *PLACE,
+        SEEDS,
+        *(Column(name, f"{key}_change", "signed") for key, name in _scores()),
+    ]
+    notes = ["Student's 95 % interval between seeds; matched runs alone."]
+    name = "The leak at equal accuracy, over seeds"
+    return Table("matched_means", name, columns, rows, notes)
+
+
+def files(finished: list[Finished]) -> Table:
+    """The deployed file beside its Keras model, one row a run."""
+    rows = []
+    for each in finished:
+        target, keras = deployed(each), each.run.target(KERAS)
+        if target is None:
+            continue
+        job, audit = each.job, each.run.audit
+        alike = next(
+            (x for x in audit.agreements if x.target == target.target), None
+        )
+        pair = pairs.compare(audit, target, keras)
+        size = target.size_bytes
+        rows.append(
+            [
+                title(job.dataset),
+                job.regime,
+                model_title(job.model),
+                job.seed,
+                target.target,
+                size and size / 1e6,
+                alike and alike.labels_differ,
+                *(measure(target, key) for key in ("accuracy", "gap")),
+                *(measure(target, k) for k in ("margin_auc", "strongest_auc")),
+                target.strongest and target.strongest.attack,
+                pair and pair.difference,
+            ]
+        )
+    columns = [
+        *PLACE,
+        Column("seed", "seed", "count"),
+        Column("file", "file"),
+        Column("MB", "megabytes", "number"),
+        Column("labels that differ from Keras", "labels_differ", "count"),
+        Column("on nonmembers %", "accuracy", "percent"),
+        Column("gap attack %", "gap", "percent"),
+        Column("margin AUC", "margin_auc", "area"),
+        Column("strongest AUC", "strongest_auc", "area"),
+        Column("that is", "strongest"),
+        Column("strongest minus Keras', points", "strongest_change", "change"),
+    ]
+    notes = [
+        "int8 where int8 kernels carry the codes exactly, float32 for other "
+        "quantized models, int8_ptq for full precision. 95 % intervals over "
+        "records; the last column pairs them, on the judged half."
+    ]
+    return Table("files", "The deployed files", columns, rows, notes)
+
+
+def _scores():
+    return SCORES.items()

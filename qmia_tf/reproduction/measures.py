@@ -1,0 +1,158 @@
+"""What is compared: measures of one artefact, over seeds, in pairs."""
+
+from qmia_tf.auditing.findings import TargetAudit
+from qmia_tf.auditing.matched import Match
+from qmia_tf.report import changes, pairs
+from qmia_tf.report.compared import title
+from qmia_tf.reproduction import plans
+from qmia_tf.reproduction.stored import Finished
+from qmia_tf.statistics import seeds
+from qmia_tf.statistics.intervals import Estimate
+
+KERAS = "keras"
+# key -> heading, kind of column; of a difference the kinds in CHANGE.
+MEASURES = {
+    "accuracy_members": ("right on members %", "percent"),
+    "accuracy": ("on nonmembers %", "percent"),
+    "gap": ("gap attack %", "percent"),
+    "confidence": ("confidence %", "percent"),
+    "confidence_auc": ("confidence AUC", "area"),
+    "margin_auc": ("margin AUC", "area"),
+    "quantile_auc": ("quantile AUC", "area"),
+    "strongest": ("strongest %", "percent"),
+    "strongest_auc": ("strongest AUC", "area"),
+}
+CHANGE = {"percent": "change", "area": "signed"}
+
+
+def measure(target: TargetAudit, key) -> Estimate | None:
+    """One measure of an artefact; None if it was audited without it."""
+    if key == "accuracy_members":
+        return target.accuracy_members
+    if key == "accuracy":
+        return target.accuracy_nonmembers
+    if key in ("strongest", "strongest_auc"):
+        best = target.strongest
+        if best is None:
+            return None
+        return best.auc if "auc" in key else best.point.balanced_accuracy
+    attacks = {attack.name: attack for attack in target.attacks}
+    attack = attacks.get(key.removesuffix("_auc"))
+    if attack is None:
+        return None
+    if key.endswith("_auc"):
+        return attack.auc
+    point = attack.held_out.point if attack.held_out else attack.points[0]
+    return point.balanced_accuracy
+
+
+def over_seeds(estimates) -> Estimate | None:
+    """The mean with the interval between seeds; of one seed its own.
+
+    Args:
+        estimates: list of Estimate, one a seed.
+    """
+    found = [each for each in estimates if each is not None]
+    if not found:
+        return None
+    if len(found) == 1:
+        return found[0]
+    return seeds.mean([each.value for each in found])
+
+
+def groups(finished: list[Finished]) -> dict[tuple, list[Finished]]:
+    """The runs by (data set, regime, model), each list by seed."""
+    found = {}
+    for each in finished:
+        job = each.job
+        key = job.dataset, job.regime, job.model
+        found.setdefault(key, []).append(each)
+    return found
+
+
+def partner(each: Finished, finished: list[Finished]) -> Finished | None:
+    """The full-precision run on the same members; None of that itself."""
+    if each.job.model == plans.FULL:
+        return None
+    return next((x for x in finished if x.job == each.job.full), None)
+
+
+def deployed(each: Finished) -> TargetAudit | None:
+    """The audit of the file that is deployed, if there is one."""
+    for scheme in plans.MODELS[each.job.model].schemes:
+        found = each.run.target(scheme)
+        if found is not None:
+            return found
+    return None
+
+
+def paired(after, before, key) -> Estimate | None:
+    """The change between artefacts of one seed each, over the seeds.
+
+    Args:
+        after: list of TargetAudit, one a seed.
+        before: list of TargetAudit, in the same order.
+        key: of MEASURES.
+    """
+    both = [
+        (measure(one, key), measure(other, key))
+        for one, other in zip(after, before, strict=True)
+    ]
+    both = [pair for pair in both if None not in pair]
+    if not both:
+        return None
+    ours, theirs = zip(*both, strict=True)
+    return seeds.paired(
+        [each.value for each in ours], [each.value for each in theirs]
+    )
+
+
+def on_records(each: Finished, target: TargetAudit, other: Finished) -> dict:
+    """The change between two artefacts with intervals over records.
+
+    Args:
+        each: the run.
+        target: its artefact.
+        other: the full-precision run on the same members, or the run itself;
+            its Keras model is what is compared with.
+    Returns: dict key of MEASURES -> Estimate, of those that can be paired.
+    """
+    found = changes.change(each.run, target, [each.run, other.run])
+    if found is None:
+        return {}
+    keys = {
+        "accuracy": found.accuracy,
+        "gap": found.gap,
+        "confidence": found.held_out,
+    }
+    pair = pairs.compare(each.run.audit, target, other.run.target(KERAS))
+    if pair is not None and each.run.audit.seed == other.run.audit.seed:
+        keys["strongest"] = pair.difference
+    keras = target.target == KERAS
+    if keras and each.held is not None:
+        keys |= of_match(each.held.trained)
+    return keys
+
+
+def of_match(match: Match) -> dict:
+    """AUC differences of a match by key of MEASURES."""
+    names = {"confidence": "confidence_auc", "margin": "margin_auc"}
+    return {
+        key: match.leak[name].difference
+        for name, key in names.items()
+        if name in match.leak
+    }
+
+
+def places(job) -> list[str]:
+    """The cells of data set and regime."""
+    return [title(job.dataset), job.regime]
+
+
+def model_title(job_model) -> str:
+    """What tables call a model of plans.MODELS."""
+    model = plans.MODELS[job_model]
+    if job_model == plans.FULL:
+        return "full precision"
+    clip = ", clip" if model.clip else ""
+    return f"w={model.weight_bits}, a={model.activation_bits}{clip}"

@@ -1,0 +1,83 @@
+"""The parts of docs/reproduction.md that are made of the stored results."""
+
+import re
+
+from qmia_tf.errors import InputError
+from qmia_tf.report.table_formats import as_markdown, escaped
+from qmia_tf.reproduction import answers
+
+# <!-- made: NAME --> ... <!-- end -->
+PART = re.compile(r"(<!-- made: ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+
+
+def fill(text, parts) -> str:
+    """Puts each part between its marks.
+
+    Args:
+        text: Markdown with marks.
+        parts: dict name -> Markdown.
+    Returns: the text, unchanged outside of the marks.
+    Raises: InputError if a mark names no part.
+    """
+
+    def replaced(found):
+        start, name, _, end = found.groups()
+        if name not in parts:
+            raise InputError(
+                f"the page asks for {name!r}; there are {', '.join(parts)}"
+            )
+        return f"{start}{parts[name].strip()}\n{end}"
+
+    return PART.sub(replaced, text)
+
+
+def parts(finished, tables, drawn, *, folder) -> dict[str, str]:
+    """Makes every part.
+
+    Args:
+        finished: list of stored.Finished.
+        tables: list of tables.Table.
+        drawn: list of drawing.Drawn.
+        folder: where the figures lie, as seen from the page.
+    Returns: dict name -> Markdown: table-NAME of each table, figures (all),
+        figures-threshold, -epochs and -seeds, answers, regimes, differences,
+        arithmetic, runs.
+    """
+    made = {f"table-{t.name}": _table(t) for t in tables}
+    for kind in ("", "threshold", "epochs", "seeds"):
+        chosen = [each for each in drawn if each.name.startswith(kind)]
+        name = f"figures-{kind}" if kind else "figures"
+        made[name] = "\n\n".join(_picture(each, folder) for each in chosen)
+    made["answers"] = "\n\n".join(
+        f"**{question}**\n\n{_listed(lines)}"
+        for question, lines in answers.answers(finished)
+    )
+    made["regimes"] = _listed(answers.regime_lines(finished))
+    made["differences"] = _listed(answers.differences(finished))
+    made["arithmetic"] = _listed(answers.arithmetic_lines())
+    made["runs"] = _count(finished)
+    return made
+
+
+def _table(table):
+    if not table.rows:
+        return f"{escaped(table.title)}: not run yet."
+    return as_markdown(table, level=4)
+
+
+def _picture(drawn, folder):
+    alt = f"{drawn.title}. {drawn.alt}"
+    return f"![{escaped(alt)}]({folder}/{drawn.name}.svg)"
+
+
+def _listed(lines):
+    return "\n".join(f"- {escaped(line)}" for line in lines) or "Not run yet."
+
+
+def _count(finished):
+    seconds = sum(sum(each.seconds.values()) for each in finished)
+    seeds = len({each.job.seed for each in finished})
+    return (
+        f"{len(finished)} runs with {seeds} seeds; {seconds / 3600:.1f} hours "
+        "of training and of the other stages, one at a time."
+    )

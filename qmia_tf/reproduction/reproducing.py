@@ -1,0 +1,150 @@
+"""The whole reproduction: plan, runs, results, tables, figures, page."""
+
+import pathlib
+
+from qmia_tf import datasets as loading
+from qmia_tf import messages, runs
+from qmia_tf.errors import InputError
+from qmia_tf.reproduction import plans, stages, stored, writing
+
+OUT, RESULTS = "runs/paper", "results/paper"
+QUICK_OUT = "runs/quick"
+
+
+def reproduce(
+    datasets=(plans.ALL,),
+    *,
+    seeds=(0, 1, 2),
+    regimes=("augmented", "plain"),
+    models=(),
+    stem=None,
+    quick=False,
+    plan=False,
+    only_trained=False,
+    only_report=False,
+    sweep=None,
+    out=None,
+    results=None,
+    page=None,
+    data_dir=None,
+    download=False,
+) -> list[pathlib.Path]:
+    """Goes on with the reproduction where it stands.
+
+    Args:
+        datasets: any of plans.RECIPES, or "all" for the paper's two.
+        seeds: ints; seed k also draws the members.
+        regimes: see plans.regime_fields.
+        models: any of plans.MODELS; empty: see plans.jobs.
+        stem: "imagenet" or "cifar", added to every regime; None adds none.
+        quick: few records, a narrow network, few epochs.
+        plan: only says what is done and what is to do.
+        only_trained: leaves out what is not trained yet.
+        only_report: makes tables, figures and page of the stored results.
+        sweep: kept epochs of a full-precision run that are asked, at most.
+        out: folder of the runs; None: runs/paper, or runs/quick.
+        results: folder of the results; None: results/paper, or in `out`.
+        page: Markdown file whose marked parts are made anew, if it is there;
+            None: none.
+        data_dir: as of datasets.load.
+        download: as of datasets.load.
+    Returns: the paths of tables, figures and page; none for a plan.
+    Raises: InputError if a name is unknown, data are missing, or a run was
+        made with another configuration.
+    """
+    size = plans.QUICK if quick else plans.PAPER_SIZE
+    out = pathlib.Path(out or (QUICK_OUT if quick else OUT))
+    results = pathlib.Path(results or (out / "results" if quick else RESULTS))
+    if only_report:
+        return writing.write(results, page=page)
+    jobs = plans.jobs(
+        datasets,
+        seeds=seeds,
+        regimes=regimes,
+        models=models,
+        stem=stem,
+        size=size,
+    )
+    if only_trained:
+        jobs = [job for job in jobs if (out / job.folder / runs.MODEL).exists()]
+    data = _Data(size.records, data_dir, download)
+    rows = stages.planned(jobs, out, step=data.epoch_seconds)
+    print("\n".join(stages.lines(rows)), flush=True)
+    if plan:
+        return []
+    from qmia_tf.reproduction import running
+
+    for job in jobs:
+        dataset = (
+            data.load(job.dataset) if _is_open(job, out, results) else None
+        )
+        if dataset is not None:
+            running.carry_out(
+                job, dataset, out=out, results=results, sweep=sweep
+            )
+            _compare_paths(job, dataset, out, results)
+        else:
+            stored.harvest(job, out, results)
+    return writing.write(results, page=page)
+
+
+class _Data:
+    """Data sets, each loaded once and only when it is needed."""
+
+    def __init__(self, records, data_dir, download):
+        self.records = records
+        self.place = {"data_dir": data_dir, "download": download}
+        self.name, self.dataset = None, None
+
+    def load(self, name):
+        """Gives a data set, cut to the size."""
+        from qmia_tf.reproduction import running
+
+        if name != self.name:
+            found = loading.load(name, **self.place)
+            self.name, self.dataset = name, running.cut(found, self.records)
+        return self.dataset
+
+    def epoch_seconds(self, job):
+        """Times an epoch of a job's network; None without the data."""
+        from qmia_tf.reproduction import running
+
+        messages.say(f"timing some steps of {job.dataset} ({job.regime})")
+        try:
+            dataset = self.load(job.dataset)
+        except InputError as error:
+            # A plan is of use before the data are there.
+            messages.say(f"not timed: {error}")
+            return None
+        return running.epoch_seconds(job, dataset)
+
+
+def _is_open(job, out, results):
+    """Whether anything of a run is to do."""
+    return (
+        stages.done(job, out) != stages.needed(job)
+        or _wants_path(job)
+        and not (results / job.dataset / stored.SAME_PATH).exists()
+    )
+
+
+def _wants_path(job):
+    return job.model == plans.FULL and job.seed == 0
+
+
+def _compare_paths(job, dataset, out, results):
+    """Compares full precision with Keras' own layers, once a data set."""
+    path = results / job.dataset / stored.SAME_PATH
+    if not _wants_path(job) or path.exists():
+        return
+    from qmia_tf.reproduction import running, same_path
+
+    messages.say(f"== {job.dataset}: DoReFa layers at 32 bits against Keras'")
+    found = same_path.check(
+        dataset,
+        running.describe(job, dataset),
+        job.recipe,
+        out / job.folder,
+        steps=job.size.path_steps,
+    )
+    same_path.write(path, {**found, "regime": job.regime})

@@ -1,0 +1,182 @@
+"""One run of the reproduction through the stages that are not done yet."""
+
+import dataclasses
+import gc
+import time
+
+from qmia_tf import (
+    configuration,
+    experiment,
+    messages,
+    run_training,
+    runs,
+    tfprivacy,
+)
+from qmia_tf.auditing import copy_queries
+from qmia_tf.deploy import export, parity_run
+from qmia_tf.reproduction import plans, stages, stored, sweeps
+
+# The threshold attacks alone: its trained attackers see a few thousand
+# records and tell nothing here that the audit's own do not.
+TFPRIVACY = tfprivacy.Settings(attacks=("threshold", "threshold-entropy"))
+KERNELS = ("default",)
+
+
+def carry_out(job, dataset, *, out, results, sweep=None):
+    """Takes a run through every stage that is not done, and harvests it.
+
+    Args:
+        job: plans.Job.
+        dataset: its Dataset.
+        out: folder of all runs.
+        results: folder of all results.
+        sweep: kept epochs of a full-precision run that are asked, at most;
+            None takes all.
+    """
+    place = out / job.folder
+    work = {
+        stages.TRAIN: lambda: _train(job, place, dataset),
+        stages.EXPORT: lambda: _export(job, place, dataset),
+        stages.PARITY: lambda: _parity(job, place, dataset),
+        stages.ATTACK: lambda: _attack(job, place, dataset),
+        stages.SWEEP: lambda: _sweep(job, out, dataset, sweep),
+    }
+    for stage in stages.needed(job):
+        if stage in stages.done(job, out):
+            continue
+        messages.say(f"== {job.folder}: {stage}")
+        started = time.perf_counter()
+        work[stage]()
+        # Training's time is in history.csv, however often it was resumed.
+        if stage != stages.TRAIN:
+            _took(place, stage, time.perf_counter() - started)
+        _forget()
+    stored.harvest(job, out, results)
+
+
+def describe(job, dataset) -> dict:
+    """The configuration of a job's run."""
+    from qmia_tf.resnet import Bits
+
+    return configuration.describe(
+        dataset,
+        recipe=job.recipe,
+        bits=Bits(**plans.MODELS[job.model].bits),
+        split_seed=job.seed,
+        seed=job.seed,
+    )
+
+
+def cut(dataset, records):
+    """Takes the first records of a data set; all of them for None."""
+    if records is None or records >= len(dataset.labels):
+        return dataset
+    return dataclasses.replace(
+        dataset,
+        images=dataset.images[:records],
+        labels=dataset.labels[:records],
+        origin=dataset.origin[:records],
+    )
+
+
+def epoch_seconds(job, dataset, *, steps=5) -> float:
+    """Times some training steps of a job's network.
+
+    Args:
+        job: plans.Job.
+        dataset: its Dataset.
+        steps: how many are timed, behind two that compile.
+    Returns: seconds of one epoch.
+    """
+    import tqdm
+
+    from qmia_tf import resnet
+    from qmia_tf.trainer import Trainer
+
+    recipe, config = job.recipe, describe(job, dataset)
+    model = resnet.resnet18(
+        dataset.image_shape, dataset.classes, seed=0, **config["model"]
+    )
+    found = []
+    for count in (2, steps):
+        records = dataset.take(slice(0, count * recipe.batch_size))
+        trainer = Trainer(model, records, recipe, 0)
+        with tqdm.tqdm(disable=True) as bar:
+            trainer.run_epoch(bar)
+            found.append(trainer.run_epoch(bar)["seconds"] / trainer.steps)
+    _forget()
+    members = len(dataset.labels) // 2
+    return min(found) * members / recipe.batch_size
+
+
+def _train(job, place, dataset):
+    config = describe(job, dataset)
+    run_training.train_run(place, dataset, config, keep_every=job.keep_every)
+
+
+def _export(job, place, dataset):
+    experiment.export_run(
+        place,
+        lambda: dataset,
+        schemes=job.schemes,
+        settings=export.Settings(
+            tfmot_epochs=job.size.tfmot_epochs or plans.PAPER_SIZE.tfmot_epochs
+        ),
+        progress=messages.say,
+    )
+
+
+def _parity(job, place, dataset):
+    found = parity_run.check_run(
+        place,
+        dataset,
+        kernels=KERNELS,
+        threads=(1, 2),
+        records=min(job.size.parity_records, len(dataset.labels)),
+    )
+    runs.write_json(
+        place / stages.PARITY_FILE, [parity.as_dict() for parity in found]
+    )
+
+
+def _attack(job, place, dataset):
+    """Audits with what one model gives away; no parent, no references."""
+    experiment.attack_run(
+        place,
+        dataset,
+        label_only=copy_queries.Settings(records=job.size.label_only),
+        tfprivacy=TFPRIVACY,
+        pictures="off",
+    )
+
+
+def _sweep(job, out, dataset, most):
+    place, full = out / job.folder, out / job.full.folder
+    if job.model == plans.FULL:
+        sweeps.measure(place, dataset, most=most, progress=messages.say)
+        return
+    models, members = sweeps.measure(
+        place, dataset, most=job.size.sweep_points, progress=messages.say
+    )
+    if not (full / runs.MODEL).exists():
+        messages.say(f"{full} is not trained: nothing to compare with")
+        return
+    reference, _ = sweeps.measure(
+        full, dataset, most=most, progress=messages.say
+    )
+    sweeps.hold(place, models[-1], reference, members, full_run=full.name)
+
+
+def _took(place, stage, seconds):
+    """Adds to timing.json what a stage took."""
+    path = place / stored.TIMING
+    before = runs.read_json(path) if path.exists() else {}
+    runs.write_json(path, {**before, stage: round(seconds, 1)})
+
+
+def _forget():
+    """Frees the models of a stage: there are dozens in one process."""
+    import keras
+
+    keras.utils.clear_session()
+    gc.collect()

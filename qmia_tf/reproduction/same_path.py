@@ -1,0 +1,105 @@
+"""The control that (32, 32) is full precision and nothing else.
+
+The full-precision network of this project is made of the DoReFa layers at 32
+bits, so that every model runs through one code path. Here the same network is
+built of Keras' own Conv2D, ReLU and Dense, both are trained on the same
+batches, and their weights are compared bit for bit.
+"""
+
+import keras
+import numpy as np
+
+from qmia_tf import (
+    layers,
+    messages,
+    resnet,
+    run_training,
+    runs,
+    training,
+)
+from qmia_tf.trainer import Trainer
+
+
+def check(dataset, config, recipe, place, *, steps) -> dict:
+    """Trains both networks for some steps.
+
+    Args:
+        dataset: Dataset of the full-precision run.
+        config: its configuration.
+        recipe: its Recipe.
+        place: its run directory, for its split.
+        steps: int >= 1.
+    Returns: dict: steps, records, layers (how many were replaced), weights
+        (how many numbers), differ (how many are not equal), largest (the
+        largest difference).
+    """
+    training.make_deterministic(config["seed"])
+    split = run_training.open_split(place, dataset, config)
+    needed = split.members[: steps * recipe.batch_size]
+    members = dataset.take(needed)
+    ours = resnet.resnet18(
+        dataset.image_shape,
+        dataset.classes,
+        seed=config["seed"],
+        **config["model"],
+    )
+    theirs, replaced = plain(ours)
+    ended = [
+        _train(model, members, recipe, config["seed"])
+        for model in (ours, theirs)
+    ]
+    apart = [np.abs(a - b) for a, b in zip(*ended, strict=True)]
+    found = {
+        "steps": steps,
+        "records": len(needed),
+        "layers": replaced,
+        "weights": sum(each.size for each in apart),
+        "differ": sum(int(np.count_nonzero(each)) for each in apart),
+        "largest": max(float(each.max()) for each in apart),
+    }
+    return found
+
+
+def plain(model):
+    """Builds a full-precision network of Keras' own layers.
+
+    Args:
+        model: resnet.resnet18 at (32, 32) without the clip.
+    Returns: keras.Model with the same weights, and how many layers of it
+        were replaced.
+    """
+    replaced = []
+
+    def own(layer):
+        kinds = {
+            layers.DoReFaConv2D: keras.layers.Conv2D,
+            layers.DoReFaDense: keras.layers.Dense,
+            layers.DoReFaActivation: keras.layers.ReLU,
+        }
+        kind = kinds.get(type(layer))
+        if kind is None:
+            return type(layer).from_config(layer.get_config())
+        replaced.append(layer.name)
+        config = layer.get_config()
+        if kind is keras.layers.ReLU:
+            return kind(name=layer.name)
+        known = keras.layers.Layer.__init__.__code__.co_varnames
+        wanted = {*kind.__init__.__code__.co_varnames, *known}
+        chosen = {key: config[key] for key in config if key in wanted}
+        return kind.from_config(chosen)
+
+    twin = keras.models.clone_model(model, clone_function=own)
+    twin.set_weights(model.get_weights())
+    return twin, len(replaced)
+
+
+def _train(model, members, recipe, seed):
+    trainer = Trainer(model, members, recipe, seed)
+    with messages.bar(shown=False) as bar:
+        trainer.run_epoch(bar)
+    return [variable.numpy() for variable in model.weights]
+
+
+def write(place, found):
+    """Writes same_path.json, whole or not at all."""
+    runs.write_json(place, found)

@@ -1,0 +1,203 @@
+"""Which stages of a run are done, and how long the others will take."""
+
+import dataclasses
+import statistics
+
+from qmia_tf import runs
+from qmia_tf.auditing.findings import AUDIT
+from qmia_tf.reproduction import plans, stored
+
+TRAIN, EXPORT, PARITY = "train", "export", "parity"
+ATTACK, SWEEP = "attack", "sweep"
+STAGES = (TRAIN, EXPORT, PARITY, ATTACK, SWEEP)
+PARITY_FILE = "parity.json"
+# Seconds for 60,000 images of 32 x 32 on two cores, where nothing better is
+# known: a file, an artefact, and a kept epoch that is asked about them.
+A_FILE, A_BASELINE, AN_ARTEFACT, AN_EPOCH, A_PARITY = 20, 300, 90, 40, 60
+RECORDS = {"cifar10": 60_000, "fashion_mnist": 70_000, "digits": 1_797}
+# A training step against full precision's (docs/architecture.md).
+QUANTIZED = 1.2
+# (16, 16) is inferred by four convolutions for one.
+WIDE = {"w16a16": 4.0, "w16a4": 2.0}
+
+
+@dataclasses.dataclass(frozen=True)
+class Planned:
+    """A run, and what of it is done.
+
+    Attributes:
+        job: the run.
+        done: the stages that are finished.
+        needed: the stages that it has.
+        epochs: how many of them are trained.
+        seconds: of each stage that is to do; None where not known.
+    """
+
+    job: plans.Job
+    done: tuple[str, ...]
+    needed: tuple[str, ...]
+    epochs: int
+    seconds: dict[str, float | None]
+
+    @property
+    def left(self) -> tuple[str, ...]:
+        """The stages that are to do, in order."""
+        return tuple(name for name in self.needed if name not in self.done)
+
+    @property
+    def minutes(self) -> float | None:
+        """Of what is left; None if that is not known."""
+        found = [self.seconds[stage] for stage in self.left]
+        return None if None in found else sum(found) / 60
+
+
+def needed(job) -> tuple[str, ...]:
+    """The stages that a run has."""
+    left_out = set()
+    if not job.schemes:
+        left_out.add(EXPORT)
+    if "int8" not in job.schemes:
+        left_out.add(PARITY)
+    return tuple(stage for stage in STAGES if stage not in left_out)
+
+
+def done(job, out) -> tuple[str, ...]:
+    """The stages whose product is there.
+
+    Args:
+        job: a Job.
+        out: folder of all runs.
+    """
+    place = out / job.folder
+    made = {
+        TRAIN: (place / runs.MODEL).exists(),
+        EXPORT: all(
+            (place / "artifacts" / f"{scheme}.tflite").exists()
+            for scheme in job.schemes
+        ),
+        PARITY: (place / PARITY_FILE).exists(),
+        ATTACK: _attacked(job, place / AUDIT),
+        SWEEP: (place / stored.SWEEP).exists(),
+    }
+    if job.model != plans.FULL:
+        made[SWEEP] &= (place / stored.HELD).exists()
+    return tuple(stage for stage in needed(job) if made[stage])
+
+
+def planned(jobs, out, *, step=None) -> list[Planned]:
+    """Looks at what is there and estimates the rest.
+
+    Args:
+        jobs: list of Job.
+        out: folder of all runs.
+        step: callable Job -> seconds of an epoch, or None where it cannot be
+            told; asked once for each data set and network, of the
+            full-precision job, where no history.csv says it.
+    """
+    paces, asked = _paces(jobs, out), {}
+    rows = []
+    for job in jobs:
+        finished = done(job, out)
+        epochs = len(stored.read_history(out / job.folder))
+        pace = _pace(job, paces)
+        if pace is None and step and TRAIN not in finished:
+            key = _network(job.full)
+            if key not in asked:
+                asked[key] = step(job.full)
+            pace = _times(asked[key], QUANTIZED, job)
+        seconds = {
+            stage: _seconds(stage, job, pace, epochs) for stage in STAGES
+        }
+        rows.append(Planned(job, finished, needed(job), epochs, seconds))
+    return rows
+
+
+def lines(rows) -> list[str]:
+    """One line a run, and one for all."""
+    width = max((len(str(row.job.folder)) for row in rows), default=0)
+    shown, known, unknown = [], 0.0, 0
+    for row in rows:
+        text = f"{str(row.job.folder):{width}}  "
+        if not row.left:
+            shown.append(f"{text}done")
+            continue
+        text += f"done: {', '.join(row.done) or 'nothing'}; "
+        if row.epochs and TRAIN in row.left:
+            text += f"{row.epochs} of {row.job.recipe.epochs} epochs; "
+        minutes = row.minutes
+        known += minutes or 0.0
+        unknown += minutes is None
+        about = "?" if minutes is None else f"{minutes:.0f}"
+        shown.append(f"{text}to do: {', '.join(row.left)}; {about} min")
+    rest = f", {unknown} runs not known" if unknown else ""
+    shown.append(f"{len(rows)} runs, about {known / 60:.1f} h to do{rest}")
+    return shown
+
+
+def _attacked(job, path):
+    """Whether the audit is about every file, also those made since."""
+    if not path.exists():
+        return False
+    found = runs.read_json(path)
+    asked = {
+        each["target"]
+        for kind in ("targets", "left_out")
+        for each in found.get(kind, [])
+    }
+    return {"keras", *job.schemes} <= asked
+
+
+def _network(job):
+    recipe = job.recipe
+    return job.dataset, job.model, recipe.stem, recipe.width, job.size.records
+
+
+def _paces(jobs, out):
+    """Seconds an epoch, by network, of the runs that have a history."""
+    found = {}
+    for job in jobs:
+        rows = stored.read_history(out / job.folder)
+        seconds = [float(row["seconds"]) for row in rows]
+        if seconds:
+            # The median: the machine may have been busy at times.
+            pace = statistics.median(seconds)
+            found.setdefault(_network(job), []).append(pace)
+    return {key: statistics.median(each) for key, each in found.items()}
+
+
+def _pace(job, paces):
+    """Of the same network, else of full precision's."""
+    own = paces.get(_network(job))
+    return own or _times(paces.get(_network(job.full)), QUANTIZED, job)
+
+
+def _times(seconds, factor, job):
+    if seconds is None or job.model == plans.FULL:
+        return seconds
+    return seconds * factor
+
+
+def _seconds(stage, job, pace, epochs):
+    if stage == TRAIN:
+        left = max(job.recipe.epochs - epochs, 0)
+        return None if pace is None else pace * left
+    if stage == EXPORT:
+        baseline = A_BASELINE * ("tfmot_int8" in job.schemes)
+        base = A_FILE * len(job.schemes) + baseline * _share(job)
+        return float(base)
+    if stage == PARITY:
+        return A_PARITY
+    slow = WIDE.get(job.model, 1.0)
+    if stage == ATTACK:
+        # The twin of an integer file is asked too.
+        artefacts = len(job.schemes) + slow + (PARITY in needed(job))
+        return AN_ARTEFACT * artefacts * _share(job)
+    points = job.recipe.epochs // job.keep_every
+    if job.model != plans.FULL:
+        points = min(points, job.size.sweep_points)
+    return AN_EPOCH * points * slow * _share(job)
+
+
+def _share(job):
+    records = job.size.records or RECORDS.get(job.dataset, 60_000)
+    return records / 60_000

@@ -1,0 +1,163 @@
+"""results/: the small files of every run, from which all else is made."""
+
+import csv
+import dataclasses
+import pathlib
+
+from qmia_tf import runs
+from qmia_tf.auditing import audit_json, findings
+from qmia_tf.auditing.comparison import Curve
+from qmia_tf.auditing.matched import Match
+from qmia_tf.errors import InputError
+from qmia_tf.report.compared import Run
+from qmia_tf.reproduction import plans
+
+SWEEP, HELD, TIMING = "epochs.json", "matched.json", "timing.json"
+SAME_PATH = "same_path.json"
+HISTORY, MANIFEST = "history.csv", "manifest.json"
+KEPT = (
+    findings.AUDIT,
+    runs.CONFIG,
+    HISTORY,
+    SWEEP,
+    HELD,
+    TIMING,
+    "parity.json",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """A trained model against full precision on the same members.
+
+    Attributes:
+        run: the model's.
+        full: the full-precision run.
+        epoch: of the model.
+        trained: against the trained full-precision model.
+        matches: at equal accuracy on nonmembers: the nearest epoch and,
+            where there is one, the interpolation.
+    """
+
+    run: str
+    full: str
+    epoch: int
+    trained: Match
+    matches: list[Match]
+
+    @property
+    def match(self) -> Match:
+        """The interpolation where there is one, else the nearest epoch."""
+        return self.matches[-1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Finished:
+    """An audited run of the reproduction.
+
+    Attributes:
+        job: what it is.
+        run: its audit, as tables see it.
+        history: rows of history.csv.
+        sweep: its epochs; None if they were not asked.
+        held: it against full precision; None of that itself, or where one of
+            the two has no sweep.
+        seconds: of each stage; training as in its history.
+        manifest: facts of its files.
+    """
+
+    job: plans.Job
+    run: Run
+    history: list[dict]
+    sweep: Curve | None
+    held: Held | None
+    seconds: dict[str, float]
+    manifest: dict
+
+
+def harvest(job, out, results):
+    """Copies what is small of a run.
+
+    Args:
+        job: a Job.
+        out: folder of all runs.
+        results: folder of all results.
+    """
+    source, place = out / job.folder, results / job.folder
+    files = {name: source / name for name in KEPT}
+    files[MANIFEST] = source / "artifacts" / MANIFEST
+    for name, file in files.items():
+        if file.exists() and not _equal(file, place / name):
+            runs.write_bytes(place / name, file.read_bytes())
+
+
+def _equal(file, copy):
+    return copy.exists() and copy.read_bytes() == file.read_bytes()
+
+
+def load(results) -> list[Finished]:
+    """Reads every audited run, in the order of the tables.
+
+    Args:
+        results: folder with DATASET/REGIME/MODEL-seedK/audit.json.
+    Raises: InputError if there is none, or a file is damaged.
+    """
+    results = pathlib.Path(results)
+    found = []
+    for path in results.glob(f"*/*/*-seed*/{findings.AUDIT}"):
+        *_, dataset, regime, name = path.parent.parts
+        model, _, seed = name.rpartition("-seed")
+        if model in plans.MODELS and seed.isdecimal():
+            job = plans.Job(dataset, regime, model, int(seed))
+            found.append(_read(job, path.parent))
+    if not found:
+        raise InputError(
+            f"{results} holds no audited run: scripts/reproduce.py makes them"
+        )
+    return sorted(found, key=_order)
+
+
+def read_history(place) -> list[dict]:
+    """Reads history.csv of a run; no rows if there is none."""
+    path = pathlib.Path(place) / HISTORY
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _read(job, place):
+    history = read_history(place)
+    seconds = _json(place / TIMING) or {}
+    if history:
+        seconds["train"] = sum(float(row["seconds"]) for row in history)
+    return Finished(
+        job=job,
+        run=Run(findings.load(place)),
+        history=history,
+        sweep=_decoded(Curve, place / SWEEP),
+        held=_decoded(Held, place / HELD),
+        seconds=seconds,
+        manifest=_json(place / MANIFEST) or {},
+    )
+
+
+def _json(path):
+    return runs.read_json(path) if path.exists() else None
+
+
+def _decoded(kind, path):
+    found = _json(path)
+    if found is None:
+        return None
+    return audit_json.decode(kind, found, source=str(path))
+
+
+def _order(finished):
+    job = finished.job
+    return (
+        job.dataset,
+        job.regime,
+        list(plans.MODELS).index(job.model),
+        job.seed,
+    )

@@ -1,0 +1,83 @@
+"""What a run gave away epoch by epoch, and at full precision's accuracy."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from qmia_tf import configuration, run_training, runs
+from qmia_tf.auditing import audit_json, comparison, epochs, matched
+from qmia_tf.reproduction import stored
+
+
+def choose(kept, most) -> dict:
+    """Takes some kept epochs, evenly, the trained model among them.
+
+    Args:
+        kept: {epoch: file}, by epoch.
+        most: how many, >= 1; None takes all.
+    """
+    if most is None or len(kept) <= most:
+        return dict(kept)
+    places = np.linspace(len(kept) - 1, 0, most).round().astype(int)
+    every = list(kept)
+    return {every[place]: kept[every[place]] for place in sorted(set(places))}
+
+
+def measure(run_dir, dataset, *, most=None, progress=None):
+    """Attacks the kept models of a run; writes epochs.json.
+
+    Args:
+        run_dir: the run directory.
+        dataset: the run's Dataset.
+        most: how many epochs at most; None takes every kept one.
+        progress: callable that takes a line of text, or None.
+    Returns: list of matched.Epoch by epoch, and bool [N], the members.
+    Raises: InputError as epochs.answers.
+    """
+    run_dir = pathlib.Path(run_dir)
+    config = configuration.read(run_dir)
+    split = run_training.open_split(run_dir, dataset, config)
+    chosen = choose(epochs.kept(run_dir, config), most)
+    found, members = [], None
+    for epoch, answers in epochs.answers(
+        run_dir, chosen, dataset, split, progress=progress
+    ):
+        found.append(matched.measure(answers, epoch))
+        members = answers.members
+    curve = comparison.Curve(
+        run=run_dir.name,
+        model=comparison.model_name(config),
+        points=[each.point for each in found],
+    )
+    runs.write_json(run_dir / stored.SWEEP, audit_json.encode(curve))
+    return found, members
+
+
+def hold(run_dir, model, full, members, *, full_run):
+    """Holds a trained model against full precision; writes matched.json.
+
+    Args:
+        run_dir: of the quantized model.
+        model: its matched.Epoch.
+        full: list of matched.Epoch of full precision, by epoch.
+        members: bool [N].
+        full_run: name of the full-precision run.
+    Returns: stored.Held.
+    """
+    trained = matched.nearest(model, full[-1:], members)
+    ways = [
+        matched.nearest(model, full, members),
+        matched.interpolated(model, full, members),
+    ]
+    found = stored.Held(
+        run=pathlib.Path(run_dir).name,
+        full=full_run,
+        epoch=model.point.epoch,
+        # `outside` is about many epochs, and here there is one.
+        trained=dataclasses.replace(trained, way="trained", outside=None),
+        matches=[match for match in ways if match is not None],
+    )
+    place = pathlib.Path(run_dir) / stored.HELD
+    runs.write_json(place, audit_json.encode(found))
+    return found

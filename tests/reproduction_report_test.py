@@ -1,0 +1,283 @@
+"""Tables, figures and page of the reproduction, from stored results."""
+
+import csv
+import functools
+import io
+import os
+import pathlib
+import re
+import shutil
+import tempfile
+
+import numpy as np
+import reproduction_results as made
+import tensorflow as tf
+from absl.testing import parameterized
+from scipy import stats
+
+from qmia_tf.auditing import findings
+from qmia_tf.errors import InputError
+from qmia_tf.report.tables import as_csv
+from qmia_tf.reproduction import (
+    answers,
+    comparing,
+    drawing,
+    equal_accuracy,
+    pages,
+    paper_beside,
+    reproducing,
+    stored,
+    writing,
+)
+from qmia_tf.statistics.intervals import Estimate
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "reproduction.md"
+
+
+def rows_of(table):
+    return list(csv.DictReader(io.StringIO(as_csv(table))))
+
+
+@functools.cache
+def shared():
+    """One set of results for every test; they are only read."""
+    folder = tempfile.mkdtemp(dir=os.environ.get("TEST_TMPDIR"))
+    return made.make(pathlib.Path(folder) / "results")
+
+
+class Results(parameterized.TestCase, tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.results = shared()
+        self.finished = stored.load(self.results)
+
+    def right(self, model, seed, members):
+        each = made.answers(model, seed)
+        chosen = each.members if members else ~each.members
+        return made.share((each.predicted == each.labels)[chosen])
+
+
+class TablesTest(Results):
+    def test_order(self):
+        found = [(x.job.model, x.job.seed) for x in self.finished]
+        models = [("w32a32", 0), ("w32a32", 1), ("w4a4", 0), ("w4a4", 1)]
+        self.assertEqual(found, models)
+
+    def test_table_1_is_the_mean_over_seeds_beside_the_paper(self):
+        row = rows_of(paper_beside.table_1(self.finished))[0]
+        values = [self.right("w32a32", seed, False) for seed in (0, 1)]
+        self.assertAlmostEqual(float(row["accuracy"]), np.mean(values))
+        low, high = stats.t.interval(
+            0.95, 1, np.mean(values), stats.sem(values)
+        )
+        self.assertAllClose(
+            [float(row["accuracy_low"]), float(row["accuracy_high"])],
+            [low, high],
+        )
+        gaps = [
+            0.5 + (self.right("w32a32", s, True) - value) / 2
+            for s, value in enumerate(values)
+        ]
+        self.assertAlmostEqual(float(row["gap"]), np.mean(gaps))
+        printed = row["paper_accuracy"], row["paper_gap"], row["seeds"]
+        self.assertEqual(printed, ("75.68", "62.15", "2"))
+
+    def test_what_is_missing_is_said(self):
+        notes = " ".join(paper_beside.table_1(self.finished).notes)
+        self.assertIn("Not run: CIFAR-10, plain: w=16, a=4; w=16, a=16.", notes)
+        self.assertIn("Not run: Fashion-MNIST: every model.", notes)
+
+    def test_table_2_at_the_papers_recall(self):
+        row = rows_of(paper_beside.table_2(self.finished))[1]
+        self.assertEqual(float(row["recall"]), 1.0)
+        self.assertEqual(row["paper_precision"], "54.0")
+        precision, f1 = [], []
+        for seed in (0, 1):
+            each = made.answers("w4a4", seed)
+            scores = each.probabilities.max(axis=1)
+            called = scores >= scores[each.members].min()
+            precision.append(made.share(each.members[called]))
+            f1.append(2 * precision[-1] / (precision[-1] + 1))
+        self.assertAlmostEqual(float(row["precision"]), np.mean(precision))
+        self.assertAlmostEqual(float(row["f1"]), np.mean(f1))
+
+    def test_changes_are_paired_by_seed(self):
+        (row,) = rows_of(comparing.changes(self.finished))
+        after, before = (
+            np.array([self.right(model, seed, False) for seed in (0, 1)])
+            for model in ("w4a4", "w32a32")
+        )
+        found = stats.ttest_rel(after, before).confidence_interval(0.95)
+        names = ("accuracy_change", "accuracy_change_low")
+        values = [float(row[name]) for name in names]
+        self.assertAllClose(values, [np.mean(after - before), found.low])
+        self.assertEqual(row["interval"], "seeds")
+
+    def test_one_seed_has_intervals_over_records(self):
+        alone = [each for each in self.finished if each.job.seed == 0]
+        (row,) = rows_of(comparing.changes(alone))
+        self.assertEqual(row["interval"], "records")
+        (by_seed,) = rows_of(comparing.changes_by_seed(alone))
+        for key in ("gap_change_low", "margin_auc_change_high"):
+            self.assertNotEmpty(row[key])
+            self.assertEqual(row[key], by_seed[key])
+
+    def test_matched_says_the_way(self):
+        row = rows_of(equal_accuracy.matched(self.finished))[0]
+        held = next(x.held for x in self.finished if x.held)
+        self.assertEqual(row["way"], held.match.way)
+        self.assertEqual(
+            float(row["margin_change"]),
+            held.match.leak["margin"].difference.value,
+        )
+
+    def test_files_and_controls(self):
+        found = rows_of(equal_accuracy.files(self.finished))
+        self.assertEqual([x["file"] for x in found][::2], ["int8_ptq", "int8"])
+        self.assertEqual({x["labels_differ"] for x in found}, {"0"})
+        # The synthetic file answers as its model does.
+        self.assertEqual(float(found[0]["strongest_change"]), 0.0)
+        paths = writing.same_paths(self.results)
+        table = comparing.controls(self.finished, paths)
+        self.assertEqual(table.rows[0][2], "full precision, int8_ptq")
+        self.assertIn("of 10 weights all are equal", table.notes[-1])
+
+
+class ArithmeticTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters(
+        # Worked out apart from the code: P of the printed F1, accuracy of
+        # P and R, and the gap attack at 100 % member accuracy.
+        ("Fashion-MNIST", "full precision", 51.03, 56.96, 57.04, "no"),
+        ("Fashion-MNIST", "w=16, a=4", 50.96, 53.62, 55.46, "no"),
+        ("Fashion-MNIST", "w=16, a=16", 53.88, 56.96, 56.21, "yes"),
+        ("CIFAR-10", "full precision", 63.00, 70.63, 62.16, "yes"),
+        ("CIFAR-10", "w=4, a=4", 53.99, 57.41, 57.38, "yes"),
+    )
+    def test_row(self, dataset, model, precision, accuracy, gap, follows):
+        rows = rows_of(paper_beside.arithmetic())
+        (row,) = [
+            x for x in rows if (x["dataset"], x["model"]) == (dataset, model)
+        ]
+        self.assertAllClose(
+            [
+                float(row["implied_precision"]),
+                float(row["attack_accuracy"]),
+                float(row["gap_ceiling"]),
+            ],
+            [precision, accuracy, gap],
+            atol=0.011,
+        )
+        self.assertEqual(row["follows"], follows)
+
+    @parameterized.parameters(
+        (-0.02, -0.03, -0.01, "less"),
+        (0.02, 0.01, 0.03, "more"),
+        (-0.02, -0.05, 0.01, "too close to call"),
+        (-0.02, None, None, "no interval"),
+    )
+    def test_says(self, value, low, high, expected):
+        self.assertEqual(answers.says(Estimate(value, low, high)), expected)
+
+
+class FiguresTest(Results):
+    def test_data_are_the_audits(self):
+        drawn = {x.name: x for x in drawing.figures(self.finished)}
+        self.assertEqual(
+            set(drawn),
+            {
+                "threshold_cifar10_plain",
+                "epochs_cifar10_plain",
+                "seeds_cifar10",
+            },
+        )
+        rows = rows_of(drawn["threshold_cifar10_plain"].data)
+        audit = findings.load(self.results / "cifar10/plain/w4a4-seed0")
+        curve = audit.targets[0].attack("confidence").curve
+        shown = [
+            float(x["threshold"])
+            for x in rows
+            if x["model"] != rows[0]["model"]
+        ]
+        self.assertEqual(shown, curve.threshold)
+        epochs = rows_of(drawn["epochs_cifar10_plain"].data)
+        self.assertEqual([x["epoch"] for x in epochs], ["3", "6"] * 4)
+        self.assertLen(rows_of(drawn["seeds_cifar10"].data), 8)
+
+    def test_words_hold_numbers(self):
+        for each in drawing.figures(self.finished):
+            self.assertRegex(each.alt, r"\d\.\d")
+
+
+class PageTest(Results):
+    def test_only_between_the_marks(self):
+        text = "a\n<!-- made: x -->\nold\n<!-- end -->\nb\n"
+        found = pages.fill(text, {"x": "new\n"})
+        self.assertEqual(found, "a\n<!-- made: x -->\nnew\n<!-- end -->\nb\n")
+        self.assertEqual(pages.fill(found, {"x": "new"}), found)
+        with self.assertRaisesRegex(InputError, "the page asks for 'x'"):
+            pages.fill(text, {"y": ""})
+
+    def test_made_again_it_is_the_same(self):
+        folder = pathlib.Path(self.create_tempdir())
+        results = folder / "results"
+        shutil.copytree(self.results, results)
+        page = folder / "docs" / "page.md"
+        page.parent.mkdir()
+        page.write_text(PAGE.read_text())
+        written = reproducing.reproduce(
+            only_report=True, results=results, page=page
+        )
+        before = {path: path.read_bytes() for path in written}
+        for path in written:
+            if path != page:
+                path.unlink()
+        reproducing.reproduce(only_report=True, results=results, page=page)
+        for path, content in before.items():
+            self.assertEqual(path.read_bytes(), content, msg=str(path))
+        text = page.read_text()
+        self.assertIn("4 runs with 2 seeds; 0.3 hours", text)
+        self.assertIn("(../results/figures/threshold_cifar10_plain.svg)", text)
+        self.assertNotRegex(text, r"<!-- made: [\w-]+ -->\n<!-- end -->")
+
+    def test_without_results(self):
+        with self.assertRaisesRegex(InputError, "holds no audited run"):
+            reproducing.reproduce(
+                only_report=True, results=self.create_tempdir()
+            )
+
+
+class StoredResultsTest(tf.test.TestCase):
+    """What the repository ships follows from its audits."""
+
+    def setUp(self):
+        super().setUp()
+        self.results = ROOT / "results" / "paper"
+        if not (self.results / "tables").exists():
+            self.skipTest("no results yet")
+
+    def test_tables_figures_and_page(self):
+        finished = stored.load(self.results)
+        tables = writing.tables(finished, writing.same_paths(self.results))
+        drawn = drawing.figures(finished)
+        for folder, listed in (
+            ("tables", {x.name: x for x in tables}),
+            ("figures", {x.name: x.data for x in drawn}),
+        ):
+            there = {x.stem for x in (self.results / folder).glob("*.csv")}
+            self.assertEqual(there, set(listed))
+            for name, table in listed.items():
+                path = self.results / folder / f"{name}.csv"
+                self.assertEqual(path.read_text(), as_csv(table), msg=name)
+        filled = pages.parts(
+            finished, tables, drawn, folder="../results/paper/figures"
+        )
+        text = PAGE.read_text()
+        self.assertEqual(pages.fill(text, filled), text)
+        linked = re.findall(r"\]\(\.\./(results/[^)]+)\)", text)
+        for path in linked:
+            self.assertTrue((ROOT / path).exists(), msg=path)
+
+
+if __name__ == "__main__":
+    tf.test.main()

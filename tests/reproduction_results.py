@@ -1,0 +1,95 @@
+"""Stored results of a small reproduction, of synthetic answers."""
+
+import csv
+import dataclasses
+import json
+import pathlib
+
+import numpy as np
+import report_runs
+import synthetic_outputs
+
+from qmia_tf import runs
+from qmia_tf.auditing import audit, audit_json, comparison, matched
+from qmia_tf.reproduction import plans, stored, sweeps
+
+GAINS = {"w32a32": (4.0, 2.5), "w4a4": (3.2, 2.4)}
+EPOCHS = (3, 6)
+RECORDS = 80
+
+
+def answers(model, seed, *, target="keras", gain=None, **info):
+    """The outputs of one model, on the same records at every bit width."""
+    made = synthetic_outputs.outputs(
+        RECORDS,
+        RECORDS,
+        seed=seed,
+        gain=gain or GAINS[model],
+        target=target,
+        **info,
+    )
+    return dataclasses.replace(made).in_record_order()
+
+
+def make(results, *, seeds=(0, 1), models=tuple(GAINS), dataset="cifar10"):
+    """Makes results/DATASET/plain/MODEL-seedK of every model and seed."""
+    results = pathlib.Path(results)
+    for seed in seeds:
+        swept = {model: _run(results, dataset, model, seed) for model in models}
+        full, members = swept["w32a32"]
+        for model in models:
+            if model != "w32a32":
+                place = _place(results, dataset, model, seed)
+                ours = swept[model][0][-1]
+                sweeps.hold(
+                    place, ours, full, members, full_run=f"w32a32-seed{seed}"
+                )
+    path = results / dataset / stored.SAME_PATH
+    found = {"steps": 3, "layers": 2, "weights": 10, "differ": 0, "largest": 0}
+    runs.write_json(path, found)
+    return results
+
+
+def _place(results, dataset, model, seed):
+    return results / plans.Job(dataset, "plain", model, seed).folder
+
+
+def _run(results, dataset, model, seed):
+    place = _place(results, dataset, model, seed)
+    bits = plans.MODELS[model].bits
+    config = report_runs.configuration(
+        dataset, (bits["weight"], bits["activation"]), split__seed=seed
+    )
+    config["seed"] = seed
+    config["recipe"] |= {
+        "crop_padding": 0,
+        "flip": False,
+        "optimizer": "sgd",
+        "learning_rate": 0.01,
+    }
+    runs.open_run(place, config)
+    scheme = plans.MODELS[model].schemes[0]
+    for target in ("keras", scheme):
+        made = answers(model, seed, target=target, size_bytes=2_500_000)
+        made.save(place / "outputs" / f"{target}.npz")
+    audit.audit_run(place)
+    final = answers(model, seed)
+    early = answers(model, seed, gain=(2.0, 1.9))
+    found = [
+        matched.measure(each, epoch)
+        for each, epoch in zip((early, final), EPOCHS, strict=True)
+    ]
+    curve = comparison.Curve(place.name, model, [x.point for x in found])
+    runs.write_json(place / stored.SWEEP, audit_json.encode(curve))
+    runs.write_json(place / stored.TIMING, {"attack": 60.0})
+    with (place / stored.HISTORY).open("w") as file:
+        writer = csv.writer(file)
+        writer.writerows([["epoch", "seconds"], [1, 90.0], [2, 90.0]])
+    manifest = {scheme: {"versions": {"tensorflow": "2.21.0"}}}
+    (place / stored.MANIFEST).write_text(json.dumps(manifest))
+    return found, final.members
+
+
+def share(values):
+    """The share of True among booleans, for oracles."""
+    return float(np.asarray(values, bool).mean())

@@ -1,0 +1,164 @@
+"""The reproduction from data to tables, on few digits, killed and resumed."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from qmia_tf import runs
+from qmia_tf.errors import InputError
+from qmia_tf.report.tables import as_csv
+from qmia_tf.reproduction import (
+    plans,
+    reproducing,
+    running,
+    stages,
+    stored,
+    writing,
+)
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SCRIPT = ROOT / "scripts" / "reproduce.py"
+
+
+def times(place):
+    """When each file of a run was written."""
+    files = [path for path in place.rglob("*") if path.is_file()]
+    return {path: path.stat().st_mtime_ns for path in files}
+
+
+class QuickTest(parameterized.TestCase, tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.out = pathlib.Path(self.create_tempdir())
+
+    def reproduce(self, *models, **options):
+        return reproducing.reproduce(
+            ["digits"],
+            seeds=[0],
+            regimes=["plain"],
+            models=models,
+            quick=True,
+            out=self.out,
+            **options,
+        )
+
+    def test_from_data_to_tables_and_only_what_is_missing_again(self):
+        written = self.reproduce("w32a32")
+        job = plans.Job("digits", "plain", "w32a32", 0, plans.QUICK)
+        self.assertEqual(stages.done(job, self.out), stages.needed(job))
+        results = self.out / "results"
+        (found,) = stored.load(results)
+        self.assertEqual(
+            [each.target for each in found.run.audit.targets],
+            ["keras", "int8_ptq"],
+        )
+        self.assertEqual([p.epoch for p in found.sweep.points], [1, 2, 3, 4])
+        # The audit and the sweep see the same trained model.
+        self.assertEqual(
+            found.sweep.points[-1].accuracy_nonmembers,
+            found.run.target("keras").accuracy_nonmembers,
+        )
+        self.assertIn(results / "tables" / "regimes.csv", written)
+        path = runs.read_json(results / "digits" / stored.SAME_PATH)
+        self.assertEqual((path["differ"], path["steps"]), (0, 3))
+
+        sweep = self.out / job.folder / stored.SWEEP
+        content = sweep.read_bytes()
+        sweep.unlink()
+        before = times(self.out / "digits")
+        self.reproduce("w32a32")
+        after = times(self.out / "digits")
+        changed = {x.name for x in before if after[x] != before[x]}
+        self.assertEqual(changed, {stored.TIMING})
+        self.assertEqual(sweep.read_bytes(), content)
+
+    def test_a_plan_does_nothing(self):
+        # So the plan need not time anything.
+        job = plans.Job("digits", "plain", "w32a32", 0, plans.QUICK)
+        path = self.out / job.folder / stored.HISTORY
+        path.parent.mkdir(parents=True)
+        path.write_text("epoch,seconds\n1,2.0\n")
+        self.assertEqual(self.reproduce("w32a32", plan=True), [])
+        self.assertEqual(
+            [x for x in self.out.rglob("*") if x.is_file()], [path]
+        )
+        self.assertEqual(
+            self.reproduce("w4a4", only_trained=True, plan=True), []
+        )
+
+    def test_another_configuration_is_refused(self):
+        job = plans.Job("digits", "plain", "w4a4", 0, plans.QUICK)
+        runs.open_run(self.out / job.folder, {"seed": 1})
+        dataset = running.cut(
+            reproducing._Data(600, None, False).load("digits"), 600
+        )
+        with self.assertRaisesRegex(InputError, "another configuration"):
+            running.carry_out(
+                job, dataset, out=self.out, results=self.out / "results"
+            )
+
+    @unittest.skipUnless(
+        os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
+    )
+    def test_killed_at_any_moment_it_ends_alike(self):
+        def start(out):
+            command = [sys.executable, str(SCRIPT), "--dataset=digits"]
+            command += ["--seeds=0", "--regimes=plain", "--quick"]
+            command += ["--models=w32a32,w4a4", f"--out={out}"]
+            environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+            return subprocess.Popen(
+                command, env=environment, stdout=subprocess.DEVNULL
+            )
+
+        self.assertEqual(start(self.out / "whole").wait(), 0)
+        killed = self.out / "killed"
+        folder = killed / "digits" / "plain"
+        for moment in (
+            folder / "w32a32-seed0" / "checkpoints" / "last.keras",
+            folder / "w32a32-seed0" / "outputs" / "keras.npz",
+            folder / "w4a4-seed0" / "model.keras",
+        ):
+            process = start(killed)
+            while not moment.exists() and process.poll() is None:
+                time.sleep(0.02)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        self.assertEqual(start(killed).wait(), 0)
+        ours, theirs = (
+            stored.load(self.out / name / "results")
+            for name in ("killed", "whole")
+        )
+        for one, other in zip(ours, theirs, strict=True):
+            for a, b in zip(
+                one.run.audit.targets, other.run.audit.targets, strict=True
+            ):
+                self.assertEqual(a.attacks, b.attacks)
+            self.assertEqual(one.sweep, other.sweep)
+            self.assertEqual(one.held, other.held)
+        for a, b in zip(
+            writing.tables(ours, {}), writing.tables(theirs, {}), strict=True
+        ):
+            # Latencies and durations differ.
+            if a.name != "times":
+                self.assertEqual(as_csv(a), as_csv(b))
+
+
+class CutTest(tf.test.TestCase):
+    def test_first_records(self):
+        dataset = reproducing._Data(None, None, False).load("digits")
+        cut = running.cut(dataset, 50)
+        np.testing.assert_array_equal(cut.images, dataset.images[:50])
+        np.testing.assert_array_equal(cut.labels, dataset.labels[:50])
+        self.assertIs(running.cut(dataset, 1797), dataset)
+
+
+if __name__ == "__main__":
+    tf.test.main()
