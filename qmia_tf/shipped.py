@@ -5,7 +5,15 @@ import shutil
 
 import numpy as np
 
-from qmia_tf import configuration, datasets, experiment, recipes, runs
+from qmia_tf import (
+    configuration,
+    datasets,
+    experiment,
+    messages,
+    recipes,
+    run_training,
+    runs,
+)
 from qmia_tf import split as splits
 from qmia_tf.deploy import parity
 from qmia_tf.deploy.export import ARTIFACTS, MANIFEST, read_manifest
@@ -48,10 +56,10 @@ def make(folder, work):
             member_fraction=0.5,
             seed=SEED,
         )
-        print(f"== {run_dir}", flush=True)
-        experiment.train_run(run_dir, dataset, config)
+        messages.say(f"== {run_dir}")
+        run_training.train_run(run_dir, dataset, config)
         experiment.export_run(run_dir, lambda: dataset, schemes=schemes)
-        split = experiment.open_split(run_dir, dataset, config)
+        split = run_training.open_split(run_dir, dataset, config)
         for scheme in schemes:
             entry = _entry(folder, run_dir, name, scheme, dataset, split)
             entries[f"{DATASET}_{name}_{scheme}"] = entry
@@ -88,7 +96,8 @@ def check(folder):
         found += damage
         if damage:
             continue
-        measured = _measured(folder, entry, dataset, split)
+        with messages.working(f"checking {name}"):
+            measured = _measured(folder, entry, dataset, split)
         found += [
             f"{name}: {key} is {value}, the manifest says {entry[key]}"
             for key, value in measured.items()

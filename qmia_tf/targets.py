@@ -11,9 +11,8 @@ import pathlib
 import typing
 
 import numpy as np
-import tqdm
 
-from qmia_tf import outputs, runs
+from qmia_tf import messages, outputs, runs
 from qmia_tf.deploy.interpreter import Interpreter
 from qmia_tf.errors import InputError
 from qmia_tf.logits import check_kind, softmax
@@ -262,12 +261,11 @@ def in_batches(images, answer, target, progress):
         progress: shows a bar after two seconds.
     Returns: float32 [N, classes].
     """
-    bar = tqdm.tqdm(
+    bar = messages.bar(
         total=len(images),
         unit="image",
         desc=target.info["target"],
-        delay=2,
-        disable=None if progress else True,
+        shown=progress,
     )
     answers = None
     with bar:

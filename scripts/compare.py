@@ -15,7 +15,7 @@ some seconds a model on the digits, a minute on CIFAR-10.
 
 from absl import flags
 
-from qmia_tf import options, program
+from qmia_tf import messages, options, program
 
 FULL = flags.DEFINE_list("full", [], "full-precision run directories")
 QUANTIZED = flags.DEFINE_list(
@@ -43,7 +43,7 @@ def main(argv):
         quantized,
         options.load_data(name=data["name"], pool=data["pool"]),
         every_epoch=EVERY.value,
-        progress=print,
+        progress=messages.say,
     )
     written = matching.write(found, out)
     print(written[0].read_text())

@@ -25,7 +25,7 @@ Schemes:
 
 from absl import flags
 
-from qmia_tf import options, program
+from qmia_tf import messages, options, program
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory")
 SCHEMES = flags.DEFINE_list("schemes", ["auto"], "which files to make")
@@ -66,7 +66,7 @@ def main(argv):
         ),
         schemes=SCHEMES.value,
         settings=settings,
-        progress=print,
+        progress=messages.say,
     )
     print(f"{run_dir}/artifacts:")
     print(listing.table(entries))

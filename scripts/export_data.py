@@ -33,7 +33,7 @@ def main(argv):
     if out.suffix != ".npz":
         raise InputError(f"--out is an .npz file, got {out}")
     program.start_tensorflow()
-    from qmia_tf import configuration, experiment
+    from qmia_tf import configuration, run_training
     from qmia_tf.edge import records
 
     config = configuration.read(run_dir)
@@ -42,7 +42,7 @@ def main(argv):
     )
     found = records.of_run(
         dataset,
-        experiment.open_split(run_dir, dataset, config),
+        run_training.open_split(run_dir, dataset, config),
         run=run_dir.name,
         count=RECORDS.value,
         seed=SEED.value,

@@ -13,7 +13,7 @@ as the run itself.
 
 from absl import flags
 
-from qmia_tf import options, program
+from qmia_tf import messages, options, program
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory")
 COUNT = flags.DEFINE_integer("count", 8, "how many models, an even number")
@@ -43,7 +43,7 @@ def main(argv):
         count=COUNT.value,
         schemes=SCHEMES.value,
         num_threads=NUM_THREADS.value,
-        progress=print,
+        progress=messages.say,
     )
     print(
         f"{len(made)} reference models in {run_dir}/references; "

@@ -12,14 +12,16 @@ from absl.testing import parameterized
 from qmia_tf import (
     configuration,
     experiment,
+    messages,
     outputs,
     recipes,
+    run_training,
     runs,
     split,
     targets,
     training,
 )
-from qmia_tf.auditing import copy_queries
+from qmia_tf.auditing import copy_queries, pictures
 from qmia_tf.datasets import Dataset
 from qmia_tf.deploy import export as exporting
 from qmia_tf.deploy import post_training
@@ -135,7 +137,7 @@ class TrainTest(Folder):
             mock.patch.object(training, "train", return_value=True) as train,
             mock.patch.object(training, "make_deterministic") as settle,
         ):
-            trained = experiment.train_run(
+            trained = run_training.train_run(
                 self.run_dir,
                 data or self.data,
                 config or a_config(self.data, seed=8),
@@ -215,7 +217,7 @@ class Trained(Folder):
         super().setUp()
         config = a_config(self.data)
         runs.open_run(self.run_dir, config)
-        self.split = experiment.open_split(self.run_dir, self.data, config)
+        self.split = run_training.open_split(self.run_dir, self.data, config)
         self.model = self.run_dir / "model.keras"
         self.save_model()
 
@@ -397,6 +399,13 @@ class AttackTest(Trained):
         self.assertEqual(
             [target.target for target in result.targets], ["keras", "float32"]
         )
+        # The name is as of a TFDS data set, which is shown.
+        first = result.targets[0]
+        image = self.data.images[first.exposed[0].record_id]
+        self.assertEqual(first.exposed[0].picture, pictures.as_png(image))
+        names = [each.name for each in first.per_class]
+        self.assertContainsSubset(names, self.data.class_names)
+        self.assertNotEmpty(names)
         stored = runs.read_json(self.run_dir / "audit.json")
         self.assertEqual(stored["fingerprint"], self.data.fingerprint())
         self.assertEqual(stored["name"], "w4a4")
@@ -444,7 +453,7 @@ class AttackTest(Trained):
                 self.data,
                 num_threads=3,
                 kernels=["builtin"],
-                progress=print,
+                progress=messages.say,
             ),
         )
         self.assertEqual(given["left_out"], ["why"])

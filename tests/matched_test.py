@@ -14,7 +14,14 @@ import tiny_models
 from absl.testing import parameterized
 from scipy import stats
 
-from qmia_tf import configuration, experiment, outputs, queries, recipes, runs
+from qmia_tf import (
+    configuration,
+    outputs,
+    queries,
+    recipes,
+    run_training,
+    runs,
+)
 from qmia_tf.auditing import comparison, epochs, matched
 from qmia_tf.datasets import Dataset
 from qmia_tf.errors import InputError
@@ -302,7 +309,7 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
             **options,
         )
         runs.open_run(folder, config)
-        experiment.open_split(folder, self.data, config)
+        run_training.open_split(folder, self.data, config)
         seed = sum(map(ord, name))
         (folder / "checkpoints").mkdir()
         for epoch in (*kept, last):
@@ -337,7 +344,9 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
         )
         self.assertEmpty(found.means)
         # A point is what the model itself answers.
-        split = experiment.open_split(full, self.data, configuration.read(full))
+        split = run_training.open_split(
+            full, self.data, configuration.read(full)
+        )
         images, labels = self.data.take(split.nonmembers)
         model = keras.models.load_model(full / "checkpoints/epoch_0002.keras")
         answers = model.predict(images / np.float32(255), verbose=0)

@@ -114,6 +114,7 @@ class OptionsTest(parameterized.TestCase):
             "--audit_seed=4",
             "--tfprivacy_attacks=lr,knn",
             "--tfprivacy_records=500",
+            "--pictures=off",
         )
         given.pop("label_only")
         settings = given.pop("tfprivacy")
@@ -129,6 +130,7 @@ class OptionsTest(parameterized.TestCase):
                 "num_threads": 3,
                 "kernels": ["reference", "default"],
                 "audit_seed": 4,
+                "pictures": "off",
             },
         )
 
@@ -152,6 +154,21 @@ class OptionsTest(parameterized.TestCase):
         self.assertIn(
             "there is no recipe 'papr'",
             result("options.recipe().name", "--recipe=papr"),
+        )
+
+    @parameterized.parameters(
+        ((), 0),
+        (("--tensorboard_every=3",), 0),
+        (("--tensorboard",), 1),
+        (("--tensorboard", "--tensorboard_every=3"), 3),
+        (
+            ("--tensorboard", "--tensorboard_every=0"),
+            "--tensorboard_every must be >= 1, got 0",
+        ),
+    )
+    def test_tensorboard(self, arguments, expected):
+        self.assertEqual(
+            result("options.tensorboard_every()", *arguments), expected
         )
 
     @parameterized.parameters(

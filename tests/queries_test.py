@@ -16,6 +16,7 @@ from qmia_tf import (
     outputs,
     queries,
     recipes,
+    run_training,
     runs,
     targets,
 )
@@ -63,7 +64,7 @@ class Run(parameterized.TestCase, tf.test.TestCase):
             self.data, recipe=recipes.get("digits"), bits=Bits(4, 4)
         )
         runs.open_run(self.dir, config)
-        self.split = experiment.open_split(self.dir, self.data, config)
+        self.split = run_training.open_split(self.dir, self.data, config)
         tiny_models.classifier().save(self.dir / "model.keras")
         self.folder.mkdir()
         self.manifest = {}

@@ -9,7 +9,14 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import configuration, experiment, recipes, runs, training
+from qmia_tf import (
+    configuration,
+    experiment,
+    recipes,
+    run_training,
+    runs,
+    training,
+)
 from qmia_tf.auditing import reference_answers, references
 from qmia_tf.datasets import Dataset
 from qmia_tf.errors import InputError
@@ -66,7 +73,7 @@ class PlanTest(Folder):
         config = a_config(self.data, member_fraction=fraction)
         inside = np.zeros(RECORDS, int)
         for number, made in enumerate(references.plan(config, 8)):
-            split = experiment.open_split(
+            split = run_training.open_split(
                 self.dir / f"{number}", self.data, made
             )
             inside[split.members] += 1

@@ -8,7 +8,13 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import configuration, experiment, queries, recipes, runs
+from qmia_tf import (
+    configuration,
+    queries,
+    recipes,
+    run_training,
+    runs,
+)
 from qmia_tf.attacks.features import image_features
 from qmia_tf.auditing import control, copy_queries, surroundings
 from qmia_tf.auditing.beside import gather
@@ -42,7 +48,7 @@ class Runs(parameterized.TestCase, tf.test.TestCase):
             self.data, recipe=recipes.get("digits"), bits=bits, **options
         )
         folder = runs.open_run(self.dir / name, config)
-        self.split = experiment.open_split(folder, self.data, config)
+        self.split = run_training.open_split(folder, self.data, config)
         rng = np.random.default_rng(seed)
         for target in targets:
             drawn = rng.dirichlet(np.ones(4), RECORDS).astype(np.float32)
@@ -60,7 +66,7 @@ class Runs(parameterized.TestCase, tf.test.TestCase):
 
     def beside(self, folder, **options):
         config = configuration.read(folder)
-        split = experiment.open_split(folder, self.data, config)
+        split = run_training.open_split(folder, self.data, config)
         return surroundings.Surroundings(
             folder, self.data, split, config=config, **options
         )

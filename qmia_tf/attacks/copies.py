@@ -8,9 +8,8 @@ import dataclasses
 import json
 
 import numpy as np
-import tqdm
 
-from qmia_tf import runs
+from qmia_tf import messages, runs
 from qmia_tf.attacks.changes import Noise, Plan
 from qmia_tf.errors import InputError
 
@@ -142,12 +141,11 @@ def ask(target, images, record_ids, plan, *, progress=False) -> np.ndarray:
     batch = getattr(target, "batch_size", 1)
     # Whole batches, so that answers are those to the same batches.
     block = max(1, BLOCK // (batch * images[0].size)) * batch
-    bar = tqdm.tqdm(
+    bar = messages.bar(
         total=predicted.size,
         unit="copy",
         desc=target.info["target"],
-        delay=2,
-        disable=None if progress else True,
+        shown=progress,
     )
     with bar:
         for start in range(0, len(images), block):

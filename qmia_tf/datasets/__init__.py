@@ -7,7 +7,7 @@ from qmia_tf.datasets import arrays, digits, folder, tfds
 from qmia_tf.datasets.dataset import POOLS, Dataset, check_pool
 from qmia_tf.errors import InputError
 
-__all__ = ["POOLS", "Dataset", "check_pool", "load"]
+__all__ = ["POOLS", "Dataset", "check_pool", "is_published", "load"]
 
 
 def load(name, *, data_dir=None, download=False, pool="all"):
@@ -41,6 +41,19 @@ def load(name, *, data_dir=None, download=False, pool="all"):
     if path.is_absolute() or name.startswith((".", "~")):
         raise InputError(f"there is no folder {path}")
     return tfds.load(name, data_dir=data_dir, download=download, pool=pool)
+
+
+def is_published(name) -> bool:
+    """Whether everybody can have the records: the digits, TFDS.
+
+    Args:
+        name: as load takes it.
+    """
+    path = pathlib.Path(name).expanduser()
+    own = path.suffix == ".npz" or (_has_separator(name) and path.is_dir())
+    return name == "digits" or not (
+        own or path.is_absolute() or name.startswith((".", "~"))
+    )
 
 
 def _has_separator(name):

@@ -9,6 +9,7 @@ Classes and files are read in the order of their names. PNG, JPEG and BMP;
 
 import numpy as np
 
+from qmia_tf import messages
 from qmia_tf.datasets.dataset import PARTS, assemble, choose_parts
 from qmia_tf.errors import InputError
 
@@ -91,10 +92,8 @@ def _visible(folder):
 
 def _read_all(name, files):
     """Reads images into one array, uint8 [N, H, W, C]."""
-    from tqdm import tqdm
-
     images = None
-    bar = tqdm(files, f"reading {name}", delay=2, leave=False, mininterval=1)
+    bar = messages.bar(files, desc=f"reading {name}", leave=False)
     for row, file in enumerate(bar):
         image = _read(file)
         if images is None:

@@ -9,6 +9,7 @@ import urllib.parse
 
 import numpy as np
 
+from qmia_tf import messages
 from qmia_tf.datasets.dataset import PARTS, Dataset, choose_parts
 from qmia_tf.errors import InputError
 
@@ -188,13 +189,10 @@ def _splits(name, builder, pool):
 def _read(name, builder, splits):
     """Reads whole splits: images uint8 [N, H, W, C], labels int64 [N]."""
     import tensorflow as tf
-    from tqdm import tqdm
 
     total = sum(builder.info.splits[split].num_examples for split in splits)
     images, labels, row = None, np.empty(total, np.int64), 0
-    bar = tqdm(
-        desc=f"reading {name}", total=total, delay=2, leave=False, mininterval=1
-    )
+    bar = messages.bar(desc=f"reading {name}", total=total, leave=False)
     try:
         with bar:
             for image_batch, label_batch in _batches(builder, splits):

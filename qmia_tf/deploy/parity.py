@@ -8,9 +8,7 @@ twin says what folding the batch norms and rounding the biases cost.
 
 import pathlib
 
-import tqdm
-
-from qmia_tf import runs
+from qmia_tf import messages, runs
 from qmia_tf.deploy import int8
 from qmia_tf.deploy.interpreter import KERNELS
 from qmia_tf.deploy.mismatches import (
@@ -176,12 +174,11 @@ def _add(comparison, file, images, mine):
 
 
 def _starts(count, step, label, progress):
-    return tqdm.tqdm(
+    return messages.bar(
         range(0, count, step),
         desc=label,
         unit="batch",
-        delay=2,
-        disable=None if progress else True,
+        shown=progress,
     )
 
 

@@ -15,6 +15,7 @@ import subprocess
 import sys
 
 import numpy as np
+from absl import logging
 
 from qmia_tf import recipes, runs
 from qmia_tf.deploy import calibration, tfmot_plan
@@ -142,7 +143,8 @@ def _run(folder):
 
 def _command(folder):
     program = ("-W", "ignore", "-m", training.__name__)
-    return [sys.executable, *program, str(folder)]
+    quiet = str(logging.get_verbosity())
+    return [sys.executable, *program, str(folder), quiet]
 
 
 def _environment():

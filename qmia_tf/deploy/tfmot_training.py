@@ -15,9 +15,9 @@ import sys
 import traceback
 
 import numpy as np
-import tqdm
+from absl import logging
 
-from qmia_tf import program, recipes, runs
+from qmia_tf import messages, program, recipes, runs
 from qmia_tf.errors import InputError
 
 JOB = "job.json"
@@ -101,12 +101,12 @@ def train(model, data, job, path):
     steps = math.ceil(len(labels) / recipe.batch_size)
     first = _restore(state, path)
     parent = os.getppid()
-    with tqdm.tqdm(
+    with messages.bar(
         total=job["epochs"] * steps,
         initial=first * steps,
         unit="step",
         desc="tfmot_int8",
-        disable=None,
+        delay=0,
     ) as progress:
         for epoch in range(first, job["epochs"]):
             for batch in epoch_batches(
@@ -185,4 +185,5 @@ def _restore(state, path):
 
 
 if __name__ == "__main__":
+    logging.set_verbosity(int(sys.argv[2]))
     sys.exit(main(pathlib.Path(sys.argv[1])))

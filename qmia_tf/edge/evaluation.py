@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-from qmia_tf import outputs, runs
+from qmia_tf import messages, outputs, runs
 from qmia_tf.deploy import timing
 from qmia_tf.edge import device, querying, records
 from qmia_tf.errors import InputError
@@ -59,7 +59,8 @@ def evaluate(
     timings = []
     for count in threads:
         target = _open(model, kernels, count, batch_size, logits)
-        timings.append(_timed(target, count, asked.images, seconds))
+        with messages.working(f"timing with {count} threads"):
+            timings.append(_timed(target, count, asked.images, seconds))
     answers, resumed = _ask(target, asked, data, threads[-1], out, progress)
     latency = timings[0]["latency_ms"]["median"]
     target.info.update(latency_ms=latency, latency_threads=threads[0])

@@ -5,9 +5,8 @@ import pathlib
 import time
 
 import numpy as np
-import tqdm
 
-from qmia_tf import runs
+from qmia_tf import messages, runs
 from qmia_tf.errors import InputError
 
 SECONDS_BETWEEN_SAVES = 20.0
@@ -34,13 +33,12 @@ def ask(target, images, *, classes, partial, key, progress=True):
     answers = np.empty((len(images), classes), np.float32)
     start = done = _restore(partial, key, answers)
     saved = time.monotonic()
-    bar = tqdm.tqdm(
+    bar = messages.bar(
         total=len(images),
         initial=done,
         unit="image",
         desc=target.info["target"],
-        delay=2,
-        disable=None if progress else True,
+        shown=progress,
     )
     try:
         with bar:

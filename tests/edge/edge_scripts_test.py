@@ -11,7 +11,7 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import configuration, datasets, experiment, outputs
+from qmia_tf import configuration, datasets, outputs, run_training
 from qmia_tf.auditing import captures
 from qmia_tf.edge import records
 from qmia_tf.targets import TFLiteTarget
@@ -35,7 +35,7 @@ class ExportDataTest(scripts_test.Folder):
         found = records.load(self.dir / "data.npz")
         data = datasets.load("digits")
         config = configuration.read(self.run_dir)
-        split = experiment.open_split(self.run_dir, data, config)
+        split = run_training.open_split(self.run_dir, data, config)
         self.assertAllEqual(found.record_ids[found.members], split.members)
         self.assertAllEqual(found.images, data.images[found.record_ids])
         self.assertAllEqual(found.labels, data.labels[found.record_ids])
@@ -120,7 +120,7 @@ class EvaluateEdgeTest(scripts_test.Folder):
         self.assertEqual([t["threads"] for t in found["timings"]], [1, 2])
         data = datasets.load("digits")
         config = configuration.read(self.run_dir)
-        split = experiment.open_split(self.run_dir, data, config)
+        split = run_training.open_split(self.run_dir, data, config)
         (captured,) = captures.open_captured(
             [self.out], data, split, taken=["int8"]
         )
