@@ -29,6 +29,7 @@ REQUIRES = [
     "numpy>=2,<3",
     "scipy>=1.14",
     "scikit-learn>=1.6",
+    "threadpoolctl>=3.1",
     "joblib>=1.4",
     "matplotlib>=3.9",
     "jinja2>=3.1",

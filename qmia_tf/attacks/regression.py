@@ -8,6 +8,7 @@ squared coefficients beside the sum of the losses; intercepts are free.
 import dataclasses
 
 import numpy as np
+import threadpoolctl
 from scipy import optimize, special
 
 RIDGE = 1.0
@@ -155,7 +156,10 @@ def _minimize(loss, start, ridge, records, *, intercepts=1):
         )
 
     options = {"maxiter": ITERATIONS, "ftol": 1e-10, "gtol": 1e-6}
-    found = optimize.minimize(
-        mean_loss, start, jac=True, method="L-BFGS-B", options=options
-    )
+    # The products are small: on busy cores two threads mostly wait for each
+    # other, and the sums would depend on how many there are.
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        found = optimize.minimize(
+            mean_loss, start, jac=True, method="L-BFGS-B", options=options
+        )
     return found.x
