@@ -167,7 +167,7 @@ class TrainTest(Folder):
         self.assertEqual(given["recipe"], recipes.get("digits"))
 
     def test_at_most_so_many_nonmembers_are_measured(self):
-        with mock.patch.object(experiment, "VALIDATION_RECORDS", 7):
+        with mock.patch.object(run_training, "VALIDATION_RECORDS", 7):
             _, train, _ = self.train()
             _, again, _ = self.train()
         first, second = (

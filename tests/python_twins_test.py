@@ -27,8 +27,8 @@ DATA = {
 TRAINING = {
     "recipe": "configuration describe recipe",
     "seed": "configuration describe seed",
-    "tensorboard": "experiment train_run tensorboard_every",
-    "tensorboard_every": "experiment train_run tensorboard_every",
+    "tensorboard": "run_training train_run tensorboard_every",
+    "tensorboard_every": "run_training train_run tensorboard_every",
     **{
         field.name: f"recipes Recipe {field.name}"
         for field in recipes._flag_fields()
@@ -111,7 +111,7 @@ TWINS = {
     },
     "export_data": {
         **PLACE,
-        "run_dir": "experiment open_split run_dir",
+        "run_dir": "run_training open_split run_dir",
         "records": "edge.records of_run count",
         "seed": "edge.records of_run seed",
         "out": "edge.records Records.save path",
@@ -164,7 +164,7 @@ TWINS = {
     "train": {
         **DATA,
         **TRAINING,
-        **alike("experiment train_run", "run_dir", "keep_every"),
+        **alike("run_training train_run", "run_dir", "keep_every"),
         "weight_bits": "resnet Bits weight",
         "activation_bits": "resnet Bits activation",
         "first_last_bits": "resnet Bits first_last",

@@ -168,7 +168,7 @@ class TrainTest(Folder):
         run_dir = self.dir / "run"
         runs.open_run(run_dir, a_config(self.data))
         with (
-            mock.patch.object(experiment, "train_run") as train,
+            mock.patch.object(run_training, "train_run") as train,
             mock.patch.object(experiment, "export_run") as export,
             mock.patch.object(experiment, "query_run") as query,
         ):

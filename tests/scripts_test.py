@@ -226,7 +226,7 @@ class TrainFlagsTest(Folder):
         with (
             mock.patch.object(training, "make_deterministic"),
             mock.patch.object(
-                experiment, "VALIDATION_RECORDS", 10
+                run_training, "VALIDATION_RECORDS", 10
             ),  # only the members matter here
         ):
             self.assertRefused(

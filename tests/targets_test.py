@@ -365,7 +365,7 @@ class ProgressTest(Folder):
     @parameterized.parameters(True, False)
     def test_counts_images(self, shown):
         path = self.tflite_file()
-        with mock.patch.object(targets.tqdm, "tqdm") as tqdm:
+        with mock.patch("tqdm.tqdm") as tqdm:
             TFLiteTarget(path, batch_size=10).predict(
                 tiny_models.images(23), progress=shown
             )
