@@ -1,8 +1,9 @@
 """Integer files on an emulated Cortex-A72: the codes of x86-64, bit for bit.
 
 Runs scripts/evaluate_edge.py and every inner tensor there and here, on the
-shipped int8 files and on one made here. Skipped where the emulator, Debian's
-packages or the aarch64 wheels cannot be had: see emulated_board.
+shipped int8 files of the digits and on one made here. Skipped where the
+emulator, Debian's packages or the aarch64 wheels cannot be had: see
+emulated_board.
 """
 
 import json
@@ -68,7 +69,7 @@ class EmulatedBoardTest(tf.test.TestCase):
             inputs=tf.uint8,
             outputs=tf.int8,
         )
-        shipped = (CHECKOUT / "tflite_models").glob("*int8*.tflite")
+        shipped = (CHECKOUT / "tflite_models").glob("digits_*int8*.tflite")
         cls.models = [made, *sorted(shipped)]
 
     def both(self, model, program, *arguments):

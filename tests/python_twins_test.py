@@ -130,6 +130,7 @@ TWINS = {
         "out": "shipped make folder",
         "work": "shipped make work",
         "check": "shipped check folder",
+        **alike("shipped make", "sets", "data_dir", "download"),
     },
     "parity": {
         **PLACE,

@@ -1,111 +1,173 @@
 """Tests of the models that ship with the project: they are what they say."""
 
 import json
+import os
 import pathlib
-import shutil
+import unittest
+from unittest import mock
 
 import tensorflow as tf
-from absl.testing import parameterized
 
-from qmia_tf import shipped
+from qmia_tf import recipes, shipped
+from qmia_tf.auditing import findings
+from qmia_tf.datasets import tfds
+from qmia_tf.deploy import artifact
 from qmia_tf.errors import InputError
+from qmia_tf.shipped import measuring, sets
+from qmia_tf.targets import TFLiteTarget
 
 FOLDER = pathlib.Path(__file__).resolve().parents[1] / "tflite_models"
+MANIFEST = json.loads((FOLDER / "manifest.json").read_text())["sets"]
 W4A4 = "digits_w4a4_int8"
+FLAGSHIP = "cifar10_w4a4_int8"
+SLOW = unittest.skipUnless(
+    os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
+)
 
 
 class ShippedTest(tf.test.TestCase):
     def test_files_are_what_the_manifest_says(self):
+        self.assertEqual(shipped.check(FOLDER, sets=["digits"]), [])
+
+    @SLOW
+    def test_all_files_are_run(self):
         self.assertEqual(shipped.check(FOLDER), [])
 
     def test_what_ships(self):
-        manifest = json.loads((FOLDER / "manifest.json").read_text())
-        names = {
-            f"digits_{bits}_{scheme}"
-            for bits in ("w4a4", "w2a2")
-            for scheme in ("float32", "int8", "int8_io")
-        }
-        names |= {"digits_w32a32_float32", "digits_w32a32_int8_ptq"}
-        self.assertEqual(set(manifest["models"]), names)
-        for name, entry in manifest["models"].items():
-            # A network that did not learn would be no use to anybody.
-            self.assertGreater(entry["nonmembers_right"], 700, name)
-            if "int8" in name and entry["twin"]:
-                self.assertEqual(entry["mismatches"], 0, name)
-                self.assertGreater(entry["codes"], 10**7, name)
-        self.assertIn("make_tflite_models.py", manifest["command"])
+        for name, about in MANIFEST.items():
+            wanted = {
+                f"{name}_{bits}_{scheme}"
+                for bits, schemes in shipped.SETS[name].models.items()
+                for scheme in schemes
+            }
+            self.assertEqual(set(about["models"]), wanted)
+            self.assertEqual(
+                about["recipe"], shipped.SETS[name].recipe.as_dict()
+            )
+            # The digits are 1,797, and compared over all of them.
+            images = shipped.SETS[name].parity_images or 1797
+            self.assertEqual(about["parity_images"], images)
+            self.assertIn("make_tflite_models.py", about["command"])
+        self.assertEqual(set(MANIFEST), set(shipped.SETS))
+
+    def test_they_learned_and_compute_what_their_twins_do(self):
+        for about in MANIFEST.values():
+            for name, entry in about["models"].items():
+                # A network that did not learn would be no use to anybody.
+                right = entry["nonmembers_right"] / entry["nonmembers"]
+                self.assertGreater(right, 0.75, name)
+                if "int8" in name and entry["twin"]:
+                    self.assertEqual(entry["mismatches"], 0, name)
+                    self.assertGreater(entry["codes"], 10**7, name)
 
     def test_readme_has_every_model(self):
         text = (FOLDER / "README.md").read_text()
-        manifest = json.loads((FOLDER / "manifest.json").read_text())
-        for name, entry in manifest["models"].items():
-            right = 100 * entry["nonmembers_right"] / entry["nonmembers"]
-            size = entry["size_bytes"] / 1e6
-            self.assertRegex(text, rf"{name}\S* .*{size:.2f} .*{right:.2f}")
+        for about in MANIFEST.values():
+            self.assertIn(about["command"], text)
+            for name, entry in about["models"].items():
+                right = 100 * entry["nonmembers_right"] / entry["nonmembers"]
+                size = entry["size_bytes"] / 1e6
+                row = rf"{name}\S* .*{size:.2f} .*{right:.2f}"
+                if entry.get("audit"):
+                    auc = entry["strongest_auc"]
+                    low, high = (f"{auc[end]:.3f}" for end in ("low", "high"))
+                    row += rf".*{auc['value']:.3f} \({low} to {high}\)"
+                self.assertRegex(text, row)
 
 
-class DamageTest(parameterized.TestCase, tf.test.TestCase):
+class FlagshipTest(tf.test.TestCase):
+    """The int8 network of CIFAR-10."""
+
+    path = FOLDER / f"{FLAGSHIP}.tflite"
+
     def setUp(self):
         super().setUp()
-        self.dir = pathlib.Path(self.create_tempdir().full_path) / "models"
-        shutil.copytree(FOLDER, self.dir)
-        # One model is enough to see damage, and quick to run.
-        self.edit(lambda m: {"models": {W4A4: m["models"][W4A4]}})
-        for path in self.dir.iterdir():
-            if W4A4 not in path.name or "int8_io" in path.name:
-                if path.name not in ("manifest.json", "README.md"):
-                    path.unlink()
+        self.entry = MANIFEST["cifar10"]["models"][FLAGSHIP]
 
-    def edit(self, change):
-        path = self.dir / "manifest.json"
-        manifest = json.loads(path.read_text())
-        manifest.update(change(manifest))
-        path.write_text(json.dumps(manifest))
-
-    def edit_model(self, **values):
-        self.edit(lambda m: {"models": {W4A4: {**m["models"][W4A4], **values}}})
-
-    def test_undamaged(self):
-        self.assertEqual(shipped.check(self.dir), [])
-
-    def test_changed_byte(self):
-        path = self.dir / f"{W4A4}.tflite"
-        content = bytearray(path.read_bytes())
-        content[len(content) // 2] ^= 1
-        path.write_bytes(content)
-        (line,) = shipped.check(self.dir)
-        self.assertRegex(line, f"{W4A4}: {W4A4}.tflite has another sha256")
-
-    def test_missing_twin_and_stranger(self):
-        (self.dir / f"{W4A4}_twin.keras").rename(self.dir / "other.keras")
+    def test_ops(self):
+        found = artifact.describe(self.path)
+        self.assertEqual(found["sha256"], self.entry["sha256"])
+        # ResNet-18: a stem, 8 blocks of 2, 3 projections; 8 sums.
         self.assertEqual(
-            shipped.check(self.dir),
-            [
-                f"{W4A4}: {W4A4}_twin.keras is missing",
-                "other.keras is not in the manifest",
-            ],
+            found["ops"],
+            {
+                "ADD": 8,
+                "CONV_2D": 1 + 8 * 2 + 3,
+                "DEQUANTIZE": 1,
+                "FULLY_CONNECTED": 1,
+                "MEAN": 1,
+                "QUANTIZE": 1,
+                "SOFTMAX": 1,
+            },
+        )
+        for layer in found["layers"]:
+            if layer["op"] == "CONV_2D":
+                types = [layer[k] for k in ("input", "weights", "output")]
+                self.assertEqual(types, ["int8"] * 3, layer["name"])
+        self.assertEqual(found["input"]["shape"], [-1, 32, 32, 3])
+        self.assertEqual(found["input"]["dtype"], "uint8")
+
+    def test_answers(self):
+        try:
+            images, labels, _ = tfds.load_split("cifar10", "test[:400]")
+        except InputError as error:
+            self.skipTest(f"CIFAR-10 is not here: {error}")
+        found = TFLiteTarget(self.path).predict(images)
+        right = (found.argmax(axis=1) == labels).mean()
+        # The test records of CIFAR-10 are members and nonmembers alike: four
+        # standard errors around the mean of both.
+        both = sum(
+            self.entry[f"accuracy_{side}"]["value"] / 2
+            for side in ("members", "nonmembers")
+        )
+        self.assertNear(right, both, 4 * (both * (1 - both) / 400) ** 0.5)
+        parity = measuring.compare(FOLDER, self.entry, images[:16])
+        (against,) = parity.comparisons
+        self.assertGreater(against.codes, 10**6)
+        self.assertEqual(
+            against.mismatches, 0, f"{against.mismatches} codes differ"
         )
 
-    @parameterized.parameters("members_right", "nonmembers_right", "mismatches")
-    def test_other_figure(self, key):
-        self.edit_model(**{key: 17})
-        (line,) = shipped.check(self.dir)
-        self.assertRegex(line, f"{W4A4}: {key} is .*, the manifest says 17")
+    def test_audit_is_about_this_file(self):
+        audit = findings.load(FOLDER / self.entry["audit"]["file"])
+        (target,) = (t for t in audit.targets if t.target == "int8")
+        self.assertEqual(target.sha256, self.entry["sha256"])
+        self.assertEqual(target.size_bytes, self.path.stat().st_size)
+        self.assertEqual(audit.fingerprint, MANIFEST["cifar10"]["fingerprint"])
+        self.assertEqual((target.members, target.nonmembers), (30000, 30000))
+        # Label-only attacks were run as well; nothing lacked but references.
+        self.assertContainsSubset(
+            ("confidence", "correct_copies"), {a.name for a in target.attacks}
+        )
+        promised = target.parity.comparisons[-1]
+        self.assertEqual(promised.records, 1000)
+        self.assertEqual(promised.mismatches, self.entry["mismatches"])
+        self.assertEqual(promised.codes, self.entry["codes"])
 
-    def test_other_data(self):
-        self.edit(lambda m: {"fingerprint": "0" * 64})
-        (line,) = shipped.check(self.dir)
-        self.assertIn("data set", line)
+    def test_audit_shows_no_training_records(self):
+        text = (FOLDER / self.entry["audit"]["file"]).read_text()
+        self.assertNotIn('"picture": "', text)
 
-    def test_too_large(self):
-        (self.dir / "README.md").write_text("x" * shipped.LIMIT_BYTES)
-        (line,) = shipped.check(self.dir)
-        self.assertIn("allowed", line)
 
-    def test_no_manifest(self):
-        (self.dir / "manifest.json").unlink()
-        with self.assertRaisesRegex(InputError, "manifest.json"):
-            shipped.check(self.dir)
+class MakingTest(tf.test.TestCase):
+    @SLOW
+    def test_made_audited_and_checked(self):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        tiny = shipped.ShippedSet(
+            recipe=recipes.get("digits", width=2, epochs=1),
+            models={"w4a4": ("int8",)},
+            parity_images=20,
+            audited=True,
+        )
+        out = folder / "out"
+        with mock.patch.dict(sets.SETS, {"tiny": tiny}):
+            made = shipped.make(out, folder / "work", sets=["tiny"])
+            self.assertEqual(shipped.check(out), [])
+        entry = made["sets"]["tiny"]["models"]["tiny_w4a4_int8"]
+        self.assertEqual(made["sets"]["tiny"]["parity_images"], 20)
+        audit = findings.load(out / "tiny_w4a4_audit.json")
+        self.assertIn(entry["sha256"], [t.sha256 for t in audit.targets])
+        self.assertLen(list(out.iterdir()), 4)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,139 @@
+"""The shipped files held against manifest.json."""
+
+import pathlib
+
+from qmia_tf import datasets, messages, runs
+from qmia_tf import split as splits
+from qmia_tf.auditing import findings
+from qmia_tf.deploy.export import MANIFEST
+from qmia_tf.errors import InputError
+from qmia_tf.shipped import measuring
+from qmia_tf.shipped.sets import SETS, chosen
+
+README = "README.md"
+LIMIT_BYTES = 8_000_000
+LIMIT_BYTES_OF_ONE = 5_000_000
+
+
+def check(folder, *, sets=None, data_dir=None, download=False):
+    """Compares the shipped files with the manifest.
+
+    Hashes and audits of every file; accuracy and parity of the sets that are
+    asked for. A set whose data is not prepared is not run, which is said.
+
+    Args:
+        folder: with the files and manifest.json.
+        sets: names of the sets whose files are run, keys of SETS; None for
+            all that the manifest has.
+        data_dir: as of datasets.load.
+        download: as of datasets.load.
+    Returns: list of sentences, one a difference; empty if all is well.
+    Raises: InputError if there is no such set or no manifest.
+    """
+    folder = pathlib.Path(folder)
+    wanted = chosen(sets)
+    listed = runs.read_json(folder / MANIFEST)["sets"]
+    found = []
+    for name, about in listed.items():
+        sound = {}
+        for model, entry in about["models"].items():
+            damage = [f"{model}: {what}" for what in _differs(folder, entry)]
+            found += damage
+            if not damage:
+                sound[model] = entry
+        if name in wanted:
+            dataset = _loaded(about["dataset"], data_dir, download)
+            found += _run(name, folder, {**about, "models": sound}, dataset)
+    return found + _strangers(folder, listed) + _too_large(folder)
+
+
+def _loaded(name, data_dir, download):
+    try:
+        return datasets.load(name, data_dir=data_dir, download=download)
+    except InputError as error:
+        messages.say(f"{name}: only hashes and audits are checked: {error}")
+        return None
+
+
+def _run(name, folder, about, dataset):
+    """Yields what the files of a set do otherwise than the manifest says."""
+    if dataset is None:
+        return
+    if dataset.fingerprint() != about["fingerprint"]:
+        yield f"{name}: the data set is not the one the models were made with"
+        return
+    split = splits.make_split(
+        dataset.labels, fingerprint=dataset.fingerprint(), **about["split"]
+    )
+    images = SETS[name].parity_of(dataset.images)
+    for model, entry in about["models"].items():
+        with messages.working(f"checking {model}"):
+            measured = measuring.measured(
+                folder, entry, dataset, split, images=images
+            )
+        for key, value in measured.items():
+            if value != entry[key]:
+                yield (
+                    f"{model}: {key} is {value}, the manifest says {entry[key]}"
+                )
+
+
+def _parts(entry):
+    """The files that an entry is about."""
+    parts = (entry, entry["twin"], entry.get("audit"))
+    return [part for part in parts if part is not None]
+
+
+def _differs(folder, entry):
+    """Yields what is wrong with files, before any is run."""
+    whole = True
+    for part in _parts(entry):
+        path = folder / part["file"]
+        if not path.is_file():
+            yield f"{part['file']} is missing"
+            whole = False
+        elif runs.sha256(path) != part["sha256"]:
+            yield f"{part['file']} has another sha256"
+            whole = False
+    if whole and entry.get("audit"):
+        yield from _audit_differs(folder, entry)
+
+
+def _audit_differs(folder, entry):
+    try:
+        audit = findings.load(folder / entry["audit"]["file"])
+        leak = measuring.leak_of(audit, entry["sha256"])
+    except InputError as error:
+        yield str(error)
+        return
+    for key, value in leak.items():
+        if value != entry[key]:
+            yield f"{key} is not what {entry['audit']['file']} says"
+    for side in ("members", "nonmembers"):
+        share = entry[f"{side}_right"] / entry[side]
+        if abs(share - entry[f"accuracy_{side}"]["value"]) > 1e-9:
+            yield f"{side}_right is not the accuracy in the audit"
+
+
+def _strangers(folder, listed):
+    named = {
+        part["file"]
+        for about in listed.values()
+        for entry in about["models"].values()
+        for part in _parts(entry)
+    }
+    there = {path.name for path in folder.iterdir()} - {MANIFEST, README}
+    return [f"{name} is not in the manifest" for name in sorted(there - named)]
+
+
+def _too_large(folder):
+    sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
+    found = [
+        f"{name} has {size} bytes, {LIMIT_BYTES_OF_ONE} are allowed"
+        for name, size in sizes.items()
+        if size > LIMIT_BYTES_OF_ONE
+    ]
+    total = sum(sizes.values())
+    if total > LIMIT_BYTES:
+        found.append(f"{total} bytes together, {LIMIT_BYTES} are allowed")
+    return found

@@ -1,0 +1,71 @@
+"""The shipped models made, set by set, and written down."""
+
+import pathlib
+
+from qmia_tf import datasets, runs
+from qmia_tf.deploy.export import MANIFEST
+from qmia_tf.shipped import one_run
+from qmia_tf.shipped.sets import chosen
+
+COMMAND = "python scripts/make_tflite_models.py"
+
+
+def make(folder, work, *, sets=None, data_dir=None, download=False):
+    """Trains the shipped models, writes their files and manifest.json.
+
+    Args:
+        folder: where the files go; older ones there are replaced.
+        work: folder of the runs, so that a killed call goes on.
+        sets: names, keys of SETS; None for all. Others stay as they are.
+        data_dir: as of datasets.load.
+        download: as of datasets.load.
+    Returns: the manifest, dict.
+    Raises: InputError if there is no such set, or its data is not there.
+    """
+    folder, work = pathlib.Path(folder), pathlib.Path(work)
+    wanted = chosen(sets)
+    # All of them first: what is missing shows before hours of work.
+    loaded = {
+        name: datasets.load(
+            shipped.recipe.dataset, data_dir=data_dir, download=download
+        )
+        for name, shipped in wanted.items()
+    }
+    path = folder / MANIFEST
+    manifest = runs.read_json(path) if path.is_file() else {"sets": {}}
+    for name, shipped in wanted.items():
+        manifest["sets"][name] = _made(
+            name, shipped, loaded[name], folder=folder, work=work / name
+        )
+        runs.write_json(path, manifest)
+    return manifest
+
+
+def _made(name, shipped, dataset, *, folder, work):
+    """Makes one set; returns its part of the manifest."""
+    models = {}
+    for bits, schemes in shipped.models.items():
+        prefix = f"{name}_{bits}"
+        run = one_run.ShippedRun(
+            shipped, dataset, bits, work / bits, folder, prefix
+        )
+        split = run.train_and_export()
+        entries = {
+            f"{prefix}_{scheme}": run.entry(scheme, split) for scheme in schemes
+        }
+        if shipped.audited:
+            run.audit(entries)
+        models |= entries
+    return {
+        "command": f"{COMMAND} --sets={name}",
+        "dataset": shipped.recipe.dataset,
+        "recipe": shipped.recipe.as_dict(),
+        "split": {
+            "seed": shipped.seed,
+            "member_fraction": one_run.MEMBER_FRACTION,
+            "pool": one_run.POOL,
+        },
+        "fingerprint": dataset.fingerprint(),
+        "parity_images": len(shipped.parity_of(dataset.images)),
+        "models": models,
+    }

@@ -1,0 +1,81 @@
+"""What is measured of a shipped file: accuracy, parity, what it gives away."""
+
+import numpy as np
+
+from qmia_tf.auditing import audit_json
+from qmia_tf.deploy import parity
+from qmia_tf.errors import InputError
+from qmia_tf.targets import TFLiteTarget
+
+
+def measured(folder, entry, dataset, split, *, images) -> dict:
+    """Measures the accuracy of a file, and its codes against its twin's.
+
+    Args:
+        folder: pathlib.Path of the files.
+        entry: the file's part of manifest.json.
+        dataset: datasets.Dataset.
+        split: split.Split.
+        images: those that codes are compared over.
+    Returns: fields of the entry.
+    """
+    target = TFLiteTarget(folder / entry["file"], num_threads=1)
+    right = target.predict(dataset.images).argmax(axis=1) == dataset.labels
+    found = {
+        "members_right": int(np.sum(right[split.members])),
+        "members": len(split.members),
+        "nonmembers_right": int(np.sum(right[split.nonmembers])),
+        "nonmembers": len(split.nonmembers),
+        "mismatches": None,
+    }
+    if entry["twin"]:
+        (compared,) = compare(folder, entry, images).comparisons
+        found["mismatches"] = compared.mismatches
+        found["codes"] = compared.codes
+    return found
+
+
+def compare(folder, entry, images, *, model=None) -> parity.Parity:
+    """Compares the twin with the trained model, if given, and the file.
+
+    Args:
+        folder: pathlib.Path of the files.
+        entry: the file's part of manifest.json; it has a twin.
+        images: uint8 [N, height, width, channels].
+        model: path of the trained .keras file, or None.
+    """
+    return parity.check(
+        folder / entry["twin"]["file"],
+        folder / entry["file"],
+        images,
+        model=model,
+        scheme=entry["scheme"],
+        kernels=("default",),
+        threads=(1,),
+        batch_sizes=(64,),
+    )
+
+
+def leak_of(audit, sha256) -> dict:
+    """Reads from an audit what a file gives away.
+
+    Args:
+        audit: findings.AuditResult.
+        sha256: of the file.
+    Returns: dict accuracy_members, accuracy_nonmembers, strongest_attack,
+        strongest_auc; estimates with their intervals.
+    Raises: InputError if the audit is not about that file.
+    """
+    # The first is under the default kernels.
+    for target in audit.targets:
+        if target.sha256 == sha256:
+            strongest = target.strongest
+            return {
+                "accuracy_members": audit_json.encode(target.accuracy_members),
+                "accuracy_nonmembers": audit_json.encode(
+                    target.accuracy_nonmembers
+                ),
+                "strongest_attack": strongest.attack,
+                "strongest_auc": audit_json.encode(strongest.auc),
+            }
+    raise InputError(f"the audit is not about the file {sha256[:12]}")

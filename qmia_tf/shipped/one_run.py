@@ -1,0 +1,147 @@
+"""One shipped model: its run, its files, its entries in the manifest."""
+
+import dataclasses
+import pathlib
+import shutil
+
+from qmia_tf import (
+    configuration,
+    datasets,
+    experiment,
+    messages,
+    run_training,
+    runs,
+    tfprivacy,
+)
+from qmia_tf.auditing import copy_queries, findings, parity_found
+from qmia_tf.deploy.export import ARTIFACTS, read_manifest
+from qmia_tf.resnet import Bits
+from qmia_tf.shipped import measuring
+from qmia_tf.shipped.sets import ShippedSet
+
+MEMBER_FRACTION = 0.5
+POOL = "all"
+# Its trained attackers take minutes, and ours are judged on other records.
+TFPRIVACY = tfprivacy.Settings(attacks=("threshold", "threshold-entropy"))
+EXPORTED = ("scheme", "input", "output", "outputs", "float_layers", "versions")
+AGAINST = ("codes", "mismatches", "labels_differ", "largest_probability")
+
+
+@dataclasses.dataclass
+class ShippedRun:
+    """The run of one model, and where its files go.
+
+    Attributes:
+        shipped: the ShippedSet.
+        dataset: its Dataset.
+        bits: such as "w4a4".
+        run_dir: pathlib.Path of the run.
+        folder: pathlib.Path of the shipped files.
+        prefix: what their names begin with.
+        parities: parity.Parity of each integer file described so far.
+    """
+
+    shipped: ShippedSet
+    dataset: datasets.Dataset
+    bits: str
+    run_dir: pathlib.Path
+    folder: pathlib.Path
+    prefix: str
+    parities: list = dataclasses.field(default_factory=list)
+
+    def train_and_export(self):
+        """Trains and exports, or goes on.
+
+        Returns: split.Split.
+        """
+        config = configuration.describe(
+            self.dataset,
+            recipe=self.shipped.recipe,
+            bits=Bits.parse(self.bits),
+            pool=POOL,
+            split_seed=self.shipped.seed,
+            member_fraction=MEMBER_FRACTION,
+            seed=self.shipped.seed,
+        )
+        messages.say(f"== {self.run_dir}")
+        run_training.train_run(self.run_dir, self.dataset, config)
+        experiment.export_run(
+            self.run_dir,
+            lambda: self.dataset,
+            schemes=self.shipped.models[self.bits],
+        )
+        return run_training.open_split(self.run_dir, self.dataset, config)
+
+    def entry(self, scheme, split) -> dict:
+        """Copies one file and its twin, and says what they are.
+
+        Args:
+            scheme: of the file.
+            split: split.Split.
+        Returns: the file's part of manifest.json.
+        """
+        source = self.run_dir / ARTIFACTS
+        made = read_manifest(source)[scheme]
+        entry = {key: made[key] for key in EXPORTED}
+        entry["bits"] = self.bits
+        entry["model_sha256"] = made["model_sha256"]
+        entry.update(self._copied(source / made["file"]))
+        entry["twin"] = None
+        if made["twin"]:
+            entry["twin"] = self._copied(source / made["twin"]["file"])
+        images = self.shipped.parity_of(self.dataset.images)
+        messages.say(f"measuring {entry['file']}")
+        entry.update(
+            measuring.measured(
+                self.folder, entry, self.dataset, split, images=images
+            )
+        )
+        entry["trained_model_against_twin"] = self._against(entry, images)
+        return entry
+
+    def audit(self, entries):
+        """Attacks the run, ships its audit, adds to entries what it found.
+
+        No pictures: they would show training records.
+
+        Args:
+            entries: dict name -> what entry gave.
+        """
+        runs.write_json(
+            self.run_dir / parity_found.PARITY,
+            [found.as_dict() for found in self.parities],
+        )
+        experiment.attack_run(
+            self.run_dir,
+            self.dataset,
+            label_only=copy_queries.Settings(),
+            tfprivacy=TFPRIVACY,
+            pictures="off",
+        )
+        copy = self._copied(self.run_dir / findings.AUDIT)
+        audit = findings.load(self.folder / copy["file"])
+        for entry in entries.values():
+            entry["audit"] = copy
+            entry.update(measuring.leak_of(audit, entry["sha256"]))
+
+    def _against(self, entry, images):
+        """The trained model beside the twin, if there is one."""
+        if not entry["twin"]:
+            return None
+        found = measuring.compare(
+            self.folder, entry, images, model=self.run_dir / runs.MODEL
+        )
+        self.parities.append(found)
+        trained = found.comparisons[0]
+        return {key: getattr(trained, key) for key in AGAINST}
+
+    def _copied(self, path):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        target = self.folder / f"{self.prefix}_{path.name}"
+        with runs.atomic(target) as temporary:
+            shutil.copyfile(path, temporary)
+        return {
+            "file": target.name,
+            "sha256": runs.sha256(target),
+            "size_bytes": target.stat().st_size,
+        }

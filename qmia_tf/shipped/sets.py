@@ -1,0 +1,75 @@
+"""What ships, as plain data: sets of models of one data set each."""
+
+import dataclasses
+
+import numpy as np
+
+from qmia_tf import recipes
+from qmia_tf.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ShippedSet:
+    """Models of one data set, trained alike.
+
+    Attributes:
+        recipe: recipes.Recipe, with the data set and the width.
+        models: dict bits, such as "w4a4" -> schemes of its files.
+        parity_images: how many images the codes of a file and its twin are
+            compared over, drawn at random; None for all.
+        audited: whether the audit of each run ships as well.
+        seed: of the weights, the batches, the split and that draw.
+    """
+
+    recipe: recipes.Recipe
+    models: dict[str, tuple[str, ...]]
+    parity_images: int | None = None
+    audited: bool = False
+    seed: int = 0
+
+    def parity_of(self, images):
+        """Gives the images that codes are compared over.
+
+        Args:
+            images: uint8 [N, height, width, channels].
+        Returns: all, or parity_images of them, in their order.
+        """
+        if self.parity_images is None:
+            return images
+        rng = np.random.default_rng(self.seed)
+        drawn = rng.permutation(len(images))[: self.parity_images]
+        return images[np.sort(drawn)]
+
+
+SETS = {
+    "digits": ShippedSet(
+        recipe=recipes.get("digits", width=8),
+        models={
+            "w32a32": ("float32", "int8_ptq"),
+            "w4a4": ("float32", "int8", "int8_io"),
+            "w2a2": ("float32", "int8", "int8_io"),
+        },
+    ),
+    "cifar10": ShippedSet(
+        recipe=recipes.get("modern", width=16, epochs=24),
+        models={"w4a4": ("int8",)},
+        parity_images=1000,
+        audited=True,
+    ),
+}
+
+
+def chosen(names) -> dict[str, ShippedSet]:
+    """Gives the sets of these names.
+
+    Args:
+        names: keys of SETS; None for all.
+    Raises: InputError if there is no such set, or none is named.
+    """
+    names = tuple(SETS if names is None else names)
+    unknown = [name for name in names if name not in SETS]
+    if unknown or not names:
+        raise InputError(
+            f"sets are any of {', '.join(SETS)}, got {(unknown or [''])[0]!r}"
+        )
+    return {name: SETS[name] for name in names}
