@@ -1,4 +1,4 @@
-"""One run from images to audit: train, export, query, attack.
+"""One run from images to audit: train, export, compare, query, attack.
 
 Each stage reads what the stages before left in the run directory, so that
 each can be repeated alone, and one that is done is not done again.
@@ -15,7 +15,7 @@ from qmia_tf import (
     run_training,
     runs,
 )
-from qmia_tf.auditing import audit, captures, surroundings
+from qmia_tf.auditing import audit, captures, parity_found, surroundings
 from qmia_tf.auditing import pictures as exposed_pictures
 from qmia_tf.deploy import export as exporting
 from qmia_tf.deploy.calibration import Members
@@ -96,6 +96,43 @@ def export_run(
         settings=settings,
         progress=progress,
     )
+
+
+def compare_run(run_dir, dataset, *, records=500, progress=None):
+    """Compares the run's integer files with what was trained, code by code.
+
+    Under the default kernels; scripts/parity.py takes others. What parity.json
+    says of the same files already stays.
+
+    Args:
+        run_dir: the run directory.
+        dataset: the Dataset it was made from.
+        records: how many images are compared, at most.
+        progress: callable that takes a line of text, or None.
+    Returns: True if it compared, False if there was nothing to compare.
+    Raises: InputError as parity_run.check_run.
+    """
+    run_dir = pathlib.Path(run_dir)
+    manifest = exporting.read_manifest(run_dir / exporting.ARTIFACTS)
+    files = {each["sha256"] for each in manifest.values() if each.get("twin")}
+    if files <= set(parity_found.of_run(run_dir)):
+        return False
+    from qmia_tf.deploy import parity_run
+
+    found = parity_run.check_run(
+        run_dir,
+        dataset,
+        kernels=["default"],
+        threads=[1],
+        records=min(records, len(dataset.labels)),
+        progress=progress is not None,
+    )
+    for parity in found if progress else ():
+        progress(parity.verdict)
+    runs.write_json(
+        run_dir / parity_found.PARITY, [parity.as_dict() for parity in found]
+    )
+    return True
 
 
 def _members(run_dir, config, load_data):

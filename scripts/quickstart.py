@@ -4,10 +4,11 @@
     python scripts/quickstart.py --dataset=cifar10 --recipe=paper_cifar10
 
 Trains one ResNet-18 for each of --bits on the same members, exports each to
-TFLite, lets the same attacks query every artefact, and prints what each gives
-away. Each model has its run directory in --out; page, tables and figures lie
-in --out/report. Started again it goes on where it was. The digits take about
-three minutes on two cores and need no download.
+TFLite, compares the integer files with what was trained, lets the same attacks
+query every artefact, and prints what each gives away. Each model has its run
+directory in --out; page, tables and figures lie in --out/report. Started again
+it goes on where it was. The digits take about four minutes on two cores and
+need no download.
 """
 
 import pathlib
@@ -56,6 +57,7 @@ def main(argv):
             schemes=["auto"],
             progress=messages.say,
         )
+        experiment.compare_run(run_dirs[-1], dataset, progress=messages.say)
         experiment.attack_run(
             run_dirs[-1], dataset, parent=parent, **options.attack()
         )

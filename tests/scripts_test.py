@@ -608,16 +608,28 @@ class QuickstartTest(Folder):
                 ["keras", "float32", *made],
             )
             self.assertIn(str(out / name), text)
+            parity = {
+                target["target"]: target["parity"]
+                for target in stored["targets"]
+            }
+            for file in parity:
+                wanted = name == "w4a4" and file in ("int8", "int8_io")
+                self.assertEqual(parity[file] is not None, wanted, file)
         report = [path.name for path in (out / "report").iterdir()]
         self.assertNotEmpty([n for n in report if n.endswith(".txt")])
         self.assertNotEmpty([n for n in report if n.endswith((".png", ".svg"))])
         kept = {
             path: path.stat().st_mtime_ns
-            for pattern in ("*/*.keras", "*/*/*.tflite", "*/outputs/*.npz")
+            for pattern in (
+                "*/*.keras",
+                "*/*/*.tflite",
+                "*/parity.json",
+                "*/outputs/*.npz",
+            )
             for path in out.glob(pattern)
         }
-        # Models; .tflite files; outputs, the twins' too.
-        self.assertLen(kept, 2 + (2 + 3) + (3 + 6))
+        # Models; .tflite files; one parity; outputs, the twins' too.
+        self.assertLen(kept, 2 + (2 + 3) + 1 + (3 + 6))
         started = time.monotonic()
         status, again, errors = call("quickstart", *arguments)
         self.assertEqual((status, errors), (0, ""))
