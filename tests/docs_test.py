@@ -123,6 +123,13 @@ class AccountTest(parameterized.TestCase):
                 self.assertEmpty(indented, documents.name(page))
 
 
+def git_environment():
+    """Where git takes a checkout that belongs to somebody else."""
+    config = pathlib.Path("gitconfig").absolute()
+    config.write_text("[safe]\n\tdirectory = *\n")
+    return {**os.environ, "GIT_CONFIG_GLOBAL": str(config)}
+
+
 class CommandsTest(parameterized.TestCase, tf.test.TestCase):
     """In one folder, one after the other, as a reader would."""
 
@@ -192,6 +199,7 @@ class CommandsTest(parameterized.TestCase, tf.test.TestCase):
             f"{there} && ls README.md",
             shell=True,
             cwd="clone",
+            env=git_environment(),
             capture_output=True,
             text=True,
         )
@@ -203,7 +211,9 @@ class CommandsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertNotEmpty(pip)
         os.makedirs("pip/edge")
         subprocess.run(
-            ["git", "clone", "-q", documents.ROOT, "pip/qmia_tf"], check=True
+            ["git", "clone", "-q", documents.ROOT, "pip/qmia_tf"],
+            env=git_environment(),
+            check=True,
         )
         for command in pip:
             command = command.replace("python", sys.executable, 1)
