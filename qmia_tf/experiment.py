@@ -98,7 +98,7 @@ def export_run(
     )
 
 
-def compare_run(run_dir, dataset, *, records=500, progress=None):
+def compare_run(run_dir, dataset, *, records=500, threads=(1,), progress=None):
     """Compares the run's integer files with what was trained, code by code.
 
     Under the default kernels; scripts/parity.py takes others. What parity.json
@@ -108,6 +108,7 @@ def compare_run(run_dir, dataset, *, records=500, progress=None):
         run_dir: the run directory.
         dataset: the Dataset it was made from.
         records: how many images are compared, at most.
+        threads: numbers of threads that the files are run with.
         progress: callable that takes a line of text, or None.
     Returns: True if it compared, False if there was nothing to compare.
     Raises: InputError as parity_run.check_run.
@@ -123,7 +124,7 @@ def compare_run(run_dir, dataset, *, records=500, progress=None):
         run_dir,
         dataset,
         kernels=["default"],
-        threads=[1],
+        threads=threads,
         records=min(records, len(dataset.labels)),
         progress=progress is not None,
     )

@@ -41,6 +41,7 @@ def main(argv):
     threads = options.integers("threads", least=1)
     program.start_tensorflow()
     from qmia_tf import configuration, runs
+    from qmia_tf.auditing import parity_found
     from qmia_tf.deploy import parity_run
 
     config = configuration.read(run_dir)
@@ -56,7 +57,7 @@ def main(argv):
         records=RECORDS.value,
         seed=SEED.value,
     )
-    place = pathlib.Path(JSON.value or run_dir / "parity.json")
+    place = pathlib.Path(JSON.value or run_dir / parity_found.PARITY)
     print(parity_run.table(found))
     runs.write_json(place, [parity.as_dict() for parity in found])
     print(f"{place} is written")

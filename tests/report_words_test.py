@@ -11,7 +11,7 @@ from absl.testing import parameterized
 from qmia_tf.attacks import ATTACKS, Evidence
 from qmia_tf.auditing import audit, findings
 from qmia_tf.report import pairs, words
-from qmia_tf.statistics import heldout, paired
+from qmia_tf.statistics import heldout, low_fpr, paired
 from qmia_tf.statistics.intervals import Estimate
 
 LEAKS = {"records": 400, "gain": (4.0, 2.5)}
@@ -45,7 +45,7 @@ def altered(target, *, auc=None, excess=None, tpr=None, **point):
 
 
 def low(rate, tpr, *, nonmembers=1000, false_positives=None):
-    return findings.LowFpr(
+    return low_fpr.LowFpr(
         rate=rate,
         tpr=Estimate(*tpr),
         attained=rate,

@@ -7,7 +7,7 @@ import numpy as np
 
 from qmia_tf.attacks import Attack, Evidence
 from qmia_tf.auditing import verdicts
-from qmia_tf.auditing.findings import AttackAudit, Strongest
+from qmia_tf.auditing.target_audits import AttackAudit, Strongest
 from qmia_tf.errors import InputError
 from qmia_tf.statistics import (
     class_thresholds,

@@ -2,7 +2,7 @@
 
 from qmia_tf.attacks import ATTACKS, NEEDS, Evidence
 from qmia_tf.auditing import attacking, class_audits
-from qmia_tf.auditing.findings import AttackLeftOut, TargetAudit
+from qmia_tf.auditing.target_audits import AttackLeftOut, TargetAudit
 from qmia_tf.tfprivacy import run as run_tfprivacy
 
 

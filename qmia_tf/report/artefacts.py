@@ -96,7 +96,7 @@ def artefact_table(compared: list[Run]) -> Table:
                     target.accuracy_nonmembers,
                     attack.distinct_scores,
                     target.tied_answers,
-                    target.size_bytes and target.size_bytes / 1e6,
+                    target.size_mb,
                     target.latency_ms,
                     target.latency_threads,
                     target.attack("gap").point("fixed").balanced_accuracy,

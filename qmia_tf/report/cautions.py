@@ -1,6 +1,6 @@
 """What keeps the numbers of audited runs from meaning what they seem to."""
 
-from qmia_tf.auditing.findings import TargetAudit
+from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.report.compared import SHARED, Run, sibling, title
 
 # A model this little of the way from guessing to perfect has not learned.

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from qmia_tf.auditing.findings import TargetAudit
+from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.auditing.verdicts import unpack
 from qmia_tf.report.compared import Run, sibling
 from qmia_tf.statistics import paired

@@ -3,7 +3,8 @@
 import dataclasses
 import pathlib
 
-from qmia_tf.auditing.findings import AuditResult, TargetAudit
+from qmia_tf.auditing.findings import AuditResult
+from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.report.paper import FULL_PRECISION, PAPER, PaperRow
 
 TITLES = {

@@ -4,7 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from qmia_tf.auditing.findings import AuditResult, TargetAudit
+from qmia_tf.auditing.findings import AuditResult
+from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.auditing.verdicts import unpack
 from qmia_tf.statistics import paired
 from qmia_tf.statistics.heldout import calibration_half

@@ -1,7 +1,8 @@
 """The verdict of an audit in words, for people."""
 
 from qmia_tf.attacks import TITLES
-from qmia_tf.auditing.findings import AuditResult, TargetAudit
+from qmia_tf.auditing.findings import AuditResult
+from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.report import pairs
 from qmia_tf.report.cautions import guessing, listed
 from qmia_tf.report.compared import is_variant

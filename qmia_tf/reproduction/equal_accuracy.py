@@ -111,7 +111,6 @@ def files(finished: list[Finished]) -> Table:
             (x for x in audit.agreements if x.target == target.target), None
         )
         pair = pairs.compare(audit, target, keras)
-        size = target.size_bytes
         rows.append(
             [
                 title(job.dataset),
@@ -119,7 +118,7 @@ def files(finished: list[Finished]) -> Table:
                 model_title(job.model),
                 job.seed,
                 target.target,
-                size and size / 1e6,
+                target.size_mb,
                 alike and alike.labels_differ,
                 *(measure(target, key) for key in ("accuracy", "gap")),
                 *(measure(target, k) for k in ("margin_auc", "strongest_auc")),

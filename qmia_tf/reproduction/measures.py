@@ -1,7 +1,7 @@
 """What is compared: measures of one artefact, over seeds, in pairs."""
 
-from qmia_tf.auditing.findings import TargetAudit
 from qmia_tf.auditing.matched import Match
+from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.report import changes, pairs
 from qmia_tf.report.compared import title
 from qmia_tf.reproduction import plans

@@ -13,13 +13,12 @@ from qmia_tf import (
     tfprivacy,
 )
 from qmia_tf.auditing import copy_queries
-from qmia_tf.deploy import export, parity_run
+from qmia_tf.deploy import export
 from qmia_tf.reproduction import plans, stages, stored, sweeps
 
 # The threshold attacks alone: its trained attackers see a few thousand
 # records and tell nothing here that the audit's own do not.
 TFPRIVACY = tfprivacy.Settings(attacks=("threshold", "threshold-entropy"))
-KERNELS = ("default",)
 
 
 def carry_out(job, dataset, *, out, results, sweep=None):
@@ -127,15 +126,12 @@ def _export(job, place, dataset):
 
 
 def _parity(job, place, dataset):
-    found = parity_run.check_run(
+    experiment.compare_run(
         place,
         dataset,
-        kernels=KERNELS,
+        records=job.size.parity_records,
         threads=(1, 2),
-        records=min(job.size.parity_records, len(dataset.labels)),
-    )
-    runs.write_json(
-        place / stages.PARITY_FILE, [parity.as_dict() for parity in found]
+        progress=messages.say,
     )
 
 

@@ -4,13 +4,13 @@ import dataclasses
 import statistics
 
 from qmia_tf import runs
+from qmia_tf.auditing import parity_found
 from qmia_tf.auditing.findings import AUDIT
 from qmia_tf.reproduction import plans, stored
 
 TRAIN, EXPORT, PARITY = "train", "export", "parity"
 ATTACK, SWEEP = "attack", "sweep"
 STAGES = (TRAIN, EXPORT, PARITY, ATTACK, SWEEP)
-PARITY_FILE = "parity.json"
 # Seconds for 60,000 images of 32 x 32 on two cores, where nothing better is
 # known: a file, an artefact, and a kept epoch that is asked about them.
 A_FILE, A_BASELINE, AN_ARTEFACT, AN_EPOCH, A_PARITY = 20, 300, 90, 40, 60
@@ -75,7 +75,7 @@ def done(job, out) -> tuple[str, ...]:
             (place / "artifacts" / f"{scheme}.tflite").exists()
             for scheme in job.schemes
         ),
-        PARITY: (place / PARITY_FILE).exists(),
+        PARITY: (place / parity_found.PARITY).exists(),
         ATTACK: _attacked(job, place / AUDIT),
         SWEEP: (place / stored.SWEEP).exists(),
     }

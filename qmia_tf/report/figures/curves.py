@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from qmia_tf.auditing.findings import TargetAudit
+from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.report.compared import Run
 from qmia_tf.report.figures.series import models, two
 from qmia_tf.statistics.curve import Curve

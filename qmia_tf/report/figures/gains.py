@@ -10,7 +10,7 @@ from qmia_tf.report.figures import leaks, panels
 from qmia_tf.report.figures.drawing import Drawing, of_runs
 from qmia_tf.report.figures.series import artefacts, said_cut
 from qmia_tf.report.figures.styles import FAINT, GREY, INK
-from qmia_tf.report.tables import Column, Table
+from qmia_tf.report.tables import Table
 
 # Inches a row, and the name of a file.
 ROW = 0.2
@@ -80,9 +80,9 @@ def alt(runs: list[Run]) -> str:
 
     def say(each):
         right = phrases.percent(each.target.accuracy_nonmembers, guess=0)
-        size = each.target.size_bytes
         said = f"{leaks.percent(measure.of(each.target))} of the records"
-        size = f", {size / 1e6:.2f} MB" if size is not None else ""
+        size = each.target.size_mb
+        size = "" if size is None else f", {size:.2f} MB"
         return f"{said}, model right on {right} of the nonmembers{size}"
 
     return (
@@ -95,34 +95,7 @@ def alt(runs: list[Run]) -> str:
 @of_runs
 def data(runs: list[Run]) -> Table:
     """One row an artefact."""
-    measure = leaks.measure(runs)
-    rows = [
-        [
-            each.model,
-            each.target.target,
-            measure.attack(each.target),
-            measure.of(each.target),
-            leaks.gap(each.target),
-            each.target.accuracy_nonmembers,
-            each.target.size_bytes and each.target.size_bytes / 1e6,
-        ]
-        for each in artefacts(runs)
-    ]
-    return Table(
-        name="figure_overview",
-        title=DRAWING.title,
-        columns=[
-            Column("model", "model"),
-            Column("target", "target"),
-            Column("attack", "attack"),
-            Column("attacker right %", "balanced_accuracy", "percent"),
-            Column("gap attack %", "gap_attack", "percent"),
-            Column("nonmembers right %", "accuracy_nonmembers", "percent"),
-            Column("MB", "size_mb", "number"),
-        ],
-        rows=rows,
-        notes=[],
-    )
+    return leaks.table(runs, "figure_overview", DRAWING.title)
 
 
 def _rows(shown):
@@ -186,8 +159,8 @@ def _write_sizes(axes, places, shown):
     axes.set_xticks([])
     axes.set_xlabel("MB")
     for place, each in zip(places, shown, strict=True):
-        size = each.target.size_bytes
-        text = "–" if size is None else _megabytes(size / 1e6)
+        size = each.target.size_mb
+        text = "–" if size is None else _megabytes(size)
         axes.text(
             0.5,
             place,

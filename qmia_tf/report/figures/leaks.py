@@ -3,10 +3,11 @@
 import dataclasses
 
 from qmia_tf.attacks import TITLES
-from qmia_tf.auditing.findings import TargetAudit
+from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.report import phrases
 from qmia_tf.report.compared import Run
-from qmia_tf.report.figures.series import Artefact, of_run
+from qmia_tf.report.figures.series import Artefact, artefacts, of_run
+from qmia_tf.report.tables import Column, Table
 from qmia_tf.statistics.intervals import Estimate
 
 GUESS = 50
@@ -73,24 +74,53 @@ def gap(target: TargetAudit) -> Estimate:
     return target.attack("gap").point("fixed").balanced_accuracy
 
 
-def told(artefacts: list[Artefact], value, say, *, most=3) -> str:
+def table(runs: list[Run], name: str, title: str) -> Table:
+    """What overview, trade-off and cost draw: one row an artefact."""
+    used = measure(runs)
+    rows = [
+        [
+            each.model,
+            each.target.target,
+            each.target.accuracy_nonmembers,
+            gap(each.target),
+            used.attack(each.target),
+            used.of(each.target),
+            each.target.size_mb,
+            each.target.latency_ms,
+        ]
+        for each in artefacts(runs)
+    ]
+    columns = [
+        Column("model", "model"),
+        Column("target", "target"),
+        Column("nonmembers right %", "accuracy_nonmembers", "percent"),
+        Column("gap attack %", "gap_attack", "percent"),
+        Column("attack", "attack"),
+        Column("attacker right %", "balanced_accuracy", "percent"),
+        Column("MB", "size_mb", "number"),
+        Column("ms", "latency_ms", "measure"),
+    ]
+    return Table(name, title, columns, rows, notes=[])
+
+
+def told(shown: list[Artefact], value, say, *, most=3) -> str:
     """Names each artefact's value, or the highest and lowest of many.
 
     Args:
-        artefacts: one or more.
+        shown: one or more.
         value: Artefact -> float, to order them by.
         say: Artefact -> str.
         most: int, how many are all named.
     Returns: such as "w=4, a=4, int8: 55 % [53, 58]; ...", without an end.
     """
-    if len(artefacts) > most:
-        high = max(artefacts, key=value)
-        low = min(artefacts, key=value)
+    if len(shown) > most:
+        high = max(shown, key=value)
+        low = min(shown, key=value)
         return (
-            f"of {len(artefacts)}, the highest is {high.name}: {say(high)}, "
+            f"of {len(shown)}, the highest is {high.name}: {say(high)}, "
             f"the lowest {low.name}: {say(low)}"
         )
-    return "; ".join(f"{each.name}: {say(each)}" for each in artefacts)
+    return "; ".join(f"{each.name}: {say(each)}" for each in shown)
 
 
 def percent(estimate: Estimate) -> str:

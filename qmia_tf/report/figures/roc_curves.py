@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from qmia_tf.attacks import TITLES
-from qmia_tf.auditing.findings import TargetAudit
+from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.report.compared import Run, title
 from qmia_tf.report.figures import panels
 from qmia_tf.report.figures.drawing import Drawing, of_runs

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from qmia_tf.auditing.findings import TargetAudit
+from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.report.compared import Run, is_variant
 from qmia_tf.report.figures.styles import (
     deployed,

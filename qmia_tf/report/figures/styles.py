@@ -2,7 +2,7 @@
 
 import itertools
 
-from qmia_tf.auditing.findings import TargetAudit
+from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.report.compared import Run
 
 # Okabe and Ito's palette, told apart with any colour vision; without yellow,

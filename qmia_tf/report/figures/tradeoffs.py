@@ -8,7 +8,7 @@ from qmia_tf.report.figures import leaks
 from qmia_tf.report.figures.drawing import Drawing, of_runs
 from qmia_tf.report.figures.scatter import scatter
 from qmia_tf.report.figures.series import artefacts, models, said_cut
-from qmia_tf.report.tables import Column, Table
+from qmia_tf.report.tables import Table
 
 
 @of_runs
@@ -101,15 +101,15 @@ def tradeoff_alt(runs: list[Run]) -> str:
 def cost_alt(runs: list[Run]) -> str:
     """What is seen."""
     measure = leaks.measure(runs)
-    shown = [x for x in artefacts(runs) if _size(x.target) is not None]
+    shown = [x for x in artefacts(runs) if x.target.size_mb is not None]
     if not shown:
         return "The sizes of the files are not known."
     ends = (
-        max(shown, key=lambda x: _size(x.target)),
-        min(shown, key=lambda x: _size(x.target)),
+        max(shown, key=lambda x: x.target.size_mb),
+        min(shown, key=lambda x: x.target.size_mb),
     )
     said = [
-        f"{each.name} ({_size(each.target):.2f} MB): "
+        f"{each.name} ({each.target.size_mb:.2f} MB): "
         f"{leaks.percent(measure.of(each.target))}"
         for each in dict.fromkeys(ends)
     ]
@@ -122,36 +122,7 @@ def cost_alt(runs: list[Run]) -> str:
 @of_runs
 def data(runs: list[Run]) -> Table:
     """One row an artefact; of both figures."""
-    measure = leaks.measure(runs)
-    rows = [
-        [
-            each.model,
-            each.target.target,
-            each.target.accuracy_nonmembers,
-            leaks.gap(each.target),
-            measure.attack(each.target),
-            measure.of(each.target),
-            _size(each.target),
-            each.target.latency_ms,
-        ]
-        for each in artefacts(runs)
-    ]
-    return Table(
-        name="figure_tradeoff",
-        title=TRADEOFF.title,
-        columns=[
-            Column("model", "model"),
-            Column("target", "target"),
-            Column("nonmembers right %", "accuracy_nonmembers", "percent"),
-            Column("gap attack %", "gap_attack", "percent"),
-            Column("attack", "attack"),
-            Column("attacker right %", "balanced_accuracy", "percent"),
-            Column("MB", "size_mb", "number"),
-            Column("ms", "latency_ms", "measure"),
-        ],
-        rows=rows,
-        notes=[],
-    )
+    return leaks.table(runs, "figure_tradeoff", TRADEOFF.title)
 
 
 def _accuracy(target):
@@ -159,7 +130,7 @@ def _accuracy(target):
 
 
 def _size(target):
-    return target.size_bytes and target.size_bytes / 1e6
+    return target.size_mb
 
 
 def _latency(target):

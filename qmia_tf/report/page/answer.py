@@ -1,6 +1,6 @@
 """The answer of a report in two sentences a data set."""
 
-from qmia_tf.auditing.findings import TargetAudit
+from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.report import pairs, words
 from qmia_tf.report.changes import change
 from qmia_tf.report.compared import Run
