@@ -10,7 +10,7 @@ how long that takes. Then goes through the runs, OUT/DATASET/REGIME/MODEL-seedK,
 one stage after another: train, export, parity, attack, and a sweep over kept
 epochs for the leak at equal accuracy. Killed and started again it goes on.
 The small files of each run go to --results, and tables/, figures/,
-commands.md and the marked parts of --page are made of them. The paper's
+commands.md and the marked parts of --pages are made of them. The paper's
 recipe where it speaks; a regime says what it leaves open (augmented or plain,
 then perhaps -imagenet, -cifar, -sgd, -adam, -epochsN, -widthN, -batchN). On
 two cores 10 to 25 minutes a model for training, as long again for what
@@ -59,8 +59,14 @@ OUT = flags.DEFINE_string(
 RESULTS = flags.DEFINE_string(
     "results", None, "default results/paper; quick: results below --out"
 )
-PAGE = flags.DEFINE_string(
-    "page", None, "Markdown file; default docs/reproduction.md, quick: none"
+PAGES = flags.DEFINE_list(
+    "pages",
+    None,
+    "Markdown files with marked parts; default docs/reproduction.md and "
+    "README.md, quick: none",
+)
+REPORT = flags.DEFINE_boolean(
+    "report", True, "make report.html of each data set and regime"
 )
 options.define_data_place()
 
@@ -73,7 +79,7 @@ def main(argv):
         program.start_tensorflow()
     from qmia_tf.reproduction import reproducing
 
-    page = None if QUICK.value else "docs/reproduction.md"
+    usual = [] if QUICK.value else ["docs/reproduction.md", "README.md"]
     written = reproducing.reproduce(
         DATASET.value,
         seeds=seeds,
@@ -87,7 +93,8 @@ def main(argv):
         sweep=SWEEP.value,
         out=OUT.value,
         results=RESULTS.value,
-        page=PAGE.value or page,
+        pages=usual if PAGES.value is None else PAGES.value,
+        report=REPORT.value,
         data_dir=options.value("data_dir"),
         download=options.value("download"),
     )

@@ -1,6 +1,7 @@
 """Tables, figures and page of the reproduction, from stored results."""
 
 import csv
+import dataclasses
 import functools
 import io
 import os
@@ -23,7 +24,8 @@ from qmia_tf.reproduction import (
     comparing,
     drawing,
     equal_accuracy,
-    pages,
+    headline,
+    marked,
     paper_beside,
     reproducing,
     stored,
@@ -33,6 +35,10 @@ from qmia_tf.statistics.intervals import Estimate
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reproduction.md"
+PAGES = (PAGE, ROOT / "README.md")
+
+
+MODELS = ["full precision", "w=4, a=4"]
 
 
 def rows_of(table):
@@ -204,19 +210,88 @@ class FiguresTest(Results):
         self.assertEqual([x["epoch"] for x in epochs], ["3", "6"] * 4)
         self.assertLen(rows_of(drawn["seeds_cifar10"].data), 8)
 
+    def test_headline(self):
+        first, *_ = writing.figures(self.finished)
+        rows = rows_of(first.data)
+        (axes,) = first.figure.axes
+        drawn = [
+            (x / 100, y)
+            for line in axes.get_lines()
+            for x, y in zip(*line.get_data(), strict=True)
+        ]
+        expected = [
+            (float(x["accuracy"]), float(x["margin_auc"])) for x in rows
+        ]
+        self.assertAllClose(sorted(drawn), sorted(expected))
+        # Two epochs of full precision, then model and file of each run.
+        self.assertLen(rows, 2 * 2 + 4 * 2)
+
+        table = rows_of(headline.table(self.finished))
+        changed = rows_of(comparing.changes(self.finished))
+        self.assertEqual([x["model"] for x in table], MODELS)
+        self.assertEqual(table[0]["margin_auc_change"], "")
+        self.assertEqual(
+            table[1]["margin_auc_change"], changed[0]["margin_auc_change"]
+        )
+        keras = [x for x in rows if x["model"] == MODELS[1]]
+        keras = [float(x["margin_auc"]) for x in keras if x["what"] == "keras"]
+        self.assertAlmostEqual(float(table[1]["margin_auc"]), np.mean(keras))
+
+    def test_headline_leaves_out_what_compares_nothing(self):
+        full = [x for x in self.finished if x.job.model == "w32a32"]
+        self.assertEmpty(headline.table(full).rows)
+        self.assertIsNone(headline.figure(full))
+
     def test_words_hold_numbers(self):
-        for each in drawing.figures(self.finished):
+        for each in writing.figures(self.finished):
             self.assertRegex(each.alt, r"\d\.\d")
+
+
+class AnswersTest(Results):
+    def test_counted(self):
+        for question, lines in answers.answers(self.finished):
+            with self.subTest(question):
+                models = [line for line in lines if "counted" not in line]
+                listed = [line for line in lines if line not in models]
+                self.assertLen(listed, len(models) > 1)
+        # One that is no match is in its line, but is not counted.
+        held = [x for x in self.finished if x.held]
+        apart = [
+            dataclasses.replace(
+                match, outside="above", leak=match.leak, way="nearest"
+            )
+            for match in held[0].held.matches
+        ]
+        changed = dataclasses.replace(held[0].held, matches=apart)
+        runs = [dataclasses.replace(held[0], held=changed), held[1]]
+        (_, lines) = answers.answers([*runs, *self.finished])[1]
+        self.assertIn("no match", " ".join(lines))
+
+    def test_report_has_them_on_top(self):
+        folder = pathlib.Path(self.create_tempdir()) / "results"
+        shutil.copytree(self.results, folder)
+        written = writing.write(folder)
+        place = folder / "cifar10" / "plain"
+        self.assertIn(place / "report.html", written)
+        page = (place / "report.html").read_text()
+        for question, lines in answers.answers(self.finished):
+            self.assertIn(f"<h3>{question}</h3>", page)
+            # A page sets minus signs and spaces that do not break.
+            self.assertIn(lines[0].split(":")[0], page)
+            self.assertIn(question, (place / "report.txt").read_text())
+        # Of the first seed alone; the answers are over all of them.
+        self.assertIn("w4a4-seed0", page)
+        self.assertNotIn("w4a4-seed1", page)
 
 
 class PageTest(Results):
     def test_only_between_the_marks(self):
         text = "a\n<!-- made: x -->\nold\n<!-- end -->\nb\n"
-        found = pages.fill(text, {"x": "new\n"})
+        found = marked.fill(text, {"x": "new\n"})
         self.assertEqual(found, "a\n<!-- made: x -->\nnew\n<!-- end -->\nb\n")
-        self.assertEqual(pages.fill(found, {"x": "new"}), found)
+        self.assertEqual(marked.fill(found, {"x": "new"}), found)
         with self.assertRaisesRegex(InputError, "the page asks for 'x'"):
-            pages.fill(text, {"y": ""})
+            marked.fill(text, {"y": ""})
 
     def test_made_again_it_is_the_same(self):
         folder = pathlib.Path(self.create_tempdir())
@@ -226,13 +301,13 @@ class PageTest(Results):
         page.parent.mkdir()
         page.write_text(PAGE.read_text())
         written = reproducing.reproduce(
-            only_report=True, results=results, page=page
+            only_report=True, results=results, pages=[page]
         )
         before = {path: path.read_bytes() for path in written}
         for path in written:
             if path != page:
                 path.unlink()
-        reproducing.reproduce(only_report=True, results=results, page=page)
+        reproducing.reproduce(only_report=True, results=results, pages=[page])
         for path, content in before.items():
             self.assertEqual(path.read_bytes(), content, msg=str(path))
         text = page.read_text()
@@ -259,7 +334,7 @@ class StoredResultsTest(tf.test.TestCase):
     def test_tables_figures_and_page(self):
         finished = stored.load(self.results)
         tables = writing.tables(finished, writing.same_paths(self.results))
-        drawn = drawing.figures(finished)
+        drawn = writing.figures(finished)
         for folder, listed in (
             ("tables", {x.name: x for x in tables}),
             ("figures", {x.name: x.data for x in drawn}),
@@ -269,14 +344,18 @@ class StoredResultsTest(tf.test.TestCase):
             for name, table in listed.items():
                 path = self.results / folder / f"{name}.csv"
                 self.assertEqual(path.read_text(), as_csv(table), msg=name)
-        filled = pages.parts(
-            finished, tables, drawn, folder="../results/paper/figures"
-        )
-        text = PAGE.read_text()
-        self.assertEqual(pages.fill(text, filled), text)
-        linked = re.findall(r"\]\(\.\./(results/[^)]+)\)", text)
-        for path in linked:
-            self.assertTrue((ROOT / path).exists(), msg=path)
+        for page in PAGES:
+            above = "../" * (len(page.relative_to(ROOT).parts) - 1)
+            filled = marked.parts(
+                finished, tables, drawn, folder=f"{above}results/paper/figures"
+            )
+            text = page.read_text()
+            self.assertRegex(text, marked.PART)
+            self.assertEqual(marked.fill(text, filled), text)
+            linked = re.findall(rf"\]\({above}(results/[^)]+)\)", text)
+            self.assertNotEmpty(linked)
+            for path in linked:
+                self.assertTrue((ROOT / path).exists(), msg=path)
 
 
 if __name__ == "__main__":

@@ -27,12 +27,14 @@ class Collected:
         warnings: what keeps the numbers from meaning what they seem to.
         stored: the tables with all of their columns.
         shown: the tables cut to what fits on a page.
+        asked: questions put to these runs, and the lines that answer them.
     """
 
     runs: list[Run]
     warnings: list[str]
     stored: list[tables.Table]
     shown: list[tables.Table]
+    asked: list[tuple[str, list[str]]] = dataclasses.field(default_factory=list)
 
     def verdicts(self) -> list[tuple[str, list[str]]]:
         """The verdict in words; of several runs in short.
@@ -43,13 +45,14 @@ class Collected:
         return [(run.label, said(run.audit)) for run in self.runs]
 
 
-def collect(run_dirs, *, max_drop=5.0) -> Collected:
+def collect(run_dirs, *, max_drop=5.0, asked=()) -> Collected:
     """Reads audits and makes every table of them.
 
     Args:
         run_dirs: directories with audit.json, or such files.
         max_drop: by how many points of nonmember accuracy a model may be
             below its full-precision sibling without a warning.
+        asked: (question, lines that answer it) of each.
     Raises: InputError if there is no run, or an audit.json is missing,
         damaged or of another version.
     """
@@ -78,17 +81,26 @@ def collect(run_dirs, *, max_drop=5.0) -> Collected:
             *(cut for table in several for cut in seed_tables.shown(table)),
             *after,
         ],
+        asked=list(asked),
     )
 
 
 def as_text(report: Collected) -> str:
     """Renders for a terminal: verdict, tables, warnings."""
     parts = [
+        *_questions(report),
         _in_words(report),
         *map(tables.as_text, report.shown),
         "\n".join(f"warning: {warning}" for warning in report.warnings),
     ]
     return "\n\n\n".join(parts).rstrip() + "\n"
+
+
+def _questions(report):
+    return [
+        "\n".join([question, *(phrases.as_text([x], indent=2) for x in lines)])
+        for question, lines in report.asked
+    ]
 
 
 def _in_words(report):

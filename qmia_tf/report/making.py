@@ -13,7 +13,7 @@ DEFAULT = ("html", "png", "svg", "csv", "latex")
 
 
 def make_report(
-    run_dirs, out_dir, *, max_drop=5.0, formats=DEFAULT
+    run_dirs, out_dir, *, max_drop=5.0, formats=DEFAULT, asked=()
 ) -> list[pathlib.Path]:
     """Compares audited runs.
 
@@ -37,6 +37,7 @@ def make_report(
         max_drop: by how many points of nonmember accuracy a model may be
             below its full-precision sibling without a warning.
         formats: of FORMATS; without html, png and svg nothing is drawn.
+        asked: (question, lines that answer it) of each, put on top.
     Returns: the paths written, report.txt first, then report.html.
     Raises: InputError if there is no run, an audit.json is missing, damaged
         or of another version, or a format is not known.
@@ -47,7 +48,7 @@ def make_report(
                 f"no report format is called {each!r}: choose of "
                 f"{','.join(FORMATS)}"
             )
-    report = collected.collect(run_dirs, max_drop=max_drop)
+    report = collected.collect(run_dirs, max_drop=max_drop, asked=asked)
     with messages.working("drawing the report"):
         pictures = drawn.draw(report.runs, formats=formats)
     files = {TEXT: collected.as_text(report)}

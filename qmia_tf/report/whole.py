@@ -16,6 +16,9 @@ def in_markdown(report: Collected, pictures: list[Picture]) -> str:
         pictures: the figures that were written beside the report.
     """
     parts = ["# Membership-inference report"]
+    for question, lines in report.asked:
+        listed = "\n".join(f"- {escaped(line)}" for line in lines)
+        parts += [f"## {escaped(question)}", listed]
     for label, sentences in report.verdicts():
         parts += [f"## {escaped(label)}", *map(escaped, sentences)]
     if len(report.runs) > 1:
@@ -45,6 +48,10 @@ def in_json(report: Collected, pictures: list[Picture]) -> str:
         pictures: every figure that was drawn.
     """
     found = {
+        "asked": [
+            {"question": question, "lines": lines}
+            for question, lines in report.asked
+        ],
         "verdicts": [
             {"run": label, "sentences": sentences}
             for label, sentences in report.verdicts()

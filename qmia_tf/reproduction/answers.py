@@ -4,10 +4,13 @@ An interval that lies below zero says less, above zero more; one that holds
 zero says that it is too close to call.
 """
 
+from collections import Counter
+
 from qmia_tf.report.tables import Table
 from qmia_tf.reproduction import comparing, equal_accuracy, paper_beside
 from qmia_tf.reproduction.stored import Finished
 
+SAID = ("less", "more", "too close to call", "no interval")
 QUESTIONS = (
     ("Do the quantized models leak less, trained alike?", "changes"),
     ("Is anything left at equal nonmember accuracy?", "matched"),
@@ -31,7 +34,7 @@ LEAKS = {
 
 
 def answers(finished: list[Finished]) -> list[tuple[str, list[str]]]:
-    """One question and its answers, a line a model.
+    """One question and its answers: counted, then a line a model.
 
     Returns: (question, lines) of each; no lines where nothing was run.
     """
@@ -40,7 +43,10 @@ def answers(finished: list[Finished]) -> list[tuple[str, list[str]]]:
         "matched": equal_accuracy.matched(finished),
         "files": equal_accuracy.files(finished),
     }
-    return [(text, _lines(made[name])) for text, name in QUESTIONS]
+    return [
+        (text, [*_counted(made[name]), *_lines(made[name])])
+        for text, name in QUESTIONS
+    ]
 
 
 def says(estimate) -> str:
@@ -92,6 +98,33 @@ def differences(finished: list[Finished]) -> list[str]:
             "from the paper's."
         )
     return lines
+
+
+def _counted(table: Table):
+    """How many models say less, more or neither, a line a regime."""
+    found = {}
+    for cells in table.rows:
+        row = _named(table, cells)
+        said = found.setdefault((row["dataset"], row["regime"]), {})
+        for key, name, *_ in LEAKS[table.name]:
+            # What is held against another accuracy is no match.
+            if row[key] is not None and not row.get("outside"):
+                said.setdefault(name, Counter())[says(row[key])] += 1
+    return [
+        f"{dataset}, {regime}, counted: "
+        + "; ".join(
+            f"{name} {_and(counts)} of {counts.total()}"
+            for name, counts in said.items()
+        )
+        + "."
+        for (dataset, regime), said in found.items()
+        if any(counts.total() > 1 for counts in said.values())
+    ]
+
+
+def _and(counts):
+    said = [f"{counts[word]} {word}" for word in SAID if counts[word]]
+    return ", ".join(said)
 
 
 def _lines(table: Table):

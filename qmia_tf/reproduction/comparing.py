@@ -12,6 +12,7 @@ from qmia_tf.reproduction.measures import (
     on_records,
     paired,
     partner,
+    with_partners,
 )
 from qmia_tf.reproduction.paper_beside import PLACE, SEEDS, missing
 from qmia_tf.reproduction.stored import Finished
@@ -52,8 +53,7 @@ def changes(finished: list[Finished]) -> Table:
     """What became of full precision, mean over the seeds."""
     rows = []
     for (dataset, regime, model), found in groups(finished).items():
-        both = [(x, partner(x, finished)) for x in found]
-        both = [pair for pair in both if pair[1] is not None]
+        both = with_partners(found, finished)
         if both:
             place = [title(dataset), regime, model_title(model)]
             rows.append([*place, *_change(both, KERAS)])
@@ -91,8 +91,7 @@ def controls(finished: list[Finished], paths: dict) -> Table:
     rows = []
     for (dataset, regime, model), found in groups(finished).items():
         place = [title(dataset), regime]
-        both = [(x, partner(x, finished)) for x in found]
-        both = [pair for pair in both if pair[1] is not None]
+        both = with_partners(found, finished)
         if model in CONTROLS and both:
             cells = [*place, model_title(model), CONTROLS[model]]
             rows.append([*cells, *_change(both, KERAS)])
@@ -123,18 +122,26 @@ def _columns():
     ]
 
 
+def change(both, key, target=KERAS):
+    """One measure's change, over seeds or, of one seed, over records.
+
+    Args:
+        both: list of (Finished, its full-precision Finished), one a seed.
+        key: of MEASURES.
+        target: the artefact of the first; of the second the Keras model.
+    Returns: Estimate, None if it was not measured.
+    """
+    ours = [one.run.target(target) for one, _ in both]
+    mean = paired(ours, [other.run.target(KERAS) for _, other in both], key)
+    if len(both) > 1:
+        return mean
+    return on_records(both[0][0], ours[0], both[0][1]).get(key) or mean
+
+
 def _change(both, target):
     """Number of pairs, the kind of interval, and each of CHANGED."""
-    ours = [one.run.target(target) for one, _ in both]
-    theirs = [other.run.target(KERAS) for _, other in both]
-    means = [paired(ours, theirs, key) for key in CHANGED]
-    if len(both) > 1:
-        return [len(both), "seeds", *means]
-    found = on_records(both[0][0], ours[0], both[0][1])
-    cells = [
-        found.get(key) or mean for key, mean in zip(CHANGED, means, strict=True)
-    ]
-    return [1, "records", *cells]
+    kind = "seeds" if len(both) > 1 else "records"
+    return [len(both), kind, *(change(both, key, target) for key in CHANGED)]
 
 
 def _path_note(item):

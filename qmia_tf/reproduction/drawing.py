@@ -99,7 +99,7 @@ def _threshold(listed):
     axes.set_xlabel("threshold on the largest confidence")
     axes.set_ylabel("attack accuracy (%), in-sample")
     tidy(axes)
-    _legend(figure, *axes.get_legend_handles_labels())
+    legend_below(figure, *axes.get_legend_handles_labels())
     heading = f"Attack accuracy against the threshold, {_place(job)}"
     columns = [
         Column("model", "model"),
@@ -153,7 +153,7 @@ def _epochs(listed):
         axes.set_xlabel("right on nonmembers (%)")
         axes.set_ylabel(heading)
         tidy(axes)
-    _legend(figure, list(labels.values()), list(labels))
+    legend_below(figure, list(labels.values()), list(labels))
     columns = [
         Column("model", "model"),
         Column("seed", "seed", "count"),
@@ -191,7 +191,7 @@ def _seeds(listed):
     rows = []
     for each in listed:
         axes = panels[regimes.index(each.job.regime)]
-        place, color = models.index(each.job.model), _color(each.job.model)
+        place, color = models.index(each.job.model), color_of(each.job.model)
         for target in (each.run.target(KERAS), deployed(each)):
             found = None if target is None else measure(target, "margin_auc")
             if found is None:
@@ -220,7 +220,7 @@ def _seeds(listed):
         Line2D([], [], marker="o", linestyle="", color=INK),
         Line2D([], [], marker="^", linestyle="", color=INK, mfc="none"),
     ]
-    _legend(figure, marks, ["Keras model, a dot a seed", "deployed file"])
+    legend_below(figure, marks, ["Keras model, a dot a seed", "deployed file"])
     dataset = listed[0].job.dataset
     heading = f"Every seed, {title(dataset)}"
     columns = [
@@ -247,7 +247,8 @@ def _place(job):
     return f"{title(job.dataset)}, {job.regime}"
 
 
-def _color(model):
+def color_of(model) -> str:
+    """The colour of a model of plans.MODELS."""
     place = list(plans.MODELS).index(model)
     return INK if model == plans.FULL else COLORS[(place - 1) % len(COLORS)]
 
@@ -255,10 +256,11 @@ def _color(model):
 def _style(model):
     place = list(plans.MODELS).index(model)
     dash = DASHES[place % len(DASHES)]
-    return {"color": _color(model), "linestyle": dash, "linewidth": 1.4}
+    return {"color": color_of(model), "linestyle": dash, "linewidth": 1.4}
 
 
-def _legend(figure, handles, labels):
+def legend_below(figure, handles, labels):
+    """Puts the legend under all panels."""
     figure.legend(
         handles,
         labels,

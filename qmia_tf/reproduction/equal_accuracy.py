@@ -1,5 +1,6 @@
 """The leak at equal accuracy, and that of the deployed files."""
 
+from qmia_tf.auditing.matched import Match
 from qmia_tf.report import pairs
 from qmia_tf.report.compared import title
 from qmia_tf.report.tables import Column, Table
@@ -9,10 +10,10 @@ from qmia_tf.reproduction.measures import (
     groups,
     measure,
     model_title,
+    over_seeds,
 )
 from qmia_tf.reproduction.paper_beside import PLACE, SEEDS
 from qmia_tf.reproduction.stored import Finished
-from qmia_tf.statistics import seeds
 
 SCORES = {
     "gap": "gap attack",
@@ -73,8 +74,7 @@ def matched_means(finished: list[Finished]) -> Table:
     """The same over seeds, where two or more have a match."""
     rows = []
     for (dataset, regime, model), found in groups(finished).items():
-        held = [x.held.match for x in found if x.held is not None]
-        inside = [x for x in held if x.outside is None]
+        inside = inside_matches(found)
         if len(inside) < 2:
             continue
         rows.append(
@@ -83,10 +83,7 @@ def matched_means(finished: list[Finished]) -> Table:
                 regime,
                 model_title(model),
                 len(inside),
-                *(
-                    seeds.mean([x.leak[key].difference.value for x in inside])
-                    for key in SCORES
-                ),
+                *(over_matches(inside, key) for key in SCORES),
             ]
         )
     columns = [
@@ -97,6 +94,23 @@ def matched_means(finished: list[Finished]) -> Table:
     notes = ["Student's 95 % interval between seeds; matched runs alone."]
     name = "The leak at equal accuracy, over seeds"
     return Table("matched_means", name, columns, rows, notes)
+
+
+def inside_matches(found: list[Finished]) -> list[Match]:
+    """The matches of those that full precision was as accurate as."""
+    held = [each.held.match for each in found if each.held is not None]
+    return [match for match in held if match.outside is None]
+
+
+def over_matches(matches, score):
+    """The mean change over seeds; of one match with its own interval.
+
+    Args:
+        matches: list of Match, one a seed.
+        score: of SCORES.
+    Returns: Estimate, None if there is no match.
+    """
+    return over_seeds([match.leak[score].difference for match in matches])
 
 
 def files(finished: list[Finished]) -> Table:

@@ -77,6 +77,12 @@ def partner(each: Finished, finished: list[Finished]) -> Finished | None:
     return next((x for x in finished if x.job == each.job.full), None)
 
 
+def with_partners(found, finished: list[Finished]) -> list[tuple]:
+    """(run, its full-precision run) of those of `found` that have one."""
+    both = [(each, partner(each, finished)) for each in found]
+    return [pair for pair in both if pair[1] is not None]
+
+
 def deployed(each: Finished) -> TargetAudit | None:
     """The audit of the file that is deployed, if there is one."""
     for scheme in plans.MODELS[each.job.model].schemes:

@@ -25,7 +25,8 @@ def reproduce(
     sweep=None,
     out=None,
     results=None,
-    page=None,
+    pages=(),
+    report=True,
     data_dir=None,
     download=False,
 ) -> list[pathlib.Path]:
@@ -44,8 +45,9 @@ def reproduce(
         sweep: kept epochs of a full-precision run that are asked, at most.
         out: folder of the runs; None: runs/paper, or runs/quick.
         results: folder of the results; None: results/paper, or in `out`.
-        page: Markdown file whose marked parts are made anew, if it is there;
-            None: none.
+        pages: Markdown files whose marked parts are made anew, where they
+            are there.
+        report: makes report.html of each regime.
         data_dir: as of datasets.load.
         download: as of datasets.load.
     Returns: the paths of tables, figures and page; none for a plan.
@@ -56,7 +58,7 @@ def reproduce(
     out = pathlib.Path(out or (QUICK_OUT if quick else OUT))
     results = pathlib.Path(results or (out / "results" if quick else RESULTS))
     if only_report:
-        return writing.write(results, page=page)
+        return writing.write(results, pages=pages, report=report)
     jobs = plans.jobs(
         datasets,
         seeds=seeds,
@@ -85,7 +87,7 @@ def reproduce(
             _compare_paths(job, dataset, out, results)
         else:
             stored.harvest(job, out, results)
-    return writing.write(results, page=page)
+    return writing.write(results, pages=pages, report=report)
 
 
 class _Data:

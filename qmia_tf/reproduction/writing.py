@@ -4,15 +4,18 @@ import os
 import pathlib
 
 from qmia_tf import runs
+from qmia_tf.report import making
 from qmia_tf.report.figures.files import save_figure
 from qmia_tf.report.table_formats import as_markdown
 from qmia_tf.report.tables import Table, as_csv
 from qmia_tf.reproduction import (
+    answers,
     comparing,
     drawing,
     equal_accuracy,
+    headline,
     ledger,
-    pages,
+    marked,
     paper_beside,
     stored,
 )
@@ -21,13 +24,14 @@ TABLES, FIGURES = "tables", "figures"
 
 
 def tables(finished, paths) -> list[Table]:
-    """Every table of the reproduction; those without rows are left out.
+    """Every table of the reproduction.
 
     Args:
         finished: list of stored.Finished.
         paths: dict data set -> what same_path.check found.
     """
-    made = [
+    return [
+        headline.table(finished),
         paper_beside.table_1(finished),
         paper_beside.table_2(finished),
         paper_beside.regimes(finished),
@@ -40,25 +44,36 @@ def tables(finished, paths) -> list[Table]:
         comparing.controls(finished, paths),
         ledger.times(finished),
     ]
-    return made
 
 
-def write(results, *, page=None) -> list[pathlib.Path]:
+def figures(finished) -> list[drawing.Drawn]:
+    """Every figure that the runs have something for.
+
+    Args:
+        finished: list of stored.Finished.
+    """
+    first = headline.figure(finished)
+    return [*([first] if first else []), *drawing.figures(finished)]
+
+
+def write(results, *, pages=(), report=True) -> list[pathlib.Path]:
     """Makes everything that follows from the stored results.
 
     Writes tables/NAME.csv and .md, figures/NAME.svg, .png and .csv (what is
-    drawn), commands.md, and the marked parts of the page.
+    drawn), commands.md, the marked parts of the pages, and of each regime
+    DATASET/REGIME/report.html and report.txt.
 
     Args:
         results: folder of the results.
-        page: Markdown file; None or one that is not there: none.
+        pages: Markdown files; those that are not there are left out.
+        report: makes the reports; they take half a minute each.
     Returns: the paths written.
-    Raises: InputError if there are no results, or the page asks for what is
+    Raises: InputError if there are no results, or a page asks for what is
         not made.
     """
     results = pathlib.Path(results)
     finished, paths = stored.load(results), same_paths(results)
-    made, drawn = tables(finished, paths), drawing.figures(finished)
+    made, drawn = tables(finished, paths), figures(finished)
     texts = {results / "commands.md": ledger.commands(finished)}
     for table in made:
         place = results / TABLES / table.name
@@ -67,18 +82,43 @@ def write(results, *, page=None) -> list[pathlib.Path]:
     for each in drawn:
         place = results / FIGURES / f"{each.name}.csv"
         texts[place] = as_csv(each.data)
-    page = page and pathlib.Path(page)
-    if page and page.exists():
+    for page in (path for path in map(pathlib.Path, pages) if path.exists()):
         folder = os.path.relpath(results / FIGURES, page.parent)
-        filled = pages.parts(
+        filled = marked.parts(
             finished, made, drawn, folder=pathlib.Path(folder).as_posix()
         )
-        texts[page] = pages.fill(page.read_text(), filled)
+        texts[page] = marked.fill(page.read_text(), filled)
     for path, text in texts.items():
         runs.write_bytes(path, text.encode())
     written = list(texts)
     for each in drawn:
         written += save_figure(each.figure, results / FIGURES / each.name)
+    return written + (_reports(results, finished) if report else [])
+
+
+def _reports(results, finished):
+    """One report a regime: its first seed's runs, the answers on top."""
+    written = []
+    places = dict.fromkeys((x.job.dataset, x.job.regime) for x in finished)
+    for dataset, regime in places:
+        listed = [
+            each
+            for each in finished
+            if (each.job.dataset, each.job.regime) == (dataset, regime)
+        ]
+        seed = min(each.job.seed for each in listed)
+        shown = [each.job for each in listed if each.job.seed == seed]
+        made = making.make_report(
+            [results / job.folder for job in shown],
+            results / dataset / regime,
+            formats=("html",),
+            asked=[
+                (question, lines)
+                for question, lines in answers.answers(listed)
+                if lines
+            ],
+        )
+        written += made
     return written
 
 

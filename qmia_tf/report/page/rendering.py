@@ -81,6 +81,7 @@ def render(report: Collected, pictures: list[Picture]) -> str:
             answer([x for x in report.runs if x.dataset == name], title(name))
             for name in names
         ],
+        asked=report.asked,
         warnings=report.warnings,
         verdicts=report.verdicts(),
         intervals=words.INTERVALS,

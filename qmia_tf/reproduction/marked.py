@@ -1,4 +1,4 @@
-"""The parts of docs/reproduction.md that are made of the stored results."""
+"""The marked parts of pages that are made of the stored results."""
 
 import re
 
@@ -40,11 +40,11 @@ def parts(finished, tables, drawn, *, folder) -> dict[str, str]:
         drawn: list of drawing.Drawn.
         folder: where the figures lie, as seen from the page.
     Returns: dict name -> Markdown: table-NAME of each table, figures (all),
-        figures-threshold, -epochs and -seeds, answers, regimes, differences,
-        arithmetic, runs.
+        figures-headline, -threshold, -epochs and -seeds, answers, regimes,
+        differences, arithmetic, runs.
     """
     made = {f"table-{t.name}": _table(t) for t in tables}
-    for kind in ("", "threshold", "epochs", "seeds"):
+    for kind in ("", "headline", "threshold", "epochs", "seeds"):
         chosen = [each for each in drawn if each.name.startswith(kind)]
         name = f"figures-{kind}" if kind else "figures"
         made[name] = "\n\n".join(_picture(each, folder) for each in chosen)
