@@ -44,6 +44,11 @@ PLAN = flags.DEFINE_boolean("plan", False, "print the plan and stop")
 ONLY_TRAINED = flags.DEFINE_boolean(
     "only_trained", False, "leave out runs that are not trained yet"
 )
+SKIP_STORED = flags.DEFINE_boolean(
+    "skip_stored",
+    False,
+    "leave out runs whose results are whole, wherever they were made",
+)
 ONLY_REPORT = flags.DEFINE_boolean(
     "only_report", False, "tables, figures and page from stored results"
 )
@@ -89,6 +94,7 @@ def main(argv):
         quick=QUICK.value,
         plan=PLAN.value,
         only_trained=ONLY_TRAINED.value,
+        skip_stored=SKIP_STORED.value,
         only_report=ONLY_REPORT.value,
         sweep=SWEEP.value,
         out=OUT.value,

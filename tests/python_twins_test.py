@@ -157,6 +157,7 @@ TWINS = {
         **alike("reproduction.reproducing reproduce", "quick", "plan"),
         **alike("reproduction.reproducing reproduce", "only_report"),
         **alike("reproduction.reproducing reproduce", "only_trained"),
+        **alike("reproduction.reproducing reproduce", "skip_stored"),
         **alike("reproduction.reproducing reproduce", "sweep", "out"),
         **alike("reproduction.reproducing reproduce", "results", "pages"),
         **alike("reproduction.reproducing reproduce", "report"),

@@ -72,6 +72,23 @@ class JobsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(schemes("w32a32", 1), ("int8_ptq",))
         self.assertEqual(schemes("w4a4", 0), ("int8",))
         self.assertEqual(schemes("w16a16", 0), ("float32",))
+        # The long fine-tuning is for what is compared.
+        other = plans.Job("cifar10", "augmented-adam", "w32a32", 0)
+        self.assertEqual(other.schemes, ("int8_ptq",))
+
+    def test_targets(self):
+        full = plans.Job("cifar10", "plain", "w32a32", 1)
+        self.assertEqual(full.targets, ("keras", "int8_ptq", "keras_rounded"))
+        job = plans.Job("cifar10", "plain", "w4a4", 1)
+        self.assertEqual(job.targets, ("keras", "int8"))
+
+    def test_fewer_epochs_are_asked_where_asking_is_slow(self):
+        points = [
+            plans.Job("cifar10", "plain", model, 0, size).sweep_points
+            for size in (plans.PAPER_SIZE, plans.QUICK)
+            for model in ("w4a4", "w16a16")
+        ]
+        self.assertEqual(points, [6, 3, 2, 2])
 
     @parameterized.parameters(
         ("regime 'curved'", {"regimes": ["curved"]}),
@@ -129,6 +146,22 @@ class StagesTest(tf.test.TestCase):
         self.put(self.job, "matched.json", "parity.json")
         self.assertEqual(stages.done(self.job, self.out), stages.STAGES)
 
+    def test_stored_results_need_no_run_directory(self):
+        self.put(self.job, "epochs.json", "matched.json")
+        self.audit(self.job, "keras", "int8")
+        self.assertFalse(stages.is_stored(self.job, self.out))
+        self.put(self.job, "parity.json")
+        self.assertTrue(stages.is_stored(self.job, self.out))
+        self.assertNotIn("train", stages.done(self.job, self.out))
+        self.audit(self.job, "keras")
+        self.assertFalse(stages.is_stored(self.job, self.out))
+        # Full precision is held against nothing; a later control is missed.
+        self.put(self.full, "epochs.json")
+        self.audit(self.full, "keras", "int8_ptq", "tfmot_int8")
+        self.assertFalse(stages.is_stored(self.full, self.out))
+        self.audit(self.full, *self.full.targets)
+        self.assertTrue(stages.is_stored(self.full, self.out))
+
     def test_stages_that_a_run_does_not_have(self):
         wide = plans.Job("cifar10", "plain", "w16a16", 0)
         self.assertNotIn("parity", stages.needed(wide))
@@ -156,7 +189,7 @@ class StagesTest(tf.test.TestCase):
 
     def test_lines(self):
         self.put(self.full, "model.keras", "epochs.json")
-        self.audit(self.full, "keras", "int8_ptq", "tfmot_int8")
+        self.audit(self.full, *self.full.targets)
         self.put(self.full, "artifacts/int8_ptq.tflite")
         self.put(self.full, "artifacts/tfmot_int8.tflite")
         shown = stages.lines(stages.planned([self.full, self.job], self.out))

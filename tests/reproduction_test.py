@@ -1,5 +1,7 @@
 """The reproduction from data to tables, on few digits, killed and resumed."""
 
+import contextlib
+import io
 import os
 import pathlib
 import signal
@@ -46,8 +48,7 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
             regimes=["plain"],
             models=models,
             quick=True,
-            out=self.out,
-            **options,
+            **{"out": self.out, **options},
         )
 
     def test_from_data_to_tables_and_only_what_is_missing_again(self):
@@ -58,7 +59,7 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
         (found,) = stored.load(results)
         self.assertEqual(
             [each.target for each in found.run.audit.targets],
-            ["keras", "int8_ptq"],
+            ["keras", "int8_ptq", "keras_rounded"],
         )
         self.assertEqual([p.epoch for p in found.sweep.points], [1, 2, 3, 4])
         # The audit and the sweep see the same trained model.
@@ -69,6 +70,12 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIn(results / "tables" / "regimes.csv", written)
         path = runs.read_json(results / "digits" / stored.SAME_PATH)
         self.assertEqual((path["differ"], path["steps"]), (0, 3))
+
+        # What is stored needs no run.
+        options = {"skip_stored": True, "results": results, "plan": True}
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            self.reproduce("w32a32", out=self.out / "other", **options)
+        self.assertIn("0 runs", said.getvalue())
 
         sweep = self.out / job.folder / stored.SWEEP
         content = sweep.read_bytes()

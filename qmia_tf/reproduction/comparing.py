@@ -2,7 +2,7 @@
 
 from qmia_tf.report.compared import title
 from qmia_tf.report.tables import Column, Table
-from qmia_tf.reproduction import plans
+from qmia_tf.reproduction import plans, rounded
 from qmia_tf.reproduction.measures import (
     CHANGE,
     KERAS,
@@ -43,7 +43,8 @@ CONTROLS = {
     "w8a8": "mild rounding, trained",
     "w2a2": "coarse rounding, trained",
 }
-FILES = {
+ARTEFACTS = {
+    rounded.TARGET: "its answers rounded as an int8 softmax rounds",
     "int8_ptq": "rounding after training, no retraining",
     "tfmot_int8": "tfmot's quantization-aware fine-tuning",
 }
@@ -95,7 +96,7 @@ def controls(finished: list[Finished], paths: dict) -> Table:
         if model in CONTROLS and both:
             cells = [*place, model_title(model), CONTROLS[model]]
             rows.append([*cells, *_change(both, KERAS)])
-        for scheme, text in FILES.items() if model == plans.FULL else ():
+        for scheme, text in ARTEFACTS.items() if model == plans.FULL else ():
             own = [(x, x) for x in found if x.run.target(scheme) is not None]
             if own:
                 cells = [*place, f"full precision, {scheme}", text]

@@ -70,8 +70,8 @@ def table(finished: list[Finished]) -> Table:
     ]
     notes = [
         INTERVALS,
-        "Margin: an attack on the probability of the true class and the "
-        "highest other; AUC 0.5 is guessing. File: int8 where it carries the "
+        "Margin: an attack on the probability of the true class against all "
+        "others; AUC 0.5 is guessing. File: int8 where it carries the "
         "codes exactly, float32 for other quantized models, post-training "
         "int8 of full precision. The last two columns are differences of the "
         "Keras models' AUC: trained alike, and against the epoch at which "

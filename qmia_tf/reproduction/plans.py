@@ -6,6 +6,7 @@ import re
 
 from qmia_tf import recipes
 from qmia_tf.errors import InputError
+from qmia_tf.reproduction import rounded
 
 RECIPES = {
     "cifar10": "paper_cifar10",
@@ -28,7 +29,8 @@ class Model:
         activation_bits: 1..32.
         clip: keeps the [0, 1] clip at 32 activation bits.
         schemes: the files made of it for every seed.
-        first: further files, for seed 0 alone.
+        first: further files, for seed 0 of the REGIMES alone.
+        sweep_points: kept epochs that are asked, at most; None: the size's.
     """
 
     weight_bits: int
@@ -36,6 +38,7 @@ class Model:
     clip: bool = False
     schemes: tuple[str, ...] = ()
     first: tuple[str, ...] = ()
+    sweep_points: int | None = None
 
     @property
     def bits(self) -> dict:
@@ -51,13 +54,16 @@ MODELS = {
     FULL: Model(32, 32, schemes=("int8_ptq",), first=("tfmot_int8",)),
     "w4a4": Model(4, 4, schemes=("int8",)),
     "w16a4": Model(16, 4, schemes=("float32",)),
-    "w16a16": Model(16, 16, schemes=("float32",)),
+    # Inferred by four convolutions for one.
+    "w16a16": Model(16, 16, schemes=("float32",), sweep_points=3),
     "w2a2": Model(2, 2, schemes=("int8",)),
     "w8a8": Model(8, 8, schemes=("float32",)),
     "w32a32_clip": Model(32, 32, clip=True),
 }
 # The paper's rows that are repeated with further seeds.
 REPEATED = (FULL, "w4a4", "w16a16")
+# What is compared; others look for what brings the paper's regime.
+REGIMES = ("augmented", "plain")
 SWITCHES = {
     "augmented": {"crop_padding": 4, "flip": True},
     "plain": {"crop_padding": 0, "flip": False},
@@ -130,8 +136,21 @@ class Job:
     def schemes(self) -> tuple[str, ...]:
         """The files that are made of the model."""
         model = MODELS[self.model]
-        further = self.seed == 0 and self.size.tfmot_epochs
+        further = self.seed == 0 and self.regime in REGIMES
+        further = further and self.size.tfmot_epochs
         return model.schemes + (model.first if further else ())
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """What its audit is about, at least."""
+        control = (rounded.TARGET,) if self.model == FULL else ()
+        return ("keras", *self.schemes, *control)
+
+    @property
+    def sweep_points(self) -> int:
+        """Kept epochs of a quantized run that are asked, at most."""
+        own = MODELS[self.model].sweep_points
+        return min(own or self.size.sweep_points, self.size.sweep_points)
 
     @property
     def keep_every(self) -> int:

@@ -15,12 +15,13 @@ def reproduce(
     datasets=(plans.ALL,),
     *,
     seeds=(0, 1, 2),
-    regimes=("augmented", "plain"),
+    regimes=plans.REGIMES,
     models=(),
     stem=None,
     quick=False,
     plan=False,
     only_trained=False,
+    skip_stored=False,
     only_report=False,
     sweep=None,
     out=None,
@@ -41,6 +42,8 @@ def reproduce(
         quick: few records, a narrow network, few epochs.
         plan: only says what is done and what is to do.
         only_trained: leaves out what is not trained yet.
+        skip_stored: leaves out runs whose results are whole, wherever they
+            were made.
         only_report: makes tables, figures and page of the stored results.
         sweep: kept epochs of a full-precision run that are asked, at most.
         out: folder of the runs; None: runs/paper, or runs/quick.
@@ -69,6 +72,8 @@ def reproduce(
     )
     if only_trained:
         jobs = [job for job in jobs if (out / job.folder / runs.MODEL).exists()]
+    if skip_stored:
+        jobs = [job for job in jobs if not stages.is_stored(job, results)]
     data = _Data(size.records, data_dir, download)
     rows = stages.planned(jobs, out, step=data.epoch_seconds)
     print("\n".join(stages.lines(rows)), flush=True)

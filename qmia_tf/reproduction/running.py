@@ -14,7 +14,7 @@ from qmia_tf import (
 )
 from qmia_tf.auditing import copy_queries
 from qmia_tf.deploy import export
-from qmia_tf.reproduction import plans, stages, stored, sweeps
+from qmia_tf.reproduction import plans, rounded, stages, stored, sweeps
 
 # The threshold attacks alone: its trained attackers see a few thousand
 # records and tell nothing here that the audit's own do not.
@@ -137,9 +137,14 @@ def _parity(job, place, dataset):
 
 def _attack(job, place, dataset):
     """Audits with what one model gives away; no parent, no references."""
+    controls = []
+    if rounded.TARGET in job.targets:
+        experiment.query_run(place, dataset, progress=messages.say)
+        controls.append(rounded.write(place))
     experiment.attack_run(
         place,
         dataset,
+        captured=controls,
         label_only=copy_queries.Settings(records=job.size.label_only),
         tfprivacy=TFPRIVACY,
         pictures="off",
@@ -152,7 +157,7 @@ def _sweep(job, out, dataset, most):
         sweeps.measure(place, dataset, most=most, progress=messages.say)
         return
     models, members = sweeps.measure(
-        place, dataset, most=job.size.sweep_points, progress=messages.say
+        place, dataset, most=job.sweep_points, progress=messages.say
     )
     if not (full / runs.MODEL).exists():
         messages.say(f"{full} is not trained: nothing to compare with")

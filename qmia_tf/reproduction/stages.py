@@ -76,7 +76,7 @@ def done(job, out) -> tuple[str, ...]:
             for scheme in job.schemes
         ),
         PARITY: (place / parity_found.PARITY).exists(),
-        ATTACK: _attacked(job, place / AUDIT),
+        ATTACK: is_audited(job, place),
         SWEEP: (place / stored.SWEEP).exists(),
     }
     if job.model != plans.FULL:
@@ -134,8 +134,14 @@ def lines(rows) -> list[str]:
     return shown
 
 
-def _attacked(job, path):
-    """Whether the audit is about every file, also those made since."""
+def is_audited(job, place) -> bool:
+    """Whether the audit is about every target, also those made since.
+
+    Args:
+        job: a Job.
+        place: folder of its audit.json.
+    """
+    path = place / AUDIT
     if not path.exists():
         return False
     found = runs.read_json(path)
@@ -144,7 +150,23 @@ def _attacked(job, path):
         for kind in ("targets", "left_out")
         for each in found.get(kind, [])
     }
-    return {"keras", *job.schemes} <= asked
+    return set(job.targets) <= asked
+
+
+def is_stored(job, results) -> bool:
+    """Whether a run's results are whole, wherever it was made.
+
+    Args:
+        job: a Job.
+        results: folder of all results.
+    """
+    place = results / job.folder
+    wanted = {PARITY: parity_found.PARITY, SWEEP: stored.SWEEP}
+    files = [wanted[name] for name in needed(job) if name in wanted]
+    if job.model != plans.FULL:
+        files.append(stored.HELD)
+    whole = all((place / name).exists() for name in files)
+    return whole and is_audited(job, place)
 
 
 def _network(job):
@@ -194,7 +216,7 @@ def _seconds(stage, job, pace, epochs):
         return AN_ARTEFACT * artefacts * _share(job)
     points = job.recipe.epochs // job.keep_every
     if job.model != plans.FULL:
-        points = min(points, job.size.sweep_points)
+        points = min(points, job.sweep_points)
     return AN_EPOCH * points * slow * _share(job)
 
 

@@ -1,0 +1,42 @@
+"""Answers rounded as an int8 softmax rounds them."""
+
+import pathlib
+
+import numpy as np
+import synthetic_outputs
+import tensorflow as tf
+
+from qmia_tf import outputs
+from qmia_tf.reproduction import rounded
+
+
+class RoundedTest(tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.answers = synthetic_outputs.outputs(50, 50, seed=3, gain=(6.0, 3))
+
+    def test_probabilities_are_those_of_the_kernel(self):
+        # The same in integers: one code is 1/256, and 255 is the largest.
+        expected = [
+            min(int(256 * float(p) + 0.5), 255) / 256
+            for p in self.answers.probabilities.ravel()
+        ]
+        found = rounded.rounded(self.answers)
+        np.testing.assert_array_equal(found.probabilities.ravel(), expected)
+        self.assertEqual(found.probabilities.max(), 255 / 256)
+        self.assertEqual(found.probability_step, 1 / 256)
+        np.testing.assert_array_equal(found.members, self.answers.members)
+
+    def test_written_beside_the_answers_of_the_run(self):
+        run_dir = pathlib.Path(self.create_tempdir())
+        self.answers.save(run_dir / "outputs" / "keras.npz")
+        found = outputs.load(rounded.write(run_dir))
+        self.assertEqual(found.target, "keras_rounded")
+        self.assertIsNone(found.info.get("latency_ms"))
+        np.testing.assert_array_equal(
+            found.probabilities, rounded.rounded(self.answers).probabilities
+        )
+
+
+if __name__ == "__main__":
+    tf.test.main()
