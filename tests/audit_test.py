@@ -89,6 +89,7 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
                 "margin",
                 "entropy",
                 "modified_entropy",
+                "likelihood",
             ],
         )
         reasons = {each.name: each.reason for each in found.attacks_left_out}
@@ -223,9 +224,11 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
         swapped = dataclasses.replace(made, members=~made.members)
         one, other = audit.audit(made), audit.audit(swapped)
         for attack in one.attacks:
-            self.assertAlmostEqual(
-                attack.auc.value, 1 - other.attack(attack.name).auc.value
-            )
+            # One that learns which scores are members' finds them either way.
+            if attack.name != "likelihood":
+                self.assertAlmostEqual(
+                    attack.auc.value, 1 - other.attack(attack.name).auc.value
+                )
         self.assertEqual(one.accuracy_members, other.accuracy_nonmembers)
 
     def test_targets_asked_about_the_same_records(self):

@@ -11,6 +11,7 @@ from qmia_tf.attacks import (
     entropy,
     gap,
     label_only,
+    likelihood,
     lira,
     losses,
     margin,
@@ -131,6 +132,15 @@ ATTACKS = (
         needs=("probabilities",),
         queries="1",
         source="Song and Mittal, arXiv:2003.10595",
+    ),
+    Attack(
+        "likelihood",
+        "likelihood ratio of the margin",
+        likelihood.scores,
+        needs=("probabilities",),
+        queries="1",
+        source="after Song and Mittal, arXiv:2003.10595",
+        learns=True,
     ),
     Attack(
         "correct_copies",

@@ -21,6 +21,7 @@ LEAKS = {
         ("gap_change", "gap attack", 100, "points"),
         ("confidence_auc_change", "confidence", 1, "AUC"),
         ("margin_auc_change", "margin", 1, "AUC"),
+        ("likelihood_auc_change", "likelihood", 1, "AUC"),
         ("quantile_auc_change", "quantile", 1, "AUC"),
         ("strongest_change", "strongest", 100, "points"),
     ),

@@ -23,16 +23,18 @@ CHANGED = (
     "confidence",
     "confidence_auc",
     "margin_auc",
+    "likelihood_auc",
     "quantile_auc",
     "strongest",
 )
 MINUS = (
     "Each model minus the full-precision Keras model trained on the same "
     "members with the same seed; in points, AUC as it is. confidence: the "
-    "paper's attack, its threshold held out. margin, quantile: stronger "
-    "attacks with one model and no reference models. strongest: balanced "
-    "accuracy of the attack that is best on the calibration half, judged on "
-    "the other; it may be another attack on either side."
+    "paper's attack, its threshold held out. margin, likelihood (of the "
+    "margin), quantile: stronger attacks with one model and no reference "
+    "models. strongest: balanced accuracy of the attack whose AUC is highest "
+    "on the calibration half, judged on the other; it may be another attack "
+    "on either side."
 )
 OVER = (
     "Interval: over seeds, Student's 95 % between pairs of runs; over "

@@ -18,6 +18,7 @@ MEASURES = {
     "confidence": ("confidence %", "percent"),
     "confidence_auc": ("confidence AUC", "area"),
     "margin_auc": ("margin AUC", "area"),
+    "likelihood_auc": ("likelihood AUC", "area"),
     "quantile_auc": ("quantile AUC", "area"),
     "strongest": ("strongest %", "percent"),
     "strongest_auc": ("strongest AUC", "area"),
