@@ -25,6 +25,7 @@ from qmia_tf.reproduction import (
     drawing,
     equal_accuracy,
     headline,
+    ledger,
     marked,
     paper_beside,
     reproducing,
@@ -282,6 +283,21 @@ class AnswersTest(Results):
         # Of the first seed alone; the answers are over all of them.
         self.assertIn("w4a4-seed0", page)
         self.assertNotIn("w4a4-seed1", page)
+
+
+class LeftTest(Results):
+    def test_what_has_no_results_is_listed(self):
+        found = ledger.left(self.finished)
+        self.assertLen(found, 4)
+        (line,) = [x for x in found if x.startswith("CIFAR-10, plain")]
+        # Full precision and (4, 4) of seeds 0 and 1 are there.
+        expected = [
+            "seed 0: (w=16, a=4), (w=16, a=16), (w=2, a=2), (w=8, a=8), "
+            "(w=32, a=32, clip)",
+            "seed 1: (w=16, a=16)",
+            "seed 2: (full precision), (w=4, a=4), (w=16, a=16)",
+        ]
+        self.assertEqual(line, f"CIFAR-10, plain: {'; '.join(expected)}.")
 
 
 class PageTest(Results):

@@ -2,7 +2,7 @@
 
 from qmia_tf.report.compared import title
 from qmia_tf.report.tables import Column, Table
-from qmia_tf.reproduction import stages
+from qmia_tf.reproduction import plans, stages
 from qmia_tf.reproduction.measures import model_title
 from qmia_tf.reproduction.paper_beside import PLACE
 from qmia_tf.reproduction.stored import Finished
@@ -35,6 +35,27 @@ def times(finished: list[Finished]) -> Table:
         "from its last start; training counts every epoch once."
     ]
     return Table("times", "What was run", columns, rows, notes)
+
+
+def left(finished: list[Finished]) -> list[str]:
+    """What of the plan has no results yet, a line a data set and regime."""
+    there = {each.job.folder for each in finished}
+    found = {}
+    planned = plans.jobs([plans.ALL], seeds=plans.SEEDS, regimes=plans.REGIMES)
+    for job in planned:
+        if job.folder not in there:
+            place = f"{title(job.dataset)}, {job.regime}"
+            models = found.setdefault(place, {}).setdefault(job.seed, [])
+            models.append(model_title(job.model))
+    return [
+        f"{place}: "
+        + "; ".join(
+            f"seed {seed}: {', '.join(f'({name})' for name in models)}"
+            for seed, models in by_seed.items()
+        )
+        + "."
+        for place, by_seed in found.items()
+    ]
 
 
 def commands(finished: list[Finished]) -> str:

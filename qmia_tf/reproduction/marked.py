@@ -4,7 +4,7 @@ import re
 
 from qmia_tf.errors import InputError
 from qmia_tf.report.table_formats import as_markdown, escaped
-from qmia_tf.reproduction import answers
+from qmia_tf.reproduction import answers, ledger
 
 # <!-- made: NAME --> ... <!-- end -->
 PART = re.compile(r"(<!-- made: ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -41,7 +41,7 @@ def parts(finished, tables, drawn, *, folder) -> dict[str, str]:
         folder: where the figures lie, as seen from the page.
     Returns: dict name -> Markdown: table-NAME of each table, figures (all),
         figures-headline, -threshold, -epochs and -seeds, answers, regimes,
-        differences, arithmetic, runs.
+        differences, arithmetic, runs, left.
     """
     made = {f"table-{t.name}": _table(t) for t in tables}
     for kind in ("", "headline", "threshold", "epochs", "seeds"):
@@ -56,6 +56,8 @@ def parts(finished, tables, drawn, *, folder) -> dict[str, str]:
     made["differences"] = _listed(answers.differences(finished))
     made["arithmetic"] = _listed(answers.arithmetic_lines())
     made["runs"] = _count(finished)
+    open_runs = ledger.left(finished)
+    made["left"] = _listed(open_runs) if open_runs else "Nothing: all was run."
     return made
 
 

@@ -64,6 +64,7 @@ MODELS = {
 REPEATED = (FULL, "w4a4", "w16a16")
 # What is compared; others look for what brings the paper's regime.
 REGIMES = ("augmented", "plain")
+SEEDS = (0, 1, 2)
 SWITCHES = {
     "augmented": {"crop_padding": 4, "flip": True},
     "plain": {"crop_padding": 0, "flip": False},

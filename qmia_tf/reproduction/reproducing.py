@@ -14,7 +14,7 @@ QUICK_OUT = "runs/quick"
 def reproduce(
     datasets=(plans.ALL,),
     *,
-    seeds=(0, 1, 2),
+    seeds=plans.SEEDS,
     regimes=plans.REGIMES,
     models=(),
     stem=None,
