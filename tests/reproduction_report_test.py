@@ -28,6 +28,7 @@ from qmia_tf.reproduction import (
     ledger,
     marked,
     paper_beside,
+    plans,
     reproducing,
     stored,
     writing,
@@ -283,6 +284,33 @@ class AnswersTest(Results):
         # Of the first seed alone; the answers are over all of them.
         self.assertIn("w4a4-seed0", page)
         self.assertNotIn("w4a4-seed1", page)
+
+
+class HarvestTest(tf.test.TestCase):
+    def test_takes_what_is_small(self):
+        folder = pathlib.Path(self.create_tempdir())
+        out, results = folder / "runs", folder / "results"
+        job = plans.Job("cifar10", "plain", "w4a4", 0)
+        sizes = {
+            "audit.json": 10,
+            "model.keras": 10,
+            "artifacts/manifest.json": 10,
+            "artifacts/int8.tflite": 10,
+            "outputs/int8.npz": stored.SMALL,
+            "outputs/keras.npz": stored.SMALL + 1,
+        }
+        for name, size in sizes.items():
+            path = out / job.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"x" * size)
+        for _ in range(2):
+            stored.harvest(job, out, results)
+            place = results / job.folder
+            files = [x for x in place.rglob("*") if x.is_file()]
+            self.assertCountEqual(
+                [x.relative_to(place).as_posix() for x in files],
+                ["audit.json", "manifest.json", "outputs/int8.npz"],
+            )
 
 
 class LeftTest(Results):

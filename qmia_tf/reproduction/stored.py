@@ -24,6 +24,8 @@ KEPT = (
     TIMING,
     "parity.json",
 )
+# Bytes up to which answers are kept: those of int8 files, which compress.
+SMALL = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Finished:
 
 
 def harvest(job, out, results):
-    """Copies what is small of a run.
+    """Copies what is small of a run, answers of up to SMALL bytes with it.
 
     Args:
         job: a Job.
@@ -86,6 +88,9 @@ def harvest(job, out, results):
     source, place = out / job.folder, results / job.folder
     files = {name: source / name for name in KEPT}
     files[MANIFEST] = source / "artifacts" / MANIFEST
+    for file in source.glob("outputs/*.npz"):
+        if file.stat().st_size <= SMALL:
+            files[f"outputs/{file.name}"] = file
     for name, file in files.items():
         if file.exists() and not _equal(file, place / name):
             runs.write_bytes(place / name, file.read_bytes())
