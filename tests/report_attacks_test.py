@@ -28,9 +28,9 @@ class EveryAttackTest(Attacks):
         full, folder = self.audited()
         self.report(full, folder)
         rows = self.rows("attacks")
-        self.assertLen(rows, 3 * 7)
+        self.assertLen(rows, 3 * 8)
         self.assertEqual(
-            [row["attack"] for row in rows[:7]],
+            [row["attack"] for row in rows[:8]],
             [
                 "gap attack",
                 "largest confidence",
@@ -39,10 +39,11 @@ class EveryAttackTest(Attacks):
                 "margin in logit space",
                 "entropy",
                 "modified entropy",
+                "likelihood ratio",
             ],
         )
         self.assertEqual(
-            [(row["run"], row["target"]) for row in rows[::7]],
+            [(row["run"], row["target"]) for row in rows[::8]],
             [("full", "keras"), ("w4a4", "keras"), ("w4a4", "int8")],
         )
 
@@ -142,7 +143,7 @@ class StrongestTest(Attacks):
         )
         best = findings.load(folder).targets[0].strongest
         row = rows[1]
-        self.assertEqual(row["candidates"], "7")
+        self.assertEqual(row["candidates"], "8")
         title = findings.load(folder).targets[0].attack(best.attack).title
         self.assertEqual(row["attack"], title)
         rate = best.point.balanced_accuracy

@@ -84,7 +84,7 @@ class SentencesTest(parameterized.TestCase, tf.test.TestCase):
         )
         self.assertEqual(
             text,
-            "int8: the strongest of 7 attacks (true-class confidence) judges "
+            "int8: the strongest of 8 attacks (true-class confidence) judges "
             "66 % [62, 70] of the records right where half are members "
             "(guessing: 50 %; advantage 0.32 [0.24, 0.40]), AUC 0.71 [0.66, "
             "0.76]. Calling at most 1 % of the nonmembers members, it finds "

@@ -135,7 +135,7 @@ ATTACKS = (
     ),
     Attack(
         "likelihood",
-        "likelihood ratio of the margin",
+        "likelihood ratio",
         likelihood.scores,
         needs=("probabilities",),
         queries="1",
