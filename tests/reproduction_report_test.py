@@ -18,6 +18,7 @@ from scipy import stats
 
 from qmia_tf.auditing import findings
 from qmia_tf.errors import InputError
+from qmia_tf.report.compared import Run
 from qmia_tf.report.tables import as_csv
 from qmia_tf.reproduction import (
     answers,
@@ -130,6 +131,23 @@ class TablesTest(Results):
         for key in ("gap_change_low", "margin_auc_change_high"):
             self.assertNotEmpty(row[key])
             self.assertEqual(row[key], by_seed[key])
+
+    def test_strongest_is_compared_where_both_had_the_same_attacks(self):
+        alone = [each for each in self.finished if each.job.seed == 0]
+        full, ours = alone
+        (row,) = comparing.changes(alone).rows
+        self.assertIsNotNone(row[-1])
+        target = full.run.target("keras")
+        older = dataclasses.replace(
+            target, attacks=[x for x in target.attacks if x.name != "margin"]
+        )
+        audit = dataclasses.replace(full.run.audit, targets=[older])
+        before = dataclasses.replace(full, run=Run(audit))
+        (row,) = comparing.changes([before, ours]).rows
+        self.assertIsNone(row[-1])
+        # What both were audited for is still compared.
+        keys = [x.key for x in comparing.changes(alone).columns]
+        self.assertIsNotNone(row[keys.index("gap_change")])
 
     def test_matched_says_the_way(self):
         row = rows_of(equal_accuracy.matched(self.finished))[0]

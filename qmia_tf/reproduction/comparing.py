@@ -34,7 +34,8 @@ MINUS = (
     "margin), quantile: stronger attacks with one model and no reference "
     "models. strongest: balanced accuracy of the attack whose AUC is highest "
     "on the calibration half, judged on the other; it may be another attack "
-    "on either side."
+    "on either side, and is left out where one of the two was audited before "
+    "all of these attacks were there."
 )
 OVER = (
     "Interval: over seeds, Student's 95 % between pairs of runs; over "

@@ -23,6 +23,7 @@ MEASURES = {
     "strongest": ("strongest %", "percent"),
     "strongest_auc": ("strongest AUC", "area"),
 }
+STRONGEST = ("strongest", "strongest_auc")
 CHANGE = {"percent": "change", "area": "signed"}
 
 
@@ -32,7 +33,7 @@ def measure(target: TargetAudit, key) -> Estimate | None:
         return target.accuracy_members
     if key == "accuracy":
         return target.accuracy_nonmembers
-    if key in ("strongest", "strongest_auc"):
+    if key in STRONGEST:
         best = target.strongest
         if best is None:
             return None
@@ -104,6 +105,7 @@ def paired(after, before, key) -> Estimate | None:
     both = [
         (measure(one, key), measure(other, key))
         for one, other in zip(after, before, strict=True)
+        if key not in STRONGEST or same_attacks(one, other)
     ]
     both = [pair for pair in both if None not in pair]
     if not both:
@@ -132,13 +134,28 @@ def on_records(each: Finished, target: TargetAudit, other: Finished) -> dict:
         "gap": found.gap,
         "confidence": found.held_out,
     }
-    pair = pairs.compare(each.run.audit, target, other.run.target(KERAS))
-    if pair is not None and each.run.audit.seed == other.run.audit.seed:
+    theirs = other.run.target(KERAS)
+    pair = pairs.compare(each.run.audit, target, theirs)
+    same_halves = each.run.audit.seed == other.run.audit.seed
+    if pair is not None and same_halves and same_attacks(target, theirs):
         keys["strongest"] = pair.difference
     keras = target.target == KERAS
     if keras and each.held is not None:
         keys |= of_match(each.held.trained)
     return keys
+
+
+def same_attacks(one: TargetAudit, other: TargetAudit) -> bool:
+    """Whether the strongest attack was chosen of the same table of attacks.
+
+    An audit of an older version knows fewer; what is strongest there may be
+    weaker for that alone.
+    """
+    known = [
+        {x.name for x in (*each.attacks, *each.attacks_left_out)}
+        for each in (one, other)
+    ]
+    return known[0] == known[1]
 
 
 def of_match(match: Match) -> dict:
