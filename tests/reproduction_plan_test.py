@@ -80,7 +80,7 @@ class JobsTest(parameterized.TestCase, tf.test.TestCase):
         full = plans.Job("cifar10", "plain", "w32a32", 1)
         self.assertEqual(full.targets, ("keras", "int8_ptq", "keras_rounded"))
         job = plans.Job("cifar10", "plain", "w4a4", 1)
-        self.assertEqual(job.targets, ("keras", "int8"))
+        self.assertEqual(job.targets, ("keras", "int8", "keras_rounded"))
 
     def test_fewer_epochs_are_asked_where_asking_is_slow(self):
         points = [
@@ -139,7 +139,7 @@ class StagesTest(tf.test.TestCase):
         self.audit(self.job, "keras")
         # A file was made since.
         self.assertNotIn("attack", stages.done(self.job, self.out))
-        self.audit(self.job, "keras", "int8", "int8_twin")
+        self.audit(self.job, *self.job.targets, "int8_twin")
         self.assertEqual(
             stages.done(self.job, self.out), ("train", "export", "attack")
         )
@@ -148,7 +148,7 @@ class StagesTest(tf.test.TestCase):
 
     def test_stored_results_need_no_run_directory(self):
         self.put(self.job, "epochs.json", "matched.json")
-        self.audit(self.job, "keras", "int8")
+        self.audit(self.job, *self.job.targets)
         self.assertFalse(stages.is_stored(self.job, self.out))
         self.put(self.job, "parity.json")
         self.assertTrue(stages.is_stored(self.job, self.out))

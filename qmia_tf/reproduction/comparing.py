@@ -37,6 +37,7 @@ MINUS = (
     "on either side, and is left out where one of the two was audited before "
     "all of these attacks were there."
 )
+ITSELF = "Behind a comma: an artefact of that model, minus the model itself."
 OVER = (
     "Interval: over seeds, Student's 95 % between pairs of runs; over "
     "records, 95 % for these two models, record by record."
@@ -99,11 +100,13 @@ def controls(finished: list[Finished], paths: dict) -> Table:
         if model in CONTROLS and both:
             cells = [*place, model_title(model), CONTROLS[model]]
             rows.append([*cells, *_change(both, KERAS)])
-        for scheme, text in ARTEFACTS.items() if model == plans.FULL else ():
-            own = [(x, x) for x in found if x.run.target(scheme) is not None]
+        for target, text in ARTEFACTS.items():
+            if target != rounded.TARGET and model != plans.FULL:
+                continue
+            own = [(x, x) for x in found if x.run.target(target) is not None]
             if own:
-                cells = [*place, f"full precision, {scheme}", text]
-                rows.append([*cells, *_change(own, scheme)])
+                cells = [*place, f"{model_title(model)}, {target}", text]
+                rows.append([*cells, *_change(own, target)])
     columns = [
         *PLACE,
         Column("what it isolates", "isolates"),
@@ -111,7 +114,7 @@ def controls(finished: list[Finished], paths: dict) -> Table:
         Column("interval", "interval"),
         *_columns(),
     ]
-    notes = [MINUS, OVER, *map(_path_note, sorted(paths.items()))]
+    notes = [MINUS, ITSELF, OVER, *map(_path_note, sorted(paths.items()))]
     return Table("controls", "The controls", columns, rows, notes)
 
 

@@ -127,13 +127,13 @@ def on_records(each: Finished, target: TargetAudit, other: Finished) -> dict:
     Returns: dict key of MEASURES -> Estimate, of those that can be paired.
     """
     found = changes.change(each.run, target, [each.run, other.run])
-    if found is None:
-        return {}
-    keys = {
-        "accuracy": found.accuracy,
-        "gap": found.gap,
-        "confidence": found.held_out,
-    }
+    keys = {}
+    if found is not None:
+        keys |= {
+            "accuracy": found.accuracy,
+            "gap": found.gap,
+            "confidence": found.held_out,
+        }
     theirs = other.run.target(KERAS)
     pair = pairs.compare(each.run.audit, target, theirs)
     same_halves = each.run.audit.seed == other.run.audit.seed

@@ -144,8 +144,7 @@ class Job:
     @property
     def targets(self) -> tuple[str, ...]:
         """What its audit is about, at least."""
-        control = (rounded.TARGET,) if self.model == FULL else ()
-        return ("keras", *self.schemes, *control)
+        return ("keras", *self.schemes, rounded.TARGET)
 
     @property
     def sweep_points(self) -> int:

@@ -137,14 +137,12 @@ def _parity(job, place, dataset):
 
 def _attack(job, place, dataset):
     """Audits with what one model gives away; no parent, no references."""
-    controls = []
-    if rounded.TARGET in job.targets:
-        experiment.query_run(place, dataset, progress=messages.say)
-        controls.append(rounded.write(place))
+    # Of the trained model's answers, so it is asked first.
+    experiment.query_run(place, dataset, progress=messages.say)
     experiment.attack_run(
         place,
         dataset,
-        captured=controls,
+        captured=[rounded.write(place)],
         label_only=copy_queries.Settings(records=job.size.label_only),
         tfprivacy=TFPRIVACY,
         pictures="off",
