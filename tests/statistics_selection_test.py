@@ -20,6 +20,7 @@ class ChooseTest(tf.test.TestCase):
 
     def test_the_best_there(self):
         given = {f"gain_{gain}": self.scores(gain) for gain in (0.0, 2.0, 0.5)}
+        # Of as many records each, the highest is surely so as well.
         found = selection.choose(given, self.members, self.half)
         areas = {
             name: metrics.roc_auc_score(self.members[self.half], x[self.half])
@@ -55,6 +56,33 @@ class ChooseTest(tf.test.TestCase):
             selection.choose({"silent": silent}, self.members, self.half)
         with self.assertRaisesRegex(ValueError, r"none of \[\] says"):
             selection.choose({}, self.members, self.half)
+
+    def test_few_records_have_to_be_sure(self):
+        # More than 0.84 on 20 records, against 0.8 on 1,000.
+        members = np.arange(2000) < 1000
+        half = calibration_half(members, seed=0)
+        many = self.rng.normal(size=2000) + 1.19 * members
+        few = np.full(2000, np.nan)
+        shown = np.flatnonzero(half & members)[:10]
+        others = np.flatnonzero(half & ~members)[:10]
+        few[others] = np.arange(10)
+        few[shown] = np.arange(10) + 4.5
+        area = metrics.roc_auc_score(
+            members[[*shown, *others]], few[[*shown, *others]]
+        )
+        self.assertGreater(area, 0.84)
+        found = selection.choose({"few": few, "many": many}, members, half)
+        self.assertEqual(found, "many")
+
+    def test_where_nothing_is_sure_the_area_decides(self):
+        # The AUC of constant scores is 1/2 without any doubt.
+        given = {"constant": np.ones(200), "weak": self.scores(0.15)}
+        area = metrics.roc_auc_score(
+            self.members[self.half], given["weak"][self.half]
+        )
+        self.assertBetween(area, 0.5, 0.6)
+        found = selection.choose(given, self.members, self.half)
+        self.assertEqual(found, "weak")
 
     def test_the_first_of_equals(self):
         scores = self.scores(1.0)

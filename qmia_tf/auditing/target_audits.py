@@ -110,7 +110,8 @@ class Strongest:
     """The best of the attacks, chosen on one half and judged on the other.
 
     Attributes:
-        attack: the one with the highest AUC on the calibration half.
+        attack: the one whose AUC is surely the highest on the calibration
+            half, see selection.choose.
         candidates: the attacks it was chosen from.
         point: its threshold of the calibration half, on the judged half.
         auc: on the judged half.

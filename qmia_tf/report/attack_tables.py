@@ -67,9 +67,9 @@ EPSILON = (
     "about the way it was trained."
 )
 STRONGEST = (
-    "The attack with the highest AUC on the calibration half, with the "
-    "threshold chosen there, judged on the other half: having chosen does not "
-    "flatter it."
+    "The attack whose AUC is surely the highest on the calibration half, with "
+    "the threshold chosen there, judged on the other half: having chosen does "
+    "not flatter it."
 )
 TOGETHER = (
     "The same trained attacker sees the first's answers alone, then both's; "

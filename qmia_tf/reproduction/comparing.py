@@ -32,10 +32,10 @@ MINUS = (
     "members with the same seed; in points, AUC as it is. confidence: the "
     "paper's attack, its threshold held out. margin, likelihood (of the "
     "margin), quantile: stronger attacks with one model and no reference "
-    "models. strongest: balanced accuracy of the attack whose AUC is highest "
-    "on the calibration half, judged on the other; it may be another attack "
-    "on either side, and is left out where one of the two was audited before "
-    "all of these attacks were there."
+    "models. strongest: balanced accuracy of the attack whose AUC is surely "
+    "the highest on the calibration half, judged on the other; it may be "
+    "another attack on either side, and is left out where one of the two was "
+    "audited before all of these attacks were there."
 )
 ITSELF = "Behind a comma: an artefact of that model, minus the model itself."
 OVER = (

@@ -6,11 +6,15 @@ from qmia_tf.statistics.ranking import auc
 
 
 def choose(scores, members, calibration) -> str:
-    """Names the attack with the highest AUC on the calibration half.
+    """Names the attack whose AUC is surely the highest where one may choose.
 
-    Judged on the other half, the chosen one is not flattered by having been
-    chosen. An attack is rated on the calibration records that it says
-    something about; among equals the first wins.
+    By the lower end of DeLong's 95 % interval on the calibration half: an
+    attack that speaks of few records, as label-only attacks do, is often
+    highest by chance, and less often surely so. Where no attack is surely
+    above 1/2, the AUC itself decides. Judged on the other half, the chosen
+    one is not flattered by having been chosen. An attack is rated on the
+    calibration records that it says something about; among equals the first
+    wins.
 
     Args:
         scores: dict name -> float [N], NaN where the attack says nothing.
@@ -24,7 +28,8 @@ def choose(scores, members, calibration) -> str:
         given = np.asarray(given, np.float64)
         rows = calibration & ~np.isnan(given)
         if members[rows].any() and not members[rows].all():
-            areas[name] = auc(given[rows], members[rows]).value
+            area = auc(given[rows], members[rows])
+            areas[name] = max(area.low, 0.5), area.value
     if not areas:
         raise ValueError(
             f"none of {list(scores)} says something about a member and a "
