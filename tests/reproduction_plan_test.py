@@ -161,6 +161,13 @@ class StagesTest(tf.test.TestCase):
         self.assertFalse(stages.is_stored(self.full, self.out))
         self.audit(self.full, *self.full.targets)
         self.assertTrue(stages.is_stored(self.full, self.out))
+        # It is held against full precision, which has to be there for that.
+        both = [self.full, self.job]
+        self.assertEqual(stages.not_stored(both, self.out), both)
+        self.audit(self.job, *self.job.targets)
+        self.assertEqual(stages.not_stored(both, self.out), [])
+        other = plans.Job("cifar10", "plain", "w4a4", 1)
+        self.assertEqual(stages.not_stored([*both, other], self.out), [other])
 
     def test_stages_that_a_run_does_not_have(self):
         wide = plans.Job("cifar10", "plain", "w16a16", 0)

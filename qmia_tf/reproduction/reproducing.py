@@ -43,7 +43,7 @@ def reproduce(
         plan: only says what is done and what is to do.
         only_trained: leaves out what is not trained yet.
         skip_stored: leaves out runs whose results are whole, wherever they
-            were made.
+            were made; see stages.not_stored.
         only_report: makes tables, figures and page of the stored results.
         sweep: kept epochs of a full-precision run that are asked, at most.
         out: folder of the runs; None: runs/paper, or runs/quick.
@@ -73,7 +73,7 @@ def reproduce(
     if only_trained:
         jobs = [job for job in jobs if (out / job.folder / runs.MODEL).exists()]
     if skip_stored:
-        jobs = [job for job in jobs if not stages.is_stored(job, results)]
+        jobs = stages.not_stored(jobs, results)
     data = _Data(size.records, data_dir, download)
     rows = stages.planned(jobs, out, step=data.epoch_seconds)
     print("\n".join(stages.lines(rows)), flush=True)

@@ -84,6 +84,18 @@ def done(job, out) -> tuple[str, ...]:
     return tuple(stage for stage in needed(job) if made[stage])
 
 
+def not_stored(jobs, results) -> list:
+    """The jobs that are to do, and the full precision they are held against.
+
+    Args:
+        jobs: list of Job.
+        results: folder of all results.
+    """
+    left = [job for job in jobs if not is_stored(job, results)]
+    wanted = {each.folder for job in left for each in (job, job.full)}
+    return [job for job in jobs if job.folder in wanted]
+
+
 def planned(jobs, out, *, step=None) -> list[Planned]:
     """Looks at what is there and estimates the rest.
 
