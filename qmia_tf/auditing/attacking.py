@@ -136,9 +136,9 @@ def with_excess(scored: Scored, gap: Scored, members) -> AttackAudit:
 
 
 def strongest(scored: list[Scored], evidence: Evidence) -> Strongest:
-    """Takes the attack that is best on the calibration half, judges it.
+    """Takes the attack that selection.choose names, and judges it.
 
-    So having chosen among many does not flatter it.
+    It is judged on the other half, so having been chosen does not flatter it.
 
     Args:
         scored: every attack that was run.
