@@ -15,6 +15,7 @@ from absl.testing import parameterized
 from scipy import stats
 
 from qmia_tf import (
+    attacks,
     configuration,
     outputs,
     queries,
@@ -22,7 +23,7 @@ from qmia_tf import (
     run_training,
     runs,
 )
-from qmia_tf.auditing import comparison, epochs, matched
+from qmia_tf.auditing import attacking, beside, comparison, epochs, matched
 from qmia_tf.datasets import Dataset
 from qmia_tf.errors import InputError
 from qmia_tf.report import matching
@@ -193,15 +194,22 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
         else:
             self.assertLess(inside / audits, 0.6)
 
-    def test_interval_is_the_jackknifes(self):
-        """Each record left out in turn, the weight found anew each time."""
+    @parameterized.parameters(1.0, 0.5)
+    def test_interval_is_the_jackknifes(self, judged):
+        """Each record left out in turn, the weight found anew each time.
+
+        Of an attack that learns only some are judged; the weight is still
+        found on all nonmembers.
+        """
         rng = np.random.default_rng(4)
         rights = [rng.random(240) < share for share in (0.5, 0.4, 0.6)]
         ability, drawn = rng.normal(size=RECORDS), []
+        told = rng.random(RECORDS) < judged
         for right, gain in zip(rights, (0.6, 0.2, 1.2), strict=True):
             # Whoever is classified right scores higher.
             scores = ability + rng.normal(size=RECORDS) + gain * INSIDE
             scores[~INSIDE] += 1.5 * right
+            scores[~told] = np.nan
             drawn.append(
                 matched.Epoch(made(1).point, right, {"margin": scores})
             )
@@ -213,6 +221,7 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
                 scores = each.scores["margin"]
                 inside, outside = scores[INSIDE], scores[~INSIDE]
                 inside, outside = inside[members], outside[nonmembers]
+                inside, outside = (x[~np.isnan(x)] for x in (inside, outside))
                 areas.append(np.mean(inside[:, None] > outside))
                 shares.append(each.right[nonmembers].mean())
             weight = (shares[0] - shares[1]) / (shares[2] - shares[1])
@@ -231,6 +240,21 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
         half = stats.norm.ppf(0.975) * np.sqrt(variance)
         # The weight is not quite linear in the shares.
         self.assertAllClose((got.high - got.low) / 2, half, rtol=0.02)
+
+    def test_likelihood_is_the_audits(self):
+        answers = synthetic_outputs.outputs(300, 200).in_record_order()
+        found = matched.measure(answers, 7).point.leaks["likelihood"]
+        attack = next(x for x in attacks.ATTACKS if x.name == "likelihood")
+        audited = attacking.run_attack(attack, beside.gather(answers))
+        self.assertEqual(found, audited.audit.auc)
+
+    def test_what_too_few_records_do_not_tell_is_left_out(self):
+        answers = synthetic_outputs.outputs(3, 3).in_record_order()
+        found = matched.measure(answers, 7)
+        told = {"gap", "confidence", "margin"}
+        self.assertEqual(set(found.point.leaks), told)
+        held = matched.nearest(found, [found], answers.members)
+        self.assertEqual(set(held.leak), told)
 
     def test_measure_is_what_an_audit_says(self):
         answers = synthetic_outputs.outputs(90, 60).in_record_order()

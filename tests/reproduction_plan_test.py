@@ -8,6 +8,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from qmia_tf import recipes
+from qmia_tf.auditing import matched
 from qmia_tf.errors import InputError
 from qmia_tf.reproduction import plans, stages, sweeps
 
@@ -125,6 +126,16 @@ class StagesTest(tf.test.TestCase):
         path = self.out / job.folder / "audit.json"
         path.write_text(json.dumps(found))
 
+    def sweep(self, job, scores=tuple(matched.SCORES)):
+        self.put(job, "epochs.json", "matched.json")
+        found = dict.fromkeys(scores, 0.5)
+        for name, content in (
+            ("epochs.json", {"points": [{"leaks": found}]}),
+            ("matched.json", {"trained": {"leak": found}}),
+        ):
+            path = self.out / job.folder / name
+            path.write_text(json.dumps(content))
+
     def history(self, job, seconds):
         path = self.out / job.folder / "history.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -135,7 +146,6 @@ class StagesTest(tf.test.TestCase):
 
     def test_a_stage_is_done_if_its_file_is_there(self):
         self.put(self.job, "model.keras", "artifacts/int8.tflite")
-        self.put(self.job, "epochs.json")
         self.audit(self.job, "keras")
         # A file was made since.
         self.assertNotIn("attack", stages.done(self.job, self.out))
@@ -143,11 +153,18 @@ class StagesTest(tf.test.TestCase):
         self.assertEqual(
             stages.done(self.job, self.out), ("train", "export", "attack")
         )
-        self.put(self.job, "matched.json", "parity.json")
+        self.put(self.job, "parity.json")
+        self.sweep(self.job)
         self.assertEqual(stages.done(self.job, self.out), stages.STAGES)
+        # An attack was made since, or it was held against nothing.
+        self.sweep(self.job, ["gap", "margin"])
+        self.assertNotIn("sweep", stages.done(self.job, self.out))
+        self.sweep(self.job)
+        (self.out / self.job.folder / "matched.json").unlink()
+        self.assertNotIn("sweep", stages.done(self.job, self.out))
 
     def test_stored_results_need_no_run_directory(self):
-        self.put(self.job, "epochs.json", "matched.json")
+        self.sweep(self.job)
         self.audit(self.job, *self.job.targets)
         self.assertFalse(stages.is_stored(self.job, self.out))
         self.put(self.job, "parity.json")
@@ -156,7 +173,7 @@ class StagesTest(tf.test.TestCase):
         self.audit(self.job, "keras")
         self.assertFalse(stages.is_stored(self.job, self.out))
         # Full precision is held against nothing; a later control is missed.
-        self.put(self.full, "epochs.json")
+        self.sweep(self.full)
         self.audit(self.full, "keras", "int8_ptq", "tfmot_int8")
         self.assertFalse(stages.is_stored(self.full, self.out))
         self.audit(self.full, *self.full.targets)
@@ -195,7 +212,8 @@ class StagesTest(tf.test.TestCase):
         self.assertAlmostEqual(rows[1].seconds["train"], 30 * 7.0 * 1.2)
 
     def test_lines(self):
-        self.put(self.full, "model.keras", "epochs.json")
+        self.put(self.full, "model.keras")
+        self.sweep(self.full)
         self.audit(self.full, *self.full.targets)
         self.put(self.full, "artifacts/int8_ptq.tflite")
         self.put(self.full, "artifacts/tfmot_int8.tflite")

@@ -67,6 +67,46 @@ class Results(parameterized.TestCase, tf.test.TestCase):
         return made.share((each.predicted == each.labels)[chosen])
 
 
+def without_likelihood(finished):
+    """The same runs, audited before that attack was there."""
+    made = []
+    for each in finished:
+        audit = each.run.audit
+        targets = [
+            dataclasses.replace(
+                target,
+                attacks=[x for x in target.attacks if x.name != "likelihood"],
+            )
+            for target in audit.targets
+        ]
+        points = [
+            dataclasses.replace(point, leaks=less(point.leaks))
+            for point in each.sweep.points
+        ]
+        held = each.held and dataclasses.replace(
+            each.held,
+            trained=less_of(each.held.trained),
+            matches=[less_of(match) for match in each.held.matches],
+        )
+        made.append(
+            dataclasses.replace(
+                each,
+                run=Run(dataclasses.replace(audit, targets=targets)),
+                sweep=dataclasses.replace(each.sweep, points=points),
+                held=held,
+            )
+        )
+    return made
+
+
+def less(leaks):
+    return {name: x for name, x in leaks.items() if name != "likelihood"}
+
+
+def less_of(match):
+    return dataclasses.replace(match, leak=less(match.leak))
+
+
 class TablesTest(Results):
     def test_order(self):
         found = [(x.job.model, x.job.seed) for x in self.finished]
@@ -240,7 +280,7 @@ class FiguresTest(Results):
             for x, y in zip(*line.get_data(), strict=True)
         ]
         expected = [
-            (float(x["accuracy"]), float(x["margin_auc"])) for x in rows
+            (float(x["accuracy"]), float(x["likelihood_auc"])) for x in rows
         ]
         self.assertAllClose(sorted(drawn), sorted(expected))
         # Two epochs of full precision, then model and file of each run.
@@ -249,13 +289,31 @@ class FiguresTest(Results):
         table = rows_of(headline.table(self.finished))
         changed = rows_of(comparing.changes(self.finished))
         self.assertEqual([x["model"] for x in table], MODELS)
-        self.assertEqual(table[0]["margin_auc_change"], "")
-        self.assertEqual(
-            table[1]["margin_auc_change"], changed[0]["margin_auc_change"]
-        )
+        key = "likelihood_auc"
+        self.assertEqual(table[0][f"{key}_change"], "")
+        self.assertEqual(table[1][f"{key}_change"], changed[0][f"{key}_change"])
         keras = [x for x in rows if x["model"] == MODELS[1]]
-        keras = [float(x["margin_auc"]) for x in keras if x["what"] == "keras"]
-        self.assertAlmostEqual(float(table[1]["margin_auc"]), np.mean(keras))
+        keras = [float(x[key]) for x in keras if x["what"] == "keras"]
+        self.assertAlmostEqual(float(table[1][key]), np.mean(keras))
+
+    def test_runs_of_an_older_version_lack_the_likelihood(self):
+        older = without_likelihood(self.finished)
+        first, *others = writing.figures(older)
+        rows = rows_of(first.data)
+        self.assertLen(rows, 2 * 2 + 4 * 2)
+        self.assertNotIn("likelihood_auc", rows[0])
+        self.assertNotEmpty(rows[0]["margin_auc"])
+        for each in others:
+            self.assertNotIn("likelihood", each.data.columns[-1].key)
+        (matched, *_) = rows_of(equal_accuracy.matched(older))
+        self.assertEqual(matched["likelihood_change"], "")
+        self.assertNotEmpty(matched["margin_change"])
+        for row in rows_of(headline.table(older)):
+            self.assertEqual(row["likelihood_auc"], "")
+        # One of them alone has an empty place; the others are drawn.
+        mixed = [*older[:1], *self.finished[1:]]
+        for each in writing.figures(mixed):
+            self.assertNotEmpty(each.data.rows)
 
     def test_headline_leaves_out_what_compares_nothing(self):
         full = [x for x in self.finished if x.job.model == "w32a32"]

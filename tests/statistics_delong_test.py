@@ -82,6 +82,18 @@ class ContrastTest(parameterized.TestCase, tf.test.TestCase):
         )
 
     @parameterized.parameters(*KINDS)
+    def test_records_without_a_score_are_left_out(self, kind):
+        scores, members = models(kind)
+        some = np.random.default_rng(6).random(members.size) < 0.7
+        holes = np.where(some, scores[:2], np.nan)
+        # Of one score alone: whom the other says nothing of goes as well.
+        holes[1] = scores[1]
+        self.assertEqual(
+            delong.paired(*holes, members),
+            delong.paired(*scores[:2, some], members[some]),
+        )
+
+    @parameterized.parameters(*KINDS)
     def test_of_one_score_is_its_auc(self, kind):
         scores, members = models(kind)
         want = auc(scores[0], members)
@@ -153,6 +165,10 @@ class ContrastTest(parameterized.TestCase, tf.test.TestCase):
             delong.contrast(scores, members, (1.0, -1.0))
         with self.assertRaisesRegex(ValueError, "equally long"):
             delong.paired(scores[0], scores[1][:5], members)
+        with self.assertRaisesRegex(ValueError, "are both needed"):
+            delong.paired(
+                np.where(members, np.nan, scores[0]), scores[1], members
+            )
 
 
 class CoverageTest(parameterized.TestCase, tf.test.TestCase):

@@ -9,13 +9,29 @@ import dataclasses
 
 import numpy as np
 
-from qmia_tf.attacks import confidence, gap
+from qmia_tf.attacks import confidence, gap, likelihood
+from qmia_tf.attacks.evidence import Evidence
 from qmia_tf.attacks.margin import margins
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
 from qmia_tf.statistics import delong, intervals, paired
+from qmia_tf.statistics.heldout import calibration_half
 from qmia_tf.statistics.intervals import LEVEL, Estimate
 from qmia_tf.statistics.ranking import auc
+
+
+def judged_likelihood(answers: Outputs) -> np.ndarray:
+    """The likelihood ratio of the margin, learned and judged as in an audit.
+
+    Args:
+        answers: of N records, in record order.
+    Returns: float64 [N], NaN in the calibration half of seed 0, and
+        everywhere if that is too small to learn from.
+    """
+    half = calibration_half(answers.members, seed=0)
+    evidence = Evidence(outputs=answers, calibration=half)
+    return np.where(half, np.nan, likelihood.scores(evidence))
+
 
 # Each leak is the AUC of these scores; of the gap attack that is its balanced
 # accuracy.
@@ -23,6 +39,7 @@ SCORES = {
     "gap": gap.scores,
     "confidence": confidence.scores,
     "margin": margins,
+    "likelihood": judged_likelihood,
 }
 NEAREST, INTERPOLATED = "nearest", "interpolated"
 
@@ -35,8 +52,8 @@ class Point:
         epoch: how many epochs it was trained.
         accuracy_members: on its training records.
         accuracy_nonmembers: on the others.
-        leaks: AUC of each of SCORES; of the gap attack with Newcombe's
-            interval, of the others with DeLong's.
+        leaks: AUC of each of SCORES that says something; of the gap attack
+            with Newcombe's interval, of the others with DeLong's.
     """
 
     epoch: int
@@ -52,7 +69,7 @@ class Epoch:
     Attributes:
         point: the Point.
         right: bool [n], which nonmembers it classifies right.
-        scores: float64 [N] of each of SCORES.
+        scores: float64 [N] of each of SCORES, NaN where it says nothing.
     """
 
     point: Point
@@ -109,9 +126,10 @@ def measure(answers: Outputs, epoch, *, level=LEVEL) -> Epoch:
         for count in (right[kind].sum(), kind.sum())
     ]
     scores = {name: score(answers) for name, score in SCORES.items()}
-    leaks = {
-        name: auc(each, members, level=level) for name, each in scores.items()
+    scores = {
+        name: each for name, each in scores.items() if not np.isnan(each).all()
     }
+    leaks = {name: _area(each, members, level) for name, each in scores.items()}
     leaks["gap"] = intervals.balanced_accuracy(*counts, level=level)
     point = Point(
         epoch=epoch,
@@ -179,9 +197,7 @@ def interpolated(model: Epoch, full, members, *, level=LEVEL) -> Match | None:
     rise = (high - low) / wrong.size
     leak = {}
     for name, scores in model.scores.items():
-        ends = [
-            auc(each.scores[name], members, level=level).value for each in pair
-        ]
+        ends = [_area(each.scores[name], members, level).value for each in pair]
         slope = (ends[1] - ends[0]) / rise if rise else 0.0
         leak[name] = delong.contrast(
             (scores, *(each.scores[name] for each in pair)),
@@ -240,6 +256,11 @@ def check_alike(configs: dict[str, dict]):
                     f"{key}: {one} and {other}): compare runs of the same "
                     "data and split"
                 )
+
+
+def _area(scores, members, level):
+    told = ~np.isnan(scores)
+    return auc(scores[told], members[told], level=level)
 
 
 def _counts(full):

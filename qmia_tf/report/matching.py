@@ -18,6 +18,7 @@ SCORES = {
     "gap": "gap attack",
     "confidence": "largest confidence",
     "margin": "margin",
+    "likelihood": "likelihood of the margin",
 }
 NOTES = [
     "Leak: AUC of the attack (gap attack: its balanced accuracy), quantized "
@@ -25,6 +26,8 @@ NOTES = [
     "nearest: the epoch of full precision nearest in nonmember accuracy. "
     "interpolated: between the first two neighbouring epochs, up to the best "
     "one, that hold the accuracy between them.",
+    "likelihood of the margin: learned on one half of the records, judged on "
+    "the other.",
     "Intervals are over records, for these models; other seeds give others.",
 ]
 
@@ -81,9 +84,10 @@ def match_table(found: Comparison) -> Table:
             epochs = " and ".join(map(str, match.epochs))
             row = [pair, each.run, each.full, each.epoch, match.way, epochs]
             row += [match.weight, match.outside, match.crossings]
-            leaks = [match.leak[score] for score in SCORES]
-            row += [match.accuracy, *(leak.difference for leak in leaks)]
-            rows.append([*row, *(leak.p_value for leak in leaks)])
+            leaks = [match.leak.get(score) for score in SCORES]
+            row.append(match.accuracy)
+            row += [leak and leak.difference for leak in leaks]
+            rows.append([*row, *(leak and leak.p_value for leak in leaks)])
     heading = f"{title(found.dataset)}: leak at equal nonmember accuracy"
     return Table(NAME, heading, columns, rows, NOTES, grouped=1)
 
@@ -120,7 +124,7 @@ def epoch_table(found: Comparison) -> Table:
         for point in curve.points:
             row = [curve.run, curve.model, point.epoch]
             row += [point.accuracy_members, point.accuracy_nonmembers]
-            rows.append([*row, *(point.leaks[score] for score in SCORES)])
+            rows.append([*row, *(point.leaks.get(score) for score in SCORES)])
     return Table("epochs", "Epoch by epoch", columns, rows, [])
 
 
@@ -170,8 +174,9 @@ def matched_figure(found: Comparison) -> Figure:
 
 
 def _draw(axes, curve, score, **style):
-    x = [100 * p.accuracy_nonmembers.value for p in curve.points]
-    leaks = [point.leaks[score] for point in curve.points]
+    points = [point for point in curve.points if score in point.leaks]
+    x = [100 * point.accuracy_nonmembers.value for point in points]
+    leaks = [point.leaks[score] for point in points]
     y = [leak.value for leak in leaks]
     name = f"{curve.model} ({curve.run})"
     axes.plot(

@@ -29,6 +29,7 @@ LEAKS = {
         ("gap_change", "gap attack", 100, "points"),
         ("confidence_change", "confidence", 1, "AUC"),
         ("margin_change", "margin", 1, "AUC"),
+        ("likelihood_change", "likelihood", 1, "AUC"),
     ),
     "files": (("strongest_change", "strongest", 100, "points"),),
 }

@@ -27,7 +27,11 @@ PEAKS = {
     "fashion_mnist": ((57, "full precision, above"), (54, "quantized, about")),
     "cifar10": ((68, "full precision, above"), (63, "quantized, about")),
 }
-LEAKS = {"confidence": "confidence AUC", "margin": "margin AUC"}
+LEAKS = {
+    "confidence": "confidence AUC",
+    "margin": "margin AUC",
+    "likelihood": "likelihood AUC",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,14 +128,19 @@ def _epochs(listed):
         return None
     job = swept[0].job
     figure = paper(3.8, narrow=False)
-    panels = figure.subplots(1, len(LEAKS), sharex=True)
+    # Runs of an older version lack the attacks made since.
+    known = {score for each in swept for score in each.sweep.points[-1].leaks}
+    shown = {score: text for score, text in LEAKS.items() if score in known}
+    panels = figure.subplots(1, len(shown), sharex=True)
     rows, labels = [], {}
     for each in swept:
         model, points = each.job.model, each.sweep.points
         right = [100 * p.accuracy_nonmembers.value for p in points]
         style = _style(model)
         mark = MARKERS[list(plans.MODELS).index(model) % len(MARKERS)]
-        for axes, score in zip(panels, LEAKS, strict=True):
+        for axes, score in zip(panels, shown, strict=True):
+            if score not in points[-1].leaks:
+                continue
             leaks = [p.leaks[score].value for p in points]
             axes.plot(right, leaks, marker=mark, markersize=3, **style)
             end = {"marker": mark, "markersize": 7, "color": style["color"]}
@@ -145,11 +154,11 @@ def _epochs(listed):
                 p.epoch,
                 p.accuracy_members,
                 p.accuracy_nonmembers,
-                *(p.leaks[score] for score in ("gap", *LEAKS)),
+                *(p.leaks.get(score) for score in ("gap", *shown)),
             ]
             for p in points
         ]
-    for axes, heading in zip(panels, LEAKS.values(), strict=True):
+    for axes, heading in zip(panels, shown.values(), strict=True):
         axes.set_xlabel("right on nonmembers (%)")
         axes.set_ylabel(heading)
         tidy(axes)
@@ -161,7 +170,7 @@ def _epochs(listed):
         Column("right on members %", "accuracy_members", "percent"),
         Column("on nonmembers %", "accuracy", "percent"),
         Column("gap attack %", "gap", "percent"),
-        *(Column(text, f"{key}_auc", "area") for key, text in LEAKS.items()),
+        *(Column(text, f"{key}_auc", "area") for key, text in shown.items()),
     ]
     heading = f"Leak against accuracy over the epochs, {_place(job)}"
     name = f"epochs_{job.dataset}_{job.regime}"

@@ -19,6 +19,7 @@ SCORES = {
     "gap": "gap attack",
     "confidence": "confidence AUC",
     "margin": "margin AUC",
+    "likelihood": "likelihood AUC",
 }
 
 
@@ -29,7 +30,8 @@ def matched(finished: list[Finished]) -> Table:
         if each.held is None:
             continue
         job, match = each.job, each.held.match
-        leaks = [match.leak[score] for score in SCORES]
+        # Runs of an older version lack the attacks made since.
+        leaks = [match.leak.get(score) for score in SCORES]
         rows.append(
             [
                 title(job.dataset),
@@ -41,8 +43,8 @@ def matched(finished: list[Finished]) -> Table:
                 match.outside,
                 match.crossings,
                 match.accuracy,
-                *(leak.difference for leak in leaks),
-                *(leak.p_value for leak in leaks),
+                *(leak and leak.difference for leak in leaks),
+                *(leak and leak.p_value for leak in leaks),
             ]
         )
     columns = [
@@ -64,7 +66,9 @@ def matched(finished: list[Finished]) -> Table:
         "nearest in accuracy, where full precision was never (outside: "
         "above, below) as accurate. The latter are no matches.",
         "Leaks are AUC (of the gap attack its balanced accuracy) with "
-        "DeLong's 95 % interval over records, for these two training runs.",
+        "DeLong's 95 % interval over records, for these two training runs. "
+        "likelihood: the likelihood ratio of the margin, learned on one half "
+        "of the records and judged on the other, as in an audit.",
     ]
     name = "The leak at equal nonmember accuracy"
     return Table("matched", name, columns, rows, notes)
@@ -110,7 +114,8 @@ def over_matches(matches, score):
         score: of SCORES.
     Returns: Estimate, None if there is no match.
     """
-    return over_seeds([match.leak[score].difference for match in matches])
+    held = [match.leak.get(score) for match in matches]
+    return over_seeds([leak and leak.difference for leak in held])
 
 
 def files(finished: list[Finished]) -> Table:

@@ -13,6 +13,7 @@ from qmia_tf.reproduction import comparing, equal_accuracy, plans
 from qmia_tf.reproduction.drawing import Drawn, color_of, legend_below
 from qmia_tf.reproduction.measures import (
     KERAS,
+    MEASURES,
     deployed,
     groups,
     measure,
@@ -23,7 +24,8 @@ from qmia_tf.reproduction.measures import (
 from qmia_tf.reproduction.paper_beside import INTERVALS, PLACE, SEEDS
 from qmia_tf.reproduction.stored import Finished
 
-MARGIN = "margin_auc"
+MARGIN, LIKELIHOOD = "margin_auc", "likelihood_auc"
+SHOWN = ("accuracy_members", "accuracy", "gap", MARGIN, LIKELIHOOD)
 ACROSS = 3
 
 
@@ -48,13 +50,13 @@ def table(finished: list[Finished]) -> Table:
                 len(found),
                 *(
                     over_seeds([measure(target, key) for target in keras])
-                    for key in ("accuracy_members", "accuracy", "gap", MARGIN)
+                    for key in SHOWN
                 ),
                 None
                 if None in files
-                else over_seeds([measure(file, MARGIN) for file in files]),
-                comparing.change(both, MARGIN) if both else None,
-                equal_accuracy.over_matches(inside, "margin"),
+                else over_seeds([measure(file, LIKELIHOOD) for file in files]),
+                comparing.change(both, LIKELIHOOD) if both else None,
+                equal_accuracy.over_matches(inside, "likelihood"),
             ]
         )
     columns = [
@@ -64,19 +66,23 @@ def table(finished: list[Finished]) -> Table:
         Column("nonmembers %", "accuracy", "percent"),
         Column("gap attack %", "gap", "percent"),
         Column("margin AUC", MARGIN, "area"),
-        Column("of the file", "file_margin_auc", "area"),
-        Column("minus full precision's", "margin_auc_change", "signed"),
+        Column("likelihood AUC", LIKELIHOOD, "area"),
+        Column("of the file", "file_likelihood_auc", "area"),
+        Column("minus full precision's", "likelihood_auc_change", "signed"),
         Column("at equal accuracy", "matched_change", "signed"),
     ]
     notes = [
         INTERVALS,
-        "Margin: an attack on the probability of the true class against all "
-        "others; AUC 0.5 is guessing. File: int8 where it carries the "
-        "codes exactly, float32 for other quantized models, post-training "
-        "int8 of full precision. The last two columns are differences of the "
-        "Keras models' AUC: trained alike, and against the epoch at which "
-        "full precision was as accurate on the same nonmembers; empty where "
-        "it never was.",
+        "Margin: a threshold on the probability of the true class against "
+        "all others. Likelihood: how much likelier that margin is of a member "
+        "than of a nonmember, the best that can be made of it; empty where "
+        "the run was audited before that attack was there. AUC 0.5 is "
+        "guessing. The last three columns are the likelihood's: of the file "
+        "(int8 where it carries the codes exactly, float32 for other "
+        "quantized models, post-training int8 of full precision), and the "
+        "Keras model's minus full precision's, trained alike, and at the "
+        "epoch at which full precision was as accurate on the same "
+        "nonmembers; empty where it never was.",
     ]
     return Table(
         "headline", "Full precision and quantized", columns, rows, notes
@@ -104,6 +110,7 @@ def _draw(shown):
     if not shown:
         return None
     places = list(dict.fromkeys(key[:2] for key in shown))
+    leak = _leak(shown)
     across = min(ACROSS, len(places))
     down = math.ceil(len(places) / across)
     drawing = paper(0.9 + 2.3 * down, narrow=False)
@@ -112,11 +119,11 @@ def _draw(shown):
     for axes, place in zip(every, places, strict=False):
         axes.set_title(f"{title(place[0])}, {place[1]}", loc="left")
         axes.set_xlabel("right on nonmembers (%)")
-        axes.set_ylabel("margin AUC")
+        axes.set_ylabel(MEASURES[leak][0])
         tidy(axes)
         for key, listed in shown.items():
             for each in listed if key[:2] == place else ():
-                rows += _panel(axes, each)
+                rows += _panel(axes, each, leak)
     for axes in every[len(places) :]:
         axes.set_visible(False)
     models = [m for m in plans.MODELS if any(key[2] == m for key in shown)]
@@ -136,20 +143,28 @@ def _draw(shown):
         Column("what", "what"),
         Column("epoch", "epoch", "count"),
         Column("on nonmembers %", "accuracy", "percent"),
-        Column("margin AUC", MARGIN, "area"),
+        Column(MEASURES[leak][0], leak, "area"),
     ]
     data = Table("headline", heading, columns, rows, [])
-    return Drawn("headline", heading, _alt(rows), drawing, data)
+    return Drawn("headline", heading, _alt(rows, leak), drawing, data)
 
 
-def _panel(axes, each):
+def _leak(shown):
+    """The likelihood's AUC; the margin's where a run lacks that."""
+    targets = [each.run.target(KERAS) for x in shown.values() for each in x]
+    whole = None not in [measure(target, LIKELIHOOD) for target in targets]
+    return LIKELIHOOD if whole else MARGIN
+
+
+def _panel(axes, each, leak):
     """Draws one run; the rows of what was drawn."""
     job = each.job
     who = [title(job.dataset), job.regime, model_title(job.model), job.seed]
     rows = []
     if job.model == plans.FULL and each.sweep is not None:
-        points = each.sweep.points
-        leaks = [p.leaks["margin"] for p in points]
+        score = leak.removesuffix("_auc")
+        points = [p for p in each.sweep.points if score in p.leaks]
+        leaks = [p.leaks[score] for p in points]
         right = [p.accuracy_nonmembers for p in points]
         axes.plot(
             [100 * x.value for x in right],
@@ -168,26 +183,27 @@ def _panel(axes, each):
         (each.run.target(KERAS), "o", color),
         (deployed(each), "^", "none"),
     ):
-        if target is None or measure(target, MARGIN) is None:
+        found = target and measure(target, leak)
+        if not found:
             continue
-        right, leak = target.accuracy_nonmembers, measure(target, MARGIN)
+        right = target.accuracy_nonmembers
         axes.plot(
             100 * right.value,
-            leak.value,
+            found.value,
             mark,
             color=color,
             markerfacecolor=face,
             markersize=4.5,
         )
-        rows.append([*who, target.target, None, right, leak])
+        rows.append([*who, target.target, None, right, found])
     return rows
 
 
-def _alt(rows):
+def _alt(rows, leak):
     ends = [row for row in rows if row[4] == KERAS and row[3] == 0]
     said = [
         f"{row[0]}, {row[1]}, {row[2]}: {100 * row[6].value:.1f} % right, "
-        f"AUC {row[7].value:.3f}"
+        f"{MEASURES[leak][0]} {row[7].value:.3f}"
         for row in ends
     ]
     return f"Keras models of seed 0: {'; '.join(said)}."

@@ -160,10 +160,9 @@ def same_attacks(one: TargetAudit, other: TargetAudit) -> bool:
 
 def of_match(match: Match) -> dict:
     """AUC differences of a match by key of MEASURES."""
-    names = {"confidence": "confidence_auc", "margin": "margin_auc"}
     return {
-        key: match.leak[name].difference
-        for name, key in names.items()
+        f"{name}_auc": match.leak[name].difference
+        for name in ("confidence", "margin", "likelihood")
         if name in match.leak
     }
 

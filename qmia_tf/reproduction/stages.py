@@ -4,7 +4,7 @@ import dataclasses
 import statistics
 
 from qmia_tf import runs
-from qmia_tf.auditing import parity_found
+from qmia_tf.auditing import matched, parity_found
 from qmia_tf.auditing.findings import AUDIT
 from qmia_tf.reproduction import plans, stored
 
@@ -77,10 +77,8 @@ def done(job, out) -> tuple[str, ...]:
         ),
         PARITY: (place / parity_found.PARITY).exists(),
         ATTACK: is_audited(job, place),
-        SWEEP: (place / stored.SWEEP).exists(),
+        SWEEP: is_swept(job, place),
     }
-    if job.model != plans.FULL:
-        made[SWEEP] &= (place / stored.HELD).exists()
     return tuple(stage for stage in needed(job) if made[stage])
 
 
@@ -165,6 +163,27 @@ def is_audited(job, place) -> bool:
     return set(job.targets) <= asked
 
 
+def is_swept(job, place) -> bool:
+    """Whether its epochs were attacked, and held against full precision's.
+
+    By every attack of matched.SCORES, also those made since.
+
+    Args:
+        job: a Job.
+        place: folder of its epochs.json and matched.json.
+    """
+    sweep, held = place / stored.SWEEP, place / stored.HELD
+    wanted = [sweep] if job.model == plans.FULL else [sweep, held]
+    if not all(path.exists() for path in wanted):
+        return False
+    points = runs.read_json(sweep).get("points", [])
+    leaks = [point["leaks"] for point in points]
+    if held in wanted:
+        leaks.append(runs.read_json(held).get("trained", {}).get("leak", {}))
+    scores = set(matched.SCORES)
+    return bool(points) and all(scores <= set(each) for each in leaks)
+
+
 def is_stored(job, results) -> bool:
     """Whether a run's results are whole, wherever it was made.
 
@@ -173,12 +192,9 @@ def is_stored(job, results) -> bool:
         results: folder of all results.
     """
     place = results / job.folder
-    wanted = {PARITY: parity_found.PARITY, SWEEP: stored.SWEEP}
-    files = [wanted[name] for name in needed(job) if name in wanted]
-    if job.model != plans.FULL:
-        files.append(stored.HELD)
-    whole = all((place / name).exists() for name in files)
-    return whole and is_audited(job, place)
+    parity = PARITY not in needed(job)
+    parity = parity or (place / parity_found.PARITY).exists()
+    return parity and is_swept(job, place) and is_audited(job, place)
 
 
 def _network(job):

@@ -26,7 +26,8 @@ def paired(first, second, members, *, level=LEVEL) -> Contrast:
     """AUC of `first` minus AUC of `second`, on the same records.
 
     Args:
-        first: float [N], finite scores; higher is more member-like.
+        first: float [N] scores; higher is more member-like. Records of which
+            one of the two is NaN are left out.
         second: float [N], likewise.
         members: bool [N], some True and some False.
         level: coverage, in 0..1.
@@ -45,14 +46,17 @@ def contrast(scores, members, weights, *, shifts=0.0, level=LEVEL) -> Contrast:
     alike; a difference of 0, as between equal scores, is then taken as it is.
 
     Args:
-        scores: T arrays, float [N] each, finite.
+        scores: T arrays, float [N] each, finite or NaN. Records of which one
+            is NaN are left out.
         members: bool [N], m of them True and n False.
         weights: T floats.
         shifts: float [n], mean 0, added to the nonmembers' placements: how
             each moves the sum otherwise, where the weights themselves were
-            estimated on the nonmembers (matched.interpolated).
+            estimated on the nonmembers (matched.interpolated). Of all n, also
+            of those left out.
         level: coverage, in 0..1.
-    Raises: ValueError if the arrays do not fit each other.
+    Raises: ValueError if the arrays do not fit each other, or if no member
+        or no nonmember is left.
     Source: DeLong et al., Biometrics 44 (1988) 837, section 3.
     """
     weights = np.asarray(weights, np.float64)
@@ -60,18 +64,29 @@ def contrast(scores, members, weights, *, shifts=0.0, level=LEVEL) -> Contrast:
         raise ValueError(
             f"{len(scores)} scores need as many weights, got {weights.shape}"
         )
+    members = np.asarray(members, bool)
+    told = np.ones(members.shape, bool)
+    for each in scores:
+        if np.shape(each) != members.shape:
+            raise ValueError(
+                "scores and members must be equally long, got "
+                f"{np.shape(each)} and {members.shape}"
+            )
+        told &= ~np.isnan(each)
     won = lost = 0.0
     for each, weight in zip(scores, weights, strict=True):
-        inside, outside = placements(each, members)
+        inside, outside = placements(np.asarray(each)[told], members[told])
         won, lost = won + weight * inside, lost + weight * outside
-    lost = lost + shifts
+    judged = lost.size
+    if np.ndim(shifts):
+        lost = _among_all(lost, told[~members]) + shifts
     least, most = weights[weights < 0].sum(), weights[weights > 0].sum()
     width = most - least
     value = float(won.mean())
     variance = spread(won, width=width) + spread(lost, width=width)
     # Rounding leaves some 1e-17 where there is nothing to see.
     if variance <= (1e-12 * width) ** 2:
-        return _unanimous(value, won.size, lost.size, width, level)
+        return _unanimous(value, won.size, judged, width, level)
     half = stats.norm.ppf((1 + level) / 2) * np.sqrt(variance)
     return Contrast(
         Estimate(
@@ -81,6 +96,15 @@ def contrast(scores, members, weights, *, shifts=0.0, level=LEVEL) -> Contrast:
         ),
         float(2 * stats.norm.sf(abs(value) / np.sqrt(variance))),
     )
+
+
+def _among_all(placed, told):
+    """The placements of some as parts of a mean over all, with that mean."""
+    if told.all():
+        return placed
+    apart = np.zeros(told.size)
+    apart[told] = (placed - placed.mean()) * told.size / placed.size
+    return placed.mean() + apart
 
 
 def _unanimous(value, members, nonmembers, width, level):
