@@ -12,8 +12,9 @@ epochs for the leak at equal accuracy. Killed and started again it goes on.
 The small files of each run go to --results, and tables/, figures/,
 commands.md and the marked parts of --pages are made of them. The paper's
 recipe where it speaks; a regime says what it leaves open (augmented or plain,
-then perhaps -imagenet, -cifar, -sgd, -adam, -epochsN, -widthN, -batchN). On
-two cores 10 to 25 minutes a model for training, as long again for what
+then perhaps -imagenet, -cifar, -sgd, -adam, -epochsN, -widthN, -batchN; and
+choices: augmented with Adam, with twice the epochs, and with the other stem).
+On two cores 10 to 25 minutes a model for training, as long again for what
 follows; --quick takes a minute or two.
 """
 

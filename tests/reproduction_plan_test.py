@@ -43,6 +43,28 @@ class JobsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(str(job.folder), "cifar10/plain-cifar/w4a4-seed2")
         self.assertEqual(job.recipe.stem, "cifar")
 
+    def test_choices_are_some_models_of_seed_0(self):
+        made = plans.jobs(["all"], seeds=(0, 1), regimes=("plain", "choices"))
+        chosen = [job for job in made if job.regime != "plain"]
+        self.assertLen(made, 2 * (7 + 3) + len(chosen))
+        self.assertEqual(
+            names(chosen),
+            [
+                "cifar10/augmented-adam/w32a32-seed0",
+                "cifar10/augmented-epochs60/w32a32-seed0",
+                "cifar10/augmented-cifar-width16/w32a32-seed0",
+                "cifar10/augmented-cifar-width16/w4a4-seed0",
+            ],
+        )
+        found = [job.recipe for job in chosen]
+        self.assertEqual([x.optimizer for x in found[:2]], ["adam", "sgd"])
+        self.assertEqual([x.epochs for x in found[:2]], [30, 60])
+        self.assertEqual([x.stem for x in found[1:3]], ["imagenet", "cifar"])
+        (job,) = plans.jobs(
+            ["cifar10"], seeds=(0,), regimes=("choices",), models=["w4a4"]
+        )
+        self.assertEqual(job, chosen[-1])
+
     def test_recipes_are_the_papers(self):
         augmented = plans.Job("cifar10", "augmented", "w4a4", 0)
         self.assertEqual(augmented.recipe, recipes.get("paper_cifar10"))
@@ -99,6 +121,8 @@ class JobsTest(parameterized.TestCase, tf.test.TestCase):
         ("no stem 'vit'", {"stem": "vit"}),
         ("seed must be 0 or more", {"seeds": [-1]}),
         ("nothing to do", {"seeds": []}),
+        ("nothing to do", {"regimes": ["choices"]}),
+        ("stems of their own", {"regimes": ["choices"], "stem": "cifar"}),
     )
     def test_refuses(self, message, change):
         given = {"datasets": ["digits"], "seeds": [0], "regimes": ["plain"]}

@@ -7,6 +7,8 @@ from qmia_tf.reproduction.measures import model_title
 from qmia_tf.reproduction.paper_beside import PLACE
 from qmia_tf.reproduction.stored import Finished
 
+EVERYTHING = (*plans.REGIMES, plans.CHOICES)
+
 
 def times(finished: list[Finished]) -> Table:
     """Minutes of every stage of every run."""
@@ -42,7 +44,7 @@ def left(finished: list[Finished]) -> list[str]:
     """What of the plan has no results yet, a line a data set and regime."""
     there = {each.job.folder for each in finished}
     found = {}
-    planned = plans.jobs([plans.ALL], seeds=plans.SEEDS, regimes=plans.REGIMES)
+    planned = plans.jobs([plans.ALL], seeds=plans.SEEDS, regimes=EVERYTHING)
     for job in planned:
         if job.folder not in there:
             place = f"{title(job.dataset)}, {job.regime}"
@@ -66,7 +68,8 @@ def commands(finished: list[Finished]) -> str:
         "",
         "All at once, or again after an interruption:",
         "",
-        "    python scripts/reproduce.py --dataset=all --seeds=0,1,2",
+        "    python scripts/reproduce.py --dataset=all --seeds=0,1,2 "
+        f"--regimes={','.join(EVERYTHING)}",
         "",
         "The tables, figures and docs/reproduction.md alone, from these files:",
         "",

@@ -64,6 +64,16 @@ MODELS = {
 REPEATED = (FULL, "w4a4", "w16a16")
 # What is compared; others look for what brings the paper's regime.
 REGIMES = ("augmented", "plain")
+# A name for these: with augmentation on, what else could bring the regime in
+# which the paper's models were. For seed 0, and these models alone.
+CHOICES = "choices"
+CHOSEN = {
+    "cifar10": {
+        "augmented-adam": (FULL,),
+        "augmented-epochs60": (FULL,),
+        "augmented-cifar-width16": (FULL, "w4a4"),
+    }
+}
 SEEDS = (0, 1, 2)
 SWITCHES = {
     "augmented": {"crop_padding": 4, "flip": True},
@@ -171,18 +181,21 @@ def jobs(datasets, *, seeds, regimes, models=(), stem=None, size=PAPER_SIZE):
     Args:
         datasets: any of RECIPES, or "all" for the paper's two.
         seeds: ints >= 0; seed k also draws the members.
-        regimes: names, see regime_fields.
+        regimes: names, see regime_fields; "choices" stands for those of
+            CHOSEN.
         models: any of MODELS; empty takes all of them for seed 0 and
-            REPEATED for others.
+            REPEATED for others, of CHOSEN those in there.
         stem: "imagenet" or "cifar", added to every regime; None adds none.
         size: Size.
     Returns: list of Job; the full-precision run of a seed comes first.
-    Raises: InputError if a name is none of these.
+    Raises: InputError if a name is none of these, or nothing is to do.
     """
     _check("data set", datasets, (*RECIPES, ALL))
     _check("model", models, tuple(MODELS))
     if stem is not None:
         _check("stem", [stem], ("imagenet", "cifar"))
+        if CHOICES in regimes:
+            raise InputError("choices have stems of their own: give none")
         regimes = [f"{regime}-{stem}" for regime in regimes]
     if ALL in datasets:
         datasets = PAPER_SETS
@@ -192,6 +205,9 @@ def jobs(datasets, *, seeds, regimes, models=(), stem=None, size=PAPER_SIZE):
     made = []
     for dataset in datasets:
         for regime in regimes:
+            if regime == CHOICES:
+                made += _chosen(dataset, seeds, models, size)
+                continue
             regime_fields(regime)
             for seed in seeds:
                 usual = tuple(MODELS) if seed == 0 else REPEATED
@@ -231,11 +247,20 @@ def regime_fields(name) -> dict:
     return fields
 
 
+def _chosen(dataset, seeds, models, size):
+    return [
+        Job(dataset, regime, model, 0, size)
+        for regime, usual in CHOSEN.get(dataset, {}).items()
+        for model in usual
+        if 0 in seeds and (not models or model in models)
+    ]
+
+
 def _unknown(name, part):
     return InputError(
         f"regime {name!r}: {part!r} is not known; a regime is augmented or "
         "plain, then perhaps -imagenet, -cifar, -sgd, -adam, -epochsN, "
-        "-widthN, -batchN"
+        "-widthN, -batchN; or choices"
     )
 
 

@@ -36,7 +36,7 @@ def reproduce(
     Args:
         datasets: any of plans.RECIPES, or "all" for the paper's two.
         seeds: ints; seed k also draws the members.
-        regimes: see plans.regime_fields.
+        regimes: see plans.jobs.
         models: any of plans.MODELS; empty: see plans.jobs.
         stem: "imagenet" or "cifar", added to every regime; None adds none.
         quick: few records, a narrow network, few epochs.
