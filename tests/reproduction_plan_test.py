@@ -151,7 +151,7 @@ class StagesTest(tf.test.TestCase):
         path.write_text(json.dumps(found))
 
     def sweep(self, job, scores=tuple(matched.SCORES)):
-        self.put(job, "epochs.json", "matched.json")
+        self.put(job, "epochs.json", "matched.json", "artefacts.json")
         found = dict.fromkeys(scores, 0.5)
         for name, content in (
             ("epochs.json", {"points": [{"leaks": found}]}),
@@ -183,9 +183,10 @@ class StagesTest(tf.test.TestCase):
         # An attack was made since, or it was held against nothing.
         self.sweep(self.job, ["gap", "margin"])
         self.assertNotIn("sweep", stages.done(self.job, self.out))
-        self.sweep(self.job)
-        (self.out / self.job.folder / "matched.json").unlink()
-        self.assertNotIn("sweep", stages.done(self.job, self.out))
+        for name in ("matched.json", "artefacts.json"):
+            self.sweep(self.job)
+            (self.out / self.job.folder / name).unlink()
+            self.assertNotIn("sweep", stages.done(self.job, self.out))
 
     def test_stored_results_need_no_run_directory(self):
         self.sweep(self.job)

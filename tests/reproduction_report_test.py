@@ -16,6 +16,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 from scipy import stats
 
+from qmia_tf.attacks import margin
 from qmia_tf.auditing import findings
 from qmia_tf.errors import InputError
 from qmia_tf.report.compared import Run
@@ -28,13 +29,16 @@ from qmia_tf.reproduction import (
     headline,
     ledger,
     marked,
+    measures,
     paper_beside,
     plans,
     reproducing,
+    rounded,
     stored,
     writing,
 )
 from qmia_tf.statistics.intervals import Estimate
+from qmia_tf.statistics.ranking import auc
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reproduction.md"
@@ -208,6 +212,33 @@ class TablesTest(Results):
         table = comparing.controls(self.finished, paths)
         self.assertEqual(table.rows[0][2], "full precision, int8_ptq")
         self.assertIn("of 10 weights all are equal", table.notes[-1])
+
+    def test_artefacts_are_held_against_their_model(self):
+        (run, *_) = self.finished
+        exact = made.answers("w32a32", 0)
+        areas = [
+            auc(margin.margins(x), exact.members).value
+            for x in (rounded.rounded(exact), exact)
+        ]
+        found = run.artefacts["keras_rounded"]
+        change = found.leak["margin"].difference
+        self.assertAlmostEqual(change.value, areas[0] - areas[1])
+        self.assertBetween(change.value, change.low, change.high)
+        self.assertEqual((found.way, found.outside), ("artefact", None))
+        # In the controls of one seed, and beside the deployed file.
+        apart = {"int8_ptq": found}
+        turned = dataclasses.replace(run, artefacts=apart)
+        (row,) = rows_of(comparing.controls([turned], {}))
+        self.assertEqual(float(row["margin_auc_change"]), change.value)
+        self.assertEqual(float(row["margin_auc_change_low"]), change.low)
+        (row,) = rows_of(equal_accuracy.files([turned]))
+        self.assertEqual(float(row["margin_change"]), change.value)
+        # What is held against another run has nothing to do with it.
+        other = self.finished[2]
+        target = run.run.target("int8_ptq")
+        self.assertNotIn(
+            "margin_auc", measures.on_records(turned, target, other)
+        )
 
 
 class ArithmeticTest(parameterized.TestCase, tf.test.TestCase):

@@ -11,7 +11,7 @@ import synthetic_outputs
 
 from qmia_tf import runs
 from qmia_tf.auditing import audit, audit_json, comparison, matched
-from qmia_tf.reproduction import plans, stored, sweeps
+from qmia_tf.reproduction import plans, rounded, stored, sweeps
 
 GAINS = {"w32a32": (4.0, 2.5), "w4a4": (3.2, 2.4)}
 EPOCHS = (3, 6)
@@ -79,6 +79,8 @@ def _run(results, dataset, model, seed):
         matched.measure(each, epoch)
         for each, epoch in zip((early, final), EPOCHS, strict=True)
     ]
+    rounded.write(place)
+    sweeps.hold_artefacts(place)
     curve = comparison.Curve(place.name, model, [x.point for x in found])
     runs.write_json(place / stored.SWEEP, audit_json.encode(curve))
     runs.write_json(place / stored.TIMING, {"attack": 60.0})

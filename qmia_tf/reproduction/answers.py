@@ -31,7 +31,11 @@ LEAKS = {
         ("margin_change", "margin", 1, "AUC"),
         ("likelihood_change", "likelihood", 1, "AUC"),
     ),
-    "files": (("strongest_change", "strongest", 100, "points"),),
+    "files": (
+        ("margin_change", "margin", 1, "AUC"),
+        ("likelihood_change", "likelihood", 1, "AUC"),
+        ("strongest_change", "strongest", 100, "points"),
+    ),
 }
 
 

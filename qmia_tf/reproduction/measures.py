@@ -139,10 +139,11 @@ def on_records(each: Finished, target: TargetAudit, other: Finished) -> dict:
     same_halves = each.run.audit.seed == other.run.audit.seed
     if pair is not None and same_halves and same_attacks(target, theirs):
         keys["strongest"] = pair.difference
-    keras = target.target == KERAS
-    if keras and each.held is not None:
-        keys |= of_match(each.held.trained)
-    return keys
+    if target.target == KERAS:
+        match = each.held and each.held.trained
+    else:
+        match = each.artefacts.get(target.target) if other is each else None
+    return keys | (of_match(match) if match else {})
 
 
 def same_attacks(one: TargetAudit, other: TargetAudit) -> bool:

@@ -151,6 +151,7 @@ def _attack(job, place, dataset):
 
 def _sweep(job, out, dataset, most):
     place, full = out / job.folder, out / job.full.folder
+    sweeps.hold_artefacts(place)
     if job.model == plans.FULL:
         sweeps.measure(place, dataset, most=most, progress=messages.say)
         return

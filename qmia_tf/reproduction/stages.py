@@ -166,14 +166,17 @@ def is_audited(job, place) -> bool:
 def is_swept(job, place) -> bool:
     """Whether its epochs were attacked, and held against full precision's.
 
-    By every attack of matched.SCORES, also those made since.
+    By every attack of matched.SCORES, also those made since; and its files
+    against itself.
 
     Args:
         job: a Job.
-        place: folder of its epochs.json and matched.json.
+        place: folder of its epochs.json, matched.json and artefacts.json.
     """
     sweep, held = place / stored.SWEEP, place / stored.HELD
-    wanted = [sweep] if job.model == plans.FULL else [sweep, held]
+    wanted = [sweep, place / stored.ARTEFACTS]
+    if job.model != plans.FULL:
+        wanted.append(held)
     if not all(path.exists() for path in wanted):
         return False
     points = runs.read_json(sweep).get("points", [])

@@ -13,6 +13,7 @@ from qmia_tf.report.compared import Run
 from qmia_tf.reproduction import plans
 
 SWEEP, HELD, TIMING = "epochs.json", "matched.json", "timing.json"
+ARTEFACTS = "artefacts.json"
 SAME_PATH = "same_path.json"
 HISTORY, MANIFEST = "history.csv", "manifest.json"
 KEPT = (
@@ -21,6 +22,7 @@ KEPT = (
     HISTORY,
     SWEEP,
     HELD,
+    ARTEFACTS,
     TIMING,
     "parity.json",
 )
@@ -54,6 +56,19 @@ class Held:
 
 
 @dataclasses.dataclass(frozen=True)
+class Artefacts:
+    """What was made of a trained model, held against the model itself.
+
+    Attributes:
+        run: the model's.
+        matches: by target.
+    """
+
+    run: str
+    matches: dict[str, Match]
+
+
+@dataclasses.dataclass(frozen=True)
 class Finished:
     """An audited run of the reproduction.
 
@@ -64,6 +79,7 @@ class Finished:
         sweep: its epochs; None if they were not asked.
         held: it against full precision; None of that itself, or where one of
             the two has no sweep.
+        artefacts: its files and controls against its Keras model, by target.
         seconds: of each stage; training as in its history.
         manifest: facts of its files.
     """
@@ -73,6 +89,7 @@ class Finished:
     history: list[dict]
     sweep: Curve | None
     held: Held | None
+    artefacts: dict[str, Match]
     seconds: dict[str, float]
     manifest: dict
 
@@ -136,12 +153,14 @@ def _read(job, place):
     seconds = _json(place / TIMING) or {}
     if history:
         seconds["train"] = sum(float(row["seconds"]) for row in history)
+    artefacts = _decoded(Artefacts, place / ARTEFACTS)
     return Finished(
         job=job,
         run=Run(findings.load(place)),
         history=history,
         sweep=_decoded(Curve, place / SWEEP),
         held=_decoded(Held, place / HELD),
+        artefacts=artefacts.matches if artefacts else {},
         seconds=seconds,
         manifest=_json(place / MANIFEST) or {},
     )

@@ -5,9 +5,9 @@ import pathlib
 
 import numpy as np
 
-from qmia_tf import configuration, run_training, runs
+from qmia_tf import configuration, outputs, run_training, runs
 from qmia_tf.auditing import audit_json, comparison, epochs, matched
-from qmia_tf.reproduction import stored
+from qmia_tf.reproduction import rounded, stored
 
 
 def choose(kept, most) -> dict:
@@ -65,7 +65,6 @@ def hold(run_dir, model, full, members, *, full_run):
         full_run: name of the full-precision run.
     Returns: stored.Held.
     """
-    trained = matched.nearest(model, full[-1:], members)
     ways = [
         matched.nearest(model, full, members),
         matched.interpolated(model, full, members),
@@ -74,10 +73,41 @@ def hold(run_dir, model, full, members, *, full_run):
         run=pathlib.Path(run_dir).name,
         full=full_run,
         epoch=model.point.epoch,
-        # `outside` is about many epochs, and here there is one.
-        trained=dataclasses.replace(trained, way="trained", outside=None),
+        trained=_against(model, full[-1], members, "trained"),
         matches=[match for match in ways if match is not None],
     )
     place = pathlib.Path(run_dir) / stored.HELD
     runs.write_json(place, audit_json.encode(found))
     return found
+
+
+def hold_artefacts(run_dir) -> dict[str, matched.Match]:
+    """Holds files and controls against their model; writes artefacts.json.
+
+    Args:
+        run_dir: with what the Keras model and they answered.
+    Returns: matched.Match by target.
+    """
+    run_dir = pathlib.Path(run_dir)
+    keras = run_dir / "outputs" / f"{rounded.SOURCE}.npz"
+    files = [x for x in sorted(run_dir.glob("outputs/*.npz")) if x != keras]
+    answers = outputs.load(keras).in_record_order()
+    model = matched.measure(
+        answers, configuration.read(run_dir)["recipe"]["epochs"]
+    )
+    made = {}
+    for path in (*files, run_dir / rounded.FILE):
+        theirs = outputs.load(path).in_record_order()
+        epoch = matched.measure(theirs, model.point.epoch)
+        made[theirs.target] = _against(
+            epoch, model, answers.members, "artefact"
+        )
+    found = stored.Artefacts(run_dir.name, made)
+    runs.write_json(run_dir / stored.ARTEFACTS, audit_json.encode(found))
+    return made
+
+
+def _against(epoch, other, members, way):
+    found = matched.nearest(epoch, [other], members)
+    # `outside` is about many epochs, and here there is one.
+    return dataclasses.replace(found, way=way, outside=None)
