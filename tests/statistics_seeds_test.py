@@ -51,6 +51,18 @@ class SeedsTest(parameterized.TestCase, tf.test.TestCase):
     def test_equal_values(self):
         self.assertEqual(seeds.mean([0.5] * 3), Estimate(0.5, 0.5, 0.5))
 
+    def test_a_share_stays_a_share(self):
+        for values in ([0.95, 0.98], [0.02, 0.05], [0.5, 0.6, 0.55], [0.9]):
+            whole, cut = seeds.mean(values), seeds.mean_share(values)
+            self.assertEqual(cut.value, whole.value)
+            ends = [
+                x if x is None else float(np.clip(x, 0, 1))
+                for x in (whole.low, whole.high)
+            ]
+            self.assertEqual([cut.low, cut.high], ends)
+        self.assertEqual(seeds.mean_share([0.95, 0.98]).high, 1.0)
+        self.assertEqual(seeds.mean_share([0.02, 0.05]).low, 0.0)
+
     def test_covers(self):
         rng = np.random.default_rng(0)
         inside = 0

@@ -143,7 +143,7 @@ def _full_precision(run, compared):
 
 
 def _mean(values):
-    return seeds.mean(values) if values else None
+    return seeds.mean_share(values) if values else None
 
 
 def _change(pairs, key):

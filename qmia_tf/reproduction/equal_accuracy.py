@@ -15,6 +15,7 @@ from qmia_tf.reproduction.measures import (
 )
 from qmia_tf.reproduction.paper_beside import PLACE, SEEDS
 from qmia_tf.reproduction.stored import Finished
+from qmia_tf.statistics import seeds
 
 SCORES = {
     "gap": "gap attack",
@@ -117,7 +118,7 @@ def over_matches(matches, score):
     Returns: Estimate, None if there is no match.
     """
     held = [match.leak.get(score) for match in matches]
-    return over_seeds([leak and leak.difference for leak in held])
+    return over_seeds([leak and leak.difference for leak in held], seeds.mean)
 
 
 def files(finished: list[Finished]) -> Table:

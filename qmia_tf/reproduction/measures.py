@@ -48,18 +48,19 @@ def measure(target: TargetAudit, key) -> Estimate | None:
     return point.balanced_accuracy
 
 
-def over_seeds(estimates) -> Estimate | None:
+def over_seeds(estimates, mean=seeds.mean_share) -> Estimate | None:
     """The mean with the interval between seeds; of one seed its own.
 
     Args:
-        estimates: list of Estimate, one a seed.
+        estimates: list of Estimate, one a seed, or None where not measured.
+        mean: of the values; seeds.mean for what may be below 0.
     """
     found = [each for each in estimates if each is not None]
     if not found:
         return None
     if len(found) == 1:
         return found[0]
-    return seeds.mean([each.value for each in found])
+    return mean([each.value for each in found])
 
 
 def groups(finished: list[Finished]) -> dict[tuple, list[Finished]]:
