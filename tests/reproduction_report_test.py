@@ -271,6 +271,9 @@ class ArithmeticTest(parameterized.TestCase, tf.test.TestCase):
         (-0.02, -0.03, -0.01, "less"),
         (0.02, 0.01, 0.03, "more"),
         (-0.02, -0.05, 0.01, "too close to call"),
+        (0.0, 0.0, 0.0, "the same"),
+        (-0.0002, -0.0004, -0.0001, "the same"),
+        (-0.0004, -0.0006, -0.0001, "less"),
         (-0.02, None, None, "no interval"),
     )
     def test_says(self, value, low, high, expected):

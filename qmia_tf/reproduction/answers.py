@@ -1,7 +1,8 @@
 """The answers in sentences, each made from numbers by one rule.
 
-An interval that lies below zero says less, above zero more; one that holds
-zero says that it is too close to call.
+An interval that lies within SAME of zero says the same; otherwise one below
+zero says less, one above zero more, and one that holds zero says that it is
+too close to call.
 """
 
 from collections import Counter
@@ -10,7 +11,9 @@ from qmia_tf.report.tables import Table
 from qmia_tf.reproduction import comparing, equal_accuracy, paper_beside
 from qmia_tf.reproduction.stored import Finished
 
-SAID = ("less", "more", "too close to call", "no interval")
+SAID = ("less", "more", "the same", "too close to call", "no interval")
+# Half of the last digit that is shown: 0.05 points, 0.0005 of AUC.
+SAME = 0.0005
 QUESTIONS = (
     ("Do the quantized models leak less, trained alike?", "changes"),
     ("Is anything left at equal nonmember accuracy?", "matched"),
@@ -56,9 +59,11 @@ def answers(finished: list[Finished]) -> list[tuple[str, list[str]]]:
 
 
 def says(estimate) -> str:
-    """less, more, or too close to call."""
+    """less, more, the same, or too close to call."""
     if estimate.low is None:
         return "no interval"
+    if -SAME < estimate.low and estimate.high < SAME:
+        return "the same"
     if estimate.high < 0:
         return "less"
     return "more" if estimate.low > 0 else "too close to call"
