@@ -103,6 +103,10 @@ def without_likelihood(finished):
     return made
 
 
+def third(job):
+    return dataclasses.replace(job, seed=2)
+
+
 def less(leaks):
     return {name: x for name, x in leaks.items() if name != "likelihood"}
 
@@ -378,6 +382,26 @@ class AnswersTest(Results):
         runs = [dataclasses.replace(held[0], held=changed), held[1]]
         (_, lines) = answers.answers([*runs, *self.finished])[1]
         self.assertIn("no match", " ".join(lines))
+
+    def test_three_seeds_are_one_line(self):
+        table = [x for x in self.finished if x.job.model == "w4a4"]
+        runs = [*table, dataclasses.replace(table[0], job=third(table[0].job))]
+        (_, lines), (_, files) = answers.answers(runs)[1:]
+        values = [x.held.match.leak["margin"].difference.value for x in runs]
+        low, high = stats.t.interval(
+            0.95, 2, np.mean(values), stats.sem(values)
+        )
+        if any(x.held.match.outside for x in runs):
+            self.fail("made without a match")
+        (line,) = lines
+        self.assertIn("w=4, a=4 (3 seeds): ", line)
+        self.assertIn(
+            f"margin {np.mean(values):+.3f} AUC [{low:+.3f}, {high:+.3f}]: ",
+            line,
+        )
+        (line,) = files
+        self.assertIn("(3 seeds)", line)
+        self.assertIn("strongest +0.00 points [+0.0, +0.0]: the same", line)
 
     def test_report_has_them_on_top(self):
         folder = pathlib.Path(self.create_tempdir()) / "results"

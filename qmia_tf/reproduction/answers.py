@@ -7,13 +7,15 @@ too close to call.
 
 from collections import Counter
 
-from qmia_tf.report.tables import Table
 from qmia_tf.reproduction import comparing, equal_accuracy, paper_beside
 from qmia_tf.reproduction.stored import Finished
+from qmia_tf.statistics import seeds
 
 SAID = ("less", "more", "the same", "too close to call", "no interval")
 # Half of the last digit that is shown: 0.05 points, 0.0005 of AUC.
 SAME = 0.0005
+# Student's interval between two seeds is of no use.
+SEVERAL = 3
 QUESTIONS = (
     ("Do the quantized models leak less, trained alike?", "changes"),
     ("Is anything left at equal nonmember accuracy?", "matched"),
@@ -52,8 +54,12 @@ def answers(finished: list[Finished]) -> list[tuple[str, list[str]]]:
         "matched": equal_accuracy.matched(finished),
         "files": equal_accuracy.files(finished),
     }
+    rows = {
+        name: _over_seeds([_named(table, row) for row in table.rows], name)
+        for name, table in made.items()
+    }
     return [
-        (text, [*_counted(made[name]), *_lines(made[name])])
+        (text, [*_counted(rows[name], name), *_lines(rows[name], name)])
         for text, name in QUESTIONS
     ]
 
@@ -111,21 +117,45 @@ def differences(finished: list[Finished]) -> list[str]:
     return lines
 
 
-def _counted(table: Table):
+def _over_seeds(rows, name):
+    """One row for SEVERAL seeds and more of a model; each else by itself."""
+    found = {}
+    for row in rows:
+        key = tuple(row.get(x) for x in ("dataset", "regime", "model", "file"))
+        found.setdefault(key, []).append(row)
+    made = []
+    for group in found.values():
+        # What is held against another accuracy is no match.
+        alike = [row for row in group if not row.get("outside")]
+        if "seed" in group[0] and len(alike) >= SEVERAL:
+            made.append(_mean(alike, name))
+            group = [row for row in group if row.get("outside")]
+        made += group
+    return made
+
+
+def _mean(rows, name):
+    row = {x: rows[0].get(x) for x in ("dataset", "regime", "model", "file")}
+    row["seeds"] = len(rows)
+    for key, *_ in LEAKS[name]:
+        values = [each[key].value for each in rows if each[key] is not None]
+        row[key] = seeds.mean(values) if len(values) == len(rows) else None
+    return row
+
+
+def _counted(rows, name):
     """How many models say less, more or neither, a line a regime."""
     found = {}
-    for cells in table.rows:
-        row = _named(table, cells)
+    for row in rows:
         said = found.setdefault((row["dataset"], row["regime"]), {})
-        for key, name, *_ in LEAKS[table.name]:
-            # What is held against another accuracy is no match.
+        for key, text, *_ in LEAKS[name]:
             if row[key] is not None and not row.get("outside"):
-                said.setdefault(name, Counter())[says(row[key])] += 1
+                said.setdefault(text, Counter())[says(row[key])] += 1
     return [
         f"{dataset}, {regime}, counted: "
         + "; ".join(
-            f"{name} {_and(counts)} of {counts.total()}"
-            for name, counts in said.items()
+            f"{text} {_and(counts)} of {counts.total()}"
+            for text, counts in said.items()
         )
         + "."
         for (dataset, regime), said in found.items()
@@ -138,14 +168,13 @@ def _and(counts):
     return ", ".join(said)
 
 
-def _lines(table: Table):
+def _lines(rows, name):
     lines = []
-    for cells in table.rows:
-        row = _named(table, cells)
+    for row in rows:
         parts = [
-            f"{name} {times * row[key].value:+.{2 if times > 1 else 3}f} "
+            f"{text} {times * row[key].value:+.{2 if times > 1 else 3}f} "
             f"{unit}{_interval(row[key], times)}: {says(row[key])}"
-            for key, name, times, unit in LEAKS[table.name]
+            for key, text, times, unit in LEAKS[name]
             if row[key] is not None
         ]
         lines.append(f"{_who(row)}: {'; '.join(parts)}.")
