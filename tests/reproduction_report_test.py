@@ -420,6 +420,25 @@ class AnswersTest(Results):
         self.assertNotIn("w4a4-seed1", page)
 
 
+class LoadTest(Results):
+    def test_full_precision_that_was_trained_again_is_another_model(self):
+        folder = pathlib.Path(self.create_tempdir()) / "results"
+        shutil.copytree(self.results, folder)
+        place = folder / "cifar10" / "plain"
+        shutil.rmtree(place / "w32a32-seed0")
+        # Another model of the same seed; and none.
+        shutil.copytree(place / "w32a32-seed1", place / "w32a32-seed0")
+        shutil.rmtree(place / "w32a32-seed1")
+        quantized = [
+            each for each in stored.load(folder) if each.job.model == "w4a4"
+        ]
+        self.assertLen(quantized, 2)
+        self.assertEqual([each.held for each in quantized], [None, None])
+        (row,) = rows_of(comparing.changes(stored.load(folder)))
+        self.assertEqual(row["margin_auc_change_low"], "")
+        self.assertNotEmpty(row["gap_change"])
+
+
 class HarvestTest(tf.test.TestCase):
     def test_takes_what_is_small(self):
         folder = pathlib.Path(self.create_tempdir())

@@ -78,7 +78,7 @@ class Finished:
         history: rows of history.csv.
         sweep: its epochs; None if they were not asked.
         held: it against full precision; None of that itself, or where one of
-            the two has no sweep.
+            the two has no sweep, or full precision was trained again since.
         artefacts: its files and controls against its Keras model, by target.
         seconds: of each stage; training as in its history.
         manifest: facts of its files.
@@ -136,7 +136,27 @@ def load(results) -> list[Finished]:
         raise InputError(
             f"{results} holds no audited run: scripts/reproduce.py makes them"
         )
+    there = {each.job.folder: each for each in found}
+    found = [_checked(each, there.get(each.job.full.folder)) for each in found]
     return sorted(found, key=_order)
+
+
+def _checked(each, full):
+    """Drops what was held against another model than the stored one.
+
+    Trained again on another machine, full precision is another model: then
+    its accuracy is no more what the comparison was made with.
+    """
+    if each.held is None:
+        return each
+    if full is not None:
+        ours, theirs = (
+            x.run.target("keras").accuracy_nonmembers.value
+            for x in (each, full)
+        )
+        if abs(each.held.trained.accuracy.value - (ours - theirs)) < 1e-9:
+            return each
+    return dataclasses.replace(each, held=None)
 
 
 def read_history(place) -> list[dict]:
