@@ -33,9 +33,9 @@ def times(finished: list[Finished]) -> Table:
     ]
     notes = [
         "Wall-clock minutes, two cores shared with other work: up to several "
-        "times what a quiet machine takes. A stage that was killed or "
-        "made again counts from its last start; training counts every epoch "
-        "once."
+        "times what a quiet machine takes. A stage that was killed counts "
+        "from its last start, of one made again the longest time counts; "
+        "training counts every epoch once."
     ]
     return Table("times", "What was run", columns, rows, notes)
 
