@@ -77,15 +77,21 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
             self.reproduce("w32a32", out=self.out / "other", **options)
         self.assertIn("0 runs", said.getvalue())
 
+        self.assertEqual(set(found.artefacts), {"int8_ptq", "keras_rounded"})
+
         sweep = self.out / job.folder / stored.SWEEP
-        content = sweep.read_bytes()
+        timing = self.out / job.folder / stored.TIMING
+        content, seconds = sweep.read_bytes(), runs.read_json(timing)
+        # As if that sweep had taken long: the next finds kept answers.
+        runs.write_json(timing, {**seconds, "sweep": 1e6})
         sweep.unlink()
         before = times(self.out / "digits")
         self.reproduce("w32a32")
         after = times(self.out / "digits")
         changed = {x.name for x in before if after[x] != before[x]}
-        self.assertEqual(changed, {stored.TIMING})
+        self.assertEqual(changed, {stored.TIMING, stored.ARTEFACTS})
         self.assertEqual(sweep.read_bytes(), content)
+        self.assertEqual(runs.read_json(timing), {**seconds, "sweep": 1e6})
 
     def test_a_plan_does_nothing(self):
         # So the plan need not time anything.
