@@ -555,6 +555,32 @@ class StoredResultsTest(tf.test.TestCase):
             for path in linked:
                 self.assertTrue((ROOT / path).exists(), msg=path)
 
+    def test_numbers_in_words_are_the_tables(self):
+        """Each decimal "In short" has its place in a table beneath it.
+
+        A line says: number | table | cells that name one row | column.
+        """
+        text = PAGE.read_text()
+        short = text[text.index("## In short") : text.index("<!-- numbers")]
+        start = text.index("\n", text.index("<!-- numbers"))
+        lines = text[start : text.index("-->", start)].strip().splitlines()
+        claims = [re.split(r"\s*\|\s*", line) for line in lines]
+        self.assertEqual(
+            set(re.findall(r"\d+\.\d+", short)), {x[0] for x in claims}
+        )
+        for number, table, *cells, column in claims:
+            path = self.results / "tables" / f"{table}.csv"
+            with path.open(newline="") as file:
+                rows = list(csv.DictReader(file))
+            named = [x for x in rows if set(cells) <= set(x.values())]
+            with self.subTest(f"{number}, {table}, {cells}, {column}"):
+                self.assertLen(named, 1)
+                found = abs(float(named[0][column]))
+                places = len(number.partition(".")[2])
+                # As it is, or in per cent.
+                shown = {f"{times * found:.{places}f}" for times in (1, 100)}
+                self.assertIn(number, shown)
+
 
 if __name__ == "__main__":
     tf.test.main()
