@@ -165,6 +165,8 @@ class ContrastTest(parameterized.TestCase, tf.test.TestCase):
             delong.contrast(scores, members, (1.0, -1.0))
         with self.assertRaisesRegex(ValueError, "equally long"):
             delong.paired(scores[0], scores[1][:5], members)
+        with self.assertRaisesRegex(ValueError, "must be booleans"):
+            delong.paired(*scores[:2], members.astype(int))
         with self.assertRaisesRegex(ValueError, "are both needed"):
             delong.paired(
                 np.where(members, np.nan, scores[0]), scores[1], members

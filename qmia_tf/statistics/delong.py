@@ -64,7 +64,7 @@ def contrast(scores, members, weights, *, shifts=0.0, level=LEVEL) -> Contrast:
         raise ValueError(
             f"{len(scores)} scores need as many weights, got {weights.shape}"
         )
-    members = np.asarray(members, bool)
+    members = np.asarray(members)
     told = np.ones(members.shape, bool)
     for each in scores:
         if np.shape(each) != members.shape:
