@@ -14,6 +14,8 @@ import documents
 import tensorflow as tf
 from absl.testing import parameterized
 
+from qmia_tf.auditing import findings
+
 SLOW = unittest.skipUnless(
     os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
 )
@@ -143,11 +145,27 @@ class CommandsTest(parameterized.TestCase, tf.test.TestCase):
         os.chdir(cls.dir)
         cls.enterClassContext(documented_runs.stand_ins())
         cls.names = documented_runs.prepare(cls.dir)
-        cls.first = documented_runs.run("python scripts/quickstart.py")
+        first = documented_runs.run("python scripts/quickstart.py")
+        if first[0]:
+            raise AssertionError(first)
+        cls.audits = {
+            name: findings.load(cls.dir / "runs/digits" / name)
+            for name in ("w32a32", "w4a4")
+        }
         documented_runs.save_phone(cls.dir)
 
+    def test_the_main_job(self):
+        """Full precision too; tests/scripts_test.py has it of a ResNet."""
+        for name, files in (
+            ("w32a32", ["int8_ptq"]),
+            ("w4a4", ["int8", "int8_io", "int8_io_twin", "int8_twin"]),
+        ):
+            self.assertEqual(
+                [target.target for target in self.audits[name].targets],
+                ["keras", "float32", *files],
+            )
+
     def run_scripts(self, chosen):
-        self.assertEqual(self.first[0], 0, self.first)
         for place, command in chosen:
             if command == "python scripts/quickstart.py":
                 continue

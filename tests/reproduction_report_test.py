@@ -16,6 +16,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 from scipy import stats
 
+from qmia_tf import runs
 from qmia_tf.attacks import margin
 from qmia_tf.auditing import findings
 from qmia_tf.errors import InputError
@@ -437,6 +438,24 @@ class LoadTest(Results):
         (row,) = rows_of(comparing.changes(stored.load(folder)))
         self.assertEqual(row["margin_auc_change_low"], "")
         self.assertNotEmpty(row["gap_change"])
+
+    @parameterized.parameters("accuracy_members", "accuracy_nonmembers")
+    def test_one_record_tells_another_model(self, measure):
+        folder = pathlib.Path(self.create_tempdir()) / "results"
+        shutil.copytree(self.results, folder)
+        path = folder / "cifar10" / "plain" / "w32a32-seed0" / findings.AUDIT
+        stored_audit = runs.read_json(path)
+        (keras,) = (
+            x for x in stored_audit["targets"] if x["target"] == "keras"
+        )
+        keras[measure]["value"] -= 1 / made.RECORDS
+        runs.write_json(path, stored_audit)
+        held = [
+            each.held is not None
+            for each in stored.load(folder)
+            if each.job.model == "w4a4"
+        ]
+        self.assertEqual(held, [False, True])
 
 
 class HarvestTest(tf.test.TestCase):

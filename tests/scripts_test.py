@@ -588,7 +588,7 @@ class QuickstartTest(Folder):
         out = self.dir / "out"
         arguments = [
             f"--out={out}",
-            "--bits=w32a32,w4a4",
+            "--bits=w4a4",
             "--epochs=1",
             "--width=4",
             "--notfprivacy",
@@ -600,21 +600,16 @@ class QuickstartTest(Folder):
         self.assertEqual(process.returncode, 0, errors)
         self.assertNotIn("Traceback", errors)
         self.assertEqual(sorted(p.name for p in self.dir.iterdir()), ["out"])
-        integers = ["int8", "int8_io", "int8_io_twin", "int8_twin"]
-        for name, made in (("w32a32", ["int8_ptq"]), ("w4a4", integers)):
-            stored = runs.read_json(out / name / "audit.json")
-            self.assertEqual(
-                [target["target"] for target in stored["targets"]],
-                ["keras", "float32", *made],
-            )
-            self.assertIn(str(out / name), text)
-            parity = {
-                target["target"]: target["parity"]
-                for target in stored["targets"]
-            }
-            for file in parity:
-                wanted = name == "w4a4" and file in ("int8", "int8_io")
-                self.assertEqual(parity[file] is not None, wanted, file)
+        stored = runs.read_json(out / "w4a4" / "audit.json")
+        parity = {
+            target["target"]: target["parity"] for target in stored["targets"]
+        }
+        integers = ["int8", "int8_io"]
+        twins = ["int8_io_twin", "int8_twin"]
+        self.assertEqual(list(parity), ["keras", "float32", *integers, *twins])
+        self.assertIn(str(out / "w4a4"), text)
+        for file, found in parity.items():
+            self.assertEqual(found is not None, file in integers, file)
         report = [path.name for path in (out / "report").iterdir()]
         self.assertNotEmpty([n for n in report if n.endswith(".txt")])
         self.assertNotEmpty([n for n in report if n.endswith((".png", ".svg"))])
@@ -628,8 +623,8 @@ class QuickstartTest(Folder):
             )
             for path in out.glob(pattern)
         }
-        # Models; .tflite files; one parity; outputs, the twins' too.
-        self.assertLen(kept, 2 + (2 + 3) + 1 + (3 + 6))
+        # A model; .tflite files; one parity; outputs, the twins' too.
+        self.assertLen(kept, 1 + 3 + 1 + 6)
         started = time.monotonic()
         status, again, errors = call("quickstart", *arguments)
         self.assertEqual((status, errors), (0, ""))

@@ -1,6 +1,8 @@
 """Image classifiers of a few weights, as Keras models and .tflite files."""
 
+import hashlib
 import pathlib
+import re
 import tempfile
 
 import keras
@@ -67,8 +69,14 @@ def quantized(*, shape=SHAPE, classes=CLASSES, bits=4, ends=8, seed=0):
     return keras.Model(pixels, x)
 
 
+# Files that were made in this process: converting takes a second.
+_made = {}
+
+
 def write_tflite(model, path, *, batch=None, inputs=None, outputs=None):
     """Converts a Keras model, by TensorFlow's own converter alone.
+
+    The same network with the same weights is converted once.
 
     Args:
         model: keras.Model.
@@ -78,6 +86,23 @@ def write_tflite(model, path, *, batch=None, inputs=None, outputs=None):
             training, with that type for its input and output.
     Returns: path.
     """
+    path = pathlib.Path(path)
+    key = (*_network(model), batch, inputs, outputs)
+    if key not in _made:
+        _made[key] = _converted(model, batch, inputs, outputs)
+    path.write_bytes(_made[key])
+    return path
+
+
+def _network(model):
+    """What a file depends on; the names that Keras counts up do not count."""
+    weights = hashlib.sha256()
+    for value in model.get_weights():
+        weights.update(value.tobytes())
+    return re.sub(r"_\d+\b", "", model.to_json()), weights.hexdigest()
+
+
+def _converted(model, batch, inputs, outputs):
     shape = model.input_shape[1:]
     archive = keras.export.ExportArchive()
     archive.track(model)
@@ -86,14 +111,12 @@ def write_tflite(model, path, *, batch=None, inputs=None, outputs=None):
         lambda x: model(x, training=False),
         input_signature=[tf.TensorSpec([batch, *shape], tf.float32)],
     )
-    path = pathlib.Path(path)
     with tempfile.TemporaryDirectory() as folder:
         archive.write_out(folder, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         if inputs or outputs:
             _ask_for_integers(converter, shape, inputs, outputs)
-        path.write_bytes(converter.convert())
-    return path
+        return converter.convert()
 
 
 def _ask_for_integers(converter, shape, inputs, outputs):

@@ -86,7 +86,10 @@ class Match:
             accuracy on nonmembers, the earliest of several. "interpolated":
             a straight line between two epochs that stand next to each other
             and hold the accuracy between them, the first such pair along
-            the epochs, none beyond the epoch of highest accuracy.
+            the epochs, none beyond the epoch of highest accuracy. "trained":
+            the trained model against trained full precision, and
+            "artefact": a file or a control against its own Keras model, of
+            whatever accuracy (scripts/reproduce.py).
         epochs: of full precision: one, or two.
         weight: of the second epoch; None of one.
         outside: "above" or "below" where full precision was never as, or

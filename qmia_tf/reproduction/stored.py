@@ -145,18 +145,30 @@ def _checked(each, full):
     """Drops what was held against another model than the stored one.
 
     Trained again on another machine, full precision is another model: then
-    its accuracy is no more what the comparison was made with.
+    it has not as many nonmembers and members right as the comparison says.
     """
     if each.held is None:
         return each
     if full is not None:
-        ours, theirs = (
-            x.run.target("keras").accuracy_nonmembers.value
-            for x in (each, full)
-        )
-        if abs(each.held.trained.accuracy.value - (ours - theirs)) < 1e-9:
+        ours, theirs = (x.run.target("keras") for x in (each, full))
+        held = each.held.trained
+        nonmembers = _change(ours, theirs, "accuracy_nonmembers")
+        members = _change(ours, theirs, "accuracy_members")
+        if _near(held.accuracy.value, nonmembers) and _near(
+            # The gap attack's balanced accuracy.
+            held.leak["gap"].difference.value,
+            (members - nonmembers) / 2,
+        ):
             return each
     return dataclasses.replace(each, held=None)
+
+
+def _change(ours, theirs, measure):
+    return getattr(ours, measure).value - getattr(theirs, measure).value
+
+
+def _near(value, wanted):
+    return abs(value - wanted) < 1e-9
 
 
 def read_history(place) -> list[dict]:

@@ -21,8 +21,8 @@ from qmia_tf.errors import InputError
 from qmia_tf.targets import KerasTarget, TFLiteTarget
 
 DIGITS = 1797
-FAST = ((4, 4), (16, 4), (32, 32))
-SLOW = ((1, 1), (2, 2), (8, 8), (16, 16))
+FAST = ((4, 4), (16, 4))
+SLOW = ((1, 1), (2, 2), (8, 8), (16, 16), (32, 32))
 PAIRS = FAST + (SLOW if os.environ.get("QMIA_SLOW") else ())
 # Rounding to codes, and clipping; none of them in a float network.
 QUANTIZER_OPS = {"ROUND", "MAXIMUM", "MINIMUM", "MUL", "RELU", "SUB"}
