@@ -1,6 +1,7 @@
 """Matching at equal accuracy: on made curves, and end to end on tiny runs."""
 
 import csv
+import dataclasses
 import json
 import os
 import pathlib
@@ -132,6 +133,24 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIsNone(matched.interpolated(model, full, INSIDE))
         self.assertEqual(matched.outside(model, full), side)
         self.assertEqual(matched.nearest(model, full, INSIDE).outside, side)
+
+    @parameterized.parameters(
+        (None, 0.03, 0.02, 0.04, True),
+        ("above", 0.001, -0.004, 0.006, True),
+        ("below", -0.001, -0.006, 0.004, True),
+        # It can be told from zero; it may be more than a point; nobody knows.
+        ("above", 0.003, 0.001, 0.005, False),
+        ("above", 0.004, -0.004, 0.012, False),
+        ("below", -0.004, -0.012, 0.004, False),
+        ("above", 0.0, None, None, False),
+    )
+    def test_what_is_a_match(self, side, value, low, high, wanted):
+        full = made_run(100, 130)
+        found = matched.nearest(made(120), full, INSIDE)
+        found = dataclasses.replace(
+            found, outside=side, accuracy=Estimate(value, low, high)
+        )
+        self.assertEqual(found.is_match, wanted)
 
     def test_best_at_the_first_epoch(self):
         full, model = made_run(150, 120), made(150, seed=9)
@@ -396,8 +415,8 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(float(rows[0]["margin_p_value"]), first.p_value)
         text = paths[0].read_text()
         self.assertIn("w=4, a=4 (w4a4, epoch 4) against full precision", text)
-        outside = [x for x in found.compared if x.matches[0].outside]
-        self.assertEqual(text.count("no match"), len(outside))
+        apart = [x for x in found.compared if not x.matches[0].is_match]
+        self.assertEqual(text.count("epoch is no match"), len(apart))
 
     def test_answers_are_asked_once(self):
         full = self.run_of("full", kept=(1, 2), last=3)

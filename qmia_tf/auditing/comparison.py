@@ -228,14 +228,14 @@ def _matches(model, reference, members):
 
 
 def _means(compared):
-    """Means over the pairs of trained models, without those outside."""
+    """Means over the pairs of trained models that have a match."""
     groups = {}
     for each in compared:
         for match in each.matches if each.trained else ():
             for score, found in match.leak.items():
                 key = each.model, match.way, score
                 values = groups.setdefault(key, [])
-                if match.outside is None:
+                if match.is_match:
                     values.append(found.difference.value)
     return [
         Mean(*key, pairs=len(values), difference=seeds.mean(values))

@@ -42,6 +42,8 @@ SCORES = {
     "likelihood": judged_likelihood,
 }
 NEAREST, INTERPOLATED = "nearest", "interpolated"
+# The accuracies of a match are no further apart than this.
+NEAR = 0.01
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,8 +96,7 @@ class Match:
         weight: of the second epoch; None of one.
         outside: "above" or "below" where full precision was never as, or
             never as little, accurate up to its best epoch; None otherwise.
-            Nothing is interpolated then, and the nearest epoch is not a
-            match.
+            Nothing is interpolated then.
         crossings: how often the accuracy of full precision, over all epochs,
             goes through the quantized model's.
         accuracy: of the quantized model on nonmembers, minus full
@@ -111,6 +112,19 @@ class Match:
     crossings: int
     accuracy: Estimate
     leak: dict[str, delong.Contrast]
+
+    @property
+    def is_match(self) -> bool:
+        """Whether the accuracies are equal, as far as can be told.
+
+        They are inside of what full precision reached. Outside of it they
+        are if the difference from the nearest epoch has an interval that
+        holds zero and lies within NEAR.
+        """
+        if self.outside is None:
+            return True
+        low, high = self.accuracy.low, self.accuracy.high
+        return low is not None and -NEAR <= low <= 0 <= high <= NEAR
 
 
 def measure(answers: Outputs, epoch, *, level=LEVEL) -> Epoch:

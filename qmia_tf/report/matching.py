@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from qmia_tf import runs
 from qmia_tf.auditing.comparison import Comparison
+from qmia_tf.auditing.matched import NEAR
 from qmia_tf.report import tables
 from qmia_tf.report.compared import title
 from qmia_tf.report.figures import save_figure
@@ -26,6 +27,9 @@ NOTES = [
     "nearest: the epoch of full precision nearest in nonmember accuracy. "
     "interpolated: between the first two neighbouring epochs, up to the best "
     "one, that hold the accuracy between them.",
+    "No match: full precision was never as accurate, up to its best epoch; "
+    "the nearest one is a match all the same if the difference has an interval "
+    f"that holds zero and lies within {100 * NEAR:.0f} point.",
     "likelihood of the margin: learned on one half of the records, judged on "
     "the other.",
     "Intervals are over records, for these models; other seeds give others.",
@@ -66,6 +70,7 @@ def match_table(found: Comparison) -> Table:
         Column("against epoch", "full_epochs"),
         Column("weight of the second", "weight", "number"),
         Column("outside", "outside"),
+        Column("match", "match"),
         Column("crossings", "crossings", "count"),
         Column("right on nonmembers, points", "accuracy_change", "change"),
     ]
@@ -83,7 +88,8 @@ def match_table(found: Comparison) -> Table:
         for match in each.matches:
             epochs = " and ".join(map(str, match.epochs))
             row = [pair, each.run, each.full, each.epoch, match.way, epochs]
-            row += [match.weight, match.outside, match.crossings]
+            row += [match.weight, match.outside]
+            row += ["yes" if match.is_match else "no", match.crossings]
             leaks = [match.leak.get(score) for score in SCORES]
             row.append(match.accuracy)
             row += [leak and leak.difference for leak in leaks]
@@ -195,7 +201,7 @@ def _draw(axes, curve, score, **style):
 
 
 def _text(found, every):
-    keys = ["way", "full_epochs", "outside", "accuracy_change"]
+    keys = ["way", "full_epochs", "match", "accuracy_change"]
     keys += [f"{score}_change" for score in SCORES]
     shown = every.pick(keys, name=NAME, title=every.title, notes=every.notes)
     parts = [tables.as_text(shown)]
@@ -203,13 +209,18 @@ def _text(found, every):
         parts.append(tables.as_text(mean_table(found)))
     lines = [f"warning: {note}" for note in found.notes]
     for each in found.compared:
-        side = each.matches[0].outside
-        if side:
+        nearest = each.matches[0]
+        if nearest.outside:
             lines.append(
                 f"warning: {each.run}, epoch {each.epoch}, is "
-                + ("more" if side == "above" else "less")
+                + ("more" if nearest.outside == "above" else "less")
                 + f" accurate than {each.full} at any of its kept epochs up "
                 "to the best one: nothing is interpolated, and the nearest "
-                "epoch is no match"
+                + (
+                    "epoch is a match, since it cannot be told from it in "
+                    "accuracy"
+                    if nearest.is_match
+                    else "epoch is no match"
+                )
             )
     return "\n\n\n".join([*parts, "\n".join(lines)]).rstrip() + "\n"

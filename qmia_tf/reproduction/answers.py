@@ -126,12 +126,17 @@ def _over_seeds(rows, name):
     made = []
     for group in found.values():
         # What is held against another accuracy is no match.
-        alike = [row for row in group if not row.get("outside")]
+        alike = [row for row in group if _is_match(row)]
         if "seed" in group[0] and len(alike) >= SEVERAL:
             made.append(_mean(alike, name))
-            group = [row for row in group if row.get("outside")]
+            group = [row for row in group if not _is_match(row)]
         made += group
     return made
+
+
+def _is_match(row):
+    """Whether it is of a match, or of a question that knows none."""
+    return row.get("match") != "no"
 
 
 def _mean(rows, name):
@@ -149,7 +154,7 @@ def _counted(rows, name):
     for row in rows:
         said = found.setdefault((row["dataset"], row["regime"]), {})
         for key, text, *_ in LEAKS[name]:
-            if row[key] is not None and not row.get("outside"):
+            if row[key] is not None and _is_match(row):
                 said.setdefault(text, Counter())[says(row[key])] += 1
     return [
         f"{dataset}, {regime}, counted: "
@@ -187,7 +192,7 @@ def _who(row):
         who += f", seed {row['seed']}"
     if row.get("file"):
         who += f", {row['file']} against Keras"
-    if row.get("outside"):
+    if not _is_match(row):
         who += " (no match: full precision was never as accurate, or as "
         who += "inaccurate; its nearest epoch)"
     if "seeds" in row:

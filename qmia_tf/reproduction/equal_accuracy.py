@@ -1,6 +1,6 @@
 """The leak at equal accuracy, and that of the deployed files."""
 
-from qmia_tf.auditing.matched import Match
+from qmia_tf.auditing.matched import NEAR, Match
 from qmia_tf.report import pairs
 from qmia_tf.report.compared import title
 from qmia_tf.report.tables import Column, Table
@@ -44,6 +44,7 @@ def matched(finished: list[Finished]) -> Table:
                 match.way,
                 " and ".join(map(str, match.epochs)),
                 match.outside,
+                "yes" if match.is_match else "no",
                 match.crossings,
                 match.accuracy,
                 *(leak and leak.difference for leak in leaks),
@@ -56,6 +57,7 @@ def matched(finished: list[Finished]) -> Table:
         Column("way", "way"),
         Column("against epochs", "epochs"),
         Column("outside", "outside"),
+        Column("match", "match"),
         Column("crossings", "crossings", "count"),
         Column("accuracy, points", "accuracy_change", "change"),
         *(Column(name, f"{key}_change", "signed") for key, name in _scores()),
@@ -67,7 +69,9 @@ def matched(finished: list[Finished]) -> Table:
         "line between the first two neighbouring kept epochs, up to the best "
         "one, that hold the accuracy between them; nearest: the kept epoch "
         "nearest in accuracy, where full precision was never (outside: "
-        "above, below) as accurate. The latter are no matches.",
+        "above, below) as accurate. That is a match if the difference in "
+        "accuracy has a 95 % interval that holds zero and lies within "
+        f"{100 * NEAR:.0f} point.",
         "Leaks are AUC (of the gap attack its balanced accuracy) with "
         "DeLong's 95 % interval over records, for these two training runs. "
         "likelihood: the likelihood ratio of the margin, learned on one half "
@@ -81,16 +85,16 @@ def matched_means(finished: list[Finished]) -> Table:
     """The same over seeds, where two or more have a match."""
     rows = []
     for (dataset, regime, model), found in groups(finished).items():
-        inside = inside_matches(found)
-        if len(inside) < 2:
+        matches = matches_of(found)
+        if len(matches) < 2:
             continue
         rows.append(
             [
                 title(dataset),
                 regime,
                 model_title(model),
-                len(inside),
-                *(over_matches(inside, key) for key in SCORES),
+                len(matches),
+                *(over_matches(matches, key) for key in SCORES),
             ]
         )
     columns = [
@@ -103,10 +107,10 @@ def matched_means(finished: list[Finished]) -> Table:
     return Table("matched_means", name, columns, rows, notes)
 
 
-def inside_matches(found: list[Finished]) -> list[Match]:
+def matches_of(found: list[Finished]) -> list[Match]:
     """The matches of those that full precision was as accurate as."""
     held = [each.held.match for each in found if each.held is not None]
-    return [match for match in held if match.outside is None]
+    return [match for match in held if match.is_match]
 
 
 def over_matches(matches, score):

@@ -39,7 +39,7 @@ def table(finished: list[Finished]) -> Table:
         if model not in plans.REPEATED:
             continue
         files = [deployed(each) for each in found]
-        inside = equal_accuracy.inside_matches(found)
+        matches = equal_accuracy.matches_of(found)
         both = with_partners(found, finished)
         keras = [each.run.target(KERAS) for each in found]
         rows.append(
@@ -56,7 +56,7 @@ def table(finished: list[Finished]) -> Table:
                 if None in files
                 else over_seeds([measure(file, LIKELIHOOD) for file in files]),
                 comparing.change(both, LIKELIHOOD) if both else None,
-                equal_accuracy.over_matches(inside, "likelihood"),
+                equal_accuracy.over_matches(matches, "likelihood"),
             ]
         )
     columns = [
