@@ -25,7 +25,11 @@ def classifier(*, shape=SHAPE, classes=CLASSES, seed=0, softmax=True):
     start = keras.initializers.HeNormal
     pixels = keras.Input(shape, name="pixels")
     x = keras.layers.Conv2D(
-        3, 3, activation="relu", kernel_initializer=start(seed + 1)
+        3,
+        3,
+        activation="relu",
+        name="conv",
+        kernel_initializer=start(seed + 1),
     )(pixels)
     x = keras.layers.Flatten()(x)
     x = keras.layers.Dense(
@@ -76,7 +80,8 @@ _made = {}
 def write_tflite(model, path, *, batch=None, inputs=None, outputs=None):
     """Converts a Keras model, by TensorFlow's own converter alone.
 
-    The same network with the same weights is converted once.
+    The same network with the same weights is converted once; so numbers that
+    Keras put behind a layer's name may be those of an earlier one.
 
     Args:
         model: keras.Model.
