@@ -46,6 +46,9 @@ OPS = {
     "largest": {CONV: 1, "REDUCE_MAX": 1},
     "plain": {CONV: 3, DENSE: 1, "MAX_POOL_2D": 1, "RESHAPE": 1},
 }
+# Its average of bits, rounded to one bit, is the same for every image, and so
+# is what follows.
+CONSTANT = ("kept axes", (1, 1))
 # They end in codes without maps: no average behind them.
 FLAT = ("stock averages", "kept axes", "hidden dense", "moves", "plain")
 
@@ -79,7 +82,8 @@ class PatternTest(parameterized.TestCase, tf.test.TestCase):
             model, pair = self.pair(name, bits, head)
             self.assertEqualCodes(pair, f"{name} {bits} {head}")
             least = 2 if bits[1] == 1 else 3
-            self.assertAlive(pair, least, f"{name} {bits} {head}")
+            if (name, bits) != CONSTANT:
+                self.assertAlive(pair, least, f"{name} {bits} {head}")
         found = pattern_nets.trained_levels(model, pair.twin, pair.pixels)
         self.assertNotEmpty(found)
         wrong = sum((one != two).sum() for one, two in found.values())
