@@ -417,6 +417,16 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIn("w=4, a=4 (w4a4, epoch 4) against full precision", text)
         apart = [x for x in found.compared if not x.matches[0].is_match]
         self.assertEqual(text.count("epoch is no match"), len(apart))
+        self.assertNotIn("epoch is a match", text)
+        near = dataclasses.replace(
+            found.compared[0].matches[0],
+            outside="above",
+            accuracy=Estimate(0.001, -0.004, 0.006),
+        )
+        one = dataclasses.replace(found.compared[0], matches=[near])
+        again = dataclasses.replace(found, compared=[one])
+        text = matching.write(again, self.root / "near")[0].read_text()
+        self.assertIn("epoch is a match, since it cannot be told", text)
 
     def test_answers_are_asked_once(self):
         full = self.run_of("full", kept=(1, 2), last=3)

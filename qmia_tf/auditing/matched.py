@@ -42,7 +42,7 @@ SCORES = {
     "likelihood": judged_likelihood,
 }
 NEAREST, INTERPOLATED = "nearest", "interpolated"
-# The accuracies of a match are no further apart than this.
+# Outside of what full precision reached, a match is no further apart than this.
 NEAR = 0.01
 
 
@@ -115,11 +115,11 @@ class Match:
 
     @property
     def is_match(self) -> bool:
-        """Whether the accuracies are equal, as far as can be told.
+        """Whether full precision was as accurate, as far as can be told.
 
-        They are inside of what full precision reached. Outside of it they
-        are if the difference from the nearest epoch has an interval that
-        holds zero and lies within NEAR.
+        It was if nothing is `outside`, between two epochs if not at one: how
+        far the nearest epoch is from it, `accuracy` says. Outside it was if
+        that difference has an interval that holds zero and lies within NEAR.
         """
         if self.outside is None:
             return True
