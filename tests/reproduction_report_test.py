@@ -9,6 +9,7 @@ import pathlib
 import re
 import shutil
 import tempfile
+from unittest import mock
 
 import numpy as np
 import reproduction_results as made
@@ -35,6 +36,7 @@ from qmia_tf.reproduction import (
     plans,
     reproducing,
     rounded,
+    stages,
     stored,
     writing,
 )
@@ -450,12 +452,21 @@ class LoadTest(Results):
         )
         keras[measure]["value"] -= 1 / made.RECORDS
         runs.write_json(path, stored_audit)
-        held = [
-            each.held is not None
-            for each in stored.load(folder)
-            if each.job.model == "w4a4"
+        quantized = [
+            each for each in stored.load(folder) if each.job.model == "w4a4"
         ]
+        held = [each.held is not None for each in quantized]
         self.assertEqual(held, [False, True])
+        # What is no longer held is to do, with what it is held against.
+        jobs = [each.job for each in quantized]
+        held = [stored.is_held(job, folder) for job in jobs]
+        self.assertEqual(held, [False, True])
+        self.assertTrue(stored.is_held(jobs[0].full, folder))
+        with mock.patch.object(stages, "is_stored", return_value=True):
+            wanted = [jobs[0].full, *jobs]
+            self.assertEqual(stages.not_stored(wanted, folder), wanted[:2])
+            shutil.rmtree(path.parent)
+            self.assertFalse(stored.is_held(jobs[0], folder))
 
 
 class HarvestTest(tf.test.TestCase):

@@ -85,11 +85,18 @@ def done(job, out) -> tuple[str, ...]:
 def not_stored(jobs, results) -> list:
     """The jobs that are to do, and the full precision they are held against.
 
+    One that is held against another full-precision model than the stored one
+    is to do as well.
+
     Args:
         jobs: list of Job.
         results: folder of all results.
     """
-    left = [job for job in jobs if not is_stored(job, results)]
+    left = [
+        job
+        for job in jobs
+        if not (is_stored(job, results) and stored.is_held(job, results))
+    ]
     wanted = {each.folder for job in left for each in (job, job.full)}
     return [job for job in jobs if job.folder in wanted]
 

@@ -141,6 +141,23 @@ def load(results) -> list[Finished]:
     return sorted(found, key=_order)
 
 
+def is_held(job, results) -> bool:
+    """Whether a stored run is held against the stored full precision.
+
+    Args:
+        job: a Job; full precision is held against nothing: True.
+        results: folder of all results, with the run's audit.json.
+    Raises: InputError if a file is damaged.
+    """
+    if job.model == plans.FULL:
+        return True
+    place = results / job.full.folder
+    if not (place / findings.AUDIT).exists():
+        return False
+    each = _read(job, results / job.folder)
+    return _checked(each, _read(job.full, place)).held is not None
+
+
 def _checked(each, full):
     """Drops what was held against another model than the stored one.
 
