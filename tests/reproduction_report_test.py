@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import functools
 import io
+import itertools
 import os
 import pathlib
 import re
@@ -15,6 +16,7 @@ import numpy as np
 import reproduction_results as made
 import tensorflow as tf
 from absl.testing import parameterized
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy import stats
 
 from qmia_tf import runs
@@ -22,6 +24,7 @@ from qmia_tf.attacks import margin
 from qmia_tf.auditing import findings
 from qmia_tf.errors import InputError
 from qmia_tf.report.compared import Run
+from qmia_tf.report.figures import panels
 from qmia_tf.report.tables import as_csv
 from qmia_tf.reproduction import (
     answers,
@@ -318,6 +321,8 @@ class FiguresTest(Results):
         drawn = [
             (x / 100, y)
             for line in axes.get_lines()
+            # Not the one where guessing is.
+            if line.get_transform() == axes.transData
             for x, y in zip(*line.get_data(), strict=True)
         ]
         expected = [
@@ -364,6 +369,41 @@ class FiguresTest(Results):
     def test_words_hold_numbers(self):
         for each in writing.figures(self.finished):
             self.assertRegex(each.alt, r"\d\.\d")
+
+
+class AreaAxisTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.product(
+        ends=[(0.50222, 0.50241), (0.511, 0.53), (0.49, 0.78)],
+        axis=["xaxis", "yaxis"],
+    )
+    def test_chance_is_not_blown_up(self, ends, axis):
+        figure = panels.paper(2.6, narrow=False)
+        chosen, *_ = figure.subplots(1, 3)
+        upright = axis == "xaxis"
+        chosen.plot(*((ends, [1, 2]) if upright else ([1, 2], ends)))
+        before = getattr(chosen, axis).get_view_interval()
+        drawing.area_axis(getattr(chosen, axis))
+        low, high = chosen.get_xlim() if upright else chosen.get_ylim()
+        # What is wide enough stays as it is, all else about its middle.
+        span = max(drawing.LEAST, before[1] - before[0])
+        self.assertAlmostEqual(high - low, span)
+        self.assertAlmostEqual(low + high, sum(before))
+        guessing = len(chosen.get_lines()) - 1
+        self.assertEqual(guessing, int(low <= 0.5 <= high))
+        self.assertEqual(guessing, int(ends[0] < 0.511))
+        FigureCanvasAgg(figure).draw()
+        boxes = [
+            label.get_window_extent()
+            for label in getattr(chosen, axis).get_ticklabels()
+        ]
+        self.assertGreater(len(boxes), 2)
+        for one, other in itertools.pairwise(boxes):
+            self.assertFalse(one.overlaps(other))
+
+    def test_reach(self):
+        self.assertIsNone(drawing.reach(Estimate(0.5, None, None)))
+        found = drawing.reach(Estimate(0.5, 0.4, 0.7))
+        self.assertAllClose(found, [[0.1], [0.2]])
 
 
 class AnswersTest(Results):

@@ -6,9 +6,16 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from qmia_tf.report.compared import title
-from qmia_tf.report.figures.panels import SETTINGS, WIDE, paper, tidy
+from qmia_tf.report.figures.panels import (
+    SETTINGS,
+    WIDE,
+    guess_line,
+    paper,
+    tidy,
+)
 from qmia_tf.report.figures.styles import COLORS, DASHES, GREY, INK
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.reproduction import plans
@@ -27,6 +34,10 @@ PEAKS = {
     "fashion_mnist": ((57, "full precision, above"), (54, "quantized, about")),
     "cifar10": ((68, "full precision, above"), (63, "quantized, about")),
 }
+# Of AUC that an axis shows at least: less than that would blow up chance.
+LEAST = 0.03
+TICKS = 5
+OVER_RECORDS = "95 % interval over records"
 LEAKS = {
     "confidence": "confidence AUC",
     "margin": "margin AUC",
@@ -162,6 +173,7 @@ def _epochs(listed):
         axes.set_xlabel("right on nonmembers (%)")
         axes.set_ylabel(heading)
         tidy(axes)
+        area_axis(axes.yaxis)
     legend_below(figure, list(labels.values()), list(labels))
     columns = [
         Column("model", "model"),
@@ -208,13 +220,15 @@ def _seeds(listed):
             keras = target.target == KERAS
             face = color if keras else "none"
             at = place - 0.1 if keras else place + 0.15
-            axes.plot(
+            axes.errorbar(
                 found.value,
                 at,
-                "o" if keras else "^",
+                xerr=reach(found),
+                marker="o" if keras else "^",
                 color=color,
                 markerfacecolor=face,
                 markersize=5,
+                elinewidth=0.8,
             )
             job = each.job
             who = [job.regime, model_title(job.model), job.seed, target.target]
@@ -223,13 +237,15 @@ def _seeds(listed):
         axes.set_title(regime, loc="left")
         axes.set_xlabel("margin AUC")
         tidy(axes, grid="x")
+        area_axis(axes.xaxis)
     panels[0].set_yticks(range(len(models)), map(model_title, models))
     panels[0].set_ylim(len(models) - 0.5, -0.5)
     marks = [
         Line2D([], [], marker="o", linestyle="", color=INK),
         Line2D([], [], marker="^", linestyle="", color=INK, mfc="none"),
     ]
-    legend_below(figure, marks, ["Keras model, a dot a seed", "deployed file"])
+    labels = ["Keras model, a dot a seed", "deployed file", OVER_RECORDS]
+    legend_below(figure, [*marks, interval_handle()], labels)
     dataset = listed[0].job.dataset
     heading = f"Every seed, {title(dataset)}"
     columns = [
@@ -266,6 +282,44 @@ def _style(model):
     place = list(plans.MODELS).index(model)
     dash = DASHES[place % len(DASHES)]
     return {"color": color_of(model), "linestyle": dash, "linewidth": 1.4}
+
+
+def area_axis(axis):
+    """Gives an axis of AUC its range, ticks, and a line where guessing is.
+
+    It shows at least LEAST around the middle of what is drawn. Call it when
+    all of that is drawn.
+
+    Args:
+        axis: axes.xaxis or axes.yaxis of matplotlib.
+    """
+    low, high = axis.get_view_interval()
+    wider = max(0.0, LEAST - (high - low)) / 2
+    low, high = low - wider, high + wider
+    upright = axis.axis_name == "x"
+    set_limits = axis.axes.set_xlim if upright else axis.axes.set_ylim
+    set_limits(low, high)
+    axis.set_major_locator(MaxNLocator(TICKS, steps=[1, 2, 5, 10]))
+    if low <= 0.5 <= high:
+        guess_line(axis.axes, 0.5, upright=upright)
+
+
+def reach(estimate):
+    """How far an interval reaches to both sides, as errorbar takes it.
+
+    Args:
+        estimate: Estimate.
+    Returns: list of two lists of one float; None without an interval.
+    """
+    if estimate.low is None:
+        return None
+    value = estimate.value
+    return [[value - estimate.low], [estimate.high - value]]
+
+
+def interval_handle():
+    """What the legend shows for OVER_RECORDS."""
+    return Line2D([], [], color=INK, linewidth=0.8)
 
 
 def legend_below(figure, handles, labels):

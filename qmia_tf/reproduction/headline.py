@@ -6,11 +6,24 @@ import matplotlib
 from matplotlib.lines import Line2D
 
 from qmia_tf.report.compared import title
-from qmia_tf.report.figures.panels import SETTINGS, paper, tidy
+from qmia_tf.report.figures.panels import (
+    SETTINGS,
+    across,
+    grid_of,
+    paper,
+    tidy,
+)
 from qmia_tf.report.figures.styles import INK
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.reproduction import comparing, equal_accuracy, plans
-from qmia_tf.reproduction.drawing import Drawn, color_of, legend_below
+from qmia_tf.reproduction.drawing import (
+    OVER_RECORDS,
+    Drawn,
+    area_axis,
+    color_of,
+    legend_below,
+    reach,
+)
 from qmia_tf.reproduction.measures import (
     KERAS,
     MEASURES,
@@ -26,7 +39,6 @@ from qmia_tf.reproduction.stored import Finished
 
 MARGIN, LIKELIHOOD = "margin_auc", "likelihood_auc"
 SHOWN = ("accuracy_members", "accuracy", "gap", MARGIN, LIKELIHOOD)
-ACROSS = 3
 
 
 def table(finished: list[Finished]) -> Table:
@@ -111,12 +123,12 @@ def _draw(shown):
         return None
     places = list(dict.fromkeys(key[:2] for key in shown))
     leak = _leak(shown)
-    across = min(ACROSS, len(places))
-    down = math.ceil(len(places) / across)
+    beside = across(len(places), narrow=False)
+    down = math.ceil(len(places) / beside)
     drawing = paper(0.9 + 2.3 * down, narrow=False)
-    every = drawing.subplots(down, across, squeeze=False).ravel()
+    panels = grid_of(drawing, len(places), columns=beside)
     rows = []
-    for axes, place in zip(every, places, strict=False):
+    for axes, place in zip(panels, places, strict=True):
         axes.set_title(f"{title(place[0])}, {place[1]}", loc="left")
         axes.set_xlabel("right on nonmembers (%)")
         axes.set_ylabel(MEASURES[leak][0])
@@ -124,17 +136,18 @@ def _draw(shown):
         for key, listed in shown.items():
             for each in listed if key[:2] == place else ():
                 rows += _panel(axes, each, leak)
-    for axes in every[len(places) :]:
-        axes.set_visible(False)
+        area_axis(axes.yaxis)
     models = [m for m in plans.MODELS if any(key[2] == m for key in shown)]
     dot = {"marker": "o", "linestyle": ""}
     handles = [Line2D([], [], color=color_of(m), **dot) for m in models]
     handles += [
         Line2D([], [], color=INK, linewidth=0.8, alpha=0.6),
         Line2D([], [], color=INK, marker="^", linestyle="", mfc="none"),
+        Line2D([], [], color=INK, marker="|", markersize=9, linestyle=""),
     ]
     labels = [*map(model_title, models)]
     labels += ["full precision, epoch by epoch", "the deployed file"]
+    labels.append(OVER_RECORDS)
     legend_below(drawing, handles, labels)
     heading = "What is given away against how accurate the model is"
     columns = [
@@ -187,13 +200,16 @@ def _panel(axes, each, leak):
         if not found:
             continue
         right = target.accuracy_nonmembers
-        axes.plot(
+        axes.errorbar(
             100 * right.value,
             found.value,
-            mark,
+            # Of the file it is the same, and would lie over it.
+            yerr=reach(found) if mark == "o" else None,
+            marker=mark,
             color=color,
             markerfacecolor=face,
             markersize=4.5,
+            elinewidth=0.8,
         )
         rows.append([*who, target.target, None, right, found])
     return rows
