@@ -28,6 +28,7 @@ from qmia_tf.report.figures import panels
 from qmia_tf.report.tables import as_csv
 from qmia_tf.reproduction import (
     answers,
+    axes,
     comparing,
     drawing,
     equal_accuracy,
@@ -317,12 +318,12 @@ class FiguresTest(Results):
     def test_headline(self):
         first, *_ = writing.figures(self.finished)
         rows = rows_of(first.data)
-        (axes,) = first.figure.axes
+        (panel,) = first.figure.axes
         drawn = [
             (x / 100, y)
-            for line in axes.get_lines()
+            for line in panel.get_lines()
             # Not the one where guessing is.
-            if line.get_transform() == axes.transData
+            if line.get_transform() == panel.transData
             for x, y in zip(*line.get_data(), strict=True)
         ]
         expected = [
@@ -382,10 +383,10 @@ class AreaAxisTest(parameterized.TestCase, tf.test.TestCase):
         upright = axis == "xaxis"
         chosen.plot(*((ends, [1, 2]) if upright else ([1, 2], ends)))
         before = getattr(chosen, axis).get_view_interval()
-        drawing.area_axis(getattr(chosen, axis))
+        axes.area_axis(getattr(chosen, axis))
         low, high = chosen.get_xlim() if upright else chosen.get_ylim()
         # What is wide enough stays as it is, all else about its middle.
-        span = max(drawing.LEAST, before[1] - before[0])
+        span = max(axes.LEAST, before[1] - before[0])
         self.assertAlmostEqual(high - low, span)
         self.assertAlmostEqual(low + high, sum(before))
         guessing = len(chosen.get_lines()) - 1
@@ -401,8 +402,8 @@ class AreaAxisTest(parameterized.TestCase, tf.test.TestCase):
             self.assertFalse(one.overlaps(other))
 
     def test_reach(self):
-        self.assertIsNone(drawing.reach(Estimate(0.5, None, None)))
-        found = drawing.reach(Estimate(0.5, 0.4, 0.7))
+        self.assertIsNone(axes.reach(Estimate(0.5, None, None)))
+        found = axes.reach(Estimate(0.5, 0.4, 0.7))
         self.assertAllClose(found, [[0.1], [0.2]])
 
 

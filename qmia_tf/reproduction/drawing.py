@@ -6,19 +6,20 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from qmia_tf.report.compared import title
-from qmia_tf.report.figures.panels import (
-    SETTINGS,
-    WIDE,
-    guess_line,
-    paper,
-    tidy,
-)
-from qmia_tf.report.figures.styles import COLORS, DASHES, GREY, INK
+from qmia_tf.report.figures.panels import SETTINGS, paper, tidy
+from qmia_tf.report.figures.styles import DASHES, GREY, INK
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.reproduction import plans
+from qmia_tf.reproduction.axes import (
+    OVER_RECORDS,
+    area_axis,
+    color_of,
+    interval_handle,
+    legend_below,
+    reach,
+)
 from qmia_tf.reproduction.measures import (
     KERAS,
     deployed,
@@ -34,10 +35,6 @@ PEAKS = {
     "fashion_mnist": ((57, "full precision, above"), (54, "quantized, about")),
     "cifar10": ((68, "full precision, above"), (63, "quantized, about")),
 }
-# Of AUC that an axis shows at least: less than that would blow up chance.
-LEAST = 0.03
-TICKS = 5
-OVER_RECORDS = "95 % interval over records"
 LEAKS = {
     "confidence": "confidence AUC",
     "margin": "margin AUC",
@@ -272,62 +269,7 @@ def _place(job):
     return f"{title(job.dataset)}, {job.regime}"
 
 
-def color_of(model) -> str:
-    """The colour of a model of plans.MODELS."""
-    place = list(plans.MODELS).index(model)
-    return INK if model == plans.FULL else COLORS[(place - 1) % len(COLORS)]
-
-
 def _style(model):
     place = list(plans.MODELS).index(model)
     dash = DASHES[place % len(DASHES)]
     return {"color": color_of(model), "linestyle": dash, "linewidth": 1.4}
-
-
-def area_axis(axis):
-    """Gives an axis of AUC its range, ticks, and a line where guessing is.
-
-    It shows at least LEAST around the middle of what is drawn. Call it when
-    all of that is drawn.
-
-    Args:
-        axis: axes.xaxis or axes.yaxis of matplotlib.
-    """
-    low, high = axis.get_view_interval()
-    wider = max(0.0, LEAST - (high - low)) / 2
-    low, high = low - wider, high + wider
-    upright = axis.axis_name == "x"
-    set_limits = axis.axes.set_xlim if upright else axis.axes.set_ylim
-    set_limits(low, high)
-    axis.set_major_locator(MaxNLocator(TICKS, steps=[1, 2, 5, 10]))
-    if low <= 0.5 <= high:
-        guess_line(axis.axes, 0.5, upright=upright)
-
-
-def reach(estimate):
-    """How far an interval reaches to both sides, as errorbar takes it.
-
-    Args:
-        estimate: Estimate.
-    Returns: list of two lists of one float; None without an interval.
-    """
-    if estimate.low is None:
-        return None
-    value = estimate.value
-    return [[value - estimate.low], [estimate.high - value]]
-
-
-def interval_handle():
-    """What the legend shows for OVER_RECORDS."""
-    return Line2D([], [], color=INK, linewidth=0.8)
-
-
-def legend_below(figure, handles, labels):
-    """Puts the legend under all panels."""
-    figure.legend(
-        handles,
-        labels,
-        loc="outside lower left",
-        ncols=max(1, int(WIDE / 2.3)),
-        frameon=False,
-    )

@@ -16,14 +16,14 @@ from qmia_tf.report.figures.panels import (
 from qmia_tf.report.figures.styles import INK
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.reproduction import comparing, equal_accuracy, plans
-from qmia_tf.reproduction.drawing import (
+from qmia_tf.reproduction.axes import (
     OVER_RECORDS,
-    Drawn,
     area_axis,
     color_of,
     legend_below,
     reach,
 )
+from qmia_tf.reproduction.drawing import Drawn
 from qmia_tf.reproduction.measures import (
     KERAS,
     MEASURES,
