@@ -203,7 +203,7 @@ def _panel(axes, each, leak):
         axes.errorbar(
             100 * right.value,
             found.value,
-            # Of the file it is the same, and would lie over it.
+            # The file's is about as long, and would lie over it.
             yerr=reach(found) if mark == "o" else None,
             marker=mark,
             color=color,
