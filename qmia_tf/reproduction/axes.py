@@ -1,6 +1,5 @@
 """What the reproduction's figures share: colours, axes of AUC, legends."""
 
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from qmia_tf.report.figures.panels import WIDE, guess_line
@@ -53,11 +52,6 @@ def reach(estimate):
         return None
     value = estimate.value
     return [[value - estimate.low], [estimate.high - value]]
-
-
-def interval_handle():
-    """What the legend shows for OVER_RECORDS."""
-    return Line2D([], [], color=INK, linewidth=0.8)
 
 
 def legend_below(figure, handles, labels):

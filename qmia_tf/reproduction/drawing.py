@@ -1,6 +1,7 @@
 """The reproduction's figures, each with the table of what it draws."""
 
 import dataclasses
+import math
 
 import matplotlib
 import numpy as np
@@ -8,7 +9,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from qmia_tf.report.compared import title
-from qmia_tf.report.figures.panels import SETTINGS, paper, tidy
+from qmia_tf.report.figures.panels import (
+    SETTINGS,
+    across,
+    grid_of,
+    paper,
+    tidy,
+)
 from qmia_tf.report.figures.styles import DASHES, GREY, INK
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.reproduction import plans
@@ -16,7 +23,6 @@ from qmia_tf.reproduction.axes import (
     OVER_RECORDS,
     area_axis,
     color_of,
-    interval_handle,
     legend_below,
     reach,
 )
@@ -203,9 +209,10 @@ def _seeds(listed):
     regimes = list(dict.fromkeys(each.job.regime for each in listed))
     used = {each.job.model for each in listed}
     models = [model for model in plans.MODELS if model in used]
-    height = 1.3 + 0.32 * len(models)
-    figure = paper(height, narrow=False)
-    panels = figure.subplots(1, len(regimes), sharey=True, squeeze=False)[0]
+    beside = across(len(regimes), narrow=False)
+    down = math.ceil(len(regimes) / beside)
+    figure = paper(0.5 + (0.8 + 0.32 * len(models)) * down, narrow=False)
+    panels = grid_of(figure, len(regimes), columns=beside, sharey=True)
     rows = []
     for each in listed:
         axes = panels[regimes.index(each.job.regime)]
@@ -240,9 +247,10 @@ def _seeds(listed):
     marks = [
         Line2D([], [], marker="o", linestyle="", color=INK),
         Line2D([], [], marker="^", linestyle="", color=INK, mfc="none"),
+        Line2D([], [], color=INK, linewidth=0.8),
     ]
     labels = ["Keras model, a dot a seed", "deployed file", OVER_RECORDS]
-    legend_below(figure, [*marks, interval_handle()], labels)
+    legend_below(figure, marks, labels)
     dataset = listed[0].job.dataset
     heading = f"Every seed, {title(dataset)}"
     columns = [
