@@ -48,8 +48,8 @@ ONLY_TRAINED = flags.DEFINE_boolean(
 SKIP_STORED = flags.DEFINE_boolean(
     "skip_stored",
     False,
-    "leave out runs whose results are whole, wherever they were made, but for "
-    "the full-precision run that another one is to be held against",
+    "leave out runs whose results are whole, wherever they were made; others "
+    "are held against the stored results of full precision",
 )
 ONLY_REPORT = flags.DEFINE_boolean(
     "only_report", False, "tables, figures and page from stored results"

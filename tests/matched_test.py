@@ -24,7 +24,14 @@ from qmia_tf import (
     run_training,
     runs,
 )
-from qmia_tf.auditing import attacking, beside, comparison, epochs, matched
+from qmia_tf.auditing import (
+    attacking,
+    beside,
+    comparison,
+    crossing,
+    epochs,
+    matched,
+)
 from qmia_tf.datasets import Dataset
 from qmia_tf.errors import InputError
 from qmia_tf.report import matching
@@ -118,20 +125,22 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_the_first_crossing_before_the_best_epoch(self):
         """Up to 140, down to 120, up to 150, and down for good."""
-        full = made_run(100, 140, 120, 150, 90)
+        rights = [100, 140, 120, 150, 90]
+        full = made_run(*rights)
         for right, wanted in ((130, [1, 2]), (145, [3, 4]), (125, [1, 2])):
             found = matched.interpolated(made(right), full, INSIDE)
             self.assertEqual(found.epochs, wanted)
-        self.assertEqual(matched.crossings(made(130), full), 4)
+        self.assertEqual(crossing.crossings(130, rights), 4)
         # Reached only after the best epoch: not a match.
-        self.assertEqual(matched.outside(made(95), full), "below")
+        self.assertEqual(crossing.outside(95, rights), "below")
         self.assertIsNone(matched.interpolated(made(95), full, INSIDE))
 
     @parameterized.parameters((99, "below"), (171, "above"))
     def test_nothing_is_extrapolated(self, right, side):
-        full, model = made_run(100, 130, 170, 80), made(right)
+        rights = [100, 130, 170, 80]
+        full, model = made_run(*rights), made(right)
         self.assertIsNone(matched.interpolated(model, full, INSIDE))
-        self.assertEqual(matched.outside(model, full), side)
+        self.assertEqual(crossing.outside(right, rights), side)
         self.assertEqual(matched.nearest(model, full, INSIDE).outside, side)
 
     @parameterized.parameters(

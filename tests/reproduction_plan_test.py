@@ -181,13 +181,27 @@ class StagesTest(tf.test.TestCase):
         self.put(self.job, "parity.json")
         self.sweep(self.job)
         self.assertEqual(stages.done(self.job, self.out), stages.STAGES)
-        # An attack was made since, or it was held against nothing.
+        # An attack was made since, or its files were not held against it.
         self.sweep(self.job, ["gap", "margin"])
         self.assertNotIn("sweep", stages.done(self.job, self.out))
-        for name in ("matched.json", "artefacts.json"):
-            self.sweep(self.job)
-            (self.out / self.job.folder / name).unlink()
-            self.assertNotIn("sweep", stages.done(self.job, self.out))
+        self.sweep(self.job)
+        (self.out / self.job.folder / "artefacts.json").unlink()
+        self.assertNotIn("sweep", stages.done(self.job, self.out))
+
+    def test_held_against_full_precision_where_that_is_trained(self):
+        self.sweep(self.job)
+        self.assertIn("sweep", stages.done(self.job, self.out))
+        held = self.out / self.job.folder / "matched.json"
+        held.unlink()
+        self.assertIn("sweep", stages.done(self.job, self.out))
+        self.put(self.full, "model.keras")
+        self.assertNotIn("sweep", stages.done(self.job, self.out))
+        self.sweep(self.job)
+        self.assertIn("sweep", stages.done(self.job, self.out))
+        # By an attack that was made since it was not.
+        text = held.read_text().replace('"likelihood"', '"other"')
+        held.write_text(text)
+        self.assertNotIn("sweep", stages.done(self.job, self.out))
 
     def test_stored_results_need_no_run_directory(self):
         self.sweep(self.job)
@@ -204,12 +218,13 @@ class StagesTest(tf.test.TestCase):
         self.assertFalse(stages.is_stored(self.full, self.out))
         self.audit(self.full, *self.full.targets)
         self.assertTrue(stages.is_stored(self.full, self.out))
-        # It is held against full precision, which has to be there for that.
         both = [self.full, self.job]
-        self.assertEqual(stages.not_stored(both, self.out), both)
-        self.audit(self.job, *self.job.targets)
         other = plans.Job("cifar10", "plain", "w4a4", 1)
         with mock.patch.object(stages.stored, "is_held", return_value=True):
+            # Full precision is stored and need not be trained for it.
+            found = stages.not_stored(both, self.out)
+            self.assertEqual(found, [self.job])
+            self.audit(self.job, *self.job.targets)
             self.assertEqual(stages.not_stored(both, self.out), [])
             found = stages.not_stored([*both, other], self.out)
         self.assertEqual(found, [other])

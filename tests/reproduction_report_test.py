@@ -1,16 +1,9 @@
-"""Tables, figures and page of the reproduction, from stored results."""
+"""Tables, figures and page of the reproduction, from made results."""
 
-import csv
 import dataclasses
-import functools
-import io
 import itertools
-import os
 import pathlib
-import re
 import shutil
-import tempfile
-from unittest import mock
 
 import numpy as np
 import reproduction_results as made
@@ -19,13 +12,11 @@ from absl.testing import parameterized
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy import stats
 
-from qmia_tf import runs
 from qmia_tf.attacks import margin
 from qmia_tf.auditing import findings
 from qmia_tf.errors import InputError
 from qmia_tf.report.compared import Run
 from qmia_tf.report.figures import panels
-from qmia_tf.report.tables import as_csv
 from qmia_tf.reproduction import (
     answers,
     axes,
@@ -37,11 +28,8 @@ from qmia_tf.reproduction import (
     marked,
     measures,
     paper_beside,
-    plans,
     reproducing,
     rounded,
-    stages,
-    stored,
     writing,
 )
 from qmia_tf.statistics.intervals import Estimate
@@ -49,33 +37,7 @@ from qmia_tf.statistics.ranking import auc
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reproduction.md"
-PAGES = (PAGE, ROOT / "README.md")
-
-
 MODELS = ["full precision", "w=4, a=4"]
-
-
-def rows_of(table):
-    return list(csv.DictReader(io.StringIO(as_csv(table))))
-
-
-@functools.cache
-def shared():
-    """One set of results for every test; they are only read."""
-    folder = tempfile.mkdtemp(dir=os.environ.get("TEST_TMPDIR"))
-    return made.make(pathlib.Path(folder) / "results")
-
-
-class Results(parameterized.TestCase, tf.test.TestCase):
-    def setUp(self):
-        super().setUp()
-        self.results = shared()
-        self.finished = stored.load(self.results)
-
-    def right(self, model, seed, members):
-        each = made.answers(model, seed)
-        chosen = each.members if members else ~each.members
-        return made.share((each.predicted == each.labels)[chosen])
 
 
 def without_likelihood(finished):
@@ -122,14 +84,14 @@ def less_of(match):
     return dataclasses.replace(match, leak=less(match.leak))
 
 
-class TablesTest(Results):
+class TablesTest(made.Results):
     def test_order(self):
         found = [(x.job.model, x.job.seed) for x in self.finished]
         models = [("w32a32", 0), ("w32a32", 1), ("w4a4", 0), ("w4a4", 1)]
         self.assertEqual(found, models)
 
     def test_table_1_is_the_mean_over_seeds_beside_the_paper(self):
-        row = rows_of(paper_beside.table_1(self.finished))[0]
+        row = made.rows_of(paper_beside.table_1(self.finished))[0]
         values = [self.right("w32a32", seed, False) for seed in (0, 1)]
         self.assertAlmostEqual(float(row["accuracy"]), np.mean(values))
         low, high = stats.t.interval(
@@ -153,7 +115,7 @@ class TablesTest(Results):
         self.assertIn("Not run: Fashion-MNIST: every model.", notes)
 
     def test_table_2_at_the_papers_recall(self):
-        row = rows_of(paper_beside.table_2(self.finished))[1]
+        row = made.rows_of(paper_beside.table_2(self.finished))[1]
         self.assertEqual(float(row["recall"]), 1.0)
         self.assertEqual(row["paper_precision"], "54.0")
         precision, f1 = [], []
@@ -167,7 +129,7 @@ class TablesTest(Results):
         self.assertAlmostEqual(float(row["f1"]), np.mean(f1))
 
     def test_changes_are_paired_by_seed(self):
-        (row,) = rows_of(comparing.changes(self.finished))
+        (row,) = made.rows_of(comparing.changes(self.finished))
         after, before = (
             np.array([self.right(model, seed, False) for seed in (0, 1)])
             for model in ("w4a4", "w32a32")
@@ -180,9 +142,9 @@ class TablesTest(Results):
 
     def test_one_seed_has_intervals_over_records(self):
         alone = [each for each in self.finished if each.job.seed == 0]
-        (row,) = rows_of(comparing.changes(alone))
+        (row,) = made.rows_of(comparing.changes(alone))
         self.assertEqual(row["interval"], "records")
-        (by_seed,) = rows_of(comparing.changes_by_seed(alone))
+        (by_seed,) = made.rows_of(comparing.changes_by_seed(alone))
         for key in ("gap_change_low", "margin_auc_change_high"):
             self.assertNotEmpty(row[key])
             self.assertEqual(row[key], by_seed[key])
@@ -205,7 +167,7 @@ class TablesTest(Results):
         self.assertIsNotNone(row[keys.index("gap_change")])
 
     def test_matched_says_the_way(self):
-        row = rows_of(equal_accuracy.matched(self.finished))[0]
+        row = made.rows_of(equal_accuracy.matched(self.finished))[0]
         held = next(x.held for x in self.finished if x.held)
         self.assertEqual(row["way"], held.match.way)
         self.assertEqual(
@@ -214,7 +176,7 @@ class TablesTest(Results):
         )
 
     def test_files_and_controls(self):
-        found = rows_of(equal_accuracy.files(self.finished))
+        found = made.rows_of(equal_accuracy.files(self.finished))
         self.assertEqual([x["file"] for x in found][::2], ["int8_ptq", "int8"])
         self.assertEqual({x["labels_differ"] for x in found}, {"0"})
         # The synthetic file answers as its model does.
@@ -239,10 +201,10 @@ class TablesTest(Results):
         # In the controls of one seed, and beside the deployed file.
         apart = {"int8_ptq": found}
         turned = dataclasses.replace(run, artefacts=apart)
-        (row,) = rows_of(comparing.controls([turned], {}))
+        (row,) = made.rows_of(comparing.controls([turned], {}))
         self.assertEqual(float(row["margin_auc_change"]), change.value)
         self.assertEqual(float(row["margin_auc_change_low"]), change.low)
-        (row,) = rows_of(equal_accuracy.files([turned]))
+        (row,) = made.rows_of(equal_accuracy.files([turned]))
         self.assertEqual(float(row["margin_change"]), change.value)
         # What is held against another run has nothing to do with it.
         other = self.finished[2]
@@ -263,7 +225,7 @@ class ArithmeticTest(parameterized.TestCase, tf.test.TestCase):
         ("CIFAR-10", "w=4, a=4", 53.99, 57.41, 57.38, "yes"),
     )
     def test_row(self, dataset, model, precision, accuracy, gap, follows):
-        rows = rows_of(paper_beside.arithmetic())
+        rows = made.rows_of(paper_beside.arithmetic())
         (row,) = [
             x for x in rows if (x["dataset"], x["model"]) == (dataset, model)
         ]
@@ -291,7 +253,7 @@ class ArithmeticTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(answers.says(Estimate(value, low, high)), expected)
 
 
-class FiguresTest(Results):
+class FiguresTest(made.Results):
     def test_data_are_the_audits(self):
         drawn = {x.name: x for x in drawing.figures(self.finished)}
         self.assertEqual(
@@ -302,7 +264,7 @@ class FiguresTest(Results):
                 "seeds_cifar10",
             },
         )
-        rows = rows_of(drawn["threshold_cifar10_plain"].data)
+        rows = made.rows_of(drawn["threshold_cifar10_plain"].data)
         audit = findings.load(self.results / "cifar10/plain/w4a4-seed0")
         curve = audit.targets[0].attack("confidence").curve
         shown = [
@@ -311,13 +273,13 @@ class FiguresTest(Results):
             if x["model"] != rows[0]["model"]
         ]
         self.assertEqual(shown, curve.threshold)
-        epochs = rows_of(drawn["epochs_cifar10_plain"].data)
+        epochs = made.rows_of(drawn["epochs_cifar10_plain"].data)
         self.assertEqual([x["epoch"] for x in epochs], ["3", "6"] * 4)
-        self.assertLen(rows_of(drawn["seeds_cifar10"].data), 8)
+        self.assertLen(made.rows_of(drawn["seeds_cifar10"].data), 8)
 
     def test_headline(self):
         first, *_ = writing.figures(self.finished)
-        rows = rows_of(first.data)
+        rows = made.rows_of(first.data)
         (panel,) = first.figure.axes
         drawn = [
             (x / 100, y)
@@ -333,8 +295,8 @@ class FiguresTest(Results):
         # Two epochs of full precision, then model and file of each run.
         self.assertLen(rows, 2 * 2 + 4 * 2)
 
-        table = rows_of(headline.table(self.finished))
-        changed = rows_of(comparing.changes(self.finished))
+        table = made.rows_of(headline.table(self.finished))
+        changed = made.rows_of(comparing.changes(self.finished))
         self.assertEqual([x["model"] for x in table], MODELS)
         key = "likelihood_auc"
         self.assertEqual(table[0][f"{key}_change"], "")
@@ -346,16 +308,16 @@ class FiguresTest(Results):
     def test_runs_of_an_older_version_lack_the_likelihood(self):
         older = without_likelihood(self.finished)
         first, *others = writing.figures(older)
-        rows = rows_of(first.data)
+        rows = made.rows_of(first.data)
         self.assertLen(rows, 2 * 2 + 4 * 2)
         self.assertNotIn("likelihood_auc", rows[0])
         self.assertNotEmpty(rows[0]["margin_auc"])
         for each in others:
             self.assertNotIn("likelihood", each.data.columns[-1].key)
-        (matched, *_) = rows_of(equal_accuracy.matched(older))
+        (matched, *_) = made.rows_of(equal_accuracy.matched(older))
         self.assertEqual(matched["likelihood_change"], "")
         self.assertNotEmpty(matched["margin_change"])
-        for row in rows_of(headline.table(older)):
+        for row in made.rows_of(headline.table(older)):
             self.assertEqual(row["likelihood_auc"], "")
         # One of them alone has an empty place; the others are drawn.
         mixed = [*older[:1], *self.finished[1:]]
@@ -407,7 +369,7 @@ class AreaAxisTest(parameterized.TestCase, tf.test.TestCase):
         self.assertAllClose(found, [[0.1], [0.2]])
 
 
-class AnswersTest(Results):
+class AnswersTest(made.Results):
     def test_counted(self):
         for question, lines in answers.answers(self.finished):
             with self.subTest(question):
@@ -464,80 +426,7 @@ class AnswersTest(Results):
         self.assertNotIn("w4a4-seed1", page)
 
 
-class LoadTest(Results):
-    def test_full_precision_that_was_trained_again_is_another_model(self):
-        folder = pathlib.Path(self.create_tempdir()) / "results"
-        shutil.copytree(self.results, folder)
-        place = folder / "cifar10" / "plain"
-        shutil.rmtree(place / "w32a32-seed0")
-        # Another model of the same seed; and none.
-        shutil.copytree(place / "w32a32-seed1", place / "w32a32-seed0")
-        shutil.rmtree(place / "w32a32-seed1")
-        quantized = [
-            each for each in stored.load(folder) if each.job.model == "w4a4"
-        ]
-        self.assertLen(quantized, 2)
-        self.assertEqual([each.held for each in quantized], [None, None])
-        (row,) = rows_of(comparing.changes(stored.load(folder)))
-        self.assertEqual(row["margin_auc_change_low"], "")
-        self.assertNotEmpty(row["gap_change"])
-
-    @parameterized.parameters("accuracy_members", "accuracy_nonmembers")
-    def test_one_record_tells_another_model(self, measure):
-        folder = pathlib.Path(self.create_tempdir()) / "results"
-        shutil.copytree(self.results, folder)
-        path = folder / "cifar10" / "plain" / "w32a32-seed0" / findings.AUDIT
-        stored_audit = runs.read_json(path)
-        (keras,) = (
-            x for x in stored_audit["targets"] if x["target"] == "keras"
-        )
-        keras[measure]["value"] -= 1 / made.RECORDS
-        runs.write_json(path, stored_audit)
-        quantized = [
-            each for each in stored.load(folder) if each.job.model == "w4a4"
-        ]
-        held = [each.held is not None for each in quantized]
-        self.assertEqual(held, [False, True])
-        # What is no longer held is to do, with what it is held against.
-        jobs = [each.job for each in quantized]
-        held = [stored.is_held(job, folder) for job in jobs]
-        self.assertEqual(held, [False, True])
-        self.assertTrue(stored.is_held(jobs[0].full, folder))
-        with mock.patch.object(stages, "is_stored", return_value=True):
-            wanted = [jobs[0].full, *jobs]
-            self.assertEqual(stages.not_stored(wanted, folder), wanted[:2])
-            shutil.rmtree(path.parent)
-            self.assertFalse(stored.is_held(jobs[0], folder))
-
-
-class HarvestTest(tf.test.TestCase):
-    def test_takes_what_is_small(self):
-        folder = pathlib.Path(self.create_tempdir())
-        out, results = folder / "runs", folder / "results"
-        job = plans.Job("cifar10", "plain", "w4a4", 0)
-        sizes = {
-            "audit.json": 10,
-            "model.keras": 10,
-            "artifacts/manifest.json": 10,
-            "artifacts/int8.tflite": 10,
-            "outputs/int8.npz": stored.SMALL,
-            "outputs/keras.npz": stored.SMALL + 1,
-        }
-        for name, size in sizes.items():
-            path = out / job.folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(b"x" * size)
-        for _ in range(2):
-            stored.harvest(job, out, results)
-            place = results / job.folder
-            files = [x for x in place.rglob("*") if x.is_file()]
-            self.assertCountEqual(
-                [x.relative_to(place).as_posix() for x in files],
-                ["audit.json", "manifest.json", "outputs/int8.npz"],
-            )
-
-
-class LeftTest(Results):
+class LeftTest(made.Results):
     def test_what_has_no_results_is_listed(self):
         found = ledger.left(self.finished)
         # Two regimes of two data sets, and the three open choices.
@@ -553,7 +442,7 @@ class LeftTest(Results):
         self.assertEqual(line, f"CIFAR-10, plain: {'; '.join(expected)}.")
 
 
-class PageTest(Results):
+class PageTest(made.Results):
     def test_only_between_the_marks(self):
         text = "a\n<!-- made: x -->\nold\n<!-- end -->\nb\n"
         found = marked.fill(text, {"x": "new\n"})
@@ -589,68 +478,6 @@ class PageTest(Results):
             reproducing.reproduce(
                 only_report=True, results=self.create_tempdir()
             )
-
-
-class StoredResultsTest(tf.test.TestCase):
-    """What the repository ships follows from its audits."""
-
-    def setUp(self):
-        super().setUp()
-        self.results = ROOT / "results" / "paper"
-        if not (self.results / "tables").exists():
-            self.skipTest("no results yet")
-
-    def test_tables_figures_and_page(self):
-        finished = stored.load(self.results)
-        tables = writing.tables(finished, writing.same_paths(self.results))
-        drawn = writing.figures(finished)
-        for folder, listed in (
-            ("tables", {x.name: x for x in tables}),
-            ("figures", {x.name: x.data for x in drawn}),
-        ):
-            there = {x.stem for x in (self.results / folder).glob("*.csv")}
-            self.assertEqual(there, set(listed))
-            for name, table in listed.items():
-                path = self.results / folder / f"{name}.csv"
-                self.assertEqual(path.read_text(), as_csv(table), msg=name)
-        for page in PAGES:
-            above = "../" * (len(page.relative_to(ROOT).parts) - 1)
-            filled = marked.parts(
-                finished, tables, drawn, folder=f"{above}results/paper/figures"
-            )
-            text = page.read_text()
-            self.assertRegex(text, marked.PART)
-            self.assertEqual(marked.fill(text, filled), text)
-            linked = re.findall(rf"\]\({above}(results/[^)]+)\)", text)
-            self.assertNotEmpty(linked)
-            for path in linked:
-                self.assertTrue((ROOT / path).exists(), msg=path)
-
-    def test_numbers_in_words_are_the_tables(self):
-        """Each decimal "In short" has its place in a table beneath it.
-
-        A line says: number | table | cells that name one row | column.
-        """
-        text = PAGE.read_text()
-        short = text[text.index("## In short") : text.index("<!-- numbers")]
-        start = text.index("\n", text.index("<!-- numbers"))
-        lines = text[start : text.index("-->", start)].strip().splitlines()
-        claims = [re.split(r"\s*\|\s*", line) for line in lines]
-        self.assertEqual(
-            set(re.findall(r"\d+\.\d+", short)), {x[0] for x in claims}
-        )
-        for number, table, *cells, column in claims:
-            path = self.results / "tables" / f"{table}.csv"
-            with path.open(newline="") as file:
-                rows = list(csv.DictReader(file))
-            named = [x for x in rows if set(cells) <= set(x.values())]
-            with self.subTest(f"{number}, {table}, {cells}, {column}"):
-                self.assertLen(named, 1)
-                found = abs(float(named[0][column]))
-                places = len(number.partition(".")[2])
-                # As it is, or in per cent.
-                shown = {f"{times * found:.{places}f}" for times in (1, 100)}
-                self.assertIn(number, shown)
 
 
 if __name__ == "__main__":

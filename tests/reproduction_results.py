@@ -2,15 +2,22 @@
 
 import csv
 import dataclasses
+import functools
+import io
 import json
+import os
 import pathlib
+import tempfile
 
 import numpy as np
 import report_runs
 import synthetic_outputs
+import tensorflow as tf
+from absl.testing import parameterized
 
 from qmia_tf import runs
 from qmia_tf.auditing import audit, audit_json, comparison, matched
+from qmia_tf.report.tables import as_csv
 from qmia_tf.reproduction import plans, rounded, stored, sweeps
 
 GAINS = {"w32a32": (4.0, 2.5), "w4a4": (3.2, 2.4)}
@@ -95,3 +102,26 @@ def _run(results, dataset, model, seed):
 def share(values):
     """The share of True among booleans, for oracles."""
     return float(np.asarray(values, bool).mean())
+
+
+def rows_of(table):
+    return list(csv.DictReader(io.StringIO(as_csv(table))))
+
+
+@functools.cache
+def shared():
+    """One set of results for every test; they are only read."""
+    folder = tempfile.mkdtemp(dir=os.environ.get("TEST_TMPDIR"))
+    return make(pathlib.Path(folder) / "results")
+
+
+class Results(parameterized.TestCase, tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.results = shared()
+        self.finished = stored.load(self.results)
+
+    def right(self, model, seed, members):
+        each = answers(model, seed)
+        chosen = each.members if members else ~each.members
+        return share((each.predicted == each.labels)[chosen])

@@ -12,6 +12,7 @@ import numpy as np
 from qmia_tf.attacks import confidence, gap, likelihood
 from qmia_tf.attacks.evidence import Evidence
 from qmia_tf.attacks.margin import margins
+from qmia_tf.auditing.crossing import between, crossings, outside
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
 from qmia_tf.statistics import delong, intervals, paired
@@ -173,8 +174,8 @@ def nearest(model: Epoch, full, members, *, level=LEVEL) -> Match:
         way=NEAREST,
         epochs=[other.point.epoch],
         weight=None,
-        outside=outside(model, full),
-        crossings=crossings(model, full),
+        outside=outside(*_counts(model, full)),
+        crossings=crossings(*_counts(model, full)),
         accuracy=paired.change(model.right, other.right, level=level),
         leak={
             name: delong.paired(
@@ -204,12 +205,12 @@ def interpolated(model: Epoch, full, members, *, level=LEVEL) -> Match | None:
     Returns: Match; None if the accuracy is outside of what full precision
         reached.
     """
-    if outside(model, full):
+    wanted, counts = _counts(model, full)
+    if outside(wanted, counts):
         return None
-    wanted = int(model.right.sum())
-    pair = _between(full, wanted)
-    low, high = (int(each.right.sum()) for each in pair)
-    weight = (wanted - low) / (high - low) if high != low else 0.0
+    *places, weight = between(wanted, counts)
+    pair = [full[place] for place in places]
+    low, high = (counts[place] for place in places)
     wrong = model.right - (1 - weight) * pair[0].right - weight * pair[1].right
     rise = (high - low) / wrong.size
     leak = {}
@@ -228,26 +229,10 @@ def interpolated(model: Epoch, full, members, *, level=LEVEL) -> Match | None:
         epochs=[each.point.epoch for each in pair],
         weight=weight,
         outside=None,
-        crossings=crossings(model, full),
+        crossings=crossings(wanted, counts),
         accuracy=Estimate(0.0, None, None),
         leak=leak,
     )
-
-
-def outside(model: Epoch, full) -> str | None:
-    """Whether full precision, up to its best epoch, was never as accurate."""
-    counts, wanted = _counts(full), int(model.right.sum())
-    if wanted > max(counts):
-        return "above"
-    best = int(np.argmax(counts))
-    return "below" if wanted < min(counts[: best + 1]) else None
-
-
-def crossings(model: Epoch, full) -> int:
-    """How often full precision's accuracy goes through the model's."""
-    sides = np.sign(np.array(_counts(full)) - int(model.right.sum()))
-    sides = sides[sides != 0]
-    return int(np.sum(sides[1:] != sides[:-1]))
 
 
 def check_alike(configs: dict[str, dict]):
@@ -280,18 +265,5 @@ def _area(scores, members, level):
     return auc(scores[told], members[told], level=level)
 
 
-def _counts(full):
-    return [int(each.right.sum()) for each in full]
-
-
-def _between(full, wanted):
-    """The first two neighbours up to the best epoch that hold a count."""
-    counts = _counts(full)
-    best = int(np.argmax(counts))
-    for first in range(max(best, 1)):
-        # Where the first epoch is the best, it is both.
-        second = min(first + 1, best)
-        low, high = sorted((counts[first], counts[second]))
-        if low <= wanted <= high:
-            return full[first], full[second]
-    raise ValueError(f"no two of {counts} hold {wanted} between them")
+def _counts(model, full):
+    return int(model.right.sum()), [int(each.right.sum()) for each in full]

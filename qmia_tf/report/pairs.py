@@ -7,7 +7,7 @@ import numpy as np
 from qmia_tf.auditing.findings import AuditResult
 from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.auditing.verdicts import unpack
-from qmia_tf.statistics import paired
+from qmia_tf.statistics import intervals, paired
 from qmia_tf.statistics.heldout import calibration_half
 from qmia_tf.statistics.intervals import Estimate
 
@@ -32,15 +32,14 @@ def compare(
     """Compares two artefacts of an audit.
 
     Where the verdicts on the same records are known the interval is
-    paired.balanced_change's. Otherwise the two are taken for independent:
-        low = d - sqrt((x - lx)^2 + (uy - y)^2), high likewise.
+    paired.balanced_change's. Otherwise the two are taken for independent, and
+    it is intervals.difference's.
 
     Args:
         audit: the audit that both are of.
         one: the artefact.
         other: what it is compared with.
     Returns: None if an artefact has no strongest attack (older audits).
-    Source: Zou and Donner, Statistics in Medicine 27 (2008) 1693.
     """
     if one.strongest is None or other.strongest is None:
         return None
@@ -48,16 +47,8 @@ def compare(
     if _same_records(one, other) and None not in bits:
         members, nonmembers = zip(*bits, strict=True)
         return Pair(paired.balanced_change(members, nonmembers), True)
-    x, y = (each.strongest.point.balanced_accuracy for each in (one, other))
-    below = np.hypot(x.value - x.low, y.high - y.value)
-    above = np.hypot(x.high - x.value, y.value - y.low)
-    middle = x.value - y.value
-    found = Estimate(
-        middle,
-        float(max(middle - below, -1.0)),
-        float(min(middle + above, 1.0)),
-    )
-    return Pair(found, False)
+    rates = (each.strongest.point.balanced_accuracy for each in (one, other))
+    return Pair(intervals.difference(*rates), False)
 
 
 def _attack(target):

@@ -38,9 +38,14 @@ MINUS = (
     "audited before all of these attacks were there."
 )
 ITSELF = "Behind a comma: an artefact of that model, minus the model itself."
+BY_RECORD = (
+    "95 % for these two models, record by record (of AUC as if they were "
+    "independent, and so wider than need be, where the table of matches says "
+    "unpaired)."
+)
 OVER = (
     "Interval: over seeds, Student's 95 % between pairs of runs; over "
-    "records, 95 % for these two models, record by record."
+    f"records, {BY_RECORD}"
 )
 CONTROLS = {
     "w32a32_clip": "the clip without rounding",
@@ -87,7 +92,7 @@ def changes_by_seed(finished: list[Finished]) -> Table:
             ]
         )
     columns = [*PLACE, Column("seed", "seed", "count"), *_columns()]
-    notes = [MINUS, "95 % intervals over records, record by record."]
+    notes = [MINUS, f"Intervals over records: {BY_RECORD}"]
     return Table("changes_by_seed", "Seed by seed", columns, rows, notes)
 
 

@@ -46,6 +46,7 @@ def matched(finished: list[Finished]) -> Table:
                 match.outside,
                 "yes" if match.is_match else "no",
                 match.crossings,
+                "paired" if each.is_paired else "unpaired",
                 match.accuracy,
                 *(leak and leak.difference for leak in leaks),
                 *(leak and leak.p_value for leak in leaks),
@@ -59,6 +60,7 @@ def matched(finished: list[Finished]) -> Table:
         Column("outside", "outside"),
         Column("match", "match"),
         Column("crossings", "crossings", "count"),
+        Column("intervals", "intervals"),
         Column("accuracy, points", "accuracy_change", "change"),
         *(Column(name, f"{key}_change", "signed") for key, name in _scores()),
         *(Column(f"{n}, p", f"{key}_p", "measure") for key, n in _scores()),
@@ -73,7 +75,10 @@ def matched(finished: list[Finished]) -> Table:
         "accuracy has a 95 % interval that holds zero and lies within "
         f"{100 * NEAR:.0f} point.",
         "Leaks are AUC (of the gap attack its balanced accuracy) with "
-        "DeLong's 95 % interval over records, for these two training runs. "
+        "DeLong's 95 % interval over records, for these two training runs; "
+        "paired record by record, or unpaired, as if the two were independent "
+        "and so wider than need be, where full precision was trained on "
+        "another machine and what it scored each record was not kept. "
         "likelihood: the likelihood ratio of the margin, learned on one half "
         "of the records and judged on the other, as in an audit.",
     ]

@@ -159,7 +159,9 @@ def _sweep(job, out, dataset, most):
         place, dataset, most=job.sweep_points, progress=messages.say
     )
     if not (full / runs.MODEL).exists():
-        messages.say(f"{full} is not trained: nothing to compare with")
+        messages.say(
+            f"{full} is not trained: held against its stored results, if any"
+        )
         return
     reference, _ = sweeps.measure(
         full, dataset, most=most, progress=messages.say

@@ -77,28 +77,27 @@ def done(job, out) -> tuple[str, ...]:
         ),
         PARITY: (place / parity_found.PARITY).exists(),
         ATTACK: is_audited(job, place),
-        SWEEP: is_swept(job, place),
+        SWEEP: is_swept(
+            job, place, held=(out / job.full.folder / runs.MODEL).exists()
+        ),
     }
     return tuple(stage for stage in needed(job) if made[stage])
 
 
 def not_stored(jobs, results) -> list:
-    """The jobs that are to do, and the full precision they are held against.
+    """The jobs that are to do.
 
-    One that is held against another full-precision model than the stored one
-    is to do as well.
+    One that cannot be held against stored full precision is to do as well.
 
     Args:
         jobs: list of Job.
         results: folder of all results.
     """
-    left = [
+    return [
         job
         for job in jobs
         if not (is_stored(job, results) and stored.is_held(job, results))
     ]
-    wanted = {each.folder for job in left for each in (job, job.full)}
-    return [job for job in jobs if job.folder in wanted]
 
 
 def planned(jobs, out, *, step=None) -> list[Planned]:
@@ -170,7 +169,7 @@ def is_audited(job, place) -> bool:
     return set(job.targets) <= asked
 
 
-def is_swept(job, place) -> bool:
+def is_swept(job, place, *, held) -> bool:
     """Whether its epochs were attacked, and held against full precision's.
 
     By every attack of matched.SCORES, also those made since; and its files
@@ -179,17 +178,18 @@ def is_swept(job, place) -> bool:
     Args:
         job: a Job.
         place: folder of its epochs.json, matched.json and artefacts.json.
+        held: whether full precision is there to be held against, record by
+            record; else what is stored of it must do.
     """
-    sweep, held = place / stored.SWEEP, place / stored.HELD
-    wanted = [sweep, place / stored.ARTEFACTS]
-    if job.model != plans.FULL:
-        wanted.append(held)
+    sweep, match = place / stored.SWEEP, place / stored.HELD
+    held = held and job.model != plans.FULL
+    wanted = [sweep, place / stored.ARTEFACTS, *([match] if held else ())]
     if not all(path.exists() for path in wanted):
         return False
     points = runs.read_json(sweep).get("points", [])
     leaks = [point["leaks"] for point in points]
-    if held in wanted:
-        leaks.append(runs.read_json(held).get("trained", {}).get("leak", {}))
+    if held:
+        leaks.append(runs.read_json(match).get("trained", {}).get("leak", {}))
     scores = set(matched.SCORES)
     return bool(points) and all(scores <= set(each) for each in leaks)
 
@@ -204,7 +204,8 @@ def is_stored(job, results) -> bool:
     place = results / job.folder
     parity = PARITY not in needed(job)
     parity = parity or (place / parity_found.PARITY).exists()
-    return parity and is_swept(job, place) and is_audited(job, place)
+    swept = is_swept(job, place, held=False)
+    return parity and swept and is_audited(job, place)
 
 
 def _network(job):

@@ -10,7 +10,7 @@ from qmia_tf.auditing.comparison import Curve
 from qmia_tf.auditing.matched import Match
 from qmia_tf.errors import InputError
 from qmia_tf.report.compared import Run
-from qmia_tf.reproduction import plans
+from qmia_tf.reproduction import holding, plans
 
 SWEEP, HELD, TIMING = "epochs.json", "matched.json", "timing.json"
 ARTEFACTS = "artefacts.json"
@@ -28,31 +28,6 @@ KEPT = (
 )
 # Bytes up to which answers are kept: those of int8 files, which compress.
 SMALL = 1_000_000
-
-
-@dataclasses.dataclass(frozen=True)
-class Held:
-    """A trained model against full precision on the same members.
-
-    Attributes:
-        run: the model's.
-        full: the full-precision run.
-        epoch: of the model.
-        trained: against the trained full-precision model.
-        matches: at equal accuracy on nonmembers: the nearest epoch and,
-            where there is one, the interpolation.
-    """
-
-    run: str
-    full: str
-    epoch: int
-    trained: Match
-    matches: list[Match]
-
-    @property
-    def match(self) -> Match:
-        """The interpolation where there is one, else the nearest epoch."""
-        return self.matches[-1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +53,9 @@ class Finished:
         history: rows of history.csv.
         sweep: its epochs; None if they were not asked.
         held: it against full precision; None of that itself, or where one of
-            the two has no sweep, or full precision was trained again since.
+            the two has no sweep.
+        is_paired: whether that compares record by record. It does not where
+            full precision was not there to be asked, or trained again since.
         artefacts: its files and controls against its Keras model, by target.
         seconds: of each stage; training as in its history.
         manifest: facts of its files.
@@ -88,7 +65,8 @@ class Finished:
     run: Run
     history: list[dict]
     sweep: Curve | None
-    held: Held | None
+    held: holding.Held | None
+    is_paired: bool
     artefacts: dict[str, Match]
     seconds: dict[str, float]
     manifest: dict
@@ -97,20 +75,31 @@ class Finished:
 def harvest(job, out, results):
     """Copies what is small of a run, answers of up to SMALL bytes with it.
 
+    What is there of an earlier run of that name and was not made again goes.
+    Nothing is done for a run that is not audited.
+
     Args:
         job: a Job.
         out: folder of all runs.
         results: folder of all results.
     """
     source, place = out / job.folder, results / job.folder
+    if not (source / findings.AUDIT).exists():
+        return
     files = {name: source / name for name in KEPT}
     files[MANIFEST] = source / "artifacts" / MANIFEST
-    for file in source.glob("outputs/*.npz"):
-        if file.stat().st_size <= SMALL:
-            files[f"outputs/{file.name}"] = file
+    for folder in (place, source):
+        for file in folder.glob("outputs/*.npz"):
+            files[f"outputs/{file.name}"] = source / "outputs" / file.name
     for name, file in files.items():
-        if file.exists() and not _equal(file, place / name):
+        if not file.exists() or not _is_kept(name, file):
+            (place / name).unlink(missing_ok=True)
+        elif not _equal(file, place / name):
             runs.write_bytes(place / name, file.read_bytes())
+
+
+def _is_kept(name, file):
+    return name in (*KEPT, MANIFEST) or file.stat().st_size <= SMALL
 
 
 def _equal(file, copy):
@@ -142,7 +131,7 @@ def load(results) -> list[Finished]:
 
 
 def is_held(job, results) -> bool:
-    """Whether a stored run is held against the stored full precision.
+    """Whether a stored run can be held against the stored full precision.
 
     Args:
         job: a Job; full precision is held against nothing: True.
@@ -159,33 +148,18 @@ def is_held(job, results) -> bool:
 
 
 def _checked(each, full):
-    """Drops what was held against another model than the stored one.
+    """Holds a run against the stored full precision, by its points if need be.
 
-    Trained again on another machine, full precision is another model: then
-    it has not as many nonmembers and members right as the comparison says.
+    Trained again on another machine, full precision is another model, and
+    what was held against the first says nothing of it.
     """
-    if each.held is None:
+    if each.job.model == plans.FULL:
         return each
-    if full is not None:
-        ours, theirs = (x.run.target("keras") for x in (each, full))
-        held = each.held.trained
-        nonmembers = _change(ours, theirs, "accuracy_nonmembers")
-        members = _change(ours, theirs, "accuracy_members")
-        if _near(held.accuracy.value, nonmembers) and _near(
-            # The gap attack's balanced accuracy.
-            held.leak["gap"].difference.value,
-            (members - nonmembers) / 2,
-        ):
-            return each
-    return dataclasses.replace(each, held=None)
-
-
-def _change(ours, theirs, measure):
-    return getattr(ours, measure).value - getattr(theirs, measure).value
-
-
-def _near(value, wanted):
-    return abs(value - wanted) < 1e-9
+    if each.held and full and holding.is_about(each.held, each.run, full.run):
+        return each
+    curves = each.sweep, full and full.sweep
+    held = None if None in curves else holding.by_points(*curves)
+    return dataclasses.replace(each, held=held, is_paired=False)
 
 
 def read_history(place) -> list[dict]:
@@ -203,12 +177,14 @@ def _read(job, place):
     if history:
         seconds["train"] = sum(float(row["seconds"]) for row in history)
     artefacts = _decoded(Artefacts, place / ARTEFACTS)
+    held = _decoded(holding.Held, place / HELD)
     return Finished(
         job=job,
         run=Run(findings.load(place)),
         history=history,
         sweep=_decoded(Curve, place / SWEEP),
-        held=_decoded(Held, place / HELD),
+        held=held,
+        is_paired=held is not None,
         artefacts=artefacts.matches if artefacts else {},
         seconds=seconds,
         manifest=_json(place / MANIFEST) or {},

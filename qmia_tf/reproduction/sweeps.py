@@ -7,7 +7,7 @@ import numpy as np
 
 from qmia_tf import configuration, outputs, run_training, runs
 from qmia_tf.auditing import audit_json, comparison, epochs, matched
-from qmia_tf.reproduction import rounded, stored
+from qmia_tf.reproduction import holding, rounded, stored
 
 
 def choose(kept, most) -> dict:
@@ -63,13 +63,13 @@ def hold(run_dir, model, full, members, *, full_run):
         full: list of matched.Epoch of full precision, by epoch.
         members: bool [N].
         full_run: name of the full-precision run.
-    Returns: stored.Held.
+    Returns: holding.Held.
     """
     ways = [
         matched.nearest(model, full, members),
         matched.interpolated(model, full, members),
     ]
-    found = stored.Held(
+    found = holding.Held(
         run=pathlib.Path(run_dir).name,
         full=full_run,
         epoch=model.point.epoch,

@@ -81,15 +81,27 @@ def newcombe(count1, total1, count2, total2, *, level=LEVEL) -> Estimate:
         level: coverage, in 0..1.
     Source: Newcombe, Statistics in Medicine 17 (1998) 873, method 10.
     """
-    first = wilson(count1, total1, level=level)
-    second = wilson(count2, total2, level=level)
-    difference = first.value - second.value
+    return difference(
+        wilson(count1, total1, level=level), wilson(count2, total2, level=level)
+    )
+
+
+def difference(first: Estimate, second: Estimate) -> Estimate:
+    """X - y of two shares or AUCs that are taken for independent.
+
+        low  = d - sqrt((x - lx)^2 + (uy - y)^2)
+        high = d + sqrt((ux - x)^2 + (y - ly)^2)
+
+    Args:
+        first: x with its limits, in 0..1.
+        second: y with its limits of the same coverage, in 0..1.
+    Source: Zou and Donner, Statistics in Medicine 27 (2008) 1693.
+    """
+    value = first.value - second.value
     below = np.hypot(first.value - first.low, second.high - second.value)
     above = np.hypot(first.high - first.value, second.value - second.low)
     return Estimate(
-        difference,
-        float(max(difference - below, -1.0)),
-        float(min(difference + above, 1.0)),
+        value, float(max(value - below, -1.0)), float(min(value + above, 1.0))
     )
 
 

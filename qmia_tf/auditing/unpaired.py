@@ -1,0 +1,141 @@
+"""The comparisons of matched.py where nobody kept what each record scored.
+
+A stored result has the leaks and accuracies of every epoch with their
+intervals, and no scores. Held against another training run on the same
+members, the differences are the same numbers as matched.py's; their intervals
+take the two runs for independent. On the same records two runs are not: what
+is hard for the one is hard for the other, so these intervals are too wide.
+"""
+
+import dataclasses
+
+import numpy as np
+from scipy import stats
+
+from qmia_tf.auditing.crossing import between, crossings, outside
+from qmia_tf.auditing.matched import INTERPOLATED, NEAREST, Match, Point
+from qmia_tf.statistics import intervals
+from qmia_tf.statistics.delong import Contrast
+from qmia_tf.statistics.intervals import LEVEL, Estimate
+
+
+def nearest(model: Point, full: list[Point], *, level=LEVEL) -> Match:
+    """Holds a model against the epoch nearest in accuracy on nonmembers.
+
+    Args:
+        model: the quantized model's Point.
+        full: of full precision on the same records, by epoch.
+        level: coverage of the intervals that the points have, in 0..1.
+    """
+    right, reached = _rates(model, full)
+    other = full[int(np.argmin(np.abs(np.array(reached) - right)))]
+    return Match(
+        way=NEAREST,
+        epochs=[other.epoch],
+        weight=None,
+        outside=outside(right, reached),
+        crossings=crossings(right, reached),
+        accuracy=intervals.difference(
+            model.accuracy_nonmembers, other.accuracy_nonmembers
+        ),
+        leak={
+            name: _contrast(
+                intervals.difference(model.leaks[name], other.leaks[name]),
+                level,
+            )
+            for name in _both(model, [other])
+        },
+    )
+
+
+def interpolated(model: Point, full: list[Point], *, level=LEVEL):
+    """Holds a model against full precision between two epochs.
+
+    As matched.interpolated. The two epochs are of one training run: they are
+    taken to be wrong together, by (1 - w) times the one's and w times the
+    other's distance to its limit. What the weight owes to the accuracies,
+    the slope of the leak times the limits of their difference, is added to
+    the interval as it is.
+
+    Args:
+        model: the quantized model's Point.
+        full: of full precision on the same records, by epoch.
+        level: coverage of the intervals that the points have, in 0..1.
+    Returns: Match; None if the accuracy is outside of what full precision
+        reached.
+    """
+    right, reached = _rates(model, full)
+    if outside(right, reached):
+        return None
+    *places, weight = between(right, reached)
+    pair = [full[place] for place in places]
+    rise = reached[places[1]] - reached[places[0]]
+    apart = intervals.difference(
+        model.accuracy_nonmembers,
+        _mixed([each.accuracy_nonmembers for each in pair], weight),
+    )
+    leak = {}
+    for name in _both(model, pair):
+        ends = [each.leaks[name] for each in pair]
+        slope = (ends[1].value - ends[0].value) / rise if rise else 0.0
+        moved = abs(slope) * max(apart.high, -apart.low)
+        found = intervals.difference(model.leaks[name], _mixed(ends, weight))
+        wide = Estimate(
+            found.value,
+            max(found.low - moved, -1.0),
+            min(found.high + moved, 1.0),
+        )
+        leak[name] = _contrast(wide, level)
+    return Match(
+        way=INTERPOLATED,
+        epochs=[each.epoch for each in pair],
+        weight=weight,
+        outside=None,
+        crossings=crossings(right, reached),
+        accuracy=Estimate(0.0, None, None),
+        leak=leak,
+    )
+
+
+def trained(model: Point, full: list[Point], *, level=LEVEL) -> Match:
+    """Holds a trained model against trained full precision.
+
+    Args:
+        model: the quantized model's last Point.
+        full: of full precision on the same records, by epoch.
+        level: coverage of the intervals that the points have, in 0..1.
+    """
+    found = nearest(model, full[-1:], level=level)
+    return dataclasses.replace(found, way="trained", outside=None)
+
+
+def _rates(model, full):
+    return (
+        model.accuracy_nonmembers.value,
+        [each.accuracy_nonmembers.value for each in full],
+    )
+
+
+def _both(model, others):
+    """The attacks that every one of them was asked by, in the model's order."""
+    return [
+        name
+        for name in model.leaks
+        if all(name in each.leaks for each in others)
+    ]
+
+
+def _mixed(pair, weight):
+    """(1 - weight) of the first and weight of the second, wrong together."""
+    ends = np.array([dataclasses.astuple(each) for each in pair])
+    return Estimate(*map(float, (1 - weight, weight) @ ends))
+
+
+def _contrast(found, level):
+    """With the p-value at which the nearer limit would reach 0."""
+    value, low, high = dataclasses.astuple(found)
+    half = value - low if value > 0 else high - value
+    if not half:
+        return Contrast(found, 1.0 if value == 0 else 0.0)
+    deviations = abs(value) / half * stats.norm.ppf((1 + level) / 2)
+    return Contrast(found, float(2 * stats.norm.sf(deviations)))

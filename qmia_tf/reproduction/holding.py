@@ -1,0 +1,81 @@
+"""A stored run against the stored full precision, and whether it still is."""
+
+import dataclasses
+
+from qmia_tf.auditing import unpaired
+from qmia_tf.auditing.comparison import Curve
+from qmia_tf.auditing.matched import Match
+from qmia_tf.report.compared import Run
+
+
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """A trained model against full precision on the same members.
+
+    Attributes:
+        run: the model's.
+        full: the full-precision run.
+        epoch: of the model.
+        trained: against the trained full-precision model.
+        matches: at equal accuracy on nonmembers: the nearest epoch and,
+            where there is one, the interpolation.
+    """
+
+    run: str
+    full: str
+    epoch: int
+    trained: Match
+    matches: list[Match]
+
+    @property
+    def match(self) -> Match:
+        """The interpolation where there is one, else the nearest epoch."""
+        return self.matches[-1]
+
+
+def is_about(held: Held, run: Run, full: Run) -> bool:
+    """Whether it compares these two models, by how many records are right.
+
+    Args:
+        held: what was found.
+        run: the model's audit.
+        full: full precision's.
+    """
+    ours, theirs = (each.target("keras") for each in (run, full))
+    nonmembers = _change(ours, theirs, "accuracy_nonmembers")
+    members = _change(ours, theirs, "accuracy_members")
+    return _near(held.trained.accuracy.value, nonmembers) and _near(
+        # The gap attack's balanced accuracy.
+        held.trained.leak["gap"].difference.value,
+        (members - nonmembers) / 2,
+    )
+
+
+def by_points(curve: Curve, full: Curve) -> Held:
+    """Holds a run against full precision by what is stored of their epochs.
+
+    Args:
+        curve: the model's, the trained model last.
+        full: full precision's on the same members, likewise.
+    Returns: Held with the intervals of auditing/unpaired.py.
+    """
+    model = curve.points[-1]
+    ways = [
+        unpaired.nearest(model, full.points),
+        unpaired.interpolated(model, full.points),
+    ]
+    return Held(
+        run=curve.run,
+        full=full.run,
+        epoch=model.epoch,
+        trained=unpaired.trained(model, full.points),
+        matches=[match for match in ways if match is not None],
+    )
+
+
+def _change(ours, theirs, measure):
+    return getattr(ours, measure).value - getattr(theirs, measure).value
+
+
+def _near(value, wanted):
+    return abs(value - wanted) < 1e-9
