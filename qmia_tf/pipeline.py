@@ -32,7 +32,12 @@ def epoch_batches(images, labels, *, recipe, seed, epoch):
         )
         return tf.cast(batch, tf.float32) / 255.0, tf.gather(labels, records)
 
-    return batches.map(load, num_parallel_calls=2).prefetch(4)
+    # There is nothing to tune, and the thread that tunes sleeps for up to a
+    # minute, for which whoever drops the iterator can have to wait.
+    fixed = tf.data.Options()
+    fixed.autotune.enabled = False
+    batches = batches.map(load, num_parallel_calls=2).prefetch(4)
+    return batches.with_options(fixed)
 
 
 def augment(images, key, *, crop_padding, flip):
