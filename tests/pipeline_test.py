@@ -149,6 +149,17 @@ class EpochTest(parameterized.TestCase, tf.test.TestCase):
         }
         self.assertLen(seen, 3 * 4)
 
+    def test_no_thread_tunes_what_is_fixed(self):
+        """One that does can keep whoever drops the batches for a minute."""
+        batches = epoch_batches(
+            tf.zeros([3, HEIGHT, WIDTH, 1], tf.uint8),
+            tf.range(3),
+            recipe=a_recipe(),
+            seed=0,
+            epoch=0,
+        )
+        self.assertIs(batches.options().autotune.enabled, False)
+
 
 class AugmentTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.product(
