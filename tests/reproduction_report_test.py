@@ -209,9 +209,16 @@ class TablesTest(made.Results):
         # What is held against another run has nothing to do with it.
         other = self.finished[2]
         target = run.run.target("int8_ptq")
-        self.assertNotIn(
-            "margin_auc", measures.on_records(turned, target, other)
-        )
+        changes = measures.on_records(turned, target, other)
+        self.assertNotEqual(changes["margin_auc"], change)
+        # No AUC is without an interval, joined as Newcombe joins two shares.
+        theirs = other.run.target("keras")
+        for key in ("confidence_auc", "margin_auc", "likelihood_auc"):
+            ours, full = (measures.measure(x, key) for x in (target, theirs))
+            self.assertAlmostEqual(changes[key].value, ours.value - full.value)
+            below = (ours.value - ours.low) ** 2 + (full.high - full.value) ** 2
+            low = changes[key].value - below**0.5
+            self.assertAlmostEqual(changes[key].low, max(low, -1.0))
 
 
 class ArithmeticTest(parameterized.TestCase, tf.test.TestCase):

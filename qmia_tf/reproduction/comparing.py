@@ -39,9 +39,9 @@ MINUS = (
 )
 ITSELF = "Behind a comma: an artefact of that model, minus the model itself."
 BY_RECORD = (
-    "95 % for these two models, record by record (of AUC as if they were "
-    "independent, and so wider than need be, where the table of matches says "
-    "unpaired)."
+    "95 % for these two models, record by record; as if they were independent, "
+    "and so wider than need be, of the quantile attack's AUC, and of every AUC "
+    "where the table of matches says unpaired."
 )
 OVER = (
     "Interval: over seeds, Student's 95 % between pairs of runs; over "

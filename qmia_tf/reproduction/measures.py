@@ -6,7 +6,7 @@ from qmia_tf.report import changes, pairs
 from qmia_tf.report.compared import title
 from qmia_tf.reproduction import plans
 from qmia_tf.reproduction.stored import Finished
-from qmia_tf.statistics import seeds
+from qmia_tf.statistics import intervals, seeds
 from qmia_tf.statistics.intervals import Estimate
 
 KERAS = "keras"
@@ -144,7 +144,21 @@ def on_records(each: Finished, target: TargetAudit, other: Finished) -> dict:
         match = each.held and each.held.trained
     else:
         match = each.artefacts.get(target.target) if other is each else None
-    return keys | (of_match(match) if match else {})
+    if match:
+        keys |= of_match(match)
+    # What each record scored is not known of other attacks.
+    return _independent(target, theirs) | keys
+
+
+def _independent(one, other):
+    """The changes of AUC with intervals as if the two were independent."""
+    keys = [k for k in MEASURES if k.endswith("_auc") and k not in STRONGEST]
+    areas = {key: (measure(one, key), measure(other, key)) for key in keys}
+    return {
+        key: intervals.difference(*both)
+        for key, both in areas.items()
+        if None not in both
+    }
 
 
 def same_attacks(one: TargetAudit, other: TargetAudit) -> bool:
