@@ -50,7 +50,7 @@ def answers(finished: list[Finished]) -> list[tuple[str, list[str]]]:
     Returns: (question, lines) of each; no lines where nothing was run.
     """
     made = {
-        "changes": comparing.changes(finished),
+        "changes": comparing.changes_by_seed(finished),
         "matched": equal_accuracy.matched(finished),
         "files": equal_accuracy.files(finished),
     }
