@@ -29,13 +29,14 @@ def crossings(right, reached) -> int:
     return int(np.sum(sides[1:] != sides[:-1]))
 
 
-def between(right, reached) -> tuple[int, int, float]:
+def between(right, reached) -> tuple[int, int, float] | None:
     """The first two neighbours up to the best epoch that hold a model.
 
     Args:
-        right: as of outside, and not outside.
+        right: as of outside.
         reached: as of outside.
-    Returns: their places in `reached`, and the weight of the second.
+    Returns: their places in `reached` and the weight of the second; None
+        where the model is outside.
     """
     best = int(np.argmax(reached))
     for first in range(max(best, 1)):
@@ -45,4 +46,4 @@ def between(right, reached) -> tuple[int, int, float]:
         if min(low, high) <= right <= max(low, high):
             weight = (right - low) / (high - low) if high != low else 0.0
             return first, second, weight
-    raise ValueError(f"no two of {reached} hold {right} between them")
+    return None

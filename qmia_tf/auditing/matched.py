@@ -206,9 +206,10 @@ def interpolated(model: Epoch, full, members, *, level=LEVEL) -> Match | None:
         reached.
     """
     wanted, counts = _counts(model, full)
-    if outside(wanted, counts):
+    held = between(wanted, counts)
+    if held is None:
         return None
-    *places, weight = between(wanted, counts)
+    *places, weight = held
     pair = [full[place] for place in places]
     low, high = (counts[place] for place in places)
     wrong = model.right - (1 - weight) * pair[0].right - weight * pair[1].right

@@ -48,7 +48,9 @@ def nearest(model: Point, full: list[Point], *, level=LEVEL) -> Match:
     )
 
 
-def interpolated(model: Point, full: list[Point], *, level=LEVEL):
+def interpolated(
+    model: Point, full: list[Point], *, level=LEVEL
+) -> Match | None:
     """Holds a model against full precision between two epochs.
 
     As matched.interpolated. The two epochs are of one training run: they are
@@ -65,9 +67,10 @@ def interpolated(model: Point, full: list[Point], *, level=LEVEL):
         reached.
     """
     right, reached = _rates(model, full)
-    if outside(right, reached):
+    held = between(right, reached)
+    if held is None:
         return None
-    *places, weight = between(right, reached)
+    *places, weight = held
     pair = [full[place] for place in places]
     rise = reached[places[1]] - reached[places[0]]
     apart = intervals.difference(
@@ -134,8 +137,8 @@ def _mixed(pair, weight):
 def _contrast(found, level):
     """With the p-value at which the nearer limit would reach 0."""
     value, low, high = dataclasses.astuple(found)
+    if value == 0:
+        return Contrast(found, 1.0)
     half = value - low if value > 0 else high - value
-    if not half:
-        return Contrast(found, 1.0 if value == 0 else 0.0)
     deviations = abs(value) / half * stats.norm.ppf((1 + level) / 2)
     return Contrast(found, float(2 * stats.norm.sf(deviations)))

@@ -44,8 +44,8 @@ BY_RECORD = (
     "where the table of matches says unpaired."
 )
 OVER = (
-    "Interval: over seeds, Student's 95 % between pairs of runs; over "
-    f"records, {BY_RECORD}"
+    "Interval: over seeds, Student's 95 % between pairs of runs, of little use "
+    f"where there are two: look at them seed by seed; over records, {BY_RECORD}"
 )
 CONTROLS = {
     "w32a32_clip": "the clip without rounding",

@@ -87,7 +87,7 @@ def newcombe(count1, total1, count2, total2, *, level=LEVEL) -> Estimate:
 
 
 def difference(first: Estimate, second: Estimate) -> Estimate:
-    """X - y of two shares or AUCs that are taken for independent.
+    """The difference x - y of two shares or AUCs, taken for independent.
 
         low  = d - sqrt((x - lx)^2 + (uy - y)^2)
         high = d + sqrt((ux - x)^2 + (y - ly)^2)
