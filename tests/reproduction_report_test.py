@@ -28,6 +28,7 @@ from qmia_tf.reproduction import (
     marked,
     measures,
     paper_beside,
+    plans,
     reproducing,
     rounded,
     writing,
@@ -395,6 +396,25 @@ class AnswersTest(made.Results):
         runs = [dataclasses.replace(held[0], held=changed), held[1]]
         (_, lines) = answers.answers([*runs, *self.finished])[1]
         self.assertIn("no match", " ".join(lines))
+
+    def test_says_how_many_intervals_miss_by_chance(self):
+        (_, few), *_ = answers.answers(self.finished)
+        self.assertNotIn("By chance", " ".join(few))
+        # A line a model and as many intervals in each.
+        one = next(x for x in self.finished if x.job.model == "w4a4")
+        jobs = [
+            dataclasses.replace(one.job, model=model)
+            for model in plans.MODELS
+            if model != plans.FULL
+        ]
+        runs = [dataclasses.replace(one, job=job) for job in jobs]
+        full = next(x for x in self.finished if x.job == one.job.full)
+        (_, lines), *_ = answers.answers([full, *runs])
+        (said,) = [line for line in lines if "By chance" in line]
+        intervals = sum(line.count("[") for line in lines)
+        self.assertGreaterEqual(intervals, 20)
+        wanted = f"about {round(intervals / 20)} of these {intervals} "
+        self.assertIn(wanted, said)
 
     def test_three_seeds_are_one_line(self):
         table = [x for x in self.finished if x.job.model == "w4a4"]

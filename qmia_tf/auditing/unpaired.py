@@ -130,8 +130,14 @@ def _both(model, others):
 
 def _mixed(pair, weight):
     """(1 - weight) of the first and weight of the second, wrong together."""
-    ends = np.array([dataclasses.astuple(each) for each in pair])
-    return Estimate(*map(float, (1 - weight, weight) @ ends))
+    first, second = map(dataclasses.astuple, pair)
+    # A product of matrices would end in other digits on another processor.
+    return Estimate(
+        *(
+            (1 - weight) * one + weight * other
+            for one, other in zip(first, second, strict=True)
+        )
+    )
 
 
 def _contrast(found, level):

@@ -16,6 +16,8 @@ SAID = ("less", "more", "the same", "too close to call", "no interval")
 SAME = 0.0005
 # Student's interval between two seeds is of no use.
 SEVERAL = 3
+# Of 95 % intervals so many miss what is true, one of them, by chance.
+ONE_OF = 20
 QUESTIONS = (
     ("Do the quantized models leak less, trained alike?", "changes"),
     ("Is anything left at equal nonmember accuracy?", "matched"),
@@ -47,6 +49,9 @@ LEAKS = {
 def answers(finished: list[Finished]) -> list[tuple[str, list[str]]]:
     """One question and its answers: counted, then a line a model.
 
+    Where chance alone would make an interval miss, that is said between the
+    two: none is adjusted for how many there are.
+
     Returns: (question, lines) of each; no lines where nothing was run.
     """
     made = {
@@ -59,7 +64,14 @@ def answers(finished: list[Finished]) -> list[tuple[str, list[str]]]:
         for name, table in made.items()
     }
     return [
-        (text, [*_counted(rows[name], name), *_lines(rows[name], name)])
+        (
+            text,
+            [
+                *_counted(rows[name], name),
+                *_by_chance(rows[name], name),
+                *_lines(rows[name], name),
+            ],
+        )
         for text, name in QUESTIONS
     ]
 
@@ -165,6 +177,18 @@ def _counted(rows, name):
         + "."
         for (dataset, regime), said in found.items()
         if any(counts.total() > 1 for counts in said.values())
+    ]
+
+
+def _by_chance(rows, name):
+    """How many of the intervals miss by chance, as far as one would."""
+    shown = [row[key] for row in rows for key, *_ in LEAKS[name]]
+    count = sum(each is not None and each.low is not None for each in shown)
+    if count < ONE_OF:
+        return []
+    return [
+        f"By chance alone about {round(count / ONE_OF)} of these {count} "
+        "intervals, one in twenty, miss what is true; none is adjusted for it."
     ]
 
 
