@@ -1,9 +1,9 @@
 """Members told apart without the model: shifted data, and data that is not."""
 
-import os
 import time
 
 import numpy as np
+import slow_tests
 import tensorflow as tf
 from absl.testing import parameterized
 from scipy import stats
@@ -12,7 +12,7 @@ from qmia_tf import datasets
 from qmia_tf.auditing import control
 from qmia_tf.errors import InputError
 
-CHECKS = 300 if os.environ.get("QMIA_SLOW") else 40
+CHECKS = 300 if slow_tests.SLOW else 40
 
 
 def halves(records):

@@ -6,10 +6,10 @@ import os
 import pathlib
 import socket
 import struct
-import unittest
 from unittest import mock
 
 import numpy as np
+import slow_tests
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl.testing import parameterized
@@ -345,9 +345,7 @@ class RealDataTest(parameterized.TestCase, tf.test.TestCase):
         self.check(name, "test", data.images, data.labels)
         self.assertAllEqual(data.origin, np.ones(10_000))
 
-    @unittest.skipUnless(
-        os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
-    )
+    @slow_tests.slow
     @parameterized.parameters("cifar10", "fashion_mnist")
     def test_all_records(self, name):
         data = self.load(name, "all")

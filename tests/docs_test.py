@@ -7,18 +7,15 @@ import shlex
 import subprocess
 import sys
 import tempfile
-import unittest
 
 import documented_runs
 import documents
+import slow_tests
 import tensorflow as tf
 from absl.testing import parameterized
 
 from qmia_tf.auditing import findings
 
-SLOW = unittest.skipUnless(
-    os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
-)
 # Commands that another test runs: pattern, its file, and words in it.
 ELSEWHERE = (
     (r"bash scripts/quickstart\.sh", "install_test.py", "quickstart.sh"),
@@ -197,7 +194,7 @@ class CommandsTest(parameterized.TestCase, tf.test.TestCase):
                 code = compile(block.text, f"{page}:{block.line}", "exec")
                 exec(code, dict(self.names))
 
-    @SLOW
+    @slow_tests.slow
     def test_commands_of_the_reference(self):
         documented_runs.keep_epochs()
         documented_runs.run(
@@ -224,7 +221,7 @@ class CommandsTest(parameterized.TestCase, tf.test.TestCase):
         )
         self.assertEqual(done.returncode, 0, done.stderr)
 
-    @SLOW
+    @slow_tests.slow
     def test_pip(self):
         pip = [c for _, c in all_commands() if re.fullmatch(PIP, c)]
         self.assertNotEmpty(pip)

@@ -16,6 +16,7 @@ import unittest
 
 import emulated_board
 import numpy as np
+import slow_tests
 import tensorflow as tf
 import tiny_models
 
@@ -47,9 +48,7 @@ def digits():
     return records.of_run(data, sides, run="digits", count=COUNT)
 
 
-@unittest.skipUnless(
-    os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
-)
+@slow_tests.slow
 class EmulatedBoardTest(tf.test.TestCase):
     @classmethod
     def setUpClass(cls):

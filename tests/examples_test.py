@@ -2,13 +2,12 @@
 
 import importlib
 import json
-import os
 import pathlib
 import re
 import subprocess
 import sys
-import unittest
 
+import slow_tests
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -102,9 +101,7 @@ class ExamplesTest(parameterized.TestCase, tf.test.TestCase):
             atol=0.02,
         )
 
-    @unittest.skipUnless(
-        os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
-    )
+    @slow_tests.slow
     @parameterized.parameters(*QUICK)
     def test_as_it_stands(self, name):
         done = subprocess.run(

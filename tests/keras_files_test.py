@@ -4,11 +4,11 @@ import os
 import pathlib
 import subprocess
 import sys
-import unittest
 import zipfile
 
 import keras
 import numpy as np
+import slow_tests
 import tensorflow as tf
 from absl.testing import parameterized
 from keras import layers
@@ -161,9 +161,7 @@ class KerasFilesTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaisesRegex(InputError, "a.keras"):
             keras_files.save(_stock(), self.path / "model.keras")
 
-    @unittest.skipUnless(
-        os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
-    )
+    @slow_tests.slow
     def test_a_fresh_process_knows_the_layers(self):
         model = _quantized()
         keras_files.save(model, self.path)

@@ -8,9 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-import unittest
 
 import numpy as np
+import slow_tests
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -118,9 +118,7 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
                 job, dataset, out=self.out, results=self.out / "results"
             )
 
-    @unittest.skipUnless(
-        os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
-    )
+    @slow_tests.slow
     def test_killed_at_any_moment_it_ends_alike(self):
         def start(out):
             command = [sys.executable, str(SCRIPT), "--dataset=digits"]

@@ -1,12 +1,11 @@
 """Calibration: the factors are right, and accuracy survives on digits."""
 
-import os
-import unittest
 import warnings
 
 import keras
 import numpy as np
 import rewrite_nets
+import slow_tests
 import tensorflow as tf
 from absl.testing import parameterized
 from keras import layers
@@ -246,9 +245,7 @@ def _digits_cnn(normed):
     return keras.Model(inputs, x)
 
 
-@unittest.skipUnless(
-    os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
-)
+@slow_tests.slow
 class DigitsTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters((True, False), (False, True))
     def test_accuracy_survives_without_training(self, normed, insert):

@@ -1,12 +1,11 @@
 """Whole networks at (4, 4): they compute, learn and do not see the batch."""
 
-import os
-import unittest
 import warnings
 
 import keras
 import numpy as np
 import rewrite_nets
+import slow_tests
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -14,9 +13,6 @@ from qmia_tf import layers as ours
 from qmia_tf.rewrite import quantize_model
 from qmia_tf.rewrite.values import is_kernel
 
-SLOW = unittest.skipUnless(
-    os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
-)
 STEPS = 12
 
 
@@ -122,12 +118,12 @@ class NetworkTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(np.sum(quantized(fed) != alone), 0)
 
     @parameterized.parameters("mobilenet", "vgg", "resnet20")
-    @SLOW
+    @slow_tests.slow
     def test_learns(self, name):
         self._check_learning(name)
 
     @parameterized.parameters("mobilenet", "vgg")
-    @SLOW
+    @slow_tests.slow
     def test_as_a_whole(self, name):
         self._check_whole(name)
 

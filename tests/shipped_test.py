@@ -1,11 +1,10 @@
 """Tests of the models that ship with the project: they are what they say."""
 
 import json
-import os
 import pathlib
-import unittest
 from unittest import mock
 
+import slow_tests
 import tensorflow as tf
 
 from qmia_tf import recipes, shipped
@@ -20,16 +19,13 @@ FOLDER = pathlib.Path(__file__).resolve().parents[1] / "tflite_models"
 MANIFEST = json.loads((FOLDER / "manifest.json").read_text())["sets"]
 W4A4 = "digits_w4a4_int8"
 FLAGSHIP = "cifar10_w4a4_int8"
-SLOW = unittest.skipUnless(
-    os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
-)
 
 
 class ShippedTest(tf.test.TestCase):
     def test_files_are_what_the_manifest_says(self):
         self.assertEqual(shipped.check(FOLDER, sets=["digits"]), [])
 
-    @SLOW
+    @slow_tests.slow
     def test_all_files_are_run(self):
         self.assertEqual(shipped.check(FOLDER), [])
 
@@ -150,7 +146,7 @@ class FlagshipTest(tf.test.TestCase):
 
 
 class MakingTest(tf.test.TestCase):
-    @SLOW
+    @slow_tests.slow
     def test_made_audited_and_checked(self):
         folder = pathlib.Path(self.create_tempdir().full_path)
         tiny = shipped.ShippedSet(

@@ -1,9 +1,7 @@
 """Thresholds a class: definition, what they gain, what shrinking saves."""
 
-import os
-import unittest
-
 import numpy as np
+import slow_tests
 import tensorflow as tf
 from absl.testing import parameterized
 from scipy import stats
@@ -241,9 +239,7 @@ class GainTest(parameterized.TestCase, tf.test.TestCase):
         # 2.5 % of 200 are 5; the binomial's 0.1 % point is 13.
         self.assertLessEqual(self.alarms(200), 13)
 
-    @unittest.skipUnless(
-        os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
-    )
+    @slow_tests.slow
     def test_scores_that_say_nothing_a_thousand_times(self):
         # 25 are 2.5 %; the binomial's 0.1 % point is 41.
         self.assertLessEqual(self.alarms(1000), 41)

@@ -20,10 +20,8 @@ Where one level decides whether 1 % is kept, no interval can cover exactly
 95 %: it holds both steps or misses one.
 """
 
-import os
-import unittest
-
 import numpy as np
+import slow_tests
 import tensorflow as tf
 from absl.testing import parameterized
 from scipy import stats
@@ -116,9 +114,7 @@ class CoverageTest(parameterized.TestCase, tf.test.TestCase):
     def test_covers(self, records, distance, slope):
         self.check(records, distance, slope, simulations=1000)
 
-    @unittest.skipUnless(
-        os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
-    )
+    @slow_tests.slow
     @parameterized.product(
         records=(200, 2000, 20_000),
         distance=DISTANCES,

@@ -1,9 +1,7 @@
 """Cross-fitting: both halves by each other's threshold, and its coverage."""
 
-import os
-import unittest
-
 import numpy as np
+import slow_tests
 import tensorflow as tf
 from absl.testing import parameterized
 from scipy import stats
@@ -144,9 +142,7 @@ class CoverageTest(parameterized.TestCase, tf.test.TestCase):
             # 2.5 % are 4; the binomial's 0.1 % point is 11.
             self.assertLessEqual(above, 11)
 
-    @unittest.skipUnless(
-        os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
-    )
+    @slow_tests.slow
     @parameterized.parameters(
         (100, 0.0, False),
         (500, 0.0, True),

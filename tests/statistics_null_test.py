@@ -10,10 +10,8 @@ where 95 % ought to hold, 42 where 2.5 % may not. Without --slow there are 400
 audits, 365 and 21.
 """
 
-import os
-import unittest
-
 import numpy as np
+import slow_tests
 import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
@@ -27,7 +25,7 @@ from qmia_tf.statistics.ranking import auc
 from qmia_tf.statistics.selection import choose
 from qmia_tf.statistics.sweep import sweep
 
-AUDITS = 1000 if os.environ.get("QMIA_SLOW") else 400
+AUDITS = 1000 if slow_tests.SLOW else 400
 HELD_LEAST = int(stats.binom.ppf(0.001, AUDITS, 0.95))
 ALARMS_MOST = int(stats.binom.ppf(0.999, AUDITS, 0.025))
 ONE_MODEL = {
@@ -166,9 +164,7 @@ class NoLeakTest(parameterized.TestCase, tf.test.TestCase):
         # An audit's records stand together, so 2.5 % scatter by 1.1 points.
         self.assertLess(np.mean(above), 0.025)
 
-    @unittest.skipUnless(
-        os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
-    )
+    @slow_tests.slow
     @parameterized.parameters(*sorted(ONE_MODEL))
     def test_every_attack_at_every_kind_of_threshold(self, name):
         counts, attack = Counts(), ONE_MODEL[name]

@@ -1,9 +1,7 @@
 """The single record's probability: windows by hand, coverage, no leak."""
 
-import os
-import unittest
-
 import numpy as np
+import slow_tests
 import tensorflow as tf
 from absl.testing import parameterized
 from scipy import stats
@@ -207,9 +205,7 @@ class CalibrationTest(parameterized.TestCase, tf.test.TestCase):
         # The mean over 600 records or more of 20 audits.
         self.assertAllClose(error, 0.0, atol=0.01)
 
-    @unittest.skipUnless(
-        os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
-    )
+    @slow_tests.slow
     @parameterized.parameters(
         (1000, 0.0), (1000, 0.5), (1000, 2.0), (10_000, 1.0)
     )

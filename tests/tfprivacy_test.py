@@ -3,15 +3,14 @@
 import csv
 import dataclasses
 import importlib.metadata
-import os
 import pathlib
 import subprocess
 import sys
 import types
-import unittest
 from unittest import mock
 
 import numpy as np
+import slow_tests
 import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
@@ -159,9 +158,7 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         alone = tfprivacy.run(made, settings=settings("knn"), seed=0)
         self.assertEqual(alone.rows[0], one.rows[1])
 
-    @unittest.skipUnless(
-        os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
-    )
+    @slow_tests.slow
     def test_every_attack_repeats(self):
         made = synthetic_outputs.outputs(60, 60)
         one, other = (tfprivacy.run(made, seed=3) for _ in range(2))

@@ -1,12 +1,11 @@
 """Tests of the training steps against optimizers written out in NumPy."""
 
-import os
 import types
-import unittest
 from unittest import mock
 
 import keras
 import numpy as np
+import slow_tests
 import tensorflow as tf
 import tqdm
 from absl.testing import parameterized
@@ -309,9 +308,7 @@ class InputWaitTest(parameterized.TestCase, tf.test.TestCase):
             row["images_per_second"], RECORDS / row["seconds"], rtol=1e-9
         )
 
-    @unittest.skipUnless(
-        os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
-    )
+    @slow_tests.slow
     def test_real_input_keeps_up_with_real_steps(self):
         rng = np.random.default_rng(0)
         images = rng.integers(0, 256, (12800, 32, 32, 3), np.uint8)

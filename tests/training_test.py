@@ -1,18 +1,17 @@
 """Tests of training that is killed and goes on."""
 
 import csv
-import os
 import pathlib
 import random
 import signal
 import subprocess
 import sys
 import time
-import unittest
 from unittest import mock
 
 import keras
 import numpy as np
+import slow_tests
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -468,9 +467,7 @@ class KillTest(Folder):
         losses = [float(row["loss"]) for row in history(whole)]
         self.assertLess(losses[-1], losses[0])
 
-    @unittest.skipUnless(
-        os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
-    )
+    @slow_tests.slow
     @parameterized.named_parameters(
         (
             "momentum",

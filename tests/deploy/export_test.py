@@ -3,13 +3,13 @@
 import errno
 import hashlib
 import importlib.metadata
-import os
 import pathlib
 from unittest import mock
 
 import integer_runs
 import keras
 import numpy as np
+import slow_tests
 import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
@@ -23,7 +23,7 @@ from qmia_tf.targets import KerasTarget, TFLiteTarget
 DIGITS = 1797
 FAST = ((4, 4), (16, 4))
 SLOW = ((1, 1), (2, 2), (8, 8), (16, 16), (32, 32))
-PAIRS = FAST + (SLOW if os.environ.get("QMIA_SLOW") else ())
+PAIRS = FAST + (SLOW if slow_tests.SLOW else ())
 # Rounding to codes, and clipping; none of them in a float network.
 QUANTIZER_OPS = {"ROUND", "MAXIMUM", "MINIMUM", "MUL", "RELU", "SUB"}
 FLOAT_OPS = {

@@ -1,7 +1,6 @@
 """Tests of the promise: the twin's codes are XNNPACK's, at every tensor."""
 
 import itertools
-import os
 
 import integer_nets
 import keras
@@ -9,13 +8,13 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 from ai_edge_litert import interpreter as litert
+from slow_tests import SLOW
 
 from qmia_tf import layers
 from qmia_tf.deploy import int8, integer
 from qmia_tf.layers import integer as twins
 
 SIZES = ((64, 1), (64, 2), (1, 1), (1, 2))  # images a batch, threads
-SLOW = bool(os.environ.get("QMIA_SLOW"))
 NETS = tuple(itertools.product(("cifar", "imagenet"), integer.HEADS))
 EDGE = {"weight_bits": 8, "weight_quantizer": "symmetric"}
 

@@ -1,7 +1,6 @@
 """Tests of the patterns of other networks: XNNPACK's codes are the twin's."""
 
 import collections
-import os
 import pathlib
 
 import integer_nets
@@ -11,11 +10,11 @@ import pattern_nets
 import tensorflow as tf
 from absl.testing import parameterized
 from ai_edge_litert import interpreter as litert
+from slow_tests import SLOW
 
 from qmia_tf.deploy import artifact, checks, int8, integer
 
 SIZES = ((12, 1), (12, 2), (1, 1))  # images a batch, threads
-SLOW = bool(os.environ.get("QMIA_SLOW"))
 # A body has every other pair of bits, in turn; with --slow every one.
 CASES = [
     (name, bits)

@@ -1,12 +1,11 @@
 """Tests of the integer twin: what it computes, and what is refused."""
 
-import os
 import pathlib
-import unittest
 
 import integer_nets
 import keras
 import numpy as np
+import slow_tests
 import tensorflow as tf
 import tqdm
 from absl.testing import parameterized
@@ -191,9 +190,7 @@ class TrainedTest(parameterized.TestCase, tf.test.TestCase):
         self.assertAllClose(found, trained, rtol=0, atol=0.02)
 
     @parameterized.parameters((1, 1), (2, 2), (4, 4), (5, 6), (7, 8))
-    @unittest.skipUnless(
-        os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
-    )
+    @slow_tests.slow
     def test_labels_of_networks_that_have_learnt(self, *bits):
         data = datasets.load("digits")
         recipe = recipes.get(

@@ -1,14 +1,13 @@
 """End to end, slow: four stock networks to audited int8 files."""
 
-import os
 import pathlib
-import unittest
 
 import integer_nets
 import keras
 import numpy as np
 import own_nets
 import pattern_nets
+import slow_tests
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -28,9 +27,6 @@ WAYS = {
     "resnet20": (7, 8),
     "mobilenet": (4, 4),
 }
-slow = unittest.skipUnless(
-    os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
-)
 
 
 def _records(shape, count=120, classes=10):
@@ -42,7 +38,7 @@ def _records(shape, count=120, classes=10):
     return images.clip(0, 255).astype(np.uint8), labels
 
 
-@slow
+@slow_tests.slow
 class OwnModelsTest(parameterized.TestCase, tf.test.TestCase):
     def trained(self, name, bits, data, split):
         """The network through quantize_model and a few training steps."""

@@ -1,15 +1,14 @@
 """Tests of parity: of trained networks, and of files that were changed."""
 
 import contextlib
-import os
 import pathlib
 import shutil
 import tempfile
-import unittest
 from unittest import mock
 
 import integer_runs
 import numpy as np
+import slow_tests
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -124,9 +123,7 @@ class TrainedDigitsTest(parameterized.TestCase, tf.test.TestCase):
         self.both_heads(bits)
 
     @parameterized.parameters(*SLOW)
-    @unittest.skipUnless(
-        os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
-    )
+    @slow_tests.slow
     def test_more_bit_widths(self, *bits):
         self.both_heads(bits)
 

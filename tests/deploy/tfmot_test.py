@@ -6,13 +6,13 @@ import pathlib
 import sys
 import threading
 import time
-import unittest
 from unittest import mock
 
 import flatbuffer_view
 import keras
 import numpy as np
 import psutil
+import slow_tests
 import tensorflow as tf
 import tiny_models
 import tqdm
@@ -23,10 +23,6 @@ from qmia_tf.deploy import tfmot, tfmot_training
 from qmia_tf.errors import InputError
 from qmia_tf.targets import KerasTarget, TFLiteTarget
 from qmia_tf.trainer import Trainer
-
-SLOW = unittest.skipUnless(
-    os.environ.get("QMIA_SLOW"), "slow: bash scripts/test.sh --slow"
-)
 
 
 class Folder(parameterized.TestCase, tf.test.TestCase):
@@ -84,7 +80,7 @@ class ProcessTest(Folder):
         self.assertIs(tf.keras.layers.Dense, keras.layers.Dense)
 
 
-@SLOW
+@slow_tests.slow
 class TrainingTest(Folder):
     def test_killed_and_started_again(self):
         whole = self.sha256(epochs=3)
