@@ -315,6 +315,9 @@ class FiguresTest(made.Results):
 
     def test_runs_of_an_older_version_lack_the_likelihood(self):
         older = without_likelihood(self.finished)
+        for runs, said in ((self.finished, False), (older, True)):
+            notes = " ".join(headline.table(runs).notes)
+            self.assertEqual("empty where the run was audited" in notes, said)
         first, *others = writing.figures(older)
         rows = made.rows_of(first.data)
         self.assertLen(rows, 2 * 2 + 4 * 2)

@@ -83,13 +83,16 @@ def table(finished: list[Finished]) -> Table:
         Column("minus full precision's", "likelihood_auc_change", "signed"),
         Column("at equal accuracy", "matched_change", "signed"),
     ]
+    place = [column.key for column in columns].index(LIKELIHOOD)
+    older = "; empty where the run was audited before that attack was there"
+    if all(row[place] for row in rows):
+        older = ""
     notes = [
         INTERVALS,
         "Margin: a threshold on the probability of the true class against "
         "all others. Likelihood: how much likelier that margin is of a member "
-        "than of a nonmember, the best that can be made of it; empty where "
-        "the run was audited before that attack was there. AUC 0.5 is "
-        "guessing. The last three columns are the likelihood's: of the file "
+        f"than of a nonmember, the best that can be made of it{older}. AUC 0.5 "
+        "is guessing. The last three columns are the likelihood's: of the file "
         "(int8 where it carries the codes exactly, float32 for other "
         "quantized models, post-training int8 of full precision), and the "
         "Keras model's minus full precision's, trained alike, and at the "

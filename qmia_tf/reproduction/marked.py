@@ -81,5 +81,5 @@ def _count(finished):
     seeds = len({each.job.seed for each in finished})
     return (
         f"{len(finished)} runs with {seeds} seeds; {seconds / 3600:.1f} hours "
-        "of training and of the other stages, one at a time."
+        "of training and of the other stages, added up; many ran side by side."
     )
