@@ -115,6 +115,18 @@ class TablesTest(made.Results):
         self.assertIn("Not run: CIFAR-10, plain: w=16, a=4; w=16, a=16.", notes)
         self.assertIn("Not run: Fashion-MNIST: every model.", notes)
 
+    def test_of_the_open_choices_only_what_is_asked_for_is_missing(self):
+        full = next(x for x in self.finished if x.job.model == plans.FULL)
+        chosen = [
+            dataclasses.replace(
+                full, job=dataclasses.replace(full.job, regime=regime)
+            )
+            for regime in ("augmented-adam", "augmented-cifar-width16")
+        ]
+        notes = " ".join(paper_beside.table_1(chosen).notes)
+        self.assertNotIn("augmented-adam", notes)
+        self.assertIn("augmented-cifar-width16: w=4, a=4.", notes)
+
     def test_table_2_at_the_papers_recall(self):
         row = made.rows_of(paper_beside.table_2(self.finished))[1]
         self.assertEqual(float(row["recall"]), 1.0)

@@ -201,7 +201,9 @@ def missing(finished: list[Finished]) -> list[str]:
     there = set(groups(finished))
     found = {}
     for dataset, regime in dict.fromkeys(key[:2] for key in there):
-        for model in plans.MODELS:
+        # Of the open choices few models are asked for.
+        asked = plans.CHOSEN.get(dataset, {}).get(regime, plans.MODELS)
+        for model in asked:
             wanted = _paper(dataset, model) is not None
             if wanted and (dataset, regime, model) not in there:
                 names = found.setdefault((dataset, regime), [])
