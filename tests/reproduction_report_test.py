@@ -296,6 +296,13 @@ class FiguresTest(made.Results):
         epochs = made.rows_of(drawn["epochs_cifar10_plain"].data)
         self.assertEqual([x["epoch"] for x in epochs], ["3", "6"] * 4)
         self.assertLen(made.rows_of(drawn["seeds_cifar10"].data), 8)
+        # An open choice has figures of its own, but no seeds.
+        full = self.finished[0]
+        job = dataclasses.replace(full.job, regime="augmented-adam")
+        more = [*self.finished, dataclasses.replace(full, job=job)]
+        drawn = {x.name: x for x in drawing.figures(more)}
+        self.assertIn("epochs_cifar10_augmented-adam", drawn)
+        self.assertLen(made.rows_of(drawn["seeds_cifar10"].data), 8)
 
     def test_headline(self):
         first, *_ = writing.figures(self.finished)

@@ -75,7 +75,9 @@ def figures(finished: list[Finished]) -> list[Drawn]:
         for each in finished:
             job = each.job
             by_regime.setdefault((job.dataset, job.regime), []).append(each)
-            by_set.setdefault(job.dataset, []).append(each)
+            # The open choices have one seed, and few models.
+            if job.regime not in plans.CHOSEN.get(job.dataset, {}):
+                by_set.setdefault(job.dataset, []).append(each)
         for listed in by_regime.values():
             made += [_threshold(listed), _epochs(listed)]
         made += [_seeds(listed) for listed in by_set.values()]
