@@ -305,7 +305,19 @@ class FiguresTest(made.Results):
         self.assertLen(made.rows_of(drawn["seeds_cifar10"].data), 8)
 
     def test_headline(self):
-        first, *_ = writing.figures(self.finished)
+        # A pair of an open choice is left out.
+        pair = [
+            dataclasses.replace(
+                each,
+                job=dataclasses.replace(
+                    each.job, regime="augmented-cifar-width16"
+                ),
+            )
+            for each in self.finished
+        ]
+        table = headline.table([*self.finished, *pair])
+        self.assertEqual(table.rows, headline.table(self.finished).rows)
+        first, *_ = writing.figures([*self.finished, *pair])
         rows = made.rows_of(first.data)
         (panel,) = first.figure.axes
         drawn = [

@@ -75,8 +75,7 @@ def figures(finished: list[Finished]) -> list[Drawn]:
         for each in finished:
             job = each.job
             by_regime.setdefault((job.dataset, job.regime), []).append(each)
-            # The open choices have one seed, and few models.
-            if job.regime not in plans.CHOSEN.get(job.dataset, {}):
+            if not plans.is_choice(job.dataset, job.regime):
                 by_set.setdefault(job.dataset, []).append(each)
         for listed in by_regime.values():
             made += [_threshold(listed), _epochs(listed)]

@@ -111,13 +111,15 @@ def figure(finished: list[Finished]) -> Drawn | None:
 
 
 def _shown(finished):
-    """The groups of regimes that have something to compare."""
+    """The groups of regimes that have something to compare, but choices."""
     found = groups(finished)
     places = [key[:2] for key in found]
     return {
         key: listed
         for key, listed in found.items()
-        if places.count(key[:2]) > 1 and (*key[:2], plans.FULL) in found
+        if places.count(key[:2]) > 1
+        and (*key[:2], plans.FULL) in found
+        and not plans.is_choice(*key[:2])
     }
 
 

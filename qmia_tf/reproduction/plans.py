@@ -247,6 +247,11 @@ def regime_fields(name) -> dict:
     return fields
 
 
+def is_choice(dataset, regime) -> bool:
+    """Whether a regime is one of CHOSEN: few models, and one seed."""
+    return regime in CHOSEN.get(dataset, {})
+
+
 def _chosen(dataset, seeds, models, size):
     return [
         Job(dataset, regime, model, 0, size)
