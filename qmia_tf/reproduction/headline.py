@@ -84,9 +84,11 @@ def table(finished: list[Finished]) -> Table:
         Column("at equal accuracy", "matched_change", "signed"),
     ]
     place = [column.key for column in columns].index(LIKELIHOOD)
-    older = "; empty where the run was audited before that attack was there"
-    if all(row[place] for row in rows):
-        older = ""
+    older = (
+        ""
+        if all(row[place] for row in rows)
+        else "; empty where the run was audited before that attack was there"
+    )
     notes = [
         INTERVALS,
         "Margin: a threshold on the probability of the true class against "
