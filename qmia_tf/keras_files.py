@@ -1,5 +1,6 @@
 """Reading and writing .keras files: safe mode, clear errors, whole files."""
 
+import json
 import pathlib
 import zipfile
 
@@ -8,6 +9,8 @@ import keras
 from qmia_tf import layers, runs
 from qmia_tf.errors import InputError
 
+# Beside what Keras keeps in a .keras file, which it passes over.
+NOTE = "qmia_tf.json"
 WEIGHT_LAYERS = (
     layers.DoReFaConv2D,
     layers.DoReFaDepthwiseConv2D,
@@ -46,16 +49,40 @@ def load(path, *, optimizer=False):
         ) from error
 
 
-def save(model, path):
+def save(model, path, *, note=None):
     """Saves a model, whole or not at all.
 
     Args:
         model: keras.Model.
         path: the .keras file.
+        note: what is kept with it, of JSON types; None keeps nothing.
     Raises: InputError if the disk is full or the place is not writable.
     """
     with runs.atomic(path) as temporary:
         model.save(temporary)
+        if note is not None:
+            with zipfile.ZipFile(temporary, "a") as file:
+                file.writestr(NOTE, json.dumps(note))
+
+
+def read_note(path):
+    """Reads what was kept with a model.
+
+    Args:
+        path: the .keras file.
+    Returns: the object; None if there is none.
+    Raises: InputError if the file is damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            if NOTE not in file.namelist():
+                return None
+            return json.loads(file.read(NOTE))
+    # A damaged file makes zipfile and zlib raise nearly anything.
+    except Exception as error:
+        raise InputError(
+            f"{path}: what was kept with the model is damaged ({error})"
+        ) from error
 
 
 def freeze(model):

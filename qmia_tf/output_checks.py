@@ -19,6 +19,7 @@ INFO_TYPES = {
     "kernel_set": str,
     "outputs": str,
     "latency_threads": int,
+    "onednn": bool,
     "fingerprint": str,
     "run": str,
 }

@@ -31,7 +31,8 @@ class Outputs:
             probability_step (0 for float outputs, 1/256 for an int8
             softmax), outputs ("probabilities", or "logits" where the softmax
             was done beside the model), latency_ms (median time of one image)
-            and latency_threads, fingerprint (of the data), run. All but
+            and latency_threads, onednn (whether TensorFlow computed with
+            it), fingerprint (of the data), run. All but
             target may be absent.
         logits: float32 [N, C], what the probabilities are the softmax of,
             if the target gives them; None if it does not.

@@ -22,6 +22,7 @@ import os
 import sys
 import tempfile
 
+from qmia_tf import onednn
 from qmia_tf.errors import InputError
 
 USER_OS_ERRORS = (
@@ -63,8 +64,9 @@ def without_messages(*, show_if_it_fails):
 def start_tensorflow():
     """Imports TensorFlow and finds its devices without start-up messages.
 
-    If the import fails they are shown.
+    If the import fails they are shown. oneDNN is asked for, see onednn.py.
     """
+    onednn.prefer()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     from qmia_tf import messages
@@ -133,6 +135,8 @@ def _guarded(main, argv):
 
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
+    # Before anything that the program calls can import TensorFlow.
+    onednn.prefer()
     if len(argv) > 1:
         _stop(f"unexpected argument {argv[1]!r}: every option is a --flag")
     try:

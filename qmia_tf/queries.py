@@ -1,11 +1,10 @@
 """What a run can be asked: its Keras model, its twins, its .tflite files."""
 
 import dataclasses
-import os
 import pathlib
 from collections.abc import Callable
 
-from qmia_tf import outputs, runs, targets
+from qmia_tf import onednn, outputs, runs, targets
 from qmia_tf.auditing import agreement
 from qmia_tf.auditing.findings import LeftOut
 from qmia_tf.deploy import export as exporting
@@ -115,7 +114,9 @@ def answer(query, dataset, split, *, run_dir) -> pathlib.Path | LeftOut:
     images, _ = dataset.take(split.members[:1])
     timed = timing.measure(lambda: target.predict(images))
     found.info["latency_ms"] = timed.median_ms
-    found.info["latency_threads"] = query.threads or tensorflow_threads()
+    found.info["latency_threads"] = query.threads or onednn.threads()
+    if query.threads is None:
+        found.info["onednn"] = onednn.is_on()
     found.save(path)
     return path
 
@@ -183,18 +184,6 @@ class _HostSoftmax:
     def predict(self, images, *, progress=False):
         """See targets.Target."""
         return softmax(self.target.predict(images, progress=progress))
-
-
-def tensorflow_threads() -> int:
-    """How many threads TensorFlow computes one op with."""
-    import tensorflow as tf
-
-    return (
-        tf.config.threading.get_intra_op_parallelism_threads()
-        or int(os.environ.get("TF_NUM_INTRAOP_THREADS") or 0)
-        or os.cpu_count()
-        or 1
-    )
 
 
 def _check(kernels, num_threads):

@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from qmia_tf import configuration, runs, tensorboard_events
+from qmia_tf import (
+    configuration,
+    messages,
+    onednn,
+    runs,
+    tensorboard_events,
+)
 from qmia_tf import split as splits
 from qmia_tf.errors import InputError
 from qmia_tf.targets import as_unit
@@ -13,6 +19,9 @@ TENSORBOARD = "tensorboard"
 
 def train_run(run_dir, dataset, config, *, keep_every=0, tensorboard_every=0):
     """Trains the run's model, or goes on, or finds it finished.
+
+    How TensorFlow computes is noted in config.json; of a finished run that
+    was trained otherwise, that is said.
 
     Args:
         run_dir: the run directory.
@@ -32,9 +41,12 @@ def train_run(run_dir, dataset, config, *, keep_every=0, tensorboard_every=0):
     run_dir = runs.open_run(run_dir, config)
     split = open_split(run_dir, dataset, config)
     if (run_dir / runs.MODEL).exists():
+        _say_difference(run_dir)
         return False
     from qmia_tf import resnet, training
 
+    if not (run_dir / training.LAST).exists():
+        _note_computing(run_dir)
     training.make_deterministic(config["seed"])
     recipe = configuration.recipe_of(config)
     model = resnet.resnet18(
@@ -67,6 +79,27 @@ def train_run(run_dir, dataset, config, *, keep_every=0, tensorboard_every=0):
         keep_every=keep_every,
         callbacks=callbacks,
     )
+
+
+def _note_computing(run_dir):
+    """Notes in config.json how this process's TensorFlow computes.
+
+    Args:
+        run_dir: the run directory, before it is trained.
+    """
+    path = run_dir / runs.CONFIG
+    config = runs.read_json(path)
+    runs.write_json(path, {**config, runs.COMPUTED: onednn.record()})
+
+
+def _say_difference(run_dir):
+    found = runs.read_json(run_dir / runs.CONFIG).get(runs.COMPUTED)
+    if onednn.is_record(found) and onednn.wanted(found):
+        messages.say(
+            f"{run_dir} was trained with {onednn.described(found)}; this "
+            f"process has {onednn.described(onednn.record())}, so trained "
+            "again here its weights would differ in their last digits"
+        )
 
 
 def _drawn(records, seed):

@@ -30,6 +30,9 @@ PRODUCTS = (
     "outputs",
     "audit.json",
 )
+# Of config.json: how TensorFlow computed. Nothing follows from it that
+# another run would have to share, so it is no part of the configuration.
+COMPUTED = "tensorflow"
 # In indented JSON, where no text holds a line break.
 NUMBERS = re.compile(r"\[\n(?:[\s\deE.,+-]|null)*\]")
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
@@ -180,7 +183,7 @@ def open_run(run_dir, config):
     """Opens a run directory for exactly one configuration.
 
     A new directory gets `config.json`. A run that was started before goes
-    on only with an equal configuration.
+    on only with an equal configuration, its member COMPUTED aside.
 
     Args:
         run_dir: the directory; missing parents are created.
@@ -203,7 +206,10 @@ def open_run(run_dir, config):
         write_json(path, config)
         return run_dir
     wanted = json.loads(json.dumps(config))
-    changes = _differences(read_json(path), wanted)
+    stored = read_json(path)
+    if isinstance(stored, dict):
+        stored.pop(COMPUTED, None)
+    changes = _differences(stored, wanted)
     if changes:
         raise InputError(
             f"{run_dir} holds a run with another configuration "

@@ -3,7 +3,8 @@
 Each epoch ends with one file, checkpoints/last.keras: weights, optimizer and
 noise states. A run that starts again goes on behind it; epochs are functions
 of (seed, epoch) alone (pipeline.py), and TensorFlow's kernels are told to be
-deterministic, so the weights come out equal on the same machine.
+deterministic, so the weights come out equal on the same machine, under the
+same setting of oneDNN and in as many threads. Both are kept with the file.
 """
 
 import csv
@@ -13,7 +14,7 @@ import pathlib
 import keras
 import tensorflow as tf
 
-from qmia_tf import keras_files, messages, runs
+from qmia_tf import keras_files, messages, onednn, runs
 from qmia_tf.errors import InputError
 from qmia_tf.trainer import Trainer
 
@@ -75,11 +76,13 @@ def train(
             as logs, as fit would.
     Returns: True if it trained, False if the run was finished already.
     Raises: InputError if the loss is not a number (the step is named) or a
-        checkpoint is damaged or of another network.
+        checkpoint is damaged, of another network, or was made under another
+        setting of oneDNN or in another number of threads.
     """
     run_dir = pathlib.Path(run_dir)
     if (run_dir / runs.MODEL).exists():
         return False
+    onednn.say_if_off()
     trainer = Trainer(model, members, recipe, seed)
     history = _resume(trainer, run_dir)
     progress = messages.bar(
@@ -106,7 +109,9 @@ def train(
             if keep_every and trainer.epoch % keep_every == 0:
                 name = f"checkpoints/epoch_{trainer.epoch:04d}.keras"
                 keras_files.save(model, run_dir / name)
-            keras_files.save(trainer.model, run_dir / LAST)
+            keras_files.save(
+                trainer.model, run_dir / LAST, note=onednn.record()
+            )
     calls.on_train_end()
     keras_files.save(model, run_dir / runs.MODEL)
     (run_dir / LAST).unlink(missing_ok=True)
@@ -120,10 +125,12 @@ def _resume(trainer, run_dir):
         return []
     try:
         saved = keras_files.load(path, optimizer=True)
+        computed = keras_files.read_note(path)
     except InputError as error:
         raise InputError(
             f"{error}; delete the checkpoint to train from the start"
         ) from error
+    _require_same_computing(path, computed)
     optimizer = getattr(saved, "optimizer", None)
     pairs = [
         (trainer.model.variables, saved.variables),
@@ -140,6 +147,23 @@ def _resume(trainer, run_dir):
             variable.assign(value)
     messages.say(f"going on after epoch {trainer.epoch} ({path})")
     return _read_history(run_dir / HISTORY, trainer.epoch)
+
+
+def _require_same_computing(path, found):
+    """Sees that this process computes as the one that left the checkpoint.
+
+    Checkpoints from before that was kept, or of others, say nothing.
+    """
+    if not onednn.is_record(found):
+        return
+    variables = onednn.wanted(found)
+    if variables:
+        raise InputError(
+            f"{path} was trained with {onednn.described(found)}; this process "
+            f"has {onednn.described(onednn.record())} and would end with other "
+            f"weights: set {variables} to go on, or delete the checkpoint to "
+            "train from the start"
+        )
 
 
 def _read_history(path, epochs):

@@ -163,15 +163,20 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
     def test_latency_and_what_the_file_ends_in(self):
         found = audit.audit(
             synthetic_outputs.outputs(
-                latency_ms=1.5, latency_threads=4, outputs="logits"
+                latency_ms=1.5,
+                latency_threads=4,
+                outputs="logits",
+                onednn=False,
             )
         )
         self.assertEqual(
             (found.latency_ms, found.latency_threads, found.outputs),
             (1.5, 4, "logits"),
         )
+        self.assertIs(found.onednn, False)
         found = audit.audit(synthetic_outputs.outputs())
         self.assertIsNone(found.latency_ms)
+        self.assertIsNone(found.onednn)
 
     def test_verdicts_are_whom_the_points_count(self):
         made = synthetic_outputs.outputs(53, 47).in_record_order()
@@ -423,7 +428,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         # Members score lower: nobody is the peak, and its precision is none.
         made = synthetic_outputs.outputs(40, 40, gain=(0.0, 6.0))
         cls.result = findings.AuditResult(
-            schema_version=4,
+            schema_version=5,
             name="run",
             config=CONFIG,
             fingerprint=None,

@@ -1,4 +1,4 @@
-"""audit.json of versions 1 to 3, as those versions wrote it."""
+"""audit.json of versions 1 to 4, as those versions wrote it."""
 
 import copy
 import dataclasses
@@ -68,6 +68,8 @@ def old_curve(curve):
 
 def as_written_by(version, result):
     """The same audit by an earlier version, which had two attacks."""
+    if version == 4:
+        return as_written_by_4(result)
     if version == 3:
         return as_written_by_3(result)
     found = take(audit_json.encode(result), AUDIT, version)
@@ -88,9 +90,18 @@ def as_written_by(version, result):
     return {**found, "targets": targets}
 
 
+def as_written_by_4(result):
+    """The same audit by version 4."""
+    found = audit_json.encode(result)
+    found["schema_version"] = 4
+    for target in found["targets"]:
+        del target["onednn"]
+    return found
+
+
 def as_written_by_3(result):
     """The same audit by version 3, before it had a control."""
-    found = audit_json.encode(result)
+    found = as_written_by_4(result)
     found["schema_version"] = 3
     del found["control"]
     for target in found["targets"]:
@@ -108,6 +119,7 @@ def without_what_is_new(result):
         dataclasses.replace(
             target,
             **NEW_IN_4["target"],
+            onednn=None,
             attacks=[
                 dataclasses.replace(attack, **NEW_IN_4["attack"])
                 for attack in target.attacks
@@ -122,10 +134,10 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        made = synthetic_outputs.outputs(53, 47)
+        made = synthetic_outputs.outputs(53, 47, onednn=True)
         settings = tfprivacy.Settings(attacks=("threshold",))
         cls.result = findings.AuditResult(
-            schema_version=4,
+            schema_version=5,
             name="run",
             config={
                 "dataset": {"name": "digits"},
@@ -156,7 +168,7 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(1, 2)
     def test_what_both_know_is_the_same(self, version):
         found = self.read(as_written_by(version, self.result))
-        self.assertEqual(found.schema_version, 4)
+        self.assertEqual(found.schema_version, 5)
         for name in ("name", "config", "split", "seed", "level", "versions"):
             self.assertEqual(getattr(found, name), getattr(self.result, name))
         (target,), (wanted,) = found.targets, self.result.targets
@@ -229,13 +241,13 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(target.tied_answers is None, version == 1)
         self.assertEqual((found.agreements, found.left_out), ([], []))
 
-    @parameterized.parameters(1, 2, 3)
+    @parameterized.parameters(1, 2, 3, 4)
     def test_is_saved_as_the_present_version(self, version):
         found = self.read(as_written_by(version, self.result))
         found.save(self.path)
         self.assertEqual(findings.load(self.path), found)
         stored = json.loads(self.path.read_bytes())
-        self.assertEqual(stored["schema_version"], 4)
+        self.assertEqual(stored["schema_version"], 5)
         try:
             import jsonschema
         except ImportError:
@@ -246,11 +258,11 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_old_and_new_in_one_report(self):
         folders = []
-        for version in (1, 2, 3, 4):
+        for version in (1, 2, 3, 4, 5):
             folder = self.dir / f"v{version}"
             folder.mkdir()
             folders.append(folder)
-            if version == 4:
+            if version == 5:
                 self.result.save(folder / "audit.json")
             else:
                 found = as_written_by(version, self.result)
@@ -280,7 +292,17 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
         }
         self.assertEqual(self.read(found).control.features, "colours")
 
-    def test_version_4_is_read_as_it_is(self):
+    def test_what_version_4_did_not_have_is_not_known(self):
+        found = self.read(as_written_by(4, self.result))
+        (target,) = self.result.targets
+        # There was something to leave out.
+        self.assertTrue(target.onednn)
+        wanted = dataclasses.replace(target, onednn=None)
+        self.assertEqual(
+            found, dataclasses.replace(self.result, targets=[wanted])
+        )
+
+    def test_version_5_is_read_as_it_is(self):
         found = audit_json.encode(self.result)
         self.assertEqual(self.read(found), self.result)
 
@@ -343,7 +365,7 @@ class DamageTest(parameterized.TestCase, tf.test.TestCase):
         place[where[-1]] = value
         self.refuse(found, message)
 
-    @parameterized.parameters(0, 5, -1, "1", "4", True, None, 2.0, ([1],))
+    @parameterized.parameters(0, 6, -1, "1", "4", True, None, 2.0, ([1],))
     def test_another_version(self, version):
         self.path.write_text(
             json.dumps({**self.found, "schema_version": version})
@@ -351,7 +373,7 @@ class DamageTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaises(InputError) as caught:
             findings.load(self.path)
         self.assertIn(
-            f"schema_version is {version!r}, this program reads 1 to 4; attack "
+            f"schema_version is {version!r}, this program reads 1 to 5; attack "
             "the run again",
             str(caught.exception),
         )

@@ -11,12 +11,16 @@ import tempfile
 import pytest
 from absl import flags
 
+from qmia_tf import onednn
+
 
 def _threads():
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     return str(max(1, (os.cpu_count() or 1) // workers))
 
 
+# TensorFlow's fast kernels on every processor, as programs take them.
+onednn.prefer()
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 for _name in (
     "TF_NUM_INTRAOP_THREADS",

@@ -13,6 +13,7 @@ from qmia_tf import (
     configuration,
     experiment,
     messages,
+    onednn,
     outputs,
     recipes,
     run_training,
@@ -183,6 +184,68 @@ class TrainTest(Folder):
         self.assertFalse(trained)
         train.assert_not_called()
         settle.assert_not_called()
+
+    def computed(self):
+        return configuration.read(self.run_dir).get("tensorflow")
+
+    def test_how_it_is_computed_is_noted(self):
+        self.train()
+        self.assertEqual(self.computed(), onednn.record())
+        # Nothing was trained yet, so the next process may be another one.
+        other = {"onednn": not onednn.is_on(), "intra_op_threads": 3}
+        with mock.patch.object(onednn, "record", return_value=other):
+            self.train()
+        self.assertEqual(self.computed(), other)
+        # Half trained: training.train says whether it may go on.
+        (self.run_dir / training.LAST).parent.mkdir()
+        (self.run_dir / training.LAST).write_bytes(b"half")
+        self.train()
+        self.assertEqual(self.computed(), other)
+
+    @parameterized.parameters(
+        ({}, None),
+        ({"intra_op_threads": 64}, "64 threads"),
+        ({"onednn": None}, "oneDNN {other}"),
+    )
+    def test_finished_run_that_was_computed_otherwise_is_said(
+        self, changes, words
+    ):
+        self.train()
+        (self.run_dir / "model.keras").write_bytes(b"finished")
+        config = configuration.read(self.run_dir)
+        if "onednn" in changes:
+            changes = {"onednn": not onednn.is_on()}
+        config["tensorflow"].update(changes)
+        runs.write_json(self.run_dir / "config.json", config)
+        with mock.patch.object(messages, "say") as say:
+            trained, train, _ = self.train()
+        self.assertFalse(trained)
+        train.assert_not_called()
+        self.assertEqual(configuration.read(self.run_dir), config)
+        if words is None:
+            say.assert_not_called()
+            return
+        say.assert_called_once()
+        (line,) = say.call_args.args
+        on = {True: "on", False: "off"}[onednn.is_on()]
+        other = {True: "off", False: "on"}[onednn.is_on()]
+        self.assertRegex(
+            line,
+            f"w4a4 was trained with .*{words.format(other=other)}.*; this "
+            f"process has oneDNN {on}, {onednn.threads()} thread",
+        )
+        self.assertNotIn("\n", line)
+
+    def test_finished_run_from_before_it_was_noted_is_taken(self):
+        self.train()
+        (self.run_dir / "model.keras").write_bytes(b"finished")
+        config = configuration.read(self.run_dir)
+        del config["tensorflow"]
+        runs.write_json(self.run_dir / "config.json", config)
+        with mock.patch.object(messages, "say") as say:
+            self.train()
+        say.assert_not_called()
+        self.assertIsNone(self.computed())
 
     @parameterized.parameters(False, True)
     def test_other_configuration_is_refused(self, finished):

@@ -14,7 +14,7 @@ import tiny_models
 from absl.testing import parameterized
 
 import qmia_tf
-from qmia_tf import own, runs
+from qmia_tf import onednn, own, runs
 from qmia_tf.attacks.changes import Noise, Plan
 from qmia_tf.auditing import copy_queries, findings
 from qmia_tf.deploy import timing
@@ -310,7 +310,8 @@ class ImagesTest(Folder):
         self.assertEqual(target.attack("noise_robustness").members, 20)
         self.assertEqual(target.kind, "keras")
         self.assertGreater(target.latency_ms, 0)
-        self.assertGreater(target.latency_threads, 0)
+        self.assertEqual(target.latency_threads, onednn.threads())
+        self.assertEqual(target.onednn, onednn.is_on())
         self.assertTrue((self.dir / "copies" / "net.noise.npz").is_file())
 
     def test_a_tflite_file_needs_no_tensorflow(self):
@@ -330,7 +331,7 @@ class ImagesTest(Folder):
         )
         self.assertEqual(done.returncode, 0, done.stderr)
         (target,) = findings.load(self.dir / "out").targets
-        self.assertEqual(target.latency_threads, 2)
+        self.assertEqual((target.latency_threads, target.onednn), (2, None))
         self.assertIn("agreeing_copies", [x.name for x in target.attacks])
 
     def test_copies_can_be_left_out(self):

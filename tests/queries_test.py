@@ -13,6 +13,7 @@ from absl.testing import parameterized
 from qmia_tf import (
     configuration,
     experiment,
+    onednn,
     outputs,
     queries,
     recipes,
@@ -191,7 +192,10 @@ class LatencyTest(Run):
         info = answered["int8_io"].info
         self.assertEqual(info["latency_ms"], 2.5)
         self.assertEqual(info["latency_threads"], 3)
-        self.assertGreaterEqual(answered["keras"].info["latency_threads"], 1)
+        self.assertNotIn("onednn", info)
+        info = answered["keras"].info
+        self.assertEqual(info["latency_threads"], onednn.threads())
+        self.assertEqual(info["onednn"], onednn.is_on())
 
     def test_answers_from_before_stay_without(self):
         self.add_int8_io()
@@ -213,6 +217,10 @@ class LatencyTest(Run):
         self.assertEqual(findings.load(self.dir), result)
         for target in result.targets:
             self.assertGreater(target.latency_ms, 0.0)
+        self.assertEqual(
+            [target.onednn for target in result.targets],
+            [onednn.is_on(), None],
+        )
         self.assertEqual(result.targets[1].latency_threads, 2)
         self.assertEqual(result.targets[1].outputs, "probabilities")
         self.assertEqual(

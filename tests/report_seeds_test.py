@@ -92,6 +92,21 @@ class SeedTest(Reports):
             latex = (self.root / "report" / f"{name}.tex").read_text()
             self.assertIn(rf"\label{{tab:{name}}}", latex)
 
+    def test_runs_that_were_computed_otherwise_are_one_group(self):
+        folders = self.several((4, 4), (0, 1, 2))
+        for threads, folder in enumerate(folders, start=1):
+            config = runs.read_json(folder / "config.json")
+            config["tensorflow"] = {
+                "onednn": threads > 1,
+                "intra_op_threads": threads,
+            }
+            runs.write_json(folder / "config.json", config)
+            audit.audit_run(folder)
+        (table,) = self.table(*folders)
+        (row,) = table.rows
+        keys = [column.key for column in table.columns]
+        self.assertEqual(row[keys.index("runs")], 3)
+
     def test_pairs_are_of_one_seed_and_split(self):
         quantized = [self.seeded((4, 4), n, split=n) for n in range(3)]
         full = [

@@ -9,6 +9,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 from report_runs import FULL, Reports
 
+from qmia_tf import runs
 from qmia_tf.auditing import audit
 from qmia_tf.errors import InputError
 from qmia_tf.report import make_report
@@ -91,6 +92,25 @@ class WarningsTest(Reports):
             [
                 "CIFAR-10: the runs do not share split.seed 0 / 7, "
                 "recipe.epochs 30 / 10 (full / w2a2, w4a4)"
+            ],
+        )
+
+    def test_runs_that_were_computed_otherwise(self):
+        folders = [self.run_of("full", FULL), self.run_of("w4a4", (4, 4))]
+        for folder, on in zip(folders, (True, False), strict=True):
+            computed = {"onednn": on, "intra_op_threads": 2}
+            config = runs.read_json(folder / "config.json")
+            # Beside one from before it was noted nothing is said.
+            self.assertEmpty(self.warnings(*folders))
+            runs.write_json(
+                folder / "config.json", {**config, "tensorflow": computed}
+            )
+            audit.audit_run(folder)
+        self.assertEqual(
+            self.warnings(*folders),
+            [
+                "CIFAR-10: the runs do not share tensorflow.onednn True / "
+                "False (full / w4a4)"
             ],
         )
 

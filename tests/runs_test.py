@@ -296,6 +296,18 @@ class OpenRunTest(Folder):
         self.assertNotIn("\n", message)
         self.assertEqual(runs.read_json(self.dir / "config.json"), stored)
 
+    def test_how_it_was_computed_is_no_configuration(self):
+        computed = {"onednn": True, "intra_op_threads": 2}
+        runs.write_json(
+            self.dir / "config.json", {**CONFIG, "tensorflow": computed}
+        )
+        before = (self.dir / "config.json").read_bytes()
+        runs.open_run(self.dir, CONFIG)
+        self.assertEqual((self.dir / "config.json").read_bytes(), before)
+        with self.assertRaises(InputError) as caught:
+            runs.open_run(self.dir, {**CONFIG, "seed": 1})
+        self.assertIn("configuration (seed: 0 -> 1):", str(caught.exception))
+
     def test_option_that_is_gone(self):
         runs.open_run(self.dir, {"a": 1, "b": {"c": "x"}})
         with self.assertRaisesRegex(InputError, r'b\.c: "x" -> \(not set\)'):

@@ -1,6 +1,7 @@
 """Tests of training that is killed and goes on."""
 
 import csv
+import os
 import pathlib
 import random
 import signal
@@ -15,7 +16,7 @@ import slow_tests
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import keras_files, recipes, training
+from qmia_tf import configuration, keras_files, onednn, recipes, training
 from qmia_tf.errors import InputError
 from qmia_tf.runs import MODEL
 from qmia_tf.trainer import Trainer
@@ -262,6 +263,87 @@ class ResumeTest(Folder):
         self.assertEqual(epochs, ["1", "2", "3"])
 
 
+class OtherComputingTest(Folder):
+    """A checkpoint of a process that computed otherwise."""
+
+    def setUp(self):
+        super().setUp()
+        with self.assertRaises(KeyboardInterrupt):
+            self.train("run", fails_after=1)
+        self.last = self.dir / "run" / training.LAST
+
+    def leave_as_of(self, **changes):
+        """Rewrites the checkpoint as such a process would have left it."""
+        saved = keras_files.load(self.last, optimizer=True)
+        self.assertEqual(keras_files.read_note(self.last), onednn.record())
+        note = {**onednn.record(), **changes}
+        keras_files.save(saved, self.last, note=note)
+
+    def assertRefused(self, was, variables):
+        before = self.last.read_bytes()
+        with self.assertRaises(InputError) as caught:
+            self.train("run")
+        here = onednn.described(onednn.record())
+        self.assertEqual(
+            str(caught.exception),
+            f"{self.last} was trained with {was}; this process has {here} and "
+            f"would end with other weights: set {variables} to go on, or "
+            "delete the checkpoint to train from the start",
+        )
+        self.assertEqual(self.last.read_bytes(), before)
+        self.assertEqual(self.names("run"), ["checkpoints", "history.csv"])
+
+    def test_other_setting(self):
+        is_on, threads = onednn.is_on(), onednn.threads()
+        self.leave_as_of(onednn=not is_on)
+        was = onednn.described(
+            {"onednn": not is_on, "intra_op_threads": threads}
+        )
+        self.assertStartsWith(was, "oneDNN off" if is_on else "oneDNN on")
+        self.assertRefused(was, f"TF_ENABLE_ONEDNN_OPTS={int(not is_on)}")
+        # The other way out.
+        self.last.unlink()
+        self.assertTrue(self.train("run"))
+        self.train("whole")
+        self.assertSameState(
+            self.dir / "run" / "model.keras", self.dir / "whole" / "model.keras"
+        )
+
+    def test_other_number_of_threads(self):
+        count = onednn.threads() + 1
+        self.leave_as_of(intra_op_threads=count)
+        on = "on" if onednn.is_on() else "off"
+        self.assertRefused(
+            f"oneDNN {on}, {count} threads", f"TF_NUM_INTRAOP_THREADS={count}"
+        )
+
+    def test_both(self):
+        is_on = onednn.is_on()
+        self.leave_as_of(onednn=not is_on, intra_op_threads=64)
+        with self.assertRaisesRegex(
+            InputError,
+            f"set TF_ENABLE_ONEDNN_OPTS={int(not is_on)} and "
+            "TF_NUM_INTRAOP_THREADS=64 to go on",
+        ):
+            self.train("run")
+
+    def test_checkpoint_from_before_it_was_kept_goes_on(self):
+        keras_files.save(keras_files.load(self.last, optimizer=True), self.last)
+        self.assertIsNone(keras_files.read_note(self.last))
+        self.assertTrue(self.train("run"))
+        self.train("whole")
+        self.assertSameState(
+            self.dir / "run" / "model.keras", self.dir / "whole" / "model.keras"
+        )
+
+    def test_that_it_is_off_is_said_where_it_trains(self):
+        with mock.patch.object(onednn, "say_if_off") as say:
+            self.train("run")
+            say.assert_called_once_with()
+            self.assertFalse(self.train("run"))
+            say.assert_called_once_with()
+
+
 class CheckpointTest(Folder):
     def setUp(self):
         super().setUp()
@@ -391,7 +473,7 @@ class Runs:
         self.folder = folder
         self.flags = ["--recipe=digits", "--width=4", "--seed=3", *flags]
 
-    def start(self, run_dir):
+    def start(self, run_dir, **environment):
         return subprocess.Popen(
             [
                 sys.executable,
@@ -400,6 +482,7 @@ class Runs:
                 *self.flags,
             ],
             cwd=self.folder,
+            env={**os.environ, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -432,6 +515,7 @@ class KillTest(Folder):
         self.addCleanup(undisturbed.kill)
         self.assertTrue(runs.kill_when(is_time, killed), "too late")
         self.assertFalse((killed / "model.keras").exists())
+        self.refuses_the_other_setting(runs, killed)
         out, errors = runs.finish(runs.start(killed))
         self.assertRegex(out, r"going on after epoch [1-5] (.|\n)* is trained")
         self.assertEqual(errors, "")
@@ -441,9 +525,25 @@ class KillTest(Folder):
         self.assertSameState(killed / "model.keras", whole / "model.keras")
         self.assertEqual(repeatable(killed), repeatable(whole))
         self.assertFalse((killed / training.LAST).exists())
+        # What every process of the suite is told, and the programs set.
+        stored = configuration.read(whole)["tensorflow"]
+        self.assertEqual(stored, onednn.record())
+        self.assertEqual(configuration.read(killed), configuration.read(whole))
         # What the kill in the middle of a checkpoint left behind.
         self.assertNotEmpty(list(killed.glob("checkpoints/.partial-*")))
         return whole
+
+    def refuses_the_other_setting(self, runs, run_dir):
+        other = str(int(not onednn.is_on()))
+        process = runs.start(run_dir, TF_ENABLE_ONEDNN_OPTS=other)
+        _, errors = process.communicate()
+        self.assertEqual(process.returncode, 2, errors)
+        self.assertRegex(
+            errors,
+            r"^error: .*last\.keras was trained with oneDNN "
+            rf".* set TF_ENABLE_ONEDNN_OPTS={1 - int(other)} to go on, or "
+            r"delete the checkpoint to train from the start\n$",
+        )
 
     def test_quantized_gradients_and_adam(self):
         whole = self.compare(

@@ -64,7 +64,7 @@ ROOMS = {
     "cellar": Room(
         "what all stand on",
         ("grids", "logits", "outputs", "output_checks", "runs", "errors")
-        + ("messages",),
+        + ("messages", "onednn"),
         (0, 0, 100, 8),
         0,
     ),

@@ -13,7 +13,7 @@ from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.errors import InputError
 from qmia_tf.statistics.intervals import Estimate
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 AUDIT = "audit.json"
 
 
@@ -107,7 +107,7 @@ class AuditResult:
     """The audit of one run: what audit.json holds.
 
     Attributes:
-        schema_version: of this layout, 4.
+        schema_version: of this layout, 5.
         name: of the run: its directory's.
         config: the run's config.json.
         fingerprint: of the data set.

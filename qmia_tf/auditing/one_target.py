@@ -51,6 +51,7 @@ def audit_evidence(
                 "outputs",
                 "latency_ms",
                 "latency_threads",
+                "onednn",
             )
         },
         probability_step=answers.probability_step,

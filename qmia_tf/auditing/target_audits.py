@@ -159,6 +159,9 @@ class TargetAudit:
             they were not, and in schema versions 1 to 3.
         exposed: the most exposed members, of one target of the audit; none
             of the others and in schema versions 1 to 3.
+        onednn: whether TensorFlow computed the outputs with oneDNN's kernels;
+            None if not TensorFlow computed them, or nobody knows, and in
+            schema versions 1 to 4.
     """
 
     target: str
@@ -184,6 +187,7 @@ class TargetAudit:
     per_class: list[ClassAudit] = dataclasses.field(default_factory=list)
     parity: Parity | None = None
     exposed: list[Exposed] = dataclasses.field(default_factory=list)
+    onednn: bool | None = None
 
     @property
     def size_mb(self) -> float | None:

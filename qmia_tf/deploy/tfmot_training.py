@@ -5,7 +5,8 @@ A program that tfmot.py starts:
     python -m qmia_tf.deploy.tfmot_training FOLDER
 
 Reads job.json, network.npz and data.npz there, keeps each finished epoch in
-epoch.npz, and leaves model.tflite, or error.json with what went wrong.
+epoch.npz, which only a process that computes alike goes on behind, and leaves
+model.tflite, or error.json with what went wrong.
 """
 
 import math
@@ -17,7 +18,7 @@ import traceback
 import numpy as np
 from absl import logging
 
-from qmia_tf import messages, program, recipes, runs
+from qmia_tf import messages, onednn, program, recipes, runs
 from qmia_tf.errors import InputError
 
 JOB = "job.json"
@@ -171,14 +172,25 @@ def _optimizer(recipe):
 
 def _save(state, epoch, path):
     values = {f"v{number}": v.numpy() for number, v in enumerate(state)}
-    runs.write_npz(path, epoch=epoch, **values)
+    runs.write_npz(path, epoch=epoch, **onednn.record(), **values)
 
 
 def _restore(state, path):
-    """Restores the last whole epoch; returns how many are done."""
+    """Restores the last whole epoch; returns how many are done.
+
+    None are if it was trained under another setting of oneDNN or in another
+    number of threads: a few epochs are sooner repeated than explained.
+    """
     if not path.exists():
         return 0
     stored = runs.read_npz(path)
+    computed = onednn.record()
+    if any(key in stored and stored[key] != computed[key] for key in computed):
+        messages.say(
+            "tfmot_int8: begun anew, what was half trained was computed "
+            f"otherwise than this process does ({onednn.described(computed)})"
+        )
+        return 0
     for number, variable in enumerate(state):
         variable.assign(stored[f"v{number}"])
     return int(stored["epoch"])

@@ -4,7 +4,7 @@ import pathlib
 
 import numpy as np
 
-from qmia_tf import outputs
+from qmia_tf import onednn, outputs
 from qmia_tf.deploy import timing
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
@@ -43,19 +43,20 @@ def ask(model: Model, records: Records, *, run_dir, allow_chance) -> Outputs:
         target, one = model.open(), records.values[:1]
         timed = timing.measure(lambda: target.predict(one))
         found.info["latency_ms"] = timed.median_ms
-        found.info["latency_threads"] = _threads(model)
+        found.info.update(_computed(model))
         found.save(path)
     return found
 
 
-def _threads(model):
-    """How many compute an answer; None of a function, which nobody knows."""
-    if model.threads or model.kernel_set == "callable":
-        return model.threads
-    # A .tflite file is audited where TensorFlow is not installed.
-    from qmia_tf.queries import tensorflow_threads
+def _computed(model):
+    """In how many threads, and whether with oneDNN; None where nobody knows.
 
-    return tensorflow_threads()
+    Of a function nobody does; LiteRT has no oneDNN.
+    """
+    if model.threads or model.kernel_set == "callable":
+        return {"latency_threads": model.threads, "onednn": None}
+    # A .tflite file is audited where TensorFlow is not installed.
+    return {"latency_threads": onednn.threads(), "onednn": onednn.is_on()}
 
 
 def _stored(path, model, records):

@@ -2,6 +2,7 @@
 
 import json
 
+from qmia_tf import runs
 from qmia_tf.report.changes import KERAS, SAME_SPLIT
 from qmia_tf.report.compared import Run, is_variant, title
 from qmia_tf.report.tables import Column, Table
@@ -113,7 +114,7 @@ def _groups(compared):
 
 
 def _recipe(run):
-    config = {**run.audit.config, "seed": None}
+    config = {**run.audit.config, "seed": None, runs.COMPUTED: None}
     config["split"] = {**config.get("split", {}), "seed": None}
     return json.dumps(config, sort_keys=True)
 

@@ -1,0 +1,122 @@
+"""How this process's TensorFlow computes: with oneDNN or not, its threads.
+
+TensorFlow takes oneDNN's kernels by itself only on processors with AVX-512 or
+newer. Elsewhere the variable below, set before TensorFlow is imported, makes
+it. Programs and tests call `prefer`; importing the library sets nothing.
+Another setting, or another number of threads, adds in another order: the last
+bits of a trained weight follow from both.
+"""
+
+import functools
+import os
+import sys
+
+VARIABLE = "TF_ENABLE_ONEDNN_OPTS"
+THREADS = "TF_NUM_INTRAOP_THREADS"
+
+
+def prefer():
+    """Asks for oneDNN's kernels, unless the user chose.
+
+    Of use only before TensorFlow is imported.
+    """
+    os.environ.setdefault(VARIABLE, "1")
+
+
+def is_on() -> bool:
+    """Whether this process's TensorFlow computes with oneDNN's kernels.
+
+    TensorFlow's own answer, from the variable and the processor as it found
+    them: what the variable says later changes nothing.
+    """
+    from tensorflow.python.util import _pywrap_util_port
+
+    return bool(_pywrap_util_port.IsMklEnabled())
+
+
+def threads() -> int:
+    """How many threads TensorFlow computes one op with."""
+    import tensorflow as tf
+
+    chosen = os.environ.get(THREADS, "")
+    return (
+        tf.config.threading.get_intra_op_parallelism_threads()
+        or (int(chosen) if chosen.isdecimal() else 0)
+        or _processors()
+    )
+
+
+def _processors():
+    """Those that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def record() -> dict:
+    """What config.json and checkpoints say of the process that trained.
+
+    Returns: onednn, a bool, and intra_op_threads, an int.
+    """
+    return {"onednn": is_on(), "intra_op_threads": threads()}
+
+
+def is_record(value) -> bool:
+    """Whether a value is what `record` gives."""
+    return (
+        isinstance(value, dict)
+        and type(value.get("onednn")) is bool
+        and type(value.get("intra_op_threads")) is int
+    )
+
+
+def described(found) -> str:
+    """Says a record in words: "oneDNN on, 2 threads".
+
+    Args:
+        found: what `record` gave.
+    """
+    count = found["intra_op_threads"]
+    return (
+        f"oneDNN {'on' if found['onednn'] else 'off'}, {count} "
+        f"thread{'' if count == 1 else 's'}"
+    )
+
+
+def wanted(found) -> str:
+    """Names the variables that make a process compute like a record.
+
+    Args:
+        found: what `record` gave in another process.
+    Returns: str, those that differ here; empty if none does.
+    """
+    here = record()
+    values = {
+        "onednn": f"{VARIABLE}={int(found['onednn'])}",
+        "intra_op_threads": f"{THREADS}={found['intra_op_threads']}",
+    }
+    return " and ".join(
+        text for key, text in values.items() if found[key] != here[key]
+    )
+
+
+@functools.cache
+def say_if_off():
+    """Says, once a process, that oneDNN is off and what that costs.
+
+    Nothing is said where TensorFlow has no oneDNN to switch on (other
+    processors than x86, macOS) or trains on a GPU.
+    """
+    import tensorflow as tf
+    from tensorflow.python.util import _pywrap_util_port
+
+    from qmia_tf import messages
+
+    could = _pywrap_util_port.IsX86Available() and sys.platform != "darwin"
+    if is_on() or not could or tf.config.list_physical_devices("GPU"):
+        return
+    messages.say(
+        "oneDNN is off in this TensorFlow: without it training a ResNet-18 "
+        "took seven times as long (AMD EPYC with AVX2, two cores); set "
+        f"{VARIABLE}=1 before TensorFlow is imported"
+    )
