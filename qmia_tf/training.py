@@ -13,7 +13,7 @@ import pathlib
 import keras
 import tensorflow as tf
 
-from qmia_tf import keras_files, messages, runs
+from qmia_tf import keras_files, messages, runs, unsafe_layers
 from qmia_tf.errors import InputError
 from qmia_tf.trainer import Trainer
 
@@ -76,10 +76,12 @@ def train(
     Returns: True if it trained, False if the run was finished already.
     Raises: InputError if the loss is not a number (the step is named) or a
         checkpoint is damaged or of another network.
+    Warns: UserWarning of layers that oneDNN trains unsafely (unsafe_layers).
     """
     run_dir = pathlib.Path(run_dir)
     if (run_dir / runs.MODEL).exists():
         return False
+    unsafe_layers.warn(model)
     trainer = Trainer(model, members, recipe, seed)
     history = _resume(trainer, run_dir)
     progress = messages.bar(
