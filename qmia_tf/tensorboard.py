@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from qmia_tf import logits, tensorboard_events
+from qmia_tf import logits, tensorboard_events, unsafe_layers
 from qmia_tf.errors import InputError
 from qmia_tf.statistics import heldout, ranking
 
@@ -110,6 +110,7 @@ class MembershipLog(keras.callbacks.Callback):
     def set_model(self, model):
         """Takes the model that is trained."""
         super().set_model(model)
+        unsafe_layers.warn(model)
         self._answer = tf.function(
             lambda x: model(x, training=False), reduce_retracing=True
         )

@@ -14,7 +14,7 @@ import pathlib
 import keras
 import tensorflow as tf
 
-from qmia_tf import keras_files, messages, onednn, runs
+from qmia_tf import keras_files, messages, onednn, runs, unsafe_layers
 from qmia_tf.errors import InputError
 from qmia_tf.trainer import Trainer
 
@@ -78,11 +78,13 @@ def train(
     Raises: InputError if the loss is not a number (the step is named) or a
         checkpoint is damaged, of another network, or was made under another
         setting of oneDNN or in another number of threads.
+    Warns: UserWarning of layers that oneDNN trains unsafely (unsafe_layers).
     """
     run_dir = pathlib.Path(run_dir)
     if (run_dir / runs.MODEL).exists():
         return False
     onednn.say_if_off()
+    unsafe_layers.warn(model)
     trainer = Trainer(model, members, recipe, seed)
     history = _resume(trainer, run_dir)
     progress = messages.bar(

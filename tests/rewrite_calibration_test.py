@@ -4,6 +4,7 @@ import warnings
 
 import keras
 import numpy as np
+import numpy_convolutions
 import rewrite_nets
 import slow_tests
 import tensorflow as tf
@@ -232,6 +233,50 @@ class FactorTest(parameterized.TestCase, tf.test.TestCase):
                 calibration=images,
                 percentile=percentile,
             )
+
+
+class UnequalStridesTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.product(
+        kind=(layers.DepthwiseConv2D, layers.SeparableConv2D),
+        padding=("same", "valid"),
+    )
+    def test_calibrated_everywhere(self, kind, padding):
+        """Stock layers of such strides may not run; they are calibrated."""
+        keras.utils.set_random_seed(1)
+        options = {"strides": (2, 1), "padding": padding}
+        arguments = (3,) if kind is layers.DepthwiseConv2D else (5, 3)
+        pixels = keras.Input(SHAPE)
+        strided = kind(*arguments, bias_initializer="random_normal", **options)
+        x = layers.ReLU()(_norm(strided(pixels)))
+        dense = layers.Dense(3)
+        model = keras.Model(pixels, dense(layers.GlobalAveragePooling2D()(x)))
+        taps, *pointwise, bias = strided.get_weights()
+        x = numpy_convolutions.depthwise(_fed(_images()), taps, **options)
+        for kernel in pointwise:
+            x = x @ kernel[0, 0]
+        x = x + bias
+        norm = next(
+            layer
+            for layer in model.layers
+            if isinstance(layer, layers.BatchNormalization)
+        )
+        mean, variance = x.mean((0, 1, 2)), x.var((0, 1, 2))
+        norm.moving_mean.assign(mean)
+        norm.moving_variance.assign(variance)
+        x = np.maximum((x - mean) / np.sqrt(variance + norm.epsilon), 0)
+        x = x.mean((1, 2))
+        calibrated = quantize_model(
+            model,
+            weight_bits=32,
+            activation_bits=16,
+            calibration=_images(),
+            percentile=100,
+        )
+        kernel, bias = dense.get_weights()
+        # 1/65535 in every activation, and float32 sums.
+        self.assertAllClose(
+            calibrated(_fed(_images())), x @ kernel + bias, atol=2e-3
+        )
 
 
 def _digits_cnn(normed):

@@ -8,7 +8,6 @@ average over windows of 1x1.
 
 import dataclasses
 
-import keras
 import numpy as np
 
 from qmia_tf.deploy import kernels
@@ -117,7 +116,7 @@ class Means(kernels.Sums):
 
     def _plain_layer(self):
         name = f"{self.layer.name}_scaled"
-        return keras.layers.DepthwiseConv2D(
+        return kernels.float_depthwise(
             self.sizes(), name=name, dtype="float32", **self._windows()
         )
 

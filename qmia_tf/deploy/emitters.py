@@ -8,7 +8,7 @@ import keras
 
 from qmia_tf.deploy import computing_ops, moving_ops
 from qmia_tf.deploy.twin_file import File
-from qmia_tf.layers import integer
+from qmia_tf.layers import DoReFaDepthwiseConv2D, integer
 
 EMIT = {
     keras.layers.InputLayer: File.image,
@@ -21,6 +21,7 @@ EMIT = {
     integer.IntegerSoftmax: computing_ops.softmax,
     keras.layers.Conv2D: computing_ops.conv,
     keras.layers.DepthwiseConv2D: computing_ops.depthwise,
+    DoReFaDepthwiseConv2D: computing_ops.depthwise,
     keras.layers.Dense: computing_ops.dense,
     keras.layers.MaxPooling2D: moving_ops.max_pool,
     keras.layers.AveragePooling2D: moving_ops.average_pool,

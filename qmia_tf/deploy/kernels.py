@@ -10,7 +10,7 @@ from qmia_tf.deploy.folding import fold_kernel
 from qmia_tf.deploy.values import Codes, Floats, Total, copy_of
 from qmia_tf.errors import InputError
 from qmia_tf.grids import INT8_MAX, Grid
-from qmia_tf.layers import integer
+from qmia_tf.layers import convolutions, integer
 
 __all__ = ["KERNELS", "Codes", "Floats", "Sums", "Total", "copy_of"]
 
@@ -222,12 +222,26 @@ class Sums:
         shape = {"kernel_size": layer.kernel_size, **named, **self._windows()}
         if self.depthwise:
             shape["depth_multiplier"] = layer.depth_multiplier
-            return keras.layers.DepthwiseConv2D(**shape)
+            return float_depthwise(**shape)
         return keras.layers.Conv2D(layer.filters, **shape)
 
     def _windows(self):
         names = ("strides", "padding", "dilation_rate")
         return {name: getattr(self.layer, name) for name in names}
+
+
+def float_depthwise(kernel_size, *, strides, **options):
+    """Makes a DepthwiseConv2D with float weights that runs everywhere.
+
+    Args:
+        kernel_size: (height, width).
+        strides: (down, right).
+        **options: as for keras.layers.DepthwiseConv2D.
+    """
+    kind = keras.layers.DepthwiseConv2D
+    if convolutions.are_unequal(strides):
+        kind = ours.DoReFaDepthwiseConv2D
+    return kind(kernel_size, strides=strides, **options)
 
 
 def _place(build, folded, shape, source, grid, name, windows):

@@ -106,12 +106,31 @@ def _convert(model, ask):
 
     with tempfile.TemporaryDirectory() as folder:
         # Keras prints the signature whatever it is asked for.
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), _written_whole(model):
             model.export(folder, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         ask(converter)
         return run_converter(converter)
+
+
+@contextlib.contextmanager
+def _written_whole(model):
+    """Depthwise convolutions become one op, which nothing runs here."""
+    from qmia_tf.layers import DoReFaDepthwiseConv2D
+
+    found = [
+        layer
+        for layer in model._flatten_layers()
+        if isinstance(layer, DoReFaDepthwiseConv2D)
+    ]
+    for layer in found:
+        layer.written_whole = True
+    try:
+        yield
+    finally:
+        for layer in found:
+            layer.written_whole = False
 
 
 def run_converter(converter):

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 
+import keras
 import numpy as np
 from absl import logging
 
@@ -21,6 +22,7 @@ from qmia_tf import recipes, runs
 from qmia_tf.deploy import calibration, tfmot_plan
 from qmia_tf.deploy import tfmot_training as training
 from qmia_tf.errors import InputError
+from qmia_tf.layers import convolutions
 
 COMPARED = 16
 
@@ -75,7 +77,7 @@ def to_tflite(
         "digest": _digest(data | weights),
     }
     _prepare(folder, json.loads(json.dumps(job)), data, weights, model)
-    _run(folder)
+    _run(folder, onednn=not _is_unsafe(model))
     content = (folder / training.MODEL).read_bytes()
     shutil.rmtree(folder)
     return content
@@ -118,8 +120,9 @@ def _prepare(folder, job, data, weights, model):
     runs.write_json(path, job)
 
 
-def _run(folder):
-    with subprocess.Popen(_command(folder), env=_environment()) as process:
+def _run(folder, *, onednn=True):
+    environment = _environment(onednn=onednn)
+    with subprocess.Popen(_command(folder), env=environment) as process:
         try:
             status = process.wait()
         except BaseException:
@@ -147,11 +150,27 @@ def _command(folder):
     return [sys.executable, *program, str(folder), quiet]
 
 
-def _environment():
+def _is_unsafe(model):
+    """Whether oneDNN's kernels may damage memory in the fine-tuning."""
+    return any(
+        isinstance(layer, keras.layers.Conv2D)
+        and convolutions.is_unsafe(layer.kernel.shape, layer.strides)
+        for layer in model.layers
+    )
+
+
+def _environment(*, onednn):
+    """Of the other process; its layers are tf_keras' own, nothing guards them.
+
+    Args:
+        onednn: False does without oneDNN, whatever is set.
+    """
     package = str(pathlib.Path(__file__).parents[2])
     paths = filter(None, (package, os.environ.get("PYTHONPATH")))
+    kernels = {} if onednn else {"TF_ENABLE_ONEDNN_OPTS": "0"}
     return {
         **os.environ,
+        **kernels,
         "PYTHONPATH": os.pathsep.join(paths),
         "TF_USE_LEGACY_KERAS": "1",
         "TF_CPP_MIN_LOG_LEVEL": "3",

@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from qmia_tf.dorefa import fused
+from qmia_tf.layers import convolutions
 from qmia_tf.layers.levels import as_grid, for_inference, limits
 
 
@@ -145,12 +146,12 @@ class IntegerDepthwiseConv2D(_Windows):
     """An int8 DEPTHWISE_CONV_2D; kernel [height, width, inputs, multiple]."""
 
     def _sums(self, inputs, kernel):
-        return tf.nn.depthwise_conv2d(
+        return convolutions.depthwise_conv2d(
             inputs,
             kernel,
-            strides=(1, *self.strides, 1),
-            padding=self.padding.upper(),
-            dilations=self.dilation_rate,
+            strides=self.strides,
+            padding=self.padding,
+            dilation_rate=self.dilation_rate,
         )
 
 

@@ -18,6 +18,7 @@ from qmia_tf import dorefa, symmetric
 from qmia_tf.errors import InputError
 from qmia_tf.exact import ExactKernel, exact_sums, split_kernel
 from qmia_tf.grids import FLOAT_BITS, check_layer_bits
+from qmia_tf.layers import convolutions
 
 WEIGHT_QUANTIZERS = ("dorefa", "symmetric")
 MAX_INPUT_STEPS = 65535
@@ -147,6 +148,10 @@ class _QuantizedKernel:
             kernel = self.quantized_kernel()
         return ops.cast(kernel, self.compute_dtype)
 
+    def _windows(self):
+        names = ("strides", "padding", "dilation_rate", "data_format")
+        return {name: getattr(self, name) for name in names}
+
     def _along_channels(self, vector):
         first = getattr(self, "data_format", None) == "channels_first"
         return ops.reshape(vector, (-1, 1, 1)) if first else vector
@@ -200,7 +205,7 @@ class DoReFaConv2D(_QuantizedKernel, keras.layers.Conv2D):
     """
 
     def _operation(self, inputs, kernel):
-        return self.convolution_op(inputs, kernel)
+        return convolutions.conv2d(inputs, kernel, **self._windows())
 
 
 @keras.saving.register_keras_serializable("qmia_tf")
@@ -214,16 +219,14 @@ class DoReFaDepthwiseConv2D(_QuantizedKernel, keras.layers.DepthwiseConv2D):
     """
 
     _channel_axes = (-2, -1)
+    # While a file is written, which is one op where a processor may not run it.
+    written_whole = False
 
     def _operation(self, inputs, kernel):
-        return ops.depthwise_conv(
-            inputs,
-            kernel,
-            strides=self.strides,
-            padding=self.padding,
-            dilation_rate=self.dilation_rate,
-            data_format=self.data_format,
-        )
+        operation = convolutions.depthwise_conv2d
+        if self.written_whole:
+            operation = ops.depthwise_conv
+        return operation(inputs, kernel, **self._windows())
 
 
 @keras.saving.register_keras_serializable("qmia_tf")

@@ -17,7 +17,19 @@ from qmia_tf import (
     runs,
     training,
 )
+from qmia_tf.layers import convolutions
 from qmia_tf.trainer import Trainer
+
+
+class _Convolution(keras.layers.Conv2D):
+    """Keras' own, but for the gradients that oneDNN cannot compute safely."""
+
+    def convolution_op(self, inputs, kernel):
+        """Convolves."""
+        names = ("strides", "padding", "dilation_rate", "data_format")
+        windows = {name: getattr(self, name) for name in names}
+        kernel = keras.ops.convert_to_tensor(kernel)
+        return convolutions.conv2d(inputs, kernel, **windows)
 
 
 def check(dataset, config, recipe, place, *, steps) -> dict:
@@ -80,6 +92,10 @@ def plain(model):
         if kind is None:
             return type(layer).from_config(layer.get_config())
         replaced.append(layer.name)
+        if kind is keras.layers.Conv2D and convolutions.is_unsafe(
+            layer.kernel.shape, layer.strides
+        ):
+            kind = _Convolution
         config = layer.get_config()
         if kind is keras.layers.ReLU:
             return kind(name=layer.name)

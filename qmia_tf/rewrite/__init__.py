@@ -6,6 +6,7 @@ The docs are docs/quantize.md. `plan` says what would be done to each layer.
 import keras
 from keras import layers
 
+from qmia_tf import unsafe_layers
 from qmia_tf.errors import InputError
 from qmia_tf.grids import FLOAT_BITS
 from qmia_tf.resnet import Bits
@@ -89,7 +90,8 @@ def quantize_model(
         the model does.
     Raises: InputError if an argument is outside its range, or that names the
         layer if the model holds what is not known here (see `plan`).
-    Warns: UserWarning that names the layers that DoReFa does badly on.
+    Warns: UserWarning that names the layers that DoReFa does badly on, or
+        that were left alone and cannot be trained safely (unsafe_layers).
     """
     bits = Bits(
         weight_bits,
@@ -120,6 +122,7 @@ def quantize_model(
     for entry in written.entries if progress else ():
         progress(str(entry))
     plans.warn(written.entries)
+    unsafe_layers.warn(written.model)
     return written.model
 
 

@@ -16,6 +16,7 @@ from keras import layers
 
 from qmia_tf.errors import InputError
 from qmia_tf.grids import FLOAT_BITS
+from qmia_tf.layers.convolutions import are_unequal, depthwise_conv2d
 from qmia_tf.rewrite import network as networks
 from qmia_tf.rewrite.values import POOLS, is_kernel, is_mover, is_relu
 
@@ -185,22 +186,41 @@ def _kernel_result(node, inputs, seen, summed):
     """A kernel's result; its sums, and a separable one's middle, on the way."""
     layer = node.layer
     if type(layer) is layers.SeparableConv2D:
-        between = keras.ops.depthwise_conv(
-            inputs,
-            layer.depthwise_kernel,
-            strides=layer.strides,
-            padding=layer.padding,
-            dilation_rate=layer.dilation_rate,
-            data_format=layer.data_format,
-        )
+        between = _depthwise(layer, layer.depthwise_kernel, inputs)
         seen(f"{node.name}_depthwise", np.asarray(between))
         summed(f"{node.name}_depthwise", np.asarray(between))
     # The reference is a copy, so it may be changed.
     function, layer.activation = layer.activation, keras.activations.linear
-    result = layer(inputs)
+    result = _sums(layer, inputs)
     summed(node.name, np.asarray(result))
     summed(f"{node.name}_pointwise", np.asarray(result))
     return function(result)
+
+
+def _sums(layer, inputs):
+    """A kernel's sums, also of strides that not every processor takes."""
+    kinds = (layers.DepthwiseConv2D, layers.SeparableConv2D)
+    if type(layer) not in kinds or not are_unequal(layer.strides):
+        return layer(inputs)
+    if type(layer) is layers.DepthwiseConv2D:
+        sums = _depthwise(layer, layer.kernel, inputs)
+    else:
+        between = _depthwise(layer, layer.depthwise_kernel, inputs)
+        sums = keras.ops.conv(
+            between, layer.pointwise_kernel, data_format=layer.data_format
+        )
+    return sums + layer.bias if layer.use_bias else sums
+
+
+def _depthwise(layer, kernel, inputs):
+    return depthwise_conv2d(
+        inputs,
+        keras.ops.convert_to_tensor(kernel),
+        strides=layer.strides,
+        padding=layer.padding,
+        dilation_rate=layer.dilation_rate,
+        data_format=layer.data_format,
+    )
 
 
 def _percentile(values, percentile):

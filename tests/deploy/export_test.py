@@ -26,6 +26,9 @@ SLOW = ((1, 1), (2, 2), (8, 8), (16, 16), (32, 32))
 PAIRS = FAST + (SLOW if slow_tests.SLOW else ())
 # Rounding to codes, and clipping; none of them in a float network.
 QUANTIZER_OPS = {"ROUND", "MAXIMUM", "MINIMUM", "MUL", "RELU", "SUB"}
+# Of a probability. The head sums floats, in an order that TensorFlow's kernels
+# choose by the batch: 2.4e-7 was the most on an AMD EPYC without oneDNN.
+FLOAT_HEAD = 1e-6
 FLOAT_OPS = {
     "ADD": 8,
     "CONV_2D": 20,
@@ -84,8 +87,14 @@ class ParityTest(Folder):
         self.assertAllClose(ours, theirs, atol=1e-5, rtol=0)
         self.check_file(entry, *bits)
         if bits[1] <= 16:
-            self.check_batches(keras_target, data.images, ours)
             self.check_batches(file_target, data.images, theirs)
+            self.check_batches(
+                keras_target, data.images, ours, off_by=FLOAT_HEAD
+            )
+            # What the head reads is integers times a scale.
+            inside = keras_target.model.get_layer("average").input
+            inside = KerasTarget(keras.Model(keras_target.model.inputs, inside))
+            self.check_batches(inside, data.images, inside.predict(data.images))
 
     def check_file(self, entry, weight_bits, activation_bits):
         self.assertEqual(entry["flex"], [])
@@ -117,19 +126,19 @@ class ParityTest(Folder):
         extra = set(ops) - set(FLOAT_OPS) - QUANTIZER_OPS
         self.assertEmpty(extra)
 
-    def check_batches(self, target, images, answers):
-        """Neither a record's place nor the batch size may change a bit."""
+    def check_batches(self, target, images, answers, off_by=0):
+        """What a record's place and the batch size may change: nothing."""
         order = np.random.default_rng(0).permutation(DIGITS)[:300]
         for target.batch_size in (1, 7, 300):
             some = order[:30] if target.batch_size == 1 else order
             moved = target.predict(images[some])
-            off = int(np.sum(moved != answers[some]))
+            apart = np.abs(moved - answers[some])
+            off = int(np.sum(apart > off_by))
             self.assertEqual(
                 off,
                 0,
                 f"{off} of {moved.size} differ in batches of "
-                f"{target.batch_size}, by at most "
-                f"{np.abs(moved - answers[some]).max()}",
+                f"{target.batch_size}, by at most {apart.max()}",
             )
 
 

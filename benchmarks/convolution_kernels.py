@@ -1,0 +1,200 @@
+"""Looks for convolutions that TensorFlow's oneDNN kernels get wrong.
+
+    python benchmarks/convolution_kernels.py
+    python benchmarks/convolution_kernels.py --threads=1 --kernels=1
+
+Computes convolutions, depthwise and transposed ones of many shapes, and both
+gradients, with oneDNN on one, two and four threads, under glibc's heap
+checks, and again without oneDNN. A process goes through all shapes; where it
+dies, another one goes on behind. Says of each kind, kernel and strides with
+which numbers of channels (the kernel's third axis) something is wrong:
+
+    crash    the process died (SIGSEGV, or a damaged heap)
+    differ   a number is not that of TensorFlow's own kernels, by more than
+             TOLERANCE of the largest
+    waver    the same call twice gave other bits
+"""
+
+import collections
+import itertools
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+from absl import flags
+
+from qmia_tf import program
+
+THREADS = flags.DEFINE_list("threads", ["1", "2", "4"], "intra-op threads")
+KERNELS = flags.DEFINE_list("kernels", ["1", "3", "7"], "kernel sizes")
+INNER = flags.DEFINE_string("inner", None, "a folder (inner use)")
+
+KINDS = ("conv", "depthwise", "transpose")
+STRIDES = ((1, 1), (2, 2), (3, 3), (2, 1), (1, 2))
+CHANNELS = (*range(1, 13), 16, 20)
+OTHERS = {"conv": (1, 4, 8, 12), "depthwise": (1, 2), "transpose": (4, 8)}
+BATCHES = (2, 16)
+SIZE = 8
+# Of float32 sums of some thousand products in another order.
+TOLERANCE = 1e-4
+HEAP_CHECKS = "libc_malloc_debug.so.0"
+BEGUN = "begun"
+CELLS = "cells.json"
+RESULTS = ("result", "input gradient", "kernel gradient")
+
+
+def main(argv):
+    """Runs every cell and prints what is not right."""
+    del argv
+    if INNER.value:
+        return compute(pathlib.Path(INNER.value))
+    todo = cells()
+    with tempfile.TemporaryDirectory() as folder:
+        right = pathlib.Path(folder, "right")
+        run_all(todo, right, threads="1", onednn="0")
+        for threads in THREADS.value:
+            found = pathlib.Path(folder, threads)
+            died = run_all(todo, found, threads=threads, onednn="1")
+            faults = {number: "crash" for number in died}
+            for number in set(range(len(todo))) - set(died):
+                what = fault(found / f"{number}.npz", right / f"{number}.npz")
+                if what:
+                    faults[number] = what
+            show(todo, faults, threads)
+
+
+def cells():
+    """Returns [kind, kernel, strides, channels] of every cell."""
+    kernels = [int(kernel) for kernel in KERNELS.value]
+    return [
+        cell
+        for cell in itertools.product(KINDS, kernels, STRIDES, CHANNELS)
+        # The kernels without oneDNN refuse depthwise with unequal strides.
+        if cell[0] != "depthwise" or cell[2][0] == cell[2][1]
+    ]
+
+
+def run_all(todo, folder, *, threads, onednn):
+    """Runs all cells, in as many processes as it takes.
+
+    Returns: numbers of the cells that killed one.
+    """
+    folder.mkdir()
+    (folder / CELLS).write_text(json.dumps(todo))
+    (folder / BEGUN).write_text("-1")
+    environment = {
+        **os.environ,
+        "TF_ENABLE_ONEDNN_OPTS": onednn,
+        "TF_NUM_INTRAOP_THREADS": threads,
+        "TF_NUM_INTEROP_THREADS": "1",
+        "OMP_NUM_THREADS": threads,
+        "LD_PRELOAD": HEAP_CHECKS,
+        "GLIBC_TUNABLES": "glibc.malloc.check=3",
+    }
+    command = [sys.executable, __file__, f"--inner={folder}"]
+    died = []
+    while True:
+        ended = subprocess.run(
+            command, env=environment, capture_output=True, text=True
+        )
+        if ended.returncode == 0:
+            return died
+        begun = int((folder / BEGUN).read_text())
+        if ended.returncode > 0 or begun < 0 or begun in died:
+            raise RuntimeError(ended.stderr)
+        died.append(begun)
+
+
+def fault(found, right):
+    """Returns what is wrong with a cell that killed nothing, or ""."""
+    with np.load(found) as ours, np.load(right) as theirs:
+        if ours["wavers"]:
+            return "waver"
+        wrong = {
+            RESULTS[int(name.rpartition(" ")[2])]
+            for name in ours.files
+            if name != "wavers" and not close(ours[name], theirs[name])
+        }
+    return f"differ ({', '.join(sorted(wrong))})" if wrong else ""
+
+
+def close(found, right):
+    """Whether two arrays differ by rounding alone."""
+    return np.abs(found - right).max() <= TOLERANCE * np.abs(right).max()
+
+
+def show(todo, faults, threads):
+    """Prints the faults under a number of threads, a line each."""
+    lines = collections.defaultdict(list)
+    for number, what in sorted(faults.items()):
+        kind, kernel, strides, channels = todo[number]
+        name = f"{kind} {kernel}x{kernel}, strides {strides}: {what}"
+        lines[name].append(channels)
+    threads = f"{threads} thread{'' if threads == '1' else 's'}"
+    print(f"{threads}: {len(todo)} cells, {len(faults)} not right", flush=True)
+    for name, channels in lines.items():
+        print(f"    {name}, channels {channels}", flush=True)
+
+
+def compute(folder):
+    """Goes through the cells behind the one that was begun last."""
+    program.start_tensorflow()
+    todo = json.loads((folder / CELLS).read_text())
+    begun = int((folder / BEGUN).read_text())
+    for number in range(begun + 1, len(todo)):
+        (folder / BEGUN).write_text(str(number))
+        compute_cell(*todo[number], file=folder / f"{number}.npz")
+
+
+def compute_cell(kind, kernel, strides, channels, *, file):
+    """Computes a cell twice and keeps its numbers."""
+    # A 1x1 kernel is never padded.
+    paddings = ("SAME", "VALID") if kernel > 1 else ("VALID",)
+    kept, wavers = {}, False
+    for shape in itertools.product(OTHERS[kind], BATCHES, paddings):
+        given = kind, kernel, strides, channels, *shape
+        first, again = numbers(*given), numbers(*given)
+        wavers |= any(
+            not np.array_equal(*pair) for pair in zip(first, again, strict=True)
+        )
+        for place, array in enumerate(first):
+            kept[f"{' '.join(map(str, shape))} {place}"] = array
+    np.savez(file, wavers=wavers, **kept)
+
+
+def numbers(kind, kernel, strides, channels, other, batch, padding):
+    """Returns result, input gradient and kernel gradient of one shape."""
+    import tensorflow as tf
+
+    random = np.random.default_rng(0)
+
+    def normal(*shape):
+        return tf.constant(random.normal(size=shape).astype(np.float32))
+
+    image = batch, SIZE, SIZE, channels
+    weights = normal(kernel, kernel, channels, other)
+    window = {"strides": (1, *strides, 1), "padding": padding}
+    x = normal(*image)
+    if kind == "transpose":
+        # Back from what a convolution would make of the image.
+        x = normal(*tf.nn.conv2d(x, weights, **window).shape)
+    operation = {
+        "conv": tf.nn.conv2d,
+        "depthwise": tf.nn.depthwise_conv2d,
+        "transpose": lambda x, weights, **window: tf.nn.conv2d_transpose(
+            x, weights, image, **window
+        ),
+    }[kind]
+    with tf.GradientTape() as tape:
+        tape.watch([x, weights])
+        y = operation(x, weights, **window)
+    gradients = tape.gradient(y, [x, weights], normal(*y.shape))
+    return [part.numpy() for part in (y, *gradients)]
+
+
+if __name__ == "__main__":
+    program.run(main)

@@ -1,0 +1,57 @@
+"""Layers whose training may damage memory under oneDNN's kernels.
+
+This project's own layers go round those kernels (layers/convolutions.py);
+Keras' layers in a network of somebody else's do not.
+"""
+
+import warnings
+
+import keras
+
+from qmia_tf import onednn
+from qmia_tf.layers import DoReFaConv2D, convolutions
+
+KINDS = (
+    keras.layers.Conv1D,
+    keras.layers.Conv2D,
+    keras.layers.Conv1DTranspose,
+    keras.layers.Conv2DTranspose,
+)
+GUARDED = (DoReFaConv2D,)
+
+
+def unsafe_layers(model) -> list[str]:
+    """Names the layers whose gradients oneDNN's kernels compute unsafely.
+
+    Args:
+        model: built keras.Model; models inside it are looked into.
+    """
+    return [
+        layer.name
+        for layer in model._flatten_layers(include_self=False)
+        if isinstance(layer, KINDS)
+        and not isinstance(layer, GUARDED)
+        and layer.built
+        and layer.trainable
+        and convolutions.is_unsafe(layer.kernel.shape, layer.strides)
+    ]
+
+
+def warn(model):
+    """Warns of a model that is going to be trained, where oneDNN is on.
+
+    Args:
+        model: keras.Model.
+    Warns: UserWarning that names the layers.
+    """
+    found = unsafe_layers(model) if onednn.is_on() else []
+    if found:
+        warnings.warn(
+            f"layers {', '.join(found)}: TensorFlow's oneDNN kernels may "
+            "damage memory in the gradient of a 1x1 convolution with strides "
+            "that reads less than 8 channels: the process may die, or end "
+            "with other weights each time. Set TF_ENABLE_ONEDNN_OPTS=0 before "
+            "TensorFlow is imported, or take qmia_tf.layers.DoReFaConv2D with "
+            "weight_bits=32 in their place",
+            stacklevel=3,
+        )

@@ -1,0 +1,303 @@
+"""Tests of convolutions in forms that every kernel set computes."""
+
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+from numpy_convolutions import depthwise, windows
+
+from qmia_tf import unsafe_layers
+from qmia_tf.deploy import artifact, export
+from qmia_tf.keras_files import save
+from qmia_tf.layers import (
+    DoReFaActivation,
+    DoReFaConv2D,
+    DoReFaDense,
+    DoReFaDepthwiseConv2D,
+    convolutions,
+)
+from qmia_tf.targets import KerasTarget, TFLiteTarget
+
+SIZES = (7, 10)
+UNEQUAL = ((2, 1), (1, 2), (2, 3), (4, 2))
+
+
+def whole(rng, *shape):
+    """Integers in float32: sums of them are exact in any order."""
+    return rng.integers(-9, 10, shape).astype(np.float32)
+
+
+class DepthwiseTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.product(
+        strides=((1, 1), (2, 2), *UNEQUAL),
+        kernel_size=((3, 3), (2, 5), (1, 1)),
+        padding=("same", "valid"),
+        data_format=("channels_last", "channels_first"),
+    )
+    def test_equals_numpy(self, strides, kernel_size, padding, data_format):
+        rng = np.random.default_rng(0)
+        x, kernel = whole(rng, 3, *SIZES, 4), whole(rng, *kernel_size, 4, 2)
+        expected = depthwise(x, kernel, strides, padding)
+        first = data_format == "channels_first"
+        given = np.moveaxis(x, -1, 1) if first else x
+        found = convolutions.depthwise_conv2d(
+            given,
+            kernel,
+            strides=strides,
+            padding=padding,
+            data_format=data_format,
+        ).numpy()
+        found = np.moveaxis(found, 1, -1) if first else found
+        self.assertAllEqual(found, expected)
+
+    @parameterized.product(strides=UNEQUAL, padding=("same", "valid"))
+    def test_gradients(self, strides, padding):
+        rng = np.random.default_rng(1)
+        x, kernel = whole(rng, 3, *SIZES, 4), whole(rng, 3, 2, 4, 2)
+        with tf.GradientTape() as tape:
+            arguments = tf.constant(x), tf.constant(kernel)
+            tape.watch(arguments)
+            y = convolutions.depthwise_conv2d(
+                *arguments, strides=strides, padding=padding
+            )
+        dy = whole(rng, *y.shape)
+        of_x, of_kernel = tape.gradient(y, arguments, tf.constant(dy))
+        seen = windows(x, kernel.shape[:2], strides, padding)
+        apart = dy.reshape(*dy.shape[:3], 4, 2)
+        expected = np.einsum("nrchwi,nrcim->hwim", seen, apart)
+        self.assertAllEqual(of_kernel, expected)
+        # It is linear in x: the gradient and any step give the difference.
+        step = whole(rng, *x.shape)
+        moved = depthwise(x + step, kernel, strides, padding)
+        moved = np.sum((moved - depthwise(x, kernel, strides, padding)) * dy)
+        self.assertEqual(np.sum(of_x * step), moved)
+
+    def test_sizes_not_known_yet(self):
+        rng = np.random.default_rng(2)
+        x, kernel = whole(rng, 2, *SIZES, 3), whole(rng, 3, 3, 3, 1)
+        made = tf.function(
+            lambda x: convolutions.depthwise_conv2d(
+                x, kernel, strides=(2, 1), padding="same"
+            ),
+            input_signature=[tf.TensorSpec([None, None, None, 3])],
+        )
+        expected = depthwise(x, kernel, (2, 1), "same")
+        self.assertAllEqual(made(x), expected)
+
+    def test_sizes_stay_known(self):
+        layer = DoReFaDepthwiseConv2D(3, strides=(2, 1), padding="same")
+        made = tf.function(layer).get_concrete_function(
+            tf.TensorSpec([None, *SIZES, 3])
+        )
+        self.assertEqual(made.output_shapes.as_list(), [None, 4, 10, 3])
+
+    @parameterized.parameters("same", "valid")
+    def test_a_written_file_has_one_op(self, padding):
+        pixels = keras.Input((*SIZES, 1))
+        x = DoReFaConv2D(4, 3, weight_bits=4, input_steps=255)(pixels)
+        x = DoReFaActivation(4)(x)
+        x = DoReFaDepthwiseConv2D(
+            (3, 2), strides=(2, 1), padding=padding, weight_bits=4
+        )(x)
+        x = keras.layers.GlobalAveragePooling2D()(x)
+        model = keras.Model(pixels, DoReFaDense(3, activation="softmax")(x))
+        folder = self.create_tempdir().full_path
+        path = os.path.join(folder, "model.keras")
+        save(model, path)
+        export.export(path, folder)
+        file = os.path.join(folder, "float32.tflite")
+        ops = artifact.describe(file)["ops"]
+        self.assertEqual(ops["DEPTHWISE_CONV_2D"], 1)
+        self.assertNoCommonElements(ops, ("STRIDED_SLICE", "PAD", "PADV2"))
+        images = np.random.default_rng(0).integers(
+            0, 256, (20, *SIZES, 1), np.uint8
+        )
+        self.assertAllClose(
+            TFLiteTarget(file).predict(images),
+            KerasTarget(path).predict(images),
+            rtol=0,
+            atol=1e-5,
+        )
+        # Written once, it computes as before.
+        self.assertFalse(model.layers[3].written_whole)
+
+
+class ChannelsFirstTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.product(
+        strides=(1, 2), padding=("same", "valid"), kernel_size=(1, 3)
+    )
+    def test_equals_channels_last(self, strides, padding, kernel_size):
+        rng = np.random.default_rng(3)
+        x, kernel = (
+            whole(rng, 2, *SIZES, 4),
+            whole(rng, kernel_size, kernel_size, 4, 5),
+        )
+        options = {"strides": (strides, strides), "padding": padding}
+        results = []
+        for data_format, axes in (
+            ("channels_last", (0, 1, 2, 3)),
+            ("channels_first", (0, 3, 1, 2)),
+        ):
+            given = tf.constant(x.transpose(axes)), tf.constant(kernel)
+            with tf.GradientTape() as tape:
+                tape.watch(given)
+                y = convolutions.conv2d(
+                    *given, data_format=data_format, **options
+                )
+                loss = tf.reduce_sum(y**2)
+            gradients = tape.gradient(loss, given)
+            back = np.argsort(axes)
+            results.append(
+                [
+                    np.transpose(y, back),
+                    np.transpose(gradients[0], back),
+                    gradients[1].numpy(),
+                ]
+            )
+        for ours, theirs in zip(*results, strict=True):
+            self.assertAllEqual(ours, theirs)
+
+
+class PickingTest(parameterized.TestCase, tf.test.TestCase):
+    """A 1x1 convolution with strides, of few channels."""
+
+    @parameterized.product(
+        channels=(1, 3, 7, 8),
+        strides=((2, 2), (2, 1), (3, 3)),
+        padding=("same", "valid"),
+    )
+    def test_equals_numpy(self, channels, strides, padding):
+        rng = np.random.default_rng(4)
+        x, kernel = (
+            whole(rng, 3, *SIZES, channels),
+            whole(rng, 1, 1, channels, 5),
+        )
+        arguments = tf.constant(x), tf.constant(kernel)
+        with tf.GradientTape() as tape:
+            tape.watch(arguments)
+            y = convolutions.conv2d(
+                *arguments, strides=strides, padding=padding
+            )
+        dy = whole(rng, *y.shape)
+        of_x, of_kernel = tape.gradient(y, arguments, tf.constant(dy))
+        picked = x[:, :: strides[0], :: strides[1]]
+        self.assertAllEqual(y, picked @ kernel[0, 0])
+        expected = np.einsum("nrci,nrco->io", picked, dy)
+        self.assertAllEqual(of_kernel[0, 0], expected)
+        placed = np.zeros_like(x)
+        placed[:, :: strides[0], :: strides[1]] = dy @ kernel[0, 0].T
+        self.assertAllEqual(of_x, placed)
+
+    def test_training_reaches_no_strided_gradient(self):
+        layer = DoReFaConv2D(8, 1, strides=2, weight_bits=4)
+        layer.build([None, 8, 8, 4])
+
+        @tf.function
+        def gradients(x):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_sum(layer(x, training=True) ** 2)
+            return tape.gradient(loss, layer.kernel.value)
+
+        graph = gradients.get_concrete_function(tf.TensorSpec([6, 8, 8, 4]))
+        strides = [
+            list(op.get_attr("strides"))
+            for op in graph.graph.get_operations()
+            if op.type.startswith("Conv2DBackprop")
+        ]
+        self.assertNotEmpty(strides)
+        self.assertAllEqual(strides, np.ones_like(strides))
+
+    def test_a_written_file_has_no_slices(self):
+        pixels = keras.Input((*SIZES, 1))
+        x = DoReFaConv2D(4, 1, strides=2, weight_bits=4, input_steps=255)(
+            pixels
+        )
+        x = keras.layers.GlobalAveragePooling2D()(DoReFaActivation(4)(x))
+        model = keras.Model(pixels, DoReFaDense(3, activation="softmax")(x))
+        folder = self.create_tempdir().full_path
+        path = os.path.join(folder, "model.keras")
+        save(model, path)
+        export.export(path, folder)
+        ops = artifact.describe(os.path.join(folder, "float32.tflite"))["ops"]
+        self.assertEqual(ops["CONV_2D"], 1)
+        self.assertNotIn("STRIDED_SLICE", ops)
+
+    @parameterized.parameters(1, 2)
+    def test_trains_with_onednn(self, threads):
+        """In a process that dies where the heap was damaged."""
+        code = (
+            "import numpy as np, tensorflow as tf\n"
+            "from qmia_tf.layers import DoReFaConv2D\n"
+            "tf.keras.utils.set_random_seed(0)\n"
+            "x = tf.random.normal([64, 8, 8, 4])\n"
+            "layer = DoReFaConv2D(8, 1, strides=2, weight_bits=4, seed=0)\n"
+            "found = []\n"
+            "for _ in range(20):\n"
+            "    with tf.GradientTape() as tape:\n"
+            "        y = tf.reduce_sum(layer(x, training=True) ** 2)\n"
+            "    found.append(tape.gradient(y, layer.kernel.value).numpy())\n"
+            "assert all(np.array_equal(found[0], each) for each in found)\n"
+        )
+        ended = subprocess.run(
+            [sys.executable, "-c", code],
+            env={
+                **os.environ,
+                "TF_ENABLE_ONEDNN_OPTS": "1",
+                "TF_NUM_INTRAOP_THREADS": str(threads),
+                "PYTHONPATH": os.pathsep.join(sys.path),
+            },
+            capture_output=True,
+            text=True,
+        )
+        self.assertEqual(ended.returncode, 0, ended.stderr[-2000:])
+
+
+class UnsafeLayersTest(parameterized.TestCase, tf.test.TestCase):
+    def network(self, channels=4, kind=keras.layers.Conv2D, **options):
+        pixels = keras.Input((8, 8, channels))
+        options = {"kernel_size": 1, "strides": 2, **options}
+        x = kind(8, name="shortcut", **options)(pixels)
+        x = keras.layers.GlobalAveragePooling2D()(x)
+        return keras.Model(pixels, keras.layers.Dense(3)(x))
+
+    @parameterized.parameters(
+        ({}, True),
+        ({"channels": 7}, True),
+        ({"channels": 8}, False),
+        ({"kernel_size": 3}, False),
+        ({"strides": 1}, False),
+        ({"strides": (1, 2)}, True),
+        ({"trainable": False}, False),
+        ({"kind": DoReFaConv2D}, False),
+    )
+    def test_which(self, options, is_unsafe):
+        found = unsafe_layers.unsafe_layers(self.network(**options))
+        self.assertEqual(found, ["shortcut"] if is_unsafe else [])
+
+    def test_inside_another_model(self):
+        inner = self.network()
+        pixels = keras.Input((8, 8, 4))
+        outer = keras.Model(pixels, keras.layers.Dense(2)(inner(pixels)))
+        self.assertEqual(unsafe_layers.unsafe_layers(outer), ["shortcut"])
+
+    @parameterized.parameters(True, False)
+    def test_warns_where_onednn_is_on(self, is_on):
+        with tf.test.mock.patch.object(
+            unsafe_layers, "onednn_is_on", return_value=is_on
+        ):
+            if is_on:
+                with self.assertWarnsRegex(
+                    UserWarning, "^layers shortcut: .*TF_ENABLE_ONEDNN_OPTS=0"
+                ):
+                    unsafe_layers.warn(self.network())
+            else:
+                with self.assertNoLogs():
+                    unsafe_layers.warn(self.network())
+
+
+if __name__ == "__main__":
+    tf.test.main()
