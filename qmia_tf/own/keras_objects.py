@@ -43,7 +43,7 @@ def behind(given):
     if library is None or getattr(given, "__name__", None) not in METHODS:
         return None
     # A method of one's own may prepare the records.
-    is_stock = given.__func__.__module__.startswith(f"{library}.")
+    is_stock = str(given.__func__.__module__).startswith(f"{library}.")
     return model if is_stock else None
 
 

@@ -79,8 +79,9 @@ def _require_one(model, name):
 
     Raises: InputError that says what to give instead.
     """
-    is_built = not hasattr(model, "add") or keras_objects.has_graph(model)
-    if is_built and not keras_objects.has_graph(model):
+    is_built = keras_objects.has_graph(model)
+    kinds = {kind.__name__ for kind in type(model).__mro__}
+    if not is_built and "Sequential" not in kinds:
         raise InputError(
             f"target {name!r} is a subclassed model ({type(model).__name__}), "
             "whose layers cannot be read: give a function, such as lambda x: "

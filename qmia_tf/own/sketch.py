@@ -16,7 +16,6 @@ import tf_keras
 
 # Layers that a sketch has as they are: the settings they need.
 ALIKE = {
-    "Dropout": ("rate",),
     "Flatten": (),
     "Permute": ("dims",),
     "Rescaling": ("scale", "offset"),
@@ -124,22 +123,30 @@ def _layer(layer, made):
     while kind in WRAPPERS:
         layer = layer.layer
         kind, name = type(layer).__name__, layer.name
-    made = [keras.KerasTensor(tuple(t.shape), t.dtype.name) for t in made]
+    made = [keras.KerasTensor(_shape(t), t.dtype.name) for t in made]
     activation = _activation(getattr(layer, "activation", None))
     common = {"name": name, "dtype": made[0].dtype}
     if kind in ALIKE and isinstance(layer, getattr(tf_keras.layers, kind)):
         settings = {key: getattr(layer, key) for key in ALIKE[kind]}
         return getattr(keras.layers, kind)(**settings, **common)
     if isinstance(layer, tf_keras.layers.Normalization):
-        axis = tuple(layer.axis) or None
         mean, variance = np.asarray(layer.mean), np.asarray(layer.variance)
+        sizes = [mean.shape[axis] for axis in layer.axis]
         return keras.layers.Normalization(
-            axis, mean=mean, variance=variance, **common
+            tuple(layer.axis),
+            mean=mean.reshape(sizes),
+            variance=variance.reshape(sizes),
+            **common,
         )
     if isinstance(layer, tf_keras.layers.Activation) and activation:
         return keras.layers.Activation(activation, **common)
     drawn = type(PASSES.get(kind, kind), (StandIn,), {})
     return drawn(made if len(made) > 1 else made[0], activation, name)
+
+
+def _shape(tensor):
+    """Of a tensor; one open axis where not even their number is known."""
+    return (None,) if tensor.shape.rank is None else tuple(tensor.shape)
 
 
 def _activation(function):

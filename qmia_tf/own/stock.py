@@ -50,6 +50,11 @@ UNFIT = (
     "TextVectorization",
     "TorchModuleWrapper",
 )
+# Where tf_keras' own networks have some of their initializers from.
+INITIALIZERS = (
+    "tensorflow.python.ops.init_ops",
+    "tensorflow.python.ops.init_ops_v2",
+)
 # Layers that hold an operation of TensorFlow by its public name.
 OPERATIONS = ("TFOpLambda", "SlicingOpLambda")
 RAW_OPERATION = "TensorFlowOpLayer"
@@ -58,13 +63,15 @@ FUNCTIONS = frozenset(
     __operators__.add __operators__.getitem broadcast_to cast clip_by_value
     concat einsum expand_dims gather identity image.resize
     image.rgb_to_grayscale linalg.matmul math.abs math.add math.argmax
-    math.ceil math.cumsum math.divide math.erf math.exp math.expm1 math.floor
-    math.l2_normalize math.log math.log1p math.log_softmax math.maximum
-    math.minimum math.multiply math.negative math.pow math.reciprocal
-    math.reduce_max math.reduce_mean math.reduce_min math.reduce_prod
-    math.reduce_std math.reduce_sum math.reduce_variance math.round math.rsqrt
-    math.sigmoid math.sign math.softplus math.sqrt math.square
-    math.squared_difference math.subtract math.tanh math.truediv nn.avg_pool2d
+    math.ceil math.cumsum math.divide math.equal math.erf math.exp math.expm1
+    math.floor math.greater math.greater_equal math.l2_normalize math.less
+    math.less_equal math.log math.log1p math.logical_and math.logical_not
+    math.logical_or math.maximum math.minimum math.multiply math.negative
+    math.not_equal math.pow math.reciprocal math.reduce_max math.reduce_mean
+    math.reduce_min math.reduce_prod math.reduce_std math.reduce_sum
+    math.reduce_variance math.round math.rsqrt math.sigmoid math.sign
+    math.softplus math.sqrt math.square math.squared_difference math.subtract
+    math.tanh math.truediv nn.avg_pool2d
     nn.bias_add nn.conv2d nn.depth_to_space nn.elu nn.gelu nn.leaky_relu
     nn.log_softmax nn.max_pool2d nn.relu nn.relu6 nn.selu nn.sigmoid nn.silu
     nn.softmax nn.space_to_depth nn.swish nn.tanh one_hot ones_like pad repeat
@@ -173,10 +180,13 @@ class _Check:
         registered = entry.get("registered_name")
         if registered not in (None, name, entry.get("config")):
             self.refuse(str(registered))
-        packages = ("keras", "tf_keras")
-        package = str(module).partition(".")[0]
-        is_function = name == "function" and module == "builtins"
-        if not (module is None or package in packages or is_function):
+        is_known = (
+            module is None
+            or str(module).partition(".")[0] in ("keras", "tf_keras")
+            or (module == "builtins" and name == "function")
+            or module in INITIALIZERS
+        )
+        if not is_known:
             self.refuse(f"{module}.{name}")
 
     def operation(self, entry):
@@ -186,7 +196,7 @@ class _Check:
         if entry["class_name"] == RAW_OPERATION:
             node = config.get("node_def")
             name = node.get("op") if isinstance(node, dict) else None
-            is_known = name in OPS
+            is_known = str(name) in OPS
         else:
             name = config.get("function")
             is_known = str(name).removeprefix("compat.v1.") in FUNCTIONS
@@ -198,7 +208,8 @@ class _Check:
             )
 
     def activation(self, name):
-        if name not in self.activations:
+        """Checks the name of a function of numbers."""
+        if not isinstance(name, str) or name not in self.activations:
             self.refuse(name)
 
     def is_ours(self, name):
@@ -227,10 +238,10 @@ class _Check:
                 "model.save('NAME.keras')"
             )
         raise InputError(
-            f"{self.path} names {name!r}, which is not Keras' own: it may run "
-            "any program, and the file does not hold its code. Load the file "
-            "yourself, with custom_objects={...}, and give the model to "
-            "qmia_tf.audit"
+            f"{self.path} names {name!r}, which is none of Keras' public "
+            "layers and functions: it may run any program, and the file does "
+            "not hold its code. Load the file yourself, with "
+            "custom_objects={...}, and give the model to qmia_tf.audit"
         )
 
 
