@@ -218,7 +218,7 @@ class ForeignTest(Refused):
         found = self.open(path).predict(self.pixels)
         self.assertAllClose(found, expected, atol=1e-6)
 
-    def test_operations_of_tensorflow_2_3(self):
+    def test_other_operations_of_tensorflow_2_3(self):
         for op in ("EagerPyFunc", None):
             path = keras2_nets.save(bytes_in(), self.folder / "raw.h5")
             node = {"name": "x", "op": op} if op else "ignored"
@@ -273,6 +273,37 @@ class OldTest(Opened):
             config["config"]["layers"][2]["class_name"] = "BatchNormalizationV1"
 
         self.assertOpened(configured(path, as_then))
+
+    def test_operations_of_tensorflow_2_3(self):
+        """Then an operation of TensorFlow stood in the file as such."""
+        pixels = tf_keras.Input(SHAPE)
+        x = layers.Flatten()(pixels / 127.5 - 1.0)
+        model = tf_keras.Model(pixels, layers.Dense(4, "softmax")(x))
+        path = keras2_nets.save(model, self.folder / "raw.h5")
+
+        def as_then(config):
+            entries = config["config"]["layers"]
+            for index, op, number in ((1, "RealDiv", 127.5), (2, "Sub", 1.0)):
+                node = {
+                    "name": op,
+                    "op": op,
+                    "input": ["a", "b"],
+                    "attr": {"T": {"type": "DT_FLOAT"}},
+                }
+                settings = {"name": op, "constants": {"1": number}}
+                entries[index] = {
+                    "class_name": "TensorFlowOpLayer",
+                    "config": {**settings, "node_def": node},
+                    "name": f"tf_op_layer_{op}",
+                    "inbound_nodes": [[[entries[index - 1]["name"], 0, 0, {}]]],
+                }
+            entries[3]["inbound_nodes"] = [[["tf_op_layer_Sub", 0, 0, {}]]]
+
+        floats = self.pixels.astype(np.float32)
+        expected = model(floats, training=False).numpy()
+        target = self.open(configured(path, as_then), Told("0..255"))
+        found = target.predict(self.pixels)
+        self.assertAllClose(found, expected, atol=1e-6)
 
     def test_hdf5_named_keras(self):
         path = keras2_nets.save(self.model, self.folder / "net.h5")
