@@ -2,14 +2,14 @@
 
     python scripts/audit.py --model=M --members=A --nonmembers=B --out=DIR
 
-M is a .keras file, a SavedModel directory, a .tflite file, or an .npz of
-saved outputs; several, separated by commas, are compared on the same records,
-the first with each of the others. A are records that trained it and B others
-from the same source: an .npz (images or x, labels or y), images.npy:labels.npy,
-a folder of class folders, or tfds:NAME:SPLIT[RANGE], such as
-tfds:cifar10:train[:5000]. uint8 [N, H, W, C] are images; other numbers reach
-the model as they are. Without a --model, A and B are outputs: .npz or CSV
-(p0,p1,..,label or z0,z1,..,label).
+M is a .keras or .h5 file, a SavedModel directory, a .tflite file, or an .npz
+of saved outputs; several, separated by commas, are compared on the same
+records, the first with each of the others. A are records that trained it and B
+others from the same source: an .npz (images or x, labels or y),
+images.npy:labels.npy, a folder of class folders, or tfds:NAME:SPLIT[RANGE],
+such as tfds:cifar10:train[:5000]. uint8 [N, H, W, C] are images; other numbers
+reach the model as they are. Without a --model, A and B are outputs: .npz or
+CSV (p0,p1,..,label or z0,z1,..,label).
 
 What a model says of itself is read from it: its input's type, quantization
 and rescaling, a softmax at its end. What it does not say is asked for by
@@ -31,7 +31,9 @@ from absl import flags
 from qmia_tf import options, program
 
 MODEL = flags.DEFINE_list(
-    "model", [], ".keras, SavedModel directory, .tflite, .npz or CSV of outputs"
+    "model",
+    [],
+    ".keras, .h5, SavedModel directory, .tflite, .npz or CSV of outputs",
 )
 MEMBERS = flags.DEFINE_string("members", None, "records that trained it")
 NONMEMBERS = flags.DEFINE_string("nonmembers", None, "records that did not")
@@ -105,7 +107,7 @@ def main(argv):
 
 def _is_light(source):
     """Whether a source needs no TensorFlow, as on a board without it."""
-    heavy = (".keras", ".h5")
+    heavy = (".keras", ".h5", ".hdf5")
     return source is None or (
         not source.startswith("tfds:")
         and not source.endswith(heavy)

@@ -362,9 +362,9 @@ class SavedModelTest(Opened):
 
 class ListedTest(Opened):
     @parameterized.parameters(
-        ("notes.txt", "notes.txt is not a .keras file, a SavedModel"),
-        ("old.h5", "old.h5 is not .* save it as .keras"),
-        ("folder", "folder is not a .keras file, a SavedModel directory"),
+        ("notes.txt", "notes.txt is not a .keras or .h5 file, a Saved"),
+        ("old.h5", "old.h5 is not an HDF5 file .* save the model"),
+        ("folder", "folder is not a .keras or .h5 file, a SavedModel"),
     )
     def test_none_of_these_formats(self, name, pattern):
         path = self.folder / name

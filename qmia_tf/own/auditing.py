@@ -45,12 +45,12 @@ def audit(
     """Says what targets give away about the records that trained them.
 
     Args:
-        target: what can be asked: a keras.Model, a function (records
-            [B, ...] -> probabilities [B, C], or logits with outputs=), or a
-            path: .keras, SavedModel directory, .tflite, or .npz or .csv of
-            outputs. Or several, compared on the same records: a list, or a
-            dict name -> target. None if members and nonmembers are files of
-            outputs.
+        target: what can be asked: a model of Keras 3 or tf_keras, a function
+            (records [B, ...] -> probabilities [B, C], or logits with
+            outputs=), or a path: .keras or .h5, SavedModel directory,
+            .tflite, or .npz or .csv of outputs. Or several, compared on the
+            same records: a list, or a dict name -> target. None if members
+            and nonmembers are files of outputs.
         members: the records that trained it: a pair (values, labels) of
             arrays, or a source as own.sources reads it; or a file of
             outputs. None if target is an .npz that says who is a member.

@@ -1,12 +1,11 @@
-"""A Keras model of one's own, as a file or in memory, opened as a target."""
+"""A model of Keras 3 or of tf_keras (Keras 2), opened as a target."""
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from qmia_tf import keras_files
 from qmia_tf.errors import InputError
-from qmia_tf.own import entrance
+from qmia_tf.own import entrance, keras_objects
 from qmia_tf.own.target import PROBABILITIES, OwnTarget, chosen_outputs
 from qmia_tf.targets import PIXEL_STEPS
 
@@ -24,58 +23,33 @@ PASSED = (
 SOFTMAX, SIGMOID = keras.activations.softmax, keras.activations.sigmoid
 
 
-def load(path) -> keras.Model:
-    """Loads a .keras file in safe mode, for inference.
-
-    Raises: InputError if it cannot be loaded; of a Lambda layer it says why.
-    """
-    try:
-        model = keras_files.load(path)
-    except InputError as error:
-        if "lambda" not in str(error).lower():
-            raise
-        raise InputError(
-            f"{path} has a Lambda layer, which is program code kept in the "
-            "file; safe mode does not run code of a file: write the layer "
-            "as a class or a Rescaling, or, if you trust the file, load it "
-            "yourself and give the model to qmia_tf.audit"
-        ) from error
-    keras_files.freeze(model)
-    return model
-
-
 def open_model(model, *, name, told, is_images) -> OwnTarget:
     """Opens a Keras model.
 
     Args:
-        model: keras.Model with one input and one output.
+        model: keras.Model or tf_keras.Model with one input and one output.
         name: the target's.
         told: target.Told.
         is_images: whether pixels have to be put into its range.
     Raises: InputError if the model is of another kind, or does not say what
         has to be known.
     """
-    for what in ("inputs", "outputs"):
-        count = len(getattr(model, what, None) or ())
-        if count != 1:
-            raise InputError(
-                f"target {name!r} has {count} {what}; a classifier with one "
-                "input and one output is needed"
-                + (" (call the model once to build it)" if not count else "")
-            )
-    entry = model.inputs[0]
+    _require_one(model, name)
+    library, graph = _read(model)
+    entry = graph.inputs[0]
     dtype = np.dtype(entry.dtype)
     pixels = None
     if is_images and dtype.kind == "f":
-        read, where = _range(model)
+        read, where = _range(graph)
         pixels = entrance.chosen(read, told.pixels, name=name, where=where)
-    read, where = _ending(model)
+    read, where = _ending(graph)
     outputs = chosen_outputs(read, told.outputs, name=name, where=where)
     shape = tuple(entry.shape)
     call = tf.function(
         lambda x: model(x, training=False),
         input_signature=[tf.TensorSpec(shape, entry.dtype)],
     )
+    call = _forgetful(model, call)
 
     def answer(records):
         values = entrance.fitted(records, shape[1:], name)
@@ -86,6 +60,7 @@ def open_model(model, *, name, told, is_images) -> OwnTarget:
     info = {
         "target": name,
         "kind": "keras",
+        "library": f"{library.__name__} {library.__version__}",
         "kernel_set": "keras",
         "outputs": outputs,
         "probability_step": 0.0,
@@ -97,6 +72,56 @@ def open_model(model, *, name, told, is_images) -> OwnTarget:
         batch_size=shape[0] or 250,
         is_fixed=shape[0] is not None,
     )
+
+
+def _require_one(model, name):
+    """Checks that the layers of a model can be read, from one end to one.
+
+    Raises: InputError that says what to give instead.
+    """
+    is_built = keras_objects.has_graph(model)
+    kinds = {kind.__name__ for kind in type(model).__mro__}
+    if not is_built and "Sequential" not in kinds:
+        raise InputError(
+            f"target {name!r} is a subclassed model ({type(model).__name__}), "
+            "whose layers cannot be read: give a function, such as lambda x: "
+            "model.predict(x / 255), or save it with model.export(DIR) and "
+            "give that directory"
+        )
+    for what in ("inputs", "outputs"):
+        count = len(getattr(model, what, None) or ())
+        if count != 1:
+            raise InputError(
+                f"target {name!r} has {count} {what}; a classifier with one "
+                "input and one output is needed"
+                + ("" if is_built else " (call the model once to build it)")
+            )
+
+
+def _read(model):
+    """Gives the library of a model, and its graph in Keras 3's terms."""
+    if keras_objects.library_of(model) == "keras":
+        return keras, model
+    import tf_keras
+
+    from qmia_tf.own import sketch
+
+    return tf_keras, sketch.draw(model)
+
+
+def _forgetful(model, call):
+    """Makes a stateful model of tf_keras answer as if asked for the first time.
+
+    Every record of a batch has a state of its own.
+    """
+    if keras_objects.library_of(model) == "keras" or not model.stateful:
+        return call
+
+    def answer(values):
+        model.reset_states()
+        return call(values)
+
+    return answer
 
 
 def _range(model):

@@ -3,21 +3,26 @@
 import dataclasses
 import pathlib
 import re
-import sys
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from qmia_tf import targets
 from qmia_tf.errors import InputError
-from qmia_tf.own import entrance, saved_model, tflite_target
+from qmia_tf.own import (
+    entrance,
+    keras_objects,
+    saved_model,
+    tflite_target,
+)
 from qmia_tf.own.target import PROBABILITIES, READ, OwnTarget, Told
 
 FORMATS = (
-    "a .keras file, a SavedModel directory, a .tflite file, or an .npz or "
-    ".csv file of outputs"
+    "a .keras or .h5 file, a SavedModel directory, a .tflite file, or an .npz "
+    "or .csv file of outputs"
 )
 ANSWERS = (".npz", ".csv")
+KERAS_FILES = (".keras", ".h5", ".hdf5")
 
 
 @dataclasses.dataclass
@@ -26,7 +31,7 @@ class Model:
 
     Attributes:
         name: the target's, and of outputs/NAME.npz.
-        source: path, keras.Model or callable.
+        source: path, model of Keras 3 or tf_keras, or callable.
         kernel_set: what computes its answers.
         facts: what answers must say of their target to be this one's; a
             sha256 of None is never the same.
@@ -133,8 +138,9 @@ def listed(name, source, said, *, is_images, num_threads=2) -> Model:
 
     Args:
         name: the target's.
-        source: path of a .keras file, a SavedModel directory or a .tflite
-            file, a keras.Model, or a callable: records [B, ...] -> [B, C].
+        source: path of a .keras or .h5 file, a SavedModel directory or a
+            .tflite file; a model of Keras 3 or tf_keras, or a method of it
+            such as model.predict; or a callable: records [B, ...] -> [B, C].
         said: target.Told.
         is_images: whether the records are uint8 images.
         num_threads: int >= 1, of LiteRT.
@@ -155,12 +161,17 @@ def listed(name, source, said, *, is_images, num_threads=2) -> Model:
         )
 
     common = {"name": name, "told": said, "is_images": is_images}
-    if _is_keras(source):
-        return model("keras", lambda: _open_keras(source, **common), {})
+    known = keras_objects.behind(source)
+    is_method = known is not None and source is not known
+    if known is not None and (not is_method or keras_objects.has_graph(known)):
+        return model("keras", lambda: _open_keras(known, **common), {})
     if callable(source):
+        if is_method and is_images:
+            where = "is a method of a model that does not say"
+            entrance.chosen(None, said.pixels, name=name, where=where)
         return model("callable", lambda: _open_callable(source, **common), {})
     path = _existing(source)
-    if path.suffix == ".keras":
+    if path.suffix in KERAS_FILES and path.is_file():
         found = targets.file_facts(path)
         return model("keras", lambda: _open_keras(path, **common), found)
     if saved_model.is_one(path):
@@ -177,17 +188,16 @@ def listed(name, source, said, *, is_images, num_threads=2) -> Model:
             targets.file_facts(path),
             num_threads,
         )
-    hint = ""
-    if path.suffix in (".h5", ".hdf5"):
-        hint = ": load it with Keras and save it as .keras"
-    raise InputError(f"{path} is not {FORMATS}{hint}")
+    raise InputError(f"{path} is not {FORMATS}")
 
 
 def _open_keras(source, **common):
     from qmia_tf.own import keras_target
 
     if isinstance(source, pathlib.Path):
-        source = keras_target.load(source)
+        from qmia_tf.own import model_files
+
+        source = model_files.load(source)
     return keras_target.open_model(source, **common)
 
 
@@ -216,7 +226,7 @@ def _open_callable(function, *, name, told, is_images):
 def _existing(source):
     if not is_path(source):
         raise InputError(
-            f"a target must be {FORMATS}, a keras.Model or a function, got "
+            f"a target must be {FORMATS}, a Keras model or a function, got "
             f"{type(source).__name__}"
         )
     path = pathlib.Path(source).expanduser()
@@ -225,15 +235,12 @@ def _existing(source):
     return path
 
 
-def _is_keras(target):
-    keras = sys.modules.get("keras")
-    return keras is not None and isinstance(target, keras.Model)
-
-
 def _name(target):
     if is_path(target):
         path = pathlib.Path(target)
         return _safe(path.name if path.is_dir() else path.stem)
+    known = keras_objects.behind(target)
+    target = target if known is None else known
     return _safe(
         getattr(target, "__name__", None) or getattr(target, "name", "")
     )

@@ -1,6 +1,7 @@
 """A Keras model as a flat list of nodes, models inside it taken apart."""
 
 import dataclasses
+import sys
 
 import keras
 
@@ -59,12 +60,26 @@ def read(model) -> Network:
     """
     if not isinstance(model, keras.Model):
         raise InputError(
-            f"quantize_model takes a keras.Model, got {type(model).__name__}"
+            f"quantize_model takes a keras.Model, got {_told(model)}"
         )
     reader = _Reader()
     _check_ends(model)
     outputs = reader.model(model, None, "")
     return Network(reader.nodes, outputs[0], tuple(reader.inlined))
+
+
+def _told(given):
+    """Says what was given; of a model of Keras 2, how to bring it over."""
+    kind = type(given)
+    old = getattr(sys.modules.get("tf_keras"), "Model", None)
+    if old is None or not isinstance(given, old):
+        return kind.__name__
+    return (
+        f"a {kind.__name__} of tf_keras (Keras 2): save it with "
+        "model.save('NAME.h5') and load that with "
+        "keras.saving.load_model('NAME.h5'), or build the network again with "
+        "keras.layers and give it model.get_weights()"
+    )
 
 
 class _Reader:
