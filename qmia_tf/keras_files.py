@@ -8,6 +8,7 @@ import keras
 from qmia_tf import layers, runs
 from qmia_tf.errors import InputError
 
+PRUNING = "PruneLowMagnitude"
 WEIGHT_LAYERS = (
     layers.DoReFaConv2D,
     layers.DoReFaDepthwiseConv2D,
@@ -41,6 +42,11 @@ def load(path, *, optimizer=False):
         # Keras prints the whole configuration first, then what was wrong.
         reason = str(error).rpartition("Exception encountered: ")[2]
         reason = " ".join(reason.split())[:300]
+        if PRUNING in reason:
+            reason = (
+                "its layers are still wrapped for pruning: save what "
+                "tfmot.sparsity.keras.strip_pruning(model) gives"
+            )
         raise InputError(
             f"{path} cannot be loaded as a Keras model: {reason}"
         ) from error

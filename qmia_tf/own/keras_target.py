@@ -4,11 +4,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from qmia_tf import keras_files
+from qmia_tf import keras_calls, keras_files
 from qmia_tf.errors import InputError
 from qmia_tf.own import entrance
-from qmia_tf.own.target import PROBABILITIES, OwnTarget, chosen_outputs
-from qmia_tf.targets import PIXEL_STEPS
+from qmia_tf.own.target import (
+    PROBABILITIES,
+    TEXT,
+    OwnTarget,
+    chosen_outputs,
+)
+from qmia_tf.targets import PIXEL_STEPS, SUBCLASSED
 
 # What pixels pass through without their range being changed.
 PASSED = (
@@ -61,9 +66,13 @@ def open_model(model, *, name, told, is_images) -> OwnTarget:
             raise InputError(
                 f"target {name!r} has {count} {what}; a classifier with one "
                 "input and one output is needed"
-                + (" (call the model once to build it)" if not count else "")
+                + ("" if count else f" ({_unbuilt(model)})")
             )
     entry = model.inputs[0]
+    if entry.dtype == "string":
+        raise InputError(
+            f"target {name!r} takes text, and records are numbers: {TEXT}"
+        )
     dtype = np.dtype(entry.dtype)
     pixels = None
     if is_images and dtype.kind == "f":
@@ -72,15 +81,19 @@ def open_model(model, *, name, told, is_images) -> OwnTarget:
     read, where = _ending(model)
     outputs = chosen_outputs(read, told.outputs, name=name, where=where)
     shape = tuple(entry.shape)
+    options = keras_calls.inference_options(model)
+    # An output may be a dict of one.
     call = tf.function(
-        lambda x: model(x, training=False),
+        lambda x: tf.nest.flatten(model(x, **options))[0],
         input_signature=[tf.TensorSpec(shape, entry.dtype)],
     )
+    keeping = keras_calls.keeping_layers(model)
 
     def answer(records):
         values = entrance.fitted(records, shape[1:], name)
         if pixels:
             values = entrance.in_range(values, pixels)
+        keras_calls.reset(keeping)
         return call(values.astype(dtype, copy=False)).numpy()
 
     info = {
@@ -97,6 +110,13 @@ def open_model(model, *, name, told, is_images) -> OwnTarget:
         batch_size=shape[0] or 250,
         is_fixed=shape[0] is not None,
     )
+
+
+def _unbuilt(model):
+    """Why a model has no inputs, and what to do."""
+    if isinstance(model, keras.Sequential):
+        return "call the model once to build it"
+    return SUBCLASSED
 
 
 def _range(model):
