@@ -131,9 +131,7 @@ def _require_alike(target, found, dataset, seconds):
     # One whole batch: another size might be compiled anew.
     first = found.probabilities[: getattr(target, "batch_size", FIRST)]
     share = len(first) / len(images)
-    found.info["repeat_difference"] = repeatability.require(
-        target, images, first, seconds=seconds * share
-    )
+    repeatability.require(target, images, first, seconds=seconds * share)
 
 
 def _is_current(path, query, sha256, split):

@@ -176,12 +176,8 @@ def _ask(target, asked, data, threads, out, progress):
 
 def _require_alike(target, images, answers, timing):
     first = answers[: target.batch_size]
-    target.info["repeat_difference"] = repeatability.require(
-        target,
-        images,
-        first,
-        seconds=len(first) / timing["images_per_second"],
-    )
+    seconds = len(first) / timing["images_per_second"]
+    repeatability.require(target, images, first, seconds=seconds)
 
 
 def _partial(out):
