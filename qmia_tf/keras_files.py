@@ -11,6 +11,7 @@ from qmia_tf.errors import InputError
 
 # Beside what Keras keeps in a .keras file, which it passes over.
 NOTE = "qmia_tf.json"
+PRUNING = "PruneLowMagnitude"
 WEIGHT_LAYERS = (
     layers.DoReFaConv2D,
     layers.DoReFaDepthwiseConv2D,
@@ -44,6 +45,11 @@ def load(path, *, optimizer=False):
         # Keras prints the whole configuration first, then what was wrong.
         reason = str(error).rpartition("Exception encountered: ")[2]
         reason = " ".join(reason.split())[:300]
+        if PRUNING in reason:
+            reason = (
+                "its layers are still wrapped for pruning: save what "
+                "tfmot.sparsity.keras.strip_pruning(model) gives"
+            )
         raise InputError(
             f"{path} cannot be loaded as a Keras model: {reason}"
         ) from error

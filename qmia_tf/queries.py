@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 from collections.abc import Callable
 
-from qmia_tf import onednn, outputs, runs, targets
+from qmia_tf import onednn, outputs, repeatability, runs, targets
 from qmia_tf.auditing import agreement
 from qmia_tf.auditing.findings import LeftOut
 from qmia_tf.deploy import export as exporting
@@ -15,6 +15,8 @@ from qmia_tf.logits import softmax
 
 OUTPUTS = "outputs"
 DEFAULT = "default"
+# Images that are asked about again, of a target without batches.
+FIRST = 100
 PROBABILITIES, LOGITS = "probabilities", "logits"
 
 
@@ -93,7 +95,7 @@ def answer(query, dataset, split, *, run_dir) -> pathlib.Path | LeftOut:
     Returns: its path, or why a .tflite file that is as it was exported
         cannot answer.
     Raises: InputError if the file is gone or was changed and cannot answer,
-        or the Keras model cannot.
+        the Keras model cannot, or it does not answer the same image alike.
     """
     run_dir = pathlib.Path(run_dir)
     path = run_dir / OUTPUTS / f"{query.name}.npz"
@@ -104,13 +106,16 @@ def answer(query, dataset, split, *, run_dir) -> pathlib.Path | LeftOut:
         return path
     try:
         target = query.open()
-        found = targets.query(target, dataset, split, run=run_dir.name)
+        found, seconds = repeatability.timed(
+            lambda: targets.query(target, dataset, split, run=run_dir.name)
+        )
     except InputError as error:
         # Only of a file that is as exported can its kernels be to blame.
         if query.exported != sha256:
             raise
         reason = str(error).replace(str(query.file), query.file.name)
         return LeftOut(query.name, query.kernel_set, reason)
+    _require_alike(target, found, dataset, seconds)
     images, _ = dataset.take(split.members[:1])
     timed = timing.measure(lambda: target.predict(images))
     found.info["latency_ms"] = timed.median_ms
@@ -119,6 +124,15 @@ def answer(query, dataset, split, *, run_dir) -> pathlib.Path | LeftOut:
         found.info["onednn"] = onednn.is_on()
     found.save(path)
     return path
+
+
+def _require_alike(target, found, dataset, seconds):
+    """Asks some records again; see repeatability.require."""
+    images, _ = dataset.take(found.record_ids)
+    # One whole batch: another size might be compiled anew.
+    first = found.probabilities[: getattr(target, "batch_size", FIRST)]
+    share = len(first) / len(images)
+    repeatability.require(target, images, first, seconds=seconds * share)
 
 
 def _is_current(path, query, sha256, split):

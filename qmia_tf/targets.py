@@ -18,6 +18,11 @@ from qmia_tf.errors import InputError
 from qmia_tf.logits import check_kind, softmax
 
 PIXEL_STEPS = 255
+SUBCLASSED = (
+    "a subclassed model does not say them: give a function, such as lambda x: "
+    "model(x, training=False).numpy(), or the directory that "
+    "model.export(DIR) writes"
+)
 
 
 class Target(typing.Protocol):
@@ -55,7 +60,7 @@ class KerasTarget:
     def __init__(self, model, *, name="keras", batch_size=250):
         import tensorflow as tf
 
-        from qmia_tf import keras_files
+        from qmia_tf import keras_calls, keras_files
 
         self.info = {"target": name, "kind": "keras", "kernel_set": "keras"}
         if isinstance(model, (str, pathlib.Path)):
@@ -68,14 +73,19 @@ class KerasTarget:
                 raise InputError(
                     f"target {name!r} has {count} {what}; an image "
                     "classifier with one input and one output is needed"
+                    + ("" if count else f" ({SUBCLASSED})")
                 )
         self.info["probability_step"] = 0.0
         self.model = model
         self.batch_size = batch_size
+        options = keras_calls.inference_options(model)
+        # An output may be a dict of one.
         self._answer = tf.function(
-            lambda x: model(x, training=False),
+            lambda x: tf.nest.flatten(model(x, **options))[0],
             input_signature=[tf.TensorSpec(model.input_shape, tf.float32)],
         )
+        keeping = keras_calls.keeping_layers(model)
+        self._reset = lambda: keras_calls.reset(keeping)
 
     def predict(self, images, *, progress=False):
         """See Target."""
@@ -83,6 +93,7 @@ class KerasTarget:
         _check_images(images, expected, self.info["target"])
 
         def answer(chunk):
+            self._reset()
             return self._answer(as_unit(chunk)).numpy()
 
         return in_batches(images, answer, self, progress)
@@ -104,6 +115,7 @@ class TFLiteTarget:
             delegates) or "reference".
         logits: whether the file's output is logits, which then go through a
             softmax here.
+        signature: name of the signature to run, where a file has several.
     Raises: InputError if the file cannot be run or an argument is out of
         range.
     """
@@ -117,12 +129,13 @@ class TFLiteTarget:
         batch_size=100,
         kernels="default",
         logits=False,
+        signature=None,
     ):
         if batch_size < 1:
             raise InputError(f"batch_size must be >= 1, got {batch_size}")
         path = pathlib.Path(path)
         self.interpreter = Interpreter(
-            path, num_threads=num_threads, kernels=kernels
+            path, num_threads=num_threads, kernels=kernels, signature=signature
         )
         self.batch_size = self.interpreter.fixed_batch or batch_size
         self.info = {
@@ -133,6 +146,8 @@ class TFLiteTarget:
             "outputs": "logits" if logits else "probabilities",
             "probability_step": 0.0 if logits else self.interpreter.output_step,
         }
+        if signature is not None:
+            self.info["signature"] = signature
         self._logits = logits
         self._judged = False
 
@@ -148,7 +163,9 @@ class TFLiteTarget:
 
     def _answer(self, chunk):
         entry = self.interpreter.input
-        if entry.step == 0:
+        if entry.is_plain:
+            values = entry.cast(chunk)
+        elif entry.step == 0:
             values = as_unit(chunk)
         elif entry.is_pixels:
             values = chunk

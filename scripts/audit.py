@@ -13,7 +13,8 @@ CSV (p0,p1,..,label or z0,z1,..,label).
 
 What a model says of itself is read from it: its input's type, quantization
 and rescaling, a softmax at its end. What it does not say is asked for by
---pixels, --outputs and --class_names, and an accuracy like chance stops.
+--pixels, --outputs, --signature and --class_names. An accuracy like chance
+stops, and so does a model that does not answer the same record alike.
 
 Writes DIR/outputs, DIR/copies, DIR/audit.json and DIR/report, and prints the
 verdict. Answers that are there, of the same file and records, stay.
@@ -50,6 +51,12 @@ OUTPUTS = flags.DEFINE_list(
     [],
     "probabilities or logits: what a model answers that does not end in a "
     "softmax; one for all models or one a model",
+)
+SIGNATURE = flags.DEFINE_list(
+    "signature",
+    [],
+    "name of the signature that classifies, of a .tflite file or SavedModel "
+    "with several; one for all models or one a model ('read': there is one)",
 )
 CLASS_NAMES = flags.DEFINE_list(
     "class_names",
@@ -91,6 +98,7 @@ def main(argv):
         out=out,
         pixels=PIXELS.value,
         outputs=OUTPUTS.value,
+        signature=SIGNATURE.value,
         class_names="sorted" if names == ["sorted"] else names,
         references=REFERENCES.value,
         allow_chance=ALLOW_CHANCE.value,

@@ -32,6 +32,9 @@ KERNELS = flags.DEFINE_string(
     "kernels", "default", "LiteRT's kernels: default, builtin, reference"
 )
 LOGITS = flags.DEFINE_boolean("logits", False, "the file answers logits")
+SIGNATURE = flags.DEFINE_string(
+    "signature", None, "the signature to run, if the file has several"
+)
 BATCH_SIZE = flags.DEFINE_integer("batch_size", 100, "images a call")
 SECONDS = flags.DEFINE_float(
     "seconds", 1.0, "how long each time is measured, in seconds"
@@ -56,6 +59,7 @@ def main(argv):
         threads=_threads(),
         kernels=KERNELS.value,
         logits=LOGITS.value,
+        signature=SIGNATURE.value,
         batch_size=BATCH_SIZE.value,
         seconds=SECONDS.value,
     )

@@ -287,7 +287,7 @@ class UnsafeLayersTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(True, False)
     def test_warns_where_onednn_is_on(self, is_on):
         with tf.test.mock.patch.object(
-            unsafe_layers, "onednn_is_on", return_value=is_on
+            unsafe_layers.onednn, "is_on", return_value=is_on
         ):
             if is_on:
                 with self.assertWarnsRegex(

@@ -4,12 +4,12 @@ Needs NumPy and ai-edge-litert only, so that it runs on a board.
 """
 
 import contextlib
-import dataclasses
 import pathlib
 
 import numpy as np
 
-from qmia_tf import program
+from qmia_tf import program, repeatability
+from qmia_tf.deploy import model_file, ports, subgraphs
 from qmia_tf.errors import InputError
 
 KERNELS = {
@@ -17,65 +17,28 @@ KERNELS = {
     "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
     "reference": "BUILTIN_REF",
 }
-FILE_IDENTIFIER = b"TFL3"
-# What they hold changes from query to query, or was never put in.
-STATEFUL_OPS = ("CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE")
-
-
-@dataclasses.dataclass(frozen=True)
-class Port:
-    """An input or output tensor.
-
-    Attributes:
-        index: LiteRT's tensor index.
-        shape: tuple of int; -1 where it may change.
-        dtype: NumPy type.
-        step: scale of its quantization, 0 for floats.
-        zero_point: code of the value 0.
-    """
-
-    index: int
-    shape: tuple
-    dtype: type
-    step: float
-    zero_point: int
-
-    @property
-    def is_pixels(self):
-        """Whether a code is the pixel itself: uint8, scale 1/255, zero 0."""
-        return (
-            self.dtype == np.uint8
-            and self.zero_point == 0
-            and abs(self.step * 255 - 1) < 1e-6
-        )
-
-    def quantize(self, values):
-        """Rounds float32 values to codes of this port's type."""
-        limits = np.iinfo(self.dtype)
-        codes = np.rint(values / np.float32(self.step)) + self.zero_point
-        return np.clip(codes, limits.min, limits.max).astype(self.dtype)
-
-    def dequantize(self, codes):
-        """Turns codes into float32 values; floats pass."""
-        if self.step == 0:
-            return np.array(codes, np.float32)
-        shifted = codes.astype(np.int32) - self.zero_point
-        return shifted.astype(np.float32) * np.float32(self.step)
 
 
 class Interpreter:
     """Runs a .tflite file that has one input and one output.
 
+    What LSTM, RNN and SVDF ops keep is reset before every record, so that no
+    answer depends on the record before. A file that reads and writes
+    variables is asked twice about its first batch.
+
     Args:
         path: the file.
         num_threads: int >= 1.
         kernels: a key of KERNELS.
+        signature: name of the signature to run, where a file has several.
     Raises: InputError if an argument is out of range or the file is missing,
-        damaged, needs ops that LiteRT does not have, keeps a state, leaves
-        the image size open, or has other ports.
+        damaged, needs ops that LiteRT does not have, leaves open which
+        signature is meant or how large an image is, or has other ports.
     """
 
-    def __init__(self, path, *, num_threads=1, kernels="default"):
+    def __init__(
+        self, path, *, num_threads=1, kernels="default", signature=None
+    ):
         if num_threads < 1:
             raise InputError(f"num_threads must be >= 1, got {num_threads}")
         if kernels not in KERNELS:
@@ -83,13 +46,26 @@ class Interpreter:
                 f"kernels must be one of {tuple(KERNELS)}, got {kernels!r}"
             )
         self.path = pathlib.Path(path)
-        self._lite = _load(_read(self.path), self.path, num_threads, kernels)
-        _check_state(self.path, self.ops())
-        self.input = self._port("input", self._lite.get_input_details())
-        self.output = self._port("output", self._lite.get_output_details())
+        content = model_file.read(self.path)
+        lite = _load(content, self.path, num_threads, kernels)
+        contents = model_file.Contents(content)
+        self._graph = subgraphs.chosen(lite, contents, signature, self.path)
+        self._keeps_state = contents.has_state_tensors
+        self.has_variables = self._is_doubtful = contents.has_variables
+        self.input = ports.entry(
+            self._only("input", self._graph.inputs()), self.path
+        )
+        self.output = ports.leave(
+            self._only("output", self._graph.outputs()), self.path
+        )
         _check_size(self.path, self.input)
         self._allocate_first(kernels)
-        self._batch = None
+
+    @property
+    def signature(self):
+        """The name of the signature that was chosen, None if none was."""
+        signature = self._graph.signature
+        return signature.key if signature else None
 
     @property
     def fixed_batch(self):
@@ -120,32 +96,62 @@ class Interpreter:
         Args:
             values: array [B, ...] of the input's type.
         Returns: array [B, classes] of the output's type.
-        Raises: InputError if the file cannot answer a batch of that size.
+        Raises: InputError if the file cannot answer a batch of that size, or
+            answers otherwise when it is asked again.
         """
+        rows = self._run(values)
+        if self._is_doubtful:
+            self._require_alike(rows, self._run(values))
+            self._is_doubtful = False
+        return rows
+
+    def _run(self, values):
+        # Of a state that is kept for one record, several make no sense.
+        if self._keeps_state and not self.fixed_batch:
+            ones = [values[row : row + 1] for row in range(len(values))]
+            return np.concatenate([self._answers(one, 1) for one in ones])
         size = self.fixed_batch or len(values)
         filled = values
         if len(values) < size:
             filled = np.zeros((size, *values.shape[1:]), values.dtype)
             filled[: len(values)] = values
+        return self._answers(filled, size)[: len(values)]
+
+    def _answers(self, values, size):
         with _failing_as(lambda reason: self._cannot_answer(size, reason)):
-            if size != self._batch:
-                self._lite.resize_tensor_input(self.input.index, filled.shape)
-                self._lite.allocate_tensors()
-                self._batch = size
-            self._lite.set_tensor(self.input.index, filled)
-            self._lite.invoke()
-        answers = self._lite.get_tensor(self.output.index)
-        if answers.ndim != 2 or len(answers) != size:
-            raise self._cannot_answer(size, f"its output is {answers.shape}")
-        return answers[: len(values)]
+            rows = self._graph.run(
+                self.input.index,
+                values,
+                self.output.index,
+                reset=self._keeps_state,
+            )
+        rows = ports.squeezed(rows)
+        if rows.ndim != 2 or len(rows) != size:
+            raise self._cannot_answer(size, f"its output is {rows.shape}")
+        return rows
+
+    def _require_alike(self, rows, again):
+        found = repeatability.compare(
+            self.output.dequantize(rows),
+            self.output.dequantize(again),
+            step=self.output.step,
+        )
+        if not found.are_alike:
+            raise InputError(
+                f"{self.path} does not answer alike when it is asked the "
+                f"same again: its outputs differ by up to {found.largest:.2g}. "
+                "It keeps variables (ASSIGN_VARIABLE) that change from query "
+                "to query, so an answer depends on the records before: "
+                "convert a function that only reads its variables"
+            )
 
     def ops(self):
         """Lists the ops: dicts with op_name, inputs and outputs."""
-        return self._lite._get_ops_details()
+        return self._graph.ops()
 
     def tensors(self):
         """Lists the tensors: LiteRT's dicts with index, dtype, shape."""
-        return self._lite.get_tensor_details()
+        return self._graph.tensors()
 
     def _allocate_first(self, kernels):
         # Of LiteRT's own ops the names are in capitals.
@@ -159,46 +165,20 @@ class Interpreter:
         # LiteRT says so when it takes its XNNPACK kernels.
         quiet = program.without_messages(show_if_it_fails=False)
         with _failing_as(described), quiet:
-            self._lite.allocate_tensors()
+            self._graph.allocate()
 
     def _cannot_answer(self, size, reason):
         return InputError(
             f"{self.path} cannot answer {size} images at once: {reason}"
         )
 
-    def _port(self, what, details):
+    def _only(self, what, details):
         if len(details) != 1:
             raise InputError(
                 f"{self.path} has {len(details)} {what}s; an image classifier "
                 f"with one {what} is needed"
             )
-        (detail,) = details
-        scales = detail["quantization_parameters"]["scales"]
-        zeros = detail["quantization_parameters"]["zero_points"]
-        dtype = detail["dtype"]
-        is_float = np.issubdtype(dtype, np.floating)
-        if not is_float and not (len(scales) == 1 and 0 < scales[0] < np.inf):
-            raise InputError(
-                f"{self.path}: the {what} is {np.dtype(dtype)} and its scale "
-                f"is unknown (scales: {list(map(float, scales))}); convert "
-                "the model with one scale, or with floats there"
-            )
-        return Port(
-            index=detail["index"],
-            shape=tuple(int(size) for size in detail["shape_signature"]),
-            dtype=dtype,
-            step=0.0 if is_float else float(scales[0]),
-            zero_point=0 if is_float else int(zeros[0]),
-        )
-
-
-def _read(path):
-    if not path.is_file():
-        raise InputError(f"there is no model file {path}")
-    content = path.read_bytes()
-    if content[4:8] != FILE_IDENTIFIER:
-        raise InputError(f"{path} is not a .tflite file")
-    return content
+        return details[0]
 
 
 def _load(content, path, num_threads, kernels):
@@ -223,16 +203,6 @@ def _cannot_run(path, kernels, reason):
     return InputError(
         f"{path} cannot be run by LiteRT with its {kernels} kernels: {reason}"
     )
-
-
-def _check_state(path, ops):
-    found = sorted({op["op_name"] for op in ops} & set(STATEFUL_OPS))
-    if found:
-        raise InputError(
-            f"{path} keeps variables that change or were never filled "
-            f"({', '.join(found)}), so its answers mean nothing: convert the "
-            "model from a SavedModel (model.export), which freezes them"
-        )
 
 
 def _check_size(path, entry):

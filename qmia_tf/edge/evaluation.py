@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-from qmia_tf import messages, outputs, runs
+from qmia_tf import messages, outputs, repeatability, runs
 from qmia_tf.deploy import timing
 from qmia_tf.edge import device, querying, records
 from qmia_tf.errors import InputError
@@ -26,6 +26,7 @@ def evaluate(
     logits=False,
     batch_size=100,
     seconds=1.0,
+    signature=None,
     progress=True,
 ):
     """Times a file, asks it about every record and saves what it answers.
@@ -44,10 +45,12 @@ def evaluate(
         logits: whether the file's output is logits.
         batch_size: images a call; a file with a fixed batch keeps its own.
         seconds: how long each time is measured, in seconds.
+        signature: name of the signature to run, where a file has several.
         progress: shows a bar.
     Returns: dict of JSON types, docs/edge.md describes it.
     Raises: InputError if an option is out of range, a file cannot be used,
-        or the two do not fit.
+        the two do not fit, or the file does not answer the same image
+        alike.
     """
     model, out = pathlib.Path(model), pathlib.Path(out)
     _check_place(out, model, data)
@@ -58,10 +61,19 @@ def evaluate(
     before = device.peak_memory()
     timings = []
     for count in threads:
-        target = _open(model, kernels, count, batch_size, logits)
+        target = TFLiteTarget(
+            model,
+            name=_name(model, kernels),
+            num_threads=count,
+            batch_size=batch_size,
+            kernels=kernels,
+            logits=logits,
+            signature=signature,
+        )
         with messages.working(f"timing with {count} threads"):
             timings.append(_timed(target, count, asked.images, seconds))
     answers, resumed = _ask(target, asked, data, threads[-1], out, progress)
+    _require_alike(target, asked.images, answers, timings[-1])
     latency = timings[0]["latency_ms"]["median"]
     target.info.update(latency_ms=latency, latency_threads=threads[0])
     found = _outputs(target, asked, answers)
@@ -108,17 +120,10 @@ def _check_threads(threads):
     return sorted(set(threads))
 
 
-def _open(model, kernels, threads, batch_size, logits):
+def _name(model, kernels):
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", model.stem).lstrip("._-")
     suffix = "" if kernels == "default" else f".{kernels}"
-    return TFLiteTarget(
-        model,
-        name=(name or "model") + suffix,
-        num_threads=threads,
-        batch_size=batch_size,
-        kernels=kernels,
-        logits=logits,
-    )
+    return (name or "model") + suffix
 
 
 def _timed(target, threads, images, seconds):
@@ -155,6 +160,7 @@ def _ask(target, asked, data, threads, out, progress):
         "kernels": target.info["kernel_set"],
         "outputs": target.info["outputs"],
         "batch_size": target.batch_size,
+        **_signature(target),
         "threads": threads,
         "device": device.facts(),
     }
@@ -166,6 +172,12 @@ def _ask(target, asked, data, threads, out, progress):
         key=key,
         progress=progress,
     )
+
+
+def _require_alike(target, images, answers, timing):
+    first = answers[: target.batch_size]
+    seconds = len(first) / timing["images_per_second"]
+    repeatability.require(target, images, first, seconds=seconds)
 
 
 def _partial(out):
@@ -194,9 +206,16 @@ def _right(found):
     }
 
 
+def _signature(target):
+    """Which signature ran, if one had to be chosen."""
+    chosen = target.interpreter.signature
+    return {} if chosen is None else {"signature": chosen}
+
+
 def _facts(target):
     names = ("target", "sha256", "size_bytes", "kernel_set", "outputs")
     return {
         **{name: target.info[name] for name in names},
+        **_signature(target),
         "fixed_batch": target.interpreter.fixed_batch,
     }

@@ -30,6 +30,7 @@ def audit(
     out=None,
     pixels=None,
     outputs=None,
+    signature=None,
     class_names=None,
     label_only=LABEL_ONLY,
     seed=0,
@@ -59,6 +60,8 @@ def audit(
         pixels: "0..1", "0..255" or "-1..1": the pixels that a model takes,
             where it does not say it itself; or a list with one a target.
         outputs: "probabilities" or "logits", likewise.
+        signature: name of the signature that classifies, of a .tflite file
+            or SavedModel with several, likewise.
         class_names: names of the model's outputs in order, or "sorted", for
             records whose classes have names only.
         label_only: copy_queries.Settings; None asks about no copies.
@@ -87,6 +90,7 @@ def audit(
         label_only=label_only,
         num_threads=num_threads,
         allow_chance=allow_chance,
+        signature=signature,
     )
     with _folder(out) as folder:
         data = None
@@ -223,7 +227,14 @@ def _config(found, data, said):
         facts["record_dtype"] = str(data.values.dtype)
     for side, source in zip(("members", "nonmembers"), said, strict=True):
         facts[side] = str(source) if models.is_path(source) else None
-    keys = ("kind", "sha256", "kernel_set", "outputs", "pixels")
+    keys = (
+        "kind",
+        "sha256",
+        "kernel_set",
+        "outputs",
+        "pixels",
+        "signature",
+    )
     return {
         "schema_version": SCHEMA_VERSION,
         "kind": OWN,

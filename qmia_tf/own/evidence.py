@@ -28,10 +28,11 @@ class Options:
     label_only: copy_queries.Settings | None
     num_threads: int
     allow_chance: bool
+    signature: str | list[str] | None = None
 
     def require_untold(self):
         """Refuses words about a model where there is none."""
-        for name in ("pixels", "outputs"):
+        for name in ("pixels", "outputs", "signature"):
             if getattr(self, name):
                 raise InputError(
                     f"--{name} is about a model, and only saved outputs are "
@@ -111,7 +112,12 @@ def of_models(given, records: Records, options, folder, say) -> Gathered:
     if equal.warning:
         say(f"warning: {equal.warning}")
     found = Gathered([], {}, {}, features=records.features, equal=equal)
-    said = models.told(options.pixels, options.outputs, len(given))
+    said = models.told(
+        options.pixels,
+        options.outputs,
+        len(given),
+        signature=options.signature,
+    )
     listed = {
         name: _listed(name, source, told, records, options, say)
         for (name, source), told in zip(given.items(), said, strict=True)
@@ -137,6 +143,8 @@ def of_models(given, records: Records, options, folder, say) -> Gathered:
                 allow_chance=options.allow_chance,
             )
         )
+        for line in model.notes:
+            say(line)
         if "copies" not in found.reasons[name]:
             found.copies[name] = copy_queries.answer(
                 model,

@@ -4,9 +4,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from qmia_tf import keras_calls
 from qmia_tf.errors import InputError
 from qmia_tf.own import entrance, keras_objects
-from qmia_tf.own.target import PROBABILITIES, OwnTarget, chosen_outputs
+from qmia_tf.own.target import (
+    PROBABILITIES,
+    TEXT,
+    OwnTarget,
+    chosen_outputs,
+)
 from qmia_tf.targets import PIXEL_STEPS
 
 # What pixels pass through without their range being changed.
@@ -37,6 +43,10 @@ def open_model(model, *, name, told, is_images) -> OwnTarget:
     _require_one(model, name)
     library, graph = _read(model)
     entry = graph.inputs[0]
+    if entry.dtype == "string":
+        raise InputError(
+            f"target {name!r} takes text, and records are numbers: {TEXT}"
+        )
     dtype = np.dtype(entry.dtype)
     pixels = None
     if is_images and dtype.kind == "f":
@@ -45,16 +55,19 @@ def open_model(model, *, name, told, is_images) -> OwnTarget:
     read, where = _ending(graph)
     outputs = chosen_outputs(read, told.outputs, name=name, where=where)
     shape = tuple(entry.shape)
+    options = keras_calls.inference_options(model)
+    # An output may be a dict of one.
     call = tf.function(
-        lambda x: model(x, training=False),
+        lambda x: tf.nest.flatten(model(x, **options))[0],
         input_signature=[tf.TensorSpec(shape, entry.dtype)],
     )
-    call = _forgetful(model, call)
+    keeping = keras_calls.keeping_layers(model)
 
     def answer(records):
         values = entrance.fitted(records, shape[1:], name)
         if pixels:
             values = entrance.in_range(values, pixels)
+        keras_calls.reset(keeping)
         return call(values.astype(dtype, copy=False)).numpy()
 
     info = {
@@ -107,21 +120,6 @@ def _read(model):
     from qmia_tf.own import sketch
 
     return tf_keras, sketch.draw(model)
-
-
-def _forgetful(model, call):
-    """Makes a stateful model of tf_keras answer as if asked for the first time.
-
-    Every record of a batch has a state of its own.
-    """
-    if keras_objects.library_of(model) == "keras" or not model.stateful:
-        return call
-
-    def answer(values):
-        model.reset_states()
-        return call(values)
-
-    return answer
 
 
 def _range(model):

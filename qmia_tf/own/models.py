@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from qmia_tf import targets
+from qmia_tf.deploy import model_file
 from qmia_tf.errors import InputError
 from qmia_tf.own import (
     entrance,
     keras_objects,
+    runner_target,
     saved_model,
     tflite_target,
 )
@@ -23,6 +25,7 @@ FORMATS = (
 )
 ANSWERS = (".npz", ".csv")
 KERAS_FILES = (".keras", ".h5", ".hdf5")
+LITE = (".tflite", ".lite", ".task")
 
 
 @dataclasses.dataclass
@@ -56,6 +59,11 @@ class Model:
             about = {**self.facts, "size_bytes": self.size_bytes}
             self._opened.info.update(about)
         return self._opened
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should read of it, once it was opened."""
+        return self._opened.notes if self._opened else ()
 
     def close(self):
         """Forgets the opened model, to make room for the next."""
@@ -108,7 +116,7 @@ def named(given) -> dict[str, object]:
     return found
 
 
-def told(pixels, outputs, count) -> list[Told]:
+def told(pixels, outputs, count, *, signature=None) -> list[Told]:
     """What the user says of each of `count` models.
 
     Args:
@@ -116,10 +124,12 @@ def told(pixels, outputs, count) -> list[Told]:
             "read" means that the model says it; None for nothing.
         outputs: likewise.
         count: int.
+        signature: likewise.
     Raises: InputError if a list has another length.
     """
     each = []
-    for name, given in (("pixels", pixels), ("outputs", outputs)):
+    said = {"pixels": pixels, "outputs": outputs, "signature": signature}
+    for name, given in said.items():
         words = [given] if given is None or isinstance(given, str) else given
         words = list(words) or [None]
         if len(words) == 1:
@@ -130,7 +140,7 @@ def told(pixels, outputs, count) -> list[Told]:
                 f"one for all, or one a model ('{READ}': it says it itself)"
             )
         each.append([None if word == READ else word for word in words])
-    return [Told(*pair) for pair in zip(*each, strict=True)]
+    return [Told(*words) for words in zip(*each, strict=True)]
 
 
 def listed(name, source, said, *, is_images, num_threads=2) -> Model:
@@ -146,7 +156,11 @@ def listed(name, source, said, *, is_images, num_threads=2) -> Model:
         num_threads: int >= 1, of LiteRT.
     Raises: InputError if it is none of these.
     """
-    about = {"told_pixels": said.pixels, "told_outputs": said.outputs}
+    about = {
+        "told_pixels": said.pixels,
+        "told_outputs": said.outputs,
+        "told_signature": said.signature,
+    }
 
     def model(kernel_set, opener, found, threads=None):
         facts = {"sha256": found.get("sha256"), "kernel_set": kernel_set}
@@ -161,10 +175,17 @@ def listed(name, source, said, *, is_images, num_threads=2) -> Model:
         )
 
     common = {"name": name, "told": said, "is_images": is_images}
+    _require_signatures(name, source, said)
     known = keras_objects.behind(source)
     is_method = known is not None and source is not known
     if known is not None and (not is_method or keras_objects.has_graph(known)):
         return model("keras", lambda: _open_keras(known, **common), {})
+    if runner_target.is_one(source):
+        return model(
+            runner_target.KERNELS,
+            lambda: runner_target.open_model(source, **common),
+            {},
+        )
     if callable(source):
         if is_method and is_images:
             where = "is a method of a model that does not say"
@@ -179,7 +200,7 @@ def listed(name, source, said, *, is_images, num_threads=2) -> Model:
         return model(
             "tensorflow", lambda: saved_model.open_model(path, **common), found
         )
-    if path.suffix == ".tflite":
+    if path.suffix in LITE or model_file.is_one(path):
         return model(
             tflite_target.KERNELS,
             lambda: tflite_target.open_model(
@@ -189,6 +210,19 @@ def listed(name, source, said, *, is_images, num_threads=2) -> Model:
             num_threads,
         )
     raise InputError(f"{path} is not {FORMATS}")
+
+
+def _require_signatures(name, source, said):
+    """Refuses the name of a signature for what has none."""
+    if said.signature is None:
+        return
+    suffix = pathlib.Path(source).suffix if is_path(source) else None
+    if suffix is None or suffix in KERAS_FILES:
+        raise InputError(
+            f"target {name!r} has no signatures, only .tflite files and "
+            f"SavedModels have: leave out --signature={said.signature} (for "
+            f"one of several models: {READ!r})"
+        )
 
 
 def _open_keras(source, **common):

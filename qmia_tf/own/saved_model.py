@@ -1,4 +1,4 @@
-"""A SavedModel directory, opened as a target by its serving signature."""
+"""A SavedModel directory, opened as a target by one of its signatures."""
 
 import hashlib
 import pathlib
@@ -6,9 +6,10 @@ import pathlib
 import numpy as np
 
 from qmia_tf import runs
+from qmia_tf.deploy.subgraphs import described
 from qmia_tf.errors import InputError
 from qmia_tf.own import entrance
-from qmia_tf.own.target import OwnTarget, chosen_outputs
+from qmia_tf.own.target import TEXT, OwnTarget, chosen_outputs
 
 PROGRAM = "saved_model.pb"
 SIGNATURE = "serving_default"
@@ -48,18 +49,21 @@ def open_model(path, *, name, told, is_images) -> OwnTarget:
         name: the target's.
         told: target.Told.
         is_images: whether pixels have to be put into its range.
-    Raises: InputError if it cannot be loaded, has no signature
-        serving_default of one input and one output, or does not say what
-        has to be known.
+    Raises: InputError if it cannot be loaded, has no signature of that name
+        (serving_default, if none is told) with one input and one output, or
+        does not say what has to be known.
     """
-    model, signature = _loaded(path)
-    entry = _only("input", signature.structured_input_signature[1], path)
+    chosen = told.signature or SIGNATURE
+    model, signature = _loaded(path, chosen)
+    inputs = signature.structured_input_signature[1]
+    entry = _only("input", inputs, path)
+    (keyword,) = inputs
     _only("output", signature.structured_outputs, path)
     dtype, rank = np.dtype(entry.dtype.as_numpy_dtype), entry.shape.rank
     if dtype.kind not in "fiu" or not rank:
         raise InputError(
             f"{path} takes {entry.dtype.name} {entry.shape}: an input of "
-            "numbers [N, ...] is needed"
+            f"numbers [N, ...] is needed: {TEXT}"
         )
     pixels = None
     if is_images and dtype.kind == "f":
@@ -78,7 +82,7 @@ def open_model(path, *, name, told, is_images) -> OwnTarget:
             values = entrance.in_range(values, pixels)
         values = tf.constant(values.astype(dtype, copy=False))
         try:
-            (rows,) = signature(**{entry.name: values}).values()
+            (rows,) = signature(**{keyword: values}).values()
         except tf.errors.OpError as error:
             raise InputError(
                 f"{path} cannot answer {len(values)} records: {_line(error)}"
@@ -93,6 +97,7 @@ def open_model(path, *, name, told, is_images) -> OwnTarget:
             "outputs": outputs,
             "probability_step": 0.0,
             "pixels": pixels,
+            "signature": chosen,
         },
         answer,
         batch_size=shape[0] or 250,
@@ -103,7 +108,7 @@ def open_model(path, *, name, told, is_images) -> OwnTarget:
     return target
 
 
-def _loaded(path):
+def _loaded(path, chosen):
     import tensorflow as tf
 
     try:
@@ -114,13 +119,38 @@ def _loaded(path):
             f"{path} cannot be loaded as a SavedModel: {_line(error)}"
         ) from error
     signatures = dict(model.signatures)
-    if SIGNATURE not in signatures:
+    if chosen in signatures:
+        return model, signatures[chosen]
+    if not signatures:
         raise InputError(
-            f"{path} has no signature {SIGNATURE!r}, only "
-            f"{', '.join(signatures) or 'none'}: save it with "
-            "model.export(DIR) or with that signature"
+            f"{path} has no signature {chosen!r}, nor another: save it with "
+            "model.export(DIR)"
         )
-    return model, signatures[SIGNATURE]
+    shown = ", ".join(
+        described(
+            each,
+            _facts(one.structured_input_signature[1]),
+            _facts(one.structured_outputs),
+        )
+        for each, one in signatures.items()
+    )
+    raise InputError(
+        f"{path} has no signature {chosen!r}, only {shown}: choose one with "
+        "--signature (signature= in Python)"
+    )
+
+
+def _facts(tensors):
+    return [
+        (
+            name,
+            each.dtype.name,
+            [-1 if size is None else size for size in each.shape]
+            if each.shape.rank is not None
+            else ["?"],
+        )
+        for name, each in tensors.items()
+    ]
 
 
 def _only(what, tensors, path):

@@ -1,9 +1,11 @@
 """A model that can be asked: records in, numbers out, facts about both."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
+from qmia_tf.deploy.ports import squeezed
 from qmia_tf.errors import InputError
 from qmia_tf.own import entrance
 from qmia_tf.targets import in_batches
@@ -11,6 +13,8 @@ from qmia_tf.targets import in_batches
 PROBABILITIES, LOGITS = "probabilities", "logits"
 KINDS = (PROBABILITIES, LOGITS)
 READ = "read"
+# What to do with a model that takes text.
+TEXT = "give a function that turns records (word ids, for example) into answers"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,10 +24,13 @@ class Told:
     Attributes:
         pixels: one of entrance.PIXELS, None if it has to be read.
         outputs: "probabilities" or "logits", None likewise.
+        signature: name of the signature to run, None if only one can be
+            meant.
     """
 
     pixels: str | None = None
     outputs: str | None = None
+    signature: str | None = None
 
     def __post_init__(self):
         for name, known in (("pixels", entrance.PIXELS), ("outputs", KINDS)):
@@ -44,10 +51,14 @@ class OwnTarget:
         answer: callable, array [B, ...] -> numbers [B, C] or [B, 1].
         batch_size: records a call.
         is_fixed: whether answer takes no other number of records.
+        notes: lines that the user should read.
     """
 
-    def __init__(self, info, answer, *, batch_size=250, is_fixed=False):
+    def __init__(
+        self, info, answer, *, batch_size=250, is_fixed=False, notes=()
+    ):
         self.info = info
+        self.notes = tuple(notes)
         self.batch_size = batch_size
         self._answer, self._is_fixed = answer, is_fixed
 
@@ -69,7 +80,7 @@ class OwnTarget:
             filler = np.zeros_like(chunk[:1])
             filler = np.repeat(filler, self.batch_size - count, axis=0)
             chunk = np.concatenate([chunk, filler])
-        rows = np.asarray(self._answer(chunk))
+        rows = squeezed(np.asarray(self._only(self._answer(chunk))))
         if rows.ndim != 2 or len(rows) != len(chunk) or not rows.shape[1]:
             raise InputError(
                 f"target {self.info['target']!r} answers {list(rows.shape)} "
@@ -83,6 +94,26 @@ class OwnTarget:
             )
         rows = rows[:count].astype(np.float32)
         return self._both_classes(rows) if rows.shape[1] == 1 else rows
+
+    def _only(self, answer):
+        """The one output of a dict or list of outputs."""
+        names, outputs = None, [answer]
+        if isinstance(answer, Mapping):
+            names, outputs = list(answer), list(answer.values())
+        elif isinstance(answer, (list, tuple)) and len(answer):
+            shapes = [np.shape(each) for each in answer]
+            is_one = len(shapes) == 1 and len(shapes[0]) > 1
+            # Else a list of rows.
+            if is_one or len(set(shapes)) > 1:
+                outputs = answer
+        if len(outputs) == 1:
+            return outputs[0]
+        shown = ", ".join(map(str, names or map(list, map(np.shape, outputs))))
+        raise InputError(
+            f"target {self.info['target']!r} answers {len(outputs)} outputs "
+            f"({shown}), and one is needed: give a function that returns "
+            "that of the classes"
+        )
 
     def _both_classes(self, rows):
         """Of class 1 alone: p -> [1 - p, p], z -> [0, z]."""

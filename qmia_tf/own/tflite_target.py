@@ -12,6 +12,7 @@ from qmia_tf.own.target import (
 )
 
 KERNELS = "default"
+PRUNING = "prune_low_magnitude"
 # What only changes the type or the shape of the answer.
 PASSED = ("DEQUANTIZE", "QUANTIZE", "RESHAPE", "CAST")
 
@@ -28,10 +29,15 @@ def open_model(path, *, name, told, is_images, num_threads) -> OwnTarget:
     Raises: InputError if it cannot be run, or does not say what has to be
         known.
     """
-    model = Interpreter(path, num_threads=num_threads, kernels=KERNELS)
+    model = Interpreter(
+        path,
+        num_threads=num_threads,
+        kernels=KERNELS,
+        signature=told.signature,
+    )
     entry = model.input
     pixels = None
-    if is_images:
+    if is_images and not entry.is_plain:
         read = _range(model)
         where = "does not say in its quantization"
         if read is not None:
@@ -42,7 +48,7 @@ def open_model(path, *, name, told, is_images, num_threads) -> OwnTarget:
 
     def answer(records):
         values = entrance.fitted(records, entry.shape[1:], name)
-        rows = model.run(_encoded(values, entry, pixels))
+        rows = model.run(encoded(values, entry, pixels))
         return model.output.dequantize(rows)
 
     return OwnTarget(
@@ -53,13 +59,37 @@ def open_model(path, *, name, told, is_images, num_threads) -> OwnTarget:
             "outputs": outputs,
             "probability_step": 0.0 if outputs == LOGITS else model.output_step,
             "pixels": pixels,
+            "signature": model.signature,
         },
         answer,
         batch_size=model.fixed_batch or 100,
+        notes=_notes(model),
     )
 
 
-def _encoded(values, entry, pixels):
+def _notes(model):
+    pruned = model.has_variables and any(
+        PRUNING in tensor["name"] for tensor in model.tensors()
+    )
+    if not pruned:
+        return []
+    return [
+        f"{model.path} still holds the wrappers of pruning: it answers as it "
+        "is, but tfmot.sparsity.keras.strip_pruning(model) before the "
+        "conversion makes it smaller"
+    ]
+
+
+def encoded(values, entry, pixels):
+    """Gives records in the type, and the range, of a file's input.
+
+    Args:
+        values: array [N, ...].
+        entry: ports.Port of the input.
+        pixels: one of entrance.PIXELS; None if they are no images.
+    """
+    if entry.is_plain:
+        return entry.cast(values)
     if pixels == entrance.UNIT and entry.is_pixels:
         return values
     values = (

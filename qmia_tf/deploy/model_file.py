@@ -1,0 +1,181 @@
+"""The bytes of a .tflite file, and what LiteRT's calls do not say of them.
+
+Needs NumPy and ai-edge-litert only, so that it runs on a board.
+"""
+
+import dataclasses
+import functools
+import pathlib
+import zipfile
+
+from qmia_tf.errors import InputError
+
+IDENTIFIER = b"TFL3"
+HEAD = 8
+# A bundle may hold bundles.
+BUNDLES = (".task", ".zip")
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """A named way to run a file.
+
+    Attributes:
+        key: its name.
+        subgraph: index of the subgraph that it runs.
+        inputs: dict name -> index of a tensor of that subgraph.
+        outputs: likewise.
+    """
+
+    key: str
+    subgraph: int
+    inputs: dict
+    outputs: dict
+
+
+def is_one(path) -> bool:
+    """Whether a file begins as a .tflite file does, whatever its name."""
+    path = pathlib.Path(path)
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return _is_head(file.read(HEAD))
+
+
+def read(path) -> bytes:
+    """Reads a .tflite file.
+
+    Raises: InputError if it is missing or something else; of a bundle, such
+        as a .task file, it names the .tflite files inside.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise InputError(f"there is no model file {path}")
+    content = path.read_bytes()
+    if _is_head(content):
+        return content
+    held = _bundled(path)
+    if held:
+        raise InputError(
+            f"{path} is a bundle (a zip file), not a .tflite file: it holds "
+            f"{', '.join(held)}: unzip it and give one of these"
+        )
+    raise InputError(f"{path} is not a .tflite file")
+
+
+def _is_head(content):
+    return content[4:HEAD] == IDENTIFIER
+
+
+def _bundled(path):
+    """Names the .tflite files, and the bundles, that a zip file holds."""
+    if not zipfile.is_zipfile(path):
+        return []
+    found = []
+    with zipfile.ZipFile(path) as bundle:
+        for name in bundle.namelist():
+            try:
+                with bundle.open(name) as entry:
+                    is_model = _is_head(entry.read(HEAD))
+            # Encrypted, damaged, or packed in a way that Python lacks.
+            except (RuntimeError, NotImplementedError, zipfile.BadZipFile):
+                is_model = name.endswith(".tflite")
+            if is_model or name.endswith(BUNDLES):
+                found.append(name)
+    return found
+
+
+class Contents:
+    """What the flatbuffer of a file says, read without unpacking it.
+
+    Args:
+        content: bytes of a file that LiteRT has verified.
+    """
+
+    def __init__(self, content):
+        from ai_edge_litert import schema_py_generated as schema
+
+        self._schema = schema
+        self._model = schema.Model.GetRootAs(content, 0)
+
+    @functools.cached_property
+    def signatures(self) -> list[Signature]:
+        """The signatures, in the file's order."""
+        return [
+            Signature(
+                key=one.SignatureKey().decode(),
+                subgraph=one.SubgraphIndex(),
+                inputs=_tensors(one.Inputs, one.InputsLength()),
+                outputs=_tensors(one.Outputs, one.OutputsLength()),
+            )
+            for one in _each(
+                self._model.SignatureDefs, self._model.SignatureDefsLength()
+            )
+        ]
+
+    @functools.cached_property
+    def has_state_tensors(self) -> bool:
+        """Whether a tensor keeps its value until it is reset.
+
+        Those of LSTM, RNN and SVDF ops.
+        """
+        return any(
+            tensor.IsVariable()
+            for graph in self._graphs()
+            for tensor in _each(graph.Tensors, graph.TensorsLength())
+        )
+
+    @functools.cached_property
+    def has_variables(self) -> bool:
+        """Whether an op reads or writes variables (VAR_HANDLE)."""
+        handle = self._schema.BuiltinOperator.VAR_HANDLE
+        codes = _each(
+            self._model.OperatorCodes, self._model.OperatorCodesLength()
+        )
+        return any(_builtin(code) == handle for code in codes)
+
+    def ops(self, subgraph) -> list[dict]:
+        """The ops of a subgraph: dicts with op_name, inputs and outputs."""
+        graph = self._model.Subgraphs(subgraph)
+        return [
+            {
+                "op_name": self._op_name(op.OpcodeIndex()),
+                "inputs": [op.Inputs(i) for i in range(op.InputsLength())],
+                "outputs": [op.Outputs(i) for i in range(op.OutputsLength())],
+            }
+            for op in _each(graph.Operators, graph.OperatorsLength())
+        ]
+
+    def _graphs(self):
+        return _each(self._model.Subgraphs, self._model.SubgraphsLength())
+
+    def _op_name(self, index):
+        code = self._model.OperatorCodes(index)
+        custom = code.CustomCode()
+        if custom is not None:
+            return custom.decode()
+        return self._names[_builtin(code)]
+
+    @functools.cached_property
+    def _names(self):
+        return {
+            value: name
+            for name, value in vars(self._schema.BuiltinOperator).items()
+            if isinstance(value, int)
+        }
+
+
+def _builtin(code):
+    # Older files know the second field only.
+    return max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+
+
+def _each(get, count):
+    return (get(index) for index in range(count))
+
+
+def _tensors(get, count):
+    return {
+        entry.Name().decode(): entry.TensorIndex()
+        for entry in _each(get, count)
+    }

@@ -1,0 +1,191 @@
+"""The part of a .tflite file that is run: its main graph, or a signature's.
+
+Needs NumPy and ai-edge-litert only, so that it runs on a board.
+"""
+
+import numpy as np
+
+from qmia_tf.errors import InputError
+
+MOST_SHOWN = 8
+
+
+class MainGraph:
+    """The first graph of a file.
+
+    Args:
+        lite: LiteRT's interpreter of the file.
+    """
+
+    signature = None
+
+    def __init__(self, lite):
+        self._lite = lite
+        self._shape = None
+
+    def allocate(self):
+        """Prepares the graph for its smallest input."""
+        self._lite.allocate_tensors()
+
+    def inputs(self):
+        """Lists LiteRT's descriptions of the inputs."""
+        return self._lite.get_input_details()
+
+    def outputs(self):
+        """Lists LiteRT's descriptions of the outputs."""
+        return self._lite.get_output_details()
+
+    def ops(self):
+        """Lists the ops: dicts with op_name, inputs and outputs."""
+        return self._lite._get_ops_details()
+
+    def tensors(self):
+        """Lists LiteRT's descriptions of the tensors."""
+        return self._lite.get_tensor_details()
+
+    def run(self, entry, values, leave, *, reset):
+        """Runs one batch.
+
+        Args:
+            entry: tensor index of the input.
+            values: array [B, ...].
+            leave: tensor index of the output.
+            reset: whether what it keeps from call to call is reset first.
+        Returns: array, the output.
+        """
+        if values.shape != self._shape:
+            self._lite.resize_tensor_input(entry, values.shape)
+            self._lite.allocate_tensors()
+            self._shape = values.shape
+        if reset:
+            self._lite.reset_all_variables()
+        self._lite.set_tensor(entry, values)
+        self._lite.invoke()
+        return self._lite.get_tensor(leave)
+
+
+class SignatureGraph:
+    """The graph of one signature; has the methods of MainGraph.
+
+    Args:
+        lite: LiteRT's interpreter of the file.
+        contents: model_file.Contents.
+        signature: model_file.Signature.
+    """
+
+    def __init__(self, lite, contents, signature):
+        self._lite, self._contents = lite, contents
+        self._runner = lite.get_signature_runner(signature.key)
+        self.signature = signature
+
+    def allocate(self):
+        """Prepares this graph; all of them if any keeps a state.
+
+        LiteRT resets the state of all graphs at once, and fails if one of
+        them was not prepared.
+        """
+        graphs = {self.signature.subgraph}
+        if self._contents.has_state_tensors:
+            graphs.update(each.subgraph for each in self._contents.signatures)
+        for graph in sorted(graphs):
+            self._lite._interpreter.AllocateTensors(graph)
+
+    def inputs(self):
+        """See MainGraph."""
+        return list(self._runner.get_input_details().values())
+
+    def outputs(self):
+        """See MainGraph."""
+        return list(self._runner.get_output_details().values())
+
+    def ops(self):
+        """See MainGraph."""
+        return self._contents.ops(self.signature.subgraph)
+
+    def tensors(self):
+        """See MainGraph."""
+        return self._lite.get_tensor_details(self.signature.subgraph)
+
+    def run(self, entry, values, leave, *, reset):
+        """See MainGraph."""
+        del entry, leave
+        if reset:
+            self._lite.reset_all_variables()
+        (name,) = self.signature.inputs
+        (rows,) = self._runner(**{name: values}).values()
+        return rows
+
+
+def chosen(lite, contents, wanted, path) -> MainGraph | SignatureGraph:
+    """Gives the graph that a file is run by.
+
+    Args:
+        lite: LiteRT's interpreter of the file.
+        contents: model_file.Contents.
+        wanted: name of a signature, or None.
+        path: the file's, for messages.
+    Returns: without a name the main graph, if nothing else can be meant.
+    Raises: InputError that names the signatures, if there are several and
+        none is chosen, or there is none of that name.
+    """
+    signatures = contents.signatures
+    if wanted is None:
+        ways = {
+            (
+                each.subgraph,
+                tuple(sorted(each.inputs.values())),
+                tuple(sorted(each.outputs.values())),
+            )
+            for each in signatures
+        }
+        if len(ways) < 2:
+            return MainGraph(lite)
+        raise InputError(
+            f"{path} has {len(signatures)} signatures, and which one "
+            f"classifies is not known: {_shown(lite, signatures)}: choose one "
+            "with --signature (signature= in Python)"
+        )
+    for each in signatures:
+        if each.key == wanted:
+            return SignatureGraph(lite, contents, each)
+    raise InputError(
+        f"{path} has no signature {wanted!r}, "
+        + (f"only {_shown(lite, signatures)}" if signatures else "nor another")
+    )
+
+
+def described(name, inputs, outputs) -> str:
+    """Says of a signature what goes in and what comes out.
+
+    Args:
+        name: the signature's.
+        inputs: list of (name, dtype's name, shape).
+        outputs: likewise.
+    """
+    sides = (
+        ", ".join(" ".join(map(str, each)) for each in side)
+        for side in (inputs, outputs)
+    )
+    return f"{name} ({' -> '.join(sides)})"
+
+
+def _shown(lite, signatures):
+    texts = []
+    for each in signatures[:MOST_SHOWN]:
+        runner = lite.get_signature_runner(each.key)
+        texts.append(
+            described(
+                each.key,
+                _facts(runner.get_input_details()),
+                _facts(runner.get_output_details()),
+            )
+        )
+    more = len(signatures) - len(texts)
+    return ", ".join(texts) + (f" and {more} more" if more else "")
+
+
+def _facts(details):
+    return [
+        (name, np.dtype(each["dtype"]).name, each["shape_signature"].tolist())
+        for name, each in details.items()
+    ]

@@ -1,0 +1,78 @@
+"""How a Keras model is called: for inference, and with nothing kept.
+
+Works on models of Keras 3 and of tf_keras; imports neither.
+"""
+
+import numpy as np
+
+RESETS = ("reset_state", "reset_states")
+
+
+def inference_options(model) -> dict:
+    """What a call is given besides the records.
+
+    Keras 3 lets `training=False` overrule a layer that was told
+    `training=True` when the network was put together. Whoever deploys such a
+    model has it answer at random, or by the batch; so it is asked as it was
+    put together.
+
+    Args:
+        model: a Keras model.
+    Returns: {"training": False}, or {} if a layer inside was told True.
+    """
+    return {} if _trains_inside(model) else {"training": False}
+
+
+def _trains_inside(model):
+    graph = getattr(model, "_functional", None) or model
+    for operation in getattr(graph, "operations", ()):
+        if _trains_inside(operation):
+            return True
+        for node in operation._inbound_nodes:
+            arguments = getattr(node, "arguments", None)
+            if arguments and arguments.kwargs.get("training") is True:
+                return True
+    return False
+
+
+def keeping_layers(model) -> list:
+    """Lists the layers that keep a state: LSTM(stateful=True) and its kind.
+
+    Args:
+        model: a Keras model; those inside it, wrappers and cells count too.
+    """
+    return [
+        layer
+        for layer in model._flatten_layers(include_self=False, recursive=True)
+        if getattr(layer, "stateful", False)
+    ]
+
+
+def reset(layers):
+    """Sets the state of layers back to its start, zeros.
+
+    Args:
+        layers: what keeping_layers gives.
+    """
+    for layer in layers:
+        states = _flat(getattr(layer, "states", None))
+        for state in states:
+            state.assign(np.zeros(state.shape))
+        if not states:
+            _reset_otherwise(layer)
+
+
+def _flat(states):
+    # Keras' own reset stops at the nested states of several cells.
+    if isinstance(states, (list, tuple)):
+        return [state for each in states for state in _flat(each)]
+    return [] if states is None else [states]
+
+
+def _reset_otherwise(layer):
+    """Resets a layer that has a way of its own, or no state yet."""
+    for name in RESETS:
+        method = getattr(layer, name, None)
+        if callable(method):
+            method()
+            return

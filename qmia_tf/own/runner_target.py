@@ -1,0 +1,97 @@
+"""A signature of an interpreter in memory, opened as a target.
+
+What interpreter.get_signature_runner(NAME) gives, of ai_edge_litert or of
+tf.lite. It is asked through its own calls, so its ops are not known.
+"""
+
+import contextlib
+
+from qmia_tf.deploy import ports
+from qmia_tf.errors import InputError
+from qmia_tf.own import entrance
+from qmia_tf.own.target import PROBABILITIES, OwnTarget
+from qmia_tf.own.tflite_target import encoded
+
+KERNELS = "interpreter"
+DETAILS = ("get_input_details", "get_output_details")
+
+
+def is_one(target) -> bool:
+    """Whether something is a signature runner."""
+    return callable(target) and all(
+        callable(getattr(target, name, None)) for name in DETAILS
+    )
+
+
+def open_model(runner, *, name, told, is_images) -> OwnTarget:
+    """Opens a signature runner.
+
+    It is taken to answer probabilities, unless the user says otherwise.
+
+    Args:
+        runner: SignatureRunner of one input and one output.
+        name: the target's.
+        told: target.Told.
+        is_images: whether pixels have to be put into its range.
+    Raises: InputError if it has other inputs or outputs, or does not say
+        what has to be known.
+    """
+    source = f"target {name!r}"
+    keyword, entry = _only("input", runner.get_input_details(), source)
+    _, leave = _only("output", runner.get_output_details(), source)
+    entry, leave = ports.entry(entry, source), ports.leave(leave, source)
+    pixels = None
+    if is_images and not entry.is_plain:
+        read, where = None, "does not say in its quantization"
+        if entry.step:
+            read = entrance.of_codes(entry.dtype, entry.step, entry.zero_point)
+            where = "its input's scale and zero point"
+        pixels = entrance.chosen(read, told.pixels, name=name, where=where)
+    interpreter = getattr(runner, "_interpreter", None)
+
+    def answer(records):
+        values = entrance.fitted(records, entry.shape[1:], name)
+        values = encoded(values, entry, pixels)
+        try:
+            _reset(interpreter)
+            (rows,) = runner(**{keyword: values}).values()
+        except (ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise InputError(
+                f"{source} cannot answer {len(values)} records: {reason}"
+            ) from error
+        return leave.dequantize(rows)
+
+    fixed = entry.shape[0] if entry.shape[0] > 0 else None
+    return OwnTarget(
+        {
+            "target": name,
+            "kind": "tflite",
+            "kernel_set": KERNELS,
+            "outputs": told.outputs or PROBABILITIES,
+            "probability_step": leave.step,
+            "pixels": pixels,
+        },
+        answer,
+        batch_size=fixed or 100,
+        is_fixed=fixed is not None,
+    )
+
+
+def _reset(interpreter):
+    """Resets what LSTM, RNN and SVDF ops keep from call to call."""
+    if interpreter is None:
+        return
+    # It fails where a graph was never prepared, and so has nothing to reset.
+    # What is kept all the same shows when records are asked again.
+    with contextlib.suppress(ValueError, RuntimeError):
+        interpreter.reset_all_variables()
+
+
+def _only(what, details, source):
+    if len(details) != 1:
+        raise InputError(
+            f"{source} has {len(details)} {what}s ({', '.join(details)}); a "
+            f"classifier with one {what} is needed"
+        )
+    return next(iter(details.items()))

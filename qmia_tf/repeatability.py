@@ -1,0 +1,163 @@
+"""Is the same record answered alike, whatever its order and its batch?
+
+An audit compares records with each other, so what a model answers about one
+must not depend on the others. Needs NumPy only.
+"""
+
+import dataclasses
+import time
+
+import numpy as np
+
+from qmia_tf.errors import InputError
+
+ALONE = 6
+SECONDS = 1.0
+# Of all records; so many queries more cost 5 % or less.
+SHARE = 1 / 20
+# Batches of another size change float32 probabilities by 3e-5 of themselves
+# or less, measured on networks of up to 50 layers.
+RELATIVE = 1e-3
+# Where outputs are stored with 8 or 11 bits, neighbours lie so far apart.
+RELATIVE_HALF, ABSOLUTE_HALF = 2.0**-6, 1e-3
+# A last bit may turn over a rounding inside a model, in few records.
+FEW, LARGE = 0.05, 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class Repeats:
+    """How answers to the same records differ.
+
+    Attributes:
+        asked: number of records that were asked again.
+        moved: how many of them are answered otherwise, beyond rounding.
+        largest: the largest difference of an output.
+    """
+
+    asked: int
+    moved: int
+    largest: float
+
+    @property
+    def are_alike(self) -> bool:
+        """Whether rounding explains the differences."""
+        few = self.moved <= max(1, FEW * self.asked)
+        return not self.moved or (few and self.largest <= LARGE)
+
+
+def compare(rows, again, *, step=0.0) -> Repeats:
+    """Compares what was answered to the same records twice.
+
+    Probabilities are compared by their ratios, other numbers by the largest
+    of their row.
+
+    Args:
+        rows: floats [N, C].
+        again: floats [N, C].
+        step: distance of neighbouring outputs, 0 for floats; outputs that
+            have one may differ by it.
+    Returns: Repeats; rows with numbers that are not finite are left to
+        other checks.
+    """
+    rows, again = (np.asarray(each, np.float64) for each in (rows, again))
+    finite = np.isfinite(rows).all(axis=1) & np.isfinite(again).all(axis=1)
+    rows, again = rows[finite], again[finite]
+    if not rows.size:
+        return Repeats(len(finite), 0, 0.0)
+    distance = np.abs(rows - again)
+    size = np.maximum(np.abs(rows), np.abs(again))
+    if rows.min() < 0 or rows.max() > 1:
+        size = np.maximum(size.max(axis=1, keepdims=True), 1)
+    if step:
+        allowed = np.full_like(size, 1.001 * step)
+    elif _is_half(rows):
+        allowed = RELATIVE_HALF * size + ABSOLUTE_HALF
+    else:
+        # Nothing smaller is a whole float32.
+        allowed = RELATIVE * size + np.finfo(np.float32).tiny
+    moved = (distance > allowed).any(axis=1)
+    return Repeats(len(finite), int(moved.sum()), float(distance.max()))
+
+
+def require(target, values, rows, *, seconds) -> float:
+    """Asks some records again: alone, and shuffled among others.
+
+    Args:
+        target: has predict(values) and info.
+        values: array [N, ...], the records.
+        rows: float32 [M, C], what it answered to the first M of them.
+        seconds: how long that took.
+    Returns: the largest difference of an output.
+    Raises: InputError if the answers differ by more than rounding; it says
+        how much, and the likely cause.
+    """
+    count, total = len(rows), len(values)
+    alone = np.linspace(count - 1, 0, min(ALONE, max(2, int(total * SHARE))))
+    alone = np.unique(alone.astype(int))[::-1]
+    again = [target.predict(values[row : row + 1]) for row in alone]
+    asked, again = alone, np.concatenate(again)
+    if seconds <= SECONDS or count <= SHARE * total:
+        places, mixed = _shuffled(count, total)
+        answered = target.predict(values[mixed])[places]
+        asked = np.concatenate([asked, mixed[places]])
+        again = np.concatenate([again, answered])
+    step = float(target.info.get("probability_step") or 0.0)
+    found = compare(rows[asked], again, step=step)
+    if not found.are_alike:
+        raise InputError(_differing(target, found, values[:count], rows, step))
+    return found.largest
+
+
+def timed(call):
+    """Gives what call() returns, and how many seconds that took."""
+    start = time.monotonic()
+    returned = call()
+    return returned, time.monotonic() - start
+
+
+def _shuffled(count, total):
+    """A batch of `count` records: some of the first, and others.
+
+    Returns: the places in it of those of the first; and the batch.
+    """
+    rng = np.random.default_rng(0)
+    first = rng.permutation(count)
+    others = count + rng.permutation(total - count)
+    strangers = min(count // 2, len(others))
+    mixed = rng.permutation(
+        np.concatenate([first[strangers:], others[:strangers]])
+    )
+    return np.flatnonzero(mixed < count), mixed
+
+
+def _is_half(rows):
+    """Whether all numbers are those of float16 or bfloat16."""
+    bits = np.ascontiguousarray(rows, np.float32).view(np.uint32)
+    with np.errstate(over="ignore"):
+        half = rows.astype(np.float16).astype(np.float64)
+    return bool((half == rows).all() or not (bits & 0xFFFF).any())
+
+
+def _differing(target, found, values, rows, step):
+    same = compare(rows, target.predict(values), step=step)
+    if same.are_alike:
+        cause = (
+            "the same batch is answered alike, so an answer depends on the "
+            "other records of its batch, as behind a BatchNormalization in "
+            "training mode: give a model that answers in inference mode, for "
+            "Keras the function lambda x: model(x, training=False).numpy()"
+        )
+    else:
+        cause = (
+            "the same query is not answered alike when it is repeated: a "
+            "layer stays random (Dropout or noise with training=True), or "
+            "the model keeps a state from query to query: give one that does "
+            "neither, or for a Keras model the function lambda x: model(x, "
+            "training=False).numpy()"
+        )
+    return (
+        f"target {target.info['target']!r} does not answer the same record "
+        f"alike: asked again in another order and batch, {found.moved} of "
+        f"{found.asked} records got other outputs, by up to "
+        f"{found.largest:.2g}; {cause}"
+    )
