@@ -3,6 +3,7 @@
 from qmia_tf.attacks import TITLES
 from qmia_tf.auditing.findings import AuditResult
 from qmia_tf.auditing.target_audits import TargetAudit
+from qmia_tf.messages import counted
 from qmia_tf.report import pairs
 from qmia_tf.report.cautions import guessing, listed
 from qmia_tf.report.compared import is_variant
@@ -211,7 +212,8 @@ def _warnings(result):
     nonmembers = min(x.nonmembers for x in artefacts)
     if min(members, nonmembers) < FEW:
         said.append(
-            f"Warning: {members} members and {nonmembers} nonmembers are few: "
+            f"Warning: {counted(members, 'member')} and "
+            f"{counted(nonmembers, 'nonmember')} are few: "
             "the intervals are wide, and a small leak would not be seen."
         )
     return said
