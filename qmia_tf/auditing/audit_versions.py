@@ -31,6 +31,8 @@ NEW_IN_4 = {
     "target": {"per_class": [], "parity": None, "exposed": []},
     "attack": {"histogram": None, "roc": None},
 }
+# Not in all audits of version 4.
+LATER = {"calibration": None}
 
 
 def upgraded(found: dict) -> dict:
@@ -49,7 +51,7 @@ def upgraded(found: dict) -> dict:
                 "targets": _each(found.get("targets"), _target, added),
                 "schema_version": version,
             }
-    return found
+    return {**LATER, **found}
 
 
 def _target(target, added):

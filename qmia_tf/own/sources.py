@@ -92,6 +92,29 @@ def load(source, *, data_dir=None, download=False) -> Side:
     raise InputError(f"{text} {what} {FORMATS}")
 
 
+def values_of(source, *, data_dir=None, download=False) -> np.ndarray:
+    """Reads records whose labels do not matter, and may be missing.
+
+    Args:
+        source: as of load; also an array, an .npz without labels, or one
+            .npy file.
+        data_dir: as of load.
+        download: as of load.
+    Raises: InputError as load.
+    """
+    if hasattr(source, "__array__"):
+        return _checked_values("arrays", np.asarray(source))
+    text = str(source)
+    if isinstance(source, (str, pathlib.Path)) and text.endswith(".npz"):
+        arrays = runs.read_npz(pathlib.Path(text).expanduser())
+        name = _one_of(VALUES, arrays, text, "no records")
+        return _checked_values(text, arrays[name])
+    if isinstance(source, (str, pathlib.Path)) and text.endswith(".npy"):
+        if ".npy:" not in text:
+            return _checked_values(text, _read_npy(text))
+    return load(source, data_dir=data_dir, download=download).values
+
+
 def is_published(source) -> bool:
     """Whether everybody can have the records of a path: those of TFDS."""
     return str(source).startswith(PUBLISHED)

@@ -1,6 +1,7 @@
 """The verdict of an audit in words, for people."""
 
 from qmia_tf.attacks import TITLES
+from qmia_tf.auditing import worse_members
 from qmia_tf.auditing.findings import AuditResult
 from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.messages import counted
@@ -200,6 +201,11 @@ def _warnings(result):
         )
     if result.duplicates is not None and result.duplicates.warning:
         said.append(f"Warning: {result.duplicates.warning}.")
+    if result.calibration is not None and result.calibration.warning:
+        said.append(f"Warning: {result.calibration.warning}.")
+    worse = worse_members.sentence(artefacts)
+    if worse:
+        said.append(f"Warning: {worse}.")
     weak = {name: f"{100 * x:.1f} %" for name, x in guessing(artefacts).items()}
     if weak:
         said.append(
