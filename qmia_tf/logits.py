@@ -2,10 +2,16 @@
 
 import numpy as np
 
+from qmia_tf import output_kinds
 from qmia_tf.errors import InputError
+from qmia_tf.output_kinds import (
+    ENOUGH,
+    LOGITS,
+    PROBABILITIES,
+    SCORES,
+    look_like_probabilities,
+)
 
-# By how much float32 probabilities may miss a sum of one.
-SUM_TOLERANCE = 1e-3
 # A quantized softmax has steps of 1/256 or less.
 COARSEST_SOFTMAX = 1 / 128
 
@@ -42,19 +48,30 @@ def log_sums(logits):
     return largest + np.log(np.ascontiguousarray(powers).sum(axis=1))
 
 
-def look_like_probabilities(rows, *, step=0.0):
-    """Says whether rows could all be the output of a softmax.
+def why_not(rows, *, taken_for, step=0.0) -> str | None:
+    """Says why answers are not what they are taken for.
+
+    Logits are told from what is no logits only where there are ENOUGH rows:
+    a few can have any sign and any sum. Numbers that are never negative but
+    are in no other way like probabilities are taken for logits if somebody
+    says so: a ReLU may stand at the end.
 
     Args:
         rows: floats [N, C], finite.
-        step: distance of neighbouring numbers, 0 for floats. Each class may
-            be off by half of it, so that rows of an int8 softmax miss one
-            by up to C/512.
-    Returns: bool; True if no number is negative and all rows sum to one.
+        taken_for: "probabilities" or "logits".
+        step: distance of neighbouring answers, 0 for floats.
+    Returns: part of a sentence; None if they may be that.
     """
-    sums = rows.sum(axis=1, dtype=np.float64)
-    tolerance = SUM_TOLERANCE + rows.shape[1] * step / 2
-    return bool(rows.min() >= 0 and np.all(np.abs(sums - 1) <= tolerance))
+    kind = output_kinds.of(rows, step=step)
+    if taken_for == PROBABILITIES:
+        if kind == PROBABILITIES:
+            return None
+    elif kind in (LOGITS, SCORES):
+        return None
+    elif len(rows) < ENOUGH:
+        if kind != PROBABILITIES or step > COARSEST_SOFTMAX:
+            return None
+    return output_kinds.sentence(rows, kind, step=step)
 
 
 def check_kind(answers, *, name, step, as_logits):
@@ -69,18 +86,17 @@ def check_kind(answers, *, name, step, as_logits):
         as_logits: whether they are taken for logits.
     Raises: InputError that says what to do.
     """
-    sums = answers.sum(axis=1, dtype=np.float64)
-    if not np.isfinite(sums).all():
+    if not np.isfinite(answers).all():
         return
-    is_softmax = look_like_probabilities(answers, step=step)
-    if not as_logits and not is_softmax:
-        raise InputError(
-            f"target {name!r} does not answer probabilities (row 0 sums to "
-            f"{sums[0]:.4g}, its least is {answers[0].min():.4g}): if these "
-            "are logits, ask with --logits (TFLiteTarget(logits=True))"
-        )
-    if as_logits and is_softmax and step <= COARSEST_SOFTMAX:
+    taken_for = LOGITS if as_logits else PROBABILITIES
+    why = why_not(answers, taken_for=taken_for, step=step)
+    if why is None:
+        return
+    if as_logits and look_like_probabilities(answers, step=step):
         raise InputError(
             f"target {name!r} answers probabilities, not logits: leave out "
             "--logits (logits=True)"
         )
+    if output_kinds.of(answers, step=step) == LOGITS:
+        why += ": if these are logits, ask with --logits (logits=True)"
+    raise InputError(f"target {name!r} does not answer {taken_for}: {why}")

@@ -85,3 +85,8 @@ def working(what):
         if shown:
             blank = " " * (len(what) + 4)
             print(blank, end="\r", file=sys.stderr, flush=True)
+
+
+def counted(count, noun) -> str:
+    """Says how many there are: "1 member", "2 members"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -5,13 +5,15 @@ import re
 
 import numpy as np
 
+from qmia_tf import output_kinds
 from qmia_tf.errors import InputError
-from qmia_tf.logits import SUM_TOLERANCE, look_like_probabilities, softmax
+from qmia_tf.logits import softmax, why_not
+from qmia_tf.messages import counted
 
 # What a softmax elsewhere may differ by: exp of a float16 delegate.
 LOGITS_TOLERANCE = 1e-3
-# The grids of 8-bit probabilities: codes over 256 by TFLite, 255 by others.
-BYTES = (256, 255)
+# Rows that miss a sum of one by less than this were rounded to some grid.
+NEARLY = 0.25
 INFO_TYPES = {
     "kind": str,
     "sha256": str,
@@ -86,19 +88,24 @@ def check_shapes(outputs, source):
     if count == 0 or count == shape[0]:
         missing = "member" if count == 0 else "nonmember"
         raise InputError(
-            f"{source}: {shape[0]} records and not one {missing}: an audit "
-            "needs members and nonmembers"
+            f"{source}: {counted(shape[0], 'record')} and not one {missing}: "
+            "an audit needs members and nonmembers"
         )
 
 
-def check_values(outputs, source):
-    """Raises InputError at the first row that cannot be outputs."""
+def check_values(outputs, source, *, rows=None):
+    """Raises InputError at the first row that cannot be outputs.
+
+    Args:
+        outputs: Outputs.
+        source: what the message calls them by.
+        rows: int [N], the numbers of the rows in a file; None counts from 0.
+    """
     probabilities, labels = outputs.probabilities, outputs.labels
     step = outputs.probability_step
-    tolerance = SUM_TOLERANCE + outputs.classes * step / 2
     smallest = probabilities.min(axis=1)
     sums = probabilities.sum(axis=1, dtype=np.float64)
-    refuse = _refusing(outputs, source)
+    refuse = _refusing(outputs, source, rows)
     refuse(
         ~np.isfinite(sums),
         lambda row: f"a probability is not finite: {probabilities[row]}",
@@ -106,17 +113,16 @@ def check_values(outputs, source):
     refuse(
         smallest < 0,
         lambda row: (
-            f"a probability is negative: {smallest[row]:g}; are these logits? "
-            "Then give them as 'logits'"
+            f"a probability is negative: {smallest[row]:g}; "
+            + _advice(probabilities, sums)
         ),
     )
+    tolerance = output_kinds.sum_tolerance(probabilities, step=step)
     refuse(
         np.abs(sums - 1) > tolerance,
         lambda row: (
             f"the probabilities sum to {sums[row]:.6g}, not to 1 "
-            f"within {tolerance:.4g}; are these logits (then give them as "
-            "'logits'), or is info['probability_step'] of a quantized output "
-            "missing?"
+            f"within {tolerance:.4g}; {_advice(probabilities, sums)}"
         ),
     )
     refuse(
@@ -127,6 +133,16 @@ def check_values(outputs, source):
     repeated = np.ones(len(labels), bool)
     repeated[first] = False
     refuse(repeated, lambda row: "the record is there twice")
+
+
+def _advice(rows, sums):
+    """What to do with rows, of finite numbers, that are no probabilities."""
+    kind = output_kinds.of(rows)
+    if kind == output_kinds.LOGITS:
+        return "are these logits? Then give them as 'logits'"
+    if rows.min() >= 0 and np.abs(sums - 1).max() < NEARLY:
+        return "is info['probability_step'] of a quantized output missing?"
+    return output_kinds.sentence(rows, kind)
 
 
 def check_logits(outputs, source):
@@ -160,28 +176,32 @@ def check_logits(outputs, source):
 
 
 def check_not_probabilities(logits, source):
-    """Raises InputError if finite logits [N, C] are a softmax's output."""
-    steps = [0.0]
+    """Raises InputError if finite logits [N, C] are none.
+
+    Such as the output of a softmax; see logits.why_not.
+    """
     # Rows of 8 bits sum to one only roughly, but their grid gives them away.
-    for levels in BYTES:
-        codes = np.asarray(logits, np.float64) * levels
-        if np.abs(codes - np.round(codes)).max() < 1e-3:
-            steps.append(1 / levels)
-    if any(look_like_probabilities(logits, step=step) for step in steps):
+    step = output_kinds.read_step(logits)
+    why = why_not(logits, taken_for=output_kinds.LOGITS, step=step)
+    if why is None:
+        return
+    if output_kinds.look_like_probabilities(logits, step=step):
         raise InputError(
             f"{source}: the logits are probabilities: no row has a negative "
             "number and all sum to 1; give them as 'probabilities', so that "
             "no second softmax is taken"
         )
+    raise InputError(f"{source}: these are no logits: {why}")
 
 
-def _refusing(outputs, source):
+def _refusing(outputs, source, numbers=None):
     def refuse(bad, message):
         rows = np.flatnonzero(bad)
         if rows.size:
             row = int(rows[0])
+            number = row if numbers is None else numbers[row]
             raise InputError(
-                f"{source}: row {row} (record {outputs.record_ids[row]}): "
+                f"{source}: row {number} (record {outputs.record_ids[row]}): "
                 + message(row)
                 + (f"; {rows.size} such rows" if rows.size > 1 else "")
             )

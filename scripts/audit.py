@@ -69,6 +69,15 @@ REFERENCES = flags.DEFINE_list(
     [],
     ".npz files of outputs of reference models about the same records",
 )
+CALIBRATION = flags.DEFINE_string(
+    "calibration",
+    None,
+    "records that a quantized file was calibrated with, like --members but "
+    "labels may be missing: nonmembers among them are counted and warned of",
+)
+LEAVE_OUT = flags.DEFINE_boolean(
+    "leave_out_calibration", False, "leave such nonmembers out of the audit"
+)
 ALLOW_CHANCE = flags.DEFINE_boolean(
     "allow_chance",
     False,
@@ -86,7 +95,8 @@ def main(argv):
     limits = options.gates()
     names = CLASS_NAMES.value
     chosen = options.audit()
-    if not all(map(_is_light, [*MODEL.value, MEMBERS.value, NONMEMBERS.value])):
+    records = (MEMBERS.value, NONMEMBERS.value, CALIBRATION.value)
+    if not all(map(_is_light, [*MODEL.value, *records])):
         program.start_tensorflow()
     from qmia_tf import own, report
     from qmia_tf.report import phrases, words
@@ -101,6 +111,8 @@ def main(argv):
         signature=SIGNATURE.value,
         class_names="sorted" if names == ["sorted"] else names,
         references=REFERENCES.value,
+        calibration=CALIBRATION.value,
+        leave_out_calibration=LEAVE_OUT.value,
         allow_chance=ALLOW_CHANCE.value,
         seed=chosen.pop("audit_seed"),
         data_dir=options.value("data_dir"),

@@ -462,6 +462,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
             control=findings.Control(
                 Estimate(0.5, 0.4, 0.6), False, "7 numbers", 20, 20
             ),
+            calibration=findings.CalibrationRecords(9, 7, 2, False, "2 of"),
         )
 
     def setUp(self):
@@ -511,6 +512,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         ("joints", 0, "p_value"),
         ("duplicates", "warning"),
         ("control", "told_apart"),
+        ("calibration", "left_out"),
         ("references",),
         ("targets", 0, "attacks", 0, "points", 0, "f1", "low"),
         ("targets", 0, "tfprivacy", "rows", 0, "auc"),
@@ -555,6 +557,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         ("joints", {}),
         ("duplicates", [1]),
         ("control", "no"),
+        ("calibration", 3),
     )
     def test_schema_and_reader_refuse_types(self, key, value):
         spoiled = {**self.found, key: value}
@@ -587,6 +590,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         ("joint", findings.Joint),
         ("duplicates", findings.EqualRecords),
         ("control", findings.Control),
+        ("calibration", findings.CalibrationRecords),
         ("left_out", findings.LeftOut),
         ("agreement", agreement.Agreement),
         ("point", target_audits.OperatingPoint),

@@ -62,6 +62,53 @@ class CsvTest(Folder):
         self.assertAlmostEqual(csv_file.read(path)["step"], step)
 
     @parameterized.named_parameters(
+        ("semicolons", "p0;p1;p2;label\n0.5;0.25;0.25;2\n0.125;.75;.125;0\n"),
+        ("commas", "p0;p1;p2;label\n0,5;0,25;0,25;2\n0,125;,75;,125;0\n"),
+        ("tabs", "p0\tp1\tp2\tlabel\n.5\t.25\t.25\t2\n.125\t.75\t.125\t0"),
+        ("bars", "p0|p1|p2|label\n.5|.25|.25|2\n.125|.75|.125|0\n"),
+        ("said", "sep=;\np0;p1;p2;label\n.5;.25;.25;2\n.125;.75;.125;0\n"),
+        ("from_1", "p1,p2,p3,label\n.5,.25,.25,2\n.125,.75,.125,0\n"),
+        ("both_1", "p1,p2,p3,label\n.5,.25,.25,3\n.125,.75,.125,1\n"),
+        ("classes", "cat,dog,eel,label\n.5,.25,.25,eel\n.125,.75,.125,cat\n"),
+        ("places", "cat,dog,eel,label\n.5,.25,.25,2\n.125,.75,.125,0\n"),
+        (
+            "pandas",
+            ",cat,dog,eel,note,label\n0,.5,.25,.25,a b,eel\n"
+            "1,.125,.75,.125,,cat\n",
+        ),
+        ("no_names", ".5,.25,.25,2\n.125,.75,.125,0\n"),
+        ("no_names_commas", "0,5;0,25;0,25;2\n0,125;0,75;0,125;0\n"),
+        ("label_first", "2,.5,.25,.25\n0,.125,.75,.125\n"),
+        (
+            "quoted",
+            'note,p0,p1,p2,label\n"a\nb",.5,.25,.25,2\n,.125,.75,.125,0',
+        ),
+    )
+    def test_other_layouts(self, content):
+        found = csv_file.read(self.text(content))
+        self.assertAllEqual(found["probabilities"], ROWS[:2])
+        self.assertAllEqual(found["labels"], [2, 0])
+
+    def test_logits_of_named_classes(self):
+        content = "cat;dog;label\n1,5;-2;dog\n-0,25;3;dog\n"
+        found = csv_file.read(self.text(content))
+        self.assertAllEqual(found["logits"], [[1.5, -2], [-0.25, 3]])
+        self.assertAllEqual(found["labels"], [1, 1])
+        self.assertEqual(found["class_names"], ("cat", "dog"))
+
+    def test_boolean_labels(self):
+        found = csv_file.read(self.text("p0,p1,label\n1,0,False\n0,1,True\n"))
+        self.assertAllEqual(found["labels"], [0, 1])
+
+    def test_rows_are_counted_as_a_spreadsheet_does(self):
+        """Quoted line breaks are in a row, empty lines are rows."""
+        content = 'note,p0,p1,label\n"a\n\nb",1,0,0\n\n"c\nd",.5,.5,1\n,x,0,0\n'
+        with self.assertRaisesRegex(InputError, "row 5, column 'p0' is 'x'"):
+            csv_file.read(self.text(content))
+        found = csv_file.read(self.text(content.replace("x", "1")))
+        self.assertAllEqual(found["rows"], [2, 4, 5])
+
+    @parameterized.named_parameters(
         ("no_label", "p0,p1\n1,0\n", "row 1 has no column 'label'; it is p0"),
         ("gap", "p0,p2,label\n1,0,0\n", "row 1 has no column 'p1'"),
         ("one", "p0,label\n1,0\n", "row 1 has no column 'p1'"),
@@ -85,6 +132,32 @@ class CsvTest(Folder):
             "p0,p1,label\n1,0,-1\n",
             "row 2, column 'label' is '-1', not a wh",
         ),
+        (
+            "class",
+            "cat,dog,label\n1,0,cat\n.5,.5,eel\n",
+            "row 3, column 'label' is 'eel', which is none of the columns cat",
+        ),
+        (
+            "scores",
+            "cat,dog,label\n1,1,cat\n.5,.9,dog\n",
+            "the columns cat, dog are neither probabilities nor logits: all li",
+        ),
+        (
+            "numbered",
+            "class_0,class_1,label\n1,0,0\n",
+            "row 1 has no column p0: name the columns p0",
+        ),
+        (
+            "from_1",
+            "p1,p2,p3,label\n1,0,0,1\n0,1,0,2\n",
+            "the columns are p1 to p3, and no label is 0 or 3, so whether",
+        ),
+        (
+            "no_names",
+            "1,0,-2\n3,1,4\n",
+            "row 1 has numbers instead of names, and .*: name the columns p0",
+        ),
+        ("either", "0,1,0\n1,0,1\n", "row 1 has numbers instead of names"),
         ("word", "p0,p1,label\n1,0,cat\n", "row 2, column 'label' is 'cat'"),
         ("id", "id,p0,p1,label\nx,1,0,0\n", "row 2, column 'id' is 'x'"),
         ("short", "p0,p1,label\n1,0,0\n1,0\n", "row 3 has 2 cells, and there"),
@@ -160,7 +233,10 @@ class SidesTest(Folder):
     @parameterized.parameters(
         ({"probabilities": ROWS.astype(int)}, "probabilities are int64"),
         ({"probabilities": ROWS[0]}, r"float64 \[3\], not floats .records, cl"),
-        ({"logits": LOGITS, "labels": ROWS[0]}, "labels are float64, not int"),
+        (
+            {"logits": LOGITS, "labels": ROWS[0]},
+            "a.npz, labels: label 0.5 of record 0 is not a whole number",
+        ),
         ({"logits": LOGITS, "record_ids": ROWS[0]}, "record_ids are float64"),
         ({"info": '{"probability_step": "x"}'}, "probability_step.* must be"),
         ({"info": "[]"}, "info must be a JSON object"),
@@ -187,6 +263,188 @@ class SidesTest(Folder):
         self.assertFalse(answers.is_answers(path))
         self.assertFalse(answers.is_answers((LOGITS, LOGITS)))
         self.assertFalse(answers.is_answers(self.text("no", "c.npz")))
+
+
+class RowsTest(Folder):
+    """Bad rows are named by their place in their own file."""
+
+    GOOD = "p0,p1,label\n1,0,0\n.5,.5,1\n"
+
+    @parameterized.named_parameters(
+        ("sum", "p0,p1,label\n1,0,0\n\n.75,.75,1\n", "row 4 .*sum to 1.5"),
+        ("label", "p0,p1,label\n1,0,0\n0,1,2\n", "row 3 .*label 2 is out"),
+        ("minus", "p0,p1,label\n1,0,0\n2,-1,1\n", "row 3 .*negative: -1"),
+        ("logit", "z0,z1,label\n1,-2,0\n0,1,2\n", "row 3 .*label 2 is out"),
+    )
+    def test_csv(self, content, pattern):
+        good = self.GOOD.replace("p", "z") if "z0" in content else self.GOOD
+        one, two = self.text(good), self.text(content, "b.csv")
+        for sides in ((one, two), (two, one)):
+            with self.assertRaisesRegex(InputError, f"b.csv: {pattern}"):
+                answers.of_sides(*sides)
+
+    def test_npz(self):
+        rows = ROWS.copy()
+        rows[1] = [1, 1, 0.5]
+        one = self.npz("a.npz", probabilities=ROWS, labels=[0, 1, 2])
+        two = self.npz("b.npz", probabilities=rows, labels=[0, 1, 2])
+        with self.assertRaisesRegex(InputError, "b.npz: row 1 .*sum to 2.5"):
+            answers.of_sides(one, two)
+
+    def test_labels_beside_records(self):
+        records = Records(
+            "x", np.zeros((2, 2)), np.array([0, 1]), np.array([1, 0], bool), 2
+        )
+        path = self.text("p0,p1,label\n1,0,0\n\n.5,.5,0\n")
+        with self.assertRaisesRegex(InputError, "labels of row 4 are 0, those"):
+            answers.of_records(path, records)
+
+
+class NamedTest(Folder):
+    """Columns that are named by classes may stand in any order."""
+
+    def test_sides(self):
+        one = self.text("cat,dog,label\n1,0,cat\n.5,.5,dog\n")
+        two = self.text("dog,cat,label\n.75,.25,dog\n.5,.5,cat\n", "b.csv")
+        found = answers.of_sides(one, two)
+        self.assertAllEqual(
+            found.probabilities, [[1, 0], [0.5, 0.5], [0.25, 0.75], [0.5, 0.5]]
+        )
+        self.assertAllEqual(found.labels, [0, 1, 1, 0])
+        for text in ("dog,eel,label\n1,0,0\n", "p0,p1,label\n1,0,0\n"):
+            with self.assertRaisesRegex(InputError, "columns of both files al"):
+                answers.of_sides(one, self.text(text, "b.csv"))
+
+    def test_beside_records(self):
+        records = Records(
+            "x",
+            np.zeros((3, 2)),
+            np.array([0, 1, 2]),
+            np.array([True, True, False]),
+            3,
+            ("ant", "bee", "cow"),
+        )
+        path = self.text(
+            "cow,ant,bee,label\n0,.75,.25,ant\n.25,0,.75,bee\n1,0,0,cow\n"
+        )
+        found = answers.of_records(path, records)
+        self.assertAllEqual(
+            found.probabilities, [[0.75, 0.25, 0], [0, 0.75, 0.25], [0, 0, 1]]
+        )
+        self.assertAllEqual(found.labels, [0, 1, 2])
+        path = self.text("cow,dog,bee,label\n0,1,0,bee\n0,1,0,1\n0,1,0,1\n")
+        with self.assertRaisesRegex(
+            InputError, "'label' is '1', which is none"
+        ):
+            answers.of_records(path, records)
+        path = self.text("cow,dog,bee,label\n0,1,0,1\n0,1,0,1\n0,1,0,1\n")
+        with self.assertRaisesRegex(
+            InputError, "classes of the records are an"
+        ):
+            answers.of_records(path, records)
+
+
+class LabelsTest(Folder):
+    """Labels of an .npz of outputs, in every form."""
+
+    @parameterized.named_parameters(
+        ("floats", np.array([0.0, 1.0, 2.0])),
+        ("column", np.array([[0.0], [1.0], [2.0]])),
+        ("one_hot", np.eye(3)),
+        ("names", np.array(["dog", "cat", "eel"])),
+        ("bytes", np.array([b"dog", b"cat", b"eel"])),
+    )
+    def test_are_taken(self, labels):
+        path = self.npz(
+            "a.npz",
+            probabilities=ROWS,
+            labels=labels,
+            members=[1, 0, 1],
+            class_names=["dog", "cat", "eel"],
+        )
+        self.assertAllEqual(answers.alone(path).labels, [0, 1, 2])
+
+    def test_names_without_an_order(self):
+        path = self.npz("a.npz", probabilities=ROWS, labels=list("abc"))
+        with self.assertRaisesRegex(
+            InputError, "a.npz: labels has a class 'a', .* add an array class_n"
+        ):
+            answers.alone(path)
+
+
+class RoundedTest(Folder):
+    """Rounded and scaled probabilities, with many classes."""
+
+    def shares(self, classes=100):
+        logits = np.random.default_rng(0).normal(0, 1, (60, classes))
+        powers = np.exp(logits)
+        return powers / powers.sum(axis=1, keepdims=True)
+
+    def whole(self, rows):
+        return self.npz(
+            "a.npz",
+            probabilities=rows,
+            labels=np.zeros(60, int),
+            members=np.arange(60) < 30,
+        )
+
+    @parameterized.parameters(np.float64, np.float32)
+    def test_two_digits_are_probabilities(self, dtype):
+        rows = self.shares().round(2)
+        self.assertGreater(np.abs(rows.sum(axis=1) - 1).max(), 0.1)
+        found = answers.alone(self.whole(rows.astype(dtype)))
+        self.assertEqual(found.probability_step, 0.01)
+        lines = [",".join(map(repr, [*row.tolist(), 0])) for row in rows]
+        names = ",".join([*(f"p{place}" for place in range(100)), "label"])
+        one = self.text("\n".join([names, *lines[:30]]))
+        two = self.text("\n".join([names, *lines[30:]]), "b.csv")
+        found = answers.of_sides(one, two)
+        self.assertAllClose(found.probabilities, rows, atol=1e-7)
+
+    @parameterized.parameters(np.float16, "bf16")
+    def test_16_bits(self, dtype):
+        rows = self.shares(1000)
+        if dtype == "bf16":
+            bits = rows.astype(np.float32).view(np.uint32)
+            rows = (bits & 0xFFFF0000).view(np.float32)
+        else:
+            rows = rows.astype(dtype)
+        self.assertEqual(answers.alone(self.whole(rows)).classes, 1000)
+
+    @parameterized.named_parameters(
+        ("percent", 100, 9, "all rows sum to 100: divide percentages by 100"),
+        ("percent1", 100, 1, "all rows sum to 100: divide percentages by 100"),
+        ("percent0", 100, 0, "all rows sum to 100: divide percentages by 100"),
+        ("codes", 255, 0, "all rows sum to 25[456]: divide them by that"),
+    )
+    def test_percentages_and_codes(self, scale, digits, pattern):
+        rows = (self.shares(7) * scale).round(digits)
+        with self.assertRaisesRegex(InputError, pattern):
+            answers.alone(self.whole(rows))
+        path = self.npz(
+            "z.npz",
+            logits=rows,
+            labels=np.zeros(60, int),
+            members=np.arange(60) < 30,
+        )
+        with self.assertRaisesRegex(InputError, f"no logits: .*{pattern}"):
+            answers.alone(path)
+
+    @parameterized.named_parameters(
+        ("float", 9), ("two_digits", 2), ("one_digit", 1)
+    )
+    def test_sigmoids_are_neither(self, digits):
+        rows = np.random.default_rng(0).random((60, 5)).round(digits)
+        for name in ("probabilities", "logits"):
+            path = self.npz(
+                "s.npz",
+                **{name: rows},
+                labels=np.zeros(60, int),
+                members=np.arange(60) < 30,
+            )
+            with self.assertRaisesRegex(InputError, "multi-label") as caught:
+                answers.alone(path)
+            self.assertNotIn("give them as 'logits'", str(caught.exception))
 
 
 class AloneTest(Folder):

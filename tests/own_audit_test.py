@@ -194,8 +194,16 @@ class TableTest(Folder):
 
     @parameterized.named_parameters(
         ("sums", lambda v: own_task.linear(v) * 2, None,
-         "does not answer probabilities: those of record 0 sum to 2, .*"
-         "--outputs=logits"),
+         "does not answer probabilities: no number is negative and all rows "
+         "sum to 2: divide them by that$"),
+        ("percent", lambda v: own_task.linear(v) * 100, None,
+         "not answer probabilities: all rows sum to 100: divide percentages"),
+        ("percent_logits", lambda v: own_task.linear(v) * 100, "logits",
+         "does not answer logits: all rows sum to 100: divide percentages"),
+        ("sigmoids", lambda v: own_task.linear(v) ** 0.3, None,
+         "all lie in 0..1, but those of record 0 sum to .*multi-label.*need"),
+        ("sigmoid_logits", lambda v: own_task.linear(v) ** 0.3, "logits",
+         "not answer logits: all lie in 0..1, but .*multi-label"),
         ("not_logits", own_task.linear, "logits",
          "answers probabilities, not logits: all rows sum to 1: give"),
         ("nan", lambda v: own_task.linear(v) * np.nan, None, "not finite"),
@@ -210,6 +218,24 @@ class TableTest(Folder):
     def test_answers_that_reveal_a_mistake(self, function, outputs, pattern):
         self.assertRefused(pattern, function, *self.sides, outputs=outputs)
         self.assertFalse((self.dir / "outputs").exists())
+
+    def test_rounded_probabilities_are_taken(self):
+        """Two digits, many classes: sums miss one by more than a tenth."""
+        rng = np.random.default_rng(3)
+        spread = rng.normal(0, 0.3, (3, 97))
+
+        def answer(values):
+            rows = own_task.linear(values)
+            rest = np.exp(values[:, :3] @ spread) / 400
+            rows = np.column_stack([rows, rest])
+            return (rows / rows.sum(axis=1, keepdims=True)).round(2)
+
+        rows = answer(np.concatenate([values for values, _ in self.sides]))
+        self.assertGreater(np.abs(rows.sum(axis=1) - 1).max(), 0.1)
+        found = self.audit(answer, *self.sides)
+        self.assertEqual(found.targets[0].probability_step, 0.01)
+        stored = np.load(self.dir / "outputs" / "answer.npz")
+        self.assertAllClose(stored["probabilities"], rows, atol=1e-7)
 
     def test_logits_that_only_once_are_probabilities_are_found(self):
         def late(values):

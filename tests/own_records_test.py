@@ -157,6 +157,8 @@ class FeaturesTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(records.few(np.arange(100) < 50), [])
         (line,) = records.few(np.arange(100) < 51)
         self.assertStartsWith(line, "warning: only 49 nonmembers: the interv")
+        one, _ = records.few(np.arange(9) < 1)
+        self.assertStartsWith(one, "warning: only 1 member: the intervals")
 
 
 if __name__ == "__main__":

@@ -59,6 +59,15 @@ class SourcesTest(Folder):
         self.assertAllEqual(found.labels, [2, 0, 2, 1, 1, 0, 0])
         self.assertFalse(found.ordered)
 
+    @parameterized.named_parameters(
+        ("one_hot", np.eye(7), "; labels are one-hot .7, 7."),
+        ("floats", np.arange(7.0)[:, None], ""),
+    )
+    def test_labels_that_are_taken_are_said(self, labels, taken):
+        found = sources.load((self.images, labels))
+        self.assertAllEqual(found.labels, np.arange(7))
+        self.assertRegex(found.taken, rf"\(values, labels{taken}\)$")
+
     def test_npy_with_labels(self):
         one = self.npy("one.npy", self.images)
         two = self.npy("two.npy", self.labels[:, None].astype(np.uint8))
@@ -153,6 +162,22 @@ class BadSourcesTest(Folder):
         arrays = {name: self.labels for name in names}
         self.assertRefused(f"x.npz.*{pattern}", self.npz(**arrays))
 
+    def test_a_file_of_both_sides_as_keras_has_them(self):
+        arrays = {
+            "x_test": self.images[:3],
+            "x_train": self.images,
+            "y_test": self.labels[:3],
+            "y_train": self.labels,
+        }
+        path = self.npz("mnist.npz", **arrays)
+        self.assertRefused(
+            "mnist.npz: no records: it holds x_test, x_train, y_test, y_train, "
+            "and should hold images or x; make two files of it: a = np.load.*"
+            r"savez\('members.npz', x=a\['x_train'\], y=a\['y_train'\]\); "
+            r"np.savez\('nonmembers.npz', x=a\['x_test'\], y=a\['y_test'\]",
+            path,
+        )
+
     def test_damaged_files(self):
         for name in ("x.npz", "x.npy"):
             (self.dir / name).write_bytes(b"\x93NUMPYbroken")
@@ -173,8 +198,7 @@ class BadSourcesTest(Folder):
         self.assertRefused("p.npy is damaged or not", f"{path}:{labels}")
 
     @parameterized.named_parameters(
-        ("one_hot", np.eye(7), "labels are float64 .7, 7., not .*argmax"),
-        ("floats", np.zeros(7), "labels are float64 .7., not integers"),
+        ("half", np.full(7, 0.5), "label 0.5 of record 0 is not a whole"),
         ("count", np.zeros(5, int), "7 records but 5 labels"),
         ("negative", np.arange(7) - 2, "label -2 of record 0 is not 0 or more"),
     )

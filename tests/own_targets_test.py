@@ -11,6 +11,7 @@ import tiny_models
 from absl.testing import parameterized
 
 from qmia_tf.errors import InputError
+from qmia_tf.output_kinds import look_like_probabilities
 from qmia_tf.own import models, saved_model
 from qmia_tf.own.target import Told
 
@@ -128,6 +129,100 @@ class KerasTest(Opened):
             model,
             Told(outputs="logits"),
         )
+
+    @parameterized.named_parameters(
+        ("linear", lambda: [keras.layers.Activation("linear")], (4,)),
+        (
+            "mixed",
+            lambda: [keras.layers.Activation("linear", dtype="float32")],
+            (4,),
+        ),
+        ("flatten", lambda: [keras.layers.Flatten()], (1, 4)),
+        ("reshape", lambda: [keras.layers.Reshape((4,))], (2, 2)),
+        (
+            "several",
+            lambda: [keras.layers.Flatten(), keras.layers.Identity()],
+            (1, 4),
+        ),
+        (
+            "nested",
+            lambda: [keras.Sequential([keras.layers.Reshape((4,))])],
+            (1, 4),
+        ),
+    )
+    def test_a_softmax_before_layers_that_pass_it_on(self, make, shape):
+        model = keras.Sequential(
+            [
+                keras.Input(SHAPE),
+                keras.layers.Flatten(),
+                keras.layers.Dense(4),
+                keras.layers.Reshape(shape),
+                keras.layers.Softmax([-1, -2][: len(shape)], name="end"),
+                *make(),
+            ]
+        )
+        found = self.open(model, UNIT)
+        self.assertEqual(found.info["outputs"], "probabilities")
+        self.assertNotOpened(
+            r"ends in a softmax \(its Softmax layer 'end'\)",
+            model,
+            Told("0..1", "logits"),
+        )
+        sums = found.predict(self.pixels).sum(axis=1)
+        self.assertAllClose(sums, np.ones(5), atol=1e-6)
+
+    def test_operations_after_a_softmax(self):
+        pixels = keras.Input(SHAPE)
+        x = keras.layers.Dense(4)(keras.layers.Flatten()(pixels))
+        x = keras.ops.softmax(keras.ops.expand_dims(x, 1))
+        x = keras.ops.cast(keras.ops.squeeze(x, 1), "float32")
+        found = self.open(keras.Model(pixels, x), UNIT)
+        self.assertEqual(found.info["outputs"], "probabilities")
+        x = keras.layers.Dense(4, tf.nn.softmax)(keras.layers.Flatten()(pixels))
+        found = self.open(keras.Model(pixels, x), UNIT)
+        self.assertEqual(found.info["outputs"], "probabilities")
+
+    @parameterized.named_parameters(
+        ("relu", lambda: keras.layers.Activation("relu")),
+        ("dense", lambda: keras.layers.Dense(4)),
+        ("softplus", lambda: keras.layers.Dense(4, "softplus")),
+    )
+    def test_what_changes_a_softmax_is_the_end(self, make):
+        model = sequence()
+        model.add(make())
+        self.assertNotOpened("without a softmax, so whether", model)
+
+    @parameterized.parameters("float16", "bfloat16")
+    def test_a_softmax_of_16_bits(self, dtype):
+        pixels = keras.Input(SHAPE)
+        x = keras.layers.Flatten()(pixels)
+        x = keras.layers.Dense(100, "softmax", dtype=f"mixed_{dtype}")(x)
+        found = self.open(keras.Model(pixels, x), UNIT).predict(self.pixels)
+        self.assertTrue(look_like_probabilities(found))
+        u = {"float16": 2.0**-11, "bfloat16": 2.0**-8}[dtype]
+        off = np.abs(found.sum(axis=1, dtype=np.float64) - 1).max()
+        self.assertGreater(off, 1e-5)
+        self.assertLess(off, 1e-3 + 14 * u)
+
+    @parameterized.named_parameters(
+        ("last", lambda: []),
+        ("passed", lambda: [keras.layers.Activation("linear")]),
+    )
+    def test_several_sigmoids_are_named(self, make):
+        model = sequence(ending="sigmoid")
+        for layer in make():
+            model.add(layer)
+        for told in (
+            UNIT,
+            Told("0..1", "probabilities"),
+            Told("0..1", "logits"),
+        ):
+            self.assertNotOpened(
+                r"ends in 4 sigmoids \(its Dense layer 'last'\): each is a "
+                r"label of its own \(multi-label\), and only one class",
+                model,
+                told,
+            )
 
     def test_rescaling_behind_a_convolution_says_nothing(self):
         model = sequence(
@@ -269,6 +364,43 @@ class TFLiteTest(Opened):
             "ends in SOFTMAX, so it answers probabilities, but",
             self.folder / "float.tflite",
             Told("0..1", "logits"),
+        )
+
+    @parameterized.parameters(
+        ("float", {}), ("int8", {"inputs": tf.int8, "outputs": tf.int8})
+    )
+    def test_sigmoids(self, name, options):
+        for classes in (1, 3):
+            model = tiny_models.classifier(softmax=False, classes=classes)
+            end = keras.layers.Activation("sigmoid")(model.output)
+            model = keras.Model(model.input, end)
+            path = self.folder / f"{name}_{classes}.tflite"
+            tiny_models.write_tflite(model, path, **options)
+            if classes == 1:
+                found = self.open(path, UNIT).predict(self.pixels)
+                self.assertAllClose(found.sum(axis=1), np.ones(5))
+                continue
+            for told in (UNIT, Told("0..1", "logits")):
+                self.assertNotOpened(
+                    r"ends in 3 sigmoids \(LOGISTIC\): each is a label",
+                    path,
+                    told,
+                )
+
+    def test_a_softmax_before_ops_that_pass_it_on(self):
+        path = self.folder / "passed.tflite"
+
+        def answer(pixels):
+            x = tf.nn.softmax(tf.reshape(pixels, (1, 1, 30)))
+            return tf.squeeze(tf.expand_dims(x, 1), (1, 2))
+
+        tiny_models.write_function(answer, [(1, *SHAPE)], path)
+        found = self.open(path, UNIT)
+        self.assertEqual(found.info["outputs"], "probabilities")
+        self.assertAllClose(
+            found.predict(self.pixels),
+            tf.nn.softmax(self.pixels.reshape(5, 30) / np.float32(255)),
+            atol=1e-6,
         )
 
     def test_other_numbers(self):

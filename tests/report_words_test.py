@@ -253,6 +253,10 @@ class WarningsTest(parameterized.TestCase, tf.test.TestCase):
         )
         said = self.said(audit.audit(synthetic_outputs.outputs(50, 50)))
         self.assertNotIn("Warning", said[0])
+        one = dataclasses.replace(audit.audit(made), members=1, nonmembers=1)
+        self.assertStartsWith(
+            self.said(one)[0], "Warning: 1 member and 1 nonmember are few: "
+        )
 
     def test_twins_and_other_kernels_are_not_artefacts(self):
         said = self.said(

@@ -281,8 +281,8 @@ class TFLiteTargetTest(Folder):
         model = tiny_models.classifier(softmax=False)
         path = self.tflite_file(model=model, inputs=inputs, outputs=outs)
         self.assertRefused(
-            r"target 'model' does not answer probabilities \(row 0 sums to "
-            r".*, its least is .*\): .* ask with --logits",
+            "target 'model' does not answer probabilities: those of record 0 "
+            "sum to .*, the least is -.*: if these are logits, ask with --log",
             TFLiteTarget(path).predict,
             tiny_models.images(),
         )

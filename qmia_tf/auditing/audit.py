@@ -10,6 +10,7 @@ from qmia_tf.auditing import (
     exposed_members,
     parity_found,
     versions,
+    worse_members,
 )
 from qmia_tf.auditing.beside import Beside, gather, with_partner
 from qmia_tf.auditing.findings import (
@@ -128,6 +129,7 @@ def audit_outputs(
     reasons=None,
     duplicates=None,
     control=None,
+    calibration=None,
     class_names=None,
     pictures=None,
     seed=0,
@@ -149,6 +151,7 @@ def audit_outputs(
             have it here.
         duplicates: findings.EqualRecords.
         control: findings.Control.
+        calibration: findings.CalibrationRecords.
         class_names: str [classes].
         pictures: callable.
         seed: int.
@@ -181,6 +184,9 @@ def audit_outputs(
                 for other in joints
                 if other.target != name
             ]
+    worse = worse_members.sentence(targets)
+    if worse and progress:
+        progress(f"warning: {worse}")
     data = config.get("dataset", {})
     result = AuditResult(
         schema_version=SCHEMA_VERSION,
@@ -201,6 +207,7 @@ def audit_outputs(
         references=_references(beside),
         duplicates=duplicates,
         control=control,
+        calibration=calibration,
     )
     result.save(run_dir / AUDIT)
     return result

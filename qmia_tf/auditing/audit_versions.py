@@ -31,6 +31,8 @@ NEW_IN_4 = {
     "target": {"per_class": [], "parity": None, "exposed": []},
     "attack": {"histogram": None, "roc": None},
 }
+# Not in all audits of version 4.
+LATER = {"calibration": None}
 
 
 NEW_IN_5 = {"audit": {}, "target": {"onednn": None}, "attack": {}}
@@ -53,7 +55,7 @@ def upgraded(found: dict) -> dict:
                 "targets": _each(found.get("targets"), _target, added),
                 "schema_version": version,
             }
-    return found
+    return {**LATER, **found}
 
 
 def _target(target, added):

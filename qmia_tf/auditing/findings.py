@@ -88,6 +88,26 @@ class Control:
 
 
 @dataclasses.dataclass(frozen=True)
+class CalibrationRecords:
+    """Records that a quantized file was calibrated with, on both sides.
+
+    Attributes:
+        records: how many there are.
+        members: how many members are among them.
+        nonmembers: how many nonmembers.
+        left_out: whether those nonmembers were left out of the audit.
+        warning: what that means, in a sentence; empty if no nonmember is
+            among them or they were left out.
+    """
+
+    records: int
+    members: int
+    nonmembers: int
+    left_out: bool
+    warning: str
+
+
+@dataclasses.dataclass(frozen=True)
 class LeftOut:
     """A target that was asked for and could not answer.
 
@@ -126,6 +146,8 @@ class AuditResult:
         control: whether members can be told without any model; None if the
             records were not at hand, or there were too few, and in audits
             from before it was kept.
+        calibration: records that a file was calibrated with; None if they
+            were not given, and in audits from before it was kept.
     """
 
     schema_version: int
@@ -143,6 +165,7 @@ class AuditResult:
     references: list[str]
     duplicates: EqualRecords | None
     control: Control | None = None
+    calibration: CalibrationRecords | None = None
 
     def save(self, path):
         """Writes audit.json, whole or not at all."""

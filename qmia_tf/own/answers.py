@@ -10,14 +10,18 @@ import re
 
 import numpy as np
 
-from qmia_tf import output_checks, outputs, runs
+from qmia_tf import output_checks, output_kinds, outputs, runs
 from qmia_tf.errors import InputError
+from qmia_tf.logits import softmax
 from qmia_tf.outputs import Outputs
 from qmia_tf.own import csv_file, npz_file
 from qmia_tf.own.records import Records
 from qmia_tf.own.sources import VALUES
 
 SAVED = "saved"
+CLASSES, ROWS = csv_file.CLASSES, csv_file.ROWS
+# What is known of a file that is not an array of outputs.
+OF_FILE = ("info", "step", CLASSES, ROWS)
 OTHER = "record_ids must be positions: the members first, then the nonmembers"
 
 
@@ -63,9 +67,16 @@ def of_sides(members, nonmembers) -> Outputs:
                 f"{path} is given as the {name}, but its array 'members' "
                 "says otherwise: give one file with both by --model"
             )
+    sides = _aligned(sides, paths)
+    common = _common(sides, paths)
+    infos = [
+        _info(side, SAVED, path)
+        for side, path in zip(sides, paths, strict=True)
+    ]
+    for side, info, path in zip(sides, infos, paths, strict=True):
+        _check_rows(side, info, path)
     joined = {
-        name: np.concatenate([side[name] for side in sides])
-        for name in _common(sides, paths)
+        name: np.concatenate([side[name] for side in sides]) for name in common
     }
     sizes = [len(side["labels"]) for side in sides]
     joined["members"] = np.arange(sum(sizes)) < sizes[0]
@@ -76,10 +87,6 @@ def of_sides(members, nonmembers) -> Outputs:
             f"record {twice[0]} is in {paths[0]} and in {paths[1]} "
             f"({twice.size} such records): a record is a member or is not"
         )
-    infos = [
-        _info(side, SAVED, path)
-        for side, path in zip(sides, paths, strict=True)
-    ]
     step = max(each["probability_step"] or 0.0 for each in infos)
     info = {**infos[0], "probability_step": step}
     return _outputs(joined, info, paths[0])
@@ -116,6 +123,14 @@ def of_records(path, records: Records) -> Outputs:
     path = pathlib.Path(path)
     arrays = _read(path)
     rows, count = len(_answers(arrays)), len(records.labels)
+    known = records.class_names
+    if CLASSES in arrays and known is not None:
+        if set(arrays[CLASSES]) != set(known):
+            raise InputError(
+                f"{path} has the columns {', '.join(arrays[CLASSES])}, the "
+                f"classes of the records are {', '.join(known)}"
+            )
+        arrays = _ordered(arrays, known)
     ids = arrays.setdefault("record_ids", np.arange(rows))
     if rows != count or not np.array_equal(np.sort(ids), np.arange(count)):
         raise InputError(
@@ -129,7 +144,7 @@ def of_records(path, records: Records) -> Outputs:
         wrong = np.flatnonzero(arrays.setdefault(name, wanted) != wanted)
         if wrong.size:
             raise InputError(
-                f"{path}: the {name} of row {wrong[0]} are "
+                f"{path}: the {name} of row {_row(arrays, wrong[0])} are "
                 f"{arrays[name][wrong[0]]}, those of the records "
                 f"{wanted[wrong[0]]} ({wrong.size} such rows); {OTHER}"
             )
@@ -205,10 +220,55 @@ def _common(sides, paths):
             "outputs of the same kind"
         )
     return [
-        name
-        for name in sides[0]
-        if name in sides[1] and name not in ("info", "step")
+        name for name in sides[0] if name in sides[1] and name not in OF_FILE
     ]
+
+
+def _aligned(sides, paths):
+    """Gives the second side the first's order of classes, if both name them."""
+    names = [side.get(CLASSES) for side in sides]
+    if names[0] == names[1]:
+        return sides
+    if None in names or set(names[0]) != set(names[1]):
+        ours, theirs = (", ".join(each or ("p0, p1, ..",)) for each in names)
+        raise InputError(
+            f"{paths[0]} has the columns {ours}, {paths[1]} {theirs}: name the "
+            "columns of both files alike"
+        )
+    return [sides[0], _ordered(sides[1], names[0])]
+
+
+def _ordered(arrays, names):
+    """Gives columns that classes name another order, and labels with them."""
+    place = [arrays[CLASSES].index(name) for name in names]
+    changed = {
+        name: arrays[name][:, place]
+        for name in outputs.ANSWERS
+        if name in arrays
+    }
+    changed["labels"] = np.argsort(place)[arrays["labels"]]
+    return {**arrays, **changed, CLASSES: names}
+
+
+def _check_rows(arrays, info, path):
+    """Refuses a row that cannot be outputs, by its number in its own file."""
+    rows = _answers(arrays)
+    common = {
+        "labels": arrays["labels"],
+        "members": np.ones(len(rows), bool),
+        "record_ids": arrays.get("record_ids", np.arange(len(rows))),
+        "info": info,
+    }
+    # Whether logits are some is seen by all rows together.
+    is_softmax = output_kinds.PROBABILITIES in arrays
+    shares = rows.astype(np.float32) if is_softmax else softmax(rows)
+    made = Outputs(probabilities=shares, **common)
+    output_checks.check_values(made, path, rows=arrays.get(ROWS))
+
+
+def _row(arrays, index):
+    """The number of a row in its file."""
+    return arrays[ROWS][index] if ROWS in arrays else index
 
 
 def _info(arrays, name, path):
@@ -222,7 +282,9 @@ def _info(arrays, name, path):
     if not isinstance(found, dict):
         raise InputError(f"{path}: info must be a JSON object")
     found.setdefault("target", _safe(name))
-    step = 0.0 if "logits" in arrays else _step(_answers(arrays))
+    step = 0.0
+    if "logits" not in arrays:
+        step = output_kinds.read_step(_answers(arrays))
     found.setdefault("probability_step", arrays.get("step", step))
     output_checks.check_info(found, str(path))
     return found
@@ -232,16 +294,7 @@ def _safe(name):
     return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._-") or SAVED
 
 
-def _step(rows):
-    """The grid of 8-bit probabilities, 0 if they are on none."""
-    if rows.dtype.kind == "f" and np.isfinite(rows).all():
-        for levels in output_checks.BYTES:
-            codes = rows.astype(np.float64) * levels
-            if np.abs(codes - np.round(codes)).max(initial=0) < 1e-3:
-                return 1 / levels
-    return 0.0
-
-
 def _outputs(arrays, info, path):
-    arrays = {name: x for name, x in arrays.items() if name != "step"}
+    if ROWS in arrays:
+        _check_rows(arrays, info, str(path))
     return outputs.from_arrays(arrays, info, path)

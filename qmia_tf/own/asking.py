@@ -7,6 +7,7 @@ import numpy as np
 from qmia_tf import onednn, outputs, repeatability
 from qmia_tf.deploy import timing
 from qmia_tf.errors import InputError
+from qmia_tf.output_kinds import look_like_probabilities, read_step
 from qmia_tf.outputs import Outputs
 from qmia_tf.own import checks, runner_target
 from qmia_tf.own.models import Model
@@ -96,6 +97,10 @@ def _asked(model, records, run):
     )
     rows = target.predict(records.values, progress=True)
     checks.require_kind(rows, **kind)
+    if info["outputs"] != LOGITS and not look_like_probabilities(
+        rows, step=info["probability_step"]
+    ):
+        info["probability_step"] = read_step(rows)
     about = {
         "labels": records.labels,
         "members": records.members,

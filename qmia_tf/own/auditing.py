@@ -15,6 +15,7 @@ from qmia_tf.auditing import control, copy_queries
 from qmia_tf.auditing.findings import AuditResult
 from qmia_tf.errors import InputError
 from qmia_tf.own import answers, evidence, models, records, showing, sources
+from qmia_tf.own import calibration as own_calibration
 from qmia_tf.own.evidence import Gathered
 
 LABEL_ONLY = copy_queries.Settings()
@@ -36,6 +37,8 @@ def audit(
     seed=0,
     tfprivacy=None,
     references=(),
+    calibration=None,
+    leave_out_calibration=False,
     num_threads=2,
     data_dir=None,
     download=False,
@@ -69,6 +72,10 @@ def audit(
         tfprivacy: tfprivacy.Settings; None leaves it out.
         references: .npz files of outputs of reference models about the same
             records, of which `members` trained each.
+        calibration: records that a quantized file was calibrated with: a
+            source like members, of which labels may be missing, or an array.
+            Members and nonmembers among them are counted.
+        leave_out_calibration: leaves such nonmembers out of the audit.
         num_threads: int >= 1, of LiteRT.
         data_dir: where TFDS keeps its data sets.
         download: whether TFDS may download.
@@ -92,19 +99,26 @@ def audit(
         allow_chance=allow_chance,
         signature=signature,
     )
+    used = None
+    if leave_out_calibration:
+        _require_renumbered(calibration, given, references)
     with _folder(out) as folder:
         data = None
         show = functools.partial(showing.pictures_of, members, pictures)
         if _are_answers(given, members, nonmembers):
             options.require_untold()
+            if calibration is not None:
+                raise InputError(own_calibration.OUTPUTS_ONLY)
             shown = show(None)
             found = evidence.of_answers(given, members, nonmembers, options)
         else:
-            data = _records(
+            data, used = _records(
                 members,
                 nonmembers,
                 class_names,
                 say,
+                calibration=calibration,
+                leave_out=leave_out_calibration,
                 data_dir=data_dir,
                 download=download,
             )
@@ -116,6 +130,7 @@ def audit(
             folder=folder,
             said=(members, nonmembers),
             references=references,
+            calibration=used,
             pictures=shown,
             seed=seed,
             tfprivacy=tfprivacy,
@@ -162,13 +177,36 @@ def _are_answers(given, members, nonmembers):
     return kinds[0]
 
 
-def _records(members, nonmembers, class_names, say, **options):
+def _require_renumbered(calibration, given, references):
+    """Refuses to leave records out where files number all of them."""
+    if calibration is None:
+        raise InputError(
+            "--leave_out_calibration needs --calibration: the records to leave "
+            "out"
+        )
+    fixed = [str(x) for x in given.values() if models.is_saved_outputs(x)]
+    fixed += [str(path) for path in references]
+    if fixed:
+        raise InputError(own_calibration.RENUMBERED.format(fixed[0]))
+
+
+def _records(
+    members, nonmembers, class_names, say, *, calibration, leave_out, **options
+):
     sides = []
     for name, source in (("members", members), ("nonmembers", nonmembers)):
         side = sources.load(source, **options)
         say(f"{name}: {side.source}: {side.taken}")
         sides.append(side)
-    return records.join(*sides, class_names=class_names)
+    used = None
+    if calibration is not None:
+        used, sides[1] = own_calibration.compare(
+            calibration, *sides, leave_out=leave_out, **options
+        )
+        say(own_calibration.sentence(used))
+        if used.warning:
+            say(f"warning: {used.warning}")
+    return records.join(*sides, class_names=class_names), used
 
 
 def _audited(
@@ -178,6 +216,7 @@ def _audited(
     folder,
     said,
     references,
+    calibration,
     pictures,
     seed,
     tfprivacy,
@@ -208,6 +247,7 @@ def _audited(
         reasons=found.reasons,
         duplicates=found.equal,
         control=checked,
+        calibration=calibration,
         class_names=data.class_names if data is not None else None,
         pictures=pictures,
         seed=seed,

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from qmia_tf import output_kinds
 from qmia_tf.errors import InputError
-from qmia_tf.logits import COARSEST_SOFTMAX, look_like_probabilities
+from qmia_tf.logits import why_not
 from qmia_tf.outputs import Outputs
 from qmia_tf.own.target import LOGITS
 
@@ -41,7 +42,8 @@ def require_kind(rows, *, name, outputs, step):
         rows: float32 [N, C], as the model answered.
         name: the target's.
         outputs: "probabilities" or "logits", what they are taken for.
-        step: distance of neighbouring answers, 0 for floats.
+        step: distance of neighbouring answers, 0 for floats, which may be
+            rounded all the same.
     Raises: InputError that names the row.
     """
     finite = np.isfinite(rows).all(axis=1)
@@ -51,23 +53,21 @@ def require_kind(rows, *, name, outputs, step):
             f"target {name!r} answers {rows[row][:4]} to record {row}: "
             "numbers that are not finite cannot be audited"
         )
-    good = look_like_probabilities(rows, step=step)
-    if outputs == LOGITS:
-        if good and step <= COARSEST_SOFTMAX:
-            raise InputError(
-                f"target {name!r} answers probabilities, not logits: all "
-                "rows sum to 1: give --outputs=probabilities"
-            )
+    step = step or output_kinds.read_step(rows)
+    why = why_not(rows, taken_for=outputs, step=step)
+    if why is None:
         return
-    if good:
-        return
-    each = [look_like_probabilities(row[None], step=step) for row in rows]
-    row = each.index(False)
-    raise InputError(
-        f"target {name!r} does not answer probabilities: those of record "
-        f"{row} sum to {rows[row].sum():.4g}, the least is "
-        f"{rows[row].min():.4g}: if these are logits, give --outputs=logits"
-    )
+    kind = output_kinds.of(rows, step=step)
+    if kind == output_kinds.PROBABILITIES:
+        raise InputError(
+            f"target {name!r} answers probabilities, not logits: all "
+            "rows sum to 1: give --outputs=probabilities"
+        )
+    if kind == output_kinds.LOGITS:
+        why += f": if these are logits, give --outputs={LOGITS}"
+    elif kind == output_kinds.SCORES:
+        why += f": --outputs={LOGITS}"
+    raise InputError(f"target {name!r} does not answer {outputs}: {why}")
 
 
 def require_above_chance(answered: Outputs):

@@ -1,24 +1,52 @@
 """A CSV file of outputs: one row a record, under a line of names.
 
-p0,p1,p2,label          probabilities of three classes; or z0,z1,z2: logits
-0.7,0.2,0.1,0           label: the true class, 0..C-1
+p0,p1,p2,label          probabilities of three classes; or z0,z1,z2: logits;
+0.7,0.2,0.1,0           p1,p2,p3 do as well
+                        label: the true class, 0..C-1
                         id, if there: distinct integers; other columns are
                         passed over
+
+cat,dog,label           columns that are named by classes, and a label that
+0.7,0.3,cat             is one of them, or its place: 0..C-1
+
+0.7,0.2,0.1,0           no names: probabilities and then the label, or the
+                        label first, where only one of them can be meant
+
+See own.delimited for delimiters and decimal commas.
 """
 
-import csv
+import dataclasses
 import pathlib
 import re
 
 import numpy as np
 
-from qmia_tf import messages
+from qmia_tf import output_kinds
 from qmia_tf.errors import InputError
+from qmia_tf.own import delimited
 
-KINDS = {"p": "probabilities", "z": "logits"}
+KINDS = {"p": output_kinds.PROBABILITIES, "z": output_kinds.LOGITS}
 LABEL, ID = "label", "id"
-# Digits after the point that rounded probabilities may have.
-MOST_DIGITS = 6
+# What a file is read to besides the arrays of outputs.
+CLASSES, ROWS = "class_names", "rows"
+BOOLEANS = ("false", "true")
+NAME_THEM = (
+    "name the columns p0,p1,.. (probabilities) or z0,z1,.. (logits), and label"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Layout:
+    """Where what is: places of columns, and what their names say."""
+
+    columns: list[int]
+    names: list[str]
+    label: int
+    kind: str | None = None
+    id: int | None = None
+    # The number of the first class, in the names of the columns.
+    base: int = 0
+    class_names: tuple[str, ...] | None = None
 
 
 def read(path) -> dict[str, np.ndarray]:
@@ -27,56 +55,35 @@ def read(path) -> dict[str, np.ndarray]:
     Args:
         path: the file, laid out as this module says.
     Returns: dict: probabilities or logits float64 [N, C], labels int64 [N],
-        record_ids int64 [N] if there is an id, and of probabilities step,
-        float: the distance of numbers that are rounded, 0 if they are not.
+        record_ids int64 [N] if there is an id, class_names, a tuple, if the
+        columns are named by them, rows int64 [N], the row in the file, and
+        of probabilities step, float: the distance of numbers that are
+        rounded, 0 if they are not.
     Raises: InputError that names the column that is missing, or the row and
         the column of a bad cell. Row 1 is the line of names.
     """
     path = pathlib.Path(path)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return _parsed(csv.reader(file), path)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is not a CSV file ({error})") from error
-
-
-def _parsed(reader, path):
-    names = [name.strip() for name in next(reader, [])]
-    letter, columns = _columns(names, path)
-    wanted = [*columns, LABEL, *([ID] if ID in names else [])]
-    places = [names.index(name) for name in wanted]
-    rows = []
-    bar = messages.bar(reader, desc=f"reading {path.name}", leave=False)
-    for cells in bar:
-        if not cells:
-            continue
-        if len(cells) != len(names):
-            raise InputError(
-                f"{path}: row {reader.line_num} has {len(cells)} cells, and "
-                f"there are {len(names)} columns"
-            )
-        texts = [cells[place] for place in places]
-        rows.append(_numbers(texts, wanted, path, reader.line_num))
-    if not rows:
+    table = delimited.read(path)
+    names = table.cells[0] if table.cells else []
+    if names and all(table.number(name) is not None for name in names):
+        return _unnamed(table, path)
+    layout = _numbered(names, path) or _by_class(table, names, path)
+    if len(table.cells) < 2:
         raise InputError(f"{path} has no rows")
-    table = np.array(rows, np.float64)
-    answers = table[:, : len(columns)]
-    found = {
-        KINDS[letter]: answers,
-        "labels": table[:, len(columns)].astype(np.int64),
-    }
-    if ID in names:
-        found["record_ids"] = table[:, -1].astype(np.int64)
-    if letter == "p":
-        found["step"] = _step(answers)
-    return found
+    columns = _numbers(table, layout.columns, layout.names, path)
+    found = {ROWS: np.array(table.rows[1:], np.int64)}
+    kind = layout.kind or _kind(columns, layout, path)
+    found[kind] = columns
+    found["labels"] = _labels(table, layout, path)
+    if layout.id is not None:
+        found["record_ids"] = _whole(table, layout.id, ID, path)
+    if layout.class_names is not None:
+        found[CLASSES] = layout.class_names
+    return _with_step(found)
 
 
-def _columns(names, path):
-    """Which columns hold outputs: their letter, and their names in order."""
-    held = ",".join(names) or "nothing"
+def _numbered(names, path):
+    """The layout of columns that a letter and a number name, if there are."""
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError(f"{path}: row 1 has column {twice[0]!r} twice")
@@ -85,54 +92,149 @@ def _columns(names, path):
         for letter in KINDS
     }
     letters = [letter for letter in KINDS if found[letter]]
-    if len(letters) != 1:
-        several = "both p and z columns" if letters else "no column p0"
+    if not letters:
+        return None
+    if len(letters) > 1:
         raise InputError(
-            f"{path}: row 1 has {several}: name the columns p0,p1,.. "
-            f"(probabilities) or z0,z1,.. (logits), and label; it is {held}"
+            f"{path}: row 1 has both p and z columns: {NAME_THEM}; it is "
+            f"{','.join(names)}"
         )
     (letter,) = letters
-    count = max(2, max(found[letter]) + 1)
-    wanted = [f"{letter}{place}" for place in range(count)]
+    numbers = sorted(found[letter])
+    base = int(numbers == list(range(1, len(numbers) + 1)) and numbers != [1])
+    count = max(2, max(numbers) + 1 - base)
+    wanted = [f"{letter}{place + base}" for place in range(count)]
     for name in (*wanted, LABEL):
         if name not in names:
             raise InputError(
-                f"{path}: row 1 has no column {name!r}; it is {held}"
+                f"{path}: row 1 has no column {name!r}; it is {','.join(names)}"
             )
-    return letter, wanted
+    return _Layout(
+        columns=[names.index(name) for name in wanted],
+        names=wanted,
+        label=names.index(LABEL),
+        kind=KINDS[letter],
+        id=names.index(ID) if ID in names else None,
+        base=base,
+    )
 
 
-def _numbers(texts, names, path, row):
-    try:
-        numbers = [float(text) for text in texts]
-    except ValueError:
-        numbers = [np.nan if _is_bad(text) else 0.0 for text in texts]
-    for number, text, name in zip(numbers, texts, names, strict=True):
-        whole = name in (LABEL, ID)
-        if not np.isfinite(number) or (
-            whole and (number < 0 or number != int(number))
+def _by_class(table, names, path):
+    """The layout of columns of numbers that classes name."""
+    held = ",".join(names) or "nothing"
+    columns = [
+        place
+        for place, name in enumerate(names)
+        # pandas leaves the column of an index without a name.
+        if name not in (LABEL, ID, "")
+        and all(table.number(row[place]) is not None for row in table.cells[1:])
+    ]
+    named = tuple(names[place] for place in columns)
+    # Of class_10 and class_2 the place in the line says less than the number.
+    has_numbers = any(re.search(r"\d$", name) for name in named)
+    if LABEL not in names or len(columns) < 2 or has_numbers:
+        raise InputError(
+            f"{path}: row 1 has no column p0: {NAME_THEM}; it is {held}"
+        )
+    return _Layout(
+        columns=columns,
+        names=list(named),
+        label=names.index(LABEL),
+        id=names.index(ID) if ID in names else None,
+        class_names=named,
+    )
+
+
+def _kind(columns, layout, path):
+    """What columns hold that only classes name."""
+    step = output_kinds.read_step(columns)
+    kind = output_kinds.of(columns, step=step)
+    if kind in KINDS.values():
+        return kind
+    raise InputError(
+        f"{path}: the columns {', '.join(layout.names)} are neither "
+        "probabilities nor logits: "
+        f"{output_kinds.sentence(columns, kind, step=step)}; or {NAME_THEM}"
+    )
+
+
+def _labels(table, layout, path):
+    texts = [row[layout.label] for row in table.cells[1:]]
+    known = layout.class_names or ()
+    if any(text in known for text in texts):
+        for row, text in zip(table.rows[1:], texts, strict=True):
+            if text not in known:
+                raise InputError(
+                    f"{path}: row {row}, column {LABEL!r} is {text!r}, which "
+                    f"is none of the columns {', '.join(known)}"
+                )
+        return np.array([known.index(text) for text in texts])
+    if all(text.lower() in BOOLEANS for text in texts):
+        return np.array([BOOLEANS.index(text.lower()) for text in texts])
+    labels = _whole(table, layout.label, LABEL, path)
+    classes = len(layout.columns)
+    if not layout.base or 0 in labels:
+        return labels
+    if labels.max() != classes:
+        raise InputError(
+            f"{path}: the columns are {layout.names[0]} to {layout.names[-1]}, "
+            f"and no label is 0 or {classes}, so whether labels count from 0 "
+            "or from 1 is not known: name the columns from 0 on and let "
+            "labels count from 0"
+        )
+    return labels - 1
+
+
+def _whole(table, place, name, path):
+    (column,) = _numbers(table, [place], [name], path, whole=True).T
+    return column.astype(np.int64)
+
+
+def _numbers(table, places, names, path, *, whole=False, start=1):
+    """The cells of some columns as numbers, float64 [N, columns]."""
+    found = np.empty((len(table.cells) - start, len(places)))
+    for index, cells in enumerate(table.cells[start:]):
+        for place, column in enumerate(places):
+            number = table.number(cells[column])
+            good = number is not None and np.isfinite(number)
+            if not good or (whole and (number < 0 or number != int(number))):
+                raise InputError(
+                    f"{path}: row {table.rows[index + start]}, column "
+                    f"{names[place]!r} is {cells[column]!r}, not a "
+                    f"{'whole number, 0 or more' if whole else 'number'}"
+                )
+            found[index, place] = number
+    return found
+
+
+def _unnamed(table, path):
+    """Reads a file without names: probabilities, and a label at one end."""
+    width = len(table.cells[0])
+    names = [f"column {place + 1}" for place in range(width)]
+    every = _numbers(table, range(width), names, path, start=0)
+    possible = []
+    for label in (width - 1, 0) if width > 2 else ():
+        rows, labels = np.delete(every, label, axis=1), every[:, label]
+        step = output_kinds.read_step(rows)
+        whole = np.all((labels == np.round(labels)) & (labels >= 0))
+        if (
+            whole
+            and labels.max() < width - 1
+            and output_kinds.look_like_probabilities(rows, step=step)
         ):
-            raise InputError(
-                f"{path}: row {row}, column {name!r} is {text!r}, not a "
-                f"{'whole number, 0 or more' if whole else 'number'}"
-            )
-    return numbers
+            possible.append((rows, labels.astype(np.int64)))
+    if len(possible) != 1:
+        raise InputError(
+            f"{path}: row 1 has numbers instead of names, and what the columns "
+            f"hold is not certain: {NAME_THEM}"
+        )
+    rows, labels = possible[0]
+    found = {output_kinds.PROBABILITIES: rows, "labels": labels}
+    return _with_step({**found, ROWS: np.array(table.rows, np.int64)})
 
 
-def _is_bad(text):
-    try:
-        float(text)
-    except ValueError:
-        return True
-    return False
-
-
-def _step(answers):
-    """The distance of numbers that were rounded to so many digits, or 0."""
-    steps = [1 / 256, 1 / 255]
-    steps += [10.0**-digits for digits in range(1, MOST_DIGITS + 1)]
-    for step in steps:
-        codes = answers / step
-        if np.abs(codes - np.round(codes)).max() < 1e-6:
-            return step
-    return 0.0
+def _with_step(found):
+    rows = found.get(output_kinds.PROBABILITIES)
+    if rows is None:
+        return found
+    return {**found, "step": output_kinds.read_step(rows)}

@@ -1,5 +1,7 @@
 """A model of Keras 3 or of tf_keras (Keras 2), opened as a target."""
 
+import math
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -8,6 +10,7 @@ from qmia_tf import keras_calls
 from qmia_tf.errors import InputError
 from qmia_tf.own import entrance, keras_objects
 from qmia_tf.own.target import (
+    MULTI_LABEL,
     PROBABILITIES,
     TEXT,
     OwnTarget,
@@ -26,7 +29,13 @@ PASSED = (
     "Dropout",
     "Identity",
 )
-SOFTMAX, SIGMOID = keras.activations.softmax, keras.activations.sigmoid
+# What outputs pass through likewise: layers, and operations on tensors.
+ENDINGS = (
+    *("Reshape", "Flatten", "Identity", "Dropout", "Cast"),
+    *("Squeeze", "ExpandDims", "Copy"),
+)
+# Names of activations and of operations; the second is tf.nn.softmax.
+SOFTMAXES, SIGMOIDS = ("softmax", "softmax_v2"), ("sigmoid",)
 
 
 def open_model(model, *, name, told, is_images) -> OwnTarget:
@@ -173,14 +182,39 @@ def _graph(model):
 
 
 def _ending(model):
-    """Reads what a model answers off its last layer; and what that is."""
-    layer = _graph(model).outputs[0]._keras_history.operation
-    if isinstance(layer, keras.Model):
-        return _ending(layer)
+    """Reads what a model outputs off its last layers; and what says it."""
+    layer = _last(_graph(model))
     where = f"its {type(layer).__name__} layer {layer.name!r}"
     activation = getattr(layer, "activation", None)
-    if isinstance(layer, keras.layers.Softmax) or activation is SOFTMAX:
+    name = getattr(activation, "__name__", type(layer).__name__).lower()
+    if name in SOFTMAXES:
         return PROBABILITIES, f"a softmax ({where})"
-    if activation is SIGMOID and model.output_shape[-1] == 1:
-        return PROBABILITIES, f"a sigmoid ({where})"
+    if name in SIGMOIDS and None not in model.output_shape[1:]:
+        units = math.prod(model.output_shape[1:])
+        if units == 1:
+            return PROBABILITIES, f"a sigmoid ({where})"
+        return MULTI_LABEL, f"{units} sigmoids ({where})"
     return None, f"{where} without a softmax"
+
+
+def _last(graph):
+    """The operation that makes the output, before those that pass it on."""
+    tensor = graph.outputs[0]
+    while True:
+        operation, place, _ = tensor._keras_history
+        node = operation._inbound_nodes[place]
+        if isinstance(operation, keras.Model):
+            inner = _last(_graph(operation))
+            if not isinstance(inner, keras.layers.InputLayer):
+                return inner
+        elif not _is_passed(operation) or len(node.input_tensors) != 1:
+            return operation
+        tensor = node.input_tensors[0]
+
+
+def _is_passed(operation):
+    """Whether an operation changes only the type or the shape of outputs."""
+    activation = getattr(operation, "activation", None)
+    if type(operation).__name__ == "Activation":
+        return activation is keras.activations.linear
+    return type(operation).__name__ in ENDINGS

@@ -1,7 +1,8 @@
 """An .npz file of outputs, of which most arrays may be missing.
 
 probabilities, logits   floats [N, C], one of them or both
-labels or y             integers [N], the true classes
+labels or y             the true classes [N], see own.labels
+class_names             text [C], of the columns, for labels that are names
 members                 booleans [N], who trained the model
 record_ids              integers [N], distinct
 info                    JSON, see outputs.Outputs
@@ -11,9 +12,10 @@ import numpy as np
 
 from qmia_tf import outputs, runs
 from qmia_tf.errors import InputError
+from qmia_tf.own import labels as own_labels
 
 LABELS = ("labels", "y")
-INTEGERS = ("labels", "record_ids")
+CLASS_NAMES = "class_names"
 
 
 def read(path) -> dict[str, np.ndarray]:
@@ -27,11 +29,12 @@ def read(path) -> dict[str, np.ndarray]:
     if not answers:
         raise InputError(
             f"{path} holds {', '.join(arrays) or 'nothing'}: a file of "
-            "outputs holds probabilities or logits"
+            "outputs holds probabilities or logits [records, classes], and "
+            "labels or y"
         )
     given = [name for name in LABELS if name in arrays]
     if given:
-        arrays["labels"] = arrays[given[0]]
+        arrays["labels"] = _classes(arrays, given[0], path)
     known = (*outputs.ANSWERS, *outputs.ARRAYS)
     found = {name: arrays[name] for name in known if name in arrays}
     for name in answers:
@@ -47,6 +50,23 @@ def read(path) -> dict[str, np.ndarray]:
                 f"{path}: {name} has shape {list(array.shape)}, but there "
                 f"are {rows} rows of outputs"
             )
-        if name in INTEGERS and array.dtype.kind not in "iu":
+        if name == "record_ids" and array.dtype.kind not in "iu":
             raise InputError(f"{path}: {name} are {array.dtype}, not integers")
     return found
+
+
+def _classes(arrays, name, path):
+    """The labels as numbers of columns."""
+    labels = own_labels.read(arrays[name], f"{path}, {name}")
+    if labels.names is None:
+        return labels.numbers
+    columns = arrays.get(CLASS_NAMES, np.array([], str)).tolist()
+    strange = [each for each in labels.names if each not in columns]
+    if strange:
+        raise InputError(
+            f"{path}: {name} has a class {strange[0]!r}, and which column that "
+            f"is is not known: add an array {CLASS_NAMES} [classes] that "
+            "names the columns in order"
+        )
+    places = np.array([columns.index(each) for each in labels.names])
+    return places[labels.numbers]

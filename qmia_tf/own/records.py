@@ -13,6 +13,7 @@ from qmia_tf.attacks.features import image_features
 from qmia_tf.auditing import duplicates
 from qmia_tf.auditing.findings import EqualRecords
 from qmia_tf.errors import InputError
+from qmia_tf.messages import counted
 from qmia_tf.own.sources import Side
 from qmia_tf.split import Split
 
@@ -158,10 +159,10 @@ def join(members: Side, nonmembers: Side, *, class_names=None) -> Records:
 
 def few(members: np.ndarray) -> list[str]:
     """Says of a side with few records what that means; bool [N]."""
-    counts = {"members": members.sum(), "nonmembers": (~members).sum()}
+    counts = {"member": members.sum(), "nonmember": (~members).sum()}
     return [
-        f"warning: only {count} {name}: the intervals are wide, and low "
-        "false-positive rates cannot be measured"
+        f"warning: only {counted(count, name)}: the intervals are wide, and "
+        "low false-positive rates cannot be measured"
         for name, count in counts.items()
         if count < FEW
     ]

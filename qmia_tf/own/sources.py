@@ -5,6 +5,8 @@ images.npy:labels.npy     the same in two files
 folder/CLASS/1.png        class folders, see datasets.folder
 tfds:NAME:SPLIT[RANGE]    such as tfds:cifar10:train[:5000]
 (values, labels)          arrays, from Python
+
+Labels are as own.labels reads them.
 """
 
 import dataclasses
@@ -16,6 +18,7 @@ import numpy as np
 from qmia_tf import runs
 from qmia_tf.datasets import folder, tfds
 from qmia_tf.errors import InputError
+from qmia_tf.own import labels as own_labels
 
 VALUES, LABELS = ("images", "x"), ("labels", "y")
 FORMATS = (
@@ -89,6 +92,29 @@ def load(source, *, data_dir=None, download=False) -> Side:
     raise InputError(f"{text} {what} {FORMATS}")
 
 
+def values_of(source, *, data_dir=None, download=False) -> np.ndarray:
+    """Reads records whose labels do not matter, and may be missing.
+
+    Args:
+        source: as of load; also an array, an .npz without labels, or one
+            .npy file.
+        data_dir: as of load.
+        download: as of load.
+    Raises: InputError as load.
+    """
+    if hasattr(source, "__array__"):
+        return _checked_values("arrays", np.asarray(source))
+    text = str(source)
+    if isinstance(source, (str, pathlib.Path)) and text.endswith(".npz"):
+        arrays = runs.read_npz(pathlib.Path(text).expanduser())
+        name = _one_of(VALUES, arrays, text, "no records")
+        return _checked_values(text, arrays[name])
+    if isinstance(source, (str, pathlib.Path)) and text.endswith(".npy"):
+        if ".npy:" not in text:
+            return _checked_values(text, _read_npy(text))
+    return load(source, data_dir=data_dir, download=download).values
+
+
 def is_published(source) -> bool:
     """Whether everybody can have the records of a path: those of TFDS."""
     return str(source).startswith(PUBLISHED)
@@ -100,7 +126,8 @@ def _of_arrays(pair):
             "members and nonmembers are paths or pairs (values, labels), got "
             f"{type(pair).__name__}"
         )
-    return _side("arrays", *map(np.asarray, pair), taken="values, labels")
+    values, labels = pair
+    return _side("arrays", np.asarray(values), labels, taken="values, labels")
 
 
 def _of_tfds(text, data_dir, download):
@@ -142,9 +169,23 @@ def _one_of(names, arrays, path, lacking):
     if not found:
         raise InputError(
             f"{path}: {lacking}: it holds {held}, and should hold "
-            f"{' or '.join(names)}"
+            f"{' or '.join(names)}{_how_to_split(arrays)}"
         )
     return found[0]
+
+
+def _how_to_split(arrays):
+    """What to do with a file of both sides, as keras.datasets has them."""
+    sides = [[n for n in arrays if part in n] for part in ("train", "test")]
+    if not all(len(side) == 2 for side in sides):
+        return ""
+    saved = []
+    for side, names in zip(("members", "nonmembers"), sides, strict=True):
+        values, labels = sorted(names, key=lambda n: -arrays[n].size)
+        saved.append(
+            f"np.savez('{side}.npz', x=a['{values}'], y=a['{labels}'])"
+        )
+    return f"; make two files of it: a = np.load(...); {'; '.join(saved)}"
 
 
 def _of_npy(text):
@@ -174,17 +215,12 @@ def _read_npy(path):
 
 def _side(source, values, labels, *, class_names=None, ordered=True, taken):
     values = _checked_values(source, values)
-    labels = np.asarray(labels)
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.dtype.kind == "U" and labels.ndim == 1:
-        names, labels = np.unique(labels, return_inverse=True)
-        class_names, ordered = tuple(names.tolist()), False
-    if labels.ndim != 1 or labels.dtype.kind not in "iu":
-        raise InputError(
-            f"{source}: labels are {labels.dtype} {list(labels.shape)}, not "
-            "integers [N] (one-hot: labels.argmax(axis=1))"
-        )
+    found = own_labels.read(labels, source)
+    labels = found.numbers
+    if found.names is not None:
+        class_names, ordered = found.names, False
+    if found.taken:
+        taken = f"{taken}; labels are {found.taken}"
     if len(labels) != len(values):
         raise InputError(
             f"{source}: {len(values)} records but {len(labels)} labels"
@@ -200,7 +236,6 @@ def _side(source, values, labels, *, class_names=None, ordered=True, taken):
         )
     shape = "x".join(map(str, values.shape[1:]))
     taken = f"{len(values)} x {shape} {values.dtype} ({taken})"
-    labels = labels.astype(np.int64)
     return Side(source, values, labels, class_names, ordered, taken)
 
 

@@ -15,6 +15,8 @@ KINDS = (PROBABILITIES, LOGITS)
 READ = "read"
 # What to do with a model that takes text.
 TEXT = "give a function that turns records (word ids, for example) into answers"
+# What a model outputs that ends in several sigmoids.
+MULTI_LABEL = "multi-label"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +89,8 @@ class OwnTarget:
                 f"to {len(chunk)} records: an answer must be [records, "
                 "classes]"
             )
+        if rows.dtype.name == "bfloat16":
+            rows = rows.astype(np.float32)
         if rows.dtype.kind not in "fiu":
             raise InputError(
                 f"target {self.info['target']!r} answers {rows.dtype}, not "
@@ -126,12 +130,20 @@ def chosen_outputs(read, told, *, name, where) -> str:
     """What a model answers: what it says itself, or the flag.
 
     Args:
-        read: "probabilities" or None.
+        read: "probabilities", "multi-label", or None.
         told: "probabilities" or "logits", by the user, or None.
         name: the target's.
         where: what it ends in, for messages.
-    Raises: InputError if nothing says it, or the two differ.
+    Raises: InputError if nothing says it, the two differ, or the outputs
+        are of several labels a record.
     """
+    if read == MULTI_LABEL:
+        raise InputError(
+            f"target {name!r} ends in {where}: each is a label of its own "
+            "(multi-label), and only one class a record can be audited yet: "
+            "give a function that answers [1 - p, p] of one of them, and its "
+            "labels 0 and 1"
+        )
     if read is None and told is None:
         raise InputError(
             f"target {name!r} ends in {where}, so whether it answers "

@@ -1,11 +1,14 @@
 """A .tflite file of one's own, opened as a target under LiteRT."""
 
+import math
+
 import numpy as np
 
 from qmia_tf.deploy.interpreter import Interpreter
 from qmia_tf.own import entrance
 from qmia_tf.own.target import (
     LOGITS,
+    MULTI_LABEL,
     PROBABILITIES,
     OwnTarget,
     chosen_outputs,
@@ -14,7 +17,10 @@ from qmia_tf.own.target import (
 KERNELS = "default"
 PRUNING = "prune_low_magnitude"
 # What only changes the type or the shape of the answer.
-PASSED = ("DEQUANTIZE", "QUANTIZE", "RESHAPE", "CAST")
+PASSED = (
+    *("DEQUANTIZE", "QUANTIZE", "RESHAPE", "CAST"),
+    *("SQUEEZE", "EXPAND_DIMS"),
+)
 
 
 def open_model(path, *, name, told, is_images, num_threads) -> OwnTarget:
@@ -134,6 +140,9 @@ def _ending(model):
     last = op["op_name"] if op is not None else "its input"
     if last == "SOFTMAX":
         return PROBABILITIES, "SOFTMAX"
-    if last == "LOGISTIC" and model.output.shape[-1] == 1:
-        return PROBABILITIES, "LOGISTIC"
+    units = math.prod(model.output.shape[1:])
+    if last == "LOGISTIC" and min(model.output.shape[1:]) > 0:
+        if units == 1:
+            return PROBABILITIES, "LOGISTIC"
+        return MULTI_LABEL, f"{units} sigmoids (LOGISTIC)"
     return None, last

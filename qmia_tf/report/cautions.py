@@ -1,6 +1,7 @@
 """What keeps the numbers of audited runs from meaning what they seem to."""
 
 from qmia_tf import onednn, runs
+from qmia_tf.auditing import worse_members
 from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.report.compared import SHARED, Run, sibling, title
 
@@ -21,6 +22,11 @@ def warnings(compared: list[Run], *, max_drop=5.0) -> list[str]:
     found = []
     for run in compared:
         found += _not_learned(run, compared, max_drop)
+        worse = worse_members.sentence(run.audit.targets)
+        found += [f"{run.label}: {worse}"] if worse else []
+        used = run.audit.calibration
+        if used is not None and used.warning:
+            found.append(f"{run.label}: {used.warning}")
         found += _different_records(run)
     for dataset in dict.fromkeys(run.dataset for run in compared):
         same = [run for run in compared if run.dataset == dataset]

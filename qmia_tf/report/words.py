@@ -1,8 +1,10 @@
 """The verdict of an audit in words, for people."""
 
 from qmia_tf.attacks import TITLES
+from qmia_tf.auditing import worse_members
 from qmia_tf.auditing.findings import AuditResult
 from qmia_tf.auditing.target_audits import TargetAudit
+from qmia_tf.messages import counted
 from qmia_tf.report import pairs
 from qmia_tf.report.cautions import guessing, listed
 from qmia_tf.report.compared import is_variant
@@ -199,6 +201,11 @@ def _warnings(result):
         )
     if result.duplicates is not None and result.duplicates.warning:
         said.append(f"Warning: {result.duplicates.warning}.")
+    if result.calibration is not None and result.calibration.warning:
+        said.append(f"Warning: {result.calibration.warning}.")
+    worse = worse_members.sentence(artefacts)
+    if worse:
+        said.append(f"Warning: {worse}.")
     weak = {name: f"{100 * x:.1f} %" for name, x in guessing(artefacts).items()}
     if weak:
         said.append(
@@ -211,7 +218,8 @@ def _warnings(result):
     nonmembers = min(x.nonmembers for x in artefacts)
     if min(members, nonmembers) < FEW:
         said.append(
-            f"Warning: {members} members and {nonmembers} nonmembers are few: "
+            f"Warning: {counted(members, 'member')} and "
+            f"{counted(nonmembers, 'nonmember')} are few: "
             "the intervals are wide, and a small leak would not be seen."
         )
     return said
