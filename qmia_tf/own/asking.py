@@ -8,7 +8,7 @@ from qmia_tf import outputs
 from qmia_tf.deploy import timing
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
-from qmia_tf.own import checks
+from qmia_tf.own import checks, range_trial
 from qmia_tf.own.models import Model
 from qmia_tf.own.records import Records
 from qmia_tf.own.target import LOGITS
@@ -16,9 +16,19 @@ from qmia_tf.own.target import LOGITS
 FOLDER = "outputs"
 # Asked about before all the others, so that a mistake shows soon.
 FIRST = 100
+# In Outputs.info: whether other ranges were tried.
+CHECKED = "input_checked"
 
 
-def ask(model: Model, records: Records, *, run_dir, allow_chance) -> Outputs:
+def ask(
+    model: Model,
+    records: Records,
+    *,
+    run_dir,
+    allow_chance,
+    queries=0,
+    say=lambda line: None,
+) -> Outputs:
     """Gives what a model answers; outputs/NAME.npz keeps it.
 
     Answers that are there, of the same file and records, stay. What is only
@@ -28,15 +38,25 @@ def ask(model: Model, records: Records, *, run_dir, allow_chance) -> Outputs:
         model: Model.
         records: Records.
         run_dir: where outputs/ lies.
-        allow_chance: see checks.require_above_chance, which is left out.
+        allow_chance: leaves out checks.require_above_chance and
+            range_trial.check.
+        queries: int, how many the audit makes of this model in all.
+        say: callable that takes a line.
     Raises: InputError if the model cannot be asked, or what it answers shows
         that something was told wrong.
     """
     path = pathlib.Path(run_dir) / FOLDER / f"{model.name}.npz"
-    found = _stored(path, model, records)
+    found = _stored(path, model, records, allow_chance=allow_chance)
     is_new = found is None
     if is_new:
-        found = _asked(model, records, pathlib.Path(run_dir).name)
+        for line in getattr(model.open().choice, "notes", ()):
+            say(line)
+        found = _asked(
+            model,
+            records,
+            pathlib.Path(run_dir).name,
+            queries=None if allow_chance else queries,
+        )
     if not allow_chance:
         checks.require_above_chance(found)
     if is_new:
@@ -58,7 +78,7 @@ def _threads(model):
     return tensorflow_threads()
 
 
-def _stored(path, model, records):
+def _stored(path, model, records, *, allow_chance):
     """The answers that are there, if they are those of this model."""
     if model.facts["sha256"] is None or not path.is_file():
         return None
@@ -68,11 +88,14 @@ def _stored(path, model, records):
         # Damaged, or not ours: it is made anew.
         return None
     wanted = {**model.facts, "fingerprint": records.fingerprint()}
+    if not allow_chance:
+        wanted[CHECKED] = True
     same = all(found.info.get(key) == value for key, value in wanted.items())
     return found if same else None
 
 
-def _asked(model, records, run):
+def _asked(model, records, run, *, queries):
+    """Asks about everything; queries of None tries no other ranges."""
     target = model.open()
     info = target.info
     kind = {
@@ -83,13 +106,20 @@ def _asked(model, records, run):
     first = target.predict(records.values[:FIRST])
     checks.require_classes(first.shape[1], records, name=model.name)
     checks.require_kind(first, **kind)
+    if queries is not None:
+        range_trial.check(target, records, queries=queries)
     rows = target.predict(records.values, progress=True)
     checks.require_kind(rows, **kind)
     about = {
         "labels": records.labels,
         "members": records.members,
         "record_ids": np.arange(len(records.labels)),
-        "info": {**info, "fingerprint": records.fingerprint(), "run": run},
+        "info": {
+            **info,
+            "fingerprint": records.fingerprint(),
+            "run": run,
+            CHECKED: queries is not None,
+        },
     }
     source = f"target {model.name!r}"
     if info["outputs"] == LOGITS:

@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from qmia_tf import keras_files
 from qmia_tf.errors import InputError
-from qmia_tf.own import entrance
+from qmia_tf.own import entrance, range_choice
+from qmia_tf.own.preprocessing import InputFacts
 from qmia_tf.own.target import PROBABILITIES, OwnTarget, chosen_outputs
 from qmia_tf.targets import PIXEL_STEPS
 
@@ -20,6 +21,16 @@ PASSED = (
     "ZeroPadding2D",
     "Dropout",
     "Identity",
+)
+# What looks numbers up, or counts them: then they are no pixels.
+INDEXED = (
+    "Embedding",
+    "ReversibleEmbedding",
+    "TokenAndPositionEmbedding",
+    "IntegerLookup",
+    "StringLookup",
+    "CategoryEncoding",
+    "Hashing",
 )
 SOFTMAX, SIGMOID = keras.activations.softmax, keras.activations.sigmoid
 
@@ -44,14 +55,14 @@ def load(path) -> keras.Model:
     return model
 
 
-def open_model(model, *, name, told, is_images) -> OwnTarget:
+def open_model(model, *, name, told, numbers) -> OwnTarget:
     """Opens a Keras model.
 
     Args:
         model: keras.Model with one input and one output.
         name: the target's.
         told: target.Told.
-        is_images: whether pixels have to be put into its range.
+        numbers: record_numbers.RecordNumbers of the records.
     Raises: InputError if the model is of another kind, or does not say what
         has to be known.
     """
@@ -65,10 +76,9 @@ def open_model(model, *, name, told, is_images) -> OwnTarget:
             )
     entry = model.inputs[0]
     dtype = np.dtype(entry.dtype)
-    pixels = None
-    if is_images and dtype.kind == "f":
-        read, where = _range(model)
-        pixels = entrance.chosen(read, told.pixels, name=name, where=where)
+    choice = range_choice.choose(
+        numbers, _facts(model, dtype), told.pixels, name=name
+    )
     read, where = _ending(model)
     outputs = chosen_outputs(read, told.outputs, name=name, where=where)
     shape = tuple(entry.shape)
@@ -79,8 +89,6 @@ def open_model(model, *, name, told, is_images) -> OwnTarget:
 
     def answer(records):
         values = entrance.fitted(records, shape[1:], name)
-        if pixels:
-            values = entrance.in_range(values, pixels)
         return call(values.astype(dtype, copy=False)).numpy()
 
     info = {
@@ -89,13 +97,35 @@ def open_model(model, *, name, told, is_images) -> OwnTarget:
         "kernel_set": "keras",
         "outputs": outputs,
         "probability_step": 0.0,
-        "pixels": pixels,
+        "pixels": choice.pixels,
     }
     return OwnTarget(
         info,
         answer,
+        choice=choice,
         batch_size=shape[0] or 250,
         is_fixed=shape[0] is not None,
+    )
+
+
+def _facts(model, dtype):
+    """What the model says of its input."""
+    if dtype.kind != "f":
+        return InputFacts(dtype)
+    layers = _entered(model)[0]
+    is_indexed = [type(layer).__name__ in INDEXED for layer in layers]
+    moments = [
+        (layer.mean, layer.variance)
+        for layer in layers
+        if isinstance(layer, keras.layers.Normalization)
+    ]
+    read, where = _range(model)
+    return InputFacts(
+        dtype,
+        read,
+        where,
+        takes_indices=bool(layers) and all(is_indexed),
+        moments=tuple(map(np.asarray, moments[0])) if moments else None,
     )
 
 

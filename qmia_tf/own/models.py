@@ -10,7 +10,8 @@ import numpy as np
 
 from qmia_tf import targets
 from qmia_tf.errors import InputError
-from qmia_tf.own import entrance, saved_model, tflite_target
+from qmia_tf.own import range_choice, saved_model, tflite_target
+from qmia_tf.own.preprocessing import InputFacts
 from qmia_tf.own.target import PROBABILITIES, READ, OwnTarget, Told
 
 FORMATS = (
@@ -18,6 +19,9 @@ FORMATS = (
     ".csv file of outputs"
 )
 ANSWERS = (".npz", ".csv")
+# Of what makes numbers enter a model: what was answered before it changed is
+# asked again.
+PREPROCESSING = 2
 
 
 @dataclasses.dataclass
@@ -128,7 +132,7 @@ def told(pixels, outputs, count) -> list[Told]:
     return [Told(*pair) for pair in zip(*each, strict=True)]
 
 
-def listed(name, source, said, *, is_images, num_threads=2) -> Model:
+def listed(name, source, said, *, numbers, num_threads=2) -> Model:
     """Lists a model; nothing is loaded yet.
 
     Args:
@@ -136,11 +140,15 @@ def listed(name, source, said, *, is_images, num_threads=2) -> Model:
         source: path of a .keras file, a SavedModel directory or a .tflite
             file, a keras.Model, or a callable: records [B, ...] -> [B, C].
         said: target.Told.
-        is_images: whether the records are uint8 images.
+        numbers: record_numbers.RecordNumbers of the records.
         num_threads: int >= 1, of LiteRT.
     Raises: InputError if it is none of these.
     """
-    about = {"told_pixels": said.pixels, "told_outputs": said.outputs}
+    about = {
+        "told_pixels": said.pixels,
+        "told_outputs": said.outputs,
+        "preprocessing": PREPROCESSING,
+    }
 
     def model(kernel_set, opener, found, threads=None):
         facts = {"sha256": found.get("sha256"), "kernel_set": kernel_set}
@@ -154,7 +162,7 @@ def listed(name, source, said, *, is_images, num_threads=2) -> Model:
             threads,
         )
 
-    common = {"name": name, "told": said, "is_images": is_images}
+    common = {"name": name, "told": said, "numbers": numbers}
     if _is_keras(source):
         return model("keras", lambda: _open_keras(source, **common), {})
     if callable(source):
@@ -191,15 +199,15 @@ def _open_keras(source, **common):
     return keras_target.open_model(source, **common)
 
 
-def _open_callable(function, *, name, told, is_images):
+def _open_callable(function, *, name, told, numbers):
     """A function gets the records as they are, and gives probabilities.
 
     Unless the user says otherwise: told.pixels, told.outputs.
     """
+    facts = InputFacts(None)
+    choice = range_choice.choose(numbers, facts, told.pixels, name=name)
 
     def answer(records):
-        if is_images and told.pixels:
-            records = entrance.in_range(records, told.pixels)
         return np.asarray(function(records))
 
     info = {
@@ -208,9 +216,9 @@ def _open_callable(function, *, name, told, is_images):
         "kernel_set": "callable",
         "outputs": told.outputs or PROBABILITIES,
         "probability_step": 0.0,
-        "pixels": told.pixels,
+        "pixels": choice.pixels,
     }
-    return OwnTarget(info, answer)
+    return OwnTarget(info, answer, choice=choice)
 
 
 def _existing(source):
