@@ -13,6 +13,7 @@ import typing
 import numpy as np
 
 from qmia_tf import messages, outputs, runs
+from qmia_tf.deploy import clipping
 from qmia_tf.deploy.interpreter import Interpreter
 from qmia_tf.errors import InputError
 from qmia_tf.logits import check_kind, softmax
@@ -155,7 +156,8 @@ class TFLiteTarget:
         """See Target.
 
         Raises: InputError also if the first batch's answers are no
-            probabilities, or with logits=True, if they are.
+            probabilities, or with logits=True, if they are; and if the input
+            cannot hold pixels / 255.
         """
         expected = self.interpreter.input.shape[1:]
         _check_images(images, expected, self.info["target"])
@@ -170,7 +172,10 @@ class TFLiteTarget:
         elif entry.is_pixels:
             values = chunk
         else:
-            values = entry.quantize(as_unit(chunk))
+            values = as_unit(chunk)
+            if not self._judged:
+                _require_held(values, entry, self.info["target"])
+            values = entry.quantize(values)
         answers = self.interpreter.run(values)
         answers = self.interpreter.output.dequantize(answers)
         if not self._judged:
@@ -295,6 +300,17 @@ def in_batches(images, answer, target, progress):
             answers[start : start + len(chunk)] = rows
             bar.update(len(chunk))
     return answers
+
+
+def _require_held(values, entry, name):
+    low, high = clipping.limits(entry.dtype, entry.step, entry.zero_point)
+    share = max(clipping.shares_outside(values, low, high))
+    if share >= clipping.NOTICEABLE:
+        raise InputError(
+            f"target {name!r} takes numbers of {low:.4g} to {high:.4g}, and "
+            f"{100 * share:.0f} % of the pixels / 255 lie outside: is it a "
+            "file of pixels in 0..1? scripts/audit.py takes others"
+        )
 
 
 def _check_images(images, expected, name):

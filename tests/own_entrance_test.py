@@ -33,7 +33,9 @@ class EntranceTest(parameterized.TestCase, tf.test.TestCase):
         (np.int8, 1.0, -128, "0..255"),
         (np.int8, 0.0187, -14, None),
         (np.int8, 1 / 255, 0, None),
-        (np.int16, 1 / 32767, 0, "-1..1"),
+        (np.int8, 1 / 127, 0, None),
+        (np.int16, 1 / 32767, 0, None),
+        (np.int16, 1 / 65535, -32768, "0..1"),
         (np.int32, 1.0, 0, None),
     )
     def test_of_codes(self, dtype, step, zero_point, expected):

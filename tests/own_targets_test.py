@@ -13,6 +13,7 @@ from absl.testing import parameterized
 from qmia_tf.errors import InputError
 from qmia_tf.output_kinds import look_like_probabilities
 from qmia_tf.own import models, saved_model
+from qmia_tf.own.record_numbers import RecordNumbers
 from qmia_tf.own.target import Told
 
 SHAPE = tiny_models.SHAPE
@@ -30,8 +31,11 @@ class Opened(parameterized.TestCase, tf.test.TestCase):
         super().setUp()
         self.pixels = tiny_models.images(5, seed=4)
 
-    def open(self, source, told=Told(), *, is_images=True):  # noqa: B008
-        return models.listed("m", source, told, is_images=is_images).open()
+    def open(self, source, told=Told(), *, values=None):  # noqa: B008
+        is_images = values is None
+        values = self.pixels if is_images else values
+        numbers = RecordNumbers.of(values, is_images=is_images)
+        return models.listed("m", source, told, numbers=numbers).open()
 
     def assertNotOpened(self, pattern, source, told=UNIT, **options):
         with self.assertRaisesRegex(InputError, pattern) as caught:
@@ -266,7 +270,7 @@ class KerasTest(Opened):
     def test_other_numbers_go_in_as_they_are(self):
         model = sequence(shape=(7,))
         values = np.random.default_rng(0).normal(0, 9, (5, 7))
-        target = self.open(model, is_images=False)
+        target = self.open(model, values=values)
         expected = model.predict(values.astype(np.float32), verbose=0)
         self.assertAllClose(target.predict(values), expected, atol=1e-6)
         self.assertIsNone(target.info["pixels"])
@@ -300,7 +304,8 @@ class KerasTest(Opened):
     def test_a_file_has_facts(self):
         path = self.folder / "m.keras"
         sequence().save(path)
-        model = models.listed("m", path, UNIT, is_images=True)
+        numbers = RecordNumbers.of(self.pixels, is_images=True)
+        model = models.listed("m", path, UNIT, numbers=numbers)
         self.assertEqual(model.size_bytes, path.stat().st_size)
         self.assertLen(model.facts["sha256"], 64)
         info = model.open().info
@@ -407,7 +412,7 @@ class TFLiteTest(Opened):
         values = self.pixels.astype(np.float64) / 255
         for name in ("float", "int8", "uint8"):
             path = self.folder / f"{name}.tflite"
-            found = self.open(path, is_images=False).predict(values)
+            found = self.open(path, values=values).predict(values)
             expected = self.open(path, UNIT).predict(self.pixels)
             self.assertAllClose(found, expected, atol=1e-6)
 

@@ -9,7 +9,7 @@ from qmia_tf.deploy import timing
 from qmia_tf.errors import InputError
 from qmia_tf.output_kinds import look_like_probabilities, read_step
 from qmia_tf.outputs import Outputs
-from qmia_tf.own import checks, runner_target
+from qmia_tf.own import checks, range_trial, runner_target
 from qmia_tf.own.models import Model
 from qmia_tf.own.records import Records
 from qmia_tf.own.target import LOGITS
@@ -20,9 +20,19 @@ FIRST = 100
 UNKNOWN_THREADS = ("callable", runner_target.KERNELS)
 # What says of answers that their target was asked twice.
 REPEATED = "repeat_difference"
+# In Outputs.info: whether other ranges were tried.
+CHECKED = "input_checked"
 
 
-def ask(model: Model, records: Records, *, run_dir, allow_chance) -> Outputs:
+def ask(
+    model: Model,
+    records: Records,
+    *,
+    run_dir,
+    allow_chance,
+    queries=0,
+    say=lambda line: None,
+) -> Outputs:
     """Gives what a model answers; outputs/NAME.npz keeps it.
 
     Answers that are there, of the same file and records, stay. What is only
@@ -33,15 +43,25 @@ def ask(model: Model, records: Records, *, run_dir, allow_chance) -> Outputs:
         model: Model.
         records: Records.
         run_dir: where outputs/ lies.
-        allow_chance: see checks.require_above_chance, which is left out.
+        allow_chance: leaves out checks.require_above_chance and
+            range_trial.check.
+        queries: int, how many the audit makes of this model in all.
+        say: callable that takes a line.
     Raises: InputError if the model cannot be asked, or what it answers shows
         that something was told wrong.
     """
     path = pathlib.Path(run_dir) / FOLDER / f"{model.name}.npz"
-    found = _stored(path, model, records)
+    found = _stored(path, model, records, allow_chance=allow_chance)
     is_new = found is None
     if is_new:
-        found = _asked(model, records, pathlib.Path(run_dir).name)
+        for line in model.open().notes:
+            say(line)
+        found = _asked(
+            model,
+            records,
+            pathlib.Path(run_dir).name,
+            queries=None if allow_chance else queries,
+        )
     if not allow_chance:
         checks.require_above_chance(found)
     if is_new:
@@ -64,7 +84,7 @@ def _computed(model):
     return {"latency_threads": onednn.threads(), "onednn": onednn.is_on()}
 
 
-def _stored(path, model, records):
+def _stored(path, model, records, *, allow_chance):
     """The answers that are there, if they are those of this model."""
     if model.facts["sha256"] is None or not path.is_file():
         return None
@@ -74,12 +94,15 @@ def _stored(path, model, records):
         # Damaged, or not ours: it is made anew.
         return None
     wanted = {**model.facts, "fingerprint": records.fingerprint()}
+    if not allow_chance:
+        wanted[CHECKED] = True
     same = all(found.info.get(key) == value for key, value in wanted.items())
     # Others were asked before targets were asked twice.
     return found if same and REPEATED in found.info else None
 
 
-def _asked(model, records, run):
+def _asked(model, records, run, *, queries):
+    """Asks about everything; queries of None tries no other ranges."""
     target = model.open()
     info = target.info
     kind = {
@@ -92,6 +115,8 @@ def _asked(model, records, run):
     )
     checks.require_classes(first.shape[1], records, name=model.name)
     checks.require_kind(first, **kind)
+    if queries is not None:
+        range_trial.check(target, records, queries=queries)
     info[REPEATED] = repeatability.require(
         target, records.values, first, seconds=seconds
     )
@@ -105,7 +130,12 @@ def _asked(model, records, run):
         "labels": records.labels,
         "members": records.members,
         "record_ids": np.arange(len(records.labels)),
-        "info": {**info, "fingerprint": records.fingerprint(), "run": run},
+        "info": {
+            **info,
+            "fingerprint": records.fingerprint(),
+            "run": run,
+            CHECKED: queries is not None,
+        },
     }
     source = f"target {model.name!r}"
     if info["outputs"] == LOGITS:

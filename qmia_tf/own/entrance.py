@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from qmia_tf.deploy import clipping
 from qmia_tf.errors import InputError
 from qmia_tf.targets import as_unit
 
@@ -11,15 +12,17 @@ LIMITS = {UNIT: (0, 1), BYTES: (0, 255), SIGNED: (-1, 1)}
 # By how much the ends of a quantized input may miss a range: what a
 # calibration saw, and where the code of zero lies.
 TOLERANCE = 0.03
+# What float32 and a decimal or two leave of a scale.
+ROUNDED = 1e-3
 # How wide the numbers are that networks like, such as 0..1 or -2.1..2.6.
 NARROWEST, WIDEST = 0.5, 8.0
 
 
 def in_range(images, pixels) -> np.ndarray:
-    """Turns uint8 pixels into float32 numbers.
+    """Turns pixels into float32 numbers.
 
     Args:
-        images: uint8 [N, ...].
+        images: numbers of 0..255 [N, ...], of any type.
         pixels: "0..1": x / 255; "0..255": x; "-1..1": x / 127.5 - 1.
     """
     if pixels == UNIT:
@@ -36,19 +39,32 @@ def of_codes(dtype, step, zero_point) -> str | None:
         step: scale.
         zero_point: int.
     Returns: one of PIXELS whose ends the codes' ends are; None if they are
-        those of none.
+        those of none, or the scale says only the largest absolute value.
     """
-    ends = np.iinfo(dtype)
-    if ends.bits > 16:
+    if np.iinfo(dtype).bits > 16 or says_largest(dtype, step, zero_point):
         return None
-    low, high = (
-        (code - zero_point) * step for code in (int(ends.min), int(ends.max))
-    )
+    low, high = clipping.limits(dtype, step, zero_point)
     for pixels, (least, most) in LIMITS.items():
         slack = TOLERANCE * (most - least)
         if abs(low - least) <= slack and abs(high - most) <= slack:
             return pixels
     return None
+
+
+def says_largest(dtype, step, zero_point) -> bool:
+    """Whether codes are symmetric: the scale is made of one number.
+
+    Then 0..1 and -1..1 have the same one. An asymmetric -1..1 in int8 has
+    its zero at -0.5, which rounds to 0 too, but 255 steps, not 254.
+
+    Args:
+        dtype: NumPy integer type of the codes.
+        step: scale.
+        zero_point: int.
+    """
+    if np.dtype(dtype).kind != "i" or zero_point != 0:
+        return False
+    return dtype != np.int8 or abs(step * 255 / 2 - 1) > ROUNDED
 
 
 def of_rescaling(scale) -> str | None:
@@ -86,7 +102,7 @@ def of_moments(mean, variance) -> str | None:
     return None
 
 
-def chosen(read, told, *, name, where) -> str:
+def chosen(read, told, *, name, where, takes="floats") -> str:
     """Which range a model takes: what it says itself, or the flag.
 
     Args:
@@ -94,11 +110,12 @@ def chosen(read, told, *, name, where) -> str:
         told: the same, by the user.
         name: the target's.
         where: what could say it and does not, or what it was read from.
+        takes: what its input is, for messages.
     Raises: InputError if nothing says it, or the two differ.
     """
     if read is None and told is None:
         raise InputError(
-            f"target {name!r} takes floats and {where} which pixels: give "
+            f"target {name!r} takes {takes} and {where} which pixels: give "
             f"--pixels={UNIT}, {BYTES} or {SIGNED}, what it was trained with"
         )
     if read is not None and told not in (None, read):

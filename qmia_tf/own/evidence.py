@@ -141,10 +141,10 @@ def of_models(given, records: Records, options, folder, say) -> Gathered:
                 records,
                 run_dir=folder,
                 allow_chance=options.allow_chance,
+                queries=_queries(records, found.reasons[name], options),
+                say=say,
             )
         )
-        for line in model.notes:
-            say(line)
         if "copies" not in found.reasons[name]:
             found.copies[name] = copy_queries.answer(
                 model,
@@ -179,17 +179,22 @@ def _listed(name, source, told, records, options, say):
         name,
         source,
         told,
-        is_images=records.is_images,
+        numbers=records.numbers,
         num_threads=options.num_threads,
     )
     if model.kernel_set == "tensorflow":
         say(saved_model.WARNING.format(source))
-    if told.pixels and not records.is_images:
-        raise InputError(
-            f"--pixels is about uint8 images, and {own_records.NOT_IMAGES}: "
-            "leave it out, the model gets the values as they are"
-        )
     return model
+
+
+def _queries(records, reasons, options):
+    """How many records and copies a model is asked about in all."""
+    count = len(records.labels)
+    if "copies" in reasons:
+        return count
+    plans = options.label_only.plan, options.label_only.noise
+    copied = min(count, options.label_only.records)
+    return count + copied * sum(len(plan.names) for plan in plans)
 
 
 def _reasons(model, records, options):

@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from qmia_tf import keras_calls
 from qmia_tf.errors import InputError
-from qmia_tf.own import entrance, keras_objects
+from qmia_tf.own import entrance, keras_objects, range_choice
+from qmia_tf.own.preprocessing import InputFacts
 from qmia_tf.own.target import (
     MULTI_LABEL,
     PROBABILITIES,
@@ -36,16 +37,26 @@ ENDINGS = (
 )
 # Names of activations and of operations; the second is tf.nn.softmax.
 SOFTMAXES, SIGMOIDS = ("softmax", "softmax_v2"), ("sigmoid",)
+# What looks numbers up, or counts them: then they are no pixels.
+INDEXED = (
+    "Embedding",
+    "ReversibleEmbedding",
+    "TokenAndPositionEmbedding",
+    "IntegerLookup",
+    "StringLookup",
+    "CategoryEncoding",
+    "Hashing",
+)
 
 
-def open_model(model, *, name, told, is_images) -> OwnTarget:
+def open_model(model, *, name, told, numbers) -> OwnTarget:
     """Opens a Keras model.
 
     Args:
         model: keras.Model or tf_keras.Model with one input and one output.
         name: the target's.
         told: target.Told.
-        is_images: whether pixels have to be put into its range.
+        numbers: record_numbers.RecordNumbers of the records.
     Raises: InputError if the model is of another kind, or does not say what
         has to be known.
     """
@@ -57,10 +68,9 @@ def open_model(model, *, name, told, is_images) -> OwnTarget:
             f"target {name!r} takes text, and records are numbers: {TEXT}"
         )
     dtype = np.dtype(entry.dtype)
-    pixels = None
-    if is_images and dtype.kind == "f":
-        read, where = _range(graph)
-        pixels = entrance.chosen(read, told.pixels, name=name, where=where)
+    choice = range_choice.choose(
+        numbers, _facts(graph, dtype), told.pixels, name=name
+    )
     read, where = _ending(graph)
     outputs = chosen_outputs(read, told.outputs, name=name, where=where)
     shape = tuple(entry.shape)
@@ -74,8 +84,6 @@ def open_model(model, *, name, told, is_images) -> OwnTarget:
 
     def answer(records):
         values = entrance.fitted(records, shape[1:], name)
-        if pixels:
-            values = entrance.in_range(values, pixels)
         keras_calls.reset(keeping)
         return call(values.astype(dtype, copy=False)).numpy()
 
@@ -86,11 +94,12 @@ def open_model(model, *, name, told, is_images) -> OwnTarget:
         "kernel_set": "keras",
         "outputs": outputs,
         "probability_step": 0.0,
-        "pixels": pixels,
+        "pixels": choice.pixels,
     }
     return OwnTarget(
         info,
         answer,
+        choice=choice,
         batch_size=shape[0] or 250,
         is_fixed=shape[0] is not None,
     )
@@ -129,6 +138,27 @@ def _read(model):
     from qmia_tf.own import sketch
 
     return tf_keras, sketch.draw(model)
+
+
+def _facts(model, dtype):
+    """What the model says of its input."""
+    if dtype.kind != "f":
+        return InputFacts(dtype)
+    layers = _entered(model)[0]
+    is_indexed = [type(layer).__name__ in INDEXED for layer in layers]
+    moments = [
+        (layer.mean, layer.variance)
+        for layer in layers
+        if isinstance(layer, keras.layers.Normalization)
+    ]
+    read, where = _range(model)
+    return InputFacts(
+        dtype,
+        read,
+        where,
+        takes_indices=bool(layers) and all(is_indexed),
+        moments=tuple(map(np.asarray, moments[0])) if moments else None,
+    )
 
 
 def _range(model):

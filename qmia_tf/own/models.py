@@ -13,10 +13,12 @@ from qmia_tf.errors import InputError
 from qmia_tf.own import (
     entrance,
     keras_objects,
+    range_choice,
     runner_target,
     saved_model,
     tflite_target,
 )
+from qmia_tf.own.preprocessing import InputFacts
 from qmia_tf.own.target import PROBABILITIES, READ, OwnTarget, Told
 
 FORMATS = (
@@ -26,6 +28,9 @@ FORMATS = (
 ANSWERS = (".npz", ".csv")
 KERAS_FILES = (".keras", ".h5", ".hdf5")
 LITE = (".tflite", ".lite", ".task")
+# Of what makes numbers enter a model: what was answered before it changed is
+# asked again.
+PREPROCESSING = 2
 
 
 @dataclasses.dataclass
@@ -59,11 +64,6 @@ class Model:
             about = {**self.facts, "size_bytes": self.size_bytes}
             self._opened.info.update(about)
         return self._opened
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What the user should read of it, once it was opened."""
-        return self._opened.notes if self._opened else ()
 
     def close(self):
         """Forgets the opened model, to make room for the next."""
@@ -143,7 +143,7 @@ def told(pixels, outputs, count, *, signature=None) -> list[Told]:
     return [Told(*words) for words in zip(*each, strict=True)]
 
 
-def listed(name, source, said, *, is_images, num_threads=2) -> Model:
+def listed(name, source, said, *, numbers, num_threads=2) -> Model:
     """Lists a model; nothing is loaded yet.
 
     Args:
@@ -152,7 +152,7 @@ def listed(name, source, said, *, is_images, num_threads=2) -> Model:
             .tflite file; a model of Keras 3 or tf_keras, or a method of it
             such as model.predict; or a callable: records [B, ...] -> [B, C].
         said: target.Told.
-        is_images: whether the records are uint8 images.
+        numbers: record_numbers.RecordNumbers of the records.
         num_threads: int >= 1, of LiteRT.
     Raises: InputError if it is none of these.
     """
@@ -160,6 +160,7 @@ def listed(name, source, said, *, is_images, num_threads=2) -> Model:
         "told_pixels": said.pixels,
         "told_outputs": said.outputs,
         "told_signature": said.signature,
+        "preprocessing": PREPROCESSING,
     }
 
     def model(kernel_set, opener, found, threads=None):
@@ -174,7 +175,7 @@ def listed(name, source, said, *, is_images, num_threads=2) -> Model:
             threads,
         )
 
-    common = {"name": name, "told": said, "is_images": is_images}
+    common = {"name": name, "told": said, "numbers": numbers}
     _require_signatures(name, source, said)
     known = keras_objects.behind(source)
     is_method = known is not None and source is not known
@@ -187,7 +188,7 @@ def listed(name, source, said, *, is_images, num_threads=2) -> Model:
             {},
         )
     if callable(source):
-        if is_method and is_images:
+        if is_method and numbers.is_images:
             where = "is a method of a model that does not say"
             entrance.chosen(None, said.pixels, name=name, where=where)
         return model("callable", lambda: _open_callable(source, **common), {})
@@ -235,15 +236,15 @@ def _open_keras(source, **common):
     return keras_target.open_model(source, **common)
 
 
-def _open_callable(function, *, name, told, is_images):
+def _open_callable(function, *, name, told, numbers):
     """A function gets the records as they are, and gives probabilities.
 
     Unless the user says otherwise: told.pixels, told.outputs.
     """
+    facts = InputFacts(None)
+    choice = range_choice.choose(numbers, facts, told.pixels, name=name)
 
     def answer(records):
-        if is_images and told.pixels:
-            records = entrance.in_range(records, told.pixels)
         return np.asarray(function(records))
 
     info = {
@@ -252,9 +253,9 @@ def _open_callable(function, *, name, told, is_images):
         "kernel_set": "callable",
         "outputs": told.outputs or PROBABILITIES,
         "probability_step": 0.0,
-        "pixels": told.pixels,
+        "pixels": choice.pixels,
     }
-    return OwnTarget(info, answer)
+    return OwnTarget(info, answer, choice=choice)
 
 
 def _existing(source):

@@ -14,6 +14,7 @@ from qmia_tf.auditing import duplicates
 from qmia_tf.auditing.findings import EqualRecords
 from qmia_tf.errors import InputError
 from qmia_tf.messages import counted
+from qmia_tf.own.record_numbers import RecordNumbers
 from qmia_tf.own.sources import Side
 from qmia_tf.split import Split
 
@@ -55,6 +56,11 @@ class Records:
             and min(shape[1:3]) > 1
             and 1 <= shape[3] <= 4
         )
+
+    @functools.cached_property
+    def numbers(self) -> RecordNumbers:
+        """What the numbers of all records look like."""
+        return RecordNumbers.of(self.values, is_images=self.is_images)
 
     def take(self, indices):
         """Gives the values and labels of chosen records."""

@@ -8,9 +8,9 @@ import contextlib
 
 from qmia_tf.deploy import ports
 from qmia_tf.errors import InputError
-from qmia_tf.own import entrance
+from qmia_tf.own import entrance, range_choice
 from qmia_tf.own.target import PROBABILITIES, OwnTarget
-from qmia_tf.own.tflite_target import encoded
+from qmia_tf.own.tflite_target import encoded, port_facts
 
 KERNELS = "interpreter"
 DETAILS = ("get_input_details", "get_output_details")
@@ -23,7 +23,7 @@ def is_one(target) -> bool:
     )
 
 
-def open_model(runner, *, name, told, is_images) -> OwnTarget:
+def open_model(runner, *, name, told, numbers) -> OwnTarget:
     """Opens a signature runner.
 
     It is taken to answer probabilities, unless the user says otherwise.
@@ -32,7 +32,7 @@ def open_model(runner, *, name, told, is_images) -> OwnTarget:
         runner: SignatureRunner of one input and one output.
         name: the target's.
         told: target.Told.
-        is_images: whether pixels have to be put into its range.
+        numbers: record_numbers.RecordNumbers of the records.
     Raises: InputError if it has other inputs or outputs, or does not say
         what has to be known.
     """
@@ -40,18 +40,14 @@ def open_model(runner, *, name, told, is_images) -> OwnTarget:
     keyword, entry = _only("input", runner.get_input_details(), source)
     _, leave = _only("output", runner.get_output_details(), source)
     entry, leave = ports.entry(entry, source), ports.leave(leave, source)
-    pixels = None
-    if is_images and not entry.is_plain:
-        read, where = None, "does not say in its quantization"
-        if entry.step:
-            read = entrance.of_codes(entry.dtype, entry.step, entry.zero_point)
-            where = "its input's scale and zero point"
-        pixels = entrance.chosen(read, told.pixels, name=name, where=where)
+    choice = range_choice.choose(
+        numbers, port_facts(entry), told.pixels, name=name
+    )
     interpreter = getattr(runner, "_interpreter", None)
 
     def answer(records):
         values = entrance.fitted(records, entry.shape[1:], name)
-        values = encoded(values, entry, pixels)
+        values = encoded(values, entry)
         try:
             _reset(interpreter)
             (rows,) = runner(**{keyword: values}).values()
@@ -70,9 +66,10 @@ def open_model(runner, *, name, told, is_images) -> OwnTarget:
             "kernel_set": KERNELS,
             "outputs": told.outputs or PROBABILITIES,
             "probability_step": leave.step,
-            "pixels": pixels,
+            "pixels": choice.pixels,
         },
         answer,
+        choice=choice,
         batch_size=fixed or 100,
         is_fixed=fixed is not None,
     )

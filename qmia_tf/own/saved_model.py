@@ -8,7 +8,8 @@ import numpy as np
 from qmia_tf import runs
 from qmia_tf.deploy.subgraphs import described
 from qmia_tf.errors import InputError
-from qmia_tf.own import entrance
+from qmia_tf.own import entrance, range_choice
+from qmia_tf.own.preprocessing import InputFacts
 from qmia_tf.own.target import TEXT, OwnTarget, chosen_outputs
 
 PROGRAM = "saved_model.pb"
@@ -41,14 +42,14 @@ def facts(path) -> dict:
     }
 
 
-def open_model(path, *, name, told, is_images) -> OwnTarget:
+def open_model(path, *, name, told, numbers) -> OwnTarget:
     """Opens a SavedModel directory.
 
     Args:
         path: the directory.
         name: the target's.
         told: target.Told.
-        is_images: whether pixels have to be put into its range.
+        numbers: record_numbers.RecordNumbers of the records.
     Raises: InputError if it cannot be loaded, has no signature of that name
         (serving_default, if none is told) with one input and one output, or
         does not say what has to be known.
@@ -65,10 +66,8 @@ def open_model(path, *, name, told, is_images) -> OwnTarget:
             f"{path} takes {entry.dtype.name} {entry.shape}: an input of "
             f"numbers [N, ...] is needed: {TEXT}"
         )
-    pixels = None
-    if is_images and dtype.kind == "f":
-        where = "a SavedModel does not say"
-        pixels = entrance.chosen(None, told.pixels, name=name, where=where)
+    facts = InputFacts(dtype, where="a SavedModel does not say")
+    choice = range_choice.choose(numbers, facts, told.pixels, name=name)
     outputs = chosen_outputs(
         None, told.outputs, name=name, where="a signature without a layer"
     )
@@ -78,8 +77,6 @@ def open_model(path, *, name, told, is_images) -> OwnTarget:
         import tensorflow as tf
 
         values = entrance.fitted(records, shape[1:], name)
-        if pixels:
-            values = entrance.in_range(values, pixels)
         values = tf.constant(values.astype(dtype, copy=False))
         try:
             (rows,) = signature(**{keyword: values}).values()
@@ -96,10 +93,11 @@ def open_model(path, *, name, told, is_images) -> OwnTarget:
             "kernel_set": "tensorflow",
             "outputs": outputs,
             "probability_step": 0.0,
-            "pixels": pixels,
+            "pixels": choice.pixels,
             "signature": chosen,
         },
         answer,
+        choice=choice,
         batch_size=shape[0] or 250,
         is_fixed=shape[0] is not None,
     )

@@ -1,6 +1,7 @@
 """A model that can be asked: records in, numbers out, facts about both."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 
 import numpy as np
@@ -51,37 +52,50 @@ class OwnTarget:
         info: dict for Outputs.info: target, kind, kernel_set, outputs and
             probability_step, ...
         answer: callable, array [B, ...] -> numbers [B, C] or [B, 1].
+        choice: range_choice.Choice, how records enter; None as they are.
         batch_size: records a call.
         is_fixed: whether answer takes no other number of records.
         notes: lines that the user should read.
     """
 
     def __init__(
-        self, info, answer, *, batch_size=250, is_fixed=False, notes=()
+        self,
+        info,
+        answer,
+        *,
+        choice=None,
+        batch_size=250,
+        is_fixed=False,
+        notes=(),
     ):
         self.info = info
-        self.notes = tuple(notes)
+        self.choice = choice
+        self.notes = (*notes, *(choice.notes if choice else ()))
         self.batch_size = batch_size
         self._answer, self._is_fixed = answer, is_fixed
 
-    def predict(self, images, *, progress=False) -> np.ndarray:
+    def predict(self, images, *, progress=False, way=None) -> np.ndarray:
         """Asks about records.
 
         Args:
             images: array [N, ...]: images or other records.
             progress: shows a bar.
+            way: preprocessing.Preprocessing, to try another than the chosen.
         Returns: float32 [N, C], probabilities or logits as info says; one
             number a record is made two classes.
         Raises: InputError if the model answers something else.
         """
-        return in_batches(images, self._asked, self, progress)
+        asked = functools.partial(self._asked, way=way)
+        return in_batches(images, asked, self, progress)
 
-    def _asked(self, chunk):
+    def _asked(self, chunk, way=None):
         count = len(chunk)
         if self._is_fixed and count < self.batch_size:
             filler = np.zeros_like(chunk[:1])
             filler = np.repeat(filler, self.batch_size - count, axis=0)
             chunk = np.concatenate([chunk, filler])
+        if self.choice is not None:
+            chunk = (way or self.choice.chosen).apply(chunk)
         rows = squeezed(np.asarray(self._only(self._answer(chunk))))
         if rows.ndim != 2 or len(rows) != len(chunk) or not rows.shape[1]:
             raise InputError(

@@ -4,8 +4,10 @@ import math
 
 import numpy as np
 
+from qmia_tf.deploy import clipping
 from qmia_tf.deploy.interpreter import Interpreter
-from qmia_tf.own import entrance
+from qmia_tf.own import entrance, range_choice
+from qmia_tf.own.preprocessing import InputFacts
 from qmia_tf.own.target import (
     LOGITS,
     MULTI_LABEL,
@@ -23,14 +25,14 @@ PASSED = (
 )
 
 
-def open_model(path, *, name, told, is_images, num_threads) -> OwnTarget:
+def open_model(path, *, name, told, numbers, num_threads) -> OwnTarget:
     """Opens a .tflite file.
 
     Args:
         path: the file.
         name: the target's.
         told: target.Told.
-        is_images: whether pixels have to be put into its range.
+        numbers: record_numbers.RecordNumbers of the records.
         num_threads: int >= 1.
     Raises: InputError if it cannot be run, or does not say what has to be
         known.
@@ -42,19 +44,13 @@ def open_model(path, *, name, told, is_images, num_threads) -> OwnTarget:
         signature=told.signature,
     )
     entry = model.input
-    pixels = None
-    if is_images and not entry.is_plain:
-        read = _range(model)
-        where = "does not say in its quantization"
-        if read is not None:
-            where = "its input's scale and zero point"
-        pixels = entrance.chosen(read, told.pixels, name=name, where=where)
+    choice = range_choice.choose(numbers, _facts(model), told.pixels, name=name)
     read, where = _ending(model)
     outputs = chosen_outputs(read, told.outputs, name=name, where=where)
 
     def answer(records):
         values = entrance.fitted(records, entry.shape[1:], name)
-        rows = model.run(encoded(values, entry, pixels))
+        rows = model.run(encoded(values, entry))
         return model.output.dequantize(rows)
 
     return OwnTarget(
@@ -64,10 +60,11 @@ def open_model(path, *, name, told, is_images, num_threads) -> OwnTarget:
             "kernel_set": KERNELS,
             "outputs": outputs,
             "probability_step": 0.0 if outputs == LOGITS else model.output_step,
-            "pixels": pixels,
+            "pixels": choice.pixels,
             "signature": model.signature,
         },
         answer,
+        choice=choice,
         batch_size=model.fixed_batch or 100,
         notes=_notes(model),
     )
@@ -86,45 +83,105 @@ def _notes(model):
     ]
 
 
-def encoded(values, entry, pixels):
-    """Gives records in the type, and the range, of a file's input.
+def encoded(values, entry):
+    """Gives numbers in the type of a file's input.
 
     Args:
-        values: array [N, ...].
+        values: array [N, ...]; of the input's own signed type they are codes.
         entry: ports.Port of the input.
-        pixels: one of entrance.PIXELS; None if they are no images.
     """
     if entry.is_plain:
         return entry.cast(values)
-    if pixels == entrance.UNIT and entry.is_pixels:
-        return values
-    values = (
-        entrance.in_range(values, pixels)
-        if pixels
-        else values.astype(np.float32)
-    )
-    return (
-        values.astype(entry.dtype) if not entry.step else entry.quantize(values)
+    if not entry.step or _are_codes(values, entry):
+        return values.astype(entry.dtype, copy=False)
+    return entry.quantize(values.astype(np.float32, copy=False))
+
+
+def _are_codes(values, entry):
+    return values.dtype == entry.dtype and values.dtype.kind == "i"
+
+
+def _facts(model):
+    """What the file says of its input, or the op that rounds it."""
+    if model.input.step:
+        return port_facts(model.input)
+    return port_facts(
+        model.input, _rounded(model), takes_indices=_is_looked_up(model)
     )
 
 
-def _range(model):
-    """Reads the range of pixels off the input, or the op that rounds it."""
-    entry = model.input
+def port_facts(entry, grid=None, *, takes_indices=False) -> InputFacts:
+    """What an input says of the numbers that it takes.
+
+    Args:
+        entry: ports.Port of the input.
+        grid: (dtype, scale, zero point) that a float input is rounded to
+            at once; None if it is not.
+        takes_indices: whether a float input is made integers at once.
+    """
     if entry.step:
-        return entrance.of_codes(entry.dtype, entry.step, entry.zero_point)
-    for op in model.ops():
-        if op["op_name"] == "QUANTIZE" and entry.index in op["inputs"]:
-            made = {each["index"]: each for each in model.tensors()}
-            codes = made[op["outputs"][0]]
-            grid = codes["quantization_parameters"]
-            if len(grid["scales"]) == 1:
-                return entrance.of_codes(
-                    codes["dtype"],
-                    float(grid["scales"][0]),
-                    int(grid["zero_points"][0]),
-                )
-    return None
+        grid = entry.dtype, entry.step, entry.zero_point
+    where = "does not say in its quantization"
+    if grid is None:
+        return InputFacts(
+            np.dtype(entry.dtype), where=where, takes_indices=takes_indices
+        )
+    limits = clipping.limits(*grid)
+    read = entrance.of_codes(*grid)
+    if read is not None:
+        where = "its input's scale and zero point"
+    elif entrance.says_largest(*grid):
+        where = (
+            "says in its scale only the largest absolute value, "
+            f"{limits[1]:.4g}, not"
+        )
+    return InputFacts(
+        np.dtype(entry.dtype),
+        read,
+        where,
+        limits=limits,
+        has_codes=bool(entry.step),
+    )
+
+
+def _readers(model):
+    """Lists the ops that read the input, without the delegate's copy."""
+    return [
+        op
+        for op in model.ops()
+        if model.input.index in op["inputs"]
+        and op["op_name"] == op["op_name"].upper()
+        and op["op_name"] != "DELEGATE"
+    ]
+
+
+def _rounded(model):
+    """The grid that a float input is rounded to by all that read it."""
+    readers = _readers(model)
+    quantizing = [op for op in readers if op["op_name"] == "QUANTIZE"]
+    if not quantizing or len(quantizing) < len(readers):
+        return None
+    made = {each["index"]: each for each in model.tensors()}
+    codes = made[quantizing[0]["outputs"][0]]
+    grid = codes["quantization_parameters"]
+    if len(grid["scales"]) != 1:
+        return None
+    return (
+        codes["dtype"],
+        float(grid["scales"][0]),
+        int(grid["zero_points"][0]),
+    )
+
+
+def _is_looked_up(model):
+    """Whether a float input is made integers, or looked up, at once."""
+    readers = _readers(model)
+    made = {each["index"]: each["dtype"] for each in model.tensors()}
+    return bool(readers) and all(
+        op["op_name"] == "CAST"
+        and np.issubdtype(made[op["outputs"][0]], np.integer)
+        for op in readers
+    )
 
 
 def _ending(model):

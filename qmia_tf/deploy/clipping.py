@@ -1,0 +1,42 @@
+"""How many numbers a quantized input cannot hold. Needs NumPy only."""
+
+import numpy as np
+
+# More of the numbers other than 0 is no outlier, and further outside than
+# that part of what the input holds is no rounding.
+NOTICEABLE, MARGIN = 0.05, 0.1
+
+
+def limits(dtype, step, zero_point) -> tuple[float, float]:
+    """The smallest and the largest number that codes stand for.
+
+    Args:
+        dtype: NumPy integer type of the codes.
+        step: scale.
+        zero_point: int.
+    """
+    ends = np.iinfo(dtype)
+    low, high = (
+        (code - zero_point) * step for code in (int(ends.min), int(ends.max))
+    )
+    return float(low), float(high)
+
+
+def shares_outside(values, low, high) -> tuple[float, float]:
+    """The shares, of the numbers other than 0, that are clipped.
+
+    Args:
+        values: array of numbers.
+        low: the smallest that is held.
+        high: the largest.
+    Returns: the shares below and above, by more than MARGIN of the width;
+        zeros are left out, which are background.
+    """
+    values = values[values != 0]
+    if not values.size:
+        return 0.0, 0.0
+    slack = MARGIN * (high - low)
+    return (
+        float(np.mean(values < low - slack)),
+        float(np.mean(values > high + slack)),
+    )

@@ -1,0 +1,250 @@
+"""How records enter a model: decided by their numbers, its input, a flag."""
+
+import dataclasses
+
+import numpy as np
+
+from qmia_tf.deploy.clipping import NOTICEABLE
+from qmia_tf.errors import InputError
+from qmia_tf.own import entrance
+from qmia_tf.own.entrance import BYTES, PIXELS, SIGNED, UNIT
+from qmia_tf.own.preprocessing import TO_GIVE, Preprocessing, outside
+from qmia_tf.own.record_numbers import CODES
+
+# Numbers that networks like; none of them are pixels of 0..255.
+SMALL = 8.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """How records enter, and what else could be meant.
+
+    Attributes:
+        chosen: Preprocessing.
+        others: those that may be tried beside it.
+        doubt: a question to be raised unless `chosen` is clearly better than
+            each of the others; None if there is none.
+        is_told: whether the user said it.
+        can_be_told: whether a flag would be let through.
+        notes: lines for the log.
+    """
+
+    chosen: Preprocessing
+    others: tuple[Preprocessing, ...] = ()
+    doubt: str | None = None
+    is_told: bool = False
+    can_be_told: bool = True
+    notes: tuple[str, ...] = ()
+
+    @property
+    def pixels(self) -> str | None:
+        """The range of pixels that is known, or None."""
+        way = self.chosen
+        is_known = way.is_mapped or self.is_told or not self.can_be_told
+        return way.end if way.start == BYTES and is_known else None
+
+
+def choose(numbers, facts, told, *, name) -> Choice:
+    """Decides how records enter a model.
+
+    Args:
+        numbers: RecordNumbers.
+        facts: InputFacts.
+        told: one of entrance.PIXELS by the user, or None.
+        name: the target's.
+    Returns: Choice.
+    Raises: InputError if the range has to be asked for, or the records do
+        not fit the input.
+    """
+    if _are_plain_integers(facts) or facts.takes_indices:
+        if not facts.takes_indices:
+            _require_integers(numbers, facts, name)
+        return _tried(Choice(Preprocessing()), numbers, facts)
+    if _are_codes(numbers, facts):
+        if told and facts.range:
+            _chosen(facts, told, name)
+        note = (
+            f"target {name!r}: {numbers.dtype} records are taken as the codes "
+            f"of its {facts.dtype} input"
+        )
+        chosen = Preprocessing(is_codes=True)
+        return _tried(Choice(chosen, notes=(note,)), numbers, facts)
+    if told:
+        choice = _as_told(numbers, facts, told, name)
+    else:
+        choice = _as_read(numbers, facts, name)
+    _require_held(choice.chosen, numbers, facts, name)
+    return _tried(choice, numbers, facts)
+
+
+def _are_plain_integers(facts):
+    kind = facts.dtype.kind if facts.dtype is not None else "f"
+    return kind in "iub" and not facts.has_codes
+
+
+def _require_integers(numbers, facts, name):
+    """Refuses fractions, and numbers beyond the type, where indices go."""
+    if numbers.dtype.kind == "f" and (numbers.sample % 1).any():
+        raise InputError(
+            f"target {name!r} takes whole numbers, and the records lie in "
+            f"{numbers.shown} with fractions: give the integers that it was "
+            "trained with"
+        )
+    if facts.dtype.kind == "b":
+        return
+    ends = np.iinfo(facts.dtype)
+    if numbers.low < ends.min or numbers.high > ends.max:
+        raise InputError(
+            f"target {name!r} takes {facts.dtype}, which holds {ends.min} to "
+            f"{ends.max}, and the records lie in {numbers.shown}: give the "
+            "integers that it was trained with"
+        )
+
+
+def _are_codes(numbers, facts):
+    """Whether records of the input's own signed type are its codes.
+
+    Small whole numbers of a table can have that type as well: then they fill
+    more of what the input holds as numbers than as codes.
+    """
+    if not facts.has_codes or numbers.dtype != facts.dtype:
+        return False
+    if numbers.dtype.kind != "i":
+        return False
+    as_numbers = Preprocessing()
+    if max(outside(as_numbers, numbers, facts.limits)) >= NOTICEABLE:
+        return True
+    low, high = facts.limits
+    ends = np.iinfo(facts.dtype)
+    width = numbers.high - numbers.low
+    return width / (int(ends.max) - int(ends.min)) >= width / (high - low)
+
+
+def _chosen(facts, told, name):
+    return entrance.chosen(
+        facts.range, told, name=name, where=facts.where, takes=facts.takes
+    )
+
+
+def _as_told(numbers, facts, told, name):
+    found = numbers.range
+    if found == BYTES or (found is None and numbers.may_be_pixels):
+        end = told if facts.dtype is None else _chosen(facts, told, name)
+        return Choice(Preprocessing(BYTES, end), is_told=True)
+    if found == told:
+        return Choice(Preprocessing(found, told), is_told=True)
+    advice = TO_GIVE.get((found, told))
+    if found == CODES:
+        advice = "add 128 and give uint8"
+    if advice is None:
+        advice = "leave it out, the model gets the values as they are"
+    raise InputError(
+        f"--pixels={told} is about numbers of 0..255, and the records lie in "
+        f"{numbers.shown}: for target {name!r} {advice}"
+    )
+
+
+def _as_read(numbers, facts, name):
+    found, said = numbers.range, facts.range
+    if facts.dtype is None or found in (None, CODES):
+        return Choice(Preprocessing(found), notes=_small(numbers, facts, name))
+    if found == BYTES and numbers.is_integer:
+        if said or numbers.is_images:
+            end = _chosen(facts, None, name)
+            return Choice(Preprocessing(BYTES, end), notes=())
+        question = _question(numbers, facts, name)
+        return Choice(Preprocessing(BYTES, BYTES), doubt=question)
+    choice = Choice(Preprocessing(found, found))
+    if facts.agrees_with(numbers) or said == found:
+        return choice
+    if said is None and found != BYTES:
+        return choice
+    if (found, said) == (UNIT, SIGNED):
+        return choice
+    return dataclasses.replace(choice, doubt=_question(numbers, facts, name))
+
+
+def _small(numbers, facts, name):
+    """Says that numbers like -2..2 enter where pixels of 0..255 should."""
+    width = max(abs(numbers.low), abs(numbers.high))
+    if facts.range != BYTES or width > SMALL or facts.agrees_with(numbers):
+        return ()
+    return (
+        f"warning: target {name!r} takes pixels of {BYTES} ({facts.where}), "
+        f"and the records lie in {numbers.shown}: are they what it was "
+        "trained with?",
+    )
+
+
+def _question(numbers, facts, name):
+    """What is asked where the numbers alone leave it open; None: nothing."""
+    found = numbers.range
+    if found != BYTES:
+        return (
+            f"target {name!r} takes pixels of {facts.range} ({facts.where}), "
+            f"and the records lie in {numbers.shown}: "
+            f"{TO_GIVE[found, facts.range]}"
+        )
+    if facts.range:
+        return (
+            f"target {name!r} takes pixels of {facts.range} ({facts.where}), "
+            f"and the records lie in {numbers.shown}: give "
+            f"--pixels={facts.range}, which turns 0..255 into that"
+        )
+    if not numbers.is_like_images:
+        return None
+    return (
+        f"target {name!r} takes {facts.takes} and {facts.where} which range, "
+        f"and the records lie in {numbers.shown}: give --pixels={UNIT}, "
+        f"{BYTES} (as they are) or {SIGNED}, what it was trained with"
+    )
+
+
+def _require_held(way, numbers, facts, name):
+    below, above = outside(way, numbers, facts.limits)
+    if max(below, above) < NOTICEABLE:
+        return
+    low, high = facts.limits
+    side = f"above the input's largest, {high:.4g}"
+    if below > above:
+        side = f"below the input's smallest, {low:.4g}"
+    advice = "give the records prepared as in training"
+    if way.is_mapped:
+        advice = f"it was not trained with {way.end}"
+    elif way.end == BYTES:
+        known = facts.range or f"{UNIT}, {BYTES} or {SIGNED}"
+        advice = f"give --pixels={known}, what it was trained with"
+    raise InputError(
+        f"target {name!r} cannot hold the records: "
+        f"{100 * max(below, above):.0f} % of the values other than 0 are "
+        f"{side} (the records lie in {numbers.shown}, {way.words}): {advice}"
+    )
+
+
+def _tried(choice, numbers, facts):
+    """Adds what else the records could be."""
+    way = choice.chosen
+    ends = [way.end]
+    if way.start in (*PIXELS, CODES) and not facts.takes_indices:
+        ends += [end for end in PIXELS if end != way.end]
+    axes = (None,) if numbers.channels is None else (None, numbers.channels)
+    others = [
+        dataclasses.replace(way, end=end, reversed_axis=axis)
+        for end in ends
+        for axis in axes
+    ]
+    if way.is_codes:
+        others.append(Preprocessing())
+    found = {}
+    for other in others:
+        # As they are: with no end, and with the one that they have.
+        key = (other.is_mapped and other.end, other.reversed_axis)
+        key = (*key, other.is_codes)
+        held = max(outside(other, numbers, facts.limits)) < NOTICEABLE
+        if held and key not in found:
+            found[key] = other
+    same = (way.is_mapped and way.end, way.reversed_axis, way.is_codes)
+    found.pop(same, None)
+    return dataclasses.replace(
+        choice, others=tuple(found.values()), can_be_told=facts.range is None
+    )

@@ -1,0 +1,344 @@
+"""Which range is clearly better: the tests, and models made for the ranges."""
+
+import contextlib
+import functools
+from unittest import mock
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+from scipy import stats
+
+from qmia_tf.errors import InputError
+from qmia_tf.own import models, range_trial
+from qmia_tf.own.range_trial import Answered, is_clearly_better, sign_test
+from qmia_tf.own.records import Records
+from qmia_tf.own.target import Told
+
+UNIT, BYTES, SIGNED = "0..1", "0..255", "-1..1"
+CLASSES, SIDE, SIZE = 4, 120, (6, 6, 3)
+TAKEN = {
+    UNIT: lambda x: x / 255,
+    BYTES: lambda x: x,
+    SIGNED: lambda x: x / 127.5 - 1,
+}
+
+
+def images(*, seed=0, spread=60):
+    """Four colours under noise; some labels of nonmembers are wrong."""
+    rng = np.random.default_rng(seed)
+    colours = [[190, 60, 60], [60, 190, 60], [60, 60, 190], [170, 170, 60]]
+    labels = rng.integers(0, CLASSES, 2 * SIDE)
+    values = np.array(colours)[labels][:, None, None, :]
+    values = values + rng.normal(0, spread, (2 * SIDE, *SIZE))
+    members = np.arange(2 * SIDE) < SIDE
+    wrong = rng.random(2 * SIDE) < np.where(members, 0.03, 0.3)
+    labels = np.where(wrong, rng.integers(0, CLASSES, 2 * SIDE), labels)
+    return values.clip(0, 255).round().astype(np.uint8), labels, members
+
+
+def records(values, labels, members):
+    return Records("r", values, labels, members, CLASSES)
+
+
+def nearest(pixels):
+    """A network without training: the class of the nearest mean colour.
+
+    -|x - m|^2 is linear in x but for |x|^2, which all classes share.
+    """
+    values, labels, members = images()
+    taken = TAKEN[pixels](values.astype(np.float64)).reshape(2 * SIDE, -1)
+    means = np.stack(
+        [taken[(labels == c) & members].mean(axis=0) for c in range(CLASSES)]
+    )
+    entry = keras.Input(SIZE)
+    x = keras.layers.Flatten()(entry)
+    model = keras.Model(entry, keras.layers.Dense(CLASSES, "softmax")(x))
+    # A margin of a few nats, whatever the range.
+    apart = np.mean((means[:, None] - means) ** 2) * means.shape[1]
+    factor = 5 / apart
+    model.layers[-1].set_weights(
+        [2 * factor * means.T, -factor * (means**2).sum(axis=1)]
+    )
+    return model
+
+
+def opened(model, data, told):
+    return models.listed("m", model, Told(told), numbers=data.numbers).open()
+
+
+class SignTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters((0, 0), (3, 0), (14, 0), (9, 4), (4, 9), (30, 12))
+    def test_is_mcnemars(self, more, fewer):
+        expected = 1.0
+        if more + fewer:
+            expected = stats.binomtest(
+                more, more + fewer, alternative="greater"
+            ).pvalue
+        self.assertAllClose(sign_test(more, fewer), expected)
+
+    def answered(self, right, losses):
+        right = np.array(right)
+        members = np.arange(right.size) < right.size // 2
+        return Answered(right, np.array(losses, float), members, 10)
+
+    def test_equal_accuracy_is_not_better(self):
+        rng = np.random.default_rng(0)
+        stops = 0
+        for _ in range(300):
+            one, two = rng.random((2, 200)) < 0.8
+            losses = np.where(rng.random((2, 200)) < 0.8, 0.1, 2.0)
+            stops += is_clearly_better(
+                self.answered(one, losses[0]),
+                self.answered(two, losses[1]),
+                range_trial.LEVEL / 10,
+            )
+        self.assertEqual(stops, 0)
+
+    def test_what_guesses_is_not_better(self):
+        labels = np.repeat([0, 1], [60, 40])
+        about = {"members": np.ones(100, bool), "outputs": "logits", "step": 0}
+        guess = Answered.of(np.tile([1.0, 0], (100, 1)), labels, **about)
+        wrong = Answered.of(np.tile([0, 1.0], (100, 1)), labels, **about)
+        right = Answered.of(np.eye(2)[labels], labels, **about)
+        self.assertEqual((guess.members_right, guess.guessed), (60, 60))
+        self.assertFalse(is_clearly_better(guess, wrong, 1e-4))
+        self.assertTrue(is_clearly_better(right, wrong, 1e-4))
+
+    def test_more_right(self):
+        few = self.answered(
+            [True] * 60 + [False] * 40 + [True] * 100, [1] * 200
+        )
+        more = self.answered([True] * 200, [1] * 200)
+        self.assertTrue(is_clearly_better(more, few, 1e-4))
+        self.assertFalse(is_clearly_better(few, more, 1e-4))
+
+    def test_temperatures_alone_are_not_better(self):
+        """A model that is sharper, or duller, with the same classes."""
+        right = np.r_[np.ones(98), np.zeros(2), np.ones(70), np.zeros(30)] > 0
+        own = self.answered(right, np.where(right, 0.2, 3.0))
+        sharper = self.answered(right, np.where(right, 0.0, 27.0))
+        duller = self.answered(right, np.where(right, 2.1, 2.4))
+        over = self.answered(right, np.where(right, 0.0, 12.0))
+        for other in (sharper, duller):
+            self.assertFalse(is_clearly_better(other, own, 1e-4))
+        self.assertFalse(is_clearly_better(duller, over, 1e-4))
+        # 255 times the logits: worse than knowing nothing.
+        self.assertTrue(sharper.knows_nothing)
+        self.assertTrue(is_clearly_better(own, sharper, 1e-4))
+
+    def test_answers_are_judged(self):
+        rows = [[9.0, 1], [np.nan, 1], [0, 3], [2, 2]]
+        found = Answered.of(
+            rows,
+            np.array([0, 1, 1, 1]),
+            np.ones(4, bool),
+            outputs="logits",
+            step=0,
+        )
+        self.assertAllEqual(found.right, [True, False, True, False])
+        self.assertAllClose(
+            found.losses[[0, 2, 3]], np.log1p(np.exp([-8.0, -3, 0]))
+        )
+        self.assertGreater(found.losses[1], 27)
+
+
+class ModelsTest(parameterized.TestCase, tf.test.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.data = records(*images())
+        cls.nets = {pixels: nearest(pixels) for pixels in TAKEN}
+
+    def setUp(self):
+        super().setUp()
+        # How many are tried depends on the time, unless there is enough.
+        self.enter_context(mock.patch.object(range_trial, "SECONDS", 999))
+
+    def check(self, model, told, data=None, queries=0):
+        data = data or self.data
+        target = opened(model, data, told)
+        range_trial.check(target, data, queries=queries)
+        return target
+
+    def assertStops(self, pattern, *arguments, **options):
+        with self.assertRaisesRegex(InputError, pattern) as caught:
+            self.check(*arguments, **options)
+        self.assertNotIn("\n", str(caught.exception))
+
+    @parameterized.parameters(*TAKEN)
+    def test_the_right_range_passes(self, pixels):
+        self.check(self.nets[pixels], pixels)
+
+    @parameterized.parameters(
+        (UNIT, BYTES), (UNIT, SIGNED), (BYTES, UNIT), (BYTES, SIGNED),
+        (SIGNED, UNIT), (SIGNED, BYTES),
+    )  # fmt: skip
+    def test_a_wrong_flag_stops(self, right, told):
+        self.assertStops(
+            f"taken as pixels of {told}, .* of 100 members .*; taken as "
+            f"pixels of {right}, 9. of 100 .*: give --pixels={right} ",
+            self.nets[right],
+            told,
+        )
+
+    def test_as_often_right_but_never_in_doubt(self):
+        """A network without biases: only the probabilities tell."""
+        model = keras.Sequential(
+            [
+                keras.Input(SIZE),
+                keras.layers.GlobalAveragePooling2D(),
+                keras.layers.Dense(4, "softmax", use_bias=False),
+            ]
+        )
+        # Reds, greens, blues, and yellow.
+        kernel = np.array([[12, -6, -6, 4], [-6, 12, -6, 4], [-6, -6, 12, -8]])
+        model.layers[-1].set_weights([kernel.astype(np.float32)])
+        self.check(model, UNIT)
+        self.assertStops("--pixels=0..1", model, BYTES)
+
+    def test_a_network_that_does_not_care_is_left_alone(self):
+        entry = keras.Input(SIZE)
+        x = keras.layers.GlobalAveragePooling2D()(entry)
+        x = keras.layers.UnitNormalization()(x)
+        x = keras.layers.Dense(4, "softmax", use_bias=False)(x)
+        model = keras.Model(entry, x)
+        kernel = np.array([[9, -6, -6, 4], [-6, 9, -6, 4], [-6, -6, 9, -6]])
+        model.layers[-1].set_weights([kernel.astype(np.float32)])
+        self.check(model, UNIT)
+        self.check(model, BYTES)
+
+    def test_channels_in_another_order(self):
+        values, labels, members = images()
+        data = records(values[..., ::-1].copy(), labels, members)
+        self.assertStops(
+            "channels reversed, 9. of 100 .*: reverse the channels of the rec",
+            self.nets[UNIT],
+            UNIT,
+            data=data,
+        )
+
+    def test_a_range_that_was_read_wrongly(self):
+        """A Rescaling that stood behind x / 255 in training as well."""
+        net = self.nets[UNIT]
+        entry = keras.Input(SIZE)
+        x = keras.layers.Rescaling(1 / 255)(entry)
+        x = keras.layers.Rescaling(255.0)(x)
+        model = keras.Model(entry, net(x))
+        self.assertStops(
+            "if the model was trained with 0..1, give the records as floats",
+            model,
+            None,
+        )
+        values, labels, members = images()
+        data = records(np.float32(values) / 255, labels, members)
+        # As floats it is doubted, and the members say that it is right.
+        self.assertIsNotNone(opened(model, data, None).choice.doubt)
+        self.check(model, None, data=data)
+
+    @parameterized.parameters(
+        (UNIT, BYTES, "multiply the records by 255"),
+        (UNIT, SIGNED, "give 2 x - 1 of them"),
+        (SIGNED, UNIT, r"give \(x \+ 1\) / 2 of them"),
+    )
+    def test_floats_in_a_wrong_range(self, given, right, advice):
+        values, labels, members = images()
+        data = records(np.float32(TAKEN[given](values)), labels, members)
+        self.assertStops(advice, self.nets[right], None, data=data)
+        self.check(self.nets[given], None, data=data)
+
+    @parameterized.parameters("flat", "first", "ints", "floats")
+    def test_numbers_of_0_to_255(self, kind):
+        values, labels, members = images()
+        shape, change = {
+            "flat": ((108,), lambda x: x.reshape(-1, 108)),
+            "first": (
+                (3, 6, 6),
+                lambda x: np.ascontiguousarray(x.transpose(0, 3, 1, 2)),
+            ),
+            "ints": (SIZE, lambda x: x.astype(np.int32)),
+            "floats": (SIZE, lambda x: x.astype(np.float32)),
+        }[kind]
+        data = records(change(values), labels, members)
+        self.assertFalse(data.is_images)
+        for pixels in TAKEN:
+            model = self.network(pixels, kind, shape)
+            # Who takes them as they are is not asked.
+            if pixels == BYTES:
+                self.check(model, None, data=data)
+            else:
+                self.assertStops(f"--pixels={pixels}", model, None, data=data)
+            target = self.check(model, pixels, data=data)
+            images_too = opened(self.nets[pixels], self.data, pixels)
+            self.assertAllClose(
+                target.predict(data.values),
+                images_too.predict(values),
+                atol=1e-5,
+            )
+
+    def network(self, pixels, kind, shape):
+        net = self.nets[pixels]
+        if kind in ("ints", "floats"):
+            return net
+        entry = x = keras.Input(shape)
+        if kind == "first":
+            x = keras.layers.Permute((2, 3, 1))(x)
+        x = keras.layers.Flatten()(x)
+        return keras.Model(entry, net.layers[-1](x))
+
+    def test_a_doubt_that_nothing_settles_is_asked(self):
+        values, labels, members = images()
+        few = np.r_[:4, SIDE : SIDE + 4]
+        data = records(values.reshape(-1, 108)[few], labels[few], members[few])
+        model = self.network(BYTES, "flat", (108,))
+        self.assertStops(
+            "which range, and the records lie in 0..255: give --pixels=0..1, "
+            r"0..255 \(as they are\) or .* \(taken as pixels of 0..255, ",
+            model,
+            None,
+            data=data,
+        )
+        self.check(model, BYTES, data=data)
+
+    def test_a_function_that_takes_bytes_alone(self):
+        net = self.nets[UNIT]
+
+        def answer(values):
+            if values.dtype != np.uint8:
+                raise TypeError("bytes!")
+            return np.tile([0.4, 0.3, 0.2, 0.1], (len(values), 1))
+
+        self.check(answer, None)
+
+        def direct(values):
+            return net.predict(np.float32(values), verbose=0)
+
+        self.assertStops("give --pixels=0..1", direct, None)
+
+    def test_what_a_trial_costs(self):
+        asked = []
+
+        def answer(rows, values):
+            asked.append(len(values))
+            return rows(np.float32(values))
+
+        right = functools.partial(answer, self.nets[UNIT].predict_on_batch)
+        self.check(right, UNIT)
+        # Nothing can be clearly better than so many right ones.
+        self.assertLessEqual(sum(asked), 2 * range_trial.MOST)
+        asked.clear()
+        # A slow one: 5 % of what the audit asks, in six ways.
+        wrong = functools.partial(answer, self.nets[BYTES].predict_on_batch)
+        with mock.patch.object(range_trial, "SECONDS", 0):
+            with self.assertRaises(InputError):
+                self.check(wrong, UNIT, queries=20_000)
+            self.assertBetween(sum(asked), 600, 1000)
+            asked.clear()
+            with contextlib.suppress(InputError):
+                self.check(wrong, UNIT, queries=1000)
+            self.assertLessEqual(sum(asked), 6 * range_trial.PROBE)
+
+
+if __name__ == "__main__":
+    tf.test.main()
