@@ -4,7 +4,6 @@ import warnings
 
 import numpy as np
 
-from qmia_tf.errors import InputError
 from qmia_tf.rewrite.pixels import LOOKED_AT, UNIT, WHOLE, Pixels, are_pixels
 
 # Below this share of equal labels it is worth a warning.
@@ -47,11 +46,13 @@ def compare(model, fed, answers):
 def check_range(model, taken, images):
     """Asks for input_range where the answers speak against the usual one.
 
+    A network that was not trained may answer like that as well: a warning.
+
     Args:
         model: the float keras.Model.
         taken: pixels.Pixels.
         images: calibration images.
-    Raises: InputError if nothing says what the model takes and it tells
+    Warns: UserWarning if nothing says what the model takes and it tells
         hardly one image from another as pixels / 255, but does so as 0 to
         255.
     """
@@ -67,10 +68,12 @@ def check_range(model, taken, images):
         return
     one_label = _top_share(low) >= ONE_LABEL and _top_share(high) <= SEVERAL
     if one_label and _spread(low) < FLAT * _spread(high):
-        raise InputError(
-            f"as pixels / 255 the network gives {_top_share(low):.0%} of the "
-            f"calibration images one label, as 0 to 255 {_top_share(high):.0%}"
-            ": say which it takes, input_range=(0, 255) or input_range=(0, 1)"
+        warnings.warn(
+            "the network is taken to be fed with pixels / 255, but gives "
+            f"{_top_share(low):.0%} of the calibration images one label then, "
+            f"and {_top_share(high):.0%} as 0 to 255: say which it takes, "
+            "input_range=(0, 255) or input_range=(0, 1)",
+            stacklevel=3,
         )
 
 

@@ -56,9 +56,8 @@ def _tied(nodes, gated):
 def _fixed(nodes, groups, gated):
     """Groups that something reads which minds a factor.
 
-    Args:
-        gated: names of the products that follow one of their inputs; None
-            takes every product for one.
+    `gated` names the products that follow one of their inputs; None takes
+    every product for one.
     """
     fixed = set()
     for node in nodes:

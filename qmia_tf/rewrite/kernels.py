@@ -162,7 +162,7 @@ def _ended(walk, node, tensor, name, closing, own, what):
         what = f"{what}; {value.maker}, {closing}-bit activation"
     elif kind == "float" and not walk.is_last(node):
         what = f"{what}; activation {keras.activations.serialize(own)} kept"
-        warning = INT8_CANNOT
+        warning = "" if is_rectifier(own) else INT8_CANNOT
     walk.log(node, what, warning=warning)
     return value
 

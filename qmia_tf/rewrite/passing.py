@@ -14,8 +14,8 @@ from qmia_tf.rewrite.values import Value, is_mover
 
 FLOATS = "left alone, its results are floats"
 INT8_CANNOT = (
-    "stays in floats: int8 files cannot hold it, or what reads it; float32 "
-    "files can"
+    "left in floats, and so is what reads it: int8 files cannot hold it, "
+    "float32 files can"
 )
 # What needs no batch norm in front, because it is one of its own kind.
 NORMS = (layers.LayerNormalization, layers.GroupNormalization)

@@ -189,10 +189,11 @@ def _of_images(network, made, images):
         # Statistics were subtracted outside: the user has said so.
         return made
     fits = _fits(network, images[:LOOKED_AT])
-    best = min(fits, key=fits.get, default=UNIT)
-    if best == UNIT or not (
-        fits[UNIT] > FAR and fits[best] < NEARER * fits[UNIT]
-    ):
+    if not fits:
+        return made
+    best = min(fits, key=fits.get)
+    made = dataclasses.replace(made, where="the first batch norm")
+    if fits[UNIT] < FAR or fits[best] > NEARER * fits[UNIT]:
         return made
     low, high = best
     warnings.warn(
@@ -201,9 +202,7 @@ def _of_images(network, made, images):
         f"input_range=({low:g}, {high:g}) if it is, (0, 1) if not",
         stacklevel=4,
     )
-    return dataclasses.replace(
-        made, low=low, high=high, where="the first batch norm"
-    )
+    return dataclasses.replace(made, low=low, high=high)
 
 
 def _of_floats(made, images):
@@ -303,7 +302,8 @@ def grid_of(scale, offset, step):
     """The grid of scale * i * step + offset, i whole.
 
     Args:
-        scale, offset: floats or arrays of them.
+        scale: float, or an array of them.
+        offset: float, or an array of them.
         step: float or None.
     Returns: 1/n, or None if there is none.
     """
