@@ -88,6 +88,7 @@ class Walk:
         self.kernel_before = _kernel_before(network.nodes)
         self.closed = {}
         self.signed_of = {}
+        self.norms = {}
         self.weights = []
         self.inputs = None
         self.count = 0
@@ -198,6 +199,8 @@ class Walk:
         if not (self.settings.insert_norms or always):
             return value, warning
         name = f"{value.maker}_norm"
+        if name in self.norms:
+            return self.norms[name], ""
         norm = layers.BatchNormalization(
             momentum=0.9,
             epsilon=1e-5,
@@ -207,7 +210,9 @@ class Walk:
         )
         self.written.inserted[name] = value.maker
         self.written.kernels.pop(value.maker, None)
-        return Value(norm(value.tensor), "sums", name, normed=True), ""
+        normed = Value(norm(value.tensor), "sums", name, normed=True)
+        self.norms[name] = normed
+        return normed, ""
 
     def signed(self, value, source):
         """Puts a linear result on the signed grid, once for all readers.
