@@ -5,13 +5,13 @@ import math
 import warnings
 from fractions import Fraction
 
-import keras
 import numpy as np
 from keras import layers
 
 from qmia_tf.errors import InputError
+from qmia_tf.rewrite.norm_distance import norm_distances
 from qmia_tf.rewrite.operations import Operation
-from qmia_tf.rewrite.values import MOST_STEPS, is_kernel, is_mover
+from qmia_tf.rewrite.values import MOST_STEPS, is_mover
 
 AUTO = "auto"
 GIVEN = "input_range"
@@ -188,7 +188,13 @@ def _of_images(network, made, images):
     if made.steps is None:
         # Statistics were subtracted outside: the user has said so.
         return made
-    fits = _fits(network, images[:LOOKED_AT])
+    fits = norm_distances(
+        network,
+        {
+            ends: Pixels(*ends).fed(images[:LOOKED_AT])
+            for ends in (UNIT, WHOLE, SIGNED)
+        },
+    )
     if not fits:
         return made
     best = min(fits, key=fits.get)
@@ -217,65 +223,6 @@ def _of_floats(made, images):
             made, low=low, high=high, where="the calibration images"
         )
     return dataclasses.replace(made, steps=None)
-
-
-def _fits(network, images):
-    """How far the first batch norm is from what each range makes of images.
-
-    Returns: dict range -> nats; empty where no batch norm says anything.
-    """
-    path = _to_first_norm(network)
-    if path is None:
-        return {}
-    found = {}
-    for low, high in (UNIT, WHOLE, SIGNED):
-        results = {network.nodes[0].name: Pixels(low, high).fed(images)}
-        for node in path[:-1]:
-            read = results[node.inputs[0]]
-            results[node.name] = node.layer(read, training=False)
-        values = np.asarray(results[path[-1].inputs[0]], np.float64)
-        found[low, high] = _distance(path[-1].layer, values)
-    return found
-
-
-def _to_first_norm(network):
-    """The nodes up to a batch norm, kernels and moves; None without one."""
-    by_name = {node.name: node for node in network.nodes}
-    path = [node for node in network.nodes if is_norm(node.layer)][:1]
-    while path:
-        (source,) = path[0].inputs
-        node = by_name[source]
-        if isinstance(node.layer, layers.InputLayer):
-            break
-        linear = is_kernel(node.layer) and (
-            node.layer.activation is keras.activations.linear
-        )
-        if not (linear or is_mover(node.layer)):
-            return None
-        path.insert(0, node)
-    if not path:
-        return None
-    norm = path[-1].layer
-    learned = np.any(np.asarray(norm.moving_mean) != 0) or np.any(
-        np.asarray(norm.moving_variance) != 1
-    )
-    return path if learned else None
-
-
-def is_norm(layer):
-    """Whether a layer is a batch norm."""
-    return isinstance(layer, layers.BatchNormalization)
-
-
-def _distance(norm, values):
-    """Kullback-Leibler divergence of normal distributions, median channel."""
-    axis = norm.axis if isinstance(norm.axis, int) else norm.axis[0]
-    rest = tuple({*range(values.ndim)} - {axis % values.ndim})
-    mean = np.asarray(norm.moving_mean, np.float64)
-    variance = np.asarray(norm.moving_variance, np.float64) + norm.epsilon
-    share = (values.var(rest) + norm.epsilon) / variance
-    off = (values.mean(rest) - mean) ** 2 / variance
-    return float(np.median((share + off - 1 - np.log(share)) / 2))
 
 
 def _check_images(made, images):
