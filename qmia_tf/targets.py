@@ -16,6 +16,7 @@ from qmia_tf import messages, outputs, runs
 from qmia_tf.deploy import clipping
 from qmia_tf.deploy.interpreter import Interpreter
 from qmia_tf.errors import InputError
+from qmia_tf.image_shapes import fitted
 from qmia_tf.logits import check_kind, softmax
 
 PIXEL_STEPS = 255
@@ -91,7 +92,7 @@ class KerasTarget:
     def predict(self, images, *, progress=False):
         """See Target."""
         expected = self.model.input_shape[1:]
-        _check_images(images, expected, self.info["target"])
+        images = _fitted(images, expected, self.info["target"])
 
         def answer(chunk):
             self._reset()
@@ -160,7 +161,7 @@ class TFLiteTarget:
             cannot hold pixels / 255.
         """
         expected = self.interpreter.input.shape[1:]
-        _check_images(images, expected, self.info["target"])
+        images = _fitted(images, expected, self.info["target"])
         return in_batches(images, self._answer, self, progress)
 
     def _answer(self, chunk):
@@ -313,20 +314,20 @@ def _require_held(values, entry, name):
         )
 
 
-def _check_images(images, expected, name):
-    if images.dtype != np.uint8 or images.ndim != 4 or not len(images):
+def _fitted(images, expected, name):
+    """Images in the shape of an input; refuses those that do not fit."""
+    if images.dtype != np.uint8 or images.ndim not in (3, 4) or not len(images):
         raise InputError(
             "images must be uint8 [N, height, width, channels], got "
             f"{images.dtype} {list(images.shape)}"
         )
-    pairs = zip(images.shape[1:], expected, strict=False)
-    if len(expected) != 3 or any(
-        ours != size for ours, size in pairs if size not in (None, -1)
-    ):
+    fits = fitted(images, expected)
+    if fits is None:
         raise InputError(
             f"target {name!r} takes images of {list(expected)}, got "
             f"{list(images.shape[1:])}: is it a model of this data set?"
         )
+    return fits
 
 
 def file_facts(path):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from qmia_tf.errors import InputError
+from qmia_tf.image_shapes import fitted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,12 +39,12 @@ def draw(images, *, count, seed, shape):
         seed: int >= 0.
         shape: (height, width, channels) of the model's input; None marks a
             size that may change.
-    Returns: uint8 [min(count, N), height, width, channels].
+    Returns: uint8 [min(count, N), ...], of the model's shape.
     Raises: InputError if there are no images or they do not fit the model.
     """
     check_images(images, shape)
     chosen = np.random.default_rng(seed).permutation(len(images))[:count]
-    return images[chosen]
+    return fitted(images[chosen], shape)
 
 
 def check_images(images, shape):
@@ -63,13 +64,9 @@ def check_images(images, shape):
         raise InputError(
             "there are no calibration images: give some members of the run"
         )
-    found = images.shape[1:]
-    fits = len(found) == len(shape) and all(
-        wanted in (None, size)
-        for size, wanted in zip(found, shape, strict=True)
-    )
-    if not fits:
+    if fitted(images, shape) is None:
         raise InputError(
-            f"calibration images have the shape {list(found)}, the model "
-            f"takes {list(shape)}: give members of the run it was trained in"
+            f"calibration images have the shape {list(images.shape[1:])}, the "
+            f"model takes {list(shape)}: give members of the run it was "
+            "trained in"
         )

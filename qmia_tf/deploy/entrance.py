@@ -1,21 +1,30 @@
 """What stands between image and first layer. Handlers of deploy.walk."""
 
+import dataclasses
+
 import numpy as np
 
 from qmia_tf.deploy import kernels
 from qmia_tf.deploy.walk import unknown
 
+# A Rescaling by less is made for pixels from 0 to 255.
+SMALLEST = 0.1
+
 
 def rescaling(walk, layer, value):
-    """A Rescaling that leaves pixels / 255 what they are; others are refused.
+    """A Rescaling of pixels / 255 by one positive number; others are refused.
 
-    The file reads uint8 images, whose scale is 1/255.
+    The file reads uint8 images, whose scale is 1/255; the number goes into
+    the first layer's weights. Up to 1/255 the network was made for 0 to 255.
     """
     del walk
-    if np.all(np.equal(layer.scale, 1)) and np.all(np.equal(layer.offset, 0)):
+    scale, offset = np.asarray(layer.scale), np.asarray(layer.offset)
+    if np.all(scale == 1) and np.all(offset == 0):
         return value
     if not (isinstance(value, kernels.Codes) and value.is_image):
         raise unknown(layer, "integer export knows it at the entrance only")
+    if scale.ndim == 0 and scale > SMALLEST and np.all(offset == 0):
+        return dataclasses.replace(value, times=value.times * float(scale))
     raise unknown(
         layer,
         f"it makes scale {layer.scale} and offset {layer.offset} of its "
@@ -23,3 +32,26 @@ def rescaling(walk, layer, value):
         "quantize_model(..., unit_pixels=True) takes a Rescaling(1/255) out; "
         "or use float32",
     )
+
+
+def as_they_are(handler):
+    """Makes a handler refuse pixels that a Rescaling multiplies.
+
+    Args:
+        handler: of a layer that has no weights to take the number in.
+    """
+
+    def checked(walk, layer, *values):
+        if any(
+            isinstance(value, kernels.Codes) and value.times != 1
+            for value in values
+        ):
+            raise unknown(
+                layer,
+                "it reads pixels that a Rescaling multiplies, which only a "
+                "convolution or a dense layer takes in: put it behind one, or "
+                "use float32",
+            )
+        return handler(walk, layer, *values)
+
+    return checked

@@ -13,6 +13,7 @@ from qmia_tf.deploy import adding, entrance, heads, kernels, moving, rounding
 from qmia_tf.deploy.codes import logits_grid
 from qmia_tf.deploy.walk import Walk
 from qmia_tf.errors import InputError
+from qmia_tf.image_shapes import fitted
 
 HEADS = ("float", "integer")
 OUTPUTS = ("softmax", "logits")
@@ -54,6 +55,17 @@ HANDLERS = {
     ours.ResidualQuantizer: rounding.residual,
     ours.DoReFaAdd: adding.quantized_sum,
     ours.RoundedAveragePooling2D: moving.rounded_average,
+}
+# Of pixels that a Rescaling multiplies.
+TAKE_IN = (
+    entrance.rescaling,
+    moving.passed,
+    moving.same_values,
+    rounding.kernel,
+)
+HANDLERS = {
+    kind: handler if handler in TAKE_IN else entrance.as_they_are(handler)
+    for kind, handler in HANDLERS.items()
 }
 
 
@@ -98,7 +110,7 @@ def calibrate(twin, images, *, batch_size=100):
     expected = tuple(twin.input_shape[1:])
     if len(images) == 0:
         raise InputError("there are no images to calibrate the logits with")
-    if images.dtype != np.uint8 or images.shape[1:] != expected:
+    if images.dtype != np.uint8 or fitted(images, expected) is None:
         raise InputError(
             f"calibration images must be uint8 [N, {expected}], got "
             f"{images.dtype} {list(images.shape)}"
@@ -109,6 +121,7 @@ def calibrate(twin, images, *, batch_size=100):
             f"model {twin.name!r} does not end in a softmax of floats: "
             "calibrate the twin that fold(head='float') gives"
         )
+    images = fitted(images, expected)
     logits = keras.Model(twin.inputs, last.input)
     low, high = np.inf, -np.inf
     for start in range(0, len(images), batch_size):

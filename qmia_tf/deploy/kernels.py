@@ -50,6 +50,7 @@ class Sums:
                 f"layer {self.layer.name!r} has groups={self.layer.groups}: "
                 "integer export knows none; use a depthwise convolution"
             )
+        _check_pixels(self.layer, self.source)
         if self.factor is None:
             bias = self.layer.bias if self.layer.use_bias else None
             zeros = np.zeros(self.channels)
@@ -57,6 +58,11 @@ class Sums:
             object.__setattr__(self, "factor", np.ones(self.channels))
             object.__setattr__(self, "offset", offset.reshape(-1))
             object.__setattr__(self, "name", self.layer.name)
+
+    @property
+    def times(self):
+        """What the trained layer's input is, of what this one's is."""
+        return getattr(self.source, "times", 1.0)
 
     @property
     def depthwise(self):
@@ -172,7 +178,7 @@ class Sums:
     def trained_codes(self):
         """Returns the trained codes, and their scales [channels] or [1]."""
         pieces, scale = self.layer.exact_kernel().numpy()
-        return pieces[0], scale.reshape(-1)
+        return pieces[0], scale.reshape(-1) * self.times
 
     def _move(self, tensor, name=None, *, moves=None):
         """Applies the moves; the last one is called name."""
@@ -198,7 +204,7 @@ class Sums:
         if isinstance(self.layer, QUANTIZED):
             kernel = self.layer.quantized_kernel()
         kernel = np.array(kernel, np.float64)
-        folded = kernel.reshape(-1, self.channels) * self.factor
+        folded = kernel.reshape(-1, self.channels) * self.factor * self.times
         if not np.isfinite([*folded, self.offset]).all():
             raise InputError(
                 f"layer {self.layer.name!r}: a number is not finite; did "
@@ -242,6 +248,21 @@ def float_depthwise(kernel_size, *, strides, **options):
     if convolutions.are_unequal(strides):
         kind = ours.DoReFaDepthwiseConv2D
     return kind(kernel_size, strides=strides, **options)
+
+
+def _check_pixels(layer, source):
+    """Refuses a layer that was trained on pixels of another range."""
+    steps = getattr(layer, "input_steps", None)
+    if steps is None or not getattr(source, "is_image", False):
+        return
+    # Whole pixels are multiples of 1/1.
+    if steps == 1 and source.times == 1:
+        raise InputError(
+            f"layer {layer.name!r} reads whole numbers, such as pixels from 0 "
+            "to 255, but an integer file's first layer reads pixels / 255: "
+            "quantize_model(..., unit_pixels=True) makes a network of those; "
+            "or use float32"
+        )
 
 
 def _place(build, folded, shape, source, grid, name, windows):

@@ -10,6 +10,7 @@ from qmia_tf import keras_files
 from qmia_tf import layers as ours
 from qmia_tf.deploy.graph import steps_of
 from qmia_tf.errors import InputError
+from qmia_tf.image_shapes import fitted
 from qmia_tf.logits import softmax
 from qmia_tf.targets import as_unit
 
@@ -54,12 +55,13 @@ class Network:
         """Runs one batch.
 
         Args:
-            images: uint8 [N, height, width, channels].
+            images: uint8 [N, ...]; one channel may have an axis or not.
             batch_size: int >= N, to fill up to. Every other batch size costs
                 seconds: XLA compiles the layers for it.
         Returns: dict name -> float32 [N, ...], and the output [N, classes].
         """
         count = len(images)
+        images = fitted(images, self.model.input_shape[1:])
         filled = np.resize(images, (batch_size or count, *images.shape[1:]))
         *shown, answers = (
             part.numpy()[:count] for part in self._ask(as_unit(filled))
@@ -105,11 +107,11 @@ class Twin:
     def check_images(self, images):
         """Raises InputError if there are no images or they do not fit."""
         shape = self.model.input_shape[1:]
-        fits = images.ndim == 4 and all(
-            wanted in (None, size)
-            for size, wanted in zip(images.shape[1:], shape, strict=True)
-        )
-        if images.dtype != np.uint8 or not fits or not len(images):
+        if (
+            images.dtype != np.uint8
+            or not len(images)
+            or fitted(images, shape) is None
+        ):
             raise InputError(
                 f"the twin takes uint8 images of {list(shape)}, one or more, "
                 f"got {images.dtype} {list(images.shape)}"

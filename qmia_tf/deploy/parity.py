@@ -20,6 +20,7 @@ from qmia_tf.deploy.mismatches import (
 from qmia_tf.deploy.networks import Trained, Twin
 from qmia_tf.deploy.observed import Observed
 from qmia_tf.errors import InputError
+from qmia_tf.image_shapes import fitted
 from qmia_tf.logits import softmax
 from qmia_tf.targets import TFLiteTarget
 
@@ -114,6 +115,7 @@ def check(
     """
     twin = Twin(twin_path, logits=logits)
     twin.check_images(images)
+    images = fitted(images, twin.model.input_shape[1:])
     if isinstance(model, (str, pathlib.Path)):
         model = Trained(model)
     most = max(batch_sizes)

@@ -15,6 +15,8 @@ class Codes:
         tensor: Keras tensor.
         grid: grids.Grid.
         is_image: whether it is the network's input.
+        times: what the trained network multiplies an image of this grid by
+            before its first kernel reads it.
         is_head: whether an integer head rounded what the trained network
             does not round.
     """
@@ -23,6 +25,7 @@ class Codes:
     grid: Grid
     is_image: bool = False
     is_head: bool = False
+    times: float = 1.0
 
 
 @dataclasses.dataclass(frozen=True)

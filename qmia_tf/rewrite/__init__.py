@@ -11,8 +11,9 @@ from qmia_tf.errors import InputError
 from qmia_tf.grids import FLOAT_BITS
 from qmia_tf.resnet import Bits
 from qmia_tf.rewrite import calibration as calibrating
-from qmia_tf.rewrite import joins, kernels, passing, plans
+from qmia_tf.rewrite import comparison, joins, kernels, passing, pixels, plans
 from qmia_tf.rewrite.network import read
+from qmia_tf.rewrite.operations import Operation
 from qmia_tf.rewrite.plans import Entry, describe
 from qmia_tf.rewrite.values import QUANTIZED, is_mover, is_relu
 from qmia_tf.rewrite.walk import Settings, Walk
@@ -31,9 +32,16 @@ HANDLERS = {
     layers.AveragePooling2D: passing.average,
     layers.GlobalAveragePooling2D: passing.average,
     layers.Rescaling: passing.rescaling,
+    Operation: passing.operation,
 }
-# Of pixels, whose statistics it holds.
-ENTRANCE = (layers.Normalization,)
+# They have weights and stay in floats; so does whatever holds none but
+# vectors, one number a channel.
+FLOATS = (
+    layers.Normalization,
+    layers.LayerNormalization,
+    layers.GroupNormalization,
+    layers.PReLU,
+)
 
 
 def quantize_model(
@@ -48,6 +56,7 @@ def quantize_model(
     calibration=None,
     percentile=99.9,
     insert_batch_norm=False,
+    input_range=pixels.AUTO,
     input_steps=255,
     unit_pixels=False,
     seed=0,
@@ -73,25 +82,33 @@ def quantize_model(
             alone; of two that match, the later one counts.
         calibration: images [N, ...], uint8 pixels or floats as the new model
             takes them; a few hundred, all at once in memory. Batch norms
-            are rescaled and their statistics measured again on them.
+            are rescaled and their statistics measured again on them, and the
+            two networks' answers to them are compared.
         percentile: in (0, 100], of an activation's values on the calibration
             images; it is put at the upper end of the clip.
         insert_batch_norm: puts a batch norm between a kernel and the clip
             where there is none.
-        input_steps: n if the model takes i/n, 255 for pixels / 255; None for
-            any floats. A Rescaling at the entrance takes its place: with one,
-            the model is taken to be fed with whole pixels, 0 to 255.
-        unit_pixels: makes the new model take pixels / 255 where a Rescaling
-            at the entrance made the model take 0 to 255, as the project's
-            pipelines and its int8 files need it.
+        input_range: (low, high), what the model takes for pixels of 0 and
+            255, such as (0, 255) or (-1, 1); the new model takes the same.
+            "auto" is what the model's own layers say (Rescaling,
+            Normalization, x / 255), else what its first batch norm has seen,
+            as far as calibration images tell, else (0, 1).
+        input_steps: n if the numbers that the model takes are
+            low + i/n (high - low); None for any floats. A Rescaling from 0
+            to 255 takes its place.
+        unit_pixels: makes the new model take pixels / 255 where the model
+            takes another range, as the project's pipelines and its int8
+            files need it.
         seed: int, of the gradient quantizer's noise.
         progress: callable(str), gets a line a layer.
     Returns: keras.Model, not compiled. At 32 bits throughout it computes what
         the model does.
-    Raises: InputError if an argument is outside its range, or that names the
-        layer if the model holds what is not known here (see `plan`).
-    Warns: UserWarning that names the layers that DoReFa does badly on, or
-        that were left alone and cannot be trained safely (unsafe_layers).
+    Raises: InputError if an argument is outside its range, the images
+        cannot be what the model takes, or that names the layer if the model
+        holds what is not known here (see `plan`).
+    Warns: UserWarning that names the layers that DoReFa does badly on, that
+        stay in floats, or that were left alone and cannot be trained safely
+        (unsafe_layers), and where the networks' answers differ.
     """
     bits = Bits(
         weight_bits,
@@ -100,27 +117,27 @@ def quantize_model(
         residual_bits,
         gradient_bits,
     )
-    settings = _settings(
-        calibration is not None,
-        insert_batch_norm,
-        input_steps,
-        unit_pixels,
-        seed,
-    )
     network = read(model)
     widths = resolve(bits, overrides, [node.name for node in network.nodes])
     if calibration is not None:
         calibrating.check(model, calibration, percentile)
+    taken = _taken(network, input_range, input_steps, unit_pixels, calibration)
+    settings = Settings(taken, insert_batch_norm, calibration is not None, seed)
     written = _write(network, widths, settings, model.name)
+    said = ""
     if calibration is not None and not widths.nothing:
-        calibrating.calibrate(
+        comparison.check_range(model, taken, calibration)
+        answers = calibrating.calibrate(
             _write(network, _nothing(), settings, model.name).model,
             written,
-            calibration,
+            taken.fed_to_new(calibration),
             percentile,
         )
+        said = comparison.compare(model, taken.fed(calibration), answers)
     for entry in written.entries if progress else ():
         progress(str(entry))
+    if progress and said:
+        progress(said)
     plans.warn(written.entries)
     unsafe_layers.warn(written.model)
     return written.model
@@ -135,6 +152,7 @@ def plan(
     residual_bits=None,
     overrides=None,
     insert_batch_norm=False,
+    input_range=pixels.AUTO,
     unit_pixels=False,
 ) -> list[Entry]:
     """Says what quantize_model would do to each layer; `describe` prints it.
@@ -145,22 +163,27 @@ def plan(
     Raises: InputError as quantize_model does.
     """
     bits = Bits(weight_bits, activation_bits, first_last_bits, residual_bits)
-    settings = _settings(False, insert_batch_norm, 255, unit_pixels, 0)
     network = read(model)
+    taken = _taken(network, input_range, pixels.PIXEL_STEPS, unit_pixels)
+    settings = Settings(taken, insert_batch_norm, False, 0)
     widths = resolve(bits, overrides, [node.name for node in network.nodes])
     return _write(network, widths, settings, model.name).entries
 
 
-def _settings(calibrated, insert_norms, input_steps, unit_pixels, seed):
-    if input_steps is not None and (
-        isinstance(input_steps, bool)
-        or not isinstance(input_steps, int)
-        or input_steps < 1
+def _taken(network, input_range, steps, unit_pixels, images=None):
+    if steps is not None and (
+        isinstance(steps, bool) or not isinstance(steps, int) or steps < 1
     ):
         raise InputError(
-            f"input_steps must be None or an integer >= 1, got {input_steps!r}"
+            f"input_steps must be None or an integer >= 1, got {steps!r}"
         )
-    return Settings(input_steps, unit_pixels, insert_norms, calibrated, seed)
+    return pixels.find(
+        network,
+        input_range=input_range,
+        steps=steps,
+        unit=unit_pixels,
+        images=images,
+    )
 
 
 def _nothing():
@@ -174,9 +197,8 @@ def _write(network, widths, settings, name):
     for node in network.nodes:
         read = [results[source] for source in node.inputs]
         results[node.name] = _step(walk, node, read)
-    inputs = results[network.nodes[0].name].tensor
     output = results[network.output].tensor
-    walk.written.model = keras.Model(inputs, output, name=name)
+    walk.written.model = keras.Model(walk.inputs, output, name=name)
     for layer, weights in walk.weights:
         layer.set_weights(weights)
         if hasattr(layer, "finalize_state"):
@@ -188,14 +210,20 @@ def _step(walk, node, read):
     layer = node.layer
     if isinstance(layer, layers.InputLayer):
         return passing.pixels(walk, node)
-    _check(node)
+    _check(walk, node)
     if node.name in walk.closed:
         walk.log(node, walk.closed[node.name])
         return read[0]
     handler = HANDLERS.get(type(layer))
+    if all(value.kind == "pixels" for value in read):
+        # Their range may have to be changed, whatever is left alone.
+        if is_mover(layer):
+            return passing.moved(walk, node, *read)
+        if handler is passing.rescaling or pixels.picks(layer):
+            return handler(walk, node, *read)
     if walk.widths.alone(node.name):
         return walk.alone(node, read, "left alone, as asked")
-    if walk.widths.nothing and handler is not passing.rescaling:
+    if walk.widths.nothing:
         return walk.alone(node, read, "left alone: nothing is quantized")
     if is_mover(layer):
         return passing.moved(walk, node, *read)
@@ -203,19 +231,23 @@ def _step(walk, node, read):
         return passing.relu(walk, node, *read)
     if handler is not None:
         return handler(walk, node, *read)
-    return walk.alone(node, read, "left alone, its results are floats")
+    return passing.floats(walk, node, read)
 
 
-def _check(node):
+def _check(walk, node):
     layer, kind = node.layer, type(node.layer)
     if isinstance(layer, QUANTIZED):
         raise InputError(
             f"layer {node.name!r} ({kind.__name__}) is quantized already: give "
             "quantize_model the full-precision network"
         )
-    if layer.weights and kind not in HANDLERS and kind not in ENTRANCE:
+    known = kind in HANDLERS or isinstance(layer, FLOATS)
+    if known or walk.widths.alone(node.name):
+        return
+    if any(len(weight.shape) > 1 for weight in layer.weights):
         raise InputError(
             f"layer {node.name!r} ({kind.__name__}) has weights that "
             "quantize_model does not know how to quantize: docs/quantize.md "
-            "lists the layers it knows"
+            "lists the layers it knows, and overrides="
+            f"{{{node.name!r}: None}} leaves this one in floats"
         )

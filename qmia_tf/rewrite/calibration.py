@@ -18,9 +18,9 @@ from qmia_tf.errors import InputError
 from qmia_tf.grids import FLOAT_BITS
 from qmia_tf.layers.convolutions import are_unequal, depthwise_conv2d
 from qmia_tf.rewrite import network as networks
-from qmia_tf.rewrite.values import POOLS, is_kernel, is_mover, is_relu
+from qmia_tf.rewrite.factors import groups_of
+from qmia_tf.rewrite.values import is_kernel
 
-JOINS = (layers.Add, layers.Concatenate)
 # Float32 needs no more to tell a percentile from its neighbours.
 SAMPLES = 2_000_000
 # A variance below this is that of a constant.
@@ -52,21 +52,20 @@ def check(model, images, percentile):
         raise InputError(f"percentile must be in (0, 100], got {percentile}")
 
 
-def calibrate(reference, written, images, percentile):
+def calibrate(reference, written, fed, percentile):
     """Scales the network and measures its batch norms again.
 
     Args:
         reference: keras.Model, what the network is without quantization.
         written: walk.Written; its model's weights are changed.
-        images: uint8 pixels [N, ...], or floats as the model takes them.
+        fed: float32 [N, ...], images as both models take them.
         percentile: float in (0, 100].
+    Returns: the calibrated model's results of the images.
     """
-    images = _as_fed(written, images)
     nodes = networks.read(reference).nodes
-    groups = _groups(nodes)
-    tops, sums = _measure(nodes, images, written, percentile)
+    groups, fixed = groups_of(nodes)
+    tops, sums = _measure(nodes, fed, written, percentile)
     factors = {}
-    fixed = _fixed(nodes, groups)
     for name, limit in written.limits.items():
         if tops[name] > 0 and groups.get(name, name) not in fixed:
             group = groups.get(name, name)
@@ -91,7 +90,7 @@ def calibrate(reference, written, images, percentile):
         _scale_kernel(
             written.model.get_layer(name), factor(old), factor(source)
         )
-    _measure_norms(written, images)
+    return _measure_norms(written, fed)
 
 
 def _scale_kernel(layer, out, into):
@@ -105,52 +104,6 @@ def _scale_kernel(layer, out, into):
         if type(layer) is layers.SeparableConv2D:
             kernel = layer.pointwise_kernel
         kernel.assign(kernel * (out / into))
-
-
-def _as_fed(written, images):
-    images = np.asarray(images)
-    pixels = images.astype(np.float32)
-    if images.dtype != np.uint8 or written.whole_pixels:
-        return pixels
-    return pixels / np.float32(255)
-
-
-def _groups(nodes):
-    """Results that share a factor: name -> the name that stands for them."""
-    parent = {}
-
-    def find(name):
-        while parent[name] != name:
-            name = parent[name]
-        return name
-
-    for node in nodes:
-        parent[node.name] = node.name
-        layer = node.layer
-        tied = is_mover(layer) or is_relu(layer)
-        if tied or type(layer) in (*POOLS, *JOINS):
-            for source in node.inputs:
-                parent[find(source)] = find(node.name)
-    return {name: find(name) for name in parent}
-
-
-def _fixed(nodes, groups):
-    """Groups that something reads which minds a factor."""
-    fixed = set()
-    for node in nodes:
-        layer = node.layer
-        if isinstance(layer, layers.InputLayer):
-            fixed.add(groups[node.name])
-            continue
-        indifferent = (*POOLS, *JOINS, layers.BatchNormalization)
-        if not (
-            is_kernel(layer)
-            or is_mover(layer)
-            or is_relu(layer)
-            or type(layer) in indifferent
-        ):
-            fixed.update(groups[name] for name in (*node.inputs, node.name))
-    return fixed
 
 
 def _measure(nodes, images, written, percentile):
@@ -252,7 +205,7 @@ def _measure_norms(written, images):
             layer.moving_variance.assign(variance)
         return layer(read, training=False)
 
-    _run(networks.read(written.model).nodes, images, step)
+    return _run(networks.read(written.model).nodes, images, step)
 
 
 def _kept(variance, epsilon):
@@ -262,7 +215,10 @@ def _kept(variance, epsilon):
 
 
 def _run(nodes, images, step):
-    """Computes node by node; a result is dropped behind its last reader."""
+    """Computes node by node; a result is dropped behind its last reader.
+
+    Returns: the last node's result.
+    """
     last = {name: node for node in nodes for name in node.inputs}
     results = {nodes[0].name: images}
     for node in nodes[1:]:
@@ -272,3 +228,4 @@ def _run(nodes, images, step):
         for name in node.inputs:
             if last[name] is node:
                 results.pop(name, None)
+    return results[nodes[-1].name]

@@ -23,6 +23,7 @@ def add(walk, node, *read):
         return walk.alone(node, read)
     on_grids = all(value.kind in ("unit", "signed", "sums") for value in read)
     if walk.widths.linear is None or not on_grids:
+        read = walk.in_floats(node, read)
         walk.log(node, "kept, sums of floats")
         tensor = walk.copied(node, [value.tensor for value in read])
         return Value(tensor, "sums", node.name, normed=True)

@@ -7,6 +7,7 @@ from keras import layers
 from qmia_tf import layers as ours
 from qmia_tf.errors import InputError
 from qmia_tf.grids import FLOAT_BITS
+from qmia_tf.rewrite.passing import INT8_CANNOT
 from qmia_tf.rewrite.values import KERNELS, Value, is_rectifier
 from qmia_tf.rewrite.walk import LINEAR_GAMMA
 
@@ -161,6 +162,7 @@ def _ended(walk, node, tensor, name, closing, own, what):
         what = f"{what}; {value.maker}, {closing}-bit activation"
     elif kind == "float" and not walk.is_last(node):
         what = f"{what}; activation {keras.activations.serialize(own)} kept"
+        warning = "" if is_rectifier(own) else INT8_CANNOT
     walk.log(node, what, warning=warning)
     return value
 

@@ -6,6 +6,7 @@ import sys
 import keras
 
 from qmia_tf.errors import InputError
+from qmia_tf.rewrite import operations
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -15,7 +16,7 @@ class Node:
     Attributes:
         name: the layer's name; behind a model inside the model, MODEL_LAYER
             where the layer's own name is taken.
-        layer: the Keras layer.
+        layer: the Keras layer; an operations.Operation where there is none.
         inputs: names of the nodes whose results it reads, in order.
         listed: whether it takes its inputs as one list.
     """
@@ -40,6 +41,10 @@ class Network:
     output: str
     inlined: tuple
 
+    def node(self, name):
+        """Returns the node of a name."""
+        return next(node for node in self.nodes if node.name == name)
+
     def readers(self):
         """Returns name -> list of the nodes that read it."""
         readers = {node.name: [] for node in self.nodes}
@@ -55,8 +60,8 @@ def read(model) -> Network:
     Args:
         model: functional or Sequential keras.Model, one input, one output.
     Raises: InputError that names the layer, if the model is a class of its
-        own, shares layers, holds a Lambda layer or operations on tensors, or
-        has several inputs or outputs.
+        own, shares layers, holds a Lambda layer, or has several inputs or
+        outputs.
     """
     if not isinstance(model, keras.Model):
         raise InputError(
@@ -65,7 +70,8 @@ def read(model) -> Network:
     reader = _Reader()
     _check_ends(model)
     outputs = reader.model(model, None, "")
-    return Network(reader.nodes, outputs[0], tuple(reader.inlined))
+    nodes = operations.as_layers(reader.nodes)
+    return Network(nodes, outputs[0], tuple(reader.inlined))
 
 
 def _told(given):
@@ -91,7 +97,7 @@ class _Reader:
     def model(self, model, sources, prefix):
         """Lists a model's nodes; gives the names of its results."""
         model, entries, inputs, outputs = _entries(model)
-        by_name = {layer.name: layer for layer in model.layers}
+        by_name = {layer.name: layer for layer in model.operations}
         known = {}
         if sources is not None:
             known = dict(zip(inputs, sources, strict=True))
@@ -99,8 +105,7 @@ class _Reader:
             name = entry["name"]
             if name in known:
                 continue
-            layer = by_name.get(name)
-            _check_entry(entry, layer)
+            layer = by_name[name]
             read, listed = _read(entry, known)
             if isinstance(layer, keras.Model):
                 self.inlined.append(layer.name)
@@ -113,6 +118,9 @@ class _Reader:
                 known[name] = ends[0]
                 continue
             known[name] = self._free(name, prefix)
+            if not isinstance(layer, keras.layers.Layer):
+                layer = operations.Operation(layer, entry["inbound_nodes"][0])
+                listed = len(read) != 1
             self.nodes.append(Node(known[name], layer, read, listed))
         return [known[name] for name in outputs]
 
@@ -143,28 +151,46 @@ def _entries(model):
                 f"layer {layer.name!r} (Lambda) holds code that cannot be "
                 "looked into or loaded in safe mode: put a layer in its place"
             )
-    if isinstance(model, keras.Sequential):
-        if not model.built or not model.inputs:
-            raise InputError(
-                f"model {model.name!r} has no input yet: begin it with "
-                "keras.Input(shape)"
-            )
-        model = keras.Model(model.inputs, model.outputs, name=model.name)
-    try:
-        config = model.get_config()
-        entries = config["layers"]
-    except (KeyError, NotImplementedError):
-        raise InputError(
-            f"model {model.name!r} is a class of its own, or holds a layer "
-            "without get_config: rebuild it as a functional or Sequential "
-            "model"
-        ) from None
+    model = _plain(model)
+    config = model.get_config()
+    entries = config["layers"]
+    for entry in entries:
+        _check_uses(entry)
     ends = (config["input_layers"], config["output_layers"])
     return (
         model,
         entries,
         *([name for name, _, _ in _flat(end)] for end in ends),
     )
+
+
+def _plain(model):
+    """The same graph as a functional model and nothing else.
+
+    A class that builds a functional graph in its constructor, as KerasHub's
+    do, lists its own arguments in get_config and not its layers.
+    """
+    if isinstance(model, keras.Sequential):
+        if not model.built or not model.inputs:
+            raise InputError(
+                f"model {model.name!r} has no input yet: begin it with "
+                "keras.Input(shape)"
+            )
+        return keras.Model(model.inputs, model.outputs, name=model.name)
+    own = InputError(
+        f"model {model.name!r} is a class of its own, or holds a layer "
+        "without get_config: rebuild it as a functional or Sequential model"
+    )
+    if not getattr(model, "inputs", None) or not hasattr(model, "operations"):
+        raise own
+    plain = keras.Model(model.inputs, model.outputs, name=model.name)
+    if type(model).call is not type(plain).call:
+        raise own
+    try:
+        plain.get_config()
+    except NotImplementedError:
+        raise own from None
+    return plain
 
 
 def _flat(ends):
@@ -176,18 +202,13 @@ def _flat(ends):
     return [item for end in ends for item in _flat(end)]
 
 
-def _check_entry(entry, layer):
-    name, kind = entry["name"], entry["class_name"]
-    if layer is None or not isinstance(layer, keras.layers.Layer):
-        raise InputError(
-            f"{name!r} ({kind}) is an operation on tensors, not a layer: use "
-            "the layer, keras.layers.Add()([x, y]) for x + y"
-        )
+def _check_uses(entry):
     uses = len(entry["inbound_nodes"])
     if uses > 1:
         raise InputError(
-            f"layer {name!r} ({kind}) is used {uses} times: quantize_model "
-            "takes models in which each layer is used once"
+            f"layer {entry['name']!r} ({entry['class_name']}) is used {uses} "
+            "times: quantize_model takes models in which each layer is used "
+            "once"
         )
 
 

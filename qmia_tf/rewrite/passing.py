@@ -1,8 +1,6 @@
 """How pixels, activations, pooling and layers that only move are rewritten."""
 
 import dataclasses
-import math
-from fractions import Fraction
 
 import keras
 import numpy as np
@@ -11,11 +9,16 @@ from keras import layers
 from qmia_tf import layers as ours
 from qmia_tf.errors import InputError
 from qmia_tf.grids import FLOAT_BITS, steps_of_scale
-from qmia_tf.rewrite.values import MOST_STEPS, Value
+from qmia_tf.rewrite.pixels import grid_of, picks
+from qmia_tf.rewrite.values import Value, is_mover
 
-UNIT_PIXELS = 255
-# A Rescaling by less than this is made for pixels from 0 to 255.
-WHOLE_PIXELS = 0.1
+FLOATS = "left alone, its results are floats"
+INT8_CANNOT = (
+    "left in floats, and so is what reads it: int8 files cannot hold it, "
+    "float32 files can"
+)
+# What needs no batch norm in front, because it is one of its own kind.
+NORMS = (layers.LayerNormalization, layers.GroupNormalization)
 
 
 def pixels(walk, node):
@@ -24,46 +27,75 @@ def pixels(walk, node):
     tensor = keras.Input(
         batch_shape=layer.batch_shape, dtype=layer.dtype, name=node.name
     )
-    n = walk.settings.input_steps
-    return Value(tensor, "pixels", node.name, None if n is None else 1.0 / n)
+    taken = walk.settings.pixels
+    value = Value(tensor, "pixels", node.name, taken.grid)
+    walk.inputs = tensor
+    if not taken.moved:
+        return value
+    if taken.low == 0 and _meets_rescaling(walk, node):
+        return dataclasses.replace(value, moved=True)
+    scale, offset = taken.high - taken.low, taken.low
+    again = layers.Rescaling(scale, offset, name=f"{node.name}_rescaled")
+    return dataclasses.replace(
+        value,
+        tensor=again(tensor),
+        maker=again.name,
+        scale=grid_of(scale, offset, value.scale),
+    )
+
+
+def _meets_rescaling(walk, node):
+    """Whether all that reads pixels is a Rescaling, moves between."""
+    for reader in walk.readers[node.name]:
+        layer = reader.layer
+        if is_mover(layer) or picks(layer):
+            if not _meets_rescaling(walk, reader):
+                return False
+        elif type(layer) is not layers.Rescaling:
+            return False
+    return bool(walk.readers[node.name])
 
 
 def rescaling(walk, node, value):
     """Rescaling at the entrance, which sets the range of the pixels."""
     if value.kind != "pixels":
-        return walk.alone(node, [value], "left alone, its results are floats")
+        return floats(walk, node, [value])
     scale = np.asarray(node.layer.scale, np.float64)
     offset = np.asarray(node.layer.offset, np.float64)
-    whole = bool(np.max(np.abs(scale)) < WHOLE_PIXELS)
-    if not (whole and walk.settings.unit_pixels):
-        walk.written.whole_pixels |= whole
-        grid = _grid(scale, offset, 1.0 if whole else value.scale)
+    if not value.moved:
+        grid = grid_of(scale, offset, value.scale)
         walk.log(node, "kept: the model takes what it took", alone=True)
         tensor = walk.copied(node, value.tensor)
         return Value(tensor, "pixels", node.name, grid)
-    scale = scale * UNIT_PIXELS
-    grid = _grid(scale, offset, 1.0 / UNIT_PIXELS)
+    by = walk.settings.pixels.high
+    scale = scale * by
+    grid = grid_of(scale, offset, value.scale)
     if np.allclose(scale, 1, rtol=1e-6) and not offset.any():
         walk.log(node, "left out: the model takes pixels / 255")
-        return dataclasses.replace(value, scale=grid)
-    walk.log(node, "scale times 255: the model takes pixels / 255", alone=True)
+        return dataclasses.replace(value, scale=grid, moved=False)
+    what = f"scale times {by:g}: the model takes pixels / 255"
+    walk.log(node, what, alone=True)
     tensor = walk.copied(node, value.tensor, scale=scale.tolist())
     return Value(tensor, "pixels", node.name, grid)
 
 
-def _grid(scale, offset, step):
-    """The grid of scale * i * step + offset, i whole; None if there is none."""
-    if scale.ndim or offset.ndim or step is None:
-        return None
-    exact = float(scale) * step, float(offset)
-    parts = [Fraction(part).limit_denominator(MOST_STEPS) for part in exact]
-    if any(
-        abs(float(part) - want) > 1e-6 * abs(want)
-        for part, want in zip(parts, exact, strict=True)
-    ):
-        return None
-    n = math.lcm(*(part.denominator for part in parts))
-    return 1.0 / n if n <= MOST_STEPS else None
+def operation(walk, node, *read):
+    """An operation on tensors that no layer stands for."""
+    if picks(node.layer) and all(value.kind == "pixels" for value in read):
+        tensors = [value.tensor for value in read]
+        tensor = walk.copied(node, tensors if node.listed else tensors[0])
+        walk.log(node, "kept, picks pixels", alone=True)
+        return dataclasses.replace(read[0], tensor=tensor, maker=node.name)
+    return floats(walk, node, [*read])
+
+
+def floats(walk, node, read):
+    """What nothing here quantizes, such as swish or a LayerNormalization."""
+    if walk.is_last(node):
+        return walk.alone(node, read, FLOATS)
+    if type(node.layer) not in NORMS:
+        read = walk.in_floats(node, read)
+    return walk.alone(node, read, FLOATS, INT8_CANNOT)
 
 
 def relu(walk, node, value):

@@ -3,6 +3,9 @@
 import dataclasses
 import warnings
 
+# In a warning; `describe` lists all.
+MOST_NAMES = 12
+
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
@@ -59,4 +62,11 @@ def warn(entries):
             layers.setdefault(entry.warning, []).append(entry.layer)
     for text, names in layers.items():
         what = "layer" if len(names) == 1 else "layers"
-        warnings.warn(f"{what} {', '.join(names)}: {text}", stacklevel=3)
+        warnings.warn(f"{what} {_listed(names)}: {text}", stacklevel=3)
+
+
+def _listed(names):
+    if len(names) <= MOST_NAMES:
+        return ", ".join(names)
+    more = len(names) - MOST_NAMES
+    return f"{', '.join(names[:MOST_NAMES])} and {more} more (rewrite.plan)"

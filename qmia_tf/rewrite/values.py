@@ -26,6 +26,7 @@ MOVERS = (
 )
 # They do nothing at inference.
 PASSING = (
+    layers.Identity,
     layers.Dropout,
     layers.SpatialDropout2D,
     layers.GaussianDropout,
@@ -60,6 +61,8 @@ class Value:
         maker: name of the layer that made it.
         scale: of its grid; None without.
         normed: whether a batch norm set its range.
+        moved: whether they are pixels / 255 that a Rescaling behind has to
+            bring to the range that the old network takes.
     """
 
     tensor: keras.KerasTensor
@@ -67,6 +70,7 @@ class Value:
     maker: str
     scale: float | None = None
     normed: bool = False
+    moved: bool = False
 
     @property
     def steps(self):
@@ -100,4 +104,6 @@ def is_relu(layer):
 
 def is_mover(layer):
     """Whether a layer leaves values as they are."""
+    if type(layer) is layers.Activation:
+        return layer.activation is keras.activations.linear
     return type(layer) in (*MOVERS, *PASSING)

@@ -13,6 +13,8 @@ from qmia_tf import layers as ours
 from qmia_tf.grids import FLOAT_BITS, linear_grid, steps
 from qmia_tf.resnet import BETA, GAMMA
 from qmia_tf.rewrite.network import Network
+from qmia_tf.rewrite.operations import Operation, kind_of
+from qmia_tf.rewrite.pixels import Pixels
 from qmia_tf.rewrite.plans import Entry
 from qmia_tf.rewrite.values import Value, is_kernel, is_mover, is_relu
 from qmia_tf.rewrite.widths import Widths
@@ -25,6 +27,11 @@ NO_NORM_LINEAR = (
     "no batch norm before the rounding of a linear output, which reaches to "
     "about 2: put a BatchNormalization in front, or use insert_batch_norm=True"
 )
+NO_NORM_FLOATS = (
+    "no batch norm between DoReFa weights, which have a scale of their own, "
+    "and what minds it: put a BatchNormalization between, or use "
+    "insert_batch_norm=True"
+)
 # Of an inserted norm in front of the signed grid, which reaches to about 2.
 LINEAR_GAMMA = 0.5
 
@@ -34,15 +41,13 @@ class Settings:
     """What quantize_model was asked for, beside bit widths.
 
     Attributes:
-        input_steps: n if the pixels the model takes are i/n; None: any.
-        unit_pixels: whether the new model takes pixels / 255.
+        pixels: pixels.Pixels, the numbers that both networks take.
         insert_norms: whether kernels without a batch norm get one.
         full_norms: whether batch norms without gamma or beta get them.
         seed: of the gradient noise.
     """
 
-    input_steps: int | None
-    unit_pixels: bool
+    pixels: Pixels
     insert_norms: bool
     full_norms: bool
     seed: int
@@ -61,7 +66,6 @@ class Written:
             that it reads).
         limits: old layer -> the largest value that its result may have on
             the grid that it is put on.
-        whole_pixels: whether the network takes pixels from 0 to 255.
     """
 
     model: keras.Model = None
@@ -70,7 +74,6 @@ class Written:
     inserted: dict = dataclasses.field(default_factory=dict)
     kernels: dict = dataclasses.field(default_factory=dict)
     limits: dict = dataclasses.field(default_factory=dict)
-    whole_pixels: bool = False
 
 
 class Walk:
@@ -85,13 +88,15 @@ class Walk:
         self.kernel_before = _kernel_before(network.nodes)
         self.closed = {}
         self.signed_of = {}
+        self.norms = {}
         self.weights = []
+        self.inputs = None
         self.count = 0
         self.written = Written()
 
     def log(self, node, what, *, alone=False, warning=""):
         """Notes what happens to a node, behind what was noted of it before."""
-        kind = type(node.layer).__name__
+        kind = kind_of(node.layer)
         entry = Entry(node.name, kind, what, alone, warning)
         entries = self.written.entries
         for place, old in enumerate(entries):
@@ -99,6 +104,10 @@ class Walk:
                 entries[place] = old.joined(entry)
                 return
         entries.append(entry)
+
+    def node(self, name):
+        """Returns the node of a name."""
+        return self.network.node(name)
 
     def is_last(self, node):
         """Whether no kernel reads a node's result, however far behind."""
@@ -116,6 +125,8 @@ class Walk:
 
     def copied(self, node, inputs, **changes):
         """Calls a copy of a node's layer, weights and all."""
+        if isinstance(node.layer, Operation):
+            return node.layer.copy(node.name)(inputs)
         config = {**node.layer.get_config(), "name": node.name, **changes}
         copy = type(node.layer).from_config(config)
         return self.carried(copy, inputs, node.layer.get_weights())
@@ -127,7 +138,20 @@ class Walk:
             self.weights.append((layer, weights))
         return result
 
-    def alone(self, node, read, why="left alone"):
+    def in_floats(self, node, read):
+        """What a layer reads that minds the scale of sums.
+
+        Returns: list of Value, behind batch norms where some were asked for.
+        """
+        ready = []
+        for value, source in zip(read, node.inputs, strict=True):
+            if value.kind == "sums" and not value.normed and _dorefa(value):
+                value, warning = self.normed(value, 1.0, 0.0, NO_NORM_FLOATS)
+                self.log(self.node(source), "", warning=warning)
+            ready.append(value)
+        return ready
+
+    def alone(self, node, read, why="left alone", warning=""):
         """Leaves a layer as it is."""
         tensors = [value.tensor for value in read]
         tensor = self.copied(node, tensors if node.listed else tensors[0])
@@ -136,7 +160,7 @@ class Walk:
         )
         if is_kernel(node.layer):
             self.written.kernels[node.name] = (node.name, node.inputs[0])
-        self.log(node, why, alone=True)
+        self.log(node, why, alone=True, warning=warning)
         return Value(tensor, "sums" if linear else "float", node.name)
 
     def coming_relu(self, node):
@@ -175,6 +199,8 @@ class Walk:
         if not (self.settings.insert_norms or always):
             return value, warning
         name = f"{value.maker}_norm"
+        if name in self.norms:
+            return self.norms[name], ""
         norm = layers.BatchNormalization(
             momentum=0.9,
             epsilon=1e-5,
@@ -184,7 +210,9 @@ class Walk:
         )
         self.written.inserted[name] = value.maker
         self.written.kernels.pop(value.maker, None)
-        return Value(norm(value.tensor), "sums", name, normed=True), ""
+        normed = Value(norm(value.tensor), "sums", name, normed=True)
+        self.norms[name] = normed
+        return normed, ""
 
     def signed(self, value, source):
         """Puts a linear result on the signed grid, once for all readers.
@@ -212,9 +240,8 @@ class Walk:
         rounded = self.on_signed_grid(value, f"{value.maker}_signed")
         reach = 127 * rounded.scale
         self.written.limits[source] = reach
-        node = next(node for node in self.network.nodes if node.name == source)
         what = f"linear result in 8 bits, {-reach:.3g} to {reach:.3g}"
-        self.log(node, f"{what}: {rounded.maker}", warning=warning)
+        self.log(self.node(source), f"{what}: {rounded.maker}", warning=warning)
         return rounded
 
     def on_signed_grid(self, value, name):
@@ -225,6 +252,13 @@ class Walk:
         )
         scale = linear_grid(bits).scale
         return Value(layer(value.tensor), "signed", name, scale)
+
+
+def _dorefa(value):
+    """Whether sums are those of DoReFa weights, whose scale is their own."""
+    layer = value.tensor._keras_history.operation
+    quantizer = getattr(layer, "weight_quantizer", None)
+    return quantizer == "dorefa" and layer.weight_bits < FLOAT_BITS
 
 
 def _policy(tensor):

@@ -1,0 +1,351 @@
+"""quantize_model: operations on tensors, and what stays in floats."""
+
+import os
+import warnings
+
+import keras
+import numpy as np
+import operation_nets
+import slow_tests
+import tensorflow as tf
+from absl.testing import parameterized
+from keras import layers
+
+from qmia_tf import keras_files
+from qmia_tf.rewrite import describe, network, plan, quantize_model
+
+APPLICATIONS = keras.applications
+SHAPE = (16, 16, 3)
+PREPROCESS = {
+    "tf": APPLICATIONS.mobilenet_v2.preprocess_input,
+    "torch": APPLICATIONS.densenet.preprocess_input,
+    "caffe": APPLICATIONS.vgg16.preprocess_input,
+    "by_hand": lambda x: (x - 127.5) / 127.5,
+    "backwards": lambda x: 1.0 - x / 255.0,
+    "reversed": lambda x: x[..., ::-1] / 255.0,
+}
+# Of the first layer's grid 1/n; None: it reads floats.
+STEPS = {
+    "tf": 255,
+    "torch": None,
+    "caffe": None,
+    "by_hand": 255,
+    "backwards": 255,
+    "reversed": 255,
+}
+
+
+def _images(count=12, shape=SHAPE):
+    return np.random.default_rng(0).integers(0, 256, (count, *shape), np.uint8)
+
+
+def _settled(model, images=None):
+    """Its batch norms hold the statistics of the images."""
+    images = _images() if images is None else images
+    graph = [model, *(x for x in model.layers if isinstance(x, keras.Model))]
+    for part in graph:
+        for layer in part.layers:
+            if isinstance(layer, layers.BatchNormalization):
+                layer.momentum = 0.0
+                layer.trainable = True
+    model(images.astype(np.float32), training=True)
+    return model
+
+
+def _quantized(model, bits=8, images=None, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return quantize_model(
+            model,
+            weight_bits=bits,
+            activation_bits=bits,
+            calibration=images,
+            **options,
+        )
+
+
+def _kinds(model):
+    nodes = network.read(model).nodes
+    return {node.name: type(node.layer).__name__ for node in nodes}
+
+
+def _of(body, shape=(4, 4, 3)):
+    inputs = keras.Input(shape)
+    return keras.Model(inputs, layers.Dense(2)(layers.Flatten()(body(inputs))))
+
+
+def _sum(x):
+    return layers.ReLU()(x) + layers.Conv2D(3, 1)(x)
+
+
+def _difference(x):
+    return layers.ReLU()(x) - layers.Conv2D(3, 1)(x)
+
+
+def _product(x):
+    return layers.ReLU()(x) * layers.Conv2D(3, 1)(x)
+
+
+def _relu(x):
+    return keras.ops.relu6(keras.ops.relu(x * 2.0))
+
+
+def _mean(x):
+    return keras.ops.mean(x, axis=(1, 2), keepdims=True)
+
+
+def _most(x):
+    return keras.ops.max(x, axis=[-3, -2])
+
+
+def _hard_sigmoid(x):
+    return layers.ReLU(6.0)(x * 9.0 + 3.0) * (1.0 / 6.0)
+
+
+def _really_hard_sigmoid(x):
+    return layers.ReLU(6.0)(x + 3.0) * (1.0 / 6.0)
+
+
+def _other_constants(x):
+    return layers.ReLU(6.0)(x + 2.0) / 6.0
+
+
+def _reciprocal(x):
+    return 1.0 / (x + 1.0)
+
+
+def _branching(x):
+    y = x / 2.0
+    return layers.Add()([y - 0.25, y * 4.0])
+
+
+def _of_three(x):
+    return keras.ops.concatenate([x, x * 3.0], axis=-1)
+
+
+def _columns(x):
+    return x * np.arange(4, dtype=np.float32).reshape(1, 1, 4, 1)
+
+
+BODIES = {
+    _sum: "Add",
+    _difference: "Subtract",
+    _product: "Multiply",
+    _relu: "ReLU ReLU Rescaling",
+    _mean: "GlobalAveragePooling2D",
+    _most: "GlobalMaxPooling2D",
+    _hard_sigmoid: "Rescaling ReLU Rescaling",
+    _really_hard_sigmoid: "Activation",
+    _other_constants: "Rescaling ReLU Rescaling",
+    _reciprocal: "Rescaling Operation",
+    _branching: "Rescaling Rescaling Rescaling",
+    _of_three: "Rescaling Concatenate",
+    _columns: "Operation",
+}
+STOCK = ("InputLayer", "Flatten", "Dense", "Conv2D")
+
+
+class LayersTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters(*BODIES)
+    def test_what_an_operation_amounts_to(self, body):
+        model = _of(body)
+        kinds = [kind for kind in _kinds(model).values() if kind not in STOCK]
+        expected = BODIES[body].split()
+        if body in (_sum, _difference, _product):
+            expected.append("ReLU")
+        if body is _branching:
+            expected.append("Add")
+        self.assertCountEqual(kinds, expected)
+
+    @parameterized.parameters(*BODIES)
+    def test_32_bits_change_nothing(self, body):
+        model = _of(body)
+        same = quantize_model(model, weight_bits=32, activation_bits=32)
+        x = np.random.default_rng(0).random((3, 4, 4, 3), np.float32)
+        self.assertAllClose(same(x), model(x), atol=1e-5)
+
+    def test_two_that_read_results_of_their_own_class(self):
+        """A list among the arguments, in the order in which it is read."""
+        model = _of(lambda x: keras.ops.stack([x[..., 2], x[..., 0]], axis=-1))
+        same = quantize_model(model, weight_bits=32, activation_bits=32)
+        x = np.random.default_rng(0).random((3, 4, 4, 3), np.float32)
+        self.assertAllClose(same(x), model(x), atol=1e-6)
+
+    def test_a_hard_sigmoid_is_not_clipped(self):
+        """As a ReLU6 it would be: its input reaches to 6."""
+        model = _of(_really_hard_sigmoid)
+        quantized = _quantized(model, 8)
+        x = np.random.default_rng(0).random((3, 4, 4, 3), np.float32)
+        self.assertAllClose(quantized(x), model(x), atol=0.02)
+
+
+class PreprocessTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters(*PREPROCESS)
+    def test_the_guide(self, name):
+        model = _settled(operation_nets.transfer(PREPROCESS[name]))
+        fed = _images().astype(np.float32)
+        wanted = model(fed, training=False)
+        same = quantize_model(model, weight_bits=32, activation_bits=32)
+        self.assertAllClose(same(fed, training=False), wanted, atol=1e-5)
+        quantized = _quantized(model, 8, _images())
+        found = quantized(fed, training=False)
+        self.assertGreater(
+            np.corrcoef(np.ravel(found), np.ravel(wanted))[0, 1], 0.97
+        )
+        self.assertEqual(quantized.get_layer("stem").input_steps, STEPS[name])
+
+    @parameterized.parameters(*PREPROCESS)
+    def test_unit_pixels(self, name):
+        model = _settled(operation_nets.transfer(PREPROCESS[name]))
+        fed = _images().astype(np.float32)
+        wanted = np.ravel(model(fed, training=False))
+        quantized = _quantized(model, 8, _images(), unit_pixels=True)
+        found = np.ravel(quantized(fed / 255, training=False))
+        self.assertGreater(np.corrcoef(found, wanted)[0, 1], 0.97)
+
+    @parameterized.parameters("tf", "caffe")
+    def test_saved_and_loaded_in_safe_mode(self, name):
+        model = _settled(operation_nets.transfer(PREPROCESS[name]))
+        quantized = _quantized(model, 4, _images())
+        path = os.path.join(self.create_tempdir().full_path, "q.keras")
+        keras_files.save(quantized, path)
+        fed = _images().astype(np.float32)
+        self.assertAllEqual(
+            keras_files.load(path)(fed, training=False),
+            quantized(fed, training=False),
+        )
+
+    def test_the_model_is_not_changed(self):
+        model = _settled(operation_nets.transfer(PREPROCESS["caffe"]))
+        config = model.get_config()
+        fed = _images().astype(np.float32)
+        before = model(fed, training=False)
+        _quantized(model, 8, _images())
+        self.assertAllEqual(model(fed, training=False), before)
+        self.assertEqual(str(model.get_config()), str(config))
+
+
+FAMILIES = {
+    "mobilenet_v3": operation_nets.mobilenet_v3,
+    "convnext": operation_nets.convnext,
+    "hub": operation_nets.hub_resnet,
+    "hub_v2": lambda: operation_nets.hub_resnet(before=True),
+}
+# Beside the entrance: what int8 files cannot hold.
+FLOATS = {
+    "mobilenet_v3": {"swish", "scaled", "last_swish", "multiply"},
+    "convnext": {"stem_norm", "head_norm"}
+    | {f"{block}_{x}" for block in "ab" for x in ("norm", "gelu", "scale")},
+    "hub": set(),
+    "hub_v2": {"pad"},
+}
+
+
+class FamilyTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters(*FAMILIES)
+    def test_32_bits_change_nothing(self, name):
+        model = _settled(FAMILIES[name]())
+        fed = _images().astype(np.float32)
+        same = quantize_model(model, weight_bits=32, activation_bits=32)
+        self.assertAllClose(
+            same(fed, training=False), model(fed, training=False), atol=1e-5
+        )
+
+    @parameterized.parameters(*FAMILIES)
+    def test_calibrated_at_8_bits_it_answers_alike(self, name):
+        model = _settled(FAMILIES[name]())
+        fed = _images().astype(np.float32)
+        quantized = _quantized(model, 8, _images(), insert_batch_norm=True)
+        found, wanted = (
+            np.ravel(net(fed, training=False)) for net in (quantized, model)
+        )
+        self.assertGreater(np.corrcoef(found, wanted)[0, 1], 0.9)
+
+    @parameterized.parameters(*FAMILIES)
+    def test_what_stays_in_floats_is_listed(self, name):
+        model = FAMILIES[name]()
+        entries = plan(model, weight_bits=4, activation_bits=4)
+        left = {
+            entry.layer
+            for entry in entries
+            if entry.warning.startswith("left in floats")
+        }
+        names = {re_numbered(layer) for layer in left}
+        self.assertEqual(names - {"normalization"}, FLOATS[name])
+        alone = describe(entries).splitlines()[-2]
+        for layer in left:
+            self.assertIn(layer, alone)
+
+    @parameterized.parameters("mobilenet_v3", "convnext", "hub_v2")
+    def test_and_warned_about_before_any_export(self, name):
+        with self.assertWarnsRegex(
+            UserWarning, "left in floats, .* int8 files"
+        ):
+            quantize_model(FAMILIES[name](), weight_bits=4, activation_bits=4)
+
+    def test_a_resnet_of_the_hub_has_integers_throughout(self):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            quantized = quantize_model(
+                _settled(operation_nets.hub_resnet()),
+                weight_bits=4,
+                activation_bits=4,
+            )
+        steps = {
+            layer.name: layer.input_steps
+            for layer in quantized.layers
+            if hasattr(layer, "input_steps")
+        }
+        # Behind the average the last layer reads floats, as everywhere.
+        self.assertIsNone(steps.pop("predictions"))
+        self.assertNotIn(None, steps.values())
+
+
+def re_numbered(name):
+    """Operations are numbered in the order in which a process makes them."""
+    return name.rstrip("0123456789").rstrip("_")
+
+
+@slow_tests.slow
+class ApplicationTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters(
+        "MobileNetV3Small", "MobileNetV3Large", "ConvNeXtTiny"
+    )
+    def test_untrained(self, name):
+        keras.utils.set_random_seed(0)
+        shape = (32, 32, 3)
+        model = getattr(APPLICATIONS, name)(
+            weights=None, input_shape=shape, classes=5
+        )
+        fed = _images(4, shape).astype(np.float32)
+        same = quantize_model(model, weight_bits=32, activation_bits=32)
+        self.assertAllClose(
+            same(fed, training=False), model(fed, training=False), atol=1e-5
+        )
+        quantized = _quantized(
+            model, 4, _images(4, shape), insert_batch_norm=True
+        )
+        path = os.path.join(self.create_tempdir().full_path, "q.keras")
+        keras_files.save(quantized, path)
+        self.assertAllEqual(
+            keras_files.load(path)(fed, training=False),
+            quantized(fed, training=False),
+        )
+
+    def test_the_guide_with_mobilenet_v2(self):
+        base = APPLICATIONS.MobileNetV2(
+            weights=None, include_top=False, input_shape=(32, 32, 3), alpha=0.35
+        )
+        model = operation_nets.transfer(PREPROCESS["tf"], base, (32, 32, 3))
+        images = _images(8, (32, 32, 3))
+        _settled(model, images)
+        fed = images.astype(np.float32)
+        quantized = _quantized(model, 8, images)
+        found, wanted = (
+            np.ravel(net(fed, training=False)) for net in (quantized, model)
+        )
+        self.assertGreater(np.corrcoef(found, wanted)[0, 1], 0.9)
+
+
+if __name__ == "__main__":
+    tf.test.main()
