@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import warnings
+from unittest import mock
 
 import keras
 import numpy as np
@@ -10,7 +12,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 from numpy_convolutions import depthwise, windows
 
-from qmia_tf import unsafe_layers
+from qmia_tf import tensorboard, training, unsafe_layers
 from qmia_tf.deploy import artifact, export
 from qmia_tf.keras_files import save
 from qmia_tf.layers import (
@@ -20,6 +22,7 @@ from qmia_tf.layers import (
     DoReFaDepthwiseConv2D,
     convolutions,
 )
+from qmia_tf.rewrite import quantize_model
 from qmia_tf.targets import KerasTarget, TFLiteTarget
 
 SIZES = (7, 10)
@@ -284,19 +287,42 @@ class UnsafeLayersTest(parameterized.TestCase, tf.test.TestCase):
         outer = keras.Model(pixels, keras.layers.Dense(2)(inner(pixels)))
         self.assertEqual(unsafe_layers.unsafe_layers(outer), ["shortcut"])
 
-    @parameterized.parameters(True, False)
+    def warns(self):
+        return self.assertWarnsRegex(
+            UserWarning, "^layers shortcut: .*TF_ENABLE_ONEDNN_OPTS=0"
+        )
+
+    @mock.patch.object(unsafe_layers.onednn, "is_on", return_value=True)
     def test_warns_where_onednn_is_on(self, is_on):
-        with tf.test.mock.patch.object(
-            unsafe_layers.onednn, "is_on", return_value=is_on
+        with self.warns():
+            unsafe_layers.warn(self.network())
+        is_on.return_value = False
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            unsafe_layers.warn(self.network())
+
+    @mock.patch.object(unsafe_layers.onednn, "is_on", return_value=True)
+    def test_warns_where_networks_are_trained(self, _):
+        model = self.network()
+        with (
+            mock.patch.object(training, "Trainer", side_effect=OSError),
+            self.warns(),
+            self.assertRaises(OSError),
         ):
-            if is_on:
-                with self.assertWarnsRegex(
-                    UserWarning, "^layers shortcut: .*TF_ENABLE_ONEDNN_OPTS=0"
-                ):
-                    unsafe_layers.warn(self.network())
-            else:
-                with self.assertNoLogs():
-                    unsafe_layers.warn(self.network())
+            training.train(
+                model, (), recipe=None, seed=0, run_dir=self.create_tempdir()
+            )
+        pair = np.zeros((2, 8, 8, 4), np.float32), np.array([0, 1])
+        log = tensorboard.MembershipLog(self.create_tempdir(), pair, pair)
+        with self.warns():
+            log.set_model(model)
+        widths = {"weight_bits": 4, "activation_bits": 4}
+        with self.warns():
+            quantize_model(model, overrides={"shortcut": None}, **widths)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.filterwarnings("error", "layers .*oneDNN")
+            quantize_model(model, **widths)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import numpy as np
 
 from qmia_tf.deploy import clipping
+from qmia_tf import image_shapes
 from qmia_tf.errors import InputError
 from qmia_tf.targets import as_unit
 
@@ -137,14 +138,10 @@ def fitted(values, shape, name) -> np.ndarray:
     Returns: array [N, ...]; an axis of one channel is added or dropped.
     Raises: InputError if they are of another shape.
     """
-    own = values.shape[1:]
-    for found in (own, (*own, 1), own[:-1] if own[-1:] == (1,) else own):
-        if len(found) == len(shape) and all(
-            size in (None, -1, ours)
-            for ours, size in zip(found, shape, strict=True)
-        ):
-            return values.reshape(len(values), *found)
-    raise InputError(
-        f"target {name!r} takes records of {list(shape)}, got {list(own)}: is "
-        "it a model of this data?"
-    )
+    shaped = image_shapes.fitted(values, shape)
+    if shaped is None:
+        raise InputError(
+            f"target {name!r} takes records of {list(shape)}, got "
+            f"{list(values.shape[1:])}: is it a model of this data?"
+        )
+    return shaped
