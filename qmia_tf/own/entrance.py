@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from qmia_tf.deploy import clipping
 from qmia_tf import image_shapes
+from qmia_tf.deploy import clipping
 from qmia_tf.errors import InputError
 from qmia_tf.targets import as_unit
 
