@@ -3,6 +3,8 @@
 Works on models of Keras 3 and of tf_keras; imports neither.
 """
 
+import inspect
+
 import numpy as np
 
 RESETS = ("reset_state", "reset_states")
@@ -28,11 +30,19 @@ def _trains_inside(model):
     for operation in getattr(graph, "operations", ()):
         if _trains_inside(operation):
             return True
+        if _trains_by_default(operation):
+            continue
         for node in operation._inbound_nodes:
             arguments = getattr(node, "arguments", None)
             if arguments and arguments.kwargs.get("training") is True:
                 return True
     return False
+
+
+def _trains_by_default(operation):
+    """Whether nobody had to tell it: layers that augment images."""
+    parameter = inspect.signature(operation.call).parameters.get("training")
+    return parameter is not None and parameter.default is True
 
 
 def keeping_layers(model) -> list:

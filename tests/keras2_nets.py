@@ -14,6 +14,7 @@ from tf_keras import layers
 
 from qmia_tf.errors import InputError
 from qmia_tf.own import models
+from qmia_tf.own.record_numbers import RecordNumbers
 from qmia_tf.own.target import Told
 
 SHAPE = (8, 8, 3)
@@ -90,8 +91,11 @@ class Opened(parameterized.TestCase, tf.test.TestCase):
         cls.addClassCleanup(shutil.rmtree, cls.folder)
         cls.pixels = tiny_models.images(5, seed=4, shape=SHAPE)
 
-    def open(self, source, told=Told(), *, is_images=True):  # noqa: B008
-        return models.listed("m", source, told, is_images=is_images).open()
+    def open(self, source, told=Told(), *, values=None):  # noqa: B008
+        is_images = values is None
+        values = self.pixels if is_images else values
+        numbers = RecordNumbers.of(values, is_images=is_images)
+        return models.listed("m", source, told, numbers=numbers).open()
 
     def assertNotOpened(self, pattern, source, told=Told()):  # noqa: B008
         with self.assertRaisesRegex(InputError, pattern) as caught:

@@ -50,6 +50,7 @@ import tensorflow_model_optimization as tfmot
 import keras2_nets
 from qmia_tf.errors import InputError
 from qmia_tf.own import model_files
+from qmia_tf.own.record_numbers import RecordNumbers
 from qmia_tf.own.target import Told
 
 made = {
@@ -62,7 +63,8 @@ images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), np.uint8)
 found = {}
 for name, model in made.items():
     told = Told(pixels="0..1")
-    target = models.listed(name, model, told, is_images=True).open()
+    numbers = RecordNumbers.of(images, is_images=True)
+    target = models.listed(name, model, told, numbers=numbers).open()
     unit = images / np.float32(255)
     wanted = model.predict(unit, verbose=0)
     found[name] = {
@@ -159,7 +161,7 @@ class ReadTest(Opened):
         found = self.open(linear, Told(outputs="logits")).info
         self.assertEqual(found["outputs"], "logits")
         several = bytes_in(ending="sigmoid", classes=3)
-        self.assertNotOpened("ends in its Dense layer 'last'", several)
+        self.assertNotOpened(r"3 sigmoids \(its Dense layer 'last'\)", several)
 
     def test_a_word_against_what_is_read(self):
         self.assertNotOpened(
@@ -182,7 +184,7 @@ class ReadTest(Opened):
         for row in values:
             model.reset_states()
             alone.append(model(row[None]).numpy()[0])
-        target = self.open(model, is_images=False)
+        target = self.open(model, values=values)
         order = [3, 0, 5, 1, 4, 2]
         found = target.predict(values[order])
         self.assertAllClose(found, np.stack(alone)[order], atol=1e-6)
@@ -197,7 +199,7 @@ class ReadTest(Opened):
             ]
         )
         tokens = np.random.default_rng(0).integers(0, 9, (5, 6))
-        target = self.open(model, is_images=False)
+        target = self.open(model, values=tokens)
         expected = model.predict(tokens, verbose=0)
         self.assertAllClose(target.predict(tokens), expected, atol=1e-6)
         pixels = tf_keras.Input(keras2_nets.SHAPE, dtype="uint8")
@@ -353,7 +355,7 @@ class MethodTest(Opened):
         expected = model.predict(unit, verbose=0)
         found = self.open(model.predict, UNIT).predict(self.pixels)
         self.assertAllClose(found, expected, atol=1e-6)
-        found = self.open(model.predict, is_images=False).predict(unit)
+        found = self.open(model.predict, values=unit).predict(unit)
         self.assertAllClose(found, expected, atol=1e-6)
 
     @parameterized.parameters(keras, tf_keras)
