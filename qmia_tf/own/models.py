@@ -6,8 +6,6 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 
-import numpy as np
-
 from qmia_tf import targets
 from qmia_tf.deploy import model_file
 from qmia_tf.errors import InputError
@@ -233,7 +231,7 @@ def _open_callable(function, *, name, told, is_images):
     def answer(records):
         if is_images and told.pixels:
             records = entrance.in_range(records, told.pixels)
-        return np.asarray(function(records))
+        return function(records)
 
     info = {
         "target": name,
