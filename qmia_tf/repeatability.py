@@ -5,15 +5,13 @@ must not depend on the others. Needs NumPy only.
 """
 
 import dataclasses
-import time
 
 import numpy as np
 
 from qmia_tf.errors import InputError
 
 ALONE = 6
-SECONDS = 1.0
-# Of all records; so many queries more cost 5 % or less.
+# Of all records, whole batches are asked again: 5 % more queries, or less.
 SHARE = 1 / 20
 # Batches of another size change float32 probabilities by 3e-5 of themselves
 # or less, measured on networks of up to 50 layers.
@@ -41,7 +39,7 @@ class Repeats:
     @property
     def are_alike(self) -> bool:
         """Whether rounding explains the differences."""
-        few = self.moved <= max(1, FEW * self.asked)
+        few = self.moved <= FEW * self.asked
         return not self.moved or (few and self.largest <= LARGE)
 
 
@@ -79,28 +77,28 @@ def compare(rows, again, *, step=0.0) -> Repeats:
     return Repeats(len(finite), int(moved.sum()), float(distance.max()))
 
 
-def require(target, values, rows, *, seconds) -> float:
+def require(target, values, rows) -> float:
     """Asks some records again: alone, and shuffled among others.
+
+    Of few records few are asked, so that it costs 5 % of the queries at most;
+    of many as many as `rows` has, so that no other size has to be compiled.
 
     Args:
         target: has predict(values) and info.
         values: array [N, ...], the records.
         rows: float32 [M, C], what it answered to the first M of them.
-        seconds: how long that took.
     Returns: the largest difference of an output.
     Raises: InputError if the answers differ by more than rounding; it says
         how much, and the likely cause.
     """
     count, total = len(rows), len(values)
-    alone = np.linspace(count - 1, 0, min(ALONE, max(2, int(total * SHARE))))
-    alone = np.unique(alone.astype(int))[::-1]
+    most = max(2, int(SHARE * total))
+    alone = np.linspace(count - 1, 0, min(ALONE, most)).astype(int)
     again = [target.predict(values[row : row + 1]) for row in alone]
-    asked, again = alone, np.concatenate(again)
-    if seconds <= SECONDS or count <= SHARE * total:
-        places, mixed = _shuffled(count, total)
-        answered = target.predict(values[mixed])[places]
-        asked = np.concatenate([asked, mixed[places]])
-        again = np.concatenate([again, answered])
+    places, mixed = _shuffled(count, total, size=min(count, most))
+    again.append(target.predict(values[mixed])[places])
+    asked = np.concatenate([alone, mixed[places]])
+    again = np.concatenate(again)
     step = float(target.info.get("probability_step") or 0.0)
     found = compare(rows[asked], again, step=step)
     if not found.are_alike:
@@ -108,24 +106,21 @@ def require(target, values, rows, *, seconds) -> float:
     return found.largest
 
 
-def timed(call):
-    """Gives what call() returns, and how many seconds that took."""
-    start = time.monotonic()
-    returned = call()
-    return returned, time.monotonic() - start
+def _shuffled(count, total, *, size):
+    """A batch of some of the first records, and others.
 
-
-def _shuffled(count, total):
-    """A batch of `count` records: some of the first, and others.
-
+    Args:
+        count: how many are the first.
+        total: of all records.
+        size: of the batch, at most count.
     Returns: the places in it of those of the first; and the batch.
     """
     rng = np.random.default_rng(0)
     first = rng.permutation(count)
     others = count + rng.permutation(total - count)
-    strangers = min(count // 2, len(others))
+    strangers = min(size // 2, len(others))
     mixed = rng.permutation(
-        np.concatenate([first[strangers:], others[:strangers]])
+        np.concatenate([first[: size - strangers], others[:strangers]])
     )
     return np.flatnonzero(mixed < count), mixed
 

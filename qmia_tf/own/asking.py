@@ -110,16 +110,12 @@ def _asked(model, records, run, *, queries):
         "outputs": info["outputs"],
         "step": info["probability_step"],
     }
-    first, seconds = repeatability.timed(
-        lambda: target.predict(records.values[:FIRST])
-    )
+    first = target.predict(records.values[:FIRST])
     checks.require_classes(first.shape[1], records, name=model.name)
     checks.require_kind(first, **kind)
+    info[REPEATED] = repeatability.require(target, records.values, first)
     if queries is not None:
         range_trial.check(target, records, queries=queries)
-    info[REPEATED] = repeatability.require(
-        target, records.values, first, seconds=seconds
-    )
     rows = target.predict(records.values, progress=True)
     checks.require_kind(rows, **kind)
     if info["outputs"] != LOGITS and not look_like_probabilities(

@@ -5,8 +5,6 @@ import pathlib
 import re
 from collections.abc import Callable, Mapping
 
-import numpy as np
-
 from qmia_tf import targets
 from qmia_tf.deploy import model_file
 from qmia_tf.errors import InputError
@@ -245,7 +243,7 @@ def _open_callable(function, *, name, told, numbers):
     choice = range_choice.choose(numbers, facts, told.pixels, name=name)
 
     def answer(records):
-        return np.asarray(function(records))
+        return function(records)
 
     info = {
         "target": name,

@@ -268,7 +268,7 @@ class BadFileTest(Folder):
         path = self.dir / "state.tflite"
         path.write_bytes(converter.convert())
         with self.assertRaisesRegex(
-            InputError, "state.tflite does not answer alike .* ASSIGN_VARIABLE"
+            InputError, "state.tflite does not answer alike .*ASSIGN_VARIABLE"
         ):
             Interpreter(path).run(tiny_models.images(1) / np.float32(255))
 
