@@ -3,9 +3,16 @@
 #
 #   bash scripts/test.sh                        every tests/*_test.py
 #   bash scripts/test.sh --slow                 the slow tests too
+#   bash scripts/test.sh --kernels              the files of
+#                                               tests/kernel_tests.txt alone
 #   bash scripts/test.sh tests/split_test.py    only this file
 #   bash scripts/test.sh -x -k sweep            other options are pytest's
 #   PYTHON=python3.12 bash scripts/test.sh      chooses the Python
+#
+# TensorFlow computes with oneDNN unless TF_ENABLE_ONEDNN_OPTS=0 is set; what
+# depends on that is to be right either way:
+#
+#   TF_ENABLE_ONEDNN_OPTS=0 bash scripts/test.sh --kernels
 set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/setup_venv.sh"
 
@@ -17,6 +24,14 @@ for argument in "$@"; do
   case $argument in
     --slow)
       export QMIA_SLOW=1
+      continue
+      ;;
+    --kernels)
+      while read -r file; do
+        case $file in "" | "#"*) continue ;; esac
+        files=$((files + 1))
+        arguments+=("$root/$file")
+      done <"$root/tests/kernel_tests.txt"
       continue
       ;;
     *_test.py | *_test.py::*)

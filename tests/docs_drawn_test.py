@@ -56,7 +56,15 @@ class LinksTest(parameterized.TestCase):
     def test_flags_that_pages_name_are_there(self):
         known = flags_named((ROOT / "docs/reference.md").read_text())
         # pip's, git's, bash's, and absl's own.
-        known |= {"slow", "help", "verbosity", "flagfile", "flag", "check"}
+        known |= {
+            "slow",
+            "kernels",
+            "help",
+            "verbosity",
+            "flagfile",
+            "flag",
+            "check",
+        }
         known |= {"no-deps", "noflag"}
         for page in documents.pages():
             for flag in flags_named(documents.prose(page.read_text())):

@@ -25,7 +25,9 @@ COPIED = (
     "scripts/setup_venv.sh",
     "scripts/quickstart.sh",
     "scripts/test.sh",
+    ".ci/run",
 )
+FOLDERS = {"quickstart.sh": "scripts", "test.sh": "scripts", "run": ".ci"}
 FAKE_PYTHON = """#!/usr/bin/env bash
 version={version}
 log={log}
@@ -51,7 +53,14 @@ case "$1 $2" in
       wait) sleep 1 ;;
     esac
     ;;
-  *) echo "run $*" >>"$log" ;;
+  *)
+    echo "${{TF_ENABLE_ONEDNN_OPTS:+oneDNN $TF_ENABLE_ONEDNN_OPTS: }}run $*" \\
+      >>"$log"
+    case $FAKE_FAILING in
+      "") ;;
+      "${{TF_ENABLE_ONEDNN_OPTS-as it is}}") exit 1 ;;
+    esac
+    ;;
 esac
 """
 
@@ -83,7 +92,7 @@ class ScriptsTest(parameterized.TestCase):
         if python:
             environment["PYTHON"] = python
         return {
-            "args": ["bash", str(self.checkout / "scripts" / script)]
+            "args": ["bash", str(self.checkout / FOLDERS[script] / script)]
             + list(arguments),
             "env": environment | settings,
             "stdin": subprocess.DEVNULL,
@@ -288,6 +297,37 @@ class ScriptsTest(parameterized.TestCase):
         self.assertEndsWith(line, " tests/a_test.py -x")
         self.run_script("test.sh", "../check out/tests/a_test.py::T::t")
         self.assertIn("tests/a_test.py::T::t", self.logged()[-1])
+
+    def list_kernel_tests(self, *names):
+        path = self.checkout / "tests" / "kernel_tests.txt"
+        path.parent.mkdir()
+        path.write_text("# Which and why.\n\n" + "\n".join(names) + "\n")
+        return " ".join(f"{path.parent.parent}/{name}" for name in names)
+
+    def test_those_that_depend_on_kernels(self):
+        python = self.fake_python("python3.12")
+        files = self.list_kernel_tests("tests/a_test.py", "tests/b/c_test.py")
+        self.assert_works(
+            self.run_script("test.sh", "--kernels", "-x", python=python)
+        )
+        line = self.logged()[-1]
+        self.assertIn("-n logical", line)
+        self.assertEndsWith(line, f" {files} -x")
+
+    @parameterized.parameters(
+        ({}, 0), ({"FAKE_FAILING": "as it is"}, 1), ({"FAKE_FAILING": "0"}, 1)
+    )
+    def test_ci_runs_kernels_under_both_settings(self, settings, status):
+        python = self.fake_python("python3.12")
+        files = self.list_kernel_tests("tests/a_test.py", "tests/b_test.py")
+        done = self.run_script("run", python=python, **settings)
+        self.assertEqual(done.returncode, status, done)
+        _, whole, some = self.logged()
+        self.assertStartsWith(whole, "run -m pytest")
+        self.assertStartsWith(some, "oneDNN 0: run -m pytest")
+        self.assertNotIn("_test.py", whole)
+        self.assertEndsWith(some, f" {files}")
+        self.assertIn("TF_ENABLE_ONEDNN_OPTS=0", done.stdout)
 
     def test_no_network_is_said_in_the_first_place(self):
         python = self.fake_python("python3.12")

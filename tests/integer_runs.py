@@ -78,7 +78,7 @@ def small(*, seed=0, width=6, first=8, prefix=""):
     # No class is to win for every image.
     head = model.get_layer(named("logits"))
     features = keras.Model(model.inputs, head.input)([images])
-    head.bias.assign(-np.mean(features, axis=0) @ np.array(head.kernel))
+    head.bias.assign(-np.mean(features, axis=0) @ np.asarray(head.kernel))
     return model
 
 

@@ -72,6 +72,14 @@ class PreferTest(absltest.TestCase):
     def test_the_suite_asks(self):
         self.assertIn(os.environ[onednn.VARIABLE], ("0", "1"))
 
+    def test_files_that_run_under_both_are_there(self):
+        text = (ROOT / "tests" / "kernel_tests.txt").read_text()
+        names = [x for x in text.splitlines() if x and not x.startswith("#")]
+        self.assertNotEmpty(names)
+        self.assertEqual(names, sorted(set(names)))
+        for name in names:
+            self.assertTrue((ROOT / name).is_file(), name)
+
 
 class ProcessTest(parameterized.TestCase):
     """What TensorFlow really does, in processes of their own."""

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import re
+import warnings
 from unittest import mock
 from xml.etree import ElementTree
 
@@ -89,6 +90,33 @@ class EveryFigureTest(parameterized.TestCase, tf.test.TestCase):
             self.assertNotEmpty(drawing.alt(result))
             self.assertNotEmpty(drawing.caption(result))
         self.assertIn("too old", figures.FIGURES["overview"].caption(result))
+
+    @parameterized.parameters(
+        (0.1003, 205_928), (1.0, 1_000_000), (0.0, 205_928), (None, 100_000)
+    )
+    def test_a_single_file_is_drawn_without_warnings(self, latency, size):
+        alone = synthetic_audits.target(
+            "int8",
+            records=20,
+            kind="tflite",
+            kernel_set="default",
+            latency_ms=latency,
+            size_bytes=size,
+        )
+        result = synthetic_audits.result(alone)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for drawing in figures.FIGURES.values():
+                figure = drawing.draw(result)
+                if figure is not None:
+                    figure.savefig(io.BytesIO(), format="svg")
+        figure = figures.FIGURES["cost"].draw(result)
+        shown = [size / 1e6, *([latency] if latency else [])]
+        self.assertLen(figure.axes, len(shown))
+        for axes, value in zip(figure.axes, shown, strict=True):
+            low, high = axes.get_xlim()
+            self.assertAllClose([low, high], [value / 3, value * 3])
+            self.assertNotEmpty(axes.get_xticks())
 
     def test_only_the_palette(self):
         allowed = {color.lower() for color in styles.PALETTE}

@@ -38,7 +38,7 @@ def from_levels(file, layer, source):
 
 def conv(file, layer, source):
     """A convolution, of integers or floats."""
-    kernel = np.array(layer.kernel).transpose(3, 0, 1, 2)
+    kernel = np.asarray(layer.kernel).transpose(3, 0, 1, 2)
     return file.add_op(
         "CONV_2D",
         [source, *file.constants(layer, kernel)],
@@ -51,7 +51,7 @@ def conv(file, layer, source):
 
 def depthwise(file, layer, source):
     """A depthwise convolution, of integers or floats."""
-    kernel = np.array(layer.kernel)
+    kernel = np.asarray(layer.kernel)
     multiple = kernel.shape[3]
     kernel = kernel.reshape(1, *kernel.shape[:2], -1)
     return file.add_op(
@@ -67,7 +67,7 @@ def depthwise(file, layer, source):
 
 def dense(file, layer, source):
     """A dense layer, of integers or floats."""
-    kernel = np.array(layer.kernel).T
+    kernel = np.asarray(layer.kernel).T
     return file.add_op(
         "FULLY_CONNECTED",
         [source, *file.constants(layer, kernel)],

@@ -54,7 +54,7 @@ class Sums:
         if self.factor is None:
             bias = self.layer.bias if self.layer.use_bias else None
             zeros = np.zeros(self.channels)
-            offset = zeros if bias is None else np.array(bias, np.float64)
+            offset = zeros if bias is None else np.asarray(bias, np.float64)
             object.__setattr__(self, "factor", np.ones(self.channels))
             object.__setattr__(self, "offset", offset.reshape(-1))
             object.__setattr__(self, "name", self.layer.name)
@@ -110,15 +110,15 @@ class Sums:
                 "folded: put it directly behind, or use float32"
             )
         mean, variance = (
-            np.array(moving, np.float64)
+            np.asarray(moving, np.float64)
             for moving in (norm.moving_mean, norm.moving_variance)
         )
         gamma = np.ones_like(mean)
         if norm.scale:
-            gamma = np.array(norm.gamma, np.float64)
+            gamma = np.asarray(norm.gamma, np.float64)
         beta = np.zeros_like(mean)
         if norm.center:
-            beta = np.array(norm.beta, np.float64)
+            beta = np.asarray(norm.beta, np.float64)
         factor = gamma / np.sqrt(variance + norm.epsilon)
         return dataclasses.replace(
             self,
@@ -203,7 +203,7 @@ class Sums:
         kernel = self.layer.kernel
         if isinstance(self.layer, QUANTIZED):
             kernel = self.layer.quantized_kernel()
-        kernel = np.array(kernel, np.float64)
+        kernel = np.asarray(kernel, np.float64)
         folded = kernel.reshape(-1, self.channels) * self.factor * self.times
         if not np.isfinite([*folded, self.offset]).all():
             raise InputError(

@@ -98,19 +98,19 @@ class File:
         return target
 
     def _integer_constants(self, layer, kernel, axis):
-        scales = np.array(layer.weight_scales)
+        scales = np.asarray(layer.weight_scales)
         weights = self.writer.constant(
             f"{layer.name}/kernel", kernel, scales=scales, axis=axis
         )
         bias = self.writer.constant(
             f"{layer.name}/bias",
-            np.array(layer.bias),
+            np.asarray(layer.bias),
             scales=np.float32(layer.input_scale) * scales,
         )
         return [weights, bias]
 
     def _float_constants(self, layer, kernel):
-        bias = np.array(layer.bias, np.float32)
+        bias = np.asarray(layer.bias, np.float32)
         return [
             self.writer.constant(f"{layer.name}/kernel", kernel),
             self.writer.constant(f"{layer.name}/bias", bias),

@@ -21,7 +21,7 @@ LOGITS = (-40.0, 40.0)
 def layer_result(model, name):
     """What a layer gives, by a Keras model of its own."""
     part = keras.Model(model.inputs, model.get_layer(name).output)
-    return np.array(part([UNIT], training=False))
+    return np.asarray(part([UNIT], training=False))
 
 
 class Networks(parameterized.TestCase, tf.test.TestCase):
@@ -106,7 +106,7 @@ class TwinTest(Networks):
             self.model, head="integer", outputs="logits", logits_range=LOGITS
         )
         _, answers = networks.Twin(twin, logits=True).run(IMAGES)
-        logits = np.array(twin(UNIT), np.float64)
+        logits = np.asarray(twin(UNIT), np.float64)
         powers = np.exp(logits)
         self.assertAllClose(
             answers, powers / powers.sum(axis=1, keepdims=True), atol=1e-6

@@ -12,6 +12,8 @@ from qmia_tf.statistics.intervals import Estimate
 
 # Inches of a model's name.
 NAME = {False: 2.0, True: 2.6}
+# A single value stands in the middle of an axis from 1/3 to 3 times it.
+ALONE = 3.0
 
 
 def scatter(
@@ -58,6 +60,11 @@ def _panel(axes, shown, side, log):
     panels.guess_line(axes, 50)
     if log:
         axes.set_xscale("log")
+        places = {x(each.target) for each in shown} - {None}
+        if len(places) == 1:
+            # One value has no range for matplotlib to widen.
+            (only,) = places
+            axes.set_xlim(only / ALONE, only * ALONE)
     # Files of one size would have their bars on each other.
     bars = not log or len({each.model for each in shown}) == 1
     points = [_point(axes, each, x, y, bars) for each in shown]

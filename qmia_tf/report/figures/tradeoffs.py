@@ -130,11 +130,12 @@ def _accuracy(target):
 
 
 def _size(target):
-    return target.size_mb
+    # A logarithmic axis has no zero: what a clock did not see is not known.
+    return target.size_mb or None
 
 
 def _latency(target):
-    return target.latency_ms
+    return target.latency_ms or None
 
 
 def _said_bars(runs):
