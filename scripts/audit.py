@@ -7,14 +7,18 @@ of saved outputs; several, separated by commas, are compared on the same
 records, the first with each of the others. A are records that trained it and B
 others from the same source: an .npz (images or x, labels or y),
 images.npy:labels.npy, a folder of class folders, or tfds:NAME:SPLIT[RANGE],
-such as tfds:cifar10:train[:5000]. uint8 [N, H, W, C] are images; other numbers
-reach the model as they are. Without a --model, A and B are outputs: .npz or
-CSV (p0,p1,..,label or z0,z1,..,label).
+such as tfds:cifar10:train[:5000]. uint8 [N, H, W, C] are images. Numbers of
+0..255, of any type and shape, are mapped into the range that the model takes;
+others reach it as they are, and integers of a .tflite input's own signed type
+are its codes. Without a --model, A and B are outputs: .npz or CSV
+(p0,p1,..,label or z0,z1,..,label).
 
 What a model says of itself is read from it: its input's type, quantization
 and rescaling, a softmax at its end. What it does not say is asked for by
---pixels, --outputs, --signature and --class_names. An accuracy like chance
-stops, and so does a model that does not answer the same record alike.
+--pixels, --outputs, --signature and --class_names. What shows a wrong choice
+stops: a model that does not answer the same record alike, an accuracy like
+chance, values that an input cannot hold, or another range that is clearly
+better on up to a hundred members.
 
 Writes DIR/outputs, DIR/copies, DIR/audit.json and DIR/report, and prints the
 verdict. Answers that are there, of the same file and records, stay.
@@ -42,9 +46,9 @@ OUT = flags.DEFINE_string("out", None, "directory to write to")
 PIXELS = flags.DEFINE_list(
     "pixels",
     [],
-    "0..1, 0..255 or -1..1: the pixels that a model with float inputs takes "
-    "if it does not say it; one for all models or one a model ('read': it "
-    "says it)",
+    "0..1, 0..255 or -1..1: the range of numbers that a model was trained "
+    "with, if it does not say it; records of 0..255 are mapped into it; one "
+    "for all models or one a model ('read': it says it)",
 )
 OUTPUTS = flags.DEFINE_list(
     "outputs",
@@ -81,7 +85,8 @@ LEAVE_OUT = flags.DEFINE_boolean(
 ALLOW_CHANCE = flags.DEFINE_boolean(
     "allow_chance",
     False,
-    "go on though a model is right on its members as chance would be",
+    "go on though a model is right on its members as chance would be, or "
+    "clearly better in another range",
 )
 options.define_data_place()
 options.define_audit()

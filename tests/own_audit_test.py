@@ -41,6 +41,8 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
         self.lines = []
         quick = functools.partial(timing.measure, seconds=0, least=1, warmup=1)
         self.enter_context(mock.patch.object(asking.timing, "measure", quick))
+        # How many are tried depends on the time, unless there is enough.
+        self.enter_context(mock.patch.object(range_trial, "SECONDS", 999))
 
     def audit(self, *arguments, **options):
         options = {"progress": self.lines.append, "out": self.dir, **options}
@@ -375,11 +377,7 @@ class ImagesTest(Folder):
             asked.append(len(images))
             return self.model.predict(images / np.float32(255), verbose=0)
 
-        with (
-            mock.patch.object(auditing.audits, "audit_outputs"),
-            # How many are tried depends on the time, unless there is enough.
-            mock.patch.object(range_trial, "SECONDS", 999),
-        ):
+        with mock.patch.object(auditing.audits, "audit_outputs"):
             self.audit(answer, *self.sides, label_only=FEW)
             first = sum(asked)
             self.audit(answer, *self.sides, label_only=FEW)

@@ -60,8 +60,9 @@ def audit(
             outputs. None if target is an .npz that says who is a member.
         nonmembers: others from the same source, likewise.
         out: directory for the outputs and audit.json; None keeps nothing.
-        pixels: "0..1", "0..255" or "-1..1": the pixels that a model takes,
-            where it does not say it itself; or a list with one a target.
+        pixels: "0..1", "0..255" or "-1..1": the range of numbers that a
+            model was trained with, where it does not say it itself; records
+            of 0..255 are mapped into it. Or a list with one a target.
         outputs: "probabilities" or "logits", likewise.
         signature: name of the signature that classifies, of a .tflite file
             or SavedModel with several, likewise.
@@ -80,7 +81,7 @@ def audit(
         data_dir: where TFDS keeps its data sets.
         download: whether TFDS may download.
         allow_chance: goes on though a model is right on its members as
-            chance would be.
+            chance would be, or clearly better in another range.
         pictures: whether audit.json holds pictures of the most exposed
             members: "on", "off", or "auto", for those of TFDS only.
         progress: callable that takes a line of text, or None.
