@@ -316,12 +316,13 @@ def _require_held(values, entry, name):
 
 def _fitted(images, expected, name):
     """Images in the shape of an input; refuses those that do not fit."""
-    if images.dtype != np.uint8 or images.ndim not in (3, 4) or not len(images):
+    fits = fitted(images, expected)
+    are_images = images.ndim == 4 or (images.ndim == 3 and fits is not None)
+    if images.dtype != np.uint8 or not are_images or not len(images):
         raise InputError(
             "images must be uint8 [N, height, width, channels], got "
             f"{images.dtype} {list(images.shape)}"
         )
-    fits = fitted(images, expected)
     if fits is None:
         raise InputError(
             f"target {name!r} takes images of {list(expected)}, got "

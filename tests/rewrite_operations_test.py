@@ -36,7 +36,11 @@ STEPS = {
 
 
 def _images(count=12, shape=SHAPE):
-    return np.random.default_rng(0).integers(0, 256, (count, *shape), np.uint8)
+    """Noise, brighter and darker: averages over the picture differ."""
+    rng = np.random.default_rng(0)
+    colors = rng.uniform(0, 255, (count, 1, 1, shape[-1]))
+    noise = rng.normal(0, 60, (count, *shape))
+    return (colors + noise).clip(0, 255).astype(np.uint8)
 
 
 def _settled(model, images=None):

@@ -30,27 +30,42 @@ def _lambda(x):
     return _head(layers.Lambda(lambda y: y * 2, name="twice")(x))
 
 
-def _unknown_weights(x):
-    return _head(layers.LayerNormalization(name="normalize")(x))
-
-
 def _transposed(x):
     return _head(layers.Conv2DTranspose(2, 3, name="up")(x))
 
 
+def _layer_norm(x):
+    return _head(layers.LayerNormalization(name="alone")(x))
+
+
 def _prelu(x):
-    return _head(layers.PReLU(name="slopes")(x))
+    return _head(layers.PReLU(name="alone")(x))
 
 
-def _tensor_sum(x):
-    y = layers.Conv2D(2, 1, name="conv")(x)
-    return _head(x + y)
+def _gelu(x):
+    return _head(layers.Conv2D(2, 1, activation="gelu", name="alone")(x))
 
 
 def _shared(x):
     dense = layers.Dense(4, name="twice")
     x = layers.Flatten(name="flat")(x)
     return layers.Dense(3)(layers.Add()([dense(x), dense(x)]))
+
+
+def _in_a_row(x):
+    conv = layers.Conv2D(2, 1, name="twice")
+    return _head(conv(conv(x)))
+
+
+def _relu_in_a_row(x):
+    relu = layers.ReLU(name="twice")
+    return _head(relu(layers.Conv2D(2, 1)(relu(x))))
+
+
+def _model_in_a_row(x):
+    inputs = keras.Input(SHAPE)
+    inner = keras.Model(inputs, layers.Conv2D(2, 1)(inputs), name="twice")
+    return _head(inner(inner(x)))
 
 
 def _quantized(x):
@@ -69,17 +84,39 @@ class Own(keras.Model):
 class RefusalTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(
         (_lambda, r"'twice' \(Lambda\) holds code .* put a layer"),
-        (_unknown_weights, r"'normalize' \(LayerNormalization\) has weights"),
-        (_transposed, r"'up' \(Conv2DTranspose\) has weights"),
-        (_prelu, r"'slopes' \(PReLU\) has weights"),
-        (_tensor_sum, r"operation on tensors, .* keras.layers.Add"),
+        (
+            _transposed,
+            r"'up' \(Conv2DTranspose\) has weights .*overrides=\{'up': None\}",
+        ),
         (_shared, r"'twice' \(Dense\) is used 2 times"),
+        (_in_a_row, r"'twice' \(Conv2D\) is used 2 times"),
+        (_relu_in_a_row, r"'twice' \(ReLU\) is used 2 times"),
+        (_model_in_a_row, r"'twice' \(Functional\) is used 2 times"),
         (_quantized, r"'logits' \(DoReFaDense\) is quantized already"),
     )
     def test_layers_by_name(self, body, message):
         with self.assertRaisesRegex(InputError, message) as caught:
             quantize_model(_model(body), **BITS)
         self.assertNotIn("\n", str(caught.exception))
+
+    def test_the_way_out_of_unknown_weights(self):
+        model = _model(_transposed)
+        quantized = quantize_model(model, overrides={"up": None}, **BITS)
+        kept = quantized.get_layer("up")
+        self.assertIs(type(kept), layers.Conv2DTranspose)
+        self.assertAllEqual(kept.kernel, model.get_layer("up").kernel)
+
+    def test_a_graph_with_a_call_of_its_own(self):
+        """What its graph says is not what it computes."""
+
+        class Twice(keras.Model):
+            def call(self, inputs, training=None, mask=None):
+                return 2 * super().call(inputs)
+
+        inputs = keras.Input(SHAPE)
+        model = Twice(inputs, _head(inputs), name="graph")
+        with self.assertRaisesRegex(InputError, "'graph' is a class of its"):
+            quantize_model(model, **BITS)
 
     def test_lambda_inside_a_model_inside(self):
         inner = _model(lambda x: layers.Lambda(lambda y: y, name="deep")(x))
@@ -227,6 +264,38 @@ class WarningTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertWarnsRegex(UserWarning, message):
             quantized = quantize_model(_model(body), **BITS)
         self.assertIsNotNone(quantized.get_layer("after_signed"))
+
+    @parameterized.parameters(_layer_norm, _prelu, _gelu)
+    def test_what_stays_in_floats_is_named(self, body):
+        def behind(x):
+            return body(layers.Conv2D(2, 1)(x))
+
+        message = "layer alone: left in floats, .*: int8 files cannot hold it"
+        with self.assertWarnsRegex(UserWarning, message):
+            quantize_model(_model(behind), insert_batch_norm=True, **BITS)
+
+    def test_dorefa_weights_before_what_minds_their_scale(self):
+        def body(x):
+            x = layers.Conv2D(3, 3, activation="relu")(x)
+            x = layers.Conv2D(3, 3, name="unnormed")(x)
+            return _head(layers.Activation("swish")(x))
+
+        message = "unnormed: no batch norm between DoReFa weights"
+        with self.assertWarnsRegex(UserWarning, message):
+            quantize_model(_model(body), **BITS)
+        quantized = quantize_model(_model(body), insert_batch_norm=True, **BITS)
+        self.assertIsNotNone(quantized.get_layer("unnormed_norm"))
+
+    def test_one_norm_for_all_that_read_a_kernel(self):
+        def body(x):
+            x = layers.Conv2D(3, 3, activation="relu")(x)
+            x = layers.Conv2D(3, 3, name="shared")(x)
+            swish = layers.Activation("swish")(x)
+            return _head(layers.Add()([swish, layers.LeakyReLU()(x)]))
+
+        quantized = quantize_model(_model(body), insert_batch_norm=True, **BITS)
+        norms = [x.name for x in quantized.layers if "shared_norm" in x.name]
+        self.assertEqual(norms, ["shared_norm"])
 
     def test_unknown_without_weights_is_left_alone(self):
         def body(x):

@@ -139,7 +139,7 @@ class KerasTargetTest(Folder):
         path = self.keras_file(keras.Model(pixels, answers))
         self.assertRefused(message, KerasTarget, path)
 
-    @parameterized.parameters((8, 8, 1), (6, 5, 3), (6, 5), (30,))
+    @parameterized.parameters((8, 8, 1), (6, 5, 3), (5, 6), (30,))
     def test_images_of_another_shape(self, *shape):
         pixels = keras.Input(shape)
         x = keras.layers.Softmax()(keras.layers.Flatten()(pixels))

@@ -7,6 +7,7 @@ what it multiplies keep their size, as behind a sigmoid.
 
 from keras import layers
 
+from qmia_tf.rewrite.operations import moves
 from qmia_tf.rewrite.values import POOLS, is_kernel, is_mover, is_relu
 
 JOINS = (layers.Add, layers.Concatenate)
@@ -44,7 +45,7 @@ def _tied(nodes, gated):
     for node in nodes:
         parent[node.name] = node.name
         layer = node.layer
-        tied = is_mover(layer) or is_relu(layer)
+        tied = is_mover(layer) or is_relu(layer) or moves(layer)
         if tied or type(layer) in (*POOLS, *JOINS):
             for source in node.inputs:
                 parent[find(source)] = find(node.name)
@@ -74,6 +75,7 @@ def _fixed(nodes, groups, gated):
             is_kernel(layer)
             or is_mover(layer)
             or is_relu(layer)
+            or moves(layer)
             or type(layer) in indifferent
         ):
             fixed.update(groups[name] for name in (*node.inputs, node.name))

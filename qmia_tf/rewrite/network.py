@@ -6,7 +6,8 @@ import sys
 import keras
 
 from qmia_tf.errors import InputError
-from qmia_tf.rewrite import operations
+from qmia_tf.rewrite.operation_layers import as_layers
+from qmia_tf.rewrite.operations import Operation
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -70,7 +71,7 @@ def read(model) -> Network:
     reader = _Reader()
     _check_ends(model)
     outputs = reader.model(model, None, "")
-    nodes = operations.as_layers(reader.nodes)
+    nodes = as_layers(reader.nodes)
     return Network(nodes, outputs[0], tuple(reader.inlined))
 
 
@@ -119,7 +120,7 @@ class _Reader:
                 continue
             known[name] = self._free(name, prefix)
             if not isinstance(layer, keras.layers.Layer):
-                layer = operations.Operation(layer, entry["inbound_nodes"][0])
+                layer = Operation(layer, entry["inbound_nodes"][0])
                 listed = len(read) != 1
             self.nodes.append(Node(known[name], layer, read, listed))
         return [known[name] for name in outputs]

@@ -4,11 +4,8 @@ Its moving statistics are those of its inputs in training: fed with another
 range, a network gives it others.
 """
 
-import keras
 import numpy as np
 from keras import layers
-
-from qmia_tf.rewrite.values import is_kernel, is_mover
 
 
 def norm_distances(network, fed):
@@ -33,20 +30,13 @@ def norm_distances(network, fed):
 
 
 def _to_first_norm(network):
-    """The nodes up to a batch norm, kernels and moves; None without one."""
+    """The nodes up to the first batch norm; None without one in a row."""
     by_name = {node.name: node for node in network.nodes}
     path = [node for node in network.nodes if is_norm(node.layer)][:1]
-    while path:
-        (source,) = path[0].inputs
-        node = by_name[source]
-        if isinstance(node.layer, layers.InputLayer):
-            break
-        linear = is_kernel(node.layer) and (
-            node.layer.activation is keras.activations.linear
-        )
-        if not (linear or is_mover(node.layer)):
+    while path and path[0].inputs != (network.nodes[0].name,):
+        if len(path[0].inputs) != 1:
             return None
-        path.insert(0, node)
+        path.insert(0, by_name[path[0].inputs[0]])
     if not path:
         return None
     norm = path[-1].layer

@@ -50,11 +50,18 @@ class DrawTest(parameterized.TestCase, tf.test.TestCase):
             np.zeros((3, 6, 6, 1), np.uint8),
             r"the shape \[6, 6, 1\], the model takes \[6, 5, 1\]",
         ),
-        (np.zeros((3, 6, 5), np.uint8), r"the shape \[6, 5\]"),
+        (np.zeros((3, 5, 6), np.uint8), r"the shape \[5, 6\]"),
     )
     def test_images_that_do_not_fit(self, images, message):
         with self.assertRaisesRegex(InputError, message):
             self.draw(images)
+
+    def test_one_channel_has_an_axis_or_not(self):
+        images = tiny_models.images(4)
+        flat = draw(images, count=4, seed=0, shape=images.shape[1:3])
+        self.assertEqual(flat.shape, images.shape[:3])
+        full = draw(images[..., 0], count=4, seed=0, shape=images.shape[1:])
+        self.assertAllEqual(full[..., 0], flat)
 
     def test_size_that_may_change(self):
         images = tiny_models.images(4)

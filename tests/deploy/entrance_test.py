@@ -1,0 +1,128 @@
+"""What stands between image and first layer: ranges, and axes of channels."""
+
+import pathlib
+import warnings
+
+import integer_nets
+import keras
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+from keras import layers
+
+import qmia_tf
+from qmia_tf import keras_files, targets
+from qmia_tf.deploy import export, int8, integer, networks, parity
+from qmia_tf.deploy.calibration import Members
+from qmia_tf.errors import InputError
+
+IMAGES = integer_nets.images(40, (9, 8))
+
+
+def _network(shape, times):
+    """A small CNN whose batch norms have seen pixels / 255 * times."""
+    keras.utils.set_random_seed(0)
+    x = inputs = keras.Input(shape, name="pixels")
+    if len(shape) == 2:
+        x = layers.Reshape((*shape, 1), name="channel")(x)
+    for name in ("first", "second"):
+        x = layers.Conv2D(6, 3, padding="same", name=name)(x)
+        x = layers.BatchNormalization(momentum=0.0, name=f"{name}_bn")(x)
+        x = layers.ReLU(name=f"{name}_relu")(x)
+    x = layers.GlobalAveragePooling2D(name="average")(x)
+    x = layers.Dense(5, activation="softmax", name="logits")(x)
+    model = keras.Model(inputs, x)
+    fed = integer_nets.as_unit(IMAGES.reshape(-1, *shape)) * times
+    model(fed, training=True)
+    return model
+
+
+def _quantized(model, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return qmia_tf.quantize_model(
+            model,
+            weight_bits=4,
+            activation_bits=4,
+            calibration=IMAGES.reshape(-1, *model.input_shape[1:]),
+            **options,
+        )
+
+
+class EntranceTest(parameterized.TestCase, tf.test.TestCase):
+    def exported(self, model, images, schemes=("int8", "int8_io")):
+        folder = pathlib.Path(self.create_tempdir().full_path)
+        keras_files.save(model, folder / "model.keras")
+        members = Members(lambda: (images, np.zeros(len(images), int)), "here")
+        export.export(
+            folder / "model.keras", folder, schemes=schemes, members=members
+        )
+        return folder
+
+    def check_parity(self, folder, scheme, images):
+        checked = parity.check(
+            folder / f"{scheme}_twin.keras",
+            folder / f"{scheme}.tflite",
+            images,
+            model=folder / "model.keras",
+            kernels=("default",),
+            threads=(1,),
+        )
+        trained, *files = checked.comparisons
+        self.assertGreater(trained.codes, 0)
+        # Its sums round elsewhere now and then; another range would differ
+        # in most of the codes.
+        self.assertLess(trained.mismatches, 0.01 * trained.codes)
+        for comparison in files:
+            self.assertGreater(comparison.codes, 0)
+            self.assertEqual(comparison.mismatches, 0)
+
+    @parameterized.product(
+        scheme=("int8", "int8_io"), low_rank=(True, False), axis=(True, False)
+    )
+    def test_one_channel_has_an_axis_or_not(self, scheme, low_rank, axis):
+        """File, exact proxy and trained model take the same images."""
+        shape = (9, 8) if low_rank else (9, 8, 1)
+        folder = self.exported(
+            _quantized(_network(shape, 1.0)), IMAGES, (scheme,)
+        )
+        images = IMAGES[..., np.newaxis] if axis else IMAGES
+        self.check_parity(folder, scheme, images)
+        file = targets.TFLiteTarget(folder / f"{scheme}.tflite")
+        levels, proxy = networks.Twin(folder / f"{scheme}_twin.keras").run(
+            images
+        )
+        self.assertAllClose(file.predict(images), proxy, atol=0.005)
+        self.assertEqual(levels["first_relu"].shape, (40, 9, 8, 6))
+
+    def test_pixels_that_a_rescaling_multiplies(self):
+        quantized = _quantized(
+            _network((9, 8, 1), 255.0), input_range=(0, 255), unit_pixels=True
+        )
+        images = IMAGES[..., np.newaxis]
+        folder = self.exported(quantized, images)
+        for scheme in ("int8", "int8_io"):
+            self.check_parity(folder, scheme, images)
+        file = targets.TFLiteTarget(folder / "int8.tflite")
+        trained = quantized(integer_nets.as_unit(images), training=False)
+        self.assertAllClose(file.predict(images), trained, atol=0.02)
+
+    def test_whole_pixels_have_no_integer_file(self):
+        quantized = _quantized(_network((9, 8, 1), 255.0))
+        self.assertRegex(
+            int8.refusal(quantized),
+            "^layer 'first' reads whole numbers.*unit_pixels=True",
+        )
+
+    def test_only_kernels_take_the_number_in(self):
+        inputs = keras.Input((9, 8, 2))
+        x = layers.Rescaling(255.0)(inputs)
+        x = layers.BatchNormalization(name="norm")(x)
+        model = keras.Model(inputs, layers.Softmax()(layers.Flatten()(x)))
+        message = "^layer 'norm' .*: it reads pixels that a Rescaling"
+        with self.assertRaisesRegex(InputError, message):
+            integer.fold(model)
+
+
+if __name__ == "__main__":
+    tf.test.main()
