@@ -48,7 +48,7 @@ def log_sums(logits):
     return largest + np.log(np.ascontiguousarray(powers).sum(axis=1))
 
 
-def why_not(rows, *, taken_for, step=0.0) -> str | None:
+def why_not(rows, *, taken_for, step=0.0, numbered=True) -> str | None:
     """Says why answers are not what they are taken for.
 
     Logits are told from what is no logits only where there are ENOUGH rows:
@@ -60,6 +60,7 @@ def why_not(rows, *, taken_for, step=0.0) -> str | None:
         rows: floats [N, C], finite.
         taken_for: "probabilities" or "logits".
         step: distance of neighbouring answers, 0 for floats.
+        numbered: as of output_kinds.sentence.
     Returns: part of a sentence; None if they may be that.
     """
     kind = output_kinds.of(rows, step=step)
@@ -71,7 +72,7 @@ def why_not(rows, *, taken_for, step=0.0) -> str | None:
     elif len(rows) < ENOUGH:
         if kind != PROBABILITIES or step > COARSEST_SOFTMAX:
             return None
-    return output_kinds.sentence(rows, kind, step=step)
+    return output_kinds.sentence(rows, kind, step=step, numbered=numbered)
 
 
 def check_kind(answers, *, name, step, as_logits):

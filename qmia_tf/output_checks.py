@@ -142,7 +142,7 @@ def _advice(rows, sums):
         return "are these logits? Then give them as 'logits'"
     if rows.min() >= 0 and np.abs(sums - 1).max() < NEARLY:
         return "is info['probability_step'] of a quantized output missing?"
-    return output_kinds.sentence(rows, kind)
+    return output_kinds.sentence(rows, kind, numbered=False)
 
 
 def check_logits(outputs, source):
@@ -182,7 +182,9 @@ def check_not_probabilities(logits, source):
     """
     # Rows of 8 bits sum to one only roughly, but their grid gives them away.
     step = output_kinds.read_step(logits)
-    why = why_not(logits, taken_for=output_kinds.LOGITS, step=step)
+    why = why_not(
+        logits, taken_for=output_kinds.LOGITS, step=step, numbered=False
+    )
     if why is None:
         return
     if output_kinds.look_like_probabilities(logits, step=step):

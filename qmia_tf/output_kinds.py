@@ -88,13 +88,15 @@ def of(rows, *, step=0.0) -> str:
     return SIGMOIDS if rows.max() <= 1 else SCORES
 
 
-def sentence(rows, kind, *, step=0.0) -> str:
+def sentence(rows, kind, *, step=0.0, numbered=True) -> str:
     """Says in a part of a sentence what numbers are, and what can be done.
 
     Args:
         rows: floats [N, C].
         kind: what `of` found.
         step: as of sum_tolerance.
+        numbered: whether to name a record by its place; not where a file
+            counts in its own way.
     """
     rows = np.asarray(rows)
     if kind != PROBABILITIES and _is_one_number(rows):
@@ -103,6 +105,8 @@ def sentence(rows, kind, *, step=0.0) -> str:
     good = _good(rows, step)
     row = int(np.argmin(good))
     here = f"those of record {row} sum to {sums[row]:.4g}"
+    if not numbered:
+        here = f"rows sum to {sums.min():.4g} .. {sums.max():.4g}"
     judged = rows[row] if kind == BROKEN else rows
     least = f"the least is {judged.min():.4g}"
     return {
@@ -118,9 +122,9 @@ def sentence(rows, kind, *, step=0.0) -> str:
             "yet: probabilities of the classes that sum to 1 are needed"
         ),
         SCORES: (
-            f"{here} and none is negative, as some of all logits are: divide "
-            "each row by its sum, or, if a softmax is to follow, name them "
-            "logits"
+            f"{here} and no number is negative, which is unusual of logits: "
+            "divide each row by its sum, unless a softmax is to follow: then "
+            "they are logits all the same"
         ),
         AFFINE: (
             f"all rows sum to 1, but {least}: scores of a regression are "
@@ -128,8 +132,8 @@ def sentence(rows, kind, *, step=0.0) -> str:
             "them into probabilities"
         ),
         BROKEN: (
-            f"{here}, {least}, and so of {np.sum(~good)} of {len(rows)} "
-            "records, while the others are probabilities: query these again"
+            f"{here}, {least}: {np.sum(~good)} of {len(rows)} records have "
+            "such outputs, the others probabilities: query these again"
         ),
         LOGITS: f"{here}, {least}",
     }[kind]
@@ -206,5 +210,5 @@ def _of_one_number(numbers):
     if numbers.min() >= 0 and numbers.max() <= 1:
         return f"{shown}, which is a probability of class 1 and no logit"
     if numbers.min() >= 0:
-        return f"{shown}: divide percentages by 100; else it may be a logit"
+        return f"{shown}, where a percentage has to be divided by 100"
     return f"{shown}, which may be a logit"

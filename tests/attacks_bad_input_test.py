@@ -72,7 +72,7 @@ class RefusedTest(parameterized.TestCase, tf.test.TestCase):
         ([np.nan, 0.5, 0.5], "not finite"),
         ([np.inf, 0.0, 0.0], "not finite"),
         ([-np.inf, 1.0, 0.0], "not finite"),
-        ([1.2, -0.1, -0.1], "negative: -0.1; those of record 2 sum to 1, the"),
+        ([1.2, -0.1, -0.1], "negative: -0.1; rows sum to 1 .. 1, the least"),
         ([0.5, 0.2, 0.2], "sum to 0.9, not to 1 .*'probability_step'. of a qu"),
         ([3.0, 1.5, 0.5], "sum to 5, not to 1"),
     )

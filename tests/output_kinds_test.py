@@ -111,7 +111,7 @@ class OfTest(parameterized.TestCase):
             "scores",
             np.random.default_rng(0).gamma(2, 3, (RECORDS, 3)),
             "scores",
-            "none is negative, as some of all logits are: divide each row",
+            "no number is negative, which is unusual of logits: divide each",
         ),
         (
             "regression",
@@ -124,7 +124,7 @@ class OfTest(parameterized.TestCase):
             "one_bad",
             np.vstack([shares(3), [[0.5, 0.75, 0.0]]]),
             "broken",
-            f"record {RECORDS} sum to 1.25, .* and so of 1 of {RECORDS + 1}",
+            f"record {RECORDS} sum to 1.25, .*: 1 of {RECORDS + 1} rec",
         ),
     )  # fmt: skip
     def test_what_is_no_probabilities_is_named(self, rows, kind, pattern):
@@ -142,7 +142,7 @@ class OfTest(parameterized.TestCase):
     @parameterized.parameters(
         ([[0.2, 0.8]] * 30, "0.8 to 0.8, which is a probability of class 1"),
         ([[0.0, 0.8]] * 30, "0.8 to 0.8, which is a probability of class 1"),
-        ([[-79.0, 80.0]] * 30, "80 to 80: divide percentages by 100"),
+        ([[-79.0, 80.0]] * 30, "80 to 80, where a percentage has to be div"),
         ([[5.0, -4.0], [-1.0, 2.0]] * 9, "-4 to 2, which may be a logit"),
     )
     def test_one_number_a_record(self, rows, pattern):

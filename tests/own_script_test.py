@@ -112,6 +112,28 @@ class ModelsTest(Script):
         self.assertAllClose(answered.probabilities, expected, atol=1e-6)
         self.assertAllEqual(answered.members, np.arange(110) < 60)
 
+    def test_calibration_records(self):
+        """Labels may be missing; nonmembers among them are said or go."""
+        used = np.concatenate([self.sides[0][0][:8], self.sides[1][0][:4]])
+        np.savez(self.dir / "used.npz", x=used)
+        arguments = (
+            f"--model={self.made}/net.keras",
+            *self.records,
+            f"--calibration={self.dir}/used.npz",
+            "--pixels=0..1",
+            *NO_COPIES,
+        )
+        out, result = self.audit(*arguments)
+        self.assertEqual(result.calibration.members, 8)
+        self.assertEqual(result.calibration.nonmembers, 4)
+        self.assertIn("of 12 records 8 are members and 4 nonmembers\n", out)
+        self.assertIn("warning: 4 of 50 nonmembers, such as nonmember 0", out)
+        report = (self.out / "report" / "report.txt").read_text()
+        self.assertIn("are among the calibration records", report)
+        _, result = self.audit(*arguments, "--leave_out_calibration")
+        self.assertEqual(result.targets[0].nonmembers, 46)
+        self.assertEqual(result.calibration.warning, "")
+
     def test_with_outputs_captured_elsewhere(self):
         values = np.concatenate([values for values, _ in self.sides])
         rows = self.model.predict(values / np.float32(255), verbose=0)

@@ -154,7 +154,12 @@ class BadSourcesTest(Folder):
 
     @parameterized.named_parameters(
         ("no_labels", {"x": 1}, "labels are missing: it holds x, and should"),
-        ("no_records", {"labels": 1}, "no records: it holds labels"),
+        (
+            "no_records",
+            {"labels": 1},
+            "no records: it holds labels, and should hold images or x; of "
+            "outputs: probabilities or logits",
+        ),
         ("both", {"x": 1, "images": 1, "y": 1}, "both images and x: keep one"),
         ("both_y", {"x": 1, "y": 1, "labels": 1}, "both labels and y"),
     )

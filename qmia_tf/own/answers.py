@@ -12,16 +12,14 @@ import numpy as np
 
 from qmia_tf import output_checks, output_kinds, outputs, runs
 from qmia_tf.errors import InputError
-from qmia_tf.logits import softmax
 from qmia_tf.outputs import Outputs
-from qmia_tf.own import csv_file, npz_file
+from qmia_tf.own import columns, csv_file, npz_file
 from qmia_tf.own.records import Records
 from qmia_tf.own.sources import VALUES
 
 SAVED = "saved"
-CLASSES, ROWS = csv_file.CLASSES, csv_file.ROWS
 # What is known of a file that is not an array of outputs.
-OF_FILE = ("info", "step", CLASSES, ROWS)
+OF_FILE = ("info", "step", columns.CLASSES, columns.ROWS)
 OTHER = "record_ids must be positions: the members first, then the nonmembers"
 
 
@@ -67,14 +65,14 @@ def of_sides(members, nonmembers) -> Outputs:
                 f"{path} is given as the {name}, but its array 'members' "
                 "says otherwise: give one file with both by --model"
             )
-    sides = _aligned(sides, paths)
+    sides = columns.aligned(sides, paths)
     common = _common(sides, paths)
     infos = [
         _info(side, SAVED, path)
         for side, path in zip(sides, paths, strict=True)
     ]
     for side, info, path in zip(sides, infos, paths, strict=True):
-        _check_rows(side, info, path)
+        columns.check_rows(side, info, path)
     joined = {
         name: np.concatenate([side[name] for side in sides]) for name in common
     }
@@ -122,15 +120,8 @@ def of_records(path, records: Records) -> Outputs:
     """
     path = pathlib.Path(path)
     arrays = _read(path)
-    rows, count = len(_answers(arrays)), len(records.labels)
-    known = records.class_names
-    if CLASSES in arrays and known is not None:
-        if set(arrays[CLASSES]) != set(known):
-            raise InputError(
-                f"{path} has the columns {', '.join(arrays[CLASSES])}, the "
-                f"classes of the records are {', '.join(known)}"
-            )
-        arrays = _ordered(arrays, known)
+    rows, count = len(columns.answers(arrays)), len(records.labels)
+    arrays = columns.as_known(arrays, records.class_names, path)
     ids = arrays.setdefault("record_ids", np.arange(rows))
     if rows != count or not np.array_equal(np.sort(ids), np.arange(count)):
         raise InputError(
@@ -144,7 +135,8 @@ def of_records(path, records: Records) -> Outputs:
         wrong = np.flatnonzero(arrays.setdefault(name, wanted) != wanted)
         if wrong.size:
             raise InputError(
-                f"{path}: the {name} of row {_row(arrays, wrong[0])} are "
+                f"{path}: the {name} of row "
+                f"{columns.row(arrays, wrong[0])} are "
                 f"{arrays[name][wrong[0]]}, those of the records "
                 f"{wanted[wrong[0]]} ({wrong.size} such rows); {OTHER}"
             )
@@ -177,7 +169,8 @@ def reference(path, answered: Outputs) -> Outputs:
             f"reference {path} has no array 'members': which of the records "
             "trained it"
         )
-    ids = arrays.setdefault("record_ids", np.arange(len(_answers(arrays))))
+    rows = columns.answers(arrays)
+    ids = arrays.setdefault("record_ids", np.arange(len(rows)))
     order = np.argsort(answered.record_ids)
     known = answered.record_ids[order]
     place = np.searchsorted(known, ids).clip(max=len(known) - 1)
@@ -193,10 +186,6 @@ def reference(path, answered: Outputs) -> Outputs:
 def _read(path):
     reader = csv_file if path.suffix == ".csv" else npz_file
     return reader.read(path)
-
-
-def _answers(arrays):
-    return arrays[next(name for name in outputs.ANSWERS if name in arrays)]
 
 
 def _require_labels(arrays, path):
@@ -224,53 +213,6 @@ def _common(sides, paths):
     ]
 
 
-def _aligned(sides, paths):
-    """Gives the second side the first's order of classes, if both name them."""
-    names = [side.get(CLASSES) for side in sides]
-    if names[0] == names[1]:
-        return sides
-    if None in names or set(names[0]) != set(names[1]):
-        ours, theirs = (", ".join(each or ("p0, p1, ..",)) for each in names)
-        raise InputError(
-            f"{paths[0]} has the columns {ours}, {paths[1]} {theirs}: name the "
-            "columns of both files alike"
-        )
-    return [sides[0], _ordered(sides[1], names[0])]
-
-
-def _ordered(arrays, names):
-    """Gives columns that classes name another order, and labels with them."""
-    place = [arrays[CLASSES].index(name) for name in names]
-    changed = {
-        name: arrays[name][:, place]
-        for name in outputs.ANSWERS
-        if name in arrays
-    }
-    changed["labels"] = np.argsort(place)[arrays["labels"]]
-    return {**arrays, **changed, CLASSES: names}
-
-
-def _check_rows(arrays, info, path):
-    """Refuses a row that cannot be outputs, by its number in its own file."""
-    rows = _answers(arrays)
-    common = {
-        "labels": arrays["labels"],
-        "members": np.ones(len(rows), bool),
-        "record_ids": arrays.get("record_ids", np.arange(len(rows))),
-        "info": info,
-    }
-    # Whether logits are some is seen by all rows together.
-    is_softmax = output_kinds.PROBABILITIES in arrays
-    shares = rows.astype(np.float32) if is_softmax else softmax(rows)
-    made = Outputs(probabilities=shares, **common)
-    output_checks.check_values(made, path, rows=arrays.get(ROWS))
-
-
-def _row(arrays, index):
-    """The number of a row in its file."""
-    return arrays[ROWS][index] if ROWS in arrays else index
-
-
 def _info(arrays, name, path):
     """What the file says of its target; its step is read off if it does not."""
     found = {}
@@ -284,7 +226,7 @@ def _info(arrays, name, path):
     found.setdefault("target", _safe(name))
     step = 0.0
     if "logits" not in arrays:
-        step = output_kinds.read_step(_answers(arrays))
+        step = output_kinds.read_step(columns.answers(arrays))
     found.setdefault("probability_step", arrays.get("step", step))
     output_checks.check_info(found, str(path))
     return found
@@ -295,6 +237,6 @@ def _safe(name):
 
 
 def _outputs(arrays, info, path):
-    if ROWS in arrays:
-        _check_rows(arrays, info, str(path))
+    if columns.ROWS in arrays:
+        columns.check_rows(arrays, info, str(path))
     return outputs.from_arrays(arrays, info, path)

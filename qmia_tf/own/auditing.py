@@ -102,7 +102,7 @@ def audit(
     )
     used = None
     if leave_out_calibration:
-        _require_renumbered(calibration, given, references)
+        own_calibration.require_alone(calibration, given, references)
     with _folder(out) as folder:
         data = None
         show = functools.partial(showing.pictures_of, members, pictures)
@@ -176,19 +176,6 @@ def _are_answers(given, members, nonmembers):
             "about them"
         )
     return kinds[0]
-
-
-def _require_renumbered(calibration, given, references):
-    """Refuses to leave records out where files number all of them."""
-    if calibration is None:
-        raise InputError(
-            "--leave_out_calibration needs --calibration: the records to leave "
-            "out"
-        )
-    fixed = [str(x) for x in given.values() if models.is_saved_outputs(x)]
-    fixed += [str(path) for path in references]
-    if fixed:
-        raise InputError(own_calibration.RENUMBERED.format(fixed[0]))
 
 
 def _records(

@@ -11,7 +11,7 @@ import numpy as np
 from qmia_tf.auditing import duplicates
 from qmia_tf.auditing.findings import CalibrationRecords
 from qmia_tf.errors import InputError
-from qmia_tf.own import sources
+from qmia_tf.own import models, sources
 from qmia_tf.own.sources import Side
 
 OUTPUTS_ONLY = (
@@ -22,6 +22,26 @@ RENUMBERED = (
     "--leave_out_calibration changes which records are audited, and what {} "
     "holds is about all of them: leave those nonmembers out of every file"
 )
+
+
+def require_alone(source, given, references):
+    """Refuses to leave records out where a file is about all of them.
+
+    Args:
+        source: the calibration records, or None.
+        given: dict name -> target.
+        references: paths of outputs of reference models.
+    Raises: InputError likewise if there is nothing to leave out.
+    """
+    if source is None:
+        raise InputError(
+            "--leave_out_calibration needs --calibration: the records to leave "
+            "out"
+        )
+    fixed = [str(x) for x in given.values() if models.is_saved_outputs(x)]
+    fixed += [str(path) for path in references]
+    if fixed:
+        raise InputError(RENUMBERED.format(fixed[0]))
 
 
 def compare(source, members: Side, nonmembers: Side, *, leave_out, **options):

@@ -66,7 +66,7 @@ def require_kind(rows, *, name, outputs, step):
     if kind == output_kinds.LOGITS:
         why += f": if these are logits, give --outputs={LOGITS}"
     elif kind == output_kinds.SCORES:
-        why += f": --outputs={LOGITS}"
+        why += f" (--outputs={LOGITS})"
     raise InputError(f"target {name!r} does not answer {outputs}: {why}")
 
 

@@ -154,7 +154,8 @@ def _kind(columns, layout, path):
     raise InputError(
         f"{path}: the columns {', '.join(layout.names)} are neither "
         "probabilities nor logits: "
-        f"{output_kinds.sentence(columns, kind, step=step)}; or {NAME_THEM}"
+        f"{output_kinds.sentence(columns, kind, step=step, numbered=False)}; "
+        f"or {NAME_THEM}"
     )
 
 

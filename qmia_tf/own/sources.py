@@ -169,19 +169,20 @@ def _one_of(names, arrays, path, lacking):
     if not found:
         raise InputError(
             f"{path}: {lacking}: it holds {held}, and should hold "
-            f"{' or '.join(names)}{_how_to_split(arrays)}"
+            f"{' or '.join(names)}{_how_to_go_on(arrays, names)}"
         )
     return found[0]
 
 
-def _how_to_split(arrays):
-    """What to do with a file of both sides, as keras.datasets has them."""
+def _how_to_go_on(arrays, names):
+    """What to do with a file of outputs, or of both sides as Keras has it."""
     sides = [[n for n in arrays if part in n] for part in ("train", "test")]
     if not all(len(side) == 2 for side in sides):
-        return ""
+        outputs = "; of outputs: probabilities or logits"
+        return outputs if names == VALUES else ""
     saved = []
-    for side, names in zip(("members", "nonmembers"), sides, strict=True):
-        values, labels = sorted(names, key=lambda n: -arrays[n].size)
+    for side, pair in zip(("members", "nonmembers"), sides, strict=True):
+        values, labels = sorted(pair, key=lambda n: -arrays[n].size)
         saved.append(
             f"np.savez('{side}.npz', x=a['{values}'], y=a['{labels}'])"
         )
