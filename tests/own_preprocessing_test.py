@@ -38,7 +38,6 @@ def grid(dtype, step, zero_point, *, has_codes=True):
         "its scale",
         limits=clipping.limits(dtype, step, zero_point),
         has_codes=has_codes,
-        says_largest=entrance.says_largest(dtype, step, zero_point),
     )
 
 
