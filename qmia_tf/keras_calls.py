@@ -3,6 +3,8 @@
 Works on models of Keras 3 and of tf_keras; imports neither.
 """
 
+import inspect
+
 import numpy as np
 
 RESETS = ("reset_state", "reset_states")
@@ -28,11 +30,22 @@ def _trains_inside(model):
     for operation in getattr(graph, "operations", ()):
         if _trains_inside(operation):
             return True
+        if _trains_by_itself(operation):
+            continue
         for node in operation._inbound_nodes:
             arguments = getattr(node, "arguments", None)
             if arguments and arguments.kwargs.get("training") is True:
                 return True
     return False
+
+
+def _trains_by_itself(operation):
+    """Whether True is what a layer takes if nobody says anything.
+
+    As RandomFlip and its kind do, whose calls all say True.
+    """
+    taken = inspect.signature(operation.call).parameters
+    return "training" in taken and taken["training"].default is True
 
 
 def keeping_layers(model) -> list:

@@ -313,7 +313,22 @@ class KindsTest(Folder):
         self.assertAnswers(lambda x: [answers(x)])
         self.assertAnswers(lambda x: answers(x)[:, None, None])
         self.assertAnswers(network(ending=lambda x: {"p": x}))
-        self.assertAnswers(network(ending=keras.layers.Reshape((1, 1, 3))))
+        self.assertAnswers(
+            network(ending=keras.layers.Reshape((1, 1, 3))),
+            outputs="probabilities",
+        )
+
+    def test_bfloat16(self):
+        inputs = keras.Input((stateful_files.FEATURES,))
+        last = keras.layers.Dense(
+            3, "softmax", use_bias=False, dtype="mixed_bfloat16"
+        )
+        model = keras.Model(inputs, last(inputs))
+        last.set_weights([KERNEL])
+        target = models.listed("m", model, Told(), is_images=False).open()
+        values = stateful_files.weights(20, stateful_files.FEATURES)
+        # bfloat16 has 8 bits.
+        self.assertAllClose(target.predict(values), answers(values), atol=0.03)
 
     def test_outputs_that_hold_several(self):
         self.assertRefused(

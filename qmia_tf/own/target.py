@@ -87,6 +87,8 @@ class OwnTarget:
                 f"to {len(chunk)} records: an answer must be [records, "
                 "classes]"
             )
+        if rows.dtype.name == "bfloat16":
+            rows = rows.astype(np.float32)
         if rows.dtype.kind not in "fiu":
             raise InputError(
                 f"target {self.info['target']!r} answers {rows.dtype}, not "
