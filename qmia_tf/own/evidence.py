@@ -182,7 +182,7 @@ def _listed(name, source, told, records, options, say):
         is_images=records.is_images,
         num_threads=options.num_threads,
     )
-    if model.kernel_set == "tensorflow":
+    if model.kernel_set == "tensorflow" and models.is_path(source):
         say(saved_model.WARNING.format(source))
     if told.pixels and not records.is_images:
         raise InputError(

@@ -175,6 +175,12 @@ def listed(name, source, said, *, is_images, num_threads=2) -> Model:
             lambda: runner_target.open_model(source, **common),
             {},
         )
+    if saved_model.is_signature(source):
+        return model(
+            "tensorflow",
+            lambda: saved_model.open_signature(source, **common),
+            {},
+        )
     if callable(source):
         return model("callable", lambda: _open_callable(source, **common), {})
     path = _existing(source)

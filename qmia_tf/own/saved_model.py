@@ -55,6 +55,35 @@ def open_model(path, *, name, told, is_images) -> OwnTarget:
     """
     chosen = told.signature or SIGNATURE
     model, signature = _loaded(path, chosen)
+    target = open_signature(
+        signature, name=name, told=told, is_images=is_images, source=path
+    )
+    target.info["signature"] = chosen
+    # The signature does not keep the variables alive.
+    target.model = model
+    return target
+
+
+def is_signature(target) -> bool:
+    """Whether something is a signature of a loaded SavedModel."""
+    taken = getattr(target, "structured_input_signature", None)
+    return callable(target) and taken is not None and not taken[0]
+
+
+def open_signature(
+    signature, *, name, told, is_images, source=None
+) -> OwnTarget:
+    """Opens a signature of a SavedModel that is loaded.
+
+    Args:
+        signature: what tf.saved_model.load(DIR).signatures holds.
+        name: the target's.
+        told: target.Told.
+        is_images: whether pixels have to be put into its range.
+        source: what it is of, for messages.
+    Raises: InputError as open_model.
+    """
+    path = source or f"target {name!r}"
     inputs = signature.structured_input_signature[1]
     entry = _only("input", inputs, path)
     (keyword,) = inputs
@@ -89,7 +118,7 @@ def open_model(path, *, name, told, is_images) -> OwnTarget:
             ) from error
         return rows.numpy()
 
-    target = OwnTarget(
+    return OwnTarget(
         {
             "target": name,
             "kind": "savedmodel",
@@ -97,15 +126,11 @@ def open_model(path, *, name, told, is_images) -> OwnTarget:
             "outputs": outputs,
             "probability_step": 0.0,
             "pixels": pixels,
-            "signature": chosen,
         },
         answer,
         batch_size=shape[0] or 250,
         is_fixed=shape[0] is not None,
     )
-    # The signature does not keep the variables alive.
-    target.model = model
-    return target
 
 
 def _loaded(path, chosen):
