@@ -30,7 +30,7 @@ def _trains_inside(model):
     for operation in getattr(graph, "operations", ()):
         if _trains_inside(operation):
             return True
-        if _trains_by_default(operation):
+        if _trains_by_itself(operation):
             continue
         for node in operation._inbound_nodes:
             arguments = getattr(node, "arguments", None)
@@ -39,10 +39,13 @@ def _trains_inside(model):
     return False
 
 
-def _trains_by_default(operation):
-    """Whether nobody had to tell it: layers that augment images."""
-    parameter = inspect.signature(operation.call).parameters.get("training")
-    return parameter is not None and parameter.default is True
+def _trains_by_itself(operation):
+    """Whether True is what a layer takes if nobody says anything.
+
+    As RandomFlip and its kind do, whose calls all say True.
+    """
+    taken = inspect.signature(operation.call).parameters
+    return "training" in taken and taken["training"].default is True
 
 
 def keeping_layers(model) -> list:

@@ -108,6 +108,7 @@ class OptionsTest(parameterized.TestCase, tf.test.TestCase):
             self.model(training=False),
             self.inside(),
             keras.Sequential([keras.Input((6,)), layers.Dropout(0.5)]),
+            keras.Sequential([keras.Input((6, 6, 1)), layers.RandomFlip()]),
         ):
             self.assertEqual(
                 keras_calls.inference_options(model), {"training": False}

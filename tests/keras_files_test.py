@@ -152,6 +152,20 @@ class KerasFilesTest(parameterized.TestCase, tf.test.TestCase):
         _foreign().save(self.path)
         self._refuses("cannot be loaded as a Keras model: .*Foreign")
 
+    def test_a_wrapper_of_pruning(self):
+        keras_files.save(_stock(), self.path)
+        with zipfile.ZipFile(self.path) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        config = members["config.json"]
+        self.assertIn(b'"class_name": "Dense"', config)
+        members["config.json"] = config.replace(
+            b'"class_name": "Dense"', b'"class_name": "PruneLowMagnitude"'
+        )
+        with zipfile.ZipFile(self.path, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+        self._refuses("still wrapped for pruning: .*strip_pruning")
+
     def test_a_layer_that_runs_code(self):
         _with_lambda().save(self.path)
         self._refuses("cannot be loaded as a Keras model: .*[Ll]ambda")

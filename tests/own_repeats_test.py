@@ -262,6 +262,16 @@ class SignatureTest(Folder):
         train = made.get_signature_runner("train")
         self.assertRefused(r"'m' has 2 inputs \(x, y\)", {"m": train})
 
+    def test_of_a_loaded_model(self):
+        loaded = tf.saved_model.load(str(self.saved))
+        told = {"outputs": "probabilities"}
+        found = self.audit({"m": loaded.signatures["classify"]}, **told)
+        values = np.concatenate([side[0] for side in records()])
+        self.assertAllClose(found.probabilities, answers(values), atol=1e-5)
+        self.assertRefused(
+            "target 'm' has 2 inputs", {"m": loaded.signatures["train"]}, **told
+        )
+
     def test_of_an_interpreter_that_keeps_a_state(self):
         content = stateful_files.recurrent("SVDF", 1)
         runner = litert.Interpreter(model_content=content)
@@ -313,7 +323,22 @@ class KindsTest(Folder):
         self.assertAnswers(lambda x: [answers(x)])
         self.assertAnswers(lambda x: answers(x)[:, None, None])
         self.assertAnswers(network(ending=lambda x: {"p": x}))
-        self.assertAnswers(network(ending=keras.layers.Reshape((1, 1, 3))))
+        self.assertAnswers(
+            network(ending=keras.layers.Reshape((1, 1, 3))),
+            outputs="probabilities",
+        )
+
+    def test_bfloat16(self):
+        inputs = keras.Input((stateful_files.FEATURES,))
+        last = keras.layers.Dense(
+            3, "softmax", use_bias=False, dtype="mixed_bfloat16"
+        )
+        model = keras.Model(inputs, last(inputs))
+        last.set_weights([KERNEL])
+        target = models.listed("m", model, Told(), is_images=False).open()
+        values = stateful_files.weights(20, stateful_files.FEATURES)
+        # bfloat16 has 8 bits.
+        self.assertAllClose(target.predict(values), answers(values), atol=0.03)
 
     def test_outputs_that_hold_several(self):
         self.assertRefused(
@@ -324,6 +349,28 @@ class KindsTest(Folder):
             r"answers 2 outputs \(\[100, 3\], \[100, 4\]\), and one",
             {"m": lambda x: [answers(x), x]},
         )
+
+    def test_ids_of_words(self):
+        table = stateful_files.weights(50, 3)
+        traced = tf.function(
+            lambda ids: tf.nn.softmax(
+                tf.reduce_sum(tf.gather(tf.constant(table), ids), axis=1)
+            ),
+            input_signature=[tf.TensorSpec((None, 4), tf.int32)],
+        )
+        converter = tf.lite.TFLiteConverter.from_concrete_functions(
+            [traced.get_concrete_function()]
+        )
+        path = self.folder / "words.tflite"
+        path.write_bytes(converter.convert())
+        ids = np.random.default_rng(0).integers(0, 50, (60, 4))
+        sums = table[ids].sum(axis=1)
+        labels = sums.argmax(axis=1)
+        sides = (ids[:30], labels[:30]), (ids[30:], labels[30:])
+        found = self.audit(path, sides)
+        powers = np.exp(sums)
+        expected = powers / powers.sum(axis=1, keepdims=True)
+        self.assertAllClose(found.probabilities, expected, atol=1e-5)
 
     def test_text(self):
         inputs = keras.Input((1,), dtype="string")

@@ -115,6 +115,29 @@ class Run(parameterized.TestCase, tf.test.TestCase):
         return answered, left_out, asked
 
 
+class RepeatsTest(Run):
+    def test_a_file_whose_answers_depend_on_the_batch(self):
+        tiny_models.write_batch_dependent(self.folder / "float32.tflite")
+        self.add("float32")
+        with self.assertRaisesRegex(
+            InputError,
+            "'float32' does not answer the same record alike: .* depends on "
+            "the other records of its batch",
+        ):
+            experiment.query_run(self.dir, self.data)
+        self.assertFalse((self.dir / "outputs" / "float32.npz").exists())
+
+    def test_a_model_that_stays_random(self):
+        pixels = keras.Input(tiny_models.SHAPE)
+        x = keras.layers.Dropout(0.5)(pixels, training=True)
+        x = keras.layers.Dense(4, "softmax")(keras.layers.Flatten()(x))
+        keras.Model(pixels, x).save(self.dir / "model.keras")
+        with self.assertRaisesRegex(
+            InputError, "'keras' does not answer .* a layer stays random"
+        ):
+            experiment.query_run(self.dir, self.data)
+
+
 class NamesTest(Run):
     def test_every_file_under_every_kernel_set_and_the_twin(self):
         self.add_float32()

@@ -31,11 +31,11 @@ NEW_IN_4 = {
     "target": {"per_class": [], "parity": None, "exposed": []},
     "attack": {"histogram": None, "roc": None},
 }
-# Not in all audits of version 4.
-LATER = {"calibration": None}
-
-
-NEW_IN_5 = {"audit": {}, "target": {"onednn": None}, "attack": {}}
+NEW_IN_5 = {
+    "audit": {"calibration": None},
+    "target": {"onednn": None},
+    "attack": {},
+}
 NEW = {2: NEW_IN_2, 3: NEW_IN_3, 4: NEW_IN_4, 5: NEW_IN_5}
 
 
@@ -55,7 +55,7 @@ def upgraded(found: dict) -> dict:
                 "targets": _each(found.get("targets"), _target, added),
                 "schema_version": version,
             }
-    return {**LATER, **found}
+    return found
 
 
 def _target(target, added):

@@ -182,7 +182,7 @@ def _listed(name, source, told, records, options, say):
         numbers=records.numbers,
         num_threads=options.num_threads,
     )
-    if model.kernel_set == "tensorflow":
+    if model.kernel_set == "tensorflow" and models.is_path(source):
         say(saved_model.WARNING.format(source))
     return model
 

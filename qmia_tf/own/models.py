@@ -185,6 +185,12 @@ def listed(name, source, said, *, numbers, num_threads=2) -> Model:
             lambda: runner_target.open_model(source, **common),
             {},
         )
+    if saved_model.is_signature(source):
+        return model(
+            "tensorflow",
+            lambda: saved_model.open_signature(source, **common),
+            {},
+        )
     if callable(source):
         if is_method and numbers.is_images:
             where = "is a method of a model that does not say"

@@ -56,6 +56,33 @@ def open_model(path, *, name, told, numbers) -> OwnTarget:
     """
     chosen = told.signature or SIGNATURE
     model, signature = _loaded(path, chosen)
+    target = open_signature(
+        signature, name=name, told=told, numbers=numbers, source=path
+    )
+    target.info["signature"] = chosen
+    # The signature does not keep the variables alive.
+    target.model = model
+    return target
+
+
+def is_signature(target) -> bool:
+    """Whether something is a signature of a loaded SavedModel."""
+    taken = getattr(target, "structured_input_signature", None)
+    return callable(target) and taken is not None and not taken[0]
+
+
+def open_signature(signature, *, name, told, numbers, source=None) -> OwnTarget:
+    """Opens a signature of a SavedModel that is loaded.
+
+    Args:
+        signature: what tf.saved_model.load(DIR).signatures holds.
+        name: the target's.
+        told: target.Told.
+        numbers: record_numbers.RecordNumbers of the records.
+        source: what it is of, for messages.
+    Raises: InputError as open_model.
+    """
+    path = source or f"target {name!r}"
     inputs = signature.structured_input_signature[1]
     entry = _only("input", inputs, path)
     (keyword,) = inputs
@@ -86,7 +113,7 @@ def open_model(path, *, name, told, numbers) -> OwnTarget:
             ) from error
         return rows.numpy()
 
-    target = OwnTarget(
+    return OwnTarget(
         {
             "target": name,
             "kind": "savedmodel",
@@ -94,16 +121,12 @@ def open_model(path, *, name, told, numbers) -> OwnTarget:
             "outputs": outputs,
             "probability_step": 0.0,
             "pixels": choice.pixels,
-            "signature": chosen,
         },
         answer,
         choice=choice,
         batch_size=shape[0] or 250,
         is_fixed=shape[0] is not None,
     )
-    # The signature does not keep the variables alive.
-    target.model = model
-    return target
 
 
 def _loaded(path, chosen):

@@ -184,6 +184,26 @@ class EvaluateTest(Folder):
         self.assertEqual(found["model"]["fixed_batch"], 4)
         self.assertEqual(found["timings"][0]["batch"], 4)
 
+    def test_answers_that_depend_on_the_batch(self):
+        path = tiny_models.write_batch_dependent(self.dir / "batch.tflite")
+        with self.assertRaisesRegex(
+            InputError, "'batch' does not answer the same record alike: .*batch"
+        ):
+            self.evaluate(path)
+        self.assertFalse(self.out.exists())
+
+    def test_a_signature(self):
+        path = self.model()
+        self.assertNotIn("signature", self.evaluate(path)["model"])
+        found = self.evaluate(path, signature="serving_default")
+        self.assertEqual(found["model"]["signature"], "serving_default")
+        saved = outputs.load(self.out)
+        self.assertEqual(saved.info["signature"], "serving_default")
+        expected = TFLiteTarget(path).predict(self.records.images)
+        self.assertAllEqual(saved.probabilities, expected)
+        with self.assertRaisesRegex(InputError, "has no signature 'infer'"):
+            self.evaluate(path, signature="infer")
+
     @parameterized.parameters(
         ("my model (2).tflite", "my_model_2_"), ("_.tflite", "model")
     )
