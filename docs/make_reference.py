@@ -38,6 +38,9 @@ reads flags from a file, one a line.
 | `TFDS_DATA_DIR` | where TFDS data sets lie, if `--data_dir` does not say it |
 | `PYTHON` | which Python `scripts/quickstart.sh` and `scripts/test.sh` make \
 `.venv` with |
+| `TF_ENABLE_ONEDNN_OPTS` | `0` has TensorFlow compute without oneDNN; the \
+programs set 1 if it is not set ([limits.md](limits.md#where-it-was-tried)) |
+| `TF_NUM_INTRAOP_THREADS` | how many threads TensorFlow computes one op with |
 | `QMIA_SLOW` | runs the slow tests too, as `scripts/test.sh --slow` does |
 | `QMIA_SCREENSHOTS` | folder that the report's test in Chromium leaves its \
 pictures in |

@@ -47,5 +47,5 @@ setup_venv test
 cd "$root"
 exec "$venv_python" -m pytest -c pyproject.toml -o testpaths=tests \
   -p no:cacheprovider -rfEs --tb short \
-  -n "$workers" --maxprocesses 4 --dist loadfile \
+  -n "$workers" --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
   ${arguments[@]+"${arguments[@]}"}

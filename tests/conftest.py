@@ -3,6 +3,7 @@
 Read before any test file, so before TensorFlow and NumPy are imported.
 """
 
+import collections
 import os
 import shutil
 import sys
@@ -12,6 +13,17 @@ import pytest
 from absl import flags
 
 from qmia_tf import onednn
+
+# Of few tests, each of which runs whole programs.
+LONG = (
+    "docs_test.py",
+    "examples_test.py",
+    "notebook_test.py",
+    "reproduction_test.py",
+    "scripts_test.py",
+    "training_test.py",
+    "walkthroughs_test.py",
+)
 
 
 def _threads():
@@ -43,8 +55,20 @@ def pytest_unconfigure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """Drops tf.test.TestCase.test_session, a method and not a test."""
+    """Drops tf.test.TestCase.test_session, a method and not a test.
+
+    Files that take long come first, then those of many tests, so that no
+    worker has a long one left when the others are done.
+    """
     items[:] = [item for item in items if item.name != "test_session"]
+    tests = collections.Counter(item.path for item in items)
+    items.sort(
+        key=lambda item: (
+            item.path.name not in LONG,
+            -tests[item.path],
+            str(item.path),
+        )
+    )
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -18,7 +18,7 @@ import tiny_models
 import tqdm
 from absl.testing import parameterized
 
-from qmia_tf import datasets, recipes, resnet, runs
+from qmia_tf import datasets, messages, onednn, recipes, resnet, runs
 from qmia_tf.deploy import tfmot, tfmot_training
 from qmia_tf.errors import InputError
 from qmia_tf.targets import KerasTarget, TFLiteTarget
@@ -78,6 +78,47 @@ class ProcessTest(Folder):
         self.assertNotIn("TF_USE_LEGACY_KERAS", os.environ)
         self.assertNotIn("tensorflow_model_optimization", sys.modules)
         self.assertIs(tf.keras.layers.Dense, keras.layers.Dense)
+
+
+class HalfTrainedTest(parameterized.TestCase, tf.test.TestCase):
+    """What the process keeps of an epoch, and when it goes on behind it."""
+
+    def setUp(self):
+        super().setUp()
+        self.path = pathlib.Path(self.create_tempdir()) / "epoch.npz"
+
+    def restored(self, **changes):
+        """Restores epoch 2 in a process that computes otherwise."""
+        found = {**onednn.record(), **changes}
+        state = [tf.Variable(0.0), tf.Variable([0.0, 0.0])]
+        with mock.patch.object(onednn, "record", return_value=found):
+            epochs = tfmot_training._restore(state, self.path)
+        return epochs, [variable.numpy().tolist() for variable in state]
+
+    def save(self):
+        state = [tf.Variable(3.0), tf.Variable([4.0, 5.0])]
+        tfmot_training._save(state, 2, self.path)
+
+    def test_goes_on_where_it_is_computed_alike(self):
+        self.assertEqual(self.restored(), (0, [0.0, [0.0, 0.0]]))
+        self.save()
+        self.assertEqual(self.restored(), (2, [3.0, [4.0, 5.0]]))
+
+    @parameterized.parameters("onednn", "intra_op_threads")
+    def test_is_begun_anew_where_it_is_computed_otherwise(self, key):
+        self.save()
+        value = onednn.record()[key]
+        other = not value if key == "onednn" else value + 1
+        with mock.patch.object(messages, "say") as say:
+            self.assertEqual(
+                self.restored(**{key: other}), (0, [0.0, [0.0, 0.0]])
+            )
+        (line,) = say.call_args.args
+        self.assertIn("begun anew", line)
+
+    def test_an_epoch_from_before_it_was_noted_goes_on(self):
+        runs.write_npz(self.path, epoch=1, v0=np.float32(6), v1=np.ones(2))
+        self.assertEqual(self.restored(), (1, [6.0, [1.0, 1.0]]))
 
 
 @slow_tests.slow
