@@ -289,7 +289,7 @@ class ModelsTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_a_doubt_that_nothing_settles_is_asked(self):
         values, labels, members = images()
-        few = np.r_[:4, SIDE : SIDE + 4]
+        few = np.r_[:7, SIDE : SIDE + 7]
         data = records(values.reshape(-1, 108)[few], labels[few], members[few])
         model = self.network(BYTES, "flat", (108,))
         self.assertStops(

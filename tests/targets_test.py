@@ -191,6 +191,29 @@ class TFLiteTargetTest(Folder):
             self.assertEqual(off, 0, f"{off} of {answer.size} differ")
         self.assertGreater(len(np.unique(answer.argmax(axis=1))), 1)
 
+    def test_pixels_that_the_input_cannot_hold(self):
+        """A file of pixels in -1..0: of pixels / 255 all but black clip."""
+        path = self.dir / "dark.tflite"
+        model = tiny_models.classifier()
+        converter = tf.lite.TFLiteConverter.from_keras_model(model)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        dark = np.random.default_rng(0).uniform(-1, 0, (9, 1, 6, 5, 1))
+        converter.representative_dataset = lambda: (
+            [each.astype(np.float32)] for each in dark
+        )
+        converter.target_spec.supported_ops = [
+            tf.lite.OpsSet.TFLITE_BUILTINS_INT8
+        ]
+        converter.inference_input_type = tf.int8
+        path.write_bytes(converter.convert())
+        target = TFLiteTarget(path)
+        with self.assertRaisesRegex(
+            InputError, r"'dark' takes numbers of -.* % of the pixels / 255 lie"
+        ):
+            target.predict(tiny_models.images(23))
+        # Black ones it can hold.
+        target.predict(np.zeros((3, 6, 5, 1), np.uint8))
+
     @parameterized.parameters(
         (None, None, 0.0),
         (tf.uint8, tf.uint8, 1 / 256),

@@ -34,7 +34,7 @@ LEVEL = 0.001
 NOMINAL = 0.05
 MOST = 100
 # So many are asked first, then as many again as long as time is left.
-PROBE = 20
+PROBE = 4
 SECONDS, SHARE = 2.0, 0.05
 # Losses are apart from there, in nats; the members' may rise by that part of
 # log C.
@@ -91,10 +91,14 @@ class Answered:
 
     def can_be_beaten(self, level) -> bool:
         """Whether any answers at all could be clearly better."""
+        if not self.is_enough(level):
+            return False
         wrong = self.members.sum() - self.members_right
-        if sign_test(wrong, 0) <= level or self.knows_nothing:
-            return True
-        return sign_test(wrong, 0) <= NOMINAL
+        return self.knows_nothing or sign_test(wrong, 0) <= NOMINAL
+
+    def is_enough(self, level) -> bool:
+        """Whether so many records can show anything."""
+        return sign_test(len(self.right), 0) <= level
 
 
 def sign_test(more, fewer) -> float:
@@ -161,7 +165,8 @@ class _Trial:
     """Asks about the same records in every way."""
 
     def __init__(self, target, records, queries):
-        self.target, self.queries = target, queries
+        self.target, self.free = target, int(SHARE * queries)
+        self.asked, self.start = 0, time.perf_counter()
         self.others = target.choice.others
         # Two tests of each.
         self.level = LEVEL / max(1, 2 * len(self.others))
@@ -182,26 +187,36 @@ class _Trial:
     def run(self):
         """Gives what the chosen way and each other way answer."""
         first = self.judged(self.first())
-        doubted = self.target.choice.doubt
-        if not doubted and not first.can_be_beaten(self.level):
-            return first, {}
-        found = {}
-        for way in self.others:
-            answers = self.ask(way, slice(0, len(first.right)))
+        is_open = first.can_be_beaten(self.level)
+        if self.target.choice.doubt:
+            is_open = first.is_enough(self.level)
+        found, count = {}, len(first.right)
+        each = self.spent / count
+        for way in self.others if is_open else ():
+            if not self.has_time(count, each * count):
+                break
+            answers = self.ask(way, slice(0, count))
             if answers is not None:
                 found[way] = self.judged(answers)
         return first, found
 
+    @property
+    def spent(self):
+        """Seconds."""
+        return time.perf_counter() - self.start
+
+    def has_time(self, count, seconds):
+        """Whether so many more may be asked, which takes so long."""
+        is_free = self.asked + count <= self.free
+        return is_free or self.spent + seconds <= SECONDS
+
     def first(self):
         """Asks in the chosen way about as many records as time allows."""
         ways = 1 + len(self.others)
-        free = int(SHARE * self.queries) // ways
-        start = time.perf_counter()
-        rows = self.ask(None, slice(0, max(PROBE, free)))
+        rows = self.ask(None, slice(0, max(PROBE, self.free // ways)))
         while len(rows) < len(self.order):
-            spent = time.perf_counter() - start
             # As many again, or as many as there is time left for.
-            more = len(rows) * min(1.0, SECONDS / ways / spent - 1)
+            more = len(rows) * min(1.0, SECONDS / ways / self.spent - 1)
             if more < 1:
                 break
             part = slice(len(rows), len(rows) + int(more))
@@ -210,6 +225,7 @@ class _Trial:
 
     def ask(self, way, part):
         values = self.values[part]
+        self.asked += len(values)
         try:
             return self.target.predict(values, way=way)
         # A function that was written for bytes may raise anything at floats:
@@ -230,7 +246,9 @@ class _Trial:
 
     def confirms(self, first, found):
         """Whether the chosen way is clearly better than each other."""
-        return bool(found) and all(
+        # What raised is not there, and what there was no time for.
+        is_whole = len(found) == len(self.others)
+        return is_whole and all(
             is_clearly_better(first, other, self.level)
             for other in found.values()
         )
