@@ -305,6 +305,12 @@ class FamilyTest(parameterized.TestCase, tf.test.TestCase):
         ):
             quantize_model(FAMILIES[name](), weight_bits=4, activation_bits=4)
 
+    def test_convolutions_in_groups_are_named(self):
+        with self.assertWarnsRegex(UserWarning, "a_depthwise, b_.* in groups"):
+            quantize_model(
+                operation_nets.convnext(), weight_bits=4, activation_bits=4
+            )
+
     def test_a_resnet_of_the_hub_has_integers_throughout(self):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
