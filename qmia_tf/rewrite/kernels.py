@@ -11,6 +11,11 @@ from qmia_tf.rewrite.passing import INT8_CANNOT
 from qmia_tf.rewrite.values import KERNELS, Value, is_rectifier
 from qmia_tf.rewrite.walk import LINEAR_GAMMA
 
+GROUPS = (
+    "a convolution in groups, which int8 files cannot hold, float32 files "
+    "can; a DepthwiseConv2D has one group a channel"
+)
+
 
 def kernel(walk, node, value):
     """Conv2D, DepthwiseConv2D or Dense, with the activation it may have."""
@@ -23,7 +28,10 @@ def kernel(walk, node, value):
         walk, node, KERNELS[type(layer)], config, value, layer.get_weights()
     )
     walk.written.kernels[node.name] = (node.name, node.inputs[0])
-    return _ended(walk, node, tensor, node.name, closing, own, what)
+    value = _ended(walk, node, tensor, node.name, closing, own, what)
+    if getattr(layer, "groups", 1) != 1:
+        walk.log(node, "", warning=GROUPS)
+    return value
 
 
 def separable(walk, node, value):
