@@ -10,8 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from qmia_tf import logits, tensorboard_events, unsafe_layers
+from qmia_tf import logits, tensorboard_events
 from qmia_tf.errors import InputError
+from qmia_tf.layers import unsafe_layers
 from qmia_tf.statistics import heldout, ranking
 
 OUTPUTS = ("probabilities", "logits")

@@ -14,8 +14,9 @@ import pathlib
 import keras
 import tensorflow as tf
 
-from qmia_tf import keras_files, messages, onednn, runs, unsafe_layers
+from qmia_tf import keras_files, messages, onednn, runs
 from qmia_tf.errors import InputError
+from qmia_tf.layers import unsafe_layers
 from qmia_tf.trainer import Trainer
 
 HISTORY = "history.csv"

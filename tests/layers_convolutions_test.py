@@ -12,7 +12,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 from numpy_convolutions import depthwise, windows
 
-from qmia_tf import tensorboard, training, unsafe_layers
+from qmia_tf import tensorboard, training
 from qmia_tf.deploy import artifact, export
 from qmia_tf.keras_files import save
 from qmia_tf.layers import (
@@ -21,6 +21,7 @@ from qmia_tf.layers import (
     DoReFaDense,
     DoReFaDepthwiseConv2D,
     convolutions,
+    unsafe_layers,
 )
 from qmia_tf.rewrite import quantize_model
 from qmia_tf.targets import KerasTarget, TFLiteTarget

@@ -6,9 +6,9 @@ The docs are docs/quantize.md. `plan` says what would be done to each layer.
 import keras
 from keras import layers
 
-from qmia_tf import unsafe_layers
 from qmia_tf.errors import InputError
 from qmia_tf.grids import FLOAT_BITS
+from qmia_tf.layers import unsafe_layers
 from qmia_tf.resnet import Bits
 from qmia_tf.rewrite import calibration as calibrating
 from qmia_tf.rewrite import comparison, joins, kernels, passing, pixels, plans

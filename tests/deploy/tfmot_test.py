@@ -233,6 +233,29 @@ class TrainingTest(Folder):
         self.assertGreater(np.mean(found == others[1]), right - 0.02)
 
 
+class KernelsTest(parameterized.TestCase, tf.test.TestCase):
+    """tf_keras' layers do not go round oneDNN's unsafe gradients."""
+
+    @parameterized.parameters((4, True), (8, False))
+    def test_does_without_onednn_where_it_is_unsafe(self, width, is_unsafe):
+        model = resnet.resnet18((8, 8, 1), 3, stem="cifar", width=width)
+        with (
+            mock.patch.object(tfmot, "_prepare"),
+            mock.patch.object(
+                tfmot.subprocess, "Popen", side_effect=OSError
+            ) as process,
+            mock.patch.dict(os.environ, TF_ENABLE_ONEDNN_OPTS="1"),
+            self.assertRaises(OSError),
+        ):
+            tfmot.to_tflite(
+                model,
+                (np.zeros((4, 8, 8, 1), np.uint8), np.zeros(4, np.int64)),
+                folder=self.create_tempdir().full_path,
+            )
+        found = process.call_args.kwargs["env"]["TF_ENABLE_ONEDNN_OPTS"]
+        self.assertEqual(found, "0" if is_unsafe else "1")
+
+
 class FailureTest(Folder):
     """What comes back from the other process, with a stand-in for it."""
 

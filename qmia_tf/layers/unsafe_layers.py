@@ -9,7 +9,8 @@ import warnings
 import keras
 
 from qmia_tf import onednn
-from qmia_tf.layers import DoReFaConv2D, convolutions
+from qmia_tf.layers import convolutions
+from qmia_tf.layers.kernels import DoReFaConv2D
 
 KINDS = (
     keras.layers.Conv1D,
