@@ -219,7 +219,7 @@ class ChooseTest(parameterized.TestCase, tf.test.TestCase):
          "give --pixels=0..1"),
         (FLOAT_255, INSIDE, None, "above the input's largest, 1 "),
         (FLAT, INT16, None, "give --pixels=0..1, 0..255 or -1..1, what it"),
-        (IMAGES, INT16, BYTES, "not trained with|give --pixels="),
+        (IMAGES, INT16, BYTES, "it was not trained with 0..255"),
         (FLOAT_SIGNED, INT8_UNIT, None,
          "below the input's smallest, 0 .* prepared as in training"),
         (NORMED, INT8_UNIT, None, "cannot hold the records"),

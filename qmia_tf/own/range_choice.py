@@ -73,7 +73,7 @@ def choose(numbers, facts, told, *, name) -> Choice:
         choice = _as_told(numbers, facts, told, name)
     else:
         choice = _as_read(numbers, facts, name)
-    _require_held(choice.chosen, numbers, facts, name)
+    _require_held(choice, numbers, facts, name)
     return _tried(choice, numbers, facts)
 
 
@@ -200,7 +200,8 @@ def _question(numbers, facts, name):
     )
 
 
-def _require_held(way, numbers, facts, name):
+def _require_held(choice, numbers, facts, name):
+    way = choice.chosen
     below, above = outside(way, numbers, facts.limits)
     if max(below, above) < NOTICEABLE:
         return
@@ -209,7 +210,7 @@ def _require_held(way, numbers, facts, name):
     if below > above:
         side = f"below the input's smallest, {low:.4g}"
     advice = "give the records prepared as in training"
-    if way.is_mapped:
+    if way.is_mapped or choice.is_told:
         advice = f"it was not trained with {way.end}"
     elif way.end == BYTES:
         known = facts.range or f"{UNIT}, {BYTES} or {SIGNED}"
