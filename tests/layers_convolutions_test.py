@@ -80,6 +80,22 @@ class DepthwiseTest(parameterized.TestCase, tf.test.TestCase):
         moved = np.sum((moved - depthwise(x, kernel, strides, padding)) * dy)
         self.assertEqual(np.sum(of_x * step), moved)
 
+    @parameterized.product(channels=(1, 3), strides=((2, 2), (4, 2)))
+    def test_gradients_of_one_tap(self, channels, strides):
+        rng = np.random.default_rng(5)
+        x, kernel = whole(rng, 3, 8, 8, channels), whole(rng, 1, 1, channels, 1)
+        with tf.GradientTape() as tape:
+            arguments = tf.constant(x), tf.constant(kernel)
+            tape.watch(arguments)
+            y = convolutions.depthwise_conv2d(*arguments, strides=strides)
+        dy = whole(rng, *y.shape)
+        of_x, of_kernel = tape.gradient(y, arguments, tf.constant(dy))
+        picked = x[:, :: strides[0], :: strides[1]]
+        self.assertAllEqual(of_kernel[0, 0, :, 0], (picked * dy).sum((0, 1, 2)))
+        placed = np.zeros_like(x)
+        placed[:, :: strides[0], :: strides[1]] = dy * kernel[0, 0, :, 0]
+        self.assertAllEqual(of_x, placed)
+
     def test_sizes_not_known_yet(self):
         rng = np.random.default_rng(2)
         x, kernel = whole(rng, 2, *SIZES, 3), whole(rng, 3, 3, 3, 1)

@@ -137,14 +137,21 @@ def are_unequal(strides):
 
 
 def _depthwise(inputs, kernel, stride, padding, dilation_rate):
-    return ops.depthwise_conv(
-        inputs,
-        kernel,
-        strides=(stride, stride),
-        padding=padding,
-        dilation_rate=dilation_rate,
-        data_format="channels_last",
-    )
+    def operation(inputs, kernel, strides):
+        return ops.depthwise_conv(
+            inputs,
+            kernel,
+            strides=strides,
+            padding=padding,
+            dilation_rate=dilation_rate,
+            data_format="channels_last",
+        )
+
+    # TensorFlow makes a plain convolution of one with a single channel.
+    strides = (stride, stride)
+    if is_unsafe(kernel.shape, strides):
+        return _picking(operation, strides)(inputs, kernel)
+    return operation(inputs, kernel, strides)
 
 
 def _padded(inputs, kernel_shape, strides, dilation_rate):

@@ -10,15 +10,16 @@ import keras
 
 from qmia_tf import onednn
 from qmia_tf.layers import convolutions
-from qmia_tf.layers.kernels import DoReFaConv2D
+from qmia_tf.layers.kernels import DoReFaConv2D, DoReFaDepthwiseConv2D
 
 KINDS = (
     keras.layers.Conv1D,
     keras.layers.Conv2D,
     keras.layers.Conv1DTranspose,
     keras.layers.Conv2DTranspose,
+    keras.layers.DepthwiseConv2D,
 )
-GUARDED = (DoReFaConv2D,)
+GUARDED = (DoReFaConv2D, DoReFaDepthwiseConv2D)
 
 
 def unsafe_layers(model) -> list[str]:
@@ -35,7 +36,13 @@ def unsafe_layers(model) -> list[str]:
         and layer.built
         and layer.trainable
         and convolutions.is_unsafe(layer.kernel.shape, layer.strides)
+        and not (_is_depthwise(layer) and layer.kernel.shape[2] > 1)
     ]
+
+
+def _is_depthwise(layer):
+    """One of a single channel is computed as a plain convolution."""
+    return isinstance(layer, keras.layers.DepthwiseConv2D)
 
 
 def warn(model):
