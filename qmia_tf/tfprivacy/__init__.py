@@ -16,14 +16,9 @@ What is done about the release's traps:
   scikit-learn no longer has; the other half is searched.
 """
 
-from qmia_tf.tfprivacy.attacking import (
-    ATTACKS,
-    Row,
-    Settings,
-    TfPrivacyAudit,
-    run,
-)
-from qmia_tf.tfprivacy.saving import members_positive
+import importlib
+
+from qmia_tf.tfprivacy.settings import ATTACKS, Settings
 
 __all__ = [
     "ATTACKS",
@@ -33,3 +28,19 @@ __all__ = [
     "members_positive",
     "run",
 ]
+
+# Imported when first asked for, so that a program's --help, which names the
+# attacks, does not wait for SciPy.
+_FROM = {
+    "Row": "attacking",
+    "TfPrivacyAudit": "attacking",
+    "members_positive": "saving",
+    "run": "attacking",
+}
+
+
+def __getattr__(name):
+    if name not in _FROM:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_FROM[name]}")
+    return getattr(module, name)
