@@ -7,9 +7,12 @@ Another setting, or another number of threads, adds in another order: the last
 bits of a trained weight follow from both.
 """
 
+import contextlib
 import functools
 import os
 import sys
+
+from qmia_tf.errors import InputError
 
 VARIABLE = "TF_ENABLE_ONEDNN_OPTS"
 THREADS = "TF_NUM_INTRAOP_THREADS"
@@ -98,6 +101,35 @@ def wanted(found) -> str:
     return " and ".join(
         text for key, text in values.items() if found[key] != here[key]
     )
+
+
+@contextlib.contextmanager
+def explaining(name):
+    """Turns what TensorFlow's kernels refuse into an error with a way out.
+
+    Without oneDNN they refuse channels_first, and depthwise convolutions with
+    unequal strides.
+
+    Args:
+        name: the target's.
+    Raises: InputError.
+    """
+    import tensorflow as tf
+
+    kinds = tf.errors.InvalidArgumentError, tf.errors.UnimplementedError
+    try:
+        yield
+    except kinds as error:
+        reason = error.message.partition("[[{{node")[0]
+        reason = " ".join(reason.rpartition("}}")[2].split())[:300].rstrip(".")
+        advice = (
+            "; oneDNN is off, and its kernels may compute it: set "
+            f"{VARIABLE}=1 before TensorFlow is imported"
+        )
+        raise InputError(
+            f"target {name!r} cannot be computed by TensorFlow: {reason}"
+            + ("" if is_on() else advice)
+        ) from error
 
 
 @functools.cache

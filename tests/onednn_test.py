@@ -11,6 +11,7 @@ import tensorflow as tf
 from absl.testing import absltest, parameterized
 
 from qmia_tf import messages, onednn, program
+from qmia_tf.errors import InputError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SAYS = """
@@ -186,6 +187,27 @@ class SayTest(parameterized.TestCase):
         ):
             onednn.say_if_off()
         self.assertEqual(say.called, is_said)
+
+
+class ExplainingTest(parameterized.TestCase):
+    @parameterized.parameters(
+        (False, r"'m' cannot .*: it refuses NCHW; .*TF_ENABLE_ONEDNN_OPTS=1"),
+        (True, r"'m' cannot be computed by TensorFlow: it refuses NCHW$"),
+    )
+    def test_says_what_is_refused_and_the_way_out(self, is_on, message):
+        refused = tf.errors.UnimplementedError(
+            None, None, "{{function_node f}} it refuses NCHW\n\t [[{{node a}}]]"
+        )
+        with (
+            mock.patch.object(onednn, "is_on", return_value=is_on),
+            self.assertRaisesRegex(InputError, message),
+            onednn.explaining("m"),
+        ):
+            raise refused
+
+    def test_lets_other_errors_through(self):
+        with self.assertRaises(ZeroDivisionError), onednn.explaining("m"):
+            raise ZeroDivisionError
 
 
 if __name__ == "__main__":

@@ -292,6 +292,17 @@ class KerasTest(Opened):
         with self.assertRaisesRegex(InputError, r"answers \[5, 6, 5, 1\] to 5"):
             self.open(model, UNIT).predict(self.pixels)
 
+    def test_what_tensorflow_cannot_compute(self):
+        entry = keras.Input((3,), dtype="int32")
+        x = keras.layers.Flatten()(keras.layers.Embedding(9, 2)(entry))
+        model = keras.Model(entry, keras.layers.Dense(4, "softmax")(x))
+        words = np.full((5, 3), 12, np.int32)
+        target = self.open(model, Told(), values=words)
+        with self.assertRaisesRegex(
+            InputError, r"cannot be computed by TensorFlow: .* 12 is not in"
+        ):
+            target.predict(words)
+
     def test_a_lambda_layer_is_not_run(self):
         path = self.folder / "lambda.keras"
         sequence(keras.layers.Lambda(lambda x: x / 255)).save(path)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from qmia_tf import keras_calls
+from qmia_tf import keras_calls, onednn
 from qmia_tf.errors import InputError
 from qmia_tf.own import entrance, keras_objects, range_choice
 from qmia_tf.own.preprocessing import InputFacts
@@ -85,7 +85,8 @@ def open_model(model, *, name, told, numbers) -> OwnTarget:
     def answer(records):
         values = entrance.fitted(records, shape[1:], name)
         keras_calls.reset(keeping)
-        return call(values.astype(dtype, copy=False)).numpy()
+        with onednn.explaining(name):
+            return call(values.astype(dtype, copy=False)).numpy()
 
     info = {
         "target": name,
