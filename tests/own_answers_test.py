@@ -257,6 +257,11 @@ class SidesTest(Folder):
             "a.npz, labels: label 0.5 of record 0 is not a whole number",
         ),
         ({"logits": LOGITS, "record_ids": ROWS[0]}, "record_ids are float64"),
+        (
+            {"probabilities": ROWS[:, :1]},
+            r"of one number a record give those of both classes, \[1 - p, p\]",
+        ),
+        ({"probabilities": ROWS[:, 0]}, "of one number a record give those"),
         ({"info": '{"probability_step": "x"}'}, "probability_step.* must be"),
         ({"info": "[]"}, "info must be a JSON object"),
     )
