@@ -154,7 +154,8 @@ def _as_told(numbers, facts, told, name):
 
 def _as_read(numbers, facts, name):
     found, said = numbers.range, facts.range
-    if found == CODES and facts.dtype is not None and numbers.is_like_images:
+    is_known = facts.dtype is None or facts.agrees_with(numbers)
+    if found == CODES and numbers.is_like_images and not is_known:
         return Choice(Preprocessing(found), doubt=_of_codes(numbers, name))
     if facts.dtype is None or found in (None, CODES):
         return Choice(Preprocessing(found), notes=_small(numbers, facts, name))
