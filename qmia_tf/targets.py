@@ -306,11 +306,16 @@ def in_batches(images, answer, target, progress):
 def _require_held(values, entry, name):
     low, high = clipping.limits(entry.dtype, entry.step, entry.zero_point)
     share = max(clipping.shares_outside(values, low, high))
+    why = None
     if share >= clipping.NOTICEABLE:
+        why = f"{100 * share:.0f} % of the pixels / 255 lie outside"
+    elif clipping.is_wider(entry.dtype, entry.step, entry.zero_point, 1):
+        why = "pixels / 255 fill 0 to 1 only"
+    if why:
         raise InputError(
             f"target {name!r} takes numbers of {low:.4g} to {high:.4g}, and "
-            f"{100 * share:.0f} % of the pixels / 255 lie outside: is it a "
-            "file of pixels in 0..1? scripts/audit.py takes others"
+            f"{why}: is it a file of pixels in 0..1? scripts/audit.py takes "
+            "others"
         )
 
 

@@ -96,6 +96,25 @@ class CsvTest(Folder):
         self.assertAllEqual(found["labels"], [1, 1])
         self.assertEqual(found["class_names"], ("cat", "dog"))
 
+    @parameterized.named_parameters(
+        ("by_name", "loss", lambda place: 0.37 * place),
+        ("by_its_numbers", "guess", lambda place: place % 2),
+    )
+    def test_no_other_column_becomes_a_class(self, name, cell):
+        rng = np.random.default_rng(0)
+        logits = rng.normal(0, 2, (30, 2))
+        lines = [
+            f"{one},{two},{cell(place)},{('cat', 'dog')[place % 2]}\n"
+            for place, (one, two) in enumerate(logits)
+        ]
+        path = self.text(f"cat,dog,{name},label\n{''.join(lines)}")
+        with self.assertRaisesRegex(InputError, f"column '{name}' would be t"):
+            csv_file.read(path)
+        # A class of that name is one, as one label says.
+        lines[0] = lines[0].replace("cat", name)
+        path = self.text(f"cat,dog,{name},label\n{''.join(lines)}")
+        self.assertLen(csv_file.read(path)["class_names"], 3)
+
     def test_boolean_labels(self):
         found = csv_file.read(self.text("p0,p1,label\n1,0,False\n0,1,True\n"))
         self.assertAllEqual(found["labels"], [0, 1])
@@ -238,6 +257,11 @@ class SidesTest(Folder):
             "a.npz, labels: label 0.5 of record 0 is not a whole number",
         ),
         ({"logits": LOGITS, "record_ids": ROWS[0]}, "record_ids are float64"),
+        (
+            {"probabilities": ROWS[:, :1]},
+            r"of one number a record give those of both classes, \[1 - p, p\]",
+        ),
+        ({"probabilities": ROWS[:, 0]}, "of one number a record give those"),
         ({"info": '{"probability_step": "x"}'}, "probability_step.* must be"),
         ({"info": "[]"}, "info must be a JSON object"),
     )

@@ -311,6 +311,14 @@ class TableTest(Folder):
         path = self.dir / "a.npz"
         np.savez(path, x=1, y=1)
         self.assertRefused("are records: give the --model", None, path, path)
+        np.savez(path, preds=1, labels=1)
+        self.assertRefused(
+            "holds labels, preds: outputs are called probabilities or logits, "
+            "records images or x",
+            None,
+            path,
+            path,
+        )
 
     def test_a_run_directory_is_left_alone(self):
         runs.write_json(self.dir / "config.json", {"schema_version": 1})

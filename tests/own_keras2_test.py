@@ -19,6 +19,7 @@ from tf_keras import layers
 
 from qmia_tf.errors import InputError
 from qmia_tf.own import auditing, models
+from qmia_tf.own.record_numbers import RecordNumbers
 from qmia_tf.own.target import Told
 from qmia_tf.rewrite import quantize_model
 
@@ -265,6 +266,8 @@ def methods(model):
         model.call,
         functools.partial(model.predict, verbose=0, batch_size=2),
         functools.partial(model, training=False),
+        tf.function(model),
+        tf.function(model.call),
     )
 
 
@@ -322,6 +325,24 @@ class MethodTest(Opened):
         unit = self.pixels / np.float32(255)
         expected = model.predict(unit, verbose=0)
         self.assertAllClose(found, expected, atol=1e-6)
+
+    @parameterized.parameters(keras, tf_keras)
+    def test_of_a_subclassed_model_hangs_on_the_numbers(self, library):
+        """Flat bytes raise the question that images raise."""
+        method = subclassed(library).predict
+        rng = np.random.default_rng(0)
+        choices = []
+        for high in (255, 5):
+            flat = rng.integers(0, high, (90, 64), np.uint8)
+            model = models.listed(
+                "m",
+                method,
+                Told(),
+                numbers=RecordNumbers.of(flat, is_images=False),
+            )
+            choices.append(model.open().choice)
+        self.assertRegex(choices[0].doubt, "is a method of a model .*0..25")
+        self.assertIsNone(choices[1].doubt)
 
     def test_a_method_of_ones_own_is_a_function(self):
         class Own(keras.Sequential):

@@ -179,6 +179,31 @@ class ChooseTest(parameterized.TestCase, tf.test.TestCase):
         values = records.sample[:9]
         self.assertIs(found.chosen.apply(values), values)
 
+    def test_pixels_in_16_bits_are_no_codes(self):
+        pixels = numbers(np.int16, 0, 255)
+        found = self.choose(pixels, INT16, UNIT)
+        self.assertEqual(found.pixels, UNIT)
+        self.assertFalse(found.chosen.is_codes)
+        with self.assertRaisesRegex(InputError, "give --pixels=0..1, 0..255 o"):
+            self.choose(pixels, INT16)
+        flat = numbers(np.int16, 0, 255, (48,))
+        self.assertTrue(self.choose(flat, INT16).chosen.is_codes)
+        self.assertEqual(self.choose(flat, INT16, UNIT).pixels, UNIT)
+
+    def test_codes_where_floats_are_taken(self):
+        found = self.choose(INT8, SILENT)
+        self.assertRegex(found.doubt, "'m' takes floats, .* int8 of -128..127")
+        self.assertRegex(found.doubt, "add 128, give uint8 and --pixels=RANGE")
+        table = numbers(np.int8, -128, 127, (64,))
+        self.assertIsNone(self.choose(table, SILENT).doubt)
+        self.assertIsNone(self.choose(INT8, FUNCTION).doubt)
+
+    def test_a_flag_that_says_nothing_is_mentioned(self):
+        (line,) = self.choose(
+            IMAGES, InputFacts(np.dtype(np.uint8)), UNIT
+        ).notes
+        self.assertRegex(line, "'m' takes whole .*--pixels=0..1 is passed over")
+
     def test_whole_numbers_of_a_table_are_no_codes(self):
         found = self.choose(SMALL_INT8, INT8_WIDE)
         self.assertFalse(found.chosen.is_codes)

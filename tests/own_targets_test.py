@@ -548,6 +548,16 @@ class ListedTest(Opened):
         self.open(answer, Told(pixels="-1..1")).predict(self.pixels)
         self.assertAllClose(seen[1], self.pixels / 127.5 - 1, atol=1e-6)
 
+    def test_a_function_may_write_into_what_it_gets(self):
+        given = self.pixels.copy()
+
+        def answer(records):
+            records[:] = 0
+            return [[0.5, 0.5]] * len(records)
+
+        self.open(answer).predict(given)
+        self.assertAllEqual(given, self.pixels)
+
     @parameterized.parameters(
         ([[1.0, 0.0]], r"answers \[1, 2\] to 5 records"),
         ([0.5] * 5, r"answers \[5\] to 5"),

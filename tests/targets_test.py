@@ -14,6 +14,7 @@ from scipy import special
 
 from qmia_tf import outputs, split, targets
 from qmia_tf.datasets import Dataset
+from qmia_tf.deploy import clipping
 from qmia_tf.errors import InputError
 from qmia_tf.targets import KerasTarget, SavedOutputs, TFLiteTarget
 
@@ -213,6 +214,39 @@ class TFLiteTargetTest(Folder):
             target.predict(tiny_models.images(23))
         # Black ones it can hold.
         target.predict(np.zeros((3, 6, 5, 1), np.uint8))
+
+    @parameterized.parameters(
+        (-1, 1, tf.int8, "-(1|0.9).* to (1|0.9)"),
+        (0, 255, tf.uint8, "-?0 to 25"),
+    )
+    def test_a_file_of_another_range(self, low, high, inputs, pattern):
+        path = self.dir / "wide.tflite"
+        converter = tf.lite.TFLiteConverter.from_keras_model(
+            tiny_models.classifier()
+        )
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        wide = np.random.default_rng(0).uniform(low, high, (9, 1, 6, 5, 1))
+        wide[0, 0, 0, :2, 0] = low, high
+        converter.representative_dataset = lambda: (
+            [each.astype(np.float32)] for each in wide
+        )
+        converter.target_spec.supported_ops = [
+            tf.lite.OpsSet.TFLITE_BUILTINS_INT8
+        ]
+        converter.inference_input_type = inputs
+        path.write_bytes(converter.convert())
+        with self.assertRaisesRegex(
+            InputError,
+            f"'wide' takes numbers of {pattern}.* pixels / 255 fill 0 to 1 on",
+        ):
+            TFLiteTarget(path).predict(tiny_models.images(23))
+
+    def test_symmetric_codes_leave_half_of_them_idle(self):
+        for dtype, steps in ((np.int8, 127), (np.int16, 32767)):
+            self.assertFalse(clipping.is_wider(dtype, 1 / steps, 0, 1))
+            self.assertTrue(clipping.is_wider(dtype, 255 / steps, 0, 1))
+        self.assertTrue(clipping.is_wider(np.int8, 2 / 255, 0, 1))
+        self.assertFalse(clipping.is_wider(np.int8, 1 / 255, -128, 1))
 
     @parameterized.parameters(
         (None, None, 0.0),

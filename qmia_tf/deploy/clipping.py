@@ -5,6 +5,10 @@ import numpy as np
 # More of the numbers other than 0 is no outlier, and further outside than
 # that part of what the input holds is no rounding.
 NOTICEABLE, MARGIN = 0.05, 0.1
+# So much wider than what enters is no inexact calibration.
+WIDER = 1.5
+# What float32 and a decimal or two leave of a scale.
+ROUNDED = 1e-3
 
 
 def limits(dtype, step, zero_point) -> tuple[float, float]:
@@ -40,3 +44,23 @@ def shares_outside(values, low, high) -> tuple[float, float]:
         float(np.mean(values < low - slack)),
         float(np.mean(values > high + slack)),
     )
+
+
+def is_wider(dtype, step, zero_point, largest) -> bool:
+    """Whether an input was made for a wider range than 0 to `largest`.
+
+    Symmetric codes say the largest absolute value only, so that half of them
+    may be idle; an asymmetric -1..1 in int8 has its zero at -0.5, which
+    rounds to 0 too, but 255 steps, not 254.
+
+    Args:
+        dtype: NumPy integer type of the codes.
+        step: scale.
+        zero_point: int.
+        largest: of the numbers that enter.
+    """
+    low, high = limits(dtype, step, zero_point)
+    if np.dtype(dtype).kind == "i" and zero_point == 0:
+        is_half = dtype == np.int8 and abs(step * 255 / 2 - 1) <= ROUNDED
+        low = low if is_half else 0.0
+    return high - low > WIDER * largest

@@ -27,18 +27,37 @@ def is_answers(source) -> bool:
     """Whether a source of one side is a file of outputs, not of records."""
     if not isinstance(source, (str, pathlib.Path)):
         return False
-    path = pathlib.Path(source)
-    if path.suffix == ".csv":
+    if pathlib.Path(source).suffix == ".csv":
         return True
-    if path.suffix != ".npz" or not path.is_file():
-        return False
+    names = _names(source)
+    return bool(names & set(outputs.ANSWERS)) and not names & set(VALUES)
+
+
+def require_known_arrays(source):
+    """Refuses an .npz file that holds neither outputs nor records.
+
+    Raises: InputError that names what it holds, and what is wanted.
+    """
+    names = _names(source)
+    wanted = (*outputs.ANSWERS, *VALUES)
+    if names and not names & set(wanted):
+        raise InputError(
+            f"{source} holds {', '.join(sorted(names))}: outputs are called "
+            f"{' or '.join(outputs.ANSWERS)}, records {' or '.join(VALUES)}"
+        )
+
+
+def _names(source):
+    """The names of the arrays of an .npz file; none of anything else."""
+    is_path = isinstance(source, (str, pathlib.Path))
+    if not is_path or pathlib.Path(source).suffix != ".npz":
+        return set()
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            names = set(stored.files)
+        with np.load(source, allow_pickle=False) as stored:
+            return set(stored.files)
     # Whoever reads it says what is wrong.
     except Exception:
-        return False
-    return bool(names & set(outputs.ANSWERS)) and not names & set(VALUES)
+        return set()
 
 
 def of_sides(members, nonmembers) -> Outputs:

@@ -171,6 +171,8 @@ def _are_answers(given, members, nonmembers):
             "leave out --model, or give records"
         )
     if not kinds[0] and not given:
+        for side in (members, nonmembers):
+            answers.require_known_arrays(side)
         raise InputError(
             "members and nonmembers are records: give the --model to ask "
             "about them"

@@ -30,6 +30,15 @@ LABEL, ID = "label", "id"
 # What a file is read to besides the arrays of outputs.
 CLASSES, ROWS = "class_names", "rows"
 BOOLEANS = ("false", "true")
+# What else files hold beside the outputs of classes, none of which are called
+# so; numbers of these would pass for one more logit.
+NO_CLASSES = frozenset(
+    "accuracy confidence correct difficulty entropy epoch fold gap idx index "
+    "is_member loss losses margin max member members membership nll pred "
+    "predicted prediction predictions probability record record_id row score "
+    "seed split step target true_label truth uncertainty weight y y_pred "
+    "y_true".split()
+)
 NAME_THEM = (
     "name the columns p0,p1,.. (probabilities) or z0,z1,.. (logits), and label"
 )
@@ -72,7 +81,7 @@ def read(path) -> dict[str, np.ndarray]:
         raise InputError(f"{path} has no rows")
     columns = _numbers(table, layout.columns, layout.names, path)
     found = {ROWS: np.array(table.rows[1:], np.int64)}
-    kind = layout.kind or _kind(columns, layout, path)
+    kind = layout.kind or _kind(columns, table, layout, path)
     found[kind] = columns
     found["labels"] = _labels(table, layout, path)
     if layout.id is not None:
@@ -145,10 +154,13 @@ def _by_class(table, names, path):
     )
 
 
-def _kind(columns, layout, path):
+def _kind(columns, table, layout, path):
     """What columns hold that only classes name."""
     step = output_kinds.read_step(columns)
     kind = output_kinds.of(columns, step=step)
+    if kind == output_kinds.LOGITS:
+        labels = {row[layout.label] for row in table.cells[1:]}
+        _require_classes(columns, layout, labels, path)
     if kind in KINDS.values():
         return kind
     raise InputError(
@@ -157,6 +169,29 @@ def _kind(columns, layout, path):
         f"{output_kinds.sentence(columns, kind, step=step, numbered=False)}; "
         f"or {NAME_THEM}"
     )
+
+
+def _require_classes(columns, layout, labels, path):
+    """Refuses a column beside logits that is hardly one of a class.
+
+    Args:
+        columns: float64 [N, columns].
+        layout: _Layout.
+        labels: the texts of the labels; a column that they name is a class.
+        path: the file's, for messages.
+    """
+    is_whole = (columns == np.round(columns)).all(axis=0)
+    counts = is_whole & (np.ptp(columns, axis=0) > 0)
+    is_strange = counts & (len(columns) >= output_kinds.ENOUGH)
+    is_strange &= not is_whole.all()
+    for name, strange in zip(layout.names, is_strange, strict=True):
+        if name in labels or not (strange or name.lower() in NO_CLASSES):
+            continue
+        raise InputError(
+            f"{path}: column {name!r} would be taken for the logits of a "
+            f"class, beside {', '.join(n for n in layout.names if n != name)}, "
+            f"and does not look like them: leave it out, or {NAME_THEM}"
+        )
 
 
 def _labels(table, layout, path):

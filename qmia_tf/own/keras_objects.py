@@ -27,8 +27,8 @@ def behind(given):
 
     Args:
         given: a model; a bound method such as model.predict, as the library
-            has it; functools.partial of either, with options that do not
-            change what is answered; or anything else.
+            has it; tf.function of either; functools.partial of these, with
+            options that do not change what is answered; or anything else.
     Returns: the model, None if there is none.
     """
     if isinstance(given, functools.partial):
@@ -38,6 +38,9 @@ def behind(given):
         return None if options.get("training") else behind(given.func)
     if library_of(given):
         return given
+    # What tf.function made.
+    if callable(getattr(given, "python_function", None)):
+        return behind(given.python_function)
     model = getattr(given, "__self__", None)
     library = library_of(model)
     if library is None or getattr(given, "__name__", None) not in METHODS:

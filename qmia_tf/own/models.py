@@ -5,6 +5,8 @@ import pathlib
 import re
 from collections.abc import Callable, Mapping
 
+import numpy as np
+
 from qmia_tf import targets
 from qmia_tf.deploy import model_file
 from qmia_tf.errors import InputError
@@ -29,6 +31,12 @@ LITE = (".tflite", ".lite", ".task")
 # Of what makes numbers enter a model: what was answered before it changed is
 # asked again.
 PREPROCESSING = 2
+
+
+# A method of a model whose layers cannot be read.
+METHOD = InputFacts(
+    np.dtype(np.float32), where="is a method of a model that does not say"
+)
 
 
 @dataclasses.dataclass
@@ -192,10 +200,14 @@ def listed(name, source, said, *, numbers, num_threads=2) -> Model:
             {},
         )
     if callable(source):
+        facts = METHOD if is_method else InputFacts(None)
         if is_method and numbers.is_images:
-            where = "is a method of a model that does not say"
-            entrance.chosen(None, said.pixels, name=name, where=where)
-        return model("callable", lambda: _open_callable(source, **common), {})
+            entrance.chosen(None, said.pixels, name=name, where=facts.where)
+        return model(
+            "callable",
+            lambda: _open_callable(source, facts=facts, **common),
+            {},
+        )
     path = _existing(source)
     if path.suffix in KERAS_FILES and path.is_file():
         found = targets.file_facts(path)
@@ -240,16 +252,16 @@ def _open_keras(source, **common):
     return keras_target.open_model(source, **common)
 
 
-def _open_callable(function, *, name, told, numbers):
+def _open_callable(function, *, facts, name, told, numbers):
     """A function gets the records as they are, and gives probabilities.
 
     Unless the user says otherwise: told.pixels, told.outputs.
     """
-    facts = InputFacts(None)
     choice = range_choice.choose(numbers, facts, told.pixels, name=name)
 
     def answer(records):
-        return function(records)
+        # What it writes into them stays its own.
+        return function(np.array(records))
 
     info = {
         "target": name,

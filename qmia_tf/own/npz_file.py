@@ -16,6 +16,10 @@ from qmia_tf.own import labels as own_labels
 
 LABELS = ("labels", "y")
 CLASS_NAMES = "class_names"
+ONE_NUMBER = (
+    ": of one number a record give those of both classes, [1 - p, p] of a "
+    "probability and [0, z] of a logit"
+)
 
 
 def read(path) -> dict[str, np.ndarray]:
@@ -38,10 +42,12 @@ def read(path) -> dict[str, np.ndarray]:
     known = (*outputs.ANSWERS, *outputs.ARRAYS)
     found = {name: arrays[name] for name in known if name in arrays}
     for name in answers:
-        if found[name].ndim != 2 or found[name].dtype.kind != "f":
+        is_one = found[name].shape[1:] in ((), (1,))
+        if is_one or found[name].ndim != 2 or found[name].dtype.kind != "f":
             raise InputError(
                 f"{path}: {name} are {found[name].dtype} "
                 f"{list(found[name].shape)}, not floats [records, classes]"
+                + (ONE_NUMBER if is_one else "")
             )
     rows = len(found[answers[0]])
     for name, array in found.items():

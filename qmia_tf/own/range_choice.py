@@ -13,6 +13,10 @@ from qmia_tf.own.record_numbers import CODES
 
 # Numbers that networks like; none of them are pixels of 0..255.
 SMALL = 8.0
+PASSED_OVER = (
+    "target {!r} takes whole numbers, which reach it as they are: --pixels={} "
+    "is passed over"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,8 +63,9 @@ def choose(numbers, facts, told, *, name) -> Choice:
     if _are_plain_integers(facts) or facts.takes_indices:
         if not facts.takes_indices:
             _require_integers(numbers, facts, name)
-        return _tried(Choice(Preprocessing()), numbers, facts)
-    if _are_codes(numbers, facts):
+        notes = (PASSED_OVER.format(name, told),) if told else ()
+        return _tried(Choice(Preprocessing(), notes=notes), numbers, facts)
+    if _are_codes(numbers, facts, told):
         if told and facts.range:
             _chosen(facts, told, name)
         note = (
@@ -101,16 +106,19 @@ def _require_integers(numbers, facts, name):
         )
 
 
-def _are_codes(numbers, facts):
+def _are_codes(numbers, facts, told):
     """Whether records of the input's own signed type are its codes.
 
     Small whole numbers of a table can have that type as well: then they fill
-    more of what the input holds as numbers than as codes.
+    more of what the input holds as numbers than as codes. Pixels of 0..255
+    in 16 bits are hardly codes, and never where their range is told.
     """
     if not facts.has_codes or numbers.dtype != facts.dtype:
         return False
     if numbers.dtype.kind != "i":
         return False
+    if numbers.dtype.itemsize > 1 and numbers.range == BYTES:
+        return not (told or numbers.is_like_images)
     as_numbers = Preprocessing()
     if max(outside(as_numbers, numbers, facts.limits)) >= NOTICEABLE:
         return True
@@ -146,6 +154,9 @@ def _as_told(numbers, facts, told, name):
 
 def _as_read(numbers, facts, name):
     found, said = numbers.range, facts.range
+    is_known = facts.dtype is None or facts.agrees_with(numbers)
+    if found == CODES and numbers.is_like_images and not is_known:
+        return Choice(Preprocessing(found), doubt=_of_codes(numbers, name))
     if facts.dtype is None or found in (None, CODES):
         return Choice(Preprocessing(found), notes=_small(numbers, facts, name))
     if found == BYTES and numbers.is_integer:
@@ -197,6 +208,15 @@ def _question(numbers, facts, name):
         f"target {name!r} takes {facts.takes} and {facts.where} which range, "
         f"and the records lie in {numbers.shown}: give --pixels={UNIT}, "
         f"{BYTES} (as they are) or {SIGNED}, what it was trained with"
+    )
+
+
+def _of_codes(numbers, name):
+    return (
+        f"target {name!r} takes floats, and the records are {numbers.dtype} "
+        f"of {numbers.shown}, as an int8 file takes its codes: add 128, give "
+        "uint8 and --pixels=RANGE, what it was trained with (if with these "
+        "numbers themselves, give them as float32)"
     )
 
 
