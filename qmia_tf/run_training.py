@@ -98,7 +98,7 @@ def _say_difference(run_dir):
         messages.say(
             f"{run_dir} was trained with {onednn.described(found)}; this "
             f"process has {onednn.described(onednn.record())}, so trained "
-            "again here its weights would differ in their last digits"
+            "again here it would have other weights"
         )
 
 

@@ -56,6 +56,21 @@ def _bright(high):
     return model
 
 
+def _matching(high, bias=0.01):
+    """No batch norm, closed form: the nearest of the three patterns.
+
+    But for the biases it gives the same labels whatever its input is times.
+    """
+    inputs = keras.Input(SHAPE)
+    x = layers.Dense(3, name="logits")(layers.Flatten()(inputs))
+    model = keras.Model(inputs, x)
+    patterns = _images(3).reshape(3, -1) / 255.0
+    patterns -= patterns.mean(1, keepdims=True)
+    kernel = patterns.T / high
+    model.get_layer("logits").set_weights([kernel, np.full(3, bias)])
+    return model
+
+
 def _grays(count=60):
     levels = np.linspace(0, 255, count).astype(np.uint8)
     return np.broadcast_to(levels[:, None, None, None], (count, *SHAPE)).copy()
@@ -206,6 +221,36 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         texts = [str(entry.message) for entry in caught]
         self.assertEmpty([text for text in texts if "input_range" in text])
 
+    @parameterized.parameters(
+        (255, 0.01, True), (255, 0.0, False), (1, 0.01, False)
+    )
+    def test_asked_for_where_the_labels_are_the_same(self, high, bias, asks):
+        model, images = _matching(high, bias), _images()
+        labels = [np.argmax(model(_as(images, 0, end)), -1) for end in (1, 255)]
+        self.assertAllEqual(*labels)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            quantize_model(
+                model, weight_bits=8, activation_bits=8, calibration=images
+            )
+        texts = [str(entry.message) for entry in caught]
+        asked = [text for text in texts if "input_range" in text]
+        self.assertLen(asked, int(asks))
+        if asks:
+            self.assertIn("nearly the same probabilities then", asked[0])
+
+    def test_told_where_the_labels_are_the_same(self):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            quantize_model(
+                _matching(255),
+                weight_bits=8,
+                activation_bits=8,
+                calibration=_images(),
+                input_range=(0, 255),
+            )
+        self.assertEmpty(caught)
+
 
 class WrongTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters("0..255", (1, 0), ((0, 255, 3),), (3,), (5, 5))
@@ -230,6 +275,17 @@ class WrongTest(parameterized.TestCase, tf.test.TestCase):
                 activation_bits=4,
                 input_range=said,
                 calibration=_as(_images(), low, high),
+            )
+
+    def test_whole_floats_where_pixels_become_unit(self):
+        message = "reach from 0 to 255, but .* takes 0 to 1 .unit_pixels says"
+        with self.assertRaisesRegex(InputError, message):
+            quantize_model(
+                _matching(1),
+                weight_bits=8,
+                activation_bits=8,
+                calibration=_as(_images(), 0, 255),
+                unit_pixels=True,
             )
 
     def test_dark_floats_for_a_rescaling(self):

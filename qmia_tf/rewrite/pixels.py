@@ -227,7 +227,8 @@ def _of_floats(made, images):
 
 def _check_images(made, images):
     """Raises InputError if floats cannot be what the network takes."""
-    if not images.size or are_pixels(images) or not made.where:
+    where = made.where or ("unit_pixels" if made.unit else "")
+    if not images.size or are_pixels(images) or not where:
         return
     least, most = float(np.min(images)), float(np.max(images))
     low, high = UNIT if made.unit else (made.low, made.high)
@@ -239,7 +240,7 @@ def _check_images(made, images):
     if wrong:
         raise InputError(
             f"calibration images reach from {least:g} to {most:g}, but the "
-            f"network takes {low:g} to {high:g} ({made.where} says): give "
+            f"network takes {low:g} to {high:g} ({where} says): give "
             "uint8 images, or floats as the network takes them, or say "
             "input_range=(low, high)"
         )
