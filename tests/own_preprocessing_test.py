@@ -281,6 +281,14 @@ class ChooseTest(parameterized.TestCase, tf.test.TestCase):
         bright = InputFacts(FLOATS, BYTES, "its layer", moments=(120.0, 4000.0))
         self.assertRegex(self.choose(rows, bright).doubt, "multiply")
 
+    def test_images_of_16_bits(self):
+        wide = numbers(np.uint16, 0, 65535)
+        (note,) = self.choose(wide, SILENT).notes
+        self.assertRegex(note, "uint16 of 0..65535, .* divide .* by 257")
+        self.assertEqual(self.choose(wide, FUNCTION).notes, ())
+        with self.assertRaisesRegex(InputError, "'m' divide .* by 257"):
+            self.choose(wide, SILENT, UNIT)
+
     def test_small_numbers_where_pixels_are_said(self):
         (line,) = self.choose(NORMED, layer(BYTES)).notes
         self.assertRegex(line, "warning: .* takes pixels of 0..255 .*-2.1..2.6")

@@ -13,6 +13,10 @@ from qmia_tf.own.record_numbers import CODES
 
 # Numbers that networks like; none of them are pixels of 0..255.
 SMALL = 8.0
+WIDE_ADVICE = (
+    "divide images of 16 bits by 257 and give uint8, or by 65535 and give "
+    "floats"
+)
 PASSED_OVER = (
     "target {!r} takes whole numbers, which reach it as they are: --pixels={} "
     "is passed over"
@@ -144,6 +148,8 @@ def _as_told(numbers, facts, told, name):
     advice = TO_GIVE.get((found, told))
     if found == CODES:
         advice = "add 128 and give uint8"
+    elif _are_wide_pixels(numbers):
+        advice = WIDE_ADVICE
     if advice is None:
         advice = "leave it out, the model gets the values as they are"
     raise InputError(
@@ -158,7 +164,7 @@ def _as_read(numbers, facts, name):
     if found == CODES and numbers.is_like_images and not is_known:
         return Choice(Preprocessing(found), doubt=_of_codes(numbers, name))
     if facts.dtype is None or found in (None, CODES):
-        return Choice(Preprocessing(found), notes=_small(numbers, facts, name))
+        return Choice(Preprocessing(found), notes=_odd(numbers, facts, name))
     if found == BYTES and numbers.is_integer:
         if said or numbers.is_images:
             end = _chosen(facts, None, name)
@@ -175,8 +181,23 @@ def _as_read(numbers, facts, name):
     return dataclasses.replace(choice, doubt=_question(numbers, facts, name))
 
 
-def _small(numbers, facts, name):
-    """Says that numbers like -2..2 enter where pixels of 0..255 should."""
+def _are_wide_pixels(numbers):
+    """Whether records may be images of more than 8 bits a pixel."""
+    return numbers.dtype == np.uint16 and len(numbers.shape) > 1
+
+
+def _odd(numbers, facts, name):
+    """Says of numbers that enter as they are what makes them doubtful.
+
+    Pixels of 16 bits, and numbers like -2..2 where pixels of 0..255 should.
+    """
+    is_known = facts.dtype is None or facts.agrees_with(numbers)
+    if _are_wide_pixels(numbers) and not is_known:
+        return (
+            f"warning: the records are uint16 of {numbers.shown}, and target "
+            f"{name!r} gets them as they are: unless it was trained with such "
+            f"numbers, {WIDE_ADVICE}",
+        )
     width = max(abs(numbers.low), abs(numbers.high))
     if facts.range != BYTES or width > SMALL or facts.agrees_with(numbers):
         return ()
