@@ -16,6 +16,7 @@ from ai_edge_litert import interpreter as litert
 from qmia_tf import outputs, own
 from qmia_tf.errors import InputError
 from qmia_tf.own import asking, auditing, models
+from qmia_tf.own.record_numbers import RecordNumbers
 from qmia_tf.own.target import Told
 
 COUNT = 120
@@ -335,8 +336,9 @@ class KindsTest(Folder):
         )
         model = keras.Model(inputs, last(inputs))
         last.set_weights([KERNEL])
-        target = models.listed("m", model, Told(), is_images=False).open()
         values = stateful_files.weights(20, stateful_files.FEATURES)
+        numbers = RecordNumbers.of(values, is_images=False)
+        target = models.listed("m", model, Told(), numbers=numbers).open()
         # bfloat16 has 8 bits.
         self.assertAllClose(target.predict(values), answers(values), atol=0.03)
 
@@ -392,8 +394,8 @@ class KindsTest(Folder):
         model = Own()
         model(np.zeros((1, 4), np.float32))
         self.assertRefused(
-            r"has 0 inputs; .* give a function, such as lambda x: model\(x, "
-            r"training=False\).numpy\(\), .* model.export\(DIR\)",
+            r"is a subclassed model .* give a function, such as lambda x: "
+            r"model.predict\(x / 255\), or .* model.export\(DIR\)",
             {"m": model},
         )
 

@@ -267,11 +267,11 @@ class TrainTest(Folder):
     def test_killed_before_the_checkpoint(self):
         save, saved = keras_files.save, []
 
-        def failing(model, path):
+        def failing(model, path, **options):
             saved.append(path)
             if len(saved) == 2:
                 raise KeyboardInterrupt
-            save(model, path)
+            save(model, path, **options)
 
         with (
             mock.patch.object(keras_files, "save", failing),

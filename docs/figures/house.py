@@ -64,7 +64,8 @@ ROOMS = {
     "cellar": Room(
         "what all stand on",
         ("grids", "logits", "outputs", "output_checks", "runs", "errors")
-        + ("messages", "onednn"),
+        + ("messages", "onednn", "image_shapes", "output_kinds")
+        + ("repeatability", "keras_calls"),
         (0, 0, 100, 8),
         0,
     ),

@@ -134,7 +134,9 @@ def _headroom(codes, size, offset, reach, limit):
     load = np.abs(offset) / size + reach
     room = np.floor(SUM_LIMIT / load.clip(min=1.0))
     coarse = (room < 1) & (reach > 0)
-    times = np.where(coarse, SUM_LIMIT / load, room.clip(1, limit // largest))
+    # A load below 1 is never coarse.
+    divided = SUM_LIMIT / load.clip(min=1.0)
+    times = np.where(coarse, divided, room.clip(1, limit // largest))
     return np.where(reach > 0, times, 1.0), coarse
 
 
