@@ -16,8 +16,8 @@ from keras import layers
 
 from qmia_tf.errors import InputError
 from qmia_tf.grids import FLOAT_BITS
-from qmia_tf.layers.convolutions import are_unequal, depthwise_conv2d
 from qmia_tf.rewrite import network as networks
+from qmia_tf.rewrite import running
 from qmia_tf.rewrite.factors import groups_of
 from qmia_tf.rewrite.values import is_kernel
 
@@ -131,7 +131,7 @@ def _measure(nodes, images, written, percentile):
         seen(node.name, np.asarray(result))
         return result
 
-    _run(nodes, images, step)
+    running.run(nodes, images, step)
     return tops, sums
 
 
@@ -139,41 +139,15 @@ def _kernel_result(node, inputs, seen, summed):
     """A kernel's result; its sums, and a separable one's middle, on the way."""
     layer = node.layer
     if type(layer) is layers.SeparableConv2D:
-        between = _depthwise(layer, layer.depthwise_kernel, inputs)
+        between = running.depthwise(layer, layer.depthwise_kernel, inputs)
         seen(f"{node.name}_depthwise", np.asarray(between))
         summed(f"{node.name}_depthwise", np.asarray(between))
     # The reference is a copy, so it may be changed.
     function, layer.activation = layer.activation, keras.activations.linear
-    result = _sums(layer, inputs)
+    result = running.sums(layer, inputs)
     summed(node.name, np.asarray(result))
     summed(f"{node.name}_pointwise", np.asarray(result))
     return function(result)
-
-
-def _sums(layer, inputs):
-    """A kernel's sums, also of strides that not every processor takes."""
-    kinds = (layers.DepthwiseConv2D, layers.SeparableConv2D)
-    if type(layer) not in kinds or not are_unequal(layer.strides):
-        return layer(inputs)
-    if type(layer) is layers.DepthwiseConv2D:
-        sums = _depthwise(layer, layer.kernel, inputs)
-    else:
-        between = _depthwise(layer, layer.depthwise_kernel, inputs)
-        sums = keras.ops.conv(
-            between, layer.pointwise_kernel, data_format=layer.data_format
-        )
-    return sums + layer.bias if layer.use_bias else sums
-
-
-def _depthwise(layer, kernel, inputs):
-    return depthwise_conv2d(
-        inputs,
-        keras.ops.convert_to_tensor(kernel),
-        strides=layer.strides,
-        padding=layer.padding,
-        dilation_rate=layer.dilation_rate,
-        data_format=layer.data_format,
-    )
 
 
 def _percentile(values, percentile):
@@ -205,27 +179,10 @@ def _measure_norms(written, images):
             layer.moving_variance.assign(variance)
         return layer(read, training=False)
 
-    return _run(networks.read(written.model).nodes, images, step)
+    return running.run(networks.read(written.model).nodes, images, step)
 
 
 def _kept(variance, epsilon):
     """What epsilon leaves of a norm's deviation; 1 for what does not vary."""
     kept = np.sqrt(variance / (variance + epsilon))
     return np.where(variance > TINY, kept, 1.0)
-
-
-def _run(nodes, images, step):
-    """Computes node by node; a result is dropped behind its last reader.
-
-    Returns: the last node's result.
-    """
-    last = {name: node for node in nodes for name in node.inputs}
-    results = {nodes[0].name: images}
-    for node in nodes[1:]:
-        read = [results[name] for name in node.inputs]
-        read = read if node.listed else read[0]
-        results[node.name] = step(node, read)
-        for name in node.inputs:
-            if last[name] is node:
-                results.pop(name, None)
-    return results[nodes[-1].name]

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 
+from qmia_tf.rewrite import running
 from qmia_tf.rewrite.pixels import LOOKED_AT, UNIT, WHOLE, Pixels, are_pixels
 
 # Below this share of equal labels it is worth a warning.
@@ -104,7 +105,7 @@ def _has_biases(model):
 
 def _answers(model, fed):
     starts = range(0, len(fed), BATCH)
-    parts = [model(fed[at : at + BATCH], training=False) for at in starts]
+    parts = [running.results(model, fed[at : at + BATCH]) for at in starts]
     return np.concatenate([np.asarray(part) for part in parts])
 
 

@@ -7,6 +7,8 @@ range, a network gives it others.
 import numpy as np
 from keras import layers
 
+from qmia_tf.rewrite import running
+
 
 def norm_distances(network, fed):
     """Says how far the first batch norm is from what each range makes of it.
@@ -23,7 +25,7 @@ def norm_distances(network, fed):
     distances = {}
     for key, values in fed.items():
         for node in path[:-1]:
-            values = node.layer(values, training=False)
+            values = running.result(node.layer, values)
         values = np.asarray(values, np.float64)
         distances[key] = _distance(path[-1].layer, values)
     return distances
