@@ -51,7 +51,7 @@ def log_sums(logits):
 def why_not(rows, *, taken_for, step=0.0, numbered=True) -> str | None:
     """Says why answers are not what they are taken for.
 
-    Logits are told from what is no logits only where there are ENOUGH rows:
+    Whether numbers are logits is decided only where there are ENOUGH rows:
     a few can have any sign and any sum. Numbers that are never negative but
     are in no other way like probabilities are taken for logits if somebody
     says so: a ReLU may stand at the end.

@@ -15,8 +15,6 @@ from qmia_tf.logits import softmax
 
 OUTPUTS = "outputs"
 DEFAULT = "default"
-# A batch that is asked about again has so many images, or is a whole one.
-FIRST = 100
 PROBABILITIES, LOGITS = "probabilities", "logits"
 
 
@@ -127,7 +125,7 @@ def answer(query, dataset, split, *, run_dir) -> pathlib.Path | LeftOut:
 def _require_alike(target, found, dataset):
     """Asks some records again; see repeatability.require."""
     images, _ = dataset.take(found.record_ids)
-    count = max(FIRST, getattr(target, "batch_size", 0))
+    count = max(repeatability.FIRST, getattr(target, "batch_size", 0))
     repeatability.require(target, images, found.probabilities[:count])
 
 

@@ -10,6 +10,8 @@ import numpy as np
 
 from qmia_tf.errors import InputError
 
+# The first outputs that are compared: so many, or those of a whole batch.
+FIRST = 100
 ALONE = 6
 # Of all records, whole batches are asked again: 5 % more queries, or less.
 SHARE = 1 / 20

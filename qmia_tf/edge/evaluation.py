@@ -14,8 +14,6 @@ from qmia_tf.targets import TFLiteTarget
 SCHEMA_VERSION = 1
 USUAL_THREADS = (1, 2, 4)
 MOST_CALLS = 10_000
-# A batch that is asked about again has so many images, or is a whole one.
-FIRST = 100
 
 
 def evaluate(
@@ -75,7 +73,7 @@ def evaluate(
         with messages.working(f"timing with {count} threads"):
             timings.append(_timed(target, count, asked.images, seconds))
     answers, resumed = _ask(target, asked, data, threads[-1], out, progress)
-    first = answers[: max(FIRST, target.batch_size)]
+    first = answers[: max(repeatability.FIRST, target.batch_size)]
     repeatability.require(target, asked.images, first)
     latency = timings[0]["latency_ms"]["median"]
     target.info.update(latency_ms=latency, latency_threads=threads[0])

@@ -188,7 +188,7 @@ def _listed(name, source, told, records, options, say):
 
 
 def _queries(records, reasons, options):
-    """How many records and copies a model is asked about in all."""
+    """The number of queries that one model gets, augmented ones too."""
     count = len(records.labels)
     if "copies" in reasons:
         return count

@@ -1,4 +1,4 @@
-"""Keras models given in memory, of Keras 3 or tf_keras, told from functions.
+"""Recognizes Keras models in memory, of Keras 3 or tf_keras.
 
 Nothing is imported here: whoever gives a model has imported its library.
 """
