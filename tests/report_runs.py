@@ -3,6 +3,7 @@
 import csv
 import pathlib
 
+import kept_audits
 import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
@@ -39,6 +40,7 @@ class Reports(parameterized.TestCase, tf.test.TestCase):
     def setUp(self):
         super().setUp()
         self.root = pathlib.Path(self.create_tempdir())
+        self.enterContext(kept_audits.kept())
 
     def run_of(
         self,

@@ -1,6 +1,7 @@
 """Dataclasses <-> JSON, checked field by field on the way in."""
 
 import dataclasses
+import functools
 import math
 import types
 import typing
@@ -68,10 +69,15 @@ def _decode(kind, value, source, where):
     raise _damaged(source, where, f"holds {str(value)[:60]!r}")
 
 
+@functools.cache
+def _hints(kind):
+    return typing.get_type_hints(kind)
+
+
 def _decode_fields(kind, value, source, where):
     if not isinstance(value, dict):
         raise _damaged(source, where, f"holds {str(value)[:60]!r}")
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     fields = {}
     for field in dataclasses.fields(kind):
         name = f"{where}.{field.name}".lstrip(".")

@@ -1,9 +1,10 @@
 """Intervals on rates: single, different, and made of two rates."""
 
 import dataclasses
+import functools
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 LEVEL = 0.95
 DRAWS = 10_000
@@ -34,9 +35,10 @@ def clopper_pearson(count, total, *, level=LEVEL) -> Estimate:
     """
     _check_counts(count, total)
     tail = (1 - level) / 2
-    low = stats.beta.ppf(tail, count, total - count + 1) if count else 0.0
+    # As scipy.stats.beta.ppf, which takes fifty times as long.
+    low = special.betaincinv(count, total - count + 1, tail) if count else 0.0
     high = (
-        stats.beta.ppf(1 - tail, count + 1, total - count)
+        special.betaincinv(count + 1, total - count, 1 - tail)
         if count < total
         else 1.0
     )
@@ -55,7 +57,7 @@ def wilson(count, total, *, level=LEVEL) -> Estimate:
     Source: Wilson, JASA 22 (1927).
     """
     _check_counts(count, total)
-    z = stats.norm.ppf((1 + level) / 2)
+    z = special.ndtri((1 + level) / 2)
     rate, shift = count / total, z * z / total
     center = rate + shift / 2
     spread = z * np.sqrt(rate * (1 - rate) / total + shift / (4 * total))
@@ -158,6 +160,8 @@ def accuracy(
     )
 
 
+# The thresholds of an audit often call the same records.
+@functools.lru_cache(maxsize=4096)
 def precision_and_f1(
     true_positives, members, false_positives, nonmembers, *, seed, level=LEVEL
 ) -> tuple[Estimate, Estimate]:
