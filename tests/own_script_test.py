@@ -1,8 +1,10 @@
 """Tests of scripts/audit.py, end to end on models of a few weights."""
 
+import functools
 import pathlib
 import shutil
 import tempfile
+from unittest import mock
 
 import keras
 import numpy as np
@@ -12,8 +14,9 @@ import tiny_models
 from PIL import Image
 from scripts_test import Folder, call
 
-from qmia_tf import outputs
+from qmia_tf import outputs, report
 from qmia_tf.auditing import findings
+from qmia_tf.report import making
 
 QUICK = ("--notfprivacy", "--label_only_records=40", "--copy_shift=0")
 NO_COPIES = ("--notfprivacy", "--label_only_records=0")
@@ -39,9 +42,14 @@ class Script(Folder):
         super().setUp()
         self.out = self.dir / "out"
 
-    def audit(self, *arguments, status=0):
-        """Runs the script; returns what it printed and what it wrote."""
-        ended, out, errors = call("audit", *arguments, f"--out={self.out}")
+    def audit(self, *arguments, status=0, formats=("csv",)):
+        """Runs the script; returns what it printed and what it wrote.
+
+        Drawing the figures takes seconds, so only if asked for.
+        """
+        written = functools.partial(report.make_report, formats=formats)
+        with mock.patch.object(report, "make_report", written):
+            ended, out, errors = call("audit", *arguments, f"--out={self.out}")
         self.assertEqual(ended, status, out + errors)
         self.assertTrue((self.out / "report" / "report.txt").is_file())
         return out, findings.load(self.out)
@@ -77,6 +85,7 @@ class ModelsTest(Script):
             "--pixels=0..1",
             "--outputs=read,read,read,probabilities",
             *QUICK,
+            formats=making.DEFAULT,
         )
         self.assertEqual([each.target for each in result.targets], names)
         self.assertEqual(
@@ -94,6 +103,10 @@ class ModelsTest(Script):
         self.assertEqual(
             [(each.target, each.other) for each in result.agreements],
             [(name, "net.keras") for name in names[1:]],
+        )
+        written = {path.suffix for path in (self.out / "report").iterdir()}
+        self.assertEqual(
+            written, {".txt", ".html", ".png", ".svg", ".csv", ".tex"}
         )
         apart = [each.largest_difference for each in result.agreements]
         # The same float32 network, and one of int8 steps.
