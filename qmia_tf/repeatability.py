@@ -79,7 +79,7 @@ def compare(rows, again, *, step=0.0) -> Repeats:
     return Repeats(len(finite), int(moved.sum()), float(distance.max()))
 
 
-def require(target, values, rows) -> float:
+def require(target, values, rows, *, share=SHARE) -> float:
     """Asks some records again: alone, and shuffled among others.
 
     Of few records few are asked, so that it costs 5 % of the queries at most;
@@ -89,12 +89,13 @@ def require(target, values, rows) -> float:
         target: has predict(values) and info.
         values: array [N, ...], the records.
         rows: float32 [M, C], what it answered to the first M of them.
+        share: float in 0..1, of the records, that may be asked again.
     Returns: the largest difference of an output.
     Raises: InputError if the answers differ by more than rounding; it says
         how much, and the likely cause.
     """
     count, total = len(rows), len(values)
-    most = max(2, int(SHARE * total))
+    most = max(2, int(share * total))
     alone = np.linspace(count - 1, 0, min(ALONE, most)).astype(int)
     again = [target.predict(values[row : row + 1]) for row in alone]
     places, mixed = _shuffled(count, total, size=min(count, most))

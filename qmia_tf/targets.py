@@ -54,7 +54,8 @@ class KerasTarget:
         model: path of a .keras file, which is then frozen, or a keras.Model,
             which is left as it is.
         name: the target's name.
-        batch_size: images a call.
+        batch_size: images a call; where there are several the last one is
+            filled up, for XLA compiles each size.
     Raises: InputError if the file cannot be loaded, or the model has not one
         input and one output.
     """
@@ -96,9 +97,17 @@ class KerasTarget:
 
         def answer(chunk):
             self._reset()
-            return self._answer(as_unit(chunk)).numpy()
+            filled = self._filled(chunk, len(images))
+            return self._answer(as_unit(filled)).numpy()[: len(chunk)]
 
         return in_batches(images, answer, self, progress)
+
+    def _filled(self, chunk, total):
+        """Repeats a record until a batch is as large as the others."""
+        missing = min(self.batch_size, total) - len(chunk)
+        if missing <= 0:
+            return chunk
+        return np.concatenate([chunk, np.repeat(chunk[:1], missing, axis=0)])
 
 
 class TFLiteTarget:

@@ -72,6 +72,12 @@ def pytest_collection_modifyitems(items):
     )
 
 
+def pytest_collection_finish():
+    """Takes the imports and the tests out of every later collection."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True, scope="module")
 def leave_no_trace():
     """Hands the next file the environment and the Keras state this one got.

@@ -462,7 +462,10 @@ class SameForAllTest(Folder):
 
         with mock.patch.object(feeder, name, spy):
             answers = targets.query(target, self.data, side, progress=False)
-        return answers, dict(zip(answers.record_ids, seen, strict=True))
+        # Only to fill the last batch is a record asked about twice.
+        self.assertLess(len(seen) - RECORDS, 7)
+        self.assertContainsSubset(seen[RECORDS:], seen[:RECORDS])
+        return answers, dict(zip(answers.record_ids, seen, strict=False))
 
     @parameterized.parameters("keras", "float32", "uint8", "int8")
     def test_same_bytes_and_answers_on_either_side(self, kind):

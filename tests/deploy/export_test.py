@@ -24,6 +24,8 @@ DIGITS = 1797
 FAST = ((4, 4), (16, 4))
 SLOW = ((1, 1), (2, 2), (8, 8), (16, 16), (32, 32))
 PAIRS = FAST + (SLOW if slow_tests.SLOW else ())
+# Records a batch.
+SIZES = (1, 7, 300)
 # Rounding to codes, and clipping; none of them in a float network.
 QUANTIZER_OPS = {"ROUND", "MAXIMUM", "MINIMUM", "MUL", "RELU", "SUB"}
 # Of a probability. The head sums floats, in an order that TensorFlow's kernels
@@ -73,7 +75,8 @@ class ParityTest(Folder):
         model = integer_runs.trained(*bits)
         keras_files.save(model, self.dir / "model.keras")
         (entry,) = export.export(self.dir / "model.keras", self.out)
-        keras_target = KerasTarget(self.dir / "model.keras")
+        path = self.dir / "model.keras"
+        keras_target = KerasTarget(path, batch_size=SIZES[-1])
         file_target = TFLiteTarget(self.out / "float32.tflite")
         ours = keras_target.predict(data.images)
         theirs = file_target.predict(data.images)
@@ -93,7 +96,8 @@ class ParityTest(Folder):
             )
             # What the head reads is integers times a scale.
             inside = keras_target.model.get_layer("average").input
-            inside = KerasTarget(keras.Model(keras_target.model.inputs, inside))
+            inside = keras.Model(keras_target.model.inputs, inside)
+            inside = KerasTarget(inside, batch_size=SIZES[-1])
             self.check_batches(inside, data.images, inside.predict(data.images))
 
     def check_file(self, entry, weight_bits, activation_bits):
@@ -128,8 +132,8 @@ class ParityTest(Folder):
 
     def check_batches(self, target, images, answers, off_by=0):
         """What a record's place and the batch size may change: nothing."""
-        order = np.random.default_rng(0).permutation(DIGITS)[:300]
-        for target.batch_size in (1, 7, 300):
+        order = np.random.default_rng(0).permutation(DIGITS)[: SIZES[-1]]
+        for target.batch_size in SIZES:
             some = order[:30] if target.batch_size == 1 else order
             moved = target.predict(images[some])
             apart = np.abs(moved - answers[some])
