@@ -36,16 +36,21 @@ NEW_IN_5 = {
     "target": {"onednn": None},
     "attack": {},
 }
-NEW = {2: NEW_IN_2, 3: NEW_IN_3, 4: NEW_IN_4, 5: NEW_IN_5}
+NEW_IN_6 = {
+    "audit": {"repeats": None, "comparison": None},
+    "target": {"leak": None},
+    "attack": {},
+}
+NEW = {2: NEW_IN_2, 3: NEW_IN_3, 4: NEW_IN_4, 5: NEW_IN_5, 6: NEW_IN_6}
 
 
 def upgraded(found: dict) -> dict:
     """Adds what earlier versions did not have, as not known.
 
     Args:
-        found: an audit of version 1 to 5, perhaps damaged; what is of
+        found: an audit of version 1 to 6, perhaps damaged; what is of
             another type than expected stays for the decoder to refuse.
-    Returns: a dict of version 5.
+    Returns: a dict of version 6.
     """
     for version, added in NEW.items():
         if found["schema_version"] < version:

@@ -9,11 +9,13 @@ import pathlib
 from qmia_tf import runs
 from qmia_tf.auditing import audit_json, audit_versions
 from qmia_tf.auditing.agreement import Agreement
+from qmia_tf.auditing.leak_comparison import LeakComparison
+from qmia_tf.auditing.repeats import RepeatedRecords
 from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.errors import InputError
 from qmia_tf.statistics.intervals import Estimate
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 AUDIT = "audit.json"
 
 
@@ -72,12 +74,19 @@ class Control:
 
     Attributes:
         auc: of that classifier.
-        told_apart: whether the interval of the AUC lies above 1/2. Then the
-            two differ in more than in having been trained on, and attacks
-            may measure that.
+        told_apart: whether one of the two p-values is at most .0125. Then
+            the two differ in more than in having been trained on, and
+            attacks may measure that. In schema versions 1 to 5: whether the
+            interval of the AUC lies above 1/2.
         features: what the classifier saw of a record.
         members: how many members it was judged on.
         nonmembers: how many nonmembers.
+        null_auc: the mean AUC with permuted memberships: what it reaches
+            without any difference, mostly a little below 1/2; None in schema
+            versions 1 to 5, like what follows.
+        p_value: one-sided, of so high an AUC without any difference.
+        classes_p_value: of such numbers of records a class on both sides.
+        permutations: of the memberships.
     """
 
     auc: Estimate
@@ -85,6 +94,10 @@ class Control:
     features: str
     members: int
     nonmembers: int
+    null_auc: float | None = None
+    p_value: float | None = None
+    classes_p_value: float | None = None
+    permutations: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,7 +140,7 @@ class AuditResult:
     """The audit of one run: what audit.json holds.
 
     Attributes:
-        schema_version: of this layout, 5.
+        schema_version: of this layout, 6.
         name: of the run: its directory's.
         config: the run's config.json.
         fingerprint: of the data set.
@@ -148,6 +161,10 @@ class AuditResult:
             from before it was kept.
         calibration: records that a file was calibrated with; None if they
             were not given, and in audits from before it was kept.
+        repeats: records that are there several times on one side; None in
+            schema versions 1 to 5.
+        comparison: which artefact leaks more, by one attack; None of one
+            artefact and in schema versions 1 to 5.
     """
 
     schema_version: int
@@ -166,6 +183,8 @@ class AuditResult:
     duplicates: EqualRecords | None
     control: Control | None = None
     calibration: CalibrationRecords | None = None
+    repeats: RepeatedRecords | None = None
+    comparison: LeakComparison | None = None
 
     def save(self, path):
         """Writes audit.json, whole or not at all."""

@@ -1,0 +1,260 @@
+"""Is there a leak, and how large? One test over all attacks on a target."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from qmia_tf.statistics import (
+    low_fpr,
+    memberships,
+    permutation,
+    power,
+    simultaneous,
+)
+from qmia_tf.statistics.intervals import LEVEL, Estimate
+from qmia_tf.statistics.sweep import sweep
+
+# The rates that the test and the answer look at.
+RATES = permutation.RATES
+# A rate says something from so many expected false positives on.
+BASIS = 3
+DRAWS = 20_000
+CLASS, NONE = "class", "none"
+STRATA = (CLASS, NONE)
+
+
+@dataclasses.dataclass(frozen=True)
+class TestedAttack:
+    """One attack in the test.
+
+    Attributes:
+        attack: name.
+        p_value: that so much comes of chance, adjusted for all attacks and
+            statistics of the test.
+        measure: its statistic that sticks out most: "auc" or "tpr".
+        rate: the false-positive rate of that "tpr"; None of "auc".
+        t: by how many standard deviations of the permutations it does.
+        auc: its AUC, with an interval that holds for all attacks at once.
+        members: how many members it was judged on.
+        nonmembers: how many nonmembers.
+    """
+
+    attack: str
+    p_value: float
+    measure: str
+    rate: float | None
+    t: float
+    auc: Estimate
+    members: int
+    nonmembers: int
+
+
+@dataclasses.dataclass(frozen=True)
+class LowRate:
+    """The most that any attack finds at a low false-positive rate.
+
+    Attributes:
+        rate: the false-positive rate that is allowed.
+        attack: the attack whose interval starts highest; None if the
+            nonmembers do not suffice for any.
+        tpr: its true-positive rate; the interval holds for all attacks at
+            once.
+        false_positives: the nonmembers that it calls.
+        nonmembers: how many there are.
+        needed: how many nonmembers the rate takes.
+    """
+
+    rate: float
+    attack: str | None
+    tpr: Estimate
+    false_positives: int
+    nonmembers: int
+    needed: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Detectable:
+    """The smallest leak that this audit would have found.
+
+    Attributes:
+        auc: as an AUC; 1 if it would have found none.
+        balanced_accuracy: as the best balanced accuracy of such scores.
+        power: with which probability.
+        attack: the attack that would have found it: the alternative is that
+            its scores of all members are shifted by a constant.
+    """
+
+    auc: float
+    balanced_accuracy: float
+    power: float
+    attack: str
+
+
+@dataclasses.dataclass(frozen=True)
+class LeakTest:
+    """Whether a target leaks, how much, and what would have been found.
+
+    Attributes:
+        answer: one of answer.ANSWERS.
+        because: the reasons, as sentences.
+        p_value: the least adjusted p-value of any attack.
+        level: of the one-sided test.
+        permutations: of the memberships.
+        strata: what memberships were permuted within: "class" or "none".
+        attacks: TestedAttack, from the least p-value on.
+        strongest: the attack whose interval of the AUC starts highest.
+        auc: its AUC; the interval holds for all attacks at once.
+        tpr_at_fpr: LowRate at 1 % and 0.1 %.
+        detectable: Detectable; None if no permutation moves any attack.
+    """
+
+    answer: str
+    because: list[str]
+    p_value: float
+    level: float
+    permutations: int
+    strata: str
+    attacks: list[TestedAttack]
+    strongest: str | None
+    auc: Estimate
+    tpr_at_fpr: list[LowRate]
+    detectable: Detectable | None
+
+    def attack(self, name) -> TestedAttack | None:
+        """Returns what was found of an attack; None if it was not tested."""
+        return next((x for x in self.attacks if x.attack == name), None)
+
+
+def counted(scored, evidence) -> dict[str, np.ndarray]:
+    """The scores that may be judged: no learned ones of the calibration half.
+
+    Args:
+        scored: list of attacking.Scored.
+        evidence: Evidence, N records.
+    Returns: dict name -> float64 [N], NaN where the attack is not judged.
+    """
+    return {
+        each.attack.name: np.where(
+            evidence.calibration & each.attack.learns, np.nan, each.scores
+        )
+        for each in scored
+    }
+
+
+def run(scores, evidence, *, fixed=(), strata=CLASS) -> LeakTest:
+    """Tests one target; the answer is left to answer.decide.
+
+    Args:
+        scores: what `counted` returns.
+        evidence: Evidence they come from.
+        fixed: names of attacks with a threshold of their own.
+        strata: "class" permutes memberships within the classes, which holds
+            for every split; "none" among all records.
+    """
+    outputs, seed = evidence.outputs, evidence.seed
+    members = outputs.members
+    groups = memberships.strata_of(
+        outputs.labels, members, evidence.calibration, by_class=strata == CLASS
+    )
+    found = permutation.max_t(scores, members, groups, seed=seed, fixed=fixed)
+    areas = simultaneous.areas(scores, members)
+    held = simultaneous.intervals(areas, seed=seed)
+    if found.p_value > found.level:
+        held = {name: _holding_half(x) for name, x in held.items()}
+    sizes = {
+        name: (int(m), int(n))
+        for name, m, n in zip(
+            areas.names, areas.members, areas.nonmembers, strict=True
+        )
+    }
+    tested = [
+        TestedAttack(
+            attack=each.attack,
+            p_value=each.p_value,
+            measure=each.best.measure,
+            rate=each.best.rate,
+            t=each.best.t,
+            auc=held[each.attack],
+            members=sizes[each.attack][0],
+            nonmembers=sizes[each.attack][1],
+        )
+        for each in found.attacks
+        if each.attack in held
+    ]
+    strongest = max(tested, key=lambda x: (x.auc.low, x.t), default=None)
+    return LeakTest(
+        answer="",
+        because=[],
+        p_value=found.p_value,
+        level=found.level,
+        permutations=found.permutations,
+        strata=strata,
+        attacks=tested,
+        strongest=strongest and strongest.attack,
+        auc=strongest.auc if strongest else Estimate(0.5, 0.0, 1.0),
+        tpr_at_fpr=[
+            _low_rate(scores, members, rate, fixed=fixed, seed=seed)
+            for rate in RATES
+        ],
+        detectable=_detectable(found, strongest, sizes),
+    )
+
+
+def _holding_half(estimate):
+    """What the test does not reject belongs to the interval."""
+    return Estimate(
+        estimate.value, min(estimate.low, 0.5), max(estimate.high, 0.5)
+    )
+
+
+def _low_rate(scores, members, rate, *, fixed, seed):
+    """Takes the attack whose interval starts highest; Bonferroni."""
+    needed, most = math.ceil(BASIS / rate), 0
+    usable = {}
+    for name, given in scores.items():
+        told = ~np.isnan(given)
+        outside = int(np.sum(told & ~members))
+        if name in fixed or not np.any(told & members):
+            continue
+        most = max(most, outside)
+        if outside >= needed:
+            usable[name] = sweep(given[told], members[told])
+    best, attack = None, None
+    for name, curve in usable.items():
+        [here] = low_fpr.of_sweep(
+            curve,
+            [rate],
+            seed=seed,
+            level=1 - (1 - LEVEL) / len(usable),
+            draws=DRAWS,
+        )
+        place = here.tpr.low, here.tpr.value
+        if best is None or place > (best.tpr.low, best.tpr.value):
+            best, attack = here, name
+    if best is None:
+        return LowRate(rate, None, Estimate(None, None, None), 0, most, needed)
+    return LowRate(
+        rate, attack, best.tpr, best.false_positives, best.nonmembers, needed
+    )
+
+
+def _detectable(found, strongest, sizes):
+    if strongest is None:
+        return None
+    # Of several attacks the one that sees the smallest shift of its scores.
+    areas = {
+        x.attack: x for x in found.measured if x.measure == permutation.AUC
+    }
+    here = areas.get(strongest.attack)
+    if here is None:
+        return None
+    auc = power.detectable_auc(
+        found.critical, here.mean, here.deviation, *sizes[strongest.attack]
+    )
+    return Detectable(
+        auc=auc,
+        balanced_accuracy=power.balanced_accuracy_of(auc),
+        power=power.POWER,
+        attack=strongest.attack,
+    )
