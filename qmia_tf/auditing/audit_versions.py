@@ -37,7 +37,7 @@ NEW_IN_5 = {
     "attack": {},
 }
 NEW_IN_6 = {
-    "audit": {"repeats": None, "comparison": None},
+    "audit": {"repeats": None, "comparison": None, "gates": []},
     "target": {"leak": None},
     "attack": {},
 }

@@ -40,8 +40,10 @@ def check(inputs, labels, members, *, seed) -> Control:
     any difference. So it is judged against what it reaches with memberships
     permuted within each class and half, fitted again each time. Whether the
     classes themselves are as frequent on both sides is a test of its own;
-    each has half of the level. It sees attacks.features.image_features of images (uint8
-    [N, H, W, C]); of anything else the numbers as they are, standardized, and
+    each has half of the level.
+
+    It sees attacks.features.image_features of images (uint8 [N, H, W, C]); of
+    anything else the numbers as they are, standardized, and
     where there are more than COMPONENTS of them their principal components.
     It is a simple one: what it cannot tell, a better one may.
 

@@ -136,6 +136,23 @@ class LeftOut:
 
 
 @dataclasses.dataclass(frozen=True)
+class GateResult:
+    """What a limit says of one artefact.
+
+    Attributes:
+        target: its name.
+        limit: what was asked for, such as "AUC <= 0.6".
+        outcome: "passed", "failed" or "not judged".
+        found: the numbers that say so, or why nothing can be said.
+    """
+
+    target: str
+    limit: str
+    outcome: str
+    found: str
+
+
+@dataclasses.dataclass(frozen=True)
 class AuditResult:
     """The audit of one run: what audit.json holds.
 
@@ -165,6 +182,7 @@ class AuditResult:
             schema versions 1 to 5.
         comparison: which artefact leaks more, by one attack; None of one
             artefact and in schema versions 1 to 5.
+        gates: what limits say that were asked for; empty if none were.
     """
 
     schema_version: int
@@ -185,6 +203,7 @@ class AuditResult:
     calibration: CalibrationRecords | None = None
     repeats: RepeatedRecords | None = None
     comparison: LeakComparison | None = None
+    gates: list[GateResult] = dataclasses.field(default_factory=list)
 
     def save(self, path):
         """Writes audit.json, whole or not at all."""

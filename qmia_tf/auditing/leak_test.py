@@ -15,8 +15,8 @@ from qmia_tf.statistics import (
 from qmia_tf.statistics.intervals import LEVEL, Estimate
 from qmia_tf.statistics.sweep import sweep
 
-# The rates that the test and the answer look at.
-RATES = permutation.RATES
+# The rates that the test and the answer look at; others are only measured.
+TESTED = permutation.RATES
 # A rate says something from so many expected false positives on.
 BASIS = 3
 DRAWS = 20_000
@@ -81,8 +81,9 @@ class Detectable:
         auc: as an AUC; 1 if it would have found none.
         balanced_accuracy: as the best balanced accuracy of such scores.
         power: with which probability.
-        attack: the attack that would have found it: the alternative is that
-            its scores of all members are shifted by a constant.
+        attack: the attack that would have found it, the strongest of those
+            that choose a threshold; the alternative is that its scores of
+            all members are shifted by a constant.
     """
 
     auc: float
@@ -105,7 +106,7 @@ class LeakTest:
         attacks: TestedAttack, from the least p-value on.
         strongest: the attack whose interval of the AUC starts highest.
         auc: its AUC; the interval holds for all attacks at once.
-        tpr_at_fpr: LowRate at 1 % and 0.1 %.
+        tpr_at_fpr: LowRate at 10, 1, 0.1 and 0.01 %.
         detectable: Detectable; None if no permutation moves any attack.
     """
 
@@ -120,6 +121,10 @@ class LeakTest:
     auc: Estimate
     tpr_at_fpr: list[LowRate]
     detectable: Detectable | None
+
+    def at(self, rate) -> LowRate | None:
+        """Returns what was found at a false-positive rate."""
+        return next((x for x in self.tpr_at_fpr if x.rate == rate), None)
 
     def attack(self, name) -> TestedAttack | None:
         """Returns what was found of an attack; None if it was not tested."""
@@ -195,9 +200,17 @@ def run(scores, evidence, *, fixed=(), strata=CLASS) -> LeakTest:
         auc=strongest.auc if strongest else Estimate(0.5, 0.0, 1.0),
         tpr_at_fpr=[
             _low_rate(scores, members, rate, fixed=fixed, seed=seed)
-            for rate in RATES
+            for rate in low_fpr.RATES
         ],
-        detectable=_detectable(found, strongest, sizes),
+        detectable=_detectable(
+            found,
+            max(
+                (x for x in tested if x.attack not in fixed),
+                key=lambda x: (x.auc.low, x.t),
+                default=None,
+            ),
+            sizes,
+        ),
     )
 
 
@@ -242,7 +255,6 @@ def _low_rate(scores, members, rate, *, fixed, seed):
 def _detectable(found, strongest, sizes):
     if strongest is None:
         return None
-    # Of several attacks the one that sees the smallest shift of its scores.
     areas = {
         x.attack: x for x in found.measured if x.measure == permutation.AUC
     }

@@ -44,7 +44,8 @@ class Layout:
         )
         starts = np.append(first, members.size)
         counts = [
-            int(members[order[a : a + n]].sum()) for a, n in zip(first, sizes)
+            int(members[order[a : a + n]].sum())
+            for a, n in zip(first, sizes, strict=True)
         ]
         return cls(order, starts, np.array(counts, np.int64))
 

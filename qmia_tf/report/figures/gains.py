@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from qmia_tf.attacks import TITLES
 from qmia_tf.report import phrases
 from qmia_tf.report.compared import Run, title
 from qmia_tf.report.figures import leaks, panels
@@ -194,7 +195,9 @@ def _write_names(axes, places, heads, shown, narrow):
 
 
 def _legend(figure, runs, measure, narrow):
-    attack = "strongest attack" if measure.strongest else "confidence attack"
+    attack = "strongest attack"
+    if measure.name is not None:
+        attack = TITLES.get(measure.name, measure.name)
     handles = [
         Line2D([], [], color=INK, marker="o", linewidth=1.6),
         Line2D([], [], color=GREY, marker="|", linestyle="", ms=9, mew=1.6),
