@@ -27,7 +27,7 @@ def target(name="keras", *, records=100, seed=0, audit_seed=0, **options):
 def result(*targets, **changes) -> findings.AuditResult:
     """An audit of these targets; of one Keras model if there are none."""
     fields = {
-        "schema_version": 5,
+        "schema_version": 6,
         "name": "scans",
         "config": OWN,
         "fingerprint": "e" * 64,

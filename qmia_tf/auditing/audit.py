@@ -271,7 +271,8 @@ def _answered(target, control):
     sign = worse_members.sign(target)
     if sign:
         failed.append(
-            f"members are served clearly worse than nonmembers: it {sign}"
+            "members are served clearly worse than nonmembers: the model "
+            f"{sign}"
         )
     return dataclasses.replace(
         target,
