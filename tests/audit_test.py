@@ -249,7 +249,7 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
         fewer = audit.audit(made.take(np.arange(100))).records_sha256
         self.assertNotEqual(one, fewer)
 
-    def test_sixty_thousand_records_take_two_seconds_of_computing(self):
+    def test_sixty_thousand_records_take_ten_seconds_of_computing(self):
         made = synthetic_outputs.outputs(30_000, 30_000, classes=10)
         times = []
         for _ in range(2):
@@ -257,7 +257,8 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
             start = time.process_time()
             audit.audit(made)
             times.append(time.process_time() - start)
-        self.assertLess(min(times), 2.0)
+        # Two for the attacks, four of two processors for permutations.
+        self.assertLess(min(times), 10.0)
 
     def test_refuses(self):
         made = synthetic_outputs.outputs(1, 20)
