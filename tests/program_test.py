@@ -98,6 +98,7 @@ class RunTest(Folder):
     @parameterized.parameters(
         ("raise ValueError('a defect')", "ValueError: a defect"),
         ("raise OSError(errno.EBADF, 'Bad')", "OSError: [Errno 9] Bad"),
+        ("raise MemoryError('too large')", "MemoryError: too large"),
     )
     def test_defects_keep_their_traceback(self, body, last):
         done = self.run_program(body)

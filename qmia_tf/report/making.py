@@ -20,9 +20,9 @@ def make_report(
     Writes report.txt (the verdict in words, the tables and warnings) and
     what `formats` names:
         html: report.html, one page with everything in it;
-        csv, latex: table1, table2, artefacts, attacks, strongest, agreement
-            and, where there are such, joint, seeds and tfprivacy as .csv and
-            .tex; csv also what each figure shows, FIGURE_DATASET.csv;
+        csv, latex: table1, table2, answers, artefacts, attacks, strongest,
+            agreement and, where there are such, joint, seeds and tfprivacy as
+            .csv and .tex; csv also what each figure shows, FIGURE_DATASET.csv;
         png, svg: FIGURE_DATASET.png and .svg, see figures.FIGURES;
         md, json: report.md and report.json, the whole as Markdown and for
             programs.
