@@ -272,17 +272,17 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(
             self.sentence(),
             "int8: clear leak: the AUC is surely 0.55 or more. The strongest "
-            "of 8 attacks, margin in logit space, has an AUC of 0.71 [0.66, "
+            "of 8 attacks (margin in logit space) has an AUC of 0.71 [0.66, "
             "0.76] and judges 66 % [62, 70] of the records right where half "
             "are members; guessing: 0.5 and 50 %. Without a leak some attack "
             "would stand out as much with a probability of 0.0004 (5,000 "
             "permutations of the memberships within classes). At 1 % false "
-            "positives entropy finds 6 % [3, 10] of the members (guessing: "
-            "1 %); 0.1 % would take 3,000 nonmembers. Margin in logit space "
-            "beats the gap attack, which sees only who is answered right: +5 "
-            "points [+1, +9]. Held out (attack chosen on one half of the "
-            "records, judged on the other): true-class confidence, AUC 0.70 "
-            "[0.64, 0.75], 65 % [60, 69] right.",
+            "positives the best attack (entropy) finds 6 % [3, 10] of the "
+            "members (guessing: 1 %); 0.1 % would take 3,000 nonmembers. The "
+            "strongest attack beats the gap attack, which sees only who is "
+            "answered right: +5 points [+1, +9]. Held out (attack chosen on "
+            "one half of the records, judged on the other): AUC 0.70 [0.64, "
+            "0.75], 65 % [60, 69] right (true-class confidence).",
         )
 
     def test_in_short(self):
@@ -311,9 +311,9 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
             "detectable": leak_test.Detectable(0.567, 0.5471, 0.8, "entropy"),
         }
         self.assertIn(
-            " A leak of AUC 0.567 (54.7 % judged right) by entropy, as a shift "
-            "of all members' scores, would have been found with a probability "
-            "of 80 %. ",
+            " A leak of AUC 0.567 (54.7 % judged right), a shift of all "
+            "members' scores (entropy), would have been found with a "
+            "probability of 80 %. ",
             self.sentence(**found),
         )
         self.assertEndsWith(
@@ -360,7 +360,7 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         first, second, *rest = self.target().leak.attacks
         attacks = [dataclasses.replace(second, attack="loss"), first, *rest]
         self.assertIn(
-            "within classes); loss stands out most. At 1 %",
+            "would stand out as much as one does here (loss) with a prob",
             self.sentence(attacks=attacks),
         )
 
@@ -376,23 +376,23 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
                 low_rate(0.01, (0.06, 0.03, 0.1)),
                 low_rate(0.001, (0.01, 0.0, 0.02), attack="margin"),
             ],
-            "At 0.1 % false positives margin in logit space finds 1 % [0, 2] "
-            "of the members (guessing: 0.1 %). Margin",
+            "At 0.1 % false positives the best attack (margin in logit space) "
+            "finds 1 % [0, 2] of the members (guessing: 0.1 %). The",
         ),
         (
             [
                 low_rate(0.01, (0.06, 0.03, 0.1)),
                 low_rate(0.001, (0.0, 0.0, 0.0), calls=0),
             ],
-            "At 1 % false positives entropy finds 6 % [3, 10] of the members "
-            "(guessing: 1 %). Margin",
+            "At 1 % false positives the best attack (entropy) finds 6 % [3, "
+            "10] of the members (guessing: 1 %). The",
         ),
         (
             [
                 low_rate(0.01, NOTHING, attack=None),
                 low_rate(0.001, NOTHING, attack=None, needed=3000),
             ],
-            "classes). 1 % false positives would take 300 nonmembers. Margin",
+            "classes). 1 % false positives would take 300 nonmembers. The",
         ),
         (
             [
@@ -400,14 +400,14 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
                 low_rate(0.001, NOTHING, attack=None, needed=3000),
             ],
             "classes). Too many scores are equal for 1 % false positives; "
-            "0.1 % would take 3,000 nonmembers. Margin",
+            "0.1 % would take 3,000 nonmembers. The",
         ),
         (
             [
                 low_rate(0.01, (0.0, 0.0, 0.0), calls=0),
                 low_rate(0.001, (0.0, 0.0, 0.0), calls=0),
             ],
-            "classes). Too many scores are equal for 1 % false positives. M",
+            "classes). Too many scores are equal for 1 % false positives. The",
         ),
     )
     def test_low_rates(self, rates, want):
@@ -417,14 +417,23 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         found = audit.audit(hard_labels(members=200, nonmembers=200))
         self.assertEqual(found.leak.strongest, "gap")
         text = words.verdict(synthetic_audits.result(found))[0]
-        self.assertIn("of 6 attacks, gap attack, has an AUC", text)
+        self.assertIn("of 6 attacks (gap attack) has an AUC", text)
         self.assertNotIn("the gap attack", text)
 
     @parameterized.parameters(
-        ((0.02, -0.01, 0.05), "Loss is not told from the gap attack, "),
-        ((0.02, 0.0, 0.05), "Loss is not told from the gap attack, "),
-        ((0.02, 0.01, 0.05), "Loss beats the gap attack, "),
-        ((-0.02, -0.05, -0.01), "Loss is behind the gap attack, "),
+        (
+            (0.02, -0.01, 0.05),
+            "The strongest attack is not told from the gap attack, ",
+        ),
+        (
+            (0.02, 0.0, 0.05),
+            "The strongest attack is not told from the gap attack, ",
+        ),
+        ((0.02, 0.01, 0.05), "The strongest attack beats the gap attack, "),
+        (
+            (-0.02, -0.05, -0.01),
+            "The strongest attack is behind the gap attack, ",
+        ),
     )
     def test_excess_over_gap(self, excess, want):
         found = self.target(strongest="loss")
@@ -487,8 +496,8 @@ class ComparedTest(tf.test.TestCase):
         (line,) = [x for x in words.verdict(result) if "beside keras" in x]
         self.assertEqual(
             line,
-            "What they give away beside keras (AUC 0.612 by margin in logit "
-            "space, the same attack on all; differences of the AUC, with "
+            "What they give away beside keras (AUC 0.612; the same attack on "
+            "all: margin in logit space; differences of the AUC, with "
             "intervals that hold for all of them and for any choice of the "
             "attack): more: a +0.100 [+0.050, +0.150]; less: b -0.100 [-0.150, "
             "-0.050]; not shown to differ: c +0.010 [-0.040, +0.060].",

@@ -21,8 +21,8 @@ def sentences(target: TargetAudit) -> str:
     if leak.strongest is None:
         return said[0]
     said += [
-        f"The strongest of {counted(len(leak.attacks), 'attack')}, "
-        f"{title(leak.strongest)}, has an AUC of {area(leak.auc)} and judges "
+        f"The strongest of {counted(len(leak.attacks), 'attack')} "
+        f"({title(leak.strongest)}) has an AUC of {area(leak.auc)} and judges "
         f"{percent(_right(target), guess=50)} of the records right where half "
         "are members; guessing: 0.5 and 50 %.",
         _chance(leak),
@@ -71,16 +71,15 @@ def _right(target):
 
 
 def _chance(leak):
-    first = leak.attacks[0]
+    first, which = leak.attacks[0].attack, ""
+    if first != leak.strongest:
+        which = f" as one does here ({title(first)})"
     within = " within classes" if leak.strata == "class" else ""
-    said = (
-        "Without a leak some attack would stand out as much with a "
+    return (
+        f"Without a leak some attack would stand out as much{which} with a "
         f"probability of {leak.p_value:.2g} ({leak.permutations:,} "
-        f"permutations of the memberships{within})"
+        f"permutations of the memberships{within})."
     )
-    if first.attack != leak.strongest:
-        said += f"; {title(first.attack)} stands out most"
-    return f"{said}."
 
 
 def _lowest(leak):
@@ -95,7 +94,8 @@ def _low(leak):
     said = []
     if found is not None:
         said.append(
-            f"at {_rate(found)} false positives {title(found.attack)} finds "
+            f"at {_rate(found)} false positives the best attack "
+            f"({title(found.attack)}) finds "
             f"{percent(found.tpr, guess=100 * found.rate)} of the members "
             f"(guessing: {_rate(found)})"
         )
@@ -123,16 +123,16 @@ def _detectable(leak):
     found = leak.detectable
     return (
         f"A leak of AUC {found.auc:.3f} "
-        f"({100 * found.balanced_accuracy:.1f} % judged right) by "
-        f"{title(found.attack)}, as a shift of all members' scores, would have "
-        f"been found with a probability of {100 * found.power:.0f} %."
+        f"({100 * found.balanced_accuracy:.1f} % judged right), a shift of all "
+        f"members' scores ({title(found.attack)}), would have been found with "
+        f"a probability of {100 * found.power:.0f} %."
     )
 
 
 def _beside(target):
     """The strongest attack beside the gap attack, and the held-out way."""
-    name, best = target.leak.strongest, target.strongest
-    excess = target.attack(name).excess
+    best = target.strongest
+    excess = target.attack(target.leak.strongest).excess
     if excess is not None:
         than = "is not told from the gap attack"
         if excess.low > 0:
@@ -140,12 +140,13 @@ def _beside(target):
         elif excess.high < 0:
             than = "is behind the gap attack"
         yield (
-            f"{capital(title(name))} {than}, which sees only who is answered "
+            f"The strongest attack {than}, which sees only who is answered "
             f"right: {points(excess)}."
         )
     if best is not None:
         yield (
             "Held out (attack chosen on one half of the records, judged on "
-            f"the other): {title(best.attack)}, AUC {area(best.auc)}, "
-            f"{percent(best.point.balanced_accuracy, guess=50)} right."
+            f"the other): AUC {area(best.auc)}, "
+            f"{percent(best.point.balanced_accuracy, guess=50)} right "
+            f"({title(best.attack)})."
         )

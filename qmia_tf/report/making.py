@@ -29,7 +29,7 @@ def make_report(
     So that they fit on a page, in all but .csv and .json artefacts is cut
     into artefacts, leaks and changes, attacks (Keras models, and all of
     somebody's own) into attacks and tails, seeds into seeds and
-    seed_changes, and strongest has fewer columns.
+    seed_changes, and answers and strongest have fewer columns.
 
     Args:
         run_dirs: directories with audit.json, or such files.

@@ -116,8 +116,8 @@ def _compared(result, artefacts):
         parts[than].append(f"{each.target} {numbers}")
     told = "; ".join(f"{k}: {', '.join(v)}" for k, v in parts.items() if v)
     yield (
-        f"What they give away beside {found.first} (AUC {found.first_auc:.3f} "
-        f"by {answer_words.title(found.attack)}, the same attack on all; "
+        f"What they give away beside {found.first} (AUC {found.first_auc:.3f}; "
+        f"the same attack on all: {answer_words.title(found.attack)}; "
         "differences of the AUC, with intervals that hold for all of them and "
         f"for any choice of the attack): {told}."
     )
