@@ -423,16 +423,16 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(
         (
             (0.02, -0.01, 0.05),
-            "The strongest attack is not told from the gap attack, ",
+            "attack is not told from the gap attack, ",
         ),
         (
             (0.02, 0.0, 0.05),
-            "The strongest attack is not told from the gap attack, ",
+            "attack is not told from the gap attack, ",
         ),
-        ((0.02, 0.01, 0.05), "The strongest attack beats the gap attack, "),
+        ((0.02, 0.01, 0.05), "attack beats the gap attack, "),
         (
             (-0.02, -0.05, -0.01),
-            "The strongest attack is behind the gap attack, ",
+            "attack is behind the gap attack, ",
         ),
     )
     def test_excess_over_gap(self, excess, want):
