@@ -164,7 +164,7 @@ class AnswersTest(Attacks):
             self.assertEqual(row["tpr_1"], "")
             self.assertEqual(row["attacks"], "8")
             self.assertEqual(row["permutations"], "5000")
-            self.assertEqual(row["within"], "class")
+            self.assertEqual(row["strata"], "class")
         shown = text[text.index("The answer on each artefact") :]
         self.assertIn(rows[0]["answer"], shown)
         self.assertIn("hold for all attacks at once", " ".join(shown.split()))
