@@ -17,6 +17,7 @@ from qmia_tf.auditing import (
     leak_test,
     repeats,
 )
+from qmia_tf.auditing import control as auditing_control
 from qmia_tf.report import pairs, words
 from qmia_tf.statistics import heldout, low_fpr, paired
 from qmia_tf.statistics.intervals import Estimate
@@ -530,8 +531,20 @@ class WarningsTest(parameterized.TestCase, tf.test.TestCase):
             said[0],
             "Warning: members and nonmembers can be told apart without the "
             "model: AUC 0.71 [0.66, 0.76] from image statistics (on average "
-            "0.481 without any difference, p 0.001; for the numbers of records "
-            "of each class, p 0.41). So this audit measures that too",
+            "0.481 without any difference, p 0.001). So this audit measures "
+            "that too",
+        )
+        both = dataclasses.replace(control, classes_p_value=0.0125)
+        self.assertIn(
+            "without any difference, p 0.001); their classes are not equally "
+            "frequent (p 0.013). So this",
+            self.said(control=both)[0],
+        )
+        classes = dataclasses.replace(both, p_value=0.013)
+        self.assertStartsWith(
+            self.said(control=classes)[0],
+            "Warning: members and nonmembers can be told apart without the "
+            "model: their classes are not equally frequent (p 0.013). So this",
         )
         control = dataclasses.replace(
             control,
@@ -543,12 +556,15 @@ class WarningsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIn(
             "Without the model a simple classifier does not tell members from "
             "nonmembers: AUC 0.51 [0.46, 0.56] (on average 0.481 without any "
-            "difference, p 0.2; for the numbers of records of each class, p "
-            "0.41).",
+            "difference, p 0.2); nor do the classes: they are as frequent on "
+            "both sides as chance makes them (p 0.41).",
             said,
         )
         self.assertNotIn("Warning", " ".join(said))
         self.assertIn("was not checked", " ".join(self.said()))
+
+    def test_the_levels_of_the_control_are_those_it_is_judged_by(self):
+        self.assertEqual(2 * findings.APART, auditing_control.LEVEL)
 
     @parameterized.parameters(True, False)
     def test_control_of_earlier_audits(self, apart):

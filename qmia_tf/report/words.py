@@ -134,10 +134,8 @@ def _warnings(result):
     if control is not None and control.told_apart:
         said.append(
             "Warning: members and nonmembers can be told apart without the "
-            f"model: AUC {area(control.auc)} from {control.features}"
-            f"{_expected(control)}. So "
-            "this audit measures that too, and not the leak alone; take both "
-            "from one source, drawn at random."
+            f"model: {_signs(control)}. So this audit measures that too, and "
+            "not the leak alone; take both from one source, drawn at random."
         )
     if result.repeats is not None and result.repeats.sentence:
         said.append(f"{capital(result.repeats.sentence)}.")
@@ -175,10 +173,32 @@ def _control(result):
             "the records were not at hand."
         )
     elif not control.told_apart:
-        yield (
+        said = (
             "Without the model a simple classifier does not tell members from "
-            f"nonmembers: AUC {area(control.auc)}{_expected(control)}."
+            f"nonmembers: AUC {area(control.auc)}{_expected(control)}"
         )
+        if control.classes_p_value is not None:
+            said += (
+                "; nor do the classes: they are as frequent on both sides as "
+                f"chance makes them (p {control.classes_p_value:.2g})"
+            )
+        yield f"{said}."
+
+
+def _signs(control):
+    """What tells the two sides apart."""
+    said = []
+    if control.classifier_tells:
+        said.append(
+            f"AUC {area(control.auc)} from {control.features}"
+            f"{_expected(control)}"
+        )
+    if control.classes_tell:
+        said.append(
+            "their classes are not equally frequent (p "
+            f"{control.classes_p_value:.2g})"
+        )
+    return "; ".join(said)
 
 
 def _expected(control):
@@ -186,6 +206,5 @@ def _expected(control):
         return ""
     return (
         f" (on average {control.null_auc:.3f} without any difference, p "
-        f"{control.p_value:.2g}; for the numbers of records of each class, p "
-        f"{control.classes_p_value:.2g})"
+        f"{control.p_value:.2g})"
     )
