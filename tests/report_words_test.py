@@ -351,9 +351,8 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
             labels=np.zeros(120, np.int64),
         )
         result = synthetic_audits.result(audit.audit(made))
-        self.assertEqual(
-            words.verdict(result)[0],
-            "keras: cannot say: no attack tells any two records apart.",
+        self.assertStartsWith(
+            words.verdict(result)[0], "keras: cannot say: no attack tells "
         )
         self.assertEqual(words.in_short(result)[0], words.verdict(result)[0])
 
