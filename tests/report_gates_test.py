@@ -2,6 +2,7 @@
 
 import dataclasses
 import html
+import json
 import pathlib
 import re
 from unittest import mock
@@ -16,7 +17,7 @@ from scripts_test import call
 from qmia_tf import configuration, datasets, experiment, recipes, runs
 from qmia_tf.auditing import answer, audit, findings, leak_test
 from qmia_tf.errors import InputError
-from qmia_tf.report import collected, gates
+from qmia_tf.report import collected, gates, whole
 from qmia_tf.report.page import render
 from qmia_tf.resnet import Bits
 from qmia_tf.statistics.intervals import Estimate
@@ -303,6 +304,16 @@ class RecordTest(tf.test.TestCase):
         shown = " ".join(collected.as_text(report).split())
         page = html.unescape(re.sub("<[^>]+>", " ", render(report, [])))
         page = " ".join(page.split())
+        markdown = whole.in_markdown(report, [])
+        self.assertIn("## Limits: ", markdown)
+        self.assertEqual(markdown.count("- passed: int8: "), 2)
+        self.assertEqual(
+            json.loads(whole.in_json(report, []))["limits"],
+            [
+                {"run": report.runs[0].label, **dataclasses.asdict(gate)}
+                for gate in found.gates
+            ],
+        )
         for gate in found.gates:
             self.assertIn(
                 f"{gate.outcome}: int8: {gate.limit}: {gate.found}.", shown
