@@ -12,7 +12,7 @@ scripts/train_references.py trained for the run, or --references=RUN,RUN2:
 runs on other halves of the same data. --parent=RUN is the full-precision run
 on the same members. --fail_if_auc_above and --fail_if_tpr_above end the
 program with status 1 if the strongest attack on an artefact is beyond them,
-with its whole interval, with status 3 if that cannot be judged, and
+with its whole interval, with status 3 if that cannot be judged; so does
 --fail_if_cannot_detect if a leak of that AUC would have been missed. --pictures
 says whether audit.json shows the most exposed members, which are training
 records. What scripts/parity.py found of the files, before this, goes into
