@@ -151,16 +151,20 @@ def _guarded(main, argv):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         if error.errno not in USER_OS_ERRORS:
-            raise
+            _end_as_defect()
         where = f" ({error.filename})" if error.filename else ""
         _stop(f"{error.strerror}{where}")
     except KeyboardInterrupt:
         print("stopped; run the same command to go on", file=sys.stderr)
         sys.exit(130)
     except Exception:
-        # Python's own status, 1, is that of a limit.
-        traceback.print_exc()
-        sys.exit(70)
+        _end_as_defect()
+
+
+def _end_as_defect():
+    # Python's own status, 1, is that of a limit.
+    traceback.print_exc()
+    sys.exit(70)
 
 
 def _stop(message):

@@ -16,6 +16,8 @@ from qmia_tf.errors import InputError
 from qmia_tf.statistics.intervals import Estimate
 
 SCHEMA_VERSION = 6
+# The level of each of the two tests of a control.
+APART = 0.0125
 AUDIT = "audit.json"
 
 
@@ -98,6 +100,18 @@ class Control:
     p_value: float | None = None
     classes_p_value: float | None = None
     permutations: int | None = None
+
+    @property
+    def classifier_tells(self) -> bool:
+        """Whether the classifier tells the two apart."""
+        p = self.p_value
+        return self.told_apart and (p is None or p <= APART)
+
+    @property
+    def classes_tell(self) -> bool:
+        """Whether classes are not as frequent on both sides."""
+        p = self.classes_p_value
+        return self.told_apart and p is not None and p <= APART
 
 
 @dataclasses.dataclass(frozen=True)

@@ -72,6 +72,13 @@ class LowRate:
     nonmembers: int
     needed: int
 
+    @property
+    def attained(self) -> bool:
+        """Whether a threshold has the rate: equal scores may leave none."""
+        return self.attack is not None and bool(
+            self.false_positives or self.tpr.value
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class Detectable:

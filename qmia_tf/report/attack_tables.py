@@ -214,7 +214,7 @@ def answer_shown(table: Table) -> Table:
         PICKED_ANSWERS,
         name=table.name,
         title=table.title,
-        notes=[*table.notes, f"More columns are in {table.name}.csv."],
+        notes=[TEST, f"More columns are in {table.name}.csv."],
     )
 
 

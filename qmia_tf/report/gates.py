@@ -168,7 +168,7 @@ def status(judged: list[GateResult]) -> int:
 def _auc(leak, limit):
     shown = f"{leak.strongest}: AUC {_shown(leak.auc)}"
     if limit == 0.5:
-        told = f"adjusted p {leak.p_value:.2g}, {shown}"
+        told = f"{leak.answer}, adjusted p {leak.p_value:.2g}; {shown}"
         return (FAILED if leak.answer in answer.LEAKS else PASSED), told
     if leak.auc.low > limit:
         return FAILED, f"{shown} is above {limit:g}"
@@ -189,7 +189,7 @@ def _tpr(leak, limit):
     shown = f"{found.attack}: TPR {_shown(found.tpr)} at {limit.fpr:g} FPR"
     if found.tpr.low > limit.tpr:
         return FAILED, f"{shown} is above {limit.tpr:g}"
-    if not found.false_positives and not found.tpr.value:
+    if not found.attained:
         return NOT_JUDGED, (
             "equal scores leave no threshold with a FPR between 0 and "
             f"{limit.fpr:g}"

@@ -1,19 +1,16 @@
 """The verdict of an audit in words, for people."""
 
-from qmia_tf.attacks import TITLES
-from qmia_tf.auditing import answer, worse_members
+from qmia_tf.auditing import worse_members
 from qmia_tf.auditing.findings import AuditResult
 from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.messages import counted
-from qmia_tf.report import earlier_words
+from qmia_tf.report import answer_words, earlier_words
 from qmia_tf.report.cautions import guessing, listed
 from qmia_tf.report.compared import is_variant
-from qmia_tf.report.phrases import area, figures, percent, points
+from qmia_tf.report.phrases import area, capital, figures
 
 # Fewer members or nonmembers than these are warned of.
 FEW = 50
-# The false-positive rates that a sentence gives, where they rest on enough.
-TOLD = (0.001, 0.01)
 EARLIER = (
     "Audited by an earlier version: the strongest attack was chosen on one "
     "half of the records and judged on the other. Audit again for the answer "
@@ -43,7 +40,7 @@ def verdict(result: AuditResult) -> list[str]:
         if target.leak is None:
             said.append(earlier_words.sentences(target))
         else:
-            said.append(f"{_answer(target)} {_more(target)}".rstrip())
+            said.append(answer_words.sentences(target))
     said += _compared(result, artefacts)
     if len(artefacts) < len(artefacts_of(result)):
         said.append(
@@ -64,7 +61,7 @@ def in_short(result: AuditResult) -> list[str]:
     """
     artefacts = judged(result)
     lines = [
-        earlier_words.in_short(x) if x.leak is None else _answer(x)
+        (earlier_words if x.leak is None else answer_words).in_short(x)
         for x in artefacts
     ]
     return [
@@ -98,101 +95,6 @@ def judged(result: AuditResult) -> list[TargetAudit]:
     ]
 
 
-def _answer(target):
-    """The answer and its numbers, in two or three sentences."""
-    leak = target.leak
-    said = [f"{target.target}: {leak.answer}."]
-    if leak.answer == answer.CANNOT_SAY:
-        said.append(f"{_capital('; '.join(leak.because))}.")
-        if leak.strongest is None:
-            return " ".join(said)
-    name = TITLES.get(leak.strongest, leak.strongest)
-    point = _point(target)
-    said.append(
-        f"The strongest of {counted(len(leak.attacks), 'attack')}, {name}, has "
-        f"an AUC of {area(leak.auc)} and judges "
-        f"{percent(point.balanced_accuracy, guess=50)} of the records right "
-        f"where half are members; guessing: 0.5 and 50 %. {_chance(leak)}"
-    )
-    for rate in TOLD:
-        found = leak.at(rate)
-        if found is not None and found.attack is not None:
-            said.append(_low(found))
-            break
-    if leak.answer == answer.NO_LEAK:
-        said.append(_detectable(leak))
-    return " ".join(said)
-
-
-def _point(target):
-    found = target.attack(target.leak.strongest)
-    return found.held_out.point if found.held_out else found.point("fixed")
-
-
-def _chance(leak):
-    name = TITLES.get(leak.attacks[0].attack, leak.attacks[0].attack)
-    tested = (
-        f"without a leak some attack shows as much with probability "
-        f"{leak.p_value:.2g} ({leak.permutations:,} permutations of the "
-        f"memberships"
-    )
-    tested += " within classes)" if leak.strata == "class" else ")"
-    if leak.attacks[0].attack != leak.strongest:
-        tested += f", most surely {name}"
-    return f"{_capital(tested)}."
-
-
-def _low(found):
-    name = TITLES.get(found.attack, found.attack)
-    rate = f"{100 * found.rate:g} %"
-    return (
-        f"At {rate} false positives {name} finds "
-        f"{percent(found.tpr, guess=100 * found.rate)} of the members "
-        f"(guessing: {rate})."
-    )
-
-
-def _detectable(leak):
-    found = leak.detectable
-    if found is None or found.auc >= 1:
-        return "These records would not have shown even a large leak."
-    name = TITLES.get(found.attack, found.attack)
-    return (
-        f"A leak of AUC {found.auc:.3f} ({100 * found.balanced_accuracy:.1f} "
-        f"% right) would have been found with a probability of "
-        f"{100 * found.power:.0f} %, as a shift of the scores of {name}."
-    )
-
-
-def _more(target):
-    """What stands beside the answer: the gap attack, and the held-out way."""
-    said = []
-    excess = (
-        target.attack(target.leak.strongest).excess
-        if (target.leak.strongest)
-        else None
-    )
-    if excess is not None:
-        than = "is not told from the gap attack"
-        if excess.low > 0:
-            than = "beats the gap attack"
-        elif excess.high < 0:
-            than = "is behind the gap attack"
-        said.append(
-            f"It {than}, which sees only who is answered right: "
-            f"{points(excess)}."
-        )
-    best = target.strongest
-    if best is not None:
-        name = TITLES.get(best.attack, best.attack)
-        said.append(
-            f"Held out (attack chosen on one half of the records, judged on "
-            f"the other): {name}, AUC {area(best.auc)}, "
-            f"{percent(best.point.balanced_accuracy, guess=50)} right."
-        )
-    return " ".join(said)
-
-
 def _compared(result, artefacts):
     """Everything beside the first artefact, in one sentence."""
     if len(artefacts) < 2:
@@ -213,12 +115,11 @@ def _compared(result, artefacts):
         numbers = figures(ends, 1, guess=0, least=3, sign=True)
         parts[than].append(f"{each.target} {numbers}")
     told = "; ".join(f"{k}: {', '.join(v)}" for k, v in parts.items() if v)
-    name = TITLES.get(found.attack, found.attack)
     yield (
-        f"What they give away beside {found.first} (AUC {found.first_auc:.3f} "
-        f"by {name}, the same attack on all; differences of the AUC, with "
-        f"intervals that hold for all of them and for any choice of the "
-        f"attack): {told}."
+        f"What they give away beside {found.first} (AUC {found.first_auc:.3f}; "
+        f"the same attack on all: {answer_words.title(found.attack)}; "
+        "differences of the AUC, with intervals that hold for all of them and "
+        f"for any choice of the attack): {told}."
     )
 
 
@@ -233,13 +134,11 @@ def _warnings(result):
     if control is not None and control.told_apart:
         said.append(
             "Warning: members and nonmembers can be told apart without the "
-            f"model: AUC {area(control.auc)} from {control.features}"
-            f"{_expected(control)}. So "
-            "this audit measures that too, and not the leak alone; take both "
-            "from one source, drawn at random."
+            f"model: {_signs(control)}. So this audit measures that too, and "
+            "not the leak alone; take both from one source, drawn at random."
         )
     if result.repeats is not None and result.repeats.sentence:
-        said.append(f"{_capital(result.repeats.sentence)}.")
+        said.append(f"{capital(result.repeats.sentence)}.")
     if result.duplicates is not None and result.duplicates.warning:
         said.append(f"Warning: {result.duplicates.warning}.")
     if result.calibration is not None and result.calibration.warning:
@@ -274,21 +173,38 @@ def _control(result):
             "the records were not at hand."
         )
     elif not control.told_apart:
-        yield (
+        said = (
             "Without the model a simple classifier does not tell members from "
-            f"nonmembers: AUC {area(control.auc)}{_expected(control)}."
+            f"nonmembers: AUC {area(control.auc)}{_expected(control)}"
         )
+        if control.classes_p_value is not None:
+            said += (
+                "; nor do the classes: they are as frequent on both sides as "
+                f"chance makes them (p {control.classes_p_value:.2g})"
+            )
+        yield f"{said}."
+
+
+def _signs(control):
+    """What tells the two sides apart."""
+    said = []
+    if control.classifier_tells:
+        said.append(
+            f"AUC {area(control.auc)} from {control.features}"
+            f"{_expected(control)}"
+        )
+    if control.classes_tell:
+        said.append(
+            "their classes are not equally frequent (p "
+            f"{control.classes_p_value:.2g})"
+        )
+    return "; ".join(said)
 
 
 def _expected(control):
     if control.null_auc is None:
         return ""
     return (
-        f" (mean without any difference {control.null_auc:.3f}, p "
-        f"{control.p_value:.2g}; classes alike on both sides: p "
-        f"{control.classes_p_value:.2g})"
+        f" (on average {control.null_auc:.3f} without any difference, p "
+        f"{control.p_value:.2g})"
     )
-
-
-def _capital(text):
-    return text[:1].upper() + text[1:]

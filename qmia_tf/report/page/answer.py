@@ -7,8 +7,13 @@ from qmia_tf.report import pairs, words
 from qmia_tf.report.changes import change
 from qmia_tf.report.compared import Run
 from qmia_tf.report.figures.styles import deployed, model_name
-from qmia_tf.report.phrases import area, percent, points
+from qmia_tf.report.phrases import area, capital, percent, points
 
+AMOUNTS = {
+    answers.SMALL: "a little",
+    answers.CLEAR: "something",
+    answers.SEVERE: "much",
+}
 # More comparisons than these make no sentence.
 MOST = 4
 
@@ -55,11 +60,7 @@ def _leak(artefacts, name, listed):
     """The answers, the severest first."""
     if len(artefacts) == 1:
         [(run, target)] = artefacts
-        return (
-            f"{_capital(target.leak.answer)} of who was among the {name} "
-            f"training records, from {called(run, target, listed)}: "
-            f"{_numbers(target.leak)}"
-        )
+        return _of_one(target.leak, called(run, target, listed), name)
     parts = []
     for kind in reversed(answers.ANSWERS):
         these = [x for x in artefacts if x[1].leak.answer == kind]
@@ -77,28 +78,41 @@ def _leak(artefacts, name, listed):
                 else f" (AUC {area(worst[1].leak.auc)})"
             )
         parts.append(shown)
-    return f"Who was among the {name} training records: {'; '.join(parts)}."
+    return (
+        f"Who was among the {name} training records? "
+        f"{capital('; '.join(parts))}."
+    )
+
+
+def _of_one(leak, artefact, name):
+    tells = f"{artefact} tells who was among the {name} training records"
+    if leak.answer == answers.CANNOT_SAY:
+        return f"Cannot say whether {tells}: {'; '.join(leak.because)}."
+    said = f"{capital(leak.answer)}: "
+    if leak.answer == answers.NO_LEAK:
+        said += f"no attack shows that {tells}"
+    else:
+        said += (
+            f"{artefact} gives away {AMOUNTS[leak.answer]} of who was among "
+            f"the {name} training records"
+        )
+    return f"{said}. {_numbers(leak)}"
 
 
 def _numbers(leak):
-    if leak.answer == answers.CANNOT_SAY:
-        return f"{'; '.join(leak.because)}."
     title = TITLES.get(leak.strongest, leak.strongest)
     shown = (
-        f"the strongest attack ({title}) has an AUC of {area(leak.auc)}, where "
+        f"The strongest attack ({title}) has an AUC of {area(leak.auc)}, where "
         f"guessing has 0.5; p {leak.p_value:.2g}, adjusted for all "
         f"{len(leak.attacks)} attacks"
     )
-    if leak.answer == answers.NO_LEAK and leak.detectable is not None:
+    found = leak.detectable
+    if leak.answer == answers.NO_LEAK and found is not None and found.auc < 1:
         shown += (
-            f"; an AUC of {leak.detectable.auc:.3f} would have been found in "
-            f"{100 * leak.detectable.power:g} of 100 such audits"
+            f"; an AUC of {found.auc:.3f} would have been found in "
+            f"{100 * found.power:g} of 100 such audits"
         )
     return f"{shown}."
-
-
-def _capital(text):
-    return text[:1].upper() + text[1:]
 
 
 def _earlier_leak(artefacts, name, listed):
