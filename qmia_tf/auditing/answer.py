@@ -31,7 +31,8 @@ def decide(
     1. "cannot say" with fewer than 20 members or nonmembers, or if a check
        failed: then the numbers measure something else than the leak.
     2. "no leak found" if no adjusted p-value is at or below the level. Of a
-       model that has not learned: "cannot say".
+       model that has not learned, and where no leak whatever would have been
+       found: "cannot say".
     3. "severe leak" if the AUC is surely .70 or more, or the true-positive
        rate at 1 % or 0.1 % false positives surely 10 times the
        false-positive rate.
@@ -78,10 +79,17 @@ def _answer(test, members, nonmembers, failed, weak):
     if failed:
         return CANNOT_SAY, failed
     if not test.attacks:
-        return CANNOT_SAY, ["no attack tells any two records apart"]
+        return CANNOT_SAY, [
+            "no attack tells apart any records that the test may exchange"
+        ]
     if test.p_value > test.level:
         if weak:
             return CANNOT_SAY, [weak]
+        if test.detectable is None or test.detectable.auc >= 1:
+            return CANNOT_SAY, [
+                "the test would hardly have found a leak of any size: too few "
+                "records may be exchanged"
+            ]
         return NO_LEAK, [
             f"the most that any attack shows has an adjusted p-value of "
             f"{test.p_value:.2g}, above {test.level:g}"

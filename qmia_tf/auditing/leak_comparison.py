@@ -7,6 +7,7 @@ from scipy import special
 
 from qmia_tf.statistics import simultaneous
 from qmia_tf.statistics.intervals import LEVEL, Estimate
+from qmia_tf.statistics.ranking import sure_share
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,8 +71,8 @@ def compare(judged: list[Judged], *, seed, level=LEVEL):
     The errors of two AUCs go together as far as they come from the same
     records (DeLong's covariance), so the comparison is paired where the
     records are the same. The intervals hold for every attack and artefact at
-    once (simultaneous.critical_value), so the choice of the attack does not
-    flatter any.
+    once (simultaneous.largest), so the choice of the attack does not flatter
+    any.
 
     Args:
         judged: list of Judged, the first one first.
@@ -104,7 +105,10 @@ def compare(judged: list[Judged], *, seed, level=LEVEL):
     chosen = int(np.argmax(sure))
     apart = (pulls[1:] - pulls[:1]).reshape(-1, records.size)
     largest = simultaneous.largest(apart, seed=seed)
-    c = simultaneous.quantile(largest, level)
+    decided = [
+        min(each.members[row[chosen]], each.nonmembers[row[chosen]])
+        for each, row in zip(found, rows, strict=True)
+    ]
     return LeakComparison(
         attack=shared[chosen],
         candidates=shared,
@@ -116,8 +120,10 @@ def compare(judged: list[Judged], *, seed, level=LEVEL):
                 values[row, chosen],
                 values[0, chosen],
                 np.sqrt(((pulls[row, chosen] - pulls[0, chosen]) ** 2).sum()),
-                c,
                 largest,
+                pairs=int(min(decided[0], decided[row])),
+                count=len(apart),
+                level=level,
             )
             for row, each in enumerate(judged)
             if row
@@ -137,13 +143,12 @@ def _on(records, judged):
     return simultaneous.areas(scores, members)
 
 
-def _difference(target, value, first, spread, c, largest):
+def _difference(target, value, first, spread, largest, *, pairs, count, level):
     apart = float(value - first)
     if spread <= 1e-12:
-        # The two say the same of every record.
-        return Difference(
-            target, float(value), Estimate(apart, apart, apart), 1.0
-        )
+        found, p_value = _unanimous(apart, pairs, count, level)
+        return Difference(target, float(value), found, p_value)
+    c = simultaneous.quantile(largest, level)
     return Difference(
         target=target,
         auc=float(value),
@@ -154,3 +159,17 @@ def _difference(target, value, first, spread, c, largest):
         ),
         p_value=simultaneous.p_value(largest, abs(apart) / spread),
     )
+
+
+def _unanimous(apart, pairs, count, level):
+    """Where the two differ alike on every record: as delong.contrast.
+
+    Exact for so many disjoint pairs that all decide alike; shared among all
+    the attacks and artefacts.
+    """
+    if abs(apart) <= 1e-12:
+        return Estimate(0.0, 0.0, 0.0), 1.0
+    bound = sure_share(pairs, pairs, level=1 - (1 - level) / count)
+    ends = apart, apart * bound
+    p_value = min(1.0, 2 * count * 0.5**pairs)
+    return Estimate(apart, min(ends), max(ends)), p_value

@@ -166,14 +166,24 @@ def run(scores, evidence, *, fixed=(), strata=CLASS) -> LeakTest:
     """
     outputs, seed = evidence.outputs, evidence.seed
     members = outputs.members
+    areas = simultaneous.areas(scores, members)
+    # The same attacks in the test and among the intervals.
+    scores = {name: scores[name] for name in areas.names}
     groups = memberships.strata_of(
-        outputs.labels, members, evidence.calibration, by_class=strata == CLASS
+        outputs.labels, evidence.calibration, by_class=strata == CLASS
     )
     found = permutation.max_t(scores, members, groups, seed=seed, fixed=fixed)
-    areas = simultaneous.areas(scores, members)
     held = simultaneous.intervals(areas, seed=seed)
+    low = [
+        _low_rate(scores, members, rate, fixed=fixed, seed=seed)
+        for rate in low_fpr.RATES
+    ]
     if found.p_value > found.level:
-        held = {name: _holding_half(x) for name, x in held.items()}
+        # What the one-sided test does not reject belongs to the intervals.
+        held = {name: _reaching(x, 0.5) for name, x in held.items()}
+        low = [
+            dataclasses.replace(x, tpr=_reaching(x.tpr, x.rate)) for x in low
+        ]
     sizes = {
         name: (int(m), int(n))
         for name, m, n in zip(
@@ -192,7 +202,6 @@ def run(scores, evidence, *, fixed=(), strata=CLASS) -> LeakTest:
             nonmembers=sizes[each.attack][1],
         )
         for each in found.attacks
-        if each.attack in held
     ]
     strongest = max(tested, key=lambda x: (x.auc.low, x.t), default=None)
     return LeakTest(
@@ -205,10 +214,7 @@ def run(scores, evidence, *, fixed=(), strata=CLASS) -> LeakTest:
         attacks=tested,
         strongest=strongest and strongest.attack,
         auc=strongest.auc if strongest else Estimate(0.5, 0.0, 1.0),
-        tpr_at_fpr=[
-            _low_rate(scores, members, rate, fixed=fixed, seed=seed)
-            for rate in low_fpr.RATES
-        ],
+        tpr_at_fpr=low,
         detectable=_detectable(
             found,
             max(
@@ -216,16 +222,18 @@ def run(scores, evidence, *, fixed=(), strata=CLASS) -> LeakTest:
                 key=lambda x: (x.auc.low, x.t),
                 default=None,
             ),
-            sizes,
+            scores,
+            members,
+            groups,
         ),
     )
 
 
-def _holding_half(estimate):
-    """What the test does not reject belongs to the interval."""
-    return Estimate(
-        estimate.value, min(estimate.low, 0.5), max(estimate.high, 0.5)
-    )
+def _reaching(estimate, guessing):
+    """Makes the interval hold what guessing gives or less."""
+    if estimate.low is None or estimate.low <= guessing:
+        return estimate
+    return dataclasses.replace(estimate, low=guessing)
 
 
 def _low_rate(scores, members, rate, *, fixed, seed):
@@ -259,17 +267,22 @@ def _low_rate(scores, members, rate, *, fixed, seed):
     )
 
 
-def _detectable(found, strongest, sizes):
-    if strongest is None:
-        return None
+def _detectable(found, strongest, scores, members, groups):
     areas = {
         x.attack: x for x in found.measured if x.measure == permutation.AUC
     }
-    here = areas.get(strongest.attack)
-    if here is None:
+    if strongest is None or strongest.attack not in areas:
         return None
+    here = areas[strongest.attack]
+    shares = memberships.Layout.of(members, groups).shares()
+    told = ~np.isnan(scores[strongest.attack])
     auc = power.detectable_auc(
-        found.critical, here.mean, here.deviation, *sizes[strongest.attack]
+        found.critical,
+        here.mean,
+        here.deviation,
+        strongest.members,
+        strongest.nonmembers,
+        moved=_moved(shares[told], members[told]),
     )
     return Detectable(
         auc=auc,
@@ -277,3 +290,13 @@ def _detectable(found, strongest, sizes):
         power=power.POWER,
         attack=strongest.attack,
     )
+
+
+def _moved(shares, members):
+    """How much of an AUC's excess over 1/2 permutations take away, 0..1.
+
+    Permuted, record i is the member and j the nonmember of a pair with
+    probability p_i (1 - p_j), p the shares; that leaves of the excess
+    (mean p of members) + (mean 1 - p of nonmembers) - 1.
+    """
+    return float(1 - shares[members].mean() + shares[~members].mean())

@@ -8,6 +8,7 @@ many records.
 import dataclasses
 
 import numpy as np
+from scipy import stats
 
 from qmia_tf.auditing.duplicates import row_numbers
 from qmia_tf.outputs import Outputs
@@ -16,6 +17,13 @@ RECORDS, OUTPUTS = "records", "outputs"
 # How much more often equal rows must lie on one side alone than on both, and
 # how many such values there must be, to be copies and no coincidence.
 EXCESS, LEAST = 10, 10
+# Outputs are fine if so many of the distinct rows have a least entry of their
+# own, and not all entries lie on one of these grids.
+OWN_ENTRY, GRIDS = 0.95, (2**16, 10**5, 255)
+# That all numbers have a divisor has to be less likely than this.
+COINCIDENCE = 1e-5
+# Of the limits of each count of counts.
+ALPHA = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,17 +89,27 @@ def of_outputs(answered) -> Distinct:
     """Finds copies where only outputs are at hand.
 
     Equal rows of outputs and labels are copies where they can hardly be
-    equal by chance. By chance they would as often lie on both sides as on
-    one; saturated rows, in which one class has everything, say nothing. So
-    rows are taken for copies if more than EXCESS times as many values of
-    unsaturated rows are repeated on one side alone as are on both sides. Then
-    values on both sides and saturated ones are thinned out by the median
-    number of copies of their side. Where all values of a side come in
-    multiples of one number, that number is taken.
+    equal by chance; saturated rows, in which one class has everything, say
+    nothing of that. There are three signs:
+
+    1. Of fine outputs (of floats) more than EXCESS times as many values are
+       repeated on one side alone as are on both. Then every value of a side is
+       one record.
+    2. More values are there exactly k times than chance allows: how often
+       values of a distribution are there is a mixture of Poisson variables,
+       of which f_k^2 <= (k + 1)/k f_(k-1) f_(k+1), f_k the number of values
+       that are there k times. Coarse outputs (of 256 levels, say) show no
+       more than that. Then k equal rows are one record.
+    3. All numbers of a side have a divisor k; likewise.
+
+    Saturated rows are thinned out by the median number of copies of their
+    side. Random numbers of copies are not seen in coarse outputs.
 
     Args:
         answered: list of Outputs; rows are equal if they are so in all that
             are about the records of the first one.
+    Source: of the mixture's rule, Böhning et al., Journal of Computational
+        and Graphical Statistics 22 (2013) 135: the ratio plot.
     """
     answered = [each.in_record_order() for each in answered]
     first = answered[0]
@@ -112,20 +130,17 @@ def of_outputs(answered) -> Distinct:
     )
     saturated = np.zeros(counts.shape[1], bool)
     saturated[numbers] = _saturated(answered)
-    alone = (counts == 0).any(axis=0) & ~saturated
-    both = (counts > 0).all(axis=0) & ~saturated
-    once = int(np.sum(alone & (counts.sum(axis=0) > 1)))
-    needed = min(LEAST, max(1, int(np.sum(~saturated)) // 2))
-    are_copies = once >= EXCESS * int(both.sum()) + needed
     kept = np.ones(members.size, bool)
     unsure = False
+    one_each = _are_copies(answered, numbers, counts, saturated)
     for side, here in zip((members, ~members), counts, strict=True):
-        copies = _copies(here, alone & are_copies)
-        limit = np.maximum(-(-here // copies), 1)
-        limit[alone & are_copies & (here > 0)] = 1
-        if copies == 1 and not are_copies:
-            unsure |= bool(np.sum(alone & (here > 1)) > needed)
+        copies = _copies(here, saturated, one_each)
+        if copies == 1 and not one_each:
+            unsure |= bool(np.sum(here[~saturated] > 1) > LEAST)
             continue
+        limit = np.maximum(-(-here // copies), 1)
+        if one_each:
+            limit[~saturated] = 1
         kept[side] = _rank_among_equal(numbers[side]) < limit[numbers[side]]
     return Distinct(
         first.record_ids[kept], _told(kept, members, OUTPUTS, unsure=unsure)
@@ -148,13 +163,57 @@ def _saturated(answered):
     return found
 
 
-def _copies(counts, alone):
+def _are_copies(answered, numbers, counts, saturated):
+    """Whether equal rows that are not saturated are one record."""
+    used, firsts = np.unique(numbers, return_index=True)
+    firsts = firsts[~saturated[used]]
+    if not any(_is_fine(_row(each)[firsts]) for each in answered):
+        return False
+    alone = (counts == 0).any(axis=0) & ~saturated
+    both = (counts > 0).all(axis=0) & ~saturated
+    once = int(np.sum(alone & (counts.sum(axis=0) > 1)))
+    records = int(counts[:, ~saturated].sum())
+    needed = min(LEAST, max(1, records // 2))
+    return once >= EXCESS * int(both.sum()) + needed
+
+
+def _is_fine(rows):
+    """Whether rows could hardly be equal by chance; float [n, C], distinct."""
+    if not rows.size:
+        return False
+    least = np.where(rows == 0, np.inf, rows).min(axis=1)
+    if np.unique(least).size < OWN_ENTRY * least.size:
+        return False
+    for steps in GRIDS:
+        codes = rows.astype(np.float64) * steps
+        if np.abs(codes - np.round(codes)).max() < 0.01:
+            return False
+    return True
+
+
+def _copies(counts, saturated, one_each):
     """How many copies a record of this side has, by the values at hand."""
     there = counts[counts > 0]
-    if there.size >= LEAST and np.gcd.reduce(there) > 1:
-        return int(np.gcd.reduce(there))
-    own = counts[alone & (counts > 0)]
-    return int(np.median(own)) if own.size else 1
+    divisor = int(np.gcd.reduce(there)) if there.size else 1
+    if float(divisor) ** -there.size < COINCIDENCE:
+        return divisor
+    own = counts[(counts > 0) & ~saturated]
+    if one_each and own.size:
+        return int(np.median(own))
+    return _spike(own)
+
+
+def _spike(counts):
+    """The least k of which too many counts are; 1 if there is none."""
+    if not counts.size:
+        return 1
+    found = np.bincount(counts, minlength=counts.max() + 2)
+    low = stats.chi2.ppf(ALPHA, 2 * found) / 2
+    high = stats.chi2.ppf(1 - ALPHA, 2 * found + 2) / 2
+    for k in range(2, counts.max() + 1):
+        if found[k] and low[k] ** 2 > (k + 1) / k * high[k - 1] * high[k + 1]:
+            return k
+    return 1
 
 
 def _rank_among_equal(numbers):

@@ -5,19 +5,39 @@ import dataclasses
 import numpy as np
 
 
+@dataclasses.dataclass(frozen=True)
+class Alike:
+    """Strata of equal numbers, which are drawn together.
+
+    Attributes:
+        start: int, where their records start in Layout.order.
+        strata: int, how many there are.
+        size: int, the records of each.
+        members: int, the members of each.
+    """
+
+    start: int
+    strata: int
+    size: int
+    members: int
+
+    @property
+    def end(self) -> int:
+        """Where their records end in Layout.order."""
+        return self.start + self.strata * self.size
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Layout:
     """Which records may change places.
 
     Attributes:
         order: int [N], the records, stratum by stratum.
-        starts: int [S + 1], where each stratum starts in it.
-        members: int [S], how many members each has.
+        alike: list of Alike, all strata in that order.
     """
 
     order: np.ndarray
-    starts: np.ndarray
-    members: np.ndarray
+    alike: list[Alike]
 
     @property
     def records(self) -> int:
@@ -38,24 +58,23 @@ class Layout:
             raise ValueError(
                 f"{members.shape} memberships and {strata.shape} strata"
             )
-        order = np.argsort(strata, kind="stable")
-        _, first, sizes = np.unique(
-            strata[order], return_index=True, return_counts=True
+        cells = np.unique(strata, return_inverse=True)[1].reshape(-1)
+        sizes, inside = np.bincount(cells), np.bincount(cells, members)
+        order = np.lexsort((cells, inside[cells], sizes[cells]))
+        kinds, counts = np.unique(
+            np.column_stack([sizes, inside]).astype(np.int64),
+            axis=0,
+            return_counts=True,
         )
-        starts = np.append(first, members.size)
-        counts = [
-            int(members[order[a : a + n]].sum())
-            for a, n in zip(first, sizes, strict=True)
-        ]
-        return cls(order, starts, np.array(counts, np.int64))
+        starts = np.cumsum(counts * kinds[:, 0]) - counts * kinds[:, 0]
+        rows = np.column_stack([starts, counts, kinds]).tolist()
+        return cls(order, [Alike(*row) for row in rows])
 
     def shares(self) -> np.ndarray:
         """P(member) of each record under permutation, float64 [N]."""
-        sizes = np.diff(self.starts)
         found = np.zeros(self.order.size)
-        found[self.order] = np.repeat(
-            self.members / np.maximum(sizes, 1), sizes
-        )
+        for each in self.alike:
+            found[self.order[each.start : each.end]] = each.members / each.size
         return found
 
     def draw(self, rng, count) -> np.ndarray:
@@ -66,45 +85,53 @@ class Layout:
             count: int, B.
         Returns: bool [B, N]; each row has as many members in each stratum.
         """
-        drawn = np.zeros((count, self.order.size), bool)
-        for start, end, inside in zip(
-            self.starts, self.starts[1:], self.members, strict=False
-        ):
-            places = self.order[start:end]
-            if inside in (0, places.size):
-                drawn[:, places] = inside > 0
-                continue
-            keys = rng.integers(0, 2**32, (count, places.size), dtype=np.uint32)
-            least = np.partition(keys, inside - 1, axis=1)
-            chosen = keys <= least[:, inside - 1 : inside]
-            # Two keys of 2^32 may be equal: then one too many is chosen.
-            for row in np.flatnonzero(chosen.sum(axis=1) != inside):
-                chosen[row] = rng.permutation(places.size) < inside
-            drawn[:, places] = chosen
+        drawn = np.empty((count, self.order.size), bool)
+        drawn[:, self.order] = self.draw_in_order(rng, count)
+        return drawn
+
+    def draw_in_order(self, rng, count) -> np.ndarray:
+        """The same, column i about record order[i]: no copy is made."""
+        drawn = np.empty((count, self.order.size), bool)
+        for each in self.alike:
+            shape = count, each.strata, each.size
+            part = drawn[:, each.start : each.end]
+            if each.members in (0, each.size):
+                part[:] = each.members > 0
+            else:
+                part[:] = _chosen(rng, shape, each.members).reshape(count, -1)
         return drawn
 
 
-def strata_of(labels, members, halves=None, *, by_class=True) -> np.ndarray:
+def _chosen(rng, shape, members):
+    """So many of each row by lot, bool of that shape."""
+    keys = rng.integers(0, 2**32, shape, dtype=np.uint32)
+    least = np.partition(keys, members - 1, axis=-1)
+    chosen = keys <= least[..., members - 1 : members]
+    # Two keys of 2^32 may be equal: then one too many is chosen.
+    for place in np.argwhere(chosen.sum(axis=-1) != members):
+        chosen[tuple(place)] = rng.permutation(shape[-1]) < members
+    return chosen
+
+
+def strata_of(labels, halves=None, *, by_class=True) -> np.ndarray:
     """Groups records among which memberships are exchangeable.
 
-    Class by class, each half by itself. A class of which a half holds no
-    member or no nonmember could not be permuted there; such ones make up one
-    stratum together.
+    Class by class, each half by itself. Where a half holds a class on one
+    side only, its records stay what they are. To exchange them with those of
+    other classes would be wrong: after a split that is balanced by class the
+    other half holds that class mostly on the other side, and an attack that
+    learned from the classes there does not treat the two alike (with two
+    records a class, quantile regression gave 12 % false alarms).
 
     Args:
         labels: int [N].
-        members: bool [N].
         halves: bool [N], the calibration half; None makes no difference.
         by_class: whether classes are kept apart.
     Returns: int [N].
     """
-    labels, members = np.asarray(labels), np.asarray(members, bool)
+    labels = np.asarray(labels)
     half = np.zeros(labels.shape, int) if halves is None else halves.astype(int)
     if not by_class:
         return half
-    classes = np.unique(labels, return_inverse=True)[1].reshape(-1) + 1
-    cells = 2 * classes + half
-    inside = np.bincount(cells, members, minlength=2 * classes.max() + 2)
-    total = np.bincount(cells, minlength=2 * classes.max() + 2)
-    stuck = (inside == 0) | (inside == total)
-    return np.where(stuck[cells], half, cells)
+    classes = np.unique(labels, return_inverse=True)[1].reshape(-1)
+    return 2 * classes + half

@@ -119,7 +119,9 @@ def max_t(
         strata: int [N]; memberships are permuted within them.
         seed: int >= 0.
         rates: false-positive rates; one that less than one nonmember of an
-            attack's records makes up is left out.
+            attack's records makes up is left out. Nonmembers are those that
+            permutations leave on average, so that the threshold of a rate
+            does not depend on who is one.
         fixed: names of attacks with a threshold of their own. Of them the
             AUC alone is taken: for scores of two values it is the balanced
             accuracy.
@@ -129,13 +131,17 @@ def max_t(
         algorithm 4.1; Wilson and Hilferty, PNAS 17 (1931) 684.
     """
     members = np.asarray(members, bool)
-    columns = _columns(scores, members, rates, fixed)
     draws = permutations or int(
         np.clip(BUDGET // max(members.size, 1), FEWEST, MOST)
     )
     layout = memberships.Layout.of(members, strata)
-    shares = layout.shares()
-    columns = [x.prepared(shares) for x in columns]
+    # Stratum by stratum, so that what is drawn need not be put in order.
+    members, shares = members[layout.order], layout.shares()[layout.order]
+    scores = {
+        name: np.asarray(given, np.float64)[layout.order]
+        for name, given in scores.items()
+    }
+    columns = _columns(scores, members, shares, rates, fixed)
     truth = _evaluate(members[None], columns)
     drawn = _permuted(layout, columns, draws, seed)
     return _judge(columns, truth[0], drawn, level)
@@ -149,7 +155,7 @@ def _permuted(layout, columns, draws, seed):
 
     def block(stream, count):
         rng = np.random.default_rng(stream)
-        return _evaluate(layout.draw(rng, count), columns)
+        return _evaluate(layout.draw_in_order(rng, count), columns)
 
     threads = min(len(sizes), os.cpu_count() or 1, 4)
     # The threads are ours: BLAS must not start more inside them.
@@ -218,7 +224,8 @@ class _Column:
         ranks: float64 [N], twice the midranks, 0 where it says nothing.
         allowed: int a rate: how many nonmembers may be called.
         told: float64 [N], 1 where it says something; None if everywhere.
-        shares: float64 [n] in `order`, P(nonmember) under permutation.
+        expected: float64 [n] in `order`, the nonmembers up to each record,
+            on average over the permutations.
     """
 
     names: list
@@ -227,22 +234,14 @@ class _Column:
     ranks: np.ndarray
     allowed: list[int]
     told: np.ndarray | None
-    shares: np.ndarray | None = None
-
-    def prepared(self, shares) -> "_Column":
-        """Adds how likely each record is a nonmember, float [N]."""
-        return dataclasses.replace(
-            self, shares=np.cumsum(1 - shares[self.order])
-        )
+    expected: np.ndarray
 
 
-def _columns(scores, members, rates, fixed):
+def _columns(scores, members, shares, rates, fixed):
     columns = []
     for name, given in scores.items():
-        given = np.asarray(given, np.float64)
         rows = np.flatnonzero(~np.isnan(given))
-        outside = int(np.sum(~members[rows]))
-        if outside in (0, rows.size):
+        if members[rows].all() or not members[rows].any():
             continue
         order = rows[np.argsort(-given[rows], kind="stable")]
         ranked = given[order]
@@ -250,7 +249,10 @@ def _columns(scores, members, rates, fixed):
         ranks = np.zeros(members.size)
         # Twice a midrank is whole, so that its sums are exact.
         ranks[rows] = 2 * stats.rankdata(given[rows])
-        used = [] if name in fixed else [x for x in rates if x * outside >= 1]
+        expected = np.cumsum(1 - shares[order])
+        # 0.29 * 100 is a little less than 29.
+        allowed = {x: int(x * expected[-1] * (1 + 1e-9)) for x in rates}
+        used = [x for x in rates if allowed[x] and name not in fixed]
         told = None
         if rows.size < members.size:
             told = np.zeros(members.size)
@@ -261,8 +263,9 @@ def _columns(scores, members, rates, fixed):
                 order=order,
                 ends=ends,
                 ranks=ranks,
-                allowed=[int(x * outside * (1 + 1e-12)) for x in used],
+                allowed=[allowed[x] for x in used],
                 told=told,
+                expected=expected,
             )
         )
     return columns
@@ -308,14 +311,11 @@ def _true_positives(drawn, column, allowed):
         cut = ends[: np.searchsorted(ends, length)]
         if cut.size < ends.size:
             following = ends[cut.size]
-            expected = column.shares[following]
-            if expected - NEVER * np.sqrt(following + 1) / 2 > allowed and (
-                len(drawn) > 1
-            ):
-                # What comes next holds too many nonmembers in any draw.
-                whole = True
-            else:
-                whole = False
+            least = NEVER * np.sqrt(following + 1) / 2
+            # What comes next holds too many nonmembers in any draw.
+            whole = drawn.shape[0] > 1 and (
+                column.expected[following] - least > allowed
+            )
         else:
             whole = True
         if cut.size:

@@ -7,13 +7,13 @@ POWER = 0.8
 
 
 def detectable_auc(
-    critical, mean, deviation, members, nonmembers, *, power=POWER
+    critical, mean, deviation, members, nonmembers, *, moved=1.0, power=POWER
 ) -> float:
     """The AUC that a one-sided test finds with the given power.
 
     The alternative: members' scores are shifted by a constant. Then the AUC
     estimate is about normal around A, and the test finds it where
-        (A - mean)/deviation = critical + z_power sqrt(v(A)/v(1/2)),
+        moved (A - mean)/deviation = critical + z_power sqrt(v(A)/v(1/2)),
     v the variance of Hanley and McNeil; its ratio alone is used, because
     ties and strata make the variance itself smaller.
 
@@ -23,6 +23,8 @@ def detectable_auc(
         deviation: its standard deviation without a leak, above 0.
         members: int, 1 or more.
         nonmembers: int, 1 or more.
+        moved: in 0..1, how much of the AUC permutations take away; less than
+            1 where some records' strata hold only members, or only others.
         power: in 0..1.
     Returns: float in 1/2..1; 1 if no AUC below would be found.
     Source: Hanley and McNeil, Radiology 143 (1982) 29.
@@ -40,7 +42,7 @@ def detectable_auc(
 
     def short_of(area):
         wider = np.sqrt(max(variance(area), 0.0) / variance(0.5))
-        return area - mean - deviation * (critical + z * wider)
+        return moved * (area - mean) - deviation * (critical + z * wider)
 
     low, high = 0.5, 1 - 1e-9
     if short_of(low) >= 0:
