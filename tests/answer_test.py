@@ -18,7 +18,9 @@ def low_rate(rate, low):
 def result(p_value=0.001, low=0.52, tprs=(0.0, 0.0), **changes):
     """A test that found so much."""
     auc = Estimate(max(low + 0.02, 0.5), low, low + 0.04)
-    tested = leak_test.TestedAttack("margin", p_value, "auc", None, 3.0, auc, 2000, 4000)
+    tested = leak_test.TestedAttack(
+        "margin", p_value, "auc", None, 3.0, auc, 2000, 4000
+    )
     made = LeakTest(
         answer="",
         because=[],
