@@ -227,6 +227,7 @@ def attack_run(
         },
         joints=known.joints(),
         duplicates=duplicates,
+        distinct=known.distinct,
         control=control,
         class_names=dataset.class_names,
         pictures=dataset.images.__getitem__ if shown else None,

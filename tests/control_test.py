@@ -1,6 +1,7 @@
 """Members told apart without the model: shifted data, and data that is not."""
 
 import time
+from unittest import mock
 
 import numpy as np
 import slow_tests
@@ -8,11 +9,12 @@ import tensorflow as tf
 from absl.testing import parameterized
 from scipy import stats
 
-from qmia_tf import datasets
+from qmia_tf import datasets, split
 from qmia_tf.auditing import control
 from qmia_tf.errors import InputError
 
 CHECKS = 300 if slow_tests.SLOW else 40
+NULL = 1000 if slow_tests.SLOW else 100
 
 
 def halves(records):
@@ -62,6 +64,122 @@ class NullTest(parameterized.TestCase, tf.test.TestCase):
         self.assertFalse(found.told_apart)
         self.assertBetween(found.auc.value, 0.45, 0.55)
         self.assertEqual((found.members, found.nonmembers), (449, 450))
+
+
+class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
+    """1,000 checks with --slow, 200 permutations each; one side's 2.5 %."""
+
+    def setUp(self):
+        super().setUp()
+        for name in ("FEWEST", "MOST"):
+            patch = mock.patch.object(control, name, 200)
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def checked(self, records, classes, by_class, seed, shift=0.0):
+        """Features that differ from class to class, and labels."""
+        rng = np.random.default_rng(seed)
+        labels = rng.permutation(np.arange(records) % classes)
+        members = rng.permutation(halves(records))
+        if by_class:
+            members = split.stratified(labels, 0.5, rng)
+        of_class = rng.exponential(3, (classes, 3))
+        rows = of_class[labels] + rng.normal(size=(records, 3))
+        rows[members] += shift
+        return control.check_features(
+            rows, labels, members, seen="3 numbers", seed=seed
+        )
+
+    @parameterized.product(
+        sizes=[(60, 3), (160, 10), (160, 80), (400, 100)]
+        if slow_tests.SLOW
+        else [(100, 10), (100, 50)],
+        by_class=[True, False],
+    )
+    def test_keeps_its_level(self, sizes, by_class):
+        found = [self.checked(*sizes, by_class, seed) for seed in range(NULL)]
+        most = stats.norm.ppf(0.99865) if slow_tests.SLOW else 4.0
+        deviation = (NULL * 0.025 * 0.975) ** 0.5
+        alarms = sum(each.told_apart for each in found)
+        self.assertLessEqual(alarms, NULL * 0.025 + most * deviation)
+        for name in ("p_value", "classes_p_value"):
+            alone = sum(getattr(each, name) <= 0.025 for each in found)
+            self.assertLessEqual(alone, NULL * 0.025 + most * deviation)
+
+    def test_a_balanced_split_puts_the_area_below_one_half(self):
+        """So it is judged against what it is without any difference."""
+        found = [self.checked(120, 10, True, seed) for seed in range(60)]
+        areas = np.array([(x.auc.value, x.null_auc) for x in found])
+        self.assertLess(areas.mean(axis=0).max(), 0.48)
+        # An AUC of 30 + 30 spreads by .075.
+        self.assertAllClose(*areas.mean(axis=0), atol=4 * 0.075 / 60**0.5)
+        self.assertEqual(
+            {x.features for x in found}, {"3 numbers and the label"}
+        )
+        self.assertEqual({x.permutations for x in found}, {200})
+
+    @parameterized.parameters(
+        (10, "3 numbers and the label"), (160, "3 numbers")
+    )
+    def test_a_shift_is_seen_with_common_and_with_rare_classes(
+        self, classes, seen
+    ):
+        found = self.checked(160, classes, True, 0, shift=4.0)
+        self.assertEqual(found.features, seen)
+        self.assertTrue(found.told_apart)
+        self.assertLess(found.p_value, 0.0125)
+        self.assertGreater(found.classes_p_value, 0.0125)
+
+    def test_sides_of_other_people(self):
+        """No class is on both sides, which is a difference by itself."""
+        labels = np.arange(400) // 2
+        rng = np.random.default_rng(0)
+        rows = rng.normal(size=(400, 3)) + rng.normal(size=(200, 3))[labels]
+        members = rng.permutation(halves(200))[labels]
+        alike = control.check_features(
+            rows, labels, members, seen="3 numbers", seed=0
+        )
+        self.assertGreater(alike.p_value, 0.0125)
+        self.assertLess(alike.classes_p_value, 1e-6)
+        self.assertTrue(alike.told_apart)
+        rows[members] += 1
+        found = control.check_features(
+            rows, labels, members, seen="3 numbers", seed=0
+        )
+        self.assertEqual(found.features, "3 numbers")
+        self.assertLess(found.p_value, 0.0125)
+
+    def test_classes_of_other_frequency(self):
+        labels = np.repeat([0, 1, 0, 1], [120, 80, 80, 120])
+        found = control.check_features(
+            np.zeros((400, 1)), labels, halves(400), seen="nothing", seed=0
+        )
+        # Chi-squared is 400 (120^2 - 80^2)^2 / 200^4.
+        want = stats.chi2.sf(16, 1)
+        self.assertAllClose(found.classes_p_value, want, atol=1e-9)
+        self.assertTrue(found.told_apart)
+
+    @parameterized.parameters((2, 2), (2, 9), (9, 2), (3, 3))
+    def test_few_records(self, members, nonmembers):
+        rng = np.random.default_rng(0)
+        records = members + nonmembers
+        for labels in (np.zeros(records, int), np.arange(records)):
+            found = control.check_features(
+                rng.normal(size=(records, 2)),
+                labels,
+                np.arange(records) < members,
+                seen="2 numbers",
+                seed=0,
+            )
+            self.assertBetween(found.p_value, 1 / 201, 1.0)
+            self.assertFalse(found.told_apart)
+
+    def test_nothing_to_see(self):
+        found = control.check_features(
+            np.zeros((50, 2)), np.zeros(50), halves(50), seen="0", seed=0
+        )
+        self.assertEqual((found.auc.value, found.p_value), (0.5, 1.0))
+        self.assertEqual((found.null_auc, found.classes_p_value), (0.5, 1.0))
 
 
 class ShiftTest(parameterized.TestCase, tf.test.TestCase):

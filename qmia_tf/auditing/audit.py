@@ -6,9 +6,13 @@ import pathlib
 from qmia_tf import runs
 from qmia_tf.auditing import (
     agreement,
+    answer,
     answered,
     exposed_members,
+    leak_comparison,
+    leak_test,
     parity_found,
+    repeats,
     versions,
     worse_members,
 )
@@ -31,11 +35,14 @@ def audit(
     *,
     beside: Beside | None = None,
     seed=0,
+    strata=leak_test.CLASS,
     tfprivacy: Settings | None = None,
     folder=None,
     progress=None,
 ) -> TargetAudit:
     """Runs every attack on the outputs of one target.
+
+    Nothing is known of the records, so nothing is checked of them.
 
     Args:
         answers: what the target answered.
@@ -43,6 +50,7 @@ def audit(
             out.
         seed: int, of the calibration halves, the bootstraps, the attacks and
             tensorflow-privacy.
+        strata: "class" or "none", what memberships are permuted within.
         tfprivacy: what tensorflow-privacy is to run; None leaves it out.
         folder: where tensorflow-privacy's files go; None writes none.
         progress: callable that takes a line of text, or None.
@@ -50,9 +58,14 @@ def audit(
         them does not belong to them.
     """
     evidence = gather(answers, beside, seed=seed)
-    return audit_evidence(
-        evidence, tfprivacy=tfprivacy, folder=folder, progress=progress
+    found = audit_evidence(
+        evidence,
+        strata=strata,
+        tfprivacy=tfprivacy,
+        folder=folder,
+        progress=progress,
     )
+    return _answered(found.audit, control=None)
 
 
 def audit_run(
@@ -64,10 +77,12 @@ def audit_run(
     beside=None,
     joints=(),
     duplicates=None,
+    distinct=None,
     control=None,
     class_names=None,
     pictures=None,
     seed=0,
+    strata=leak_test.CLASS,
     tfprivacy: Settings | None = None,
     progress=None,
 ) -> AuditResult:
@@ -82,11 +97,14 @@ def audit_run(
         joints: list of Outputs; each target but itself is also queried
             together with each of them.
         duplicates: Duplicates of the run's records, recorded.
+        distinct: repeats.Distinct, the records that are audited; None finds
+            copies by the outputs.
         control: findings.Control of the run's records, recorded.
         class_names: str [classes], if they are known.
         pictures: callable record ids [K] -> uint8 [K, H, W, C], to show the
             most exposed members in audit.json; None shows none.
         seed: int, of the audit.
+        strata: "class" or "none", what memberships are permuted within.
         tfprivacy: what tensorflow-privacy is to run, on each file once: not
             again under other kernels, nor on twins; None leaves it out.
         progress: callable that takes a line of text, or None.
@@ -107,10 +125,12 @@ def audit_run(
         beside=beside,
         joints=joints,
         duplicates=duplicates,
+        distinct=distinct,
         control=control,
         class_names=class_names,
         pictures=pictures,
         seed=seed,
+        strata=strata,
         tfprivacy=tfprivacy,
         progress=progress,
     )
@@ -128,11 +148,13 @@ def audit_outputs(
     joints=(),
     reasons=None,
     duplicates=None,
+    distinct=None,
     control=None,
     calibration=None,
     class_names=None,
     pictures=None,
     seed=0,
+    strata=leak_test.CLASS,
     tfprivacy=None,
     progress=None,
 ) -> AuditResult:
@@ -150,11 +172,13 @@ def audit_outputs(
         reasons: dict target -> dict key of attacks.NEEDS -> why nobody can
             have it here.
         duplicates: findings.EqualRecords.
+        distinct: repeats.Distinct.
         control: findings.Control.
         calibration: findings.CalibrationRecords.
         class_names: str [classes].
         pictures: callable.
         seed: int.
+        strata: str.
         tfprivacy: tfprivacy.Settings, or None.
         progress: callable that takes a line of text, or None.
     Returns: AuditResult, as written.
@@ -162,19 +186,24 @@ def audit_outputs(
     """
     run_dir, beside = pathlib.Path(run_dir), beside or {}
     compared = parity_found.of_run(run_dir)
-    targets, together = [], []
+    distinct = distinct or repeats.of_outputs(loaded)
+    if distinct.found.sentence and progress:
+        progress(distinct.found.sentence)
+    loaded = [distinct.of(each) for each in loaded]
+    examined, together = [], []
     for answers in loaded:
         name = answers.target
         if progress:
             progress(f"{name}: {answers.labels.size} records")
         evidence = gather(answers, beside.get(name), seed=seed)
-        targets.append(
+        examined.append(
             audit_evidence(
                 evidence,
                 reasons=(reasons or {}).get(name),
                 tfprivacy=None if name in repeated else tfprivacy,
                 folder=run_dir / "tfprivacy",
                 class_names=class_names,
+                strata=strata,
                 progress=progress,
             )
         )
@@ -184,6 +213,7 @@ def audit_outputs(
                 for other in joints
                 if other.target != name
             ]
+    targets = [_answered(each.audit, control) for each in examined]
     worse = worse_members.sentence(targets)
     if worse and progress:
         progress(f"warning: {worse}")
@@ -208,6 +238,10 @@ def audit_outputs(
         duplicates=duplicates,
         control=control,
         calibration=calibration,
+        repeats=distinct.found,
+        comparison=leak_comparison.compare(
+            [each.judged for each in examined], seed=seed
+        ),
     )
     result.save(run_dir / AUDIT)
     return result
@@ -224,6 +258,37 @@ def is_repeated(answers, loaded) -> bool:
     first = next((x for x in loaded if x.info.get("sha256") == sha256), None)
     same_file = sha256 is not None and first is not answers
     return same_file or answers.info.get("kind") == "twin"
+
+
+def _answered(target, control):
+    """Gives a target its answer, by its own numbers and the checks."""
+    failed = []
+    if control is not None and control.told_apart:
+        signs = []
+        if control.classifier_tells:
+            signs.append(f"AUC {control.auc.value:.3f} from {control.features}")
+        if control.classes_tell:
+            signs.append("their classes are not equally frequent")
+        failed.append(
+            "members and nonmembers can be told apart without the model "
+            f"({'; '.join(signs)})"
+        )
+    sign = worse_members.sign(target)
+    if sign:
+        failed.append(
+            "members are served clearly worse than nonmembers: the model "
+            f"{sign}"
+        )
+    return dataclasses.replace(
+        target,
+        leak=answer.decide(
+            target.leak,
+            members=target.members,
+            nonmembers=target.nonmembers,
+            failed=failed,
+            weak=answer.not_learned(target),
+        ),
+    )
 
 
 def _references(beside):

@@ -36,16 +36,27 @@ NEW_IN_5 = {
     "target": {"onednn": None},
     "attack": {},
 }
-NEW = {2: NEW_IN_2, 3: NEW_IN_3, 4: NEW_IN_4, 5: NEW_IN_5}
+NEW_IN_6 = {
+    "audit": {"repeats": None, "comparison": None, "gates": []},
+    "target": {"leak": None},
+    "attack": {},
+    "control": {
+        "null_auc": None,
+        "p_value": None,
+        "classes_p_value": None,
+        "permutations": None,
+    },
+}
+NEW = {2: NEW_IN_2, 3: NEW_IN_3, 4: NEW_IN_4, 5: NEW_IN_5, 6: NEW_IN_6}
 
 
 def upgraded(found: dict) -> dict:
     """Adds what earlier versions did not have, as not known.
 
     Args:
-        found: an audit of version 1 to 5, perhaps damaged; what is of
+        found: an audit of version 1 to 6, perhaps damaged; what is of
             another type than expected stays for the decoder to refuse.
-    Returns: a dict of version 5.
+    Returns: a dict of version 6.
     """
     for version, added in NEW.items():
         if found["schema_version"] < version:
@@ -55,6 +66,9 @@ def upgraded(found: dict) -> dict:
                 "targets": _each(found.get("targets"), _target, added),
                 "schema_version": version,
             }
+            control = found.get("control")
+            if isinstance(control, dict):
+                found["control"] = {**added.get("control", {}), **control}
     return found
 
 

@@ -5,12 +5,16 @@ two sources (two cameras, two years, two ways to resize), a classifier that
 never saw the model tells them apart, and so may every attack.
 """
 
+import dataclasses
+
 import numpy as np
+from scipy import stats
 
 from qmia_tf.attacks import regression
 from qmia_tf.attacks.features import image_features
 from qmia_tf.auditing.findings import Control
 from qmia_tf.errors import InputError
+from qmia_tf.statistics import memberships
 from qmia_tf.statistics.heldout import calibration_half
 from qmia_tf.statistics.ranking import auc
 
@@ -20,16 +24,32 @@ COMPONENTS = 50
 FITTED, NUMBERS = 2000, 20_000_000
 # Classes with a column of their own, the commonest first.
 CLASSES = 100
+# Of the one-sided test, shared between the classifier and the classes.
+LEVEL = 0.025
+# So many records must be exchangeable within their class.
+EXCHANGED = 0.5
+# Permutations: so many judged records altogether, within bounds.
+BUDGET, FEWEST, MOST, BLOCK = 5_000_000, 200, 1_000, 50
 
 
 def check(inputs, labels, members, *, seed) -> Control:
     """Tries to tell members by the records themselves and their labels.
 
-    A logistic regression is fitted on the calibration half and judged on the
-    other. It sees attacks.features.image_features of images (uint8
-    [N, H, W, C]); of anything else the numbers as they are, standardized, and
-    where there are more than COMPONENTS of them their principal components.
-    It is a simple one: what it cannot tell, a better one may.
+    A linear classifier (ridge regression of the membership, which is Fisher's
+    discriminant) is fitted on the calibration half and judged on the other.
+    Where both sides hold each class equally often, what it learns of the
+    classes in one half is wrong in the other, and its AUC is below 1/2 without
+    any difference. So it is judged against what it reaches with memberships
+    permuted within each class and half, fitted again each time. Whether the
+    classes themselves are as frequent on both sides is a test of its own;
+    each has half of the level. Where most records have a class that their
+    half holds on one side only (two pictures of each person, say), the
+    classifier is not shown the classes, and memberships are permuted among
+    all records of a half. It sees attacks.features.image_features of
+    images (uint8 [N, H, W, C]); of anything else the numbers as they are,
+    standardized, and where there are more than COMPONENTS of them their
+    principal components. It is a simple one: what it cannot tell, a better
+    one may.
 
     Args:
         inputs: [N, ...] numbers, finite: images or any other records.
@@ -73,14 +93,90 @@ def check_features(features, labels, members, *, seen, seed) -> Control:
         )
     half = calibration_half(members, seed=seed)
     rows = np.column_stack([features, _one_hot(labels, half)])
-    fitted = regression.fit_logistic(rows[half], members[half])
-    area = auc(fitted(rows[~half]), members[~half])
+    sees = f"{seen} and the label"
+    strata = memberships.strata_of(labels, half)
+    layout = memberships.Layout.of(members, strata)
+    if np.mean(np.isin(layout.shares(), (0, 1))) > 1 - EXCHANGED:
+        rows, sees = np.asarray(features, np.float64), seen
+        layout = memberships.Layout.of(members, half)
+    learn = _Classifier.of(rows, half)
+    scores = learn(members[None])[:, 0]
+    area = auc(scores, members[~half])
+    count = int(np.clip(BUDGET // scores.size, FEWEST, MOST))
+    drawn = _null_areas(learn, layout, half, count, seed)
+    reached = (1 + np.sum(drawn >= area.value - 1e-12)) / (1 + count)
+    by_class = _class_p_value(labels, members)
     return Control(
         auc=area,
-        told_apart=area.low > 0.5,
-        features=f"{seen} and the label",
+        told_apart=bool(min(reached, by_class) <= LEVEL / 2),
+        features=sees,
         members=int(np.sum(members & ~half)),
         nonmembers=int(np.sum(~members & ~half)),
+        null_auc=float(drawn.mean()),
+        p_value=float(reached),
+        classes_p_value=by_class,
+        permutations=count,
+    )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Classifier:
+    """Ridge regression of membership on features: Fisher's discriminant.
+
+    Everything but the memberships is the same in each permutation, so that
+    fitting another time is one product of matrices.
+
+    Attributes:
+        judged: float64 [J, F], standardized rows of the judged half.
+        weights: float64 [F, C], coefficients = weights @ memberships.
+        half: bool [N].
+    """
+
+    judged: np.ndarray
+    weights: np.ndarray
+    half: np.ndarray
+
+    @classmethod
+    def of(cls, rows, half):
+        scale = regression.scaling(rows[half])
+        x = scale(rows[half])[:, 1:]
+        gram = x.T @ x + regression.RIDGE * np.eye(x.shape[1])
+        return cls(scale(rows[~half])[:, 1:], np.linalg.solve(gram, x.T), half)
+
+    def __call__(self, members):
+        """Fits to bool [B, N] memberships; scores float64 [J, B]."""
+        known = members[:, self.half].astype(np.float64)
+        known -= known.mean(axis=1, keepdims=True)
+        found = self.judged @ (self.weights @ known.T)
+        # Equal rows must tie, in whatever order a product is summed up.
+        return np.round(found, 10)
+
+
+def _null_areas(learn, layout, half, count, seed):
+    """The AUC where nothing tells the two apart, float64 [count]."""
+    rng = np.random.default_rng(seed)
+    areas = []
+    for start in range(0, count, BLOCK):
+        drawn = layout.draw(rng, min(BLOCK, count - start))
+        ranks = stats.rankdata(learn(drawn), axis=0)
+        inside = drawn[:, ~half].T
+        m = inside.sum(axis=0)
+        won = (ranks * inside).sum(axis=0) - m * (m + 1) / 2
+        areas.append(won / (m * (len(inside) - m)))
+    return np.concatenate(areas)
+
+
+def _class_p_value(labels, members):
+    """Whether classes are as frequent on both sides: chi-squared test."""
+    classes, cells = np.unique(labels, return_inverse=True)
+    if classes.size < 2:
+        return 1.0
+    table = [
+        np.bincount(cells[x], minlength=classes.size)
+        for x in (members, ~members)
+    ]
+    return float(
+        stats.chi2_contingency(np.array(table), correction=False).pvalue
     )
 
 

@@ -64,7 +64,7 @@ def find(images, members, record_ids) -> Duplicates:
             "images must be uint8 and members booleans, got "
             f"{images.dtype} and {members.dtype}"
         )
-    hashes = _hashes(images)
+    hashes = row_numbers(images)
     inside, outside = hashes[members], hashes[~members]
     twice = np.isin(inside, outside)
     ids, own = record_ids[members][twice], inside[twice]
@@ -80,8 +80,13 @@ def find(images, members, record_ids) -> Duplicates:
     )
 
 
-def _hashes(images):
-    """Returns one number an image, int [N]: equal hash, equal number."""
+def row_numbers(images) -> np.ndarray:
+    """Numbers images so that equal ones have the same number.
+
+    Args:
+        images: uint8 [N, ...].
+    Returns: int64 [N], from 0 on.
+    """
     rows = np.ascontiguousarray(images).reshape(len(images), -1)
     digests = b"".join(
         hashlib.blake2b(row, digest_size=16).digest() for row in rows

@@ -9,11 +9,15 @@ import pathlib
 from qmia_tf import runs
 from qmia_tf.auditing import audit_json, audit_versions
 from qmia_tf.auditing.agreement import Agreement
+from qmia_tf.auditing.leak_comparison import LeakComparison
+from qmia_tf.auditing.repeats import RepeatedRecords
 from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.errors import InputError
 from qmia_tf.statistics.intervals import Estimate
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
+# The level of each of the two tests of a control.
+APART = 0.0125
 AUDIT = "audit.json"
 
 
@@ -72,12 +76,19 @@ class Control:
 
     Attributes:
         auc: of that classifier.
-        told_apart: whether the interval of the AUC lies above 1/2. Then the
-            two differ in more than in having been trained on, and attacks
-            may measure that.
+        told_apart: whether one of the two p-values is at most .0125. Then
+            the two differ in more than in having been trained on, and
+            attacks may measure that. In schema versions 1 to 5: whether the
+            interval of the AUC lies above 1/2.
         features: what the classifier saw of a record.
         members: how many members it was judged on.
         nonmembers: how many nonmembers.
+        null_auc: the mean AUC with permuted memberships: what it reaches
+            without any difference, mostly a little below 1/2; None in schema
+            versions 1 to 5, like what follows.
+        p_value: one-sided, of so high an AUC without any difference.
+        classes_p_value: of such numbers of records a class on both sides.
+        permutations: of the memberships.
     """
 
     auc: Estimate
@@ -85,6 +96,22 @@ class Control:
     features: str
     members: int
     nonmembers: int
+    null_auc: float | None = None
+    p_value: float | None = None
+    classes_p_value: float | None = None
+    permutations: int | None = None
+
+    @property
+    def classifier_tells(self) -> bool:
+        """Whether the classifier tells the two apart."""
+        p = self.p_value
+        return self.told_apart and (p is None or p <= APART)
+
+    @property
+    def classes_tell(self) -> bool:
+        """Whether classes are not as frequent on both sides."""
+        p = self.classes_p_value
+        return self.told_apart and p is not None and p <= APART
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,11 +150,28 @@ class LeftOut:
 
 
 @dataclasses.dataclass(frozen=True)
+class GateResult:
+    """What a limit says of one artefact.
+
+    Attributes:
+        target: its name.
+        limit: what was asked for, such as "AUC <= 0.6".
+        outcome: "passed", "failed" or "not judged".
+        found: the numbers that say so, or why nothing can be said.
+    """
+
+    target: str
+    limit: str
+    outcome: str
+    found: str
+
+
+@dataclasses.dataclass(frozen=True)
 class AuditResult:
     """The audit of one run: what audit.json holds.
 
     Attributes:
-        schema_version: of this layout, 5.
+        schema_version: of this layout, 6.
         name: of the run: its directory's.
         config: the run's config.json.
         fingerprint: of the data set.
@@ -148,6 +192,11 @@ class AuditResult:
             from before it was kept.
         calibration: records that a file was calibrated with; None if they
             were not given, and in audits from before it was kept.
+        repeats: records that are there several times on one side; None in
+            schema versions 1 to 5.
+        comparison: which artefact leaks more, by one attack; None of one
+            artefact and in schema versions 1 to 5.
+        gates: what limits say that were asked for; empty if none were.
     """
 
     schema_version: int
@@ -166,6 +215,9 @@ class AuditResult:
     duplicates: EqualRecords | None
     control: Control | None = None
     calibration: CalibrationRecords | None = None
+    repeats: RepeatedRecords | None = None
+    comparison: LeakComparison | None = None
+    gates: list[GateResult] = dataclasses.field(default_factory=list)
 
     def save(self, path):
         """Writes audit.json, whole or not at all."""

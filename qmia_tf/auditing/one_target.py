@@ -1,9 +1,25 @@
 """Every attack on one target."""
 
+import dataclasses
+
 from qmia_tf.attacks import ATTACKS, NEEDS, Evidence
-from qmia_tf.auditing import attacking, class_audits
+from qmia_tf.auditing import attacking, class_audits, leak_test
+from qmia_tf.auditing.leak_comparison import Judged
 from qmia_tf.auditing.target_audits import AttackLeftOut, TargetAudit
 from qmia_tf.tfprivacy import run as run_tfprivacy
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Examined:
+    """One target audited.
+
+    Attributes:
+        audit: TargetAudit; its leak test has no answer yet.
+        judged: what the attacks made of each record.
+    """
+
+    audit: TargetAudit
+    judged: Judged
 
 
 def audit_evidence(
@@ -13,8 +29,9 @@ def audit_evidence(
     tfprivacy=None,
     folder=None,
     class_names=None,
+    strata=leak_test.CLASS,
     progress=None,
-) -> TargetAudit:
+) -> Examined:
     """Runs every attack that the evidence allows.
 
     Args:
@@ -24,6 +41,7 @@ def audit_evidence(
         tfprivacy: tfprivacy.Settings, or None.
         folder: where tensorflow-privacy's files go; None writes none.
         class_names: str [classes], if they are known.
+        strata: one of leak_test.STRATA.
         progress: callable that takes a line of text, or None.
     """
     answers = evidence.outputs
@@ -39,7 +57,9 @@ def audit_evidence(
             progress=progress,
         )
     scored, missing = _run_attacks(evidence, reasons or {})
-    return TargetAudit(
+    judged = leak_test.counted(scored, evidence)
+    fixed = [x.attack.name for x in scored if x.attack.threshold is not None]
+    audit = TargetAudit(
         target=answers.target,
         **{
             key: info.get(key)
@@ -69,6 +89,11 @@ def audit_evidence(
         strongest=attacking.strongest(scored, evidence),
         tfprivacy=found,
         per_class=_per_class(answers, scored, class_names),
+        leak=leak_test.run(judged, evidence, fixed=fixed, strata=strata),
+    )
+    return Examined(
+        audit,
+        Judged(answers.target, answers.record_ids, members, judged),
     )
 
 

@@ -13,6 +13,7 @@ from qmia_tf.auditing import (
     copy_queries,
     duplicates,
     reference_answers,
+    repeats,
 )
 from qmia_tf.auditing.beside import Beside
 from qmia_tf.auditing.findings import Control, EqualRecords
@@ -102,15 +103,22 @@ class Surroundings:
             warning=found.sentence(),
         )
 
+    @functools.cached_property
+    def distinct(self) -> repeats.Distinct:
+        """The records that are audited: of equal ones on a side, one."""
+        split = self._split
+        ids = np.sort(np.concatenate([split.members, split.nonmembers]))
+        images, labels = self._dataset.take(ids)
+        members = np.isin(ids, split.members)
+        return repeats.of_records(images, labels, members, ids)
+
     def control(self, *, seed) -> Control:
         """Tries to tell the members without asking any model.
 
         Args:
             seed: int, of the calibration half: the audit's.
         """
-        ids = np.sort(
-            np.concatenate([self._split.members, self._split.nonmembers])
-        )
+        ids = self.distinct.record_ids
         return control.check_features(
             self._features[ids],
             self._dataset.labels[ids],

@@ -4,6 +4,7 @@ import dataclasses
 
 from qmia_tf.auditing.class_audits import ClassAudit
 from qmia_tf.auditing.exposed_members import Exposed
+from qmia_tf.auditing.leak_test import LeakTest
 from qmia_tf.auditing.parity_found import Parity
 from qmia_tf.auditing.verdicts import Verdicts
 from qmia_tf.errors import InputError
@@ -162,6 +163,8 @@ class TargetAudit:
         onednn: whether TensorFlow computed the outputs with oneDNN's kernels;
             None if not TensorFlow computed them, or nobody knows, and in
             schema versions 1 to 4.
+        leak: whether all attacks together show a leak, and how large it is;
+            None in schema versions 1 to 5.
     """
 
     target: str
@@ -188,6 +191,7 @@ class TargetAudit:
     parity: Parity | None = None
     exposed: list[Exposed] = dataclasses.field(default_factory=list)
     onednn: bool | None = None
+    leak: LeakTest | None = None
 
     @property
     def size_mb(self) -> float | None:

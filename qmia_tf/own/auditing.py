@@ -11,7 +11,7 @@ import tempfile
 
 from qmia_tf import messages, runs
 from qmia_tf.auditing import audit as audits
-from qmia_tf.auditing import control, copy_queries
+from qmia_tf.auditing import control, copy_queries, leak_test
 from qmia_tf.auditing.findings import AuditResult
 from qmia_tf.errors import InputError
 from qmia_tf.own import answers, evidence, models, records, showing, sources
@@ -35,6 +35,7 @@ def audit(
     class_names=None,
     label_only=LABEL_ONLY,
     seed=0,
+    strata=leak_test.CLASS,
     tfprivacy=None,
     references=(),
     calibration=None,
@@ -70,6 +71,9 @@ def audit(
             records whose classes have names only.
         label_only: copy_queries.Settings; None asks about no copies.
         seed: int, of calibration halves, bootstraps and attacks.
+        strata: "class": the test for a leak permutes memberships within the
+            classes, which holds however the records were split; "none":
+            among all records, where the split took no care of classes.
         tfprivacy: tfprivacy.Settings; None leaves it out.
         references: .npz files of outputs of reference models about the same
             records, of which `members` trained each.
@@ -134,6 +138,7 @@ def audit(
             calibration=used,
             pictures=shown,
             seed=seed,
+            strata=strata,
             tfprivacy=tfprivacy,
             progress=progress,
         )
@@ -209,6 +214,7 @@ def _audited(
     calibration,
     pictures,
     seed,
+    strata,
     tfprivacy,
     progress,
 ):
@@ -219,10 +225,12 @@ def _audited(
     trained = evidence.references_of(references, first)
     config = _config(found, data, said)
     runs.write_json(folder / runs.CONFIG, config)
-    checked = None
+    checked = distinct = None
     if data is not None:
+        distinct = data.distinct
+        rows = distinct.record_ids
         checked = control.check(
-            data.values, data.labels, data.members, seed=seed
+            data.values[rows], data.labels[rows], data.members[rows], seed=seed
         )
     return audits.audit_outputs(
         folder,
@@ -236,11 +244,13 @@ def _audited(
         joints=[first] if len(found.answered) > 1 else [],
         reasons=found.reasons,
         duplicates=found.equal,
+        distinct=distinct,
         control=checked,
         calibration=calibration,
         class_names=data.class_names if data is not None else None,
         pictures=pictures,
         seed=seed,
+        strata=strata,
         tfprivacy=tfprivacy,
         progress=progress,
     )

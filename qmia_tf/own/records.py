@@ -10,7 +10,7 @@ import hashlib
 import numpy as np
 
 from qmia_tf.attacks.features import image_features
-from qmia_tf.auditing import duplicates
+from qmia_tf.auditing import duplicates, repeats
 from qmia_tf.auditing.findings import EqualRecords
 from qmia_tf.errors import InputError
 from qmia_tf.messages import counted
@@ -99,6 +99,16 @@ class Records:
         if rows.shape[1] > MOST_FEATURES:
             return None
         return rows.astype(np.float64)
+
+    @functools.cached_property
+    def distinct(self) -> repeats.Distinct:
+        """The records that are audited: of equal ones on a side, one."""
+        return repeats.of_records(
+            self.values,
+            self.labels,
+            self.members,
+            np.arange(len(self.labels)),
+        )
 
     def equal(self) -> EqualRecords:
         """Counts records that are on both sides.

@@ -1,12 +1,10 @@
 """What keeps the numbers of audited runs from meaning what they seem to."""
 
 from qmia_tf import onednn, runs
-from qmia_tf.auditing import worse_members
+from qmia_tf.auditing import answer, worse_members
 from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.report.compared import SHARED, Run, sibling, title
 
-# A model this little of the way from guessing to perfect has not learned.
-LEARNED = 0.1
 PROSE = ("name", "stated", "notes", "dataset")
 
 
@@ -38,9 +36,8 @@ def guessing(targets: list[TargetAudit]) -> dict[str, float]:
     """Names those that have not learned, with their nonmember accuracy."""
     found = {}
     for target in targets:
-        right, chance = target.accuracy_nonmembers.value, 1 / target.classes
-        if right < chance + LEARNED * (1 - chance):
-            found[target.target] = right
+        if answer.not_learned(target):
+            found[target.target] = target.accuracy_nonmembers.value
     return found
 
 

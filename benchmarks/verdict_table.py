@@ -1,0 +1,63 @@
+"""The tables of benchmarks/verdict.py, in Markdown."""
+
+
+def power(rows) -> str:
+    """Makes the table of false alarms, power and coverage.
+
+    Args:
+        rows: list of dicts, of verdict.py's "audits".
+    """
+    lines = [
+        "| leak | records a side | found, old | found, new | all intervals "
+        "hold | the chosen one holds | old: the chosen one holds | audits |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    lines += [
+        f"| {row['leak']} | {row['records']:,} | {_share(row['found_old'])} | "
+        f"{_share(row['found_new'])} | {_share(row['covered_all'])} | "
+        f"{_share(row['covered_chosen'])} | {_share(row['covered_old'])} | "
+        f"{row['audits']:,} |"
+        for row in rows
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def detectable(rows) -> str:
+    """Makes the table of what would have been found.
+
+    Args:
+        rows: list of dicts, of verdict.py's "detectable".
+    """
+    lines = [
+        "| records a side | smallest AUC found with 80 % power | found, by "
+        "that attack's AUC | found, by any statistic | audits |",
+        "|--:|--:|--:|--:|--:|",
+    ]
+    lines += [
+        f"| {row['records']:,} | {row['auc']:.3f} | {_share(row['alone'])} | "
+        f"{_share(row['found'])} | {row['audits']:,} |"
+        for row in rows
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def seconds(rows) -> str:
+    """Makes the table of times.
+
+    Args:
+        rows: list of dicts, of verdict.py's "seconds".
+    """
+    lines = [
+        "| records a side | attacks | permutations | seconds | CPU seconds |",
+        "|--:|--:|--:|--:|--:|",
+    ]
+    lines += [
+        f"| {row['records']:,} | {row['attacks']} | {row['permutations']:,} | "
+        f"{row['seconds']:.1f} | {row['cpu_seconds']:.1f} |"
+        for row in rows
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _share(share):
+    return f"{100 * share:.1f} %"

@@ -1,0 +1,175 @@
+"""Which artefact leaks more, by one attack that is the same for all."""
+
+import dataclasses
+
+import numpy as np
+from scipy import special
+
+from qmia_tf.statistics import simultaneous
+from qmia_tf.statistics.intervals import LEVEL, Estimate
+from qmia_tf.statistics.ranking import sure_share
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """One artefact beside the first.
+
+    Attributes:
+        target: its name.
+        auc: of the attack on it.
+        difference: that minus the AUC on the first artefact; the interval
+            holds for all attacks and artefacts at once.
+        p_value: two-sided, of no difference, adjusted likewise.
+    """
+
+    target: str
+    auc: float
+    difference: Estimate
+    p_value: float
+
+
+@dataclasses.dataclass(frozen=True)
+class LeakComparison:
+    """Artefacts compared by one attack.
+
+    Attributes:
+        attack: its name: the one whose AUC, averaged over the artefacts, is
+            surely the highest.
+        candidates: the attacks that all artefacts have.
+        first: the artefact that the others are compared with.
+        first_auc: of the attack on it.
+        differences: one a further artefact.
+    """
+
+    attack: str
+    candidates: list[str]
+    first: str
+    first_auc: float
+    differences: list[Difference]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Judged:
+    """What attacks make of the records of one target.
+
+    Attributes:
+        target: its name.
+        record_ids: int64 [N].
+        members: bool [N].
+        scores: dict attack -> float64 [N], NaN where it is not judged.
+    """
+
+    target: str
+    record_ids: np.ndarray
+    members: np.ndarray
+    scores: dict
+
+
+def compare(judged: list[Judged], *, seed, level=LEVEL):
+    """Compares all artefacts with the first by their AUCs.
+
+    The errors of two AUCs go together as far as they come from the same
+    records (DeLong's covariance), so the comparison is paired where the
+    records are the same. The intervals hold for every attack and artefact at
+    once (simultaneous.largest), so the choice of the attack does not flatter
+    any.
+
+    Args:
+        judged: list of Judged, the first one first.
+        seed: int >= 0.
+        level: coverage, in 0..1.
+    Returns: LeakComparison; None for less than two artefacts, or if they
+        have no attack in common.
+    """
+    if len(judged) < 2:
+        return None
+    records = np.unique(np.concatenate([x.record_ids for x in judged]))
+    found = [_on(records, each) for each in judged]
+    shared = [
+        name
+        for name in found[0].names
+        if all(name in each.names for each in found)
+    ]
+    if not shared:
+        return None
+    rows = [[each.names.index(name) for name in shared] for each in found]
+    values = np.stack(
+        [each.values[row] for each, row in zip(found, rows, strict=True)]
+    )
+    pulls = np.stack(
+        [each.pulls[row] for each, row in zip(found, rows, strict=True)]
+    )
+    average = pulls.mean(axis=0)
+    spread = np.sqrt((average**2).sum(axis=1))
+    sure = values.mean(axis=0) - special.ndtri((1 + level) / 2) * spread
+    chosen = int(np.argmax(sure))
+    apart = (pulls[1:] - pulls[:1]).reshape(-1, records.size)
+    largest = simultaneous.largest(apart, seed=seed)
+    decided = [
+        min(each.members[row[chosen]], each.nonmembers[row[chosen]])
+        for each, row in zip(found, rows, strict=True)
+    ]
+    return LeakComparison(
+        attack=shared[chosen],
+        candidates=shared,
+        first=judged[0].target,
+        first_auc=float(values[0, chosen]),
+        differences=[
+            _difference(
+                each.target,
+                values[row, chosen],
+                values[0, chosen],
+                np.sqrt(((pulls[row, chosen] - pulls[0, chosen]) ** 2).sum()),
+                largest,
+                pairs=int(min(decided[0], decided[row])),
+                count=len(apart),
+                level=level,
+            )
+            for row, each in enumerate(judged)
+            if row
+        ],
+    )
+
+
+def _on(records, judged):
+    """Spreads scores over the union of the records."""
+    places = np.searchsorted(records, judged.record_ids)
+    members = np.zeros(records.size, bool)
+    members[places] = judged.members
+    scores = {}
+    for name, given in judged.scores.items():
+        scores[name] = np.full(records.size, np.nan)
+        scores[name][places] = given
+    return simultaneous.areas(scores, members)
+
+
+def _difference(target, value, first, spread, largest, *, pairs, count, level):
+    apart = float(value - first)
+    if spread <= 1e-12:
+        found, p_value = _unanimous(apart, pairs, count, level)
+        return Difference(target, float(value), found, p_value)
+    c = simultaneous.quantile(largest, level)
+    return Difference(
+        target=target,
+        auc=float(value),
+        difference=Estimate(
+            apart,
+            float(max(apart - c * spread, -1.0)),
+            float(min(apart + c * spread, 1.0)),
+        ),
+        p_value=simultaneous.p_value(largest, abs(apart) / spread),
+    )
+
+
+def _unanimous(apart, pairs, count, level):
+    """Where the two differ alike on every record: as delong.contrast.
+
+    Exact for so many disjoint pairs that all decide alike; shared among all
+    the attacks and artefacts.
+    """
+    if abs(apart) <= 1e-12:
+        return Estimate(0.0, 0.0, 0.0), 1.0
+    bound = sure_share(pairs, pairs, level=1 - (1 - level) / count)
+    ends = apart, apart * bound
+    p_value = min(1.0, 2 * count * 0.5**pairs)
+    return Estimate(apart, min(ends), max(ends)), p_value

@@ -1,0 +1,302 @@
+"""Is there a leak, and how large? One test over all attacks on a target."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from qmia_tf.statistics import (
+    low_fpr,
+    memberships,
+    permutation,
+    power,
+    simultaneous,
+)
+from qmia_tf.statistics.intervals import LEVEL, Estimate
+from qmia_tf.statistics.sweep import sweep
+
+# The rates that the test and the answer look at; others are only measured.
+TESTED = permutation.RATES
+# A rate says something from so many expected false positives on.
+BASIS = 3
+DRAWS = 20_000
+CLASS, NONE = "class", "none"
+STRATA = (CLASS, NONE)
+
+
+@dataclasses.dataclass(frozen=True)
+class TestedAttack:
+    """One attack in the test.
+
+    Attributes:
+        attack: name.
+        p_value: that so much comes of chance, adjusted for all attacks and
+            statistics of the test.
+        measure: its statistic that sticks out most: "auc" or "tpr".
+        rate: the false-positive rate of that "tpr"; None of "auc".
+        t: by how many standard deviations of the permutations it does.
+        auc: its AUC, with an interval that holds for all attacks at once.
+        members: how many members it was judged on.
+        nonmembers: how many nonmembers.
+    """
+
+    attack: str
+    p_value: float
+    measure: str
+    rate: float | None
+    t: float
+    auc: Estimate
+    members: int
+    nonmembers: int
+
+
+@dataclasses.dataclass(frozen=True)
+class LowRate:
+    """The most that any attack finds at a low false-positive rate.
+
+    Attributes:
+        rate: the false-positive rate that is allowed.
+        attack: the attack whose interval starts highest; None if the
+            nonmembers do not suffice for any.
+        tpr: its true-positive rate; the interval holds for all attacks at
+            once.
+        false_positives: the nonmembers that it calls.
+        nonmembers: how many there are.
+        needed: how many nonmembers the rate takes.
+    """
+
+    rate: float
+    attack: str | None
+    tpr: Estimate
+    false_positives: int
+    nonmembers: int
+    needed: int
+
+    @property
+    def attained(self) -> bool:
+        """Whether a threshold has the rate: equal scores may leave none."""
+        return self.attack is not None and bool(
+            self.false_positives or self.tpr.value
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Detectable:
+    """The smallest leak that this audit would have found.
+
+    Attributes:
+        auc: as an AUC; 1 if it would have found none.
+        balanced_accuracy: as the best balanced accuracy of such scores.
+        power: with which probability.
+        attack: the attack that would have found it, the strongest of those
+            that choose a threshold; the alternative is that its scores of
+            all members are shifted by a constant.
+    """
+
+    auc: float
+    balanced_accuracy: float
+    power: float
+    attack: str
+
+
+@dataclasses.dataclass(frozen=True)
+class LeakTest:
+    """Whether a target leaks, how much, and what would have been found.
+
+    Attributes:
+        answer: one of answer.ANSWERS.
+        because: the reasons, as sentences.
+        p_value: the least adjusted p-value of any attack.
+        level: of the one-sided test.
+        permutations: of the memberships.
+        strata: what memberships were permuted within: "class" or "none".
+        attacks: TestedAttack, from the least p-value on.
+        strongest: the attack whose interval of the AUC starts highest.
+        auc: its AUC; the interval holds for all attacks at once.
+        tpr_at_fpr: LowRate at 10, 1, 0.1 and 0.01 %.
+        detectable: Detectable; None if no permutation moves any attack.
+    """
+
+    answer: str
+    because: list[str]
+    p_value: float
+    level: float
+    permutations: int
+    strata: str
+    attacks: list[TestedAttack]
+    strongest: str | None
+    auc: Estimate
+    tpr_at_fpr: list[LowRate]
+    detectable: Detectable | None
+
+    def at(self, rate) -> LowRate | None:
+        """Returns what was found at a false-positive rate."""
+        return next((x for x in self.tpr_at_fpr if x.rate == rate), None)
+
+    def attack(self, name) -> TestedAttack | None:
+        """Returns what was found of an attack; None if it was not tested."""
+        return next((x for x in self.attacks if x.attack == name), None)
+
+
+def counted(scored, evidence) -> dict[str, np.ndarray]:
+    """The scores that may be judged: no learned ones of the calibration half.
+
+    Args:
+        scored: list of attacking.Scored.
+        evidence: Evidence, N records.
+    Returns: dict name -> float64 [N], NaN where the attack is not judged.
+    """
+    return {
+        each.attack.name: np.where(
+            evidence.calibration & each.attack.learns, np.nan, each.scores
+        )
+        for each in scored
+    }
+
+
+def run(scores, evidence, *, fixed=(), strata=CLASS) -> LeakTest:
+    """Tests one target; the answer is left to answer.decide.
+
+    Args:
+        scores: what `counted` returns.
+        evidence: Evidence they come from.
+        fixed: names of attacks with a threshold of their own.
+        strata: "class" permutes memberships within the classes, which holds
+            for every split; "none" among all records.
+    """
+    outputs, seed = evidence.outputs, evidence.seed
+    members = outputs.members
+    areas = simultaneous.areas(scores, members)
+    # The same attacks in the test and among the intervals.
+    scores = {name: scores[name] for name in areas.names}
+    groups = memberships.strata_of(
+        outputs.labels, evidence.calibration, by_class=strata == CLASS
+    )
+    found = permutation.max_t(scores, members, groups, seed=seed, fixed=fixed)
+    held = simultaneous.intervals(areas, seed=seed)
+    low = [
+        _low_rate(scores, members, rate, fixed=fixed, seed=seed)
+        for rate in low_fpr.RATES
+    ]
+    if found.p_value > found.level:
+        # What the one-sided test does not reject belongs to the intervals.
+        held = {name: _reaching(x, 0.5) for name, x in held.items()}
+        low = [
+            dataclasses.replace(x, tpr=_reaching(x.tpr, x.rate)) for x in low
+        ]
+    sizes = {
+        name: (int(m), int(n))
+        for name, m, n in zip(
+            areas.names, areas.members, areas.nonmembers, strict=True
+        )
+    }
+    tested = [
+        TestedAttack(
+            attack=each.attack,
+            p_value=each.p_value,
+            measure=each.best.measure,
+            rate=each.best.rate,
+            t=each.best.t,
+            auc=held[each.attack],
+            members=sizes[each.attack][0],
+            nonmembers=sizes[each.attack][1],
+        )
+        for each in found.attacks
+    ]
+    strongest = max(tested, key=lambda x: (x.auc.low, x.t), default=None)
+    return LeakTest(
+        answer="",
+        because=[],
+        p_value=found.p_value,
+        level=found.level,
+        permutations=found.permutations,
+        strata=strata,
+        attacks=tested,
+        strongest=strongest and strongest.attack,
+        auc=strongest.auc if strongest else Estimate(0.5, 0.0, 1.0),
+        tpr_at_fpr=low,
+        detectable=_detectable(
+            found,
+            max(
+                (x for x in tested if x.attack not in fixed),
+                key=lambda x: (x.auc.low, x.t),
+                default=None,
+            ),
+            scores,
+            members,
+            groups,
+        ),
+    )
+
+
+def _reaching(estimate, guessing):
+    """Makes the interval hold what guessing gives or less."""
+    if estimate.low is None or estimate.low <= guessing:
+        return estimate
+    return dataclasses.replace(estimate, low=guessing)
+
+
+def _low_rate(scores, members, rate, *, fixed, seed):
+    """Takes the attack whose interval starts highest; Bonferroni."""
+    needed, most = math.ceil(BASIS / rate), 0
+    usable = {}
+    for name, given in scores.items():
+        told = ~np.isnan(given)
+        outside = int(np.sum(told & ~members))
+        if name in fixed or not np.any(told & members):
+            continue
+        most = max(most, outside)
+        if outside >= needed:
+            usable[name] = sweep(given[told], members[told])
+    best, attack = None, None
+    for name, curve in usable.items():
+        [here] = low_fpr.of_sweep(
+            curve,
+            [rate],
+            seed=seed,
+            level=1 - (1 - LEVEL) / len(usable),
+            draws=DRAWS,
+        )
+        place = here.tpr.low, here.tpr.value
+        if best is None or place > (best.tpr.low, best.tpr.value):
+            best, attack = here, name
+    if best is None:
+        return LowRate(rate, None, Estimate(None, None, None), 0, most, needed)
+    return LowRate(
+        rate, attack, best.tpr, best.false_positives, best.nonmembers, needed
+    )
+
+
+def _detectable(found, strongest, scores, members, groups):
+    areas = {
+        x.attack: x for x in found.measured if x.measure == permutation.AUC
+    }
+    if strongest is None or strongest.attack not in areas:
+        return None
+    here = areas[strongest.attack]
+    shares = memberships.Layout.of(members, groups).shares()
+    told = ~np.isnan(scores[strongest.attack])
+    auc = power.detectable_auc(
+        found.critical,
+        here.mean,
+        here.deviation,
+        strongest.members,
+        strongest.nonmembers,
+        moved=_moved(shares[told], members[told]),
+    )
+    return Detectable(
+        auc=auc,
+        balanced_accuracy=power.balanced_accuracy_of(auc),
+        power=power.POWER,
+        attack=strongest.attack,
+    )
+
+
+def _moved(shares, members):
+    """How much of an AUC's excess over 1/2 permutations take away, 0..1.
+
+    Permuted, record i is the member and j the nonmember of a pair with
+    probability p_i (1 - p_j), p the shares; that leaves of the excess
+    (mean p of members) + (mean 1 - p of nonmembers) - 1.
+    """
+    return float(1 - shares[members].mean() + shares[~members].mean())

@@ -1,0 +1,436 @@
+"""Whether there is a leak, and how large: on records whose truth is known.
+
+Null audits, 1,000 with --slow: members and nonmembers come from one
+distribution, so 2.5 % of the tests may find a leak, and three binomial standard
+deviations more. Without --slow there are 100 with fewer attacks, and the
+0.01 % point of the binomial is allowed, so that only what is badly wrong fails.
+"""
+
+import collections
+from unittest import mock
+
+import numpy as np
+import slow_tests
+import synthetic_outputs
+import tensorflow as tf
+from absl.testing import parameterized
+from scipy import stats
+
+from qmia_tf import split
+from qmia_tf.attacks import ATTACKS, PLAIN, regression
+from qmia_tf.attacks.evidence import Evidence
+from qmia_tf.auditing import answer, beside, leak_test, repeats
+from qmia_tf.outputs import Outputs
+from qmia_tf.statistics import permutation
+from qmia_tf.statistics.heldout import calibration_half
+from qmia_tf.statistics.sweep import sweep
+
+AUDITS = 1000 if slow_tests.SLOW else 100
+LEVEL = 0.025
+if slow_tests.SLOW:
+    MOST = AUDITS * LEVEL + 3 * (AUDITS * LEVEL * (1 - LEVEL)) ** 0.5
+else:
+    MOST = stats.binom.ppf(0.9999, AUDITS, LEVEL)
+ONE_MODEL = [x for x in ATTACKS if set(x.needs) <= {*PLAIN, "features"}]
+FEW = [
+    x
+    for x in ONE_MODEL
+    if x.name in ("gap", "margin", "likelihood", "quantile")
+]
+NULL = ONE_MODEL if slow_tests.SLOW else FEW
+Scored = collections.namedtuple("Scored", "attack scores")
+
+
+def evidence_of(outputs, *, seed=0, features=1):
+    """Evidence with features that tell nothing."""
+    rng = np.random.default_rng([seed, 1])
+    rows = rng.normal(size=(int(outputs.record_ids.max()) + 1, features))
+    return beside.gather(outputs, beside.Beside(features=rows), seed=seed)
+
+
+def run(evidence, *, attacks=ONE_MODEL, **options):
+    """All attacks of one model, as in an audit."""
+    scored = [
+        Scored(each, np.asarray(each.scores(evidence), np.float64))
+        for each in attacks
+    ]
+    fixed = [each.name for each in attacks if each.threshold is not None]
+    counted = leak_test.counted(scored, evidence)
+    return leak_test.run(counted, evidence, fixed=fixed, **options)
+
+
+def simulated(members, nonmembers, *, seed=0, classes=4):
+    """Outputs that tell nothing, to go with scores that are drawn."""
+    rng = np.random.default_rng(seed)
+    records = members + nonmembers
+    outputs = Outputs(
+        np.full((records, classes), 1 / classes, np.float32),
+        rng.integers(0, classes, records),
+        np.arange(records) < members,
+        np.arange(records),
+        {"target": "simulated"},
+    )
+    half = calibration_half(outputs.members, seed=seed)
+    return Evidence(outputs, half, seed=seed)
+
+
+def binormal(evidence, gains, *, seed=0):
+    """Scores that correlate by one half."""
+    rng = np.random.default_rng(seed)
+    members = evidence.outputs.members
+    common = rng.normal(size=members.size)
+    return {
+        name: (common + rng.normal(size=members.size)) / np.sqrt(2)
+        + gain * members
+        for name, gain in gains.items()
+    }
+
+
+class RunTest(parameterized.TestCase, tf.test.TestCase):
+    def test_a_leak(self):
+        evidence = simulated(400, 400)
+        scores = binormal(evidence, {"weak": 0.1, "strong": 0.9, "none": 0.0})
+        found = leak_test.run(scores, evidence)
+        self.assertEqual(found.strongest, "strong")
+        self.assertEqual(found.attacks[0].attack, "strong")
+        self.assertEqual(found.p_value, found.attacks[0].p_value)
+        self.assertLess(found.p_value, 0.001)
+        self.assertEqual(found.auc, found.attack("strong").auc)
+        # Phi(.9 / sqrt 2) = .738.
+        self.assertBetween(0.738, found.auc.low, found.auc.high)
+        self.assertGreater(found.attack("none").p_value, LEVEL)
+        self.assertIsNone(found.attack("gap"))
+        self.assertEqual((found.answer, found.because), ("", []))
+        self.assertEqual((found.strata, found.level), ("class", LEVEL))
+        self.assertEqual(found.permutations, 10_000)
+        self.assertEqual(
+            {(x.members, x.nonmembers) for x in found.attacks}, {(400, 400)}
+        )
+
+    def test_what_is_not_rejected_belongs_to_every_interval(self):
+        """Neither an AUC nor a rate contradicts "no leak found"."""
+        cut = collections.Counter()
+        for seed in range(25):
+            evidence = simulated(300, 300, seed=seed)
+            # Strong enough to stick out now and then without being found.
+            scores = binormal(
+                evidence, {str(x): 0.12 for x in range(3)}, seed=seed
+            )
+            found = leak_test.run(scores, evidence)
+            if found.p_value <= LEVEL:
+                cut["found"] += 1
+                continue
+            for each in found.attacks:
+                self.assertLessEqual(each.auc.low, 0.5)
+                cut["at 1/2"] += each.auc.low == 0.5
+            for each in found.tpr_at_fpr:
+                if each.attack:
+                    self.assertLessEqual(each.tpr.low, each.rate)
+                    cut["at the rate"] += each.tpr.low == each.rate
+        self.assertGreater(cut["found"], 0)
+        self.assertGreater(cut["at the rate"], 0)
+
+    def test_worse_than_guessing_stays_so(self):
+        """The test is one-sided and says nothing of what lies below 1/2."""
+        evidence = simulated(200, 200)
+        scores = binormal(evidence, {"turned": -1.0})
+        found = leak_test.run(scores, evidence)
+        self.assertGreater(found.p_value, 0.9)
+        self.assertLess(found.auc.high, 0.5)
+
+    def test_learned_attacks_are_judged_on_their_half(self):
+        evidence = evidence_of(synthetic_outputs.outputs(80, 70))
+        found = run(evidence)
+        learned = {x.name for x in ONE_MODEL if x.learns}
+        self.assertEqual(learned, {"likelihood", "quantile"})
+        for each in found.attacks:
+            sizes = (40, 35) if each.attack in learned else (80, 70)
+            self.assertEqual((each.members, each.nonmembers), sizes)
+
+    def test_scores_that_learned_by_heart_find_nothing(self):
+        """Who remembers the calibration half knows nothing of the other."""
+        evidence = simulated(100, 100)
+        members, half = evidence.outputs.members, evidence.calibration
+        remembered = np.where(half, members, 0.5) + 0.0
+        attack = collections.namedtuple("Attack", "name learns")("heart", True)
+        counted = leak_test.counted([Scored(attack, remembered)], evidence)
+        found = leak_test.run(counted, evidence)
+        self.assertEqual((found.p_value, found.attacks), (1.0, []))
+        # Had they been counted, they would have.
+        found = leak_test.run({"heart": remembered}, evidence)
+        self.assertLess(found.p_value, 0.001)
+
+    def test_strata(self):
+        """A score that knows the class, of which members have more."""
+        evidence = simulated(300, 300)
+        outputs = evidence.outputs
+        rng = np.random.default_rng(0)
+        outputs.labels[:] = np.where(
+            outputs.members, rng.integers(0, 2, 600), rng.integers(0, 4, 600)
+        )
+        scores = {"class": -outputs.labels + 0.1 * rng.normal(size=600)}
+        within = leak_test.run(scores, evidence)
+        among_all = leak_test.run(scores, evidence, strata="none")
+        self.assertGreater(within.p_value, LEVEL)
+        self.assertLess(among_all.p_value, LEVEL)
+        self.assertEqual((within.strata, among_all.strata), ("class", "none"))
+
+    def test_seed_decides(self):
+        evidence = evidence_of(synthetic_outputs.outputs(50, 50))
+        self.assertEqual(run(evidence), run(evidence))
+
+
+class LowRateTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters((299, None, 300), (300, "one", 300))
+    def test_three_expected_false_positives_are_needed(self, n, attack, needed):
+        evidence = simulated(50, n)
+        found = leak_test.run(binormal(evidence, {"one": 0.5}), evidence)
+        one, other = found.tpr_at_fpr
+        self.assertEqual((one.attack, one.needed), (attack, needed))
+        self.assertEqual((one.nonmembers, other.nonmembers), (n, n))
+        self.assertEqual((other.attack, other.needed), (None, 3000))
+        self.assertEqual((one.rate, other.rate), (0.01, 0.001))
+        if attack is None:
+            self.assertIsNone(one.tpr.value)
+
+    def test_is_the_best_of_those_that_suffice(self):
+        evidence = simulated(500, 500)
+        scores = binormal(evidence, {"one": 0.2, "two": 1.0, "gap": 3.0})
+        scores["half"] = np.where(
+            evidence.calibration, np.nan, evidence.outputs.members + 0.0
+        )
+        found = leak_test.run(scores, evidence, fixed=("gap",))
+        here = found.tpr_at_fpr[0]
+        # The half has 250 nonmembers, and the gap attack no threshold to move.
+        self.assertEqual(here.attack, "two")
+        curve = sweep(scores["two"], evidence.outputs.members)
+        row = np.searchsorted(curve.false_positives, 5, side="right") - 1
+        self.assertAllClose(here.tpr.value, curve.recall[row], atol=1e-12)
+        self.assertEqual(here.false_positives, 5)
+
+    def test_a_leak_of_few_members(self):
+        """40 of 1,000 are known for sure: not seen in the AUC."""
+        evidence = simulated(1000, 3000)
+        rng = np.random.default_rng(0)
+        scores = rng.normal(size=4000)
+        scores[:40] = 9 + rng.random(40)
+        found = answer.decide(
+            leak_test.run({"one": scores}, evidence),
+            members=1000,
+            nonmembers=3000,
+        )
+        self.assertLess(found.auc.low, answer.CLEAR_AUC)
+        self.assertEqual(found.attacks[0].measure, "tpr")
+        self.assertEqual(found.answer, answer.SEVERE)
+        self.assertGreater(found.tpr_at_fpr[1].tpr.low, 0.01)
+
+
+class DetectableTest(parameterized.TestCase, tf.test.TestCase):
+    def test_is_found_as_often_as_said(self):
+        """The strongest attack's scores are shifted by so much."""
+        evidence = simulated(150, 150)
+        names = {"one": 0.0, "two": 0.0, "three": 0.0}
+        null = leak_test.run(binormal(evidence, names), evidence)
+        shift = np.sqrt(2) * stats.norm.ppf(null.detectable.auc)
+        runs, hits = 60, 0
+        for seed in range(1, runs + 1):
+            scores = binormal(
+                evidence, {**names, null.detectable.attack: shift}, seed=seed
+            )
+            hits += leak_test.run(scores, evidence).p_value <= LEVEL
+        self.assertEqual(null.detectable.power, 0.8)
+        # Four binomial standard deviations below; other statistics help.
+        self.assertGreater(hits / runs, 0.8 - 4 * (0.16 / runs) ** 0.5)
+
+    def test_more_records_find_less(self):
+        found = [
+            leak_test.run(
+                binormal(simulated(n, n), {"one": 0.0}), simulated(n, n)
+            ).detectable
+            for n in (30, 100, 1000)
+        ]
+        areas = [x.auc for x in found]
+        self.assertEqual(areas, sorted(areas, reverse=True))
+        for each in found:
+            self.assertBetween(each.balanced_accuracy, 0.5, each.auc)
+
+
+class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
+    def decided(self, found, evidence):
+        members = evidence.outputs.members
+        return answer.decide(
+            found,
+            members=int(members.sum()),
+            nonmembers=int(np.sum(~members)),
+        )
+
+    @parameterized.product(
+        kind=("equal", "nan", "one side", "a member"), beside_another=(0, 1)
+    )
+    def test_an_attack_that_says_nothing(self, kind, beside_another):
+        evidence = simulated(40, 40)
+        members = evidence.outputs.members
+        given = {
+            "equal": np.zeros(80),
+            "nan": np.full(80, np.nan),
+            "one side": np.where(members, 1.0, np.nan),
+            "a member": np.where(np.arange(80) > 38, np.arange(80.0), np.nan),
+        }[kind]
+        scores = {"nothing": given}
+        if beside_another:
+            scores |= binormal(evidence, {"one": 2.0})
+        found = self.decided(leak_test.run(scores, evidence), evidence)
+        self.assertIsNone(found.attack("nothing"))
+        if beside_another:
+            self.assertEqual(found.strongest, "one")
+            self.assertEqual(found.answer, answer.SEVERE)
+        else:
+            self.assertEqual((found.p_value, found.strongest), (1.0, None))
+            self.assertEqual(found.answer, answer.CANNOT_SAY)
+            self.assertIsNone(found.detectable)
+
+    def test_no_attack(self):
+        evidence = simulated(30, 30)
+        found = self.decided(leak_test.run({}, evidence), evidence)
+        self.assertEqual(found.answer, answer.CANNOT_SAY)
+        self.assertEqual((found.auc.low, found.auc.high), (0.0, 1.0))
+
+    @parameterized.parameters((2, 2), (2, 3), (3, 3), (2, 60), (60, 2), (5, 5))
+    def test_few_records_cannot_be_judged(self, members, nonmembers):
+        for seed in range(3):
+            evidence = evidence_of(
+                synthetic_outputs.outputs(
+                    members, nonmembers, seed=seed, gain=(9.0, 0.0)
+                )
+            )
+            found = self.decided(run(evidence), evidence)
+            self.assertEqual(found.answer, answer.CANNOT_SAY)
+            self.assertIn("too few", found.because[0])
+
+    def test_one_record_a_class(self):
+        evidence = simulated(40, 40)
+        evidence.outputs.labels[:] = np.arange(80)
+        scores = binormal(evidence, {"one": 3.0})
+        found = self.decided(leak_test.run(scores, evidence), evidence)
+        self.assertEqual(found.answer, answer.CANNOT_SAY)
+        self.assertIn("no attack tells apart any records", found.because[0])
+        found = leak_test.run(scores, evidence, strata="none")
+        self.assertEqual(self.decided(found, evidence).answer, answer.SEVERE)
+
+    def test_classes_that_hardly_overlap(self):
+        """Two of each side may be exchanged: no leak would be found."""
+        evidence = simulated(40, 40)
+        labels = evidence.outputs.labels
+        labels[:] = 1 + evidence.outputs.members
+        rows = np.flatnonzero(evidence.calibration)
+        labels[rows[[0, 1, -1, -2]]] = 0
+        found = self.decided(
+            leak_test.run(binormal(evidence, {"one": 3.0}), evidence), evidence
+        )
+        self.assertEqual(found.answer, answer.CANNOT_SAY)
+        self.assertIn("would hardly have found", found.because[0])
+
+    def test_one_class(self):
+        evidence = simulated(60, 60)
+        evidence.outputs.labels[:] = 2
+        scores = binormal(evidence, {"one": 1.5})
+        found = self.decided(leak_test.run(scores, evidence), evidence)
+        self.assertIn(found.answer, (answer.CLEAR, answer.SEVERE))
+
+    def test_fully_apart(self):
+        evidence = simulated(30, 30)
+        scores = {"one": evidence.outputs.members + 0.0}
+        found = self.decided(leak_test.run(scores, evidence), evidence)
+        self.assertEqual(found.answer, answer.SEVERE)
+        self.assertEqual(found.auc.value, 1.0)
+        self.assertBetween(found.auc.low, 0.8, 0.95)
+
+
+class NullTest(parameterized.TestCase, tf.test.TestCase):
+    """999 permutations each; the rest is as in an audit.
+
+    Quantile regression stops after 30 steps: whatever it has learned by then,
+    the other half must not be told by it.
+    """
+
+    def setUp(self):
+        super().setUp()
+        for module, name, value in (
+            (permutation, "FEWEST", 999),
+            (permutation, "MOST", 999),
+            (regression, "ITERATIONS", 30),
+        ):
+            patch = mock.patch.object(module, name, value)
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def assertKeepsItsLevel(self, p_values):
+        p_values = np.array(p_values)
+        self.assertLessEqual(np.sum(p_values <= LEVEL), MOST)
+        # And it is no test that never finds anything.
+        self.assertGreater(np.sum(p_values <= 0.3), 0.1 * p_values.size)
+
+    @parameterized.product(classes=[3, 10, 60] if slow_tests.SLOW else [10])
+    def test_splits_by_class_with_labels_that_drive_the_scores(self, classes):
+        """120 records, of other difficulty in each class, int8 every other."""
+        # With 60 classes a half has one record of most on a side.
+        p_values = []
+        for seed in range(AUDITS):
+            rng = np.random.default_rng(seed)
+            labels = rng.permutation(np.arange(120) % classes)
+            margins = rng.exponential(3, classes)[labels] - 1
+            logits = 0.7 * rng.normal(size=(120, classes))
+            logits[np.arange(120), labels] += margins * (-1) ** (seed // 2)
+            values = np.exp(logits - logits.max(axis=1, keepdims=True))
+            values /= values.sum(axis=1, keepdims=True)
+            if seed % 2:
+                values = np.minimum(np.round(values * 256), 255) / 256
+            outputs = Outputs(
+                values.astype(np.float32),
+                labels,
+                split.stratified(labels, 0.5, rng),
+                np.arange(120),
+                {"target": "null", "probability_step": seed % 2 / 256},
+            )
+            p_values.append(
+                run(evidence_of(outputs, seed=seed), attacks=NULL).p_value
+            )
+        self.assertKeepsItsLevel(p_values)
+
+    @parameterized.product(step=[0.0, 1 / 256] if slow_tests.SLOW else [0.0])
+    def test_records_that_are_there_several_times(self, step):
+        """30 to 60 records a side, each one to seven times."""
+        p_values, raw = [], []
+        for seed in range(AUDITS):
+            rng = np.random.default_rng(seed)
+            records = int(rng.integers(30, 61))
+            one = synthetic_outputs.outputs(
+                records, records, gain=(2.0, 2.0), seed=seed, step=step
+            )
+            times = rng.integers(1, 8, 2) if seed % 2 else (7, 7)
+            rows = np.repeat(
+                np.arange(2 * records), np.where(one.members, *times)
+            )
+            copied = Outputs(
+                one.probabilities[rows],
+                one.labels[rows],
+                one.members[rows],
+                np.arange(rows.size),
+                one.info,
+            )
+            distinct = repeats.of_outputs([copied])
+            outputs = distinct.of(copied)
+            # But for a few coarse rows that are equal by chance.
+            self.assertBetween(outputs.labels.size, 1.9 * records, 2 * records)
+            evidence = evidence_of(outputs, seed=seed)
+            p_values.append(run(evidence, attacks=NULL).p_value)
+            if seed < 20:
+                evidence = evidence_of(copied, seed=seed)
+                raw.append(run(evidence, attacks=NULL).p_value)
+        self.assertKeepsItsLevel(p_values)
+        # Each copy taken for a record, a third of these would be wrong.
+        self.assertGreater(np.sum(np.array(raw) <= LEVEL), 4)
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,435 @@
+"""The max-T test against every arrangement of few records."""
+
+import itertools
+
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+from scipy import stats
+from sklearn import metrics
+
+from qmia_tf.statistics import memberships, permutation
+
+DRAWS = 20_000
+
+
+def arrangements(members, strata):
+    """Every arrangement with as many members in each stratum, bool [A, N]."""
+    choices = []
+    for each in np.unique(strata):
+        rows = np.flatnonzero(strata == each)
+        count = int(members[rows].sum())
+        choices.append(list(itertools.combinations(rows, count)))
+    found = []
+    for chosen in itertools.product(*choices):
+        one = np.zeros(members.size, bool)
+        one[[row for part in chosen for row in part]] = True
+        found.append(one)
+    return np.array(found)
+
+
+def area(scores, members):
+    """AUC of those with a score, by pairs; 1/2 without one side."""
+    told = ~np.isnan(scores)
+    inside, outside = scores[told & members], scores[told & ~members]
+    if not inside.size * outside.size:
+        return 0.5
+    apart = np.sign(inside[:, None] - outside[None])
+    return float(apart.mean() / 2 + 0.5)
+
+
+def called(scores, members, allowed):
+    """The most members at a threshold with so many false positives."""
+    told = ~np.isnan(scores)
+    best = 0
+    for threshold in np.unique(scores[told]):
+        above = told & (scores >= threshold)
+        if np.sum(above & ~members) <= allowed:
+            best = max(best, int(np.sum(above & members)))
+    return best
+
+
+def tables(scores, members, strata, rates=()):
+    """Statistics of every arrangement, dict (attack, rate) -> [A]."""
+    every = arrangements(members, strata)
+    found = {}
+    for name, given in scores.items():
+        found[name, None] = np.array([area(given, x) for x in every])
+        told = ~np.isnan(given)
+        outside = np.mean([np.sum(told & ~x) for x in every])
+        for rate in rates:
+            allowed = int(rate * outside + 1e-9)
+            if allowed:
+                found[name, rate] = np.cbrt(
+                    [
+                        called(given, x, allowed) / max(np.sum(told & x), 1)
+                        for x in every
+                    ]
+                )
+    return every, found
+
+
+def exact(every, found, members, measured):
+    """Adjusted p-values of Westfall and Young's step-down, by enumeration.
+
+    Studentized by the means and deviations that were measured, or two
+    statistics that are nearly equal would change places.
+    """
+    own = int(np.flatnonzero((every == members).all(axis=1))[0])
+    t = {
+        (x.attack, x.rate): (found[x.attack, x.rate] - x.mean) / x.deviation
+        for x in measured
+    }
+    largest = {
+        name: np.max([x for key, x in t.items() if key[0] == name], axis=0)
+        for name in {key[0] for key in t}
+    }
+    ranked = sorted(largest, key=lambda name: -largest[name][own])
+    adjusted, before = {}, 0.0
+    for place, name in enumerate(ranked):
+        rest = np.max([largest[x] for x in ranked[place:]], axis=0)
+        before = max(before, np.mean(rest >= rest[own] - 1e-9))
+        adjusted[name] = before
+    return adjusted
+
+
+def tiny(seed, *, ties=False, holes=False):
+    """12 records, three attacks, two strata of which one is lopsided."""
+    rng = np.random.default_rng(seed)
+    members = np.array([1, 1, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0], bool)
+    strata = np.array([0] * 7 + [1] * 5)
+    order = rng.permutation(12)
+    scores = {
+        name: rng.normal(size=12) + gain * members
+        for name, gain in (("one", 1.5), ("two", 0.5), ("three", 0.0))
+    }
+    scores["two"] += scores["one"]
+    if ties:
+        scores = {name: np.round(x) for name, x in scores.items()}
+    if holes:
+        scores["one"][[1, 5, 9]] = np.nan
+        scores["three"][strata == 1] = np.nan
+    return (
+        {name: x[order] for name, x in scores.items()},
+        members[order],
+        strata[order],
+    )
+
+
+class ExhaustiveTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.product(
+        seed=(0, 1, 2), ties=(False, True), holes=(False, True)
+    )
+    def test_p_values(self, seed, ties, holes):
+        scores, members, strata = tiny(seed, ties=ties, holes=holes)
+        rates = (0.2, 0.4)
+        every, found = tables(scores, members, strata, rates)
+        given = permutation.max_t(
+            scores,
+            members,
+            strata,
+            seed=seed,
+            rates=rates,
+            permutations=DRAWS,
+        )
+        moving = {key for key, x in found.items() if x.std() > 1e-9}
+        self.assertEqual(moving, {(x.attack, x.rate) for x in given.measured})
+        want = exact(every, found, members, given.measured)
+        # 350 arrangements, each drawn 57 times or so: five binomial standard
+        # deviations, 0.018.
+        for each in given.attacks:
+            self.assertAllClose(
+                each.p_value, want[each.attack], atol=0.018, msg=each.attack
+            )
+        self.assertEqual(given.p_value, min(x.p_value for x in given.attacks))
+        self.assertLen(given.attacks, len(want))
+        for each in given.measured:
+            values = found[each.attack, each.rate]
+            # Five standard errors of a mean, and of a standard deviation.
+            away = 5 * values.std() / DRAWS**0.5
+            self.assertAllClose(each.mean, values.mean(), atol=away)
+            self.assertAllClose(each.deviation, values.std(), atol=2 * away)
+
+    def test_one_attack_is_the_exact_rank_sum_test(self):
+        rng = np.random.default_rng(5)
+        members = np.arange(13) < 6
+        scores = rng.normal(size=13) + members
+        want = stats.mannwhitneyu(
+            scores[members],
+            scores[~members],
+            alternative="greater",
+            method="exact",
+        ).pvalue
+        [found] = permutation.max_t(
+            {"one": scores},
+            members,
+            np.zeros(13, int),
+            seed=0,
+            permutations=DRAWS,
+        ).attacks
+        # Five binomial standard deviations.
+        away = 5 * (want * (1 - want) / DRAWS) ** 0.5
+        self.assertAllClose(found.p_value, want, atol=away)
+
+    @parameterized.product(kind=("fine", "step", "few", "hard"), holes=(0, 1))
+    def test_every_permutation_of_larger_ones(self, kind, holes):
+        """The prefixes against a plain sweep, and scikit-learn's area."""
+        rng = np.random.default_rng(7)
+        size = 900
+        members = np.arange(size) < 400
+        given = rng.normal(size=size) + 0.5 * members
+        levels = {"fine": 1e6, "step": 20, "few": 1.5, "hard": 0.01}[kind]
+        given = np.round(given * levels) / levels
+        if kind == "hard":
+            given = (given > 0).astype(float)
+        strata = rng.integers(0, 4, size)
+        if holes:
+            given[strata == 2] = np.nan
+        layout = memberships.Layout.of(members, strata)
+        rates = (0.01, 0.05, 0.5)
+        columns = permutation._columns(
+            {"one": given}, members, layout.shares(), rates, ()
+        )
+        drawn = layout.draw(rng, 40)
+        drawn[0] = members
+        found = permutation._evaluate(drawn, columns)
+        told = ~np.isnan(given)
+        outside = np.sum(told & ~members)
+        for one, row in zip(drawn, found, strict=True):
+            want = [metrics.roc_auc_score(one[told], given[told])]
+            want += [
+                np.cbrt(
+                    called(given, one, int(rate * outside)) / np.sum(told & one)
+                )
+                for rate in rates
+            ]
+            self.assertAllClose(row, want, atol=1e-12)
+        self.assertAllEqual(
+            permutation._evaluate(members[None], columns)[0], found[0]
+        )
+
+
+class MaxTTest(parameterized.TestCase, tf.test.TestCase):
+    def leaking(self, size=200, seed=0, gains=(0.6, 0.3, 0.0)):
+        rng = np.random.default_rng(seed)
+        members = np.arange(size) < size // 2
+        common = rng.normal(size=size)
+        scores = {
+            f"of {gain}": common + 0.5 * rng.normal(size=size) + gain * members
+            for gain in gains
+        }
+        return scores, members, rng.integers(0, 3, size)
+
+    def test_adjusted(self):
+        """None below its own p-value; they grow as t falls."""
+        for seed in range(5):
+            found = permutation.max_t(
+                *self.leaking(seed=seed), seed=seed, permutations=999
+            )
+            adjusted = [x.p_value for x in found.attacks]
+            self.assertEqual(adjusted, sorted(adjusted))
+            ts = [x.best.t for x in found.attacks]
+            self.assertEqual(ts, sorted(ts, reverse=True))
+            for each in found.attacks:
+                alone = [
+                    x.p_value for x in found.measured if x.attack == each.attack
+                ]
+                self.assertGreaterEqual(each.p_value, min(alone))
+                # Bonferroni is the most that an adjustment can cost.
+                self.assertLessEqual(
+                    each.p_value, len(found.measured) * each.best.p_value
+                )
+            # The test rejects where the largest t exceeds the critical one.
+            self.assertEqual(ts[0] > found.critical, adjusted[0] <= found.level)
+
+    def test_values(self):
+        scores, members, strata = self.leaking(size=400)
+        found = permutation.max_t(
+            scores, members, strata, seed=0, rates=(0.05,), permutations=200
+        )
+        self.assertLen(found.measured, 6)
+        for each in found.measured:
+            given = scores[each.attack]
+            want = metrics.roc_auc_score(members, given)
+            if each.measure == "tpr":
+                want = called(given, members, 10) / 200
+            self.assertAllClose(each.value, want, atol=1e-12)
+        self.assertEqual(found.permutations, 200)
+
+    def test_seed_decides_and_nothing_else(self):
+        scores, members, strata = self.leaking()
+        one = permutation.max_t(scores, members, strata, seed=3)
+        again = permutation.max_t(scores, members, strata, seed=3)
+        self.assertEqual(one, again)
+        other = permutation.max_t(scores, members, strata, seed=4)
+        self.assertNotEqual(one.critical, other.critical)
+        # 400 million memberships would take 40,000.
+        self.assertEqual(one.permutations, permutation.MOST)
+
+    def test_monotone_scores_are_the_same_attack(self):
+        scores, members, strata = self.leaking(gains=(0.3, 0.0))
+        one = permutation.max_t(scores, members, strata, seed=1)
+        bent = {name: np.exp(3 * x) for name, x in scores.items()}
+        self.assertEqual(one, permutation.max_t(bent, members, strata, seed=1))
+        # Copies of an attack cost nothing.
+        more = {**scores, "copy": scores["of 0.3"] * 2}
+        found = permutation.max_t(more, members, strata, seed=1)
+        self.assertEqual(found.p_value, one.p_value)
+        self.assertEqual(found.critical, one.critical)
+
+    def test_a_strong_leak(self):
+        members = np.arange(100) < 50
+        found = permutation.max_t(
+            {"one": members.astype(float)},
+            members,
+            np.zeros(100, int),
+            seed=0,
+            permutations=999,
+        )
+        self.assertEqual(found.p_value, 1 / 1000)
+
+    def test_a_leak_of_few_records_shows_in_the_rate(self):
+        """Ten of 1,000 members stand above everyone; the AUC is .505."""
+        rng = np.random.default_rng(2)
+        members = np.arange(2000) < 1000
+        given = rng.normal(size=2000)
+        given[:10] = 9 + rng.random(10)
+        [found] = permutation.max_t(
+            {"one": given}, members, np.zeros(2000, int), seed=0
+        ).attacks
+        self.assertEqual((found.best.measure, found.best.rate), ("tpr", 0.001))
+        self.assertLess(found.p_value, 0.005)
+
+    def test_a_fixed_attack_has_no_rates(self):
+        scores, members, strata = self.leaking(size=400)
+        hard = {name: (x > 0).astype(float) for name, x in scores.items()}
+        found = permutation.max_t(
+            hard, members, strata, seed=0, fixed=tuple(hard), permutations=99
+        )
+        self.assertEqual({x.measure for x in found.measured}, {"auc"})
+        # Of two values the AUC is the balanced accuracy.
+        for each in found.measured:
+            want = metrics.balanced_accuracy_score(members, hard[each.attack])
+            self.assertAllClose(each.value, want, atol=1e-12)
+
+    def test_rates_need_a_nonmember(self):
+        scores, members, strata = self.leaking(size=1998)
+        found = permutation.max_t(
+            scores, members, strata, seed=0, permutations=9
+        )
+        self.assertEqual({x.rate for x in found.measured}, {None, 0.01})
+
+
+class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters(
+        ("equal scores", lambda members: np.zeros(members.size)),
+        ("all nan", lambda members: np.full(members.size, np.nan)),
+        ("members alone", lambda members: np.where(members, 1.0, np.nan)),
+        ("nonmembers alone", lambda members: np.where(members, np.nan, 1.0)),
+    )
+    def test_attacks_that_say_nothing(self, name, make):
+        del name
+        members = np.arange(30) < 12
+        strata = np.zeros(30, int)
+        found = permutation.max_t(
+            {"one": make(members)}, members, strata, seed=0, permutations=99
+        )
+        self.assertEqual((found.p_value, found.attacks), (1.0, []))
+        self.assertEqual(found.critical, np.inf)
+        # Beside another attack they change nothing.
+        scores = {"two": np.random.default_rng(0).normal(size=30)}
+        alone, both = (
+            permutation.max_t(each, members, strata, seed=0, permutations=99)
+            for each in (scores, {"one": make(members), **scores})
+        )
+        self.assertLen(both.attacks, 1)
+        self.assertEqual(alone.p_value, both.p_value)
+        self.assertAllClose(alone.critical, both.critical, atol=1e-9)
+
+    def test_no_attack(self):
+        members = np.arange(8) < 4
+        found = permutation.max_t({}, members, np.zeros(8, int), seed=0)
+        self.assertEqual((found.p_value, found.measured), (1.0, []))
+
+    @parameterized.parameters(
+        (0, 5, 1.0), (5, 0, 1.0), (1, 1, 1 / 2), (1, 3, 1 / 4), (2, 3, 1 / 10)
+    )
+    def test_few_records(self, members, nonmembers, want):
+        """The p-value is no less than one in the number of arrangements."""
+        inside = np.arange(members + nonmembers) < members
+        scores = {"one": -np.arange(inside.size, dtype=float)}
+        found = permutation.max_t(
+            scores, inside, np.zeros(inside.size, int), seed=0
+        )
+        self.assertAllClose(found.p_value, want, atol=0.025)
+
+    def test_strata_of_one_side_cannot_be_permuted(self):
+        members = np.arange(40) < 20
+        scores = {"one": members + 0.0, "two": np.arange(40.0)}
+        found = permutation.max_t(scores, members, members + 0, seed=0)
+        self.assertEqual((found.p_value, found.attacks), (1.0, []))
+
+    def test_strata_take_the_classes_away(self):
+        """A score that only knows the class, of which members have more."""
+        rng = np.random.default_rng(0)
+        members = np.arange(600) < 300
+        classes = rng.integers(0, 4, 600)
+        classes[members & (rng.random(600) < 0.5)] = 0
+        scores = {"one": -classes + 0.01 * rng.normal(size=600)}
+        among_all = permutation.max_t(
+            scores, members, np.zeros(600, int), seed=0
+        )
+        within = permutation.max_t(scores, members, classes, seed=0)
+        self.assertLess(among_all.p_value, 0.001)
+        self.assertGreater(within.p_value, 0.025)
+
+    def test_infinite_scores_are_the_highest_and_the_lowest(self):
+        rng = np.random.default_rng(1)
+        members = np.arange(300) < 150
+        given = rng.normal(size=300) + 0.3 * members
+        given[[3, 4, 200]], given[[5, 201]] = 50.0, -50.0
+        ends = np.where(np.abs(given) == 50, np.sign(given) * np.inf, given)
+        strata = np.zeros(300, int)
+        one, other = (
+            permutation.max_t(
+                {"one": x}, members, strata, seed=0, permutations=200
+            )
+            for x in (given, ends)
+        )
+        self.assertEqual(one, other)
+
+    def test_lengths(self):
+        with self.assertRaisesRegex(ValueError, "memberships and"):
+            permutation.max_t(
+                {"one": np.zeros(3)},
+                np.zeros(3, bool),
+                np.zeros(4, int),
+                seed=0,
+            )
+
+
+class NullTest(tf.test.TestCase):
+    def test_permutations_in_blocks_keep_the_level(self):
+        """Coarse correlated scores of 40 to 120 records, 150 null audits."""
+        alarms = 0
+        for seed in range(150):
+            rng = np.random.default_rng(seed)
+            size = int(rng.integers(40, 121))
+            strata = rng.integers(0, 3, size)
+            members = rng.random(size) < 0.5
+            common = rng.normal(size=size) + 2 * strata
+            scores = {
+                str(step): np.round((common + rng.normal(size=size)) / step)
+                for step in (0.01, 0.5, 2.0)
+            }
+            found = permutation.max_t(
+                scores, members, strata, seed=seed, permutations=199
+            )
+            alarms += found.p_value <= 0.1
+        # The 0.1 % points of the binomial.
+        low, high = stats.binom.ppf([0.001, 0.999], 150, 0.1)
+        self.assertBetween(alarms, low, high)
+
+
+if __name__ == "__main__":
+    tf.test.main()

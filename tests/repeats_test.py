@@ -1,0 +1,303 @@
+"""Records that are there several times: found, and no others."""
+
+import numpy as np
+import slow_tests
+import synthetic_outputs
+import tensorflow as tf
+from absl.testing import parameterized
+
+from qmia_tf.auditing import repeats
+from qmia_tf.outputs import Outputs
+
+INT8 = 1 / 256
+
+
+def repeated(outputs, members, nonmembers=1):
+    """Each record so many times, in another order, under ids of its own."""
+    times = np.where(outputs.members, members, nonmembers)
+    rows = np.repeat(np.arange(times.size), times)
+    rows = np.random.default_rng(1).permutation(rows)
+    taken = outputs.take(rows)
+    return Outputs(
+        taken.probabilities,
+        taken.labels,
+        taken.members,
+        np.arange(rows.size),
+        taken.info,
+        logits=taken.logits,
+    )
+
+
+def found_of(*answered):
+    return repeats.of_outputs(list(answered)).found
+
+
+def shares(found):
+    """What of each side stays."""
+    return (
+        found.distinct_members / found.members,
+        found.distinct_nonmembers / found.nonmembers,
+    )
+
+
+class OfRecordsTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.product(
+        dtype=(np.uint8, np.float32, np.int64, bool), shape=((), (3,), (2, 2))
+    )
+    def test_is_a_comparison_of_all_pairs(self, dtype, shape):
+        rng = np.random.default_rng(0)
+        kinds = rng.integers(0, 3, (9, *shape)).astype(dtype)
+        values = kinds[rng.integers(0, 9, 70)]
+        labels, members = rng.integers(0, 2, 70), rng.random(70) < 0.4
+        ids = rng.permutation(500)[:70]
+        keys = [
+            (values[row].tobytes(), labels[row], members[row])
+            for row in range(70)
+        ]
+        found = repeats.of_records(values, labels, members, ids)
+        firsts = [keys.index(key) for key in sorted(set(keys), key=keys.index)]
+        self.assertAllEqual(found.record_ids, np.sort(ids[firsts]))
+        self.assertEqual(
+            (found.found.distinct_members, found.found.distinct_nonmembers),
+            (np.sum(members[firsts]), np.sum(~members[firsts])),
+        )
+        self.assertEqual(
+            (found.found.members, found.found.nonmembers),
+            (members.sum(), np.sum(~members)),
+        )
+        self.assertEqual(found.found.by, "records")
+
+    def test_seven_times(self):
+        values = np.random.default_rng(0).normal(size=(600, 4))
+        values = np.concatenate([np.repeat(values[:300], 7, 0), values[300:]])
+        members = np.arange(2400) < 2100
+        found = repeats.of_records(
+            values, np.zeros(2400, int), members, np.arange(2400)
+        )
+        self.assertEqual(
+            found.found.sentence,
+            "300 distinct members of 2,100: copies of one record are counted "
+            "once",
+        )
+        self.assertAllEqual(
+            found.record_ids,
+            np.concatenate([np.arange(0, 2100, 7), np.arange(2100, 2400)]),
+        )
+
+    def test_coarse_rows_of_distinct_records_are_none(self):
+        """What a file says of them does not matter where they are at hand."""
+        values = np.arange(400, dtype=np.uint8).astype(np.float32) * 3
+        values = np.column_stack([values, np.arange(400)])
+        found = repeats.of_records(
+            values, np.zeros(400, int), np.arange(400) < 200, np.arange(400)
+        )
+        self.assertEqual(shares(found.found), (1.0, 1.0))
+        self.assertEqual(found.found.sentence, "")
+
+    def test_equal_records_of_other_labels_or_sides_are_two(self):
+        values = np.zeros((4, 2))
+        found = repeats.of_records(
+            values,
+            np.array([0, 1, 0, 1]),
+            np.array([True, True, False, False]),
+            np.arange(4),
+        )
+        self.assertEqual(shares(found.found), (1.0, 1.0))
+
+    def test_takes_outputs(self):
+        one = synthetic_outputs.outputs(20, 20)
+        twice = repeated(one, 2, 1)
+        values = twice.probabilities
+        found = repeats.of_records(
+            values, twice.labels, twice.members, twice.record_ids
+        )
+        taken = found.of(twice)
+        self.assertEqual(taken.labels.size, 40)
+        self.assertLen(np.unique(taken.probabilities, axis=0), 40)
+        distinct = repeats.of_records(
+            one.probabilities, one.labels, one.members, one.record_ids
+        )
+        self.assertIs(distinct.of(one), one)
+
+
+class CopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
+    """Copies are found, and every record stays once."""
+
+    @parameterized.product(
+        times=((7, 7), (2, 2), (7, 1), (1, 2)),
+        step=(0.0, INT8),
+        records=(60, 300),
+    )
+    def test_of_every_record(self, times, step, records):
+        one = synthetic_outputs.outputs(records, records, step=step)
+        copied = repeated(one, *times)
+        found = repeats.of_outputs([copied])
+        # Coarse rows may be equal without being copies: up to one in 30.
+        least = 1.0 if step == 0 else 29 / 30
+        self.assertBetween(found.found.distinct_members / records, least, 1)
+        self.assertBetween(found.found.distinct_nonmembers / records, least, 1)
+        taken = found.of(copied)
+        rows, counts = np.unique(
+            np.column_stack([taken.probabilities, taken.labels, taken.members]),
+            axis=0,
+            return_counts=True,
+        )
+        self.assertLess(counts.max(), 3)
+        self.assertGreater(len(rows), 0.95 * 2 * records)
+        side = "members" if times[0] > 1 else "nonmembers"
+        self.assertIn(f"distinct {side} of", found.found.sentence)
+        self.assertIn("by equal rows of outputs", found.found.sentence)
+
+    def test_of_some_records(self):
+        """A rare class five times, as it is balanced by repetition."""
+        one = synthetic_outputs.outputs(200, 200)
+        rows = np.repeat(np.arange(400), np.where(one.labels == 2, 5, 1))
+        copied = Outputs(
+            one.probabilities[rows],
+            one.labels[rows],
+            one.members[rows],
+            np.arange(rows.size),
+            one.info,
+        )
+        self.assertEqual(found_of(copied).distinct_members, 200)
+        self.assertEqual(found_of(copied).distinct_nonmembers, 200)
+
+    def test_of_random_numbers(self):
+        """Drawn with replacement, from float outputs."""
+        one = synthetic_outputs.outputs(300, 300)
+        rows = np.random.default_rng(0).integers(0, 600, 1500)
+        copied = Outputs(
+            one.probabilities[rows],
+            one.labels[rows],
+            one.members[rows],
+            np.arange(1500),
+            one.info,
+        )
+        drawn = np.unique(rows)
+        self.assertEqual(
+            found_of(copied).distinct_members, np.sum(one.members[drawn])
+        )
+
+    def test_of_logits(self):
+        rng = np.random.default_rng(0)
+        logits = np.repeat(rng.normal(size=(120, 3)) * 40, 3, axis=0)
+        copied = Outputs.from_logits(
+            logits.astype(np.float32),
+            labels=np.repeat(rng.integers(0, 3, 120), 3),
+            members=np.arange(360) < 180,
+            record_ids=np.arange(360),
+            info={"target": "logits"},
+        )
+        self.assertEqual(shares(found_of(copied)), (1 / 3, 1 / 3))
+
+    def test_saturated_ones_too(self):
+        """All members are sure; their numbers have a divisor."""
+        one = synthetic_outputs.outputs(300, 300, gain=(40.0, 2.0), classes=8)
+        found = found_of(repeated(one, 3, 3))
+        self.assertEqual(
+            (found.distinct_members, found.distinct_nonmembers), (300, 300)
+        )
+
+    def test_equal_in_one_target_and_not_in_the_other(self):
+        """Then they are two records."""
+        one = synthetic_outputs.outputs(100, 100)
+        coarse = synthetic_outputs.outputs(100, 100, step=0.5, target="coarse")
+        self.assertEqual(shares(found_of(coarse, one)), (1.0, 1.0))
+        both = repeated(one, 4, 4), repeated(coarse, 4, 4)
+        self.assertEqual(shares(found_of(*both)), (0.25, 0.25))
+        # Of other records it says nothing.
+        other = synthetic_outputs.outputs(50, 50, target="other", seed=5)
+        self.assertEqual(shares(found_of(both[0], other)), (0.25, 0.25))
+
+
+class NoCopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
+    """Distinct records are never taken for copies, however coarse."""
+
+    @parameterized.product(
+        classes=(2, 3, 10),
+        step=(0.0, INT8, 1 / 16, 0.01),
+        gain=((2, 2), (8, 2), (20, 3), (12, 6)),
+    )
+    def test_distinct(self, classes, step, gain):
+        sizes = (40, 400, 4000) if slow_tests.SLOW else (60, 1000)
+        for records in sizes:
+            made = synthetic_outputs.outputs(
+                records, records, classes=classes, step=step, gain=gain
+            )
+            found = found_of(made)
+            self.assertEqual(shares(found), (1.0, 1.0), msg=records)
+            self.assertEqual(found.by, "outputs")
+
+    def test_int8_logits(self):
+        for seed in range(5):
+            rng = np.random.default_rng(seed)
+            members = np.arange(3000) < 1500
+            labels = rng.integers(0, 2, 3000)
+            logits = rng.normal(size=(3000, 2))
+            logits[np.arange(3000), labels] += np.where(members, 5, 1)
+            made = Outputs.from_logits(
+                (np.round(logits / 0.07) * 0.07).astype(np.float32),
+                labels=labels,
+                members=members,
+                record_ids=np.arange(3000),
+                info={"target": "logits"},
+            )
+            self.assertEqual(shares(found_of(made)), (1.0, 1.0))
+
+    def test_votes_of_a_forest(self):
+        """Shares of 100 trees, in no file of ours, of no stated step."""
+        rng = np.random.default_rng(0)
+        votes = rng.binomial(100, np.where(np.arange(900) < 450, 0.97, 0.7))
+        rows = np.column_stack([votes, 100 - votes]).astype(np.float32) / 100
+        made = Outputs(
+            rows,
+            np.zeros(900, int),
+            np.arange(900) < 450,
+            np.arange(900),
+            {"target": "forest"},
+        )
+        self.assertEqual(shares(found_of(made)), (1.0, 1.0))
+
+    def test_leaves_of_a_tree(self):
+        """Odd shares, but both sides have the same ones."""
+        rng = np.random.default_rng(0)
+        leaves = rng.random(12)
+        places = rng.integers(0, 12, 400)
+        top = leaves[places].astype(np.float32)
+        made = Outputs(
+            np.column_stack([top, 1 - top]),
+            rng.integers(0, 2, 400),
+            np.arange(400) < 200,
+            np.arange(400),
+            {"target": "tree"},
+        )
+        self.assertEqual(shares(found_of(made)), (1.0, 1.0))
+
+    def test_constant_answers(self):
+        rows = np.full((80, 4), 0.25, np.float32)
+        made = Outputs(
+            rows,
+            np.arange(80) % 4,
+            np.arange(80) < 40,
+            np.arange(80),
+            {"target": "dead"},
+        )
+        self.assertEqual(shares(found_of(made)), (1.0, 1.0))
+
+    @parameterized.parameters(1, 2, 3, 5)
+    def test_few_records(self, records):
+        for step in (0.0, INT8):
+            made = synthetic_outputs.outputs(records, records, step=step)
+            self.assertEqual(shares(found_of(made)), (1.0, 1.0))
+
+    def test_coarse_rows_are_said_to_be_unsure(self):
+        made = synthetic_outputs.outputs(500, 500, classes=2, step=1 / 16)
+        found = found_of(made)
+        self.assertEqual(shares(found), (1.0, 1.0))
+        self.assertIn("give the records", found.sentence)
+        fine = synthetic_outputs.outputs(500, 500, classes=2)
+        self.assertEqual(found_of(fine).sentence, "")
+
+
+if __name__ == "__main__":
+    tf.test.main()

@@ -1,0 +1,246 @@
+"""Intervals that hold all at once, against DeLong's and against truths."""
+
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+from scipy import special, stats
+from sklearn import metrics
+
+from qmia_tf.statistics import delong, simultaneous
+from qmia_tf.statistics.ranking import auc, sure_share
+
+Z = stats.norm.ppf(0.975)
+
+
+def related(size=160, gains=(0.8, 0.5, 0.0), *, seed=0, own=0.5, levels=0):
+    """Correlated binormal scores, and members."""
+    rng = np.random.default_rng(seed)
+    members = np.arange(size) < size // 2
+    common = rng.normal(size=size)
+    scores = {}
+    for place, gain in enumerate(gains):
+        noise = np.sqrt(own) * rng.normal(size=size)
+        given = np.sqrt(1 - own) * common + noise + gain * members
+        if levels:
+            given = np.round(given * levels) / levels
+        scores[f"{place}"] = given
+    return scores, members
+
+
+class AreasTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters(0, 2)
+    def test_are_scikit_learns(self, levels):
+        scores, members = related(levels=levels)
+        found = simultaneous.areas(scores, members)
+        self.assertEqual(found.names, list(scores))
+        for name, value in zip(found.names, found.values, strict=True):
+            want = metrics.roc_auc_score(members, scores[name])
+            self.assertAllClose(value, want, atol=1e-12)
+        self.assertAllEqual(found.members, [80] * 3)
+
+    @parameterized.product(levels=(0, 2), weights=((1, -1), (0.5, 2)))
+    def test_products_of_pulls_are_delongs_covariance(self, levels, weights):
+        scores, members = related(gains=(0.8, 0.3), levels=levels)
+        pulls = simultaneous.areas(scores, members).pulls
+        spread = np.sqrt(((np.array(weights) @ pulls) ** 2).sum())
+        want = delong.contrast(list(scores.values()), members, weights)
+        half = want.difference.high - want.difference.value
+        if weights == (1, -1):
+            self.assertAllClose(spread, half / Z, atol=1e-12)
+        else:
+            # Its limits are cut at 0 and 2.5, which these do not reach.
+            self.assertLess(want.difference.high, 2.5)
+            self.assertAllClose(spread, half / Z, atol=1e-12)
+
+    def test_records_without_a_score_pull_nothing(self):
+        scores, members = related()
+        rows = np.random.default_rng(3).random(members.size) < 0.6
+        holes = {name: np.where(rows, x, np.nan) for name, x in scores.items()}
+        one = simultaneous.areas(holes, members)
+        other = simultaneous.areas(
+            {name: x[rows] for name, x in scores.items()}, members[rows]
+        )
+        self.assertAllEqual(one.values, other.values)
+        self.assertAllEqual(one.pulls[:, rows], other.pulls)
+        self.assertAllEqual(one.pulls[:, ~rows], np.zeros((3, np.sum(~rows))))
+        self.assertAllEqual(one.nonmembers, [np.sum(rows & ~members)] * 3)
+
+    def test_scores_of_different_records_do_not_correlate(self):
+        scores, members = related(gains=(0.8, 0.3))
+        half = np.arange(members.size) % 2 == 0
+        apart = {
+            "0": np.where(half, scores["0"], np.nan),
+            "1": np.where(half, np.nan, scores["1"]),
+        }
+        one, other = simultaneous.areas(apart, members).pulls
+        self.assertEqual(one @ other, 0.0)
+
+    def test_two_members_and_two_nonmembers_are_needed(self):
+        members = np.array([1, 1, 0, 0, 0], bool)
+        nan = np.nan
+        scores = {
+            "all": np.arange(5.0),
+            "two and two": np.array([1, 2, 0, 3, nan]),
+            "a member": np.array([1, nan, 0, 3, 4]),
+            "a nonmember": np.array([1, 2, 0, nan, nan]),
+            "nothing": np.full(5, nan),
+        }
+        found = simultaneous.areas(scores, members)
+        self.assertEqual(found.names, ["all", "two and two"])
+        self.assertAllEqual(found.members, [2, 2])
+        self.assertAllEqual(found.nonmembers, [3, 2])
+        nothing = simultaneous.areas({}, members)
+        self.assertEqual(nothing.pulls.shape, (0, 5))
+        self.assertEqual(simultaneous.intervals(nothing, seed=0), {})
+
+    def test_an_infinite_score_is_refused(self):
+        with self.assertRaisesRegex(ValueError, "must be finite, row 3"):
+            simultaneous.areas(
+                {"one": np.array([0, 1, 2, np.inf])}, np.arange(4) < 2
+            )
+
+
+class LargestTest(parameterized.TestCase, tf.test.TestCase):
+    def test_independent_rows(self):
+        """Sidak: P(all |Z| <= c) = (2 Phi(c) - 1)^K."""
+        drawn = simultaneous.largest(np.eye(4), seed=0)
+        want = stats.norm.ppf((1 + 0.95**0.25) / 2)
+        # The density at the quantile is .11: one standard error is .014.
+        self.assertAllClose(simultaneous.quantile(drawn, 0.95), want, atol=0.06)
+
+    def test_equal_rows_are_one(self):
+        rows = np.tile(np.random.default_rng(0).normal(size=50), (6, 1))
+        drawn = simultaneous.largest(
+            rows * [[1], [2], [3], [1], [9], [5]], seed=0
+        )
+        self.assertAllClose(simultaneous.quantile(drawn, 0.95), Z, atol=0.06)
+
+    def test_one_row_is_exact_and_rows_that_never_move_are_none(self):
+        rows = np.vstack([np.zeros(9), np.arange(9.0), np.zeros(9)])
+        drawn = simultaneous.largest(rows, seed=0)
+        self.assertAllClose(simultaneous.quantile(drawn, 0.95), Z, atol=2e-3)
+        self.assertAllClose(
+            np.quantile(drawn, [0.1, 0.5, 0.9]),
+            stats.norm.ppf([0.55, 0.75, 0.95]),
+            atol=1e-3,
+        )
+        nothing = simultaneous.largest(np.zeros((2, 9)), seed=0)
+        self.assertAllClose(np.quantile(nothing, 0.95), Z, atol=2e-3)
+
+    def test_p_value_and_interval_agree(self):
+        """p < 1 - level exactly where |z| exceeds the quantile."""
+        rows = np.random.default_rng(1).normal(size=(5, 40))
+        drawn = simultaneous.largest(rows, seed=2)
+        c = simultaneous.quantile(drawn, 0.95)
+        self.assertGreater(simultaneous.p_value(drawn, c - 0.02), 0.05)
+        self.assertLess(simultaneous.p_value(drawn, c + 0.02), 0.05)
+
+    def test_p_value_is_never_less_than_that_of_one(self):
+        drawn = simultaneous.largest(np.eye(2), seed=0)
+        for z in (0.5, 2.0, 4.0, 9.0):
+            found = simultaneous.p_value(drawn, z)
+            self.assertGreaterEqual(found, 2 * stats.norm.sf(z))
+            self.assertLessEqual(found, 1.0)
+        self.assertEqual(simultaneous.p_value(drawn, 0.0), 1.0)
+
+
+class IntervalsTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters(0, 2)
+    def test_of_one_score_are_delongs_on_the_logit_scale(self, levels):
+        scores, members = related(gains=(1.2,), levels=levels)
+        area = auc(scores["0"], members)
+        width = (area.high - area.low) / 2 / (area.value * (1 - area.value))
+        ends = special.expit(
+            special.logit(area.value) + np.array([-1, 1]) * width
+        )
+        [found] = simultaneous.intervals(
+            simultaneous.areas(scores, members), seed=0
+        ).values()
+        self.assertAllClose(
+            (found.value, found.low, found.high),
+            (area.value, *ends),
+            # 20,000 quantiles stand in for the normal distribution's.
+            atol=1e-4,
+        )
+
+    def test_are_wider_than_one_by_itself_and_less_than_bonferronis(self):
+        scores, members = related(gains=(0.8, 0.5, 0.0, 0.2, 0.3))
+        found = simultaneous.areas(scores, members)
+        alone = {
+            name: simultaneous.intervals(
+                simultaneous.areas({name: x}, members), seed=0
+            )[name]
+            for name, x in scores.items()
+        }
+        split = {
+            name: simultaneous.intervals(
+                simultaneous.areas({name: x}, members), seed=0, level=0.99
+            )[name]
+            for name, x in scores.items()
+        }
+        for name, each in simultaneous.intervals(found, seed=0).items():
+            self.assertLess(each.low, alone[name].low)
+            self.assertGreater(each.high, alone[name].high)
+            self.assertGreater(each.low, split[name].low)
+            self.assertLess(each.high, split[name].high)
+
+    def test_apart_is_the_exact_bound(self):
+        members = np.arange(50) < 20
+        scores = {
+            "apart": members.astype(float),
+            "the other way": -members.astype(float),
+            "some": np.random.default_rng(0).normal(size=50),
+            "equal": np.zeros(50),
+        }
+        found = simultaneous.intervals(
+            simultaneous.areas(scores, members), seed=0
+        )
+        bound = sure_share(20, 30, level=1 - 0.05 / 4)
+        # 20 pairs that all decide alike, at a quarter of the level.
+        exact = stats.binomtest(20, 20).proportion_ci(1 - 0.05 / 4)
+        self.assertAllClose(bound, exact.low, atol=1e-12)
+        one, other = found["apart"], found["the other way"]
+        self.assertAllClose(
+            (one.value, one.low, one.high), (1, bound, 1), atol=1e-12
+        )
+        self.assertAllClose(
+            (other.value, other.low, other.high), (0, 0, 1 - bound), atol=1e-12
+        )
+        equal = found["equal"]
+        self.assertEqual((equal.value, equal.low, equal.high), (0.5, 0.5, 0.5))
+
+    def test_stay_within_0_and_1(self):
+        for gain in (-4.0, 4.0):
+            scores, members = related(size=12, gains=(gain, gain / 2), seed=3)
+            for each in simultaneous.intervals(
+                simultaneous.areas(scores, members), seed=0
+            ).values():
+                self.assertBetween(each.low, 0.0, each.value)
+                self.assertBetween(each.high, each.value, 1.0)
+
+    @parameterized.parameters(
+        (60, (0.0, 0.0, 0.0)), (100, (0.8, 0.5, 0.0)), (200, (2.5, 2.0, 1.5))
+    )
+    def test_cover_all_at_once(self, size, gains):
+        """95 % of 400 audits; the binomial's 0.1 % point is 365."""
+        truths = stats.norm.cdf(np.array(gains) / np.sqrt(2))
+        held, highest = 0, 0
+        for seed in range(400):
+            scores, members = related(size, gains, seed=seed)
+            found = simultaneous.intervals(
+                simultaneous.areas(scores, members), seed=seed
+            )
+            inside = [
+                each.low <= truth <= each.high
+                for each, truth in zip(found.values(), truths, strict=True)
+            ]
+            held += all(inside)
+            # Whichever is picked for standing highest.
+            lows = [each.low for each in found.values()]
+            highest += inside[int(np.argmax(lows))]
+        self.assertGreaterEqual(held, 365)
+        self.assertGreaterEqual(highest, 365)
+
+
+if __name__ == "__main__":
+    tf.test.main()
