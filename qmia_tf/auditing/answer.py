@@ -118,6 +118,6 @@ def _reasons(test, area, ratio):
         if each.tpr.low >= ratio * each.rate:
             found.append(
                 f"at {100 * each.rate:g} % false positives, surely "
-                f"{ratio:g} times as many members are found"
+                f"{ratio:g} times as many members are found as by guessing"
             )
     return found

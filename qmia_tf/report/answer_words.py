@@ -118,8 +118,6 @@ def _detects(leak):
 
 
 def _detectable(leak):
-    if not _detects(leak):
-        return "These records would not have shown even a large leak."
     found = leak.detectable
     return (
         f"A leak of AUC {found.auc:.3f} "
