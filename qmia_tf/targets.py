@@ -97,17 +97,10 @@ class KerasTarget:
 
         def answer(chunk):
             self._reset()
-            filled = self._filled(chunk, len(images))
-            return self._answer(as_unit(filled)).numpy()[: len(chunk)]
+            whole = filled(chunk, min(self.batch_size, len(images)))
+            return self._answer(as_unit(whole)).numpy()[: len(chunk)]
 
         return in_batches(images, answer, self, progress)
-
-    def _filled(self, chunk, total):
-        """Repeats a record until a batch is as large as the others."""
-        missing = min(self.batch_size, total) - len(chunk)
-        if missing <= 0:
-            return chunk
-        return np.concatenate([chunk, np.repeat(chunk[:1], missing, axis=0)])
 
 
 class TFLiteTarget:
@@ -281,6 +274,22 @@ def query(target, dataset, split, *, run="", progress=True):
 def as_unit(images):
     """Turns uint8 pixels into float32 pixels / 255."""
     return images.astype(np.float32) / np.float32(PIXEL_STEPS)
+
+
+def filled(batch, size):
+    """Repeats the first record until a batch is as large as the others.
+
+    XLA compiles a quantized network for every size of batch.
+
+    Args:
+        batch: array [B, ...], B >= 1.
+        size: int.
+    Returns: array [max(B, size), ...], the batch first.
+    """
+    missing = size - len(batch)
+    if missing <= 0:
+        return batch
+    return np.concatenate([batch, np.repeat(batch[:1], missing, axis=0)])
 
 
 def in_batches(images, answer, target, progress):

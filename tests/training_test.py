@@ -553,6 +553,8 @@ class KillTest(Folder):
                 "--crop_padding=1",
                 "--flip",
                 "--gradient_bits=8",
+                # 896 members, whole batches: XLA compiles for each size.
+                "--member_fraction=0.4987",
             ],
             while_it_writes_another(training.LAST),
         )
@@ -561,9 +563,9 @@ class KillTest(Folder):
             for name, value in state(whole / "model.keras").items()
             if name.endswith("seed_generator_state")
         ]
-        # 898 members in batches of 64: every layer drew 15 times an epoch.
+        # 896 members in batches of 64: every layer drew 14 times an epoch.
         self.assertGreater(len(noise), 15)
-        self.assertEqual({int(value[1]) for value in noise}, {6 * 15})
+        self.assertEqual({int(value[1]) for value in noise}, {6 * 14})
         losses = [float(row["loss"]) for row in history(whole)]
         self.assertLess(losses[-1], losses[0])
 
