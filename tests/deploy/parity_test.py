@@ -22,7 +22,7 @@ from qmia_tf.errors import InputError
 # are the less room is between them, and a code that differs goes on into all
 # layers behind. Measured: 0.53 %, 0.0003 %, 0, 0.1 %, 5.2 %.
 FAST = {(4, 4): 0.02}
-SLOW = {(1, 1): 0.001, (2, 2): 0.001, (3, 5): 0.005, (7, 8): 0.15}
+SLOW = {(1, 1): 0.001, (2, 2): 0.001, (3, 5): 0.01, (7, 8): 0.15}
 SHARES = {**FAST, **SLOW}
 # Files, and how far their probabilities may be from the twin's: a float head
 # adds in an order of its own.
