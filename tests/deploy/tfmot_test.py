@@ -178,12 +178,12 @@ class TrainingTest(Folder):
     def test_network_that_answers_otherwise(self):
         run = tfmot._run
 
-        def tamper(folder):
+        def tamper(folder, **options):
             path = folder / tfmot_training.NETWORK
             weights = runs.read_npz(path)
             weights["logits/1"] = weights["logits/1"] + np.arange(4.0)
             runs.write_npz(path, **weights)
-            run(folder)
+            run(folder, **options)
 
         with (
             mock.patch.object(tfmot, "_run", tamper),
