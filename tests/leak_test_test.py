@@ -346,6 +346,53 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
         self.assertBetween(found.auc.low, 0.8, 0.95)
 
 
+class WhateverComesTest(tf.test.TestCase):
+    def test_nothing_contradicts_itself(self):
+        """Few to many records, ties, holes, learned and fixed attacks."""
+        seen = collections.Counter()
+        for seed in range(60):
+            rng = np.random.default_rng(seed)
+            m, n = rng.integers(2, (4, 40, 400)[seed % 3], 2).tolist()
+            evidence = simulated(
+                m, n, seed=seed, classes=int(rng.integers(1, 30))
+            )
+            members = evidence.outputs.members
+            scores = {}
+            for name in "abcd"[: int(rng.integers(1, 5))]:
+                given = (
+                    rng.normal(size=m + n) + rng.choice([0, 1, 10]) * members
+                )
+                given = np.round(given * 10.0 ** rng.integers(-1, 3))
+                if rng.random() < 0.5:
+                    given[rng.random(m + n) < rng.random()] = np.nan
+                if rng.random() < 0.3:
+                    given = np.where(evidence.calibration, np.nan, given)
+                scores[name] = given
+            found = leak_test.run(
+                scores,
+                evidence,
+                fixed=("a",) if rng.random() < 0.3 else (),
+                strata=leak_test.STRATA[seed % 2],
+            )
+            self.assertBetween(found.p_value, 1e-6, 1.0)
+            named = [each.attack for each in found.attacks]
+            self.assertIn(found.strongest, [*named, None])
+            for each in found.attacks:
+                low, high = each.auc.low, each.auc.high
+                self.assertLessEqual(0, low)
+                self.assertLessEqual(low, each.auc.value)
+                self.assertLessEqual(each.auc.value, high)
+                self.assertLessEqual(high, 1)
+                self.assertLessEqual(found.p_value, each.p_value)
+            if found.detectable:
+                self.assertBetween(found.detectable.auc, 0.5, 1.0)
+            answered = answer.decide(found, members=m, nonmembers=n)
+            seen[answered.answer] += 1
+            if answered.answer in answer.ANSWERS[2:]:
+                self.assertLessEqual(found.p_value, found.level)
+        self.assertGreaterEqual(len(seen), 4)
+
+
 class NullTest(parameterized.TestCase, tf.test.TestCase):
     """999 permutations each; the rest is as in an audit.
 
