@@ -117,13 +117,20 @@ def define_gates():
         "fail_if_auc_above",
         None,
         "exit status 1 if the strongest attack on an artefact has an AUC "
-        "whose interval lies above this, such as 0.6",
+        "whose interval lies above this, such as 0.6; 0.5: if any leak is "
+        "found",
     )
     flags.DEFINE_string(
         "fail_if_tpr_above",
         None,
         "RATE@FPR, such as 0.05@0.01: likewise for its TPR at 1 % FPR; FPR is "
         "one of 0.1, 0.01, 0.001, 0.0001",
+    )
+    flags.DEFINE_string(
+        "fail_if_cannot_detect",
+        None,
+        "exit status 3 if a leak of this AUC, such as 0.55, would have been "
+        "missed more often than in one audit of five",
     )
 
 
@@ -227,15 +234,16 @@ def audit():
 
 
 def gates():
-    """Returns the arguments of gates.judge that flags give.
+    """Returns the limits of gates.judge that flags give.
 
     Raises: InputError if one is not a limit; so read them before the work.
     """
-    from qmia_tf.report.gates import parse_auc, parse_tpr
+    from qmia_tf.report.gates import parse_auc, parse_detectable, parse_tpr
 
     return {
         "auc_above": parse_auc(value("fail_if_auc_above")),
         "tpr_above": parse_tpr(value("fail_if_tpr_above")),
+        "cannot_detect": parse_detectable(value("fail_if_cannot_detect")),
     }
 
 

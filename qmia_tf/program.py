@@ -6,10 +6,13 @@ Exit status of every script:
     1    done, and what was found is beyond a limit: --fail_if_auc_above or
          --fail_if_tpr_above (audit.py, attack.py), codes that differ
          (parity.py), files that are not what they were (make_tflite_models.py
-         --check); what was found is on stderr. Also a defect of the program,
-         which leaves a traceback
+         --check); what was found is on stderr
     2    nothing, or not all, was done: a flag, file or value that cannot be
          used; one line on stderr begins with "error:" and says what to do
+    3    done, but a limit could not be judged: too few records, a check that
+         failed, or a leak of --fail_if_cannot_detect that would have been
+         missed
+    70   a defect of the program, which leaves a traceback
     130  stopped with Ctrl-C; the same command goes on
 
 Results go to stdout. Bars and errors go to stderr, bars only in terminals.
@@ -21,6 +24,7 @@ import errno
 import os
 import sys
 import tempfile
+import traceback
 
 from qmia_tf import onednn
 from qmia_tf.errors import InputError
@@ -80,25 +84,24 @@ def start_tensorflow():
         tf.config.list_physical_devices()
 
 
-def end_at_gates(result, limits):
-    """Ends the program with status 1 if an audit found too much.
+def end_at_gates(result):
+    """Ends the program by what limits said: status 1, 3 or on it goes.
 
-    What is beyond a limit goes to stderr, a line each; what could not be
-    judged is said and does not fail.
+    Each limit has a line: on stdout if it passed, else on stderr.
 
     Args:
-        result: findings.AuditResult.
-        limits: what options.gates gives.
+        result: findings.AuditResult, with its gates.
     """
     from qmia_tf.report import gates
 
-    found = gates.judge(result, **limits)
-    for line in found.not_judged:
-        print(f"not judged: {line}")
-    for line in found.failures:
-        print(f"failed: {line}", file=sys.stderr)
-    if found.failures:
-        sys.exit(1)
+    for each in result.gates:
+        stream = sys.stdout if each.outcome == gates.PASSED else sys.stderr
+        print(
+            f"{each.outcome}: {each.target}: {each.limit}: {each.found}",
+            file=stream,
+        )
+    if gates.status(result.gates):
+        sys.exit(gates.status(result.gates))
 
 
 def run(main):
@@ -148,12 +151,20 @@ def _guarded(main, argv):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         if error.errno not in USER_OS_ERRORS:
-            raise
+            _end_as_defect()
         where = f" ({error.filename})" if error.filename else ""
         _stop(f"{error.strerror}{where}")
     except KeyboardInterrupt:
         print("stopped; run the same command to go on", file=sys.stderr)
         sys.exit(130)
+    except Exception:
+        _end_as_defect()
+
+
+def _end_as_defect():
+    # Python's own status, 1, is that of a limit.
+    traceback.print_exc()
+    sys.exit(70)
 
 
 def _stop(message):

@@ -12,10 +12,12 @@ scripts/train_references.py trained for the run, or --references=RUN,RUN2:
 runs on other halves of the same data. --parent=RUN is the full-precision run
 on the same members. --fail_if_auc_above and --fail_if_tpr_above end the
 program with status 1 if the strongest attack on an artefact is beyond them,
-with its whole interval. --pictures says whether audit.json shows the most
-exposed members, which are training records. What scripts/parity.py found of
-the files, before this, goes into audit.json as well. Takes about a minute on
-the digits, some minutes on CIFAR-10.
+with its whole interval, with status 3 if that cannot be judged; so does
+--fail_if_cannot_detect if a leak of that AUC would have been missed. --pictures
+says whether audit.json shows the most exposed members, which are training
+records. What scripts/parity.py found of the files, before this, goes into
+audit.json as well. Takes about a minute on the digits, some minutes on
+CIFAR-10.
 """
 
 from absl import flags
@@ -47,7 +49,7 @@ def main(argv):
     limits = options.gates()
     program.start_tensorflow()
     from qmia_tf import configuration, experiment
-    from qmia_tf.report import phrases, words
+    from qmia_tf.report import gates, phrases, words
 
     config = configuration.read(run_dir)
     dataset = options.load_data(
@@ -61,13 +63,14 @@ def main(argv):
         parent=PARENT.value,
         **options.attack(),
     )
+    result = gates.record(result, f"{run_dir}/audit.json", **limits)
     said = phrases.as_text([*words.in_short(result), words.INTERVALS])
     print(f"\n{said}\n")
     print(
         f"{run_dir}/audit.json is written; "
         f"python scripts/report.py --run_dirs={run_dir} --out=report shows it"
     )
-    program.end_at_gates(result, limits)
+    program.end_at_gates(result)
 
 
 if __name__ == "__main__":

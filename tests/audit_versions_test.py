@@ -1,4 +1,4 @@
-"""audit.json of versions 1 to 4, as those versions wrote it."""
+"""audit.json of versions 1 to 5, as those versions wrote it."""
 
 import copy
 import dataclasses
@@ -11,9 +11,17 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from qmia_tf import tfprivacy
-from qmia_tf.auditing import audit, audit_json, findings
+from qmia_tf.auditing import (
+    answer,
+    audit,
+    audit_json,
+    findings,
+    leak_comparison,
+    repeats,
+)
 from qmia_tf.errors import InputError
-from qmia_tf.report import make_report
+from qmia_tf.report import gates, make_report, words
+from qmia_tf.statistics.intervals import Estimate
 
 # What version 2 wrote, key by key; all of it but NEW_IN_2 also version 1.
 AUDIT = (
@@ -39,6 +47,18 @@ NEW_IN_2 = (
 NEW_IN_4 = {
     "target": {"per_class": [], "parity": None, "exposed": []},
     "attack": {"histogram": None, "roc": None},
+}
+
+
+NEW_IN_6 = {
+    "audit": {"repeats": None, "comparison": None, "gates": []},
+    "target": {"leak": None},
+    "control": {
+        "null_auc": None,
+        "p_value": None,
+        "classes_p_value": None,
+        "permutations": None,
+    },
 }
 
 
@@ -68,6 +88,8 @@ def old_curve(curve):
 
 def as_written_by(version, result):
     """The same audit by an earlier version, which had two attacks."""
+    if version == 5:
+        return as_written_by_5(result)
     if version == 4:
         return as_written_by_4(result)
     if version == 3:
@@ -90,10 +112,24 @@ def as_written_by(version, result):
     return {**found, "targets": targets}
 
 
+def as_written_by_5(result):
+    """The same audit by version 5."""
+    found = audit_json.encode(result)
+    found["schema_version"] = 5
+    for name in NEW_IN_6["audit"]:
+        del found[name]
+    for name in NEW_IN_6["control"]:
+        del found["control"][name]
+    for target in found["targets"]:
+        del target["leak"]
+    return found
+
+
 def as_written_by_4(result):
     """The same audit by version 4."""
-    found = audit_json.encode(result)
+    found = as_written_by_5(result)
     found["schema_version"] = 4
+    del found["calibration"]
     for target in found["targets"]:
         del target["onednn"]
     return found
@@ -113,8 +149,22 @@ def as_written_by_3(result):
     return found
 
 
+def without_6(result):
+    """The audit that is left of what version 5 knew."""
+    targets = [
+        dataclasses.replace(x, **NEW_IN_6["target"]) for x in result.targets
+    ]
+    control = dataclasses.replace(result.control, **NEW_IN_6["control"])
+    return dataclasses.replace(
+        result, targets=targets, control=control, **NEW_IN_6["audit"]
+    )
+
+
 def without_what_is_new(result):
     """The audit that is left of it in the present version."""
+    result = dataclasses.replace(
+        without_6(result), calibration=None, control=None
+    )
     targets = [
         dataclasses.replace(
             target,
@@ -137,7 +187,7 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
         made = synthetic_outputs.outputs(53, 47, onednn=True)
         settings = tfprivacy.Settings(attacks=("threshold",))
         cls.result = findings.AuditResult(
-            schema_version=5,
+            schema_version=6,
             name="run",
             config={
                 "dataset": {"name": "digits"},
@@ -154,6 +204,23 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
             joints=[],
             references=["r00.keras"],
             duplicates=findings.EqualRecords(0, 0, [], ""),
+            control=findings.Control(
+                Estimate(0.5, 0.4, 0.6),
+                False,
+                "colours",
+                26,
+                24,
+                null_auc=0.49,
+                p_value=0.4,
+                classes_p_value=0.9,
+                permutations=1000,
+            ),
+            calibration=findings.CalibrationRecords(9, 9, 0, False, ""),
+            repeats=repeats.RepeatedRecords(53, 53, 47, 47, "records", ""),
+            comparison=leak_comparison.LeakComparison(
+                "margin", ["margin"], "keras", 0.6, []
+            ),
+            gates=[findings.GateResult("keras", "AUC <= 0.6", "passed", "-")],
         )
 
     def setUp(self):
@@ -168,7 +235,7 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(1, 2)
     def test_what_both_know_is_the_same(self, version):
         found = self.read(as_written_by(version, self.result))
-        self.assertEqual(found.schema_version, 5)
+        self.assertEqual(found.schema_version, 6)
         for name in ("name", "config", "split", "seed", "level", "versions"):
             self.assertEqual(getattr(found, name), getattr(self.result, name))
         (target,), (wanted,) = found.targets, self.result.targets
@@ -241,13 +308,13 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(target.tied_answers is None, version == 1)
         self.assertEqual((found.agreements, found.left_out), ([], []))
 
-    @parameterized.parameters(1, 2, 3, 4)
+    @parameterized.parameters(1, 2, 3, 4, 5)
     def test_is_saved_as_the_present_version(self, version):
         found = self.read(as_written_by(version, self.result))
         found.save(self.path)
         self.assertEqual(findings.load(self.path), found)
         stored = json.loads(self.path.read_bytes())
-        self.assertEqual(stored["schema_version"], 5)
+        self.assertEqual(stored["schema_version"], 6)
         try:
             import jsonschema
         except ImportError:
@@ -258,11 +325,11 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_old_and_new_in_one_report(self):
         folders = []
-        for version in (1, 2, 3, 4, 5):
+        for version in (1, 2, 3, 4, 5, 6):
             folder = self.dir / f"v{version}"
             folder.mkdir()
             folders.append(folder)
-            if version == 5:
+            if version == 6:
                 self.result.save(folder / "audit.json")
             else:
                 found = as_written_by(version, self.result)
@@ -290,19 +357,59 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
             "members": 3,
             "nonmembers": 4,
         }
-        self.assertEqual(self.read(found).control.features, "colours")
+        control = self.read(found).control
+        self.assertEqual(control.features, "colours")
+        self.assertIsNone(control.p_value)
 
     def test_what_version_4_did_not_have_is_not_known(self):
         found = self.read(as_written_by(4, self.result))
         (target,) = self.result.targets
         # There was something to leave out.
         self.assertTrue(target.onednn)
-        wanted = dataclasses.replace(target, onednn=None)
+        wanted = without_6(self.result)
+        (target,) = wanted.targets
         self.assertEqual(
-            found, dataclasses.replace(self.result, targets=[wanted])
+            found,
+            dataclasses.replace(
+                wanted,
+                calibration=None,
+                targets=[dataclasses.replace(target, onednn=None)],
+            ),
         )
 
-    def test_version_5_is_read_as_it_is(self):
+    def test_what_version_5_did_not_have_is_not_known(self):
+        found = self.read(as_written_by(5, self.result))
+        self.assertEqual(found, without_6(self.result))
+        # There was something to leave out, and there is something left.
+        self.assertIsNotNone(self.result.targets[0].leak)
+        self.assertIsNotNone(found.targets[0].strongest)
+        self.assertEqual(found.control.auc, self.result.control.auc)
+
+    @parameterized.parameters(1, 2, 3, 4, 5)
+    def test_earlier_versions_keep_the_words_of_their_time(self, version):
+        found = self.read(as_written_by(version, self.result))
+        said = " ".join(words.verdict(found))
+        for kind in answer.ANSWERS:
+            self.assertNotIn(f"keras: {kind}", said)
+        if version > 2:
+            self.assertIn(words.EARLIER, said)
+            self.assertIn("strongest of 8 attacks (", said)
+        else:
+            self.assertIn("attack the run again", said)
+        with self.assertRaisesRegex(InputError, "audited by an earlier"):
+            gates.judge(found, auc_above=0.6)
+
+    @parameterized.parameters(None, "no", 7)
+    def test_a_damaged_control_of_version_5(self, control):
+        found = as_written_by(5, self.result)
+        found["control"] = control
+        if control is None:
+            self.assertIsNone(self.read(found).control)
+            return
+        with self.assertRaisesRegex(InputError, "control holds"):
+            self.read(found)
+
+    def test_version_6_is_read_as_it_is(self):
         found = audit_json.encode(self.result)
         self.assertEqual(self.read(found), self.result)
 
@@ -365,7 +472,7 @@ class DamageTest(parameterized.TestCase, tf.test.TestCase):
         place[where[-1]] = value
         self.refuse(found, message)
 
-    @parameterized.parameters(0, 6, -1, "1", "4", True, None, 2.0, ([1],))
+    @parameterized.parameters(0, 7, -1, "1", "4", True, None, 2.0, ([1],))
     def test_another_version(self, version):
         self.path.write_text(
             json.dumps({**self.found, "schema_version": version})
@@ -373,7 +480,7 @@ class DamageTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaises(InputError) as caught:
             findings.load(self.path)
         self.assertIn(
-            f"schema_version is {version!r}, this program reads 1 to 5; attack "
+            f"schema_version is {version!r}, this program reads 1 to 6; attack "
             "the run again",
             str(caught.exception),
         )

@@ -109,7 +109,7 @@ class JoinTest(parameterized.TestCase, tf.test.TestCase):
             )
 
 
-class EqualTest(tf.test.TestCase):
+class Joined(tf.test.TestCase):
     def joined(self, values):
         values = np.asarray(values, np.float32)[:, None]
         half = len(values) // 2
@@ -118,6 +118,8 @@ class EqualTest(tf.test.TestCase):
             side(values[half:], np.zeros(len(values) - half, int)),
         )
 
+
+class EqualTest(Joined):
     def test_records_on_both_sides_are_counted(self):
         found = self.joined([1, 2, 3, 4, 5, 2, 2, 4]).equal()
         self.assertEqual((found.members, found.nonmembers), (2, 3))
@@ -133,6 +135,22 @@ class EqualTest(tf.test.TestCase):
             self.joined([1, 2, 3, 1, 2, 3, 9]).equal()
         with self.assertRaisesRegex(InputError, "every nonmember is also"):
             self.joined([1, 2, 3, 4, 1, 1, 2, 2]).equal()
+
+
+class DistinctTest(Joined):
+    def test_of_equal_ones_on_a_side_one(self):
+        found = self.joined([1, 2, 1, 1, 5, 5, 6, 1]).distinct
+        self.assertAllEqual(found.record_ids, [0, 1, 4, 6, 7])
+        self.assertEqual(
+            found.found.sentence,
+            "2 distinct members of 4 and 3 distinct nonmembers of 4: copies of "
+            "one record are counted once",
+        )
+
+    def test_other_labels_are_other_records(self):
+        values = np.ones((3, 1), np.float32)
+        found = records.join(side(values, [0, 1, 0]), side(values, [1, 1, 1]))
+        self.assertAllEqual(found.distinct.record_ids, [0, 1, 3])
 
 
 class FeaturesTest(parameterized.TestCase, tf.test.TestCase):

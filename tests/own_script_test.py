@@ -105,7 +105,10 @@ class ModelsTest(Script):
         )
         self.assertIn("a.npz: 60 x 6x5x1 uint8 (records 'x', labels 'y')", out)
         self.assertIn("saved is a SavedModel: the program in it is run", out)
-        self.assertRegex(out, r"\nnet\.keras: .*the strongest of")
+        said = " ".join(out.split())
+        for target in result.targets:
+            self.assertIn(f" {target.target}: {target.leak.answer}: ", said)
+        self.assertIn(" The strongest of ", said)
         answered = outputs.load(self.out / "outputs" / "net.keras.npz")
         values = np.concatenate([values for values, _ in self.sides])
         expected = self.model.predict(values / np.float32(255), verbose=0)
@@ -232,11 +235,29 @@ class SavedTest(Script):
         self.assertEqual((target.members, target.nonmembers), (80, 80))
         self.assertEqual(target.accuracy_members.value, 1)
         self.assertGreater(target.attack("loss").auc.value, 0.85)
-        self.assertIn("saved: the strongest of", out)
+        self.assertEqual(target.leak.answer, "severe leak")
+        self.assertIn("saved: severe leak: ", out)
         self.assertIn("audit.json", out)
-        limit = "--fail_if_auc_above=0.6"
-        self.audit(*self.leaking(), "--notfprivacy", limit, status=1)
-        self.audit(*self.leaking(), "--notfprivacy", "--fail_if_auc_above=0.99")
+        self.assertEmpty(result.gates)
+        fast = (*self.leaking(), "--notfprivacy")
+        _, result = self.audit(*fast, "--fail_if_auc_above=0.6", status=1)
+        self.assertEqual([x.outcome for x in result.gates], ["failed"])
+        out, result = self.audit(*fast, "--fail_if_auc_above=0.99")
+        self.assertEqual([x.outcome for x in result.gates], ["passed"])
+        self.assertIn("\npassed: saved: AUC <= 0.99: ", out)
+        # 80 nonmembers are too few for 1 %.
+        tpr = "--fail_if_tpr_above=0.05@0.01"
+        _, result = self.audit(*fast, tpr, status=3)
+        self.assertEqual([x.outcome for x in result.gates], ["not judged"])
+        self.audit(*fast, "--fail_if_cannot_detect=0.51", status=3)
+        self.audit(*fast, "--fail_if_cannot_detect=0.9")
+
+    def test_strata(self):
+        for strata in ("class", "none"):
+            _, result = self.audit(
+                *self.leaking(), "--notfprivacy", f"--strata={strata}"
+            )
+            self.assertEqual(result.targets[0].leak.strata, strata)
 
     def test_an_npz_with_members_in_it(self):
         labels = np.concatenate([labels for _, labels in self.sides])

@@ -98,12 +98,47 @@ class RunTest(Folder):
     @parameterized.parameters(
         ("raise ValueError('a defect')", "ValueError: a defect"),
         ("raise OSError(errno.EBADF, 'Bad')", "OSError: [Errno 9] Bad"),
+        ("raise MemoryError('too large')", "MemoryError: too large"),
     )
     def test_defects_keep_their_traceback(self, body, last):
         done = self.run_program(body)
-        self.assertEqual(done.returncode, 1)
+        # Not Python's own status, 1, which says that a limit failed.
+        self.assertEqual(done.returncode, 70)
         self.assertIn("Traceback", done.stderr)
         self.assertIn(last, done.stderr)
+
+    @parameterized.parameters(
+        ((), 0),
+        (("passed",), 0),
+        (("failed",), 1),
+        (("not judged",), 3),
+        (("passed", "not judged"), 3),
+        (("not judged", "failed", "passed"), 1),
+    )
+    def test_limits_end_a_program(self, outcomes, status):
+        judged = ", ".join(
+            f"findings.GateResult('m{n}', 'AUC <= 0.6', {each!r}, 'why')"
+            for n, each in enumerate(outcomes)
+        )
+        done = self.run_program(
+            "from qmia_tf.auditing import findings; import types;"
+            f"result = types.SimpleNamespace(gates=[{judged}]);"
+            "program.end_at_gates(result); print('went on')"
+        )
+        self.assertEqual(done.returncode, status, done.stderr)
+        lines = [
+            f"{each}: m{n}: AUC <= 0.6: why\n"
+            for n, each in enumerate(outcomes)
+        ]
+        passed = [x for x in lines if x.startswith("passed")]
+        others = [x for x in lines if not x.startswith("passed")]
+        went_on = [] if status else ["went on\n"]
+        self.assertEqual(done.stdout, "".join([*passed, *went_on]))
+        self.assertEqual(done.stderr, "".join(others))
+
+    def test_a_status_of_the_program_itself_is_kept(self):
+        done = self.run_program("sys.exit(1)")
+        self.assertEqual((done.returncode, done.stderr), (1, ""))
 
     def test_stray_argument(self):
         done = self.run_program("raise SystemError", "--count=3", "cifar10")
@@ -204,7 +239,7 @@ class StartTensorFlowTest(Folder):
 
     def test_failing_import_shows_them(self):
         done = self.start(body="raise ImportError('no such lib')")
-        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.returncode, 70)
         self.assertIn("cuda is not here", done.stderr)
         self.assertIn("ImportError: no such lib", done.stderr)
 

@@ -50,6 +50,7 @@ ATTACK = {**AUDIT, "kernels": "experiment attack_run kernels"}
 GATES = {
     "fail_if_auc_above": "report.gates judge auc_above",
     "fail_if_tpr_above": "report.gates judge tpr_above",
+    "fail_if_cannot_detect": "report.gates judge cannot_detect",
 }
 
 
@@ -86,6 +87,7 @@ TWINS = {
             "data_dir",
             "download",
             "num_threads",
+            "strata",
             "tfprivacy",
             "pictures",
         ),

@@ -102,7 +102,7 @@ class EveryAttackTest(Attacks):
         full, folder = self.audited()
         text = self.report(full, folder)
         start = text.index("Every attack on the Keras model")
-        shown = text[start : text.index("The strongest attack")]
+        shown = text[start : text.index("Held out: the strongest")]
         self.assertIn("w=4, a=4; w4a4; keras", shown)
         self.assertNotIn("; int8", shown)
         attack = findings.load(full).targets[0].attack("margin")
@@ -130,6 +130,77 @@ class EveryAttackTest(Attacks):
         ]
         self.assertGreater(len(widths), 30)
         self.assertLessEqual(max(widths), 110)
+
+
+class AnswersTest(Attacks):
+    def test_a_row_for_each_artefact(self):
+        full, folder = self.audited()
+        text = self.report(full, folder)
+        rows = self.rows("answers")
+        targets = [
+            target
+            for path in (full, folder)
+            for target in findings.load(path).targets
+        ]
+        self.assertEqual(
+            [(row["run"], row["target"]) for row in rows],
+            [("full", "keras"), ("w4a4", "keras"), ("w4a4", "int8")],
+        )
+        for row, target in zip(rows, targets, strict=True):
+            leak = target.leak
+            self.assertEqual(row["answer"], leak.answer)
+            self.assertEqual(float(row["p_value"]), leak.p_value)
+            title = target.attack(leak.strongest).title
+            self.assertEqual(row["attack"], title)
+            self.assertEqual(
+                [float(row[x]) for x in ("auc", "auc_low", "auc_high")],
+                list(dataclasses.astuple(leak.auc)),
+            )
+            self.assertEqual(float(row["detectable_auc"]), leak.detectable.auc)
+            # 60 nonmembers suffice for 10 %, and for nothing below.
+            self.assertEqual(
+                float(row["tpr_10_low"]), leak.tpr_at_fpr[0].tpr.low
+            )
+            self.assertEqual(row["tpr_1"], "")
+            self.assertEqual(row["attacks"], "8")
+            self.assertEqual(row["permutations"], "5000")
+            self.assertEqual(row["strata"], "class")
+        shown = text[text.index("The answer on each artefact") :]
+        self.assertIn(rows[0]["answer"], shown)
+        self.assertIn("hold for all attacks at once", " ".join(shown.split()))
+
+    def test_every_attack_has_its_adjusted_p(self):
+        folder = self.run_of("full", FULL)
+        self.report(folder)
+        leak = findings.load(folder).targets[0].leak
+        found = [float(row["p_value"]) for row in self.rows("attacks")]
+        wanted = [
+            leak.attack(x.name).p_value
+            for x in findings.load(folder).targets[0].attacks
+        ]
+        self.assertEqual(found, wanted)
+        self.assertEqual(min(found), leak.p_value)
+
+    def test_no_table_of_old_audits(self):
+        (run,) = self.ordered(self.run_of("w4a4", (4, 4)))
+        targets = [
+            dataclasses.replace(target, leak=None)
+            for target in run.audit.targets
+        ]
+        old = compared.Run(dataclasses.replace(run.audit, targets=targets))
+        self.assertEqual(attack_tables.answer_table([old]), [])
+        every = attack_tables.every_attack([old])
+        place = [x.key for x in every.columns].index("p_value")
+        self.assertEqual({row[place] for row in every.rows}, {None})
+
+    def test_twins_and_other_kernels_have_no_answer_of_their_own(self):
+        folder = self.run_of("w4a4", (4, 4))
+        for name, kernels in (("int8", "default"), ("int8_twin", "twin")):
+            made = synthetic_outputs.outputs(target=name, kernel_set=kernels)
+            made.save(folder / "outputs" / f"{name}.npz")
+        audit.audit_run(folder)
+        (table,) = attack_tables.answer_table(self.ordered(folder))
+        self.assertEqual([row[3] for row in table.rows], ["keras", "int8"])
 
 
 class StrongestTest(Attacks):
@@ -217,11 +288,14 @@ class CellsTest(Attacks):
         ordered = self.ordered(*self.audited())
         every = attack_tables.every_attack(ordered)
         (best,) = attack_tables.strongest_table(ordered)
+        (answers,) = attack_tables.answer_table(ordered)
         for table in (
             every,
             best,
+            answers,
             *attack_tables.shown(every, ordered),
             attack_tables.strongest_shown(best),
+            attack_tables.answer_shown(answers),
             *attack_tables.joint_tables(ordered),
         ):
             keys = [column.key for column in table.columns]

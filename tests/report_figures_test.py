@@ -19,6 +19,7 @@ from absl.testing import parameterized
 from qmia_tf.errors import InputError
 from qmia_tf.report import compared, figures, tables
 from qmia_tf.report.figures import files, keys, panels, series, styles
+from qmia_tf.statistics.intervals import Estimate
 
 CASES = {
     "1": lambda: figure_audits.runs(1),
@@ -77,7 +78,12 @@ class EveryFigureTest(parameterized.TestCase, tf.test.TestCase):
             for x in old.attacks
         ]
         old = dataclasses.replace(
-            old, attacks=attacks, per_class=[], strongest=None, exposed=[]
+            old,
+            attacks=attacks,
+            per_class=[],
+            strongest=None,
+            leak=None,
+            exposed=[],
         )
         result = synthetic_audits.result(old)
         drawn = {
@@ -270,11 +276,22 @@ class NumbersTest(tf.test.TestCase):
         self.runs = figure_audits.runs(3)
         self.keras = [run.target("keras") for run in self.runs]
 
+    def common(self):
+        """The attack with the highest AUC on average, by lower ends."""
+        lows = {}
+        for run in self.runs:
+            for target in run.audit.targets:
+                for each in target.leak.attacks:
+                    lows.setdefault(each.attack, []).append(each.auc.low)
+        shared = {k: np.mean(v) for k, v in lows.items() if len(v) == 6}
+        self.assertGreater(len(shared), 5)
+        return max(shared, key=shared.get)
+
+    def points_of(self, target):
+        return target.attack(self.common()).held_out.point.balanced_accuracy
+
     def strongest(self):
-        return [
-            100 * each.strongest.point.balanced_accuracy.value
-            for each in self.keras
-        ]
+        return [100 * self.points_of(each).value for each in self.keras]
 
     def test_overview(self):
         figure = figures.overview(self.runs)
@@ -291,7 +308,7 @@ class NumbersTest(tf.test.TestCase):
         )
         bars = [x for x in gained.collections if len(x.get_paths()) == 1]
         ends = {tuple(x.get_segments()[0][:, 0].round(9)) for x in bars}
-        point = self.keras[0].strongest.point.balanced_accuracy
+        point = self.points_of(self.keras[0])
         self.assertIn(
             (round(100 * point.low, 9), round(100 * point.high, 9)), ends
         )
@@ -302,6 +319,85 @@ class NumbersTest(tf.test.TestCase):
         keys = [column.key for column in data.columns]
         gained = data.rows[0][keys.index("balanced_accuracy")]
         self.assertEqual(gained.value * 100, self.strongest()[0])
+        title = self.keras[0].attack(self.common()).title
+        self.assertEqual(
+            {row[keys.index("attack")] for row in data.rows}, {title}
+        )
+        caption = figures.FIGURES["overview"].caption(self.runs)
+        self.assertIn(f"one attack for all ({title})", caption)
+        (legend,) = figures.overview(self.runs).legends
+        self.assertEqual(
+            [x.get_text() for x in legend.get_texts()],
+            [title, "gap attack", "guessing"],
+        )
+
+    def with_gap_in_front(self):
+        """The same runs; the gap attack has the highest AUCs."""
+        found = []
+        for run in self.runs:
+            targets = []
+            for target in run.audit.targets:
+                high = Estimate(0.99, 0.98, 1.0)
+                attacks = [
+                    dataclasses.replace(each, auc=high)
+                    if each.attack == "gap"
+                    else each
+                    for each in target.leak.attacks
+                ]
+                leak = dataclasses.replace(target.leak, attacks=attacks)
+                targets.append(dataclasses.replace(target, leak=leak))
+            audit = dataclasses.replace(run.audit, targets=targets)
+            found.append(compared.Run(audit))
+        return found
+
+    def test_the_gap_attack_is_drawn_once(self):
+        shown = self.with_gap_in_front()
+        wanted = sorted(
+            100 * each.attack("gap").point("fixed").balanced_accuracy.value
+            for each in self.keras
+        )
+        figure = figures.overview(shown)
+        gained = figure.axes[0]
+        self.assertEqual(sorted(x for x, _ in points(gained, "o")), wanted)
+        self.assertEmpty(points(gained, "|"))
+        self.assertNotEmpty(points(figures.overview(self.runs).axes[0], "|"))
+        bits = figures.bits(shown)
+        self.assertEmpty(points(bits.axes[0], "_"))
+        for drawn in (figure, bits):
+            (legend,) = drawn.legends
+            names = [x.get_text() for x in legend.get_texts()]
+            self.assertEqual(names.count("gap attack"), drawn is figure)
+        self.assertLen(figures.tradeoff(shown).axes, 1)
+        for name in ("overview", "bits", "tradeoff"):
+            caption = figures.FIGURES[name].caption(shown)
+            self.assertIn("one attack for all (gap attack)", caption)
+            self.assertNotIn("threshold", caption)
+            self.assertNotIn("Grey stroke", caption)
+
+    def test_earlier_audits_show_the_strongest_on_each(self):
+        old = [
+            compared.Run(
+                dataclasses.replace(
+                    run.audit,
+                    targets=[
+                        dataclasses.replace(x, leak=None)
+                        for x in run.audit.targets
+                    ],
+                )
+            )
+            for run in self.runs
+        ]
+        wanted = sorted(
+            100 * x.strongest.point.balanced_accuracy.value for x in self.keras
+        )
+        gained = figures.overview(old).axes[0]
+        self.assertEqual(sorted(x for x, _ in points(gained, "o")), wanted)
+        # So do all as soon as one of them is earlier.
+        gained = figures.overview([old[0], *self.runs[1:]]).axes[0]
+        self.assertEqual(sorted(x for x, _ in points(gained, "o")), wanted)
+        for name in ("overview", "roc"):
+            caption = figures.FIGURES[name].caption(old)
+            self.assertRegex(caption, "strongest (attack )?on each artefact")
 
     def test_threshold(self):
         whole, stretched = figures.threshold(self.runs).axes
@@ -338,7 +434,7 @@ class NumbersTest(tf.test.TestCase):
 
     def test_roc(self):
         figure = figures.roc(self.runs)
-        name = self.keras[1].strongest.attack
+        name = self.common()
         band = self.keras[1].attack(name).roc
         panel = figure.axes[1]
         drawn = [x.get_ydata() for x in panel.get_lines()]

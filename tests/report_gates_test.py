@@ -1,20 +1,26 @@
 """Limits on an audit: how they are read, judged, and end a program."""
 
 import dataclasses
+import html
+import json
 import pathlib
+import re
 from unittest import mock
 
+import numpy as np
 import synthetic_audits
 import tensorflow as tf
 from absl.testing import parameterized
-from report_words_test import altered, hard_labels, low
+from report_words_test import hard_labels
 from scripts_test import call
 
 from qmia_tf import configuration, datasets, experiment, recipes, runs
-from qmia_tf.auditing import audit
+from qmia_tf.auditing import answer, audit, findings, leak_test
 from qmia_tf.errors import InputError
-from qmia_tf.report import gates
+from qmia_tf.report import collected, gates, whole
+from qmia_tf.report.page import render
 from qmia_tf.resnet import Bits
+from qmia_tf.statistics.intervals import Estimate
 
 LIMIT = gates.TprLimit(0.05, 0.01)
 
@@ -59,80 +65,174 @@ class ReadingTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaisesRegex(InputError, message):
             gates.parse_tpr(text)
 
+    @parameterized.parameters(("0.55", 0.55), ("0.9999", 0.9999), ("", None))
+    def test_detectable(self, text, want):
+        self.assertEqual(gates.parse_detectable(text), want)
+
+    @parameterized.parameters("0.5", "1", "-0.6", "55", "small", "nan", "inf")
+    def test_no_detectable(self, text):
+        with self.assertRaisesRegex(
+            InputError,
+            f"fail_if_cannot_detect takes an AUC above 0.5 .*got '{text}'",
+        ):
+            gates.parse_detectable(text)
+
+
+def rate(rate, tpr, *, calls=10, nonmembers=1000):
+    """What the leak test found at a false-positive rate."""
+    return leak_test.LowRate(
+        rate=rate,
+        attack="margin",
+        tpr=Estimate(*tpr),
+        false_positives=calls,
+        nonmembers=nonmembers,
+        needed=int(np.ceil(3 / rate)),
+    )
+
 
 class JudgingTest(parameterized.TestCase, tf.test.TestCase):
     def result(self, **changes):
         found = synthetic_audits.target("int8", records=200, gain=(4.0, 2.5))
-        return synthetic_audits.result(altered(found, **changes))
-
-    @parameterized.parameters(
-        (0.6, True), (0.6499, True), (0.65, False), (0.69, False), (0.8, False)
-    )
-    def test_auc_by_the_lower_end(self, limit, fails):
-        result = self.result(auc=(0.7, 0.65, 0.75))
-        found = gates.failures(result, auc_above=limit)
-        self.assertLen(found, fails)
-        if fails:
-            self.assertEqual(
-                found[0],
-                "int8: true_confidence: AUC 0.7000 [0.6500, 0.7500] is above "
-                f"{limit:g}",
-            )
-
-    @parameterized.parameters((0.0501, True), (0.05, False), (0.02, False))
-    def test_tpr_by_the_lower_end(self, end, fails):
-        rates = [low(0.1, (0.9, 0.8, 1.0)), low(0.01, (0.08, end, 0.2))]
-        found = gates.judge(self.result(tpr=rates), tpr_above=LIMIT)
-        self.assertLen(found.failures, fails)
-        self.assertEmpty(found.not_judged)
-        if fails:
-            self.assertEqual(
-                found.failures[0],
-                "int8: true_confidence: TPR 0.0800 [0.0501, 0.2000] at 0.01 "
-                "FPR is above 0.05",
-            )
-
-    @parameterized.parameters(
-        (99, 0, "it rests on 0.99 of 99 nonmembers, fewer than one"),
-        (1000, 0, "equal scores leave no threshold"),
-        (None, None, "it was not measured"),
-    )
-    def test_what_cannot_fail_is_said(self, nonmembers, calls, why):
-        rates = []
-        if nonmembers:
-            rates = [
-                low(
-                    0.01,
-                    (0.9, 0.8, 1.0),
-                    nonmembers=nonmembers,
-                    false_positives=calls,
-                )
-            ]
-        found = gates.judge(self.result(tpr=rates), tpr_above=LIMIT)
-        self.assertEmpty(found.failures)
-        self.assertLen(found.not_judged, 1)
-        self.assertRegex(
-            found.not_judged[0],
-            f"int8: true_confidence: the TPR at 0.01 FPR cannot fail: {why}",
+        self.assertIn(found.leak.answer, answer.LEAKS)
+        return synthetic_audits.result(
+            synthetic_audits.with_leak(found, **changes)
         )
 
-    def test_one_nonmember_is_enough(self):
-        rates = [low(0.01, (0.9, 0.8, 1.0), nonmembers=100)]
-        found = gates.judge(self.result(tpr=rates), tpr_above=LIMIT)
-        self.assertLen(found.failures, 1)
+    def judge(self, result, **limits):
+        (found,) = gates.judge(result, **limits)
+        self.assertEqual(found.target, "int8")
+        return found
+
+    @parameterized.parameters(
+        (0.6, "failed", "is above 0.6"),
+        (0.6499, "failed", "is above 0.6499"),
+        (0.65, "passed", "is not surely above 0.65"),
+        (0.7499, "passed", "is not surely above 0.7499"),
+        (0.75, "passed", "is not above 0.75"),
+        (0.8, "passed", "is not above 0.8"),
+    )
+    def test_auc_by_the_lower_end(self, limit, outcome, said):
+        result = self.result(
+            auc=Estimate(0.7, 0.65, 0.75), strongest="true_confidence"
+        )
+        found = self.judge(result, auc_above=limit)
+        self.assertEqual(
+            found,
+            findings.GateResult(
+                "int8",
+                f"AUC <= {limit:g}",
+                outcome,
+                f"true_confidence: AUC 0.7000 [0.6500, 0.7500] {said}",
+            ),
+        )
+        self.assertEqual(gates.status([found]), int(outcome == "failed"))
+
+    @parameterized.product(
+        kind=("no leak found", "small leak", "clear leak", "severe leak"),
+        low=(0.49, 0.51),
+    )
+    def test_half_asks_for_any_leak(self, kind, low):
+        """By the test, and so by a leak at a low rate too."""
+        result = self.result(
+            answer=kind, auc=Estimate(0.55, low, 0.61), p_value=0.0123
+        )
+        found = self.judge(result, auc_above=0.5)
+        leaks = kind != "no leak found"
+        self.assertEqual(found.outcome, "failed" if leaks else "passed")
+        self.assertStartsWith(found.found, f"{kind}, adjusted p 0.012; ")
+
+    @parameterized.parameters(
+        ((0.08, 0.0501, 0.2), "failed", "is above 0.05"),
+        ((0.08, 0.05, 0.2), "passed", "is not surely above 0.05"),
+        ((0.02, 0.01, 0.051), "passed", "is not surely above 0.05"),
+        ((0.02, 0.01, 0.05), "passed", "is not above 0.05"),
+        ((0.0, 0.0, 0.03), "passed", "is not above 0.05"),
+    )
+    def test_tpr_by_the_lower_end(self, tpr, outcome, said):
+        rates = [rate(0.1, (0.9, 0.8, 1.0)), rate(0.01, tpr)]
+        found = self.judge(self.result(tpr_at_fpr=rates), tpr_above=LIMIT)
+        value, low, high = (f"{x:.4f}" for x in tpr)
+        self.assertEqual(
+            found,
+            findings.GateResult(
+                "int8",
+                "TPR <= 0.05 at 0.01 FPR",
+                outcome,
+                f"margin: TPR {value} [{low}, {high}] at 0.01 FPR {said}",
+            ),
+        )
+
+    @parameterized.parameters(
+        (
+            dataclasses.replace(
+                rate(0.01, (None, None, None), calls=0, nonmembers=99),
+                attack=None,
+            ),
+            "99 nonmembers are too few: the rate takes 300",
+        ),
+        (
+            rate(0.01, (0.0, 0.0, 0.0), calls=0),
+            "equal scores leave no threshold with a FPR between 0 and 0.01",
+        ),
+        (rate(0.1, (0.9, 0.8, 1.0)), "it was not measured"),
+    )
+    def test_what_cannot_be_judged(self, only, why):
+        found = self.judge(self.result(tpr_at_fpr=[only]), tpr_above=LIMIT)
+        self.assertEqual((found.outcome, found.found), ("not judged", why))
+        self.assertEqual(gates.status([found]), 3)
+
+    def test_members_above_every_nonmember_are_a_threshold(self):
+        rates = [rate(0.01, (0.2, 0.1, 0.3), calls=0)]
+        found = self.judge(self.result(tpr_at_fpr=rates), tpr_above=LIMIT)
+        self.assertEqual(found.outcome, "failed")
 
     def test_hard_labels_attain_no_low_rate(self):
-        found = audit.audit(hard_labels(members=300, nonmembers=300))
-        result = synthetic_audits.result(found)
-        judged = gates.judge(result, tpr_above=LIMIT)
-        self.assertEmpty(judged.failures)
-        self.assertIn("equal scores", judged.not_judged[0])
+        made = hard_labels(members=300, nonmembers=300, target="int8")
+        result = synthetic_audits.result(audit.audit(made))
+        found = self.judge(result, tpr_above=LIMIT)
+        self.assertEqual(found.outcome, "not judged")
+        self.assertIn("equal scores", found.found)
+
+    @parameterized.parameters(
+        (0.56, "passed"), (0.5601, "passed"), (0.5599, "not judged")
+    )
+    def test_what_would_have_been_found(self, limit, outcome):
+        detectable = leak_test.Detectable(0.56, 0.54, 0.8, "margin")
+        result = self.result(detectable=detectable)
+        self.assertEqual(
+            self.judge(result, cannot_detect=limit),
+            findings.GateResult(
+                "int8",
+                f"finds an AUC of {limit:g}",
+                outcome,
+                "the smallest AUC found with 80 % probability is 0.5600 "
+                "(margin)",
+            ),
+        )
+        found = self.judge(self.result(detectable=None), cannot_detect=limit)
+        self.assertEqual(found.outcome, "not judged")
+
+    def test_nothing_is_judged_where_nothing_can_be_said(self):
+        result = self.result(
+            answer=answer.CANNOT_SAY,
+            because=["too few", "told apart"],
+            auc=Estimate(0.9, 0.8, 0.95),
+        )
+        judged = gates.judge(
+            result, auc_above=0.6, tpr_above=LIMIT, cannot_detect=0.6
+        )
+        self.assertLen(judged, 3)
+        for found in judged:
+            self.assertEqual(found.outcome, "not judged")
+            self.assertEqual(found.found, "too few; told apart")
+        self.assertEqual(gates.status(judged), 3)
 
     def test_every_artefact_and_no_twin(self):
         targets = [
-            altered(
+            synthetic_audits.with_leak(
                 synthetic_audits.target(name, kernel_set=kernels),
-                auc=(0.9, 0.8, 0.95),
+                answer=answer.CLEAR,
+                auc=Estimate(0.9, 0.8, 0.95),
             )
             for name, kernels in (
                 ("keras", "keras"),
@@ -142,15 +242,21 @@ class JudgingTest(parameterized.TestCase, tf.test.TestCase):
             )
         ]
         result = synthetic_audits.result(*targets)
-        found = gates.failures(result, auc_above=0.7, tpr_above=LIMIT)
-        names = [line.split(":")[0] for line in found if "AUC" in line]
-        self.assertEqual(names, ["keras", "int8"])
+        found = gates.judge(result, auc_above=0.7, tpr_above=LIMIT)
+        self.assertEqual(
+            [x.target for x in found], ["keras", "keras", "int8", "int8"]
+        )
+        self.assertEqual(
+            [x.outcome for x in found], ["failed", "not judged"] * 2
+        )
+        self.assertEqual(gates.status(found), 1)
 
     def test_no_limit(self):
-        self.assertEmpty(gates.failures(self.result()))
+        self.assertEmpty(gates.judge(self.result()))
+        self.assertEqual(gates.status([]), 0)
 
     def test_an_audit_by_an_earlier_version(self):
-        old = dataclasses.replace(synthetic_audits.target(), strongest=None)
+        old = synthetic_audits.earlier(synthetic_audits.target())
         with self.assertRaisesRegex(
             InputError, "scans, keras: audited by an earlier version"
         ):
@@ -163,9 +269,69 @@ class JudgingTest(parameterized.TestCase, tf.test.TestCase):
                 records=80, seed=seed, gain=(2.0, 2.0)
             )
             result = synthetic_audits.result(target)
-            fails += bool(gates.failures(result, auc_above=0.5))
+            (found,) = gates.judge(result, auc_above=0.5)
+            fails += found.outcome == "failed"
+            self.assertNotEqual(found.outcome, "not judged")
         # The 0.1 % point of the binomial of 20.
         self.assertLessEqual(fails, 4)
+
+
+class RecordTest(tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.path = pathlib.Path(self.create_tempdir()) / "audit.json"
+
+    def test_is_in_the_file_and_in_every_format(self):
+        target = synthetic_audits.with_leak(
+            synthetic_audits.target("int8", records=200, gain=(4.0, 2.5)),
+            answer=answer.CLEAR,
+            auc=Estimate(0.7, 0.65, 0.75),
+        )
+        result = synthetic_audits.result(target)
+        result.save(self.path)
+        found = gates.record(
+            result, self.path, auc_above=0.7, tpr_above=LIMIT, cannot_detect=0.6
+        )
+        self.assertEqual(findings.load(self.path), found)
+        self.assertEqual(
+            found.gates,
+            gates.judge(
+                result, auc_above=0.7, tpr_above=LIMIT, cannot_detect=0.6
+            ),
+        )
+        self.assertEqual([x.outcome for x in found.gates][0], "passed")
+        report = collected.collect([self.path])
+        shown = " ".join(collected.as_text(report).split())
+        page = html.unescape(re.sub("<[^>]+>", " ", render(report, [])))
+        page = " ".join(page.split())
+        markdown = whole.in_markdown(report, [])
+        self.assertIn("## Limits: ", markdown)
+        self.assertEqual(markdown.count("- passed: int8: "), 2)
+        self.assertEqual(
+            json.loads(whole.in_json(report, []))["limits"],
+            [
+                {"run": report.runs[0].label, **dataclasses.asdict(gate)}
+                for gate in found.gates
+            ],
+        )
+        for gate in found.gates:
+            self.assertIn(
+                f"{gate.outcome}: int8: {gate.limit}: {gate.found}.", shown
+            )
+            self.assertIn(gate.outcome, page)
+            self.assertIn(gate.found, page)
+
+    def test_no_limit_leaves_the_file(self):
+        result = synthetic_audits.result()
+        found = gates.record(result, self.path, auc_above=None)
+        self.assertEqual(found, result)
+        self.assertFalse(self.path.exists())
+        # Limits of before are forgotten.
+        old = dataclasses.replace(
+            result, gates=[findings.GateResult("keras", "-", "passed", "-")]
+        )
+        self.assertEmpty(gates.record(old, self.path).gates)
+        self.assertEmpty(findings.load(self.path).gates)
 
 
 class ScriptTest(parameterized.TestCase, tf.test.TestCase):
@@ -185,36 +351,86 @@ class ScriptTest(parameterized.TestCase, tf.test.TestCase):
             found = call("attack", f"--run_dir={self.dir}", *arguments)
         return *found, attack.called
 
-    def test_status_1_and_a_line_for_each(self):
-        target = altered(
-            synthetic_audits.target("int8"),
-            auc=(0.7, 0.65, 0.75),
-            tpr=[low(0.01, (0.2, 0.1, 0.3))],
+    def leaky(self, **changes):
+        return synthetic_audits.result(
+            synthetic_audits.with_leak(
+                synthetic_audits.target("int8", records=200, gain=(4.0, 2.5)),
+                answer=answer.CLEAR,
+                auc=Estimate(0.7, 0.65, 0.75),
+                tpr_at_fpr=[rate(0.01, (0.2, 0.1, 0.3))],
+                detectable=leak_test.Detectable(0.56, 0.54, 0.8, "margin"),
+                **changes,
+            )
         )
-        result = synthetic_audits.result(target)
+
+    def test_status_1_and_a_line_for_each(self):
+        result = self.leaky()
         limits = ["--fail_if_auc_above=0.6", "--fail_if_tpr_above=0.05@0.01"]
         status, out, errors, _ = self.attack(result, *limits)
         self.assertEqual(status, 1)
         self.assertRegex(
             errors,
-            r"\Afailed: int8: \w+: AUC 0.7000 \[.*\nfailed: int8: .*TPR.*\n\Z",
+            r"\Afailed: int8: AUC <= 0.6: \w+: AUC 0.7000 \[.*\n"
+            r"failed: int8: TPR <= 0.05 at 0.01 FPR: .*\n\Z",
         )
         self.assertIn("audit.json is written", out)
-        status, _, errors, _ = self.attack(
-            result, "--fail_if_auc_above=0.65", "--fail_if_tpr_above=0.1@0.01"
-        )
-        self.assertEqual((status, errors), (0, ""))
+        stored = findings.load(self.dir)
+        self.assertEqual([x.outcome for x in stored.gates], ["failed"] * 2)
 
-    def test_what_cannot_fail_is_printed(self):
+    def test_status_0_says_so_with_the_numbers(self):
         status, out, errors, _ = self.attack(
-            synthetic_audits.result(), "--fail_if_tpr_above=0.05@0.001"
+            self.leaky(),
+            "--fail_if_auc_above=0.65",
+            "--fail_if_tpr_above=0.1@0.01",
+            "--fail_if_cannot_detect=0.57",
         )
         self.assertEqual((status, errors), (0, ""))
-        self.assertRegex(out, r"\nnot judged: keras: .*fewer than one\n")
+        self.assertRegex(
+            out,
+            r"\npassed: int8: AUC <= 0.65: \w+: AUC 0.7000 \[0.6500, 0.7500\] "
+            r"is not surely above 0.65\n"
+            r"passed: int8: TPR <= 0.1 at 0.01 FPR: margin: TPR 0.2000 .*\n"
+            r"passed: int8: finds an AUC of 0.57: the smallest .* 0.5600 .*\n",
+        )
+        stored = findings.load(self.dir)
+        self.assertEqual([x.outcome for x in stored.gates], ["passed"] * 3)
+
+    @parameterized.parameters(
+        ("--fail_if_tpr_above=0.05@0.001", "it was not measured"),
+        ("--fail_if_cannot_detect=0.55", "the smallest AUC found with 80 % "),
+    )
+    def test_status_3_where_nothing_can_be_judged(self, limit, why):
+        status, out, errors, _ = self.attack(
+            self.leaky(), limit, "--fail_if_auc_above=0.7"
+        )
+        self.assertEqual(status, 3)
+        self.assertIn("\npassed: int8: AUC <= 0.7: ", out)
+        self.assertRegex(errors, rf"\Anot judged: int8: .*: {why}.*\n\Z")
+
+    def test_a_limit_that_failed_outweighs_one_that_is_not_judged(self):
+        status, _, errors, _ = self.attack(
+            self.leaky(),
+            "--fail_if_tpr_above=0.05@0.001",
+            "--fail_if_auc_above=0.6",
+        )
+        self.assertEqual(status, 1)
+        self.assertIn("not judged: int8", errors)
+
+    def test_few_records_end_with_status_3(self):
+        few = synthetic_audits.target(records=15, gain=(9.0, 1.0))
+        status, _, errors, _ = self.attack(
+            synthetic_audits.result(few), "--fail_if_auc_above=0.5"
+        )
+        self.assertEqual(status, 3)
+        self.assertIn("15 members and 15 nonmembers are too few", errors)
 
     @parameterized.parameters(
         ("--fail_if_auc_above=60", "error: fail_if_auc_above takes a number"),
         ("--fail_if_tpr_above=0.05", "error: fail_if_tpr_above is written"),
+        (
+            "--fail_if_cannot_detect=0.5",
+            "error: fail_if_cannot_detect takes an AUC above 0.5",
+        ),
     )
     def test_bad_limits_before_the_work(self, argument, message):
         status, out, errors, worked = self.attack(None, argument)

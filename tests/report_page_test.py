@@ -8,10 +8,13 @@ import re
 import urllib.parse
 from unittest import mock
 
+import synthetic_audits
 import tensorflow as tf
 from absl.testing import parameterized
 from report_runs import FULL, Reports
 
+from qmia_tf.auditing import answer as auditing_answer
+from qmia_tf.auditing import leak_comparison
 from qmia_tf.errors import InputError
 from qmia_tf.report import collected, compared, drawn, figures, make_report
 from qmia_tf.report.page import answer, render, sections, views
@@ -195,11 +198,22 @@ class AnswerTest(Reports):
             ]
         )
         first, second = answer.answer(report.runs, "CIFAR-10")
-        self.assertRegex(
-            first,
-            r"^(All 3|\d of 3) artefacts give away .* CIFAR-10 .* between "
-            r"\d.* and \d.* where guessing has 50 %\.$",
+        targets = [x for run in report.runs for x in run.audit.targets]
+        self.assertStartsWith(
+            first, "Who was among the CIFAR-10 training records? "
         )
+        for each in {x.leak.answer for x in targets}:
+            count = sum(x.leak.answer == each for x in targets)
+            self.assertRegex(
+                first.lower(),
+                f"{each}: "
+                + (f"{count} of 3 artefacts" if count > 1 else r"\w.* as \w"),
+            )
+        # The severest stands first.
+        worst = max(
+            (x.leak.answer for x in targets), key=auditing_answer.ANSWERS.index
+        )
+        self.assertIn(f"? {worst.capitalize()}: ", first)
         self.assertRegex(second, r"changes by \S+ points \[.*w=4, a=4 as int8")
         self.assertNotIn("full precision as", second)
 
@@ -221,9 +235,90 @@ class AnswerTest(Reports):
             [self.run_of("full", FULL, gain=(3.0, 3.0), records=60)]
         )
         (said,) = answer.answer(report.runs, "CIFAR-10")
-        self.assertStartsWith(said, "Whoever can ask keras about CIFAR-10 ")
-        told = report.runs[0].audit.targets[0].strongest.auc.low > 0.5
-        self.assertEqual("does not tell" in said, not told)
+        leak = report.runs[0].audit.targets[0].leak
+        self.assertEqual(leak.answer, "no leak found")
+        self.assertStartsWith(
+            said,
+            "No leak found: no attack shows that keras tells who was among the "
+            "CIFAR-10 training records. The strongest attack (",
+        )
+        self.assertIn(f"p {leak.p_value:.2g}, adjusted for all 8", said)
+        self.assertEndsWith(
+            said,
+            f"an AUC of {leak.detectable.auc:.3f} would have been found in 80 "
+            "of 100 such audits.",
+        )
+
+    def said_of(self, kind, **changes):
+        """The answer on one artefact whose audit said this."""
+        target = synthetic_audits.target("int8")
+        leak = dataclasses.replace(target.leak, answer=kind, **changes)
+        result = synthetic_audits.result(dataclasses.replace(target, leak=leak))
+        (said,) = answer.answer([compared.Run(result)], "scans")
+        return said
+
+    @parameterized.parameters(
+        ("small leak", "Small leak: int8 gives away a little of who was among"),
+        ("clear leak", "Clear leak: int8 gives away something of who was"),
+        ("severe leak", "Severe leak: int8 gives away much of who was among"),
+    )
+    def test_leaks(self, kind, want):
+        said = self.said_of(kind, auc=Estimate(0.71, 0.66, 0.76))
+        self.assertStartsWith(said, want)
+        self.assertIn("has an AUC of 0.71 [0.66, 0.76], where", said)
+        self.assertNotIn("would have been found", said)
+
+    def test_cannot_say(self):
+        self.assertEqual(
+            self.said_of("cannot say", because=["a check failed", "too few"]),
+            "Cannot say whether int8 tells who was among the scans training "
+            "records: a check failed; too few.",
+        )
+
+    def test_earlier_audits_keep_their_words(self):
+        target = synthetic_audits.target(records=400, gain=(4.0, 2.5))
+        old = dataclasses.replace(target, leak=None)
+        (said,) = answer.answer(
+            [compared.Run(synthetic_audits.result(old))], "scans"
+        )
+        self.assertStartsWith(
+            said,
+            "Whoever can ask keras about scans tells its training records "
+            "from others: the strongest attack judges ",
+        )
+        # One earlier audit among them: all in its words.
+        both = synthetic_audits.result(old, dataclasses.replace(target))
+        first, _ = answer.answer([compared.Run(both)], "scans")
+        self.assertStartsWith(
+            first, "All 2 artefacts give away something of who was among their "
+        )
+
+    def test_beside_the_first_by_the_comparison(self):
+        first = synthetic_audits.target("keras")
+        others = [
+            dataclasses.replace(first, target=name) for name in ("a", "b", "c")
+        ]
+        comparison = leak_comparison.LeakComparison(
+            attack="margin",
+            candidates=["margin"],
+            first="keras",
+            first_auc=0.6,
+            differences=[
+                leak_comparison.Difference(name, 0.6, Estimate(*ends), 0.01)
+                for name, ends in (
+                    ("a", (0.1, 0.05, 0.15)),
+                    ("b", (-0.1, -0.15, -0.05)),
+                    ("c", (0.0, -0.05, 0.05)),
+                )
+            ],
+        )
+        result = synthetic_audits.result(first, *others, comparison=comparison)
+        _, said = answer.answer([compared.Run(result)], "scans")
+        self.assertEqual(
+            said,
+            "Beside keras, a gives away more; b gives away less; the others "
+            "are not shown to differ.",
+        )
 
 
 class FormatsTest(Reports):

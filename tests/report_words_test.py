@@ -9,7 +9,15 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from qmia_tf.attacks import ATTACKS, Evidence
-from qmia_tf.auditing import audit, findings
+from qmia_tf.auditing import (
+    answer,
+    audit,
+    findings,
+    leak_comparison,
+    leak_test,
+    repeats,
+)
+from qmia_tf.auditing import control as auditing_control
 from qmia_tf.report import pairs, words
 from qmia_tf.statistics import heldout, low_fpr, paired
 from qmia_tf.statistics.intervals import Estimate
@@ -60,11 +68,16 @@ def low(rate, tpr, *, nonmembers=1000, false_positives=None):
     )
 
 
-class SentencesTest(parameterized.TestCase, tf.test.TestCase):
+class EarlierTest(parameterized.TestCase, tf.test.TestCase):
+    """Audits of versions 3 to 5 keep the words of their time."""
+
     def sentence(self, **changes):
-        target = synthetic_audits.target("int8", **LEAKS)
+        target = synthetic_audits.earlier(
+            synthetic_audits.target("int8", **LEAKS)
+        )
         found = altered(target, **changes)
         said = words.verdict(synthetic_audits.result(found))
+        self.assertIn(words.EARLIER, said)
         (line,) = [x for x in said if x.startswith("int8: ")]
         return line
 
@@ -123,6 +136,7 @@ class SentencesTest(parameterized.TestCase, tf.test.TestCase):
     def test_the_gap_attack_itself(self):
         found = audit.audit(hard_labels(members=200, nonmembers=200))
         self.assertEqual(found.strongest.attack, "gap")
+        found = synthetic_audits.earlier(found)
         (text, *_) = words.verdict(synthetic_audits.result(found))
         self.assertIn(
             "The lowest false-positive rate that it has is "
@@ -156,7 +170,7 @@ class SentencesTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual("(guessing: 1 %, not told apart)" in text, alike)
 
     def test_too_few_nonmembers_for_a_low_rate(self):
-        found = synthetic_audits.target(records=40)
+        found = synthetic_audits.earlier(synthetic_audits.target(records=40))
         text = words.verdict(synthetic_audits.result(found))[1]
         self.assertIn(
             "20 judged nonmembers are too few for a low false-positive rate.",
@@ -165,7 +179,7 @@ class SentencesTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_in_short(self):
         target = altered(
-            synthetic_audits.target("int8", **LEAKS),
+            synthetic_audits.earlier(synthetic_audits.target("int8", **LEAKS)),
             auc=(0.71, 0.66, 0.76),
             balanced_accuracy=(0.66, 0.62, 0.7),
             tpr=[low(0.01, (0.06, 0.03, 0.1))],
@@ -175,7 +189,8 @@ class SentencesTest(parameterized.TestCase, tf.test.TestCase):
             [
                 "int8: AUC 0.71 [0.66, 0.76] by the strongest attack "
                 "(true-class confidence), accuracy 66 % [62, 70] where "
-                "guessing has 50 %, TPR 6 % [3, 10] at 1 % FPR."
+                "guessing has 50 %, TPR 6 % [3, 10] at 1 % FPR.",
+                words.EARLIER,
             ],
         )
 
@@ -184,8 +199,10 @@ class SentencesTest(parameterized.TestCase, tf.test.TestCase):
         said = [
             words.in_short(
                 synthetic_audits.result(
-                    synthetic_audits.target(
-                        records=80, seed=seed, gain=(2.0, 2.0)
+                    synthetic_audits.earlier(
+                        synthetic_audits.target(
+                            records=80, seed=seed, gain=(2.0, 2.0)
+                        )
                     )
                 )
             )[0]
@@ -194,6 +211,298 @@ class SentencesTest(parameterized.TestCase, tf.test.TestCase):
         alarms = [x for x in said if x.startswith("keras: AUC")]
         # The 0.1 % point of the binomial.
         self.assertLessEqual(len(alarms), 4)
+
+
+def low_rate(rate, tpr, *, attack="entropy", calls=10, needed=300):
+    """What the leak test found at a false-positive rate."""
+    return leak_test.LowRate(rate, attack, Estimate(*tpr), calls, 1000, needed)
+
+
+NOTHING = (None, None, None)
+
+
+class AnswersTest(parameterized.TestCase, tf.test.TestCase):
+    """The five answers, each with its reasons and numbers."""
+
+    def target(self, **changes):
+        found = synthetic_audits.target("int8", **LEAKS)
+        first = dataclasses.replace(found.leak.attacks[0], attack="margin")
+        fields = {
+            "answer": answer.CLEAR,
+            "because": ["the AUC is surely 0.55 or more"],
+            "strongest": "margin",
+            "auc": Estimate(0.71, 0.66, 0.76),
+            "p_value": 0.0004,
+            "attacks": [first, *found.leak.attacks[1:]],
+            "tpr_at_fpr": [
+                low_rate(0.01, (0.06, 0.03, 0.1)),
+                low_rate(0.001, NOTHING, attack=None, needed=3000),
+            ],
+        }
+        found = synthetic_audits.with_leak(found, **{**fields, **changes})
+        margin = found.attack("margin")
+        point = dataclasses.replace(
+            margin.held_out.point, balanced_accuracy=Estimate(0.66, 0.62, 0.7)
+        )
+        margin = dataclasses.replace(
+            margin,
+            held_out=dataclasses.replace(margin.held_out, point=point),
+            excess=Estimate(0.05, 0.01, 0.09),
+        )
+        attacks = [
+            margin if each.name == "margin" else each for each in found.attacks
+        ]
+        found = dataclasses.replace(found, attacks=attacks)
+        return altered(
+            found, auc=(0.7, 0.64, 0.75), balanced_accuracy=(0.65, 0.6, 0.69)
+        )
+
+    def sentence(self, **changes):
+        result = synthetic_audits.result(self.target(**changes))
+        said = words.verdict(result)
+        self.assertNotIn(words.EARLIER, said)
+        (line,) = [x for x in said if x.startswith("int8: ")]
+        return line
+
+    def short(self, **changes):
+        result = synthetic_audits.result(self.target(**changes))
+        (line,) = words.in_short(result)
+        return line
+
+    def test_all_of_it(self):
+        self.assertEqual(
+            self.sentence(),
+            "int8: clear leak: the AUC is surely 0.55 or more. The strongest "
+            "of 8 attacks (margin in logit space) has an AUC of 0.71 [0.66, "
+            "0.76] and judges 66 % [62, 70] of the records right where half "
+            "are members; guessing: 0.5 and 50 %. Without a leak some attack "
+            "would stand out as much with a probability of 0.0004 (5,000 "
+            "permutations of the memberships within classes). At 1 % false "
+            "positives the best attack (entropy) finds 6 % [3, 10] of the "
+            "members (guessing: 1 %); 0.1 % would take 3,000 nonmembers. The "
+            "strongest attack beats the gap attack, which sees only who is "
+            "answered right: +5 points [+1, +9]. Held out (attack chosen on "
+            "one half of the records, judged on the other): AUC 0.70 [0.64, "
+            "0.75], 65 % [60, 69] right (true-class confidence).",
+        )
+
+    def test_in_short(self):
+        self.assertEqual(
+            self.short(),
+            "int8: clear leak: AUC 0.71 [0.66, 0.76] by the strongest attack "
+            "(margin in logit space), accuracy 66 % [62, 70] where guessing "
+            "has 50 %, TPR 6 % [3, 10] at 1 % FPR (entropy), adjusted p "
+            "0.0004.",
+        )
+
+    @parameterized.parameters(*answer.LEAKS)
+    def test_a_leak_of_each_size(self, kind):
+        because = ["first reason", "second reason"]
+        text = self.sentence(answer=kind, because=because)
+        self.assertStartsWith(
+            text, f"int8: {kind}: first reason; second reason. The strongest "
+        )
+        self.assertStartsWith(self.short(answer=kind), f"int8: {kind}: AUC 0.")
+        self.assertNotIn("would have been found", text)
+
+    def test_no_leak_says_what_would_have_been_found(self):
+        found = {
+            "answer": answer.NO_LEAK,
+            "because": ["nothing"],
+            "detectable": leak_test.Detectable(0.567, 0.5471, 0.8, "entropy"),
+        }
+        self.assertIn(
+            " A leak of AUC 0.567 (54.7 % judged right), a shift of all "
+            "members' scores (entropy), would have been found with a "
+            "probability of 80 %. ",
+            self.sentence(**found),
+        )
+        self.assertEndsWith(
+            self.short(**found), ", would have found an AUC of 0.567."
+        )
+
+    @parameterized.parameters(
+        (None,), (leak_test.Detectable(1.0, 1.0, 0.8, "entropy"),)
+    )
+    def test_records_that_show_no_leak_at_all(self, detectable):
+        found = {"answer": answer.NO_LEAK, "detectable": detectable}
+        self.assertIn(
+            "These records would not have shown even a large leak.",
+            self.sentence(**found),
+        )
+        self.assertNotIn("would have found", self.short(**found))
+
+    def test_cannot_say(self):
+        found = {"answer": answer.CANNOT_SAY, "because": ["a check failed"]}
+        text = self.sentence(**found)
+        self.assertStartsWith(
+            text, "int8: cannot say: a check failed. The strongest of "
+        )
+        self.assertEqual(
+            self.short(**found), "int8: cannot say: a check failed."
+        )
+
+    def test_scores_that_are_all_equal(self):
+        made = synthetic_outputs.outputs(60, 60)
+        same = np.tile(np.eye(5)[0] * 0.6 + 0.08, (120, 1))
+        made = dataclasses.replace(
+            made,
+            probabilities=same.astype(np.float32),
+            labels=np.zeros(120, np.int64),
+        )
+        result = synthetic_audits.result(audit.audit(made))
+        self.assertStartsWith(
+            words.verdict(result)[0], "keras: cannot say: no attack tells "
+        )
+        self.assertEqual(words.in_short(result)[0], words.verdict(result)[0])
+
+    def test_who_stands_out_most(self):
+        first, second, *rest = self.target().leak.attacks
+        attacks = [dataclasses.replace(second, attack="loss"), first, *rest]
+        self.assertIn(
+            "would stand out as much as one does here (loss) with a prob",
+            self.sentence(attacks=attacks),
+        )
+
+    def test_strata(self):
+        self.assertIn(
+            "(5,000 permutations of the memberships). At",
+            self.sentence(strata="none"),
+        )
+
+    @parameterized.parameters(
+        (
+            [
+                low_rate(0.01, (0.06, 0.03, 0.1)),
+                low_rate(0.001, (0.01, 0.0, 0.02), attack="margin"),
+            ],
+            "At 0.1 % false positives the best attack (margin in logit space) "
+            "finds 1 % [0, 2] of the members (guessing: 0.1 %). The",
+        ),
+        (
+            [
+                low_rate(0.01, (0.06, 0.03, 0.1)),
+                low_rate(0.001, (0.0, 0.0, 0.0), calls=0),
+            ],
+            "At 1 % false positives the best attack (entropy) finds 6 % [3, "
+            "10] of the members (guessing: 1 %). The",
+        ),
+        (
+            [
+                low_rate(0.01, NOTHING, attack=None),
+                low_rate(0.001, NOTHING, attack=None, needed=3000),
+            ],
+            "classes). 1 % false positives would take 300 nonmembers. The",
+        ),
+        (
+            [
+                low_rate(0.01, (0.0, 0.0, 0.0), calls=0),
+                low_rate(0.001, NOTHING, attack=None, needed=3000),
+            ],
+            "classes). Too many scores are equal for 1 % false positives; "
+            "0.1 % would take 3,000 nonmembers. The",
+        ),
+        (
+            [
+                low_rate(0.01, (0.0, 0.0, 0.0), calls=0),
+                low_rate(0.001, (0.0, 0.0, 0.0), calls=0),
+            ],
+            "classes). Too many scores are equal for 1 % false positives. The",
+        ),
+    )
+    def test_low_rates(self, rates, want):
+        self.assertIn(want, self.sentence(tpr_at_fpr=rates))
+
+    def test_the_gap_attack_is_not_held_against_itself(self):
+        found = audit.audit(hard_labels(members=200, nonmembers=200))
+        self.assertEqual(found.leak.strongest, "gap")
+        text = words.verdict(synthetic_audits.result(found))[0]
+        self.assertIn("of 6 attacks (gap attack) has an AUC", text)
+        self.assertNotIn("the gap attack", text)
+
+    @parameterized.parameters(
+        (
+            (0.02, -0.01, 0.05),
+            "attack is not told from the gap attack, ",
+        ),
+        (
+            (0.02, 0.0, 0.05),
+            "attack is not told from the gap attack, ",
+        ),
+        ((0.02, 0.01, 0.05), "attack beats the gap attack, "),
+        (
+            (-0.02, -0.05, -0.01),
+            "attack is behind the gap attack, ",
+        ),
+    )
+    def test_excess_over_gap(self, excess, want):
+        found = self.target(strongest="loss")
+        attacks = [
+            dataclasses.replace(each, excess=Estimate(*excess))
+            if each.name == "loss"
+            else each
+            for each in found.attacks
+        ]
+        found = dataclasses.replace(found, attacks=attacks)
+        self.assertIn(want, words.verdict(synthetic_audits.result(found))[0])
+
+    def test_earlier_and_new_side_by_side(self):
+        new = self.target()
+        old = dataclasses.replace(
+            synthetic_audits.earlier(new), target="float32"
+        )
+        result = synthetic_audits.result(new, old)
+        for said in (words.verdict(result), words.in_short(result)):
+            self.assertStartsWith(said[0], "int8: clear leak: ")
+            self.assertRegex(said[1], "^float32: (the strongest|AUC)")
+            self.assertEqual(said.count(words.EARLIER), 1)
+
+    def test_null_data_has_no_leak(self):
+        """All attacks together: alarms in 2.5 % of 20 audits."""
+        found = [
+            synthetic_audits.target(records=80, seed=seed, gain=(2.0, 2.0))
+            for seed in range(20)
+        ]
+        alarms = 0
+        for target in found:
+            said = words.in_short(synthetic_audits.result(target))[0]
+            alarms += not said.startswith("keras: no leak found: ")
+        # The 0.1 % point of the binomial.
+        self.assertLessEqual(alarms, 4)
+
+
+class ComparedTest(tf.test.TestCase):
+    def test_one_attack_for_all(self):
+        first = synthetic_audits.target()
+        others = [
+            dataclasses.replace(first, target=name) for name in ("a", "b", "c")
+        ]
+        comparison = leak_comparison.LeakComparison(
+            attack="margin",
+            candidates=["margin", "loss"],
+            first="keras",
+            first_auc=0.61234,
+            differences=[
+                leak_comparison.Difference(name, 0.6, Estimate(*ends), 0.01)
+                for name, ends in (
+                    ("a", (0.1, 0.05, 0.15)),
+                    ("b", (-0.1, -0.15, -0.05)),
+                    ("c", (0.01, -0.04, 0.06)),
+                    ("twin", (0.3, 0.2, 0.4)),
+                )
+            ],
+        )
+        result = synthetic_audits.result(first, *others, comparison=comparison)
+        (line,) = [x for x in words.verdict(result) if "beside keras" in x]
+        self.assertEqual(
+            line,
+            "What they give away beside keras (AUC 0.612; the same attack on "
+            "all: margin in logit space; differences of the AUC, with "
+            "intervals that hold for all of them and for any choice of the "
+            "attack): more: a +0.100 [+0.050, +0.150]; less: b -0.100 [-0.150, "
+            "-0.050]; not shown to differ: c +0.010 [-0.040, +0.060].",
+        )
+        self.assertIn(line, words.in_short(result))
 
 
 class WarningsTest(parameterized.TestCase, tf.test.TestCase):
@@ -206,26 +515,79 @@ class WarningsTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_control(self):
         control = findings.Control(
-            Estimate(0.71, 0.66, 0.76), True, "image statistics", 50, 50
+            Estimate(0.71, 0.66, 0.76),
+            True,
+            "image statistics",
+            50,
+            50,
+            null_auc=0.4812,
+            p_value=0.000999,
+            classes_p_value=0.41,
+            permutations=1000,
         )
         said = self.said(control=control)
         self.assertStartsWith(
             said[0],
             "Warning: members and nonmembers can be told apart without the "
-            "model: AUC 0.71 [0.66, 0.76] from image statistics. So this "
-            "audit measures that too",
+            "model: AUC 0.71 [0.66, 0.76] from image statistics (on average "
+            "0.481 without any difference, p 0.001). So this audit measures "
+            "that too",
         )
-        control = findings.Control(
-            Estimate(0.51, 0.46, 0.56), False, "7 numbers", 50, 50
+        both = dataclasses.replace(control, classes_p_value=0.0125)
+        self.assertIn(
+            "without any difference, p 0.001); their classes are not equally "
+            "frequent (p 0.013). So this",
+            self.said(control=both)[0],
+        )
+        classes = dataclasses.replace(both, p_value=0.013)
+        self.assertStartsWith(
+            self.said(control=classes)[0],
+            "Warning: members and nonmembers can be told apart without the "
+            "model: their classes are not equally frequent (p 0.013). So this",
+        )
+        control = dataclasses.replace(
+            control,
+            auc=Estimate(0.51, 0.46, 0.56),
+            told_apart=False,
+            p_value=0.2,
         )
         said = self.said(control=control)
         self.assertIn(
             "Without the model a simple classifier does not tell members from "
-            "nonmembers: AUC 0.51 [0.46, 0.56].",
+            "nonmembers: AUC 0.51 [0.46, 0.56] (on average 0.481 without any "
+            "difference, p 0.2); nor do the classes: they are as frequent on "
+            "both sides as chance makes them (p 0.41).",
             said,
         )
         self.assertNotIn("Warning", " ".join(said))
         self.assertIn("was not checked", " ".join(self.said()))
+
+    def test_the_levels_of_the_control_are_those_it_is_judged_by(self):
+        self.assertEqual(2 * findings.APART, auditing_control.LEVEL)
+
+    @parameterized.parameters(True, False)
+    def test_control_of_earlier_audits(self, apart):
+        control = findings.Control(
+            Estimate(0.71, 0.66, 0.76), apart, "7 numbers", 50, 50
+        )
+        said = " ".join(self.said(control=control))
+        wanted = "nonmembers: AUC 0.71 [0.66, 0.76]. "
+        if apart:
+            wanted = "AUC 0.71 [0.66, 0.76] from 7 numbers. So this audit"
+        self.assertIn(wanted, said)
+
+    def test_repeats(self):
+        found = repeats.RepeatedRecords(
+            70, 60, 60, 60, "records", "60 distinct members of 70: counted once"
+        )
+        result = synthetic_audits.result(repeats=found)
+        for said in (words.verdict(result), words.in_short(result)):
+            self.assertEqual(
+                said[0], "60 distinct members of 70: counted once."
+            )
+        found = dataclasses.replace(found, sentence="")
+        said = words.verdict(synthetic_audits.result(repeats=found))
+        self.assertStartsWith(said[0], "keras: ")
 
     def test_duplicates(self):
         equal = findings.EqualRecords(1, 1, [[3, 7]], "1 member is a pair")
@@ -272,7 +634,8 @@ class WarningsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertNotIn("twin", " ".join(said))
 
     def test_an_audit_by_an_earlier_version(self):
-        old = dataclasses.replace(synthetic_audits.target(), strongest=None)
+        old = synthetic_audits.earlier(synthetic_audits.target())
+        old = dataclasses.replace(old, strongest=None)
         said = self.said(old)
         self.assertLen(said, 1)
         self.assertIn("attack the run again", said[0])
@@ -342,6 +705,7 @@ class PairsTest(parameterized.TestCase, tf.test.TestCase):
         leaky = synthetic_audits.target(**LEAKS)
         alike = synthetic_audits.target("int8", step=1 / 256, **LEAKS)
         less = synthetic_audits.target("w2", records=400, gain=(2.5, 2.5))
+        leaky, alike, less = map(synthetic_audits.earlier, (leaky, alike, less))
         result = synthetic_audits.result(leaky, alike, less)
         (line,) = [x for x in words.verdict(result) if "beside keras" in x]
         self.assertRegex(
@@ -351,7 +715,7 @@ class PairsTest(parameterized.TestCase, tf.test.TestCase):
             r"cannot tell them apart: int8 \S+ \[-\S+, \+\S+\]\.$",
         )
         self.assertIn(line, words.in_short(result))
-        line = words.in_short(synthetic_audits.result(less, leaky))[-1]
+        line, _ = words.in_short(synthetic_audits.result(less, leaky))[-2:]
         self.assertRegex(line, r"beside w2 .*: more: keras \+\d+ \[\+\d+, \+")
         one = words.verdict(synthetic_audits.result(leaky))
         self.assertNotIn("beside", " ".join(one))

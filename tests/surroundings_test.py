@@ -214,5 +214,41 @@ class DuplicatesTest(Runs):
         self.assertRegex(found.warning, "14 member.* identical image")
 
 
+class DistinctTest(Runs):
+    def test_all_of_them(self):
+        found = self.beside(self.run_of("w4a4", Bits(4, 4))).distinct
+        self.assertAllEqual(found.record_ids, np.arange(RECORDS))
+        self.assertEqual(
+            (found.found.by, found.found.sentence), ("records", "")
+        )
+
+    def test_of_equal_ones_on_a_side_one(self):
+        self.run_of("draw", Bits())
+        members, nonmembers = self.split.members, self.split.nonmembers
+        labels = self.data.labels
+        mine = members[labels[members] == labels[members[0]]]
+        others = nonmembers[labels[nonmembers] == labels[mine[0]]]
+        # Two more members and one nonmember show what a member shows.
+        self.data.images[[*mine[1:3], others[0]]] = self.data.images[mine[0]]
+        known = self.beside(self.run_of("w4a4", Bits(4, 4)))
+        kept = known.distinct.record_ids
+        self.assertAllEqual(
+            kept, np.setdiff1d(np.arange(RECORDS), np.sort(mine[:3])[1:])
+        )
+        told = known.distinct.found
+        self.assertEqual(told.distinct_members, told.members - 2)
+        self.assertEqual(told.distinct_nonmembers, told.nonmembers)
+        self.assertIn("copies of one record are counted once", told.sentence)
+        # The control sees the same records.
+        found = known.control(seed=3)
+        want = control.check(
+            self.data.images[kept],
+            labels[kept],
+            np.isin(kept, members),
+            seed=3,
+        )
+        self.assertEqual(found, want)
+
+
 if __name__ == "__main__":
     tf.test.main()

@@ -1,5 +1,6 @@
 """Audits of synthetic outputs, made in memory."""
 
+import dataclasses
 import functools
 
 import synthetic_outputs
@@ -24,10 +25,21 @@ def target(name="keras", *, records=100, seed=0, audit_seed=0, **options):
     return audit.audit(made, seed=audit_seed)
 
 
+def with_leak(target, **changes):
+    """The target audit whose leak test found something else."""
+    leak = dataclasses.replace(target.leak, **changes)
+    return dataclasses.replace(target, leak=leak)
+
+
+def earlier(target):
+    """The target audit as version 5 knew it."""
+    return dataclasses.replace(target, leak=None)
+
+
 def result(*targets, **changes) -> findings.AuditResult:
     """An audit of these targets; of one Keras model if there are none."""
     fields = {
-        "schema_version": 5,
+        "schema_version": 6,
         "name": "scans",
         "config": OWN,
         "fingerprint": "e" * 64,

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from qmia_tf.auditing.leak_test import LeakTest
+from qmia_tf.auditing.leak_test import TESTED, LeakTest
 
 CANNOT_SAY = "cannot say"
 NO_LEAK = "no leak found"
@@ -10,6 +10,7 @@ SMALL = "small leak"
 CLEAR = "clear leak"
 SEVERE = "severe leak"
 ANSWERS = (CANNOT_SAY, NO_LEAK, SMALL, CLEAR, SEVERE)
+LEAKS = (SMALL, CLEAR, SEVERE)
 
 # Fewer distinct members or nonmembers than this: the intervals do not hold.
 FEWEST = 20
@@ -112,7 +113,9 @@ def _reasons(test, area, ratio):
     if test.auc.low >= area:
         found.append(f"the AUC is surely {area:g} or more")
     for each in test.tpr_at_fpr:
-        if each.attack and each.tpr.low >= ratio * each.rate:
+        if each.rate not in TESTED or each.attack is None:
+            continue
+        if each.tpr.low >= ratio * each.rate:
             found.append(
                 f"at {100 * each.rate:g} % false positives, surely "
                 f"{ratio:g} times as many members are found"

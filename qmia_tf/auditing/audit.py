@@ -264,14 +264,20 @@ def _answered(target, control):
     """Gives a target its answer, by its own numbers and the checks."""
     failed = []
     if control is not None and control.told_apart:
+        signs = []
+        if control.classifier_tells:
+            signs.append(f"AUC {control.auc.value:.3f} from {control.features}")
+        if control.classes_tell:
+            signs.append("their classes are not equally frequent")
         failed.append(
-            "members and nonmembers can be told apart without the model (AUC "
-            f"{control.auc.value:.3f} from {control.features})"
+            "members and nonmembers can be told apart without the model "
+            f"({'; '.join(signs)})"
         )
     sign = worse_members.sign(target)
     if sign:
         failed.append(
-            f"members are served clearly worse than nonmembers: it {sign}"
+            "members are served clearly worse than nonmembers: the model "
+            f"{sign}"
         )
     return dataclasses.replace(
         target,

@@ -37,9 +37,15 @@ NEW_IN_5 = {
     "attack": {},
 }
 NEW_IN_6 = {
-    "audit": {"repeats": None, "comparison": None},
+    "audit": {"repeats": None, "comparison": None, "gates": []},
     "target": {"leak": None},
     "attack": {},
+    "control": {
+        "null_auc": None,
+        "p_value": None,
+        "classes_p_value": None,
+        "permutations": None,
+    },
 }
 NEW = {2: NEW_IN_2, 3: NEW_IN_3, 4: NEW_IN_4, 5: NEW_IN_5, 6: NEW_IN_6}
 
@@ -60,6 +66,9 @@ def upgraded(found: dict) -> dict:
                 "targets": _each(found.get("targets"), _target, added),
                 "schema_version": version,
             }
+            control = found.get("control")
+            if isinstance(control, dict):
+                found["control"] = {**added.get("control", {}), **control}
     return found
 
 

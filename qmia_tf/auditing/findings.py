@@ -16,6 +16,8 @@ from qmia_tf.errors import InputError
 from qmia_tf.statistics.intervals import Estimate
 
 SCHEMA_VERSION = 6
+# The level of each of the two tests of a control.
+APART = 0.0125
 AUDIT = "audit.json"
 
 
@@ -99,6 +101,18 @@ class Control:
     classes_p_value: float | None = None
     permutations: int | None = None
 
+    @property
+    def classifier_tells(self) -> bool:
+        """Whether the classifier tells the two apart."""
+        p = self.p_value
+        return self.told_apart and (p is None or p <= APART)
+
+    @property
+    def classes_tell(self) -> bool:
+        """Whether classes are not as frequent on both sides."""
+        p = self.classes_p_value
+        return self.told_apart and p is not None and p <= APART
+
 
 @dataclasses.dataclass(frozen=True)
 class CalibrationRecords:
@@ -136,6 +150,23 @@ class LeftOut:
 
 
 @dataclasses.dataclass(frozen=True)
+class GateResult:
+    """What a limit says of one artefact.
+
+    Attributes:
+        target: its name.
+        limit: what was asked for, such as "AUC <= 0.6".
+        outcome: "passed", "failed" or "not judged".
+        found: the numbers that say so, or why nothing can be said.
+    """
+
+    target: str
+    limit: str
+    outcome: str
+    found: str
+
+
+@dataclasses.dataclass(frozen=True)
 class AuditResult:
     """The audit of one run: what audit.json holds.
 
@@ -165,6 +196,7 @@ class AuditResult:
             schema versions 1 to 5.
         comparison: which artefact leaks more, by one attack; None of one
             artefact and in schema versions 1 to 5.
+        gates: what limits say that were asked for; empty if none were.
     """
 
     schema_version: int
@@ -185,6 +217,7 @@ class AuditResult:
     calibration: CalibrationRecords | None = None
     repeats: RepeatedRecords | None = None
     comparison: LeakComparison | None = None
+    gates: list[GateResult] = dataclasses.field(default_factory=list)
 
     def save(self, path):
         """Writes audit.json, whole or not at all."""

@@ -3,7 +3,7 @@
 import dataclasses
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from qmia_tf.statistics import simultaneous
 from qmia_tf.statistics.intervals import LEVEL, Estimate
@@ -101,7 +101,7 @@ def compare(judged: list[Judged], *, seed, level=LEVEL):
     )
     average = pulls.mean(axis=0)
     spread = np.sqrt((average**2).sum(axis=1))
-    sure = values.mean(axis=0) - stats.norm.ppf((1 + level) / 2) * spread
+    sure = values.mean(axis=0) - special.ndtri((1 + level) / 2) * spread
     chosen = int(np.argmax(sure))
     apart = (pulls[1:] - pulls[:1]).reshape(-1, records.size)
     largest = simultaneous.largest(apart, seed=seed)

@@ -15,8 +15,8 @@ from qmia_tf.statistics import (
 from qmia_tf.statistics.intervals import LEVEL, Estimate
 from qmia_tf.statistics.sweep import sweep
 
-# The rates that the test and the answer look at.
-RATES = permutation.RATES
+# The rates that the test and the answer look at; others are only measured.
+TESTED = permutation.RATES
 # A rate says something from so many expected false positives on.
 BASIS = 3
 DRAWS = 20_000
@@ -72,6 +72,13 @@ class LowRate:
     nonmembers: int
     needed: int
 
+    @property
+    def attained(self) -> bool:
+        """Whether a threshold has the rate: equal scores may leave none."""
+        return self.attack is not None and bool(
+            self.false_positives or self.tpr.value
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class Detectable:
@@ -81,8 +88,9 @@ class Detectable:
         auc: as an AUC; 1 if it would have found none.
         balanced_accuracy: as the best balanced accuracy of such scores.
         power: with which probability.
-        attack: the attack that would have found it: the alternative is that
-            its scores of all members are shifted by a constant.
+        attack: the attack that would have found it, the strongest of those
+            that choose a threshold; the alternative is that its scores of
+            all members are shifted by a constant.
     """
 
     auc: float
@@ -105,7 +113,7 @@ class LeakTest:
         attacks: TestedAttack, from the least p-value on.
         strongest: the attack whose interval of the AUC starts highest.
         auc: its AUC; the interval holds for all attacks at once.
-        tpr_at_fpr: LowRate at 1 % and 0.1 %.
+        tpr_at_fpr: LowRate at 10, 1, 0.1 and 0.01 %.
         detectable: Detectable; None if no permutation moves any attack.
     """
 
@@ -120,6 +128,10 @@ class LeakTest:
     auc: Estimate
     tpr_at_fpr: list[LowRate]
     detectable: Detectable | None
+
+    def at(self, rate) -> LowRate | None:
+        """Returns what was found at a false-positive rate."""
+        return next((x for x in self.tpr_at_fpr if x.rate == rate), None)
 
     def attack(self, name) -> TestedAttack | None:
         """Returns what was found of an attack; None if it was not tested."""
@@ -164,7 +176,7 @@ def run(scores, evidence, *, fixed=(), strata=CLASS) -> LeakTest:
     held = simultaneous.intervals(areas, seed=seed)
     low = [
         _low_rate(scores, members, rate, fixed=fixed, seed=seed)
-        for rate in RATES
+        for rate in low_fpr.RATES
     ]
     if found.p_value > found.level:
         # What the one-sided test does not reject belongs to the intervals.
@@ -203,7 +215,17 @@ def run(scores, evidence, *, fixed=(), strata=CLASS) -> LeakTest:
         strongest=strongest and strongest.attack,
         auc=strongest.auc if strongest else Estimate(0.5, 0.0, 1.0),
         tpr_at_fpr=low,
-        detectable=_detectable(found, strongest, scores, members, groups),
+        detectable=_detectable(
+            found,
+            max(
+                (x for x in tested if x.attack not in fixed),
+                key=lambda x: (x.auc.low, x.t),
+                default=None,
+            ),
+            scores,
+            members,
+            groups,
+        ),
     )
 
 

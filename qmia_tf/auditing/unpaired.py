@@ -10,7 +10,7 @@ is hard for the one is hard for the other, so these intervals are too wide.
 import dataclasses
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from qmia_tf.auditing.crossing import between, crossings, outside
 from qmia_tf.auditing.matched import INTERPOLATED, NEAREST, Match, Point
@@ -146,5 +146,5 @@ def _contrast(found, level):
     if value == 0:
         return Contrast(found, 1.0)
     half = value - low if value > 0 else high - value
-    deviations = abs(value) / half * stats.norm.ppf((1 + level) / 2)
+    deviations = abs(value) / half * special.ndtri((1 + level) / 2)
     return Contrast(found, float(2 * stats.norm.sf(deviations)))

@@ -25,6 +25,7 @@ COLUMNS = [
     Column("nonmembers", "nonmembers", "count"),
     Column("left out", "excluded", "count"),
     Column("AUC", "auc", "area"),
+    Column("adjusted p", "p_value", "tiny"),
     Column("held out %", "held_out", "percent"),
     Column("over gap", "excess", "change"),
     Column("by class %", "by_class", "percent"),
@@ -43,7 +44,7 @@ COLUMNS = [
     Column("epsilon >=", "epsilon", "number"),
 ]
 # What fits on a page; the rest is in the CSV.
-PICKED = ("attack", "auc", "held_out", "excess", "by_class")
+PICKED = ("attack", "auc", "p_value", "held_out", "excess")
 PICKED_TAILS = (
     "attack",
     "in_sample",
@@ -51,7 +52,19 @@ PICKED_TAILS = (
     "tpr_at_fpr_0.1",
     "epsilon",
 )
+PICKED_ANSWERS = ("target", "answer", "p_value", "attack", "auc", "tpr_1")
 PICKED_STRONGEST = ("target", "attack", "auc", "accuracy", "tpr_1")
+TEST = (
+    "p: that without a leak some attack shows as much, adjusted for all "
+    "attacks (max-T over permutations of the memberships). Attack: the one "
+    "whose AUC is surely the highest. In brackets: 95 % intervals that hold "
+    "for all attacks at once; the TPR is that of the attack that is best "
+    "there."
+)
+DETECTABLE = (
+    "Would find: the smallest AUC that this audit would have found in 80 of "
+    "100 cases, as a shift of that attack's scores."
+)
 HELD_OUT = (
     "Held out: the threshold was chosen on half of the records and judged on "
     "the other; by class: one for each class, likewise. Over gap: held out "
@@ -81,7 +94,7 @@ TOGETHER = (
 def every_attack(compared: list[Run]) -> Table:
     """One row an attack on a target."""
     rows = [
-        [*names(run), target.target, *_cells(attack)]
+        [*names(run), target.target, *_cells(attack, target)]
         for run in compared
         for target in run.audit.targets
         for attack in target.attacks
@@ -138,6 +151,73 @@ def shown(table: Table, compared: list[Run]) -> list[Table]:
     ]
 
 
+def answer_table(compared: list[Run]) -> list[Table]:
+    """The answer on each artefact; no table if audits are too old.
+
+    Twins and other kernels are left to attacks.csv.
+    """
+    rows = []
+    for run in compared:
+        for target in run.audit.targets:
+            leak = target.leak
+            if leak is None or is_variant(target):
+                continue
+            at = {each.rate: each.tpr for each in leak.tpr_at_fpr}
+            rows.append(
+                [
+                    *names(run),
+                    target.target,
+                    leak.answer,
+                    leak.p_value,
+                    TITLES.get(leak.strongest, leak.strongest),
+                    leak.auc,
+                    leak.detectable and leak.detectable.auc,
+                    *(at.get(rate) for rate in RATES),
+                    len(leak.attacks),
+                    leak.permutations,
+                    leak.strata,
+                ]
+            )
+    table = Table(
+        name="answers",
+        title="The answer on each artefact",
+        columns=[
+            *RUN_COLUMNS,
+            Column("target", "target"),
+            Column("answer", "answer"),
+            Column("p", "p_value", "tiny"),
+            Column("attack", "attack"),
+            Column("AUC", "auc", "area"),
+            Column("would find", "detectable_auc", "measure"),
+            *(
+                Column(f"TPR % at {text} % FPR", f"tpr_{text}", "percent")
+                for text in RATES.values()
+            ),
+            Column("attacks", "attacks", "count"),
+            Column("permutations", "permutations", "count"),
+            Column("within", "strata"),
+        ],
+        rows=rows,
+        notes=[TEST, DETECTABLE],
+        grouped=len(RUN_COLUMNS),
+    )
+    return [table] if rows else []
+
+
+def answer_shown(table: Table) -> Table:
+    """Cuts the table of the answers down to a page's width.
+
+    Args:
+        table: what answer_table made.
+    """
+    return table.pick(
+        PICKED_ANSWERS,
+        name=table.name,
+        title=table.title,
+        notes=[TEST, f"More columns are in {table.name}.csv."],
+    )
+
+
 def strongest_table(compared: list[Run]) -> list[Table]:
     """The best attack on each target; no table if audits are too old.
 
@@ -164,7 +244,7 @@ def strongest_table(compared: list[Run]) -> list[Table]:
             )
     table = Table(
         name="strongest",
-        title="The strongest attack on each artefact",
+        title="Held out: the strongest attack on each artefact",
         columns=[
             *RUN_COLUMNS,
             Column("target", "target"),
@@ -235,7 +315,8 @@ def joint_tables(compared: list[Run]) -> list[Table]:
     return [table] if rows else []
 
 
-def _cells(attack):
+def _cells(attack, target):
+    tested = target.leak and target.leak.attack(attack.name)
     held_out = attack.held_out
     point = held_out.point if held_out else attack.point("fixed")
     at = {each.rate: each.tpr for each in attack.tpr_at_fpr}
@@ -245,6 +326,7 @@ def _cells(attack):
         attack.nonmembers,
         attack.excluded,
         attack.auc,
+        tested and tested.p_value,
         point.balanced_accuracy,
         attack.excess,
         attack.by_class and attack.by_class.point.balanced_accuracy,

@@ -61,6 +61,7 @@ def collect(run_dirs, *, max_drop=5.0, asked=()) -> Collected:
     ordered = compared.in_order([findings.load(path) for path in run_dirs])
     every = artefacts.artefact_table(ordered)
     attacks = attack_tables.every_attack(ordered)
+    answers = attack_tables.answer_table(ordered)
     best = attack_tables.strongest_table(ordered)
     several = seed_tables.seed_tables(ordered)
     before = contents.paper_tables(ordered)
@@ -72,9 +73,10 @@ def collect(run_dirs, *, max_drop=5.0, asked=()) -> Collected:
     return Collected(
         runs=ordered,
         warnings=cautions.warnings(ordered, max_drop=max_drop),
-        stored=[*before, every, attacks, *best, *several, *after],
+        stored=[*before, *answers, every, attacks, *best, *several, *after],
         shown=[
             *before,
+            *map(attack_tables.answer_shown, answers),
             *artefacts.shown(every, ordered),
             *attack_tables.shown(attacks, ordered),
             *map(attack_tables.strongest_shown, best),
@@ -89,6 +91,7 @@ def as_text(report: Collected) -> str:
     """Renders for a terminal: verdict, tables, warnings."""
     parts = [
         *_questions(report),
+        *_limits(report),
         _in_words(report),
         *map(tables.as_text, report.shown),
         "\n".join(f"warning: {warning}" for warning in report.warnings),
@@ -100,6 +103,15 @@ def _questions(report):
     return [
         "\n".join([question, *(phrases.as_text([x], indent=2) for x in lines)])
         for question, lines in report.asked
+    ]
+
+
+def _limits(report):
+    found = [(run, words.gate_lines(run.audit)) for run in report.runs]
+    return [
+        f"Limits: {run.label}\n{phrases.as_text(lines, indent=2)}"
+        for run, lines in found
+        if lines
     ]
 
 

@@ -1,11 +1,17 @@
-"""Limits on what an audit may find, for programs that stop at them."""
+"""Limits on what an audit may find, for programs that stop at them.
+
+A limit is judged by the numbers of the answer (auditing.leak_test).
+"""
 
 import dataclasses
 
-from qmia_tf.auditing.findings import AuditResult
+from qmia_tf.auditing import answer
+from qmia_tf.auditing.findings import AuditResult, GateResult
 from qmia_tf.errors import InputError
 from qmia_tf.report.words import artefacts_of
 from qmia_tf.statistics.low_fpr import RATES
+
+PASSED, FAILED, NOT_JUDGED = "passed", "failed", "not judged"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,19 +25,6 @@ class TprLimit:
 
     tpr: float
     fpr: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Judgement:
-    """What limits say of an audit.
-
-    Attributes:
-        failures: sentences, one an artefact and limit that it is beyond.
-        not_judged: sentences: what could not fail, and why.
-    """
-
-    failures: list[str]
-    not_judged: list[str]
 
 
 def parse_auc(text) -> float | None:
@@ -83,73 +76,137 @@ def parse_tpr(text) -> TprLimit | None:
     return TprLimit(tpr, fpr)
 
 
-def judge(
-    result: AuditResult, *, auc_above=None, tpr_above: TprLimit | None = None
-) -> Judgement:
-    """Holds the strongest attack on each artefact against the limits.
+def parse_detectable(text) -> float | None:
+    """Reads the AUC that an audit has to be able to find: "0.55".
 
-    It is beyond a limit if its whole interval is: if the lower end is above.
-    Twins and other kernels than the default ones do not count.
+    Args:
+        text: str; None or empty asks for nothing.
+    Raises: InputError if it is no number above 0.5 and below 1.
+    """
+    if not text:
+        return None
+    limit = _number(text)
+    if limit is None or not 0.5 < limit < 1:
+        raise InputError(
+            "fail_if_cannot_detect takes an AUC above 0.5 (guessing) and below "
+            f"1, such as 0.55, got {text!r}"
+        )
+    return limit
+
+
+def judge(
+    result: AuditResult,
+    *,
+    auc_above=None,
+    tpr_above: TprLimit | None = None,
+    cannot_detect=None,
+) -> list[GateResult]:
+    """Holds the answer on each artefact against the limits.
+
+    A limit fails where the interval that holds for all attacks at once lies
+    beyond it; an AUC limit of 0.5 where any leak is found. Nothing is judged
+    where the answer is "cannot say". Twins and other kernels than the default
+    ones do not count.
 
     Args:
         result: the audit.
         auc_above: float, as of parse_auc; None is no limit.
         tpr_above: TprLimit; None is no limit.
-    Raises: InputError if the strongest attack is not known (older audits).
+        cannot_detect: float, as of parse_detectable: an artefact on which a
+            leak of this AUC would have been missed is not judged.
+    Returns: one GateResult an artefact and limit.
+    Raises: InputError if the answer is not known (older audits).
     """
-    failures, not_judged = [], []
+    judged = []
     for target in artefacts_of(result):
-        best = target.strongest
-        if best is None:
+        if target.leak is None:
             raise InputError(
                 f"{result.name}, {target.target}: audited by an earlier "
-                "version, the strongest attack is not known: audit it again"
+                "version, its answer is not known: audit it again"
             )
-        who = f"{target.target}: {best.attack}"
-        if auc_above is not None and best.auc.low > auc_above:
-            failures.append(
-                f"{who}: AUC {_shown(best.auc)} is above {auc_above:g}"
-            )
-        if tpr_above is None:
-            continue
-        found = _at(best, tpr_above.fpr)
-        why = _no_basis(found)
-        if why:
-            not_judged.append(
-                f"{who}: the TPR at {tpr_above.fpr:g} FPR cannot fail: {why}"
-            )
-        elif found.tpr.low > tpr_above.tpr:
-            failures.append(
-                f"{who}: TPR {_shown(found.tpr)} at {tpr_above.fpr:g} FPR is "
-                f"above {tpr_above.tpr:g}"
-            )
-    return Judgement(failures, not_judged)
+        asked = {}
+        if auc_above is not None:
+            asked[f"AUC <= {auc_above:g}"] = _auc(target.leak, auc_above)
+        if tpr_above is not None:
+            limit = f"TPR <= {tpr_above.tpr:g} at {tpr_above.fpr:g} FPR"
+            asked[limit] = _tpr(target.leak, tpr_above)
+        if cannot_detect is not None:
+            limit = f"finds an AUC of {cannot_detect:g}"
+            asked[limit] = _detects(target.leak, cannot_detect)
+        for limit, (outcome, found) in asked.items():
+            if target.leak.answer == answer.CANNOT_SAY:
+                outcome = NOT_JUDGED
+                found = "; ".join(target.leak.because)
+            judged.append(GateResult(target.target, limit, outcome, found))
+    return judged
 
 
-def failures(
-    result: AuditResult, *, auc_above=None, tpr_above: TprLimit | None = None
-) -> list[str]:
-    """Returns what judge finds beyond the limits, nothing else."""
-    found = judge(result, auc_above=auc_above, tpr_above=tpr_above)
-    return found.failures
+def record(result: AuditResult, path, **limits) -> AuditResult:
+    """Judges, and writes what was found into audit.json.
+
+    Args:
+        result: the audit.
+        path: audit.json, written anew where a limit was asked for.
+        limits: as of judge.
+    Returns: the result with its gates.
+    """
+    judged = judge(result, **limits)
+    if judged or result.gates:
+        result = dataclasses.replace(result, gates=judged)
+        result.save(path)
+    return result
 
 
-def _at(best, fpr):
-    return next((x for x in best.tpr_at_fpr if x.rate == fpr), None)
+def status(judged: list[GateResult]) -> int:
+    """The exit status: 1 if a limit failed, 3 if one could not be judged."""
+    outcomes = {each.outcome for each in judged}
+    if FAILED in outcomes:
+        return 1
+    return 3 if NOT_JUDGED in outcomes else 0
 
 
-def _no_basis(found):
-    """Why the rate says nothing; None if it does."""
+def _auc(leak, limit):
+    shown = f"{leak.strongest}: AUC {_shown(leak.auc)}"
+    if limit == 0.5:
+        told = f"{leak.answer}, adjusted p {leak.p_value:.2g}; {shown}"
+        return (FAILED if leak.answer in answer.LEAKS else PASSED), told
+    if leak.auc.low > limit:
+        return FAILED, f"{shown} is above {limit:g}"
+    if leak.auc.high <= limit:
+        return PASSED, f"{shown} is not above {limit:g}"
+    return PASSED, f"{shown} is not surely above {limit:g}"
+
+
+def _tpr(leak, limit):
+    found = leak.at(limit.fpr)
     if found is None:
-        return "it was not measured"
-    if found.expected < 1:
-        return (
-            f"it rests on {found.expected:.2g} of {found.nonmembers} "
-            "nonmembers, fewer than one"
+        return NOT_JUDGED, "it was not measured"
+    if found.attack is None:
+        return NOT_JUDGED, (
+            f"{found.nonmembers} nonmembers are too few: the rate takes "
+            f"{found.needed}"
         )
-    if not found.false_positives:
-        return "equal scores leave no threshold with a FPR between 0 and it"
-    return None
+    shown = f"{found.attack}: TPR {_shown(found.tpr)} at {limit.fpr:g} FPR"
+    if found.tpr.low > limit.tpr:
+        return FAILED, f"{shown} is above {limit.tpr:g}"
+    if not found.attained:
+        return NOT_JUDGED, (
+            "equal scores leave no threshold with a FPR between 0 and "
+            f"{limit.fpr:g}"
+        )
+    sure = "" if found.tpr.high <= limit.tpr else "surely "
+    return PASSED, f"{shown} is not {sure}above {limit.tpr:g}"
+
+
+def _detects(leak, limit):
+    found = leak.detectable
+    if found is None:
+        return NOT_JUDGED, "no attack tells any two records apart"
+    shown = (
+        f"the smallest AUC found with {100 * found.power:g} % probability is "
+        f"{found.auc:.4f} ({found.attack})"
+    )
+    return (PASSED if found.auc <= limit else NOT_JUDGED), shown
 
 
 def _number(text):

@@ -20,16 +20,16 @@ def make_report(
     Writes report.txt (the verdict in words, the tables and warnings) and
     what `formats` names:
         html: report.html, one page with everything in it;
-        csv, latex: table1, table2, artefacts, attacks, strongest, agreement
-            and, where there are such, joint, seeds and tfprivacy as .csv and
-            .tex; csv also what each figure shows, FIGURE_DATASET.csv;
+        csv, latex: table1, table2, answers, artefacts, attacks, strongest,
+            agreement and, where there are such, joint, seeds and tfprivacy as
+            .csv and .tex; csv also what each figure shows, FIGURE_DATASET.csv;
         png, svg: FIGURE_DATASET.png and .svg, see figures.FIGURES;
         md, json: report.md and report.json, the whole as Markdown and for
             programs.
     So that they fit on a page, in all but .csv and .json artefacts is cut
     into artefacts, leaks and changes, attacks (Keras models, and all of
     somebody's own) into attacks and tails, seeds into seeds and
-    seed_changes, and strongest has fewer columns.
+    seed_changes, and answers and strongest have fewer columns.
 
     Args:
         run_dirs: directories with audit.json, or such files.

@@ -35,6 +35,11 @@ def as_text(sentences, *, indent=0) -> str:
     return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
 
 
+def capital(text) -> str:
+    """The text with a capital first letter; the rest stays."""
+    return text[:1].upper() + text[1:]
+
+
 def area(estimate: Estimate, *, guess=0.5) -> str:
     """An AUC or an advantage: 0.62 [0.58, 0.66].
 

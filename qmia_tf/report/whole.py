@@ -1,5 +1,6 @@
 """A whole report as Markdown and as JSON: verdicts, tables, figures, facts."""
 
+import dataclasses
 import json
 
 from qmia_tf.report import words
@@ -19,6 +20,11 @@ def in_markdown(report: Collected, pictures: list[Picture]) -> str:
     for question, lines in report.asked:
         listed = "\n".join(f"- {escaped(line)}" for line in lines)
         parts += [f"## {escaped(question)}", listed]
+    for run in report.runs:
+        lines = words.gate_lines(run.audit)
+        if lines:
+            listed = "\n".join(f"- {escaped(line)}" for line in lines)
+            parts += [f"## Limits: {escaped(run.label)}", listed]
     for label, sentences in report.verdicts():
         parts += [f"## {escaped(label)}", *map(escaped, sentences)]
     if len(report.runs) > 1:
@@ -51,6 +57,11 @@ def in_json(report: Collected, pictures: list[Picture]) -> str:
         "asked": [
             {"question": question, "lines": lines}
             for question, lines in report.asked
+        ],
+        "limits": [
+            {"run": run.label, **dataclasses.asdict(gate)}
+            for run in report.runs
+            for gate in run.audit.gates
         ],
         "verdicts": [
             {"run": label, "sentences": sentences}

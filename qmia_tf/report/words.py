@@ -1,33 +1,34 @@
 """The verdict of an audit in words, for people."""
 
-from qmia_tf.attacks import TITLES
 from qmia_tf.auditing import worse_members
 from qmia_tf.auditing.findings import AuditResult
 from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.messages import counted
-from qmia_tf.report import pairs
+from qmia_tf.report import answer_words, earlier_words
 from qmia_tf.report.cautions import guessing, listed
 from qmia_tf.report.compared import is_variant
-from qmia_tf.report.phrases import area, figures, percent, points
+from qmia_tf.report.phrases import area, capital, figures
 
 # Fewer members or nonmembers than these are warned of.
 FEW = 50
-# A rate at a low FPR rests on so many nonmembers at least; from FIRM on it
-# needs no remark.
-LOWEST, SOME, FIRM = (0.1, 0.01, 0.001), 3, 10
-ALIKE = "cannot tell them apart"
+EARLIER = (
+    "Audited by an earlier version: the strongest attack was chosen on one "
+    "half of the records and judged on the other. Audit again for the answer "
+    "of all attacks on all records."
+)
 INTERVALS = (
     "In brackets: 95 % intervals over records, for these models as they are; "
-    "another training run may differ by more."
+    "another training run may differ by more. Those of the AUC and of the "
+    "rates hold for all attacks at once."
 )
 
 
 def verdict(result: AuditResult) -> list[str]:
     """Says what an audit found.
 
-    First what keeps it from meaning what it seems to; then each artefact
-    under its strongest attack, which was chosen on one half of the records
-    and judged on the other; then the artefacts beside the first of them.
+    First what keeps it from meaning what it seems to; then the answer for
+    each artefact with its numbers; then the artefacts beside the first of
+    them.
 
     Args:
         result: the audit.
@@ -36,9 +37,10 @@ def verdict(result: AuditResult) -> list[str]:
     said = _warnings(result)
     artefacts = judged(result)
     for target in artefacts:
-        said.append(
-            f"{target.target}: {_gain(target)} {_low(target)} {_gap(target)}"
-        )
+        if target.leak is None:
+            said.append(earlier_words.sentences(target))
+        else:
+            said.append(answer_words.sentences(target))
     said += _compared(result, artefacts)
     if len(artefacts) < len(artefacts_of(result)):
         said.append(
@@ -46,7 +48,7 @@ def verdict(result: AuditResult) -> list[str]:
             "known: attack the run again with scripts/attack.py."
         )
     if artefacts:
-        said += [*_control(result), INTERVALS]
+        said += [*_control(result), *_earlier(artefacts), INTERVALS]
     return said
 
 
@@ -58,22 +60,24 @@ def in_short(result: AuditResult) -> list[str]:
     Returns: sentences: warnings, artefacts, comparisons.
     """
     artefacts = judged(result)
-    lines = []
-    for target in artefacts:
-        best, found = target.strongest, low_rate(target)
-        text = (
-            f"{target.target}: {_told(target)}AUC {area(best.auc)} by the "
-            f"strongest attack ({_title(target)}), accuracy "
-            f"{percent(best.point.balanced_accuracy, guess=50)} where "
-            "guessing has 50 %"
-        )
-        if found is not None:
-            text += (
-                f", TPR {percent(found.tpr, guess=100 * found.rate)} at "
-                f"{_rate(found)} FPR"
-            )
-        lines.append(f"{text}.")
-    return [*_warnings(result), *lines, *_compared(result, artefacts)]
+    lines = [
+        (earlier_words if x.leak is None else answer_words).in_short(x)
+        for x in artefacts
+    ]
+    return [
+        *_warnings(result),
+        *lines,
+        *_compared(result, artefacts),
+        *_earlier(artefacts),
+    ]
+
+
+def gate_lines(result: AuditResult) -> list[str]:
+    """Says what limits say, one line an artefact and limit."""
+    return [
+        f"{each.outcome}: {each.target}: {each.limit}: {each.found}."
+        for each in result.gates
+    ]
 
 
 def artefacts_of(result: AuditResult) -> list[TargetAudit]:
@@ -84,109 +88,44 @@ def artefacts_of(result: AuditResult) -> list[TargetAudit]:
 
 def judged(result: AuditResult) -> list[TargetAudit]:
     """Those of them on which the strongest attack is known."""
-    return [x for x in artefacts_of(result) if x.strongest is not None]
-
-
-def low_rate(target: TargetAudit):
-    """The lowest of 10, 1 and 0.1 % FPR that rests on SOME nonmembers.
-
-    Returns: LowFpr; None if ties leave no such threshold, or there are too
-        few nonmembers.
-    """
-    told = [
-        each
-        for each in target.strongest.tpr_at_fpr
-        if each.rate in LOWEST
-        and each.expected >= SOME
-        and each.false_positives
+    return [
+        x
+        for x in artefacts_of(result)
+        if x.leak is not None or x.strongest is not None
     ]
-    return min(told, key=lambda each: each.rate, default=None)
-
-
-def _told(target):
-    found, point = target.strongest.auc, target.strongest.point
-    if found.low > 0.5:
-        return ""
-    if found.high < 0.5:
-        return "no better than guessing: "
-    # The accuracy's interval may still lie above 1/2, a little.
-    surer = point.balanced_accuracy.low > 0.5
-    return f"not told from guessing{' by its AUC' if surer else ''}: "
-
-
-def _gain(target):
-    best = target.strongest
-    return (
-        f"{_told(target)}the strongest of {len(best.candidates)} attacks "
-        f"({_title(target)}) judges "
-        f"{percent(best.point.balanced_accuracy, guess=50)} of the "
-        "records right where half are members (guessing: 50 %; advantage "
-        f"{area(best.point.advantage, guess=0)}), AUC "
-        f"{area(best.auc)}."
-    )
-
-
-def _low(target):
-    found = low_rate(target)
-    if found is None:
-        return _no_low_rate(target)
-    said = (
-        f"Calling at most {_rate(found)} of the nonmembers members, it finds "
-        f"{percent(found.tpr, guess=100 * found.rate)} of the members "
-        f"(guessing: {_rate(found)}"
-    )
-    if found.tpr.low <= found.rate:
-        said += ", not told apart"
-    if found.false_positives < FIRM:
-        said += f"; this rests on {found.false_positives} nonmembers"
-    return f"{said})."
-
-
-def _no_low_rate(target):
-    nonmembers = target.strongest.point.nonmembers
-    if LOWEST[0] * nonmembers < SOME:
-        return (
-            f"{nonmembers} judged nonmembers are too few for a low "
-            "false-positive rate."
-        )
-    least = target.attack(target.strongest.attack).least_false_positive_rate
-    if least is None or least <= LOWEST[0]:
-        return "Too many of its scores are equal for a low false-positive rate."
-    return f"The lowest false-positive rate that it has is {100 * least:.2g} %."
-
-
-def _gap(target):
-    excess = target.attack(target.strongest.attack).excess
-    if excess is None:
-        return "It sees only who is answered right."
-    shown = points(excess)
-    if excess.low <= 0 <= excess.high:
-        than = "It is not told from the gap attack"
-    else:
-        than = "It beats the gap attack"
-        if excess.value < 0:
-            than = "It is behind the gap attack"
-    return f"{than}, which sees only who is answered right: {shown}."
 
 
 def _compared(result, artefacts):
     """Everything beside the first artefact, in one sentence."""
     if len(artefacts) < 2:
         return
-    first, parts = artefacts[0], {"more": [], "less": [], ALIKE: []}
-    for target in artefacts[1:]:
-        pair = pairs.compare(result, target, first)
-        found = pair.difference
-        shown = f"{target.target} {figures(found, 100, guess=0, sign=True)}"
-        if not pair.paired:
-            shown += " (judged on other records)"
-        than = "more" if found.value > 0 else "less"
-        parts[ALIKE if found.low <= 0 <= found.high else than].append(shown)
+    found = result.comparison
+    if found is None:
+        yield from earlier_words.compared(result, artefacts)
+        return
+    shown = {target.target for target in artefacts}
+    parts = {"more": [], "less": [], "not shown to differ": []}
+    for each in found.differences:
+        if each.target not in shown:
+            continue
+        ends = each.difference
+        than = "more" if each.difference.value > 0 else "less"
+        if ends.low <= 0 <= ends.high:
+            than = "not shown to differ"
+        numbers = figures(ends, 1, guess=0, least=3, sign=True)
+        parts[than].append(f"{each.target} {numbers}")
     told = "; ".join(f"{k}: {', '.join(v)}" for k, v in parts.items() if v)
     yield (
-        f"What they give away beside {first.target} (accuracy of the strongest "
-        f"attack on each, in points): {told}."
+        f"What they give away beside {found.first} (AUC {found.first_auc:.3f}; "
+        f"the same attack on all: {answer_words.title(found.attack)}; "
+        "differences of the AUC, with intervals that hold for all of them and "
+        f"for any choice of the attack): {told}."
     )
+
+
+def _earlier(artefacts):
+    if any(x.leak is None for x in artefacts):
+        yield EARLIER
 
 
 def _warnings(result):
@@ -195,10 +134,11 @@ def _warnings(result):
     if control is not None and control.told_apart:
         said.append(
             "Warning: members and nonmembers can be told apart without the "
-            f"model: AUC {area(control.auc)} from {control.features}. So "
-            "this audit measures that too, and not the leak alone; take both "
-            "from one source, drawn at random."
+            f"model: {_signs(control)}. So this audit measures that too, and "
+            "not the leak alone; take both from one source, drawn at random."
         )
+    if result.repeats is not None and result.repeats.sentence:
+        said.append(f"{capital(result.repeats.sentence)}.")
     if result.duplicates is not None and result.duplicates.warning:
         said.append(f"Warning: {result.duplicates.warning}.")
     if result.calibration is not None and result.calibration.warning:
@@ -226,22 +166,45 @@ def _warnings(result):
 
 
 def _control(result):
-    if result.control is None:
+    control = result.control
+    if control is None:
         yield (
             "Whether members can be told without the model was not checked: "
             "the records were not at hand."
         )
-    elif not result.control.told_apart:
-        yield (
+    elif not control.told_apart:
+        said = (
             "Without the model a simple classifier does not tell members from "
-            f"nonmembers: AUC {area(result.control.auc)}."
+            f"nonmembers: AUC {area(control.auc)}{_expected(control)}"
         )
+        if control.classes_p_value is not None:
+            said += (
+                "; nor do the classes: they are as frequent on both sides as "
+                f"chance makes them (p {control.classes_p_value:.2g})"
+            )
+        yield f"{said}."
 
 
-def _title(target):
-    name = target.strongest.attack
-    return TITLES.get(name, name)
+def _signs(control):
+    """What tells the two sides apart."""
+    said = []
+    if control.classifier_tells:
+        said.append(
+            f"AUC {area(control.auc)} from {control.features}"
+            f"{_expected(control)}"
+        )
+    if control.classes_tell:
+        said.append(
+            "their classes are not equally frequent (p "
+            f"{control.classes_p_value:.2g})"
+        )
+    return "; ".join(said)
 
 
-def _rate(found):
-    return f"{100 * found.rate:g} %"
+def _expected(control):
+    if control.null_auc is None:
+        return ""
+    return (
+        f" (on average {control.null_auc:.3f} without any difference, p "
+        f"{control.p_value:.2g})"
+    )

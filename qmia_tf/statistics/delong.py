@@ -3,7 +3,7 @@
 import dataclasses
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from qmia_tf.statistics.intervals import LEVEL, Estimate
 from qmia_tf.statistics.ranking import placements, spread, sure_share
@@ -87,7 +87,7 @@ def contrast(scores, members, weights, *, shifts=0.0, level=LEVEL) -> Contrast:
     # Rounding leaves some 1e-17 where there is nothing to see.
     if variance <= (1e-12 * width) ** 2:
         return _unanimous(value, won.size, judged, width, level)
-    half = stats.norm.ppf((1 + level) / 2) * np.sqrt(variance)
+    half = special.ndtri((1 + level) / 2) * np.sqrt(variance)
     return Contrast(
         Estimate(
             value,

@@ -3,7 +3,7 @@
 import dataclasses
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 LEVEL = 0.95
 DRAWS = 10_000
@@ -55,7 +55,7 @@ def wilson(count, total, *, level=LEVEL) -> Estimate:
     Source: Wilson, JASA 22 (1927).
     """
     _check_counts(count, total)
-    z = stats.norm.ppf((1 + level) / 2)
+    z = special.ndtri((1 + level) / 2)
     rate, shift = count / total, z * z / total
     center = rate + shift / 2
     spread = z * np.sqrt(rate * (1 - rate) / total + shift / (4 * total))

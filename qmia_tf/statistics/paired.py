@@ -1,7 +1,7 @@
 """Intervals on the change between two models asked about the same records."""
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special
 
 from qmia_tf.statistics.intervals import LEVEL, Estimate
 
@@ -30,7 +30,7 @@ def tango(first_only, second_only, total, *, level=LEVEL) -> Estimate:
             "of 1 record or more the two counts must be parts, got "
             f"{b} and {c} of {n}"
         )
-    z = stats.norm.ppf((1 + level) / 2)
+    z = special.ndtri((1 + level) / 2)
     # Where the spread at (b - c)/n is 0 the equation has a second root there.
     if b == c == 0:
         half = float(z * z / (n + z * z))

@@ -20,7 +20,7 @@ LEVEL = 0.025
 AUC = "auc"
 RATES = (0.01, 0.001)
 # As many permutations as so many permuted memberships allow, within bounds.
-BUDGET, FEWEST, MOST = 80_000_000, 2_000, 10_000
+BUDGET, FEWEST, MOST = 80_000_000, 2_000, 5_000
 # Memberships that one thread holds at a time, as float64.
 BLOCK = 4_000_000
 # Standard deviations beyond which a count is taken for impossible.
@@ -125,7 +125,7 @@ def max_t(
         fixed: names of attacks with a threshold of their own. Of them the
             AUC alone is taken: for scores of two values it is the balanced
             accuracy.
-        permutations: int; None takes 2,000 to 10,000, by the records.
+        permutations: int; None takes 2,000 to 5,000, by the records.
         level: of the test, in 0..1.
     Source: Westfall and Young, Resampling-Based Multiple Testing (1993),
         algorithm 4.1; Wilson and Hilferty, PNAS 17 (1931) 684.

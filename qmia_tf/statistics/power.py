@@ -1,7 +1,7 @@
 """The smallest leak that a test would have found."""
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 POWER = 0.8
 
@@ -29,7 +29,7 @@ def detectable_auc(
     Returns: float in 1/2..1; 1 if no AUC below would be found.
     Source: Hanley and McNeil, Radiology 143 (1982) 29.
     """
-    z = stats.norm.ppf(power)
+    z = special.ndtri(power)
 
     def variance(area):
         q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
@@ -60,4 +60,4 @@ def balanced_accuracy_of(auc) -> float:
     Args:
         auc: float in 1/2..1.
     """
-    return float(stats.norm.cdf(stats.norm.ppf(auc) / np.sqrt(2)))
+    return float(stats.norm.cdf(special.ndtri(auc) / np.sqrt(2)))

@@ -1,7 +1,7 @@
 """The area under the ROC curve, with intervals."""
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from qmia_tf.statistics.intervals import LEVEL, Estimate
 from qmia_tf.statistics.sweep import check_scores
@@ -94,7 +94,7 @@ def hanley_mcneil(area, members, nonmembers, *, level=LEVEL) -> Estimate:
 
 
 def _normal(value, variance, level):
-    half = stats.norm.ppf((1 + level) / 2) * np.sqrt(max(variance, 0.0))
+    half = special.ndtri((1 + level) / 2) * np.sqrt(max(variance, 0.0))
     return Estimate(
         value, float(max(value - half, 0.0)), float(min(value + half, 1.0))
     )

@@ -108,7 +108,7 @@ def largest(pulls, *, seed) -> np.ndarray:
     rows = pulls[spreads > 1e-12] / spreads[spreads > 1e-12, None]
     if len(rows) < 2:
         middles = (np.arange(DRAWS) + 0.5) / DRAWS
-        return stats.norm.ppf((1 + middles) / 2)
+        return special.ndtri((1 + middles) / 2)
     # Of equal scores rounding leaves negative eigenvalues of 1e-16.
     values, vectors = np.linalg.eigh(rows @ rows.T)
     root = vectors * np.sqrt(np.maximum(values, 0))
@@ -118,7 +118,7 @@ def largest(pulls, *, seed) -> np.ndarray:
 
 def quantile(drawn, level) -> float:
     """The c that max |Z| stays below with P = level; see largest."""
-    alone = float(stats.norm.ppf((1 + level) / 2))
+    alone = float(special.ndtri((1 + level) / 2))
     return max(alone, float(np.quantile(drawn, level)))
 
 

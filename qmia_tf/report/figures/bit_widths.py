@@ -29,7 +29,7 @@ def bits(runs: list[Run], *, narrow=False) -> Figure | None:
     if len(columns) < 2:
         return None
     measure = leaks.measure(runs)
-    labels = _legend_labels(runs)
+    labels = _legend_labels(runs, measure)
     room = panels.legend_height(labels, narrow=narrow)
     figure = panels.paper(2.6 + room, narrow=narrow)
     axes = figure.subplots()
@@ -59,10 +59,11 @@ def bits(runs: list[Run], *, narrow=False) -> Figure | None:
 def caption(runs: list[Run]) -> str:
     """How to read it."""
     several = any(len(members) > 1 for _, members in _columns(runs))
+    measure = leaks.measure(runs)
+    strokes = "" if measure.is_gap else "Grey strokes: the gap attack. "
     text = (
-        f"The leak by {leaks.measure(runs).words}, against the bits of "
-        "weights × activations, full precision last. Grey strokes: the gap "
-        f"attack. {leaks.MEANS} {leaks.BARS}"
+        f"The leak by {measure.words}, against the bits of weights × "
+        f"activations, full precision last. {strokes}{leaks.MEANS} {leaks.BARS}"
     )
     return text + (" Runs of the same bits side by side." if several else "")
 
@@ -139,7 +140,9 @@ def _name(run):
 
 def _mark(axes, at, target, measure, is_file):
     value, below, above = leaks.bounds(measure.of(target))
-    axes.plot(at, 100 * leaks.gap(target).value, "_", color=GREY, ms=9, mew=1.6)
+    if not measure.is_gap:
+        gap = 100 * leaks.gap(target).value
+        axes.plot(at, gap, "_", color=GREY, ms=9, mew=1.6)
     axes.errorbar(
         at,
         value,
@@ -153,11 +156,11 @@ def _mark(axes, at, target, measure, is_file):
     )
 
 
-def _legend_labels(runs):
-    labels = ["Keras model", "gap attack"]
+def _legend_labels(runs, measure):
+    labels = ["Keras model"]
     if any(len(two(run)) > 1 for run in runs):
-        labels.insert(1, "deployed file")
-    return labels
+        labels.append("deployed file")
+    return labels if measure.is_gap else [*labels, "gap attack"]
 
 
 def _legend(figure, runs, labels, narrow):

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from qmia_tf.attacks import TITLES
 from qmia_tf.report import phrases
 from qmia_tf.report.compared import Run, title
 from qmia_tf.report.figures import leaks, panels
@@ -48,8 +49,9 @@ def overview(runs: list[Run], *, narrow=False) -> Figure:
     for place, each in zip(places, shown, strict=True):
         look = {"color": each.color, "marker": each.marker}
         _bar(gained, place, measure.of(each.target), look)
-        gap = 100 * leaks.gap(each.target).value
-        gained.plot(gap, place, "|", color=GREY, markersize=9, mew=1.6)
+        if not measure.is_gap:
+            gap = 100 * leaks.gap(each.target).value
+            gained.plot(gap, place, "|", color=GREY, markersize=9, mew=1.6)
         _bar(right, place, each.target.accuracy_nonmembers, look)
     _write_sizes(size, places, shown)
     _write_names(gained, places, heads, shown, narrow)
@@ -64,11 +66,14 @@ def overview(runs: list[Run], *, narrow=False) -> Figure:
 @of_runs
 def caption(runs: list[Run]) -> str:
     """How to read it."""
+    measure = leaks.measure(runs)
+    stroke = "Grey stroke: the gap attack, which sees"
+    if measure.is_gap:
+        stroke = "It sees"
     return (
-        f"Left: {leaks.measure(runs).words}. {leaks.MEANS} Grey stroke: the "
-        "gap attack, which sees only who is answered right. Middle: how often "
-        f"the artefact is right on nonmembers. Right: its size. {leaks.BARS}"
-        f"{said_cut(runs)}"
+        f"Left: {measure.words}. {leaks.MEANS} {stroke} only who is answered "
+        "right. Middle: how often the artefact is right on nonmembers. Right: "
+        f"its size. {leaks.BARS}{said_cut(runs)}"
     )
 
 
@@ -194,16 +199,20 @@ def _write_names(axes, places, heads, shown, narrow):
 
 
 def _legend(figure, runs, measure, narrow):
-    attack = "strongest attack" if measure.strongest else "confidence attack"
-    handles = [
-        Line2D([], [], color=INK, marker="o", linewidth=1.6),
-        Line2D([], [], color=GREY, marker="|", linestyle="", ms=9, mew=1.6),
-        Line2D([], [], color=GREY, linewidth=0.9),
+    attack = "strongest attack"
+    if measure.name is not None:
+        attack = TITLES.get(measure.name, measure.name)
+    looks = [
+        (attack, {"color": INK, "marker": "o", "linewidth": 1.6}),
+        (GUESSING, {"color": GREY, "linewidth": 0.9}),
     ]
+    if not measure.is_gap:
+        stroke = {"marker": "|", "linestyle": "", "ms": 9, "mew": 1.6}
+        looks.insert(1, ("gap attack", {"color": GREY, **stroke}))
     panels.legend(
         figure,
-        handles,
-        [attack, "gap attack", GUESSING],
+        [Line2D([], [], **look) for _, look in looks],
+        [name for name, _ in looks],
         narrow=narrow,
         title=f"{title(runs[0].dataset)}: what an attacker gains",
     )

@@ -11,6 +11,7 @@ from qmia_tf.report.tables import Column, Table
 from qmia_tf.statistics.intervals import Estimate
 
 GUESS = 50
+GAP = "gap"
 MEANS = (
     "In per cent of the records judged right where half are members; guessing "
     "gives 50 %."
@@ -23,37 +24,42 @@ class Measure:
     """Which attack the leak is measured with.
 
     Attributes:
-        strongest: whether by the strongest on each artefact, else by the
-            confidence attack.
+        name: of the attack; None takes the strongest on each artefact.
         axis: what an axis says.
         words: what a sentence says.
     """
 
-    strongest: bool
+    name: str | None
     axis: str
     words: str
 
+    @property
+    def is_gap(self) -> bool:
+        """Whether it is the gap attack, which then needs no mark beside it."""
+        return self.name == GAP
+
     def of(self, target: TargetAudit) -> Estimate:
-        """Balanced accuracy on the judged half, a share."""
-        if self.strongest:
+        """Balanced accuracy, a share; of a chosen threshold, held out."""
+        if self.name is None:
             return target.strongest.point.balanced_accuracy
-        held_out = target.attack("confidence").held_out
-        return held_out.point.balanced_accuracy
+        found = target.attack(self.name)
+        point = found.held_out.point if found.held_out else found.point("fixed")
+        return point.balanced_accuracy
 
     def attack(self, target: TargetAudit) -> str:
         """The title of the attack that does it."""
-        name = target.strongest.attack if self.strongest else "confidence"
+        name = target.strongest.attack if self.name is None else self.name
         return TITLES.get(name, name)
 
 
 STRONGEST = Measure(
-    True,
+    None,
     "strongest attack (%)",
     "the strongest attack on each artefact, chosen on one half of the records "
     "and judged on the other",
 )
 CONFIDENCE = Measure(
-    False,
+    "confidence",
     "confidence attack, held out (%)",
     "the confidence attack, its threshold chosen on one half of the records "
     "and judged on the other, because some of these audits are too old to "
@@ -62,16 +68,53 @@ CONFIDENCE = Measure(
 
 
 def measure(runs: list[Run]) -> Measure:
-    """The strongest attack where all audits know it, so that they compare."""
-    known = all(
-        target.strongest is not None for run in runs for target in of_run(run)
-    )
-    return STRONGEST if known else CONFIDENCE
+    """One attack for all artefacts, so that they compare.
+
+    Of audits of earlier versions the strongest on each, or the confidence
+    attack.
+    """
+    targets = [target for run in runs for target in of_run(run)]
+    if all(target.leak is not None for target in targets):
+        name = common_attack(targets)
+        title = TITLES.get(name, name)
+        how = "the one with the highest AUC on average"
+        if name != GAP:
+            how += "; its threshold is chosen on one half of the records and "
+            how += "judged on the other"
+        return Measure(
+            name,
+            f"{title} (%)",
+            f"one attack for all ({title}): of those that every artefact has, "
+            f"{how}",
+        )
+    if all(target.strongest is not None for target in targets):
+        return STRONGEST
+    return CONFIDENCE
+
+
+def common_attack(targets: list[TargetAudit], *, with_curve=False) -> str:
+    """Chooses an attack that all artefacts have.
+
+    The one whose AUC, by the lower ends of the intervals that hold for all
+    attacks at once, is highest on average.
+
+    Args:
+        targets: with their leak tests.
+        with_curve: whether it must have a ROC curve.
+    """
+    areas = {}
+    for target in targets:
+        for each in target.leak.attacks:
+            if with_curve and target.attack(each.attack).roc is None:
+                continue
+            areas.setdefault(each.attack, []).append(each.auc.low)
+    shared = {k: sum(v) for k, v in areas.items() if len(v) == len(targets)}
+    return max(shared, key=shared.get, default="confidence")
 
 
 def gap(target: TargetAudit) -> Estimate:
     """What the gap attack reaches: who is answered right is a member."""
-    return target.attack("gap").point("fixed").balanced_accuracy
+    return target.attack(GAP).point("fixed").balanced_accuracy
 
 
 def table(runs: list[Run], name: str, title: str) -> Table:

@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 from qmia_tf.attacks import TITLES
 from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.report.compared import Run, title
-from qmia_tf.report.figures import panels
+from qmia_tf.report.figures import leaks, panels
 from qmia_tf.report.figures.drawing import Drawing, of_runs
 from qmia_tf.report.figures.series import models, two
 from qmia_tf.report.figures.styles import GREY, INK
@@ -22,8 +22,9 @@ PALE = {"linewidth": 3.2, "alpha": 0.4}
 def roc(runs: list[Run], *, narrow=False) -> Figure | None:
     """Draws TPR against FPR, both logarithmic, one panel a run.
 
-    Of each run the Keras model and the deployed file, each under its
-    strongest attack, with pointwise 95 % bands; the first run's model in
+    Of each run the Keras model and the deployed file under one attack for
+    all (leaks.common_attack; of audits of earlier versions the strongest on
+    each), with pointwise 95 % bands; the first run's model in
     grey in the others' panels.
 
     Args:
@@ -31,7 +32,7 @@ def roc(runs: list[Run], *, narrow=False) -> Figure | None:
         narrow: draws for a phone.
     Returns: a Figure; None if the audits are too old to have curves.
     """
-    shown = [run for run in runs if _curves(run)]
+    shown = [run for run in runs if _curves(run, runs)]
     if not shown:
         return None
     across = panels.across(len(shown), narrow=narrow)
@@ -48,12 +49,12 @@ def roc(runs: list[Run], *, narrow=False) -> Figure | None:
         panels.tidy(axes)
         axes.set(xscale="log", yscale="log")
         if n:
-            first = _curves(shown[0])[0][2]
+            first = _curves(shown[0], runs)[0][2]
             axes.plot(first.rates, _floor(first.tpr), color=GREY, linewidth=1)
-        _draw(axes, run, names[run.name].color)
+        _draw(axes, _curves(run, runs), names[run.name].color)
         name = names[run.name].model
         axes.set_title(panels.fit(name, side - 0.4), loc="left")
-    _limits(every, shown)
+    _limits(every, [_curves(run, runs) for run in shown])
     for n, axes in enumerate(every):
         if n % across == 0:
             axes.set_ylabel("TPR (%)")
@@ -69,7 +70,7 @@ def caption(runs: list[Run]) -> str:
     """How to read it."""
     text = (
         "True-positive rate against false-positive rate, both axes "
-        "logarithmic, of the attack that is strongest on each artefact: "
+        f"logarithmic, of {_whose(runs)}: "
         "members found while so many nonmembers are wrongly called members. "
         "Bands: pointwise 95 % intervals. Dotted: guessing."
     )
@@ -78,7 +79,7 @@ def caption(runs: list[Run]) -> str:
     attacks = {
         f"{x.model}: {TITLES.get(name, name)}"
         for x in models(runs)
-        for _, name, _ in _curves(x.run)[:1]
+        for _, name, _ in _curves(x.run, runs)[:1]
     }
     return f"{text} Attacks (Keras models): {'; '.join(sorted(attacks))}."
 
@@ -88,7 +89,7 @@ def alt(runs: list[Run]) -> str:
     """What is seen."""
     said = []
     for each in models(runs)[:4]:
-        curves = _curves(each.run)
+        curves = _curves(each.run, runs)
         if not curves:
             continue
         _, name, band = curves[0]
@@ -108,7 +109,7 @@ def data(runs: list[Run]) -> Table:
     rows = [
         [each.model, target.target, TITLES.get(name, name), *values]
         for each in models(runs)
-        for target, name, band in _curves(each.run)
+        for target, name, band in _curves(each.run, runs)
         for values in zip(
             band.rates, band.tpr, band.low, band.high, strict=True
         )
@@ -134,11 +135,16 @@ def at_rate(band, rate=0.01):
     return band.rates[place], band.tpr[place]
 
 
-def _curves(run: Run) -> list[tuple[TargetAudit, str, object]]:
+def _curves(run: Run, runs) -> list[tuple[TargetAudit, str, object]]:
     """(target, name of the attack, its RocBand) of a run's artefacts."""
-    found = []
+    found, shared = [], None
+    targets = [target for each in runs for target in two(each)]
+    if all(target.leak is not None for target in targets):
+        shared = leaks.common_attack(targets, with_curve=True)
     for target in two(run):
-        name = target.strongest.attack if target.strongest else WITHOUT
+        name = shared
+        if name is None:
+            name = target.strongest.attack if target.strongest else WITHOUT
         band = target.attack(name).roc
         if band is None:
             # The gap attack has one threshold, and no curve.
@@ -148,13 +154,20 @@ def _curves(run: Run) -> list[tuple[TargetAudit, str, object]]:
     return found
 
 
+def _whose(runs):
+    names = {name for run in runs for _, name, _ in _curves(run, runs)}
+    if len(names) == 1:
+        [name] = names
+        return f"one attack for all ({TITLES.get(name, name)})"
+    return "the attack that is strongest on each artefact"
+
+
 def _floor(values):
     """A logarithmic axis has no zero."""
     return np.maximum(values, 1e-6)
 
 
-def _draw(axes, run, color):
-    curves = _curves(run)
+def _draw(axes, curves, color):
     for n, (_, _, band) in enumerate(curves):
         axes.fill_between(
             band.rates,
@@ -173,7 +186,7 @@ def _draw(axes, run, color):
 
 
 def _limits(every, shown):
-    bands = [band for run in shown for _, _, band in _curves(run)]
+    bands = [band for curves in shown for _, _, band in curves]
     least = min(band.rates[0] for band in bands)
     seen = [x for band in bands for x in band.tpr if x > 0]
     bottom = max(min([*seen, least]) / 2, least / 20)
@@ -216,10 +229,8 @@ def _legend(figure, runs, labels, narrow):
         handles,
         labels,
         narrow=narrow,
-        title=f"{title(runs[0].dataset)}: ROC of the strongest attacks",
+        title=f"{title(runs[0].dataset)}: ROC curves",
     )
 
 
-DRAWING = Drawing(
-    "roc", "ROC curves of the strongest attacks", roc, caption, alt, data
-)
+DRAWING = Drawing("roc", "ROC curves", roc, caption, alt, data)

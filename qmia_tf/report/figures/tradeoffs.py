@@ -20,12 +20,12 @@ def tradeoff(runs: list[Run], *, narrow=False) -> Figure:
         narrow: draws for a phone.
     """
     measure = leaks.measure(runs)
+    across = _accuracy, "right on nonmembers (%)"
+    gap = (*across, leaks.gap, "gap attack (%)")
+    leak = (*across, measure.of, measure.axis)
     return scatter(
         runs,
-        [
-            (_accuracy, "right on nonmembers (%)", leaks.gap, "gap attack (%)"),
-            (_accuracy, "right on nonmembers (%)", measure.of, measure.axis),
-        ],
+        [leak] if measure.is_gap else [gap, leak],
         heading="accuracy against leak",
         narrow=narrow,
     )
@@ -56,11 +56,13 @@ def cost(runs: list[Run], *, narrow=False) -> Figure | None:
 @of_runs
 def tradeoff_caption(runs: list[Run]) -> str:
     """How to read it."""
+    measure = leaks.measure(runs)
+    reached = f"what the gap attack and, in the other panel, {measure.words}"
+    if measure.is_gap:
+        reached = f"the leak by {measure.words}"
     return (
         "One point an artefact: how often it is right on nonmembers, against "
-        "what the gap attack and, in the other panel, "
-        f"{leaks.measure(runs).words}, reach. {leaks.MEANS} "
-        f"{_said_bars(runs)}{said_cut(runs)}"
+        f"{reached}. {leaks.MEANS} {_said_bars(runs)}{said_cut(runs)}"
     )
 
 

@@ -1,12 +1,19 @@
 """The answer of a report in two sentences a data set."""
 
+from qmia_tf.attacks import TITLES
+from qmia_tf.auditing import answer as answers
 from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.report import pairs, words
 from qmia_tf.report.changes import change
 from qmia_tf.report.compared import Run
 from qmia_tf.report.figures.styles import deployed, model_name
-from qmia_tf.report.phrases import percent, points
+from qmia_tf.report.phrases import area, capital, percent, points
 
+AMOUNTS = {
+    answers.SMALL: "a little",
+    answers.CLEAR: "something",
+    answers.SEVERE: "much",
+}
 # More comparisons than these make no sentence.
 MOST = 4
 
@@ -14,8 +21,8 @@ MOST = 4
 def answer(listed: list[Run], name) -> list[str]:
     """Says what an attacker gains, and what quantization changes in that.
 
-    The first sentence is about the strongest attack on each artefact; the
-    second compares with full precision, or with the first artefact.
+    The first sentence gives the answer for each artefact; the second compares
+    with full precision, or with the first artefact.
 
     Args:
         listed: the runs on one data set.
@@ -29,7 +36,11 @@ def answer(listed: list[Run], name) -> list[str]:
             "keep the strongest attack: attack the runs again with "
             "scripts/attack.py."
         ]
-    return [_leak(artefacts, name, listed), *_second(listed, artefacts)]
+    if any(target.leak is None for _, target in artefacts):
+        first = _earlier_leak(artefacts, name, listed)
+    else:
+        first = _leak(artefacts, name, listed)
+    return [first, *_second(listed, artefacts)]
 
 
 def called(run: Run, target: TargetAudit, listed: list[Run]) -> str:
@@ -46,6 +57,69 @@ def called(run: Run, target: TargetAudit, listed: list[Run]) -> str:
 
 
 def _leak(artefacts, name, listed):
+    """The answers, the severest first."""
+    if len(artefacts) == 1:
+        [(run, target)] = artefacts
+        return _of_one(target.leak, called(run, target, listed), name)
+    parts = []
+    for kind in reversed(answers.ANSWERS):
+        these = [x for x in artefacts if x[1].leak.answer == kind]
+        if not these:
+            continue
+        worst = max(these, key=lambda pair: pair[1].leak.auc.value)
+        shown = f"{kind}: {len(these)} of {len(artefacts)} artefacts"
+        if len(these) == 1:
+            shown = f"{kind}: {called(*these[0], listed)}"
+        if kind in answers.LEAKS:
+            shown += (
+                f" (AUC up to {area(worst[1].leak.auc)}, "
+                f"{called(*worst, listed)})"
+                if len(these) > 1
+                else f" (AUC {area(worst[1].leak.auc)})"
+            )
+        parts.append(shown)
+    return (
+        f"Who was among the {name} training records? "
+        f"{capital('; '.join(parts))}."
+    )
+
+
+def _of_one(leak, artefact, name):
+    tells = f"{artefact} tells who was among the {name} training records"
+    if leak.answer == answers.CANNOT_SAY:
+        return f"Cannot say whether {tells}: {'; '.join(leak.because)}."
+    said = f"{capital(leak.answer)}: "
+    if leak.answer == answers.NO_LEAK:
+        said += f"no attack shows that {tells}"
+    else:
+        said += (
+            f"{artefact} gives away {AMOUNTS[leak.answer]} of who was among "
+            f"the {name} training records"
+        )
+    return f"{said}. {_numbers(leak)}"
+
+
+def _numbers(leak):
+    title = TITLES.get(leak.strongest, leak.strongest)
+    shown = (
+        f"The strongest attack ({title}) has an AUC of {area(leak.auc)}, where "
+        f"guessing has 0.5; p {leak.p_value:.2g}, adjusted for all "
+        f"{len(leak.attacks)} attacks"
+    )
+    found = leak.detectable
+    if leak.answer == answers.NO_LEAK and found is not None and found.auc < 1:
+        shown += (
+            f"; an AUC of {found.auc:.3f} would have been found in "
+            f"{100 * found.power:g} of 100 such audits"
+        )
+    return f"{shown}."
+
+
+def _earlier_leak(artefacts, name, listed):
+    """Of audits of earlier versions: by the strongest attack on each."""
+    known = [x for x in artefacts if x[1].strongest is not None]
+    artefacts = known or artefacts
+
     def accuracy(pair):
         return pair[1].strongest.point.balanced_accuracy
 
@@ -119,10 +193,7 @@ def _beside_first(run, artefacts, listed):
     if len(mine) < 2:
         return []
     first, *others = mine
-    compared = [
-        (x.target, pairs.compare(run.audit, x, first).difference)
-        for x in others
-    ]
+    compared = _differences(run, first, others)
     more = [name for name, x in compared if x.low > 0]
     less = [name for name, x in compared if x.high < 0]
     parts = []
@@ -130,13 +201,29 @@ def _beside_first(run, artefacts, listed):
         parts.append(f"{_list(more)} gives away more")
     if less:
         parts.append(f"{_list(less)} gives away less")
-    rest = len(others) - len(more) - len(less)
+    rest = len(compared) - len(more) - len(less)
     if rest and not parts:
         parts.append("no other artefact is shown to give away more or less")
     elif rest:
         parts.append("the others are not shown to differ")
     beside = called(run, first, listed)
     return [f"Beside {beside}, {'; '.join(parts)}."]
+
+
+def _differences(run, first, others):
+    """(name, interval of how much more it gives away) of each."""
+    found = run.audit.comparison
+    if found is not None and found.first == first.target:
+        names = {x.target for x in others}
+        return [
+            (x.target, x.difference)
+            for x in found.differences
+            if x.target in names
+        ]
+    return [
+        (x.target, pairs.compare(run.audit, x, first).difference)
+        for x in others
+    ]
 
 
 def _list(names):

@@ -31,6 +31,14 @@ EXPOSED = "exposed"
 
 SECTIONS = (
     Section(
+        "answers",
+        "The answer on each artefact",
+        "One test over all attacks on all records says whether there is a "
+        "leak; intervals that hold for all attacks at once say how large.",
+        tables=("answers",),
+        folded=("strongest",),
+    ),
+    Section(
         "paper",
         "The paper's tables, ours beside them",
         "Kowalski, Famili and Lao (ICIP 2022) found that quantized models "
@@ -51,7 +59,6 @@ SECTIONS = (
         "What matters most in practice is whom an attack finds while it "
         "accuses hardly anyone wrongly: the left end of the ROC curve.",
         figures=("roc",),
-        tables=("strongest",),
         folded=("tails",),
     ),
     Section(

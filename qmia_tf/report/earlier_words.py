@@ -1,0 +1,158 @@
+"""The verdict of audits of schema versions 1 to 5 in words.
+
+They judged the strongest attack on an artefact, which was chosen on one half
+of the records, on the other half.
+"""
+
+from qmia_tf.attacks import TITLES
+from qmia_tf.auditing.target_audits import TargetAudit
+from qmia_tf.report import pairs
+from qmia_tf.report.phrases import area, figures, percent, points
+
+# A rate at a low FPR rests on so many nonmembers at least; from FIRM on it
+# needs no remark.
+LOWEST, SOME, FIRM = (0.1, 0.01, 0.001), 3, 10
+ALIKE = "cannot tell them apart"
+
+
+def sentences(target: TargetAudit) -> str:
+    """Says what the strongest attack on an artefact reached.
+
+    Args:
+        target: with its strongest attack, chosen on one half of the records
+            and judged on the other.
+    """
+    return f"{target.target}: {_gain(target)} {_low(target)} {_gap(target)}"
+
+
+def in_short(target: TargetAudit) -> str:
+    """Says the same in a line."""
+    best, found = target.strongest, low_rate(target)
+    text = (
+        f"{target.target}: {_told(target)}AUC {area(best.auc)} by the "
+        f"strongest attack ({_title(target)}), accuracy "
+        f"{percent(best.point.balanced_accuracy, guess=50)} where "
+        "guessing has 50 %"
+    )
+    if found is not None:
+        text += (
+            f", TPR {percent(found.tpr, guess=100 * found.rate)} at "
+            f"{_rate(found)} FPR"
+        )
+    return f"{text}."
+
+
+def low_rate(target: TargetAudit):
+    """The lowest of 10, 1 and 0.1 % FPR that rests on SOME nonmembers.
+
+    Returns: LowFpr; None if ties leave no such threshold, or there are too
+        few nonmembers.
+    """
+    told = [
+        each
+        for each in target.strongest.tpr_at_fpr
+        if each.rate in LOWEST
+        and each.expected >= SOME
+        and each.false_positives
+    ]
+    return min(told, key=lambda each: each.rate, default=None)
+
+
+def _told(target):
+    found, point = target.strongest.auc, target.strongest.point
+    if found.low > 0.5:
+        return ""
+    if found.high < 0.5:
+        return "no better than guessing: "
+    # The accuracy's interval may still lie above 1/2, a little.
+    surer = point.balanced_accuracy.low > 0.5
+    return f"not told from guessing{' by its AUC' if surer else ''}: "
+
+
+def _gain(target):
+    best = target.strongest
+    return (
+        f"{_told(target)}the strongest of {len(best.candidates)} attacks "
+        f"({_title(target)}) judges "
+        f"{percent(best.point.balanced_accuracy, guess=50)} of the "
+        "records right where half are members (guessing: 50 %; advantage "
+        f"{area(best.point.advantage, guess=0)}), AUC "
+        f"{area(best.auc)}."
+    )
+
+
+def _low(target):
+    found = low_rate(target)
+    if found is None:
+        return _no_low_rate(target)
+    said = (
+        f"Calling at most {_rate(found)} of the nonmembers members, it finds "
+        f"{percent(found.tpr, guess=100 * found.rate)} of the members "
+        f"(guessing: {_rate(found)}"
+    )
+    if found.tpr.low <= found.rate:
+        said += ", not told apart"
+    if found.false_positives < FIRM:
+        said += f"; this rests on {found.false_positives} nonmembers"
+    return f"{said})."
+
+
+def _no_low_rate(target):
+    nonmembers = target.strongest.point.nonmembers
+    if LOWEST[0] * nonmembers < SOME:
+        return (
+            f"{nonmembers} judged nonmembers are too few for a low "
+            "false-positive rate."
+        )
+    least = target.attack(target.strongest.attack).least_false_positive_rate
+    if least is None or least <= LOWEST[0]:
+        return "Too many of its scores are equal for a low false-positive rate."
+    return f"The lowest false-positive rate that it has is {100 * least:.2g} %."
+
+
+def _gap(target):
+    excess = target.attack(target.strongest.attack).excess
+    if excess is None:
+        return "It sees only who is answered right."
+    shown = points(excess)
+    if excess.low <= 0 <= excess.high:
+        than = "It is not told from the gap attack"
+    else:
+        than = "It beats the gap attack"
+        if excess.value < 0:
+            than = "It is behind the gap attack"
+    return f"{than}, which sees only who is answered right: {shown}."
+
+
+def compared(result, artefacts):
+    """Everything beside the first artefact, in one sentence.
+
+    Args:
+        result: AuditResult.
+        artefacts: TargetAudits that know their strongest attack.
+    """
+    if len(artefacts) < 2:
+        return
+    first, parts = artefacts[0], {"more": [], "less": [], ALIKE: []}
+    for target in artefacts[1:]:
+        pair = pairs.compare(result, target, first)
+        found = pair.difference
+        shown = f"{target.target} {figures(found, 100, guess=0, sign=True)}"
+        if not pair.paired:
+            shown += " (judged on other records)"
+        than = "more" if found.value > 0 else "less"
+        parts[ALIKE if found.low <= 0 <= found.high else than].append(shown)
+    told = "; ".join(f"{k}: {', '.join(v)}" for k, v in parts.items() if v)
+    yield (
+        f"What they give away beside {first.target} (accuracy of the strongest "
+        f"attack on each, in points): {told}."
+    )
+
+
+def _title(target):
+    name = target.strongest.attack
+    return TITLES.get(name, name)
+
+
+def _rate(found):
+    return f"{100 * found.rate:g} %"
