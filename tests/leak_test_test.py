@@ -102,7 +102,7 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIsNone(found.attack("gap"))
         self.assertEqual((found.answer, found.because), ("", []))
         self.assertEqual((found.strata, found.level), ("class", LEVEL))
-        self.assertEqual(found.permutations, 10_000)
+        self.assertEqual(found.permutations, 5000)
         self.assertEqual(
             {(x.members, x.nonmembers) for x in found.attacks}, {(400, 400)}
         )
@@ -185,11 +185,16 @@ class LowRateTest(parameterized.TestCase, tf.test.TestCase):
     def test_three_expected_false_positives_are_needed(self, n, attack, needed):
         evidence = simulated(50, n)
         found = leak_test.run(binormal(evidence, {"one": 0.5}), evidence)
-        one, other = found.tpr_at_fpr
+        self.assertEqual(
+            [(x.rate, x.needed) for x in found.tpr_at_fpr],
+            [(0.1, 30), (0.01, 300), (0.001, 3000), (0.0001, 30_000)],
+        )
+        self.assertEqual([x.nonmembers for x in found.tpr_at_fpr], [n] * 4)
+        one = found.at(0.01)
         self.assertEqual((one.attack, one.needed), (attack, needed))
-        self.assertEqual((one.nonmembers, other.nonmembers), (n, n))
-        self.assertEqual((other.attack, other.needed), (None, 3000))
-        self.assertEqual((one.rate, other.rate), (0.01, 0.001))
+        self.assertEqual(found.at(0.1).attack, "one")
+        self.assertIsNone(found.at(0.001).attack)
+        self.assertIsNone(found.at(0.05))
         if attack is None:
             self.assertIsNone(one.tpr.value)
 
@@ -200,7 +205,7 @@ class LowRateTest(parameterized.TestCase, tf.test.TestCase):
             evidence.calibration, np.nan, evidence.outputs.members + 0.0
         )
         found = leak_test.run(scores, evidence, fixed=("gap",))
-        here = found.tpr_at_fpr[0]
+        here = found.at(0.01)
         # The half has 250 nonmembers, and the gap attack no threshold to move.
         self.assertEqual(here.attack, "two")
         curve = sweep(scores["two"], evidence.outputs.members)
@@ -222,7 +227,7 @@ class LowRateTest(parameterized.TestCase, tf.test.TestCase):
         self.assertLess(found.auc.low, answer.CLEAR_AUC)
         self.assertEqual(found.attacks[0].measure, "tpr")
         self.assertEqual(found.answer, answer.SEVERE)
-        self.assertGreater(found.tpr_at_fpr[1].tpr.low, 0.01)
+        self.assertGreater(found.at(0.001).tpr.low, 0.01)
 
 
 class DetectableTest(parameterized.TestCase, tf.test.TestCase):
@@ -241,6 +246,16 @@ class DetectableTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(null.detectable.power, 0.8)
         # Four binomial standard deviations below; other statistics help.
         self.assertGreater(hits / runs, 0.8 - 4 * (0.16 / runs) ** 0.5)
+
+    def test_a_fixed_attack_counts_where_there_is_no_other(self):
+        evidence = simulated(60, 60)
+        scores = binormal(evidence, {"margin": 0.0})
+        scores["gap"] = (scores["margin"] > 0) + 0.0
+        both = leak_test.run(scores, evidence, fixed=("gap",))
+        self.assertEqual(both.detectable.attack, "margin")
+        scores.pop("margin")
+        alone = leak_test.run(scores, evidence, fixed=("gap",))
+        self.assertEqual(alone.detectable.attack, "gap")
 
     def test_more_records_find_less(self):
         found = [
@@ -344,6 +359,53 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(found.answer, answer.SEVERE)
         self.assertEqual(found.auc.value, 1.0)
         self.assertBetween(found.auc.low, 0.8, 0.95)
+
+
+class WhateverComesTest(tf.test.TestCase):
+    def test_nothing_contradicts_itself(self):
+        """Few to many records, ties, holes, learned and fixed attacks."""
+        seen = collections.Counter()
+        for seed in range(60):
+            rng = np.random.default_rng(seed)
+            m, n = rng.integers(2, (4, 40, 400)[seed % 3], 2).tolist()
+            evidence = simulated(
+                m, n, seed=seed, classes=int(rng.integers(1, 30))
+            )
+            members = evidence.outputs.members
+            scores = {}
+            for name in "abcd"[: int(rng.integers(1, 5))]:
+                given = (
+                    rng.normal(size=m + n) + rng.choice([0, 1, 10]) * members
+                )
+                given = np.round(given * 10.0 ** rng.integers(-1, 3))
+                if rng.random() < 0.5:
+                    given[rng.random(m + n) < rng.random()] = np.nan
+                if rng.random() < 0.3:
+                    given = np.where(evidence.calibration, np.nan, given)
+                scores[name] = given
+            found = leak_test.run(
+                scores,
+                evidence,
+                fixed=("a",) if rng.random() < 0.3 else (),
+                strata=leak_test.STRATA[seed % 2],
+            )
+            self.assertBetween(found.p_value, 1e-6, 1.0)
+            named = [each.attack for each in found.attacks]
+            self.assertIn(found.strongest, [*named, None])
+            for each in found.attacks:
+                low, high = each.auc.low, each.auc.high
+                self.assertLessEqual(0, low)
+                self.assertLessEqual(low, each.auc.value)
+                self.assertLessEqual(each.auc.value, high)
+                self.assertLessEqual(high, 1)
+                self.assertLessEqual(found.p_value, each.p_value)
+            if found.detectable:
+                self.assertBetween(found.detectable.auc, 0.5, 1.0)
+            answered = answer.decide(found, members=m, nonmembers=n)
+            seen[answered.answer] += 1
+            if answered.answer in answer.ANSWERS[2:]:
+                self.assertLessEqual(found.p_value, found.level)
+        self.assertGreaterEqual(len(seen), 4)
 
 
 class NullTest(parameterized.TestCase, tf.test.TestCase):

@@ -206,8 +206,56 @@ class IntervalsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertAllClose(
             (other.value, other.low, other.high), (0, 0, 1 - bound), atol=1e-12
         )
+        # Nobody was seen to differ: Wilson's 1 - low is z^2/(n + z^2).
+        c = simultaneous.quantile(
+            simultaneous.largest(
+                simultaneous.areas(scores, members).pulls, seed=0
+            ),
+            0.95,
+        )
         equal = found["equal"]
-        self.assertEqual((equal.value, equal.low, equal.high), (0.5, 0.5, 0.5))
+        self.assertAllClose(
+            (equal.value, equal.low, equal.high),
+            (0.5, 0.5 - c**2 / (20 + c**2) / 2, 0.5 + c**2 / (30 + c**2) / 2),
+            atol=1e-9,
+        )
+
+    def test_of_two_values_are_newcombes_on_balanced_accuracy(self):
+        rng = np.random.default_rng(0)
+        members = np.arange(90) < 40
+        scores = {"hard": (rng.random(90) < 0.8 + 0.15 * members) * 2.0 - 7}
+        found = simultaneous.intervals(
+            simultaneous.areas(scores, members), seed=0
+        )["hard"]
+        rates = [np.mean(scores["hard"][x] > -6) for x in (members, ~members)]
+        limits = [
+            stats.binomtest(round(rate * n), n).proportion_ci(method="wilson")
+            for rate, n in zip(rates, (40, 50), strict=True)
+        ]
+        below = np.hypot(rates[0] - limits[0].low, limits[1].high - rates[1])
+        above = np.hypot(limits[0].high - rates[0], rates[1] - limits[1].low)
+        value = 0.5 + (rates[0] - rates[1]) / 2
+        self.assertAllClose(
+            (found.value, found.low, found.high),
+            (value, value - below / 2, value + above / 2),
+            # 20,000 quantiles stand in for the normal distribution's.
+            atol=1e-4,
+        )
+
+    def test_of_two_values_cover_where_nearly_all_are_right(self):
+        """98 % of 40 members and 84 % of 40 nonmembers, at a level of 99 %."""
+        members, missed = np.arange(80) < 40, 0
+        for seed in range(400):
+            rng = np.random.default_rng(seed)
+            right = rng.random(80) < np.where(members, 0.98, 0.84)
+            found = simultaneous.intervals(
+                simultaneous.areas({"gap": right + 0.0}, members),
+                seed=0,
+                level=0.99,
+            )["gap"]
+            missed += not found.low <= 0.57 <= found.high
+        # The binomial's 0.1 % point is 11; on the logit scale it is 18.
+        self.assertLessEqual(missed, stats.binom.ppf(0.999, 400, 0.01))
 
     def test_stay_within_0_and_1(self):
         for gain in (-4.0, 4.0):
