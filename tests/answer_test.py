@@ -71,7 +71,7 @@ class DecideTest(parameterized.TestCase, tf.test.TestCase):
             [
                 "the AUC is surely 0.7 or more",
                 "at 1 % false positives, surely 10 times as many members are "
-                "found",
+                "found as by guessing",
             ],
         )
         [reason] = decided(result(0.001, 0.5, (0.0, 0.004))).because
