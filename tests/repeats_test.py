@@ -199,13 +199,28 @@ class CopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
             # They may be equal by chance, and there is a doubt.
             self.assertEqual(distinct.found.distinct_members, 500)
             self.assertIn("give the records", distinct.found.sentence)
-            kept = np.isin(np.arange(700), distinct.if_copies)
+            kept = ~np.isin(np.arange(700), distinct.doubtful)
             self.assertEqual(np.sum(kept & copied.members), 200)
             self.assertEqual(np.sum(kept & ~copied.members), 200)
         else:
             self.assertEqual(distinct.found.distinct_members, 200)
             self.assertEqual(distinct.found.distinct_nonmembers, 200)
-            self.assertIsNone(distinct.if_copies)
+            self.assertEmpty(distinct.doubtful)
+
+    def test_records_that_it_knows_nothing_of_stay(self):
+        """Captured outputs may be about others."""
+        distinct = repeats.of_outputs(
+            [repeated(synthetic_outputs.outputs(100, 100), 3, 3)]
+        )
+        one = synthetic_outputs.outputs(30, 30, seed=4, target="board")
+        other = Outputs(
+            one.probabilities,
+            one.labels,
+            one.members,
+            np.arange(5000, 5060),
+            one.info,
+        )
+        self.assertIs(distinct.of(other), other)
 
     def test_of_logits(self):
         rng = np.random.default_rng(0)
@@ -325,7 +340,7 @@ class NoCopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(shares(found), (1.0, 1.0))
         self.assertIn("give the records", found.sentence)
         # Both sides have them: nothing speaks for copies.
-        self.assertIsNone(repeats.of_outputs([made]).if_copies)
+        self.assertEmpty(repeats.of_outputs([made]).doubtful)
         fine = synthetic_outputs.outputs(500, 500, classes=2)
         self.assertEqual(found_of(fine).sentence, "")
 

@@ -218,7 +218,7 @@ def audit_outputs(
         equal_rows.doubt(
             each,
             answers,
-            distinct.if_copies,
+            distinct.doubtful,
             beside.get(answers.target),
             seed=seed,
             strata=strata,

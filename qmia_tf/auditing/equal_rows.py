@@ -9,26 +9,23 @@ from qmia_tf.outputs import Outputs
 FEWEST = 4
 
 
-def doubt(examined: Examined, answers: Outputs, if_copies, beside, **options):
+def doubt(examined: Examined, answers: Outputs, doubtful, beside, **options):
     """Says that a leak is only found if equal rows are several records.
 
-    The test is run again on the records that there would be if they were
-    copies (repeats.Distinct.if_copies).
+    The test is run again without what would be copies.
 
     Args:
         examined: what was found with all of them.
         answers: what the target answered about them.
-        if_copies: int64, record ids; None if there is no doubt.
+        doubtful: int64, record ids, of repeats.Distinct.
         beside: Beside of the target, or None.
         **options: seed of `gather`; strata and reasons of `audit_evidence`.
     Returns: a sentence without its full stop; empty if there is no leak, or
         it is found either way.
     """
     leak = examined.audit.leak
-    if if_copies is None or leak.p_value > leak.level:
-        return ""
-    rows = np.isin(answers.record_ids, if_copies)
-    if rows.all():
+    rows = ~np.isin(answers.record_ids, doubtful)
+    if rows.all() or leak.p_value > leak.level:
         return ""
     inside = int(np.sum(rows & answers.members))
     outside = int(np.sum(rows & ~answers.members))

@@ -55,23 +55,25 @@ class Distinct:
     Attributes:
         record_ids: int64, sorted; of each record that is there several times
             one.
+        copies: int64, those that are left out.
         found: RepeatedRecords.
-        if_copies: int64, sorted; the records that stay if equal rows of
-            coarse outputs are copies after all, which cannot be told; None if
-            nothing speaks for it.
+        doubtful: int64, sorted; those of them that are copies if equal rows
+            of coarse outputs are, which cannot be told; empty if nothing
+            speaks for it.
     """
 
     record_ids: np.ndarray
+    copies: np.ndarray
     found: RepeatedRecords
-    if_copies: np.ndarray | None = None
+    doubtful: np.ndarray = dataclasses.field(
+        default_factory=lambda: np.zeros(0, np.int64)
+    )
 
     def of(self, outputs) -> Outputs:
-        """Returns Outputs of these records alone."""
-        if self.found.distinct_members == self.found.members and (
-            self.found.distinct_nonmembers == self.found.nonmembers
-        ):
+        """Returns Outputs without the copies."""
+        if not np.isin(outputs.record_ids, self.copies).any():
             return outputs
-        return outputs.take(np.isin(outputs.record_ids, self.record_ids))
+        return outputs.take(~np.isin(outputs.record_ids, self.copies))
 
 
 def of_records(values, labels, members, record_ids) -> Distinct:
@@ -86,7 +88,11 @@ def of_records(values, labels, members, record_ids) -> Distinct:
     values = np.ascontiguousarray(values).reshape(len(labels), -1)
     numbers = row_numbers(values.view(np.uint8))
     kept = _firsts(numbers, labels, members)
-    return Distinct(np.sort(record_ids[kept]), _told(kept, members, RECORDS))
+    return Distinct(
+        np.sort(record_ids[kept]),
+        np.sort(record_ids[~kept]),
+        _told(kept, members, RECORDS),
+    )
 
 
 def of_outputs(answered) -> Distinct:
@@ -108,8 +114,8 @@ def of_outputs(answered) -> Distinct:
 
     Saturated rows are thinned out by the median number of copies of their
     side. Random numbers of copies, or many of a few records, cannot be told
-    in coarse outputs: where the first sign is there, if_copies says which
-    records there would be.
+    in coarse outputs: where the first sign is there, doubtful says which
+    ones they would be.
 
     Args:
         answered: list of Outputs; rows are equal if they are so in all that
@@ -151,11 +157,11 @@ def of_outputs(answered) -> Distinct:
         if one_each:
             limit[~saturated] = 1
         kept[side] = ranks < limit[numbers[side]]
-    doubt = alone and np.any(kept & ~single)
     return Distinct(
         first.record_ids[kept],
+        first.record_ids[~kept],
         _told(kept, members, OUTPUTS, unsure=unsure),
-        first.record_ids[kept & single] if doubt else None,
+        first.record_ids[kept & ~single & alone],
     )
 
 
