@@ -112,25 +112,31 @@ def define_audit(*, tfprivacy_attacks=tfprivacy.ATTACKS):
 
 
 def define_gates():
-    """Flags that make a program end with status 1, for CI pipelines."""
+    """Flags that make a program end with status 1, for CI pipelines.
+
+    Each may be given once: of two limits the first would not be looked at.
+    """
     flags.DEFINE_string(
         "fail_if_auc_above",
         None,
         "exit status 1 if the strongest attack on an artefact has an AUC "
         "whose interval lies above this, such as 0.6; 0.5: if any leak is "
         "found",
+        allow_overwrite=False,
     )
     flags.DEFINE_string(
         "fail_if_tpr_above",
         None,
         "RATE@FPR, such as 0.05@0.01: likewise for its TPR at 1 % FPR; FPR is "
         "one of 0.1, 0.01, 0.001, 0.0001",
+        allow_overwrite=False,
     )
     flags.DEFINE_string(
         "fail_if_cannot_detect",
         None,
         "exit status 3 if a leak of this AUC, such as 0.55, would have been "
         "missed more often than in one audit of five",
+        allow_overwrite=False,
     )
 
 

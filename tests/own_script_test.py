@@ -305,6 +305,10 @@ class ErrorsTest(Script):
         self.assertStops("no model gone.keras", "--model=gone.keras",
                          *self.records)  # fmt: skip
         self.assertStops("fail_if_auc_above takes", "--fail_if_auc_above=2")
+        limits = ("0.05@0.01", "0.01@0.001")
+        self.assertStops(
+            "already defined", *(f"--fail_if_tpr_above={x}" for x in limits)
+        )
         self.assertStops("unexpected argument 'x'", "x")
         model = f"--model={self.made}/net.keras"
         self.assertStops("has no Rescaling .*--pixels=0..1, 0..255", model,

@@ -178,6 +178,50 @@ class CopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
             found_of(copied).distinct_members, np.sum(one.members[drawn])
         )
 
+    @parameterized.parameters(0.0, INT8)
+    def test_of_few_records(self, step):
+        """Three members a hundred times more each."""
+        one = synthetic_outputs.outputs(
+            200, 200, classes=10, gain=(2, 2), step=step
+        )
+        rows = np.concatenate(
+            [np.arange(400), np.repeat(np.flatnonzero(one.members)[:3], 100)]
+        )
+        copied = Outputs(
+            one.probabilities[rows],
+            one.labels[rows],
+            one.members[rows],
+            np.arange(rows.size),
+            one.info,
+        )
+        distinct = repeats.of_outputs([copied])
+        if step:
+            # They may be equal by chance, and there is a doubt.
+            self.assertEqual(distinct.found.distinct_members, 500)
+            self.assertIn("give the records", distinct.found.sentence)
+            kept = ~np.isin(np.arange(700), distinct.doubtful)
+            self.assertEqual(np.sum(kept & copied.members), 200)
+            self.assertEqual(np.sum(kept & ~copied.members), 200)
+        else:
+            self.assertEqual(distinct.found.distinct_members, 200)
+            self.assertEqual(distinct.found.distinct_nonmembers, 200)
+            self.assertEmpty(distinct.doubtful)
+
+    def test_records_that_it_knows_nothing_of_stay(self):
+        """Captured outputs may be about others."""
+        distinct = repeats.of_outputs(
+            [repeated(synthetic_outputs.outputs(100, 100), 3, 3)]
+        )
+        one = synthetic_outputs.outputs(30, 30, seed=4, target="board")
+        other = Outputs(
+            one.probabilities,
+            one.labels,
+            one.members,
+            np.arange(5000, 5060),
+            one.info,
+        )
+        self.assertIs(distinct.of(other), other)
+
     def test_of_logits(self):
         rng = np.random.default_rng(0)
         logits = np.repeat(rng.normal(size=(120, 3)) * 40, 3, axis=0)
@@ -295,6 +339,8 @@ class NoCopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
         found = found_of(made)
         self.assertEqual(shares(found), (1.0, 1.0))
         self.assertIn("give the records", found.sentence)
+        # Both sides have them: nothing speaks for copies.
+        self.assertEmpty(repeats.of_outputs([made]).doubtful)
         fine = synthetic_outputs.outputs(500, 500, classes=2)
         self.assertEqual(found_of(fine).sentence, "")
 

@@ -8,6 +8,7 @@ from qmia_tf.auditing import (
     agreement,
     answer,
     answered,
+    equal_rows,
     exposed_members,
     leak_comparison,
     leak_test,
@@ -213,7 +214,22 @@ def audit_outputs(
                 for other in joints
                 if other.target != name
             ]
-    targets = [_answered(each.audit, control) for each in examined]
+    doubts = [
+        equal_rows.doubt(
+            each,
+            answers,
+            distinct.doubtful,
+            beside.get(answers.target),
+            seed=seed,
+            strata=strata,
+            reasons=(reasons or {}).get(answers.target),
+        )
+        for each, answers in zip(examined, loaded, strict=True)
+    ]
+    targets = [
+        _answered(each.audit, control, doubt)
+        for each, doubt in zip(examined, doubts, strict=True)
+    ]
     worse = worse_members.sentence(targets)
     if worse and progress:
         progress(f"warning: {worse}")
@@ -260,9 +276,9 @@ def is_repeated(answers, loaded) -> bool:
     return same_file or answers.info.get("kind") == "twin"
 
 
-def _answered(target, control):
+def _answered(target, control, doubt=""):
     """Gives a target its answer, by its own numbers and the checks."""
-    failed = []
+    failed = [doubt] if doubt else []
     if control is not None and control.told_apart:
         signs = []
         if control.classifier_tells:

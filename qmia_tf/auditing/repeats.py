@@ -14,8 +14,8 @@ from qmia_tf.auditing.duplicates import row_numbers
 from qmia_tf.outputs import Outputs
 
 RECORDS, OUTPUTS = "records", "outputs"
-# How much more often equal rows must lie on one side alone than on both, and
-# how many such values there must be, to be copies and no coincidence.
+# How many more equal rows must lie on one side alone than on both, and how
+# many there must be, to be copies and no coincidence.
 EXCESS, LEAST = 10, 10
 # Outputs are fine if so many of the distinct rows have a least entry of their
 # own, and not all entries lie on one of these grids.
@@ -55,19 +55,25 @@ class Distinct:
     Attributes:
         record_ids: int64, sorted; of each record that is there several times
             one.
+        copies: int64, those that are left out.
         found: RepeatedRecords.
+        doubtful: int64, sorted; those of them that are copies if equal rows
+            of coarse outputs are, which cannot be told; empty if nothing
+            speaks for it.
     """
 
     record_ids: np.ndarray
+    copies: np.ndarray
     found: RepeatedRecords
+    doubtful: np.ndarray = dataclasses.field(
+        default_factory=lambda: np.zeros(0, np.int64)
+    )
 
     def of(self, outputs) -> Outputs:
-        """Returns Outputs of these records alone."""
-        if self.found.distinct_members == self.found.members and (
-            self.found.distinct_nonmembers == self.found.nonmembers
-        ):
+        """Returns Outputs without the copies."""
+        if not np.isin(outputs.record_ids, self.copies).any():
             return outputs
-        return outputs.take(np.isin(outputs.record_ids, self.record_ids))
+        return outputs.take(~np.isin(outputs.record_ids, self.copies))
 
 
 def of_records(values, labels, members, record_ids) -> Distinct:
@@ -82,7 +88,11 @@ def of_records(values, labels, members, record_ids) -> Distinct:
     values = np.ascontiguousarray(values).reshape(len(labels), -1)
     numbers = row_numbers(values.view(np.uint8))
     kept = _firsts(numbers, labels, members)
-    return Distinct(np.sort(record_ids[kept]), _told(kept, members, RECORDS))
+    return Distinct(
+        np.sort(record_ids[kept]),
+        np.sort(record_ids[~kept]),
+        _told(kept, members, RECORDS),
+    )
 
 
 def of_outputs(answered) -> Distinct:
@@ -92,9 +102,9 @@ def of_outputs(answered) -> Distinct:
     equal by chance; saturated rows, in which one class has everything, say
     nothing of that. There are three signs:
 
-    1. Of fine outputs (of floats) more than EXCESS times as many values are
-       repeated on one side alone as are on both. Then every value of a side is
-       one record.
+    1. Of fine outputs (of floats) more than EXCESS times as many rows repeat
+       a value that is on one side alone as have an equal one on the other
+       side. Then every value of a side is one record.
     2. More values are there exactly k times than chance allows: how often
        values of a distribution are there is a mixture of Poisson variables,
        of which f_k^2 <= (k + 1)/k f_(k-1) f_(k+1), f_k the number of values
@@ -103,7 +113,9 @@ def of_outputs(answered) -> Distinct:
     3. All numbers of a side have a divisor k; likewise.
 
     Saturated rows are thinned out by the median number of copies of their
-    side. Random numbers of copies are not seen in coarse outputs.
+    side. Random numbers of copies, or many of a few records, cannot be told
+    in coarse outputs: where the first sign is there, doubtful says which
+    ones they would be.
 
     Args:
         answered: list of Outputs; rows are equal if they are so in all that
@@ -130,20 +142,26 @@ def of_outputs(answered) -> Distinct:
     )
     saturated = np.zeros(counts.shape[1], bool)
     saturated[numbers] = _saturated(answered)
-    kept = np.ones(members.size, bool)
+    kept, single = np.ones(members.size, bool), np.ones(members.size, bool)
     unsure = False
-    one_each = _are_copies(answered, numbers, counts, saturated)
+    alone = _lie_alone(counts[:, ~saturated])
+    one_each = alone and _any_is_fine(answered, numbers, saturated)
     for side, here in zip((members, ~members), counts, strict=True):
         copies = _copies(here, saturated, one_each)
+        ranks = _rank_among_equal(numbers[side])
+        single[side] = (ranks == 0) | saturated[numbers[side]]
         if copies == 1 and not one_each:
-            unsure |= bool(np.sum(here[~saturated] > 1) > LEAST)
+            unsure |= int(np.maximum(here[~saturated] - 1, 0).sum()) > LEAST
             continue
         limit = np.maximum(-(-here // copies), 1)
         if one_each:
             limit[~saturated] = 1
-        kept[side] = _rank_among_equal(numbers[side]) < limit[numbers[side]]
+        kept[side] = ranks < limit[numbers[side]]
     return Distinct(
-        first.record_ids[kept], _told(kept, members, OUTPUTS, unsure=unsure)
+        first.record_ids[kept],
+        first.record_ids[~kept],
+        _told(kept, members, OUTPUTS, unsure=unsure),
+        first.record_ids[kept & ~single & alone],
     )
 
 
@@ -163,18 +181,23 @@ def _saturated(answered):
     return found
 
 
-def _are_copies(answered, numbers, counts, saturated):
-    """Whether equal rows that are not saturated are one record."""
+def _lie_alone(counts):
+    """Whether equal rows are on one side far more often than on both.
+
+    Args:
+        counts: int [2, K], how often each value is on each side.
+    """
+    there = counts.sum(axis=0)
+    alone = (counts == 0).any(axis=0) & (there > 1)
+    needed = min(LEAST, max(1, int(there.sum()) // 2))
+    met = int(counts.min(axis=0).sum())
+    return int((there[alone] - 1).sum()) >= EXCESS * met + needed
+
+
+def _any_is_fine(answered, numbers, saturated):
     used, firsts = np.unique(numbers, return_index=True)
     firsts = firsts[~saturated[used]]
-    if not any(_is_fine(_row(each)[firsts]) for each in answered):
-        return False
-    alone = (counts == 0).any(axis=0) & ~saturated
-    both = (counts > 0).all(axis=0) & ~saturated
-    once = int(np.sum(alone & (counts.sum(axis=0) > 1)))
-    records = int(counts[:, ~saturated].sum())
-    needed = min(LEAST, max(1, records // 2))
-    return once >= EXCESS * int(both.sum()) + needed
+    return any(_is_fine(_row(each)[firsts]) for each in answered)
 
 
 def _is_fine(rows):
