@@ -165,7 +165,7 @@ class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
         p_values = []
         for seed in range(30):
             rng = np.random.default_rng(seed)
-            labels = np.repeat(np.arange(60), rng.integers(1, 160, 30))
+            labels = np.repeat(np.arange(60), rng.integers(1, 80, 60))
             labels = rng.permutation(labels)[: inside + outside]
             members = np.arange(labels.size) < inside
             found = control._class_p_value(labels, members, seed)
