@@ -102,7 +102,7 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIsNone(found.attack("gap"))
         self.assertEqual((found.answer, found.because), ("", []))
         self.assertEqual((found.strata, found.level), ("class", LEVEL))
-        self.assertEqual(found.permutations, 10_000)
+        self.assertEqual(found.permutations, 5000)
         self.assertEqual(
             {(x.members, x.nonmembers) for x in found.attacks}, {(400, 400)}
         )
@@ -185,11 +185,16 @@ class LowRateTest(parameterized.TestCase, tf.test.TestCase):
     def test_three_expected_false_positives_are_needed(self, n, attack, needed):
         evidence = simulated(50, n)
         found = leak_test.run(binormal(evidence, {"one": 0.5}), evidence)
-        one, other = found.tpr_at_fpr
+        self.assertEqual(
+            [(x.rate, x.needed) for x in found.tpr_at_fpr],
+            [(0.1, 30), (0.01, 300), (0.001, 3000), (0.0001, 30_000)],
+        )
+        self.assertEqual([x.nonmembers for x in found.tpr_at_fpr], [n] * 4)
+        one = found.at(0.01)
         self.assertEqual((one.attack, one.needed), (attack, needed))
-        self.assertEqual((one.nonmembers, other.nonmembers), (n, n))
-        self.assertEqual((other.attack, other.needed), (None, 3000))
-        self.assertEqual((one.rate, other.rate), (0.01, 0.001))
+        self.assertEqual(found.at(0.1).attack, "one")
+        self.assertIsNone(found.at(0.001).attack)
+        self.assertIsNone(found.at(0.05))
         if attack is None:
             self.assertIsNone(one.tpr.value)
 
@@ -200,7 +205,7 @@ class LowRateTest(parameterized.TestCase, tf.test.TestCase):
             evidence.calibration, np.nan, evidence.outputs.members + 0.0
         )
         found = leak_test.run(scores, evidence, fixed=("gap",))
-        here = found.tpr_at_fpr[0]
+        here = found.at(0.01)
         # The half has 250 nonmembers, and the gap attack no threshold to move.
         self.assertEqual(here.attack, "two")
         curve = sweep(scores["two"], evidence.outputs.members)
@@ -222,7 +227,7 @@ class LowRateTest(parameterized.TestCase, tf.test.TestCase):
         self.assertLess(found.auc.low, answer.CLEAR_AUC)
         self.assertEqual(found.attacks[0].measure, "tpr")
         self.assertEqual(found.answer, answer.SEVERE)
-        self.assertGreater(found.tpr_at_fpr[1].tpr.low, 0.01)
+        self.assertGreater(found.at(0.001).tpr.low, 0.01)
 
 
 class DetectableTest(parameterized.TestCase, tf.test.TestCase):
@@ -241,6 +246,16 @@ class DetectableTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(null.detectable.power, 0.8)
         # Four binomial standard deviations below; other statistics help.
         self.assertGreater(hits / runs, 0.8 - 4 * (0.16 / runs) ** 0.5)
+
+    def test_a_fixed_attack_counts_where_there_is_no_other(self):
+        evidence = simulated(60, 60)
+        scores = binormal(evidence, {"margin": 0.0})
+        scores["gap"] = (scores["margin"] > 0) + 0.0
+        both = leak_test.run(scores, evidence, fixed=("gap",))
+        self.assertEqual(both.detectable.attack, "margin")
+        scores.pop("margin")
+        alone = leak_test.run(scores, evidence, fixed=("gap",))
+        self.assertEqual(alone.detectable.attack, "gap")
 
     def test_more_records_find_less(self):
         found = [

@@ -89,8 +89,8 @@ class Detectable:
         balanced_accuracy: as the best balanced accuracy of such scores.
         power: with which probability.
         attack: the attack that would have found it, the strongest of those
-            that choose a threshold; the alternative is that its scores of
-            all members are shifted by a constant.
+            that choose a threshold, if there are any; the alternative is
+            that its scores of all members are shifted by a constant.
     """
 
     auc: float
@@ -220,7 +220,7 @@ def run(scores, evidence, *, fixed=(), strata=CLASS) -> LeakTest:
             max(
                 (x for x in tested if x.attack not in fixed),
                 key=lambda x: (x.auc.low, x.t),
-                default=None,
+                default=strongest,
             ),
             scores,
             members,

@@ -1,0 +1,95 @@
+"""The parts of benchmarks/verdict.py that can be wrong without being slow."""
+
+import json
+import pathlib
+import sys
+from unittest import mock
+
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+from sklearn import metrics
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BENCHMARKS = ROOT / "benchmarks"
+with mock.patch.object(sys, "path", [str(BENCHMARKS), *sys.path]):
+    import verdict_simulated
+    import verdict_table
+
+LEAKS = {
+    "none": verdict_simulated.Leak.of_auc(0.5),
+    "all": verdict_simulated.Leak.of_auc(0.6),
+    "few": verdict_simulated.FEW,
+}
+
+
+class SimulatedTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters(*LEAKS)
+    def test_truths_are_what_many_records_have(self, name):
+        made = verdict_simulated.simulate(60_000, LEAKS[name], seed=1)
+        self.assertEqual(made.truths.keys(), made.scores.keys())
+        for attack, scores in made.counted().items():
+            rows = ~np.isnan(scores)
+            area = metrics.roc_auc_score(made.members[rows], scores[rows])
+            # Five standard deviations of 30,000 + 30,000.
+            self.assertAllClose(
+                area, made.truths[attack], atol=0.012, msg=attack
+            )
+
+    def test_leaks(self):
+        self.assertAllClose(
+            [
+                verdict_simulated.true_auc(lambda m: m, leak)
+                for leak in LEAKS.values()
+            ],
+            # One member in a hundred stands above everybody.
+            [0.5, 0.6, 0.505],
+            atol=1e-4,
+        )
+
+    def test_an_audit(self):
+        made = verdict_simulated.simulate(100, LEAKS["few"], seed=0)
+        self.assertEqual(made.members.sum(), 100)
+        margins = made.scores["margin"]
+        self.assertEqual(np.sum(margins > 5), 1)
+        self.assertTrue(made.members[margins > 5].all())
+        counted = made.counted()
+        self.assertAllEqual(np.isnan(counted["likelihood"]), made.half)
+        self.assertFalse(any(np.isnan(x).any() for x in made.scores.values()))
+
+
+class StoredTest(tf.test.TestCase):
+    """What is stored, and what the page says of it."""
+
+    def setUp(self):
+        super().setUp()
+        self.found = json.loads((BENCHMARKS / "verdict.json").read_text())
+
+    def test_tables_stand_in_the_page(self):
+        page = (ROOT / "docs" / "verdict.md").read_text()
+        tables = [
+            verdict_table.power(self.found["audits"]),
+            verdict_table.detectable(self.found["detectable"]),
+            verdict_table.seconds(self.found["seconds"]),
+        ]
+        for each in tables:
+            self.assertIn(each, page)
+        stored = (BENCHMARKS / "verdict.md").read_text()
+        self.assertEqual(stored, "\n".join(tables))
+
+    def test_false_alarms_and_coverage_are_as_claimed(self):
+        """Within three binomial standard deviations."""
+        for row in self.found["audits"]:
+            least = 0.95 - 3 * (0.05 * 0.95 / row["audits"]) ** 0.5
+            self.assertGreaterEqual(row["covered_all"], least, row)
+            self.assertGreaterEqual(row["covered_chosen"], least, row)
+            if row["leak"] == "AUC 0.5":
+                most = 0.025 + 3 * (0.025 * 0.975 / row["audits"]) ** 0.5
+                self.assertLessEqual(row["found_new"], most, row)
+        for row in self.found["seconds"]:
+            limit = {10_000: 2.0, 30_000: 4.0}[row["records"]]
+            self.assertLessEqual(row["seconds"], limit)
+
+
+if __name__ == "__main__":
+    tf.test.main()
