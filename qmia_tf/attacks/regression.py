@@ -6,6 +6,7 @@ squared coefficients beside the sum of the losses; intercepts are free.
 """
 
 import dataclasses
+import functools
 
 import numpy as np
 import threadpoolctl
@@ -158,8 +159,14 @@ def _minimize(loss, start, ridge, records, *, intercepts=1):
     options = {"maxiter": ITERATIONS, "ftol": 1e-10, "gtol": 1e-6}
     # The products are small: on busy cores two threads mostly wait for each
     # other, and the sums would depend on how many there are.
-    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+    with _libraries().limit(limits=1, user_api="blas"):
         found = optimize.minimize(
             mean_loss, start, jac=True, method="L-BFGS-B", options=options
         )
     return found.x
+
+
+@functools.cache
+def _libraries():
+    """Those that compute products: finding them takes as long as a fit."""
+    return threadpoolctl.ThreadpoolController()
