@@ -175,8 +175,15 @@ def said(records, seed):
     [here] = [
         x for x in found.measured if (x.attack, x.rate) == ("margin", None)
     ]
+    layout = memberships.Layout.of(made.members, made.strata)
+    shares = layout.shares()
     return power.detectable_auc(
-        found.critical, here.mean, here.deviation, records, records
+        found.critical,
+        here.mean,
+        here.deviation,
+        records,
+        records,
+        moved=1 - shares[made.members].mean() + shares[~made.members].mean(),
     )
 
 
