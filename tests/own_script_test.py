@@ -11,6 +11,7 @@ import numpy as np
 import own_task
 import tensorflow as tf
 import tiny_models
+from absl import flags
 from PIL import Image
 from scripts_test import Folder, call
 
@@ -306,9 +307,8 @@ class ErrorsTest(Script):
                          *self.records)  # fmt: skip
         self.assertStops("fail_if_auc_above takes", "--fail_if_auc_above=2")
         limits = ("0.05@0.01", "0.01@0.001")
-        self.assertStops(
-            "already defined", *(f"--fail_if_tpr_above={x}" for x in limits)
-        )
+        with self.assertRaisesRegex(flags.Error, "already defined"):
+            call("audit", *(f"--fail_if_tpr_above={x}" for x in limits))
         self.assertStops("unexpected argument 'x'", "x")
         model = f"--model={self.made}/net.keras"
         self.assertStops("has no Rescaling .*--pixels=0..1, 0..255", model,

@@ -321,17 +321,6 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
             self.short(**found), ", would have found an AUC of 0.567."
         )
 
-    @parameterized.parameters(
-        (None,), (leak_test.Detectable(1.0, 1.0, 0.8, "entropy"),)
-    )
-    def test_records_that_show_no_leak_at_all(self, detectable):
-        found = {"answer": answer.NO_LEAK, "detectable": detectable}
-        self.assertIn(
-            "These records would not have shown even a large leak.",
-            self.sentence(**found),
-        )
-        self.assertNotIn("would have found", self.short(**found))
-
     def test_cannot_say(self):
         found = {"answer": answer.CANNOT_SAY, "because": ["a check failed"]}
         text = self.sentence(**found)
