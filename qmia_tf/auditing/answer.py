@@ -12,7 +12,8 @@ SEVERE = "severe leak"
 ANSWERS = (CANNOT_SAY, NO_LEAK, SMALL, CLEAR, SEVERE)
 LEAKS = (SMALL, CLEAR, SEVERE)
 
-# Fewer distinct members or nonmembers than this: the intervals do not hold.
+# Fewer distinct members or nonmembers than this say hardly anything: of an
+# AUC of .80 the interval is .34 wide with 20 a side, .45 with 10.
 FEWEST = 20
 # From these lower ends on. An AUC of .55 means: shown a member and a
 # nonmember, the attacker picks the member in 55 of 100 cases; with .70 in 70.
