@@ -79,7 +79,10 @@ class PreferTest(absltest.TestCase):
         self.assertNotEmpty(names)
         self.assertEqual(names, sorted(set(names)))
         for name in names:
-            self.assertTrue((ROOT / name).is_file(), name)
+            file, _, tests = name.partition("::")
+            self.assertTrue((ROOT / file).is_file(), name)
+            if tests:
+                self.assertIn(f"class {tests}(", (ROOT / file).read_text())
 
 
 class ProcessTest(parameterized.TestCase):
