@@ -10,6 +10,7 @@ import numpy as np
 from qmia_tf import targets
 from qmia_tf.deploy import model_file
 from qmia_tf.errors import InputError
+from qmia_tf.models import graph as graphs
 from qmia_tf.own import (
     entrance,
     keras_objects,
@@ -185,7 +186,7 @@ def listed(name, source, said, *, numbers, num_threads=2) -> Model:
     _require_signatures(name, source, said)
     known = keras_objects.behind(source)
     is_method = known is not None and source is not known
-    if known is not None and (not is_method or keras_objects.has_graph(known)):
+    if known is not None and (not is_method or graphs.has_graph(known)):
         return model("keras", lambda: _open_keras(known, **common), {})
     if runner_target.is_one(source):
         return model(
