@@ -9,6 +9,7 @@ import tensorflow as tf
 from qmia_tf import keras_calls, onednn
 from qmia_tf.errors import InputError
 from qmia_tf.models import graph as graphs
+from qmia_tf.outputs import KERAS
 from qmia_tf.own import entrance, keras_objects, range_choice
 from qmia_tf.own.preprocessing import InputFacts
 from qmia_tf.own.target import (
@@ -91,9 +92,9 @@ def open_model(model, *, name, told, numbers) -> OwnTarget:
 
     info = {
         "target": name,
-        "kind": "keras",
+        "kind": KERAS,
         "library": f"{library.__name__} {library.__version__}",
-        "kernel_set": "keras",
+        "kernel_set": KERAS,
         "outputs": outputs,
         "probability_step": 0.0,
         "pixels": choice.pixels,
