@@ -19,6 +19,10 @@ def _reads(graph):
     return [(call.name, graph.sources(call)) for call in graph.calls]
 
 
+def _sources(model):
+    return dict(_reads(graphs.read(model)))
+
+
 def _branches():
     """A long and a short way from the input to the sum."""
     inputs = Input((4,), name="in")
@@ -49,6 +53,28 @@ class GraphTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(graph.maker(graph.outputs[0]).name, "sum")
         readers = [call.name for call in graph.readers(graph.inputs[0])]
         self.assertEqual(readers, ["first", "short"])
+
+    def test_order_of_two_inputs_is_kept(self):
+        inputs = Input((4,), name="in")
+        first, second = Dense(4, name="z")(inputs), Dense(4, name="a")(inputs)
+        for pair in ((first, second), (second, first)):
+            out = keras.layers.Subtract(name="end")(list(pair))
+            sources = _sources(keras.Model(inputs, out))
+            names = tuple(x._keras_history.operation.name for x in pair)
+            self.assertEqual(sources["end"], names)
+
+    def test_the_same_input_twice(self):
+        inputs = Input((4,), name="in")
+        model = keras.Model(inputs, keras.layers.Add(name="x")([inputs] * 2))
+        self.assertEqual(_sources(model)["x"], ("in", "in"))
+
+    def test_inputs_by_name(self):
+        inputs = Input((4,), name="in")
+        x = Dense(3, name="one")(inputs=inputs)
+        x = keras.layers.Add(name="two")(inputs=[x, x])
+        sources = _sources(keras.Model(inputs, x))
+        self.assertEqual(sources["one"], ("in",))
+        self.assertEqual(sources["two"], ("one", "one"))
 
     def test_repeated_use_is_a_call_each(self):
         inputs = Input((4,), name="in")
