@@ -13,6 +13,8 @@ from qmia_tf.logits import softmax
 ARRAYS = ("labels", "members", "record_ids", "info")
 # One of these, or both of the same target.
 ANSWERS = ("probabilities", "logits")
+# The kind and the kernel set of a target that Keras computes.
+KERAS = "keras"
 # Half of the least float32 above 0.
 LEAST = 2.0**-150
 

@@ -66,7 +66,14 @@ def of_run(run_dir, *, kernels=(DEFAULT,), num_threads=2) -> list[Query]:
     run_dir = pathlib.Path(run_dir)
     folder = run_dir / exporting.ARTIFACTS
     model = run_dir / runs.MODEL
-    found = [Query("keras", model, "keras", lambda: targets.KerasTarget(model))]
+    found = [
+        Query(
+            runs.TRAINED,
+            model,
+            outputs.KERAS,
+            lambda: targets.KerasTarget(model),
+        )
+    ]
     for scheme, entry in exporting.read_manifest(folder).items():
         found += [
             _file(folder, scheme, entry, kernel_set, num_threads)

@@ -60,12 +60,16 @@ class KerasTarget:
         input and one output.
     """
 
-    def __init__(self, model, *, name="keras", batch_size=250):
+    def __init__(self, model, *, name=runs.TRAINED, batch_size=250):
         import tensorflow as tf
 
         from qmia_tf import keras_calls, keras_files
 
-        self.info = {"target": name, "kind": "keras", "kernel_set": "keras"}
+        self.info = {
+            "target": name,
+            "kind": outputs.KERAS,
+            "kernel_set": outputs.KERAS,
+        }
         if isinstance(model, (str, pathlib.Path)):
             self.info.update(file_facts(model))
             model = keras_files.load(model)

@@ -22,11 +22,11 @@ from qmia_tf.auditing import (
     findings,
     leak_comparison,
     leak_test,
-    parity_found,
     repeats,
     target_audits,
     verdicts,
 )
+from qmia_tf.deploy import mismatches
 from qmia_tf.errors import InputError
 from qmia_tf.report import gates
 from qmia_tf.statistics import heldout
@@ -42,14 +42,14 @@ CONFIG = {
     "model": {"weight_bits": 4, "activation_bits": 4, "clip": True},
 }
 
-PARITY = parity_found.Parity(
+PARITY = mismatches.Parity(
     promised=True,
     kept=None,
     verdict="int8: not tried under the default kernels",
     float_layers=["logits"],
     rounded_layers=[],
     comparisons=[
-        parity_found.ParityComparison(
+        mismatches.ParityComparison(
             against="keras",
             kernels="",
             num_threads=0,
@@ -60,7 +60,7 @@ PARITY = parity_found.Parity(
             largest=2,
             labels_differ=0,
             largest_probability=0.01,
-            stages=[parity_found.ParityStage("pool", 800, 3, 2)],
+            stages=[mismatches.ParityStage("pool", 800, 3, 2)],
         )
     ],
 )
@@ -656,9 +656,9 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         ("histogram", target_audits.Histogram),
         ("roc", target_audits.RocBand),
         ("per_class", class_audits.ClassAudit),
-        ("parity", parity_found.Parity),
-        ("parity_comparison", parity_found.ParityComparison),
-        ("parity_stage", parity_found.ParityStage),
+        ("parity", mismatches.Parity),
+        ("parity_comparison", mismatches.ParityComparison),
+        ("parity_stage", mismatches.ParityStage),
         ("exposed", exposed_members.Exposed),
         ("verdicts", target_audits.Verdicts),
         (None, findings.AuditResult),

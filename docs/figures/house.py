@@ -45,7 +45,8 @@ ROOMS = {
         "network, training",
         (
             *("dorefa", "symmetric", "residual", "exact", "layers", "resnet"),
-            *("rewrite", "pipeline", "trainer", "training", "keras_files"),
+            *("models", "rewrite", "pipeline", "trainer", "training"),
+            *("keras_files", "keras_calls"),
         ),
         (17, 16, 17, 26),
         1,
@@ -65,7 +66,7 @@ ROOMS = {
         "what all stand on",
         ("grids", "logits", "outputs", "output_checks", "runs", "errors")
         + ("messages", "onednn", "image_shapes", "output_kinds")
-        + ("repeatability", "keras_calls"),
+        + ("repeatability",),
         (0, 0, 100, 8),
         0,
     ),

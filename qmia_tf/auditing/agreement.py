@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 
 from qmia_tf.outputs import Outputs
+from qmia_tf.runs import TRAINED
 
 TWIN = "_twin"
-KERAS = "keras"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Agreement:
     largest_difference: float
 
 
-def agreements(answered: list[Outputs], *, first=KERAS) -> list[Agreement]:
+def agreements(answered: list[Outputs], *, first=TRAINED) -> list[Agreement]:
     """Compares each target with the one that it ought to answer like.
 
     The same file under other kernels: with itself under the first ones.

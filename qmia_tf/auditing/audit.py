@@ -142,7 +142,7 @@ def audit_outputs(
     loaded,
     *,
     config,
-    first=answered.KERAS,
+    first=runs.TRAINED,
     repeated=(),
     left_out=(),
     beside=None,
@@ -315,7 +315,7 @@ def _references(beside):
 def _with_exposed(targets, loaded, *, seed, pictures):
     """Lists exposed members of one target: all would tell much the same."""
     names = [each.target for each in targets]
-    keras = answered.KERAS
+    keras = runs.TRAINED
     place = names.index(keras) if keras in names else 0
     found = exposed_members.of_target(
         loaded[place], seed=seed, pictures=pictures

@@ -60,10 +60,10 @@ def answers(run_dir, models, dataset, split, *, progress=None):
 
 def _query(file):
     trained = file.name == runs.MODEL
-    target = "keras" if trained else file.stem
+    target = runs.TRAINED if trained else file.stem
 
     def open_model():
         return targets.KerasTarget(file, name=target)
 
     name = target if trained else f"{FOLDER}/{target}"
-    return queries.Query(name, file, "keras", open_model)
+    return queries.Query(name, file, outputs.KERAS, open_model)

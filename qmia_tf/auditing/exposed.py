@@ -12,6 +12,7 @@ from qmia_tf.auditing import reference_answers
 from qmia_tf.auditing.beside import Beside, gather
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
+from qmia_tf.runs import TRAINED
 from qmia_tf.statistics.intervals import LEVEL
 from qmia_tf.statistics.risk import Risk, membership_probability
 
@@ -112,7 +113,7 @@ def measure(
     )
 
 
-def of_run(run_dir, *, target="keras", **options) -> Exposures:
+def of_run(run_dir, *, target=TRAINED, **options) -> Exposures:
     """Measures a target of a run from what it answered.
 
     Args:

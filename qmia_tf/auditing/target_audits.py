@@ -5,8 +5,8 @@ import dataclasses
 from qmia_tf.auditing.class_audits import ClassAudit
 from qmia_tf.auditing.exposed_members import Exposed
 from qmia_tf.auditing.leak_test import LeakTest
-from qmia_tf.auditing.parity_found import Parity
 from qmia_tf.auditing.verdicts import Verdicts
+from qmia_tf.deploy.mismatches import Parity
 from qmia_tf.errors import InputError
 from qmia_tf.statistics.class_thresholds import ByClass
 from qmia_tf.statistics.curve import Curve

@@ -6,7 +6,6 @@ follows from the records, or from the side that a file is given as.
 
 import json
 import pathlib
-import re
 
 import numpy as np
 
@@ -252,7 +251,7 @@ def _info(arrays, name, path):
 
 
 def _safe(name):
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._-") or SAVED
+    return output_checks.as_name(name).strip("._-") or SAVED
 
 
 def _outputs(arrays, info, path):

@@ -11,10 +11,10 @@ from qmia_tf.report.contents import (
     names,
 )
 from qmia_tf.report.tables import Column, Table
+from qmia_tf.runs import TRAINED
 
 # The false-positive rates that have columns of their own.
 RATES = {0.1: "10", 0.01: "1", 0.001: "0.1", 0.0001: "0.01"}
-SHOWN = "keras"
 EVERY, TAILS = "attacks", "tails"
 
 COLUMNS = [
@@ -122,13 +122,13 @@ def shown(table: Table, compared: list[Run]) -> list[Table]:
         (run.name, target.target)
         for run in compared
         for target in run.audit.targets
-        if target.target == SHOWN or (run.own and not is_variant(target))
+        if target.target == TRAINED or (run.own and not is_variant(target))
     }
     places = len(RUN_COLUMNS) - 1, len(RUN_COLUMNS)
     rows = [row for row in table.rows if tuple(row[p] for p in places) in kept]
     table = dataclasses.replace(table, rows=rows or table.rows)
     what = "the Keras model"
-    if {name for _, name in kept} != {SHOWN}:
+    if {name for _, name in kept} != {TRAINED}:
         what = "each model"
     alike = (
         "Attacks whose scores are functions of each other (true class, loss) "

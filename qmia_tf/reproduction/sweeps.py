@@ -8,6 +8,7 @@ import numpy as np
 from qmia_tf import configuration, outputs, run_training, runs
 from qmia_tf.auditing import audit_json, comparison, epochs, matched
 from qmia_tf.reproduction import holding, rounded, stored
+from qmia_tf.runs import TRAINED
 
 
 def choose(kept, most) -> dict:
@@ -89,7 +90,7 @@ def hold_artefacts(run_dir) -> dict[str, matched.Match]:
     Returns: matched.Match by target.
     """
     run_dir = pathlib.Path(run_dir)
-    keras = run_dir / "outputs" / f"{rounded.SOURCE}.npz"
+    keras = run_dir / "outputs" / f"{TRAINED}.npz"
     files = [x for x in sorted(run_dir.glob("outputs/*.npz")) if x != keras]
     answers = outputs.load(keras).in_record_order()
     model = matched.measure(

@@ -38,7 +38,7 @@ class ShippedRun:
         run_dir: pathlib.Path of the run.
         folder: pathlib.Path of the shipped files.
         prefix: what their names begin with.
-        parities: parity.Parity of each integer file described so far.
+        parities: mismatches.FileParity of each integer file described so far.
     """
 
     shipped: ShippedSet

@@ -11,6 +11,7 @@ from qmia_tf.report.figures.styles import (
     marker,
     model_name,
 )
+from qmia_tf.runs import TRAINED
 
 # More artefacts than these, and a run shows the model and what is deployed.
 MOST = 12
@@ -56,7 +57,7 @@ def of_run(run: Run) -> list[TargetAudit]:
 
 def two(run: Run) -> list[TargetAudit]:
     """The Keras model, or the first target, and the deployed file."""
-    first = run.target("keras") or of_run(run)[0]
+    first = run.target(TRAINED) or of_run(run)[0]
     file = deployed(run)
     return [first] if file in (None, first) else [first, file]
 

@@ -3,7 +3,9 @@
 import itertools
 
 from qmia_tf.auditing.target_audits import TargetAudit
+from qmia_tf.outputs import KERAS
 from qmia_tf.report.compared import Run
+from qmia_tf.runs import TRAINED
 
 # Okabe and Ito's palette, told apart with any colour vision; without yellow,
 # which is too faint for a line. Full precision is drawn in black.
@@ -15,7 +17,7 @@ DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
 # Members and nonmembers, where they are drawn apart.
 MEMBERS, NONMEMBERS = COLORS[1], COLORS[0]
 MARKERS = {
-    "keras": "o",
+    TRAINED: "o",
     "float32": "s",
     "float16": "D",
     "dynamic": "P",
@@ -24,7 +26,7 @@ MARKERS = {
     "int8_io": "<",
     "tfmot_int8": "X",
 }
-OWN = {"keras": "o", "tflite": "s"}
+OWN = {KERAS: "o", "tflite": "s"}
 OTHER = "*"
 # Which file stands for what is deployed: the first of these that a run has.
 DEPLOYED = ("int8", "int8_io", "int8_ptq", "tfmot_int8")
