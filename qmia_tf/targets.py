@@ -12,14 +12,13 @@ import typing
 
 import numpy as np
 
-from qmia_tf import messages, outputs, runs
-from qmia_tf.deploy import clipping
-from qmia_tf.deploy.interpreter import Interpreter
+from qmia_tf import outputs, runs
+from qmia_tf.data.batches import filled, in_batches
+from qmia_tf.data.pixels import as_unit
+from qmia_tf.deploy.classifier import Classifier
 from qmia_tf.errors import InputError
-from qmia_tf.image_shapes import fitted
-from qmia_tf.logits import check_kind, softmax
+from qmia_tf.image_shapes import require_fitted
 
-PIXEL_STEPS = 255
 SUBCLASSED = (
     "a subclassed model does not say them: give a function, such as lambda x: "
     "model(x, training=False).numpy(), or the directory that "
@@ -93,22 +92,24 @@ class KerasTarget:
     def predict(self, images, *, progress=False):
         """See Target."""
         expected = self.model.input_shape[1:]
-        images = _fitted(images, expected, self.info["target"])
+        images = require_fitted(images, expected, self.info["target"])
 
         def answer(chunk):
             self._reset()
             whole = filled(chunk, min(self.batch_size, len(images)))
             return self._answer(as_unit(whole)).numpy()[: len(chunk)]
 
-        return in_batches(images, answer, self, progress)
+        return in_batches(
+            images,
+            answer,
+            size=self.batch_size,
+            name=self.info["target"],
+            progress=progress,
+        )
 
 
 class TFLiteTarget:
     """A .tflite file under LiteRT.
-
-    Float inputs get pixels / 255; integer inputs get the pixel / 255 rounded
-    to the input's own scale and zero point. Integer outputs are turned into
-    numbers by the output's.
 
     Args:
         path: the .tflite file.
@@ -135,13 +136,18 @@ class TFLiteTarget:
         logits=False,
         signature=None,
     ):
-        if batch_size < 1:
-            raise InputError(f"batch_size must be >= 1, got {batch_size}")
         path = pathlib.Path(path)
-        self.interpreter = Interpreter(
-            path, num_threads=num_threads, kernels=kernels, signature=signature
+        self._classifier = Classifier(
+            path,
+            name=name,
+            num_threads=num_threads,
+            batch_size=batch_size,
+            kernels=kernels,
+            logits=logits,
+            signature=signature,
         )
-        self.batch_size = self.interpreter.fixed_batch or batch_size
+        self.interpreter = self._classifier.interpreter
+        self.batch_size = self._classifier.batch_size
         self.info = {
             "target": name or path.stem,
             "kind": "tflite",
@@ -152,44 +158,13 @@ class TFLiteTarget:
         }
         if signature is not None:
             self.info["signature"] = signature
-        self._logits = logits
-        self._judged = False
 
     def predict(self, images, *, progress=False):
         """See Target.
 
-        Raises: InputError also if the first batch's answers are no
-            probabilities, or with logits=True, if they are; and if the input
-            cannot hold pixels / 255.
+        Raises: InputError also as Classifier.predict.
         """
-        expected = self.interpreter.input.shape[1:]
-        images = _fitted(images, expected, self.info["target"])
-        return in_batches(images, self._answer, self, progress)
-
-    def _answer(self, chunk):
-        entry = self.interpreter.input
-        if entry.is_plain:
-            values = entry.cast(chunk)
-        elif entry.step == 0:
-            values = as_unit(chunk)
-        elif entry.is_pixels:
-            values = chunk
-        else:
-            values = as_unit(chunk)
-            if not self._judged:
-                _require_held(values, entry, self.info["target"])
-            values = entry.quantize(values)
-        answers = self.interpreter.run(values)
-        answers = self.interpreter.output.dequantize(answers)
-        if not self._judged:
-            check_kind(
-                answers,
-                name=self.info["target"],
-                step=self.interpreter.output_step,
-                as_logits=self._logits,
-            )
-            self._judged = True
-        return softmax(answers) if self._logits else answers
+        return self._classifier.predict(images, progress=progress)
 
 
 class SavedOutputs:
@@ -269,89 +244,6 @@ def query(target, dataset, split, *, run="", progress=True):
         info={**target.info, "fingerprint": split.fingerprint, "run": run},
     )
     return answers.validate(f"target {target.info['target']!r}")
-
-
-def as_unit(images):
-    """Turns uint8 pixels into float32 pixels / 255."""
-    return images.astype(np.float32) / np.float32(PIXEL_STEPS)
-
-
-def filled(batch, size):
-    """Repeats the first record until a batch is as large as the others.
-
-    XLA compiles a quantized network for every size of batch.
-
-    Args:
-        batch: array [B, ...], B >= 1.
-        size: int.
-    Returns: array [max(B, size), ...], the batch first.
-    """
-    missing = size - len(batch)
-    if missing <= 0:
-        return batch
-    return np.concatenate([batch, np.repeat(batch[:1], missing, axis=0)])
-
-
-def in_batches(images, answer, target, progress):
-    """Asks about target.batch_size records at a time, under a bar.
-
-    Args:
-        images: array [N, ...].
-        answer: callable, array [B, ...] -> array [B, classes].
-        target: has info["target"] and batch_size.
-        progress: shows a bar after two seconds.
-    Returns: float32 [N, classes].
-    """
-    bar = messages.bar(
-        total=len(images),
-        unit="image",
-        desc=target.info["target"],
-        shown=progress,
-    )
-    answers = None
-    with bar:
-        for start in range(0, len(images), target.batch_size):
-            chunk = images[start : start + target.batch_size]
-            rows = answer(chunk)
-            if answers is None:
-                shape = (len(images), *rows.shape[1:])
-                answers = np.empty(shape, np.float32)
-            answers[start : start + len(chunk)] = rows
-            bar.update(len(chunk))
-    return answers
-
-
-def _require_held(values, entry, name):
-    low, high = clipping.limits(entry.dtype, entry.step, entry.zero_point)
-    share = max(clipping.shares_outside(values, low, high))
-    why = None
-    if share >= clipping.NOTICEABLE:
-        why = f"{100 * share:.0f} % of the pixels / 255 lie outside"
-    elif clipping.is_wider(entry.dtype, entry.step, entry.zero_point, 1):
-        why = "pixels / 255 fill 0 to 1 only"
-    if why:
-        raise InputError(
-            f"target {name!r} takes numbers of {low:.4g} to {high:.4g}, and "
-            f"{why}: is it a file of pixels in 0..1? scripts/audit.py takes "
-            "others"
-        )
-
-
-def _fitted(images, expected, name):
-    """Images in the shape of an input; refuses those that do not fit."""
-    fits = fitted(images, expected)
-    are_images = images.ndim == 4 or (images.ndim == 3 and fits is not None)
-    if images.dtype != np.uint8 or not are_images or not len(images):
-        raise InputError(
-            "images must be uint8 [N, height, width, channels], got "
-            f"{images.dtype} {list(images.shape)}"
-        )
-    if fits is None:
-        raise InputError(
-            f"target {name!r} takes images of {list(expected)}, got "
-            f"{list(images.shape[1:])}: is it a model of this data set?"
-        )
-    return fits
 
 
 def file_facts(path):

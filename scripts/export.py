@@ -25,7 +25,7 @@ Schemes:
 
 from absl import flags
 
-from qmia_tf import messages, options, program
+from qmia_tf import messages, options, program, quiet
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory")
 SCHEMES = flags.DEFINE_list("schemes", ["auto"], "which files to make")
@@ -48,7 +48,7 @@ def main(argv):
     """Exports as the flags say."""
     del argv
     run_dir = options.required("run_dir")
-    program.start_tensorflow()
+    quiet.start_tensorflow()
     from qmia_tf import configuration, experiment
     from qmia_tf.deploy import export, listing
 

@@ -17,7 +17,7 @@ import pathlib
 
 from absl import flags
 
-from qmia_tf import options, program, runs
+from qmia_tf import options, program, quiet, runs
 from qmia_tf.errors import InputError
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory")
@@ -76,7 +76,7 @@ def main(argv):
 def _pictures(run_dir, found):
     """The images of the first members, and the names of the classes."""
     # Some data sets are read by TensorFlow.
-    program.start_tensorflow()
+    quiet.start_tensorflow()
     from qmia_tf import configuration
     from qmia_tf.auditing import exposed
 

@@ -12,7 +12,7 @@ less than a minute, CIFAR-10 with the imagenet stem half a minute an epoch.
 
 from absl import flags
 
-from qmia_tf import options, program
+from qmia_tf import options, program, quiet
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory")
 BITS = {
@@ -41,7 +41,7 @@ def main(argv):
     del argv
     run_dir = options.required("run_dir")
     tensorboard_every = options.tensorboard_every()
-    program.start_tensorflow()
+    quiet.start_tensorflow()
     from qmia_tf import configuration, run_training
     from qmia_tf.resnet import Bits
 
