@@ -38,7 +38,7 @@ def query_run(
             set cannot run is left out.
         progress: callable that takes a line of text, or None.
     Returns: list of paths outputs/TARGET.npz, the Keras model's first, and
-        list of findings.LeftOut.
+        list of outputs.LeftOut.
     Raises: InputError if the run is not trained, an option is out of range,
         or a file is gone or damaged or does not fit the data.
     """

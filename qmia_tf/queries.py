@@ -5,13 +5,12 @@ import pathlib
 from collections.abc import Callable
 
 from qmia_tf import onednn, outputs, repeatability, runs, targets
-from qmia_tf.auditing import agreement
-from qmia_tf.auditing.findings import LeftOut
 from qmia_tf.deploy import export as exporting
 from qmia_tf.deploy import timing
 from qmia_tf.deploy.interpreter import KERNELS
 from qmia_tf.errors import InputError
 from qmia_tf.logits import softmax
+from qmia_tf.outputs import LeftOut
 
 OUTPUTS = "outputs"
 DEFAULT = "default"
@@ -173,7 +172,7 @@ def _file(folder, scheme, entry, kernel_set, num_threads):
 
 def _twin(folder, scheme, entry):
     file = folder / entry["twin"]["file"]
-    name = f"{scheme}{agreement.TWIN}"
+    name = f"{scheme}{outputs.TWIN}"
     ends = entry.get("outputs", PROBABILITIES)
 
     def open_twin():

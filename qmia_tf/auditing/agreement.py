@@ -4,9 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from qmia_tf.outputs import Outputs
+from qmia_tf.outputs import TWIN, Outputs
 
-TWIN = "_twin"
 KERAS = "keras"
 
 
