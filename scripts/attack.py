@@ -48,7 +48,8 @@ def main(argv):
     run_dir = options.required("run_dir")
     limits = options.gates()
     quiet.start_tensorflow()
-    from qmia_tf import configuration, experiment
+    from qmia_tf import configuration
+    from qmia_tf.experiments import experiment
     from qmia_tf.report import gates, phrases, words
 
     config = configuration.read(run_dir)

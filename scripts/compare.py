@@ -34,11 +34,11 @@ def main(argv):
     full, quantized, out = map(options.required, ("full", "quantized", "out"))
     quiet.start_tensorflow()
     from qmia_tf import configuration
-    from qmia_tf.auditing import comparison
+    from qmia_tf.experiments import run_comparison
     from qmia_tf.report import matching
 
     data = configuration.read(full[0])["dataset"]
-    found = comparison.compare(
+    found = run_comparison.compare(
         full,
         quantized,
         options.load_data(name=data["name"], pool=data["pool"]),

@@ -49,8 +49,9 @@ def main(argv):
     del argv
     run_dir = options.required("run_dir")
     quiet.start_tensorflow()
-    from qmia_tf import configuration, experiment
+    from qmia_tf import configuration
     from qmia_tf.deploy import export, listing
+    from qmia_tf.experiments import experiment
 
     settings = export.Settings(
         calibration_records=RECORDS.value,

@@ -33,8 +33,9 @@ def main(argv):
     if out.suffix != ".npz":
         raise InputError(f"--out is an .npz file, got {out}")
     quiet.start_tensorflow()
-    from qmia_tf import configuration, run_training
+    from qmia_tf import configuration
     from qmia_tf.edge import records
+    from qmia_tf.experiments import run_training
 
     config = configuration.read(run_dir)
     dataset = options.load_data(

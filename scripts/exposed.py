@@ -51,12 +51,13 @@ def main(argv):
     if SEED.value < 0:
         raise InputError(f"--seed must be 0 or more, got {SEED.value}")
     from qmia_tf.auditing import exposed
+    from qmia_tf.experiments import run_exposure
 
     common = {"score": SCORE.value, "seed": SEED.value}
-    found = exposed.of_run(run_dir, target=TARGET.value, **common)
+    found = run_exposure.of_run(run_dir, target=TARGET.value, **common)
     before = None
     if BASELINE.value:
-        before = exposed.of_run(
+        before = run_exposure.of_run(
             BASELINE.value, target=BASELINE_TARGET.value, **common
         )
         exposed.check_comparable(found, before)

@@ -42,7 +42,7 @@ def main(argv):
     quiet.start_tensorflow()
     from qmia_tf import configuration, runs
     from qmia_tf.auditing import parity_found
-    from qmia_tf.deploy import parity_run
+    from qmia_tf.experiments import parity_run
 
     config = configuration.read(run_dir)
     dataset = options.load_data(

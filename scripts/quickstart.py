@@ -34,7 +34,8 @@ def main(argv):
     del argv
     tensorboard_every = options.tensorboard_every()
     quiet.start_tensorflow()
-    from qmia_tf import configuration, experiment, report, run_training
+    from qmia_tf import configuration, report
+    from qmia_tf.experiments import experiment, run_training
     from qmia_tf.resnet import Bits
 
     widths = [Bits.parse(pair) for pair in PAIRS.value]

@@ -42,7 +42,8 @@ def main(argv):
     run_dir = options.required("run_dir")
     tensorboard_every = options.tensorboard_every()
     quiet.start_tensorflow()
-    from qmia_tf import configuration, run_training
+    from qmia_tf import configuration
+    from qmia_tf.experiments import run_training
     from qmia_tf.resnet import Bits
 
     values = {name.removesuffix("_bits"): options.value(name) for name in BITS}

@@ -30,7 +30,7 @@ def main(argv):
     run_dir = options.required("run_dir")
     quiet.start_tensorflow()
     from qmia_tf import configuration
-    from qmia_tf.auditing import references
+    from qmia_tf.experiments import references
 
     config = configuration.read(run_dir)
     references.plan(config, COUNT.value)
