@@ -65,7 +65,7 @@ def of_run(run_dir, *, kernels=(DEFAULT,), num_threads=2) -> list[Query]:
     run_dir = pathlib.Path(run_dir)
     folder = run_dir / exporting.ARTIFACTS
     model = run_dir / runs.MODEL
-    found = [Query("keras", model, "keras", lambda: targets.KerasTarget(model))]
+    found = [Query("keras", model, "keras", lambda: _keras_target(model))]
     for scheme, entry in exporting.read_manifest(folder).items():
         found += [
             _file(folder, scheme, entry, kernel_set, num_threads)
@@ -176,7 +176,7 @@ def _twin(folder, scheme, entry):
     ends = entry.get("outputs", PROBABILITIES)
 
     def open_twin():
-        target = targets.KerasTarget(file, name=name)
+        target = _keras_target(file, name=name)
         target.info.update(kind="twin", kernel_set="twin", outputs=ends)
         if ends == LOGITS:
             return _HostSoftmax(target)
@@ -185,6 +185,13 @@ def _twin(folder, scheme, entry):
         return target
 
     return Query(name, file, "twin", open_twin, outputs=ends)
+
+
+def _keras_target(file, **options):
+    # TensorFlow is loaded when a model is opened, not when it is listed.
+    from qmia_tf.targets.keras_models import KerasTarget
+
+    return KerasTarget(file, **options)
 
 
 class _HostSoftmax:

@@ -1,9 +1,9 @@
-"""What an attacker can query: a Keras model, a .tflite file, saved outputs.
+"""What an attacker can query: a .tflite file, saved outputs, a Keras model.
 
 A target answers one question, `predict(images) -> probabilities`, and says
 what it is in `info`. Members and nonmembers go through the same call, so what
-differs between them is the target's answer alone. The TFLite side needs
-neither TensorFlow nor Keras.
+differs between them is the target's answer alone. Keras models are in
+keras_models.py; the rest needs neither TensorFlow nor Keras.
 """
 
 import copy
@@ -13,17 +13,8 @@ import typing
 import numpy as np
 
 from qmia_tf import outputs, runs
-from qmia_tf.data.batches import filled, in_batches
-from qmia_tf.data.pixels import as_unit
 from qmia_tf.deploy.classifier import Classifier
 from qmia_tf.errors import InputError
-from qmia_tf.image_shapes import require_fitted
-
-SUBCLASSED = (
-    "a subclassed model does not say them: give a function, such as lambda x: "
-    "model(x, training=False).numpy(), or the directory that "
-    "model.export(DIR) writes"
-)
 
 
 class Target(typing.Protocol):
@@ -44,68 +35,6 @@ class Target(typing.Protocol):
             progress: shows a bar.
         Returns: float32 [N, classes] probabilities.
         """
-
-
-class KerasTarget:
-    """A Keras model that takes pixels / 255 and gives probabilities.
-
-    Args:
-        model: path of a .keras file, which is then frozen, or a keras.Model,
-            which is left as it is.
-        name: the target's name.
-        batch_size: images a call; where there are several the last one is
-            filled up, for XLA compiles each size.
-    Raises: InputError if the file cannot be loaded, or the model has not one
-        input and one output.
-    """
-
-    def __init__(self, model, *, name="keras", batch_size=250):
-        import tensorflow as tf
-
-        from qmia_tf import keras_calls, keras_files
-
-        self.info = {"target": name, "kind": "keras", "kernel_set": "keras"}
-        if isinstance(model, (str, pathlib.Path)):
-            self.info.update(file_facts(model))
-            model = keras_files.load(model)
-            keras_files.freeze(model)
-        for what in ("inputs", "outputs"):
-            count = len(getattr(model, what, None) or ())
-            if count != 1:
-                raise InputError(
-                    f"target {name!r} has {count} {what}; an image "
-                    "classifier with one input and one output is needed"
-                    + ("" if count else f" ({SUBCLASSED})")
-                )
-        self.info["probability_step"] = 0.0
-        self.model = model
-        self.batch_size = batch_size
-        options = keras_calls.inference_options(model)
-        # An output may be a dict of one.
-        self._answer = tf.function(
-            lambda x: tf.nest.flatten(model(x, **options))[0],
-            input_signature=[tf.TensorSpec(model.input_shape, tf.float32)],
-        )
-        keeping = keras_calls.keeping_layers(model)
-        self._reset = lambda: keras_calls.reset(keeping)
-
-    def predict(self, images, *, progress=False):
-        """See Target."""
-        expected = self.model.input_shape[1:]
-        images = require_fitted(images, expected, self.info["target"])
-
-        def answer(chunk):
-            self._reset()
-            whole = filled(chunk, min(self.batch_size, len(images)))
-            return self._answer(as_unit(whole)).numpy()[: len(chunk)]
-
-        return in_batches(
-            images,
-            answer,
-            size=self.batch_size,
-            name=self.info["target"],
-            progress=progress,
-        )
 
 
 class TFLiteTarget:
