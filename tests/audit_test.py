@@ -11,7 +11,7 @@ import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import attacks, runs, tfprivacy
+from qmia_tf import attacks, outputs, runs, tfprivacy
 from qmia_tf.auditing import (
     agreement,
     answer,
@@ -313,7 +313,7 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         elsewhere = synthetic_outputs.outputs(
             target="int8.pi4", seed=1, sha256="b" * 64, kernel_set="default"
         )
-        left_out = findings.LeftOut("float32.reference", "reference", "why")
+        left_out = outputs.LeftOut("float32.reference", "reference", "why")
         result = audit.audit_run(
             self.dir,
             captured=[elsewhere],
@@ -450,7 +450,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
                 )
             ],
             agreements=[agreement.Agreement("int8", "keras", 80, 3, 0.25)],
-            left_out=[findings.LeftOut("float32.reference", "reference", "-")],
+            left_out=[outputs.LeftOut("float32.reference", "reference", "-")],
             joints=[
                 findings.Joint(
                     first="int8",
@@ -645,7 +645,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         ("comparison", leak_comparison.LeakComparison),
         ("leak_difference", leak_comparison.Difference),
         ("gate", findings.GateResult),
-        ("left_out", findings.LeftOut),
+        ("left_out", outputs.LeftOut),
         ("agreement", agreement.Agreement),
         ("point", target_audits.OperatingPoint),
         ("held_out", target_audits.HeldOut),

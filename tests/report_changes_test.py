@@ -7,7 +7,7 @@ import synthetic_outputs
 import tensorflow as tf
 from report_runs import FULL, Reports
 
-from qmia_tf import runs
+from qmia_tf import outputs, runs
 from qmia_tf.auditing import audit, findings
 from qmia_tf.report import changes, compared
 from qmia_tf.statistics import paired
@@ -160,7 +160,7 @@ class TablesTest(Artefacts):
                 latency_ms=0.0271,
                 latency_threads=2,
             )
-        left_out = [findings.LeftOut("float32.ref", "reference", "no ROUND")]
+        left_out = [outputs.LeftOut("float32.ref", "reference", "no ROUND")]
         audit.audit_run(folder, left_out=left_out)
         text = self.report(folder)
         self.assertIn("Left out: full, float32.ref: no ROUND", text)

@@ -4,10 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from qmia_tf.outputs import Outputs
+from qmia_tf.outputs import TWIN, Outputs
 from qmia_tf.runs import TRAINED
-
-TWIN = "_twin"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,7 @@ from qmia_tf.auditing.leak_comparison import LeakComparison
 from qmia_tf.auditing.repeats import RepeatedRecords
 from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.errors import InputError
+from qmia_tf.outputs import LeftOut
 from qmia_tf.statistics.intervals import Estimate
 
 SCHEMA_VERSION = 6
@@ -132,21 +133,6 @@ class CalibrationRecords:
     nonmembers: int
     left_out: bool
     warning: str
-
-
-@dataclasses.dataclass(frozen=True)
-class LeftOut:
-    """A target that was asked for and could not answer.
-
-    Attributes:
-        target: its name.
-        kernel_set: the kernels that cannot run its file.
-        reason: what they say.
-    """
-
-    target: str
-    kernel_set: str
-    reason: str
 
 
 @dataclasses.dataclass(frozen=True)

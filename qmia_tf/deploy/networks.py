@@ -8,11 +8,11 @@ import tensorflow as tf
 
 from qmia_tf import keras_files
 from qmia_tf import layers as ours
+from qmia_tf.data.pixels import as_unit
 from qmia_tf.deploy.flat_model import read_flat
 from qmia_tf.errors import InputError
 from qmia_tf.image_shapes import fitted
 from qmia_tf.logits import softmax
-from qmia_tf.targets import as_unit
 
 QUANTIZERS = (
     ours.DoReFaActivation,

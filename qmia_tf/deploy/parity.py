@@ -10,6 +10,7 @@ import pathlib
 
 from qmia_tf import messages, runs
 from qmia_tf.deploy import int8
+from qmia_tf.deploy.classifier import Classifier
 from qmia_tf.deploy.interpreter import KERNELS
 from qmia_tf.deploy.mismatches import (
     FILE,
@@ -25,7 +26,6 @@ from qmia_tf.deploy.observed import Observed
 from qmia_tf.errors import InputError
 from qmia_tf.image_shapes import fitted
 from qmia_tf.logits import softmax
-from qmia_tf.targets import TFLiteTarget
 
 FEW = 50
 
@@ -46,7 +46,7 @@ class File:
         self.path = pathlib.Path(path)
         self.way = kernels, num_threads
         self._logits = logits
-        self._target = TFLiteTarget(
+        self._classifier = Classifier(
             self.path,
             kernels=kernels,
             num_threads=num_threads,
@@ -77,8 +77,8 @@ class File:
         levels, stored = self._observed.run(images)
         if self.way[0] == PROMISED:
             # XNNPACK may compute otherwise what nobody is to see.
-            return levels, self._target.predict(images)
-        answers = self._target.interpreter.output.dequantize(stored)
+            return levels, self._classifier.predict(images)
+        answers = self._classifier.interpreter.output.dequantize(stored)
         return levels, softmax(answers) if self._logits else answers
 
 

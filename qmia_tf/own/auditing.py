@@ -11,9 +11,10 @@ import tempfile
 
 from qmia_tf import messages, runs
 from qmia_tf.auditing import audit as audits
-from qmia_tf.auditing import control, copy_queries, leak_test
+from qmia_tf.auditing import control, leak_test
 from qmia_tf.auditing.findings import AuditResult
 from qmia_tf.errors import InputError
+from qmia_tf.experiments import copy_queries
 from qmia_tf.own import answers, evidence, models, records, sources
 from qmia_tf.own import calibration as own_calibration
 from qmia_tf.own.evidence import Gathered

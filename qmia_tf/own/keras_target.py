@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from qmia_tf import keras_calls, onednn
+from qmia_tf.data.pixels import PIXEL_STEPS
 from qmia_tf.errors import InputError
 from qmia_tf.models import graph as graphs
 from qmia_tf.outputs import KERAS
@@ -19,7 +20,6 @@ from qmia_tf.own.target import (
     OwnTarget,
     chosen_outputs,
 )
-from qmia_tf.targets import PIXEL_STEPS
 
 # What pixels pass through without their range being changed.
 PASSED = (

@@ -4,16 +4,9 @@ import dataclasses
 import gc
 import time
 
-from qmia_tf import (
-    configuration,
-    experiment,
-    messages,
-    run_training,
-    runs,
-    tfprivacy,
-)
-from qmia_tf.auditing import copy_queries
+from qmia_tf import configuration, messages, runs, tfprivacy
 from qmia_tf.deploy import export
+from qmia_tf.experiments import copy_queries, experiment, run_training
 from qmia_tf.reproduction import plans, rounded, stages, stored, sweeps
 
 # The threshold attacks alone: its trained attackers see a few thousand

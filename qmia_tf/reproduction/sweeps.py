@@ -5,8 +5,9 @@ import pathlib
 
 import numpy as np
 
-from qmia_tf import configuration, outputs, run_training, runs
-from qmia_tf.auditing import audit_json, comparison, epochs, matched
+from qmia_tf import configuration, outputs, runs
+from qmia_tf.auditing import audit_json, comparison, matched
+from qmia_tf.experiments import epochs, run_comparison, run_training
 from qmia_tf.reproduction import holding, rounded, stored
 from qmia_tf.runs import TRAINED
 
@@ -48,7 +49,7 @@ def measure(run_dir, dataset, *, most=None, progress=None):
         members = answers.members
     curve = comparison.Curve(
         run=run_dir.name,
-        model=comparison.model_name(config),
+        model=run_comparison.model_name(config),
         points=[each.point for each in found],
     )
     runs.write_json(run_dir / stored.SWEEP, audit_json.encode(curve))

@@ -262,7 +262,7 @@ class CheckTest(SmallTest):
     def test_kernels_and_threads_are_those_asked_for(self):
         with (
             mock.patch.object(
-                parity, "TFLiteTarget", wraps=parity.TFLiteTarget
+                parity, "Classifier", wraps=parity.Classifier
             ) as target,
             mock.patch.object(
                 parity, "Observed", wraps=parity.Observed
@@ -292,12 +292,12 @@ class CheckTest(SmallTest):
             )
 
     def test_answers_are_the_files_own_under_the_default_kernels(self):
-        predict = parity.TFLiteTarget.predict
+        predict = parity.Classifier.predict
 
         def shifted(target, images):
             return predict(target, images) + np.float32(0.25)
 
-        with mock.patch.object(parity.TFLiteTarget, "predict", shifted):
+        with mock.patch.object(parity.Classifier, "predict", shifted):
             found = self.check(kernels=("default", "builtin"), threads=(1,))
         for entry in found.comparisons:
             most = 0.26 if entry.kernels == "default" else 0.1
@@ -308,7 +308,7 @@ class CheckTest(SmallTest):
     @parameterized.parameters("int8", "int8_io", "logits")
     def test_answers_without_delegates(self, name):
         found = self.check(name, kernels=("reference",), threads=(1,))
-        target = parity.TFLiteTarget(
+        target = parity.Classifier(
             self.paths(name)[1], kernels="reference", logits=name == "logits"
         )
         twin = parity.Twin(self.paths(name)[0], logits=name == "logits")

@@ -3,7 +3,7 @@
 import pathlib
 import re
 
-from qmia_tf import outputs, queries, runs, targets
+from qmia_tf import outputs, queries, runs
 from qmia_tf.errors import InputError
 
 CHECKPOINTS = "checkpoints"
@@ -63,7 +63,9 @@ def _query(file):
     target = runs.TRAINED if trained else file.stem
 
     def open_model():
-        return targets.KerasTarget(file, name=target)
+        from qmia_tf.targets.keras_models import KerasTarget
+
+        return KerasTarget(file, name=target)
 
     name = target if trained else f"{FOLDER}/{target}"
     return queries.Query(name, file, outputs.KERAS, open_model)

@@ -8,16 +8,11 @@ import numpy as np
 
 from qmia_tf import configuration, outputs, queries
 from qmia_tf.attacks.features import image_features
-from qmia_tf.auditing import (
-    control,
-    copy_queries,
-    duplicates,
-    reference_answers,
-    repeats,
-)
+from qmia_tf.auditing import control, duplicates, repeats
 from qmia_tf.auditing.beside import Beside
 from qmia_tf.auditing.findings import Control, EqualRecords
 from qmia_tf.errors import InputError
+from qmia_tf.experiments import copy_queries, reference_answers
 from qmia_tf.outputs import Outputs
 from qmia_tf.runs import TRAINED
 

@@ -10,8 +10,9 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from qmia_tf import keras_files, runs
-from qmia_tf.deploy import mismatches, parity_run
+from qmia_tf.deploy import mismatches
 from qmia_tf.errors import InputError
+from qmia_tf.experiments import parity_run
 
 QUICK = {
     "kernels": ("default",),
