@@ -30,7 +30,7 @@ def roc(runs: list[Run], *, narrow=False) -> Figure | None:
     Args:
         runs: Runs or AuditResults of one data set, or one of them.
         narrow: draws for a phone.
-    Returns: a Figure; None if the audits are too old to have curves.
+    Returns: a Figure; None if no attack has a curve.
     """
     shown = [run for run in runs if _curves(run, runs)]
     if not shown:
@@ -142,9 +142,7 @@ def _curves(run: Run, runs) -> list[tuple[TargetAudit, str, object]]:
     if all(target.leak is not None for target in targets):
         shared = leaks.common_attack(targets, with_curve=True)
     for target in two(run):
-        name = shared
-        if name is None:
-            name = target.strongest.attack if target.strongest else WITHOUT
+        name = target.strongest.attack if shared is None else shared
         band = target.attack(name).roc
         if band is None:
             # The gap attack has one threshold, and no curve.

@@ -27,7 +27,7 @@ def histograms(runs: list[Run], *, narrow=False) -> Figure | None:
     Args:
         runs: Runs or AuditResults of one data set, or one of them.
         narrow: draws for a phone.
-    Returns: a Figure; None if the audits are too old to have histograms.
+    Returns: a Figure; None if no attack has a histogram.
     """
     score, shown = _found(runs)
     if not shown:
