@@ -19,6 +19,7 @@ from absl.testing import parameterized
 from qmia_tf.errors import InputError
 from qmia_tf.report import compared, figures, tables
 from qmia_tf.report.figures import files, keys, panels, series, styles
+from qmia_tf.report.figures.styles import COLORS, FAINT, GREY, INK
 from qmia_tf.statistics.intervals import Estimate
 
 CASES = {
@@ -123,7 +124,7 @@ class EveryFigureTest(parameterized.TestCase, tf.test.TestCase):
             self.assertNotEmpty(axes.get_xticks())
 
     def test_only_the_palette(self):
-        allowed = {color.lower() for color in styles.PALETTE}
+        allowed = {color.lower() for color in (INK, GREY, FAINT, *COLORS)}
         for drawing in figures.FIGURES.values():
             figure = drawing.draw(figure_audits.runs(2))
             file = io.StringIO()
