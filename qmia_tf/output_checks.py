@@ -32,6 +32,14 @@ KINDS = {
     "record_ids": ("iu", "integers"),
 }
 
+# What neither the name of a target nor of a file may hold.
+NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+def safe_name(text, default) -> str:
+    """Makes a target's name of any text; default if nothing of it can stay."""
+    return NOT_IN_NAMES.sub("_", str(text)).strip("._-") or default
+
 
 def check_info(info, source):
     """Raises InputError unless info holds values of the known types."""

@@ -4,11 +4,15 @@ docs/audit.md explains the fields, docs/audit.schema.json is their schema.
 """
 
 import dataclasses
+import importlib.metadata
 import pathlib
+import platform
 
+import qmia_tf
 from qmia_tf import runs
 from qmia_tf.auditing import audit_json, audit_versions
 from qmia_tf.auditing.agreement import Agreement
+from qmia_tf.auditing.joint_audits import Joint
 from qmia_tf.auditing.leak_comparison import LeakComparison
 from qmia_tf.auditing.repeats import RepeatedRecords
 from qmia_tf.auditing.target_audits import TargetAudit
@@ -19,35 +23,8 @@ SCHEMA_VERSION = 6
 # The level of each of the two tests of a control.
 APART = 0.0125
 AUDIT = "audit.json"
-
-
-@dataclasses.dataclass(frozen=True)
-class Joint:
-    """Two artefacts queried together: does the second tell more?
-
-    The same trained attacker is given the first's answers alone and both's,
-    learns on the calibration half and is judged on the other.
-
-    Attributes:
-        first: name of the target.
-        second: name of the other; "parent" is the full-precision model of
-            another run on the same members.
-        alone: AUC with the first's answers.
-        together: AUC with both's.
-        gain: together - alone, paired DeLong interval.
-        p_value: of no gain.
-        members: how many members were judged.
-        nonmembers: how many nonmembers.
-    """
-
-    first: str
-    second: str
-    alone: Estimate
-    together: Estimate
-    gain: Estimate
-    p_value: float
-    members: int
-    nonmembers: int
+# Those that do the arithmetic; Pillow packs the pictures.
+PACKAGES = ("numpy", "scipy", "scikit-learn", "tensorflow-privacy", "pillow")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -221,6 +198,20 @@ class AuditResult:
     def save(self, path):
         """Writes audit.json, whole or not at all."""
         runs.write_json(path, audit_json.encode(self))
+
+
+def program_versions() -> dict[str, str]:
+    """The programs that make an audit: name -> version, of those installed."""
+    versions = {
+        "python": platform.python_version(),
+        "qmia_tf": qmia_tf.__version__,
+    }
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
 
 
 def load(path) -> AuditResult:

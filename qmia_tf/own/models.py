@@ -2,12 +2,11 @@
 
 import dataclasses
 import pathlib
-import re
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from qmia_tf import targets
+from qmia_tf import output_checks, targets
 from qmia_tf.deploy import model_file
 from qmia_tf.errors import InputError
 from qmia_tf.own import (
@@ -298,5 +297,5 @@ def _name(target):
 
 
 def _safe(name):
-    cleaned = re.sub(r"[^A-Za-z0-9._-]+", "_", str(name)).strip("._-")
-    return cleaned if cleaned not in ("", "lambda") else "model"
+    name = output_checks.safe_name(name, "model")
+    return "model" if name == "lambda" else name

@@ -93,7 +93,7 @@ def alt(runs: list[Run]) -> str:
         if not curves:
             continue
         _, name, band = curves[0]
-        rate, tpr = at_rate(band)
+        rate, tpr = at_one_percent(band)
         said.append(
             f"{each.model} ({TITLES.get(name, name)}): {100 * tpr:.3g} % at "
             f"{100 * rate:.2g} % FPR"
@@ -129,9 +129,9 @@ def data(runs: list[Run]) -> Table:
     )
 
 
-def at_rate(band, rate=0.01):
-    """The curve's point nearest to a rate, from above: (rate, TPR)."""
-    place = min(np.searchsorted(band.rates, rate), len(band.rates) - 1)
+def at_one_percent(band):
+    """The curve's point nearest to 1 % FPR, from above: (FPR, TPR)."""
+    place = min(np.searchsorted(band.rates, 0.01), len(band.rates) - 1)
     return band.rates[place], band.tpr[place]
 
 
