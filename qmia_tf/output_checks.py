@@ -34,6 +34,13 @@ KINDS = {
     "record_ids": ("iu", "integers"),
 }
 
+# What neither the name of a target nor of a file may hold.
+
+
+def safe_name(text, default) -> str:
+    """Makes a target's name of any text; default if nothing of it can stay."""
+    return as_name(str(text)).strip("._-") or default
+
 
 def as_name(text) -> str:
     """Puts _ in the place of what a target's name cannot hold."""

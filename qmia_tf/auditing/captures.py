@@ -73,8 +73,8 @@ def _check(answers, dataset, split, path):
 def _free_name(name, stem, taken):
     if name not in taken:
         return name
-    stem = output_checks.as_name(stem).strip("._-")
-    own = stem.removeprefix(name).strip("._-") or "captured"
+    own = output_checks.safe_name(stem, "").removeprefix(name)
+    own = own.strip("._-") or "captured"
     wanted, count = f"{name}.{own}", 1
     free = wanted
     while free in taken:

@@ -112,7 +112,7 @@ def _require_held(values, entry, name):
     why = None
     if share >= clipping.NOTICEABLE:
         why = f"{100 * share:.0f} % of the pixels / 255 lie outside"
-    elif clipping.is_wider(entry.dtype, entry.step, entry.zero_point, 1):
+    elif clipping.is_wider(entry.dtype, entry.step, entry.zero_point):
         why = "pixels / 255 fill 0 to 1 only"
     if why:
         raise InputError(

@@ -8,9 +8,9 @@ from qmia_tf.deploy.twin_file import File
 from qmia_tf.errors import InputError
 from qmia_tf.layers import DoReFaDepthwiseConv2D, integer
 
-# Which ops a layer of a twin becomes. A function takes the twin_file.File, the
-# layer and the Tensors that it reads, and returns the Tensor that the layer's
-# ops end in.
+# Which ops a layer of an integer twin becomes: functions that take the
+# twin_file.File, the layer and the Tensors that it reads, and return the
+# Tensor that the layer's ops end in.
 EMIT = {
     keras.layers.InputLayer: File.image,
     integer.ToLevels: computing_ops.to_levels,

@@ -299,5 +299,5 @@ def _name(target):
 
 
 def _safe(name):
-    cleaned = output_checks.as_name(str(name)).strip("._-")
-    return cleaned if cleaned not in ("", "lambda") else "model"
+    name = output_checks.safe_name(name, "model")
+    return "model" if name == "lambda" else name

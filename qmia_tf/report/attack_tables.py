@@ -219,16 +219,16 @@ def answer_shown(table: Table) -> Table:
 
 
 def strongest_table(compared: list[Run]) -> list[Table]:
-    """The best attack on each target; no table if audits are too old.
+    """The best attack on each target; no table without targets to show.
 
     Twins and other kernels are left to attacks.csv.
     """
     rows = []
     for run in compared:
         for target in run.audit.targets:
-            best = target.strongest
-            if best is None or is_variant(target):
+            if is_variant(target):
                 continue
+            best = target.strongest
             at = {each.rate: each.tpr for each in best.tpr_at_fpr}
             rows.append(
                 [
@@ -339,5 +339,5 @@ def _cells(attack, target):
         held_out and held_out.optimism,
         *(at.get(rate) for rate in RATES),
         attack.least_false_positive_rate,
-        attack.epsilon and attack.epsilon.value,
+        attack.epsilon.value,
     ]

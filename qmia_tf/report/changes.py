@@ -109,7 +109,7 @@ def _attack(target, other, name, same_records):
 def _bits(target, other, name):
     """Verdicts on the same records: ((ours, theirs) of members, of others)."""
     stored = [each.attack(name).verdicts for each in (target, other)]
-    if None in stored or target.records_sha256 != other.records_sha256:
+    if target.records_sha256 != other.records_sha256:
         return None
     point = _point(target, name)
     return (

@@ -155,9 +155,9 @@ def files(finished: list[Finished]) -> Table:
                 alike and alike.labels_differ,
                 *(measure(target, key) for key in ("accuracy", "gap")),
                 *(measure(target, k) for k in (*FILE_CHANGES, "strongest_auc")),
-                target.strongest and target.strongest.attack,
+                target.strongest.attack,
                 *(changes.get(key) for key in FILE_CHANGES),
-                pair and pair.difference,
+                pair.difference,
             ]
         )
     columns = [

@@ -35,8 +35,6 @@ def measure(target: TargetAudit, key) -> Estimate | None:
         return target.accuracy_nonmembers
     if key in STRONGEST:
         best = target.strongest
-        if best is None:
-            return None
         return best.auc if "auc" in key else best.point.balanced_accuracy
     attacks = {attack.name: attack for attack in target.attacks}
     attack = attacks.get(key.removesuffix("_auc"))
@@ -138,7 +136,7 @@ def on_records(each: Finished, target: TargetAudit, other: Finished) -> dict:
     theirs = other.run.target(TRAINED)
     pair = pairs.compare(each.run.audit, target, theirs)
     same_halves = each.run.audit.seed == other.run.audit.seed
-    if pair is not None and same_halves and same_attacks(target, theirs):
+    if same_halves and same_attacks(target, theirs):
         keys["strongest"] = pair.difference
     if target.target == TRAINED:
         match = each.held and each.held.trained

@@ -8,11 +8,10 @@ from qmia_tf.report.compared import Run
 from qmia_tf.runs import TRAINED
 
 # Okabe and Ito's palette, told apart with any colour vision; without yellow,
-# which is too faint for a line. Full precision is drawn in black.
+# which is too faint for a line. Full precision is drawn in black. Nothing else
+# is drawn, so that a page can put its own colours there.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 INK, GREY, FAINT = "#000000", "#595959", "#D9D9D9"
-# Nothing else is drawn, so that a page can put its own colours there.
-PALETTE = (INK, GREY, FAINT, *COLORS)
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
 # Members and nonmembers, where they are drawn apart.
 MEMBERS, NONMEMBERS = COLORS[1], COLORS[0]
