@@ -144,7 +144,8 @@ class Interpreter:
                 "same again: its outputs differ by up to "
                 f"{repeats.largest:.2g}. It keeps variables "
                 "(ASSIGN_VARIABLE) that change from query to query, so an "
-                "answer depends on the records before: convert a function that only reads its variables"
+                "answer depends on the records before: convert a function "
+                "that only reads its variables"
             )
 
     def ops(self):
