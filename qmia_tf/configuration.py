@@ -1,10 +1,9 @@
 """config.json: everything that a run follows from."""
 
-import pathlib
-
-from qmia_tf import recipes, runs
+from qmia_tf import files, recipes
 from qmia_tf import split as splits
 from qmia_tf.errors import InputError
+from qmia_tf.run_dir import RunDir
 
 SCHEMA_VERSION = 1
 
@@ -73,13 +72,13 @@ def read(run_dir):
     Raises: InputError if the directory is not a run, or one of another
         version.
     """
-    path = pathlib.Path(run_dir) / runs.CONFIG
+    path = RunDir(run_dir).config
     if not path.exists():
         raise InputError(
-            f"{run_dir} is not a run directory (no {runs.CONFIG}): make one "
+            f"{run_dir} is not a run directory (no {path.name}): make one "
             "with scripts/train.py"
         )
-    config = runs.read_json(path)
+    config = files.read_json(path)
     version = config.get("schema_version") if isinstance(config, dict) else None
     if version != SCHEMA_VERSION:
         raise InputError(

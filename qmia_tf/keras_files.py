@@ -6,7 +6,7 @@ import zipfile
 
 import keras
 
-from qmia_tf import layers, runs
+from qmia_tf import files, layers
 from qmia_tf.errors import InputError
 
 # Beside what Keras keeps in a .keras file, which it passes over.
@@ -64,7 +64,7 @@ def save(model, path, *, note=None):
         note: what is kept with it, of JSON types; None keeps nothing.
     Raises: InputError if the disk is full or the place is not writable.
     """
-    with runs.atomic(path) as temporary:
+    with files.atomic(path) as temporary:
         model.save(temporary)
         if note is not None:
             with zipfile.ZipFile(temporary, "a") as file:

@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 
-from qmia_tf import output_checks, runs
+from qmia_tf import files, output_checks
 from qmia_tf.errors import InputError
 from qmia_tf.logits import softmax
 
@@ -153,7 +153,7 @@ class Outputs:
         if self.logits is None:
             del arrays["logits"]
         arrays["info"] = np.array(json.dumps(self.info, sort_keys=True))
-        runs.write_npz(path, **arrays)
+        files.write_npz(path, **arrays)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -247,7 +247,7 @@ def _check_declared(logits, info, source):
 
 
 def _read_arrays(path):
-    arrays = runs.read_npz(path)
+    arrays = files.read_npz(path)
     missing = [name for name in ARRAYS if name not in arrays]
     if not any(name in arrays for name in ANSWERS):
         missing.insert(0, ANSWERS[0])

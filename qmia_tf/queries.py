@@ -4,15 +4,15 @@ import dataclasses
 import pathlib
 from collections.abc import Callable
 
-from qmia_tf import onednn, outputs, repeatability, runs, targets
+from qmia_tf import files, onednn, outputs, repeatability, targets
 from qmia_tf.deploy import export as exporting
 from qmia_tf.deploy import timing
 from qmia_tf.deploy.interpreter import KERNELS
 from qmia_tf.errors import InputError
 from qmia_tf.logits import softmax
 from qmia_tf.outputs import LeftOut
+from qmia_tf.run_dir import TRAINED, RunDir
 
-OUTPUTS = "outputs"
 DEFAULT = "default"
 PROBABILITIES, LOGITS = "probabilities", "logits"
 
@@ -44,7 +44,7 @@ class Query:
     def facts(self) -> dict:
         """What answers must say of their target to be this one's."""
         return {
-            "sha256": runs.sha256(self.file),
+            "sha256": files.sha256(self.file),
             "kernel_set": self.kernel_set,
         }
 
@@ -62,11 +62,11 @@ def of_run(run_dir, *, kernels=(DEFAULT,), num_threads=2) -> list[Query]:
     Raises: InputError if an option is out of range.
     """
     _check(kernels, num_threads)
-    run_dir = pathlib.Path(run_dir)
-    folder = run_dir / exporting.ARTIFACTS
-    model = run_dir / runs.MODEL
+    run_dir = RunDir(run_dir)
+    folder = run_dir.artifacts
+    model = run_dir.model
     queries = [
-        Query(runs.TRAINED, model, outputs.KERAS, lambda: _keras_target(model))
+        Query(TRAINED, model, outputs.KERAS, lambda: _keras_target(model))
     ]
     for scheme, entry in exporting.read_manifest(folder).items():
         queries += [
@@ -97,10 +97,10 @@ def answer(query, dataset, split, *, run_dir) -> pathlib.Path | LeftOut:
         the Keras model cannot, or it does not answer the same image alike.
     """
     run_dir = pathlib.Path(run_dir)
-    path = run_dir / OUTPUTS / f"{query.name}.npz"
+    path = run_dir.outputs_of(query.name)
     if not query.file.is_file():
         raise InputError(f"{query.file} is gone: export it again")
-    sha256 = runs.sha256(query.file)
+    sha256 = files.sha256(query.file)
     if path.exists() and _is_current(path, query, sha256, split):
         return path
     try:

@@ -1,14 +1,13 @@
 """Members and nonmembers: who trains the model and who does not."""
 
 import dataclasses
-import pathlib
 
 import numpy as np
 
-from qmia_tf import runs
+from qmia_tf import files
 from qmia_tf.errors import InputError
+from qmia_tf.run_dir import RunDir
 
-SPLIT = "split.npz"
 PARTS = ("train", "test")
 # Which parts of a data set the records to split are drawn from.
 POOLS = {"train": ("train",), "test": ("test",), "all": PARTS}
@@ -114,7 +113,7 @@ def save(split, path):
         path: the .npz file.
     Raises: InputError if the disk is full or the place is not writable.
     """
-    runs.write_npz(path, **dataclasses.asdict(split))
+    files.write_npz(path, **dataclasses.asdict(split))
 
 
 def load(path, fingerprint):
@@ -126,7 +125,7 @@ def load(path, fingerprint):
     Returns: Split.
     Raises: InputError if the file is damaged, or was made for other data.
     """
-    arrays = runs.read_npz(path)
+    arrays = files.read_npz(path)
     names = {field.name for field in dataclasses.fields(Split)}
     if set(arrays) != names:
         raise InputError(
@@ -172,7 +171,7 @@ def open_split(
     Raises: InputError if the stored split is damaged, or was made for other
         data or with other options.
     """
-    path = pathlib.Path(run_dir) / SPLIT
+    path = RunDir(run_dir).split
     if not path.exists():
         split = make_split(
             dataset.labels,

@@ -8,7 +8,7 @@ there twice.
 import importlib.util
 import pathlib
 
-from qmia_tf import runs
+from qmia_tf import files
 from qmia_tf.errors import InputError
 
 # Marks the files that are ours; TensorBoard reads any name with "tfevents".
@@ -39,7 +39,7 @@ class EventLog:
         import tensorflow as tf
 
         folder = pathlib.Path(folder)
-        runs.require_writable(folder)
+        files.require_writable(folder)
         _keep(folder, done)
         self._writer = tf.summary.create_file_writer(
             str(folder), filename_suffix=SUFFIX
@@ -102,7 +102,7 @@ def _keep(folder, done):
         if not _parsed(record).summary.value or _parsed(record).step <= done
     ]
     with (
-        runs.atomic(paths[0]) as temporary,
+        files.atomic(paths[0]) as temporary,
         tf.io.TFRecordWriter(str(temporary)) as writer,
     ):
         for record in records:

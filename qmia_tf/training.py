@@ -9,18 +9,16 @@ same setting of oneDNN and in as many threads. Both are kept with the file.
 
 import csv
 import io
-import pathlib
 
 import keras
 import tensorflow as tf
 
-from qmia_tf import keras_files, messages, onednn, runs
+from qmia_tf import files, keras_files, messages, onednn
 from qmia_tf.errors import InputError
 from qmia_tf.layers import unsafe_layers
+from qmia_tf.run_dir import RunDir
 from qmia_tf.trainer import Trainer
 
-HISTORY = "history.csv"
-LAST = "checkpoints/last.keras"
 COLUMNS = (
     "epoch",
     "learning_rate",
@@ -81,8 +79,8 @@ def train(
         setting of oneDNN or in another number of threads.
     Warns: UserWarning of layers that oneDNN trains unsafely (unsafe_layers).
     """
-    run_dir = pathlib.Path(run_dir)
-    if (run_dir / runs.MODEL).exists():
+    run_dir = RunDir(run_dir)
+    if run_dir.model.exists():
         return False
     onednn.say_if_off()
     unsafe_layers.warn(model)
@@ -106,24 +104,25 @@ def train(
             history.append({name: row[name] for name in COLUMNS})
             with progress.external_write_mode():
                 messages.say(_epoch_line(row, recipe.epochs))
-            _write_history(history, run_dir / HISTORY)
+            _write_history(history, run_dir.history)
             # Before the checkpoint: an epoch without one is run again.
             calls.on_epoch_end(trainer.epoch - 1, _scalars(row))
             if keep_every and trainer.epoch % keep_every == 0:
-                name = f"checkpoints/epoch_{trainer.epoch:04d}.keras"
-                keras_files.save(model, run_dir / name)
+                keras_files.save(model, run_dir.checkpoint(trainer.epoch))
             keras_files.save(
-                trainer.model, run_dir / LAST, note=onednn.record()
+                trainer.model,
+                run_dir.last_checkpoint,
+                note=onednn.record(),
             )
     calls.on_train_end()
-    keras_files.save(model, run_dir / runs.MODEL)
-    (run_dir / LAST).unlink(missing_ok=True)
+    keras_files.save(model, run_dir.model)
+    (run_dir.last_checkpoint).unlink(missing_ok=True)
     return True
 
 
 def _resume(trainer, run_dir):
     """Restores the last whole epoch; returns the history up to it."""
-    path = run_dir / LAST
+    path = RunDir(run_dir).last_checkpoint
     if not path.exists():
         return []
     try:
@@ -149,7 +148,7 @@ def _resume(trainer, run_dir):
         for variable, value in zip(ours, theirs, strict=True):
             variable.assign(value)
     messages.say(f"going on after epoch {trainer.epoch} ({path})")
-    return _read_history(run_dir / HISTORY, trainer.epoch)
+    return _read_history(RunDir(run_dir).history, trainer.epoch)
 
 
 def _require_same_computing(path, record):
@@ -182,7 +181,7 @@ def _write_history(rows, path):
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    runs.write_bytes(path, text.getvalue().encode())
+    files.write_bytes(path, text.getvalue().encode())
 
 
 def _measure(trainer, nonmembers):

@@ -47,11 +47,11 @@ def main(argv):
     for flag in (MODEL, DATA, OUTPUTS):
         if not flag.value:
             raise InputError(f"--{flag.name} is missing")
-    from qmia_tf import runs
+    from qmia_tf import files
     from qmia_tf.edge import evaluation, shown
 
     if JSON.value:
-        runs.require_writable(pathlib.Path(JSON.value).parent)
+        files.require_writable(pathlib.Path(JSON.value).parent)
     figures = evaluation.evaluate(
         MODEL.value,
         DATA.value,
@@ -64,7 +64,7 @@ def main(argv):
         seconds=SECONDS.value,
     )
     if JSON.value:
-        runs.write_json(JSON.value, figures)
+        files.write_json(JSON.value, figures)
     print(shown.page(figures))
     print(f"\n{OUTPUTS.value} is written: copy it back for scripts/attack.py")
 

@@ -17,7 +17,7 @@ import pathlib
 
 from absl import flags
 
-from qmia_tf import options, program, quiet, runs
+from qmia_tf import files, options, program, quiet
 from qmia_tf.errors import InputError
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory")
@@ -61,7 +61,7 @@ def main(argv):
             BASELINE.value, target=BASELINE_TARGET.value, **common
         )
         exposed.check_comparable(listing, before)
-    runs.require_writable(out)
+    files.require_writable(out)
     from qmia_tf.report import exposures
 
     pictures = _pictures(run_dir, listing) if IMAGES.value else None

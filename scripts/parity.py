@@ -17,6 +17,7 @@ from absl import flags
 
 from qmia_tf import options, program, quiet
 from qmia_tf.deploy.interpreter import KERNELS
+from qmia_tf.run_dir import RunDir
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory")
 SCHEMES = flags.DEFINE_list(
@@ -40,8 +41,7 @@ def main(argv):
     run_dir = pathlib.Path(options.required("run_dir"))
     threads = options.integers("threads", least=1)
     quiet.start_tensorflow()
-    from qmia_tf import configuration, runs
-    from qmia_tf.auditing import parity_found
+    from qmia_tf import configuration, files
     from qmia_tf.experiments import parity_run
 
     config = configuration.read(run_dir)
@@ -57,9 +57,9 @@ def main(argv):
         records=RECORDS.value,
         seed=SEED.value,
     )
-    place = pathlib.Path(JSON.value or run_dir / parity_found.PARITY)
+    place = pathlib.Path(JSON.value or RunDir(run_dir).parity)
     print(parity_run.table(parities))
-    runs.write_json(place, [parity.as_dict() for parity in parities])
+    files.write_json(place, [parity.as_dict() for parity in parities])
     print(f"{place} is written")
     if any(parity.broken for parity in parities):
         sys.exit(1)

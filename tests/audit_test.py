@@ -11,7 +11,7 @@ import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import attacks, outputs, runs, tfprivacy
+from qmia_tf import attacks, outputs, tfprivacy
 from qmia_tf.auditing import (
     agreement,
     answer,
@@ -29,6 +29,7 @@ from qmia_tf.auditing import (
 from qmia_tf.deploy import mismatches
 from qmia_tf.errors import InputError
 from qmia_tf.report import gates
+from qmia_tf.run_dir import RunDir
 from qmia_tf.statistics import heldout
 from qmia_tf.statistics.intervals import Estimate
 
@@ -276,7 +277,7 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
     def setUp(self):
         super().setUp()
         self.dir = pathlib.Path(self.create_tempdir()) / "w4a4"
-        runs.open_run(self.dir, CONFIG)
+        RunDir(self.dir).open(CONFIG)
 
     def save(self, target="keras", **options):
         made = synthetic_outputs.outputs(target=target, **options)

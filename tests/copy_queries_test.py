@@ -8,7 +8,7 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import queries, runs
+from qmia_tf import files, queries
 from qmia_tf import split as splits
 from qmia_tf.attacks.changes import Noise, Plan
 from qmia_tf.datasets import Dataset
@@ -64,7 +64,7 @@ class AnswerTest(parameterized.TestCase, tf.test.TestCase):
         opened = []
 
         def open_it():
-            opened.append(Answering(runs.sha256(self.file)))
+            opened.append(Answering(files.sha256(self.file)))
             opened[-1].info["kernel_set"] = kernel_set
             return opened[-1]
 

@@ -11,11 +11,11 @@ from absl.testing import parameterized
 
 from qmia_tf import (
     configuration,
+    files,
     messages,
     onednn,
     outputs,
     recipes,
-    runs,
     split,
     targets,
     training,
@@ -27,6 +27,7 @@ from qmia_tf.deploy import post_training
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import copy_queries, experiment, run_training
 from qmia_tf.resnet import Bits
+from qmia_tf.run_dir import RunDir
 
 RECORDS = 60
 
@@ -196,8 +197,8 @@ class TrainTest(Folder):
             self.train()
         self.assertEqual(self.computed(), other)
         # Half trained: training.train says whether it may go on.
-        (self.run_dir / training.LAST).parent.mkdir()
-        (self.run_dir / training.LAST).write_bytes(b"half")
+        RunDir(self.run_dir).last_checkpoint.parent.mkdir()
+        RunDir(self.run_dir).last_checkpoint.write_bytes(b"half")
         self.train()
         self.assertEqual(self.computed(), other)
 
@@ -215,7 +216,7 @@ class TrainTest(Folder):
         if "onednn" in changes:
             changes = {"onednn": not onednn.is_on()}
         config["tensorflow"].update(changes)
-        runs.write_json(self.run_dir / "config.json", config)
+        files.write_json(self.run_dir / "config.json", config)
         with mock.patch.object(messages, "say") as say:
             trained, train, _ = self.train()
         self.assertFalse(trained)
@@ -240,7 +241,7 @@ class TrainTest(Folder):
         (self.run_dir / "model.keras").write_bytes(b"finished")
         config = configuration.read(self.run_dir)
         del config["tensorflow"]
-        runs.write_json(self.run_dir / "config.json", config)
+        files.write_json(self.run_dir / "config.json", config)
         with mock.patch.object(messages, "say") as say:
             self.train()
         say.assert_not_called()
@@ -278,7 +279,7 @@ class Trained(Folder):
     def setUp(self):
         super().setUp()
         config = a_config(self.data)
-        runs.open_run(self.run_dir, config)
+        RunDir(self.run_dir).open(config)
         self.split = run_training.open_split(self.run_dir, self.data, config)
         self.model = self.run_dir / "model.keras"
         self.save_model()
@@ -468,7 +469,7 @@ class AttackTest(Trained):
         names = [each.name for each in first.per_class]
         self.assertContainsSubset(names, self.data.class_names)
         self.assertNotEmpty(names)
-        stored = runs.read_json(self.run_dir / "audit.json")
+        stored = files.read_json(self.run_dir / "audit.json")
         self.assertEqual(stored["fingerprint"], self.data.fingerprint())
         self.assertEqual(stored["name"], "w4a4")
         self.assertEqual(
@@ -567,7 +568,7 @@ class AttackTest(Trained):
         ):
             folder = self.run_dir.parent / name
             config = a_config(self.data, **changes)
-            runs.open_run(folder, config)
+            RunDir(folder).open(config)
             tiny_models.classifier(seed=len(others) + 3).save(
                 folder / "model.keras"
             )

@@ -10,9 +10,10 @@ import tensorflow as tf
 from absl.testing import parameterized
 from PIL import Image
 
-from qmia_tf import datasets, runs
+from qmia_tf import datasets
 from qmia_tf.auditing import audit, exposed_members, findings, pictures
 from qmia_tf.errors import InputError
+from qmia_tf.run_dir import RunDir
 
 
 def opened(picture):
@@ -93,7 +94,7 @@ class RunTest(tf.test.TestCase):
     def setUp(self):
         super().setUp()
         self.dir = pathlib.Path(self.create_tempdir()) / "run"
-        runs.open_run(self.dir, {"dataset": {}})
+        RunDir(self.dir).open({"dataset": {}})
 
     def save(self, *targets):
         for target in targets:

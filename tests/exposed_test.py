@@ -12,7 +12,7 @@ from absl.testing import parameterized
 from matplotlib import image as reading
 from scipy import stats
 
-from qmia_tf import datasets, outputs, runs
+from qmia_tf import datasets, files, outputs
 from qmia_tf.attacks import confidence, margin
 from qmia_tf.auditing import exposed
 from qmia_tf.errors import InputError
@@ -361,7 +361,7 @@ class ScriptTest(scripts_test.Folder):
     def test_without_images_no_data_is_needed(self):
         self.queried_run()
         path = self.run_dir / "config.json"
-        config = runs.read_json(path)
+        config = files.read_json(path)
         config["dataset"]["name"] = "/no/such/data.npz"
         path.write_text(json.dumps(config))
         status, out, errors = self.call("--noimages", "--top=3")

@@ -11,16 +11,17 @@ import tqdm
 from qmia_tf import (
     configuration,
     datasets,
+    files,
     keras_files,
     layers,
     recipes,
     resnet,
-    runs,
 )
 from qmia_tf.deploy import flatbuffer
 from qmia_tf.deploy.settings import Settings
 from qmia_tf.experiments import experiment
 from qmia_tf.resnet import Bits
+from qmia_tf.run_dir import RunDir
 from qmia_tf.trainer import Trainer
 
 SHAPE, CLASSES = (8, 8, 1), 10
@@ -114,8 +115,8 @@ def exported(run_dir, model, *, schemes=("int8", "int8_io"), **settings):
     config = configuration.describe(
         digits(), recipe=recipes.get("digits"), bits=Bits(4, 4)
     )
-    runs.open_run(run_dir, config)
-    keras_files.save(model, run_dir / runs.MODEL)
+    RunDir(run_dir).open(config)
+    keras_files.save(model, RunDir(run_dir).model)
     experiment.export_run(
         run_dir, digits, schemes=schemes, settings=Settings(**settings)
     )
@@ -148,12 +149,12 @@ def change(path, name, edit, *, run_dir=None):
         buffer.data = numbers.view(np.uint8)
     path.write_bytes(flatbuffer.pack(model))
     if run_dir is not None:
-        state(run_dir, path.stem, sha256=runs.sha256(path))
+        state(run_dir, path.stem, sha256=files.sha256(path))
 
 
 def state(run_dir, scheme, **facts):
     """Makes the manifest of a run say other things of a file."""
     path = pathlib.Path(run_dir) / "artifacts" / "manifest.json"
-    entries = runs.read_json(path)
+    entries = files.read_json(path)
     entries[scheme].update(facts)
-    runs.write_json(path, entries)
+    files.write_json(path, entries)

@@ -15,13 +15,14 @@ import tiny_models
 from absl.testing import parameterized
 from scipy import stats
 
-from qmia_tf import attacks, configuration, outputs, queries, recipes, runs
+from qmia_tf import attacks, configuration, outputs, queries, recipes
 from qmia_tf.auditing import attacking, beside, crossing, matched
 from qmia_tf.datasets import Dataset
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import epochs, run_comparison, run_training
 from qmia_tf.report import matching
 from qmia_tf.resnet import Bits
+from qmia_tf.run_dir import RunDir
 from qmia_tf.statistics.intervals import Estimate
 from qmia_tf.statistics.ranking import auc
 
@@ -346,7 +347,7 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
             bits=bits or Bits(),
             **options,
         )
-        runs.open_run(folder, config)
+        RunDir(folder).open(config)
         run_training.open_split(folder, self.data, config)
         seed = sum(map(ord, name))
         (folder / "checkpoints").mkdir()

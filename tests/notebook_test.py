@@ -10,7 +10,7 @@ import nbclient
 import nbformat
 from absl.testing import absltest
 
-from qmia_tf import runs
+from qmia_tf import files
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PATH = ROOT / "notebooks" / "qmia_tf_colab.ipynb"
@@ -118,7 +118,7 @@ class RunTest(absltest.TestCase):
 
     def check(self, folder, cells):
         run = folder / "runs" / "digits" / "w32a32"
-        audit = runs.read_json(run / "audit.json")
+        audit = files.read_json(run / "audit.json")
         names = [target["target"] for target in audit["targets"]]
         self.assertIn("int8_ptq", names)
         self.assertTrue((run / "tensorboard").is_dir())

@@ -14,7 +14,7 @@ import tiny_models
 from absl.testing import parameterized
 
 import qmia_tf
-from qmia_tf import onednn, own, runs
+from qmia_tf import files, onednn, own
 from qmia_tf.attacks.changes import Noise, Plan
 from qmia_tf.auditing import findings
 from qmia_tf.deploy import timing
@@ -104,7 +104,7 @@ class TableTest(Folder):
     def test_what_is_written(self):
         found = self.audit(own_task.linear, *self.sides)
         self.assertEqual(findings.load(self.dir), found)
-        config = runs.read_json(self.dir / "config.json")
+        config = files.read_json(self.dir / "config.json")
         self.assertEqual(config, found.config)
         self.assertEqual(config["kind"], "own")
         self.assertEqual(config["split"], {"members": 60, "nonmembers": 50})
@@ -322,7 +322,7 @@ class TableTest(Folder):
         )
 
     def test_a_run_directory_is_left_alone(self):
-        runs.write_json(self.dir / "config.json", {"schema_version": 1})
+        files.write_json(self.dir / "config.json", {"schema_version": 1})
         self.assertRefused("is a run directory", own_task.linear, *self.sides)
 
 

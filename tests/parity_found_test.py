@@ -8,10 +8,11 @@ import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import runs
+from qmia_tf import files
 from qmia_tf.auditing import audit, findings, parity_found
 from qmia_tf.deploy import mismatches
 from qmia_tf.errors import InputError
+from qmia_tf.run_dir import RunDir
 
 SHA256 = "b" * 64
 
@@ -49,7 +50,7 @@ class ParityFoundTest(parameterized.TestCase, tf.test.TestCase):
         self.path = self.dir / "parity.json"
 
     def write(self, *found):
-        runs.write_json(self.path, [each.as_dict() for each in found])
+        files.write_json(self.path, [each.as_dict() for each in found])
 
     @parameterized.parameters(0, 3)
     def test_is_what_was_counted(self, differ):
@@ -110,7 +111,7 @@ class ParityFoundTest(parameterized.TestCase, tf.test.TestCase):
             parity_found.of_run(self.dir)
 
     def test_stands_in_the_audit_of_its_file_alone(self):
-        runs.open_run(self.dir, {"dataset": {}})
+        RunDir(self.dir).open({"dataset": {}})
         for target, sha256 in (
             ("keras", "a" * 64),
             ("int8", SHA256),

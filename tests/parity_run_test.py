@@ -9,10 +9,11 @@ import integer_runs
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import keras_files, runs
+from qmia_tf import files, keras_files
 from qmia_tf.deploy import mismatches
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import parity_run
+from qmia_tf.run_dir import RunDir
 
 QUICK = {
     "kernels": ("default",),
@@ -58,7 +59,7 @@ class CheckRunTest(Runs):
         self.assertEqual([one.scheme for one in found], ["int8", "int8_io"])
         for one in found:
             name = f"{one.scheme}.tflite"
-            self.assertEqual(one.sha256, runs.sha256(self.artifacts / name))
+            self.assertEqual(one.sha256, files.sha256(self.artifacts / name))
             self.assertIs(one.kept, True)
             self.assertEqual(
                 [
@@ -172,17 +173,17 @@ class RefusalTest(Runs):
         self.check(schemes=["int8"])
 
     def test_model_that_was_trained_again(self):
-        keras_files.save(integer_runs.small(seed=1), self.run_dir / runs.MODEL)
+        keras_files.save(integer_runs.small(seed=1), RunDir(self.run_dir).model)
         self.refuse("int8.tflite was made from another model.keras: export it")
 
     def test_model_that_is_gone(self):
-        (self.run_dir / runs.MODEL).unlink()
+        RunDir(self.run_dir).model.unlink()
         self.refuse("no model file .*model.keras: train it first")
 
     def test_damaged_file_with_its_own_hash(self):
         path = self.artifacts / "int8.tflite"
         path.write_bytes(path.read_bytes()[:2000])
-        integer_runs.state(self.run_dir, "int8", sha256=runs.sha256(path))
+        integer_runs.state(self.run_dir, "int8", sha256=files.sha256(path))
         self.refuse("int8.tflite cannot be run by LiteRT")
 
     def test_file_of_another_run(self):
@@ -193,7 +194,7 @@ class RefusalTest(Runs):
         )
         path = self.artifacts / "int8.tflite"
         shutil.copy(other / "artifacts" / "int8.tflite", path)
-        integer_runs.state(self.run_dir, "int8", sha256=runs.sha256(path))
+        integer_runs.state(self.run_dir, "int8", sha256=files.sha256(path))
         self.refuse("int8.tflite is not this twin's file .'act' is")
 
 

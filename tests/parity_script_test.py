@@ -9,7 +9,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 from scripts_test import call, start
 
-from qmia_tf import runs
+from qmia_tf import files
 
 QUICK = ("--records=20", "--kernels=default", "--threads=1")
 
@@ -57,7 +57,7 @@ class ParityScriptTest(Runs):
                 f"\n{scheme}: no code differs under the default kernels\n", out
             )
         self.assertEndsWith(out, f"\n{self.json} is written\n")
-        stored = runs.read_json(self.json)
+        stored = files.read_json(self.json)
         self.assertEqual([one["scheme"] for one in stored], ["int8", "int8_io"])
         for one in stored:
             self.assertIs(one["kept"], True)
@@ -77,7 +77,7 @@ class ParityScriptTest(Runs):
         self.assertEqual((status, errors), (1, ""))
         self.assertRegex(out, r"\nint8: PROMISE BROKEN: \d+ codes differ under")
         self.assertIn("\nint8_io: no code differs", out)
-        broken, kept = runs.read_json(self.json)
+        broken, kept = files.read_json(self.json)
         self.assertIs(broken["kept"], False)
         self.assertIs(kept["kept"], True)
         wrong = [e for e in broken["comparisons"] if e["kernels"] == "default"]
@@ -95,7 +95,7 @@ class ParityScriptTest(Runs):
         status, out, _ = self.parity(*QUICK)
         self.assertEqual(status, 1)
         self.assertIn("BROKEN: probabilities differ by up to 1.0e+00", out)
-        self.assertIs(runs.read_json(self.json)[0]["kept"], False)
+        self.assertIs(files.read_json(self.json)[0]["kept"], False)
 
     def test_no_promise(self):
         run_dir = self.run_dir.parent / "float_stem"
@@ -109,7 +109,7 @@ class ParityScriptTest(Runs):
             "codes\n",
             out,
         )
-        (one,) = runs.read_json(run_dir / "parity.json")
+        (one,) = files.read_json(run_dir / "parity.json")
         self.assertIs(one["promised"], False)
         self.assertIsNone(one["kept"])
         self.assertEqual(one["rounded_layers"], ["stem"])
@@ -119,7 +119,7 @@ class ParityScriptTest(Runs):
         status, out, _ = self.parity("--kernels=reference", "--records=20")
         self.assertEqual(status, 0)
         self.assertIn("int8: not tried under the default kernels", out)
-        self.assertIsNone(runs.read_json(self.json)[0]["kept"])
+        self.assertIsNone(files.read_json(self.json)[0]["kept"])
 
     def test_json_that_cannot_be_written(self):
         """The work of minutes is shown all the same."""
@@ -134,7 +134,7 @@ class ParityScriptTest(Runs):
         status, out, _ = self.parity(*QUICK, f"--json={place}")
         self.assertEqual(status, 0)
         self.assertIn(f"{place} is written", out)
-        self.assertLen(runs.read_json(place), 2)
+        self.assertLen(files.read_json(place), 2)
         self.assertFalse(self.json.exists())
 
 
@@ -191,7 +191,7 @@ class RefusalTest(Runs):
         )
         path = self.run_dir / "artifacts" / "int8.tflite"
         shutil.copy(other / "artifacts" / "int8.tflite", path)
-        integer_runs.state(self.run_dir, "int8", sha256=runs.sha256(path))
+        integer_runs.state(self.run_dir, "int8", sha256=files.sha256(path))
         self.refuse("int8.tflite is not this twin's file .*export both again")
 
 

@@ -12,11 +12,11 @@ from absl.testing import parameterized
 
 from qmia_tf import (
     configuration,
+    files,
     onednn,
     outputs,
     queries,
     recipes,
-    runs,
     targets,
 )
 from qmia_tf.auditing import findings
@@ -25,6 +25,7 @@ from qmia_tf.deploy import artifact
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import experiment, run_training
 from qmia_tf.resnet import Bits
+from qmia_tf.run_dir import RunDir
 
 RECORDS = 40
 
@@ -63,7 +64,7 @@ class Run(parameterized.TestCase, tf.test.TestCase):
         config = configuration.describe(
             self.data, recipe=recipes.get("digits"), bits=Bits(4, 4)
         )
-        runs.open_run(self.dir, config)
+        RunDir(self.dir).open(config)
         self.split = run_training.open_split(self.dir, self.data, config)
         tiny_models.classifier().save(self.dir / "model.keras")
         self.folder.mkdir()
@@ -76,7 +77,7 @@ class Run(parameterized.TestCase, tf.test.TestCase):
         if twin is not None:
             file = self.folder / f"{scheme}_twin.keras"
             twin.save(file)
-            entry["twin"] = {"file": file.name, "sha256": runs.sha256(file)}
+            entry["twin"] = {"file": file.name, "sha256": files.sha256(file)}
         self.manifest[scheme] = entry
         text = json.dumps(self.manifest)
         (self.folder / "manifest.json").write_text(text)

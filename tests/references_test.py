@@ -9,7 +9,7 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import configuration, onednn, recipes, runs, training
+from qmia_tf import configuration, onednn, recipes, training
 from qmia_tf.datasets import Dataset
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import (
@@ -19,6 +19,7 @@ from qmia_tf.experiments import (
     run_training,
 )
 from qmia_tf.resnet import Bits
+from qmia_tf.run_dir import RunDir
 
 RECORDS = 40
 
@@ -131,7 +132,7 @@ class TrainTest(Folder):
     def test_trains_queries_and_goes_on(self):
         run_dir = self.dir / "w32a32"
         config = a_config(self.data)
-        runs.open_run(run_dir, config)
+        RunDir(run_dir).open(config)
         lines = []
         with mock.patch.object(training, "train", side_effect=save_untrained):
             made = references.train(
@@ -169,7 +170,7 @@ class TrainTest(Folder):
 
     def test_files_are_made_where_they_are_asked_for(self):
         run_dir = self.dir / "run"
-        runs.open_run(run_dir, a_config(self.data))
+        RunDir(run_dir).open(a_config(self.data))
         with (
             mock.patch.object(run_training, "train_run") as train,
             mock.patch.object(experiment, "export_run") as export,

@@ -14,13 +14,14 @@ from absl.testing import parameterized
 from report_words_test import hard_labels
 from scripts_test import call
 
-from qmia_tf import configuration, datasets, recipes, runs
+from qmia_tf import configuration, datasets, recipes
 from qmia_tf.auditing import answer, audit, findings, leak_test
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import experiment
 from qmia_tf.report import collected, gates, whole
 from qmia_tf.report.page import render
 from qmia_tf.resnet import Bits
+from qmia_tf.run_dir import RunDir
 from qmia_tf.statistics.intervals import Estimate
 
 LIMIT = gates.TprLimit(0.05, 0.01)
@@ -343,7 +344,7 @@ class ScriptTest(parameterized.TestCase, tf.test.TestCase):
         config = configuration.describe(
             data, recipe=recipes.get("digits"), bits=Bits()
         )
-        runs.open_run(self.dir, config)
+        RunDir(self.dir).open(config)
 
     def attack(self, result, *arguments):
         with mock.patch.object(

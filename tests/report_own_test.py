@@ -8,9 +8,9 @@ import synthetic_outputs
 import tensorflow as tf
 from report_runs import FULL, Reports
 
-from qmia_tf import runs
 from qmia_tf.auditing import audit, findings
 from qmia_tf.report import cautions, compared, figures
+from qmia_tf.run_dir import RunDir
 
 FILES = {
     "phone": {"kind": "tflite", "kernel_set": "default", "size_bytes": 70_000},
@@ -36,7 +36,7 @@ class OwnReports(Reports):
             "dataset": {"name": dataset, "fingerprint": "e" * 64},
             "models": list(files),
         }
-        runs.open_run(folder, config)
+        RunDir(folder).open(config)
         for place, file in enumerate(files):
             synthetic_outputs.outputs(
                 80, 70, gain=(3.0 + place, 2.5), target=file, **FILES[file]

@@ -8,9 +8,9 @@ import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import runs
 from qmia_tf.auditing import audit, findings
 from qmia_tf.report import cautions, compared, make_report
+from qmia_tf.run_dir import RunDir
 
 FULL = (32, 32)
 
@@ -55,7 +55,7 @@ class Reports(parameterized.TestCase, tf.test.TestCase):
         **changes,
     ):
         folder = self.root / name
-        runs.open_run(folder, configuration(dataset, bits, **changes))
+        RunDir(folder).open(configuration(dataset, bits, **changes))
         for target in targets:
             synthetic_outputs.outputs(
                 records, 60, gain=gain, target=target, size_bytes=2_500_000

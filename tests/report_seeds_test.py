@@ -5,9 +5,10 @@ import tensorflow as tf
 from report_runs import FULL, Reports, configuration
 from scipy import stats
 
-from qmia_tf import runs
+from qmia_tf import files
 from qmia_tf.auditing import audit, findings
 from qmia_tf.report import compared, seed_tables
+from qmia_tf.run_dir import RunDir
 
 
 class SeedTest(Reports):
@@ -15,7 +16,7 @@ class SeedTest(Reports):
         """An audited run whose outputs follow from its seeds."""
         folder = self.root / f"w{bits[0]}a{bits[1]}_{seed}_{split}"
         config = configuration("cifar10", bits, split__seed=split, **changes)
-        runs.open_run(folder, {**config, "seed": seed})
+        RunDir(folder).open({**config, "seed": seed})
         for number, target in enumerate(targets):
             synthetic_outputs.outputs(
                 seed=bits[0] + 100 * seed + 1000 * split + 7 * number,
@@ -95,12 +96,12 @@ class SeedTest(Reports):
     def test_runs_that_were_computed_otherwise_are_one_group(self):
         folders = self.several((4, 4), (0, 1, 2))
         for threads, folder in enumerate(folders, start=1):
-            config = runs.read_json(folder / "config.json")
+            config = files.read_json(folder / "config.json")
             config["tensorflow"] = {
                 "onednn": threads > 1,
                 "intra_op_threads": threads,
             }
-            runs.write_json(folder / "config.json", config)
+            files.write_json(folder / "config.json", config)
             audit.audit_run(folder)
         (table,) = self.table(*folders)
         (row,) = table.rows

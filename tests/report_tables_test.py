@@ -5,7 +5,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 from report_runs import FULL, Reports
 
-from qmia_tf import runs, tfprivacy
+from qmia_tf import files, tfprivacy
 from qmia_tf.auditing import audit, findings
 from qmia_tf.report import (
     artefacts,
@@ -131,7 +131,7 @@ class TablesTest(Reports):
 
     def test_a_run_of_unknown_make(self):
         folder = self.root / "phone"
-        runs.write_json(folder / "config.json", {})
+        files.write_json(folder / "config.json", {})
         synthetic_outputs.outputs().save(folder / "outputs" / "keras.npz")
         audit.audit_run(folder)
         self.assertIn("phone", self.report(folder))

@@ -9,7 +9,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 from report_runs import FULL, Reports
 
-from qmia_tf import runs
+from qmia_tf import files
 from qmia_tf.auditing import audit
 from qmia_tf.errors import InputError
 from qmia_tf.report import make_report
@@ -99,10 +99,10 @@ class WarningsTest(Reports):
         folders = [self.run_of("full", FULL), self.run_of("w4a4", (4, 4))]
         for folder, on in zip(folders, (True, False), strict=True):
             computed = {"onednn": on, "intra_op_threads": 2}
-            config = runs.read_json(folder / "config.json")
+            config = files.read_json(folder / "config.json")
             # Beside one from before it was noted nothing is said.
             self.assertEmpty(self.warnings(*folders))
-            runs.write_json(
+            files.write_json(
                 folder / "config.json", {**config, "tensorflow": computed}
             )
             audit.audit_run(folder)

@@ -16,10 +16,11 @@ import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import runs
+from qmia_tf import files
 from qmia_tf.auditing import audit, audit_json, comparison, matched
 from qmia_tf.report.tables import as_csv
 from qmia_tf.reproduction import plans, rounded, stored, sweeps
+from qmia_tf.run_dir import RunDir
 
 GAINS = {"w32a32": (4.0, 2.5), "w4a4": (3.2, 2.4)}
 EPOCHS = (3, 6)
@@ -54,7 +55,7 @@ def make(results, *, seeds=(0, 1), models=tuple(GAINS), dataset="cifar10"):
                 )
     path = results / dataset / stored.SAME_PATH
     found = {"steps": 3, "layers": 2, "weights": 10, "differ": 0, "largest": 0}
-    runs.write_json(path, found)
+    files.write_json(path, found)
     return results
 
 
@@ -75,7 +76,7 @@ def _run(results, dataset, model, seed):
         "optimizer": "sgd",
         "learning_rate": 0.01,
     }
-    runs.open_run(place, config)
+    RunDir(place).open(config)
     scheme = plans.MODELS[model].schemes[0]
     for target in ("keras", scheme):
         made = answers(model, seed, target=target, size_bytes=2_500_000)
@@ -91,8 +92,8 @@ def _run(results, dataset, model, seed):
     rounded.write(place)
     sweeps.hold_artefacts(place)
     curve = comparison.Curve(place.name, model, [x.point for x in found])
-    runs.write_json(place / stored.SWEEP, audit_json.encode(curve))
-    runs.write_json(place / stored.TIMING, {"attack": 60.0})
+    files.write_json(place / stored.SWEEP, audit_json.encode(curve))
+    files.write_json(place / stored.TIMING, {"attack": 60.0})
     with (place / stored.HISTORY).open("w") as file:
         writer = csv.writer(file)
         writer.writerows([["epoch", "seconds"], [1, 90.0], [2, 90.0]])

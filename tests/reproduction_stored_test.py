@@ -12,8 +12,7 @@ import reproduction_results as made
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import runs
-from qmia_tf.auditing import findings
+from qmia_tf import files
 from qmia_tf.report.tables import as_csv
 from qmia_tf.reproduction import (
     comparing,
@@ -25,6 +24,7 @@ from qmia_tf.reproduction import (
     stored,
     writing,
 )
+from qmia_tf.run_dir import RunDir
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reproduction.md"
@@ -68,13 +68,13 @@ class LoadTest(made.Results):
     @parameterized.parameters("accuracy_members", "accuracy_nonmembers")
     def test_one_record_tells_another_model(self, measure):
         folder = self.copied()
-        path = folder / "cifar10" / "plain" / "w32a32-seed0" / findings.AUDIT
-        stored_audit = runs.read_json(path)
+        path = RunDir(folder / "cifar10" / "plain" / "w32a32-seed0").audit
+        stored_audit = files.read_json(path)
         (keras,) = (
             x for x in stored_audit["targets"] if x["target"] == "keras"
         )
         keras[measure]["value"] -= 1 / made.RECORDS
-        runs.write_json(path, stored_audit)
+        files.write_json(path, stored_audit)
         quantized = [
             each for each in stored.load(folder) if each.job.model == "w4a4"
         ]

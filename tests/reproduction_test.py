@@ -15,7 +15,7 @@ import slow_tests
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import configuration, recipes, runs
+from qmia_tf import configuration, files, recipes
 from qmia_tf.errors import InputError
 from qmia_tf.report.tables import as_csv
 from qmia_tf.reproduction import (
@@ -28,6 +28,7 @@ from qmia_tf.reproduction import (
     writing,
 )
 from qmia_tf.resnet import Bits
+from qmia_tf.run_dir import RunDir
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "scripts" / "reproduce.py"
@@ -71,7 +72,7 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
             found.run.target("keras").accuracy_nonmembers,
         )
         self.assertIn(results / "tables" / "regimes.csv", written)
-        path = runs.read_json(results / "digits" / stored.SAME_PATH)
+        path = files.read_json(results / "digits" / stored.SAME_PATH)
         self.assertEqual((path["differ"], path["steps"]), (0, 3))
 
         # What is stored needs no run.
@@ -84,9 +85,9 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
 
         sweep = self.out / job.folder / stored.SWEEP
         timing = self.out / job.folder / stored.TIMING
-        content, seconds = sweep.read_bytes(), runs.read_json(timing)
+        content, seconds = sweep.read_bytes(), files.read_json(timing)
         # As if that sweep had taken long: the next finds kept answers.
-        runs.write_json(timing, {**seconds, "sweep": 1e6})
+        files.write_json(timing, {**seconds, "sweep": 1e6})
         sweep.unlink()
         before = times(self.out / "digits")
         self.reproduce("w32a32")
@@ -94,7 +95,7 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
         changed = {x.name for x in before if after[x] != before[x]}
         self.assertEqual(changed, {stored.TIMING, stored.ARTEFACTS})
         self.assertEqual(sweep.read_bytes(), content)
-        self.assertEqual(runs.read_json(timing), {**seconds, "sweep": 1e6})
+        self.assertEqual(files.read_json(timing), {**seconds, "sweep": 1e6})
 
     def test_a_plan_does_nothing(self):
         # So the plan need not time anything.
@@ -112,7 +113,7 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_another_configuration_is_refused(self):
         job = plans.Job("digits", "plain", "w4a4", 0, plans.QUICK)
-        runs.open_run(self.out / job.folder, {"seed": 1})
+        RunDir(self.out / job.folder).open({"seed": 1})
         dataset = running.cut(
             reproducing._Data(600, None, False).load("digits"), 600
         )

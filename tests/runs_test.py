@@ -12,8 +12,9 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import runs
+from qmia_tf import files
 from qmia_tf.errors import InputError
+from qmia_tf.run_dir import RunDir
 
 CONFIG = {"seed": 0, "model": {"weight_bits": 4, "clip": True}}
 
@@ -30,7 +31,7 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
 class AtomicTest(Folder):
     def test_makes_the_file_and_its_folders(self):
         path = self.dir / "a" / "b" / "model.keras"
-        with runs.atomic(path) as temporary:
+        with files.atomic(path) as temporary:
             self.assertEqual(temporary.name, "model.keras")
             temporary.write_bytes(b"whole")
             self.assertFalse(path.exists())
@@ -42,14 +43,14 @@ class AtomicTest(Folder):
         path = self.dir / "x.json"
         path.write_bytes(b"old")
         with path.open("rb") as reader:
-            runs.write_bytes(path, b"new")
+            files.write_bytes(path, b"new")
             self.assertEqual(reader.read(), b"old")
         self.assertEqual(path.read_bytes(), b"new")
 
     def test_permissions_are_those_of_any_new_file(self):
         plain = self.dir / "plain"
         plain.write_bytes(b"")
-        runs.write_bytes(self.dir / "ours", b"")
+        files.write_bytes(self.dir / "ours", b"")
         mode = (self.dir / "ours").stat().st_mode
         self.assertEqual(mode, plain.stat().st_mode)
 
@@ -57,7 +58,7 @@ class AtomicTest(Folder):
     def test_failure_keeps_the_old_file(self, failure):
         path = self.dir / "x.json"
         path.write_bytes(b"old")
-        with self.assertRaises(failure), runs.atomic(path) as temporary:
+        with self.assertRaises(failure), files.atomic(path) as temporary:
             temporary.write_bytes(b"half")
             raise failure
         self.assertEqual(path.read_bytes(), b"old")
@@ -76,7 +77,7 @@ class AtomicTest(Folder):
         self.assertEqual(done.returncode, -signal.SIGKILL)
         self.assertFalse(path.exists())
         self.assertEmpty(list(path.parent.glob("*.npz")))
-        runs.write_bytes(path, b"whole")
+        files.write_bytes(path, b"whole")
         self.assertEqual(path.read_bytes(), b"whole")
 
     @parameterized.named_parameters(
@@ -94,7 +95,7 @@ class AtomicTest(Folder):
                 InputError,
                 r"model\.keras: the disk is full \(stopped after 2\.0 MB",
             ),
-            runs.atomic(path) as temporary,
+            files.atomic(path) as temporary,
         ):
             temporary.write_bytes(b"x" * 2_000_000)
             raise failure
@@ -106,12 +107,12 @@ class AtomicTest(Folder):
         full = OSError(errno.ENOSPC, "No space left on device")
         with mock.patch.object(os, "fsync", side_effect=full):
             with self.assertRaisesRegex(InputError, "the disk is full"):
-                runs.write_bytes(path, b"data")
+                files.write_bytes(path, b"data")
         self.assertEmpty(self.names())
 
     def test_other_errors_of_the_block_pass_unchanged(self):
         with self.assertRaises(FileNotFoundError):
-            with runs.atomic(self.dir / "x"):
+            with files.atomic(self.dir / "x"):
                 (self.dir / "missing").read_bytes()
 
     @parameterized.parameters("file/x.npz", "file/deep/x.npz", "folder")
@@ -119,7 +120,7 @@ class AtomicTest(Folder):
         (self.dir / "file").write_bytes(b"")
         (self.dir / "folder").mkdir()
         with self.assertRaisesRegex(InputError, f"cannot write .*{name}"):
-            runs.write_bytes(self.dir / name, b"data")
+            files.write_bytes(self.dir / name, b"data")
         self.assertEqual(self.names(), ["file", "folder"])
 
 
@@ -138,29 +139,29 @@ class RealFullDiskTest(Folder):
 
     def test_old_file_stays_and_space_is_given_back(self):
         path = self.dir / "outputs.npz"
-        runs.write_npz(path, small=np.arange(10))
+        files.write_npz(path, small=np.arange(10))
         noise = np.random.default_rng(0).integers(0, 256, 10**6, np.uint8)
         with self.assertRaisesRegex(
             InputError, r"outputs\.npz: the disk is full .* 0\.\d MB free"
         ):
-            runs.write_npz(path, noise=noise)
-        self.assertAllEqual(runs.read_npz(path)["small"], np.arange(10))
+            files.write_npz(path, noise=noise)
+        self.assertAllEqual(files.read_npz(path)["small"], np.arange(10))
         self.assertEqual(self.names(), ["outputs.npz"])
-        runs.write_bytes(self.dir / "next", b"x" * 100_000)
+        files.write_bytes(self.dir / "next", b"x" * 100_000)
 
     def test_new_run_on_a_full_disk(self):
         free = os.statvfs(self.dir).f_bavail * os.statvfs(self.dir).f_frsize
         (self.dir / "filler").write_bytes(b"x" * free)
         with self.assertRaises(InputError):
-            runs.open_run(self.dir / "run", CONFIG)
+            RunDir(self.dir / "run").open(CONFIG)
         self.assertFalse((self.dir / "run" / "config.json").exists())
 
 
 class FilesTest(Folder):
     def test_json_round_trip(self):
         obj = {"b": [1, 2.5, None, "\u00e9"], "a": {"x": True}}
-        runs.write_json(self.dir / "x.json", obj)
-        self.assertEqual(runs.read_json(self.dir / "x.json"), obj)
+        files.write_json(self.dir / "x.json", obj)
+        self.assertEqual(files.read_json(self.dir / "x.json"), obj)
 
     def test_json_lists_of_numbers_are_one_line_each(self):
         path = self.dir / "x.json"
@@ -172,8 +173,8 @@ class FilesTest(Folder):
             "empty": [],
             "points": [{"rate": [1.5]}],
         }
-        runs.write_json(path, obj)
-        self.assertEqual(runs.read_json(path), obj)
+        files.write_json(path, obj)
+        self.assertEqual(files.read_json(path), obj)
         lines = path.read_text().splitlines()
         self.assertIn('  "curve": [ 0.5, -1e-09, null, 3 ],', lines)
         self.assertIn("    [ 1, 2 ],", lines)
@@ -186,24 +187,24 @@ class FilesTest(Folder):
 
     def test_json_has_no_nan(self):
         with self.assertRaises(ValueError):
-            runs.write_json(self.dir / "x.json", {"auc": float("nan")})
+            files.write_json(self.dir / "x.json", {"auc": float("nan")})
         self.assertEmpty(self.names())
 
     @parameterized.parameters(b'{"a": 1', b"", b"\xff\xfe")
     def test_damaged_json(self, data):
         (self.dir / "x.json").write_bytes(data)
         with self.assertRaisesRegex(InputError, "x.json is not valid JSON"):
-            runs.read_json(self.dir / "x.json")
+            files.read_json(self.dir / "x.json")
 
     def test_missing_json(self):
         with self.assertRaisesRegex(InputError, "x.json: No such file"):
-            runs.read_json(self.dir / "x.json")
+            files.read_json(self.dir / "x.json")
 
     def test_sha256(self):
         # The example of FIPS 180-2, appendix B.1.
         (self.dir / "x").write_bytes(b"abc")
         self.assertEqual(
-            runs.sha256(self.dir / "x"),
+            files.sha256(self.dir / "x"),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
         )
 
@@ -212,8 +213,8 @@ class FilesTest(Folder):
             "x": np.eye(3, dtype=np.float32),
             "name": np.array("caf\u00e9"),
         }
-        runs.write_npz(self.dir / "x.npz", **arrays)
-        stored = runs.read_npz(self.dir / "x.npz")
+        files.write_npz(self.dir / "x.npz", **arrays)
+        stored = files.read_npz(self.dir / "x.npz")
         self.assertEqual(stored.keys(), arrays.keys())
         self.assertAllEqual(stored["x"], np.eye(3))
         self.assertEqual(stored["x"].dtype, np.float32)
@@ -221,7 +222,7 @@ class FilesTest(Folder):
 
     def test_npz_takes_no_python_objects(self):
         with self.assertRaisesRegex(ValueError, "'bad' holds Python objects"):
-            runs.write_npz(self.dir / "x.npz", bad=np.array([{}, None]))
+            files.write_npz(self.dir / "x.npz", bad=np.array([{}, None]))
         self.assertEmpty(self.names())
 
     def test_pickled_objects_are_named_and_not_run(self):
@@ -233,13 +234,13 @@ class FilesTest(Folder):
 
         np.savez(self.dir / "x.npz", a=[1], bad=np.array([Attack()], object))
         with self.assertRaisesRegex(InputError, "'bad' holds pickled"):
-            runs.read_npz(self.dir / "x.npz")
+            files.read_npz(self.dir / "x.npz")
         self.assertFalse(trace.exists())
 
     def test_damaged_npz(self):
         path = self.dir / "x.npz"
         values = np.random.default_rng(0).integers(0, 256, 5000, np.uint8)
-        runs.write_npz(path, values=values)
+        files.write_npz(path, values=values)
         whole = bytearray(path.read_bytes())
         flipped = whole.copy()
         flipped[2500] ^= 1
@@ -255,36 +256,36 @@ class FilesTest(Folder):
             with self.subTest(case):
                 path.write_bytes(data)
                 with self.assertRaisesRegex(InputError, "x.npz is damaged"):
-                    runs.read_npz(path)
+                    files.read_npz(path)
 
     def test_missing_npz(self):
         with self.assertRaisesRegex(InputError, "x.npz: No such file"):
-            runs.read_npz(self.dir / "x.npz")
+            files.read_npz(self.dir / "x.npz")
 
 
 class OpenRunTest(Folder):
     def test_new_then_the_same_again(self):
-        run = runs.open_run(self.dir / "deep" / "run", CONFIG)
-        self.assertEqual(runs.read_json(run / "config.json"), CONFIG)
+        run = RunDir(self.dir / "deep" / "run").open(CONFIG)
+        self.assertEqual(files.read_json(run / "config.json"), CONFIG)
         before = (run / "config.json").stat().st_mtime_ns
-        self.assertEqual(runs.open_run(str(run), CONFIG), run)
+        self.assertEqual(RunDir(str(run)).open(CONFIG), run)
         self.assertEqual((run / "config.json").stat().st_mtime_ns, before)
         self.assertEqual(self.names(run), ["config.json"])
 
     def test_tuples_are_lists_in_json(self):
         for milestones in ((1, 2), [1, 2], (1, 2)):
-            runs.open_run(self.dir, {"milestones": milestones})
+            RunDir(self.dir).open({"milestones": milestones})
 
     def test_other_configuration_is_refused_with_every_difference(self):
         stored = {**CONFIG, "recipe": {"stem": "cifar", "milestones": [20]}}
-        runs.open_run(self.dir, stored)
+        RunDir(self.dir).open(stored)
         wanted = {
             "seed": 0,
             "model": {"weight_bits": 8, "clip": True, "gradient_bits": 6},
             "recipe": {"stem": "cifar", "milestones": [20, 25]},
         }
         with self.assertRaises(InputError) as caught:
-            runs.open_run(self.dir, wanted)
+            RunDir(self.dir).open(wanted)
         message = str(caught.exception)
         self.assertIn(
             "(model.weight_bits: 4 -> 8; "
@@ -294,52 +295,52 @@ class OpenRunTest(Folder):
         )
         self.assertNotIn("stem", message)
         self.assertNotIn("\n", message)
-        self.assertEqual(runs.read_json(self.dir / "config.json"), stored)
+        self.assertEqual(files.read_json(self.dir / "config.json"), stored)
 
     def test_how_it_was_computed_is_no_configuration(self):
         computed = {"onednn": True, "intra_op_threads": 2}
-        runs.write_json(
+        files.write_json(
             self.dir / "config.json", {**CONFIG, "tensorflow": computed}
         )
         before = (self.dir / "config.json").read_bytes()
-        runs.open_run(self.dir, CONFIG)
+        RunDir(self.dir).open(CONFIG)
         self.assertEqual((self.dir / "config.json").read_bytes(), before)
         with self.assertRaises(InputError) as caught:
-            runs.open_run(self.dir, {**CONFIG, "seed": 1})
+            RunDir(self.dir).open({**CONFIG, "seed": 1})
         self.assertIn("configuration (seed: 0 -> 1):", str(caught.exception))
 
     def test_option_that_is_gone(self):
-        runs.open_run(self.dir, {"a": 1, "b": {"c": "x"}})
+        RunDir(self.dir).open({"a": 1, "b": {"c": "x"}})
         with self.assertRaisesRegex(InputError, r'b\.c: "x" -> \(not set\)'):
-            runs.open_run(self.dir, {"a": 1, "b": {}})
+            RunDir(self.dir).open({"a": 1, "b": {}})
 
     def test_foreign_files_do_not_matter(self):
         (self.dir / "log.txt").write_text("started")
-        runs.open_run(self.dir, CONFIG)
+        RunDir(self.dir).open(CONFIG)
 
     def test_products_of_an_unknown_configuration(self):
         (self.dir / "model.keras").write_bytes(b"")
         with self.assertRaisesRegex(InputError, "holds model.keras but no con"):
-            runs.open_run(self.dir, CONFIG)
+            RunDir(self.dir).open(CONFIG)
         self.assertEqual(self.names(), ["model.keras"])
 
     def test_damaged_configuration(self):
         (self.dir / "config.json").write_text("{")
         with self.assertRaisesRegex(InputError, "config.json is not valid"):
-            runs.open_run(self.dir, CONFIG)
+            RunDir(self.dir).open(CONFIG)
 
     @parameterized.parameters("file", "file/run")
     def test_file_in_place_of_a_directory(self, name):
         (self.dir / "file").write_text("")
         with self.assertRaisesRegex(InputError, f"cannot write .*{name}"):
-            runs.open_run(self.dir / name, CONFIG)
+            RunDir(self.dir / name).open(CONFIG)
 
     def test_read_only_directory(self):
         # Root may write anywhere, so the refusal is the system's in effect.
         denied = OSError(errno.EACCES, "Permission denied")
         with mock.patch.object(os, "open", side_effect=denied):
             with self.assertRaisesRegex(InputError, "Permission denied"):
-                runs.open_run(self.dir, CONFIG)
+                RunDir(self.dir).open(CONFIG)
 
 
 class ImportTest(tf.test.TestCase):

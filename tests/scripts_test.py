@@ -24,15 +24,16 @@ from absl.testing import parameterized
 from qmia_tf import (
     configuration,
     datasets,
+    files,
     outputs,
     program,
     recipes,
     report,
-    runs,
     training,
 )
 from qmia_tf.experiments import experiment, run_training
 from qmia_tf.resnet import Bits
+from qmia_tf.run_dir import RunDir
 
 SCRIPTS = pathlib.Path(__file__).resolve().parent.parent / "scripts"
 # What a test of a script needs not do: nothing is trained in this process.
@@ -126,7 +127,7 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
             bits=bits or Bits(),
             split_seed=split_seed,
         )
-        runs.open_run(run_dir, config)
+        RunDir(run_dir).open(config)
         run_training.open_split(run_dir, data, config)
         given = {"shape": (8, 8, 1), "classes": 10, **options}
         tiny_models.classifier(**given).save(run_dir / "model.keras")
@@ -381,7 +382,7 @@ class RunFlagsTest(Folder):
             f"--references={shadows[0]},{shadows[1]}",
         )
         self.assertEqual((status, errors), (0, ""))
-        stored = runs.read_json(run_dir / "audit.json")
+        stored = files.read_json(run_dir / "audit.json")
         self.assertEqual(
             stored["references"], ["shadow_1.keras", "shadow_2.keras"]
         )
@@ -425,7 +426,7 @@ class RunFlagsTest(Folder):
         )
         self.assertEqual((status, errors), (0, ""))
         self.assertIn("keras.pi4: 1797 records", out)
-        stored = runs.read_json(run_dir / "audit.json")
+        stored = files.read_json(run_dir / "audit.json")
         names = [target["target"] for target in stored["targets"]]
         self.assertEqual(names, ["keras", "keras.pi4"])
         self.assertEqual(stored["agreements"][0]["labels_differ"], 0)
@@ -463,7 +464,7 @@ class RunFlagsTest(Folder):
             "--notfprivacy",
             "--label_only_records=0",
         )
-        stored = runs.read_json(run_dir / "audit.json")
+        stored = files.read_json(run_dir / "audit.json")
         self.assertEqual(stored["references"], ["r00.keras", "r01.keras"])
         (target,) = stored["targets"]
         ran = {attack["name"]: attack for attack in target["attacks"]}
@@ -604,7 +605,7 @@ class QuickstartTest(Folder):
         self.assertEqual(process.returncode, 0, errors)
         self.assertNotIn("Traceback", errors)
         self.assertEqual(sorted(p.name for p in self.dir.iterdir()), ["out"])
-        stored = runs.read_json(out / "w4a4" / "audit.json")
+        stored = files.read_json(out / "w4a4" / "audit.json")
         parity = {
             target["target"]: target["parity"] for target in stored["targets"]
         }

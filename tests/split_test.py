@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import datasets, runs, split
+from qmia_tf import datasets, files, split
 from qmia_tf.errors import InputError
 
 
@@ -152,7 +152,7 @@ class StoredSplitTest(parameterized.TestCase, tf.test.TestCase):
             split.load(self.path, "f" * 64)
 
     def test_other_npz_file(self):
-        runs.write_npz(self.path, images=np.zeros(3))
+        files.write_npz(self.path, images=np.zeros(3))
         with self.assertRaisesRegex(InputError, "is not a split: it holds"):
             split.load(self.path, "f" * 64)
 
@@ -170,7 +170,7 @@ class StoredSplitTest(parameterized.TestCase, tf.test.TestCase):
             key: np.array(value) if value else np.array([], np.int64)
             for key, value in kinds.items()
         }
-        runs.write_npz(
+        files.write_npz(
             self.path, **arrays, seed=0, pool="all", fingerprint="f" * 64
         )
         with self.assertRaisesRegex(InputError, "must be disjoint"):
@@ -181,7 +181,7 @@ class StoredSplitTest(parameterized.TestCase, tf.test.TestCase):
         first = split.open_split(self.dir, data, seed=1, pool="all")
         self.assertEqual(first.fingerprint, data.fingerprint())
         # Exchanged on disk: shows that the stored one is used.
-        runs.write_npz(
+        files.write_npz(
             self.path,
             members=first.nonmembers,
             nonmembers=first.members,

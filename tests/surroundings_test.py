@@ -8,7 +8,7 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import configuration, queries, recipes, runs
+from qmia_tf import configuration, files, queries, recipes
 from qmia_tf.attacks.features import image_features
 from qmia_tf.auditing import control
 from qmia_tf.auditing.beside import gather
@@ -17,6 +17,7 @@ from qmia_tf.errors import InputError
 from qmia_tf.experiments import copy_queries, run_training, surroundings
 from qmia_tf.outputs import Outputs
 from qmia_tf.resnet import Bits
+from qmia_tf.run_dir import RunDir
 
 RECORDS = 40
 
@@ -42,7 +43,7 @@ class Runs(parameterized.TestCase, tf.test.TestCase):
         config = configuration.describe(
             self.data, recipe=recipes.get("digits"), bits=bits, **options
         )
-        folder = runs.open_run(self.dir / name, config)
+        folder = RunDir(self.dir / name).open(config)
         self.split = run_training.open_split(folder, self.data, config)
         rng = np.random.default_rng(seed)
         for target in targets:
@@ -71,7 +72,7 @@ class ParentTest(Runs):
     def test_is_that_of_the_other_run(self):
         full = self.run_of("full", Bits(), seed=1)
         known = self.beside(self.run_of("w4a4", Bits(4, 4)), parent=full)
-        want = runs.read_npz(full / "outputs/keras.npz")["probabilities"]
+        want = files.read_npz(full / "outputs/keras.npz")["probabilities"]
         for name in ("keras", "int8"):
             parent = known.of(name).parent
             self.assertEqual(parent.target, "parent")

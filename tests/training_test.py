@@ -18,7 +18,7 @@ from absl.testing import parameterized
 
 from qmia_tf import configuration, keras_files, onednn, recipes, training
 from qmia_tf.errors import InputError
-from qmia_tf.runs import MODEL
+from qmia_tf.run_dir import RunDir
 from qmia_tf.trainer import Trainer
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -187,7 +187,7 @@ class TrainTest(Folder):
     def test_full_disk_keeps_the_checkpoint_before(self):
         with self.assertRaises(KeyboardInterrupt):
             self.train("run", fails_after=1)
-        last = self.dir / "run" / training.LAST
+        last = RunDir(self.dir / "run").last_checkpoint
         before = last.read_bytes()
 
         def half(model, path):
@@ -221,7 +221,7 @@ class ResumeTest(Folder):
         options = {"recipe": recipe, "nonmembers": judged}
         with self.assertRaises(KeyboardInterrupt):
             self.train("broken", fails_after=fails_after, **options)
-        self.assertTrue((self.dir / "broken" / training.LAST).exists())
+        self.assertTrue(RunDir(self.dir / "broken").last_checkpoint.exists())
         self.assertFalse((self.dir / "broken" / "model.keras").exists())
         self.assertTrue(self.train("broken", **options))
         self.train("whole", **options)
@@ -251,7 +251,7 @@ class ResumeTest(Folder):
     def test_history_that_is_ahead_of_the_checkpoint(self):
         with self.assertRaises(KeyboardInterrupt):
             self.train("run", fails_after=1)
-        last = self.dir / "run" / training.LAST
+        last = RunDir(self.dir / "run").last_checkpoint
         first = last.read_bytes()
         with self.assertRaises(KeyboardInterrupt):
             self.train("run", fails_after=2)
@@ -270,7 +270,7 @@ class OtherComputingTest(Folder):
         super().setUp()
         with self.assertRaises(KeyboardInterrupt):
             self.train("run", fails_after=1)
-        self.last = self.dir / "run" / training.LAST
+        self.last = RunDir(self.dir / "run").last_checkpoint
 
     def leave_as_of(self, **changes):
         """Rewrites the checkpoint as such a process would have left it."""
@@ -349,7 +349,7 @@ class CheckpointTest(Folder):
         super().setUp()
         with self.assertRaises(KeyboardInterrupt):
             self.train("run", fails_after=1)
-        self.last = self.dir / "run" / training.LAST
+        self.last = RunDir(self.dir / "run").last_checkpoint
 
     def assertRefused(self, pattern):
         with self.assertRaises(InputError) as caught:
@@ -438,7 +438,7 @@ def while_it_writes_another(name):
 
 def in_the_middle_of_an_epoch(run_dir):
     """Half an epoch after a checkpoint, judged by the quickest till then."""
-    last, rows = run_dir / training.LAST, run_dir / training.HISTORY
+    last, rows = RunDir(run_dir).last_checkpoint, RunDir(run_dir).history
     if not last.exists() or last.stat().st_mtime < rows.stat().st_mtime:
         return False
     age = time.time() - last.stat().st_mtime
@@ -455,7 +455,7 @@ def behind_the_next_checkpoint(epochs):
     found = []
 
     def is_time(run_dir):
-        last = run_dir / training.LAST
+        last = RunDir(run_dir).last_checkpoint
         stamp = last.stat().st_mtime if last.exists() else 0
         found.append(stamp)
         if stamp == found[0]:
@@ -524,7 +524,7 @@ class KillTest(Folder):
         self.assertEqual(errors, "")
         self.assertSameState(killed / "model.keras", whole / "model.keras")
         self.assertEqual(repeatable(killed), repeatable(whole))
-        self.assertFalse((killed / training.LAST).exists())
+        self.assertFalse(RunDir(killed).last_checkpoint.exists())
         # What every process of the suite is told, and the programs set.
         stored = configuration.read(whole)["tensorflow"]
         self.assertEqual(stored, onednn.record())
@@ -556,7 +556,7 @@ class KillTest(Folder):
                 # 896 members, whole batches: XLA compiles for each size.
                 "--member_fraction=0.4987",
             ],
-            while_it_writes_another(training.LAST),
+            while_it_writes_another("checkpoints/last.keras"),
         )
         noise = [
             value
@@ -594,12 +594,15 @@ class KillTest(Folder):
         whole, killed = self.dir / "whole", self.dir / "killed"
         undisturbed = runs.start(whole)
         self.addCleanup(undisturbed.kill)
-        moments = [while_it_writes(training.LAST), in_the_middle_of_an_epoch]
+        moments = [
+            while_it_writes("checkpoints/last.keras"),
+            in_the_middle_of_an_epoch,
+        ]
         for _ in range(6):
             moments.append(behind_the_next_checkpoint(draw.uniform(0, 1)))
         moments += [
-            while_it_writes(training.LAST),
-            while_it_writes(MODEL),
+            while_it_writes("checkpoints/last.keras"),
+            while_it_writes("model.keras"),
         ]
         for is_time in moments:
             self.assertTrue(runs.kill_when(is_time, killed), is_time)

@@ -9,7 +9,7 @@ import json
 
 import numpy as np
 
-from qmia_tf import messages, runs
+from qmia_tf import files, messages
 from qmia_tf.attacks.changes import Noise, Plan
 from qmia_tf.errors import InputError
 
@@ -80,7 +80,7 @@ class Answers:
             "queries": np.array(self.queries),
             "info": np.array(json.dumps(self.info, sort_keys=True)),
         }
-        runs.write_npz(path, **arrays)
+        files.write_npz(path, **arrays)
 
 
 def query(
@@ -172,7 +172,7 @@ def load(path) -> Answers:
         path: file that Answers.save wrote.
     Raises: InputError if it is missing, damaged or something else.
     """
-    arrays = runs.read_npz(path)
+    arrays = files.read_npz(path)
     missing = [name for name in KINDS if name not in arrays]
     if missing:
         raise InputError(

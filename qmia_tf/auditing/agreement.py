@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from qmia_tf.outputs import TWIN, Outputs
-from qmia_tf.runs import TRAINED
+from qmia_tf.run_dir import TRAINED
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,7 @@ import pathlib
 from qmia_tf import outputs
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
-from qmia_tf.runs import TRAINED
+from qmia_tf.run_dir import TRAINED
 
 
 def of_run(run_dir, paths, config) -> list[Outputs]:

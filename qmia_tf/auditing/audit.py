@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 
-from qmia_tf import runs
+from qmia_tf import files
 from qmia_tf.auditing import (
     agreement,
     answer,
@@ -18,7 +18,6 @@ from qmia_tf.auditing import (
 )
 from qmia_tf.auditing.beside import Beside, gather, with_partner
 from qmia_tf.auditing.findings import (
-    AUDIT,
     SCHEMA_VERSION,
     AuditResult,
     TargetAudit,
@@ -27,6 +26,7 @@ from qmia_tf.auditing.findings import (
 from qmia_tf.auditing.joint_audits import query_together
 from qmia_tf.auditing.one_target import audit_evidence
 from qmia_tf.outputs import Outputs
+from qmia_tf.run_dir import TRAINED, RunDir
 from qmia_tf.statistics.intervals import LEVEL
 from qmia_tf.tfprivacy import Settings
 
@@ -113,8 +113,8 @@ def audit_run(
     Raises: InputError if there are no outputs, or they cannot be audited, or
         do not belong to the run or to each other.
     """
-    run_dir = pathlib.Path(run_dir)
-    config = runs.read_json(run_dir / runs.CONFIG)
+    run_dir = RunDir(run_dir)
+    config = files.read_json(run_dir.config)
     loaded = answered.of_run(run_dir, paths, config)
     repeated = {
         answers.target for answers in loaded if is_repeated(answers, loaded)
@@ -144,7 +144,7 @@ def audit_outputs(
     loaded,
     *,
     config,
-    first=runs.TRAINED,
+    first=TRAINED,
     repeated=(),
     left_out=(),
     beside=None,
@@ -204,7 +204,7 @@ def audit_outputs(
                 evidence,
                 reasons=(reasons or {}).get(name),
                 tfprivacy=None if name in repeated else tfprivacy,
-                folder=run_dir / "tfprivacy",
+                folder=RunDir(run_dir).tfprivacy,
                 class_names=class_names,
                 strata=strata,
                 progress=progress,
@@ -261,7 +261,7 @@ def audit_outputs(
             [examination.judged for examination in examined], seed=seed
         ),
     )
-    result.save(run_dir / AUDIT)
+    result.save(RunDir(run_dir).audit)
     return result
 
 
@@ -321,7 +321,7 @@ def _references(beside):
 def _with_exposed(targets, loaded, *, seed, pictures):
     """Lists exposed members of one target: all would tell much the same."""
     names = [target.target for target in targets]
-    keras = runs.TRAINED
+    keras = TRAINED
     place = names.index(keras) if keras in names else 0
     exposed = exposed_members.of_target(
         loaded[place], seed=seed, pictures=pictures

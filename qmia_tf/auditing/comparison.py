@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from qmia_tf import runs
+from qmia_tf import files
 from qmia_tf.auditing import audit_json, matched
 from qmia_tf.statistics.intervals import Estimate
 
@@ -91,4 +91,4 @@ class Comparison:
 
     def save(self, path):
         """Writes matched.json, whole or not at all."""
-        runs.write_json(path, audit_json.encode(self))
+        files.write_json(path, audit_json.encode(self))

@@ -9,7 +9,7 @@ import pathlib
 import platform
 
 import qmia_tf
-from qmia_tf import runs
+from qmia_tf import files
 from qmia_tf.auditing import audit_json, audit_versions
 from qmia_tf.auditing.agreement import Agreement
 from qmia_tf.auditing.joint_audits import Joint
@@ -183,7 +183,7 @@ class AuditResult:
 
     def save(self, path):
         """Writes audit.json, whole or not at all."""
-        runs.write_json(path, audit_json.encode(self))
+        files.write_json(path, audit_json.encode(self))
 
 
 def program_versions() -> dict[str, str]:
@@ -211,7 +211,7 @@ def load(path) -> AuditResult:
     path = path / AUDIT if path.is_dir() else path
     if not path.is_file():
         raise InputError(f"{path}: no such file; scripts/attack.py makes it")
-    stored = runs.read_json(path)
+    stored = files.read_json(path)
     version = stored.get("schema_version") if isinstance(stored, dict) else None
     first = audit_versions.FIRST
     if type(version) is not int or not first <= version <= SCHEMA_VERSION:

@@ -1,13 +1,10 @@
 """What parity.json of a run says of its files."""
 
-import pathlib
-
-from qmia_tf import runs
+from qmia_tf import files
 from qmia_tf.auditing import audit_json
 from qmia_tf.deploy.mismatches import Parity
 from qmia_tf.errors import InputError
-
-PARITY = "parity.json"
+from qmia_tf.run_dir import RunDir
 
 
 def of_run(run_dir) -> dict[str, Parity]:
@@ -18,10 +15,10 @@ def of_run(run_dir) -> dict[str, Parity]:
     Returns: dict sha256 of a file -> Parity; empty without parity.json.
     Raises: InputError if parity.json cannot be read as such.
     """
-    path = pathlib.Path(run_dir) / PARITY
+    path = RunDir(run_dir).parity
     if not path.is_file():
         return {}
-    entries = runs.read_json(path)
+    entries = files.read_json(path)
     try:
         return {entry["sha256"]: _of(entry, path) for entry in entries}
     except (TypeError, KeyError, AttributeError, InputError) as error:

@@ -6,7 +6,7 @@ test_images, test_labels    the same for test records, optional
 class_names  text [classes], optional (else "0", "1", ...)
 """
 
-from qmia_tf import runs
+from qmia_tf import files
 from qmia_tf.datasets.dataset import assemble, checked
 from qmia_tf.errors import InputError
 
@@ -29,7 +29,7 @@ def load(name, path, pool):
     Raises: InputError if the file is damaged, holds pickled objects, lacks
         an array, or its arrays cannot be used.
     """
-    stored = runs.read_npz(path)
+    stored = files.read_npz(path)
     parts = {
         part: tuple(stored[key] for key in keys)
         for part, keys in KEYS.items()

@@ -9,7 +9,7 @@ import re
 
 import numpy as np
 
-from qmia_tf import quiet, runs
+from qmia_tf import files, quiet
 from qmia_tf.deploy.interpreter import Interpreter
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
@@ -40,7 +40,7 @@ def describe(path):
     delegated = _delegated(path, ops)
     return {
         "file": path.name,
-        "sha256": runs.sha256(path),
+        "sha256": files.sha256(path),
         "size_bytes": path.stat().st_size,
         "ops": counts,
         "flex": sorted(name for name in counts if name.startswith("Flex")),

@@ -3,7 +3,7 @@
 import importlib.metadata
 import pathlib
 
-from qmia_tf import keras_files, runs
+from qmia_tf import files, keras_files
 from qmia_tf.deploy import artifact
 from qmia_tf.deploy.conversions import Job
 from qmia_tf.deploy.schemes import AUTO, SCHEMES, check_names, choose
@@ -11,7 +11,6 @@ from qmia_tf.deploy.settings import Settings
 from qmia_tf.errors import InputError
 
 __all__ = [
-    "ARTIFACTS",
     "AUTO",
     "MANIFEST",
     "SCHEMES",
@@ -20,7 +19,6 @@ __all__ = [
     "read_manifest",
 ]
 
-ARTIFACTS = "artifacts"
 MANIFEST = "manifest.json"
 PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
 TFMOT_PACKAGES = ("tensorflow-model-optimization", "tf-keras")
@@ -61,7 +59,7 @@ def export(
     model = keras_files.load(model_path)
     keras_files.freeze(model)
     chosen = choose(schemes, model)
-    source = runs.sha256(model_path)
+    source = files.sha256(model_path)
     follows = {name: _follows(name, settings, members) for name in chosen}
     stale = [
         name
@@ -81,7 +79,7 @@ def export(
             "settings": follows[name],
             "versions": _versions(name),
         }
-        runs.write_json(out_dir / MANIFEST, entries)
+        files.write_json(out_dir / MANIFEST, entries)
     return [entries[name] for name in chosen]
 
 
@@ -102,7 +100,7 @@ def _make(name, job):
     scheme = SCHEMES[name]
     converted = scheme.convert(job)
     path = job.folder / f"{name}.tflite"
-    with runs.atomic(path) as temporary:
+    with files.atomic(path) as temporary:
         temporary.write_bytes(converted.content)
         facts = artifact.describe(temporary)
         float_layers = scheme.check(facts, name, converted)
@@ -121,7 +119,7 @@ def _save_twin(twin, path):
     if twin is None:
         return None
     keras_files.save(twin, path)
-    return {"file": path.name, "sha256": runs.sha256(path)}
+    return {"file": path.name, "sha256": files.sha256(path)}
 
 
 def _versions(name):
@@ -142,7 +140,7 @@ def _is_current(entry, out_dir, source, follows):
 
 def _is_there(entry, out_dir):
     path = out_dir / entry["file"]
-    return path.is_file() and runs.sha256(path) == entry.get("sha256")
+    return path.is_file() and files.sha256(path) == entry.get("sha256")
 
 
 def read_manifest(out_dir):
@@ -156,7 +154,7 @@ def read_manifest(out_dir):
     path = pathlib.Path(out_dir) / MANIFEST
     if not path.exists():
         return {}
-    entries = runs.read_json(path)
+    entries = files.read_json(path)
     listed = list(entries.values()) if isinstance(entries, dict) else [None]
     if not all(isinstance(e, dict) and "file" in e for e in listed):
         raise InputError(f"{path} is not a manifest: delete it")

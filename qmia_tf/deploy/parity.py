@@ -8,7 +8,7 @@ twin says what folding the batch norms and rounding the biases cost.
 
 import pathlib
 
-from qmia_tf import messages, runs
+from qmia_tf import files, messages
 from qmia_tf.deploy import int8
 from qmia_tf.deploy.classifier import Classifier
 from qmia_tf.deploy.interpreter import KERNELS
@@ -122,7 +122,7 @@ def check(
     if isinstance(model, (str, pathlib.Path)):
         model = Trained(model)
     most = max(batch_sizes)
-    files = [
+    watched = [
         File(
             tflite_path,
             kernels=kernel_set,
@@ -133,7 +133,7 @@ def check(
         for kernel_set in kernels
         for count in (threads if kernel_set == PROMISED else threads[:1])
     ]
-    for file in files:
+    for file in watched:
         file.check(twin)
     with_model = []
     if model:
@@ -141,7 +141,7 @@ def check(
     with_file = [
         (file, _begin(FILE, file.way, batch_size, twin.names))
         for batch_size in batch_sizes
-        for file in files
+        for file in watched
     ]
     label = pathlib.Path(tflite_path).name
     for start in _starts(len(images), most, label, progress):
@@ -156,8 +156,8 @@ def check(
     return judged(
         scheme,
         with_model + [entry for _, entry in with_file],
-        sha256=runs.sha256(tflite_path),
-        twin_sha256=runs.sha256(twin_path),
+        sha256=files.sha256(tflite_path),
+        twin_sha256=files.sha256(twin_path),
         float_layers=int8.float_layers(twin.model),
         rounded_layers=twin.rounded_layers,
     )

@@ -18,7 +18,7 @@ import keras
 import numpy as np
 from absl import logging
 
-from qmia_tf import recipes, runs
+from qmia_tf import files, recipes
 from qmia_tf.deploy import calibration, tfmot_plan
 from qmia_tf.deploy import tfmot_training as training
 from qmia_tf.errors import InputError
@@ -109,15 +109,15 @@ def _prepare(folder, job, data, weights, model):
     """
     path = folder / training.JOB
     failed = (folder / training.ERROR).exists()
-    if path.exists() and not failed and runs.read_json(path) == job:
+    if path.exists() and not failed and files.read_json(path) == job:
         return
     if folder.exists():
         shutil.rmtree(folder)
     compared = data["calibration"][:COMPARED].astype(np.float32) / 255
     answers = model.predict(compared, verbose=0)
-    runs.write_npz(folder / training.NETWORK, **weights)
-    runs.write_npz(folder / training.DATA, **data, answers=answers)
-    runs.write_json(path, job)
+    files.write_npz(folder / training.NETWORK, **weights)
+    files.write_npz(folder / training.DATA, **data, answers=answers)
+    files.write_json(path, job)
 
 
 def _run(folder, *, onednn=True):
@@ -132,7 +132,7 @@ def _run(folder, *, onednn=True):
         raise KeyboardInterrupt
     error = folder / training.ERROR
     if error.exists():
-        reason = " ".join(runs.read_json(error)["reason"].split())[:300]
+        reason = " ".join(files.read_json(error)["reason"].split())[:300]
         raise InputError(
             f"tfmot's fine-tuning failed: {reason} (the whole story is in "
             f"{error})"

@@ -18,7 +18,7 @@ import traceback
 import numpy as np
 from absl import logging
 
-from qmia_tf import messages, onednn, quiet, recipes, runs
+from qmia_tf import files, messages, onednn, quiet, recipes
 from qmia_tf.errors import InputError
 
 JOB = "job.json"
@@ -40,7 +40,7 @@ def main(folder):
     Returns: exit status.
     """
     try:
-        runs.write_bytes(folder / MODEL, _make(folder))
+        files.write_bytes(folder / MODEL, _make(folder))
     except KeyboardInterrupt:
         return STOPPED
     # Whatever it is, the parent process says it.
@@ -48,7 +48,7 @@ def main(folder):
         known = isinstance(error, InputError)
         reason = str(error) if known else f"{type(error).__name__}: {error}"
         story = {"reason": reason, "traceback": traceback.format_exc()}
-        runs.write_json(folder / ERROR, story)
+        files.write_json(folder / ERROR, story)
         return 1
     return 0
 
@@ -63,11 +63,11 @@ def _make(folder):
 
     tf.get_logger().setLevel("ERROR")
     tf.config.experimental.enable_op_determinism()
-    job = runs.read_json(folder / JOB)
-    data = runs.read_npz(folder / DATA)
+    job = files.read_json(folder / JOB)
+    data = files.read_npz(folder / DATA)
     calibration = data["calibration"].astype(np.float32) / np.float32(255)
     network = tfmot_network.build(
-        job["layers"], runs.read_npz(folder / NETWORK)
+        job["layers"], files.read_npz(folder / NETWORK)
     )
     answers = data["answers"]
     tfmot_network.check_same(network, calibration[: len(answers)], answers)
@@ -172,7 +172,7 @@ def _optimizer(recipe):
 
 def _save(state, epoch, path):
     values = {f"v{number}": v.numpy() for number, v in enumerate(state)}
-    runs.write_npz(path, epoch=epoch, **onednn.record(), **values)
+    files.write_npz(path, epoch=epoch, **onednn.record(), **values)
 
 
 def _restore(state, path):
@@ -183,7 +183,7 @@ def _restore(state, path):
     """
     if not path.exists():
         return 0
-    stored = runs.read_npz(path)
+    stored = files.read_npz(path)
     computed = onednn.record()
     if any(key in stored and stored[key] != computed[key] for key in computed):
         messages.say(

@@ -4,7 +4,7 @@ import pathlib
 
 import numpy as np
 
-from qmia_tf import messages, output_checks, outputs, repeatability, runs
+from qmia_tf import files, messages, output_checks, outputs, repeatability
 from qmia_tf.deploy import timing
 from qmia_tf.edge import device, querying, records
 from qmia_tf.errors import InputError
@@ -108,7 +108,7 @@ def _check_place(out, model, data):
     for source in (model, pathlib.Path(data)):
         if out.resolve() == source.resolve():
             raise InputError(f"{out} would be written over: name another file")
-    runs.require_writable(out.parent)
+    files.require_writable(out.parent)
 
 
 def _check_threads(threads):
@@ -158,7 +158,7 @@ def _ask(target, edge_records, data, threads, out, progress):
     """Asks about every record; what is said twice must mean the same."""
     key = {
         "model": target.info["sha256"],
-        "data": runs.sha256(data),
+        "data": files.sha256(data),
         "kernels": target.info["kernel_set"],
         "outputs": target.info["outputs"],
         "batch_size": target.batch_size,

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from qmia_tf import messages, runs
+from qmia_tf import files, messages
 from qmia_tf.errors import InputError
 
 SECONDS_BETWEEN_SAVES = 20.0
@@ -68,7 +68,7 @@ def _rows(target, chunk, classes):
 
 def _save(path, key, answers):
     text = json.dumps(key, sort_keys=True)
-    runs.write_npz(path, key=np.array(text), answers=answers)
+    files.write_npz(path, key=np.array(text), answers=answers)
 
 
 def _restore(path, key, answers):
@@ -76,7 +76,7 @@ def _restore(path, key, answers):
     if not pathlib.Path(path).is_file():
         return 0
     try:
-        stored = runs.read_npz(path)
+        stored = files.read_npz(path)
     except InputError:
         return 0
     if str(stored.get("key")) != json.dumps(key, sort_keys=True):

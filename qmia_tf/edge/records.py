@@ -12,7 +12,7 @@ import json
 
 import numpy as np
 
-from qmia_tf import runs, split
+from qmia_tf import files, split
 from qmia_tf.errors import InputError
 
 INFO_TYPES = {"dataset": str, "fingerprint": str, "run": str, "classes": int}
@@ -39,7 +39,7 @@ class Records:
             for field in dataclasses.fields(self)
         }
         arrays["info"] = np.array(json.dumps(self.info, sort_keys=True))
-        runs.write_npz(path, **arrays)
+        files.write_npz(path, **arrays)
 
 
 def of_run(dataset, sides, *, run, count=None, seed=0) -> Records:
@@ -100,7 +100,7 @@ def load(path) -> Records:
     Raises: InputError if the file is missing, damaged, holds pickled
         objects, lacks an array, or its arrays cannot be used.
     """
-    arrays = runs.read_npz(path)
+    arrays = files.read_npz(path)
     names = [field.name for field in dataclasses.fields(Records)]
     missing = [name for name in names if name not in arrays]
     if missing:

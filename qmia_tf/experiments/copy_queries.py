@@ -5,7 +5,6 @@ queries each, so only some of the records are asked about.
 """
 
 import dataclasses
-import pathlib
 
 import numpy as np
 
@@ -14,8 +13,8 @@ from qmia_tf.attacks import copies
 from qmia_tf.attacks.changes import Noise, Plan
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import KERAS
+from qmia_tf.run_dir import RunDir
 
-FOLDER = "copies"
 KERNELS = (KERAS, "default")
 
 
@@ -68,7 +67,7 @@ def answer(
     Returns: dict of "copies" and "noisy", Answers each.
     Raises: InputError as copies.query.
     """
-    run_dir = pathlib.Path(run_dir)
+    run_dir = RunDir(run_dir)
     records = draw(split, dataset.labels, settings)
     facts = {**query.facts, "fingerprint": split.fingerprint}
     answers, target = {}, None
@@ -76,7 +75,7 @@ def answer(
         ("copies", settings.plan, ""),
         ("noisy", settings.noise, ".noise"),
     ):
-        path = run_dir / FOLDER / f"{query.name}{suffix}.npz"
+        path = run_dir.augmented_of(f"{query.name}{suffix}")
         stored = copies.load(path) if path.exists() else None
         current = (
             stored is not None

@@ -1,14 +1,11 @@
 """What the models of a run answered, epoch by epoch."""
 
 import pathlib
-import re
 
-from qmia_tf import outputs, queries, runs
-from qmia_tf.errors import InputError
+from qmia_tf import outputs, queries
+from qmia_tf.run_dir import CHECKPOINT_NAME, TRAINED, RunDir
 
-CHECKPOINTS = "checkpoints"
 FOLDER = "epochs"
-NAME = re.compile(r"epoch_(\d+)\.keras")
 
 
 def kept(run_dir, config) -> dict[int, pathlib.Path]:
@@ -21,18 +18,10 @@ def kept(run_dir, config) -> dict[int, pathlib.Path]:
         checkpoint was kept of it.
     Raises: InputError if the run is not trained.
     """
-    run_dir = pathlib.Path(run_dir)
-    if not (run_dir / runs.MODEL).exists():
-        raise InputError(
-            f"{run_dir} has no {runs.MODEL}: train it first, with "
-            "scripts/train.py"
-        )
-    path_by_epoch = {}
-    for path in (run_dir / CHECKPOINTS).glob("epoch_*.keras"):
-        match = NAME.fullmatch(path.name)
-        if match:
-            path_by_epoch[int(match[1])] = path
-    path_by_epoch[config["recipe"]["epochs"]] = run_dir / runs.MODEL
+    run_dir = RunDir(run_dir)
+    model = run_dir.require_model()
+    path_by_epoch = run_dir.kept_checkpoints()
+    path_by_epoch[config["recipe"]["epochs"]] = model
     return dict(sorted(path_by_epoch.items()))
 
 
@@ -59,13 +48,13 @@ def answers(run_dir, models, dataset, split, *, progress=None):
 
 
 def _query(file):
-    trained = file.name == runs.MODEL
-    target = runs.TRAINED if trained else file.stem
+    is_checkpoint = CHECKPOINT_NAME.fullmatch(file.name)
+    target = file.stem if is_checkpoint else TRAINED
 
     def open_model():
         from qmia_tf.targets.keras_models import KerasTarget
 
         return KerasTarget(file, name=target)
 
-    name = target if trained else f"{FOLDER}/{target}"
+    name = f"{FOLDER}/{target}" if is_checkpoint else target
     return queries.Query(name, file, outputs.KERAS, open_model)

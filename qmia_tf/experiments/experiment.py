@@ -7,13 +7,13 @@ each can be repeated alone, and one that is done is not done again.
 import dataclasses
 import pathlib
 
-from qmia_tf import configuration, datasets, messages, queries, runs
+from qmia_tf import configuration, datasets, files, messages, queries
 from qmia_tf.auditing import audit, captures, parity_found
 from qmia_tf.auditing import pictures as exposed_pictures
 from qmia_tf.deploy import export as exporting
 from qmia_tf.deploy.calibration import Members
-from qmia_tf.errors import InputError
 from qmia_tf.experiments import run_training, surroundings
+from qmia_tf.run_dir import RunDir
 
 
 def query_run(
@@ -36,10 +36,10 @@ def query_run(
     Raises: InputError if the run is not trained, an option is out of range,
         or a file is gone or damaged or does not fit the data.
     """
-    run_dir = pathlib.Path(run_dir)
+    run_dir = RunDir(run_dir)
     config = configuration.read(run_dir)
     split = run_training.open_split(run_dir, dataset, config)
-    _model_of(run_dir)
+    run_dir.require_model()
     paths, left_out = [], []
     for query in queries.of_run(
         run_dir, kernels=kernels, num_threads=num_threads
@@ -76,15 +76,15 @@ def export_run(
     Raises: InputError if the run is not trained, or as export.export.
     """
     config = configuration.read(run_dir)
-    run_dir = pathlib.Path(run_dir)
+    run_dir = RunDir(run_dir)
     settings = dataclasses.replace(
         settings or exporting.Settings(),
         recipe=configuration.recipe_of(config),
         seed=config["seed"],
     )
     return exporting.export(
-        _model_of(run_dir),
-        run_dir / exporting.ARTIFACTS,
+        run_dir.require_model(),
+        run_dir.artifacts,
         schemes=schemes,
         members=load_data and _members(run_dir, config, load_data),
         settings=settings,
@@ -93,26 +93,26 @@ def export_run(
 
 
 def compare_run(run_dir, dataset, *, records=500, threads=(1,), progress=None):
-    """Compares the run's integer files with what was trained, code by code.
+    """Compares the run's integer hashes with what was trained, code by code.
 
     Under the default kernels; scripts/parity.py takes others. What parity.json
-    says of the same files already stays.
+    says of the same hashes already stays.
 
     Args:
         run_dir: the run directory.
         dataset: the Dataset it was made from.
         records: how many images are compared, at most.
-        threads: numbers of threads that the files are run with.
+        threads: numbers of threads that the hashes are run with.
         progress: callable that takes a line of text, or None.
     Returns: True if it compared, False if there was nothing to compare.
     Raises: InputError as parity_run.check_run.
     """
-    run_dir = pathlib.Path(run_dir)
-    manifest = exporting.read_manifest(run_dir / exporting.ARTIFACTS)
-    files = {
+    run_dir = RunDir(run_dir)
+    manifest = exporting.read_manifest(run_dir.artifacts)
+    hashes = {
         entry["sha256"] for entry in manifest.values() if entry.get("twin")
     }
-    if files <= set(parity_found.of_run(run_dir)):
+    if hashes <= set(parity_found.of_run(run_dir)):
         return False
     from qmia_tf.experiments import parity_run
 
@@ -126,9 +126,7 @@ def compare_run(run_dir, dataset, *, records=500, threads=(1,), progress=None):
     )
     for parity in parities if progress else ():
         progress(parity.verdict)
-    runs.write_json(
-        run_dir / parity_found.PARITY, [parity.as_dict() for parity in parities]
-    )
+    files.write_json(run_dir.parity, [parity.as_dict() for parity in parities])
     return True
 
 
@@ -237,13 +235,3 @@ def attack_run(
         tfprivacy=tfprivacy,
         progress=messages.say,
     )
-
-
-def _model_of(run_dir):
-    model = run_dir / runs.MODEL
-    if not model.exists():
-        raise InputError(
-            f"{run_dir} has no {runs.MODEL}: train it first, with "
-            "scripts/train.py"
-        )
-    return model

@@ -1,16 +1,15 @@
 """Parity of every integer file of a run, and its table."""
 
-import pathlib
-
 import numpy as np
 
-from qmia_tf import configuration, runs
+from qmia_tf import configuration, files
 from qmia_tf.deploy import parity
-from qmia_tf.deploy.export import ARTIFACTS, read_manifest
+from qmia_tf.deploy.export import read_manifest
 from qmia_tf.deploy.interpreter import KERNELS
 from qmia_tf.deploy.networks import Trained
 from qmia_tf.errors import InputError
 from qmia_tf.report.tables import Column, Table, as_text
+from qmia_tf.run_dir import RunDir
 
 COLUMNS = [
     Column("file", "file"),
@@ -56,14 +55,14 @@ def check_run(
     """
     kernels, threads = _unique(kernels), _unique(threads)
     _check(kernels, threads, records, seed)
-    run_dir = pathlib.Path(run_dir)
-    folder = run_dir / ARTIFACTS
+    run_dir = RunDir(run_dir)
+    folder = run_dir.artifacts
     entries = _with_twins(run_dir, folder, schemes)
     files = [_exported(run_dir, folder, entry) for entry in entries.values()]
     rng = np.random.default_rng(seed)
     rows = rng.permutation(len(dataset.images))[:records]
     images = dataset.images[np.sort(rows)]
-    model = Trained(run_dir / runs.MODEL)
+    model = Trained(run_dir.model)
     return [
         parity.check(
             folder / entry["twin"]["file"],
@@ -154,13 +153,13 @@ def _exported(run_dir, folder, entry):
         path = folder / part["file"]
         if not path.is_file():
             raise InputError(f"{path} is gone: export it again")
-        if runs.sha256(path) != part["sha256"]:
+        if files.sha256(path) != part["sha256"]:
             raise InputError(
                 f"{path} is not the file that was exported: export it again"
             )
-    model = run_dir / runs.MODEL
+    model = RunDir(run_dir).model
     made_from = entry.get("model_sha256")
-    if made_from and model.is_file() and runs.sha256(model) != made_from:
+    if made_from and model.is_file() and files.sha256(model) != made_from:
         raise InputError(
             f"{folder / entry['file']} was made from another {model.name}: "
             "export it again"

@@ -7,7 +7,7 @@ import pathlib
 from qmia_tf import outputs
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
-from qmia_tf.runs import TRAINED
+from qmia_tf.run_dir import TRAINED, RunDir
 
 FOLDER = "references"
 
@@ -78,4 +78,4 @@ def answering(paths, target) -> str:
 
 
 def _of(folder, target):
-    return folder / "outputs" / f"{target}.npz"
+    return RunDir(folder).outputs_of(target)

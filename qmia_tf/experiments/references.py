@@ -8,14 +8,13 @@ swap its sides, so that each record trains exactly half of the models.
 """
 
 import copy
-import pathlib
 
 import numpy as np
 
-from qmia_tf import configuration, runs
+from qmia_tf import configuration
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import experiment, run_training
-from qmia_tf.experiments.reference_answers import FOLDER
+from qmia_tf.run_dir import COMPUTED, RunDir
 
 
 def plan(config: dict, count: int) -> list[dict]:
@@ -38,7 +37,7 @@ def plan(config: dict, count: int) -> list[dict]:
     for number in range(count):
         reference_config = copy.deepcopy(config)
         # Each reference says itself how it was computed.
-        reference_config.pop(runs.COMPUTED, None)
+        reference_config.pop(COMPUTED, None)
         entropy = [config["seed"], config["split"]["seed"], number // 2]
         split_seed, seed = np.random.SeedSequence(entropy).generate_state(2)
         reference_config["split"]["seed"] = int(split_seed)
@@ -65,10 +64,10 @@ def train(run_dir, dataset, *, count, schemes=(), num_threads=2, progress=None):
     Returns: the reference run directories.
     Raises: InputError as run_training.train_run and query_run.
     """
-    run_dir = pathlib.Path(run_dir)
+    run_dir = RunDir(run_dir)
     folders = []
     for number, config in enumerate(plan(configuration.read(run_dir), count)):
-        folder = run_dir / FOLDER / f"r{number:02d}"
+        folder = run_dir.reference(number).path
         if progress:
             progress(f"reference {number + 1} of {count}: {folder}")
         run_training.train_run(folder, dataset, config)

@@ -1,12 +1,10 @@
 """The risk of the single record, of a target of a run."""
 
-import pathlib
-
 from qmia_tf import configuration, outputs
 from qmia_tf.auditing import exposed
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import reference_answers
-from qmia_tf.runs import TRAINED
+from qmia_tf.run_dir import TRAINED, RunDir
 
 
 def of_run(run_dir, *, target=TRAINED, **options) -> exposed.Exposures:
@@ -19,9 +17,9 @@ def of_run(run_dir, *, target=TRAINED, **options) -> exposed.Exposures:
     Raises: InputError if the run or the target's outputs are not there, or
         are about other data, or as exposed.measure.
     """
-    run_dir = pathlib.Path(run_dir)
+    run_dir = RunDir(run_dir)
     config = configuration.read(run_dir)
-    folder = run_dir / "outputs"
+    folder = run_dir.outputs
     path = folder / f"{target}.npz"
     if not path.is_file():
         known = sorted(file.stem for file in folder.glob("*.npz"))

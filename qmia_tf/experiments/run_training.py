@@ -4,17 +4,17 @@ import numpy as np
 
 from qmia_tf import (
     configuration,
+    files,
     messages,
     onednn,
-    runs,
     tensorboard_events,
 )
 from qmia_tf import split as splits
 from qmia_tf.data.pixels import as_unit
 from qmia_tf.errors import InputError
+from qmia_tf.run_dir import COMPUTED, RunDir
 
 VALIDATION_RECORDS = 5000
-TENSORBOARD = "tensorboard"
 
 
 def train_run(run_dir, dataset, config, *, keep_every=0, tensorboard_every=0):
@@ -38,14 +38,14 @@ def train_run(run_dir, dataset, config, *, keep_every=0, tensorboard_every=0):
     """
     if tensorboard_every:
         tensorboard_events.require()
-    run_dir = runs.open_run(run_dir, config)
+    run_dir = RunDir(run_dir).open(config)
     split = open_split(run_dir, dataset, config)
-    if (run_dir / runs.MODEL).exists():
+    if run_dir.model.exists():
         _say_difference(run_dir)
         return False
     from qmia_tf import resnet, training
 
-    if not (run_dir / training.LAST).exists():
+    if not run_dir.last_checkpoint.exists():
         _note_computing(run_dir)
     training.make_deterministic(config["seed"])
     recipe = configuration.recipe_of(config)
@@ -63,7 +63,7 @@ def train_run(run_dir, dataset, config, *, keep_every=0, tensorboard_every=0):
         inside = dataset.take(_drawn(split.members, config["seed"]))
         callbacks.append(
             tensorboard.MembershipLog(
-                run_dir / TENSORBOARD,
+                run_dir.tensorboard,
                 *[(as_unit(x), y) for x, y in (inside, judged)],
                 every=tensorboard_every,
                 seed=config["seed"],
@@ -87,13 +87,13 @@ def _note_computing(run_dir):
     Args:
         run_dir: the run directory, before it is trained.
     """
-    path = run_dir / runs.CONFIG
-    config = runs.read_json(path)
-    runs.write_json(path, {**config, runs.COMPUTED: onednn.record()})
+    path = RunDir(run_dir).config
+    config = files.read_json(path)
+    files.write_json(path, {**config, COMPUTED: onednn.record()})
 
 
 def _say_difference(run_dir):
-    record = runs.read_json(run_dir / runs.CONFIG).get(runs.COMPUTED)
+    record = files.read_json(run_dir.config).get(COMPUTED)
     if onednn.is_record(record) and onednn.wanted(record):
         messages.say(
             f"{run_dir} was trained with {onednn.described(record)}; this "

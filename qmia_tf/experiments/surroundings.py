@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 
-from qmia_tf import configuration, outputs, queries
+from qmia_tf import configuration, outputs
 from qmia_tf.attacks.features import image_features
 from qmia_tf.auditing import control, duplicates, repeats
 from qmia_tf.auditing.beside import Beside
@@ -14,7 +14,7 @@ from qmia_tf.auditing.findings import Control, EqualRecords
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import copy_queries, reference_answers
 from qmia_tf.outputs import Outputs
-from qmia_tf.runs import TRAINED
+from qmia_tf.run_dir import TRAINED, RunDir
 
 PARENT = "parent"
 FULL_PRECISION = {"weight_bits": 32, "activation_bits": 32, "clip": False}
@@ -152,7 +152,7 @@ class Surroundings:
 
 
 def _keras_outputs(run_dir):
-    path = run_dir / queries.OUTPUTS / f"{TRAINED}.npz"
+    path = RunDir(run_dir).outputs_of(TRAINED)
     return outputs.load(path) if path.is_file() else None
 
 

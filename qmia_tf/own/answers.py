@@ -9,7 +9,7 @@ import pathlib
 
 import numpy as np
 
-from qmia_tf import output_checks, output_kinds, outputs, runs
+from qmia_tf import files, output_checks, output_kinds, outputs
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
 from qmia_tf.own import columns, csv_file, npz_file
@@ -69,7 +69,7 @@ def of_sides(members, nonmembers) -> Outputs:
     """
     sides = [_read(pathlib.Path(path)) for path in (members, nonmembers)]
     paths = [str(members), str(nonmembers)]
-    if runs.sha256(members) == runs.sha256(nonmembers):
+    if files.sha256(members) == files.sha256(nonmembers):
         raise InputError(
             f"{members} and {nonmembers} are the same file: give the outputs "
             "of other records as the nonmembers'"

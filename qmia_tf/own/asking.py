@@ -1,7 +1,5 @@
 """Asks a model of one's own about the records, unless it was asked before."""
 
-import pathlib
-
 import numpy as np
 
 from qmia_tf import onednn, outputs, repeatability
@@ -13,8 +11,8 @@ from qmia_tf.own import checks, range_trial, runner_target
 from qmia_tf.own.models import Model
 from qmia_tf.own.records import Records
 from qmia_tf.own.target import LOGITS
+from qmia_tf.run_dir import RunDir
 
-FOLDER = "outputs"
 # Asked about before all the others, so that a mistake shows soon.
 FIRST = 100
 UNKNOWN_THREADS = ("callable", runner_target.KERNELS)
@@ -50,7 +48,7 @@ def ask(
     Raises: InputError if the model cannot be asked, or what it answers shows
         that something was told wrong.
     """
-    path = pathlib.Path(run_dir) / FOLDER / f"{model.name}.npz"
+    path = RunDir(run_dir).outputs_of(model.name)
     answers = _stored(path, model, records, allow_chance=allow_chance)
     is_new = answers is None
     if is_new:
@@ -59,7 +57,7 @@ def ask(
         answers = _asked(
             model,
             records,
-            pathlib.Path(run_dir).name,
+            RunDir(run_dir).name,
             queries=None if allow_chance else queries,
         )
     if not allow_chance:

@@ -9,7 +9,7 @@ import functools
 import pathlib
 import tempfile
 
-from qmia_tf import messages, runs
+from qmia_tf import files, messages
 from qmia_tf.auditing import audit as audits
 from qmia_tf.auditing import control, leak_test
 from qmia_tf.auditing.findings import AuditResult
@@ -18,6 +18,7 @@ from qmia_tf.experiments import copy_queries
 from qmia_tf.own import answers, evidence, models, records, sources
 from qmia_tf.own import calibration as own_calibration
 from qmia_tf.own.evidence import Gathered
+from qmia_tf.run_dir import RunDir
 
 LABEL_ONLY = copy_queries.Settings()
 SCHEMA_VERSION = 1
@@ -229,7 +230,7 @@ def _audited(
         say(line)
     trained = evidence.references_of(references, first)
     config = _config(gathered, data, said)
-    runs.write_json(folder / runs.CONFIG, config)
+    files.write_json(RunDir(folder).config, config)
     checked = distinct = None
     if data is not None:
         distinct = data.distinct
@@ -307,10 +308,10 @@ def _folder(out):
             yield pathlib.Path(folder) / OWN
         return
     out = pathlib.Path(out)
-    runs.require_writable(out)
-    config = out / runs.CONFIG
-    is_own = not config.exists() or runs.read_json(config).get("kind") == OWN
-    if not is_own or (not config.exists() and (out / runs.MODEL).exists()):
+    files.require_writable(out)
+    config = RunDir(out).config
+    is_own = not config.exists() or files.read_json(config).get("kind") == OWN
+    if not is_own or (not config.exists() and RunDir(out).model.exists()):
         raise InputError(
             f"{out} is a run directory, whose audit would be overwritten: "
             "choose another --out"

@@ -10,7 +10,7 @@ info                    JSON, see outputs.Outputs
 
 import numpy as np
 
-from qmia_tf import outputs, runs
+from qmia_tf import files, outputs
 from qmia_tf.errors import InputError
 from qmia_tf.own import labels as own_labels
 
@@ -28,7 +28,7 @@ def read(path) -> dict[str, np.ndarray]:
     Raises: InputError if the file is damaged, holds no outputs, or an array
         does not fit them.
     """
-    arrays = runs.read_npz(path)
+    arrays = files.read_npz(path)
     answers = [name for name in outputs.ANSWERS if name in arrays]
     if not answers:
         raise InputError(

@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from qmia_tf import runs
+from qmia_tf import files
 from qmia_tf.deploy.subgraphs import described
 from qmia_tf.errors import InputError
 from qmia_tf.own import entrance, range_choice
@@ -26,19 +26,19 @@ def is_one(path) -> bool:
 
 
 def facts(path) -> dict:
-    """Sha256 and size of all files of the directory, in order of their names.
+    """Sha256 and size of all paths of the directory, in order of their names.
 
     The hash is that of the lines "SHA256 NAME", one a file.
     """
     path = pathlib.Path(path)
-    files = sorted(file for file in path.rglob("*") if file.is_file())
+    paths = sorted(file for file in path.rglob("*") if file.is_file())
     lines = "".join(
-        f"{runs.sha256(file)} {file.relative_to(path).as_posix()}\n"
-        for file in files
+        f"{files.sha256(file)} {file.relative_to(path).as_posix()}\n"
+        for file in paths
     )
     return {
         "sha256": hashlib.sha256(lines.encode()).hexdigest(),
-        "size_bytes": sum(file.stat().st_size for file in files),
+        "size_bytes": sum(file.stat().st_size for file in paths),
     }
 
 

@@ -15,7 +15,7 @@ import re
 
 import numpy as np
 
-from qmia_tf import runs
+from qmia_tf import files
 from qmia_tf.datasets import folder, tfds
 from qmia_tf.errors import InputError
 from qmia_tf.own import labels as own_labels
@@ -106,7 +106,7 @@ def values_of(source, *, data_dir=None, download=False) -> np.ndarray:
         return _checked_values("arrays", np.asarray(source))
     text = str(source)
     if isinstance(source, (str, pathlib.Path)) and text.endswith(".npz"):
-        arrays = runs.read_npz(pathlib.Path(text).expanduser())
+        arrays = files.read_npz(pathlib.Path(text).expanduser())
         name = _one_of(VALUES, arrays, text, "no records")
         return _checked_values(text, arrays[name])
     if isinstance(source, (str, pathlib.Path)) and text.endswith(".npy"):
@@ -144,7 +144,7 @@ def _of_tfds(text, data_dir, download):
 
 
 def _of_npz(path):
-    arrays = runs.read_npz(path)
+    arrays = files.read_npz(path)
     values = _one_of(VALUES, arrays, path, "no records")
     labels = _one_of(LABELS, arrays, path, "the labels are missing")
     names = arrays.get("class_names")

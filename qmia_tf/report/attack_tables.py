@@ -11,7 +11,7 @@ from qmia_tf.report.contents import (
     names,
 )
 from qmia_tf.report.tables import Column, Table
-from qmia_tf.runs import TRAINED
+from qmia_tf.run_dir import TRAINED
 
 # The false-positive rates that have columns of their own.
 RATES = {0.1: "10", 0.01: "1", 0.001: "0.1", 0.0001: "0.01"}

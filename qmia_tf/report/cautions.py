@@ -1,10 +1,10 @@
 """What keeps the numbers of audited runs from meaning what they seem to."""
 
-from qmia_tf import onednn, runs
+from qmia_tf import onednn
 from qmia_tf.auditing import answer, worse_members
 from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.report.compared import SHARED, Run, sibling, title
-from qmia_tf.runs import TRAINED
+from qmia_tf.run_dir import COMPUTED, TRAINED
 
 PROSE = ("name", "stated", "notes", "dataset")
 
@@ -92,10 +92,10 @@ def _not_alike(same):
     if not ours:
         # How they were trained, and their split, is not known of all.
         paths = ["dataset.fingerprint"]
-    computed = [run.setting(runs.COMPUTED) for run in same]
+    computed = [run.setting(COMPUTED) for run in same]
     # Runs from before it was noted say nothing.
     if ours and all(map(onednn.is_record, computed)):
-        paths += [f"{runs.COMPUTED}.{key}" for key in computed[0]]
+        paths += [f"{COMPUTED}.{key}" for key in computed[0]]
     for run in same if ours else ():
         recipe = run.setting("recipe") or {}
         paths += [f"recipe.{key}" for key in recipe if key not in PROSE]

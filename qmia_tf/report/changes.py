@@ -5,7 +5,7 @@ import dataclasses
 from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.auditing.verdicts import unpack
 from qmia_tf.report.compared import Run, sibling
-from qmia_tf.runs import TRAINED
+from qmia_tf.run_dir import TRAINED
 from qmia_tf.statistics import paired
 from qmia_tf.statistics.intervals import Estimate
 

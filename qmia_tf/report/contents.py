@@ -2,7 +2,7 @@
 
 from qmia_tf.report.compared import Run, title
 from qmia_tf.report.tables import Column, Table
-from qmia_tf.runs import TRAINED
+from qmia_tf.run_dir import TRAINED
 
 POINTS = {
     "precision_at_recall_94": "recall >= 94 %",

@@ -5,7 +5,7 @@ import pathlib
 import matplotlib
 from matplotlib.figure import Figure
 
-from qmia_tf import runs
+from qmia_tf import files
 from qmia_tf.auditing.exposed import Exposures, check_comparable
 from qmia_tf.report.exposed_page import as_csv, as_page, interval
 from qmia_tf.report.figures import METADATA, STEADY
@@ -37,17 +37,17 @@ def write_exposures(
         check_comparable(exposures, before)
     out_dir = pathlib.Path(out_dir)
     rows = exposures.most_exposed_members(top)
-    files = {
+    texts = {
         out_dir / CSV: as_csv(exposures, before),
         out_dir / PAGE: as_page(exposures, rows, before),
     }
-    for path, text in files.items():
-        runs.write_bytes(path, text.encode())
-    written = list(files)
+    for path, text in texts.items():
+        files.write_bytes(path, text.encode())
+    written = list(texts)
     if pictures is not None:
         figure = contact_sheet(exposures, rows, *pictures, before=before)
         path = out_dir / SHEET
-        with runs.atomic(path) as temporary, matplotlib.rc_context(STEADY):
+        with files.atomic(path) as temporary, matplotlib.rc_context(STEADY):
             figure.savefig(
                 temporary, format="png", dpi=150, metadata=METADATA["png"]
             )

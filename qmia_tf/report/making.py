@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 
-from qmia_tf import messages, runs
+from qmia_tf import files, messages
 from qmia_tf.errors import InputError
 from qmia_tf.report import collected, drawn, page, tables, whole
 
@@ -51,31 +51,31 @@ def make_report(
     report = collected.collect(run_dirs, max_drop=max_drop, asked=asked)
     with messages.working("drawing the report"):
         pictures = drawn.draw(report.runs, formats=formats)
-    files = {TEXT: collected.as_text(report)}
+    contents = {TEXT: collected.as_text(report)}
     if "html" in formats:
-        files[PAGE] = page.render(report, pictures)
+        contents[PAGE] = page.render(report, pictures)
     if "csv" in formats:
         figure_data = [(x.name, x.data) for x in pictures]
         for name, table in [
             *((x.name, x) for x in report.stored),
             *figure_data,
         ]:
-            files[f"{name}.csv"] = tables.as_csv(table)
+            contents[f"{name}.csv"] = tables.as_csv(table)
     if "latex" in formats:
-        files |= _latex(report)
+        contents |= _latex(report)
     if "md" in formats:
         beside = pictures if {"png", "svg"} & set(formats) else []
-        files["report.md"] = whole.in_markdown(report, beside)
+        contents["report.md"] = whole.in_markdown(report, beside)
     if "json" in formats:
-        files["report.json"] = whole.in_json(report, pictures)
+        contents["report.json"] = whole.in_json(report, pictures)
     for picture in pictures:
         for kind in (x for x in ("png", "svg") if x in formats):
-            files[f"{picture.name}.{kind}"] = picture.files[kind]
+            contents[f"{picture.name}.{kind}"] = picture.files[kind]
     written = []
-    for name, content in files.items():
+    for name, content in contents.items():
         written.append(pathlib.Path(out_dir) / name)
         data = content.encode() if isinstance(content, str) else content
-        runs.write_bytes(written[-1], data)
+        files.write_bytes(written[-1], data)
     return written
 
 

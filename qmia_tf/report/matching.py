@@ -4,7 +4,7 @@ import pathlib
 
 from matplotlib.figure import Figure
 
-from qmia_tf import runs
+from qmia_tf import files
 from qmia_tf.auditing.comparison import Comparison
 from qmia_tf.auditing.matched import NEAR
 from qmia_tf.report import tables
@@ -47,15 +47,15 @@ def write(comparison: Comparison, out_dir) -> list[pathlib.Path]:
     """
     out_dir = pathlib.Path(out_dir)
     matches = match_table(comparison)
-    files = {
+    contents = {
         f"{NAME}.txt": _text(comparison, matches),
         f"{NAME}.csv": tables.as_csv(matches),
         f"{NAME}_epochs.csv": tables.as_csv(epoch_table(comparison)),
     }
-    for name, content in files.items():
-        runs.write_bytes(out_dir / name, content.encode())
+    for name, content in contents.items():
+        files.write_bytes(out_dir / name, content.encode())
     comparison.save(out_dir / f"{NAME}.json")
-    written = [out_dir / name for name in (*files, f"{NAME}.json")]
+    written = [out_dir / name for name in (*contents, f"{NAME}.json")]
     return written + save_figure(matched_figure(comparison), out_dir / NAME)
 
 

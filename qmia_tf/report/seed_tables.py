@@ -2,11 +2,10 @@
 
 import json
 
-from qmia_tf import runs
 from qmia_tf.report.changes import SAME_SPLIT
 from qmia_tf.report.compared import Run, is_variant, title
 from qmia_tf.report.tables import Column, Table
-from qmia_tf.runs import TRAINED
+from qmia_tf.run_dir import COMPUTED, TRAINED
 from qmia_tf.statistics import seeds
 
 BETWEEN = (
@@ -119,7 +118,7 @@ def _groups(compared):
 
 
 def _recipe(run):
-    config = {**run.audit.config, "seed": None, runs.COMPUTED: None}
+    config = {**run.audit.config, "seed": None, COMPUTED: None}
     config["split"] = {**config.get("split", {}), "seed": None}
     return json.dumps(config, sort_keys=True)
 

@@ -15,7 +15,7 @@ from qmia_tf.reproduction.measures import (
 )
 from qmia_tf.reproduction.paper_beside import PLACE, SEEDS, missing
 from qmia_tf.reproduction.stored import Finished
-from qmia_tf.runs import TRAINED
+from qmia_tf.run_dir import TRAINED
 
 CHANGED = (
     "accuracy",

@@ -33,7 +33,7 @@ from qmia_tf.reproduction.measures import (
     model_title,
 )
 from qmia_tf.reproduction.stored import Finished
-from qmia_tf.runs import TRAINED
+from qmia_tf.run_dir import TRAINED
 
 MARKERS = "os^vDPX"
 # What the paper's figures 2 and 3 show, per cent.

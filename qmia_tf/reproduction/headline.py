@@ -35,7 +35,7 @@ from qmia_tf.reproduction.measures import (
 )
 from qmia_tf.reproduction.paper_beside import INTERVALS, PLACE, SEEDS
 from qmia_tf.reproduction.stored import Finished
-from qmia_tf.runs import TRAINED
+from qmia_tf.run_dir import TRAINED
 
 MARGIN, LIKELIHOOD = "margin_auc", "likelihood_auc"
 SHOWN = ("accuracy_members", "accuracy", "gap", MARGIN, LIKELIHOOD)

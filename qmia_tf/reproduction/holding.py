@@ -6,7 +6,7 @@ from qmia_tf.auditing import unpaired
 from qmia_tf.auditing.comparison import Curve
 from qmia_tf.auditing.matched import Match
 from qmia_tf.report.compared import Run
-from qmia_tf.runs import TRAINED
+from qmia_tf.run_dir import TRAINED
 
 
 @dataclasses.dataclass(frozen=True)

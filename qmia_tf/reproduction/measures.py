@@ -6,7 +6,7 @@ from qmia_tf.report import changes, pairs
 from qmia_tf.report.compared import title
 from qmia_tf.reproduction import plans
 from qmia_tf.reproduction.stored import Finished
-from qmia_tf.runs import TRAINED
+from qmia_tf.run_dir import TRAINED
 from qmia_tf.statistics import intervals, seeds
 from qmia_tf.statistics.intervals import Estimate
 

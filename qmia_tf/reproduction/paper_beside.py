@@ -11,7 +11,7 @@ from qmia_tf.reproduction.measures import (
     over_seeds,
 )
 from qmia_tf.reproduction.stored import Finished
-from qmia_tf.runs import TRAINED
+from qmia_tf.run_dir import TRAINED
 
 PLACE = [
     Column("data set", "dataset"),

@@ -7,7 +7,7 @@ import re
 from qmia_tf import recipes
 from qmia_tf.errors import InputError
 from qmia_tf.reproduction import rounded
-from qmia_tf.runs import TRAINED
+from qmia_tf.run_dir import TRAINED
 
 RECIPES = {
     "cifar10": "paper_cifar10",

@@ -3,9 +3,10 @@
 import pathlib
 
 from qmia_tf import datasets as loading
-from qmia_tf import messages, runs
+from qmia_tf import messages
 from qmia_tf.errors import InputError
 from qmia_tf.reproduction import plans, stages, stored, writing
+from qmia_tf.run_dir import RunDir
 
 OUT, RESULTS = "runs/paper", "results/paper"
 QUICK_OUT = "runs/quick"
@@ -71,7 +72,7 @@ def reproduce(
         size=size,
     )
     if only_trained:
-        jobs = [job for job in jobs if (out / job.folder / runs.MODEL).exists()]
+        jobs = [job for job in jobs if RunDir(out / job.folder).model.exists()]
     if skip_stored:
         jobs = stages.not_stored(jobs, results)
     data = _Data(size.records, data_dir, download)

@@ -13,7 +13,7 @@ import numpy as np
 
 from qmia_tf import outputs
 from qmia_tf.outputs import Outputs
-from qmia_tf.runs import TRAINED
+from qmia_tf.run_dir import TRAINED, RunDir
 
 TARGET = f"{TRAINED}_rounded"
 LEVELS = 256
@@ -43,9 +43,7 @@ def rounded(answers: Outputs) -> Outputs:
 
 def write(run_dir) -> pathlib.Path:
     """Writes RUN_DIR/rounded.npz from outputs/keras.npz; returns its path."""
-    run_dir = pathlib.Path(run_dir)
-    rounded_outputs = rounded(
-        outputs.load(run_dir / "outputs" / f"{TRAINED}.npz")
-    )
-    rounded_outputs.save(run_dir / FILE)
-    return run_dir / FILE
+    run_dir = RunDir(run_dir)
+    rounded_outputs = rounded(outputs.load(run_dir.outputs_of(TRAINED)))
+    rounded_outputs.save(run_dir.path / FILE)
+    return run_dir.path / FILE

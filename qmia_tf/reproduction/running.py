@@ -4,10 +4,11 @@ import dataclasses
 import gc
 import time
 
-from qmia_tf import configuration, messages, runs, tfprivacy
+from qmia_tf import configuration, files, messages, tfprivacy
 from qmia_tf.deploy import export
 from qmia_tf.experiments import copy_queries, experiment, run_training
 from qmia_tf.reproduction import plans, rounded, stages, stored, sweeps
+from qmia_tf.run_dir import RunDir
 
 # The threshold attacks alone: its trained attackers see a few thousand
 # records and tell nothing here that the audit's own do not.
@@ -153,7 +154,7 @@ def _sweep(job, out, dataset, most):
     models, members = sweeps.measure(
         place, dataset, most=job.sweep_points, progress=messages.say
     )
-    if not (full / runs.MODEL).exists():
+    if not RunDir(full).model.exists():
         messages.say(
             f"{full} is not trained: held against its stored results, if any"
         )
@@ -167,10 +168,10 @@ def _sweep(job, out, dataset, most):
 def _took(place, stage, seconds):
     """Adds to timing.json what a stage took; the longest, if made again."""
     path = place / stored.TIMING
-    before = runs.read_json(path) if path.exists() else {}
+    before = files.read_json(path) if path.exists() else {}
     # Made again, it finds kept answers: not what it takes from nothing.
     longest = max(before.get(stage, 0.0), round(seconds, 1))
-    runs.write_json(path, {**before, stage: longest})
+    files.write_json(path, {**before, stage: longest})
 
 
 def _forget():

@@ -9,7 +9,7 @@ batches, and their weights are compared bit for bit.
 import keras
 import numpy as np
 
-from qmia_tf import layers, messages, resnet, runs, training
+from qmia_tf import files, layers, messages, resnet, training
 from qmia_tf.experiments import run_training
 from qmia_tf.layers import convolutions
 from qmia_tf.trainer import Trainer
@@ -112,4 +112,4 @@ def _train(model, members, recipe, seed):
 
 def write(place, comparison):
     """Writes same_path.json, whole or not at all."""
-    runs.write_json(place, comparison)
+    files.write_json(place, comparison)

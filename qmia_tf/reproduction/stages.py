@@ -3,10 +3,11 @@
 import dataclasses
 import statistics
 
-from qmia_tf import runs
-from qmia_tf.auditing import matched, parity_found
+from qmia_tf import files
+from qmia_tf.auditing import matched
 from qmia_tf.auditing.findings import AUDIT
 from qmia_tf.reproduction import plans, stored
+from qmia_tf.run_dir import RunDir
 
 TRAIN, EXPORT, PARITY = "train", "export", "parity"
 ATTACK, SWEEP = "attack", "sweep"
@@ -70,15 +71,15 @@ def done(job, out) -> tuple[str, ...]:
     """
     place = out / job.folder
     is_there = {
-        TRAIN: (place / runs.MODEL).exists(),
+        TRAIN: RunDir(place).model.exists(),
         EXPORT: all(
             (place / "artifacts" / f"{scheme}.tflite").exists()
             for scheme in job.schemes
         ),
-        PARITY: (place / parity_found.PARITY).exists(),
+        PARITY: RunDir(place).parity.exists(),
         ATTACK: is_audited(job, place),
         SWEEP: is_swept(
-            job, place, held=(out / job.full.folder / runs.MODEL).exists()
+            job, place, held=RunDir(out / job.full.folder).model.exists()
         ),
     }
     return tuple(stage for stage in needed(job) if is_there[stage])
@@ -162,7 +163,7 @@ def is_audited(job, place) -> bool:
     path = place / AUDIT
     if not path.exists():
         return False
-    audit = runs.read_json(path)
+    audit = files.read_json(path)
     targets = {
         entry["target"]
         for kind in ("targets", "left_out")
@@ -174,7 +175,7 @@ def is_audited(job, place) -> bool:
 def is_swept(job, place, *, held) -> bool:
     """Whether its epochs were attacked, and held against full precision's.
 
-    By every attack of matched.SCORES, also those made since; and its files
+    By every attack of matched.SCORES, also those made since; and its paths
     against itself.
 
     Args:
@@ -185,13 +186,13 @@ def is_swept(job, place, *, held) -> bool:
     """
     sweep, match = place / stored.SWEEP, place / stored.HELD
     held = held and job.model != plans.FULL
-    files = [sweep, place / stored.ARTEFACTS, *([match] if held else ())]
-    if not all(path.exists() for path in files):
+    paths = [sweep, place / stored.ARTEFACTS, *([match] if held else ())]
+    if not all(path.exists() for path in paths):
         return False
-    points = runs.read_json(sweep).get("points", [])
+    points = files.read_json(sweep).get("points", [])
     leaks = [point["leaks"] for point in points]
     if held:
-        leaks.append(runs.read_json(match).get("trained", {}).get("leak", {}))
+        leaks.append(files.read_json(match).get("trained", {}).get("leak", {}))
     scores = set(matched.SCORES)
     return bool(points) and all(
         scores <= set(point_leaks) for point_leaks in leaks
@@ -207,7 +208,7 @@ def is_stored(job, results) -> bool:
     """
     place = results / job.folder
     parity = PARITY not in needed(job)
-    parity = parity or (place / parity_found.PARITY).exists()
+    parity = parity or RunDir(place).parity.exists()
     swept = is_swept(job, place, held=False)
     return parity and swept and is_audited(job, place)
 

@@ -4,13 +4,14 @@ import csv
 import dataclasses
 import pathlib
 
-from qmia_tf import runs
+from qmia_tf import files
 from qmia_tf.auditing import audit_json, findings
 from qmia_tf.auditing.comparison import Curve
 from qmia_tf.auditing.matched import Match
 from qmia_tf.errors import InputError
 from qmia_tf.report.compared import Run
 from qmia_tf.reproduction import holding, plans
+from qmia_tf.run_dir import RunDir
 
 SWEEP, HELD, TIMING = "epochs.json", "matched.json", "timing.json"
 ARTEFACTS = "artefacts.json"
@@ -18,7 +19,7 @@ SAME_PATH = "same_path.json"
 HISTORY, MANIFEST = "history.csv", "manifest.json"
 KEPT = (
     findings.AUDIT,
-    runs.CONFIG,
+    "config.json",
     HISTORY,
     SWEEP,
     HELD,
@@ -84,18 +85,18 @@ def harvest(job, out, results):
         results: folder of all results.
     """
     source, place = out / job.folder, results / job.folder
-    if not (source / findings.AUDIT).exists():
+    if not RunDir(source).audit.exists():
         return
-    files = {name: source / name for name in KEPT}
-    files[MANIFEST] = source / "artifacts" / MANIFEST
+    sources = {name: source / name for name in KEPT}
+    sources[MANIFEST] = source / "artifacts" / MANIFEST
     for folder in (place, source):
         for file in folder.glob("outputs/*.npz"):
-            files[f"outputs/{file.name}"] = source / "outputs" / file.name
-    for name, file in files.items():
+            sources[f"outputs/{file.name}"] = source / "outputs" / file.name
+    for name, file in sources.items():
         if not file.exists() or not _is_kept(name, file):
             (place / name).unlink(missing_ok=True)
         elif not _equal(file, place / name):
-            runs.write_bytes(place / name, file.read_bytes())
+            files.write_bytes(place / name, file.read_bytes())
 
 
 def _is_kept(name, file):
@@ -146,7 +147,7 @@ def is_held(job, results) -> bool:
     if job.model == plans.FULL:
         return True
     place = results / job.full.folder
-    if not (place / findings.AUDIT).exists():
+    if not RunDir(place).audit.exists():
         return False
     finished_run = _read(job, results / job.folder)
     return _checked(finished_run, _read(job.full, place)).held is not None
@@ -201,7 +202,7 @@ def _read(job, place):
 
 
 def _json(path):
-    return runs.read_json(path) if path.exists() else None
+    return files.read_json(path) if path.exists() else None
 
 
 def _decoded(kind, path):

@@ -5,11 +5,11 @@ import pathlib
 
 import numpy as np
 
-from qmia_tf import configuration, outputs, runs
+from qmia_tf import configuration, files, outputs
 from qmia_tf.auditing import audit_json, comparison, matched
 from qmia_tf.experiments import epochs, run_comparison, run_training
 from qmia_tf.reproduction import holding, rounded, stored
-from qmia_tf.runs import TRAINED
+from qmia_tf.run_dir import TRAINED, RunDir
 
 
 def choose(kept, most) -> dict:
@@ -52,7 +52,7 @@ def measure(run_dir, dataset, *, most=None, progress=None):
         model=run_comparison.model_name(config),
         points=[kept_epoch.point for kept_epoch in kept_epochs],
     )
-    runs.write_json(run_dir / stored.SWEEP, audit_json.encode(curve))
+    files.write_json(run_dir / stored.SWEEP, audit_json.encode(curve))
     return kept_epochs, members
 
 
@@ -79,33 +79,35 @@ def hold(run_dir, model, full, members, *, full_run):
         matches=[match for match in ways if match is not None],
     )
     place = pathlib.Path(run_dir) / stored.HELD
-    runs.write_json(place, audit_json.encode(held))
+    files.write_json(place, audit_json.encode(held))
     return held
 
 
 def hold_artefacts(run_dir) -> dict[str, matched.Match]:
-    """Holds files and controls against their model; writes artefacts.json.
+    """Holds paths and controls against their model; writes artefacts.json.
 
     Args:
         run_dir: with what the Keras model and they answered.
     Returns: matched.Match by target.
     """
-    run_dir = pathlib.Path(run_dir)
-    keras = run_dir / "outputs" / f"{TRAINED}.npz"
-    files = [x for x in sorted(run_dir.glob("outputs/*.npz")) if x != keras]
+    run_dir = RunDir(run_dir)
+    keras = run_dir.outputs_of(TRAINED)
+    paths = [x for x in sorted(run_dir.glob("outputs/*.npz")) if x != keras]
     answers = outputs.load(keras).in_record_order()
     model = matched.measure(
         answers, configuration.read(run_dir)["recipe"]["epochs"]
     )
     match_by_target = {}
-    for path in (*files, run_dir / rounded.FILE):
+    for path in (*paths, run_dir.path / rounded.FILE):
         theirs = outputs.load(path).in_record_order()
         epoch = matched.measure(theirs, model.point.epoch)
         match_by_target[theirs.target] = _against(
             epoch, model, answers.members, "artefact"
         )
     artefacts = stored.Artefacts(run_dir.name, match_by_target)
-    runs.write_json(run_dir / stored.ARTEFACTS, audit_json.encode(artefacts))
+    files.write_json(
+        run_dir.path / stored.ARTEFACTS, audit_json.encode(artefacts)
+    )
     return match_by_target
 
 

@@ -3,7 +3,7 @@
 import os
 import pathlib
 
-from qmia_tf import runs
+from qmia_tf import files
 from qmia_tf.report import making
 from qmia_tf.report.figures.files import save_figure
 from qmia_tf.report.table_formats import as_markdown
@@ -89,7 +89,7 @@ def write(results, *, pages=(), report=True) -> list[pathlib.Path]:
         )
         texts[page] = marked.fill(page.read_text(), filled)
     for path, text in texts.items():
-        runs.write_bytes(path, text.encode())
+        files.write_bytes(path, text.encode())
     written = list(texts)
     for picture in drawn:
         written += save_figure(picture.figure, results / FIGURES / picture.name)
@@ -130,6 +130,6 @@ def _reports(results, finished):
 def same_paths(results) -> dict[str, dict]:
     """What same_path.check found, by data set."""
     return {
-        path.parent.name: runs.read_json(path)
+        path.parent.name: files.read_json(path)
         for path in sorted(results.glob(f"*/{stored.SAME_PATH}"))
     }

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from qmia_tf import datasets, messages, runs
+from qmia_tf import datasets, files, messages
 from qmia_tf import split as splits
 from qmia_tf.auditing import findings
 from qmia_tf.deploy.export import MANIFEST
@@ -32,7 +32,7 @@ def check(folder, *, sets=None, data_dir=None, download=False):
     """
     folder = pathlib.Path(folder)
     wanted_sets = chosen(sets)
-    listed = runs.read_json(folder / MANIFEST)["sets"]
+    listed = files.read_json(folder / MANIFEST)["sets"]
     sentences = []
     for name, about in listed.items():
         sound = {}
@@ -92,7 +92,7 @@ def _differs(folder, entry):
         if not path.is_file():
             yield f"{part['file']} is missing"
             whole = False
-        elif runs.sha256(path) != part["sha256"]:
+        elif files.sha256(path) != part["sha256"]:
             yield f"{part['file']} has another sha256"
             whole = False
     if whole and entry.get("audit"):

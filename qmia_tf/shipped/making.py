@@ -2,7 +2,7 @@
 
 import pathlib
 
-from qmia_tf import datasets, runs
+from qmia_tf import datasets, files
 from qmia_tf.deploy.export import MANIFEST
 from qmia_tf.shipped import one_run
 from qmia_tf.shipped.sets import chosen
@@ -32,12 +32,12 @@ def make(folder, work, *, sets=None, data_dir=None, download=False):
         for name, shipped in shipped_sets.items()
     }
     path = folder / MANIFEST
-    manifest = runs.read_json(path) if path.is_file() else {"sets": {}}
+    manifest = files.read_json(path) if path.is_file() else {"sets": {}}
     for name, shipped in shipped_sets.items():
         manifest["sets"][name] = _made(
             name, shipped, loaded[name], folder=folder, work=work / name
         )
-        runs.write_json(path, manifest)
+        files.write_json(path, manifest)
     return manifest
 
 

@@ -4,11 +4,12 @@ import dataclasses
 import pathlib
 import shutil
 
-from qmia_tf import configuration, datasets, messages, runs, tfprivacy
-from qmia_tf.auditing import findings, parity_found
-from qmia_tf.deploy.export import ARTIFACTS, read_manifest
+from qmia_tf import configuration, datasets, files, messages, tfprivacy
+from qmia_tf.auditing import findings
+from qmia_tf.deploy.export import read_manifest
 from qmia_tf.experiments import copy_queries, experiment, run_training
 from qmia_tf.resnet import Bits
+from qmia_tf.run_dir import RunDir
 from qmia_tf.shipped import measuring
 from qmia_tf.shipped.sets import ShippedSet
 
@@ -73,7 +74,7 @@ class ShippedRun:
             split: split.Split.
         Returns: the file's part of manifest.json.
         """
-        source = self.run_dir / ARTIFACTS
+        source = RunDir(self.run_dir).artifacts
         exported = read_manifest(source)[scheme]
         entry = {key: exported[key] for key in EXPORTED}
         entry["bits"] = self.bits
@@ -100,8 +101,8 @@ class ShippedRun:
         Args:
             entries: dict name -> what entry gave.
         """
-        runs.write_json(
-            self.run_dir / parity_found.PARITY,
+        files.write_json(
+            RunDir(self.run_dir).parity,
             [parity.as_dict() for parity in self.parities],
         )
         experiment.attack_run(
@@ -111,7 +112,7 @@ class ShippedRun:
             tfprivacy=TFPRIVACY,
             pictures="off",
         )
-        copy = self._copied(self.run_dir / findings.AUDIT)
+        copy = self._copied(RunDir(self.run_dir).audit)
         audit = findings.load(self.folder / copy["file"])
         for entry in entries.values():
             entry["audit"] = copy
@@ -122,7 +123,7 @@ class ShippedRun:
         if not entry["twin"]:
             return None
         parity = measuring.compare(
-            self.folder, entry, images, model=self.run_dir / runs.MODEL
+            self.folder, entry, images, model=RunDir(self.run_dir).model
         )
         self.parities.append(parity)
         trained = parity.comparisons[0]
@@ -131,10 +132,10 @@ class ShippedRun:
     def _copied(self, path):
         self.folder.mkdir(parents=True, exist_ok=True)
         target = self.folder / f"{self.prefix}_{path.name}"
-        with runs.atomic(target) as temporary:
+        with files.atomic(target) as temporary:
             shutil.copyfile(path, temporary)
         return {
             "file": target.name,
-            "sha256": runs.sha256(target),
+            "sha256": files.sha256(target),
             "size_bytes": target.stat().st_size,
         }

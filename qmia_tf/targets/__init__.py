@@ -12,7 +12,7 @@ import typing
 
 import numpy as np
 
-from qmia_tf import outputs, runs
+from qmia_tf import files, outputs
 from qmia_tf.deploy.classifier import Classifier
 from qmia_tf.errors import InputError
 
@@ -183,4 +183,4 @@ def file_facts(path):
     path = pathlib.Path(path)
     if not path.is_file():
         raise InputError(f"there is no model file {path}")
-    return {"sha256": runs.sha256(path), "size_bytes": path.stat().st_size}
+    return {"sha256": files.sha256(path), "size_bytes": path.stat().st_size}

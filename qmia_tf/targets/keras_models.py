@@ -4,11 +4,12 @@ import pathlib
 
 import tensorflow as tf
 
-from qmia_tf import keras_calls, keras_files, outputs, runs
+from qmia_tf import keras_calls, keras_files, outputs
 from qmia_tf.data.batches import filled, in_batches
 from qmia_tf.data.pixels import as_unit
 from qmia_tf.errors import InputError
 from qmia_tf.image_shapes import require_fitted
+from qmia_tf.run_dir import TRAINED
 from qmia_tf.targets import file_facts
 
 SUBCLASSED = (
@@ -31,7 +32,7 @@ class KerasTarget:
         input and one output.
     """
 
-    def __init__(self, model, *, name=runs.TRAINED, batch_size=250):
+    def __init__(self, model, *, name=TRAINED, batch_size=250):
         self.info = {
             "target": name,
             "kind": outputs.KERAS,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from qmia_tf import runs
+from qmia_tf import files
 from qmia_tf.attacks.losses import losses
 
 
@@ -17,9 +17,9 @@ def save(tfp, outputs, results, folder):
     """
     name = f"{folder}/{outputs.target}"
     table = results.calculate_pd_dataframe().to_csv(index=False)
-    runs.write_bytes(f"{name}.csv", table.encode())
+    files.write_bytes(f"{name}.csv", table.encode())
     summary = results.summary(by_slices=True) + "\n"
-    runs.write_bytes(f"{name}.txt", summary.encode())
+    files.write_bytes(f"{name}.txt", summary.encode())
     loss = losses(outputs)
     histograms = tfp.plotting.plot_histograms(
         loss[outputs.members], loss[~outputs.members], xlabel="loss"
@@ -61,5 +61,5 @@ def _best_roc(tfp, results):
 
 def _save_plot(tfp, figure, title, path):
     figure.axes[0].set_title(title)
-    with runs.atomic(path) as temporary:
+    with files.atomic(path) as temporary:
         tfp.plotting.save_plot(figure, temporary)

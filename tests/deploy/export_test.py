@@ -14,7 +14,7 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import keras_files, runs
+from qmia_tf import files, keras_files
 from qmia_tf.deploy import artifact, conversions, export, post_training
 from qmia_tf.deploy.calibration import Members
 from qmia_tf.errors import InputError
@@ -168,7 +168,7 @@ class ManifestTest(Folder):
                 for name in ("tensorflow", "keras", "ai-edge-litert", "numpy")
             },
         )
-        stored = runs.read_json(self.out / "manifest.json")
+        stored = files.read_json(self.out / "manifest.json")
         self.assertEqual(stored, {"float32": entry})
 
     def test_any_keras_model_can_be_exported(self):
@@ -215,7 +215,7 @@ class ManifestTest(Folder):
         else:
             (self.out / "manifest.json").unlink()
         (second,) = export.export(model, self.out)
-        self.assertEqual(runs.sha256(path), second["sha256"])
+        self.assertEqual(files.sha256(path), second["sha256"])
         self.assertEqual(first["ops"], second["ops"])
         self.assertEqual(self.names(), ["float32.tflite", "manifest.json"])
 
@@ -240,7 +240,7 @@ class IntegerTest(Folder):
 
     def check_twin(self, entry):
         path = self.out / entry["twin"]["file"]
-        self.assertEqual(entry["twin"]["sha256"], runs.sha256(path))
+        self.assertEqual(entry["twin"]["sha256"], files.sha256(path))
         images = tiny_models.images()
         self.assertAllClose(
             KerasTarget(path).predict(images),
@@ -426,7 +426,7 @@ class CheckTest(Folder):
                 **options,
             )
         self.assertEqual((self.out / "int8_ptq.tflite").read_bytes(), before)
-        stored = runs.read_json(self.out / "manifest.json")
+        stored = files.read_json(self.out / "manifest.json")
         self.assertEqual(stored["int8_ptq"], entry)
 
     def test_weights_of_another_type(self):
@@ -551,7 +551,7 @@ class RefusalTest(Folder):
         except InputError as error:
             self.assertIn("manifest.json", str(error))
         else:
-            self.assertIn("sha256", runs.read_json(path)["float32"])
+            self.assertIn("sha256", files.read_json(path)["float32"])
 
 
 class FullDiskTest(Folder):

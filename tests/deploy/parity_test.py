@@ -12,10 +12,11 @@ import slow_tests
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import keras_files, runs
+from qmia_tf import files, keras_files
 from qmia_tf.deploy import flatbuffer, int8, integer, parity, post_training
 from qmia_tf.deploy.interpreter import KERNELS
 from qmia_tf.errors import InputError
+from qmia_tf.run_dir import RunDir
 
 # Largest share of codes that differ between trained network and twin. Not
 # every threshold can be kept between the same two sums; the more levels there
@@ -58,7 +59,7 @@ class TrainedDigitsTest(parameterized.TestCase, tf.test.TestCase):
     def check(self, bits, **options):
         model = integer_runs.trained(*bits)
         folder = self.create_tempdir().full_path
-        path = pathlib.Path(folder) / runs.MODEL
+        path = RunDir(folder).model
         keras_files.save(model, path)
         if options.get("head") == "integer":
             options["logits_range"] = integer.calibrate(
@@ -155,7 +156,7 @@ class SmallTest(parameterized.TestCase, tf.test.TestCase):
         write(cls.source, cls.model)
         write(cls.source, cls.model, "int8_io", **INTEGER)
         write(cls.source, cls.model, "logits", outputs="logits", **INTEGER)
-        keras_files.save(cls.model, cls.source / runs.MODEL)
+        keras_files.save(cls.model, RunDir(cls.source).model)
 
     def paths(self, name="int8"):
         return (
@@ -190,12 +191,12 @@ class _Folder:
 class CheckTest(SmallTest):
     @parameterized.parameters(*HEADS)
     def test_is_kept(self, name):
-        found = self.check(name, model=self.source / runs.MODEL, scheme=name)
-        trained, *files = found.comparisons
+        found = self.check(name, model=RunDir(self.source).model, scheme=name)
+        trained, *file_comparisons = found.comparisons
         self.assertEqual(found.scheme, name)
         twin, file = self.paths(name)
-        self.assertEqual(found.sha256, runs.sha256(file))
-        self.assertEqual(found.twin_sha256, runs.sha256(twin))
+        self.assertEqual(found.sha256, files.sha256(file))
+        self.assertEqual(found.twin_sha256, files.sha256(twin))
         self.assertIs(found.kept, True)
         self.assertEqual(trained.against, "keras")
         self.assertEqual(trained.records, 70)
@@ -210,7 +211,7 @@ class CheckTest(SmallTest):
             if tensor.type == 9 and index in made
         }
         self.assertGreaterEqual(len(sizes), 5)
-        for entry in files:
+        for entry in file_comparisons:
             self.assertEqual([t.name for t in entry.stages], list(sizes))
             self.assertEqual(entry.codes, entry.records * sum(sizes.values()))
             if entry.kernels == "default":
@@ -219,10 +220,10 @@ class CheckTest(SmallTest):
                 self.assertLess(entry.largest_probability, HEADS[name] or 1e-12)
 
     def test_trained_model_may_be_loaded_already_or_left_out(self):
-        given = parity.Trained(self.source / runs.MODEL)
+        given = parity.Trained(RunDir(self.source).model)
         with_path, with_model, without = (
             self.check(model=model, **DEFAULT).comparisons
-            for model in (self.source / runs.MODEL, given, None)
+            for model in (RunDir(self.source).model, given, None)
         )
         self.assertEqual(with_path, with_model)
         self.assertEqual(with_path[1:], without)
@@ -494,7 +495,7 @@ class OtherFileTest(SmallTest):
         self.assertRefused(
             "is not this twin's file",
             parity.check,
-            self.source / runs.MODEL,
+            RunDir(self.source).model,
             self.paths()[1],
             IMAGES[:9],
             **DEFAULT,

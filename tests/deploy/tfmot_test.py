@@ -18,7 +18,7 @@ import tiny_models
 import tqdm
 from absl.testing import parameterized
 
-from qmia_tf import datasets, messages, onednn, recipes, resnet, runs
+from qmia_tf import datasets, files, messages, onednn, recipes, resnet
 from qmia_tf.deploy import tfmot, tfmot_training
 from qmia_tf.errors import InputError
 from qmia_tf.targets import TFLiteTarget
@@ -118,7 +118,7 @@ class HalfTrainedTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIn("begun anew", line)
 
     def test_an_epoch_from_before_it_was_noted_goes_on(self):
-        runs.write_npz(self.path, epoch=1, v0=np.float32(6), v1=np.ones(2))
+        files.write_npz(self.path, epoch=1, v0=np.float32(6), v1=np.ones(2))
         self.assertEqual(self.restored(), (1, [6.0, [1.0, 1.0]]))
 
 
@@ -146,13 +146,13 @@ class TrainingTest(Folder):
             self.sha256(epochs=3)
         killer.join()
         self.assertLen(found, 1)
-        self.assertIn(int(runs.read_npz(epoch)["epoch"]), (1, 2, 3))
+        self.assertIn(int(files.read_npz(epoch)["epoch"]), (1, 2, 3))
         self.assertEqual(self.sha256(epochs=3), whole)
 
     def test_work_on_something_else_is_thrown_away(self):
         self.work.mkdir()
         (self.work / tfmot_training.EPOCH).write_bytes(b"of another model")
-        runs.write_json(self.work / tfmot_training.JOB, {"digest": "other"})
+        files.write_json(self.work / tfmot_training.JOB, {"digest": "other"})
         self.assertInteger(self.make(epochs=1))
 
     def test_every_layer_that_is_known(self):
@@ -181,9 +181,9 @@ class TrainingTest(Folder):
 
         def tamper(folder, **options):
             path = folder / tfmot_training.NETWORK
-            weights = runs.read_npz(path)
+            weights = files.read_npz(path)
             weights["logits/1"] = weights["logits/1"] + np.arange(4.0)
-            runs.write_npz(path, **weights)
+            files.write_npz(path, **weights)
             run(folder, **options)
 
         with (
@@ -196,7 +196,7 @@ class TrainingTest(Folder):
             ),
         ):
             self.make(epochs=0)
-        story = runs.read_json(self.work / tfmot_training.ERROR)
+        story = files.read_json(self.work / tfmot_training.ERROR)
         self.assertIn("check_same", story["traceback"])
         self.assertInteger(self.make(epochs=0))
 
@@ -287,7 +287,7 @@ class FailureTest(Folder):
         self.work.mkdir()
         with mock.patch.object(tfmot_training, "_make", side_effect=error):
             self.assertEqual(tfmot_training.main(self.work), 1)
-        story = runs.read_json(self.work / tfmot_training.ERROR)
+        story = files.read_json(self.work / tfmot_training.ERROR)
         self.assertIn("Traceback", story["traceback"])
         command = [sys.executable, "-c", "import sys; sys.exit(1)"]
         with (
@@ -311,7 +311,7 @@ class FailureTest(Folder):
                     self.make()
                 error = self.work / tfmot_training.ERROR
                 self.assertFalse(error.exists())
-                runs.write_json(error, {"reason": "old"})
+                files.write_json(error, {"reason": "old"})
 
     def test_no_softmax_at_the_end(self):
         pixels = keras.Input(tiny_models.SHAPE)

@@ -9,7 +9,7 @@ from unittest import mock
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from qmia_tf import runs
+from qmia_tf import files
 from qmia_tf.edge import querying
 from qmia_tf.errors import InputError
 
@@ -116,7 +116,7 @@ querying.ask(Target(), test.IMAGES, classes=2, partial={str(self.path)!r},
         clock = iter(range(0, 1000, 8))
         with (
             mock.patch.object(querying.time, "monotonic", lambda: next(clock)),
-            mock.patch.object(runs, "write_npz") as write,
+            mock.patch.object(files, "write_npz") as write,
         ):
             self.ask(Target())
         # Every 8 s a batch: after the third and, from there, no more.

@@ -26,7 +26,7 @@ sys.path.insert(0, str(HERE.parent))
 import golden_audits  # noqa: E402
 import numpy as np  # noqa: E402
 
-from qmia_tf import outputs, runs, split  # noqa: E402
+from qmia_tf import files, outputs, split  # noqa: E402
 
 RECORDS, TWICE = 600, (3, 3, 40, 77, 120, 121)
 DATA = "digits600.npz"
@@ -97,7 +97,7 @@ def take(folder, inputs):
                 if path.suffix in (".keras", ".tflite"):
                     data = golden_audits.stand_in(name)
                     new = hashlib.sha256(data).hexdigest()
-                    hashes[runs.sha256(path)] = new
+                    hashes[files.sha256(path)] = new
                     models.append(name)
         for pattern in READ:
             for path in (folder / run).glob(pattern):
@@ -111,10 +111,10 @@ def _copy(path, place, hashes):
     if path.suffix == ".json":
         place.write_text(_with_new(path.read_text(), hashes))
         return
-    arrays = runs.read_npz(path)
+    arrays = files.read_npz(path)
     if "info" in arrays:
         arrays["info"] = np.array(_with_new(str(arrays["info"]), hashes))
-    runs.write_npz(place, **arrays)
+    files.write_npz(place, **arrays)
 
 
 def _with_new(text, hashes):
@@ -151,13 +151,13 @@ def save_own(inputs):
 
 def _save_captured(inputs):
     """What a board answered: as the file, but for a few other codes."""
-    arrays = runs.read_npz(inputs / "w4a4" / "outputs" / "int8_io.npz")
+    arrays = files.read_npz(inputs / "w4a4" / "outputs" / "int8_io.npz")
     rows = np.arange(0, len(arrays["labels"]), 100)
     arrays["probabilities"][rows] = arrays["probabilities"][rows][:, ::-1]
     info = json.loads(str(arrays["info"]))
     info |= {"target": "int8_io", "kernel_set": "builtin", "run": "pi4"}
     arrays["info"] = np.array(json.dumps(info))
-    runs.write_npz(inputs / "pi4.npz", **arrays)
+    files.write_npz(inputs / "pi4.npz", **arrays)
 
 
 def main(arguments):

@@ -4,7 +4,7 @@ import pathlib
 
 import matplotlib
 
-from qmia_tf import output_checks, runs
+from qmia_tf import files, output_checks
 
 # Without these, equal figures would differ in their bytes.
 STEADY = {"svg.hashsalt": "qmia_tf", "svg.fonttype": "path"}
@@ -26,7 +26,7 @@ def save_figure(figure, stem, *, kinds=("png", "svg")) -> list[pathlib.Path]:
     written = []
     for kind in kinds:
         path = stem.with_name(f"{stem.name}.{kind}")
-        with runs.atomic(path) as temporary, matplotlib.rc_context(STEADY):
+        with files.atomic(path) as temporary, matplotlib.rc_context(STEADY):
             figure.savefig(
                 temporary,
                 format=kind,

@@ -11,7 +11,7 @@ from qmia_tf.report.figures.styles import (
     marker,
     model_name,
 )
-from qmia_tf.runs import TRAINED
+from qmia_tf.run_dir import TRAINED
 
 # More artefacts than these, and a run shows the model and what is deployed.
 MOST = 12

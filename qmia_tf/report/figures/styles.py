@@ -5,7 +5,7 @@ import itertools
 from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.outputs import KERAS
 from qmia_tf.report.compared import Run
-from qmia_tf.runs import TRAINED
+from qmia_tf.run_dir import TRAINED
 
 # Okabe and Ito's palette, told apart with any colour vision; without yellow,
 # which is too faint for a line. Full precision is drawn in black. Nothing else

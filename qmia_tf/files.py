@@ -1,8 +1,7 @@
-"""The run directory: files that are whole or absent, one configuration.
+"""Files that are whole or absent: JSON, .npz and others.
 
-Every product of a run is written by `atomic`, so a stage is done if and only
-if its product is there. A process that was killed while writing may leave a
-`.partial-*` folder behind; nothing reads it and it may be deleted.
+A process that was killed while writing may leave a `.partial-*` folder
+behind; nothing reads it and it may be deleted.
 """
 
 import contextlib
@@ -19,22 +18,6 @@ import numpy as np
 
 from qmia_tf.errors import InputError
 
-CONFIG = "config.json"
-MODEL = "model.keras"
-# The target that is the trained model: its answers are outputs/keras.npz.
-TRAINED = "keras"
-PRODUCTS = (
-    "split.npz",
-    "checkpoints",
-    MODEL,
-    "history.csv",
-    "artifacts",
-    "outputs",
-    "audit.json",
-)
-# Of config.json: how TensorFlow computed. Nothing follows from it that
-# another run would have to share, so it is no part of the configuration.
-COMPUTED = "tensorflow"
 # In indented JSON, where no text holds a line break.
 NUMBERS = re.compile(r"\[\n(?:[\s\deE.,+-]|null)*\]")
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
@@ -179,67 +162,6 @@ def sha256(path):
     """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def open_run(run_dir, config):
-    """Opens a run directory for exactly one configuration.
-
-    A new directory gets `config.json`. A run that was started before goes
-    on only with an equal configuration, its member COMPUTED aside.
-
-    Args:
-        run_dir: the directory; missing parents are created.
-        config: nested dict, JSON types only.
-    Returns: pathlib.Path of the directory.
-    Raises: InputError if the directory holds a run with another
-        configuration (the message shows each difference), or products of a
-        run without config.json, or cannot be written.
-    """
-    run_dir = pathlib.Path(run_dir)
-    path = run_dir / CONFIG
-    require_writable(run_dir)
-    if not path.exists():
-        products = [name for name in PRODUCTS if (run_dir / name).exists()]
-        if products:
-            raise InputError(
-                f"{run_dir} holds {products[0]} but no {CONFIG}, so nobody "
-                "knows what made it: choose another --run_dir"
-            )
-        write_json(path, config)
-        return run_dir
-    wanted = json.loads(json.dumps(config))
-    stored = read_json(path)
-    if isinstance(stored, dict):
-        stored.pop(COMPUTED, None)
-    changes = _differences(stored, wanted)
-    if changes:
-        raise InputError(
-            f"{run_dir} holds a run with another configuration "
-            f"({'; '.join(changes)}): choose another --run_dir, or repeat "
-            "the options of that run"
-        )
-    return run_dir
-
-
-def _differences(stored, wanted, prefix=""):
-    """Lists `a.b: stored -> wanted` for each leaf that differs."""
-    if not (isinstance(stored, dict) and isinstance(wanted, dict)):
-        change = f"{prefix}: {_shown(stored)} -> {_shown(wanted)}"
-        return [] if stored == wanted else [change]
-    changes = []
-    for key in stored | wanted:
-        name = f"{prefix}.{key}" if prefix else key
-        changes += _differences(
-            stored.get(key, _ABSENT), wanted.get(key, _ABSENT), name
-        )
-    return changes
-
-
-_ABSENT = object()
-
-
-def _shown(value):
-    return "(not set)" if value is _ABSENT else json.dumps(value)
 
 
 def require_writable(folder):
