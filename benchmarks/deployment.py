@@ -28,7 +28,7 @@ import time
 import numpy as np
 from absl import flags
 
-from qmia_tf import program
+from qmia_tf import program, quiet
 
 STEMS = flags.DEFINE_list("stems", ["imagenet", "cifar"], "which stems")
 TURNS = flags.DEFINE_integer("turns", 15, "turns of each file")
@@ -48,7 +48,7 @@ def main(argv):
     del argv
     if QUERY.value:
         return print(json.dumps(peak_memory(QUERY.value)))
-    program.start_tensorflow()
+    quiet.start_tensorflow()
     figures = {stem: measure(stem) for stem in STEMS.value}
     for stem, found in figures.items():
         show(stem, found)

@@ -13,7 +13,7 @@ import time
 import numpy as np
 from absl import flags
 
-from qmia_tf import program
+from qmia_tf import program, quiet
 
 STEM = flags.DEFINE_string("stem", "imagenet", "imagenet or cifar")
 WIDTH = flags.DEFINE_integer("width", 64, "channels of the first stage")
@@ -26,7 +26,7 @@ CONV_WITH_INT4 = 7  # the op version that knows int4 weights
 def main(argv):
     """Writes, runs and prints."""
     del argv
-    program.start_tensorflow()
+    quiet.start_tensorflow()
     import importlib.metadata
 
     from qmia_tf.deploy.interpreter import KERNELS

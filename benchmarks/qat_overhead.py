@@ -16,7 +16,7 @@ import time
 import numpy as np
 from absl import flags
 
-from qmia_tf import program
+from qmia_tf import program, quiet
 
 STEMS = flags.DEFINE_list("stems", ["imagenet", "cifar"], "which stems")
 RUNS = flags.DEFINE_integer("runs", 7, "turns of each network, >= 1")
@@ -31,7 +31,7 @@ JSON = flags.DEFINE_string("json", None, "also write the figures here")
 def main(argv):
     """Measures each stem and prints one table."""
     del argv
-    program.start_tensorflow()
+    quiet.start_tensorflow()
     figures = {stem: measure(stem) for stem in STEMS.value}
     print(f"{'stem':10}{'network':26}{'best ms':>9}{'ratio':>8}{'median':>8}")
     for stem, rows in figures.items():

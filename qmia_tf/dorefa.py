@@ -46,29 +46,6 @@ def fused(function):
     return call
 
 
-def quantize_unit(x, *, bits):
-    """Rounds x in [0, 1] to the grid i/n, n = 2**bits - 1.
-
-    value: round(x n) / n        gradient: dy (straight-through)
-
-    Args:
-        x: float tensor, any shape, values in [0, 1].
-        bits: int in 1..32; at 25..32 x passes unchanged.
-    Returns: tensor shaped like x.
-    Raises: ValueError if bits is outside 1..32.
-    Source: DoReFa-Net, eq. 5; halves go to the even neighbour.
-    """
-    check_bits(bits, "bits")
-    if not resolves(bits):
-        return tf.identity(x)
-
-    @tf.custom_gradient
-    def quantize(x):
-        return _round_unit(x, n=steps(bits)), lambda dy: dy
-
-    return quantize(x)
-
-
 def quantize_activations(x, *, bits):
     """Clips x to [0, 1] and rounds it to the grid i/n, n = 2**bits - 1.
 

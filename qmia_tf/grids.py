@@ -239,9 +239,3 @@ def int8_exact(weight_bits, activation_bits):
     check_bits(weight_bits, "weight_bits")
     check_bits(activation_bits, "activation_bits")
     return weight_bits <= 7 and activation_bits <= 8
-
-
-def exactness_table():
-    """Returns a bool array [32, 32]: [w - 1, a - 1] says int8_exact(w, a)."""
-    bits = range(1, FLOAT_BITS + 1)
-    return np.array([[int8_exact(w, a) for a in bits] for w in bits])

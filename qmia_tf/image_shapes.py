@@ -1,5 +1,9 @@
 """Images in the shape that a model takes. NumPy only."""
 
+import numpy as np
+
+from qmia_tf.errors import InputError
+
 
 def fitted(images, shape):
     """Gives images the shape of a model's input.
@@ -18,3 +22,28 @@ def fitted(images, shape):
         ):
             return images.reshape(len(images), *found)
     return None
+
+
+def require_fitted(images, shape, name):
+    """Gives uint8 images the shape of a model's input.
+
+    Args:
+        images: uint8 [N, height, width, channels], N >= 1.
+        shape: of one image; None or -1 marks a size that may change.
+        name: of the target, for the error.
+    Returns: uint8 [N, ...].
+    Raises: InputError if they are no such images or do not fit.
+    """
+    fits = fitted(images, shape)
+    are_images = images.ndim == 4 or (images.ndim == 3 and fits is not None)
+    if images.dtype != np.uint8 or not are_images or not len(images):
+        raise InputError(
+            "images must be uint8 [N, height, width, channels], got "
+            f"{images.dtype} {list(images.shape)}"
+        )
+    if fits is None:
+        raise InputError(
+            f"target {name!r} takes images of {list(shape)}, got "
+            f"{list(images.shape[1:])}: is it a model of this data set?"
+        )
+    return fits

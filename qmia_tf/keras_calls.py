@@ -7,6 +7,8 @@ import inspect
 
 import numpy as np
 
+from qmia_tf.models import graph as graphs
+
 RESETS = ("reset_state", "reset_states")
 
 
@@ -26,17 +28,13 @@ def inference_options(model) -> dict:
 
 
 def _trains_inside(model):
-    graph = getattr(model, "_functional", None) or model
-    for operation in getattr(graph, "operations", ()):
-        if _trains_inside(operation):
-            return True
-        if _trains_by_itself(operation):
-            continue
-        for node in operation._inbound_nodes:
-            arguments = getattr(node, "arguments", None)
-            if arguments and arguments.kwargs.get("training") is True:
-                return True
-    return False
+    calls = graphs.read(model).calls if graphs.has_graph(model) else ()
+    return any(
+        _trains_inside(call.layer)
+        or call.kwargs.get("training") is True
+        and not _trains_by_itself(call.layer)
+        for call in calls
+    )
 
 
 def _trains_by_itself(operation):

@@ -255,7 +255,7 @@ def gates():
 
 def _label_only():
     from qmia_tf.attacks.changes import Plan
-    from qmia_tf.auditing import copy_queries
+    from qmia_tf.experiments import copy_queries
 
     names = ("shift", "flip", "rotation")
     plan = Plan(**{name: value(f"copy_{name}") for name in names})

@@ -14,6 +14,8 @@ from qmia_tf.messages import counted
 LOGITS_TOLERANCE = 1e-3
 # Rows that miss a sum of one by less than this were rounded to some grid.
 NEARLY = 0.25
+# What a target's name, and so the name of its file, is written with.
+NAME = "A-Za-z0-9._-"
 INFO_TYPES = {
     "kind": str,
     "sha256": str,
@@ -32,13 +34,25 @@ KINDS = {
     "record_ids": ("iu", "integers"),
 }
 
+# What neither the name of a target nor of a file may hold.
+
+
+def safe_name(text, default) -> str:
+    """Makes a target's name of any text; default if nothing of it can stay."""
+    return as_name(str(text)).strip("._-") or default
+
+
+def as_name(text) -> str:
+    """Puts _ in the place of what a target's name cannot hold."""
+    return re.sub(rf"[^{NAME}]+", "_", text)
+
 
 def check_info(info, source):
     """Raises InputError unless info holds values of the known types."""
     if not isinstance(info, dict):
         raise InputError(f"{source}: info must be a dictionary, got {info!r}")
     target = info.get("target")
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", str(target or "")):
+    if not re.fullmatch(rf"[A-Za-z0-9][{NAME}]*", str(target or "")):
         raise InputError(
             f"{source}: info['target'] must be a name of letters, digits, "
             f"'.', '_' and '-', got {target!r}"

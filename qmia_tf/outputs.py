@@ -13,8 +13,12 @@ from qmia_tf.logits import softmax
 ARRAYS = ("labels", "members", "record_ids", "info")
 # One of these, or both of the same target.
 ANSWERS = ("probabilities", "logits")
+# The kind and the kernel set of a target that Keras computes.
+KERAS = "keras"
 # Half of the least float32 above 0.
 LEAST = 2.0**-150
+# Ends the name of an integer twin, which begins with that of its file.
+TWIN = "_twin"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -150,6 +154,21 @@ class Outputs:
             del arrays["logits"]
         arrays["info"] = np.array(json.dumps(self.info, sort_keys=True))
         runs.write_npz(path, **arrays)
+
+
+@dataclasses.dataclass(frozen=True)
+class LeftOut:
+    """A target that was queried and has no outputs.
+
+    Attributes:
+        target: its name.
+        kernel_set: the kernels that cannot run its file.
+        reason: what they say.
+    """
+
+    target: str
+    kernel_set: str
+    reason: str
 
 
 def load(path) -> Outputs:

@@ -1,4 +1,4 @@
-"""What every script shares: a quiet start, errors without tracebacks.
+"""What every script shares: errors without tracebacks, an exit status.
 
 Exit status of every script:
 
@@ -19,11 +19,9 @@ Results go to stdout. Bars and errors go to stderr, bars only in terminals.
 --verbosity=-2 leaves out bars and lines of progress, and nothing else.
 """
 
-import contextlib
 import errno
 import os
 import sys
-import tempfile
 import traceback
 
 from qmia_tf import onednn
@@ -39,69 +37,6 @@ USER_OS_ERRORS = (
     errno.ENOTDIR,
     errno.EISDIR,
 )
-
-
-@contextlib.contextmanager
-def without_messages(*, show_if_it_fails):
-    """Turns away what libraries write to file descriptor 2 meanwhile.
-
-    TensorFlow's C++ side writes there whatever its log levels say.
-
-    Args:
-        show_if_it_fails: writes it after all if the block raises.
-    """
-    with tempfile.TemporaryFile() as messages:
-        terminal = os.dup(2)
-        os.dup2(messages.fileno(), 2)
-        failed = True
-        try:
-            yield
-            failed = False
-        finally:
-            os.dup2(terminal, 2)
-            os.close(terminal)
-            if failed and show_if_it_fails:
-                messages.seek(0)
-                sys.stderr.write(messages.read().decode(errors="replace"))
-
-
-def start_tensorflow():
-    """Imports TensorFlow and finds its devices without start-up messages.
-
-    If the import fails they are shown. oneDNN is asked for, see onednn.py.
-    """
-    onednn.prefer()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    from qmia_tf import messages
-
-    with (
-        messages.working("starting TensorFlow"),
-        without_messages(show_if_it_fails=True),
-    ):
-        import tensorflow as tf
-
-        tf.config.list_physical_devices()
-
-
-def end_at_gates(result):
-    """Ends the program by what limits said: status 1, 3 or on it goes.
-
-    Each limit has a line: on stdout if it passed, else on stderr.
-
-    Args:
-        result: findings.AuditResult, with its gates.
-    """
-    from qmia_tf.report import gates
-
-    for each in result.gates:
-        stream = sys.stdout if each.outcome == gates.PASSED else sys.stderr
-        print(
-            f"{each.outcome}: {each.target}: {each.limit}: {each.found}",
-            file=stream,
-        )
-    if gates.status(result.gates):
-        sys.exit(gates.status(result.gates))
 
 
 def run(main):

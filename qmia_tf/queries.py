@@ -5,13 +5,12 @@ import pathlib
 from collections.abc import Callable
 
 from qmia_tf import onednn, outputs, repeatability, runs, targets
-from qmia_tf.auditing import agreement
-from qmia_tf.auditing.findings import LeftOut
 from qmia_tf.deploy import export as exporting
 from qmia_tf.deploy import timing
 from qmia_tf.deploy.interpreter import KERNELS
 from qmia_tf.errors import InputError
 from qmia_tf.logits import softmax
+from qmia_tf.outputs import LeftOut
 
 OUTPUTS = "outputs"
 DEFAULT = "default"
@@ -66,7 +65,9 @@ def of_run(run_dir, *, kernels=(DEFAULT,), num_threads=2) -> list[Query]:
     run_dir = pathlib.Path(run_dir)
     folder = run_dir / exporting.ARTIFACTS
     model = run_dir / runs.MODEL
-    found = [Query("keras", model, "keras", lambda: targets.KerasTarget(model))]
+    found = [
+        Query(runs.TRAINED, model, outputs.KERAS, lambda: _keras_target(model))
+    ]
     for scheme, entry in exporting.read_manifest(folder).items():
         found += [
             _file(folder, scheme, entry, kernel_set, num_threads)
@@ -173,11 +174,11 @@ def _file(folder, scheme, entry, kernel_set, num_threads):
 
 def _twin(folder, scheme, entry):
     file = folder / entry["twin"]["file"]
-    name = f"{scheme}{agreement.TWIN}"
+    name = f"{scheme}{outputs.TWIN}"
     ends = entry.get("outputs", PROBABILITIES)
 
     def open_twin():
-        target = targets.KerasTarget(file, name=name)
+        target = _keras_target(file, name=name)
         target.info.update(kind="twin", kernel_set="twin", outputs=ends)
         if ends == LOGITS:
             return _HostSoftmax(target)
@@ -186,6 +187,13 @@ def _twin(folder, scheme, entry):
         return target
 
     return Query(name, file, "twin", open_twin, outputs=ends)
+
+
+def _keras_target(file, **options):
+    # TensorFlow is loaded when a model is opened, not when it is listed.
+    from qmia_tf.targets.keras_models import KerasTarget
+
+    return KerasTarget(file, **options)
 
 
 class _HostSoftmax:

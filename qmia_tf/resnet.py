@@ -16,6 +16,7 @@ import re
 import keras
 from keras import layers
 
+from qmia_tf.data.pixels import PIXEL_STEPS
 from qmia_tf.errors import InputError
 from qmia_tf.grids import FLOAT_BITS, check_bits
 from qmia_tf.layers import (
@@ -28,7 +29,6 @@ from qmia_tf.layers import (
 STEMS = ("imagenet", "cifar")
 STAGES = ((1, 1), (2, 2), (4, 2), (8, 2))  # width multiple, first stride
 BLOCKS = 2
-PIXEL_STEPS = 255
 GAMMA = 0.3
 BETA = 0.3
 

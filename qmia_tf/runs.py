@@ -21,6 +21,8 @@ from qmia_tf.errors import InputError
 
 CONFIG = "config.json"
 MODEL = "model.keras"
+# The target that is the trained model: its answers are outputs/keras.npz.
+TRAINED = "keras"
 PRODUCTS = (
     "split.npz",
     "checkpoints",

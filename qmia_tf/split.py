@@ -6,10 +6,12 @@ import pathlib
 import numpy as np
 
 from qmia_tf import runs
-from qmia_tf.datasets import check_pool
 from qmia_tf.errors import InputError
 
 SPLIT = "split.npz"
+PARTS = ("train", "test")
+# Which parts of a data set the records to split are drawn from.
+POOLS = {"train": ("train",), "test": ("test",), "all": PARTS}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -29,6 +31,17 @@ class Split:
     seed: int
     pool: str
     fingerprint: str
+
+
+def check_pool(pool):
+    """Checks the name of a pool.
+
+    Args:
+        pool: str.
+    Raises: InputError if it is not "train", "test" or "all".
+    """
+    if pool not in POOLS:
+        raise InputError(f"pool must be one of {list(POOLS)}, got {pool!r}")
 
 
 def make_split(labels, *, seed, pool, fingerprint, member_fraction=0.5):

@@ -7,10 +7,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from qmia_tf.data.batches import filled
+from qmia_tf.data.pixels import as_unit
 from qmia_tf.errors import InputError
 from qmia_tf.pipeline import epoch_batches
 from qmia_tf.recipes import learning_rate_at
-from qmia_tf.targets import as_unit, filled
 
 # As many as targets are asked at a time: XLA compiles each size once.
 EVALUATION_BATCH = 250

@@ -22,7 +22,7 @@ CIFAR-10.
 
 from absl import flags
 
-from qmia_tf import options, program
+from qmia_tf import options, program, quiet
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory")
 OUTPUTS = flags.DEFINE_list(
@@ -47,8 +47,9 @@ def main(argv):
     del argv
     run_dir = options.required("run_dir")
     limits = options.gates()
-    program.start_tensorflow()
-    from qmia_tf import configuration, experiment
+    quiet.start_tensorflow()
+    from qmia_tf import configuration
+    from qmia_tf.experiments import experiment
     from qmia_tf.report import gates, phrases, words
 
     config = configuration.read(run_dir)
@@ -70,7 +71,7 @@ def main(argv):
         f"{run_dir}/audit.json is written; "
         f"python scripts/report.py --run_dirs={run_dir} --out=report shows it"
     )
-    program.end_at_gates(result)
+    gates.end_program(result.gates)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ import pathlib
 
 from absl import flags
 
-from qmia_tf import options, program
+from qmia_tf import options, program, quiet
 
 MODEL = flags.DEFINE_list(
     "model",
@@ -112,7 +112,7 @@ def main(argv):
     chosen = options.audit()
     records = (MEMBERS.value, NONMEMBERS.value, CALIBRATION.value)
     if not all(map(_is_light, [*MODEL.value, *records])):
-        program.start_tensorflow()
+        quiet.start_tensorflow()
     from qmia_tf import own, report
     from qmia_tf.report import gates, phrases, words
 
@@ -139,7 +139,7 @@ def main(argv):
     made = report.make_report([out], f"{out}/report")
     print(f"\n{phrases.as_text(words.verdict(result))}\n")
     print(f"{out}/audit.json and {made[1]} are written")
-    program.end_at_gates(result)
+    gates.end_program(result.gates)
 
 
 def _is_light(source):

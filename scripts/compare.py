@@ -15,7 +15,7 @@ some seconds a model on the digits, a minute on CIFAR-10.
 
 from absl import flags
 
-from qmia_tf import messages, options, program
+from qmia_tf import messages, options, program, quiet
 
 FULL = flags.DEFINE_list("full", [], "full-precision run directories")
 QUANTIZED = flags.DEFINE_list(
@@ -32,13 +32,13 @@ def main(argv):
     """Compares as the flags say."""
     del argv
     full, quantized, out = map(options.required, ("full", "quantized", "out"))
-    program.start_tensorflow()
+    quiet.start_tensorflow()
     from qmia_tf import configuration
-    from qmia_tf.auditing import comparison
+    from qmia_tf.experiments import run_comparison
     from qmia_tf.report import matching
 
     data = configuration.read(full[0])["dataset"]
-    found = comparison.compare(
+    found = run_comparison.compare(
         full,
         quantized,
         options.load_data(name=data["name"], pool=data["pool"]),

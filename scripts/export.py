@@ -25,7 +25,7 @@ Schemes:
 
 from absl import flags
 
-from qmia_tf import messages, options, program
+from qmia_tf import messages, options, program, quiet
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory")
 SCHEMES = flags.DEFINE_list("schemes", ["auto"], "which files to make")
@@ -48,9 +48,10 @@ def main(argv):
     """Exports as the flags say."""
     del argv
     run_dir = options.required("run_dir")
-    program.start_tensorflow()
-    from qmia_tf import configuration, experiment
+    quiet.start_tensorflow()
+    from qmia_tf import configuration
     from qmia_tf.deploy import export, listing
+    from qmia_tf.experiments import experiment
 
     settings = export.Settings(
         calibration_records=RECORDS.value,

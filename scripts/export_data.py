@@ -13,7 +13,7 @@ import pathlib
 
 from absl import flags
 
-from qmia_tf import options, program
+from qmia_tf import options, program, quiet
 from qmia_tf.errors import InputError
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory")
@@ -32,9 +32,10 @@ def main(argv):
     out = pathlib.Path(options.required("out"))
     if out.suffix != ".npz":
         raise InputError(f"--out is an .npz file, got {out}")
-    program.start_tensorflow()
-    from qmia_tf import configuration, run_training
+    quiet.start_tensorflow()
+    from qmia_tf import configuration
     from qmia_tf.edge import records
+    from qmia_tf.experiments import run_training
 
     config = configuration.read(run_dir)
     dataset = options.load_data(

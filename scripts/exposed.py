@@ -17,7 +17,7 @@ import pathlib
 
 from absl import flags
 
-from qmia_tf import options, program, runs
+from qmia_tf import options, program, quiet, runs
 from qmia_tf.errors import InputError
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory")
@@ -51,12 +51,13 @@ def main(argv):
     if SEED.value < 0:
         raise InputError(f"--seed must be 0 or more, got {SEED.value}")
     from qmia_tf.auditing import exposed
+    from qmia_tf.experiments import run_exposure
 
     common = {"score": SCORE.value, "seed": SEED.value}
-    found = exposed.of_run(run_dir, target=TARGET.value, **common)
+    found = run_exposure.of_run(run_dir, target=TARGET.value, **common)
     before = None
     if BASELINE.value:
-        before = exposed.of_run(
+        before = run_exposure.of_run(
             BASELINE.value, target=BASELINE_TARGET.value, **common
         )
         exposed.check_comparable(found, before)
@@ -76,7 +77,7 @@ def main(argv):
 def _pictures(run_dir, found):
     """The images of the first members, and the names of the classes."""
     # Some data sets are read by TensorFlow.
-    program.start_tensorflow()
+    quiet.start_tensorflow()
     from qmia_tf import configuration
     from qmia_tf.auditing import exposed
 

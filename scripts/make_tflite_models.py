@@ -18,7 +18,7 @@ import sys
 
 from absl import flags
 
-from qmia_tf import options, program
+from qmia_tf import options, program, quiet
 
 OUT = flags.DEFINE_string("out", "tflite_models", "folder of the files")
 WORK = flags.DEFINE_string("work", "runs/tflite_models", "folder of the runs")
@@ -32,7 +32,7 @@ options.define_data_place()
 def main(argv):
     """Makes or checks as the flags say."""
     del argv
-    program.start_tensorflow()
+    quiet.start_tensorflow()
     from qmia_tf import shipped
 
     chosen = {

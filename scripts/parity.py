@@ -15,7 +15,7 @@ import sys
 
 from absl import flags
 
-from qmia_tf import options, program
+from qmia_tf import options, program, quiet
 from qmia_tf.deploy.interpreter import KERNELS
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory")
@@ -39,10 +39,10 @@ def main(argv):
     del argv
     run_dir = pathlib.Path(options.required("run_dir"))
     threads = options.integers("threads", least=1)
-    program.start_tensorflow()
+    quiet.start_tensorflow()
     from qmia_tf import configuration, runs
     from qmia_tf.auditing import parity_found
-    from qmia_tf.deploy import parity_run
+    from qmia_tf.experiments import parity_run
 
     config = configuration.read(run_dir)
     dataset = options.load_data(

@@ -15,7 +15,7 @@ import pathlib
 
 from absl import flags
 
-from qmia_tf import messages, options, program
+from qmia_tf import messages, options, program, quiet
 
 QUICK = ("threshold", "threshold-entropy", "lr", "knn")
 OUT = flags.DEFINE_string("out", None, "folder; default runs/DATASET")
@@ -33,8 +33,9 @@ def main(argv):
     """Runs every stage for every bit width, then the report."""
     del argv
     tensorboard_every = options.tensorboard_every()
-    program.start_tensorflow()
-    from qmia_tf import configuration, experiment, report, run_training
+    quiet.start_tensorflow()
+    from qmia_tf import configuration, report
+    from qmia_tf.experiments import experiment, run_training
     from qmia_tf.resnet import Bits
 
     widths = [Bits.parse(pair) for pair in PAIRS.value]

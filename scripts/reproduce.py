@@ -20,7 +20,7 @@ follows; --quick takes a minute or two.
 
 from absl import flags
 
-from qmia_tf import options, program
+from qmia_tf import options, program, quiet
 
 DATASET = flags.DEFINE_list(
     "dataset", ["all"], "cifar10, fashion_mnist, all (both), or digits"
@@ -83,7 +83,7 @@ def main(argv):
     del argv
     seeds = options.integers("seeds", least=0)
     if not ONLY_REPORT.value:
-        program.start_tensorflow()
+        quiet.start_tensorflow()
     from qmia_tf.reproduction import reproducing
 
     usual = [] if QUICK.value else ["docs/reproduction.md", "README.md"]

@@ -12,7 +12,7 @@ less than a minute, CIFAR-10 with the imagenet stem half a minute an epoch.
 
 from absl import flags
 
-from qmia_tf import options, program
+from qmia_tf import options, program, quiet
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory")
 BITS = {
@@ -41,8 +41,9 @@ def main(argv):
     del argv
     run_dir = options.required("run_dir")
     tensorboard_every = options.tensorboard_every()
-    program.start_tensorflow()
-    from qmia_tf import configuration, run_training
+    quiet.start_tensorflow()
+    from qmia_tf import configuration
+    from qmia_tf.experiments import run_training
     from qmia_tf.resnet import Bits
 
     values = {name.removesuffix("_bits"): options.value(name) for name in BITS}

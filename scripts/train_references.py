@@ -13,7 +13,7 @@ as the run itself.
 
 from absl import flags
 
-from qmia_tf import messages, options, program
+from qmia_tf import messages, options, program, quiet
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory")
 COUNT = flags.DEFINE_integer("count", 8, "how many models, an even number")
@@ -28,9 +28,9 @@ def main(argv):
     """Trains as the flags say."""
     del argv
     run_dir = options.required("run_dir")
-    program.start_tensorflow()
+    quiet.start_tensorflow()
     from qmia_tf import configuration
-    from qmia_tf.auditing import references
+    from qmia_tf.experiments import references
 
     config = configuration.read(run_dir)
     references.plan(config, COUNT.value)

@@ -13,7 +13,6 @@ from qmia_tf.attacks import (
     gap,
     losses,
     margin,
-    true_confidence,
 )
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
@@ -24,7 +23,7 @@ from qmia_tf.statistics.sweep import sweep
 SCORES = {
     "gap": gap.scores,
     "confidence": confidence.scores,
-    "true_confidence": true_confidence.scores,
+    "true_confidence": confidence.true_class_scores,
     "loss": losses.scores,
     "margin": margin.margins,
     "entropy": entropy.scores,

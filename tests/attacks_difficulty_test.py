@@ -24,28 +24,20 @@ def masked(records=40, models=7, share=0.4, seed=0):
 
 
 class MomentsTest(parameterized.TestCase, tf.test.TestCase):
-    @parameterized.parameters(False, True)
-    def test_counts_centers_and_squares_of_a_loop(self, median):
+    def test_counts_centers_and_squares_of_a_loop(self):
         values, masks = masked()
-        found = moments.moments(values, masks, median=median)
+        found = moments.moments(values, masks)
         for record in range(values.shape[1]):
             own = values[masks[:, record], record]
             self.assertEqual(found.counts[record], own.size)
             if own.size == 0:
                 self.assertTrue(np.isnan(found.centers[record]))
                 continue
-            center = np.median(own) if median else np.mean(own)
+            center = np.mean(own)
             squares = np.sum((own - center) ** 2)
             # Sums of seven numbers, in another order.
             self.assertAllClose(found.centers[record], center, atol=1e-14)
             self.assertAllClose(found.squares[record], squares, atol=1e-13)
-
-    def test_medians_go_through_blocks(self):
-        records = moments.BLOCK + 100
-        values, masks = masked(records, models=4, share=0.9)
-        some = masks.any(axis=0)
-        expected = np.nanmedian(values[:, some], axis=0)
-        self.assertAllEqual(moments.medians(values, masks)[some], expected)
 
     def test_a_value_that_is_not_finite_is_refused_where_it_counts(self):
         values, masks = masked()

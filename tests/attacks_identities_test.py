@@ -15,7 +15,6 @@ from qmia_tf.attacks import (
     label_only,
     losses,
     margin,
-    true_confidence,
 )
 from qmia_tf.attacks.evidence import Evidence
 from qmia_tf.logits import check_kind, softmax
@@ -28,7 +27,7 @@ STEP = 1 / 256
 SCORES = {
     "gap": gap.scores,
     "confidence": confidence.scores,
-    "true_confidence": true_confidence.scores,
+    "true_confidence": confidence.true_class_scores,
     "loss": losses.scores,
     "margin": margin.margins,
     "entropy": entropy.scores,
@@ -347,7 +346,7 @@ class QuantizedTest(parameterized.TestCase, tf.test.TestCase):
         )
         place = np.arange(210), answers.labels
         p = answers.probabilities[place].astype(np.float64)
-        self.assertAllEqual(true_confidence.scores(answers), p)
+        self.assertAllEqual(confidence.true_class_scores(answers), p)
         seen = p > 0
         self.assertAllClose(
             losses.losses(answers)[seen], -np.log(p[seen]), rtol=1e-15

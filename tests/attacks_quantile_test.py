@@ -1,4 +1,4 @@
-"""Quantile regression: its fits, its folds, its false-positive rate."""
+"""Quantile regression: its fits, its folds, its scores."""
 
 import dataclasses
 
@@ -11,7 +11,6 @@ from scipy import optimize, stats
 from qmia_tf.attacks import folds, quantile, regression
 from qmia_tf.attacks.features import image_features
 from qmia_tf.attacks.margin import margins
-from qmia_tf.statistics.intervals import clopper_pearson
 from qmia_tf.statistics.ranking import auc
 
 
@@ -63,39 +62,6 @@ class GaussianTest(tf.test.TestCase):
         self.assertTrue(np.isfinite(s).all())
 
 
-class PinballTest(parameterized.TestCase, tf.test.TestCase):
-    @parameterized.parameters(0.5, 0.9, 0.99)
-    def test_share_below_is_exact_where_fitted(self, level):
-        rng = np.random.default_rng(0)
-        x = rng.normal(size=(1000, 3))
-        t = x[:, 0] + rng.standard_t(3, size=1000)
-        q = regression.fit_quantile(x, t, level=level)(x)
-        # The record on the quantile itself may fall to either side.
-        below = np.sum(t <= q + 1e-9)
-        self.assertEqual(below, round(1000 * level))
-
-    def test_is_the_minimum_of_the_pinball_loss(self):
-        rng = np.random.default_rng(0)
-        x = rng.normal(size=(300, 1))
-        t = 2 * x[:, 0] + np.exp(x[:, 0]) * rng.normal(size=300)
-
-        def pinball(q):
-            return np.mean(np.maximum(0.9 * (t - q), -0.1 * (t - q)))
-
-        found = pinball(regression.fit_quantile(x, t, level=0.9, ridge=0)(x))
-        # Linear program: t - q = u - v, u and v 0 or more.
-        cost = np.concatenate([[0, 0], np.full(300, 0.9), np.full(300, 0.1)])
-        rows = np.hstack([np.ones((300, 1)), x, np.eye(300), -np.eye(300)])
-        bounds = [(None, None)] * 2 + [(0, None)] * 600
-        exact = optimize.linprog(cost / 300, A_eq=rows, b_eq=t, bounds=bounds)
-        # The kink is rounded off over a fiftieth of a spread.
-        self.assertBetween(found / exact.fun, 1 - 1e-9, 1.005)
-
-    def test_level_must_lie_between(self):
-        with self.assertRaisesRegex(ValueError, "between 0 and 1, got 1"):
-            regression.fit_quantile(np.ones((3, 1)), np.ones(3), level=1.0)
-
-
 class FoldsTest(parameterized.TestCase, tf.test.TestCase):
     def test_deals_members_and_nonmembers_evenly(self):
         rng = np.random.default_rng(0)
@@ -131,17 +97,6 @@ class FoldsTest(parameterized.TestCase, tf.test.TestCase):
 
 
 class ScoresTest(parameterized.TestCase, tf.test.TestCase):
-    @parameterized.parameters(0.01, 0.1)
-    def test_judged_false_positive_rate_is_alpha(self, alpha):
-        evidence = heteroscedastic(20000)
-        found = quantile.pinball_scores(evidence, alpha=alpha)
-        judged = ~evidence.calibration & ~evidence.outputs.members
-        rate = clopper_pearson(
-            int(np.sum(found[judged] > 0)), int(judged.sum()), level=0.999
-        )
-        # 5,000 nonmembers each: the fit varies as much as the count.
-        self.assertBetween(alpha, rate.low, rate.high)
-
     def test_judged_nonmembers_are_standard_normal(self):
         evidence = heteroscedastic(20000)
         found = quantile.scores(evidence)
@@ -150,20 +105,18 @@ class ScoresTest(parameterized.TestCase, tf.test.TestCase):
             # 5,000 draws; the fit's own error is of the same size.
             self.assertGreater(stats.kstest(some, "norm").pvalue, 1e-3)
 
-    @parameterized.parameters(quantile.scores, quantile.pinball_scores)
-    def test_tells_more_than_the_margin(self, attack):
+    def test_tells_more_than_the_margin(self):
         evidence = heteroscedastic(8000)
         judged, members = ~evidence.calibration, evidence.outputs.members
-        found = auc(attack(evidence)[judged], members[judged])
+        found = auc(quantile.scores(evidence)[judged], members[judged])
         own = auc(margins(evidence.outputs)[judged], members[judged])
         self.assertGreater(found.low, own.high)
 
-    @parameterized.parameters(quantile.scores, quantile.pinball_scores)
-    def test_no_leak_is_chance(self, attack):
+    def test_no_leak_is_chance(self):
         evidence = heteroscedastic(8000, leak=0.0)
         for half in (evidence.calibration, ~evidence.calibration):
             area = auc(
-                attack(evidence)[half],
+                quantile.scores(evidence)[half],
                 evidence.outputs.members[half],
                 level=0.999,
             )

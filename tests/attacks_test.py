@@ -15,7 +15,6 @@ from qmia_tf.attacks import (
     gap,
     label_only,
     margin,
-    true_confidence,
 )
 from qmia_tf.attacks import losses as loss
 from qmia_tf.attacks.evidence import Evidence
@@ -91,12 +90,12 @@ class ConfidenceTest(tf.test.TestCase):
 
     def test_of_the_true_class(self):
         made = outputs_of([[0.75, 0.25], [0.125, 0.875]], [1, 1])
-        self.assertAllEqual(true_confidence.scores(made), [0.25, 0.875])
+        self.assertAllEqual(confidence.true_class_scores(made), [0.25, 0.875])
 
     def test_a_quantized_output_has_few_scores(self):
         made = synthetic_outputs.outputs(400, 400, step=STEP)
-        for attack in (confidence, true_confidence):
-            levels = attack.scores(made) * 256
+        for scores in (confidence.scores, confidence.true_class_scores):
+            levels = scores(made) * 256
             self.assertAllEqual(levels, np.round(levels))
             self.assertEqual(levels.dtype, np.float64)
 

@@ -11,7 +11,7 @@ import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import attacks, runs, tfprivacy
+from qmia_tf import attacks, outputs, runs, tfprivacy
 from qmia_tf.auditing import (
     agreement,
     answer,
@@ -22,11 +22,11 @@ from qmia_tf.auditing import (
     findings,
     leak_comparison,
     leak_test,
-    parity_found,
     repeats,
     target_audits,
     verdicts,
 )
+from qmia_tf.deploy import mismatches
 from qmia_tf.errors import InputError
 from qmia_tf.report import gates
 from qmia_tf.statistics import heldout
@@ -42,14 +42,14 @@ CONFIG = {
     "model": {"weight_bits": 4, "activation_bits": 4, "clip": True},
 }
 
-PARITY = parity_found.Parity(
+PARITY = mismatches.Parity(
     promised=True,
     kept=None,
     verdict="int8: not tried under the default kernels",
     float_layers=["logits"],
     rounded_layers=[],
     comparisons=[
-        parity_found.ParityComparison(
+        mismatches.ParityComparison(
             against="keras",
             kernels="",
             num_threads=0,
@@ -60,7 +60,7 @@ PARITY = parity_found.Parity(
             largest=2,
             labels_differ=0,
             largest_probability=0.01,
-            stages=[parity_found.ParityStage("pool", 800, 3, 2)],
+            stages=[mismatches.ParityStage("pool", 800, 3, 2)],
         )
     ],
 )
@@ -313,7 +313,7 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         elsewhere = synthetic_outputs.outputs(
             target="int8.pi4", seed=1, sha256="b" * 64, kernel_set="default"
         )
-        left_out = findings.LeftOut("float32.reference", "reference", "why")
+        left_out = outputs.LeftOut("float32.reference", "reference", "why")
         result = audit.audit_run(
             self.dir,
             captured=[elsewhere],
@@ -450,7 +450,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
                 )
             ],
             agreements=[agreement.Agreement("int8", "keras", 80, 3, 0.25)],
-            left_out=[findings.LeftOut("float32.reference", "reference", "-")],
+            left_out=[outputs.LeftOut("float32.reference", "reference", "-")],
             joints=[
                 findings.Joint(
                     first="int8",
@@ -645,7 +645,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         ("comparison", leak_comparison.LeakComparison),
         ("leak_difference", leak_comparison.Difference),
         ("gate", findings.GateResult),
-        ("left_out", findings.LeftOut),
+        ("left_out", outputs.LeftOut),
         ("agreement", agreement.Agreement),
         ("point", target_audits.OperatingPoint),
         ("held_out", target_audits.HeldOut),
@@ -656,9 +656,9 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         ("histogram", target_audits.Histogram),
         ("roc", target_audits.RocBand),
         ("per_class", class_audits.ClassAudit),
-        ("parity", parity_found.Parity),
-        ("parity_comparison", parity_found.ParityComparison),
-        ("parity_stage", parity_found.ParityStage),
+        ("parity", mismatches.Parity),
+        ("parity_comparison", mismatches.ParityComparison),
+        ("parity_stage", mismatches.ParityStage),
         ("exposed", exposed_members.Exposed),
         ("verdicts", target_audits.Verdicts),
         (None, findings.AuditResult),

@@ -16,6 +16,7 @@ from qmia_tf.attacks.changes import Noise, Plan
 from qmia_tf.attacks.evidence import Evidence
 from qmia_tf.datasets import Dataset
 from qmia_tf.errors import InputError
+from qmia_tf.targets.keras_models import KerasTarget
 
 COUNT = 40
 
@@ -287,7 +288,7 @@ class AskTest(parameterized.TestCase, tf.test.TestCase):
         images, ids = tiny_models.images(COUNT), np.arange(COUNT)
         asked = {}
         for target in (
-            targets.KerasTarget(model, batch_size=16),
+            KerasTarget(model, batch_size=16),
             targets.TFLiteTarget(path, batch_size=16),
         ):
             for plan in (Plan(rotation=1), Noise(draws=2)):
@@ -310,7 +311,7 @@ class AskTest(parameterized.TestCase, tf.test.TestCase):
             schemes=("int8",),
         )
         images, ids = integer_runs.digits().images[:100], np.arange(100)
-        twin = targets.KerasTarget(run_dir / "artifacts" / "int8_twin.keras")
+        twin = KerasTarget(run_dir / "artifacts" / "int8_twin.keras")
         file = targets.TFLiteTarget(run_dir / "artifacts" / "int8.tflite")
         for plan in (Plan(rotation=1), Noise(draws=2)):
             one, other = (
@@ -324,7 +325,7 @@ class AskTest(parameterized.TestCase, tf.test.TestCase):
         data, sides = a_run()
         model = tiny_models.classifier()
         path = pathlib.Path(self.create_tempdir()) / "o.npz"
-        answers = targets.query(targets.KerasTarget(model), data, sides)
+        answers = targets.query(KerasTarget(model), data, sides)
         answers.save(path)
         saved = targets.SavedOutputs(path)
         with self.assertRaisesRegex(InputError, "saved outputs.*the model"):
@@ -409,7 +410,7 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
     def test_scores_of_a_part(self):
         """Hard labels give the gap attack; who was not asked gets no score."""
         model = tiny_models.classifier()
-        target = targets.KerasTarget(model)
+        target = KerasTarget(model)
         answers = targets.query(target, self.data, self.sides)
         some = np.arange(10, 30)
         plan = Plan(shift=0, flip=False)

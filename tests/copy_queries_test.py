@@ -11,9 +11,9 @@ from absl.testing import parameterized
 from qmia_tf import queries, runs
 from qmia_tf import split as splits
 from qmia_tf.attacks.changes import Noise, Plan
-from qmia_tf.auditing import copy_queries
 from qmia_tf.datasets import Dataset
 from qmia_tf.errors import InputError
+from qmia_tf.experiments import copy_queries
 
 RECORDS = 60
 FEW = copy_queries.Settings(

@@ -154,23 +154,6 @@ class HouseTest(parameterized.TestCase):
                 f"give {module} its place in ROOMS of docs/figures/house.py",
             )
 
-    def test_no_other_wrong_doors(self):
-        found = self.house.wrong_doors()
-        page = (ROOT / "docs/architecture.md").read_text()
-        for pair, files in found.items():
-            self.assertIn(pair, self.house.WRONG_DOORS, f"by {files}")
-        for user, used in self.house.WRONG_DOORS:
-            self.assertRegex(page, rf"\| [^|\n]*`{user}`[^|\n]* of `{used}` \|")
-
-    def test_uses_are_what_python_sees(self):
-        # Two modules whose imports are known: pure, and of one neighbour.
-        uses = self.house.uses()
-        self.assertNotIn("errors", {user for user, _ in uses})
-        self.assertEqual(
-            {used for user, used in uses if user == "symmetric"},
-            {"dorefa", "errors", "grids"},
-        )
-
 
 class CitationTest(parameterized.TestCase):
     def test_what_a_citation_file_needs(self):

@@ -74,7 +74,7 @@ class UnitTest(QuantizerTest):
     def test_rounds_to_the_nearest_level(self, bits):
         n = 2**bits - 1
         x = np.random.default_rng(bits).uniform(size=999).astype(np.float32)
-        q = dorefa.quantize_unit(x, bits=bits).numpy().astype(np.float64)
+        q = dorefa.quantize_activations(x, bits=bits).numpy().astype(np.float64)
         # Half a step, and one float32 rounding of the product x n.
         furthest = Fraction(1, 2 * n) + Fraction(1, 2**24)
         for value, level in zip(x, q, strict=True):
@@ -86,21 +86,13 @@ class UnitTest(QuantizerTest):
 
     @parameterized.parameters((1, 0), (2, 2), (3, 4), (4, 8), (8, 128))
     def test_a_half_goes_to_the_even_neighbour(self, bits, code):
-        q = dorefa.quantize_unit([0.5], bits=bits)
+        q = dorefa.quantize_activations([0.5], bits=bits)
         self.assertAllClose(q * (2.0**bits - 1), [code], rtol=1e-6)
 
     @parameterized.parameters(25, 31, 32)
     def test_wider_than_a_float_passes(self, bits):
         x = np.float32([0.1, 0.7, 1 / 3])
-        self.assertAllEqual(dorefa.quantize_unit(x, bits=bits), x)
-
-    @parameterized.parameters(1, 4, 32)
-    def test_gradient_passes(self, bits):
-        dy = np.float32([1, -2, 3])
-        found = _gradient(
-            lambda x: dorefa.quantize_unit(x, bits=bits), [0.1, 0.5, 0.9], dy
-        )
-        self.assertAllEqual(found, dy)
+        self.assertAllEqual(dorefa.quantize_activations(x, bits=bits), x)
 
 
 class WeightsTest(QuantizerTest):
@@ -471,7 +463,6 @@ class GradientsTest(QuantizerTest):
 class ErrorsTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.product(
         quantize=(
-            dorefa.quantize_unit,
             dorefa.quantize_weights,
             dorefa.quantize_activations,
             lambda x, bits: dorefa.quantize_gradients(

@@ -11,22 +11,21 @@ from absl.testing import parameterized
 
 from qmia_tf import (
     configuration,
-    experiment,
     messages,
     onednn,
     outputs,
     recipes,
-    run_training,
     runs,
     split,
     targets,
     training,
 )
-from qmia_tf.auditing import copy_queries, pictures
+from qmia_tf.auditing import pictures
 from qmia_tf.datasets import Dataset
 from qmia_tf.deploy import export as exporting
 from qmia_tf.deploy import post_training
 from qmia_tf.errors import InputError
+from qmia_tf.experiments import copy_queries, experiment, run_training
 from qmia_tf.resnet import Bits
 
 RECORDS = 60

@@ -12,10 +12,11 @@ from absl.testing import parameterized
 from matplotlib import image as reading
 from scipy import stats
 
-from qmia_tf import datasets, experiment, outputs, runs
+from qmia_tf import datasets, outputs, runs
 from qmia_tf.attacks import confidence, margin
 from qmia_tf.auditing import exposed
 from qmia_tf.errors import InputError
+from qmia_tf.experiments import experiment
 from qmia_tf.report import exposed_page, exposures
 from qmia_tf.statistics.risk import membership_probability
 

@@ -12,11 +12,7 @@ from report_runs import configuration
 
 from qmia_tf.auditing.class_audits import ClassAudit
 from qmia_tf.auditing.exposed_members import Exposed
-from qmia_tf.auditing.parity_found import (
-    Parity,
-    ParityComparison,
-    ParityStage,
-)
+from qmia_tf.deploy.mismatches import Parity, ParityComparison, ParityStage
 from qmia_tf.report import compared
 from qmia_tf.statistics.histogram import Histogram
 from qmia_tf.statistics.intervals import Estimate, clopper_pearson

@@ -11,7 +11,6 @@ import tqdm
 from qmia_tf import (
     configuration,
     datasets,
-    experiment,
     keras_files,
     layers,
     recipes,
@@ -20,6 +19,7 @@ from qmia_tf import (
 )
 from qmia_tf.deploy import flatbuffer
 from qmia_tf.deploy.settings import Settings
+from qmia_tf.experiments import experiment
 from qmia_tf.resnet import Bits
 from qmia_tf.trainer import Trainer
 

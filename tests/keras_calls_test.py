@@ -7,7 +7,7 @@ import tf_keras
 from absl.testing import parameterized
 
 from qmia_tf import keras_calls
-from qmia_tf.targets import KerasTarget
+from qmia_tf.targets.keras_models import KerasTarget
 
 layers = keras.layers
 

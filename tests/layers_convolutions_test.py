@@ -24,7 +24,8 @@ from qmia_tf.layers import (
     unsafe_layers,
 )
 from qmia_tf.rewrite import quantize_model
-from qmia_tf.targets import KerasTarget, TFLiteTarget
+from qmia_tf.targets import TFLiteTarget
+from qmia_tf.targets.keras_models import KerasTarget
 
 SIZES = (7, 10)
 UNEQUAL = ((2, 1), (1, 2), (2, 3), (4, 2))

@@ -15,25 +15,11 @@ import tiny_models
 from absl.testing import parameterized
 from scipy import stats
 
-from qmia_tf import (
-    attacks,
-    configuration,
-    outputs,
-    queries,
-    recipes,
-    run_training,
-    runs,
-)
-from qmia_tf.auditing import (
-    attacking,
-    beside,
-    comparison,
-    crossing,
-    epochs,
-    matched,
-)
+from qmia_tf import attacks, configuration, outputs, queries, recipes, runs
+from qmia_tf.auditing import attacking, beside, crossing, matched
 from qmia_tf.datasets import Dataset
 from qmia_tf.errors import InputError
+from qmia_tf.experiments import epochs, run_comparison, run_training
 from qmia_tf.report import matching
 from qmia_tf.resnet import Bits
 from qmia_tf.statistics.intervals import Estimate
@@ -376,7 +362,7 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
 
     def refused(self, pattern, *arguments):
         with self.assertRaises(InputError) as caught:
-            comparison.compare(*arguments, self.data)
+            run_comparison.compare(*arguments, self.data)
         self.assertRegex(str(caught.exception), pattern)
         self.assertNotIn("\n", str(caught.exception))
 
@@ -385,7 +371,7 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
         w4 = self.run_of("w4a4", Bits(4, 4), kept=(2,))
         w2 = self.run_of("w2", Bits(2, 2), kept=())
         said = []
-        found = comparison.compare(
+        found = run_comparison.compare(
             [full], [w4, w2], self.data, every_epoch=True, progress=said.append
         )
         self.assertLen(said, 6)
@@ -440,18 +426,18 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
     def test_answers_are_asked_once(self):
         full = self.run_of("full", kept=(1, 2), last=3)
         other = self.run_of("w4a4", Bits(4, 4), kept=(), last=3)
-        one = comparison.compare([full], [other], self.data)
+        one = run_comparison.compare([full], [other], self.data)
         path = full / "outputs/epochs/epoch_0002.npz"
         self.assertTrue(path.is_file())
         with mock.patch.object(queries.targets, "query") as query:
-            again = comparison.compare([full], [other], self.data)
+            again = run_comparison.compare([full], [other], self.data)
             query.assert_not_called()
         self.assertEqual(one, again)
         # Another model under the name is asked again, and only that.
         changed = full / "checkpoints/epoch_0002.keras"
         tiny_models.classifier(seed=99).save(changed)
         before = os.stat(full / "outputs/epochs/epoch_0001.npz").st_mtime_ns
-        third = comparison.compare([full], [other], self.data)
+        third = run_comparison.compare([full], [other], self.data)
         self.assertNotEqual(third.full[0].points[1], one.full[0].points[1])
         after = os.stat(full / "outputs/epochs/epoch_0001.npz").st_mtime_ns
         self.assertEqual(before, after)
@@ -480,7 +466,7 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
             for seed in (0, 1)
         ]
         with mock.patch.object(epochs, "answers", made_answers):
-            found = comparison.compare(full, others, self.data)
+            found = run_comparison.compare(full, others, self.data)
             self.refused(
                 "different members .split.seed: 0 and 1", full[:1], others
             )
@@ -528,7 +514,7 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
         full = self.run_of("full", empty=True)
         other = self.run_of("w4a4", Bits(4, 4), seed=3, last=5, empty=True)
         with mock.patch.object(epochs, "answers", made_answers):
-            found = comparison.compare([full], [other], self.data)
+            found = run_comparison.compare([full], [other], self.data)
         self.assertEqual(
             found.notes,
             [

@@ -10,7 +10,7 @@ from unittest import mock
 import tensorflow as tf
 from absl.testing import absltest, parameterized
 
-from qmia_tf import messages, onednn, program
+from qmia_tf import messages, onednn, quiet
 from qmia_tf.errors import InputError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -59,7 +59,7 @@ class PreferTest(absltest.TestCase):
     def test_a_program_asks_before_tensorflow_starts(self):
         with mock.patch.dict(os.environ):
             os.environ.pop(onednn.VARIABLE, None)
-            program.start_tensorflow()
+            quiet.start_tensorflow()
             self.assertEqual(os.environ[onednn.VARIABLE], "1")
 
     def test_every_program_asks(self):
@@ -79,7 +79,10 @@ class PreferTest(absltest.TestCase):
         self.assertNotEmpty(names)
         self.assertEqual(names, sorted(set(names)))
         for name in names:
-            self.assertTrue((ROOT / name).is_file(), name)
+            file, _, tests = name.partition("::")
+            self.assertTrue((ROOT / file).is_file(), name)
+            if tests:
+                self.assertIn(f"class {tests}(", (ROOT / file).read_text())
 
 
 class ProcessTest(parameterized.TestCase):

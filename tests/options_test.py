@@ -8,8 +8,8 @@ import sys
 
 from absl.testing import absltest, parameterized
 
-from qmia_tf import configuration, experiment, tfprivacy
-from qmia_tf.auditing import copy_queries
+from qmia_tf import configuration, tfprivacy
+from qmia_tf.experiments import copy_queries, experiment
 
 PROGRAM = """
 import dataclasses, json, sys

@@ -16,9 +16,10 @@ from absl.testing import parameterized
 import qmia_tf
 from qmia_tf import onednn, own, runs
 from qmia_tf.attacks.changes import Noise, Plan
-from qmia_tf.auditing import copy_queries, findings
+from qmia_tf.auditing import findings
 from qmia_tf.deploy import timing
 from qmia_tf.errors import InputError
+from qmia_tf.experiments import copy_queries
 from qmia_tf.own import asking, auditing, keras_target, range_trial
 
 FEW = copy_queries.Settings(

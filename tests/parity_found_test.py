@@ -16,15 +16,15 @@ from qmia_tf.errors import InputError
 SHA256 = "b" * 64
 
 
-def compared(differ):
-    """A Parity as scripts/parity.py makes it: 12 codes, some differ by 2."""
+def compared(differ, rounded=()):
+    """What scripts/parity.py finds: 12 codes, some differ by 2."""
     names = ("first", "second")
     found = []
     for against, kernels in (("keras", ""), ("tflite", "default")):
-        tensors = [mismatches.TensorParity(name) for name in names]
+        stages = [mismatches.ParityStage(name) for name in names]
         found.append(
-            mismatches.Comparison(
-                against, kernels, len(kernels) and 1, 64, tensors
+            mismatches.ParityComparison(
+                against, kernels, len(kernels) and 1, 64, stages=stages
             )
         )
         ours = {name: np.zeros((3, 2), np.int16) for name in names}
@@ -32,7 +32,14 @@ def compared(differ):
         theirs["second"].ravel()[:differ] = 2
         answers = np.full((3, 2), 0.5)
         found[-1].count((ours, answers), (theirs, answers))
-    return mismatches.Parity("int8", SHA256, "c" * 64, ["logits"], [], found)
+    return mismatches.judged(
+        "int8",
+        found,
+        sha256=SHA256,
+        twin_sha256="c" * 64,
+        float_layers=["logits"],
+        rounded_layers=list(rounded),
+    )
 
 
 class ParityFoundTest(parameterized.TestCase, tf.test.TestCase):
@@ -66,17 +73,13 @@ class ParityFoundTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(
             tflite.stages,
             [
-                parity_found.ParityStage("first", 6, 0, 0),
-                parity_found.ParityStage(
-                    "second", 6, differ, 2 if differ else 0
-                ),
+                mismatches.ParityStage("first", 6, 0, 0),
+                mismatches.ParityStage("second", 6, differ, 2 if differ else 0),
             ],
         )
 
     def test_nothing_promised(self):
-        found = compared(3)
-        found.rounded_layers = ["pool"]
-        self.write(found)
+        self.write(compared(3, rounded=["pool"]))
         self.assertIsNone(parity_found.of_run(self.dir)[SHA256].kept)
 
     def test_none(self):

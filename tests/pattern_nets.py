@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from qmia_tf import grids, layers
-from qmia_tf.deploy import emitters, integer, kernels, moving, twin_file
+from qmia_tf.deploy import int8, integer, kernels, moving, twin_file
 from qmia_tf.deploy.walk import Walk
 
 EDGE = {"weight_bits": 8, "weight_quantizer": "symmetric"}
@@ -258,5 +258,5 @@ def averages_alone(grid, size):
         )
         return twin_file.Tensor(index, shape, grid)
 
-    emit = {**emitters.EMIT, keras.layers.InputLayer: codes}
+    emit = {**int8.EMIT, keras.layers.InputLayer: codes}
     return trained, twin, twin_file.File(twin, emit).to_bytes()

@@ -121,9 +121,9 @@ class RunTest(Folder):
             for n, each in enumerate(outcomes)
         )
         done = self.run_program(
-            "from qmia_tf.auditing import findings; import types;"
-            f"result = types.SimpleNamespace(gates=[{judged}]);"
-            "program.end_at_gates(result); print('went on')"
+            "from qmia_tf.auditing import findings;"
+            "from qmia_tf.report import gates;"
+            f"gates.end_program([{judged}]); print('went on')"
         )
         self.assertEqual(done.returncode, status, done.stderr)
         lines = [
@@ -226,7 +226,7 @@ class StartTensorFlowTest(Folder):
             FAKE_TENSORFLOW.format(body=body)
         )
         return self.run_program(
-            "program.start_tensorflow();"
+            "from qmia_tf import quiet; quiet.start_tensorflow();"
             "print('after', file=sys.stderr, flush=True);"
             "import os; os.write(2, b'and here')",
             PYTHONPATH=os.pathsep.join([str(self.dir), str(ROOT)]),

@@ -27,26 +27,26 @@ DATA = {
 TRAINING = {
     "recipe": "configuration describe recipe",
     "seed": "configuration describe seed",
-    "tensorboard": "run_training train_run tensorboard_every",
-    "tensorboard_every": "run_training train_run tensorboard_every",
+    "tensorboard": "experiments.run_training train_run tensorboard_every",
+    "tensorboard_every": "experiments.run_training train_run tensorboard_every",
     **{
         field.name: f"recipes Recipe {field.name}"
         for field in recipes._flag_fields()
     },
 }
 AUDIT = {
-    "num_threads": "experiment attack_run num_threads",
-    "audit_seed": "experiment attack_run audit_seed",
-    "label_only_records": "auditing.copy_queries Settings records",
+    "num_threads": "experiments.experiment attack_run num_threads",
+    "audit_seed": "experiments.experiment attack_run audit_seed",
+    "label_only_records": "experiments.copy_queries Settings records",
     "copy_shift": "attacks.changes Plan shift",
     "copy_flip": "attacks.changes Plan flip",
     "copy_rotation": "attacks.changes Plan rotation",
-    "tfprivacy": "experiment attack_run tfprivacy",
+    "tfprivacy": "experiments.experiment attack_run tfprivacy",
     "tfprivacy_attacks": "tfprivacy Settings attacks",
     "tfprivacy_records": "tfprivacy Settings trained_records",
-    "pictures": "experiment attack_run pictures",
+    "pictures": "experiments.experiment attack_run pictures",
 }
-ATTACK = {**AUDIT, "kernels": "experiment attack_run kernels"}
+ATTACK = {**AUDIT, "kernels": "experiments.experiment attack_run kernels"}
 GATES = {
     "fail_if_auc_above": "report.gates judge auc_above",
     "fail_if_tpr_above": "report.gates judge tpr_above",
@@ -64,8 +64,13 @@ TWINS = {
         **PLACE,
         **ATTACK,
         **GATES,
-        **alike("experiment attack_run", "run_dir", "references", "parent"),
-        "outputs": "experiment attack_run captured",
+        **alike(
+            "experiments.experiment attack_run",
+            "run_dir",
+            "references",
+            "parent",
+        ),
+        "outputs": "experiments.experiment attack_run captured",
     },
     "audit": {
         **PLACE,
@@ -96,8 +101,8 @@ TWINS = {
     },
     "compare": {
         **PLACE,
-        **alike("auditing.comparison compare", "full", "quantized"),
-        **alike("auditing.comparison compare", "every_epoch"),
+        **alike("experiments.run_comparison compare", "full", "quantized"),
+        **alike("experiments.run_comparison compare", "every_epoch"),
         "out": "report.matching write out_dir",
     },
     "evaluate_edge": {
@@ -110,24 +115,24 @@ TWINS = {
     },
     "export": {
         **PLACE,
-        **alike("experiment export_run", "run_dir", "schemes"),
+        **alike("experiments.experiment export_run", "run_dir", "schemes"),
         **alike("deploy.export Settings", "calibration_records"),
         **alike("deploy.export Settings", "calibration_seed", "tfmot_epochs"),
         **alike("deploy.export Settings", "int8_output"),
     },
     "export_data": {
         **PLACE,
-        "run_dir": "run_training open_split run_dir",
+        "run_dir": "experiments.run_training open_split run_dir",
         "records": "edge.records of_run count",
         "seed": "edge.records of_run seed",
         "out": "edge.records Records.save path",
     },
     "exposed": {
         **PLACE,
-        **alike("auditing.exposed of_run", "run_dir", "target"),
+        **alike("experiments.run_exposure of_run", "run_dir", "target"),
         **alike("auditing.exposed measure", "score", "seed"),
-        "baseline": "auditing.exposed of_run run_dir",
-        "baseline_target": "auditing.exposed of_run target",
+        "baseline": "experiments.run_exposure of_run run_dir",
+        "baseline_target": "experiments.run_exposure of_run target",
         "top": "report.exposures write_exposures top",
         "images": "report.exposures write_exposures pictures",
         "out": "report.exposures write_exposures out_dir",
@@ -140,9 +145,9 @@ TWINS = {
     },
     "parity": {
         **PLACE,
-        **alike("deploy.parity_run check_run", "run_dir", "schemes"),
-        **alike("deploy.parity_run check_run", "kernels", "threads"),
-        **alike("deploy.parity_run check_run", "records", "seed"),
+        **alike("experiments.parity_run check_run", "run_dir", "schemes"),
+        **alike("experiments.parity_run check_run", "kernels", "threads"),
+        **alike("experiments.parity_run check_run", "records", "seed"),
         "json": "runs write_json path",
     },
     "quickstart": {
@@ -173,7 +178,7 @@ TWINS = {
     "train": {
         **DATA,
         **TRAINING,
-        **alike("run_training train_run", "run_dir", "keep_every"),
+        **alike("experiments.run_training train_run", "run_dir", "keep_every"),
         "weight_bits": "resnet Bits weight",
         "activation_bits": "resnet Bits activation",
         "first_last_bits": "resnet Bits first_last",
@@ -183,8 +188,8 @@ TWINS = {
     },
     "train_references": {
         **PLACE,
-        **alike("auditing.references train", "run_dir", "count", "schemes"),
-        **alike("auditing.references train", "num_threads"),
+        **alike("experiments.references train", "run_dir", "count", "schemes"),
+        **alike("experiments.references train", "num_threads"),
     },
 }
 

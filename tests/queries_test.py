@@ -12,12 +12,10 @@ from absl.testing import parameterized
 
 from qmia_tf import (
     configuration,
-    experiment,
     onednn,
     outputs,
     queries,
     recipes,
-    run_training,
     runs,
     targets,
 )
@@ -25,6 +23,7 @@ from qmia_tf.auditing import findings
 from qmia_tf.datasets import Dataset
 from qmia_tf.deploy import artifact
 from qmia_tf.errors import InputError
+from qmia_tf.experiments import experiment, run_training
 from qmia_tf.resnet import Bits
 
 RECORDS = 40

@@ -6,8 +6,8 @@ import synthetic_outputs
 import tensorflow as tf
 
 from qmia_tf import outputs
-from qmia_tf.auditing import reference_answers
 from qmia_tf.errors import InputError
+from qmia_tf.experiments import reference_answers
 
 
 class AnswersTest(tf.test.TestCase):

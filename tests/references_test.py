@@ -9,18 +9,15 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import (
-    configuration,
-    experiment,
-    onednn,
-    recipes,
-    run_training,
-    runs,
-    training,
-)
-from qmia_tf.auditing import reference_answers, references
+from qmia_tf import configuration, onednn, recipes, runs, training
 from qmia_tf.datasets import Dataset
 from qmia_tf.errors import InputError
+from qmia_tf.experiments import (
+    experiment,
+    reference_answers,
+    references,
+    run_training,
+)
 from qmia_tf.resnet import Bits
 
 RECORDS = 40

@@ -240,16 +240,6 @@ class StrongestTest(Attacks):
         every = attack_tables.every_attack(self.ordered(folder))
         self.assertIn("int8_twin", [row[3] for row in every.rows])
 
-    def test_no_table_of_old_audits(self):
-        (run,) = self.ordered(self.run_of("w4a4", (4, 4)))
-        targets = [
-            dataclasses.replace(target, strongest=None)
-            for target in run.audit.targets
-        ]
-        old = compared.Run(dataclasses.replace(run.audit, targets=targets))
-        self.assertEqual(attack_tables.strongest_table([old]), [])
-        self.assertEqual(attack_tables.joint_tables([old]), [])
-
 
 class JointTest(Attacks):
     def test_a_row_for_each_pair(self):

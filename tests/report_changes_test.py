@@ -7,7 +7,7 @@ import synthetic_outputs
 import tensorflow as tf
 from report_runs import FULL, Reports
 
-from qmia_tf import runs
+from qmia_tf import outputs
 from qmia_tf.auditing import audit, findings
 from qmia_tf.report import changes, compared
 from qmia_tf.statistics import paired
@@ -132,20 +132,6 @@ class ChangeTest(Artefacts):
         self.assertNotIn("Without an", self.report(full))
         self.assertIn("Without an interval", self.report(full, quantized))
 
-    def test_audits_of_version_1_have_no_interval(self):
-        full, quantized = self.run_of("full", FULL), self.run_of("w4", (4, 4))
-        path = full / "audit.json"
-        old = runs.read_json(path)
-        old["schema_version"] = 1
-        for target in old["targets"]:
-            for attack in target["attacks"]:
-                del attack["verdicts"]
-        runs.write_json(path, old)
-        change = self.changes(full, quantized)["w4", "keras"]
-        self.assertEqual(change.accuracy.value, 0.0)
-        self.assertIsNone(change.accuracy.low)
-        self.assertIn("Without an interval", self.report(full, quantized))
-
 
 class TablesTest(Artefacts):
     def test_all_of_it(self):
@@ -160,7 +146,7 @@ class TablesTest(Artefacts):
                 latency_ms=0.0271,
                 latency_threads=2,
             )
-        left_out = [findings.LeftOut("float32.ref", "reference", "no ROUND")]
+        left_out = [outputs.LeftOut("float32.ref", "reference", "no ROUND")]
         audit.audit_run(folder, left_out=left_out)
         text = self.report(folder)
         self.assertIn("Left out: full, float32.ref: no ROUND", text)

@@ -14,9 +14,10 @@ from absl.testing import parameterized
 from report_words_test import hard_labels
 from scripts_test import call
 
-from qmia_tf import configuration, datasets, experiment, recipes, runs
+from qmia_tf import configuration, datasets, recipes, runs
 from qmia_tf.auditing import answer, audit, findings, leak_test
 from qmia_tf.errors import InputError
+from qmia_tf.experiments import experiment
 from qmia_tf.report import collected, gates, whole
 from qmia_tf.report.page import render
 from qmia_tf.resnet import Bits

@@ -1,6 +1,7 @@
 """The reproduction from data to tables, on few digits, killed and resumed."""
 
 import contextlib
+import dataclasses
 import io
 import os
 import pathlib
@@ -14,17 +15,19 @@ import slow_tests
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import runs
+from qmia_tf import configuration, recipes, runs
 from qmia_tf.errors import InputError
 from qmia_tf.report.tables import as_csv
 from qmia_tf.reproduction import (
     plans,
     reproducing,
     running,
+    same_path,
     stages,
     stored,
     writing,
 )
+from qmia_tf.resnet import Bits
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "scripts" / "reproduce.py"
@@ -169,6 +172,22 @@ class CutTest(tf.test.TestCase):
         np.testing.assert_array_equal(cut.images, dataset.images[:50])
         np.testing.assert_array_equal(cut.labels, dataset.labels[:50])
         self.assertIs(running.cut(dataset, 1797), dataset)
+
+
+class SamePathTest(tf.test.TestCase):
+    def test_full_precision_is_keras_own_layers_bit_for_bit(self):
+        dataset = running.cut(
+            reproducing._Data(600, None, False).load("digits"), 600
+        )
+        recipe = dataclasses.replace(
+            recipes.get("digits"), batch_size=32, width=8
+        )
+        config = configuration.describe(dataset, recipe=recipe, bits=Bits())
+        run_dir = self.create_tempdir().full_path
+        compared = same_path.check(dataset, config, recipe, run_dir, steps=2)
+        self.assertEqual((compared["differ"], compared["records"]), (0, 64))
+        # ResNet-18: 20 convolutions, 1 dense layer, 17 activations.
+        self.assertEqual(compared["layers"], 38)
 
 
 if __name__ == "__main__":

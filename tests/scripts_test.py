@@ -24,15 +24,14 @@ from absl.testing import parameterized
 from qmia_tf import (
     configuration,
     datasets,
-    experiment,
     outputs,
     program,
     recipes,
     report,
-    run_training,
     runs,
     training,
 )
+from qmia_tf.experiments import experiment, run_training
 from qmia_tf.resnet import Bits
 
 SCRIPTS = pathlib.Path(__file__).resolve().parent.parent / "scripts"

@@ -8,18 +8,13 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import (
-    configuration,
-    queries,
-    recipes,
-    run_training,
-    runs,
-)
+from qmia_tf import configuration, queries, recipes, runs
 from qmia_tf.attacks.features import image_features
-from qmia_tf.auditing import control, copy_queries, surroundings
+from qmia_tf.auditing import control
 from qmia_tf.auditing.beside import gather
 from qmia_tf.datasets import Dataset
 from qmia_tf.errors import InputError
+from qmia_tf.experiments import copy_queries, run_training, surroundings
 from qmia_tf.outputs import Outputs
 from qmia_tf.resnet import Bits
 

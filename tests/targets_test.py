@@ -16,7 +16,8 @@ from qmia_tf import outputs, split, targets
 from qmia_tf.datasets import Dataset
 from qmia_tf.deploy import clipping
 from qmia_tf.errors import InputError
-from qmia_tf.targets import KerasTarget, SavedOutputs, TFLiteTarget
+from qmia_tf.targets import SavedOutputs, TFLiteTarget
+from qmia_tf.targets.keras_models import KerasTarget
 
 RECORDS = 30
 

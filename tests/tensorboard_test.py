@@ -18,8 +18,8 @@ from qmia_tf import (
     tensorboard_events,
     training,
 )
+from qmia_tf.data.pixels import as_unit
 from qmia_tf.errors import InputError
-from qmia_tf.targets import as_unit
 
 MEMBERSHIP = {
     "accuracy_members",

@@ -10,7 +10,7 @@ dorefa.svg and integers.svg beside itself. Takes some ten seconds.
 import drawing
 import numpy as np
 
-from qmia_tf import datasets, program, targets
+from qmia_tf import datasets, quiet, targets
 from qmia_tf import split as splits
 from qmia_tf.attacks import margin
 from qmia_tf.deploy import thresholds
@@ -164,7 +164,7 @@ FIGURES = {"membership": membership, "dorefa": dorefa, "integers": integers}
 
 def main(folder=drawing.FOLDER):
     """Draws all of them; returns their paths."""
-    program.start_tensorflow()
+    quiet.start_tensorflow()
     return [
         drawing.save(draw(), name, folder) for name, draw in FIGURES.items()
     ]

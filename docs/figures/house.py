@@ -2,14 +2,16 @@
 
     python docs/figures/house.py
 
-Reads the imports of qmia_tf/ as text; nothing of it is run. Prints the doors
-that lead the wrong way and writes house.svg beside itself. Takes a second.
+Reads the imports of qmia_tf/ as text, those inside functions too; nothing of
+it is run. Prints imports that lead up or to the right, and circles, if there
+are any, and writes house.svg beside itself. Takes a second.
 A new module of qmia_tf gets its place in ROOMS here.
 """
 
 import ast
 import collections
 import dataclasses
+import graphlib
 
 import drawing
 from matplotlib.patches import FancyBboxPatch
@@ -37,7 +39,7 @@ class Room:
 ROOMS = {
     "data": Room(
         "data and plan",
-        ("datasets", "split", "recipes", "configuration"),
+        ("data", "datasets", "split", "recipes", "configuration"),
         (0, 16, 15, 26),
         1,
     ),
@@ -45,7 +47,8 @@ ROOMS = {
         "network, training",
         (
             *("dorefa", "symmetric", "residual", "exact", "layers", "resnet"),
-            *("rewrite", "pipeline", "trainer", "training", "keras_files"),
+            *("models", "rewrite", "pipeline", "trainer", "training"),
+            *("keras_files", "keras_calls"),
         ),
         (17, 16, 17, 26),
         1,
@@ -64,17 +67,14 @@ ROOMS = {
     "cellar": Room(
         "what all stand on",
         ("grids", "logits", "outputs", "output_checks", "runs", "errors")
-        + ("messages", "onednn", "image_shapes", "output_kinds")
-        + ("repeatability", "keras_calls"),
+        + ("messages", "onednn", "quiet", "image_shapes", "output_kinds")
+        + ("repeatability",),
         (0, 0, 100, 8),
         0,
     ),
     "jobs": Room(
         "whole jobs",
-        (
-            *("experiment", "run_training", "own", "shipped", "reproduction"),
-            "tensorboard",
-        ),
+        ("experiments", "own", "shipped", "reproduction", "tensorboard"),
         (0, 45, 100, 8),
         2,
     ),
@@ -89,16 +89,6 @@ HANDED_ON = (
     ("judgement", "audit.json"),
 )
 BLUE = {"color": drawing.BLUE, "fontsize": 7.5}
-# Imports that lead right or up; docs/architecture.md says why.
-WRONG_DOORS = (
-    ("auditing", "experiment"),
-    ("auditing", "run_training"),
-    ("deploy", "program"),
-    ("deploy", "report"),
-    ("deploy", "targets"),
-    ("queries", "auditing"),
-    ("trainer", "targets"),
-)
 SHOWN = {"roof": ("scripts/",), "jobs": (), "cellar": ()}
 
 
@@ -120,34 +110,82 @@ def room_of(module):
     return None
 
 
-def uses():
-    """Finds who imports whom.
+def imports() -> dict[str, set[str]]:
+    """Finds who imports whom, inside functions as well.
 
-    Returns: dict (module, module) -> sorted files of the first that import
-        the second, names below qmia_tf.
+    Returns: module -> the modules of the package that it imports, and the
+        packages around those, for Python imports them too; names such as
+        "qmia_tf.report.tables".
     """
-    found = collections.defaultdict(set)
-    for path in sorted(PACKAGE.rglob("*.py")):
-        inside = path.relative_to(PACKAGE)
-        user = inside.parts[0].removesuffix(".py")
-        for used in _imported(path):
-            if user not in ("__init__", used):
-                found[user, used].add(inside.as_posix())
-    return {pair: sorted(files) for pair, files in sorted(found.items())}
+    paths = {_name(path): path for path in PACKAGE.rglob("*.py")}
+    return {name: _imported(name, paths) for name in sorted(paths)}
 
 
-def _imported(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def _name(path):
+    parts = ("qmia_tf", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def _imported(user, paths):
+    names = set()
+    tree = ast.parse(paths[user].read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        else:
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    used = set()
+    for name in names:
+        if name.partition(".")[0] != "qmia_tf":
             continue
-        for name in names:
-            package, _, rest = name.partition(".")
-            if package == "qmia_tf" and rest:
-                yield rest.split(".")[0]
+        # The longest part of the name that is a module, and what is around.
+        while name not in paths:
+            name = name.rpartition(".")[0]
+        while name:
+            used.add(name)
+            name = name.rpartition(".")[0]
+    return {name for name in used if not f"{user}.".startswith(f"{name}.")}
+
+
+def uses() -> dict[tuple[str, str], list[str]]:
+    """Finds which module or package of qmia_tf imports which.
+
+    Returns: (name, name) -> sorted modules of the first that import the
+        second, all below qmia_tf.
+    """
+    users = collections.defaultdict(set)
+    for user, used in imports().items():
+        for name in used:
+            pair = _top(user), _top(name)
+            if "" not in pair and pair[0] != pair[1]:
+                users[pair].add(user.partition(".")[2])
+    return {pair: sorted(names) for pair, names in sorted(users.items())}
+
+
+def _top(module):
+    return module.partition(".")[2].partition(".")[0]
+
+
+def circle(graph) -> list[str]:
+    """Finds modules that import each other in a circle; empty without one.
+
+    Args:
+        graph: module -> modules it imports.
+    """
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return error.args[1]
+    return []
+
+
+def circles() -> list[list[str]]:
+    """Circles of modules, and of what lies directly in qmia_tf."""
+    packages = collections.defaultdict(set)
+    for user, used in uses():
+        packages[user].add(used)
+    found = [circle(imports()), circle(packages)]
+    return [names for names in found if names]
 
 
 def allowed(user, used):
@@ -161,10 +199,10 @@ def allowed(user, used):
 
 
 def wrong_doors():
-    """Lists the imports that lead right or up: (user, used), files."""
+    """Lists the imports that lead right or up: (user, used) -> modules."""
     return {
-        (user, used): files
-        for (user, used), files in uses().items()
+        (user, used): names
+        for (user, used), names in uses().items()
         if room_of(user)
         and room_of(used)
         and not allowed(room_of(user), room_of(used))
@@ -234,7 +272,9 @@ def main(folder=drawing.FOLDER):
 
 
 if __name__ == "__main__":
-    for (one, other), files in wrong_doors().items():
-        print(f"{one} -> {other}: {', '.join(files)}")
+    for (one, other), names in wrong_doors().items():
+        print(f"{one} -> {other}: {', '.join(names)}")
+    for names in circles():
+        print(f"a circle: {' imports '.join(names[::-1])}")
     for made in main():
         print(made.name)

@@ -17,7 +17,6 @@ from qmia_tf.attacks import (
     margin,
     quantile,
     rmia,
-    true_confidence,
 )
 from qmia_tf.attacks.evidence import Evidence
 from qmia_tf.outputs import Outputs
@@ -96,7 +95,7 @@ ATTACKS = (
     Attack(
         "true_confidence",
         "true-class confidence",
-        _of_outputs(true_confidence.scores),
+        _of_outputs(confidence.true_class_scores),
         needs=("probabilities",),
         queries="1",
         source="Yeom et al., arXiv:1709.01604",

@@ -9,7 +9,8 @@ from qmia_tf.attacks.moments import Moments, moments, references_of
 
 SHRUNKEN = "shrunken"
 VARIANCES = ("per_example", "pooled", SHRUNKEN)
-# Simulated with 4 to 256 references, 4 is never far from the best.
+# How many models the pooled variance weighs: simulated with 4 to 256
+# references, 4 is never far from the best.
 PRIOR = 4.0
 # Only guards a division: margins that differ by less do not differ.
 LEAST_SPREAD = 1e-6
@@ -58,14 +59,14 @@ def pooled_variance(found: Moments) -> float:
     return float(np.nansum(found.squares) / freedom) if freedom else np.nan
 
 
-def spreads(found: Moments, pooled, *, variance=SHRUNKEN, prior=PRIOR, floor=0):
+def spreads(found: Moments, pooled, *, variance=SHRUNKEN, floor=0):
     """The standard deviation of the models' margins of each record.
 
     With q_i the sum of squared residuals around record i's own center, n_i
     the number of models and p the pooled variance:
         per_example  s_i^2 = q_i / (n_i - 1)
         pooled       s_i^2 = p
-        shrunken     s_i^2 = (q_i + n_0 p) / (n_i - 1 + n_0)
+        shrunken     s_i^2 = (q_i + n_0 p) / (n_i - 1 + n_0), n_0 = PRIOR
     With few models a record's own variance is noise, and the pooled one is
     coarse with any number. Shrunken needs no switch between them: it starts
     as the pooled one and becomes the record's own as n_i grows.
@@ -74,7 +75,6 @@ def spreads(found: Moments, pooled, *, variance=SHRUNKEN, prior=PRIOR, floor=0):
         found: Moments of the in-models, or of the out-models.
         pooled: float, p.
         variance: one of VARIANCES.
-        prior: float above 0, n_0: how many models the pooled variance weighs.
         floor: float or float [N], the least spread; for quantized outputs
             what rounding alone does to a margin.
     Returns: float64 [N]; NaN where there is no model, with per_example where
@@ -89,62 +89,53 @@ def spreads(found: Moments, pooled, *, variance=SHRUNKEN, prior=PRIOR, floor=0):
     if variance == "pooled":
         squared = np.where(found.counts > 0, pooled, np.nan)
     elif variance == SHRUNKEN:
-        squared = (found.squares + prior * pooled) / (freedom + prior)
+        squared = (found.squares + PRIOR * pooled) / (freedom + PRIOR)
     else:
         freedom[found.counts < 2] = np.nan
         squared = found.squares / freedom
     return np.maximum(np.sqrt(squared), np.maximum(floor, LEAST_SPREAD))
 
 
-def online_scores(
-    evidence: Evidence, *, variance=SHRUNKEN, prior=PRIOR, median=False
-) -> np.ndarray:
+def online_scores(evidence: Evidence, *, variance=SHRUNKEN) -> np.ndarray:
     """The log-likelihood ratio against in- and out-models.
 
     Args:
         evidence: with references.
         variance: of spreads.
-        prior: of spreads.
-        median: whether centers are medians.
     Returns: float64 [N], NaN where a record has no in-model or no out-model,
         with per_example where it has not two of each.
     """
     references = references_of(evidence)
     masks = references.inside, references.outside
-    inside, outside = _normals(evidence, masks, variance, prior, median)
+    inside, outside = _normals(evidence, masks, variance)
     return likelihood_ratio(margin.margins(evidence.outputs), inside, outside)
 
 
-def offline_scores(
-    evidence: Evidence, *, variance=SHRUNKEN, prior=PRIOR, median=False
-) -> np.ndarray:
+def offline_scores(evidence: Evidence, *, variance=SHRUNKEN) -> np.ndarray:
     """The one-sided tail against out-models alone.
 
     Args:
         evidence: with references.
         variance: of spreads.
-        prior: of spreads.
-        median: whether centers are medians.
     Returns: float64 [N], NaN where a record has no out-model, with
         per_example where it has not two.
     """
     masks = [references_of(evidence).outside]
-    [outside] = _normals(evidence, masks, variance, prior, median)
+    [outside] = _normals(evidence, masks, variance)
     return tail(margin.margins(evidence.outputs), outside)
 
 
-def _normals(evidence, masks, variance, prior, median):
+def _normals(evidence, masks, variance):
     """Returns (centers, spreads) for each of the masks."""
     margins = evidence.references.margins
-    found = [moments(margins, mask, median=median) for mask in masks]
+    found = [moments(margins, mask) for mask in masks]
     floor = margin.rounding(evidence.outputs)
     pooled = np.array([pooled_variance(each) for each in found])
     # With one model a record on this side, the other side's spread is the
     # best guess; with one on each, any common spread gives the same ranking.
     known = pooled[~np.isnan(pooled)]
     pooled[np.isnan(pooled)] = known[0] if known.size else 1.0
-    options = {"variance": variance, "prior": prior, "floor": floor}
     return [
-        (each.centers, spreads(each, p, **options))
+        (each.centers, spreads(each, p, variance=variance, floor=floor))
         for each, p in zip(found, pooled, strict=True)
     ]

@@ -6,9 +6,6 @@ import numpy as np
 
 from qmia_tf.attacks.evidence import Evidence, References
 
-# Records a block when medians are sorted out: 64 models of it are 4 MB.
-BLOCK = 8192
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Moments:
@@ -16,8 +13,7 @@ class Moments:
 
     Attributes:
         counts: int64 [N], how many models said something.
-        centers: float64 [N], the mean (or median) of what they said; NaN
-            where none did.
+        centers: float64 [N], the mean of what they said; NaN where none did.
         squares: float64 [N], the sum of squared differences from the center.
     """
 
@@ -26,7 +22,7 @@ class Moments:
     squares: np.ndarray
 
 
-def moments(values, masks, *, median=False) -> Moments:
+def moments(values, masks) -> Moments:
     """Counts, centers and sums of squares of each record.
 
     Goes through the models one at a time, so that beside the arguments only
@@ -35,11 +31,9 @@ def moments(values, masks, *, median=False) -> Moments:
     Args:
         values: float [K, N]; what is not asked for by the masks may be NaN.
         masks: bool [K, N], which values count.
-        median: whether the center is the median, which a single odd model
-            does not move, instead of the mean.
     Raises: ValueError if a value that counts is not finite.
     """
-    centers = (medians if median else mean)(values, masks)
+    centers = mean(values, masks)
     squares = np.zeros(centers.size)
     for row, mask in zip(values, masks, strict=True):
         with np.errstate(invalid="ignore"):
@@ -62,27 +56,6 @@ def mean(rows, masks) -> np.ndarray:
         total += _kept(row, mask)
     counts = masks.sum(axis=0)
     return np.where(counts > 0, total / np.maximum(counts, 1), np.nan)
-
-
-def medians(values, masks) -> np.ndarray:
-    """The median over the models that count, float64 [N], NaN where none does.
-
-    Args:
-        values: float [K, N].
-        masks: bool [K, N].
-    """
-    found = np.full(masks.shape[1], np.nan)
-    for start in range(0, found.size, BLOCK):
-        part = slice(start, start + BLOCK)
-        counts = masks[:, part].sum(axis=0)
-        # What does not count is sorted behind what does.
-        ranked = np.sort(
-            np.where(masks[:, part], values[:, part], np.inf), axis=0
-        )
-        some = np.flatnonzero(counts)
-        low, high = (counts[some] - 1) // 2, counts[some] // 2
-        found[start + some] = (ranked[low, some] + ranked[high, some]) / 2
-    return found
 
 
 def _kept(values, mask):

@@ -11,8 +11,6 @@ from qmia_tf.attacks.evidence import Evidence
 from qmia_tf.attacks.margin import margins
 from qmia_tf.attacks.moments import mean, references_of
 
-ALPHA = 0.01
-
 
 def scores(evidence: Evidence) -> np.ndarray:
     """(s(x) - m(x)) / d(x): nonmembers' mean and spread taken off.
@@ -28,34 +26,21 @@ def scores(evidence: Evidence) -> np.ndarray:
         or all if there are too few nonmembers to learn from.
     Source: Bertran et al., arXiv:2307.03694, the Gaussian model.
     """
+    rows, own = design(evidence), margins(evidence.outputs)
+    known = np.isfinite(rows).all(axis=1)
+    rows, own = rows[known], own[known]
+    members = evidence.outputs.members[known]
 
-    def learn(rows, own, chosen):
-        fitted = regression.fit_gaussian(rows[chosen], own[chosen])
+    def learn(chosen):
+        nonmembers = chosen & ~members
+        fitted = regression.fit_gaussian(rows[nonmembers], own[nonmembers])
         means, spreads = fitted(rows)
         return (own - means) / spreads
 
-    return _scores(evidence, learn)
-
-
-def pinball_scores(evidence: Evidence, *, alpha=ALPHA) -> np.ndarray:
-    """s(x) - q(x), q the quantile that a share alpha of nonmembers exceeds.
-
-    Made for one false-positive rate: the threshold 0 is the attack.
-
-    Args:
-        evidence: as in scores.
-        alpha: float between 0 and 1, the false-positive rate.
-    Returns: as scores.
-    Source: Bertran et al., arXiv:2307.03694, the pinball loss.
-    """
-
-    def learn(rows, own, chosen):
-        fitted = regression.fit_quantile(
-            rows[chosen], own[chosen], level=1 - alpha
-        )
-        return own - fitted(rows)
-
-    return _scores(evidence, learn)
+    dealt = folds.draw(evidence.calibration[known], members, seed=evidence.seed)
+    standardized = np.full(known.size, np.nan)
+    standardized[known] = folds.out_of_fold(learn, dealt)
+    return standardized
 
 
 def design(evidence: Evidence) -> np.ndarray:
@@ -78,16 +63,3 @@ def design(evidence: Evidence) -> np.ndarray:
         m = mean(references.margins, references.outside)
         parts += [m, m * m]
     return np.column_stack(parts)
-
-
-def _scores(evidence, learn):
-    rows, own = design(evidence), margins(evidence.outputs)
-    known = np.isfinite(rows).all(axis=1)
-    rows, own = rows[known], own[known]
-    members = evidence.outputs.members[known]
-    dealt = folds.draw(evidence.calibration[known], members, seed=evidence.seed)
-    found = np.full(known.size, np.nan)
-    found[known] = folds.out_of_fold(
-        lambda chosen: learn(rows, own, chosen & ~members), dealt
-    )
-    return found

@@ -14,8 +14,6 @@ from scipy import optimize, special
 
 RIDGE = 1.0
 ITERATIONS = 500
-# Of the pinball loss, in spreads of what is regressed: the kink is rounded off.
-SMOOTHING = 0.02
 # Spreads stay between a thousandth and a thousand of the values' own: where
 # features explain all, the likelihood has no maximum.
 LIMIT = np.log(1000)
@@ -107,40 +105,6 @@ def fit_gaussian(features, values, *, ridge=RIDGE):
         return middle + unit * (rows @ both[:count]), unit * spreads
 
     return predict
-
-
-def fit_quantile(features, values, *, level, ridge=RIDGE):
-    """Fits the quantile q(x) = w x that a share of level lies below or at.
-
-    loss: sum level r + h log(1 + exp(-r/h)), r = t - q; the pinball loss as h
-    goes to 0. gradient: X^T (sigmoid(-r/h) - level)
-    The intercept is then moved so that the share is right on the records
-    fitted on, whatever the smoothing and the penalty did.
-
-    Args:
-        features: float [N, F].
-        values: float [N], t, finite.
-        level: float between 0 and 1.
-        ridge: float, 0 or more; the values are brought to spread 1 first.
-    Returns: callable, float [M, F] -> float64 [M].
-    Raises: ValueError if level is not between 0 and 1.
-    """
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, got {level}")
-    scale = scaling(features)
-    x = scale(features)
-    middle, unit = values.mean(), values.std() or 1.0
-    t = (values - middle) / unit
-
-    def loss(weights):
-        r = t - x @ weights
-        below = np.logaddexp(0, -r / SMOOTHING) * SMOOTHING
-        slope = x.T @ (special.expit(-r / SMOOTHING) - level)
-        return (level * r + below).sum(), slope
-
-    weights = _minimize(loss, np.zeros(x.shape[1]), ridge, len(x))
-    rest = np.quantile(t - x @ weights, level, method="inverted_cdf")
-    return lambda new: middle + unit * (scale(new) @ weights + rest)
 
 
 def _minimize(loss, start, ridge, records, *, intercepts=1):

@@ -1,13 +1,13 @@
 """RMIA: is the record likelier than most of the population?"""
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from qmia_tf.attacks.evidence import Evidence, References
 from qmia_tf.attacks.margin import margins
 from qmia_tf.attacks.moments import mean, references_of
+from qmia_tf.statistics.ranking import auc_value
 
-GAMMA = 1.0
 GRID = np.linspace(0.0, 1.0, 11)
 # In the lower half of what works on images: without an in-model p_out has to
 # be raised, but not far.
@@ -33,8 +33,8 @@ def ratios(probabilities, average) -> np.ndarray:
     return np.where((average == 0) & (probabilities == 0), 1.0, found)
 
 
-def shares(records, population, *, gamma=GAMMA) -> np.ndarray:
-    """The share of z with ratio(x) >= gamma * ratio(z).
+def shares(records, population) -> np.ndarray:
+    """The share of z with ratio(x) >= ratio(z): the paper's with gamma 1.
 
     Equal to the N x Z table of that comparison averaged over its rows, ties
     included, for a sort of z and one binary search a record.
@@ -42,13 +42,12 @@ def shares(records, population, *, gamma=GAMMA) -> np.ndarray:
     Args:
         records: float [N], ratios of the records; NaN says nothing.
         population: float [Z], ratios of nonmembers; NaN are left out.
-        gamma: float above 0.
     Returns: float64 [N], multiples of 1/Z in 0..1, NaN where there is no
         ratio.
     Raises: ValueError if no ratio of the population is known.
     Source: Zarifzadeh et al., arXiv:2312.03262, section 3.
     """
-    ranked = np.sort(gamma * population[~np.isnan(population)])
+    ranked = np.sort(population[~np.isnan(population)])
     if ranked.size == 0:
         raise ValueError("no record of the population has a ratio")
     # In order, so that one search starts where the last one ended.
@@ -73,9 +72,7 @@ def raised(out, a) -> np.ndarray:
     return ((1 + a) * out + (1 - a)) / 2
 
 
-def online_scores(
-    evidence: Evidence, *, gamma=GAMMA, temperature=1.0
-) -> np.ndarray:
+def online_scores(evidence: Evidence) -> np.ndarray:
     """RMIA with p(x) = (p_in + p_out) / 2, means over in- and out-models.
 
     The two means weigh alike however many models are on each side: had every
@@ -84,39 +81,30 @@ def online_scores(
     Args:
         evidence: with references; z are the nonmembers of its calibration
             half.
-        gamma: how many times likelier than z a record has to be.
-        temperature: float above 0; probabilities are sigmoid(margin / T).
     Returns: float64 [N], NaN where a record has no in-model or no out-model.
     """
     references = references_of(evidence)
     sides = [
-        _average(references, mask, temperature)
+        _average(references, mask)
         for mask in (references.inside, references.outside)
     ]
-    return _scores(evidence, (sides[0] + sides[1]) / 2, gamma, temperature)
+    return _scores(evidence, (sides[0] + sides[1]) / 2)
 
 
-def offline_scores(
-    evidence: Evidence, *, a=None, gamma=GAMMA, temperature=1.0
-) -> np.ndarray:
-    """RMIA with out-models alone.
+def offline_scores(evidence: Evidence) -> np.ndarray:
+    """RMIA with out-models alone, raised by the a of tune_offline.
 
     Args:
         evidence: with references; z are the nonmembers of its calibration
             half.
-        a: float in 0..1, of raised; None tunes it (tune_offline).
-        gamma: how many times likelier than z a record has to be.
-        temperature: float above 0; probabilities are sigmoid(margin / T).
     Returns: float64 [N], NaN where a record has no out-model.
     """
     references = references_of(evidence)
-    if a is None:
-        a = tune_offline(references, temperature=temperature)
-    out = _average(references, references.outside, temperature)
-    return _scores(evidence, raised(out, a), gamma, temperature)
+    out = _average(references, references.outside)
+    return _scores(evidence, raised(out, tune_offline(references)))
 
 
-def tune_offline(references: References, *, temperature=1.0) -> float:
+def tune_offline(references: References) -> float:
     """The a with which the attack works best on the references themselves.
 
     Up to PRETENDED references in turn play the target, the others attack it,
@@ -128,7 +116,6 @@ def tune_offline(references: References, *, temperature=1.0) -> float:
 
     Args:
         references: of one model or more.
-        temperature: as in offline_scores.
     Returns: float in 0..1; UNTUNED where no model can play the target: it
         takes a second one, and records inside and outside of the first that
         are outside of others.
@@ -140,7 +127,7 @@ def tune_offline(references: References, *, temperature=1.0) -> float:
     areas = []
     for row in range(len(references.margins)):
         if len(areas) < PRETENDED:
-            found = _pretend(references, row, temperature)
+            found = _pretend(references, row)
             areas += [] if found is None else [found]
     if not areas:
         return UNTUNED
@@ -148,7 +135,7 @@ def tune_offline(references: References, *, temperature=1.0) -> float:
     return float(GRID[np.argmax(np.round(np.mean(areas, axis=0), 12))])
 
 
-def _pretend(references, row, temperature):
+def _pretend(references, row):
     """AUC of the attack on a reference for each a of GRID, or None."""
     others = references.outside.copy()
     others[row] = False
@@ -157,32 +144,20 @@ def _pretend(references, row, temperature):
     members = references.inside[row, known]
     if members.all() or not members.any():
         return None
-    out = _average(references, others, temperature)[known]
-    own = _probabilities(references.margins[row, known], temperature)
-    return [_area(ratios(own, raised(out, a)), members) for a in GRID]
+    out = _average(references, others)[known]
+    own = special.expit(references.margins[row, known])
+    return [auc_value(ratios(own, raised(out, a)), members) for a in GRID]
 
 
-def _area(scores, members):
-    inside = int(members.sum())
-    ranks = stats.rankdata(scores)[members].sum()
-    above = ranks - inside * (inside + 1) / 2
-    return above / (inside * (members.size - inside))
-
-
-def _scores(evidence, average, gamma, temperature):
-    own = _probabilities(margins(evidence.outputs), temperature)
+def _scores(evidence, average):
+    own = special.expit(margins(evidence.outputs))
     found = ratios(own, average)
     population = evidence.calibration & ~evidence.outputs.members
     if np.isnan(found[population]).all():
         # With one reference of the target's own data nothing is known of z.
         return np.full(found.shape, np.nan)
-    return shares(found, found[population], gamma=gamma)
+    return shares(found, found[population])
 
 
-def _average(references, mask, temperature):
-    rows = (_probabilities(row, temperature) for row in references.margins)
-    return mean(rows, mask)
-
-
-def _probabilities(margins_, temperature):
-    return special.expit(margins_ / temperature)
+def _average(references, mask):
+    return mean((special.expit(row) for row in references.margins), mask)

@@ -4,10 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from qmia_tf.outputs import Outputs
-
-TWIN = "_twin"
-KERAS = "keras"
+from qmia_tf.outputs import TWIN, Outputs
+from qmia_tf.runs import TRAINED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Agreement:
     largest_difference: float
 
 
-def agreements(answered: list[Outputs], *, first=KERAS) -> list[Agreement]:
+def agreements(answered: list[Outputs], *, first=TRAINED) -> list[Agreement]:
     """Compares each target with the one that it ought to answer like.
 
     The same file under other kernels: with itself under the first ones.

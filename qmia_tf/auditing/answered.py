@@ -5,8 +5,7 @@ import pathlib
 from qmia_tf import outputs
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
-
-KERAS = "keras"
+from qmia_tf.runs import TRAINED
 
 
 def of_run(run_dir, paths, config) -> list[Outputs]:
@@ -44,5 +43,5 @@ def of_run(run_dir, paths, config) -> list[Outputs]:
         loaded[answers.target] = answers
     # The model itself first, then what was made from it.
     return sorted(
-        loaded.values(), key=lambda each: (each.target != KERAS, each.target)
+        loaded.values(), key=lambda each: (each.target != TRAINED, each.target)
     )

@@ -19,7 +19,7 @@ from qmia_tf.statistics import (
 )
 from qmia_tf.statistics.heldout import cross_fit, hold_out
 from qmia_tf.statistics.low_fpr import attainable, tpr_at_fpr
-from qmia_tf.statistics.operating import in_sample_points, measure
+from qmia_tf.statistics.operating import in_sample_points, measure_calls
 from qmia_tf.statistics.ranking import auc
 from qmia_tf.statistics.selection import choose
 from qmia_tf.statistics.sweep import sweep
@@ -82,7 +82,7 @@ def run_attack(attack: Attack, evidence: Evidence) -> Scored:
         "epsilon": epsilon.lower_bound(scores[told], members[told], half[told]),
     }
     if attack.threshold is not None:
-        return _fixed(attack, scores, told, everything, evidence, shared)
+        return _fixed(attack, scores, told, evidence, shared)
     rows = np.flatnonzero(told)
     held_out = hold_out(
         scores[rows], members[rows], seed=seed, calibration=half[rows]
@@ -151,21 +151,17 @@ def strongest(scored: list[Scored], evidence: Evidence) -> Strongest:
     )
     best = named[name]
     rows = ~half & ~np.isnan(best.scores)
-    called, inside = best.called[rows], members[rows]
-    held_out = best.audit.held_out
-    point = measure(
+    inside, held_out = members[rows], best.audit.held_out
+    point = measure_calls(
         "held_out",
+        best.called[rows],
+        inside,
+        seed=evidence.seed,
         threshold=(
             best.attack.threshold
             if held_out is None
             else _number(held_out.point.threshold)
         ),
-        true_positives=np.sum(called & inside),
-        members=np.sum(inside),
-        false_positives=np.sum(called & ~inside),
-        nonmembers=np.sum(~inside),
-        in_sample=False,
-        seed=evidence.seed,
     )
     return Strongest(
         attack=name,
@@ -190,18 +186,15 @@ def records_sha256(outputs) -> str:
     return digest.hexdigest()
 
 
-def _fixed(attack, scores, told, everything, evidence, shared):
+def _fixed(attack, scores, told, evidence, shared):
     members = evidence.outputs.members
     called = told & (scores >= attack.threshold)
-    point = measure(
+    point = measure_calls(
         "fixed",
-        threshold=attack.threshold,
-        true_positives=np.sum(called & members),
-        members=everything.members,
-        false_positives=np.sum(called & ~members),
-        nonmembers=everything.nonmembers,
-        in_sample=False,
+        called[told],
+        members[told],
         seed=evidence.seed,
+        threshold=attack.threshold,
     )
     audit = AttackAudit(
         **shared,

@@ -14,7 +14,6 @@ from qmia_tf.auditing import (
     leak_test,
     parity_found,
     repeats,
-    versions,
     worse_members,
 )
 from qmia_tf.auditing.beside import Beside, gather, with_partner
@@ -23,9 +22,10 @@ from qmia_tf.auditing.findings import (
     SCHEMA_VERSION,
     AuditResult,
     TargetAudit,
+    program_versions,
 )
+from qmia_tf.auditing.joint_audits import query_together
 from qmia_tf.auditing.one_target import audit_evidence
-from qmia_tf.auditing.together import query_together
 from qmia_tf.outputs import Outputs
 from qmia_tf.statistics.intervals import LEVEL
 from qmia_tf.tfprivacy import Settings
@@ -142,7 +142,7 @@ def audit_outputs(
     loaded,
     *,
     config,
-    first=answered.KERAS,
+    first=runs.TRAINED,
     repeated=(),
     left_out=(),
     beside=None,
@@ -242,7 +242,7 @@ def audit_outputs(
         split={**config.get("split", {}), "pool": data.get("pool")},
         seed=seed,
         level=LEVEL,
-        versions=versions.of_audit(),
+        versions=program_versions(),
         targets=_with_parity(
             _with_exposed(targets, loaded, seed=seed, pictures=pictures),
             compared,
@@ -315,7 +315,7 @@ def _references(beside):
 def _with_exposed(targets, loaded, *, seed, pictures):
     """Lists exposed members of one target: all would tell much the same."""
     names = [each.target for each in targets]
-    keras = answered.KERAS
+    keras = runs.TRAINED
     place = names.index(keras) if keras in names else 0
     found = exposed_members.of_target(
         loaded[place], seed=seed, pictures=pictures

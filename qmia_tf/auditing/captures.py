@@ -2,11 +2,10 @@
 
 import dataclasses
 import pathlib
-import re
 
 import numpy as np
 
-from qmia_tf import outputs
+from qmia_tf import output_checks, outputs
 from qmia_tf.errors import InputError
 
 HINT = "export the run's data for the device with scripts/export_data.py"
@@ -74,8 +73,8 @@ def _check(answers, dataset, split, path):
 def _free_name(name, stem, taken):
     if name not in taken:
         return name
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("._-")
-    own = stem.removeprefix(name).strip("._-") or "captured"
+    own = output_checks.safe_name(stem, "").removeprefix(name)
+    own = own.strip("._-") or "captured"
     wanted, count = f"{name}.{own}", 1
     free = wanted
     while free in taken:

@@ -16,7 +16,7 @@ from qmia_tf.auditing.findings import Control
 from qmia_tf.errors import InputError
 from qmia_tf.statistics import memberships
 from qmia_tf.statistics.heldout import calibration_half
-from qmia_tf.statistics.ranking import auc
+from qmia_tf.statistics.ranking import auc, auc_value
 
 IMAGES = "image statistics"
 COMPONENTS = 50
@@ -162,11 +162,7 @@ def _null_areas(learn, layout, half, count, seed):
     areas = []
     for start in range(0, count, BLOCK):
         drawn = layout.draw(rng, min(BLOCK, count - start))
-        ranks = stats.rankdata(learn(drawn), axis=0)
-        inside = drawn[:, ~half].T
-        m = inside.sum(axis=0)
-        won = (ranks * inside).sum(axis=0) - m * (m + 1) / 2
-        areas.append(won / (m * (len(inside) - m)))
+        areas.append(auc_value(learn(drawn), drawn[:, ~half].T))
     return np.concatenate(areas)
 
 

@@ -1,14 +1,11 @@
 """The risk of the single record: one target's outputs -> N probabilities."""
 
 import dataclasses
-import pathlib
 
 import numpy as np
 from scipy import stats
 
-from qmia_tf import configuration, outputs
 from qmia_tf.attacks import ATTACKS, PLAIN
-from qmia_tf.auditing import reference_answers
 from qmia_tf.auditing.beside import Beside, gather
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
@@ -109,44 +106,6 @@ def measure(
         ranks=stats.rankdata(scores),
         risk=membership_probability(scores, members, seed=seed, level=level),
         level=level,
-    )
-
-
-def of_run(run_dir, *, target="keras", **options) -> Exposures:
-    """Measures a target of a run from what it answered.
-
-    Args:
-        run_dir: directory with config.json and outputs/.
-        target: name of the target.
-        **options: of measure.
-    Raises: InputError if the run or the target's outputs are not there, or
-        are about other data, or as measure.
-    """
-    run_dir = pathlib.Path(run_dir)
-    config = configuration.read(run_dir)
-    folder = run_dir / "outputs"
-    path = folder / f"{target}.npz"
-    if not path.is_file():
-        known = sorted(each.stem for each in folder.glob("*.npz"))
-        raise InputError(
-            f"{folder} holds no outputs of {target!r}, but of "
-            f"{', '.join(known) or 'no target'}: scripts/attack.py writes them"
-        )
-    answers = outputs.load(path)
-    wanted = config["dataset"].get("fingerprint")
-    got = answers.info.get("fingerprint")
-    if got and wanted and got != wanted:
-        raise InputError(
-            f"{path}: the outputs are about data with fingerprint {got}, the "
-            f"run is about {wanted}: query the target with the run's data"
-        )
-    return measure(
-        answers,
-        references=reference_answers.load(
-            reference_answers.of_run(run_dir), target, fingerprint=wanted
-        ),
-        run=run_dir.resolve().name,
-        **options,
     )
 
 

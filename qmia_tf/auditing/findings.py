@@ -4,50 +4,28 @@ docs/audit.md explains the fields, docs/audit.schema.json is their schema.
 """
 
 import dataclasses
+import importlib.metadata
 import pathlib
+import platform
 
+import qmia_tf
 from qmia_tf import runs
 from qmia_tf.auditing import audit_json, audit_versions
 from qmia_tf.auditing.agreement import Agreement
+from qmia_tf.auditing.joint_audits import Joint
 from qmia_tf.auditing.leak_comparison import LeakComparison
 from qmia_tf.auditing.repeats import RepeatedRecords
 from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.errors import InputError
+from qmia_tf.outputs import LeftOut
 from qmia_tf.statistics.intervals import Estimate
 
 SCHEMA_VERSION = 6
 # The level of each of the two tests of a control.
 APART = 0.0125
 AUDIT = "audit.json"
-
-
-@dataclasses.dataclass(frozen=True)
-class Joint:
-    """Two artefacts queried together: does the second tell more?
-
-    The same trained attacker is given the first's answers alone and both's,
-    learns on the calibration half and is judged on the other.
-
-    Attributes:
-        first: name of the target.
-        second: name of the other; "parent" is the full-precision model of
-            another run on the same members.
-        alone: AUC with the first's answers.
-        together: AUC with both's.
-        gain: together - alone, paired DeLong interval.
-        p_value: of no gain.
-        members: how many members were judged.
-        nonmembers: how many nonmembers.
-    """
-
-    first: str
-    second: str
-    alone: Estimate
-    together: Estimate
-    gain: Estimate
-    p_value: float
-    members: int
-    nonmembers: int
+# Those that do the arithmetic; Pillow packs the pictures.
+PACKAGES = ("numpy", "scipy", "scikit-learn", "tensorflow-privacy", "pillow")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,14 +56,14 @@ class Control:
         auc: of that classifier.
         told_apart: whether one of the two p-values is at most .0125. Then
             the two differ in more than in having been trained on, and
-            attacks may measure that. In schema versions 1 to 5: whether the
+            attacks may measure that. In schema versions 4 and 5: whether the
             interval of the AUC lies above 1/2.
         features: what the classifier saw of a record.
         members: how many members it was judged on.
         nonmembers: how many nonmembers.
         null_auc: the mean AUC with permuted memberships: what it reaches
             without any difference, mostly a little below 1/2; None in schema
-            versions 1 to 5, like what follows.
+            versions 4 and 5, like what follows.
         p_value: one-sided, of so high an AUC without any difference.
         classes_p_value: of such numbers of records a class on both sides.
         permutations: of the memberships.
@@ -135,21 +113,6 @@ class CalibrationRecords:
 
 
 @dataclasses.dataclass(frozen=True)
-class LeftOut:
-    """A target that was asked for and could not answer.
-
-    Attributes:
-        target: its name.
-        kernel_set: the kernels that cannot run its file.
-        reason: what they say.
-    """
-
-    target: str
-    kernel_set: str
-    reason: str
-
-
-@dataclasses.dataclass(frozen=True)
 class GateResult:
     """What a limit says of one artefact.
 
@@ -188,14 +151,13 @@ class AuditResult:
         duplicates: equal records among members and nonmembers; None if the
             records were not at hand.
         control: whether members can be told without any model; None if the
-            records were not at hand, or there were too few, and in audits
-            from before it was kept.
+            records were not at hand, or there were too few.
         calibration: records that a file was calibrated with; None if they
             were not given, and in audits from before it was kept.
         repeats: records that are there several times on one side; None in
-            schema versions 1 to 5.
+            schema versions 4 and 5.
         comparison: which artefact leaks more, by one attack; None of one
-            artefact and in schema versions 1 to 5.
+            artefact and in schema versions 4 and 5.
         gates: what limits say that were asked for; empty if none were.
     """
 
@@ -224,6 +186,20 @@ class AuditResult:
         runs.write_json(path, audit_json.encode(self))
 
 
+def program_versions() -> dict[str, str]:
+    """The programs that make an audit: name -> version, of those installed."""
+    versions = {
+        "python": platform.python_version(),
+        "qmia_tf": qmia_tf.__version__,
+    }
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
 def load(path) -> AuditResult:
     """Reads audit.json.
 
@@ -235,14 +211,15 @@ def load(path) -> AuditResult:
     path = path / AUDIT if path.is_dir() else path
     if not path.is_file():
         raise InputError(f"{path}: no such file; scripts/attack.py makes it")
-    found = runs.read_json(path)
-    version = found.get("schema_version") if isinstance(found, dict) else None
-    known = type(version) is int and 1 <= version <= SCHEMA_VERSION
-    if not known:
+    stored = runs.read_json(path)
+    version = stored.get("schema_version") if isinstance(stored, dict) else None
+    first = audit_versions.FIRST
+    if type(version) is not int or not first <= version <= SCHEMA_VERSION:
         raise InputError(
-            f"{path}: schema_version is {version!r}, this program reads 1 to "
-            f"{SCHEMA_VERSION}; attack the run again with scripts/attack.py"
+            f"{path}: schema_version is {version!r}, this program reads "
+            f"{first} to {SCHEMA_VERSION}; attack the run again with "
+            "scripts/attack.py"
         )
     return audit_json.decode(
-        AuditResult, audit_versions.upgraded(found), source=str(path)
+        AuditResult, audit_versions.upgraded(stored), source=str(path)
     )

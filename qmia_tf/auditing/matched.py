@@ -17,7 +17,7 @@ from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
 from qmia_tf.statistics import delong, intervals, paired
 from qmia_tf.statistics.heldout import calibration_half
-from qmia_tf.statistics.intervals import LEVEL, Estimate
+from qmia_tf.statistics.intervals import Estimate
 from qmia_tf.statistics.ranking import auc
 
 
@@ -128,13 +128,12 @@ class Match:
         return low is not None and -NEAR <= low <= 0 <= high <= NEAR
 
 
-def measure(answers: Outputs, epoch, *, level=LEVEL) -> Epoch:
+def measure(answers: Outputs, epoch) -> Epoch:
     """Attacks the model of one epoch.
 
     Args:
         answers: of that model, in record order.
         epoch: int.
-        level: coverage of the intervals, in 0..1.
     """
     members = answers.members
     right = answers.predicted == answers.labels
@@ -147,25 +146,24 @@ def measure(answers: Outputs, epoch, *, level=LEVEL) -> Epoch:
     scores = {
         name: each for name, each in scores.items() if not np.isnan(each).all()
     }
-    leaks = {name: _area(each, members, level) for name, each in scores.items()}
-    leaks["gap"] = intervals.balanced_accuracy(*counts, level=level)
+    leaks = {name: _area(each, members) for name, each in scores.items()}
+    leaks["gap"] = intervals.balanced_accuracy(*counts)
     point = Point(
         epoch=epoch,
-        accuracy_members=intervals.clopper_pearson(*counts[:2], level=level),
-        accuracy_nonmembers=intervals.clopper_pearson(*counts[2:], level=level),
+        accuracy_members=intervals.clopper_pearson(*counts[:2]),
+        accuracy_nonmembers=intervals.clopper_pearson(*counts[2:]),
         leaks=leaks,
     )
     return Epoch(point, right[~members], scores)
 
 
-def nearest(model: Epoch, full, members, *, level=LEVEL) -> Match:
+def nearest(model: Epoch, full, members) -> Match:
     """Holds a model against the epoch nearest in accuracy on nonmembers.
 
     Args:
         model: the quantized model's Epoch.
         full: list of Epoch of full precision on the same records, by epoch.
         members: bool [N].
-        level: coverage of the intervals, in 0..1.
     """
     # Counts, since equal shares are equally near.
     apart = [abs(int(x.right.sum()) - int(model.right.sum())) for x in full]
@@ -176,17 +174,15 @@ def nearest(model: Epoch, full, members, *, level=LEVEL) -> Match:
         weight=None,
         outside=outside(*_counts(model, full)),
         crossings=crossings(*_counts(model, full)),
-        accuracy=paired.change(model.right, other.right, level=level),
+        accuracy=paired.change(model.right, other.right),
         leak={
-            name: delong.paired(
-                scores, other.scores[name], members, level=level
-            )
+            name: delong.paired(scores, other.scores[name], members)
             for name, scores in model.scores.items()
         },
     )
 
 
-def interpolated(model: Epoch, full, members, *, level=LEVEL) -> Match | None:
+def interpolated(model: Epoch, full, members) -> Match | None:
     """Holds a model against full precision between two epochs.
 
     With a, a1, a2 the accuracies on nonmembers of the model and of the two
@@ -201,7 +197,6 @@ def interpolated(model: Epoch, full, members, *, level=LEVEL) -> Match | None:
         model: the quantized model's Epoch.
         full: list of Epoch of full precision on the same records, by epoch.
         members: bool [N].
-        level: coverage of the intervals, in 0..1.
     Returns: Match; None if the accuracy is outside of what full precision
         reached.
     """
@@ -216,14 +211,13 @@ def interpolated(model: Epoch, full, members, *, level=LEVEL) -> Match | None:
     rise = (high - low) / wrong.size
     leak = {}
     for name, scores in model.scores.items():
-        ends = [_area(each.scores[name], members, level).value for each in pair]
+        ends = [_area(each.scores[name], members).value for each in pair]
         slope = (ends[1] - ends[0]) / rise if rise else 0.0
         leak[name] = delong.contrast(
             (scores, *(each.scores[name] for each in pair)),
             members,
             (1.0, weight - 1, -weight),
             shifts=-slope * wrong,
-            level=level,
         )
     return Match(
         way=INTERPOLATED,
@@ -261,9 +255,9 @@ def check_alike(configs: dict[str, dict]):
                 )
 
 
-def _area(scores, members, level):
+def _area(scores, members):
     told = ~np.isnan(scores)
-    return auc(scores[told], members[told], level=level)
+    return auc(scores[told], members[told])
 
 
 def _counts(model, full):

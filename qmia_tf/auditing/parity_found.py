@@ -1,83 +1,13 @@
-"""What parity.json of a run says of one of its files."""
+"""What parity.json of a run says of its files."""
 
-import dataclasses
 import pathlib
 
 from qmia_tf import runs
 from qmia_tf.auditing import audit_json
+from qmia_tf.deploy.mismatches import Parity
 from qmia_tf.errors import InputError
 
 PARITY = "parity.json"
-
-
-@dataclasses.dataclass(frozen=True)
-class ParityStage:
-    """Codes of one tensor, compared.
-
-    Attributes:
-        name: of the tensor, and of the twin's layer.
-        codes: how many were compared.
-        mismatches: how many differ.
-        largest: the largest difference, in codes.
-    """
-
-    name: str
-    codes: int
-    mismatches: int
-    largest: int
-
-
-@dataclasses.dataclass(frozen=True)
-class ParityComparison:
-    """The file's integer twin beside one other network.
-
-    Attributes:
-        against: "keras", the trained model, or "tflite", the file.
-        kernels: kernel set of the file; "" for Keras.
-        num_threads: of LiteRT; 0 for Keras.
-        batch_size: images a call.
-        records: images.
-        codes: how many were compared, over all stages.
-        mismatches: how many differ.
-        largest: the largest difference, in codes.
-        labels_differ: records with another class on top.
-        largest_probability: the largest difference of a probability.
-        stages: one ParityStage a tensor, in the network's order.
-    """
-
-    against: str
-    kernels: str
-    num_threads: int
-    batch_size: int
-    records: int
-    codes: int
-    mismatches: int
-    largest: int
-    labels_differ: int
-    largest_probability: float
-    stages: list[ParityStage]
-
-
-@dataclasses.dataclass(frozen=True)
-class Parity:
-    """An integer file and its twin, compared code by code.
-
-    Attributes:
-        promised: whether no code may differ under the default kernels.
-        kept: whether none does; None if that was not promised or not tried.
-        verdict: that in a sentence.
-        float_layers: layers that the file keeps in floats.
-        rounded_layers: those of them that are rounded to codes, for which
-            nothing is promised.
-        comparisons: one ParityComparison a network, Keras first.
-    """
-
-    promised: bool
-    kept: bool | None
-    verdict: str
-    float_layers: list[str]
-    rounded_layers: list[str]
-    comparisons: list[ParityComparison]
 
 
 def of_run(run_dir) -> dict[str, Parity]:
@@ -103,7 +33,8 @@ def of_run(run_dir) -> dict[str, Parity]:
 
 def _of(entry, path):
     comparisons = [
-        {**each, "stages": each["tensors"]} for each in entry["comparisons"]
+        {**comparison, "stages": comparison["tensors"]}
+        for comparison in entry["comparisons"]
     ]
     return audit_json.decode(
         Parity, {**entry, "comparisons": comparisons}, source=str(path)

@@ -5,8 +5,8 @@ import dataclasses
 from qmia_tf.auditing.class_audits import ClassAudit
 from qmia_tf.auditing.exposed_members import Exposed
 from qmia_tf.auditing.leak_test import LeakTest
-from qmia_tf.auditing.parity_found import Parity
 from qmia_tf.auditing.verdicts import Verdicts
+from qmia_tf.deploy.mismatches import Parity
 from qmia_tf.errors import InputError
 from qmia_tf.statistics.class_thresholds import ByClass
 from qmia_tf.statistics.curve import Curve
@@ -53,14 +53,12 @@ class AttackAudit:
             same records; None for the gap attack.
         curve: rates against the threshold; None for a fixed threshold.
         verdicts: whom the attack calls members, of all records if its
-            threshold is fixed, else of those that `held_out` is judged on;
-            None in audits of schema version 1.
+            threshold is fixed, else of those that `held_out` is judged on.
         records_sha256: of the records that `verdicts` are about, as in
             TargetAudit.
-        histogram: of the scores; None for a fixed threshold, for fewer than
-            two distinct scores and in schema versions 1 to 3.
-        roc: the ROC curve with a band; None for a fixed threshold and in
-            schema versions 1 to 3.
+        histogram: of the scores; None for a fixed threshold and for fewer
+            than two distinct scores.
+        roc: the ROC curve with a band; None for a fixed threshold.
     """
 
     name: str
@@ -70,18 +68,18 @@ class AttackAudit:
     nonmembers: int
     excluded: int
     distinct_scores: int
-    least_false_positive_rate: float | None
+    least_false_positive_rate: float
     auc: Estimate
     tpr_at_fpr: list[LowFpr]
     points: list[OperatingPoint]
     held_out: HeldOut | None
     cross_fitted: OperatingPoint | None
     by_class: ByClass | None
-    epsilon: EpsilonBound | None
+    epsilon: EpsilonBound
     excess: Estimate | None
     curve: Curve | None
-    verdicts: Verdicts | None
-    records_sha256: str | None
+    verdicts: Verdicts
+    records_sha256: str
     histogram: Histogram | None = None
     roc: RocBand | None = None
 
@@ -149,22 +147,21 @@ class TargetAudit:
         accuracy_members: of the model, on its training records.
         accuracy_nonmembers: of the model, on the others: test accuracy.
         tied_answers: how many records have several most probable classes,
-            the first of which is taken; None in schema version 1.
+            the first of which is taken.
         attacks: one AttackAudit an attack.
         attacks_left_out: the attacks that were not run.
-        strongest: the best of them; None in schema versions 1 and 2.
+        strongest: the best of them.
         tfprivacy: what tensorflow-privacy found; None if it was not run.
-        per_class: one ClassAudit a class that has members and nonmembers;
-            none in schema versions 1 to 3.
+        per_class: one ClassAudit a class that has members and nonmembers.
         parity: what was found when the file's codes were compared; None if
-            they were not, and in schema versions 1 to 3.
+            they were not.
         exposed: the most exposed members, of one target of the audit; none
-            of the others and in schema versions 1 to 3.
+            of the others.
         onednn: whether TensorFlow computed the outputs with oneDNN's kernels;
             None if not TensorFlow computed them, or nobody knows, and in
-            schema versions 1 to 4.
+            schema version 4.
         leak: whether all attacks together show a leak, and how large it is;
-            None in schema versions 1 to 5.
+            None in schema versions 4 and 5.
     """
 
     target: str
@@ -182,10 +179,10 @@ class TargetAudit:
     records_sha256: str
     accuracy_members: Estimate
     accuracy_nonmembers: Estimate
-    tied_answers: int | None
+    tied_answers: int
     attacks: list[AttackAudit]
     attacks_left_out: list[AttackLeftOut]
-    strongest: Strongest | None
+    strongest: Strongest
     tfprivacy: TfPrivacyAudit | None
     per_class: list[ClassAudit] = dataclasses.field(default_factory=list)
     parity: Parity | None = None

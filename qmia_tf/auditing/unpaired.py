@@ -19,13 +19,12 @@ from qmia_tf.statistics.delong import Contrast
 from qmia_tf.statistics.intervals import LEVEL, Estimate
 
 
-def nearest(model: Point, full: list[Point], *, level=LEVEL) -> Match:
+def nearest(model: Point, full: list[Point]) -> Match:
     """Holds a model against the epoch nearest in accuracy on nonmembers.
 
     Args:
         model: the quantized model's Point.
         full: of full precision on the same records, by epoch.
-        level: coverage of the intervals that the points have, in 0..1.
     """
     right, reached = _rates(model, full)
     other = full[int(np.argmin(np.abs(np.array(reached) - right)))]
@@ -40,17 +39,14 @@ def nearest(model: Point, full: list[Point], *, level=LEVEL) -> Match:
         ),
         leak={
             name: _contrast(
-                intervals.difference(model.leaks[name], other.leaks[name]),
-                level,
+                intervals.difference(model.leaks[name], other.leaks[name])
             )
             for name in _both(model, [other])
         },
     )
 
 
-def interpolated(
-    model: Point, full: list[Point], *, level=LEVEL
-) -> Match | None:
+def interpolated(model: Point, full: list[Point]) -> Match | None:
     """Holds a model against full precision between two epochs.
 
     As matched.interpolated. The two epochs are of one training run: they are
@@ -62,7 +58,6 @@ def interpolated(
     Args:
         model: the quantized model's Point.
         full: of full precision on the same records, by epoch.
-        level: coverage of the intervals that the points have, in 0..1.
     Returns: Match; None if the accuracy is outside of what full precision
         reached.
     """
@@ -88,7 +83,7 @@ def interpolated(
             max(found.low - moved, -1.0),
             min(found.high + moved, 1.0),
         )
-        leak[name] = _contrast(wide, level)
+        leak[name] = _contrast(wide)
     return Match(
         way=INTERPOLATED,
         epochs=[each.epoch for each in pair],
@@ -100,15 +95,14 @@ def interpolated(
     )
 
 
-def trained(model: Point, full: list[Point], *, level=LEVEL) -> Match:
+def trained(model: Point, full: list[Point]) -> Match:
     """Holds a trained model against trained full precision.
 
     Args:
         model: the quantized model's last Point.
         full: of full precision on the same records, by epoch.
-        level: coverage of the intervals that the points have, in 0..1.
     """
-    found = nearest(model, full[-1:], level=level)
+    found = nearest(model, full[-1:])
     return dataclasses.replace(found, way="trained", outside=None)
 
 
@@ -140,11 +134,11 @@ def _mixed(pair, weight):
     )
 
 
-def _contrast(found, level):
+def _contrast(found):
     """With the p-value at which the nearer limit would reach 0."""
     value, low, high = dataclasses.astuple(found)
     if value == 0:
         return Contrast(found, 1.0)
     half = value - low if value > 0 else high - value
-    deviations = abs(value) / half * special.ndtri((1 + level) / 2)
+    deviations = abs(value) / half * special.ndtri((1 + LEVEL) / 2)
     return Contrast(found, float(2 * stats.norm.sf(deviations)))

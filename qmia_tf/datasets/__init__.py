@@ -4,10 +4,11 @@ import os
 import pathlib
 
 from qmia_tf.datasets import arrays, digits, folder, tfds
-from qmia_tf.datasets.dataset import POOLS, Dataset, check_pool
+from qmia_tf.datasets.dataset import Dataset
 from qmia_tf.errors import InputError
+from qmia_tf.split import check_pool
 
-__all__ = ["POOLS", "Dataset", "check_pool", "is_published", "load"]
+__all__ = ["Dataset", "is_published", "load"]
 
 
 def load(name, *, data_dir=None, download=False, pool="all"):

@@ -7,9 +7,7 @@ import hashlib
 import numpy as np
 
 from qmia_tf.errors import InputError
-
-PARTS = ("train", "test")
-POOLS = {"train": ("train",), "test": ("test",), "all": PARTS}
+from qmia_tf.split import PARTS, POOLS
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -80,17 +78,6 @@ class Dataset:
         digest.update(np.ascontiguousarray(self.images))
         digest.update(np.ascontiguousarray(self.labels, "<i8"))
         return digest.hexdigest()
-
-
-def check_pool(pool):
-    """Checks the name of a pool.
-
-    Args:
-        pool: str.
-    Raises: InputError if it is not "train", "test" or "all".
-    """
-    if pool not in POOLS:
-        raise InputError(f"pool must be one of {list(POOLS)}, got {pool!r}")
 
 
 def checked(where, images, labels, classes):

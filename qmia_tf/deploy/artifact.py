@@ -9,7 +9,7 @@ import re
 
 import numpy as np
 
-from qmia_tf import program, runs
+from qmia_tf import quiet, runs
 from qmia_tf.deploy.interpreter import Interpreter
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
@@ -69,7 +69,7 @@ def _delegated(path, ops):
 
     Returns: set of op indices.
     """
-    with program.without_messages(show_if_it_fails=False):
+    with quiet.without_messages(show_if_it_fails=False):
         parts = Interpreter(path).ops()[len(ops) :]
     made_by = {index: op for op in ops for index in op["outputs"]}
     found = set()

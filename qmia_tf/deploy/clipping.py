@@ -46,8 +46,8 @@ def shares_outside(values, low, high) -> tuple[float, float]:
     )
 
 
-def is_wider(dtype, step, zero_point, largest) -> bool:
-    """Whether an input was made for a wider range than 0 to `largest`.
+def is_wider(dtype, step, zero_point) -> bool:
+    """Whether an input was made for a wider range than 0 to 1.
 
     Symmetric codes say the largest absolute value only, so that half of them
     may be idle; an asymmetric -1..1 in int8 has its zero at -0.5, which
@@ -57,10 +57,9 @@ def is_wider(dtype, step, zero_point, largest) -> bool:
         dtype: NumPy integer type of the codes.
         step: scale.
         zero_point: int.
-        largest: of the numbers that enter.
     """
     low, high = limits(dtype, step, zero_point)
     if np.dtype(dtype).kind == "i" and zero_point == 0:
         is_half = dtype == np.int8 and abs(step * 255 / 2 - 1) <= ROUNDED
         low = low if is_half else 0.0
-    return high - low > WIDER * largest
+    return high - low > WIDER

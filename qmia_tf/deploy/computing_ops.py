@@ -1,4 +1,4 @@
-"""Ops that compute, of integers or floats; see deploy.emitters."""
+"""Ops that compute, of integers or floats; see deploy.int8."""
 
 import keras
 import numpy as np

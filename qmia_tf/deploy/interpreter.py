@@ -8,7 +8,7 @@ import pathlib
 
 import numpy as np
 
-from qmia_tf import program, repeatability
+from qmia_tf import quiet, repeatability
 from qmia_tf.deploy import model_file, ports, subgraphs
 from qmia_tf.errors import InputError
 
@@ -163,8 +163,10 @@ class Interpreter:
             return _cannot_run(self.path, kernels, why + reason)
 
         # LiteRT says so when it takes its XNNPACK kernels.
-        quiet = program.without_messages(show_if_it_fails=False)
-        with _failing_as(described), quiet:
+        with (
+            _failing_as(described),
+            quiet.without_messages(show_if_it_fails=False),
+        ):
             self._graph.allocate()
 
     def _cannot_answer(self, size, reason):

@@ -5,13 +5,15 @@ import dataclasses
 import numpy as np
 
 PROMISED = "default"
+# What a twin is compared with: the trained model, or the file.
+TRAINED, FILE = "keras", "tflite"
 # A head in floats adds up in an order of its own: probabilities then differ
 # in their last bits. A code that differs in an integer head moves them more.
 SLACK = 1e-4
 
 
 @dataclasses.dataclass
-class TensorParity:
+class ParityStage:
     """Codes of one tensor, in two networks.
 
     Attributes:
@@ -42,28 +44,34 @@ class TensorParity:
 
 
 @dataclasses.dataclass
-class Comparison:
-    """Two networks' answers to the same images.
+class ParityComparison:
+    """A file's integer twin and one other network on the same images.
 
     Attributes:
-        against: what the twin is compared with: "keras" or "tflite".
+        against: TRAINED or FILE.
         kernels: a key of interpreter.KERNELS; "" for Keras.
-        num_threads: int; 0 for Keras.
+        num_threads: int, of LiteRT; 0 for Keras.
         batch_size: int, images a call.
-        tensors: list of TensorParity.
-        records: int, images so far.
+        records: int, images.
+        codes: int, compared, over all stages.
+        mismatches: int, that differ.
+        largest: int, the largest difference, in codes.
         labels_differ: int, records with another class on top.
         largest_probability: float, the largest difference of a probability.
+        stages: one ParityStage a tensor, in the network's order.
     """
 
     against: str
     kernels: str
     num_threads: int
     batch_size: int
-    tensors: list
     records: int = 0
+    codes: int = 0
+    mismatches: int = 0
+    largest: int = 0
     labels_differ: int = 0
     largest_probability: float = 0.0
+    stages: list[ParityStage] = dataclasses.field(default_factory=list)
 
     def count(self, ours, theirs):
         """Adds a batch.
@@ -75,27 +83,15 @@ class Comparison:
                 missing.
         """
         (levels, mine), (others, answers) = ours, theirs
-        for tensor in self.tensors:
-            tensor.count(levels[tensor.name], others[tensor.name])
+        for stage in self.stages:
+            stage.count(levels[stage.name], others[stage.name])
+        self.codes = sum(stage.codes for stage in self.stages)
+        self.mismatches = sum(stage.mismatches for stage in self.stages)
+        self.largest = max((x.largest for x in self.stages), default=0)
         labels, largest = apart(mine, answers)
         self.records += len(mine)
         self.labels_differ += labels
         self.largest_probability = max(self.largest_probability, largest)
-
-    @property
-    def codes(self) -> int:
-        """Codes compared."""
-        return sum(tensor.codes for tensor in self.tensors)
-
-    @property
-    def mismatches(self) -> int:
-        """Codes that differ."""
-        return sum(tensor.mismatches for tensor in self.tensors)
-
-    @property
-    def largest(self) -> int:
-        """The largest difference, in codes."""
-        return max((tensor.largest for tensor in self.tensors), default=0)
 
     @property
     def differs(self) -> bool:
@@ -105,86 +101,108 @@ class Comparison:
 
 @dataclasses.dataclass
 class Parity:
-    """What was found out about one file.
+    """An integer file and its twin, compared code by code; see `judged`.
+
+    Attributes:
+        promised: whether no code may differ under the default kernels.
+        kept: whether none does; None if that was not promised or not tried.
+        verdict: that in a sentence.
+        float_layers: layers that the file keeps in floats.
+        rounded_layers: those of them whose sums are rounded to codes. Such
+            sums depend on their order, so where there is one, no codes are
+            promised.
+        comparisons: one ParityComparison a network, Keras first.
+    """
+
+    promised: bool
+    kept: bool | None
+    verdict: str
+    float_layers: list[str]
+    rounded_layers: list[str]
+    comparisons: list[ParityComparison]
+
+
+@dataclasses.dataclass
+class FileParity(Parity):
+    """The parity of one file, and which file it is.
 
     Attributes:
         scheme: of the file.
         sha256: of the file.
         twin_sha256: of the twin.
-        float_layers: layers that the file keeps in float32.
-        rounded_layers: those of them whose sums are rounded to codes. Such
-            sums depend on their order, so where there is one, no codes are
-            promised.
-        comparisons: list of Comparison, Keras first.
     """
 
     scheme: str
     sha256: str
     twin_sha256: str
-    float_layers: list
-    rounded_layers: list
-    comparisons: list
 
     @property
-    def promised(self) -> bool:
-        """Whether no code may differ under the default kernels."""
-        return not self.rounded_layers
-
-    @property
-    def broken(self) -> list:
+    def broken(self) -> list[ParityComparison]:
         """The comparisons that break the promise."""
-        return [
-            found for found in self._judged if self.promised and found.differs
-        ]
-
-    @property
-    def kept(self) -> bool | None:
-        """Whether the promise holds; None if there is none, or no test."""
-        if not (self.promised and self._judged):
-            return None
-        return not self.broken
-
-    @property
-    def verdict(self) -> str:
-        """One line for people."""
-        if not self.promised:
-            return (
-                f"{self.scheme}: no promise, because float layers "
-                f"({', '.join(self.rounded_layers)}) are rounded to codes"
-            )
-        if not self._judged:
-            return f"{self.scheme}: not tried under the default kernels"
-        if not self.broken:
-            return f"{self.scheme}: no code differs under the default kernels"
-        worst = max(self.broken, key=lambda found: found.mismatches)
-        what = f"{worst.mismatches} codes differ"
-        if not worst.mismatches:
-            largest = max(found.largest_probability for found in self.broken)
-            what = f"probabilities differ by up to {largest:.1e}"
-        return (
-            f"{self.scheme}: PROMISE BROKEN: {what} under the default kernels"
-        )
-
-    @property
-    def _judged(self):
-        return [
-            found for found in self.comparisons if found.kernels == PROMISED
-        ]
+        return _broken(self.promised, self.comparisons)
 
     def as_dict(self) -> dict:
-        """Returns everything as plain data, for JSON."""
-        found = dataclasses.asdict(self)
-        for entry, comparison in zip(
-            found["comparisons"], self.comparisons, strict=True
-        ):
-            for name in ("codes", "mismatches", "largest"):
-                entry[name] = getattr(comparison, name)
-        return {
-            **found,
-            "promised": self.promised,
-            "kept": self.kept,
-            "verdict": self.verdict,
-        }
+        """Returns everything as plain data, for parity.json."""
+        stored = dataclasses.asdict(self)
+        for comparison in stored["comparisons"]:
+            comparison["tensors"] = comparison.pop("stages")
+        return stored
+
+
+def judged(
+    scheme, comparisons, *, sha256, twin_sha256, float_layers, rounded_layers
+) -> FileParity:
+    """Judges whether a file keeps the promise that no code differs.
+
+    Args:
+        scheme: of the file.
+        comparisons: list of ParityComparison, Keras first.
+        sha256: of the file.
+        twin_sha256: of the twin.
+        float_layers: see Parity.
+        rounded_layers: see Parity.
+    """
+    promised = not rounded_layers
+    is_tried = any(entry.kernels == PROMISED for entry in comparisons)
+    broken = _broken(promised, comparisons)
+    if not promised:
+        words = (
+            f"no promise, because float layers ({', '.join(rounded_layers)}) "
+            "are rounded to codes"
+        )
+    elif not is_tried:
+        words = "not tried under the default kernels"
+    elif not broken:
+        words = "no code differs under the default kernels"
+    else:
+        words = f"PROMISE BROKEN: {_worst(broken)} under the default kernels"
+    return FileParity(
+        promised=promised,
+        kept=not broken if promised and is_tried else None,
+        verdict=f"{scheme}: {words}",
+        float_layers=float_layers,
+        rounded_layers=rounded_layers,
+        comparisons=comparisons,
+        scheme=scheme,
+        sha256=sha256,
+        twin_sha256=twin_sha256,
+    )
+
+
+def _broken(promised, comparisons):
+    return [
+        entry
+        for entry in comparisons
+        if promised and entry.kernels == PROMISED and entry.differs
+    ]
+
+
+def _worst(broken):
+    mismatches = max(entry.mismatches for entry in broken)
+    if mismatches:
+        return f"{mismatches} codes differ"
+    largest = max(entry.largest_probability for entry in broken)
+    return f"probabilities differ by up to {largest:.1e}"
 
 
 def apart(ours, theirs):

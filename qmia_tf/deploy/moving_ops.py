@@ -1,4 +1,4 @@
-"""Ops that move, pick or pool; see deploy.emitters."""
+"""Ops that move, pick or pool; see deploy.int8."""
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema

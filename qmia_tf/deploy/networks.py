@@ -8,11 +8,11 @@ import tensorflow as tf
 
 from qmia_tf import keras_files
 from qmia_tf import layers as ours
-from qmia_tf.deploy.graph import steps_of
+from qmia_tf.data.pixels import as_unit
+from qmia_tf.deploy.flat_model import read_flat
 from qmia_tf.errors import InputError
 from qmia_tf.image_shapes import fitted
 from qmia_tf.logits import softmax
-from qmia_tf.targets import as_unit
 
 QUANTIZERS = (
     ours.DoReFaActivation,
@@ -85,16 +85,15 @@ class Twin:
         self._logits = logits
         self._scales = {}
         self.rounded_layers = []
-        for step in steps_of(model):
-            if hasattr(step.layer, "grid"):
-                self._scales[step.name] = step.layer.grid.scale
-            elif (
-                isinstance(step.layer, CARRIERS)
-                and step.inputs[0] in self._scales
-            ):
-                self._scales[step.name] = self._scales[step.inputs[0]]
-            if isinstance(step.layer, ours.integer.ToLevels):
-                (source,) = (self.layers[name] for name in step.inputs)
+        graph = read_flat(model)
+        for call in graph.calls:
+            layer, sources = call.layer, graph.sources(call)
+            if hasattr(layer, "grid"):
+                self._scales[call.name] = layer.grid.scale
+            elif isinstance(layer, CARRIERS) and sources[0] in self._scales:
+                self._scales[call.name] = self._scales[sources[0]]
+            if isinstance(layer, ours.integer.ToLevels):
+                (source,) = (self.layers[name] for name in sources)
                 if not isinstance(source, keras.layers.InputLayer):
                     self.rounded_layers.append(source.name)
         self.names = list(self._scales)

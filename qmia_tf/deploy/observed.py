@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from qmia_tf import program
+from qmia_tf import quiet
 from qmia_tf.deploy import flatbuffer
 from qmia_tf.deploy.interpreter import KERNELS
 
@@ -29,7 +29,7 @@ class Observed:
             lambda tensor: flatbuffer.is_int8(tensor) or tensor.name == end,
         )
         # LiteRT says so when it takes its XNNPACK kernels.
-        with program.without_messages(show_if_it_fails=True):
+        with quiet.without_messages(show_if_it_fails=True):
             self._lite = litert.Interpreter(
                 model_content=opened,
                 num_threads=num_threads,

@@ -10,19 +10,22 @@ import pathlib
 
 from qmia_tf import messages, runs
 from qmia_tf.deploy import int8
+from qmia_tf.deploy.classifier import Classifier
 from qmia_tf.deploy.interpreter import KERNELS
 from qmia_tf.deploy.mismatches import (
+    FILE,
     PROMISED,
-    Comparison,
-    Parity,
-    TensorParity,
+    TRAINED,
+    FileParity,
+    ParityComparison,
+    ParityStage,
+    judged,
 )
 from qmia_tf.deploy.networks import Trained, Twin
 from qmia_tf.deploy.observed import Observed
 from qmia_tf.errors import InputError
 from qmia_tf.image_shapes import fitted
 from qmia_tf.logits import softmax
-from qmia_tf.targets import TFLiteTarget
 
 FEW = 50
 
@@ -43,7 +46,7 @@ class File:
         self.path = pathlib.Path(path)
         self.way = kernels, num_threads
         self._logits = logits
-        self._target = TFLiteTarget(
+        self._classifier = Classifier(
             self.path,
             kernels=kernels,
             num_threads=num_threads,
@@ -74,8 +77,8 @@ class File:
         levels, stored = self._observed.run(images)
         if self.way[0] == PROMISED:
             # XNNPACK may compute otherwise what nobody is to see.
-            return levels, self._target.predict(images)
-        answers = self._target.interpreter.output.dequantize(stored)
+            return levels, self._classifier.predict(images)
+        answers = self._classifier.interpreter.output.dequantize(stored)
         return levels, softmax(answers) if self._logits else answers
 
 
@@ -91,7 +94,7 @@ def check(
     threads=(1, 2),
     batch_sizes=(64, 1),
     progress=False,
-) -> Parity:
+) -> FileParity:
     """Compares a file with its twin in every way asked for.
 
     The first batch size sees all images, the others 50 at most.
@@ -109,7 +112,7 @@ def check(
             the first one only.
         batch_sizes: images a call.
         progress: shows a bar.
-    Returns: Parity.
+    Returns: FileParity.
     Raises: InputError if a file is damaged or not the other's, or the images
         do not fit.
     """
@@ -134,9 +137,9 @@ def check(
         file.check(twin)
     with_model = []
     if model:
-        with_model = [_begin("keras", ("", 0), most, model.names(twin))]
+        with_model = [_begin(TRAINED, ("", 0), most, model.names(twin))]
     with_file = [
-        (file, _begin("tflite", file.way, batch_size, twin.names))
+        (file, _begin(FILE, file.way, batch_size, twin.names))
         for batch_size in batch_sizes
         for file in files
     ]
@@ -150,19 +153,19 @@ def check(
             is_first = comparison.batch_size == batch_sizes[0]
             left = len(chunk) if is_first else FEW - start
             _add(comparison, file, chunk[: max(left, 0)], mine)
-    return Parity(
-        scheme=scheme,
+    return judged(
+        scheme,
+        with_model + [entry for _, entry in with_file],
         sha256=runs.sha256(tflite_path),
         twin_sha256=runs.sha256(twin_path),
         float_layers=int8.float_layers(twin.model),
         rounded_layers=twin.rounded_layers,
-        comparisons=with_model + [entry for _, entry in with_file],
     )
 
 
 def _begin(against, way, batch_size, names):
-    tensors = [TensorParity(name) for name in names]
-    return Comparison(against, *way, batch_size, tensors)
+    stages = [ParityStage(name) for name in names]
+    return ParityComparison(against, *way, batch_size, stages=stages)
 
 
 def _add(comparison, file, images, mine):

@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 
-from qmia_tf import program
+from qmia_tf import quiet
 from qmia_tf.errors import InputError
 
 # TFLite leaves smaller weights in float32 (its converter's own limit).
@@ -142,7 +142,7 @@ def run_converter(converter):
     try:
         # The converter writes its errors to the terminal as well.
         with (
-            program.without_messages(show_if_it_fails=False),
+            quiet.without_messages(show_if_it_fails=False),
             warnings.catch_warnings(action="ignore"),
         ):
             return converter.convert()

@@ -8,7 +8,7 @@ an array a weight.
 import keras
 
 from qmia_tf import layers as ours
-from qmia_tf.deploy.graph import steps_of
+from qmia_tf.deploy.flat_model import read_flat
 from qmia_tf.errors import InputError
 
 _WINDOW = ("strides", "padding")
@@ -86,17 +86,18 @@ def describe(model):
     Raises: InputError if a layer is not known here; it is named.
     """
     plan, results = [], {}
-    for step in steps_of(model):
-        config = _config(step.layer)
+    graph = read_flat(model)
+    for call in graph.calls:
+        config = _config(call.layer)
         inner = config.pop(INNER, "linear")
-        kind = KNOWN[type(step.layer)][0]
-        inputs = [results[name] for name in step.inputs]
-        plan.append(_entry(step.name, kind, config, inputs))
+        kind = KNOWN[type(call.layer)][0]
+        inputs = [results[name] for name in graph.sources(call)]
+        plan.append(_entry(call.name, kind, config, inputs))
         if inner != "linear":
-            name = f"{step.name}_{inner}"
+            name = f"{call.name}_{inner}"
             config = {"activation": inner}
-            plan.append(_entry(name, "Activation", config, [step.name]))
-        results[step.name] = plan[-1]["name"]
+            plan.append(_entry(name, "Activation", config, [call.name]))
+        results[call.name] = plan[-1]["name"]
     return plan
 
 

@@ -18,7 +18,7 @@ import traceback
 import numpy as np
 from absl import logging
 
-from qmia_tf import messages, onednn, program, recipes, runs
+from qmia_tf import messages, onednn, quiet, recipes, runs
 from qmia_tf.errors import InputError
 
 JOB = "job.json"
@@ -54,8 +54,8 @@ def main(folder):
 
 
 def _make(folder):
-    program.start_tensorflow()
-    with program.without_messages(show_if_it_fails=False):
+    quiet.start_tensorflow()
+    with quiet.without_messages(show_if_it_fails=False):
         import tensorflow as tf
 
         from qmia_tf.deploy import tfmot_network

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from qmia_tf.deploy.flat_model import read_flat
 from qmia_tf.deploy.flatbuffer import Writer
-from qmia_tf.deploy.graph import steps_of
 from qmia_tf.errors import InputError
 from qmia_tf.grids import Grid
 from qmia_tf.layers import integer
@@ -41,27 +41,21 @@ class File:
 
     def to_bytes(self):
         """Writes every layer; returns the file."""
-        steps = steps_of(self.twin)
-        for step in steps:
-            inputs = [self.tensors[name] for name in step.inputs]
-            emit = self.emitters.get(type(step.layer))
+        graph = read_flat(self.twin)
+        for call in graph.calls:
+            inputs = [self.tensors[name] for name in graph.sources(call)]
+            emit = self.emitters.get(type(call.layer))
             if emit is None:
                 raise InputError(
-                    f"layer {step.name!r} ({step.kind}) is none of an integer "
+                    f"layer {call.name!r} ({call.kind}) is none of an integer "
                     "twin's: write what integer.fold gives"
                 )
-            self.tensors[step.name] = emit(self, step.layer, *inputs)
-        image, end = steps[0].name, self._end(steps)
+            self.tensors[call.name] = emit(self, call.layer, *inputs)
+        image, end = graph.calls[0].name, _end(graph)
         return self.writer.to_bytes(
             {image: self.tensors[image].index},
             {end: self.tensors[end].index},
         )
-
-    def _end(self, steps):
-        """The twin's floats of integers are the codes in the file."""
-        last = steps[-1]
-        is_codes = isinstance(last.layer, integer.FromLevels)
-        return last.inputs[0] if is_codes else last.name
 
     def image(self, layer):
         """Adds the input: uint8 pixels."""
@@ -128,3 +122,10 @@ class File:
         if kernel.dtype == np.int8:
             return self._integer_constants(layer, kernel, axis)
         return self._float_constants(layer, kernel)
+
+
+def _end(graph):
+    """The twin's floats of integers are the codes in the file."""
+    last = graph.calls[-1]
+    is_codes = isinstance(last.layer, integer.FromLevels)
+    return graph.sources(last)[0] if is_codes else last.name

@@ -5,7 +5,7 @@ import keras
 from qmia_tf.deploy import kernels
 from qmia_tf.deploy.averages import Means, mean_grid
 from qmia_tf.deploy.codes import UNIT_GRID
-from qmia_tf.deploy.graph import steps_of
+from qmia_tf.deploy.flat_model import read_flat
 from qmia_tf.errors import InputError
 from qmia_tf.layers import integer
 
@@ -40,17 +40,18 @@ class Walk:
 
     def run(self, model):
         """Walks over a model; returns its twin."""
-        steps = steps_of(model)
-        for step in steps:
-            values = [self._results[name] for name in step.inputs]
-            self._results[step.name] = self._step(step.layer, values)
-        end = self._results[steps[-1].name]
+        graph = read_flat(model)
+        for call in graph.calls:
+            values = [self._results[name] for name in graph.sources(call)]
+            self._results[call.name] = self._step(call.layer, values)
+        first, last = graph.calls[0], graph.calls[-1]
+        end = self._results[last.name]
         if end is not self.answer:
-            raise unknown(steps[-1].layer, "the model must end in a softmax")
-        inputs = self._results[steps[0].name + "/input"]
-        last = self.floats(end)
+            raise unknown(last.layer, "the model must end in a softmax")
+        inputs = self._results[first.name + "/input"]
+        outputs = self.floats(end).tensor
         name = f"{model.name}_twin"
-        return keras.Model(inputs, last.tensor, name=name, trainable=False)
+        return keras.Model(inputs, outputs, name=name, trainable=False)
 
     def _step(self, layer, values):
         if getattr(layer, "data_format", None) == "channels_first":

@@ -1,11 +1,10 @@
 """Measures a .tflite file on this machine and captures its answers."""
 
 import pathlib
-import re
 
 import numpy as np
 
-from qmia_tf import messages, outputs, repeatability, runs
+from qmia_tf import messages, output_checks, outputs, repeatability, runs
 from qmia_tf.deploy import timing
 from qmia_tf.edge import device, querying, records
 from qmia_tf.errors import InputError
@@ -122,7 +121,7 @@ def _check_threads(threads):
 
 
 def _name(model, kernels):
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", model.stem).lstrip("._-")
+    name = output_checks.as_name(model.stem).lstrip("._-")
     suffix = "" if kernels == "default" else f".{kernels}"
     return (name or "model") + suffix
 

@@ -6,7 +6,6 @@ follows from the records, or from the side that a file is given as.
 
 import json
 import pathlib
-import re
 
 import numpy as np
 
@@ -198,7 +197,8 @@ def reference(path, answered: Outputs) -> Outputs:
             f"reference {path} is about records that are not audited; {OTHER}"
         )
     arrays.setdefault("labels", answered.labels[order[place]])
-    info = {**_info(arrays, path.stem, path), "target": _safe(path.stem)}
+    name = output_checks.safe_name(path.stem, SAVED)
+    info = {**_info(arrays, path.stem, path), "target": name}
     return _outputs(arrays, info, path)
 
 
@@ -242,17 +242,13 @@ def _info(arrays, name, path):
             raise InputError(f"{path}: info is not JSON ({error})") from error
     if not isinstance(found, dict):
         raise InputError(f"{path}: info must be a JSON object")
-    found.setdefault("target", _safe(name))
+    found.setdefault("target", output_checks.safe_name(name, SAVED))
     step = 0.0
     if "logits" not in arrays:
         step = output_kinds.read_step(columns.answers(arrays))
     found.setdefault("probability_step", arrays.get("step", step))
     output_checks.check_info(found, str(path))
     return found
-
-
-def _safe(name):
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._-") or SAVED
 
 
 def _outputs(arrays, info, path):

@@ -11,10 +11,11 @@ import tempfile
 
 from qmia_tf import messages, runs
 from qmia_tf.auditing import audit as audits
-from qmia_tf.auditing import control, copy_queries, leak_test
+from qmia_tf.auditing import control, leak_test
 from qmia_tf.auditing.findings import AuditResult
 from qmia_tf.errors import InputError
-from qmia_tf.own import answers, evidence, models, records, showing, sources
+from qmia_tf.experiments import copy_queries
+from qmia_tf.own import answers, evidence, models, records, sources
 from qmia_tf.own import calibration as own_calibration
 from qmia_tf.own.evidence import Gathered
 
@@ -109,7 +110,7 @@ def audit(
         own_calibration.require_alone(calibration, given, references)
     with _folder(out) as folder:
         data = None
-        show = functools.partial(showing.pictures_of, members, pictures)
+        show = functools.partial(records.pictures_of, members, pictures)
         if _are_answers(given, members, nonmembers):
             options.require_untold()
             if calibration is not None:

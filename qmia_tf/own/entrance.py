@@ -3,9 +3,9 @@
 import numpy as np
 
 from qmia_tf import image_shapes
+from qmia_tf.data.pixels import as_unit
 from qmia_tf.deploy import clipping
 from qmia_tf.errors import InputError
-from qmia_tf.targets import as_unit
 
 UNIT, BYTES, SIGNED = "0..1", "0..255", "-1..1"
 PIXELS = (UNIT, BYTES, SIGNED)

@@ -3,10 +3,10 @@
 import dataclasses
 import pathlib
 
-from qmia_tf.auditing import copy_queries
 from qmia_tf.auditing.beside import Beside
 from qmia_tf.auditing.findings import EqualRecords
 from qmia_tf.errors import InputError
+from qmia_tf.experiments import copy_queries
 from qmia_tf.outputs import Outputs
 from qmia_tf.own import answers, asking, checks, models, saved_model
 from qmia_tf.own import records as own_records

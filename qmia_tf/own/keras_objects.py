@@ -48,8 +48,3 @@ def behind(given):
     # A method of one's own may prepare the records.
     is_stock = str(given.__func__.__module__).startswith(f"{library}.")
     return model if is_stock else None
-
-
-def has_graph(model) -> bool:
-    """Whether the layers of a model can be read: one that is no class."""
-    return bool(getattr(model, "inputs", None))

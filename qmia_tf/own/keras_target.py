@@ -7,7 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from qmia_tf import keras_calls, onednn
+from qmia_tf.data.pixels import PIXEL_STEPS
 from qmia_tf.errors import InputError
+from qmia_tf.models import graph as graphs
+from qmia_tf.outputs import KERAS
 from qmia_tf.own import entrance, keras_objects, range_choice
 from qmia_tf.own.preprocessing import InputFacts
 from qmia_tf.own.target import (
@@ -17,7 +20,6 @@ from qmia_tf.own.target import (
     OwnTarget,
     chosen_outputs,
 )
-from qmia_tf.targets import PIXEL_STEPS
 
 # What pixels pass through without their range being changed.
 PASSED = (
@@ -90,9 +92,9 @@ def open_model(model, *, name, told, numbers) -> OwnTarget:
 
     info = {
         "target": name,
-        "kind": "keras",
+        "kind": KERAS,
         "library": f"{library.__name__} {library.__version__}",
-        "kernel_set": "keras",
+        "kernel_set": KERAS,
         "outputs": outputs,
         "probability_step": 0.0,
         "pixels": choice.pixels,
@@ -111,7 +113,7 @@ def _require_one(model, name):
 
     Raises: InputError that says what to give instead.
     """
-    is_built = keras_objects.has_graph(model)
+    is_built = graphs.has_graph(model)
     kinds = {kind.__name__ for kind in type(model).__mro__}
     if not is_built and "Sequential" not in kinds:
         raise InputError(
@@ -133,7 +135,7 @@ def _require_one(model, name):
 def _read(model):
     """Gives the library of a model, and its graph in Keras 3's terms."""
     if keras_objects.library_of(model) == "keras":
-        return keras, model
+        return keras, graphs.read(model)
     import tf_keras
 
     from qmia_tf.own import sketch
@@ -141,18 +143,18 @@ def _read(model):
     return tf_keras, sketch.draw(model)
 
 
-def _facts(model, dtype):
+def _facts(graph, dtype):
     """What the model says of its input."""
     if dtype.kind != "f":
         return InputFacts(dtype)
-    layers = _entered(model)[0]
+    layers = _entered(graph)[0]
     is_indexed = [type(layer).__name__ in INDEXED for layer in layers]
     moments = [
         (layer.mean, layer.variance)
         for layer in layers
         if isinstance(layer, keras.layers.Normalization)
     ]
-    read, where = _range(model)
+    read, where = _range(graph)
     return InputFacts(
         dtype,
         read,
@@ -162,9 +164,9 @@ def _facts(model, dtype):
     )
 
 
-def _range(model):
+def _range(graph):
     """Reads the range of pixels off the first layers; and what said it."""
-    for layer in _entered(model)[0]:
+    for layer in _entered(graph)[0]:
         read = None
         if isinstance(layer, keras.layers.Rescaling):
             read = entrance.of_rescaling(layer.scale)
@@ -177,51 +179,37 @@ def _range(model):
     return None, "has no Rescaling or Normalization layer that says"
 
 
-def _entered(model):
+def _entered(graph):
     """Lists the layers that pixels enter, behind those that pass them on.
 
     Returns: the layers, and whether the pixels come out of the model.
     """
-    graph = _graph(model)
-    found, waiting, is_passed = [], [graph.inputs[0]], False
+    entered, waiting, is_passed = [], [graph.inputs[0]], False
     while waiting:
         tensor = waiting.pop()
         is_passed |= any(tensor is each for each in graph.outputs)
-        for layer, made in _readers(graph, tensor):
-            passes = type(layer).__name__.startswith(("Random", *PASSED))
-            if isinstance(layer, keras.Model) and layer.inputs:
-                inner, passes = _entered(layer)
-                found += inner
+        for call in graph.readers(tensor):
+            passes = call.kind.startswith(("Random", *PASSED))
+            if graphs.has_graph(call.layer):
+                inner, passes = _entered(graphs.read(call.layer))
+                entered += inner
             elif not passes:
-                found.append(layer)
+                entered.append(call.layer)
             if passes:
-                waiting.append(made)
-    return found, is_passed
+                waiting.append(call.outputs[0])
+    return entered, is_passed
 
 
-def _readers(graph, tensor):
-    """Lists (layer, its output) for the layers that read a tensor."""
-    for operation in graph.operations:
-        for node in operation._inbound_nodes:
-            if any(each is tensor for each in node.input_tensors):
-                yield operation, node.output_tensors[0]
-
-
-def _graph(model):
-    """A Sequential keeps a functional model inside."""
-    return getattr(model, "_functional", None) or model
-
-
-def _ending(model):
+def _ending(graph):
     """Reads what a model outputs off its last layers; and what says it."""
-    layer = _last(_graph(model))
+    layer, shape = _last(graph), tuple(graph.outputs[0].shape)
     where = f"its {type(layer).__name__} layer {layer.name!r}"
     activation = getattr(layer, "activation", None)
     name = getattr(activation, "__name__", type(layer).__name__).lower()
     if name in SOFTMAXES:
         return PROBABILITIES, f"a softmax ({where})"
-    if name in SIGMOIDS and None not in model.output_shape[1:]:
-        units = math.prod(model.output_shape[1:])
+    if name in SIGMOIDS and None not in shape[1:]:
+        units = math.prod(shape[1:])
         if units == 1:
             return PROBABILITIES, f"a sigmoid ({where})"
         return MULTI_LABEL, f"{units} sigmoids ({where})"
@@ -229,18 +217,17 @@ def _ending(model):
 
 
 def _last(graph):
-    """The operation that makes the output, before those that pass it on."""
+    """The layer that makes the output, before those that pass it on."""
     tensor = graph.outputs[0]
     while True:
-        operation, place, _ = tensor._keras_history
-        node = operation._inbound_nodes[place]
-        if isinstance(operation, keras.Model):
-            inner = _last(_graph(operation))
+        call = graph.maker(tensor)
+        if graphs.has_graph(call.layer):
+            inner = _last(graphs.read(call.layer))
             if not isinstance(inner, keras.layers.InputLayer):
                 return inner
-        elif not _is_passed(operation) or len(node.input_tensors) != 1:
-            return operation
-        tensor = node.input_tensors[0]
+        elif not _is_passed(call.layer) or len(call.inputs) != 1:
+            return call.layer
+        tensor = call.inputs[0]
 
 
 def _is_passed(operation):

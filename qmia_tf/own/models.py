@@ -2,14 +2,15 @@
 
 import dataclasses
 import pathlib
-import re
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from qmia_tf import targets
+from qmia_tf import output_checks, targets
 from qmia_tf.deploy import model_file
 from qmia_tf.errors import InputError
+from qmia_tf.models import graph as graphs
+from qmia_tf.outputs import KERAS
 from qmia_tf.own import (
     entrance,
     keras_objects,
@@ -185,8 +186,8 @@ def listed(name, source, said, *, numbers, num_threads=2) -> Model:
     _require_signatures(name, source, said)
     known = keras_objects.behind(source)
     is_method = known is not None and source is not known
-    if known is not None and (not is_method or keras_objects.has_graph(known)):
-        return model("keras", lambda: _open_keras(known, **common), {})
+    if known is not None and (not is_method or graphs.has_graph(known)):
+        return model(KERAS, lambda: _open_keras(known, **common), {})
     if runner_target.is_one(source):
         return model(
             runner_target.KERNELS,
@@ -211,7 +212,7 @@ def listed(name, source, said, *, numbers, num_threads=2) -> Model:
     path = _existing(source)
     if path.suffix in KERAS_FILES and path.is_file():
         found = targets.file_facts(path)
-        return model("keras", lambda: _open_keras(path, **common), found)
+        return model(KERAS, lambda: _open_keras(path, **common), found)
     if saved_model.is_one(path):
         found = saved_model.facts(path)
         return model(
@@ -298,5 +299,5 @@ def _name(target):
 
 
 def _safe(name):
-    cleaned = re.sub(r"[^A-Za-z0-9._-]+", "_", str(name)).strip("._-")
-    return cleaned if cleaned not in ("", "lambda") else "model"
+    name = output_checks.safe_name(name, "model")
+    return "model" if name == "lambda" else name

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from qmia_tf.data.batches import in_batches
 from qmia_tf.deploy.ports import squeezed
 from qmia_tf.errors import InputError
 from qmia_tf.own import entrance
-from qmia_tf.targets import in_batches
 
 PROBABILITIES, LOGITS = "probabilities", "logits"
 KINDS = (PROBABILITIES, LOGITS)
@@ -86,7 +86,13 @@ class OwnTarget:
         Raises: InputError if the model answers something else.
         """
         asked = functools.partial(self._asked, way=way)
-        return in_batches(images, asked, self, progress)
+        return in_batches(
+            images,
+            asked,
+            size=self.batch_size,
+            name=self.info["target"],
+            progress=progress,
+        )
 
     def _asked(self, chunk, way=None):
         count = len(chunk)

@@ -141,10 +141,9 @@ def _beside(target):
             f"The strongest attack {than}, which sees only who is answered "
             f"right: {points(excess)}."
         )
-    if best is not None:
-        yield (
-            "Held out (attack chosen on one half of the records, judged on "
-            f"the other): AUC {area(best.auc)}, "
-            f"{percent(best.point.balanced_accuracy, guess=50)} right "
-            f"({title(best.attack)})."
-        )
+    yield (
+        "Held out (attack chosen on one half of the records, judged on "
+        f"the other): AUC {area(best.auc)}, "
+        f"{percent(best.point.balanced_accuracy, guess=50)} right "
+        f"({title(best.attack)})."
+    )

@@ -74,10 +74,7 @@ PAIRED = (
     "and split; 95 % intervals from both models' verdicts on each record "
     "(Tango's), for these two models and thresholds."
 )
-UNPAIRED = (
-    "Without an interval: the two were not judged on the same records, or "
-    "audited before verdicts were kept (attack the run again)."
-)
+UNPAIRED = "Without an interval: the two were not judged on the same records."
 
 
 def artefact_table(compared: list[Run]) -> Table:

@@ -11,10 +11,10 @@ from qmia_tf.report.contents import (
     names,
 )
 from qmia_tf.report.tables import Column, Table
+from qmia_tf.runs import TRAINED
 
 # The false-positive rates that have columns of their own.
 RATES = {0.1: "10", 0.01: "1", 0.001: "0.1", 0.0001: "0.01"}
-SHOWN = "keras"
 EVERY, TAILS = "attacks", "tails"
 
 COLUMNS = [
@@ -122,13 +122,13 @@ def shown(table: Table, compared: list[Run]) -> list[Table]:
         (run.name, target.target)
         for run in compared
         for target in run.audit.targets
-        if target.target == SHOWN or (run.own and not is_variant(target))
+        if target.target == TRAINED or (run.own and not is_variant(target))
     }
     places = len(RUN_COLUMNS) - 1, len(RUN_COLUMNS)
     rows = [row for row in table.rows if tuple(row[p] for p in places) in kept]
     table = dataclasses.replace(table, rows=rows or table.rows)
     what = "the Keras model"
-    if {name for _, name in kept} != {SHOWN}:
+    if {name for _, name in kept} != {TRAINED}:
         what = "each model"
     alike = (
         "Attacks whose scores are functions of each other (true class, loss) "
@@ -219,16 +219,16 @@ def answer_shown(table: Table) -> Table:
 
 
 def strongest_table(compared: list[Run]) -> list[Table]:
-    """The best attack on each target; no table if audits are too old.
+    """The best attack on each target; no table without targets to show.
 
     Twins and other kernels are left to attacks.csv.
     """
     rows = []
     for run in compared:
         for target in run.audit.targets:
-            best = target.strongest
-            if best is None or is_variant(target):
+            if is_variant(target):
                 continue
+            best = target.strongest
             at = {each.rate: each.tpr for each in best.tpr_at_fpr}
             rows.append(
                 [
@@ -339,5 +339,5 @@ def _cells(attack, target):
         held_out and held_out.optimism,
         *(at.get(rate) for rate in RATES),
         attack.least_false_positive_rate,
-        attack.epsilon and attack.epsilon.value,
+        attack.epsilon.value,
     ]

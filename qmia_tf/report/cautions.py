@@ -4,6 +4,7 @@ from qmia_tf import onednn, runs
 from qmia_tf.auditing import answer, worse_members
 from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.report.compared import SHARED, Run, sibling, title
+from qmia_tf.runs import TRAINED
 
 PROSE = ("name", "stated", "notes", "dataset")
 
@@ -46,7 +47,7 @@ def _not_learned(run, compared, max_drop):
     weak, behind = guessing(run.audit.targets), {}
     for target in run.audit.targets:
         if target.target not in weak and other is not None:
-            model = other.target("keras") or other.audit.targets[0]
+            model = other.target(TRAINED) or other.audit.targets[0]
             right = target.accuracy_nonmembers.value
             drop = 100 * (model.accuracy_nonmembers.value - right)
             if drop > max_drop:

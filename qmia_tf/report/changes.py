@@ -5,10 +5,10 @@ import dataclasses
 from qmia_tf.auditing.target_audits import TargetAudit
 from qmia_tf.auditing.verdicts import unpack
 from qmia_tf.report.compared import Run, sibling
+from qmia_tf.runs import TRAINED
 from qmia_tf.statistics import paired
 from qmia_tf.statistics.intervals import Estimate
 
-KERAS = "keras"
 SAME_SPLIT = (
     "dataset.fingerprint",
     "dataset.pool",
@@ -52,7 +52,7 @@ def baseline(run: Run, compared: list[Run]) -> tuple[Run, TargetAudit] | None:
         if all(run.setting(p) == other.setting(p) for p in SAME_SPLIT)
     ]
     found = run if run.full_precision else sibling(run, alike)
-    target = found and found.target(KERAS)
+    target = found and found.target(TRAINED)
     return (found, target) if target is not None else None
 
 
@@ -109,7 +109,7 @@ def _attack(target, other, name, same_records):
 def _bits(target, other, name):
     """Verdicts on the same records: ((ours, theirs) of members, of others)."""
     stored = [each.attack(name).verdicts for each in (target, other)]
-    if None in stored or target.records_sha256 != other.records_sha256:
+    if target.records_sha256 != other.records_sha256:
         return None
     point = _point(target, name)
     return (

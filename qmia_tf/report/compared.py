@@ -5,6 +5,7 @@ import pathlib
 
 from qmia_tf.auditing.findings import AuditResult
 from qmia_tf.auditing.target_audits import TargetAudit
+from qmia_tf.outputs import KERAS
 from qmia_tf.report.paper import FULL_PRECISION, PAPER, PaperRow
 
 TITLES = {
@@ -15,7 +16,7 @@ TITLES = {
     "mnist": "MNIST",
 }
 # What computes the answers of a target that counts for itself.
-USUAL = (None, "keras", "default", "tensorflow", "callable")
+USUAL = (None, KERAS, "default", "tensorflow", "callable")
 # Members of config.json that compared runs are expected to share.
 SHARED = ("dataset.fingerprint", "dataset.pool", "split.seed")
 

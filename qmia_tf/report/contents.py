@@ -2,8 +2,8 @@
 
 from qmia_tf.report.compared import Run, title
 from qmia_tf.report.tables import Column, Table
+from qmia_tf.runs import TRAINED
 
-PAPER_TARGET = "keras"
 POINTS = {
     "precision_at_recall_94": "recall >= 94 %",
     "precision_at_recall_100": "recall 100 %",
@@ -26,9 +26,9 @@ def paper_tables(compared: list[Run]) -> list[Table]:
     No table if all are audits of somebody's own models.
     """
     audited = [
-        (run, run.target(PAPER_TARGET))
+        (run, run.target(TRAINED))
         for run in compared
-        if not run.own and run.target(PAPER_TARGET) is not None
+        if not run.own and run.target(TRAINED) is not None
     ]
     return [_table_1(audited), _table_2(audited)] if audited else []
 

@@ -1,4 +1,4 @@
-"""The verdict of audits of schema versions 1 to 5 in words.
+"""The verdict of audits of schema versions 4 and 5 in words.
 
 They judged the strongest attack on an artefact, which was chosen on one half
 of the records, on the other half.
@@ -105,7 +105,7 @@ def _no_low_rate(target):
             "false-positive rate."
         )
     least = target.attack(target.strongest.attack).least_false_positive_rate
-    if least is None or least <= LOWEST[0]:
+    if least <= LOWEST[0]:
         return "Too many of its scores are equal for a low false-positive rate."
     return f"The lowest false-positive rate that it has is {100 * least:.2g} %."
 
@@ -129,7 +129,7 @@ def compared(result, artefacts):
 
     Args:
         result: AuditResult.
-        artefacts: TargetAudits that know their strongest attack.
+        artefacts: TargetAudits.
     """
     if len(artefacts) < 2:
         return

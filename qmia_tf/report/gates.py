@@ -4,6 +4,7 @@ A limit is judged by the numbers of the answer (auditing.leak_test).
 """
 
 import dataclasses
+import sys
 
 from qmia_tf.auditing import answer
 from qmia_tf.auditing.findings import AuditResult, GateResult
@@ -163,6 +164,26 @@ def status(judged: list[GateResult]) -> int:
     if FAILED in outcomes:
         return 1
     return 3 if NOT_JUDGED in outcomes else 0
+
+
+def end_program(judged: list[GateResult]):
+    """Ends a program by what limits said: status 1, 3 or on it goes.
+
+    Each limit has a line: on stdout if it passed, else on stderr.
+
+    Args:
+        judged: of the audit, see record.
+    Raises: SystemExit if a limit failed or could not be judged.
+    """
+    for result in judged:
+        stream = sys.stdout if result.outcome == PASSED else sys.stderr
+        print(
+            f"{result.outcome}: {result.target}: {result.limit}: "
+            f"{result.found}",
+            file=stream,
+        )
+    if status(judged):
+        sys.exit(status(judged))
 
 
 def _auc(leak, limit):

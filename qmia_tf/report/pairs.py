@@ -26,9 +26,7 @@ class Pair:
     paired: bool
 
 
-def compare(
-    audit: AuditResult, one: TargetAudit, other: TargetAudit
-) -> Pair | None:
+def compare(audit: AuditResult, one: TargetAudit, other: TargetAudit) -> Pair:
     """Compares two artefacts of an audit.
 
     Where the verdicts on the same records are known the interval is
@@ -39,10 +37,7 @@ def compare(
         audit: the audit that both are of.
         one: the artefact.
         other: what it is compared with.
-    Returns: None if an artefact has no strongest attack (older audits).
     """
-    if one.strongest is None or other.strongest is None:
-        return None
     bits = [_judged(audit, each) for each in (one, other)]
     if _same_records(one, other) and None not in bits:
         members, nonmembers = zip(*bits, strict=True)
@@ -71,8 +66,6 @@ def _judged(audit, target):
     Returns: bool arrays, of the members and of the nonmembers.
     """
     attack, point = _attack(target), target.strongest.point
-    if attack.verdicts is None:
-        return None
     counts = attack.held_out.point if attack.held_out else attack
     called = (
         unpack(attack.verdicts.members, counts.members),

@@ -3,9 +3,10 @@
 import json
 
 from qmia_tf import runs
-from qmia_tf.report.changes import KERAS, SAME_SPLIT
+from qmia_tf.report.changes import SAME_SPLIT
 from qmia_tf.report.compared import Run, is_variant, title
 from qmia_tf.report.tables import Column, Table
+from qmia_tf.runs import TRAINED
 from qmia_tf.statistics import seeds
 
 BETWEEN = (
@@ -38,10 +39,10 @@ def seed_tables(compared: list[Run]) -> list[Table]:
         for target in _targets(group):
             found = [run.target(target) for run in group]
             pairs = [
-                (one, other.target(KERAS))
+                (one, other.target(TRAINED))
                 for run, one in zip(group, found, strict=True)
                 if (other := _full_precision(run, compared)) is not None
-                and other.target(KERAS) not in (None, one)
+                and other.target(TRAINED) not in (None, one)
             ]
             rows.append(
                 [

@@ -35,21 +35,14 @@ def verdict(result: AuditResult) -> list[str]:
     Returns: sentences, one or more a string.
     """
     said = _warnings(result)
-    artefacts = judged(result)
+    artefacts = artefacts_of(result)
     for target in artefacts:
         if target.leak is None:
             said.append(earlier_words.sentences(target))
         else:
             said.append(answer_words.sentences(target))
     said += _compared(result, artefacts)
-    if len(artefacts) < len(artefacts_of(result)):
-        said.append(
-            "Of an audit by an earlier version the strongest attack is not "
-            "known: attack the run again with scripts/attack.py."
-        )
-    if artefacts:
-        said += [*_control(result), *_earlier(artefacts), INTERVALS]
-    return said
+    return [*said, *_control(result), *_earlier(artefacts), INTERVALS]
 
 
 def in_short(result: AuditResult) -> list[str]:
@@ -59,7 +52,7 @@ def in_short(result: AuditResult) -> list[str]:
         result: the audit.
     Returns: sentences: warnings, artefacts, comparisons.
     """
-    artefacts = judged(result)
+    artefacts = artefacts_of(result)
     lines = [
         (earlier_words if x.leak is None else answer_words).in_short(x)
         for x in artefacts
@@ -84,15 +77,6 @@ def artefacts_of(result: AuditResult) -> list[TargetAudit]:
     """The targets that count: no twins, no other kernels than the default."""
     found = [x for x in result.targets if not is_variant(x)]
     return found or result.targets
-
-
-def judged(result: AuditResult) -> list[TargetAudit]:
-    """Those of them on which the strongest attack is known."""
-    return [
-        x
-        for x in artefacts_of(result)
-        if x.leak is not None or x.strongest is not None
-    ]
 
 
 def _compared(result, artefacts):

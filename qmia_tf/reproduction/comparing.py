@@ -5,7 +5,6 @@ from qmia_tf.report.tables import Column, Table
 from qmia_tf.reproduction import plans, rounded
 from qmia_tf.reproduction.measures import (
     CHANGE,
-    KERAS,
     MEASURES,
     groups,
     model_title,
@@ -16,6 +15,7 @@ from qmia_tf.reproduction.measures import (
 )
 from qmia_tf.reproduction.paper_beside import PLACE, SEEDS, missing
 from qmia_tf.reproduction.stored import Finished
+from qmia_tf.runs import TRAINED
 
 CHANGED = (
     "accuracy",
@@ -66,7 +66,7 @@ def changes(finished: list[Finished]) -> Table:
         both = with_partners(found, finished)
         if both:
             place = [title(dataset), regime, model_title(model)]
-            rows.append([*place, *_change(both, KERAS)])
+            rows.append([*place, *_change(both, TRAINED)])
     columns = [*PLACE, SEEDS, Column("interval", "interval"), *_columns()]
     notes = [MINUS, OVER, *missing(finished)]
     name = "Change against full precision"
@@ -81,7 +81,7 @@ def changes_by_seed(finished: list[Finished]) -> Table:
         if other is None:
             continue
         job = each.job
-        found = on_records(each, each.run.target(KERAS), other)
+        found = on_records(each, each.run.target(TRAINED), other)
         rows.append(
             [
                 title(job.dataset),
@@ -104,7 +104,7 @@ def controls(finished: list[Finished], paths: dict) -> Table:
         both = with_partners(found, finished)
         if model in CONTROLS and both:
             cells = [*place, model_title(model), CONTROLS[model]]
-            rows.append([*cells, *_change(both, KERAS)])
+            rows.append([*cells, *_change(both, TRAINED)])
         for target, text in ARTEFACTS.items():
             if target != rounded.TARGET and model != plans.FULL:
                 continue
@@ -134,7 +134,7 @@ def _columns():
     ]
 
 
-def change(both, key, target=KERAS):
+def change(both, key, target=TRAINED):
     """One measure's change, over seeds or, of one seed, over records.
 
     Args:
@@ -144,7 +144,7 @@ def change(both, key, target=KERAS):
     Returns: Estimate, None if it was not measured.
     """
     ours = [one.run.target(target) for one, _ in both]
-    mean = paired(ours, [other.run.target(KERAS) for _, other in both], key)
+    mean = paired(ours, [other.run.target(TRAINED) for _, other in both], key)
     if len(both) > 1:
         return mean
     return on_records(both[0][0], ours[0], both[0][1]).get(key) or mean

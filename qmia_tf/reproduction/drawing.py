@@ -27,13 +27,13 @@ from qmia_tf.reproduction.axes import (
     reach,
 )
 from qmia_tf.reproduction.measures import (
-    KERAS,
     deployed,
     groups,
     measure,
     model_title,
 )
 from qmia_tf.reproduction.stored import Finished
+from qmia_tf.runs import TRAINED
 
 MARKERS = "os^vDPX"
 # What the paper's figures 2 and 3 show, per cent.
@@ -91,7 +91,7 @@ def _threshold(listed):
     axes = figure.subplots()
     rows, peaks = [], []
     for each in first:
-        attack = each.run.target(KERAS).attack("confidence")
+        attack = each.run.target(TRAINED).attack("confidence")
         x = np.array(attack.curve.threshold)
         y = np.array(attack.curve.balanced_accuracy)
         name = model_title(each.job.model)
@@ -114,7 +114,7 @@ def _threshold(listed):
             color=GREY,
         )
     axes.axhline(50, color=GREY, linewidth=0.8)
-    axes.set_xlim(1 / first[0].run.target(KERAS).classes, 1)
+    axes.set_xlim(1 / first[0].run.target(TRAINED).classes, 1)
     axes.set_xlabel("threshold on the largest confidence")
     axes.set_ylabel("attack accuracy (%), in-sample")
     tidy(axes)
@@ -218,11 +218,11 @@ def _seeds(listed):
     for each in listed:
         axes = panels[regimes.index(each.job.regime)]
         place, color = models.index(each.job.model), color_of(each.job.model)
-        for target in (each.run.target(KERAS), deployed(each)):
+        for target in (each.run.target(TRAINED), deployed(each)):
             found = None if target is None else measure(target, "margin_auc")
             if found is None:
                 continue
-            keras = target.target == KERAS
+            keras = target.target == TRAINED
             face = color if keras else "none"
             at = place - 0.1 if keras else place + 0.15
             axes.errorbar(

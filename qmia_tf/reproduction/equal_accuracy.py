@@ -5,7 +5,6 @@ from qmia_tf.report import pairs
 from qmia_tf.report.compared import title
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.reproduction.measures import (
-    KERAS,
     deployed,
     groups,
     measure,
@@ -15,6 +14,7 @@ from qmia_tf.reproduction.measures import (
 )
 from qmia_tf.reproduction.paper_beside import PLACE, SEEDS
 from qmia_tf.reproduction.stored import Finished
+from qmia_tf.runs import TRAINED
 from qmia_tf.statistics import seeds
 
 SCORES = {
@@ -134,7 +134,7 @@ def files(finished: list[Finished]) -> Table:
     """The deployed file beside its Keras model, one row a run."""
     rows = []
     for each in finished:
-        target, keras = deployed(each), each.run.target(KERAS)
+        target, keras = deployed(each), each.run.target(TRAINED)
         if target is None:
             continue
         job, audit = each.job, each.run.audit
@@ -155,9 +155,9 @@ def files(finished: list[Finished]) -> Table:
                 alike and alike.labels_differ,
                 *(measure(target, key) for key in ("accuracy", "gap")),
                 *(measure(target, k) for k in (*FILE_CHANGES, "strongest_auc")),
-                target.strongest and target.strongest.attack,
+                target.strongest.attack,
                 *(changes.get(key) for key in FILE_CHANGES),
-                pair and pair.difference,
+                pair.difference,
             ]
         )
     columns = [

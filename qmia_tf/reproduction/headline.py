@@ -25,7 +25,6 @@ from qmia_tf.reproduction.axes import (
 )
 from qmia_tf.reproduction.drawing import Drawn
 from qmia_tf.reproduction.measures import (
-    KERAS,
     MEASURES,
     deployed,
     groups,
@@ -36,6 +35,7 @@ from qmia_tf.reproduction.measures import (
 )
 from qmia_tf.reproduction.paper_beside import INTERVALS, PLACE, SEEDS
 from qmia_tf.reproduction.stored import Finished
+from qmia_tf.runs import TRAINED
 
 MARGIN, LIKELIHOOD = "margin_auc", "likelihood_auc"
 SHOWN = ("accuracy_members", "accuracy", "gap", MARGIN, LIKELIHOOD)
@@ -53,7 +53,7 @@ def table(finished: list[Finished]) -> Table:
         files = [deployed(each) for each in found]
         matches = equal_accuracy.matches_of(found)
         both = with_partners(found, finished)
-        keras = [each.run.target(KERAS) for each in found]
+        keras = [each.run.target(TRAINED) for each in found]
         rows.append(
             [
                 title(dataset),
@@ -171,7 +171,7 @@ def _draw(shown):
 
 def _leak(shown):
     """The likelihood's AUC; the margin's where a run lacks that."""
-    targets = [each.run.target(KERAS) for x in shown.values() for each in x]
+    targets = [each.run.target(TRAINED) for x in shown.values() for each in x]
     whole = None not in [measure(target, LIKELIHOOD) for target in targets]
     return LIKELIHOOD if whole else MARGIN
 
@@ -200,7 +200,7 @@ def _panel(axes, each, leak):
         ]
     color = color_of(job.model)
     for target, mark, face in (
-        (each.run.target(KERAS), "o", color),
+        (each.run.target(TRAINED), "o", color),
         (deployed(each), "^", "none"),
     ):
         found = target and measure(target, leak)
@@ -223,7 +223,7 @@ def _panel(axes, each, leak):
 
 
 def _alt(rows, leak):
-    ends = [row for row in rows if row[4] == KERAS and row[3] == 0]
+    ends = [row for row in rows if row[4] == TRAINED and row[3] == 0]
     said = [
         f"{row[0]}, {row[1]}, {row[2]}: {100 * row[6].value:.1f} % right, "
         f"{MEASURES[leak][0]} {row[7].value:.3f}"

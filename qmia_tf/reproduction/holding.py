@@ -6,6 +6,7 @@ from qmia_tf.auditing import unpaired
 from qmia_tf.auditing.comparison import Curve
 from qmia_tf.auditing.matched import Match
 from qmia_tf.report.compared import Run
+from qmia_tf.runs import TRAINED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +42,7 @@ def is_about(held: Held, run: Run, full: Run) -> bool:
         run: the model's audit.
         full: full precision's.
     """
-    ours, theirs = (each.target("keras") for each in (run, full))
+    ours, theirs = (each.target(TRAINED) for each in (run, full))
     nonmembers = _change(ours, theirs, "accuracy_nonmembers")
     members = _change(ours, theirs, "accuracy_members")
     return _near(held.trained.accuracy.value, nonmembers) and _near(

@@ -6,10 +6,10 @@ from qmia_tf.report import changes, pairs
 from qmia_tf.report.compared import title
 from qmia_tf.reproduction import plans
 from qmia_tf.reproduction.stored import Finished
+from qmia_tf.runs import TRAINED
 from qmia_tf.statistics import intervals, seeds
 from qmia_tf.statistics.intervals import Estimate
 
-KERAS = "keras"
 # key -> heading, kind of column; of a difference the kinds in CHANGE.
 MEASURES = {
     "accuracy_members": ("right on members %", "percent"),
@@ -35,8 +35,6 @@ def measure(target: TargetAudit, key) -> Estimate | None:
         return target.accuracy_nonmembers
     if key in STRONGEST:
         best = target.strongest
-        if best is None:
-            return None
         return best.auc if "auc" in key else best.point.balanced_accuracy
     attacks = {attack.name: attack for attack in target.attacks}
     attack = attacks.get(key.removesuffix("_auc"))
@@ -135,12 +133,12 @@ def on_records(each: Finished, target: TargetAudit, other: Finished) -> dict:
             "gap": found.gap,
             "confidence": found.held_out,
         }
-    theirs = other.run.target(KERAS)
+    theirs = other.run.target(TRAINED)
     pair = pairs.compare(each.run.audit, target, theirs)
     same_halves = each.run.audit.seed == other.run.audit.seed
-    if pair is not None and same_halves and same_attacks(target, theirs):
+    if same_halves and same_attacks(target, theirs):
         keys["strongest"] = pair.difference
-    if target.target == KERAS:
+    if target.target == TRAINED:
         match = each.held and each.held.trained
     else:
         match = each.artefacts.get(target.target) if other is each else None

@@ -5,13 +5,13 @@ from qmia_tf.report.paper import PAPER
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.reproduction import plans
 from qmia_tf.reproduction.measures import (
-    KERAS,
     groups,
     measure,
     model_title,
     over_seeds,
 )
 from qmia_tf.reproduction.stored import Finished
+from qmia_tf.runs import TRAINED
 
 PLACE = [
     Column("data set", "dataset"),
@@ -72,7 +72,7 @@ def table_2(finished: list[Finished]) -> Table:
         if paper is None:
             continue
         points = [
-            each.run.target(KERAS)
+            each.run.target(TRAINED)
             .attack("confidence")
             .point(POINTS[paper.recall])
             for each in found
@@ -226,10 +226,10 @@ def _paper(dataset, model):
 
 
 def _mean(found, key):
-    return over_seeds([measure(x.run.target(KERAS), key) for x in found])
+    return over_seeds([measure(x.run.target(TRAINED), key) for x in found])
 
 
 def _peak(found):
-    attacks = [x.run.target(KERAS).attack("confidence") for x in found]
+    attacks = [x.run.target(TRAINED).attack("confidence") for x in found]
     points = [x.point("peak_accuracy").balanced_accuracy for x in attacks]
     return over_seeds(points)

@@ -7,6 +7,7 @@ import re
 from qmia_tf import recipes
 from qmia_tf.errors import InputError
 from qmia_tf.reproduction import rounded
+from qmia_tf.runs import TRAINED
 
 RECIPES = {
     "cifar10": "paper_cifar10",
@@ -154,7 +155,7 @@ class Job:
     @property
     def targets(self) -> tuple[str, ...]:
         """What its audit is about, at least."""
-        return ("keras", *self.schemes, rounded.TARGET)
+        return (TRAINED, *self.schemes, rounded.TARGET)
 
     @property
     def sweep_points(self) -> int:

@@ -13,8 +13,9 @@ import numpy as np
 
 from qmia_tf import outputs
 from qmia_tf.outputs import Outputs
+from qmia_tf.runs import TRAINED
 
-SOURCE, TARGET = "keras", "keras_rounded"
+TARGET = f"{TRAINED}_rounded"
 LEVELS = 256
 FILE = "rounded.npz"
 
@@ -43,6 +44,6 @@ def rounded(answers: Outputs) -> Outputs:
 def write(run_dir) -> pathlib.Path:
     """Writes RUN_DIR/rounded.npz from outputs/keras.npz; returns its path."""
     run_dir = pathlib.Path(run_dir)
-    made = rounded(outputs.load(run_dir / "outputs" / f"{SOURCE}.npz"))
+    made = rounded(outputs.load(run_dir / "outputs" / f"{TRAINED}.npz"))
     made.save(run_dir / FILE)
     return run_dir / FILE

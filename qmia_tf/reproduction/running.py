@@ -4,16 +4,9 @@ import dataclasses
 import gc
 import time
 
-from qmia_tf import (
-    configuration,
-    experiment,
-    messages,
-    run_training,
-    runs,
-    tfprivacy,
-)
-from qmia_tf.auditing import copy_queries
+from qmia_tf import configuration, messages, runs, tfprivacy
 from qmia_tf.deploy import export
+from qmia_tf.experiments import copy_queries, experiment, run_training
 from qmia_tf.reproduction import plans, rounded, stages, stored, sweeps
 
 # The threshold attacks alone: its trained attackers see a few thousand
@@ -78,13 +71,12 @@ def cut(dataset, records):
     )
 
 
-def epoch_seconds(job, dataset, *, steps=5) -> float:
-    """Times some training steps of a job's network.
+def epoch_seconds(job, dataset) -> float:
+    """Times five training steps of a job's network.
 
     Args:
         job: plans.Job.
         dataset: its Dataset.
-        steps: how many are timed, behind two that compile.
     Returns: seconds of one epoch.
     """
     import tqdm
@@ -97,7 +89,8 @@ def epoch_seconds(job, dataset, *, steps=5) -> float:
         dataset.image_shape, dataset.classes, seed=0, **config["model"]
     )
     found = []
-    for count in (2, steps):
+    # The first two compile.
+    for count in (2, 5):
         records = dataset.take(slice(0, count * recipe.batch_size))
         trainer = Trainer(model, records, recipe, 0)
         with tqdm.tqdm(disable=True) as bar:

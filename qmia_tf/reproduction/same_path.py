@@ -9,14 +9,8 @@ batches, and their weights are compared bit for bit.
 import keras
 import numpy as np
 
-from qmia_tf import (
-    layers,
-    messages,
-    resnet,
-    run_training,
-    runs,
-    training,
-)
+from qmia_tf import layers, messages, resnet, runs, training
+from qmia_tf.experiments import run_training
 from qmia_tf.layers import convolutions
 from qmia_tf.trainer import Trainer
 

@@ -120,7 +120,7 @@ def planned(jobs, out, *, step=None) -> list[Planned]:
             key = _network(job.full)
             if key not in asked:
                 asked[key] = step(job.full)
-            pace = _times(asked[key], QUANTIZED, job)
+            pace = _times(asked[key], job)
         seconds = {
             stage: _seconds(stage, job, pace, epochs) for stage in STAGES
         }
@@ -229,13 +229,13 @@ def _paces(jobs, out):
 def _pace(job, paces):
     """Of the same network, else of full precision's."""
     own = paces.get(_network(job))
-    return own or _times(paces.get(_network(job.full)), QUANTIZED, job)
+    return own or _times(paces.get(_network(job.full)), job)
 
 
-def _times(seconds, factor, job):
+def _times(seconds, job):
     if seconds is None or job.model == plans.FULL:
         return seconds
-    return seconds * factor
+    return seconds * QUANTIZED
 
 
 def _seconds(stage, job, pace, epochs):

@@ -5,9 +5,11 @@ import pathlib
 
 import numpy as np
 
-from qmia_tf import configuration, outputs, run_training, runs
-from qmia_tf.auditing import audit_json, comparison, epochs, matched
+from qmia_tf import configuration, outputs, runs
+from qmia_tf.auditing import audit_json, comparison, matched
+from qmia_tf.experiments import epochs, run_comparison, run_training
 from qmia_tf.reproduction import holding, rounded, stored
+from qmia_tf.runs import TRAINED
 
 
 def choose(kept, most) -> dict:
@@ -47,7 +49,7 @@ def measure(run_dir, dataset, *, most=None, progress=None):
         members = answers.members
     curve = comparison.Curve(
         run=run_dir.name,
-        model=comparison.model_name(config),
+        model=run_comparison.model_name(config),
         points=[each.point for each in found],
     )
     runs.write_json(run_dir / stored.SWEEP, audit_json.encode(curve))
@@ -89,7 +91,7 @@ def hold_artefacts(run_dir) -> dict[str, matched.Match]:
     Returns: matched.Match by target.
     """
     run_dir = pathlib.Path(run_dir)
-    keras = run_dir / "outputs" / f"{rounded.SOURCE}.npz"
+    keras = run_dir / "outputs" / f"{TRAINED}.npz"
     files = [x for x in sorted(run_dir.glob("outputs/*.npz")) if x != keras]
     answers = outputs.load(keras).in_record_order()
     model = matched.measure(

@@ -6,8 +6,12 @@ import sys
 import keras
 
 from qmia_tf.errors import InputError
+from qmia_tf.models import graph as graphs
 from qmia_tf.rewrite.operation_layers import as_layers
 from qmia_tf.rewrite.operations import Operation
+
+TAKER = "quantize_model"
+OWN_CLASS = "or holds a layer without get_config"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -69,7 +73,7 @@ def read(model) -> Network:
             f"quantize_model takes a keras.Model, got {_told(model)}"
         )
     reader = _Reader()
-    _check_ends(model)
+    graphs.check_ends(model, TAKER)
     outputs = reader.model(model, None, "")
     nodes = as_layers(reader.nodes)
     return Network(nodes, outputs[0], tuple(reader.inlined))
@@ -97,164 +101,91 @@ class _Reader:
 
     def model(self, model, sources, prefix):
         """Lists a model's nodes; gives the names of its results."""
-        model, entries, inputs, outputs = _entries(model)
-        by_name = {layer.name: layer for layer in model.operations}
+        graph = _checked(model)
         known = {}
         if sources is not None:
-            known = dict(zip(inputs, sources, strict=True))
-        for entry in _ordered(entries, set(known)):
-            name = entry["name"]
-            if name in known:
+            known = dict(zip(map(id, graph.inputs), sources, strict=True))
+        for call in _by_depth(graph):
+            if id(call.outputs[0]) in known:
                 continue
-            layer = by_name[name]
-            read, listed = _read(entry, known)
-            if isinstance(layer, keras.Model):
-                self.inlined.append(layer.name)
-                ends = self.model(layer, read, f"{name}_")
-                if len(ends) != 1:
-                    raise InputError(
-                        f"layer {name!r} is a model with {len(ends)} outputs: "
-                        "quantize_model takes models with one"
-                    )
-                known[name] = ends[0]
-                continue
-            known[name] = self._free(name, prefix)
-            if not isinstance(layer, keras.layers.Layer):
-                layer = Operation(layer, entry["inbound_nodes"][0])
-                listed = len(read) != 1
-            self.nodes.append(Node(known[name], layer, read, listed))
-        return [known[name] for name in outputs]
+            read = tuple(known[id(tensor)] for tensor in call.inputs)
+            if isinstance(call.layer, keras.Model):
+                name = self._inlined(call, read)
+            else:
+                name = self._node(call, read, prefix)
+            known.update((id(tensor), name) for tensor in call.outputs)
+        return [known[id(tensor)] for tensor in graph.outputs]
+
+    def _inlined(self, call, read):
+        self.inlined.append(call.name)
+        ends = self.model(call.layer, read, f"{call.name}_")
+        if len(ends) != 1:
+            raise InputError(
+                f"layer {call.name!r} is a model with {len(ends)} outputs: "
+                f"{TAKER} takes models with one"
+            )
+        return ends[0]
+
+    def _node(self, call, read, prefix):
+        name, layer = self._free(call.name, prefix), call.layer
+        listed = bool(call.args) and isinstance(call.args[0], (list, tuple))
+        if not isinstance(layer, keras.layers.Layer):
+            layer = Operation(layer, call.args, call.kwargs)
+            listed = len(read) != 1
+        self.nodes.append(Node(name, layer, read, listed))
+        return name
 
     def _free(self, name, prefix):
-        found, count = name, 0
-        while found in self.taken:
-            found = f"{prefix}{name}" + (f"_{count}" if count else "")
+        free, count = name, 0
+        while free in self.taken:
+            free = f"{prefix}{name}" + (f"_{count}" if count else "")
             count += 1
-        self.taken.add(found)
-        return found
+        self.taken.add(free)
+        return free
 
 
-def _check_ends(model):
-    for what in ("inputs", "outputs"):
-        found = getattr(model, what, None) or []
-        if len(found) > 1:
-            raise InputError(
-                f"model {model.name!r} has {len(found)} {what}; "
-                "quantize_model takes image classifiers with one"
-            )
-
-
-def _entries(model):
-    """A model's layers as its configuration lists them."""
+def _checked(model):
+    """Reads the graph of a model that can be taken apart."""
     for layer in model.layers:
         if isinstance(layer, keras.layers.Lambda):
             raise InputError(
                 f"layer {layer.name!r} (Lambda) holds code that cannot be "
                 "looked into or loaded in safe mode: put a layer in its place"
             )
-    model = _plain(model)
-    config = model.get_config()
-    entries = config["layers"]
-    for entry in entries:
-        _check_uses(entry)
-    ends = (config["input_layers"], config["output_layers"])
-    return (
-        model,
-        entries,
-        *([name for name, _, _ in _flat(end)] for end in ends),
-    )
-
-
-def _plain(model):
-    """The same graph as a functional model and nothing else.
-
-    A class that builds a functional graph in its constructor, as KerasHub's
-    do, lists its own arguments in get_config and not its layers.
-    """
-    if isinstance(model, keras.Sequential):
-        if not model.built or not model.inputs:
+    graph = graphs.read_own(model, reason=OWN_CLASS)
+    for call in graph.calls:
+        _check_config(model, call)
+        uses = graph.uses(call.layer)
+        if uses > 1:
             raise InputError(
-                f"model {model.name!r} has no input yet: begin it with "
-                "keras.Input(shape)"
+                f"layer {call.name!r} ({call.kind}) is used {uses} times: "
+                f"{TAKER} takes models in which each layer is used once"
             )
-        return keras.Model(model.inputs, model.outputs, name=model.name)
-    own = InputError(
-        f"model {model.name!r} is a class of its own, or holds a layer "
-        "without get_config: rebuild it as a functional or Sequential model"
-    )
-    if not getattr(model, "inputs", None) or not hasattr(model, "operations"):
-        raise own
-    plain = keras.Model(model.inputs, model.outputs, name=model.name)
-    if type(model).call is not type(plain).call:
-        raise own
-    try:
-        plain.get_config()
-    except NotImplementedError:
-        raise own from None
-    return plain
-
-
-def _flat(ends):
-    """The histories [layer, node, tensor] in what Keras lists as ends."""
-    if isinstance(ends, dict):
-        ends = list(ends.values())
-    if ends and isinstance(ends[0], str):
-        return [ends]
-    return [item for end in ends for item in _flat(end)]
-
-
-def _check_uses(entry):
-    uses = len(entry["inbound_nodes"])
-    if uses > 1:
-        raise InputError(
-            f"layer {entry['name']!r} ({entry['class_name']}) is used {uses} "
-            "times: quantize_model takes models in which each layer is used "
-            "once"
-        )
-
-
-def _ordered(entries, known):
-    """Yields entries after everything that they read."""
-    known, waiting = set(known), list(entries)
-    while waiting:
-        ready = [
-            entry
-            for entry in waiting
-            if entry["name"] in known or {*_names(entry)} <= known
-        ]
-        if not ready:
-            raise InputError(
-                f"layer {waiting[0]['name']!r} reads what no layer gives"
-            )
-        for entry in ready:
-            known.add(entry["name"])
-            waiting.remove(entry)
-            yield entry
-
-
-def _read(entry, known):
-    """The nodes that an entry reads, and whether as one list."""
-    calls = entry["inbound_nodes"]
-    listed = bool(calls) and bool(calls[0]["args"])
-    listed = listed and isinstance(calls[0]["args"][0], (list, tuple))
-    return tuple(known[name] for name in _names(entry)), listed
-
-
-def _names(entry):
-    for call in entry["inbound_nodes"]:
-        yield from _tensors([call["args"], *call["kwargs"].values()], entry)
-
-
-def _tensors(argument, entry):
-    if isinstance(argument, (list, tuple)):
-        for item in argument:
-            yield from _tensors(item, entry)
-    elif isinstance(argument, dict):
-        if argument.get("class_name") == "__keras_tensor__":
-            name, _, index = argument["config"]["keras_history"]
+    for call in graph.calls:
+        for tensor in call.inputs:
+            source = graph.maker(tensor)
+            index = [id(one) for one in source.outputs].index(id(tensor))
             if index:
                 raise InputError(
-                    f"layer {entry['name']!r} reads result {index} of "
-                    f"{name!r}: quantize_model takes layers with one result"
+                    f"layer {call.name!r} reads result {index} of "
+                    f"{source.name!r}: {TAKER} takes layers with one result"
                 )
-            yield name
+    return graph
+
+
+def _check_config(model, call):
+    """Layers are copied by their configuration."""
+    try:
+        call.layer.get_config()
+    except NotImplementedError:
+        raise graphs.own_class(model, OWN_CLASS) from None
+
+
+def _by_depth(graph):
+    """Orders calls by their distance from the inputs."""
+    depths = {}
+    for call in graph.calls:
+        read = [depths[id(tensor)] for tensor in call.inputs]
+        depth = 1 + max(read, default=-1)
+        depths.update((id(tensor), depth) for tensor in call.outputs)
+    return sorted(graph.calls, key=lambda call: depths[id(call.outputs[0])])

@@ -20,15 +20,16 @@ class Operation:
 
     Args:
         operation: keras.Operation.
-        call: how it is called, as a functional model's get_config says it.
+        args: tuple of what it is called with, keras.KerasTensor among it.
+        kwargs: dict of the same, by name.
     """
 
     weights = ()
 
-    def __init__(self, operation, call):
+    def __init__(self, operation, args, kwargs):
         self.operation = operation
-        self.args = _revived(call["args"])
-        self.kwargs = _revived(call["kwargs"])
+        self.args = args
+        self.kwargs = kwargs
 
     @property
     def kind(self):
@@ -38,20 +39,29 @@ class Operation:
     @property
     def tensors(self):
         """What it reads, as keras.KerasTensor."""
-        return [*_tensors([*self.args, *self.kwargs.values()])]
+        parts = keras.tree.flatten((self.args, self.kwargs))
+        return [part for part in parts if isinstance(part, keras.KerasTensor)]
 
     def __call__(self, inputs, training=False):
         """Computes it of a tensor, or of a list where it reads several."""
         del training
         values = inputs if isinstance(inputs, (list, tuple)) else [inputs]
         values = iter(values)
-        args = _filled(self.args, values)
-        return self.operation(*args, **_filled(self.kwargs, values))
+
+        def filled(part):
+            is_tensor = isinstance(part, keras.KerasTensor)
+            return next(values) if is_tensor else part
+
+        args, kwargs = keras.tree.map_structure(
+            filled, (self.args, self.kwargs)
+        )
+        return self.operation(*args, **kwargs)
 
     def copy(self, name):
         """Returns it once more, under a name."""
         config = {**self.operation.get_config(), "name": name}
-        return _with(self, type(self.operation).from_config(config))
+        operation = type(self.operation).from_config(config)
+        return Operation(operation, self.args, self.kwargs)
 
     def get_weights(self):
         """Returns the weights, of which it has none."""
@@ -76,36 +86,3 @@ def kind_of(layer):
     """Returns the name of a layer's class, or of an operation."""
     is_operation = isinstance(layer, Operation)
     return layer.kind if is_operation else type(layer).__name__
-
-
-def _with(call, operation):
-    made = Operation.__new__(Operation)
-    made.operation, made.args, made.kwargs = operation, call.args, call.kwargs
-    return made
-
-
-def _revived(part):
-    if isinstance(part, (list, tuple)):
-        return type(part)(_revived(item) for item in part)
-    if isinstance(part, dict) and "class_name" not in part:
-        return {key: _revived(item) for key, item in part.items()}
-    return keras.saving.deserialize_keras_object(part)
-
-
-def _tensors(part):
-    if isinstance(part, keras.KerasTensor):
-        yield part
-    elif isinstance(part, (list, tuple)):
-        for item in part:
-            yield from _tensors(item)
-
-
-def _filled(part, values):
-    """Puts values in the places of tensors."""
-    if isinstance(part, keras.KerasTensor):
-        return next(values)
-    if isinstance(part, (list, tuple)):
-        return type(part)(_filled(item, values) for item in part)
-    if isinstance(part, dict):
-        return {key: _filled(item, values) for key, item in part.items()}
-    return part

@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 from keras import layers
 
+from qmia_tf.data.pixels import PIXEL_STEPS
 from qmia_tf.errors import InputError
 from qmia_tf.rewrite.norm_distance import norm_distances
 from qmia_tf.rewrite.operations import Operation
@@ -16,7 +17,6 @@ from qmia_tf.rewrite.values import MOST_STEPS, is_mover
 AUTO = "auto"
 GIVEN = "input_range"
 UNIT, WHOLE, SIGNED = (0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)
-PIXEL_STEPS = 255
 # A Rescaling by less than this, or around a centre beyond that, is made for
 # pixels from 0 to 255; a Normalization with such a mean or deviation as well.
 SMALL_SCALE, FAR_CENTRE = 0.1, 8.0

@@ -4,6 +4,7 @@ import numpy as np
 
 from qmia_tf.auditing import audit_json
 from qmia_tf.deploy import parity
+from qmia_tf.deploy.mismatches import FileParity
 from qmia_tf.errors import InputError
 from qmia_tf.targets import TFLiteTarget
 
@@ -35,7 +36,7 @@ def measured(folder, entry, dataset, split, *, images) -> dict:
     return found
 
 
-def compare(folder, entry, images, *, model=None) -> parity.Parity:
+def compare(folder, entry, images, *, model=None) -> FileParity:
     """Compares the twin with the trained model, if given, and the file.
 
     Args:

@@ -4,17 +4,10 @@ import dataclasses
 import pathlib
 import shutil
 
-from qmia_tf import (
-    configuration,
-    datasets,
-    experiment,
-    messages,
-    run_training,
-    runs,
-    tfprivacy,
-)
-from qmia_tf.auditing import copy_queries, findings, parity_found
+from qmia_tf import configuration, datasets, messages, runs, tfprivacy
+from qmia_tf.auditing import findings, parity_found
 from qmia_tf.deploy.export import ARTIFACTS, read_manifest
+from qmia_tf.experiments import copy_queries, experiment, run_training
 from qmia_tf.resnet import Bits
 from qmia_tf.shipped import measuring
 from qmia_tf.shipped.sets import ShippedSet
@@ -38,7 +31,7 @@ class ShippedRun:
         run_dir: pathlib.Path of the run.
         folder: pathlib.Path of the shipped files.
         prefix: what their names begin with.
-        parities: parity.Parity of each integer file described so far.
+        parities: mismatches.FileParity of each integer file described so far.
     """
 
     shipped: ShippedSet

@@ -5,8 +5,7 @@ import dataclasses
 import numpy as np
 
 from qmia_tf.statistics import heldout
-from qmia_tf.statistics.intervals import LEVEL
-from qmia_tf.statistics.operating import OperatingPoint, measure, peak_row
+from qmia_tf.statistics.operating import OperatingPoint, measure_calls, peak_row
 from qmia_tf.statistics.sweep import check_scores, sweep
 
 # In simulations (binormal, 10 and 100 classes, 20 to 3,000 calibration records
@@ -40,7 +39,6 @@ def hold_out(
     seed,
     calibration=None,
     strength=STRENGTH,
-    level=LEVEL,
 ) -> ByClass:
     """Chooses thresholds on one half of the records, judges them on the other.
 
@@ -62,7 +60,6 @@ def hold_out(
         calibration: bool [N], the half to choose on; drawn if None.
         strength: float, 0 or more; how many records of a class weigh as
             much as the threshold for all.
-        level: coverage of the intervals, in 0..1.
     Raises: InputError if there is only one member or nonmember, ValueError
         if the arrays do not fit or an option is out of range.
     Source: a threshold a class: Song and Mittal, arXiv:2003.10595, section 4;
@@ -85,16 +82,8 @@ def hold_out(
     found = np.searchsorted(places[order], cuts, side="left")
     thresholds = np.append(learnt[order], np.inf)[found]
     called, judged = scores >= thresholds[labels], ~calibration
-    point = measure(
-        "by_class",
-        threshold=np.inf,
-        true_positives=np.sum(called & members & judged),
-        members=np.sum(members & judged),
-        false_positives=np.sum(called & ~members & judged),
-        nonmembers=np.sum(~members & judged),
-        in_sample=False,
-        seed=seed,
-        level=level,
+    point = measure_calls(
+        "by_class", called[judged], members[judged], seed=seed
     )
     listed = [t if np.isfinite(t) else None for t in thresholds.tolist()]
     return ByClass(point, listed)

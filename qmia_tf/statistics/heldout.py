@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 
 from qmia_tf.errors import InputError
-from qmia_tf.statistics.intervals import LEVEL, Estimate
-from qmia_tf.statistics.operating import OperatingPoint, measure, peak_row
+from qmia_tf.statistics.intervals import Estimate
+from qmia_tf.statistics.operating import OperatingPoint, measure_calls, peak_row
 from qmia_tf.statistics.sweep import check_scores, sweep
 
 # Of cross-fitted intervals, for folds whose results correlate by 1/3.
@@ -33,9 +33,7 @@ class HeldOut:
     optimism: float
 
 
-def hold_out(
-    scores, members, *, seed, calibration=None, level=LEVEL
-) -> HeldOut:
+def hold_out(scores, members, *, seed, calibration=None) -> HeldOut:
     """Chooses the threshold of peak accuracy on a half, judges it on the other.
 
     Members and nonmembers are each cut in half at random; where their number
@@ -47,7 +45,6 @@ def hold_out(
         members: bool [N], two or more True and two or more False.
         seed: int, of the halves and the bootstrap.
         calibration: bool [N], the half to choose on; drawn if None.
-        level: coverage of the intervals, in 0..1.
     Raises: InputError if there is only one member or nonmember.
     """
     scores, members = check_scores(scores, members)
@@ -57,16 +54,12 @@ def hold_out(
     row = peak_row(chosen)
     threshold = chosen.thresholds[row]
     called, judged = scores >= threshold, ~calibration
-    point = measure(
+    point = measure_calls(
         "held_out",
-        threshold=threshold,
-        true_positives=np.sum(called & members & judged),
-        members=np.sum(members & judged),
-        false_positives=np.sum(called & ~members & judged),
-        nonmembers=np.sum(~members & judged),
-        in_sample=False,
+        called[judged],
+        members[judged],
         seed=seed,
-        level=level,
+        threshold=threshold,
     )
     whole = sweep(scores, members)
     peak = whole.balanced_accuracy[peak_row(whole)]
@@ -79,9 +72,7 @@ def hold_out(
     )
 
 
-def cross_fit(
-    scores, members, *, seed, calibration=None, level=LEVEL
-) -> OperatingPoint:
+def cross_fit(scores, members, *, seed, calibration=None) -> OperatingPoint:
     """Judges every record, each half by the threshold of the other half.
 
     Two folds, the calibration half and the rest: each one's threshold of peak
@@ -101,7 +92,6 @@ def cross_fit(
         members: bool [N], two or more True and two or more False.
         seed: int, of the halves and the bootstrap.
         calibration: bool [N], one of the halves; drawn if None.
-        level: coverage of the intervals, in 0..1.
     Returns: OperatingPoint "cross_fitted", its threshold None.
     Raises: InputError if there is only one member or nonmember.
     """
@@ -113,18 +103,7 @@ def cross_fit(
         chosen = sweep(scores[half], members[half])
         threshold = chosen.thresholds[peak_row(chosen)]
         called |= ~half & (scores >= threshold)
-    point = measure(
-        "cross_fitted",
-        threshold=np.inf,
-        true_positives=np.sum(called & members),
-        members=np.sum(members),
-        false_positives=np.sum(called & ~members),
-        nonmembers=np.sum(~members),
-        in_sample=False,
-        seed=seed,
-        level=level,
-    )
-    return _stretched(point)
+    return _stretched(measure_calls("cross_fitted", called, members, seed=seed))
 
 
 def _stretched(point):

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from qmia_tf.statistics import intervals
-from qmia_tf.statistics.intervals import LEVEL, Estimate
+from qmia_tf.statistics.intervals import Estimate
 from qmia_tf.statistics.sweep import Sweep
 
 PAPER_RECALL = 0.94
@@ -61,9 +61,8 @@ def measure(
     nonmembers,
     in_sample,
     seed,
-    level=LEVEL,
 ) -> OperatingPoint:
-    """Puts an interval on every rate of one threshold.
+    """Puts a 95 % interval on every rate of one threshold.
 
     Recall and FPR: Clopper-Pearson. Advantage and balanced accuracy:
     Newcombe; accuracy: likewise (intervals.accuracy). Precision and F1:
@@ -78,13 +77,12 @@ def measure(
         nonmembers: int, 1 or more.
         in_sample: whether the threshold was chosen on these records.
         seed: int, of the bootstrap.
-        level: coverage of the intervals, in 0..1.
     """
     counts = [
         int(count)
         for count in (true_positives, members, false_positives, nonmembers)
     ]
-    precision, f1 = intervals.precision_and_f1(*counts, seed=seed, level=level)
+    precision, f1 = intervals.precision_and_f1(*counts, seed=seed)
     exact = intervals.clopper_pearson
     return OperatingPoint(
         name=name,
@@ -94,17 +92,41 @@ def measure(
         nonmembers=counts[3],
         true_positives=counts[0],
         false_positives=counts[2],
-        accuracy=intervals.accuracy(*counts, level=level),
-        balanced_accuracy=intervals.balanced_accuracy(*counts, level=level),
-        advantage=intervals.newcombe(*counts, level=level),
-        recall=exact(counts[0], counts[1], level=level),
-        false_positive_rate=exact(counts[2], counts[3], level=level),
+        accuracy=intervals.accuracy(*counts),
+        balanced_accuracy=intervals.balanced_accuracy(*counts),
+        advantage=intervals.newcombe(*counts),
+        recall=exact(counts[0], counts[1]),
+        false_positive_rate=exact(counts[2], counts[3]),
         precision=precision,
         f1=f1,
     )
 
 
-def in_sample_points(curve: Sweep, *, seed, level=LEVEL):
+def measure_calls(
+    name, called, members, *, seed, threshold=np.inf
+) -> OperatingPoint:
+    """Measures calls of a threshold that was not chosen on these records.
+
+    Args:
+        name: of the point.
+        called: bool [N], whom the attack calls members.
+        members: bool [N], one or more True and one or more False.
+        seed: int, of the bootstrap.
+        threshold: float; infinity where there is no single one.
+    """
+    return measure(
+        name,
+        threshold=threshold,
+        true_positives=np.sum(called & members),
+        members=np.sum(members),
+        false_positives=np.sum(called & ~members),
+        nonmembers=np.sum(~members),
+        in_sample=False,
+        seed=seed,
+    )
+
+
+def in_sample_points(curve: Sweep, *, seed):
     """The paper's operating points, chosen on the records they are judged on.
 
     precision_at_recall_94: highest precision where recall >= 0.94,
@@ -115,7 +137,6 @@ def in_sample_points(curve: Sweep, *, seed, level=LEVEL):
     Args:
         curve: a Sweep.
         seed: int, of the bootstrap.
-        level: coverage of the intervals, in 0..1.
     Returns: list of four OperatingPoint.
     """
     return [
@@ -128,7 +149,6 @@ def in_sample_points(curve: Sweep, *, seed, level=LEVEL):
             nonmembers=curve.nonmembers,
             in_sample=True,
             seed=seed,
-            level=level,
         )
         for name, row in point_rows(curve).items()
     ]

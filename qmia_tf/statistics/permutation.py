@@ -100,7 +100,6 @@ def max_t(
     rates=RATES,
     fixed=(),
     permutations=None,
-    level=LEVEL,
 ) -> MaxT:
     """Tests whether any attack tells members, all attacks together.
 
@@ -126,7 +125,6 @@ def max_t(
             AUC alone is taken: for scores of two values it is the balanced
             accuracy.
         permutations: int; None takes 2,000 to 5,000, by the records.
-        level: of the test, in 0..1.
     Source: Westfall and Young, Resampling-Based Multiple Testing (1993),
         algorithm 4.1; Wilson and Hilferty, PNAS 17 (1931) 684.
     """
@@ -144,7 +142,7 @@ def max_t(
     columns = _columns(scores, members, shares, rates, fixed)
     truth = _evaluate(members[None], columns)
     drawn = _permuted(layout, columns, draws, seed)
-    return _judge(columns, truth[0], drawn, level)
+    return _judge(columns, truth[0], drawn)
 
 
 def _permuted(layout, columns, draws, seed):
@@ -166,7 +164,7 @@ def _permuted(layout, columns, draws, seed):
         return np.concatenate(list(pool.map(block, streams, sizes)))
 
 
-def _judge(columns, truth, drawn, level):
+def _judge(columns, truth, drawn):
     every = np.vstack([truth, drawn])
     means, deviations = every.mean(axis=0), every.std(axis=0)
     moved = deviations > 1e-9
@@ -205,8 +203,8 @@ def _judge(columns, truth, drawn, level):
         adjusted[name] = max(adjusted[name], adjusted[before])
     return MaxT(
         p_value=adjusted[ranked[0]] if ranked else 1.0,
-        critical=float(np.quantile(running, 1 - level)) if ranked else np.inf,
-        level=level,
+        critical=float(np.quantile(running, 1 - LEVEL)) if ranked else np.inf,
+        level=LEVEL,
         permutations=len(drawn),
         attacks=[AdjustedP(x, adjusted[x], best[x]) for x in ranked],
         measured=measured,

@@ -3,6 +3,8 @@
 import numpy as np
 from scipy import optimize, special, stats
 
+from qmia_tf.statistics.ranking import pairs_variance
+
 POWER = 0.8
 
 
@@ -30,18 +32,11 @@ def detectable_auc(
     Source: Hanley and McNeil, Radiology 143 (1982) 29.
     """
     z = special.ndtri(power)
-
-    def variance(area):
-        q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
-        square = area * area
-        return (
-            area * (1 - area)
-            + (members - 1) * (q1 - square)
-            + (nonmembers - 1) * (q2 - square)
-        )
+    alike = pairs_variance(0.5, members, nonmembers)
 
     def short_of(area):
-        wider = np.sqrt(max(variance(area), 0.0) / variance(0.5))
+        variance = max(pairs_variance(area, members, nonmembers), 0.0)
+        wider = np.sqrt(variance / alike)
         return moved * (area - mean) - deviation * (critical + z * wider)
 
     low, high = 0.5, 1 - 1e-9

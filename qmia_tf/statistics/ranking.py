@@ -32,6 +32,22 @@ def auc(scores, members, *, level=LEVEL) -> Estimate:
     return _normal(area, spread(won) + spread(lost), level)
 
 
+def auc_value(scores, members) -> np.ndarray:
+    """The AUC without an interval: P(above nonmember) + P(tie)/2.
+
+    (sum of the members' midranks - m(m + 1)/2) / (m n)
+
+    Args:
+        scores: float [N] or [N, K], infinity too.
+        members: bool, shaped like scores; m True and n False in each column.
+    Returns: float64, shape [] or [K].
+    """
+    ranks = (stats.rankdata(scores, axis=0) * members).sum(axis=0)
+    inside = members.sum(axis=0)
+    won = ranks - inside * (inside + 1) / 2
+    return won / (inside * (len(members) - inside))
+
+
 def placements(scores, members):
     """The structural components of the AUC, see auc.
 
@@ -71,26 +87,38 @@ def sure_share(members, nonmembers, *, level=LEVEL):
     return float(((1 - level) / 2) ** (1 / min(members, nonmembers)))
 
 
-def hanley_mcneil(area, members, nonmembers, *, level=LEVEL) -> Estimate:
-    """An interval on an AUC of which only the value is known.
-
-    With q1 = A/(2 - A), q2 = 2A^2/(1 + A), m members and n nonmembers:
-    variance = (A(1 - A) + (m - 1)(q1 - A^2) + (n - 1)(q2 - A^2)) / (mn)
+def hanley_mcneil(area, members, nonmembers) -> Estimate:
+    """A 95 % interval on an AUC of which only the value is known.
 
     Args:
         area: float in 0..1.
         members: int, 1 or more.
         nonmembers: int, 1 or more.
-        level: coverage, in 0..1.
+    Source: Hanley and McNeil, Radiology 143 (1982).
+    """
+    pairs = members * nonmembers
+    variance = pairs_variance(area, members, nonmembers) / pairs
+    return _normal(float(area), variance, LEVEL)
+
+
+def pairs_variance(area, members, nonmembers):
+    """The variance of an AUC, times the m n pairs of records.
+
+    With q1 = A/(2 - A), q2 = 2A^2/(1 + A), m members and n nonmembers:
+    A(1 - A) + (m - 1)(q1 - A^2) + (n - 1)(q2 - A^2)
+
+    Args:
+        area: float in 0..1, A.
+        members: int, 1 or more.
+        nonmembers: int, 1 or more.
     Source: Hanley and McNeil, Radiology 143 (1982).
     """
     square = area * area
-    variance = (
+    return (
         area * (1 - area)
         + (members - 1) * (area / (2 - area) - square)
         + (nonmembers - 1) * (2 * square / (1 + area) - square)
-    ) / (members * nonmembers)
-    return _normal(float(area), variance, level)
+    )
 
 
 def _normal(value, variance, level):

@@ -35,7 +35,7 @@ def mean(values, *, level=LEVEL) -> Estimate:
     return Estimate(center, float(center - half), float(center + half))
 
 
-def mean_share(values, *, level=LEVEL) -> Estimate:
+def mean_share(values) -> Estimate:
     """The mean of shares or AUCs: see mean, the interval cut to 0..1.
 
     Of two seeds Student's interval is wide enough to leave that range, in
@@ -43,10 +43,9 @@ def mean_share(values, *, level=LEVEL) -> Estimate:
 
     Args:
         values: float [n] in 0..1, one a seed.
-        level: coverage, in 0..1.
     Raises: ValueError as mean.
     """
-    found = mean(values, level=level)
+    found = mean(values)
     if found.low is None:
         return found
     return Estimate(found.value, max(found.low, 0.0), min(found.high, 1.0))

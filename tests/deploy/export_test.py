@@ -18,7 +18,8 @@ from qmia_tf import keras_files, runs
 from qmia_tf.deploy import artifact, conversions, export, post_training
 from qmia_tf.deploy.calibration import Members
 from qmia_tf.errors import InputError
-from qmia_tf.targets import KerasTarget, TFLiteTarget
+from qmia_tf.targets import TFLiteTarget
+from qmia_tf.targets.keras_models import KerasTarget
 
 DIGITS = 1797
 FAST = ((4, 4), (16, 4))

@@ -15,7 +15,7 @@ from qmia_tf.deploy import int8, integer
 from qmia_tf.errors import InputError
 from qmia_tf.layers.integer import IntegerConv2D, IntegerDense
 from qmia_tf.resnet import resnet18
-from qmia_tf.targets import KerasTarget
+from qmia_tf.targets.keras_models import KerasTarget
 from qmia_tf.trainer import Trainer
 
 EDGE = {"weight_bits": 8, "weight_quantizer": "symmetric"}

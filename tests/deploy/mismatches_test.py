@@ -8,10 +8,10 @@ from absl.testing import parameterized
 
 from qmia_tf.deploy.mismatches import (
     SLACK,
-    Comparison,
-    Parity,
-    TensorParity,
+    ParityComparison,
+    ParityStage,
     apart,
+    judged,
 )
 
 SURE = np.array([[0.9, 0.1, 0.0], [0.2, 0.3, 0.5]], np.float32)
@@ -24,59 +24,56 @@ def levels(seed=0, shape=(2, 4, 3)):
 
 def compared(kernels="default", *, codes=0, away=0.0, threads=1):
     """A comparison of one tensor of 100 codes."""
-    tensor = TensorParity("conv", 100, codes, min(codes, 7))
-    return Comparison(
-        "tflite" if kernels else "keras",
-        kernels,
-        threads,
-        64,
-        [tensor],
+    counts = (100, codes, min(codes, 7))
+    return ParityComparison(
+        *("tflite" if kernels else "keras", kernels, threads, 64, 0, *counts),
         largest_probability=away,
+        stages=[ParityStage("conv", *counts)],
     )
 
 
 def parity(*comparisons, rounded=()):
-    return Parity(
-        scheme="int8",
+    return judged(
+        "int8",
+        list(comparisons),
         sha256="a",
         twin_sha256="b",
         float_layers=["stem", "logits"],
         rounded_layers=list(rounded),
-        comparisons=list(comparisons),
     )
 
 
-class TensorParityTest(tf.test.TestCase):
+class ParityStageTest(tf.test.TestCase):
     def test_counts_what_differs(self):
-        ours, tensor = levels(), TensorParity("conv")
+        ours, tensor = levels(), ParityStage("conv")
         theirs = ours.copy()
         theirs[0, 1, 2] += 1
         theirs[1, 3, 0] -= 5
         tensor.count(ours, theirs)
-        self.assertEqual(tensor, TensorParity("conv", 24, 2, 5))
+        self.assertEqual(tensor, ParityStage("conv", 24, 2, 5))
         tensor.count(ours[:1], ours[:1])
-        self.assertEqual(tensor, TensorParity("conv", 36, 2, 5))
+        self.assertEqual(tensor, ParityStage("conv", 36, 2, 5))
         theirs[0, 0, 0] += 9
         tensor.count(theirs, ours)
-        self.assertEqual(tensor, TensorParity("conv", 60, 5, 9))
+        self.assertEqual(tensor, ParityStage("conv", 60, 5, 9))
         tensor.count(ours[:1], ours[:1] + np.int16(1))
-        self.assertEqual(tensor, TensorParity("conv", 72, 17, 9))
+        self.assertEqual(tensor, ParityStage("conv", 72, 17, 9))
 
     def test_ends_of_int8(self):
-        tensor = TensorParity("conv")
+        tensor = ParityStage("conv")
         tensor.count(np.array([-255], np.int16), np.array([255], np.int16))
         self.assertEqual(tensor.largest, 510)
 
     def test_two_shapes_are_a_mistake(self):
         for other in (levels(shape=(2, 1, 3)), levels(shape=(24,))):
             with self.assertRaisesRegex(ValueError, "conv"):
-                TensorParity("conv").count(levels(), other)
+                ParityStage("conv").count(levels(), other)
 
 
 class ComparisonTest(tf.test.TestCase):
     def test_adds_batches_up(self):
-        tensors = [TensorParity("a"), TensorParity("b")]
-        found = Comparison("tflite", "default", 1, 2, tensors)
+        stages = [ParityStage("a"), ParityStage("b")]
+        found = ParityComparison("tflite", "default", 1, 2, stages=stages)
         ours = {"a": levels(1), "b": levels(2), "c": levels(3)}
         theirs = {"a": levels(1), "b": levels(2) + np.int16(2)}
         found.count((ours, SURE), (theirs, SURE[:, ::-1]))
@@ -89,7 +86,8 @@ class ComparisonTest(tf.test.TestCase):
         self.assertAllClose(found.largest_probability, 0.9)
 
     def test_nothing_compared(self):
-        found = Comparison("keras", "", 0, 64, [])
+        found = ParityComparison("keras", "", 0, 64)
+        found.count(({}, SURE), ({}, SURE))
         self.assertEqual((found.codes, found.mismatches), (0, 0))
         self.assertEqual(found.largest, 0)
         self.assertFalse(found.differs)

@@ -79,7 +79,7 @@ class TrainedDigitsTest(parameterized.TestCase, tf.test.TestCase):
         for entry in files:
             by_kernels[entry.kernels].append(entry)
             # Every int8 tensor of 20 convolutions, 8 sums and the image.
-            self.assertGreaterEqual(len(entry.tensors), 29)
+            self.assertGreaterEqual(len(entry.stages), 29)
             self.assertGreater(entry.codes, 6_000 * entry.records)
         for entry in by_kernels["default"]:
             self.assertEqual(
@@ -109,12 +109,12 @@ class TrainedDigitsTest(parameterized.TestCase, tf.test.TestCase):
 
     def check_trained(self, bits, trained, *, labels):
         """Thresholds that no multiplier could keep, and what follows."""
-        self.assertGreaterEqual(len(trained.tensors), 17)
+        self.assertGreaterEqual(len(trained.stages), 17)
         share = trained.mismatches / trained.codes
         self.assertLess(share, SHARES[bits], f"codes of {bits}")
         # Where the network hardly decides, a code or int8's coarse logits do.
         self.assertLessEqual(trained.labels_differ, labels)
-        first = trained.tensors[0]
+        first = trained.stages[0]
         self.assertLess(first.mismatches / first.codes, 1e-3)
         self.assertLessEqual(first.largest, 1)
 
@@ -199,7 +199,7 @@ class CheckTest(SmallTest):
         self.assertIs(found.kept, True)
         self.assertEqual(trained.against, "keras")
         self.assertEqual(trained.records, 70)
-        self.assertEqual([t.name for t in trained.tensors], ["act", "sum"])
+        self.assertEqual([t.name for t in trained.stages], ["act", "sum"])
         # 8 x 8 and 4 x 4 pixels of 6 channels.
         self.assertEqual(trained.codes, 70 * 6 * (64 + 16))
         (graph,) = flatbuffer.unpack(file.read_bytes()).subgraphs
@@ -211,7 +211,7 @@ class CheckTest(SmallTest):
         }
         self.assertGreaterEqual(len(sizes), 5)
         for entry in files:
-            self.assertEqual([t.name for t in entry.tensors], list(sizes))
+            self.assertEqual([t.name for t in entry.stages], list(sizes))
             self.assertEqual(entry.codes, entry.records * sum(sizes.values()))
             if entry.kernels == "default":
                 self.assertEqual(entry.mismatches, 0)
@@ -262,7 +262,7 @@ class CheckTest(SmallTest):
     def test_kernels_and_threads_are_those_asked_for(self):
         with (
             mock.patch.object(
-                parity, "TFLiteTarget", wraps=parity.TFLiteTarget
+                parity, "Classifier", wraps=parity.Classifier
             ) as target,
             mock.patch.object(
                 parity, "Observed", wraps=parity.Observed
@@ -292,12 +292,12 @@ class CheckTest(SmallTest):
             )
 
     def test_answers_are_the_files_own_under_the_default_kernels(self):
-        predict = parity.TFLiteTarget.predict
+        predict = parity.Classifier.predict
 
         def shifted(target, images):
             return predict(target, images) + np.float32(0.25)
 
-        with mock.patch.object(parity.TFLiteTarget, "predict", shifted):
+        with mock.patch.object(parity.Classifier, "predict", shifted):
             found = self.check(kernels=("default", "builtin"), threads=(1,))
         for entry in found.comparisons:
             most = 0.26 if entry.kernels == "default" else 0.1
@@ -308,7 +308,7 @@ class CheckTest(SmallTest):
     @parameterized.parameters("int8", "int8_io", "logits")
     def test_answers_without_delegates(self, name):
         found = self.check(name, kernels=("reference",), threads=(1,))
-        target = parity.TFLiteTarget(
+        target = parity.Classifier(
             self.paths(name)[1], kernels="reference", logits=name == "logits"
         )
         twin = parity.Twin(self.paths(name)[0], logits=name == "logits")

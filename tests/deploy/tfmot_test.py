@@ -21,7 +21,8 @@ from absl.testing import parameterized
 from qmia_tf import datasets, messages, onednn, recipes, resnet, runs
 from qmia_tf.deploy import tfmot, tfmot_training
 from qmia_tf.errors import InputError
-from qmia_tf.targets import KerasTarget, TFLiteTarget
+from qmia_tf.targets import TFLiteTarget
+from qmia_tf.targets.keras_models import KerasTarget
 from qmia_tf.trainer import Trainer
 
 

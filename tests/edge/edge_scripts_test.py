@@ -11,9 +11,10 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import configuration, datasets, outputs, run_training
+from qmia_tf import configuration, datasets, outputs
 from qmia_tf.auditing import captures
 from qmia_tf.edge import records
+from qmia_tf.experiments import run_training
 from qmia_tf.targets import TFLiteTarget
 
 

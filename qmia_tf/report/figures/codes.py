@@ -4,6 +4,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from qmia_tf.deploy import mismatches
 from qmia_tf.report.compared import Run, title
 from qmia_tf.report.figures import panels
 from qmia_tf.report.figures.drawing import Drawing, of_runs
@@ -149,7 +150,7 @@ def _compared(found):
     kept = {}
     for each in found.comparisons:
         label = TRAINED
-        if each.against != "keras":
+        if each.against != mismatches.TRAINED:
             label = f"{each.kernels} kernels"
         if label not in kept or each.records > kept[label].records:
             kept[label] = each

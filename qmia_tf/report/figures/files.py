@@ -1,11 +1,10 @@
 """Figures as files: PNG and SVG, equal bytes for equal figures."""
 
 import pathlib
-import re
 
 import matplotlib
 
-from qmia_tf import runs
+from qmia_tf import output_checks, runs
 
 # Without these, equal figures would differ in their bytes.
 STEADY = {"svg.hashsalt": "qmia_tf", "svg.fonttype": "path"}
@@ -41,4 +40,4 @@ def save_figure(figure, stem, *, kinds=("png", "svg")) -> list[pathlib.Path]:
 
 def file_name(kind, dataset) -> str:
     """The name of a figure's files: letters, digits and . _ - alone."""
-    return f"{kind}_{re.sub(r'[^A-Za-z0-9._-]+', '_', dataset)}"
+    return f"{kind}_{output_checks.as_name(dataset)}"

@@ -58,20 +58,12 @@ STRONGEST = Measure(
     "the strongest attack on each artefact, chosen on one half of the records "
     "and judged on the other",
 )
-CONFIDENCE = Measure(
-    "confidence",
-    "confidence attack, held out (%)",
-    "the confidence attack, its threshold chosen on one half of the records "
-    "and judged on the other, because some of these audits are too old to "
-    "know the strongest",
-)
 
 
 def measure(runs: list[Run]) -> Measure:
     """One attack for all artefacts, so that they compare.
 
-    Of audits of earlier versions the strongest on each, or the confidence
-    attack.
+    Of audits of earlier versions the strongest on each.
     """
     targets = [target for run in runs for target in of_run(run)]
     if all(target.leak is not None for target in targets):
@@ -87,9 +79,7 @@ def measure(runs: list[Run]) -> Measure:
             f"one attack for all ({title}): of those that every artefact has, "
             f"{how}",
         )
-    if all(target.strongest is not None for target in targets):
-        return STRONGEST
-    return CONFIDENCE
+    return STRONGEST
 
 
 def common_attack(targets: list[TargetAudit], *, with_curve=False) -> str:

@@ -30,7 +30,7 @@ def roc(runs: list[Run], *, narrow=False) -> Figure | None:
     Args:
         runs: Runs or AuditResults of one data set, or one of them.
         narrow: draws for a phone.
-    Returns: a Figure; None if the audits are too old to have curves.
+    Returns: a Figure; None if no attack has a curve.
     """
     shown = [run for run in runs if _curves(run, runs)]
     if not shown:
@@ -93,7 +93,7 @@ def alt(runs: list[Run]) -> str:
         if not curves:
             continue
         _, name, band = curves[0]
-        rate, tpr = at_rate(band)
+        rate, tpr = at_one_percent(band)
         said.append(
             f"{each.model} ({TITLES.get(name, name)}): {100 * tpr:.3g} % at "
             f"{100 * rate:.2g} % FPR"
@@ -129,9 +129,9 @@ def data(runs: list[Run]) -> Table:
     )
 
 
-def at_rate(band, rate=0.01):
-    """The curve's point nearest to a rate, from above: (rate, TPR)."""
-    place = min(np.searchsorted(band.rates, rate), len(band.rates) - 1)
+def at_one_percent(band):
+    """The curve's point nearest to 1 % FPR, from above: (FPR, TPR)."""
+    place = min(np.searchsorted(band.rates, 0.01), len(band.rates) - 1)
     return band.rates[place], band.tpr[place]
 
 
@@ -142,9 +142,7 @@ def _curves(run: Run, runs) -> list[tuple[TargetAudit, str, object]]:
     if all(target.leak is not None for target in targets):
         shared = leaks.common_attack(targets, with_curve=True)
     for target in two(run):
-        name = shared
-        if name is None:
-            name = target.strongest.attack if target.strongest else WITHOUT
+        name = target.strongest.attack if shared is None else shared
         band = target.attack(name).roc
         if band is None:
             # The gap attack has one threshold, and no curve.

@@ -27,7 +27,7 @@ def histograms(runs: list[Run], *, narrow=False) -> Figure | None:
     Args:
         runs: Runs or AuditResults of one data set, or one of them.
         narrow: draws for a phone.
-    Returns: a Figure; None if the audits are too old to have histograms.
+    Returns: a Figure; None if no attack has a histogram.
     """
     score, shown = _found(runs)
     if not shown:
@@ -59,7 +59,7 @@ def histograms(runs: list[Run], *, narrow=False) -> Figure | None:
     panels.legend(
         figure,
         [
-            Patch(facecolor=(*_rgb(MEMBERS), 0.35), edgecolor=MEMBERS),
+            Patch(facecolor=(MEMBERS, 0.35), edgecolor=MEMBERS),
             Line2D([], [], color=NONMEMBERS, linestyle=(0, (4, 1.2))),
         ],
         labels,
@@ -176,10 +176,6 @@ def _draw(axes, found):
         linewidth=1.5,
         linestyle=(0, (4, 1.2)),
     )
-
-
-def _rgb(color):
-    return tuple(int(color[n : n + 2], 16) / 255 for n in (1, 3, 5))
 
 
 DRAWING = Drawing(

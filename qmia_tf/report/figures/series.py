@@ -11,6 +11,7 @@ from qmia_tf.report.figures.styles import (
     marker,
     model_name,
 )
+from qmia_tf.runs import TRAINED
 
 # More artefacts than these, and a run shows the model and what is deployed.
 MOST = 12
@@ -56,19 +57,18 @@ def of_run(run: Run) -> list[TargetAudit]:
 
 def two(run: Run) -> list[TargetAudit]:
     """The Keras model, or the first target, and the deployed file."""
-    first = run.target("keras") or of_run(run)[0]
+    first = run.target(TRAINED) or of_run(run)[0]
     file = deployed(run)
     return [first] if file in (None, first) else [first, file]
 
 
-def artefacts(runs: list[Run], *, most=MOST) -> list[Artefact]:
+def artefacts(runs: list[Run]) -> list[Artefact]:
     """Every artefact of the runs; two a run if those are too many.
 
     Args:
         runs: of one data set.
-        most: int, how many there is room for.
     """
-    few = is_cut(runs, most=most)
+    few = is_cut(runs)
     found = []
     for run, style in zip(runs, line_styles(runs), strict=True):
         for place, target in enumerate(two(run) if few else of_run(run)):
@@ -84,14 +84,14 @@ def models(runs: list[Run]) -> list[Artefact]:
     ]
 
 
-def is_cut(runs: list[Run], *, most=MOST) -> bool:
+def is_cut(runs: list[Run]) -> bool:
     """Whether there are more artefacts than there is room for."""
-    return sum(len(of_run(run)) for run in runs) > most
+    return sum(len(of_run(run)) for run in runs) > MOST
 
 
-def said_cut(runs: list[Run], *, most=MOST) -> str:
+def said_cut(runs: list[Run]) -> str:
     """A sentence on what is left out, with a space in front; or nothing."""
-    if not is_cut(runs, most=most):
+    if not is_cut(runs):
         return ""
     return (
         " Of each run the Keras model and the file that is deployed are "

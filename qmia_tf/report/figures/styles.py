@@ -3,19 +3,20 @@
 import itertools
 
 from qmia_tf.auditing.target_audits import TargetAudit
+from qmia_tf.outputs import KERAS
 from qmia_tf.report.compared import Run
+from qmia_tf.runs import TRAINED
 
 # Okabe and Ito's palette, told apart with any colour vision; without yellow,
-# which is too faint for a line. Full precision is drawn in black.
+# which is too faint for a line. Full precision is drawn in black. Nothing else
+# is drawn, so that a page can put its own colours there.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 INK, GREY, FAINT = "#000000", "#595959", "#D9D9D9"
-# Nothing else is drawn, so that a page can put its own colours there.
-PALETTE = (INK, GREY, FAINT, *COLORS)
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
 # Members and nonmembers, where they are drawn apart.
 MEMBERS, NONMEMBERS = COLORS[1], COLORS[0]
 MARKERS = {
-    "keras": "o",
+    TRAINED: "o",
     "float32": "s",
     "float16": "D",
     "dynamic": "P",
@@ -24,7 +25,7 @@ MARKERS = {
     "int8_io": "<",
     "tfmot_int8": "X",
 }
-OWN = {"keras": "o", "tflite": "s"}
+OWN = {KERAS: "o", "tflite": "s"}
 OTHER = "*"
 # Which file stands for what is deployed: the first of these that a run has.
 DEPLOYED = ("int8", "int8_io", "int8_ptq", "tfmot_int8")

@@ -29,13 +29,9 @@ def answer(listed: list[Run], name) -> list[str]:
         name: what a person calls the data set.
     Returns: one or two sentences.
     """
-    artefacts = [(run, x) for run in listed for x in words.judged(run.audit)]
-    if not artefacts:
-        return [
-            f"{name}: these audits are of an earlier version, which did not "
-            "keep the strongest attack: attack the runs again with "
-            "scripts/attack.py."
-        ]
+    artefacts = [
+        (run, x) for run in listed for x in words.artefacts_of(run.audit)
+    ]
     if any(target.leak is None for _, target in artefacts):
         first = _earlier_leak(artefacts, name, listed)
     else:
@@ -117,8 +113,6 @@ def _numbers(leak):
 
 def _earlier_leak(artefacts, name, listed):
     """Of audits of earlier versions: by the strongest attack on each."""
-    known = [x for x in artefacts if x[1].strongest is not None]
-    artefacts = known or artefacts
 
     def accuracy(pair):
         return pair[1].strongest.point.balanced_accuracy

@@ -3,7 +3,7 @@
 import pathlib
 import re
 
-from qmia_tf import outputs, queries, runs, targets
+from qmia_tf import outputs, queries, runs
 from qmia_tf.errors import InputError
 
 CHECKPOINTS = "checkpoints"
@@ -60,10 +60,12 @@ def answers(run_dir, models, dataset, split, *, progress=None):
 
 def _query(file):
     trained = file.name == runs.MODEL
-    target = "keras" if trained else file.stem
+    target = runs.TRAINED if trained else file.stem
 
     def open_model():
-        return targets.KerasTarget(file, name=target)
+        from qmia_tf.targets.keras_models import KerasTarget
+
+        return KerasTarget(file, name=target)
 
     name = target if trained else f"{FOLDER}/{target}"
-    return queries.Query(name, file, "keras", open_model)
+    return queries.Query(name, file, outputs.KERAS, open_model)

@@ -13,9 +13,10 @@ from qmia_tf import split as splits
 from qmia_tf.attacks import copies
 from qmia_tf.attacks.changes import Noise, Plan
 from qmia_tf.errors import InputError
+from qmia_tf.outputs import KERAS
 
 FOLDER = "copies"
-KERNELS = ("keras", "default")
+KERNELS = (KERAS, "default")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,8 +10,8 @@ from qmia_tf import (
     tensorboard_events,
 )
 from qmia_tf import split as splits
+from qmia_tf.data.pixels import as_unit
 from qmia_tf.errors import InputError
-from qmia_tf.targets import as_unit
 
 VALIDATION_RECORDS = 5000
 TENSORBOARD = "tensorboard"

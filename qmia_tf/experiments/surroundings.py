@@ -8,19 +8,14 @@ import numpy as np
 
 from qmia_tf import configuration, outputs, queries
 from qmia_tf.attacks.features import image_features
-from qmia_tf.auditing import (
-    control,
-    copy_queries,
-    duplicates,
-    reference_answers,
-    repeats,
-)
+from qmia_tf.auditing import control, duplicates, repeats
 from qmia_tf.auditing.beside import Beside
 from qmia_tf.auditing.findings import Control, EqualRecords
 from qmia_tf.errors import InputError
+from qmia_tf.experiments import copy_queries, reference_answers
 from qmia_tf.outputs import Outputs
+from qmia_tf.runs import TRAINED
 
-KERAS = "keras"
 PARENT = "parent"
 FULL_PRECISION = {"weight_bits": 32, "activation_bits": 32, "clip": False}
 EXAMPLES = 10
@@ -59,7 +54,7 @@ class Surroundings:
         if references is None:
             references = reference_answers.of_run(run_dir)
         self._paths, self._loaded = references, {}
-        self._references(KERAS)
+        self._references(TRAINED)
         self._label_only = label_only
         self._parent = None
         if parent is not None:
@@ -76,7 +71,7 @@ class Surroundings:
                 for what was captured elsewhere.
         """
         parent = self._parent
-        if self._is_parent and target != KERAS:
+        if self._is_parent and target != TRAINED:
             parent = self._keras
         return Beside(
             references=self._references(target),
@@ -157,7 +152,7 @@ class Surroundings:
 
 
 def _keras_outputs(run_dir):
-    path = run_dir / queries.OUTPUTS / f"{KERAS}.npz"
+    path = run_dir / queries.OUTPUTS / f"{TRAINED}.npz"
     return outputs.load(path) if path.is_file() else None
 
 

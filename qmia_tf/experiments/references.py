@@ -12,9 +12,10 @@ import pathlib
 
 import numpy as np
 
-from qmia_tf import configuration, experiment, run_training, runs
-from qmia_tf.auditing.reference_answers import FOLDER
+from qmia_tf import configuration, runs
 from qmia_tf.errors import InputError
+from qmia_tf.experiments import experiment, run_training
+from qmia_tf.experiments.reference_answers import FOLDER
 
 
 def plan(config: dict, count: int) -> list[dict]:

@@ -49,7 +49,7 @@ def check_run(
         records: int >= 1, images, drawn at random.
         seed: int, of that draw.
         progress: shows bars.
-    Returns: list of mismatches.Parity.
+    Returns: list of mismatches.FileParity.
     Raises: InputError if there is nothing to check, a file is not the one
         that was exported or was made from another model, or an option is out
         of range.
@@ -84,7 +84,7 @@ def table(found) -> str:
     """Returns what was found as text.
 
     Args:
-        found: list of mismatches.Parity.
+        found: list of mismatches.FileParity.
     """
     rows = []
     for one in found:

@@ -7,9 +7,9 @@ import pathlib
 from qmia_tf import outputs
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
+from qmia_tf.runs import TRAINED
 
 FOLDER = "references"
-KERAS = "keras"
 
 
 def of_run(run_dir) -> list[pathlib.Path]:
@@ -17,7 +17,7 @@ def of_run(run_dir) -> list[pathlib.Path]:
     return sorted(
         path.parent.parent
         for path in pathlib.Path(run_dir).glob(
-            f"{FOLDER}/*/outputs/{KERAS}.npz"
+            f"{FOLDER}/*/outputs/{TRAINED}.npz"
         )
     )
 
@@ -74,7 +74,7 @@ def answering(paths, target) -> str:
     """
     folders = [path for path in map(pathlib.Path, paths) if path.is_dir()]
     alike = all(_of(folder, target).is_file() for folder in folders)
-    return target if alike else KERAS
+    return target if alike else TRAINED
 
 
 def _of(folder, target):

@@ -7,19 +7,13 @@ each can be repeated alone, and one that is done is not done again.
 import dataclasses
 import pathlib
 
-from qmia_tf import (
-    configuration,
-    datasets,
-    messages,
-    queries,
-    run_training,
-    runs,
-)
-from qmia_tf.auditing import audit, captures, parity_found, surroundings
+from qmia_tf import configuration, datasets, messages, queries, runs
+from qmia_tf.auditing import audit, captures, parity_found
 from qmia_tf.auditing import pictures as exposed_pictures
 from qmia_tf.deploy import export as exporting
 from qmia_tf.deploy.calibration import Members
 from qmia_tf.errors import InputError
+from qmia_tf.experiments import run_training, surroundings
 
 
 def query_run(
@@ -38,7 +32,7 @@ def query_run(
             set cannot run is left out.
         progress: callable that takes a line of text, or None.
     Returns: list of paths outputs/TARGET.npz, the Keras model's first, and
-        list of findings.LeftOut.
+        list of outputs.LeftOut.
     Raises: InputError if the run is not trained, an option is out of range,
         or a file is gone or damaged or does not fit the data.
     """
@@ -118,7 +112,7 @@ def compare_run(run_dir, dataset, *, records=500, threads=(1,), progress=None):
     files = {each["sha256"] for each in manifest.values() if each.get("twin")}
     if files <= set(parity_found.of_run(run_dir)):
         return False
-    from qmia_tf.deploy import parity_run
+    from qmia_tf.experiments import parity_run
 
     found = parity_run.check_run(
         run_dir,

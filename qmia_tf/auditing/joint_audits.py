@@ -1,11 +1,42 @@
 """Two artefacts queried together: does the second one tell more?"""
 
+import dataclasses
+
 import numpy as np
 
 from qmia_tf.attacks import Evidence, joint
-from qmia_tf.auditing.findings import Joint
 from qmia_tf.statistics import delong
+from qmia_tf.statistics.intervals import Estimate
 from qmia_tf.statistics.ranking import auc
+
+
+@dataclasses.dataclass(frozen=True)
+class Joint:
+    """Two artefacts queried together: does the second tell more?
+
+    The same trained attacker is given the first's answers alone and both's,
+    learns on the calibration half and is judged on the other.
+
+    Attributes:
+        first: name of the target.
+        second: name of the other; "parent" is the full-precision model of
+            another run on the same members.
+        alone: AUC with the first's answers.
+        together: AUC with both's.
+        gain: together - alone, paired DeLong interval.
+        p_value: of no gain.
+        members: how many members were judged.
+        nonmembers: how many nonmembers.
+    """
+
+    first: str
+    second: str
+    alone: Estimate
+    together: Estimate
+    gain: Estimate
+    p_value: float
+    members: int
+    nonmembers: int
 
 
 def query_together(evidence: Evidence, second) -> Joint | None:

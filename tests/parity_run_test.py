@@ -10,8 +10,9 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from qmia_tf import keras_files, runs
-from qmia_tf.deploy import mismatches, parity_run
+from qmia_tf.deploy import mismatches
 from qmia_tf.errors import InputError
+from qmia_tf.experiments import parity_run
 
 QUICK = {
     "kernels": ("default",),
@@ -198,18 +199,29 @@ class RefusalTest(Runs):
 
 class TableTest(Runs):
     def test_a_line_for_each_comparison(self):
-        tensors = [
-            mismatches.TensorParity("a", 1_000_000, 12, 3),
-            mismatches.TensorParity("b", 234_567, 4000, 200),
+        stages = [
+            mismatches.ParityStage("a", 1_000_000, 12, 3),
+            mismatches.ParityStage("b", 234_567, 4000, 200),
         ]
         comparisons = [
-            mismatches.Comparison("keras", "", 0, 64, tensors, 500, 2, 0.031),
-            mismatches.Comparison(
-                "tflite", "default", 2, 1, tensors[:1], 50, 0, 0.0
+            mismatches.ParityComparison(
+                *("keras", "", 0, 64, 500, 1_234_567, 4012, 200, 2, 0.031),
+                stages,
+            ),
+            mismatches.ParityComparison(
+                *("tflite", "default", 2, 1, 50, 1_000_000, 12, 3, 0, 0.0),
+                stages[:1],
             ),
         ]
         found = [
-            mismatches.Parity(name, "", "", [], [], comparisons)
+            mismatches.judged(
+                name,
+                comparisons,
+                sha256="",
+                twin_sha256="",
+                float_layers=[],
+                rounded_layers=[],
+            )
             for name in ("int8", "int8_io")
         ]
         text = parity_run.table(found)

@@ -1,0 +1,48 @@
+"""Records cut into batches, and batches filled up to one size."""
+
+import numpy as np
+
+from qmia_tf import messages
+
+
+def filled(batch, size):
+    """Repeats the first record until a batch is as large as the others.
+
+    XLA compiles a quantized network for every size of batch.
+
+    Args:
+        batch: array [B, ...], B >= 1.
+        size: int.
+    Returns: array [max(B, size), ...], the batch first.
+    """
+    missing = size - len(batch)
+    if missing <= 0:
+        return batch
+    return np.concatenate([batch, np.repeat(batch[:1], missing, axis=0)])
+
+
+def in_batches(records, answer, *, size, name, progress=False):
+    """Calls a function on `size` records at a time, under a bar.
+
+    Args:
+        records: array [N, ...], N >= 1.
+        answer: callable, array [B, ...] -> array [B, classes].
+        size: int >= 1.
+        name: what the bar is called.
+        progress: shows a bar after two seconds.
+    Returns: float32 [N, classes].
+    """
+    bar = messages.bar(
+        total=len(records), unit="image", desc=name, shown=progress
+    )
+    answers = None
+    with bar:
+        for start in range(0, len(records), size):
+            chunk = records[start : start + size]
+            rows = answer(chunk)
+            if answers is None:
+                shape = (len(records), *rows.shape[1:])
+                answers = np.empty(shape, np.float32)
+            answers[start : start + len(chunk)] = rows
+            bar.update(len(chunk))
+    return answers

@@ -1,0 +1,1 @@
+"""Jobs that chain the nouns: a run, reference models, epochs, comparisons."""

@@ -1,0 +1,168 @@
+"""Training runs compared at equal accuracy on nonmembers."""
+
+import pathlib
+
+import numpy as np
+
+from qmia_tf import configuration
+from qmia_tf.auditing import comparison, matched
+from qmia_tf.errors import InputError
+from qmia_tf.experiments import epochs, run_training
+from qmia_tf.statistics import seeds
+from qmia_tf.statistics.intervals import LEVEL
+
+
+def compare(
+    full, quantized, dataset, *, every_epoch=False, progress=None
+) -> comparison.Comparison:
+    """Compares quantized runs with full-precision runs of equal accuracy.
+
+    The quantized runs come in groups as long as `full`, one group a model;
+    each is compared with the full-precision run at its place.
+
+    Args:
+        full: run directories of one model, one a seed.
+        quantized: run directories, as many as `full` or a multiple.
+        dataset: the Dataset of all.
+        every_epoch: compares every kept epoch of the quantized runs, not
+            only the trained model.
+        progress: callable that takes a line of text, or None.
+    Raises: InputError if the runs do not fit each other, a full-precision
+        run kept no checkpoints, or as epochs.answers.
+    """
+    full, quantized = ([pathlib.Path(x) for x in y] for y in (full, quantized))
+    configs = _configs(full, quantized)
+    curves, compared = {}, []
+    for place, one in enumerate(full):
+        reference, members = _epochs(one, configs, dataset, progress)
+        curves[one] = _curve(one, configs, reference)
+        for other in quantized[place :: len(full)]:
+            models, theirs = _epochs(other, configs, dataset, progress)
+            if not np.array_equal(members, theirs):
+                raise InputError(
+                    f"{one} and {other} split the records otherwise: their "
+                    "split.npz differ"
+                )
+            curves[other] = _curve(other, configs, models)
+            for model in models if every_epoch else models[-1:]:
+                compared.append(
+                    comparison.Compared(
+                        run=other.name,
+                        model=curves[other].model,
+                        full=one.name,
+                        epoch=model.point.epoch,
+                        trained=model is models[-1],
+                        matches=_matches(model, reference, members),
+                    )
+                )
+    return comparison.Comparison(
+        schema_version=comparison.SCHEMA_VERSION,
+        level=LEVEL,
+        dataset=dataset.name,
+        full=[curves[path] for path in full],
+        quantized=[curves[path] for path in quantized],
+        compared=compared,
+        means=_means(compared) if len(full) > 1 else [],
+        notes=_notes(full, quantized, configs),
+    )
+
+
+def _configs(full, quantized):
+    """Reads every configuration and checks that they fit each other."""
+    if not full or not quantized or len(quantized) % len(full):
+        raise InputError(
+            f"{len(full)} full-precision and {len(quantized)} quantized runs "
+            "cannot be paired: give one --full, or as many as each quantized "
+            "model has runs, in the same order"
+        )
+    every = [*full, *quantized]
+    twice = {path for path in every if every.count(path) > 1}
+    if twice:
+        raise InputError(f"{twice.pop()} is named twice")
+    configs = {path: configuration.read(path) for path in every}
+    for place, one in enumerate(full):
+        pairs = (one, *quantized[place :: len(full)])
+        matched.check_alike({str(path): configs[path] for path in pairs})
+    for start in range(0, len(every), len(full)):
+        group = every[start : start + len(full)]
+        models = [model_name(configs[path]) for path in group]
+        if len(set(models)) > 1:
+            raise InputError(
+                f"{group[0]} is {models[0]} and {group[-1]} {models[-1]}: "
+                "runs of one model, one a seed, must stand together"
+            )
+    for path in every:
+        alone = len(epochs.kept(path, configs[path])) < 2
+        if alone and path in full:
+            raise InputError(
+                f"{path} kept no checkpoints, so its accuracy cannot be "
+                "matched: train it with scripts/train.py --keep_every=1"
+            )
+    return configs
+
+
+def model_name(config) -> str:
+    """What tables call the model of a configuration."""
+    model = config["model"]
+    bits = model["weight_bits"], model["activation_bits"]
+    clip = ", clip" if model["clip"] else ""
+    if bits == (32, 32) and not clip:
+        return "full precision"
+    return f"w={bits[0]}, a={bits[1]}{clip}"
+
+
+def _epochs(run_dir, configs, dataset, progress):
+    """Measures every kept epoch; returns them and bool [N], the members."""
+    config = configs[run_dir]
+    split = run_training.open_split(run_dir, dataset, config)
+    models = epochs.kept(run_dir, config)
+    found = []
+    for epoch, answers in epochs.answers(
+        run_dir, models, dataset, split, progress=progress
+    ):
+        found.append(matched.measure(answers, epoch))
+    return found, answers.members
+
+
+def _curve(run_dir, configs, models):
+    return comparison.Curve(
+        run=run_dir.name,
+        model=model_name(configs[run_dir]),
+        points=[each.point for each in models],
+    )
+
+
+def _matches(model, reference, members):
+    found = [
+        matched.nearest(model, reference, members),
+        matched.interpolated(model, reference, members),
+    ]
+    return [match for match in found if match is not None]
+
+
+def _means(compared):
+    """Means over the pairs of trained models that have a match."""
+    groups = {}
+    for each in compared:
+        for match in each.matches if each.trained else ():
+            for score, found in match.leak.items():
+                key = each.model, match.way, score
+                values = groups.setdefault(key, [])
+                if match.is_match:
+                    values.append(found.difference.value)
+    return [
+        comparison.Mean(*key, pairs=len(values), difference=seeds.mean(values))
+        for key, values in groups.items()
+        if values
+    ]
+
+
+def _notes(full, quantized, configs):
+    """What differs between paired runs beside the bits."""
+    notes = []
+    for place, other in enumerate(quantized):
+        one = full[place % len(full)]
+        for key in ("recipe", "seed"):
+            if configs[one].get(key) != configs[other].get(key):
+                notes.append(f"{other.name} has another {key} than {one.name}")
+    return notes

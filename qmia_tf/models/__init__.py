@@ -1,0 +1,1 @@
+"""Keras models: how their graphs are read."""

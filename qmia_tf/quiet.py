@@ -1,0 +1,49 @@
+"""Keeps what TensorFlow's C++ side writes away from the terminal."""
+
+import contextlib
+import os
+import sys
+import tempfile
+
+from qmia_tf import messages, onednn
+
+
+@contextlib.contextmanager
+def without_messages(*, show_if_it_fails):
+    """Turns away what libraries write to file descriptor 2 meanwhile.
+
+    TensorFlow's C++ side writes there whatever its log levels say.
+
+    Args:
+        show_if_it_fails: writes it after all if the block raises.
+    """
+    with tempfile.TemporaryFile() as written:
+        terminal = os.dup(2)
+        os.dup2(written.fileno(), 2)
+        failed = True
+        try:
+            yield
+            failed = False
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            if failed and show_if_it_fails:
+                written.seek(0)
+                sys.stderr.write(written.read().decode(errors="replace"))
+
+
+def start_tensorflow():
+    """Imports TensorFlow and finds its devices without start-up messages.
+
+    If the import fails they are shown. oneDNN is asked for, see onednn.py.
+    """
+    onednn.prefer()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    with (
+        messages.working("starting TensorFlow"),
+        without_messages(show_if_it_fails=True),
+    ):
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()

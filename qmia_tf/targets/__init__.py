@@ -1,0 +1,186 @@
+"""What an attacker can query: a .tflite file, saved outputs, a Keras model.
+
+A target answers one question, `predict(images) -> probabilities`, and says
+what it is in `info`. Members and nonmembers go through the same call, so what
+differs between them is the target's answer alone. Keras models are in
+keras_models.py; the rest needs neither TensorFlow nor Keras.
+"""
+
+import copy
+import pathlib
+import typing
+
+import numpy as np
+
+from qmia_tf import outputs, runs
+from qmia_tf.deploy.classifier import Classifier
+from qmia_tf.errors import InputError
+
+
+class Target(typing.Protocol):
+    """Anything that answers queries.
+
+    Attributes:
+        info: dict for Outputs.info: target (a file-safe name), kind, sha256,
+            size_bytes, kernel_set, probability_step.
+    """
+
+    info: dict
+
+    def predict(self, images, *, progress=False):
+        """Answers a query.
+
+        Args:
+            images: uint8 [N, height, width, channels].
+            progress: shows a bar.
+        Returns: float32 [N, classes] probabilities.
+        """
+
+
+class TFLiteTarget:
+    """A .tflite file under LiteRT.
+
+    Args:
+        path: the .tflite file.
+        name: the target's name; by default the file's.
+        num_threads: int >= 1.
+        batch_size: images a call; a file with a fixed batch keeps its own.
+        kernels: "default" (XNNPACK where it applies), "builtin" (without
+            delegates) or "reference".
+        logits: whether the file's output is logits, which then go through a
+            softmax here.
+        signature: name of the signature to run, where a file has several.
+    Raises: InputError if the file cannot be run or an argument is out of
+        range.
+    """
+
+    def __init__(
+        self,
+        path,
+        *,
+        name=None,
+        num_threads=2,
+        batch_size=100,
+        kernels="default",
+        logits=False,
+        signature=None,
+    ):
+        path = pathlib.Path(path)
+        self._classifier = Classifier(
+            path,
+            name=name,
+            num_threads=num_threads,
+            batch_size=batch_size,
+            kernels=kernels,
+            logits=logits,
+            signature=signature,
+        )
+        self.interpreter = self._classifier.interpreter
+        self.batch_size = self._classifier.batch_size
+        self.info = {
+            "target": name or path.stem,
+            "kind": "tflite",
+            "kernel_set": kernels,
+            **file_facts(path),
+            "outputs": "logits" if logits else "probabilities",
+            "probability_step": 0.0 if logits else self.interpreter.output_step,
+        }
+        if signature is not None:
+            self.info["signature"] = signature
+
+    def predict(self, images, *, progress=False):
+        """See Target.
+
+        Raises: InputError also as Classifier.predict.
+        """
+        return self._classifier.predict(images, progress=progress)
+
+
+class SavedOutputs:
+    """Answers that were captured before, for example on a phone.
+
+    Args:
+        path: outputs/TARGET.npz; see outputs.Outputs.
+    Raises: InputError if the file is damaged or something else.
+    """
+
+    def __init__(self, path):
+        self.outputs = outputs.load(path)
+        self.info = dict(self.outputs.info)
+
+    def of_records(self, records):
+        """Gives the same target with its answers in another order.
+
+        Args:
+            records: int [N], indices into the data set, in the order in
+                which their images are going to be asked.
+        Raises: InputError if there is no answer for one of them.
+        """
+        order = np.argsort(self.outputs.record_ids)
+        stored = self.outputs.record_ids[order]
+        found = np.searchsorted(stored, records).clip(max=len(stored) - 1)
+        missing = np.asarray(records)[stored[found] != records]
+        if missing.size:
+            raise InputError(
+                f"target {self.info['target']!r} has no saved answer for "
+                f"record {missing[0]} ({missing.size} such records)"
+            )
+        arranged = copy.copy(self)
+        arranged.outputs = self.outputs.take(order[found])
+        return arranged
+
+    def predict(self, images, *, progress=False):
+        """Gives the stored answers, in their order; as many as images."""
+        stored = self.outputs.probabilities
+        if len(images) != len(stored):
+            raise InputError(
+                f"target {self.info['target']!r} has {len(stored)} saved "
+                f"answers, not {len(images)}"
+            )
+        return stored
+
+
+def query(target, dataset, split, *, run="", progress=True):
+    """Asks a target about every member and nonmember of a run.
+
+    Args:
+        target: Target.
+        dataset: datasets.Dataset.
+        split: split.Split of that data set.
+        run: name of the run, recorded.
+        progress: shows a bar.
+    Returns: outputs.Outputs, members first, validated.
+    Raises: InputError if images do not fit the target or its answers are not
+        probabilities.
+    """
+    records = np.concatenate([split.members, split.nonmembers])
+    images, labels = dataset.take(records)
+    if isinstance(target, SavedOutputs):
+        target = target.of_records(records)
+    probabilities = target.predict(images, progress=progress)
+    if probabilities.shape != (len(records), dataset.classes):
+        raise InputError(
+            f"target {target.info['target']!r} answers "
+            f"{list(probabilities.shape)}, expected "
+            f"[{len(records)}, {dataset.classes}]: is it a model of "
+            f"{dataset.name}?"
+        )
+    answers = outputs.Outputs(
+        probabilities=probabilities,
+        labels=labels,
+        members=np.arange(len(records)) < len(split.members),
+        record_ids=records,
+        info={**target.info, "fingerprint": split.fingerprint, "run": run},
+    )
+    return answers.validate(f"target {target.info['target']!r}")
+
+
+def file_facts(path):
+    """Gives sha256 and size_bytes of a model file.
+
+    Raises: InputError if it is not there.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise InputError(f"there is no model file {path}")
+    return {"sha256": runs.sha256(path), "size_bytes": path.stat().st_size}

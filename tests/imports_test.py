@@ -1,0 +1,125 @@
+"""Who may import whom, as docs/figures/house.py reads it."""
+
+import importlib
+import pathlib
+import subprocess
+import sys
+
+from absl.testing import absltest, parameterized
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+# What handles arrays of outputs, and what runs on a board.
+LIGHT = ("attacks", "statistics", "outputs", "auditing", "report", "edge")
+HEAVY = (
+    *("tensorflow", "keras", "tf_keras", "tensorflow_datasets"),
+    *("tensorflow_privacy", "tensorflow_model_optimization", "tensorboard"),
+)
+IMPORT_ALL = """
+import importlib, pkgutil, sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {heavy}:
+            raise ModuleNotFoundError(f"{{name}} is blocked", name=name)
+
+sys.meta_path.insert(0, Blocked())
+module = importlib.import_module("qmia_tf.{name}")
+for found in pkgutil.walk_packages(
+    getattr(module, "__path__", []), module.__name__ + "."
+):
+    importlib.import_module(found.name)
+print(len([name for name in sys.modules if name.startswith(module.__name__)]))
+"""
+# What scripts/evaluate_edge.py imports.
+EDGE = (
+    *("qmia_tf", "qmia_tf.program", "qmia_tf.errors", "qmia_tf.runs"),
+    *("qmia_tf.edge", "qmia_tf.edge.evaluation", "qmia_tf.edge.shown"),
+)
+IMPORT_EDGE = """
+import runpy, sys
+runpy.run_path("scripts/evaluate_edge.py")
+from qmia_tf.edge import evaluation, shown
+print(*[name for name in sys.modules if name.partition(".")[0] == "qmia_tf"])
+"""
+
+
+def house():
+    sys.path.insert(0, str(ROOT / "docs/figures"))
+    try:
+        return importlib.import_module("house")
+    finally:
+        sys.path.remove(str(ROOT / "docs/figures"))
+
+
+def reached(*modules):
+    """The modules that any function of these could ever import."""
+    graph, seen, waiting = house().imports(), set(), list(modules)
+    while waiting:
+        module = waiting.pop()
+        if module not in seen:
+            seen.add(module)
+            waiting += graph[module]
+    return seen
+
+
+def python(code):
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT
+    )
+    if done.returncode:
+        raise AssertionError(done.stderr)
+    return done.stdout.split()
+
+
+class HouseTest(absltest.TestCase):
+    def test_downwards_and_to_the_left_only(self):
+        self.assertEmpty(house().wrong_doors())
+
+    def test_no_circle(self):
+        self.assertEmpty(house().circles())
+
+    def test_a_circle_is_seen(self):
+        graph = {"a": {"b"}, "b": {"c"}, "c": {"b"}}
+        self.assertEqual(set(house().circle(graph)), {"b", "c"})
+        self.assertEmpty(house().circle({"a": {"b", "c"}, "b": {"c"}}))
+
+    def test_imports_are_what_python_sees(self):
+        # Pure; of three neighbours; inside a function; of a package.
+        imports = house().imports()
+        self.assertEmpty(imports["qmia_tf.errors"])
+        self.assertEqual(
+            imports["qmia_tf.symmetric"],
+            {"qmia_tf.dorefa", "qmia_tf.errors", "qmia_tf.grids"},
+        )
+        self.assertIn(
+            "qmia_tf.auditing.exposed",
+            imports["qmia_tf.auditing.exposed_members"],
+        )
+        self.assertContainsSubset(
+            {"qmia_tf.deploy", "qmia_tf.deploy.classifier"},
+            imports["qmia_tf.targets"],
+        )
+
+    def test_every_import_of_a_process_is_found(self):
+        seen = set(python(IMPORT_EDGE))
+        self.assertContainsSubset(seen, reached(*EDGE))
+
+
+class LightTest(parameterized.TestCase):
+    @parameterized.parameters(*LIGHT)
+    def test_imports_without_tensorflow(self, name):
+        count = int(python(IMPORT_ALL.format(heavy=HEAVY, name=name))[0])
+        files = list(ROOT.glob(f"qmia_tf/{name}/**/*.py"))
+        self.assertEqual(count, max(len(files), 1))
+
+
+class EdgeTest(absltest.TestCase):
+    def test_imports_little(self):
+        self.assertLessEqual(len(python(IMPORT_EDGE)), 37)
+
+    def test_reaches_little(self):
+        self.assertLessEqual(len(reached(*EDGE)), 37)
+
+
+if __name__ == "__main__":
+    absltest.main()
