@@ -66,14 +66,14 @@ def main(argv):
     del argv
     if ALONE.value:
         return print(json.dumps(audit_alone()))
-    found = {}
+    figures = {}
     with tempfile.TemporaryDirectory() as folder:
         for part in ONLY.value:
-            found[part] = globals()[f"measure_{part}"](pathlib.Path(folder))
-            for name, figure in found[part].items():
+            figures[part] = globals()[f"measure_{part}"](pathlib.Path(folder))
+            for name, figure in figures[part].items():
                 print(f"{part:10}{name:38}{figure:.4g}", flush=True)
     if JSON.value:
-        pathlib.Path(JSON.value).write_text(json.dumps(found, indent=2))
+        pathlib.Path(JSON.value).write_text(json.dumps(figures, indent=2))
 
 
 def measure_audit(folder):
@@ -112,14 +112,14 @@ def measure_threshold(folder):
 
     def ours():
         scores = -losses.losses(answers)
-        found = sweep(scores, answers.members)
-        return found, ranking.auc(scores, answers.members)
+        curve = sweep(scores, answers.members)
+        return curve, ranking.auc(scores, answers.members)
 
     figures = in_turns(ours, "threshold", folder)
     if PEER.value:
         _, area = ours()
-        other = float(np.load(folder / "threshold_peer.npy"))
-        figures["difference of AUC"] = abs(area.value - other)
+        peer_auc = float(np.load(folder / "threshold_peer.npy"))
+        figures["difference of AUC"] = abs(area.value - peer_auc)
     return figures
 
 
@@ -135,9 +135,9 @@ def measure_lira(folder):
     figures = in_turns(lambda: lira.online_scores(evidence), "lira", folder)
     figures["MB at the peak"] = allocated(lambda: lira.online_scores(evidence))
     if PEER.value:
-        other = -np.load(folder / "lira_peer.npy")
+        peer_scores = -np.load(folder / "lira_peer.npy")
         same = peers_rule(evidence)
-        away = np.abs(same - other) / np.maximum(1, np.abs(other))
+        away = np.abs(same - peer_scores) / np.maximum(1, np.abs(peer_scores))
         figures["largest relative difference"] = float(away.max())
     return figures
 
@@ -147,10 +147,10 @@ def peers_rule(evidence):
     sides = []
     references = evidence.references
     for mask in (references.inside, references.outside):
-        found = moments.moments(references.margins, mask)
-        spreads = lira.spreads(found, 0.0, variance="per_example")
-        shrink = np.sqrt((found.counts - 1) / found.counts)
-        sides.append((found.centers, spreads * shrink))
+        side_moments = moments.moments(references.margins, mask)
+        spreads = lira.spreads(side_moments, 0.0, variance="per_example")
+        shrink = np.sqrt((side_moments.counts - 1) / side_moments.counts)
+        sides.append((side_moments.centers, spreads * shrink))
     return lira.likelihood_ratio(margins(evidence.outputs), *sides)
 
 
@@ -226,10 +226,10 @@ def threshold_attack(evidence):
     """One score with everything that an audit says of it."""
     members = evidence.outputs.members
     scores = margins(evidence.outputs)
-    found = sweep(scores, members)
-    operating.in_sample_points(found, seed=0)
+    curve = sweep(scores, members)
+    operating.in_sample_points(curve, seed=0)
     heldout.hold_out(scores, members, seed=0)
-    low_fpr.of_sweep(found, seed=0)
+    low_fpr.of_sweep(curve, seed=0)
     return ranking.auc(scores, members)
 
 
@@ -250,16 +250,16 @@ def in_turns(ours, job, folder):
 def alternate(contestants, peer=None):
     """Best seconds of each; peer, which says its own seconds, last."""
     times = {name: [] for name in contestants}
-    asked = []
+    peer_seconds = []
     for _ in range(TURNS.value):
         for name, run in contestants.items():
             start = time.perf_counter()
             run()
             times[name].append(time.perf_counter() - start)
         if peer:
-            asked.append(peer())
+            peer_seconds.append(peer())
     best = {name: min(spent) for name, spent in times.items()}
-    return {**best, "peer seconds": min(asked)} if peer else best
+    return {**best, "peer seconds": min(peer_seconds)} if peer else best
 
 
 def allocated(run):

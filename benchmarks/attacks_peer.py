@@ -27,15 +27,17 @@ def main(wheel, folder):
         bare = types.ModuleType(name)
         bare.__path__ = [str(pathlib.Path(wheel, *name.split(".")))]
         sys.modules[name] = bare
-    made = {}
+    run_by_name = {}
     for line in sys.stdin:
         name = line.strip()
-        if name not in made:
-            made[name] = {"threshold": threshold, "lira": lira}[name](folder)
+        if name not in run_by_name:
+            run_by_name[name] = {"threshold": threshold, "lira": lira}[name](
+                folder
+            )
         start = time.perf_counter()
-        found = made[name]()
+        scores = run_by_name[name]()
         spent = time.perf_counter() - start
-        np.save(pathlib.Path(folder, f"{name}_peer.npy"), found)
+        np.save(pathlib.Path(folder, f"{name}_peer.npy"), scores)
         print(spent, flush=True)
 
 
@@ -44,7 +46,7 @@ def threshold(folder):
     data = load("data_structures")
     attack = load("membership_inference_attack")
     logits, labels, members = read(folder, "logits", "labels", "members")
-    given = data.AttackInputData(
+    attack_input = data.AttackInputData(
         logits_train=logits[members],
         logits_test=logits[~members],
         labels_train=labels[members],
@@ -53,8 +55,8 @@ def threshold(folder):
     kinds = [data.AttackType.THRESHOLD_ATTACK]
 
     def run():
-        found = attack.run_attacks(given, attack_types=kinds)
-        return found.single_attack_results[0].get_auc()
+        attack_results = attack.run_attacks(attack_input, attack_types=kinds)
+        return attack_results.single_attack_results[0].get_auc()
 
     return run
 
@@ -64,12 +66,16 @@ def lira(folder):
     advanced_mia = load("advanced_mia")
     target, margins, inside = read(folder, "target", "margins", "inside")
     columns, masks = margins.T, inside.T
-    own = [c[m][:, None] for c, m in zip(columns, masks, strict=True)]
-    other = [c[~m][:, None] for c, m in zip(columns, masks, strict=True)]
+    in_margins = [c[m][:, None] for c, m in zip(columns, masks, strict=True)]
+    out_margins = [c[~m][:, None] for c, m in zip(columns, masks, strict=True)]
 
     def run():
         return advanced_mia.compute_score_lira(
-            target[:, None], own, other, "both", median_or_mean="mean"
+            target[:, None],
+            in_margins,
+            out_margins,
+            "both",
+            median_or_mean="mean",
         )
 
     return run

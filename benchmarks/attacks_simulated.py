@@ -47,7 +47,7 @@ def evidence(records, models, *, population=None, seed=0) -> Evidence:
     answers = outputs(records // 2, records - records // 2, seed=seed)
     rng = np.random.default_rng(seed)
     inside = rng.random((models, records)) < 0.5
-    drawn = rng.normal(2, 1, (models, records)) + inside
+    margins = rng.normal(2, 1, (models, records)) + inside
     half = calibration_half(answers.members, seed=seed)
     if population:
         half[records // 2 :] = np.arange(records - records // 2) < population
@@ -55,7 +55,7 @@ def evidence(records, models, *, population=None, seed=0) -> Evidence:
         outputs=answers,
         calibration=half,
         seed=seed,
-        references=References(drawn, inside, ~inside),
+        references=References(margins, inside, ~inside),
     )
 
 

@@ -68,13 +68,15 @@ def main(argv):
         right = pathlib.Path(folder, "right")
         run_all(todo, right, threads="1", onednn="0")
         for threads in THREADS.value:
-            found = pathlib.Path(folder, threads)
-            died = run_all(todo, found, threads=threads, onednn="1")
+            onednn_folder = pathlib.Path(folder, threads)
+            died = run_all(todo, onednn_folder, threads=threads, onednn="1")
             faults = {number: "crash" for number in died}
             for number in set(range(len(todo))) - set(died):
-                what = fault(found / f"{number}.npz", right / f"{number}.npz")
-                if what:
-                    faults[number] = what
+                symptom = fault(
+                    onednn_folder / f"{number}.npz", right / f"{number}.npz"
+                )
+                if symptom:
+                    faults[number] = symptom
             show(todo, faults, threads)
 
 
@@ -114,9 +116,9 @@ def run_all(todo, folder, *, threads, onednn):
     return json.loads((folder / DIED).read_text())
 
 
-def fault(found, right):
+def fault(tested_file, right):
     """Returns what is wrong with a cell that killed nothing, or ""."""
-    with np.load(found) as ours, np.load(right) as theirs:
+    with np.load(tested_file) as ours, np.load(right) as theirs:
         if ours["wavers"]:
             return "waver"
         wrong = {
@@ -127,17 +129,17 @@ def fault(found, right):
     return f"differ ({', '.join(sorted(wrong))})" if wrong else ""
 
 
-def close(found, right):
+def close(array, right):
     """Whether two arrays differ by rounding alone."""
-    return np.abs(found - right).max() <= TOLERANCE * np.abs(right).max()
+    return np.abs(array - right).max() <= TOLERANCE * np.abs(right).max()
 
 
 def show(todo, faults, threads):
     """Prints the faults under a number of threads, a line each."""
     lines = collections.defaultdict(list)
-    for number, what in sorted(faults.items()):
+    for number, symptom in sorted(faults.items()):
         kind, kernel, strides, channels = todo[number]
-        name = f"{kind} {kernel}x{kernel}, strides {strides}: {what}"
+        name = f"{kind} {kernel}x{kernel}, strides {strides}: {symptom}"
         lines[name].append(channels)
     threads = f"{threads} thread{'' if threads == '1' else 's'}"
     print(f"{threads}: {len(todo)} cells, {len(faults)} not right", flush=True)
@@ -170,19 +172,19 @@ def compute_cell(kind, kernel, strides, channels, *, file):
     """Computes a cell twice and keeps its numbers."""
     # A 1x1 kernel is never padded.
     paddings = ("SAME", "VALID") if kernel > 1 else ("VALID",)
-    kept, wavers = {}, False
+    arrays, wavers = {}, False
     for shape in itertools.product(OTHERS[kind], BATCHES, paddings):
-        given = kind, kernel, strides, channels, *shape
-        first, again = numbers(*given), numbers(*given)
+        case = kind, kernel, strides, channels, *shape
+        first, again = numbers(*case), numbers(*case)
         wavers |= any(
             not np.array_equal(*pair) for pair in zip(first, again, strict=True)
         )
         for place, array in enumerate(first):
-            kept[f"{' '.join(map(str, shape))} {place}"] = array
-    np.savez(file, wavers=wavers, **kept)
+            arrays[f"{' '.join(map(str, shape))} {place}"] = array
+    np.savez(file, wavers=wavers, **arrays)
 
 
-def numbers(kind, kernel, strides, channels, other, batch, padding):
+def numbers(kind, kernel, strides, channels, filters, batch, padding):
     """Returns result, input gradient and kernel gradient of one shape."""
     import tensorflow as tf
 
@@ -192,7 +194,7 @@ def numbers(kind, kernel, strides, channels, other, batch, padding):
         return tf.constant(random.normal(size=shape).astype(np.float32))
 
     image = batch, SIZE, SIZE, channels
-    weights = normal(kernel, kernel, channels, other)
+    weights = normal(kernel, kernel, channels, filters)
     window = {"strides": (1, *strides, 1), "padding": padding}
     x = normal(*image)
     if kind == "transpose":

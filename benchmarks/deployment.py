@@ -50,8 +50,8 @@ def main(argv):
         return print(json.dumps(peak_memory(QUERY.value)))
     quiet.start_tensorflow()
     figures = {stem: measure(stem) for stem in STEMS.value}
-    for stem, found in figures.items():
-        show(stem, found)
+    for stem, stem_figures in figures.items():
+        show(stem, stem_figures)
     if JSON.value:
         pathlib.Path(JSON.value).write_text(json.dumps(figures, indent=2))
 
@@ -61,7 +61,7 @@ def measure(stem):
     with tempfile.TemporaryDirectory() as folder:
         files = make_files(stem, pathlib.Path(folder))
         times = latencies(files)
-        found = {
+        figures = {
             "mb": {name: f.stat().st_size / 1e6 for name, f in files.items()},
             "best_ms": {name: min(turns) for name, turns in times.items()},
             "int8_is_faster_than": {
@@ -70,7 +70,7 @@ def measure(stem):
             "query": throughput(files["int8"]),
             "query_alone": query_alone(files["int8"]),
         }
-    return found
+    return figures
 
 
 def make_files(stem, folder):
@@ -204,15 +204,17 @@ def peak_memory(path):
     }
 
 
-def show(stem, found):
+def show(stem, figures):
     """Prints one stem's figures."""
     print(f"\n{stem} stem, width {WIDTH.value}")
     print(f"{'file':16}{'MB':>8}{'ms':>9}{'x int8 time':>13}{'median':>9}")
-    for name, best in found["best_ms"].items():
-        ratio = found["int8_is_faster_than"].get(name)
-        shown = f"{ratio['best']:13.2f}{ratio['median']:9.2f}" if ratio else ""
-        print(f"{name:16}{found['mb'][name]:8.2f}{best:9.3f}{shown}")
-    query, alone = found["query"], found["query_alone"]
+    for name, best in figures["best_ms"].items():
+        ratio = figures["int8_is_faster_than"].get(name)
+        ratio_text = (
+            f"{ratio['best']:13.2f}{ratio['median']:9.2f}" if ratio else ""
+        )
+        print(f"{name:16}{figures['mb'][name]:8.2f}{best:9.3f}{ratio_text}")
+    query, alone = figures["query"], figures["query_alone"]
     share = query["share_of_bare"]
     print(
         f"TFLiteTarget, 2 threads, {IMAGES.value} images: "

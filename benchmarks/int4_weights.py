@@ -40,8 +40,8 @@ def main(argv):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (IMAGES.value, *SHAPE), np.uint8)
     for kernels in KERNELS:
-        both = [Observed(data, kernels=kernels) for data in (wide, packed)]
-        ours, theirs = (one.levels(images) for one in both)
+        files = [Observed(data, kernels=kernels) for data in (wide, packed)]
+        ours, theirs = (file.levels(images) for file in files)
         off = sum(int(np.sum(ours[name] != theirs[name])) for name in ours)
         codes = sum(part.size for part in ours.values())
         spent = [milliseconds(data, kernels) for data in (wide, packed)]

@@ -152,8 +152,8 @@ def plain(model):
     }
 
     def swap(layer):
-        made = swaps.get(type(layer), type(layer))
-        return made.from_config(layer.get_config())
+        layer_class = swaps.get(type(layer), type(layer))
+        return layer_class.from_config(layer.get_config())
 
     return keras.models.clone_model(model, clone_function=swap)
 

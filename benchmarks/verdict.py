@@ -62,16 +62,16 @@ def main(argv):
     """Measures the parts one after the other, and writes after each."""
     del argv
     path = pathlib.Path(OUT.value)
-    found = json.loads(path.read_text()) if path.exists() else {}
+    rows_by_part = json.loads(path.read_text()) if path.exists() else {}
     with concurrent.futures.ProcessPoolExecutor(WORKERS.value) as pool:
         for part in ONLY.value:
             measure = globals()[f"measure_{part}"]
-            found[part] = measure(pool)
-            path.write_text(json.dumps(found, indent=2) + "\n")
+            rows_by_part[part] = measure(pool)
+            path.write_text(json.dumps(rows_by_part, indent=2) + "\n")
     tables = [
-        getattr(table, name)(found[part])
+        getattr(table, name)(rows_by_part[part])
         for part, name in TABLES.items()
-        if part in found
+        if part in rows_by_part
     ]
     path.with_suffix(".md").write_text("\n".join(tables))
     print("\n".join(tables))
@@ -83,21 +83,22 @@ def measure_audits(pool):
     for leak in LEAKS:
         for records, audits in AUDITS.items():
             seeds = range(max(2, round(audits * SHARE.value)))
-            each = list(
+            outcomes = list(
                 pool.map(
                     functools.partial(one_audit, records, leak),
                     seeds,
                     chunksize=5,
                 )
             )
-            names = each[0]
+            names = outcomes[0]
             means = {
-                name: float(np.mean([x[name] for x in each])) for name in names
+                name: float(np.mean([x[name] for x in outcomes]))
+                for name in names
             }
             row = {
                 "leak": leak.name,
                 "records": records,
-                "audits": len(each),
+                "audits": len(outcomes),
                 **means,
             }
             print(row, flush=True)
@@ -107,38 +108,38 @@ def measure_audits(pool):
 
 def one_audit(records, leak, seed):
     """Judges one simulated audit in both ways."""
-    made = simulated.simulate(records, leak, seed=seed)
+    audit = simulated.simulate(records, leak, seed=seed)
     with threadpoolctl.threadpool_limits(1):
-        scores = made.counted()
-        found = tested(made, seed)
-        held = simultaneous.intervals(
-            simultaneous.areas(scores, made.members), seed=seed
+        scores = audit.counted()
+        test = tested(audit, seed)
+        intervals = simultaneous.intervals(
+            simultaneous.areas(scores, audit.members), seed=seed
         )
-        old = choose(made.scores, made.members, made.half)
-        rest = ~made.half
-        area = auc(made.scores[old][rest], made.members[rest])
+        old = choose(audit.scores, audit.members, audit.half)
+        other_half = ~audit.half
+        area = auc(audit.scores[old][other_half], audit.members[other_half])
     inside = {
-        name: each.low <= made.truths[name] <= each.high
-        for name, each in held.items()
+        name: interval.low <= audit.truths[name] <= interval.high
+        for name, interval in intervals.items()
     }
-    new = max(held, key=lambda name: held[name].low)
+    new = max(intervals, key=lambda name: intervals[name].low)
     return {
         "found_old": area.low > 0.5,
-        "found_new": found.p_value <= permutation.LEVEL,
+        "found_new": test.p_value <= permutation.LEVEL,
         "covered_all": all(inside.values()),
         "covered_chosen": inside[new],
-        "covered_old": area.low <= made.truths[old] <= area.high,
-        "width_new": held[new].high - held[new].low,
+        "covered_old": area.low <= audit.truths[old] <= area.high,
+        "width_new": intervals[new].high - intervals[new].low,
         "width_old": area.high - area.low,
     }
 
 
-def tested(made, seed):
+def tested(audit, seed):
     """The max-T test of a simulated audit."""
     return permutation.max_t(
-        made.counted(),
-        made.members,
-        made.strata,
+        audit.counted(),
+        audit.members,
+        audit.strata,
         seed=seed,
         fixed=simulated.FIXED,
         permutations=PERMUTATIONS,
@@ -154,14 +155,14 @@ def measure_detectable(pool):
         area = float(np.median(list(pool.map(work, range(20)))))
         leak = simulated.Leak.of_auc(area)
         work = functools.partial(reached, records, leak)
-        each = np.array(list(pool.map(work, seeds, chunksize=5)))
+        outcomes = np.array(list(pool.map(work, seeds, chunksize=5)))
         rows.append(
             {
                 "records": records,
                 "auc": area,
-                "alone": float(each[:, 0].mean()),
-                "found": float(each[:, 1].mean()),
-                "audits": len(each),
+                "alone": float(outcomes[:, 0].mean()),
+                "found": float(outcomes[:, 1].mean()),
+                "audits": len(outcomes),
             }
         )
         print(rows[-1], flush=True)
@@ -170,30 +171,30 @@ def measure_detectable(pool):
 
 def said(records, seed):
     """The smallest AUC of the margin that would have been found."""
-    made = simulated.simulate(records, LEAKS[0], seed=seed)
-    found = tested(made, seed)
+    audit = simulated.simulate(records, LEAKS[0], seed=seed)
+    test = tested(audit, seed)
     [here] = [
-        x for x in found.measured if (x.attack, x.rate) == ("margin", None)
+        x for x in test.measured if (x.attack, x.rate) == ("margin", None)
     ]
-    layout = memberships.Layout.of(made.members, made.strata)
+    layout = memberships.Layout.of(audit.members, audit.strata)
     shares = layout.shares()
     return power.detectable_auc(
-        found.critical,
+        test.critical,
         here.mean,
         here.deviation,
         records,
         records,
-        moved=1 - shares[made.members].mean() + shares[~made.members].mean(),
+        moved=1 - shares[audit.members].mean() + shares[~audit.members].mean(),
     )
 
 
 def reached(records, leak, seed):
     """Whether the margin's AUC, and whether anything, finds the leak."""
-    found = tested(simulated.simulate(records, leak, seed=seed), seed)
+    test = tested(simulated.simulate(records, leak, seed=seed), seed)
     [here] = [
-        x for x in found.measured if (x.attack, x.rate) == ("margin", None)
+        x for x in test.measured if (x.attack, x.rate) == ("margin", None)
     ]
-    return here.t > found.critical, found.p_value <= permutation.LEVEL
+    return here.t > test.critical, test.p_value <= permutation.LEVEL
 
 
 def measure_seconds(pool):
@@ -216,7 +217,7 @@ def measure_seconds(pool):
         spent = []
         for _ in range(3):
             start, cpu = time.perf_counter(), time.process_time()
-            found = permutation.max_t(
+            test = permutation.max_t(
                 scores, members, strata, seed=0, fixed=simulated.FIXED
             )
             spent.append(
@@ -226,7 +227,7 @@ def measure_seconds(pool):
             {
                 "records": records,
                 "attacks": ATTACKS,
-                "permutations": found.permutations,
+                "permutations": test.permutations,
                 "seconds": min(wall for wall, _ in spent),
                 "cpu_seconds": min(cpu for _, cpu in spent),
                 "cores": os.cpu_count(),

@@ -98,9 +98,9 @@ def simulate(records, leak, *, seed) -> Simulated:
         scores[name] = margins + factor * rng.normal(size=margins.size)
     dealt = folds.draw(half, members, seed=seed)
     scores["likelihood"] = folds.out_of_fold(
-        lambda chosen: likelihood.density_ratio(
-            margins[chosen], members[chosen]
-        )(margins),
+        lambda rows: likelihood.density_ratio(margins[rows], members[rows])(
+            margins
+        ),
         dealt,
     )
     learned = likelihood.density_ratio(margins[half], members[half])
@@ -113,8 +113,8 @@ def simulate(records, leak, *, seed) -> Simulated:
 @functools.cache
 def fixed_truths(leak) -> dict:
     """AUCs of the attacks that do not learn."""
-    found = {name: true_auc(f, leak) for name, f in OF_MARGIN.items()}
-    return found | {
+    truths = {name: true_auc(f, leak) for name, f in OF_MARGIN.items()}
+    return truths | {
         name: blurred_auc(factor, leak) for name, factor in BLURRED.items()
     }
 
@@ -128,13 +128,13 @@ def true_auc(score, leak) -> float:
     """
     grid = stats.norm.ppf((np.arange(GRID) + 0.5) / GRID)
     outside = np.sort(score(grid))
-    found = 0.0
+    area = 0.0
     for shift, share in ((leak.shift, leak.share), (0.0, 1 - leak.share)):
         inside = score(grid + shift)
         above = np.searchsorted(outside, inside, side="left")
         above = above + np.searchsorted(outside, inside, side="right")
-        found += share * above.mean() / (2 * GRID)
-    return float(found)
+        area += share * above.mean() / (2 * GRID)
+    return float(area)
 
 
 def blurred_auc(factor, leak) -> float:

@@ -56,11 +56,13 @@ def flags_of(define):
     """
     before = set(flags.FLAGS)
     try:
-        given = define()
+        outcome = define()
         names = set(flags.FLAGS) - before
         # An alias has the flag of another name.
-        found = {flags.FLAGS[name].name: flags.FLAGS[name] for name in names}
-        return [found[name] for name in sorted(found)], given
+        flag_by_name = {
+            flags.FLAGS[name].name: flags.FLAGS[name] for name in names
+        }
+        return [flag_by_name[name] for name in sorted(flag_by_name)], outcome
     finally:
         for name in set(flags.FLAGS) - before:
             delattr(flags.FLAGS, name)
@@ -81,15 +83,15 @@ def groups():
 
     Returns: dict title -> list of Flag, without those of a smaller group.
     """
-    found = {
+    flags_by_group = {
         name.removeprefix("define_"): flags_of(define)[0]
         for name, define in inspect.getmembers(options, inspect.isfunction)
         if name.startswith("define_")
     }
-    order = sorted(found, key=lambda name: len(found[name]))
+    order = sorted(flags_by_group, key=lambda name: len(flags_by_group[name]))
     seen, own = set(), {}
     for name in order:
-        own[name] = [x for x in found[name] if x.name not in seen]
+        own[name] = [x for x in flags_by_group[name] if x.name not in seen]
         seen |= {x.name for x in own[name]}
     return {name: own[name] for name in sorted(own) if own[name]}
 
@@ -101,18 +103,18 @@ def script_section(path, shared):
         path: of the script.
         shared: what groups gives.
     """
-    found, module = flags_of(_load(path))
-    names = {flag.name for flag in found}
+    script_flags, module = flags_of(_load(path))
+    names = {flag.name for flag in script_flags}
     used = {
         group: flags_
         for group, flags_ in shared.items()
         if {flag.name for flag in flags_} <= names
     }
     common = {f.name: f for flags_ in used.values() for f in flags_}
-    own = [flag for flag in found if flag.name not in common]
-    other = [
+    own = [flag for flag in script_flags if flag.name not in common]
+    defaults = [
         f"`--{f.name}`: {_shown(f)}"
-        for f in found
+        for f in script_flags
         if f.name in common and f.default != common[f.name].default
     ]
     lines = [f"## {path.name}", "", text(module.__doc__), ""]
@@ -120,8 +122,8 @@ def script_section(path, shared):
     if used:
         links = ", ".join(f"[{title(g)}](#{anchor(g)})" for g in used)
         lines += ["", f"And the flags of: {links}."]
-    if other:
-        lines += ["", f"Other defaults here: {'; '.join(other)}."]
+    if defaults:
+        lines += ["", f"Other defaults here: {'; '.join(defaults)}."]
     return "\n".join(lines)
 
 
@@ -141,13 +143,13 @@ def _paragraph(part):
     return part.strip()
 
 
-def table(found):
+def table(flag_list):
     """Writes the table of some flags."""
-    if not found:
+    if not flag_list:
         return ["It has no flags of its own."]
     rows = [
         f"| `--{flag.name}` | {_shown(flag)} | {_cell(flag.help)} |"
-        for flag in found
+        for flag in flag_list
     ]
     return ["| flag | default | |", "|---|---|---|", *rows]
 
@@ -196,8 +198,8 @@ def page():
     for path in sorted((CHECKOUT / "scripts").glob("*.py")):
         parts.append(script_section(path, shared))
     parts.append("# Flags that scripts share")
-    for group, found in shared.items():
-        parts.append("\n".join([f"## {title(group)}", "", *table(found)]))
+    for group, group_flags in shared.items():
+        parts.append("\n".join([f"## {title(group)}", "", *table(group_flags)]))
     parts.append(shell_section())
     return "\n\n".join(parts) + "\n"
 

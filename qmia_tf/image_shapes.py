@@ -15,12 +15,12 @@ def fitted(images, shape):
         they do not fit.
     """
     own = tuple(images.shape[1:])
-    for found in (own, (*own, 1), own[:-1] if own[-1:] == (1,) else own):
-        if len(found) == len(shape) and all(
-            wanted in (None, -1, size)
-            for size, wanted in zip(found, shape, strict=True)
+    for candidate in (own, (*own, 1), own[:-1] if own[-1:] == (1,) else own):
+        if len(candidate) == len(shape) and all(
+            expected in (None, -1, size)
+            for size, expected in zip(candidate, shape, strict=True)
         ):
-            return images.reshape(len(images), *found)
+            return images.reshape(len(images), *candidate)
     return None
 
 

@@ -42,8 +42,8 @@ def _trains_by_itself(operation):
 
     As RandomFlip and its kind do, whose calls all say True.
     """
-    taken = inspect.signature(operation.call).parameters
-    return "training" in taken and taken["training"].default is True
+    parameters = inspect.signature(operation.call).parameters
+    return "training" in parameters and parameters["training"].default is True
 
 
 def keeping_layers(model) -> list:
@@ -76,7 +76,7 @@ def reset(layers):
 def _flat(states):
     # Keras' own reset stops at the nested states of several cells.
     if isinstance(states, (list, tuple)):
-        return [state for each in states for state in _flat(each)]
+        return [state for part in states for state in _flat(part)]
     return [] if states is None else [states]
 
 

@@ -41,10 +41,10 @@ def threads() -> int:
     """How many threads TensorFlow computes one op with."""
     import tensorflow as tf
 
-    chosen = os.environ.get(THREADS, "")
+    text = os.environ.get(THREADS, "")
     return (
         tf.config.threading.get_intra_op_parallelism_threads()
-        or (int(chosen) if chosen.isdecimal() else 0)
+        or (int(text) if text.isdecimal() else 0)
         or _processors()
     )
 
@@ -73,33 +73,33 @@ def is_record(value) -> bool:
     )
 
 
-def described(found) -> str:
+def described(settings) -> str:
     """Says a record in words: "oneDNN on, 2 threads".
 
     Args:
-        found: what `record` gave.
+        settings: what `record` gave.
     """
-    count = found["intra_op_threads"]
+    count = settings["intra_op_threads"]
     return (
-        f"oneDNN {'on' if found['onednn'] else 'off'}, {count} "
+        f"oneDNN {'on' if settings['onednn'] else 'off'}, {count} "
         f"thread{'' if count == 1 else 's'}"
     )
 
 
-def wanted(found) -> str:
+def wanted(settings) -> str:
     """Names the variables that make a process compute like a record.
 
     Args:
-        found: what `record` gave in another process.
+        settings: what `record` gave in another process.
     Returns: str, those that differ here; empty if none does.
     """
     here = record()
     values = {
-        "onednn": f"{VARIABLE}={int(found['onednn'])}",
-        "intra_op_threads": f"{THREADS}={found['intra_op_threads']}",
+        "onednn": f"{VARIABLE}={int(settings['onednn'])}",
+        "intra_op_threads": f"{THREADS}={settings['intra_op_threads']}",
     }
     return " and ".join(
-        text for key, text in values.items() if found[key] != here[key]
+        text for key, text in values.items() if settings[key] != here[key]
     )
 
 

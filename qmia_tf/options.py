@@ -145,10 +145,10 @@ def required(name):
 
     Raises: InputError if it is not.
     """
-    given = value(name)
-    if not given:
+    flag_value = value(name)
+    if not flag_value:
         raise InputError(f"--{name} is missing")
-    return given
+    return flag_value
 
 
 def value(name):
@@ -165,13 +165,13 @@ def integers(name, *, least):
     Raises: InputError if an item is something else, or there is none.
     """
     items = value(name)
-    found = [int(item) for item in items if item.strip().isdecimal()]
-    if not items or len(found) < len(items) or min(found) < least:
+    numbers = [int(item) for item in items if item.strip().isdecimal()]
+    if not items or len(numbers) < len(items) or min(numbers) < least:
         raise InputError(
             f"--{name} takes integers from {least} on, got "
             f"{','.join(items) or 'none'}"
         )
-    return found
+    return numbers
 
 
 def recipe():

@@ -94,10 +94,12 @@ def check_shapes(outputs, source):
                 f"{source}: {name} has shape {got}, but there are {shape[0]} "
                 "rows of probabilities"
             )
-    for name, (kinds, wanted) in KINDS.items():
+    for name, (kinds, expected) in KINDS.items():
         dtype = getattr(outputs, name).dtype
         if dtype.kind not in kinds:
-            raise InputError(f"{source}: {name} must be {wanted}, got {dtype}")
+            raise InputError(
+                f"{source}: {name} must be {expected}, got {dtype}"
+            )
     count = int(outputs.members.sum())
     if count == 0 or count == shape[0]:
         missing = "member" if count == 0 else "nonmember"

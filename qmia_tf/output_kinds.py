@@ -206,9 +206,9 @@ def _is_one_number(rows):
 
 
 def _of_one_number(numbers):
-    shown = f"one number a record, {numbers.min():.4g} to {numbers.max():.4g}"
+    text = f"one number a record, {numbers.min():.4g} to {numbers.max():.4g}"
     if numbers.min() >= 0 and numbers.max() <= 1:
-        return f"{shown}, which is a probability of class 1 and no logit"
+        return f"{text}, which is a probability of class 1 and no logit"
     if numbers.min() >= 0:
-        return f"{shown}, where a percentage has to be divided by 100"
-    return f"{shown}, which may be a logit"
+        return f"{text}, where a percentage has to be divided by 100"
+    return f"{text}, which may be a logit"

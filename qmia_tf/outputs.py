@@ -223,8 +223,8 @@ def from_arrays(arrays, info, path) -> Outputs:
     }
     if "probabilities" in answers:
         return Outputs(**answers, **common).validate(str(path))
-    made = Outputs.from_logits(**answers, **common, source=str(path))
-    return made.validate(str(path))
+    outputs = Outputs.from_logits(**answers, **common, source=str(path))
+    return outputs.validate(str(path))
 
 
 def _check_declared(logits, info, source):
@@ -234,12 +234,12 @@ def _check_declared(logits, info, source):
             f"{source}: logits must be [records, classes] with two classes or "
             f"more, got shape {logits.shape}"
         )
-    for key, wanted in (("outputs", "logits"), ("probability_step", 0)):
-        found = info.get(key)
-        if found is not None and found != wanted:
+    for key, expected in (("outputs", "logits"), ("probability_step", 0)):
+        stated = info.get(key)
+        if stated is not None and stated != expected:
             raise InputError(
-                f"{source}: it holds logits, but info[{key!r}] is {found!r}: "
-                f"set it to {wanted!r}, or give probabilities"
+                f"{source}: it holds logits, but info[{key!r}] is {stated!r}: "
+                f"set it to {expected!r}, or give probabilities"
             )
     # Values that are not finite are left to validate, which names the row.
     if np.isfinite(logits).all():
@@ -262,8 +262,10 @@ def _read_arrays(path):
 def _as_kind(arrays, name, kinds, dtype, path):
     array = arrays[name]
     if array.dtype.kind not in kinds:
-        wanted = "floats" if kinds == "f" else "integers"
-        raise InputError(f"{path}: {name} must be {wanted}, got {array.dtype}")
+        expected = "floats" if kinds == "f" else "integers"
+        raise InputError(
+            f"{path}: {name} must be {expected}, got {array.dtype}"
+        )
     return array.astype(dtype)
 
 

@@ -65,17 +65,17 @@ def of_run(run_dir, *, kernels=(DEFAULT,), num_threads=2) -> list[Query]:
     run_dir = pathlib.Path(run_dir)
     folder = run_dir / exporting.ARTIFACTS
     model = run_dir / runs.MODEL
-    found = [
+    queries = [
         Query(runs.TRAINED, model, outputs.KERAS, lambda: _keras_target(model))
     ]
     for scheme, entry in exporting.read_manifest(folder).items():
-        found += [
+        queries += [
             _file(folder, scheme, entry, kernel_set, num_threads)
             for kernel_set in dict.fromkeys(kernels)
         ]
         if entry.get("twin"):
-            found.append(_twin(folder, scheme, entry))
-    return found
+            queries.append(_twin(folder, scheme, entry))
+    return queries
 
 
 def names_of_run(run_dir) -> set[str]:
@@ -105,44 +105,44 @@ def answer(query, dataset, split, *, run_dir) -> pathlib.Path | LeftOut:
         return path
     try:
         target = query.open()
-        found = targets.query(target, dataset, split, run=run_dir.name)
+        target_outputs = targets.query(target, dataset, split, run=run_dir.name)
     except InputError as error:
         # Only of a file that is as exported can its kernels be to blame.
         if query.exported != sha256:
             raise
         reason = str(error).replace(str(query.file), query.file.name)
         return LeftOut(query.name, query.kernel_set, reason)
-    _require_alike(target, found, dataset)
+    _require_alike(target, target_outputs, dataset)
     images, _ = dataset.take(split.members[:1])
     timed = timing.measure(lambda: target.predict(images))
-    found.info["latency_ms"] = timed.median_ms
-    found.info["latency_threads"] = query.threads or onednn.threads()
+    target_outputs.info["latency_ms"] = timed.median_ms
+    target_outputs.info["latency_threads"] = query.threads or onednn.threads()
     if query.threads is None:
-        found.info["onednn"] = onednn.is_on()
-    found.save(path)
+        target_outputs.info["onednn"] = onednn.is_on()
+    target_outputs.save(path)
     return path
 
 
-def _require_alike(target, found, dataset):
+def _require_alike(target, target_outputs, dataset):
     """Asks some records again; see repeatability.require.
 
     In a whole batch: asking costs nothing here, another size would have to
     be compiled.
     """
-    images, _ = dataset.take(found.record_ids)
+    images, _ = dataset.take(target_outputs.record_ids)
     count = max(repeatability.FIRST, getattr(target, "batch_size", 0))
-    rows = found.probabilities[:count]
+    rows = target_outputs.probabilities[:count]
     repeatability.require(target, images, rows, share=1)
 
 
 def _is_current(path, query, sha256, split):
     info = outputs.load(path).info
-    wanted = {
+    expected = {
         "sha256": sha256,
         "kernel_set": query.kernel_set,
         "fingerprint": split.fingerprint,
     }
-    same = all(info.get(key) == value for key, value in wanted.items())
+    same = all(info.get(key) == value for key, value in expected.items())
     # Outputs from before there were logits do not say so.
     return same and info.get("outputs", PROBABILITIES) == query.outputs
 

@@ -59,7 +59,7 @@ def compare(rows, again, *, step=0.0) -> Repeats:
     Returns: Repeats; rows with numbers that are not finite are left to
         other checks.
     """
-    rows, again = (np.asarray(each, np.float64) for each in (rows, again))
+    rows, again = (np.asarray(outputs, np.float64) for outputs in (rows, again))
     finite = np.isfinite(rows).all(axis=1) & np.isfinite(again).all(axis=1)
     rows, again = rows[finite], again[finite]
     if not rows.size:
@@ -100,13 +100,15 @@ def require(target, values, rows, *, share=SHARE) -> float:
     again = [target.predict(values[row : row + 1]) for row in alone]
     places, mixed = _shuffled(count, total, size=min(count, most))
     again.append(target.predict(values[mixed])[places])
-    asked = np.concatenate([alone, mixed[places]])
+    asked_places = np.concatenate([alone, mixed[places]])
     again = np.concatenate(again)
     step = float(target.info.get("probability_step") or 0.0)
-    found = compare(rows[asked], again, step=step)
-    if not found.are_alike:
-        raise InputError(_differing(target, found, values[:count], rows, step))
-    return found.largest
+    repeats = compare(rows[asked_places], again, step=step)
+    if not repeats.are_alike:
+        raise InputError(
+            _differing(target, repeats, values[:count], rows, step)
+        )
+    return repeats.largest
 
 
 def _shuffled(count, total, *, size):
@@ -136,7 +138,7 @@ def _is_half(rows):
     return bool((half == rows).all() or not (bits & 0xFFFF).any())
 
 
-def _differing(target, found, values, rows, step):
+def _differing(target, repeats, values, rows, step):
     same = compare(rows, target.predict(values), step=step)
     if same.are_alike:
         cause = (
@@ -155,7 +157,7 @@ def _differing(target, found, values, rows, step):
         )
     return (
         f"target {target.info['target']!r} does not answer the same record "
-        f"alike: asked again in another order and batch, {found.moved} of "
-        f"{found.asked} records got other outputs, by up to "
-        f"{found.largest:.2g}; {cause}"
+        f"alike: asked again in another order and batch, {repeats.moved} of "
+        f"{repeats.asked} records got other outputs, by up to "
+        f"{repeats.largest:.2g}; {cause}"
     )

@@ -84,10 +84,10 @@ class Bits:
 
         Raises: InputError if the text is not like that.
         """
-        found = re.fullmatch(r"w(\d+)a(\d+)", text.strip().lower())
-        if not found:
+        match = re.fullmatch(r"w(\d+)a(\d+)", text.strip().lower())
+        if not match:
             raise InputError(f"bits are written like w4a4, got {text!r}")
-        return cls(int(found[1]), int(found[2]))
+        return cls(int(match[1]), int(match[2]))
 
     @property
     def name(self):

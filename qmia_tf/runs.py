@@ -98,7 +98,7 @@ def write_json(path, obj):
     """
     text = json.dumps(obj, indent=2, allow_nan=False) + "\n"
     # A list of numbers alone on one line.
-    text = NUMBERS.sub(lambda found: " ".join(found[0].split()), text)
+    text = NUMBERS.sub(lambda match: " ".join(match[0].split()), text)
     write_bytes(path, text.encode())
 
 
@@ -199,10 +199,10 @@ def open_run(run_dir, config):
     path = run_dir / CONFIG
     require_writable(run_dir)
     if not path.exists():
-        found = [name for name in PRODUCTS if (run_dir / name).exists()]
-        if found:
+        products = [name for name in PRODUCTS if (run_dir / name).exists()]
+        if products:
             raise InputError(
-                f"{run_dir} holds {found[0]} but no {CONFIG}, so nobody "
+                f"{run_dir} holds {products[0]} but no {CONFIG}, so nobody "
                 "knows what made it: choose another --run_dir"
             )
         write_json(path, config)

@@ -72,10 +72,10 @@ def make_split(labels, *, seed, pool, fingerprint, member_fraction=0.5):
         )
     rng = np.random.default_rng(seed)
     is_member = stratified(labels, member_fraction, rng)
-    for side, chosen in (("member", is_member), ("nonmember", ~is_member)):
-        if np.unique(labels[chosen]).size < 2:
+    for side, mask in (("member", is_member), ("nonmember", ~is_member)):
+        if np.unique(labels[mask]).size < 2:
             raise InputError(
-                f"{len(labels)} records leave {chosen.sum()} as the "
+                f"{len(labels)} records leave {mask.sum()} as the "
                 f"{side}s, not two classes of them: give more records per "
                 f"class or another member_fraction than {member_fraction}"
             )
@@ -99,11 +99,11 @@ def stratified(labels, share, rng):
     """
     classes, counts = np.unique(labels, return_counts=True)
     quotas = _quotas(counts, share, rng)
-    drawn = np.zeros(len(labels), bool)
+    mask = np.zeros(len(labels), bool)
     for label, quota in zip(classes, quotas, strict=True):
         records = np.flatnonzero(labels == label)
-        drawn[rng.permutation(records)[:quota]] = True
-    return drawn
+        mask[rng.permutation(records)[:quota]] = True
+    return mask
 
 
 def save(split, path):

@@ -22,8 +22,8 @@ def symmetric_scale(w, *, bits, channel_axes=(-1,)):
         that is all zero.
     """
     rank = w.shape.rank
-    kept = {axis % rank for axis in channel_axes}
-    axes = [axis for axis in range(rank) if axis not in kept]
+    kept_axes = {axis % rank for axis in channel_axes}
+    axes = [axis for axis in range(rank) if axis not in kept_axes]
     peak = tf.reduce_max(tf.abs(w), axis=axes, keepdims=True)
     scale = peak / float(2 ** (bits - 1) - 1)
     return tf.where(peak > 0, scale, tf.ones_like(peak))

@@ -43,7 +43,7 @@ def membership_scalars(probabilities, labels, members, *, seed=0):
     gap = inside - float(outside)
     area = ranking.auc(confidence, members)
     point = heldout.hold_out(confidence, members, seed=seed).point
-    found = {
+    value_by_name = {
         "accuracy_members": inside,
         "accuracy_nonmembers": float(outside),
         "accuracy_gap": gap,
@@ -51,7 +51,9 @@ def membership_scalars(probabilities, labels, members, *, seed=0):
         "confidence_auc": area.value,
         "confidence_held_out": point.balanced_accuracy.value,
     }
-    scalars = {f"membership/{name}": found[name] for name in found}
+    scalars = {
+        f"membership/{name}": value_by_name[name] for name in value_by_name
+    }
     for name, estimate in (
         ("confidence_auc", area),
         ("confidence_held_out", point.balanced_accuracy),

@@ -83,9 +83,9 @@ def read(folder):
 
 
 def _files(folder):
-    found = pathlib.Path(folder).glob(f"events.out.tfevents.*{SUFFIX}")
+    paths = pathlib.Path(folder).glob(f"events.out.tfevents.*{SUFFIX}")
     # Their names begin with the time they were opened.
-    return sorted(found)
+    return sorted(paths)
 
 
 def _keep(folder, done):
@@ -95,7 +95,7 @@ def _keep(folder, done):
     paths = _files(folder)
     if not paths:
         return
-    kept = [
+    records = [
         record
         for path in paths
         for record in _records(path)
@@ -105,7 +105,7 @@ def _keep(folder, done):
         runs.atomic(paths[0]) as temporary,
         tf.io.TFRecordWriter(str(temporary)) as writer,
     ):
-        for record in kept:
+        for record in records:
             writer.write(record)
     for path in paths[1:]:
         path.unlink()

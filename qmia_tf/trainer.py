@@ -88,9 +88,9 @@ class Trainer:
             )
         )
         for step in range(self.steps):
-            asked = time.perf_counter()
+            asked_at = time.perf_counter()
             images, labels = next(batches)
-            waited += time.perf_counter() - asked
+            waited += time.perf_counter() - asked_at
             loss, hits = self._one_step(epoch, step, images, labels)
             loss_sum += loss * len(labels)
             right += hits
@@ -169,18 +169,20 @@ class Trainer:
 def _optimizer(recipe):
     rate = recipe.learning_rate
     if recipe.optimizer == "sgd":
-        made = keras.optimizers.SGD(
+        optimizer = keras.optimizers.SGD(
             rate,
             momentum=recipe.momentum,
             nesterov=recipe.nesterov,
             weight_decay=recipe.weight_decay or None,
         )
     elif recipe.optimizer == "adam":
-        made = keras.optimizers.Adam(
+        optimizer = keras.optimizers.Adam(
             rate, weight_decay=recipe.weight_decay or None
         )
     else:
-        made = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay)
+        optimizer = keras.optimizers.AdamW(
+            rate, weight_decay=recipe.weight_decay
+        )
     if recipe.weight_decay:
-        made.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-    return made
+        optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    return optimizer

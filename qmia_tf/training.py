@@ -152,17 +152,17 @@ def _resume(trainer, run_dir):
     return _read_history(run_dir / HISTORY, trainer.epoch)
 
 
-def _require_same_computing(path, found):
+def _require_same_computing(path, record):
     """Sees that this process computes as the one that left the checkpoint.
 
     Checkpoints from before that was kept, or of others, say nothing.
     """
-    if not onednn.is_record(found):
+    if not onednn.is_record(record):
         return
-    variables = onednn.wanted(found)
+    variables = onednn.wanted(record)
     if variables:
         raise InputError(
-            f"{path} was trained with {onednn.described(found)}; this process "
+            f"{path} was trained with {onednn.described(record)}; this process "
             f"has {onednn.described(onednn.record())} and would end with other "
             f"weights: set {variables} to go on, or delete the checkpoint to "
             "train from the start"

@@ -65,8 +65,8 @@ def main(argv):
         **options.attack(),
     )
     result = gates.record(result, f"{run_dir}/audit.json", **limits)
-    said = phrases.as_text([*words.in_short(result), words.INTERVALS])
-    print(f"\n{said}\n")
+    text = phrases.as_text([*words.in_short(result), words.INTERVALS])
+    print(f"\n{text}\n")
     print(
         f"{run_dir}/audit.json is written; "
         f"python scripts/report.py --run_dirs={run_dir} --out=report shows it"

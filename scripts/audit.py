@@ -109,7 +109,7 @@ def main(argv):
     out = options.required("out")
     limits = options.gates()
     names = CLASS_NAMES.value
-    chosen = options.audit()
+    audit_options = options.audit()
     records = (MEMBERS.value, NONMEMBERS.value, CALIBRATION.value)
     if not all(map(_is_light, [*MODEL.value, *records])):
         quiet.start_tensorflow()
@@ -129,16 +129,16 @@ def main(argv):
         calibration=CALIBRATION.value,
         leave_out_calibration=LEAVE_OUT.value,
         allow_chance=ALLOW_CHANCE.value,
-        seed=chosen.pop("audit_seed"),
+        seed=audit_options.pop("audit_seed"),
         strata=STRATA.value,
         data_dir=options.value("data_dir"),
         download=options.value("download"),
-        **chosen,
+        **audit_options,
     )
     result = gates.record(result, f"{out}/audit.json", **limits)
-    made = report.make_report([out], f"{out}/report")
+    report_paths = report.make_report([out], f"{out}/report")
     print(f"\n{phrases.as_text(words.verdict(result))}\n")
-    print(f"{out}/audit.json and {made[1]} are written")
+    print(f"{out}/audit.json and {report_paths[1]} are written")
     gates.end_program(result.gates)
 
 

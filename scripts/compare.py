@@ -38,17 +38,17 @@ def main(argv):
     from qmia_tf.report import matching
 
     data = configuration.read(full[0])["dataset"]
-    found = run_comparison.compare(
+    leak_comparison = run_comparison.compare(
         full,
         quantized,
         options.load_data(name=data["name"], pool=data["pool"]),
         every_epoch=EVERY.value,
         progress=messages.say,
     )
-    written = matching.write(found, out)
-    print(written[0].read_text())
-    print(f"{len(written)} files in {out}:")
-    for path in written:
+    paths = matching.write(leak_comparison, out)
+    print(paths[0].read_text())
+    print(f"{len(paths)} files in {out}:")
+    for path in paths:
         print(f"  {path.name}")
 
 

@@ -52,7 +52,7 @@ def main(argv):
 
     if JSON.value:
         runs.require_writable(pathlib.Path(JSON.value).parent)
-    found = evaluation.evaluate(
+    figures = evaluation.evaluate(
         MODEL.value,
         DATA.value,
         OUTPUTS.value,
@@ -64,8 +64,8 @@ def main(argv):
         seconds=SECONDS.value,
     )
     if JSON.value:
-        runs.write_json(JSON.value, found)
-    print(shown.page(found))
+        runs.write_json(JSON.value, figures)
+    print(shown.page(figures))
     print(f"\n{OUTPUTS.value} is written: copy it back for scripts/attack.py")
 
 

@@ -41,17 +41,17 @@ def main(argv):
     dataset = options.load_data(
         name=config["dataset"]["name"], pool=config["dataset"]["pool"]
     )
-    found = records.of_run(
+    edge_records = records.of_run(
         dataset,
         run_training.open_split(run_dir, dataset, config),
         run=run_dir.name,
         count=RECORDS.value,
         seed=SEED.value,
     )
-    found.save(out)
+    edge_records.save(out)
     print(
-        f"{out}: {found.members.sum():,} members, "
-        f"{(~found.members).sum():,} nonmembers, "
+        f"{out}: {edge_records.members.sum():,} members, "
+        f"{(~edge_records.members).sum():,} nonmembers, "
         f"{out.stat().st_size / 1e6:.1f} MB"
     )
 

@@ -54,27 +54,27 @@ def main(argv):
     from qmia_tf.experiments import run_exposure
 
     common = {"score": SCORE.value, "seed": SEED.value}
-    found = run_exposure.of_run(run_dir, target=TARGET.value, **common)
+    listing = run_exposure.of_run(run_dir, target=TARGET.value, **common)
     before = None
     if BASELINE.value:
         before = run_exposure.of_run(
             BASELINE.value, target=BASELINE_TARGET.value, **common
         )
-        exposed.check_comparable(found, before)
+        exposed.check_comparable(listing, before)
     runs.require_writable(out)
     from qmia_tf.report import exposures
 
-    pictures = _pictures(run_dir, found) if IMAGES.value else None
-    written = exposures.write_exposures(
-        found, out, before=before, top=TOP.value, pictures=pictures
+    pictures = _pictures(run_dir, listing) if IMAGES.value else None
+    paths = exposures.write_exposures(
+        listing, out, before=before, top=TOP.value, pictures=pictures
     )
     print((out / exposures.PAGE).read_text())
-    if found.excluded:
-        print(f"{found.score} says nothing of {found.excluded} records")
-    print(f"{', '.join(path.name for path in written)} are in {out}")
+    if listing.excluded:
+        print(f"{listing.score} says nothing of {listing.excluded} records")
+    print(f"{', '.join(path.name for path in paths)} are in {out}")
 
 
-def _pictures(run_dir, found):
+def _pictures(run_dir, listing):
     """The images of the first members, and the names of the classes."""
     # Some data sets are read by TensorFlow.
     quiet.start_tensorflow()
@@ -85,8 +85,8 @@ def _pictures(run_dir, found):
     dataset = options.load_data(
         name=config["dataset"]["name"], pool=config["dataset"]["pool"]
     )
-    rows = found.most_exposed_members(TOP.value)
-    return exposed.images_of(found, rows, dataset), dataset.class_names
+    rows = listing.most_exposed_members(TOP.value)
+    return exposed.images_of(listing, rows, dataset), dataset.class_names
 
 
 if __name__ == "__main__":

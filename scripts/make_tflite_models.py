@@ -35,15 +35,15 @@ def main(argv):
     quiet.start_tensorflow()
     from qmia_tf import shipped
 
-    chosen = {
+    set_options = {
         name: options.value(name) for name in ("sets", "data_dir", "download")
     }
     if not CHECK.value:
-        shipped.make(OUT.value, WORK.value, **chosen)
-    found = shipped.check(OUT.value, **chosen)
-    for line in found:
+        shipped.make(OUT.value, WORK.value, **set_options)
+    differences = shipped.check(OUT.value, **set_options)
+    for line in differences:
         print(line)
-    if found:
+    if differences:
         sys.exit(1)
     print(f"{OUT.value}: every file is what manifest.json says")
 

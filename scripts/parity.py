@@ -48,7 +48,7 @@ def main(argv):
     dataset = options.load_data(
         name=config["dataset"]["name"], pool=config["dataset"]["pool"]
     )
-    found = parity_run.check_run(
+    parities = parity_run.check_run(
         run_dir,
         dataset,
         schemes=SCHEMES.value,
@@ -58,10 +58,10 @@ def main(argv):
         seed=SEED.value,
     )
     place = pathlib.Path(JSON.value or run_dir / parity_found.PARITY)
-    print(parity_run.table(found))
-    runs.write_json(place, [parity.as_dict() for parity in found])
+    print(parity_run.table(parities))
+    runs.write_json(place, [parity.as_dict() for parity in parities])
     print(f"{place} is written")
-    if any(parity.broken for parity in found):
+    if any(parity.broken for parity in parities):
         sys.exit(1)
 
 

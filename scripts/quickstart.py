@@ -64,11 +64,11 @@ def main(argv):
         )
         if bits == Bits():
             parent = run_dirs[-1]
-    made = report.make_report(run_dirs, out / "report")
-    print(made[0].read_text())
+    report_paths = report.make_report(run_dirs, out / "report")
+    print(report_paths[0].read_text())
     print("models, outputs, audits: " + ", ".join(map(str, run_dirs)))
     print(f"tables and figures:      {out / 'report'}")
-    print(f"the page with all of it: {made[1]}")
+    print(f"the page with all of it: {report_paths[1]}")
 
 
 if __name__ == "__main__":

@@ -41,15 +41,15 @@ def main(argv):
     del argv
     from qmia_tf.report import make_report
 
-    written = make_report(
+    paths = make_report(
         RUN_DIRS.value,
         OUT.value,
         max_drop=MAX_DROP.value,
         formats=FORMAT.value,
     )
-    print(written[0].read_text())
-    print(f"{len(written)} files in {OUT.value}:")
-    for path in written:
+    print(paths[0].read_text())
+    print(f"{len(paths)} files in {OUT.value}:")
+    for path in paths:
         print(f"  {path.name}")
 
 

@@ -87,7 +87,7 @@ def main(argv):
     from qmia_tf.reproduction import reproducing
 
     usual = [] if QUICK.value else ["docs/reproduction.md", "README.md"]
-    written = reproducing.reproduce(
+    paths = reproducing.reproduce(
         DATASET.value,
         seeds=seeds,
         regimes=REGIMES.value,
@@ -106,7 +106,7 @@ def main(argv):
         data_dir=options.value("data_dir"),
         download=options.value("download"),
     )
-    for path in written:
+    for path in paths:
         print(path)
 
 

@@ -37,7 +37,7 @@ def main(argv):
     dataset = options.load_data(
         name=config["dataset"]["name"], pool=config["dataset"]["pool"]
     )
-    made = references.train(
+    reference_dirs = references.train(
         run_dir,
         dataset,
         count=COUNT.value,
@@ -46,7 +46,7 @@ def main(argv):
         progress=messages.say,
     )
     print(
-        f"{len(made)} reference models in {run_dir}/references; "
+        f"{len(reference_dirs)} reference models in {run_dir}/references; "
         f"python scripts/attack.py --run_dir={run_dir} uses them"
     )
 

@@ -75,6 +75,12 @@ class HouseTest(absltest.TestCase):
     def test_downwards_and_to_the_left_only(self):
         self.assertEmpty(house().wrong_doors())
 
+    def test_an_audit_queries_nobody(self):
+        used = {used for user, used in house().uses() if user == "auditing"}
+        self.assertNoCommonElements(
+            used, {"targets", "queries", "deploy", "training", "experiments"}
+        )
+
     def test_no_circle(self):
         self.assertEmpty(house().circles())
 

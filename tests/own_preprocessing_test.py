@@ -162,7 +162,7 @@ class ChooseTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIsNone(found.doubt)
         self.assertFalse(found.chosen.is_codes)
         self.assertEmpty(found.notes)
-        self.assertEqual(found.is_told, told is not None)
+        self.assertEqual(found.is_from_flag, told is not None)
 
     @parameterized.parameters(
         (INT8, INT8_UNIT),

@@ -250,7 +250,9 @@ class SignatureTest(Folder):
             {"m": network()},
             signature="classify",
         )
-        said = models.told(None, None, 2, signature=["read", "classify"])
+        said = models.flags_by_model(
+            None, None, 2, signature=["read", "classify"]
+        )
         self.assertEqual(said, [Told(), Told(signature="classify")])
 
     @parameterized.parameters(litert, tf.lite)

@@ -321,7 +321,7 @@ class KerasTest(Opened):
         self.assertLen(model.facts["sha256"], 64)
         info = model.open().info
         self.assertEqual(info["sha256"], model.facts["sha256"])
-        self.assertEqual(info["told_pixels"], "0..1")
+        self.assertEqual(info["pixels_flag"], "0..1")
 
 
 class TFLiteTest(Opened):
@@ -586,19 +586,19 @@ class ListedTest(Opened):
 
     def test_told(self):
         self.assertEqual(
-            models.told("0..1", None, 2), [Told("0..1"), Told("0..1")]
+            models.flags_by_model("0..1", None, 2), [Told("0..1"), Told("0..1")]
         )
         self.assertEqual(
-            models.told(["read", "0..1"], ["logits"], 2),
+            models.flags_by_model(["read", "0..1"], ["logits"], 2),
             [Told(None, "logits"), Told("0..1", "logits")],
         )
-        self.assertEqual(models.told([], [], 1), [Told()])
+        self.assertEqual(models.flags_by_model([], [], 1), [Told()])
         with self.assertRaisesRegex(InputError, "--pixels has 3 values for 2"):
-            models.told(["0..1"] * 3, None, 2)
+            models.flags_by_model(["0..1"] * 3, None, 2)
         with self.assertRaisesRegex(InputError, "--pixels must be one of 0..1"):
-            models.told("0..2", None, 1)
+            models.flags_by_model("0..2", None, 1)
         with self.assertRaisesRegex(InputError, "--outputs must be one of pro"):
-            models.told(None, "scores", 1)
+            models.flags_by_model(None, "scores", 1)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def repeated(outputs, members, nonmembers=1):
 
 
 def found_of(*answered):
-    return repeats.of_outputs(list(answered)).found
+    return repeats.of_outputs(list(answered)).repeated
 
 
 def shares(found):
@@ -58,14 +58,17 @@ class OfRecordsTest(parameterized.TestCase, tf.test.TestCase):
         firsts = [keys.index(key) for key in sorted(set(keys), key=keys.index)]
         self.assertAllEqual(found.record_ids, np.sort(ids[firsts]))
         self.assertEqual(
-            (found.found.distinct_members, found.found.distinct_nonmembers),
+            (
+                found.repeated.distinct_members,
+                found.repeated.distinct_nonmembers,
+            ),
             (np.sum(members[firsts]), np.sum(~members[firsts])),
         )
         self.assertEqual(
-            (found.found.members, found.found.nonmembers),
+            (found.repeated.members, found.repeated.nonmembers),
             (members.sum(), np.sum(~members)),
         )
-        self.assertEqual(found.found.by, "records")
+        self.assertEqual(found.repeated.by, "records")
 
     def test_seven_times(self):
         values = np.random.default_rng(0).normal(size=(600, 4))
@@ -75,7 +78,7 @@ class OfRecordsTest(parameterized.TestCase, tf.test.TestCase):
             values, np.zeros(2400, int), members, np.arange(2400)
         )
         self.assertEqual(
-            found.found.sentence,
+            found.repeated.sentence,
             "300 distinct members of 2,100: copies of one record are counted "
             "once",
         )
@@ -91,8 +94,8 @@ class OfRecordsTest(parameterized.TestCase, tf.test.TestCase):
         found = repeats.of_records(
             values, np.zeros(400, int), np.arange(400) < 200, np.arange(400)
         )
-        self.assertEqual(shares(found.found), (1.0, 1.0))
-        self.assertEqual(found.found.sentence, "")
+        self.assertEqual(shares(found.repeated), (1.0, 1.0))
+        self.assertEqual(found.repeated.sentence, "")
 
     def test_equal_records_of_other_labels_or_sides_are_two(self):
         values = np.zeros((4, 2))
@@ -102,7 +105,7 @@ class OfRecordsTest(parameterized.TestCase, tf.test.TestCase):
             np.array([True, True, False, False]),
             np.arange(4),
         )
-        self.assertEqual(shares(found.found), (1.0, 1.0))
+        self.assertEqual(shares(found.repeated), (1.0, 1.0))
 
     def test_takes_outputs(self):
         one = synthetic_outputs.outputs(20, 20)
@@ -134,8 +137,10 @@ class CopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
         found = repeats.of_outputs([copied])
         # Coarse rows may be equal without being copies: up to one in 30.
         least = 1.0 if step == 0 else 29 / 30
-        self.assertBetween(found.found.distinct_members / records, least, 1)
-        self.assertBetween(found.found.distinct_nonmembers / records, least, 1)
+        self.assertBetween(found.repeated.distinct_members / records, least, 1)
+        self.assertBetween(
+            found.repeated.distinct_nonmembers / records, least, 1
+        )
         taken = found.of(copied)
         rows, counts = np.unique(
             np.column_stack([taken.probabilities, taken.labels, taken.members]),
@@ -145,8 +150,8 @@ class CopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertLess(counts.max(), 3)
         self.assertGreater(len(rows), 0.95 * 2 * records)
         side = "members" if times[0] > 1 else "nonmembers"
-        self.assertIn(f"distinct {side} of", found.found.sentence)
-        self.assertIn("by equal rows of outputs", found.found.sentence)
+        self.assertIn(f"distinct {side} of", found.repeated.sentence)
+        self.assertIn("by equal rows of outputs", found.repeated.sentence)
 
     def test_of_some_records(self):
         """A rare class five times, as it is balanced by repetition."""
@@ -197,14 +202,14 @@ class CopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
         distinct = repeats.of_outputs([copied])
         if step:
             # They may be equal by chance, and there is a doubt.
-            self.assertEqual(distinct.found.distinct_members, 500)
-            self.assertIn("give the records", distinct.found.sentence)
+            self.assertEqual(distinct.repeated.distinct_members, 500)
+            self.assertIn("give the records", distinct.repeated.sentence)
             kept = ~np.isin(np.arange(700), distinct.doubtful)
             self.assertEqual(np.sum(kept & copied.members), 200)
             self.assertEqual(np.sum(kept & ~copied.members), 200)
         else:
-            self.assertEqual(distinct.found.distinct_members, 200)
-            self.assertEqual(distinct.found.distinct_nonmembers, 200)
+            self.assertEqual(distinct.repeated.distinct_members, 200)
+            self.assertEqual(distinct.repeated.distinct_nonmembers, 200)
             self.assertEmpty(distinct.doubtful)
 
     def test_records_that_it_knows_nothing_of_stay(self):

@@ -214,7 +214,7 @@ class DistinctTest(Runs):
         found = self.beside(self.run_of("w4a4", Bits(4, 4))).distinct
         self.assertAllEqual(found.record_ids, np.arange(RECORDS))
         self.assertEqual(
-            (found.found.by, found.found.sentence), ("records", "")
+            (found.repeated.by, found.repeated.sentence), ("records", "")
         )
 
     def test_of_equal_ones_on_a_side_one(self):
@@ -230,7 +230,7 @@ class DistinctTest(Runs):
         self.assertAllEqual(
             kept, np.setdiff1d(np.arange(RECORDS), np.sort(mine[:3])[1:])
         )
-        told = known.distinct.found
+        told = known.distinct.repeated
         self.assertEqual(told.distinct_members, told.members - 2)
         self.assertEqual(told.distinct_nonmembers, told.nonmembers)
         self.assertIn("copies of one record are counted once", told.sentence)

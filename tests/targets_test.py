@@ -244,10 +244,10 @@ class TFLiteTargetTest(Folder):
 
     def test_symmetric_codes_leave_half_of_them_idle(self):
         for dtype, steps in ((np.int8, 127), (np.int16, 32767)):
-            self.assertFalse(clipping.is_wider(dtype, 1 / steps, 0, 1))
-            self.assertTrue(clipping.is_wider(dtype, 255 / steps, 0, 1))
-        self.assertTrue(clipping.is_wider(np.int8, 2 / 255, 0, 1))
-        self.assertFalse(clipping.is_wider(np.int8, 1 / 255, -128, 1))
+            self.assertFalse(clipping.is_wider(dtype, 1 / steps, 0))
+            self.assertTrue(clipping.is_wider(dtype, 255 / steps, 0))
+        self.assertTrue(clipping.is_wider(np.int8, 2 / 255, 0))
+        self.assertFalse(clipping.is_wider(np.int8, 1 / 255, -128))
 
     @parameterized.parameters(
         (None, None, 0.0),

@@ -34,22 +34,22 @@ def scores():
         data.labels, seed=0, pool="all", fingerprint=data.fingerprint()
     )
     target = TFLiteTarget(SHIPPED)
-    found = targets.query(target, data, split, progress=False)
-    return margin.margins(found), found.members
+    outputs = targets.query(target, data, split, progress=False)
+    return margin.margins(outputs), outputs.members
 
 
 def membership():
     """Members' scores, nonmembers' scores, and a threshold between them."""
-    both, members = scores()
-    curve = sweep.sweep(both, members)
+    margins, members = scores()
+    curve = sweep.sweep(margins, members)
     threshold = curve.thresholds[curve.balanced_accuracy.argmax()]
     figure, axes = drawing.new(height=2.9)
-    bins = np.linspace(*np.quantile(both, (0.001, 0.999)), 45)
+    bins = np.linspace(*np.quantile(margins, (0.001, 0.999)), 45)
     for name, inside, color, hatch in (
         ("nonmembers", ~members, drawing.ORANGE, "///"),
         ("members", members, drawing.BLUE, None),
     ):
-        values = both[inside]
+        values = margins[inside]
         share = (values >= threshold).mean()
         axes.hist(
             values.clip(bins[0], bins[-1]),
@@ -108,7 +108,7 @@ def roundings():
         true multiplier and the nearest bias, and the one that folding chooses.
     """
     halves = thresholds.halves(0, CODES)
-    *chosen, missed = thresholds.choose(
+    *triple, missed = thresholds.choose(
         *(np.array([float(x)]) for x in (SIZE, OFFSET, REACH, ROOM)),
         halves,
         np.ones((1, len(halves)), np.int64),
@@ -118,7 +118,7 @@ def roundings():
     return {
         "trained": (1, OFFSET / SIZE, SIZE),
         "nearest": (1, np.rint(OFFSET / SIZE), SIZE),
-        "chosen": tuple(part.item() for part in chosen),
+        "chosen": tuple(part.item() for part in triple),
     }
 
 
@@ -132,21 +132,21 @@ def integers():
     """The codes that the sums of a channel become, trained and in int8."""
     figure, axes = drawing.new(height=3.1)
     sums, line = np.arange(-REACH, REACH + 1), np.linspace(-REACH, REACH, 4001)
-    found = roundings()
+    rounding_of = roundings()
     for name, color, dash, width, label in (
         ("trained", drawing.ORANGE, "-", 3.5, "trained layer"),
         ("chosen", drawing.BLUE, "--", 1.4, "int8 kernel, as qmia_tf folds it"),
         ("nearest", drawing.GREY, ":", 1.4, "int8 kernel, nearest bias"),
     ):
-        values = codes(line, found[name])
+        values = codes(line, rounding_of[name])
         axes.plot(line, values, dash, color=color, lw=width, label=label)
-    trained = codes(sums, found["trained"])
+    trained = codes(sums, rounding_of["trained"])
     label = "sums that can occur"
     axes.plot(sums, trained, "o", color=drawing.INK, ms=4.5, label=label)
-    wrong = codes(sums, found["nearest"]) != trained
+    wrong = codes(sums, rounding_of["nearest"]) != trained
     axes.plot(
         sums[wrong],
-        codes(sums, found["nearest"])[wrong],
+        codes(sums, rounding_of["nearest"])[wrong],
         "x",
         color=drawing.INK,
         ms=7,
@@ -171,5 +171,5 @@ def main(folder=drawing.FOLDER):
 
 
 if __name__ == "__main__":
-    for made in main():
-        print(made.name)
+    for path in main():
+        print(path.name)

@@ -184,18 +184,18 @@ def circles() -> list[list[str]]:
     packages = collections.defaultdict(set)
     for user, used in uses():
         packages[user].add(used)
-    found = [circle(imports()), circle(packages)]
-    return [names for names in found if names]
+    components = [circle(imports()), circle(packages)]
+    return [names for names in components if names]
 
 
 def allowed(user, used):
     """Whether a room may use another: to its left, or on a lower floor."""
     if user == used:
         return True
-    one, other = ROOMS[user], ROOMS[used]
-    if one.floor == other.floor:
-        return one.place[0] > other.place[0]
-    return one.floor > other.floor
+    user_room, used_room = ROOMS[user], ROOMS[used]
+    if user_room.floor == used_room.floor:
+        return user_room.place[0] > used_room.place[0]
+    return user_room.floor > used_room.floor
 
 
 def wrong_doors():
@@ -218,7 +218,7 @@ def house():
     for name, room in ROOMS.items():
         inside = [x for x in there if room_of(x) == name]
         _room(axes, room, [*SHOWN.get(name, ()), *_in_order(inside, room)])
-    for name, what in HANDED_ON:
+    for name, text in HANDED_ON:
         x, y, width, height = ROOMS[name].place
         end = x + width
         axes.annotate(
@@ -227,7 +227,7 @@ def house():
             (end - 0.3, y + height / 2),
             arrowprops={"arrowstyle": "-|>", "color": drawing.BLUE},
         )
-        axes.text(end + 1, y - 0.8, what, ha="center", va="top", **BLUE)
+        axes.text(end + 1, y - 0.8, text, ha="center", va="top", **BLUE)
     return figure
 
 
@@ -272,9 +272,9 @@ def main(folder=drawing.FOLDER):
 
 
 if __name__ == "__main__":
-    for (one, other), names in wrong_doors().items():
-        print(f"{one} -> {other}: {', '.join(names)}")
+    for (user, used), names in wrong_doors().items():
+        print(f"{user} -> {used}: {', '.join(names)}")
     for names in circles():
         print(f"a circle: {' imports '.join(names[::-1])}")
-    for made in main():
-        print(made.name)
+    for path in main():
+        print(path.name)

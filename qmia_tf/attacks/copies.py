@@ -70,8 +70,8 @@ class Answers:
             plan: Plan or Noise.
             **facts: entries of info, such as sha256 and kernel_set.
         """
-        wanted = {**facts, "plan": settings(plan)}
-        return all(self.info.get(key) == wanted[key] for key in wanted)
+        expected = {**facts, "plan": settings(plan)}
+        return all(self.info.get(key) == expected[key] for key in expected)
 
     def save(self, path):
         """Writes the answers to an .npz file, whole or not at all."""
@@ -150,8 +150,8 @@ def ask(target, images, record_ids, plan, *, progress=False) -> np.ndarray:
     with bar:
         for start in range(0, len(images), block):
             rows = slice(start, start + block)
-            made = plan.copies(images[rows], np.asarray(record_ids)[rows])
-            for column, changed in enumerate(made):
+            copies = plan.copies(images[rows], np.asarray(record_ids)[rows])
+            for column, changed in enumerate(copies):
                 named = _named(target, changed)
                 predicted[rows, column] = named
                 bar.update(len(named))
@@ -161,8 +161,8 @@ def ask(target, images, record_ids, plan, *, progress=False) -> np.ndarray:
 def settings(plan) -> dict:
     """Gives the settings of a Plan or Noise, as JSON types."""
     kind = {Plan: "changes", Noise: "noise"}[type(plan)]
-    found = json.loads(json.dumps(dataclasses.asdict(plan)))
-    return {"kind": kind, **found}
+    fields = json.loads(json.dumps(dataclasses.asdict(plan)))
+    return {"kind": kind, **fields}
 
 
 def load(path) -> Answers:

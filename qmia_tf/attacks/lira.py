@@ -49,17 +49,21 @@ def tail(target, outside) -> np.ndarray:
     return special.log_ndtr((target - centers) / spreads)
 
 
-def pooled_variance(found: Moments) -> float:
+def pooled_variance(margin_moments: Moments) -> float:
     """sum(q) / sum(n - 1), NaN if no record has two models.
 
     q are sums of squares around each record's own center, so differences
     between records never count as spread.
     """
-    freedom = np.maximum(found.counts - 1, 0).sum()
-    return float(np.nansum(found.squares) / freedom) if freedom else np.nan
+    freedom = np.maximum(margin_moments.counts - 1, 0).sum()
+    return (
+        float(np.nansum(margin_moments.squares) / freedom)
+        if freedom
+        else np.nan
+    )
 
 
-def spreads(found: Moments, pooled, *, variance=SHRUNKEN, floor=0):
+def spreads(margin_moments: Moments, pooled, *, variance=SHRUNKEN, floor=0):
     """The standard deviation of the models' margins of each record.
 
     With q_i the sum of squared residuals around record i's own center, n_i
@@ -72,7 +76,7 @@ def spreads(found: Moments, pooled, *, variance=SHRUNKEN, floor=0):
     as the pooled one and becomes the record's own as n_i grows.
 
     Args:
-        found: Moments of the in-models, or of the out-models.
+        margin_moments: Moments of the in-models, or of the out-models.
         pooled: float, p.
         variance: one of VARIANCES.
         floor: float or float [N], the least spread; for quantized outputs
@@ -85,14 +89,16 @@ def spreads(found: Moments, pooled, *, variance=SHRUNKEN, floor=0):
         raise ValueError(
             f"variance must be one of {', '.join(VARIANCES)}, got {variance!r}"
         )
-    freedom = np.where(found.counts > 0, found.counts - 1.0, np.nan)
+    freedom = np.where(
+        margin_moments.counts > 0, margin_moments.counts - 1.0, np.nan
+    )
     if variance == "pooled":
-        squared = np.where(found.counts > 0, pooled, np.nan)
+        squared = np.where(margin_moments.counts > 0, pooled, np.nan)
     elif variance == SHRUNKEN:
-        squared = (found.squares + PRIOR * pooled) / (freedom + PRIOR)
+        squared = (margin_moments.squares + PRIOR * pooled) / (freedom + PRIOR)
     else:
-        freedom[found.counts < 2] = np.nan
-        squared = found.squares / freedom
+        freedom[margin_moments.counts < 2] = np.nan
+        squared = margin_moments.squares / freedom
     return np.maximum(np.sqrt(squared), np.maximum(floor, LEAST_SPREAD))
 
 
@@ -128,14 +134,19 @@ def offline_scores(evidence: Evidence, *, variance=SHRUNKEN) -> np.ndarray:
 def _normals(evidence, masks, variance):
     """Returns (centers, spreads) for each of the masks."""
     margins = evidence.references.margins
-    found = [moments(margins, mask) for mask in masks]
+    all_moments = [moments(margins, mask) for mask in masks]
     floor = margin.rounding(evidence.outputs)
-    pooled = np.array([pooled_variance(each) for each in found])
+    pooled = np.array(
+        [pooled_variance(margin_moments) for margin_moments in all_moments]
+    )
     # With one model a record on this side, the other side's spread is the
     # best guess; with one on each, any common spread gives the same ranking.
     known = pooled[~np.isnan(pooled)]
     pooled[np.isnan(pooled)] = known[0] if known.size else 1.0
     return [
-        (each.centers, spreads(each, p, variance=variance, floor=floor))
-        for each, p in zip(found, pooled, strict=True)
+        (
+            margin_moments.centers,
+            spreads(margin_moments, p, variance=variance, floor=floor),
+        )
+        for margin_moments, p in zip(all_moments, pooled, strict=True)
     ]

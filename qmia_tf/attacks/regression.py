@@ -124,10 +124,10 @@ def _minimize(loss, start, ridge, records, *, intercepts=1):
     # The products are small: on busy cores two threads mostly wait for each
     # other, and the sums would depend on how many there are.
     with _libraries().limit(limits=1, user_api="blas"):
-        found = optimize.minimize(
+        optimum = optimize.minimize(
             mean_loss, start, jac=True, method="L-BFGS-B", options=options
         )
-    return found.x
+    return optimum.x
 
 
 @functools.cache

@@ -29,8 +29,8 @@ def ratios(probabilities, average) -> np.ndarray:
     Returns: float64 [N], 0 or more, infinity where only p(x) is 0.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = probabilities / average
-    return np.where((average == 0) & (probabilities == 0), 1.0, found)
+        quotients = probabilities / average
+    return np.where((average == 0) & (probabilities == 0), 1.0, quotients)
 
 
 def shares(records, population) -> np.ndarray:
@@ -127,8 +127,8 @@ def tune_offline(references: References) -> float:
     areas = []
     for row in range(len(references.margins)):
         if len(areas) < PRETENDED:
-            found = _pretend(references, row)
-            areas += [] if found is None else [found]
+            row_areas = _pretend(references, row)
+            areas += [] if row_areas is None else [row_areas]
     if not areas:
         return UNTUNED
     # Sums in another order must not choose between equals.
@@ -137,26 +137,26 @@ def tune_offline(references: References) -> float:
 
 def _pretend(references, row):
     """AUC of the attack on a reference for each a of GRID, or None."""
-    others = references.outside.copy()
-    others[row] = False
+    outside = references.outside.copy()
+    outside[row] = False
     known = references.inside[row] | references.outside[row]
-    known &= others.any(axis=0)
+    known &= outside.any(axis=0)
     members = references.inside[row, known]
     if members.all() or not members.any():
         return None
-    out = _average(references, others)[known]
+    out = _average(references, outside)[known]
     own = special.expit(references.margins[row, known])
     return [auc_value(ratios(own, raised(out, a)), members) for a in GRID]
 
 
 def _scores(evidence, average):
     own = special.expit(margins(evidence.outputs))
-    found = ratios(own, average)
+    own_ratios = ratios(own, average)
     population = evidence.calibration & ~evidence.outputs.members
-    if np.isnan(found[population]).all():
+    if np.isnan(own_ratios[population]).all():
         # With one reference of the target's own data nothing is known of z.
-        return np.full(found.shape, np.nan)
-    return shares(found, found[population])
+        return np.full(own_ratios.shape, np.nan)
+    return shares(own_ratios, own_ratios[population])
 
 
 def _average(references, mask):

@@ -40,12 +40,12 @@ def agreements(answered: list[Outputs], *, first=TRAINED) -> list[Agreement]:
         first: name of the target that every other one was made from.
     Returns: one Agreement a target that has such another.
     """
-    found = []
+    comparisons = []
     for place, one in enumerate(answered):
         other = _counterpart(one, answered[:place], answered, first)
         if other is not None and (compared := compare(one, other)):
-            found.append(compared)
-    return found
+            comparisons.append(compared)
+    return comparisons
 
 
 def compare(one: Outputs, other: Outputs) -> Agreement | None:
@@ -82,7 +82,7 @@ def _counterpart(one, before, everyone, first):
         return next(alike, same_file[0])
     named = {other.target: other for other in everyone}
     if one.target.endswith(TWIN):
-        found = named.get(one.target.removesuffix(TWIN))
-        if found is not None:
-            return found
+        original = named.get(one.target.removesuffix(TWIN))
+        if original is not None:
+            return original
     return None if one.target == first else named.get(first)

@@ -99,9 +99,9 @@ def _answer(test, members, nonmembers, failed, weak):
         SEVERE: _reasons(test, SEVERE_AUC, SEVERE_RATIO),
         CLEAR: _reasons(test, CLEAR_AUC, CLEAR_RATIO),
     }
-    for answer, found in reasons.items():
-        if found:
-            return answer, found
+    for answer, sentences in reasons.items():
+        if sentences:
+            return answer, sentences
     return SMALL, [
         f"an adjusted p-value of {test.p_value:.2g}, but neither an AUC surely "
         f"{CLEAR_AUC:g} or more nor a true-positive rate surely "
@@ -110,15 +110,15 @@ def _answer(test, members, nonmembers, failed, weak):
 
 
 def _reasons(test, area, ratio):
-    found = []
+    reasons = []
     if test.auc.low >= area:
-        found.append(f"the AUC is surely {area:g} or more")
-    for each in test.tpr_at_fpr:
-        if each.rate not in TESTED or each.attack is None:
+        reasons.append(f"the AUC is surely {area:g} or more")
+    for low_rate in test.tpr_at_fpr:
+        if low_rate.rate not in TESTED or low_rate.attack is None:
             continue
-        if each.tpr.low >= ratio * each.rate:
-            found.append(
-                f"at {100 * each.rate:g} % false positives, surely "
+        if low_rate.tpr.low >= ratio * low_rate.rate:
+            reasons.append(
+                f"at {100 * low_rate.rate:g} % false positives, surely "
                 f"{ratio:g} times as many members are found as by guessing"
             )
-    return found
+    return reasons

@@ -18,21 +18,21 @@ def of_run(run_dir, paths, config) -> list[Outputs]:
     Raises: InputError if there are none, one is about other data, or two are
         of one target.
     """
-    found = sorted(map(pathlib.Path, paths or run_dir.glob("outputs/*.npz")))
-    if not found:
+    files = sorted(map(pathlib.Path, paths or run_dir.glob("outputs/*.npz")))
+    if not files:
         raise InputError(
             f"{run_dir / 'outputs'} holds no .npz file: query a target with "
             "scripts/attack.py first"
         )
-    wanted = config.get("dataset", {}).get("fingerprint")
+    expected = config.get("dataset", {}).get("fingerprint")
     loaded = {}
-    for path in found:
+    for path in files:
         answers = outputs.load(path)
         got = answers.info.get("fingerprint")
-        if got and wanted and got != wanted:
+        if got and expected and got != expected:
             raise InputError(
                 f"{path}: the outputs are about data with fingerprint {got}, "
-                f"the run is about {wanted}: query the target with the run's "
+                f"the run is about {expected}: query the target with the run's "
                 "data"
             )
         if answers.target in loaded:
@@ -43,5 +43,9 @@ def of_run(run_dir, paths, config) -> list[Outputs]:
         loaded[answers.target] = answers
     # The model itself first, then what was made from it.
     return sorted(
-        loaded.values(), key=lambda each: (each.target != TRAINED, each.target)
+        loaded.values(),
+        key=lambda target_outputs: (
+            target_outputs.target != TRAINED,
+            target_outputs.target,
+        ),
     )

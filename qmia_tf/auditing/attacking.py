@@ -63,10 +63,10 @@ def run_attack(attack: Attack, evidence: Evidence) -> Scored:
     Raises: SaysNothing if it says something of too few records.
     """
     scores = np.asarray(attack.scores(evidence), np.float64)
-    told = ~np.isnan(scores)
-    _check_enough(told, evidence)
+    has_score = ~np.isnan(scores)
+    _check_enough(has_score, evidence)
     seed, half = evidence.seed, evidence.calibration
-    counted = told & ~half if attack.learns else told
+    counted = has_score & ~half if attack.learns else has_score
     members = evidence.outputs.members
     everything = sweep(scores[counted], members[counted])
     shared = {
@@ -75,15 +75,17 @@ def run_attack(attack: Attack, evidence: Evidence) -> Scored:
         "needs": list(attack.needs),
         "members": everything.members,
         "nonmembers": everything.nonmembers,
-        "excluded": int(np.sum(~told)),
+        "excluded": int(np.sum(~has_score)),
         "distinct_scores": everything.thresholds.size - 1,
         "least_false_positive_rate": attainable(everything),
         "auc": auc(scores[counted], members[counted]),
-        "epsilon": epsilon.lower_bound(scores[told], members[told], half[told]),
+        "epsilon": epsilon.lower_bound(
+            scores[has_score], members[has_score], half[has_score]
+        ),
     }
     if attack.threshold is not None:
-        return _fixed(attack, scores, told, evidence, shared)
-    rows = np.flatnonzero(told)
+        return _fixed(attack, scores, has_score, evidence, shared)
+    rows = np.flatnonzero(has_score)
     held_out = hold_out(
         scores[rows], members[rows], seed=seed, calibration=half[rows]
     )
@@ -91,8 +93,8 @@ def run_attack(attack: Attack, evidence: Evidence) -> Scored:
     if attack.learns:
         held_out = _judged_alone(held_out, points)
     least = held_out.point.threshold
-    called = told & (scores >= (np.inf if least is None else least))
-    judged = told & ~half
+    called = has_score & (scores >= (np.inf if least is None else least))
+    judged = has_score & ~half
     audit = AttackAudit(
         **shared,
         tpr_at_fpr=tpr_at_fpr(scores[counted], members[counted], seed=seed),
@@ -144,10 +146,10 @@ def strongest(scored: list[Scored], evidence: Evidence) -> Strongest:
         scored: every attack that was run.
         evidence: what they were run on.
     """
-    named = {each.attack.name: each for each in scored}
+    named = {outcome.attack.name: outcome for outcome in scored}
     half, members = evidence.calibration, evidence.outputs.members
     name = choose(
-        {name: each.scores for name, each in named.items()}, members, half
+        {name: outcome.scores for name, outcome in named.items()}, members, half
     )
     best = named[name]
     rows = ~half & ~np.isnan(best.scores)
@@ -186,13 +188,13 @@ def records_sha256(outputs) -> str:
     return digest.hexdigest()
 
 
-def _fixed(attack, scores, told, evidence, shared):
+def _fixed(attack, scores, has_score, evidence, shared):
     members = evidence.outputs.members
-    called = told & (scores >= attack.threshold)
+    called = has_score & (scores >= attack.threshold)
     point = measure_calls(
         "fixed",
-        called[told],
-        members[told],
+        called[has_score],
+        members[has_score],
         seed=evidence.seed,
         threshold=attack.threshold,
     )
@@ -205,10 +207,10 @@ def _fixed(attack, scores, told, evidence, shared):
         by_class=None,
         excess=None,
         curve=None,
-        verdicts=verdicts.of_records(called, members, told),
-        records_sha256=records_sha256(evidence.outputs.take(told)),
+        verdicts=verdicts.of_records(called, members, has_score),
+        records_sha256=records_sha256(evidence.outputs.take(has_score)),
     )
-    return Scored(attack, scores, called, told, audit)
+    return Scored(attack, scores, called, has_score, audit)
 
 
 def _judged_alone(held_out, points):
@@ -243,11 +245,11 @@ def _by_other_thresholds(attack, scores, rows, evidence):
     }
 
 
-def _check_enough(told, evidence):
+def _check_enough(has_score, evidence):
     members, half = evidence.outputs.members, evidence.calibration
     for kind, name in ((members, "member"), (~members, "nonmember")):
         for part, where in ((half, "calibration"), (~half, "judged")):
-            if not np.any(told & kind & part):
+            if not np.any(has_score & kind & part):
                 raise SaysNothing(
                     f"it says nothing of any {name} of the {where} half: "
                     "query more records"

@@ -59,14 +59,14 @@ def audit(
         them does not belong to them.
     """
     evidence = gather(answers, beside, seed=seed)
-    found = audit_evidence(
+    examination = audit_evidence(
         evidence,
         strata=strata,
         tfprivacy=tfprivacy,
         folder=folder,
         progress=progress,
     )
-    return _answered(found.audit, control=None)
+    return _answered(examination.audit, control=None)
 
 
 def audit_run(
@@ -116,7 +116,9 @@ def audit_run(
     run_dir = pathlib.Path(run_dir)
     config = runs.read_json(run_dir / runs.CONFIG)
     loaded = answered.of_run(run_dir, paths, config)
-    repeated = {each.target for each in loaded if is_repeated(each, loaded)}
+    repeated = {
+        answers.target for answers in loaded if is_repeated(answers, loaded)
+    }
     return audit_outputs(
         run_dir,
         [*loaded, *captured],
@@ -188,9 +190,9 @@ def audit_outputs(
     run_dir, beside = pathlib.Path(run_dir), beside or {}
     compared = parity_found.of_run(run_dir)
     distinct = distinct or repeats.of_outputs(loaded)
-    if distinct.found.sentence and progress:
-        progress(distinct.found.sentence)
-    loaded = [distinct.of(each) for each in loaded]
+    if distinct.repeated.sentence and progress:
+        progress(distinct.repeated.sentence)
+    loaded = [distinct.of(outputs) for outputs in loaded]
     examined, together = [], []
     for answers in loaded:
         name = answers.target
@@ -216,7 +218,7 @@ def audit_outputs(
             ]
     doubts = [
         equal_rows.doubt(
-            each,
+            examination,
             answers,
             distinct.doubtful,
             beside.get(answers.target),
@@ -224,11 +226,11 @@ def audit_outputs(
             strata=strata,
             reasons=(reasons or {}).get(answers.target),
         )
-        for each, answers in zip(examined, loaded, strict=True)
+        for examination, answers in zip(examined, loaded, strict=True)
     ]
     targets = [
-        _answered(each.audit, control, doubt)
-        for each, doubt in zip(examined, doubts, strict=True)
+        _answered(examination.audit, control, doubt)
+        for examination, doubt in zip(examined, doubts, strict=True)
     ]
     worse = worse_members.sentence(targets)
     if worse and progress:
@@ -249,14 +251,14 @@ def audit_outputs(
         ),
         agreements=agreement.agreements(loaded, first=first),
         left_out=list(left_out),
-        joints=[each for each in together if each is not None],
+        joints=[joint for joint in together if joint is not None],
         references=_references(beside),
         duplicates=duplicates,
         control=control,
         calibration=calibration,
-        repeats=distinct.found,
+        repeats=distinct.repeated,
         comparison=leak_comparison.compare(
-            [each.judged for each in examined], seed=seed
+            [examination.judged for examination in examined], seed=seed
         ),
     )
     result.save(run_dir / AUDIT)
@@ -308,25 +310,29 @@ def _answered(target, control, doubt=""):
 
 
 def _references(beside):
-    names = (each.target for one in beside.values() for each in one.references)
+    names = (
+        reference.target
+        for auxiliary in beside.values()
+        for reference in auxiliary.references
+    )
     return sorted(set(names))
 
 
 def _with_exposed(targets, loaded, *, seed, pictures):
     """Lists exposed members of one target: all would tell much the same."""
-    names = [each.target for each in targets]
+    names = [target.target for target in targets]
     keras = runs.TRAINED
     place = names.index(keras) if keras in names else 0
-    found = exposed_members.of_target(
+    exposed = exposed_members.of_target(
         loaded[place], seed=seed, pictures=pictures
     )
-    changed = dataclasses.replace(targets[place], exposed=found)
+    changed = dataclasses.replace(targets[place], exposed=exposed)
     return [*targets[:place], changed, *targets[place + 1 :]]
 
 
-def _with_parity(targets, found):
+def _with_parity(targets, parity_by_hash):
     """Gives each file what was found when its codes were compared."""
     return [
-        dataclasses.replace(each, parity=found.get(each.sha256))
-        for each in targets
+        dataclasses.replace(target, parity=parity_by_hash.get(target.sha256))
+        for target in targets
     ]

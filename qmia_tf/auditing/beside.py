@@ -73,43 +73,43 @@ def _references(answered, outputs):
     if not answered:
         return None
     shape = len(answered), outputs.labels.size
-    found = np.zeros(shape, np.float32)
+    all_margins = np.zeros(shape, np.float32)
     inside, outside = np.zeros(shape, bool), np.zeros(shape, bool)
-    for row, each in enumerate(answered):
+    for row, answers in enumerate(answered):
         _, ours, theirs = np.intersect1d(
-            outputs.record_ids, each.record_ids, return_indices=True
+            outputs.record_ids, answers.record_ids, return_indices=True
         )
-        part = each.take(theirs)
+        part = answers.take(theirs)
         if not ours.size:
             raise InputError(
-                f"reference {each.target!r} was asked about none of the "
+                f"reference {answers.target!r} was asked about none of the "
                 f"records of {outputs.target!r}: is it of the same data set?"
             )
-        _check_alike(part, outputs.take(ours), f"reference {each.target!r}")
+        _check_alike(part, outputs.take(ours), f"reference {answers.target!r}")
         # Then its answers would tell the memberships themselves.
         if np.array_equal(part.members, outputs.members):
             raise InputError(
-                f"reference {each.target!r} was trained on the very members "
+                f"reference {answers.target!r} was trained on the very members "
                 f"of {outputs.target!r}: give models of other splits, as "
                 "scripts/train_references.py trains them"
             )
-        found[row, ours] = margins(part)
+        all_margins[row, ours] = margins(part)
         inside[row, ours] = part.members
         outside[row, ours] = ~part.members
-    names = tuple(each.target for each in answered)
-    return References(found, inside, outside, names)
+    names = tuple(reference.target for reference in answered)
+    return References(all_margins, inside, outside, names)
 
 
 def _same_records(other, outputs):
     other = other.in_record_order()
     what = f"{other.target!r}, asked beside {outputs.target!r},"
-    _, theirs, found = np.intersect1d(
+    _, theirs, ours = np.intersect1d(
         other.record_ids, outputs.record_ids, return_indices=True
     )
-    if found.size < outputs.record_ids.size:
+    if ours.size < outputs.record_ids.size:
         raise InputError(
             f"{what} has no answer for "
-            f"{outputs.record_ids.size - found.size} of its records: query "
+            f"{outputs.record_ids.size - ours.size} of its records: query "
             "both about the same data and split"
         )
     other = other.take(theirs)

@@ -25,24 +25,24 @@ def open_captured(paths, dataset, split, *, taken):
     Returns: list of Outputs.
     Raises: InputError if one is not about the run's records.
     """
-    found, taken = [], set(taken)
+    all_outputs, taken = [], set(taken)
     for path in map(pathlib.Path, paths):
         answers = outputs.load(path)
         _check(answers, dataset, split, path)
         name = _free_name(answers.target, path.stem, taken)
         taken.add(name)
-        found.append(
+        all_outputs.append(
             dataclasses.replace(answers, info={**answers.info, "target": name})
         )
-    return found
+    return all_outputs
 
 
 def _check(answers, dataset, split, path):
-    given = answers.info.get("fingerprint")
-    if given is not None and given != split.fingerprint:
+    actual = answers.info.get("fingerprint")
+    if actual is not None and actual != split.fingerprint:
         raise InputError(
             f"{path}: the outputs are about data with fingerprint "
-            f"{given[:12]}, the run is about {split.fingerprint[:12]}: {HINT}"
+            f"{actual[:12]}, the run is about {split.fingerprint[:12]}: {HINT}"
         )
     if answers.classes != dataset.classes:
         raise InputError(
@@ -70,14 +70,14 @@ def _check(answers, dataset, split, path):
         )
 
 
-def _free_name(name, stem, taken):
-    if name not in taken:
+def _free_name(name, stem, used_names):
+    if name not in used_names:
         return name
     own = output_checks.safe_name(stem, "").removeprefix(name)
     own = own.strip("._-") or "captured"
-    wanted, count = f"{name}.{own}", 1
-    free = wanted
-    while free in taken:
+    base_name, count = f"{name}.{own}", 1
+    free = base_name
+    while free in used_names:
         count += 1
-        free = f"{wanted}.{count}"
+        free = f"{base_name}.{count}"
     return free

@@ -45,14 +45,14 @@ def audit_classes(answers: Outputs, scores, *, names=None) -> list[ClassAudit]:
     if answers.classes > MOST_CLASSES:
         return []
     right = answers.predicted == answers.labels
-    found = []
+    audits = []
     for label in range(answers.classes):
         rows = answers.labels == label
         inside = answers.members[rows]
         if not inside.any() or inside.all():
             continue
         correct = right[rows]
-        found.append(
+        audits.append(
             ClassAudit(
                 label=label,
                 name=None if names is None else str(names[label]),
@@ -63,7 +63,7 @@ def audit_classes(answers: Outputs, scores, *, names=None) -> list[ClassAudit]:
                 auc=auc(scores[rows], inside),
             )
         )
-    return found
+    return audits
 
 
 def rate(right) -> Estimate:

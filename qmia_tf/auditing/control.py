@@ -151,9 +151,9 @@ class _Classifier:
         """Fits to bool [B, N] memberships; scores float64 [J, B]."""
         known = members[:, self.half].astype(np.float64)
         known -= known.mean(axis=1, keepdims=True)
-        found = self.judged @ (self.weights @ known.T)
+        scores = self.judged @ (self.weights @ known.T)
         # Equal rows must tie, in whatever order a product is summed up.
-        return np.round(found, 10)
+        return np.round(scores, 10)
 
 
 def _null_areas(learn, layout, half, count, seed):
@@ -238,13 +238,13 @@ def _components(rows, half, seed):
     some = rows[np.sort(drawn)].astype(np.float32)
     scale = regression.scaling(some)
     means, spreads = (
-        each.astype(np.float32) for each in (scale.means, scale.spreads)
+        array.astype(np.float32) for array in (scale.means, scale.spreads)
     )
     some = (some - means) / spreads
     squares, vectors = np.linalg.eigh((some @ some.T).astype(np.float64))
-    kept = np.argsort(-squares, kind="stable")[:COMPONENTS]
-    kept = kept[squares[kept] > 1e-6 * max(squares.max(), 1e-30)]
-    directions = (some.T @ vectors[:, kept]) / np.sqrt(squares[kept])
+    leading = np.argsort(-squares, kind="stable")[:COMPONENTS]
+    leading = leading[squares[leading] > 1e-6 * max(squares.max(), 1e-30)]
+    directions = (some.T @ vectors[:, leading]) / np.sqrt(squares[leading])
     parts = [
         ((rows[s : s + FITTED] - means) / spreads) @ directions
         for s in range(0, len(rows), FITTED)

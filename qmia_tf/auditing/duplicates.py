@@ -66,15 +66,17 @@ def find(images, members, record_ids) -> Duplicates:
         )
     hashes = row_numbers(images)
     inside, outside = hashes[members], hashes[~members]
-    twice = np.isin(inside, outside)
-    ids, own = record_ids[members][twice], inside[twice]
+    in_both = np.isin(inside, outside)
+    ids, own = record_ids[members][in_both], inside[in_both]
     order = np.argsort(record_ids[~members], kind="stable")
     # np.unique gives the first of each, which is the least id.
     known, first = np.unique(outside[order], return_index=True)
-    others = record_ids[~members][order][first[np.searchsorted(known, own)]]
-    pairs = np.column_stack([ids, others]).reshape(-1, 2)
+    partner_ids = record_ids[~members][order][
+        first[np.searchsorted(known, own)]
+    ]
+    pairs = np.column_stack([ids, partner_ids]).reshape(-1, 2)
     return Duplicates(
-        members=int(twice.sum()),
+        members=int(in_both.sum()),
         nonmembers=int(np.isin(outside, inside).sum()),
         pairs=pairs[np.argsort(ids, kind="stable")],
     )
@@ -91,5 +93,5 @@ def row_numbers(images) -> np.ndarray:
     digests = b"".join(
         hashlib.blake2b(row, digest_size=16).digest() for row in rows
     )
-    found = np.frombuffer(digests, np.dtype("V16"))
-    return np.unique(found, return_inverse=True)[1].reshape(-1)
+    hashes = np.frombuffer(digests, np.dtype("V16"))
+    return np.unique(hashes, return_inverse=True)[1].reshape(-1)

@@ -94,13 +94,13 @@ def measure(
             "scripts/train_references.py, or choose another score"
         )
     scores = SCORES[score].scores(evidence)
-    told = ~np.isnan(scores)
-    answers, scores = evidence.outputs.take(told), scores[told]
+    has_score = ~np.isnan(scores)
+    answers, scores = evidence.outputs.take(has_score), scores[has_score]
     members = answers.members
     return Exposures(
         run=run,
         outputs=answers,
-        excluded=int(np.sum(~told)),
+        excluded=int(np.sum(~has_score)),
         score=score,
         scores=scores,
         ranks=stats.rankdata(scores),
@@ -118,7 +118,7 @@ def check_comparable(after: Exposures, before: Exposures):
     Raises: InputError that says what differs.
     """
     ours, theirs = after.outputs, before.outputs
-    prints = [each.info.get("fingerprint") for each in (ours, theirs)]
+    prints = [answers.info.get("fingerprint") for answers in (ours, theirs)]
     differ = None
     if None not in prints and prints[0] != prints[1]:
         differ = f"data (fingerprints {prints[0]} and {prints[1]})"
@@ -136,27 +136,27 @@ def check_comparable(after: Exposures, before: Exposures):
         )
 
 
-def images_of(found: Exposures, rows, dataset) -> np.ndarray:
+def images_of(exposures: Exposures, rows, dataset) -> np.ndarray:
     """Looks up the images of some records.
 
     Args:
-        found: Exposures.
+        exposures: Exposures.
         rows: int [K], row numbers.
         dataset: the run's datasets.Dataset.
     Returns: uint8 [K, H, W, C].
     Raises: InputError if it is another data set.
     """
-    answers = found.outputs.take(rows)
-    wanted = answers.info.get("fingerprint")
+    answers = exposures.outputs.take(rows)
+    expected = answers.info.get("fingerprint")
     got = dataset.fingerprint()
     inside = np.all(answers.record_ids < dataset.labels.size)
-    if (wanted and wanted != got) or not (
+    if (expected and expected != got) or not (
         inside
         and np.array_equal(dataset.labels[answers.record_ids], answers.labels)
     ):
         raise InputError(
-            f"{dataset.name} is not the data that {found.run}/"
+            f"{dataset.name} is not the data that {exposures.run}/"
             f"{answers.target} was asked about (fingerprints {got} and "
-            f"{wanted}): use the run's data, or --images=false"
+            f"{expected}): use the run's data, or --images=false"
         )
     return dataset.images[answers.record_ids]

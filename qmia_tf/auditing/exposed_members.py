@@ -46,24 +46,24 @@ def of_target(answers, *, seed, pictures=None) -> list[Exposed]:
     # It needs the attacks, and what is read from audit.json does not.
     from qmia_tf.auditing import exposed
 
-    found = exposed.measure(answers, score=SCORE, seed=seed)
-    rows = found.most_exposed_members(TOP)
-    ids = found.outputs.record_ids[rows]
-    shown = [None] * len(rows)
+    exposures = exposed.measure(answers, score=SCORE, seed=seed)
+    rows = exposures.most_exposed_members(TOP)
+    ids = exposures.outputs.record_ids[rows]
+    pngs = [None] * len(rows)
     if pictures is not None:
-        shown = map(as_png, pictures(ids))
-    risk = found.risk
+        pngs = map(as_png, pictures(ids))
+    risk = exposures.risk
     return [
         Exposed(
-            record_id=int(found.outputs.record_ids[row]),
-            label=int(found.outputs.labels[row]),
-            predicted=int(found.outputs.predicted[row]),
-            score=float(found.scores[row]),
-            rank=float(found.ranks[row]),
+            record_id=int(exposures.outputs.record_ids[row]),
+            label=int(exposures.outputs.labels[row]),
+            predicted=int(exposures.outputs.predicted[row]),
+            score=float(exposures.scores[row]),
+            rank=float(exposures.ranks[row]),
             probability=Estimate(
                 *(float(x[row]) for x in (risk.value, risk.low, risk.high))
             ),
             picture=picture,
         )
-        for row, picture in zip(rows, shown, strict=True)
+        for row, picture in zip(rows, pngs, strict=True)
     ]

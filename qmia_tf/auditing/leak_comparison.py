@@ -84,20 +84,20 @@ def compare(judged: list[Judged], *, seed, level=LEVEL):
     if len(judged) < 2:
         return None
     records = np.unique(np.concatenate([x.record_ids for x in judged]))
-    found = [_on(records, each) for each in judged]
+    all_areas = [_on(records, artefact) for artefact in judged]
     shared = [
         name
-        for name in found[0].names
-        if all(name in each.names for each in found)
+        for name in all_areas[0].names
+        if all(name in areas.names for areas in all_areas)
     ]
     if not shared:
         return None
-    rows = [[each.names.index(name) for name in shared] for each in found]
+    rows = [[areas.names.index(name) for name in shared] for areas in all_areas]
     values = np.stack(
-        [each.values[row] for each, row in zip(found, rows, strict=True)]
+        [areas.values[row] for areas, row in zip(all_areas, rows, strict=True)]
     )
     pulls = np.stack(
-        [each.pulls[row] for each, row in zip(found, rows, strict=True)]
+        [areas.pulls[row] for areas, row in zip(all_areas, rows, strict=True)]
     )
     average = pulls.mean(axis=0)
     spread = np.sqrt((average**2).sum(axis=1))
@@ -106,8 +106,8 @@ def compare(judged: list[Judged], *, seed, level=LEVEL):
     apart = (pulls[1:] - pulls[:1]).reshape(-1, records.size)
     largest = simultaneous.largest(apart, seed=seed)
     decided = [
-        min(each.members[row[chosen]], each.nonmembers[row[chosen]])
-        for each, row in zip(found, rows, strict=True)
+        min(areas.members[row[chosen]], areas.nonmembers[row[chosen]])
+        for areas, row in zip(all_areas, rows, strict=True)
     ]
     return LeakComparison(
         attack=shared[chosen],
@@ -116,7 +116,7 @@ def compare(judged: list[Judged], *, seed, level=LEVEL):
         first_auc=float(values[0, chosen]),
         differences=[
             _difference(
-                each.target,
+                artefact.target,
                 values[row, chosen],
                 values[0, chosen],
                 np.sqrt(((pulls[row, chosen] - pulls[0, chosen]) ** 2).sum()),
@@ -125,7 +125,7 @@ def compare(judged: list[Judged], *, seed, level=LEVEL):
                 count=len(apart),
                 level=level,
             )
-            for row, each in enumerate(judged)
+            for row, artefact in enumerate(judged)
             if row
         ],
     )
@@ -137,17 +137,17 @@ def _on(records, judged):
     members = np.zeros(records.size, bool)
     members[places] = judged.members
     scores = {}
-    for name, given in judged.scores.items():
+    for name, score in judged.scores.items():
         scores[name] = np.full(records.size, np.nan)
-        scores[name][places] = given
+        scores[name][places] = score
     return simultaneous.areas(scores, members)
 
 
 def _difference(target, value, first, spread, largest, *, pairs, count, level):
     apart = float(value - first)
     if spread <= 1e-12:
-        found, p_value = _unanimous(apart, pairs, count, level)
-        return Difference(target, float(value), found, p_value)
+        interval, p_value = _unanimous(apart, pairs, count, level)
+        return Difference(target, float(value), interval, p_value)
     c = simultaneous.quantile(largest, level)
     return Difference(
         target=target,

@@ -147,10 +147,10 @@ def counted(scored, evidence) -> dict[str, np.ndarray]:
     Returns: dict name -> float64 [N], NaN where the attack is not judged.
     """
     return {
-        each.attack.name: np.where(
-            evidence.calibration & each.attack.learns, np.nan, each.scores
+        outcome.attack.name: np.where(
+            evidence.calibration & outcome.attack.learns, np.nan, outcome.scores
         )
-        for each in scored
+        for outcome in scored
     }
 
 
@@ -172,15 +172,17 @@ def run(scores, evidence, *, fixed=(), strata=CLASS) -> LeakTest:
     groups = memberships.strata_of(
         outputs.labels, evidence.calibration, by_class=strata == CLASS
     )
-    found = permutation.max_t(scores, members, groups, seed=seed, fixed=fixed)
-    held = simultaneous.intervals(areas, seed=seed)
+    max_t = permutation.max_t(scores, members, groups, seed=seed, fixed=fixed)
+    auc_by_attack = simultaneous.intervals(areas, seed=seed)
     low = [
         _low_rate(scores, members, rate, fixed=fixed, seed=seed)
         for rate in low_fpr.RATES
     ]
-    if found.p_value > found.level:
+    if max_t.p_value > max_t.level:
         # What the one-sided test does not reject belongs to the intervals.
-        held = {name: _reaching(x, 0.5) for name, x in held.items()}
+        auc_by_attack = {
+            name: _reaching(x, 0.5) for name, x in auc_by_attack.items()
+        }
         low = [
             dataclasses.replace(x, tpr=_reaching(x.tpr, x.rate)) for x in low
         ]
@@ -192,31 +194,31 @@ def run(scores, evidence, *, fixed=(), strata=CLASS) -> LeakTest:
     }
     tested = [
         TestedAttack(
-            attack=each.attack,
-            p_value=each.p_value,
-            measure=each.best.measure,
-            rate=each.best.rate,
-            t=each.best.t,
-            auc=held[each.attack],
-            members=sizes[each.attack][0],
-            nonmembers=sizes[each.attack][1],
+            attack=adjusted_p.attack,
+            p_value=adjusted_p.p_value,
+            measure=adjusted_p.best.measure,
+            rate=adjusted_p.best.rate,
+            t=adjusted_p.best.t,
+            auc=auc_by_attack[adjusted_p.attack],
+            members=sizes[adjusted_p.attack][0],
+            nonmembers=sizes[adjusted_p.attack][1],
         )
-        for each in found.attacks
+        for adjusted_p in max_t.attacks
     ]
     strongest = max(tested, key=lambda x: (x.auc.low, x.t), default=None)
     return LeakTest(
         answer="",
         because=[],
-        p_value=found.p_value,
-        level=found.level,
-        permutations=found.permutations,
+        p_value=max_t.p_value,
+        level=max_t.level,
+        permutations=max_t.permutations,
         strata=strata,
         attacks=tested,
         strongest=strongest and strongest.attack,
         auc=strongest.auc if strongest else Estimate(0.5, 0.0, 1.0),
         tpr_at_fpr=low,
         detectable=_detectable(
-            found,
+            max_t,
             max(
                 (x for x in tested if x.attack not in fixed),
                 key=lambda x: (x.auc.low, x.t),
@@ -240,26 +242,26 @@ def _low_rate(scores, members, rate, *, fixed, seed):
     """Takes the attack whose interval starts highest; Bonferroni."""
     needed, most = math.ceil(BASIS / rate), 0
     usable = {}
-    for name, given in scores.items():
-        told = ~np.isnan(given)
-        outside = int(np.sum(told & ~members))
-        if name in fixed or not np.any(told & members):
+    for name, score in scores.items():
+        has_score = ~np.isnan(score)
+        outside = int(np.sum(has_score & ~members))
+        if name in fixed or not np.any(has_score & members):
             continue
         most = max(most, outside)
         if outside >= needed:
-            usable[name] = sweep(given[told], members[told])
+            usable[name] = sweep(score[has_score], members[has_score])
     best, attack = None, None
     for name, curve in usable.items():
-        [here] = low_fpr.of_sweep(
+        [estimate] = low_fpr.of_sweep(
             curve,
             [rate],
             seed=seed,
             level=1 - (1 - LEVEL) / len(usable),
             draws=DRAWS,
         )
-        place = here.tpr.low, here.tpr.value
+        place = estimate.tpr.low, estimate.tpr.value
         if best is None or place > (best.tpr.low, best.tpr.value):
-            best, attack = here, name
+            best, attack = estimate, name
     if best is None:
         return LowRate(rate, None, Estimate(None, None, None), 0, most, needed)
     return LowRate(
@@ -267,22 +269,22 @@ def _low_rate(scores, members, rate, *, fixed, seed):
     )
 
 
-def _detectable(found, strongest, scores, members, groups):
+def _detectable(max_t, strongest, scores, members, groups):
     areas = {
-        x.attack: x for x in found.measured if x.measure == permutation.AUC
+        x.attack: x for x in max_t.measured if x.measure == permutation.AUC
     }
     if strongest is None or strongest.attack not in areas:
         return None
-    here = areas[strongest.attack]
+    statistic = areas[strongest.attack]
     shares = memberships.Layout.of(members, groups).shares()
-    told = ~np.isnan(scores[strongest.attack])
+    has_score = ~np.isnan(scores[strongest.attack])
     auc = power.detectable_auc(
-        found.critical,
-        here.mean,
-        here.deviation,
+        max_t.critical,
+        statistic.mean,
+        statistic.deviation,
         strongest.members,
         strongest.nonmembers,
-        moved=_moved(shares[told], members[told]),
+        moved=_moved(shares[has_score], members[has_score]),
     )
     return Detectable(
         auc=auc,

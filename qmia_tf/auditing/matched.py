@@ -144,9 +144,11 @@ def measure(answers: Outputs, epoch) -> Epoch:
     ]
     scores = {name: score(answers) for name, score in SCORES.items()}
     scores = {
-        name: each for name, each in scores.items() if not np.isnan(each).all()
+        name: score
+        for name, score in scores.items()
+        if not np.isnan(score).all()
     }
-    leaks = {name: _area(each, members) for name, each in scores.items()}
+    leaks = {name: _area(score, members) for name, score in scores.items()}
     leaks["gap"] = intervals.balanced_accuracy(*counts)
     point = Point(
         epoch=epoch,
@@ -167,16 +169,16 @@ def nearest(model: Epoch, full, members) -> Match:
     """
     # Counts, since equal shares are equally near.
     apart = [abs(int(x.right.sum()) - int(model.right.sum())) for x in full]
-    other = full[int(np.argmin(apart))]
+    epoch = full[int(np.argmin(apart))]
     return Match(
         way=NEAREST,
-        epochs=[other.point.epoch],
+        epochs=[epoch.point.epoch],
         weight=None,
         outside=outside(*_counts(model, full)),
         crossings=crossings(*_counts(model, full)),
-        accuracy=paired.change(model.right, other.right),
+        accuracy=paired.change(model.right, epoch.right),
         leak={
-            name: delong.paired(scores, other.scores[name], members)
+            name: delong.paired(scores, epoch.scores[name], members)
             for name, scores in model.scores.items()
         },
     )
@@ -200,31 +202,31 @@ def interpolated(model: Epoch, full, members) -> Match | None:
     Returns: Match; None if the accuracy is outside of what full precision
         reached.
     """
-    wanted, counts = _counts(model, full)
-    held = between(wanted, counts)
-    if held is None:
+    right, counts = _counts(model, full)
+    bracket = between(right, counts)
+    if bracket is None:
         return None
-    *places, weight = held
+    *places, weight = bracket
     pair = [full[place] for place in places]
     low, high = (counts[place] for place in places)
     wrong = model.right - (1 - weight) * pair[0].right - weight * pair[1].right
     rise = (high - low) / wrong.size
     leak = {}
     for name, scores in model.scores.items():
-        ends = [_area(each.scores[name], members).value for each in pair]
+        ends = [_area(epoch.scores[name], members).value for epoch in pair]
         slope = (ends[1] - ends[0]) / rise if rise else 0.0
         leak[name] = delong.contrast(
-            (scores, *(each.scores[name] for each in pair)),
+            (scores, *(epoch.scores[name] for epoch in pair)),
             members,
             (1.0, weight - 1, -weight),
             shifts=-slope * wrong,
         )
     return Match(
         way=INTERPOLATED,
-        epochs=[each.point.epoch for each in pair],
+        epochs=[epoch.point.epoch for epoch in pair],
         weight=weight,
         outside=None,
-        crossings=crossings(wanted, counts),
+        crossings=crossings(right, counts),
         accuracy=Estimate(0.0, None, None),
         leak=leak,
     )
@@ -256,9 +258,9 @@ def check_alike(configs: dict[str, dict]):
 
 
 def _area(scores, members):
-    told = ~np.isnan(scores)
-    return auc(scores[told], members[told])
+    has_score = ~np.isnan(scores)
+    return auc(scores[has_score], members[has_score])
 
 
 def _counts(model, full):
-    return int(model.right.sum()), [int(each.right.sum()) for each in full]
+    return int(model.right.sum()), [int(epoch.right.sum()) for epoch in full]

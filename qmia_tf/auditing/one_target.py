@@ -47,9 +47,9 @@ def audit_evidence(
     answers = evidence.outputs
     members, info = answers.members, answers.info
     right = answers.predicted == answers.labels
-    found = None
+    privacy_audit = None
     if tfprivacy is not None:
-        found = run_tfprivacy(
+        privacy_audit = run_tfprivacy(
             answers,
             settings=tfprivacy,
             seed=evidence.seed,
@@ -83,11 +83,12 @@ def audit_evidence(
         accuracy_nonmembers=class_audits.rate(right[~members]),
         tied_answers=int(answers.tied.sum()),
         attacks=[
-            attacking.with_excess(each, scored[0], members) for each in scored
+            attacking.with_excess(outcome, scored[0], members)
+            for outcome in scored
         ],
         attacks_left_out=missing,
         strongest=attacking.strongest(scored, evidence),
-        tfprivacy=found,
+        tfprivacy=privacy_audit,
         per_class=_per_class(answers, scored, class_names),
         leak=leak_test.run(judged, evidence, fixed=fixed, strata=strata),
     )

@@ -38,8 +38,8 @@ def as_png(image) -> str:
     """
     from PIL import Image
 
-    shown = image[..., :3] if image.shape[2] > 2 else image[..., 0]
-    picture = Image.fromarray(shown)
+    pixels = image[..., :3] if image.shape[2] > 2 else image[..., 0]
+    picture = Image.fromarray(pixels)
     shrunk = LARGEST / max(picture.size)
     if shrunk < 1:
         size = [max(1, round(side * shrunk)) for side in picture.size]

@@ -56,7 +56,7 @@ class Distinct:
         record_ids: int64, sorted; of each record that is there several times
             one.
         copies: int64, those that are left out.
-        found: RepeatedRecords.
+        repeated: RepeatedRecords.
         doubtful: int64, sorted; those of them that are copies if equal rows
             of coarse outputs are, which cannot be told; empty if nothing
             speaks for it.
@@ -64,7 +64,7 @@ class Distinct:
 
     record_ids: np.ndarray
     copies: np.ndarray
-    found: RepeatedRecords
+    repeated: RepeatedRecords
     doubtful: np.ndarray = dataclasses.field(
         default_factory=lambda: np.zeros(0, np.int64)
     )
@@ -123,15 +123,15 @@ def of_outputs(answered) -> Distinct:
     Source: of the mixture's rule, Böhning et al., Journal of Computational
         and Graphical Statistics 22 (2013) 135: the ratio plot.
     """
-    answered = [each.in_record_order() for each in answered]
+    answered = [answers.in_record_order() for answers in answered]
     first = answered[0]
     answered = [
-        each
-        for each in answered
-        if np.array_equal(each.record_ids, first.record_ids)
+        answers
+        for answers in answered
+        if np.array_equal(answers.record_ids, first.record_ids)
     ]
     members = first.members
-    rows = np.column_stack([_row(each) for each in answered])
+    rows = np.column_stack([_row(answers) for answers in answered])
     rows = np.ascontiguousarray(np.column_stack([rows, first.labels]))
     numbers = row_numbers(rows.view(np.uint8))
     counts = np.stack(
@@ -146,14 +146,16 @@ def of_outputs(answered) -> Distinct:
     unsure = False
     alone = _lie_alone(counts[:, ~saturated])
     one_each = alone and _any_is_fine(answered, numbers, saturated)
-    for side, here in zip((members, ~members), counts, strict=True):
-        copies = _copies(here, saturated, one_each)
+    for side, side_counts in zip((members, ~members), counts, strict=True):
+        copies = _copies(side_counts, saturated, one_each)
         ranks = _rank_among_equal(numbers[side])
         single[side] = (ranks == 0) | saturated[numbers[side]]
         if copies == 1 and not one_each:
-            unsure |= int(np.maximum(here[~saturated] - 1, 0).sum()) > LEAST
+            unsure |= (
+                int(np.maximum(side_counts[~saturated] - 1, 0).sum()) > LEAST
+            )
             continue
-        limit = np.maximum(-(-here // copies), 1)
+        limit = np.maximum(-(-side_counts // copies), 1)
         if one_each:
             limit[~saturated] = 1
         kept[side] = ranks < limit[numbers[side]]
@@ -173,12 +175,12 @@ def _row(answered):
 
 def _saturated(answered):
     """Rows in which one class has all but a step of the probability."""
-    found = np.zeros(len(answered[0].labels), bool)
-    for each in answered:
-        if each.logits is None:
-            top = each.probabilities.max(axis=1)
-            found |= top >= 1 - max(1.5 * each.probability_step, 1e-6)
-    return found
+    saturated = np.zeros(len(answered[0].labels), bool)
+    for answers in answered:
+        if answers.logits is None:
+            top = answers.probabilities.max(axis=1)
+            saturated |= top >= 1 - max(1.5 * answers.probability_step, 1e-6)
+    return saturated
 
 
 def _lie_alone(counts):
@@ -187,17 +189,17 @@ def _lie_alone(counts):
     Args:
         counts: int [2, K], how often each value is on each side.
     """
-    there = counts.sum(axis=0)
-    alone = (counts == 0).any(axis=0) & (there > 1)
-    needed = min(LEAST, max(1, int(there.sum()) // 2))
+    totals = counts.sum(axis=0)
+    alone = (counts == 0).any(axis=0) & (totals > 1)
+    needed = min(LEAST, max(1, int(totals.sum()) // 2))
     met = int(counts.min(axis=0).sum())
-    return int((there[alone] - 1).sum()) >= EXCESS * met + needed
+    return int((totals[alone] - 1).sum()) >= EXCESS * met + needed
 
 
 def _any_is_fine(answered, numbers, saturated):
     used, firsts = np.unique(numbers, return_index=True)
     firsts = firsts[~saturated[used]]
-    return any(_is_fine(_row(each)[firsts]) for each in answered)
+    return any(_is_fine(_row(answers)[firsts]) for answers in answered)
 
 
 def _is_fine(rows):
@@ -216,9 +218,9 @@ def _is_fine(rows):
 
 def _copies(counts, saturated, one_each):
     """How many copies a record of this side has, by the values at hand."""
-    there = counts[counts > 0]
-    divisor = int(np.gcd.reduce(there)) if there.size else 1
-    if float(divisor) ** -there.size < COINCIDENCE:
+    present = counts[counts > 0]
+    divisor = int(np.gcd.reduce(present)) if present.size else 1
+    if float(divisor) ** -present.size < COINCIDENCE:
         return divisor
     own = counts[(counts > 0) & ~saturated]
     if one_each and own.size:
@@ -230,11 +232,14 @@ def _spike(counts):
     """The least k of which too many counts are; 1 if there is none."""
     if not counts.size:
         return 1
-    found = np.bincount(counts, minlength=counts.max() + 2)
-    low = stats.chi2.ppf(ALPHA, 2 * found) / 2
-    high = stats.chi2.ppf(1 - ALPHA, 2 * found + 2) / 2
+    frequencies = np.bincount(counts, minlength=counts.max() + 2)
+    low = stats.chi2.ppf(ALPHA, 2 * frequencies) / 2
+    high = stats.chi2.ppf(1 - ALPHA, 2 * frequencies + 2) / 2
     for k in range(2, counts.max() + 1):
-        if found[k] and low[k] ** 2 > (k + 1) / k * high[k - 1] * high[k + 1]:
+        if (
+            frequencies[k]
+            and low[k] ** 2 > (k + 1) / k * high[k - 1] * high[k + 1]
+        ):
             return k
     return 1
 
@@ -251,10 +256,10 @@ def _rank_among_equal(numbers):
 
 
 def _firsts(numbers, labels, members):
-    kept = np.zeros(members.size, bool)
+    is_first = np.zeros(members.size, bool)
     keys = np.column_stack([numbers, labels, members])
-    kept[np.unique(keys, axis=0, return_index=True)[1]] = True
-    return kept
+    is_first[np.unique(keys, axis=0, return_index=True)[1]] = True
+    return is_first
 
 
 def _told(kept, members, by, *, unsure=False):
@@ -262,16 +267,16 @@ def _told(kept, members, by, *, unsure=False):
         "member": (int(members.sum()), int(np.sum(kept & members))),
         "nonmember": (int(np.sum(~members)), int(np.sum(kept & ~members))),
     }
-    shown = [
+    parts = [
         f"{distinct:,} distinct {name}s of {total:,}"
         for name, (total, distinct) in sides.items()
         if distinct < total
     ]
     sentence = ""
-    if shown:
+    if parts:
         how = "" if by == RECORDS else ", by equal rows of outputs and labels"
         sentence = (
-            f"{' and '.join(shown)}{how}: copies of one record are counted once"
+            f"{' and '.join(parts)}{how}: copies of one record are counted once"
         )
     elif unsure:
         sentence = (

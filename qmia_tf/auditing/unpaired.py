@@ -27,21 +27,21 @@ def nearest(model: Point, full: list[Point]) -> Match:
         full: of full precision on the same records, by epoch.
     """
     right, reached = _rates(model, full)
-    other = full[int(np.argmin(np.abs(np.array(reached) - right)))]
+    point = full[int(np.argmin(np.abs(np.array(reached) - right)))]
     return Match(
         way=NEAREST,
-        epochs=[other.epoch],
+        epochs=[point.epoch],
         weight=None,
         outside=outside(right, reached),
         crossings=crossings(right, reached),
         accuracy=intervals.difference(
-            model.accuracy_nonmembers, other.accuracy_nonmembers
+            model.accuracy_nonmembers, point.accuracy_nonmembers
         ),
         leak={
             name: _contrast(
-                intervals.difference(model.leaks[name], other.leaks[name])
+                intervals.difference(model.leaks[name], point.leaks[name])
             )
-            for name in _both(model, [other])
+            for name in _both(model, [point])
         },
     )
 
@@ -62,31 +62,33 @@ def interpolated(model: Point, full: list[Point]) -> Match | None:
         reached.
     """
     right, reached = _rates(model, full)
-    held = between(right, reached)
-    if held is None:
+    bracket = between(right, reached)
+    if bracket is None:
         return None
-    *places, weight = held
+    *places, weight = bracket
     pair = [full[place] for place in places]
     rise = reached[places[1]] - reached[places[0]]
     apart = intervals.difference(
         model.accuracy_nonmembers,
-        _mixed([each.accuracy_nonmembers for each in pair], weight),
+        _mixed([point.accuracy_nonmembers for point in pair], weight),
     )
     leak = {}
     for name in _both(model, pair):
-        ends = [each.leaks[name] for each in pair]
+        ends = [point.leaks[name] for point in pair]
         slope = (ends[1].value - ends[0].value) / rise if rise else 0.0
         moved = abs(slope) * max(apart.high, -apart.low)
-        found = intervals.difference(model.leaks[name], _mixed(ends, weight))
+        difference = intervals.difference(
+            model.leaks[name], _mixed(ends, weight)
+        )
         wide = Estimate(
-            found.value,
-            max(found.low - moved, -1.0),
-            min(found.high + moved, 1.0),
+            difference.value,
+            max(difference.low - moved, -1.0),
+            min(difference.high + moved, 1.0),
         )
         leak[name] = _contrast(wide)
     return Match(
         way=INTERPOLATED,
-        epochs=[each.epoch for each in pair],
+        epochs=[point.epoch for point in pair],
         weight=weight,
         outside=None,
         crossings=crossings(right, reached),
@@ -102,23 +104,23 @@ def trained(model: Point, full: list[Point]) -> Match:
         model: the quantized model's last Point.
         full: of full precision on the same records, by epoch.
     """
-    found = nearest(model, full[-1:])
-    return dataclasses.replace(found, way="trained", outside=None)
+    match = nearest(model, full[-1:])
+    return dataclasses.replace(match, way="trained", outside=None)
 
 
 def _rates(model, full):
     return (
         model.accuracy_nonmembers.value,
-        [each.accuracy_nonmembers.value for each in full],
+        [point.accuracy_nonmembers.value for point in full],
     )
 
 
-def _both(model, others):
+def _both(model, points):
     """The attacks that every one of them was asked by, in the model's order."""
     return [
         name
         for name in model.leaks
-        if all(name in each.leaks for each in others)
+        if all(name in point.leaks for point in points)
     ]
 
 
@@ -134,11 +136,11 @@ def _mixed(pair, weight):
     )
 
 
-def _contrast(found):
+def _contrast(interval):
     """With the p-value at which the nearer limit would reach 0."""
-    value, low, high = dataclasses.astuple(found)
+    value, low, high = dataclasses.astuple(interval)
     if value == 0:
-        return Contrast(found, 1.0)
+        return Contrast(interval, 1.0)
     half = value - low if value > 0 else high - value
     deviations = abs(value) / half * special.ndtri((1 + LEVEL) / 2)
-    return Contrast(found, float(2 * stats.norm.sf(deviations)))
+    return Contrast(interval, float(2 * stats.norm.sf(deviations)))

@@ -29,9 +29,9 @@ def sentence(targets: list[TargetAudit]) -> str:
     signs = {name: text for name, text in signs.items() if text}
     if not signs:
         return ""
-    shown = "; ".join(f"{name} {text}" for name, text in signs.items())
+    texts = "; ".join(f"{name} {text}" for name, text in signs.items())
     return (
-        f"members are served clearly worse than nonmembers: {shown}. Training "
+        f"members are served clearly worse than nonmembers: {texts}. Training "
         "does not do that: are the two sides swapped, or the members "
         "prepared another way than for the training? Else the nonmembers are "
         "easier records, and the audit measures that too"
@@ -56,9 +56,9 @@ def sign(target: TargetAudit) -> str:
     named = {attack.name: attack for attack in target.attacks}
     if CONFIDENCE not in named:
         return ""
-    found = named[CONFIDENCE]
-    auc = found.auc.value
-    if rank_sum(auc, found.members, found.nonmembers) <= LEVEL / 2:
+    confidence = named[CONFIDENCE]
+    auc = confidence.auc.value
+    if rank_sum(auc, confidence.members, confidence.nonmembers) <= LEVEL / 2:
         return (
             "gives the true class less confidence for members than for "
             f"nonmembers (AUC {auc:.3f})"

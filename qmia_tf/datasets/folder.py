@@ -49,11 +49,11 @@ def _part_roots(path):
     folders = {folder.name: folder for folder in _visible(path)}
     if not folders.keys() & set(PARTS):
         return {"train": path}
-    others = sorted(folders.keys() - set(PARTS))
-    if others:
+    strangers = sorted(folders.keys() - set(PARTS))
+    if strangers:
         raise InputError(
             f"{path} has train/ or test/, so it may have nothing else, but "
-            f"it has {others[0]}: move it away"
+            f"it has {strangers[0]}: move it away"
         )
     return folders
 

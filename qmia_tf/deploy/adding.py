@@ -82,5 +82,5 @@ def _added(layer, total, find):
         raise unknown(layer, str(error)) from error
     scales = total.first.grid.scale, total.second.grid.scale
     tensors = [total.first.tensor, total.second.tensor]
-    made = integer.IntegerAdd(scales, units, grid, name=layer.name)
-    return kernels.Codes(made(tensors), grid)
+    integer_add = integer.IntegerAdd(scales, units, grid, name=layer.name)
+    return kernels.Codes(integer_add(tensors), grid)

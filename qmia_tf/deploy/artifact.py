@@ -72,18 +72,18 @@ def _delegated(path, ops):
     with quiet.without_messages(show_if_it_fails=False):
         parts = Interpreter(path).ops()[len(ops) :]
     made_by = {index: op for op in ops for index in op["outputs"]}
-    found = set()
+    op_indices = set()
     for part in parts:
-        given = set(part["inputs"])
-        wanted = list(part["outputs"])
-        while wanted:
-            index = wanted.pop()
+        inputs = set(part["inputs"])
+        to_trace = list(part["outputs"])
+        while to_trace:
+            index = to_trace.pop()
             op = made_by.get(index)
-            if index in given or op is None or op["index"] in found:
+            if index in inputs or op is None or op["index"] in op_indices:
                 continue
-            found.add(op["index"])
-            wanted += list(op["inputs"])
-    return found
+            op_indices.add(op["index"])
+            to_trace += list(op["inputs"])
+    return op_indices
 
 
 def _layer(op, tensors, made_by):

@@ -32,8 +32,8 @@ def check_integer(facts, scheme, expected):
     Returns: list of the layers in float kernels.
     Raises: InputError that names the others.
     """
-    found = float_fallbacks(facts["layers"])
-    wrong = [name for name in found if name not in expected]
+    float_layers = float_fallbacks(facts["layers"])
+    wrong = [name for name in float_layers if name not in expected]
     if wrong:
         raise InputError(
             f"scheme {scheme}: the converter left {len(wrong)} of "
@@ -41,7 +41,7 @@ def check_integer(facts, scheme, expected):
             f"({_some(wrong)}), so the file would not be what it says; use "
             "--schemes=float32"
         )
-    return found
+    return float_layers
 
 
 def check_weights(facts, scheme, wanted):
@@ -79,5 +79,5 @@ def check_ops(facts, scheme):
 
 
 def _some(names):
-    shown = ", ".join(names[:5])
-    return shown if len(names) <= 5 else f"{shown}, ..."
+    text = ", ".join(names[:5])
+    return text if len(names) <= 5 else f"{text}, ..."

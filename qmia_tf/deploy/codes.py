@@ -80,10 +80,10 @@ def sum_units(first, second, target):
 
 
 def _fraction(scale):
-    found = Fraction(scale).limit_denominator(FINEST)
-    if abs(float(found) / scale - 1.0) > 1e-12:
+    fraction = Fraction(scale).limit_denominator(FINEST)
+    if abs(float(fraction) / scale - 1.0) > 1e-12:
         raise InputError(f"{scale} is no scale of a quantized activation")
-    return found
+    return fraction
 
 
 def _common(first, second):

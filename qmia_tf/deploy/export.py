@@ -74,9 +74,9 @@ def export(
     for name in stale:
         if progress:
             progress(f"making {name}: {SCHEMES[name].text}")
-        made = _make(name, job)
+        facts = _make(name, job)
         entries[name] = {
-            **made,
+            **facts,
             "model_sha256": source,
             "settings": follows[name],
             "versions": _versions(name),

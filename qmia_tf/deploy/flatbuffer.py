@@ -164,8 +164,10 @@ def with_outputs(content, wanted):
     """
     model = unpack(content)
     (graph,) = model.subgraphs
-    made = [index for op in graph.operators for index in op.outputs]
-    graph.outputs = [index for index in made if wanted(graph.tensors[index])]
+    op_outputs = [index for op in graph.operators for index in op.outputs]
+    graph.outputs = [
+        index for index in op_outputs if wanted(graph.tensors[index])
+    ]
     model.signatureDefs = []
     return pack(model)
 
@@ -176,11 +178,11 @@ def is_int8(tensor):
 
 
 def _quantization(scales, zero_points, axis):
-    found = schema.QuantizationParametersT()
-    found.scale = np.asarray(scales, np.float32)
-    found.zeroPoint = np.asarray(zero_points, np.int64)
-    found.quantizedDimension = axis
-    return found
+    quantization = schema.QuantizationParametersT()
+    quantization.scale = np.asarray(scales, np.float32)
+    quantization.zeroPoint = np.asarray(zero_points, np.int64)
+    quantization.quantizedDimension = axis
+    return quantization
 
 
 def _signature(inputs, outputs):

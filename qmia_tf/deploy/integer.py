@@ -126,6 +126,6 @@ def calibrate(twin, images, *, batch_size=100):
     low, high = np.inf, -np.inf
     for start in range(0, len(images), batch_size):
         chunk = images[start : start + batch_size].astype(np.float32)
-        found = logits([chunk / np.float32(255)], training=False).numpy()
-        low, high = min(low, found.min()), max(high, found.max())
+        values = logits([chunk / np.float32(255)], training=False).numpy()
+        low, high = min(low, values.min()), max(high, values.max())
     return float(low), float(high)

@@ -85,7 +85,7 @@ class Interpreter:
                 and self.output.index in (op["outputs"])
             ):
                 (source,) = op["inputs"]
-                details = {each["index"]: each for each in self.tensors()}
+                details = {tensor["index"]: tensor for tensor in self.tensors()}
                 scales = details[source]["quantization_parameters"]["scales"]
                 return float(scales[0]) if len(scales) == 1 else 0.0
         return self.output.step
@@ -108,8 +108,10 @@ class Interpreter:
     def _run(self, values):
         # Of a state that is kept for one record, several make no sense.
         if self._keeps_state and not self.fixed_batch:
-            ones = [values[row : row + 1] for row in range(len(values))]
-            return np.concatenate([self._answers(one, 1) for one in ones])
+            records = [values[row : row + 1] for row in range(len(values))]
+            return np.concatenate(
+                [self._answers(record, 1) for record in records]
+            )
         size = self.fixed_batch or len(values)
         filled = values
         if len(values) < size:
@@ -131,18 +133,19 @@ class Interpreter:
         return rows
 
     def _require_alike(self, rows, again):
-        found = repeatability.compare(
+        repeats = repeatability.compare(
             self.output.dequantize(rows),
             self.output.dequantize(again),
             step=self.output.step,
         )
-        if not found.are_alike:
+        if not repeats.are_alike:
             raise InputError(
                 f"{self.path} does not answer alike when it is asked the "
-                f"same again: its outputs differ by up to {found.largest:.2g}. "
-                "It keeps variables (ASSIGN_VARIABLE) that change from query "
-                "to query, so an answer depends on the records before: "
-                "convert a function that only reads its variables"
+                "same again: its outputs differ by up to "
+                f"{repeats.largest:.2g}. It keeps variables "
+                "(ASSIGN_VARIABLE) that change from query to query, so an "
+                "answer depends on the records before: convert a function "
+                "that only reads its variables"
             )
 
     def ops(self):
@@ -174,11 +177,11 @@ class Interpreter:
             f"{self.path} cannot answer {size} images at once: {reason}"
         )
 
-    def _only(self, what, details):
+    def _only(self, end, details):
         if len(details) != 1:
             raise InputError(
-                f"{self.path} has {len(details)} {what}s; an image classifier "
-                f"with one {what} is needed"
+                f"{self.path} has {len(details)} {end}s; an image classifier "
+                f"with one {end} is needed"
             )
         return details[0]
 

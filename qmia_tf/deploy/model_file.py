@@ -54,11 +54,11 @@ def read(path) -> bytes:
     content = path.read_bytes()
     if _is_head(content):
         return content
-    held = _bundled(path)
-    if held:
+    names = _bundled(path)
+    if names:
         raise InputError(
             f"{path} is a bundle (a zip file), not a .tflite file: it holds "
-            f"{', '.join(held)}: unzip it and give one of these"
+            f"{', '.join(names)}: unzip it and give one of these"
         )
     raise InputError(f"{path} is not a .tflite file")
 
@@ -71,7 +71,7 @@ def _bundled(path):
     """Names the .tflite files, and the bundles, that a zip file holds."""
     if not zipfile.is_zipfile(path):
         return []
-    found = []
+    names = []
     with zipfile.ZipFile(path) as bundle:
         for name in bundle.namelist():
             try:
@@ -81,8 +81,8 @@ def _bundled(path):
             except (RuntimeError, NotImplementedError, zipfile.BadZipFile):
                 is_model = name.endswith(".tflite")
             if is_model or name.endswith(BUNDLES):
-                found.append(name)
-    return found
+                names.append(name)
+    return names
 
 
 class Contents:
@@ -103,12 +103,14 @@ class Contents:
         """The signatures, in the file's order."""
         return [
             Signature(
-                key=one.SignatureKey().decode(),
-                subgraph=one.SubgraphIndex(),
-                inputs=_tensors(one.Inputs, one.InputsLength()),
-                outputs=_tensors(one.Outputs, one.OutputsLength()),
+                key=definition.SignatureKey().decode(),
+                subgraph=definition.SubgraphIndex(),
+                inputs=_tensors(definition.Inputs, definition.InputsLength()),
+                outputs=_tensors(
+                    definition.Outputs, definition.OutputsLength()
+                ),
             )
-            for one in _each(
+            for definition in _each(
                 self._model.SignatureDefs, self._model.SignatureDefsLength()
             )
         ]

@@ -44,8 +44,8 @@ class Network:
     def __init__(self, model, names):
         self.model = model
         self.names = list(names)
-        shown = [model.get_layer(name).output for name in self.names]
-        network = keras.Model(model.inputs, [*shown, model.outputs[0]])
+        layer_outputs = [model.get_layer(name).output for name in self.names]
+        network = keras.Model(model.inputs, [*layer_outputs, model.outputs[0]])
         self._ask = tf.function(
             lambda x: network([x], training=False),
             input_signature=[tf.TensorSpec(model.input_shape, tf.float32)],
@@ -63,10 +63,10 @@ class Network:
         count = len(images)
         images = fitted(images, self.model.input_shape[1:])
         filled = np.resize(images, (batch_size or count, *images.shape[1:]))
-        *shown, answers = (
+        *layer_outputs, answers = (
             part.numpy()[:count] for part in self._ask(as_unit(filled))
         )
-        return dict(zip(self.names, shown, strict=True)), answers
+        return dict(zip(self.names, layer_outputs, strict=True)), answers
 
 
 class Twin:
@@ -118,8 +118,8 @@ class Twin:
 
     def run(self, images, *, batch_size=None):
         """Returns dict name -> int16 levels [N, ...], and probabilities."""
-        found, answers = self._network.run(images, batch_size=batch_size)
-        levels = {name: part.astype(np.int16) for name, part in found.items()}
+        floats, answers = self._network.run(images, batch_size=batch_size)
+        levels = {name: part.astype(np.int16) for name, part in floats.items()}
         return levels, softmax(answers) if self._logits else answers
 
 

@@ -39,9 +39,9 @@ class Observed:
             )
             self._lite.allocate_tensors()
         (self._input,) = self._lite.get_input_details()
-        found = self._lite.get_output_details()
-        self._details = [d for d in found if d["dtype"] == np.int8]
-        (self._end,) = (d for d in found if d["name"] == end.decode())
+        outputs = self._lite.get_output_details()
+        self._details = [d for d in outputs if d["dtype"] == np.int8]
+        (self._end,) = (d for d in outputs if d["name"] == end.decode())
         self._batch = None
 
     @property

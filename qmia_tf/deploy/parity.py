@@ -59,17 +59,17 @@ class File:
 
     def check(self, twin):
         """Raises InputError if the tensors are not this twin's."""
-        found = self._observed.shapes
-        wanted = {
+        in_file = self._observed.shapes
+        in_twin = {
             name: tuple(twin.layers[name].output.shape[1:])
             for name in twin.names
         }
-        for name in [*found, *wanted]:
-            if found.get(name) != wanted.get(name):
+        for name in [*in_file, *in_twin]:
+            if in_file.get(name) != in_twin.get(name):
                 raise InputError(
                     f"{self.path} is not this twin's file ({name!r} is "
-                    f"{_shown(found, name)} in the file, "
-                    f"{_shown(wanted, name)} in the twin): export both again"
+                    f"{_shown(in_file, name)} in the file, "
+                    f"{_shown(in_twin, name)} in the twin): export both again"
                 )
 
     def run(self, images):

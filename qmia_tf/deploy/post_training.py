@@ -119,17 +119,17 @@ def _written_whole(model):
     """Depthwise convolutions become one op, which nothing runs here."""
     from qmia_tf.layers import DoReFaDepthwiseConv2D
 
-    found = [
+    depthwise = [
         layer
         for layer in model._flatten_layers()
         if isinstance(layer, DoReFaDepthwiseConv2D)
     ]
-    for layer in found:
+    for layer in depthwise:
         layer.written_whole = True
     try:
         yield
     finally:
-        for layer in found:
+        for layer in depthwise:
             layer.written_whole = False
 
 

@@ -190,7 +190,7 @@ def choose(names, model):
 
 def _nearest(name, model):
     return next(
-        other
-        for other in SCHEMES[name].nearest
-        if not SCHEMES[other].refusal(model)
+        scheme
+        for scheme in SCHEMES[name].nearest
+        if not SCHEMES[scheme].refusal(model)
     )

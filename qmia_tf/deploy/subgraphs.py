@@ -86,7 +86,9 @@ class SignatureGraph:
         """
         graphs = {self.signature.subgraph}
         if self._contents.has_state_tensors:
-            graphs.update(each.subgraph for each in self._contents.signatures)
+            graphs.update(
+                signature.subgraph for signature in self._contents.signatures
+            )
         for graph in sorted(graphs):
             self._lite._interpreter.AllocateTensors(graph)
 
@@ -132,11 +134,11 @@ def chosen(lite, contents, wanted, path) -> MainGraph | SignatureGraph:
     if wanted is None:
         ways = {
             (
-                each.subgraph,
-                tuple(sorted(each.inputs.values())),
-                tuple(sorted(each.outputs.values())),
+                signature.subgraph,
+                tuple(sorted(signature.inputs.values())),
+                tuple(sorted(signature.outputs.values())),
             )
-            for each in signatures
+            for signature in signatures
         }
         if len(ways) < 2:
             return MainGraph(lite)
@@ -145,9 +147,9 @@ def chosen(lite, contents, wanted, path) -> MainGraph | SignatureGraph:
             f"classifies is not known: {_shown(lite, signatures)}: choose one "
             "with --signature (signature= in Python)"
         )
-    for each in signatures:
-        if each.key == wanted:
-            return SignatureGraph(lite, contents, each)
+    for signature in signatures:
+        if signature.key == wanted:
+            return SignatureGraph(lite, contents, signature)
     raise InputError(
         f"{path} has no signature {wanted!r}, "
         + (f"only {_shown(lite, signatures)}" if signatures else "nor another")
@@ -163,7 +165,7 @@ def described(name, inputs, outputs) -> str:
         outputs: likewise.
     """
     sides = (
-        ", ".join(" ".join(map(str, each)) for each in side)
+        ", ".join(" ".join(map(str, tensor)) for tensor in side)
         for side in (inputs, outputs)
     )
     return f"{name} ({' -> '.join(sides)})"
@@ -171,11 +173,11 @@ def described(name, inputs, outputs) -> str:
 
 def _shown(lite, signatures):
     texts = []
-    for each in signatures[:MOST_SHOWN]:
-        runner = lite.get_signature_runner(each.key)
+    for signature in signatures[:MOST_SHOWN]:
+        runner = lite.get_signature_runner(signature.key)
         texts.append(
             described(
-                each.key,
+                signature.key,
                 _facts(runner.get_input_details()),
                 _facts(runner.get_output_details()),
             )
@@ -186,6 +188,10 @@ def _shown(lite, signatures):
 
 def _facts(details):
     return [
-        (name, np.dtype(each["dtype"]).name, each["shape_signature"].tolist())
-        for name, each in details.items()
+        (
+            name,
+            np.dtype(tensor["dtype"]).name,
+            tensor["shape_signature"].tolist(),
+        )
+        for name, tensor in details.items()
     ]

@@ -30,7 +30,7 @@ def build(plan, weights):
             results[name] = pixels = tf_keras.Input(config["shape"], name=name)
             continue
         layer = getattr(tf_keras.layers, entry["kind"])(name=name, **config)
-        read = [results[other] for other in entry["inputs"]]
+        read = [results[source] for source in entry["inputs"]]
         results[name] = layer(read if len(read) > 1 else read[0])
         _carry(layer, weights)
     return tf_keras.Model(pixels, results[name], name="tfmot")
@@ -42,12 +42,12 @@ def _carry(layer, weights):
         for number in range(len(layer.get_weights()))
         if f"{layer.name}/{number}" in weights
     ]
-    wanted = [value.shape for value in layer.get_weights()]
-    found = [value.shape for value in values]
-    if wanted != found:
+    layer_shapes = [value.shape for value in layer.get_weights()]
+    value_shapes = [value.shape for value in values]
+    if layer_shapes != value_shapes:
         raise InputError(
-            f"layer {layer.name!r}: tf_keras takes weights of {wanted}, "
-            f"Keras 3 has {found}"
+            f"layer {layer.name!r}: tf_keras takes weights of {layer_shapes}, "
+            f"Keras 3 has {value_shapes}"
         )
     layer.set_weights(values)
 
@@ -61,13 +61,13 @@ def check_same(network, images, answers):
         answers: float32 [N, classes], the Keras 3 model's.
     Raises: InputError if an answer differs by more than TOLERANCE.
     """
-    found = network.predict(images, verbose=0)
-    if found.shape != answers.shape:
+    outputs = network.predict(images, verbose=0)
+    if outputs.shape != answers.shape:
         raise InputError(
-            f"the tf_keras network answers {list(found.shape)}, the Keras 3 "
+            f"the tf_keras network answers {list(outputs.shape)}, the Keras 3 "
             f"model {list(answers.shape)}"
         )
-    off = np.abs(found - answers).max()
+    off = np.abs(outputs - answers).max()
     if not off <= TOLERANCE:
         raise InputError(
             "the tf_keras network does not answer like the Keras 3 model: "

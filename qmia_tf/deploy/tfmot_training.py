@@ -139,9 +139,9 @@ def _step_of(model, recipe):
     @tf.function
     def step(images, labels):
         with tf.GradientTape() as tape:
-            found = logits(images, training=True)
-            targets = tf.one_hot(labels, found.shape[-1])
-            loss = measure(targets, found)
+            outputs = logits(images, training=True)
+            targets = tf.one_hot(labels, outputs.shape[-1])
+            loss = measure(targets, outputs)
         gradients = tape.gradient(loss, variables)
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return loss
@@ -155,19 +155,19 @@ def _optimizer(recipe):
     rate = recipe.learning_rate * RATE_SHARE
     decay = recipe.weight_decay or None
     if recipe.optimizer == "sgd":
-        made = tf_keras.optimizers.SGD(
+        optimizer = tf_keras.optimizers.SGD(
             rate,
             momentum=recipe.momentum,
             nesterov=recipe.nesterov,
             weight_decay=decay,
         )
     elif recipe.optimizer == "adam":
-        made = tf_keras.optimizers.Adam(rate, weight_decay=decay)
+        optimizer = tf_keras.optimizers.Adam(rate, weight_decay=decay)
     else:
-        made = tf_keras.optimizers.AdamW(rate, weight_decay=decay or 0.0)
+        optimizer = tf_keras.optimizers.AdamW(rate, weight_decay=decay or 0.0)
     if decay:
-        made.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-    return made
+        optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    return optimizer
 
 
 def _save(state, epoch, path):

@@ -82,16 +82,16 @@ def choose(size, offset, reach, room, thresholds, weights):
         rows = open_[(tried >= 1) & (2 * tried > room[open_])]
         if not rows.size:
             continue
-        found = _try(
+        candidates = _try(
             *(part[rows] for part in (size, offset, reach, room - less)),
             step,
             thresholds,
             weights[rows],
         )
-        better = found[2] > met[rows]
-        rows, found = rows[better], [part[better] for part in found]
+        better = candidates[2] > met[rows]
+        rows, candidates = rows[better], [part[better] for part in candidates]
         times[rows] = room[rows] - less
-        bias[rows], multipliers[rows], met[rows], count[rows] = found
+        bias[rows], multipliers[rows], met[rows], count[rows] = candidates
         open_ = np.flatnonzero(count < len(thresholds))
     return times, bias, multipliers, int(np.sum(len(thresholds) - count))
 
@@ -154,6 +154,6 @@ def _stab(least, most, true, weights):
     rows, pick = np.arange(len(true)), away.argmin(axis=1)
     left, right = left[rows, pick], right[rows, pick]
     inset = (right - left) / 4
-    found = np.clip(true, left + inset, right - inset)
-    inside = (least < found[:, None]) & (found[:, None] < most)
-    return found, met[rows, pick], inside.sum(axis=1)
+    multiplier = np.clip(true, left + inset, right - inset)
+    inside = (least < multiplier[:, None]) & (multiplier[:, None] < most)
+    return multiplier, met[rows, pick], inside.sum(axis=1)

@@ -45,9 +45,9 @@ def peak_memory():
         system does not count.
     """
     # Linux's getrusage also counts what the starting process held.
-    said = re.search(r"^VmHWM:\s*(\d+) kB", _read(STATUS), re.MULTILINE)
-    if said:
-        return int(said[1]) * 1024
+    match = re.search(r"^VmHWM:\s*(\d+) kB", _read(STATUS), re.MULTILINE)
+    if match:
+        return int(match[1]) * 1024
     try:
         import resource
     except ImportError:
@@ -67,12 +67,12 @@ def _read(path):
 def _processor(cpuinfo):
     """Finds the models of processor and board; each None if not said."""
     pairs = [line.split(":", 1) for line in cpuinfo.splitlines() if ":" in line]
-    said = {key.strip(): value.strip() for key, value in pairs}
-    cpu = said.get("model name") or said.get("Hardware")
-    if cpu is None and "CPU part" in said:
-        maker, part = said.get("CPU implementer", "?"), said["CPU part"]
+    fields = {key.strip(): value.strip() for key, value in pairs}
+    cpu = fields.get("model name") or fields.get("Hardware")
+    if cpu is None and "CPU part" in fields:
+        maker, part = fields.get("CPU implementer", "?"), fields["CPU part"]
         cpu = f"implementer {maker}, part {part}"
-    return cpu or platform.processor() or None, said.get("Model")
+    return cpu or platform.processor() or None, fields.get("Model")
 
 
 def _version(name):

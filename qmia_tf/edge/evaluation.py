@@ -56,7 +56,7 @@ def evaluate(
     threads = _check_threads(threads)
     if not 0 <= seconds < float("inf"):
         raise InputError(f"seconds must be 0 or more, got {seconds}")
-    asked = records.load(data)
+    edge_records = records.load(data)
     before = device.peak_memory()
     timings = []
     for count in threads:
@@ -70,25 +70,27 @@ def evaluate(
             signature=signature,
         )
         with messages.working(f"timing with {count} threads"):
-            timings.append(_timed(target, count, asked.images, seconds))
-    answers, resumed = _ask(target, asked, data, threads[-1], out, progress)
+            timings.append(_timed(target, count, edge_records.images, seconds))
+    answers, resumed = _ask(
+        target, edge_records, data, threads[-1], out, progress
+    )
     first = answers[: max(repeatability.FIRST, target.batch_size)]
-    repeatability.require(target, asked.images, first)
+    repeatability.require(target, edge_records.images, first)
     latency = timings[0]["latency_ms"]["median"]
     target.info.update(latency_ms=latency, latency_threads=threads[0])
-    found = _outputs(target, asked, answers)
-    found.save(out)
+    device_outputs = _outputs(target, edge_records, answers)
+    device_outputs.save(out)
     _partial(out).unlink(missing_ok=True)
     return {
         "schema_version": SCHEMA_VERSION,
         "model": {"file": model.name, **_facts(target)},
         "data": {
             "file": pathlib.Path(data).name,
-            **asked.info,
-            "members": int(asked.members.sum()),
-            "nonmembers": int((~asked.members).sum()),
+            **edge_records.info,
+            "members": int(edge_records.members.sum()),
+            "nonmembers": int((~edge_records.members).sum()),
         },
-        "right": _right(found),
+        "right": _right(device_outputs),
         "timings": timings,
         "query": {"threads": threads[-1], "resumed_at": resumed},
         "memory": {
@@ -103,8 +105,8 @@ def evaluate(
 def _check_place(out, model, data):
     if out.suffix != ".npz":
         raise InputError(f"outputs are an .npz file, got {out}")
-    for given in (model, pathlib.Path(data)):
-        if out.resolve() == given.resolve():
+    for source in (model, pathlib.Path(data)):
+        if out.resolve() == source.resolve():
             raise InputError(f"{out} would be written over: name another file")
     runs.require_writable(out.parent)
 
@@ -127,9 +129,9 @@ def _name(model, kernels):
 
 
 def _timed(target, threads, images, seconds):
-    one, batch = images[:1], images[: target.batch_size]
+    image, batch = images[:1], images[: target.batch_size]
     latency = timing.measure(
-        lambda: target.predict(one), seconds=seconds, most=MOST_CALLS
+        lambda: target.predict(image), seconds=seconds, most=MOST_CALLS
     )
     # A batch takes long where an image does; three times must do there.
     whole = timing.measure(
@@ -152,7 +154,7 @@ def _timed(target, threads, images, seconds):
     }
 
 
-def _ask(target, asked, data, threads, out, progress):
+def _ask(target, edge_records, data, threads, out, progress):
     """Asks about every record; what is said twice must mean the same."""
     key = {
         "model": target.info["sha256"],
@@ -166,8 +168,8 @@ def _ask(target, asked, data, threads, out, progress):
     }
     return querying.ask(
         target,
-        asked.images,
-        classes=asked.info["classes"],
+        edge_records.images,
+        classes=edge_records.info["classes"],
         partial=_partial(out),
         key=key,
         progress=progress,
@@ -178,32 +180,32 @@ def _partial(out):
     return out.with_name(f"{out.name}.partial")
 
 
-def _outputs(target, asked, answers):
+def _outputs(target, edge_records, answers):
     return outputs.Outputs(
         probabilities=answers,
-        labels=asked.labels,
-        members=asked.members,
-        record_ids=asked.record_ids,
+        labels=edge_records.labels,
+        members=edge_records.members,
+        record_ids=edge_records.record_ids,
         info={
             **target.info,
-            "fingerprint": asked.info["fingerprint"],
-            "run": asked.info["run"],
+            "fingerprint": edge_records.info["fingerprint"],
+            "run": edge_records.info["run"],
         },
     )
 
 
-def _right(found):
-    right = found.predicted == found.labels
+def _right(device_outputs):
+    right = device_outputs.predicted == device_outputs.labels
     return {
-        "members": int(np.sum(right[found.members])),
-        "nonmembers": int(np.sum(right[~found.members])),
+        "members": int(np.sum(right[device_outputs.members])),
+        "nonmembers": int(np.sum(right[~device_outputs.members])),
     }
 
 
 def _signature(target):
     """Which signature ran, if one had to be chosen."""
-    chosen = target.interpreter.signature
-    return {} if chosen is None else {"signature": chosen}
+    signature = target.interpreter.signature
+    return {} if signature is None else {"signature": signature}
 
 
 def _facts(target):

@@ -66,13 +66,13 @@ def of_run(dataset, sides, *, run, count=None, seed=0) -> Records:
         labels = dataset.labels
         members = _drawn("members", members, labels, count // 2, rng)
         nonmembers = _drawn("nonmembers", nonmembers, labels, count // 2, rng)
-    chosen = np.concatenate([members, nonmembers])
-    images, labels = dataset.take(chosen)
+    record_ids = np.concatenate([members, nonmembers])
+    images, labels = dataset.take(record_ids)
     return Records(
         images=images,
         labels=labels,
-        members=np.arange(len(chosen)) < len(members),
-        record_ids=chosen,
+        members=np.arange(len(record_ids)) < len(members),
+        record_ids=record_ids,
         info={
             "dataset": dataset.name,
             "fingerprint": sides.fingerprint,

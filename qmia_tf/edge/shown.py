@@ -1,28 +1,32 @@
 """The findings of an evaluation as a page of text."""
 
 
-def page(found):
+def page(evaluation):
     """Writes what evaluation.evaluate found for people.
 
     Args:
-        found: its result.
+        evaluation: its result.
     Returns: text of some twenty lines.
     """
     return "\n".join(
         [
-            *_about(found),
+            *_about(evaluation),
             "",
-            *_accuracy(found),
+            *_accuracy(evaluation),
             "",
-            *_timings(found),
+            *_timings(evaluation),
             "",
-            *_memory(found["memory"]),
+            *_memory(evaluation["memory"]),
         ]
     )
 
 
-def _about(found):
-    model, data, machine = found["model"], found["data"], found["device"]
+def _about(evaluation):
+    model, data, machine = (
+        evaluation["model"],
+        evaluation["data"],
+        evaluation["device"],
+    )
     cpu = machine["cpu"] or "unknown processor"
     where = f"{machine['board']}, {cpu}" if machine["board"] else cpu
     litert = machine["versions"]["ai-edge-litert"]
@@ -37,20 +41,20 @@ def _about(found):
     ]
 
 
-def _accuracy(found):
+def _accuracy(evaluation):
     rows = [("", "right", "of", "%")]
     for side in ("members", "nonmembers"):
-        right, total = found["right"][side], found["data"][side]
+        right, total = evaluation["right"][side], evaluation["data"][side]
         share = f"{100 * right / total:.2f}"
         rows.append((side, f"{right:,}", f"{total:,}", share))
     return _aligned(rows)
 
 
-def _timings(found):
+def _timings(evaluation):
     rows = [
         ("threads", "one image: median ms", "p95 ms", "first ms", "images/s")
     ]
-    for entry in found["timings"]:
+    for entry in evaluation["timings"]:
         latency = entry["latency_ms"]
         rows.append(
             (
@@ -59,7 +63,7 @@ def _timings(found):
                 f"{entry['images_per_second']:,.0f}",
             )
         )
-    batch = found["timings"][0]["batch"]
+    batch = evaluation["timings"][0]["batch"]
     return [*_aligned(rows), f"images/s in batches of {batch}"]
 
 

@@ -71,7 +71,7 @@ def answer(
     run_dir = pathlib.Path(run_dir)
     records = draw(split, dataset.labels, settings)
     facts = {**query.facts, "fingerprint": split.fingerprint}
-    found, target = {}, None
+    answers, target = {}, None
     for name, plan, suffix in (
         ("copies", settings.plan, ""),
         ("noisy", settings.noise, ".noise"),
@@ -96,8 +96,8 @@ def answer(
                 progress=progress,
             )
             stored.save(path)
-        found[name] = stored
-    return found
+        answers[name] = stored
+    return answers
 
 
 def draw(split, labels, settings) -> np.ndarray:

@@ -27,13 +27,13 @@ def kept(run_dir, config) -> dict[int, pathlib.Path]:
             f"{run_dir} has no {runs.MODEL}: train it first, with "
             "scripts/train.py"
         )
-    found = {}
+    path_by_epoch = {}
     for path in (run_dir / CHECKPOINTS).glob("epoch_*.keras"):
         match = NAME.fullmatch(path.name)
         if match:
-            found[int(match[1])] = path
-    found[config["recipe"]["epochs"]] = run_dir / runs.MODEL
-    return dict(sorted(found.items()))
+            path_by_epoch[int(match[1])] = path
+    path_by_epoch[config["recipe"]["epochs"]] = run_dir / runs.MODEL
+    return dict(sorted(path_by_epoch.items()))
 
 
 def answers(run_dir, models, dataset, split, *, progress=None):

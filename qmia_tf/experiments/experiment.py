@@ -40,18 +40,18 @@ def query_run(
     config = configuration.read(run_dir)
     split = run_training.open_split(run_dir, dataset, config)
     _model_of(run_dir)
-    made, left_out = [], []
+    paths, left_out = [], []
     for query in queries.of_run(
         run_dir, kernels=kernels, num_threads=num_threads
     ):
-        found = queries.answer(query, dataset, split, run_dir=run_dir)
-        if isinstance(found, pathlib.Path):
-            made.append(found)
+        answer = queries.answer(query, dataset, split, run_dir=run_dir)
+        if isinstance(answer, pathlib.Path):
+            paths.append(answer)
             continue
-        left_out.append(found)
+        left_out.append(answer)
         if progress:
-            progress(f"{found.target} is left out: {found.reason}")
-    return made, left_out
+            progress(f"{answer.target} is left out: {answer.reason}")
+    return paths, left_out
 
 
 def export_run(
@@ -109,12 +109,14 @@ def compare_run(run_dir, dataset, *, records=500, threads=(1,), progress=None):
     """
     run_dir = pathlib.Path(run_dir)
     manifest = exporting.read_manifest(run_dir / exporting.ARTIFACTS)
-    files = {each["sha256"] for each in manifest.values() if each.get("twin")}
+    files = {
+        entry["sha256"] for entry in manifest.values() if entry.get("twin")
+    }
     if files <= set(parity_found.of_run(run_dir)):
         return False
     from qmia_tf.experiments import parity_run
 
-    found = parity_run.check_run(
+    parities = parity_run.check_run(
         run_dir,
         dataset,
         kernels=["default"],
@@ -122,10 +124,10 @@ def compare_run(run_dir, dataset, *, records=500, threads=(1,), progress=None):
         records=min(records, len(dataset.labels)),
         progress=progress is not None,
     )
-    for parity in found if progress else ():
+    for parity in parities if progress else ():
         progress(parity.verdict)
     runs.write_json(
-        run_dir / parity_found.PARITY, [parity.as_dict() for parity in found]
+        run_dir / parity_found.PARITY, [parity.as_dict() for parity in parities]
     )
     return True
 
@@ -182,7 +184,7 @@ def attack_run(
     """
     run_dir = pathlib.Path(run_dir)
     config = configuration.read(run_dir)
-    shown = exposed_pictures.wanted(
+    with_pictures = exposed_pictures.wanted(
         pictures, published=datasets.is_published(dataset.name)
     )
     split = run_training.open_split(run_dir, dataset, config)
@@ -205,7 +207,9 @@ def attack_run(
         kernels=kernels,
         progress=messages.say,
     )
-    asked = queries.of_run(run_dir, kernels=kernels, num_threads=num_threads)
+    run_queries = queries.of_run(
+        run_dir, kernels=kernels, num_threads=num_threads
+    )
     with messages.working("comparing members and nonmembers without a model"):
         duplicates = known.duplicates()
         control = known.control(seed=audit_seed)
@@ -216,15 +220,19 @@ def attack_run(
         captured=elsewhere,
         left_out=left_out,
         beside={
-            **{each.target: known.of(each.target) for each in elsewhere},
-            **{q.name: known.of(q.name, q) for q in asked if q.name in names},
+            **{target.target: known.of(target.target) for target in elsewhere},
+            **{
+                q.name: known.of(q.name, q)
+                for q in run_queries
+                if q.name in names
+            },
         },
         joints=known.joints(),
         duplicates=duplicates,
         distinct=known.distinct,
         control=control,
         class_names=dataset.class_names,
-        pictures=dataset.images.__getitem__ if shown else None,
+        pictures=dataset.images.__getitem__ if with_pictures else None,
         seed=audit_seed,
         tfprivacy=tfprivacy,
         progress=messages.say,

@@ -61,8 +61,8 @@ def check_run(
     entries = _with_twins(run_dir, folder, schemes)
     files = [_exported(run_dir, folder, entry) for entry in entries.values()]
     rng = np.random.default_rng(seed)
-    chosen = rng.permutation(len(dataset.images))[:records]
-    images = dataset.images[np.sort(chosen)]
+    rows = rng.permutation(len(dataset.images))[:records]
+    images = dataset.images[np.sort(rows)]
     model = Trained(run_dir / runs.MODEL)
     return [
         parity.check(
@@ -80,19 +80,19 @@ def check_run(
     ]
 
 
-def table(found) -> str:
+def table(parities) -> str:
     """Returns what was found as text.
 
     Args:
-        found: list of mismatches.FileParity.
+        parities: list of mismatches.FileParity.
     """
     rows = []
-    for one in found:
-        for entry in one.comparisons:
+    for file_parity in parities:
+        for entry in file_parity.comparisons:
             name = entry.kernels and f"{entry.kernels} kernels"
             rows.append(
                 [
-                    one.scheme,
+                    file_parity.scheme,
                     name or "trained model",
                     entry.num_threads or None,
                     entry.batch_size,
@@ -110,7 +110,7 @@ def table(found) -> str:
             title="Codes of the integer files, one by one",
             columns=COLUMNS,
             rows=rows,
-            notes=[one.verdict for one in found],
+            notes=[file_parity.verdict for file_parity in parities],
         )
     )
 

@@ -40,18 +40,18 @@ def load(paths, target, *, fingerprint) -> tuple[Outputs, ...]:
     for path, count in collections.Counter(p.resolve() for p in paths).items():
         if count > 1:
             raise InputError(f"{path} is given {count} times as a reference")
-    asked = answering(paths, target)
-    found, named = [], collections.Counter()
+    target_name = answering(paths, target)
+    references, named = [], collections.Counter()
     for path in paths:
         file = path
         if path.is_dir():
-            file = _of(path, asked)
+            file = _of(path, target_name)
         answered = outputs.load(file)
-        given = answered.info.get("fingerprint")
-        if given is not None and given != fingerprint:
+        actual = answered.info.get("fingerprint")
+        if actual is not None and actual != fingerprint:
             raise InputError(
                 f"{file}: the reference is about data with fingerprint "
-                f"{given[:12]}, the run about {fingerprint[:12]}"
+                f"{actual[:12]}, the run about {fingerprint[:12]}"
             )
         stem = path.name if path.is_dir() else path.stem
         name = f"{stem}.{answered.target}"
@@ -60,8 +60,8 @@ def load(paths, target, *, fingerprint) -> tuple[Outputs, ...]:
         if named[name] > 1:
             name = f"{name}.{named[name]}"
         info = {**answered.info, "target": name}
-        found.append(dataclasses.replace(answered, info=info))
-    return tuple(found)
+        references.append(dataclasses.replace(answered, info=info))
+    return tuple(references)
 
 
 def answering(paths, target) -> str:

@@ -36,15 +36,15 @@ def plan(config: dict, count: int) -> list[dict]:
         )
     planned = []
     for number in range(count):
-        made = copy.deepcopy(config)
+        reference_config = copy.deepcopy(config)
         # Each reference says itself how it was computed.
-        made.pop(runs.COMPUTED, None)
-        given = [config["seed"], config["split"]["seed"], number // 2]
-        split_seed, seed = np.random.SeedSequence(given).generate_state(2)
-        made["split"]["seed"] = int(split_seed)
-        made["split"]["complement"] = bool(number % 2)
-        made["seed"] = (int(seed) + number % 2) % 2**32
-        planned.append(made)
+        reference_config.pop(runs.COMPUTED, None)
+        entropy = [config["seed"], config["split"]["seed"], number // 2]
+        split_seed, seed = np.random.SeedSequence(entropy).generate_state(2)
+        reference_config["split"]["seed"] = int(split_seed)
+        reference_config["split"]["complement"] = bool(number % 2)
+        reference_config["seed"] = (int(seed) + number % 2) % 2**32
+        planned.append(reference_config)
     return planned
 
 
@@ -66,7 +66,7 @@ def train(run_dir, dataset, *, count, schemes=(), num_threads=2, progress=None):
     Raises: InputError as run_training.train_run and query_run.
     """
     run_dir = pathlib.Path(run_dir)
-    made = []
+    folders = []
     for number, config in enumerate(plan(configuration.read(run_dir), count)):
         folder = run_dir / FOLDER / f"r{number:02d}"
         if progress:
@@ -78,8 +78,8 @@ def train(run_dir, dataset, *, count, schemes=(), num_threads=2, progress=None):
             folder, dataset, num_threads=num_threads, progress=progress
         )
         _forget()
-        made.append(folder)
-    return made
+        folders.append(folder)
+    return folders
 
 
 def _forget():

@@ -116,40 +116,40 @@ def _epochs(run_dir, configs, dataset, progress):
     config = configs[run_dir]
     split = run_training.open_split(run_dir, dataset, config)
     models = epochs.kept(run_dir, config)
-    found = []
+    points = []
     for epoch, answers in epochs.answers(
         run_dir, models, dataset, split, progress=progress
     ):
-        found.append(matched.measure(answers, epoch))
-    return found, answers.members
+        points.append(matched.measure(answers, epoch))
+    return points, answers.members
 
 
 def _curve(run_dir, configs, models):
     return comparison.Curve(
         run=run_dir.name,
         model=model_name(configs[run_dir]),
-        points=[each.point for each in models],
+        points=[point.point for point in models],
     )
 
 
 def _matches(model, reference, members):
-    found = [
+    matches = [
         matched.nearest(model, reference, members),
         matched.interpolated(model, reference, members),
     ]
-    return [match for match in found if match is not None]
+    return [match for match in matches if match is not None]
 
 
 def _means(compared):
     """Means over the pairs of trained models that have a match."""
     groups = {}
-    for each in compared:
-        for match in each.matches if each.trained else ():
-            for score, found in match.leak.items():
-                key = each.model, match.way, score
+    for candidate in compared:
+        for match in candidate.matches if candidate.trained else ():
+            for score, leak_change in match.leak.items():
+                key = candidate.model, match.way, score
                 values = groups.setdefault(key, [])
                 if match.is_match:
-                    values.append(found.difference.value)
+                    values.append(leak_change.difference.value)
     return [
         comparison.Mean(*key, pairs=len(values), difference=seeds.mean(values))
         for key, values in groups.items()

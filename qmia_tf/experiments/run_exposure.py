@@ -24,7 +24,7 @@ def of_run(run_dir, *, target=TRAINED, **options) -> exposed.Exposures:
     folder = run_dir / "outputs"
     path = folder / f"{target}.npz"
     if not path.is_file():
-        known = sorted(each.stem for each in folder.glob("*.npz"))
+        known = sorted(file.stem for file in folder.glob("*.npz"))
         raise InputError(
             f"{folder} holds no outputs of {target!r}, but of "
             f"{', '.join(known) or 'no target'}: scripts/attack.py writes them"

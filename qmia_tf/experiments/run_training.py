@@ -93,10 +93,10 @@ def _note_computing(run_dir):
 
 
 def _say_difference(run_dir):
-    found = runs.read_json(run_dir / runs.CONFIG).get(runs.COMPUTED)
-    if onednn.is_record(found) and onednn.wanted(found):
+    record = runs.read_json(run_dir / runs.CONFIG).get(runs.COMPUTED)
+    if onednn.is_record(record) and onednn.wanted(record):
         messages.say(
-            f"{run_dir} was trained with {onednn.described(found)}; this "
+            f"{run_dir} was trained with {onednn.described(record)}; this "
             f"process has {onednn.described(onednn.record())}, so trained "
             "again here it would have other weights"
         )

@@ -82,7 +82,7 @@ class Surroundings:
 
     def joints(self) -> list[Outputs]:
         """The second artefacts that each target is queried together with."""
-        return [each for each in (self._keras, self._parent) if each]
+        return [partner for partner in (self._keras, self._parent) if partner]
 
     def duplicates(self) -> EqualRecords:
         """Counts images that are on both sides of the split."""
@@ -90,12 +90,12 @@ class Surroundings:
         ids = np.concatenate([split.members, split.nonmembers])
         images, _ = self._dataset.take(ids)
         members = np.arange(ids.size) < split.members.size
-        found = duplicates.find(images, members, ids)
+        equal_images = duplicates.find(images, members, ids)
         return EqualRecords(
-            members=int(found.members),
-            nonmembers=int(found.nonmembers),
-            examples=np.asarray(found.pairs)[:EXAMPLES].tolist(),
-            warning=found.sentence(),
+            members=int(equal_images.members),
+            nonmembers=int(equal_images.nonmembers),
+            examples=np.asarray(equal_images.pairs)[:EXAMPLES].tolist(),
+            warning=equal_images.sentence(),
         )
 
     @functools.cached_property

@@ -52,10 +52,10 @@ def warn(model):
         model: keras.Model.
     Warns: UserWarning that names the layers.
     """
-    found = unsafe_layers(model) if onednn.is_on() else []
-    if found:
+    names = unsafe_layers(model) if onednn.is_on() else []
+    if names:
         warnings.warn(
-            f"layers {', '.join(found)}: TensorFlow's oneDNN kernels may "
+            f"layers {', '.join(names)}: TensorFlow's oneDNN kernels may "
             "damage memory in the gradient of a 1x1 convolution with strides "
             "that reads less than 8 channels: the process may die, or end "
             "with other weights each time. Set TF_ENABLE_ONEDNN_OPTS=0 before "

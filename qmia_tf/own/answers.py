@@ -38,8 +38,8 @@ def require_known_arrays(source):
     Raises: InputError that names what it holds, and what is wanted.
     """
     names = _names(source)
-    wanted = (*outputs.ANSWERS, *VALUES)
-    if names and not names & set(wanted):
+    known_names = (*outputs.ANSWERS, *VALUES)
+    if names and not names & set(known_names):
         raise InputError(
             f"{source} holds {', '.join(sorted(names))}: outputs are called "
             f"{' or '.join(outputs.ANSWERS)}, records {' or '.join(VALUES)}"
@@ -76,8 +76,8 @@ def of_sides(members, nonmembers) -> Outputs:
         )
     for path, arrays, inside in zip(paths, sides, (True, False), strict=True):
         _require_labels(arrays, path)
-        told = arrays.pop("members", None)
-        if told is not None and np.any(told != inside):
+        is_member = arrays.pop("members", None)
+        if is_member is not None and np.any(is_member != inside):
             name = "members" if inside else "nonmembers"
             raise InputError(
                 f"{path} is given as the {name}, but its array 'members' "
@@ -97,13 +97,13 @@ def of_sides(members, nonmembers) -> Outputs:
     sizes = [len(side["labels"]) for side in sides]
     joined["members"] = np.arange(sum(sizes)) < sizes[0]
     joined.setdefault("record_ids", np.arange(sum(sizes)))
-    twice = np.intersect1d(*np.split(joined["record_ids"], [sizes[0]]))
-    if twice.size:
+    shared_ids = np.intersect1d(*np.split(joined["record_ids"], [sizes[0]]))
+    if shared_ids.size:
         raise InputError(
-            f"record {twice[0]} is in {paths[0]} and in {paths[1]} "
-            f"({twice.size} such records): a record is a member or is not"
+            f"record {shared_ids[0]} is in {paths[0]} and in {paths[1]} "
+            f"({shared_ids.size} such records): a record is a member or is not"
         )
-    step = max(each["probability_step"] or 0.0 for each in infos)
+    step = max(file_info["probability_step"] or 0.0 for file_info in infos)
     info = {**infos[0], "probability_step": step}
     return _outputs(joined, info, paths[0])
 
@@ -146,27 +146,27 @@ def of_records(path, records: Records) -> Outputs:
             f"{path} has {rows} rows of outputs, and there are {count} "
             f"records; {OTHER}"
         )
-    for name, wanted in (
+    for name, expected in (
         ("labels", records.labels[ids]),
         ("members", records.members[ids]),
     ):
-        wrong = np.flatnonzero(arrays.setdefault(name, wanted) != wanted)
+        wrong = np.flatnonzero(arrays.setdefault(name, expected) != expected)
         if wrong.size:
             raise InputError(
                 f"{path}: the {name} of row "
                 f"{columns.row(arrays, wrong[0])} are "
                 f"{arrays[name][wrong[0]]}, those of the records "
-                f"{wanted[wrong[0]]} ({wrong.size} such rows); {OTHER}"
+                f"{expected[wrong[0]]} ({wrong.size} such rows); {OTHER}"
             )
     info = _info(arrays, path.stem, path)
-    given, ours = info.get("fingerprint"), records.fingerprint()
-    if given not in (None, ours):
+    theirs, ours = info.get("fingerprint"), records.fingerprint()
+    if theirs not in (None, ours):
         raise InputError(
-            f"{path} is about records with fingerprint {given[:12]}, not "
+            f"{path} is about records with fingerprint {theirs[:12]}, not "
             f"{ours[:12]}: query the model about these"
         )
-    found = _outputs(arrays, {**info, "fingerprint": ours}, path)
-    return found.in_record_order()
+    answers = _outputs(arrays, {**info, "fingerprint": ours}, path)
+    return answers.in_record_order()
 
 
 def reference(path, answered: Outputs) -> Outputs:
@@ -234,21 +234,21 @@ def _common(sides, paths):
 
 def _info(arrays, name, path):
     """What the file says of its target; its step is read off if it does not."""
-    found = {}
+    info = {}
     if "info" in arrays:
         try:
-            found = json.loads(str(arrays["info"][()]))
+            info = json.loads(str(arrays["info"][()]))
         except ValueError as error:
             raise InputError(f"{path}: info is not JSON ({error})") from error
-    if not isinstance(found, dict):
+    if not isinstance(info, dict):
         raise InputError(f"{path}: info must be a JSON object")
-    found.setdefault("target", output_checks.safe_name(name, SAVED))
+    info.setdefault("target", output_checks.safe_name(name, SAVED))
     step = 0.0
     if "logits" not in arrays:
         step = output_kinds.read_step(columns.answers(arrays))
-    found.setdefault("probability_step", arrays.get("step", step))
-    output_checks.check_info(found, str(path))
-    return found
+    info.setdefault("probability_step", arrays.get("step", step))
+    output_checks.check_info(info, str(path))
+    return info
 
 
 def _outputs(arrays, info, path):

@@ -51,26 +51,26 @@ def ask(
         that something was told wrong.
     """
     path = pathlib.Path(run_dir) / FOLDER / f"{model.name}.npz"
-    found = _stored(path, model, records, allow_chance=allow_chance)
-    is_new = found is None
+    answers = _stored(path, model, records, allow_chance=allow_chance)
+    is_new = answers is None
     if is_new:
         for line in model.open().notes:
             say(line)
-        found = _asked(
+        answers = _asked(
             model,
             records,
             pathlib.Path(run_dir).name,
             queries=None if allow_chance else queries,
         )
     if not allow_chance:
-        checks.require_above_chance(found)
+        checks.require_above_chance(answers)
     if is_new:
-        target, one = model.open(), records.values[:1]
-        timed = timing.measure(lambda: target.predict(one))
-        found.info["latency_ms"] = timed.median_ms
-        found.info.update(_computed(model))
-        found.save(path)
-    return found
+        target, first_record = model.open(), records.values[:1]
+        timed = timing.measure(lambda: target.predict(first_record))
+        answers.info["latency_ms"] = timed.median_ms
+        answers.info.update(_computed(model))
+        answers.save(path)
+    return answers
 
 
 def _computed(model):
@@ -89,16 +89,18 @@ def _stored(path, model, records, *, allow_chance):
     if model.facts["sha256"] is None or not path.is_file():
         return None
     try:
-        found = outputs.load(path)
+        answers = outputs.load(path)
     except InputError:
         # Damaged, or not ours: it is made anew.
         return None
-    wanted = {**model.facts, "fingerprint": records.fingerprint()}
+    expected = {**model.facts, "fingerprint": records.fingerprint()}
     if not allow_chance:
-        wanted[CHECKED] = True
-    same = all(found.info.get(key) == value for key, value in wanted.items())
+        expected[CHECKED] = True
+    same = all(
+        answers.info.get(key) == value for key, value in expected.items()
+    )
     # Others were asked before targets were asked twice.
-    return found if same and REPEATED in found.info else None
+    return answers if same and REPEATED in answers.info else None
 
 
 def _asked(model, records, run, *, queries):
@@ -135,7 +137,7 @@ def _asked(model, records, run, *, queries):
     }
     source = f"target {model.name!r}"
     if info["outputs"] == LOGITS:
-        made = Outputs.from_logits(rows, **about, source=source)
+        answers = Outputs.from_logits(rows, **about, source=source)
     else:
-        made = Outputs(probabilities=rows, **about)
-    return made.validate(source)
+        answers = Outputs(probabilities=rows, **about)
+    return answers.validate(source)

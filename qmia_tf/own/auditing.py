@@ -94,7 +94,7 @@ def audit(
     Raises: InputError that says what cannot be used and what to do.
     """
     say = progress or (lambda line: None)
-    given = {} if target is None else models.named(target)
+    targets = {} if target is None else models.named(target)
     if num_threads < 1:
         raise InputError(f"num_threads must be >= 1, got {num_threads}")
     options = evidence.Options(
@@ -107,16 +107,18 @@ def audit(
     )
     used = None
     if leave_out_calibration:
-        own_calibration.require_alone(calibration, given, references)
+        own_calibration.require_alone(calibration, targets, references)
     with _folder(out) as folder:
         data = None
         show = functools.partial(records.pictures_of, members, pictures)
-        if _are_answers(given, members, nonmembers):
-            options.require_untold()
+        if _are_answers(targets, members, nonmembers):
+            options.require_no_flags()
             if calibration is not None:
                 raise InputError(own_calibration.OUTPUTS_ONLY)
-            shown = show(None)
-            found = evidence.of_answers(given, members, nonmembers, options)
+            picture_of = show(None)
+            gathered = evidence.of_answers(
+                targets, members, nonmembers, options
+            )
         else:
             data, used = _records(
                 members,
@@ -128,16 +130,16 @@ def audit(
                 data_dir=data_dir,
                 download=download,
             )
-            shown = show(data)
-            found = evidence.of_models(given, data, options, folder, say)
+            picture_of = show(data)
+            gathered = evidence.of_models(targets, data, options, folder, say)
         return _audited(
-            found,
+            gathered,
             data,
             folder=folder,
             said=(members, nonmembers),
             references=references,
             calibration=used,
-            pictures=shown,
+            pictures=picture_of,
             seed=seed,
             strata=strata,
             tfprivacy=tfprivacy,
@@ -145,15 +147,17 @@ def audit(
         )
 
 
-def _are_answers(given, members, nonmembers):
+def _are_answers(targets, members, nonmembers):
     """Whether no records are needed: everything is saved outputs."""
     if members is None and nonmembers is None:
-        if not given:
+        if not targets:
             raise InputError(
                 "nothing to audit: give a model, its members and nonmembers"
             )
-        asked = [x for x in given.values() if not models.is_saved_outputs(x)]
-        if asked:
+        to_query = [
+            x for x in targets.values() if not models.is_saved_outputs(x)
+        ]
+        if to_query:
             raise InputError(
                 f"the records are missing: give --members and --nonmembers, "
                 f"{sources.FORMATS}"
@@ -171,12 +175,12 @@ def _are_answers(given, members, nonmembers):
         raise InputError(
             f"{one} holds outputs, {shown} records: give both sides alike"
         )
-    if kinds[0] and given:
+    if kinds[0] and targets:
         raise InputError(
             f"{members} holds outputs, about which no model can be asked: "
             "leave out --model, or give records"
         )
-    if not kinds[0] and not given:
+    if not kinds[0] and not targets:
         for side in (members, nonmembers):
             answers.require_known_arrays(side)
         raise InputError(
@@ -206,7 +210,7 @@ def _records(
 
 
 def _audited(
-    found: Gathered,
+    gathered: Gathered,
     data,
     *,
     folder,
@@ -220,11 +224,11 @@ def _audited(
     progress,
 ):
     say = progress or (lambda line: None)
-    first = found.answered[0]
+    first = gathered.answered[0]
     for line in records.few(first.members):
         say(line)
     trained = evidence.references_of(references, first)
-    config = _config(found, data, said)
+    config = _config(gathered, data, said)
     runs.write_json(folder / runs.CONFIG, config)
     checked = distinct = None
     if data is not None:
@@ -235,16 +239,16 @@ def _audited(
         )
     return audits.audit_outputs(
         folder,
-        found.answered,
+        gathered.answered,
         config=config,
         first=first.target,
         beside={
-            answered.target: found.beside(answered.target, trained)
-            for answered in found.answered
+            answered.target: gathered.beside(answered.target, trained)
+            for answered in gathered.answered
         },
-        joints=[first] if len(found.answered) > 1 else [],
-        reasons=found.reasons,
-        duplicates=found.equal,
+        joints=[first] if len(gathered.answered) > 1 else [],
+        reasons=gathered.reasons,
+        duplicates=gathered.equal,
         distinct=distinct,
         control=checked,
         calibration=calibration,
@@ -257,9 +261,9 @@ def _audited(
     )
 
 
-def _config(found, data, said):
+def _config(gathered, data, said):
     """What DIR/config.json says: kind "own", data, split and models."""
-    first = found.answered[0]
+    first = gathered.answered[0]
     name = data.name if data is not None else first.target
     facts = {"name": name, "fingerprint": first.info.get("fingerprint")}
     facts["classes"] = first.classes
@@ -286,11 +290,11 @@ def _config(found, data, said):
         },
         "models": [
             {
-                "name": each.target,
-                "file": found.files.get(each.target),
-                **{key: each.info.get(key) for key in keys},
+                "name": outputs.target,
+                "file": gathered.files.get(outputs.target),
+                **{key: outputs.info.get(key) for key in keys},
             }
-            for each in found.answered
+            for outputs in gathered.answered
         ],
     }
 

@@ -24,12 +24,12 @@ RENUMBERED = (
 )
 
 
-def require_alone(source, given, references):
+def require_alone(source, targets, references):
     """Refuses to leave records out where a file is about all of them.
 
     Args:
         source: the calibration records, or None.
-        given: dict name -> target.
+        targets: dict name -> target.
         references: paths of outputs of reference models.
     Raises: InputError likewise if there is nothing to leave out.
     """
@@ -38,7 +38,7 @@ def require_alone(source, given, references):
             "--leave_out_calibration needs --calibration: the records to leave "
             "out"
         )
-    fixed = [str(x) for x in given.values() if models.is_saved_outputs(x)]
+    fixed = [str(x) for x in targets.values() if models.is_saved_outputs(x)]
     fixed += [str(path) for path in references]
     if fixed:
         raise InputError(RENUMBERED.format(fixed[0]))
@@ -59,43 +59,43 @@ def compare(source, members: Side, nonmembers: Side, *, leave_out, **options):
     """
     values = sources.values_of(source, **options)
     used = [among(side, values) for side in (members, nonmembers)]
-    counts = [int(each.sum()) for each in used]
-    kept = ~used[1]
+    counts = [int(mask.sum()) for mask in used]
+    unused = ~used[1]
     warning = ""
     if counts[1] and leave_out:
-        if not kept.any():
+        if not unused.any():
             raise InputError(
                 f"all {counts[1]} nonmembers are calibration records: give "
                 "others as nonmembers"
             )
         nonmembers = dataclasses.replace(
             nonmembers,
-            values=nonmembers.values[kept],
-            labels=nonmembers.labels[kept],
+            values=nonmembers.values[unused],
+            labels=nonmembers.labels[unused],
         )
     elif counts[1]:
         warning = (
-            f"{counts[1]} of {kept.size} nonmembers, such as nonmember "
+            f"{counts[1]} of {unused.size} nonmembers, such as nonmember "
             f"{int(np.argmax(used[1]))}, are among the calibration records: "
             "what was calibrated with them has seen them, so they are no "
             "nonmembers of it (--leave_out_calibration leaves them out)"
         )
-    found = CalibrationRecords(
+    tally = CalibrationRecords(
         records=len(values),
         members=counts[0],
         nonmembers=counts[1],
         left_out=bool(leave_out),
         warning=warning,
     )
-    return found, nonmembers
+    return tally, nonmembers
 
 
-def sentence(found: CalibrationRecords) -> str:
+def sentence(tally: CalibrationRecords) -> str:
     """Says how many there are on each side, for the log."""
-    left = ", which are left out" if found.left_out and found.nonmembers else ""
+    left = ", which are left out" if tally.left_out and tally.nonmembers else ""
     return (
-        f"calibration: of {found.records} records {found.members} are members "
-        f"and {found.nonmembers} nonmembers{left}"
+        f"calibration: of {tally.records} records {tally.members} are members "
+        f"and {tally.nonmembers} nonmembers{left}"
     )
 
 
@@ -110,7 +110,7 @@ def among(side: Side, values) -> np.ndarray:
     own = side.values
     if own.shape[1:] != values.shape[1:] or own.dtype.kind != values.dtype.kind:
         ours, theirs = (
-            f"{each.dtype} {list(each.shape[1:])}" for each in (own, values)
+            f"{array.dtype} {list(array.shape[1:])}" for array in (own, values)
         )
         raise InputError(
             f"the calibration records are {theirs}, those of {side.source} "
@@ -119,9 +119,9 @@ def among(side: Side, values) -> np.ndarray:
     both = np.concatenate([_plain(own, values), _plain(values, own)])
     rows = np.ascontiguousarray(both).reshape(len(both), -1).view(np.uint8)
     inside = np.arange(len(both)) < len(own)
-    found = duplicates.find(rows, inside, np.arange(len(both)))
+    equal_records = duplicates.find(rows, inside, np.arange(len(both)))
     mask = np.zeros(len(own), bool)
-    mask[found.pairs[:, 0]] = True
+    mask[equal_records.pairs[:, 0]] = True
     return mask
 
 

@@ -20,7 +20,9 @@ def aligned(sides, paths):
     if names[0] == names[1]:
         return sides
     if None in names or set(names[0]) != set(names[1]):
-        ours, theirs = (", ".join(each or ("p0, p1, ..",)) for each in names)
+        ours, theirs = (
+            ", ".join(class_names or ("p0, p1, ..",)) for class_names in names
+        )
         raise InputError(
             f"{paths[0]} has the columns {ours}, {paths[1]} {theirs}: name the "
             "columns of both files alike"
@@ -64,8 +66,8 @@ def check_rows(arrays, info, path):
     # Whether logits are some is seen by all rows together.
     is_softmax = output_kinds.PROBABILITIES in arrays
     shares = rows.astype(np.float32) if is_softmax else softmax(rows)
-    made = Outputs(probabilities=shares, **common)
-    output_checks.check_values(made, path, rows=arrays.get(ROWS))
+    file_outputs = Outputs(probabilities=shares, **common)
+    output_checks.check_values(file_outputs, path, rows=arrays.get(ROWS))
 
 
 def row(arrays, index):

@@ -80,27 +80,27 @@ def read(path) -> dict[str, np.ndarray]:
     if len(table.cells) < 2:
         raise InputError(f"{path} has no rows")
     columns = _numbers(table, layout.columns, layout.names, path)
-    found = {ROWS: np.array(table.rows[1:], np.int64)}
+    arrays = {ROWS: np.array(table.rows[1:], np.int64)}
     kind = layout.kind or _kind(columns, table, layout, path)
-    found[kind] = columns
-    found["labels"] = _labels(table, layout, path)
+    arrays[kind] = columns
+    arrays["labels"] = _labels(table, layout, path)
     if layout.id is not None:
-        found["record_ids"] = _whole(table, layout.id, ID, path)
+        arrays["record_ids"] = _whole(table, layout.id, ID, path)
     if layout.class_names is not None:
-        found[CLASSES] = layout.class_names
-    return _with_step(found)
+        arrays[CLASSES] = layout.class_names
+    return _with_step(arrays)
 
 
 def _numbered(names, path):
     """The layout of columns that a letter and a number name, if there are."""
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InputError(f"{path}: row 1 has column {twice[0]!r} twice")
-    found = {
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise InputError(f"{path}: row 1 has column {repeated[0]!r} twice")
+    column_numbers = {
         letter: [int(n[1:]) for n in names if re.fullmatch(rf"{letter}\d+", n)]
         for letter in KINDS
     }
-    letters = [letter for letter in KINDS if found[letter]]
+    letters = [letter for letter in KINDS if column_numbers[letter]]
     if not letters:
         return None
     if len(letters) > 1:
@@ -109,18 +109,18 @@ def _numbered(names, path):
             f"{','.join(names)}"
         )
     (letter,) = letters
-    numbers = sorted(found[letter])
+    numbers = sorted(column_numbers[letter])
     base = int(numbers == list(range(1, len(numbers) + 1)) and numbers != [1])
     count = max(2, max(numbers) + 1 - base)
-    wanted = [f"{letter}{place + base}" for place in range(count)]
-    for name in (*wanted, LABEL):
+    column_names = [f"{letter}{place + base}" for place in range(count)]
+    for name in (*column_names, LABEL):
         if name not in names:
             raise InputError(
                 f"{path}: row 1 has no column {name!r}; it is {','.join(names)}"
             )
     return _Layout(
-        columns=[names.index(name) for name in wanted],
-        names=wanted,
+        columns=[names.index(name) for name in column_names],
+        names=column_names,
         label=names.index(LABEL),
         kind=KINDS[letter],
         id=names.index(ID) if ID in names else None,
@@ -130,7 +130,7 @@ def _numbered(names, path):
 
 def _by_class(table, names, path):
     """The layout of columns of numbers that classes name."""
-    held = ",".join(names) or "nothing"
+    header = ",".join(names) or "nothing"
     columns = [
         place
         for place, name in enumerate(names)
@@ -143,7 +143,7 @@ def _by_class(table, names, path):
     has_numbers = any(re.search(r"\d$", name) for name in named)
     if LABEL not in names or len(columns) < 2 or has_numbers:
         raise InputError(
-            f"{path}: row 1 has no column p0: {NAME_THEM}; it is {held}"
+            f"{path}: row 1 has no column p0: {NAME_THEM}; it is {header}"
         )
     return _Layout(
         columns=columns,
@@ -228,7 +228,7 @@ def _whole(table, place, name, path):
 
 def _numbers(table, places, names, path, *, whole=False, start=1):
     """The cells of some columns as numbers, float64 [N, columns]."""
-    found = np.empty((len(table.cells) - start, len(places)))
+    numbers = np.empty((len(table.cells) - start, len(places)))
     for index, cells in enumerate(table.cells[start:]):
         for place, column in enumerate(places):
             number = table.number(cells[column])
@@ -239,8 +239,8 @@ def _numbers(table, places, names, path, *, whole=False, start=1):
                     f"{names[place]!r} is {cells[column]!r}, not a "
                     f"{'whole number, 0 or more' if whole else 'number'}"
                 )
-            found[index, place] = number
-    return found
+            numbers[index, place] = number
+    return numbers
 
 
 def _unnamed(table, path):
@@ -265,12 +265,12 @@ def _unnamed(table, path):
             f"hold is not certain: {NAME_THEM}"
         )
     rows, labels = possible[0]
-    found = {output_kinds.PROBABILITIES: rows, "labels": labels}
-    return _with_step({**found, ROWS: np.array(table.rows, np.int64)})
+    arrays = {output_kinds.PROBABILITIES: rows, "labels": labels}
+    return _with_step({**arrays, ROWS: np.array(table.rows, np.int64)})
 
 
-def _with_step(found):
-    rows = found.get(output_kinds.PROBABILITIES)
+def _with_step(arrays):
+    rows = arrays.get(output_kinds.PROBABILITIES)
     if rows is None:
-        return found
-    return {**found, "step": output_kinds.read_step(rows)}
+        return arrays
+    return {**arrays, "step": output_kinds.read_step(rows)}

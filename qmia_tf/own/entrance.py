@@ -103,29 +103,29 @@ def of_moments(mean, variance) -> str | None:
     return None
 
 
-def chosen(read, told, *, name, where, takes="floats") -> str:
+def chosen(read, flag, *, name, where, takes="floats") -> str:
     """Which range a model takes: what it says itself, or the flag.
 
     Args:
         read: one of PIXELS, or None.
-        told: the same, by the user.
+        flag: the same, by the user.
         name: the target's.
         where: what could say it and does not, or what it was read from.
         takes: what its input is, for messages.
     Raises: InputError if nothing says it, or the two differ.
     """
-    if read is None and told is None:
+    if read is None and flag is None:
         raise InputError(
             f"target {name!r} takes {takes} and {where} which pixels: give "
             f"--pixels={UNIT}, {BYTES} or {SIGNED}, what it was trained with"
         )
-    if read is not None and told not in (None, read):
+    if read is not None and flag not in (None, read):
         raise InputError(
             f"target {name!r} takes pixels of {read} ({where}), but "
-            f"--pixels={told}: leave it out (for one of several models: "
+            f"--pixels={flag}: leave it out (for one of several models: "
             "'read')"
         )
-    return read or told
+    return read or flag
 
 
 def fitted(values, shape, name) -> np.ndarray:

@@ -30,7 +30,7 @@ class Options:
     allow_chance: bool
     signature: str | list[str] | None = None
 
-    def require_untold(self):
+    def require_no_flags(self):
         """Refuses words about a model where there is none."""
         for name in ("pixels", "outputs", "signature"):
             if getattr(self, name):
@@ -69,38 +69,43 @@ class Gathered:
         )
 
 
-def of_answers(given, members, nonmembers, options) -> Gathered:
+def of_answers(targets, members, nonmembers, options) -> Gathered:
     """Takes saved outputs: one file a side, or files that say who is who.
 
     Raises: InputError if they cannot be read, are not about the same
         records, or are of a model that is right as chance is.
     """
-    if given:
-        found = [
-            _renamed(answers.alone(path), name) for name, path in given.items()
+    if targets:
+        all_outputs = [
+            _renamed(answers.alone(path), name)
+            for name, path in targets.items()
         ]
-        files = {name: pathlib.Path(path).name for name, path in given.items()}
+        files = {
+            name: pathlib.Path(path).name for name, path in targets.items()
+        }
     else:
-        found = [answers.of_sides(members, nonmembers)]
-        files = {found[0].target: pathlib.Path(members).name}
-    first = found[0].in_record_order()
-    for each in found:
-        _require_same(each.in_record_order(), first)
+        all_outputs = [answers.of_sides(members, nonmembers)]
+        files = {all_outputs[0].target: pathlib.Path(members).name}
+    first = all_outputs[0].in_record_order()
+    for outputs in all_outputs:
+        _require_same(outputs.in_record_order(), first)
         if not options.allow_chance:
-            checks.require_above_chance(each)
+            checks.require_above_chance(outputs)
     reasons = {**dict.fromkeys(COPIES, NOT_ASKED), "features": NO_RECORDS}
     return Gathered(
-        answered=found,
-        reasons={each.target: reasons for each in found},
+        answered=all_outputs,
+        reasons={
+            target_outputs.target: reasons for target_outputs in all_outputs
+        },
         files=files,
     )
 
 
-def of_models(given, records: Records, options, folder, say) -> Gathered:
+def of_models(targets, records: Records, options, folder, say) -> Gathered:
     """Asks models about the records, one after the other.
 
     Args:
-        given: dict name -> target.
+        targets: dict name -> target.
         records: Records.
         options: Options.
         folder: pathlib.Path, where answers are kept.
@@ -111,42 +116,44 @@ def of_models(given, records: Records, options, folder, say) -> Gathered:
     equal = records.equal()
     if equal.warning:
         say(f"warning: {equal.warning}")
-    found = Gathered([], {}, {}, features=records.features, equal=equal)
-    said = models.told(
+    gathered = Gathered([], {}, {}, features=records.features, equal=equal)
+    all_flags = models.flags_by_model(
         options.pixels,
         options.outputs,
-        len(given),
+        len(targets),
         signature=options.signature,
     )
     listed = {
-        name: _listed(name, source, told, records, options, say)
-        for (name, source), told in zip(given.items(), said, strict=True)
+        name: _listed(name, source, flags, records, options, say)
+        for (name, source), flags in zip(
+            targets.items(), all_flags, strict=True
+        )
     }
     for name, model in listed.items():
-        found.files[name] = None
-        if models.is_path(given[name]):
-            found.files[name] = pathlib.Path(given[name]).name
-        found.reasons[name] = _reasons(model, records, options)
+        gathered.files[name] = None
+        if models.is_path(targets[name]):
+            gathered.files[name] = pathlib.Path(targets[name]).name
+        gathered.reasons[name] = _reasons(model, records, options)
         if model is None:
-            answered = answers.of_records(given[name], records)
+            answered = answers.of_records(targets[name], records)
             answered = _renamed(answered, name)
             checks.require_classes(answered.classes, records, name=name)
             if not options.allow_chance:
                 checks.require_above_chance(answered)
-            found.answered.append(answered)
+            gathered.answered.append(answered)
             continue
-        found.answered.append(
+        gathered.answered.append(
             asking.ask(
                 model,
                 records,
                 run_dir=folder,
                 allow_chance=options.allow_chance,
-                queries=_queries(records, found.reasons[name], options),
+                queries=_queries(records, gathered.reasons[name], options),
                 say=say,
             )
         )
-        if "copies" not in found.reasons[name]:
-            found.copies[name] = copy_queries.answer(
+        if "copies" not in gathered.reasons[name]:
+            gathered.copies[name] = copy_queries.answer(
                 model,
                 records,
                 records.split(),
@@ -154,31 +161,31 @@ def of_models(given, records: Records, options, folder, say) -> Gathered:
                 run_dir=folder,
             )
         model.close()
-    for each in found.answered:
-        _require_same(each, found.answered[0])
-    return found
+    for outputs in gathered.answered:
+        _require_same(outputs, gathered.answered[0])
+    return gathered
 
 
 def references_of(paths, answered: Outputs) -> tuple[Outputs, ...]:
     """Reads what reference models answered about the same records."""
-    found = [answers.reference(path, answered) for path in paths]
-    names = [each.target for each in found]
+    references = [answers.reference(path, answered) for path in paths]
+    names = [reference.target for reference in references]
     for name in names:
         if names.count(name) > 1:
             raise InputError(
                 f"two references are called {name!r}: rename one of the files"
             )
-    return tuple(found)
+    return tuple(references)
 
 
-def _listed(name, source, told, records, options, say):
+def _listed(name, source, flags, records, options, say):
     """Models.Model of a target; None if it is a file of outputs."""
     if models.is_saved_outputs(source):
         return None
     model = models.listed(
         name,
         source,
-        told,
+        flags,
         numbers=records.numbers,
         num_threads=options.num_threads,
     )
@@ -198,16 +205,16 @@ def _queries(records, reasons, options):
 
 
 def _reasons(model, records, options):
-    found = {}
+    reasons = {}
     if model is None:
-        found = dict.fromkeys(COPIES, NOT_ASKED)
+        reasons = dict.fromkeys(COPIES, NOT_ASKED)
     elif not records.is_images:
-        found = dict.fromkeys(COPIES, own_records.NOT_IMAGES)
+        reasons = dict.fromkeys(COPIES, own_records.NOT_IMAGES)
     elif options.label_only is None:
-        found = dict.fromkeys(COPIES, SWITCHED_OFF)
+        reasons = dict.fromkeys(COPIES, SWITCHED_OFF)
     if records.features is None:
-        found["features"] = TOO_MANY
-    return found
+        reasons["features"] = TOO_MANY
+    return reasons
 
 
 def _renamed(answered, name):

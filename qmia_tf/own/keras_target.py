@@ -51,13 +51,13 @@ INDEXED = (
 )
 
 
-def open_model(model, *, name, told, numbers) -> OwnTarget:
+def open_model(model, *, name, flags, numbers) -> OwnTarget:
     """Opens a Keras model.
 
     Args:
         model: keras.Model or tf_keras.Model with one input and one output.
         name: the target's.
-        told: target.Told.
+        flags: target.Told.
         numbers: record_numbers.RecordNumbers of the records.
     Raises: InputError if the model is of another kind, or does not say what
         has to be known.
@@ -71,10 +71,10 @@ def open_model(model, *, name, told, numbers) -> OwnTarget:
         )
     dtype = np.dtype(entry.dtype)
     choice = range_choice.choose(
-        numbers, _facts(graph, dtype), told.pixels, name=name
+        numbers, _facts(graph, dtype), flags.pixels, name=name
     )
     read, where = _ending(graph)
-    outputs = chosen_outputs(read, told.outputs, name=name, where=where)
+    outputs = chosen_outputs(read, flags.outputs, name=name, where=where)
     shape = tuple(entry.shape)
     options = keras_calls.inference_options(model)
     # An output may be a dict of one.
@@ -187,7 +187,9 @@ def _entered(graph):
     entered, waiting, is_passed = [], [graph.inputs[0]], False
     while waiting:
         tensor = waiting.pop()
-        is_passed |= any(tensor is each for each in graph.outputs)
+        is_passed |= any(
+            tensor is model_output for model_output in graph.outputs
+        )
         for call in graph.readers(tensor):
             passes = call.kind.startswith(("Random", *PASSED))
             if graphs.has_graph(call.layer):

@@ -100,8 +100,8 @@ def _of_objects(labels, source):
         if all(isinstance(value, kind) for value in values):
             return labels.astype(dtype)
     is_text = isinstance(values[0], str)
-    others = [isinstance(value, str) != is_text for value in values]
-    place = others.index(True) if True in others else 0
+    mismatched = [isinstance(value, str) != is_text for value in values]
+    place = mismatched.index(True) if True in mismatched else 0
     raise InputError(
         f"{source}: label {values[place]!r} of record "
         f"{place * len(labels) // labels.size}: labels are all numbers or all "

@@ -78,10 +78,10 @@ def _archived(path, name):
     """Reads one JSON file of an archive."""
     try:
         with zipfile.ZipFile(path) as archive:
-            found = json.loads(archive.read(name))
-        if not isinstance(found, dict):
+            content = json.loads(archive.read(name))
+        if not isinstance(content, dict):
             raise ValueError(f"{name} is not a JSON object")
-        return found
+        return content
     # Keras 3 says what is wrong with files that it reads.
     except KeyError:
         return {}
@@ -123,14 +123,14 @@ def _locate(config):
     """Names the modules of tf_keras where a file names those of its time."""
     waiting = [config]
     while waiting:
-        each = waiting.pop()
-        if isinstance(each, dict):
-            place = PLACES.get(str(each.get("class_name")))
-            if place and each.get("module"):
-                each["module"] = place
-            waiting += each.values()
-        elif isinstance(each, list):
-            waiting += each
+        entry = waiting.pop()
+        if isinstance(entry, dict):
+            place = PLACES.get(str(entry.get("class_name")))
+            if place and entry.get("module"):
+                entry["module"] = place
+            waiting += entry.values()
+        elif isinstance(entry, list):
+            waiting += entry
 
 
 def _of_hdf5(path):
@@ -214,16 +214,16 @@ def _by_keras3(path):
     try:
         model = keras_files.load(path)
     except InputError as error:
-        said = str(error)
-        if "lambda" in said.lower():
+        text = str(error)
+        if "lambda" in text.lower():
             raise InputError(f"{path} {stock.LAMBDA}") from error
         for wrapper in stock.WRAPPERS:
-            if f"'{wrapper}'" in said:
+            if f"'{wrapper}'" in text:
                 raise InputError(stock.left_in(wrapper, path)) from error
-        if "Could not locate class" not in said:
+        if "Could not locate class" not in text:
             raise
         raise InputError(
-            f"{said.rstrip('.')}: the file names this class and does not hold "
+            f"{text.rstrip('.')}: the file names this class and does not hold "
             "its code; load it yourself and give the model (of a subclassed "
             "one a function) to qmia_tf.audit, or save it with "
             "model.export(DIR)"

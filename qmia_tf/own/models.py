@@ -77,9 +77,9 @@ class Model:
         self._opened = None
 
 
-def is_path(given) -> bool:
+def is_path(source) -> bool:
     """Whether something is named, not given itself."""
-    return isinstance(given, (str, pathlib.Path))
+    return isinstance(source, (str, pathlib.Path))
 
 
 def is_saved_outputs(target) -> bool:
@@ -106,24 +106,24 @@ def named(given) -> dict[str, object]:
         return dict(given)
     several = isinstance(given, (list, tuple))
     listed = list(given) if several else [given]
-    paths = [str(each) for each in listed if is_path(each)]
-    twice = [path for path in paths if paths.count(path) > 1]
-    if twice:
-        raise InputError(f"target {twice[0]} is given twice")
-    wanted = [_name(each) for each in listed]
-    found = {}
-    for each, name in zip(listed, wanted, strict=True):
-        if wanted.count(name) > 1 and is_path(each):
-            name = _safe(pathlib.Path(each).name)
+    paths = [str(source) for source in listed if is_path(source)]
+    repeated = [path for path in paths if paths.count(path) > 1]
+    if repeated:
+        raise InputError(f"target {repeated[0]} is given twice")
+    names = [_name(source) for source in listed]
+    by_name = {}
+    for target, name in zip(listed, names, strict=True):
+        if names.count(name) > 1 and is_path(target):
+            name = _safe(pathlib.Path(target).name)
         free, count = name, 1
-        while free in found:
+        while free in by_name:
             count += 1
             free = f"{name}.{count}"
-        found[free] = each
-    return found
+        by_name[free] = target
+    return by_name
 
 
-def told(pixels, outputs, count, *, signature=None) -> list[Told]:
+def flags_by_model(pixels, outputs, count, *, signature=None) -> list[Told]:
     """What the user says of each of `count` models.
 
     Args:
@@ -134,10 +134,14 @@ def told(pixels, outputs, count, *, signature=None) -> list[Told]:
         signature: likewise.
     Raises: InputError if a list has another length.
     """
-    each = []
-    said = {"pixels": pixels, "outputs": outputs, "signature": signature}
-    for name, given in said.items():
-        words = [given] if given is None or isinstance(given, str) else given
+    columns = []
+    flags = {"pixels": pixels, "outputs": outputs, "signature": signature}
+    for name, flag_value in flags.items():
+        words = (
+            [flag_value]
+            if flag_value is None or isinstance(flag_value, str)
+            else flag_value
+        )
         words = list(words) or [None]
         if len(words) == 1:
             words = words * count
@@ -146,11 +150,11 @@ def told(pixels, outputs, count, *, signature=None) -> list[Told]:
                 f"--{name} has {len(words)} values for {count} models: give "
                 f"one for all, or one a model ('{READ}': it says it itself)"
             )
-        each.append([None if word == READ else word for word in words])
-    return [Told(*words) for words in zip(*each, strict=True)]
+        columns.append([None if word == READ else word for word in words])
+    return [Told(*words) for words in zip(*columns, strict=True)]
 
 
-def listed(name, source, said, *, numbers, num_threads=2) -> Model:
+def listed(name, source, flags, *, numbers, num_threads=2) -> Model:
     """Lists a model; nothing is loaded yet.
 
     Args:
@@ -158,32 +162,32 @@ def listed(name, source, said, *, numbers, num_threads=2) -> Model:
         source: path of a .keras or .h5 file, a SavedModel directory or a
             .tflite file; a model of Keras 3 or tf_keras, or a method of it
             such as model.predict; or a callable: records [B, ...] -> [B, C].
-        said: target.Told.
+        flags: target.Told.
         numbers: record_numbers.RecordNumbers of the records.
         num_threads: int >= 1, of LiteRT.
     Raises: InputError if it is none of these.
     """
     about = {
-        "told_pixels": said.pixels,
-        "told_outputs": said.outputs,
-        "told_signature": said.signature,
+        "pixels_flag": flags.pixels,
+        "outputs_flag": flags.outputs,
+        "signature_flag": flags.signature,
         "preprocessing": PREPROCESSING,
     }
 
-    def model(kernel_set, opener, found, threads=None):
-        facts = {"sha256": found.get("sha256"), "kernel_set": kernel_set}
+    def model(kernel_set, opener, source_facts, threads=None):
+        facts = {"sha256": source_facts.get("sha256"), "kernel_set": kernel_set}
         return Model(
             name,
             source,
             kernel_set,
             {**facts, **about},
-            found.get("size_bytes"),
+            source_facts.get("size_bytes"),
             opener,
             threads,
         )
 
-    common = {"name": name, "told": said, "numbers": numbers}
-    _require_signatures(name, source, said)
+    common = {"name": name, "flags": flags, "numbers": numbers}
+    _require_signatures(name, source, flags)
     known = keras_objects.behind(source)
     is_method = known is not None and source is not known
     if known is not None and (not is_method or graphs.has_graph(known)):
@@ -203,7 +207,7 @@ def listed(name, source, said, *, numbers, num_threads=2) -> Model:
     if callable(source):
         facts = METHOD if is_method else InputFacts(None)
         if is_method and numbers.is_images:
-            entrance.chosen(None, said.pixels, name=name, where=facts.where)
+            entrance.chosen(None, flags.pixels, name=name, where=facts.where)
         return model(
             "callable",
             lambda: _open_callable(source, facts=facts, **common),
@@ -211,12 +215,14 @@ def listed(name, source, said, *, numbers, num_threads=2) -> Model:
         )
     path = _existing(source)
     if path.suffix in KERAS_FILES and path.is_file():
-        found = targets.file_facts(path)
-        return model(KERAS, lambda: _open_keras(path, **common), found)
+        file_facts = targets.file_facts(path)
+        return model(KERAS, lambda: _open_keras(path, **common), file_facts)
     if saved_model.is_one(path):
-        found = saved_model.facts(path)
+        file_facts = saved_model.facts(path)
         return model(
-            "tensorflow", lambda: saved_model.open_model(path, **common), found
+            "tensorflow",
+            lambda: saved_model.open_model(path, **common),
+            file_facts,
         )
     if path.suffix in LITE or model_file.is_one(path):
         return model(
@@ -230,15 +236,15 @@ def listed(name, source, said, *, numbers, num_threads=2) -> Model:
     raise InputError(f"{path} is not {FORMATS}")
 
 
-def _require_signatures(name, source, said):
+def _require_signatures(name, source, flags):
     """Refuses the name of a signature for what has none."""
-    if said.signature is None:
+    if flags.signature is None:
         return
     suffix = pathlib.Path(source).suffix if is_path(source) else None
     if suffix is None or suffix in KERAS_FILES:
         raise InputError(
             f"target {name!r} has no signatures, only .tflite files and "
-            f"SavedModels have: leave out --signature={said.signature} (for "
+            f"SavedModels have: leave out --signature={flags.signature} (for "
             f"one of several models: {READ!r})"
         )
 
@@ -253,12 +259,12 @@ def _open_keras(source, **common):
     return keras_target.open_model(source, **common)
 
 
-def _open_callable(function, *, facts, name, told, numbers):
+def _open_callable(function, *, facts, name, flags, numbers):
     """A function gets the records as they are, and gives probabilities.
 
-    Unless the user says otherwise: told.pixels, told.outputs.
+    Unless the user says otherwise: flags.pixels, flags.outputs.
     """
-    choice = range_choice.choose(numbers, facts, told.pixels, name=name)
+    choice = range_choice.choose(numbers, facts, flags.pixels, name=name)
 
     def answer(records):
         # What it writes into them stays its own.
@@ -268,7 +274,7 @@ def _open_callable(function, *, facts, name, told, numbers):
         "target": name,
         "kind": "callable",
         "kernel_set": "callable",
-        "outputs": told.outputs or PROBABILITIES,
+        "outputs": flags.outputs or PROBABILITIES,
         "probability_step": 0.0,
         "pixels": choice.pixels,
     }

@@ -36,21 +36,21 @@ def read(path) -> dict[str, np.ndarray]:
             "outputs holds probabilities or logits [records, classes], and "
             "labels or y"
         )
-    given = [name for name in LABELS if name in arrays]
-    if given:
-        arrays["labels"] = _classes(arrays, given[0], path)
+    label_arrays = [name for name in LABELS if name in arrays]
+    if label_arrays:
+        arrays["labels"] = _classes(arrays, label_arrays[0], path)
     known = (*outputs.ANSWERS, *outputs.ARRAYS)
-    found = {name: arrays[name] for name in known if name in arrays}
+    by_name = {name: arrays[name] for name in known if name in arrays}
     for name in answers:
-        is_one = found[name].shape[1:] in ((), (1,))
-        if is_one or found[name].ndim != 2 or found[name].dtype.kind != "f":
+        is_one = by_name[name].shape[1:] in ((), (1,))
+        if is_one or by_name[name].ndim != 2 or by_name[name].dtype.kind != "f":
             raise InputError(
-                f"{path}: {name} are {found[name].dtype} "
-                f"{list(found[name].shape)}, not floats [records, classes]"
+                f"{path}: {name} are {by_name[name].dtype} "
+                f"{list(by_name[name].shape)}, not floats [records, classes]"
                 + (ONE_NUMBER if is_one else "")
             )
-    rows = len(found[answers[0]])
-    for name, array in found.items():
+    rows = len(by_name[answers[0]])
+    for name, array in by_name.items():
         if name != "info" and array.shape[:1] != (rows,):
             raise InputError(
                 f"{path}: {name} has shape {list(array.shape)}, but there "
@@ -58,7 +58,7 @@ def read(path) -> dict[str, np.ndarray]:
             )
         if name == "record_ids" and array.dtype.kind not in "iu":
             raise InputError(f"{path}: {name} are {array.dtype}, not integers")
-    return found
+    return by_name
 
 
 def _classes(arrays, name, path):
@@ -67,12 +67,12 @@ def _classes(arrays, name, path):
     if labels.names is None:
         return labels.numbers
     columns = arrays.get(CLASS_NAMES, np.array([], str)).tolist()
-    strange = [each for each in labels.names if each not in columns]
+    strange = [label for label in labels.names if label not in columns]
     if strange:
         raise InputError(
             f"{path}: {name} has a class {strange[0]!r}, and which column that "
             f"is is not known: add an array {CLASS_NAMES} [classes] that "
             "names the columns in order"
         )
-    places = np.array([columns.index(each) for each in labels.names])
+    places = np.array([columns.index(label) for label in labels.names])
     return places[labels.numbers]

@@ -86,16 +86,16 @@ class Preprocessing:
     def words(self) -> str:
         """What is tried, for messages."""
         if self.is_codes:
-            found = "taken as codes"
+            text = "taken as codes"
         elif self.start == BYTES and self.end:
-            found = f"taken as pixels of {self.end}"
+            text = f"taken as pixels of {self.end}"
         elif self.is_mapped:
-            found = f"turned from {self.start} into {self.end}"
+            text = f"turned from {self.start} into {self.end}"
         else:
-            found = "taken as they are"
+            text = "taken as they are"
         if self.reversed_axis is not None:
-            found += ", channels reversed"
-        return found
+            text += ", channels reversed"
+        return text
 
     def apply(self, values) -> np.ndarray:
         """Turns records [N, ...] into what the model means by its input."""

@@ -32,33 +32,33 @@ class Choice:
         others: those that may be tried beside it.
         doubt: a question to be raised unless `chosen` is clearly better than
             each of the others; None if there is none.
-        is_told: whether the user said it.
-        can_be_told: whether a flag would be let through.
+        is_from_flag: whether the user said it.
+        can_take_flag: whether a flag would be let through.
         notes: lines for the log.
     """
 
     chosen: Preprocessing
     others: tuple[Preprocessing, ...] = ()
     doubt: str | None = None
-    is_told: bool = False
-    can_be_told: bool = True
+    is_from_flag: bool = False
+    can_take_flag: bool = True
     notes: tuple[str, ...] = ()
 
     @property
     def pixels(self) -> str | None:
         """The range of pixels that is known, or None."""
         way = self.chosen
-        is_known = way.is_mapped or self.is_told or not self.can_be_told
+        is_known = way.is_mapped or self.is_from_flag or not self.can_take_flag
         return way.end if way.start == BYTES and is_known else None
 
 
-def choose(numbers, facts, told, *, name) -> Choice:
+def choose(numbers, facts, flag, *, name) -> Choice:
     """Decides how records enter a model.
 
     Args:
         numbers: RecordNumbers.
         facts: InputFacts.
-        told: one of entrance.PIXELS by the user, or None.
+        flag: one of entrance.PIXELS by the user, or None.
         name: the target's.
     Returns: Choice.
     Raises: InputError if the range has to be asked for, or the records do
@@ -67,19 +67,19 @@ def choose(numbers, facts, told, *, name) -> Choice:
     if _are_plain_integers(facts) or facts.takes_indices:
         if not facts.takes_indices:
             _require_integers(numbers, facts, name)
-        notes = (PASSED_OVER.format(name, told),) if told else ()
+        notes = (PASSED_OVER.format(name, flag),) if flag else ()
         return _tried(Choice(Preprocessing(), notes=notes), numbers, facts)
-    if _are_codes(numbers, facts, told):
-        if told and facts.range:
-            _chosen(facts, told, name)
+    if _are_codes(numbers, facts, flag):
+        if flag and facts.range:
+            _chosen(facts, flag, name)
         note = (
             f"target {name!r}: {numbers.dtype} records are taken as the codes "
             f"of its {facts.dtype} input"
         )
         chosen = Preprocessing(is_codes=True)
         return _tried(Choice(chosen, notes=(note,)), numbers, facts)
-    if told:
-        choice = _as_told(numbers, facts, told, name)
+    if flag:
+        choice = _from_flag(numbers, facts, flag, name)
     else:
         choice = _as_read(numbers, facts, name)
     _require_held(choice, numbers, facts, name)
@@ -110,7 +110,7 @@ def _require_integers(numbers, facts, name):
         )
 
 
-def _are_codes(numbers, facts, told):
+def _are_codes(numbers, facts, flag):
     """Whether records of the input's own signed type are its codes.
 
     Small whole numbers of a table can have that type as well: then they fill
@@ -122,7 +122,7 @@ def _are_codes(numbers, facts, told):
     if numbers.dtype.kind != "i":
         return False
     if numbers.dtype.itemsize > 1 and numbers.range == BYTES:
-        return not (told or numbers.is_like_images)
+        return not (flag or numbers.is_like_images)
     as_numbers = Preprocessing()
     if max(outside(as_numbers, numbers, facts.limits)) >= NOTICEABLE:
         return True
@@ -132,51 +132,57 @@ def _are_codes(numbers, facts, told):
     return width / (int(ends.max) - int(ends.min)) >= width / (high - low)
 
 
-def _chosen(facts, told, name):
+def _chosen(facts, flag, name):
     return entrance.chosen(
-        facts.range, told, name=name, where=facts.where, takes=facts.takes
+        facts.range, flag, name=name, where=facts.where, takes=facts.takes
     )
 
 
-def _as_told(numbers, facts, told, name):
-    found = numbers.range
-    if found == BYTES or (found is None and numbers.may_be_pixels):
-        end = told if facts.dtype is None else _chosen(facts, told, name)
-        return Choice(Preprocessing(BYTES, end), is_told=True)
-    if found == told:
-        return Choice(Preprocessing(found, told), is_told=True)
-    advice = TO_GIVE.get((found, told))
-    if found == CODES:
+def _from_flag(numbers, facts, flag, name):
+    record_range = numbers.range
+    if record_range == BYTES or (
+        record_range is None and numbers.may_be_pixels
+    ):
+        end = flag if facts.dtype is None else _chosen(facts, flag, name)
+        return Choice(Preprocessing(BYTES, end), is_from_flag=True)
+    if record_range == flag:
+        return Choice(Preprocessing(record_range, flag), is_from_flag=True)
+    advice = TO_GIVE.get((record_range, flag))
+    if record_range == CODES:
         advice = "add 128 and give uint8"
     elif _are_wide_pixels(numbers):
         advice = WIDE_ADVICE
     if advice is None:
         advice = "leave it out, the model gets the values as they are"
     raise InputError(
-        f"--pixels={told} is about numbers of 0..255, and the records lie in "
+        f"--pixels={flag} is about numbers of 0..255, and the records lie in "
         f"{numbers.shown}: for target {name!r} {advice}"
     )
 
 
 def _as_read(numbers, facts, name):
-    found, said = numbers.range, facts.range
+    record_range, model_range = numbers.range, facts.range
     is_known = facts.dtype is None or facts.agrees_with(numbers)
-    if found == CODES and numbers.is_like_images and not is_known:
-        return Choice(Preprocessing(found), doubt=_of_codes(numbers, name))
-    if facts.dtype is None or found in (None, CODES):
-        return Choice(Preprocessing(found), notes=_odd(numbers, facts, name))
-    if found == BYTES and numbers.is_integer:
-        if said or numbers.is_images:
+    if record_range == CODES and numbers.is_like_images and not is_known:
+        return Choice(
+            Preprocessing(record_range), doubt=_of_codes(numbers, name)
+        )
+    if facts.dtype is None or record_range in (None, CODES):
+        return Choice(
+            Preprocessing(record_range), notes=_odd(numbers, facts, name)
+        )
+    if record_range == BYTES and numbers.is_integer:
+        if model_range or numbers.is_images:
             end = _chosen(facts, None, name)
             return Choice(Preprocessing(BYTES, end), notes=())
         question = _question(numbers, facts, name)
         return Choice(Preprocessing(BYTES, BYTES), doubt=question)
-    choice = Choice(Preprocessing(found, found))
-    if facts.agrees_with(numbers) or said == found:
+    choice = Choice(Preprocessing(record_range, record_range))
+    if facts.agrees_with(numbers) or model_range == record_range:
         return choice
-    if said is None and found != BYTES:
+    if model_range is None and record_range != BYTES:
         return choice
-    if (found, said) == (UNIT, SIGNED):
+    if (record_range, model_range) == (UNIT, SIGNED):
         return choice
     return dataclasses.replace(choice, doubt=_question(numbers, facts, name))
 
@@ -210,12 +216,12 @@ def _odd(numbers, facts, name):
 
 def _question(numbers, facts, name):
     """What is asked where the numbers alone leave it open; None: nothing."""
-    found = numbers.range
-    if found != BYTES:
+    record_range = numbers.range
+    if record_range != BYTES:
         return (
             f"target {name!r} takes pixels of {facts.range} ({facts.where}), "
             f"and the records lie in {numbers.shown}: "
-            f"{TO_GIVE[found, facts.range]}"
+            f"{TO_GIVE[record_range, facts.range]}"
         )
     if facts.range:
         return (
@@ -251,7 +257,7 @@ def _require_held(choice, numbers, facts, name):
     if below > above:
         side = f"below the input's smallest, {low:.4g}"
     advice = "give the records prepared as in training"
-    if way.is_mapped or choice.is_told:
+    if way.is_mapped or choice.is_from_flag:
         advice = f"it was not trained with {way.end}"
     elif way.end == BYTES:
         known = facts.range or f"{UNIT}, {BYTES} or {SIGNED}"
@@ -270,23 +276,23 @@ def _tried(choice, numbers, facts):
     if way.start in (*PIXELS, CODES) and not facts.takes_indices:
         ends += [end for end in PIXELS if end != way.end]
     axes = (None,) if numbers.channels is None else (None, numbers.channels)
-    others = [
+    candidates = [
         dataclasses.replace(way, end=end, reversed_axis=axis)
         for end in ends
         for axis in axes
     ]
     if way.is_codes:
-        others.append(Preprocessing())
-    found = {}
-    for other in others:
+        candidates.append(Preprocessing())
+    ways = {}
+    for candidate in candidates:
         # As they are: with no end, and with the one that they have.
-        key = (other.is_mapped and other.end, other.reversed_axis)
-        key = (*key, other.is_codes)
-        held = max(outside(other, numbers, facts.limits)) < NOTICEABLE
-        if held and key not in found:
-            found[key] = other
+        key = (candidate.is_mapped and candidate.end, candidate.reversed_axis)
+        key = (*key, candidate.is_codes)
+        fits = max(outside(candidate, numbers, facts.limits)) < NOTICEABLE
+        if fits and key not in ways:
+            ways[key] = candidate
     same = (way.is_mapped and way.end, way.reversed_axis, way.is_codes)
-    found.pop(same, None)
+    ways.pop(same, None)
     return dataclasses.replace(
-        choice, others=tuple(found.values()), can_be_told=facts.range is None
+        choice, others=tuple(ways.values()), can_take_flag=facts.range is None
     )

@@ -145,10 +145,10 @@ def check(target, records, *, queries) -> None:
     if choice is None or not (choice.others or choice.doubt):
         return
     trial = _Trial(target, records, queries)
-    first, found = trial.run()
+    first, by_way = trial.run()
     better = [
         (way, answered)
-        for way, answered in found.items()
+        for way, answered in by_way.items()
         if is_clearly_better(answered, first, trial.level)
     ]
     if better:
@@ -157,8 +157,8 @@ def check(target, records, *, queries) -> None:
             key=lambda pair: (-pair[1].members_right, pair[1].losses.mean()),
         )
         raise InputError(_better(target, choice, way, answered, first))
-    if choice.doubt and not trial.confirms(first, found):
-        raise InputError(choice.doubt + _tried(choice, first, found))
+    if choice.doubt and not trial.confirms(first, by_way):
+        raise InputError(choice.doubt + _tried(choice, first, by_way))
 
 
 class _Trial:
@@ -178,8 +178,8 @@ class _Trial:
         # In turns, so that every beginning has as many of both.
         count = min(map(len, sides))
         turns = np.stack([side[:count] for side in sides], axis=1).reshape(-1)
-        rest = np.concatenate([side[count:] for side in sides])
-        self.order = np.concatenate([turns, rest])
+        leftover = np.concatenate([side[count:] for side in sides])
+        self.order = np.concatenate([turns, leftover])
         self.values = records.values[self.order]
         self.labels = records.labels[self.order]
         self.members = records.members[self.order]
@@ -190,15 +190,15 @@ class _Trial:
         is_open = first.can_be_beaten(self.level)
         if self.target.choice.doubt:
             is_open = first.is_enough(self.level)
-        found, count = {}, len(first.right)
-        each = self.spent / count
+        by_way, count = {}, len(first.right)
+        record_seconds = self.spent / count
         for way in self.others if is_open else ():
-            if not self.has_time(count, each * count):
+            if not self.has_time(count, record_seconds * count):
                 break
             answers = self.ask(way, slice(0, count))
             if answers is not None:
-                found[way] = self.judged(answers)
-        return first, found
+                by_way[way] = self.judged(answers)
+        return first, by_way
 
     @property
     def spent(self):
@@ -244,13 +244,13 @@ class _Trial:
             step=self.target.info["probability_step"],
         )
 
-    def confirms(self, first, found):
+    def confirms(self, first, by_way):
         """Whether the chosen way is clearly better than each other."""
         # What raised is not there, and what there was no time for.
-        is_whole = len(found) == len(self.others)
+        is_whole = len(by_way) == len(self.others)
         return is_whole and all(
-            is_clearly_better(first, other, self.level)
-            for other in found.values()
+            is_clearly_better(first, answered, self.level)
+            for answered in by_way.values()
         )
 
 
@@ -283,7 +283,9 @@ def _remedy(choice, way: Preprocessing):
             advice.append(TO_GIVE[pair])
         elif way.start == CODES:
             advice.append(f"add 128, give uint8 and --pixels={way.end}")
-        elif way.start == BYTES and (choice.is_told or choice.can_be_told):
+        elif way.start == BYTES and (
+            choice.is_from_flag or choice.can_take_flag
+        ):
             advice.append(f"give --pixels={way.end}")
         else:
             advice.append(
@@ -295,14 +297,14 @@ def _remedy(choice, way: Preprocessing):
     return " and ".join(advice)
 
 
-def _tried(choice, first, found):
+def _tried(choice, first, by_way):
     """What was found of a doubt that remains."""
-    if not found:
+    if not by_way:
         return ""
-    shown = [_score(first, choice.chosen.words)]
-    shown += [
+    sentences = [_score(first, choice.chosen.words)]
+    sentences += [
         _score(answered, way.words)
-        for way, answered in found.items()
+        for way, answered in by_way.items()
         if way.reversed_axis is None
     ]
-    return f" ({'; '.join(shown)})"
+    return f" ({'; '.join(sentences)})"

@@ -75,15 +75,15 @@ class RecordNumbers:
         """
         if self.dtype == np.int8 and self.low <= -100 and self.high >= 100:
             return CODES
-        for found in (UNIT, SIGNED, BYTES):
-            least, most = LIMITS[found]
+        for pixel_range in (UNIT, SIGNED, BYTES):
+            least, most = LIMITS[pixel_range]
             slack = 0.0
             if self.dtype.kind == "f" and self.is_like_images:
                 slack = OVERSHOOT * (most - least)
             if self.low < least - slack or self.high > most + slack:
                 continue
-            if found != BYTES or self.high >= BRIGHT or self.is_images:
-                return found
+            if pixel_range != BYTES or self.high >= BRIGHT or self.is_images:
+                return pixel_range
         return None
 
     @property

@@ -117,12 +117,12 @@ class Records:
         Raises: InputError if all members, or all nonmembers, are.
         """
         rows = np.ascontiguousarray(self.values).reshape(len(self.values), -1)
-        found = duplicates.find(
+        equal_records = duplicates.find(
             rows.view(np.uint8), self.members, np.arange(len(rows))
         )
         for side, count, total in (
-            ("member", found.members, self.members.sum()),
-            ("nonmember", found.nonmembers, (~self.members).sum()),
+            ("member", equal_records.members, self.members.sum()),
+            ("nonmember", equal_records.nonmembers, (~self.members).sum()),
         ):
             if count == total:
                 raise InputError(
@@ -131,10 +131,10 @@ class Records:
                     "nonmembers must not"
                 )
         return EqualRecords(
-            members=int(found.members),
-            nonmembers=int(found.nonmembers),
-            examples=np.asarray(found.pairs)[:EXAMPLES].tolist(),
-            warning=found.sentence("record"),
+            members=int(equal_records.members),
+            nonmembers=int(equal_records.nonmembers),
+            examples=np.asarray(equal_records.pairs)[:EXAMPLES].tolist(),
+            warning=equal_records.sentence("record"),
         )
 
 
@@ -199,9 +199,9 @@ def _order(sides, class_names):
     if class_names is not None:
         return _given(tuple(class_names), names)
     if not all(side.ordered for side in sides):
-        shown = ",".join(names[:4]) + (",..." if len(names) > 4 else "")
+        class_text = ",".join(names[:4]) + (",..." if len(names) > 4 else "")
         raise InputError(
-            f"which output of the model is which class of {shown} is not "
+            f"which output of the model is which class of {class_text} is not "
             f"known: give --class_names in the order of the outputs, or "
             f"--class_names={SORTED} for alphabetical order"
         )

@@ -23,7 +23,7 @@ def is_one(target) -> bool:
     )
 
 
-def open_model(runner, *, name, told, numbers) -> OwnTarget:
+def open_model(runner, *, name, flags, numbers) -> OwnTarget:
     """Opens a signature runner.
 
     It is taken to answer probabilities, unless the user says otherwise.
@@ -31,7 +31,7 @@ def open_model(runner, *, name, told, numbers) -> OwnTarget:
     Args:
         runner: SignatureRunner of one input and one output.
         name: the target's.
-        told: target.Told.
+        flags: target.Told.
         numbers: record_numbers.RecordNumbers of the records.
     Raises: InputError if it has other inputs or outputs, or does not say
         what has to be known.
@@ -41,7 +41,7 @@ def open_model(runner, *, name, told, numbers) -> OwnTarget:
     _, leave = _only("output", runner.get_output_details(), source)
     entry, leave = ports.entry(entry, source), ports.leave(leave, source)
     choice = range_choice.choose(
-        numbers, port_facts(entry), told.pixels, name=name
+        numbers, port_facts(entry), flags.pixels, name=name
     )
     interpreter = getattr(runner, "_interpreter", None)
 
@@ -64,7 +64,7 @@ def open_model(runner, *, name, told, numbers) -> OwnTarget:
             "target": name,
             "kind": "tflite",
             "kernel_set": KERNELS,
-            "outputs": told.outputs or PROBABILITIES,
+            "outputs": flags.outputs or PROBABILITIES,
             "probability_step": leave.step,
             "pixels": choice.pixels,
         },

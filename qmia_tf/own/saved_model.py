@@ -31,7 +31,7 @@ def facts(path) -> dict:
     The hash is that of the lines "SHA256 NAME", one a file.
     """
     path = pathlib.Path(path)
-    files = sorted(each for each in path.rglob("*") if each.is_file())
+    files = sorted(file for file in path.rglob("*") if file.is_file())
     lines = "".join(
         f"{runs.sha256(file)} {file.relative_to(path).as_posix()}\n"
         for file in files
@@ -42,22 +42,22 @@ def facts(path) -> dict:
     }
 
 
-def open_model(path, *, name, told, numbers) -> OwnTarget:
+def open_model(path, *, name, flags, numbers) -> OwnTarget:
     """Opens a SavedModel directory.
 
     Args:
         path: the directory.
         name: the target's.
-        told: target.Told.
+        flags: target.Told.
         numbers: record_numbers.RecordNumbers of the records.
     Raises: InputError if it cannot be loaded, has no signature of that name
         (serving_default, if none is told) with one input and one output, or
         does not say what has to be known.
     """
-    chosen = told.signature or SIGNATURE
+    chosen = flags.signature or SIGNATURE
     model, signature = _loaded(path, chosen)
     target = open_signature(
-        signature, name=name, told=told, numbers=numbers, source=path
+        signature, name=name, flags=flags, numbers=numbers, source=path
     )
     target.info["signature"] = chosen
     # The signature does not keep the variables alive.
@@ -67,17 +67,19 @@ def open_model(path, *, name, told, numbers) -> OwnTarget:
 
 def is_signature(target) -> bool:
     """Whether something is a signature of a loaded SavedModel."""
-    taken = getattr(target, "structured_input_signature", None)
-    return callable(target) and taken is not None and not taken[0]
+    input_spec = getattr(target, "structured_input_signature", None)
+    return callable(target) and input_spec is not None and not input_spec[0]
 
 
-def open_signature(signature, *, name, told, numbers, source=None) -> OwnTarget:
+def open_signature(
+    signature, *, name, flags, numbers, source=None
+) -> OwnTarget:
     """Opens a signature of a SavedModel that is loaded.
 
     Args:
         signature: what tf.saved_model.load(DIR).signatures holds.
         name: the target's.
-        told: target.Told.
+        flags: target.Told.
         numbers: record_numbers.RecordNumbers of the records.
         source: what it is of, for messages.
     Raises: InputError as open_model.
@@ -94,9 +96,9 @@ def open_signature(signature, *, name, told, numbers, source=None) -> OwnTarget:
             f"numbers [N, ...] is needed: {TEXT}"
         )
     facts = InputFacts(dtype, where="a SavedModel does not say")
-    choice = range_choice.choose(numbers, facts, told.pixels, name=name)
+    choice = range_choice.choose(numbers, facts, flags.pixels, name=name)
     outputs = chosen_outputs(
-        None, told.outputs, name=name, where="a signature without a layer"
+        None, flags.outputs, name=name, where="a signature without a layer"
     )
     shape = tuple(entry.shape)
 
@@ -147,16 +149,16 @@ def _loaded(path, chosen):
             f"{path} has no signature {chosen!r}, nor another: save it with "
             "model.export(DIR)"
         )
-    shown = ", ".join(
+    choices = ", ".join(
         described(
-            each,
-            _facts(one.structured_input_signature[1]),
-            _facts(one.structured_outputs),
+            name,
+            _facts(signature.structured_input_signature[1]),
+            _facts(signature.structured_outputs),
         )
-        for each, one in signatures.items()
+        for name, signature in signatures.items()
     )
     raise InputError(
-        f"{path} has no signature {chosen!r}, only {shown}: choose one with "
+        f"{path} has no signature {chosen!r}, only {choices}: choose one with "
         "--signature (signature= in Python)"
     )
 
@@ -165,12 +167,12 @@ def _facts(tensors):
     return [
         (
             name,
-            each.dtype.name,
-            [-1 if size is None else size for size in each.shape]
-            if each.shape.rank is not None
+            tensor.dtype.name,
+            [-1 if size is None else size for size in tensor.shape]
+            if tensor.shape.rank is not None
             else ["?"],
         )
-        for name, each in tensors.items()
+        for name, tensor in tensors.items()
     ]
 
 

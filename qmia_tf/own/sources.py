@@ -79,17 +79,17 @@ def load(source, *, data_dir=None, download=False) -> Side:
     if text.endswith(".npy"):
         return _of_npy(text)
     if path.is_dir():
-        found = folder.load(text, path, "all")
+        dataset = folder.load(text, path, "all")
         return _side(
             text,
-            found.images,
-            found.labels,
-            class_names=found.class_names,
+            dataset.images,
+            dataset.labels,
+            class_names=dataset.class_names,
             ordered=False,
-            taken=f"images of {found.classes} class folders",
+            taken=f"images of {dataset.classes} class folders",
         )
-    what = "is none of" if path.exists() else "is not there; give"
-    raise InputError(f"{text} {what} {FORMATS}")
+    problem = "is none of" if path.exists() else "is not there; give"
+    raise InputError(f"{text} {problem} {FORMATS}")
 
 
 def values_of(source, *, data_dir=None, download=False) -> np.ndarray:
@@ -160,18 +160,18 @@ def _of_npz(path):
 
 
 def _one_of(names, arrays, path, lacking):
-    found = [name for name in names if name in arrays]
-    held = ", ".join(arrays) or "nothing"
-    if len(found) > 1:
+    present = [name for name in names if name in arrays]
+    array_names = ", ".join(arrays) or "nothing"
+    if len(present) > 1:
         raise InputError(
-            f"{path} holds both {' and '.join(found)}: keep one of them"
+            f"{path} holds both {' and '.join(present)}: keep one of them"
         )
-    if not found:
+    if not present:
         raise InputError(
-            f"{path}: {lacking}: it holds {held}, and should hold "
+            f"{path}: {lacking}: it holds {array_names}, and should hold "
             f"{' or '.join(names)}{_how_to_go_on(arrays, names)}"
         )
-    return found[0]
+    return present[0]
 
 
 def _how_to_go_on(arrays, names):
@@ -201,7 +201,7 @@ def _of_npy(text):
 
 def _read_npy(path):
     try:
-        found = np.load(pathlib.Path(path).expanduser(), allow_pickle=False)
+        array = np.load(pathlib.Path(path).expanduser(), allow_pickle=False)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     # NumPy raises several kinds for what is damaged or pickled.
@@ -209,19 +209,19 @@ def _read_npy(path):
         raise InputError(
             f"{path} is damaged or not an .npy file of numbers ({error})"
         ) from error
-    if not isinstance(found, np.ndarray):
+    if not isinstance(array, np.ndarray):
         raise InputError(f"{path} is not an .npy file: save it with np.save")
-    return found
+    return array
 
 
 def _side(source, values, labels, *, class_names=None, ordered=True, taken):
     values = _checked_values(source, values)
-    found = own_labels.read(labels, source)
-    labels = found.numbers
-    if found.names is not None:
-        class_names, ordered = found.names, False
-    if found.taken:
-        taken = f"{taken}; labels are {found.taken}"
+    class_labels = own_labels.read(labels, source)
+    labels = class_labels.numbers
+    if class_labels.names is not None:
+        class_names, ordered = class_labels.names, False
+    if class_labels.taken:
+        taken = f"{taken}; labels are {class_labels.taken}"
     if len(labels) != len(values):
         raise InputError(
             f"{source}: {len(values)} records but {len(labels)} labels"

@@ -138,7 +138,7 @@ def require_stock(config, library, path):
                 check.entry(value)
             waiting += value.items()
         elif isinstance(value, list):
-            waiting += [(key, each) for each in value]
+            waiting += [(key, element) for element in value]
         elif isinstance(value, str) and str(key).endswith("activation"):
             check.activation(value)
 

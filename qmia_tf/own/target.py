@@ -85,10 +85,10 @@ class OwnTarget:
             number a record is made two classes.
         Raises: InputError if the model answers something else.
         """
-        asked = functools.partial(self._asked, way=way)
+        query = functools.partial(self._asked, way=way)
         return in_batches(
             images,
-            asked,
+            query,
             size=self.batch_size,
             name=self.info["target"],
             progress=progress,
@@ -125,17 +125,19 @@ class OwnTarget:
         if isinstance(answer, Mapping):
             names, outputs = list(answer), list(answer.values())
         elif isinstance(answer, (list, tuple)) and len(answer):
-            shapes = [np.shape(each) for each in answer]
+            shapes = [np.shape(output) for output in answer]
             is_one = len(shapes) == 1 and len(shapes[0]) > 1
             # Else a list of rows.
             if is_one or len(set(shapes)) > 1:
                 outputs = answer
         if len(outputs) == 1:
             return outputs[0]
-        shown = ", ".join(map(str, names or map(list, map(np.shape, outputs))))
+        output_text = ", ".join(
+            map(str, names or map(list, map(np.shape, outputs)))
+        )
         raise InputError(
             f"target {self.info['target']!r} answers {len(outputs)} outputs "
-            f"({shown}), and one is needed: give a function that returns "
+            f"({output_text}), and one is needed: give a function that returns "
             "that of the classes"
         )
 
@@ -146,12 +148,12 @@ class OwnTarget:
         return np.hstack([1 - rows, rows])
 
 
-def chosen_outputs(read, told, *, name, where) -> str:
+def chosen_outputs(read, flag, *, name, where) -> str:
     """What a model answers: what it says itself, or the flag.
 
     Args:
         read: "probabilities", "multi-label", or None.
-        told: "probabilities" or "logits", by the user, or None.
+        flag: "probabilities" or "logits", by the user, or None.
         name: the target's.
         where: what it ends in, for messages.
     Raises: InputError if nothing says it, the two differ, or the outputs
@@ -164,16 +166,16 @@ def chosen_outputs(read, told, *, name, where) -> str:
             "give a function that answers [1 - p, p] of one of them, and its "
             "labels 0 and 1"
         )
-    if read is None and told is None:
+    if read is None and flag is None:
         raise InputError(
             f"target {name!r} ends in {where}, so whether it answers "
             "probabilities or logits is not known: give "
             f"--outputs={LOGITS} or --outputs={PROBABILITIES}"
         )
-    if read is not None and told not in (None, read):
+    if read is not None and flag not in (None, read):
         raise InputError(
             f"target {name!r} ends in {where}, so it answers {read}, but "
-            f"--outputs={told}: leave it out (for one of several models: "
+            f"--outputs={flag}: leave it out (for one of several models: "
             f"'{READ}')"
         )
-    return read or told
+    return read or flag

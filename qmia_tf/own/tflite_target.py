@@ -25,13 +25,13 @@ PASSED = (
 )
 
 
-def open_model(path, *, name, told, numbers, num_threads) -> OwnTarget:
+def open_model(path, *, name, flags, numbers, num_threads) -> OwnTarget:
     """Opens a .tflite file.
 
     Args:
         path: the file.
         name: the target's.
-        told: target.Told.
+        flags: target.Told.
         numbers: record_numbers.RecordNumbers of the records.
         num_threads: int >= 1.
     Raises: InputError if it cannot be run, or does not say what has to be
@@ -41,12 +41,14 @@ def open_model(path, *, name, told, numbers, num_threads) -> OwnTarget:
         path,
         num_threads=num_threads,
         kernels=KERNELS,
-        signature=told.signature,
+        signature=flags.signature,
     )
     entry = model.input
-    choice = range_choice.choose(numbers, _facts(model), told.pixels, name=name)
+    choice = range_choice.choose(
+        numbers, _facts(model), flags.pixels, name=name
+    )
     read, where = _ending(model)
-    outputs = chosen_outputs(read, told.outputs, name=name, where=where)
+    outputs = chosen_outputs(read, flags.outputs, name=name, where=where)
 
     def answer(records):
         values = entrance.fitted(records, entry.shape[1:], name)
@@ -161,8 +163,8 @@ def _rounded(model):
     quantizing = [op for op in readers if op["op_name"] == "QUANTIZE"]
     if not quantizing or len(quantizing) < len(readers):
         return None
-    made = {each["index"]: each for each in model.tensors()}
-    codes = made[quantizing[0]["outputs"][0]]
+    tensors = {tensor["index"]: tensor for tensor in model.tensors()}
+    codes = tensors[quantizing[0]["outputs"][0]]
     grid = codes["quantization_parameters"]
     if len(grid["scales"]) != 1:
         return None
@@ -176,10 +178,10 @@ def _rounded(model):
 def _is_looked_up(model):
     """Whether a float input is made integers, or looked up, at once."""
     readers = _readers(model)
-    made = {each["index"]: each["dtype"] for each in model.tensors()}
+    dtypes = {tensor["index"]: tensor["dtype"] for tensor in model.tensors()}
     return bool(readers) and all(
         op["op_name"] == "CAST"
-        and np.issubdtype(made[op["outputs"][0]], np.integer)
+        and np.issubdtype(dtypes[op["outputs"][0]], np.integer)
         for op in readers
     )
 

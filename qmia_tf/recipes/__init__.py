@@ -115,14 +115,14 @@ def get(name, **overrides):
         raise InputError(
             f"a recipe has no field {unknown[0]!r}, only {sorted(fields)}"
         )
-    given = {k: value for k, value in overrides.items() if value is not None}
-    changed = dataclasses.replace(recipe, **given)
-    kept = tuple(
+    changes = {k: value for k, value in overrides.items() if value is not None}
+    changed = dataclasses.replace(recipe, **changes)
+    stated = tuple(
         field
         for field in changed.stated
         if getattr(changed, field) == getattr(recipe, field)
     )
-    return dataclasses.replace(changed, stated=kept)
+    return dataclasses.replace(changed, stated=stated)
 
 
 def define_flags(flag_values=None):

@@ -17,10 +17,10 @@ def sentences(target: TargetAudit) -> str:
         target: with its leak test.
     """
     leak = target.leak
-    said = [f"{target.target}: {leak.answer}: {'; '.join(leak.because)}."]
+    parts = [f"{target.target}: {leak.answer}: {'; '.join(leak.because)}."]
     if leak.strongest is None:
-        return said[0]
-    said += [
+        return parts[0]
+    parts += [
         f"The strongest of {counted(len(leak.attacks), 'attack')} "
         f"({title(leak.strongest)}) has an AUC of {area(leak.auc)} and judges "
         f"{percent(_right(target), guess=50)} of the records right where half "
@@ -29,8 +29,8 @@ def sentences(target: TargetAudit) -> str:
         _low(leak),
     ]
     if leak.answer == answer.NO_LEAK:
-        said.append(_detectable(leak))
-    return " ".join([*said, *_beside(target)])
+        parts.append(_detectable(leak))
+    return " ".join([*parts, *_beside(target)])
 
 
 def in_short(target: TargetAudit) -> str:
@@ -42,21 +42,21 @@ def in_short(target: TargetAudit) -> str:
     leak = target.leak
     if leak.answer == answer.CANNOT_SAY:
         return f"{target.target}: {leak.answer}: {'; '.join(leak.because)}."
-    said = [
+    parts = [
         f"{target.target}: {leak.answer}: AUC {area(leak.auc)} by the "
         f"strongest attack ({title(leak.strongest)})",
         f"accuracy {percent(_right(target), guess=50)} where guessing has 50 %",
     ]
-    found = _lowest(leak)
-    if found is not None:
-        said.append(
-            f"TPR {percent(found.tpr, guess=100 * found.rate)} at "
-            f"{_rate(found)} FPR ({title(found.attack)})"
+    lowest = _lowest(leak)
+    if lowest is not None:
+        parts.append(
+            f"TPR {percent(lowest.tpr, guess=100 * lowest.rate)} at "
+            f"{_rate(lowest)} FPR ({title(lowest.attack)})"
         )
-    said.append(f"adjusted p {leak.p_value:.2g}")
+    parts.append(f"adjusted p {leak.p_value:.2g}")
     if leak.answer == answer.NO_LEAK and _detects(leak):
-        said.append(f"would have found an AUC of {leak.detectable.auc:.3f}")
-    return f"{', '.join(said)}."
+        parts.append(f"would have found an AUC of {leak.detectable.auc:.3f}")
+    return f"{', '.join(parts)}."
 
 
 def title(name) -> str:
@@ -65,18 +65,18 @@ def title(name) -> str:
 
 
 def _right(target):
-    found = target.attack(target.leak.strongest)
-    point = found.held_out.point if found.held_out else found.point("fixed")
+    attack = target.attack(target.leak.strongest)
+    point = attack.held_out.point if attack.held_out else attack.point("fixed")
     return point.balanced_accuracy
 
 
 def _chance(leak):
-    first, which = leak.attacks[0].attack, ""
+    first, example = leak.attacks[0].attack, ""
     if first != leak.strongest:
-        which = f" as one does here ({title(first)})"
+        example = f" as one does here ({title(first)})"
     within = " within classes" if leak.strata == "class" else ""
     return (
-        f"Without a leak some attack would stand out as much{which} with a "
+        f"Without a leak some attack would stand out as much{example} with a "
         f"probability of {leak.p_value:.2g} ({leak.permutations:,} "
         f"permutations of the memberships{within})."
     )
@@ -89,28 +89,28 @@ def _lowest(leak):
 
 def _low(leak):
     """What is found at a low rate, and what a lower one takes."""
-    found, highest = _lowest(leak), leak.at(TOLD[-1])
+    lowest, highest = _lowest(leak), leak.at(TOLD[-1])
     short = [x for x in map(leak.at, TOLD) if x and x.attack is None]
-    said = []
-    if found is not None:
-        said.append(
-            f"at {_rate(found)} false positives the best attack "
-            f"({title(found.attack)}) finds "
-            f"{percent(found.tpr, guess=100 * found.rate)} of the members "
-            f"(guessing: {_rate(found)})"
+    parts = []
+    if lowest is not None:
+        parts.append(
+            f"at {_rate(lowest)} false positives the best attack "
+            f"({title(lowest.attack)}) finds "
+            f"{percent(lowest.tpr, guess=100 * lowest.rate)} of the members "
+            f"(guessing: {_rate(lowest)})"
         )
     elif highest not in short:
-        said.append(
+        parts.append(
             f"too many scores are equal for {_rate(highest)} false positives"
         )
     if short:
-        rate = f"{_rate(short[-1])}{'' if said else ' false positives'}"
-        said.append(f"{rate} would take {short[-1].needed:,} nonmembers")
-    return f"{capital('; '.join(said))}."
+        rate = f"{_rate(short[-1])}{'' if parts else ' false positives'}"
+        parts.append(f"{rate} would take {short[-1].needed:,} nonmembers")
+    return f"{capital('; '.join(parts))}."
 
 
-def _rate(found):
-    return f"{100 * found.rate:g} %"
+def _rate(low_rate):
+    return f"{100 * low_rate.rate:g} %"
 
 
 def _detects(leak):
@@ -118,12 +118,12 @@ def _detects(leak):
 
 
 def _detectable(leak):
-    found = leak.detectable
+    shift = leak.detectable
     return (
-        f"A leak of AUC {found.auc:.3f} "
-        f"({100 * found.balanced_accuracy:.1f} % judged right), a shift of all "
-        f"members' scores ({title(found.attack)}), would have been found with "
-        f"a probability of {100 * found.power:.0f} %."
+        f"A leak of AUC {shift.auc:.3f} "
+        f"({100 * shift.balanced_accuracy:.1f} % judged right), a shift of all "
+        f"members' scores ({title(shift.attack)}), would have been found with "
+        f"a probability of {100 * shift.power:.0f} %."
     )
 
 

@@ -126,12 +126,12 @@ def shown(table: Table, compared: list[Run]) -> list[Table]:
         there is a full-precision model to compare with.
     """
     left_out = [
-        f"Left out: {run.name}, {each.target}: {each.reason}"
+        f"Left out: {run.name}, {omission.target}: {omission.reason}"
         for run in compared
-        for each in run.audit.left_out
+        for omission in run.audit.left_out
     ]
     targets = [TARGETS] if any(not run.own for run in compared) else []
-    made = [
+    tables = [
         table.pick(
             IS,
             name="artefacts",
@@ -146,7 +146,7 @@ def shown(table: Table, compared: list[Run]) -> list[Table]:
         ),
     ]
     changes = _changes(table)
-    return [*made, changes] if changes.rows else made
+    return [*tables, changes] if changes.rows else tables
 
 
 def agreement_tables(compared: list[Run]) -> list[Table]:
@@ -154,14 +154,14 @@ def agreement_tables(compared: list[Run]) -> list[Table]:
     rows = [
         [
             *names(run),
-            each.target,
-            each.other,
-            each.records,
-            each.labels_differ,
-            each.largest_difference,
+            agreement.target,
+            agreement.other,
+            agreement.records,
+            agreement.labels_differ,
+            agreement.largest_difference,
         ]
         for run in compared
-        for each in run.audit.agreements
+        for agreement in run.audit.agreements
     ]
     table = Table(
         name="agreement",

@@ -118,18 +118,18 @@ def shown(table: Table, compared: list[Run]) -> list[Table]:
         table: what every_attack made.
         compared: the runs.
     """
-    kept = {
+    keys = {
         (run.name, target.target)
         for run in compared
         for target in run.audit.targets
         if target.target == TRAINED or (run.own and not is_variant(target))
     }
     places = len(RUN_COLUMNS) - 1, len(RUN_COLUMNS)
-    rows = [row for row in table.rows if tuple(row[p] for p in places) in kept]
+    rows = [row for row in table.rows if tuple(row[p] for p in places) in keys]
     table = dataclasses.replace(table, rows=rows or table.rows)
-    what = "the Keras model"
-    if {name for _, name in kept} != {TRAINED}:
-        what = "each model"
+    subject = "the Keras model"
+    if {name for _, name in keys} != {TRAINED}:
+        subject = "each model"
     alike = (
         "Attacks whose scores are functions of each other (true class, loss) "
         "rank records alike, up to rounding. All targets and columns are in "
@@ -139,13 +139,13 @@ def shown(table: Table, compared: list[Run]) -> list[Table]:
         table.pick(
             PICKED,
             name=EVERY,
-            title=f"Every attack on {what}",
+            title=f"Every attack on {subject}",
             notes=[INTERVALS, HELD_OUT, alike],
         ),
         table.pick(
             PICKED_TAILS,
             name=TAILS,
-            title=f"Every attack on {what}, with few false alarms",
+            title=f"Every attack on {subject}, with few false alarms",
             notes=[INTERVALS, IN_SAMPLE, LOW, EPSILON],
         ),
     ]
@@ -162,7 +162,7 @@ def answer_table(compared: list[Run]) -> list[Table]:
             leak = target.leak
             if leak is None or is_variant(target):
                 continue
-            at = {each.rate: each.tpr for each in leak.tpr_at_fpr}
+            at = {low_rate.rate: low_rate.tpr for low_rate in leak.tpr_at_fpr}
             rows.append(
                 [
                     *names(run),
@@ -229,7 +229,7 @@ def strongest_table(compared: list[Run]) -> list[Table]:
             if is_variant(target):
                 continue
             best = target.strongest
-            at = {each.rate: each.tpr for each in best.tpr_at_fpr}
+            at = {low_fpr.rate: low_fpr.tpr for low_fpr in best.tpr_at_fpr}
             rows.append(
                 [
                     *names(run),
@@ -284,16 +284,16 @@ def joint_tables(compared: list[Run]) -> list[Table]:
     rows = [
         [
             *names(run),
-            each.first,
-            each.second,
-            each.members + each.nonmembers,
-            each.alone,
-            each.together,
-            each.gain,
-            each.p_value,
+            joint.first,
+            joint.second,
+            joint.members + joint.nonmembers,
+            joint.alone,
+            joint.together,
+            joint.gain,
+            joint.p_value,
         ]
         for run in compared
-        for each in run.audit.joints
+        for joint in run.audit.joints
     ]
     table = Table(
         name="joint",
@@ -319,7 +319,7 @@ def _cells(attack, target):
     tested = target.leak and target.leak.attack(attack.name)
     held_out = attack.held_out
     point = held_out.point if held_out else attack.point("fixed")
-    at = {each.rate: each.tpr for each in attack.tpr_at_fpr}
+    at = {low_fpr.rate: low_fpr.tpr for low_fpr in attack.tpr_at_fpr}
     return [
         attack.title,
         attack.members,

@@ -18,52 +18,52 @@ def warnings(compared: list[Run], *, max_drop=5.0) -> list[str]:
             below its full-precision sibling.
     Returns: sentences, possibly none.
     """
-    found = []
+    sentences = []
     for run in compared:
-        found += _not_learned(run, compared, max_drop)
+        sentences += _not_learned(run, compared, max_drop)
         worse = worse_members.sentence(run.audit.targets)
-        found += [f"{run.label}: {worse}"] if worse else []
+        sentences += [f"{run.label}: {worse}"] if worse else []
         used = run.audit.calibration
         if used is not None and used.warning:
-            found.append(f"{run.label}: {used.warning}")
-        found += _different_records(run)
+            sentences.append(f"{run.label}: {used.warning}")
+        sentences += _different_records(run)
     for dataset in dict.fromkeys(run.dataset for run in compared):
         same = [run for run in compared if run.dataset == dataset]
-        found += _not_alike(same)
-    return found
+        sentences += _not_alike(same)
+    return sentences
 
 
 def guessing(targets: list[TargetAudit]) -> dict[str, float]:
     """Names those that have not learned, with their nonmember accuracy."""
-    found = {}
+    accuracies = {}
     for target in targets:
         if answer.not_learned(target):
-            found[target.target] = target.accuracy_nonmembers.value
-    return found
+            accuracies[target.target] = target.accuracy_nonmembers.value
+    return accuracies
 
 
 def _not_learned(run, compared, max_drop):
-    other = run if run.full_precision else sibling(run, compared)
+    full_run = run if run.full_precision else sibling(run, compared)
     weak, behind = guessing(run.audit.targets), {}
     for target in run.audit.targets:
-        if target.target not in weak and other is not None:
-            model = other.target(TRAINED) or other.audit.targets[0]
+        if target.target not in weak and full_run is not None:
+            model = full_run.target(TRAINED) or full_run.audit.targets[0]
             right = target.accuracy_nonmembers.value
             drop = 100 * (model.accuracy_nonmembers.value - right)
             if drop > max_drop:
                 behind[target.target] = f"{drop:.1f}"
     if weak:
         chance = 100 / run.audit.targets[0].classes
-        shown = {name: f"{100 * right:.1f} %" for name, right in weak.items()}
+        shares = {name: f"{100 * right:.1f} %" for name, right in weak.items()}
         yield (
             f"{run.label}: hardly better than guessing ({chance:.1f} %) on "
-            f"nonmembers: {listed(shown)}; the audit of a network that did "
+            f"nonmembers: {listed(shares)}; the audit of a network that did "
             "not learn says nothing about privacy"
         )
     if behind:
         yield (
             f"{run.label}: points less accurate on nonmembers than full "
-            f"precision ({other.name}): {listed(behind)}; a network that "
+            f"precision ({full_run.name}): {listed(behind)}; a network that "
             "learned less also memorized less, so smaller leaks here say "
             "nothing about its bits"
         )
@@ -110,7 +110,7 @@ def _not_alike(same):
         firsts = sorted(set(groups))
         if len(firsts) == 1:
             continue
-        told = ", ".join(
+        differences = ", ".join(
             f"{path} {' / '.join(values[first] for first in firsts)}"
             for path, values in settings
         )
@@ -122,7 +122,7 @@ def _not_alike(same):
             )
             for first in firsts
         )
-        yield f"{name}: the runs do not share {told} ({members})"
+        yield f"{name}: the runs do not share {differences} ({members})"
     trained = [run for run in same if not run.own]
     if len(trained) > 1 and not any(run.full_precision for run in trained):
         yield f"{name}: no full-precision run to compare with"

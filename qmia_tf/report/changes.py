@@ -51,9 +51,9 @@ def baseline(run: Run, compared: list[Run]) -> tuple[Run, TargetAudit] | None:
         for other in compared
         if all(run.setting(p) == other.setting(p) for p in SAME_SPLIT)
     ]
-    found = run if run.full_precision else sibling(run, alike)
-    target = found and found.target(TRAINED)
-    return (found, target) if target is not None else None
+    full_run = run if run.full_precision else sibling(run, alike)
+    target = full_run and full_run.target(TRAINED)
+    return (full_run, target) if target is not None else None
 
 
 def change(run: Run, target: TargetAudit, compared: list[Run]) -> Change | None:
@@ -65,10 +65,10 @@ def change(run: Run, target: TargetAudit, compared: list[Run]) -> Change | None:
         compared: the runs to find that model in.
     Returns: Change; None if there is no such model or it is this one.
     """
-    found = baseline(run, compared)
-    if found is None or found[1] is target:
+    reference = baseline(run, compared)
+    if reference is None or reference[1] is target:
         return None
-    other_run, other = found
+    other_run, other = reference
     sizes = target.size_bytes, other.size_bytes
     return Change(
         accuracy=_accuracy(target, other),
@@ -99,8 +99,8 @@ def _attack(target, other, name, same_records):
     bits = _bits(target, other, name) if same_records else None
     if bits is None:
         ours, theirs = (
-            _point(each, name).balanced_accuracy.value
-            for each in (target, other)
+            _point(artefact, name).balanced_accuracy.value
+            for artefact in (target, other)
         )
         return Estimate(ours - theirs, None, None)
     return paired.balanced_change(*bits)
@@ -108,13 +108,15 @@ def _attack(target, other, name, same_records):
 
 def _bits(target, other, name):
     """Verdicts on the same records: ((ours, theirs) of members, of others)."""
-    stored = [each.attack(name).verdicts for each in (target, other)]
+    stored = [artefact.attack(name).verdicts for artefact in (target, other)]
     if target.records_sha256 != other.records_sha256:
         return None
     point = _point(target, name)
     return (
-        tuple(unpack(each.members, point.members) for each in stored),
-        tuple(unpack(each.nonmembers, point.nonmembers) for each in stored),
+        tuple(unpack(verdicts.members, point.members) for verdicts in stored),
+        tuple(
+            unpack(verdicts.nonmembers, point.nonmembers) for verdicts in stored
+        ),
     )
 
 

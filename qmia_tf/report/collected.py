@@ -41,8 +41,8 @@ class Collected:
 
         Returns: (label of the run, sentences) of each.
         """
-        said = words.verdict if len(self.runs) == 1 else words.in_short
-        return [(run.label, said(run.audit)) for run in self.runs]
+        in_words = words.verdict if len(self.runs) == 1 else words.in_short
+        return [(run.label, in_words(run.audit)) for run in self.runs]
 
 
 def collect(run_dirs, *, max_drop=5.0, asked=()) -> Collected:
@@ -59,7 +59,7 @@ def collect(run_dirs, *, max_drop=5.0, asked=()) -> Collected:
     if not run_dirs:
         raise InputError("no run to report on: give --run_dirs=DIR,DIR")
     ordered = compared.in_order([findings.load(path) for path in run_dirs])
-    every = artefacts.artefact_table(ordered)
+    all_artefacts = artefacts.artefact_table(ordered)
     attacks = attack_tables.every_attack(ordered)
     answers = attack_tables.answer_table(ordered)
     best = attack_tables.strongest_table(ordered)
@@ -73,11 +73,19 @@ def collect(run_dirs, *, max_drop=5.0, asked=()) -> Collected:
     return Collected(
         runs=ordered,
         warnings=cautions.warnings(ordered, max_drop=max_drop),
-        stored=[*before, *answers, every, attacks, *best, *several, *after],
+        stored=[
+            *before,
+            *answers,
+            all_artefacts,
+            attacks,
+            *best,
+            *several,
+            *after,
+        ],
         shown=[
             *before,
             *map(attack_tables.answer_shown, answers),
-            *artefacts.shown(every, ordered),
+            *artefacts.shown(all_artefacts, ordered),
             *attack_tables.shown(attacks, ordered),
             *map(attack_tables.strongest_shown, best),
             *(cut for table in several for cut in seed_tables.shown(table)),
@@ -107,10 +115,10 @@ def _questions(report):
 
 
 def _limits(report):
-    found = [(run, words.gate_lines(run.audit)) for run in report.runs]
+    lines_by_run = [(run, words.gate_lines(run.audit)) for run in report.runs]
     return [
         f"Limits: {run.label}\n{phrases.as_text(lines, indent=2)}"
-        for run, lines in found
+        for run, lines in lines_by_run
         if lines
     ]
 
@@ -118,11 +126,11 @@ def _limits(report):
 def _in_words(report):
     verdicts = report.verdicts()
     if len(verdicts) == 1:
-        ((label, said),) = verdicts
-        return f"In words: {label}\n\n{phrases.as_text(said)}"
+        ((label, sentences),) = verdicts
+        return f"In words: {label}\n\n{phrases.as_text(sentences)}"
     parts = (
-        f"{label}\n{phrases.as_text(said, indent=2)}"
-        for label, said in verdicts
+        f"{label}\n{phrases.as_text(sentences, indent=2)}"
+        for label, sentences in verdicts
     )
     closing = phrases.as_text([words.INTERVALS])
     return "\n\n".join(["In words", *parts, closing])

@@ -103,8 +103,8 @@ class Run:
 
     def target(self, name) -> TargetAudit | None:
         """The audit of the target of that name, if it was attacked."""
-        found = (t for t in self.audit.targets if t.target == name)
-        return next(found, None)
+        targets = (t for t in self.audit.targets if t.target == name)
+        return next(targets, None)
 
 
 def is_variant(target: TargetAudit) -> bool:
@@ -140,18 +140,18 @@ def by_model(compared: list[Run]) -> list[Run]:
     Args:
         compared: the runs; those of ours stay as they are.
     """
-    found = []
+    runs = []
     for run in compared:
         targets = [x for x in run.audit.targets if not is_variant(x)]
         if not run.own or not targets:
-            found.append(run)
+            runs.append(run)
             continue
         alone = len(targets) == 1
         for target in targets:
             name = run.name if alone else f"{run.name}: {target.target}"
             audit = dataclasses.replace(run.audit, name=name, targets=[target])
-            found.append(Run(audit))
-    return found
+            runs.append(Run(audit))
+    return runs
 
 
 def title(dataset) -> str:

@@ -157,8 +157,8 @@ def _table_2(audited):
 
 def _paper_at(run, name):
     """The paper's row, if its recall is that of the operating point."""
-    wanted = 100.0 if name == "precision_at_recall_100" else 94.0
-    return run.paper if run.paper and run.paper.recall == wanted else None
+    recall = 100.0 if name == "precision_at_recall_100" else 94.0
+    return run.paper if run.paper and run.paper.recall == recall else None
 
 
 def _doubt(run, paper):

@@ -45,11 +45,11 @@ def draw(ordered, *, formats) -> list[Picture]:
         ordered: Runs.
         formats: of the report; html needs svg, and the narrow drawings.
     """
-    wanted = [kind for kind in ("svg", "png") if kind in formats]
-    if "html" in formats and "svg" not in wanted:
-        wanted.append("svg")
-    made = []
-    for dataset, listed in figures.groups(ordered).items() if wanted else ():
+    suffixes = [kind for kind in ("svg", "png") if kind in formats]
+    if "html" in formats and "svg" not in suffixes:
+        suffixes.append("svg")
+    pictures = []
+    for dataset, listed in figures.groups(ordered).items() if suffixes else ():
         for kind, drawing in figures.FIGURES.items():
             figure = drawing.draw(listed)
             if figure is None:
@@ -57,7 +57,7 @@ def draw(ordered, *, formats) -> list[Picture]:
             narrow = None
             if "html" in formats:
                 narrow = _saved(drawing.draw(listed, narrow=True), "svg")
-            made.append(
+            pictures.append(
                 Picture(
                     kind=kind,
                     name=files.file_name(kind, dataset),
@@ -66,11 +66,13 @@ def draw(ordered, *, formats) -> list[Picture]:
                     caption=drawing.caption(listed),
                     alt=drawing.alt(listed),
                     data=drawing.data(listed),
-                    files={each: _saved(figure, each) for each in wanted},
+                    files={
+                        suffix: _saved(figure, suffix) for suffix in suffixes
+                    },
                     narrow=narrow,
                 )
             )
-    return made
+    return pictures
 
 
 def _saved(figure, kind):

@@ -27,17 +27,17 @@ def sentences(target: TargetAudit) -> str:
 
 def in_short(target: TargetAudit) -> str:
     """Says the same in a line."""
-    best, found = target.strongest, low_rate(target)
+    best, low_fpr = target.strongest, low_rate(target)
     text = (
         f"{target.target}: {_told(target)}AUC {area(best.auc)} by the "
         f"strongest attack ({_title(target)}), accuracy "
         f"{percent(best.point.balanced_accuracy, guess=50)} where "
         "guessing has 50 %"
     )
-    if found is not None:
+    if low_fpr is not None:
         text += (
-            f", TPR {percent(found.tpr, guess=100 * found.rate)} at "
-            f"{_rate(found)} FPR"
+            f", TPR {percent(low_fpr.tpr, guess=100 * low_fpr.rate)} at "
+            f"{_rate(low_fpr)} FPR"
         )
     return f"{text}."
 
@@ -48,21 +48,21 @@ def low_rate(target: TargetAudit):
     Returns: LowFpr; None if ties leave no such threshold, or there are too
         few nonmembers.
     """
-    told = [
-        each
-        for each in target.strongest.tpr_at_fpr
-        if each.rate in LOWEST
-        and each.expected >= SOME
-        and each.false_positives
+    candidates = [
+        low_fpr
+        for low_fpr in target.strongest.tpr_at_fpr
+        if low_fpr.rate in LOWEST
+        and low_fpr.expected >= SOME
+        and low_fpr.false_positives
     ]
-    return min(told, key=lambda each: each.rate, default=None)
+    return min(candidates, key=lambda low_fpr: low_fpr.rate, default=None)
 
 
 def _told(target):
-    found, point = target.strongest.auc, target.strongest.point
-    if found.low > 0.5:
+    auc, point = target.strongest.auc, target.strongest.point
+    if auc.low > 0.5:
         return ""
-    if found.high < 0.5:
+    if auc.high < 0.5:
         return "no better than guessing: "
     # The accuracy's interval may still lie above 1/2, a little.
     surer = point.balanced_accuracy.low > 0.5
@@ -82,19 +82,19 @@ def _gain(target):
 
 
 def _low(target):
-    found = low_rate(target)
-    if found is None:
+    low_fpr = low_rate(target)
+    if low_fpr is None:
         return _no_low_rate(target)
-    said = (
-        f"Calling at most {_rate(found)} of the nonmembers members, it finds "
-        f"{percent(found.tpr, guess=100 * found.rate)} of the members "
-        f"(guessing: {_rate(found)}"
+    sentence = (
+        f"Calling at most {_rate(low_fpr)} of the nonmembers members, it finds "
+        f"{percent(low_fpr.tpr, guess=100 * low_fpr.rate)} of the members "
+        f"(guessing: {_rate(low_fpr)}"
     )
-    if found.tpr.low <= found.rate:
-        said += ", not told apart"
-    if found.false_positives < FIRM:
-        said += f"; this rests on {found.false_positives} nonmembers"
-    return f"{said})."
+    if low_fpr.tpr.low <= low_fpr.rate:
+        sentence += ", not told apart"
+    if low_fpr.false_positives < FIRM:
+        sentence += f"; this rests on {low_fpr.false_positives} nonmembers"
+    return f"{sentence})."
 
 
 def _no_low_rate(target):
@@ -114,14 +114,14 @@ def _gap(target):
     excess = target.attack(target.strongest.attack).excess
     if excess is None:
         return "It sees only who is answered right."
-    shown = points(excess)
+    difference = points(excess)
     if excess.low <= 0 <= excess.high:
         than = "It is not told from the gap attack"
     else:
         than = "It beats the gap attack"
         if excess.value < 0:
             than = "It is behind the gap attack"
-    return f"{than}, which sees only who is answered right: {shown}."
+    return f"{than}, which sees only who is answered right: {difference}."
 
 
 def compared(result, artefacts):
@@ -136,16 +136,20 @@ def compared(result, artefacts):
     first, parts = artefacts[0], {"more": [], "less": [], ALIKE: []}
     for target in artefacts[1:]:
         pair = pairs.compare(result, target, first)
-        found = pair.difference
-        shown = f"{target.target} {figures(found, 100, guess=0, sign=True)}"
+        difference = pair.difference
+        entry = (
+            f"{target.target} {figures(difference, 100, guess=0, sign=True)}"
+        )
         if not pair.paired:
-            shown += " (judged on other records)"
-        than = "more" if found.value > 0 else "less"
-        parts[ALIKE if found.low <= 0 <= found.high else than].append(shown)
-    told = "; ".join(f"{k}: {', '.join(v)}" for k, v in parts.items() if v)
+            entry += " (judged on other records)"
+        than = "more" if difference.value > 0 else "less"
+        parts[ALIKE if difference.low <= 0 <= difference.high else than].append(
+            entry
+        )
+    listing = "; ".join(f"{k}: {', '.join(v)}" for k, v in parts.items() if v)
     yield (
         f"What they give away beside {first.target} (accuracy of the strongest "
-        f"attack on each, in points): {told}."
+        f"attack on each, in points): {listing}."
     )
 
 
@@ -154,5 +158,5 @@ def _title(target):
     return TITLES.get(name, name)
 
 
-def _rate(found):
-    return f"{100 * found.rate:g} %"
+def _rate(low_fpr):
+    return f"{100 * low_fpr.rate:g} %"

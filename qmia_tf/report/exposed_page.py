@@ -13,28 +13,28 @@ from qmia_tf.statistics.risk import Risk
 WIDTH = 78
 
 
-def as_csv(found: Exposures, before=None) -> str:
+def as_csv(exposures: Exposures, before=None) -> str:
     """All records, most exposed first.
 
     Args:
-        found: Exposures.
+        exposures: Exposures.
         before: Exposures of the baseline, or None. With it come its columns
-            and the changes, found minus before: of the rank, and of the
+            and the changes, these minus before: of the rank, and of the
             probability in points.
     """
     columns = {
-        "record_id": found.outputs.record_ids,
-        "label": found.outputs.labels,
-        "member": found.outputs.members.astype(int),
-        **_columns(found),
+        "record_id": exposures.outputs.record_ids,
+        "label": exposures.outputs.labels,
+        "member": exposures.outputs.members.astype(int),
+        **_columns(exposures),
     }
     if before is not None:
         for name, values in _columns(before).items():
             columns[f"baseline_{name}"] = values
-        columns["rank_change"] = found.ranks - before.ranks
-        points = 100 * (found.risk.value - before.risk.value)
+        columns["rank_change"] = exposures.ranks - before.ranks
+        points = 100 * (exposures.risk.value - before.risk.value)
         columns["probability_change"] = points.round(4)
-    order = found.most_exposed()
+    order = exposures.most_exposed()
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
@@ -43,15 +43,15 @@ def as_csv(found: Exposures, before=None) -> str:
     return text.getvalue()
 
 
-def as_page(found: Exposures, rows, before=None) -> str:
+def as_page(exposures: Exposures, rows, before=None) -> str:
     """A page in Markdown: what was found, how sure it is, the first members.
 
     Args:
-        found: Exposures.
+        exposures: Exposures.
         rows: int [K], the members to list.
         before: Exposures of the baseline, or None.
     """
-    answers, risk = found.outputs, found.risk
+    answers, risk = exposures.outputs, exposures.risk
     header = ["record", "label", "predicted", "score", "rank", "P(member)"]
     if before is not None:
         header += ["baseline", "rank change", "change, points"]
@@ -61,22 +61,25 @@ def as_page(found: Exposures, rows, before=None) -> str:
             answers.record_ids[row],
             answers.labels[row],
             answers.predicted[row],
-            f"{found.scores[row]:.3f}",
-            f"{found.ranks[row]:.1f}",
+            f"{exposures.scores[row]:.3f}",
+            f"{exposures.ranks[row]:.1f}",
             interval(risk, row),
         ]
         if before is not None:
             points = 100 * (risk.value[row] - before.risk.value[row])
             cells += [
                 interval(before.risk, row),
-                f"{found.ranks[row] - before.ranks[row]:+.1f}",
+                f"{exposures.ranks[row] - before.ranks[row]:+.1f}",
                 f"{points:+.1f}",
             ]
         table.append(map(str, cells))
     lines = [f"| {' | '.join(cells)} |" for cells in table]
     paragraphs = [
-        f"# Most exposed members: {found.run}, target {answers.target}",
-        *(textwrap.fill(each, WIDTH) for each in _findings(found, before)),
+        f"# Most exposed members: {exposures.run}, target {answers.target}",
+        *(
+            textwrap.fill(finding, WIDTH)
+            for finding in _findings(exposures, before)
+        ),
         f"The {len(rows)} most exposed members:",
         "\n".join(lines),
     ]
@@ -89,22 +92,22 @@ def interval(risk: Risk, row) -> str:
     return f"{risk.value[row]:.2f} [{low:.2f}, {high:.2f}]"
 
 
-def _columns(found):
-    risk = found.risk
+def _columns(exposures):
+    risk = exposures.risk
     return {
-        "predicted": found.outputs.predicted,
-        "score": found.scores,
-        "rank": found.ranks,
+        "predicted": exposures.outputs.predicted,
+        "score": exposures.scores,
+        "rank": exposures.ranks,
         "probability": risk.value.round(6),
         "low": risk.low.round(6),
         "high": risk.high.round(6),
     }
 
 
-def _findings(found, before):
-    members, level = found.outputs.members, f"{100 * found.level:g} %"
-    sure = found.risk.low > 0.5
-    shown = (
+def _findings(exposures, before):
+    members, level = exposures.outputs.members, f"{100 * exposures.level:g} %"
+    sure = exposures.risk.low > 0.5
+    remark = (
         ""
         if sure.any()
         else (" So no single record is shown to be at risk by this score.")
@@ -113,11 +116,11 @@ def _findings(found, before):
         f"Of {members.sum():,} members {np.sum(sure & members):,}, and of "
         f"{np.sum(~members):,} nonmembers {np.sum(sure & ~members):,}, have a "
         f"P(member) whose {level} interval lies above 1/2, by the score "
-        f"{found.score}. Without any leak it would be "
-        f"{50 * (1 - found.level):.3g} % or fewer, on average.{shown}"
+        f"{exposures.score}. Without any leak it would be "
+        f"{50 * (1 - exposures.level):.3g} % or fewer, on average.{remark}"
     )
     if before is not None:
-        yield _compared(found, before)
+        yield _compared(exposures, before)
     yield (
         "P(member) is the probability that a record with this score is a "
         "member, for an attacker to whom members and nonmembers are equally "
@@ -136,14 +139,14 @@ def _findings(found, before):
     )
 
 
-def _compared(found, before):
-    members = found.outputs.members
-    sure = [np.sum(each.risk.low > 0.5) for each in (found, before)]
-    means = [each.risk.value[members].mean() for each in (found, before)]
+def _compared(exposures, before):
+    members = exposures.outputs.members
+    sure = [np.sum(side.risk.low > 0.5) for side in (exposures, before)]
+    means = [side.risk.value[members].mean() for side in (exposures, before)]
     first = max(1, members.sum() // 20)
-    tops = [set(x.most_exposed_members(first)) for x in (found, before)]
-    if all(np.ptp(each.ranks) > 0 for each in (found, before)):
-        alike = stats.spearmanr(found.ranks, before.ranks).statistic
+    tops = [set(x.most_exposed_members(first)) for x in (exposures, before)]
+    if all(np.ptp(side.ranks) > 0 for side in (exposures, before)):
+        alike = stats.spearmanr(exposures.ranks, before.ranks).statistic
         alike = f"their scores rank all records alike to {alike:.2f} (Spearman)"
     else:
         alike = "one of them gives all records the same score"

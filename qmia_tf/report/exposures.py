@@ -18,12 +18,12 @@ CELL = (1.3, 1.95)
 
 
 def write_exposures(
-    found: Exposures, out_dir, *, before=None, top=24, pictures=None
+    exposures: Exposures, out_dir, *, before=None, top=24, pictures=None
 ) -> list[pathlib.Path]:
     """Writes records.csv, exposed.md and, with images, exposed.png.
 
     Args:
-        found: Exposures of the target.
+        exposures: Exposures of the target.
         out_dir: where to write; made if it is not there.
         before: Exposures of the baseline on the same records, or None.
         top: int, how many members the page lists.
@@ -34,18 +34,18 @@ def write_exposures(
         cannot be written.
     """
     if before is not None:
-        check_comparable(found, before)
+        check_comparable(exposures, before)
     out_dir = pathlib.Path(out_dir)
-    rows = found.most_exposed_members(top)
+    rows = exposures.most_exposed_members(top)
     files = {
-        out_dir / CSV: as_csv(found, before),
-        out_dir / PAGE: as_page(found, rows, before),
+        out_dir / CSV: as_csv(exposures, before),
+        out_dir / PAGE: as_page(exposures, rows, before),
     }
     for path, text in files.items():
         runs.write_bytes(path, text.encode())
     written = list(files)
     if pictures is not None:
-        figure = contact_sheet(found, rows, *pictures, before=before)
+        figure = contact_sheet(exposures, rows, *pictures, before=before)
         path = out_dir / SHEET
         with runs.atomic(path) as temporary, matplotlib.rc_context(STEADY):
             figure.savefig(
@@ -56,12 +56,12 @@ def write_exposures(
 
 
 def contact_sheet(
-    found: Exposures, rows, images, class_names, *, before=None
+    exposures: Exposures, rows, images, class_names, *, before=None
 ) -> Figure:
     """Draws records with what is known of them underneath.
 
     Args:
-        found: Exposures.
+        exposures: Exposures.
         rows: int [K], 1 or more.
         images: uint8 [K, H, W, C], C = 1 or 3.
         class_names: str [classes].
@@ -78,14 +78,14 @@ def contact_sheet(
         axes.spines[:].set_visible(False)
     for axes, row, image in zip(places, rows, images, strict=False):
         gray = image.shape[2] == 1
-        shown = image[..., 0] if gray else image
-        axes.imshow(shown, cmap="gray", vmin=0, vmax=255)
-        label = found.outputs.labels[row]
-        predicted = found.outputs.predicted[row]
+        pixels = image[..., 0] if gray else image
+        axes.imshow(pixels, cmap="gray", vmin=0, vmax=255)
+        label = exposures.outputs.labels[row]
+        predicted = exposures.outputs.predicted[row]
         lines = [
             f"label {_short(class_names[label])}",
             f"predicted {_short(class_names[predicted])}",
-            interval(found.risk, row),
+            interval(exposures.risk, row),
         ]
         if before is not None:
             lines.append(f"baseline {before.risk.value[row]:.2f}")
@@ -95,14 +95,14 @@ def contact_sheet(
             color="black" if predicted == label else COLORS[1],
         )
     figure.suptitle(
-        f"Most exposed members: {found.run}, target {found.outputs.target}, "
-        f"score {found.score}",
+        f"Most exposed members: {exposures.run}, "
+        f"target {exposures.outputs.target}, score {exposures.score}",
         fontsize="medium",
     )
     figure.supxlabel(
         "Under each: P(member | score) at prior 1/2 and its "
-        f"{100 * found.level:g} % interval,\ncalibrated on the other half of "
-        "the records. Coloured: predicted wrong.",
+        f"{100 * exposures.level:g} % interval,\ncalibrated on the other half "
+        "of the records. Coloured: predicted wrong.",
         fontsize="x-small",
         color=GREY,
     )

@@ -125,20 +125,20 @@ def judge(
                 f"{result.name}, {target.target}: audited by an earlier "
                 "version, its answer is not known: audit it again"
             )
-        asked = {}
+        outcomes = {}
         if auc_above is not None:
-            asked[f"AUC <= {auc_above:g}"] = _auc(target.leak, auc_above)
+            outcomes[f"AUC <= {auc_above:g}"] = _auc(target.leak, auc_above)
         if tpr_above is not None:
             limit = f"TPR <= {tpr_above.tpr:g} at {tpr_above.fpr:g} FPR"
-            asked[limit] = _tpr(target.leak, tpr_above)
+            outcomes[limit] = _tpr(target.leak, tpr_above)
         if cannot_detect is not None:
             limit = f"finds an AUC of {cannot_detect:g}"
-            asked[limit] = _detects(target.leak, cannot_detect)
-        for limit, (outcome, found) in asked.items():
+            outcomes[limit] = _detects(target.leak, cannot_detect)
+        for limit, (outcome, reason) in outcomes.items():
             if target.leak.answer == answer.CANNOT_SAY:
                 outcome = NOT_JUDGED
-                found = "; ".join(target.leak.because)
-            judged.append(GateResult(target.target, limit, outcome, found))
+                reason = "; ".join(target.leak.because)
+            judged.append(GateResult(target.target, limit, outcome, reason))
     return judged
 
 
@@ -160,7 +160,7 @@ def record(result: AuditResult, path, **limits) -> AuditResult:
 
 def status(judged: list[GateResult]) -> int:
     """The exit status: 1 if a limit failed, 3 if one could not be judged."""
-    outcomes = {each.outcome for each in judged}
+    outcomes = {gate.outcome for gate in judged}
     if FAILED in outcomes:
         return 1
     return 3 if NOT_JUDGED in outcomes else 0
@@ -187,47 +187,47 @@ def end_program(judged: list[GateResult]):
 
 
 def _auc(leak, limit):
-    shown = f"{leak.strongest}: AUC {_shown(leak.auc)}"
+    numbers = f"{leak.strongest}: AUC {_shown(leak.auc)}"
     if limit == 0.5:
-        told = f"{leak.answer}, adjusted p {leak.p_value:.2g}; {shown}"
-        return (FAILED if leak.answer in answer.LEAKS else PASSED), told
+        reason = f"{leak.answer}, adjusted p {leak.p_value:.2g}; {numbers}"
+        return (FAILED if leak.answer in answer.LEAKS else PASSED), reason
     if leak.auc.low > limit:
-        return FAILED, f"{shown} is above {limit:g}"
+        return FAILED, f"{numbers} is above {limit:g}"
     if leak.auc.high <= limit:
-        return PASSED, f"{shown} is not above {limit:g}"
-    return PASSED, f"{shown} is not surely above {limit:g}"
+        return PASSED, f"{numbers} is not above {limit:g}"
+    return PASSED, f"{numbers} is not surely above {limit:g}"
 
 
 def _tpr(leak, limit):
-    found = leak.at(limit.fpr)
-    if found is None:
+    rate = leak.at(limit.fpr)
+    if rate is None:
         return NOT_JUDGED, "it was not measured"
-    if found.attack is None:
+    if rate.attack is None:
         return NOT_JUDGED, (
-            f"{found.nonmembers} nonmembers are too few: the rate takes "
-            f"{found.needed}"
+            f"{rate.nonmembers} nonmembers are too few: the rate takes "
+            f"{rate.needed}"
         )
-    shown = f"{found.attack}: TPR {_shown(found.tpr)} at {limit.fpr:g} FPR"
-    if found.tpr.low > limit.tpr:
-        return FAILED, f"{shown} is above {limit.tpr:g}"
-    if not found.attained:
+    numbers = f"{rate.attack}: TPR {_shown(rate.tpr)} at {limit.fpr:g} FPR"
+    if rate.tpr.low > limit.tpr:
+        return FAILED, f"{numbers} is above {limit.tpr:g}"
+    if not rate.attained:
         return NOT_JUDGED, (
             "equal scores leave no threshold with a FPR between 0 and "
             f"{limit.fpr:g}"
         )
-    sure = "" if found.tpr.high <= limit.tpr else "surely "
-    return PASSED, f"{shown} is not {sure}above {limit.tpr:g}"
+    sure = "" if rate.tpr.high <= limit.tpr else "surely "
+    return PASSED, f"{numbers} is not {sure}above {limit.tpr:g}"
 
 
 def _detects(leak, limit):
-    found = leak.detectable
-    if found is None:
+    shift = leak.detectable
+    if shift is None:
         return NOT_JUDGED, "no attack tells any two records apart"
-    shown = (
-        f"the smallest AUC found with {100 * found.power:g} % probability is "
-        f"{found.auc:.4f} ({found.attack})"
+    numbers = (
+        f"the smallest AUC found with {100 * shift.power:g} % probability is "
+        f"{shift.auc:.4f} ({shift.attack})"
     )
-    return (PASSED if found.auc <= limit else NOT_JUDGED), shown
+    return (PASSED if shift.auc <= limit else NOT_JUDGED), numbers
 
 
 def _number(text):

@@ -42,10 +42,10 @@ def make_report(
     Raises: InputError if there is no run, an audit.json is missing, damaged
         or of another version, or a format is not known.
     """
-    for each in formats:
-        if each not in FORMATS:
+    for format_name in formats:
+        if format_name not in FORMATS:
             raise InputError(
-                f"no report format is called {each!r}: choose of "
+                f"no report format is called {format_name!r}: choose of "
                 f"{','.join(FORMATS)}"
             )
     report = collected.collect(run_dirs, max_drop=max_drop, asked=asked)
@@ -55,8 +55,11 @@ def make_report(
     if "html" in formats:
         files[PAGE] = page.render(report, pictures)
     if "csv" in formats:
-        shown = [(x.name, x.data) for x in pictures]
-        for name, table in [*((x.name, x) for x in report.stored), *shown]:
+        figure_data = [(x.name, x.data) for x in pictures]
+        for name, table in [
+            *((x.name, x) for x in report.stored),
+            *figure_data,
+        ]:
             files[f"{name}.csv"] = tables.as_csv(table)
     if "latex" in formats:
         files |= _latex(report)

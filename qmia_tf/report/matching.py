@@ -36,30 +36,30 @@ NOTES = [
 ]
 
 
-def write(found: Comparison, out_dir) -> list[pathlib.Path]:
+def write(comparison: Comparison, out_dir) -> list[pathlib.Path]:
     """Writes matched.json, .csv, .txt, matched_epochs.csv and the figure.
 
     Args:
-        found: a Comparison.
+        comparison: a Comparison.
         out_dir: where to write; made if it is not there.
     Returns: the paths written, matched.txt first.
     Raises: InputError if the place is not writable.
     """
     out_dir = pathlib.Path(out_dir)
-    every = match_table(found)
+    matches = match_table(comparison)
     files = {
-        f"{NAME}.txt": _text(found, every),
-        f"{NAME}.csv": tables.as_csv(every),
-        f"{NAME}_epochs.csv": tables.as_csv(epoch_table(found)),
+        f"{NAME}.txt": _text(comparison, matches),
+        f"{NAME}.csv": tables.as_csv(matches),
+        f"{NAME}_epochs.csv": tables.as_csv(epoch_table(comparison)),
     }
     for name, content in files.items():
         runs.write_bytes(out_dir / name, content.encode())
-    found.save(out_dir / f"{NAME}.json")
+    comparison.save(out_dir / f"{NAME}.json")
     written = [out_dir / name for name in (*files, f"{NAME}.json")]
-    return written + save_figure(matched_figure(found), out_dir / NAME)
+    return written + save_figure(matched_figure(comparison), out_dir / NAME)
 
 
-def match_table(found: Comparison) -> Table:
+def match_table(comparison: Comparison) -> Table:
     """One row a model and way of matching, in full."""
     columns = [
         Column("pair", "pair"),
@@ -78,27 +78,27 @@ def match_table(found: Comparison) -> Table:
         columns.append(Column(name, f"{score}_change", "signed"))
     for score, name in SCORES.items():
         columns.append(Column(f"{name}, p", f"{score}_p_value", "measure"))
-    names = {curve.run: curve.model for curve in found.full}
+    names = {curve.run: curve.model for curve in comparison.full}
     rows = []
-    for each in found.compared:
+    for model in comparison.compared:
         pair = (
-            f"{each.model} ({each.run}, epoch {each.epoch}) against "
-            f"{names[each.full]} ({each.full})"
+            f"{model.model} ({model.run}, epoch {model.epoch}) against "
+            f"{names[model.full]} ({model.full})"
         )
-        for match in each.matches:
+        for match in model.matches:
             epochs = " and ".join(map(str, match.epochs))
-            row = [pair, each.run, each.full, each.epoch, match.way, epochs]
+            row = [pair, model.run, model.full, model.epoch, match.way, epochs]
             row += [match.weight, match.outside]
             row += ["yes" if match.is_match else "no", match.crossings]
             leaks = [match.leak.get(score) for score in SCORES]
             row.append(match.accuracy)
             row += [leak and leak.difference for leak in leaks]
             rows.append([*row, *(leak and leak.p_value for leak in leaks)])
-    heading = f"{title(found.dataset)}: leak at equal nonmember accuracy"
+    heading = f"{title(comparison.dataset)}: leak at equal nonmember accuracy"
     return Table(NAME, heading, columns, rows, NOTES, grouped=1)
 
 
-def mean_table(found: Comparison) -> Table:
+def mean_table(comparison: Comparison) -> Table:
     """One row a model, way and attack: the mean over pairs of runs."""
     columns = [
         Column("model", "model"),
@@ -109,13 +109,13 @@ def mean_table(found: Comparison) -> Table:
     ]
     rows = [
         [x.model, x.way, SCORES[x.score], x.pairs, x.difference]
-        for x in found.means
+        for x in comparison.means
     ]
     notes = ["Student's 95 % interval between the pairs of runs."]
     return Table("means", "Over several seeds", columns, rows, notes)
 
 
-def epoch_table(found: Comparison) -> Table:
+def epoch_table(comparison: Comparison) -> Table:
     """One row a run and epoch."""
     columns = [
         Column("run", "run"),
@@ -126,7 +126,7 @@ def epoch_table(found: Comparison) -> Table:
         *(Column(name, score, "area") for score, name in SCORES.items()),
     ]
     rows = []
-    for curve in (*found.full, *found.quantized):
+    for curve in (*comparison.full, *comparison.quantized):
         for point in curve.points:
             row = [curve.run, curve.model, point.epoch]
             row += [point.accuracy_members, point.accuracy_nonmembers]
@@ -134,7 +134,7 @@ def epoch_table(found: Comparison) -> Table:
     return Table("epochs", "Epoch by epoch", columns, rows, [])
 
 
-def matched_figure(found: Comparison) -> Figure:
+def matched_figure(comparison: Comparison) -> Figure:
     """Draws leak against accuracy on nonmembers, one line a run.
 
     Epochs are points, the trained model a larger one; bars are 95 %
@@ -142,20 +142,20 @@ def matched_figure(found: Comparison) -> Figure:
     run one dash.
 
     Args:
-        found: a Comparison.
+        comparison: a Comparison.
     """
     figure = Figure(figsize=SIZE, layout="constrained")
     panels = figure.subplots(1, len(SCORES), sharex=True)
-    curves = [*found.full, *found.quantized]
-    models = list(dict.fromkeys(curve.model for curve in found.quantized))
+    curves = [*comparison.full, *comparison.quantized]
+    models = list(dict.fromkeys(curve.model for curve in comparison.quantized))
     for place, curve in enumerate(curves):
-        black = place < len(found.full)
+        black = place < len(comparison.full)
         shade = (
             COLORS[models.index(curve.model) % len(COLORS)]
             if not black
             else "black"
         )
-        dash = DASHES[place % len(found.full) % len(DASHES)]
+        dash = DASHES[place % len(comparison.full) % len(DASHES)]
         for axes, score in zip(panels, SCORES, strict=True):
             _draw(axes, curve, score, color=shade, linestyle=dash)
     for axes, name in zip(panels, SCORES.values(), strict=True):
@@ -168,8 +168,8 @@ def matched_figure(found: Comparison) -> Figure:
     figure.legend(
         lines,
         names,
-        title=f"{title(found.dataset)}: leak at equal accuracy; points are "
-        "epochs, the large one the trained model; bars: 95 % intervals",
+        title=f"{title(comparison.dataset)}: leak at equal accuracy; points "
+        "are epochs, the large one the trained model; bars: 95 % intervals",
         title_fontsize="large",
         alignment="left",
         loc="outside upper left",
@@ -200,21 +200,23 @@ def _draw(axes, curve, score, **style):
     )
 
 
-def _text(found, every):
+def _text(comparison, matches):
     keys = ["way", "full_epochs", "match", "accuracy_change"]
     keys += [f"{score}_change" for score in SCORES]
-    shown = every.pick(keys, name=NAME, title=every.title, notes=every.notes)
-    parts = [tables.as_text(shown)]
-    if found.means:
-        parts.append(tables.as_text(mean_table(found)))
-    lines = [f"warning: {note}" for note in found.notes]
-    for each in found.compared:
-        nearest = each.matches[0]
+    table = matches.pick(
+        keys, name=NAME, title=matches.title, notes=matches.notes
+    )
+    parts = [tables.as_text(table)]
+    if comparison.means:
+        parts.append(tables.as_text(mean_table(comparison)))
+    lines = [f"warning: {note}" for note in comparison.notes]
+    for model in comparison.compared:
+        nearest = model.matches[0]
         if nearest.outside:
             lines.append(
-                f"warning: {each.run}, epoch {each.epoch}, is "
+                f"warning: {model.run}, epoch {model.epoch}, is "
                 + ("more" if nearest.outside == "above" else "less")
-                + f" accurate than {each.full} at any of its kept epochs up "
+                + f" accurate than {model.full} at any of its kept epochs up "
                 "to the best one: nothing is interpolated, and the nearest "
                 + (
                     "epoch is a match, since it cannot be told from it in "

@@ -38,11 +38,13 @@ def compare(audit: AuditResult, one: TargetAudit, other: TargetAudit) -> Pair:
         one: the artefact.
         other: what it is compared with.
     """
-    bits = [_judged(audit, each) for each in (one, other)]
+    bits = [_judged(audit, artefact) for artefact in (one, other)]
     if _same_records(one, other) and None not in bits:
         members, nonmembers = zip(*bits, strict=True)
         return Pair(paired.balanced_change(members, nonmembers), True)
-    rates = (each.strongest.point.balanced_accuracy for each in (one, other))
+    rates = (
+        artefact.strongest.point.balanced_accuracy for artefact in (one, other)
+    )
     return Pair(intervals.difference(*rates), False)
 
 
@@ -77,7 +79,7 @@ def _judged(audit, target):
         inside = np.arange(attack.members + attack.nonmembers) < attack.members
         half = calibration_half(inside, seed=audit.seed)
         called = called[0][~half[inside]], called[1][~half[~inside]]
-    found = tuple(map(int, map(np.sum, called)))
-    if found != (point.true_positives, point.false_positives):
+    positives = tuple(map(int, map(np.sum, called)))
+    if positives != (point.true_positives, point.false_positives):
         return None
     return called

@@ -23,14 +23,14 @@ def as_text(sentences, *, indent=0) -> str:
     front = " " * indent
     lines = (
         textwrap.fill(
-            TOGETHER.sub("\N{NO-BREAK SPACE}", each),
+            TOGETHER.sub("\N{NO-BREAK SPACE}", sentence),
             WIDTH,
             initial_indent=front,
             subsequent_indent=f"{front}  ",
             break_long_words=False,
             break_on_hyphens=False,
         )
-        for each in sentences
+        for sentence in sentences
     )
     return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
 

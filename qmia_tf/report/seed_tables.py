@@ -37,12 +37,12 @@ def seed_tables(compared: list[Run]) -> list[Table]:
     rows = []
     for group in _groups(compared):
         for target in _targets(group):
-            found = [run.target(target) for run in group]
+            audits = [run.target(target) for run in group]
             pairs = [
-                (one, other.target(TRAINED))
-                for run, one in zip(group, found, strict=True)
+                (audit, other.target(TRAINED))
+                for run, audit in zip(group, audits, strict=True)
                 if (other := _full_precision(run, compared)) is not None
-                and other.target(TRAINED) not in (None, one)
+                and other.target(TRAINED) not in (None, audit)
             ]
             rows.append(
                 [
@@ -50,7 +50,7 @@ def seed_tables(compared: list[Run]) -> list[Table]:
                     group[0].model,
                     target,
                     len(group),
-                    *(_mean(_values(found, key)) for key in MEASURES),
+                    *(_mean(_values(audits, key)) for key in MEASURES),
                     len(pairs) or None,
                     *(_change(pairs, key) for key in MEASURES),
                 ]
@@ -106,12 +106,16 @@ def shown(table: Table) -> list[Table]:
 
 def _groups(compared):
     """Runs that differ in their seeds alone, where there are several."""
-    found = {}
+    runs_by_recipe = {}
     for run in compared:
         drawn = run.setting("seed"), run.setting("split.seed")
         # The same training again is no other seed.
-        found.setdefault(_recipe(run), {}).setdefault(drawn, run)
-    return [list(group.values()) for group in found.values() if len(group) > 1]
+        runs_by_recipe.setdefault(_recipe(run), {}).setdefault(drawn, run)
+    return [
+        list(group.values())
+        for group in runs_by_recipe.values()
+        if len(group) > 1
+    ]
 
 
 def _recipe(run):
@@ -132,13 +136,13 @@ def _targets(group):
 
 def _full_precision(run, compared):
     """The full-precision run of the same recipe, split and seed."""
-    wanted = [*SAME_SPLIT, "seed", "recipe", "model.stem", "model.width"]
+    paths = [*SAME_SPLIT, "seed", "recipe", "model.stem", "model.width"]
     return next(
         (
             other
             for other in compared
             if other.full_precision
-            and all(run.setting(p) == other.setting(p) for p in wanted)
+            and all(run.setting(p) == other.setting(p) for p in paths)
         ),
         None,
     )
@@ -159,8 +163,8 @@ def _change(pairs, key):
 
 def _values(targets, key):
     """The measure of each target; nothing if one was audited without it."""
-    found = [_measure(target, key) for target in targets]
-    return [] if None in found else found
+    values = [_measure(target, key) for target in targets]
+    return [] if None in values else values
 
 
 def _measure(target, key):

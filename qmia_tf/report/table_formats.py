@@ -19,7 +19,7 @@ def as_markdown(table: Table, *, level=3) -> str:
     """
     columns, groups = for_people(table)
     heads = [column.title for column in columns]
-    ruler = ["---" if each.kind == "text" else "--:" for each in columns]
+    ruler = ["---" if column.kind == "text" else "--:" for column in columns]
     if table.grouped:
         names = [column.title for column in table.columns[: table.grouped]]
         heads, ruler = [", ".join(names), *heads], ["---", *ruler]

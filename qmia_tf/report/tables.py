@@ -87,7 +87,7 @@ def for_people(table: Table) -> tuple[list[Column], list[tuple]]:
 
     Returns: columns; (label, rows of cells) of each group of rows.
     """
-    shown = [
+    places = [
         place
         for place, column in enumerate(table.columns)
         if place >= table.grouped
@@ -100,17 +100,17 @@ def for_people(table: Table) -> tuple[list[Column], list[tuple]]:
     for row in table.rows:
         # A run that is called as its model says so once.
         label = "; ".join(dict.fromkeys(map(str, row[: table.grouped])))
-        cells = [_cell(table.columns[n].kind, row[n]) for n in shown]
+        cells = [_cell(table.columns[n].kind, row[n]) for n in places]
         groups.setdefault(label, []).append(cells)
-    return [table.columns[n] for n in shown], list(groups.items())
+    return [table.columns[n] for n in places], list(groups.items())
 
 
 def as_text(table: Table) -> str:
     """Renders for a terminal: aligned columns, notes below."""
     columns, groups = for_people(table)
     heads = [column.title for column in columns]
-    every = [heads, *(cells for _, body in groups for cells in body)]
-    widths = [max(map(len, cells)) for cells in zip(*every, strict=True)]
+    all_rows = [heads, *(cells for _, body in groups for cells in body)]
+    widths = [max(map(len, cells)) for cells in zip(*all_rows, strict=True)]
     indent = "  " if table.grouped else ""
 
     def line(cells):
@@ -217,11 +217,11 @@ def _estimate(kind, estimate):
         "signed": ("+.3f", "+.3f"),
         "change": ("+.2f", "+.1f"),
     }[kind]
-    shown = f"{times * estimate.value:{exact}}"
+    text = f"{times * estimate.value:{exact}}"
     if estimate.low is None:
-        return shown
+        return text
     low, high = times * estimate.low, times * estimate.high
-    return f"{shown} [{low:{rough}}, {high:{rough}}]"
+    return f"{text} [{low:{rough}}, {high:{rough}}]"
 
 
 def _latex_row(cells):

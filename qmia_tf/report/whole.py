@@ -53,7 +53,7 @@ def in_json(report: Collected, pictures: list[Picture]) -> str:
         report: what is said of the runs.
         pictures: every figure that was drawn.
     """
-    found = {
+    document = {
         "asked": [
             {"question": question, "lines": lines}
             for question, lines in report.asked
@@ -80,4 +80,4 @@ def in_json(report: Collected, pictures: list[Picture]) -> str:
             for picture in pictures
         ],
     }
-    return json.dumps(found, indent=2, allow_nan=False) + "\n"
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"

@@ -34,15 +34,15 @@ def verdict(result: AuditResult) -> list[str]:
         result: the audit.
     Returns: sentences, one or more a string.
     """
-    said = _warnings(result)
+    sentences = _warnings(result)
     artefacts = artefacts_of(result)
     for target in artefacts:
         if target.leak is None:
-            said.append(earlier_words.sentences(target))
+            sentences.append(earlier_words.sentences(target))
         else:
-            said.append(answer_words.sentences(target))
-    said += _compared(result, artefacts)
-    return [*said, *_control(result), *_earlier(artefacts), INTERVALS]
+            sentences.append(answer_words.sentences(target))
+    sentences += _compared(result, artefacts)
+    return [*sentences, *_control(result), *_earlier(artefacts), INTERVALS]
 
 
 def in_short(result: AuditResult) -> list[str]:
@@ -68,42 +68,42 @@ def in_short(result: AuditResult) -> list[str]:
 def gate_lines(result: AuditResult) -> list[str]:
     """Says what limits say, one line an artefact and limit."""
     return [
-        f"{each.outcome}: {each.target}: {each.limit}: {each.found}."
-        for each in result.gates
+        f"{gate.outcome}: {gate.target}: {gate.limit}: {gate.found}."
+        for gate in result.gates
     ]
 
 
 def artefacts_of(result: AuditResult) -> list[TargetAudit]:
     """The targets that count: no twins, no other kernels than the default."""
-    found = [x for x in result.targets if not is_variant(x)]
-    return found or result.targets
+    targets = [x for x in result.targets if not is_variant(x)]
+    return targets or result.targets
 
 
 def _compared(result, artefacts):
     """Everything beside the first artefact, in one sentence."""
     if len(artefacts) < 2:
         return
-    found = result.comparison
-    if found is None:
+    leaks = result.comparison
+    if leaks is None:
         yield from earlier_words.compared(result, artefacts)
         return
-    shown = {target.target for target in artefacts}
+    names = {target.target for target in artefacts}
     parts = {"more": [], "less": [], "not shown to differ": []}
-    for each in found.differences:
-        if each.target not in shown:
+    for difference in leaks.differences:
+        if difference.target not in names:
             continue
-        ends = each.difference
-        than = "more" if each.difference.value > 0 else "less"
+        ends = difference.difference
+        than = "more" if difference.difference.value > 0 else "less"
         if ends.low <= 0 <= ends.high:
             than = "not shown to differ"
         numbers = figures(ends, 1, guess=0, least=3, sign=True)
-        parts[than].append(f"{each.target} {numbers}")
-    told = "; ".join(f"{k}: {', '.join(v)}" for k, v in parts.items() if v)
+        parts[than].append(f"{difference.target} {numbers}")
+    listing = "; ".join(f"{k}: {', '.join(v)}" for k, v in parts.items() if v)
     yield (
-        f"What they give away beside {found.first} (AUC {found.first_auc:.3f}; "
-        f"the same attack on all: {answer_words.title(found.attack)}; "
+        f"What they give away beside {leaks.first} (AUC {leaks.first_auc:.3f}; "
+        f"the same attack on all: {answer_words.title(leaks.attack)}; "
         "differences of the AUC, with intervals that hold for all of them and "
-        f"for any choice of the attack): {told}."
+        f"for any choice of the attack): {listing}."
     )
 
 
@@ -113,26 +113,26 @@ def _earlier(artefacts):
 
 
 def _warnings(result):
-    said = []
+    sentences = []
     control, artefacts = result.control, artefacts_of(result)
     if control is not None and control.told_apart:
-        said.append(
+        sentences.append(
             "Warning: members and nonmembers can be told apart without the "
             f"model: {_signs(control)}. So this audit measures that too, and "
             "not the leak alone; take both from one source, drawn at random."
         )
     if result.repeats is not None and result.repeats.sentence:
-        said.append(f"{capital(result.repeats.sentence)}.")
+        sentences.append(f"{capital(result.repeats.sentence)}.")
     if result.duplicates is not None and result.duplicates.warning:
-        said.append(f"Warning: {result.duplicates.warning}.")
+        sentences.append(f"Warning: {result.duplicates.warning}.")
     if result.calibration is not None and result.calibration.warning:
-        said.append(f"Warning: {result.calibration.warning}.")
+        sentences.append(f"Warning: {result.calibration.warning}.")
     worse = worse_members.sentence(artefacts)
     if worse:
-        said.append(f"Warning: {worse}.")
+        sentences.append(f"Warning: {worse}.")
     weak = {name: f"{100 * x:.1f} %" for name, x in guessing(artefacts).items()}
     if weak:
-        said.append(
+        sentences.append(
             "Warning: hardly better than guessing on nonmembers: "
             f"{listed(weak)} right (guessing: {100 / artefacts[0].classes:.3g} "
             "%); the audit of a model that has not learned says nothing about "
@@ -141,12 +141,12 @@ def _warnings(result):
     members = min(x.members for x in artefacts)
     nonmembers = min(x.nonmembers for x in artefacts)
     if min(members, nonmembers) < FEW:
-        said.append(
+        sentences.append(
             f"Warning: {counted(members, 'member')} and "
             f"{counted(nonmembers, 'nonmember')} are few: "
             "the intervals are wide, and a small leak would not be seen."
         )
-    return said
+    return sentences
 
 
 def _control(result):
@@ -157,32 +157,32 @@ def _control(result):
             "the records were not at hand."
         )
     elif not control.told_apart:
-        said = (
+        sentence = (
             "Without the model a simple classifier does not tell members from "
             f"nonmembers: AUC {area(control.auc)}{_expected(control)}"
         )
         if control.classes_p_value is not None:
-            said += (
+            sentence += (
                 "; nor do the classes: they are as frequent on both sides as "
                 f"chance makes them (p {control.classes_p_value:.2g})"
             )
-        yield f"{said}."
+        yield f"{sentence}."
 
 
 def _signs(control):
     """What tells the two sides apart."""
-    said = []
+    signs = []
     if control.classifier_tells:
-        said.append(
+        signs.append(
             f"AUC {area(control.auc)} from {control.features}"
             f"{_expected(control)}"
         )
     if control.classes_tell:
-        said.append(
+        signs.append(
             "their classes are not equally frequent (p "
             f"{control.classes_p_value:.2g})"
         )
-    return "; ".join(said)
+    return "; ".join(signs)
 
 
 def _expected(control):

@@ -54,14 +54,14 @@ def answers(finished: list[Finished]) -> list[tuple[str, list[str]]]:
 
     Returns: (question, lines) of each; no lines where nothing was run.
     """
-    made = {
+    tables = {
         "changes": comparing.changes_by_seed(finished),
         "matched": equal_accuracy.matched(finished),
         "files": equal_accuracy.files(finished),
     }
     rows = {
         name: _over_seeds([_named(table, row) for row in table.rows], name)
-        for name, table in made.items()
+        for name, table in tables.items()
     }
     return [
         (
@@ -131,19 +131,19 @@ def differences(finished: list[Finished]) -> list[str]:
 
 def _over_seeds(rows, name):
     """One row for SEVERAL seeds and more of a model; each else by itself."""
-    found = {}
+    groups = {}
     for row in rows:
         key = tuple(row.get(x) for x in ("dataset", "regime", "model", "file"))
-        found.setdefault(key, []).append(row)
-    made = []
-    for group in found.values():
+        groups.setdefault(key, []).append(row)
+    merged = []
+    for group in groups.values():
         # What is held against another accuracy is no match.
         alike = [row for row in group if _is_match(row)]
         if "seed" in group[0] and len(alike) >= SEVERAL:
-            made.append(_mean(alike, name))
+            merged.append(_mean(alike, name))
             group = [row for row in group if not _is_match(row)]
-        made += group
-    return made
+        merged += group
+    return merged
 
 
 def _is_match(row):
@@ -155,35 +155,42 @@ def _mean(rows, name):
     row = {x: rows[0].get(x) for x in ("dataset", "regime", "model", "file")}
     row["seeds"] = len(rows)
     for key, *_ in LEAKS[name]:
-        values = [each[key].value for each in rows if each[key] is not None]
+        values = [
+            seed_row[key].value
+            for seed_row in rows
+            if seed_row[key] is not None
+        ]
         row[key] = seeds.mean(values) if len(values) == len(rows) else None
     return row
 
 
 def _counted(rows, name):
     """How many models say less, more or neither, a line a regime."""
-    found = {}
+    by_regime = {}
     for row in rows:
-        said = found.setdefault((row["dataset"], row["regime"]), {})
+        counters = by_regime.setdefault((row["dataset"], row["regime"]), {})
         for key, text, *_ in LEAKS[name]:
             if row[key] is not None and _is_match(row):
-                said.setdefault(text, Counter())[says(row[key])] += 1
+                counters.setdefault(text, Counter())[says(row[key])] += 1
     return [
         f"{dataset}, {regime}, counted: "
         + "; ".join(
             f"{text} {_and(counts)} of {counts.total()}"
-            for text, counts in said.items()
+            for text, counts in counters.items()
         )
         + "."
-        for (dataset, regime), said in found.items()
-        if any(counts.total() > 1 for counts in said.values())
+        for (dataset, regime), counters in by_regime.items()
+        if any(counts.total() > 1 for counts in counters.values())
     ]
 
 
 def _by_chance(rows, name):
     """How many of the intervals miss by chance, as far as one would."""
-    shown = [row[key] for row in rows for key, *_ in LEAKS[name]]
-    count = sum(each is not None and each.low is not None for each in shown)
+    estimates = [row[key] for row in rows for key, *_ in LEAKS[name]]
+    count = sum(
+        estimate is not None and estimate.low is not None
+        for estimate in estimates
+    )
     if count < ONE_OF:
         return []
     return [
@@ -193,8 +200,8 @@ def _by_chance(rows, name):
 
 
 def _and(counts):
-    said = [f"{counts[word]} {word}" for word in SAID if counts[word]]
-    return ", ".join(said)
+    texts = [f"{counts[word]} {word}" for word in SAID if counts[word]]
+    return ", ".join(texts)
 
 
 def _lines(rows, name):

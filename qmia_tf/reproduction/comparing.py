@@ -62,11 +62,11 @@ ARTEFACTS = {
 def changes(finished: list[Finished]) -> Table:
     """What became of full precision, mean over the seeds."""
     rows = []
-    for (dataset, regime, model), found in groups(finished).items():
-        both = with_partners(found, finished)
-        if both:
+    for (dataset, regime, model), runs in groups(finished).items():
+        run_pairs = with_partners(runs, finished)
+        if run_pairs:
             place = [title(dataset), regime, model_title(model)]
-            rows.append([*place, *_change(both, TRAINED)])
+            rows.append([*place, *_change(run_pairs, TRAINED)])
     columns = [*PLACE, SEEDS, Column("interval", "interval"), *_columns()]
     notes = [MINUS, OVER, *missing(finished)]
     name = "Change against full precision"
@@ -76,19 +76,21 @@ def changes(finished: list[Finished]) -> Table:
 def changes_by_seed(finished: list[Finished]) -> Table:
     """The same, one row a run, with intervals over records."""
     rows = []
-    for each in finished:
-        other = partner(each, finished)
-        if other is None:
+    for finished_run in finished:
+        full_run = partner(finished_run, finished)
+        if full_run is None:
             continue
-        job = each.job
-        found = on_records(each, each.run.target(TRAINED), other)
+        job = finished_run.job
+        change_by_key = on_records(
+            finished_run, finished_run.run.target(TRAINED), full_run
+        )
         rows.append(
             [
                 title(job.dataset),
                 job.regime,
                 model_title(job.model),
                 job.seed,
-                *(found.get(key) for key in CHANGED),
+                *(change_by_key.get(key) for key in CHANGED),
             ]
         )
     columns = [*PLACE, Column("seed", "seed", "count"), *_columns()]
@@ -99,16 +101,16 @@ def changes_by_seed(finished: list[Finished]) -> Table:
 def controls(finished: list[Finished], paths: dict) -> Table:
     """What isolates one cause: clip, rounding alone, retraining."""
     rows = []
-    for (dataset, regime, model), found in groups(finished).items():
+    for (dataset, regime, model), runs in groups(finished).items():
         place = [title(dataset), regime]
-        both = with_partners(found, finished)
-        if model in CONTROLS and both:
+        run_pairs = with_partners(runs, finished)
+        if model in CONTROLS and run_pairs:
             cells = [*place, model_title(model), CONTROLS[model]]
-            rows.append([*cells, *_change(both, TRAINED)])
+            rows.append([*cells, *_change(run_pairs, TRAINED)])
         for target, text in ARTEFACTS.items():
             if target != rounded.TARGET and model != plans.FULL:
                 continue
-            own = [(x, x) for x in found if x.run.target(target) is not None]
+            own = [(x, x) for x in runs if x.run.target(target) is not None]
             if own:
                 cells = [*place, f"{model_title(model)}, {target}", text]
                 rows.append([*cells, *_change(own, target)])
@@ -134,38 +136,46 @@ def _columns():
     ]
 
 
-def change(both, key, target=TRAINED):
+def change(run_pairs, key, target=TRAINED):
     """One measure's change, over seeds or, of one seed, over records.
 
     Args:
-        both: list of (Finished, its full-precision Finished), one a seed.
+        run_pairs: list of (Finished, its full-precision Finished), one a seed.
         key: of MEASURES.
         target: the artefact of the first; of the second the Keras model.
     Returns: Estimate, None if it was not measured.
     """
-    ours = [one.run.target(target) for one, _ in both]
-    mean = paired(ours, [other.run.target(TRAINED) for _, other in both], key)
-    if len(both) > 1:
+    ours = [finished_run.run.target(target) for finished_run, _ in run_pairs]
+    mean = paired(
+        ours, [full_run.run.target(TRAINED) for _, full_run in run_pairs], key
+    )
+    if len(run_pairs) > 1:
         return mean
-    return on_records(both[0][0], ours[0], both[0][1]).get(key) or mean
+    return (
+        on_records(run_pairs[0][0], ours[0], run_pairs[0][1]).get(key) or mean
+    )
 
 
-def _change(both, target):
+def _change(run_pairs, target):
     """Number of pairs, the kind of interval, and each of CHANGED."""
-    kind = "seeds" if len(both) > 1 else "records"
-    return [len(both), kind, *(change(both, key, target) for key in CHANGED)]
+    kind = "seeds" if len(run_pairs) > 1 else "records"
+    return [
+        len(run_pairs),
+        kind,
+        *(change(run_pairs, key, target) for key in CHANGED),
+    ]
 
 
 def _path_note(item):
-    dataset, found = item
+    dataset, check = item
     equal = (
         "all are equal, bit for bit"
-        if not found["differ"]
-        else f"{found['differ']:,} differ, by {found['largest']:.1e} at most"
+        if not check["differ"]
+        else f"{check['differ']:,} differ, by {check['largest']:.1e} at most"
     )
     return (
         f"{title(dataset)}: (32, 32) is made of the DoReFa layers. The same "
-        f"network of Keras' own layers ({found['layers']} replaced), trained "
-        f"for {found['steps']} steps on the same batches: of "
-        f"{found['weights']:,} weights {equal}."
+        f"network of Keras' own layers ({check['layers']} replaced), trained "
+        f"for {check['steps']} steps on the same batches: of "
+        f"{check['weights']:,} weights {equal}."
     )

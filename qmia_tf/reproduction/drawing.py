@@ -69,38 +69,40 @@ class Drawn:
 
 def figures(finished: list[Finished]) -> list[Drawn]:
     """Draws everything that the runs have something for."""
-    made = []
+    drawings = []
     with matplotlib.rc_context(SETTINGS):
         by_regime, by_set = {}, {}
-        for each in finished:
-            job = each.job
-            by_regime.setdefault((job.dataset, job.regime), []).append(each)
+        for finished_run in finished:
+            job = finished_run.job
+            by_regime.setdefault((job.dataset, job.regime), []).append(
+                finished_run
+            )
             if not plans.is_choice(job.dataset, job.regime):
-                by_set.setdefault(job.dataset, []).append(each)
-        for listed in by_regime.values():
-            made += [_threshold(listed), _epochs(listed)]
-        made += [_seeds(listed) for listed in by_set.values()]
-    return [each for each in made if each is not None]
+                by_set.setdefault(job.dataset, []).append(finished_run)
+        for runs in by_regime.values():
+            drawings += [_threshold(runs), _epochs(runs)]
+        drawings += [_seeds(runs) for runs in by_set.values()]
+    return [drawing for drawing in drawings if drawing is not None]
 
 
-def _threshold(listed):
+def _threshold(runs):
     """The paper's figure 2 or 3: attack accuracy against the threshold."""
-    first = [found[0] for found in groups(listed).values()]
+    first = [group[0] for group in groups(runs).values()]
     job = first[0].job
     figure = paper(3.6, narrow=False)
     axes = figure.subplots()
     rows, peaks = [], []
-    for each in first:
-        attack = each.run.target(TRAINED).attack("confidence")
+    for finished_run in first:
+        attack = finished_run.run.target(TRAINED).attack("confidence")
         x = np.array(attack.curve.threshold)
         y = np.array(attack.curve.balanced_accuracy)
-        name = model_title(each.job.model)
+        name = model_title(finished_run.job.model)
         peak = attack.point("peak_accuracy").balanced_accuracy.value
         peaks.append(f"{name} {100 * peak:.1f} %")
         label = f"{name}, peak {100 * peak:.1f} %"
-        style = _style(each.job.model)
+        style = _style(finished_run.job.model)
         axes.plot(x, 100 * y, label=label, drawstyle="steps-post", **style)
-        shared = [name, each.job.seed]
+        shared = [name, finished_run.job.seed]
         pairs = zip(x.tolist(), y.tolist(), strict=True)
         rows += [[*shared, *pair] for pair in pairs]
     for height, words in PEAKS.get(job.dataset, ()):
@@ -136,24 +138,32 @@ def _threshold(listed):
     )
 
 
-def _epochs(listed):
+def _epochs(runs):
     """Leak against accuracy on nonmembers, along the epochs."""
-    swept = [each for each in listed if each.sweep is not None]
+    swept = [
+        finished_run for finished_run in runs if finished_run.sweep is not None
+    ]
     if not swept:
         return None
     job = swept[0].job
     figure = paper(3.8, narrow=False)
     # Runs of an older version lack the attacks made since.
-    known = {score for each in swept for score in each.sweep.points[-1].leaks}
-    shown = {score: text for score, text in LEAKS.items() if score in known}
-    panels = figure.subplots(1, len(shown), sharex=True)
+    known = {
+        score
+        for finished_run in swept
+        for score in finished_run.sweep.points[-1].leaks
+    }
+    score_titles = {
+        score: text for score, text in LEAKS.items() if score in known
+    }
+    panels = figure.subplots(1, len(score_titles), sharex=True)
     rows, labels = [], {}
-    for each in swept:
-        model, points = each.job.model, each.sweep.points
+    for finished_run in swept:
+        model, points = finished_run.job.model, finished_run.sweep.points
         right = [100 * p.accuracy_nonmembers.value for p in points]
         style = _style(model)
         mark = MARKERS[list(plans.MODELS).index(model) % len(MARKERS)]
-        for axes, score in zip(panels, shown, strict=True):
+        for axes, score in zip(panels, score_titles, strict=True):
             if score not in points[-1].leaks:
                 continue
             leaks = [p.leaks[score].value for p in points]
@@ -165,15 +175,15 @@ def _epochs(listed):
         rows += [
             [
                 key,
-                each.job.seed,
+                finished_run.job.seed,
                 p.epoch,
                 p.accuracy_members,
                 p.accuracy_nonmembers,
-                *(p.leaks.get(score) for score in ("gap", *shown)),
+                *(p.leaks.get(score) for score in ("gap", *score_titles)),
             ]
             for p in points
         ]
-    for axes, heading in zip(panels, shown.values(), strict=True):
+    for axes, heading in zip(panels, score_titles.values(), strict=True):
         axes.set_xlabel("right on nonmembers (%)")
         axes.set_ylabel(heading)
         tidy(axes)
@@ -186,7 +196,10 @@ def _epochs(listed):
         Column("right on members %", "accuracy_members", "percent"),
         Column("on nonmembers %", "accuracy", "percent"),
         Column("gap attack %", "gap", "percent"),
-        *(Column(text, f"{key}_auc", "area") for key, text in shown.items()),
+        *(
+            Column(text, f"{key}_auc", "area")
+            for key, text in score_titles.items()
+        ),
     ]
     heading = f"Leak against accuracy over the epochs, {_place(job)}"
     name = f"epochs_{job.dataset}_{job.regime}"
@@ -205,39 +218,47 @@ def _ends(swept):
     return f"The lines end at: {'; '.join(ends)}."
 
 
-def _seeds(listed):
+def _seeds(runs):
     """The margin's AUC of every run and file, a panel a regime."""
-    regimes = list(dict.fromkeys(each.job.regime for each in listed))
-    used = {each.job.model for each in listed}
+    regimes = list(
+        dict.fromkeys(finished_run.job.regime for finished_run in runs)
+    )
+    used = {finished_run.job.model for finished_run in runs}
     models = [model for model in plans.MODELS if model in used]
     beside = across(len(regimes), narrow=False)
     down = math.ceil(len(regimes) / beside)
     figure = paper(0.5 + (0.8 + 0.32 * len(models)) * down, narrow=False)
     panels = grid_of(figure, len(regimes), columns=beside, sharey=True)
     rows = []
-    for each in listed:
-        axes = panels[regimes.index(each.job.regime)]
-        place, color = models.index(each.job.model), color_of(each.job.model)
-        for target in (each.run.target(TRAINED), deployed(each)):
-            found = None if target is None else measure(target, "margin_auc")
-            if found is None:
+    for finished_run in runs:
+        axes = panels[regimes.index(finished_run.job.regime)]
+        place, color = (
+            models.index(finished_run.job.model),
+            color_of(finished_run.job.model),
+        )
+        for target in (
+            finished_run.run.target(TRAINED),
+            deployed(finished_run),
+        ):
+            estimate = None if target is None else measure(target, "margin_auc")
+            if estimate is None:
                 continue
             keras = target.target == TRAINED
             face = color if keras else "none"
             at = place - 0.1 if keras else place + 0.15
             axes.errorbar(
-                found.value,
+                estimate.value,
                 at,
-                xerr=reach(found),
+                xerr=reach(estimate),
                 marker="o" if keras else "^",
                 color=color,
                 markerfacecolor=face,
                 markersize=5,
                 elinewidth=0.8,
             )
-            job = each.job
+            job = finished_run.job
             who = [job.regime, model_title(job.model), job.seed, target.target]
-            rows.append([*who, found])
+            rows.append([*who, estimate])
     for axes, regime in zip(panels, regimes, strict=True):
         axes.set_title(regime, loc="left")
         axes.set_xlabel("margin AUC")
@@ -252,7 +273,7 @@ def _seeds(listed):
     ]
     labels = ["Keras model, a dot a seed", "deployed file", OVER_RECORDS]
     legend_below(figure, marks, labels)
-    dataset = listed[0].job.dataset
+    dataset = runs[0].job.dataset
     heading = f"Every seed, {title(dataset)}"
     columns = [
         Column("regime", "regime"),

@@ -29,10 +29,10 @@ FILE_CHANGES = ("margin_auc", "likelihood_auc")
 def matched(finished: list[Finished]) -> Table:
     """The leak at equal accuracy on nonmembers, one row a run."""
     rows = []
-    for each in finished:
-        if each.held is None:
+    for finished_run in finished:
+        if finished_run.held is None:
             continue
-        job, match = each.job, each.held.match
+        job, match = finished_run.job, finished_run.held.match
         # Runs of an older version lack the attacks made since.
         leaks = [match.leak.get(score) for score in SCORES]
         rows.append(
@@ -46,7 +46,7 @@ def matched(finished: list[Finished]) -> Table:
                 match.outside,
                 "yes" if match.is_match else "no",
                 match.crossings,
-                "paired" if each.is_paired else "unpaired",
+                "paired" if finished_run.is_paired else "unpaired",
                 match.accuracy,
                 *(leak and leak.difference for leak in leaks),
                 *(leak and leak.p_value for leak in leaks),
@@ -89,8 +89,8 @@ def matched(finished: list[Finished]) -> Table:
 def matched_means(finished: list[Finished]) -> Table:
     """The same over seeds, where two or more have a match."""
     rows = []
-    for (dataset, regime, model), found in groups(finished).items():
-        matches = matches_of(found)
+    for (dataset, regime, model), runs in groups(finished).items():
+        matches = matches_of(runs)
         if len(matches) < 2:
             continue
         rows.append(
@@ -112,10 +112,14 @@ def matched_means(finished: list[Finished]) -> Table:
     return Table("matched_means", name, columns, rows, notes)
 
 
-def matches_of(found: list[Finished]) -> list[Match]:
+def matches_of(runs: list[Finished]) -> list[Match]:
     """The matches of those that full precision was as accurate as."""
-    held = [each.held.match for each in found if each.held is not None]
-    return [match for match in held if match.is_match]
+    matches = [
+        finished_run.held.match
+        for finished_run in runs
+        if finished_run.held is not None
+    ]
+    return [match for match in matches if match.is_match]
 
 
 def over_matches(matches, score):
@@ -126,23 +130,23 @@ def over_matches(matches, score):
         score: of SCORES.
     Returns: Estimate, None if there is no match.
     """
-    held = [match.leak.get(score) for match in matches]
-    return over_seeds([leak and leak.difference for leak in held], seeds.mean)
+    leaks = [match.leak.get(score) for match in matches]
+    return over_seeds([leak and leak.difference for leak in leaks], seeds.mean)
 
 
 def files(finished: list[Finished]) -> Table:
     """The deployed file beside its Keras model, one row a run."""
     rows = []
-    for each in finished:
-        target, keras = deployed(each), each.run.target(TRAINED)
+    for finished_run in finished:
+        target, keras = deployed(finished_run), finished_run.run.target(TRAINED)
         if target is None:
             continue
-        job, audit = each.job, each.run.audit
+        job, audit = finished_run.job, finished_run.run.audit
         alike = next(
             (x for x in audit.agreements if x.target == target.target), None
         )
         pair = pairs.compare(audit, target, keras)
-        against = each.artefacts.get(target.target)
+        against = finished_run.artefacts.get(target.target)
         changes = of_match(against) if against else {}
         rows.append(
             [

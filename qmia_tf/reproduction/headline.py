@@ -47,19 +47,19 @@ def table(finished: list[Finished]) -> Table:
     Of each regime in which full precision and another model were run.
     """
     rows = []
-    for (dataset, regime, model), found in _shown(finished).items():
+    for (dataset, regime, model), runs in _shown(finished).items():
         if model not in plans.REPEATED:
             continue
-        files = [deployed(each) for each in found]
-        matches = equal_accuracy.matches_of(found)
-        both = with_partners(found, finished)
-        keras = [each.run.target(TRAINED) for each in found]
+        files = [deployed(finished_run) for finished_run in runs]
+        matches = equal_accuracy.matches_of(runs)
+        run_pairs = with_partners(runs, finished)
+        keras = [finished_run.run.target(TRAINED) for finished_run in runs]
         rows.append(
             [
                 title(dataset),
                 regime,
                 model_title(model),
-                len(found),
+                len(runs),
                 *(
                     over_seeds([measure(target, key) for target in keras])
                     for key in SHOWN
@@ -67,7 +67,7 @@ def table(finished: list[Finished]) -> Table:
                 None
                 if None in files
                 else over_seeds([measure(file, LIKELIHOOD) for file in files]),
-                comparing.change(both, LIKELIHOOD) if both else None,
+                comparing.change(run_pairs, LIKELIHOOD) if run_pairs else None,
                 equal_accuracy.over_matches(matches, "likelihood"),
             ]
         )
@@ -114,22 +114,22 @@ def figure(finished: list[Finished]) -> Drawn | None:
 
 def _shown(finished):
     """The groups of regimes that have something to compare, but choices."""
-    found = groups(finished)
-    places = [key[:2] for key in found]
+    runs_by_key = groups(finished)
+    places = [key[:2] for key in runs_by_key]
     return {
-        key: listed
-        for key, listed in found.items()
+        key: runs
+        for key, runs in runs_by_key.items()
         if places.count(key[:2]) > 1
-        and (*key[:2], plans.FULL) in found
+        and (*key[:2], plans.FULL) in runs_by_key
         and not plans.is_choice(*key[:2])
     }
 
 
-def _draw(shown):
-    if not shown:
+def _draw(runs_by_key):
+    if not runs_by_key:
         return None
-    places = list(dict.fromkeys(key[:2] for key in shown))
-    leak = _leak(shown)
+    places = list(dict.fromkeys(key[:2] for key in runs_by_key))
+    leak = _leak(runs_by_key)
     beside = across(len(places), narrow=False)
     down = math.ceil(len(places) / beside)
     drawing = paper(0.9 + 2.3 * down, narrow=False)
@@ -140,11 +140,13 @@ def _draw(shown):
         axes.set_xlabel("right on nonmembers (%)")
         axes.set_ylabel(MEASURES[leak][0])
         tidy(axes)
-        for key, listed in shown.items():
-            for each in listed if key[:2] == place else ():
-                rows += _panel(axes, each, leak)
+        for key, runs in runs_by_key.items():
+            for finished_run in runs if key[:2] == place else ():
+                rows += _panel(axes, finished_run, leak)
         area_axis(axes.yaxis)
-    models = [m for m in plans.MODELS if any(key[2] == m for key in shown)]
+    models = [
+        m for m in plans.MODELS if any(key[2] == m for key in runs_by_key)
+    ]
     dot = {"marker": "o", "linestyle": ""}
     handles = [Line2D([], [], color=color_of(m), **dot) for m in models]
     handles += [
@@ -169,21 +171,25 @@ def _draw(shown):
     return Drawn("headline", heading, _alt(rows, leak), drawing, data)
 
 
-def _leak(shown):
+def _leak(runs_by_key):
     """The likelihood's AUC; the margin's where a run lacks that."""
-    targets = [each.run.target(TRAINED) for x in shown.values() for each in x]
+    targets = [
+        finished_run.run.target(TRAINED)
+        for x in runs_by_key.values()
+        for finished_run in x
+    ]
     whole = None not in [measure(target, LIKELIHOOD) for target in targets]
     return LIKELIHOOD if whole else MARGIN
 
 
-def _panel(axes, each, leak):
+def _panel(axes, finished_run, leak):
     """Draws one run; the rows of what was drawn."""
-    job = each.job
+    job = finished_run.job
     who = [title(job.dataset), job.regime, model_title(job.model), job.seed]
     rows = []
-    if job.model == plans.FULL and each.sweep is not None:
+    if job.model == plans.FULL and finished_run.sweep is not None:
         score = leak.removesuffix("_auc")
-        points = [p for p in each.sweep.points if score in p.leaks]
+        points = [p for p in finished_run.sweep.points if score in p.leaks]
         leaks = [p.leaks[score] for p in points]
         right = [p.accuracy_nonmembers for p in points]
         axes.plot(
@@ -200,33 +206,33 @@ def _panel(axes, each, leak):
         ]
     color = color_of(job.model)
     for target, mark, face in (
-        (each.run.target(TRAINED), "o", color),
-        (deployed(each), "^", "none"),
+        (finished_run.run.target(TRAINED), "o", color),
+        (deployed(finished_run), "^", "none"),
     ):
-        found = target and measure(target, leak)
-        if not found:
+        estimate = target and measure(target, leak)
+        if not estimate:
             continue
         right = target.accuracy_nonmembers
         axes.errorbar(
             100 * right.value,
-            found.value,
+            estimate.value,
             # The file's is about as long, and would lie over it.
-            yerr=reach(found) if mark == "o" else None,
+            yerr=reach(estimate) if mark == "o" else None,
             marker=mark,
             color=color,
             markerfacecolor=face,
             markersize=4.5,
             elinewidth=0.8,
         )
-        rows.append([*who, target.target, None, right, found])
+        rows.append([*who, target.target, None, right, estimate])
     return rows
 
 
 def _alt(rows, leak):
     ends = [row for row in rows if row[4] == TRAINED and row[3] == 0]
-    said = [
+    texts = [
         f"{row[0]}, {row[1]}, {row[2]}: {100 * row[6].value:.1f} % right, "
         f"{MEASURES[leak][0]} {row[7].value:.3f}"
         for row in ends
     ]
-    return f"Keras models of seed 0: {'; '.join(said)}."
+    return f"Keras models of seed 0: {'; '.join(texts)}."

@@ -42,7 +42,7 @@ def is_about(held: Held, run: Run, full: Run) -> bool:
         run: the model's audit.
         full: full precision's.
     """
-    ours, theirs = (each.target(TRAINED) for each in (run, full))
+    ours, theirs = (side.target(TRAINED) for side in (run, full))
     nonmembers = _change(ours, theirs, "accuracy_nonmembers")
     members = _change(ours, theirs, "accuracy_members")
     return _near(held.trained.accuracy.value, nonmembers) and _near(
@@ -78,5 +78,5 @@ def _change(ours, theirs, measure):
     return getattr(ours, measure).value - getattr(theirs, measure).value
 
 
-def _near(value, wanted):
-    return abs(value - wanted) < 1e-9
+def _near(value, expected):
+    return abs(value - expected) < 1e-9

@@ -13,15 +13,15 @@ EVERYTHING = (*plans.REGIMES, plans.CHOICES)
 def times(finished: list[Finished]) -> Table:
     """Minutes of every stage of every run."""
     rows = []
-    for each in finished:
-        job, seconds = each.job, each.seconds
+    for finished_run in finished:
+        job, seconds = finished_run.job, finished_run.seconds
         rows.append(
             [
                 title(job.dataset),
                 job.regime,
                 model_title(job.model),
                 job.seed,
-                len(each.history) or None,
+                len(finished_run.history) or None,
                 *(_minutes(seconds.get(stage)) for stage in stages.STAGES),
             ]
         )
@@ -42,13 +42,13 @@ def times(finished: list[Finished]) -> Table:
 
 def left(finished: list[Finished]) -> list[str]:
     """What of the plan has no results yet, a line a data set and regime."""
-    there = {each.job.folder for each in finished}
-    found = {}
+    folders = {finished_run.job.folder for finished_run in finished}
+    by_place = {}
     planned = plans.jobs([plans.ALL], seeds=plans.SEEDS, regimes=EVERYTHING)
     for job in planned:
-        if job.folder not in there:
+        if job.folder not in folders:
             place = f"{title(job.dataset)}, {job.regime}"
-            models = found.setdefault(place, {}).setdefault(job.seed, [])
+            models = by_place.setdefault(place, {}).setdefault(job.seed, [])
             models.append(model_title(job.model))
     return [
         f"{place}: "
@@ -57,7 +57,7 @@ def left(finished: list[Finished]) -> list[str]:
             for seed, models in by_seed.items()
         )
         + "."
-        for place, by_seed in found.items()
+        for place, by_seed in by_place.items()
     ]
 
 
@@ -78,15 +78,15 @@ def commands(finished: list[Finished]) -> str:
         "Each run by itself:",
         "",
     ]
-    lines += [f"    {_command(each)}" for each in finished]
+    lines += [f"    {_command(finished_run)}" for finished_run in finished]
     lines += ["", "Versions:", ""]
     lines += [f"- {name} {version}" for name, version in _versions(finished)]
     return "\n".join(lines) + "\n"
 
 
-def _command(each):
+def _command(finished_run):
     """The line that makes one run."""
-    job = each.job
+    job = finished_run.job
     return (
         f"python scripts/reproduce.py --dataset={job.dataset} "
         f"--regimes={job.regime} --models={job.model} --seeds={job.seed}"
@@ -95,16 +95,20 @@ def _command(each):
 
 def _versions(finished):
     """(package, its versions) of audits and exports."""
-    found = {}
-    for each in finished:
-        listed = [each.run.audit.versions]
-        listed += [
-            entry.get("versions", {}) for entry in each.manifest.values()
+    versions_of = {}
+    for finished_run in finished:
+        version_sets = [finished_run.run.audit.versions]
+        version_sets += [
+            entry.get("versions", {})
+            for entry in finished_run.manifest.values()
         ]
-        for versions in listed:
+        for versions in version_sets:
             for name, version in versions.items():
-                found.setdefault(name, set()).add(str(version))
-    return [(name, ", ".join(sorted(found[name]))) for name in sorted(found)]
+                versions_of.setdefault(name, set()).add(str(version))
+    return [
+        (name, ", ".join(sorted(versions_of[name])))
+        for name in sorted(versions_of)
+    ]
 
 
 def _minutes(seconds):

@@ -20,8 +20,8 @@ def fill(text, parts) -> str:
     Raises: InputError if a mark names no part.
     """
 
-    def replaced(found):
-        start, name, _, end = found.groups()
+    def replaced(match):
+        start, name, _, end = match.groups()
         if name not in parts:
             raise InputError(
                 f"the page asks for {name!r}; there are {', '.join(parts)}"
@@ -43,22 +43,28 @@ def parts(finished, tables, drawn, *, folder) -> dict[str, str]:
         figures-headline, -threshold, -epochs and -seeds, answers, regimes,
         differences, arithmetic, runs, left.
     """
-    made = {f"table-{t.name}": _table(t) for t in tables}
+    text_by_part = {f"table-{t.name}": _table(t) for t in tables}
     for kind in ("", "headline", "threshold", "epochs", "seeds"):
-        chosen = [each for each in drawn if each.name.startswith(kind)]
+        drawings = [
+            drawing for drawing in drawn if drawing.name.startswith(kind)
+        ]
         name = f"figures-{kind}" if kind else "figures"
-        made[name] = "\n\n".join(_picture(each, folder) for each in chosen)
-    made["answers"] = "\n\n".join(
+        text_by_part[name] = "\n\n".join(
+            _picture(drawing, folder) for drawing in drawings
+        )
+    text_by_part["answers"] = "\n\n".join(
         f"**{question}**\n\n{_listed(lines)}"
         for question, lines in answers.answers(finished)
     )
-    made["regimes"] = _listed(answers.regime_lines(finished))
-    made["differences"] = _listed(answers.differences(finished))
-    made["arithmetic"] = _listed(answers.arithmetic_lines())
-    made["runs"] = _count(finished)
+    text_by_part["regimes"] = _listed(answers.regime_lines(finished))
+    text_by_part["differences"] = _listed(answers.differences(finished))
+    text_by_part["arithmetic"] = _listed(answers.arithmetic_lines())
+    text_by_part["runs"] = _count(finished)
     open_runs = ledger.left(finished)
-    made["left"] = _listed(open_runs) if open_runs else "Nothing: all was run."
-    return made
+    text_by_part["left"] = (
+        _listed(open_runs) if open_runs else "Nothing: all was run."
+    )
+    return text_by_part
 
 
 def _table(table):
@@ -67,9 +73,9 @@ def _table(table):
     return as_markdown(table, level=4)
 
 
-def _picture(drawn, folder):
-    alt = f"{drawn.title}. {drawn.alt}"
-    return f"![{escaped(alt)}]({folder}/{drawn.name}.svg)"
+def _picture(drawing, folder):
+    alt = f"{drawing.title}. {drawing.alt}"
+    return f"![{escaped(alt)}]({folder}/{drawing.name}.svg)"
 
 
 def _listed(lines):
@@ -77,8 +83,10 @@ def _listed(lines):
 
 
 def _count(finished):
-    seconds = sum(sum(each.seconds.values()) for each in finished)
-    seeds = len({each.job.seed for each in finished})
+    seconds = sum(
+        sum(finished_run.seconds.values()) for finished_run in finished
+    )
+    seeds = len({finished_run.job.seed for finished_run in finished})
     return (
         f"{len(finished)} runs with {seeds} seeds; {seconds / 3600:.1f} hours "
         "of training and of the other stages, added up; many ran side by side."

@@ -53,43 +53,47 @@ def over_seeds(estimates, mean=seeds.mean_share) -> Estimate | None:
         estimates: list of Estimate, one a seed, or None where not measured.
         mean: of the values; seeds.mean for what may be below 0.
     """
-    found = [each for each in estimates if each is not None]
-    if not found:
+    measured = [estimate for estimate in estimates if estimate is not None]
+    if not measured:
         return None
-    if len(found) == 1:
-        return found[0]
-    return mean([each.value for each in found])
+    if len(measured) == 1:
+        return measured[0]
+    return mean([estimate.value for estimate in measured])
 
 
 def groups(finished: list[Finished]) -> dict[tuple, list[Finished]]:
     """The runs by (data set, regime, model), each list by seed."""
-    found = {}
-    for each in finished:
-        job = each.job
+    runs_by_key = {}
+    for finished_run in finished:
+        job = finished_run.job
         key = job.dataset, job.regime, job.model
-        found.setdefault(key, []).append(each)
-    return found
+        runs_by_key.setdefault(key, []).append(finished_run)
+    return runs_by_key
 
 
-def partner(each: Finished, finished: list[Finished]) -> Finished | None:
+def partner(
+    finished_run: Finished, finished: list[Finished]
+) -> Finished | None:
     """The full-precision run on the same members; None of that itself."""
-    if each.job.model == plans.FULL:
+    if finished_run.job.model == plans.FULL:
         return None
-    return next((x for x in finished if x.job == each.job.full), None)
+    return next((x for x in finished if x.job == finished_run.job.full), None)
 
 
-def with_partners(found, finished: list[Finished]) -> list[tuple]:
-    """(run, its full-precision run) of those of `found` that have one."""
-    both = [(each, partner(each, finished)) for each in found]
-    return [pair for pair in both if pair[1] is not None]
+def with_partners(runs, finished: list[Finished]) -> list[tuple]:
+    """(run, its full-precision run) of those of `runs` that have one."""
+    run_pairs = [
+        (finished_run, partner(finished_run, finished)) for finished_run in runs
+    ]
+    return [pair for pair in run_pairs if pair[1] is not None]
 
 
-def deployed(each: Finished) -> TargetAudit | None:
+def deployed(finished_run: Finished) -> TargetAudit | None:
     """The audit of the file that is deployed, if there is one."""
-    for scheme in plans.MODELS[each.job.model].schemes:
-        found = each.run.target(scheme)
-        if found is not None:
-            return found
+    for scheme in plans.MODELS[finished_run.job.model].schemes:
+        audit = finished_run.run.target(scheme)
+        if audit is not None:
+            return audit
     return None
 
 
@@ -101,73 +105,82 @@ def paired(after, before, key) -> Estimate | None:
         before: list of TargetAudit, in the same order.
         key: of MEASURES.
     """
-    both = [
+    estimate_pairs = [
         (measure(one, key), measure(other, key))
         for one, other in zip(after, before, strict=True)
         if key not in STRONGEST or same_attacks(one, other)
     ]
-    both = [pair for pair in both if None not in pair]
-    if not both:
+    estimate_pairs = [pair for pair in estimate_pairs if None not in pair]
+    if not estimate_pairs:
         return None
-    ours, theirs = zip(*both, strict=True)
+    ours, theirs = zip(*estimate_pairs, strict=True)
     return seeds.paired(
-        [each.value for each in ours], [each.value for each in theirs]
+        [estimate.value for estimate in ours],
+        [estimate.value for estimate in theirs],
     )
 
 
-def on_records(each: Finished, target: TargetAudit, other: Finished) -> dict:
+def on_records(
+    finished_run: Finished, target: TargetAudit, other: Finished
+) -> dict:
     """The change between two artefacts with intervals over records.
 
     Args:
-        each: the run.
+        finished_run: the run.
         target: its artefact.
         other: the full-precision run on the same members, or the run itself;
             its Keras model is what is compared with.
     Returns: dict key of MEASURES -> Estimate, of those that can be paired.
     """
-    found = changes.change(each.run, target, [each.run, other.run])
+    change = changes.change(
+        finished_run.run, target, [finished_run.run, other.run]
+    )
     keys = {}
-    if found is not None:
+    if change is not None:
         keys |= {
-            "accuracy": found.accuracy,
-            "gap": found.gap,
-            "confidence": found.held_out,
+            "accuracy": change.accuracy,
+            "gap": change.gap,
+            "confidence": change.held_out,
         }
     theirs = other.run.target(TRAINED)
-    pair = pairs.compare(each.run.audit, target, theirs)
-    same_halves = each.run.audit.seed == other.run.audit.seed
+    pair = pairs.compare(finished_run.run.audit, target, theirs)
+    same_halves = finished_run.run.audit.seed == other.run.audit.seed
     if same_halves and same_attacks(target, theirs):
         keys["strongest"] = pair.difference
     if target.target == TRAINED:
-        match = each.held and each.held.trained
+        match = finished_run.held and finished_run.held.trained
     else:
-        match = each.artefacts.get(target.target) if other is each else None
+        match = (
+            finished_run.artefacts.get(target.target)
+            if other is finished_run
+            else None
+        )
     if match:
         keys |= of_match(match)
     # What each record scored is not known of other attacks.
     return _independent(target, theirs) | keys
 
 
-def _independent(one, other):
+def _independent(first, second):
     """The changes of AUC with intervals as if the two were independent."""
     keys = [k for k in MEASURES if k.endswith("_auc") and k not in STRONGEST]
-    areas = {key: (measure(one, key), measure(other, key)) for key in keys}
+    areas = {key: (measure(first, key), measure(second, key)) for key in keys}
     return {
-        key: intervals.difference(*both)
-        for key, both in areas.items()
-        if None not in both
+        key: intervals.difference(*area_pair)
+        for key, area_pair in areas.items()
+        if None not in area_pair
     }
 
 
-def same_attacks(one: TargetAudit, other: TargetAudit) -> bool:
+def same_attacks(first: TargetAudit, second: TargetAudit) -> bool:
     """Whether the strongest attack was chosen of the same table of attacks.
 
     An audit of an older version knows fewer; what is strongest there may be
     weaker for that alone.
     """
     known = [
-        {x.name for x in (*each.attacks, *each.attacks_left_out)}
-        for each in (one, other)
+        {x.name for x in (*audit.attacks, *audit.attacks_left_out)}
+        for audit in (first, second)
     ]
     return known[0] == known[1]
 

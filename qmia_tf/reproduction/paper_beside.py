@@ -30,7 +30,7 @@ POINTS = {94.0: "precision_at_recall_94", 100.0: "precision_at_recall_100"}
 def table_1(finished: list[Finished]) -> Table:
     """Test accuracy and gap attack beside the paper's table 1."""
     rows = []
-    for (dataset, regime, model), found in groups(finished).items():
+    for (dataset, regime, model), runs in groups(finished).items():
         paper = _paper(dataset, model)
         if paper is None:
             continue
@@ -39,11 +39,11 @@ def table_1(finished: list[Finished]) -> Table:
                 title(dataset),
                 regime,
                 model_title(model),
-                len(found),
-                _mean(found, "accuracy_members"),
-                _mean(found, "accuracy"),
+                len(runs),
+                _mean(runs, "accuracy_members"),
+                _mean(runs, "accuracy"),
                 paper.test_accuracy,
-                _mean(found, "gap"),
+                _mean(runs, "gap"),
                 paper.gap_attack,
             ]
         )
@@ -67,17 +67,17 @@ def table_1(finished: list[Finished]) -> Table:
 def table_2(finished: list[Finished]) -> Table:
     """The confidence attack at the paper's recall beside its table 2."""
     rows = []
-    for (dataset, regime, model), found in groups(finished).items():
+    for (dataset, regime, model), runs in groups(finished).items():
         paper = _paper(dataset, model)
         if paper is None:
             continue
         points = [
-            each.run.target(TRAINED)
+            finished_run.run.target(TRAINED)
             .attack("confidence")
             .point(POINTS[paper.recall])
-            for each in found
+            for finished_run in runs
         ]
-        cells = [title(dataset), regime, model_title(model), len(found)]
+        cells = [title(dataset), regime, model_title(model), len(runs)]
         for key in ("f1", "precision", "recall", "balanced_accuracy"):
             cells.append(over_seeds([getattr(x, key) for x in points]))
             stated = getattr(paper, key, None)
@@ -154,8 +154,8 @@ def arithmetic() -> Table:
 def regimes(finished: list[Finished]) -> Table:
     """Which open choice brings nearly 100 % on the members."""
     rows = []
-    for (dataset, regime, model), found in groups(finished).items():
-        recipe = found[0].run.setting("recipe")
+    for (dataset, regime, model), runs in groups(finished).items():
+        recipe = runs[0].run.setting("recipe")
         crop = recipe["crop_padding"] or recipe["flip"]
         rows.append(
             [
@@ -164,14 +164,14 @@ def regimes(finished: list[Finished]) -> Table:
                 model_title(model),
                 "crop and flip" if crop else "none",
                 f"{recipe['optimizer']} {recipe['learning_rate']:g}",
-                found[0].run.setting("model.stem"),
-                found[0].run.setting("model.width"),
+                runs[0].run.setting("model.stem"),
+                runs[0].run.setting("model.width"),
                 recipe["epochs"],
-                len(found),
-                _mean(found, "accuracy_members"),
-                _mean(found, "accuracy"),
-                _mean(found, "gap"),
-                _peak(found),
+                len(runs),
+                _mean(runs, "accuracy_members"),
+                _mean(runs, "accuracy"),
+                _mean(runs, "gap"),
+                _peak(runs),
             ]
         )
     columns = [
@@ -198,23 +198,23 @@ def regimes(finished: list[Finished]) -> Table:
 
 def missing(finished: list[Finished]) -> list[str]:
     """Says which of the paper's rows have no run yet."""
-    there = set(groups(finished))
-    found = {}
-    for dataset, regime in dict.fromkeys(key[:2] for key in there):
+    run_keys = set(groups(finished))
+    names_by_place = {}
+    for dataset, regime in dict.fromkeys(key[:2] for key in run_keys):
         # Of the open choices few models are asked for.
-        asked = plans.CHOSEN.get(dataset, {}).get(regime, plans.MODELS)
-        for model in asked:
-            wanted = _paper(dataset, model) is not None
-            if wanted and (dataset, regime, model) not in there:
-                names = found.setdefault((dataset, regime), [])
+        models = plans.CHOSEN.get(dataset, {}).get(regime, plans.MODELS)
+        for model in models:
+            is_in_paper = _paper(dataset, model) is not None
+            if is_in_paper and (dataset, regime, model) not in run_keys:
+                names = names_by_place.setdefault((dataset, regime), [])
                 names.append(model_title(model))
     for dataset in plans.PAPER_SETS:
-        if not any(key[0] == dataset for key in there):
-            found[dataset, None] = ["every model"]
+        if not any(key[0] == dataset for key in run_keys):
+            names_by_place[dataset, None] = ["every model"]
     return [
         f"Not run: {title(dataset)}{f', {regime}' if regime else ''}: "
         f"{'; '.join(names)}."
-        for (dataset, regime), names in sorted(found.items(), key=str)
+        for (dataset, regime), names in sorted(names_by_place.items(), key=str)
     ]
 
 
@@ -225,11 +225,11 @@ def _paper(dataset, model):
     return PAPER.get((dataset, row.weight_bits, row.activation_bits))
 
 
-def _mean(found, key):
-    return over_seeds([measure(x.run.target(TRAINED), key) for x in found])
+def _mean(runs, key):
+    return over_seeds([measure(x.run.target(TRAINED), key) for x in runs])
 
 
-def _peak(found):
-    attacks = [x.run.target(TRAINED).attack("confidence") for x in found]
+def _peak(runs):
+    attacks = [x.run.target(TRAINED).attack("confidence") for x in runs]
     points = [x.point("peak_accuracy").balanced_accuracy for x in attacks]
     return over_seeds(points)

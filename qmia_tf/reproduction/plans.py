@@ -203,24 +203,24 @@ def jobs(datasets, *, seeds, regimes, models=(), stem=None, size=PAPER_SIZE):
     for seed in seeds:
         if seed < 0:
             raise InputError(f"a seed must be 0 or more, got {seed}")
-    made = []
+    planned = []
     for dataset in datasets:
         for regime in regimes:
             if regime == CHOICES:
-                made += _chosen(dataset, seeds, models, size)
+                planned += _chosen(dataset, seeds, models, size)
                 continue
             regime_fields(regime)
             for seed in seeds:
                 usual = tuple(MODELS) if seed == 0 else REPEATED
                 chosen = [m for m in MODELS if m in (models or usual)]
-                made += [
+                planned += [
                     Job(dataset, regime, model, seed, size) for model in chosen
                 ]
-    if not made:
+    if not planned:
         raise InputError(
             "nothing to do: name a data set, a seed and a regime at least"
         )
-    return list({job.folder: job for job in made}.values())
+    return list({job.folder: job for job in planned}.values())
 
 
 def regime_fields(name) -> dict:
@@ -238,11 +238,11 @@ def regime_fields(name) -> dict:
     if first not in ("augmented", "plain"):
         raise _unknown(name, first)
     for part in (first, *others):
-        found = re.fullmatch(r"([a-z]+)(\d+)", part)
+        match = re.fullmatch(r"([a-z]+)(\d+)", part)
         if part in SWITCHES:
             fields.update(SWITCHES[part])
-        elif found and found[1] in NUMBERS:
-            fields[NUMBERS[found[1]]] = int(found[2])
+        elif match and match[1] in NUMBERS:
+            fields[NUMBERS[match[1]]] = int(match[2])
         else:
             raise _unknown(name, part)
     return fields
@@ -270,8 +270,8 @@ def _unknown(name, part):
     )
 
 
-def _check(kind, given, known):
-    for name in given:
+def _check(kind, names, known):
+    for name in names:
         if name not in known:
             raise InputError(
                 f"there is no {kind} {name!r} to reproduce: choose of "

@@ -108,8 +108,8 @@ class _Data:
         from qmia_tf.reproduction import running
 
         if name != self.name:
-            found = loading.load(name, **self.place)
-            self.name, self.dataset = name, running.cut(found, self.records)
+            dataset = loading.load(name, **self.place)
+            self.name, self.dataset = name, running.cut(dataset, self.records)
         return self.dataset
 
     def epoch_seconds(self, job):
@@ -147,11 +147,11 @@ def _compare_paths(job, dataset, out, results):
     from qmia_tf.reproduction import running, same_path
 
     messages.say(f"== {job.dataset}: DoReFa layers at 32 bits against Keras'")
-    found = same_path.check(
+    comparison = same_path.check(
         dataset,
         running.describe(job, dataset),
         job.recipe,
         out / job.folder,
         steps=job.size.path_steps,
     )
-    same_path.write(path, {**found, "regime": job.regime})
+    same_path.write(path, {**comparison, "regime": job.regime})

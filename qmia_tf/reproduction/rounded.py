@@ -31,8 +31,8 @@ def rounded(answers: Outputs) -> Outputs:
     """
     codes = np.rint(answers.probabilities * np.float32(LEVELS))
     probabilities = np.minimum(codes, LEVELS - 1) / np.float32(LEVELS)
-    kept = ("fingerprint", "run")
-    info = {key: answers.info[key] for key in kept if key in answers.info}
+    fields = ("fingerprint", "run")
+    info = {key: answers.info[key] for key in fields if key in answers.info}
     return dataclasses.replace(
         answers,
         probabilities=probabilities.astype(np.float32),
@@ -44,6 +44,8 @@ def rounded(answers: Outputs) -> Outputs:
 def write(run_dir) -> pathlib.Path:
     """Writes RUN_DIR/rounded.npz from outputs/keras.npz; returns its path."""
     run_dir = pathlib.Path(run_dir)
-    made = rounded(outputs.load(run_dir / "outputs" / f"{TRAINED}.npz"))
-    made.save(run_dir / FILE)
+    rounded_outputs = rounded(
+        outputs.load(run_dir / "outputs" / f"{TRAINED}.npz")
+    )
+    rounded_outputs.save(run_dir / FILE)
     return run_dir / FILE

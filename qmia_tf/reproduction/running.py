@@ -88,17 +88,19 @@ def epoch_seconds(job, dataset) -> float:
     model = resnet.resnet18(
         dataset.image_shape, dataset.classes, seed=0, **config["model"]
     )
-    found = []
+    step_seconds = []
     # The first two compile.
     for count in (2, 5):
         records = dataset.take(slice(0, count * recipe.batch_size))
         trainer = Trainer(model, records, recipe, 0)
         with tqdm.tqdm(disable=True) as bar:
             trainer.run_epoch(bar)
-            found.append(trainer.run_epoch(bar)["seconds"] / trainer.steps)
+            step_seconds.append(
+                trainer.run_epoch(bar)["seconds"] / trainer.steps
+            )
     _forget()
     members = len(dataset.labels) // 2
-    return min(found) * members / recipe.batch_size
+    return min(step_seconds) * members / recipe.batch_size
 
 
 def _train(job, place, dataset):

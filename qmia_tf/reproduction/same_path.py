@@ -55,15 +55,15 @@ def check(dataset, config, recipe, place, *, steps) -> dict:
         for model in (ours, theirs)
     ]
     apart = [np.abs(a - b) for a, b in zip(*ended, strict=True)]
-    found = {
+    comparison = {
         "steps": steps,
         "records": len(needed),
         "layers": replaced,
-        "weights": sum(each.size for each in apart),
-        "differ": sum(int(np.count_nonzero(each)) for each in apart),
-        "largest": max(float(each.max()) for each in apart),
+        "weights": sum(gaps.size for gaps in apart),
+        "differ": sum(int(np.count_nonzero(gaps)) for gaps in apart),
+        "largest": max(float(gaps.max()) for gaps in apart),
     }
-    return found
+    return comparison
 
 
 def plain(model):
@@ -94,9 +94,9 @@ def plain(model):
         if kind is keras.layers.ReLU:
             return kind(name=layer.name)
         known = keras.layers.Layer.__init__.__code__.co_varnames
-        wanted = {*kind.__init__.__code__.co_varnames, *known}
-        chosen = {key: config[key] for key in config if key in wanted}
-        return kind.from_config(chosen)
+        arguments = {*kind.__init__.__code__.co_varnames, *known}
+        own_config = {key: config[key] for key in config if key in arguments}
+        return kind.from_config(own_config)
 
     twin = keras.models.clone_model(model, clone_function=own)
     twin.set_weights(model.get_weights())
@@ -110,6 +110,6 @@ def _train(model, members, recipe, seed):
     return [variable.numpy() for variable in model.weights]
 
 
-def write(place, found):
+def write(place, comparison):
     """Writes same_path.json, whole or not at all."""
-    runs.write_json(place, found)
+    runs.write_json(place, comparison)

@@ -47,8 +47,8 @@ class Planned:
     @property
     def minutes(self) -> float | None:
         """Of what is left; None if that is not known."""
-        found = [self.seconds[stage] for stage in self.left]
-        return None if None in found else sum(found) / 60
+        stage_seconds = [self.seconds[stage] for stage in self.left]
+        return None if None in stage_seconds else sum(stage_seconds) / 60
 
 
 def needed(job) -> tuple[str, ...]:
@@ -69,7 +69,7 @@ def done(job, out) -> tuple[str, ...]:
         out: folder of all runs.
     """
     place = out / job.folder
-    made = {
+    is_there = {
         TRAIN: (place / runs.MODEL).exists(),
         EXPORT: all(
             (place / "artifacts" / f"{scheme}.tflite").exists()
@@ -81,7 +81,7 @@ def done(job, out) -> tuple[str, ...]:
             job, place, held=(out / job.full.folder / runs.MODEL).exists()
         ),
     }
-    return tuple(stage for stage in needed(job) if made[stage])
+    return tuple(stage for stage in needed(job) if is_there[stage])
 
 
 def not_stored(jobs, results) -> list:
@@ -110,7 +110,7 @@ def planned(jobs, out, *, step=None) -> list[Planned]:
             told; asked once for each data set and network, of the
             full-precision job, where no history.csv says it.
     """
-    paces, asked = _paces(jobs, out), {}
+    paces, step_by_network = _paces(jobs, out), {}
     rows = []
     for job in jobs:
         finished = done(job, out)
@@ -118,9 +118,9 @@ def planned(jobs, out, *, step=None) -> list[Planned]:
         pace = _pace(job, paces)
         if pace is None and step and TRAIN not in finished:
             key = _network(job.full)
-            if key not in asked:
-                asked[key] = step(job.full)
-            pace = _times(asked[key], job)
+            if key not in step_by_network:
+                step_by_network[key] = step(job.full)
+            pace = _times(step_by_network[key], job)
         seconds = {
             stage: _seconds(stage, job, pace, epochs) for stage in STAGES
         }
@@ -131,11 +131,11 @@ def planned(jobs, out, *, step=None) -> list[Planned]:
 def lines(rows) -> list[str]:
     """One line a run, and one for all."""
     width = max((len(str(row.job.folder)) for row in rows), default=0)
-    shown, known, unknown = [], 0.0, 0
+    texts, known, unknown = [], 0.0, 0
     for row in rows:
         text = f"{str(row.job.folder):{width}}  "
         if not row.left:
-            shown.append(f"{text}done")
+            texts.append(f"{text}done")
             continue
         text += f"done: {', '.join(row.done) or 'nothing'}; "
         if row.epochs and TRAIN in row.left:
@@ -144,10 +144,12 @@ def lines(rows) -> list[str]:
         known += minutes or 0.0
         unknown += minutes is None
         about = "?" if minutes is None else f"{minutes:.0f}"
-        shown.append(f"{text}to do: {', '.join(row.left)}; {about} min")
-    rest = f", {unknown} runs not known" if unknown else ""
-    shown.append(f"{len(rows)} runs, about {known / 60:.1f} h to do{rest}")
-    return shown
+        texts.append(f"{text}to do: {', '.join(row.left)}; {about} min")
+    unknown_text = f", {unknown} runs not known" if unknown else ""
+    texts.append(
+        f"{len(rows)} runs, about {known / 60:.1f} h to do{unknown_text}"
+    )
+    return texts
 
 
 def is_audited(job, place) -> bool:
@@ -160,13 +162,13 @@ def is_audited(job, place) -> bool:
     path = place / AUDIT
     if not path.exists():
         return False
-    found = runs.read_json(path)
-    asked = {
-        each["target"]
+    audit = runs.read_json(path)
+    targets = {
+        entry["target"]
         for kind in ("targets", "left_out")
-        for each in found.get(kind, [])
+        for entry in audit.get(kind, [])
     }
-    return set(job.targets) <= asked
+    return set(job.targets) <= targets
 
 
 def is_swept(job, place, *, held) -> bool:
@@ -183,15 +185,17 @@ def is_swept(job, place, *, held) -> bool:
     """
     sweep, match = place / stored.SWEEP, place / stored.HELD
     held = held and job.model != plans.FULL
-    wanted = [sweep, place / stored.ARTEFACTS, *([match] if held else ())]
-    if not all(path.exists() for path in wanted):
+    files = [sweep, place / stored.ARTEFACTS, *([match] if held else ())]
+    if not all(path.exists() for path in files):
         return False
     points = runs.read_json(sweep).get("points", [])
     leaks = [point["leaks"] for point in points]
     if held:
         leaks.append(runs.read_json(match).get("trained", {}).get("leak", {}))
     scores = set(matched.SCORES)
-    return bool(points) and all(scores <= set(each) for each in leaks)
+    return bool(points) and all(
+        scores <= set(point_leaks) for point_leaks in leaks
+    )
 
 
 def is_stored(job, results) -> bool:
@@ -215,15 +219,15 @@ def _network(job):
 
 def _paces(jobs, out):
     """Seconds an epoch, by network, of the runs that have a history."""
-    found = {}
+    run_paces = {}
     for job in jobs:
         rows = stored.read_history(out / job.folder)
         seconds = [float(row["seconds"]) for row in rows]
         if seconds:
             # The median: the machine may have been busy at times.
             pace = statistics.median(seconds)
-            found.setdefault(_network(job), []).append(pace)
-    return {key: statistics.median(each) for key, each in found.items()}
+            run_paces.setdefault(_network(job), []).append(pace)
+    return {key: statistics.median(paces) for key, paces in run_paces.items()}
 
 
 def _pace(job, paces):

@@ -114,20 +114,25 @@ def load(results) -> list[Finished]:
     Raises: InputError if there is none, or a file is damaged.
     """
     results = pathlib.Path(results)
-    found = []
+    finished = []
     for path in results.glob(f"*/*/*-seed*/{findings.AUDIT}"):
         *_, dataset, regime, name = path.parent.parts
         model, _, seed = name.rpartition("-seed")
         if model in plans.MODELS and seed.isdecimal():
             job = plans.Job(dataset, regime, model, int(seed))
-            found.append(_read(job, path.parent))
-    if not found:
+            finished.append(_read(job, path.parent))
+    if not finished:
         raise InputError(
             f"{results} holds no audited run: scripts/reproduce.py makes them"
         )
-    there = {each.job.folder: each for each in found}
-    found = [_checked(each, there.get(each.job.full.folder)) for each in found]
-    return sorted(found, key=_order)
+    run_by_folder = {
+        finished_run.job.folder: finished_run for finished_run in finished
+    }
+    finished = [
+        _checked(finished_run, run_by_folder.get(finished_run.job.full.folder))
+        for finished_run in finished
+    ]
+    return sorted(finished, key=_order)
 
 
 def is_held(job, results) -> bool:
@@ -143,23 +148,27 @@ def is_held(job, results) -> bool:
     place = results / job.full.folder
     if not (place / findings.AUDIT).exists():
         return False
-    each = _read(job, results / job.folder)
-    return _checked(each, _read(job.full, place)).held is not None
+    finished_run = _read(job, results / job.folder)
+    return _checked(finished_run, _read(job.full, place)).held is not None
 
 
-def _checked(each, full):
+def _checked(finished_run, full):
     """Holds a run against the stored full precision, by its points if need be.
 
     Trained again on another machine, full precision is another model, and
     what was held against the first says nothing of it.
     """
-    if each.job.model == plans.FULL:
-        return each
-    if each.held and full and holding.is_about(each.held, each.run, full.run):
-        return each
-    curves = each.sweep, full and full.sweep
+    if finished_run.job.model == plans.FULL:
+        return finished_run
+    if (
+        finished_run.held
+        and full
+        and holding.is_about(finished_run.held, finished_run.run, full.run)
+    ):
+        return finished_run
+    curves = finished_run.sweep, full and full.sweep
     held = None if None in curves else holding.by_points(*curves)
-    return dataclasses.replace(each, held=held, is_paired=False)
+    return dataclasses.replace(finished_run, held=held, is_paired=False)
 
 
 def read_history(place) -> list[dict]:
@@ -196,10 +205,10 @@ def _json(path):
 
 
 def _decoded(kind, path):
-    found = _json(path)
-    if found is None:
+    content = _json(path)
+    if content is None:
         return None
-    return audit_json.decode(kind, found, source=str(path))
+    return audit_json.decode(kind, content, source=str(path))
 
 
 def _order(finished):

@@ -40,20 +40,20 @@ def measure(run_dir, dataset, *, most=None, progress=None):
     run_dir = pathlib.Path(run_dir)
     config = configuration.read(run_dir)
     split = run_training.open_split(run_dir, dataset, config)
-    chosen = choose(epochs.kept(run_dir, config), most)
-    found, members = [], None
+    file_by_epoch = choose(epochs.kept(run_dir, config), most)
+    kept_epochs, members = [], None
     for epoch, answers in epochs.answers(
-        run_dir, chosen, dataset, split, progress=progress
+        run_dir, file_by_epoch, dataset, split, progress=progress
     ):
-        found.append(matched.measure(answers, epoch))
+        kept_epochs.append(matched.measure(answers, epoch))
         members = answers.members
     curve = comparison.Curve(
         run=run_dir.name,
         model=run_comparison.model_name(config),
-        points=[each.point for each in found],
+        points=[kept_epoch.point for kept_epoch in kept_epochs],
     )
     runs.write_json(run_dir / stored.SWEEP, audit_json.encode(curve))
-    return found, members
+    return kept_epochs, members
 
 
 def hold(run_dir, model, full, members, *, full_run):
@@ -71,7 +71,7 @@ def hold(run_dir, model, full, members, *, full_run):
         matched.nearest(model, full, members),
         matched.interpolated(model, full, members),
     ]
-    found = holding.Held(
+    held = holding.Held(
         run=pathlib.Path(run_dir).name,
         full=full_run,
         epoch=model.point.epoch,
@@ -79,8 +79,8 @@ def hold(run_dir, model, full, members, *, full_run):
         matches=[match for match in ways if match is not None],
     )
     place = pathlib.Path(run_dir) / stored.HELD
-    runs.write_json(place, audit_json.encode(found))
-    return found
+    runs.write_json(place, audit_json.encode(held))
+    return held
 
 
 def hold_artefacts(run_dir) -> dict[str, matched.Match]:
@@ -97,19 +97,19 @@ def hold_artefacts(run_dir) -> dict[str, matched.Match]:
     model = matched.measure(
         answers, configuration.read(run_dir)["recipe"]["epochs"]
     )
-    made = {}
+    match_by_target = {}
     for path in (*files, run_dir / rounded.FILE):
         theirs = outputs.load(path).in_record_order()
         epoch = matched.measure(theirs, model.point.epoch)
-        made[theirs.target] = _against(
+        match_by_target[theirs.target] = _against(
             epoch, model, answers.members, "artefact"
         )
-    found = stored.Artefacts(run_dir.name, made)
-    runs.write_json(run_dir / stored.ARTEFACTS, audit_json.encode(found))
-    return made
+    artefacts = stored.Artefacts(run_dir.name, match_by_target)
+    runs.write_json(run_dir / stored.ARTEFACTS, audit_json.encode(artefacts))
+    return match_by_target
 
 
-def _against(epoch, other, members, way):
-    found = matched.nearest(epoch, [other], members)
+def _against(epoch, base_epoch, members, way):
+    match = matched.nearest(epoch, [base_epoch], members)
     # `outside` is about many epochs, and here there is one.
-    return dataclasses.replace(found, way=way, outside=None)
+    return dataclasses.replace(match, way=way, outside=None)

@@ -73,26 +73,26 @@ def write(results, *, pages=(), report=True) -> list[pathlib.Path]:
     """
     results = pathlib.Path(results)
     finished, paths = stored.load(results), same_paths(results)
-    made, drawn = tables(finished, paths), figures(finished)
+    made_tables, drawn = tables(finished, paths), figures(finished)
     texts = {results / "commands.md": ledger.commands(finished)}
-    for table in made:
+    for table in made_tables:
         place = results / TABLES / table.name
         texts[place.with_suffix(".csv")] = as_csv(table)
         texts[place.with_suffix(".md")] = as_markdown(table, level=1) + "\n"
-    for each in drawn:
-        place = results / FIGURES / f"{each.name}.csv"
-        texts[place] = as_csv(each.data)
+    for picture in drawn:
+        place = results / FIGURES / f"{picture.name}.csv"
+        texts[place] = as_csv(picture.data)
     for page in (path for path in map(pathlib.Path, pages) if path.exists()):
         folder = os.path.relpath(results / FIGURES, page.parent)
         filled = marked.parts(
-            finished, made, drawn, folder=pathlib.Path(folder).as_posix()
+            finished, made_tables, drawn, folder=pathlib.Path(folder).as_posix()
         )
         texts[page] = marked.fill(page.read_text(), filled)
     for path, text in texts.items():
         runs.write_bytes(path, text.encode())
     written = list(texts)
-    for each in drawn:
-        written += save_figure(each.figure, results / FIGURES / each.name)
+    for picture in drawn:
+        written += save_figure(picture.figure, results / FIGURES / picture.name)
     return written + (_reports(results, finished) if report else [])
 
 
@@ -101,24 +101,29 @@ def _reports(results, finished):
     written = []
     places = dict.fromkeys((x.job.dataset, x.job.regime) for x in finished)
     for dataset, regime in places:
-        listed = [
-            each
-            for each in finished
-            if (each.job.dataset, each.job.regime) == (dataset, regime)
+        regime_runs = [
+            finished_run
+            for finished_run in finished
+            if (finished_run.job.dataset, finished_run.job.regime)
+            == (dataset, regime)
         ]
-        seed = min(each.job.seed for each in listed)
-        shown = [each.job for each in listed if each.job.seed == seed]
-        made = making.make_report(
-            [results / job.folder for job in shown],
+        seed = min(finished_run.job.seed for finished_run in regime_runs)
+        jobs = [
+            finished_run.job
+            for finished_run in regime_runs
+            if finished_run.job.seed == seed
+        ]
+        report_paths = making.make_report(
+            [results / job.folder for job in jobs],
             results / dataset / regime,
             formats=("html",),
             asked=[
                 (question, lines)
-                for question, lines in answers.answers(listed)
+                for question, lines in answers.answers(regime_runs)
                 if lines
             ],
         )
-        written += made
+        written += report_paths
     return written
 
 

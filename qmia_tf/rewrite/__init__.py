@@ -121,23 +121,27 @@ def quantize_model(
     widths = resolve(bits, overrides, [node.name for node in network.nodes])
     if calibration is not None:
         calibrating.check(model, calibration, percentile)
-    taken = _taken(network, input_range, input_steps, unit_pixels, calibration)
-    settings = Settings(taken, insert_batch_norm, calibration is not None, seed)
+    pixel_range = _taken(
+        network, input_range, input_steps, unit_pixels, calibration
+    )
+    settings = Settings(
+        pixel_range, insert_batch_norm, calibration is not None, seed
+    )
     written = _write(network, widths, settings, model.name)
-    said = ""
+    line = ""
     if calibration is not None and not widths.nothing:
-        comparison.check_range(model, taken, calibration)
+        comparison.check_range(model, pixel_range, calibration)
         answers = calibrating.calibrate(
             _write(network, _nothing(), settings, model.name).model,
             written,
-            taken.fed_to_new(calibration),
+            pixel_range.fed_to_new(calibration),
             percentile,
         )
-        said = comparison.compare(model, taken.fed(calibration), answers)
+        line = comparison.compare(model, pixel_range.fed(calibration), answers)
     for entry in written.entries if progress else ():
         progress(str(entry))
-    if progress and said:
-        progress(said)
+    if progress and line:
+        progress(line)
     plans.warn(written.entries)
     unsafe_layers.warn(written.model)
     return written.model
@@ -164,8 +168,8 @@ def plan(
     """
     bits = Bits(weight_bits, activation_bits, first_last_bits, residual_bits)
     network = read(model)
-    taken = _taken(network, input_range, pixels.PIXEL_STEPS, unit_pixels)
-    settings = Settings(taken, insert_batch_norm, False, 0)
+    pixel_range = _taken(network, input_range, pixels.PIXEL_STEPS, unit_pixels)
+    settings = Settings(pixel_range, insert_batch_norm, False, 0)
     widths = resolve(bits, overrides, [node.name for node in network.nodes])
     return _write(network, widths, settings, model.name).entries
 

@@ -69,8 +69,8 @@ def calibrate(reference, written, fed, percentile):
     for name, limit in written.limits.items():
         if tops[name] > 0 and groups.get(name, name) not in fixed:
             group = groups.get(name, name)
-            found = limit / tops[name]
-            factors[group] = min(found, factors.get(group, np.inf))
+            ratio = limit / tops[name]
+            factors[group] = min(ratio, factors.get(group, np.inf))
 
     def factor(name):
         return factors.get(groups.get(name, name), 1.0)
@@ -168,8 +168,8 @@ def _measure_norms(written, images):
         if isinstance(layer, layers.BatchNormalization):
             values = np.asarray(read)
             axis = layer.axis if isinstance(layer.axis, int) else layer.axis[0]
-            rest = tuple({*range(values.ndim)} - {axis % values.ndim})
-            mean, variance = values.mean(rest), values.var(rest)
+            other_axes = tuple({*range(values.ndim)} - {axis % values.ndim})
+            mean, variance = values.mean(other_axes), values.var(other_axes)
             share = 1.0 / _kept(variance, layer.epsilon)
             if layer.name not in written.inserted:
                 old = np.asarray(layer.moving_variance)
@@ -184,5 +184,5 @@ def _measure_norms(written, images):
 
 def _kept(variance, epsilon):
     """What epsilon leaves of a norm's deviation; 1 for what does not vary."""
-    kept = np.sqrt(variance / (variance + epsilon))
-    return np.where(variance > TINY, kept, 1.0)
+    share = np.sqrt(variance / (variance + epsilon))
+    return np.where(variance > TINY, share, 1.0)

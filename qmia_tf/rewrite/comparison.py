@@ -30,10 +30,12 @@ def compare(model, fed, answers):
     Warns: UserWarning with that line where fewer than nine in ten are equal.
     """
     answers = np.asarray(answers)
-    wanted = _answers(model, fed)
+    float_answers = _answers(model, fed)
     if answers.ndim < 2:
         return ""
-    alike = np.mean(_labels(answers, wanted) == _labels(wanted, wanted))
+    alike = np.mean(
+        _labels(answers, float_answers) == _labels(float_answers, float_answers)
+    )
     line = (
         f"the quantized network gives {alike:.0%} of the {len(fed)} "
         "calibration images the label that the float network gives"
@@ -109,11 +111,11 @@ def _answers(model, fed):
     return np.concatenate([np.asarray(part) for part in parts])
 
 
-def _labels(answers, wanted):
+def _labels(answers, float_answers):
     """Labels; of one number, on which side of a half, or of 0, it is."""
     if answers.shape[-1] > 1:
         return answers.argmax(-1)
-    is_probability = wanted.min() >= 0 and wanted.max() <= 1
+    is_probability = float_answers.min() >= 0 and float_answers.max() <= 1
     return answers > (0.5 if is_probability else 0)
 
 

@@ -105,9 +105,10 @@ def norm(walk, node, value):
 
 def _completed(layer, copy):
     """A batch norm's weights, those that it lacks as the copy has them."""
-    named = {weight.name: weight for weight in layer.weights}
+    weight_of = {weight.name: weight for weight in layer.weights}
     return [
-        np.asarray(named.get(weight.name, weight)) for weight in copy.weights
+        np.asarray(weight_of.get(weight.name, weight))
+        for weight in copy.weights
     ]
 
 

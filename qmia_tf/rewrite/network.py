@@ -79,11 +79,11 @@ def read(model) -> Network:
     return Network(nodes, outputs[0], tuple(reader.inlined))
 
 
-def _told(given):
+def _told(model):
     """Says what was given; of a model of Keras 2, how to bring it over."""
-    kind = type(given)
+    kind = type(model)
     old = getattr(sys.modules.get("tf_keras"), "Model", None)
-    if old is None or not isinstance(given, old):
+    if old is None or not isinstance(model, old):
         return kind.__name__
     return (
         f"a {kind.__name__} of tf_keras (Keras 2): save it with "

@@ -56,9 +56,9 @@ def is_norm(layer):
 def _distance(norm, values):
     """Kullback-Leibler divergence of normal distributions, median channel."""
     axis = norm.axis if isinstance(norm.axis, int) else norm.axis[0]
-    rest = tuple({*range(values.ndim)} - {axis % values.ndim})
+    other_axes = tuple({*range(values.ndim)} - {axis % values.ndim})
     mean = np.asarray(norm.moving_mean, np.float64)
     variance = np.asarray(norm.moving_variance, np.float64) + norm.epsilon
-    share = (values.var(rest) + norm.epsilon) / variance
-    off = (values.mean(rest) - mean) ** 2 / variance
+    share = (values.var(other_axes) + norm.epsilon) / variance
+    off = (values.mean(other_axes) - mean) ** 2 / variance
     return float(np.median((share + off - 1 - np.log(share)) / 2))

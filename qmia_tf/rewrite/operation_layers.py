@@ -23,16 +23,16 @@ def as_layers(nodes):
         nodes: list of network.Node, in an order to compute them.
     Returns: such a list; the names of results that are read stay.
     """
-    made = set()
+    from_operations = set()
     written = []
     for node in nodes:
         if isinstance(node.layer, Operation):
             layer = _layer(node.layer, node.name)
             if layer is not None:
-                made.add(node.name)
+                from_operations.add(node.name)
                 node = dataclasses.replace(node, layer=layer)
         written.append(node)
-    return _hard_sigmoids(_joined(written, made), made)
+    return _hard_sigmoids(_joined(written, from_operations), from_operations)
 
 
 def _layer(operation, name):
@@ -58,10 +58,10 @@ def _layer(operation, name):
     if kind in ACTIVATIONS:
         return ACTIVATIONS[kind](**named)
     if kind in POOLS and len(tensors[0].shape) == 4:
-        found = operation.operation
-        axes = found.axis if isinstance(found.axis, (list, tuple)) else ()
+        pool = operation.operation
+        axes = pool.axis if isinstance(pool.axis, (list, tuple)) else ()
         if sorted(axis % 4 for axis in axes) == [1, 2]:
-            return POOLS[kind](keepdims=bool(found.keepdims), **named)
+            return POOLS[kind](keepdims=bool(pool.keepdims), **named)
     return None
 
 
@@ -125,17 +125,20 @@ def _constant(value, shape):
     return value.reshape(-1)
 
 
-def _joined(nodes, made):
+def _joined(nodes, from_operations):
     """Makes one Rescaling of those in a row that were operations."""
     counts = _counts(nodes)
     by_name, gone = {}, set()
     for place, node in enumerate(nodes):
         by_name[node.name] = place
-        if node.name not in made or type(node.layer) is not layers.Rescaling:
+        if (
+            node.name not in from_operations
+            or type(node.layer) is not layers.Rescaling
+        ):
             continue
         source = nodes[by_name[node.inputs[0]]]
         if (
-            source.name in made
+            source.name in from_operations
             and type(source.layer) is layers.Rescaling
             and counts[source.name] == 1
         ):
@@ -158,7 +161,7 @@ def _in_one(first, second):
     )
 
 
-def _hard_sigmoids(nodes, made):
+def _hard_sigmoids(nodes, from_operations):
     """Finds relu6(x + 3) / 6 where the sum and the quotient were operations.
 
     As a ReLU6 it would be clipped to [0, 1].
@@ -167,7 +170,7 @@ def _hard_sigmoids(nodes, made):
     by_name = {node.name: node for node in nodes}
     written, gone = [], set()
     for node in nodes:
-        ends = _hard_sigmoid(node, by_name, made, counts)
+        ends = _hard_sigmoid(node, by_name, from_operations, counts)
         if ends is not None:
             first, middle = ends
             gone.update((first.name, middle.name))
@@ -179,9 +182,9 @@ def _hard_sigmoids(nodes, made):
     return [node for node in written if node.name not in gone]
 
 
-def _hard_sigmoid(node, by_name, made, counts):
+def _hard_sigmoid(node, by_name, from_operations, counts):
     """The sum and the ReLU6 in front of a quotient by 6, or None."""
-    if not _rescales(node, made, 1 / 6, 0.0):
+    if not _rescales(node, from_operations, 1 / 6, 0.0):
         return None
     middle = by_name[node.inputs[0]]
     is_relu6 = type(middle.layer) is layers.ReLU and (
@@ -192,15 +195,18 @@ def _hard_sigmoid(node, by_name, made, counts):
     if not is_relu6 or counts[middle.name] != 1:
         return None
     first = by_name[middle.inputs[0]]
-    if not _rescales(first, made, 1.0, 3.0) or counts[first.name] != 1:
+    if (
+        not _rescales(first, from_operations, 1.0, 3.0)
+        or counts[first.name] != 1
+    ):
         return None
     return first, middle
 
 
-def _rescales(node, made, scale, offset):
+def _rescales(node, from_operations, scale, offset):
     layer = node.layer
     return (
-        node.name in made
+        node.name in from_operations
         and type(layer) is layers.Rescaling
         and np.ndim(layer.scale) == np.ndim(layer.offset) == 0
         and math.isclose(layer.scale, scale, rel_tol=1e-6)

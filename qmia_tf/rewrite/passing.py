@@ -27,14 +27,14 @@ def pixels(walk, node):
     tensor = keras.Input(
         batch_shape=layer.batch_shape, dtype=layer.dtype, name=node.name
     )
-    taken = walk.settings.pixels
-    value = Value(tensor, "pixels", node.name, taken.grid)
+    pixel_range = walk.settings.pixels
+    value = Value(tensor, "pixels", node.name, pixel_range.grid)
     walk.inputs = tensor
-    if not taken.moved:
+    if not pixel_range.moved:
         return value
-    if taken.low == 0 and _meets_rescaling(walk, node):
+    if pixel_range.low == 0 and _meets_rescaling(walk, node):
         return dataclasses.replace(value, moved=True)
-    scale, offset = taken.high - taken.low, taken.low
+    scale, offset = pixel_range.high - pixel_range.low, pixel_range.low
     again = layers.Rescaling(scale, offset, name=f"{node.name}_rescaled")
     return dataclasses.replace(
         value,

@@ -109,20 +109,20 @@ def find(network, *, input_range, steps, unit, images=None) -> Pixels:
     Returns: Pixels.
     Raises: InputError if input_range is none, or images lie outside it.
     """
-    told = _checked(input_range)
-    found, where = _said(network)
-    if told is not None:
-        made = Pixels(*told, steps, unit, GIVEN)
-    elif found is not None:
-        steps = PIXEL_STEPS if found == WHOLE else steps
-        made = Pixels(*found, steps, unit, where)
+    given_limits = _checked(input_range)
+    layer_limits, where = _said(network)
+    if given_limits is not None:
+        pixels = Pixels(*given_limits, steps, unit, GIVEN)
+    elif layer_limits is not None:
+        steps = PIXEL_STEPS if layer_limits == WHOLE else steps
+        pixels = Pixels(*layer_limits, steps, unit, where)
     else:
-        made = Pixels(steps=steps, unit=unit)
+        pixels = Pixels(steps=steps, unit=unit)
         if images is not None:
-            made = _of_images(network, made, np.asarray(images))
+            pixels = _of_images(network, pixels, np.asarray(images))
     if images is not None:
-        _check_images(made, np.asarray(images))
-    return made
+        _check_images(pixels, np.asarray(images))
+    return pixels
 
 
 def _checked(input_range):
@@ -146,13 +146,13 @@ def _said(network):
     waiting = [network.nodes[0]]
     while waiting:
         node = waiting.pop()
-        layer, found = node.layer, None
+        layer, limits = node.layer, None
         if type(layer) is layers.Rescaling:
-            found = _of_rescaling(layer)
+            limits = _of_rescaling(layer)
         elif isinstance(layer, layers.Normalization):
-            found = _of_moments(layer)
-        if found is not None:
-            return found, f"layer {node.name!r}"
+            limits = _of_moments(layer)
+        if limits is not None:
+            return limits, f"layer {node.name!r}"
         passes = isinstance(layer, layers.InputLayer) or is_mover(layer)
         if passes or picks(layer):
             waiting.extend(readers[node.name])
@@ -181,13 +181,13 @@ def _of_moments(layer):
     return WHOLE if max(mean, deviation) > FAR_CENTRE else None
 
 
-def _of_images(network, made, images):
+def _of_images(network, pixels, images):
     """The range where no layer says it."""
     if not are_pixels(images):
-        return _of_floats(made, images)
-    if made.steps is None:
+        return _of_floats(pixels, images)
+    if pixels.steps is None:
         # Statistics were subtracted outside: the user has said so.
-        return made
+        return pixels
     fits = norm_distances(
         network,
         {
@@ -196,11 +196,11 @@ def _of_images(network, made, images):
         },
     )
     if not fits:
-        return made
+        return pixels
     best = min(fits, key=fits.get)
-    made = dataclasses.replace(made, where="the first batch norm")
+    pixels = dataclasses.replace(pixels, where="the first batch norm")
     if fits[UNIT] < FAR or fits[best] > NEARER * fits[UNIT]:
-        return made
+        return pixels
     low, high = best
     warnings.warn(
         f"the network is taken to be fed with {low:g} to {high:g}, as the "
@@ -208,34 +208,34 @@ def _of_images(network, made, images):
         f"input_range=({low:g}, {high:g}) if it is, (0, 1) if not",
         stacklevel=4,
     )
-    return dataclasses.replace(made, low=low, high=high)
+    return dataclasses.replace(pixels, low=low, high=high)
 
 
-def _of_floats(made, images):
-    if made.unit or not images.size:
-        return made
+def _of_floats(pixels, images):
+    if pixels.unit or not images.size:
+        return pixels
     if images.min() >= 0 and images.max() <= 1:
-        return made
+        return pixels
     whole = images.ndim >= 3 and images.min() >= 0 and images.max() <= 255
     if whole and np.array_equal(images, np.rint(images)):
         low, high = WHOLE
         return dataclasses.replace(
-            made, low=low, high=high, where="the calibration images"
+            pixels, low=low, high=high, where="the calibration images"
         )
-    return dataclasses.replace(made, steps=None)
+    return dataclasses.replace(pixels, steps=None)
 
 
-def _check_images(made, images):
+def _check_images(pixels, images):
     """Raises InputError if floats cannot be what the network takes."""
-    where = made.where or ("unit_pixels" if made.unit else "")
+    where = pixels.where or ("unit_pixels" if pixels.unit else "")
     if not images.size or are_pixels(images) or not where:
         return
     least, most = float(np.min(images)), float(np.max(images))
-    low, high = UNIT if made.unit else (made.low, made.high)
+    low, high = UNIT if pixels.unit else (pixels.low, pixels.high)
     slack = 0.01 * (high - low)
     wrong = (low, high) == WHOLE and 0 <= least and most <= 1
     wrong |= (low, high) == UNIT and most > FAR_CENTRE
-    if made.where == GIVEN:
+    if pixels.where == GIVEN:
         wrong |= least < low - slack or most > high + slack
     if wrong:
         raise InputError(

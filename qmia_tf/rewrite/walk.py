@@ -266,21 +266,21 @@ def _policy(tensor):
 
 
 def _kernel_after(nodes, readers):
-    found = {}
+    has_kernel = {}
     for node in reversed(nodes):
-        found[node.name] = any(
-            is_kernel(reader.layer) or found[reader.name]
+        has_kernel[node.name] = any(
+            is_kernel(reader.layer) or has_kernel[reader.name]
             for reader in readers[node.name]
         )
-    return found
+    return has_kernel
 
 
 def _kernel_before(nodes):
-    by_name, found = {}, {}
+    by_name, has_kernel = {}, {}
     for node in nodes:
         by_name[node.name] = node
-        found[node.name] = any(
-            is_kernel(by_name[name].layer) or found[name]
+        has_kernel[node.name] = any(
+            is_kernel(by_name[name].layer) or has_kernel[name]
             for name in node.inputs
         )
-    return found
+    return has_kernel

@@ -36,8 +36,8 @@ class Widths:
         """Activation bits behind a layer; 32 where it is left alone."""
         if self.alone(name):
             return FLOAT_BITS
-        found = self.overrides.get(name) or {}
-        return found.get("activation_bits", self.bits.activation)
+        override = self.overrides.get(name) or {}
+        return override.get("activation_bits", self.bits.activation)
 
     @property
     def linear(self):
@@ -48,10 +48,15 @@ class Widths:
     def nothing(self):
         """Whether nothing at all is quantized."""
         bits = self.bits
-        given = [bits.weight, bits.activation, bits.first_last, bits.gradient]
-        for found in self.overrides.values():
-            given.extend((found or {}).values())
-        return all(width == FLOAT_BITS for width in given)
+        all_bits = [
+            bits.weight,
+            bits.activation,
+            bits.first_last,
+            bits.gradient,
+        ]
+        for override in self.overrides.values():
+            all_bits.extend((override or {}).values())
+        return all(width == FLOAT_BITS for width in all_bits)
 
 
 def resolve(bits, overrides, names):
@@ -66,7 +71,7 @@ def resolve(bits, overrides, names):
     Returns: Widths.
     Raises: InputError if an entry matches no layer or is no such dict.
     """
-    found = {}
+    width_of_layer = {}
     for pattern, width in (overrides or {}).items():
         _check(pattern, width)
         matched = [name for name in names if fnmatch.fnmatchcase(name, pattern)]
@@ -74,8 +79,8 @@ def resolve(bits, overrides, names):
             near = difflib.get_close_matches(pattern, names, 3)
             hint = f"; close to it: {', '.join(near)}" if near else ""
             raise InputError(f"overrides: no layer is called {pattern!r}{hint}")
-        found.update(dict.fromkeys(matched, width))
-    return Widths(bits, found)
+        width_of_layer.update(dict.fromkeys(matched, width))
+    return Widths(bits, width_of_layer)
 
 
 def _check(pattern, width):

@@ -31,20 +31,20 @@ def check(folder, *, sets=None, data_dir=None, download=False):
     Raises: InputError if there is no such set or no manifest.
     """
     folder = pathlib.Path(folder)
-    wanted = chosen(sets)
+    wanted_sets = chosen(sets)
     listed = runs.read_json(folder / MANIFEST)["sets"]
-    found = []
+    sentences = []
     for name, about in listed.items():
         sound = {}
         for model, entry in about["models"].items():
-            damage = [f"{model}: {what}" for what in _differs(folder, entry)]
-            found += damage
+            damage = [f"{model}: {fault}" for fault in _differs(folder, entry)]
+            sentences += damage
             if not damage:
                 sound[model] = entry
-        if name in wanted:
+        if name in wanted_sets:
             dataset = _loaded(about["dataset"], data_dir, download)
-            found += _run(name, folder, {**about, "models": sound}, dataset)
-    return found + _strangers(folder, listed) + _too_large(folder)
+            sentences += _run(name, folder, {**about, "models": sound}, dataset)
+    return sentences + _strangers(folder, listed) + _too_large(folder)
 
 
 def _loaded(name, data_dir, download):
@@ -116,24 +116,27 @@ def _audit_differs(folder, entry):
 
 
 def _strangers(folder, listed):
-    named = {
+    known_names = {
         part["file"]
         for about in listed.values()
         for entry in about["models"].values()
         for part in _parts(entry)
     }
-    there = {path.name for path in folder.iterdir()} - {MANIFEST, README}
-    return [f"{name} is not in the manifest" for name in sorted(there - named)]
+    file_names = {path.name for path in folder.iterdir()} - {MANIFEST, README}
+    return [
+        f"{name} is not in the manifest"
+        for name in sorted(file_names - known_names)
+    ]
 
 
 def _too_large(folder):
     sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
-    found = [
+    sentences = [
         f"{name} has {size} bytes, {LIMIT_BYTES_OF_ONE} are allowed"
         for name, size in sizes.items()
         if size > LIMIT_BYTES_OF_ONE
     ]
     total = sum(sizes.values())
     if total > LIMIT_BYTES:
-        found.append(f"{total} bytes together, {LIMIT_BYTES} are allowed")
-    return found
+        sentences.append(f"{total} bytes together, {LIMIT_BYTES} are allowed")
+    return sentences

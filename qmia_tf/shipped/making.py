@@ -23,17 +23,17 @@ def make(folder, work, *, sets=None, data_dir=None, download=False):
     Raises: InputError if there is no such set, or its data is not there.
     """
     folder, work = pathlib.Path(folder), pathlib.Path(work)
-    wanted = chosen(sets)
+    shipped_sets = chosen(sets)
     # All of them first: what is missing shows before hours of work.
     loaded = {
         name: datasets.load(
             shipped.recipe.dataset, data_dir=data_dir, download=download
         )
-        for name, shipped in wanted.items()
+        for name, shipped in shipped_sets.items()
     }
     path = folder / MANIFEST
     manifest = runs.read_json(path) if path.is_file() else {"sets": {}}
-    for name, shipped in wanted.items():
+    for name, shipped in shipped_sets.items():
         manifest["sets"][name] = _made(
             name, shipped, loaded[name], folder=folder, work=work / name
         )

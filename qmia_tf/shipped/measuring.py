@@ -22,7 +22,7 @@ def measured(folder, entry, dataset, split, *, images) -> dict:
     """
     target = TFLiteTarget(folder / entry["file"], num_threads=1)
     right = target.predict(dataset.images).argmax(axis=1) == dataset.labels
-    found = {
+    figures = {
         "members_right": int(np.sum(right[split.members])),
         "members": len(split.members),
         "nonmembers_right": int(np.sum(right[split.nonmembers])),
@@ -31,9 +31,9 @@ def measured(folder, entry, dataset, split, *, images) -> dict:
     }
     if entry["twin"]:
         (compared,) = compare(folder, entry, images).comparisons
-        found["mismatches"] = compared.mismatches
-        found["codes"] = compared.codes
-    return found
+        figures["mismatches"] = compared.mismatches
+        figures["codes"] = compared.codes
+    return figures
 
 
 def compare(folder, entry, images, *, model=None) -> FileParity:

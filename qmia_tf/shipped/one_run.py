@@ -74,14 +74,14 @@ class ShippedRun:
         Returns: the file's part of manifest.json.
         """
         source = self.run_dir / ARTIFACTS
-        made = read_manifest(source)[scheme]
-        entry = {key: made[key] for key in EXPORTED}
+        exported = read_manifest(source)[scheme]
+        entry = {key: exported[key] for key in EXPORTED}
         entry["bits"] = self.bits
-        entry["model_sha256"] = made["model_sha256"]
-        entry.update(self._copied(source / made["file"]))
+        entry["model_sha256"] = exported["model_sha256"]
+        entry.update(self._copied(source / exported["file"]))
         entry["twin"] = None
-        if made["twin"]:
-            entry["twin"] = self._copied(source / made["twin"]["file"])
+        if exported["twin"]:
+            entry["twin"] = self._copied(source / exported["twin"]["file"])
         images = self.shipped.parity_of(self.dataset.images)
         messages.say(f"measuring {entry['file']}")
         entry.update(
@@ -102,7 +102,7 @@ class ShippedRun:
         """
         runs.write_json(
             self.run_dir / parity_found.PARITY,
-            [found.as_dict() for found in self.parities],
+            [parity.as_dict() for parity in self.parities],
         )
         experiment.attack_run(
             self.run_dir,
@@ -121,11 +121,11 @@ class ShippedRun:
         """The trained model beside the twin, if there is one."""
         if not entry["twin"]:
             return None
-        found = measuring.compare(
+        parity = measuring.compare(
             self.folder, entry, images, model=self.run_dir / runs.MODEL
         )
-        self.parities.append(found)
-        trained = found.comparisons[0]
+        self.parities.append(parity)
+        trained = parity.comparisons[0]
         return {key: getattr(trained, key) for key in AGAINST}
 
     def _copied(self, path):

@@ -37,8 +37,8 @@ class ShippedSet:
         if self.parity_images is None:
             return images
         rng = np.random.default_rng(self.seed)
-        drawn = rng.permutation(len(images))[: self.parity_images]
-        return images[np.sort(drawn)]
+        rows = rng.permutation(len(images))[: self.parity_images]
+        return images[np.sort(rows)]
 
 
 SETS = {

@@ -79,8 +79,8 @@ def hold_out(
             own, count = _peak(places[rows], inside[rows]), np.sum(rows)
             cuts[label] += (own - cuts[label]) * count / (count + strength)
     order = np.argsort(places, kind="stable")
-    found = np.searchsorted(places[order], cuts, side="left")
-    thresholds = np.append(learnt[order], np.inf)[found]
+    positions = np.searchsorted(places[order], cuts, side="left")
+    thresholds = np.append(learnt[order], np.inf)[positions]
     called, judged = scores >= thresholds[labels], ~calibration
     point = measure_calls(
         "by_class", called[judged], members[judged], seed=seed

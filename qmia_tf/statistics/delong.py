@@ -65,21 +65,23 @@ def contrast(scores, members, weights, *, shifts=0.0, level=LEVEL) -> Contrast:
             f"{len(scores)} scores need as many weights, got {weights.shape}"
         )
     members = np.asarray(members)
-    told = np.ones(members.shape, bool)
-    for each in scores:
-        if np.shape(each) != members.shape:
+    has_score = np.ones(members.shape, bool)
+    for score in scores:
+        if np.shape(score) != members.shape:
             raise ValueError(
                 "scores and members must be equally long, got "
-                f"{np.shape(each)} and {members.shape}"
+                f"{np.shape(score)} and {members.shape}"
             )
-        told &= ~np.isnan(each)
+        has_score &= ~np.isnan(score)
     won = lost = 0.0
-    for each, weight in zip(scores, weights, strict=True):
-        inside, outside = placements(np.asarray(each)[told], members[told])
+    for score, weight in zip(scores, weights, strict=True):
+        inside, outside = placements(
+            np.asarray(score)[has_score], members[has_score]
+        )
         won, lost = won + weight * inside, lost + weight * outside
     judged = lost.size
     if np.ndim(shifts):
-        lost = _among_all(lost, told[~members]) + shifts
+        lost = _among_all(lost, has_score[~members]) + shifts
     least, most = weights[weights < 0].sum(), weights[weights > 0].sum()
     width = most - least
     value = float(won.mean())
@@ -98,12 +100,12 @@ def contrast(scores, members, weights, *, shifts=0.0, level=LEVEL) -> Contrast:
     )
 
 
-def _among_all(placed, told):
+def _among_all(placed, has_score):
     """The placements of some as parts of a mean over all, with that mean."""
-    if told.all():
+    if has_score.all():
         return placed
-    apart = np.zeros(told.size)
-    apart[told] = (placed - placed.mean()) * told.size / placed.size
+    apart = np.zeros(has_score.size)
+    apart[has_score] = (placed - placed.mean()) * has_score.size / placed.size
     return placed.mean() + apart
 
 

@@ -143,7 +143,7 @@ def _best_row(chosen: Sweep, alpha, delta) -> int:
         ends = np.geomspace(1, last, CANDIDATES // 4).round().astype(int)
         even = np.linspace(0, last, CANDIDATES // 2).round().astype(int)
         rows = np.unique(np.concatenate([even, ends, last - ends]))
-    found = bounds(
+    epsilons = bounds(
         chosen.true_positives[rows],
         chosen.members,
         chosen.false_positives[rows],
@@ -151,4 +151,4 @@ def _best_row(chosen: Sweep, alpha, delta) -> int:
         alpha=alpha,
         delta=delta,
     )
-    return int(rows[np.argmax(found)])
+    return int(rows[np.argmax(epsilons)])

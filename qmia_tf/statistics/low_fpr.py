@@ -82,7 +82,7 @@ def of_sweep(
         draws: int, 1 or more.
     Raises: ValueError if a rate is out of range.
     """
-    found = []
+    estimates = []
     for rate in rates:
         if not 0 < rate < 1:
             raise ValueError(f"a rate must be above 0 and below 1, got {rate}")
@@ -93,7 +93,7 @@ def of_sweep(
         drawn = _bootstrap(curve, rate, np.random.default_rng(seed), draws)
         low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
         threshold = curve.thresholds[row]
-        found.append(
+        estimates.append(
             LowFpr(
                 rate=float(rate),
                 tpr=Estimate(
@@ -106,7 +106,7 @@ def of_sweep(
                 threshold=float(threshold) if row else None,
             )
         )
-    return found
+    return estimates
 
 
 def attainable(curve: Sweep) -> float:

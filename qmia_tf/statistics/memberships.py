@@ -72,10 +72,12 @@ class Layout:
 
     def shares(self) -> np.ndarray:
         """P(member) of each record under permutation, float64 [N]."""
-        found = np.zeros(self.order.size)
-        for each in self.alike:
-            found[self.order[each.start : each.end]] = each.members / each.size
-        return found
+        shares = np.zeros(self.order.size)
+        for alike in self.alike:
+            shares[self.order[alike.start : alike.end]] = (
+                alike.members / alike.size
+            )
+        return shares
 
     def draw(self, rng, count) -> np.ndarray:
         """Draws permuted memberships.
@@ -92,13 +94,13 @@ class Layout:
     def draw_in_order(self, rng, count) -> np.ndarray:
         """The same, column i about record order[i]: no copy is made."""
         drawn = np.empty((count, self.order.size), bool)
-        for each in self.alike:
-            shape = count, each.strata, each.size
-            part = drawn[:, each.start : each.end]
-            if each.members in (0, each.size):
-                part[:] = each.members > 0
+        for alike in self.alike:
+            shape = count, alike.strata, alike.size
+            part = drawn[:, alike.start : alike.end]
+            if alike.members in (0, alike.size):
+                part[:] = alike.members > 0
             else:
-                part[:] = _chosen(rng, shape, each.members).reshape(count, -1)
+                part[:] = _chosen(rng, shape, alike.members).reshape(count, -1)
         return drawn
 
 

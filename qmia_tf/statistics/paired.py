@@ -45,10 +45,10 @@ def tango(first_only, second_only, total, *, level=LEVEL) -> Estimate:
         rare = (np.sqrt(slope**2 + 8 * n * c * spread) - slope) / (4 * n)
         return (b - c - n * difference) ** 2 - z * z * n * (2 * rare + spread)
 
-    found = (b - c) / n
-    low = optimize.brentq(excess, -1.0, found)
-    high = optimize.brentq(excess, found, 1.0)
-    return Estimate(found, float(low), float(high))
+    center = (b - c) / n
+    low = optimize.brentq(excess, -1.0, center)
+    high = optimize.brentq(excess, center, 1.0)
+    return Estimate(center, float(low), float(high))
 
 
 def change(after, before, *, level=LEVEL) -> Estimate:

@@ -136,8 +136,8 @@ def max_t(
     # Stratum by stratum, so that what is drawn need not be put in order.
     members, shares = members[layout.order], layout.shares()[layout.order]
     scores = {
-        name: np.asarray(given, np.float64)[layout.order]
-        for name, given in scores.items()
+        name: np.asarray(score, np.float64)[layout.order]
+        for name, score in scores.items()
     }
     columns = _columns(scores, members, shares, rates, fixed)
     truth = _evaluate(members[None], columns)
@@ -187,9 +187,12 @@ def _judge(columns, truth, drawn):
         if moved[row]
     ]
     best = {}
-    for each in measured:
-        if each.attack not in best or each.t > best[each.attack].t:
-            best[each.attack] = each
+    for statistic in measured:
+        if (
+            statistic.attack not in best
+            or statistic.t > best[statistic.attack].t
+        ):
+            best[statistic.attack] = statistic
     ranked = sorted(best, key=lambda name: -best[name].t)
     largest = {
         name: t[:, [row for row, x in enumerate(names) if x[0] == name]].max(1)
@@ -221,7 +224,7 @@ class _Column:
         ends: int [K], where runs of equal scores end in that order.
         ranks: float64 [N], twice the midranks, 0 where it says nothing.
         allowed: int a rate: how many nonmembers may be called.
-        told: float64 [N], 1 where it says something; None if everywhere.
+        has_score: float64 [N], 1 where it says something; None if everywhere.
         expected: float64 [n] in `order`, the nonmembers up to each record,
             on average over the permutations.
     """
@@ -231,30 +234,30 @@ class _Column:
     ends: np.ndarray
     ranks: np.ndarray
     allowed: list[int]
-    told: np.ndarray | None
+    has_score: np.ndarray | None
     expected: np.ndarray
 
 
 def _columns(scores, members, shares, rates, fixed):
     columns = []
-    for name, given in scores.items():
-        rows = np.flatnonzero(~np.isnan(given))
+    for name, score in scores.items():
+        rows = np.flatnonzero(~np.isnan(score))
         if members[rows].all() or not members[rows].any():
             continue
-        order = rows[np.argsort(-given[rows], kind="stable")]
-        ranked = given[order]
+        order = rows[np.argsort(-score[rows], kind="stable")]
+        ranked = score[order]
         ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
         ranks = np.zeros(members.size)
         # Twice a midrank is whole, so that its sums are exact.
-        ranks[rows] = 2 * stats.rankdata(given[rows])
+        ranks[rows] = 2 * stats.rankdata(score[rows])
         expected = np.cumsum(1 - shares[order])
         # 0.29 * 100 is a little less than 29.
         allowed = {x: int(x * expected[-1] * (1 + 1e-9)) for x in rates}
         used = [x for x in rates if allowed[x] and name not in fixed]
-        told = None
+        has_score = None
         if rows.size < members.size:
-            told = np.zeros(members.size)
-            told[rows] = 1
+            has_score = np.zeros(members.size)
+            has_score[rows] = 1
         columns.append(
             _Column(
                 names=[(name, AUC, None), *((name, "tpr", x) for x in used)],
@@ -262,7 +265,7 @@ def _columns(scores, members, shares, rates, fixed):
                 ends=ends,
                 ranks=ranks,
                 allowed=[allowed[x] for x in used],
-                told=told,
+                has_score=has_score,
                 expected=expected,
             )
         )
@@ -276,10 +279,10 @@ def _evaluate(drawn, columns):
     as_float = drawn.astype(np.float64)
     sums = as_float @ np.column_stack([x.ranks for x in columns])
     inside = np.full(sums.shape, as_float[0].sum())
-    masked = [row for row, x in enumerate(columns) if x.told is not None]
+    masked = [row for row, x in enumerate(columns) if x.has_score is not None]
     if masked:
         inside[:, masked] = as_float @ np.column_stack(
-            [columns[row].told for row in masked]
+            [columns[row].has_score for row in masked]
         )
     parts = []
     for row, column in enumerate(columns):

@@ -58,12 +58,12 @@ def membership_probability(scores, members, *, seed, level=LEVEL) -> Risk:
     """
     scores, members = check_scores(scores, members)
     first = calibration_half(members, seed=seed)
-    found = np.empty((3, scores.size))
+    estimates = np.empty((3, scores.size))
     for known in (first, ~first):
-        found[:, ~known] = _calibrated(
+        estimates[:, ~known] = _calibrated(
             scores[~known], scores[known], members[known], level
         )
-    return Risk(*found)
+    return Risk(*estimates)
 
 
 def _calibrated(scores, known, members, level):

@@ -42,11 +42,11 @@ def of_sweep(curve: Sweep, *, seed, level=LEVEL) -> RocBand:
     # 0.01 * 100 must not fall short of 1.
     least = (1 - 1e-12) / curve.nonmembers
     rates = [rate for rate in RATES if rate >= least]
-    found = low_fpr.of_sweep(curve, rates, seed=seed, level=level)
+    estimates = low_fpr.of_sweep(curve, rates, seed=seed, level=level)
     # Whoever may call everyone calls every member.
     return RocBand(
         rates=[*rates, 1.0],
-        tpr=[*(each.tpr.value for each in found), 1.0],
-        low=[*(each.tpr.low for each in found), 1.0],
-        high=[*(each.tpr.high for each in found), 1.0],
+        tpr=[*(estimate.tpr.value for estimate in estimates), 1.0],
+        low=[*(estimate.tpr.low for estimate in estimates), 1.0],
+        high=[*(estimate.tpr.high for estimate in estimates), 1.0],
     )

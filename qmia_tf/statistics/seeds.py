@@ -45,10 +45,12 @@ def mean_share(values) -> Estimate:
         values: float [n] in 0..1, one a seed.
     Raises: ValueError as mean.
     """
-    found = mean(values)
-    if found.low is None:
-        return found
-    return Estimate(found.value, max(found.low, 0.0), min(found.high, 1.0))
+    estimate = mean(values)
+    if estimate.low is None:
+        return estimate
+    return Estimate(
+        estimate.value, max(estimate.low, 0.0), min(estimate.high, 1.0)
+    )
 
 
 def paired(after, before, *, level=LEVEL) -> Estimate:

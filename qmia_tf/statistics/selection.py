@@ -24,11 +24,11 @@ def choose(scores, members, calibration) -> str:
         nonmember of the calibration half.
     """
     areas = {}
-    for name, given in scores.items():
-        given = np.asarray(given, np.float64)
-        rows = calibration & ~np.isnan(given)
+    for name, score in scores.items():
+        score = np.asarray(score, np.float64)
+        rows = calibration & ~np.isnan(score)
         if members[rows].any() and not members[rows].all():
-            area = auc(given[rows], members[rows])
+            area = auc(score[rows], members[rows])
             areas[name] = max(area.low, 0.5), area.value
     if not areas:
         raise ValueError(

@@ -59,14 +59,14 @@ def areas(scores: Mapping, members) -> Areas:
     """
     members = np.asarray(members, bool)
     names, values, pulls, counts, called = [], [], [], [], []
-    for name, given in scores.items():
-        given = np.asarray(given, np.float64)
-        told = ~np.isnan(given)
-        inside, outside = told & members, told & ~members
+    for name, score in scores.items():
+        score = np.asarray(score, np.float64)
+        has_score = ~np.isnan(score)
+        inside, outside = has_score & members, has_score & ~members
         sizes = int(inside.sum()), int(outside.sum())
         if min(sizes) < 2:
             continue
-        won, lost = placements(given[told], members[told])
+        won, lost = placements(score[has_score], members[has_score])
         area, pull = float(won.mean()), np.zeros(members.size)
         for rows, placed in ((inside, won), (outside, lost)):
             size = placed.size
@@ -75,8 +75,8 @@ def areas(scores: Mapping, members) -> Areas:
         values.append(area)
         pulls.append(pull)
         counts.append(sizes)
-        levels = np.unique(given[told])
-        higher = given == levels[-1]
+        levels = np.unique(score[has_score])
+        higher = score == levels[-1]
         called.append(
             (int(np.sum(higher & members)), int(np.sum(higher & ~members)))
             if levels.size <= 2
@@ -134,7 +134,7 @@ def p_value(drawn, z) -> float:
     return max(alone, float(reached)) if reached < 1 else 1.0
 
 
-def intervals(found: Areas, *, seed, level=LEVEL) -> dict:
+def intervals(score_areas: Areas, *, seed, level=LEVEL) -> dict:
     """An interval for each AUC; all hold at once with P = level.
 
     On the logit scale: logit A +- c s / (A (1 - A)), so that none leaves
@@ -146,35 +146,37 @@ def intervals(found: Areas, *, seed, level=LEVEL) -> dict:
     level split among the scores.
 
     Args:
-        found: Areas.
+        score_areas: Areas.
         seed: int >= 0.
         level: coverage, in 0..1.
     Returns: dict name -> Estimate.
     """
-    c = quantile(largest(found.pulls, seed=seed), level)
-    count = max(len(found.names), 1)
-    made = {}
+    c = quantile(largest(score_areas.pulls, seed=seed), level)
+    count = max(len(score_areas.names), 1)
+    estimates = {}
     alone = float(2 * stats.norm.cdf(c) - 1)
     for name, area, pull, m, n, calls in zip(
-        found.names,
-        found.values,
-        found.pulls,
-        found.members,
-        found.nonmembers,
-        found.called,
+        score_areas.names,
+        score_areas.values,
+        score_areas.pulls,
+        score_areas.members,
+        score_areas.nonmembers,
+        score_areas.called,
         strict=True,
     ):
         area, spread = float(area), float(np.sqrt((pull**2).sum()))
         if area in (0.0, 1.0):
             bound = sure_share(m, n, level=1 - (1 - level) / count)
-            made[name] = Estimate(area, bound * area, 1 - bound * (1 - area))
+            estimates[name] = Estimate(
+                area, bound * area, 1 - bound * (1 - area)
+            )
         elif calls:
-            made[name] = balanced_accuracy(
+            estimates[name] = balanced_accuracy(
                 calls[0], int(m), calls[1], int(n), level=alone
             )
         else:
             middle = special.logit(area)
             half = c * spread / (area * (1 - area))
             ends = special.expit([middle - half, middle + half])
-            made[name] = Estimate(area, float(ends[0]), float(ends[1]))
-    return made
+            estimates[name] = Estimate(area, float(ends[0]), float(ends[1]))
+    return estimates

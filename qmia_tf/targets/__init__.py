@@ -118,15 +118,15 @@ class SavedOutputs:
         """
         order = np.argsort(self.outputs.record_ids)
         stored = self.outputs.record_ids[order]
-        found = np.searchsorted(stored, records).clip(max=len(stored) - 1)
-        missing = np.asarray(records)[stored[found] != records]
+        places = np.searchsorted(stored, records).clip(max=len(stored) - 1)
+        missing = np.asarray(records)[stored[places] != records]
         if missing.size:
             raise InputError(
                 f"target {self.info['target']!r} has no saved answer for "
                 f"record {missing[0]} ({missing.size} such records)"
             )
         arranged = copy.copy(self)
-        arranged.outputs = self.outputs.take(order[found])
+        arranged.outputs = self.outputs.take(order[places])
         return arranged
 
     def predict(self, images, *, progress=False):

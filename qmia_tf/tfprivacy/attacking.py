@@ -83,28 +83,28 @@ def run(
     settings = settings or Settings()
     tfp = loading.load()
     some = outputs.take(subsample(outputs, settings.trained_records, seed=seed))
-    found = []
+    attack_results = []
     for name in settings.attacks:
         trained = name not in UNTRAINED
-        given = some if trained else outputs
+        sample = some if trained else outputs
         if progress:
             progress(
                 f"{outputs.target}: tensorflow-privacy {name} on "
-                f"{given.labels.size} records"
+                f"{sample.labels.size} records"
             )
-        found += _attack(tfp, given, name, settings, seed)
-    if not found:
+        attack_results += _attack(tfp, sample, name, settings, seed)
+    if not attack_results:
         raise InputError(
             f"{outputs.target}: too few records for the attacks "
             f"{', '.join(settings.attacks)} of tensorflow-privacy, which need "
             f"{LEAST_TO_TRAIN} members and {LEAST_TO_TRAIN} nonmembers: query "
             "more records or choose threshold"
         )
-    results = _results(tfp, found)
+    results = _results(tfp, attack_results)
     audit = TfPrivacyAudit(
         version=loading.VERSION,
         trained_records=some.labels.size,
-        rows=[_row(result) for result in found],
+        rows=[_row(result) for result in attack_results],
         summary=results.summary(by_slices=True),
     )
     if folder is not None:
@@ -202,7 +202,7 @@ def _row(result):
     )
 
 
-def _results(tfp, found):
+def _results(tfp, attack_results):
     class Results(tfp.data_structures.AttackResults):
         def get_result_with_max_auc(self):
             return max(self.single_attack_results, key=lambda r: r.get_auc())
@@ -214,4 +214,4 @@ def _results(tfp, found):
                 for name, group in groups.items()
             }
 
-    return Results(found)
+    return Results(attack_results)

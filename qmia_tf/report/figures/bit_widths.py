@@ -74,7 +74,7 @@ def alt(runs: list[Run]) -> str:
     measure = leaks.measure(runs)
     return (
         "Records that the attacker judges right, by bits: "
-        + leaks.told(
+        + leaks.in_words(
             models(runs),
             lambda x: measure.of(x.target).value,
             lambda x: leaks.percent(measure.of(x.target)),
@@ -119,15 +119,16 @@ def data(runs: list[Run]) -> Table:
 
 def _columns(runs):
     """(name, runs) of each width: few bits first, full precision last."""
-    found = {}
+    runs_by_bits = {}
     for run in runs:
         if run.own or None in run.bits:
             continue
         weight_bits, activation_bits = run.bits
         key = run.full_precision, activation_bits, weight_bits, run.model
-        found.setdefault(key, []).append(run)
+        runs_by_bits.setdefault(key, []).append(run)
     return [
-        (_name(members[0]), members) for _, members in sorted(found.items())
+        (_name(members[0]), members)
+        for _, members in sorted(runs_by_bits.items())
     ]
 
 

@@ -27,30 +27,32 @@ def classes(runs: list[Run], *, narrow=False) -> Figure | None:
         narrow: draws for a phone.
     Returns: a Figure; None if the audits do not tell classes apart.
     """
-    shown = [each for each in models(runs) if each.target.per_class]
-    if not shown:
+    artefacts = [
+        artefact for artefact in models(runs) if artefact.target.per_class
+    ]
+    if not artefacts:
         return None
-    labels = _chosen(shown)
-    across = panels.across(len(shown), narrow=narrow)
-    down = -(-len(shown) // across)
+    labels = _chosen(artefacts)
+    across = panels.across(len(artefacts), narrow=narrow)
+    down = -(-len(artefacts) // across)
     texts = ["AUC within the class", "gap attack", "guessing"]
     room = panels.legend_height(texts, narrow=narrow)
     height = down * (ROW * len(labels) + 0.3) + 0.4 + room
     figure = panels.paper(height, narrow=narrow)
-    every = panels.grid_of(
-        figure, len(shown), columns=across, sharex=True, sharey=True
+    grid = panels.grid_of(
+        figure, len(artefacts), columns=across, sharex=True, sharey=True
     )
     width = (panels.page(narrow) - NAME[narrow]) / across - 0.1
-    for n, (axes, each) in enumerate(zip(every, shown, strict=True)):
+    for n, (axes, artefact) in enumerate(zip(grid, artefacts, strict=True)):
         panels.tidy(axes, grid="x")
-        _draw(axes, each, labels)
-        axes.set_title(panels.fit(each.model, width), loc="left")
-        if n + across >= len(shown):
+        _draw(axes, artefact, labels)
+        axes.set_title(panels.fit(artefact.model, width), loc="left")
+        if n + across >= len(artefacts):
             axes.tick_params(labelbottom=True)
             axes.set_xlabel("AUC")
     names = [panels.fit(name, NAME[narrow]) for name in labels.values()]
-    every[0].set_yticks(range(len(labels)), names)
-    every[0].set_ylim(len(labels) - 0.4, -0.6)
+    grid[0].set_yticks(range(len(labels)), names)
+    grid[0].set_ylim(len(labels) - 0.4, -0.6)
     _legend(figure, texts, runs, narrow)
     return figure
 
@@ -58,14 +60,16 @@ def classes(runs: list[Run], *, narrow=False) -> Figure | None:
 @of_runs
 def caption(runs: list[Run]) -> str:
     """How to read it."""
-    shown = [each for each in models(runs) if each.target.per_class]
+    artefacts = [
+        artefact for artefact in models(runs) if artefact.target.per_class
+    ]
     text = (
         "The AUC of the confidence attack among the records of each class, "
         "Keras models, with 95 % intervals, each for its class alone: of many "
         "classes some lie aside by chance. Grey strokes: the gap attack "
         "within the class. Guessing gives 0.5."
     )
-    if shown and len(shown[0].target.per_class) > MOST:
+    if artefacts and len(artefacts[0].target.per_class) > MOST:
         text += f" The {MOST} classes with the highest AUC in the first panel."
     return text
 
@@ -73,31 +77,40 @@ def caption(runs: list[Run]) -> str:
 @of_runs
 def alt(runs: list[Run]) -> str:
     """What is seen."""
-    said = []
-    for each in models(runs)[:3]:
-        found = each.target.per_class
-        if not found:
+    parts = []
+    for artefact in models(runs)[:3]:
+        per_class = artefact.target.per_class
+        if not per_class:
             continue
-        high = max(found, key=lambda x: x.auc.value)
-        low = min(found, key=lambda x: x.auc.value)
-        said.append(
-            f"{each.model}, from class {_name(low)}, AUC "
+        high = max(per_class, key=lambda x: x.auc.value)
+        low = min(per_class, key=lambda x: x.auc.value)
+        parts.append(
+            f"{artefact.model}, from class {_name(low)}, AUC "
             f"{phrases.area(low.auc)}, to class {_name(high)}, "
             f"{phrases.area(high.auc)}"
         )
-    if not said:
+    if not parts:
         return "These audits do not tell classes apart."
-    return f"By class the leak ranges: {'; '.join(said)}."
+    return f"By class the leak ranges: {'; '.join(parts)}."
 
 
 @of_runs
 def data(runs: list[Run]) -> Table:
     """One row a class of each run, all of them."""
     rows = [
-        [each.model, _name(found), found.members, found.nonmembers]
-        + [found.accuracy_members, found.accuracy_nonmembers, found.auc]
-        for each in models(runs)
-        for found in each.target.per_class
+        [
+            artefact.model,
+            _name(class_audit),
+            class_audit.members,
+            class_audit.nonmembers,
+        ]
+        + [
+            class_audit.accuracy_members,
+            class_audit.accuracy_nonmembers,
+            class_audit.auc,
+        ]
+        for artefact in models(runs)
+        for class_audit in artefact.target.per_class
     ]
     return Table(
         name="figure_classes",
@@ -116,21 +129,25 @@ def data(runs: list[Run]) -> Table:
     )
 
 
-def _name(found):
-    return found.name or str(found.label)
+def _name(class_audit):
+    return class_audit.name or str(class_audit.label)
 
 
-def _chosen(shown):
+def _chosen(artefacts):
     """Label -> name of the classes that are drawn, in their order."""
-    found = shown[0].target.per_class
-    if len(found) > MOST:
-        ordered = sorted(found, key=lambda x: (-x.auc.value, x.label))
-        kept = {each.label for each in ordered[:MOST]}
-        found = [each for each in found if each.label in kept]
-    return {each.label: _name(each) for each in found}
+    per_class = artefacts[0].target.per_class
+    if len(per_class) > MOST:
+        ordered = sorted(per_class, key=lambda x: (-x.auc.value, x.label))
+        labels = {class_audit.label for class_audit in ordered[:MOST]}
+        per_class = [
+            class_audit
+            for class_audit in per_class
+            if class_audit.label in labels
+        ]
+    return {class_audit.label: _name(class_audit) for class_audit in per_class}
 
 
-def _draw(axes, each, labels):
+def _draw(axes, artefact, labels):
     axes.axvline(0.5, color=GREY, linewidth=0.9, zorder=1)
     rows = {label: row for row, label in enumerate(labels)}
     axes.hlines(
@@ -142,11 +159,14 @@ def _draw(axes, each, labels):
         linewidth=0.6,
         zorder=0,
     )
-    for found in each.target.per_class:
-        if found.label not in rows:
+    for class_audit in artefact.target.per_class:
+        if class_audit.label not in rows:
             continue
-        row, auc = rows[found.label], found.auc
-        gap = found.accuracy_members.value - found.accuracy_nonmembers.value
+        row, auc = rows[class_audit.label], class_audit.auc
+        gap = (
+            class_audit.accuracy_members.value
+            - class_audit.accuracy_nonmembers.value
+        )
         axes.plot(0.5 + gap / 2, row, "|", color=GREY, markersize=8, mew=1.5)
         low = auc.value if auc.low is None else auc.low
         high = auc.value if auc.high is None else auc.high
@@ -154,7 +174,7 @@ def _draw(axes, each, labels):
             auc.value,
             row,
             xerr=[[auc.value - low], [high - auc.value]],
-            color=each.color,
+            color=artefact.color,
             marker="o",
             markersize=4.5,
             linewidth=1.3,

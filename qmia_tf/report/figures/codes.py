@@ -37,27 +37,29 @@ def parity(runs: list[Run], *, narrow=False) -> Figure | None:
         narrow: draws for a phone.
     Returns: a Figure; None if no codes were compared (scripts/parity.py).
     """
-    shown = _found(runs)
-    if not shown:
+    parities = _found(runs)
+    if not parities:
         return None
-    looks = _looks(shown)
-    across = panels.across(len(shown), narrow=narrow)
-    down = -(-len(shown) // across)
+    looks = _looks(parities)
+    across = panels.across(len(parities), narrow=narrow)
+    down = -(-len(parities) // across)
     room = panels.legend_height(list(looks), narrow=narrow)
     figure = panels.paper(1.75 * down + 0.4 + room, narrow=narrow)
-    every = panels.grid_of(figure, len(shown), columns=across, sharey=True)
+    grid = panels.grid_of(figure, len(parities), columns=across, sharey=True)
     width = (panels.page(narrow) - 0.9) / across - 0.15
-    for n, (axes, (name, found)) in enumerate(zip(every, shown, strict=True)):
+    for n, (axes, (name, file_parity)) in enumerate(
+        zip(grid, parities, strict=True)
+    ):
         panels.tidy(axes, grid="y")
-        for label, comparison in _compared(found).items():
+        for label, comparison in _compared(file_parity).items():
             _draw(axes, comparison, looks[label])
         axes.set_title(panels.fit(name, width), loc="left")
         if n % across == 0:
             axes.set_ylabel("codes that differ")
-        if n + across >= len(shown):
+        if n + across >= len(parities):
             axes.set_xlabel("stage of the network")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-    _scale(every, shown)
+    _scale(grid, parities)
     panels.legend(
         figure,
         [Line2D([], [], markersize=5, **look) for look in looks.values()],
@@ -80,8 +82,8 @@ def caption(runs: list[Run]) -> str:
     )
     # A verdict begins with the scheme, which the name says already.
     verdicts = [
-        f"{name}: {found.verdict.split(': ', 1)[-1]}."
-        for name, found in _found(runs)
+        f"{name}: {file_parity.verdict.split(': ', 1)[-1]}."
+        for name, file_parity in _found(runs)
     ]
     if len(verdicts) <= MOST:
         text = " ".join([text, *verdicts])
@@ -93,16 +95,16 @@ def caption(runs: list[Run]) -> str:
 @of_runs
 def alt(runs: list[Run]) -> str:
     """What is seen."""
-    said = []
-    for name, found in _found(runs)[:3]:
+    sentences = []
+    for name, file_parity in _found(runs)[:3]:
         parts = [
             f"{label} {x.mismatches:,} of {x.codes:,}"
-            for label, x in _compared(found).items()
+            for label, x in _compared(file_parity).items()
         ]
-        said.append(f"{name}: {', '.join(parts)}")
-    if not said:
+        sentences.append(f"{name}: {', '.join(parts)}")
+    if not sentences:
         return "No codes were compared."
-    return f"Codes that differ from the integer twin's: {'; '.join(said)}."
+    return f"Codes that differ from the integer twin's: {'; '.join(sentences)}."
 
 
 @of_runs
@@ -111,8 +113,8 @@ def data(runs: list[Run]) -> Table:
     rows = [
         [name, label, n, stage.name, stage.codes, stage.mismatches]
         + [stage.largest]
-        for name, found in _found(runs)
-        for label, comparison in _compared(found).items()
+        for name, file_parity in _found(runs)
+        for label, comparison in _compared(file_parity).items()
         for n, stage in enumerate(comparison.stages, 1)
     ]
     return Table(
@@ -134,36 +136,41 @@ def data(runs: list[Run]) -> Table:
 
 def _found(runs):
     """(name, Parity) of each file that is shown."""
-    found = []
-    for each in models(runs):
-        files = [x for x in each.run.audit.targets if x.parity is not None]
+    parities = []
+    for artefact in models(runs):
+        files = [x for x in artefact.run.audit.targets if x.parity is not None]
         # Which are the same file when its other kernels were attacked too.
         alone = {x.sha256 or x.target: x for x in reversed(files)}
         files = [x for x in files if alone[x.sha256 or x.target] is x]
         for target in files[: 1 if len(runs) > MANY else MOST]:
-            found.append((f"{each.model}, {target.target}", target.parity))
-    return found
+            parities.append(
+                (f"{artefact.model}, {target.target}", target.parity)
+            )
+    return parities
 
 
-def _compared(found):
+def _compared(file_parity):
     """Label -> comparison; of a kernel set the one with the most records."""
-    kept = {}
-    for each in found.comparisons:
+    comparisons = {}
+    for comparison in file_parity.comparisons:
         label = TRAINED
-        if each.against != mismatches.TRAINED:
-            label = f"{each.kernels} kernels"
-        if label not in kept or each.records > kept[label].records:
-            kept[label] = each
-    return kept
+        if comparison.against != mismatches.TRAINED:
+            label = f"{comparison.kernels} kernels"
+        if (
+            label not in comparisons
+            or comparison.records > comparisons[label].records
+        ):
+            comparisons[label] = comparison
+    return comparisons
 
 
-def _looks(shown):
+def _looks(parities):
     labels = dict.fromkeys(
-        label for _, found in shown for label in _compared(found)
+        label for _, file_parity in parities for label in _compared(file_parity)
     )
-    others = [label for label in labels if label != TRAINED]
+    kernel_labels = [label for label in labels if label != TRAINED]
     looks = {TRAINED: MODEL} if TRAINED in labels else {}
-    for n, label in enumerate(others):
+    for n, label in enumerate(kernel_labels):
         looks[label] = LOOKS[n % len(LOOKS)]
     return looks
 
@@ -183,19 +190,19 @@ def _draw(axes, comparison, look):
     )
 
 
-def _scale(every, shown):
+def _scale(grid, parities):
     """Logarithmic, with a place for 0."""
     rates = [
         stage.mismatches / stage.codes
-        for _, found in shown
-        for comparison in _compared(found).values()
+        for _, file_parity in parities
+        for comparison in _compared(file_parity).values()
         for stage in comparison.stages
         if stage.mismatches
     ]
     least, most = min(rates, default=1e-4), max(rates, default=1e-3)
     tens = [10.0**n for n in range(-9, 1) if least / 10 < 10.0**n < most * 10]
     tens = tens[:: 1 + len(tens) // 5]
-    for axes in every:
+    for axes in grid:
         axes.set_yscale("symlog", linthresh=tens[0], linscale=0.6)
         axes.set_yticks([0, *tens], ["0", *map(_share, tens)])
         axes.set_ylim(-tens[0] * 0.15, max(most * 1.3, tens[-1]))

@@ -53,7 +53,7 @@ def given(results) -> list[Run]:
     results = list(results)
     if not results:
         raise InputError("figures: no audit to draw, give one or more")
-    if all(isinstance(each, AuditResult) for each in results):
+    if all(isinstance(result, AuditResult) for result in results):
         results = in_order(results)
     return by_model(results)
 
@@ -64,10 +64,10 @@ def groups(results) -> dict[str, list[Run]]:
     Args:
         results: as of `given`.
     """
-    found = {}
+    runs_by_dataset = {}
     for run in given(results):
-        found.setdefault(run.dataset, []).append(run)
-    return found
+        runs_by_dataset.setdefault(run.dataset, []).append(run)
+    return runs_by_dataset
 
 
 def of_runs(function):

@@ -46,13 +46,13 @@ def overview(runs: list[Run], *, narrow=False) -> Figure:
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
     _rails((gained, right), places, heads)
-    for place, each in zip(places, shown, strict=True):
-        look = {"color": each.color, "marker": each.marker}
-        _bar(gained, place, measure.of(each.target), look)
+    for place, artefact in zip(places, shown, strict=True):
+        look = {"color": artefact.color, "marker": artefact.marker}
+        _bar(gained, place, measure.of(artefact.target), look)
         if not measure.is_gap:
-            gap = 100 * leaks.gap(each.target).value
+            gap = 100 * leaks.gap(artefact.target).value
             gained.plot(gap, place, "|", color=GREY, markersize=9, mew=1.6)
-        _bar(right, place, each.target.accuracy_nonmembers, look)
+        _bar(right, place, artefact.target.accuracy_nonmembers, look)
     _write_sizes(size, places, shown)
     _write_names(gained, places, heads, shown, narrow)
     gained.set_ylim(max(places) + 0.7, -0.7)
@@ -83,16 +83,16 @@ def alt(runs: list[Run]) -> str:
     shown = artefacts(runs)
     measure = leaks.measure(runs)
 
-    def say(each):
-        right = phrases.percent(each.target.accuracy_nonmembers, guess=0)
-        said = f"{leaks.percent(measure.of(each.target))} of the records"
-        size = each.target.size_mb
+    def say(artefact):
+        right = phrases.percent(artefact.target.accuracy_nonmembers, guess=0)
+        phrase = f"{leaks.percent(measure.of(artefact.target))} of the records"
+        size = artefact.target.size_mb
         size = "" if size is None else f", {size:.2f} MB"
-        return f"{said}, model right on {right} of the nonmembers{size}"
+        return f"{phrase}, model right on {right} of the nonmembers{size}"
 
     return (
         "Records that the attacker judges right, where guessing gives 50 %: "
-        + leaks.told(shown, lambda x: measure.of(x.target).value, say)
+        + leaks.in_words(shown, lambda x: measure.of(x.target).value, say)
         + "."
     )
 
@@ -106,9 +106,9 @@ def data(runs: list[Run]) -> Table:
 def _rows(shown):
     """Where each artefact stands, and (place, model, color) above each run."""
     places, heads, row = [], [], 0
-    for each in shown:
-        if each.first:
-            heads.append((row, each.model, each.color))
+    for artefact in shown:
+        if artefact.first:
+            heads.append((row, artefact.model, artefact.color))
             row += 1
         places.append(row)
         row += 1
@@ -163,8 +163,8 @@ def _write_sizes(axes, places, shown):
     axes.spines["bottom"].set_visible(False)
     axes.set_xticks([])
     axes.set_xlabel("MB")
-    for place, each in zip(places, shown, strict=True):
-        size = each.target.size_mb
+    for place, artefact in zip(places, shown, strict=True):
+        size = artefact.target.size_mb
         text = "–" if size is None else _megabytes(size)
         axes.text(
             0.5,
@@ -183,7 +183,7 @@ def _megabytes(size):
 
 
 def _write_names(axes, places, heads, shown, narrow):
-    names = [panels.fit(each.file, FILE[narrow]) for each in shown]
+    names = [panels.fit(artefact.file, FILE[narrow]) for artefact in shown]
     axes.set_yticks(places, names)
     for row, name, _ in heads:
         text = axes.annotate(

@@ -43,14 +43,14 @@ def write_keys(figure, axes, points, artefacts):
     low, high = (
         corner * scale for corner in axes.transAxes.transform([(0, 0), (1, 1)])
     )
-    taken = [_box(at, (2 * DOT, 2 * DOT)) for at in places if at is not None]
+    boxes = [_box(at, (2 * DOT, 2 * DOT)) for at in places if at is not None]
     models = -1
-    for at, place, each in zip(points, places, artefacts, strict=True):
-        models += each.first
-        if not each.first or at is None:
+    for at, place, artefact in zip(points, places, artefacts, strict=True):
+        models += artefact.first
+        if not artefact.first or at is None:
             continue
-        offset, box = free_place(place, taken, (*low, *high))
-        taken.append(box)
+        offset, box = free_place(place, boxes, (*low, *high))
+        boxes.append(box)
         far = max(map(abs, offset)) > FAR
         axes.annotate(
             chr(ord("A") + models % 26),
@@ -59,10 +59,10 @@ def write_keys(figure, axes, points, artefacts):
             textcoords="offset points",
             ha="center",
             va="center",
-            color=each.color,
+            color=artefact.color,
             fontsize=TEXT,
             fontweight="bold",
-            arrowprops={**LINE, "color": each.color} if far else None,
+            arrowprops={**LINE, "color": artefact.color} if far else None,
         ).set_in_layout(False)
 
 

@@ -42,8 +42,10 @@ class Measure:
         """Balanced accuracy, a share; of a chosen threshold, held out."""
         if self.name is None:
             return target.strongest.point.balanced_accuracy
-        found = target.attack(self.name)
-        point = found.held_out.point if found.held_out else found.point("fixed")
+        attack = target.attack(self.name)
+        point = (
+            attack.held_out.point if attack.held_out else attack.point("fixed")
+        )
         return point.balanced_accuracy
 
     def attack(self, target: TargetAudit) -> str:
@@ -94,10 +96,10 @@ def common_attack(targets: list[TargetAudit], *, with_curve=False) -> str:
     """
     areas = {}
     for target in targets:
-        for each in target.leak.attacks:
-            if with_curve and target.attack(each.attack).roc is None:
+        for attack in target.leak.attacks:
+            if with_curve and target.attack(attack.attack).roc is None:
                 continue
-            areas.setdefault(each.attack, []).append(each.auc.low)
+            areas.setdefault(attack.attack, []).append(attack.auc.low)
     shared = {k: sum(v) for k, v in areas.items() if len(v) == len(targets)}
     return max(shared, key=shared.get, default="confidence")
 
@@ -112,16 +114,16 @@ def table(runs: list[Run], name: str, title: str) -> Table:
     used = measure(runs)
     rows = [
         [
-            each.model,
-            each.target.target,
-            each.target.accuracy_nonmembers,
-            gap(each.target),
-            used.attack(each.target),
-            used.of(each.target),
-            each.target.size_mb,
-            each.target.latency_ms,
+            artefact.model,
+            artefact.target.target,
+            artefact.target.accuracy_nonmembers,
+            gap(artefact.target),
+            used.attack(artefact.target),
+            used.of(artefact.target),
+            artefact.target.size_mb,
+            artefact.target.latency_ms,
         ]
-        for each in artefacts(runs)
+        for artefact in artefacts(runs)
     ]
     columns = [
         Column("model", "model"),
@@ -136,7 +138,7 @@ def table(runs: list[Run], name: str, title: str) -> Table:
     return Table(name, title, columns, rows, notes=[])
 
 
-def told(shown: list[Artefact], value, say, *, most=3) -> str:
+def in_words(shown: list[Artefact], value, say, *, most=3) -> str:
     """Names each artefact's value, or the highest and lowest of many.
 
     Args:
@@ -153,7 +155,7 @@ def told(shown: list[Artefact], value, say, *, most=3) -> str:
             f"of {len(shown)}, the highest is {high.name}: {say(high)}, "
             f"the lowest {low.name}: {say(low)}"
         )
-    return "; ".join(f"{each.name}: {say(each)}" for each in shown)
+    return "; ".join(f"{artefact.name}: {say(artefact)}" for artefact in shown)
 
 
 def percent(estimate: Estimate) -> str:

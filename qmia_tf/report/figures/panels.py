@@ -153,8 +153,8 @@ def grid_of(figure, count, *, columns, **options):
     Returns: list of `count` Axes; the rest are removed.
     """
     down = math.ceil(count / columns)
-    every = figure.subplots(down, columns, squeeze=False, **options)
-    axes = list(every.ravel())
+    grid = figure.subplots(down, columns, squeeze=False, **options)
+    axes = list(grid.ravel())
     for spare in axes[count:]:
         spare.remove()
     return axes[:count]

@@ -31,26 +31,26 @@ def exposed(runs: list[Run], *, narrow=False) -> Figure | None:
         narrow: draws for a phone.
     Returns: a Figure; None if the audits keep no pictures.
     """
-    shown = _found(runs, narrow)
-    if not shown:
+    entries = _found(runs, narrow)
+    if not entries:
         return None
     across = ACROSS[narrow]
     side = panels.page(narrow) / across - 0.06
-    rows = [-(-len(records) // across) for _, _, records in shown]
+    rows = [-(-len(records) // across) for _, _, records in entries]
     above = ABOVE if len(runs) > 1 else 0.05
     heights = [above + n * (side + UNDER) for n in rows]
     top = 0.0 if narrow else 0.3
     figure = panels.paper(sum(heights) + top, narrow=narrow)
-    parts = figure.subfigures(len(shown), 1, height_ratios=heights)
-    parts = [parts] if len(shown) == 1 else list(parts)
+    parts = figure.subfigures(len(entries), 1, height_ratios=heights)
+    parts = [parts] if len(entries) == 1 else list(parts)
     for part, count, (name, names, records) in zip(
-        parts, rows, shown, strict=True
+        parts, rows, entries, strict=True
     ):
         part.set_facecolor("none")
-        every = part.subplots(count, across, squeeze=False).ravel()
-        for axes in every[len(records) :]:
+        grid = part.subplots(count, across, squeeze=False).ravel()
+        for axes in grid[len(records) :]:
             axes.set_axis_off()
-        for axes, record in zip(every, records, strict=False):
+        for axes, record in zip(grid, records, strict=False):
             _draw(axes, record, names, side)
         if len(runs) > 1:
             part.suptitle(
@@ -83,31 +83,31 @@ def caption(runs: list[Run]) -> str:
 @of_runs
 def alt(runs: list[Run]) -> str:
     """What is seen."""
-    said = []
-    for each in models(runs)[:3]:
-        found = _records(each.run)
-        if found:
-            first = found[0]
-            said.append(
-                f"{each.model}: record {first.record_id} of class "
-                f"{_names(each.run).get(first.label, first.label)}, a member "
+    parts = []
+    for model in models(runs)[:3]:
+        records = _records(model.run)
+        if records:
+            first = records[0]
+            parts.append(
+                f"{model.model}: record {first.record_id} of class "
+                f"{_names(model.run).get(first.label, first.label)}, a member "
                 f"with probability {phrases.area(first.probability)}"
             )
-    if not said:
+    if not parts:
         return "These audits keep no pictures."
-    return f"The most exposed member by each model: {'; '.join(said)}."
+    return f"The most exposed member by each model: {'; '.join(parts)}."
 
 
 @of_runs
 def data(runs: list[Run]) -> Table:
     """One row a record."""
     rows = [
-        [each.model, record.record_id]
+        [model.model, record.record_id]
         + [str(names.get(x, x)) for x in (record.label, record.predicted)]
         + [record.score, record.rank, record.probability]
-        for each in models(runs)
-        for names in [_names(each.run)]
-        for record in _records(each.run, pictures=False)
+        for model in models(runs)
+        for names in [_names(model.run)]
+        for record in _records(model.run, pictures=False)
     ]
     return Table(
         name="figure_exposed",
@@ -129,19 +129,19 @@ def data(runs: list[Run]) -> Table:
 def _records(run, *, pictures=True):
     """The exposed members of the one target that has them."""
     for target in run.audit.targets:
-        found = [x for x in target.exposed if x.picture or not pictures]
-        if found:
-            return found
+        records = [x for x in target.exposed if x.picture or not pictures]
+        if records:
+            return records
     return []
 
 
 def _names(run):
     """Class -> name, where names are known."""
     return {
-        each.label: each.name
+        class_audit.label: class_audit.name
         for target in run.audit.targets
-        for each in target.per_class
-        if each.name
+        for class_audit in target.per_class
+        if class_audit.name
     }
 
 
@@ -149,11 +149,11 @@ def _found(runs, narrow):
     """(model, names of the classes, records) of each run with pictures."""
     rows = [x for n, x in ROWS[narrow].items() if len(runs) <= n]
     most = ACROSS[narrow] * (rows or [1])[0]
-    found = (
-        (each.model, _names(each.run), _records(each.run)[:most])
-        for each in models(runs)
+    entries = (
+        (model.model, _names(model.run), _records(model.run)[:most])
+        for model in models(runs)
     )
-    return [each for each in found if each[2]]
+    return [entry for entry in entries if entry[2]]
 
 
 def _draw(axes, record, names, width):

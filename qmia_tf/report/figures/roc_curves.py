@@ -41,11 +41,11 @@ def roc(runs: list[Run], *, narrow=False) -> Figure | None:
     labels = _legend_labels(shown)
     room = panels.legend_height(labels, narrow=narrow)
     figure = panels.paper(side * down + 0.2 + room, narrow=narrow)
-    every = panels.grid_of(
+    grid = panels.grid_of(
         figure, len(shown), columns=across, sharex=True, sharey=True
     )
     names = {x.run.name: x for x in models(runs)}
-    for n, (axes, run) in enumerate(zip(every, shown, strict=True)):
+    for n, (axes, run) in enumerate(zip(grid, shown, strict=True)):
         panels.tidy(axes)
         axes.set(xscale="log", yscale="log")
         if n:
@@ -54,11 +54,11 @@ def roc(runs: list[Run], *, narrow=False) -> Figure | None:
         _draw(axes, _curves(run, runs), names[run.name].color)
         name = names[run.name].model
         axes.set_title(panels.fit(name, side - 0.4), loc="left")
-    _limits(every, [_curves(run, runs) for run in shown])
-    for n, axes in enumerate(every):
+    _limits(grid, [_curves(run, runs) for run in shown])
+    for n, axes in enumerate(grid):
         if n % across == 0:
             axes.set_ylabel("TPR (%)")
-        if n + across >= len(every):
+        if n + across >= len(grid):
             axes.set_xlabel("FPR (%)")
             axes.tick_params(labelbottom=True)
     _legend(figure, runs, labels, narrow)
@@ -87,29 +87,29 @@ def caption(runs: list[Run]) -> str:
 @of_runs
 def alt(runs: list[Run]) -> str:
     """What is seen."""
-    said = []
-    for each in models(runs)[:4]:
-        curves = _curves(each.run, runs)
+    parts = []
+    for model in models(runs)[:4]:
+        curves = _curves(model.run, runs)
         if not curves:
             continue
         _, name, band = curves[0]
         rate, tpr = at_one_percent(band)
-        said.append(
-            f"{each.model} ({TITLES.get(name, name)}): {100 * tpr:.3g} % at "
+        parts.append(
+            f"{model.model} ({TITLES.get(name, name)}): {100 * tpr:.3g} % at "
             f"{100 * rate:.2g} % FPR"
         )
-    if not said:
+    if not parts:
         return "These audits have no ROC curves."
-    return f"Members found: {'; '.join(said)}."
+    return f"Members found: {'; '.join(parts)}."
 
 
 @of_runs
 def data(runs: list[Run]) -> Table:
     """One row a rate of each curve."""
     rows = [
-        [each.model, target.target, TITLES.get(name, name), *values]
-        for each in models(runs)
-        for target, name, band in _curves(each.run, runs)
+        [model.model, target.target, TITLES.get(name, name), *values]
+        for model in models(runs)
+        for target, name, band in _curves(model.run, runs)
         for values in zip(
             band.rates, band.tpr, band.low, band.high, strict=True
         )
@@ -137,8 +137,8 @@ def at_one_percent(band):
 
 def _curves(run: Run, runs) -> list[tuple[TargetAudit, str, object]]:
     """(target, name of the attack, its RocBand) of a run's artefacts."""
-    found, shared = [], None
-    targets = [target for each in runs for target in two(each)]
+    curves, shared = [], None
+    targets = [target for shown_run in runs for target in two(shown_run)]
     if all(target.leak is not None for target in targets):
         shared = leaks.common_attack(targets, with_curve=True)
     for target in two(run):
@@ -148,8 +148,8 @@ def _curves(run: Run, runs) -> list[tuple[TargetAudit, str, object]]:
             # The gap attack has one threshold, and no curve.
             name, band = WITHOUT, target.attack(WITHOUT).roc
         if band is not None:
-            found.append((target, name, band))
-    return found
+            curves.append((target, name, band))
+    return curves
 
 
 def _whose(runs):
@@ -183,12 +183,12 @@ def _draw(axes, curves, color):
     axes.plot([1e-6, 1], [1e-6, 1], color=GREY, linestyle=":", linewidth=1)
 
 
-def _limits(every, shown):
-    bands = [band for curves in shown for _, _, band in curves]
+def _limits(grid, curve_lists):
+    bands = [band for curves in curve_lists for _, _, band in curves]
     least = min(band.rates[0] for band in bands)
     seen = [x for band in bands for x in band.tpr if x > 0]
     bottom = max(min([*seen, least]) / 2, least / 20)
-    for axes in every:
+    for axes in grid:
         axes.set(xlim=(least, 1), ylim=(bottom, 1.15))
         axes.minorticks_off()
         for side in (axes.xaxis, axes.yaxis):

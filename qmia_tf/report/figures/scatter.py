@@ -35,10 +35,10 @@ def scatter(
     room = panels.legend_height([name for name, *_ in labels], narrow=narrow)
     down = len(sides) if narrow else 1
     figure = panels.paper(2.35 * down + 0.3 + room, narrow=narrow)
-    every = panels.grid_of(figure, len(sides), columns=len(sides) // down)
+    grid = panels.grid_of(figure, len(sides), columns=len(sides) // down)
     drawn = [
         _panel(axes, shown, side, log)
-        for axes, side in zip(every, sides, strict=True)
+        for axes, side in zip(grid, sides, strict=True)
     ]
     panels.legend(
         figure,
@@ -48,7 +48,7 @@ def scatter(
         title=f"{title(runs[0].dataset)}: {heading}",
     )
     if len(runs) > 1:
-        for axes, points in zip(every, drawn, strict=True):
+        for axes, points in zip(grid, drawn, strict=True):
             write_keys(figure, axes, points, shown)
     return figure
 
@@ -60,14 +60,14 @@ def _panel(axes, shown, side, log):
     panels.guess_line(axes, 50)
     if log:
         axes.set_xscale("log")
-        places = {x(each.target) for each in shown} - {None}
+        places = {x(artefact.target) for artefact in shown} - {None}
         if len(places) == 1:
             # One value has no range for matplotlib to widen.
             (only,) = places
             axes.set_xlim(only / ALONE, only * ALONE)
     # Files of one size would have their bars on each other.
-    bars = not log or len({each.model for each in shown}) == 1
-    points = [_point(axes, each, x, y, bars) for each in shown]
+    bars = not log or len({artefact.model for artefact in shown}) == 1
+    points = [_point(axes, artefact, x, y, bars) for artefact in shown]
     if log:
         _join(axes, shown, points)
     axes.margins(0.12)
@@ -77,9 +77,9 @@ def _panel(axes, shown, side, log):
     return points
 
 
-def _point(axes, each, x, y, bars):
+def _point(axes, artefact, x, y, bars):
     """Draws one artefact; returns where it stands, or None."""
-    at, leak = x(each.target), y(each.target)
+    at, leak = x(artefact.target), y(artefact.target)
     if at is None:
         return None
     value, below, above = leaks.bounds(leak)
@@ -88,13 +88,13 @@ def _point(axes, each, x, y, bars):
         arms = [[left], [right]]
     else:
         arms = None
-    if each.first and bars:
+    if artefact.first and bars:
         axes.errorbar(
             at,
             value,
             xerr=arms,
             yerr=[[below], [above]],
-            color=each.color,
+            color=artefact.color,
             alpha=0.4,
             linewidth=1.2,
             zorder=2,
@@ -102,8 +102,8 @@ def _point(axes, each, x, y, bars):
     axes.plot(
         at,
         value,
-        each.marker,
-        color=each.color,
+        artefact.marker,
+        color=artefact.color,
         markerfacecolor="none",
         markersize=7,
         markeredgewidth=1.3,
@@ -114,15 +114,15 @@ def _point(axes, each, x, y, bars):
 
 def _join(axes, shown, points):
     """A thin line through the artefacts of each model."""
-    found = {}
-    for each, at in zip(shown, points, strict=True):
+    lines = {}
+    for artefact, at in zip(shown, points, strict=True):
         if at is not None:
-            found.setdefault(each.model, (each, []))[1].append(at)
-    for each, places in found.values():
+            lines.setdefault(artefact.model, (artefact, []))[1].append(at)
+    for artefact, places in lines.values():
         axes.plot(
             *zip(*sorted(places), strict=True),
-            color=each.color,
-            linestyle=each.linestyle,
+            color=artefact.color,
+            linestyle=artefact.linestyle,
             linewidth=1,
             alpha=0.6,
             zorder=2,
@@ -146,14 +146,14 @@ def _plain_ticks(axes):
 def _labels(runs, shown, narrow):
     """(text, marker, colour, whether it is filled) of the legend."""
     several = len(runs) > 1
-    found = []
-    for n, each in enumerate(models(runs)):
+    labels = []
+    for n, artefact in enumerate(models(runs)):
         key = f"{chr(ord('A') + n % 26)}  " if several else ""
-        name = key + panels.fit(each.model, NAME[narrow])
-        found.append((name, "o", each.color, True))
-    files = {each.file: each.marker for each in shown}
+        name = key + panels.fit(artefact.model, NAME[narrow])
+        labels.append((name, "o", artefact.color, True))
+    files = {artefact.file: artefact.marker for artefact in shown}
     files = [(name, look, GREY, False) for name, look in files.items()]
-    return found + files
+    return labels + files
 
 
 def _handle(look, color, filled):

@@ -29,29 +29,29 @@ def histograms(runs: list[Run], *, narrow=False) -> Figure | None:
         narrow: draws for a phone.
     Returns: a Figure; None if no attack has a histogram.
     """
-    score, shown = _found(runs)
-    if not shown:
+    score, artefacts = _found(runs)
+    if not artefacts:
         return None
-    across = panels.across(len(shown), narrow=narrow)
-    if not narrow and len(shown) == 2 * len(runs) > 2:
+    across = panels.across(len(artefacts), narrow=narrow)
+    if not narrow and len(artefacts) == 2 * len(runs) > 2:
         # A column a run: the models above, the files below.
-        shown, across = [*shown[::2], *shown[1::2]], len(runs)
-    down = -(-len(shown) // across)
+        artefacts, across = [*artefacts[::2], *artefacts[1::2]], len(runs)
+    down = -(-len(artefacts) // across)
     labels = ["members", "nonmembers"]
     room = panels.legend_height(labels, narrow=narrow)
     height = (1.75 if across < 3 else 1.6) * down + 0.35 + room
     figure = panels.paper(height, narrow=narrow)
-    every = panels.grid_of(figure, len(shown), columns=across, sharex=True)
+    grid = panels.grid_of(figure, len(artefacts), columns=across, sharex=True)
     width = panels.page(narrow) / across - 0.5
-    for n, (axes, (name, _, found)) in enumerate(
-        zip(every, shown, strict=True)
+    for n, (axes, (name, _, histogram)) in enumerate(
+        zip(grid, artefacts, strict=True)
     ):
         panels.tidy(axes, grid="y")
         # An integer file may have nearly all of its scores in one bin.
         axes.yaxis.set_major_locator(MaxNLocator(4))
-        _draw(axes, found)
+        _draw(axes, histogram)
         axes.set_title(panels.fit(name, width), loc="left")
-        if n + across >= len(shown):
+        if n + across >= len(artefacts):
             axes.tick_params(labelbottom=True)
             axes.set_xlabel(TITLES.get(score, score))
         if n % across == 0:
@@ -72,14 +72,16 @@ def histograms(runs: list[Run], *, narrow=False) -> Figure | None:
 @of_runs
 def caption(runs: list[Run]) -> str:
     """How to read it."""
-    score, shown = _found(runs)
+    score, artefacts = _found(runs)
     text = (
         "How the scores of members (filled) and of nonmembers (dashed) are "
         f"spread, by the attack '{TITLES.get(score, score)}': in per cent of "
         "each (axes differ), in bins of equal width; the end bins hold what "
         "lies beyond. Where the two lie on each other nothing is told."
     )
-    if len(shown) < len(runs) * 2 and any(len(two(run)) > 1 for run in runs):
+    if len(artefacts) < len(runs) * 2 and any(
+        len(two(run)) > 1 for run in runs
+    ):
         text += " Of so many runs the Keras models are shown."
     return text
 
@@ -87,31 +89,32 @@ def caption(runs: list[Run]) -> str:
 @of_runs
 def alt(runs: list[Run]) -> str:
     """What is seen."""
-    score, shown = _found(runs)
-    if not shown:
+    score, artefacts = _found(runs)
+    if not artefacts:
         return "These audits have no histograms."
-    said = [
-        f"{name}: {100 * shared(found):.0f} %" for name, _, found in shown[:4]
+    parts = [
+        f"{name}: {100 * shared(histogram):.0f} %"
+        for name, _, histogram in artefacts[:4]
     ]
     return (
         "The share of the two histograms of members and nonmembers that lies "
         f"on each other, by the score {TITLES.get(score, score)}: "
-        f"{'; '.join(said)}."
+        f"{'; '.join(parts)}."
     )
 
 
 @of_runs
 def data(runs: list[Run]) -> Table:
     """One row a bin of each histogram."""
-    score, shown = _found(runs)
+    score, artefacts = _found(runs)
     rows = [
         [name, score, *bin_]
-        for name, _, found in shown
+        for name, _, histogram in artefacts
         for bin_ in zip(
-            found.edges,
-            found.edges[1:],
-            found.members,
-            found.nonmembers,
+            histogram.edges,
+            histogram.edges[1:],
+            histogram.members,
+            histogram.nonmembers,
             strict=False,
         )
     ]
@@ -131,47 +134,56 @@ def data(runs: list[Run]) -> Table:
     )
 
 
-def shared(found) -> float:
+def shared(histogram) -> float:
     """How much of the two histograms lies on each other, 0..1."""
-    return float(np.minimum(*_shares(found)).sum())
+    return float(np.minimum(*_shares(histogram)).sum())
 
 
 def _found(runs):
     """The score, and (name, target, Histogram) of each artefact."""
     few = len(runs) > MOST_IN_PAIRS
     for score in SCORES:
-        shown = []
-        for each in models(runs):
-            for n, target in enumerate(two(each.run)[: 1 if few else 2]):
-                found = _histogram(target, score)
-                if found is not None:
-                    name = f"{each.model}, {target.target}" if n else each.model
-                    shown.append((name, target, found))
-        if shown:
-            return score, shown
+        artefacts = []
+        for artefact in models(runs):
+            for n, target in enumerate(two(artefact.run)[: 1 if few else 2]):
+                histogram = _histogram(target, score)
+                if histogram is not None:
+                    name = (
+                        f"{artefact.model}, {target.target}"
+                        if n
+                        else artefact.model
+                    )
+                    artefacts.append((name, target, histogram))
+        if artefacts:
+            return score, artefacts
     return SCORES[0], []
 
 
 def _histogram(target, score):
-    found = (x.histogram for x in target.attacks if x.name == score)
-    return next(found, None)
+    candidates = (x.histogram for x in target.attacks if x.name == score)
+    return next(candidates, None)
 
 
-def _shares(found):
+def _shares(histogram):
     """Shares of the members and of the nonmembers in each bin."""
-    counts = np.array([found.members, found.nonmembers], float)
+    counts = np.array([histogram.members, histogram.nonmembers], float)
     return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
-def _draw(axes, found):
-    inside, outside = 100 * _shares(found)
+def _draw(axes, histogram):
+    inside, outside = 100 * _shares(histogram)
     axes.stairs(
-        inside, found.edges, fill=True, color=MEMBERS, alpha=0.35, linewidth=0
+        inside,
+        histogram.edges,
+        fill=True,
+        color=MEMBERS,
+        alpha=0.35,
+        linewidth=0,
     )
-    axes.stairs(inside, found.edges, color=MEMBERS, linewidth=1.1)
+    axes.stairs(inside, histogram.edges, color=MEMBERS, linewidth=1.1)
     axes.stairs(
         outside,
-        found.edges,
+        histogram.edges,
         color=NONMEMBERS,
         linewidth=1.5,
         linestyle=(0, (4, 1.2)),

@@ -51,8 +51,8 @@ class Artefact:
 
 def of_run(run: Run) -> list[TargetAudit]:
     """The targets that count: no twins, no other kernels than the default."""
-    found = [each for each in run.audit.targets if not is_variant(each)]
-    return found or run.audit.targets[:1]
+    targets = [target for target in run.audit.targets if not is_variant(target)]
+    return targets or run.audit.targets[:1]
 
 
 def two(run: Run) -> list[TargetAudit]:
@@ -69,11 +69,13 @@ def artefacts(runs: list[Run]) -> list[Artefact]:
         runs: of one data set.
     """
     few = is_cut(runs)
-    found = []
+    artefact_list = []
     for run, style in zip(runs, line_styles(runs), strict=True):
         for place, target in enumerate(two(run) if few else of_run(run)):
-            found.append(_artefact(run, target, runs, style, place == 0))
-    return found
+            artefact_list.append(
+                _artefact(run, target, runs, style, place == 0)
+            )
+    return artefact_list
 
 
 def models(runs: list[Run]) -> list[Artefact]:

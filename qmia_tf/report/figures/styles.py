@@ -47,8 +47,8 @@ def short(name: str, most: int) -> str:
 
 def deployed(run: Run) -> TargetAudit | None:
     """The integer file that stands for what is deployed, if there is one."""
-    found = (run.target(name) for name in DEPLOYED)
-    return next((target for target in found if target is not None), None)
+    targets = (run.target(name) for name in DEPLOYED)
+    return next((target for target in targets if target is not None), None)
 
 
 def kind(run: Run, target: TargetAudit) -> str:
@@ -66,13 +66,13 @@ def line_styles(listed: list[Run]) -> list[dict]:
     black = next((run for run in listed if run.full_precision), None)
     # A solid line is black's, if there is black.
     dashes = DASHES if black is None else DASHES[1:] + DASHES[:1]
-    others = itertools.count()
+    places = itertools.count()
     styles = []
     for run in listed:
         if run is black:
             styles.append({"color": INK, "linestyle": "-"})
             continue
-        place = next(others)
+        place = next(places)
         styles.append(
             {
                 "color": COLORS[place % len(COLORS)],

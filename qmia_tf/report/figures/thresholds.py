@@ -84,10 +84,10 @@ def caption(runs: list[Run]) -> str:
 @of_runs
 def alt(runs: list[Run]) -> str:
     """What is seen."""
-    shown = models(runs)
+    artefacts = models(runs)
     return (
         "The confidence attack peaks, in-sample, at "
-        + leaks.told(shown, lambda x: _peak(x.target), _said)
+        + leaks.in_words(artefacts, lambda x: _peak(x.target), _said)
         + "."
     )
 
@@ -140,11 +140,11 @@ def _said(artefact: Artefact):
 
 
 def _label(line):
-    told = (
+    numbers = (
         f": {100 * _peak(line.target):.1f} / {100 * _held_out(line.target):.1f}"
     )
-    room = panels.NARROW - 0.3 - panels.HANDLE - panels.width_of(told)
-    return panels.fit(line.name, room) + told
+    room = panels.NARROW - 0.3 - panels.HANDLE - panels.width_of(numbers)
+    return panels.fit(line.name, room) + numbers
 
 
 def _legend(figure, lines, labels, runs, narrow):

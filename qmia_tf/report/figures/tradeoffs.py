@@ -44,7 +44,9 @@ def cost(runs: list[Run], *, narrow=False) -> Figure | None:
     sides = [
         (known, label, measure.of, measure.axis)
         for known, label in ((_size, "size (MB)"), (_latency, "latency (ms)"))
-        if any(known(each.target) is not None for each in artefacts(runs))
+        if any(
+            known(artefact.target) is not None for artefact in artefacts(runs)
+        )
     ]
     if not sides:
         return None
@@ -87,14 +89,16 @@ def tradeoff_alt(runs: list[Run]) -> str:
     """What is seen."""
     measure = leaks.measure(runs)
 
-    def say(each):
-        right = phrases.percent(each.target.accuracy_nonmembers, guess=0)
-        return f"{leaks.percent(measure.of(each.target))} at {right}"
+    def say(artefact):
+        right = phrases.percent(artefact.target.accuracy_nonmembers, guess=0)
+        return f"{leaks.percent(measure.of(artefact.target))} at {right}"
 
     return (
         "Records that the attacker judges right, at the model's accuracy on "
         "nonmembers: "
-        + leaks.told(models(runs), lambda x: measure.of(x.target).value, say)
+        + leaks.in_words(
+            models(runs), lambda x: measure.of(x.target).value, say
+        )
         + "."
     )
 
@@ -110,14 +114,14 @@ def cost_alt(runs: list[Run]) -> str:
         max(shown, key=lambda x: x.target.size_mb),
         min(shown, key=lambda x: x.target.size_mb),
     )
-    said = [
-        f"{each.name} ({each.target.size_mb:.2f} MB): "
-        f"{leaks.percent(measure.of(each.target))}"
-        for each in dict.fromkeys(ends)
+    parts = [
+        f"{artefact.name} ({artefact.target.size_mb:.2f} MB): "
+        f"{leaks.percent(measure.of(artefact.target))}"
+        for artefact in dict.fromkeys(ends)
     ]
     return (
         "Records that the attacker judges right, from the largest artefact to "
-        f"the smallest: {'; '.join(said)}."
+        f"the smallest: {'; '.join(parts)}."
     )
 
 

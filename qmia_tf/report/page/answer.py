@@ -59,21 +59,21 @@ def _leak(artefacts, name, listed):
         return _of_one(target.leak, called(run, target, listed), name)
     parts = []
     for kind in reversed(answers.ANSWERS):
-        these = [x for x in artefacts if x[1].leak.answer == kind]
-        if not these:
+        group = [x for x in artefacts if x[1].leak.answer == kind]
+        if not group:
             continue
-        worst = max(these, key=lambda pair: pair[1].leak.auc.value)
-        shown = f"{kind}: {len(these)} of {len(artefacts)} artefacts"
-        if len(these) == 1:
-            shown = f"{kind}: {called(*these[0], listed)}"
+        worst = max(group, key=lambda pair: pair[1].leak.auc.value)
+        part = f"{kind}: {len(group)} of {len(artefacts)} artefacts"
+        if len(group) == 1:
+            part = f"{kind}: {called(*group[0], listed)}"
         if kind in answers.LEAKS:
-            shown += (
+            part += (
                 f" (AUC up to {area(worst[1].leak.auc)}, "
                 f"{called(*worst, listed)})"
-                if len(these) > 1
+                if len(group) > 1
                 else f" (AUC {area(worst[1].leak.auc)})"
             )
-        parts.append(shown)
+        parts.append(part)
     return (
         f"Who was among the {name} training records? "
         f"{capital('; '.join(parts))}."
@@ -84,31 +84,31 @@ def _of_one(leak, artefact, name):
     tells = f"{artefact} tells who was among the {name} training records"
     if leak.answer == answers.CANNOT_SAY:
         return f"Cannot say whether {tells}: {'; '.join(leak.because)}."
-    said = f"{capital(leak.answer)}: "
+    sentence = f"{capital(leak.answer)}: "
     if leak.answer == answers.NO_LEAK:
-        said += f"no attack shows that {tells}"
+        sentence += f"no attack shows that {tells}"
     else:
-        said += (
+        sentence += (
             f"{artefact} gives away {AMOUNTS[leak.answer]} of who was among "
             f"the {name} training records"
         )
-    return f"{said}. {_numbers(leak)}"
+    return f"{sentence}. {_numbers(leak)}"
 
 
 def _numbers(leak):
     title = TITLES.get(leak.strongest, leak.strongest)
-    shown = (
+    sentence = (
         f"The strongest attack ({title}) has an AUC of {area(leak.auc)}, where "
         f"guessing has 0.5; p {leak.p_value:.2g}, adjusted for all "
         f"{len(leak.attacks)} attacks"
     )
-    found = leak.detectable
-    if leak.answer == answers.NO_LEAK and found is not None and found.auc < 1:
-        shown += (
-            f"; an AUC of {found.auc:.3f} would have been found in "
-            f"{100 * found.power:g} of 100 such audits"
+    shift = leak.detectable
+    if leak.answer == answers.NO_LEAK and shift is not None and shift.auc < 1:
+        sentence += (
+            f"; an AUC of {shift.auc:.3f} would have been found in "
+            f"{100 * shift.power:g} of 100 such audits"
         )
-    return f"{shown}."
+    return f"{sentence}."
 
 
 def _earlier_leak(artefacts, name, listed):
@@ -122,27 +122,27 @@ def _earlier_leak(artefacts, name, listed):
 
     low = min(artefacts, key=lambda pair: accuracy(pair).value)
     high = max(artefacts, key=lambda pair: accuracy(pair).value)
-    shown = percent(accuracy(high), guess=50)
-    told = [x for x in artefacts if x[1].strongest.auc.low > 0.5]
+    share = percent(accuracy(high), guess=50)
+    leaks = [x for x in artefacts if x[1].strongest.auc.low > 0.5]
     many = len(artefacts)
     if many == 1:
-        told_of = "tells" if told else "does not tell"
+        told_of = "tells" if leaks else "does not tell"
         return (
             f"Whoever can ask {of(high)} about {name} {told_of} its training "
-            f"records from others: the strongest attack judges {shown} of "
+            f"records from others: the strongest attack judges {share} of "
             "the records right, where guessing has 50 %."
         )
     between = (
         f"the strongest attack judges between {_plain(accuracy(low))} "
-        f"({of(low)}) and {shown} ({of(high)}) of the records right, where "
+        f"({of(low)}) and {share} ({of(high)}) of the records right, where "
         "guessing has 50 %"
     )
-    if not told:
+    if not leaks:
         return (
             f"None of the {many} artefacts tells its {name} training records "
             f"from others: {between}."
         )
-    count = f"All {many}" if len(told) == many else f"{len(told)} of {many}"
+    count = f"All {many}" if len(leaks) == many else f"{len(leaks)} of {many}"
     return (
         f"{count} artefacts give away something of who was among their "
         f"{name} training records: {between}."
@@ -153,29 +153,31 @@ def _second(listed, artefacts):
     own = [run for run in listed if run.own]
     if own:
         return _beside_first(own[0], artefacts, listed)
-    found = []
+    changes = []
     for run in listed:
         target = deployed(run) or run.audit.targets[0]
         changed = change(run, target, listed)
         if changed is not None:
-            found.append((called(run, target, listed), changed.held_out))
-    if not found:
+            changes.append((called(run, target, listed), changed.held_out))
+    if not changes:
         return _beside_first(listed[0], artefacts, listed)
-    told = [x for x in found if x[1].low is not None and _apart(x[1])]
-    listing = ", ".join(f"{points(x)} on {label}" for label, x in found[:MOST])
-    if len(found) > MOST:
-        listing += f" and {len(found) - MOST} more"
-    if all(x.low is None for _, x in found):
+    sure_changes = [x for x in changes if x[1].low is not None and _apart(x[1])]
+    listing = ", ".join(
+        f"{points(x)} on {label}" for label, x in changes[:MOST]
+    )
+    if len(changes) > MOST:
+        listing += f" and {len(changes) - MOST} more"
+    if all(x.low is None for _, x in changes):
         end = "; without intervals, for they were judged on other records"
-    elif not told:
+    elif not sure_changes:
         end = (
             ", which cannot be told from no change"
-            if len(found) == 1
+            if len(changes) == 1
             else "; none of these can be told from no change"
         )
     else:
-        end = "; told from no change: " + ", ".join(x for x, _ in told)
-        end = "" if len(told) == len(found) else end
+        end = "; told from no change: " + ", ".join(x for x, _ in sure_changes)
+        end = "" if len(sure_changes) == len(changes) else end
     return [
         "Beside the full-precision Keras model the accuracy of the "
         f"confidence attack (threshold held out) changes by {listing}{end}."
@@ -183,7 +185,7 @@ def _second(listed, artefacts):
 
 
 def _beside_first(run, artefacts, listed):
-    mine = [target for each, target in artefacts if each is run]
+    mine = [target for owner, target in artefacts if owner is run]
     if len(mine) < 2:
         return []
     first, *others = mine
@@ -195,10 +197,10 @@ def _beside_first(run, artefacts, listed):
         parts.append(f"{_list(more)} gives away more")
     if less:
         parts.append(f"{_list(less)} gives away less")
-    rest = len(compared) - len(more) - len(less)
-    if rest and not parts:
+    undecided = len(compared) - len(more) - len(less)
+    if undecided and not parts:
         parts.append("no other artefact is shown to give away more or less")
-    elif rest:
+    elif undecided:
         parts.append("the others are not shown to differ")
     beside = called(run, first, listed)
     return [f"Beside {beside}, {'; '.join(parts)}."]
@@ -206,12 +208,12 @@ def _beside_first(run, artefacts, listed):
 
 def _differences(run, first, others):
     """(name, interval of how much more it gives away) of each."""
-    found = run.audit.comparison
-    if found is not None and found.first == first.target:
+    comparison = run.audit.comparison
+    if comparison is not None and comparison.first == first.target:
         names = {x.target for x in others}
         return [
             (x.target, x.difference)
-            for x in found.differences
+            for x in comparison.differences
             if x.target in names
         ]
     return [

@@ -16,7 +16,7 @@ def fact_tables(compared: list[Run]) -> list[Table]:
     Returns: records and seeds, configuration, versions, files, and what was
         left out; only those with rows.
     """
-    made = [
+    tables = [
         _records(compared),
         _beside(
             "configuration",
@@ -35,7 +35,7 @@ def fact_tables(compared: list[Run]) -> list[Table]:
         _files(compared),
         _left_out(compared),
     ]
-    return [table for table in made if table.rows]
+    return [table for table in tables if table.rows]
 
 
 def _records(compared):
@@ -77,13 +77,13 @@ def _records(compared):
     )
 
 
-def _beside(name, title, head, found, compared):
+def _beside(name, title, head, facts, compared):
     """One row a key; runs that all say the same share one column."""
-    keys = list(dict.fromkeys(key for each in found for key in each))
+    keys = list(dict.fromkeys(key for run_facts in facts for key in run_facts))
     keys.sort(key=_place)
     rows = []
     for key in keys:
-        values = [each.get(key, "") for each in found]
+        values = [run_facts.get(key, "") for run_facts in facts]
         same = len(set(values)) == 1
         rows.append([key, *(values[:1] if same else [""]), *_own(values, same)])
     apart = any(any(row[2:]) for row in rows)
@@ -101,14 +101,14 @@ def _own(values, same):
 def _flat(value, prefix=""):
     """{"a": {"b": 1}} -> {"a.b": "1"}."""
     if not isinstance(value, dict):
-        shown = value
+        text = value
         if isinstance(value, list):
-            shown = ", ".join(map(str, value))
-        return {prefix: "-" if value is None else str(shown)}
-    found = {}
-    for key, each in value.items():
-        found |= _flat(each, f"{prefix}.{key}" if prefix else str(key))
-    return found
+            text = ", ".join(map(str, value))
+        return {prefix: "-" if value is None else str(text)}
+    text_by_path = {}
+    for key, child in value.items():
+        text_by_path |= _flat(child, f"{prefix}.{key}" if prefix else str(key))
+    return text_by_path
 
 
 def _place(key):
@@ -147,26 +147,28 @@ def _files(compared):
 
 def _left_out(compared):
     """Attacks that were not run and targets that did not answer, by reason."""
-    found = {}
+    runs_by_reason = {}
     for run in compared:
         for target in run.audit.targets:
-            for each in target.attacks_left_out:
-                shown = TITLES.get(each.name, each.name)
-                runs = found.setdefault((shown, each.reason), {})
+            for omission in target.attacks_left_out:
+                attack = TITLES.get(omission.name, omission.name)
+                runs = runs_by_reason.setdefault((attack, omission.reason), {})
                 runs.setdefault(run.name, []).append(target.target)
-        for each in run.audit.left_out:
-            runs = found.setdefault((each.target, each.reason), {})
-            runs.setdefault(run.name, []).append(each.kernel_set)
+        for omission in run.audit.left_out:
+            runs = runs_by_reason.setdefault(
+                (omission.target, omission.reason), {}
+            )
+            runs.setdefault(run.name, []).append(omission.kernel_set)
     rows = [
         [
-            what,
+            subject,
             "; ".join(
                 f"{run}: {', '.join(dict.fromkeys(targets))}"
                 for run, targets in runs.items()
             ),
             reason,
         ]
-        for (what, reason), runs in found.items()
+        for (subject, reason), runs in runs_by_reason.items()
     ]
     return Table(
         name="left_out",

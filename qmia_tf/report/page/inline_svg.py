@@ -63,12 +63,12 @@ def palette(pictures) -> dict[str, tuple[str, str]]:
     Returns: rrggbb -> (its colour on a light page, and on a dark one); black
         too, which SVG leaves out as what everything is filled with.
     """
-    found = {"000000"} | {
+    colors = {"000000"} | {
         name
         for picture in pictures
         for name in re.findall(r"var\(--c-([0-9a-f]{6})\)", picture)
     }
-    return {name: (f"#{name}", on_dark(name)) for name in sorted(found)}
+    return {name: (f"#{name}", on_dark(name)) for name in sorted(colors)}
 
 
 def on_dark(name) -> str:
@@ -89,17 +89,17 @@ def on_dark(name) -> str:
     else:
         light = 1 - 0.8 * light if light > PALE else max(light, LIGHTEST)
         channels = colorsys.hls_to_rgb(hue, light, min(saturation, 0.8))
-    return "#" + "".join(f"{round(255 * each):02x}" for each in channels)
+    return "#" + "".join(f"{round(255 * channel):02x}" for channel in channels)
 
 
-def _rounded(found):
-    return NUMBER.sub(lambda number: f"{float(number[0]):.2f}", found[0])
+def _rounded(match):
+    return NUMBER.sub(lambda number: f"{float(number[0]):.2f}", match[0])
 
 
-def _by_css(found):
+def _by_css(match):
     """Colours as CSS variables; an attribute becomes a style to hold them."""
-    name, _, value = found[0].partition("=")
-    shown = COLOR.sub(lambda color: f"var(--c-{color[0][1:]})", value)
-    if name == "style" or shown == value:
-        return f"{name}={shown}"
-    return f'style="{name}: {shown.strip(chr(34))}"'
+    name, _, value = match[0].partition("=")
+    css = COLOR.sub(lambda color: f"var(--c-{color[0][1:]})", value)
+    if name == "style" or css == value:
+        return f"{name}={css}"
+    return f'style="{name}: {css.strip(chr(34))}"'

@@ -67,7 +67,7 @@ def render(report: Collected, pictures: list[Picture]) -> str:
             several=len(names) > 1,
         )
         figures.setdefault(picture.kind, []).append(view)
-    drawings = [x for each in figures.values() for x in each]
+    drawings = [x for kind_views in figures.values() for x in kind_views]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
         autoescape=True,
@@ -104,7 +104,7 @@ def render(report: Collected, pictures: list[Picture]) -> str:
 def _sections(report, figures):
     # A CSV that several tables are cut from is given once.
     stored = {table.name: table for table in report.stored}
-    shown = {
+    view_by_name = {
         table.name: views.table_view(
             dataclasses.replace(
                 table, grouped=GROUPED.get(table.name, table.grouped)
@@ -116,19 +116,31 @@ def _sections(report, figures):
     more = sections.Section(
         "more", "More figures", "", figures=sections.others(figures)
     )
-    made = []
-    for each in (*sections.SECTIONS, more):
-        found = Shown(
-            each.key,
-            each.title,
-            each.lead,
-            [x for kind in each.figures for x in figures.get(kind, [])],
-            [shown[name] for name in each.tables if name in shown],
-            [shown[name] for name in each.folded if name in shown],
+    shown_sections = []
+    for section in (*sections.SECTIONS, more):
+        shown_section = Shown(
+            section.key,
+            section.title,
+            section.lead,
+            [x for kind in section.figures for x in figures.get(kind, [])],
+            [
+                view_by_name[name]
+                for name in section.tables
+                if name in view_by_name
+            ],
+            [
+                view_by_name[name]
+                for name in section.folded
+                if name in view_by_name
+            ],
         )
-        if found.figures or found.tables or found.folded:
-            made.append(found)
-    return made
+        if (
+            shown_section.figures
+            or shown_section.tables
+            or shown_section.folded
+        ):
+            shown_sections.append(shown_section)
+    return shown_sections
 
 
 def _counted(compared):

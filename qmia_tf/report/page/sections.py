@@ -112,12 +112,19 @@ def others(kinds) -> tuple[str, ...]:
     Args:
         kinds: keys of figures that were drawn, in order.
     """
-    known = {TOP, EXPOSED, *(x for each in SECTIONS for x in each.figures)}
+    known = {
+        TOP,
+        EXPOSED,
+        *(x for section in SECTIONS for x in section.figures),
+    }
     return tuple(kind for kind in dict.fromkeys(kinds) if kind not in known)
 
 
 def alone() -> set[str]:
     """Gives the figures that are the only one of their section."""
     return {
-        x for each in SECTIONS if len(each.figures) == 1 for x in each.figures
+        x
+        for section in SECTIONS
+        if len(section.figures) == 1
+        for x in section.figures
     }
