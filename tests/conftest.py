@@ -19,6 +19,7 @@ from qmia_tf import onednn
 LONG = (
     "docs_test.py",
     "examples_test.py",
+    "golden_test.py",
     "notebook_test.py",
     "reproduction_test.py",
     "scripts_test.py",

@@ -70,13 +70,15 @@ SHOWN = 20
 NUMBER = re.compile(r"(?<![\w.])[-+\u2212]?\d+(?:[.,]\d+)*(?:e[-+]?\d+)?(?!\w)")
 
 
-def differences(stored, current, *, names=NAMES) -> list[str]:
+def differences(stored, current, *, names=NAMES, without=None) -> list[str]:
     """Lists what differs between two JSON trees.
 
     Args:
         stored: JSON types, the golden tree.
         current: JSON types, what the program makes now.
         names: Names.
+        without: dict stored pattern of a field -> its value in those items of
+            a list that are not compared.
     Returns: list of "path: stored -> current", in the stored order.
     """
     is_ignored = functools.cache(functools.partial(_is_any, names.ignored))
@@ -84,9 +86,11 @@ def differences(stored, current, *, names=NAMES) -> list[str]:
     is_added = functools.cache(functools.partial(_is_any, names.added))
     new_key = functools.cache(functools.partial(_new_key, names.renamed))
     kept, ignored, sentences = [], set(), set()
+    left_out = _items(stored, without or {})
+    new_left_out = {_new_path(path, new_key) for path in left_out}
     for path, value in _leaves(stored):
         new_path = _new_path(path, new_key)
-        if new_path is None:
+        if new_path is None or _is_below(path, left_out):
             continue
         if is_ignored(_keys(path)):
             ignored.add(_keys(new_path))
@@ -100,7 +104,8 @@ def differences(stored, current, *, names=NAMES) -> list[str]:
         (path, value)
         for path, value in _leaves(current)
         if not (
-            _keys(path) in ignored
+            _is_below(path, new_left_out)
+            or _keys(path) in ignored
             or is_ignored(_keys(path))
             or is_added(_keys(path))
         )
@@ -150,6 +155,20 @@ def _leaves(tree, path=()):
             yield from _leaves(value, (*path, key))
     else:
         yield path, tree
+
+
+def _items(tree, fields):
+    """The paths of the items of lists in which a field has a value."""
+    return {
+        path[:-1]
+        for path, value in _leaves(tree)
+        for pattern, wanted in fields.items()
+        if value == wanted and _is(pattern, _keys(path))
+    }
+
+
+def _is_below(path, places):
+    return any(path[:end] in places for end in range(1, len(path)))
 
 
 def _tree(leaves):

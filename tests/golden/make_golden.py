@@ -75,6 +75,7 @@ def digits():
 
 def train(folder):
     """Makes both runs, with all that belongs to them."""
+    folder.mkdir()
     images, labels = digits()
     rows = [*range(RECORDS), *TWICE]
     np.savez_compressed(folder / DATA, images=images[rows], labels=labels[rows])
