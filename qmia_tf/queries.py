@@ -96,7 +96,7 @@ def answer(query, dataset, split, *, run_dir) -> pathlib.Path | LeftOut:
     Raises: InputError if the file is gone or was changed and cannot answer,
         the Keras model cannot, or it does not answer the same image alike.
     """
-    run_dir = pathlib.Path(run_dir)
+    run_dir = RunDir(run_dir)
     path = run_dir.outputs_of(query.name)
     if not query.file.is_file():
         raise InputError(f"{query.file} is gone: export it again")

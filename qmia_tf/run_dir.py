@@ -70,7 +70,7 @@ class RunDir(os.PathLike):
     @property
     def name(self) -> str:
         """The name of the directory."""
-        return self.path.name
+        return self.path.resolve().name
 
     @property
     def is_trained(self) -> bool:

@@ -32,7 +32,7 @@ print(len([name for name in sys.modules if name.startswith(module.__name__)]))
 """
 # What scripts/evaluate_edge.py imports.
 EDGE = (
-    *("qmia_tf", "qmia_tf.program", "qmia_tf.errors", "qmia_tf.runs"),
+    *("qmia_tf", "qmia_tf.program", "qmia_tf.errors", "qmia_tf.files"),
     *("qmia_tf.edge", "qmia_tf.edge.evaluation", "qmia_tf.edge.shown"),
 )
 AUDITING = "qmia_tf.auditing."

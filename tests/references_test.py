@@ -123,7 +123,7 @@ class PlanTest(Folder):
 def save_untrained(model, data, *, run_dir, **options):
     """Stands in for training.train, whose tests train."""
     del data, options
-    model.save(run_dir / "model.keras")
+    model.save(run_dir.model)
     return True
 
 

@@ -12,16 +12,16 @@ def of_run(run_dir, paths, config) -> list[Outputs]:
     """Loads what the targets of a run answered, in the audit's order.
 
     Args:
-        run_dir: pathlib.Path of the run directory.
+        run_dir: RunDir.
         paths: the .npz files; all of run_dir/outputs if None.
         config: dict, the run's configuration.
     Raises: InputError if there are none, one is about other data, or two are
         of one target.
     """
-    files = sorted(map(pathlib.Path, paths or run_dir.glob("outputs/*.npz")))
+    files = sorted(map(pathlib.Path, paths or run_dir.outputs.glob("*.npz")))
     if not files:
         raise InputError(
-            f"{run_dir / 'outputs'} holds no .npz file: query a target with "
+            f"{run_dir.outputs} holds no .npz file: query a target with "
             "scripts/attack.py first"
         )
     expected = config.get("dataset", {}).get("fingerprint")

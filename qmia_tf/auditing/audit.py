@@ -1,7 +1,6 @@
 """Attacks what targets answered: outputs/*.npz -> audit.json."""
 
 import dataclasses
-import pathlib
 
 from qmia_tf import files
 from qmia_tf.auditing import (
@@ -187,7 +186,7 @@ def audit_outputs(
     Returns: AuditResult, as written.
     Raises: InputError as audit_run.
     """
-    run_dir, beside = pathlib.Path(run_dir), beside or {}
+    run_dir, beside = RunDir(run_dir), beside or {}
     compared = parity_found.of_run(run_dir)
     distinct = distinct or repeats.of_outputs(loaded)
     if distinct.repeated.sentence and progress:
@@ -204,7 +203,7 @@ def audit_outputs(
                 evidence,
                 reasons=(reasons or {}).get(name),
                 tfprivacy=None if name in repeated else tfprivacy,
-                folder=RunDir(run_dir).tfprivacy,
+                folder=run_dir.tfprivacy,
                 class_names=class_names,
                 strata=strata,
                 progress=progress,
@@ -238,7 +237,7 @@ def audit_outputs(
     data = config.get("dataset", {})
     result = AuditResult(
         schema_version=SCHEMA_VERSION,
-        name=run_dir.resolve().name,
+        name=run_dir.name,
         config=config,
         fingerprint=data.get("fingerprint"),
         split={**config.get("split", {}), "pool": data.get("pool")},
@@ -261,7 +260,7 @@ def audit_outputs(
             [examination.judged for examination in examined], seed=seed
         ),
     )
-    result.save(RunDir(run_dir).audit)
+    result.save(run_dir.audit)
     return result
 
 

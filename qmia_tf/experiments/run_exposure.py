@@ -40,6 +40,6 @@ def of_run(run_dir, *, target=TRAINED, **options) -> exposed.Exposures:
         references=reference_answers.load(
             reference_answers.of_run(run_dir), target, fingerprint=wanted
         ),
-        run=run_dir.resolve().name,
+        run=run_dir.name,
         **options,
     )

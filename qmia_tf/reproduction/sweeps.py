@@ -92,7 +92,7 @@ def hold_artefacts(run_dir) -> dict[str, matched.Match]:
     """
     run_dir = RunDir(run_dir)
     keras = run_dir.outputs_of(TRAINED)
-    paths = [x for x in sorted(run_dir.glob("outputs/*.npz")) if x != keras]
+    paths = [x for x in sorted(run_dir.outputs.glob("*.npz")) if x != keras]
     answers = outputs.load(keras).in_record_order()
     model = matched.measure(
         answers, configuration.read(run_dir)["recipe"]["epochs"]

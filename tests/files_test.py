@@ -1,4 +1,4 @@
-"""Tests of the run directory: whole files or none, one configuration."""
+"""Tests of files that are whole or absent."""
 
 import errno
 import os
@@ -15,8 +15,6 @@ from absl.testing import parameterized
 from qmia_tf import files
 from qmia_tf.errors import InputError
 from qmia_tf.run_dir import RunDir
-
-CONFIG = {"seed": 0, "model": {"weight_bits": 4, "clip": True}}
 
 
 class Folder(parameterized.TestCase, tf.test.TestCase):
@@ -68,8 +66,8 @@ class AtomicTest(Folder):
         path = self.dir / "outputs" / "keras.npz"
         code = (
             "import os, signal\n"
-            "from qmia_tf import runs\n"
-            f"with runs.atomic({str(path)!r}) as temporary:\n"
+            "from qmia_tf import files\n"
+            f"with files.atomic({str(path)!r}) as temporary:\n"
             "    temporary.write_bytes(b'half')\n"
             "    os.kill(os.getpid(), signal.SIGKILL)\n"
         )
@@ -153,7 +151,7 @@ class RealFullDiskTest(Folder):
         free = os.statvfs(self.dir).f_bavail * os.statvfs(self.dir).f_frsize
         (self.dir / "filler").write_bytes(b"x" * free)
         with self.assertRaises(InputError):
-            RunDir(self.dir / "run").open(CONFIG)
+            RunDir(self.dir / "run").open({"seed": 0})
         self.assertFalse((self.dir / "run" / "config.json").exists())
 
 
@@ -263,90 +261,10 @@ class FilesTest(Folder):
             files.read_npz(self.dir / "x.npz")
 
 
-class OpenRunTest(Folder):
-    def test_new_then_the_same_again(self):
-        run = RunDir(self.dir / "deep" / "run").open(CONFIG)
-        self.assertEqual(files.read_json(run / "config.json"), CONFIG)
-        before = (run / "config.json").stat().st_mtime_ns
-        self.assertEqual(RunDir(str(run)).open(CONFIG), run)
-        self.assertEqual((run / "config.json").stat().st_mtime_ns, before)
-        self.assertEqual(self.names(run), ["config.json"])
-
-    def test_tuples_are_lists_in_json(self):
-        for milestones in ((1, 2), [1, 2], (1, 2)):
-            RunDir(self.dir).open({"milestones": milestones})
-
-    def test_other_configuration_is_refused_with_every_difference(self):
-        stored = {**CONFIG, "recipe": {"stem": "cifar", "milestones": [20]}}
-        RunDir(self.dir).open(stored)
-        wanted = {
-            "seed": 0,
-            "model": {"weight_bits": 8, "clip": True, "gradient_bits": 6},
-            "recipe": {"stem": "cifar", "milestones": [20, 25]},
-        }
-        with self.assertRaises(InputError) as caught:
-            RunDir(self.dir).open(wanted)
-        message = str(caught.exception)
-        self.assertIn(
-            "(model.weight_bits: 4 -> 8; "
-            "model.gradient_bits: (not set) -> 6; "
-            "recipe.milestones: [20] -> [20, 25])",
-            message,
-        )
-        self.assertNotIn("stem", message)
-        self.assertNotIn("\n", message)
-        self.assertEqual(files.read_json(self.dir / "config.json"), stored)
-
-    def test_how_it_was_computed_is_no_configuration(self):
-        computed = {"onednn": True, "intra_op_threads": 2}
-        files.write_json(
-            self.dir / "config.json", {**CONFIG, "tensorflow": computed}
-        )
-        before = (self.dir / "config.json").read_bytes()
-        RunDir(self.dir).open(CONFIG)
-        self.assertEqual((self.dir / "config.json").read_bytes(), before)
-        with self.assertRaises(InputError) as caught:
-            RunDir(self.dir).open({**CONFIG, "seed": 1})
-        self.assertIn("configuration (seed: 0 -> 1):", str(caught.exception))
-
-    def test_option_that_is_gone(self):
-        RunDir(self.dir).open({"a": 1, "b": {"c": "x"}})
-        with self.assertRaisesRegex(InputError, r'b\.c: "x" -> \(not set\)'):
-            RunDir(self.dir).open({"a": 1, "b": {}})
-
-    def test_foreign_files_do_not_matter(self):
-        (self.dir / "log.txt").write_text("started")
-        RunDir(self.dir).open(CONFIG)
-
-    def test_products_of_an_unknown_configuration(self):
-        (self.dir / "model.keras").write_bytes(b"")
-        with self.assertRaisesRegex(InputError, "holds model.keras but no con"):
-            RunDir(self.dir).open(CONFIG)
-        self.assertEqual(self.names(), ["model.keras"])
-
-    def test_damaged_configuration(self):
-        (self.dir / "config.json").write_text("{")
-        with self.assertRaisesRegex(InputError, "config.json is not valid"):
-            RunDir(self.dir).open(CONFIG)
-
-    @parameterized.parameters("file", "file/run")
-    def test_file_in_place_of_a_directory(self, name):
-        (self.dir / "file").write_text("")
-        with self.assertRaisesRegex(InputError, f"cannot write .*{name}"):
-            RunDir(self.dir / name).open(CONFIG)
-
-    def test_read_only_directory(self):
-        # Root may write anywhere, so the refusal is the system's in effect.
-        denied = OSError(errno.EACCES, "Permission denied")
-        with mock.patch.object(os, "open", side_effect=denied):
-            with self.assertRaisesRegex(InputError, "Permission denied"):
-                RunDir(self.dir).open(CONFIG)
-
-
 class ImportTest(tf.test.TestCase):
     def test_is_numpy_only(self):
         code = (
-            "import sys; import qmia_tf.runs; "
+            "import sys; import qmia_tf.files; "
             "sys.exit(bool({'tensorflow', 'keras'} & set(sys.modules)))"
         )
         subprocess.run([sys.executable, "-c", code], check=True)
