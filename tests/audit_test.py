@@ -18,6 +18,7 @@ from qmia_tf.auditing import (
     audit,
     beside,
     class_audits,
+    duplicates,
     exposed_members,
     findings,
     leak_comparison,
@@ -360,7 +361,7 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
             for number in range(4)
         )
         parent = dataclasses.replace(made, info={"target": "parent"})
-        equal = findings.EqualRecords(1, 1, [[3, 7]], "one pair")
+        equal = duplicates.EqualRecords(1, 1, [[3, 7]], "one pair")
         result = audit.audit_run(
             self.dir,
             beside={
@@ -465,7 +466,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
                 )
             ],
             references=["r00.keras", "r01.keras"],
-            duplicates=findings.EqualRecords(1, 2, [[3, 70]], "1 member"),
+            duplicates=duplicates.EqualRecords(1, 2, [[3, 70]], "1 member"),
             control=findings.Control(
                 Estimate(0.5, 0.4, 0.6),
                 False,
@@ -635,7 +636,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         ("attack_left_out", target_audits.AttackLeftOut),
         ("strongest", target_audits.Strongest),
         ("joint", findings.Joint),
-        ("duplicates", findings.EqualRecords),
+        ("duplicates", duplicates.EqualRecords),
         ("control", findings.Control),
         ("calibration", findings.CalibrationRecords),
         ("leak", leak_test.LeakTest),

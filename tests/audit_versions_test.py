@@ -14,6 +14,7 @@ from qmia_tf.auditing import (
     answer,
     audit,
     audit_json,
+    duplicates,
     findings,
     leak_comparison,
     repeats,
@@ -96,7 +97,7 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
             left_out=[],
             joints=[],
             references=["r00.keras"],
-            duplicates=findings.EqualRecords(0, 0, [], ""),
+            duplicates=duplicates.EqualRecords(0, 0, [], ""),
             control=findings.Control(
                 Estimate(0.5, 0.4, 0.6),
                 False,

@@ -11,7 +11,7 @@ from absl.testing import parameterized
 from qmia_tf import own
 from qmia_tf.auditing import pictures
 from qmia_tf.errors import InputError
-from qmia_tf.own import records, sources
+from qmia_tf.own import auditing, records, sources
 
 QUICK = {"label_only": None, "progress": None}
 
@@ -79,7 +79,7 @@ class OwnShowingTest(parameterized.TestCase, tf.test.TestCase):
         joined = records.join(*map(sources.load, self.sides))
         if members is None:
             members = self.sides[0]
-        found = records.pictures_of(members, choice, joined)
+        found = auditing.pictures_of(members, choice, joined)
         self.assertEqual(found is not None, shown)
         if shown:
             self.assertAllEqual(found(np.array([7, 2])), self.images[[7, 2]])
@@ -87,9 +87,9 @@ class OwnShowingTest(parameterized.TestCase, tf.test.TestCase):
     def test_tables_have_no_pictures(self):
         joined = records.join(*map(sources.load, own_task.table()))
         self.assertIsNone(
-            records.pictures_of("tfds:iris:train", "auto", joined)
+            auditing.pictures_of("tfds:iris:train", "auto", joined)
         )
-        self.assertIsNone(records.pictures_of("tfds:iris:train", "auto", None))
+        self.assertIsNone(auditing.pictures_of("tfds:iris:train", "auto", None))
 
     @parameterized.parameters(
         ("on", "--pictures=on has nothing to show: the records are not uint8"),
@@ -106,7 +106,7 @@ class OwnShowingTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaisesRegex(
             InputError, "nothing to show: only outputs are given"
         ):
-            records.pictures_of("members.csv", "on", None)
+            auditing.pictures_of("members.csv", "on", None)
 
 
 if __name__ == "__main__":

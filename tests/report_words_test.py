@@ -12,6 +12,7 @@ from qmia_tf.attacks import ATTACKS, Evidence
 from qmia_tf.auditing import (
     answer,
     audit,
+    duplicates,
     findings,
     leak_comparison,
     leak_test,
@@ -579,10 +580,10 @@ class WarningsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertStartsWith(said[0], "keras: ")
 
     def test_duplicates(self):
-        equal = findings.EqualRecords(1, 1, [[3, 7]], "1 member is a pair")
+        equal = duplicates.EqualRecords(1, 1, [[3, 7]], "1 member is a pair")
         said = self.said(duplicates=equal)
         self.assertEqual(said[0], "Warning: 1 member is a pair.")
-        none = findings.EqualRecords(0, 0, [], "")
+        none = duplicates.EqualRecords(0, 0, [], "")
         self.assertNotIn("Warning", self.said(duplicates=none)[0])
 
     def test_a_model_that_has_not_learned(self):

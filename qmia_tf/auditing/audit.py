@@ -173,7 +173,7 @@ def audit_outputs(
         joints: list of Outputs.
         reasons: dict target -> dict key of attacks.NEEDS -> why nobody can
             have it here.
-        duplicates: findings.EqualRecords.
+        duplicates: duplicates.EqualRecords.
         distinct: repeats.Distinct.
         control: findings.Control.
         calibration: findings.CalibrationRecords.

@@ -6,6 +6,23 @@ import hashlib
 import numpy as np
 
 
+@dataclasses.dataclass(frozen=True)
+class EqualRecords:
+    """Identical images among the members and the nonmembers.
+
+    Attributes:
+        members: how many members have one among the nonmembers.
+        nonmembers: how many nonmembers have one among the members.
+        examples: pairs of record ids, a member's and a nonmember's.
+        warning: what that means, in a sentence; empty if there are none.
+    """
+
+    members: int
+    nonmembers: int
+    examples: list[list[int]]
+    warning: str
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Duplicates:
     """Records whose very image is also on the other side.

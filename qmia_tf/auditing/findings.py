@@ -12,6 +12,7 @@ import qmia_tf
 from qmia_tf import files
 from qmia_tf.auditing import audit_json, audit_versions
 from qmia_tf.auditing.agreement import Agreement
+from qmia_tf.auditing.duplicates import EqualRecords
 from qmia_tf.auditing.joint_audits import Joint
 from qmia_tf.auditing.leak_comparison import LeakComparison
 from qmia_tf.auditing.repeats import RepeatedRecords
@@ -26,23 +27,6 @@ APART = 0.0125
 AUDIT = "audit.json"
 # Those that do the arithmetic; Pillow packs the pictures.
 PACKAGES = ("numpy", "scipy", "scikit-learn", "tensorflow-privacy", "pillow")
-
-
-@dataclasses.dataclass(frozen=True)
-class EqualRecords:
-    """Identical images among the members and the nonmembers.
-
-    Attributes:
-        members: how many members have one among the nonmembers.
-        nonmembers: how many nonmembers have one among the members.
-        examples: pairs of record ids, a member's and a nonmember's.
-        warning: what that means, in a sentence; empty if there are none.
-    """
-
-    members: int
-    nonmembers: int
-    examples: list[list[int]]
-    warning: str
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,6 @@ import numpy as np
 from scipy import stats
 
 from qmia_tf.auditing.duplicates import row_numbers
-from qmia_tf.outputs import Outputs
 
 RECORDS, OUTPUTS = "records", "outputs"
 # How many more equal rows must lie on one side alone than on both, and how
@@ -69,7 +68,7 @@ class Distinct:
         default_factory=lambda: np.zeros(0, np.int64)
     )
 
-    def of(self, outputs) -> Outputs:
+    def of(self, outputs):
         """Returns Outputs without the copies."""
         if not np.isin(outputs.record_ids, self.copies).any():
             return outputs

@@ -10,7 +10,8 @@ from qmia_tf import configuration, outputs
 from qmia_tf.attacks.features import image_features
 from qmia_tf.auditing import control, duplicates, repeats
 from qmia_tf.auditing.beside import Beside
-from qmia_tf.auditing.findings import Control, EqualRecords
+from qmia_tf.auditing.duplicates import EqualRecords
+from qmia_tf.auditing.findings import Control
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import copy_queries, reference_answers
 from qmia_tf.outputs import Outputs

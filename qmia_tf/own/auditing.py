@@ -12,6 +12,7 @@ import tempfile
 from qmia_tf import files, messages
 from qmia_tf.auditing import audit as audits
 from qmia_tf.auditing import control, leak_test
+from qmia_tf.auditing import pictures as thumbnails
 from qmia_tf.auditing.findings import AuditResult
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import copy_queries
@@ -111,7 +112,7 @@ def audit(
         own_calibration.require_alone(calibration, targets, references)
     with _folder(out) as folder:
         data = None
-        show = functools.partial(records.pictures_of, members, pictures)
+        show = functools.partial(pictures_of, members, pictures)
         if _are_answers(targets, members, nonmembers):
             options.require_no_flags()
             if calibration is not None:
@@ -317,3 +318,29 @@ def _folder(out):
             "choose another --out"
         )
     yield out
+
+
+def pictures_of(members, choice, data):
+    """Gives what shows the most exposed members.
+
+    Args:
+        members: the source of the members, as own.sources reads it. Those
+            that everybody has, of TFDS, are shown unless choice is "off".
+        choice: "auto", "on" or "off".
+        data: Records, or None if there are only outputs.
+    Returns: callable record ids [K] -> uint8 [K, H, W, C]; None for no
+        pictures.
+    Raises: InputError if choice is another, or "on" and there is nothing to
+        show.
+    """
+    published = models.is_path(members) and sources.is_published(members)
+    if not thumbnails.wanted(choice, published=published):
+        return None
+    if data is not None and data.is_images:
+        return data.values.__getitem__
+    if choice == thumbnails.ON:
+        missing = (
+            "only outputs are given" if data is None else records.NOT_IMAGES
+        )
+        raise InputError(f"--pictures=on has nothing to show: {missing}")
+    return None

@@ -3,13 +3,15 @@
 import numpy as np
 
 from qmia_tf import image_shapes
-from qmia_tf.data.pixels import as_unit
+from qmia_tf.data.pixels import (
+    BYTES,
+    LIMITS,
+    SIGNED,
+    UNIT,
+)
 from qmia_tf.deploy import clipping
 from qmia_tf.errors import InputError
 
-UNIT, BYTES, SIGNED = "0..1", "0..255", "-1..1"
-PIXELS = (UNIT, BYTES, SIGNED)
-LIMITS = {UNIT: (0, 1), BYTES: (0, 255), SIGNED: (-1, 1)}
 # By how much the ends of a quantized input may miss a range: what a
 # calibration saw, and where the code of zero lies.
 TOLERANCE = 0.03
@@ -17,19 +19,6 @@ TOLERANCE = 0.03
 ROUNDED = 1e-3
 # How wide the numbers are that networks like, such as 0..1 or -2.1..2.6.
 NARROWEST, WIDEST = 0.5, 8.0
-
-
-def in_range(images, pixels) -> np.ndarray:
-    """Turns pixels into float32 numbers.
-
-    Args:
-        images: numbers of 0..255 [N, ...], of any type.
-        pixels: "0..1": x / 255; "0..255": x; "-1..1": x / 127.5 - 1.
-    """
-    if pixels == UNIT:
-        return as_unit(images)
-    values = images.astype(np.float32)
-    return values if pixels == BYTES else values / np.float32(127.5) - 1
 
 
 def of_codes(dtype, step, zero_point) -> str | None:

@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 
 from qmia_tf.auditing.beside import Beside
-from qmia_tf.auditing.findings import EqualRecords
+from qmia_tf.auditing.duplicates import EqualRecords
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import copy_queries
 from qmia_tf.outputs import Outputs

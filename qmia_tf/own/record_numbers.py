@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from qmia_tf.own.entrance import BYTES, LIMITS, SIGNED, UNIT
+from qmia_tf.data.pixels import BYTES, LIMITS, SIGNED, UNIT
 
 # Int8 codes of pixels, which are the pixels - 128.
 CODES = "-128..127"
@@ -69,7 +69,7 @@ class RecordNumbers:
 
     @property
     def range(self) -> str | None:
-        """The range that the numbers fill: of entrance.PIXELS, or CODES.
+        """The range that the numbers fill: of pixels.PIXELS, or CODES.
 
         None of numbers that fill none, such as those of a table.
         """

@@ -10,11 +10,10 @@ import hashlib
 import numpy as np
 
 from qmia_tf.attacks.features import image_features
-from qmia_tf.auditing import duplicates, pictures, repeats
-from qmia_tf.auditing.findings import EqualRecords
+from qmia_tf.auditing import duplicates, repeats
+from qmia_tf.auditing.duplicates import EqualRecords
 from qmia_tf.errors import InputError
 from qmia_tf.messages import counted
-from qmia_tf.own import models, sources
 from qmia_tf.own.record_numbers import RecordNumbers
 from qmia_tf.own.sources import Side
 from qmia_tf.split import Split
@@ -239,27 +238,3 @@ def _numbered(side, order):
         return side.labels
     place = np.array([order.index(name) for name in side.class_names])
     return place[side.labels]
-
-
-def pictures_of(members, choice, data):
-    """Gives what shows the most exposed members.
-
-    Args:
-        members: the source of the members, as own.sources reads it. Those
-            that everybody has, of TFDS, are shown unless choice is "off".
-        choice: "auto", "on" or "off".
-        data: Records, or None if there are only outputs.
-    Returns: callable record ids [K] -> uint8 [K, H, W, C]; None for no
-        pictures.
-    Raises: InputError if choice is another, or "on" and there is nothing to
-        show.
-    """
-    published = models.is_path(members) and sources.is_published(members)
-    if not pictures.wanted(choice, published=published):
-        return None
-    if data is not None and data.is_images:
-        return data.values.__getitem__
-    if choice == pictures.ON:
-        missing = "only outputs are given" if data is None else NOT_IMAGES
-        raise InputError(f"--pictures=on has nothing to show: {missing}")
-    return None
