@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
+from qmia_tf.data.pixels import in_range
 from qmia_tf.errors import InputError
 from qmia_tf.own import entrance
 
@@ -15,7 +16,7 @@ class EntranceTest(parameterized.TestCase, tf.test.TestCase):
         ("-1..1", [-1, -0.6, 1]),
     )
     def test_in_range(self, pixels, expected):
-        found = entrance.in_range(np.array([0, 51, 255], np.uint8), pixels)
+        found = in_range(np.array([0, 51, 255], np.uint8), pixels)
         self.assertEqual(found.dtype, np.float32)
         # float32 has 24 bits.
         self.assertAllClose(found, expected, atol=1e-6)

@@ -4,13 +4,14 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
+from qmia_tf.data.pixels import PIXELS
 from qmia_tf.deploy import clipping
 from qmia_tf.errors import InputError
 from qmia_tf.own import entrance, range_choice
 from qmia_tf.own.preprocessing import InputFacts, Preprocessing
 from qmia_tf.own.record_numbers import CODES, RecordNumbers
 
-UNIT, BYTES, SIGNED = entrance.PIXELS
+UNIT, BYTES, SIGNED = PIXELS
 FLOATS = np.dtype(np.float32)
 
 

@@ -142,7 +142,7 @@ class DistinctTest(Joined):
         found = self.joined([1, 2, 1, 1, 5, 5, 6, 1]).distinct
         self.assertAllEqual(found.record_ids, [0, 1, 4, 6, 7])
         self.assertEqual(
-            found.found.sentence,
+            found.repeated.sentence,
             "2 distinct members of 4 and 3 distinct nonmembers of 4: copies of "
             "one record are counted once",
         )

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from qmia_tf import keras_calls, onednn
-from qmia_tf.data.pixels import PIXEL_STEPS
+from qmia_tf.data.pixels import PIXEL_STEPS, UNIT
 from qmia_tf.errors import InputError
 from qmia_tf.models import graph as graphs
 from qmia_tf.outputs import KERAS
@@ -173,7 +173,7 @@ def _range(graph):
         elif isinstance(layer, keras.layers.Normalization):
             read = entrance.of_moments(layer.mean, layer.variance)
         elif getattr(layer, "input_steps", None) == PIXEL_STEPS:
-            read = entrance.UNIT
+            read = UNIT
         if read is not None:
             return read, f"its layer {layer.name!r}"
     return None, "has no Rescaling or Normalization layer that says"

@@ -4,9 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from qmia_tf.data.pixels import BYTES, LIMITS, SIGNED, UNIT, in_range
 from qmia_tf.deploy.clipping import shares_outside
-from qmia_tf.own import entrance
-from qmia_tf.own.entrance import BYTES, SIGNED, UNIT
 from qmia_tf.own.record_numbers import CODES, RecordNumbers
 
 TO_GIVE = {
@@ -23,7 +22,7 @@ class InputFacts:
 
     Attributes:
         dtype: NumPy type; None of a function, which takes anything.
-        range: one of entrance.PIXELS, None if nothing says it.
+        range: one of PIXELS, None if nothing says it.
         where: what says it, or what could and does not.
         limits: the smallest and the largest number that a quantized input
             holds; None of floats.
@@ -106,7 +105,7 @@ class Preprocessing:
         if not self.is_mapped:
             # Integers of the input's own type would be taken as codes.
             return values.astype(np.float32)
-        return entrance.in_range(_as_bytes(values, self.start), self.end)
+        return in_range(_as_bytes(values, self.start), self.end)
 
     def in_records(self, limits) -> tuple[float, float]:
         """Gives limits of the input as numbers of the records."""
@@ -119,7 +118,7 @@ class Preprocessing:
 
 
 def _ends(name):
-    return entrance.LIMITS.get(name, (-128, 127))
+    return LIMITS.get(name, (-128, 127))
 
 
 def _as_bytes(values, start):

@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 
+from qmia_tf.data.pixels import BYTES, PIXELS, SIGNED, UNIT
 from qmia_tf.deploy.clipping import NOTICEABLE
 from qmia_tf.errors import InputError
 from qmia_tf.own import entrance
-from qmia_tf.own.entrance import BYTES, PIXELS, SIGNED, UNIT
 from qmia_tf.own.preprocessing import TO_GIVE, Preprocessing, outside
 from qmia_tf.own.record_numbers import CODES
 
@@ -58,7 +58,7 @@ def choose(numbers, facts, flag, *, name) -> Choice:
     Args:
         numbers: RecordNumbers.
         facts: InputFacts.
-        flag: one of entrance.PIXELS by the user, or None.
+        flag: one of PIXELS by the user, or None.
         name: the target's.
     Returns: Choice.
     Raises: InputError if the range has to be asked for, or the records do

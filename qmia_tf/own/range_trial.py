@@ -22,8 +22,8 @@ import time
 import numpy as np
 from scipy import stats
 
+from qmia_tf.data.pixels import BYTES
 from qmia_tf.errors import InputError
-from qmia_tf.own.entrance import BYTES
 from qmia_tf.own.preprocessing import TO_GIVE, Preprocessing
 from qmia_tf.own.record_numbers import CODES
 from qmia_tf.own.target import LOGITS

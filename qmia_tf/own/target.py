@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from qmia_tf.data.batches import in_batches
+from qmia_tf.data.pixels import PIXELS
 from qmia_tf.deploy.ports import squeezed
 from qmia_tf.errors import InputError
-from qmia_tf.own import entrance
 
 PROBABILITIES, LOGITS = "probabilities", "logits"
 KINDS = (PROBABILITIES, LOGITS)
@@ -25,7 +25,7 @@ class Told:
     """What the user says of a model because it does not say it itself.
 
     Attributes:
-        pixels: one of entrance.PIXELS, None if it has to be read.
+        pixels: one of PIXELS, None if it has to be read.
         outputs: "probabilities" or "logits", None likewise.
         signature: name of the signature to run, None if only one can be
             meant.
@@ -36,7 +36,7 @@ class Told:
     signature: str | None = None
 
     def __post_init__(self):
-        for name, known in (("pixels", entrance.PIXELS), ("outputs", KINDS)):
+        for name, known in (("pixels", PIXELS), ("outputs", KINDS)):
             value = getattr(self, name)
             if value not in (None, *known):
                 raise InputError(
