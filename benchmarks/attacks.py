@@ -41,12 +41,12 @@ import attacks_simulated as simulated
 import numpy as np
 from absl import flags
 
-from qmia_tf import program
-from qmia_tf.attacks import lira, losses, moments, rmia
+from qmia_tf.attacks import lira, losses, reference_moments, rmia
 from qmia_tf.attacks.margin import margins
 from qmia_tf.auditing import audit
 from qmia_tf.edge import device
-from qmia_tf.statistics import heldout, low_fpr, operating, ranking
+from qmia_tf.programs import program
+from qmia_tf.statistics import auc, held_out, low_fpr, operating_points
 from qmia_tf.statistics.sweep import sweep
 
 CACHE = pathlib.Path.home() / ".cache" / "qmia_tf" / "attacks_peer"
@@ -113,7 +113,7 @@ def measure_threshold(folder):
     def ours():
         scores = -losses.losses(answers)
         curve = sweep(scores, answers.members)
-        return curve, ranking.auc(scores, answers.members)
+        return curve, auc.auc(scores, answers.members)
 
     figures = in_turns(ours, "threshold", folder)
     if PEER.value:
@@ -147,7 +147,7 @@ def peers_rule(evidence):
     sides = []
     references = evidence.references
     for mask in (references.inside, references.outside):
-        side_moments = moments.moments(references.margins, mask)
+        side_moments = reference_moments.moments(references.margins, mask)
         spreads = lira.spreads(side_moments, 0.0, variance="per_example")
         shrink = np.sqrt((side_moments.counts - 1) / side_moments.counts)
         sides.append((side_moments.centers, spreads * shrink))
@@ -227,10 +227,10 @@ def threshold_attack(evidence):
     members = evidence.outputs.members
     scores = margins(evidence.outputs)
     curve = sweep(scores, members)
-    operating.in_sample_points(curve, seed=0)
-    heldout.hold_out(scores, members, seed=0)
+    operating_points.in_sample_points(curve, seed=0)
+    held_out.hold_out(scores, members, seed=0)
     low_fpr.of_sweep(curve, seed=0)
-    return ranking.auc(scores, members)
+    return auc.auc(scores, members)
 
 
 def in_turns(ours, job, folder):

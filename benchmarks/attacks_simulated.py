@@ -4,9 +4,9 @@ import pathlib
 
 import numpy as np
 
-from qmia_tf.attacks.evidence import Evidence, References
+from qmia_tf.attacks.attack_inputs import Evidence, References
 from qmia_tf.outputs import Outputs
-from qmia_tf.statistics.heldout import calibration_half
+from qmia_tf.statistics.held_out import calibration_half
 
 CLASSES = 10
 

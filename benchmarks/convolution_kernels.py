@@ -37,7 +37,7 @@ import tempfile
 import numpy as np
 from absl import flags
 
-from qmia_tf import program
+from qmia_tf.programs import program
 
 THREADS = flags.DEFINE_list("threads", ["1", "2", "4"], "intra-op threads")
 KERNELS = flags.DEFINE_list("kernels", ["1", "3", "7"], "kernel sizes")

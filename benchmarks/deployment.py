@@ -28,7 +28,8 @@ import time
 import numpy as np
 from absl import flags
 
-from qmia_tf import program, quiet
+from qmia_tf import quiet
+from qmia_tf.programs import program
 
 STEMS = flags.DEFINE_list("stems", ["imagenet", "cifar"], "which stems")
 TURNS = flags.DEFINE_integer("turns", 15, "turns of each file")
@@ -75,23 +76,30 @@ def measure(stem):
 
 def make_files(stem, folder):
     """Writes the five files; returns dict name -> path."""
-    from qmia_tf import keras_files
-    from qmia_tf.deploy import int8, integer, post_training, tfmot
-    from qmia_tf.resnet import resnet18
+    from qmia_tf.deploy.integer import int8_file, integer_network
+    from qmia_tf.deploy.tflite import post_training
+    from qmia_tf.deploy.tfmot import baseline
+    from qmia_tf.models import keras_files
+    from qmia_tf.models.resnet import resnet18
 
     shape = {"stem": stem, "width": WIDTH.value}
     four = {"weight_bits": 4, "activation_bits": 4}
     print(f"{stem}: making the files", flush=True)
     floats = resnet18(SHAPE, 10, **shape)
     w4a4 = resnet18(SHAPE, 10, **shape, **four)
-    twin = integer.fold(w4a4)
+    twin = integer_network.fold(w4a4)
     images = random_images(100)
-    head = integer.fold(
-        w4a4, head="integer", logits_range=integer.calibrate(twin, images)
+    head = integer_network.fold(
+        w4a4,
+        head="integer",
+        logits_range=integer_network.calibrate(twin, images),
     )
-    content = {"int8": int8.to_tflite(twin), "int8_io": int8.to_tflite(head)}
+    content = {
+        "int8": int8_file.to_tflite(twin),
+        "int8_io": int8_file.to_tflite(head),
+    }
     members = images, np.zeros(len(images), np.int64)
-    content["tfmot_int8"] = tfmot.to_tflite(
+    content["tfmot_int8"] = baseline.to_tflite(
         floats, members, folder=folder / "tfmot", epochs=0
     )
     for model in (w4a4, floats):
@@ -113,7 +121,7 @@ def random_images(count):
 
 def latencies(files):
     """Times one-image calls in turn; returns dict name -> ms of each turn."""
-    from qmia_tf.deploy.interpreter import Interpreter
+    from qmia_tf.deploy.tflite.interpreter import Interpreter
 
     running = {}
     for name, path in files.items():

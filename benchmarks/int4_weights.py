@@ -13,7 +13,8 @@ import time
 import numpy as np
 from absl import flags
 
-from qmia_tf import program, quiet
+from qmia_tf import quiet
+from qmia_tf.programs import program
 
 STEM = flags.DEFINE_string("stem", "imagenet", "imagenet or cifar")
 WIDTH = flags.DEFINE_integer("width", 64, "channels of the first stage")
@@ -29,8 +30,8 @@ def main(argv):
     quiet.start_tensorflow()
     import importlib.metadata
 
-    from qmia_tf.deploy.interpreter import KERNELS
-    from qmia_tf.deploy.observed import Observed
+    from qmia_tf.deploy.tflite.interpreter import KERNELS
+    from qmia_tf.deploy.tflite.observed_tensors import Observed
 
     wide = int8_file()
     packed = with_int4(wide)
@@ -55,9 +56,10 @@ def int8_file():
     """Returns the file of a w2a4 network with codes in -3..3."""
     from unittest import mock
 
-    from qmia_tf.deploy import int8, integer, kernels
-    from qmia_tf.deploy.folding import fold_kernel
-    from qmia_tf.resnet import resnet18
+    from qmia_tf.deploy.integer import int8_file as int8
+    from qmia_tf.deploy.integer import integer_network, kernel_conversion
+    from qmia_tf.deploy.integer.batch_norm_folding import fold_kernel
+    from qmia_tf.models.resnet import resnet18
 
     def small(codes, *args, **options):
         if np.abs(codes).max() <= INT4_MAX:
@@ -73,15 +75,15 @@ def int8_file():
         activation_bits=4,
     )
     # Headroom up to int4's range, for both files alike.
-    with mock.patch.object(kernels, "fold_kernel", small):
-        return int8.to_tflite(integer.fold(model))
+    with mock.patch.object(kernel_conversion, "fold_kernel", small):
+        return int8.to_tflite(integer_network.fold(model))
 
 
 def with_int4(content):
     """Packs every int8 constant that fits into int4, two codes a byte."""
     from ai_edge_litert import schema_py_generated as schema
 
-    from qmia_tf.deploy import flatbuffer
+    from qmia_tf.deploy.tflite import flatbuffer
 
     model = flatbuffer.unpack(content)
     for tensor in model.subgraphs[0].tensors:
@@ -106,7 +108,7 @@ def milliseconds(content, kernels):
     import pathlib
     import tempfile
 
-    from qmia_tf.deploy.interpreter import Interpreter
+    from qmia_tf.deploy.tflite.interpreter import Interpreter
 
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "model.tflite"

@@ -16,7 +16,8 @@ import time
 import numpy as np
 from absl import flags
 
-from qmia_tf import program, quiet
+from qmia_tf import quiet
+from qmia_tf.programs import program
 
 STEMS = flags.DEFINE_list("stems", ["imagenet", "cifar"], "which stems")
 RUNS = flags.DEFINE_integer("runs", 7, "turns of each network, >= 1")
@@ -53,7 +54,7 @@ def measure(stem):
     Returns: dict name -> best_ms, and best_ratio and median_ratio to full
         precision (best over best; median over turns of the pairs).
     """
-    from qmia_tf.resnet import resnet18
+    from qmia_tf.models.resnet import resnet18
 
     shape = ((32, 32, 3), 10)
     options = {"stem": stem, "width": WIDTH.value}

@@ -37,9 +37,9 @@ import verdict_simulated as simulated
 import verdict_table as table
 from absl import flags
 
-from qmia_tf import program
+from qmia_tf.programs import program
 from qmia_tf.statistics import memberships, permutation, power, simultaneous
-from qmia_tf.statistics.ranking import auc
+from qmia_tf.statistics.auc import auc
 from qmia_tf.statistics.selection import choose
 
 HERE = pathlib.Path(__file__).resolve().parent

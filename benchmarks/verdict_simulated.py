@@ -6,10 +6,10 @@ import functools
 import numpy as np
 from scipy import special, stats
 
-from qmia_tf import split
 from qmia_tf.attacks import folds, likelihood
+from qmia_tf.data import split
 from qmia_tf.statistics import memberships
-from qmia_tf.statistics.heldout import calibration_half
+from qmia_tf.statistics.held_out import calibration_half
 
 CLASSES = 10
 # Of an accuracy of 84 %: right where the margin exceeds this.

@@ -13,7 +13,7 @@ import re
 
 from absl import flags
 
-from qmia_tf import options, program
+from qmia_tf.programs import options, program
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = CHECKOUT / "docs" / "reference.md"

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 import qmia_tf
-from qmia_tf import datasets
+from qmia_tf.data import loaders
 
 OUT = "runs/example_keras"
 
@@ -40,7 +40,7 @@ def small_network() -> keras.Model:
 
 def halves(seed=0):
     """The digits' images and labels, members and nonmembers at random."""
-    data = datasets.load("digits")
+    data = loaders.load("digits")
     order = np.random.default_rng(seed).permutation(len(data.images))
     inside, outside = np.array_split(order, 2)
     return data.take(inside), data.take(outside)
@@ -68,9 +68,9 @@ def main(out=OUT, *, epochs=40):
 
 def print_verdict(result):
     """Prints what an audit says in words."""
-    from qmia_tf.report import phrases, words
+    from qmia_tf.report import phrases, verdict_words
 
-    print(phrases.as_text(words.verdict(result)))
+    print(phrases.as_text(verdict_words.verdict(result)))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,10 @@ __version__ = "0.1.0"
 
 # What the package gives by its own name -> the module that holds it, imported
 # when it is first asked for.
-_FROM = {"audit": "qmia_tf.own", "quantize_model": "qmia_tf.rewrite"}
+_FROM = {
+    "audit": "qmia_tf.experiments.model_audit",
+    "quantize_model": "qmia_tf.qat",
+}
 
 
 def __getattr__(name):

@@ -142,12 +142,12 @@ def say_if_off():
     import tensorflow as tf
     from tensorflow.python.util import _pywrap_util_port
 
-    from qmia_tf import messages
+    from qmia_tf import terminal
 
     could = _pywrap_util_port.IsX86Available() and sys.platform != "darwin"
     if is_on() or not could or tf.config.list_physical_devices("GPU"):
         return
-    messages.say(
+    terminal.say(
         "oneDNN is off in this TensorFlow: without it training a ResNet-18 "
         "took seven times as long (AMD EPYC with AVX2, two cores); set "
         f"{VARIABLE}=1 before TensorFlow is imported"

@@ -5,7 +5,7 @@ import os
 import sys
 import tempfile
 
-from qmia_tf import messages, onednn
+from qmia_tf import onednn, terminal
 
 
 @contextlib.contextmanager
@@ -41,7 +41,7 @@ def start_tensorflow():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     with (
-        messages.working("starting TensorFlow"),
+        terminal.working("starting TensorFlow"),
         without_messages(show_if_it_fails=True),
     ):
         import tensorflow as tf

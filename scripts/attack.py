@@ -22,7 +22,8 @@ CIFAR-10.
 
 from absl import flags
 
-from qmia_tf import options, program, quiet
+from qmia_tf import quiet
+from qmia_tf.programs import options, program
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory")
 OUTPUTS = flags.DEFINE_list(
@@ -48,15 +49,14 @@ def main(argv):
     run_dir = options.required("run_dir")
     limits = options.gates()
     quiet.start_tensorflow()
-    from qmia_tf import configuration
-    from qmia_tf.experiments import experiment
-    from qmia_tf.report import gates, phrases, words
+    from qmia_tf.experiments import configuration, run
+    from qmia_tf.report import gates, phrases, verdict_words
 
     config = configuration.read(run_dir)
     dataset = options.load_data(
         name=config["dataset"]["name"], pool=config["dataset"]["pool"]
     )
-    result = experiment.attack_run(
+    result = run.attack_run(
         run_dir,
         dataset,
         captured=OUTPUTS.value,
@@ -65,7 +65,9 @@ def main(argv):
         **options.attack(),
     )
     result = gates.record(result, f"{run_dir}/audit.json", **limits)
-    text = phrases.as_text([*words.in_short(result), words.INTERVALS])
+    text = phrases.as_text(
+        [*verdict_words.in_short(result), verdict_words.INTERVALS]
+    )
     print(f"\n{text}\n")
     print(
         f"{run_dir}/audit.json is written; "

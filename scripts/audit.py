@@ -35,7 +35,8 @@ import pathlib
 
 from absl import flags
 
-from qmia_tf import options, program, quiet
+from qmia_tf import quiet
+from qmia_tf.programs import options, program
 
 MODEL = flags.DEFINE_list(
     "model",
@@ -114,7 +115,7 @@ def main(argv):
     if not all(map(_is_light, [*MODEL.value, *records])):
         quiet.start_tensorflow()
     from qmia_tf import own, report
-    from qmia_tf.report import gates, phrases, words
+    from qmia_tf.report import gates, phrases, verdict_words
 
     result = own.audit(
         MODEL.value or None,
@@ -137,7 +138,7 @@ def main(argv):
     )
     result = gates.record(result, f"{out}/audit.json", **limits)
     report_paths = report.make_report([out], f"{out}/report")
-    print(f"\n{phrases.as_text(words.verdict(result))}\n")
+    print(f"\n{phrases.as_text(verdict_words.verdict(result))}\n")
     print(f"{out}/audit.json and {report_paths[1]} are written")
     gates.end_program(result.gates)
 

@@ -15,7 +15,8 @@ some seconds a model on the digits, a minute on CIFAR-10.
 
 from absl import flags
 
-from qmia_tf import messages, options, program, quiet
+from qmia_tf import quiet, terminal
+from qmia_tf.programs import options, program
 
 FULL = flags.DEFINE_list("full", [], "full-precision run directories")
 QUANTIZED = flags.DEFINE_list(
@@ -33,9 +34,8 @@ def main(argv):
     del argv
     full, quantized, out = map(options.required, ("full", "quantized", "out"))
     quiet.start_tensorflow()
-    from qmia_tf import configuration
-    from qmia_tf.experiments import run_comparison
-    from qmia_tf.report import matching
+    from qmia_tf.experiments import configuration, run_comparison
+    from qmia_tf.report import matching_tables
 
     data = configuration.read(full[0])["dataset"]
     leak_comparison = run_comparison.compare(
@@ -43,9 +43,9 @@ def main(argv):
         quantized,
         options.load_data(name=data["name"], pool=data["pool"]),
         every_epoch=EVERY.value,
-        progress=messages.say,
+        progress=terminal.say,
     )
-    paths = matching.write(leak_comparison, out)
+    paths = matching_tables.write(leak_comparison, out)
     print(paths[0].read_text())
     print(f"{len(paths)} files in {out}:")
     for path in paths:

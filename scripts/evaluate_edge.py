@@ -15,8 +15,8 @@ import pathlib
 
 from absl import flags
 
-from qmia_tf import program
 from qmia_tf.errors import InputError
+from qmia_tf.programs import program
 
 MODEL = flags.DEFINE_string("model", None, "the .tflite file")
 DATA = flags.DEFINE_string("data", None, "the .npz of export_data.py")
@@ -48,7 +48,7 @@ def main(argv):
         if not flag.value:
             raise InputError(f"--{flag.name} is missing")
     from qmia_tf import files
-    from qmia_tf.edge import evaluation, shown
+    from qmia_tf.edge import evaluation, evaluation_text
 
     if JSON.value:
         files.require_writable(pathlib.Path(JSON.value).parent)
@@ -65,7 +65,7 @@ def main(argv):
     )
     if JSON.value:
         files.write_json(JSON.value, figures)
-    print(shown.page(figures))
+    print(evaluation_text.page(figures))
     print(f"\n{OUTPUTS.value} is written: copy it back for scripts/attack.py")
 
 

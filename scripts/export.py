@@ -25,7 +25,8 @@ Schemes:
 
 from absl import flags
 
-from qmia_tf import messages, options, program, quiet
+from qmia_tf import quiet, terminal
+from qmia_tf.programs import options, program
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory")
 SCHEMES = flags.DEFINE_list("schemes", ["auto"], "which files to make")
@@ -49,9 +50,8 @@ def main(argv):
     del argv
     run_dir = options.required("run_dir")
     quiet.start_tensorflow()
-    from qmia_tf import configuration
-    from qmia_tf.deploy import export, listing
-    from qmia_tf.experiments import experiment
+    from qmia_tf.deploy import export, manifest_table
+    from qmia_tf.experiments import configuration, run
 
     settings = export.Settings(
         calibration_records=RECORDS.value,
@@ -60,17 +60,17 @@ def main(argv):
         tfmot_epochs=EPOCHS.value,
     )
     config = configuration.read(run_dir)
-    entries = experiment.export_run(
+    entries = run.export_run(
         run_dir,
         lambda: options.load_data(
             name=config["dataset"]["name"], pool=config["dataset"]["pool"]
         ),
         schemes=SCHEMES.value,
         settings=settings,
-        progress=messages.say,
+        progress=terminal.say,
     )
     print(f"{run_dir}/artifacts:")
-    print(listing.table(entries))
+    print(manifest_table.table(entries))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,9 @@ import pathlib
 
 from absl import flags
 
-from qmia_tf import options, program, quiet
+from qmia_tf import quiet
 from qmia_tf.errors import InputError
+from qmia_tf.programs import options, program
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory")
 OUT = flags.DEFINE_string("out", None, "the .npz file to write")
@@ -33,17 +34,16 @@ def main(argv):
     if out.suffix != ".npz":
         raise InputError(f"--out is an .npz file, got {out}")
     quiet.start_tensorflow()
-    from qmia_tf import configuration
-    from qmia_tf.edge import records
-    from qmia_tf.experiments import run_training
+    from qmia_tf.edge import device_data
+    from qmia_tf.experiments import configuration, training_run
 
     config = configuration.read(run_dir)
     dataset = options.load_data(
         name=config["dataset"]["name"], pool=config["dataset"]["pool"]
     )
-    edge_records = records.of_run(
+    edge_records = device_data.of_run(
         dataset,
-        run_training.open_split(run_dir, dataset, config),
+        training_run.open_split(run_dir, dataset, config),
         run=run_dir.name,
         count=RECORDS.value,
         seed=SEED.value,

@@ -17,8 +17,9 @@ import pathlib
 
 from absl import flags
 
-from qmia_tf import files, options, program, quiet
+from qmia_tf import files, quiet
 from qmia_tf.errors import InputError
+from qmia_tf.programs import options, program
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory")
 TARGET = flags.DEFINE_string("target", "keras", "which target's outputs")
@@ -50,25 +51,25 @@ def main(argv):
         raise InputError(f"--top must be in 1..200, got {TOP.value}")
     if SEED.value < 0:
         raise InputError(f"--seed must be 0 or more, got {SEED.value}")
-    from qmia_tf.auditing import exposed
-    from qmia_tf.experiments import run_exposure
+    from qmia_tf.auditing import record_risk
+    from qmia_tf.experiments import run_risk
 
     common = {"score": SCORE.value, "seed": SEED.value}
-    listing = run_exposure.of_run(run_dir, target=TARGET.value, **common)
+    listing = run_risk.of_run(run_dir, target=TARGET.value, **common)
     before = None
     if BASELINE.value:
-        before = run_exposure.of_run(
+        before = run_risk.of_run(
             BASELINE.value, target=BASELINE_TARGET.value, **common
         )
-        exposed.check_comparable(listing, before)
+        record_risk.check_comparable(listing, before)
     files.require_writable(out)
-    from qmia_tf.report import exposures
+    from qmia_tf.report import risk_files
 
     pictures = _pictures(run_dir, listing) if IMAGES.value else None
-    paths = exposures.write_exposures(
+    paths = risk_files.write_exposures(
         listing, out, before=before, top=TOP.value, pictures=pictures
     )
-    print((out / exposures.PAGE).read_text())
+    print((out / risk_files.PAGE).read_text())
     if listing.excluded:
         print(f"{listing.score} says nothing of {listing.excluded} records")
     print(f"{', '.join(path.name for path in paths)} are in {out}")
@@ -78,15 +79,15 @@ def _pictures(run_dir, listing):
     """The images of the first members, and the names of the classes."""
     # Some data sets are read by TensorFlow.
     quiet.start_tensorflow()
-    from qmia_tf import configuration
-    from qmia_tf.auditing import exposed
+    from qmia_tf.auditing import record_risk
+    from qmia_tf.experiments import configuration
 
     config = configuration.read(run_dir)
     dataset = options.load_data(
         name=config["dataset"]["name"], pool=config["dataset"]["pool"]
     )
     rows = listing.most_exposed_members(TOP.value)
-    return exposed.images_of(listing, rows, dataset), dataset.class_names
+    return record_risk.images_of(listing, rows, dataset), dataset.class_names
 
 
 if __name__ == "__main__":

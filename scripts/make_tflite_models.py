@@ -18,7 +18,8 @@ import sys
 
 from absl import flags
 
-from qmia_tf import options, program, quiet
+from qmia_tf import quiet
+from qmia_tf.programs import options, program
 
 OUT = flags.DEFINE_string("out", "tflite_models", "folder of the files")
 WORK = flags.DEFINE_string("work", "runs/tflite_models", "folder of the runs")

@@ -15,8 +15,9 @@ import sys
 
 from absl import flags
 
-from qmia_tf import options, program, quiet
-from qmia_tf.deploy.interpreter import KERNELS
+from qmia_tf import quiet
+from qmia_tf.deploy.tflite.interpreter import KERNELS
+from qmia_tf.programs import options, program
 from qmia_tf.run_dir import RunDir
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory")
@@ -41,8 +42,8 @@ def main(argv):
     run_dir = pathlib.Path(options.required("run_dir"))
     threads = options.integers("threads", least=1)
     quiet.start_tensorflow()
-    from qmia_tf import configuration, files
-    from qmia_tf.experiments import parity_run
+    from qmia_tf import files
+    from qmia_tf.experiments import configuration, parity_run
 
     config = configuration.read(run_dir)
     dataset = options.load_data(

@@ -15,7 +15,8 @@ import pathlib
 
 from absl import flags
 
-from qmia_tf import messages, options, program, quiet
+from qmia_tf import quiet, terminal
+from qmia_tf.programs import options, program
 
 QUICK = ("threshold", "threshold-entropy", "lr", "knn")
 OUT = flags.DEFINE_string("out", None, "folder; default runs/DATASET")
@@ -34,9 +35,9 @@ def main(argv):
     del argv
     tensorboard_every = options.tensorboard_every()
     quiet.start_tensorflow()
-    from qmia_tf import configuration, report
-    from qmia_tf.experiments import experiment, run_training
-    from qmia_tf.resnet import Bits
+    from qmia_tf import report
+    from qmia_tf.experiments import configuration, run, training_run
+    from qmia_tf.models.resnet import Bits
 
     widths = [Bits.parse(pair) for pair in PAIRS.value]
     recipe = options.recipe()
@@ -48,20 +49,18 @@ def main(argv):
         config = configuration.describe(
             dataset, recipe=recipe, bits=bits, **options.split_and_seed()
         )
-        messages.say(f"== {run_dirs[-1]}")
-        run_training.train_run(
+        terminal.say(f"== {run_dirs[-1]}")
+        training_run.train_run(
             run_dirs[-1], dataset, config, tensorboard_every=tensorboard_every
         )
-        experiment.export_run(
+        run.export_run(
             run_dirs[-1],
             lambda: dataset,
             schemes=["auto"],
-            progress=messages.say,
+            progress=terminal.say,
         )
-        experiment.compare_run(run_dirs[-1], dataset, progress=messages.say)
-        experiment.attack_run(
-            run_dirs[-1], dataset, parent=parent, **options.attack()
-        )
+        run.compare_run(run_dirs[-1], dataset, progress=terminal.say)
+        run.attack_run(run_dirs[-1], dataset, parent=parent, **options.attack())
         if bits == Bits():
             parent = run_dirs[-1]
     report_paths = report.make_report(run_dirs, out / "report")

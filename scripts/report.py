@@ -16,7 +16,7 @@ figures.
 
 from absl import flags
 
-from qmia_tf import program
+from qmia_tf.programs import program
 
 RUN_DIRS = flags.DEFINE_list(
     "run_dirs", None, "Run directories, separated by commas.", required=True

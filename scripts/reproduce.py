@@ -20,7 +20,8 @@ follows; --quick takes a minute or two.
 
 from absl import flags
 
-from qmia_tf import options, program, quiet
+from qmia_tf import quiet
+from qmia_tf.programs import options, program
 
 DATASET = flags.DEFINE_list(
     "dataset", ["all"], "cifar10, fashion_mnist, all (both), or digits"

@@ -12,7 +12,8 @@ less than a minute, CIFAR-10 with the imagenet stem half a minute an epoch.
 
 from absl import flags
 
-from qmia_tf import options, program, quiet
+from qmia_tf import quiet
+from qmia_tf.programs import options, program
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory")
 BITS = {
@@ -24,7 +25,7 @@ BITS = {
 }
 for _name, _default in BITS.items():
     flags.DEFINE_integer(
-        _name, _default, "see qmia_tf.resnet.Bits; 32 is float"
+        _name, _default, "see qmia_tf.models.resnet.Bits; 32 is float"
     )
 CLIP = flags.DEFINE_boolean(
     "clip", False, "keep the [0, 1] clip at 32 activation bits"
@@ -42,9 +43,8 @@ def main(argv):
     run_dir = options.required("run_dir")
     tensorboard_every = options.tensorboard_every()
     quiet.start_tensorflow()
-    from qmia_tf import configuration
-    from qmia_tf.experiments import run_training
-    from qmia_tf.resnet import Bits
+    from qmia_tf.experiments import configuration, training_run
+    from qmia_tf.models.resnet import Bits
 
     values = {name.removesuffix("_bits"): options.value(name) for name in BITS}
     bits = Bits(**values, clip=CLIP.value)
@@ -53,7 +53,7 @@ def main(argv):
     config = configuration.describe(
         dataset, recipe=recipe, bits=bits, **options.split_and_seed()
     )
-    trained = run_training.train_run(
+    trained = training_run.train_run(
         run_dir,
         dataset,
         config,

@@ -13,7 +13,8 @@ as the run itself.
 
 from absl import flags
 
-from qmia_tf import messages, options, program, quiet
+from qmia_tf import quiet, terminal
+from qmia_tf.programs import options, program
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory")
 COUNT = flags.DEFINE_integer("count", 8, "how many models, an even number")
@@ -29,21 +30,20 @@ def main(argv):
     del argv
     run_dir = options.required("run_dir")
     quiet.start_tensorflow()
-    from qmia_tf import configuration
-    from qmia_tf.experiments import references
+    from qmia_tf.experiments import configuration, reference_models
 
     config = configuration.read(run_dir)
-    references.plan(config, COUNT.value)
+    reference_models.plan(config, COUNT.value)
     dataset = options.load_data(
         name=config["dataset"]["name"], pool=config["dataset"]["pool"]
     )
-    reference_dirs = references.train(
+    reference_dirs = reference_models.train(
         run_dir,
         dataset,
         count=COUNT.value,
         schemes=SCHEMES.value,
         num_threads=NUM_THREADS.value,
-        progress=messages.say,
+        progress=terminal.say,
     )
     print(
         f"{len(reference_dirs)} reference models in {run_dir}/references; "

@@ -6,8 +6,7 @@ import numpy as np
 import synthetic_outputs
 import tensorflow as tf
 
-from qmia_tf.auditing import agreement
-from qmia_tf.outputs import Outputs
+from qmia_tf.outputs import Outputs, fidelity
 
 
 def answered(rows, ids, target):
@@ -28,17 +27,17 @@ class CompareTest(tf.test.TestCase):
             [[0.375, 0.625], [0.25, 0.75], [0.25, 0.75]], [3, 9, 5], "b"
         )
         self.assertEqual(
-            agreement.compare(one, other),
+            fidelity.compare(one, other),
             # Of the tie on record 3 the first class is the answer.
-            agreement.Agreement("a", "b", 2, 1, 0.125),
+            fidelity.Agreement("a", "b", 2, 1, 0.125),
         )
 
     def test_is_the_same_both_ways(self):
         made = synthetic_outputs.outputs()
         other = synthetic_outputs.outputs(step=1 / 256, target="int8")
         one, back = (
-            agreement.compare(made, other),
-            agreement.compare(other, made),
+            fidelity.compare(made, other),
+            fidelity.compare(other, made),
         )
         self.assertEqual(one.labels_differ, back.labels_differ)
         self.assertEqual(one.largest_difference, back.largest_difference)
@@ -47,8 +46,8 @@ class CompareTest(tf.test.TestCase):
     def test_no_common_record(self):
         one = answered([[1, 0]], [1], "a")
         other = answered([[1, 0]], [2], "b")
-        self.assertIsNone(agreement.compare(one, other))
-        self.assertEqual(agreement.agreements([one, other]), [])
+        self.assertIsNone(fidelity.compare(one, other))
+        self.assertEqual(fidelity.agreements([one, other]), [])
 
 
 class CounterpartTest(tf.test.TestCase):
@@ -61,7 +60,7 @@ class CounterpartTest(tf.test.TestCase):
             )
             for n, sha, kernels in named
         ]
-        found = agreement.agreements(loaded, **options)
+        found = fidelity.agreements(loaded, **options)
         return {each.target: each.other for each in found}
 
     def test_kernels_captures_twins_and_the_rest(self):

@@ -6,7 +6,7 @@ import types
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.auditing import answer, leak_test
+from qmia_tf.auditing import leak_test, verdict
 from qmia_tf.auditing.leak_test import Detectable, LeakTest, LowRate
 from qmia_tf.statistics.intervals import Estimate
 
@@ -38,25 +38,25 @@ def result(p_value=0.001, low=0.52, tprs=(0.0, 0.0), **changes):
 
 
 def decided(test, members=2000, nonmembers=4000, **rest):
-    return answer.decide(test, members=members, nonmembers=nonmembers, **rest)
+    return verdict.decide(test, members=members, nonmembers=nonmembers, **rest)
 
 
 class DecideTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(
         # What was found, and what that is.
-        (0.001, 0.499, (0.0, 0.0), answer.SMALL),
-        (0.025, 0.52, (0.0, 0.0), answer.SMALL),
-        (0.001, 0.5499, (0.0199, 0.00199), answer.SMALL),
-        (0.001, 0.55, (0.0, 0.0), answer.CLEAR),
-        (0.001, 0.6999, (0.0999, 0.00999), answer.CLEAR),
-        (0.001, 0.50, (0.02, 0.0), answer.CLEAR),
-        (0.001, 0.50, (0.0, 0.002), answer.CLEAR),
-        (0.001, 0.70, (0.0, 0.0), answer.SEVERE),
-        (0.001, 0.50, (0.1, 0.0), answer.SEVERE),
-        (0.001, 0.50, (0.0, 0.01), answer.SEVERE),
-        (0.0251, 0.49, (0.0, 0.0), answer.NO_LEAK),
+        (0.001, 0.499, (0.0, 0.0), verdict.SMALL),
+        (0.025, 0.52, (0.0, 0.0), verdict.SMALL),
+        (0.001, 0.5499, (0.0199, 0.00199), verdict.SMALL),
+        (0.001, 0.55, (0.0, 0.0), verdict.CLEAR),
+        (0.001, 0.6999, (0.0999, 0.00999), verdict.CLEAR),
+        (0.001, 0.50, (0.02, 0.0), verdict.CLEAR),
+        (0.001, 0.50, (0.0, 0.002), verdict.CLEAR),
+        (0.001, 0.70, (0.0, 0.0), verdict.SEVERE),
+        (0.001, 0.50, (0.1, 0.0), verdict.SEVERE),
+        (0.001, 0.50, (0.0, 0.01), verdict.SEVERE),
+        (0.0251, 0.49, (0.0, 0.0), verdict.NO_LEAK),
         # What the test does not find, no number makes a leak.
-        (0.5, 0.90, (0.5, 0.5), answer.NO_LEAK),
+        (0.5, 0.90, (0.5, 0.5), verdict.NO_LEAK),
     )
     def test_by_the_numbers(self, p_value, low, tprs, want):
         found = decided(result(p_value, low, tprs))
@@ -89,7 +89,7 @@ class DecideTest(parameterized.TestCase, tf.test.TestCase):
     def test_too_few_records(self, members, nonmembers, too_few):
         for p_value in (0.001, 0.9):
             found = decided(result(p_value, 0.9), members, nonmembers)
-            self.assertEqual(found.answer == answer.CANNOT_SAY, too_few)
+            self.assertEqual(found.answer == verdict.CANNOT_SAY, too_few)
         if too_few:
             [reason] = found.because
             self.assertEqual(
@@ -101,40 +101,40 @@ class DecideTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(0.001, 0.9)
     def test_a_check_that_failed(self, p_value):
         found = decided(result(p_value, 0.8), failed=("one", "two"))
-        self.assertEqual(found.answer, answer.CANNOT_SAY)
+        self.assertEqual(found.answer, verdict.CANNOT_SAY)
         self.assertEqual(found.because, ["one", "two"])
         both = decided(result(p_value), 3, 3, failed=("one",))
         self.assertLen(both.because, 2)
 
     def test_a_model_that_has_not_learned(self):
         found = decided(result(0.9), weak="it guesses")
-        self.assertEqual(found.answer, answer.CANNOT_SAY)
+        self.assertEqual(found.answer, verdict.CANNOT_SAY)
         self.assertEqual(found.because, ["it guesses"])
         # A leak that was found is one all the same.
         found = decided(result(0.001, 0.6), weak="it guesses")
-        self.assertEqual(found.answer, answer.CLEAR)
+        self.assertEqual(found.answer, verdict.CLEAR)
 
     def test_nothing_can_be_tested(self):
         found = decided(result(1.0, attacks=[]))
-        self.assertEqual(found.answer, answer.CANNOT_SAY)
+        self.assertEqual(found.answer, verdict.CANNOT_SAY)
         self.assertIn("no attack tells apart any records", found.because[0])
 
     @parameterized.parameters(None, Detectable(1.0, 1.0, 0.8, "margin"))
     def test_nothing_would_have_been_found(self, detectable):
         found = decided(result(0.6, detectable=detectable))
-        self.assertEqual(found.answer, answer.CANNOT_SAY)
+        self.assertEqual(found.answer, verdict.CANNOT_SAY)
         self.assertIn("would hardly have found", found.because[0])
         found = decided(result(0.001, 0.6, detectable=detectable))
-        self.assertEqual(found.answer, answer.CLEAR)
+        self.assertEqual(found.answer, verdict.CLEAR)
 
     def test_a_rate_of_too_few_nonmembers_says_nothing(self):
         nothing = LowRate(0.001, None, Estimate(None, None, None), 0, 40, 3000)
         found = decided(result(0.001, tpr_at_fpr=[nothing, nothing]))
-        self.assertEqual(found.answer, answer.SMALL)
+        self.assertEqual(found.answer, verdict.SMALL)
 
     def test_answers_are_the_five_from_the_least_on(self):
         self.assertEqual(
-            answer.ANSWERS,
+            verdict.ANSWERS,
             (
                 "cannot say",
                 "no leak found",
@@ -160,7 +160,7 @@ class NotLearnedTest(parameterized.TestCase, tf.test.TestCase):
         target = types.SimpleNamespace(
             classes=classes, accuracy_nonmembers=Estimate(right, 0.0, 1.0)
         )
-        found = answer.not_learned(target)
+        found = verdict.not_learned(target)
         self.assertEqual(bool(found), weak)
         if weak:
             self.assertIn(f"right on {100 * right:.1f} % of the nonm", found)

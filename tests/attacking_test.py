@@ -12,17 +12,17 @@ from absl.testing import parameterized
 from scipy import stats
 
 from qmia_tf.attacks import ATTACKS, Attack
-from qmia_tf.auditing import attacking, verdicts
-from qmia_tf.auditing.beside import gather
+from qmia_tf.auditing import attack_evaluation, membership_decisions
+from qmia_tf.auditing.auxiliary import gather
 from qmia_tf.errors import InputError
 from qmia_tf.statistics import (
+    auc,
     class_thresholds,
-    curve,
     epsilon,
-    heldout,
+    held_out,
     low_fpr,
-    ranking,
     sweep,
+    thinned_sweep,
 )
 
 SEED = 3
@@ -69,21 +69,23 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
         self.members = self.evidence.outputs.members
         self.half = self.evidence.calibration
         self.scores = drawn(self.evidence)
-        self.found = attacking.run_attack(attack(self.scores), self.evidence)
+        self.found = attack_evaluation.run_attack(
+            attack(self.scores), self.evidence
+        )
 
     def test_are_those_of_the_statistics(self):
         scores, members, half = self.scores, self.members, self.half
         audit = self.found.audit
-        self.assertEqual(audit.auc, ranking.auc(scores, members))
+        self.assertEqual(audit.auc, auc.auc(scores, members))
         self.assertEqual(
             audit.tpr_at_fpr, low_fpr.tpr_at_fpr(scores, members, seed=SEED)
         )
         options = {"seed": SEED, "calibration": half}
         self.assertEqual(
-            audit.held_out, heldout.hold_out(scores, members, **options)
+            audit.held_out, held_out.hold_out(scores, members, **options)
         )
         self.assertEqual(
-            audit.cross_fitted, heldout.cross_fit(scores, members, **options)
+            audit.cross_fitted, held_out.cross_fit(scores, members, **options)
         )
         labels = self.evidence.outputs.labels
         self.assertEqual(
@@ -96,7 +98,7 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
             audit.epsilon, epsilon.lower_bound(scores, members, half)
         )
         whole = sweep.sweep(scores, members)
-        self.assertEqual(audit.curve, curve.thin(whole, points=120))
+        self.assertEqual(audit.curve, thinned_sweep.thin(whole, points=120))
         self.assertEqual((audit.members, audit.nonmembers), (53, 47))
         self.assertEqual(audit.excluded, 0)
         self.assertEqual(audit.needs, ["labels"])
@@ -146,7 +148,9 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
             (audit.verdicts.nonmembers, ~self.members),
         ):
             want = self.found.called[judged & kind]
-            self.assertAllEqual(verdicts.unpack(text, want.size), want)
+            self.assertAllEqual(
+                membership_decisions.unpack(text, want.size), want
+            )
         ids = self.evidence.outputs.record_ids
         data = b"".join(
             int(one).to_bytes(8, "little", signed=True)
@@ -158,7 +162,7 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
     def test_the_papers_attack_has_the_papers_points(self):
         points = [point.name for point in self.found.audit.points]
         self.assertEqual(points, ["peak_accuracy"])
-        found = attacking.run_attack(CONFIDENCE, self.evidence).audit
+        found = attack_evaluation.run_attack(CONFIDENCE, self.evidence).audit
         self.assertEqual(
             [point.name for point in found.points],
             [
@@ -171,15 +175,15 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_curve_of_the_papers_attack_is_finer(self):
         given = evidence(2000, 2000)
-        found = attacking.run_attack(CONFIDENCE, given).audit.curve
+        found = attack_evaluation.run_attack(CONFIDENCE, given).audit.curve
         self.assertGreater(len(found.threshold), 350)
         scores = drawn(given) + np.random.default_rng(1).random(4000)
-        found = attacking.run_attack(attack(scores), given).audit.curve
+        found = attack_evaluation.run_attack(attack(scores), given).audit.curve
         self.assertBetween(len(found.threshold), 80, 130)
         self.assertEqual(found.distinct_thresholds, 4000)
 
     def test_fixed_threshold(self):
-        found = attacking.run_attack(
+        found = attack_evaluation.run_attack(
             attack(self.scores, threshold=0.4), self.evidence
         )
         called = self.scores >= 0.4
@@ -195,7 +199,7 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
         for name in ("held_out", "cross_fitted", "by_class", "curve", "excess"):
             self.assertIsNone(getattr(found.audit, name), name)
         self.assertEqual(found.audit.tpr_at_fpr, [])
-        bits = verdicts.unpack(found.audit.verdicts.members, 53)
+        bits = membership_decisions.unpack(found.audit.verdicts.members, 53)
         self.assertAllEqual(bits, called[self.members])
 
 
@@ -213,7 +217,7 @@ class PartlyTest(parameterized.TestCase, tf.test.TestCase):
         scores = drawn(self.evidence)
         silent = np.random.default_rng(1).random(100) < 0.3
         given = np.where(silent, np.nan, scores)
-        found = attacking.run_attack(
+        found = attack_evaluation.run_attack(
             attack(given, threshold=threshold), self.evidence
         )
         told = ~silent
@@ -223,7 +227,7 @@ class PartlyTest(parameterized.TestCase, tf.test.TestCase):
             outputs=self.evidence.outputs.take(told),
             calibration=self.half[told],
         )
-        alone = attacking.run_attack(
+        alone = attack_evaluation.run_attack(
             attack(scores[told], threshold=threshold), fewer
         )
         self.assertEqual(found.audit.excluded, int(silent.sum()))
@@ -239,7 +243,9 @@ class PartlyTest(parameterized.TestCase, tf.test.TestCase):
         # Learnt by heart: right about every record it learnt from.
         scores[self.half] += 100 * self.members[self.half]
         learnt, plain = (
-            attacking.run_attack(attack(scores, learns=x), self.evidence).audit
+            attack_evaluation.run_attack(
+                attack(scores, learns=x), self.evidence
+            ).audit
             for x in (True, False)
         )
         judged = ~self.half
@@ -264,23 +270,27 @@ class PartlyTest(parameterized.TestCase, tf.test.TestCase):
         scores[inside & (self.half == half)] = np.nan
         where = "calibration" if half else "judged"
         with self.assertRaisesRegex(
-            attacking.SaysNothing,
+            attack_evaluation.SaysNothing,
             f"says nothing of any {kind} of the {where} half: query more",
         ):
-            attacking.run_attack(attack(scores), self.evidence)
-        self.assertTrue(issubclass(attacking.SaysNothing, InputError))
+            attack_evaluation.run_attack(attack(scores), self.evidence)
+        self.assertTrue(issubclass(attack_evaluation.SaysNothing, InputError))
 
     def test_one_record_of_each_kind_and_half_is_enough(self):
         scores = np.full(100, np.nan)
         for kind in (self.members, ~self.members):
             for half in (self.half, ~self.half):
                 scores[np.flatnonzero(kind & half)[0]] = kind[0]
-        found = attacking.run_attack(attack(scores), self.evidence).audit
+        found = attack_evaluation.run_attack(
+            attack(scores), self.evidence
+        ).audit
         self.assertEqual((found.members, found.nonmembers), (2, 2))
         self.assertEqual(found.excluded, 96)
 
     def test_all_scores_equal(self):
-        found = attacking.run_attack(attack(np.ones(100)), self.evidence).audit
+        found = attack_evaluation.run_attack(
+            attack(np.ones(100)), self.evidence
+        ).audit
         self.assertEqual(found.auc.value, 0.5)
         self.assertEqual(found.distinct_scores, 1)
         self.assertEqual(found.least_false_positive_rate, 1.0)
@@ -292,13 +302,13 @@ class ExcessTest(parameterized.TestCase, tf.test.TestCase):
         super().setUp()
         self.evidence = evidence(200, 200)
         self.members = self.evidence.outputs.members
-        self.gap = attacking.run_attack(GAP, self.evidence)
+        self.gap = attack_evaluation.run_attack(GAP, self.evidence)
 
     def test_is_paired_on_the_records_that_the_attack_is_judged_on(self):
         scores = drawn(self.evidence)
         scores[np.random.default_rng(2).random(400) < 0.2] = np.nan
-        found = attacking.run_attack(attack(scores), self.evidence)
-        audit = attacking.with_excess(found, self.gap, self.members)
+        found = attack_evaluation.run_attack(attack(scores), self.evidence)
+        audit = attack_evaluation.with_excess(found, self.gap, self.members)
         outputs = self.evidence.outputs
         right = outputs.probabilities.argmax(axis=1) == outputs.labels
         rows = ~self.evidence.calibration & ~np.isnan(scores)
@@ -311,14 +321,16 @@ class ExcessTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(dataclasses.replace(audit, excess=None), found.audit)
 
     def test_of_the_gap_attack_itself_there_is_none(self):
-        found = attacking.with_excess(self.gap, self.gap, self.members)
+        found = attack_evaluation.with_excess(self.gap, self.gap, self.members)
         self.assertIsNone(found.excess)
 
     def test_an_attack_that_says_what_the_gap_attack_says(self):
         scores = GAP.scores(self.evidence)
-        found = attacking.run_attack(attack(scores), self.evidence)
+        found = attack_evaluation.run_attack(attack(scores), self.evidence)
         self.assertEqual(found.audit.held_out.point.threshold, 1.0)
-        excess = attacking.with_excess(found, self.gap, self.members).excess
+        excess = attack_evaluation.with_excess(
+            found, self.gap, self.members
+        ).excess
         self.assertEqual(excess.value, 0.0)
         # Narrower than the two intervals apart: the verdicts are the same.
         width = found.audit.held_out.point.balanced_accuracy
@@ -334,7 +346,7 @@ class StrongestTest(parameterized.TestCase, tf.test.TestCase):
 
     def run_named(self, **scores):
         return [
-            attacking.run_attack(
+            attack_evaluation.run_attack(
                 dataclasses.replace(attack(given), name=name), self.evidence
             )
             for name, given in scores.items()
@@ -343,7 +355,7 @@ class StrongestTest(parameterized.TestCase, tf.test.TestCase):
     def test_chosen_on_one_half_judged_on_the_other(self):
         good = drawn(self.evidence, gain=2.0)
         noise = drawn(self.evidence, gain=0.0, seed=1)
-        found = attacking.strongest(
+        found = attack_evaluation.strongest(
             self.run_named(
                 here=np.where(self.half, good, noise),
                 there=np.where(self.half, noise, good),
@@ -379,15 +391,15 @@ class StrongestTest(parameterized.TestCase, tf.test.TestCase):
         scores[::3] = np.nan
         weak = drawn(self.evidence, gain=0.2)
         scored = self.run_named(weak=weak, partly=scores)
-        found = attacking.strongest(scored, self.evidence)
+        found = attack_evaluation.strongest(scored, self.evidence)
         self.assertEqual(found.attack, "partly")
         rows = ~self.half & ~np.isnan(scores)
         self.assertEqual(found.point.members, np.sum(rows & self.members))
         self.assertEqual(found.point, scored[1].audit.held_out.point)
 
     def test_fixed_threshold(self):
-        gap = attacking.run_attack(GAP, self.evidence)
-        found = attacking.strongest([gap], self.evidence)
+        gap = attack_evaluation.run_attack(GAP, self.evidence)
+        found = attack_evaluation.strongest([gap], self.evidence)
         self.assertEqual(found.attack, "gap")
         self.assertEqual(found.point.threshold, 1.0)
         outputs = self.evidence.outputs.take(~self.half)
@@ -399,13 +411,15 @@ class StrongestTest(parameterized.TestCase, tf.test.TestCase):
     def test_nobody_is_called(self):
         # Members score lower everywhere, but for one at the top.
         scores = -10.0 * self.members
-        found = attacking.strongest(self.run_named(only=scores), self.evidence)
+        found = attack_evaluation.strongest(
+            self.run_named(only=scores), self.evidence
+        )
         self.assertIsNone(found.point.threshold)
         self.assertEqual(found.point.true_positives, 0)
         self.assertEqual(found.point.balanced_accuracy.value, 0.5)
 
     # Its bootstrap takes most of the time, and has tests of its own.
-    @mock.patch.object(attacking, "tpr_at_fpr")
+    @mock.patch.object(attack_evaluation, "tpr_at_fpr")
     def test_holds_its_level_where_nothing_leaks(self, _):
         """The best of 12 attacks that guess must look like guessing."""
         audits, attacks = 300, 12
@@ -419,17 +433,17 @@ class StrongestTest(parameterized.TestCase, tf.test.TestCase):
         for _ in range(audits):
             drawn_ = rng.normal(size=(attacks, 200))
             scored = [
-                attacking.Scored(rule, row, row >= 0, row == row, audit)
+                attack_evaluation.Scored(rule, row, row >= 0, row == row, audit)
                 for rule, row in zip(rules, drawn_, strict=True)
             ]
-            found = attacking.strongest(scored, self.evidence)
+            found = attack_evaluation.strongest(scored, self.evidence)
             for at, interval in enumerate(
                 (found.auc, found.point.balanced_accuracy)
             ):
                 missed[at] += not interval.low <= 0.5 <= interval.high
             best = drawn_[int(found.attack)][self.half]
             inside = self.members[self.half]
-            flattered += ranking.auc(best, inside).low > 0.5
+            flattered += auc.auc(best, inside).low > 0.5
         # 95 % intervals: misses are binomial; four standard deviations.
         most = stats.binom.isf(3e-5, audits, 0.05)
         self.assertLess(missed.max(), most)

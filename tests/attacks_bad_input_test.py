@@ -7,17 +7,11 @@ import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.attacks import (
-    confidence,
-    entropy,
-    gap,
-    losses,
-    margin,
-)
+from qmia_tf.attacks import confidence, entropy, gap, losses, margin
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
-from qmia_tf.statistics.heldout import calibration_half, hold_out
-from qmia_tf.statistics.ranking import auc
+from qmia_tf.statistics.auc import auc
+from qmia_tf.statistics.held_out import calibration_half, hold_out
 from qmia_tf.statistics.sweep import sweep
 
 SCORES = {

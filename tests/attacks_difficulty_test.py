@@ -7,10 +7,10 @@ import simulated_margins
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.attacks import difficulty, moments
-from qmia_tf.attacks.evidence import References
+from qmia_tf.attacks import difficulty, reference_moments
+from qmia_tf.attacks.attack_inputs import References
 from qmia_tf.attacks.margin import margins
-from qmia_tf.statistics.ranking import auc
+from qmia_tf.statistics.auc import auc
 
 
 def masked(records=40, models=7, share=0.4, seed=0):
@@ -26,7 +26,7 @@ def masked(records=40, models=7, share=0.4, seed=0):
 class MomentsTest(parameterized.TestCase, tf.test.TestCase):
     def test_counts_centers_and_squares_of_a_loop(self):
         values, masks = masked()
-        found = moments.moments(values, masks)
+        found = reference_moments.moments(values, masks)
         for record in range(values.shape[1]):
             own = values[masks[:, record], record]
             self.assertEqual(found.counts[record], own.size)
@@ -43,9 +43,9 @@ class MomentsTest(parameterized.TestCase, tf.test.TestCase):
         values, masks = masked()
         values[2, 3] = np.inf
         with self.assertRaisesRegex(ValueError, "must be finite"):
-            moments.moments(values, masks)
+            reference_moments.moments(values, masks)
         masks[2, 3] = False
-        moments.moments(values, masks)
+        reference_moments.moments(values, masks)
 
 
 class DifficultyTest(tf.test.TestCase):

@@ -7,7 +7,6 @@ import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import tfprivacy
 from qmia_tf.attacks import (
     confidence,
     entropy,
@@ -15,12 +14,13 @@ from qmia_tf.attacks import (
     label_only,
     losses,
     margin,
+    tfprivacy,
 )
-from qmia_tf.attacks.evidence import Evidence
-from qmia_tf.logits import check_kind, softmax
+from qmia_tf.attacks.attack_inputs import Evidence
 from qmia_tf.outputs import Outputs
-from qmia_tf.statistics.operating import measure
-from qmia_tf.statistics.ranking import auc
+from qmia_tf.outputs.logits import check_kind, softmax
+from qmia_tf.statistics.auc import auc
+from qmia_tf.statistics.operating_points import measure
 from qmia_tf.statistics.sweep import sweep
 
 STEP = 1 / 256

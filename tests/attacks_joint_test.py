@@ -9,7 +9,7 @@ from absl.testing import parameterized
 from sklearn import linear_model
 
 from qmia_tf.attacks import joint, regression
-from qmia_tf.statistics.ranking import auc
+from qmia_tf.statistics.auc import auc
 
 
 def two_artefacts(records=6000, *, seed=0, leak=0.7, noise=1.0):

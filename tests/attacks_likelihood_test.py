@@ -7,7 +7,7 @@ from absl.testing import parameterized
 from scipy import stats
 
 from qmia_tf.attacks import likelihood, margin
-from qmia_tf.statistics.ranking import auc
+from qmia_tf.statistics.auc import auc
 
 # Margins of a memorized network: members in a narrow band, nonmembers on
 # both sides of it.

@@ -8,11 +8,11 @@ import tensorflow as tf
 from absl.testing import parameterized
 from scipy import stats
 
-from qmia_tf.attacks import lira, moments
-from qmia_tf.attacks.evidence import References
+from qmia_tf.attacks import lira, reference_moments
+from qmia_tf.attacks.attack_inputs import References
 from qmia_tf.attacks.margin import margins, rounding
 from qmia_tf.outputs import Outputs
-from qmia_tf.statistics.ranking import auc
+from qmia_tf.statistics.auc import auc
 
 PRIOR = 4.0
 # Log-densities of size 100 at most, from sums of up to 9 models.
@@ -116,7 +116,9 @@ class FixtureTest(parameterized.TestCase, tf.test.TestCase):
         (True, [2.69682468, 2.69682468, 4.15270703, 2.87983121]),
     )
     def test_log_density_of_in_models(self, fixed, expected):
-        inside = moments.moments(self.shadows, np.isfinite(self.shadows))
+        inside = reference_moments.moments(
+            self.shadows, np.isfinite(self.shadows)
+        )
         per_example = lira.spreads(inside, 0.0, variance="per_example")
         spreads = per_example * np.sqrt(1 / 2)
         if fixed:
@@ -137,7 +139,9 @@ class SpreadsTest(parameterized.TestCase, tf.test.TestCase):
         wide = np.array([[1.0], [4.0]]) * np.ones((2, 500))
         for models, weight in ((2, 1 / 5), (64, 63 / 67)):
             values = rng.normal(size=(models, 1000)) * wide.ravel()
-            found = moments.moments(values, np.ones(values.shape, bool))
+            found = reference_moments.moments(
+                values, np.ones(values.shape, bool)
+            )
             pooled = lira.pooled_variance(found)
             own = lira.spreads(found, pooled, variance="per_example") ** 2
             mixed = lira.spreads(found, pooled, variance="shrunken") ** 2
@@ -147,19 +151,23 @@ class SpreadsTest(parameterized.TestCase, tf.test.TestCase):
         rng = np.random.default_rng(0)
         levels = rng.normal(scale=100, size=4000)
         values = levels + rng.normal(size=(5, 4000))
-        found = moments.moments(values, np.ones(values.shape, bool))
+        found = reference_moments.moments(values, np.ones(values.shape, bool))
         # A mean of 16,000 squared normals: sd 0.011.
         self.assertAllClose(lira.pooled_variance(found), 1.0, atol=0.05)
 
     def test_floor(self):
-        found = moments.moments(np.ones((3, 2)), np.ones((3, 2), bool))
+        found = reference_moments.moments(
+            np.ones((3, 2)), np.ones((3, 2), bool)
+        )
         for floor in (0.25, np.array([0.25, 0.25])):
             spreads = lira.spreads(found, 0.0, floor=floor)
             self.assertAllEqual(spreads, [0.25, 0.25])
         self.assertAllEqual(lira.spreads(found, 0.0), [lira.LEAST_SPREAD] * 2)
 
     def test_unknown_variance(self):
-        found = moments.moments(np.ones((3, 2)), np.ones((3, 2), bool))
+        found = reference_moments.moments(
+            np.ones((3, 2)), np.ones((3, 2), bool)
+        )
         with self.assertRaisesRegex(ValueError, "must be one of per_example"):
             lira.spreads(found, 0.0, variance="global")
 

@@ -9,9 +9,9 @@ from absl.testing import parameterized
 from scipy import optimize, stats
 
 from qmia_tf.attacks import folds, quantile, regression
-from qmia_tf.attacks.features import image_features
 from qmia_tf.attacks.margin import margins
-from qmia_tf.statistics.ranking import auc
+from qmia_tf.data.image_features import image_features
+from qmia_tf.statistics.auc import auc
 
 
 def heteroscedastic(records, *, seed=0, leak=1.0):

@@ -9,9 +9,9 @@ from absl.testing import parameterized
 from sklearn import metrics
 
 from qmia_tf.attacks import rmia
-from qmia_tf.attacks.evidence import References
+from qmia_tf.attacks.attack_inputs import References
 from qmia_tf.attacks.margin import margins
-from qmia_tf.statistics.ranking import auc
+from qmia_tf.statistics.auc import auc
 
 
 def defined(records, population):

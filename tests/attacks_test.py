@@ -9,18 +9,12 @@ from absl.testing import parameterized
 from scipy import special, stats
 from sklearn import metrics
 
-from qmia_tf.attacks import (
-    confidence,
-    entropy,
-    gap,
-    label_only,
-    margin,
-)
+from qmia_tf.attacks import confidence, entropy, gap, label_only, margin
 from qmia_tf.attacks import losses as loss
-from qmia_tf.attacks.evidence import Evidence
+from qmia_tf.attacks.attack_inputs import Evidence
 from qmia_tf.attacks.losses import losses, modified_entropies
 from qmia_tf.outputs import Outputs
-from qmia_tf.statistics.ranking import auc
+from qmia_tf.statistics.auc import auc
 from qmia_tf.statistics.sweep import sweep
 
 STEP = 1 / 256

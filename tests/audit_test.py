@@ -11,27 +11,27 @@ import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import attacks, outputs, tfprivacy
+from qmia_tf import attacks, outputs
+from qmia_tf.attacks import tfprivacy
 from qmia_tf.auditing import (
-    agreement,
-    answer,
     audit,
-    beside,
-    class_audits,
-    duplicates,
-    exposed_members,
-    findings,
+    audit_result,
+    auxiliary,
     leak_comparison,
     leak_test,
-    repeats,
-    target_audits,
-    verdicts,
+    membership_decisions,
+    per_class,
+    risky_members,
+    target_result,
+    verdict,
 )
-from qmia_tf.deploy import mismatches
+from qmia_tf.data import duplicates, repeated_records
+from qmia_tf.deploy.parity import mismatches
 from qmia_tf.errors import InputError
+from qmia_tf.outputs import fidelity
 from qmia_tf.report import gates
 from qmia_tf.run_dir import RunDir
-from qmia_tf.statistics import heldout
+from qmia_tf.statistics import held_out as heldout
 from qmia_tf.statistics.intervals import Estimate
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -118,7 +118,7 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
         parent = synthetic_outputs.outputs(60, 60, gain=(4.0, 2.0))
         features = np.random.default_rng(0).normal(size=(1200, 3))
         found = audit.audit(
-            made, beside=beside.Beside(parent=parent, features=features)
+            made, beside=auxiliary.Beside(parent=parent, features=features)
         )
         ran = [attack.name for attack in found.attacks]
         self.assertContainsSubset(["quantile", "difficulty_parent"], ran)
@@ -128,7 +128,7 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
         # Two of a kind: one to learn from leaves no folds.
         made = synthetic_outputs.outputs(2, 2)
         features = np.random.default_rng(0).normal(size=(40, 3))
-        found = audit.audit(made, beside=beside.Beside(features=features))
+        found = audit.audit(made, beside=auxiliary.Beside(features=features))
         reasons = {each.name: each.reason for each in found.attacks_left_out}
         self.assertRegex(
             reasons["quantile"],
@@ -150,7 +150,7 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
         features = np.random.default_rng(0).normal(size=(1200, 3))
         found = audit.audit(
             synthetic_outputs.outputs(60, 60),
-            beside=beside.Beside(features=features),
+            beside=auxiliary.Beside(features=features),
         ).attack("quantile")
         # Of the half that it is judged on.
         self.assertEqual(found.members, 30)
@@ -202,13 +202,15 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
                 (bits.nonmembers, ~made.members),
             ):
                 wanted = called[kind & judged]
-                self.assertAllEqual(verdicts.unpack(text, wanted.size), wanted)
+                self.assertAllEqual(
+                    membership_decisions.unpack(text, wanted.size), wanted
+                )
 
     def test_verdicts_where_nobody_is_called(self):
         made = synthetic_outputs.outputs(40, 40, gain=(0.0, 9.0))
         attack = audit.audit(made).attack("confidence")
         self.assertIsNone(attack.held_out.point.threshold)
-        bits = verdicts.unpack(attack.verdicts.members, 20)
+        bits = membership_decisions.unpack(attack.verdicts.members, 20)
         self.assertFalse(bits.any())
 
     def test_order_of_records_changes_nothing(self):
@@ -291,8 +293,8 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         result = audit.audit_run(
             self.dir, seed=2, tfprivacy=UNTRAINED, progress=lines.append
         )
-        self.assertEqual(findings.load(self.dir), result)
-        self.assertEqual(findings.load(self.dir / "audit.json"), result)
+        self.assertEqual(audit_result.load(self.dir), result)
+        self.assertEqual(audit_result.load(self.dir / "audit.json"), result)
         self.assertEqual(result.name, "w4a4")
         self.assertEqual(result.config, CONFIG)
         self.assertEqual(result.fingerprint, "d" * 64)
@@ -322,7 +324,7 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
             left_out=[left_out],
             tfprivacy=UNTRAINED,
         )
-        self.assertEqual(findings.load(self.dir), result)
+        self.assertEqual(audit_result.load(self.dir), result)
         self.assertEqual(result.left_out, [left_out])
         self.assertEqual(
             [target.target for target in result.targets],
@@ -365,13 +367,13 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         result = audit.audit_run(
             self.dir,
             beside={
-                "int8": beside.Beside(references=shadows[:3], parent=parent),
-                "keras": beside.Beside(references=shadows[1:]),
+                "int8": auxiliary.Beside(references=shadows[:3], parent=parent),
+                "keras": auxiliary.Beside(references=shadows[1:]),
             },
             joints=[parent, made],
             duplicates=equal,
         )
-        self.assertEqual(findings.load(self.dir), result)
+        self.assertEqual(audit_result.load(self.dir), result)
         self.assertEqual(result.duplicates, equal)
         self.assertEqual(
             result.references, [f"r0{number}.keras" for number in range(4)]
@@ -435,7 +437,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         super().setUpClass()
         # Members score lower: nobody is the peak, and its precision is none.
         made = synthetic_outputs.outputs(40, 40, gain=(0.0, 6.0))
-        cls.result = findings.AuditResult(
+        cls.result = audit_result.AuditResult(
             schema_version=6,
             name="run",
             config=CONFIG,
@@ -448,13 +450,13 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
                 dataclasses.replace(
                     audit.audit(made, tfprivacy=UNTRAINED),
                     parity=PARITY,
-                    exposed=exposed_members.of_target(made, seed=0),
+                    exposed=risky_members.of_target(made, seed=0),
                 )
             ],
-            agreements=[agreement.Agreement("int8", "keras", 80, 3, 0.25)],
+            agreements=[fidelity.Agreement("int8", "keras", 80, 3, 0.25)],
             left_out=[outputs.LeftOut("float32.reference", "reference", "-")],
             joints=[
-                findings.Joint(
+                audit_result.Joint(
                     first="int8",
                     second="keras",
                     alone=Estimate(0.6, 0.5, 0.7),
@@ -467,7 +469,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
             ],
             references=["r00.keras", "r01.keras"],
             duplicates=duplicates.EqualRecords(1, 2, [[3, 70]], "1 member"),
-            control=findings.Control(
+            control=audit_result.Control(
                 Estimate(0.5, 0.4, 0.6),
                 False,
                 "7 numbers",
@@ -478,8 +480,8 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
                 classes_p_value=1.0,
                 permutations=1000,
             ),
-            calibration=findings.CalibrationRecords(9, 7, 2, False, "2 of"),
-            repeats=repeats.RepeatedRecords(
+            calibration=audit_result.CalibrationRecords(9, 7, 2, False, "2 of"),
+            repeats=repeated_records.RepeatedRecords(
                 80, 40, 40, 40, "records", "40 distinct members of 80"
             ),
             comparison=leak_comparison.LeakComparison(
@@ -493,7 +495,9 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
                     )
                 ],
             ),
-            gates=[findings.GateResult("keras", "AUC <= 0.6", "passed", "0.5")],
+            gates=[
+                audit_result.GateResult("keras", "AUC <= 0.6", "passed", "0.5")
+            ],
         )
 
     def setUp(self):
@@ -503,7 +507,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         self.found = json.loads(self.path.read_bytes())
 
     def test_round_trip(self):
-        self.assertEqual(findings.load(self.path), self.result)
+        self.assertEqual(audit_result.load(self.path), self.result)
 
     def test_no_nan_and_no_infinity(self):
         def refuse(name):
@@ -586,7 +590,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
             f"[{key}]" if isinstance(key, int) else f".{key}" for key in where
         ).lstrip(".")
         with self.assertRaises(InputError) as caught:
-            findings.load(self.path)
+            audit_result.load(self.path)
         self.assertIn(f"{name} is missing", str(caught.exception))
 
     @parameterized.parameters(
@@ -612,58 +616,58 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         self.assertFalse(self.schema().is_valid(spoiled))
         self.path.write_text(json.dumps(spoiled))
         with self.assertRaisesRegex(InputError, f"{key}.* holds .*damaged"):
-            findings.load(self.path)
+            audit_result.load(self.path)
 
     @parameterized.parameters("", "{", "[]", "null", "\x00\xff", '"audit"')
     def test_damaged(self, text):
         self.path.write_bytes(text.encode("latin1"))
         with self.assertRaisesRegex(InputError, "audit.json"):
-            findings.load(self.path)
+            audit_result.load(self.path)
 
     def test_cut_short(self):
         self.path.write_bytes(self.path.read_bytes()[:-100])
         with self.assertRaisesRegex(InputError, "not valid JSON"):
-            findings.load(self.path)
+            audit_result.load(self.path)
 
     def test_missing(self):
         self.path.unlink()
         with self.assertRaisesRegex(InputError, "no such file; .*attack.py"):
-            findings.load(self.path.parent)
+            audit_result.load(self.path.parent)
 
     @parameterized.parameters(
-        ("target", target_audits.TargetAudit),
-        ("attack", target_audits.AttackAudit),
-        ("attack_left_out", target_audits.AttackLeftOut),
-        ("strongest", target_audits.Strongest),
-        ("joint", findings.Joint),
+        ("target", target_result.TargetAudit),
+        ("attack", target_result.AttackAudit),
+        ("attack_left_out", target_result.AttackLeftOut),
+        ("strongest", target_result.Strongest),
+        ("joint", audit_result.Joint),
         ("duplicates", duplicates.EqualRecords),
-        ("control", findings.Control),
-        ("calibration", findings.CalibrationRecords),
+        ("control", audit_result.Control),
+        ("calibration", audit_result.CalibrationRecords),
         ("leak", leak_test.LeakTest),
         ("tested_attack", leak_test.TestedAttack),
         ("low_rate", leak_test.LowRate),
         ("detectable", leak_test.Detectable),
-        ("repeats", repeats.RepeatedRecords),
+        ("repeats", repeated_records.RepeatedRecords),
         ("comparison", leak_comparison.LeakComparison),
         ("leak_difference", leak_comparison.Difference),
-        ("gate", findings.GateResult),
+        ("gate", audit_result.GateResult),
         ("left_out", outputs.LeftOut),
-        ("agreement", agreement.Agreement),
-        ("point", target_audits.OperatingPoint),
-        ("held_out", target_audits.HeldOut),
-        ("by_class", target_audits.ByClass),
-        ("low_fpr", target_audits.LowFpr),
-        ("epsilon", target_audits.EpsilonBound),
-        ("curve", target_audits.Curve),
-        ("histogram", target_audits.Histogram),
-        ("roc", target_audits.RocBand),
-        ("per_class", class_audits.ClassAudit),
+        ("agreement", fidelity.Agreement),
+        ("point", target_result.OperatingPoint),
+        ("held_out", target_result.HeldOut),
+        ("by_class", target_result.ByClass),
+        ("low_fpr", target_result.LowFpr),
+        ("epsilon", target_result.EpsilonBound),
+        ("curve", target_result.Curve),
+        ("histogram", target_result.Histogram),
+        ("roc", target_result.RocBand),
+        ("per_class", per_class.ClassAudit),
         ("parity", mismatches.Parity),
         ("parity_comparison", mismatches.ParityComparison),
         ("parity_stage", mismatches.ParityStage),
-        ("exposed", exposed_members.Exposed),
-        ("verdicts", target_audits.Verdicts),
-        (None, findings.AuditResult),
+        ("exposed", risky_members.Exposed),
+        ("verdicts", target_result.Verdicts),
+        (None, audit_result.AuditResult),
     )
     def test_schema_has_every_field_and_no_other(self, name, kind):
         schema = json.loads(SCHEMA.read_bytes())
@@ -679,14 +683,15 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         def values(part, field):
             return tuple(parts[part]["properties"][field]["enum"])
 
-        self.assertEqual(values("leak", "answer"), answer.ANSWERS)
+        self.assertEqual(values("leak", "answer"), verdict.ANSWERS)
         self.assertEqual(values("leak", "strata"), leak_test.STRATA)
         self.assertEqual(
             values("gate", "outcome"),
             (gates.PASSED, gates.FAILED, gates.NOT_JUDGED),
         )
         self.assertEqual(
-            values("repeats", "by"), (repeats.RECORDS, repeats.OUTPUTS)
+            values("repeats", "by"),
+            (repeated_records.RECORDS, repeated_records.OUTPUTS),
         )
 
     def test_every_field_is_in_the_guide(self):

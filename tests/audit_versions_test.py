@@ -9,18 +9,17 @@ import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import tfprivacy
+from qmia_tf.attacks import tfprivacy
 from qmia_tf.auditing import (
-    answer,
     audit,
     audit_json,
-    duplicates,
-    findings,
+    audit_result,
     leak_comparison,
-    repeats,
+    verdict,
 )
+from qmia_tf.data import duplicates, repeated_records
 from qmia_tf.errors import InputError
-from qmia_tf.report import gates, make_report, words
+from qmia_tf.report import gates, make_report, verdict_words
 from qmia_tf.statistics.intervals import Estimate
 
 NEW_IN_6 = {
@@ -80,7 +79,7 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
         super().setUpClass()
         made = synthetic_outputs.outputs(53, 47, onednn=True)
         settings = tfprivacy.Settings(attacks=("threshold",))
-        cls.result = findings.AuditResult(
+        cls.result = audit_result.AuditResult(
             schema_version=6,
             name="run",
             config={
@@ -98,7 +97,7 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
             joints=[],
             references=["r00.keras"],
             duplicates=duplicates.EqualRecords(0, 0, [], ""),
-            control=findings.Control(
+            control=audit_result.Control(
                 Estimate(0.5, 0.4, 0.6),
                 False,
                 "colours",
@@ -109,12 +108,16 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
                 classes_p_value=0.9,
                 permutations=1000,
             ),
-            calibration=findings.CalibrationRecords(9, 9, 0, False, ""),
-            repeats=repeats.RepeatedRecords(53, 53, 47, 47, "records", ""),
+            calibration=audit_result.CalibrationRecords(9, 9, 0, False, ""),
+            repeats=repeated_records.RepeatedRecords(
+                53, 53, 47, 47, "records", ""
+            ),
             comparison=leak_comparison.LeakComparison(
                 "margin", ["margin"], "keras", 0.6, []
             ),
-            gates=[findings.GateResult("keras", "AUC <= 0.6", "passed", "-")],
+            gates=[
+                audit_result.GateResult("keras", "AUC <= 0.6", "passed", "-")
+            ],
         )
 
     def setUp(self):
@@ -124,13 +127,13 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
 
     def read(self, found):
         self.path.write_text(json.dumps(found))
-        return findings.load(self.path)
+        return audit_result.load(self.path)
 
     @parameterized.parameters(4, 5)
     def test_is_saved_as_the_present_version(self, version):
         found = self.read(as_written_by(version, self.result))
         found.save(self.path)
-        self.assertEqual(findings.load(self.path), found)
+        self.assertEqual(audit_result.load(self.path), found)
         stored = json.loads(self.path.read_bytes())
         self.assertEqual(stored["schema_version"], 6)
         try:
@@ -184,10 +187,10 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(4, 5)
     def test_earlier_versions_keep_the_words_of_their_time(self, version):
         found = self.read(as_written_by(version, self.result))
-        said = " ".join(words.verdict(found))
-        for kind in answer.ANSWERS:
+        said = " ".join(verdict_words.verdict(found))
+        for kind in verdict.ANSWERS:
             self.assertNotIn(f"keras: {kind}", said)
-        self.assertIn(words.EARLIER, said)
+        self.assertIn(verdict_words.EARLIER, said)
         self.assertIn("strongest of 8 attacks (", said)
         with self.assertRaisesRegex(InputError, "audited by an earlier"):
             gates.judge(found, auc_above=0.6)
@@ -223,7 +226,7 @@ class DamageTest(parameterized.TestCase, tf.test.TestCase):
     def refuse(self, found, message):
         self.path.write_text(json.dumps(found))
         with self.assertRaisesRegex(InputError, message):
-            findings.load(self.path)
+            audit_result.load(self.path)
 
     @parameterized.product(
         version=(4, 5),
@@ -267,7 +270,7 @@ class DamageTest(parameterized.TestCase, tf.test.TestCase):
             json.dumps({**self.found, "schema_version": version})
         )
         with self.assertRaises(InputError) as caught:
-            findings.load(self.path)
+            audit_result.load(self.path)
         self.assertIn(
             f"schema_version is {version!r}, this program reads 4 to 6; attack "
             "the run again",

@@ -7,9 +7,9 @@ import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.attacks import copies
+from qmia_tf.attacks import augmented_queries
 from qmia_tf.attacks.margin import margins
-from qmia_tf.auditing.beside import Beside, gather, with_partner
+from qmia_tf.auditing.auxiliary import Beside, gather, with_partner
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
 
@@ -95,7 +95,7 @@ class GatherTest(parameterized.TestCase, tf.test.TestCase):
     def test_copies_and_noise_record_by_record(self):
         asked = np.array([9, 3, 60])
         made = [
-            copies.Answers(
+            augmented_queries.Answers(
                 predicted=np.int16([[n, record % 7] for record in asked]),
                 record_ids=asked,
                 labels=np.zeros(3, np.int64),

@@ -7,11 +7,11 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.auditing import captures
-from qmia_tf.datasets import Dataset
+from qmia_tf.auditing import device_outputs
+from qmia_tf.data.loaders import Dataset
+from qmia_tf.data.split import Split
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
-from qmia_tf.split import Split
 
 RECORDS = 30
 LABELS = np.arange(RECORDS) % 3
@@ -50,7 +50,7 @@ class Captured(parameterized.TestCase, tf.test.TestCase):
         return self.folder / name
 
     def open(self, *paths, taken=("keras", "int8", "int8.reference")):
-        return captures.open_captured(
+        return device_outputs.open_captured(
             paths, self.data, self.split, taken=set(taken)
         )
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from scipy import stats
 from sklearn import metrics
 
-from qmia_tf.auditing import audit, class_audits
+from qmia_tf.auditing import audit, per_class
 
 
 class ClassAuditsTest(tf.test.TestCase):
@@ -18,7 +18,7 @@ class ClassAuditsTest(tf.test.TestCase):
         self.scores = self.made.probabilities.max(axis=1)
 
     def test_each_class_alone(self):
-        found = class_audits.audit_classes(
+        found = per_class.audit_classes(
             self.made, self.scores, names=("a", "b", "c", "d")
         )
         self.assertEqual([each.label for each in found], [0, 1, 2, 3])
@@ -51,9 +51,7 @@ class ClassAuditsTest(tf.test.TestCase):
     def test_a_class_without_one_side_is_absent(self):
         labels, members = self.made.labels, self.made.members
         kept = ~(((labels == 1) & members) | ((labels == 2) & ~members))
-        found = class_audits.audit_classes(
-            self.made.take(kept), self.scores[kept]
-        )
+        found = per_class.audit_classes(self.made.take(kept), self.scores[kept])
         self.assertEqual([each.label for each in found], [0, 3])
         self.assertEqual([each.name for each in found], [None, None])
 
@@ -64,17 +62,15 @@ class ClassAuditsTest(tf.test.TestCase):
             for kind in (members, ~members)
         ]
         rows = np.concatenate([np.flatnonzero(labels != 3), first])
-        found = class_audits.audit_classes(
-            self.made.take(rows), self.scores[rows]
-        )
+        found = per_class.audit_classes(self.made.take(rows), self.scores[rows])
         self.assertEqual((found[3].members, found[3].nonmembers), (1, 1))
         self.assertIn(found[3].auc.value, (0.0, 1.0))
 
     def test_more_classes_than_anybody_reads(self):
-        most = class_audits.MOST_CLASSES
+        most = per_class.MOST_CLASSES
         for classes, listed in ((most, True), (most + 1, False)):
             made = synthetic_outputs.outputs(60, 60, classes=classes)
-            found = class_audits.audit_classes(
+            found = per_class.audit_classes(
                 made, made.probabilities.max(axis=1)
             )
             self.assertEqual(bool(found), listed)
@@ -83,7 +79,7 @@ class ClassAuditsTest(tf.test.TestCase):
         found = audit.audit(self.made)
         self.assertEqual(
             found.per_class,
-            class_audits.audit_classes(
+            per_class.audit_classes(
                 self.made.in_record_order(),
                 self.made.in_record_order().probabilities.max(axis=1),
             ),

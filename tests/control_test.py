@@ -9,8 +9,8 @@ import tensorflow as tf
 from absl.testing import parameterized
 from scipy import stats
 
-from qmia_tf import datasets, split
-from qmia_tf.auditing import control
+from qmia_tf.auditing import blind_baseline
+from qmia_tf.data import loaders, split
 from qmia_tf.errors import InputError
 
 CHECKS = 300 if slow_tests.SLOW else 40
@@ -49,7 +49,7 @@ class NullTest(parameterized.TestCase, tf.test.TestCase):
             inputs = rng.integers(0, 256, (records, *shape)).astype(dtype)
             labels = rng.integers(0, 4, records)
             members = rng.permutation(halves(records))
-            found = control.check(inputs, labels, members, seed=seed)
+            found = blind_baseline.check(inputs, labels, members, seed=seed)
             alarms += found.told_apart
             areas.append(found.auc.value)
         self.assertEqual(found.features, seen)
@@ -58,9 +58,9 @@ class NullTest(parameterized.TestCase, tf.test.TestCase):
         self.assertAllClose(np.mean(areas), 0.5, atol=0.36 / CHECKS**0.5)
 
     def test_real_images_cut_at_random(self):
-        data = datasets.load("digits")
+        data = loaders.load("digits")
         members = np.random.default_rng(0).permutation(halves(1797))
-        found = control.check(data.images, data.labels, members, seed=0)
+        found = blind_baseline.check(data.images, data.labels, members, seed=0)
         self.assertFalse(found.told_apart)
         self.assertBetween(found.auc.value, 0.45, 0.55)
         self.assertEqual((found.members, found.nonmembers), (449, 450))
@@ -72,7 +72,7 @@ class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
     def setUp(self):
         super().setUp()
         for name in ("FEWEST", "MOST"):
-            patch = mock.patch.object(control, name, 200)
+            patch = mock.patch.object(blind_baseline, name, 200)
             patch.start()
             self.addCleanup(patch.stop)
 
@@ -86,7 +86,7 @@ class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
         of_class = rng.exponential(3, (classes, 3))
         rows = of_class[labels] + rng.normal(size=(records, 3))
         rows[members] += shift
-        return control.check_features(
+        return blind_baseline.check_features(
             rows, labels, members, seen="3 numbers", seed=seed
         )
 
@@ -136,14 +136,14 @@ class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
         rng = np.random.default_rng(0)
         rows = rng.normal(size=(400, 3)) + rng.normal(size=(200, 3))[labels]
         members = rng.permutation(halves(200))[labels]
-        alike = control.check_features(
+        alike = blind_baseline.check_features(
             rows, labels, members, seen="3 numbers", seed=0
         )
         self.assertGreater(alike.p_value, 0.0125)
         self.assertLess(alike.classes_p_value, 0.001)
         self.assertTrue(alike.told_apart)
         rows[members] += 1
-        found = control.check_features(
+        found = blind_baseline.check_features(
             rows, labels, members, seen="3 numbers", seed=0
         )
         self.assertEqual(found.features, "3 numbers")
@@ -151,7 +151,7 @@ class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_classes_of_other_frequency(self):
         labels = np.repeat([0, 1, 0, 1], [120, 80, 80, 120])
-        found = control.check_features(
+        found = blind_baseline.check_features(
             np.zeros((400, 1)), labels, halves(400), seen="nothing", seed=0
         )
         # Chi-squared is 400 (120^2 - 80^2)^2 / 200^4.
@@ -168,7 +168,7 @@ class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
             labels = np.repeat(np.arange(60), rng.integers(1, 80, 60))
             labels = rng.permutation(labels)[: inside + outside]
             members = np.arange(labels.size) < inside
-            found = control._class_p_value(labels, members, seed)
+            found = blind_baseline._class_p_value(labels, members, seed)
             p_values.append(found)
         p_values = np.array(p_values)
         # P(X >= 4), X binomial(30, 0.0125), is 0.06 %.
@@ -179,7 +179,7 @@ class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
     def test_rare_classes_of_other_frequency(self):
         """Twenty classes, each on one side alone, with three records."""
         labels = np.repeat(np.arange(20), 3)
-        found = control._class_p_value(labels, labels < 10, 0)
+        found = blind_baseline._class_p_value(labels, labels < 10, 0)
         # No permutation of the memberships is as far apart.
         self.assertEqual(found, 1 / 4001)
 
@@ -188,7 +188,7 @@ class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
         rng = np.random.default_rng(0)
         records = members + nonmembers
         for labels in (np.zeros(records, int), np.arange(records)):
-            found = control.check_features(
+            found = blind_baseline.check_features(
                 rng.normal(size=(records, 2)),
                 labels,
                 np.arange(records) < members,
@@ -199,7 +199,7 @@ class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
             self.assertFalse(found.told_apart)
 
     def test_nothing_to_see(self):
-        found = control.check_features(
+        found = blind_baseline.check_features(
             np.zeros((50, 2)), np.zeros(50), halves(50), seen="0", seed=0
         )
         self.assertEqual((found.auc.value, found.p_value), (0.5, 1.0))
@@ -210,7 +210,7 @@ class ShiftTest(parameterized.TestCase, tf.test.TestCase):
     def told(self, inputs, labels=None, **options):
         labels = np.zeros(len(inputs), int) if labels is None else labels
         options = {"members": halves(len(inputs)), "seed": 0, **options}
-        return control.check(inputs, labels, **options)
+        return blind_baseline.check(inputs, labels, **options)
 
     def test_brighter_nonmembers(self):
         shown = images(600)
@@ -223,11 +223,11 @@ class ShiftTest(parameterized.TestCase, tf.test.TestCase):
         self.assertGreater(found.auc.low, 0.5)
 
     def test_digits_that_were_scanned_brighter(self):
-        data = datasets.load("digits")
+        data = loaders.load("digits")
         members = np.random.default_rng(0).permutation(halves(1797))
         rows = ~members[:, None, None, None]
         shown = np.clip(data.images * (1 + 0.2 * rows), 0, 255)
-        found = control.check(
+        found = blind_baseline.check(
             shown.astype(np.uint8), data.labels, members, seed=0
         )
         self.assertTrue(found.told_apart)
@@ -281,7 +281,7 @@ class ShiftTest(parameterized.TestCase, tf.test.TestCase):
         shown = rng.integers(0, 256, (60_000, 16, 16, 3), np.uint8)
         labels = rng.integers(0, 10, 60_000)
         start = time.process_time()
-        control.check(shown, labels, halves(60_000), seed=0)
+        blind_baseline.check(shown, labels, halves(60_000), seed=0)
         self.assertLess(time.process_time() - start, 20.0)
 
 
@@ -290,17 +290,19 @@ class RefusesTest(parameterized.TestCase, tf.test.TestCase):
         rows = np.zeros((9000, 2))
         rows[[8003, 8100], 1] = np.nan, np.inf
         with self.assertRaisesRegex(InputError, "record 8003 holds a number"):
-            control.check(rows, np.zeros(9000), halves(9000), seed=0)
+            blind_baseline.check(rows, np.zeros(9000), halves(9000), seed=0)
 
     def test_too_few(self):
         with self.assertRaisesRegex(InputError, "1 member: "):
-            control.check(
+            blind_baseline.check(
                 np.zeros((9, 2)), np.zeros(9), np.arange(9) < 1, seed=0
             )
 
     def test_lengths(self):
         with self.assertRaisesRegex(ValueError, "9 records, 8 labels and 9"):
-            control.check(np.zeros((9, 2)), np.zeros(8), halves(9), seed=0)
+            blind_baseline.check(
+                np.zeros((9, 2)), np.zeros(8), halves(9), seed=0
+            )
 
 
 if __name__ == "__main__":

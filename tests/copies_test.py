@@ -10,13 +10,15 @@ import tiny_models
 from absl.testing import parameterized
 from scipy import stats
 
-from qmia_tf import pipeline, split, targets
-from qmia_tf.attacks import changes, copies, gap, label_only
-from qmia_tf.attacks.changes import Noise, Plan
-from qmia_tf.attacks.evidence import Evidence
-from qmia_tf.datasets import Dataset
+from qmia_tf import targets
+from qmia_tf.attacks import augmentations, augmented_queries, gap, label_only
+from qmia_tf.attacks.attack_inputs import Evidence
+from qmia_tf.attacks.augmentations import Noise, Plan
+from qmia_tf.data import split
+from qmia_tf.data.loaders import Dataset
 from qmia_tf.errors import InputError
-from qmia_tf.targets.keras_models import KerasTarget
+from qmia_tf.targets.keras_model import KerasTarget
+from qmia_tf.training import input_pipeline
 
 COUNT = 40
 
@@ -116,7 +118,7 @@ class PlanTest(parameterized.TestCase, tf.test.TestCase):
     def test_shift_is_a_roll_where_nothing_leaves(self):
         images = np.zeros((2, 8, 9, 3), np.uint8)
         images[:, 3:5, 3:6] = tiny_models.images(2, shape=(2, 3, 3))
-        found = changes.shifted(images, 2, -3)
+        found = augmentations.shifted(images, 2, -3)
         self.assertAllEqual(found, np.roll(images, (-3, 2), axis=(1, 2)))
 
     def test_shifts_are_among_those_of_training(self):
@@ -124,7 +126,9 @@ class PlanTest(parameterized.TestCase, tf.test.TestCase):
         image = tiny_models.images(1, shape=(6, 5, 3))
         many = tf.repeat(image, 400, axis=0)
         key = tf.constant([3, 4], tf.int64)
-        seen = pipeline.augment(many, key, crop_padding=1, flip=False).numpy()
+        seen = input_pipeline.augment(
+            many, key, crop_padding=1, flip=False
+        ).numpy()
         seen = {one.tobytes() for one in seen}
         plan = Plan(shift=1, flip=False)
         for name, found in zip(plan.names, plan.copies(image), strict=True):
@@ -133,13 +137,13 @@ class PlanTest(parameterized.TestCase, tf.test.TestCase):
     def test_quarter_turns_are_exact_and_to_the_left(self):
         images = tiny_models.images(2, shape=(6, 6, 3))
         for quarters in (1, 2, 3):
-            found = changes.turned(images, 90 * quarters)
+            found = augmentations.turned(images, 90 * quarters)
             want = [np.rot90(image, quarters) for image in images]
             self.assertAllEqual(found, want)
 
     def test_small_turns_by_hand(self):
         image = tiny_models.images(1, shape=(9, 7, 1))
-        found = changes.turned(image, 10)[0, :, :, 0]
+        found = augmentations.turned(image, 10)[0, :, :, 0]
         angle = np.deg2rad(-10)
         frame = np.zeros((13, 11))
         frame[2:11, 2:9] = image[0, :, :, 0]
@@ -259,7 +263,7 @@ class AskTest(parameterized.TestCase, tf.test.TestCase):
     def test_names_every_copy(self, plan):
         images, ids = tiny_models.images(COUNT), np.arange(COUNT) * 3
         target = Fixed()
-        found = copies.ask(target, images, ids, plan)
+        found = augmented_queries.ask(target, images, ids, plan)
         want = [target.names(each) for each in plan.copies(images, ids)]
         self.assertAllEqual(found, np.transpose(want))
         self.assertEqual(found.dtype, np.int16)
@@ -268,11 +272,16 @@ class AskTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(Plan(), Noise())
     def test_blocks_and_batches_change_nothing(self, plan):
         images, ids = tiny_models.images(COUNT), np.arange(COUNT)
-        whole = copies.ask(Fixed(batch_size=100), images, ids, plan)
+        whole = augmented_queries.ask(Fixed(batch_size=100), images, ids, plan)
         target = Fixed(batch_size=7)
-        before, copies.BLOCK = copies.BLOCK, 17 * images[0].size
-        self.addCleanup(setattr, copies, "BLOCK", before)
-        self.assertAllEqual(copies.ask(target, images, ids, plan), whole)
+        before, augmented_queries.BLOCK = (
+            augmented_queries.BLOCK,
+            17 * images[0].size,
+        )
+        self.addCleanup(setattr, augmented_queries, "BLOCK", before)
+        self.assertAllEqual(
+            augmented_queries.ask(target, images, ids, plan), whole
+        )
         # Two batches of 7 fit into 17; only the last is shorter.
         queries = len(plan.names)
         want = [14] * queries * 2 + [12] * queries
@@ -292,7 +301,7 @@ class AskTest(parameterized.TestCase, tf.test.TestCase):
             targets.TFLiteTarget(path, batch_size=16),
         ):
             for plan in (Plan(rotation=1), Noise(draws=2)):
-                found = copies.ask(target, images, ids, plan)
+                found = augmented_queries.ask(target, images, ids, plan)
                 name = target.info["kind"], type(plan)
                 asked[name] = found
                 # The unchanged copy is what the target answers anyway.
@@ -315,7 +324,8 @@ class AskTest(parameterized.TestCase, tf.test.TestCase):
         file = targets.TFLiteTarget(run_dir / "artifacts" / "int8.tflite")
         for plan in (Plan(rotation=1), Noise(draws=2)):
             one, other = (
-                copies.ask(target, images, ids, plan) for target in (twin, file)
+                augmented_queries.ask(target, images, ids, plan)
+                for target in (twin, file)
             )
             off = int(np.sum(one != other))
             self.assertEqual(off, 0, f"{off} of {one.size} differ")
@@ -329,14 +339,16 @@ class AskTest(parameterized.TestCase, tf.test.TestCase):
         answers.save(path)
         saved = targets.SavedOutputs(path)
         with self.assertRaisesRegex(InputError, "saved outputs.*the model"):
-            copies.ask(saved, data.images, np.arange(COUNT), Plan())
+            augmented_queries.ask(saved, data.images, np.arange(COUNT), Plan())
 
     def test_refuses(self):
         images = tiny_models.images(3)
         with self.assertRaisesRegex(ValueError, "3 images, but 2 record"):
-            copies.ask(Fixed(), images, np.arange(2), Plan())
+            augmented_queries.ask(Fixed(), images, np.arange(2), Plan())
         with self.assertRaisesRegex(InputError, "has 40000 classes"):
-            copies.ask(Fixed(classes=40000), images, np.arange(3), Plan())
+            augmented_queries.ask(
+                Fixed(classes=40000), images, np.arange(3), Plan()
+            )
 
 
 class AnswersTest(parameterized.TestCase, tf.test.TestCase):
@@ -346,7 +358,7 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         self.data, self.sides = a_run()
 
     def query(self, plan=None, **options):
-        return copies.query(
+        return augmented_queries.query(
             Fixed(), self.data, self.sides, plan or Plan(), run="r", **options
         )
 
@@ -386,7 +398,7 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
     def test_save_and_load(self, plan):
         made = self.query(plan)
         made.save(self.path)
-        back = copies.load(self.path)
+        back = augmented_queries.load(self.path)
         for field in dataclasses.fields(made)[:4]:
             want, got = getattr(made, field.name), getattr(back, field.name)
             self.assertAllEqual(got, want)
@@ -414,7 +426,7 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         answers = targets.query(target, self.data, self.sides)
         some = np.arange(10, 30)
         plan = Plan(shift=0, flip=False)
-        made = copies.query(
+        made = augmented_queries.query(
             target, self.data, self.sides, plan, records=some
         ).aligned(answers.record_ids)
         evidence = Evidence(
@@ -446,14 +458,14 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         arrays = {k: v for k, v in arrays.items() if v is not None}
         np.savez(self.path, **arrays)
         with self.assertRaisesRegex(InputError, f"int8.npz.*{message}"):
-            copies.load(self.path)
+            augmented_queries.load(self.path)
 
     def test_refuses_damaged_files(self):
         with self.assertRaisesRegex(InputError, "cannot read .*int8.npz"):
-            copies.load(self.path)
+            augmented_queries.load(self.path)
         self.path.write_bytes(b"nonsense")
         with self.assertRaisesRegex(InputError, "int8.npz is damaged"):
-            copies.load(self.path)
+            augmented_queries.load(self.path)
 
 
 if __name__ == "__main__":

@@ -8,15 +8,16 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import files, queries
-from qmia_tf import split as splits
-from qmia_tf.attacks.changes import Noise, Plan
-from qmia_tf.datasets import Dataset
+from qmia_tf import files
+from qmia_tf.attacks.augmentations import Noise, Plan
+from qmia_tf.data import split as splits
+from qmia_tf.data.loaders import Dataset
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import copy_queries
+from qmia_tf.experiments import augmentation_queries
+from qmia_tf.targets import run_targets
 
 RECORDS = 60
-FEW = copy_queries.Settings(
+FEW = augmentation_queries.Settings(
     records=20, plan=Plan(shift=0), noise=Noise(sigmas=(0.1,), draws=2)
 )
 
@@ -68,8 +69,8 @@ class AnswerTest(parameterized.TestCase, tf.test.TestCase):
             opened[-1].info["kernel_set"] = kernel_set
             return opened[-1]
 
-        query = queries.Query("int8", self.file, kernel_set, open_it)
-        found = copy_queries.answer(
+        query = run_targets.Query("int8", self.file, kernel_set, open_it)
+        found = augmentation_queries.answer(
             query,
             self.data,
             self.split,
@@ -116,7 +117,7 @@ class AnswerTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_asked_again_for_what_changed(self, changes, wanted):
         self.ask()
-        settings = copy_queries.Settings(**{**vars(FEW), **changes})
+        settings = augmentation_queries.Settings(**{**vars(FEW), **changes})
         self.assertEqual(self.ask(settings)[1], wanted)
         self.assertEqual(self.ask(settings)[1], 0)
 
@@ -153,8 +154,8 @@ class AnswerTest(parameterized.TestCase, tf.test.TestCase):
         ("builtin", False),
     )
     def test_whom_to_ask(self, kernel_set, asked):
-        query = queries.Query("x", self.file, kernel_set, None)
-        self.assertEqual(copy_queries.is_asked(query), asked)
+        query = run_targets.Query("x", self.file, kernel_set, None)
+        self.assertEqual(augmentation_queries.is_asked(query), asked)
 
 
 class DrawTest(parameterized.TestCase, tf.test.TestCase):
@@ -171,8 +172,8 @@ class DrawTest(parameterized.TestCase, tf.test.TestCase):
     def test_as_many_members_stratified_by_class(self, records):
         labels = np.repeat([0, 1, 2, 3], [400, 200, 100, 100])
         split = self.split(labels)
-        settings = copy_queries.Settings(records=records)
-        found = copy_queries.draw(split, labels, settings)
+        settings = augmentation_queries.Settings(records=records)
+        found = augmentation_queries.draw(split, labels, settings)
         self.assertAllEqual(found, np.unique(found))
         for side in (split.members, split.nonmembers):
             chosen = labels[np.intersect1d(found, side)]
@@ -185,21 +186,23 @@ class DrawTest(parameterized.TestCase, tf.test.TestCase):
     def test_everybody_if_there_are_fewer(self):
         labels = np.arange(40) % 4
         split = self.split(labels, fraction=0.25)
-        settings = copy_queries.Settings(records=30)
-        found = copy_queries.draw(split, labels, settings)
+        settings = augmentation_queries.Settings(records=30)
+        found = augmentation_queries.draw(split, labels, settings)
         # All ten members, fifteen nonmembers.
         self.assertLen(np.intersect1d(found, split.members), 10)
         self.assertLen(found, 25)
-        settings = copy_queries.Settings(records=2000)
-        found = copy_queries.draw(split, labels, settings)
+        settings = augmentation_queries.Settings(records=2000)
+        found = augmentation_queries.draw(split, labels, settings)
         self.assertAllEqual(found, np.arange(40))
 
     def test_seed_decides(self):
         labels = np.arange(400) % 4
         split = self.split(labels)
         first, again, other = (
-            copy_queries.draw(
-                split, labels, copy_queries.Settings(records=50, seed=seed)
+            augmentation_queries.draw(
+                split,
+                labels,
+                augmentation_queries.Settings(records=50, seed=seed),
             )
             for seed in (0, 0, 1)
         )
@@ -211,7 +214,7 @@ class DrawTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaisesRegex(
             InputError, f"8 records or more, got {records}; 0 leaves them out"
         ):
-            copy_queries.Settings(records=records)
+            augmentation_queries.Settings(records=records)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 from PIL import Image
 
-from qmia_tf import datasets
+from qmia_tf.data import loaders
 from qmia_tf.errors import InputError
 
 
@@ -30,7 +30,7 @@ class FolderTest(parameterized.TestCase, tf.test.TestCase):
         return pixels
 
     def load(self, pool="all"):
-        return datasets.load(str(self.dir), pool=pool)
+        return loaders.load(str(self.dir), pool=pool)
 
     def test_classes_and_files_in_the_order_of_their_names(self):
         names = ["dog/b.png", "cat/10.BMP", "dog/a.png", "cat/9.png"]
@@ -48,7 +48,7 @@ class FolderTest(parameterized.TestCase, tf.test.TestCase):
         old = os.getcwd()
         self.addCleanup(os.chdir, old)
         os.chdir(self.dir.parent)
-        data = datasets.load(f"./{self.dir.name}")
+        data = loaders.load(f"./{self.dir.name}")
         self.assertEqual(data.name, f"./{self.dir.name}")
 
     def test_gray(self):

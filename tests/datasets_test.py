@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import datasets
+from qmia_tf.data import loaders
 from qmia_tf.errors import InputError
 
 
@@ -24,7 +24,7 @@ def noise(*shape, seed=0):
 def made(images=None, labels=None, classes=3):
     images = noise(6, 5, 4, 1) if images is None else images
     labels = np.arange(6) % 3 if labels is None else labels
-    return datasets.Dataset(
+    return loaders.Dataset(
         name="made",
         images=images,
         labels=labels,
@@ -111,7 +111,7 @@ class DigitsTest(parameterized.TestCase, tf.test.TestCase):
         from sklearn.datasets import load_digits
 
         bundle = load_digits()
-        data = datasets.load("digits")
+        data = loaders.load("digits")
         self.assertEqual(data.images.shape, (1797, 8, 8, 1))
         self.assertEqual(data.images.dtype, np.uint8)
         self.assertAllEqual(data.labels, bundle.target)
@@ -137,7 +137,7 @@ class DigitsTest(parameterized.TestCase, tf.test.TestCase):
         digest = hashlib.sha256(b"1797 8 8 1\n")
         digest.update(bytes(scaled[v] for row in rows for v in row[:64]))
         digest.update(struct.pack("<1797q", *[row[64] for row in rows]))
-        fingerprint = datasets.load("digits").fingerprint()
+        fingerprint = loaders.load("digits").fingerprint()
         self.assertEqual(fingerprint, digest.hexdigest())
         self.assertEqual(
             fingerprint,
@@ -145,9 +145,9 @@ class DigitsTest(parameterized.TestCase, tf.test.TestCase):
         )
 
     def test_has_no_test_records(self):
-        self.assertLen(datasets.load("digits", pool="train").labels, 1797)
+        self.assertLen(loaders.load("digits", pool="train").labels, 1797)
         with self.assertRaisesRegex(InputError, r"no test records, only .*tra"):
-            datasets.load("digits", pool="test")
+            loaders.load("digits", pool="test")
 
     def test_needs_no_tensorflow(self):
         code = (
@@ -165,7 +165,7 @@ class ArraysTest(parameterized.TestCase, tf.test.TestCase):
 
     def load(self, pool="all", **arrays):
         np.savez(self.path, **arrays)
-        return datasets.load(self.path, pool=pool)
+        return loaders.load(self.path, pool=pool)
 
     def test_gray_without_channels(self):
         images = noise(6, 5, 4)
@@ -279,11 +279,11 @@ class ArraysTest(parameterized.TestCase, tf.test.TestCase):
         data = pathlib.Path(self.path).read_bytes()
         pathlib.Path(self.path).write_bytes(data[:-100])
         with self.assertRaisesRegex(InputError, "x.npz is damaged"):
-            datasets.load(self.path)
+            loaders.load(self.path)
 
     def test_missing_file(self):
         with self.assertRaisesRegex(InputError, "x.npz: No such file"):
-            datasets.load(self.path)
+            loaders.load(self.path)
 
     def test_pool_that_is_not_there(self):
         with self.assertRaisesRegex(InputError, "has no test records"):
@@ -293,12 +293,12 @@ class ArraysTest(parameterized.TestCase, tf.test.TestCase):
 class LoadTest(parameterized.TestCase, tf.test.TestCase):
     def test_unknown_pool(self):
         with self.assertRaisesRegex(InputError, "pool must be one of.*'val'"):
-            datasets.load("digits", pool="val")
+            loaders.load("digits", pool="val")
 
     @parameterized.parameters("./missing", "/missing/folder", "~/missing")
     def test_missing_folder(self, name):
         with self.assertRaisesRegex(InputError, "there is no folder .*missing"):
-            datasets.load(name)
+            loaders.load(name)
 
     def test_home_folder(self):
         home = self.create_tempdir()
@@ -308,7 +308,7 @@ class LoadTest(parameterized.TestCase, tf.test.TestCase):
             labels=[0, 1],
         )
         with mock.patch.dict(os.environ, HOME=home.full_path):
-            self.assertLen(datasets.load("~/x.npz").labels, 2)
+            self.assertLen(loaders.load("~/x.npz").labels, 2)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ import tensorflow_datasets as tfds
 from absl.testing import parameterized
 from PIL import Image
 
-from qmia_tf import datasets
-from qmia_tf.datasets import tfds as tfds_data
+from qmia_tf.data import loaders
+from qmia_tf.data.loaders import tfds as tfds_data
 from qmia_tf.errors import InputError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -115,7 +115,7 @@ class TfdsTest(parameterized.TestCase, tf.test.TestCase):
     def prepare(self, name, pool="all"):
         with contextlib.redirect_stderr(io.StringIO()):
             with contextlib.redirect_stdout(io.StringIO()):
-                return datasets.load(
+                return loaders.load(
                     name, data_dir=self.dir, download=True, pool=pool
                 )
 
@@ -127,7 +127,7 @@ class TfdsTest(parameterized.TestCase, tf.test.TestCase):
     def test_prepares_once_and_reads(self, pool, count, origin):
         self.prepare("tiny_gray", pool)
         with contextlib.redirect_stderr(io.StringIO()) as stderr:
-            data = datasets.load("tiny_gray", data_dir=self.dir, pool=pool)
+            data = loaders.load("tiny_gray", data_dir=self.dir, pool=pool)
         self.assertEmpty(stderr.getvalue())
         self.assertEqual(data.images.shape, (count, 5, 4, 1))
         self.assertEqual(data.images.dtype, np.uint8)
@@ -150,7 +150,7 @@ class TfdsTest(parameterized.TestCase, tf.test.TestCase):
             tfds.builder("tiny_gray", data_dir=self.dir).download_and_prepare(
                 download_config=tfds.download.DownloadConfig(num_shards=4)
             )
-        loads = [datasets.load("tiny_gray", data_dir=self.dir) for _ in "12345"]
+        loads = [loaders.load("tiny_gray", data_dir=self.dir) for _ in "12345"]
         self.assertLen({data.fingerprint() for data in loads}, 1)
 
     @parameterized.parameters(
@@ -192,13 +192,13 @@ class TfdsTest(parameterized.TestCase, tf.test.TestCase):
     def test_data_dir_from_the_environment(self):
         self.prepare("tiny_gray")
         with mock.patch.dict(os.environ, TFDS_DATA_DIR=self.dir):
-            self.assertLen(datasets.load("tiny_gray").labels, 18)
+            self.assertLen(loaders.load("tiny_gray").labels, 18)
 
     def test_data_dir_in_the_home_folder(self):
         self.prepare("tiny_gray")
         home, folder = os.path.split(self.dir)
         with mock.patch.dict(os.environ, HOME=home):
-            data = datasets.load("tiny_gray", data_dir=f"~/{folder}")
+            data = loaders.load("tiny_gray", data_dir=f"~/{folder}")
         self.assertLen(data.labels, 18)
 
     def test_validation_stands_in_for_test(self):
@@ -228,7 +228,7 @@ class TfdsTest(parameterized.TestCase, tf.test.TestCase):
                 f"'{name}' is not prepared in {self.dir}/{name}/.*--download",
             ),
         ):
-            datasets.load(name, data_dir=self.dir)
+            loaders.load(name, data_dir=self.dir)
         self.assertEmpty(os.listdir(self.dir))
 
     def test_no_network(self):
@@ -259,25 +259,25 @@ class TfdsTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaisesRegex(
             InputError, r"no data set 'fashon_mnist' \(did you mean fashion_mni"
         ):
-            datasets.load("fashon_mnist", data_dir=self.dir)
+            loaders.load("fashon_mnist", data_dir=self.dir)
         with self.assertRaisesRegex(InputError, "no data set 'qqq/x': give"):
-            datasets.load("qqq/x", data_dir=self.dir)
+            loaders.load("qqq/x", data_dir=self.dir)
 
     @parameterized.parameters("CIFAR10", "cifar-10", "cifar_10")
     def test_other_spelling(self, name):
         with self.assertRaisesRegex(InputError, r"did you mean cifar10"):
-            datasets.load(name, data_dir=self.dir)
+            loaders.load(name, data_dir=self.dir)
 
     @parameterized.parameters("Bad Name!", "", "cifar10:9.9.9", "mnist/qqq")
     def test_name_that_tfds_refuses(self, name):
         with self.assertRaisesRegex(InputError, f"'{name}'") as caught:
-            datasets.load(name, data_dir=self.dir)
+            loaders.load(name, data_dir=self.dir)
         self.assertNotIn("\n", str(caught.exception))
 
     def test_tfds_is_not_installed(self):
         with mock.patch.dict("sys.modules", tensorflow_datasets=None):
             with self.assertRaisesRegex(InputError, "needs tensorflow-dataset"):
-                datasets.load("cifar10")
+                loaders.load("cifar10")
 
     @parameterized.named_parameters(
         ("missing", lambda path: path.unlink(), "such file or directory"),
@@ -292,7 +292,7 @@ class TfdsTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaisesRegex(
             InputError, f"tiny_gray/1.0.0 .*{reason}.*delete .*prepare"
         ):
-            datasets.load("tiny_gray", data_dir=self.dir)
+            loaders.load("tiny_gray", data_dir=self.dir)
 
 
 def flip_bit(path, position):
@@ -322,7 +322,7 @@ class RealDataTest(parameterized.TestCase, tf.test.TestCase):
     def load(self, name, pool):
         if not (REAL / name).is_dir():
             self.skipTest(f"{name} is not prepared in {REAL}")
-        return datasets.load(name, data_dir=str(REAL), pool=pool)
+        return loaders.load(name, data_dir=str(REAL), pool=pool)
 
     def check(self, name, part, images, labels):
         count, mean, std = FIGURES[name, part]

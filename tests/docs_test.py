@@ -14,7 +14,7 @@ import slow_tests
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.auditing import findings
+from qmia_tf.auditing import audit_result
 
 # Commands that another test runs: pattern, its file, and words in it.
 ELSEWHERE = (
@@ -146,7 +146,7 @@ class CommandsTest(parameterized.TestCase, tf.test.TestCase):
         if first[0]:
             raise AssertionError(first)
         cls.audits = {
-            name: findings.load(cls.dir / "runs/digits" / name)
+            name: audit_result.load(cls.dir / "runs/digits" / name)
             for name in ("w32a32", "w4a4")
         }
         documented_runs.save_phone(cls.dir)

@@ -20,9 +20,12 @@ import own_task
 import scripts_test
 import tiny_models
 
-from qmia_tf import datasets, report, resnet
-from qmia_tf.datasets import dataset, digits
-from qmia_tf.deploy import post_training, timing
+from qmia_tf import report
+from qmia_tf.data import dataset, loaders
+from qmia_tf.data.loaders import digits
+from qmia_tf.deploy import timing
+from qmia_tf.deploy.tflite import post_training
+from qmia_tf.models import resnet
 
 ROOT = scripts_test.SCRIPTS.parent
 RECORDS = 480
@@ -63,7 +66,7 @@ MAKERS = ("quickstart", "train")
 
 
 def few_digits(pool):
-    """480 of the digits, as datasets.digits.load gives all of them."""
+    """480 of the digits, as data.loaders.digits.load gives all of them."""
     from sklearn.datasets import load_digits
 
     found = load_digits()
@@ -85,7 +88,7 @@ def two_convolutions(shape, classes, *, seed=0, weight_bits=32, **ignored):
 def load_any(name, **options):
     """The digits, whatever TFDS set is asked for."""
     del name
-    return datasets.digits.load(options.get("pool", "all"))
+    return loaders.digits.load(options.get("pool", "all"))
 
 
 @contextlib.contextmanager
@@ -94,7 +97,7 @@ def stand_ins():
     with (
         mock.patch.object(digits, "load", few_digits),
         mock.patch.object(resnet, "resnet18", two_convolutions),
-        mock.patch.object(datasets.tfds, "load", load_any),
+        mock.patch.object(loaders.tfds, "load", load_any),
         mock.patch.object(
             report,
             "make_report",

@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import dorefa, grids
 from qmia_tf.errors import InputError
+from qmia_tf.quantizers import dorefa, grids
 
 SHAPE = (3, 3, 8, 16)
 SEED = (1, 2)

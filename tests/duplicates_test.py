@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.auditing import duplicates
+from qmia_tf.data import duplicates
 
 
 def all_pairs(images, members, record_ids):

@@ -20,16 +20,17 @@ import slow_tests
 import tensorflow as tf
 import tiny_models
 
-from qmia_tf import datasets, outputs, split
-from qmia_tf.deploy.interpreter import Interpreter
-from qmia_tf.edge import records
+from qmia_tf import outputs
+from qmia_tf.data import loaders, split
+from qmia_tf.deploy.tflite.interpreter import Interpreter
+from qmia_tf.edge import device_data
 
 CHECKOUT = emulated_board.CHECKOUT
 COUNT = 40
 CODES = """
 import pathlib, sys
 import numpy as np
-from qmia_tf.deploy.observed import Observed
+from qmia_tf.deploy.tflite.observed_tensors import Observed
 model, data, out = sys.argv[1:]
 levels, _ = Observed(pathlib.Path(model).read_bytes()).run(
     np.load(data)["images"]
@@ -41,11 +42,11 @@ print(*levels, sep="\\n")
 
 def digits():
     """Some records of the digits."""
-    data = datasets.load("digits")
+    data = loaders.load("digits")
     sides = split.make_split(
         data.labels, seed=0, pool="all", fingerprint=data.fingerprint()
     )
-    return records.of_run(data, sides, run="digits", count=COUNT)
+    return device_data.of_run(data, sides, run="digits", count=COUNT)
 
 
 @slow_tests.slow

@@ -5,7 +5,7 @@ import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.auditing import answer, audit
+from qmia_tf.auditing import audit, verdict
 from qmia_tf.outputs import Outputs
 
 CONFIG = {"dataset": {"name": "drawn"}}
@@ -44,17 +44,17 @@ class DoubtTest(parameterized.TestCase, tf.test.TestCase):
         alone = audit.audit(outputs).leak
         self.assertLessEqual(alone.p_value, alone.level)
         found = self.found(outputs)
-        self.assertEqual(found.answer, answer.CANNOT_SAY)
+        self.assertEqual(found.answer, verdict.CANNOT_SAY)
         self.assertIn("if they are copies no leak is found", found.because[0])
 
     def test_a_leak_that_is_there_either_way_is_found(self):
-        self.assertIn(self.found(drawn((5.0, 2.0))).answer, answer.LEAKS)
+        self.assertIn(self.found(drawn((5.0, 2.0))).answer, verdict.LEAKS)
 
     def test_no_leak_and_no_doubt(self):
         made = synthetic_outputs.outputs(
             300, 300, classes=10, gain=(2.0, 2.0), step=1 / 256
         )
-        self.assertEqual(self.found(made).answer, answer.NO_LEAK)
+        self.assertEqual(self.found(made).answer, verdict.NO_LEAK)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import dorefa, exact, grids, symmetric
+from qmia_tf.layers import exact_convolutions
+from qmia_tf.quantizers import dorefa, grids, symmetric
 
 KERNEL = (3, 3, 4, 5)
 IMAGES = (3, 6, 6, 4)
@@ -34,7 +35,7 @@ def _split(kernel, bits, quantizer="dorefa", channel_axes=(-1,)):
         quantized = symmetric.quantize_symmetric(
             kernel, bits=bits, channel_axes=channel_axes
         )
-    cut = exact.split_kernel(
+    cut = exact_convolutions.split_kernel(
         kernel,
         quantized,
         bits=bits,
@@ -115,7 +116,9 @@ class SumsTest(parameterized.TestCase, tf.test.TestCase):
     def test_convolution(self, bits, steps):
         _, cut = _split(_kernel(bits), bits)
         codes, x = _inputs(steps)
-        found = exact.exact_sums(_conv, x, cut, input_steps=steps).numpy()
+        found = exact_convolutions.exact_sums(
+            _conv, x, cut, input_steps=steps
+        ).numpy()
         sums = _conv_int64(codes, _codes(cut))
         if len(cut.pieces) == 1 and steps <= 255:
             factor = np.float32(cut.scale) * np.float32(1 / steps)
@@ -129,7 +132,9 @@ class SumsTest(parameterized.TestCase, tf.test.TestCase):
     def test_dense(self, bits, steps):
         _, cut = _split(_kernel(bits, (40, 7)), bits)
         codes, x = _inputs(steps, (5, 40))
-        found = exact.exact_sums(tf.matmul, x, cut, input_steps=steps)
+        found = exact_convolutions.exact_sums(
+            tf.matmul, x, cut, input_steps=steps
+        )
         sums = codes @ _codes(cut)
         # As above; the pieces of 24 bits have one joint more.
         values = sums * np.float64(cut.scale) / steps
@@ -138,7 +143,9 @@ class SumsTest(parameterized.TestCase, tf.test.TestCase):
     def test_a_scale_for_each_channel(self):
         _, cut = _split(_kernel(), 8, "symmetric")
         codes, x = _inputs(255)
-        found = exact.exact_sums(_conv, x, cut, input_steps=255).numpy()
+        found = exact_convolutions.exact_sums(
+            _conv, x, cut, input_steps=255
+        ).numpy()
         sums = _conv_int64(codes, _codes(cut))
         expected = np.float32(sums) * (cut.scale * np.float32(1 / 255))
         wrong = np.sum(found != expected)
@@ -148,7 +155,9 @@ class SumsTest(parameterized.TestCase, tf.test.TestCase):
         # 4608 inputs: 255 * 255 * 4608 passes 2**24, the sums do not.
         _, cut = _split(_kernel(0, (4608, 3)), 8)
         codes, x = _inputs(255, (4, 4608))
-        found = exact.exact_sums(tf.matmul, x, cut, input_steps=255).numpy()
+        found = exact_convolutions.exact_sums(
+            tf.matmul, x, cut, input_steps=255
+        ).numpy()
         sums = codes @ _codes(cut)
         expected = np.float32(sums) * (cut.scale * np.float32(1 / 255))
         wrong = np.sum(found != expected)
@@ -160,12 +169,14 @@ class SumsTest(parameterized.TestCase, tf.test.TestCase):
         _, cut = _split(kernel, bits)
         _, x = _inputs(steps, (5, 40))
         order = np.random.default_rng(0).permutation(40)
-        mixed = exact.ExactKernel(
+        mixed = exact_convolutions.ExactKernel(
             [piece[order] for piece in cut.pieces], cut.scale
         )
         self.assertAllEqual(
-            exact.exact_sums(tf.matmul, x, cut, input_steps=steps),
-            exact.exact_sums(tf.matmul, x[:, order], mixed, input_steps=steps),
+            exact_convolutions.exact_sums(tf.matmul, x, cut, input_steps=steps),
+            exact_convolutions.exact_sums(
+                tf.matmul, x[:, order], mixed, input_steps=steps
+            ),
         )
 
     @parameterized.parameters((4, 15), (16, 65535))
@@ -174,7 +185,9 @@ class SumsTest(parameterized.TestCase, tf.test.TestCase):
         _, x = _inputs(steps)
 
         def sums(x):
-            return exact.exact_sums(_conv, x, cut, input_steps=steps)
+            return exact_convolutions.exact_sums(
+                _conv, x, cut, input_steps=steps
+            )
 
         self.assertAllEqual(tf.function(sums)(x), sums(x))
 
@@ -186,7 +199,9 @@ class SumsTest(parameterized.TestCase, tf.test.TestCase):
         dy = random.normal(size=(3, 4, 4, 5)).astype(np.float32)
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(x)
-            whole = exact.exact_sums(_conv, x, cut, input_steps=steps)
+            whole = exact_convolutions.exact_sums(
+                _conv, x, cut, input_steps=steps
+            )
             plain = _conv(x, quantized)
         self.assertAllClose(
             tape.gradient(whole, x, dy),

@@ -11,7 +11,7 @@ import slow_tests
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.auditing import findings
+from qmia_tf.auditing import audit_result
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
@@ -53,7 +53,10 @@ class ExamplesTest(parameterized.TestCase, tf.test.TestCase):
         guide = (ROOT / "docs" / "your_model.md").read_text()
         for name in QUICK:
             self.assertIn(f"{name}.py", guide)
-        sources = [ROOT / "scripts" / "audit.py", ROOT / "qmia_tf/options.py"]
+        sources = [
+            ROOT / "scripts" / "audit.py",
+            ROOT / "qmia_tf/programs/options.py",
+        ]
         text = "".join(path.read_text() for path in sources)
         known = re.findall(r"DEFINE_\w+\(\s*\"(\w+)\"", text)
         named = {
@@ -65,7 +68,7 @@ class ExamplesTest(parameterized.TestCase, tf.test.TestCase):
     def run_example(self, name):
         found = importlib.import_module(name).main(self.dir, **QUICK[name])
         self.assertEqual([x.target for x in found.targets], TARGETS[name])
-        self.assertEqual(findings.load(self.dir / "audit"), found)
+        self.assertEqual(audit_result.load(self.dir / "audit"), found)
         self.assertFalse(found.control.told_apart)
         for target in found.targets:
             self.assertEqual((target.members, target.nonmembers), (899, 898))

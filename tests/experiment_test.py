@@ -9,25 +9,22 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import (
-    configuration,
-    files,
-    messages,
-    onednn,
-    outputs,
-    recipes,
-    split,
-    targets,
-    training,
-)
-from qmia_tf.auditing import pictures
-from qmia_tf.datasets import Dataset
+from qmia_tf import files, onednn, outputs, targets, terminal
+from qmia_tf.auditing import thumbnails
+from qmia_tf.data import split
+from qmia_tf.data.loaders import Dataset
 from qmia_tf.deploy import export as exporting
-from qmia_tf.deploy import post_training
+from qmia_tf.deploy.tflite import post_training
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import copy_queries, experiment, run_training
-from qmia_tf.resnet import Bits
+from qmia_tf.experiments import (
+    augmentation_queries,
+    configuration,
+    run,
+    training_run,
+)
+from qmia_tf.models.resnet import Bits
 from qmia_tf.run_dir import RunDir
+from qmia_tf.training import recipes, resumable_loop
 
 RECORDS = 60
 
@@ -135,10 +132,12 @@ class TrainTest(Folder):
     def train(self, config=None, data=None, **options):
         """Runs the stage without its two slow parts; returns their calls."""
         with (
-            mock.patch.object(training, "train", return_value=True) as train,
-            mock.patch.object(training, "make_deterministic") as settle,
+            mock.patch.object(
+                resumable_loop, "train", return_value=True
+            ) as train,
+            mock.patch.object(resumable_loop, "make_deterministic") as settle,
         ):
-            trained = run_training.train_run(
+            trained = training_run.train_run(
                 self.run_dir,
                 data or self.data,
                 config or a_config(self.data, seed=8),
@@ -168,7 +167,7 @@ class TrainTest(Folder):
         self.assertEqual(given["recipe"], recipes.get("digits"))
 
     def test_at_most_so_many_nonmembers_are_measured(self):
-        with mock.patch.object(run_training, "VALIDATION_RECORDS", 7):
+        with mock.patch.object(training_run, "VALIDATION_RECORDS", 7):
             _, train, _ = self.train()
             _, again, _ = self.train()
         first, second = (
@@ -217,7 +216,7 @@ class TrainTest(Folder):
             changes = {"onednn": not onednn.is_on()}
         config["tensorflow"].update(changes)
         files.write_json(self.run_dir / "config.json", config)
-        with mock.patch.object(messages, "say") as say:
+        with mock.patch.object(terminal, "say") as say:
             trained, train, _ = self.train()
         self.assertFalse(trained)
         train.assert_not_called()
@@ -242,7 +241,7 @@ class TrainTest(Folder):
         config = configuration.read(self.run_dir)
         del config["tensorflow"]
         files.write_json(self.run_dir / "config.json", config)
-        with mock.patch.object(messages, "say") as say:
+        with mock.patch.object(terminal, "say") as say:
             self.train()
         say.assert_not_called()
         self.assertIsNone(self.computed())
@@ -280,7 +279,7 @@ class Trained(Folder):
         super().setUp()
         config = a_config(self.data)
         RunDir(self.run_dir).open(config)
-        self.split = run_training.open_split(self.run_dir, self.data, config)
+        self.split = training_run.open_split(self.run_dir, self.data, config)
         self.model = self.run_dir / "model.keras"
         self.save_model()
 
@@ -292,7 +291,7 @@ class Trained(Folder):
         with mock.patch.object(
             targets, "query", side_effect=targets.query
         ) as query:
-            paths, self.left_out = experiment.query_run(
+            paths, self.left_out = run.query_run(
                 self.run_dir, self.data, **options
             )
         asked = [call.args[0].info["target"] for call in query.call_args_list]
@@ -301,7 +300,7 @@ class Trained(Folder):
 
 class QueryTest(Trained):
     def test_every_target_is_asked_once(self):
-        experiment.export_run(self.run_dir)
+        run.export_run(self.run_dir)
         paths, asked = self.query()
         self.assertEqual(asked, ["keras", "float32"])
         folder = self.run_dir / "outputs"
@@ -329,11 +328,11 @@ class QueryTest(Trained):
         self.assertLen(paths, 1)
 
     def test_only_what_changed_is_asked_again(self):
-        experiment.export_run(self.run_dir)
+        run.export_run(self.run_dir)
         self.query()
         self.save_model(seed=5)
         self.assertEqual(self.query()[1], ["keras"])
-        experiment.export_run(self.run_dir)
+        run.export_run(self.run_dir)
         paths, asked = self.query()
         self.assertEqual(asked, ["float32"])
         expected = tiny_models.classifier(seed=5)(
@@ -345,7 +344,7 @@ class QueryTest(Trained):
         self.assertEqual(self.query()[1], [])
 
     def test_bad_options_reach_the_user(self):
-        experiment.export_run(self.run_dir)
+        run.export_run(self.run_dir)
         self.assertRefused("num_threads", self.query, num_threads=0)
         self.assertRefused("kernels must be", self.query, kernels=["gpu"])
         self.assertRefused("got 'none'", self.query, kernels=[])
@@ -365,20 +364,20 @@ class QueryTest(Trained):
         self.assertEmpty(list(self.run_dir.glob("outputs/*.npz")))
 
     def test_cut_off_artifact(self):
-        experiment.export_run(self.run_dir)
+        run.export_run(self.run_dir)
         path = self.run_dir / "artifacts" / "float32.tflite"
         path.write_bytes(path.read_bytes()[:1000])
         self.assertRefused("float32.tflite cannot be run by LiteRT", self.query)
 
     def test_artifact_that_is_gone(self):
-        experiment.export_run(self.run_dir)
+        run.export_run(self.run_dir)
         (self.run_dir / "artifacts" / "float32.tflite").unlink()
         self.assertRefused("float32.tflite is gone: export it", self.query)
 
 
 class ExportTest(Trained):
     def export(self, *schemes, **settings):
-        return experiment.export_run(
+        return run.export_run(
             self.run_dir,
             self.load_data,
             schemes=schemes,
@@ -435,16 +434,14 @@ class MissingStageTest(Trained):
         self.model.unlink()
         message = r"w4a4 has no model.keras: train it first, with scripts/train"
         self.assertRefused(message, self.query)
-        self.assertRefused(message, experiment.export_run, self.run_dir)
-        self.assertRefused(
-            message, experiment.attack_run, self.run_dir, self.data
-        )
+        self.assertRefused(message, run.export_run, self.run_dir)
+        self.assertRefused(message, run.attack_run, self.run_dir, self.data)
 
     def test_not_a_run(self):
         elsewhere = self.run_dir.parent / "elsewhere"
         message = r"elsewhere is not a run directory \(no config.json\)"
-        self.assertRefused(message, experiment.export_run, elsewhere)
-        self.assertRefused(message, experiment.query_run, elsewhere, self.data)
+        self.assertRefused(message, run.export_run, elsewhere)
+        self.assertRefused(message, run.query_run, elsewhere, self.data)
         self.assertFalse(elsewhere.exists())
 
     @parameterized.parameters("{}", "[]", "3", '{"schema_version": 99}')
@@ -457,15 +454,15 @@ class MissingStageTest(Trained):
 
 class AttackTest(Trained):
     def test_audits_every_target(self):
-        experiment.export_run(self.run_dir)
-        result = experiment.attack_run(self.run_dir, self.data)
+        run.export_run(self.run_dir)
+        result = run.attack_run(self.run_dir, self.data)
         self.assertEqual(
             [target.target for target in result.targets], ["keras", "float32"]
         )
         # The name is as of a TFDS data set, which is shown.
         first = result.targets[0]
         image = self.data.images[first.exposed[0].record_id]
-        self.assertEqual(first.exposed[0].picture, pictures.as_png(image))
+        self.assertEqual(first.exposed[0].picture, thumbnails.as_png(image))
         names = [each.name for each in first.per_class]
         self.assertContainsSubset(names, self.data.class_names)
         self.assertNotEmpty(names)
@@ -492,13 +489,13 @@ class AttackTest(Trained):
     def test_options_arrive(self):
         with (
             mock.patch.object(
-                experiment,
+                run,
                 "query_run",
                 return_value=([pathlib.Path("x.npz")], ["why"]),
             ) as query,
-            mock.patch.object(experiment.audit, "audit_run") as audit,
+            mock.patch.object(run.audit, "audit_run") as audit,
         ):
-            experiment.attack_run(
+            run.attack_run(
                 self.run_dir,
                 self.data,
                 num_threads=3,
@@ -507,7 +504,7 @@ class AttackTest(Trained):
                 tfprivacy="settings",
             )
             given = audit.call_args.kwargs
-            experiment.attack_run(self.run_dir, self.data)
+            run.attack_run(self.run_dir, self.data)
             without = audit.call_args.kwargs
         self.assertEqual(
             query.call_args_list[0],
@@ -516,7 +513,7 @@ class AttackTest(Trained):
                 self.data,
                 num_threads=3,
                 kernels=["builtin"],
-                progress=messages.say,
+                progress=terminal.say,
             ),
         )
         self.assertEqual(given["left_out"], ["why"])
@@ -528,11 +525,9 @@ class AttackTest(Trained):
         self.assertIsNone(without["tfprivacy"])
 
     def test_what_stands_beside_each_target(self):
-        experiment.export_run(self.run_dir)
-        settings = copy_queries.Settings(records=8)
-        result = experiment.attack_run(
-            self.run_dir, self.data, label_only=settings
-        )
+        run.export_run(self.run_dir)
+        settings = augmentation_queries.Settings(records=8)
+        result = run.attack_run(self.run_dir, self.data, label_only=settings)
         self.assertEqual(
             sorted(p.name for p in (self.run_dir / "copies").iterdir()),
             [
@@ -572,9 +567,9 @@ class AttackTest(Trained):
             tiny_models.classifier(seed=len(others) + 3).save(
                 folder / "model.keras"
             )
-            experiment.query_run(folder, self.data)
+            run.query_run(folder, self.data)
             others.append(folder)
-        result = experiment.attack_run(
+        result = run.attack_run(
             self.run_dir, self.data, parent=others[0], references=others[1:]
         )
         self.assertEqual(result.references, ["r0.keras", "r1.keras"])

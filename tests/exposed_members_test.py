@@ -10,8 +10,8 @@ import tensorflow as tf
 from absl.testing import parameterized
 from PIL import Image
 
-from qmia_tf import datasets
-from qmia_tf.auditing import audit, exposed_members, findings, pictures
+from qmia_tf.auditing import audit, audit_result, risky_members, thumbnails
+from qmia_tf.data import loaders
 from qmia_tf.errors import InputError
 from qmia_tf.run_dir import RunDir
 
@@ -39,7 +39,7 @@ class ExposedMembersTest(tf.test.TestCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.made = synthetic_outputs.outputs(90, 70).in_record_order()
-        cls.found = exposed_members.of_target(cls.made, seed=0)
+        cls.found = risky_members.of_target(cls.made, seed=0)
 
     def test_are_members_the_most_exposed_first(self):
         self.assertLen(self.found, 24)
@@ -76,13 +76,13 @@ class ExposedMembersTest(tf.test.TestCase):
 
     def test_fewer_members_than_are_listed(self):
         made = synthetic_outputs.outputs(5, 40)
-        self.assertLen(exposed_members.of_target(made, seed=0), 5)
+        self.assertLen(risky_members.of_target(made, seed=0), 5)
 
     def test_pictures_are_those_of_the_records(self):
         images = np.random.default_rng(0).integers(
             0, 256, (1600, 6, 5, 3), np.uint8
         )
-        found = exposed_members.of_target(
+        found = risky_members.of_target(
             self.made, seed=0, pictures=images.__getitem__
         )
         for each, plain in zip(found, self.found, strict=True):
@@ -109,9 +109,7 @@ class RunTest(tf.test.TestCase):
         self.assertEqual(counts, {"keras": 24, "float32": 0, "int8": 0})
         self.assertEqual(
             result.targets[0].exposed,
-            exposed_members.of_target(
-                synthetic_outputs.outputs(30, 30), seed=0
-            ),
+            risky_members.of_target(synthetic_outputs.outputs(30, 30), seed=0),
         )
 
     def test_of_the_keras_model_wherever_it_stands(self):
@@ -139,7 +137,7 @@ class RunTest(tf.test.TestCase):
             [[x.name for x in each.per_class] for each in result.targets],
             [list("abcde")] * 2,
         )
-        self.assertEqual(findings.load(self.dir), result)
+        self.assertEqual(audit_result.load(self.dir), result)
         first = (self.dir / "audit.json").read_bytes()
         audit.audit_run(
             self.dir,
@@ -159,7 +157,7 @@ class PicturesTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_small_images_are_kept_as_they_are(self, shape, wanted):
         image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-        found = opened(pictures.as_png(image))
+        found = opened(thumbnails.as_png(image))
         self.assertEqual(found.shape, wanted)
         self.assertAllEqual(
             found, image[..., :3] if len(wanted) == 3 else image[..., 0]
@@ -172,20 +170,20 @@ class PicturesTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_large_ones_are_made_smaller(self, shape, wanted):
         image = np.full(shape, 200, np.uint8)
-        found = opened(pictures.as_png(image))
+        found = opened(thumbnails.as_png(image))
         self.assertEqual(found.shape, wanted)
         self.assertAllEqual(found, np.full(wanted, 200))
 
     def test_made_smaller_they_are_means(self):
         image = np.random.default_rng(0).integers(0, 256, (96, 96, 1), np.uint8)
         means = image.reshape(48, 2, 48, 2).mean(axis=(1, 3))
-        found = opened(pictures.as_png(image)).astype(float)
+        found = opened(thumbnails.as_png(image)).astype(float)
         # Pillow rounds after each of the two directions.
         self.assertAllClose(found, means, atol=1.01)
 
     def test_noise_stays_small(self):
         image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-        self.assertLess(24 * len(pictures.as_png(image)), 230_000)
+        self.assertLess(24 * len(thumbnails.as_png(image)), 230_000)
 
     @parameterized.parameters(
         ("auto", True, True),
@@ -196,12 +194,12 @@ class PicturesTest(parameterized.TestCase, tf.test.TestCase):
         ("off", False, False),
     )
     def test_wanted(self, choice, published, shown):
-        self.assertEqual(pictures.wanted(choice, published=published), shown)
+        self.assertEqual(thumbnails.wanted(choice, published=published), shown)
 
     @parameterized.parameters("yes", "", None, True)
     def test_another_choice(self, choice):
         with self.assertRaisesRegex(InputError, "one of auto, on, off, got"):
-            pictures.wanted(choice, published=True)
+            thumbnails.wanted(choice, published=True)
 
     def test_published(self):
         folder = pathlib.Path(self.create_tempdir())
@@ -214,7 +212,7 @@ class PicturesTest(parameterized.TestCase, tf.test.TestCase):
             ("./photos", False),
             ("~/photos", False),
         ):
-            self.assertEqual(datasets.is_published(name), wanted, name)
+            self.assertEqual(loaders.is_published(name), wanted, name)
 
 
 if __name__ == "__main__":

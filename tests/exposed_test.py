@@ -12,17 +12,18 @@ from absl.testing import parameterized
 from matplotlib import image as reading
 from scipy import stats
 
-from qmia_tf import datasets, files, outputs
+from qmia_tf import files, outputs
 from qmia_tf.attacks import confidence, margin
-from qmia_tf.auditing import exposed
+from qmia_tf.auditing import record_risk
+from qmia_tf.data import loaders
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import experiment
-from qmia_tf.report import exposed_page, exposures
+from qmia_tf.experiments import run
+from qmia_tf.report import risk_files, risk_page
 from qmia_tf.statistics.risk import membership_probability
 
 
 def measured(score="margin", run="w4a4", **options):
-    return exposed.measure(
+    return record_risk.measure(
         synthetic_outputs.outputs(80, 70, **options), score=score, run=run
     )
 
@@ -30,7 +31,7 @@ def measured(score="margin", run="w4a4", **options):
 class MeasureTest(parameterized.TestCase, tf.test.TestCase):
     def test_records_in_order_with_scores_ranks_and_risks(self):
         answers = synthetic_outputs.outputs(80, 70, gain=(4.0, 1.0))
-        found = exposed.measure(answers, score="margin", seed=5, run="mine")
+        found = record_risk.measure(answers, score="margin", seed=5, run="mine")
         self.assertAllEqual(
             found.outputs.record_ids, np.sort(answers.record_ids)
         )
@@ -45,7 +46,7 @@ class MeasureTest(parameterized.TestCase, tf.test.TestCase):
     def test_the_order_of_the_records_does_not_matter(self):
         answers = synthetic_outputs.outputs(80, 70)
         shuffled = answers.take(np.random.default_rng(0).permutation(150))
-        one, other = exposed.measure(answers), exposed.measure(shuffled)
+        one, other = record_risk.measure(answers), record_risk.measure(shuffled)
         self.assertAllEqual(one.risk.value, other.risk.value)
         self.assertAllEqual(one.most_exposed(), other.most_exposed())
 
@@ -71,11 +72,12 @@ class MeasureTest(parameterized.TestCase, tf.test.TestCase):
         found = measured("confidence")
         self.assertAllEqual(found.scores, confidence.scores(found.outputs))
         self.assertContainsSubset(
-            {"margin", "confidence", "modified_entropy"}, set(exposed.SCORES)
+            {"margin", "confidence", "modified_entropy"},
+            set(record_risk.SCORES),
         )
         self.assertNoCommonElements(
             {"gap", "quantile", "rmia_online", "noise_robustness"},
-            exposed.SCORES,
+            record_risk.SCORES,
         )
         with self.assertRaisesRegex(InputError, "no score 'mood': choose one"):
             measured("mood")
@@ -83,7 +85,7 @@ class MeasureTest(parameterized.TestCase, tf.test.TestCase):
     def test_scores_against_reference_models(self):
         answers = synthetic_outputs.outputs(60, 60)
         with self.assertRaisesRegex(InputError, "train_references.py"):
-            exposed.measure(answers, score="difficulty")
+            record_risk.measure(answers, score="difficulty")
         other = synthetic_outputs.outputs(60, 60, gain=(2.0, 1.0))
         # It was asked about all records but one, and trained on every second.
         every = np.arange(120)
@@ -93,7 +95,7 @@ class MeasureTest(parameterized.TestCase, tf.test.TestCase):
             labels=answers.labels,
             members=every % 2 == 0,
         ).take(every > 0)
-        found = exposed.measure(
+        found = record_risk.measure(
             answers, score="difficulty", references=(other,)
         )
         outside = np.flatnonzero((every % 2 == 1))
@@ -109,7 +111,7 @@ class MeasureTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_too_few_records(self):
         with self.assertRaisesRegex(InputError, "1 member: .* two"):
-            exposed.measure(synthetic_outputs.outputs(1, 9))
+            record_risk.measure(synthetic_outputs.outputs(1, 9))
 
     def test_what_does_not_compare(self):
         answers = synthetic_outputs.outputs(80, 70, fingerprint="a" * 64)
@@ -127,31 +129,31 @@ class MeasureTest(parameterized.TestCase, tf.test.TestCase):
         }
 
         def made(**changes):
-            return exposed.measure(
+            return record_risk.measure(
                 outputs.Outputs(**{**arrays, **changes}), run="full"
             )
 
-        ours = exposed.measure(answers, run="w4a4")
-        exposed.check_comparable(ours, made())
+        ours = record_risk.measure(answers, run="w4a4")
+        record_risk.check_comparable(ours, made())
         for theirs, pattern in (
-            (exposed.measure(other), r"data \(fingerprints a+ and b+\)"),
+            (record_risk.measure(other), r"data \(fingerprints a+ and b+\)"),
             (made(record_ids=ids + 1), r"records \(150 and 150\)"),
             (
-                exposed.measure(answers.take(slice(0, 99))),
+                record_risk.measure(answers.take(slice(0, 99))),
                 r"records \(150 and 99\)",
             ),
             (made(members=swapped), "members: the runs' splits differ"),
             (made(labels=labels), "other labels: choose runs of the same"),
         ):
             with self.assertRaisesRegex(InputError, pattern):
-                exposed.check_comparable(ours, theirs)
+                record_risk.check_comparable(ours, theirs)
             with self.assertRaisesRegex(InputError, pattern):
-                exposures.write_exposures(
+                risk_files.write_exposures(
                     ours, self.create_tempdir().full_path, before=theirs
                 )
 
     def test_images_are_the_records_own(self):
-        digits = datasets.load("digits")
+        digits = loaders.load("digits")
         ids = np.random.default_rng(0).permutation(1797)[:150]
         answers = synthetic_outputs.outputs(80, 70, classes=10)
         arrays = {
@@ -159,32 +161,30 @@ class MeasureTest(parameterized.TestCase, tf.test.TestCase):
             "members": answers.members,
             "info": {"target": "keras"},
         }
-        found = exposed.measure(
+        found = record_risk.measure(
             outputs.Outputs(labels=digits.labels[ids], record_ids=ids, **arrays)
         )
         rows = [3, 0, 77]
         self.assertAllEqual(
-            exposed.images_of(found, rows, digits),
+            record_risk.images_of(found, rows, digits),
             digits.images[np.sort(ids)[rows]],
         )
         for labels, numbers in (
             (answers.labels, ids),
             (digits.labels[ids], ids + 1797),
         ):
-            found = exposed.measure(
+            found = record_risk.measure(
                 outputs.Outputs(labels=labels, record_ids=numbers, **arrays)
             )
             with self.assertRaisesRegex(InputError, "digits is not the data"):
-                exposed.images_of(found, np.arange(150), digits)
+                record_risk.images_of(found, np.arange(150), digits)
 
 
 class WrittenTest(parameterized.TestCase, tf.test.TestCase):
     def test_table_of_all_records(self):
         found = measured(gain=(5.0, 1.0))
         before = measured(gain=(6.0, 1.0), run="full")
-        rows = list(
-            csv.DictReader(exposed_page.as_csv(found, before).split("\n"))
-        )
+        rows = list(csv.DictReader(risk_page.as_csv(found, before).split("\n")))
         order = found.most_exposed()
         self.assertLen(rows, 150)
         for row, place in zip(rows, order, strict=True):
@@ -209,7 +209,7 @@ class WrittenTest(parameterized.TestCase, tf.test.TestCase):
             self.assertBetween(
                 float(row["probability"]), float(row["low"]), float(row["high"])
             )
-        alone = exposed_page.as_csv(found).split("\n")[0]
+        alone = risk_page.as_csv(found).split("\n")[0]
         self.assertEqual(
             alone,
             "record_id,label,member,predicted,score,rank,probability,low,high",
@@ -219,7 +219,7 @@ class WrittenTest(parameterized.TestCase, tf.test.TestCase):
         found = measured(gain=(9.0, 0.0))
         before = measured(gain=(3.0, 2.0), run="full")
         rows = found.most_exposed_members(6)
-        page = exposed_page.as_page(found, rows, before)
+        page = risk_page.as_page(found, rows, before)
         text = " ".join(page.split())
         low = found.risk.low > 0.5
         members = found.outputs.members
@@ -253,7 +253,7 @@ class WrittenTest(parameterized.TestCase, tf.test.TestCase):
         found = measured(gain=(0.0, 0.0), seed=3)
         flat = measured(gain=(0.0, 0.0), seed=3)
         flat.ranks[:] = 75.5
-        page = exposed_page.as_page(found, [0], flat)
+        page = risk_page.as_page(found, [0], flat)
         text = " ".join(page.split())
         self.assertIn("So no single record is shown to be at risk", text)
         self.assertIn("one of them gives all records the same score", text)
@@ -269,7 +269,7 @@ class WrittenTest(parameterized.TestCase, tf.test.TestCase):
             0, 256, (len(rows), *shape), np.uint8
         )
         names = [f"a class with a long name {n}" for n in range(5)]
-        figure = exposures.contact_sheet(
+        figure = risk_files.contact_sheet(
             found, rows, images, names, before=found
         )
         drawn = [axes for axes in figure.axes if axes.images]
@@ -295,7 +295,7 @@ class WrittenTest(parameterized.TestCase, tf.test.TestCase):
         right = answers.predicted == answers.labels
         rows = [np.argmax(right), np.argmin(right)]
         images = np.zeros((2, 4, 4, 1), np.uint8)
-        figure = exposures.contact_sheet(found, rows, images, list("abcde"))
+        figure = risk_files.contact_sheet(found, rows, images, list("abcde"))
         colors = [axes.xaxis.label.get_color() for axes in figure.axes]
         self.assertEqual(colors[0], "black")
         self.assertNotEqual(colors[1], "black")
@@ -311,7 +311,7 @@ class ScriptTest(scripts_test.Folder):
     def queried_run(self, name="run", **options):
         """A run of the digits whose few weights were asked."""
         self.run_dir = self.finished_run(name, **options)
-        experiment.query_run(self.run_dir, datasets.load("digits"))
+        run.query_run(self.run_dir, loaders.load("digits"))
         return self.run_dir
 
     def call(self, *arguments):

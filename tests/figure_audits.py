@@ -10,13 +10,17 @@ import numpy as np
 import synthetic_audits
 from report_runs import configuration
 
-from qmia_tf.auditing.class_audits import ClassAudit
-from qmia_tf.auditing.exposed_members import Exposed
-from qmia_tf.deploy.mismatches import Parity, ParityComparison, ParityStage
-from qmia_tf.report import compared
-from qmia_tf.statistics.histogram import Histogram
+from qmia_tf.auditing.per_class import ClassAudit
+from qmia_tf.auditing.risky_members import Exposed
+from qmia_tf.deploy.parity.mismatches import (
+    Parity,
+    ParityComparison,
+    ParityStage,
+)
+from qmia_tf.report import run_list
 from qmia_tf.statistics.intervals import Estimate, clopper_pearson
 from qmia_tf.statistics.roc_band import RocBand
+from qmia_tf.statistics.score_counts import Histogram
 
 FULL = (32, 32)
 EIGHT = [FULL, (16, 16), (16, 4), (8, 8), (4, 4), (2, 2), (1, 1), (4, 4)]
@@ -39,7 +43,7 @@ def runs(count, *, files=("keras", "int8"), dataset="cifar10"):
         audit_of(n, bits, files, dataset)
         for n, bits in enumerate(EIGHT[:count])
     ]
-    return compared.in_order(audits)
+    return run_list.in_order(audits)
 
 
 @functools.cache

@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import grids
 from qmia_tf.errors import InputError
+from qmia_tf.quantizers import grids
 
 HALF = Fraction(1, 2)
 
@@ -67,7 +67,7 @@ class BitsTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_imports_no_tensorflow(self):
         code = (
-            "import sys; import qmia_tf.grids; "
+            "import sys; import qmia_tf.quantizers.grids; "
             "print({'tensorflow', 'keras'} & set(sys.modules))"
         )
         done = subprocess.run(

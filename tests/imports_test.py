@@ -32,8 +32,12 @@ print(len([name for name in sys.modules if name.startswith(module.__name__)]))
 """
 # What scripts/evaluate_edge.py imports.
 EDGE = (
-    *("qmia_tf", "qmia_tf.program", "qmia_tf.errors", "qmia_tf.files"),
-    *("qmia_tf.edge", "qmia_tf.edge.evaluation", "qmia_tf.edge.shown"),
+    *("qmia_tf", "qmia_tf.programs.program", "qmia_tf.errors", "qmia_tf.files"),
+    *(
+        "qmia_tf.edge",
+        "qmia_tf.edge.evaluation",
+        "qmia_tf.edge.evaluation_text",
+    ),
 )
 AUDITING = "qmia_tf.auditing."
 # What trains, or opens something that can be queried.
@@ -96,15 +100,19 @@ class HouseTest(absltest.TestCase):
         imports = house().imports()
         self.assertEmpty(imports["qmia_tf.errors"])
         self.assertEqual(
-            imports["qmia_tf.symmetric"],
-            {"qmia_tf.dorefa", "qmia_tf.errors", "qmia_tf.grids"},
+            imports["qmia_tf.quantizers.symmetric"],
+            {
+                "qmia_tf.quantizers.dorefa",
+                "qmia_tf.errors",
+                "qmia_tf.quantizers.grids",
+            },
         )
         self.assertIn(
-            "qmia_tf.auditing.exposed",
-            imports["qmia_tf.auditing.exposed_members"],
+            "qmia_tf.auditing.record_risk",
+            imports["qmia_tf.auditing.risky_members"],
         )
         self.assertContainsSubset(
-            {"qmia_tf.deploy", "qmia_tf.deploy.classifier"},
+            {"qmia_tf.deploy", "qmia_tf.deploy.tflite.classifier"},
             imports["qmia_tf.targets"],
         )
 

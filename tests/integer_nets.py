@@ -5,8 +5,9 @@ import numpy as np
 from ai_edge_litert import interpreter as litert
 
 from qmia_tf import layers
-from qmia_tf.deploy import flatbuffer, int8, integer
-from qmia_tf.resnet import resnet18
+from qmia_tf.deploy.integer import int8_file, integer_network
+from qmia_tf.deploy.tflite import flatbuffer
+from qmia_tf.models.resnet import resnet18
 
 LOGITS = (-4.0, 5.0)
 # Odd sizes, so that every stride pads one side more than the other.
@@ -79,7 +80,9 @@ def varied(shape=(8, 9, 3), *, seed=0):
 
 def fold(model, head, **options):
     """The twin, for either head."""
-    return integer.fold(model, head=head, logits_range=LOGITS, **options)
+    return integer_network.fold(
+        model, head=head, logits_range=LOGITS, **options
+    )
 
 
 def run(content, pixels, *, threads=1, kernels="AUTO"):
@@ -139,7 +142,7 @@ class Pair:
     def __init__(self, twin, pixels):
         self.twin = twin
         self.pixels = pixels
-        self.content = int8.to_tflite(twin)
+        self.content = int8_file.to_tflite(twin)
         self.visible = visible(self.content)
         zeros = zero_points(self.visible)
         first = run(self.visible, pixels)

@@ -8,21 +8,16 @@ import keras
 import numpy as np
 import tqdm
 
-from qmia_tf import (
-    configuration,
-    datasets,
-    files,
-    keras_files,
-    layers,
-    recipes,
-    resnet,
-)
-from qmia_tf.deploy import flatbuffer
-from qmia_tf.deploy.settings import Settings
-from qmia_tf.experiments import experiment
-from qmia_tf.resnet import Bits
+from qmia_tf import files, layers
+from qmia_tf.data import loaders
+from qmia_tf.deploy.export_settings import Settings
+from qmia_tf.deploy.tflite import flatbuffer
+from qmia_tf.experiments import configuration, run
+from qmia_tf.models import keras_files, resnet
+from qmia_tf.models.resnet import Bits
 from qmia_tf.run_dir import RunDir
-from qmia_tf.trainer import Trainer
+from qmia_tf.training import recipes
+from qmia_tf.training.epoch_loop import Trainer
 
 SHAPE, CLASSES = (8, 8, 1), 10
 
@@ -30,7 +25,7 @@ SHAPE, CLASSES = (8, 8, 1), 10
 @functools.cache
 def digits():
     """The digits, 1,797 images."""
-    return datasets.load("digits")
+    return loaders.load("digits")
 
 
 def small(*, seed=0, width=6, first=8, prefix=""):
@@ -117,7 +112,7 @@ def exported(run_dir, model, *, schemes=("int8", "int8_io"), **settings):
     )
     RunDir(run_dir).open(config)
     keras_files.save(model, RunDir(run_dir).model)
-    experiment.export_run(
+    run.export_run(
         run_dir, digits, schemes=schemes, settings=Settings(**settings)
     )
     return run_dir

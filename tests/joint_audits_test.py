@@ -6,8 +6,8 @@ import tensorflow as tf
 from sklearn import metrics
 
 from qmia_tf.attacks import joint
-from qmia_tf.auditing.beside import gather, with_partner
-from qmia_tf.auditing.joint_audits import query_together
+from qmia_tf.auditing.auxiliary import gather, with_partner
+from qmia_tf.auditing.joint_audit import query_together
 from qmia_tf.outputs import Outputs
 from qmia_tf.statistics import delong
 

@@ -12,10 +12,10 @@ import tiny_models
 from absl.testing import parameterized
 from tf_keras import layers
 
+from qmia_tf.data.value_ranges import RecordNumbers
 from qmia_tf.errors import InputError
-from qmia_tf.own import models
-from qmia_tf.own.record_numbers import RecordNumbers
-from qmia_tf.own.target import Told
+from qmia_tf.targets import listing
+from qmia_tf.targets.model_target import Told
 
 SHAPE = (8, 8, 3)
 
@@ -95,7 +95,7 @@ class Opened(parameterized.TestCase, tf.test.TestCase):
         is_images = values is None
         values = self.pixels if is_images else values
         numbers = RecordNumbers.of(values, is_images=is_images)
-        return models.listed("m", source, told, numbers=numbers).open()
+        return listing.listed("m", source, told, numbers=numbers).open()
 
     def assertNotOpened(self, pattern, source, told=Told()):  # noqa: B008
         with self.assertRaisesRegex(InputError, pattern) as caught:

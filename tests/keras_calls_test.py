@@ -6,8 +6,8 @@ import tensorflow as tf
 import tf_keras
 from absl.testing import parameterized
 
-from qmia_tf import keras_calls
-from qmia_tf.targets.keras_models import KerasTarget
+from qmia_tf.models import keras_calls
+from qmia_tf.targets.keras_model import KerasTarget
 
 layers = keras.layers
 

@@ -13,7 +13,6 @@ import tensorflow as tf
 from absl.testing import parameterized
 from keras import layers
 
-from qmia_tf import keras_files
 from qmia_tf.errors import InputError
 from qmia_tf.layers import (
     DoReFaActivation,
@@ -23,6 +22,7 @@ from qmia_tf.layers import (
     DoReFaDepthwiseConv2D,
     ResidualQuantizer,
 )
+from qmia_tf.models import keras_files
 
 SHAPE = (6, 6, 2)
 

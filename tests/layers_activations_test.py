@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import dorefa, grids, residual
 from qmia_tf.errors import InputError
 from qmia_tf.layers import DoReFaActivation, DoReFaAdd, ResidualQuantizer
+from qmia_tf.quantizers import dorefa, grids, residual
 
 SHAPE = (3, 4, 4, 2)
 

@@ -12,20 +12,21 @@ import tensorflow as tf
 from absl.testing import parameterized
 from numpy_convolutions import depthwise, windows
 
-from qmia_tf import tensorboard, training
-from qmia_tf.deploy import artifact, export
-from qmia_tf.keras_files import save
+from qmia_tf.deploy import export
+from qmia_tf.deploy.tflite import file_contents
 from qmia_tf.layers import (
     DoReFaActivation,
     DoReFaConv2D,
     DoReFaDense,
     DoReFaDepthwiseConv2D,
-    convolutions,
+    portable_convolutions,
     unsafe_layers,
 )
-from qmia_tf.rewrite import quantize_model
+from qmia_tf.models.keras_files import save
+from qmia_tf.qat import quantize_model
 from qmia_tf.targets import TFLiteTarget
-from qmia_tf.targets.keras_models import KerasTarget
+from qmia_tf.targets.keras_model import KerasTarget
+from qmia_tf.training import resumable_loop, tensorboard_callback
 
 SIZES = (7, 10)
 UNEQUAL = ((2, 1), (1, 2), (2, 3), (4, 2))
@@ -49,7 +50,7 @@ class DepthwiseTest(parameterized.TestCase, tf.test.TestCase):
         expected = depthwise(x, kernel, strides, padding)
         first = data_format == "channels_first"
         given = np.moveaxis(x, -1, 1) if first else x
-        found = convolutions.depthwise_conv2d(
+        found = portable_convolutions.depthwise_conv2d(
             given,
             kernel,
             strides=strides,
@@ -66,7 +67,7 @@ class DepthwiseTest(parameterized.TestCase, tf.test.TestCase):
         with tf.GradientTape() as tape:
             arguments = tf.constant(x), tf.constant(kernel)
             tape.watch(arguments)
-            y = convolutions.depthwise_conv2d(
+            y = portable_convolutions.depthwise_conv2d(
                 *arguments, strides=strides, padding=padding
             )
         dy = whole(rng, *y.shape)
@@ -88,7 +89,9 @@ class DepthwiseTest(parameterized.TestCase, tf.test.TestCase):
         with tf.GradientTape() as tape:
             arguments = tf.constant(x), tf.constant(kernel)
             tape.watch(arguments)
-            y = convolutions.depthwise_conv2d(*arguments, strides=strides)
+            y = portable_convolutions.depthwise_conv2d(
+                *arguments, strides=strides
+            )
         dy = whole(rng, *y.shape)
         of_x, of_kernel = tape.gradient(y, arguments, tf.constant(dy))
         picked = x[:, :: strides[0], :: strides[1]]
@@ -101,7 +104,7 @@ class DepthwiseTest(parameterized.TestCase, tf.test.TestCase):
         rng = np.random.default_rng(2)
         x, kernel = whole(rng, 2, *SIZES, 3), whole(rng, 3, 3, 3, 1)
         made = tf.function(
-            lambda x: convolutions.depthwise_conv2d(
+            lambda x: portable_convolutions.depthwise_conv2d(
                 x, kernel, strides=(2, 1), padding="same"
             ),
             input_signature=[tf.TensorSpec([None, None, None, 3])],
@@ -131,7 +134,7 @@ class DepthwiseTest(parameterized.TestCase, tf.test.TestCase):
         save(model, path)
         export.export(path, folder)
         file = os.path.join(folder, "float32.tflite")
-        ops = artifact.describe(file)["ops"]
+        ops = file_contents.describe(file)["ops"]
         self.assertEqual(ops["DEPTHWISE_CONV_2D"], 1)
         self.assertNoCommonElements(ops, ("STRIDED_SLICE", "PAD", "PADV2"))
         images = np.random.default_rng(0).integers(
@@ -166,7 +169,7 @@ class ChannelsFirstTest(parameterized.TestCase, tf.test.TestCase):
             given = tf.constant(x.transpose(axes)), tf.constant(kernel)
             with tf.GradientTape() as tape:
                 tape.watch(given)
-                y = convolutions.conv2d(
+                y = portable_convolutions.conv2d(
                     *given, data_format=data_format, **options
                 )
                 loss = tf.reduce_sum(y**2)
@@ -200,7 +203,7 @@ class PickingTest(parameterized.TestCase, tf.test.TestCase):
         arguments = tf.constant(x), tf.constant(kernel)
         with tf.GradientTape() as tape:
             tape.watch(arguments)
-            y = convolutions.conv2d(
+            y = portable_convolutions.conv2d(
                 *arguments, strides=strides, padding=padding
             )
         dy = whole(rng, *y.shape)
@@ -243,7 +246,9 @@ class PickingTest(parameterized.TestCase, tf.test.TestCase):
         path = os.path.join(folder, "model.keras")
         save(model, path)
         export.export(path, folder)
-        ops = artifact.describe(os.path.join(folder, "float32.tflite"))["ops"]
+        ops = file_contents.describe(os.path.join(folder, "float32.tflite"))[
+            "ops"
+        ]
         self.assertEqual(ops["CONV_2D"], 1)
         self.assertNotIn("STRIDED_SLICE", ops)
 
@@ -323,15 +328,17 @@ class UnsafeLayersTest(parameterized.TestCase, tf.test.TestCase):
     def test_warns_where_networks_are_trained(self, _):
         model = self.network()
         with (
-            mock.patch.object(training, "Trainer", side_effect=OSError),
+            mock.patch.object(resumable_loop, "Trainer", side_effect=OSError),
             self.warns(),
             self.assertRaises(OSError),
         ):
-            training.train(
+            resumable_loop.train(
                 model, (), recipe=None, seed=0, run_dir=self.create_tempdir()
             )
         pair = np.zeros((2, 8, 8, 4), np.float32), np.array([0, 1])
-        log = tensorboard.MembershipLog(self.create_tempdir(), pair, pair)
+        log = tensorboard_callback.MembershipLog(
+            self.create_tempdir(), pair, pair
+        )
         with self.warns():
             log.set_model(model)
         widths = {"weight_bits": 4, "activation_bits": 4}

@@ -14,10 +14,10 @@ from exact_arithmetic import (
     requantize_all,
 )
 
-from qmia_tf import keras_files
-from qmia_tf.deploy.codes import UNIT_GRID, branch_grid, sum_grid
-from qmia_tf.grids import Grid, activation_grid
-from qmia_tf.layers import integer
+from qmia_tf.deploy.integer.code_grids import UNIT_GRID, branch_grid, sum_grid
+from qmia_tf.layers import integer_layers
+from qmia_tf.models import keras_files
+from qmia_tf.quantizers.grids import Grid, activation_grid
 
 SHAPE = (3, 7, 6, 5)
 WINDOWS = (
@@ -71,18 +71,20 @@ class LevelsTest(parameterized.TestCase, tf.test.TestCase):
         grid = activation_grid(bits)
         expected = np.arange(2**bits)
         values = np.float32(expected / (2**bits - 1))
-        found = integer.ToLevels(grid)(values)
+        found = integer_layers.ToLevels(grid)(values)
         self.assertAllEqual(found, expected)
-        back = integer.FromLevels(grid.scale)(found)
+        back = integer_layers.FromLevels(grid.scale)(found)
         self.assertAllClose(back, values, rtol=2e-7, atol=0)
 
     def test_every_pixel_is_its_own_level(self):
         pixels = np.arange(256, dtype=np.float32) / np.float32(255)
-        self.assertAllEqual(integer.ToLevels(UNIT_GRID)(pixels), range(256))
+        self.assertAllEqual(
+            integer_layers.ToLevels(UNIT_GRID)(pixels), range(256)
+        )
 
     def test_rounds_half_to_even_and_saturates(self):
         grid = Grid(0.5, 3, -2, 9)  # levels -5 to 6
-        found = integer.ToLevels(grid)(
+        found = integer_layers.ToLevels(grid)(
             tf.constant([0.25, 0.75, -0.25, -0.75, 3.1, -9.0, np.inf])
         )
         self.assertAllEqual(found, [0, 2, 0, -2, 6, -5, 6])
@@ -93,7 +95,7 @@ class ConvolutionTest(parameterized.TestCase, tf.test.TestCase):
 
     def check(self, kind, kernel_shape, sums_of, *, inputs, grid, **options):
         channels = kernel_shape[-1]
-        if kind is integer.IntegerDepthwiseConv2D:
+        if kind is integer_layers.IntegerDepthwiseConv2D:
             channels *= kernel_shape[-2]
         numbers = _numbers(kernel_shape, channels)
         sums = sums_of(inputs, numbers[0])
@@ -115,7 +117,7 @@ class ConvolutionTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.product(windows=WINDOWS + (UNEVEN,), size=SIZES)
     def test_convolution(self, windows, size):
         self.check(
-            integer.IntegerConv2D,
+            integer_layers.IntegerConv2D,
             (*size, SHAPE[-1], 4),
             lambda x, k: exact_convolution(x, k, **windows),
             inputs=self.inputs(),
@@ -126,7 +128,7 @@ class ConvolutionTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.product(windows=WINDOWS, multiple=(1, 3))
     def test_depthwise_convolution(self, windows, multiple):
         self.check(
-            integer.IntegerDepthwiseConv2D,
+            integer_layers.IntegerDepthwiseConv2D,
             (3, 3, SHAPE[-1], multiple),
             lambda x, k: exact_convolution(x, k, depthwise=True, **windows),
             inputs=self.inputs(),
@@ -137,7 +139,7 @@ class ConvolutionTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters((3, 40), (2, 5, 40))
     def test_dense(self, *shape):
         self.check(
-            integer.IntegerDense,
+            integer_layers.IntegerDense,
             (40, 6),
             lambda x, k: x @ k.astype(np.int64),
             inputs=self.inputs(shape, low=-128),
@@ -148,7 +150,7 @@ class ConvolutionTest(parameterized.TestCase, tf.test.TestCase):
         grid = activation_grid(3)
         kernel = np.array([[1]], np.int8)
         layer = _layer(
-            integer.IntegerDense,
+            integer_layers.IntegerDense,
             kernel,
             np.array([0], np.int32),
             np.array([1.0], np.float32),
@@ -160,7 +162,7 @@ class ConvolutionTest(parameterized.TestCase, tf.test.TestCase):
     def test_sum_is_rounded_to_float32_before_the_product(self):
         # 2**24 + 1 is no float32: as XNNPACK converts it, it becomes 2**24.
         layer = _layer(
-            integer.IntegerDense,
+            integer_layers.IntegerDense,
             np.array([[1]], np.int8),
             np.array([2**24], np.int32),
             np.array([2.0**-24], np.float32) * np.float32(100.5),
@@ -186,7 +188,7 @@ class ConvolutionTest(parameterized.TestCase, tf.test.TestCase):
         self.assertGreater(sums.min(), 2**26)
         self.assertGreater(len(np.unique(expected)), 20)
         wide = _layer(
-            integer.IntegerDense,
+            integer_layers.IntegerDense,
             kernel,
             bias,
             multipliers,
@@ -196,7 +198,7 @@ class ConvolutionTest(parameterized.TestCase, tf.test.TestCase):
         self.assertAllEqual(wide, expected)
         # And the case is hard enough: float32 does not get it right.
         exact = _layer(
-            integer.IntegerDense,
+            integer_layers.IntegerDense,
             kernel,
             bias,
             np.ones(2, np.float32),
@@ -213,7 +215,7 @@ class ConvolutionTest(parameterized.TestCase, tf.test.TestCase):
         sums = inputs @ kernel.astype(np.int64)
         self.assertBetween(sums.max(), 0.99 * 2**24, 2**24 - 1)
         layer = _layer(
-            integer.IntegerDense,
+            integer_layers.IntegerDense,
             kernel,
             -sums[0].astype(np.int32),
             np.ones(1, np.float32),
@@ -246,7 +248,9 @@ class AddTest(parameterized.TestCase, tf.test.TestCase):
         units, grid = sum_grid(
             first.scale, second.scale, bits if rounded else None
         )
-        made = integer.IntegerAdd((first.scale, second.scale), units, grid)
+        made = integer_layers.IntegerAdd(
+            (first.scale, second.scale), units, grid
+        )
         found = made([left.astype(np.float32), right.astype(np.float32)])
 
         steps = 2**bits - 1
@@ -274,7 +278,9 @@ class AddTest(parameterized.TestCase, tf.test.TestCase):
         self.assertGreaterEqual(len(np.unique(expected)), min(count, 64))
 
     def test_takes_two_inputs_of_one_shape(self):
-        made = integer.IntegerAdd((0.5, 0.25), (2, 1, 1), activation_grid(4))
+        made = integer_layers.IntegerAdd(
+            (0.5, 0.25), (2, 1, 1), activation_grid(4)
+        )
         shape = (None, 3, 4, 2)
         self.assertEqual(made.compute_output_shape([shape, shape]), shape)
 
@@ -286,7 +292,7 @@ class SoftmaxTest(parameterized.TestCase, tf.test.TestCase):
         rng = np.random.default_rng(classes)
         levels = rng.integers(0, 256, (300, classes)).astype(np.float32)
         levels[0], levels[1] = 0, 255
-        found = integer.IntegerSoftmax(scale)(levels).numpy()
+        found = integer_layers.IntegerSoftmax(scale)(levels).numpy()
         powers = np.exp(scale * levels.astype(np.float64))
         expected = 256 * powers / powers.sum(axis=1, keepdims=True)
         # Half a step of rounding, and what 24 bits lose in a sum of classes.
@@ -296,11 +302,13 @@ class SoftmaxTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_halves_go_up(self):
         # 1/512 of 256 is one half: TFLite's kernel makes 1 of it.
-        found = integer.IntegerSoftmax(0.1)(np.zeros((1, 512), np.float32))
+        found = integer_layers.IntegerSoftmax(0.1)(
+            np.zeros((1, 512), np.float32)
+        )
         self.assertAllEqual(found, np.ones((1, 512)))
 
     def test_one_class_saturates(self):
-        found = integer.IntegerSoftmax(9.0)(np.array([[255.0, 0.0]]))
+        found = integer_layers.IntegerSoftmax(9.0)(np.array([[255.0, 0.0]]))
         self.assertAllEqual(found, [[255, 0]])
 
 
@@ -312,23 +320,25 @@ class LayerTest(parameterized.TestCase, tf.test.TestCase):
         grid = activation_grid(4)
         common = {"input_scale": 1 / 255, "grid": grid}
         image = keras.Input((6, 5, 3))
-        x = integer.ToLevels(UNIT_GRID)(image)
+        x = integer_layers.ToLevels(UNIT_GRID)(image)
         kernels = [
-            integer.IntegerConv2D((3, 3, 3, 4), 4, strides=(2, 2), **common),
-            integer.IntegerDepthwiseConv2D(
+            integer_layers.IntegerConv2D(
+                (3, 3, 3, 4), 4, strides=(2, 2), **common
+            ),
+            integer_layers.IntegerDepthwiseConv2D(
                 (3, 3, 4, 2), 8, wide=True, **common
             ),
-            integer.IntegerDepthwiseConv2D(
+            integer_layers.IntegerDepthwiseConv2D(
                 (2, 2, 4, 2), 8, dilation_rate=(2, 2), **common
             ),
         ]
         x = kernels[0](x)
-        add = integer.IntegerAdd((1 / 15, 1 / 15), (1, 1, 1), grid)
+        add = integer_layers.IntegerAdd((1 / 15, 1 / 15), (1, 1, 1), grid)
         x = add([kernels[1](x), kernels[2](x)])
         x = keras.layers.Flatten()(x)
-        dense = integer.IntegerDense((72, 5), 5, **common)
-        x = integer.IntegerSoftmax(0.05)(dense(x))
-        x = integer.FromLevels(1 / 256)(x)
+        dense = integer_layers.IntegerDense((72, 5), 5, **common)
+        x = integer_layers.IntegerSoftmax(0.05)(dense(x))
+        x = integer_layers.FromLevels(1 / 256)(x)
         for layer in (*kernels, dense):
             numbers = _numbers(layer.kernel_shape, layer.channels)
             layer.set_weights([*numbers, numbers[2]])
@@ -355,7 +365,7 @@ class LayerTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEmpty(loaded.trainable_weights)
 
     def test_weights_have_the_files_types(self):
-        layer = integer.IntegerConv2D(
+        layer = integer_layers.IntegerConv2D(
             (1, 1, 2, 3), 3, input_scale=0.1, grid=activation_grid(2)
         )
         layer.build(None)
@@ -377,7 +387,7 @@ class LayerTest(parameterized.TestCase, tf.test.TestCase):
         keras.config.set_dtype_policy(policy)
         self.addCleanup(keras.config.set_dtype_policy, "float32")
         for layer in self.model().layers:
-            if type(layer).__name__ in integer.__all__:
+            if type(layer).__name__ in integer_layers.__all__:
                 self.assertEqual(layer.compute_dtype, "float32", layer.name)
         keras.config.set_dtype_policy("float32")
         self.assertAllEqual(self.model()(images), expected)

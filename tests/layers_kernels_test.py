@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import dorefa, symmetric
 from qmia_tf.errors import InputError
 from qmia_tf.layers import DoReFaConv2D, DoReFaDense, DoReFaDepthwiseConv2D
+from qmia_tf.quantizers import dorefa, symmetric
 
 STEPS = 15
 IMAGES = (5, 8, 8, 4)

@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import grids
 from qmia_tf.errors import InputError
 from qmia_tf.layers import ResidualQuantizer
+from qmia_tf.quantizers import grids
 
 BITS = range(1, 9)
 

@@ -9,8 +9,8 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from qmia_tf.errors import InputError
-from qmia_tf.grids import activation_grid, linear_grid
 from qmia_tf.layers import RoundedAveragePooling2D
+from qmia_tf.quantizers.grids import activation_grid, linear_grid
 
 SHAPE = (3, 6, 6, 2)
 

@@ -16,13 +16,13 @@ import tensorflow as tf
 from absl.testing import parameterized
 from scipy import stats
 
-from qmia_tf import split
 from qmia_tf.attacks import ATTACKS, PLAIN, regression
-from qmia_tf.attacks.evidence import Evidence
-from qmia_tf.auditing import answer, beside, leak_test, repeats
+from qmia_tf.attacks.attack_inputs import Evidence
+from qmia_tf.auditing import auxiliary, leak_test, verdict
+from qmia_tf.data import repeated_records, split
 from qmia_tf.outputs import Outputs
 from qmia_tf.statistics import permutation
-from qmia_tf.statistics.heldout import calibration_half
+from qmia_tf.statistics.held_out import calibration_half
 from qmia_tf.statistics.sweep import sweep
 
 AUDITS = 1000 if slow_tests.SLOW else 100
@@ -45,7 +45,7 @@ def evidence_of(outputs, *, seed=0, features=1):
     """Evidence with features that tell nothing."""
     rng = np.random.default_rng([seed, 1])
     rows = rng.normal(size=(int(outputs.record_ids.max()) + 1, features))
-    return beside.gather(outputs, beside.Beside(features=rows), seed=seed)
+    return auxiliary.gather(outputs, auxiliary.Beside(features=rows), seed=seed)
 
 
 def run(evidence, *, attacks=ONE_MODEL, **options):
@@ -219,14 +219,14 @@ class LowRateTest(parameterized.TestCase, tf.test.TestCase):
         rng = np.random.default_rng(0)
         scores = rng.normal(size=4000)
         scores[:40] = 9 + rng.random(40)
-        found = answer.decide(
+        found = verdict.decide(
             leak_test.run({"one": scores}, evidence),
             members=1000,
             nonmembers=3000,
         )
-        self.assertLess(found.auc.low, answer.CLEAR_AUC)
+        self.assertLess(found.auc.low, verdict.CLEAR_AUC)
         self.assertEqual(found.attacks[0].measure, "tpr")
-        self.assertEqual(found.answer, answer.SEVERE)
+        self.assertEqual(found.answer, verdict.SEVERE)
         self.assertGreater(found.at(0.001).tpr.low, 0.01)
 
 
@@ -273,7 +273,7 @@ class DetectableTest(parameterized.TestCase, tf.test.TestCase):
 class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
     def decided(self, found, evidence):
         members = evidence.outputs.members
-        return answer.decide(
+        return verdict.decide(
             found,
             members=int(members.sum()),
             nonmembers=int(np.sum(~members)),
@@ -298,16 +298,16 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIsNone(found.attack("nothing"))
         if beside_another:
             self.assertEqual(found.strongest, "one")
-            self.assertEqual(found.answer, answer.SEVERE)
+            self.assertEqual(found.answer, verdict.SEVERE)
         else:
             self.assertEqual((found.p_value, found.strongest), (1.0, None))
-            self.assertEqual(found.answer, answer.CANNOT_SAY)
+            self.assertEqual(found.answer, verdict.CANNOT_SAY)
             self.assertIsNone(found.detectable)
 
     def test_no_attack(self):
         evidence = simulated(30, 30)
         found = self.decided(leak_test.run({}, evidence), evidence)
-        self.assertEqual(found.answer, answer.CANNOT_SAY)
+        self.assertEqual(found.answer, verdict.CANNOT_SAY)
         self.assertEqual((found.auc.low, found.auc.high), (0.0, 1.0))
 
     @parameterized.parameters((2, 2), (2, 3), (3, 3), (2, 60), (60, 2), (5, 5))
@@ -319,7 +319,7 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
                 )
             )
             found = self.decided(run(evidence), evidence)
-            self.assertEqual(found.answer, answer.CANNOT_SAY)
+            self.assertEqual(found.answer, verdict.CANNOT_SAY)
             self.assertIn("too few", found.because[0])
 
     def test_one_record_a_class(self):
@@ -327,10 +327,10 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
         evidence.outputs.labels[:] = np.arange(80)
         scores = binormal(evidence, {"one": 3.0})
         found = self.decided(leak_test.run(scores, evidence), evidence)
-        self.assertEqual(found.answer, answer.CANNOT_SAY)
+        self.assertEqual(found.answer, verdict.CANNOT_SAY)
         self.assertIn("no attack tells apart any records", found.because[0])
         found = leak_test.run(scores, evidence, strata="none")
-        self.assertEqual(self.decided(found, evidence).answer, answer.SEVERE)
+        self.assertEqual(self.decided(found, evidence).answer, verdict.SEVERE)
 
     def test_classes_that_hardly_overlap(self):
         """Two of each side may be exchanged: no leak would be found."""
@@ -342,7 +342,7 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
         found = self.decided(
             leak_test.run(binormal(evidence, {"one": 3.0}), evidence), evidence
         )
-        self.assertEqual(found.answer, answer.CANNOT_SAY)
+        self.assertEqual(found.answer, verdict.CANNOT_SAY)
         self.assertIn("would hardly have found", found.because[0])
 
     def test_one_class(self):
@@ -350,13 +350,13 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
         evidence.outputs.labels[:] = 2
         scores = binormal(evidence, {"one": 1.5})
         found = self.decided(leak_test.run(scores, evidence), evidence)
-        self.assertIn(found.answer, (answer.CLEAR, answer.SEVERE))
+        self.assertIn(found.answer, (verdict.CLEAR, verdict.SEVERE))
 
     def test_fully_apart(self):
         evidence = simulated(30, 30)
         scores = {"one": evidence.outputs.members + 0.0}
         found = self.decided(leak_test.run(scores, evidence), evidence)
-        self.assertEqual(found.answer, answer.SEVERE)
+        self.assertEqual(found.answer, verdict.SEVERE)
         self.assertEqual(found.auc.value, 1.0)
         self.assertBetween(found.auc.low, 0.8, 0.95)
 
@@ -401,9 +401,9 @@ class WhateverComesTest(tf.test.TestCase):
                 self.assertLessEqual(found.p_value, each.p_value)
             if found.detectable:
                 self.assertBetween(found.detectable.auc, 0.5, 1.0)
-            answered = answer.decide(found, members=m, nonmembers=n)
+            answered = verdict.decide(found, members=m, nonmembers=n)
             seen[answered.answer] += 1
-            if answered.answer in answer.ANSWERS[2:]:
+            if answered.answer in verdict.ANSWERS[2:]:
                 self.assertLessEqual(found.p_value, found.level)
         self.assertGreaterEqual(len(seen), 4)
 
@@ -480,7 +480,7 @@ class NullTest(parameterized.TestCase, tf.test.TestCase):
                 np.arange(rows.size),
                 one.info,
             )
-            distinct = repeats.of_outputs([copied])
+            distinct = repeated_records.of_outputs([copied])
             outputs = distinct.of(copied)
             # But for a few coarse rows that are equal by chance.
             self.assertBetween(outputs.labels.size, 1.9 * records, 2 * records)

@@ -5,7 +5,7 @@ from absl.testing import absltest, parameterized
 from scipy import special
 
 from qmia_tf.errors import InputError
-from qmia_tf.logits import (
+from qmia_tf.outputs.logits import (
     check_kind,
     log_sums,
     look_like_probabilities,

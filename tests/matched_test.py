@@ -15,16 +15,28 @@ import tiny_models
 from absl.testing import parameterized
 from scipy import stats
 
-from qmia_tf import attacks, configuration, outputs, queries, recipes
-from qmia_tf.auditing import attacking, beside, crossing, matched
-from qmia_tf.datasets import Dataset
+from qmia_tf import attacks, outputs
+from qmia_tf.auditing import (
+    accuracy_crossing,
+    accuracy_matching,
+    attack_evaluation,
+    auxiliary,
+)
+from qmia_tf.data.loaders import Dataset
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import epochs, run_comparison, run_training
-from qmia_tf.report import matching
-from qmia_tf.resnet import Bits
+from qmia_tf.experiments import (
+    checkpoints,
+    configuration,
+    run_comparison,
+    training_run,
+)
+from qmia_tf.models.resnet import Bits
+from qmia_tf.report import matching_tables
 from qmia_tf.run_dir import RunDir
+from qmia_tf.statistics.auc import auc
 from qmia_tf.statistics.intervals import Estimate
-from qmia_tf.statistics.ranking import auc
+from qmia_tf.targets import run_targets
+from qmia_tf.training import recipes
 
 RECORDS, MEMBERS = 400, 160
 
@@ -40,16 +52,16 @@ def made(right, *, gain=0.5, seed=0, epoch=1):
     scores = rng.normal(size=RECORDS) + gain * members
     nonmembers = RECORDS - MEMBERS
     area = auc(scores, members)
-    point = matched.Point(
+    point = accuracy_matching.Point(
         epoch=epoch,
         accuracy_members=Estimate(0.9, 0.8, 0.95),
         accuracy_nonmembers=Estimate(right / nonmembers, None, None),
-        leaks=dict.fromkeys(matched.SCORES, area),
+        leaks=dict.fromkeys(accuracy_matching.SCORES, area),
     )
-    return matched.Epoch(
+    return accuracy_matching.Epoch(
         point,
         rng.permutation(nonmembers) < right,
-        dict.fromkeys(matched.SCORES, scores),
+        dict.fromkeys(accuracy_matching.SCORES, scores),
     )
 
 
@@ -78,7 +90,7 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_nearest(self, right, wanted):
         full, model = made_run(100, 130, 170, 130), made(right, seed=9)
-        found = matched.nearest(model, full, INSIDE)
+        found = accuracy_matching.nearest(model, full, INSIDE)
         self.assertEqual((found.way, found.epochs), ("nearest", wanted))
         other = full[wanted[0] - 1]
         self.assertAllClose(
@@ -98,7 +110,7 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_interpolated(self, right, wanted, weight, crossings):
         full, model = made_run(100, 130, 170, 130), made(right, seed=9)
-        found = matched.interpolated(model, full, INSIDE)
+        found = accuracy_matching.interpolated(model, full, INSIDE)
         self.assertEqual((found.way, found.epochs), ("interpolated", wanted))
         self.assertAlmostEqual(found.weight, weight)
         self.assertEqual(found.crossings, crossings)
@@ -115,20 +127,24 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
         rights = [100, 140, 120, 150, 90]
         full = made_run(*rights)
         for right, wanted in ((130, [1, 2]), (145, [3, 4]), (125, [1, 2])):
-            found = matched.interpolated(made(right), full, INSIDE)
+            found = accuracy_matching.interpolated(made(right), full, INSIDE)
             self.assertEqual(found.epochs, wanted)
-        self.assertEqual(crossing.crossings(130, rights), 4)
+        self.assertEqual(accuracy_crossing.crossings(130, rights), 4)
         # Reached only after the best epoch: not a match.
-        self.assertEqual(crossing.outside(95, rights), "below")
-        self.assertIsNone(matched.interpolated(made(95), full, INSIDE))
+        self.assertEqual(accuracy_crossing.outside(95, rights), "below")
+        self.assertIsNone(
+            accuracy_matching.interpolated(made(95), full, INSIDE)
+        )
 
     @parameterized.parameters((99, "below"), (171, "above"))
     def test_nothing_is_extrapolated(self, right, side):
         rights = [100, 130, 170, 80]
         full, model = made_run(*rights), made(right)
-        self.assertIsNone(matched.interpolated(model, full, INSIDE))
-        self.assertEqual(crossing.outside(right, rights), side)
-        self.assertEqual(matched.nearest(model, full, INSIDE).outside, side)
+        self.assertIsNone(accuracy_matching.interpolated(model, full, INSIDE))
+        self.assertEqual(accuracy_crossing.outside(right, rights), side)
+        self.assertEqual(
+            accuracy_matching.nearest(model, full, INSIDE).outside, side
+        )
 
     @parameterized.parameters(
         (None, 0.03, 0.02, 0.04, True),
@@ -142,7 +158,7 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_what_is_a_match(self, side, value, low, high, wanted):
         full = made_run(100, 130)
-        found = matched.nearest(made(120), full, INSIDE)
+        found = accuracy_matching.nearest(made(120), full, INSIDE)
         found = dataclasses.replace(
             found, outside=side, accuracy=Estimate(value, low, high)
         )
@@ -150,18 +166,24 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_best_at_the_first_epoch(self):
         full, model = made_run(150, 120), made(150, seed=9)
-        found = matched.interpolated(model, full, INSIDE)
+        found = accuracy_matching.interpolated(model, full, INSIDE)
         self.assertEqual(found.epochs, [1, 1])
         want = leak(model) - leak(full[0])
         self.assertAllClose(found.leak["gap"].difference.value, want)
 
     def test_full_precision_against_itself(self):
         full = made_run(100, 130, 170)
-        for match in (matched.nearest, matched.interpolated):
+        for match in (
+            accuracy_matching.nearest,
+            accuracy_matching.interpolated,
+        ):
             found = match(full[1], full, INSIDE).leak["margin"]
             self.assertAllClose(found.difference.value, 0.0, atol=1e-15)
         self.assertEqual(
-            matched.nearest(full[1], full, INSIDE).leak["gap"].p_value, 1.0
+            accuracy_matching.nearest(full[1], full, INSIDE)
+            .leak["gap"]
+            .p_value,
+            1.0,
         )
 
     @parameterized.parameters(True, False)
@@ -183,20 +205,20 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
             for gain, share in ((0.0, 0.4), (1.5, 0.6), (middle, 0.5)):
                 scores = shared + gain * members
                 drawn.append(
-                    matched.Epoch(
+                    accuracy_matching.Epoch(
                         point,
                         rng.random(200) < share,
                         {"margin": scores},
                     )
                 )
-            found = matched.interpolated(drawn[2], drawn[:2], members)
+            found = accuracy_matching.interpolated(drawn[2], drawn[:2], members)
             if found is None:
                 audits -= 1
                 continue
             difference = found.leak["margin"].difference
             half = (difference.high - difference.low) / 2
             if not counted:
-                slim = matched.delong.contrast(
+                slim = accuracy_matching.delong.contrast(
                     [drawn[place].scores["margin"] for place in (2, 0, 1)],
                     members,
                     (1.0, found.weight - 1, -found.weight),
@@ -226,9 +248,11 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
             scores[~INSIDE] += 1.5 * right
             scores[~told] = np.nan
             drawn.append(
-                matched.Epoch(made(1).point, right, {"margin": scores})
+                accuracy_matching.Epoch(
+                    made(1).point, right, {"margin": scores}
+                )
             )
-        found = matched.interpolated(drawn[0], drawn[1:], INSIDE)
+        found = accuracy_matching.interpolated(drawn[0], drawn[1:], INSIDE)
 
         def difference(members, nonmembers):
             areas, shares = [], []
@@ -258,22 +282,24 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_likelihood_is_the_audits(self):
         answers = synthetic_outputs.outputs(300, 200).in_record_order()
-        found = matched.measure(answers, 7).point.leaks["likelihood"]
+        found = accuracy_matching.measure(answers, 7).point.leaks["likelihood"]
         attack = next(x for x in attacks.ATTACKS if x.name == "likelihood")
-        audited = attacking.run_attack(attack, beside.gather(answers))
+        audited = attack_evaluation.run_attack(
+            attack, auxiliary.gather(answers)
+        )
         self.assertEqual(found, audited.audit.auc)
 
     def test_what_too_few_records_do_not_tell_is_left_out(self):
         answers = synthetic_outputs.outputs(3, 3).in_record_order()
-        found = matched.measure(answers, 7)
+        found = accuracy_matching.measure(answers, 7)
         told = {"gap", "confidence", "margin"}
         self.assertEqual(set(found.point.leaks), told)
-        held = matched.nearest(found, [found], answers.members)
+        held = accuracy_matching.nearest(found, [found], answers.members)
         self.assertEqual(set(held.leak), told)
 
     def test_measure_is_what_an_audit_says(self):
         answers = synthetic_outputs.outputs(90, 60).in_record_order()
-        found = matched.measure(answers, 7)
+        found = accuracy_matching.measure(answers, 7)
         right = answers.predicted == answers.labels
         members = answers.members
         point = found.point
@@ -287,7 +313,7 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
             point.leaks["confidence"], auc(largest, answers.members)
         )
         self.assertAllEqual(found.right, right[~members])
-        self.assertEqual(set(point.leaks), set(matching.SCORES))
+        self.assertEqual(set(point.leaks), set(matching_tables.SCORES))
 
 
 def a_dataset():
@@ -348,7 +374,7 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
             **options,
         )
         RunDir(folder).open(config)
-        run_training.open_split(folder, self.data, config)
+        training_run.open_split(folder, self.data, config)
         seed = sum(map(ord, name))
         (folder / "checkpoints").mkdir()
         for epoch in (*kept, last):
@@ -383,7 +409,7 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
         )
         self.assertEmpty(found.means)
         # A point is what the model itself answers.
-        split = run_training.open_split(
+        split = training_run.open_split(
             full, self.data, configuration.read(full)
         )
         images, labels = self.data.take(split.nonmembers)
@@ -393,7 +419,7 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
             found.full[0].points[1].accuracy_nonmembers.value,
             np.mean(answers.argmax(axis=1) == labels),
         )
-        paths = matching.write(found, self.root / "out")
+        paths = matching_tables.write(found, self.root / "out")
         self.assertEqual(
             sorted(path.suffix for path in paths),
             [".csv", ".csv", ".json", ".png", ".svg", ".txt"],
@@ -421,7 +447,7 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
         )
         one = dataclasses.replace(found.compared[0], matches=[near])
         again = dataclasses.replace(found, compared=[one])
-        text = matching.write(again, self.root / "near")[0].read_text()
+        text = matching_tables.write(again, self.root / "near")[0].read_text()
         self.assertIn("epoch is a match, since it cannot be told", text)
 
     def test_answers_are_asked_once(self):
@@ -430,7 +456,7 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
         one = run_comparison.compare([full], [other], self.data)
         path = full / "outputs/epochs/epoch_0002.npz"
         self.assertTrue(path.is_file())
-        with mock.patch.object(queries.targets, "query") as query:
+        with mock.patch.object(run_targets.targets, "query") as query:
             again = run_comparison.compare([full], [other], self.data)
             query.assert_not_called()
         self.assertEqual(one, again)
@@ -446,7 +472,7 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
     def test_the_last_checkpoint_is_the_trained_model(self):
         full = self.run_of("full", kept=(2, 4), empty=True)
         (full / "checkpoints/epoch_0004.keras").touch()
-        found = epochs.kept(full, configuration.read(full))
+        found = checkpoints.kept(full, configuration.read(full))
         self.assertEqual(list(found), [2, 4])
         self.assertEqual(found[4].name, "model.keras")
 
@@ -466,7 +492,7 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
             for w in (4, 2)
             for seed in (0, 1)
         ]
-        with mock.patch.object(epochs, "answers", made_answers):
+        with mock.patch.object(checkpoints, "answers", made_answers):
             found = run_comparison.compare(full, others, self.data)
             self.refused(
                 "different members .split.seed: 0 and 1", full[:1], others
@@ -480,7 +506,7 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
                 for seed in (0, 1)
             },
         )
-        self.assertLen(found.means, 2 * 2 * len(matched.SCORES))
+        self.assertLen(found.means, 2 * 2 * len(accuracy_matching.SCORES))
         for mean in found.means:
             values = [
                 match.leak[mean.score].difference.value
@@ -492,7 +518,7 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
             self.assertEqual(mean.pairs, 2)
             self.assertAllClose(mean.difference.value, np.mean(values))
         self.assertEmpty(found.notes)
-        text = matching.write(found, self.root / "out")[0].read_text()
+        text = matching_tables.write(found, self.root / "out")[0].read_text()
         self.assertIn("Over several seeds", text)
 
     def test_refuses(self):
@@ -514,7 +540,7 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
     def test_says_what_else_differs(self):
         full = self.run_of("full", empty=True)
         other = self.run_of("w4a4", Bits(4, 4), seed=3, last=5, empty=True)
-        with mock.patch.object(epochs, "answers", made_answers):
+        with mock.patch.object(checkpoints, "answers", made_answers):
             found = run_comparison.compare([full], [other], self.data)
         self.assertEqual(
             found.notes,

@@ -8,7 +8,7 @@ from unittest import mock
 from absl import logging
 from absl.testing import absltest, parameterized
 
-from qmia_tf import messages
+from qmia_tf import terminal
 
 
 class Terminal(io.StringIO):
@@ -28,10 +28,10 @@ class MessagesTest(parameterized.TestCase):
             contextlib.redirect_stdout(out),
             mock.patch.object(sys, "stderr", errors),
         ):
-            messages.say("a line")
-            for _ in messages.bar(range(3), desc="counting", delay=0):
+            terminal.say("a line")
+            for _ in terminal.bar(range(3), desc="counting", delay=0):
                 pass
-            with messages.working("thinking"):
+            with terminal.working("thinking"):
                 out.write("within ")
         return out.getvalue(), errors.getvalue()
 
@@ -57,13 +57,13 @@ class MessagesTest(parameterized.TestCase):
 
     def test_bar_that_is_not_wanted(self):
         with mock.patch.object(sys, "stderr", Terminal()) as errors:
-            with messages.bar(total=2, delay=0, shown=False) as bar:
+            with terminal.bar(total=2, delay=0, shown=False) as bar:
                 bar.update(2)
         self.assertEqual(errors.getvalue(), "")
 
     def test_working_on_what_fails(self):
         with mock.patch.object(sys, "stderr", Terminal()) as errors:
-            with self.assertRaises(ValueError), messages.working("x"):
+            with self.assertRaises(ValueError), terminal.working("x"):
                 raise ValueError
         self.assertEndsWith(errors.getvalue(), "\r")
 

@@ -10,13 +10,13 @@ from unittest import mock
 import tensorflow as tf
 from absl.testing import absltest, parameterized
 
-from qmia_tf import messages, onednn, quiet
+from qmia_tf import onednn, quiet, terminal
 from qmia_tf.errors import InputError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SAYS = """
 import json, os, sys
-import qmia_tf, qmia_tf.training
+import qmia_tf, qmia_tf.training.resumable_loop
 from qmia_tf import onednn
 print(json.dumps([os.environ.get(onednn.VARIABLE), onednn.record()]))
 onednn.say_if_off()
@@ -186,7 +186,7 @@ class SayTest(parameterized.TestCase):
                 tf.config, "list_physical_devices", return_value=given["gpus"]
             ),
             mock.patch.object(sys, "platform", given["platform"]),
-            mock.patch.object(messages, "say") as say,
+            mock.patch.object(terminal, "say") as say,
         ):
             onednn.say_if_off()
         self.assertEqual(say.called, is_said)

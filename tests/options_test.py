@@ -8,8 +8,8 @@ import sys
 
 from absl.testing import absltest, parameterized
 
-from qmia_tf import configuration, tfprivacy
-from qmia_tf.experiments import copy_queries, experiment
+from qmia_tf.attacks import tfprivacy
+from qmia_tf.experiments import augmentation_queries, configuration, run
 
 PROGRAM = """
 import dataclasses, json, sys
@@ -52,7 +52,7 @@ class OptionsTest(parameterized.TestCase):
         )
         for function, values in (
             (configuration.describe, given[0]),
-            (experiment.attack_run, given[1]),
+            (run.attack_run, given[1]),
         ):
             defaults = {
                 name: parameter.default
@@ -75,7 +75,7 @@ class OptionsTest(parameterized.TestCase):
 
     def test_label_only_attacks_are_on_with_their_own_defaults(self):
         settings = result("options.attack()['label_only']")
-        wanted = dataclasses.asdict(copy_queries.Settings())
+        wanted = dataclasses.asdict(augmentation_queries.Settings())
         self.assertEqual(settings, json.loads(json.dumps(wanted)))
 
     def test_flags_of_label_only_attacks_arrive(self):

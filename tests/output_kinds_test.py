@@ -4,7 +4,7 @@ import numpy as np
 from absl.testing import absltest, parameterized
 from scipy import special
 
-from qmia_tf import logits, output_kinds
+from qmia_tf.outputs import kinds, logits
 
 RECORDS = 40
 
@@ -50,12 +50,12 @@ class OfTest(parameterized.TestCase):
             rows = bfloat16(rows)
         else:
             rows = rows.astype(form)
-        kind = output_kinds.of(rows, step=step)
-        self.assertEqual(kind, output_kinds.PROBABILITIES)
+        kind = kinds.of(rows, step=step)
+        self.assertEqual(kind, kinds.PROBABILITIES)
         # What 16 bits were stored as does not matter.
         wide = rows.astype(np.float32)
-        kind = output_kinds.of(wide, step=step)
-        self.assertEqual(kind, output_kinds.PROBABILITIES)
+        kind = kinds.of(wide, step=step)
+        self.assertEqual(kind, kinds.PROBABILITIES)
         why = logits.why_not(wide, taken_for="logits", step=step)
         self.assertRegex(why, "no number is negative and all rows sum to 1")
 
@@ -83,7 +83,7 @@ class OfTest(parameterized.TestCase):
                 "relu": np.maximum(rows, 0),
                 "one_number": np.stack([0 * rows[:, 0], rows[:, 0]], axis=1),
             }[form].astype(np.float32)
-            for step in (0.0, output_kinds.read_step(made)):
+            for step in (0.0, kinds.read_step(made)):
                 why = logits.why_not(made, taken_for="logits", step=step)
                 self.assertIsNone(why, f"seed {seed}: {why}")
 
@@ -129,12 +129,12 @@ class OfTest(parameterized.TestCase):
     )  # fmt: skip
     def test_what_is_no_probabilities_is_named(self, rows, kind, pattern):
         rows = rows.astype(np.float32)
-        self.assertEqual(output_kinds.of(rows), kind)
+        self.assertEqual(kinds.of(rows), kind)
         why = logits.why_not(rows, taken_for="probabilities")
         self.assertRegex(why, pattern)
         self.assertNotIn("\n", why)
         as_logits = logits.why_not(rows, taken_for="logits")
-        if kind in ("logits", "scores") or len(rows) < output_kinds.ENOUGH:
+        if kind in ("logits", "scores") or len(rows) < kinds.ENOUGH:
             self.assertIsNone(as_logits)
         else:
             self.assertRegex(as_logits, pattern)
@@ -147,8 +147,8 @@ class OfTest(parameterized.TestCase):
     )
     def test_one_number_a_record(self, rows, pattern):
         rows = np.array(rows, np.float32)
-        said = output_kinds.sentence(rows, output_kinds.of(rows))
-        if output_kinds.look_like_probabilities(rows):
+        said = kinds.sentence(rows, kinds.of(rows))
+        if kinds.look_like_probabilities(rows):
             self.assertRegex(said, "all rows sum to 1")
         else:
             self.assertRegex(said, pattern)
@@ -161,25 +161,23 @@ class StepTest(parameterized.TestCase):
     def test_is_read_off_both_types(self, step, levels):
         rows = codes(shares(10), levels)
         for dtype in (np.float64, np.float32):
-            self.assertAlmostEqual(
-                output_kinds.read_step(rows.astype(dtype)), step
-            )
+            self.assertAlmostEqual(kinds.read_step(rows.astype(dtype)), step)
 
     def test_numbers_that_are_not_rounded_have_none(self):
         for dtype in (np.float64, np.float32, np.float16):
             rows = shares(10).astype(dtype)
-            self.assertEqual(output_kinds.read_step(rows), 0.0)
-        self.assertEqual(output_kinds.read_step(np.array([[np.nan]])), 0.0)
+            self.assertEqual(kinds.read_step(rows), 0.0)
+        self.assertEqual(kinds.read_step(np.array([[np.nan]])), 0.0)
 
     def test_tolerance(self):
         rows = shares(100)
         found = [
-            output_kinds.sum_tolerance(rows.astype(np.float32)),
-            output_kinds.sum_tolerance(rows.astype(np.float16)),
-            output_kinds.sum_tolerance(bfloat16(rows)),
-            output_kinds.sum_tolerance(codes(rows, 100), step=0.01),
+            kinds.sum_tolerance(rows.astype(np.float32)),
+            kinds.sum_tolerance(rows.astype(np.float16)),
+            kinds.sum_tolerance(bfloat16(rows)),
+            kinds.sum_tolerance(codes(rows, 100), step=0.01),
             # 8-bit codes are float16 numbers too, and not taken for such.
-            output_kinds.sum_tolerance(codes(rows, 256)),
+            kinds.sum_tolerance(codes(rows, 256)),
         ]
         wanted = [1e-3, 1e-3 + 14 / 2048, 1e-3 + 14 / 256, 0.501, 1e-3]
         np.testing.assert_allclose(found, wanted)

@@ -272,8 +272,9 @@ class OutputsTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_needs_no_tensorflow(self):
         modules = (
-            "outputs, attacks.copies, auditing.duplicates, auditing.audit, "
-            "auditing.findings, tfprivacy, statistics.sweep, report"
+            "outputs, attacks.augmented_queries, data.duplicates, "
+            "auditing.audit, auditing.audit_result, "
+            "attacks.tfprivacy, statistics.sweep, report"
         ).split(", ")
         code = "import sys\n" + "".join(
             f"import qmia_tf.{module}\n" for module in modules

@@ -7,9 +7,9 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
+from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
-from qmia_tf.own import answers, csv_file
-from qmia_tf.own.records import Records
+from qmia_tf.outputs import csv_file, saved_outputs
 
 ROWS = np.array([[0.5, 0.25, 0.25], [0.125, 0.75, 0.125], [0, 0, 1]])
 LOGITS = np.array([[1.5, -2, 0.25], [0, 3, -1], [-2, 1, 4.5]])
@@ -201,7 +201,7 @@ class SidesTest(Folder):
     def test_csv(self):
         one = self.text("p0,p1,label\n1,0,0\n.5,.5,1\n")
         two = self.text("p0,p1,label\n0.25,0.75,1\n", "b.csv")
-        found = answers.of_sides(one, two)
+        found = saved_outputs.of_sides(one, two)
         self.assertAllEqual(
             found.probabilities, [[1, 0], [0.5, 0.5], [0.25, 0.75]]
         )
@@ -212,19 +212,19 @@ class SidesTest(Folder):
     def test_ids_are_kept_and_may_not_be_on_both_sides(self):
         one = self.text("id,z0,z1,label\n9,1,0,0\n4,-5,5,1\n")
         two = self.text("id,z0,z1,label\n2,1,0,0\n", "b.csv")
-        found = answers.of_sides(one, two)
+        found = saved_outputs.of_sides(one, two)
         self.assertAllEqual(found.record_ids, [9, 4, 2])
         self.assertAllClose(found.logits, [[1, 0], [-5, 5], [1, 0]])
         two = self.text("id,z0,z1,label\n4,1,0,0\n", "b.csv")
         with self.assertRaisesRegex(
             InputError, "record 4 is in .*a.csv and in"
         ):
-            answers.of_sides(one, two)
+            saved_outputs.of_sides(one, two)
 
     def test_npz_and_csv(self):
         one = self.npz("a.npz", probabilities=ROWS, y=[0, 1, 2])
         two = self.text("p0,p1,p2,label\n0.25,0.75,0,1\n", "b.csv")
-        found = answers.of_sides(one, two)
+        found = saved_outputs.of_sides(one, two)
         self.assertAllEqual(found.labels, [0, 1, 2, 1])
         self.assertEqual(found.target, "saved")
 
@@ -247,7 +247,7 @@ class SidesTest(Folder):
         one = self.npz("a.npz", **arrays)
         two = self.npz("b.npz", probabilities=ROWS[:2], labels=[0, 1])
         with self.assertRaisesRegex(InputError, pattern):
-            answers.of_sides(one, two)
+            saved_outputs.of_sides(one, two)
 
     @parameterized.parameters(
         ({"probabilities": ROWS.astype(int)}, "probabilities are int64"),
@@ -272,21 +272,21 @@ class SidesTest(Folder):
         one = self.npz("a.npz", **{**good, **arrays})
         two = self.npz("b.npz", probabilities=ROWS[:2], labels=[0, 1])
         with self.assertRaisesRegex(InputError, pattern):
-            answers.of_sides(one, two)
+            saved_outputs.of_sides(one, two)
 
     def test_the_same_file_twice(self):
         one = self.npz("a.npz", probabilities=ROWS, y=[0, 1, 2])
         with self.assertRaisesRegex(InputError, "are the same file"):
-            answers.of_sides(one, one)
+            saved_outputs.of_sides(one, one)
 
     def test_what_is_a_file_of_outputs(self):
-        self.assertTrue(answers.is_answers("x.csv"))
+        self.assertTrue(saved_outputs.is_answers("x.csv"))
         path = self.npz("a.npz", logits=LOGITS)
-        self.assertTrue(answers.is_answers(path))
+        self.assertTrue(saved_outputs.is_answers(path))
         path = self.npz("b.npz", x=LOGITS, labels=LOGITS)
-        self.assertFalse(answers.is_answers(path))
-        self.assertFalse(answers.is_answers((LOGITS, LOGITS)))
-        self.assertFalse(answers.is_answers(self.text("no", "c.npz")))
+        self.assertFalse(saved_outputs.is_answers(path))
+        self.assertFalse(saved_outputs.is_answers((LOGITS, LOGITS)))
+        self.assertFalse(saved_outputs.is_answers(self.text("no", "c.npz")))
 
 
 class RowsTest(Folder):
@@ -305,7 +305,7 @@ class RowsTest(Folder):
         one, two = self.text(good), self.text(content, "b.csv")
         for sides in ((one, two), (two, one)):
             with self.assertRaisesRegex(InputError, f"b.csv: {pattern}"):
-                answers.of_sides(*sides)
+                saved_outputs.of_sides(*sides)
 
     def test_npz(self):
         rows = ROWS.copy()
@@ -313,7 +313,7 @@ class RowsTest(Folder):
         one = self.npz("a.npz", probabilities=ROWS, labels=[0, 1, 2])
         two = self.npz("b.npz", probabilities=rows, labels=[0, 1, 2])
         with self.assertRaisesRegex(InputError, "b.npz: row 1 .*sum to 2.5"):
-            answers.of_sides(one, two)
+            saved_outputs.of_sides(one, two)
 
     def test_labels_beside_records(self):
         records = Records(
@@ -321,7 +321,7 @@ class RowsTest(Folder):
         )
         path = self.text("p0,p1,label\n1,0,0\n\n.5,.5,0\n")
         with self.assertRaisesRegex(InputError, "labels of row 4 are 0, those"):
-            answers.of_records(path, records)
+            saved_outputs.of_records(path, records)
 
 
 class NamedTest(Folder):
@@ -330,14 +330,14 @@ class NamedTest(Folder):
     def test_sides(self):
         one = self.text("cat,dog,label\n1,0,cat\n.5,.5,dog\n")
         two = self.text("dog,cat,label\n.75,.25,dog\n.5,.5,cat\n", "b.csv")
-        found = answers.of_sides(one, two)
+        found = saved_outputs.of_sides(one, two)
         self.assertAllEqual(
             found.probabilities, [[1, 0], [0.5, 0.5], [0.25, 0.75], [0.5, 0.5]]
         )
         self.assertAllEqual(found.labels, [0, 1, 1, 0])
         for text in ("dog,eel,label\n1,0,0\n", "p0,p1,label\n1,0,0\n"):
             with self.assertRaisesRegex(InputError, "columns of both files al"):
-                answers.of_sides(one, self.text(text, "b.csv"))
+                saved_outputs.of_sides(one, self.text(text, "b.csv"))
 
     def test_beside_records(self):
         records = Records(
@@ -351,7 +351,7 @@ class NamedTest(Folder):
         path = self.text(
             "cow,ant,bee,label\n0,.75,.25,ant\n.25,0,.75,bee\n1,0,0,cow\n"
         )
-        found = answers.of_records(path, records)
+        found = saved_outputs.of_records(path, records)
         self.assertAllEqual(
             found.probabilities, [[0.75, 0.25, 0], [0, 0.75, 0.25], [0, 0, 1]]
         )
@@ -360,12 +360,12 @@ class NamedTest(Folder):
         with self.assertRaisesRegex(
             InputError, "'label' is '1', which is none"
         ):
-            answers.of_records(path, records)
+            saved_outputs.of_records(path, records)
         path = self.text("cow,dog,bee,label\n0,1,0,1\n0,1,0,1\n0,1,0,1\n")
         with self.assertRaisesRegex(
             InputError, "classes of the records are an"
         ):
-            answers.of_records(path, records)
+            saved_outputs.of_records(path, records)
 
 
 class LabelsTest(Folder):
@@ -386,14 +386,14 @@ class LabelsTest(Folder):
             members=[1, 0, 1],
             class_names=["dog", "cat", "eel"],
         )
-        self.assertAllEqual(answers.alone(path).labels, [0, 1, 2])
+        self.assertAllEqual(saved_outputs.alone(path).labels, [0, 1, 2])
 
     def test_names_without_an_order(self):
         path = self.npz("a.npz", probabilities=ROWS, labels=list("abc"))
         with self.assertRaisesRegex(
             InputError, "a.npz: labels has a class 'a', .* add an array class_n"
         ):
-            answers.alone(path)
+            saved_outputs.alone(path)
 
 
 class RoundedTest(Folder):
@@ -416,13 +416,13 @@ class RoundedTest(Folder):
     def test_two_digits_are_probabilities(self, dtype):
         rows = self.shares().round(2)
         self.assertGreater(np.abs(rows.sum(axis=1) - 1).max(), 0.1)
-        found = answers.alone(self.whole(rows.astype(dtype)))
+        found = saved_outputs.alone(self.whole(rows.astype(dtype)))
         self.assertEqual(found.probability_step, 0.01)
         lines = [",".join(map(repr, [*row.tolist(), 0])) for row in rows]
         names = ",".join([*(f"p{place}" for place in range(100)), "label"])
         one = self.text("\n".join([names, *lines[:30]]))
         two = self.text("\n".join([names, *lines[30:]]), "b.csv")
-        found = answers.of_sides(one, two)
+        found = saved_outputs.of_sides(one, two)
         self.assertAllClose(found.probabilities, rows, atol=1e-7)
 
     @parameterized.parameters(np.float16, "bf16")
@@ -433,7 +433,7 @@ class RoundedTest(Folder):
             rows = (bits & 0xFFFF0000).view(np.float32)
         else:
             rows = rows.astype(dtype)
-        self.assertEqual(answers.alone(self.whole(rows)).classes, 1000)
+        self.assertEqual(saved_outputs.alone(self.whole(rows)).classes, 1000)
 
     @parameterized.named_parameters(
         ("percent", 100, 9, "all rows sum to 100: divide percentages by 100"),
@@ -444,7 +444,7 @@ class RoundedTest(Folder):
     def test_percentages_and_codes(self, scale, digits, pattern):
         rows = (self.shares(7) * scale).round(digits)
         with self.assertRaisesRegex(InputError, pattern):
-            answers.alone(self.whole(rows))
+            saved_outputs.alone(self.whole(rows))
         path = self.npz(
             "z.npz",
             logits=rows,
@@ -452,7 +452,7 @@ class RoundedTest(Folder):
             members=np.arange(60) < 30,
         )
         with self.assertRaisesRegex(InputError, f"no logits: .*{pattern}"):
-            answers.alone(path)
+            saved_outputs.alone(path)
 
     @parameterized.named_parameters(
         ("float", 9), ("two_digits", 2), ("one_digit", 1)
@@ -467,7 +467,7 @@ class RoundedTest(Folder):
                 members=np.arange(60) < 30,
             )
             with self.assertRaisesRegex(InputError, "multi-label") as caught:
-                answers.alone(path)
+                saved_outputs.alone(path)
             self.assertNotIn("give them as 'logits'", str(caught.exception))
 
 
@@ -479,7 +479,7 @@ class AloneTest(Folder):
             labels=[0, 1, 1],
             members=[1, 0, 1],
         )
-        found = answers.alone(path)
+        found = saved_outputs.alone(path)
         self.assertEqual(found.target, "pi_4")
         self.assertAllEqual(found.members, [True, False, True])
         self.assertEqual(found.probability_step, 1 / 256)
@@ -494,17 +494,17 @@ class AloneTest(Folder):
             record_ids=[5, 2, 9],
             info=json.dumps(info),
         )
-        found = answers.alone(path)
+        found = saved_outputs.alone(path)
         self.assertEqual(found.info, info)
         self.assertAllEqual(found.record_ids, [5, 2, 9])
 
     def test_without_members(self):
         path = self.npz("a.npz", probabilities=ROWS, labels=[0, 1, 1])
         with self.assertRaisesRegex(InputError, "no array 'members': give"):
-            answers.alone(path)
+            saved_outputs.alone(path)
         path = self.npz("a.npz", x=ROWS)
         with self.assertRaisesRegex(InputError, "holds x: a file of outputs"):
-            answers.alone(path)
+            saved_outputs.alone(path)
 
 
 class OfRecordsTest(Folder):
@@ -520,7 +520,7 @@ class OfRecordsTest(Folder):
 
     def test_rows_are_the_records_in_their_order(self):
         path = self.npz("a.npz", logits=LOGITS)
-        found = answers.of_records(path, self.records)
+        found = saved_outputs.of_records(path, self.records)
         self.assertAllEqual(found.labels, [0, 1, 2])
         self.assertAllEqual(found.members, [True, True, False])
         self.assertAllEqual(found.record_ids, [0, 1, 2])
@@ -528,7 +528,7 @@ class OfRecordsTest(Folder):
 
     def test_another_order_by_record_ids(self):
         path = self.npz("a.npz", logits=LOGITS, record_ids=[2, 0, 1])
-        found = answers.of_records(path, self.records)
+        found = saved_outputs.of_records(path, self.records)
         self.assertAllClose(found.logits, LOGITS[[1, 2, 0]])
         self.assertAllEqual(found.labels, [0, 1, 2])
 
@@ -545,7 +545,7 @@ class OfRecordsTest(Folder):
     def test_about_others(self, arrays, pattern):
         path = self.npz("a.npz", **arrays)
         with self.assertRaisesRegex(InputError, pattern):
-            answers.of_records(path, self.records)
+            saved_outputs.of_records(path, self.records)
 
 
 class ReferenceTest(Folder):
@@ -553,13 +553,13 @@ class ReferenceTest(Folder):
         super().setUp()
         arrays = {"probabilities": ROWS, "labels": [0, 1, 2]}
         path = self.npz("t.npz", members=[1, 1, 0], **arrays)
-        self.answered = answers.alone(path)
+        self.answered = saved_outputs.alone(path)
 
     def test_labels_are_those_of_the_target(self):
         path = self.npz(
             "r1.npz", logits=LOGITS[:2], members=[0, 1], record_ids=[2, 0]
         )
-        found = answers.reference(path, self.answered)
+        found = saved_outputs.reference(path, self.answered)
         self.assertAllEqual(found.labels, [2, 0])
         self.assertAllEqual(found.members, [False, True])
         self.assertEqual(found.target, "r1")
@@ -575,7 +575,7 @@ class ReferenceTest(Folder):
             (self.dir / "r.csv", "r.csv is not an .npz"),
         ):  # fmt: skip
             with self.assertRaisesRegex(InputError, pattern):
-                answers.reference(path, self.answered)
+                saved_outputs.reference(path, self.answered)
 
 
 if __name__ == "__main__":

@@ -15,14 +15,14 @@ from absl.testing import parameterized
 
 import qmia_tf
 from qmia_tf import files, onednn, own
-from qmia_tf.attacks.changes import Noise, Plan
-from qmia_tf.auditing import findings
+from qmia_tf.attacks.augmentations import Noise, Plan
+from qmia_tf.auditing import audit_result
 from qmia_tf.deploy import timing
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import copy_queries
-from qmia_tf.own import asking, auditing, keras_target, range_trial
+from qmia_tf.experiments import augmentation_queries, model_audit
+from qmia_tf.targets import keras_target, query, range_trial
 
-FEW = copy_queries.Settings(
+FEW = augmentation_queries.Settings(
     records=40, plan=Plan(shift=0), noise=Noise(sigmas=(0.1,), draws=2)
 )
 COPIES = {"correct_copies", "agreeing_copies", "noise_robustness"}
@@ -41,7 +41,7 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
         self.dir = pathlib.Path(self.create_tempdir().full_path)
         self.lines = []
         quick = functools.partial(timing.measure, seconds=0, least=1, warmup=1)
-        self.enter_context(mock.patch.object(asking.timing, "measure", quick))
+        self.enter_context(mock.patch.object(query.timing, "measure", quick))
         # How many are tried depends on the time, unless there is enough.
         self.enter_context(mock.patch.object(range_trial, "SECONDS", 999))
 
@@ -103,7 +103,7 @@ class TableTest(Folder):
 
     def test_what_is_written(self):
         found = self.audit(own_task.linear, *self.sides)
-        self.assertEqual(findings.load(self.dir), found)
+        self.assertEqual(audit_result.load(self.dir), found)
         config = files.read_json(self.dir / "config.json")
         self.assertEqual(config, found.config)
         self.assertEqual(config["kind"], "own")
@@ -368,7 +368,7 @@ class ImagesTest(Folder):
             text=True,
         )
         self.assertEqual(done.returncode, 0, done.stderr)
-        (target,) = findings.load(self.dir / "out").targets
+        (target,) = audit_result.load(self.dir / "out").targets
         self.assertEqual((target.latency_threads, target.onednn), (2, None))
         self.assertIn("agreeing_copies", [x.name for x in target.attacks])
 
@@ -386,7 +386,7 @@ class ImagesTest(Folder):
             asked.append(len(images))
             return self.model.predict(images / np.float32(255), verbose=0)
 
-        with mock.patch.object(auditing.audits, "audit_outputs"):
+        with mock.patch.object(model_audit.audits, "audit_outputs"):
             self.audit(answer, *self.sides, label_only=FEW)
             first = sum(asked)
             self.audit(answer, *self.sides, label_only=FEW)
@@ -451,7 +451,7 @@ class ImagesTest(Folder):
             mock.patch.object(
                 keras_target, "open_model", side_effect=opener
             ) as opening,
-            mock.patch.object(auditing.audits, "audit_outputs"),
+            mock.patch.object(model_audit.audits, "audit_outputs"),
         ):
             self.audit(path, *sides, pixels="0..1", label_only=label_only)
         return opening.call_count

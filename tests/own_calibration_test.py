@@ -10,11 +10,13 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from qmia_tf import own
-from qmia_tf.auditing import findings
+from qmia_tf.auditing import audit_result
+from qmia_tf.data.loaders import sources
 from qmia_tf.deploy import timing
 from qmia_tf.errors import InputError
-from qmia_tf.own import asking, calibration, sources
-from qmia_tf.report import words
+from qmia_tf.experiments import calibration_overlap
+from qmia_tf.report import verdict_words
+from qmia_tf.targets import query
 
 
 class Folder(parameterized.TestCase, tf.test.TestCase):
@@ -28,7 +30,7 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
 class CompareTest(Folder):
     def compare(self, source, *, leave_out=False):
         sides = [sources.load(side) for side in self.sides]
-        return calibration.compare(source, *sides, leave_out=leave_out)
+        return calibration_overlap.compare(source, *sides, leave_out=leave_out)
 
     def used(self):
         """Seven members, three nonmembers, and one that is of neither."""
@@ -56,7 +58,7 @@ class CompareTest(Folder):
         self.assertAllEqual(nonmembers.values, self.nonmembers[kept])
         self.assertAllEqual(nonmembers.labels, self.sides[1][1][kept])
         self.assertIn(
-            "3 nonmembers, which are left", calibration.sentence(found)
+            "3 nonmembers, which are left", calibration_overlap.sentence(found)
         )
 
     def test_none_is_no_warning(self):
@@ -126,7 +128,7 @@ class AuditTest(Folder):
         super().setUp()
         self.lines = []
         quick = functools.partial(timing.measure, seconds=0, least=1, warmup=1)
-        self.enter_context(mock.patch.object(asking.timing, "measure", quick))
+        self.enter_context(mock.patch.object(query.timing, "measure", quick))
 
     def audit(self, **options):
         return own.audit(
@@ -140,7 +142,7 @@ class AuditTest(Folder):
     def test_is_said_everywhere(self):
         used = np.concatenate([self.members[:9], self.nonmembers[:2]])
         found = self.audit(calibration=used)
-        self.assertEqual(findings.load(self.dir), found)
+        self.assertEqual(audit_result.load(self.dir), found)
         self.assertEqual(found.calibration.members, 9)
         self.assertEqual(found.targets[0].nonmembers, 50)
         self.assertIn(
@@ -149,7 +151,8 @@ class AuditTest(Folder):
         )
         self.assertIn(f"warning: {found.calibration.warning}", self.lines)
         self.assertIn(
-            f"Warning: {found.calibration.warning}.", words.verdict(found)
+            f"Warning: {found.calibration.warning}.",
+            verdict_words.verdict(found),
         )
 
     def test_left_out(self):
@@ -159,7 +162,7 @@ class AuditTest(Folder):
         self.assertEqual(found.targets[0].nonmembers, 10)
         self.assertEqual(found.split["nonmembers"], 10)
         self.assertTrue(found.calibration.left_out)
-        self.assertNotIn("calibration", " ".join(words.verdict(found)))
+        self.assertNotIn("calibration", " ".join(verdict_words.verdict(found)))
         fewer = own.audit(
             own_task.linear,
             self.sides[0],

@@ -6,7 +6,7 @@ from absl.testing import parameterized
 
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
-from qmia_tf.own import checks
+from qmia_tf.targets import sanity_checks
 
 
 def answered(named, labels, *, classes=None):
@@ -31,7 +31,7 @@ class ChanceTest(parameterized.TestCase, tf.test.TestCase):
         labels = rng.choice(5, 80, p=weights[0])
         named = rng.choice(5, 80, p=weights[1])
         dealt = [np.mean(rng.permutation(named) == labels) for _ in range(4000)]
-        low, high = checks.chance(labels, named, 5)
+        low, high = sanity_checks.chance(labels, named, 5)
         # The mean of 4,000 draws; their deviation is known to 1 in 90.
         self.assertAllClose((low + high) / 2, np.mean(dealt), atol=0.004)
         self.assertAllClose((high - low) / 2, 1.96 * np.std(dealt), rtol=0.05)
@@ -50,16 +50,16 @@ class ChanceTest(parameterized.TestCase, tf.test.TestCase):
     def test_stops(self, named, labels, passes):
         found = answered(named, labels, classes=4)
         if passes:
-            checks.require_above_chance(found)
+            sanity_checks.require_above_chance(found)
             return
         with self.assertRaisesRegex(InputError, "'m' is right on .* chance is"):
-            checks.require_above_chance(found)
+            sanity_checks.require_above_chance(found)
 
     def test_nonmembers_do_not_count(self):
         found = answered([1, 0] * 20, [1, 0] * 20)
         wrong = np.append(found.labels[:-1], [1])
         object.__setattr__(found, "labels", wrong)
-        checks.require_above_chance(found)
+        sanity_checks.require_above_chance(found)
 
 
 class KindTest(parameterized.TestCase, tf.test.TestCase):
@@ -73,12 +73,14 @@ class KindTest(parameterized.TestCase, tf.test.TestCase):
         rows = np.array(rows, np.float32)
         about = {"name": "m", "step": step}
         if good:
-            checks.require_kind(rows, outputs="probabilities", **about)
+            sanity_checks.require_kind(rows, outputs="probabilities", **about)
         else:
-            checks.require_kind(rows, outputs="logits", **about)
+            sanity_checks.require_kind(rows, outputs="logits", **about)
             said = "record 0 sum to 0.992|one number a record, -0.5 to 0.1"
             with self.assertRaisesRegex(InputError, said):
-                checks.require_kind(rows, outputs="probabilities", **about)
+                sanity_checks.require_kind(
+                    rows, outputs="probabilities", **about
+                )
 
 
 if __name__ == "__main__":

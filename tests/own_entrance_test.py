@@ -6,7 +6,7 @@ from absl.testing import parameterized
 
 from qmia_tf.data.pixels import in_range
 from qmia_tf.errors import InputError
-from qmia_tf.own import entrance
+from qmia_tf.targets import input_forms
 
 
 class EntranceTest(parameterized.TestCase, tf.test.TestCase):
@@ -40,7 +40,9 @@ class EntranceTest(parameterized.TestCase, tf.test.TestCase):
         (np.int32, 1.0, 0, None),
     )
     def test_of_codes(self, dtype, step, zero_point, expected):
-        self.assertEqual(entrance.of_codes(dtype, step, zero_point), expected)
+        self.assertEqual(
+            input_forms.of_codes(dtype, step, zero_point), expected
+        )
 
     @parameterized.parameters(
         (1 / 255, "0..255"),
@@ -54,7 +56,7 @@ class EntranceTest(parameterized.TestCase, tf.test.TestCase):
         ([1 / 255, 1.0], None),
     )
     def test_of_rescaling(self, scale, expected):
-        self.assertEqual(entrance.of_rescaling(scale), expected)
+        self.assertEqual(input_forms.of_rescaling(scale), expected)
 
     @parameterized.parameters(
         ([123.7, 116.3, 103.5], [3411, 3261, 3291], "0..255"),
@@ -67,19 +69,19 @@ class EntranceTest(parameterized.TestCase, tf.test.TestCase):
         (400.0, 9.0, None),
     )
     def test_of_moments(self, mean, variance, expected):
-        self.assertEqual(entrance.of_moments(mean, variance), expected)
+        self.assertEqual(input_forms.of_moments(mean, variance), expected)
 
     def test_chosen(self):
         about = {"name": "m", "where": "its layer 'x'"}
-        self.assertEqual(entrance.chosen("0..1", None, **about), "0..1")
-        self.assertEqual(entrance.chosen("0..1", "0..1", **about), "0..1")
-        self.assertEqual(entrance.chosen(None, "-1..1", **about), "-1..1")
+        self.assertEqual(input_forms.chosen("0..1", None, **about), "0..1")
+        self.assertEqual(input_forms.chosen("0..1", "0..1", **about), "0..1")
+        self.assertEqual(input_forms.chosen(None, "-1..1", **about), "-1..1")
         with self.assertRaisesRegex(InputError, "give --pixels=0..1, 0..255"):
-            entrance.chosen(None, None, **about)
+            input_forms.chosen(None, None, **about)
         with self.assertRaisesRegex(
             InputError, r"takes pixels of 0..1 \(its layer 'x'\), but --pixels"
         ):
-            entrance.chosen("0..1", "0..255", **about)
+            input_forms.chosen("0..1", "0..255", **about)
 
     @parameterized.parameters(
         ((6, 5, 1), (6, 5, 1)),
@@ -88,10 +90,10 @@ class EntranceTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_fitted(self, shape, expected):
         values = np.arange(60).reshape(2, 6, 5, 1)
-        found = entrance.fitted(values, shape, "m")
+        found = input_forms.fitted(values, shape, "m")
         self.assertEqual(found.shape, (2, *expected))
         self.assertAllEqual(found.reshape(-1), range(60))
-        gray = entrance.fitted(values[..., 0], (6, 5, 1), "m")
+        gray = input_forms.fitted(values[..., 0], (6, 5, 1), "m")
         self.assertAllEqual(gray, values)
 
     @parameterized.parameters((6, 5, 3), (5, 6, 1), (30,), (6, 5, 1, 1, 1))
@@ -99,7 +101,7 @@ class EntranceTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaisesRegex(
             InputError, r"'m' takes records of .*, got"
         ):
-            entrance.fitted(np.zeros((2, 6, 5, 1)), shape, "m")
+            input_forms.fitted(np.zeros((2, 6, 5, 1)), shape, "m")
 
 
 if __name__ == "__main__":

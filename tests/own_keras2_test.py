@@ -17,11 +17,12 @@ from absl.testing import parameterized
 from keras2_nets import Opened, bytes_in, sequence
 from tf_keras import layers
 
+from qmia_tf.data.value_ranges import RecordNumbers
 from qmia_tf.errors import InputError
-from qmia_tf.own import auditing, models
-from qmia_tf.own.record_numbers import RecordNumbers
-from qmia_tf.own.target import Told
-from qmia_tf.rewrite import quantize_model
+from qmia_tf.experiments import model_audit
+from qmia_tf.qat import quantize_model
+from qmia_tf.targets import listing
+from qmia_tf.targets.model_target import Told
 
 UNIT = Told(pixels="0..1")
 BESIDE = """
@@ -51,8 +52,8 @@ import tensorflow_model_optimization as tfmot
 import keras2_nets
 from qmia_tf.errors import InputError
 from qmia_tf.own import model_files
-from qmia_tf.own.record_numbers import RecordNumbers
-from qmia_tf.own.target import Told
+from qmia_tf.data.value_ranges import RecordNumbers
+from qmia_tf.targets.model_target import Told
 
 made = {
     "pruned": tfmot.sparsity.keras.prune_low_magnitude(keras2_nets.sequence()),
@@ -242,7 +243,7 @@ class AuditTest(Opened):
         labels = own_task.labelled(rows)
         right = rows.argmax(axis=1) == labels
         wanted = [right[:60].mean(), right[60:].mean()]
-        result = auditing.audit(
+        result = model_audit.audit(
             {"file": path, "object": model, "method": model.predict},
             *own_task.split(pixels, labels),
             pixels="0..1",
@@ -314,7 +315,7 @@ class MethodTest(Opened):
             self.assertEqual(target.info["pixels"], "0..255")
             found = target.predict(self.pixels)
             self.assertAllClose(found, expected, atol=1e-6)
-        self.assertEqual(list(models.named(model.predict)), [model.name])
+        self.assertEqual(list(listing.named(model.predict)), [model.name])
 
     @parameterized.named_parameters(("keras3", keras3), ("keras2", sequence))
     def test_asks_for_the_range_as_its_model(self, make):
@@ -334,7 +335,7 @@ class MethodTest(Opened):
         choices = []
         for high in (255, 5):
             flat = rng.integers(0, high, (90, 64), np.uint8)
-            model = models.listed(
+            model = listing.listed(
                 "m",
                 method,
                 Told(),

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from absl.testing import absltest, parameterized
 
+from qmia_tf.data import labels
 from qmia_tf.errors import InputError
-from qmia_tf.own import labels
 
 
 class TakenTest(parameterized.TestCase):

@@ -16,8 +16,8 @@ from absl.testing import parameterized
 from keras2_nets import SHAPE, Opened, bytes_in, sequence
 from tf_keras import layers
 
-from qmia_tf.own import stock
-from qmia_tf.own.target import Told
+from qmia_tf.models import config_safety
+from qmia_tf.targets.model_target import Told
 
 UNIT = Told(pixels="0..1")
 
@@ -229,11 +229,11 @@ class ForeignTest(Refused):
             )
 
     def test_listed_operations_are_tensorflows(self):
-        for name in stock.FUNCTIONS:
+        for name in config_safety.FUNCTIONS:
             found = functools.reduce(getattr, name.split("."), tf)
             self.assertTrue(callable(found), name)
         known = tf.raw_ops.__dict__
-        self.assertEmpty([op for op in stock.OPS if op not in known])
+        self.assertEmpty([op for op in config_safety.OPS if op not in known])
 
 
 class OldTest(Opened):

@@ -5,11 +5,11 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from qmia_tf.data.pixels import PIXELS
-from qmia_tf.deploy import clipping
+from qmia_tf.data.value_ranges import CODES, RecordNumbers
+from qmia_tf.deploy.tflite import input_clipping
 from qmia_tf.errors import InputError
-from qmia_tf.own import entrance, range_choice
-from qmia_tf.own.preprocessing import InputFacts, Preprocessing
-from qmia_tf.own.record_numbers import CODES, RecordNumbers
+from qmia_tf.targets import input_forms, range_choice
+from qmia_tf.targets.preprocessing import InputFacts, Preprocessing
 
 UNIT, BYTES, SIGNED = PIXELS
 FLOATS = np.dtype(np.float32)
@@ -35,9 +35,9 @@ def grid(dtype, step, zero_point, *, has_codes=True):
     """Facts of an input of a .tflite file."""
     return InputFacts(
         np.dtype(dtype) if has_codes else FLOATS,
-        entrance.of_codes(dtype, step, zero_point),
+        input_forms.of_codes(dtype, step, zero_point),
         "its scale",
-        limits=clipping.limits(dtype, step, zero_point),
+        limits=input_clipping.limits(dtype, step, zero_point),
         has_codes=has_codes,
     )
 
@@ -341,12 +341,14 @@ class ApplyTest(parameterized.TestCase, tf.test.TestCase):
 class ClippingTest(tf.test.TestCase):
     def test_shares(self):
         values = np.array([0, 0, 0.5, 1.05, 1.2, 2, -0.05, -3])
-        below, above = clipping.shares_outside(values, 0, 1)
+        below, above = input_clipping.shares_outside(values, 0, 1)
         self.assertAllClose((below, above), (1 / 6, 2 / 6))
-        self.assertEqual(clipping.shares_outside(values * 0, 0, 1), (0, 0))
+        self.assertEqual(
+            input_clipping.shares_outside(values * 0, 0, 1), (0, 0)
+        )
 
     def test_limits(self):
-        found = clipping.limits(np.uint8, 0.5, 3)
+        found = input_clipping.limits(np.uint8, 0.5, 3)
         self.assertEqual(found, (-1.5, 126.0))
 
 

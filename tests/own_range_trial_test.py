@@ -10,11 +10,11 @@ import tensorflow as tf
 from absl.testing import parameterized
 from scipy import stats
 
+from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
-from qmia_tf.own import models, range_trial
-from qmia_tf.own.range_trial import Answered, is_clearly_better, sign_test
-from qmia_tf.own.records import Records
-from qmia_tf.own.target import Told
+from qmia_tf.targets import listing, range_trial
+from qmia_tf.targets.model_target import Told
+from qmia_tf.targets.range_trial import Answered, is_clearly_better, sign_test
 
 UNIT, BYTES, SIGNED = "0..1", "0..255", "-1..1"
 CLASSES, SIDE, SIZE = 4, 120, (6, 6, 3)
@@ -65,7 +65,7 @@ def nearest(pixels):
 
 
 def opened(model, data, told):
-    return models.listed("m", model, Told(told), numbers=data.numbers).open()
+    return listing.listed("m", model, Told(told), numbers=data.numbers).open()
 
 
 class SignTest(parameterized.TestCase, tf.test.TestCase):

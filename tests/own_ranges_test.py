@@ -12,11 +12,11 @@ from absl.testing import parameterized
 from ai_edge_litert.interpreter import Interpreter as LiteRT
 from own_range_trial_test import SIDE, SIZE, images, nearest, records
 
+from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import load
-from qmia_tf.own import asking, models, range_trial
-from qmia_tf.own.records import Records
-from qmia_tf.own.target import Told
+from qmia_tf.targets import listing, query, range_trial
+from qmia_tf.targets.model_target import Told
 
 SIXTEEN = (
     tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
@@ -80,13 +80,13 @@ class FilesTest(Asked):
     def ask(self, name, values, told=None, *, allow_chance=False):
         data = records(values, self.labels, self.members)
         self.lines = []
-        model = models.listed(
+        model = listing.listed(
             "m",
             self.folder / f"{name}.tflite",
             Told(told),
             numbers=data.numbers,
         )
-        return asking.ask(
+        return query.ask(
             model,
             data,
             run_dir=self.create_tempdir().full_path,
@@ -189,22 +189,22 @@ class FilesTest(Asked):
         path = folder / "net.keras"
         nearest("0..1").save(path)
         data = records(self.values, self.labels, self.members)
-        model = models.listed("m", path, Told("-1..1"), numbers=data.numbers)
-        asking.ask(model, data, run_dir=folder, allow_chance=True)
+        model = listing.listed("m", path, Told("-1..1"), numbers=data.numbers)
+        query.ask(model, data, run_dir=folder, allow_chance=True)
         stored = load(folder / "outputs" / "m.npz")
-        self.assertIs(stored.info[asking.CHECKED], False)
-        asking.ask(model, data, run_dir=folder, allow_chance=True)
+        self.assertIs(stored.info[query.CHECKED], False)
+        query.ask(model, data, run_dir=folder, allow_chance=True)
         with self.assertRaisesRegex(InputError, "give --pixels=0..1"):
-            asking.ask(model, data, run_dir=folder, allow_chance=False)
-        right = models.listed("m", path, Told("0..1"), numbers=data.numbers)
-        asking.ask(right, data, run_dir=folder, allow_chance=False)
+            query.ask(model, data, run_dir=folder, allow_chance=False)
+        right = listing.listed("m", path, Told("0..1"), numbers=data.numbers)
+        query.ask(right, data, run_dir=folder, allow_chance=False)
         right.close()
         right.opener = None
-        found = asking.ask(right, data, run_dir=folder, allow_chance=False)
-        self.assertEqual(found.info["preprocessing"], models.PREPROCESSING)
+        found = query.ask(right, data, run_dir=folder, allow_chance=False)
+        self.assertEqual(found.info["preprocessing"], listing.PREPROCESSING)
         right.facts["preprocessing"] += 1
         with self.assertRaises(TypeError):
-            asking.ask(right, data, run_dir=folder, allow_chance=False)
+            query.ask(right, data, run_dir=folder, allow_chance=False)
 
 
 class TokensTest(Asked):
@@ -228,8 +228,8 @@ class TokensTest(Asked):
         members = np.arange(2 * SIDE) < SIDE
         for values in (letters, letters.astype(np.float32)):
             data = Records("letters", values, labels, members, 4)
-            listed = models.listed("m", model, Told(), numbers=data.numbers)
-            found = asking.ask(
+            listed = listing.listed("m", model, Told(), numbers=data.numbers)
+            found = query.ask(
                 listed,
                 data,
                 run_dir=self.create_tempdir().full_path,
@@ -244,8 +244,8 @@ class TokensTest(Asked):
         entry = keras.Input((108,))
         model = keras.Model(entry, nearest("0..255").layers[-1](entry))
         data = records(values.reshape(-1, 108), labels, members)
-        listed = models.listed("m", model, Told(), numbers=data.numbers)
-        found = asking.ask(
+        listed = listing.listed("m", model, Told(), numbers=data.numbers)
+        found = query.ask(
             listed,
             data,
             run_dir=self.create_tempdir().full_path,

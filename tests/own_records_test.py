@@ -7,9 +7,9 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
+from qmia_tf.data import records
+from qmia_tf.data.loaders.sources import Side
 from qmia_tf.errors import InputError
-from qmia_tf.own import records
-from qmia_tf.own.sources import Side
 
 
 def side(values, labels, names=None, *, ordered=True, source="a.npz"):

@@ -14,10 +14,11 @@ from absl.testing import parameterized
 from ai_edge_litert import interpreter as litert
 
 from qmia_tf import outputs, own
+from qmia_tf.data.value_ranges import RecordNumbers
 from qmia_tf.errors import InputError
-from qmia_tf.own import asking, auditing, models
-from qmia_tf.own.record_numbers import RecordNumbers
-from qmia_tf.own.target import Told
+from qmia_tf.experiments import model_audit
+from qmia_tf.targets import listing, query
+from qmia_tf.targets.model_target import Told
 
 COUNT = 120
 KERNEL = stateful_files.weights(stateful_files.FEATURES, stateful_files.UNITS)
@@ -66,7 +67,9 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
         self.out = pathlib.Path(self.create_tempdir().full_path)
         self.lines = []
         # Attacks are tested elsewhere.
-        self.enter_context(mock.patch.object(auditing.audits, "audit_outputs"))
+        self.enter_context(
+            mock.patch.object(model_audit.audits, "audit_outputs")
+        )
 
     def audit(self, target, sides=None, **options):
         """Returns the outputs of the only target."""
@@ -151,8 +154,8 @@ class RepeatsTest(Folder):
         path = self.folder / "plain.keras"
         network().save(path)
         self.audit(path)
-        original = asking._asked
-        with mock.patch.object(asking, "_asked", side_effect=original) as spy:
+        original = query._asked
+        with mock.patch.object(query, "_asked", side_effect=original) as spy:
             found = self.audit(path)
             spy.assert_not_called()
             # As an older version left them.
@@ -250,7 +253,7 @@ class SignatureTest(Folder):
             {"m": network()},
             signature="classify",
         )
-        said = models.flags_by_model(
+        said = listing.flags_by_model(
             None, None, 2, signature=["read", "classify"]
         )
         self.assertEqual(said, [Told(), Told(signature="classify")])
@@ -340,7 +343,7 @@ class KindsTest(Folder):
         last.set_weights([KERNEL])
         values = stateful_files.weights(20, stateful_files.FEATURES)
         numbers = RecordNumbers.of(values, is_images=False)
-        target = models.listed("m", model, Told(), numbers=numbers).open()
+        target = listing.listed("m", model, Told(), numbers=numbers).open()
         # bfloat16 has 8 bits.
         self.assertAllClose(target.predict(values), answers(values), atol=0.03)
 

@@ -16,8 +16,8 @@ from PIL import Image
 from scripts_test import Folder, call
 
 from qmia_tf import outputs, report
-from qmia_tf.auditing import findings
-from qmia_tf.report import making
+from qmia_tf.auditing import audit_result
+from qmia_tf.report import report_files
 
 QUICK = ("--notfprivacy", "--label_only_records=40", "--copy_shift=0")
 NO_COPIES = ("--notfprivacy", "--label_only_records=0")
@@ -53,7 +53,7 @@ class Script(Folder):
             ended, out, errors = call("audit", *arguments, f"--out={self.out}")
         self.assertEqual(ended, status, out + errors)
         self.assertTrue((self.out / "report" / "report.txt").is_file())
-        return out, findings.load(self.out)
+        return out, audit_result.load(self.out)
 
     def assertStops(self, pattern, *arguments):
         """Stops with one line on stderr; records may have been shown."""
@@ -86,7 +86,7 @@ class ModelsTest(Script):
             "--pixels=0..1",
             "--outputs=read,read,read,probabilities",
             *QUICK,
-            formats=making.DEFAULT,
+            formats=report_files.DEFAULT,
         )
         self.assertEqual([each.target for each in result.targets], names)
         self.assertEqual(

@@ -9,9 +9,11 @@ import tiny_models
 from absl.testing import parameterized
 
 from qmia_tf import own
-from qmia_tf.auditing import pictures
+from qmia_tf.auditing import thumbnails
+from qmia_tf.data import records
+from qmia_tf.data.loaders import sources
 from qmia_tf.errors import InputError
-from qmia_tf.own import auditing, records, sources
+from qmia_tf.experiments import model_audit
 
 QUICK = {"label_only": None, "progress": None}
 
@@ -42,7 +44,7 @@ class OwnShowingTest(parameterized.TestCase, tf.test.TestCase):
         for each in target.exposed:
             self.assertLess(each.record_id, own_task.MEMBERS)
             self.assertEqual(
-                each.picture, pictures.as_png(self.images[each.record_id])
+                each.picture, thumbnails.as_png(self.images[each.record_id])
             )
 
     def test_ones_own_are_not_shown_by_default(self):
@@ -79,7 +81,7 @@ class OwnShowingTest(parameterized.TestCase, tf.test.TestCase):
         joined = records.join(*map(sources.load, self.sides))
         if members is None:
             members = self.sides[0]
-        found = auditing.pictures_of(members, choice, joined)
+        found = model_audit.pictures_of(members, choice, joined)
         self.assertEqual(found is not None, shown)
         if shown:
             self.assertAllEqual(found(np.array([7, 2])), self.images[[7, 2]])
@@ -87,9 +89,11 @@ class OwnShowingTest(parameterized.TestCase, tf.test.TestCase):
     def test_tables_have_no_pictures(self):
         joined = records.join(*map(sources.load, own_task.table()))
         self.assertIsNone(
-            auditing.pictures_of("tfds:iris:train", "auto", joined)
+            model_audit.pictures_of("tfds:iris:train", "auto", joined)
         )
-        self.assertIsNone(auditing.pictures_of("tfds:iris:train", "auto", None))
+        self.assertIsNone(
+            model_audit.pictures_of("tfds:iris:train", "auto", None)
+        )
 
     @parameterized.parameters(
         ("on", "--pictures=on has nothing to show: the records are not uint8"),
@@ -106,7 +110,7 @@ class OwnShowingTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaisesRegex(
             InputError, "nothing to show: only outputs are given"
         ):
-            auditing.pictures_of("members.csv", "on", None)
+            model_audit.pictures_of("members.csv", "on", None)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ import tiny_models
 from absl.testing import parameterized
 from PIL import Image
 
+from qmia_tf.data.loaders import sources
 from qmia_tf.errors import InputError
-from qmia_tf.own import sources
 
 
 class Folder(parameterized.TestCase, tf.test.TestCase):

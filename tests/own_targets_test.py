@@ -10,11 +10,11 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
+from qmia_tf.data.value_ranges import RecordNumbers
 from qmia_tf.errors import InputError
-from qmia_tf.output_kinds import look_like_probabilities
-from qmia_tf.own import models, saved_model
-from qmia_tf.own.record_numbers import RecordNumbers
-from qmia_tf.own.target import Told
+from qmia_tf.outputs.kinds import look_like_probabilities
+from qmia_tf.targets import listing, saved_model
+from qmia_tf.targets.model_target import Told
 
 SHAPE = tiny_models.SHAPE
 UNIT = Told(pixels="0..1")
@@ -35,7 +35,7 @@ class Opened(parameterized.TestCase, tf.test.TestCase):
         is_images = values is None
         values = self.pixels if is_images else values
         numbers = RecordNumbers.of(values, is_images=is_images)
-        return models.listed("m", source, told, numbers=numbers).open()
+        return listing.listed("m", source, told, numbers=numbers).open()
 
     def assertNotOpened(self, pattern, source, told=UNIT, **options):
         with self.assertRaisesRegex(InputError, pattern) as caught:
@@ -316,7 +316,7 @@ class KerasTest(Opened):
         path = self.folder / "m.keras"
         sequence().save(path)
         numbers = RecordNumbers.of(self.pixels, is_images=True)
-        model = models.listed("m", path, UNIT, numbers=numbers)
+        model = listing.listed("m", path, UNIT, numbers=numbers)
         self.assertEqual(model.size_bytes, path.stat().st_size)
         self.assertLen(model.facts["sha256"], 64)
         info = model.open().info
@@ -570,35 +570,37 @@ class ListedTest(Opened):
 
     def test_names(self):
         self.assertEqual(
-            list(models.named(["a/net.keras", "b/net.tflite", "c/x y.npz"])),
+            list(listing.named(["a/net.keras", "b/net.tflite", "c/x y.npz"])),
             ["net.keras", "net.tflite", "x_y"],
         )
         self.assertEqual(
-            list(models.named([lambda x: x, lambda x: x])), ["model", "model.2"]
+            list(listing.named([lambda x: x, lambda x: x])),
+            ["model", "model.2"],
         )
-        self.assertEqual(list(models.named(["a/n.keras", "b/n.keras"])),
+        self.assertEqual(list(listing.named(["a/n.keras", "b/n.keras"])),
                          ["n.keras", "n.keras.2"])  # fmt: skip
-        self.assertEqual(models.named({"mine": 1}), {"mine": 1})
+        self.assertEqual(listing.named({"mine": 1}), {"mine": 1})
         with self.assertRaisesRegex(InputError, "'a b' must be of letters"):
-            models.named({"a b": 1})
+            listing.named({"a b": 1})
         with self.assertRaisesRegex(InputError, "m.keras is given twice"):
-            models.named(["m.keras", "m.keras"])
+            listing.named(["m.keras", "m.keras"])
 
     def test_told(self):
         self.assertEqual(
-            models.flags_by_model("0..1", None, 2), [Told("0..1"), Told("0..1")]
+            listing.flags_by_model("0..1", None, 2),
+            [Told("0..1"), Told("0..1")],
         )
         self.assertEqual(
-            models.flags_by_model(["read", "0..1"], ["logits"], 2),
+            listing.flags_by_model(["read", "0..1"], ["logits"], 2),
             [Told(None, "logits"), Told("0..1", "logits")],
         )
-        self.assertEqual(models.flags_by_model([], [], 1), [Told()])
+        self.assertEqual(listing.flags_by_model([], [], 1), [Told()])
         with self.assertRaisesRegex(InputError, "--pixels has 3 values for 2"):
-            models.flags_by_model(["0..1"] * 3, None, 2)
+            listing.flags_by_model(["0..1"] * 3, None, 2)
         with self.assertRaisesRegex(InputError, "--pixels must be one of 0..1"):
-            models.flags_by_model("0..2", None, 1)
+            listing.flags_by_model("0..2", None, 1)
         with self.assertRaisesRegex(InputError, "--outputs must be one of pro"):
-            models.flags_by_model(None, "scores", 1)
+            listing.flags_by_model(None, "scores", 1)
 
 
 if __name__ == "__main__":

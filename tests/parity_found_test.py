@@ -9,8 +9,8 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from qmia_tf import files
-from qmia_tf.auditing import audit, findings, parity_found
-from qmia_tf.deploy import mismatches
+from qmia_tf.auditing import audit, audit_result, parity_summary
+from qmia_tf.deploy.parity import mismatches
 from qmia_tf.errors import InputError
 from qmia_tf.run_dir import RunDir
 
@@ -55,7 +55,7 @@ class ParityFoundTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(0, 3)
     def test_is_what_was_counted(self, differ):
         self.write(compared(differ))
-        found = parity_found.of_run(self.dir)[SHA256]
+        found = parity_summary.of_run(self.dir)[SHA256]
         self.assertEqual((found.promised, found.kept), (True, not differ))
         self.assertRegex(
             found.verdict, "3 codes differ" if differ else "no code differs"
@@ -81,10 +81,10 @@ class ParityFoundTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_nothing_promised(self):
         self.write(compared(3, rounded=["pool"]))
-        self.assertIsNone(parity_found.of_run(self.dir)[SHA256].kept)
+        self.assertIsNone(parity_summary.of_run(self.dir)[SHA256].kept)
 
     def test_none(self):
-        self.assertEqual(parity_found.of_run(self.dir), {})
+        self.assertEqual(parity_summary.of_run(self.dir), {})
 
     @parameterized.parameters(
         "{",
@@ -99,7 +99,7 @@ class ParityFoundTest(parameterized.TestCase, tf.test.TestCase):
         self.dir.mkdir()
         self.path.write_text(text)
         with self.assertRaisesRegex(InputError, "parity.json") as caught:
-            parity_found.of_run(self.dir)
+            parity_summary.of_run(self.dir)
         self.assertNotIn("\n", str(caught.exception))
 
     def test_says_what_to_do(self):
@@ -108,7 +108,7 @@ class ParityFoundTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaisesRegex(
             InputError, "damaged: make it again with python scripts/parity.py"
         ):
-            parity_found.of_run(self.dir)
+            parity_summary.of_run(self.dir)
 
     def test_stands_in_the_audit_of_its_file_alone(self):
         RunDir(self.dir).open({"dataset": {}})
@@ -125,7 +125,7 @@ class ParityFoundTest(parameterized.TestCase, tf.test.TestCase):
         result = audit.audit_run(self.dir)
         told = [each.target for each in result.targets if each.parity]
         self.assertEqual(told, ["int8", "int8.pi4"])
-        self.assertEqual(findings.load(self.dir), result)
+        self.assertEqual(audit_result.load(self.dir), result)
         # Of a file that was exported again it says nothing.
         found = json.loads(self.path.read_bytes())
         found[0]["sha256"] = "e" * 64

@@ -9,10 +9,11 @@ import integer_runs
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import files, keras_files
-from qmia_tf.deploy import mismatches
+from qmia_tf import files
+from qmia_tf.deploy.parity import mismatches
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import parity_run
+from qmia_tf.models import keras_files
 from qmia_tf.run_dir import RunDir
 
 QUICK = {

@@ -8,9 +8,16 @@ import integer_nets
 import keras
 import numpy as np
 
-from qmia_tf import grids, layers
-from qmia_tf.deploy import int8, integer, kernels, moving, twin_file
-from qmia_tf.deploy.walk import Walk
+from qmia_tf import layers
+from qmia_tf.deploy.integer import (
+    code_movement,
+    file_tensors,
+    int8_file,
+    integer_network,
+    kernel_conversion,
+)
+from qmia_tf.deploy.integer.graph_conversion import Walk
+from qmia_tf.quantizers import grids
 
 EDGE = {"weight_bits": 8, "weight_quantizer": "symmetric"}
 PAIRS = ((2, 2), (4, 4), (7, 8), (1, 1))  # bits of weights and activations
@@ -223,9 +230,12 @@ def trained_levels(model, twin, pixels):
 
     Returns: dict name -> (trained, twin), NumPy arrays.
     """
-    from qmia_tf.deploy import networks
+    from qmia_tf.deploy.parity import observed_networks
 
-    trained, folded = networks.Trained(model), networks.Twin(twin)
+    trained, folded = (
+        observed_networks.Trained(model),
+        observed_networks.Twin(twin),
+    )
     theirs, _ = trained.run(pixels, folded)
     ours, _ = folded.run(pixels)
     return {name: (np.asarray(theirs[name]), ours[name]) for name in theirs}
@@ -243,9 +253,9 @@ def averages_alone(grid, size):
         size, scale=grid.scale, name="average"
     )
     trained = keras.Model(values, layer(values))
-    source = kernels.Codes(keras.Input(shape, name="codes"), grid)
-    walk = Walk(integer.HANDLERS, "float", "softmax", None)
-    ended = moving.rounded_average(walk, layer, source)
+    source = kernel_conversion.Codes(keras.Input(shape, name="codes"), grid)
+    walk = Walk(integer_network.HANDLERS, "float", "softmax", None)
+    ended = code_movement.rounded_average(walk, layer, source)
     twin = keras.Model(source.tensor, ended.tensor)
 
     def codes(file, layer):
@@ -256,7 +266,7 @@ def averages_alone(grid, size):
             scale=grid.scale,
             zero_point=grid.zero_point,
         )
-        return twin_file.Tensor(index, shape, grid)
+        return file_tensors.Tensor(index, shape, grid)
 
-    emit = {**int8.EMIT, keras.layers.InputLayer: codes}
-    return trained, twin, twin_file.File(twin, emit).to_bytes()
+    emit = {**int8_file.EMIT, keras.layers.InputLayer: codes}
+    return trained, twin, file_tensors.File(twin, emit).to_bytes()

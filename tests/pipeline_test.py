@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import recipes
-from qmia_tf.pipeline import augment, epoch_batches
+from qmia_tf.training import recipes
+from qmia_tf.training.input_pipeline import augment, epoch_batches
 
 HEIGHT, WIDTH = 6, 5
 

@@ -9,7 +9,7 @@ import pathlib
 from absl import flags
 from absl.testing import absltest
 
-from qmia_tf import recipes
+from qmia_tf.training import recipes
 
 SCRIPTS = pathlib.Path(__file__).resolve().parent.parent / "scripts"
 # Flag -> "module callable parameter" below qmia_tf.
@@ -27,26 +27,26 @@ DATA = {
 TRAINING = {
     "recipe": "configuration describe recipe",
     "seed": "configuration describe seed",
-    "tensorboard": "experiments.run_training train_run tensorboard_every",
-    "tensorboard_every": "experiments.run_training train_run tensorboard_every",
+    "tensorboard": "experiments.training_run train_run tensorboard_every",
+    "tensorboard_every": "experiments.training_run train_run tensorboard_every",
     **{
         field.name: f"recipes Recipe {field.name}"
         for field in recipes._flag_fields()
     },
 }
 AUDIT = {
-    "num_threads": "experiments.experiment attack_run num_threads",
-    "audit_seed": "experiments.experiment attack_run audit_seed",
-    "label_only_records": "experiments.copy_queries Settings records",
-    "copy_shift": "attacks.changes Plan shift",
-    "copy_flip": "attacks.changes Plan flip",
-    "copy_rotation": "attacks.changes Plan rotation",
-    "tfprivacy": "experiments.experiment attack_run tfprivacy",
+    "num_threads": "experiments.run attack_run num_threads",
+    "audit_seed": "experiments.run attack_run audit_seed",
+    "label_only_records": "experiments.augmentation_queries Settings records",
+    "copy_shift": "attacks.augmentations Plan shift",
+    "copy_flip": "attacks.augmentations Plan flip",
+    "copy_rotation": "attacks.augmentations Plan rotation",
+    "tfprivacy": "experiments.run attack_run tfprivacy",
     "tfprivacy_attacks": "tfprivacy Settings attacks",
     "tfprivacy_records": "tfprivacy Settings trained_records",
-    "pictures": "experiments.experiment attack_run pictures",
+    "pictures": "experiments.run attack_run pictures",
 }
-ATTACK = {**AUDIT, "kernels": "experiments.experiment attack_run kernels"}
+ATTACK = {**AUDIT, "kernels": "experiments.run attack_run kernels"}
 GATES = {
     "fail_if_auc_above": "report.gates judge auc_above",
     "fail_if_tpr_above": "report.gates judge tpr_above",
@@ -65,12 +65,12 @@ TWINS = {
         **ATTACK,
         **GATES,
         **alike(
-            "experiments.experiment attack_run",
+            "experiments.run attack_run",
             "run_dir",
             "references",
             "parent",
         ),
-        "outputs": "experiments.experiment attack_run captured",
+        "outputs": "experiments.run attack_run captured",
     },
     "audit": {
         **PLACE,
@@ -103,7 +103,7 @@ TWINS = {
         **PLACE,
         **alike("experiments.run_comparison compare", "full", "quantized"),
         **alike("experiments.run_comparison compare", "every_epoch"),
-        "out": "report.matching write out_dir",
+        "out": "report.matching_tables write out_dir",
     },
     "evaluate_edge": {
         **alike("edge.evaluation evaluate", "model", "data", "threads"),
@@ -115,27 +115,27 @@ TWINS = {
     },
     "export": {
         **PLACE,
-        **alike("experiments.experiment export_run", "run_dir", "schemes"),
+        **alike("experiments.run export_run", "run_dir", "schemes"),
         **alike("deploy.export Settings", "calibration_records"),
         **alike("deploy.export Settings", "calibration_seed", "tfmot_epochs"),
         **alike("deploy.export Settings", "int8_output"),
     },
     "export_data": {
         **PLACE,
-        "run_dir": "experiments.run_training open_split run_dir",
-        "records": "edge.records of_run count",
-        "seed": "edge.records of_run seed",
-        "out": "edge.records Records.save path",
+        "run_dir": "experiments.training_run open_split run_dir",
+        "records": "edge.device_data of_run count",
+        "seed": "edge.device_data of_run seed",
+        "out": "edge.device_data Records.save path",
     },
     "exposed": {
         **PLACE,
-        **alike("experiments.run_exposure of_run", "run_dir", "target"),
-        **alike("auditing.exposed measure", "score", "seed"),
-        "baseline": "experiments.run_exposure of_run run_dir",
-        "baseline_target": "experiments.run_exposure of_run target",
-        "top": "report.exposures write_exposures top",
-        "images": "report.exposures write_exposures pictures",
-        "out": "report.exposures write_exposures out_dir",
+        **alike("experiments.run_risk of_run", "run_dir", "target"),
+        **alike("auditing.record_risk measure", "score", "seed"),
+        "baseline": "experiments.run_risk of_run run_dir",
+        "baseline_target": "experiments.run_risk of_run target",
+        "top": "report.risk_files write_exposures top",
+        "images": "report.risk_files write_exposures pictures",
+        "out": "report.risk_files write_exposures out_dir",
     },
     "make_tflite_models": {
         "out": "shipped make folder",
@@ -178,7 +178,7 @@ TWINS = {
     "train": {
         **DATA,
         **TRAINING,
-        **alike("experiments.run_training train_run", "run_dir", "keep_every"),
+        **alike("experiments.training_run train_run", "run_dir", "keep_every"),
         "weight_bits": "resnet Bits weight",
         "activation_bits": "resnet Bits activation",
         "first_last_bits": "resnet Bits first_last",
@@ -188,8 +188,10 @@ TWINS = {
     },
     "train_references": {
         **PLACE,
-        **alike("experiments.references train", "run_dir", "count", "schemes"),
-        **alike("experiments.references train", "num_threads"),
+        **alike(
+            "experiments.reference_models train", "run_dir", "count", "schemes"
+        ),
+        **alike("experiments.reference_models train", "num_threads"),
     },
 }
 

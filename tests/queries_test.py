@@ -10,22 +10,16 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import (
-    configuration,
-    files,
-    onednn,
-    outputs,
-    queries,
-    recipes,
-    targets,
-)
-from qmia_tf.auditing import findings
-from qmia_tf.datasets import Dataset
-from qmia_tf.deploy import artifact
+from qmia_tf import files, onednn, outputs, targets
+from qmia_tf.auditing import audit_result
+from qmia_tf.data.loaders import Dataset
+from qmia_tf.deploy.tflite import file_contents
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import experiment, run_training
-from qmia_tf.resnet import Bits
+from qmia_tf.experiments import configuration, run, training_run
+from qmia_tf.models.resnet import Bits
 from qmia_tf.run_dir import RunDir
+from qmia_tf.targets import run_targets
+from qmia_tf.training import recipes
 
 RECORDS = 40
 
@@ -65,7 +59,7 @@ class Run(parameterized.TestCase, tf.test.TestCase):
             self.data, recipe=recipes.get("digits"), bits=Bits(4, 4)
         )
         RunDir(self.dir).open(config)
-        self.split = run_training.open_split(self.dir, self.data, config)
+        self.split = training_run.open_split(self.dir, self.data, config)
         tiny_models.classifier().save(self.dir / "model.keras")
         self.folder.mkdir()
         self.manifest = {}
@@ -73,7 +67,7 @@ class Run(parameterized.TestCase, tf.test.TestCase):
     def add(self, scheme, *, twin=None, **entry):
         """Lists artifacts/SCHEME.tflite, made already, in the manifest."""
         path = self.folder / f"{scheme}.tflite"
-        entry = {**artifact.describe(path), "twin": None, **entry}
+        entry = {**file_contents.describe(path), "twin": None, **entry}
         if twin is not None:
             file = self.folder / f"{scheme}_twin.keras"
             twin.save(file)
@@ -106,9 +100,7 @@ class Run(parameterized.TestCase, tf.test.TestCase):
         with mock.patch.object(
             targets, "query", side_effect=targets.query
         ) as query:
-            paths, left_out = experiment.query_run(
-                self.dir, self.data, **options
-            )
+            paths, left_out = run.query_run(self.dir, self.data, **options)
         asked = [call.args[0].info["target"] for call in query.call_args_list]
         answered = {path.stem: outputs.load(path) for path in paths}
         self.assertLen(answered, len(paths))
@@ -124,7 +116,7 @@ class RepeatsTest(Run):
             "'float32' does not answer the same record alike: .* depends on "
             "the other records of its batch",
         ):
-            experiment.query_run(self.dir, self.data)
+            run.query_run(self.dir, self.data)
         self.assertFalse((self.dir / "outputs" / "float32.npz").exists())
 
     def test_a_model_that_stays_random(self):
@@ -135,7 +127,7 @@ class RepeatsTest(Run):
         with self.assertRaisesRegex(
             InputError, "'keras' does not answer .* a layer stays random"
         ):
-            experiment.query_run(self.dir, self.data)
+            run.query_run(self.dir, self.data)
 
 
 class NamesTest(Run):
@@ -173,7 +165,7 @@ class NamesTest(Run):
         self.add_int8_io(twin=rounded_classifier())
         kernels = ("", ".builtin", ".reference")
         self.assertEqual(
-            queries.names_of_run(self.dir),
+            run_targets.names_of_run(self.dir),
             {"keras", "int8_io_twin"}
             | {"float32" + kernel for kernel in kernels}
             | {"int8_io" + kernel for kernel in kernels},
@@ -209,7 +201,7 @@ class LatencyTest(Run):
                 call()
             return measured
 
-        with mock.patch.object(queries.timing, "measure", measure):
+        with mock.patch.object(run_targets.timing, "measure", measure):
             answered, _, _ = self.query(num_threads=3)
         self.assertEqual([images.shape for images in sizes], [(1, 6, 5, 1)])
         info = answered["int8_io"].info
@@ -234,10 +226,10 @@ class LatencyTest(Run):
 
     def test_arrives_in_the_audit(self):
         self.add_float32()
-        result = experiment.attack_run(
+        result = run.attack_run(
             self.dir, self.data, kernels=["default", "reference"]
         )
-        self.assertEqual(findings.load(self.dir), result)
+        self.assertEqual(audit_result.load(self.dir), result)
         for target in result.targets:
             self.assertGreater(target.latency_ms, 0.0)
         self.assertEqual(

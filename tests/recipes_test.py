@@ -10,8 +10,8 @@ import tensorflow as tf
 from absl import flags
 from absl.testing import parameterized
 
-from qmia_tf import recipes
 from qmia_tf.errors import InputError
+from qmia_tf.training import recipes
 
 
 class RecipesTest(parameterized.TestCase, tf.test.TestCase):
@@ -228,7 +228,7 @@ class FlagsTest(parameterized.TestCase, tf.test.TestCase):
 class ImportTest(tf.test.TestCase):
     def test_imports_nothing_heavy(self):
         code = (
-            "import sys; import qmia_tf.recipes; "
+            "import sys; import qmia_tf.training.recipes; "
             "sys.exit(bool({'tensorflow', 'keras', 'absl', 'numpy'}"
             " & set(sys.modules)))"
         )

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from qmia_tf import outputs
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import reference_answers
+from qmia_tf.experiments import reference_outputs
 
 
 class AnswersTest(tf.test.TestCase):
@@ -23,7 +23,7 @@ class AnswersTest(tf.test.TestCase):
         return self.dir / folder
 
     def read(self, *paths, target="int8", fingerprint="d" * 64):
-        found = reference_answers.load(paths, target, fingerprint=fingerprint)
+        found = reference_outputs.load(paths, target, fingerprint=fingerprint)
         return [each.target for each in found]
 
     def test_the_same_file_if_every_reference_has_it(self):
@@ -45,7 +45,7 @@ class AnswersTest(tf.test.TestCase):
         self.assertEqual(
             self.read(path, str(folder)), ["mine.shadow", "r00.int8"]
         )
-        found = reference_answers.load([path], "int8", fingerprint="d" * 64)[0]
+        found = reference_outputs.load([path], "int8", fingerprint="d" * 64)[0]
         self.assertAllEqual(found.members, made.members)
         self.assertAllClose(found.probabilities, made.probabilities)
 

@@ -9,17 +9,19 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import configuration, onednn, recipes, training
-from qmia_tf.datasets import Dataset
+from qmia_tf import onednn
+from qmia_tf.data.loaders import Dataset
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import (
-    experiment,
-    reference_answers,
-    references,
-    run_training,
+    configuration,
+    reference_models,
+    reference_outputs,
+    run,
+    training_run,
 )
-from qmia_tf.resnet import Bits
+from qmia_tf.models.resnet import Bits
 from qmia_tf.run_dir import RunDir
+from qmia_tf.training import recipes, resumable_loop
 
 RECORDS = 40
 
@@ -52,7 +54,7 @@ class PlanTest(Folder):
         before = json.dumps(config)
         # How the run was computed is not how its references are.
         config["tensorflow"] = {"onednn": True, "intra_op_threads": 64}
-        for made in references.plan(config, 6):
+        for made in reference_models.plan(config, 6):
             self.assertIn(made["split"].pop("complement"), (True, False))
             made["split"]["seed"] = 3
             made["seed"] = 5
@@ -63,19 +65,20 @@ class PlanTest(Folder):
     def test_more_are_added_to_the_same(self):
         config = a_config(self.data)
         self.assertEqual(
-            references.plan(config, 2), references.plan(config, 8)[:2]
+            reference_models.plan(config, 2),
+            reference_models.plan(config, 8)[:2],
         )
 
     def test_is_json(self):
-        planned = references.plan(a_config(self.data), 4)
+        planned = reference_models.plan(a_config(self.data), 4)
         self.assertEqual(json.loads(json.dumps(planned)), planned)
 
     @parameterized.parameters(0.5, 0.3)
     def test_pairs_share_the_records(self, fraction):
         config = a_config(self.data, member_fraction=fraction)
         inside = np.zeros(RECORDS, int)
-        for number, made in enumerate(references.plan(config, 8)):
-            split = run_training.open_split(
+        for number, made in enumerate(reference_models.plan(config, 8)):
+            split = training_run.open_split(
                 self.dir / f"{number}", self.data, made
             )
             inside[split.members] += 1
@@ -89,7 +92,7 @@ class PlanTest(Folder):
     def test_seeds_are_all_different_and_none_is_the_runs(self):
         for seed in range(20):
             config = a_config(self.data, split_seed=seed, seed=seed)
-            planned = references.plan(config, 16)
+            planned = reference_models.plan(config, 16)
             drawn = {made["split"]["seed"] for made in planned}
             self.assertLen(drawn, 8)
             self.assertNotIn(seed, drawn)
@@ -100,7 +103,7 @@ class PlanTest(Folder):
 
     def test_another_run_has_others(self):
         plans = [
-            references.plan(a_config(self.data, **options), 2)
+            reference_models.plan(a_config(self.data, **options), 2)
             for options in ({}, {"seed": 1}, {"split_seed": 1})
         ]
         self.assertLen({plan[0]["split"]["seed"] for plan in plans}, 3)
@@ -109,7 +112,7 @@ class PlanTest(Folder):
         with mock.patch.object(np.random, "SeedSequence") as sequence:
             last = np.array([7, 2**32 - 1], np.uint32)
             sequence.return_value.generate_state.return_value = last
-            planned = references.plan(a_config(self.data), 2)
+            planned = reference_models.plan(a_config(self.data), 2)
         self.assertEqual([made["seed"] for made in planned], [2**32 - 1, 0])
 
     @parameterized.parameters(-2, 0, 1, 3)
@@ -117,7 +120,7 @@ class PlanTest(Folder):
         with self.assertRaisesRegex(
             InputError, f"in pairs: count must be 2, 4, ..., got {count}"
         ):
-            references.plan(a_config(self.data), count)
+            reference_models.plan(a_config(self.data), count)
 
 
 def save_untrained(model, data, *, run_dir, **options):
@@ -127,23 +130,25 @@ def save_untrained(model, data, *, run_dir, **options):
     return True
 
 
-@mock.patch.object(training, "make_deterministic", mock.Mock())
+@mock.patch.object(resumable_loop, "make_deterministic", mock.Mock())
 class TrainTest(Folder):
     def test_trains_queries_and_goes_on(self):
         run_dir = self.dir / "w32a32"
         config = a_config(self.data)
         RunDir(run_dir).open(config)
         lines = []
-        with mock.patch.object(training, "train", side_effect=save_untrained):
-            made = references.train(
+        with mock.patch.object(
+            resumable_loop, "train", side_effect=save_untrained
+        ):
+            made = reference_models.train(
                 run_dir, self.data, count=2, progress=lines.append
             )
         self.assertEqual(
             made, [run_dir / "references/r00", run_dir / "references/r01"]
         )
         self.assertRegex(lines[0], "reference 1 of 2: .*references/r00")
-        self.assertEqual(reference_answers.of_run(run_dir), made)
-        found = reference_answers.load(
+        self.assertEqual(reference_outputs.of_run(run_dir), made)
+        found = reference_outputs.load(
             made, "keras", fingerprint=self.data.fingerprint()
         )
         self.assertEqual([x.target for x in found], ["r00.keras", "r01.keras"])
@@ -151,7 +156,7 @@ class TrainTest(Folder):
         self.assertAllEqual(first.members, ~second.members)
         self.assertAllEqual(first.record_ids, np.arange(RECORDS))
         self.assertAllEqual(first.labels, self.data.labels)
-        planned = references.plan(config, 2)
+        planned = reference_models.plan(config, 2)
         for folder, wanted in zip(made, planned, strict=True):
             found = configuration.read(folder)
             self.assertEqual(found.pop("tensorflow"), onednn.record())
@@ -163,8 +168,8 @@ class TrainTest(Folder):
             for path in (run_dir / "references").glob(pattern)
         }
         self.assertLen(kept, 4)
-        with mock.patch.object(training, "train") as train:
-            references.train(run_dir, self.data, count=2)
+        with mock.patch.object(resumable_loop, "train") as train:
+            reference_models.train(run_dir, self.data, count=2)
         train.assert_not_called()
         self.assertEqual(kept, {path: path.stat().st_mtime_ns for path in kept})
 
@@ -172,11 +177,11 @@ class TrainTest(Folder):
         run_dir = self.dir / "run"
         RunDir(run_dir).open(a_config(self.data))
         with (
-            mock.patch.object(run_training, "train_run") as train,
-            mock.patch.object(experiment, "export_run") as export,
-            mock.patch.object(experiment, "query_run") as query,
+            mock.patch.object(training_run, "train_run") as train,
+            mock.patch.object(run, "export_run") as export,
+            mock.patch.object(run, "query_run") as query,
         ):
-            references.train(
+            reference_models.train(
                 run_dir, self.data, count=2, schemes=["int8"], num_threads=3
             )
             self.assertEqual(export.call_count, 2)
@@ -184,17 +189,17 @@ class TrainTest(Folder):
             self.assertIs(export.call_args.args[1](), self.data)
             self.assertEqual(query.call_args.kwargs["num_threads"], 3)
             export.reset_mock()
-            references.train(run_dir, self.data, count=4)
+            reference_models.train(run_dir, self.data, count=4)
             export.assert_not_called()
             folders = [call.args[0].name for call in train.call_args_list]
         self.assertEqual(folders[2:], ["r00", "r01", "r02", "r03"])
 
     def test_not_a_run(self):
         with self.assertRaisesRegex(InputError, "is not a run directory"):
-            references.train(self.dir / "none", self.data, count=2)
+            reference_models.train(self.dir / "none", self.data, count=2)
 
     def test_a_run_without_references(self):
-        self.assertEqual(reference_answers.of_run(self.dir), [])
+        self.assertEqual(reference_outputs.of_run(self.dir), [])
 
 
 if __name__ == "__main__":

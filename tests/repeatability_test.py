@@ -6,8 +6,8 @@ import sys
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from qmia_tf import repeatability
 from qmia_tf.errors import InputError
+from qmia_tf.outputs import repeatability
 
 
 def softmax(z):
@@ -169,7 +169,7 @@ class RequireTest(parameterized.TestCase):
 
     def test_imports_no_tensorflow(self):
         code = (
-            "import sys, qmia_tf.repeatability;"
+            "import sys, qmia_tf.outputs.repeatability;"
             "sys.exit(bool({'tensorflow', 'keras'} & set(sys.modules)))"
         )
         done = subprocess.run(

@@ -6,7 +6,7 @@ import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.auditing import repeats
+from qmia_tf.data import repeated_records
 from qmia_tf.outputs import Outputs
 
 INT8 = 1 / 256
@@ -29,7 +29,7 @@ def repeated(outputs, members, nonmembers=1):
 
 
 def found_of(*answered):
-    return repeats.of_outputs(list(answered)).repeated
+    return repeated_records.of_outputs(list(answered)).repeated
 
 
 def shares(found):
@@ -54,7 +54,7 @@ class OfRecordsTest(parameterized.TestCase, tf.test.TestCase):
             (values[row].tobytes(), labels[row], members[row])
             for row in range(70)
         ]
-        found = repeats.of_records(values, labels, members, ids)
+        found = repeated_records.of_records(values, labels, members, ids)
         firsts = [keys.index(key) for key in sorted(set(keys), key=keys.index)]
         self.assertAllEqual(found.record_ids, np.sort(ids[firsts]))
         self.assertEqual(
@@ -74,7 +74,7 @@ class OfRecordsTest(parameterized.TestCase, tf.test.TestCase):
         values = np.random.default_rng(0).normal(size=(600, 4))
         values = np.concatenate([np.repeat(values[:300], 7, 0), values[300:]])
         members = np.arange(2400) < 2100
-        found = repeats.of_records(
+        found = repeated_records.of_records(
             values, np.zeros(2400, int), members, np.arange(2400)
         )
         self.assertEqual(
@@ -91,7 +91,7 @@ class OfRecordsTest(parameterized.TestCase, tf.test.TestCase):
         """What a file says of them does not matter where they are at hand."""
         values = np.arange(400, dtype=np.uint8).astype(np.float32) * 3
         values = np.column_stack([values, np.arange(400)])
-        found = repeats.of_records(
+        found = repeated_records.of_records(
             values, np.zeros(400, int), np.arange(400) < 200, np.arange(400)
         )
         self.assertEqual(shares(found.repeated), (1.0, 1.0))
@@ -99,7 +99,7 @@ class OfRecordsTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_equal_records_of_other_labels_or_sides_are_two(self):
         values = np.zeros((4, 2))
-        found = repeats.of_records(
+        found = repeated_records.of_records(
             values,
             np.array([0, 1, 0, 1]),
             np.array([True, True, False, False]),
@@ -111,13 +111,13 @@ class OfRecordsTest(parameterized.TestCase, tf.test.TestCase):
         one = synthetic_outputs.outputs(20, 20)
         twice = repeated(one, 2, 1)
         values = twice.probabilities
-        found = repeats.of_records(
+        found = repeated_records.of_records(
             values, twice.labels, twice.members, twice.record_ids
         )
         taken = found.of(twice)
         self.assertEqual(taken.labels.size, 40)
         self.assertLen(np.unique(taken.probabilities, axis=0), 40)
-        distinct = repeats.of_records(
+        distinct = repeated_records.of_records(
             one.probabilities, one.labels, one.members, one.record_ids
         )
         self.assertIs(distinct.of(one), one)
@@ -134,7 +134,7 @@ class CopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
     def test_of_every_record(self, times, step, records):
         one = synthetic_outputs.outputs(records, records, step=step)
         copied = repeated(one, *times)
-        found = repeats.of_outputs([copied])
+        found = repeated_records.of_outputs([copied])
         # Coarse rows may be equal without being copies: up to one in 30.
         least = 1.0 if step == 0 else 29 / 30
         self.assertBetween(found.repeated.distinct_members / records, least, 1)
@@ -199,7 +199,7 @@ class CopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
             np.arange(rows.size),
             one.info,
         )
-        distinct = repeats.of_outputs([copied])
+        distinct = repeated_records.of_outputs([copied])
         if step:
             # They may be equal by chance, and there is a doubt.
             self.assertEqual(distinct.repeated.distinct_members, 500)
@@ -214,7 +214,7 @@ class CopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_records_that_it_knows_nothing_of_stay(self):
         """Captured outputs may be about others."""
-        distinct = repeats.of_outputs(
+        distinct = repeated_records.of_outputs(
             [repeated(synthetic_outputs.outputs(100, 100), 3, 3)]
         )
         one = synthetic_outputs.outputs(30, 30, seed=4, target="board")
@@ -345,7 +345,7 @@ class NoCopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(shares(found), (1.0, 1.0))
         self.assertIn("give the records", found.sentence)
         # Both sides have them: nothing speaks for copies.
-        self.assertEmpty(repeats.of_outputs([made]).doubtful)
+        self.assertEmpty(repeated_records.of_outputs([made]).doubtful)
         fine = synthetic_outputs.outputs(500, 500, classes=2)
         self.assertEqual(found_of(fine).sentence, "")
 

@@ -13,9 +13,9 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from qmia_tf.attacks import TITLES
-from qmia_tf.auditing import answer, audit, control, findings
-from qmia_tf.report import collected, gates, words
-from qmia_tf.report.page import render
+from qmia_tf.auditing import audit, audit_result, blind_baseline, verdict
+from qmia_tf.report import gates, run_summary, verdict_words
+from qmia_tf.report.html import render
 
 LIMITS = {
     "auc_above": 0.5,
@@ -24,13 +24,13 @@ LIMITS = {
 }
 # Records a side and gains: what is answered of them.
 CASES = {
-    "severe": (400, (9.0, 1.0), answer.SEVERE),
-    "clear": (400, (4.0, 2.5), answer.CLEAR),
-    "small": (2000, (2.7, 2.5), answer.SMALL),
-    "null": (400, (2.5, 2.5), answer.NO_LEAK),
-    "few": (15, (9.0, 1.0), answer.CANNOT_SAY),
-    "one_side_worse": (200, (1.0, 4.0), answer.CANNOT_SAY),
-    "not_learned": (100, (0.0, 0.0), answer.CANNOT_SAY),
+    "severe": (400, (9.0, 1.0), verdict.SEVERE),
+    "clear": (400, (4.0, 2.5), verdict.CLEAR),
+    "small": (2000, (2.7, 2.5), verdict.SMALL),
+    "null": (400, (2.5, 2.5), verdict.NO_LEAK),
+    "few": (15, (9.0, 1.0), verdict.CANNOT_SAY),
+    "one_side_worse": (200, (1.0, 4.0), verdict.CANNOT_SAY),
+    "not_learned": (100, (0.0, 0.0), verdict.CANNOT_SAY),
 }
 
 
@@ -39,7 +39,9 @@ def told_apart(outputs):
     rng = np.random.default_rng(0)
     records = rng.normal(size=(len(outputs.labels), 3))
     records += outputs.members[:, None]
-    return control.check(records, outputs.labels, outputs.members, seed=0)
+    return blind_baseline.check(
+        records, outputs.labels, outputs.members, seed=0
+    )
 
 
 def saturated(count):
@@ -68,16 +70,19 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
 
     def hold(self, result, folder):
         """Every place says of each artefact what its leak test says."""
-        self.assertEqual(findings.load(folder), result)
-        report = collected.collect([folder])
+        self.assertEqual(audit_result.load(folder), result)
+        report = run_summary.collect([folder])
         (table,) = [x for x in report.stored if x.name == "answers"]
         keys = [column.key for column in table.columns]
         rows = [dict(zip(keys, row, strict=True)) for row in table.rows]
         self.assertEqual(
             [row["target"] for row in rows], [x.target for x in result.targets]
         )
-        said, short = words.verdict(result), words.in_short(result)
-        terminal = " ".join(collected.as_text(report).split())
+        said, short = (
+            verdict_words.verdict(result),
+            verdict_words.in_short(result),
+        )
+        terminal = " ".join(run_summary.as_text(report).split())
         page = html.unescape(re.sub("<[^>]+>", " ", render(report, [])))
         page = " ".join(page.split())
         stored = json.loads((folder / "audit.json").read_bytes())
@@ -107,12 +112,12 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(gates.status(result.gates), wanted)
 
     def hold_limits(self, leak, auc, tpr, detectable):
-        if leak.answer == answer.CANNOT_SAY:
+        if leak.answer == verdict.CANNOT_SAY:
             for gate in (auc, tpr, detectable):
                 self.assertEqual(gate.outcome, "not judged")
                 self.assertEqual(gate.found, "; ".join(leak.because))
             return
-        leaks = leak.answer in answer.LEAKS
+        leaks = leak.answer in verdict.LEAKS
         self.assertEqual(auc.outcome, "failed" if leaks else "passed")
         self.assertEqual(leaks, leak.p_value <= leak.level)
         self.assertIn(
@@ -124,7 +129,7 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
             self.assertEqual(tpr.outcome, "failed" if high else "passed")
             # Surely twice the rate is what a clear leak begins with.
             if high:
-                self.assertIn(leak.answer, (answer.CLEAR, answer.SEVERE))
+                self.assertIn(leak.answer, (verdict.CLEAR, verdict.SEVERE))
         else:
             self.assertEqual(tpr.outcome, "not judged")
         found = leak.detectable.auc <= 0.6
@@ -145,17 +150,19 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
         self.assertTrue(found.told_apart)
         result, folder = self.audited(made, control=found)
         leak = result.targets[0].leak
-        self.assertEqual(leak.answer, answer.CANNOT_SAY)
+        self.assertEqual(leak.answer, verdict.CANNOT_SAY)
         self.assertIn("told apart without the model", leak.because[0])
-        self.assertStartsWith(words.verdict(result)[0], "Warning: members and ")
+        self.assertStartsWith(
+            verdict_words.verdict(result)[0], "Warning: members and "
+        )
         self.hold(result, folder)
 
     def test_a_leak_of_few_records_is_no_guessing(self):
         """The AUC hardly moves; a low false-positive rate shows it."""
         result, folder = self.audited(saturated(1000))
         leak = result.targets[0].leak
-        self.assertLess(leak.auc.low, answer.CLEAR_AUC)
-        self.assertIn(leak.answer, (answer.CLEAR, answer.SEVERE))
+        self.assertLess(leak.auc.low, verdict.CLEAR_AUC)
+        self.assertIn(leak.answer, (verdict.CLEAR, verdict.SEVERE))
         self.hold(result, folder)
 
     def test_several_artefacts(self):
@@ -171,7 +178,7 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
         )
         self.assertEqual(
             [x.leak.answer for x in result.targets],
-            [answer.CLEAR, answer.CLEAR, answer.NO_LEAK],
+            [verdict.CLEAR, verdict.CLEAR, verdict.NO_LEAK],
         )
         self.hold(result, folder)
         # The same attack on all, and the page says what the verdict says.
@@ -180,11 +187,13 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
         self.assertBetween(
             0, alike.difference.low - 1e-12, alike.difference.high + 1e-12
         )
-        (line,) = [x for x in words.verdict(result) if "beside keras" in x]
+        (line,) = [
+            x for x in verdict_words.verdict(result) if "beside keras" in x
+        ]
         self.assertIn(TITLES[result.comparison.attack], line)
         self.assertIn("less: w2 ", line)
         self.assertIn("not shown to differ: int8 ", line)
-        page = render(collected.collect([folder]), [])
+        page = render(run_summary.collect([folder]), [])
         self.assertIn("Beside keras, w2 gives away less; the others", page)
 
     def test_repeated_records_are_counted_once_everywhere(self):
@@ -199,7 +208,9 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
         )
         result, folder = self.audited(made)
         self.assertEqual(result.targets[0].members, 100)
-        self.assertIn("100 distinct members of 300", words.verdict(result)[0])
+        self.assertIn(
+            "100 distinct members of 300", verdict_words.verdict(result)[0]
+        )
         self.hold(result, folder)
 
 

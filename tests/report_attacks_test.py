@@ -6,8 +6,8 @@ import synthetic_outputs
 import tensorflow as tf
 from report_runs import FULL, Reports
 
-from qmia_tf.auditing import audit, findings
-from qmia_tf.report import attack_tables, compared, tables
+from qmia_tf.auditing import audit, audit_result
+from qmia_tf.report import attack_tables, run_list, tables
 
 
 class Attacks(Reports):
@@ -20,7 +20,7 @@ class Attacks(Reports):
         return full, folder
 
     def ordered(self, *folders):
-        return compared.in_order([findings.load(x) for x in folders])
+        return run_list.in_order([audit_result.load(x) for x in folders])
 
 
 class EveryAttackTest(Attacks):
@@ -51,7 +51,7 @@ class EveryAttackTest(Attacks):
         folder = self.run_of("w4a4", (4, 4))
         self.report(folder)
         row = {x["attack"]: x for x in self.rows("attacks")}["loss"]
-        attack = findings.load(folder).targets[0].attack("loss")
+        attack = audit_result.load(folder).targets[0].attack("loss")
         at = {each.rate: each.tpr for each in attack.tpr_at_fpr}
         point = attack.held_out.point
         for key, estimate in (
@@ -93,7 +93,9 @@ class EveryAttackTest(Attacks):
         (row,) = (
             x for x in self.rows("attacks") if x["attack"] == "gap attack"
         )
-        point = findings.load(folder).targets[0].attack("gap").point("fixed")
+        point = (
+            audit_result.load(folder).targets[0].attack("gap").point("fixed")
+        )
         self.assertEqual(float(row["held_out"]), point.balanced_accuracy.value)
         for key in ("excess", "by_class", "in_sample", "tpr_at_fpr_1"):
             self.assertEqual(row[key], "", key)
@@ -105,7 +107,7 @@ class EveryAttackTest(Attacks):
         shown = text[start : text.index("Held out: the strongest")]
         self.assertIn("w=4, a=4; w4a4; keras", shown)
         self.assertNotIn("; int8", shown)
-        attack = findings.load(full).targets[0].attack("margin")
+        attack = audit_result.load(full).targets[0].attack("margin")
         rate = attack.held_out.point.balanced_accuracy
         value, low, high = (100 * x for x in dataclasses.astuple(rate))
         self.assertIn(f"{value:.2f} [{low:.1f}, {high:.1f}]", shown)
@@ -140,7 +142,7 @@ class AnswersTest(Attacks):
         targets = [
             target
             for path in (full, folder)
-            for target in findings.load(path).targets
+            for target in audit_result.load(path).targets
         ]
         self.assertEqual(
             [(row["run"], row["target"]) for row in rows],
@@ -172,11 +174,11 @@ class AnswersTest(Attacks):
     def test_every_attack_has_its_adjusted_p(self):
         folder = self.run_of("full", FULL)
         self.report(folder)
-        leak = findings.load(folder).targets[0].leak
+        leak = audit_result.load(folder).targets[0].leak
         found = [float(row["p_value"]) for row in self.rows("attacks")]
         wanted = [
             leak.attack(x.name).p_value
-            for x in findings.load(folder).targets[0].attacks
+            for x in audit_result.load(folder).targets[0].attacks
         ]
         self.assertEqual(found, wanted)
         self.assertEqual(min(found), leak.p_value)
@@ -187,7 +189,7 @@ class AnswersTest(Attacks):
             dataclasses.replace(target, leak=None)
             for target in run.audit.targets
         ]
-        old = compared.Run(dataclasses.replace(run.audit, targets=targets))
+        old = run_list.Run(dataclasses.replace(run.audit, targets=targets))
         self.assertEqual(attack_tables.answer_table([old]), [])
         every = attack_tables.every_attack([old])
         place = [x.key for x in every.columns].index("p_value")
@@ -212,10 +214,10 @@ class StrongestTest(Attacks):
             [(row["run"], row["target"]) for row in rows],
             [("full", "keras"), ("w4a4", "keras"), ("w4a4", "int8")],
         )
-        best = findings.load(folder).targets[0].strongest
+        best = audit_result.load(folder).targets[0].strongest
         row = rows[1]
         self.assertEqual(row["candidates"], "8")
-        title = findings.load(folder).targets[0].attack(best.attack).title
+        title = audit_result.load(folder).targets[0].attack(best.attack).title
         self.assertEqual(row["attack"], title)
         rate = best.point.balanced_accuracy
         self.assertEqual(float(row["auc_high"]), best.auc.high)
@@ -245,7 +247,7 @@ class JointTest(Attacks):
     def test_a_row_for_each_pair(self):
         full, folder = self.audited()
         text = self.report(full, folder)
-        (found,) = findings.load(folder).joints
+        (found,) = audit_result.load(folder).joints
         (row,) = self.rows("joint")
         self.assertEqual(
             [row[key] for key in ("run", "first", "second", "records")],

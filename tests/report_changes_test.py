@@ -8,9 +8,9 @@ import tensorflow as tf
 from report_runs import FULL, Reports
 
 from qmia_tf import outputs
-from qmia_tf.auditing import audit, findings
-from qmia_tf.report import changes, compared
-from qmia_tf.statistics import paired
+from qmia_tf.auditing import audit, audit_result
+from qmia_tf.report import parent_changes, run_list
+from qmia_tf.statistics import paired_differences
 
 
 class Artefacts(Reports):
@@ -31,9 +31,11 @@ class Artefacts(Reports):
 
     def changes(self, *folders):
         """Changes by run and target."""
-        ordered = compared.in_order([findings.load(x) for x in folders])
+        ordered = run_list.in_order([audit_result.load(x) for x in folders])
         return {
-            (run.name, target.target): changes.change(run, target, ordered)
+            (run.name, target.target): parent_changes.change(
+                run, target, ordered
+            )
             for run in ordered
             for target in run.audit.targets
         }
@@ -55,7 +57,7 @@ class ChangeTest(Artefacts):
         )
         self.assertEqual(
             change.accuracy,
-            paired.tango(
+            paired_differences.tango(
                 np.sum((now & ~then)[~inside]),
                 np.sum((then & ~now)[~inside]),
                 60,
@@ -63,12 +65,12 @@ class ChangeTest(Artefacts):
         )
         self.assertEqual(
             change.gap,
-            paired.balanced_change(
+            paired_differences.balanced_change(
                 (now[inside], then[inside]), (now[~inside], then[~inside])
             ),
         )
         self.assertAlmostEqual(change.size, -0.8)
-        audited = findings.load(folder)
+        audited = audit_result.load(folder)
         held_out = [
             target.attack("confidence").held_out.point.balanced_accuracy.value
             for target in audited.targets
@@ -85,8 +87,10 @@ class ChangeTest(Artefacts):
             self.run_of("other", (4, 4), split__seed=6),
             self.run_of("digits", (4, 4), dataset="digits"),
         ]
-        ordered = compared.in_order([findings.load(x) for x in folders])
-        found = {run.name: changes.baseline(run, ordered) for run in ordered}
+        ordered = run_list.in_order([audit_result.load(x) for x in folders])
+        found = {
+            run.name: parent_changes.baseline(run, ordered) for run in ordered
+        }
         names = {name: pair and pair[0].name for name, pair in found.items()}
         self.assertEqual(
             names,
@@ -114,7 +118,7 @@ class ChangeTest(Artefacts):
         change = self.changes(folder)["full", "int8_ptq"]
         some = made.take(np.arange(100))
         right = some.probabilities.argmax(axis=1) == some.labels
-        stored = findings.load(folder).targets[0].accuracy_nonmembers.value
+        stored = audit_result.load(folder).targets[0].accuracy_nonmembers.value
         self.assertAlmostEqual(
             change.accuracy.value, right[~some.members].mean() - stored
         )

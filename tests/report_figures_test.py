@@ -17,8 +17,14 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from qmia_tf.errors import InputError
-from qmia_tf.report import compared, figures, tables
-from qmia_tf.report.figures import files, keys, panels, series, styles
+from qmia_tf.report import figures, run_list, tables
+from qmia_tf.report.figures import (
+    image_files,
+    panels,
+    point_letters,
+    series,
+    styles,
+)
 from qmia_tf.report.figures.styles import COLORS, FAINT, GREY, INK
 from qmia_tf.statistics.intervals import Estimate
 
@@ -128,7 +134,9 @@ class EveryFigureTest(parameterized.TestCase, tf.test.TestCase):
         for drawing in figures.FIGURES.values():
             figure = drawing.draw(figure_audits.runs(2))
             file = io.StringIO()
-            figure.savefig(file, format="svg", facecolor=files.FACES["svg"])
+            figure.savefig(
+                file, format="svg", facecolor=image_files.FACES["svg"]
+            )
             ElementTree.fromstring(file.getvalue())
             found = set(re.findall(r"#[0-9a-f]{6}\b", file.getvalue()))
             self.assertLessEqual(found, allowed, drawing.name)
@@ -139,7 +147,7 @@ class EveryFigureTest(parameterized.TestCase, tf.test.TestCase):
         def saved():
             file = io.BytesIO()
             figure = figures.tradeoff(figure_audits.runs(3))
-            with matplotlib.rc_context(files.STEADY):
+            with matplotlib.rc_context(image_files.STEADY):
                 figure.savefig(file, format="svg", metadata={"Date": None})
             return file.getvalue()
 
@@ -257,14 +265,14 @@ class KeysTest(tf.test.TestCase):
     def test_letters_do_not_overlap(self):
         taken, inside = [], (-200.0, -200.0, 200.0, 200.0)
         for step in range(6):
-            _, box = keys.free_place((3.0 * step, 0.0), taken, inside)
+            _, box = point_letters.free_place((3.0 * step, 0.0), taken, inside)
             for other in taken:
-                self.assertFalse(keys.overlap(box, other))
+                self.assertFalse(point_letters.overlap(box, other))
             taken.append(box)
-        _, box = keys.free_place((198.0, 198.0), [], inside)
+        _, box = point_letters.free_place((198.0, 198.0), [], inside)
         self.assertLess(max(box), 200)
-        self.assertTrue(keys.overlap((0, 0, 2, 2), (1, 1, 3, 3)))
-        self.assertFalse(keys.overlap((0, 0, 2, 2), (2, 0, 3, 2)))
+        self.assertTrue(point_letters.overlap((0, 0, 2, 2), (1, 1, 3, 3)))
+        self.assertFalse(point_letters.overlap((0, 0, 2, 2), (2, 0, 3, 2)))
 
 
 class NumbersTest(tf.test.TestCase):
@@ -346,7 +354,7 @@ class NumbersTest(tf.test.TestCase):
                 leak = dataclasses.replace(target.leak, attacks=attacks)
                 targets.append(dataclasses.replace(target, leak=leak))
             audit = dataclasses.replace(run.audit, targets=targets)
-            found.append(compared.Run(audit))
+            found.append(run_list.Run(audit))
         return found
 
     def test_the_gap_attack_is_drawn_once(self):
@@ -375,7 +383,7 @@ class NumbersTest(tf.test.TestCase):
 
     def test_earlier_audits_show_the_strongest_on_each(self):
         old = [
-            compared.Run(
+            run_list.Run(
                 dataclasses.replace(
                     run.audit,
                     targets=[
@@ -551,7 +559,7 @@ class NumbersTest(tf.test.TestCase):
 class CompareTest(tf.test.TestCase):
     def test_runs_keep_their_order(self):
         runs = figure_audits.runs(3)[::-1]
-        self.assertIsInstance(runs[0], compared.Run)
+        self.assertIsInstance(runs[0], run_list.Run)
         titles = [
             axes.get_title(loc="left") for axes in figures.classes(runs).axes
         ]

@@ -14,15 +14,16 @@ from absl.testing import parameterized
 from report_words_test import hard_labels
 from scripts_test import call
 
-from qmia_tf import configuration, datasets, recipes
-from qmia_tf.auditing import answer, audit, findings, leak_test
+from qmia_tf.auditing import audit, audit_result, leak_test, verdict
+from qmia_tf.data import loaders
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import experiment
-from qmia_tf.report import collected, gates, whole
-from qmia_tf.report.page import render
-from qmia_tf.resnet import Bits
+from qmia_tf.experiments import configuration, run
+from qmia_tf.models.resnet import Bits
+from qmia_tf.report import gates, report_document, run_summary
+from qmia_tf.report.html import render
 from qmia_tf.run_dir import RunDir
 from qmia_tf.statistics.intervals import Estimate
+from qmia_tf.training import recipes
 
 LIMIT = gates.TprLimit(0.05, 0.01)
 
@@ -95,7 +96,7 @@ def rate(rate, tpr, *, calls=10, nonmembers=1000):
 class JudgingTest(parameterized.TestCase, tf.test.TestCase):
     def result(self, **changes):
         found = synthetic_audits.target("int8", records=200, gain=(4.0, 2.5))
-        self.assertIn(found.leak.answer, answer.LEAKS)
+        self.assertIn(found.leak.answer, verdict.LEAKS)
         return synthetic_audits.result(
             synthetic_audits.with_leak(found, **changes)
         )
@@ -120,7 +121,7 @@ class JudgingTest(parameterized.TestCase, tf.test.TestCase):
         found = self.judge(result, auc_above=limit)
         self.assertEqual(
             found,
-            findings.GateResult(
+            audit_result.GateResult(
                 "int8",
                 f"AUC <= {limit:g}",
                 outcome,
@@ -156,7 +157,7 @@ class JudgingTest(parameterized.TestCase, tf.test.TestCase):
         value, low, high = (f"{x:.4f}" for x in tpr)
         self.assertEqual(
             found,
-            findings.GateResult(
+            audit_result.GateResult(
                 "int8",
                 "TPR <= 0.05 at 0.01 FPR",
                 outcome,
@@ -203,7 +204,7 @@ class JudgingTest(parameterized.TestCase, tf.test.TestCase):
         result = self.result(detectable=detectable)
         self.assertEqual(
             self.judge(result, cannot_detect=limit),
-            findings.GateResult(
+            audit_result.GateResult(
                 "int8",
                 f"finds an AUC of {limit:g}",
                 outcome,
@@ -216,7 +217,7 @@ class JudgingTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_nothing_is_judged_where_nothing_can_be_said(self):
         result = self.result(
-            answer=answer.CANNOT_SAY,
+            answer=verdict.CANNOT_SAY,
             because=["too few", "told apart"],
             auc=Estimate(0.9, 0.8, 0.95),
         )
@@ -233,7 +234,7 @@ class JudgingTest(parameterized.TestCase, tf.test.TestCase):
         targets = [
             synthetic_audits.with_leak(
                 synthetic_audits.target(name, kernel_set=kernels),
-                answer=answer.CLEAR,
+                answer=verdict.CLEAR,
                 auc=Estimate(0.9, 0.8, 0.95),
             )
             for name, kernels in (
@@ -286,7 +287,7 @@ class RecordTest(tf.test.TestCase):
     def test_is_in_the_file_and_in_every_format(self):
         target = synthetic_audits.with_leak(
             synthetic_audits.target("int8", records=200, gain=(4.0, 2.5)),
-            answer=answer.CLEAR,
+            answer=verdict.CLEAR,
             auc=Estimate(0.7, 0.65, 0.75),
         )
         result = synthetic_audits.result(target)
@@ -294,7 +295,7 @@ class RecordTest(tf.test.TestCase):
         found = gates.record(
             result, self.path, auc_above=0.7, tpr_above=LIMIT, cannot_detect=0.6
         )
-        self.assertEqual(findings.load(self.path), found)
+        self.assertEqual(audit_result.load(self.path), found)
         self.assertEqual(
             found.gates,
             gates.judge(
@@ -302,15 +303,15 @@ class RecordTest(tf.test.TestCase):
             ),
         )
         self.assertEqual([x.outcome for x in found.gates][0], "passed")
-        report = collected.collect([self.path])
-        shown = " ".join(collected.as_text(report).split())
+        report = run_summary.collect([self.path])
+        shown = " ".join(run_summary.as_text(report).split())
         page = html.unescape(re.sub("<[^>]+>", " ", render(report, [])))
         page = " ".join(page.split())
-        markdown = whole.in_markdown(report, [])
+        markdown = report_document.in_markdown(report, [])
         self.assertIn("## Limits: ", markdown)
         self.assertEqual(markdown.count("- passed: int8: "), 2)
         self.assertEqual(
-            json.loads(whole.in_json(report, []))["limits"],
+            json.loads(report_document.in_json(report, []))["limits"],
             [
                 {"run": report.runs[0].label, **dataclasses.asdict(gate)}
                 for gate in found.gates
@@ -330,17 +331,17 @@ class RecordTest(tf.test.TestCase):
         self.assertFalse(self.path.exists())
         # Limits of before are forgotten.
         old = dataclasses.replace(
-            result, gates=[findings.GateResult("keras", "-", "passed", "-")]
+            result, gates=[audit_result.GateResult("keras", "-", "passed", "-")]
         )
         self.assertEmpty(gates.record(old, self.path).gates)
-        self.assertEmpty(findings.load(self.path).gates)
+        self.assertEmpty(audit_result.load(self.path).gates)
 
 
 class ScriptTest(parameterized.TestCase, tf.test.TestCase):
     def setUp(self):
         super().setUp()
         self.dir = pathlib.Path(self.create_tempdir().full_path)
-        data = datasets.load("digits")
+        data = loaders.load("digits")
         config = configuration.describe(
             data, recipe=recipes.get("digits"), bits=Bits()
         )
@@ -348,7 +349,7 @@ class ScriptTest(parameterized.TestCase, tf.test.TestCase):
 
     def attack(self, result, *arguments):
         with mock.patch.object(
-            experiment, "attack_run", return_value=result
+            run, "attack_run", return_value=result
         ) as attack:
             found = call("attack", f"--run_dir={self.dir}", *arguments)
         return *found, attack.called
@@ -357,7 +358,7 @@ class ScriptTest(parameterized.TestCase, tf.test.TestCase):
         return synthetic_audits.result(
             synthetic_audits.with_leak(
                 synthetic_audits.target("int8", records=200, gain=(4.0, 2.5)),
-                answer=answer.CLEAR,
+                answer=verdict.CLEAR,
                 auc=Estimate(0.7, 0.65, 0.75),
                 tpr_at_fpr=[rate(0.01, (0.2, 0.1, 0.3))],
                 detectable=leak_test.Detectable(0.56, 0.54, 0.8, "margin"),
@@ -376,7 +377,7 @@ class ScriptTest(parameterized.TestCase, tf.test.TestCase):
             r"failed: int8: TPR <= 0.05 at 0.01 FPR: .*\n\Z",
         )
         self.assertIn("audit.json is written", out)
-        stored = findings.load(self.dir)
+        stored = audit_result.load(self.dir)
         self.assertEqual([x.outcome for x in stored.gates], ["failed"] * 2)
 
     def test_status_0_says_so_with_the_numbers(self):
@@ -394,7 +395,7 @@ class ScriptTest(parameterized.TestCase, tf.test.TestCase):
             r"passed: int8: TPR <= 0.1 at 0.01 FPR: margin: TPR 0.2000 .*\n"
             r"passed: int8: finds an AUC of 0.57: the smallest .* 0.5600 .*\n",
         )
-        stored = findings.load(self.dir)
+        stored = audit_result.load(self.dir)
         self.assertEqual([x.outcome for x in stored.gates], ["passed"] * 3)
 
     @parameterized.parameters(

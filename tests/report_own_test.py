@@ -8,8 +8,8 @@ import synthetic_outputs
 import tensorflow as tf
 from report_runs import FULL, Reports
 
-from qmia_tf.auditing import audit, findings
-from qmia_tf.report import cautions, compared, figures
+from qmia_tf.auditing import audit, audit_result
+from qmia_tf.report import figures, run_list, warnings
 from qmia_tf.run_dir import RunDir
 
 FILES = {
@@ -131,8 +131,8 @@ class TablesTest(OwnReports):
 
 class FiguresTest(OwnReports):
     def test_a_line_for_each_model(self):
-        (run,) = compared.in_order([findings.load(self.own())])
-        made = compared.by_model([run])
+        (run,) = run_list.in_order([audit_result.load(self.own())])
+        made = run_list.by_model([run])
         self.assertEqual(
             [each.model for each in made], ["phone", "server", "service"]
         )
@@ -140,13 +140,13 @@ class FiguresTest(OwnReports):
         self.assertLen({each.name for each in made}, 3)
 
     def test_variants_have_none(self):
-        result = findings.load(self.own())
+        result = audit_result.load(self.own())
         phone = result.targets[0]
         other = dataclasses.replace(
             phone, target="phone.reference", kernel_set="reference"
         )
         result = dataclasses.replace(result, targets=[phone, other])
-        made = compared.by_model([compared.Run(result)])
+        made = run_list.by_model([run_list.Run(result)])
         self.assertEqual([x.audit.targets for x in made], [[phone]])
 
     def test_a_gap_attack_above_every_threshold_has_room(self):
@@ -161,29 +161,33 @@ class FiguresTest(OwnReports):
             folder / "outputs" / "phone.npz"
         )
         audit.audit_run(folder)
-        (run,) = compared.in_order([findings.load(folder)])
+        (run,) = run_list.in_order([audit_result.load(folder)])
         figure = figures.threshold([run])
         self.assertGreater(figure.axes[0].get_ylim()[1], 100)
 
     def test_ours_stay_one(self):
-        runs_ = compared.in_order(
-            [findings.load(self.run_of("a", FULL, targets=("keras", "int8")))]
+        runs_ = run_list.in_order(
+            [
+                audit_result.load(
+                    self.run_of("a", FULL, targets=("keras", "int8"))
+                )
+            ]
         )
-        self.assertEqual(compared.by_model(runs_), runs_)
+        self.assertEqual(run_list.by_model(runs_), runs_)
 
 
 class SiblingTest(OwnReports):
     def test_ours_is_none_of_theirs(self):
-        ordered = compared.in_order(
+        ordered = run_list.in_order(
             [
-                findings.load(self.run_of("full", FULL, dataset="scans")),
-                findings.load(self.own()),
+                audit_result.load(self.run_of("full", FULL, dataset="scans")),
+                audit_result.load(self.own()),
             ]
         )
         (own,) = [run for run in ordered if run.own]
-        self.assertIsNone(compared.sibling(own, ordered))
+        self.assertIsNone(run_list.sibling(own, ordered))
         self.assertEmpty(
-            [x for x in cautions.warnings(ordered) if "less accurate" in x]
+            [x for x in warnings.warnings(ordered) if "less accurate" in x]
         )
 
 

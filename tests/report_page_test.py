@@ -13,11 +13,17 @@ import tensorflow as tf
 from absl.testing import parameterized
 from report_runs import FULL, Reports
 
-from qmia_tf.auditing import answer as auditing_answer
 from qmia_tf.auditing import leak_comparison
+from qmia_tf.auditing import verdict as auditing_answer
 from qmia_tf.errors import InputError
-from qmia_tf.report import collected, compared, drawn, figures, make_report
-from qmia_tf.report.page import answer, render, sections, views
+from qmia_tf.report import (
+    figure_set,
+    figures,
+    make_report,
+    run_list,
+    run_summary,
+)
+from qmia_tf.report.html import answer_section, render, sections, views
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.statistics.intervals import Estimate
 
@@ -65,16 +71,16 @@ class PageTest(Reports):
                 self.run_of("w4a4", (4, 4), targets=("keras", "int8")),
                 self.run_of("other", FULL, dataset=EVIL),
             ]
-            report = collected.collect(folders)
+            report = run_summary.collect(folders)
             first = dataclasses.replace(report.runs[0].audit, name=EVIL)
-            runs = [compared.Run(first), *report.runs[1:]]
+            runs = [run_list.Run(first), *report.runs[1:]]
             report = dataclasses.replace(
                 report, runs=runs, warnings=[f"{EVIL} warns"]
             )
             # All of them are drawn where a browser looks at them.
             few = {kind: figures.FIGURES[kind] for kind in KINDS}
             with mock.patch.dict(figures.FIGURES, few, clear=True):
-                pictures = drawn.draw(report.runs, formats=["html"])
+                pictures = figure_set.draw(report.runs, formats=["html"])
             PageTest.page = render(report, pictures)
             PageTest.report_, PageTest.pictures = report, pictures
             PageTest.read = Reader(PageTest.page)
@@ -191,13 +197,13 @@ class ViewsTest(parameterized.TestCase):
 
 class AnswerTest(Reports):
     def test_leak_and_change(self):
-        report = collected.collect(
+        report = run_summary.collect(
             [
                 self.run_of("full", FULL, gain=(5.0, 2.0)),
                 self.run_of("w4a4", (4, 4), targets=("keras", "int8")),
             ]
         )
-        first, second = answer.answer(report.runs, "CIFAR-10")
+        first, second = answer_section.answer(report.runs, "CIFAR-10")
         targets = [x for run in report.runs for x in run.audit.targets]
         self.assertStartsWith(
             first, "Who was among the CIFAR-10 training records? "
@@ -218,10 +224,10 @@ class AnswerTest(Reports):
         self.assertNotIn("full precision as", second)
 
     def test_artefacts_of_one_run(self):
-        report = collected.collect(
+        report = run_summary.collect(
             [self.run_of("w4a4", (4, 4), targets=("keras", "int8"))]
         )
-        first, second = answer.answer(report.runs, "CIFAR-10")
+        first, second = answer_section.answer(report.runs, "CIFAR-10")
         self.assertIn("2 artefacts", first)
         # The two answer alike.
         self.assertEqual(
@@ -231,10 +237,10 @@ class AnswerTest(Reports):
         )
 
     def test_no_leak(self):
-        report = collected.collect(
+        report = run_summary.collect(
             [self.run_of("full", FULL, gain=(3.0, 3.0), records=60)]
         )
-        (said,) = answer.answer(report.runs, "CIFAR-10")
+        (said,) = answer_section.answer(report.runs, "CIFAR-10")
         leak = report.runs[0].audit.targets[0].leak
         self.assertEqual(leak.answer, "no leak found")
         self.assertStartsWith(
@@ -254,7 +260,7 @@ class AnswerTest(Reports):
         target = synthetic_audits.target("int8")
         leak = dataclasses.replace(target.leak, answer=kind, **changes)
         result = synthetic_audits.result(dataclasses.replace(target, leak=leak))
-        (said,) = answer.answer([compared.Run(result)], "scans")
+        (said,) = answer_section.answer([run_list.Run(result)], "scans")
         return said
 
     @parameterized.parameters(
@@ -278,8 +284,8 @@ class AnswerTest(Reports):
     def test_earlier_audits_keep_their_words(self):
         target = synthetic_audits.target(records=400, gain=(4.0, 2.5))
         old = dataclasses.replace(target, leak=None)
-        (said,) = answer.answer(
-            [compared.Run(synthetic_audits.result(old))], "scans"
+        (said,) = answer_section.answer(
+            [run_list.Run(synthetic_audits.result(old))], "scans"
         )
         self.assertStartsWith(
             said,
@@ -288,7 +294,7 @@ class AnswerTest(Reports):
         )
         # One earlier audit among them: all in its words.
         both = synthetic_audits.result(old, dataclasses.replace(target))
-        first, _ = answer.answer([compared.Run(both)], "scans")
+        first, _ = answer_section.answer([run_list.Run(both)], "scans")
         self.assertStartsWith(
             first, "All 2 artefacts give away something of who was among their "
         )
@@ -313,7 +319,7 @@ class AnswerTest(Reports):
             ],
         )
         result = synthetic_audits.result(first, *others, comparison=comparison)
-        _, said = answer.answer([compared.Run(result)], "scans")
+        _, said = answer_section.answer([run_list.Run(result)], "scans")
         self.assertEqual(
             said,
             "Beside keras, a gives away more; b gives away less; the others "
@@ -346,7 +352,7 @@ class FormatsTest(Reports):
 
 class RecordsTest(Reports):
     def test_pictures_and_what_they_show(self):
-        report = collected.collect([self.run_of("full", FULL)])
+        report = run_summary.collect([self.run_of("full", FULL)])
         (run,) = report.runs
         (target,) = run.audit.targets
         picture = base64.b64encode(b"png").decode()
@@ -362,7 +368,7 @@ class RecordsTest(Reports):
         ]
         target = dataclasses.replace(target, exposed=shown)
         audit = dataclasses.replace(run.audit, targets=[target])
-        report = dataclasses.replace(report, runs=[compared.Run(audit)])
+        report = dataclasses.replace(report, runs=[run_list.Run(audit)])
         read = Reader(render(report, []))
         (image,) = [x for tag, x in read.elements if tag == "img"]
         self.assertEqual(image["src"], f"data:image/png;base64,{picture}")

@@ -8,8 +8,8 @@ import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.auditing import audit, findings
-from qmia_tf.report import cautions, compared, make_report
+from qmia_tf.auditing import audit, audit_result
+from qmia_tf.report import make_report, run_list, warnings
 from qmia_tf.run_dir import RunDir
 
 FULL = (32, 32)
@@ -71,8 +71,8 @@ class Reports(parameterized.TestCase, tf.test.TestCase):
         return written[0].read_text()
 
     def warnings(self, *folders, **options):
-        ordered = compared.in_order([findings.load(x) for x in folders])
-        return cautions.warnings(ordered, **options)
+        ordered = run_list.in_order([audit_result.load(x) for x in folders])
+        return warnings.warnings(ordered, **options)
 
     def rows(self, name):
         with open(self.root / "report" / f"{name}.csv") as file:

@@ -6,8 +6,8 @@ from report_runs import FULL, Reports, configuration
 from scipy import stats
 
 from qmia_tf import files
-from qmia_tf.auditing import audit, findings
-from qmia_tf.report import compared, seed_tables
+from qmia_tf.auditing import audit, audit_result
+from qmia_tf.report import run_list, seed_tables
 from qmia_tf.run_dir import RunDir
 
 
@@ -33,7 +33,9 @@ class SeedTest(Reports):
         """Each measure of the table, one value a run, from the audits."""
         found = {}
         for folder in folders:
-            one = {x.target: x for x in findings.load(folder).targets}[target]
+            one = {x.target: x for x in audit_result.load(folder).targets}[
+                target
+            ]
             gap = one.attack("gap").point("fixed")
             held_out = one.attack("confidence").held_out.point
             for key, value in (
@@ -57,7 +59,7 @@ class SeedTest(Reports):
         self.assertAlmostEqual(float(row[f"{key}_high"]), high)
 
     def table(self, *folders):
-        ordered = compared.in_order([findings.load(x) for x in folders])
+        ordered = run_list.in_order([audit_result.load(x) for x in folders])
         return seed_tables.seed_tables(ordered)
 
     def test_means_and_paired_changes(self):

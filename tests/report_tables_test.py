@@ -5,14 +5,15 @@ import tensorflow as tf
 from absl.testing import parameterized
 from report_runs import FULL, Reports
 
-from qmia_tf import files, tfprivacy
-from qmia_tf.auditing import audit, findings
+from qmia_tf import files
+from qmia_tf.attacks import tfprivacy
+from qmia_tf.auditing import audit, audit_result
 from qmia_tf.report import (
-    artefacts,
+    artefact_tables,
     attack_tables,
-    compared,
-    contents,
-    paper,
+    paper_numbers,
+    paper_tables,
+    run_list,
     tables,
 )
 from qmia_tf.statistics.intervals import Estimate
@@ -20,19 +21,23 @@ from qmia_tf.statistics.intervals import Estimate
 
 class PaperTest(parameterized.TestCase, tf.test.TestCase):
     def test_two_rows_do_not_agree_with_themselves(self):
-        odd = [key for key, row in paper.PAPER.items() if not row.f1_follows]
+        odd = [
+            key
+            for key, row in paper_numbers.PAPER.items()
+            if not row.f1_follows
+        ]
         self.assertEqual(
             odd, [("fashion_mnist", 32, 32), ("fashion_mnist", 16, 4)]
         )
         for key, want in zip(odd, (68.59, 66.96), strict=True):
             self.assertAlmostEqual(
-                paper.PAPER[key].f1_recomputed, want, delta=0.005
+                paper_numbers.PAPER[key].f1_recomputed, want, delta=0.005
             )
 
     def test_every_row_of_the_paper_is_there(self):
         bits = [(32, 32), (4, 4), (16, 4), (16, 16)]
         self.assertEqual(
-            list(paper.PAPER),
+            list(paper_numbers.PAPER),
             [(d, *b) for d in ("fashion_mnist", "cifar10") for b in bits],
         )
 
@@ -56,7 +61,7 @@ class TablesTest(Reports):
             ["full precision", "w=4, a=4", "w=32, a=32, clip"],
         )
         self.assertIn("57.32", text)
-        found = findings.load(self.root / "full").targets[0]
+        found = audit_result.load(self.root / "full").targets[0]
         gap = found.attack("gap").point("fixed").balanced_accuracy
         row = rows["full"]
         self.assertAlmostEqual(float(row["gap_attack"]), gap.value)
@@ -94,7 +99,7 @@ class TablesTest(Reports):
         self.report(folder)
         rows = self.rows("artefacts")
         self.assertEqual([row["target"] for row in rows], ["keras", "float32"])
-        found = findings.load(folder).targets[1].attack("confidence")
+        found = audit_result.load(folder).targets[1].attack("confidence")
         self.assertAlmostEqual(
             float(rows[1]["confidence_held_out"]),
             found.held_out.point.balanced_accuracy.value,
@@ -271,13 +276,13 @@ class TablesTest(Reports):
 class ContentsTest(Reports):
     def test_tables_have_as_many_cells_as_columns(self):
         folder = self.run_of("w4a4", (4, 4))
-        ordered = compared.in_order([findings.load(folder)])
-        every = artefacts.artefact_table(ordered)
+        ordered = run_list.in_order([audit_result.load(folder)])
+        every = artefact_tables.artefact_table(ordered)
         made = [
-            *contents.paper_tables(ordered),
+            *paper_tables.paper_tables(ordered),
             every,
-            *artefacts.shown(every, ordered),
-            *artefacts.agreement_tables(ordered),
+            *artefact_tables.shown(every, ordered),
+            *artefact_tables.agreement_tables(ordered),
             attack_tables.every_attack(ordered),
             *attack_tables.strongest_table(ordered),
         ]

@@ -10,17 +10,16 @@ from absl.testing import parameterized
 
 from qmia_tf.attacks import ATTACKS, Evidence
 from qmia_tf.auditing import (
-    answer,
     audit,
-    duplicates,
-    findings,
+    audit_result,
     leak_comparison,
     leak_test,
-    repeats,
+    verdict,
 )
-from qmia_tf.auditing import control as auditing_control
-from qmia_tf.report import pairs, words
-from qmia_tf.statistics import heldout, low_fpr, paired
+from qmia_tf.auditing import blind_baseline as auditing_control
+from qmia_tf.data import duplicates, repeated_records
+from qmia_tf.report import artefact_pairs, verdict_words
+from qmia_tf.statistics import held_out, low_fpr, paired_differences
 from qmia_tf.statistics.intervals import Estimate
 
 LEAKS = {"records": 400, "gain": (4.0, 2.5)}
@@ -77,8 +76,8 @@ class EarlierTest(parameterized.TestCase, tf.test.TestCase):
             synthetic_audits.target("int8", **LEAKS)
         )
         found = altered(target, **changes)
-        said = words.verdict(synthetic_audits.result(found))
-        self.assertIn(words.EARLIER, said)
+        said = verdict_words.verdict(synthetic_audits.result(found))
+        self.assertIn(verdict_words.EARLIER, said)
         (line,) = [x for x in said if x.startswith("int8: ")]
         return line
 
@@ -138,7 +137,7 @@ class EarlierTest(parameterized.TestCase, tf.test.TestCase):
         found = audit.audit(hard_labels(members=200, nonmembers=200))
         self.assertEqual(found.strongest.attack, "gap")
         found = synthetic_audits.earlier(found)
-        (text, *_) = words.verdict(synthetic_audits.result(found))
+        (text, *_) = verdict_words.verdict(synthetic_audits.result(found))
         self.assertIn(
             "The lowest false-positive rate that it has is "
             f"{100 * found.accuracy_nonmembers.value:.2g} %. It sees only who "
@@ -172,7 +171,7 @@ class EarlierTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_too_few_nonmembers_for_a_low_rate(self):
         found = synthetic_audits.earlier(synthetic_audits.target(records=40))
-        text = words.verdict(synthetic_audits.result(found))[1]
+        text = verdict_words.verdict(synthetic_audits.result(found))[1]
         self.assertIn(
             "20 judged nonmembers are too few for a low false-positive rate.",
             text,
@@ -186,19 +185,19 @@ class EarlierTest(parameterized.TestCase, tf.test.TestCase):
             tpr=[low(0.01, (0.06, 0.03, 0.1))],
         )
         self.assertEqual(
-            words.in_short(synthetic_audits.result(target)),
+            verdict_words.in_short(synthetic_audits.result(target)),
             [
                 "int8: AUC 0.71 [0.66, 0.76] by the strongest attack "
                 "(true-class confidence), accuracy 66 % [62, 70] where "
                 "guessing has 50 %, TPR 6 % [3, 10] at 1 % FPR.",
-                words.EARLIER,
+                verdict_words.EARLIER,
             ],
         )
 
     def test_null_data_is_not_told_from_guessing(self):
         """Chosen and judged apart: alarms in 2.5 % of 20 audits."""
         said = [
-            words.in_short(
+            verdict_words.in_short(
                 synthetic_audits.result(
                     synthetic_audits.earlier(
                         synthetic_audits.target(
@@ -229,7 +228,7 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         found = synthetic_audits.target("int8", **LEAKS)
         first = dataclasses.replace(found.leak.attacks[0], attack="margin")
         fields = {
-            "answer": answer.CLEAR,
+            "answer": verdict.CLEAR,
             "because": ["the AUC is surely 0.55 or more"],
             "strongest": "margin",
             "auc": Estimate(0.71, 0.66, 0.76),
@@ -260,14 +259,14 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
 
     def sentence(self, **changes):
         result = synthetic_audits.result(self.target(**changes))
-        said = words.verdict(result)
-        self.assertNotIn(words.EARLIER, said)
+        said = verdict_words.verdict(result)
+        self.assertNotIn(verdict_words.EARLIER, said)
         (line,) = [x for x in said if x.startswith("int8: ")]
         return line
 
     def short(self, **changes):
         result = synthetic_audits.result(self.target(**changes))
-        (line,) = words.in_short(result)
+        (line,) = verdict_words.in_short(result)
         return line
 
     def test_all_of_it(self):
@@ -296,7 +295,7 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
             "0.0004.",
         )
 
-    @parameterized.parameters(*answer.LEAKS)
+    @parameterized.parameters(*verdict.LEAKS)
     def test_a_leak_of_each_size(self, kind):
         because = ["first reason", "second reason"]
         text = self.sentence(answer=kind, because=because)
@@ -308,7 +307,7 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_no_leak_says_what_would_have_been_found(self):
         found = {
-            "answer": answer.NO_LEAK,
+            "answer": verdict.NO_LEAK,
             "because": ["nothing"],
             "detectable": leak_test.Detectable(0.567, 0.5471, 0.8, "entropy"),
         }
@@ -323,7 +322,7 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         )
 
     def test_cannot_say(self):
-        found = {"answer": answer.CANNOT_SAY, "because": ["a check failed"]}
+        found = {"answer": verdict.CANNOT_SAY, "because": ["a check failed"]}
         text = self.sentence(**found)
         self.assertStartsWith(
             text, "int8: cannot say: a check failed. The strongest of "
@@ -342,9 +341,12 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         )
         result = synthetic_audits.result(audit.audit(made))
         self.assertStartsWith(
-            words.verdict(result)[0], "keras: cannot say: no attack tells "
+            verdict_words.verdict(result)[0],
+            "keras: cannot say: no attack tells ",
         )
-        self.assertEqual(words.in_short(result)[0], words.verdict(result)[0])
+        self.assertEqual(
+            verdict_words.in_short(result)[0], verdict_words.verdict(result)[0]
+        )
 
     def test_who_stands_out_most(self):
         first, second, *rest = self.target().leak.attacks
@@ -406,7 +408,7 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
     def test_the_gap_attack_is_not_held_against_itself(self):
         found = audit.audit(hard_labels(members=200, nonmembers=200))
         self.assertEqual(found.leak.strongest, "gap")
-        text = words.verdict(synthetic_audits.result(found))[0]
+        text = verdict_words.verdict(synthetic_audits.result(found))[0]
         self.assertIn("of 6 attacks (gap attack) has an AUC", text)
         self.assertNotIn("the gap attack", text)
 
@@ -434,7 +436,9 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
             for each in found.attacks
         ]
         found = dataclasses.replace(found, attacks=attacks)
-        self.assertIn(want, words.verdict(synthetic_audits.result(found))[0])
+        self.assertIn(
+            want, verdict_words.verdict(synthetic_audits.result(found))[0]
+        )
 
     def test_earlier_and_new_side_by_side(self):
         new = self.target()
@@ -442,10 +446,13 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
             synthetic_audits.earlier(new), target="float32"
         )
         result = synthetic_audits.result(new, old)
-        for said in (words.verdict(result), words.in_short(result)):
+        for said in (
+            verdict_words.verdict(result),
+            verdict_words.in_short(result),
+        ):
             self.assertStartsWith(said[0], "int8: clear leak: ")
             self.assertRegex(said[1], "^float32: (the strongest|AUC)")
-            self.assertEqual(said.count(words.EARLIER), 1)
+            self.assertEqual(said.count(verdict_words.EARLIER), 1)
 
     def test_null_data_has_no_leak(self):
         """All attacks together: alarms in 2.5 % of 20 audits."""
@@ -455,7 +462,7 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         ]
         alarms = 0
         for target in found:
-            said = words.in_short(synthetic_audits.result(target))[0]
+            said = verdict_words.in_short(synthetic_audits.result(target))[0]
             alarms += not said.startswith("keras: no leak found: ")
         # The 0.1 % point of the binomial.
         self.assertLessEqual(alarms, 4)
@@ -483,7 +490,9 @@ class ComparedTest(tf.test.TestCase):
             ],
         )
         result = synthetic_audits.result(first, *others, comparison=comparison)
-        (line,) = [x for x in words.verdict(result) if "beside keras" in x]
+        (line,) = [
+            x for x in verdict_words.verdict(result) if "beside keras" in x
+        ]
         self.assertEqual(
             line,
             "What they give away beside keras (AUC 0.612; the same attack on "
@@ -492,19 +501,22 @@ class ComparedTest(tf.test.TestCase):
             "attack): more: a +0.100 [+0.050, +0.150]; less: b -0.100 [-0.150, "
             "-0.050]; not shown to differ: c +0.010 [-0.040, +0.060].",
         )
-        self.assertIn(line, words.in_short(result))
+        self.assertIn(line, verdict_words.in_short(result))
 
 
 class WarningsTest(parameterized.TestCase, tf.test.TestCase):
     def said(self, *targets, **changes):
         result = synthetic_audits.result(*targets, **changes)
-        for found in (words.verdict(result), words.in_short(result)):
+        for found in (
+            verdict_words.verdict(result),
+            verdict_words.in_short(result),
+        ):
             warned = [x for x in found if x.startswith("Warning: ")]
             self.assertEqual(found[: len(warned)], warned)
-        return words.verdict(result)
+        return verdict_words.verdict(result)
 
     def test_control(self):
-        control = findings.Control(
+        control = audit_result.Control(
             Estimate(0.71, 0.66, 0.76),
             True,
             "image statistics",
@@ -553,11 +565,11 @@ class WarningsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIn("was not checked", " ".join(self.said()))
 
     def test_the_levels_of_the_control_are_those_it_is_judged_by(self):
-        self.assertEqual(2 * findings.APART, auditing_control.LEVEL)
+        self.assertEqual(2 * audit_result.APART, auditing_control.LEVEL)
 
     @parameterized.parameters(True, False)
     def test_control_of_earlier_audits(self, apart):
-        control = findings.Control(
+        control = audit_result.Control(
             Estimate(0.71, 0.66, 0.76), apart, "7 numbers", 50, 50
         )
         said = " ".join(self.said(control=control))
@@ -567,16 +579,19 @@ class WarningsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIn(wanted, said)
 
     def test_repeats(self):
-        found = repeats.RepeatedRecords(
+        found = repeated_records.RepeatedRecords(
             70, 60, 60, 60, "records", "60 distinct members of 70: counted once"
         )
         result = synthetic_audits.result(repeats=found)
-        for said in (words.verdict(result), words.in_short(result)):
+        for said in (
+            verdict_words.verdict(result),
+            verdict_words.in_short(result),
+        ):
             self.assertEqual(
                 said[0], "60 distinct members of 70: counted once."
             )
         found = dataclasses.replace(found, sentence="")
-        said = words.verdict(synthetic_audits.result(repeats=found))
+        said = verdict_words.verdict(synthetic_audits.result(repeats=found))
         self.assertStartsWith(said[0], "keras: ")
 
     def test_duplicates(self):
@@ -628,7 +643,7 @@ class PairsTest(parameterized.TestCase, tf.test.TestCase):
     def called(self, made, found, seed):
         """Whom the strongest attack calls, of the judged half, by NumPy."""
         made = made.in_record_order()
-        half = heldout.calibration_half(made.members, seed=seed)
+        half = held_out.calibration_half(made.members, seed=seed)
         (attack,) = [x for x in ATTACKS if x.name == found.strongest.attack]
         scores = attack.scores(Evidence(made, half, seed=seed))
         called = scores >= found.strongest.point.threshold
@@ -647,9 +662,9 @@ class PairsTest(parameterized.TestCase, tf.test.TestCase):
             self.called(*each, seed) for each in zip(made, found, strict=True)
         ]
         for one, two in ((0, 1), (1, 0), (0, 2), (2, 1)):
-            pair = pairs.compare(result, found[one], found[two])
+            pair = artefact_pairs.compare(result, found[one], found[two])
             self.assertTrue(pair.paired)
-            want = paired.balanced_change(
+            want = paired_differences.balanced_change(
                 *zip(called[one], called[two], strict=True)
             )
             self.assertEqual(pair.difference, want)
@@ -662,7 +677,9 @@ class PairsTest(parameterized.TestCase, tf.test.TestCase):
     def test_of_other_records(self):
         one = synthetic_audits.target(records=120)
         two = synthetic_audits.target("less", records=110)
-        pair = pairs.compare(synthetic_audits.result(one, two), one, two)
+        pair = artefact_pairs.compare(
+            synthetic_audits.result(one, two), one, two
+        )
         self.assertFalse(pair.paired)
         x, y = (
             np.array(dataclasses.astuple(t.strongest.point.balanced_accuracy))
@@ -682,7 +699,7 @@ class PairsTest(parameterized.TestCase, tf.test.TestCase):
         made = hard_labels(members=150, nonmembers=150)
         found = audit.audit(made, seed=3)
         result = synthetic_audits.result(found, found, seed=4)
-        self.assertFalse(pairs.compare(result, found, found).paired)
+        self.assertFalse(artefact_pairs.compare(result, found, found).paired)
 
     def test_in_words(self):
         leaky = synthetic_audits.target(**LEAKS)
@@ -690,17 +707,21 @@ class PairsTest(parameterized.TestCase, tf.test.TestCase):
         less = synthetic_audits.target("w2", records=400, gain=(2.5, 2.5))
         leaky, alike, less = map(synthetic_audits.earlier, (leaky, alike, less))
         result = synthetic_audits.result(leaky, alike, less)
-        (line,) = [x for x in words.verdict(result) if "beside keras" in x]
+        (line,) = [
+            x for x in verdict_words.verdict(result) if "beside keras" in x
+        ]
         self.assertRegex(
             line,
             r"^What they give away beside keras \(accuracy of the strongest "
             r"attack on each, in points\): less: w2 -\d+ \[-\d+, -\d+\]; "
             r"cannot tell them apart: int8 \S+ \[-\S+, \+\S+\]\.$",
         )
-        self.assertIn(line, words.in_short(result))
-        line, _ = words.in_short(synthetic_audits.result(less, leaky))[-2:]
+        self.assertIn(line, verdict_words.in_short(result))
+        line, _ = verdict_words.in_short(synthetic_audits.result(less, leaky))[
+            -2:
+        ]
         self.assertRegex(line, r"beside w2 .*: more: keras \+\d+ \[\+\d+, \+")
-        one = words.verdict(synthetic_audits.result(leaky))
+        one = verdict_words.verdict(synthetic_audits.result(leaky))
         self.assertNotIn("beside", " ".join(one))
 
 

@@ -8,10 +8,10 @@ from unittest import mock
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import recipes
-from qmia_tf.auditing import matched
+from qmia_tf.auditing import accuracy_matching
 from qmia_tf.errors import InputError
 from qmia_tf.reproduction import plans, stages, sweeps
+from qmia_tf.training import recipes
 
 
 def names(jobs):
@@ -151,7 +151,7 @@ class StagesTest(tf.test.TestCase):
         path = self.out / job.folder / "audit.json"
         path.write_text(json.dumps(found))
 
-    def sweep(self, job, scores=tuple(matched.SCORES)):
+    def sweep(self, job, scores=tuple(accuracy_matching.SCORES)):
         self.put(job, "epochs.json", "matched.json", "artefacts.json")
         found = dict.fromkeys(scores, 0.5)
         for name, content in (

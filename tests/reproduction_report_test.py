@@ -13,10 +13,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy import stats
 
 from qmia_tf.attacks import margin
-from qmia_tf.auditing import findings
+from qmia_tf.auditing import audit_result
 from qmia_tf.errors import InputError
-from qmia_tf.report.compared import Run
 from qmia_tf.report.figures import panels
+from qmia_tf.report.run_list import Run
 from qmia_tf.reproduction import (
     answers,
     axes,
@@ -33,8 +33,8 @@ from qmia_tf.reproduction import (
     rounded,
     writing,
 )
+from qmia_tf.statistics.auc import auc
 from qmia_tf.statistics.intervals import Estimate
-from qmia_tf.statistics.ranking import auc
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reproduction.md"
@@ -285,7 +285,7 @@ class FiguresTest(made.Results):
             },
         )
         rows = made.rows_of(drawn["threshold_cifar10_plain"].data)
-        audit = findings.load(self.results / "cifar10/plain/w4a4-seed0")
+        audit = audit_result.load(self.results / "cifar10/plain/w4a4-seed0")
         curve = audit.targets[0].attack("confidence").curve
         shown = [
             float(x["threshold"])

@@ -17,7 +17,12 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from qmia_tf import files
-from qmia_tf.auditing import audit, audit_json, comparison, matched
+from qmia_tf.auditing import (
+    accuracy_comparison,
+    accuracy_matching,
+    audit,
+    audit_json,
+)
 from qmia_tf.report.tables import as_csv
 from qmia_tf.reproduction import plans, rounded, stored, sweeps
 from qmia_tf.run_dir import RunDir
@@ -86,12 +91,14 @@ def _run(results, dataset, model, seed):
     final = answers(model, seed)
     early = answers(model, seed, gain=(2.0, 1.9))
     found = [
-        matched.measure(each, epoch)
+        accuracy_matching.measure(each, epoch)
         for each, epoch in zip((early, final), EPOCHS, strict=True)
     ]
     rounded.write(place)
     sweeps.hold_artefacts(place)
-    curve = comparison.Curve(place.name, model, [x.point for x in found])
+    curve = accuracy_comparison.Curve(
+        place.name, model, [x.point for x in found]
+    )
     files.write_json(place / stored.SWEEP, audit_json.encode(curve))
     files.write_json(place / stored.TIMING, {"attack": 60.0})
     with (place / stored.HISTORY).open("w") as file:

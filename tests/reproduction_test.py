@@ -15,8 +15,10 @@ import slow_tests
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import configuration, files, recipes
+from qmia_tf import files
 from qmia_tf.errors import InputError
+from qmia_tf.experiments import configuration
+from qmia_tf.models.resnet import Bits
 from qmia_tf.report.tables import as_csv
 from qmia_tf.reproduction import (
     plans,
@@ -27,8 +29,8 @@ from qmia_tf.reproduction import (
     stored,
     writing,
 )
-from qmia_tf.resnet import Bits
 from qmia_tf.run_dir import RunDir
+from qmia_tf.training import recipes
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SCRIPT = ROOT / "scripts" / "reproduce.py"

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import dorefa, grids, residual
+from qmia_tf.quantizers import dorefa, grids, residual
 
 
 def _inputs(spread, seed=0):

@@ -15,7 +15,7 @@ from qmia_tf.layers import (
     DoReFaConv2D,
     DoReFaDense,
 )
-from qmia_tf.resnet import Bits, resnet18
+from qmia_tf.models.resnet import Bits, resnet18
 
 SHAPE = (8, 8, 1)
 

@@ -11,9 +11,9 @@ import tensorflow as tf
 from absl.testing import parameterized
 from keras import layers
 
-from qmia_tf import datasets
+from qmia_tf.data import loaders
 from qmia_tf.errors import InputError
-from qmia_tf.rewrite import quantize_model
+from qmia_tf.qat import quantize_model
 
 SHAPE = (8, 8, 2)
 
@@ -294,7 +294,7 @@ def _digits_cnn(normed):
 class DigitsTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters((True, False), (False, True))
     def test_accuracy_survives_without_training(self, normed, insert):
-        digits = datasets.load("digits")
+        digits = loaders.load("digits")
         images, labels = digits.images, digits.labels
         model = _digits_cnn(normed)
         model.compile(

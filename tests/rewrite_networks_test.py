@@ -10,8 +10,8 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from qmia_tf import layers as ours
-from qmia_tf.rewrite import quantize_model
-from qmia_tf.rewrite.values import is_kernel
+from qmia_tf.qat import quantize_model
+from qmia_tf.qat.quantized_values import is_kernel
 
 STEPS = 12
 # A few last bits of a probability: a softmax's exponentials and their sum may

@@ -11,8 +11,8 @@ import tensorflow as tf
 from absl.testing import parameterized
 from keras import layers
 
-from qmia_tf import keras_files
-from qmia_tf.rewrite import describe, network, plan, quantize_model
+from qmia_tf.models import keras_files
+from qmia_tf.qat import describe, node_list, plan, quantize_model
 
 APPLICATIONS = keras.applications
 SHAPE = (16, 16, 3)
@@ -69,7 +69,7 @@ def _quantized(model, bits=8, images=None, **options):
 
 
 def _kinds(model):
-    nodes = network.read(model).nodes
+    nodes = node_list.read(model).nodes
     return {node.name: type(node.layer).__name__ for node in nodes}
 
 

@@ -9,7 +9,7 @@ from absl.testing import parameterized
 from keras import layers
 
 from qmia_tf.errors import InputError
-from qmia_tf.rewrite import plan, quantize_model
+from qmia_tf.qat import plan, quantize_model
 
 SHAPE = (8, 8, 3)
 RANGES = ((0, 255), (-1, 1), (0, 1))

@@ -10,7 +10,7 @@ from keras import layers
 
 from qmia_tf.errors import InputError
 from qmia_tf.layers import DoReFaDense
-from qmia_tf.rewrite import plan, quantize_model
+from qmia_tf.qat import plan, quantize_model
 
 SHAPE = (8, 8, 2)
 BITS = dict(weight_bits=4, activation_bits=4)

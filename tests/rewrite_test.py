@@ -9,9 +9,9 @@ from absl.testing import parameterized
 from keras import layers
 
 import qmia_tf
-from qmia_tf import keras_files
 from qmia_tf.errors import InputError
-from qmia_tf.rewrite import describe, plan, quantize_model
+from qmia_tf.models import keras_files
+from qmia_tf.qat import describe, plan, quantize_model
 
 SHAPE = (8, 8, 2)
 

@@ -21,19 +21,13 @@ import tiny_models
 from absl import flags
 from absl.testing import parameterized
 
-from qmia_tf import (
-    configuration,
-    datasets,
-    files,
-    outputs,
-    program,
-    recipes,
-    report,
-    training,
-)
-from qmia_tf.experiments import experiment, run_training
-from qmia_tf.resnet import Bits
+from qmia_tf import files, outputs, report
+from qmia_tf.data import loaders
+from qmia_tf.experiments import configuration, run, training_run
+from qmia_tf.models.resnet import Bits
+from qmia_tf.programs import program
 from qmia_tf.run_dir import RunDir
+from qmia_tf.training import recipes, resumable_loop
 
 SCRIPTS = pathlib.Path(__file__).resolve().parent.parent / "scripts"
 # What a test of a script needs not do: nothing is trained in this process.
@@ -120,7 +114,7 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
         self, name="run", *, bits=None, recipe=None, split_seed=0, **options
     ):
         """A run directory with a model of a few weights for the digits."""
-        run_dir, data = self.dir / name, datasets.load("digits")
+        run_dir, data = self.dir / name, loaders.load("digits")
         config = configuration.describe(
             data,
             recipe=recipe or recipes.get("digits"),
@@ -128,7 +122,7 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
             split_seed=split_seed,
         )
         RunDir(run_dir).open(config)
-        run_training.open_split(run_dir, data, config)
+        training_run.open_split(run_dir, data, config)
         given = {"shape": (8, 8, 1), "classes": 10, **options}
         tiny_models.classifier(**given).save(run_dir / "model.keras")
         return run_dir
@@ -194,7 +188,7 @@ class TrainFlagsTest(Folder):
 
     def test_run_dir_that_is_a_file(self):
         self.run_dir.write_text("mine")
-        with mock.patch.multiple(training, **IDLE):
+        with mock.patch.multiple(resumable_loop, **IDLE):
             self.assertRefused(
                 "cannot write .*run", "train", f"--run_dir={self.run_dir}"
             )
@@ -202,7 +196,7 @@ class TrainFlagsTest(Folder):
 
     def test_other_configuration_of_the_same_run(self):
         place = f"--run_dir={self.run_dir}"
-        with mock.patch.multiple(training, **IDLE) as idle:
+        with mock.patch.multiple(resumable_loop, **IDLE) as idle:
             idle["train"].return_value = True
             status, out, errors = call("train", place, "--weight_bits=4")
             self.assertEqual((status, errors), (0, ""))
@@ -226,9 +220,9 @@ class TrainFlagsTest(Folder):
 
     def test_diverging_run(self):
         with (
-            mock.patch.object(training, "make_deterministic"),
+            mock.patch.object(resumable_loop, "make_deterministic"),
             mock.patch.object(
-                run_training, "VALIDATION_RECORDS", 10
+                training_run, "VALIDATION_RECORDS", 10
             ),  # only the members matter here
         ):
             self.assertRefused(
@@ -309,7 +303,7 @@ class RunFlagsTest(Folder):
     )
     def test_attack_flags(self, argument, pattern):
         self.finished_run()
-        experiment.export_run(self.run_dir)
+        run.export_run(self.run_dir)
         self.assertRefused(
             pattern, "attack", f"--run_dir={self.run_dir}", argument
         )
@@ -317,7 +311,7 @@ class RunFlagsTest(Folder):
     def test_what_attack_is_asked_for_arrives(self):
         place = f"--run_dir={self.finished_run()}"
         with mock.patch.object(
-            experiment, "attack_run", return_value=synthetic_audits.result()
+            run, "attack_run", return_value=synthetic_audits.result()
         ) as attack:
             status, out, errors = call(
                 "attack",
@@ -343,7 +337,7 @@ class RunFlagsTest(Folder):
     def test_attack_takes_the_runs_own_references_unless_told(self):
         place = f"--run_dir={self.finished_run()}"
         with mock.patch.object(
-            experiment, "attack_run", return_value=synthetic_audits.result()
+            run, "attack_run", return_value=synthetic_audits.result()
         ) as attack:
             call("attack", place)
         self.assertIsNone(attack.call_args.kwargs["references"])
@@ -374,7 +368,7 @@ class RunFlagsTest(Folder):
             f"--references={shadows[0]}",
         )
         for folder in (parent, *shadows):
-            experiment.query_run(folder, datasets.load("digits"))
+            run.query_run(folder, loaders.load("digits"))
         status, _, errors = call(
             "attack",
             *arguments,
@@ -446,8 +440,10 @@ class RunFlagsTest(Folder):
             model.save(run_dir / "model.keras")
 
         with (
-            mock.patch.object(training, "make_deterministic"),
-            mock.patch.object(training, "train", side_effect=save) as train,
+            mock.patch.object(resumable_loop, "make_deterministic"),
+            mock.patch.object(
+                resumable_loop, "train", side_effect=save
+            ) as train,
         ):
             status, out, errors = call("train_references", *arguments)
             self.assertEqual((status, errors), (0, ""))
@@ -531,9 +527,7 @@ class RunFlagsTest(Folder):
 
     def test_what_export_is_asked_for_arrives(self):
         self.finished_run()
-        with mock.patch.object(
-            experiment, "export_run", return_value=[]
-        ) as export:
+        with mock.patch.object(run, "export_run", return_value=[]) as export:
             call(
                 "export",
                 f"--run_dir={self.run_dir}",
@@ -558,7 +552,7 @@ class ProcessTest(Folder):
 
     def test_error_lines(self):
         cut = self.finished_run()
-        experiment.export_run(cut)
+        run.export_run(cut)
         path = cut / "artifacts" / "float32.tflite"
         path.write_bytes(path.read_bytes()[:1000])
         self.run_dir = self.dir / "erfinv"

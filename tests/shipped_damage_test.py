@@ -8,7 +8,7 @@ from unittest import mock
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import messages, shipped
+from qmia_tf import shipped, terminal
 from qmia_tf.errors import InputError
 
 FOLDER = pathlib.Path(__file__).resolve().parents[1] / "tflite_models"
@@ -113,7 +113,7 @@ class FlagshipDamageTest(DamageFolder):
         self.nowhere = self.create_tempdir().full_path
 
     def found(self):
-        with mock.patch.object(messages, "say") as said:
+        with mock.patch.object(terminal, "say") as said:
             found = shipped.check(self.dir, data_dir=self.nowhere)
         (line,) = said.call_args.args
         self.assertIn("cifar10: only hashes and audits are checked", line)

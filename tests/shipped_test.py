@@ -7,13 +7,14 @@ from unittest import mock
 import slow_tests
 import tensorflow as tf
 
-from qmia_tf import recipes, shipped
-from qmia_tf.auditing import findings
-from qmia_tf.datasets import tfds
-from qmia_tf.deploy import artifact
+from qmia_tf import shipped
+from qmia_tf.auditing import audit_result
+from qmia_tf.data.loaders import tfds
+from qmia_tf.deploy.tflite import file_contents
 from qmia_tf.errors import InputError
 from qmia_tf.shipped import measuring, sets
 from qmia_tf.targets import TFLiteTarget
+from qmia_tf.training import recipes
 
 FOLDER = pathlib.Path(__file__).resolve().parents[1] / "tflite_models"
 MANIFEST = json.loads((FOLDER / "manifest.json").read_text())["sets"]
@@ -81,7 +82,7 @@ class FlagshipTest(tf.test.TestCase):
         self.entry = MANIFEST["cifar10"]["models"][FLAGSHIP]
 
     def test_ops(self):
-        found = artifact.describe(self.path)
+        found = file_contents.describe(self.path)
         self.assertEqual(found["sha256"], self.entry["sha256"])
         # ResNet-18: a stem, 8 blocks of 2, 3 projections; 8 sums.
         self.assertEqual(
@@ -125,7 +126,7 @@ class FlagshipTest(tf.test.TestCase):
         )
 
     def test_audit_is_about_this_file(self):
-        audit = findings.load(FOLDER / self.entry["audit"]["file"])
+        audit = audit_result.load(FOLDER / self.entry["audit"]["file"])
         (target,) = (t for t in audit.targets if t.target == "int8")
         self.assertEqual(target.sha256, self.entry["sha256"])
         self.assertEqual(target.size_bytes, self.path.stat().st_size)
@@ -161,7 +162,7 @@ class MakingTest(tf.test.TestCase):
             self.assertEqual(shipped.check(out), [])
         entry = made["sets"]["tiny"]["models"]["tiny_w4a4_int8"]
         self.assertEqual(made["sets"]["tiny"]["parity_images"], 20)
-        audit = findings.load(out / "tiny_w4a4_audit.json")
+        audit = audit_result.load(out / "tiny_w4a4_audit.json")
         self.assertIn(entry["sha256"], [t.sha256 for t in audit.targets])
         self.assertLen(list(out.iterdir()), 4)
 

@@ -7,7 +7,7 @@ from scipy import special, stats
 from sklearn import metrics
 
 from qmia_tf.statistics import delong, simultaneous
-from qmia_tf.statistics.ranking import auc, sure_share
+from qmia_tf.statistics.auc import auc, sure_share
 
 Z = stats.norm.ppf(0.975)
 

@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import datasets, files, split
+from qmia_tf import files
+from qmia_tf.data import loaders, split
 from qmia_tf.errors import InputError
 
 
@@ -21,7 +22,7 @@ def draw(labels, seed=0, pool="all", **options):
 
 def made(images=40, seed=0):
     rng = np.random.default_rng(seed)
-    return datasets.Dataset(
+    return loaders.Dataset(
         name="made",
         images=rng.integers(0, 256, (images, 2, 2, 1), np.uint8),
         labels=np.arange(images) % 4,
@@ -235,7 +236,7 @@ class StoredSplitTest(parameterized.TestCase, tf.test.TestCase):
 class ImportTest(tf.test.TestCase):
     def test_is_numpy_only(self):
         code = (
-            "import sys; import qmia_tf.split; "
+            "import sys; import qmia_tf.data.split; "
             "sys.exit(bool({'tensorflow', 'keras'} & set(sys.modules)))"
         )
         subprocess.run([sys.executable, "-c", code], check=True)

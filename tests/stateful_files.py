@@ -5,7 +5,7 @@ import tensorflow as tf
 from ai_edge_litert import interpreter as litert
 from ai_edge_litert import schema_py_generated as schema
 
-from qmia_tf.deploy import flatbuffer
+from qmia_tf.deploy.tflite import flatbuffer
 
 FEATURES, UNITS, STEPS = 4, 3, 5
 TANH = schema.ActivationFunctionType.TANH

@@ -28,7 +28,7 @@ from scipy import stats
 from scipy.special import expit, logit
 
 from qmia_tf.statistics import low_fpr
-from qmia_tf.statistics.ranking import auc
+from qmia_tf.statistics.auc import auc
 
 RATE = 0.01
 DISTANCES = (0.3, 1.0)

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.statistics import curve
+from qmia_tf.statistics import thinned_sweep
 from qmia_tf.statistics.sweep import sweep
 
 
@@ -16,7 +16,7 @@ class CurveTest(parameterized.TestCase, tf.test.TestCase):
         rng = np.random.default_rng(points)
         members = rng.random(700) < 0.6
         scores = np.round(rng.normal(size=700) + members, 2)
-        found = curve.thin(sweep(scores, members), points=points)
+        found = thinned_sweep.thin(sweep(scores, members), points=points)
         inside, outside = scores[members], scores[~members]
         self.assertEqual(found.members, inside.size)
         self.assertEqual(found.nonmembers, outside.size)
@@ -41,14 +41,16 @@ class CurveTest(parameterized.TestCase, tf.test.TestCase):
     def test_points_bound_what_is_kept(self, points):
         scores = np.random.default_rng(0).normal(size=5000)
         members = np.arange(5000) % 2 == 0
-        found = curve.thin(sweep(scores, members), points=points)
+        found = thinned_sweep.thin(sweep(scores, members), points=points)
         # And the ends and the operating points.
         self.assertLessEqual(len(found.threshold), points + 6)
         self.assertEqual(found.threshold[0], scores.max())
         self.assertEqual(found.threshold[-1], scores.min())
 
     def test_is_made_of_json_types(self):
-        found = curve.thin(sweep([3, 1, 2], np.array([True, False, True])))
+        found = thinned_sweep.thin(
+            sweep([3, 1, 2], np.array([True, False, True]))
+        )
         for column in (
             found.threshold,
             found.true_positives,

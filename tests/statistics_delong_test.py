@@ -6,7 +6,7 @@ from absl.testing import parameterized
 from scipy import stats
 
 from qmia_tf.statistics import delong
-from qmia_tf.statistics.ranking import auc
+from qmia_tf.statistics.auc import auc
 
 Z = 1.959963984540054
 

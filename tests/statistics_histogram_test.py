@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.statistics import histogram
+from qmia_tf.statistics import score_counts
 
 
 def counted(scores, edges):
@@ -28,7 +28,7 @@ class HistogramTest(parameterized.TestCase, tf.test.TestCase):
             "few": rng.normal(size=1500)[:30],
         }[kind]
         members = rng.random(scores.size) < 0.4
-        found = histogram.of_scores(scores, members)
+        found = score_counts.of_scores(scores, members)
         self.assertLen(found.edges, 41)
         self.assertAllClose(
             np.diff(found.edges), [np.ptp(found.edges) / 40] * 40
@@ -42,7 +42,7 @@ class HistogramTest(parameterized.TestCase, tf.test.TestCase):
     def test_shares_have_the_same_bins(self):
         members = np.array([True, False, True, False])
         for scores in ([0.2, 0.9, 0.4, 0.5], [0.0, 1.0, 0.0, 1.0]):
-            found = histogram.of_scores(scores, members, bins=4)
+            found = score_counts.of_scores(scores, members, bins=4)
             self.assertEqual(found.edges, [0, 0.25, 0.5, 0.75, 1])
         self.assertEqual(
             (found.members, found.nonmembers), ([2, 0, 0, 0],) + ([0, 0, 0, 2],)
@@ -55,7 +55,7 @@ class HistogramTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_others_end_where_the_scores_end(self, scores):
         members = np.array([True, False, True, False])
-        found = histogram.of_scores(scores, members)
+        found = score_counts.of_scores(scores, members)
         self.assertEqual(found.edges[0], min(scores))
         self.assertEqual(found.edges[-1], max(scores))
 
@@ -63,7 +63,7 @@ class HistogramTest(parameterized.TestCase, tf.test.TestCase):
         scores = np.linspace(-1, 1, 4001)
         scores[:3], scores[-2:] = -500, 900
         members = np.arange(4001) % 2 == 0
-        found = histogram.of_scores(scores, members)
+        found = score_counts.of_scores(scores, members)
         # Four in 4,001 are below the 0.1 % quantile, or at it.
         self.assertAllClose(found.edges[0], np.sort(scores)[4], atol=0)
         self.assertAllClose(found.edges[-1], np.sort(scores)[-5], atol=0)
@@ -75,18 +75,18 @@ class HistogramTest(parameterized.TestCase, tf.test.TestCase):
     def test_where_nearly_all_are_equal(self):
         scores = np.zeros(5000)
         scores[7] = 3.0
-        found = histogram.of_scores(scores, np.arange(5000) < 2500)
+        found = score_counts.of_scores(scores, np.arange(5000) < 2500)
         self.assertEqual((found.edges[0], found.edges[-1]), (0, 3))
         self.assertEqual((found.members[0], found.members[-1]), (2499, 1))
         self.assertEqual(found.nonmembers[0], 2500)
 
     def test_equal_scores_have_none(self):
         members = np.array([True, False])
-        self.assertIsNone(histogram.of_scores([2.0, 2.0], members))
+        self.assertIsNone(score_counts.of_scores([2.0, 2.0], members))
 
     def test_refuses(self):
         with self.assertRaisesRegex(ValueError, "finite"):
-            histogram.of_scores([np.inf, 0], np.array([True, False]))
+            score_counts.of_scores([np.inf, 0], np.array([True, False]))
 
 
 if __name__ == "__main__":

@@ -18,10 +18,10 @@ from absl.testing import parameterized
 from scipy import stats
 
 from qmia_tf.attacks import ATTACKS, PLAIN, Evidence
-from qmia_tf.statistics import class_thresholds, epsilon, heldout, risk
+from qmia_tf.statistics import class_thresholds, epsilon, held_out, risk
+from qmia_tf.statistics.auc import auc
 from qmia_tf.statistics.intervals import balanced_accuracy
-from qmia_tf.statistics.operating import measure, peak_row
-from qmia_tf.statistics.ranking import auc
+from qmia_tf.statistics.operating_points import measure, peak_row
 from qmia_tf.statistics.selection import choose
 from qmia_tf.statistics.sweep import sweep
 
@@ -80,7 +80,7 @@ class NoLeakTest(parameterized.TestCase, tf.test.TestCase):
         counts = Counts()
         for seed in range(AUDITS):
             answers = no_leak(seed)
-            half = heldout.calibration_half(answers.members, seed=seed)
+            half = held_out.calibration_half(answers.members, seed=seed)
             for name, scores in scored(answers, half, seed).items():
                 rows = counted(name, half)
                 area = auc(scores[rows], answers.members[rows])
@@ -96,10 +96,10 @@ class NoLeakTest(parameterized.TestCase, tf.test.TestCase):
         for seed in range(AUDITS):
             answers = no_leak(seed)
             members = answers.members
-            half = heldout.calibration_half(members, seed=seed)
+            half = held_out.calibration_half(members, seed=seed)
             given = scored(answers, half, seed)
             best = given[choose(given, members, half)]
-            point = heldout.hold_out(
+            point = held_out.hold_out(
                 best, members, seed=seed, calibration=half
             ).point
             counts.add("balanced accuracy", point.balanced_accuracy, 0.5)
@@ -120,13 +120,13 @@ class NoLeakTest(parameterized.TestCase, tf.test.TestCase):
         for seed in range(AUDITS):
             answers = no_leak(seed)
             members = answers.members
-            half = heldout.calibration_half(members, seed=seed)
+            half = held_out.calibration_half(members, seed=seed)
             scores = ONE_MODEL["margin"].scores(Evidence(answers, half))
             shared = {"seed": seed, "calibration": half}
             if kind == "held_out":
-                point = heldout.hold_out(scores, members, **shared).point
+                point = held_out.hold_out(scores, members, **shared).point
             elif kind == "cross_fitted":
-                point = heldout.cross_fit(scores, members, **shared)
+                point = held_out.cross_fit(scores, members, **shared)
             else:
                 point = class_thresholds.hold_out(
                     scores, members, answers.labels, classes=5, **shared
@@ -144,7 +144,7 @@ class NoLeakTest(parameterized.TestCase, tf.test.TestCase):
         alarms = 0
         for seed in range(AUDITS):
             answers = no_leak(seed)
-            half = heldout.calibration_half(answers.members, seed=seed)
+            half = held_out.calibration_half(answers.members, seed=seed)
             scores = ONE_MODEL["margin"].scores(Evidence(answers, half))
             found = epsilon.lower_bound(scores, answers.members, half)
             alarms += found.value > 0
@@ -155,7 +155,7 @@ class NoLeakTest(parameterized.TestCase, tf.test.TestCase):
         above = []
         for seed in range(200):
             answers = no_leak(seed)
-            half = heldout.calibration_half(answers.members, seed=seed)
+            half = held_out.calibration_half(answers.members, seed=seed)
             scores = ONE_MODEL["margin"].scores(Evidence(answers, half))
             found = risk.membership_probability(
                 scores, answers.members, seed=seed
@@ -171,13 +171,13 @@ class NoLeakTest(parameterized.TestCase, tf.test.TestCase):
         for seed in range(AUDITS):
             answers = no_leak(seed)
             members = answers.members
-            half = heldout.calibration_half(members, seed=seed)
+            half = held_out.calibration_half(members, seed=seed)
             scores = attack.scores(Evidence(answers, half, seed=seed))
             shared = {"seed": seed, "calibration": half}
-            points = [heldout.hold_out(scores, members, **shared).point]
+            points = [held_out.hold_out(scores, members, **shared).point]
             if not attack.learns:
                 points += [
-                    heldout.cross_fit(scores, members, **shared),
+                    held_out.cross_fit(scores, members, **shared),
                     class_thresholds.hold_out(
                         scores, members, answers.labels, classes=5, **shared
                     ).point,

@@ -6,7 +6,8 @@ from absl.testing import parameterized
 from sklearn import metrics
 
 from qmia_tf.errors import InputError
-from qmia_tf.statistics import curve, heldout, operating
+from qmia_tf.statistics import held_out as heldout
+from qmia_tf.statistics import operating_points, thinned_sweep
 from qmia_tf.statistics.sweep import sweep
 
 
@@ -20,7 +21,7 @@ def scores_of(kind, size=300, seed=0):
 
 
 def points_of(scores, members):
-    found = operating.in_sample_points(sweep(scores, members), seed=0)
+    found = operating_points.in_sample_points(sweep(scores, members), seed=0)
     return {point.name: point for point in found}
 
 
@@ -164,8 +165,8 @@ class HeldOutTest(parameterized.TestCase, tf.test.TestCase):
             rate = found.point.balanced_accuracy
             held_out += rate.low <= 0.5 <= rate.high
             whole = sweep(scores, members)
-            row = operating.peak_row(whole)
-            peak = operating.measure(
+            row = operating_points.peak_row(whole)
+            peak = operating_points.measure(
                 "peak",
                 threshold=whole.thresholds[row],
                 true_positives=whole.true_positives[row],
@@ -192,7 +193,7 @@ class HeldOutTest(parameterized.TestCase, tf.test.TestCase):
 class CurveTest(parameterized.TestCase, tf.test.TestCase):
     def test_few_thresholds_are_all_kept(self):
         whole = sweep(*scores_of("levels"))
-        found = curve.thin(whole)
+        found = thinned_sweep.thin(whole)
         self.assertAllEqual(found.threshold, whole.thresholds[1:])
         self.assertAllEqual(found.recall, whole.recall[1:])
         self.assertEqual(found.distinct_thresholds, len(found.threshold))
@@ -202,7 +203,7 @@ class CurveTest(parameterized.TestCase, tf.test.TestCase):
         scores, members = scores_of("continuous", size=20_000)
         scores = 1 - np.abs(1 - scores) ** power
         whole = sweep(scores, members)
-        found = curve.thin(whole)
+        found = thinned_sweep.thin(whole)
         self.assertBetween(len(found.threshold), 300, 510)
         self.assertEqual(found.threshold[0], scores.max())
         self.assertEqual(found.threshold[-1], scores.min())

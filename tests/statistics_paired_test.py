@@ -5,7 +5,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 from scipy import optimize, stats
 
-from qmia_tf.statistics import paired
+from qmia_tf.statistics import paired_differences
 
 TABLES = ((5, 2, 30), (0, 7, 40), (12, 12, 50), (1, 0, 25), (3, 40, 90))
 Z = 1.959963984540054
@@ -34,7 +34,7 @@ def score_statistic(difference, b, c, n):
 class TangoTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(*TABLES)
     def test_ends_are_where_the_score_test_rejects(self, b, c, n):
-        found = paired.tango(b, c, n)
+        found = paired_differences.tango(b, c, n)
         self.assertAlmostEqual(found.value, (b - c) / n)
         # The search for q ends within about 1e-8 of it.
         self.assertAllClose(
@@ -48,13 +48,16 @@ class TangoTest(parameterized.TestCase, tf.test.TestCase):
 
     @parameterized.parameters(*TABLES, (20, 8, 60), (9, 2, 11), (30, 17, 80))
     def test_excludes_zero_where_mcnemars_test_does(self, b, c, n):
-        found = paired.tango(b, c, n)
+        found = paired_differences.tango(b, c, n)
         rejected = (b - c) ** 2 / (b + c) > stats.chi2.ppf(0.95, 1)
         self.assertEqual(not found.low <= 0 <= found.high, rejected)
 
     @parameterized.parameters(*TABLES)
     def test_swapping_the_models(self, b, c, n):
-        one, other = paired.tango(b, c, n), paired.tango(c, b, n)
+        one, other = (
+            paired_differences.tango(b, c, n),
+            paired_differences.tango(c, b, n),
+        )
         self.assertAllClose(
             (one.value, one.low, one.high),
             (-other.value, -other.high, -other.low),
@@ -62,31 +65,34 @@ class TangoTest(parameterized.TestCase, tf.test.TestCase):
         )
 
     def test_models_that_never_differ(self):
-        found = paired.tango(0, 0, 100)
+        found = paired_differences.tango(0, 0, 100)
         self.assertEqual(found.value, 0.0)
         self.assertAllClose(
             (found.low, found.high), (-Z * Z / (100 + Z * Z), 0.0369935)
         )
         # The limit of what one differing record gives.
-        near = paired.tango(1, 0, 100)
+        near = paired_differences.tango(1, 0, 100)
         self.assertLess(found.high, near.high)
 
     def test_models_that_always_differ(self):
-        found = paired.tango(50, 0, 50)
+        found = paired_differences.tango(50, 0, 50)
         self.assertEqual((found.value, found.high), (1.0, 1.0))
         self.assertAllClose(score_statistic(found.low, 50, 0, 50), Z, atol=1e-3)
-        found = paired.tango(0, 50, 50)
+        found = paired_differences.tango(0, 50, 50)
         self.assertEqual((found.value, found.low), (-1.0, -1.0))
 
     def test_higher_levels_are_wider(self):
-        one, other = paired.tango(5, 2, 30, level=0.5), paired.tango(5, 2, 30)
+        one, other = (
+            paired_differences.tango(5, 2, 30, level=0.5),
+            paired_differences.tango(5, 2, 30),
+        )
         self.assertLess(other.low, one.low)
         self.assertLess(one.high, other.high)
 
     @parameterized.parameters((-1, 2, 9), (6, 4, 9), (0, 0, 0))
     def test_refuses(self, b, c, n):
         with self.assertRaisesRegex(ValueError, f"{b} and {c} of {n}"):
-            paired.tango(b, c, n)
+            paired_differences.tango(b, c, n)
 
     @parameterized.parameters((0.05, 0.02), (0.2, 0.2), (0.01, 0.0))
     def test_covers(self, first_only, second_only):
@@ -94,7 +100,7 @@ class TangoTest(parameterized.TestCase, tf.test.TestCase):
         cells = [first_only, second_only, 1 - first_only - second_only]
         inside = 0
         for b, c, _ in rng.multinomial(80, cells, 1000):
-            found = paired.tango(b, c, 80)
+            found = paired_differences.tango(b, c, 80)
             inside += found.low <= first_only - second_only <= found.high
         # 950 expected; Tango's own figures for n = 80 go from 93.5 to 98 %.
         self.assertBetween(inside, 930, 1000)
@@ -111,15 +117,18 @@ class ChangeTest(parameterized.TestCase, tf.test.TestCase):
     def test_counts_the_records_that_changed(self):
         after = np.array([1, 1, 1, 0, 0, 1], bool)
         before = np.array([1, 0, 0, 1, 0, 1], bool)
-        self.assertEqual(paired.change(after, before), paired.tango(2, 1, 6))
+        self.assertEqual(
+            paired_differences.change(after, before),
+            paired_differences.tango(2, 1, 6),
+        )
 
     def test_balanced_by_hand(self):
         members = np.ones(40, bool), np.zeros(40, bool)
         others = np.zeros(30, bool), np.ones(30, bool)
-        found = paired.balanced_change(members, others)
+        found = paired_differences.balanced_change(members, others)
         self.assertEqual((found.value, found.high), (1.0, 1.0))
         self.assertLess(found.low, 1.0)
-        nothing = paired.balanced_change(
+        nothing = paired_differences.balanced_change(
             (members[0], members[0]), (others[0], others[0])
         )
         half = [Z * Z / (n + Z * Z) for n in (40, 30)]
@@ -132,8 +141,8 @@ class ChangeTest(parameterized.TestCase, tf.test.TestCase):
         rng = np.random.default_rng(2)
         members = two_models(rng, 70, 0.9, 0.8)
         others = two_models(rng, 50, 0.8, 0.8)
-        one = paired.balanced_change(members, others)
-        other = paired.balanced_change(members[::-1], others[::-1])
+        one = paired_differences.balanced_change(members, others)
+        other = paired_differences.balanced_change(members[::-1], others[::-1])
         self.assertAllClose(
             (one.value, one.low, one.high),
             (-other.value, -other.high, -other.low),
@@ -147,7 +156,7 @@ class ChangeTest(parameterized.TestCase, tf.test.TestCase):
         for _ in range(400):
             members = two_models(rng, 90, 0.95, kept)
             others = two_models(rng, 90, 0.85, kept)
-            found = paired.balanced_change(members, others)
+            found = paired_differences.balanced_change(members, others)
             # Both models have the same accuracies: nothing changed.
             inside += found.low <= 0 <= found.high
             widths.append(found.high - found.low)

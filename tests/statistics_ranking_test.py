@@ -6,7 +6,7 @@ from absl.testing import parameterized
 from scipy import stats
 from sklearn import metrics
 
-from qmia_tf.statistics.ranking import auc, hanley_mcneil, placements
+from qmia_tf.statistics.auc import auc, hanley_mcneil, placements
 
 
 def scores_of(kind, size=150, seed=0):

@@ -5,7 +5,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 from scipy import stats
 
-from qmia_tf.statistics import seeds
+from qmia_tf.statistics import seed_means
 from qmia_tf.statistics.intervals import Estimate
 
 
@@ -13,7 +13,7 @@ class SeedsTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.product(count=(2, 3, 10), level=(0.9, 0.95))
     def test_mean_is_students(self, count, level):
         values = np.random.default_rng(count).normal(0.6, 0.1, count)
-        found = seeds.mean(values, level=level)
+        found = seed_means.mean(values, level=level)
         test = stats.ttest_1samp(values, 0.0)
         want = test.confidence_interval(level)
         self.assertAllClose(
@@ -27,7 +27,7 @@ class SeedsTest(parameterized.TestCase, tf.test.TestCase):
         rng = np.random.default_rng(count)
         before = rng.normal(0.6, 0.1, count)
         after = before + rng.normal(-0.05, 0.01, count)
-        found = seeds.paired(list(after), list(before))
+        found = seed_means.paired(list(after), list(before))
         want = stats.ttest_rel(after, before).confidence_interval(0.95)
         self.assertAllClose(
             (found.value, found.low, found.high),
@@ -38,36 +38,38 @@ class SeedsTest(parameterized.TestCase, tf.test.TestCase):
     def test_pairs_take_out_what_a_seed_does_to_both(self):
         before = np.array([0.5, 0.6, 0.7, 0.8])
         after = before + [0.01, 0.02, 0.01, 0.02]
-        found = seeds.paired(after, before)
+        found = seed_means.paired(after, before)
         self.assertGreater(found.low, 0)
-        self.assertLess(seeds.mean(after).low, seeds.mean(before).high)
+        self.assertLess(
+            seed_means.mean(after).low, seed_means.mean(before).high
+        )
 
     def test_one_seed_has_no_interval(self):
-        self.assertEqual(seeds.mean([0.25]), Estimate(0.25, None, None))
+        self.assertEqual(seed_means.mean([0.25]), Estimate(0.25, None, None))
         self.assertEqual(
-            seeds.paired([0.75], [0.5]), Estimate(0.25, None, None)
+            seed_means.paired([0.75], [0.5]), Estimate(0.25, None, None)
         )
 
     def test_equal_values(self):
-        self.assertEqual(seeds.mean([0.5] * 3), Estimate(0.5, 0.5, 0.5))
+        self.assertEqual(seed_means.mean([0.5] * 3), Estimate(0.5, 0.5, 0.5))
 
     def test_a_share_stays_a_share(self):
         for values in ([0.95, 0.98], [0.02, 0.05], [0.5, 0.6, 0.55], [0.9]):
-            whole, cut = seeds.mean(values), seeds.mean_share(values)
+            whole, cut = seed_means.mean(values), seed_means.mean_share(values)
             self.assertEqual(cut.value, whole.value)
             ends = [
                 x if x is None else float(np.clip(x, 0, 1))
                 for x in (whole.low, whole.high)
             ]
             self.assertEqual([cut.low, cut.high], ends)
-        self.assertEqual(seeds.mean_share([0.95, 0.98]).high, 1.0)
-        self.assertEqual(seeds.mean_share([0.02, 0.05]).low, 0.0)
+        self.assertEqual(seed_means.mean_share([0.95, 0.98]).high, 1.0)
+        self.assertEqual(seed_means.mean_share([0.02, 0.05]).low, 0.0)
 
     def test_covers(self):
         rng = np.random.default_rng(0)
         inside = 0
         for values in rng.normal(0.6, 0.1, (400, 4)):
-            found = seeds.mean(values)
+            found = seed_means.mean(values)
             inside += found.low <= 0.6 <= found.high
         # 380 expected of 400; the binomial's 0.1 % points are 365 and 392.
         self.assertBetween(inside, 365, 392)
@@ -77,11 +79,11 @@ class SeedsTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_refuses(self, values):
         with self.assertRaisesRegex(ValueError, "one finite value a seed"):
-            seeds.mean(values)
+            seed_means.mean(values)
 
     def test_refuses_runs_without_a_partner(self):
         with self.assertRaisesRegex(ValueError, r"shapes \(2,\) and \(3,\)"):
-            seeds.paired([0.1, 0.2], [0.1, 0.2, 0.3])
+            seed_means.paired([0.1, 0.2], [0.1, 0.2, 0.3])
 
 
 if __name__ == "__main__":

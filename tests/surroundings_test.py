@@ -8,16 +8,23 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import configuration, files, queries, recipes
-from qmia_tf.attacks.features import image_features
-from qmia_tf.auditing import control
-from qmia_tf.auditing.beside import gather
-from qmia_tf.datasets import Dataset
+from qmia_tf import files
+from qmia_tf.auditing import blind_baseline
+from qmia_tf.auditing.auxiliary import gather
+from qmia_tf.data.image_features import image_features
+from qmia_tf.data.loaders import Dataset
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import copy_queries, run_training, surroundings
+from qmia_tf.experiments import (
+    augmentation_queries,
+    configuration,
+    run_auxiliary,
+    training_run,
+)
+from qmia_tf.models.resnet import Bits
 from qmia_tf.outputs import Outputs
-from qmia_tf.resnet import Bits
 from qmia_tf.run_dir import RunDir
+from qmia_tf.targets import run_targets
+from qmia_tf.training import recipes
 
 RECORDS = 40
 
@@ -44,7 +51,7 @@ class Runs(parameterized.TestCase, tf.test.TestCase):
             self.data, recipe=recipes.get("digits"), bits=bits, **options
         )
         folder = RunDir(self.dir / name).open(config)
-        self.split = run_training.open_split(folder, self.data, config)
+        self.split = training_run.open_split(folder, self.data, config)
         rng = np.random.default_rng(seed)
         for target in targets:
             drawn = rng.dirichlet(np.ones(4), RECORDS).astype(np.float32)
@@ -62,8 +69,8 @@ class Runs(parameterized.TestCase, tf.test.TestCase):
 
     def beside(self, folder, **options):
         config = configuration.read(folder)
-        split = run_training.open_split(folder, self.data, config)
-        return surroundings.Surroundings(
+        split = training_run.open_split(folder, self.data, config)
+        return run_auxiliary.Surroundings(
             folder, self.data, split, config=config, **options
         )
 
@@ -115,7 +122,7 @@ class ParentTest(Runs):
         full = self.run_of("full", Bits(), split_seed=1)
         folder = self.run_of("w4a4", Bits(4, 4))
         known = self.beside(folder, parent=full)
-        answers = queries.outputs.load(folder / "outputs/keras.npz")
+        answers = run_targets.outputs.load(folder / "outputs/keras.npz")
         with self.assertRaisesRegex(InputError, "trained on other members"):
             gather(answers, known.of("keras"))
 
@@ -124,7 +131,7 @@ class BesideTest(Runs):
     def test_features_are_those_of_the_images(self):
         folder = self.run_of("w4a4", Bits(4, 4))
         known = self.beside(folder).of("keras")
-        answers = queries.outputs.load(folder / "outputs/keras.npz")
+        answers = run_targets.outputs.load(folder / "outputs/keras.npz")
         order = np.random.default_rng(0).permutation(RECORDS)[:30]
         found = gather(answers.take(order), known)
         for record, row in zip(
@@ -150,17 +157,19 @@ class BesideTest(Runs):
 
     def test_copies_only_of_what_can_be_asked(self):
         folder = self.run_of("w4a4", Bits(4, 4))
-        known = self.beside(folder, label_only=copy_queries.Settings())
+        known = self.beside(folder, label_only=augmentation_queries.Settings())
         with mock.patch.object(
-            copy_queries, "answer", return_value={"copies": 1, "noisy": 2}
+            augmentation_queries,
+            "answer",
+            return_value={"copies": 1, "noisy": 2},
         ) as answer:
-            file = queries.Query("int8", folder / "x", "default", None)
+            file = run_targets.Query("int8", folder / "x", "default", None)
             found = known.of("int8", file)
             self.assertEqual((found.copies, found.noisy), (1, 2))
             self.assertIs(answer.call_args.args[0], file)
             self.assertEqual(answer.call_args.kwargs["run_dir"], folder)
             answer.reset_mock()
-            twin = queries.Query("int8_twin", folder / "x", "twin", None)
+            twin = run_targets.Query("int8_twin", folder / "x", "twin", None)
             self.assertIsNone(known.of("int8_twin", twin).copies)
             self.assertIsNone(known.of("int8.pi4").copies)
             self.assertIsNone(self.beside(folder).of("int8", file).noisy)
@@ -172,7 +181,7 @@ class ControlTest(Runs):
         known = self.beside(self.run_of("w4a4", Bits(4, 4)))
         found = known.control(seed=3)
         members = np.isin(np.arange(RECORDS), self.split.members)
-        want = control.check(
+        want = blind_baseline.check(
             self.data.images, self.data.labels, members, seed=3
         )
         self.assertEqual(found, want)
@@ -237,7 +246,7 @@ class DistinctTest(Runs):
         self.assertIn("copies of one record are counted once", told.sentence)
         # The control sees the same records.
         found = known.control(seed=3)
-        want = control.check(
+        want = blind_baseline.check(
             self.data.images[kept],
             labels[kept],
             np.isin(kept, members),

@@ -4,8 +4,8 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import symmetric
 from qmia_tf.errors import InputError
+from qmia_tf.quantizers import symmetric
 
 CONV = (3, 3, 4, 6)
 

@@ -5,7 +5,7 @@ import functools
 
 import synthetic_outputs
 
-from qmia_tf.auditing import audit, findings
+from qmia_tf.auditing import audit, audit_result
 
 OWN = {
     "schema_version": 1,
@@ -36,7 +36,7 @@ def earlier(target):
     return dataclasses.replace(target, leak=None)
 
 
-def result(*targets, **changes) -> findings.AuditResult:
+def result(*targets, **changes) -> audit_result.AuditResult:
     """An audit of these targets; of one Keras model if there are none."""
     fields = {
         "schema_version": 6,
@@ -55,4 +55,4 @@ def result(*targets, **changes) -> findings.AuditResult:
         "duplicates": None,
         "control": None,
     }
-    return findings.AuditResult(**{**fields, **changes})
+    return audit_result.AuditResult(**{**fields, **changes})

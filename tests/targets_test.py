@@ -12,12 +12,13 @@ from absl.testing import parameterized
 from ai_edge_litert import interpreter as litert
 from scipy import special
 
-from qmia_tf import outputs, split, targets
-from qmia_tf.datasets import Dataset
-from qmia_tf.deploy import clipping
+from qmia_tf import outputs, targets
+from qmia_tf.data import split
+from qmia_tf.data.loaders import Dataset
+from qmia_tf.deploy.tflite import input_clipping
 from qmia_tf.errors import InputError
 from qmia_tf.targets import SavedOutputs, TFLiteTarget
-from qmia_tf.targets.keras_models import KerasTarget
+from qmia_tf.targets.keras_model import KerasTarget
 
 RECORDS = 30
 
@@ -244,10 +245,10 @@ class TFLiteTargetTest(Folder):
 
     def test_symmetric_codes_leave_half_of_them_idle(self):
         for dtype, steps in ((np.int8, 127), (np.int16, 32767)):
-            self.assertFalse(clipping.is_wider(dtype, 1 / steps, 0))
-            self.assertTrue(clipping.is_wider(dtype, 255 / steps, 0))
-        self.assertTrue(clipping.is_wider(np.int8, 2 / 255, 0))
-        self.assertFalse(clipping.is_wider(np.int8, 1 / 255, -128))
+            self.assertFalse(input_clipping.is_wider(dtype, 1 / steps, 0))
+            self.assertTrue(input_clipping.is_wider(dtype, 255 / steps, 0))
+        self.assertTrue(input_clipping.is_wider(np.int8, 2 / 255, 0))
+        self.assertFalse(input_clipping.is_wider(np.int8, 1 / 255, -128))
 
     @parameterized.parameters(
         (None, None, 0.0),

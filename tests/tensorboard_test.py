@@ -11,15 +11,15 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import (
-    keras_files,
-    recipes,
-    tensorboard,
-    tensorboard_events,
-    training,
-)
 from qmia_tf.data.pixels import as_unit
 from qmia_tf.errors import InputError
+from qmia_tf.models import keras_files
+from qmia_tf.training import (
+    recipes,
+    resumable_loop,
+    tensorboard_callback,
+    tensorboard_events,
+)
 
 MEMBERSHIP = {
     "accuracy_members",
@@ -53,7 +53,9 @@ class ScalarsTest(tf.test.TestCase):
         codes = rng.multinomial(8, [0.5, 0.3, 0.2], 60)
         probabilities, labels = codes / 8, rng.integers(0, 3, 60)
         members = np.arange(60) % 3 > 0
-        found = tensorboard.membership_scalars(probabilities, labels, members)
+        found = tensorboard_callback.membership_scalars(
+            probabilities, labels, members
+        )
         right = [
             max(range(3), key=row.tolist().__getitem__) == label
             for row, label in zip(codes, labels, strict=True)
@@ -79,7 +81,7 @@ class ScalarsTest(tf.test.TestCase):
 
     def test_members_that_are_surer(self):
         top = np.concatenate([np.full(40, 0.9), np.full(40, 0.6)])
-        found = tensorboard.membership_scalars(
+        found = tensorboard_callback.membership_scalars(
             np.stack([top, 1 - top], axis=1), np.zeros(80, int), top > 0.8
         )
         self.assertEqual(found["membership/confidence_held_out"], 1)
@@ -97,7 +99,7 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
         self.members, self.nonmembers = records(40, 1), records(30, 2)
 
     def log(self, **options):
-        return tensorboard.MembershipLog(
+        return tensorboard_callback.MembershipLog(
             self.dir, self.members, self.nonmembers, **options
         )
 
@@ -125,7 +127,7 @@ class CallbackTest(Folder):
             np.concatenate(side)
             for side in zip(self.members, self.nonmembers, strict=True)
         ]
-        wanted = tensorboard.membership_scalars(
+        wanted = tensorboard_callback.membership_scalars(
             model.predict(both[0], verbose=0), both[1], np.arange(70) < 40
         )
         last = {tag: value for tag, step, value in found if step == 3}
@@ -195,7 +197,7 @@ class CallbackTest(Folder):
             **given,
         }
         with self.assertRaisesRegex(InputError, message):
-            tensorboard.MembershipLog(self.dir, **given)
+            tensorboard_callback.MembershipLog(self.dir, **given)
 
     def test_package_that_is_not_there(self):
         with (
@@ -254,7 +256,7 @@ class TrainTest(Folder):
             epochs=3,
         )
         images = tiny_models.images(40, seed=1)
-        return training.train(
+        return resumable_loop.train(
             tiny_models.classifier(),
             (images, self.members[1]),
             recipe=recipe,

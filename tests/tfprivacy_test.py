@@ -16,11 +16,11 @@ import tensorflow as tf
 from absl.testing import parameterized
 from sklearn import metrics
 
-from qmia_tf import tfprivacy
+from qmia_tf.attacks import tfprivacy
 from qmia_tf.attacks.losses import losses, modified_entropies
+from qmia_tf.attacks.tfprivacy import module_loader, privacy_report
 from qmia_tf.errors import InputError
-from qmia_tf.statistics.ranking import auc
-from qmia_tf.tfprivacy import attacking, loading
+from qmia_tf.statistics.auc import auc
 
 UNTRAINED = tfprivacy.Settings(
     attacks=("threshold", "threshold-entropy"), sliced=()
@@ -39,7 +39,7 @@ class DirectionTest(tf.test.TestCase):
     NONMEMBERS = np.array([0.5, 3, 4, 5, 6, 7, 8])
 
     def curve(self):
-        tfp = loading.load()
+        tfp = module_loader.load()
         given = tfp.data_structures.AttackInputData(
             loss_train=self.MEMBERS, loss_test=self.NONMEMBERS
         )
@@ -97,7 +97,7 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         made = synthetic_outputs.outputs(20, 20)
         values = made.probabilities.astype(np.float64)
         values /= values.sum(axis=1, keepdims=True)
-        given = loading.load().data_structures.AttackInputData
+        given = module_loader.load().data_structures.AttackInputData
         self.assertAllClose(
             modified_entropies(dataclasses.replace(made, probabilities=values)),
             given._get_entropy(values, made.labels),
@@ -186,7 +186,7 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_subsample_keeps_the_shares(self):
         made = synthetic_outputs.outputs(600, 200, classes=4)
-        chosen = attacking.subsample(made, 200, seed=0)
+        chosen = privacy_report.subsample(made, 200, seed=0)
         self.assertAllGreater(np.diff(chosen), 0)
         some = made.take(chosen)
         self.assertEqual(some.members.sum(), 150)
@@ -195,10 +195,12 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
                 whole = (made.labels == label) & (made.members == kind)
                 part = (some.labels == label) & (some.members == kind)
                 self.assertAlmostEqual(part.sum(), whole.sum() / 4, delta=1)
-        self.assertAllEqual(chosen, attacking.subsample(made, 200, seed=0))
-        self.assertNotAllEqual(chosen, attacking.subsample(made, 200, seed=1))
+        self.assertAllEqual(chosen, privacy_report.subsample(made, 200, seed=0))
+        self.assertNotAllEqual(
+            chosen, privacy_report.subsample(made, 200, seed=1)
+        )
         self.assertAllEqual(
-            attacking.subsample(made, 5000, seed=0), np.arange(800)
+            privacy_report.subsample(made, 5000, seed=0), np.arange(800)
         )
 
     def test_files_and_progress(self):
@@ -239,7 +241,7 @@ class LoadingTest(tf.test.TestCase):
     def test_needs_no_tensorflow_and_leaves_no_parent(self):
         code = (
             "import sys\n"
-            "from qmia_tf.tfprivacy import loading\n"
+            "from qmia_tf.attacks.tfprivacy import loading\n"
             "loading.load()\n"
             "left = [m for m in sys.modules if m.partition('.')[0] in\n"
             "        ('tensorflow', 'keras', 'tensorflow_privacy')]\n"
@@ -251,7 +253,7 @@ class LoadingTest(tf.test.TestCase):
     def test_modules_that_were_there_come_back(self):
         real = types.ModuleType("tensorflow_privacy")
         with mock.patch.dict(sys.modules, {"tensorflow_privacy": real}):
-            loading.load.__wrapped__()
+            module_loader.load.__wrapped__()
             self.assertIs(sys.modules["tensorflow_privacy"], real)
             names = [n for n in sys.modules if n.startswith(real.__name__)]
             self.assertEqual(names, ["tensorflow_privacy"])
@@ -264,13 +266,13 @@ class LoadingTest(tf.test.TestCase):
                 r"not installed: pip install tensorflow-privacy==0\.7\.3 .*"
                 "--notfprivacy",
             ):
-                loading.load.__wrapped__()
+                module_loader.load.__wrapped__()
 
     def test_another_release(self):
         found = types.SimpleNamespace(version="0.9.0")
         with mock.patch("importlib.metadata.distribution", return_value=found):
             with self.assertRaisesRegex(InputError, "0.9.0 is installed"):
-                loading.load.__wrapped__()
+                module_loader.load.__wrapped__()
 
     def test_broken_package(self):
         found = types.SimpleNamespace(
@@ -278,7 +280,7 @@ class LoadingTest(tf.test.TestCase):
         )
         with mock.patch("importlib.metadata.distribution", return_value=found):
             with self.assertRaisesRegex(InputError, "cannot be loaded"):
-                loading.load.__wrapped__()
+                module_loader.load.__wrapped__()
 
 
 if __name__ == "__main__":

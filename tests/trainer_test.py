@@ -10,11 +10,12 @@ import tensorflow as tf
 import tqdm
 from absl.testing import parameterized
 
-from qmia_tf import recipes, resnet
-from qmia_tf import trainer as trainers
 from qmia_tf.errors import InputError
-from qmia_tf.pipeline import epoch_batches
-from qmia_tf.trainer import Trainer
+from qmia_tf.models import resnet
+from qmia_tf.training import epoch_loop as trainers
+from qmia_tf.training import recipes
+from qmia_tf.training.epoch_loop import Trainer
+from qmia_tf.training.input_pipeline import epoch_batches
 
 SHAPE, CLASSES, RECORDS = (4, 4, 1), 3, 50
 SILENT = tqdm.tqdm(disable=True)

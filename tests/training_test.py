@@ -16,10 +16,13 @@ import slow_tests
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import configuration, keras_files, onednn, recipes, training
+from qmia_tf import onednn
 from qmia_tf.errors import InputError
+from qmia_tf.experiments import configuration
+from qmia_tf.models import keras_files
 from qmia_tf.run_dir import RunDir
-from qmia_tf.trainer import Trainer
+from qmia_tf.training import recipes, resumable_loop
+from qmia_tf.training.epoch_loop import Trainer
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHAPE, CLASSES = (4, 4, 1), 3
@@ -99,7 +102,7 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
             return run_epoch(trainer, progress)
 
         with mock.patch.object(Trainer, "run_epoch", failing):
-            return training.train(
+            return resumable_loop.train(
                 model or a_model(),
                 records(50, seed=1),
                 run_dir=self.dir / folder,
@@ -137,7 +140,7 @@ class TrainTest(Folder):
     def test_history_has_a_row_an_epoch(self):
         self.train("run", nonmembers=records(20, seed=2))
         rows = history(self.dir / "run")
-        self.assertEqual(tuple(rows[0]), training.COLUMNS)
+        self.assertEqual(tuple(rows[0]), resumable_loop.COLUMNS)
         self.assertEqual([row["epoch"] for row in rows], ["1", "2", "3"])
         for row in rows:
             self.assertEqual(float(row["learning_rate"]), 0.05)
@@ -162,7 +165,7 @@ class TrainTest(Folder):
         self.train("run")
         files = [self.dir / "run" / name for name in self.names("run")]
         before = [path.stat().st_mtime_ns for path in files]
-        with mock.patch.object(training, "Trainer") as trainer:
+        with mock.patch.object(resumable_loop, "Trainer") as trainer:
             self.assertFalse(self.train("run"))
         trainer.assert_not_called()
         self.assertEqual([path.stat().st_mtime_ns for path in files], before)
@@ -239,7 +242,7 @@ class ResumeTest(Folder):
         with mock.patch.object(
             Trainer, "run_epoch", autospec=True, side_effect=Trainer.run_epoch
         ) as run_epoch:
-            training.train(
+            resumable_loop.train(
                 a_model(),
                 records(50, seed=1),
                 recipe=a_recipe(),
@@ -378,7 +381,7 @@ class CheckpointTest(Folder):
             self.last.write_bytes(damaged)
             trainer = Trainer(a_model(), records(50, 1), a_recipe(), 5)
             try:
-                training._resume(trainer, self.dir / "run")
+                resumable_loop._resume(trainer, self.dir / "run")
             except InputError:
                 refused += 1
                 continue

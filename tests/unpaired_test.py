@@ -8,7 +8,7 @@ from absl.testing import parameterized
 from scipy import stats
 
 from qmia_tf import outputs
-from qmia_tf.auditing import matched, unpaired
+from qmia_tf.auditing import accuracy_matching, unpaired_matching
 from qmia_tf.statistics.intervals import Estimate
 
 RECORDS, CLASSES = 600, 4
@@ -37,7 +37,7 @@ def answered(gain, seed=0, right=0.6):
 
 
 def measured(*arguments, epoch=1, **options):
-    return matched.measure(answered(*arguments, **options), epoch)
+    return accuracy_matching.measure(answered(*arguments, **options), epoch)
 
 
 MEMBERS = answered(0.0).members
@@ -54,7 +54,7 @@ class UnpairedTest(parameterized.TestCase, tf.test.TestCase):
     def same_but_wider(self, found, wanted):
         for name in ("way", "epochs", "outside", "crossings"):
             self.assertEqual(getattr(found, name), getattr(wanted, name), name)
-        self.assertEqual(set(found.leak), set(matched.SCORES))
+        self.assertEqual(set(found.leak), set(accuracy_matching.SCORES))
         for name, leak in wanted.leak.items():
             paired, wide = leak.difference, found.leak[name].difference
             self.assertAlmostEqual(wide.value, paired.value)
@@ -69,19 +69,21 @@ class UnpairedTest(parameterized.TestCase, tf.test.TestCase):
         model = measured(0.8, 9, right)
         points = [each.point for each in FULL]
         self.same_but_wider(
-            unpaired.nearest(model.point, points),
-            matched.nearest(model, FULL, MEMBERS),
+            unpaired_matching.nearest(model.point, points),
+            accuracy_matching.nearest(model, FULL, MEMBERS),
         )
-        found = unpaired.interpolated(model.point, points)
-        wanted = matched.interpolated(model, FULL, MEMBERS)
+        found = unpaired_matching.interpolated(model.point, points)
+        wanted = accuracy_matching.interpolated(model, FULL, MEMBERS)
         self.same_but_wider(found, wanted)
         self.assertAlmostEqual(found.weight, wanted.weight)
         self.assertEqual(found.accuracy, wanted.accuracy)
 
     def test_against_the_trained_model(self):
         model = measured(0.8, 9, 0.3)
-        found = unpaired.trained(model.point, [each.point for each in FULL])
-        wanted = matched.nearest(model, FULL[-1:], MEMBERS)
+        found = unpaired_matching.trained(
+            model.point, [each.point for each in FULL]
+        )
+        wanted = accuracy_matching.nearest(model, FULL[-1:], MEMBERS)
         # It was never so inaccurate when trained, which is not asked here.
         self.assertIsNone(found.outside)
         wanted = dataclasses.replace(wanted, way="trained", outside=None)
@@ -93,8 +95,10 @@ class UnpairedTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters((-1.5, "below"), (3.0, "above"))
     def test_nothing_is_extrapolated(self, right, side):
         model, points = measured(0.8, 9, right), [each.point for each in FULL]
-        self.assertIsNone(unpaired.interpolated(model.point, points))
-        self.assertEqual(unpaired.nearest(model.point, points).outside, side)
+        self.assertIsNone(unpaired_matching.interpolated(model.point, points))
+        self.assertEqual(
+            unpaired_matching.nearest(model.point, points).outside, side
+        )
 
     def test_an_attack_that_one_of_them_lacks_is_left_out(self):
         points = [each.point for each in FULL]
@@ -102,34 +106,40 @@ class UnpairedTest(parameterized.TestCase, tf.test.TestCase):
         del leaks["likelihood"]
         points[1] = dataclasses.replace(points[1], leaks=leaks)
         model = measured(0.8, 9, 0.7).point
-        told = set(matched.SCORES) - {"likelihood"}
-        self.assertEqual(set(unpaired.nearest(model, points).leak), told)
-        self.assertEqual(set(unpaired.interpolated(model, points).leak), told)
-        self.assertIn("likelihood", unpaired.trained(model, points).leak)
+        told = set(accuracy_matching.SCORES) - {"likelihood"}
+        self.assertEqual(
+            set(unpaired_matching.nearest(model, points).leak), told
+        )
+        self.assertEqual(
+            set(unpaired_matching.interpolated(model, points).leak), told
+        )
+        self.assertIn(
+            "likelihood", unpaired_matching.trained(model, points).leak
+        )
 
     def test_p_value_is_the_intervals(self):
         """0.05 exactly where a limit is 0; a normal's elsewhere."""
         model = measured(0.8, 9, 0.7).point
         ends = [Estimate(0.6, 0.57, 0.63), Estimate(0.55, 0.51, 0.59)]
-        leaks = [dict.fromkeys(matched.SCORES, each) for each in ends]
+        leaks = [dict.fromkeys(accuracy_matching.SCORES, each) for each in ends]
         one, other = (dataclasses.replace(model, leaks=x) for x in leaks)
-        found = unpaired.nearest(one, [other]).leak["margin"]
+        found = unpaired_matching.nearest(one, [other]).leak["margin"]
         # Limits 0.03 and 0.04 away join to 0.05.
         self.assertAllClose(found.difference.low, 0.0, atol=1e-15)
         self.assertAllClose(found.p_value, 0.05)
         for times in (0.5, 2.0):
             wide = Estimate(0.55, 0.55 - 0.04 * times, 0.55 + 0.04 * times)
             other = dataclasses.replace(
-                model, leaks=dict.fromkeys(matched.SCORES, wide)
+                model, leaks=dict.fromkeys(accuracy_matching.SCORES, wide)
             )
-            found = unpaired.nearest(one, [other]).leak["margin"]
+            found = unpaired_matching.nearest(one, [other]).leak["margin"]
             spread = np.hypot(0.03, 0.04 * times) / stats.norm.isf(0.025)
             wanted = 2 * stats.norm.cdf(-0.05 / spread)
             self.assertAllClose(found.p_value, wanted)
 
     def test_against_itself(self):
         point = FULL[1].point
-        for find in (unpaired.nearest, unpaired.interpolated):
+        for find in (unpaired_matching.nearest, unpaired_matching.interpolated):
             found = find(point, [each.point for each in FULL]).leak["margin"]
             self.assertEqual(found.difference.value, 0.0)
             self.assertEqual(found.p_value, 1.0)

@@ -6,14 +6,14 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.auditing import verdicts
+from qmia_tf.auditing import membership_decisions
 from qmia_tf.errors import InputError
 
 
 class VerdictsTest(parameterized.TestCase, tf.test.TestCase):
     def test_first_record_is_the_highest_bit(self):
         bits = np.array([1, 0, 0, 0, 0, 0, 1, 1, 0, 1], bool)
-        text = verdicts.pack(bits)
+        text = membership_decisions.pack(bits)
         self.assertEqual(
             base64.b64decode(text), bytes([0b10000011, 0b01000000])
         )
@@ -21,7 +21,9 @@ class VerdictsTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(1, 7, 8, 9, 899)
     def test_round_trip(self, count):
         bits = np.random.default_rng(count).random(count) < 0.5
-        found = verdicts.unpack(verdicts.pack(bits), count)
+        found = membership_decisions.unpack(
+            membership_decisions.pack(bits), count
+        )
         self.assertAllEqual(found, bits)
         self.assertEqual(found.dtype, bool)
 
@@ -29,16 +31,19 @@ class VerdictsTest(parameterized.TestCase, tf.test.TestCase):
         called = np.array([1, 0, 1, 1, 0], bool)
         members = np.array([1, 1, 0, 0, 0], bool)
         judged = np.array([0, 1, 1, 1, 1], bool)
-        found = verdicts.of_records(called, members, judged)
-        self.assertAllEqual(verdicts.unpack(found.members, 1), [False])
+        found = membership_decisions.of_records(called, members, judged)
         self.assertAllEqual(
-            verdicts.unpack(found.nonmembers, 3), [True, True, False]
+            membership_decisions.unpack(found.members, 1), [False]
+        )
+        self.assertAllEqual(
+            membership_decisions.unpack(found.nonmembers, 3),
+            [True, True, False],
         )
 
     @parameterized.parameters("", "AA", "AA==", "AAAAAA==", "not base 64", "é")
     def test_refuses(self, text):
         with self.assertRaisesRegex(InputError, "do not hold 10 bits"):
-            verdicts.unpack(text, 10)
+            membership_decisions.unpack(text, 10)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from absl.testing import absltest, parameterized
 from report_runs import Reports
 from scipy import stats
 
-from qmia_tf.auditing import audit, findings, worse_members
-from qmia_tf.report import words
+from qmia_tf.auditing import audit, audit_result, member_accuracy
+from qmia_tf.report import verdict_words
 
 
 def audited(members=300, nonmembers=300, *, gain, seed=0, target="keras"):
@@ -28,7 +28,7 @@ class SignTest(parameterized.TestCase):
             for rate in (found.accuracy_members, found.accuracy_nonmembers)
         )
         self.assertEqual(
-            worse_members.sign(found),
+            member_accuracy.sign(found),
             f"is right on {one} of the members and {other} of the nonmembers",
         )
 
@@ -37,7 +37,7 @@ class SignTest(parameterized.TestCase):
         self.assertEqual(found.accuracy_members.value, 1)
         self.assertEqual(found.accuracy_nonmembers.value, 1)
         self.assertRegex(
-            worse_members.sign(found),
+            member_accuracy.sign(found),
             r"less confidence for members than for nonmembers .AUC 0\.[01]",
         )
 
@@ -48,7 +48,7 @@ class SignTest(parameterized.TestCase):
             found.accuracy_nonmembers, value=0.9, low=0.8, high=0.95
         )
         changed = dataclasses.replace(found, accuracy_nonmembers=more)
-        self.assertEqual(worse_members.sign(changed), "")
+        self.assertEqual(member_accuracy.sign(changed), "")
 
     @parameterized.parameters(
         (300, 300, (3.0, 2.0)), (300, 300, (3.0, 1.0)), (5, 5, (0.0, 9.0)),
@@ -56,7 +56,7 @@ class SignTest(parameterized.TestCase):
     )  # fmt: skip
     def test_nothing_is_said(self, members, nonmembers, gain):
         found = audited(members, nonmembers, gain=gain)
-        self.assertEqual(worse_members.sign(found), "")
+        self.assertEqual(member_accuracy.sign(found), "")
 
     def test_equal_sides_are_seldom_called_so(self):
         """Of 300 audits 0.3 are expected; four have a chance of 1 in 2,900."""
@@ -68,10 +68,11 @@ class SignTest(parameterized.TestCase):
             auc = stats.mannwhitneyu(own[made.members], own[~made.members])
             inside = int(right[made.members].sum())
             outside = int(right[~made.members].sum())
-            level = worse_members.LEVEL / 2
+            level = member_accuracy.LEVEL / 2
             said += (
-                worse_members.fisher(inside, outside, 40, 40) <= level
-                or worse_members.rank_sum(auc.statistic / 1600, 40, 40) <= level
+                member_accuracy.fisher(inside, outside, 40, 40) <= level
+                or member_accuracy.rank_sum(auc.statistic / 1600, 40, 40)
+                <= level
             )
         self.assertLess(said, 4)
 
@@ -81,7 +82,7 @@ class LevelTest(parameterized.TestCase):
     def test_fisher_equals_scipy(self, first, second, one, other):
         table = [[first, one - first], [second, other - second]]
         wanted = stats.fisher_exact(table, alternative="less").pvalue
-        found = worse_members.fisher(first, second, one, other)
+        found = member_accuracy.fisher(first, second, one, other)
         np.testing.assert_allclose(found, wanted, rtol=1e-9)
 
     @parameterized.parameters(0.1, 0.5, 0.9, 0.98)
@@ -91,7 +92,7 @@ class LevelTest(parameterized.TestCase):
         first, second = np.mgrid[: one + 1, : other + 1]
         chance = stats.binom.pmf(first, one, rate)
         chance = chance * stats.binom.pmf(second, other, rate)
-        said = np.vectorize(worse_members.fisher)(first, second, one, other)
+        said = np.vectorize(member_accuracy.fisher)(first, second, one, other)
         self.assertLessEqual(chance[said <= level].sum(), level)
 
     @parameterized.parameters((200, 300), (60, 50), (30, 30))
@@ -104,7 +105,7 @@ class LevelTest(parameterized.TestCase):
         )  # fmt: skip
         auc = found.statistic / (members * nonmembers)
         np.testing.assert_allclose(
-            worse_members.rank_sum(auc, members, nonmembers), found.pvalue
+            member_accuracy.rank_sum(auc, members, nonmembers), found.pvalue
         )
 
 
@@ -128,10 +129,16 @@ class SaidTest(Reports):
         said = (
             "members are served clearly worse than nonmembers: keras is right"
         )
-        (line,) = [x for x in words.verdict(findings.load(bad)) if said in x]
+        (line,) = [
+            x
+            for x in verdict_words.verdict(audit_result.load(bad))
+            if said in x
+        ]
         self.assertStartsWith(line, "Warning: members are")
         self.assertEndsWith(line, "the audit measures that too.")
-        self.assertNotIn(said, " ".join(words.verdict(findings.load(good))))
+        self.assertNotIn(
+            said, " ".join(verdict_words.verdict(audit_result.load(good)))
+        )
         (line,) = [x for x in self.warnings(bad, good) if said in x]
         self.assertIn("w4a4", line.partition(":")[0])
         self.assertIn("served clearly worse", self.report(bad))

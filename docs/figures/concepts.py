@@ -10,10 +10,11 @@ dorefa.svg and integers.svg beside itself. Takes some ten seconds.
 import drawing
 import numpy as np
 
-from qmia_tf import datasets, quiet, targets
-from qmia_tf import split as splits
+from qmia_tf import quiet, targets
 from qmia_tf.attacks import margin
-from qmia_tf.deploy import thresholds
+from qmia_tf.data import loaders
+from qmia_tf.data import split as splits
+from qmia_tf.deploy.integer import rounding_thresholds
 from qmia_tf.statistics import sweep
 from qmia_tf.targets import TFLiteTarget
 
@@ -29,7 +30,7 @@ def scores():
 
     Returns: float64 [records], and bool [records], which are members.
     """
-    data = datasets.load("digits")
+    data = loaders.load("digits")
     split = splits.make_split(
         data.labels, seed=0, pool="all", fingerprint=data.fingerprint()
     )
@@ -73,7 +74,7 @@ def dorefa():
     """Weights and activations before and after quantizing to 2 bits."""
     import tensorflow as tf
 
-    from qmia_tf import dorefa as quantizers
+    from qmia_tf.quantizers import dorefa as quantizers
 
     figure, (left, right) = drawing.new(columns=2, height=2.9)
     line = np.linspace(-2, 2, 2001, dtype=np.float32)
@@ -107,8 +108,8 @@ def roundings():
     Returns: dict of such triples: the trained layer, an int8 kernel with the
         true multiplier and the nearest bias, and the one that folding chooses.
     """
-    halves = thresholds.halves(0, CODES)
-    *triple, missed = thresholds.choose(
+    halves = rounding_thresholds.halves(0, CODES)
+    *triple, missed = rounding_thresholds.choose(
         *(np.array([float(x)]) for x in (SIZE, OFFSET, REACH, ROOM)),
         halves,
         np.ones((1, len(halves)), np.int64),

@@ -37,55 +37,42 @@ class Room:
 
 
 ROOMS = {
-    "data": Room(
-        "data and plan",
-        ("data", "datasets", "split", "recipes", "configuration"),
-        (0, 16, 15, 26),
-        1,
-    ),
+    "data": Room("data", ("data", "outputs"), (0, 16, 13, 26), 1),
     "network": Room(
         "network, training",
-        (
-            *("dorefa", "symmetric", "residual", "exact", "layers", "resnet"),
-            *("models", "rewrite", "pipeline", "trainer", "training"),
-            *("keras_files", "keras_calls"),
-        ),
-        (17, 16, 17, 26),
+        ("layers", "models", "qat", "training"),
+        (15, 16, 18, 26),
         1,
     ),
-    "files": Room("files", ("deploy",), (36, 16, 12, 26), 1),
-    "answers": Room(
-        "answers", ("targets", "queries", "edge"), (50, 16, 13, 26), 1
-    ),
+    "files": Room("files", ("deploy",), (35, 16, 12, 26), 1),
+    "targets": Room("targets", ("targets", "edge"), (49, 16, 13, 26), 1),
     "judgement": Room(
-        "judgement",
-        ("attacks", "statistics", "tfprivacy", "auditing"),
-        (65, 16, 18, 26),
-        1,
+        "judgement", ("attacks", "auditing"), (64, 16, 18, 26), 1
     ),
-    "page": Room("page", ("report",), (85, 16, 15, 26), 1),
+    "page": Room("page", ("report",), (84, 16, 16, 26), 1),
     "cellar": Room(
         "what all stand on",
-        ("grids", "logits", "outputs", "output_checks", "runs", "errors")
-        + ("messages", "onednn", "quiet", "image_shapes", "output_kinds")
-        + ("repeatability",),
+        (
+            *("errors", "files", "run_dir", "terminal", "quiet", "onednn"),
+            *("quantizers", "statistics"),
+        ),
         (0, 0, 100, 8),
         0,
     ),
     "jobs": Room(
         "whole jobs",
-        ("experiments", "own", "shipped", "reproduction", "tensorboard"),
+        ("experiments", "shipped", "reproduction"),
         (0, 45, 100, 8),
         2,
     ),
-    "roof": Room("programs", ("options", "program"), (0, 55, 100, 8), 3),
+    "roof": Room("programs", ("programs",), (0, 55, 100, 8), 3),
 }
 # What is handed on to the right, room by room.
 HANDED_ON = (
     ("data", "images, members"),
     ("network", "model.keras"),
     ("files", ".tflite"),
-    ("answers", "outputs/*.npz"),
+    ("targets", "outputs/*.npz"),
     ("judgement", "audit.json"),
 )
 BLUE = {"color": drawing.BLUE, "fontsize": 7.5}
@@ -105,7 +92,7 @@ def modules():
 def room_of(module):
     """Returns the room of a module or package, None without one."""
     for name, room in ROOMS.items():
-        if module in room.modules or module.split("_")[0] in room.modules:
+        if module in room.modules:
             return name
     return None
 

@@ -18,7 +18,7 @@ from qmia_tf.attacks import (
     quantile,
     rmia,
 )
-from qmia_tf.attacks.evidence import Evidence
+from qmia_tf.attacks.attack_inputs import Evidence
 from qmia_tf.outputs import Outputs
 
 # What an attack may need; all but PLAIN are fields of Evidence.

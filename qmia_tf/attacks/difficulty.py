@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from qmia_tf.attacks.evidence import Evidence
+from qmia_tf.attacks.attack_inputs import Evidence
 from qmia_tf.attacks.margin import margins
-from qmia_tf.attacks.moments import mean, references_of
+from qmia_tf.attacks.reference_moments import mean, references_of
 
 
 def calibrated(target, references, outside) -> np.ndarray:

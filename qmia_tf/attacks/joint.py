@@ -3,8 +3,8 @@
 import numpy as np
 
 from qmia_tf.attacks import folds, gap, regression
+from qmia_tf.attacks.attack_inputs import Evidence
 from qmia_tf.attacks.confidence import scores as largest
-from qmia_tf.attacks.evidence import Evidence
 from qmia_tf.attacks.losses import modified_entropies
 from qmia_tf.attacks.margin import margins
 from qmia_tf.outputs import Outputs

@@ -7,7 +7,7 @@ many and only a few false-positive rates can be attained.
 
 import numpy as np
 
-from qmia_tf.attacks.evidence import Evidence
+from qmia_tf.attacks.attack_inputs import Evidence
 
 
 def correct_copies(evidence: Evidence) -> np.ndarray:

@@ -9,7 +9,7 @@ threshold says so. The ratio of the two densities does, whatever their shape.
 import numpy as np
 
 from qmia_tf.attacks import folds
-from qmia_tf.attacks.evidence import Evidence
+from qmia_tf.attacks.attack_inputs import Evidence
 from qmia_tf.attacks.margin import margins
 
 # Added to each count, so that an empty bin is no proof.

@@ -4,8 +4,8 @@ import numpy as np
 from scipy import special
 
 from qmia_tf.attacks import margin
-from qmia_tf.attacks.evidence import Evidence
-from qmia_tf.attacks.moments import Moments, moments, references_of
+from qmia_tf.attacks.attack_inputs import Evidence
+from qmia_tf.attacks.reference_moments import Moments, moments, references_of
 
 SHRUNKEN = "shrunken"
 VARIANCES = ("per_example", "pooled", SHRUNKEN)

@@ -3,8 +3,8 @@
 import numpy as np
 
 from qmia_tf.attacks.margin import margins
-from qmia_tf.logits import log_sums
 from qmia_tf.outputs import Outputs
+from qmia_tf.outputs.logits import log_sums
 
 
 def scores(outputs: Outputs) -> np.ndarray:

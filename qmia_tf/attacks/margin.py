@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from qmia_tf.logits import log_sums
 from qmia_tf.outputs import Outputs
+from qmia_tf.outputs.logits import log_sums
 
 
 def margins(outputs: Outputs) -> np.ndarray:

@@ -7,9 +7,9 @@ nonmember; a member scores above that. No reference model is needed, one helps.
 import numpy as np
 
 from qmia_tf.attacks import folds, regression
-from qmia_tf.attacks.evidence import Evidence
+from qmia_tf.attacks.attack_inputs import Evidence
 from qmia_tf.attacks.margin import margins
-from qmia_tf.attacks.moments import mean, references_of
+from qmia_tf.attacks.reference_moments import mean, references_of
 
 
 def scores(evidence: Evidence) -> np.ndarray:

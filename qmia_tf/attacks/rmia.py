@@ -3,10 +3,10 @@
 import numpy as np
 from scipy import special
 
-from qmia_tf.attacks.evidence import Evidence, References
+from qmia_tf.attacks.attack_inputs import Evidence, References
 from qmia_tf.attacks.margin import margins
-from qmia_tf.attacks.moments import mean, references_of
-from qmia_tf.statistics.ranking import auc_value
+from qmia_tf.attacks.reference_moments import mean, references_of
+from qmia_tf.statistics.auc import auc_value
 
 GRID = np.linspace(0.0, 1.0, 11)
 # In the lower half of what works on images: without an in-model p_out has to

@@ -3,31 +3,30 @@
 import dataclasses
 
 from qmia_tf import files
+from qmia_tf.attacks.tfprivacy import Settings
 from qmia_tf.auditing import (
-    agreement,
-    answer,
-    answered,
     equal_rows,
-    exposed_members,
     leak_comparison,
     leak_test,
-    parity_found,
-    repeats,
-    worse_members,
+    member_accuracy,
+    parity_summary,
+    risky_members,
+    run_outputs,
+    verdict,
 )
-from qmia_tf.auditing.beside import Beside, gather, with_partner
-from qmia_tf.auditing.findings import (
+from qmia_tf.auditing.audit_result import (
     SCHEMA_VERSION,
     AuditResult,
     TargetAudit,
     program_versions,
 )
-from qmia_tf.auditing.joint_audits import query_together
-from qmia_tf.auditing.one_target import audit_evidence
-from qmia_tf.outputs import Outputs
+from qmia_tf.auditing.auxiliary import Beside, gather, with_partner
+from qmia_tf.auditing.joint_audit import query_together
+from qmia_tf.auditing.target_audit import audit_evidence
+from qmia_tf.data import repeated_records
+from qmia_tf.outputs import Outputs, fidelity
 from qmia_tf.run_dir import TRAINED, RunDir
 from qmia_tf.statistics.intervals import LEVEL
-from qmia_tf.tfprivacy import Settings
 
 
 def audit(
@@ -114,7 +113,7 @@ def audit_run(
     """
     run_dir = RunDir(run_dir)
     config = files.read_json(run_dir.config)
-    loaded = answered.of_run(run_dir, paths, config)
+    loaded = run_outputs.of_run(run_dir, paths, config)
     repeated = {
         answers.target for answers in loaded if is_repeated(answers, loaded)
     }
@@ -187,8 +186,8 @@ def audit_outputs(
     Raises: InputError as audit_run.
     """
     run_dir, beside = RunDir(run_dir), beside or {}
-    compared = parity_found.of_run(run_dir)
-    distinct = distinct or repeats.of_outputs(loaded)
+    compared = parity_summary.of_run(run_dir)
+    distinct = distinct or repeated_records.of_outputs(loaded)
     if distinct.repeated.sentence and progress:
         progress(distinct.repeated.sentence)
     loaded = [distinct.of(outputs) for outputs in loaded]
@@ -231,7 +230,7 @@ def audit_outputs(
         _answered(examination.audit, control, doubt)
         for examination, doubt in zip(examined, doubts, strict=True)
     ]
-    worse = worse_members.sentence(targets)
+    worse = member_accuracy.sentence(targets)
     if worse and progress:
         progress(f"warning: {worse}")
     data = config.get("dataset", {})
@@ -248,7 +247,7 @@ def audit_outputs(
             _with_exposed(targets, loaded, seed=seed, pictures=pictures),
             compared,
         ),
-        agreements=agreement.agreements(loaded, first=first),
+        agreements=fidelity.agreements(loaded, first=first),
         left_out=list(left_out),
         joints=[joint for joint in together if joint is not None],
         references=_references(beside),
@@ -290,7 +289,7 @@ def _answered(target, control, doubt=""):
             "members and nonmembers can be told apart without the model "
             f"({'; '.join(signs)})"
         )
-    sign = worse_members.sign(target)
+    sign = member_accuracy.sign(target)
     if sign:
         failed.append(
             "members are served clearly worse than nonmembers: the model "
@@ -298,12 +297,12 @@ def _answered(target, control, doubt=""):
         )
     return dataclasses.replace(
         target,
-        leak=answer.decide(
+        leak=verdict.decide(
             target.leak,
             members=target.members,
             nonmembers=target.nonmembers,
             failed=failed,
-            weak=answer.not_learned(target),
+            weak=verdict.not_learned(target),
         ),
     )
 
@@ -322,7 +321,7 @@ def _with_exposed(targets, loaded, *, seed, pictures):
     names = [target.target for target in targets]
     keras = TRAINED
     place = names.index(keras) if keras in names else 0
-    exposed = exposed_members.of_target(
+    exposed = risky_members.of_target(
         loaded[place], seed=seed, pictures=pictures
     )
     changed = dataclasses.replace(targets[place], exposed=exposed)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from qmia_tf.auditing.beside import gather
-from qmia_tf.auditing.one_target import Examined, audit_evidence
+from qmia_tf.auditing.auxiliary import gather
+from qmia_tf.auditing.target_audit import Examined, audit_evidence
 from qmia_tf.outputs import Outputs
 
 FEWEST = 4

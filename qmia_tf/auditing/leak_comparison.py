@@ -6,8 +6,8 @@ import numpy as np
 from scipy import special
 
 from qmia_tf.statistics import simultaneous
+from qmia_tf.statistics.auc import sure_share
 from qmia_tf.statistics.intervals import LEVEL, Estimate
-from qmia_tf.statistics.ranking import sure_share
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Records on their way to a model: pixels, batches."""
+"""Records: loaded, split into members and nonmembers, made fit for models."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from qmia_tf import messages
+from qmia_tf import terminal
 
 
 def filled(batch, size):
@@ -32,7 +32,7 @@ def in_batches(records, answer, *, size, name, progress=False):
         progress: shows a bar after two seconds.
     Returns: float32 [N, classes].
     """
-    bar = messages.bar(
+    bar = terminal.bar(
         total=len(records), unit="image", desc=name, shown=progress
     )
     answers = None

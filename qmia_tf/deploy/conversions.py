@@ -6,9 +6,12 @@ import pathlib
 
 import keras
 
-from qmia_tf.deploy import calibration, int8, integer, post_training, tfmot
-from qmia_tf.deploy.calibration import Members
-from qmia_tf.deploy.settings import Settings
+from qmia_tf.deploy import calibration_images
+from qmia_tf.deploy.calibration_images import Members
+from qmia_tf.deploy.export_settings import Settings
+from qmia_tf.deploy.integer import int8_file, integer_network
+from qmia_tf.deploy.tflite import post_training
+from qmia_tf.deploy.tfmot import baseline
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Job:
     @functools.cached_property
     def images(self):
         """The calibration images, drawn from the members."""
-        return calibration.draw(
+        return calibration_images.draw(
             self.members.records[0],
             count=self.settings.calibration_records,
             seed=self.settings.calibration_seed,
@@ -78,14 +81,16 @@ def to_int8_ptq(job):
 
 def to_int8(job):
     """The trained codes in int8 kernels, the head in floats."""
-    return _of_twin(integer.fold(job.model))
+    return _of_twin(integer_network.fold(job.model))
 
 
 def to_int8_io(job):
     """The trained codes in int8 kernels, integers to the very end."""
-    logits = integer.calibrate(integer.fold(job.model), job.images)
+    logits = integer_network.calibrate(
+        integer_network.fold(job.model), job.images
+    )
     outputs = job.settings.int8_output
-    twin = integer.fold(
+    twin = integer_network.fold(
         job.model, head="integer", outputs=outputs, logits_range=logits
     )
     return _of_twin(
@@ -95,7 +100,7 @@ def to_int8_io(job):
 
 def to_tfmot_int8(job):
     """The fine-tuning of tfmot's quantization-aware network, converted."""
-    content = tfmot.to_tflite(
+    content = baseline.to_tflite(
         job.model,
         job.members.records,
         calibration_images=job.images,
@@ -109,8 +114,8 @@ def to_tfmot_int8(job):
 
 def _of_twin(twin, outputs="probabilities"):
     return Converted(
-        int8.to_tflite(twin),
-        float_layers=tuple(int8.float_layers(twin)),
+        int8_file.to_tflite(twin),
+        float_layers=tuple(int8_file.float_layers(twin)),
         outputs=outputs,
         twin=twin,
     )

@@ -3,12 +3,13 @@
 import importlib.metadata
 import pathlib
 
-from qmia_tf import files, keras_files
-from qmia_tf.deploy import artifact
+from qmia_tf import files
 from qmia_tf.deploy.conversions import Job
+from qmia_tf.deploy.export_settings import Settings
 from qmia_tf.deploy.schemes import AUTO, SCHEMES, check_names, choose
-from qmia_tf.deploy.settings import Settings
+from qmia_tf.deploy.tflite import file_contents
 from qmia_tf.errors import InputError
+from qmia_tf.models import keras_files
 
 __all__ = [
     "AUTO",
@@ -102,7 +103,7 @@ def _make(name, job):
     path = job.folder / f"{name}.tflite"
     with files.atomic(path) as temporary:
         temporary.write_bytes(converted.content)
-        facts = artifact.describe(temporary)
+        facts = file_contents.describe(temporary)
         float_layers = scheme.check(facts, name, converted)
         twin = _save_twin(converted.twin, job.folder / f"{name}_twin.keras")
     return {

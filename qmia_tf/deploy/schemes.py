@@ -5,9 +5,12 @@ import math
 from collections.abc import Callable
 
 from qmia_tf import layers
-from qmia_tf.deploy import checks, conversions, int8, post_training, tfmot_plan
+from qmia_tf.deploy import conversions, scheme_checks
+from qmia_tf.deploy.integer import int8_file
+from qmia_tf.deploy.tflite import post_training
+from qmia_tf.deploy.tfmot import network_plan
 from qmia_tf.errors import InputError
-from qmia_tf.grids import FLOAT_BITS
+from qmia_tf.quantizers.grids import FLOAT_BITS
 
 AUTO = "auto"
 CALIBRATION = ("calibration_records", "calibration_seed")
@@ -46,10 +49,12 @@ class Scheme:
         Returns: list of the layers that an integer scheme keeps in floats.
         Raises: InputError that names the layers or ops that are wrong.
         """
-        checks.check_ops(facts, name)
+        scheme_checks.check_ops(facts, name)
         if self.weights is None:
-            return checks.check_integer(facts, name, converted.float_layers)
-        checks.check_weights(facts, name, self.weights)
+            return scheme_checks.check_integer(
+                facts, name, converted.float_layers
+            )
+        scheme_checks.check_weights(facts, name, self.weights)
         return []
 
 
@@ -81,7 +86,7 @@ def _integer_refusal(head):
     def refusal(model):
         if not is_quantized(model):
             return "it is not quantized, so there are no codes to carry"
-        return int8.refusal(model, head=head)
+        return int8_file.refusal(model, head=head)
 
     return refusal
 
@@ -93,7 +98,7 @@ def _quantized_already(model):
 
 
 def _tfmot_refusal(model):
-    return _quantized_already(model) or tfmot_plan.refusal(model)
+    return _quantized_already(model) or network_plan.refusal(model)
 
 
 SCHEMES = {

@@ -4,10 +4,11 @@ import pathlib
 
 import numpy as np
 
-from qmia_tf import files, messages, output_checks, outputs, repeatability
+from qmia_tf import files, outputs, terminal
 from qmia_tf.deploy import timing
-from qmia_tf.edge import device, querying, records
+from qmia_tf.edge import device, device_data, resumable_queries
 from qmia_tf.errors import InputError
+from qmia_tf.outputs import repeatability, validation
 from qmia_tf.targets import TFLiteTarget
 
 SCHEMA_VERSION = 1
@@ -56,7 +57,7 @@ def evaluate(
     threads = _check_threads(threads)
     if not 0 <= seconds < float("inf"):
         raise InputError(f"seconds must be 0 or more, got {seconds}")
-    edge_records = records.load(data)
+    edge_records = device_data.load(data)
     before = device.peak_memory()
     timings = []
     for count in threads:
@@ -69,7 +70,7 @@ def evaluate(
             logits=logits,
             signature=signature,
         )
-        with messages.working(f"timing with {count} threads"):
+        with terminal.working(f"timing with {count} threads"):
             timings.append(_timed(target, count, edge_records.images, seconds))
     answers, resumed = _ask(
         target, edge_records, data, threads[-1], out, progress
@@ -123,7 +124,7 @@ def _check_threads(threads):
 
 
 def _name(model, kernels):
-    name = output_checks.as_name(model.stem).lstrip("._-")
+    name = validation.as_name(model.stem).lstrip("._-")
     suffix = "" if kernels == "default" else f".{kernels}"
     return (name or "model") + suffix
 
@@ -166,7 +167,7 @@ def _ask(target, edge_records, data, threads, out, progress):
         "threads": threads,
         "device": device.facts(),
     }
-    return querying.ask(
+    return resumable_queries.ask(
         target,
         edge_records.images,
         classes=edge_records.info["classes"],

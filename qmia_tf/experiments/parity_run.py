@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from qmia_tf import configuration, files
-from qmia_tf.deploy import parity
+from qmia_tf import files
 from qmia_tf.deploy.export import read_manifest
-from qmia_tf.deploy.interpreter import KERNELS
-from qmia_tf.deploy.networks import Trained
+from qmia_tf.deploy.parity import code_parity
+from qmia_tf.deploy.parity.observed_networks import Trained
+from qmia_tf.deploy.tflite.interpreter import KERNELS
 from qmia_tf.errors import InputError
+from qmia_tf.experiments import configuration
 from qmia_tf.report.tables import Column, Table, as_text
 from qmia_tf.run_dir import RunDir
 
@@ -64,7 +65,7 @@ def check_run(
     images = dataset.images[np.sort(rows)]
     model = Trained(run_dir.model)
     return [
-        parity.check(
+        code_parity.check(
             folder / entry["twin"]["file"],
             file,
             images,

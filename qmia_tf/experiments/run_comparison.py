@@ -4,17 +4,16 @@ import pathlib
 
 import numpy as np
 
-from qmia_tf import configuration
-from qmia_tf.auditing import comparison, matched
+from qmia_tf.auditing import accuracy_comparison, accuracy_matching
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import epochs, run_training
-from qmia_tf.statistics import seeds
+from qmia_tf.experiments import checkpoints, configuration, training_run
+from qmia_tf.statistics import seed_means
 from qmia_tf.statistics.intervals import LEVEL
 
 
 def compare(
     full, quantized, dataset, *, every_epoch=False, progress=None
-) -> comparison.Comparison:
+) -> accuracy_comparison.Comparison:
     """Compares quantized runs with full-precision runs of equal accuracy.
 
     The quantized runs come in groups as long as `full`, one group a model;
@@ -46,7 +45,7 @@ def compare(
             curves[other] = _curve(other, configs, models)
             for model in models if every_epoch else models[-1:]:
                 compared.append(
-                    comparison.Compared(
+                    accuracy_comparison.Compared(
                         run=other.name,
                         model=curves[other].model,
                         full=one.name,
@@ -55,8 +54,8 @@ def compare(
                         matches=_matches(model, reference, members),
                     )
                 )
-    return comparison.Comparison(
-        schema_version=comparison.SCHEMA_VERSION,
+    return accuracy_comparison.Comparison(
+        schema_version=accuracy_comparison.SCHEMA_VERSION,
         level=LEVEL,
         dataset=dataset.name,
         full=[curves[path] for path in full],
@@ -82,7 +81,9 @@ def _configs(full, quantized):
     configs = {path: configuration.read(path) for path in every}
     for place, one in enumerate(full):
         pairs = (one, *quantized[place :: len(full)])
-        matched.check_alike({str(path): configs[path] for path in pairs})
+        accuracy_matching.check_alike(
+            {str(path): configs[path] for path in pairs}
+        )
     for start in range(0, len(every), len(full)):
         group = every[start : start + len(full)]
         models = [model_name(configs[path]) for path in group]
@@ -92,7 +93,7 @@ def _configs(full, quantized):
                 "runs of one model, one a seed, must stand together"
             )
     for path in every:
-        alone = len(epochs.kept(path, configs[path])) < 2
+        alone = len(checkpoints.kept(path, configs[path])) < 2
         if alone and path in full:
             raise InputError(
                 f"{path} kept no checkpoints, so its accuracy cannot be "
@@ -114,18 +115,18 @@ def model_name(config) -> str:
 def _epochs(run_dir, configs, dataset, progress):
     """Measures every kept epoch; returns them and bool [N], the members."""
     config = configs[run_dir]
-    split = run_training.open_split(run_dir, dataset, config)
-    models = epochs.kept(run_dir, config)
+    split = training_run.open_split(run_dir, dataset, config)
+    models = checkpoints.kept(run_dir, config)
     points = []
-    for epoch, answers in epochs.answers(
+    for epoch, answers in checkpoints.answers(
         run_dir, models, dataset, split, progress=progress
     ):
-        points.append(matched.measure(answers, epoch))
+        points.append(accuracy_matching.measure(answers, epoch))
     return points, answers.members
 
 
 def _curve(run_dir, configs, models):
-    return comparison.Curve(
+    return accuracy_comparison.Curve(
         run=run_dir.name,
         model=model_name(configs[run_dir]),
         points=[point.point for point in models],
@@ -134,8 +135,8 @@ def _curve(run_dir, configs, models):
 
 def _matches(model, reference, members):
     matches = [
-        matched.nearest(model, reference, members),
-        matched.interpolated(model, reference, members),
+        accuracy_matching.nearest(model, reference, members),
+        accuracy_matching.interpolated(model, reference, members),
     ]
     return [match for match in matches if match is not None]
 
@@ -151,7 +152,9 @@ def _means(compared):
                 if match.is_match:
                     values.append(leak_change.difference.value)
     return [
-        comparison.Mean(*key, pairs=len(values), difference=seeds.mean(values))
+        accuracy_comparison.Mean(
+            *key, pairs=len(values), difference=seed_means.mean(values)
+        )
         for key, values in groups.items()
         if values
     ]

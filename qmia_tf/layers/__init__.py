@@ -1,16 +1,17 @@
 """Keras layers that quantize as DoReFa does.
 
 Importing this package registers them, so that .keras files load without
-custom_objects. `integer` holds the layers of integer twins.
+custom_objects. `integer_layers` holds those of integer
+twins.
 """
 
-from qmia_tf.layers import integer
+from qmia_tf.layers import integer_layers
 from qmia_tf.layers.activations import (
     DoReFaActivation,
     DoReFaAdd,
     ResidualQuantizer,
 )
-from qmia_tf.layers.kernels import (
+from qmia_tf.layers.dorefa_layers import (
     DoReFaConv2D,
     DoReFaDense,
     DoReFaDepthwiseConv2D,
@@ -25,5 +26,5 @@ __all__ = [
     "DoReFaDepthwiseConv2D",
     "ResidualQuantizer",
     "RoundedAveragePooling2D",
-    "integer",
+    "integer_layers",
 ]

@@ -3,8 +3,8 @@
 import keras
 import tensorflow as tf
 
-from qmia_tf import dorefa, residual
-from qmia_tf.grids import (
+from qmia_tf.quantizers import dorefa, residual
+from qmia_tf.quantizers.grids import (
     FLOAT_BITS,
     check_layer_bits,
     linear_grid,

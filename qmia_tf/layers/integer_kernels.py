@@ -12,9 +12,9 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from qmia_tf.dorefa import fused
-from qmia_tf.layers import convolutions
+from qmia_tf.layers import portable_convolutions
 from qmia_tf.layers.levels import as_grid, for_inference, limits
+from qmia_tf.quantizers.dorefa import fused
 
 
 class _IntegerKernel(keras.layers.Layer):
@@ -146,7 +146,7 @@ class IntegerDepthwiseConv2D(_Windows):
     """An int8 DEPTHWISE_CONV_2D; kernel [height, width, inputs, multiple]."""
 
     def _sums(self, inputs, kernel):
-        return convolutions.depthwise_conv2d(
+        return portable_convolutions.depthwise_conv2d(
             inputs,
             kernel,
             strides=self.strides,

@@ -5,8 +5,8 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from qmia_tf.dorefa import fused
-from qmia_tf.grids import Grid
+from qmia_tf.quantizers.dorefa import fused
+from qmia_tf.quantizers.grids import Grid
 
 
 @keras.saving.register_keras_serializable("qmia_tf")

@@ -5,8 +5,8 @@ import math
 import keras
 import tensorflow as tf
 
-from qmia_tf.dorefa import fused
 from qmia_tf.errors import InputError
+from qmia_tf.quantizers.dorefa import fused
 
 
 @keras.saving.register_keras_serializable("qmia_tf")

@@ -1,7 +1,8 @@
 """Layers whose training may damage memory under oneDNN's kernels.
 
-This project's own layers go round those kernels (layers/convolutions.py);
-Keras' layers in a network of somebody else's do not.
+This project's own layers go round those kernels, see
+layers/portable_convolutions.py; Keras' layers in a network of somebody
+else's do not.
 """
 
 import warnings
@@ -9,8 +10,8 @@ import warnings
 import keras
 
 from qmia_tf import onednn
-from qmia_tf.layers import convolutions
-from qmia_tf.layers.kernels import DoReFaConv2D, DoReFaDepthwiseConv2D
+from qmia_tf.layers import portable_convolutions
+from qmia_tf.layers.dorefa_layers import DoReFaConv2D, DoReFaDepthwiseConv2D
 
 KINDS = (
     keras.layers.Conv1D,
@@ -35,7 +36,7 @@ def unsafe_layers(model) -> list[str]:
         and not isinstance(layer, GUARDED)
         and layer.built
         and layer.trainable
-        and convolutions.is_unsafe(layer.kernel.shape, layer.strides)
+        and portable_convolutions.is_unsafe(layer.kernel.shape, layer.strides)
         and not (_is_depthwise(layer) and layer.kernel.shape[2] > 1)
     ]
 

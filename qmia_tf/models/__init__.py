@@ -1,1 +1,1 @@
-"""Keras models: how their graphs are read."""
+"""Keras models: ResNet-18, .keras files, the one reader of graphs."""

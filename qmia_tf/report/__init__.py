@@ -1,5 +1,5 @@
 """Page, tables and figures from the audit.json files of runs."""
 
-from qmia_tf.report.making import make_report
+from qmia_tf.report.report_files import make_report
 
 __all__ = ["make_report"]

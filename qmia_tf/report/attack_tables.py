@@ -3,13 +3,8 @@
 import dataclasses
 
 from qmia_tf.attacks import TITLES
-from qmia_tf.report.compared import Run, is_variant
-from qmia_tf.report.contents import (
-    IN_SAMPLE,
-    INTERVALS,
-    RUN_COLUMNS,
-    names,
-)
+from qmia_tf.report.paper_tables import IN_SAMPLE, INTERVALS, RUN_COLUMNS, names
+from qmia_tf.report.run_list import Run, is_variant
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.run_dir import TRAINED
 

@@ -6,10 +6,10 @@ A limit is judged by the numbers of the answer (auditing.leak_test).
 import dataclasses
 import sys
 
-from qmia_tf.auditing import answer
-from qmia_tf.auditing.findings import AuditResult, GateResult
+from qmia_tf.auditing import verdict
+from qmia_tf.auditing.audit_result import AuditResult, GateResult
 from qmia_tf.errors import InputError
-from qmia_tf.report.words import artefacts_of
+from qmia_tf.report.verdict_words import artefacts_of
 from qmia_tf.statistics.low_fpr import RATES
 
 PASSED, FAILED, NOT_JUDGED = "passed", "failed", "not judged"
@@ -135,7 +135,7 @@ def judge(
             limit = f"finds an AUC of {cannot_detect:g}"
             outcomes[limit] = _detects(target.leak, cannot_detect)
         for limit, (outcome, reason) in outcomes.items():
-            if target.leak.answer == answer.CANNOT_SAY:
+            if target.leak.answer == verdict.CANNOT_SAY:
                 outcome = NOT_JUDGED
                 reason = "; ".join(target.leak.because)
             judged.append(GateResult(target.target, limit, outcome, reason))
@@ -190,7 +190,7 @@ def _auc(leak, limit):
     numbers = f"{leak.strongest}: AUC {_shown(leak.auc)}"
     if limit == 0.5:
         reason = f"{leak.answer}, adjusted p {leak.p_value:.2g}; {numbers}"
-        return (FAILED if leak.answer in answer.LEAKS else PASSED), reason
+        return (FAILED if leak.answer in verdict.LEAKS else PASSED), reason
     if leak.auc.low > limit:
         return FAILED, f"{numbers} is above {limit:g}"
     if leak.auc.high <= limit:

@@ -2,11 +2,11 @@
 
 import json
 
-from qmia_tf.report.changes import SAME_SPLIT
-from qmia_tf.report.compared import Run, is_variant, title
+from qmia_tf.report.parent_changes import SAME_SPLIT
+from qmia_tf.report.run_list import Run, is_variant, title
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.run_dir import COMPUTED, TRAINED
-from qmia_tf.statistics import seeds
+from qmia_tf.statistics import seed_means
 
 BETWEEN = (
     "In brackets: 95 % t intervals over training runs, each with a seed or "
@@ -148,7 +148,7 @@ def _full_precision(run, compared):
 
 
 def _mean(values):
-    return seeds.mean_share(values) if values else None
+    return seed_means.mean_share(values) if values else None
 
 
 def _change(pairs, key):
@@ -157,7 +157,7 @@ def _change(pairs, key):
     )
     if not after or len(after) != len(before):
         return None
-    return seeds.paired(after, before)
+    return seed_means.paired(after, before)
 
 
 def _values(targets, key):

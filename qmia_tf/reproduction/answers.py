@@ -9,7 +9,7 @@ from collections import Counter
 
 from qmia_tf.reproduction import comparing, equal_accuracy, paper_beside
 from qmia_tf.reproduction.stored import Finished
-from qmia_tf.statistics import seeds
+from qmia_tf.statistics import seed_means
 
 SAID = ("less", "more", "the same", "too close to call", "no interval")
 # Half of the last digit that is shown: 0.05 points, 0.0005 of AUC.
@@ -160,7 +160,7 @@ def _mean(rows, name):
             for seed_row in rows
             if seed_row[key] is not None
         ]
-        row[key] = seeds.mean(values) if len(values) == len(rows) else None
+        row[key] = seed_means.mean(values) if len(values) == len(rows) else None
     return row
 
 

@@ -1,6 +1,6 @@
 """Quantized models against full precision, trained alike; the controls."""
 
-from qmia_tf.report.compared import title
+from qmia_tf.report.run_list import title
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.reproduction import plans, rounded
 from qmia_tf.reproduction.measures import (

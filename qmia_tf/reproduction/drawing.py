@@ -8,15 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from qmia_tf.report.compared import title
-from qmia_tf.report.figures.panels import (
-    SETTINGS,
-    across,
-    grid_of,
-    paper,
-    tidy,
-)
+from qmia_tf.report.figures.panels import SETTINGS, across, grid_of, paper, tidy
 from qmia_tf.report.figures.styles import DASHES, GREY, INK
+from qmia_tf.report.run_list import title
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.reproduction import plans
 from qmia_tf.reproduction.axes import (
@@ -26,12 +20,7 @@ from qmia_tf.reproduction.axes import (
     legend_below,
     reach,
 )
-from qmia_tf.reproduction.measures import (
-    deployed,
-    groups,
-    measure,
-    model_title,
-)
+from qmia_tf.reproduction.measures import deployed, groups, measure, model_title
 from qmia_tf.reproduction.stored import Finished
 from qmia_tf.run_dir import TRAINED
 

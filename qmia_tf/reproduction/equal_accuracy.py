@@ -1,8 +1,8 @@
 """The leak at equal accuracy, and that of the deployed files."""
 
-from qmia_tf.auditing.matched import NEAR, Match
-from qmia_tf.report import pairs
-from qmia_tf.report.compared import title
+from qmia_tf.auditing.accuracy_matching import NEAR, Match
+from qmia_tf.report import artefact_pairs
+from qmia_tf.report.run_list import title
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.reproduction.measures import (
     deployed,
@@ -15,7 +15,7 @@ from qmia_tf.reproduction.measures import (
 from qmia_tf.reproduction.paper_beside import PLACE, SEEDS
 from qmia_tf.reproduction.stored import Finished
 from qmia_tf.run_dir import TRAINED
-from qmia_tf.statistics import seeds
+from qmia_tf.statistics import seed_means
 
 SCORES = {
     "gap": "gap attack",
@@ -131,7 +131,9 @@ def over_matches(matches, score):
     Returns: Estimate, None if there is no match.
     """
     leaks = [match.leak.get(score) for match in matches]
-    return over_seeds([leak and leak.difference for leak in leaks], seeds.mean)
+    return over_seeds(
+        [leak and leak.difference for leak in leaks], seed_means.mean
+    )
 
 
 def files(finished: list[Finished]) -> Table:
@@ -145,7 +147,7 @@ def files(finished: list[Finished]) -> Table:
         alike = next(
             (x for x in audit.agreements if x.target == target.target), None
         )
-        pair = pairs.compare(audit, target, keras)
+        pair = artefact_pairs.compare(audit, target, keras)
         against = finished_run.artefacts.get(target.target)
         changes = of_match(against) if against else {}
         rows.append(

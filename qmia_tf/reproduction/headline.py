@@ -5,15 +5,9 @@ import math
 import matplotlib
 from matplotlib.lines import Line2D
 
-from qmia_tf.report.compared import title
-from qmia_tf.report.figures.panels import (
-    SETTINGS,
-    across,
-    grid_of,
-    paper,
-    tidy,
-)
+from qmia_tf.report.figures.panels import SETTINGS, across, grid_of, paper, tidy
 from qmia_tf.report.figures.styles import INK
+from qmia_tf.report.run_list import title
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.reproduction import comparing, equal_accuracy, plans
 from qmia_tf.reproduction.axes import (

@@ -2,10 +2,10 @@
 
 import dataclasses
 
-from qmia_tf.auditing import unpaired
-from qmia_tf.auditing.comparison import Curve
-from qmia_tf.auditing.matched import Match
-from qmia_tf.report.compared import Run
+from qmia_tf.auditing import unpaired_matching
+from qmia_tf.auditing.accuracy_comparison import Curve
+from qmia_tf.auditing.accuracy_matching import Match
+from qmia_tf.report.run_list import Run
 from qmia_tf.run_dir import TRAINED
 
 
@@ -58,18 +58,18 @@ def by_points(curve: Curve, full: Curve) -> Held:
     Args:
         curve: the model's, the trained model last.
         full: full precision's on the same members, likewise.
-    Returns: Held with the intervals of auditing/unpaired.py.
+    Returns: Held with the intervals of auditing/unpaired_matching.py.
     """
     model = curve.points[-1]
     ways = [
-        unpaired.nearest(model, full.points),
-        unpaired.interpolated(model, full.points),
+        unpaired_matching.nearest(model, full.points),
+        unpaired_matching.interpolated(model, full.points),
     ]
     return Held(
         run=curve.run,
         full=full.run,
         epoch=model.epoch,
-        trained=unpaired.trained(model, full.points),
+        trained=unpaired_matching.trained(model, full.points),
         matches=[match for match in ways if match is not None],
     )
 

@@ -1,6 +1,6 @@
 """What was run, with which programs, and how long it took."""
 
-from qmia_tf.report.compared import title
+from qmia_tf.report.run_list import title
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.reproduction import plans, stages
 from qmia_tf.reproduction.measures import model_title

@@ -1,13 +1,13 @@
 """What is compared: measures of one artefact, over seeds, in pairs."""
 
-from qmia_tf.auditing.matched import Match
-from qmia_tf.auditing.target_audits import TargetAudit
-from qmia_tf.report import changes, pairs
-from qmia_tf.report.compared import title
+from qmia_tf.auditing.accuracy_matching import Match
+from qmia_tf.auditing.target_result import TargetAudit
+from qmia_tf.report import artefact_pairs, parent_changes
+from qmia_tf.report.run_list import title
 from qmia_tf.reproduction import plans
 from qmia_tf.reproduction.stored import Finished
 from qmia_tf.run_dir import TRAINED
-from qmia_tf.statistics import intervals, seeds
+from qmia_tf.statistics import intervals, seed_means
 from qmia_tf.statistics.intervals import Estimate
 
 # key -> heading, kind of column; of a difference the kinds in CHANGE.
@@ -46,7 +46,7 @@ def measure(target: TargetAudit, key) -> Estimate | None:
     return point.balanced_accuracy
 
 
-def over_seeds(estimates, mean=seeds.mean_share) -> Estimate | None:
+def over_seeds(estimates, mean=seed_means.mean_share) -> Estimate | None:
     """The mean with the interval between seeds; of one seed its own.
 
     Args:
@@ -114,7 +114,7 @@ def paired(after, before, key) -> Estimate | None:
     if not estimate_pairs:
         return None
     ours, theirs = zip(*estimate_pairs, strict=True)
-    return seeds.paired(
+    return seed_means.paired(
         [estimate.value for estimate in ours],
         [estimate.value for estimate in theirs],
     )
@@ -132,7 +132,7 @@ def on_records(
             its Keras model is what is compared with.
     Returns: dict key of MEASURES -> Estimate, of those that can be paired.
     """
-    change = changes.change(
+    change = parent_changes.change(
         finished_run.run, target, [finished_run.run, other.run]
     )
     keys = {}
@@ -143,7 +143,7 @@ def on_records(
             "confidence": change.held_out,
         }
     theirs = other.run.target(TRAINED)
-    pair = pairs.compare(finished_run.run.audit, target, theirs)
+    pair = artefact_pairs.compare(finished_run.run.audit, target, theirs)
     same_halves = finished_run.run.audit.seed == other.run.audit.seed
     if same_halves and same_attacks(target, theirs):
         keys["strongest"] = pair.difference

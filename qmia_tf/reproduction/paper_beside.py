@@ -1,7 +1,7 @@
 """The paper's tables with ours beside them, its arithmetic, the regimes."""
 
-from qmia_tf.report.compared import title
-from qmia_tf.report.paper import PAPER
+from qmia_tf.report.paper_numbers import PAPER
+from qmia_tf.report.run_list import title
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.reproduction import plans
 from qmia_tf.reproduction.measures import (

@@ -4,10 +4,10 @@ import dataclasses
 import pathlib
 import re
 
-from qmia_tf import recipes
 from qmia_tf.errors import InputError
 from qmia_tf.reproduction import rounded
 from qmia_tf.run_dir import TRAINED
+from qmia_tf.training import recipes
 
 RECIPES = {
     "cifar10": "paper_cifar10",

@@ -2,8 +2,8 @@
 
 import pathlib
 
-from qmia_tf import datasets as loading
-from qmia_tf import messages
+from qmia_tf import terminal
+from qmia_tf.data import loaders as loading
 from qmia_tf.errors import InputError
 from qmia_tf.reproduction import plans, stages, stored, writing
 from qmia_tf.run_dir import RunDir
@@ -117,12 +117,12 @@ class _Data:
         """Times an epoch of a job's network; None without the data."""
         from qmia_tf.reproduction import running
 
-        messages.say(f"timing some steps of {job.dataset} ({job.regime})")
+        terminal.say(f"timing some steps of {job.dataset} ({job.regime})")
         try:
             dataset = self.load(job.dataset)
         except InputError as error:
             # A plan is of use before the data are there.
-            messages.say(f"not timed: {error}")
+            terminal.say(f"not timed: {error}")
             return None
         return running.epoch_seconds(job, dataset)
 
@@ -147,7 +147,7 @@ def _compare_paths(job, dataset, out, results):
         return
     from qmia_tf.reproduction import running, same_path
 
-    messages.say(f"== {job.dataset}: DoReFa layers at 32 bits against Keras'")
+    terminal.say(f"== {job.dataset}: DoReFa layers at 32 bits against Keras'")
     comparison = same_path.check(
         dataset,
         running.describe(job, dataset),

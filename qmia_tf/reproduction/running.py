@@ -4,9 +4,15 @@ import dataclasses
 import gc
 import time
 
-from qmia_tf import configuration, files, messages, tfprivacy
+from qmia_tf import files, terminal
+from qmia_tf.attacks import tfprivacy
 from qmia_tf.deploy import export
-from qmia_tf.experiments import copy_queries, experiment, run_training
+from qmia_tf.experiments import (
+    augmentation_queries,
+    configuration,
+    run,
+    training_run,
+)
 from qmia_tf.reproduction import plans, rounded, stages, stored, sweeps
 from qmia_tf.run_dir import RunDir
 
@@ -37,7 +43,7 @@ def carry_out(job, dataset, *, out, results, sweep=None):
     for stage in stages.needed(job):
         if stage in stages.done(job, out):
             continue
-        messages.say(f"== {job.folder}: {stage}")
+        terminal.say(f"== {job.folder}: {stage}")
         started = time.perf_counter()
         work[stage]()
         # Training's time is in history.csv, however often it was resumed.
@@ -49,7 +55,7 @@ def carry_out(job, dataset, *, out, results, sweep=None):
 
 def describe(job, dataset) -> dict:
     """The configuration of a job's run."""
-    from qmia_tf.resnet import Bits
+    from qmia_tf.models.resnet import Bits
 
     return configuration.describe(
         dataset,
@@ -82,8 +88,8 @@ def epoch_seconds(job, dataset) -> float:
     """
     import tqdm
 
-    from qmia_tf import resnet
-    from qmia_tf.trainer import Trainer
+    from qmia_tf.models import resnet
+    from qmia_tf.training.epoch_loop import Trainer
 
     recipe, config = job.recipe, describe(job, dataset)
     model = resnet.resnet18(
@@ -106,40 +112,40 @@ def epoch_seconds(job, dataset) -> float:
 
 def _train(job, place, dataset):
     config = describe(job, dataset)
-    run_training.train_run(place, dataset, config, keep_every=job.keep_every)
+    training_run.train_run(place, dataset, config, keep_every=job.keep_every)
 
 
 def _export(job, place, dataset):
-    experiment.export_run(
+    run.export_run(
         place,
         lambda: dataset,
         schemes=job.schemes,
         settings=export.Settings(
             tfmot_epochs=job.size.tfmot_epochs or plans.PAPER_SIZE.tfmot_epochs
         ),
-        progress=messages.say,
+        progress=terminal.say,
     )
 
 
 def _parity(job, place, dataset):
-    experiment.compare_run(
+    run.compare_run(
         place,
         dataset,
         records=job.size.parity_records,
         threads=(1, 2),
-        progress=messages.say,
+        progress=terminal.say,
     )
 
 
 def _attack(job, place, dataset):
     """Audits with what one model gives away; no parent, no references."""
     # Of the trained model's answers, so it is asked first.
-    experiment.query_run(place, dataset, progress=messages.say)
-    experiment.attack_run(
+    run.query_run(place, dataset, progress=terminal.say)
+    run.attack_run(
         place,
         dataset,
         captured=[rounded.write(place)],
-        label_only=copy_queries.Settings(records=job.size.label_only),
+        label_only=augmentation_queries.Settings(records=job.size.label_only),
         tfprivacy=TFPRIVACY,
         pictures="off",
     )
@@ -149,18 +155,18 @@ def _sweep(job, out, dataset, most):
     place, full = out / job.folder, out / job.full.folder
     sweeps.hold_artefacts(place)
     if job.model == plans.FULL:
-        sweeps.measure(place, dataset, most=most, progress=messages.say)
+        sweeps.measure(place, dataset, most=most, progress=terminal.say)
         return
     models, members = sweeps.measure(
-        place, dataset, most=job.sweep_points, progress=messages.say
+        place, dataset, most=job.sweep_points, progress=terminal.say
     )
     if not RunDir(full).model.exists():
-        messages.say(
+        terminal.say(
             f"{full} is not trained: held against its stored results, if any"
         )
         return
     reference, _ = sweeps.measure(
-        full, dataset, most=most, progress=messages.say
+        full, dataset, most=most, progress=terminal.say
     )
     sweeps.hold(place, models[-1], reference, members, full_run=full.name)
 

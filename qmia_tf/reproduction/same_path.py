@@ -9,10 +9,12 @@ batches, and their weights are compared bit for bit.
 import keras
 import numpy as np
 
-from qmia_tf import files, layers, messages, resnet, training
-from qmia_tf.experiments import run_training
-from qmia_tf.layers import convolutions
-from qmia_tf.trainer import Trainer
+from qmia_tf import files, layers, terminal
+from qmia_tf.experiments import training_run
+from qmia_tf.layers import portable_convolutions
+from qmia_tf.models import resnet
+from qmia_tf.training import resumable_loop
+from qmia_tf.training.epoch_loop import Trainer
 
 
 class _Convolution(keras.layers.Conv2D):
@@ -23,7 +25,7 @@ class _Convolution(keras.layers.Conv2D):
         names = ("strides", "padding", "dilation_rate", "data_format")
         windows = {name: getattr(self, name) for name in names}
         kernel = keras.ops.convert_to_tensor(kernel)
-        return convolutions.conv2d(inputs, kernel, **windows)
+        return portable_convolutions.conv2d(inputs, kernel, **windows)
 
 
 def check(dataset, config, recipe, place, *, steps) -> dict:
@@ -39,8 +41,8 @@ def check(dataset, config, recipe, place, *, steps) -> dict:
         (how many numbers), differ (how many are not equal), largest (the
         largest difference).
     """
-    training.make_deterministic(config["seed"])
-    split = run_training.open_split(place, dataset, config)
+    resumable_loop.make_deterministic(config["seed"])
+    split = training_run.open_split(place, dataset, config)
     needed = split.members[: steps * recipe.batch_size]
     members = dataset.take(needed)
     ours = resnet.resnet18(
@@ -86,7 +88,7 @@ def plain(model):
         if kind is None:
             return type(layer).from_config(layer.get_config())
         replaced.append(layer.name)
-        if kind is keras.layers.Conv2D and convolutions.is_unsafe(
+        if kind is keras.layers.Conv2D and portable_convolutions.is_unsafe(
             layer.kernel.shape, layer.strides
         ):
             kind = _Convolution
@@ -105,7 +107,7 @@ def plain(model):
 
 def _train(model, members, recipe, seed):
     trainer = Trainer(model, members, recipe, seed)
-    with messages.bar(shown=False) as bar:
+    with terminal.bar(shown=False) as bar:
         trainer.run_epoch(bar)
     return [variable.numpy() for variable in model.weights]
 

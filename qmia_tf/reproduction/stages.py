@@ -4,8 +4,8 @@ import dataclasses
 import statistics
 
 from qmia_tf import files
-from qmia_tf.auditing import matched
-from qmia_tf.auditing.findings import AUDIT
+from qmia_tf.auditing import accuracy_matching
+from qmia_tf.auditing.audit_result import AUDIT
 from qmia_tf.reproduction import plans, stored
 from qmia_tf.run_dir import RunDir
 
@@ -193,7 +193,7 @@ def is_swept(job, place, *, held) -> bool:
     leaks = [point["leaks"] for point in points]
     if held:
         leaks.append(files.read_json(match).get("trained", {}).get("leak", {}))
-    scores = set(matched.SCORES)
+    scores = set(accuracy_matching.SCORES)
     return bool(points) and all(
         scores <= set(point_leaks) for point_leaks in leaks
     )

@@ -5,11 +5,11 @@ import dataclasses
 import pathlib
 
 from qmia_tf import files
-from qmia_tf.auditing import audit_json, findings
-from qmia_tf.auditing.comparison import Curve
-from qmia_tf.auditing.matched import Match
+from qmia_tf.auditing import audit_json, audit_result
+from qmia_tf.auditing.accuracy_comparison import Curve
+from qmia_tf.auditing.accuracy_matching import Match
 from qmia_tf.errors import InputError
-from qmia_tf.report.compared import Run
+from qmia_tf.report.run_list import Run
 from qmia_tf.reproduction import holding, plans
 from qmia_tf.run_dir import RunDir
 
@@ -18,7 +18,7 @@ ARTEFACTS = "artefacts.json"
 SAME_PATH = "same_path.json"
 HISTORY, MANIFEST = "history.csv", "manifest.json"
 KEPT = (
-    findings.AUDIT,
+    audit_result.AUDIT,
     "config.json",
     HISTORY,
     SWEEP,
@@ -116,7 +116,7 @@ def load(results) -> list[Finished]:
     """
     results = pathlib.Path(results)
     finished = []
-    for path in results.glob(f"*/*/*-seed*/{findings.AUDIT}"):
+    for path in results.glob(f"*/*/*-seed*/{audit_result.AUDIT}"):
         *_, dataset, regime, name = path.parent.parts
         model, _, seed = name.rpartition("-seed")
         if model in plans.MODELS and seed.isdecimal():
@@ -190,7 +190,7 @@ def _read(job, place):
     held = _decoded(holding.Held, place / HELD)
     return Finished(
         job=job,
-        run=Run(findings.load(place)),
+        run=Run(audit_result.load(place)),
         history=history,
         sweep=_decoded(Curve, place / SWEEP),
         held=held,

@@ -5,9 +5,14 @@ import pathlib
 
 import numpy as np
 
-from qmia_tf import configuration, files, outputs
-from qmia_tf.auditing import audit_json, comparison, matched
-from qmia_tf.experiments import epochs, run_comparison, run_training
+from qmia_tf import files, outputs
+from qmia_tf.auditing import accuracy_comparison, accuracy_matching, audit_json
+from qmia_tf.experiments import (
+    checkpoints,
+    configuration,
+    run_comparison,
+    training_run,
+)
 from qmia_tf.reproduction import holding, rounded, stored
 from qmia_tf.run_dir import TRAINED, RunDir
 
@@ -39,15 +44,15 @@ def measure(run_dir, dataset, *, most=None, progress=None):
     """
     run_dir = pathlib.Path(run_dir)
     config = configuration.read(run_dir)
-    split = run_training.open_split(run_dir, dataset, config)
-    file_by_epoch = choose(epochs.kept(run_dir, config), most)
+    split = training_run.open_split(run_dir, dataset, config)
+    file_by_epoch = choose(checkpoints.kept(run_dir, config), most)
     kept_epochs, members = [], None
-    for epoch, answers in epochs.answers(
+    for epoch, answers in checkpoints.answers(
         run_dir, file_by_epoch, dataset, split, progress=progress
     ):
-        kept_epochs.append(matched.measure(answers, epoch))
+        kept_epochs.append(accuracy_matching.measure(answers, epoch))
         members = answers.members
-    curve = comparison.Curve(
+    curve = accuracy_comparison.Curve(
         run=run_dir.name,
         model=run_comparison.model_name(config),
         points=[kept_epoch.point for kept_epoch in kept_epochs],
@@ -68,8 +73,8 @@ def hold(run_dir, model, full, members, *, full_run):
     Returns: holding.Held.
     """
     ways = [
-        matched.nearest(model, full, members),
-        matched.interpolated(model, full, members),
+        accuracy_matching.nearest(model, full, members),
+        accuracy_matching.interpolated(model, full, members),
     ]
     held = holding.Held(
         run=pathlib.Path(run_dir).name,
@@ -83,7 +88,7 @@ def hold(run_dir, model, full, members, *, full_run):
     return held
 
 
-def hold_artefacts(run_dir) -> dict[str, matched.Match]:
+def hold_artefacts(run_dir) -> dict[str, accuracy_matching.Match]:
     """Holds paths and controls against their model; writes artefacts.json.
 
     Args:
@@ -94,13 +99,13 @@ def hold_artefacts(run_dir) -> dict[str, matched.Match]:
     keras = run_dir.outputs_of(TRAINED)
     paths = [x for x in sorted(run_dir.outputs.glob("*.npz")) if x != keras]
     answers = outputs.load(keras).in_record_order()
-    model = matched.measure(
+    model = accuracy_matching.measure(
         answers, configuration.read(run_dir)["recipe"]["epochs"]
     )
     match_by_target = {}
     for path in (*paths, run_dir.path / rounded.FILE):
         theirs = outputs.load(path).in_record_order()
-        epoch = matched.measure(theirs, model.point.epoch)
+        epoch = accuracy_matching.measure(theirs, model.point.epoch)
         match_by_target[theirs.target] = _against(
             epoch, model, answers.members, "artefact"
         )
@@ -112,6 +117,6 @@ def hold_artefacts(run_dir) -> dict[str, matched.Match]:
 
 
 def _against(epoch, base_epoch, members, way):
-    match = matched.nearest(epoch, [base_epoch], members)
+    match = accuracy_matching.nearest(epoch, [base_epoch], members)
     # `outside` is about many epochs, and here there is one.
     return dataclasses.replace(match, way=way, outside=None)

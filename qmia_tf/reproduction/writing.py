@@ -4,8 +4,8 @@ import os
 import pathlib
 
 from qmia_tf import files
-from qmia_tf.report import making
-from qmia_tf.report.figures.files import save_figure
+from qmia_tf.report import report_files
+from qmia_tf.report.figures.image_files import save_figure
 from qmia_tf.report.table_formats import as_markdown
 from qmia_tf.report.tables import Table, as_csv
 from qmia_tf.reproduction import (
@@ -113,7 +113,7 @@ def _reports(results, finished):
             for finished_run in regime_runs
             if finished_run.job.seed == seed
         ]
-        report_paths = making.make_report(
+        report_paths = report_files.make_report(
             [results / job.folder for job in jobs],
             results / dataset / regime,
             formats=("html",),

@@ -2,9 +2,10 @@
 
 import pathlib
 
-from qmia_tf import datasets, files, messages
-from qmia_tf import split as splits
-from qmia_tf.auditing import findings
+from qmia_tf import files, terminal
+from qmia_tf.auditing import audit_result
+from qmia_tf.data import loaders
+from qmia_tf.data import split as splits
 from qmia_tf.deploy.export import MANIFEST
 from qmia_tf.errors import InputError
 from qmia_tf.shipped import measuring
@@ -49,9 +50,9 @@ def check(folder, *, sets=None, data_dir=None, download=False):
 
 def _loaded(name, data_dir, download):
     try:
-        return datasets.load(name, data_dir=data_dir, download=download)
+        return loaders.load(name, data_dir=data_dir, download=download)
     except InputError as error:
-        messages.say(f"{name}: only hashes and audits are checked: {error}")
+        terminal.say(f"{name}: only hashes and audits are checked: {error}")
         return None
 
 
@@ -67,7 +68,7 @@ def _run(name, folder, about, dataset):
     )
     images = SETS[name].parity_of(dataset.images)
     for model, entry in about["models"].items():
-        with messages.working(f"checking {model}"):
+        with terminal.working(f"checking {model}"):
             measured = measuring.measured(
                 folder, entry, dataset, split, images=images
             )
@@ -101,7 +102,7 @@ def _differs(folder, entry):
 
 def _audit_differs(folder, entry):
     try:
-        audit = findings.load(folder / entry["audit"]["file"])
+        audit = audit_result.load(folder / entry["audit"]["file"])
         leak = measuring.leak_of(audit, entry["sha256"])
     except InputError as error:
         yield str(error)

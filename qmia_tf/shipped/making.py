@@ -2,7 +2,8 @@
 
 import pathlib
 
-from qmia_tf import datasets, files
+from qmia_tf import files
+from qmia_tf.data import loaders
 from qmia_tf.deploy.export import MANIFEST
 from qmia_tf.shipped import one_run
 from qmia_tf.shipped.sets import chosen
@@ -26,7 +27,7 @@ def make(folder, work, *, sets=None, data_dir=None, download=False):
     shipped_sets = chosen(sets)
     # All of them first: what is missing shows before hours of work.
     loaded = {
-        name: datasets.load(
+        name: loaders.load(
             shipped.recipe.dataset, data_dir=data_dir, download=download
         )
         for name, shipped in shipped_sets.items()

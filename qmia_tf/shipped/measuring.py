@@ -3,8 +3,8 @@
 import numpy as np
 
 from qmia_tf.auditing import audit_json
-from qmia_tf.deploy import parity
-from qmia_tf.deploy.mismatches import FileParity
+from qmia_tf.deploy.parity import code_parity
+from qmia_tf.deploy.parity.mismatches import FileParity
 from qmia_tf.errors import InputError
 from qmia_tf.targets import TFLiteTarget
 
@@ -45,7 +45,7 @@ def compare(folder, entry, images, *, model=None) -> FileParity:
         images: uint8 [N, height, width, channels].
         model: path of the trained .keras file, or None.
     """
-    return parity.check(
+    return code_parity.check(
         folder / entry["twin"]["file"],
         folder / entry["file"],
         images,

@@ -4,11 +4,18 @@ import dataclasses
 import pathlib
 import shutil
 
-from qmia_tf import configuration, datasets, files, messages, tfprivacy
-from qmia_tf.auditing import findings
+from qmia_tf import files, terminal
+from qmia_tf.attacks import tfprivacy
+from qmia_tf.auditing import audit_result
+from qmia_tf.data import loaders
 from qmia_tf.deploy.export import read_manifest
-from qmia_tf.experiments import copy_queries, experiment, run_training
-from qmia_tf.resnet import Bits
+from qmia_tf.experiments import (
+    augmentation_queries,
+    configuration,
+    run,
+    training_run,
+)
+from qmia_tf.models.resnet import Bits
 from qmia_tf.run_dir import RunDir
 from qmia_tf.shipped import measuring
 from qmia_tf.shipped.sets import ShippedSet
@@ -36,7 +43,7 @@ class ShippedRun:
     """
 
     shipped: ShippedSet
-    dataset: datasets.Dataset
+    dataset: loaders.Dataset
     bits: str
     run_dir: pathlib.Path
     folder: pathlib.Path
@@ -57,14 +64,14 @@ class ShippedRun:
             member_fraction=MEMBER_FRACTION,
             seed=self.shipped.seed,
         )
-        messages.say(f"== {self.run_dir}")
-        run_training.train_run(self.run_dir, self.dataset, config)
-        experiment.export_run(
+        terminal.say(f"== {self.run_dir}")
+        training_run.train_run(self.run_dir, self.dataset, config)
+        run.export_run(
             self.run_dir,
             lambda: self.dataset,
             schemes=self.shipped.models[self.bits],
         )
-        return run_training.open_split(self.run_dir, self.dataset, config)
+        return training_run.open_split(self.run_dir, self.dataset, config)
 
     def entry(self, scheme, split) -> dict:
         """Copies one file and its twin, and says what they are.
@@ -84,7 +91,7 @@ class ShippedRun:
         if exported["twin"]:
             entry["twin"] = self._copied(source / exported["twin"]["file"])
         images = self.shipped.parity_of(self.dataset.images)
-        messages.say(f"measuring {entry['file']}")
+        terminal.say(f"measuring {entry['file']}")
         entry.update(
             measuring.measured(
                 self.folder, entry, self.dataset, split, images=images
@@ -105,15 +112,15 @@ class ShippedRun:
             RunDir(self.run_dir).parity,
             [parity.as_dict() for parity in self.parities],
         )
-        experiment.attack_run(
+        run.attack_run(
             self.run_dir,
             self.dataset,
-            label_only=copy_queries.Settings(),
+            label_only=augmentation_queries.Settings(),
             tfprivacy=TFPRIVACY,
             pictures="off",
         )
         copy = self._copied(RunDir(self.run_dir).audit)
-        audit = findings.load(self.folder / copy["file"])
+        audit = audit_result.load(self.folder / copy["file"])
         for entry in entries.values():
             entry["audit"] = copy
             entry.update(measuring.leak_of(audit, entry["sha256"]))

@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from qmia_tf import recipes
 from qmia_tf.errors import InputError
+from qmia_tf.training import recipes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

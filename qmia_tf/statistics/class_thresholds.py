@@ -4,8 +4,12 @@ import dataclasses
 
 import numpy as np
 
-from qmia_tf.statistics import heldout
-from qmia_tf.statistics.operating import OperatingPoint, measure_calls, peak_row
+from qmia_tf.statistics import held_out
+from qmia_tf.statistics.operating_points import (
+    OperatingPoint,
+    measure_calls,
+    peak_row,
+)
 from qmia_tf.statistics.sweep import check_scores, sweep
 
 # In simulations (binormal, 10 and 100 classes, 20 to 3,000 calibration records
@@ -69,7 +73,7 @@ def hold_out(
     labels = np.asarray(labels)
     _check(labels, members, classes, strength)
     if calibration is None:
-        calibration = heldout.calibration_half(members, seed=seed)
+        calibration = held_out.calibration_half(members, seed=seed)
     learnt, inside = scores[calibration], members[calibration]
     places = _places(learnt)
     cuts = np.full(classes, _peak(places, inside))

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 from scipy import special, stats
 
+from qmia_tf.statistics.auc import placements, spread, sure_share
 from qmia_tf.statistics.intervals import LEVEL, Estimate
-from qmia_tf.statistics.ranking import placements, spread, sure_share
 
 
 @dataclasses.dataclass(frozen=True)

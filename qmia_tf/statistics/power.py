@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import optimize, special, stats
 
-from qmia_tf.statistics.ranking import pairs_variance
+from qmia_tf.statistics.auc import pairs_variance
 
 POWER = 0.8
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 from scipy.optimize import isotonic_regression
 
-from qmia_tf.statistics.heldout import calibration_half
+from qmia_tf.statistics.held_out import calibration_half
 from qmia_tf.statistics.intervals import LEVEL
 from qmia_tf.statistics.sweep import check_scores
 

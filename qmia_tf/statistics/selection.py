@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from qmia_tf.statistics.ranking import auc
+from qmia_tf.statistics.auc import auc
 
 
 def choose(scores, members, calibration) -> str:

@@ -9,12 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import special, stats
 
-from qmia_tf.statistics.intervals import (
-    LEVEL,
-    Estimate,
-    balanced_accuracy,
-)
-from qmia_tf.statistics.ranking import placements, sure_share
+from qmia_tf.statistics.auc import placements, sure_share
+from qmia_tf.statistics.intervals import LEVEL, Estimate, balanced_accuracy
 
 DRAWS = 20_000
 

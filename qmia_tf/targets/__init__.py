@@ -13,7 +13,7 @@ import typing
 import numpy as np
 
 from qmia_tf import files, outputs
-from qmia_tf.deploy.classifier import Classifier
+from qmia_tf.deploy.tflite.classifier import Classifier
 from qmia_tf.errors import InputError
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf.deploy import artifact, post_training
+from qmia_tf.deploy.tflite import file_contents, post_training
 from qmia_tf.errors import InputError
 
 GRIDS = (
@@ -49,7 +49,7 @@ class DescribeTest(parameterized.TestCase, tf.test.TestCase):
         tiny_models.write_tflite(
             model or tiny_models.classifier(), self.path, **options
         )
-        return artifact.describe(str(self.path))
+        return file_contents.describe(str(self.path))
 
     def test_float_file(self):
         facts = self.describe()
@@ -119,7 +119,7 @@ class DescribeTest(parameterized.TestCase, tf.test.TestCase):
         path = self.dir / "half.tflite"
         model = tiny_models.classifier()
         path.write_bytes(post_training.to_float16(model))
-        facts = artifact.describe(path)
+        facts = file_contents.describe(path)
         self.assertEqual(
             [(x["name"], x["input"], x["weights"]) for x in facts["layers"]],
             [
@@ -136,7 +136,7 @@ class DescribeTest(parameterized.TestCase, tf.test.TestCase):
         model = keras.Model(pixels, x, name="net_3")
         path = self.dir / "numbers.tflite"
         path.write_bytes(post_training.to_float32(model))
-        layers = artifact.describe(path)["layers"]
+        layers = file_contents.describe(path)["layers"]
         self.assertEqual(
             [layer["name"] for layer in layers], ["conv_2", "conv", "conv_1"]
         )
@@ -151,7 +151,7 @@ class DescribeTest(parameterized.TestCase, tf.test.TestCase):
         ("tfl.quantize", "tfl.quantize"),
     )
     def test_names_of_tensors(self, text, name):
-        self.assertEqual(artifact._layer_name(text), name)
+        self.assertEqual(file_contents._layer_name(text), name)
 
     def test_what_xnnpack_takes(self):
         pixels = keras.Input((6, 6, 2))
@@ -191,7 +191,7 @@ class DescribeTest(parameterized.TestCase, tf.test.TestCase):
         self.describe()
         self.path.write_bytes(self.path.read_bytes()[:500])
         with self.assertRaisesRegex(InputError, "model.tflite"):
-            artifact.describe(self.path)
+            file_contents.describe(self.path)
 
 
 if __name__ == "__main__":

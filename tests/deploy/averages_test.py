@@ -7,15 +7,15 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.deploy import averages, kernels
-from qmia_tf.deploy.codes import UNIT_GRID
+from qmia_tf.deploy.integer import averages, kernel_conversion
+from qmia_tf.deploy.integer.code_grids import UNIT_GRID
 from qmia_tf.errors import InputError
-from qmia_tf.grids import Grid, activation_grid, linear_grid
-from qmia_tf.layers import integer
+from qmia_tf.layers import integer_layers
+from qmia_tf.quantizers.grids import Grid, activation_grid, linear_grid
 
 
 def _codes(grid, shape):
-    return kernels.Codes(keras.Input(shape), grid)
+    return kernel_conversion.Codes(keras.Input(shape), grid)
 
 
 def _levels(grid, shape, count):
@@ -67,7 +67,7 @@ class AverageTest(parameterized.TestCase, tf.test.TestCase):
         given = _codes(activation_grid(4), (4, 5, 3))
         twin = keras.Model(given.tensor, _average(given))
         layer = twin.get_layer("average")
-        self.assertIsInstance(layer, integer.IntegerDepthwiseConv2D)
+        self.assertIsInstance(layer, integer_layers.IntegerDepthwiseConv2D)
         self.assertAllEqual(layer.kernel, np.ones((4, 5, 3, 1), np.int8))
         self.assertAllEqual(layer.bias, np.zeros(3))
 

@@ -9,10 +9,10 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import recipes
-from qmia_tf.deploy.calibration import Members, draw
-from qmia_tf.deploy.settings import Settings
+from qmia_tf.deploy.calibration_images import Members, draw
+from qmia_tf.deploy.export_settings import Settings
 from qmia_tf.errors import InputError
+from qmia_tf.training import recipes
 
 
 class DrawTest(parameterized.TestCase, tf.test.TestCase):

@@ -3,7 +3,7 @@
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.deploy import checks
+from qmia_tf.deploy import scheme_checks
 from qmia_tf.errors import InputError
 
 
@@ -37,13 +37,13 @@ class ChecksTest(parameterized.TestCase):
         ),
     )
     def test_float_fallbacks(self, layers, names):
-        found = checks.float_fallbacks(facts(*layers)["layers"])
+        found = scheme_checks.float_fallbacks(facts(*layers)["layers"])
         self.assertEqual(found, list(names))
 
     def test_expected_floats_are_listed(self):
         held = facts(INTEGER, FLOAT)
         self.assertEqual(
-            checks.check_integer(held, "int8", ["logits"]), ["logits"]
+            scheme_checks.check_integer(held, "int8", ["logits"]), ["logits"]
         )
 
     def test_unexpected_floats_are_named(self):
@@ -53,12 +53,12 @@ class ChecksTest(parameterized.TestCase):
             r"scheme int8_ptq: .* left 2 of 4 layers in float kernels "
             r"\(conv_1, conv_2\)",
         ):
-            checks.check_integer(held, "int8_ptq", ["logits"])
+            scheme_checks.check_integer(held, "int8_ptq", ["logits"])
 
     def test_many_names_are_cut(self):
         layers = [(f"c{i}", *FLOAT[1:]) for i in range(9)]
         with self.assertRaisesRegex(InputError, r"\(c0, c1, c2, c3, c4, ...\)"):
-            checks.check_integer(facts(*layers), "int8", [])
+            scheme_checks.check_integer(facts(*layers), "int8", [])
 
     @parameterized.parameters(
         ("float32", FLOAT, HYBRID, "conv_1 are int8 in the file, not float32"),
@@ -67,19 +67,19 @@ class ChecksTest(parameterized.TestCase):
     )
     def test_weights_of_another_type(self, wanted, first, second, message):
         with self.assertRaisesRegex(InputError, message):
-            checks.check_weights(facts(first, second), "name", wanted)
+            scheme_checks.check_weights(facts(first, second), "name", wanted)
 
     def test_weights_as_promised(self):
-        checks.check_weights(facts(FLOAT), "float32", "float32")
+        scheme_checks.check_weights(facts(FLOAT), "float32", "float32")
         half = ("a", "float32", "float16", "float32")
-        checks.check_weights(facts(half), "float16", "float16")
+        scheme_checks.check_weights(facts(half), "float16", "float16")
         # TFLite leaves small kernels in float32.
-        checks.check_weights(facts(FLOAT, HYBRID), "dynamic", "int8")
+        scheme_checks.check_weights(facts(FLOAT, HYBRID), "dynamic", "int8")
 
     def test_flex(self):
-        checks.check_ops(facts(), "float32")
+        scheme_checks.check_ops(facts(), "float32")
         with self.assertRaisesRegex(InputError, "float32: .*FlexErfinv"):
-            checks.check_ops(facts(flex=["FlexErfinv"]), "float32")
+            scheme_checks.check_ops(facts(flex=["FlexErfinv"]), "float32")
 
 
 if __name__ == "__main__":

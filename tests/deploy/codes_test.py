@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.deploy import codes
+from qmia_tf.deploy.integer import code_grids
 from qmia_tf.errors import InputError
-from qmia_tf.grids import activation_grid, residual_grid
+from qmia_tf.quantizers.grids import activation_grid, residual_grid
 
 Exact = fractions.Fraction
 EVERY_BITS = tuple(range(1, 9))
@@ -18,7 +18,7 @@ EVERY_BITS = tuple(range(1, 9))
 
 class UnitGridTest(tf.test.TestCase):
     def test_holds_every_pixel(self):
-        values = codes.UNIT_GRID.values()
+        values = code_grids.UNIT_GRID.values()
         self.assertAllClose(values, np.arange(256) / 255, rtol=1e-15, atol=0)
 
 
@@ -35,7 +35,7 @@ class LogitsGridTest(parameterized.TestCase, tf.test.TestCase):
         (3.0, 3.0),
     )
     def test_spans_the_range_and_holds_zero(self, low, high):
-        grid = codes.logits_grid(low, high)
+        grid = code_grids.logits_grid(low, high)
         values = grid.values()
         self.assertIn(0.0, values)
         self.assertEqual((grid.low, grid.high), (-128, 127))
@@ -53,14 +53,14 @@ class LogitsGridTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaisesRegex(
             InputError, f"^logits range from {low} to {high}: no grid$"
         ):
-            codes.logits_grid(low, high)
+            code_grids.logits_grid(low, high)
 
 
 class BranchGridTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.product(bits=EVERY_BITS, projection=(False, True))
     def test_is_the_trained_grid_with_one_code_more(self, bits, projection):
         trained = residual_grid(bits, projection=projection)
-        found = codes.branch_grid(bits, projection=projection)
+        found = code_grids.branch_grid(bits, projection=projection)
         self.assertEqual(
             dataclasses.asdict(found),
             {**dataclasses.asdict(trained), "low": -128},
@@ -68,7 +68,7 @@ class BranchGridTest(parameterized.TestCase, tf.test.TestCase):
 
     @parameterized.product(bits=EVERY_BITS, projection=(False, True))
     def test_that_code_changes_no_sum(self, bits, projection):
-        grid = codes.branch_grid(bits, projection=projection)
+        grid = code_grids.branch_grid(bits, projection=projection)
         other = grid if projection else activation_grid(bits)
         highest = (other.high - other.zero_point) * other.scale
         for code in (-128, -127):
@@ -81,9 +81,11 @@ class SumGridTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_units(self, bits, projection, rounded):
         n = 2**bits - 1
-        branch = codes.branch_grid(bits, projection=projection).scale
+        branch = code_grids.branch_grid(bits, projection=projection).scale
         first = branch if projection else 1.0 / n
-        units, grid = codes.sum_grid(first, branch, bits if rounded else None)
+        units, grid = code_grids.sum_grid(
+            first, branch, bits if rounded else None
+        )
         exact = [
             Exact(scale).limit_denominator(127 * n)
             for scale in (first, branch, grid.scale)
@@ -104,7 +106,7 @@ class SumGridTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_not_rounded_is_the_finest_of_the_two(self):
         for scales in ((1 / 15, 1 / 105), (1 / 105, 1 / 15), (2 / 105, 1 / 15)):
-            _, grid = codes.sum_grid(*scales, None)
+            _, grid = code_grids.sum_grid(*scales, None)
             self.assertAllClose(grid.scale, 1 / 105, rtol=1e-12)
 
     @parameterized.parameters((1 / 30, 1 / 15, 4), (1 / 8, 1 / 8, 3))
@@ -112,20 +114,20 @@ class SumGridTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaisesRegex(
             InputError, "^a sum could lie half-way between two codes$"
         ):
-            codes.sum_grid(first, second, bits)
+            code_grids.sum_grid(first, second, bits)
 
     def test_too_many_levels(self):
         with self.assertRaisesRegex(
             InputError, "^the sum has 465 levels, int8 holds 255$"
         ):
-            codes.sum_grid(1 / 15, 1 / 31, None)
+            code_grids.sum_grid(1 / 15, 1 / 31, None)
 
     @parameterized.parameters(np.pi / 100, 0.0123456789)
     def test_no_scale_of_an_activation(self, scale):
         with self.assertRaisesRegex(
             InputError, f"^{scale} is no scale of a quantized activation$"
         ):
-            codes.sum_grid(scale, 1 / 15, 4)
+            code_grids.sum_grid(scale, 1 / 15, 4)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,13 @@ from absl.testing import parameterized
 from keras import layers
 
 import qmia_tf
-from qmia_tf import keras_files, targets
-from qmia_tf.deploy import export, int8, integer, networks, parity
-from qmia_tf.deploy.calibration import Members
+from qmia_tf import targets
+from qmia_tf.deploy import export
+from qmia_tf.deploy.calibration_images import Members
+from qmia_tf.deploy.integer import int8_file, integer_network
+from qmia_tf.deploy.parity import code_parity, observed_networks
 from qmia_tf.errors import InputError
+from qmia_tf.models import keras_files
 
 IMAGES = integer_nets.images(40, (9, 8))
 
@@ -60,7 +63,7 @@ class EntranceTest(parameterized.TestCase, tf.test.TestCase):
         return folder
 
     def check_parity(self, folder, scheme, images):
-        checked = parity.check(
+        checked = code_parity.check(
             folder / f"{scheme}_twin.keras",
             folder / f"{scheme}.tflite",
             images,
@@ -89,9 +92,9 @@ class EntranceTest(parameterized.TestCase, tf.test.TestCase):
         images = IMAGES[..., np.newaxis] if axis else IMAGES
         self.check_parity(folder, scheme, images)
         file = targets.TFLiteTarget(folder / f"{scheme}.tflite")
-        levels, proxy = networks.Twin(folder / f"{scheme}_twin.keras").run(
-            images
-        )
+        levels, proxy = observed_networks.Twin(
+            folder / f"{scheme}_twin.keras"
+        ).run(images)
         self.assertAllClose(file.predict(images), proxy, atol=0.005)
         self.assertEqual(levels["first_relu"].shape, (40, 9, 8, 6))
 
@@ -110,7 +113,7 @@ class EntranceTest(parameterized.TestCase, tf.test.TestCase):
     def test_whole_pixels_have_no_integer_file(self):
         quantized = _quantized(_network((9, 8, 1), 255.0))
         self.assertRegex(
-            int8.refusal(quantized),
+            int8_file.refusal(quantized),
             "^layer 'first' reads whole numbers.*unit_pixels=True",
         )
 
@@ -121,7 +124,7 @@ class EntranceTest(parameterized.TestCase, tf.test.TestCase):
         model = keras.Model(inputs, layers.Softmax()(layers.Flatten()(x)))
         message = "^layer 'norm' .*: it reads pixels that a Rescaling"
         with self.assertRaisesRegex(InputError, message):
-            integer.fold(model)
+            integer_network.fold(model)
 
 
 if __name__ == "__main__":

@@ -14,12 +14,14 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import files, keras_files
-from qmia_tf.deploy import artifact, conversions, export, post_training
-from qmia_tf.deploy.calibration import Members
+from qmia_tf import files
+from qmia_tf.deploy import conversions, export
+from qmia_tf.deploy.calibration_images import Members
+from qmia_tf.deploy.tflite import file_contents, post_training
 from qmia_tf.errors import InputError
+from qmia_tf.models import keras_files
 from qmia_tf.targets import TFLiteTarget
-from qmia_tf.targets.keras_models import KerasTarget
+from qmia_tf.targets.keras_model import KerasTarget
 
 DIGITS = 1797
 FAST = ((4, 4), (16, 4))
@@ -446,7 +448,7 @@ class CheckTest(Folder):
     def test_flex(self):
         facts = {"flex": ["FlexErfinv"], "layers": []}
         with (
-            mock.patch.object(artifact, "describe", return_value=facts),
+            mock.patch.object(file_contents, "describe", return_value=facts),
             self.assertRaisesRegex(InputError, "TensorFlow ops: FlexErfinv"),
         ):
             export.export(self.tiny_file(), self.out)

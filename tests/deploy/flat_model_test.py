@@ -6,10 +6,11 @@ import keras
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import keras_files, layers
+from qmia_tf import layers
 from qmia_tf.deploy.flat_model import read_flat
 from qmia_tf.errors import InputError
-from qmia_tf.resnet import resnet18
+from qmia_tf.models import keras_files
+from qmia_tf.models.resnet import resnet18
 
 Dense, Input = keras.layers.Dense, keras.Input
 

@@ -7,7 +7,7 @@ from ai_edge_litert import interpreter as litert
 from ai_edge_litert import schema_py_generated as schema
 from integer_nets import run
 
-from qmia_tf.deploy import flatbuffer
+from qmia_tf.deploy.tflite import flatbuffer
 
 
 def _add_file():

@@ -7,10 +7,14 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.deploy.codes import UNIT_GRID, branch_grid, logits_grid
-from qmia_tf.deploy.folding import fold_kernel
+from qmia_tf.deploy.integer.batch_norm_folding import fold_kernel
+from qmia_tf.deploy.integer.code_grids import (
+    UNIT_GRID,
+    branch_grid,
+    logits_grid,
+)
 from qmia_tf.errors import InputError
-from qmia_tf.grids import Grid, activation_grid
+from qmia_tf.quantizers.grids import Grid, activation_grid
 
 FREE = Grid(1.0, 0, -(10**6), 10**6)  # a target that never saturates
 TOP_OF_INT32 = 2**31 - 1

@@ -12,12 +12,12 @@ from ai_edge_litert import interpreter as litert
 from exact_arithmetic import exact_convolution, requantize_all
 
 from qmia_tf import layers
-from qmia_tf.deploy import int8, integer
-from qmia_tf.deploy.codes import UNIT_GRID, branch_grid, sum_grid
-from qmia_tf.deploy.flatbuffer import Writer
+from qmia_tf.deploy.integer import int8_file, integer_network
+from qmia_tf.deploy.integer.code_grids import UNIT_GRID, branch_grid, sum_grid
+from qmia_tf.deploy.tflite.flatbuffer import Writer
 from qmia_tf.errors import InputError
-from qmia_tf.grids import Grid, activation_grid
-from qmia_tf.layers import integer as twins
+from qmia_tf.layers import integer_layers as twins
+from qmia_tf.quantizers.grids import Grid, activation_grid
 
 EDGE = {"weight_bits": 8, "weight_quantizer": "symmetric"}
 RELU = 1
@@ -36,7 +36,7 @@ class ExactTest(parameterized.TestCase, tf.test.TestCase):
         model = keras.Model(image, twins.FromLevels(layer.grid.scale)(x))
         pixels = integer_nets.images(count, shape)
         pixels[0], pixels[1] = 0, 255
-        content = int8.to_tflite(model)
+        content = int8_file.to_tflite(model)
         answers = [
             integer_nets.run(content, pixels, threads=threads)[layer.name]
             for threads in (1, 2)
@@ -300,7 +300,7 @@ class ConverterTest(parameterized.TestCase, tf.test.TestCase):
             gamma = self.model.get_layer(name).gamma
             gamma.assign(tf.where(gamma == 0, -0.3, gamma))
             self.assertLess(np.min(gamma), 0)
-        self.twin = integer.fold(self.model)
+        self.twin = integer_network.fold(self.model)
         self.pixels = integer_nets.images(64, self.SHAPE)
 
     def twins_numbers(self, name):
@@ -382,7 +382,7 @@ class ConverterTest(parameterized.TestCase, tf.test.TestCase):
         content = self.convert(
             self.twins_numbers("act"), self.twins_numbers("norm2")
         )
-        ours = list(self.facts(int8.to_tflite(self.twin)))[:4]
+        ours = list(self.facts(int8_file.to_tflite(self.twin)))[:4]
         theirs = list(self.facts(content))
         self.assertEqual([op[0] for op in theirs], [op[0] for op in ours])
         self.assertEqual(
@@ -406,7 +406,7 @@ class ConverterTest(parameterized.TestCase, tf.test.TestCase):
             self.trained_numbers("act", "one", "norm1"),
             self.trained_numbers("norm2", "two", "norm2"),
         )
-        ours = list(self.facts(int8.to_tflite(self.twin)))[:4]
+        ours = list(self.facts(int8_file.to_tflite(self.twin)))[:4]
         for one, two in zip(ours, self.facts(content), strict=True):
             self.assertEqual((one[0], one[3]), (two[0], two[3]))
             if one[0] != "CONV_2D":
@@ -420,7 +420,7 @@ class ConverterTest(parameterized.TestCase, tf.test.TestCase):
 
     def assertCodesOf(self, content, most):
         found = self.converted_codes(content)
-        visible = integer_nets.visible(int8.to_tflite(self.twin))
+        visible = integer_nets.visible(int8_file.to_tflite(self.twin))
         expected = integer_nets.run(visible, self.pixels)["sum"]
         wrong = (found != expected).sum()
         self.assertLessEqual(wrong, most, f"{wrong} of {found.size} codes")

@@ -12,11 +12,11 @@ import tensorflow as tf
 from absl.testing import parameterized
 from ai_edge_litert import interpreter as litert
 
-from qmia_tf.deploy.codes import sum_units
-from qmia_tf.deploy.flatbuffer import Writer
+from qmia_tf.deploy.integer.code_grids import sum_units
+from qmia_tf.deploy.tflite.flatbuffer import Writer
 from qmia_tf.errors import InputError
-from qmia_tf.grids import Grid, activation_grid, linear_grid
-from qmia_tf.layers import integer
+from qmia_tf.layers import integer_layers
+from qmia_tf.quantizers.grids import Grid, activation_grid, linear_grid
 
 NONE = 0  # no fused activation
 BITS = tuple(range(1, 9))
@@ -99,7 +99,9 @@ class OpsTest(parameterized.TestCase, tf.test.TestCase):
         expected = (2 * total + units[2]) // (2 * units[2])
         expected = (expected + target.zero_point).clip(-128, 127)
         self.assertSame(found, expected, f"{units}")
-        made = integer.IntegerAdd((first.scale, second.scale), units, target)
+        made = integer_layers.IntegerAdd(
+            (first.scale, second.scale), units, target
+        )
         made = made([level.astype(np.float32) for level in levels])
         self.assertSame(made + target.zero_point, expected, f"{units}")
 

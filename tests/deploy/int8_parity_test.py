@@ -11,11 +11,11 @@ from ai_edge_litert import interpreter as litert
 from slow_tests import SLOW
 
 from qmia_tf import layers
-from qmia_tf.deploy import int8, integer
-from qmia_tf.layers import integer as twins
+from qmia_tf.deploy.integer import int8_file, integer_network
+from qmia_tf.layers import integer_layers as twins
 
 SIZES = ((64, 1), (64, 2), (1, 1), (1, 2))  # images a batch, threads
-NETS = tuple(itertools.product(("cifar", "imagenet"), integer.HEADS))
+NETS = tuple(itertools.product(("cifar", "imagenet"), integer_network.HEADS))
 EDGE = {"weight_bits": 8, "weight_quantizer": "symmetric"}
 
 
@@ -38,7 +38,9 @@ class Parity(parameterized.TestCase, tf.test.TestCase):
             kinds = len(np.unique(found))
             self.assertGreaterEqual(kinds, least, f"{says}: {name}")
 
-    def check(self, model, *, count=64, sizes=SIZES, heads=integer.HEADS):
+    def check(
+        self, model, *, count=64, sizes=SIZES, heads=integer_network.HEADS
+    ):
         pixels = integer_nets.images(count, model.input_shape[1:])
         for head in heads:
             pair = integer_nets.Pair(integer_nets.fold(model, head), pixels)
@@ -95,7 +97,7 @@ class EveryPairTest(Parity):
 
     def test_default_kernels_are_xnnpacks(self):
         twin = integer_nets.fold(integer_nets.resnet("cifar", 4, 4), "integer")
-        lite = litert.Interpreter(model_content=int8.to_tflite(twin))
+        lite = litert.Interpreter(model_content=int8_file.to_tflite(twin))
         lite.allocate_tensors()
         ops = [op["op_name"] for op in lite._get_ops_details()]
         self.assertIn("DELEGATE", ops)
@@ -221,7 +223,7 @@ class OtherNetsTest(Parity):
         model = self.net(
             lambda x: self.conv(x, 10, 3, bits=5, strides=2), (None, None, 3)
         )
-        twin = integer.fold(model)
+        twin = integer_network.fold(model)
         for shape in ((9, 7, 3), (16, 5, 3)):
             pixels = integer_nets.images(8, shape)
             pair = integer_nets.Pair(twin, pixels)
@@ -231,8 +233,8 @@ class OtherNetsTest(Parity):
     def test_first_and_last_layer_in_floats(self):
         model = integer_nets.resnet("cifar", 4, 4, first_last_bits=32)
         pixels = integer_nets.images(64, integer_nets.SHAPES["cifar"])
-        twin = integer.fold(model)
-        self.assertEqual(int8.float_layers(twin), ["stem", "logits"])
+        twin = integer_network.fold(model)
+        self.assertEqual(int8_file.float_layers(twin), ["stem", "logits"])
         pair = integer_nets.Pair(twin, pixels)
         codes = integer_nets.run(pair.visible, pixels)
         found = {

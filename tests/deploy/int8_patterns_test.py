@@ -12,7 +12,9 @@ from absl.testing import parameterized
 from ai_edge_litert import interpreter as litert
 from slow_tests import SLOW
 
-from qmia_tf.deploy import artifact, checks, int8, integer
+from qmia_tf.deploy import scheme_checks
+from qmia_tf.deploy.integer import int8_file, integer_network
+from qmia_tf.deploy.tflite import file_contents
 
 SIZES = ((12, 1), (12, 2), (1, 1))  # images a batch, threads
 # A body has every other pair of bits, in turn; with --slow every one.
@@ -77,7 +79,9 @@ class PatternTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(*CASES)
     def test_no_code_differs(self, name, bits):
         turn = (bits[0] + len(name)) % 2
-        for head in integer.HEADS if SLOW else [integer.HEADS[turn]]:
+        for head in (
+            integer_network.HEADS if SLOW else [integer_network.HEADS[turn]]
+        ):
             model, pair = self.pair(name, bits, head)
             self.assertEqualCodes(pair, f"{name} {bits} {head}")
             least = 2 if bits[1] == 1 else 3
@@ -120,9 +124,9 @@ class PatternTest(parameterized.TestCase, tf.test.TestCase):
                 ports = [*op["inputs"], *op["outputs"]]
                 types = [tensors[index]["dtype"] for index in ports]
                 self.assertEqual(types, [np.int8, np.int8, np.int32, np.int8])
-        self.assertEmpty(int8.float_layers(pair.twin))
+        self.assertEmpty(int8_file.float_layers(pair.twin))
 
-    @parameterized.parameters(*integer.HEADS)
+    @parameterized.parameters(*integer_network.HEADS)
     def test_norm_of_an_average_in_the_head(self, head):
         pixels = keras.Input(pattern_nets.SHAPE, name="pixels")
         maker = pattern_nets.Maker(4, 4)
@@ -142,8 +146,10 @@ class PatternTest(parameterized.TestCase, tf.test.TestCase):
         self.assertAllClose(pair.answer, expected, rtol=0, atol=atol)
         path = pathlib.Path(self.create_tempdir()) / "file.tflite"
         path.write_bytes(pair.content)
-        kept = checks.check_integer(
-            artifact.describe(path), head, int8.float_layers(pair.twin)
+        kept = scheme_checks.check_integer(
+            file_contents.describe(path),
+            head,
+            int8_file.float_layers(pair.twin),
         )
         floats = ["average_scaled", "logits"] if head == "float" else []
         self.assertEqual(kept, floats)
@@ -155,8 +161,8 @@ class PatternTest(parameterized.TestCase, tf.test.TestCase):
         x = pattern_nets.layers.DoReFaActivation(4)(x)
         x = keras.layers.GlobalAveragePooling2D()(x)
         x = pattern_nets.layers.DoReFaDense(3, activation="softmax")(x)
-        twin = integer.fold(keras.Model(pixels, x))
-        self.assertEqual(int8.float_layers(twin)[0], "stem")
+        twin = integer_network.fold(keras.Model(pixels, x))
+        self.assertEqual(int8_file.float_layers(twin)[0], "stem")
         images = integer_nets.images(5, pattern_nets.SHAPE)
         pair = integer_nets.Pair(twin, images)
         # Sums of floats may tie in one runtime and not in the other.
@@ -182,7 +188,7 @@ class PatternTest(parameterized.TestCase, tf.test.TestCase):
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.gamma.assign(8 * layer.gamma)
         pixels = integer_nets.images(12, pattern_nets.SHAPE)
-        pair = integer_nets.Pair(integer.fold(model), pixels)
+        pair = integer_nets.Pair(integer_network.fold(model), pixels)
         self.assertEqualCodes(pair, "wide float")
         names = [name for name in pair.names if name.startswith("residual")]
         self.assertLen(names, 5)

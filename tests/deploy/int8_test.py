@@ -10,8 +10,8 @@ from absl.testing import parameterized
 from ai_edge_litert import interpreter as litert
 
 from qmia_tf import layers
-from qmia_tf.deploy import int8, integer
-from qmia_tf.deploy.flatbuffer import unpack
+from qmia_tf.deploy.integer import int8_file, integer_network
+from qmia_tf.deploy.tflite.flatbuffer import unpack
 from qmia_tf.errors import InputError
 
 EDGE = {"weight_bits": 8, "weight_quantizer": "symmetric"}
@@ -34,13 +34,13 @@ class FileTest(parameterized.TestCase, tf.test.TestCase):
 
     @parameterized.product(
         stem=("cifar", "imagenet"),
-        head=integer.HEADS,
-        outputs=integer.OUTPUTS,
+        head=integer_network.HEADS,
+        outputs=integer_network.OUTPUTS,
     )
     def test_ops(self, stem, head, outputs):
         model = integer_nets.resnet(stem, 4, 4)
         twin = integer_nets.fold(model, head, outputs=outputs)
-        _, ops, _ = self.open(int8.to_tflite(twin))
+        _, ops, _ = self.open(int8_file.to_tflite(twin))
         expected = {"QUANTIZE": 1, "CONV_2D": 20, "ADD": 8}
         expected["FULLY_CONNECTED"] = 1
         if stem == "imagenet":
@@ -54,15 +54,15 @@ class FileTest(parameterized.TestCase, tf.test.TestCase):
         found = collections.Counter(op["op_name"] for op in ops)
         self.assertEqual(found, expected)
         kept = [] if head == "integer" else ["logits"]
-        self.assertEqual(int8.float_layers(twin), kept)
+        self.assertEqual(int8_file.float_layers(twin), kept)
 
     @parameterized.product(
         stem=("cifar", "imagenet"), bits=((1, 2), (4, 4), (7, 8))
     )
     def test_every_convolution(self, stem, bits):
         model = integer_nets.resnet(stem, *bits)
-        twin = integer.fold(model)
-        content = int8.to_tflite(twin)
+        twin = integer_network.fold(model)
+        content = int8_file.to_tflite(twin)
         lite, ops, tensors = self.open(content)
         (graph,) = unpack(content).subgraphs
         n = 2 ** bits[1] - 1
@@ -162,10 +162,10 @@ class FileTest(parameterized.TestCase, tf.test.TestCase):
         slack = 1.5 * steps + 0.021 * np.abs(offset)
         self.assertAllLessEqual(np.abs(sums * steps - offset) - slack, 1e-6)
 
-    @parameterized.parameters(*integer.HEADS)
+    @parameterized.parameters(*integer_network.HEADS)
     def test_file_has_the_twins_numbers(self, head):
         twin = integer_nets.fold(integer_nets.varied(), head)
-        lite, ops, tensors = self.open(int8.to_tflite(twin))
+        lite, ops, tensors = self.open(int8_file.to_tflite(twin))
         by_name = {tensor["name"]: tensor for tensor in tensors.values()}
         compared = 0
         for layer in twin.layers:
@@ -192,8 +192,8 @@ class FileTest(parameterized.TestCase, tf.test.TestCase):
 
     @parameterized.product(stem=("cifar", "imagenet"), bits=(1, 4, 8))
     def test_sums(self, stem, bits):
-        content = int8.to_tflite(
-            integer.fold(integer_nets.resnet(stem, 4, bits))
+        content = int8_file.to_tflite(
+            integer_network.fold(integer_nets.resnet(stem, 4, bits))
         )
         _, ops, tensors = self.open(content)
         (graph,) = unpack(content).subgraphs
@@ -216,11 +216,13 @@ class FileTest(parameterized.TestCase, tf.test.TestCase):
                 self.assertEqual(tensors[index]["dtype"], np.int8)
         self.assertEqual(count, 8)
 
-    @parameterized.product(head=integer.HEADS, outputs=integer.OUTPUTS)
+    @parameterized.product(
+        head=integer_network.HEADS, outputs=integer_network.OUTPUTS
+    )
     def test_ports(self, head, outputs):
         model = integer_nets.resnet("cifar", 4, 4)
         twin = integer_nets.fold(model, head, outputs=outputs)
-        content = int8.to_tflite(twin)
+        content = int8_file.to_tflite(twin)
         self.assertEqual(content[4:8], b"TFL3")
         lite, _, _ = self.open(content)
         (entry,), (end,) = lite.get_input_details(), lite.get_output_details()
@@ -255,8 +257,8 @@ class FileTest(parameterized.TestCase, tf.test.TestCase):
             integer_nets.resnet("imagenet", 4, 4),
             integer_nets.varied(),
         ):
-            for head in integer.HEADS:
-                content = int8.to_tflite(integer_nets.fold(model, head))
+            for head in integer_network.HEADS:
+                content = int8_file.to_tflite(integer_nets.fold(model, head))
                 found = unpack(content)
                 for code in found.operatorCodes:
                     self.assertIsNone(code.customCode)
@@ -273,7 +275,9 @@ class FileTest(parameterized.TestCase, tf.test.TestCase):
         x = keras.layers.MaxPooling2D((2, 1), (1, 2))(x)
         x = layers.DoReFaDense(3, **EDGE)(keras.layers.Flatten()(x))
         model = keras.Model(pixels, keras.layers.Softmax()(x))
-        (graph,) = unpack(int8.to_tflite(integer.fold(model))).subgraphs
+        (graph,) = unpack(
+            int8_file.to_tflite(integer_network.fold(model))
+        ).subgraphs
         conv, pool = (op.builtinOptions for op in graph.operators[1:3])
         self.assertEqual(
             conv.padding, (SAME, VALID)[options["padding"] == "valid"]
@@ -289,7 +293,7 @@ class FileTest(parameterized.TestCase, tf.test.TestCase):
             r"^layer '.*' \(DoReFaConv2D\) is none of an integer twin's: write "
             "what integer.fold gives$",
         ):
-            int8.to_tflite(integer_nets.varied())
+            int8_file.to_tflite(integer_nets.varied())
 
 
 if __name__ == "__main__":

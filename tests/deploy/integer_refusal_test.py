@@ -7,9 +7,9 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from qmia_tf import layers
-from qmia_tf.deploy import int8, integer
+from qmia_tf.deploy.integer import int8_file, integer_network
 from qmia_tf.errors import InputError
-from qmia_tf.resnet import resnet18
+from qmia_tf.models.resnet import resnet18
 
 EDGE = {"weight_bits": 8, "weight_quantizer": "symmetric"}
 
@@ -45,13 +45,13 @@ def _model(body, shape=(8, 8, 3)):
 class RefusalTest(parameterized.TestCase, tf.test.TestCase):
     """One line that names the layer and the reason, by fold and refusal."""
 
-    def assertRefused(self, pattern, model, heads=integer.HEADS):
+    def assertRefused(self, pattern, model, heads=integer_network.HEADS):
         for head in heads:
             with self.assertRaisesRegex(InputError, pattern) as caught:
                 integer_nets.fold(model, head)
             self.assertNotIn("\n", str(caught.exception))
             self.assertEqual(
-                int8.refusal(model, head=head), str(caught.exception)
+                int8_file.refusal(model, head=head), str(caught.exception)
             )
 
     @parameterized.parameters(("cifar", 1, 1), ("imagenet", 7, 8))
@@ -64,8 +64,8 @@ class RefusalTest(parameterized.TestCase, tf.test.TestCase):
             weight_bits=bits[0],
             activation_bits=bits[1],
         )
-        for head in integer.HEADS:
-            self.assertIsNone(int8.refusal(model, head=head))
+        for head in integer_network.HEADS:
+            self.assertIsNone(int8_file.refusal(model, head=head))
 
     @parameterized.parameters(
         (
@@ -109,7 +109,7 @@ class RefusalTest(parameterized.TestCase, tf.test.TestCase):
             activation_bits=4,
             first_last_bits=32,
         )
-        self.assertIsNone(int8.refusal(model))
+        self.assertIsNone(int8_file.refusal(model))
         self.assertRefused(
             "^layer 'softmax': the layer before the softmax has no integer "
             "kernel .first_last_bits=8 gives it one.; the scheme int8 keeps it "
@@ -358,7 +358,7 @@ class RefusalTest(parameterized.TestCase, tf.test.TestCase):
             "^layer 'cut' makes a shape that is not known: give the model a "
             "fixed input shape$",
         ):
-            int8.to_tflite(integer.fold(model))
+            int8_file.to_tflite(integer_network.fold(model))
 
     def test_sum_without_upper_end(self):
         def body(x):
@@ -445,7 +445,7 @@ class RefusalTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_unknown_size(self):
         model = _model(lambda x: _head(_first(x)), (None, None, 3))
-        self.assertIsNone(int8.refusal(model))
+        self.assertIsNone(int8_file.refusal(model))
         self.assertRefused(
             "^layer 'mean' averages over a size that is not known: give the "
             "model a fixed input shape$",
@@ -468,7 +468,7 @@ class RefusalTest(parameterized.TestCase, tf.test.TestCase):
         )
 
     def test_a_twin_is_not_folded_again(self):
-        twin = integer.fold(integer_nets.varied())
+        twin = integer_network.fold(integer_nets.varied())
         self.assertRefused(r"^layer 'pixels_codes' \(ToLevels\): ", twin)
 
     def test_models_of_another_form(self):

@@ -10,13 +10,16 @@ import tensorflow as tf
 import tqdm
 from absl.testing import parameterized
 
-from qmia_tf import datasets, keras_files, layers, recipes
-from qmia_tf.deploy import int8, integer
+from qmia_tf import layers
+from qmia_tf.data import loaders
+from qmia_tf.deploy.integer import int8_file, integer_network
 from qmia_tf.errors import InputError
-from qmia_tf.layers.integer import IntegerConv2D, IntegerDense
-from qmia_tf.resnet import resnet18
-from qmia_tf.targets.keras_models import KerasTarget
-from qmia_tf.trainer import Trainer
+from qmia_tf.layers.integer_layers import IntegerConv2D, IntegerDense
+from qmia_tf.models import keras_files
+from qmia_tf.models.resnet import resnet18
+from qmia_tf.targets.keras_model import KerasTarget
+from qmia_tf.training import recipes
+from qmia_tf.training.epoch_loop import Trainer
 
 EDGE = {"weight_bits": 8, "weight_quantizer": "symmetric"}
 SHAPE = integer_nets.SHAPES["cifar"]
@@ -32,7 +35,7 @@ class FoldTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters("cifar", "imagenet")
     def test_layers_are_called_as_the_trained_ones(self, stem):
         model = integer_nets.resnet(stem, 3, 4)
-        twin = integer.fold(model)
+        twin = integer_network.fold(model)
         trained = {layer.name for layer in model.layers}
         for layer in twin.layers:
             if hasattr(layer, "grid") and layer.name != "pixels_codes":
@@ -50,14 +53,14 @@ class FoldTest(parameterized.TestCase, tf.test.TestCase):
         pixels = integer_nets.images(4, VARIED)
         before = _answers(model, pixels)
         weights = model.get_weights()
-        integer.fold(model)
+        integer_network.fold(model)
         for one, two in zip(weights, model.get_weights(), strict=True):
             self.assertAllEqual(one, two)
         self.assertAllEqual(_answers(model, pixels), before)
 
     def test_heads_share_their_body(self):
         model = integer_nets.resnet("cifar", 4, 4)
-        one, two = (integer_nets.fold(model, h) for h in integer.HEADS)
+        one, two = (integer_nets.fold(model, h) for h in integer_network.HEADS)
         compared = 0
         for layer in one.layers:
             if isinstance(layer, IntegerConv2D):
@@ -75,8 +78,8 @@ class FoldTest(parameterized.TestCase, tf.test.TestCase):
     def test_logits_in_floats(self):
         model = integer_nets.varied()
         pixels = integer_nets.images(9, VARIED)
-        logits = _answers(integer.fold(model, outputs="logits"), pixels)
-        probabilities = _answers(integer.fold(model), pixels)
+        logits = _answers(integer_network.fold(model, outputs="logits"), pixels)
+        probabilities = _answers(integer_network.fold(model), pixels)
         self.assertAllClose(
             keras.ops.softmax(logits), probabilities, rtol=0, atol=1e-6
         )
@@ -87,7 +90,7 @@ class FoldTest(parameterized.TestCase, tf.test.TestCase):
         pixels = integer_nets.images(9, VARIED)
         twin = integer_nets.fold(model, "integer", outputs="logits")
         logits = _answers(twin, pixels)
-        exact = _answers(integer.fold(model, outputs="logits"), pixels)
+        exact = _answers(integer_network.fold(model, outputs="logits"), pixels)
         scale = twin.get_layer("logits").grid.scale
         self.assertAllClose(logits / scale, np.rint(logits / scale), atol=1e-4)
         self.assertAllClose(logits, exact, rtol=0, atol=0.51 * scale)
@@ -105,17 +108,17 @@ class FoldTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaisesRegex(
             InputError, "^head must be one of .* and outputs one of .*, got "
         ):
-            integer.fold(integer_nets.varied(), **options)
+            integer_network.fold(integer_nets.varied(), **options)
 
     def test_integer_head_needs_a_range(self):
         with self.assertRaisesRegex(
             InputError, "^an integer head needs logits_range: see calibrate$"
         ):
-            integer.fold(integer_nets.varied(), head="integer")
+            integer_network.fold(integer_nets.varied(), head="integer")
 
     def test_range_must_be_one(self):
         with self.assertRaisesRegex(InputError, "^logits range from nan"):
-            integer.fold(
+            integer_network.fold(
                 integer_nets.varied(),
                 head="integer",
                 logits_range=(np.nan, 1.0),
@@ -130,7 +133,7 @@ class FoldTest(parameterized.TestCase, tf.test.TestCase):
         self.addCleanup(keras.config.set_dtype_policy, "float32")
         for chosen in ("float32", policy):
             keras.config.set_dtype_policy(chosen)
-            twins.append(integer.fold(make()))
+            twins.append(integer_network.fold(make()))
         keras.config.set_dtype_policy("float32")
         pixels = integer_nets.images(5, twins[0].input_shape[1:])
         plain, mixed = (_answers(twin, pixels) for twin in twins)
@@ -143,7 +146,7 @@ class TrainedTest(parameterized.TestCase, tf.test.TestCase):
 
     def compare(self, model, pixels):
         """(share of codes that differ by layer, both answers)."""
-        twin = integer.fold(model)
+        twin = integer_network.fold(model)
         names = [
             layer.name for layer in model.layers if isinstance(layer, ROUNDED)
         ]
@@ -192,7 +195,7 @@ class TrainedTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters((1, 1), (2, 2), (4, 4), (5, 6), (7, 8))
     @slow_tests.slow
     def test_labels_of_networks_that_have_learnt(self, *bits):
-        data = datasets.load("digits")
+        data = loaders.load("digits")
         recipe = recipes.get(
             "digits", epochs=4, batch_size=64, width=8, learning_rate=0.004
         )
@@ -220,7 +223,7 @@ class TrainedTest(parameterized.TestCase, tf.test.TestCase):
 
 class SavedTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.product(
-        head=integer.HEADS, make=("resnet", "varied", "sequential")
+        head=integer_network.HEADS, make=("resnet", "varied", "sequential")
     )
     def test_saved_and_loaded_in_safe_mode(self, head, make):
         model = self.model(make)
@@ -231,10 +234,10 @@ class SavedTest(parameterized.TestCase, tf.test.TestCase):
         loaded = keras_files.load(path)
         expected = _answers(twin, pixels)
         self.assertAllEqual(_answers(loaded, pixels), expected)
-        self.assertEqual(int8.to_tflite(loaded), int8.to_tflite(twin))
+        self.assertEqual(int8_file.to_tflite(loaded), int8_file.to_tflite(twin))
         # Another fold of the same model is the same file, too.
         again = integer_nets.fold(model, head)
-        self.assertEqual(int8.to_tflite(again), int8.to_tflite(twin))
+        self.assertEqual(int8_file.to_tflite(again), int8_file.to_tflite(twin))
         for target in (KerasTarget(path), KerasTarget(twin, batch_size=4)):
             found = target.predict(pixels)
             if head == "float":
@@ -266,10 +269,12 @@ class CalibrateTest(parameterized.TestCase, tf.test.TestCase):
     def test_range_of_the_logits(self):
         model = integer_nets.varied()
         pixels = integer_nets.images(23, VARIED)
-        logits = _answers(integer.fold(model, outputs="logits"), pixels)
-        twin = integer.fold(model)
+        logits = _answers(integer_network.fold(model, outputs="logits"), pixels)
+        twin = integer_network.fold(model)
         for batch_size in (100, 8):
-            low, high = integer.calibrate(twin, pixels, batch_size=batch_size)
+            low, high = integer_network.calibrate(
+                twin, pixels, batch_size=batch_size
+            )
             self.assertIsInstance(low, float)
             # A mean of floats, in another order in another batch.
             self.assertAllClose(
@@ -280,8 +285,8 @@ class CalibrateTest(parameterized.TestCase, tf.test.TestCase):
     def test_integer_head_spans_it(self):
         model = integer_nets.varied()
         pixels = integer_nets.images(23, VARIED)
-        found = integer.calibrate(integer.fold(model), pixels)
-        twin = integer.fold(
+        found = integer_network.calibrate(integer_network.fold(model), pixels)
+        twin = integer_network.fold(
             model, head="integer", outputs="logits", logits_range=found
         )
         values = twin.get_layer("logits").grid.values()
@@ -290,9 +295,9 @@ class CalibrateTest(parameterized.TestCase, tf.test.TestCase):
         self.assertGreater(values[-1], found[1] - slack)
 
     def test_no_images(self):
-        twin = integer.fold(integer_nets.varied())
+        twin = integer_network.fold(integer_nets.varied())
         with self.assertRaisesRegex(InputError, "^there are no images to cal"):
-            integer.calibrate(twin, np.zeros((0, 8, 9, 3), np.uint8))
+            integer_network.calibrate(twin, np.zeros((0, 8, 9, 3), np.uint8))
 
     @parameterized.parameters(
         ((2, 9, 8, 3), np.uint8),
@@ -302,9 +307,9 @@ class CalibrateTest(parameterized.TestCase, tf.test.TestCase):
         ((2, 8, 9, 3), np.int8),
     )
     def test_other_images(self, shape, dtype):
-        twin = integer.fold(integer_nets.varied())
+        twin = integer_network.fold(integer_nets.varied())
         with self.assertRaises(InputError) as caught:
-            integer.calibrate(twin, np.zeros(shape, dtype))
+            integer_network.calibrate(twin, np.zeros(shape, dtype))
         self.assertEqual(
             str(caught.exception),
             "calibration images must be uint8 [N, (8, 9, 3)], got "
@@ -316,11 +321,11 @@ class CalibrateTest(parameterized.TestCase, tf.test.TestCase):
         {"head": "integer", "logits_range": (-1.0, 1.0)},
     )
     def test_twin_without_float_softmax(self, **options):
-        twin = integer.fold(integer_nets.varied(), **options)
+        twin = integer_network.fold(integer_nets.varied(), **options)
         with self.assertRaisesRegex(
             InputError, "does not end in a softmax of floats: .*head='float'"
         ):
-            integer.calibrate(twin, integer_nets.images(2, VARIED))
+            integer_network.calibrate(twin, integer_nets.images(2, VARIED))
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ import tiny_models
 from absl.testing import parameterized
 from ai_edge_litert import schema_py_generated as schema
 
-from qmia_tf.deploy.interpreter import Interpreter
-from qmia_tf.deploy.ports import Port
+from qmia_tf.deploy.tflite.interpreter import Interpreter
+from qmia_tf.deploy.tflite.ports import Port
 from qmia_tf.errors import InputError
 from qmia_tf.targets import TFLiteTarget
 

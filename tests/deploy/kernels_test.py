@@ -7,10 +7,14 @@ from absl.testing import parameterized
 from exact_arithmetic import exact_convolution
 
 from qmia_tf import layers
-from qmia_tf.deploy import kernels
-from qmia_tf.deploy.codes import UNIT_GRID, branch_grid, logits_grid
+from qmia_tf.deploy.integer import kernel_conversion
+from qmia_tf.deploy.integer.code_grids import (
+    UNIT_GRID,
+    branch_grid,
+    logits_grid,
+)
 from qmia_tf.errors import InputError
-from qmia_tf.grids import activation_grid
+from qmia_tf.quantizers.grids import activation_grid
 
 SHAPE = (7, 6, 4)
 EDGE = {"weight_bits": 8, "weight_quantizer": "symmetric"}
@@ -42,11 +46,11 @@ def _sums(layer, source, shape=SHAPE):
         layer.bias.assign(
             np.random.default_rng(9).normal(size=layer.bias.shape)
         )
-    return kernels.Sums(layer, source)
+    return kernel_conversion.Sums(layer, source)
 
 
 def _codes(grid, shape=SHAPE):
-    return kernels.Codes(keras.Input(shape), grid)
+    return kernel_conversion.Codes(keras.Input(shape), grid)
 
 
 def _levels(grid, shape, count=6):
@@ -64,7 +68,7 @@ class KernelsTest(tf.test.TestCase):
             keras.layers.Dense(1),
         ]
         for layer in known:
-            self.assertIn(type(layer), kernels.KERNELS)
+            self.assertIn(type(layer), kernel_conversion.KERNELS)
 
     def test_relatives_may_compute_something_else(self):
         class Mine(keras.layers.Conv2D):
@@ -77,7 +81,7 @@ class KernelsTest(tf.test.TestCase):
             keras.layers.SeparableConv2D(1, 1),
             keras.layers.EinsumDense("ab,bc->ac", 3),
         ):
-            self.assertNotIn(type(layer), kernels.KERNELS)
+            self.assertNotIn(type(layer), kernel_conversion.KERNELS)
 
 
 class NormTest(parameterized.TestCase, tf.test.TestCase):
@@ -134,7 +138,7 @@ class IsFloatTest(parameterized.TestCase, tf.test.TestCase):
         layer = layers.DoReFaConv2D(2, 1, **options)
         self.assertEqual(_sums(layer, _codes(UNIT_GRID)).is_float, expected)
         # Of floats nothing is an integer kernel.
-        floats = kernels.Floats(keras.Input(SHAPE))
+        floats = kernel_conversion.Floats(keras.Input(SHAPE))
         self.assertTrue(_sums(layer, floats).is_float)
 
     def test_plain_layers(self):
@@ -158,7 +162,9 @@ class IsFloatTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_why_of_a_layer_that_reads_floats(self):
         layer = layers.DoReFaConv2D(2, 1, name="late", weight_bits=4)
-        found = _sums(layer, kernels.Floats(keras.Input(SHAPE))).why_float()
+        found = _sums(
+            layer, kernel_conversion.Floats(keras.Input(SHAPE))
+        ).why_float()
         self.assertRegex(found, "^layer 'late' reads what is not quantized")
 
 
@@ -244,7 +250,7 @@ class InFloatsTest(parameterized.TestCase, tf.test.TestCase):
         options = {} if kind == "plain" else {"weight_bits": 9}
         layer = make(use_bias=use_bias, **options)
         image = keras.Input(SHAPE)
-        sums = _sums(layer, kernels.Floats(image))
+        sums = _sums(layer, kernel_conversion.Floats(image))
         norm = _norm(sums.channels, seed=5)
         grid = activation_grid(4) if relu else None
         tensor = sums.normed(norm).in_floats(image, grid)
@@ -258,7 +264,7 @@ class InFloatsTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_branch_grid_asks_for_no_relu(self):
         image = keras.Input(SHAPE)
-        sums = _sums(keras.layers.Conv2D(5, 3), kernels.Floats(image))
+        sums = _sums(keras.layers.Conv2D(5, 3), kernel_conversion.Floats(image))
         tensor = sums.in_floats(image, branch_grid(4, projection=True))
         x = np.random.default_rng(0).random((3, *SHAPE), np.float32)
         self.assertLess(keras.Model(image, tensor)(x).numpy().min(), 0)
@@ -266,12 +272,14 @@ class InFloatsTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters("kernel", "bias")
     def test_number_that_is_not_finite(self, name):
         image = keras.Input(SHAPE)
-        sums = _sums(keras.layers.Dense(5, name="head"), kernels.Floats(image))
+        sums = _sums(
+            keras.layers.Dense(5, name="head"), kernel_conversion.Floats(image)
+        )
         weight = getattr(sums.layer, name)
         value = weight.numpy()
         value[..., 0] = np.nan
         weight.assign(value)
-        sums = kernels.Sums(sums.layer, sums.source)
+        sums = kernel_conversion.Sums(sums.layer, sums.source)
         with self.assertRaisesRegex(
             InputError, "^layer 'head': a number is not finite"
         ):

@@ -2,7 +2,7 @@
 
 from absl.testing import absltest
 
-from qmia_tf.deploy import listing
+from qmia_tf.deploy import manifest_table
 
 
 def port(dtype, scale=0.0, zero_point=0):
@@ -41,7 +41,7 @@ class TableTest(absltest.TestCase):
                 "left": {},
             },
         ]
-        heading, *lines = listing.table(entries).splitlines()
+        heading, *lines = manifest_table.table(entries).splitlines()
         self.assertEqual(heading.split()[:4], ["file", "MB", "ops", "layers"])
         cells = [[c for c in line.split("  ") if c] for line in lines]
         cells = [[cell.strip() for cell in row] for row in cells]
@@ -71,7 +71,7 @@ class TableTest(absltest.TestCase):
         self.assertEqual({len(line.split("  ")[0]) for line in lines}, {14})
 
     def test_nothing(self):
-        self.assertLen(listing.table([]).splitlines(), 1)
+        self.assertLen(manifest_table.table([]).splitlines(), 1)
 
 
 if __name__ == "__main__":

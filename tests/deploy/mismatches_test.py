@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.deploy.mismatches import (
+from qmia_tf.deploy.parity.mismatches import (
     SLACK,
     ParityComparison,
     ParityStage,

@@ -7,11 +7,12 @@ import pattern_nets
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import keras_files
-from qmia_tf.deploy import integer, networks
+from qmia_tf.deploy.integer import integer_network
+from qmia_tf.deploy.parity import observed_networks
 from qmia_tf.errors import InputError
-from qmia_tf.grids import activation_grid
-from qmia_tf.layers import integer as integer_layers
+from qmia_tf.layers import integer_layers
+from qmia_tf.models import keras_files
+from qmia_tf.quantizers.grids import activation_grid
 
 IMAGES = integer_runs.digits().images[:7]
 UNIT = IMAGES.astype(np.float32) / np.float32(255)
@@ -29,8 +30,8 @@ class Networks(parameterized.TestCase, tf.test.TestCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.model = integer_runs.small()
-        cls.twin = integer.fold(cls.model)
-        cls.twin_io = integer.fold(
+        cls.twin = integer_network.fold(cls.model)
+        cls.twin_io = integer_network.fold(
             cls.model, head="integer", logits_range=LOGITS
         )
 
@@ -39,7 +40,7 @@ class TwinTest(Networks):
     @parameterized.parameters("twin", "twin_io")
     def test_shows_every_integer_result(self, name):
         model = getattr(self, name)
-        levels, answers = networks.Twin(model).run(IMAGES)
+        levels, answers = observed_networks.Twin(model).run(IMAGES)
         self.assertAllClose(answers, model(UNIT), atol=1e-6)
         expected = ["pixels_codes", "act", "pool", "norm", "sum"]
         if name == "twin_io":
@@ -54,13 +55,14 @@ class TwinTest(Networks):
         path = self.create_tempdir().full_path + "/twin.keras"
         keras_files.save(self.twin_io, path)
         ours, theirs = (
-            networks.Twin(twin).run(IMAGES) for twin in (self.twin_io, path)
+            observed_networks.Twin(twin).run(IMAGES)
+            for twin in (self.twin_io, path)
         )
         self.assertAllEqual(ours[1], theirs[1])
         self.assertAllEqual(ours[0]["sum"], theirs[0]["sum"])
 
     def test_filling_up_changes_nothing(self):
-        twin = networks.Twin(self.twin)
+        twin = observed_networks.Twin(self.twin)
         whole, answers = twin.run(IMAGES)
         ask, shapes = twin._network._ask, []
 
@@ -87,25 +89,25 @@ class TwinTest(Networks):
         flat = keras.layers.Flatten(name="flat")
         for values, names in ((codes, ["codes", "flat"]), (floats, ["codes"])):
             model = keras.Model(pixels, keras.layers.Softmax()(flat(values)))
-            self.assertEqual(networks.Twin(model).names, names)
+            self.assertEqual(observed_networks.Twin(model).names, names)
 
     def test_scale_of_what_is_handed_on(self):
-        twin = integer.fold(pattern_nets.network("moves", 4, 3))
-        found = networks.Twin(twin)
+        twin = integer_network.fold(pattern_nets.network("moves", 4, 3))
+        found = observed_networks.Twin(twin)
         carried = [
             name
             for name in found.names
-            if isinstance(twin.get_layer(name), networks.CARRIERS)
+            if isinstance(twin.get_layer(name), observed_networks.CARRIERS)
         ]
         self.assertLen(carried, 4)
         for name in carried:
             self.assertEqual(found.scale(name), 1 / 7)
 
     def test_logits_go_through_a_softmax(self):
-        twin = integer.fold(
+        twin = integer_network.fold(
             self.model, head="integer", outputs="logits", logits_range=LOGITS
         )
-        _, answers = networks.Twin(twin, logits=True).run(IMAGES)
+        _, answers = observed_networks.Twin(twin, logits=True).run(IMAGES)
         logits = np.asarray(twin(UNIT), np.float64)
         powers = np.exp(logits)
         self.assertAllClose(
@@ -113,9 +115,9 @@ class TwinTest(Networks):
         )
 
     def test_float_layers_that_are_rounded(self):
-        self.assertEqual(networks.Twin(self.twin).rounded_layers, [])
-        twin = integer.fold(integer_runs.small(first=32))
-        self.assertEqual(networks.Twin(twin).rounded_layers, ["stem"])
+        self.assertEqual(observed_networks.Twin(self.twin).rounded_layers, [])
+        twin = integer_network.fold(integer_runs.small(first=32))
+        self.assertEqual(observed_networks.Twin(twin).rounded_layers, ["stem"])
 
     @parameterized.parameters(
         (IMAGES[:0], "uint8"),
@@ -124,7 +126,7 @@ class TwinTest(Networks):
         (IMAGES[0], r"\[8, 8, 1\]"),
     )
     def test_images_that_do_not_fit(self, images, got):
-        twin = networks.Twin(self.twin)
+        twin = observed_networks.Twin(self.twin)
         twin.check_images(IMAGES)
         with self.assertRaisesRegex(
             InputError, rf"takes uint8 images of \[8, 8, 1\].* got .*{got}"
@@ -134,8 +136,8 @@ class TwinTest(Networks):
 
 class TrainedTest(Networks):
     def test_shows_what_it_rounds_as_levels_of_the_twin(self):
-        trained = networks.Trained(self.model)
-        twin = networks.Twin(self.twin)
+        trained = observed_networks.Trained(self.model)
+        twin = observed_networks.Twin(self.twin)
         self.assertEqual(trained.names(twin), ["act", "sum"])
         levels, answers = trained.run(IMAGES, twin)
         self.assertAllClose(answers, self.model(UNIT), atol=1e-6)
@@ -149,9 +151,9 @@ class TrainedTest(Networks):
     def test_file_is_the_same(self):
         path = self.create_tempdir().full_path + "/model.keras"
         keras_files.save(self.model, path)
-        twin = networks.Twin(self.twin)
+        twin = observed_networks.Twin(self.twin)
         ours, theirs = (
-            networks.Trained(model).run(IMAGES, twin)
+            observed_networks.Trained(model).run(IMAGES, twin)
             for model in (self.model, path)
         )
         for name in ours[0]:
@@ -159,8 +161,8 @@ class TrainedTest(Networks):
         self.assertAllClose(ours[1], theirs[1], atol=1e-6)
 
     def test_layers_that_the_twin_lacks_are_left_out(self):
-        other = networks.Trained(integer_runs.small(prefix="other_"))
-        twin = networks.Twin(self.twin)
+        other = observed_networks.Trained(integer_runs.small(prefix="other_"))
+        twin = observed_networks.Twin(self.twin)
         self.assertEqual(other.names(twin), [])
         levels, answers = other.run(IMAGES, twin)
         self.assertEqual(levels, {})

@@ -9,9 +9,9 @@ import tensorflow as tf
 from absl.testing import parameterized
 from ai_edge_litert import interpreter as litert
 
-from qmia_tf.deploy import int8, integer
-from qmia_tf.deploy.interpreter import KERNELS
-from qmia_tf.deploy.observed import Observed
+from qmia_tf.deploy.integer import int8_file, integer_network
+from qmia_tf.deploy.tflite.interpreter import KERNELS
+from qmia_tf.deploy.tflite.observed_tensors import Observed
 
 IMAGES = integer_runs.digits().images[:7]
 INT8 = 9
@@ -50,9 +50,11 @@ class ObservedTest(parameterized.TestCase, tf.test.TestCase):
     def setUpClass(cls):
         super().setUpClass()
         model = integer_runs.small()
-        cls.int8 = int8.to_tflite(integer.fold(model))
-        cls.int8_io = int8.to_tflite(
-            integer.fold(model, head="integer", logits_range=(-9.0, 9.0))
+        cls.int8 = int8_file.to_tflite(integer_network.fold(model))
+        cls.int8_io = int8_file.to_tflite(
+            integer_network.fold(
+                model, head="integer", logits_range=(-9.0, 9.0)
+            )
         )
 
     @parameterized.product(

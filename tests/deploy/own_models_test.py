@@ -12,12 +12,15 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 import qmia_tf
-from qmia_tf import keras_files, targets
+from qmia_tf import targets
 from qmia_tf.auditing import audit
-from qmia_tf.datasets import dataset
-from qmia_tf.deploy import export, integer, parity
-from qmia_tf.deploy.calibration import Members
-from qmia_tf.split import make_split
+from qmia_tf.data import dataset
+from qmia_tf.data.split import make_split
+from qmia_tf.deploy import export
+from qmia_tf.deploy.calibration_images import Members
+from qmia_tf.deploy.integer import integer_network
+from qmia_tf.deploy.parity import code_parity
+from qmia_tf.models import keras_files
 
 SCHEMES = ("int8", "int8_io")
 # Network -> bits of weights and activations of its whole way.
@@ -84,7 +87,7 @@ class OwnModelsTest(parameterized.TestCase, tf.test.TestCase):
             self.check_audit(folder / entry["file"], data, split)
 
     def check_codes(self, folder, entry, images):
-        found = parity.check(
+        found = code_parity.check(
             folder / entry["twin"]["file"],
             folder / entry["file"],
             images,
@@ -124,7 +127,7 @@ class OwnModelsTest(parameterized.TestCase, tf.test.TestCase):
         )
         integer_nets.randomize(model, seed=1)
         pixels = integer_nets.images(16, model.input_shape[1:])
-        for head in integer.HEADS:
+        for head in integer_network.HEADS:
             pair = integer_nets.Pair(integer_nets.fold(model, head), pixels)
             for batch, threads in ((16, 1), (16, 2), (1, 1)):
                 wrong = pair.mismatches(batch=batch, threads=threads)

@@ -12,10 +12,13 @@ import slow_tests
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import files, keras_files
-from qmia_tf.deploy import flatbuffer, int8, integer, parity, post_training
-from qmia_tf.deploy.interpreter import KERNELS
+from qmia_tf import files
+from qmia_tf.deploy.integer import int8_file, integer_network
+from qmia_tf.deploy.parity import code_parity
+from qmia_tf.deploy.tflite import flatbuffer, post_training
+from qmia_tf.deploy.tflite.interpreter import KERNELS
 from qmia_tf.errors import InputError
+from qmia_tf.models import keras_files
 from qmia_tf.run_dir import RunDir
 
 # Largest share of codes that differ between trained network and twin. Not
@@ -37,10 +40,10 @@ DEFAULT = {"kernels": ("default",), "threads": (1,), "batch_sizes": (64,)}
 def write(folder, model, name="int8", **options):
     """Writes a model's twin and its file; returns their paths."""
     folder = pathlib.Path(folder)
-    twin = integer.fold(model, **options)
+    twin = integer_network.fold(model, **options)
     paths = folder / f"{name}_twin.keras", folder / f"{name}.tflite"
     keras_files.save(twin, paths[0])
-    paths[1].write_bytes(int8.to_tflite(twin))
+    paths[1].write_bytes(int8_file.to_tflite(twin))
     return paths
 
 
@@ -62,11 +65,11 @@ class TrainedDigitsTest(parameterized.TestCase, tf.test.TestCase):
         path = RunDir(folder).model
         keras_files.save(model, path)
         if options.get("head") == "integer":
-            options["logits_range"] = integer.calibrate(
-                integer.fold(model), IMAGES[:500]
+            options["logits_range"] = integer_network.calibrate(
+                integer_network.fold(model), IMAGES[:500]
             )
         twin, file = write(folder, model, **options)
-        return parity.check(
+        return code_parity.check(
             twin,
             file,
             IMAGES[:500],
@@ -171,7 +174,7 @@ class SmallTest(parameterized.TestCase, tf.test.TestCase):
 
     def check(self, name="int8", images=IMAGES[:70], **options):
         options = {"logits": name == "logits", **options}
-        return parity.check(*self.paths(name), images, **options)
+        return code_parity.check(*self.paths(name), images, **options)
 
     def assertRefused(self, pattern, call, *args, **options):
         with self.assertRaises(InputError) as caught:
@@ -220,7 +223,7 @@ class CheckTest(SmallTest):
                 self.assertLess(entry.largest_probability, HEADS[name] or 1e-12)
 
     def test_trained_model_may_be_loaded_already_or_left_out(self):
-        given = parity.Trained(RunDir(self.source).model)
+        given = code_parity.Trained(RunDir(self.source).model)
         with_path, with_model, without = (
             self.check(model=model, **DEFAULT).comparisons
             for model in (RunDir(self.source).model, given, None)
@@ -235,14 +238,14 @@ class CheckTest(SmallTest):
         (130, (64, 7), {64: 130, 7: 50}),
     )
     def test_other_batch_sizes_see_fifty(self, count, sizes, records):
-        run = parity.Observed.run
+        run = code_parity.Observed.run
 
         def noted(observed, images):
             calls.append(len(images))
             return run(observed, images)
 
         calls = []
-        with mock.patch.object(parity.Observed, "run", noted):
+        with mock.patch.object(code_parity.Observed, "run", noted):
             found = self.check(
                 images=IMAGES[:count],
                 kernels=("default",),
@@ -263,10 +266,10 @@ class CheckTest(SmallTest):
     def test_kernels_and_threads_are_those_asked_for(self):
         with (
             mock.patch.object(
-                parity, "Classifier", wraps=parity.Classifier
+                code_parity, "Classifier", wraps=code_parity.Classifier
             ) as target,
             mock.patch.object(
-                parity, "Observed", wraps=parity.Observed
+                code_parity, "Observed", wraps=code_parity.Observed
             ) as observed,
         ):
             found = self.check(kernels=("builtin", "default"), threads=(2, 1))
@@ -293,12 +296,12 @@ class CheckTest(SmallTest):
             )
 
     def test_answers_are_the_files_own_under_the_default_kernels(self):
-        predict = parity.Classifier.predict
+        predict = code_parity.Classifier.predict
 
         def shifted(target, images):
             return predict(target, images) + np.float32(0.25)
 
-        with mock.patch.object(parity.Classifier, "predict", shifted):
+        with mock.patch.object(code_parity.Classifier, "predict", shifted):
             found = self.check(kernels=("default", "builtin"), threads=(1,))
         for entry in found.comparisons:
             most = 0.26 if entry.kernels == "default" else 0.1
@@ -309,10 +312,10 @@ class CheckTest(SmallTest):
     @parameterized.parameters("int8", "int8_io", "logits")
     def test_answers_without_delegates(self, name):
         found = self.check(name, kernels=("reference",), threads=(1,))
-        target = parity.Classifier(
+        target = code_parity.Classifier(
             self.paths(name)[1], kernels="reference", logits=name == "logits"
         )
-        twin = parity.Twin(self.paths(name)[0], logits=name == "logits")
+        twin = code_parity.Twin(self.paths(name)[0], logits=name == "logits")
         away = np.abs(target.predict(IMAGES[:70]) - twin.run(IMAGES[:70])[1])
         self.assertAllClose(
             found.comparisons[0].largest_probability, away.max(), atol=1e-5
@@ -322,7 +325,7 @@ class CheckTest(SmallTest):
     def test_float_layer_that_is_rounded_promises_nothing(self):
         folder = self.create_tempdir().full_path
         paths = write(folder, integer_runs.small(first=32))
-        found = parity.check(*paths, IMAGES[:70], **DEFAULT)
+        found = code_parity.check(*paths, IMAGES[:70], **DEFAULT)
         self.assertEqual(found.rounded_layers, ["stem"])
         self.assertEqual(found.float_layers, ["stem", "logits"])
         self.assertIsNone(found.kept)
@@ -426,7 +429,7 @@ class ChangedFileTest(SmallTest):
     def check_broken(self, scheme, path, *, codes):
         twin, before = self.paths(scheme)
         self.assertNotEqual(path.read_bytes(), before.read_bytes())
-        found = parity.check(twin, path, IMAGES[:70], threads=(1, 2))
+        found = code_parity.check(twin, path, IMAGES[:70], threads=(1, 2))
         by_default = [c for c in found.comparisons if c.kernels == "default"]
         self.assertLen(by_default, 4)
         self.assertEqual(found.broken, by_default)
@@ -442,13 +445,18 @@ class OtherFileTest(SmallTest):
 
     def refuse(self, pattern, path):
         self.assertRefused(
-            pattern, parity.check, self.paths()[0], path, IMAGES[:9], **DEFAULT
+            pattern,
+            code_parity.check,
+            self.paths()[0],
+            path,
+            IMAGES[:9],
+            **DEFAULT,
         )
 
     def test_other_weights_are_told_by_their_codes(self):
         folder = self.create_tempdir().full_path
         _, path = write(folder, integer_runs.small(seed=1))
-        found = parity.check(self.paths()[0], path, IMAGES[:9], **DEFAULT)
+        found = code_parity.check(self.paths()[0], path, IMAGES[:9], **DEFAULT)
         self.assertGreater(found.comparisons[0].mismatches, 1000)
         self.assertIs(found.kept, False)
 
@@ -468,7 +476,7 @@ class OtherFileTest(SmallTest):
         )
         self.assertRefused(
             r"'average' is missing in the file, \[1, 1, 6\] in the twin",
-            parity.check,
+            code_parity.check,
             self.paths("int8_io")[0],
             self.paths("int8")[1],
             IMAGES[:9],
@@ -494,7 +502,7 @@ class OtherFileTest(SmallTest):
     def test_twin_that_is_none(self):
         self.assertRefused(
             "is not this twin's file",
-            parity.check,
+            code_parity.check,
             RunDir(self.source).model,
             self.paths()[1],
             IMAGES[:9],

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf.deploy import post_training
+from qmia_tf.deploy.tflite import post_training
 from qmia_tf.errors import InputError
 from qmia_tf.targets import TFLiteTarget
 

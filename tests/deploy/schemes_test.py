@@ -5,9 +5,10 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import layers, resnet
+from qmia_tf import layers
 from qmia_tf.deploy import export, schemes
 from qmia_tf.errors import InputError
+from qmia_tf.models import resnet
 
 ALWAYS = ("float32", "float16", "dynamic")
 FULL = (*ALWAYS, "int8_ptq", "tfmot_int8")

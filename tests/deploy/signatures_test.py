@@ -11,8 +11,8 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf.deploy import flatbuffer, model_file
-from qmia_tf.deploy.interpreter import Interpreter
+from qmia_tf.deploy.tflite import flatbuffer, model_file
+from qmia_tf.deploy.tflite.interpreter import Interpreter
 from qmia_tf.errors import InputError
 from qmia_tf.targets import TFLiteTarget
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 from ai_edge_litert import interpreter as litert
 
-from qmia_tf.deploy.interpreter import Interpreter
+from qmia_tf.deploy.tflite.interpreter import Interpreter
 from qmia_tf.errors import InputError
 
 

@@ -6,9 +6,10 @@ import keras
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import layers, resnet
-from qmia_tf.deploy import tfmot_plan
+from qmia_tf import layers
+from qmia_tf.deploy.tfmot import network_plan
 from qmia_tf.errors import InputError
+from qmia_tf.models import resnet
 
 SHAPE = (8, 8, 2)
 
@@ -24,10 +25,10 @@ def after(*stack):
 class DescribeTest(parameterized.TestCase, tf.test.TestCase):
     def test_resnet(self):
         model = resnet.resnet18(SHAPE, 10, stem="imagenet", width=2)
-        plan = tfmot_plan.describe(model)
+        plan = network_plan.describe(model)
         self.assertEqual(
             json.loads(json.dumps(plan)),
-            json.loads(json.dumps(tfmot_plan.describe(model))),
+            json.loads(json.dumps(network_plan.describe(model))),
         )
         kinds = [entry["kind"] for entry in plan]
         self.assertEqual(
@@ -58,7 +59,7 @@ class DescribeTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_weights(self):
         model = resnet.resnet18(SHAPE, 10, stem="cifar", width=2)
-        weights = tfmot_plan.weights_of(model)
+        weights = network_plan.weights_of(model)
         self.assertLen(weights, 20 + 20 * 4 + 2)
         self.assertAllEqual(
             weights["logits/0"], model.get_layer("logits").kernel.numpy()
@@ -71,7 +72,7 @@ class DescribeTest(parameterized.TestCase, tf.test.TestCase):
             keras.layers.Flatten(name="flat"),
             keras.layers.Dense(4, activation="softmax", name="dense"),
         )
-        plan = tfmot_plan.describe(model)
+        plan = network_plan.describe(model)
         self.assertEqual(
             [(e["name"], e["kind"], e["inputs"]) for e in plan],
             [
@@ -93,7 +94,7 @@ class DescribeTest(parameterized.TestCase, tf.test.TestCase):
         (lambda: keras.layers.ReLU(6.0), {"max_value": 6.0}),
     )
     def test_relu(self, make, config):
-        entry = tfmot_plan.describe(after(make()))[1]
+        entry = network_plan.describe(after(make()))[1]
         self.assertEqual((entry["kind"], entry["config"]), ("ReLU", config))
 
     @parameterized.parameters(
@@ -128,13 +129,13 @@ class DescribeTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_layer_that_is_not_known(self, make, message):
         model = after(make())
-        self.assertRegex(tfmot_plan.refusal(model), message)
+        self.assertRegex(network_plan.refusal(model), message)
         with self.assertRaisesRegex(InputError, message):
-            tfmot_plan.describe(model)
+            network_plan.describe(model)
 
     def test_known_network_is_not_refused(self):
         model = resnet.resnet18(SHAPE, 10, stem="cifar", width=2)
-        self.assertIsNone(tfmot_plan.refusal(model))
+        self.assertIsNone(network_plan.refusal(model))
 
 
 if __name__ == "__main__":

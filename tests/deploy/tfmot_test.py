@@ -18,12 +18,15 @@ import tiny_models
 import tqdm
 from absl.testing import parameterized
 
-from qmia_tf import datasets, files, messages, onednn, recipes, resnet
-from qmia_tf.deploy import tfmot, tfmot_training
+from qmia_tf import files, onednn, terminal
+from qmia_tf.data import loaders
+from qmia_tf.deploy.tfmot import baseline, fine_tuning
 from qmia_tf.errors import InputError
+from qmia_tf.models import resnet
 from qmia_tf.targets import TFLiteTarget
-from qmia_tf.targets.keras_models import KerasTarget
-from qmia_tf.trainer import Trainer
+from qmia_tf.targets.keras_model import KerasTarget
+from qmia_tf.training import recipes
+from qmia_tf.training.epoch_loop import Trainer
 
 
 class Folder(parameterized.TestCase, tf.test.TestCase):
@@ -39,7 +42,7 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
         self.members = images, labels
 
     def make(self, model=None, **options):
-        return tfmot.to_tflite(
+        return baseline.to_tflite(
             model or self.model, self.members, folder=self.work, **options
         )
 
@@ -93,12 +96,12 @@ class HalfTrainedTest(parameterized.TestCase, tf.test.TestCase):
         found = {**onednn.record(), **changes}
         state = [tf.Variable(0.0), tf.Variable([0.0, 0.0])]
         with mock.patch.object(onednn, "record", return_value=found):
-            epochs = tfmot_training._restore(state, self.path)
+            epochs = fine_tuning._restore(state, self.path)
         return epochs, [variable.numpy().tolist() for variable in state]
 
     def save(self):
         state = [tf.Variable(3.0), tf.Variable([4.0, 5.0])]
-        tfmot_training._save(state, 2, self.path)
+        fine_tuning._save(state, 2, self.path)
 
     def test_goes_on_where_it_is_computed_alike(self):
         self.assertEqual(self.restored(), (0, [0.0, [0.0, 0.0]]))
@@ -110,7 +113,7 @@ class HalfTrainedTest(parameterized.TestCase, tf.test.TestCase):
         self.save()
         value = onednn.record()[key]
         other = not value if key == "onednn" else value + 1
-        with mock.patch.object(messages, "say") as say:
+        with mock.patch.object(terminal, "say") as say:
             self.assertEqual(
                 self.restored(**{key: other}), (0, [0.0, [0.0, 0.0]])
             )
@@ -129,7 +132,7 @@ class TrainingTest(Folder):
         self.assertEqual(self.sha256(epochs=3), whole)
         self.assertNotEqual(self.sha256(epochs=0), whole)
         self.assertNotEqual(self.sha256(epochs=3, seed=1), whole)
-        epoch = self.work / tfmot_training.EPOCH
+        epoch = self.work / fine_tuning.EPOCH
         found = []
 
         def kill():
@@ -151,8 +154,8 @@ class TrainingTest(Folder):
 
     def test_work_on_something_else_is_thrown_away(self):
         self.work.mkdir()
-        (self.work / tfmot_training.EPOCH).write_bytes(b"of another model")
-        files.write_json(self.work / tfmot_training.JOB, {"digest": "other"})
+        (self.work / fine_tuning.EPOCH).write_bytes(b"of another model")
+        files.write_json(self.work / fine_tuning.JOB, {"digest": "other"})
         self.assertInteger(self.make(epochs=1))
 
     def test_every_layer_that_is_known(self):
@@ -177,17 +180,17 @@ class TrainingTest(Folder):
         )
 
     def test_network_that_answers_otherwise(self):
-        run = tfmot._run
+        run = baseline._run
 
         def tamper(folder, **options):
-            path = folder / tfmot_training.NETWORK
+            path = folder / fine_tuning.NETWORK
             weights = files.read_npz(path)
             weights["logits/1"] = weights["logits/1"] + np.arange(4.0)
             files.write_npz(path, **weights)
             run(folder, **options)
 
         with (
-            mock.patch.object(tfmot, "_run", tamper),
+            mock.patch.object(baseline, "_run", tamper),
             self.assertRaisesRegex(
                 InputError,
                 "tfmot's fine-tuning failed: the tf_keras network does not "
@@ -196,7 +199,7 @@ class TrainingTest(Folder):
             ),
         ):
             self.make(epochs=0)
-        story = files.read_json(self.work / tfmot_training.ERROR)
+        story = files.read_json(self.work / fine_tuning.ERROR)
         self.assertIn("check_same", story["traceback"])
         self.assertInteger(self.make(epochs=0))
 
@@ -214,7 +217,7 @@ class TrainingTest(Folder):
             self.make(epochs=30, recipe=recipe)
 
     def test_digits(self):
-        data = datasets.load("digits")
+        data = loaders.load("digits")
         recipe = recipes.get("digits", epochs=3, width=8)
         model = resnet.resnet18(
             data.image_shape, data.classes, stem="cifar", width=8
@@ -241,14 +244,14 @@ class KernelsTest(parameterized.TestCase, tf.test.TestCase):
     def test_does_without_onednn_where_it_is_unsafe(self, width, is_unsafe):
         model = resnet.resnet18((8, 8, 1), 3, stem="cifar", width=width)
         with (
-            mock.patch.object(tfmot, "_prepare"),
+            mock.patch.object(baseline, "_prepare"),
             mock.patch.object(
-                tfmot.subprocess, "Popen", side_effect=OSError
+                baseline.subprocess, "Popen", side_effect=OSError
             ) as process,
             mock.patch.dict(os.environ, TF_ENABLE_ONEDNN_OPTS="1"),
             self.assertRaises(OSError),
         ):
-            tfmot.to_tflite(
+            baseline.to_tflite(
                 model,
                 (np.zeros((4, 8, 8, 1), np.uint8), np.zeros(4, np.int64)),
                 folder=self.create_tempdir().full_path,
@@ -263,8 +266,8 @@ class FailureTest(Folder):
     def run_instead(self, code):
         self.work.mkdir()
         command = [sys.executable, "-c", code]
-        with mock.patch.object(tfmot, "_command", return_value=command):
-            tfmot._run(self.work)
+        with mock.patch.object(baseline, "_command", return_value=command):
+            baseline._run(self.work)
 
     def test_success(self):
         self.run_instead("pass")
@@ -285,31 +288,33 @@ class FailureTest(Folder):
     )
     def test_message(self, error, message):
         self.work.mkdir()
-        with mock.patch.object(tfmot_training, "_make", side_effect=error):
-            self.assertEqual(tfmot_training.main(self.work), 1)
-        story = files.read_json(self.work / tfmot_training.ERROR)
+        with mock.patch.object(fine_tuning, "_make", side_effect=error):
+            self.assertEqual(fine_tuning.main(self.work), 1)
+        story = files.read_json(self.work / fine_tuning.ERROR)
         self.assertIn("Traceback", story["traceback"])
         command = [sys.executable, "-c", "import sys; sys.exit(1)"]
         with (
-            mock.patch.object(tfmot, "_command", return_value=command),
+            mock.patch.object(baseline, "_command", return_value=command),
             self.assertRaisesRegex(InputError, message) as caught,
         ):
-            tfmot._run(self.work)
+            baseline._run(self.work)
         self.assertNotIn("\n", str(caught.exception))
 
     def test_interrupt_in_the_process(self):
         with mock.patch.object(
-            tfmot_training, "_make", side_effect=KeyboardInterrupt
+            fine_tuning, "_make", side_effect=KeyboardInterrupt
         ):
-            self.assertEqual(tfmot_training.main(self.dir), 130)
+            self.assertEqual(fine_tuning.main(self.dir), 130)
         self.assertEmpty(list(self.dir.iterdir()))
 
     def test_the_message_of_a_run_before_is_gone(self):
-        with mock.patch.object(tfmot, "_run", side_effect=InputError("killed")):
+        with mock.patch.object(
+            baseline, "_run", side_effect=InputError("killed")
+        ):
             for _ in range(2):
                 with self.assertRaisesRegex(InputError, "killed"):
                     self.make()
-                error = self.work / tfmot_training.ERROR
+                error = self.work / fine_tuning.ERROR
                 self.assertFalse(error.exists())
                 files.write_json(error, {"reason": "old"})
 

@@ -9,9 +9,9 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.deploy import thresholds
-from qmia_tf.deploy.codes import branch_grid, sum_grid
-from qmia_tf.grids import activation_grid, steps
+from qmia_tf.deploy.integer import rounding_thresholds
+from qmia_tf.deploy.integer.code_grids import branch_grid, sum_grid
+from qmia_tf.quantizers.grids import activation_grid, steps
 
 # Lowest and highest code, and what codes are rounded to multiples of.
 GRIDS = {
@@ -54,19 +54,21 @@ class Channels:
     def __init__(self, grid, *, count=10, seed=0, most=250, spread=2.0):
         low, high, self.every = grid
         rng = np.random.default_rng(seed)
-        self.halves = thresholds.halves(low, high, every=self.every)
+        self.halves = rounding_thresholds.halves(low, high, every=self.every)
         self.low = round(Fraction(low, self.every))
         self.reach = rng.integers(most // 4, most, count).astype(float)
         span = rng.uniform(0.2, spread, count) * (high - low)
         self.size = span / (2 * self.reach)
         self.offset = rng.uniform(low, high, count) * 1.2
         self.room = rng.integers(1, 40, count).astype(float)
-        self.weights = thresholds.importance(self.halves, self.offset, span / 6)
+        self.weights = rounding_thresholds.importance(
+            self.halves, self.offset, span / 6
+        )
 
     def choose(self, rows=slice(None), weights=None):
         weights = self.weights if weights is None else weights
         parts = (self.size, self.offset, self.reach, self.room)
-        return thresholds.choose(
+        return rounding_thresholds.choose(
             *(part[rows] for part in parts), self.halves, weights[rows]
         )
 
@@ -177,7 +179,7 @@ class ChooseTest(parameterized.TestCase, tf.test.TestCase):
         channels.room = np.ceil(channels.room / 5)
         channels.weights[:] = 1
         *_, missed = channels.choose()
-        with mock.patch.object(thresholds, name, few):
+        with mock.patch.object(rounding_thresholds, name, few):
             *_, more = channels.choose()
         self.assertLess(missed, more)
 
@@ -206,7 +208,9 @@ class ChooseTest(parameterized.TestCase, tf.test.TestCase):
             offset = 0.5 - (under + rng.uniform(0, 1)) * size
             parts = np.array([[size], [offset], [2.0**21], [1.0]])
             ones = np.ones((1, 1), np.int64)
-            *found, missed = thresholds.choose(*parts, np.array([0.5]), ones)
+            *found, missed = rounding_thresholds.choose(
+                *parts, np.array([0.5]), ones
+            )
             times, bias, multiplier = (float(part[0]) for part in found)
             if missed:
                 continue
@@ -255,11 +259,11 @@ class FarAwayTest(parameterized.TestCase, tf.test.TestCase):
         ("no_offset", 0.31, 0.0),
     )
     def test_where_missed_is_zero_all_codes_are_equal(self, size, offset):
-        reach, halves = 120.0, thresholds.halves(0, 15)
+        reach, halves = 120.0, rounding_thresholds.halves(0, 15)
         sums = np.arange(-120, 121)
         trained = trained_codes(size, offset, sums, 1)
         for room in (1.0, 8.0, 127.0):
-            *found, missed = thresholds.choose(
+            *found, missed = rounding_thresholds.choose(
                 *(np.array([part]) for part in (size, offset, reach, room)),
                 halves,
                 np.ones((1, 15), np.int64),
@@ -277,13 +281,13 @@ class FarAwayTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_the_outermost_sums_count(self):
         """Only one of them is beyond the threshold, with little room."""
-        halves = thresholds.halves(0, 40)
+        halves = rounding_thresholds.halves(0, 40)
         ones = np.ones((1, 40), np.int64)
         for reach, offset in itertools.product(
             range(20, 50), (-6.4, 0.3, 4.4, 17.8, 25.1, 31.7, 38.2)
         ):
             parts = np.array([[0.7103], [offset], [reach], [1.0]])
-            *found, missed = thresholds.choose(*parts, halves, ones)
+            *found, missed = rounding_thresholds.choose(*parts, halves, ones)
             found = [float(part[0]) for part in found]
             sums = np.arange(-reach, reach + 1)
             trained = trained_codes(0.7103, offset, sums, 1)
@@ -293,12 +297,12 @@ class FarAwayTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_a_sum_on_a_threshold_goes_up(self):
         one = np.ones(1)
-        *found, missed = thresholds.choose(
+        *found, missed = rounding_thresholds.choose(
             0.5 * one,
             0.0 * one,
             20.0 * one,
             7.0 * one,
-            thresholds.halves(0, 7),
+            rounding_thresholds.halves(0, 7),
             np.ones((1, 7), np.int64),
         )
         self.assertEqual(missed, 0)
@@ -309,21 +313,28 @@ class FarAwayTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_unreachable_thresholds_ask_for_nothing(self):
         """Only sums up to the reach count, on either side."""
-        halves = thresholds.halves(-127, 127)
+        halves = rounding_thresholds.halves(-127, 127)
         size, offset = np.array([0.037, 0.037]), np.array([8.31, -8.31])
         reach, room = np.array([150.0, 150.0]), np.array([1.0, 1.0])
         ones = np.ones((2, 254), np.int64)
-        wide = thresholds.choose(size, offset, reach, room, halves, ones)
+        wide = rounding_thresholds.choose(
+            size, offset, reach, room, halves, ones
+        )
         near = np.abs(halves) < 16
-        narrow = thresholds.choose(
+        narrow = rounding_thresholds.choose(
             size, offset, reach, room, halves[near], ones[:, near]
         )
         self.assertEqual(wide[3], narrow[3])
 
     def test_no_channel(self):
         none = np.empty(0)
-        found = thresholds.choose(
-            none, none, none, none, thresholds.halves(0, 3), np.empty((0, 3))
+        found = rounding_thresholds.choose(
+            none,
+            none,
+            none,
+            none,
+            rounding_thresholds.halves(0, 3),
+            np.empty((0, 3)),
         )
         self.assertEqual([len(part) for part in found[:3]], [0, 0, 0])
         self.assertEqual(found[3], 0)
@@ -337,12 +348,12 @@ class HalvesTest(parameterized.TestCase, tf.test.TestCase):
             for code in range(low, high)
             if round(Fraction(code, every)) != round(Fraction(code + 1, every))
         ]
-        found = thresholds.halves(low, high, every=every)
+        found = rounding_thresholds.halves(low, high, every=every)
         self.assertAllEqual(found, np.array(expected, np.float64))
 
     def test_counts(self):
-        self.assertAllEqual(thresholds.halves(0, 1), [0.5])
-        self.assertLen(thresholds.halves(-127, 127), 254)
+        self.assertAllEqual(rounding_thresholds.halves(0, 1), [0.5])
+        self.assertLen(rounding_thresholds.halves(-127, 127), 254)
 
     @parameterized.parameters(*range(1, 9))
     def test_a_shortcut_hides_what_lies_between_multiples(self, bits):
@@ -361,9 +372,9 @@ class HalvesTest(parameterized.TestCase, tf.test.TestCase):
 
 class ImportanceTest(tf.test.TestCase):
     def test_is_a_normal_density(self):
-        halves = thresholds.halves(0, 15)
+        halves = rounding_thresholds.halves(0, 15)
         mean, deviation = np.array([3.1, -2.0, 7.5]), np.array([2.0, 5, 0.7])
-        found = thresholds.importance(halves, mean, deviation)
+        found = rounding_thresholds.importance(halves, mean, deviation)
         self.assertEqual(found.dtype, np.int64)
         for row, mu, sigma in zip(found, mean, deviation, strict=True):
             for weight, half in zip(row, halves, strict=True):
@@ -373,8 +384,10 @@ class ImportanceTest(tf.test.TestCase):
                 self.assertAlmostEqual(weight, 1 + 1e6 * density, delta=0.6)
 
     def test_is_never_nothing(self):
-        halves = thresholds.halves(-127, 127)
-        found = thresholds.importance(halves, np.zeros(2), np.array([0.0, 1]))
+        halves = rounding_thresholds.halves(-127, 127)
+        found = rounding_thresholds.importance(
+            halves, np.zeros(2), np.array([0.0, 1])
+        )
         self.assertAllGreaterEqual(found, 1)
         self.assertEqual(found[0, 0], 1)
 

@@ -19,7 +19,7 @@ import tiny_models
 from absl.testing import parameterized
 
 from qmia_tf import outputs
-from qmia_tf.edge import records
+from qmia_tf.edge import device_data
 from qmia_tf.targets import TFLiteTarget
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -110,7 +110,7 @@ class EnvironmentTest(parameterized.TestCase, tf.test.TestCase):
             outputs=outs,
         )
         images = tiny_models.images(40)
-        records.Records(
+        device_data.Records(
             images=images,
             labels=np.arange(40) % tiny_models.CLASSES,
             members=np.arange(40) < 20,

@@ -11,10 +11,11 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import configuration, datasets, outputs
-from qmia_tf.auditing import captures
-from qmia_tf.edge import records
-from qmia_tf.experiments import run_training
+from qmia_tf import outputs
+from qmia_tf.auditing import device_outputs
+from qmia_tf.data import loaders
+from qmia_tf.edge import device_data
+from qmia_tf.experiments import configuration, training_run
 from qmia_tf.targets import TFLiteTarget
 
 
@@ -33,10 +34,10 @@ class ExportDataTest(scripts_test.Folder):
         self.assertRegex(
             out, r"data.npz: 899 members, 898 nonmembers, 0.1 MB\n\Z"
         )
-        found = records.load(self.dir / "data.npz")
-        data = datasets.load("digits")
+        found = device_data.load(self.dir / "data.npz")
+        data = loaders.load("digits")
         config = configuration.read(self.run_dir)
-        split = run_training.open_split(self.run_dir, data, config)
+        split = training_run.open_split(self.run_dir, data, config)
         self.assertAllEqual(found.record_ids[found.members], split.members)
         self.assertAllEqual(found.images, data.images[found.record_ids])
         self.assertAllEqual(found.labels, data.labels[found.record_ids])
@@ -54,7 +55,7 @@ class ExportDataTest(scripts_test.Folder):
         status, out, _ = self.export("--records=60", "--seed=1")
         self.assertEqual(status, 0)
         self.assertIn("30 members, 30 nonmembers", out)
-        found = records.load(self.dir / "data.npz")
+        found = device_data.load(self.dir / "data.npz")
         self.assertAllEqual(np.bincount(found.labels[found.members]), [3] * 10)
 
     @parameterized.parameters(
@@ -119,10 +120,10 @@ class EvaluateEdgeTest(scripts_test.Folder):
         self.assertRegex(done.stdout, r"pi4.npz is written: copy it back")
         found = json.loads(place.read_text())
         self.assertEqual([t["threads"] for t in found["timings"]], [1, 2])
-        data = datasets.load("digits")
+        data = loaders.load("digits")
         config = configuration.read(self.run_dir)
-        split = run_training.open_split(self.run_dir, data, config)
-        (captured,) = captures.open_captured(
+        split = training_run.open_split(self.run_dir, data, config)
+        (captured,) = device_outputs.open_captured(
             [self.out], data, split, taken=["int8"]
         )
         self.assertEqual(captured.target, "int8.pi4")

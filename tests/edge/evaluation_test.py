@@ -13,7 +13,13 @@ from absl.testing import parameterized
 
 from qmia_tf import outputs
 from qmia_tf.deploy import timing
-from qmia_tf.edge import device, evaluation, querying, records, shown
+from qmia_tf.edge import (
+    device,
+    device_data,
+    evaluation,
+    evaluation_text,
+    resumable_queries,
+)
 from qmia_tf.errors import InputError
 from qmia_tf.targets import TFLiteTarget
 
@@ -21,7 +27,7 @@ COUNT = 34
 
 
 def some_records(*, shape=tiny_models.SHAPE, classes=tiny_models.CLASSES):
-    return records.Records(
+    return device_data.Records(
         images=tiny_models.images(COUNT, shape=shape),
         labels=np.arange(COUNT) % classes,
         members=np.arange(COUNT) < COUNT // 2,
@@ -244,8 +250,10 @@ class EvaluateTest(Folder):
     def test_goes_on_only_with_the_same(self, what):
         path = self.model()
         with (
-            mock.patch.object(querying, "_rows", side_effect=KeyboardInterrupt),
-            mock.patch.object(querying, "_save") as save,
+            mock.patch.object(
+                resumable_queries, "_rows", side_effect=KeyboardInterrupt
+            ),
+            mock.patch.object(resumable_queries, "_save") as save,
             self.assertRaises(KeyboardInterrupt),
         ):
             self.evaluate(path)
@@ -260,8 +268,10 @@ class EvaluateTest(Folder):
             options = {"kernels": "builtin", "batch_size": 11}
             options = {what: options[what]}
         with (
-            mock.patch.object(querying, "_rows", side_effect=KeyboardInterrupt),
-            mock.patch.object(querying, "_save") as save,
+            mock.patch.object(
+                resumable_queries, "_rows", side_effect=KeyboardInterrupt
+            ),
+            mock.patch.object(resumable_queries, "_save") as save,
             self.assertRaises(KeyboardInterrupt),
         ):
             self.evaluate(path, **options)
@@ -333,7 +343,7 @@ class PageTest(Folder):
     def page(self, **changes):
         found = self.evaluate(self.model())
         found.update(changes)
-        return shown.page(found)
+        return evaluation_text.page(found)
 
     def test_says_what_was_found(self):
         found = self.evaluate(self.model(), kernels="reference")
@@ -354,7 +364,7 @@ class PageTest(Folder):
         ]
         found["memory"] = {"peak_bytes": 95e6, "before_model_bytes": 31e6}
         found["device"].update(board="Pi 4", cpu="A72", cores=4)
-        text = re.sub(" +", " ", shown.page(found))
+        text = re.sub(" +", " ", evaluation_text.page(found))
         for line in (
             f"model int8.tflite, 0.00 MB, sha256 "
             f"{found['model']['sha256'][:12]}",

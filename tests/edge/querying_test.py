@@ -10,7 +10,7 @@ import numpy as np
 from absl.testing import absltest, parameterized
 
 from qmia_tf import files
-from qmia_tf.edge import querying
+from qmia_tf.edge import resumable_queries
 from qmia_tf.errors import InputError
 
 IMAGES = np.arange(23 * 2, dtype=np.uint8).reshape(23, 2, 1, 1)
@@ -48,7 +48,7 @@ class AskTest(parameterized.TestCase):
         self.path = pathlib.Path(self.create_tempdir().full_path) / "o.partial"
 
     def ask(self, target, key=None, classes=2):
-        return querying.ask(
+        return resumable_queries.ask(
             target,
             IMAGES,
             classes=classes,
@@ -115,7 +115,9 @@ querying.ask(Target(), test.IMAGES, classes=2, partial={str(self.path)!r},
     def test_saves_now_and_then(self):
         clock = iter(range(0, 1000, 8))
         with (
-            mock.patch.object(querying.time, "monotonic", lambda: next(clock)),
+            mock.patch.object(
+                resumable_queries.time, "monotonic", lambda: next(clock)
+            ),
             mock.patch.object(files, "write_npz") as write,
         ):
             self.ask(Target())

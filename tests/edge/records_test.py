@@ -6,9 +6,9 @@ import pathlib
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from qmia_tf import split
-from qmia_tf.datasets import Dataset
-from qmia_tf.edge import records
+from qmia_tf.data import split
+from qmia_tf.data.loaders import Dataset
+from qmia_tf.edge import device_data
 from qmia_tf.errors import InputError
 
 COUNT, CLASSES = 60, 3
@@ -46,7 +46,7 @@ class Case(parameterized.TestCase):
         self.split = a_split(self.data, np.arange(0, COUNT, 2))
 
     def collect(self, **options):
-        return records.of_run(self.data, self.split, run="w4a4", **options)
+        return device_data.of_run(self.data, self.split, run="w4a4", **options)
 
     def assertRefused(self, pattern, call, *args, **options):
         with self.assertRaisesRegex(InputError, pattern) as caught:
@@ -138,12 +138,12 @@ class FileTest(Case):
 
     def refuse(self, pattern, **changes):
         np.savez(self.path, **self.arrays(**changes))
-        self.assertRefused(pattern, records.load, self.path)
+        self.assertRefused(pattern, device_data.load, self.path)
 
     def test_round_trip(self):
         saved = self.collect(count=20)
         saved.save(self.path)
-        found = records.load(self.path)
+        found = device_data.load(self.path)
         self.assertEqual(found.info, saved.info)
         for name in ("images", "labels", "members", "record_ids"):
             mine, theirs = getattr(found, name), getattr(saved, name)
@@ -212,9 +212,9 @@ class FileTest(Case):
     def test_damaged_or_missing(self):
         self.arrays()
         self.path.write_bytes(self.path.read_bytes()[:300])
-        self.assertRefused("d.npz is damaged", records.load, self.path)
+        self.assertRefused("d.npz is damaged", device_data.load, self.path)
         self.path.unlink()
-        self.assertRefused("cannot read .*d.npz", records.load, self.path)
+        self.assertRefused("cannot read .*d.npz", device_data.load, self.path)
 
 
 if __name__ == "__main__":

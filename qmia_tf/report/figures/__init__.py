@@ -10,31 +10,31 @@ Each takes an AuditResult, or a list of them about one data set, and
 import pathlib
 
 from qmia_tf.report.figures import (
-    bit_widths,
-    by_class,
-    codes,
-    gains,
-    pictures,
+    attack_gain,
+    leak_by_bits,
+    leak_by_class,
+    member_images,
+    parity_codes,
     roc_curves,
     score_histograms,
-    thresholds,
+    threshold_sweep,
     tradeoffs,
 )
-from qmia_tf.report.figures.bit_widths import bits
-from qmia_tf.report.figures.by_class import classes
-from qmia_tf.report.figures.codes import parity
-from qmia_tf.report.figures.drawing import Drawing, groups
-from qmia_tf.report.figures.files import (
+from qmia_tf.report.figures.attack_gain import overview
+from qmia_tf.report.figures.figure import Drawing, groups
+from qmia_tf.report.figures.image_files import (
     METADATA,
     STEADY,
     file_name,
     save_figure,
 )
-from qmia_tf.report.figures.gains import overview
-from qmia_tf.report.figures.pictures import exposed
+from qmia_tf.report.figures.leak_by_bits import bits
+from qmia_tf.report.figures.leak_by_class import classes
+from qmia_tf.report.figures.member_images import exposed
+from qmia_tf.report.figures.parity_codes import parity
 from qmia_tf.report.figures.roc_curves import roc
 from qmia_tf.report.figures.score_histograms import histograms
-from qmia_tf.report.figures.thresholds import threshold
+from qmia_tf.report.figures.threshold_sweep import threshold
 from qmia_tf.report.figures.tradeoffs import cost, tradeoff
 
 __all__ = [
@@ -61,16 +61,16 @@ __all__ = [
 FIGURES = {
     drawing.name: drawing
     for drawing in (
-        gains.DRAWING,
-        thresholds.DRAWING,
+        attack_gain.DRAWING,
+        threshold_sweep.DRAWING,
         roc_curves.DRAWING,
         score_histograms.DRAWING,
-        bit_widths.DRAWING,
+        leak_by_bits.DRAWING,
         tradeoffs.TRADEOFF,
         tradeoffs.COST,
-        codes.DRAWING,
-        by_class.DRAWING,
-        pictures.DRAWING,
+        parity_codes.DRAWING,
+        leak_by_class.DRAWING,
+        member_images.DRAWING,
     )
 }
 

@@ -5,12 +5,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from qmia_tf.attacks import TITLES
-from qmia_tf.auditing.target_audits import TargetAudit
-from qmia_tf.report.compared import Run, title
-from qmia_tf.report.figures import leaks, panels
-from qmia_tf.report.figures.drawing import Drawing, of_runs
+from qmia_tf.auditing.target_result import TargetAudit
+from qmia_tf.report.figures import leak_measure, panels
+from qmia_tf.report.figures.figure import Drawing, of_runs
 from qmia_tf.report.figures.series import models, two
 from qmia_tf.report.figures.styles import GREY, INK
+from qmia_tf.report.run_list import Run, title
 from qmia_tf.report.tables import Column, Table
 
 WITHOUT = "confidence"
@@ -140,7 +140,7 @@ def _curves(run: Run, runs) -> list[tuple[TargetAudit, str, object]]:
     curves, shared = [], None
     targets = [target for shown_run in runs for target in two(shown_run)]
     if all(target.leak is not None for target in targets):
-        shared = leaks.common_attack(targets, with_curve=True)
+        shared = leak_measure.common_attack(targets, with_curve=True)
     for target in two(run):
         name = target.strongest.attack if shared is None else shared
         band = target.attack(name).roc

@@ -3,11 +3,11 @@
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from qmia_tf.report.compared import Run, title
-from qmia_tf.report.figures import leaks, panels
-from qmia_tf.report.figures.keys import write_keys
+from qmia_tf.report.figures import leak_measure, panels
+from qmia_tf.report.figures.point_letters import write_keys
 from qmia_tf.report.figures.series import artefacts, models
 from qmia_tf.report.figures.styles import GREY
+from qmia_tf.report.run_list import Run, title
 from qmia_tf.statistics.intervals import Estimate
 
 # Inches of a model's name.
@@ -82,9 +82,9 @@ def _point(axes, artefact, x, y, bars):
     at, leak = x(artefact.target), y(artefact.target)
     if at is None:
         return None
-    value, below, above = leaks.bounds(leak)
+    value, below, above = leak_measure.bounds(leak)
     if isinstance(at, Estimate):
-        at, left, right = leaks.bounds(at)
+        at, left, right = leak_measure.bounds(at)
         arms = [[left], [right]]
     else:
         arms = None

@@ -7,11 +7,11 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from qmia_tf.attacks import TITLES
-from qmia_tf.report.compared import Run, title
 from qmia_tf.report.figures import panels
-from qmia_tf.report.figures.drawing import Drawing, of_runs
+from qmia_tf.report.figures.figure import Drawing, of_runs
 from qmia_tf.report.figures.series import models, two
 from qmia_tf.report.figures.styles import MEMBERS, NONMEMBERS
+from qmia_tf.report.run_list import Run, title
 from qmia_tf.report.tables import Column, Table
 
 # The first of these that has histograms.

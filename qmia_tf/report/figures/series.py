@@ -2,8 +2,7 @@
 
 import dataclasses
 
-from qmia_tf.auditing.target_audits import TargetAudit
-from qmia_tf.report.compared import Run, is_variant
+from qmia_tf.auditing.target_result import TargetAudit
 from qmia_tf.report.figures.styles import (
     deployed,
     kind,
@@ -11,6 +10,7 @@ from qmia_tf.report.figures.styles import (
     marker,
     model_name,
 )
+from qmia_tf.report.run_list import Run, is_variant
 from qmia_tf.run_dir import TRAINED
 
 # More artefacts than these, and a run shows the model and what is deployed.

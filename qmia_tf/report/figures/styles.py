@@ -2,9 +2,9 @@
 
 import itertools
 
-from qmia_tf.auditing.target_audits import TargetAudit
+from qmia_tf.auditing.target_result import TargetAudit
 from qmia_tf.outputs import KERAS
-from qmia_tf.report.compared import Run
+from qmia_tf.report.run_list import Run
 from qmia_tf.run_dir import TRAINED
 
 # Okabe and Ito's palette, told apart with any colour vision; without yellow,

@@ -3,11 +3,11 @@
 from matplotlib.figure import Figure
 
 from qmia_tf.report import phrases
-from qmia_tf.report.compared import Run
-from qmia_tf.report.figures import leaks
-from qmia_tf.report.figures.drawing import Drawing, of_runs
+from qmia_tf.report.figures import leak_measure
+from qmia_tf.report.figures.figure import Drawing, of_runs
 from qmia_tf.report.figures.scatter import scatter
 from qmia_tf.report.figures.series import artefacts, models, said_cut
+from qmia_tf.report.run_list import Run
 from qmia_tf.report.tables import Table
 
 
@@ -19,9 +19,9 @@ def tradeoff(runs: list[Run], *, narrow=False) -> Figure:
         runs: Runs or AuditResults of one data set, or one of them.
         narrow: draws for a phone.
     """
-    measure = leaks.measure(runs)
+    measure = leak_measure.measure(runs)
     across = _accuracy, "right on nonmembers (%)"
-    gap = (*across, leaks.gap, "gap attack (%)")
+    gap = (*across, leak_measure.gap, "gap attack (%)")
     leak = (*across, measure.of, measure.axis)
     return scatter(
         runs,
@@ -40,7 +40,7 @@ def cost(runs: list[Run], *, narrow=False) -> Figure | None:
         narrow: draws for a phone.
     Returns: a Figure; None where neither is known.
     """
-    measure = leaks.measure(runs)
+    measure = leak_measure.measure(runs)
     sides = [
         (known, label, measure.of, measure.axis)
         for known, label in ((_size, "size (MB)"), (_latency, "latency (ms)"))
@@ -58,13 +58,13 @@ def cost(runs: list[Run], *, narrow=False) -> Figure | None:
 @of_runs
 def tradeoff_caption(runs: list[Run]) -> str:
     """How to read it."""
-    measure = leaks.measure(runs)
+    measure = leak_measure.measure(runs)
     reached = f"what the gap attack and, in the other panel, {measure.words}"
     if measure.is_gap:
         reached = f"the leak by {measure.words}"
     return (
         "One point an artefact: how often it is right on nonmembers, against "
-        f"{reached}. {leaks.MEANS} {_said_bars(runs)}{said_cut(runs)}"
+        f"{reached}. {leak_measure.MEANS} {_said_bars(runs)}{said_cut(runs)}"
     )
 
 
@@ -75,11 +75,11 @@ def cost_caption(runs: list[Run]) -> str:
     if len(runs) > 1:
         joined += "; a letter names it. Intervals are in the first figure"
     else:
-        joined += f". {leaks.BARS} They are drawn at its first artefact"
+        joined += f". {leak_measure.BARS} They are drawn at its first artefact"
     return (
-        f"The leak, by {leaks.measure(runs).words}, against the size of the "
-        "file and the median time of one image on the machine that was asked "
-        f"(both axes of cost logarithmic). {leaks.MEANS} {joined}."
+        f"The leak, by {leak_measure.measure(runs).words}, against the size of "
+        "the file and the median time of one image on the machine that was "
+        f"asked (both axes of cost logarithmic). {leak_measure.MEANS} {joined}."
         f"{said_cut(runs)}"
     )
 
@@ -87,16 +87,16 @@ def cost_caption(runs: list[Run]) -> str:
 @of_runs
 def tradeoff_alt(runs: list[Run]) -> str:
     """What is seen."""
-    measure = leaks.measure(runs)
+    measure = leak_measure.measure(runs)
 
     def say(artefact):
         right = phrases.percent(artefact.target.accuracy_nonmembers, guess=0)
-        return f"{leaks.percent(measure.of(artefact.target))} at {right}"
+        return f"{leak_measure.percent(measure.of(artefact.target))} at {right}"
 
     return (
         "Records that the attacker judges right, at the model's accuracy on "
         "nonmembers: "
-        + leaks.in_words(
+        + leak_measure.in_words(
             models(runs), lambda x: measure.of(x.target).value, say
         )
         + "."
@@ -106,7 +106,7 @@ def tradeoff_alt(runs: list[Run]) -> str:
 @of_runs
 def cost_alt(runs: list[Run]) -> str:
     """What is seen."""
-    measure = leaks.measure(runs)
+    measure = leak_measure.measure(runs)
     shown = [x for x in artefacts(runs) if x.target.size_mb is not None]
     if not shown:
         return "The sizes of the files are not known."
@@ -116,7 +116,7 @@ def cost_alt(runs: list[Run]) -> str:
     )
     parts = [
         f"{artefact.name} ({artefact.target.size_mb:.2f} MB): "
-        f"{leaks.percent(measure.of(artefact.target))}"
+        f"{leak_measure.percent(measure.of(artefact.target))}"
         for artefact in dict.fromkeys(ends)
     ]
     return (
@@ -128,7 +128,7 @@ def cost_alt(runs: list[Run]) -> str:
 @of_runs
 def data(runs: list[Run]) -> Table:
     """One row an artefact; of both figures."""
-    return leaks.table(runs, "figure_tradeoff", TRADEOFF.title)
+    return leak_measure.table(runs, "figure_tradeoff", TRADEOFF.title)
 
 
 def _accuracy(target):
@@ -146,10 +146,10 @@ def _latency(target):
 
 def _said_bars(runs):
     if len(runs) == 1:
-        return f"{leaks.BARS} They are drawn at its first artefact."
+        return f"{leak_measure.BARS} They are drawn at its first artefact."
     return (
-        f"{leaks.BARS} They are drawn at the first artefact of each model; a "
-        "letter names the model."
+        f"{leak_measure.BARS} They are drawn at the first artefact of each "
+        "model; a letter names the model."
     )
 
 

@@ -1,0 +1,70 @@
+"""What an attacker has in hand about the records of one target."""
+
+import dataclasses
+
+import numpy as np
+
+from qmia_tf.outputs import Outputs
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class References:
+    """How sure reference models are of the same records.
+
+    A reference model is trained like the target, on other records of the
+    same source. Where a record is neither inside nor outside of a model's
+    training data (it was used for something else), the model says nothing
+    about it.
+
+    Attributes:
+        margins: float [K, N], log p_y - log(1 - p_y) that each of K models
+            gives the true class; see attacks.margin.
+        inside: bool [K, N], the record trained the model.
+        outside: bool [K, N], it did not.
+        names: of the models, K.
+    """
+
+    margins: np.ndarray
+    inside: np.ndarray
+    outside: np.ndarray
+    names: tuple[str, ...] = ()
+
+    def take(self, indices) -> "References":
+        """Returns the references of some records: int or bool indices [M]."""
+        return dataclasses.replace(
+            self,
+            margins=self.margins[:, indices],
+            inside=self.inside[:, indices],
+            outside=self.outside[:, indices],
+        )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Evidence:
+    """Everything that attacks may use; what is not there is None.
+
+    Attributes:
+        outputs: what the target answered, in record order, N records.
+        calibration: bool [N], the half that thresholds are chosen on and
+            that attacks which learn may learn from, with its memberships.
+        seed: int, of everything random in an attack.
+        copies: int [N, Q], the labels that the target gives to changed copies
+            of each record (attacks.augmented_queries), the unchanged one
+            first; -1 in rows that were not asked.
+        noisy: int [N, Q], the same for copies with noise.
+        references: References, of the N records.
+        parent: what the full-precision model, trained on the same members,
+            answered about the N records.
+        partner: what a second artefact of the same training run answered.
+        features: float [N, F], of the records themselves.
+    """
+
+    outputs: Outputs
+    calibration: np.ndarray
+    seed: int = 0
+    copies: np.ndarray | None = None
+    noisy: np.ndarray | None = None
+    references: References | None = None
+    parent: Outputs | None = None
+    partner: Outputs | None = None
+    features: np.ndarray | None = None

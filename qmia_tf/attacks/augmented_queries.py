@@ -1,0 +1,244 @@
+"""What a target names changed copies of each record, asked and kept.
+
+Works with anything that has predict(images) and info (targets.Target): only
+the most probable class of an answer is used.
+"""
+
+import dataclasses
+import json
+
+import numpy as np
+
+from qmia_tf import files, terminal
+from qmia_tf.attacks.augmentations import Noise, Plan
+from qmia_tf.errors import InputError
+
+# Bytes of images that are changed at once; with noise they become floats.
+BLOCK = 1 << 23
+NOT_ASKED = -1
+KINDS = {
+    "predicted": "i",
+    "record_ids": "iu",
+    "labels": "iu",
+    "members": "b",
+    "queries": "U",
+    "info": "U",
+}
+REMEDY = "delete it and ask again"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Answers:
+    """The classes that a target gives to copies of N records.
+
+    Attributes:
+        predicted: int16 [N, Q], a class; the unchanged image first.
+        record_ids: int64 [N], distinct.
+        labels: int64 [N], the true classes.
+        members: bool [N].
+        queries: names of the Q copies.
+        info: what Outputs.info says of the target (target, kind, sha256,
+            kernel_set, fingerprint, run), and plan: the settings.
+    """
+
+    predicted: np.ndarray
+    record_ids: np.ndarray
+    labels: np.ndarray
+    members: np.ndarray
+    queries: tuple[str, ...]
+    info: dict
+
+    def aligned(self, record_ids) -> np.ndarray:
+        """Gives the answers in the order of other outputs.
+
+        Args:
+            record_ids: int [M], distinct.
+        Returns: int16 [M, Q], -1 in the rows of records not asked.
+        """
+        rows = np.full((len(record_ids), len(self.queries)), NOT_ASKED)
+        order = np.argsort(self.record_ids)
+        stored = self.record_ids[order]
+        place = np.searchsorted(stored, record_ids).clip(max=len(stored) - 1)
+        asked = stored[place] == record_ids
+        rows[asked] = self.predicted[order[place[asked]]]
+        return rows.astype(np.int16)
+
+    def is_about(self, *, plan, **facts) -> bool:
+        """Says whether these are the answers to a plan by a certain target.
+
+        Args:
+            plan: Plan or Noise.
+            **facts: entries of info, such as sha256 and kernel_set.
+        """
+        expected = {**facts, "plan": settings(plan)}
+        return all(self.info.get(key) == expected[key] for key in expected)
+
+    def save(self, path):
+        """Writes the answers to an .npz file, whole or not at all."""
+        _check(vars(self) | {"queries": np.array(self.queries)}, path)
+        arrays = vars(self) | {
+            "queries": np.array(self.queries),
+            "info": np.array(json.dumps(self.info, sort_keys=True)),
+        }
+        files.write_npz(path, **arrays)
+
+
+def query(
+    target, dataset, split, plan, *, records=None, run="", progress=False
+) -> Answers:
+    """Asks a target about copies of the members and nonmembers of a run.
+
+    Args:
+        target: targets.Target.
+        dataset: datasets.Dataset.
+        split: split.Split of that data set.
+        plan: Plan or Noise.
+        records: int [N], distinct, of the split; None asks about the members,
+            then the nonmembers.
+        run: name of the run, recorded.
+        progress: shows a bar.
+    Raises: InputError if the target cannot be asked, or a record is neither
+        a member nor a nonmember.
+    """
+    everybody = np.concatenate([split.members, split.nonmembers])
+    records = everybody if records is None else np.asarray(records)
+    strange = np.setdiff1d(records, everybody)
+    if strange.size:
+        raise InputError(
+            f"record {strange[0]} is neither a member nor a nonmember of the "
+            "run: ask about the records of its split"
+        )
+    images, labels = dataset.take(records)
+    about = {"fingerprint": split.fingerprint, "run": run}
+    return Answers(
+        predicted=ask(target, images, records, plan, progress=progress),
+        record_ids=records.astype(np.int64),
+        labels=np.asarray(labels, np.int64),
+        members=np.isin(records, split.members),
+        queries=plan.names,
+        info={**target.info, **about, "plan": settings(plan)},
+    )
+
+
+def ask(target, images, record_ids, plan, *, progress=False) -> np.ndarray:
+    """Asks a target to name every copy of every record.
+
+    Of equally probable classes the first is the answer, as everywhere (see
+    Outputs.predicted).
+
+    Args:
+        target: targets.Target.
+        images: uint8 [N, height, width, channels].
+        record_ids: int [N], 0 or more; they decide a record's noise.
+        plan: Plan or Noise.
+        progress: shows a bar.
+    Returns: int16 [N, Q], in the order of plan.names.
+    Raises: InputError if the target holds saved answers only, does not take
+        such images or has more than 32,767 classes.
+    """
+    _check_target(target, images, record_ids)
+    predicted = np.empty((len(images), len(plan.names)), np.int16)
+    batch = getattr(target, "batch_size", 1)
+    # Whole batches, so that answers are those to the same batches.
+    block = max(1, BLOCK // (batch * images[0].size)) * batch
+    bar = terminal.bar(
+        total=predicted.size,
+        unit="copy",
+        desc=target.info["target"],
+        shown=progress,
+    )
+    with bar:
+        for start in range(0, len(images), block):
+            rows = slice(start, start + block)
+            copies = plan.copies(images[rows], np.asarray(record_ids)[rows])
+            for column, changed in enumerate(copies):
+                named = _named(target, changed)
+                predicted[rows, column] = named
+                bar.update(len(named))
+    return predicted
+
+
+def settings(plan) -> dict:
+    """Gives the settings of a Plan or Noise, as JSON types."""
+    kind = {Plan: "changes", Noise: "noise"}[type(plan)]
+    fields = json.loads(json.dumps(dataclasses.asdict(plan)))
+    return {"kind": kind, **fields}
+
+
+def load(path) -> Answers:
+    """Reads and checks answers.
+
+    Args:
+        path: file that Answers.save wrote.
+    Raises: InputError if it is missing, damaged or something else.
+    """
+    arrays = files.read_npz(path)
+    missing = [name for name in KINDS if name not in arrays]
+    if missing:
+        raise InputError(
+            f"{path}: not a file of answers about copies: it lacks "
+            f"{', '.join(missing)}; {REMEDY}"
+        )
+    for name, kinds in KINDS.items():
+        if arrays[name].dtype.kind not in kinds:
+            raise InputError(
+                f"{path}: {name} cannot be {arrays[name].dtype}; {REMEDY}"
+            )
+    try:
+        info = json.loads(str(arrays["info"][()]))
+    except ValueError as error:
+        raise InputError(f"{path}: info is not JSON; {REMEDY}") from error
+    if not isinstance(info, dict):
+        raise InputError(f"{path}: info is no JSON object; {REMEDY}")
+    _check(arrays, path)
+    return Answers(
+        predicted=arrays["predicted"].astype(np.int16),
+        record_ids=arrays["record_ids"].astype(np.int64),
+        labels=arrays["labels"].astype(np.int64),
+        members=arrays["members"],
+        queries=tuple(map(str, arrays["queries"])),
+        info=info,
+    )
+
+
+def _check(arrays, path):
+    predicted, queries = arrays["predicted"], arrays["queries"]
+    shape = predicted.shape
+    if len(shape) != 2 or 0 in shape or shape[1:] != queries.shape:
+        raise InputError(
+            f"{path}: predicted has shape {shape}, not [records, "
+            f"{queries.size} queries]; {REMEDY}"
+        )
+    for name in ("record_ids", "labels", "members"):
+        if arrays[name].shape != shape[:1]:
+            raise InputError(
+                f"{path}: {name} has shape {arrays[name].shape}, but there "
+                f"are {shape[0]} rows of answers; {REMEDY}"
+            )
+    if len(np.unique(arrays["record_ids"])) < shape[0]:
+        raise InputError(f"{path} has a record twice; {REMEDY}")
+    if predicted.min() < 0 or predicted.max() > np.iinfo(np.int16).max:
+        raise InputError(f"{path}: an answer is no class number; {REMEDY}")
+
+
+def _check_target(target, images, record_ids):
+    # What targets.SavedOutputs has, which would answer for any images.
+    if hasattr(target, "of_records"):
+        raise InputError(
+            f"target {target.info['target']!r} is a file of saved outputs: it "
+            "cannot be asked about changed copies; ask the model itself"
+        )
+    if len(record_ids) != len(images) or not len(images):
+        raise ValueError(
+            f"{len(images)} images, but {len(record_ids)} record ids"
+        )
+
+
+def _named(target, images):
+    answers = target.predict(np.ascontiguousarray(images))
+    if answers.shape[1] > np.iinfo(np.int16).max:
+        raise InputError(
+            f"target {target.info['target']!r} has {answers.shape[1]} "
+            f"classes, at most {np.iinfo(np.int16).max} can be kept"
+        )
+    return answers.argmax(axis=1)

@@ -1,0 +1,260 @@
+"""One attack on one target: scores -> everything that is said of them."""
+
+import dataclasses
+import hashlib
+
+import numpy as np
+
+from qmia_tf.attacks import Attack, Evidence
+from qmia_tf.auditing import membership_decisions
+from qmia_tf.auditing.target_result import AttackAudit, Strongest
+from qmia_tf.errors import InputError
+from qmia_tf.statistics import (
+    class_thresholds,
+    epsilon,
+    paired_differences,
+    roc_band,
+    score_counts,
+    thinned_sweep,
+)
+from qmia_tf.statistics.auc import auc
+from qmia_tf.statistics.held_out import cross_fit, hold_out
+from qmia_tf.statistics.low_fpr import attainable, tpr_at_fpr
+from qmia_tf.statistics.operating_points import in_sample_points, measure_calls
+from qmia_tf.statistics.selection import choose
+from qmia_tf.statistics.sweep import sweep
+
+# The paper's attack: its tables need more points, its figure a finer curve.
+PAPERS = "confidence"
+PEAK = "peak_accuracy"
+COARSE = 120
+
+
+class SaysNothing(InputError):
+    """The attack says something of too few records."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scored:
+    """What an attack says of N records.
+
+    Attributes:
+        attack: the Attack.
+        scores: float64 [N], NaN where it says nothing.
+        called: bool [N], whom it calls members by its own threshold, or the
+            one that was chosen on the calibration half.
+        judged: bool [N], the records that this verdict counts on.
+        audit: AttackAudit.
+    """
+
+    attack: Attack
+    scores: np.ndarray
+    called: np.ndarray
+    judged: np.ndarray
+    audit: AttackAudit
+
+
+def run_attack(attack: Attack, evidence: Evidence) -> Scored:
+    """Scores the records and measures what the scores give away.
+
+    Args:
+        attack: an Attack; the evidence holds what it needs.
+        evidence: about N records, in record order.
+    Raises: SaysNothing if it says something of too few records.
+    """
+    scores = np.asarray(attack.scores(evidence), np.float64)
+    has_score = ~np.isnan(scores)
+    _check_enough(has_score, evidence)
+    seed, half = evidence.seed, evidence.calibration
+    counted = has_score & ~half if attack.learns else has_score
+    members = evidence.outputs.members
+    everything = sweep(scores[counted], members[counted])
+    shared = {
+        "name": attack.name,
+        "title": attack.title,
+        "needs": list(attack.needs),
+        "members": everything.members,
+        "nonmembers": everything.nonmembers,
+        "excluded": int(np.sum(~has_score)),
+        "distinct_scores": everything.thresholds.size - 1,
+        "least_false_positive_rate": attainable(everything),
+        "auc": auc(scores[counted], members[counted]),
+        "epsilon": epsilon.lower_bound(
+            scores[has_score], members[has_score], half[has_score]
+        ),
+    }
+    if attack.threshold is not None:
+        return _fixed(attack, scores, has_score, evidence, shared)
+    rows = np.flatnonzero(has_score)
+    held_out = hold_out(
+        scores[rows], members[rows], seed=seed, calibration=half[rows]
+    )
+    points = in_sample_points(everything, seed=seed)
+    if attack.learns:
+        held_out = _judged_alone(held_out, points)
+    least = held_out.point.threshold
+    called = has_score & (scores >= (np.inf if least is None else least))
+    judged = has_score & ~half
+    audit = AttackAudit(
+        **shared,
+        tpr_at_fpr=tpr_at_fpr(scores[counted], members[counted], seed=seed),
+        points=[
+            point
+            for point in points
+            if attack.name == PAPERS or point.name == PEAK
+        ],
+        held_out=held_out,
+        **_by_other_thresholds(attack, scores, rows, evidence),
+        excess=None,
+        curve=thinned_sweep.thin(
+            everything,
+            points=thinned_sweep.POINTS if attack.name == PAPERS else COARSE,
+        ),
+        verdicts=membership_decisions.of_records(called, members, judged),
+        records_sha256=records_sha256(evidence.outputs.take(judged)),
+        histogram=score_counts.of_scores(scores[counted], members[counted]),
+        roc=roc_band.of_sweep(everything, seed=seed),
+    )
+    return Scored(attack, scores, called, judged, audit)
+
+
+def with_excess(scored: Scored, gap: Scored, members) -> AttackAudit:
+    """Adds by how much an attack beats the gap attack on the same records.
+
+    Args:
+        scored: an attack with a chosen threshold.
+        gap: the gap attack on the same target.
+        members: bool [N].
+    """
+    if scored is gap:
+        return scored.audit
+    pairs = [
+        (scored.called[kind], gap.called[kind])
+        for kind in (scored.judged & members, scored.judged & ~members)
+    ]
+    return dataclasses.replace(
+        scored.audit, excess=paired_differences.balanced_change(*pairs)
+    )
+
+
+def strongest(scored: list[Scored], evidence: Evidence) -> Strongest:
+    """Takes the attack that selection.choose names, and judges it.
+
+    It is judged on the other half, so having been chosen does not flatter it.
+
+    Args:
+        scored: every attack that was run.
+        evidence: what they were run on.
+    """
+    named = {outcome.attack.name: outcome for outcome in scored}
+    half, members = evidence.calibration, evidence.outputs.members
+    name = choose(
+        {name: outcome.scores for name, outcome in named.items()}, members, half
+    )
+    best = named[name]
+    rows = ~half & ~np.isnan(best.scores)
+    inside, held_out = members[rows], best.audit.held_out
+    point = measure_calls(
+        "held_out",
+        best.called[rows],
+        inside,
+        seed=evidence.seed,
+        threshold=(
+            best.attack.threshold
+            if held_out is None
+            else _number(held_out.point.threshold)
+        ),
+    )
+    return Strongest(
+        attack=name,
+        candidates=list(named),
+        point=point,
+        auc=auc(best.scores[rows], inside),
+        tpr_at_fpr=tpr_at_fpr(best.scores[rows], inside, seed=evidence.seed),
+    )
+
+
+def records_sha256(outputs) -> str:
+    """Hashes which records were asked: equal for the same members and others.
+
+    Args:
+        outputs: Outputs.
+    Returns: sha256 of the sorted ids of the members, then of the nonmembers,
+        as little-endian int64.
+    """
+    digest = hashlib.sha256()
+    for kind in (outputs.members, ~outputs.members):
+        digest.update(np.sort(outputs.record_ids[kind]).astype("<i8").tobytes())
+    return digest.hexdigest()
+
+
+def _fixed(attack, scores, has_score, evidence, shared):
+    members = evidence.outputs.members
+    called = has_score & (scores >= attack.threshold)
+    point = measure_calls(
+        "fixed",
+        called[has_score],
+        members[has_score],
+        seed=evidence.seed,
+        threshold=attack.threshold,
+    )
+    audit = AttackAudit(
+        **shared,
+        tpr_at_fpr=[],
+        points=[point],
+        held_out=None,
+        cross_fitted=None,
+        by_class=None,
+        excess=None,
+        curve=None,
+        verdicts=membership_decisions.of_records(called, members, has_score),
+        records_sha256=records_sha256(evidence.outputs.take(has_score)),
+    )
+    return Scored(attack, scores, called, has_score, audit)
+
+
+def _judged_alone(held_out, points):
+    """Measures optimism by the peak of the records that are counted."""
+    accuracy = {x.name: x.balanced_accuracy.value for x in points}
+    optimism = accuracy[PEAK] - held_out.point.balanced_accuracy.value
+    return dataclasses.replace(held_out, optimism=optimism)
+
+
+def _by_other_thresholds(attack, scores, rows, evidence):
+    """Cross-fitted and per-class thresholds; not for scores that were learnt.
+
+    A score that the calibration half taught must not be judged on it, and
+    knows the classes if it wants to.
+    """
+    if attack.learns:
+        return {"cross_fitted": None, "by_class": None}
+    outputs, half = evidence.outputs, evidence.calibration[rows]
+    members = outputs.members[rows]
+    return {
+        "cross_fitted": cross_fit(
+            scores[rows], members, seed=evidence.seed, calibration=half
+        ),
+        "by_class": class_thresholds.hold_out(
+            scores[rows],
+            members,
+            outputs.labels[rows],
+            classes=outputs.classes,
+            seed=evidence.seed,
+            calibration=half,
+        ),
+    }
+
+
+def _check_enough(has_score, evidence):
+    members, half = evidence.outputs.members, evidence.calibration
+    for kind, name in ((members, "member"), (~members, "nonmember")):
+        for part, where in ((half, "calibration"), (~half, "judged")):
+            if not np.any(has_score & kind & part):
+                raise SaysNothing(
+                    f"it says nothing of any {name} of the {where} half: "
+                    "query more records"
+                )
+
+
+def _number(threshold):
+    return np.inf if threshold is None else threshold

@@ -1,0 +1,209 @@
+"""What an audit found, and audit.json, the file of it.
+
+docs/audit.md explains the fields, docs/audit.schema.json is their schema.
+"""
+
+import dataclasses
+import importlib.metadata
+import pathlib
+import platform
+
+import qmia_tf
+from qmia_tf import files
+from qmia_tf.auditing import audit_json, schema_versions
+from qmia_tf.auditing.joint_audit import Joint
+from qmia_tf.auditing.leak_comparison import LeakComparison
+from qmia_tf.auditing.target_result import TargetAudit
+from qmia_tf.data.duplicates import EqualRecords
+from qmia_tf.data.repeated_records import RepeatedRecords
+from qmia_tf.errors import InputError
+from qmia_tf.outputs import LeftOut
+from qmia_tf.outputs.fidelity import Agreement
+from qmia_tf.statistics.intervals import Estimate
+
+SCHEMA_VERSION = 6
+# The level of each of the two tests of a control.
+APART = 0.0125
+AUDIT = "audit.json"
+# Those that do the arithmetic; Pillow packs the pictures.
+PACKAGES = ("numpy", "scipy", "scikit-learn", "tensorflow-privacy", "pillow")
+
+
+@dataclasses.dataclass(frozen=True)
+class Control:
+    """Whether members and nonmembers can be told apart without any model.
+
+    A classifier that sees the records and their labels, never the target,
+    learns on the calibration half and is judged on the other.
+
+    Attributes:
+        auc: of that classifier.
+        told_apart: whether one of the two p-values is at most .0125. Then
+            the two differ in more than in having been trained on, and
+            attacks may measure that. In schema versions 4 and 5: whether the
+            interval of the AUC lies above 1/2.
+        features: what the classifier saw of a record.
+        members: how many members it was judged on.
+        nonmembers: how many nonmembers.
+        null_auc: the mean AUC with permuted memberships: what it reaches
+            without any difference, mostly a little below 1/2; None in schema
+            versions 4 and 5, like what follows.
+        p_value: one-sided, of so high an AUC without any difference.
+        classes_p_value: of such numbers of records a class on both sides.
+        permutations: of the memberships.
+    """
+
+    auc: Estimate
+    told_apart: bool
+    features: str
+    members: int
+    nonmembers: int
+    null_auc: float | None = None
+    p_value: float | None = None
+    classes_p_value: float | None = None
+    permutations: int | None = None
+
+    @property
+    def classifier_tells(self) -> bool:
+        """Whether the classifier tells the two apart."""
+        p = self.p_value
+        return self.told_apart and (p is None or p <= APART)
+
+    @property
+    def classes_tell(self) -> bool:
+        """Whether classes are not as frequent on both sides."""
+        p = self.classes_p_value
+        return self.told_apart and p is not None and p <= APART
+
+
+@dataclasses.dataclass(frozen=True)
+class CalibrationRecords:
+    """Records that a quantized file was calibrated with, on both sides.
+
+    Attributes:
+        records: how many there are.
+        members: how many members are among them.
+        nonmembers: how many nonmembers.
+        left_out: whether those nonmembers were left out of the audit.
+        warning: what that means, in a sentence; empty if no nonmember is
+            among them or they were left out.
+    """
+
+    records: int
+    members: int
+    nonmembers: int
+    left_out: bool
+    warning: str
+
+
+@dataclasses.dataclass(frozen=True)
+class GateResult:
+    """What a limit says of one artefact.
+
+    Attributes:
+        target: its name.
+        limit: what was asked for, such as "AUC <= 0.6".
+        outcome: "passed", "failed" or "not judged".
+        found: the numbers that say so, or why nothing can be said.
+    """
+
+    target: str
+    limit: str
+    outcome: str
+    found: str
+
+
+@dataclasses.dataclass(frozen=True)
+class AuditResult:
+    """The audit of one run: what audit.json holds.
+
+    Attributes:
+        schema_version: of this layout, 6.
+        name: of the run: its directory's.
+        config: the run's config.json.
+        fingerprint: of the data set.
+        split: seed and member_fraction of the split, and its pool.
+        seed: of the audit.
+        level: coverage of every interval.
+        versions: of the programs that made it.
+        targets: one TargetAudit a target, keras first, the others by name,
+            those captured elsewhere last.
+        agreements: how far targets are from what they ought to answer.
+        left_out: the targets that could not answer.
+        joints: two artefacts queried together.
+        references: names of the reference models.
+        duplicates: equal records among members and nonmembers; None if the
+            records were not at hand.
+        control: whether members can be told without any model; None if the
+            records were not at hand, or there were too few.
+        calibration: records that a file was calibrated with; None if they
+            were not given, and in audits from before it was kept.
+        repeats: records that are there several times on one side; None in
+            schema versions 4 and 5.
+        comparison: which artefact leaks more, by one attack; None of one
+            artefact and in schema versions 4 and 5.
+        gates: what limits say that were asked for; empty if none were.
+    """
+
+    schema_version: int
+    name: str
+    config: dict
+    fingerprint: str | None
+    split: dict
+    seed: int
+    level: float
+    versions: dict[str, str]
+    targets: list[TargetAudit]
+    agreements: list[Agreement]
+    left_out: list[LeftOut]
+    joints: list[Joint]
+    references: list[str]
+    duplicates: EqualRecords | None
+    control: Control | None = None
+    calibration: CalibrationRecords | None = None
+    repeats: RepeatedRecords | None = None
+    comparison: LeakComparison | None = None
+    gates: list[GateResult] = dataclasses.field(default_factory=list)
+
+    def save(self, path):
+        """Writes audit.json, whole or not at all."""
+        files.write_json(path, audit_json.encode(self))
+
+
+def program_versions() -> dict[str, str]:
+    """The programs that make an audit: name -> version, of those installed."""
+    versions = {
+        "python": platform.python_version(),
+        "qmia_tf": qmia_tf.__version__,
+    }
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def load(path) -> AuditResult:
+    """Reads audit.json.
+
+    Args:
+        path: the file, or the run directory that it lies in.
+    Raises: InputError if it is missing, damaged or of another version.
+    """
+    path = pathlib.Path(path)
+    path = path / AUDIT if path.is_dir() else path
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; scripts/attack.py makes it")
+    stored = files.read_json(path)
+    version = stored.get("schema_version") if isinstance(stored, dict) else None
+    first = schema_versions.FIRST
+    if type(version) is not int or not first <= version <= SCHEMA_VERSION:
+        raise InputError(
+            f"{path}: schema_version is {version!r}, this program reads "
+            f"{first} to {SCHEMA_VERSION}; attack the run again with "
+            "scripts/attack.py"
+        )
+    return audit_json.decode(
+        AuditResult, schema_versions.upgraded(stored), source=str(path)
+    )

@@ -1,0 +1,84 @@
+"""Outputs that were captured on another machine, checked against the run."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from qmia_tf import outputs
+from qmia_tf.errors import InputError
+from qmia_tf.outputs import validation
+
+HINT = "export the run's data for the device with scripts/export_data.py"
+
+
+def open_captured(paths, dataset, split, *, taken):
+    """Reads captured outputs and gives each a name of its own.
+
+    A target keeps its name if no target of the run has it. Otherwise the
+    file's name is added: int8 from pi4.npz becomes int8.pi4.
+
+    Args:
+        paths: .npz files, see outputs.load.
+        dataset: the run's Dataset.
+        split: the run's Split.
+        taken: names that the run's own targets have under any kernels.
+    Returns: list of Outputs.
+    Raises: InputError if one is not about the run's records.
+    """
+    all_outputs, taken = [], set(taken)
+    for path in map(pathlib.Path, paths):
+        answers = outputs.load(path)
+        _check(answers, dataset, split, path)
+        name = _free_name(answers.target, path.stem, taken)
+        taken.add(name)
+        all_outputs.append(
+            dataclasses.replace(answers, info={**answers.info, "target": name})
+        )
+    return all_outputs
+
+
+def _check(answers, dataset, split, path):
+    actual = answers.info.get("fingerprint")
+    if actual is not None and actual != split.fingerprint:
+        raise InputError(
+            f"{path}: the outputs are about data with fingerprint "
+            f"{actual[:12]}, the run is about {split.fingerprint[:12]}: {HINT}"
+        )
+    if answers.classes != dataset.classes:
+        raise InputError(
+            f"{path}: the outputs have {answers.classes} classes, "
+            f"{dataset.name} has {dataset.classes}"
+        )
+    for sort, own, records in (
+        ("member", answers.members, split.members),
+        ("nonmember", ~answers.members, split.nonmembers),
+    ):
+        strange = np.setdiff1d(answers.record_ids[own], records)
+        if strange.size:
+            raise InputError(
+                f"{path}: record {strange[0]} is no {sort} of this run "
+                f"({strange.size} such records): {HINT}"
+            )
+    wrong = answers.labels != dataset.labels[answers.record_ids]
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise InputError(
+            f"{path}: record {answers.record_ids[row]} has label "
+            f"{answers.labels[row]}, in {dataset.name} it has "
+            f"{dataset.labels[answers.record_ids[row]]} "
+            f"({wrong.sum()} such records): {HINT}"
+        )
+
+
+def _free_name(name, stem, used_names):
+    if name not in used_names:
+        return name
+    own = validation.safe_name(stem, "").removeprefix(name)
+    own = own.strip("._-") or "captured"
+    base_name, count = f"{name}.{own}", 1
+    free = base_name
+    while free in used_names:
+        count += 1
+        free = f"{base_name}.{count}"
+    return free

@@ -1,0 +1,38 @@
+"""What parity.json of a run says of its files."""
+
+from qmia_tf import files
+from qmia_tf.auditing import audit_json
+from qmia_tf.deploy.parity.mismatches import Parity
+from qmia_tf.errors import InputError
+from qmia_tf.run_dir import RunDir
+
+
+def of_run(run_dir) -> dict[str, Parity]:
+    """Reads what scripts/parity.py found.
+
+    Args:
+        run_dir: the run directory.
+    Returns: dict sha256 of a file -> Parity; empty without parity.json.
+    Raises: InputError if parity.json cannot be read as such.
+    """
+    path = RunDir(run_dir).parity
+    if not path.is_file():
+        return {}
+    entries = files.read_json(path)
+    try:
+        return {entry["sha256"]: _of(entry, path) for entry in entries}
+    except (TypeError, KeyError, AttributeError, InputError) as error:
+        raise InputError(
+            f"{path} is damaged: make it again with python scripts/parity.py "
+            f"--run_dir={run_dir}, or delete it"
+        ) from error
+
+
+def _of(entry, path):
+    comparisons = [
+        {**comparison, "stages": comparison["tensors"]}
+        for comparison in entry["comparisons"]
+    ]
+    return audit_json.decode(
+        Parity, {**entry, "comparisons": comparisons}, source=str(path)
+    )

@@ -1,0 +1,213 @@
+"""What an audit found of one target: the targets of audit.json."""
+
+import dataclasses
+
+from qmia_tf.attacks.tfprivacy import TfPrivacyAudit
+from qmia_tf.auditing.leak_test import LeakTest
+from qmia_tf.auditing.membership_decisions import Verdicts
+from qmia_tf.auditing.per_class import ClassAudit
+from qmia_tf.auditing.risky_members import Exposed
+from qmia_tf.deploy.parity.mismatches import Parity
+from qmia_tf.errors import InputError
+from qmia_tf.statistics.class_thresholds import ByClass
+from qmia_tf.statistics.epsilon import EpsilonBound
+from qmia_tf.statistics.held_out import HeldOut
+from qmia_tf.statistics.intervals import Estimate
+from qmia_tf.statistics.low_fpr import LowFpr
+from qmia_tf.statistics.operating_points import OperatingPoint
+from qmia_tf.statistics.roc_band import RocBand
+from qmia_tf.statistics.score_counts import Histogram
+from qmia_tf.statistics.thinned_sweep import Curve
+
+
+@dataclasses.dataclass(frozen=True)
+class AttackAudit:
+    """What one attack achieves against one target.
+
+    Everything but `held_out` and `by_class` is about all records that the
+    attack says something of; if it learns from the calibration half, about
+    those of the judged half.
+
+    Attributes:
+        name: key in attacks.ATTACKS.
+        title: the name for people.
+        needs: what it needs, keys of attacks.NEEDS.
+        members: how many members the numbers rest on.
+        nonmembers: how many nonmembers.
+        excluded: records on which the attack says nothing.
+        distinct_scores: how many different scores the records got.
+        least_false_positive_rate: the lowest above 0 that a threshold has.
+        auc: area under the ROC curve, DeLong's interval.
+        tpr_at_fpr: TPR at low false-positive rates; none for a fixed
+            threshold.
+        points: the operating points; for an attack with a fixed threshold
+            the one point, "fixed", which is not in-sample.
+        held_out: the threshold chosen on one half and judged on the other;
+            None for a fixed threshold.
+        cross_fitted: the thresholds of both halves, each judged on the
+            other; None for a fixed threshold or learnt scores.
+        by_class: a threshold for each class, chosen on one half and judged
+            on the other; None likewise.
+        epsilon: lower bound from this attack, for this one model.
+        excess: balanced accuracy of `held_out` minus the gap attack's on the
+            same records; None for the gap attack.
+        curve: rates against the threshold; None for a fixed threshold.
+        verdicts: whom the attack calls members, of all records if its
+            threshold is fixed, else of those that `held_out` is judged on.
+        records_sha256: of the records that `verdicts` are about, as in
+            TargetAudit.
+        histogram: of the scores; None for a fixed threshold and for fewer
+            than two distinct scores.
+        roc: the ROC curve with a band; None for a fixed threshold.
+    """
+
+    name: str
+    title: str
+    needs: list[str]
+    members: int
+    nonmembers: int
+    excluded: int
+    distinct_scores: int
+    least_false_positive_rate: float
+    auc: Estimate
+    tpr_at_fpr: list[LowFpr]
+    points: list[OperatingPoint]
+    held_out: HeldOut | None
+    cross_fitted: OperatingPoint | None
+    by_class: ByClass | None
+    epsilon: EpsilonBound
+    excess: Estimate | None
+    curve: Curve | None
+    verdicts: Verdicts
+    records_sha256: str
+    histogram: Histogram | None = None
+    roc: RocBand | None = None
+
+    def point(self, name) -> OperatingPoint:
+        """Returns the operating point of that name.
+
+        Raises: InputError if there is none.
+        """
+        return _named(self.points, name, f"operating point of {self.name}")
+
+
+@dataclasses.dataclass(frozen=True)
+class AttackLeftOut:
+    """An attack that was not run.
+
+    Attributes:
+        name: key in attacks.ATTACKS.
+        reason: what it lacks.
+    """
+
+    name: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Strongest:
+    """The best of the attacks, chosen on one half and judged on the other.
+
+    Attributes:
+        attack: the one whose AUC is surely the highest on the calibration
+            half, see selection.choose.
+        candidates: the attacks it was chosen from.
+        point: its threshold of the calibration half, on the judged half.
+        auc: on the judged half.
+        tpr_at_fpr: on the judged half.
+    """
+
+    attack: str
+    candidates: list[str]
+    point: OperatingPoint
+    auc: Estimate
+    tpr_at_fpr: list[LowFpr]
+
+
+@dataclasses.dataclass(frozen=True)
+class TargetAudit:
+    """What the outputs of one target give away.
+
+    Attributes:
+        target: name of the target, such as "keras" or "float32".
+        kind: "keras", "tflite", "twin", "savedmodel" or "callable", if known.
+        sha256: of the model file, if known.
+        size_bytes: of the model file, if known.
+        kernel_set: what computed the outputs, if known.
+        outputs: "probabilities" or "logits", what the file ends in, if known.
+        latency_ms: median time of predict() on one image, if known.
+        latency_threads: number of threads it was measured with, if known.
+        probability_step: distance of neighbouring outputs, 0 for floats.
+        classes: number of classes.
+        members: number of members queried.
+        nonmembers: number of nonmembers queried.
+        records_sha256: of the sorted record ids of the members, then of the
+            nonmembers, each as little-endian int64; equal where two targets
+            were asked about the same records.
+        accuracy_members: of the model, on its training records.
+        accuracy_nonmembers: of the model, on the others: test accuracy.
+        tied_answers: how many records have several most probable classes,
+            the first of which is taken.
+        attacks: one AttackAudit an attack.
+        attacks_left_out: the attacks that were not run.
+        strongest: the best of them.
+        tfprivacy: what tensorflow-privacy found; None if it was not run.
+        per_class: one ClassAudit a class that has members and nonmembers.
+        parity: what was found when the file's codes were compared; None if
+            they were not.
+        exposed: the most exposed members, of one target of the audit; none
+            of the others.
+        onednn: whether TensorFlow computed the outputs with oneDNN's kernels;
+            None if not TensorFlow computed them, or nobody knows, and in
+            schema version 4.
+        leak: whether all attacks together show a leak, and how large it is;
+            None in schema versions 4 and 5.
+    """
+
+    target: str
+    kind: str | None
+    sha256: str | None
+    size_bytes: int | None
+    kernel_set: str | None
+    outputs: str | None
+    latency_ms: float | None
+    latency_threads: int | None
+    probability_step: float
+    classes: int
+    members: int
+    nonmembers: int
+    records_sha256: str
+    accuracy_members: Estimate
+    accuracy_nonmembers: Estimate
+    tied_answers: int
+    attacks: list[AttackAudit]
+    attacks_left_out: list[AttackLeftOut]
+    strongest: Strongest
+    tfprivacy: TfPrivacyAudit | None
+    per_class: list[ClassAudit] = dataclasses.field(default_factory=list)
+    parity: Parity | None = None
+    exposed: list[Exposed] = dataclasses.field(default_factory=list)
+    onednn: bool | None = None
+    leak: LeakTest | None = None
+
+    @property
+    def size_mb(self) -> float | None:
+        """Size of the model file in MB of 10^6 bytes, if known."""
+        return self.size_bytes and self.size_bytes / 1e6
+
+    def attack(self, name) -> AttackAudit:
+        """Returns the audit of the attack of that name.
+
+        Raises: InputError if there is none.
+        """
+        return _named(self.attacks, name, f"attack on {self.target}")
+
+
+def _named(things, name, kind):
+    for thing in things:
+        if thing.name == name:
+            return thing
+    raise InputError(
+        f"audit.json: no {kind} is called {name!r}; attack the run again with "
+        "scripts/attack.py"
+    )

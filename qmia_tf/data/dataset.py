@@ -1,0 +1,178 @@
+"""Images and labels in memory: checked where they come in, fingerprinted."""
+
+import dataclasses
+import functools
+import hashlib
+
+import numpy as np
+
+from qmia_tf.data.split import PARTS, POOLS
+from qmia_tf.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Dataset:
+    """An image classification data set.
+
+    Attributes:
+        name: str, what it was loaded as.
+        images: uint8 [N, H, W, C], C = 1 (gray) or 3 (RGB), 0..255.
+        labels: int64 [N], 0..classes-1.
+        class_names: tuple of str, one a class.
+        origin: uint8 [N], 0 = train record, 1 = test record.
+
+    Raises: InputError if images or labels are not of that kind.
+    """
+
+    name: str
+    images: np.ndarray
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+    origin: np.ndarray
+
+    def __post_init__(self):
+        images, labels = checked(
+            self.name, self.images, self.labels, len(self.class_names)
+        )
+        object.__setattr__(self, "images", images)
+        object.__setattr__(self, "labels", labels)
+        if len(self.origin) != len(labels):
+            raise InputError(
+                f"{self.name}: {len(self.origin)} origins, {len(labels)} labels"
+            )
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        return len(self.class_names)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels."""
+        return self.images.shape[1:]
+
+    def take(self, indices):
+        """Gives chosen records.
+
+        Args:
+            indices: int [K], record numbers.
+        Returns: images uint8 [K, H, W, C], labels int64 [K].
+        """
+        return self.images[indices], self.labels[indices]
+
+    def fingerprint(self) -> str:
+        """Names the content: images, labels and their order.
+
+        SHA-256 of "N H W C" and a newline in ASCII, the image bytes in
+        row-major order, and the labels as little-endian int64. It is
+        computed once: the arrays must not be changed.
+
+        Returns: 64 hexadecimal digits, the same on every platform.
+        """
+        return self._fingerprint
+
+    @functools.cached_property
+    def _fingerprint(self):
+        shape = " ".join(map(str, self.images.shape))
+        digest = hashlib.sha256(f"{shape}\n".encode())
+        digest.update(np.ascontiguousarray(self.images))
+        digest.update(np.ascontiguousarray(self.labels, "<i8"))
+        return digest.hexdigest()
+
+
+def checked(where, images, labels, classes):
+    """Checks that images and labels can be used, and gives them their type.
+
+    Args:
+        where: str, for the message.
+        images: uint8 [N, H, W, C] or, if gray, [N, H, W].
+        labels: integers [N] in 0..classes-1.
+        classes: the number of classes.
+    Returns: images uint8 [N, H, W, C], labels int64 [N].
+    Raises: InputError that says what is wrong and how to convert it.
+    """
+    if images.dtype != np.uint8:
+        raise InputError(
+            f"{where}: images are {images.dtype}, not uint8 0..255: convert "
+            "them (values in 0..1: np.round(images * 255).astype(np.uint8))"
+        )
+    if images.ndim == 3:
+        images = images[..., np.newaxis]
+    if images.ndim != 4 or images.shape[3] not in (1, 3) or not images.size:
+        raise InputError(
+            f"{where}: images have the shape {list(images.shape)}, not "
+            "[N, H, W, C] with C = 1 or 3, or [N, H, W]"
+        )
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise InputError(
+            f"{where}: labels are {labels.dtype} {list(labels.shape)}, not "
+            "integers [N] (one-hot: labels.argmax(axis=1))"
+        )
+    if len(images) != len(labels):
+        raise InputError(
+            f"{where}: {len(images)} images but {len(labels)} labels"
+        )
+    outside = np.flatnonzero((labels < 0) | (labels >= classes))
+    if outside.size:
+        raise InputError(
+            f"{where}: label {labels[outside[0]]} of record {outside[0]} is "
+            f"outside the classes 0..{classes - 1}"
+        )
+    return images, labels.astype(np.int64, copy=False)
+
+
+def assemble(name, parts, class_names, *, pool):
+    """Makes one data set of its train and test parts.
+
+    Args:
+        name: str.
+        parts: dict "train" or "test" -> (images, labels), see `checked`.
+        class_names: tuple of str.
+        pool: "train", "test" or "all".
+    Returns: Dataset, train records first.
+    Raises: InputError if a part cannot be used, if the parts do not fit
+        together, or if the pool has no part.
+    """
+    chosen = choose_parts(name, parts, pool)
+    pairs = [
+        checked(f"{name} ({part})", *parts[part], len(class_names))
+        for part in chosen
+    ]
+    shapes = {images.shape[1:] for images, _ in pairs}
+    if len(shapes) > 1:
+        raise InputError(
+            f"{name}: images of train and test differ in shape: {shapes}"
+        )
+    return Dataset(
+        name=name,
+        images=_join([images for images, _ in pairs]),
+        labels=_join([labels for _, labels in pairs]),
+        class_names=class_names,
+        origin=np.repeat(
+            np.array([PARTS.index(part) for part in chosen], np.uint8),
+            [len(labels) for _, labels in pairs],
+        ),
+    )
+
+
+def choose_parts(name, parts, pool):
+    """Lists the parts of a pool that a data set has.
+
+    Args:
+        name: str, for the message.
+        parts: the parts it has, any of "train" and "test".
+        pool: "train", "test" or "all".
+    Returns: list of str, train first.
+    Raises: InputError if it has none of them.
+    """
+    chosen = [part for part in POOLS[pool] if part in parts]
+    if not chosen:
+        raise InputError(
+            f"{name} has no {pool} records, only {sorted(parts)}: choose "
+            "another --pool"
+        )
+    return chosen
+
+
+def _join(arrays):
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)

@@ -1,0 +1,1 @@
+"""Does a .tflite file compute what was trained? Code by code."""

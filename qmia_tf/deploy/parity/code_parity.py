@@ -1,0 +1,191 @@
+"""Does a .tflite file compute what was trained? Codes compared one by one.
+
+Three networks answer the same images: the trained Keras model, its integer
+twin, and the .tflite file under each kernel set. Twin against file is a
+promise under the default kernels: no code differs. Trained model against
+twin says what folding the batch norms and rounding the biases cost.
+"""
+
+import pathlib
+
+from qmia_tf import files, terminal
+from qmia_tf.data.image_shapes import fitted
+from qmia_tf.deploy.integer import int8_file
+from qmia_tf.deploy.parity.mismatches import (
+    FILE,
+    PROMISED,
+    TRAINED,
+    FileParity,
+    ParityComparison,
+    ParityStage,
+    judged,
+)
+from qmia_tf.deploy.parity.observed_networks import Trained, Twin
+from qmia_tf.deploy.tflite.classifier import Classifier
+from qmia_tf.deploy.tflite.interpreter import KERNELS
+from qmia_tf.deploy.tflite.observed_tensors import Observed
+from qmia_tf.errors import InputError
+from qmia_tf.outputs.logits import softmax
+
+FEW = 50
+
+
+class File:
+    """A .tflite file: its answers, and the codes inside a copy of it.
+
+    Args:
+        path: the file.
+        kernels: a key of interpreter.KERNELS.
+        num_threads: int >= 1.
+        batch_size: the most images a call.
+        logits: whether its output is logits.
+    Raises: InputError if it cannot be run.
+    """
+
+    def __init__(self, path, *, kernels, num_threads, batch_size, logits):
+        self.path = pathlib.Path(path)
+        self.way = kernels, num_threads
+        self._logits = logits
+        self._classifier = Classifier(
+            self.path,
+            kernels=kernels,
+            num_threads=num_threads,
+            batch_size=batch_size,
+            logits=logits,
+        )
+        self._observed = Observed(
+            self.path.read_bytes(), kernels=kernels, num_threads=num_threads
+        )
+
+    def check(self, twin):
+        """Raises InputError if the tensors are not this twin's."""
+        in_file = self._observed.shapes
+        in_twin = {
+            name: tuple(twin.layers[name].output.shape[1:])
+            for name in twin.names
+        }
+        for name in [*in_file, *in_twin]:
+            if in_file.get(name) != in_twin.get(name):
+                raise InputError(
+                    f"{self.path} is not this twin's file ({name!r} is "
+                    f"{_shown(in_file, name)} in the file, "
+                    f"{_shown(in_twin, name)} in the twin): export both again"
+                )
+
+    def run(self, images):
+        """Returns dict name -> int16 levels [N, ...], and probabilities."""
+        levels, stored = self._observed.run(images)
+        if self.way[0] == PROMISED:
+            # XNNPACK may compute otherwise what nobody is to see.
+            return levels, self._classifier.predict(images)
+        answers = self._classifier.interpreter.output.dequantize(stored)
+        return levels, softmax(answers) if self._logits else answers
+
+
+def check(
+    twin_path,
+    tflite_path,
+    images,
+    *,
+    model=None,
+    scheme="int8",
+    logits=False,
+    kernels=tuple(KERNELS),
+    threads=(1, 2),
+    batch_sizes=(64, 1),
+    progress=False,
+) -> FileParity:
+    """Compares a file with its twin in every way asked for.
+
+    The first batch size sees all images, the others 50 at most.
+
+    Args:
+        twin_path: the twin's .keras file.
+        tflite_path: the .tflite file.
+        images: uint8 [N, height, width, channels].
+        model: Trained, or the path of the trained .keras file; None leaves
+            it out.
+        scheme: name of the file's scheme.
+        logits: whether the outputs are logits.
+        kernels: keys of interpreter.KERNELS.
+        threads: numbers of threads; kernels that promise nothing run with
+            the first one only.
+        batch_sizes: images a call.
+        progress: shows a bar.
+    Returns: FileParity.
+    Raises: InputError if a file is damaged or not the other's, or the images
+        do not fit.
+    """
+    twin = Twin(twin_path, logits=logits)
+    twin.check_images(images)
+    images = fitted(images, twin.model.input_shape[1:])
+    if isinstance(model, (str, pathlib.Path)):
+        model = Trained(model)
+    most = max(batch_sizes)
+    watched = [
+        File(
+            tflite_path,
+            kernels=kernel_set,
+            num_threads=count,
+            batch_size=most,
+            logits=logits,
+        )
+        for kernel_set in kernels
+        for count in (threads if kernel_set == PROMISED else threads[:1])
+    ]
+    for file in watched:
+        file.check(twin)
+    with_model = []
+    if model:
+        with_model = [_begin(TRAINED, ("", 0), most, model.names(twin))]
+    with_file = [
+        (file, _begin(FILE, file.way, batch_size, twin.names))
+        for batch_size in batch_sizes
+        for file in watched
+    ]
+    label = pathlib.Path(tflite_path).name
+    for start in _starts(len(images), most, label, progress):
+        chunk = images[start : start + most]
+        mine = twin.run(chunk, batch_size=most)
+        for comparison in with_model:
+            comparison.count(mine, model.run(chunk, twin, batch_size=most))
+        for file, comparison in with_file:
+            is_first = comparison.batch_size == batch_sizes[0]
+            left = len(chunk) if is_first else FEW - start
+            _add(comparison, file, chunk[: max(left, 0)], mine)
+    return judged(
+        scheme,
+        with_model + [entry for _, entry in with_file],
+        sha256=files.sha256(tflite_path),
+        twin_sha256=files.sha256(twin_path),
+        float_layers=int8_file.float_layers(twin.model),
+        rounded_layers=twin.rounded_layers,
+    )
+
+
+def _begin(against, way, batch_size, names):
+    stages = [ParityStage(name) for name in names]
+    return ParityComparison(against, *way, batch_size, stages=stages)
+
+
+def _add(comparison, file, images, mine):
+    """Gives a file the images, batch by batch."""
+    levels, answers = mine
+    step = comparison.batch_size
+    for start in range(0, len(images), step):
+        part = slice(start, min(start + step, len(images)))
+        cut = {name: level[part] for name, level in levels.items()}
+        comparison.count((cut, answers[part]), file.run(images[part]))
+
+
+def _starts(count, step, label, progress):
+    return terminal.bar(
+        range(0, count, step),
+        desc=label,
+        unit="batch",
+        shown=progress,
+    )
+
+
+def _shown(shapes, name):
+    return list(shapes[name]) if name in shapes else "missing"

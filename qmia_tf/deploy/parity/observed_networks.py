@@ -1,0 +1,159 @@
+"""Keras networks that show, beside their answers, what they round."""
+
+import pathlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from qmia_tf import layers as ours
+from qmia_tf.data.image_shapes import fitted
+from qmia_tf.data.pixels import as_unit
+from qmia_tf.deploy.flat_model import read_flat
+from qmia_tf.errors import InputError
+from qmia_tf.models import keras_files
+from qmia_tf.outputs.logits import softmax
+
+QUANTIZERS = (
+    ours.DoReFaActivation,
+    ours.DoReFaAdd,
+    ours.ResidualQuantizer,
+    ours.RoundedAveragePooling2D,
+)
+# They hand on levels as they are.
+CARRIERS = (
+    keras.layers.Concatenate,
+    keras.layers.Cropping2D,
+    keras.layers.Flatten,
+    keras.layers.GlobalMaxPooling2D,
+    keras.layers.MaxPooling2D,
+    keras.layers.Permute,
+    keras.layers.Reshape,
+    keras.layers.ZeroPadding2D,
+)
+
+
+class Network:
+    """A Keras model that shows its layers' results beside its answers.
+
+    Args:
+        model: keras.Model of one image input and one output.
+        names: of the layers.
+    """
+
+    def __init__(self, model, names):
+        self.model = model
+        self.names = list(names)
+        layer_outputs = [model.get_layer(name).output for name in self.names]
+        network = keras.Model(model.inputs, [*layer_outputs, model.outputs[0]])
+        self._ask = tf.function(
+            lambda x: network([x], training=False),
+            input_signature=[tf.TensorSpec(model.input_shape, tf.float32)],
+        )
+
+    def run(self, images, *, batch_size=None):
+        """Runs one batch.
+
+        Args:
+            images: uint8 [N, ...]; one channel may have an axis or not.
+            batch_size: int >= N, to fill up to. Every other batch size costs
+                seconds: XLA compiles the layers for it.
+        Returns: dict name -> float32 [N, ...], and the output [N, classes].
+        """
+        count = len(images)
+        images = fitted(images, self.model.input_shape[1:])
+        filled = np.resize(images, (batch_size or count, *images.shape[1:]))
+        *layer_outputs, answers = (
+            part.numpy()[:count] for part in self._ask(as_unit(filled))
+        )
+        return dict(zip(self.names, layer_outputs, strict=True)), answers
+
+
+class Twin:
+    """An integer twin that shows its levels and its answers.
+
+    Args:
+        model: keras.Model from integer.fold, or the path of a saved one.
+        logits: whether its output is logits.
+    """
+
+    def __init__(self, model, *, logits=False):
+        if isinstance(model, (str, pathlib.Path)):
+            model = keras_files.load(model)
+        self.model = model
+        self.layers = {layer.name: layer for layer in model.layers}
+        self._logits = logits
+        self._scales = {}
+        self.rounded_layers = []
+        graph = read_flat(model)
+        for call in graph.calls:
+            layer, sources = call.layer, graph.sources(call)
+            if hasattr(layer, "grid"):
+                self._scales[call.name] = layer.grid.scale
+            elif isinstance(layer, CARRIERS) and sources[0] in self._scales:
+                self._scales[call.name] = self._scales[sources[0]]
+            if isinstance(layer, ours.integer.ToLevels):
+                (source,) = (self.layers[name] for name in sources)
+                if not isinstance(source, keras.layers.InputLayer):
+                    self.rounded_layers.append(source.name)
+        self.names = list(self._scales)
+        self._network = Network(model, self.names)
+
+    def scale(self, name) -> float:
+        """Returns the distance of neighbouring levels behind a layer."""
+        return self._scales[name]
+
+    def check_images(self, images):
+        """Raises InputError if there are no images or they do not fit."""
+        shape = self.model.input_shape[1:]
+        if (
+            images.dtype != np.uint8
+            or not len(images)
+            or fitted(images, shape) is None
+        ):
+            raise InputError(
+                f"the twin takes uint8 images of {list(shape)}, one or more, "
+                f"got {images.dtype} {list(images.shape)}"
+            )
+
+    def run(self, images, *, batch_size=None):
+        """Returns dict name -> int16 levels [N, ...], and probabilities."""
+        floats, answers = self._network.run(images, batch_size=batch_size)
+        levels = {name: part.astype(np.int16) for name, part in floats.items()}
+        return levels, softmax(answers) if self._logits else answers
+
+
+class Trained:
+    """A trained model that shows what it rounds, and its answers.
+
+    Args:
+        model: keras.Model, or the path of a saved one.
+    """
+
+    def __init__(self, model):
+        if isinstance(model, (str, pathlib.Path)):
+            model = keras_files.load(model)
+            keras_files.freeze(model)
+        names = [
+            layer.name
+            for layer in model.layers
+            if isinstance(layer, QUANTIZERS)
+        ]
+        self._network = Network(model, names)
+
+    def names(self, twin) -> list:
+        """Lists the layers that it rounds and the twin has as well."""
+        return [name for name in self._network.names if name in twin.names]
+
+    def run(self, images, twin, *, batch_size=None):
+        """Returns dict name -> int16 levels [N, ...], and probabilities."""
+        values, answers = self._network.run(images, batch_size=batch_size)
+        levels = {
+            name: _levels(values[name], twin.scale(name))
+            for name in self.names(twin)
+        }
+        return levels, answers
+
+
+def _levels(values, scale):
+    return np.rint(values / np.float64(scale)).astype(np.int16)

@@ -1,0 +1,228 @@
+"""A .tflite file under LiteRT: one image input, one output, checked.
+
+Needs NumPy and ai-edge-litert only, so that it runs on a board.
+"""
+
+import contextlib
+import pathlib
+
+import numpy as np
+
+from qmia_tf import quiet
+from qmia_tf.deploy.tflite import model_file, ports, subgraphs
+from qmia_tf.errors import InputError
+from qmia_tf.outputs import repeatability
+
+KERNELS = {
+    "default": "AUTO",
+    "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
+    "reference": "BUILTIN_REF",
+}
+
+
+class Interpreter:
+    """Runs a .tflite file that has one input and one output.
+
+    What LSTM, RNN and SVDF ops keep is reset before every record, so that no
+    answer depends on the record before. A file that reads and writes
+    variables is asked twice about its first batch.
+
+    Args:
+        path: the file.
+        num_threads: int >= 1.
+        kernels: a key of KERNELS.
+        signature: name of the signature to run, where a file has several.
+    Raises: InputError if an argument is out of range or the file is missing,
+        damaged, needs ops that LiteRT does not have, leaves open which
+        signature is meant or how large an image is, or has other ports.
+    """
+
+    def __init__(
+        self, path, *, num_threads=1, kernels="default", signature=None
+    ):
+        if num_threads < 1:
+            raise InputError(f"num_threads must be >= 1, got {num_threads}")
+        if kernels not in KERNELS:
+            raise InputError(
+                f"kernels must be one of {tuple(KERNELS)}, got {kernels!r}"
+            )
+        self.path = pathlib.Path(path)
+        content = model_file.read(self.path)
+        lite = _load(content, self.path, num_threads, kernels)
+        contents = model_file.Contents(content)
+        self._graph = subgraphs.chosen(lite, contents, signature, self.path)
+        self._keeps_state = contents.has_state_tensors
+        self.has_variables = self._is_doubtful = contents.has_variables
+        self.input = ports.entry(
+            self._only("input", self._graph.inputs()), self.path
+        )
+        self.output = ports.leave(
+            self._only("output", self._graph.outputs()), self.path
+        )
+        _check_size(self.path, self.input)
+        self._allocate_first(kernels)
+
+    @property
+    def signature(self):
+        """The name of the signature that was chosen, None if none was."""
+        signature = self._graph.signature
+        return signature.key if signature else None
+
+    @property
+    def fixed_batch(self):
+        """The only batch size the file takes, or None."""
+        size = self.input.shape[0]
+        return size if size > 0 else None
+
+    @property
+    def output_step(self):
+        """Distance of neighbouring outputs, 0 if the file computes floats.
+
+        Also of an output that is turned into floats inside the file.
+        """
+        for op in self.ops():
+            if (
+                op["op_name"] == "DEQUANTIZE"
+                and self.output.index in (op["outputs"])
+            ):
+                (source,) = op["inputs"]
+                details = {tensor["index"]: tensor for tensor in self.tensors()}
+                scales = details[source]["quantization_parameters"]["scales"]
+                return float(scales[0]) if len(scales) == 1 else 0.0
+        return self.output.step
+
+    def run(self, values):
+        """Runs one batch; a short one is filled up and cut again.
+
+        Args:
+            values: array [B, ...] of the input's type.
+        Returns: array [B, classes] of the output's type.
+        Raises: InputError if the file cannot answer a batch of that size, or
+            answers otherwise when it is asked again.
+        """
+        rows = self._run(values)
+        if self._is_doubtful:
+            self._require_alike(rows, self._run(values))
+            self._is_doubtful = False
+        return rows
+
+    def _run(self, values):
+        # Of a state that is kept for one record, several make no sense.
+        if self._keeps_state and not self.fixed_batch:
+            records = [values[row : row + 1] for row in range(len(values))]
+            return np.concatenate(
+                [self._answers(record, 1) for record in records]
+            )
+        size = self.fixed_batch or len(values)
+        filled = values
+        if len(values) < size:
+            filled = np.zeros((size, *values.shape[1:]), values.dtype)
+            filled[: len(values)] = values
+        return self._answers(filled, size)[: len(values)]
+
+    def _answers(self, values, size):
+        with _failing_as(lambda reason: self._cannot_answer(size, reason)):
+            rows = self._graph.run(
+                self.input.index,
+                values,
+                self.output.index,
+                reset=self._keeps_state,
+            )
+        rows = ports.squeezed(rows)
+        if rows.ndim != 2 or len(rows) != size:
+            raise self._cannot_answer(size, f"its output is {rows.shape}")
+        return rows
+
+    def _require_alike(self, rows, again):
+        repeats = repeatability.compare(
+            self.output.dequantize(rows),
+            self.output.dequantize(again),
+            step=self.output.step,
+        )
+        if not repeats.are_alike:
+            raise InputError(
+                f"{self.path} does not answer alike when it is asked the "
+                "same again: its outputs differ by up to "
+                f"{repeats.largest:.2g}. It keeps variables "
+                "(ASSIGN_VARIABLE) that change from query to query, so an "
+                "answer depends on the records before: convert a function "
+                "that only reads its variables"
+            )
+
+    def ops(self):
+        """Lists the ops: dicts with op_name, inputs and outputs."""
+        return self._graph.ops()
+
+    def tensors(self):
+        """Lists the tensors: LiteRT's dicts with index, dtype, shape."""
+        return self._graph.tensors()
+
+    def _allocate_first(self, kernels):
+        # Of LiteRT's own ops the names are in capitals.
+        names = {op["op_name"] for op in self.ops()}
+        foreign = ", ".join(sorted(n for n in names if n != n.upper()))
+        why = f"it needs {foreign}: " if foreign else ""
+
+        def described(reason):
+            return _cannot_run(self.path, kernels, why + reason)
+
+        # LiteRT says so when it takes its XNNPACK kernels.
+        with (
+            _failing_as(described),
+            quiet.without_messages(show_if_it_fails=False),
+        ):
+            self._graph.allocate()
+
+    def _cannot_answer(self, size, reason):
+        return InputError(
+            f"{self.path} cannot answer {size} images at once: {reason}"
+        )
+
+    def _only(self, end, details):
+        if len(details) != 1:
+            raise InputError(
+                f"{self.path} has {len(details)} {end}s; an image classifier "
+                f"with one {end} is needed"
+            )
+        return details[0]
+
+
+def _load(content, path, num_threads, kernels):
+    from ai_edge_litert import interpreter as litert
+
+    def described(reason):
+        if "Flatbuffer" in reason:
+            reason = f"it is damaged or cut off ({reason})"
+        return _cannot_run(path, kernels, reason)
+
+    with _failing_as(described):
+        return litert.Interpreter(
+            model_content=content,
+            num_threads=num_threads,
+            experimental_op_resolver_type=getattr(
+                litert.OpResolverType, KERNELS[kernels]
+            ),
+        )
+
+
+def _cannot_run(path, kernels, reason):
+    return InputError(
+        f"{path} cannot be run by LiteRT with its {kernels} kernels: {reason}"
+    )
+
+
+def _check_size(path, entry):
+    if len(entry.shape) < 2 or min(entry.shape[1:]) < 1:
+        raise InputError(
+            f"{path} takes an input of shape {list(entry.shape)}, where -1 is "
+            "open: convert the model with a fixed height, width and channels"
+        )
+
+
+@contextlib.contextmanager
+def _failing_as(described):
+    """Turns LiteRT's errors into `described(reason)`, an InputError."""
+    try:
+        yield
+    except (ValueError, RuntimeError) as error:
+        raise described(" ".join(str(error).split())[:300]) from error

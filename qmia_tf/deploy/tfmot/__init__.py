@@ -1,0 +1,1 @@
+"""The baseline: tensorflow-model-optimization, in a process of its own."""

@@ -1,0 +1,61 @@
+"""What the models of a run answered, epoch by epoch."""
+
+import pathlib
+
+from qmia_tf import outputs
+from qmia_tf.run_dir import CHECKPOINT_NAME, TRAINED, RunDir
+from qmia_tf.targets import run_targets
+
+FOLDER = "epochs"
+
+
+def kept(run_dir, config) -> dict[int, pathlib.Path]:
+    """Lists the models of a run by epoch, the trained one last.
+
+    Args:
+        run_dir: the run directory.
+        config: the run's configuration.
+    Returns: {epoch: file}. The last epoch is model.keras, also where a
+        checkpoint was kept of it.
+    Raises: InputError if the run is not trained.
+    """
+    run_dir = RunDir(run_dir)
+    model = run_dir.require_model()
+    path_by_epoch = run_dir.kept_checkpoints()
+    path_by_epoch[config["recipe"]["epochs"]] = model
+    return dict(sorted(path_by_epoch.items()))
+
+
+def answers(run_dir, models, dataset, split, *, progress=None):
+    """Asks models of a run about every record, unless that is done.
+
+    Args:
+        run_dir: where outputs/keras.npz and outputs/epochs/ go.
+        models: {epoch: file}, as kept gives them.
+        dataset: the run's Dataset.
+        split: the run's Split.
+        progress: callable that takes a line of text, or None.
+    Yields: (epoch, Outputs in record order), one at a time.
+    Raises: InputError if a model cannot be loaded or does not fit the data.
+    """
+    for place, (epoch, file) in enumerate(models.items(), start=1):
+        if progress:
+            progress(
+                f"{pathlib.Path(run_dir).name}: epoch {epoch}, model {place} "
+                f"of {len(models)}"
+            )
+        path = run_targets.answer(_query(file), dataset, split, run_dir=run_dir)
+        yield epoch, outputs.load(path).in_record_order()
+
+
+def _query(file):
+    is_checkpoint = CHECKPOINT_NAME.fullmatch(file.name)
+    target = file.stem if is_checkpoint else TRAINED
+
+    def open_model():
+        from qmia_tf.targets.keras_model import KerasTarget
+
+        return KerasTarget(file, name=target)
+
+    name = f"{FOLDER}/{target}" if is_checkpoint else target
+    return run_targets.Query(name, file, outputs.KERAS, open_model)

@@ -1,0 +1,107 @@
+"""config.json: everything that a run follows from."""
+
+from qmia_tf import files
+from qmia_tf.data import split as splits
+from qmia_tf.errors import InputError
+from qmia_tf.run_dir import RunDir
+from qmia_tf.training import recipes
+
+SCHEMA_VERSION = 1
+
+
+def describe(
+    dataset,
+    *,
+    recipe,
+    bits,
+    pool="all",
+    split_seed=0,
+    member_fraction=0.5,
+    seed=0,
+):
+    """Gives the content of config.json.
+
+    Args:
+        dataset: datasets.Dataset.
+        recipe: recipes.Recipe.
+        bits: resnet.Bits.
+        pool: "train", "test" or "all".
+        split_seed: int >= 0, draws the members.
+        member_fraction: share of members, in (0, 1).
+        seed: int in 0..2**32-1, of the weights and batches.
+    Returns: nested dict of JSON types.
+    Raises: InputError if the seed is out of range or no split can be drawn,
+        before anything is written.
+    """
+    if not 0 <= seed < 2**32:
+        raise InputError(f"seed must be in 0..{2**32 - 1}, got {seed}")
+    splits.make_split(
+        dataset.labels,
+        seed=split_seed,
+        pool=pool,
+        fingerprint=dataset.fingerprint(),
+        member_fraction=member_fraction,
+    )
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "dataset": {
+            "name": dataset.name,
+            "pool": pool,
+            "fingerprint": dataset.fingerprint(),
+            "classes": dataset.classes,
+            "image_shape": list(dataset.image_shape),
+        },
+        "split": {"seed": split_seed, "member_fraction": member_fraction},
+        "model": {
+            "stem": recipe.stem,
+            "width": recipe.width,
+            "weight_bits": bits.weight,
+            "activation_bits": bits.activation,
+            "first_last_bits": bits.first_last,
+            "residual_bits": bits.residual,
+            "gradient_bits": bits.gradient,
+            "clip": bits.clip,
+        },
+        "recipe": _plain(recipe),
+        "seed": seed,
+    }
+
+
+def read(run_dir):
+    """Reads config.json of a run.
+
+    Raises: InputError if the directory is not a run, or one of another
+        version.
+    """
+    path = RunDir(run_dir).config
+    if not path.exists():
+        raise InputError(
+            f"{run_dir} is not a run directory (no {path.name}): make one "
+            "with scripts/train.py"
+        )
+    config = files.read_json(path)
+    version = config.get("schema_version") if isinstance(config, dict) else None
+    if version != SCHEMA_VERSION:
+        raise InputError(
+            f"{path} has schema_version {version}, not {SCHEMA_VERSION}: it "
+            "was made by another version of qmia_tf, or is no configuration"
+        )
+    return config
+
+
+def recipe_of(config):
+    """Gives the Recipe of a configuration."""
+    fields = dict(config["recipe"])
+    name = fields.pop("name")
+    fields["milestones"] = tuple(fields["milestones"])
+    return recipes.get(name, **fields)
+
+
+def _plain(recipe):
+    """The recipe without what the rest of the configuration says."""
+    fields = recipe.as_dict()
+    return {
+        key: value
+        for key, value in fields.items()
+        if key not in ("dataset", "stem", "width")
+    }

@@ -1,0 +1,238 @@
+"""What there is to judge targets by: answers, copies, features, and gaps."""
+
+import dataclasses
+import pathlib
+
+from qmia_tf.auditing.auxiliary import Beside
+from qmia_tf.data import records as own_records
+from qmia_tf.data.duplicates import EqualRecords
+from qmia_tf.data.records import Records
+from qmia_tf.errors import InputError
+from qmia_tf.experiments import augmentation_queries
+from qmia_tf.outputs import Outputs, saved_outputs
+from qmia_tf.targets import listing, query, sanity_checks, saved_model
+
+COPIES = ("copies", "noisy")
+SWITCHED_OFF = "they were switched off"
+NOT_ASKED = "saved outputs cannot be asked about copies"
+NO_RECORDS = "only outputs were given"
+TOO_MANY = f"a record has more than {own_records.MOST_FEATURES} values"
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How targets are asked; see experiments.model_audit.audit."""
+
+    pixels: str | list[str] | None
+    outputs: str | list[str] | None
+    label_only: augmentation_queries.Settings | None
+    num_threads: int
+    allow_chance: bool
+    signature: str | list[str] | None = None
+
+    def require_no_flags(self):
+        """Refuses words about a model where there is none."""
+        for name in ("pixels", "outputs", "signature"):
+            if getattr(self, name):
+                raise InputError(
+                    f"--{name} is about a model, and only saved outputs are "
+                    "given, which say it by the names of arrays and columns"
+                )
+
+
+@dataclasses.dataclass
+class Gathered:
+    """What was answered, and what stands beside it.
+
+    Attributes:
+        answered: Outputs of each target, in the order given.
+        copies: dict target -> dict of "copies" and "noisy".
+        reasons: dict target -> dict need -> why it cannot be had.
+        files: dict target -> name of its file.
+        features: float [N, F] of the records, or None.
+        equal: EqualRecords; None without records.
+    """
+
+    answered: list[Outputs]
+    reasons: dict[str, dict[str, str]]
+    files: dict[str, str | None]
+    copies: dict = dataclasses.field(default_factory=dict)
+    features: object = None
+    equal: EqualRecords | None = None
+
+    def beside(self, target, references) -> Beside:
+        """Gives what stands beside one target."""
+        return Beside(
+            references=references,
+            features=self.features,
+            **self.copies.get(target, {}),
+        )
+
+
+def of_answers(targets, members, nonmembers, options) -> Gathered:
+    """Takes saved outputs: one file a side, or files that say who is who.
+
+    Raises: InputError if they cannot be read, are not about the same
+        records, or are of a model that is right as chance is.
+    """
+    if targets:
+        all_outputs = [
+            _renamed(saved_outputs.alone(path), name)
+            for name, path in targets.items()
+        ]
+        files = {
+            name: pathlib.Path(path).name for name, path in targets.items()
+        }
+    else:
+        all_outputs = [saved_outputs.of_sides(members, nonmembers)]
+        files = {all_outputs[0].target: pathlib.Path(members).name}
+    first = all_outputs[0].in_record_order()
+    for outputs in all_outputs:
+        _require_same(outputs.in_record_order(), first)
+        if not options.allow_chance:
+            sanity_checks.require_above_chance(outputs)
+    reasons = {**dict.fromkeys(COPIES, NOT_ASKED), "features": NO_RECORDS}
+    return Gathered(
+        answered=all_outputs,
+        reasons={
+            target_outputs.target: reasons for target_outputs in all_outputs
+        },
+        files=files,
+    )
+
+
+def of_models(targets, records: Records, options, folder, say) -> Gathered:
+    """Asks models about the records, one after the other.
+
+    Args:
+        targets: dict name -> target.
+        records: Records.
+        options: Options.
+        folder: pathlib.Path, where answers are kept.
+        say: callable that takes a line.
+    Raises: InputError if a target cannot be asked, see targets.query, or the
+        two sides hold the same records.
+    """
+    equal = records.equal()
+    if equal.warning:
+        say(f"warning: {equal.warning}")
+    gathered = Gathered([], {}, {}, features=records.features, equal=equal)
+    all_flags = listing.flags_by_model(
+        options.pixels,
+        options.outputs,
+        len(targets),
+        signature=options.signature,
+    )
+    listed = {
+        name: _listed(name, source, flags, records, options, say)
+        for (name, source), flags in zip(
+            targets.items(), all_flags, strict=True
+        )
+    }
+    for name, model in listed.items():
+        gathered.files[name] = None
+        if listing.is_path(targets[name]):
+            gathered.files[name] = pathlib.Path(targets[name]).name
+        gathered.reasons[name] = _reasons(model, records, options)
+        if model is None:
+            answered = saved_outputs.of_records(targets[name], records)
+            answered = _renamed(answered, name)
+            sanity_checks.require_classes(answered.classes, records, name=name)
+            if not options.allow_chance:
+                sanity_checks.require_above_chance(answered)
+            gathered.answered.append(answered)
+            continue
+        gathered.answered.append(
+            query.ask(
+                model,
+                records,
+                run_dir=folder,
+                allow_chance=options.allow_chance,
+                queries=_queries(records, gathered.reasons[name], options),
+                say=say,
+            )
+        )
+        if "copies" not in gathered.reasons[name]:
+            gathered.copies[name] = augmentation_queries.answer(
+                model,
+                records,
+                records.split(),
+                settings=options.label_only,
+                run_dir=folder,
+            )
+        model.close()
+    for outputs in gathered.answered:
+        _require_same(outputs, gathered.answered[0])
+    return gathered
+
+
+def references_of(paths, answered: Outputs) -> tuple[Outputs, ...]:
+    """Reads what reference models answered about the same records."""
+    references = [saved_outputs.reference(path, answered) for path in paths]
+    names = [reference.target for reference in references]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(
+                f"two references are called {name!r}: rename one of the files"
+            )
+    return tuple(references)
+
+
+def _listed(name, source, flags, records, options, say):
+    """Models.Model of a target; None if it is a file of outputs."""
+    if listing.is_saved_outputs(source):
+        return None
+    model = listing.listed(
+        name,
+        source,
+        flags,
+        numbers=records.numbers,
+        num_threads=options.num_threads,
+    )
+    if model.kernel_set == "tensorflow" and listing.is_path(source):
+        say(saved_model.WARNING.format(source))
+    return model
+
+
+def _queries(records, reasons, options):
+    """The number of queries that one model gets, augmented ones too."""
+    count = len(records.labels)
+    if "copies" in reasons:
+        return count
+    plans = options.label_only.plan, options.label_only.noise
+    copied = min(count, options.label_only.records)
+    return count + copied * sum(len(plan.names) for plan in plans)
+
+
+def _reasons(model, records, options):
+    reasons = {}
+    if model is None:
+        reasons = dict.fromkeys(COPIES, NOT_ASKED)
+    elif not records.is_images:
+        reasons = dict.fromkeys(COPIES, own_records.NOT_IMAGES)
+    elif options.label_only is None:
+        reasons = dict.fromkeys(COPIES, SWITCHED_OFF)
+    if records.features is None:
+        reasons["features"] = TOO_MANY
+    return reasons
+
+
+def _renamed(answered, name):
+    info = {**answered.info, "target": name}
+    return dataclasses.replace(answered, info=info)
+
+
+def _require_same(one, other):
+    """Refuses targets that were not asked about the same records."""
+    if one.classes != other.classes:
+        raise InputError(
+            f"{one.target!r} answers {one.classes} classes, "
+            f"{other.target!r} {other.classes}: compare models of one task"
+        )
+    for name in ("record_ids", "labels", "members"):
+        ours, theirs = getattr(one, name), getattr(other, name)
+        if ours.shape != theirs.shape or (ours != theirs).any():
+            raise InputError(
+                f"{one.target!r} and {other.target!r} are not about the same "
+                f"records (their {name} differ): query both about the same"
+            )

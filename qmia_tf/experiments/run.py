@@ -1,0 +1,239 @@
+"""One run from images to audit: train, export, compare, query, attack.
+
+Each stage reads what the stages before left in the run directory, so that
+each can be repeated alone, and one that is done is not done again.
+"""
+
+import dataclasses
+import pathlib
+
+from qmia_tf import files, terminal
+from qmia_tf.auditing import audit, device_outputs, parity_summary
+from qmia_tf.auditing import thumbnails as exposed_pictures
+from qmia_tf.data import loaders
+from qmia_tf.deploy import export as exporting
+from qmia_tf.deploy.calibration_images import Members
+from qmia_tf.experiments import configuration, run_auxiliary, training_run
+from qmia_tf.run_dir import RunDir
+from qmia_tf.targets import run_targets
+
+
+def query_run(
+    run_dir, dataset, *, num_threads=2, kernels=("default",), progress=None
+):
+    """Queries the run's Keras model, its twins and every .tflite it exported.
+
+    Answers that are there already, of the same file, kernels and data, stay.
+
+    Args:
+        run_dir: the run directory.
+        dataset: the run's Dataset.
+        num_threads: int >= 1, for LiteRT.
+        kernels: names of LiteRT's kernel sets, see targets.TFLiteTarget.
+            Each .tflite file is asked under each of them; one that a kernel
+            set cannot run is left out.
+        progress: callable that takes a line of text, or None.
+    Returns: list of paths outputs/TARGET.npz, the Keras model's first, and
+        list of outputs.LeftOut.
+    Raises: InputError if the run is not trained, an option is out of range,
+        or a file is gone or damaged or does not fit the data.
+    """
+    run_dir = RunDir(run_dir)
+    config = configuration.read(run_dir)
+    split = training_run.open_split(run_dir, dataset, config)
+    run_dir.require_model()
+    paths, left_out = [], []
+    for query in run_targets.of_run(
+        run_dir, kernels=kernels, num_threads=num_threads
+    ):
+        answer = run_targets.answer(query, dataset, split, run_dir=run_dir)
+        if isinstance(answer, pathlib.Path):
+            paths.append(answer)
+            continue
+        left_out.append(answer)
+        if progress:
+            progress(f"{answer.target} is left out: {answer.reason}")
+    return paths, left_out
+
+
+def export_run(
+    run_dir,
+    load_data=None,
+    *,
+    schemes=("float32",),
+    settings=None,
+    progress=None,
+):
+    """Writes the run's model as .tflite files into artifacts/.
+
+    Args:
+        run_dir: the run directory.
+        load_data: callable that returns the run's Dataset; called only if a
+            scheme needs members and its file is not there yet.
+        schemes: see export.export; "auto" takes those that suit the model.
+        settings: export.Settings, whose recipe and seed are replaced by the
+            run's; None takes the defaults.
+        progress: callable that takes a line of text, or None.
+    Returns: list of manifest entries.
+    Raises: InputError if the run is not trained, or as export.export.
+    """
+    config = configuration.read(run_dir)
+    run_dir = RunDir(run_dir)
+    settings = dataclasses.replace(
+        settings or exporting.Settings(),
+        recipe=configuration.recipe_of(config),
+        seed=config["seed"],
+    )
+    return exporting.export(
+        run_dir.require_model(),
+        run_dir.artifacts,
+        schemes=schemes,
+        members=load_data and _members(run_dir, config, load_data),
+        settings=settings,
+        progress=progress,
+    )
+
+
+def compare_run(run_dir, dataset, *, records=500, threads=(1,), progress=None):
+    """Compares the run's integer hashes with what was trained, code by code.
+
+    Under the default kernels; scripts/parity.py takes others. What parity.json
+    says of the same hashes already stays.
+
+    Args:
+        run_dir: the run directory.
+        dataset: the Dataset it was made from.
+        records: how many images are compared, at most.
+        threads: numbers of threads that the hashes are run with.
+        progress: callable that takes a line of text, or None.
+    Returns: True if it compared, False if there was nothing to compare.
+    Raises: InputError as parity_run.check_run.
+    """
+    run_dir = RunDir(run_dir)
+    manifest = exporting.read_manifest(run_dir.artifacts)
+    hashes = {
+        entry["sha256"] for entry in manifest.values() if entry.get("twin")
+    }
+    if hashes <= set(parity_summary.of_run(run_dir)):
+        return False
+    from qmia_tf.experiments import parity_run
+
+    parities = parity_run.check_run(
+        run_dir,
+        dataset,
+        kernels=["default"],
+        threads=threads,
+        records=min(records, len(dataset.labels)),
+        progress=progress is not None,
+    )
+    for parity in parities if progress else ():
+        progress(parity.verdict)
+    files.write_json(run_dir.parity, [parity.as_dict() for parity in parities])
+    return True
+
+
+def _members(run_dir, config, load_data):
+    def load():
+        dataset = load_data()
+        split = training_run.open_split(run_dir, dataset, config)
+        return dataset.take(split.members)
+
+    fingerprint = config["dataset"]["fingerprint"]
+    return Members(load, source=f"members of {fingerprint}")
+
+
+def attack_run(
+    run_dir,
+    dataset,
+    *,
+    num_threads=2,
+    kernels=("default",),
+    captured=(),
+    references=None,
+    parent=None,
+    label_only=None,
+    audit_seed=0,
+    tfprivacy=None,
+    pictures=exposed_pictures.AUTO,
+):
+    """Queries every target of the run and audits what they answer.
+
+    Args:
+        run_dir: the run directory.
+        dataset: the run's Dataset.
+        num_threads: int >= 1, for LiteRT.
+        kernels: names of LiteRT's kernel sets, see query_run.
+        captured: .npz files of outputs from another machine
+            (scripts/evaluate_edge.py), audited beside the run's own.
+        references: run directories or .npz files of outputs of reference
+            models; None takes the run's own (references.train), if any.
+        parent: directory of the full-precision run on the same members; it
+            is also queried together with each target. A full-precision run
+            is the parent of its own files.
+        label_only: copy_queries.Settings; None leaves label-only attacks
+            out.
+        audit_seed: int, of calibration halves, bootstraps and attacks.
+        tfprivacy: tfprivacy.Settings of what tensorflow-privacy is to run;
+            None leaves it out.
+        pictures: whether audit.json holds pictures of the most exposed
+            members, which are training records: "on", "off", or "auto", for
+            published data sets only.
+    Returns: findings.AuditResult.
+    Raises: InputError as query_run, or if what is given beside the run is
+        not about the run's records.
+    """
+    run_dir = pathlib.Path(run_dir)
+    config = configuration.read(run_dir)
+    with_pictures = exposed_pictures.wanted(
+        pictures, published=loaders.is_published(dataset.name)
+    )
+    split = training_run.open_split(run_dir, dataset, config)
+    elsewhere = device_outputs.open_captured(
+        captured, dataset, split, taken=run_targets.names_of_run(run_dir)
+    )
+    known = run_auxiliary.Surroundings(
+        run_dir,
+        dataset,
+        split,
+        config=config,
+        references=references,
+        parent=parent,
+        label_only=label_only,
+    )
+    answers, left_out = query_run(
+        run_dir,
+        dataset,
+        num_threads=num_threads,
+        kernels=kernels,
+        progress=terminal.say,
+    )
+    run_queries = run_targets.of_run(
+        run_dir, kernels=kernels, num_threads=num_threads
+    )
+    with terminal.working("comparing members and nonmembers without a model"):
+        duplicates = known.duplicates()
+        control = known.control(seed=audit_seed)
+    names = [path.stem for path in answers]
+    return audit.audit_run(
+        run_dir,
+        answers,
+        captured=elsewhere,
+        left_out=left_out,
+        beside={
+            **{target.target: known.of(target.target) for target in elsewhere},
+            **{
+                q.name: known.of(q.name, q)
+                for q in run_queries
+                if q.name in names
+            },
+        },
+        joints=known.joints(),
+        duplicates=duplicates,
+        distinct=known.distinct,
+        control=control,
+        class_names=dataset.class_names,
+        pictures=dataset.images.__getitem__ if with_pictures else None,
+        seed=audit_seed,
+        tfprivacy=tfprivacy,
+        progress=terminal.say,
+    )

@@ -1,0 +1,45 @@
+"""The risk of the single record, of a target of a run."""
+
+from qmia_tf import outputs
+from qmia_tf.auditing import record_risk
+from qmia_tf.errors import InputError
+from qmia_tf.experiments import configuration, reference_outputs
+from qmia_tf.run_dir import TRAINED, RunDir
+
+
+def of_run(run_dir, *, target=TRAINED, **options) -> record_risk.Exposures:
+    """Measures a target of a run from what it answered.
+
+    Args:
+        run_dir: directory with config.json and outputs/.
+        target: name of the target.
+        **options: of exposed.measure.
+    Raises: InputError if the run or the target's outputs are not there, or
+        are about other data, or as exposed.measure.
+    """
+    run_dir = RunDir(run_dir)
+    config = configuration.read(run_dir)
+    folder = run_dir.outputs
+    path = folder / f"{target}.npz"
+    if not path.is_file():
+        known = sorted(file.stem for file in folder.glob("*.npz"))
+        raise InputError(
+            f"{folder} holds no outputs of {target!r}, but of "
+            f"{', '.join(known) or 'no target'}: scripts/attack.py writes them"
+        )
+    answers = outputs.load(path)
+    wanted = config["dataset"].get("fingerprint")
+    got = answers.info.get("fingerprint")
+    if got and wanted and got != wanted:
+        raise InputError(
+            f"{path}: the outputs are about data with fingerprint {got}, the "
+            f"run is about {wanted}: query the target with the run's data"
+        )
+    return record_risk.measure(
+        answers,
+        references=reference_outputs.load(
+            reference_outputs.of_run(run_dir), target, fingerprint=wanted
+        ),
+        run=run_dir.name,
+        **options,
+    )

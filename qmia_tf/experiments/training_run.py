@@ -1,0 +1,131 @@
+"""A run's members drawn, and its model trained on them."""
+
+import numpy as np
+
+from qmia_tf import files, onednn, terminal
+from qmia_tf.data import split as splits
+from qmia_tf.data.pixels import as_unit
+from qmia_tf.errors import InputError
+from qmia_tf.experiments import configuration
+from qmia_tf.run_dir import COMPUTED, RunDir
+from qmia_tf.training import tensorboard_events
+
+VALIDATION_RECORDS = 5000
+
+
+def train_run(run_dir, dataset, config, *, keep_every=0, tensorboard_every=0):
+    """Trains the run's model, or goes on, or finds it finished.
+
+    How TensorFlow computes is noted in config.json; of a finished run that
+    was trained otherwise, that is said.
+
+    Args:
+        run_dir: the run directory.
+        dataset: the Dataset of the configuration.
+        config: what `configuration.describe` gives.
+        keep_every: keeps the model of every so many epochs; 0 keeps none.
+        tensorboard_every: logs the training to RUN_DIR/tensorboard, with what
+            the model gives away at every so many epochs, as
+            tensorboard.MembershipLog on up to VALIDATION_RECORDS members and
+            nonmembers; 0 logs nothing.
+    Returns: True if it trained, False if the run was finished already.
+    Raises: InputError if the directory holds another configuration, or the
+        tensorboard package is missing, or as training.train.
+    """
+    if tensorboard_every:
+        tensorboard_events.require()
+    run_dir = RunDir(run_dir).open(config)
+    split = open_split(run_dir, dataset, config)
+    if run_dir.model.exists():
+        _say_difference(run_dir)
+        return False
+    from qmia_tf.models import resnet
+    from qmia_tf.training import resumable_loop
+
+    if not run_dir.last_checkpoint.exists():
+        _note_computing(run_dir)
+    resumable_loop.make_deterministic(config["seed"])
+    recipe = configuration.recipe_of(config)
+    model = resnet.resnet18(
+        dataset.image_shape,
+        dataset.classes,
+        seed=config["seed"],
+        **config["model"],
+    )
+    judged = dataset.take(_drawn(split.nonmembers, config["seed"]))
+    callbacks = []
+    if tensorboard_every:
+        from qmia_tf.training import tensorboard_callback
+
+        inside = dataset.take(_drawn(split.members, config["seed"]))
+        callbacks.append(
+            tensorboard_callback.MembershipLog(
+                run_dir.tensorboard,
+                *[(as_unit(x), y) for x, y in (inside, judged)],
+                every=tensorboard_every,
+                seed=config["seed"],
+            )
+        )
+    return resumable_loop.train(
+        model,
+        dataset.take(split.members),
+        recipe=recipe,
+        seed=config["seed"],
+        run_dir=run_dir,
+        nonmembers=judged,
+        keep_every=keep_every,
+        callbacks=callbacks,
+    )
+
+
+def _note_computing(run_dir):
+    """Notes in config.json how this process's TensorFlow computes.
+
+    Args:
+        run_dir: the run directory, before it is trained.
+    """
+    path = RunDir(run_dir).config
+    config = files.read_json(path)
+    files.write_json(path, {**config, COMPUTED: onednn.record()})
+
+
+def _say_difference(run_dir):
+    record = files.read_json(run_dir.config).get(COMPUTED)
+    if onednn.is_record(record) and onednn.wanted(record):
+        terminal.say(
+            f"{run_dir} was trained with {onednn.described(record)}; this "
+            f"process has {onednn.described(onednn.record())}, so trained "
+            "again here it would have other weights"
+        )
+
+
+def _drawn(records, seed):
+    """Some of the records to measure a model on while it is trained."""
+    return np.random.default_rng(seed).permutation(records)[:VALIDATION_RECORDS]
+
+
+def open_split(run_dir, dataset, config):
+    """Gives the run's split, drawing it the first time.
+
+    Args:
+        run_dir: the run directory.
+        dataset: Dataset.
+        config: the run's configuration.
+    Returns: split.Split.
+    Raises: InputError if the data is not the run's.
+    """
+    stored = config["dataset"]["fingerprint"]
+    if dataset.fingerprint() != stored:
+        raise InputError(
+            f"{run_dir} was made from other data: the fingerprint of "
+            f"{dataset.name} is {dataset.fingerprint()[:12]}, the run's is "
+            f"{stored[:12]}"
+        )
+    return splits.open_split(
+        run_dir,
+        dataset,
+        seed=config["split"]["seed"],
+        pool=config["dataset"]["pool"],
+        member_fraction=config["split"]["member_fraction"],
+        complement=config["split"].get("complement", False),
+    )

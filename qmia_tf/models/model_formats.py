@@ -1,0 +1,253 @@
+"""Files of Keras models: .keras and .h5, of Keras 3 and of Keras 2.
+
+The content says what a file is and who wrote it, not its name. Keras 2's are
+opened by tf_keras, which is installed beside Keras 3.
+"""
+
+import json
+import pathlib
+import tempfile
+import zipfile
+import zlib
+
+import h5py
+import keras
+
+from qmia_tf.errors import InputError
+from qmia_tf.models import config_safety, keras_files
+
+CONFIG, METADATA = "config.json", "metadata.json"
+# Where tf_keras has what earlier releases kept elsewhere.
+PLACES = {
+    "Functional": "tf_keras.src.engine.functional",
+    "Sequential": "tf_keras.src.engine.sequential",
+    "Model": "tf_keras.src.engine.training",
+    "TFOpLambda": "tf_keras.src.layers.core.tf_op_layer",
+    "SlicingOpLambda": "tf_keras.src.layers.core.tf_op_layer",
+}
+# What damaged archives and JSON raise; too deep a JSON, RuntimeError.
+UNREADABLE = (ValueError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error)
+ELSEWHERE = (
+    "where it was made, save it with model.export(DIR) and give that "
+    "directory, or give the .tflite made from it"
+)
+
+
+def load(path):
+    """Loads a model for inference; no code of the file is run.
+
+    Args:
+        path: a .keras file, or an .h5 file of a whole model.
+    Returns: keras.Model, or tf_keras.Model of a file that Keras 2 wrote.
+    Raises: InputError if it is damaged, holds weights only, or holds what is
+        not Keras' own.
+    """
+    path = pathlib.Path(path)
+    if zipfile.is_zipfile(path):
+        return _of_archive(path)
+    if path.is_file() and h5py.is_hdf5(path):
+        return _of_hdf5(path)
+    if path.suffix == ".keras" or not path.is_file():
+        return _by_keras3(path)
+    raise InputError(
+        f"{path} is not an HDF5 file (or was cut off): save the model again "
+        "with model.save('NAME.keras')"
+    )
+
+
+def _of_archive(path):
+    """Loads a .keras file."""
+    version = _archived(path, METADATA).get("keras_version")
+    if _release(version) == 2:
+        config = _archived(path, CONFIG)
+        config.pop("compile_config", None)
+        library = _keras2(path, version)
+        config_safety.require_stock(config, library, path)
+        _locate(config)
+        return _restored(path, config, version)
+    if path.suffix != ".keras":
+        raise InputError(
+            f"{path} is a .keras file under another name: rename it to "
+            f"{path.with_suffix('.keras').name}"
+        )
+    return _by_keras3(path)
+
+
+def _archived(path, name):
+    """Reads one JSON file of an archive."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            content = json.loads(archive.read(name))
+        if not isinstance(content, dict):
+            raise ValueError(f"{name} is not a JSON object")
+        return content
+    # Keras 3 says what is wrong with files that it reads.
+    except KeyError:
+        return {}
+    except UNREADABLE as error:
+        raise _damaged(path, error) from error
+
+
+def _restored(path, config, version):
+    """Loads a copy of the archive by tf_keras, with this configuration.
+
+    tf_keras opens archives for writing, and wants the name .keras.
+    """
+    library = _keras2(path, version)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = pathlib.Path(folder) / "model.keras"
+        try:
+            with (
+                zipfile.ZipFile(path) as old,
+                zipfile.ZipFile(copy, "w") as new,
+            ):
+                for name in dict.fromkeys(old.namelist()):
+                    read = old.read(name)
+                    is_config = name == CONFIG
+                    new.writestr(
+                        name, json.dumps(config) if is_config else read
+                    )
+        except UNREADABLE as error:
+            raise _damaged(path, error) from error
+        return _loaded(
+            path,
+            version,
+            lambda: library.models.load_model(
+                copy, compile=False, safe_mode=True
+            ),
+        )
+
+
+def _locate(config):
+    """Names the modules of tf_keras where a file names those of its time."""
+    waiting = [config]
+    while waiting:
+        entry = waiting.pop()
+        if isinstance(entry, dict):
+            place = PLACES.get(str(entry.get("class_name")))
+            if place and entry.get("module"):
+                entry["module"] = place
+            waiting += entry.values()
+        elif isinstance(entry, list):
+            waiting += entry
+
+
+def _of_hdf5(path):
+    """Loads an .h5 file."""
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise _damaged(path, error) from error
+    with file:
+        config, version = _described(file, path)
+        if _release(version) >= 3:
+            config_safety.require_stock(config, keras, path)
+            model = _loaded(
+                path,
+                version,
+                lambda: keras.saving.load_model(
+                    path, compile=False, safe_mode=True
+                ),
+            )
+            keras_files.freeze(model)
+            return model
+        library = _keras2(path, version)
+        config_safety.require_stock(config, library, path)
+        return _loaded(
+            path,
+            version,
+            lambda: library.models.load_model(file, compile=False),
+        )
+
+
+def _described(file, path):
+    """Reads the configuration of the model and the version of Keras."""
+    text, version = (
+        file.attrs.get(name) for name in ("model_config", "keras_version")
+    )
+    if text is None:
+        if "layer_names" in file.attrs or "layers" in file:
+            raise InputError(
+                f"{path} holds weights only (model.save_weights): build the "
+                "network in Python, load the weights into it, and give the "
+                "model to qmia_tf.audit or save it whole with "
+                "model.save('NAME.keras')"
+            )
+        raise InputError(f"{path} is an HDF5 file, but of no Keras model")
+    try:
+        config = json.loads(text)
+        if not isinstance(config, dict):
+            raise ValueError("model_config is not a JSON object")
+        return config, _text(version)
+    except (*UNREADABLE, TypeError) as error:
+        raise _damaged(path, error) from error
+
+
+def _text(value):
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _release(version) -> int:
+    """The first number of a version; 0 of what says none."""
+    first = str(version).partition(".")[0]
+    return int(first) if first.isdecimal() else 0
+
+
+def _keras2(path, version):
+    try:
+        import tf_keras
+    except ImportError as error:
+        raise InputError(
+            f"{path} was saved by Keras {version}, which tf_keras opens: "
+            "pip install tf_keras"
+        ) from error
+    return tf_keras
+
+
+def _by_keras3(path):
+    """Loads a .keras file of Keras 3 in safe mode.
+
+    Raises: InputError; of a Lambda layer and of classes that the file names
+        and does not hold it says what to do.
+    """
+    try:
+        model = keras_files.load(path)
+    except InputError as error:
+        text = str(error)
+        if "lambda" in text.lower():
+            raise InputError(f"{path} {config_safety.LAMBDA}") from error
+        for wrapper in config_safety.WRAPPERS:
+            if f"'{wrapper}'" in text:
+                raise InputError(
+                    config_safety.left_in(wrapper, path)
+                ) from error
+        if "Could not locate class" not in text:
+            raise
+        raise InputError(
+            f"{text.rstrip('.')}: the file names this class and does not hold "
+            "its code; load it yourself and give the model (of a subclassed "
+            "one a function) to qmia_tf.audit, or save it with "
+            "model.export(DIR)"
+        ) from error
+    keras_files.freeze(model)
+    return model
+
+
+def _loaded(path, version, loader):
+    try:
+        return loader()
+    # Either Keras raises nearly anything on a file that it did not expect.
+    except Exception as error:
+        reason = str(error).rpartition("Exception encountered: ")[2]
+        reason = " ".join(reason.split())[:300]
+        raise InputError(
+            f"{path}, saved by Keras {version}, cannot be loaded as a Keras "
+            f"model: {reason}: {ELSEWHERE}"
+        ) from error
+
+
+def _damaged(path, error):
+    reason = " ".join(str(error).split())[:200]
+    return InputError(
+        f"{path} is damaged or was cut off ({reason}): copy it or save it again"
+    )

@@ -1,0 +1,225 @@
+"""What makes an Outputs one that can be audited."""
+
+import math
+import re
+
+import numpy as np
+
+from qmia_tf.errors import InputError
+from qmia_tf.outputs import kinds
+from qmia_tf.outputs.logits import softmax, why_not
+from qmia_tf.terminal import counted
+
+# What a softmax elsewhere may differ by: exp of a float16 delegate.
+LOGITS_TOLERANCE = 1e-3
+# Rows that miss a sum of one by less than this were rounded to some grid.
+NEARLY = 0.25
+# What a target's name, and so the name of its file, is written with.
+NAME = "A-Za-z0-9._-"
+INFO_TYPES = {
+    "kind": str,
+    "sha256": str,
+    "size_bytes": int,
+    "kernel_set": str,
+    "outputs": str,
+    "latency_threads": int,
+    "onednn": bool,
+    "fingerprint": str,
+    "run": str,
+}
+KINDS = {
+    "probabilities": ("f", "floats"),
+    "labels": ("iu", "integers"),
+    "members": ("b", "booleans"),
+    "record_ids": ("iu", "integers"),
+}
+
+# What neither the name of a target nor of a file may hold.
+
+
+def safe_name(text, default) -> str:
+    """Makes a target's name of any text; default if nothing of it can stay."""
+    return as_name(str(text)).strip("._-") or default
+
+
+def as_name(text) -> str:
+    """Puts _ in the place of what a target's name cannot hold."""
+    return re.sub(rf"[^{NAME}]+", "_", text)
+
+
+def check_info(info, source):
+    """Raises InputError unless info holds values of the known types."""
+    if not isinstance(info, dict):
+        raise InputError(f"{source}: info must be a dictionary, got {info!r}")
+    target = info.get("target")
+    if not re.fullmatch(rf"[A-Za-z0-9][{NAME}]*", str(target or "")):
+        raise InputError(
+            f"{source}: info['target'] must be a name of letters, digits, "
+            f"'.', '_' and '-', got {target!r}"
+        )
+    for key, kind in INFO_TYPES.items():
+        value = info.get(key)
+        if value is not None and type(value) is not kind:
+            raise InputError(
+                f"{source}: info[{key!r}] must be of type {kind.__name__}, "
+                f"got {value!r}"
+            )
+    latency = info.get("latency_ms")
+    if latency is not None and not (
+        type(latency) in (int, float) and 0 <= latency < math.inf
+    ):
+        raise InputError(
+            f"{source}: info['latency_ms'] must be a number of milliseconds, "
+            f"got {latency!r}"
+        )
+    step = info.get("probability_step") or 0.0
+    if not isinstance(step, (int, float)) or not 0 <= step < 1:
+        raise InputError(
+            f"{source}: info['probability_step'] must be in 0..1, got {step!r}"
+        )
+
+
+def check_shapes(outputs, source):
+    """Raises InputError unless the arrays fit each other."""
+    shape = outputs.probabilities.shape
+    if len(shape) != 2 or shape[1] < 2:
+        raise InputError(
+            f"{source}: probabilities must be [records, classes] with two "
+            f"classes or more, got shape {shape}"
+        )
+    for name in ("labels", "members", "record_ids"):
+        got = getattr(outputs, name).shape
+        if got != shape[:1]:
+            raise InputError(
+                f"{source}: {name} has shape {got}, but there are {shape[0]} "
+                "rows of probabilities"
+            )
+    for name, (letters, expected) in KINDS.items():
+        dtype = getattr(outputs, name).dtype
+        if dtype.kind not in letters:
+            raise InputError(
+                f"{source}: {name} must be {expected}, got {dtype}"
+            )
+    count = int(outputs.members.sum())
+    if count == 0 or count == shape[0]:
+        missing = "member" if count == 0 else "nonmember"
+        raise InputError(
+            f"{source}: {counted(shape[0], 'record')} and not one {missing}: "
+            "an audit needs members and nonmembers"
+        )
+
+
+def check_values(outputs, source, *, rows=None):
+    """Raises InputError at the first row that cannot be outputs.
+
+    Args:
+        outputs: Outputs.
+        source: what the message calls them by.
+        rows: int [N], the numbers of the rows in a file; None counts from 0.
+    """
+    probabilities, labels = outputs.probabilities, outputs.labels
+    step = outputs.probability_step
+    smallest = probabilities.min(axis=1)
+    sums = probabilities.sum(axis=1, dtype=np.float64)
+    refuse = _refusing(outputs, source, rows)
+    refuse(
+        ~np.isfinite(sums),
+        lambda row: f"a probability is not finite: {probabilities[row]}",
+    )
+    refuse(
+        smallest < 0,
+        lambda row: (
+            f"a probability is negative: {smallest[row]:g}; "
+            + _advice(probabilities, sums)
+        ),
+    )
+    tolerance = kinds.sum_tolerance(probabilities, step=step)
+    refuse(
+        np.abs(sums - 1) > tolerance,
+        lambda row: (
+            f"the probabilities sum to {sums[row]:.6g}, not to 1 "
+            f"within {tolerance:.4g}; {_advice(probabilities, sums)}"
+        ),
+    )
+    refuse(
+        (labels < 0) | (labels >= outputs.classes),
+        lambda row: f"label {labels[row]} is outside 0..{outputs.classes - 1}",
+    )
+    _, first = np.unique(outputs.record_ids, return_index=True)
+    repeated = np.ones(len(labels), bool)
+    repeated[first] = False
+    refuse(repeated, lambda row: "the record is there twice")
+
+
+def _advice(rows, sums):
+    """What to do with rows, of finite numbers, that are no probabilities."""
+    kind = kinds.of(rows)
+    if kind == kinds.LOGITS:
+        return "are these logits? Then give them as 'logits'"
+    if rows.min() >= 0 and np.abs(sums - 1).max() < NEARLY:
+        return "is info['probability_step'] of a quantized output missing?"
+    return kinds.sentence(rows, kind, numbered=False)
+
+
+def check_logits(outputs, source):
+    """Raises InputError unless the logits are those of the probabilities.
+
+    Their softmax may be LOGITS_TOLERANCE off, and two steps more where the
+    probabilities are quantized: a kernel that rounds by a table may miss by
+    one, and an int8 softmax ends a step below 1.
+    """
+    logits, probabilities = outputs.logits, outputs.probabilities
+    if logits.dtype.kind != "f" or logits.shape != probabilities.shape:
+        raise InputError(
+            f"{source}: logits must be floats of the shape of the "
+            f"probabilities, {probabilities.shape}, got {logits.dtype} "
+            f"{logits.shape}"
+        )
+    refuse = _refusing(outputs, source)
+    refuse(
+        ~np.isfinite(logits).all(axis=1),
+        lambda row: f"a logit is not finite: {logits[row]}",
+    )
+    check_not_probabilities(logits, source)
+    off = np.abs(softmax(logits) - probabilities).max(axis=1)
+    refuse(
+        off > LOGITS_TOLERANCE + 2 * outputs.probability_step,
+        lambda row: (
+            f"the softmax of its logits is {off[row]:.4g} off its "
+            "probabilities: are both of the same target? Give only one of them"
+        ),
+    )
+
+
+def check_not_probabilities(logits, source):
+    """Raises InputError if finite logits [N, C] are none.
+
+    Such as the output of a softmax; see logits.why_not.
+    """
+    # Rows of 8 bits sum to one only roughly, but their grid gives them away.
+    step = kinds.read_step(logits)
+    why = why_not(logits, taken_for=kinds.LOGITS, step=step, numbered=False)
+    if why is None:
+        return
+    if kinds.look_like_probabilities(logits, step=step):
+        raise InputError(
+            f"{source}: the logits are probabilities: no row has a negative "
+            "number and all sum to 1; give them as 'probabilities', so that "
+            "no second softmax is taken"
+        )
+    raise InputError(f"{source}: these are no logits: {why}")
+
+
+def _refusing(outputs, source, numbers=None):
+    def refuse(bad, message):
+        rows = np.flatnonzero(bad)
+        if rows.size:
+            row = int(rows[0])
+            number = row if numbers is None else numbers[row]
+            raise InputError(
+                f"{source}: row {number} (record {outputs.record_ids[row]}): "
+                + message(row)
+                + (f"; {rows.size} such rows" if rows.size > 1 else "")
+            )
+
+    return refuse

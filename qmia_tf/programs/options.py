@@ -1,0 +1,269 @@
+"""The flags that scripts share, and what is made of them.
+
+`define_*` belong at the top of a script, the rest in its main.
+"""
+
+from absl import flags
+
+from qmia_tf.attacks import tfprivacy
+from qmia_tf.errors import InputError
+from qmia_tf.training import recipes
+
+
+def define_data_place():
+    """Flags that say where data sets lie."""
+    flags.DEFINE_string(
+        "data_dir", None, "TFDS data folder; default $TFDS_DATA_DIR, then TFDS'"
+    )
+    flags.DEFINE_boolean(
+        "download", False, "let TFDS download and prepare what is missing"
+    )
+
+
+def define_data():
+    """Flags that choose the data set and the split."""
+    define_data_place()
+    flags.DEFINE_string(
+        "dataset",
+        None,
+        "digits, a TFDS name, an .npz file or a folder of class folders; "
+        "default: the recipe's",
+    )
+    flags.DEFINE_string("pool", "all", "records to split: train, test or all")
+    flags.DEFINE_integer("split_seed", 0, "draws the members")
+    flags.DEFINE_float("member_fraction", 0.5, "share of members")
+
+
+def define_training():
+    """Flags that choose the recipe and override its fields."""
+    flags.DEFINE_string(
+        "recipe", "digits", f"one of {', '.join(recipes.RECIPES)}"
+    )
+    flags.DEFINE_integer("seed", 0, "of initial weights and batches")
+    flags.DEFINE_boolean(
+        "tensorboard",
+        False,
+        "log the training to RUN_DIR/tensorboard, with what the model gives "
+        "away: the accuracy gap and the confidence attack",
+    )
+    flags.DEFINE_integer(
+        "tensorboard_every", 1, "epochs between two of these attacks"
+    )
+    recipes.define_flags()
+
+
+def define_attack(*, tfprivacy_attacks=tfprivacy.ATTACKS):
+    """Flags of querying and attacking.
+
+    Args:
+        tfprivacy_attacks: default of the flag of that name.
+    """
+    flags.DEFINE_list(
+        "kernels",
+        ["default"],
+        "LiteRT's kernels, any of default, builtin, reference: each .tflite "
+        "file is asked under each",
+    )
+    define_audit(tfprivacy_attacks=tfprivacy_attacks)
+
+
+def define_audit(*, tfprivacy_attacks=tfprivacy.ATTACKS):
+    """Flags of an audit, whatever is audited.
+
+    Args:
+        tfprivacy_attacks: default of the flag of that name.
+    """
+    flags.DEFINE_integer("num_threads", 2, "threads of LiteRT")
+    flags.DEFINE_integer("audit_seed", 0, "of calibration halves, bootstraps")
+    flags.DEFINE_integer(
+        "label_only_records",
+        2000,
+        "records, half of them members, whose changed copies each target is "
+        "asked about for the attacks that see labels alone; 0 leaves them out",
+    )
+    flags.DEFINE_integer(
+        "copy_shift", 1, "copies moved by so many pixels d, 4d"
+    )
+    flags.DEFINE_boolean("copy_flip", True, "a copy mirrored left to right")
+    flags.DEFINE_integer(
+        "copy_rotation", 0, "copies turned by so many degrees r or less, 2r"
+    )
+    flags.DEFINE_boolean(
+        "tfprivacy", True, "run tensorflow-privacy's attacks as well"
+    )
+    flags.DEFINE_list(
+        "tfprivacy_attacks",
+        list(tfprivacy_attacks),
+        f"any of {', '.join(tfprivacy.ATTACKS)}; a random forest takes half "
+        "a minute, the others seconds",
+    )
+    flags.DEFINE_integer(
+        "tfprivacy_records",
+        4000,
+        "records, members and nonmembers together, given to "
+        "tensorflow-privacy's trained attackers (drawn at random)",
+    )
+    flags.DEFINE_string(
+        "pictures",
+        "auto",
+        "whether audit.json, and so the report, shows the most exposed "
+        "members, which are training records: on, off, or auto, for the "
+        "digits and TFDS data sets only",
+    )
+
+
+def define_gates():
+    """Flags that make a program end with status 1, for CI pipelines.
+
+    Each may be given once: of two limits the first would not be looked at.
+    """
+    flags.DEFINE_string(
+        "fail_if_auc_above",
+        None,
+        "exit status 1 if the strongest attack on an artefact has an AUC "
+        "whose interval lies above this, such as 0.6; 0.5: if any leak is "
+        "found",
+        allow_overwrite=False,
+    )
+    flags.DEFINE_string(
+        "fail_if_tpr_above",
+        None,
+        "RATE@FPR, such as 0.05@0.01: likewise for its TPR at 1 % FPR; FPR is "
+        "one of 0.1, 0.01, 0.001, 0.0001",
+        allow_overwrite=False,
+    )
+    flags.DEFINE_string(
+        "fail_if_cannot_detect",
+        None,
+        "exit status 3 if a leak of this AUC, such as 0.55, would have been "
+        "missed more often than in one audit of five",
+        allow_overwrite=False,
+    )
+
+
+def required(name):
+    """Returns a flag that must be given.
+
+    Raises: InputError if it is not.
+    """
+    flag_value = value(name)
+    if not flag_value:
+        raise InputError(f"--{name} is missing")
+    return flag_value
+
+
+def value(name):
+    """Returns the value of a flag."""
+    return flags.FLAGS[name].value
+
+
+def integers(name, *, least):
+    """Returns a list flag as integers.
+
+    Args:
+        name: of the flag.
+        least: the smallest that is allowed.
+    Raises: InputError if an item is something else, or there is none.
+    """
+    items = value(name)
+    numbers = [int(item) for item in items if item.strip().isdecimal()]
+    if not items or len(numbers) < len(items) or min(numbers) < least:
+        raise InputError(
+            f"--{name} takes integers from {least} on, got "
+            f"{','.join(items) or 'none'}"
+        )
+    return numbers
+
+
+def recipe():
+    """Returns the Recipe that the flags describe."""
+    return recipes.get(value("recipe"), **recipes.flag_overrides())
+
+
+def load_data(*, name=None, pool=None):
+    """Loads the data set that the flags, or the arguments, name."""
+    from qmia_tf.data import loaders
+
+    if name is None:
+        name = value("dataset") or recipes.get(value("recipe")).dataset
+    return loaders.load(
+        name,
+        data_dir=value("data_dir"),
+        download=value("download"),
+        pool=pool or value("pool"),
+    )
+
+
+def split_and_seed():
+    """Returns the arguments of configuration.describe that flags give."""
+    names = ("pool", "split_seed", "member_fraction", "seed")
+    return {name: value(name) for name in names}
+
+
+def tensorboard_every():
+    """Returns the argument of run_training.train_run of that name.
+
+    Raises: InputError if the tensorboard package is missing, or the number
+        is below 1.
+    """
+    from qmia_tf.training import tensorboard_events
+
+    if not value("tensorboard"):
+        return 0
+    tensorboard_events.require()
+    if value("tensorboard_every") < 1:
+        raise InputError(
+            "--tensorboard_every must be >= 1, got "
+            f"{value('tensorboard_every')}"
+        )
+    return value("tensorboard_every")
+
+
+def attack():
+    """Returns the arguments of experiment.attack_run that flags give."""
+    return {"kernels": value("kernels"), **audit()}
+
+
+def audit():
+    """Returns the arguments of experiment.attack_run about the audit."""
+    names = ("num_threads", "audit_seed", "pictures")
+    settings = None
+    if value("tfprivacy"):
+        attacks = tuple(value("tfprivacy_attacks"))
+        settings = tfprivacy.Settings(
+            attacks=attacks, trained_records=value("tfprivacy_records")
+        )
+    return {
+        **{name: value(name) for name in names},
+        "tfprivacy": settings,
+        "label_only": _label_only(),
+    }
+
+
+def gates():
+    """Returns the limits of gates.judge that flags give.
+
+    Raises: InputError if one is not a limit; so read them before the work.
+    """
+    from qmia_tf.report.gates import parse_auc, parse_detectable, parse_tpr
+
+    return {
+        "auc_above": parse_auc(value("fail_if_auc_above")),
+        "tpr_above": parse_tpr(value("fail_if_tpr_above")),
+        "cannot_detect": parse_detectable(value("fail_if_cannot_detect")),
+    }
+
+
+def _label_only():
+    from qmia_tf.attacks.augmentations import Plan
+    from qmia_tf.experiments import augmentation_queries
+
+    names = ("shift", "flip", "rotation")
+    plan = Plan(**{name: value(f"copy_{name}") for name in names})
+    if not value("label_only_records"):
+        return None
+    return augmentation_queries.Settings(
+        records=value("label_only_records"),
+        plan=plan,
+        seed=value("audit_seed"),
+    )

@@ -1,0 +1,268 @@
+"""The DoReFa version of a Keras model: `quantize_model`.
+
+The docs are docs/quantize.md. `plan` says what would be done to each layer.
+"""
+
+import keras
+from keras import layers
+
+from qmia_tf.errors import InputError
+from qmia_tf.layers import unsafe_layers
+from qmia_tf.models.resnet import Bits
+from qmia_tf.qat import activation_scaling as calibrating
+from qmia_tf.qat import (
+    float_agreement,
+    input_grid,
+    kernel_layers,
+    layer_plan,
+    merge_layers,
+    other_layers,
+)
+from qmia_tf.qat.bit_widths import Widths, resolve
+from qmia_tf.qat.layer_plan import Entry, describe
+from qmia_tf.qat.network_conversion import Settings, Walk
+from qmia_tf.qat.node_list import read
+from qmia_tf.qat.operations import Operation
+from qmia_tf.qat.quantized_values import QUANTIZED, is_mover, is_relu
+from qmia_tf.quantizers.grids import FLOAT_BITS
+
+__all__ = ["Entry", "describe", "plan", "quantize_model"]
+
+HANDLERS = {
+    layers.Conv2D: kernel_layers.kernel,
+    layers.DepthwiseConv2D: kernel_layers.kernel,
+    layers.Dense: kernel_layers.kernel,
+    layers.SeparableConv2D: kernel_layers.separable,
+    layers.BatchNormalization: kernel_layers.norm,
+    layers.Add: merge_layers.add,
+    layers.Concatenate: merge_layers.concatenate,
+    layers.AveragePooling2D: other_layers.average,
+    layers.GlobalAveragePooling2D: other_layers.average,
+    layers.Rescaling: other_layers.rescaling,
+    Operation: other_layers.operation,
+}
+# They have weights and stay in floats; so does whatever holds none but
+# vectors, one number a channel.
+FLOATS = (
+    layers.Normalization,
+    layers.LayerNormalization,
+    layers.GroupNormalization,
+    layers.PReLU,
+)
+
+
+def quantize_model(
+    model,
+    *,
+    weight_bits,
+    activation_bits,
+    first_last_bits=None,
+    residual_bits=None,
+    gradient_bits=FLOAT_BITS,
+    overrides=None,
+    calibration=None,
+    percentile=99.9,
+    insert_batch_norm=False,
+    input_range=input_grid.AUTO,
+    input_steps=255,
+    unit_pixels=False,
+    seed=0,
+    progress=None,
+) -> keras.Model:
+    """Makes the DoReFa version of a model, with the model's weights.
+
+    Args:
+        model: functional or Sequential keras.Model, one input, one output;
+            it is not changed.
+        weight_bits: int in 1..32, of every kernel but the first and last.
+        activation_bits: int in 1..32; below 32, ReLU and ReLU6 become a clip
+            to [0, 1] that is rounded.
+        first_last_bits: int in 2..32, symmetric per channel, of kernels that
+            read pixels or that no kernel follows; None takes 8 where
+            weight_bits <= 8 and 32 above.
+        residual_bits: 8 or 32, of linear results (a convolution and its
+            batch norm without an activation, and their sums); None takes 8
+            where activation_bits <= 8, and 32, floats, above.
+        gradient_bits: int in 1..32, DoReFa's gradient quantizer.
+        overrides: dict of layer name or fnmatch pattern -> dict with
+            weight_bits, activation_bits or both, or None to leave the layer
+            alone; of two that match, the later one counts.
+        calibration: images [N, ...], uint8 pixels or floats as the new model
+            takes them; a few hundred, all at once in memory. Batch norms
+            are rescaled and their statistics measured again on them, and the
+            two networks' answers to them are compared.
+        percentile: in (0, 100], of an activation's values on the calibration
+            images; it is put at the upper end of the clip.
+        insert_batch_norm: puts a batch norm between a kernel and the clip
+            where there is none.
+        input_range: (low, high), what the model takes for pixels of 0 and
+            255, such as (0, 255) or (-1, 1); the new model takes the same.
+            "auto" is what the model's own layers say (Rescaling,
+            Normalization, x / 255), else what its first batch norm has seen,
+            as far as calibration images tell, else (0, 1).
+        input_steps: n if the numbers that the model takes are
+            low + i/n (high - low); None for any floats. A Rescaling from 0
+            to 255 takes its place.
+        unit_pixels: makes the new model take pixels / 255 where the model
+            takes another range, as the project's pipelines and its int8
+            files need it.
+        seed: int, of the gradient quantizer's noise.
+        progress: callable(str), gets a line a layer.
+    Returns: keras.Model, not compiled. At 32 bits throughout it computes what
+        the model does.
+    Raises: InputError if an argument is outside its range, the images
+        cannot be what the model takes, or that names the layer if the model
+        holds what is not known here (see `plan`).
+    Warns: UserWarning that names the layers that DoReFa does badly on, that
+        stay in floats, or that were left alone and cannot be trained safely
+        (unsafe_layers), and where the networks' answers differ.
+    """
+    bits = Bits(
+        weight_bits,
+        activation_bits,
+        first_last_bits,
+        residual_bits,
+        gradient_bits,
+    )
+    network = read(model)
+    widths = resolve(bits, overrides, [node.name for node in network.nodes])
+    if calibration is not None:
+        calibrating.check(model, calibration, percentile)
+    pixel_range = _taken(
+        network, input_range, input_steps, unit_pixels, calibration
+    )
+    settings = Settings(
+        pixel_range, insert_batch_norm, calibration is not None, seed
+    )
+    written = _write(network, widths, settings, model.name)
+    line = ""
+    if calibration is not None and not widths.nothing:
+        float_agreement.check_range(model, pixel_range, calibration)
+        answers = calibrating.calibrate(
+            _write(network, _nothing(), settings, model.name).model,
+            written,
+            pixel_range.fed_to_new(calibration),
+            percentile,
+        )
+        line = float_agreement.compare(
+            model, pixel_range.fed(calibration), answers
+        )
+    for entry in written.entries if progress else ():
+        progress(str(entry))
+    if progress and line:
+        progress(line)
+    layer_plan.warn(written.entries)
+    unsafe_layers.warn(written.model)
+    return written.model
+
+
+def plan(
+    model,
+    *,
+    weight_bits,
+    activation_bits,
+    first_last_bits=None,
+    residual_bits=None,
+    overrides=None,
+    insert_batch_norm=False,
+    input_range=input_grid.AUTO,
+    unit_pixels=False,
+) -> list[Entry]:
+    """Says what quantize_model would do to each layer; `describe` prints it.
+
+    The arguments are those of quantize_model.
+
+    Returns: list of Entry, in the order of the layers.
+    Raises: InputError as quantize_model does.
+    """
+    bits = Bits(weight_bits, activation_bits, first_last_bits, residual_bits)
+    network = read(model)
+    pixel_range = _taken(
+        network, input_range, input_grid.PIXEL_STEPS, unit_pixels
+    )
+    settings = Settings(pixel_range, insert_batch_norm, False, 0)
+    widths = resolve(bits, overrides, [node.name for node in network.nodes])
+    return _write(network, widths, settings, model.name).entries
+
+
+def _taken(network, input_range, steps, unit_pixels, images=None):
+    if steps is not None and (
+        isinstance(steps, bool) or not isinstance(steps, int) or steps < 1
+    ):
+        raise InputError(
+            f"input_steps must be None or an integer >= 1, got {steps!r}"
+        )
+    return input_grid.find(
+        network,
+        input_range=input_range,
+        steps=steps,
+        unit=unit_pixels,
+        images=images,
+    )
+
+
+def _nothing():
+    return Widths(Bits(), {})
+
+
+def _write(network, widths, settings, name):
+    """Writes the network that these widths give."""
+    walk = Walk(network, widths, settings)
+    results = {}
+    for node in network.nodes:
+        read = [results[source] for source in node.inputs]
+        results[node.name] = _step(walk, node, read)
+    output = results[network.output].tensor
+    walk.written.model = keras.Model(walk.inputs, output, name=name)
+    for layer, weights in walk.weights:
+        layer.set_weights(weights)
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
+    return walk.written
+
+
+def _step(walk, node, read):
+    layer = node.layer
+    if isinstance(layer, layers.InputLayer):
+        return other_layers.pixels(walk, node)
+    _check(walk, node)
+    if node.name in walk.closed:
+        walk.log(node, walk.closed[node.name])
+        return read[0]
+    handler = HANDLERS.get(type(layer))
+    if all(value.kind == "pixels" for value in read):
+        # Their range may have to be changed, whatever is left alone.
+        if is_mover(layer):
+            return other_layers.moved(walk, node, *read)
+        if handler is other_layers.rescaling or input_grid.picks(layer):
+            return handler(walk, node, *read)
+    if walk.widths.alone(node.name):
+        return walk.alone(node, read, "left alone, as asked")
+    if walk.widths.nothing:
+        return walk.alone(node, read, "left alone: nothing is quantized")
+    if is_mover(layer):
+        return other_layers.moved(walk, node, *read)
+    if is_relu(layer):
+        return other_layers.relu(walk, node, *read)
+    if handler is not None:
+        return handler(walk, node, *read)
+    return other_layers.floats(walk, node, read)
+
+
+def _check(walk, node):
+    layer, kind = node.layer, type(node.layer)
+    if isinstance(layer, QUANTIZED):
+        raise InputError(
+            f"layer {node.name!r} ({kind.__name__}) is quantized already: give "
+            "quantize_model the full-precision network"
+        )
+    known = kind in HANDLERS or isinstance(layer, FLOATS)
+    if known or walk.widths.alone(node.name):
+        return
+    if any(len(weight.shape) > 1 for weight in layer.weights):
+        raise InputError(
+            f"layer {node.name!r} ({kind.__name__}) has weights that "
+            "quantize_model does not know how to quantize: docs/quantize.md "
+            "lists the layers it knows, and overrides="
+            f"{{{node.name!r}: None}} leaves this one in floats"
+        )

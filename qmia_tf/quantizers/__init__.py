@@ -1,0 +1,1 @@
+"""Quantizers: pure functions with their gradients, and their grids."""

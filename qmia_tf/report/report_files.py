@@ -1,0 +1,95 @@
+"""Writes a report: page, text, tables and figures, in the formats wanted."""
+
+import dataclasses
+import pathlib
+
+from qmia_tf import files, terminal
+from qmia_tf.errors import InputError
+from qmia_tf.report import (
+    figure_set,
+    html,
+    report_document,
+    run_summary,
+    tables,
+)
+
+TEXT, PAGE = "report.txt", "report.html"
+FORMATS = ("html", "png", "svg", "csv", "latex", "md", "json")
+DEFAULT = ("html", "png", "svg", "csv", "latex")
+
+
+def make_report(
+    run_dirs, out_dir, *, max_drop=5.0, formats=DEFAULT, asked=()
+) -> list[pathlib.Path]:
+    """Compares audited runs.
+
+    Writes report.txt (the verdict in words, the tables and warnings) and
+    what `formats` names:
+        html: report.html, one page with everything in it;
+        csv, latex: table1, table2, answers, artefacts, attacks, strongest,
+            agreement and, where there are such, joint, seeds and tfprivacy as
+            .csv and .tex; csv also what each figure shows, FIGURE_DATASET.csv;
+        png, svg: FIGURE_DATASET.png and .svg, see figures.FIGURES;
+        md, json: report.md and report.json, the whole as Markdown and for
+            programs.
+    So that they fit on a page, in all but .csv and .json artefacts is cut
+    into artefacts, leaks and changes, attacks (Keras models, and all of
+    somebody's own) into attacks and tails, seeds into seeds and
+    seed_changes, and answers and strongest have fewer columns.
+
+    Args:
+        run_dirs: directories with audit.json, or such files.
+        out_dir: where to write; made if it is not there.
+        max_drop: by how many points of nonmember accuracy a model may be
+            below its full-precision sibling without a warning.
+        formats: of FORMATS; without html, png and svg nothing is drawn.
+        asked: (question, lines that answer it) of each, put on top.
+    Returns: the paths written, report.txt first, then report.html.
+    Raises: InputError if there is no run, an audit.json is missing, damaged
+        or of another version, or a format is not known.
+    """
+    for format_name in formats:
+        if format_name not in FORMATS:
+            raise InputError(
+                f"no report format is called {format_name!r}: choose of "
+                f"{','.join(FORMATS)}"
+            )
+    report = run_summary.collect(run_dirs, max_drop=max_drop, asked=asked)
+    with terminal.working("drawing the report"):
+        pictures = figure_set.draw(report.runs, formats=formats)
+    contents = {TEXT: run_summary.as_text(report)}
+    if "html" in formats:
+        contents[PAGE] = html.render(report, pictures)
+    if "csv" in formats:
+        figure_data = [(x.name, x.data) for x in pictures]
+        for name, table in [
+            *((x.name, x) for x in report.stored),
+            *figure_data,
+        ]:
+            contents[f"{name}.csv"] = tables.as_csv(table)
+    if "latex" in formats:
+        contents |= _latex(report)
+    if "md" in formats:
+        beside = pictures if {"png", "svg"} & set(formats) else []
+        contents["report.md"] = report_document.in_markdown(report, beside)
+    if "json" in formats:
+        contents["report.json"] = report_document.in_json(report, pictures)
+    for picture in pictures:
+        for kind in (x for x in ("png", "svg") if x in formats):
+            contents[f"{picture.name}.{kind}"] = picture.files[kind]
+    written = []
+    for name, content in contents.items():
+        written.append(pathlib.Path(out_dir) / name)
+        data = content.encode() if isinstance(content, str) else content
+        files.write_bytes(written[-1], data)
+    return written
+
+
+def _latex(report):
+    lines = [f"warning: {warning}" for warning in report.warnings]
+    return {
+        f"{table.name}.tex": tables.as_latex(
+            dataclasses.replace(table, notes=[*table.notes, *lines])
+        )
+        for table in report.shown
+    }

@@ -1,0 +1,185 @@
+"""Runs side by side: what they are called, and whether they compare."""
+
+import dataclasses
+import pathlib
+
+from qmia_tf.auditing.audit_result import AuditResult
+from qmia_tf.auditing.target_result import TargetAudit
+from qmia_tf.outputs import KERAS
+from qmia_tf.report.paper_numbers import FULL_PRECISION, PAPER, PaperRow
+
+TITLES = {
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "digits": "Digits",
+    "fashion_mnist": "Fashion-MNIST",
+    "mnist": "MNIST",
+}
+# What computes the answers of a target that counts for itself.
+USUAL = (None, KERAS, "default", "tensorflow", "callable")
+# Members of config.json that compared runs are expected to share.
+SHARED = ("dataset.fingerprint", "dataset.pool", "split.seed")
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One audited run, as a table or a figure sees it."""
+
+    audit: AuditResult
+
+    @property
+    def name(self) -> str:
+        """The name of the run directory."""
+        return self.audit.name
+
+    @property
+    def dataset(self) -> str:
+        """The data set's name, or "unknown".
+
+        Of somebody's own records the names of their files, or of what is in
+        memory the beginning of the fingerprint.
+        """
+        sides = [
+            self.setting(f"dataset.{name}")
+            for name in ("members", "nonmembers")
+        ]
+        if self.own and None not in sides:
+            return " | ".join(pathlib.PurePath(side).name for side in sides)
+        fingerprint = self.setting("dataset.fingerprint")
+        if self.own and "members" in self.setting("dataset") and fingerprint:
+            return f"records {fingerprint[:8]}"
+        return str(self.setting("dataset.name") or "unknown")
+
+    @property
+    def bits(self) -> tuple:
+        """(weight bits, activation bits); None where not known."""
+        return (
+            self.setting("model.weight_bits"),
+            self.setting("model.activation_bits"),
+        )
+
+    @property
+    def full_precision(self) -> bool:
+        """Whether the model is the network without any rounding or clip."""
+        return self.bits == FULL_PRECISION and not self.setting("model.clip")
+
+    @property
+    def model(self) -> str:
+        """What tables call the model."""
+        if self.full_precision:
+            return "full precision"
+        if self.own and len(self.audit.targets) == 1:
+            return self.audit.targets[0].target
+        if None in self.bits:
+            return self.name
+        clip = ", clip" if self.setting("model.clip") else ""
+        return f"w={self.bits[0]}, a={self.bits[1]}{clip}"
+
+    @property
+    def own(self) -> bool:
+        """Whether somebody brought the models: no run of ours trained them."""
+        return self.setting("kind") == "own"
+
+    @property
+    def label(self) -> str:
+        """The run's name and its model, where that says more."""
+        if self.model == self.name:
+            return self.name
+        return f"{self.name} ({self.model})"
+
+    @property
+    def paper(self) -> PaperRow | None:
+        """The paper's row for this data set and these bits, if it has one."""
+        if self.setting("model.clip") and self.bits == FULL_PRECISION:
+            return None
+        return PAPER.get((self.dataset, *self.bits))
+
+    def setting(self, path):
+        """Looks up "a.b" in the run's configuration; None if not there."""
+        value = self.audit.config
+        for key in path.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
+
+    def target(self, name) -> TargetAudit | None:
+        """The audit of the target of that name, if it was attacked."""
+        targets = (t for t in self.audit.targets if t.target == name)
+        return next(targets, None)
+
+
+def is_variant(target: TargetAudit) -> bool:
+    """Whether a target is a twin, or a file under other than default kernels.
+
+    What it gives away is told by the file; tables say how far it differs.
+    """
+    return target.kernel_set not in USUAL
+
+
+def in_order(audits) -> list[Run]:
+    """Sorts by data set, full precision first, then by (a, w) and name."""
+
+    def place(run):
+        weight_bits, activation_bits = run.bits
+        return (
+            run.dataset,
+            not run.full_precision,
+            activation_bits or 0,
+            weight_bits or 0,
+            run.name,
+        )
+
+    return sorted(map(Run, audits), key=place)
+
+
+def by_model(compared: list[Run]) -> list[Run]:
+    """Makes of an audit of several models of somebody's own one run a model.
+
+    So that each has a line, a colour and a name of its own in figures. Twins
+    and other kernels are left out.
+
+    Args:
+        compared: the runs; those of ours stay as they are.
+    """
+    runs = []
+    for run in compared:
+        targets = [x for x in run.audit.targets if not is_variant(x)]
+        if not run.own or not targets:
+            runs.append(run)
+            continue
+        alone = len(targets) == 1
+        for target in targets:
+            name = run.name if alone else f"{run.name}: {target.target}"
+            audit = dataclasses.replace(run.audit, name=name, targets=[target])
+            runs.append(Run(audit))
+    return runs
+
+
+def title(dataset) -> str:
+    """What figures and tables call a data set."""
+    return TITLES.get(dataset, dataset)
+
+
+def sibling(run, compared):
+    """Finds the full-precision run on the same data set that is most alike.
+
+    Args:
+        run: a Run.
+        compared: the runs to look in.
+    Returns: Run; None if there is none, or the run is full precision itself
+        or of somebody's own models.
+    """
+    if run.own:
+        return None
+
+    def likeness(other):
+        paths = (*SHARED, "seed", "recipe", "model.stem", "model.width")
+        return sum(run.setting(p) == other.setting(p) for p in paths)
+
+    siblings = [
+        other
+        for other in compared
+        if other.full_precision and other.dataset == run.dataset
+    ]
+    if run.full_precision or not siblings:
+        return None
+    return max(siblings, key=likeness)

@@ -1,0 +1,131 @@
+"""What goes into a model: pixels in its range, other records as they are."""
+
+import numpy as np
+
+from qmia_tf.data import image_shapes
+from qmia_tf.data.pixels import BYTES, LIMITS, SIGNED, UNIT
+from qmia_tf.deploy.tflite import input_clipping
+from qmia_tf.errors import InputError
+
+# By how much the ends of a quantized input may miss a range: what a
+# calibration saw, and where the code of zero lies.
+TOLERANCE = 0.03
+# What float32 and a decimal or two leave of a scale.
+ROUNDED = 1e-3
+# How wide the numbers are that networks like, such as 0..1 or -2.1..2.6.
+NARROWEST, WIDEST = 0.5, 8.0
+
+
+def of_codes(dtype, step, zero_point) -> str | None:
+    """Reads the range of pixels off a quantized input.
+
+    Args:
+        dtype: NumPy integer type of the codes.
+        step: scale.
+        zero_point: int.
+    Returns: one of PIXELS whose ends the codes' ends are; None if they are
+        those of none, or the scale says only the largest absolute value.
+    """
+    if np.iinfo(dtype).bits > 16 or says_largest(dtype, step, zero_point):
+        return None
+    low, high = input_clipping.limits(dtype, step, zero_point)
+    for pixels, (least, most) in LIMITS.items():
+        slack = TOLERANCE * (most - least)
+        if abs(low - least) <= slack and abs(high - most) <= slack:
+            return pixels
+    return None
+
+
+def says_largest(dtype, step, zero_point) -> bool:
+    """Whether codes are symmetric: the scale is made of one number.
+
+    Then 0..1 and -1..1 have the same one. An asymmetric -1..1 in int8 has
+    its zero at -0.5, which rounds to 0 too, but 255 steps, not 254.
+
+    Args:
+        dtype: NumPy integer type of the codes.
+        step: scale.
+        zero_point: int.
+    """
+    if np.dtype(dtype).kind != "i" or zero_point != 0:
+        return False
+    return dtype != np.int8 or abs(step * 255 / 2 - 1) > ROUNDED
+
+
+def of_rescaling(scale) -> str | None:
+    """Reads the range off a layer that multiplies pixels by `scale`.
+
+    255 scale is how wide the numbers behind it are if pixels are 0..255,
+    and scale if they are 0..1.
+
+    Returns: one of PIXELS, None if both or neither can be meant.
+    """
+    scale = np.abs(np.asarray(scale, np.float64))
+    if np.all((scale * 255 >= NARROWEST) & (scale * 255 <= WIDEST)):
+        return BYTES
+    if np.all((scale >= NARROWEST) & (scale <= WIDEST)):
+        return UNIT
+    return None
+
+
+def of_moments(mean, variance) -> str | None:
+    """Reads the range off a layer that subtracts mean, divides by spread.
+
+    Args:
+        mean: floats, of the pixels of one channel or all.
+        variance: floats, likewise.
+    Returns: one of PIXELS; None if several can be meant.
+    """
+    mean, spread = np.asarray(mean), np.sqrt(np.asarray(variance))
+    if mean.min() < 0 or mean.max() > 255:
+        return None
+    if mean.max() > 1.5:
+        return BYTES
+    # Pixels of 0..255 with a mean below 1 and such a spread would be black.
+    if 0.02 < mean.max() <= 1 and 0.02 < spread.max() <= 0.5:
+        return UNIT
+    return None
+
+
+def chosen(read, flag, *, name, where, takes="floats") -> str:
+    """Which range a model takes: what it says itself, or the flag.
+
+    Args:
+        read: one of PIXELS, or None.
+        flag: the same, by the user.
+        name: the target's.
+        where: what could say it and does not, or what it was read from.
+        takes: what its input is, for messages.
+    Raises: InputError if nothing says it, or the two differ.
+    """
+    if read is None and flag is None:
+        raise InputError(
+            f"target {name!r} takes {takes} and {where} which pixels: give "
+            f"--pixels={UNIT}, {BYTES} or {SIGNED}, what it was trained with"
+        )
+    if read is not None and flag not in (None, read):
+        raise InputError(
+            f"target {name!r} takes pixels of {read} ({where}), but "
+            f"--pixels={flag}: leave it out (for one of several models: "
+            "'read')"
+        )
+    return read or flag
+
+
+def fitted(values, shape, name) -> np.ndarray:
+    """Gives records the shape of a model's input.
+
+    Args:
+        values: array [N, ...].
+        shape: of one record; None or -1 where it is open.
+        name: the target's.
+    Returns: array [N, ...]; an axis of one channel is added or dropped.
+    Raises: InputError if they are of another shape.
+    """
+    shaped = image_shapes.fitted(values, shape)
+    if shaped is None:
+        raise InputError(
+            f"target {name!r} takes records of {list(shape)}, got "
+            f"{list(values.shape[1:])}: is it a model of this data?"
+        )
+    return shaped

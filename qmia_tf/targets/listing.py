@@ -1,0 +1,309 @@
+"""Models of one's own, listed before they are opened."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from qmia_tf import targets
+from qmia_tf.deploy.tflite import model_file
+from qmia_tf.errors import InputError
+from qmia_tf.models import graph as graphs
+from qmia_tf.models import keras_objects
+from qmia_tf.outputs import KERAS, validation
+from qmia_tf.targets import (
+    input_forms,
+    range_choice,
+    saved_model,
+    signature_runner,
+    tflite_target,
+)
+from qmia_tf.targets.model_target import PROBABILITIES, READ, OwnTarget, Told
+from qmia_tf.targets.preprocessing import InputFacts
+
+FORMATS = (
+    "a .keras or .h5 file, a SavedModel directory, a .tflite file, or an .npz "
+    "or .csv file of outputs"
+)
+ANSWERS = (".npz", ".csv")
+KERAS_FILES = (".keras", ".h5", ".hdf5")
+LITE = (".tflite", ".lite", ".task")
+# Of what makes numbers enter a model: what was answered before it changed is
+# asked again.
+PREPROCESSING = 2
+
+
+# A method of a model whose layers cannot be read.
+METHOD = InputFacts(
+    np.dtype(np.float32), where="is a method of a model that does not say"
+)
+
+
+@dataclasses.dataclass
+class Model:
+    """One target, not opened yet; what auditing.copy_queries asks of one.
+
+    Attributes:
+        name: the target's, and of outputs/NAME.npz.
+        source: path, model of Keras 3 or tf_keras, or callable.
+        kernel_set: what computes its answers.
+        facts: what answers must say of their target to be this one's; a
+            sha256 of None is never the same.
+        size_bytes: of the file; None for what is in memory.
+        opener: makes the target.
+        threads: of LiteRT; None elsewhere.
+    """
+
+    name: str
+    source: object
+    kernel_set: str
+    facts: dict
+    size_bytes: int | None
+    opener: Callable[[], OwnTarget]
+    threads: int | None = None
+    _opened: OwnTarget | None = None
+
+    def open(self) -> OwnTarget:
+        """Opens it, once."""
+        if self._opened is None:
+            self._opened = self.opener()
+            about = {**self.facts, "size_bytes": self.size_bytes}
+            self._opened.info.update(about)
+        return self._opened
+
+    def close(self):
+        """Forgets the opened model, to make room for the next."""
+        self._opened = None
+
+
+def is_path(source) -> bool:
+    """Whether something is named, not given itself."""
+    return isinstance(source, (str, pathlib.Path))
+
+
+def is_saved_outputs(target) -> bool:
+    """Whether a target is a file of outputs rather than a model."""
+    return is_path(target) and pathlib.Path(target).suffix in ANSWERS
+
+
+def named(given) -> dict[str, object]:
+    """Gives each target a name that is safe in a file name.
+
+    Args:
+        given: a target, a list of them, or a dict name -> target.
+    Returns: dict; files that share a stem go by their whole names.
+    Raises: InputError if a name of the dict is not safe, or one path is
+        given twice.
+    """
+    if isinstance(given, Mapping):
+        for name in given:
+            if _safe(name) != name:
+                raise InputError(
+                    f"target name {name!r} must be of letters, digits, '.', "
+                    "'_' and '-'"
+                )
+        return dict(given)
+    several = isinstance(given, (list, tuple))
+    listed = list(given) if several else [given]
+    paths = [str(source) for source in listed if is_path(source)]
+    repeated = [path for path in paths if paths.count(path) > 1]
+    if repeated:
+        raise InputError(f"target {repeated[0]} is given twice")
+    names = [_name(source) for source in listed]
+    by_name = {}
+    for target, name in zip(listed, names, strict=True):
+        if names.count(name) > 1 and is_path(target):
+            name = _safe(pathlib.Path(target).name)
+        free, count = name, 1
+        while free in by_name:
+            count += 1
+            free = f"{name}.{count}"
+        by_name[free] = target
+    return by_name
+
+
+def flags_by_model(pixels, outputs, count, *, signature=None) -> list[Told]:
+    """What the user says of each of `count` models.
+
+    Args:
+        pixels: one word for all models, or a list with one a model, in which
+            "read" means that the model says it; None for nothing.
+        outputs: likewise.
+        count: int.
+        signature: likewise.
+    Raises: InputError if a list has another length.
+    """
+    columns = []
+    flags = {"pixels": pixels, "outputs": outputs, "signature": signature}
+    for name, flag_value in flags.items():
+        words = (
+            [flag_value]
+            if flag_value is None or isinstance(flag_value, str)
+            else flag_value
+        )
+        words = list(words) or [None]
+        if len(words) == 1:
+            words = words * count
+        if len(words) != count:
+            raise InputError(
+                f"--{name} has {len(words)} values for {count} models: give "
+                f"one for all, or one a model ('{READ}': it says it itself)"
+            )
+        columns.append([None if word == READ else word for word in words])
+    return [Told(*words) for words in zip(*columns, strict=True)]
+
+
+def listed(name, source, flags, *, numbers, num_threads=2) -> Model:
+    """Lists a model; nothing is loaded yet.
+
+    Args:
+        name: the target's.
+        source: path of a .keras or .h5 file, a SavedModel directory or a
+            .tflite file; a model of Keras 3 or tf_keras, or a method of it
+            such as model.predict; or a callable: records [B, ...] -> [B, C].
+        flags: target.Told.
+        numbers: record_numbers.RecordNumbers of the records.
+        num_threads: int >= 1, of LiteRT.
+    Raises: InputError if it is none of these.
+    """
+    about = {
+        "pixels_flag": flags.pixels,
+        "outputs_flag": flags.outputs,
+        "signature_flag": flags.signature,
+        "preprocessing": PREPROCESSING,
+    }
+
+    def model(kernel_set, opener, source_facts, threads=None):
+        facts = {"sha256": source_facts.get("sha256"), "kernel_set": kernel_set}
+        return Model(
+            name,
+            source,
+            kernel_set,
+            {**facts, **about},
+            source_facts.get("size_bytes"),
+            opener,
+            threads,
+        )
+
+    common = {"name": name, "flags": flags, "numbers": numbers}
+    _require_signatures(name, source, flags)
+    known = keras_objects.behind(source)
+    is_method = known is not None and source is not known
+    if known is not None and (not is_method or graphs.has_graph(known)):
+        return model(KERAS, lambda: _open_keras(known, **common), {})
+    if signature_runner.is_one(source):
+        return model(
+            signature_runner.KERNELS,
+            lambda: signature_runner.open_model(source, **common),
+            {},
+        )
+    if saved_model.is_signature(source):
+        return model(
+            "tensorflow",
+            lambda: saved_model.open_signature(source, **common),
+            {},
+        )
+    if callable(source):
+        facts = METHOD if is_method else InputFacts(None)
+        if is_method and numbers.is_images:
+            input_forms.chosen(None, flags.pixels, name=name, where=facts.where)
+        return model(
+            "callable",
+            lambda: _open_callable(source, facts=facts, **common),
+            {},
+        )
+    path = _existing(source)
+    if path.suffix in KERAS_FILES and path.is_file():
+        file_facts = targets.file_facts(path)
+        return model(KERAS, lambda: _open_keras(path, **common), file_facts)
+    if saved_model.is_one(path):
+        file_facts = saved_model.facts(path)
+        return model(
+            "tensorflow",
+            lambda: saved_model.open_model(path, **common),
+            file_facts,
+        )
+    if path.suffix in LITE or model_file.is_one(path):
+        return model(
+            tflite_target.KERNELS,
+            lambda: tflite_target.open_model(
+                path, num_threads=num_threads, **common
+            ),
+            targets.file_facts(path),
+            num_threads,
+        )
+    raise InputError(f"{path} is not {FORMATS}")
+
+
+def _require_signatures(name, source, flags):
+    """Refuses the name of a signature for what has none."""
+    if flags.signature is None:
+        return
+    suffix = pathlib.Path(source).suffix if is_path(source) else None
+    if suffix is None or suffix in KERAS_FILES:
+        raise InputError(
+            f"target {name!r} has no signatures, only .tflite files and "
+            f"SavedModels have: leave out --signature={flags.signature} (for "
+            f"one of several models: {READ!r})"
+        )
+
+
+def _open_keras(source, **common):
+    from qmia_tf.targets import keras_target
+
+    if isinstance(source, pathlib.Path):
+        from qmia_tf.models import model_formats
+
+        source = model_formats.load(source)
+    return keras_target.open_model(source, **common)
+
+
+def _open_callable(function, *, facts, name, flags, numbers):
+    """A function gets the records as they are, and gives probabilities.
+
+    Unless the user says otherwise: flags.pixels, flags.outputs.
+    """
+    choice = range_choice.choose(numbers, facts, flags.pixels, name=name)
+
+    def answer(records):
+        # What it writes into them stays its own.
+        return function(np.array(records))
+
+    info = {
+        "target": name,
+        "kind": "callable",
+        "kernel_set": "callable",
+        "outputs": flags.outputs or PROBABILITIES,
+        "probability_step": 0.0,
+        "pixels": choice.pixels,
+    }
+    return OwnTarget(info, answer, choice=choice)
+
+
+def _existing(source):
+    if not is_path(source):
+        raise InputError(
+            f"a target must be {FORMATS}, a Keras model or a function, got "
+            f"{type(source).__name__}"
+        )
+    path = pathlib.Path(source).expanduser()
+    if not path.exists():
+        raise InputError(f"there is no model {source}: give {FORMATS}")
+    return path
+
+
+def _name(target):
+    if is_path(target):
+        path = pathlib.Path(target)
+        return _safe(path.name if path.is_dir() else path.stem)
+    known = keras_objects.behind(target)
+    target = target if known is None else known
+    return _safe(
+        getattr(target, "__name__", None) or getattr(target, "name", "")
+    )
+
+
+def _safe(name):
+    name = validation.safe_name(name, "model")
+    return "model" if name == "lambda" else name

@@ -1,0 +1,181 @@
+"""A model that can be asked: records in, numbers out, facts about both."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+
+import numpy as np
+
+from qmia_tf.data.batches import in_batches
+from qmia_tf.data.pixels import PIXELS
+from qmia_tf.deploy.tflite.ports import squeezed
+from qmia_tf.errors import InputError
+
+PROBABILITIES, LOGITS = "probabilities", "logits"
+KINDS = (PROBABILITIES, LOGITS)
+READ = "read"
+# What to do with a model that takes text.
+TEXT = "give a function that turns records (word ids, for example) into answers"
+# What a model outputs that ends in several sigmoids.
+MULTI_LABEL = "multi-label"
+
+
+@dataclasses.dataclass(frozen=True)
+class Told:
+    """What the user says of a model because it does not say it itself.
+
+    Attributes:
+        pixels: one of PIXELS, None if it has to be read.
+        outputs: "probabilities" or "logits", None likewise.
+        signature: name of the signature to run, None if only one can be
+            meant.
+    """
+
+    pixels: str | None = None
+    outputs: str | None = None
+    signature: str | None = None
+
+    def __post_init__(self):
+        for name, known in (("pixels", PIXELS), ("outputs", KINDS)):
+            value = getattr(self, name)
+            if value not in (None, *known):
+                raise InputError(
+                    f"--{name} must be one of {', '.join(known)}, or "
+                    f"{READ!r} for one of several models, got {value!r}"
+                )
+
+
+class OwnTarget:
+    """Asks one opened model.
+
+    Args:
+        info: dict for Outputs.info: target, kind, kernel_set, outputs and
+            probability_step, ...
+        answer: callable, array [B, ...] -> numbers [B, C] or [B, 1].
+        choice: range_choice.Choice, how records enter; None as they are.
+        batch_size: records a call.
+        is_fixed: whether answer takes no other number of records.
+        notes: lines that the user should read.
+    """
+
+    def __init__(
+        self,
+        info,
+        answer,
+        *,
+        choice=None,
+        batch_size=250,
+        is_fixed=False,
+        notes=(),
+    ):
+        self.info = info
+        self.choice = choice
+        self.notes = (*notes, *(choice.notes if choice else ()))
+        self.batch_size = batch_size
+        self._answer, self._is_fixed = answer, is_fixed
+
+    def predict(self, images, *, progress=False, way=None) -> np.ndarray:
+        """Asks about records.
+
+        Args:
+            images: array [N, ...]: images or other records.
+            progress: shows a bar.
+            way: preprocessing.Preprocessing, to try another than the chosen.
+        Returns: float32 [N, C], probabilities or logits as info says; one
+            number a record is made two classes.
+        Raises: InputError if the model answers something else.
+        """
+        query = functools.partial(self._asked, way=way)
+        return in_batches(
+            images,
+            query,
+            size=self.batch_size,
+            name=self.info["target"],
+            progress=progress,
+        )
+
+    def _asked(self, chunk, way=None):
+        count = len(chunk)
+        if self._is_fixed and count < self.batch_size:
+            filler = np.zeros_like(chunk[:1])
+            filler = np.repeat(filler, self.batch_size - count, axis=0)
+            chunk = np.concatenate([chunk, filler])
+        if self.choice is not None:
+            chunk = (way or self.choice.chosen).apply(chunk)
+        rows = squeezed(np.asarray(self._only(self._answer(chunk))))
+        if rows.ndim != 2 or len(rows) != len(chunk) or not rows.shape[1]:
+            raise InputError(
+                f"target {self.info['target']!r} answers {list(rows.shape)} "
+                f"to {len(chunk)} records: an answer must be [records, "
+                "classes]"
+            )
+        if rows.dtype.name == "bfloat16":
+            rows = rows.astype(np.float32)
+        if rows.dtype.kind not in "fiu":
+            raise InputError(
+                f"target {self.info['target']!r} answers {rows.dtype}, not "
+                "numbers"
+            )
+        rows = rows[:count].astype(np.float32)
+        return self._both_classes(rows) if rows.shape[1] == 1 else rows
+
+    def _only(self, answer):
+        """The one output of a dict or list of outputs."""
+        names, outputs = None, [answer]
+        if isinstance(answer, Mapping):
+            names, outputs = list(answer), list(answer.values())
+        elif isinstance(answer, (list, tuple)) and len(answer):
+            shapes = [np.shape(output) for output in answer]
+            is_one = len(shapes) == 1 and len(shapes[0]) > 1
+            # Else a list of rows.
+            if is_one or len(set(shapes)) > 1:
+                outputs = answer
+        if len(outputs) == 1:
+            return outputs[0]
+        output_text = ", ".join(
+            map(str, names or map(list, map(np.shape, outputs)))
+        )
+        raise InputError(
+            f"target {self.info['target']!r} answers {len(outputs)} outputs "
+            f"({output_text}), and one is needed: give a function that returns "
+            "that of the classes"
+        )
+
+    def _both_classes(self, rows):
+        """Of class 1 alone: p -> [1 - p, p], z -> [0, z]."""
+        if self.info["outputs"] == LOGITS:
+            return np.hstack([np.zeros_like(rows), rows])
+        return np.hstack([1 - rows, rows])
+
+
+def chosen_outputs(read, flag, *, name, where) -> str:
+    """What a model answers: what it says itself, or the flag.
+
+    Args:
+        read: "probabilities", "multi-label", or None.
+        flag: "probabilities" or "logits", by the user, or None.
+        name: the target's.
+        where: what it ends in, for messages.
+    Raises: InputError if nothing says it, the two differ, or the outputs
+        are of several labels a record.
+    """
+    if read == MULTI_LABEL:
+        raise InputError(
+            f"target {name!r} ends in {where}: each is a label of its own "
+            "(multi-label), and only one class a record can be audited yet: "
+            "give a function that answers [1 - p, p] of one of them, and its "
+            "labels 0 and 1"
+        )
+    if read is None and flag is None:
+        raise InputError(
+            f"target {name!r} ends in {where}, so whether it answers "
+            "probabilities or logits is not known: give "
+            f"--outputs={LOGITS} or --outputs={PROBABILITIES}"
+        )
+    if read is not None and flag not in (None, read):
+        raise InputError(
+            f"target {name!r} ends in {where}, so it answers {read}, but "
+            f"--outputs={flag}: leave it out (for one of several models: "
+            f"'{READ}')"
+        )
+    return read or flag

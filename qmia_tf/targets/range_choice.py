@@ -1,0 +1,298 @@
+"""How records enter a model: decided by their numbers, its input, a flag."""
+
+import dataclasses
+
+import numpy as np
+
+from qmia_tf.data.pixels import BYTES, PIXELS, SIGNED, UNIT
+from qmia_tf.data.value_ranges import CODES
+from qmia_tf.deploy.tflite.input_clipping import NOTICEABLE
+from qmia_tf.errors import InputError
+from qmia_tf.targets import input_forms
+from qmia_tf.targets.preprocessing import TO_GIVE, Preprocessing, outside
+
+# Numbers that networks like; none of them are pixels of 0..255.
+SMALL = 8.0
+WIDE_ADVICE = (
+    "divide images of 16 bits by 257 and give uint8, or by 65535 and give "
+    "floats"
+)
+PASSED_OVER = (
+    "target {!r} takes whole numbers, which reach it as they are: --pixels={} "
+    "is passed over"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """How records enter, and what else could be meant.
+
+    Attributes:
+        chosen: Preprocessing.
+        others: those that may be tried beside it.
+        doubt: a question to be raised unless `chosen` is clearly better than
+            each of the others; None if there is none.
+        is_from_flag: whether the user said it.
+        can_take_flag: whether a flag would be let through.
+        notes: lines for the log.
+    """
+
+    chosen: Preprocessing
+    others: tuple[Preprocessing, ...] = ()
+    doubt: str | None = None
+    is_from_flag: bool = False
+    can_take_flag: bool = True
+    notes: tuple[str, ...] = ()
+
+    @property
+    def pixels(self) -> str | None:
+        """The range of pixels that is known, or None."""
+        way = self.chosen
+        is_known = way.is_mapped or self.is_from_flag or not self.can_take_flag
+        return way.end if way.start == BYTES and is_known else None
+
+
+def choose(numbers, facts, flag, *, name) -> Choice:
+    """Decides how records enter a model.
+
+    Args:
+        numbers: RecordNumbers.
+        facts: InputFacts.
+        flag: one of PIXELS by the user, or None.
+        name: the target's.
+    Returns: Choice.
+    Raises: InputError if the range has to be asked for, or the records do
+        not fit the input.
+    """
+    if _are_plain_integers(facts) or facts.takes_indices:
+        if not facts.takes_indices:
+            _require_integers(numbers, facts, name)
+        notes = (PASSED_OVER.format(name, flag),) if flag else ()
+        return _tried(Choice(Preprocessing(), notes=notes), numbers, facts)
+    if _are_codes(numbers, facts, flag):
+        if flag and facts.range:
+            _chosen(facts, flag, name)
+        note = (
+            f"target {name!r}: {numbers.dtype} records are taken as the codes "
+            f"of its {facts.dtype} input"
+        )
+        chosen = Preprocessing(is_codes=True)
+        return _tried(Choice(chosen, notes=(note,)), numbers, facts)
+    if flag:
+        choice = _from_flag(numbers, facts, flag, name)
+    else:
+        choice = _as_read(numbers, facts, name)
+    _require_held(choice, numbers, facts, name)
+    return _tried(choice, numbers, facts)
+
+
+def _are_plain_integers(facts):
+    kind = facts.dtype.kind if facts.dtype is not None else "f"
+    return kind in "iub" and not facts.has_codes
+
+
+def _require_integers(numbers, facts, name):
+    """Refuses fractions, and numbers beyond the type, where indices go."""
+    if numbers.dtype.kind == "f" and (numbers.sample % 1).any():
+        raise InputError(
+            f"target {name!r} takes whole numbers, and the records lie in "
+            f"{numbers.shown} with fractions: give the integers that it was "
+            "trained with"
+        )
+    if facts.dtype.kind == "b":
+        return
+    ends = np.iinfo(facts.dtype)
+    if numbers.low < ends.min or numbers.high > ends.max:
+        raise InputError(
+            f"target {name!r} takes {facts.dtype}, which holds {ends.min} to "
+            f"{ends.max}, and the records lie in {numbers.shown}: give the "
+            "integers that it was trained with"
+        )
+
+
+def _are_codes(numbers, facts, flag):
+    """Whether records of the input's own signed type are its codes.
+
+    Small whole numbers of a table can have that type as well: then they fill
+    more of what the input holds as numbers than as codes. Pixels of 0..255
+    in 16 bits are hardly codes, and never where their range is told.
+    """
+    if not facts.has_codes or numbers.dtype != facts.dtype:
+        return False
+    if numbers.dtype.kind != "i":
+        return False
+    if numbers.dtype.itemsize > 1 and numbers.range == BYTES:
+        return not (flag or numbers.is_like_images)
+    as_numbers = Preprocessing()
+    if max(outside(as_numbers, numbers, facts.limits)) >= NOTICEABLE:
+        return True
+    low, high = facts.limits
+    ends = np.iinfo(facts.dtype)
+    width = numbers.high - numbers.low
+    return width / (int(ends.max) - int(ends.min)) >= width / (high - low)
+
+
+def _chosen(facts, flag, name):
+    return input_forms.chosen(
+        facts.range, flag, name=name, where=facts.where, takes=facts.takes
+    )
+
+
+def _from_flag(numbers, facts, flag, name):
+    record_range = numbers.range
+    if record_range == BYTES or (
+        record_range is None and numbers.may_be_pixels
+    ):
+        end = flag if facts.dtype is None else _chosen(facts, flag, name)
+        return Choice(Preprocessing(BYTES, end), is_from_flag=True)
+    if record_range == flag:
+        return Choice(Preprocessing(record_range, flag), is_from_flag=True)
+    advice = TO_GIVE.get((record_range, flag))
+    if record_range == CODES:
+        advice = "add 128 and give uint8"
+    elif _are_wide_pixels(numbers):
+        advice = WIDE_ADVICE
+    if advice is None:
+        advice = "leave it out, the model gets the values as they are"
+    raise InputError(
+        f"--pixels={flag} is about numbers of 0..255, and the records lie in "
+        f"{numbers.shown}: for target {name!r} {advice}"
+    )
+
+
+def _as_read(numbers, facts, name):
+    record_range, model_range = numbers.range, facts.range
+    is_known = facts.dtype is None or facts.agrees_with(numbers)
+    if record_range == CODES and numbers.is_like_images and not is_known:
+        return Choice(
+            Preprocessing(record_range), doubt=_of_codes(numbers, name)
+        )
+    if facts.dtype is None or record_range in (None, CODES):
+        return Choice(
+            Preprocessing(record_range), notes=_odd(numbers, facts, name)
+        )
+    if record_range == BYTES and numbers.is_integer:
+        if model_range or numbers.is_images:
+            end = _chosen(facts, None, name)
+            return Choice(Preprocessing(BYTES, end), notes=())
+        question = _question(numbers, facts, name)
+        return Choice(Preprocessing(BYTES, BYTES), doubt=question)
+    choice = Choice(Preprocessing(record_range, record_range))
+    if facts.agrees_with(numbers) or model_range == record_range:
+        return choice
+    if model_range is None and record_range != BYTES:
+        return choice
+    if (record_range, model_range) == (UNIT, SIGNED):
+        return choice
+    return dataclasses.replace(choice, doubt=_question(numbers, facts, name))
+
+
+def _are_wide_pixels(numbers):
+    """Whether records may be images of more than 8 bits a pixel."""
+    return numbers.dtype == np.uint16 and len(numbers.shape) > 1
+
+
+def _odd(numbers, facts, name):
+    """Says of numbers that enter as they are what makes them doubtful.
+
+    Pixels of 16 bits, and numbers like -2..2 where pixels of 0..255 should.
+    """
+    is_known = facts.dtype is None or facts.agrees_with(numbers)
+    if _are_wide_pixels(numbers) and not is_known:
+        return (
+            f"warning: the records are uint16 of {numbers.shown}, and target "
+            f"{name!r} gets them as they are: unless it was trained with such "
+            f"numbers, {WIDE_ADVICE}",
+        )
+    width = max(abs(numbers.low), abs(numbers.high))
+    if facts.range != BYTES or width > SMALL or facts.agrees_with(numbers):
+        return ()
+    return (
+        f"warning: target {name!r} takes pixels of {BYTES} ({facts.where}), "
+        f"and the records lie in {numbers.shown}: are they what it was "
+        "trained with?",
+    )
+
+
+def _question(numbers, facts, name):
+    """What is asked where the numbers alone leave it open; None: nothing."""
+    record_range = numbers.range
+    if record_range != BYTES:
+        return (
+            f"target {name!r} takes pixels of {facts.range} ({facts.where}), "
+            f"and the records lie in {numbers.shown}: "
+            f"{TO_GIVE[record_range, facts.range]}"
+        )
+    if facts.range:
+        return (
+            f"target {name!r} takes pixels of {facts.range} ({facts.where}), "
+            f"and the records lie in {numbers.shown}: give "
+            f"--pixels={facts.range}, which turns 0..255 into that"
+        )
+    if not numbers.is_like_images:
+        return None
+    return (
+        f"target {name!r} takes {facts.takes} and {facts.where} which range, "
+        f"and the records lie in {numbers.shown}: give --pixels={UNIT}, "
+        f"{BYTES} (as they are) or {SIGNED}, what it was trained with"
+    )
+
+
+def _of_codes(numbers, name):
+    return (
+        f"target {name!r} takes floats, and the records are {numbers.dtype} "
+        f"of {numbers.shown}, as an int8 file takes its codes: add 128, give "
+        "uint8 and --pixels=RANGE, what it was trained with (if with these "
+        "numbers themselves, give them as float32)"
+    )
+
+
+def _require_held(choice, numbers, facts, name):
+    way = choice.chosen
+    below, above = outside(way, numbers, facts.limits)
+    if max(below, above) < NOTICEABLE:
+        return
+    low, high = facts.limits
+    side = f"above the input's largest, {high:.4g}"
+    if below > above:
+        side = f"below the input's smallest, {low:.4g}"
+    advice = "give the records prepared as in training"
+    if way.is_mapped or choice.is_from_flag:
+        advice = f"it was not trained with {way.end}"
+    elif way.end == BYTES:
+        known = facts.range or f"{UNIT}, {BYTES} or {SIGNED}"
+        advice = f"give --pixels={known}, what it was trained with"
+    raise InputError(
+        f"target {name!r} cannot hold the records: "
+        f"{100 * max(below, above):.0f} % of the values other than 0 are "
+        f"{side} (the records lie in {numbers.shown}, {way.words}): {advice}"
+    )
+
+
+def _tried(choice, numbers, facts):
+    """Adds what else the records could be."""
+    way = choice.chosen
+    ends = [way.end]
+    if way.start in (*PIXELS, CODES) and not facts.takes_indices:
+        ends += [end for end in PIXELS if end != way.end]
+    axes = (None,) if numbers.channels is None else (None, numbers.channels)
+    candidates = [
+        dataclasses.replace(way, end=end, reversed_axis=axis)
+        for end in ends
+        for axis in axes
+    ]
+    if way.is_codes:
+        candidates.append(Preprocessing())
+    ways = {}
+    for candidate in candidates:
+        # As they are: with no end, and with the one that they have.
+        key = (candidate.is_mapped and candidate.end, candidate.reversed_axis)
+        key = (*key, candidate.is_codes)
+        fits = max(outside(candidate, numbers, facts.limits)) < NOTICEABLE
+        if fits and key not in ways:
+            ways[key] = candidate
+    same = (way.is_mapped and way.end, way.reversed_axis, way.is_codes)
+    ways.pop(same, None)
+    return dataclasses.replace(
+        choice, others=tuple(ways.values()), can_take_flag=facts.range is None
+    )

@@ -1,0 +1,125 @@
+"""What would reveal a wrong choice of the user's, before anything is judged."""
+
+import numpy as np
+
+from qmia_tf.errors import InputError
+from qmia_tf.outputs import Outputs, kinds
+from qmia_tf.outputs.logits import why_not
+from qmia_tf.targets.model_target import LOGITS
+
+# Of 100 normal numbers 95 lie so many deviations from their mean.
+NORMAL_95 = 1.959964
+
+
+def require_classes(classes, records, *, name):
+    """Compares what a target answers with the labels.
+
+    Args:
+        classes: how many numbers it answers.
+        records: Records.
+        name: the target's.
+    Raises: InputError if they are not of one set of classes.
+    """
+    known, most = records.classes, int(records.labels.max())
+    if known is not None and classes != known:
+        raise InputError(
+            f"target {name!r} answers {classes} classes, the labels are of "
+            f"{known}: is it a model of this data? (else give --class_names, "
+            "all outputs of the model in their order)"
+        )
+    if most >= classes:
+        raise InputError(
+            f"target {name!r} answers {classes} classes, but there is a "
+            f"label {most}: is it a model of this data?"
+        )
+
+
+def require_kind(rows, *, name, outputs, step):
+    """Refuses logits that are taken for probabilities, and the reverse.
+
+    Args:
+        rows: float32 [N, C], as the model answered.
+        name: the target's.
+        outputs: "probabilities" or "logits", what they are taken for.
+        step: distance of neighbouring answers, 0 for floats, which may be
+            rounded all the same.
+    Raises: InputError that names the row.
+    """
+    finite = np.isfinite(rows).all(axis=1)
+    if not finite.all():
+        row = int(np.argmin(finite))
+        raise InputError(
+            f"target {name!r} answers {rows[row][:4]} to record {row}: "
+            "numbers that are not finite cannot be audited"
+        )
+    step = step or kinds.read_step(rows)
+    why = why_not(rows, taken_for=outputs, step=step)
+    if why is None:
+        return
+    kind = kinds.of(rows, step=step)
+    if kind == kinds.PROBABILITIES:
+        raise InputError(
+            f"target {name!r} answers probabilities, not logits: all "
+            "rows sum to 1: give --outputs=probabilities"
+        )
+    if kind == kinds.LOGITS:
+        why += f": if these are logits, give --outputs={LOGITS}"
+    elif kind == kinds.SCORES:
+        why += f" (--outputs={LOGITS})"
+    raise InputError(f"target {name!r} does not answer {outputs}: {why}")
+
+
+def require_above_chance(answered: Outputs):
+    """Stops if the model is right on its own members as chance would be.
+
+    Raises: InputError if it is right no more often than 97.5 % of models
+        that name the same classes in any other order; see chance.
+    """
+    labels = answered.labels[answered.members]
+    named = answered.predicted[answered.members]
+    right = np.mean(labels == named)
+    low, high = chance(labels, named, answered.classes)
+    if right > high:
+        return
+    pixels = answered.info.get("pixels")
+    range_note = f" (pixels were taken as {pixels})" if pixels else ""
+    raise InputError(
+        f"target {answered.target!r} is right on {100 * right:.1f} % of "
+        f"{labels.size} members, and chance is {100 * low:.1f} to "
+        f"{100 * high:.1f} %: check the pixel range --pixels{range_note}, the "
+        "order of the classes --class_names, and that labels and members are "
+        "this model's; --allow_chance goes on all the same"
+    )
+
+
+def chance(labels, named, classes) -> tuple[float, float]:
+    """How often answers are right that have nothing to do with the records.
+
+    The answers are dealt to the records anew: with a_c records of class c
+    and b_c answers c, S = sum a_c b_c of n^2 pairs agree, so that S/n are
+    right on average, with variance
+
+        (S - sum a_c b_c^2 / n - sum a_c^2 b_c / n + S^2 / n^2) / (n - 1)
+
+    Where all labels are the same this says nothing; then each class is
+    named with probability 1/classes.
+
+    Args:
+        labels: int [N], true classes.
+        named: int [N], the answers.
+        classes: the number of classes.
+    Returns: the interval that 95 % of such answers lie in, in 0..1.
+    Source: Hoeffding, Ann. Math. Stat. 22 (1951), 558, of permuted sums.
+    """
+    n = len(labels)
+    a = np.bincount(labels, minlength=classes).astype(np.float64)
+    b = np.bincount(named, minlength=classes).astype(np.float64)
+    if a.max() == n:
+        mean, variance = n / classes, n / classes * (1 - 1 / classes)
+    else:
+        pairs = a @ b
+        mean = pairs / n
+        variance = pairs - (a @ b**2 + a**2 @ b) / n + mean**2
+        variance = max(variance, 0) / (n - 1)
+    spread = NORMAL_95 * np.sqrt(variance)
+    return max(mean - spread, 0) / n, min(mean + spread, n) / n

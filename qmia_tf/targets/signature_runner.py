@@ -1,0 +1,94 @@
+"""A signature of an interpreter in memory, opened as a target.
+
+What interpreter.get_signature_runner(NAME) gives, of ai_edge_litert or of
+tf.lite. It is asked through its own calls, so its ops are not known.
+"""
+
+import contextlib
+
+from qmia_tf.deploy.tflite import ports
+from qmia_tf.errors import InputError
+from qmia_tf.targets import input_forms, range_choice
+from qmia_tf.targets.model_target import PROBABILITIES, OwnTarget
+from qmia_tf.targets.tflite_target import encoded, port_facts
+
+KERNELS = "interpreter"
+DETAILS = ("get_input_details", "get_output_details")
+
+
+def is_one(target) -> bool:
+    """Whether something is a signature runner."""
+    return callable(target) and all(
+        callable(getattr(target, name, None)) for name in DETAILS
+    )
+
+
+def open_model(runner, *, name, flags, numbers) -> OwnTarget:
+    """Opens a signature runner.
+
+    It is taken to answer probabilities, unless the user says otherwise.
+
+    Args:
+        runner: SignatureRunner of one input and one output.
+        name: the target's.
+        flags: target.Told.
+        numbers: record_numbers.RecordNumbers of the records.
+    Raises: InputError if it has other inputs or outputs, or does not say
+        what has to be known.
+    """
+    source = f"target {name!r}"
+    keyword, entry = _only("input", runner.get_input_details(), source)
+    _, leave = _only("output", runner.get_output_details(), source)
+    entry, leave = ports.entry(entry, source), ports.leave(leave, source)
+    choice = range_choice.choose(
+        numbers, port_facts(entry), flags.pixels, name=name
+    )
+    interpreter = getattr(runner, "_interpreter", None)
+
+    def answer(records):
+        values = input_forms.fitted(records, entry.shape[1:], name)
+        values = encoded(values, entry)
+        try:
+            _reset(interpreter)
+            (rows,) = runner(**{keyword: values}).values()
+        except (ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise InputError(
+                f"{source} cannot answer {len(values)} records: {reason}"
+            ) from error
+        return leave.dequantize(rows)
+
+    fixed = entry.shape[0] if entry.shape[0] > 0 else None
+    return OwnTarget(
+        {
+            "target": name,
+            "kind": "tflite",
+            "kernel_set": KERNELS,
+            "outputs": flags.outputs or PROBABILITIES,
+            "probability_step": leave.step,
+            "pixels": choice.pixels,
+        },
+        answer,
+        choice=choice,
+        batch_size=fixed or 100,
+        is_fixed=fixed is not None,
+    )
+
+
+def _reset(interpreter):
+    """Resets what LSTM, RNN and SVDF ops keep from call to call."""
+    if interpreter is None:
+        return
+    # It fails where a graph was never prepared, and so has nothing to reset.
+    # What is kept all the same shows when records are asked again.
+    with contextlib.suppress(ValueError, RuntimeError):
+        interpreter.reset_all_variables()
+
+
+def _only(what, details, source):
+    if len(details) != 1:
+        raise InputError(
+            f"{source} has {len(details)} {what}s ({', '.join(details)}); a "
+            f"classifier with one {what} is needed"
+        )
+    return next(iter(details.items()))

@@ -1,0 +1,207 @@
+"""A .tflite file of one's own, opened as a target under LiteRT."""
+
+import math
+
+import numpy as np
+
+from qmia_tf.deploy.tflite import input_clipping
+from qmia_tf.deploy.tflite.interpreter import Interpreter
+from qmia_tf.targets import input_forms, range_choice
+from qmia_tf.targets.model_target import (
+    LOGITS,
+    MULTI_LABEL,
+    PROBABILITIES,
+    OwnTarget,
+    chosen_outputs,
+)
+from qmia_tf.targets.preprocessing import InputFacts
+
+KERNELS = "default"
+PRUNING = "prune_low_magnitude"
+# What only changes the type or the shape of the answer.
+PASSED = (
+    *("DEQUANTIZE", "QUANTIZE", "RESHAPE", "CAST"),
+    *("SQUEEZE", "EXPAND_DIMS"),
+)
+
+
+def open_model(path, *, name, flags, numbers, num_threads) -> OwnTarget:
+    """Opens a .tflite file.
+
+    Args:
+        path: the file.
+        name: the target's.
+        flags: target.Told.
+        numbers: record_numbers.RecordNumbers of the records.
+        num_threads: int >= 1.
+    Raises: InputError if it cannot be run, or does not say what has to be
+        known.
+    """
+    model = Interpreter(
+        path,
+        num_threads=num_threads,
+        kernels=KERNELS,
+        signature=flags.signature,
+    )
+    entry = model.input
+    choice = range_choice.choose(
+        numbers, _facts(model), flags.pixels, name=name
+    )
+    read, where = _ending(model)
+    outputs = chosen_outputs(read, flags.outputs, name=name, where=where)
+
+    def answer(records):
+        values = input_forms.fitted(records, entry.shape[1:], name)
+        rows = model.run(encoded(values, entry))
+        return model.output.dequantize(rows)
+
+    return OwnTarget(
+        {
+            "target": name,
+            "kind": "tflite",
+            "kernel_set": KERNELS,
+            "outputs": outputs,
+            "probability_step": 0.0 if outputs == LOGITS else model.output_step,
+            "pixels": choice.pixels,
+            "signature": model.signature,
+        },
+        answer,
+        choice=choice,
+        batch_size=model.fixed_batch or 100,
+        notes=_notes(model),
+    )
+
+
+def _notes(model):
+    pruned = model.has_variables and any(
+        PRUNING in tensor["name"] for tensor in model.tensors()
+    )
+    if not pruned:
+        return []
+    return [
+        f"{model.path} still holds the wrappers of pruning: it answers as it "
+        "is, but tfmot.sparsity.keras.strip_pruning(model) before the "
+        "conversion makes it smaller"
+    ]
+
+
+def encoded(values, entry):
+    """Gives numbers in the type of a file's input.
+
+    Args:
+        values: array [N, ...]; of the input's own signed type they are codes.
+        entry: ports.Port of the input.
+    """
+    if entry.is_plain:
+        return entry.cast(values)
+    if not entry.step or _are_codes(values, entry):
+        return values.astype(entry.dtype, copy=False)
+    return entry.quantize(values.astype(np.float32, copy=False))
+
+
+def _are_codes(values, entry):
+    return values.dtype == entry.dtype and values.dtype.kind == "i"
+
+
+def _facts(model):
+    """What the file says of its input, or the op that rounds it."""
+    if model.input.step:
+        return port_facts(model.input)
+    return port_facts(
+        model.input, _rounded(model), takes_indices=_is_looked_up(model)
+    )
+
+
+def port_facts(entry, grid=None, *, takes_indices=False) -> InputFacts:
+    """What an input says of the numbers that it takes.
+
+    Args:
+        entry: ports.Port of the input.
+        grid: (dtype, scale, zero point) that a float input is rounded to
+            at once; None if it is not.
+        takes_indices: whether a float input is made integers at once.
+    """
+    if entry.step:
+        grid = entry.dtype, entry.step, entry.zero_point
+    where = "does not say in its quantization"
+    if grid is None:
+        return InputFacts(
+            np.dtype(entry.dtype), where=where, takes_indices=takes_indices
+        )
+    limits = input_clipping.limits(*grid)
+    read = input_forms.of_codes(*grid)
+    if read is not None:
+        where = "its input's scale and zero point"
+    elif input_forms.says_largest(*grid):
+        where = (
+            "says in its scale only the largest absolute value, "
+            f"{limits[1]:.4g}, not"
+        )
+    return InputFacts(
+        np.dtype(entry.dtype),
+        read,
+        where,
+        limits=limits,
+        has_codes=bool(entry.step),
+    )
+
+
+def _readers(model):
+    """Lists the ops that read the input, without the delegate's copy."""
+    return [
+        op
+        for op in model.ops()
+        if model.input.index in op["inputs"]
+        and op["op_name"] == op["op_name"].upper()
+        and op["op_name"] != "DELEGATE"
+    ]
+
+
+def _rounded(model):
+    """The grid that a float input is rounded to by all that read it."""
+    readers = _readers(model)
+    quantizing = [op for op in readers if op["op_name"] == "QUANTIZE"]
+    if not quantizing or len(quantizing) < len(readers):
+        return None
+    tensors = {tensor["index"]: tensor for tensor in model.tensors()}
+    codes = tensors[quantizing[0]["outputs"][0]]
+    grid = codes["quantization_parameters"]
+    if len(grid["scales"]) != 1:
+        return None
+    return (
+        codes["dtype"],
+        float(grid["scales"][0]),
+        int(grid["zero_points"][0]),
+    )
+
+
+def _is_looked_up(model):
+    """Whether a float input is made integers, or looked up, at once."""
+    readers = _readers(model)
+    dtypes = {tensor["index"]: tensor["dtype"] for tensor in model.tensors()}
+    return bool(readers) and all(
+        op["op_name"] == "CAST"
+        and np.issubdtype(dtypes[op["outputs"][0]], np.integer)
+        for op in readers
+    )
+
+
+def _ending(model):
+    """Reads what a file answers off its last op; and what that is."""
+    made_by = {}
+    for op in model.ops():
+        for index in op["outputs"]:
+            # The file's own ops come before the delegate's.
+            made_by.setdefault(index, op)
+    op = made_by.get(model.output.index)
+    while op is not None and op["op_name"] in PASSED:
+        op = made_by.get(op["inputs"][0])
+    last = op["op_name"] if op is not None else "its input"
+    if last == "SOFTMAX":
+        return PROBABILITIES, "SOFTMAX"
+    units = math.prod(model.output.shape[1:])
+    if last == "LOGISTIC" and min(model.output.shape[1:]) > 0:
+        if units == 1:
+            return PROBABILITIES, "LOGISTIC"
+        return MULTI_LABEL, f"{units} sigmoids (LOGISTIC)"
+    return None, last

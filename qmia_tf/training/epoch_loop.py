@@ -1,0 +1,188 @@
+"""One model, its optimizer, and an epoch of training steps."""
+
+import math
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from qmia_tf.data.batches import filled
+from qmia_tf.data.pixels import as_unit
+from qmia_tf.errors import InputError
+from qmia_tf.training.input_pipeline import epoch_batches
+from qmia_tf.training.recipes import learning_rate_at
+
+# As many as targets are asked at a time: XLA compiles each size once.
+EVALUATION_BATCH = 250
+
+
+class Trainer:
+    """Trains a model epoch by epoch on records that are in memory.
+
+    Attributes:
+        model: keras.Model from pixels to logits, sharing every layer with
+            the model given; compiled, so that saving it saves the optimizer.
+        optimizer: keras.Optimizer.
+        steps: steps an epoch.
+
+    Args:
+        model: keras.Model whose layer "logits" gives the logits.
+        members: (uint8 [N, height, width, channels], int [N]).
+        recipe: Recipe.
+        seed: int >= 0; an epoch's batches follow from (seed, epoch).
+    """
+
+    def __init__(self, model, members, recipe, seed):
+        images, labels = members
+        self.images = tf.constant(images)
+        self.labels = tf.constant(labels)
+        self.recipe = recipe
+        self.seed = seed
+        self.steps = math.ceil(len(labels) / recipe.batch_size)
+        logits = model.get_layer("logits").output
+        self.model = keras.Model(model.inputs, logits)
+        self.optimizer = _optimizer(recipe)
+        self.model.compile(self.optimizer, jit_compile=False)
+        self.optimizer.build(self.model.trainable_variables)
+        self.loss = keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=recipe.label_smoothing
+        )
+        self._answer = tf.function(
+            lambda images: self.model(images, training=False),
+            input_signature=[
+                tf.TensorSpec([None, *images.shape[1:]], tf.float32)
+            ],
+        )
+        self._train_step = tf.function(
+            self._step,
+            input_signature=[
+                tf.TensorSpec([None, *images.shape[1:]], tf.float32),
+                tf.TensorSpec([None], self.labels.dtype),
+            ],
+        )
+
+    @property
+    def epoch(self):
+        """The number of whole epochs behind it."""
+        return int(self.optimizer.iterations) // self.steps
+
+    def run_epoch(self, progress):
+        """Runs one epoch.
+
+        Args:
+            progress: tqdm bar, moved by one a step.
+        Returns: dict, one row of the history without the nonmembers.
+        Raises: InputError if the loss or, after the last step, a weight is
+            not finite; the step is named.
+        """
+        epoch, started, waited = self.epoch, time.perf_counter(), 0.0
+        loss_sum, right = 0.0, 0
+        batches = iter(
+            epoch_batches(
+                self.images,
+                self.labels,
+                recipe=self.recipe,
+                seed=self.seed,
+                epoch=epoch,
+            )
+        )
+        for step in range(self.steps):
+            asked_at = time.perf_counter()
+            images, labels = next(batches)
+            waited += time.perf_counter() - asked_at
+            loss, hits = self._one_step(epoch, step, images, labels)
+            loss_sum += loss * len(labels)
+            right += hits
+            progress.update()
+            progress.set_postfix_str(f"epoch {epoch + 1}, loss {loss:.3f}")
+        self._check_weights()
+        seconds = time.perf_counter() - started
+        records = len(self.labels)
+        return {
+            "epoch": epoch + 1,
+            "learning_rate": self._rate(self.optimizer.iterations - 1),
+            "loss": loss_sum / records,
+            "train_accuracy": right / records,
+            "seconds": seconds,
+            "images_per_second": records / seconds,
+            "input_wait_share": waited / seconds,
+        }
+
+    def accuracy(self, images, labels):
+        """Measures the accuracy of the inference pass.
+
+        Args:
+            images: uint8 [N, height, width, channels].
+            labels: int [N].
+        Returns: float in [0, 1].
+        """
+        right, size = 0, min(EVALUATION_BATCH, len(labels))
+        for start in range(0, len(labels), size):
+            chunk = slice(start, start + size)
+            batch = filled(images[chunk], size)
+            guesses = self._answer(as_unit(batch)).numpy().argmax(axis=1)
+            true = labels[chunk]
+            right += int((guesses[: len(true)] == true).sum())
+        return right / len(labels)
+
+    def _rate(self, step):
+        return learning_rate_at(self.recipe, int(step), self.steps)
+
+    def _one_step(self, epoch, step, images, labels):
+        rate = self._rate(epoch * self.steps + step)
+        self.optimizer.learning_rate.assign(rate)
+        loss, hits = self._train_step(images, labels)
+        loss = float(loss)
+        if not math.isfinite(loss):
+            raise self._diverged(f"the loss is {loss}")
+        return loss, int(hits)
+
+    def _check_weights(self):
+        """Sees what the last step did, before it is saved as a model."""
+        for variable in self.model.variables:
+            value = variable.numpy()
+            if value.dtype.kind == "f" and not np.isfinite(value).all():
+                raise self._diverged(f"{variable.path} is not finite")
+
+    def _diverged(self, what):
+        step = int(self.optimizer.iterations)
+        return InputError(
+            f"{what} at step {step} (epoch {(step - 1) // self.steps + 1}, "
+            f"learning rate {self._rate(step - 1):g}): train with a smaller "
+            "learning_rate in another run directory"
+        )
+
+    def _step(self, images, labels):
+        with tf.GradientTape() as tape:
+            logits = self.model(images, training=True)
+            targets = tf.one_hot(labels, logits.shape[-1])
+            loss = self.loss(targets, logits)
+            total = tf.add_n([loss, *self.model.losses])
+        variables = self.model.trainable_variables
+        self.optimizer.apply(tape.gradient(total, variables), variables)
+        guesses = tf.argmax(logits, axis=1, output_type=labels.dtype)
+        hits = tf.reduce_sum(tf.cast(guesses == labels, tf.int32))
+        return total, hits
+
+
+def _optimizer(recipe):
+    rate = recipe.learning_rate
+    if recipe.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(
+            rate,
+            momentum=recipe.momentum,
+            nesterov=recipe.nesterov,
+            weight_decay=recipe.weight_decay or None,
+        )
+    elif recipe.optimizer == "adam":
+        optimizer = keras.optimizers.Adam(
+            rate, weight_decay=recipe.weight_decay or None
+        )
+    else:
+        optimizer = keras.optimizers.AdamW(
+            rate, weight_decay=recipe.weight_decay
+        )
+    if recipe.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    return optimizer

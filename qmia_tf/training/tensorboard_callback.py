@@ -1,0 +1,195 @@
+"""A Keras callback: what a model gives away, epoch by epoch, in TensorBoard.
+
+    callback = MembershipLog("logs", (x_train, y_train), (x_test, y_test))
+    model.fit(x_train, y_train, epochs=20, callbacks=[callback])
+
+and `tensorboard --logdir logs` shows it beside loss and accuracy.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from qmia_tf.errors import InputError
+from qmia_tf.layers import unsafe_layers
+from qmia_tf.outputs import logits
+from qmia_tf.statistics import auc, held_out
+from qmia_tf.training import tensorboard_events
+
+OUTPUTS = ("probabilities", "logits")
+
+
+def membership_scalars(probabilities, labels, members, *, seed=0):
+    """Measures how well members are told from nonmembers, as scalars.
+
+    accuracy_gap = accuracy_members - accuracy_nonmembers
+    gap_attack = 1/2 + accuracy_gap / 2: "member" iff classified right
+    confidence_auc, and confidence_held_out: balanced accuracy of "member iff
+    the largest probability reaches a threshold" that was chosen on the other
+    half of the records
+
+    Args:
+        probabilities: float [N, C], rows sum to one.
+        labels: int [N], in 0..C-1.
+        members: bool [N], two or more True and two or more False.
+        seed: int, of the halves.
+    Returns: dict tag -> float; `interval/` are the ends of 95 % intervals
+        over records.
+    Source: Yeom et al., arXiv:1709.01604 (gap); Kowalski et al., ICIP 2022
+        (confidence).
+    """
+    right = probabilities.argmax(axis=1) == labels
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    inside, outside = float(right[members].mean()), right[~members].mean()
+    gap = inside - float(outside)
+    area = auc.auc(confidence, members)
+    point = held_out.hold_out(confidence, members, seed=seed).point
+    value_by_name = {
+        "accuracy_members": inside,
+        "accuracy_nonmembers": float(outside),
+        "accuracy_gap": gap,
+        "gap_attack": 0.5 + gap / 2,
+        "confidence_auc": area.value,
+        "confidence_held_out": point.balanced_accuracy.value,
+    }
+    scalars = {
+        f"membership/{name}": value_by_name[name] for name in value_by_name
+    }
+    for name, estimate in (
+        ("confidence_auc", area),
+        ("confidence_held_out", point.balanced_accuracy),
+    ):
+        scalars[f"interval/{name}_low"] = estimate.low
+        scalars[f"interval/{name}_high"] = estimate.high
+    return scalars
+
+
+class MembershipLog(keras.callbacks.Callback):
+    """Logs training, and every so many epochs what the model gives away.
+
+    Tags: `training/...` is what Keras hands to callbacks, every epoch;
+    `membership/...` and `interval/...` as membership_scalars, every `every`
+    epochs and at the last of those that fit was asked for; not where the
+    model answers NaN. The step is the number of epochs behind it. A training
+    that goes on (fit's initial_epoch) goes on in the same log: what is there
+    of later epochs is dropped, so give each training its folder.
+
+    Args:
+        log_dir: directory of the event files.
+        members: pair (x, y) of the records that are trained on, or some of
+            them: x float or uint8 [N, ...] as the model takes them, y int
+            [N] or [N, 1].
+        nonmembers: pair of others from the same source, likewise.
+        every: int >= 1, epochs between two attacks.
+        outputs: what the model answers: "probabilities" or "logits".
+        batch_size: int >= 1, records a call.
+        seed: int, of the halves on which thresholds are chosen and judged.
+    Raises: InputError if an argument cannot be used, or the tensorboard
+        package is missing; during training, if the model's answers are not
+        what `outputs` says.
+    """
+
+    def __init__(
+        self,
+        log_dir,
+        members,
+        nonmembers,
+        *,
+        every=1,
+        outputs="probabilities",
+        batch_size=500,
+        seed=0,
+    ):
+        super().__init__()
+        tensorboard_events.require()
+        _check(every, outputs, batch_size)
+        self.log_dir, self.every, self.seed = log_dir, every, seed
+        self.outputs, self.batch_size = outputs, batch_size
+        self.sides = [
+            _side(pair, name)
+            for pair, name in ((members, "members"), (nonmembers, "nonmembers"))
+        ]
+        self._log = self._answer = None
+
+    def set_model(self, model):
+        """Takes the model that is trained."""
+        super().set_model(model)
+        unsafe_layers.warn(model)
+        self._answer = tf.function(
+            lambda x: model(x, training=False), reduce_retracing=True
+        )
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Opens the log with the first epoch, whose number tells its place."""
+        if self._log is None:
+            self._log = tensorboard_events.EventLog(self.log_dir, done=epoch)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Writes the epoch."""
+        step = epoch + 1
+        scalars = {f"training/{k}": v for k, v in (logs or {}).items()}
+        last = (self.params or {}).get("epochs")
+        if step % self.every == 0 or step == last:
+            scalars |= self._measure()
+        self._log.write(step, scalars)
+
+    def on_train_end(self, logs=None):
+        """Closes the log."""
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def _measure(self):
+        (inside, members), (outside, nonmembers) = self.sides
+        answers = np.concatenate(
+            [self._answers(inside), self._answers(outside)]
+        )
+        if not np.isfinite(answers).all():
+            return {}
+        logits.check_kind(
+            answers, name="model", step=0, as_logits=self.outputs == "logits"
+        )
+        if self.outputs == "logits":
+            answers = logits.softmax(answers)
+        return membership_scalars(
+            answers,
+            np.concatenate([members, nonmembers]),
+            np.arange(len(answers)) < len(members),
+            seed=self.seed,
+        )
+
+    def _answers(self, records):
+        starts = range(0, len(records), self.batch_size)
+        return np.concatenate(
+            [
+                self._answer(records[start : start + self.batch_size]).numpy()
+                for start in starts
+            ]
+        )
+
+
+def _check(every, outputs, batch_size):
+    for name, value in (("every", every), ("batch_size", batch_size)):
+        if value < 1:
+            raise InputError(f"{name} must be >= 1, got {value}")
+    if outputs not in OUTPUTS:
+        raise InputError(
+            f"outputs must be one of {', '.join(OUTPUTS)}, got {outputs!r}"
+        )
+
+
+def _side(pair, name):
+    """Gives (x [N, ...], int labels [N])."""
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise InputError(f"{name} must be a pair (x, y)")
+    x, y = np.asarray(pair[0]), np.asarray(pair[1])
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1 or y.dtype.kind not in "iu" or len(x) != len(y):
+        raise InputError(
+            f"{name} must be a pair (x [N, ...], y [N] of class numbers), got "
+            f"x {list(x.shape)} and y {y.dtype} {list(y.shape)}"
+        )
+    if len(y) < 2:
+        raise InputError(f"{name} must be 2 records or more, got {len(y)}")
+    return x, y
