@@ -114,10 +114,11 @@ def main(argv):
     records = (MEMBERS.value, NONMEMBERS.value, CALIBRATION.value)
     if not all(map(_is_light, [*MODEL.value, *records])):
         quiet.start_tensorflow()
-    from qmia_tf import own, report
+    import qmia_tf
+    from qmia_tf import report
     from qmia_tf.report import gates, phrases, verdict_words
 
-    result = own.audit(
+    result = qmia_tf.audit(
         MODEL.value or None,
         MEMBERS.value,
         NONMEMBERS.value,

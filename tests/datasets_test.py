@@ -151,8 +151,8 @@ class DigitsTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_needs_no_tensorflow(self):
         code = (
-            "import sys; from qmia_tf import datasets; "
-            "datasets.load('digits'); "
+            "import sys; from qmia_tf.data import loaders; "
+            "loaders.load('digits'); "
             "sys.exit(bool({'tensorflow', 'keras'} & set(sys.modules)))"
         )
         subprocess.run([sys.executable, "-c", code], check=True)

@@ -45,7 +45,7 @@ QUERYING = r"qmia_tf\.(targets|queries|train|experiments|deploy\.interpreter)"
 IMPORT_EDGE = """
 import runpy, sys
 runpy.run_path("scripts/evaluate_edge.py")
-from qmia_tf.edge import evaluation, shown
+from qmia_tf.edge import evaluation, evaluation_text
 print(*[name for name in sys.modules if name.partition(".")[0] == "qmia_tf"])
 """
 

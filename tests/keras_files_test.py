@@ -181,7 +181,7 @@ class KerasFilesTest(parameterized.TestCase, tf.test.TestCase):
         keras_files.save(model, self.path)
         np.save(self.path.parent / "pixels.npy", _pixels())
         code = (
-            "import sys, numpy as np; from qmia_tf import keras_files; "
+            "import sys, numpy as np; from qmia_tf.models import keras_files; "
             "model = keras_files.load(sys.argv[1]); "
             "np.save(sys.argv[3], model(np.load(sys.argv[2])))"
         )

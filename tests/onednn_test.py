@@ -64,7 +64,7 @@ class PreferTest(absltest.TestCase):
 
     def test_every_program_asks(self):
         code = (
-            "import os\nfrom qmia_tf import program\n"
+            "import os\nfrom qmia_tf.programs import program\n"
             f"program.run(lambda argv: print(os.environ['{onednn.VARIABLE}']))"
         )
         self.assertEqual(process(code), ["1"])

@@ -14,7 +14,7 @@ from qmia_tf.experiments import augmentation_queries, configuration, run
 PROGRAM = """
 import dataclasses, json, sys
 from absl import flags
-from qmia_tf import options
+from qmia_tf.programs import options
 from qmia_tf.errors import InputError
 flags.DEFINE_string("run_dir", None, "")
 for define in {defines}:

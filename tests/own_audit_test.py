@@ -14,7 +14,7 @@ import tiny_models
 from absl.testing import parameterized
 
 import qmia_tf
-from qmia_tf import files, onednn, own
+from qmia_tf import files, onednn
 from qmia_tf.attacks.augmentations import Noise, Plan
 from qmia_tf.auditing import audit_result
 from qmia_tf.deploy import timing
@@ -47,7 +47,7 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
 
     def audit(self, *arguments, **options):
         options = {"progress": self.lines.append, "out": self.dir, **options}
-        return own.audit(*arguments, **options)
+        return qmia_tf.audit(*arguments, **options)
 
     def assertRefused(self, pattern, *arguments, **options):
         with self.assertRaisesRegex(InputError, pattern) as caught:

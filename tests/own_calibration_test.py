@@ -9,7 +9,7 @@ import own_task
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf import own
+import qmia_tf
 from qmia_tf.auditing import audit_result
 from qmia_tf.data.loaders import sources
 from qmia_tf.deploy import timing
@@ -131,7 +131,7 @@ class AuditTest(Folder):
         self.enter_context(mock.patch.object(query.timing, "measure", quick))
 
     def audit(self, **options):
-        return own.audit(
+        return qmia_tf.audit(
             own_task.linear,
             *self.sides,
             out=self.dir,
@@ -163,7 +163,7 @@ class AuditTest(Folder):
         self.assertEqual(found.split["nonmembers"], 10)
         self.assertTrue(found.calibration.left_out)
         self.assertNotIn("calibration", " ".join(verdict_words.verdict(found)))
-        fewer = own.audit(
+        fewer = qmia_tf.audit(
             own_task.linear,
             self.sides[0],
             tuple(each[:10] for each in self.sides[1]),
@@ -188,11 +188,11 @@ class AuditTest(Folder):
         with self.assertRaisesRegex(
             InputError, "what a.npz holds is about all"
         ):
-            own.audit("a.npz", *self.sides, **options)
+            qmia_tf.audit("a.npz", *self.sides, **options)
         for name in "ab":
             (self.dir / f"{name}.csv").write_text(f"p0,p1,label\n1,0,0\n{name}")
         with self.assertRaisesRegex(InputError, "only outputs are given: give"):
-            own.audit(
+            qmia_tf.audit(
                 None,
                 self.dir / "a.csv",
                 self.dir / "b.csv",

@@ -22,12 +22,14 @@ from qmia_tf.errors import InputError
 from qmia_tf.experiments import model_audit
 from qmia_tf.qat import quantize_model
 from qmia_tf.targets import listing
+from qmia_tf.targets import listing
 from qmia_tf.targets.model_target import Told
 
 UNIT = Told(pixels="0..1")
 BESIDE = """
 import os, sys
-from qmia_tf.own import keras_objects, models
+from qmia_tf.models import keras_objects
+from qmia_tf.targets import listing
 assert not {"keras", "tf_keras", "tensorflow"} & set(sys.modules)
 import keras, numpy as np
 before = dict(keras.config.__dict__), keras.config.floatx(), dict(os.environ)
@@ -51,8 +53,9 @@ import json
 import tensorflow_model_optimization as tfmot
 import keras2_nets
 from qmia_tf.errors import InputError
-from qmia_tf.own import model_files
+from qmia_tf.models import model_formats
 from qmia_tf.data.value_ranges import RecordNumbers
+from qmia_tf.targets import listing
 from qmia_tf.targets.model_target import Told
 
 made = {
@@ -66,7 +69,7 @@ found = {}
 for name, model in made.items():
     told = Told(pixels="0..1")
     numbers = RecordNumbers.of(images, is_images=True)
-    target = models.listed(name, model, told, numbers=numbers).open()
+    target = listing.listed(name, model, told, numbers=numbers).open()
     unit = images / np.float32(255)
     wanted = model.predict(unit, verbose=0)
     found[name] = {

@@ -13,7 +13,8 @@ import tensorflow as tf
 from absl.testing import parameterized
 from ai_edge_litert import interpreter as litert
 
-from qmia_tf import outputs, own
+import qmia_tf
+from qmia_tf import outputs
 from qmia_tf.data.value_ranges import RecordNumbers
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import model_audit
@@ -73,7 +74,7 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
 
     def audit(self, target, sides=None, **options):
         """Returns the outputs of the only target."""
-        own.audit(
+        qmia_tf.audit(
             target,
             *(sides or records()),
             out=self.out,

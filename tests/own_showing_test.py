@@ -8,7 +8,7 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import own
+import qmia_tf
 from qmia_tf.auditing import thumbnails
 from qmia_tf.data import records
 from qmia_tf.data.loaders import sources
@@ -38,7 +38,7 @@ class OwnShowingTest(parameterized.TestCase, tf.test.TestCase):
         self.sides = sides_of(self.images)
 
     def test_pictures_on(self):
-        found = own.audit(brightness, *self.sides, pictures="on", **QUICK)
+        found = qmia_tf.audit(brightness, *self.sides, pictures="on", **QUICK)
         (target,) = found.targets
         self.assertLen(target.exposed, 24)
         for each in target.exposed:
@@ -48,7 +48,7 @@ class OwnShowingTest(parameterized.TestCase, tf.test.TestCase):
             )
 
     def test_ones_own_are_not_shown_by_default(self):
-        found = own.audit(brightness, *self.sides, **QUICK)
+        found = qmia_tf.audit(brightness, *self.sides, **QUICK)
         (target,) = found.targets
         self.assertLen(target.exposed, 24)
         self.assertEqual({each.picture for each in target.exposed}, {None})
@@ -62,7 +62,9 @@ class OwnShowingTest(parameterized.TestCase, tf.test.TestCase):
                 labels=labels,
                 class_names=["night", "day"],
             )
-        found = own.audit(brightness, path / "a.npz", path / "b.npz", **QUICK)
+        found = qmia_tf.audit(
+            brightness, path / "a.npz", path / "b.npz", **QUICK
+        )
         (target,) = found.targets
         self.assertEqual(
             [each.name for each in target.per_class], ["night", "day"]
@@ -101,7 +103,7 @@ class OwnShowingTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_refuses(self, choice, message):
         with self.assertRaises(InputError) as caught:
-            own.audit(
+            qmia_tf.audit(
                 own_task.linear, *own_task.table(), pictures=choice, **QUICK
             )
         self.assertIn(message, str(caught.exception))

@@ -31,7 +31,8 @@ class PackageTest(absltest.TestCase):
 
     def test_names_of_the_package_are_brought_when_asked_for(self):
         code = (
-            "import sys, qmia_tf; from qmia_tf.own import audit;"
+            "import sys, qmia_tf;"
+            "from qmia_tf.experiments.model_audit import audit;"
             "print(qmia_tf.audit is audit, 'audit' in dir(qmia_tf),"
             "'tensorflow' in sys.modules, hasattr(qmia_tf, 'gone'))"
         )

@@ -16,8 +16,8 @@ PROGRAM = '''"""A program.
 """
 import errno, sys
 from absl import flags
-from qmia_tf import program
 from qmia_tf.errors import InputError
+from qmia_tf.programs import program
 
 COUNT = flags.DEFINE_integer("count", 1, "how many")
 
@@ -117,11 +117,11 @@ class RunTest(Folder):
     )
     def test_limits_end_a_program(self, outcomes, status):
         judged = ", ".join(
-            f"findings.GateResult('m{n}', 'AUC <= 0.6', {each!r}, 'why')"
+            f"audit_result.GateResult('m{n}', 'AUC <= 0.6', {each!r}, 'why')"
             for n, each in enumerate(outcomes)
         )
         done = self.run_program(
-            "from qmia_tf.auditing import findings;"
+            "from qmia_tf.auditing import audit_result;"
             "from qmia_tf.report import gates;"
             f"gates.end_program([{judged}]); print('went on')"
         )
@@ -181,7 +181,7 @@ class RunTest(Folder):
 
     def test_quiet(self):
         body = (
-            "from qmia_tf import messages; messages.say('going on');"
+            "from qmia_tf import terminal; terminal.say('going on');"
             "print('found')"
         )
         done = self.run_program(body)

@@ -14,23 +14,23 @@ from qmia_tf.training import recipes
 SCRIPTS = pathlib.Path(__file__).resolve().parent.parent / "scripts"
 # Flag -> "module callable parameter" below qmia_tf.
 PLACE = {
-    "data_dir": "datasets load data_dir",
-    "download": "datasets load download",
+    "data_dir": "data.loaders load data_dir",
+    "download": "data.loaders load download",
 }
 DATA = {
     **PLACE,
-    "dataset": "datasets load name",
-    "pool": "configuration describe pool",
-    "split_seed": "configuration describe split_seed",
-    "member_fraction": "configuration describe member_fraction",
+    "dataset": "data.loaders load name",
+    "pool": "experiments.configuration describe pool",
+    "split_seed": "experiments.configuration describe split_seed",
+    "member_fraction": "experiments.configuration describe member_fraction",
 }
 TRAINING = {
-    "recipe": "configuration describe recipe",
-    "seed": "configuration describe seed",
+    "recipe": "experiments.configuration describe recipe",
+    "seed": "experiments.configuration describe seed",
     "tensorboard": "experiments.training_run train_run tensorboard_every",
     "tensorboard_every": "experiments.training_run train_run tensorboard_every",
     **{
-        field.name: f"recipes Recipe {field.name}"
+        field.name: f"training.recipes Recipe {field.name}"
         for field in recipes._flag_fields()
     },
 }
@@ -42,8 +42,8 @@ AUDIT = {
     "copy_flip": "attacks.augmentations Plan flip",
     "copy_rotation": "attacks.augmentations Plan rotation",
     "tfprivacy": "experiments.run attack_run tfprivacy",
-    "tfprivacy_attacks": "tfprivacy Settings attacks",
-    "tfprivacy_records": "tfprivacy Settings trained_records",
+    "tfprivacy_attacks": "attacks.tfprivacy Settings attacks",
+    "tfprivacy_records": "attacks.tfprivacy Settings trained_records",
     "pictures": "experiments.run attack_run pictures",
 }
 ATTACK = {**AUDIT, "kernels": "experiments.run attack_run kernels"}
@@ -77,7 +77,7 @@ TWINS = {
         **AUDIT,
         **GATES,
         **alike(
-            "own audit",
+            "experiments.model_audit audit",
             "members",
             "nonmembers",
             "out",
@@ -96,8 +96,8 @@ TWINS = {
             "tfprivacy",
             "pictures",
         ),
-        "model": "own audit target",
-        "audit_seed": "own audit seed",
+        "model": "experiments.model_audit audit target",
+        "audit_seed": "experiments.model_audit audit seed",
     },
     "compare": {
         **PLACE,
@@ -111,7 +111,7 @@ TWINS = {
         **alike("edge.evaluation evaluate", "batch_size", "seconds"),
         **alike("edge.evaluation evaluate", "signature"),
         "outputs": "edge.evaluation evaluate out",
-        "json": "runs write_json path",
+        "json": "files write_json path",
     },
     "export": {
         **PLACE,
@@ -148,13 +148,13 @@ TWINS = {
         **alike("experiments.parity_run check_run", "run_dir", "schemes"),
         **alike("experiments.parity_run check_run", "kernels", "threads"),
         **alike("experiments.parity_run check_run", "records", "seed"),
-        "json": "runs write_json path",
+        "json": "files write_json path",
     },
     "quickstart": {
         **DATA,
         **TRAINING,
         **ATTACK,
-        "bits": "resnet Bits.parse text",
+        "bits": "models.resnet Bits.parse text",
         "out": "report make_report out_dir",
     },
     "report": {
@@ -179,12 +179,12 @@ TWINS = {
         **DATA,
         **TRAINING,
         **alike("experiments.training_run train_run", "run_dir", "keep_every"),
-        "weight_bits": "resnet Bits weight",
-        "activation_bits": "resnet Bits activation",
-        "first_last_bits": "resnet Bits first_last",
-        "residual_bits": "resnet Bits residual",
-        "gradient_bits": "resnet Bits gradient",
-        "clip": "resnet Bits clip",
+        "weight_bits": "models.resnet Bits weight",
+        "activation_bits": "models.resnet Bits activation",
+        "first_last_bits": "models.resnet Bits first_last",
+        "residual_bits": "models.resnet Bits residual",
+        "gradient_bits": "models.resnet Bits gradient",
+        "clip": "models.resnet Bits clip",
     },
     "train_references": {
         **PLACE,

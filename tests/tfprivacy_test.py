@@ -241,8 +241,8 @@ class LoadingTest(tf.test.TestCase):
     def test_needs_no_tensorflow_and_leaves_no_parent(self):
         code = (
             "import sys\n"
-            "from qmia_tf.attacks.tfprivacy import loading\n"
-            "loading.load()\n"
+            "from qmia_tf.attacks.tfprivacy import module_loader\n"
+            "module_loader.load()\n"
             "left = [m for m in sys.modules if m.partition('.')[0] in\n"
             "        ('tensorflow', 'keras', 'tensorflow_privacy')]\n"
             "sys.exit(', '.join(left) or 0)"

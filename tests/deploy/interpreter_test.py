@@ -343,10 +343,10 @@ class ImportTest(tf.test.TestCase):
         tiny_models.write_tflite(tiny_models.classifier(), path)
         code = (
             "import sys, numpy as np; from qmia_tf import targets;"
-            "from qmia_tf.deploy import artifact;"
+            "from qmia_tf.deploy.tflite import file_contents;"
             f"target = targets.TFLiteTarget({str(path)!r});"
             "answer = target.predict(np.zeros((3, 6, 5, 1), np.uint8));"
-            f"artifact.describe({str(path)!r});"
+            f"file_contents.describe({str(path)!r});"
             "loaded = {'tensorflow', 'keras'} & set(sys.modules);"
             "sys.exit(repr((answer.shape, loaded)))"
         )

@@ -78,15 +78,15 @@ class AskTest(parameterized.TestCase):
 import os, sys, signal
 sys.path.insert(0, {str(pathlib.Path(__file__).parent)!r})
 import querying_test as test
-from qmia_tf.edge import querying
-querying.SECONDS_BETWEEN_SAVES = -1
+from qmia_tf.edge import resumable_queries
+resumable_queries.SECONDS_BETWEEN_SAVES = -1
 class Target(test.Target):
     def predict(self, images):
         if len(self.calls) == 2:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().predict(images)
-querying.ask(Target(), test.IMAGES, classes=2, partial={str(self.path)!r},
-             key=test.KEY, progress=False)
+resumable_queries.ask(Target(), test.IMAGES, classes=2,
+             partial={str(self.path)!r}, key=test.KEY, progress=False)
 """
         done = subprocess.run([sys.executable, "-c", code])
         self.assertEqual(done.returncode, -signal.SIGKILL)
