@@ -20,7 +20,7 @@ from qmia_tf.auditing import audit_result
 from qmia_tf.deploy import timing
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import augmentation_queries, model_audit
-from qmia_tf.targets import keras_target, query, range_trial
+from qmia_tf.targets import keras_target, query_once, range_trial
 
 FEW = augmentation_queries.Settings(
     records=40, plan=Plan(shift=0), noise=Noise(sigmas=(0.1,), draws=2)
@@ -41,7 +41,9 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
         self.dir = pathlib.Path(self.create_tempdir().full_path)
         self.lines = []
         quick = functools.partial(timing.measure, seconds=0, least=1, warmup=1)
-        self.enter_context(mock.patch.object(query.timing, "measure", quick))
+        self.enter_context(
+            mock.patch.object(query_once.timing, "measure", quick)
+        )
         # How many are tried depends on the time, unless there is enough.
         self.enter_context(mock.patch.object(range_trial, "SECONDS", 999))
 

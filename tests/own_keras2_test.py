@@ -22,7 +22,6 @@ from qmia_tf.errors import InputError
 from qmia_tf.experiments import model_audit
 from qmia_tf.qat import quantize_model
 from qmia_tf.targets import listing
-from qmia_tf.targets import listing
 from qmia_tf.targets.model_target import Told
 
 UNIT = Told(pixels="0..1")

@@ -15,7 +15,7 @@ from own_range_trial_test import SIDE, SIZE, images, nearest, records
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import load
-from qmia_tf.targets import listing, query, range_trial
+from qmia_tf.targets import listing, query_once, range_trial
 from qmia_tf.targets.model_target import Told
 
 SIXTEEN = (
@@ -86,7 +86,7 @@ class FilesTest(Asked):
             Told(told),
             numbers=data.numbers,
         )
-        return query.ask(
+        return query_once.ask(
             model,
             data,
             run_dir=self.create_tempdir().full_path,
@@ -190,21 +190,21 @@ class FilesTest(Asked):
         nearest("0..1").save(path)
         data = records(self.values, self.labels, self.members)
         model = listing.listed("m", path, Told("-1..1"), numbers=data.numbers)
-        query.ask(model, data, run_dir=folder, allow_chance=True)
+        query_once.ask(model, data, run_dir=folder, allow_chance=True)
         stored = load(folder / "outputs" / "m.npz")
-        self.assertIs(stored.info[query.CHECKED], False)
-        query.ask(model, data, run_dir=folder, allow_chance=True)
+        self.assertIs(stored.info[query_once.CHECKED], False)
+        query_once.ask(model, data, run_dir=folder, allow_chance=True)
         with self.assertRaisesRegex(InputError, "give --pixels=0..1"):
-            query.ask(model, data, run_dir=folder, allow_chance=False)
+            query_once.ask(model, data, run_dir=folder, allow_chance=False)
         right = listing.listed("m", path, Told("0..1"), numbers=data.numbers)
-        query.ask(right, data, run_dir=folder, allow_chance=False)
+        query_once.ask(right, data, run_dir=folder, allow_chance=False)
         right.close()
         right.opener = None
-        found = query.ask(right, data, run_dir=folder, allow_chance=False)
+        found = query_once.ask(right, data, run_dir=folder, allow_chance=False)
         self.assertEqual(found.info["preprocessing"], listing.PREPROCESSING)
         right.facts["preprocessing"] += 1
         with self.assertRaises(TypeError):
-            query.ask(right, data, run_dir=folder, allow_chance=False)
+            query_once.ask(right, data, run_dir=folder, allow_chance=False)
 
 
 class TokensTest(Asked):
@@ -229,7 +229,7 @@ class TokensTest(Asked):
         for values in (letters, letters.astype(np.float32)):
             data = Records("letters", values, labels, members, 4)
             listed = listing.listed("m", model, Told(), numbers=data.numbers)
-            found = query.ask(
+            found = query_once.ask(
                 listed,
                 data,
                 run_dir=self.create_tempdir().full_path,
@@ -245,7 +245,7 @@ class TokensTest(Asked):
         model = keras.Model(entry, nearest("0..255").layers[-1](entry))
         data = records(values.reshape(-1, 108), labels, members)
         listed = listing.listed("m", model, Told(), numbers=data.numbers)
-        found = query.ask(
+        found = query_once.ask(
             listed,
             data,
             run_dir=self.create_tempdir().full_path,

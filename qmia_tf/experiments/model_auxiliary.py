@@ -10,7 +10,7 @@ from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import augmentation_queries
 from qmia_tf.outputs import Outputs, saved_outputs
-from qmia_tf.targets import listing, query, sanity_checks, saved_model
+from qmia_tf.targets import listing, query_once, sanity_checks, saved_model
 
 COPIES = ("copies", "noisy")
 SWITCHED_OFF = "they were switched off"
@@ -143,7 +143,7 @@ def of_models(targets, records: Records, options, folder, say) -> Gathered:
             gathered.answered.append(answered)
             continue
         gathered.answered.append(
-            query.ask(
+            query_once.ask(
                 model,
                 records,
                 run_dir=folder,
