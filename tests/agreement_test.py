@@ -33,11 +33,11 @@ class CompareTest(tf.test.TestCase):
         )
 
     def test_is_the_same_both_ways(self):
-        made = synthetic_outputs.outputs()
+        outputs = synthetic_outputs.outputs()
         other = synthetic_outputs.outputs(step=1 / 256, target="int8")
         one, back = (
-            fidelity.compare(made, other),
-            fidelity.compare(other, made),
+            fidelity.compare(outputs, other),
+            fidelity.compare(other, outputs),
         )
         self.assertEqual(one.labels_differ, back.labels_differ)
         self.assertEqual(one.largest_difference, back.largest_difference)
@@ -53,15 +53,16 @@ class CompareTest(tf.test.TestCase):
 class CounterpartTest(tf.test.TestCase):
     def others(self, *named, **options):
         """Counterparts of targets given as (name, sha256, kernels)."""
-        made = synthetic_outputs.outputs(6, 6)
+        outputs = synthetic_outputs.outputs(6, 6)
         loaded = [
             dataclasses.replace(
-                made, info={"target": n, "sha256": sha, "kernel_set": kernels}
+                outputs,
+                info={"target": n, "sha256": sha, "kernel_set": kernels},
             )
             for n, sha, kernels in named
         ]
-        found = fidelity.agreements(loaded, **options)
-        return {each.target: each.other for each in found}
+        pairs = fidelity.agreements(loaded, **options)
+        return {pair.target: pair.other for pair in pairs}
 
     def test_kernels_captures_twins_and_the_rest(self):
         self.assertEqual(

@@ -21,7 +21,7 @@ def result(p_value=0.001, low=0.52, tprs=(0.0, 0.0), **changes):
     tested = leak_test.TestedAttack(
         "margin", p_value, "auc", None, 3.0, auc, 2000, 4000
     )
-    made = LeakTest(
+    leak = LeakTest(
         answer="",
         because=[],
         p_value=p_value,
@@ -34,7 +34,7 @@ def result(p_value=0.001, low=0.52, tprs=(0.0, 0.0), **changes):
         tpr_at_fpr=[low_rate(0.01, tprs[0]), low_rate(0.001, tprs[1])],
         detectable=Detectable(0.53, 0.52, 0.8, "margin"),
     )
-    return dataclasses.replace(made, **changes)
+    return dataclasses.replace(leak, **changes)
 
 
 def decided(test, members=2000, nonmembers=4000, **rest):
@@ -59,15 +59,15 @@ class DecideTest(parameterized.TestCase, tf.test.TestCase):
         (0.5, 0.90, (0.5, 0.5), verdict.NO_LEAK),
     )
     def test_by_the_numbers(self, p_value, low, tprs, want):
-        found = decided(result(p_value, low, tprs))
-        self.assertEqual(found.answer, want)
-        self.assertNotEmpty(found.because)
-        self.assertEqual(found.p_value, p_value)
+        decision = decided(result(p_value, low, tprs))
+        self.assertEqual(decision.answer, want)
+        self.assertNotEmpty(decision.because)
+        self.assertEqual(decision.p_value, p_value)
 
     def test_reasons(self):
-        found = decided(result(0.001, 0.72, (0.15, 0.001)))
+        decision = decided(result(0.001, 0.72, (0.15, 0.001)))
         self.assertEqual(
-            found.because,
+            decision.because,
             [
                 "the AUC is surely 0.7 or more",
                 "at 1 % false positives, surely 10 times as many members are "
@@ -88,10 +88,10 @@ class DecideTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_too_few_records(self, members, nonmembers, too_few):
         for p_value in (0.001, 0.9):
-            found = decided(result(p_value, 0.9), members, nonmembers)
-            self.assertEqual(found.answer == verdict.CANNOT_SAY, too_few)
+            decision = decided(result(p_value, 0.9), members, nonmembers)
+            self.assertEqual(decision.answer == verdict.CANNOT_SAY, too_few)
         if too_few:
-            [reason] = found.because
+            [reason] = decision.because
             self.assertEqual(
                 reason,
                 f"{members} members and {nonmembers} nonmembers are too few: "
@@ -100,37 +100,37 @@ class DecideTest(parameterized.TestCase, tf.test.TestCase):
 
     @parameterized.parameters(0.001, 0.9)
     def test_a_check_that_failed(self, p_value):
-        found = decided(result(p_value, 0.8), failed=("one", "two"))
-        self.assertEqual(found.answer, verdict.CANNOT_SAY)
-        self.assertEqual(found.because, ["one", "two"])
+        decision = decided(result(p_value, 0.8), failed=("one", "two"))
+        self.assertEqual(decision.answer, verdict.CANNOT_SAY)
+        self.assertEqual(decision.because, ["one", "two"])
         both = decided(result(p_value), 3, 3, failed=("one",))
         self.assertLen(both.because, 2)
 
     def test_a_model_that_has_not_learned(self):
-        found = decided(result(0.9), weak="it guesses")
-        self.assertEqual(found.answer, verdict.CANNOT_SAY)
-        self.assertEqual(found.because, ["it guesses"])
+        decision = decided(result(0.9), weak="it guesses")
+        self.assertEqual(decision.answer, verdict.CANNOT_SAY)
+        self.assertEqual(decision.because, ["it guesses"])
         # A leak that was found is one all the same.
-        found = decided(result(0.001, 0.6), weak="it guesses")
-        self.assertEqual(found.answer, verdict.CLEAR)
+        decision = decided(result(0.001, 0.6), weak="it guesses")
+        self.assertEqual(decision.answer, verdict.CLEAR)
 
     def test_nothing_can_be_tested(self):
-        found = decided(result(1.0, attacks=[]))
-        self.assertEqual(found.answer, verdict.CANNOT_SAY)
-        self.assertIn("no attack tells apart any records", found.because[0])
+        decision = decided(result(1.0, attacks=[]))
+        self.assertEqual(decision.answer, verdict.CANNOT_SAY)
+        self.assertIn("no attack tells apart any records", decision.because[0])
 
     @parameterized.parameters(None, Detectable(1.0, 1.0, 0.8, "margin"))
     def test_nothing_would_have_been_found(self, detectable):
-        found = decided(result(0.6, detectable=detectable))
-        self.assertEqual(found.answer, verdict.CANNOT_SAY)
-        self.assertIn("would hardly have found", found.because[0])
-        found = decided(result(0.001, 0.6, detectable=detectable))
-        self.assertEqual(found.answer, verdict.CLEAR)
+        decision = decided(result(0.6, detectable=detectable))
+        self.assertEqual(decision.answer, verdict.CANNOT_SAY)
+        self.assertIn("would hardly have found", decision.because[0])
+        decision = decided(result(0.001, 0.6, detectable=detectable))
+        self.assertEqual(decision.answer, verdict.CLEAR)
 
     def test_a_rate_of_too_few_nonmembers_says_nothing(self):
         nothing = LowRate(0.001, None, Estimate(None, None, None), 0, 40, 3000)
-        found = decided(result(0.001, tpr_at_fpr=[nothing, nothing]))
-        self.assertEqual(found.answer, verdict.SMALL)
+        decision = decided(result(0.001, tpr_at_fpr=[nothing, nothing]))
+        self.assertEqual(decision.answer, verdict.SMALL)
 
     def test_answers_are_the_five_from_the_least_on(self):
         self.assertEqual(
@@ -160,11 +160,11 @@ class NotLearnedTest(parameterized.TestCase, tf.test.TestCase):
         target = types.SimpleNamespace(
             classes=classes, accuracy_nonmembers=Estimate(right, 0.0, 1.0)
         )
-        found = verdict.not_learned(target)
-        self.assertEqual(bool(found), weak)
+        reason = verdict.not_learned(target)
+        self.assertEqual(bool(reason), weak)
         if weak:
-            self.assertIn(f"right on {100 * right:.1f} % of the nonm", found)
-            self.assertIn(f"guessing is on {100 / classes:.3g} %", found)
+            self.assertIn(f"right on {100 * right:.1f} % of the nonm", reason)
+            self.assertIn(f"guessing is on {100 / classes:.3g} %", reason)
 
 
 if __name__ == "__main__":

@@ -30,8 +30,8 @@ GAP, CONFIDENCE = ATTACKS[:2]
 
 
 def evidence(members=53, nonmembers=47, *, seed=SEED, **options):
-    made = synthetic_outputs.outputs(members, nonmembers, **options)
-    return gather(made, seed=seed)
+    outputs = synthetic_outputs.outputs(members, nonmembers, **options)
+    return gather(outputs, seed=seed)
 
 
 def attack(scores, **options):
@@ -55,11 +55,13 @@ def pairs_won(scores, members):
 
 def best_threshold(scores, members):
     """Of the thresholds of highest balanced accuracy the highest."""
-    found = []
+    candidates = []
     for least in [np.inf, *np.unique(scores)[::-1]]:
         called = scores >= least
-        found.append((called[members].mean() - called[~members].mean(), least))
-    return max(found)[1]
+        candidates.append(
+            (called[members].mean() - called[~members].mean(), least)
+        )
+    return max(candidates)[1]
 
 
 class NumbersTest(parameterized.TestCase, tf.test.TestCase):
@@ -162,9 +164,9 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
     def test_the_papers_attack_has_the_papers_points(self):
         points = [point.name for point in self.found.audit.points]
         self.assertEqual(points, ["peak_accuracy"])
-        found = attack_evaluation.run_attack(CONFIDENCE, self.evidence).audit
+        audit = attack_evaluation.run_attack(CONFIDENCE, self.evidence).audit
         self.assertEqual(
-            [point.name for point in found.points],
+            [point.name for point in audit.points],
             [
                 "precision_at_recall_94",
                 "precision_at_recall_100",
@@ -175,21 +177,23 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_curve_of_the_papers_attack_is_finer(self):
         given = evidence(2000, 2000)
-        found = attack_evaluation.run_attack(CONFIDENCE, given).audit.curve
-        self.assertGreater(len(found.threshold), 350)
+        thinned = attack_evaluation.run_attack(CONFIDENCE, given).audit.curve
+        self.assertGreater(len(thinned.threshold), 350)
         scores = drawn(given) + np.random.default_rng(1).random(4000)
-        found = attack_evaluation.run_attack(attack(scores), given).audit.curve
-        self.assertBetween(len(found.threshold), 80, 130)
-        self.assertEqual(found.distinct_thresholds, 4000)
+        thinned = attack_evaluation.run_attack(
+            attack(scores), given
+        ).audit.curve
+        self.assertBetween(len(thinned.threshold), 80, 130)
+        self.assertEqual(thinned.distinct_thresholds, 4000)
 
     def test_fixed_threshold(self):
-        found = attack_evaluation.run_attack(
+        scored = attack_evaluation.run_attack(
             attack(self.scores, threshold=0.4), self.evidence
         )
         called = self.scores >= 0.4
-        self.assertAllEqual(found.called, called)
-        self.assertTrue(found.judged.all())
-        (point,) = found.audit.points
+        self.assertAllEqual(scored.called, called)
+        self.assertTrue(scored.judged.all())
+        (point,) = scored.audit.points
         self.assertEqual((point.name, point.in_sample), ("fixed", False))
         self.assertEqual(point.threshold, 0.4)
         self.assertEqual(
@@ -197,9 +201,9 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
             (np.sum(called & self.members), np.sum(called & ~self.members)),
         )
         for name in ("held_out", "cross_fitted", "by_class", "curve", "excess"):
-            self.assertIsNone(getattr(found.audit, name), name)
-        self.assertEqual(found.audit.tpr_at_fpr, [])
-        bits = membership_decisions.unpack(found.audit.verdicts.members, 53)
+            self.assertIsNone(getattr(scored.audit, name), name)
+        self.assertEqual(scored.audit.tpr_at_fpr, [])
+        bits = membership_decisions.unpack(scored.audit.verdicts.members, 53)
         self.assertAllEqual(bits, called[self.members])
 
 
@@ -217,26 +221,29 @@ class PartlyTest(parameterized.TestCase, tf.test.TestCase):
         scores = drawn(self.evidence)
         silent = np.random.default_rng(1).random(100) < 0.3
         given = np.where(silent, np.nan, scores)
-        found = attack_evaluation.run_attack(
+        scored = attack_evaluation.run_attack(
             attack(given, threshold=threshold), self.evidence
         )
-        told = ~silent
+        has_score = ~silent
         # The same as if nobody had ever asked about them.
         fewer = dataclasses.replace(
             self.evidence,
-            outputs=self.evidence.outputs.take(told),
-            calibration=self.half[told],
+            outputs=self.evidence.outputs.take(has_score),
+            calibration=self.half[has_score],
         )
         alone = attack_evaluation.run_attack(
-            attack(scores[told], threshold=threshold), fewer
+            attack(scores[has_score], threshold=threshold), fewer
         )
-        self.assertEqual(found.audit.excluded, int(silent.sum()))
-        self.assertEqual(found.audit.members, int(np.sum(told & self.members)))
+        self.assertEqual(scored.audit.excluded, int(silent.sum()))
         self.assertEqual(
-            found.audit, dataclasses.replace(alone.audit, excluded=silent.sum())
+            scored.audit.members, int(np.sum(has_score & self.members))
         )
-        self.assertFalse(found.called[silent].any())
-        self.assertFalse(found.judged[silent].any())
+        self.assertEqual(
+            scored.audit,
+            dataclasses.replace(alone.audit, excluded=silent.sum()),
+        )
+        self.assertFalse(scored.called[silent].any())
+        self.assertFalse(scored.judged[silent].any())
 
     def test_what_learns_is_judged_on_the_other_half(self):
         scores = drawn(self.evidence, gain=0.0)
@@ -281,20 +288,20 @@ class PartlyTest(parameterized.TestCase, tf.test.TestCase):
         for kind in (self.members, ~self.members):
             for half in (self.half, ~self.half):
                 scores[np.flatnonzero(kind & half)[0]] = kind[0]
-        found = attack_evaluation.run_attack(
+        audit = attack_evaluation.run_attack(
             attack(scores), self.evidence
         ).audit
-        self.assertEqual((found.members, found.nonmembers), (2, 2))
-        self.assertEqual(found.excluded, 96)
+        self.assertEqual((audit.members, audit.nonmembers), (2, 2))
+        self.assertEqual(audit.excluded, 96)
 
     def test_all_scores_equal(self):
-        found = attack_evaluation.run_attack(
+        audit = attack_evaluation.run_attack(
             attack(np.ones(100)), self.evidence
         ).audit
-        self.assertEqual(found.auc.value, 0.5)
-        self.assertEqual(found.distinct_scores, 1)
-        self.assertEqual(found.least_false_positive_rate, 1.0)
-        self.assertEqual(found.epsilon.value, 0.0)
+        self.assertEqual(audit.auc.value, 0.5)
+        self.assertEqual(audit.distinct_scores, 1)
+        self.assertEqual(audit.least_false_positive_rate, 1.0)
+        self.assertEqual(audit.epsilon.value, 0.0)
 
 
 class ExcessTest(parameterized.TestCase, tf.test.TestCase):
@@ -307,8 +314,8 @@ class ExcessTest(parameterized.TestCase, tf.test.TestCase):
     def test_is_paired_on_the_records_that_the_attack_is_judged_on(self):
         scores = drawn(self.evidence)
         scores[np.random.default_rng(2).random(400) < 0.2] = np.nan
-        found = attack_evaluation.run_attack(attack(scores), self.evidence)
-        audit = attack_evaluation.with_excess(found, self.gap, self.members)
+        scored = attack_evaluation.run_attack(attack(scores), self.evidence)
+        audit = attack_evaluation.with_excess(scored, self.gap, self.members)
         outputs = self.evidence.outputs
         right = outputs.probabilities.argmax(axis=1) == outputs.labels
         rows = ~self.evidence.calibration & ~np.isnan(scores)
@@ -318,22 +325,22 @@ class ExcessTest(parameterized.TestCase, tf.test.TestCase):
         self.assertAlmostEqual(audit.excess.value, ours - gap)
         self.assertLess(audit.excess.low, ours - gap)
         self.assertGreater(audit.excess.high, ours - gap)
-        self.assertEqual(dataclasses.replace(audit, excess=None), found.audit)
+        self.assertEqual(dataclasses.replace(audit, excess=None), scored.audit)
 
     def test_of_the_gap_attack_itself_there_is_none(self):
-        found = attack_evaluation.with_excess(self.gap, self.gap, self.members)
-        self.assertIsNone(found.excess)
+        audit = attack_evaluation.with_excess(self.gap, self.gap, self.members)
+        self.assertIsNone(audit.excess)
 
     def test_an_attack_that_says_what_the_gap_attack_says(self):
         scores = GAP.scores(self.evidence)
-        found = attack_evaluation.run_attack(attack(scores), self.evidence)
-        self.assertEqual(found.audit.held_out.point.threshold, 1.0)
+        scored = attack_evaluation.run_attack(attack(scores), self.evidence)
+        self.assertEqual(scored.audit.held_out.point.threshold, 1.0)
         excess = attack_evaluation.with_excess(
-            found, self.gap, self.members
+            scored, self.gap, self.members
         ).excess
         self.assertEqual(excess.value, 0.0)
         # Narrower than the two intervals apart: the verdicts are the same.
-        width = found.audit.held_out.point.balanced_accuracy
+        width = scored.audit.held_out.point.balanced_accuracy
         self.assertLess(excess.high - excess.low, width.high - width.low)
 
 
@@ -355,34 +362,34 @@ class StrongestTest(parameterized.TestCase, tf.test.TestCase):
     def test_chosen_on_one_half_judged_on_the_other(self):
         good = drawn(self.evidence, gain=2.0)
         noise = drawn(self.evidence, gain=0.0, seed=1)
-        found = attack_evaluation.strongest(
+        strongest = attack_evaluation.strongest(
             self.run_named(
                 here=np.where(self.half, good, noise),
                 there=np.where(self.half, noise, good),
             ),
             self.evidence,
         )
-        self.assertEqual(found.attack, "here")
-        self.assertEqual(found.candidates, ["here", "there"])
+        self.assertEqual(strongest.attack, "here")
+        self.assertEqual(strongest.candidates, ["here", "there"])
         judged = ~self.half
         want = pairs_won(noise[judged], self.members[judged])
-        self.assertAlmostEqual(found.auc.value, want)
+        self.assertAlmostEqual(strongest.auc.value, want)
         least = best_threshold(good[self.half], self.members[self.half])
         called = noise >= least
-        self.assertEqual(found.point.threshold, least)
-        self.assertFalse(found.point.in_sample)
+        self.assertEqual(strongest.point.threshold, least)
+        self.assertFalse(strongest.point.in_sample)
         self.assertEqual(
-            (found.point.true_positives, found.point.false_positives),
+            (strongest.point.true_positives, strongest.point.false_positives),
             (
                 np.sum(called & judged & self.members),
                 np.sum(called & judged & ~self.members),
             ),
         )
         self.assertEqual(
-            (found.point.members, found.point.nonmembers), (50, 50)
+            (strongest.point.members, strongest.point.nonmembers), (50, 50)
         )
         self.assertEqual(
-            found.tpr_at_fpr,
+            strongest.tpr_at_fpr,
             low_fpr.tpr_at_fpr(noise[judged], self.members[judged], seed=SEED),
         )
 
@@ -391,32 +398,32 @@ class StrongestTest(parameterized.TestCase, tf.test.TestCase):
         scores[::3] = np.nan
         weak = drawn(self.evidence, gain=0.2)
         scored = self.run_named(weak=weak, partly=scores)
-        found = attack_evaluation.strongest(scored, self.evidence)
-        self.assertEqual(found.attack, "partly")
+        strongest = attack_evaluation.strongest(scored, self.evidence)
+        self.assertEqual(strongest.attack, "partly")
         rows = ~self.half & ~np.isnan(scores)
-        self.assertEqual(found.point.members, np.sum(rows & self.members))
-        self.assertEqual(found.point, scored[1].audit.held_out.point)
+        self.assertEqual(strongest.point.members, np.sum(rows & self.members))
+        self.assertEqual(strongest.point, scored[1].audit.held_out.point)
 
     def test_fixed_threshold(self):
         gap = attack_evaluation.run_attack(GAP, self.evidence)
-        found = attack_evaluation.strongest([gap], self.evidence)
-        self.assertEqual(found.attack, "gap")
-        self.assertEqual(found.point.threshold, 1.0)
+        strongest = attack_evaluation.strongest([gap], self.evidence)
+        self.assertEqual(strongest.attack, "gap")
+        self.assertEqual(strongest.point.threshold, 1.0)
         outputs = self.evidence.outputs.take(~self.half)
         right = outputs.probabilities.argmax(axis=1) == outputs.labels
         self.assertEqual(
-            found.point.true_positives, np.sum(right & outputs.members)
+            strongest.point.true_positives, np.sum(right & outputs.members)
         )
 
     def test_nobody_is_called(self):
         # Members score lower everywhere, but for one at the top.
         scores = -10.0 * self.members
-        found = attack_evaluation.strongest(
+        strongest = attack_evaluation.strongest(
             self.run_named(only=scores), self.evidence
         )
-        self.assertIsNone(found.point.threshold)
-        self.assertEqual(found.point.true_positives, 0)
-        self.assertEqual(found.point.balanced_accuracy.value, 0.5)
+        self.assertIsNone(strongest.point.threshold)
+        self.assertEqual(strongest.point.true_positives, 0)
+        self.assertEqual(strongest.point.balanced_accuracy.value, 0.5)
 
     # Its bootstrap takes most of the time, and has tests of its own.
     @mock.patch.object(attack_evaluation, "tpr_at_fpr")
@@ -436,12 +443,12 @@ class StrongestTest(parameterized.TestCase, tf.test.TestCase):
                 attack_evaluation.Scored(rule, row, row >= 0, row == row, audit)
                 for rule, row in zip(rules, drawn_, strict=True)
             ]
-            found = attack_evaluation.strongest(scored, self.evidence)
+            strongest = attack_evaluation.strongest(scored, self.evidence)
             for at, interval in enumerate(
-                (found.auc, found.point.balanced_accuracy)
+                (strongest.auc, strongest.point.balanced_accuracy)
             ):
                 missed[at] += not interval.low <= 0.5 <= interval.high
-            best = drawn_[int(found.attack)][self.half]
+            best = drawn_[int(strongest.attack)][self.half]
             inside = self.members[self.half]
             flattered += auc.auc(best, inside).low > 0.5
         # 95 % intervals: misses are binomial; four standard deviations.

@@ -28,14 +28,14 @@ GOOD = [0.7, 0.1, 0.2]
 
 def four(row=GOOD, label=1, **changes):
     """Two members and two nonmembers; record 12, a member, is as given."""
-    made = Outputs(
+    outputs = Outputs(
         probabilities=np.array([GOOD, GOOD, row, GOOD], np.float32),
         labels=np.array([0, 1, label, 2]),
         members=np.array([True, False, True, False]),
         record_ids=np.arange(10, 14),
         info={"target": "t"},
     )
-    return dataclasses.replace(made, **changes)
+    return dataclasses.replace(outputs, **changes)
 
 
 class RefusedTest(parameterized.TestCase, tf.test.TestCase):
@@ -94,10 +94,11 @@ class RefusedTest(parameterized.TestCase, tf.test.TestCase):
         self.assertRefused(four(**{name: array}), message)
 
     def test_logits_given_as_probabilities(self):
-        made = synthetic_outputs.outputs(30, 30)
-        logits = np.log(made.probabilities)
+        outputs = synthetic_outputs.outputs(30, 30)
+        logits = np.log(outputs.probabilities)
         self.assertRefused(
-            dataclasses.replace(made, probabilities=logits), "are these logits"
+            dataclasses.replace(outputs, probabilities=logits),
+            "are these logits",
         )
 
     def test_bad_outputs_are_never_scored_as_logits(self):
@@ -126,14 +127,14 @@ class LeastTest(parameterized.TestCase, tf.test.TestCase):
         answers = four(
             probabilities=np.repeat(row, 4, axis=0), labels=np.zeros(4, int)
         ).validate()
-        found = SCORES[name](answers)
-        self.assertLen(set(found), 1)
-        area = auc(found, answers.members)
+        scores = SCORES[name](answers)
+        self.assertLen(set(scores), 1)
+        area = auc(scores, answers.members)
         self.assertEqual(area.value, 0.5)
-        rule = sweep(found, answers.members)
+        rule = sweep(scores, answers.members)
         self.assertAllEqual(rule.true_positives, [0, 2])
         self.assertAllEqual(rule.false_positives, [0, 2])
-        point = hold_out(found, answers.members, seed=0).point
+        point = hold_out(scores, answers.members, seed=0).point
         self.assertEqual(point.balanced_accuracy.value, 0.5)
 
     @parameterized.parameters(*SCORES)

@@ -23,8 +23,8 @@ class BenchmarkTest(tf.test.TestCase):
         sizes = [10, 100, 1000]
         for power in (0.5, 1.0, 2.0):
             seconds = 3 * np.power(sizes, power)
-            found = attacks_simulated.exponent(sizes, seconds)
-            self.assertAllClose(found, power, atol=1e-12)
+            exponent = attacks_simulated.exponent(sizes, seconds)
+            self.assertAllClose(exponent, power, atol=1e-12)
 
     def test_population(self):
         evidence = attacks_simulated.evidence(100, 3, population=40)

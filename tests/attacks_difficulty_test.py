@@ -26,18 +26,18 @@ def masked(records=40, models=7, share=0.4, seed=0):
 class MomentsTest(parameterized.TestCase, tf.test.TestCase):
     def test_counts_centers_and_squares_of_a_loop(self):
         values, masks = masked()
-        found = reference_moments.moments(values, masks)
+        estimates = reference_moments.moments(values, masks)
         for record in range(values.shape[1]):
             own = values[masks[:, record], record]
-            self.assertEqual(found.counts[record], own.size)
+            self.assertEqual(estimates.counts[record], own.size)
             if own.size == 0:
-                self.assertTrue(np.isnan(found.centers[record]))
+                self.assertTrue(np.isnan(estimates.centers[record]))
                 continue
             center = np.mean(own)
             squares = np.sum((own - center) ** 2)
             # Sums of seven numbers, in another order.
-            self.assertAllClose(found.centers[record], center, atol=1e-14)
-            self.assertAllClose(found.squares[record], squares, atol=1e-13)
+            self.assertAllClose(estimates.centers[record], center, atol=1e-14)
+            self.assertAllClose(estimates.squares[record], squares, atol=1e-13)
 
     def test_a_value_that_is_not_finite_is_refused_where_it_counts(self):
         values, masks = masked()
@@ -61,10 +61,10 @@ class DifficultyTest(tf.test.TestCase):
                 if references.outside[k, record]
             ]
             expected.append(own - sum(asked) / len(asked) if asked else np.nan)
-        found = difficulty.scores(evidence)
-        self.assertTrue(np.isnan(found[0]))
+        scores = difficulty.scores(evidence)
+        self.assertTrue(np.isnan(scores[0]))
         # Means of four margins of size 10, in another order.
-        self.assertAllClose(found, expected, atol=1e-13)
+        self.assertAllClose(scores, expected, atol=1e-13)
 
     def test_says_nothing_of_records_that_all_models_know(self):
         evidence = simulated_margins.simulate(30, 3)
@@ -77,8 +77,8 @@ class DifficultyTest(tf.test.TestCase):
         evidence = simulated_margins.simulate(4000, 16)
         members = evidence.outputs.members
         own = auc(margins(evidence.outputs), members)
-        found = auc(difficulty.scores(evidence), members)
-        self.assertGreater(found.low, own.high)
+        area = auc(difficulty.scores(evidence), members)
+        self.assertGreater(area.low, own.high)
 
     def test_parent_is_subtracted(self):
         members = np.array([True, True, False, False])

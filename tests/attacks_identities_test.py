@@ -36,19 +36,19 @@ SCORES = {
 KINDS = ("float", "int8", "logits")
 
 
-def made(kind, **options):
+def make_answers(kind, **options):
     """120 members and 90 nonmembers, in record order."""
     step = STEP if kind == "int8" else 0.0
-    found = synthetic_outputs.outputs(120, 90, step=step, **options)
-    found = found.in_record_order()
+    outputs = synthetic_outputs.outputs(120, 90, step=step, **options)
+    outputs = outputs.in_record_order()
     if kind != "logits":
-        return found
+        return outputs
     rng = np.random.default_rng(1)
     return Outputs.from_logits(
-        np.log(found.probabilities) + rng.normal(size=(210, 1)),
-        labels=found.labels,
-        members=found.members,
-        record_ids=found.record_ids,
+        np.log(outputs.probabilities) + rng.normal(size=(210, 1)),
+        labels=outputs.labels,
+        members=outputs.members,
+        record_ids=outputs.record_ids,
         info={"target": "keras"},
     )
 
@@ -66,16 +66,16 @@ def fixture(rows, labels):
 class EveryScoreTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.product(name=[*SCORES], kind=KINDS)
     def test_one_finite_number_a_record_higher_for_members(self, name, kind):
-        answers = made(kind)
-        found = SCORES[name](answers)
-        self.assertEqual((found.dtype, found.shape), (np.float64, (210,)))
-        self.assertTrue(np.isfinite(found).all())
+        answers = make_answers(kind)
+        scores = SCORES[name](answers)
+        self.assertEqual((scores.dtype, scores.shape), (np.float64, (210,)))
+        self.assertTrue(np.isfinite(scores).all())
         # Members have the larger gain at their label: see synthetic_outputs.
-        self.assertGreater(auc(found, answers.members).value, 0.55)
+        self.assertGreater(auc(scores, answers.members).value, 0.55)
 
     @parameterized.product(name=[*SCORES], kind=KINDS)
     def test_records_do_not_see_each_other(self, name, kind):
-        answers = made(kind)
+        answers = make_answers(kind)
         before = SCORES[name](answers)
         order = np.random.default_rng(2).permutation(210)
         after = SCORES[name](answers.take(order))
@@ -92,18 +92,18 @@ class EveryScoreTest(parameterized.TestCase, tf.test.TestCase):
 
     @parameterized.product(name=[*SCORES], kind=KINDS)
     def test_membership_is_not_looked_at(self, name, kind):
-        answers = made(kind)
+        answers = make_answers(kind)
         swapped = dataclasses.replace(answers, members=~answers.members)
-        found = SCORES[name](answers)
-        self.assertAllEqual(SCORES[name](swapped), found)
-        one, other = (auc(found, x.members) for x in (answers, swapped))
+        scores = SCORES[name](answers)
+        self.assertAllEqual(SCORES[name](swapped), scores)
+        one, other = (auc(scores, x.members) for x in (answers, swapped))
         self.assertAlmostEqual(other.value, 1 - one.value, places=13)
         self.assertAlmostEqual(other.low, 1 - one.high, places=13)
 
     @parameterized.product(name=sorted(set(SCORES) - {"gap"}), kind=KINDS)
     def test_classes_may_be_called_otherwise(self, name, kind):
         """The gap attack takes the first of equal classes, so not it."""
-        answers = made(kind, classes=10)
+        answers = make_answers(kind, classes=10)
         order = np.random.default_rng(3).permutation(10)
         logits = answers.logits
         turned = dataclasses.replace(
@@ -138,18 +138,18 @@ class EveryScoreTest(parameterized.TestCase, tf.test.TestCase):
 
     @parameterized.product(name=[*SCORES], kind=KINDS)
     def test_monotone_transforms_leave_the_auc(self, name, kind):
-        answers = made(kind)
-        found = SCORES[name](answers)
-        want = auc(found, answers.members)
-        ranks = np.unique(found, return_inverse=True)[1]
-        for other in (3 * found - 7, ranks, ranks**3 / 1e6):
+        answers = make_answers(kind)
+        scores = SCORES[name](answers)
+        want = auc(scores, answers.members)
+        ranks = np.unique(scores, return_inverse=True)[1]
+        for other in (3 * scores - 7, ranks, ranks**3 / 1e6):
             got = auc(other, answers.members)
             self.assertAlmostEqual(got.value, want.value, places=13)
             self.assertAlmostEqual(got.low, want.low, places=12)
 
     @parameterized.product(name=[*SCORES], kind=KINDS)
     def test_outputs_are_left_as_they_are(self, name, kind):
-        answers = made(kind)
+        answers = make_answers(kind)
         before = answers.probabilities.copy()
         logits = None if answers.logits is None else answers.logits.copy()
         SCORES[name](answers)
@@ -162,7 +162,7 @@ class HardLabelsTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(*KINDS)
     def test_hard_labels_are_the_gap_attack(self, kind):
         """One-hot outputs leave every score with the true label two values."""
-        answers = made(kind)
+        answers = make_answers(kind)
         hard = dataclasses.replace(
             answers,
             probabilities=np.eye(answers.classes, dtype=np.float32)[
@@ -173,26 +173,26 @@ class HardLabelsTest(parameterized.TestCase, tf.test.TestCase):
         right = gap.scores(answers)
         want = auc(right, answers.members)
         for name in ("true_confidence", "loss", "margin", "modified_entropy"):
-            found = SCORES[name](hard)
-            self.assertLen(set(found), 2)
-            self.assertAllEqual(found == found.max(), right == 1)
-            self.assertEqual(auc(found, answers.members), want)
+            scores = SCORES[name](hard)
+            self.assertLen(set(scores), 2)
+            self.assertAllEqual(scores == scores.max(), right == 1)
+            self.assertEqual(auc(scores, answers.members), want)
         for name in ("confidence", "entropy"):
             self.assertLen(set(SCORES[name](hard)), 1)
 
     def test_the_unchanged_copy_alone_is_the_gap_attack(self):
-        answers = made("int8")
+        answers = make_answers("int8")
         given = Evidence(
             outputs=answers,
             calibration=np.ones(210, bool),
             copies=answers.predicted[:, None],
         )
-        found = label_only.correct_copies(given)
-        self.assertAllEqual(found, gap.scores(answers))
+        scores = label_only.correct_copies(given)
+        self.assertAllEqual(scores, gap.scores(answers))
         self.assertAllEqual(label_only.agreeing_copies(given), np.zeros(210))
 
     def test_the_sweep_holds_yeoms_point(self):
-        answers = made("float")
+        answers = make_answers("float")
         right = answers.predicted == answers.labels
         counts = {
             "true_positives": int(np.sum(right & answers.members)),
@@ -207,10 +207,10 @@ class HardLabelsTest(parameterized.TestCase, tf.test.TestCase):
             seed=0,
             **counts,
         )
-        found = sweep(gap.scores(answers), answers.members)
-        row = list(found.thresholds).index(gap.THRESHOLD)
+        swept = sweep(gap.scores(answers), answers.members)
+        row = list(swept.thresholds).index(gap.THRESHOLD)
         self.assertEqual(
-            found.balanced_accuracy[row], point.balanced_accuracy.value
+            swept.balanced_accuracy[row], point.balanced_accuracy.value
         )
         area = auc(gap.scores(answers), answers.members)
         self.assertAlmostEqual(area.value, point.balanced_accuracy.value)
@@ -292,7 +292,7 @@ class FixturesTest(tf.test.TestCase):
 
     def test_modified_entropies(self):
         given = tfprivacy.loading.load().data_structures.AttackInputData
-        answers = made("logits")
+        answers = make_answers("logits")
         want = given._get_entropy(
             answers.logits.astype(np.float64), answers.labels
         )
@@ -307,10 +307,10 @@ class FixturesTest(tf.test.TestCase):
             probabilities=np.array(rows, np.float32),
             logits=None,
         )
-        found = losses.modified_entropies(answers)
-        self.assertEqual(found[0], 0)
+        entropies = losses.modified_entropies(answers)
+        self.assertEqual(entropies[0], 0)
         want = 150 * np.log(2) + 25 * np.log(2)
-        self.assertAlmostEqual(found[1], want)
+        self.assertAlmostEqual(entropies[1], want)
 
 
 class QuantizedTest(parameterized.TestCase, tf.test.TestCase):
@@ -320,7 +320,7 @@ class QuantizedTest(parameterized.TestCase, tf.test.TestCase):
         classes=(10, 100), gain=((3.0, 2.0), (9.0, 8.0), (0.0, 0.0))
     )
     def test_rows_that_miss_one_stay_probabilities(self, classes, gain):
-        answers = made("int8", classes=classes, gain=gain).validate()
+        answers = make_answers("int8", classes=classes, gain=gain).validate()
         rows = answers.probabilities
         sums = rows.sum(axis=1)
         self.assertGreater(np.mean(sums != 1), 0.05)
@@ -340,7 +340,7 @@ class QuantizedTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(10, 100)
     def test_no_score_takes_a_second_softmax(self, classes):
         """It would press them together: every score tells the difference."""
-        answers = made("int8", classes=classes)
+        answers = make_answers("int8", classes=classes)
         again = dataclasses.replace(
             answers, probabilities=softmax(answers.probabilities)
         )

@@ -41,17 +41,17 @@ class LogisticTest(parameterized.TestCase, tf.test.TestCase):
         scaled = (x - x.mean(axis=0)) / x.std(axis=0)
         oracle = linear_model.LogisticRegression(C=1 / ridge, tol=1e-8)
         expected = oracle.fit(scaled, positive).decision_function(scaled)
-        found = regression.fit_logistic(x, positive, ridge=ridge)(x)
+        fitted = regression.fit_logistic(x, positive, ridge=ridge)(x)
         # Where the two optimizers stop.
-        self.assertAllClose(found, expected, atol=2e-3)
+        self.assertAllClose(fitted, expected, atol=2e-3)
 
     def test_constant_feature_says_nothing(self):
         rng = np.random.default_rng(0)
         x = np.column_stack([rng.normal(size=200), np.full(200, 0.3)])
         positive = x[:, 0] + rng.normal(size=200) > 0
-        found = regression.fit_logistic(x, positive)(x)
+        fitted = regression.fit_logistic(x, positive)(x)
         alone = regression.fit_logistic(x[:, :1], positive)(x[:, :1])
-        self.assertAllClose(found, alone, atol=1e-4)
+        self.assertAllClose(fitted, alone, atol=1e-4)
 
 
 class JointTest(tf.test.TestCase):
@@ -93,12 +93,12 @@ class JointTest(tf.test.TestCase):
         drawn = 15 + np.where(members, 0.5, 2.0) * rng.normal(size=6000)
         evidence = simulated_margins.evidence_of(drawn, members)
         judged = ~evidence.calibration
-        found = auc(joint.alone(evidence)[judged], members[judged])
+        area = auc(joint.alone(evidence)[judged], members[judged])
         # Of two normals with one mean, the likelihood ratio's ranking.
         best = auc(-np.square(drawn - 15)[judged], members[judged])
         self.assertGreater(best.value, 0.8)
         # 3,000 records to learn 6 coefficients from.
-        self.assertAllClose(found.value, best.value, atol=5e-3)
+        self.assertAllClose(area.value, best.value, atol=5e-3)
 
     def test_too_few_records_say_nothing(self):
         members = np.array([True, True, False, False])

@@ -29,11 +29,11 @@ class DensityRatioTest(parameterized.TestCase, tf.test.TestCase):
     def test_is_the_ratio_of_the_densities(self):
         values, members = memorized(200_000)
         asked = np.linspace(5.5, 10.5, 21)
-        found = likelihood.density_ratio(values, members)(asked)
+        ratios = likelihood.density_ratio(values, members)(asked)
         exact = INSIDE.logpdf(asked) - OUTSIDE.logpdf(asked)
         # 58 bins of 3,400 values: counts are off by a few per cent, and the
         # curve bends by 0.06 within the widest of these bins.
-        self.assertAllClose(found, exact, atol=0.2)
+        self.assertAllClose(ratios, exact, atol=0.2)
 
     def test_by_hand(self):
         # Two bins, {0, 1, 2, 3} and {4, 5, 6, 7}, with 3 and 1 of 4 members.
@@ -50,8 +50,8 @@ class DensityRatioTest(parameterized.TestCase, tf.test.TestCase):
     def test_equal_values_say_nothing(self, size):
         members = np.arange(size) % 2 == 0
         ratio = likelihood.density_ratio(np.full(size, 6.24), members)
-        found = ratio(np.array([-1.0, 6.24, 7.0]))
-        self.assertAllClose(found, np.full(3, found[0]))
+        ratios = ratio(np.array([-1.0, 6.24, 7.0]))
+        self.assertAllClose(ratios, np.full(3, ratios[0]))
 
     def test_ties_stay_together(self):
         # Four fifths of the values are one, as at the end of an int8 softmax.
@@ -75,11 +75,11 @@ class ScoresTest(tf.test.TestCase):
         drawn, members = memorized(20_000)
         evidence = simulated_margins.evidence_of(drawn, members)
         judged = ~evidence.calibration
-        found = auc(likelihood.scores(evidence)[judged], members[judged])
+        area = auc(likelihood.scores(evidence)[judged], members[judged])
         # Of |x - 8|, which orders as the exact ratio does: P(|Z| < 4 |Z'|)
         # for two standard normals is 2 arctan(4)/pi.
         exact = 2 * np.arctan(4) / np.pi
-        self.assertBetween(exact, found.low - 0.005, found.high + 0.005)
+        self.assertBetween(exact, area.low - 0.005, area.high + 0.005)
         alone = auc(margin.margins(evidence.outputs)[judged], members[judged])
         self.assertBetween(0.5, alone.low, alone.high)
 
@@ -87,22 +87,22 @@ class ScoresTest(tf.test.TestCase):
         # Ties at the top raise the AUC of a threshold on these margins and
         # lower that of the best attack.
         drawn, members = memorized(20_000, seed=1)
-        found = {}
+        aucs = {}
         for name, values in (
             ("exact", drawn),
             ("saturated", np.minimum(drawn, 8)),
         ):
             evidence = simulated_margins.evidence_of(values, members)
             judged = ~evidence.calibration
-            found[name] = [
+            aucs[name] = [
                 auc(scores[judged], members[judged]).value
                 for scores in (
                     margin.margins(evidence.outputs),
                     likelihood.scores(evidence),
                 )
             ]
-        self.assertGreater(found["saturated"][0], found["exact"][0] + 0.05)
-        self.assertLess(found["saturated"][1], found["exact"][1] - 0.05)
+        self.assertGreater(aucs["saturated"][0], aucs["exact"][0] + 0.05)
+        self.assertLess(aucs["saturated"][1], aucs["exact"][1] - 0.05)
 
     def test_no_leak_is_chance_on_both_halves(self):
         rng = np.random.default_rng(3)

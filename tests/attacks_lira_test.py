@@ -50,8 +50,8 @@ def loop_spread(rest, rests, variance):
     """The spread of one record, from the definition."""
     if rest.size == 0:
         return np.nan
-    freedom = sum(max(each.size - 1, 0) for each in rests)
-    pooled = sum(np.sum(each**2) for each in rests) / freedom
+    freedom = sum(max(values.size - 1, 0) for values in rests)
+    pooled = sum(np.sum(values**2) for values in rests) / freedom
     if variance == "pooled":
         return np.sqrt(pooled)
     if variance == "per_example":
@@ -80,9 +80,9 @@ class LoopTest(parameterized.TestCase, tf.test.TestCase):
         if online:
             expected = np.array(logs[1]) - expected
         attack = lira.online_scores if online else lira.offline_scores
-        found = attack(evidence, variance=variance)
-        self.assertAllEqual(np.isnan(found), np.isnan(expected))
-        self.assertAllClose(found, expected, atol=ATOL, rtol=ATOL)
+        scores = attack(evidence, variance=variance)
+        self.assertAllEqual(np.isnan(scores), np.isnan(expected))
+        self.assertAllClose(scores, expected, atol=ATOL, rtol=ATOL)
 
     @parameterized.parameters(
         ("online", "shrunken", [0, 1]),
@@ -92,8 +92,8 @@ class LoopTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_says_nothing_without_models(self, kind, variance, expected):
         attack = getattr(lira, f"{kind}_scores")
-        found = attack(small(models=40), variance=variance)
-        self.assertAllEqual(np.flatnonzero(np.isnan(found)), expected)
+        scores = attack(small(models=40), variance=variance)
+        self.assertAllEqual(np.flatnonzero(np.isnan(scores)), expected)
 
 
 class FixtureTest(parameterized.TestCase, tf.test.TestCase):
@@ -127,10 +127,10 @@ class FixtureTest(parameterized.TestCase, tf.test.TestCase):
         centers, spreads = self.filled(spreads, inside.centers)
         # Against a normal of known density, the ratio is the density.
         known = stats.norm.logpdf(self.targets, 5, 1)
-        found = lira.likelihood_ratio(
+        ratios = lira.likelihood_ratio(
             self.targets, (centers, spreads), (5.0, 1.0)
         )
-        self.assertAllClose(-(found + known), expected, atol=1e-7)
+        self.assertAllClose(-(ratios + known), expected, atol=1e-7)
 
 
 class SpreadsTest(parameterized.TestCase, tf.test.TestCase):
@@ -139,45 +139,49 @@ class SpreadsTest(parameterized.TestCase, tf.test.TestCase):
         wide = np.array([[1.0], [4.0]]) * np.ones((2, 500))
         for models, weight in ((2, 1 / 5), (64, 63 / 67)):
             values = rng.normal(size=(models, 1000)) * wide.ravel()
-            found = reference_moments.moments(
+            estimates = reference_moments.moments(
                 values, np.ones(values.shape, bool)
             )
-            pooled = lira.pooled_variance(found)
-            own = lira.spreads(found, pooled, variance="per_example") ** 2
-            mixed = lira.spreads(found, pooled, variance="shrunken") ** 2
+            pooled = lira.pooled_variance(estimates)
+            own = lira.spreads(estimates, pooled, variance="per_example") ** 2
+            mixed = lira.spreads(estimates, pooled, variance="shrunken") ** 2
             self.assertAllClose(mixed, weight * own + (1 - weight) * pooled)
 
     def test_spread_between_records_is_not_pooled(self):
         rng = np.random.default_rng(0)
         levels = rng.normal(scale=100, size=4000)
         values = levels + rng.normal(size=(5, 4000))
-        found = reference_moments.moments(values, np.ones(values.shape, bool))
+        estimates = reference_moments.moments(
+            values, np.ones(values.shape, bool)
+        )
         # A mean of 16,000 squared normals: sd 0.011.
-        self.assertAllClose(lira.pooled_variance(found), 1.0, atol=0.05)
+        self.assertAllClose(lira.pooled_variance(estimates), 1.0, atol=0.05)
 
     def test_floor(self):
-        found = reference_moments.moments(
+        estimates = reference_moments.moments(
             np.ones((3, 2)), np.ones((3, 2), bool)
         )
         for floor in (0.25, np.array([0.25, 0.25])):
-            spreads = lira.spreads(found, 0.0, floor=floor)
+            spreads = lira.spreads(estimates, 0.0, floor=floor)
             self.assertAllEqual(spreads, [0.25, 0.25])
-        self.assertAllEqual(lira.spreads(found, 0.0), [lira.LEAST_SPREAD] * 2)
+        self.assertAllEqual(
+            lira.spreads(estimates, 0.0), [lira.LEAST_SPREAD] * 2
+        )
 
     def test_unknown_variance(self):
-        found = reference_moments.moments(
+        estimates = reference_moments.moments(
             np.ones((3, 2)), np.ones((3, 2), bool)
         )
         with self.assertRaisesRegex(ValueError, "must be one of per_example"):
-            lira.spreads(found, 0.0, variance="global")
+            lira.spreads(estimates, 0.0, variance="global")
 
 
 class AttackTest(parameterized.TestCase, tf.test.TestCase):
     def test_offline_is_one_sided(self):
         # The two-sided density calls the first and the last record alike.
-        found = lira.tail(np.array([-5.0, 0.0, 5.0]), (0.0, 1.0))
-        self.assertAllClose(found, stats.norm.logcdf([-5.0, 0.0, 5.0]))
-        self.assertAllInRange(np.diff(found), 1e-3, np.inf)
+        tails = lira.tail(np.array([-5.0, 0.0, 5.0]), (0.0, 1.0))
+        self.assertAllClose(tails, stats.norm.logcdf([-5.0, 0.0, 5.0]))
+        self.assertAllInRange(np.diff(tails), 1e-3, np.inf)
 
     @parameterized.parameters("online", "offline")
     def test_one_model_a_record_still_ranks(self, kind):
@@ -185,14 +189,14 @@ class AttackTest(parameterized.TestCase, tf.test.TestCase):
         inside = np.array([[True], [False]]) * np.ones(300, bool)
         references = References(evidence.references.margins, inside, ~inside)
         evidence = dataclasses.replace(evidence, references=references)
-        found = getattr(lira, f"{kind}_scores")(evidence)
-        self.assertTrue(np.isfinite(found).all())
+        scores = getattr(lira, f"{kind}_scores")(evidence)
+        self.assertTrue(np.isfinite(scores).all())
         m_in, m_out = references.margins
         target = margins(evidence.outputs)
         plain = target - m_out
         if kind == "online":
             plain = (target - m_out) ** 2 - (target - m_in) ** 2
-        self.assertAllEqual(np.argsort(found), np.argsort(plain))
+        self.assertAllEqual(np.argsort(scores), np.argsort(plain))
 
     def test_one_side_lends_its_spread(self):
         evidence = simulated_margins.simulate(300, 5)
@@ -200,14 +204,14 @@ class AttackTest(parameterized.TestCase, tf.test.TestCase):
         inside[0] = True
         references = References(evidence.references.margins, inside, ~inside)
         evidence = dataclasses.replace(evidence, references=references)
-        found = lira.online_scores(evidence, variance="pooled")
+        scores = lira.online_scores(evidence, variance="pooled")
         out = references.margins[1:]
         spread = np.sqrt(np.var(out, axis=0, ddof=1).mean())
         target = margins(evidence.outputs)
         m_in, m_out = references.margins[0], out.mean(axis=0)
         expected = stats.norm.logpdf(target, m_in, spread)
         expected -= stats.norm.logpdf(target, m_out, spread)
-        self.assertAllClose(found, expected, atol=ATOL)
+        self.assertAllClose(scores, expected, atol=ATOL)
 
     def test_quantized_outputs_floor_the_spread(self):
         p = np.array([128, 255, 1, 250] * 2, np.float32) / 256
@@ -228,8 +232,8 @@ class AttackTest(parameterized.TestCase, tf.test.TestCase):
             evidence, outputs=answers, references=references
         )
         expected = stats.norm.logcdf(1 / rounding(answers))
-        found = lira.offline_scores(evidence)
-        self.assertAllClose(found, expected, atol=1e-12)
+        scores = lira.offline_scores(evidence)
+        self.assertAllClose(scores, expected, atol=1e-12)
 
     def test_order_of_records_does_not_matter(self):
         evidence = simulated_margins.simulate(200, 6)
@@ -261,12 +265,12 @@ class AttackTest(parameterized.TestCase, tf.test.TestCase):
         for models in (4, 16):
             evidence = simulated_margins.simulate(8000, models)
             for variance in lira.VARIANCES:
-                found = lira.online_scores(evidence, variance=variance)
+                scores = lira.online_scores(evidence, variance=variance)
                 use = np.isfinite(
                     lira.online_scores(evidence, variance="per_example")
                 )
                 areas[variance] = auc(
-                    found[use], evidence.outputs.members[use]
+                    scores[use], evidence.outputs.members[use]
                 ).value
             self.assertGreater(areas["shrunken"], areas["pooled"])
             self.assertGreater(areas["shrunken"], areas["per_example"])
@@ -274,9 +278,9 @@ class AttackTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters("online", "offline")
     def test_no_leak_is_chance(self, kind):
         evidence = simulated_margins.simulate(5000, 8, leak=0.0)
-        found = getattr(lira, f"{kind}_scores")(evidence)
-        use = np.isfinite(found)
-        area = auc(found[use], evidence.outputs.members[use], level=0.999)
+        scores = getattr(lira, f"{kind}_scores")(evidence)
+        use = np.isfinite(scores)
+        area = auc(scores[use], evidence.outputs.members[use], level=0.999)
         # Wrong once in a thousand seeds; the seed is fixed.
         self.assertBetween(0.5, area.low, area.high)
 

@@ -32,13 +32,13 @@ class GaussianTest(tf.test.TestCase):
         x = rng.normal(3, 2, (20000, 2))
         means, logs = 5 + x @ [2, -1], 0.3 + x @ [0.1, 0.2]
         drawn = means + np.exp(logs) * rng.normal(size=20000)
-        found = regression.fit_gaussian(x, drawn)(x)
+        fitted = regression.fit_gaussian(x, drawn)(x)
         # Coefficients have an error of about 1/sqrt(20,000) = 0.007 spreads,
         # the outermost records lie four spreads from the middle.
         self.assertAllClose(
-            (found[0] - means) / np.exp(logs), 0 * x[:, 0], atol=0.1
+            (fitted[0] - means) / np.exp(logs), 0 * x[:, 0], atol=0.1
         )
-        self.assertAllClose(np.log(found[1]), logs, atol=0.1)
+        self.assertAllClose(np.log(fitted[1]), logs, atol=0.1)
 
     def test_is_the_minimum_of_the_likelihood(self):
         rng = np.random.default_rng(1)
@@ -52,8 +52,8 @@ class GaussianTest(tf.test.TestCase):
         best = optimize.minimize(negative, np.zeros(6), method="BFGS")
         m, s = regression.fit_gaussian(x, t, ridge=0.0)(x)
         # Where the optimizers stop.
-        found = -stats.norm.logpdf(t, m, s).sum()
-        self.assertAllClose(found, best.fun, atol=1e-4, rtol=0)
+        loss = -stats.norm.logpdf(t, m, s).sum()
+        self.assertAllClose(loss, best.fun, atol=1e-4, rtol=0)
 
     def test_constant_features_and_values(self):
         x, t = np.full((30, 2), 0.1), np.full(30, 7.0)
@@ -92,25 +92,25 @@ class FoldsTest(parameterized.TestCase, tf.test.TestCase):
     def test_too_few_to_learn_from(self, nonmembers):
         members = np.arange(8) >= nonmembers
         dealt = folds.draw(np.ones(8, bool), members, seed=0)
-        found = folds.out_of_fold(lambda chosen: np.zeros(8), dealt)
-        self.assertTrue(np.isnan(found).all())
+        predicted = folds.out_of_fold(lambda chosen: np.zeros(8), dealt)
+        self.assertTrue(np.isnan(predicted).all())
 
 
 class ScoresTest(parameterized.TestCase, tf.test.TestCase):
     def test_judged_nonmembers_are_standard_normal(self):
         evidence = heteroscedastic(20000)
-        found = quantile.scores(evidence)
+        scores = quantile.scores(evidence)
         for half in (evidence.calibration, ~evidence.calibration):
-            some = found[half & ~evidence.outputs.members]
+            some = scores[half & ~evidence.outputs.members]
             # 5,000 draws; the fit's own error is of the same size.
             self.assertGreater(stats.kstest(some, "norm").pvalue, 1e-3)
 
     def test_tells_more_than_the_margin(self):
         evidence = heteroscedastic(8000)
         judged, members = ~evidence.calibration, evidence.outputs.members
-        found = auc(quantile.scores(evidence)[judged], members[judged])
+        area = auc(quantile.scores(evidence)[judged], members[judged])
         own = auc(margins(evidence.outputs)[judged], members[judged])
-        self.assertGreater(found.low, own.high)
+        self.assertGreater(area.low, own.high)
 
     def test_no_leak_is_chance(self):
         evidence = heteroscedastic(8000, leak=0.0)
@@ -138,19 +138,19 @@ class ScoresTest(parameterized.TestCase, tf.test.TestCase):
     def test_references_and_classes_are_features(self):
         evidence = simulated_margins.simulate(2000, 6)
         evidence.references.outside[:, 3] = False
-        found = quantile.scores(evidence)
+        scores = quantile.scores(evidence)
         silent = ~evidence.references.outside.any(axis=0)
         self.assertTrue(silent[3])
-        self.assertAllEqual(np.isnan(found), silent)
+        self.assertAllEqual(np.isnan(scores), silent)
         rows = quantile.design(evidence)
         self.assertAllEqual(rows.shape, [2000, 2 + 2])
         record = 7
         outside = evidence.references.outside[:, record]
         mean = evidence.references.margins[outside, record].mean()
         self.assertAllClose(rows[record], [1, 0, mean, mean**2])
-        judged = ~evidence.calibration & np.isfinite(found)
+        judged = ~evidence.calibration & np.isfinite(scores)
         members = evidence.outputs.members[judged]
-        area = auc(found[judged], members)
+        area = auc(scores[judged], members)
         own = auc(margins(evidence.outputs)[judged], members)
         self.assertGreater(area.low, own.high)
 
@@ -162,9 +162,9 @@ class ScoresTest(parameterized.TestCase, tf.test.TestCase):
         evidence = simulated_margins.evidence_of(
             drawn, members, labels=labels, classes=3
         )
-        found = quantile.scores(evidence)
+        scores = quantile.scores(evidence)
         for label in range(3):
-            some = found[(labels == label) & ~evidence.calibration]
+            some = scores[(labels == label) & ~evidence.calibration]
             # 500 draws: the mean is known to 0.045 and the fit to 0.05.
             self.assertAllClose(some.mean(), 0.0, atol=0.3)
 
@@ -174,9 +174,9 @@ class FeaturesTest(parameterized.TestCase, tf.test.TestCase):
     def test_against_loops(self, height, width, channels):
         rng = np.random.default_rng(0)
         images = rng.integers(0, 256, (3, height, width, channels), np.uint8)
-        found = image_features(images)
-        self.assertAllEqual(found.shape, [3, 2 * channels + 18])
-        for image, row in zip(images / 255, found, strict=True):
+        features = image_features(images)
+        self.assertAllEqual(features.shape, [3, 2 * channels + 18])
+        for image, row in zip(images / 255, features, strict=True):
             grey = image.mean(axis=2)
             cells = [
                 grey[

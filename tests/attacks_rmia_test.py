@@ -16,11 +16,11 @@ from qmia_tf.statistics.auc import auc
 
 def defined(records, population):
     """The definition: one comparison a pair, in a plain loop."""
-    found = []
+    shares = []
     for x in records:
         likelier = [x >= z for z in population]
-        found.append(sum(likelier) / len(likelier))
-    return np.array(found)
+        shares.append(sum(likelier) / len(likelier))
+    return np.array(shares)
 
 
 def sigmoid(x):
@@ -42,12 +42,12 @@ class SharesTest(parameterized.TestCase, tf.test.TestCase):
             self.assertNotEmpty(np.intersect1d(x, z))
         elif kind == "equal":
             x, z = np.full(5, 0.3), np.full(7, 0.3)
-        found = rmia.shares(x, z)
-        self.assertAllEqual(found, defined(x, z))
+        shares = rmia.shares(x, z)
+        self.assertAllEqual(shares, defined(x, z))
 
     def test_a_tie_counts(self):
-        found = rmia.shares(np.array([1.0, 2.0, 3.0]), np.array([2.0]))
-        self.assertAllEqual(found, [0, 1, 1])
+        shares = rmia.shares(np.array([1.0, 2.0, 3.0]), np.array([2.0]))
+        self.assertAllEqual(shares, [0, 1, 1])
 
     def test_nan_says_nothing_on_either_side(self):
         x, z = np.array([1.0, np.nan, 3.0]), np.array([np.nan, 2.0, 1.0])
@@ -58,12 +58,12 @@ class SharesTest(parameterized.TestCase, tf.test.TestCase):
             rmia.shares(np.ones(3), np.full(2, np.nan))
 
     def test_probabilities_of_zero(self):
-        found = rmia.ratios(
+        ratios = rmia.ratios(
             np.array([0.0, 0.5, 0.0, 0.5]), np.array([0.0, 0.0, 0.5, np.nan])
         )
-        self.assertAllEqual(found, [1.0, np.inf, 0.0, np.nan])
+        self.assertAllEqual(ratios, [1.0, np.inf, 0.0, np.nan])
         # An infinite ratio of z is reached by infinite ratios only.
-        shares = rmia.shares(found, found[:3])
+        shares = rmia.shares(ratios, ratios[:3])
         self.assertAllEqual(shares, [2 / 3, 1, 1 / 3, np.nan])
 
 
@@ -94,10 +94,10 @@ class ScoresTest(parameterized.TestCase, tf.test.TestCase):
         population &= np.isfinite(ratios)
         expected = defined(ratios, ratios[population])
         expected[np.isnan(ratios)] = np.nan
-        found = getattr(rmia, f"{kind}_scores")(evidence)
-        self.assertAllEqual(np.isnan(found), np.isnan(expected))
+        scores = getattr(rmia, f"{kind}_scores")(evidence)
+        self.assertAllEqual(np.isnan(scores), np.isnan(expected))
         # A last bit of a mean may move one record past one z.
-        away = np.abs(found - expected)[np.isfinite(expected)]
+        away = np.abs(scores - expected)[np.isfinite(expected)]
         self.assertLessEqual(away.max(), 1.01 / population.sum())
         self.assertLessEqual(np.sum(away > 0), 2)
 
@@ -141,25 +141,25 @@ class ScoresTest(parameterized.TestCase, tf.test.TestCase):
         evidence = simulated_margins.evidence_of(
             np.full(8, 2.0), np.arange(8) < 4, references=references
         )
-        found = rmia.online_scores(evidence)
-        self.assertAllEqual(found, np.ones(8))
+        scores = rmia.online_scores(evidence)
+        self.assertAllEqual(scores, np.ones(8))
 
     @parameterized.parameters("online", "offline")
     def test_no_leak_is_chance(self, kind):
         evidence = simulated_margins.simulate(5000, 8, leak=0.0)
-        found = getattr(rmia, f"{kind}_scores")(evidence)
-        use = np.isfinite(found) & ~evidence.calibration
-        area = auc(found[use], evidence.outputs.members[use], level=0.999)
+        scores = getattr(rmia, f"{kind}_scores")(evidence)
+        use = np.isfinite(scores) & ~evidence.calibration
+        area = auc(scores[use], evidence.outputs.members[use], level=0.999)
         # Wrong once in a thousand seeds; the seed is fixed.
         self.assertBetween(0.5, area.low, area.high)
 
     @parameterized.parameters("online", "offline")
     def test_tells_more_than_the_margin(self, kind):
         evidence = simulated_margins.simulate(6000, 8)
-        found = getattr(rmia, f"{kind}_scores")(evidence)
-        use = np.isfinite(found) & ~evidence.calibration
+        scores = getattr(rmia, f"{kind}_scores")(evidence)
+        use = np.isfinite(scores) & ~evidence.calibration
         members = evidence.outputs.members[use]
-        area = auc(found[use], members)
+        area = auc(scores[use], members)
         own = auc(margins(evidence.outputs)[use], members)
         self.assertGreater(area.low, own.high)
 

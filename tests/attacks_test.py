@@ -48,88 +48,93 @@ def random_logits(count=200, classes=7, *, size=6.0, seed=0):
 
 class GapTest(parameterized.TestCase, tf.test.TestCase):
     def test_scores(self):
-        made = outputs_of(
+        outputs = outputs_of(
             [[0.7, 0.3], [0.2, 0.8], [0.5, 0.5], [0.5, 0.5]], [0, 0, 0, 1]
         )
-        self.assertAllEqual(gap.scores(made), [1, 0, 1, 0])
+        self.assertAllEqual(gap.scores(outputs), [1, 0, 1, 0])
 
     @parameterized.parameters((80, 80), (90, 30))
     def test_is_yeoms_formula_and_scikit_learns_numbers(self, inside, outside):
-        made = synthetic_outputs.outputs(inside, outside)
-        right = np.argmax(made.probabilities, axis=1) == made.labels
-        train, test = right[made.members].mean(), right[~made.members].mean()
-        found = sweep(gap.scores(made), made.members)
-        row = list(found.thresholds).index(gap.THRESHOLD)
+        outputs = synthetic_outputs.outputs(inside, outside)
+        right = np.argmax(outputs.probabilities, axis=1) == outputs.labels
+        train, test = (
+            right[outputs.members].mean(),
+            right[~outputs.members].mean(),
+        )
+        swept = sweep(gap.scores(outputs), outputs.members)
+        row = list(swept.thresholds).index(gap.THRESHOLD)
         self.assertAlmostEqual(
-            found.balanced_accuracy[row], 0.5 + (train - test) / 2
+            swept.balanced_accuracy[row], 0.5 + (train - test) / 2
         )
         for name in ("precision", "recall", "f1"):
-            want = getattr(metrics, f"{name}_score")(made.members, right)
-            self.assertAlmostEqual(getattr(found, name)[row], want)
+            want = getattr(metrics, f"{name}_score")(outputs.members, right)
+            self.assertAlmostEqual(getattr(swept, name)[row], want)
         if inside == outside:
-            self.assertAlmostEqual(found.precision[row], train / (train + test))
-        area = auc(gap.scores(made), made.members).value
+            self.assertAlmostEqual(swept.precision[row], train / (train + test))
+        area = auc(gap.scores(outputs), outputs.members).value
         self.assertAlmostEqual(area, 0.5 + (train - test) / 2)
 
     def test_a_perfect_network_has_no_gap(self):
-        made = synthetic_outputs.outputs(10, 10)
-        made = dataclasses.replace(made, labels=made.predicted)
-        self.assertAllEqual(gap.scores(made), np.ones(20))
+        outputs = synthetic_outputs.outputs(10, 10)
+        outputs = dataclasses.replace(outputs, labels=outputs.predicted)
+        self.assertAllEqual(gap.scores(outputs), np.ones(20))
 
 
 class ConfidenceTest(tf.test.TestCase):
     def test_scores(self):
-        made = outputs_of([[0.75, 0.25], [0.125, 0.875]], [1, 1])
-        self.assertAllEqual(confidence.scores(made), [0.75, 0.875])
+        outputs = outputs_of([[0.75, 0.25], [0.125, 0.875]], [1, 1])
+        self.assertAllEqual(confidence.scores(outputs), [0.75, 0.875])
 
     def test_of_the_true_class(self):
-        made = outputs_of([[0.75, 0.25], [0.125, 0.875]], [1, 1])
-        self.assertAllEqual(confidence.true_class_scores(made), [0.25, 0.875])
+        outputs = outputs_of([[0.75, 0.25], [0.125, 0.875]], [1, 1])
+        self.assertAllEqual(
+            confidence.true_class_scores(outputs), [0.25, 0.875]
+        )
 
     def test_a_quantized_output_has_few_scores(self):
-        made = synthetic_outputs.outputs(400, 400, step=STEP)
+        outputs = synthetic_outputs.outputs(400, 400, step=STEP)
         for scores in (confidence.scores, confidence.true_class_scores):
-            levels = scores(made) * 256
+            levels = scores(outputs) * 256
             self.assertAllEqual(levels, np.round(levels))
             self.assertEqual(levels.dtype, np.float64)
 
 
 class LossesTest(parameterized.TestCase, tf.test.TestCase):
     def test_losses(self):
-        made = synthetic_outputs.outputs(20, 20)
+        outputs = synthetic_outputs.outputs(20, 20)
         want = metrics.log_loss(
-            made.labels, made.probabilities.astype(float), labels=range(5)
+            outputs.labels, outputs.probabilities.astype(float), labels=range(5)
         )
-        self.assertAllClose(losses(made).mean(), want, rtol=1e-6)
-        self.assertAllEqual(loss.scores(made), -losses(made))
+        self.assertAllClose(losses(outputs).mean(), want, rtol=1e-6)
+        self.assertAllEqual(loss.scores(outputs), -losses(outputs))
 
     def test_from_logits(self):
-        made = random_logits()
-        logs = special.log_softmax(made.logits.astype(np.float64), axis=1)
-        want = -logs[np.arange(200), made.labels]
+        outputs = random_logits()
+        logs = special.log_softmax(outputs.logits.astype(np.float64), axis=1)
+        want = -logs[np.arange(200), outputs.labels]
         # scipy subtracts two numbers of about 10: 1e-15 each.
-        self.assertAllClose(losses(made), want, rtol=1e-7, atol=1e-14)
+        self.assertAllClose(losses(outputs), want, rtol=1e-7, atol=1e-14)
 
     def test_logits_tell_how_sure_is_surer_than_float32_can(self):
-        made = logits_of([[m, -m] for m in (10, 20, 40, 80)], [0] * 4)
-        self.assertAllEqual(made.probabilities[1:, 0], [1, 1, 1])
+        outputs = logits_of([[m, -m] for m in (10, 20, 40, 80)], [0] * 4)
+        self.assertAllEqual(outputs.probabilities[1:, 0], [1, 1, 1])
         # log(1 + x) is x to 16 digits, but for the first.
         want = np.exp(-2.0 * np.array([10, 20, 40, 80]))
-        self.assertAllClose(losses(made)[1:], want[1:], rtol=1e-15, atol=0)
-        self.assertAllGreater(np.diff(loss.scores(made)), 0)
+        self.assertAllClose(losses(outputs)[1:], want[1:], rtol=1e-15, atol=0)
+        self.assertAllGreater(np.diff(loss.scores(outputs)), 0)
 
     def test_modified_entropies_by_hand(self):
-        made = outputs_of([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25]], [0, 0])
+        outputs = outputs_of([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25]], [0, 0])
         log = np.log
         self.assertAllClose(
-            modified_entropies(made),
+            modified_entropies(outputs),
             [
                 -0.5 * log(0.5) - 2 * 0.25 * log(0.75),
                 -0.75 * log(0.25) - 0.5 * log(0.5) - 0.25 * log(0.75),
             ],
         )
         self.assertAllEqual(
-            entropy.modified_scores(made), -modified_entropies(made)
+            entropy.modified_scores(outputs), -modified_entropies(outputs)
         )
 
     @parameterized.parameters(0.0, STEP)
@@ -137,16 +142,16 @@ class LossesTest(parameterized.TestCase, tf.test.TestCase):
         """No clip at 1e-8: 0 is worse than whatever the output can hold."""
         least = step or 1e-40
         rows = [[1 - p, p] for p in (0.5, 2 * least, least, 0.0)]
-        made = outputs_of(rows, [1, 1, 1, 1], step)
-        for values in (losses(made), modified_entropies(made)):
+        outputs = outputs_of(rows, [1, 1, 1, 1], step)
+        for values in (losses(outputs), modified_entropies(outputs)):
             self.assertAllGreater(np.diff(values), 0)
             self.assertTrue(np.isfinite(values).all())
 
     @parameterized.parameters(1.0, 6.0, 30.0)
     def test_modified_entropies_from_logits(self, size):
-        made = random_logits(size=size)
+        outputs = random_logits(size=size)
         want = []
-        for row, label in zip(made.logits, made.labels, strict=True):
+        for row, label in zip(outputs.logits, outputs.labels, strict=True):
             # 64 bits of mantissa, and 1 - p as the sum of the others.
             powers = np.exp(row.astype(np.longdouble) - row.max())
             p = powers / powers.sum()
@@ -156,64 +161,64 @@ class LossesTest(parameterized.TestCase, tf.test.TestCase):
                 for i, r in enumerate(rest)
             ]
             want.append(float(sum(terms)))
-        self.assertAllClose(modified_entropies(made), want, rtol=1e-12)
+        self.assertAllClose(modified_entropies(outputs), want, rtol=1e-12)
 
 
 class EntropyTest(parameterized.TestCase, tf.test.TestCase):
     def test_equals_scipy(self):
-        made = synthetic_outputs.outputs(50, 50)
-        p = made.probabilities.astype(np.float64)
+        outputs = synthetic_outputs.outputs(50, 50)
+        p = outputs.probabilities.astype(np.float64)
         # scipy divides by the sum of each row, which float32 misses by 1e-7.
         want = -stats.entropy(p, axis=1)
-        self.assertAllClose(entropy.scores(made), want, atol=1e-6)
+        self.assertAllClose(entropy.scores(outputs), want, atol=1e-6)
 
     def test_from_logits(self):
-        made = random_logits()
-        p = special.softmax(made.logits.astype(np.float64), axis=1)
+        outputs = random_logits()
+        p = special.softmax(outputs.logits.astype(np.float64), axis=1)
         self.assertAllClose(
-            entropy.scores(made), -special.entr(p).sum(axis=1), atol=1e-14
+            entropy.scores(outputs), -special.entr(p).sum(axis=1), atol=1e-14
         )
 
     def test_zero_counts_nothing(self):
-        made = outputs_of([[1, 0, 0], [0.5, 0.5, 0]], [0, 0], STEP)
-        self.assertAllClose(entropy.scores(made), [0, -np.log(2)])
+        outputs = outputs_of([[1, 0, 0], [0.5, 0.5, 0]], [0, 0], STEP)
+        self.assertAllClose(entropy.scores(outputs), [0, -np.log(2)])
 
 
 class MarginTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(1.0, 30.0, 1e4)
     def test_from_logits(self, size):
-        made = random_logits(size=size)
+        outputs = random_logits(size=size)
         want = [
             row[label] - special.logsumexp(np.delete(row, label))
             for row, label in zip(
-                made.logits.astype(np.float64), made.labels, strict=True
+                outputs.logits.astype(np.float64), outputs.labels, strict=True
             )
         ]
-        self.assertAllClose(margin.margins(made), want, rtol=1e-13)
+        self.assertAllClose(margin.margins(outputs), want, rtol=1e-13)
 
     def test_from_probabilities_as_from_logits(self):
-        made = random_logits(size=3.0)
-        alone = dataclasses.replace(made, logits=None)
+        outputs = random_logits(size=3.0)
+        alone = dataclasses.replace(outputs, logits=None)
         # 7 float32 roundings of numbers whose logarithm is taken.
         self.assertAllClose(
-            margin.margins(alone), margin.margins(made), atol=1e-6
+            margin.margins(alone), margin.margins(outputs), atol=1e-6
         )
 
     def test_the_others_are_added_not_one_minus_p(self):
         rows = [[1.0, 2.0**-40, 2.0**-40], [1.0, 2.0**-60, 0.0], [1, 0, 0]]
-        found = margin.margins(outputs_of(rows, [0, 0, 0]))
-        self.assertAllClose(found, np.array([39, 60, 150]) * np.log(2))
-        found = margin.margins(outputs_of([[0.0, 1, 0]], [0]))
-        self.assertAllClose(found, [-150 * np.log(2)])
+        margins = margin.margins(outputs_of(rows, [0, 0, 0]))
+        self.assertAllClose(margins, np.array([39, 60, 150]) * np.log(2))
+        margins = margin.margins(outputs_of([[0.0, 1, 0]], [0]))
+        self.assertAllClose(margins, [-150 * np.log(2)])
 
     @parameterized.parameters(10, 100)
     def test_quantized_margins_are_what_p_allows(self, classes):
-        made = synthetic_outputs.outputs(
+        outputs = synthetic_outputs.outputs(
             400, 400, classes=classes, step=STEP, gain=(9.0, -3.0)
         )
-        found = margin.margins(made)
-        codes = np.round(made.probabilities.astype(np.float64) * 256)
-        code = codes[np.arange(800), made.labels]
+        margins = margin.margins(outputs)
+        codes = np.round(outputs.probabilities.astype(np.float64) * 256)
+        code = codes[np.arange(800), outputs.labels]
         half = np.clip(code, 0.5, 255.5)
         self.assertTrue((code == 255).any() and (code == 0).any())
         for row in range(800):
@@ -224,43 +229,45 @@ class MarginTest(parameterized.TestCase, tf.test.TestCase):
                 256.5 - code[row],
             )
             want = np.log(half[row] / np.clip(others, 0.5, 255.5))
-            self.assertAlmostEqual(found[row], want, places=12)
-        self.assertLessEqual(np.abs(found).max(), np.log(511))
+            self.assertAlmostEqual(margins[row], want, places=12)
+        self.assertLessEqual(np.abs(margins).max(), np.log(511))
 
     def test_quantized_margins_are_near_the_true_ones(self):
         """Adding up 100 classes' roundings would be off by 0.3 and more."""
         options = {"classes": 100, "gain": (9.0, 7.0)}
         exact = margin.margins(synthetic_outputs.outputs(400, 400, **options))
-        made = synthetic_outputs.outputs(400, 400, step=STEP, **options)
+        outputs = synthetic_outputs.outputs(400, 400, step=STEP, **options)
         middle = np.abs(exact) < 3
         self.assertGreater(middle.sum(), 300)
-        off = np.abs(margin.margins(made) - exact)[middle]
+        off = np.abs(margin.margins(outputs) - exact)[middle]
         # Half a step at the true class, another at the others.
-        bound = 2.2 * np.sqrt(3) * margin.rounding(made)[middle]
+        bound = 2.2 * np.sqrt(3) * margin.rounding(outputs)[middle]
         self.assertAllLessEqual(off - bound, 0)
 
     def test_rounding_is_the_deviation_within_a_step(self):
         codes = np.array([20, 64, 128, 200, 240])
         rows = np.column_stack([codes, 256 - codes]) / 256
-        found = margin.rounding(outputs_of(rows, [0] * 5, STEP))
+        deviations = margin.rounding(outputs_of(rows, [0] * 5, STEP))
         spread = (np.arange(2001) - 1000) / 2000
-        for code, value in zip(codes, found, strict=True):
+        for code, value in zip(codes, deviations, strict=True):
             want = special.logit((code + spread) / 256).std()
             self.assertAllClose(value, want, rtol=2e-3)
 
     def test_rounding_at_the_ends_and_without_steps(self):
         rows = [[0, 1], [255 / 256, 0]]
-        made = outputs_of(rows, [0, 0], STEP)
+        outputs = outputs_of(rows, [0, 0], STEP)
         ends = STEP / np.sqrt(12) / np.array([511 / 512**2, 255 / 256**2])
-        self.assertAllClose(margin.rounding(made), ends)
+        self.assertAllClose(margin.rounding(outputs), ends)
         self.assertAllEqual(margin.rounding(outputs_of(rows, [0, 0])), [0, 0])
         self.assertAllEqual(margin.rounding(random_logits(3)), [0, 0, 0])
 
 
 class LabelOnlyTest(tf.test.TestCase):
     def evidence(self, **answers):
-        made = outputs_of([[0.7, 0.3], [0.2, 0.8], [0.4, 0.6]], [0, 0, 1])
-        return Evidence(outputs=made, calibration=np.ones(3, bool), **answers)
+        outputs = outputs_of([[0.7, 0.3], [0.2, 0.8], [0.4, 0.6]], [0, 0, 1])
+        return Evidence(
+            outputs=outputs, calibration=np.ones(3, bool), **answers
+        )
 
     def test_copies(self):
         copies = np.array([[0, 0, 1, 0], [1, 1, 0, 2], [-1, -1, -1, -1]])
@@ -274,8 +281,8 @@ class LabelOnlyTest(tf.test.TestCase):
 
     def test_noise(self):
         noisy = np.array([[1, 0, 1], [0, 0, 0], [-1, -1, -1]])
-        found = label_only.noise_robustness(self.evidence(noisy=noisy))
-        self.assertAllEqual(found, [0.5, 1.0, np.nan])
+        scores = label_only.noise_robustness(self.evidence(noisy=noisy))
+        self.assertAllEqual(scores, [0.5, 1.0, np.nan])
 
     def test_without_answers(self):
         for score in (label_only.correct_copies, label_only.agreeing_copies):

@@ -70,24 +70,24 @@ PARITY = mismatches.Parity(
 
 class TargetTest(parameterized.TestCase, tf.test.TestCase):
     def test_facts(self):
-        made = synthetic_outputs.outputs(
+        answers = synthetic_outputs.outputs(
             70, 50, kind="tflite", sha256="b" * 64, size_bytes=12
         )
-        found = audit.audit(made)
-        self.assertEqual((found.members, found.nonmembers), (70, 50))
-        self.assertEqual((found.kind, found.sha256), ("tflite", "b" * 64))
-        self.assertEqual((found.size_bytes, found.kernel_set), (12, None))
-        self.assertEqual(found.classes, 5)
-        right = made.probabilities.argmax(axis=1) == made.labels
+        target = audit.audit(answers)
+        self.assertEqual((target.members, target.nonmembers), (70, 50))
+        self.assertEqual((target.kind, target.sha256), ("tflite", "b" * 64))
+        self.assertEqual((target.size_bytes, target.kernel_set), (12, None))
+        self.assertEqual(target.classes, 5)
+        right = answers.probabilities.argmax(axis=1) == answers.labels
         self.assertAlmostEqual(
-            found.accuracy_nonmembers.value, right[~made.members].mean()
+            target.accuracy_nonmembers.value, right[~answers.members].mean()
         )
-        self.assertIsNone(found.tfprivacy)
+        self.assertIsNone(target.tfprivacy)
 
     def test_attacks_run_or_say_what_they_lack(self):
-        found = audit.audit(synthetic_outputs.outputs())
+        target = audit.audit(synthetic_outputs.outputs())
         self.assertEqual(
-            [attack.name for attack in found.attacks],
+            [attack.name for attack in target.attacks],
             [
                 "gap",
                 "confidence",
@@ -99,9 +99,11 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
                 "likelihood",
             ],
         )
-        reasons = {each.name: each.reason for each in found.attacks_left_out}
+        reasons = {
+            attack.name: attack.reason for attack in target.attacks_left_out
+        }
         self.assertCountEqual(
-            [*reasons, *(attack.name for attack in found.attacks)],
+            [*reasons, *(attack.name for attack in target.attacks)],
             [attack.name for attack in attacks.ATTACKS],
         )
         self.assertEqual(
@@ -114,30 +116,34 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
         )
 
     def test_evidence_beside_the_outputs(self):
-        made = synthetic_outputs.outputs(60, 60)
+        answers = synthetic_outputs.outputs(60, 60)
         parent = synthetic_outputs.outputs(60, 60, gain=(4.0, 2.0))
         features = np.random.default_rng(0).normal(size=(1200, 3))
-        found = audit.audit(
-            made, beside=auxiliary.Beside(parent=parent, features=features)
+        target = audit.audit(
+            answers, beside=auxiliary.Beside(parent=parent, features=features)
         )
-        ran = [attack.name for attack in found.attacks]
+        ran = [attack.name for attack in target.attacks]
         self.assertContainsSubset(["quantile", "difficulty_parent"], ran)
-        self.assertEqual(found.strongest.candidates, ran)
+        self.assertEqual(target.strongest.candidates, ran)
 
     def test_too_few_records_for_an_attack(self):
         # Two of a kind: one to learn from leaves no folds.
-        made = synthetic_outputs.outputs(2, 2)
+        answers = synthetic_outputs.outputs(2, 2)
         features = np.random.default_rng(0).normal(size=(40, 3))
-        found = audit.audit(made, beside=auxiliary.Beside(features=features))
-        reasons = {each.name: each.reason for each in found.attacks_left_out}
+        target = audit.audit(
+            answers, beside=auxiliary.Beside(features=features)
+        )
+        reasons = {
+            attack.name: attack.reason for attack in target.attacks_left_out
+        }
         self.assertRegex(
             reasons["quantile"],
             "says nothing of any member of the calibration half: query more",
         )
 
     def test_scores_as_pictures(self):
-        found = audit.audit(synthetic_outputs.outputs(60, 50))
-        gap, *others = found.attacks
+        target = audit.audit(synthetic_outputs.outputs(60, 50))
+        gap, *others = target.attacks
         self.assertEqual((gap.histogram, gap.roc), (None, None))
         for attack in others:
             self.assertEqual(sum(attack.histogram.members), attack.members)
@@ -148,27 +154,27 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_pictures_of_an_attack_that_learns(self):
         features = np.random.default_rng(0).normal(size=(1200, 3))
-        found = audit.audit(
+        attack = audit.audit(
             synthetic_outputs.outputs(60, 60),
             beside=auxiliary.Beside(features=features),
         ).attack("quantile")
         # Of the half that it is judged on.
-        self.assertEqual(found.members, 30)
-        self.assertEqual(sum(found.histogram.members), 30)
-        self.assertGreaterEqual(found.roc.rates[0], 1 / 30)
+        self.assertEqual(attack.members, 30)
+        self.assertEqual(sum(attack.histogram.members), 30)
+        self.assertGreaterEqual(attack.roc.rates[0], 1 / 30)
 
     def test_equal_scores_have_no_histogram(self):
-        made = synthetic_outputs.outputs(9, 9)
-        even = np.full_like(made.probabilities, 1 / 5)
-        found = audit.audit(dataclasses.replace(made, probabilities=even))
-        attack = found.attack("confidence")
+        answers = synthetic_outputs.outputs(9, 9)
+        even = np.full_like(answers.probabilities, 1 / 5)
+        target = audit.audit(dataclasses.replace(answers, probabilities=even))
+        attack = target.attack("confidence")
         self.assertIsNone(attack.histogram)
         self.assertEqual(
             attack.roc.tpr, [0.0] * (len(attack.roc.tpr) - 1) + [1]
         )
 
     def test_latency_and_what_the_file_ends_in(self):
-        found = audit.audit(
+        target = audit.audit(
             synthetic_outputs.outputs(
                 latency_ms=1.5,
                 latency_threads=4,
@@ -177,29 +183,29 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
             )
         )
         self.assertEqual(
-            (found.latency_ms, found.latency_threads, found.outputs),
+            (target.latency_ms, target.latency_threads, target.outputs),
             (1.5, 4, "logits"),
         )
-        self.assertIs(found.onednn, False)
-        found = audit.audit(synthetic_outputs.outputs())
-        self.assertIsNone(found.latency_ms)
-        self.assertIsNone(found.onednn)
+        self.assertIs(target.onednn, False)
+        target = audit.audit(synthetic_outputs.outputs())
+        self.assertIsNone(target.latency_ms)
+        self.assertIsNone(target.onednn)
 
     def test_verdicts_are_whom_the_points_count(self):
-        made = synthetic_outputs.outputs(53, 47).in_record_order()
-        found = audit.audit(made, seed=6)
-        right = made.probabilities.argmax(axis=1) == made.labels
-        sure = made.probabilities.max(axis=1)
-        held_out = found.attack("confidence").held_out.point
-        half = heldout.calibration_half(made.members, seed=6)
+        answers = synthetic_outputs.outputs(53, 47).in_record_order()
+        target = audit.audit(answers, seed=6)
+        right = answers.probabilities.argmax(axis=1) == answers.labels
+        sure = answers.probabilities.max(axis=1)
+        held_out = target.attack("confidence").held_out.point
+        half = heldout.calibration_half(answers.members, seed=6)
         for name, called, judged in (
             ("gap", right, np.ones(100, bool)),
             ("confidence", sure >= held_out.threshold, ~half),
         ):
-            bits = found.attack(name).verdicts
+            bits = target.attack(name).verdicts
             for text, kind in (
-                (bits.members, made.members),
-                (bits.nonmembers, ~made.members),
+                (bits.members, answers.members),
+                (bits.nonmembers, ~answers.members),
             ):
                 wanted = called[kind & judged]
                 self.assertAllEqual(
@@ -207,24 +213,24 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
                 )
 
     def test_verdicts_where_nobody_is_called(self):
-        made = synthetic_outputs.outputs(40, 40, gain=(0.0, 9.0))
-        attack = audit.audit(made).attack("confidence")
+        answers = synthetic_outputs.outputs(40, 40, gain=(0.0, 9.0))
+        attack = audit.audit(answers).attack("confidence")
         self.assertIsNone(attack.held_out.point.threshold)
         bits = membership_decisions.unpack(attack.verdicts.members, 20)
         self.assertFalse(bits.any())
 
     def test_order_of_records_changes_nothing(self):
-        made = synthetic_outputs.outputs(60, 60)
+        answers = synthetic_outputs.outputs(60, 60)
         order = np.random.default_rng(3).permutation(120)
         one, other = (
             audit.audit(x, tfprivacy=tfprivacy.Settings(attacks=("lr",)))
-            for x in (made, made.take(order))
+            for x in (answers, answers.take(order))
         )
         self.assertEqual(one, other)
 
     def test_only_the_seed_draws(self):
-        made = synthetic_outputs.outputs(60, 60)
-        one, other = audit.audit(made, seed=0), audit.audit(made, seed=1)
+        answers = synthetic_outputs.outputs(60, 60)
+        one, other = audit.audit(answers, seed=0), audit.audit(answers, seed=1)
         self.assertEqual(
             one.attack("confidence").auc, other.attack("confidence").auc
         )
@@ -234,9 +240,9 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
         )
 
     def test_swapping_members_and_nonmembers(self):
-        made = synthetic_outputs.outputs(60, 60)
-        swapped = dataclasses.replace(made, members=~made.members)
-        one, other = audit.audit(made), audit.audit(swapped)
+        answers = synthetic_outputs.outputs(60, 60)
+        swapped = dataclasses.replace(answers, members=~answers.members)
+        one, other = audit.audit(answers), audit.audit(swapped)
         for attack in one.attacks:
             # One that learns which scores are members' finds them either way.
             if attack.name != "likelihood":
@@ -246,34 +252,34 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(one.accuracy_members, other.accuracy_nonmembers)
 
     def test_targets_asked_about_the_same_records(self):
-        made = synthetic_outputs.outputs(60, 60)
+        answers = synthetic_outputs.outputs(60, 60)
         other = synthetic_outputs.outputs(60, 60, step=1 / 256)
-        one = audit.audit(made).records_sha256
+        one = audit.audit(answers).records_sha256
         self.assertEqual(one, audit.audit(other).records_sha256)
-        fewer = audit.audit(made.take(np.arange(100))).records_sha256
+        fewer = audit.audit(answers.take(np.arange(100))).records_sha256
         self.assertNotEqual(one, fewer)
 
     def test_sixty_thousand_records_take_ten_seconds_of_computing(self):
-        made = synthetic_outputs.outputs(30_000, 30_000, classes=10)
+        answers = synthetic_outputs.outputs(30_000, 30_000, classes=10)
         times = []
         for _ in range(2):
             # Of the processor, so that a busy machine is no failure.
             start = time.process_time()
-            audit.audit(made)
+            audit.audit(answers)
             times.append(time.process_time() - start)
         # Two for the attacks, four of two processors for permutations.
         self.assertLess(min(times), 10.0)
 
     def test_refuses(self):
-        made = synthetic_outputs.outputs(1, 20)
+        answers = synthetic_outputs.outputs(1, 20)
         with self.assertRaisesRegex(InputError, "1 member: .*two"):
-            audit.audit(made)
-        bad = dataclasses.replace(made, labels=made.labels + 9)
+            audit.audit(answers)
+        bad = dataclasses.replace(answers, labels=answers.labels + 9)
         with self.assertRaisesRegex(InputError, "outside 0..4"):
             audit.audit(bad)
-        found = audit.audit(synthetic_outputs.outputs(9, 9))
+        target = audit.audit(synthetic_outputs.outputs(9, 9))
         with self.assertRaisesRegex(InputError, "no attack .*'lira_online'"):
-            found.attack("lira_online")
+            target.attack("lira_online")
 
 
 class RunTest(parameterized.TestCase, tf.test.TestCase):
@@ -283,8 +289,8 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         RunDir(self.dir).open(CONFIG)
 
     def save(self, target="keras", **options):
-        made = synthetic_outputs.outputs(target=target, **options)
-        made.save(self.dir / "outputs" / f"{target}.npz")
+        answers = synthetic_outputs.outputs(target=target, **options)
+        answers.save(self.dir / "outputs" / f"{target}.npz")
 
     def test_writes_what_it_returns(self):
         self.save("float32", step=1 / 256, fingerprint="d" * 64)
@@ -331,7 +337,7 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
             ["keras", "int8", "int8.reference", "int8_twin", "int8.pi4"],
         )
         self.assertEqual(
-            {each.target: each.other for each in result.agreements},
+            {pair.target: pair.other for pair in result.agreements},
             {
                 "int8": "keras",
                 "int8.reference": "int8",
@@ -352,17 +358,17 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         self.save("keras")
         self.save("int8", step=1 / 256)
         self.save("int8_twin", kind="twin")
-        made = synthetic_outputs.outputs()
+        answers = synthetic_outputs.outputs()
         rng = np.random.default_rng(0)
         shadows = tuple(
             dataclasses.replace(
-                made,
-                members=rng.permutation(made.members),
+                answers,
+                members=rng.permutation(answers.members),
                 info={"target": f"r0{number}.keras"},
             )
             for number in range(4)
         )
-        parent = dataclasses.replace(made, info={"target": "parent"})
+        parent = dataclasses.replace(answers, info={"target": "parent"})
         equal = duplicates.EqualRecords(1, 1, [[3, 7]], "one pair")
         result = audit.audit_run(
             self.dir,
@@ -370,7 +376,7 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
                 "int8": auxiliary.Beside(references=shadows[:3], parent=parent),
                 "keras": auxiliary.Beside(references=shadows[1:]),
             },
-            joints=[parent, made],
+            joints=[parent, answers],
             duplicates=equal,
         )
         self.assertEqual(audit_result.load(self.dir), result)
@@ -380,7 +386,7 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         )
         # A twin only answers as its file does.
         self.assertEqual(
-            [(each.first, each.second) for each in result.joints],
+            [(joint.first, joint.second) for joint in result.joints],
             [("keras", "parent"), ("int8", "parent"), ("int8", "keras")],
         )
         ran = {
@@ -436,7 +442,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
     def setUpClass(cls):
         super().setUpClass()
         # Members score lower: nobody is the peak, and its precision is none.
-        made = synthetic_outputs.outputs(40, 40, gain=(0.0, 6.0))
+        answers = synthetic_outputs.outputs(40, 40, gain=(0.0, 6.0))
         cls.result = audit_result.AuditResult(
             schema_version=6,
             name="run",
@@ -448,9 +454,9 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
             versions={"python": "3"},
             targets=[
                 dataclasses.replace(
-                    audit.audit(made, tfprivacy=UNTRAINED),
+                    audit.audit(answers, tfprivacy=UNTRAINED),
                     parity=PARITY,
-                    exposed=risky_members.of_target(made, seed=0),
+                    exposed=risky_members.of_target(answers, seed=0),
                 )
             ],
             agreements=[fidelity.Agreement("int8", "keras", 80, 3, 0.25)],

@@ -41,25 +41,25 @@ def as_written_by(version, result):
 
 def as_written_by_5(result):
     """The same audit by version 5."""
-    found = audit_json.encode(result)
-    found["schema_version"] = 5
+    encoded = audit_json.encode(result)
+    encoded["schema_version"] = 5
     for name in NEW_IN_6["audit"]:
-        del found[name]
+        del encoded[name]
     for name in NEW_IN_6["control"]:
-        del found["control"][name]
-    for target in found["targets"]:
+        del encoded["control"][name]
+    for target in encoded["targets"]:
         del target["leak"]
-    return found
+    return encoded
 
 
 def as_written_by_4(result):
     """The same audit by version 4."""
-    found = as_written_by_5(result)
-    found["schema_version"] = 4
-    del found["calibration"]
-    for target in found["targets"]:
+    encoded = as_written_by_5(result)
+    encoded["schema_version"] = 4
+    del encoded["calibration"]
+    for target in encoded["targets"]:
         del target["onednn"]
-    return found
+    return encoded
 
 
 def without_6(result):
@@ -77,7 +77,7 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        made = synthetic_outputs.outputs(53, 47, onednn=True)
+        outputs = synthetic_outputs.outputs(53, 47, onednn=True)
         settings = tfprivacy.Settings(attacks=("threshold",))
         cls.result = audit_result.AuditResult(
             schema_version=6,
@@ -91,7 +91,7 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
             seed=0,
             level=0.95,
             versions={"python": "3"},
-            targets=[audit.audit(made, tfprivacy=settings)],
+            targets=[audit.audit(outputs, tfprivacy=settings)],
             agreements=[],
             left_out=[],
             joints=[],
@@ -125,15 +125,15 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
         self.dir = pathlib.Path(self.create_tempdir().full_path)
         self.path = self.dir / "audit.json"
 
-    def read(self, found):
-        self.path.write_text(json.dumps(found))
+    def read(self, encoded):
+        self.path.write_text(json.dumps(encoded))
         return audit_result.load(self.path)
 
     @parameterized.parameters(4, 5)
     def test_is_saved_as_the_present_version(self, version):
-        found = self.read(as_written_by(version, self.result))
-        found.save(self.path)
-        self.assertEqual(audit_result.load(self.path), found)
+        result = self.read(as_written_by(version, self.result))
+        result.save(self.path)
+        self.assertEqual(audit_result.load(self.path), result)
         stored = json.loads(self.path.read_bytes())
         self.assertEqual(stored["schema_version"], 6)
         try:
@@ -153,22 +153,22 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
             if version == 6:
                 self.result.save(folder / "audit.json")
             else:
-                found = as_written_by(version, self.result)
-                (folder / "audit.json").write_text(json.dumps(found))
+                encoded = as_written_by(version, self.result)
+                (folder / "audit.json").write_text(json.dumps(encoded))
         written = make_report(folders, self.dir / "report", formats=["csv"])
         text = written[0].read_text()
         self.assertIn("gap attack", text)
         self.assertIn("margin in logit space", text)
 
     def test_what_version_4_did_not_have_is_not_known(self):
-        found = self.read(as_written_by(4, self.result))
+        result = self.read(as_written_by(4, self.result))
         (target,) = self.result.targets
         # There was something to leave out.
         self.assertTrue(target.onednn)
         wanted = without_6(self.result)
         (target,) = wanted.targets
         self.assertEqual(
-            found,
+            result,
             dataclasses.replace(
                 wanted,
                 calibration=None,
@@ -177,37 +177,37 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
         )
 
     def test_what_version_5_did_not_have_is_not_known(self):
-        found = self.read(as_written_by(5, self.result))
-        self.assertEqual(found, without_6(self.result))
+        result = self.read(as_written_by(5, self.result))
+        self.assertEqual(result, without_6(self.result))
         # There was something to leave out, and there is something left.
         self.assertIsNotNone(self.result.targets[0].leak)
-        self.assertIsNotNone(found.targets[0].strongest)
-        self.assertEqual(found.control.auc, self.result.control.auc)
+        self.assertIsNotNone(result.targets[0].strongest)
+        self.assertEqual(result.control.auc, self.result.control.auc)
 
     @parameterized.parameters(4, 5)
     def test_earlier_versions_keep_the_words_of_their_time(self, version):
-        found = self.read(as_written_by(version, self.result))
-        said = " ".join(verdict_words.verdict(found))
+        result = self.read(as_written_by(version, self.result))
+        said = " ".join(verdict_words.verdict(result))
         for kind in verdict.ANSWERS:
             self.assertNotIn(f"keras: {kind}", said)
         self.assertIn(verdict_words.EARLIER, said)
         self.assertIn("strongest of 8 attacks (", said)
         with self.assertRaisesRegex(InputError, "audited by an earlier"):
-            gates.judge(found, auc_above=0.6)
+            gates.judge(result, auc_above=0.6)
 
     @parameterized.parameters(None, "no", 7)
     def test_a_damaged_control_of_version_5(self, control):
-        found = as_written_by(5, self.result)
-        found["control"] = control
+        encoded = as_written_by(5, self.result)
+        encoded["control"] = control
         if control is None:
-            self.assertIsNone(self.read(found).control)
+            self.assertIsNone(self.read(encoded).control)
             return
         with self.assertRaisesRegex(InputError, "control holds"):
-            self.read(found)
+            self.read(encoded)
 
     def test_version_6_is_read_as_it_is(self):
-        found = audit_json.encode(self.result)
-        self.assertEqual(self.read(found), self.result)
+        encoded = audit_json.encode(self.result)
+        self.assertEqual(self.read(encoded), self.result)
 
 
 class DamageTest(parameterized.TestCase, tf.test.TestCase):
@@ -223,8 +223,8 @@ class DamageTest(parameterized.TestCase, tf.test.TestCase):
         super().setUp()
         self.path = pathlib.Path(self.create_tempdir()) / "audit.json"
 
-    def refuse(self, found, message):
-        self.path.write_text(json.dumps(found))
+    def refuse(self, encoded, message):
+        self.path.write_text(json.dumps(encoded))
         with self.assertRaisesRegex(InputError, message):
             audit_result.load(self.path)
 
@@ -241,8 +241,8 @@ class DamageTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_another_type(self, version, change):
         changes, message = change
-        found = as_written_by(version, VersionsTest.result)
-        self.refuse({**found, **changes}, message)
+        encoded = as_written_by(version, VersionsTest.result)
+        self.refuse({**encoded, **changes}, message)
 
     @parameterized.parameters(
         (("points", 0, "members"), None, "members holds 'None'"),
@@ -257,12 +257,12 @@ class DamageTest(parameterized.TestCase, tf.test.TestCase):
         (("curve", "threshold"), "x", "curve.threshold holds 'x'"),
     )
     def test_attack(self, where, value, message):
-        found = copy.deepcopy(self.found)
-        place = found["targets"][0]["attacks"][1]
+        encoded = copy.deepcopy(self.found)
+        place = encoded["targets"][0]["attacks"][1]
         for key in where[:-1]:
             place = place[key]
         place[where[-1]] = value
-        self.refuse(found, message)
+        self.refuse(encoded, message)
 
     @parameterized.parameters(0, 1, 3, 7, -1, "1", "4", True, None, 2.0, ([1],))
     def test_another_version(self, version):

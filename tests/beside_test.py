@@ -23,12 +23,12 @@ def answers(target="keras", *, seed=0, members=None, records=None, **options):
         members: bool [N], who trained it; the first half if None.
         records: int [M] of 0..N-1, those that were asked; all if None.
     """
-    made = synthetic_outputs.outputs(
+    outputs = synthetic_outputs.outputs(
         RECORDS // 2, RECORDS // 2, seed=seed, target=target, **options
     )
     count = np.arange(RECORDS)
-    made = dataclasses.replace(
-        made,
+    outputs = dataclasses.replace(
+        outputs,
         record_ids=3 * count + 3,
         labels=count % 5,
         members=count < RECORDS // 2 if members is None else members,
@@ -36,7 +36,7 @@ def answers(target="keras", *, seed=0, members=None, records=None, **options):
     order = np.random.default_rng(seed + 1).permutation(RECORDS)
     if records is not None:
         order = order[np.isin(order, records)]
-    return made.take(order)
+    return outputs.take(order)
 
 
 def drawn_members(seed):
@@ -55,13 +55,13 @@ class GatherTest(parameterized.TestCase, tf.test.TestCase):
         self.assertNotIn("\n", str(caught.exception))
 
     def test_nothing_beside(self):
-        found = gather(answers(), seed=4)
-        ids = found.outputs.record_ids
+        evidence = gather(answers(), seed=4)
+        ids = evidence.outputs.record_ids
         self.assertAllEqual(ids, np.sort(ids))
-        self.assertEqual(found.seed, 4)
-        self.assertEqual(found.calibration.sum(), RECORDS // 2)
+        self.assertEqual(evidence.seed, 4)
+        self.assertEqual(evidence.calibration.sum(), RECORDS // 2)
         for name in ("copies", "noisy", "references", "parent", "features"):
-            self.assertIsNone(getattr(found, name), name)
+            self.assertIsNone(getattr(evidence, name), name)
 
     def test_the_half_does_not_depend_on_the_order_of_the_file(self):
         given = answers()
@@ -73,28 +73,30 @@ class GatherTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_parent_and_partner_record_by_record(self):
         given, parent = answers(), answers("other", seed=5)
-        found = gather(given, Beside(parent=parent))
+        evidence = gather(given, Beside(parent=parent))
         want = by_record(parent, parent.probabilities)
-        for other in (found.parent, with_partner(found, parent).partner):
-            self.assertAllEqual(other.record_ids, found.outputs.record_ids)
+        for other in (evidence.parent, with_partner(evidence, parent).partner):
+            self.assertAllEqual(other.record_ids, evidence.outputs.record_ids)
             for record, row in by_record(other, other.probabilities).items():
                 self.assertAllEqual(row, want[record])
 
     def test_partner_that_was_asked_about_more(self):
         given = answers(records=np.arange(4, 36))
-        found = with_partner(gather(given), answers("other", seed=5))
-        self.assertAllEqual(found.partner.record_ids, 3 * np.arange(4, 36) + 3)
+        evidence = with_partner(gather(given), answers("other", seed=5))
+        self.assertAllEqual(
+            evidence.partner.record_ids, 3 * np.arange(4, 36) + 3
+        )
 
     def test_features_are_those_of_the_records(self):
         # Features of every record of the data set, 0..R-1.
         features = np.arange(200.0)[:, None] * [1, 10]
-        found = gather(answers(), Beside(features=features)).features
+        gathered = gather(answers(), Beside(features=features)).features
         ids = 3 * np.arange(RECORDS) + 3
-        self.assertAllEqual(found, np.stack([ids, 10 * ids], axis=1))
+        self.assertAllEqual(gathered, np.stack([ids, 10 * ids], axis=1))
 
     def test_copies_and_noise_record_by_record(self):
         asked = np.array([9, 3, 60])
-        made = [
+        answered = [
             augmented_queries.Answers(
                 predicted=np.int16([[n, record % 7] for record in asked]),
                 record_ids=asked,
@@ -105,9 +107,13 @@ class GatherTest(parameterized.TestCase, tf.test.TestCase):
             )
             for n in (1, 2)
         ]
-        found = gather(answers(), Beside(copies=made[0], noisy=made[1]))
-        for n, rows in ((1, found.copies), (2, found.noisy)):
-            for row, record in zip(rows, found.outputs.record_ids, strict=True):
+        evidence = gather(
+            answers(), Beside(copies=answered[0], noisy=answered[1])
+        )
+        for n, rows in ((1, evidence.copies), (2, evidence.noisy)):
+            for row, record in zip(
+                rows, evidence.outputs.record_ids, strict=True
+            ):
                 known = record in asked
                 self.assertAllEqual(row, [n, record % 7] if known else [-1, -1])
 
@@ -117,30 +123,34 @@ class GatherTest(parameterized.TestCase, tf.test.TestCase):
             answers(f"r{n}", seed=n + 2, members=drawn_members(n))
             for n in range(3)
         )
-        found = gather(given, Beside(references=referees))
-        self.assertEqual(found.references.names, ("r0", "r1", "r2"))
-        for row, each in enumerate(referees):
-            want = by_record(each, margins(each))
-            inside = by_record(each, each.members)
-            for at, record in enumerate(found.outputs.record_ids.tolist()):
+        evidence = gather(given, Beside(references=referees))
+        self.assertEqual(evidence.references.names, ("r0", "r1", "r2"))
+        for row, referee in enumerate(referees):
+            want = by_record(referee, margins(referee))
+            inside = by_record(referee, referee.members)
+            for at, record in enumerate(evidence.outputs.record_ids.tolist()):
                 self.assertNear(
-                    found.references.margins[row, at], want[record], 1e-5
+                    evidence.references.margins[row, at], want[record], 1e-5
                 )
                 self.assertEqual(
-                    found.references.inside[row, at], inside[record]
+                    evidence.references.inside[row, at], inside[record]
                 )
-        self.assertAllEqual(found.references.outside, ~found.references.inside)
+        self.assertAllEqual(
+            evidence.references.outside, ~evidence.references.inside
+        )
 
     def test_reference_that_knows_some_records_only(self):
         part = answers(
             "r0", seed=2, members=drawn_members(0), records=np.arange(10, 50)
         )
-        found = gather(answers(), Beside(references=(part,))).references
+        references = gather(answers(), Beside(references=(part,))).references
         known = np.arange(RECORDS) >= 10
-        self.assertAllEqual(found.inside | found.outside, [known])
-        self.assertAllEqual(found.inside[0, known], drawn_members(0)[known])
+        self.assertAllEqual(references.inside | references.outside, [known])
+        self.assertAllEqual(
+            references.inside[0, known], drawn_members(0)[known]
+        )
         # Neither here nor there: it says nothing of the others.
-        self.assertFalse(np.any(found.inside & found.outside))
+        self.assertFalse(np.any(references.inside & references.outside))
 
     def test_reference_that_knows_none(self):
         other = answers("r0")

@@ -38,15 +38,15 @@ class Captured(parameterized.TestCase, tf.test.TestCase):
 
     def write(self, name, *, records=None, target="int8", changes=(), **info):
         records = np.arange(RECORDS) if records is None else records
-        made = Outputs(
+        outputs = Outputs(
             probabilities=np.full((len(records), 3), 1 / 3, np.float32),
             labels=LABELS[records],
             members=records % 2 == 0,
             record_ids=records,
             info={"target": target, "fingerprint": "a" * 64, **info},
         )
-        made = dataclasses.replace(made, **dict(changes))
-        made.save(self.folder / name)
+        outputs = dataclasses.replace(outputs, **dict(changes))
+        outputs.save(self.folder / name)
         return self.folder / name
 
     def open(self, *paths, taken=("keras", "int8", "int8.reference")):
@@ -66,36 +66,36 @@ class NameTest(Captured):
         ("x.npz", "phone", "phone"),
     )
     def test_is_its_own(self, file, target, name):
-        (found,) = self.open(self.write(file, target=target))
-        self.assertEqual(found.target, name)
-        found.validate()
+        (outputs,) = self.open(self.write(file, target=target))
+        self.assertEqual(outputs.target, name)
+        outputs.validate()
 
     def test_two_of_one_name(self):
         paths = []
         for place in ("one", "two"):
             (self.folder / place).mkdir()
             paths.append(self.write(f"{place}/pi4.npz"))
-        found = [each.target for each in self.open(*paths)]
-        self.assertEqual(found, ["int8.pi4", "int8.pi4.2"])
+        names = [outputs.target for outputs in self.open(*paths)]
+        self.assertEqual(names, ["int8.pi4", "int8.pi4.2"])
 
     def test_file_stays_as_it_is(self):
         path = self.write("pi4.npz", kind="tflite", latency_ms=3.5)
         before = path.read_bytes()
-        (found,) = self.open(path)
-        self.assertEqual(found.info["kind"], "tflite")
-        self.assertEqual(found.info["latency_ms"], 3.5)
+        (outputs,) = self.open(path)
+        self.assertEqual(outputs.info["kind"], "tflite")
+        self.assertEqual(outputs.info["latency_ms"], 3.5)
         self.assertEqual(path.read_bytes(), before)
 
 
 class CheckTest(Captured):
     def test_part_of_the_records_will_do(self):
         path = self.write("pi4.npz", records=np.array([7, 2, 4, 9]))
-        (found,) = self.open(path)
-        self.assertAllEqual(found.record_ids, [7, 2, 4, 9])
+        (outputs,) = self.open(path)
+        self.assertAllEqual(outputs.record_ids, [7, 2, 4, 9])
 
     def test_data_need_not_be_named(self):
-        (found,) = self.open(self.write("pi4.npz", fingerprint=None))
-        self.assertLen(found.labels, RECORDS)
+        (outputs,) = self.open(self.write("pi4.npz", fingerprint=None))
+        self.assertLen(outputs.labels, RECORDS)
 
     @parameterized.parameters(
         ({"fingerprint": "b" * 64}, {}, "fingerprint bbbbbbbbbbbb, .* aaaa"),

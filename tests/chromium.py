@@ -72,8 +72,8 @@ def opened(path, *, size="desktop", dark=False, media="screen"):
 
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
-    for each in ("--headless=new", "--no-sandbox", "--hide-scrollbars"):
-        options.add_argument(each)
+    for argument in ("--headless=new", "--no-sandbox", "--hide-scrollbars"):
+        options.add_argument(argument)
     options.add_argument("--disable-dev-shm-usage")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(DRIVER))

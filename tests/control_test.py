@@ -49,10 +49,10 @@ class NullTest(parameterized.TestCase, tf.test.TestCase):
             inputs = rng.integers(0, 256, (records, *shape)).astype(dtype)
             labels = rng.integers(0, 4, records)
             members = rng.permutation(halves(records))
-            found = blind_baseline.check(inputs, labels, members, seed=seed)
-            alarms += found.told_apart
-            areas.append(found.auc.value)
-        self.assertEqual(found.features, seen)
+            check = blind_baseline.check(inputs, labels, members, seed=seed)
+            alarms += check.told_apart
+            areas.append(check.auc.value)
+        self.assertEqual(check.features, seen)
         self.assertLessEqual(alarms, stats.binom.ppf(0.999, CHECKS, 0.025))
         # An AUC of 2 x 20 records or more spreads by 0.09; four times that.
         self.assertAllClose(np.mean(areas), 0.5, atol=0.36 / CHECKS**0.5)
@@ -60,10 +60,10 @@ class NullTest(parameterized.TestCase, tf.test.TestCase):
     def test_real_images_cut_at_random(self):
         data = loaders.load("digits")
         members = np.random.default_rng(0).permutation(halves(1797))
-        found = blind_baseline.check(data.images, data.labels, members, seed=0)
-        self.assertFalse(found.told_apart)
-        self.assertBetween(found.auc.value, 0.45, 0.55)
-        self.assertEqual((found.members, found.nonmembers), (449, 450))
+        check = blind_baseline.check(data.images, data.labels, members, seed=0)
+        self.assertFalse(check.told_apart)
+        self.assertBetween(check.auc.value, 0.45, 0.55)
+        self.assertEqual((check.members, check.nonmembers), (449, 450))
 
 
 class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
@@ -97,26 +97,26 @@ class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
         by_class=[True, False],
     )
     def test_keeps_its_level(self, sizes, by_class):
-        found = [self.checked(*sizes, by_class, seed) for seed in range(NULL)]
+        checks = [self.checked(*sizes, by_class, seed) for seed in range(NULL)]
         most = stats.norm.ppf(0.99865) if slow_tests.SLOW else 4.0
         deviation = (NULL * 0.025 * 0.975) ** 0.5
-        alarms = sum(each.told_apart for each in found)
+        alarms = sum(check.told_apart for check in checks)
         self.assertLessEqual(alarms, NULL * 0.025 + most * deviation)
         for name in ("p_value", "classes_p_value"):
-            alone = sum(getattr(each, name) <= 0.025 for each in found)
+            alone = sum(getattr(check, name) <= 0.025 for check in checks)
             self.assertLessEqual(alone, NULL * 0.025 + most * deviation)
 
     def test_a_balanced_split_puts_the_area_below_one_half(self):
         """So it is judged against what it is without any difference."""
-        found = [self.checked(120, 10, True, seed) for seed in range(60)]
-        areas = np.array([(x.auc.value, x.null_auc) for x in found])
+        checks = [self.checked(120, 10, True, seed) for seed in range(60)]
+        areas = np.array([(x.auc.value, x.null_auc) for x in checks])
         self.assertLess(areas.mean(axis=0).max(), 0.48)
         # An AUC of 30 + 30 spreads by .075.
         self.assertAllClose(*areas.mean(axis=0), atol=4 * 0.075 / 60**0.5)
         self.assertEqual(
-            {x.features for x in found}, {"3 numbers and the label"}
+            {x.features for x in checks}, {"3 numbers and the label"}
         )
-        self.assertEqual({x.permutations for x in found}, {200})
+        self.assertEqual({x.permutations for x in checks}, {200})
 
     @parameterized.parameters(
         (10, "3 numbers and the label"), (160, "3 numbers")
@@ -124,11 +124,11 @@ class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
     def test_a_shift_is_seen_with_common_and_with_rare_classes(
         self, classes, seen
     ):
-        found = self.checked(160, classes, True, 0, shift=4.0)
-        self.assertEqual(found.features, seen)
-        self.assertTrue(found.told_apart)
-        self.assertLess(found.p_value, 0.0125)
-        self.assertGreater(found.classes_p_value, 0.0125)
+        check = self.checked(160, classes, True, 0, shift=4.0)
+        self.assertEqual(check.features, seen)
+        self.assertTrue(check.told_apart)
+        self.assertLess(check.p_value, 0.0125)
+        self.assertGreater(check.classes_p_value, 0.0125)
 
     def test_sides_of_other_people(self):
         """No class is on both sides, which is a difference by itself."""
@@ -143,21 +143,21 @@ class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
         self.assertLess(alike.classes_p_value, 0.001)
         self.assertTrue(alike.told_apart)
         rows[members] += 1
-        found = blind_baseline.check_features(
+        check = blind_baseline.check_features(
             rows, labels, members, seen="3 numbers", seed=0
         )
-        self.assertEqual(found.features, "3 numbers")
-        self.assertLess(found.p_value, 0.0125)
+        self.assertEqual(check.features, "3 numbers")
+        self.assertLess(check.p_value, 0.0125)
 
     def test_classes_of_other_frequency(self):
         labels = np.repeat([0, 1, 0, 1], [120, 80, 80, 120])
-        found = blind_baseline.check_features(
+        check = blind_baseline.check_features(
             np.zeros((400, 1)), labels, halves(400), seen="nothing", seed=0
         )
         # Chi-squared is 400 (120^2 - 80^2)^2 / 200^4.
         want = stats.chi2.sf(16, 1)
-        self.assertAllClose(found.classes_p_value, want, atol=1e-9)
-        self.assertTrue(found.told_apart)
+        self.assertAllClose(check.classes_p_value, want, atol=1e-9)
+        self.assertTrue(check.told_apart)
 
     @parameterized.parameters((20, 2000), (150, 150))
     def test_rare_classes_of_equal_frequency_are_no_sign(self, inside, outside):
@@ -168,8 +168,8 @@ class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
             labels = np.repeat(np.arange(60), rng.integers(1, 80, 60))
             labels = rng.permutation(labels)[: inside + outside]
             members = np.arange(labels.size) < inside
-            found = blind_baseline._class_p_value(labels, members, seed)
-            p_values.append(found)
+            p_value = blind_baseline._class_p_value(labels, members, seed)
+            p_values.append(p_value)
         p_values = np.array(p_values)
         # P(X >= 4), X binomial(30, 0.0125), is 0.06 %.
         self.assertLess(np.sum(p_values <= 0.0125), 4)
@@ -179,31 +179,31 @@ class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
     def test_rare_classes_of_other_frequency(self):
         """Twenty classes, each on one side alone, with three records."""
         labels = np.repeat(np.arange(20), 3)
-        found = blind_baseline._class_p_value(labels, labels < 10, 0)
+        p_value = blind_baseline._class_p_value(labels, labels < 10, 0)
         # No permutation of the memberships is as far apart.
-        self.assertEqual(found, 1 / 4001)
+        self.assertEqual(p_value, 1 / 4001)
 
     @parameterized.parameters((2, 2), (2, 9), (9, 2), (3, 3))
     def test_few_records(self, members, nonmembers):
         rng = np.random.default_rng(0)
         records = members + nonmembers
         for labels in (np.zeros(records, int), np.arange(records)):
-            found = blind_baseline.check_features(
+            check = blind_baseline.check_features(
                 rng.normal(size=(records, 2)),
                 labels,
                 np.arange(records) < members,
                 seen="2 numbers",
                 seed=0,
             )
-            self.assertBetween(found.p_value, 1 / 201, 1.0)
-            self.assertFalse(found.told_apart)
+            self.assertBetween(check.p_value, 1 / 201, 1.0)
+            self.assertFalse(check.told_apart)
 
     def test_nothing_to_see(self):
-        found = blind_baseline.check_features(
+        check = blind_baseline.check_features(
             np.zeros((50, 2)), np.zeros(50), halves(50), seen="0", seed=0
         )
-        self.assertEqual((found.auc.value, found.p_value), (0.5, 1.0))
-        self.assertEqual((found.null_auc, found.classes_p_value), (0.5, 1.0))
+        self.assertEqual((check.auc.value, check.p_value), (0.5, 1.0))
+        self.assertEqual((check.null_auc, check.classes_p_value), (0.5, 1.0))
 
 
 class ShiftTest(parameterized.TestCase, tf.test.TestCase):
@@ -216,35 +216,35 @@ class ShiftTest(parameterized.TestCase, tf.test.TestCase):
         shown = images(600)
         bright = np.where(halves(600)[:, None, None, None], 0, 40)
         shown = np.clip(shown + bright, 0, 255).astype(np.uint8)
-        found = self.told(shown)
-        self.assertTrue(found.told_apart)
+        check = self.told(shown)
+        self.assertTrue(check.told_apart)
         # Uniform levels, width 130, shifted by 40: P(X < Y) is 0.76.
-        self.assertBetween(found.auc.value, 0.68, 0.9)
-        self.assertGreater(found.auc.low, 0.5)
+        self.assertBetween(check.auc.value, 0.68, 0.9)
+        self.assertGreater(check.auc.low, 0.5)
 
     def test_digits_that_were_scanned_brighter(self):
         data = loaders.load("digits")
         members = np.random.default_rng(0).permutation(halves(1797))
         rows = ~members[:, None, None, None]
         shown = np.clip(data.images * (1 + 0.2 * rows), 0, 255)
-        found = blind_baseline.check(
+        check = blind_baseline.check(
             shown.astype(np.uint8), data.labels, members, seed=0
         )
-        self.assertTrue(found.told_apart)
+        self.assertTrue(check.told_apart)
 
     def test_blurred_nonmembers(self):
         shown = images(400).astype(float)
         blurred = (shown + np.roll(shown, 1, axis=1)) / 2
         members = halves(400)[:, None, None, None]
-        found = self.told(np.where(members, shown, blurred).astype(np.uint8))
-        self.assertGreater(found.auc.low, 0.9)
+        check = self.told(np.where(members, shown, blurred).astype(np.uint8))
+        self.assertGreater(check.auc.low, 0.9)
 
     def test_other_classes(self):
         labels = np.where(halves(400), 0, 1) + 3
         labels[::3] = 3
-        found = self.told(images(400), labels)
+        check = self.told(images(400), labels)
         # Of the nonmembers two in three have a class that no member has.
-        self.assertGreater(found.auc.low, 0.7)
+        self.assertGreater(check.auc.low, 0.7)
 
     @parameterized.parameters(6, 3000)
     def test_numbers_of_another_mean(self, width):
@@ -252,8 +252,8 @@ class ShiftTest(parameterized.TestCase, tf.test.TestCase):
         common = rng.normal(size=(500, 1))
         rows = rng.normal(size=(500, width)) + common
         rows[halves(500)] += 0.7
-        found = self.told(rows * 1e4 - 7.0)
-        self.assertTrue(found.told_apart)
+        check = self.told(rows * 1e4 - 7.0)
+        self.assertTrue(check.told_apart)
 
     def test_unit_of_a_column_does_not_matter(self):
         rng = np.random.default_rng(0)
@@ -267,8 +267,8 @@ class ShiftTest(parameterized.TestCase, tf.test.TestCase):
         """A number that names the record tells nothing of another one."""
         rows = np.eye(40)
         members = np.random.default_rng(1).permutation(halves(40))
-        found = self.told(rows, members=members)
-        self.assertAllClose(found.auc.value, 0.5, atol=1e-9)
+        check = self.told(rows, members=members)
+        self.assertAllClose(check.auc.value, 0.5, atol=1e-9)
 
     def test_repeats(self):
         rng = np.random.default_rng(3)

@@ -64,12 +64,12 @@ def a_run(count=COUNT):
 def moved(image, dx, dy):
     """Pixel by pixel: what comes from outside is black."""
     height, width = image.shape[:2]
-    found = np.zeros_like(image)
+    shifted = np.zeros_like(image)
     for y in range(height):
         for x in range(width):
             if 0 <= y - dy < height and 0 <= x - dx < width:
-                found[y, x] = image[y - dy, x - dx]
-    return found
+                shifted[y, x] = image[y - dy, x - dx]
+    return shifted
 
 
 class PlanTest(parameterized.TestCase, tf.test.TestCase):
@@ -106,20 +106,22 @@ class PlanTest(parameterized.TestCase, tf.test.TestCase):
     def test_copies_are_what_their_names_say(self, distance):
         images = tiny_models.images(3, shape=(7, 5, 2))
         plan = Plan(shift=distance, flip=True)
-        made = dict(zip(plan.names, plan.copies(images), strict=True))
-        self.assertAllEqual(made.pop("unchanged"), images)
-        self.assertAllEqual(made.pop("flip"), [np.fliplr(x) for x in images])
-        for name, found in made.items():
+        copy_by_name = dict(zip(plan.names, plan.copies(images), strict=True))
+        self.assertAllEqual(copy_by_name.pop("unchanged"), images)
+        self.assertAllEqual(
+            copy_by_name.pop("flip"), [np.fliplr(x) for x in images]
+        )
+        for name, copy in copy_by_name.items():
             dx, dy = map(int, name[len("shift(") : -1].split(","))
             want = [moved(image, dx, dy) for image in images]
-            self.assertAllEqual(found, want)
-            self.assertEqual(found.dtype, np.uint8)
+            self.assertAllEqual(copy, want)
+            self.assertEqual(copy.dtype, np.uint8)
 
     def test_shift_is_a_roll_where_nothing_leaves(self):
         images = np.zeros((2, 8, 9, 3), np.uint8)
         images[:, 3:5, 3:6] = tiny_models.images(2, shape=(2, 3, 3))
-        found = augmentations.shifted(images, 2, -3)
-        self.assertAllEqual(found, np.roll(images, (-3, 2), axis=(1, 2)))
+        shifted = augmentations.shifted(images, 2, -3)
+        self.assertAllEqual(shifted, np.roll(images, (-3, 2), axis=(1, 2)))
 
     def test_shifts_are_among_those_of_training(self):
         """Training crops from the same frame of black."""
@@ -131,19 +133,19 @@ class PlanTest(parameterized.TestCase, tf.test.TestCase):
         ).numpy()
         seen = {one.tobytes() for one in seen}
         plan = Plan(shift=1, flip=False)
-        for name, found in zip(plan.names, plan.copies(image), strict=True):
-            self.assertIn(found.tobytes(), seen, name)
+        for name, copy in zip(plan.names, plan.copies(image), strict=True):
+            self.assertIn(copy.tobytes(), seen, name)
 
     def test_quarter_turns_are_exact_and_to_the_left(self):
         images = tiny_models.images(2, shape=(6, 6, 3))
         for quarters in (1, 2, 3):
-            found = augmentations.turned(images, 90 * quarters)
+            turned = augmentations.turned(images, 90 * quarters)
             want = [np.rot90(image, quarters) for image in images]
-            self.assertAllEqual(found, want)
+            self.assertAllEqual(turned, want)
 
     def test_small_turns_by_hand(self):
         image = tiny_models.images(1, shape=(9, 7, 1))
-        found = augmentations.turned(image, 10)[0, :, :, 0]
+        turned = augmentations.turned(image, 10)[0, :, :, 0]
         angle = np.deg2rad(-10)
         frame = np.zeros((13, 11))
         frame[2:11, 2:9] = image[0, :, :, 0]
@@ -154,14 +156,14 @@ class PlanTest(parameterized.TestCase, tf.test.TestCase):
                 back_x = 3 + np.cos(angle) * dx + np.sin(angle) * dy
                 back_y = 4 - np.sin(angle) * dx + np.cos(angle) * dy
                 if not (0 <= back_x <= 6 and 0 <= back_y <= 8):
-                    self.assertEqual(found[y, x], 0)
+                    self.assertEqual(turned[y, x], 0)
                     continue
                 left, top = int(back_x), int(back_y)
                 a, b = back_x - left, back_y - top
                 corners = frame[top + 2 : top + 4, left + 2 : left + 4]
                 want = np.array([1 - b, b]) @ corners @ np.array([1 - a, a])
                 # Rounded to a whole pixel.
-                self.assertAlmostEqual(found[y, x], want, delta=0.5 + 1e-9)
+                self.assertAlmostEqual(turned[y, x], want, delta=0.5 + 1e-9)
 
     @parameterized.parameters(
         {"shift": -1},
@@ -193,28 +195,28 @@ class NoiseTest(parameterized.TestCase, tf.test.TestCase):
     def test_is_normal_of_that_size(self):
         images = np.full((50, 16, 16, 1), 128, np.uint8)
         plan = Noise(sigmas=(0.02, 0.1), draws=2)
-        _, *made = plan.copies(images, np.arange(50))
-        for sigma, found in zip((0.02, 0.1) * 2, made, strict=True):
-            off = found.astype(float).ravel() - 128
+        _, *noisy = plan.copies(images, np.arange(50))
+        for sigma, pixels in zip((0.02, 0.1) * 2, noisy, strict=True):
+            off = pixels.astype(float).ravel() - 128
             # 12,800 pixels: the mean is 0 and the deviation 255 sigma within
             # five standard errors; rounding adds 1/12 to the variance.
             want = np.sqrt((255 * sigma) ** 2 + 1 / 12)
             self.assertLess(abs(off.mean()), 5 * want / np.sqrt(off.size))
             self.assertLess(abs(off.std() / want - 1), 5 / np.sqrt(2 * 12800))
             # The pieces of 50 records in a bank of 2^20 hardly overlap.
-            found = stats.kstest(
+            pixels = stats.kstest(
                 off + np.random.default_rng(0).random(off.size) - 0.5,
                 "norm",
                 (0, want),
             )
-            self.assertGreater(found.pvalue, 1e-3)
+            self.assertGreater(pixels.pvalue, 1e-3)
 
     def test_pixels_stay_pixels(self):
         images = np.zeros((4, 8, 8, 1), np.uint8)
         images[2:] = 255
-        *_, found = Noise(sigmas=(1.0,), draws=1).copies(images, np.arange(4))
-        self.assertEqual(found.dtype, np.uint8)
-        for rows in (found[:2], 255 - found[2:]):
+        *_, noisy = Noise(sigmas=(1.0,), draws=1).copies(images, np.arange(4))
+        self.assertEqual(noisy.dtype, np.uint8)
+        for rows in (noisy[:2], 255 - noisy[2:]):
             # Half the pixels go beyond the end and are cut off there.
             self.assertBetween(np.mean(rows == 0), 0.35, 0.65)
             self.assertGreater(rows.max(), 200)
@@ -243,12 +245,12 @@ class NoiseTest(parameterized.TestCase, tf.test.TestCase):
     def test_patterns_of_draws_and_records_differ(self):
         images = np.full((60, 8, 8, 1), 128, np.uint8)
         plan = Noise(sigmas=(0.2,), draws=3)
-        made = np.array(list(plan.copies(images, np.arange(60))))[1:]
-        rows = made.reshape(180, -1).astype(float)
-        found = np.corrcoef(rows)[np.triu_indices(180, 1)]
+        noisy = np.array(list(plan.copies(images, np.arange(60))))[1:]
+        rows = noisy.reshape(180, -1).astype(float)
+        correlations = np.corrcoef(rows)[np.triu_indices(180, 1)]
         # 16,110 pairs of 64 pixels: standard deviation 1/8.
-        self.assertLess(np.abs(found).max(), 5.5 / 8)
-        self.assertAlmostEqual(found.std(), 1 / 8, delta=0.01)
+        self.assertLess(np.abs(correlations).max(), 5.5 / 8)
+        self.assertAlmostEqual(correlations.std(), 1 / 8, delta=0.01)
 
     @parameterized.parameters(
         {"sigmas": ()}, {"sigmas": (0.0,)}, {"draws": 0}, {"seed": -1}
@@ -263,11 +265,11 @@ class AskTest(parameterized.TestCase, tf.test.TestCase):
     def test_names_every_copy(self, plan):
         images, ids = tiny_models.images(COUNT), np.arange(COUNT) * 3
         target = Fixed()
-        found = augmented_queries.ask(target, images, ids, plan)
-        want = [target.names(each) for each in plan.copies(images, ids)]
-        self.assertAllEqual(found, np.transpose(want))
-        self.assertEqual(found.dtype, np.int16)
-        self.assertEqual(found.shape, (COUNT, len(plan.names)))
+        predicted = augmented_queries.ask(target, images, ids, plan)
+        want = [target.names(copy) for copy in plan.copies(images, ids)]
+        self.assertAllEqual(predicted, np.transpose(want))
+        self.assertEqual(predicted.dtype, np.int16)
+        self.assertEqual(predicted.shape, (COUNT, len(plan.names)))
 
     @parameterized.parameters(Plan(), Noise())
     def test_blocks_and_batches_change_nothing(self, plan):
@@ -301,13 +303,13 @@ class AskTest(parameterized.TestCase, tf.test.TestCase):
             targets.TFLiteTarget(path, batch_size=16),
         ):
             for plan in (Plan(rotation=1), Noise(draws=2)):
-                found = augmented_queries.ask(target, images, ids, plan)
+                predicted = augmented_queries.ask(target, images, ids, plan)
                 name = target.info["kind"], type(plan)
-                asked[name] = found
+                asked[name] = predicted
                 # The unchanged copy is what the target answers anyway.
                 usual = target.predict(images).argmax(axis=1)
-                self.assertAllEqual(found[:, 0], usual)
-                self.assertGreater(np.mean(found != found[:, :1]), 0.01)
+                self.assertAllEqual(predicted[:, 0], usual)
+                self.assertGreater(np.mean(predicted != predicted[:, :1]), 0.01)
         for plan in (Plan, Noise):
             off = np.mean(asked["keras", plan] != asked["tflite", plan])
             # Rounded to 8 bits, the file is another model.
@@ -363,15 +365,15 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         )
 
     def test_of_a_run(self):
-        found = self.query()
+        answers = self.query()
         records = np.concatenate([self.sides.members, self.sides.nonmembers])
-        self.assertAllEqual(found.record_ids, records)
-        self.assertAllEqual(found.labels, self.data.labels[records])
-        self.assertAllEqual(found.members, records % 2 == 0)
+        self.assertAllEqual(answers.record_ids, records)
+        self.assertAllEqual(answers.labels, self.data.labels[records])
+        self.assertAllEqual(answers.members, records % 2 == 0)
         images = self.data.images[records]
-        self.assertAllEqual(found.predicted[:, 0], Fixed().names(images))
+        self.assertAllEqual(answers.predicted[:, 0], Fixed().names(images))
         self.assertEqual(
-            found.info,
+            answers.info,
             {
                 **Fixed().info,
                 "fingerprint": self.sides.fingerprint,
@@ -387,24 +389,24 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_of_some_records(self):
         some = np.array([7, 4, 9])
-        found, whole = self.query(records=some), self.query()
-        self.assertAllEqual(found.record_ids, some)
-        self.assertAllEqual(found.members, [False, True, False])
-        self.assertAllEqual(found.predicted, whole.aligned(some))
+        answers, whole = self.query(records=some), self.query()
+        self.assertAllEqual(answers.record_ids, some)
+        self.assertAllEqual(answers.members, [False, True, False])
+        self.assertAllEqual(answers.predicted, whole.aligned(some))
         with self.assertRaisesRegex(InputError, "record 99 is neither"):
             self.query(records=np.array([3, 99]))
 
     @parameterized.parameters(Plan(), Noise(sigmas=(0.1,), draws=1))
     def test_save_and_load(self, plan):
-        made = self.query(plan)
-        made.save(self.path)
+        answers = self.query(plan)
+        answers.save(self.path)
         back = augmented_queries.load(self.path)
-        for field in dataclasses.fields(made)[:4]:
-            want, got = getattr(made, field.name), getattr(back, field.name)
+        for field in dataclasses.fields(answers)[:4]:
+            want, got = getattr(answers, field.name), getattr(back, field.name)
             self.assertAllEqual(got, want)
             self.assertEqual(got.dtype, want.dtype)
         self.assertEqual(back.queries, plan.names)
-        self.assertEqual(back.info, made.info)
+        self.assertEqual(back.info, answers.info)
         facts = {"sha256": "ab", "kernel_set": "none"}
         self.assertTrue(back.is_about(plan=plan, **facts))
         self.assertFalse(back.is_about(plan=plan, sha256="cd"))
@@ -412,12 +414,12 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         self.assertFalse(back.is_about(plan=Noise(seed=5), **facts))
 
     def test_aligned(self):
-        made = self.query(records=np.array([30, 2, 17]))
-        found = made.aligned(np.array([17, 5, 30, 39]))
-        self.assertEqual(found.dtype, np.int16)
+        answers = self.query(records=np.array([30, 2, 17]))
+        aligned = answers.aligned(np.array([17, 5, 30, 39]))
+        self.assertEqual(aligned.dtype, np.int16)
         none = np.full(6, -1)
-        want = [made.predicted[2], none, made.predicted[0], none]
-        self.assertAllEqual(found, want)
+        want = [answers.predicted[2], none, answers.predicted[0], none]
+        self.assertAllEqual(aligned, want)
 
     def test_scores_of_a_part(self):
         """Hard labels give the gap attack; who was not asked gets no score."""
@@ -426,16 +428,16 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         answers = targets.query(target, self.data, self.sides)
         some = np.arange(10, 30)
         plan = Plan(shift=0, flip=False)
-        made = augmented_queries.query(
+        aligned = augmented_queries.query(
             target, self.data, self.sides, plan, records=some
         ).aligned(answers.record_ids)
         evidence = Evidence(
-            outputs=answers, calibration=np.ones(COUNT, bool), copies=made
+            outputs=answers, calibration=np.ones(COUNT, bool), copies=aligned
         )
-        found = label_only.correct_copies(evidence)
+        scores = label_only.correct_copies(evidence)
         asked = np.isin(answers.record_ids, some)
-        self.assertAllEqual(np.isnan(found), ~asked)
-        self.assertAllEqual(found[asked], gap.scores(answers)[asked])
+        self.assertAllEqual(np.isnan(scores), ~asked)
+        self.assertAllEqual(scores[asked], gap.scores(answers)[asked])
 
     @parameterized.named_parameters(
         ("lacks", {"labels": None}, "lacks labels"),

@@ -70,7 +70,7 @@ class AnswerTest(parameterized.TestCase, tf.test.TestCase):
             return opened[-1]
 
         query = run_targets.Query("int8", self.file, kernel_set, open_it)
-        found = augmentation_queries.answer(
+        answers = augmentation_queries.answer(
             query,
             self.data,
             self.split,
@@ -79,28 +79,28 @@ class AnswerTest(parameterized.TestCase, tf.test.TestCase):
             progress=False,
         )
         self.assertLessEqual(len(opened), 1)
-        return found, sum(target.asked for target in opened)
+        return answers, sum(target.asked for target in opened)
 
     def test_answers_are_to_the_copies(self):
-        found, asked = self.ask()
+        answers, asked = self.ask()
         # Unchanged and mirrored; unchanged and two of noise.
         self.assertEqual(asked, 20 * 2 + 20 * 3)
-        self.assertEqual(set(found), {"copies", "noisy"})
-        made = found["copies"]
-        self.assertEqual(made.queries, ("unchanged", "flip"))
-        images = self.data.images[made.record_ids]
+        self.assertEqual(set(answers), {"copies", "noisy"})
+        copies = answers["copies"]
+        self.assertEqual(copies.queries, ("unchanged", "flip"))
+        images = self.data.images[copies.record_ids]
         for column, changed in enumerate((images, images[:, :, ::-1])):
             want = changed.sum(axis=(1, 3)).argmax(axis=1) % 4
-            self.assertAllEqual(made.predicted[:, column], want)
+            self.assertAllEqual(copies.predicted[:, column], want)
         self.assertAllEqual(
-            made.members, np.isin(made.record_ids, self.split.members)
+            copies.members, np.isin(copies.record_ids, self.split.members)
         )
-        self.assertAllEqual(found["noisy"].record_ids, made.record_ids)
+        self.assertAllEqual(answers["noisy"].record_ids, copies.record_ids)
         self.assertEqual(
             sorted(path.name for path in (self.dir / "copies").iterdir()),
             ["int8.noise.npz", "int8.npz"],
         )
-        self.assertEqual(made.info["run"], self.dir.name)
+        self.assertEqual(copies.info["run"], self.dir.name)
 
     def test_is_asked_once(self):
         first, _ = self.ask()
@@ -173,10 +173,10 @@ class DrawTest(parameterized.TestCase, tf.test.TestCase):
         labels = np.repeat([0, 1, 2, 3], [400, 200, 100, 100])
         split = self.split(labels)
         settings = augmentation_queries.Settings(records=records)
-        found = augmentation_queries.draw(split, labels, settings)
-        self.assertAllEqual(found, np.unique(found))
+        drawn = augmentation_queries.draw(split, labels, settings)
+        self.assertAllEqual(drawn, np.unique(drawn))
         for side in (split.members, split.nonmembers):
-            chosen = labels[np.intersect1d(found, side)]
+            chosen = labels[np.intersect1d(drawn, side)]
             self.assertLen(chosen, records // 2)
             for label, share in ((0, 0.5), (1, 0.25), (2, 0.125), (3, 0.125)):
                 self.assertLess(
@@ -187,13 +187,13 @@ class DrawTest(parameterized.TestCase, tf.test.TestCase):
         labels = np.arange(40) % 4
         split = self.split(labels, fraction=0.25)
         settings = augmentation_queries.Settings(records=30)
-        found = augmentation_queries.draw(split, labels, settings)
+        drawn = augmentation_queries.draw(split, labels, settings)
         # All ten members, fifteen nonmembers.
-        self.assertLen(np.intersect1d(found, split.members), 10)
-        self.assertLen(found, 25)
+        self.assertLen(np.intersect1d(drawn, split.members), 10)
+        self.assertLen(drawn, 25)
         settings = augmentation_queries.Settings(records=2000)
-        found = augmentation_queries.draw(split, labels, settings)
-        self.assertAllEqual(found, np.arange(40))
+        drawn = augmentation_queries.draw(split, labels, settings)
+        self.assertAllEqual(drawn, np.arange(40))
 
     def test_seed_decides(self):
         labels = np.arange(400) % 4

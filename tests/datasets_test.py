@@ -21,7 +21,7 @@ def noise(*shape, seed=0):
     return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
 
 
-def made(images=None, labels=None, classes=3):
+def a_dataset(images=None, labels=None, classes=3):
     images = noise(6, 5, 4, 1) if images is None else images
     labels = np.arange(6) % 3 if labels is None else labels
     return loaders.Dataset(
@@ -45,12 +45,12 @@ def by_hand(images, labels):
 
 class DatasetTest(parameterized.TestCase, tf.test.TestCase):
     def test_shapes(self):
-        data = made()
+        data = a_dataset()
         self.assertEqual(data.image_shape, (5, 4, 1))
         self.assertEqual(data.classes, 3)
 
     def test_take(self):
-        data = made()
+        data = a_dataset()
         images, labels = data.take([4, 0, 4])
         self.assertAllEqual(
             images, np.stack([data.images[i] for i in (4, 0, 4)])
@@ -58,25 +58,27 @@ class DatasetTest(parameterized.TestCase, tf.test.TestCase):
         self.assertAllEqual(labels, [1, 0, 1])
 
     def test_fingerprint_is_the_documented_hash(self):
-        data = made(noise(6, 5, 4, 3))
+        data = a_dataset(noise(6, 5, 4, 3))
         self.assertEqual(data.fingerprint(), by_hand(data.images, data.labels))
 
     def test_fingerprint_ignores_how_the_arrays_lie_in_memory(self):
-        data = made()
+        data = a_dataset()
         images = np.asfortranarray(data.images)
         labels = data.labels.astype(">i2")
-        self.assertEqual(made(images, labels).fingerprint(), data.fingerprint())
+        self.assertEqual(
+            a_dataset(images, labels).fingerprint(), data.fingerprint()
+        )
 
     def test_fingerprint_sees_every_change(self):
-        data = made()
+        data = a_dataset()
         pixel, label = data.images.copy(), data.labels.copy()
         pixel[5, 4, 3, 0] ^= 1
         label[5] = 0
         others = [
-            made(images=pixel),
-            made(labels=label),
-            made(data.images[::-1], data.labels[::-1]),
-            made(data.images.reshape(6, 4, 5, 1)),
+            a_dataset(images=pixel),
+            a_dataset(labels=label),
+            a_dataset(data.images[::-1], data.labels[::-1]),
+            a_dataset(data.images.reshape(6, 4, 5, 1)),
         ]
         prints = {d.fingerprint() for d in [data, *others]}
         self.assertLen(prints, 5)
@@ -99,11 +101,11 @@ class DatasetTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_refuses(self, images, labels, message):
         with self.assertRaisesRegex(InputError, f"made: .*{message}"):
-            made(images, labels)
+            a_dataset(images, labels)
 
     def test_origin_of_another_length(self):
         with self.assertRaisesRegex(InputError, "5 origins, 6 labels"):
-            dataclasses.replace(made(), origin=np.zeros(5, np.uint8))
+            dataclasses.replace(a_dataset(), origin=np.zeros(5, np.uint8))
 
 
 class DigitsTest(parameterized.TestCase, tf.test.TestCase):

@@ -333,10 +333,10 @@ class RealDataTest(parameterized.TestCase, tf.test.TestCase):
             counts = np.bincount(images[..., channel].ravel(), minlength=256)
             shares = counts / counts.sum()
             values = np.arange(256) / 255
-            found = shares @ values
+            average = shares @ values
             # The README gives five decimals.
-            self.assertNear(found, mean[channel], 6e-6)
-            spread = np.sqrt(shares @ (values - found) ** 2)
+            self.assertNear(average, mean[channel], 6e-6)
+            spread = np.sqrt(shares @ (values - average) ** 2)
             self.assertNear(spread, std[channel], 6e-6)
 
     @parameterized.parameters("cifar10", "fashion_mnist")

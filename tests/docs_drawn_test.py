@@ -20,8 +20,8 @@ DRAWN = ("membership", "dorefa", "integers", "house")
 
 def anchors(page):
     """The anchors of a page's headings, as forges make them."""
-    found = re.findall(r"(?m)^#+ (.+)$", documents.prose(page.read_text()))
-    plain = (re.sub(r"[^\w\- ]", "", title.lower()) for title in found)
+    titles = re.findall(r"(?m)^#+ (.+)$", documents.prose(page.read_text()))
+    plain = (re.sub(r"[^\w\- ]", "", title.lower()) for title in titles)
     return {title.strip().replace(" ", "-") for title in plain}
 
 
@@ -89,15 +89,15 @@ class MadeAgainTest(parameterized.TestCase):
         super().setUp()
         folders = [str(ROOT / "docs"), str(ROOT / "docs/figures")]
         sys.path[:0] = folders
-        self.addCleanup(lambda: [sys.path.remove(each) for each in folders])
+        self.addCleanup(lambda: [sys.path.remove(folder) for folder in folders])
 
     def test_reference_is_made_again(self):
         before = set(flags.FLAGS)
-        made = importlib.import_module("make_reference").page()
+        page = importlib.import_module("make_reference").page()
         self.assertEqual(set(flags.FLAGS), before)
         kept = (ROOT / "docs/reference.md").read_text()
         self.assertEqual(
-            made, kept, "it is old: run python docs/make_reference.py"
+            page, kept, "it is old: run python docs/make_reference.py"
         )
         for script in (ROOT / "scripts").glob("*.py"):
             self.assertIn(f"\n## {script.name}\n", kept)
@@ -106,13 +106,13 @@ class MadeAgainTest(parameterized.TestCase):
     def test_figures_are_made_again(self, name):
         module = importlib.import_module(name)
         with tempfile.TemporaryDirectory() as folder:
-            for made in module.main(folder):
-                kept = (ROOT / "docs/figures" / made.name).read_text()
+            for figure in module.main(folder):
+                kept = (ROOT / "docs/figures" / figure.name).read_text()
                 if f"Matplotlib v{matplotlib.__version__}" not in kept:
                     self.skipTest("drawn by another matplotlib")
                 self.assertTrue(
-                    made.read_text() == kept,
-                    f"{made.name} is old: run python docs/figures/{name}.py",
+                    figure.read_text() == kept,
+                    f"{figure.name} is old: run python docs/figures/{name}.py",
                 )
 
     def test_all_figures_have_a_program(self):
@@ -122,7 +122,7 @@ class MadeAgainTest(parameterized.TestCase):
     def test_what_the_page_says_of_the_folded_channel(self):
         concepts = importlib.import_module("concepts")
         sums = range(-concepts.REACH, concepts.REACH + 1)
-        found = {
+        codes = {
             name: [
                 min(max(round((times * s + bias) * multiplier), 0), 3)
                 for s in sums
@@ -130,11 +130,11 @@ class MadeAgainTest(parameterized.TestCase):
             for name, (times, bias, multiplier) in concepts.roundings().items()
         }
         self.assertLen(sums, 19)
-        self.assertEqual(found["chosen"], found["trained"])
+        self.assertEqual(codes["chosen"], codes["trained"])
         wrong = sum(
             one != other
             for one, other in zip(
-                found["nearest"], found["trained"], strict=True
+                codes["nearest"], codes["trained"], strict=True
             )
         )
         self.assertEqual(wrong, 3)

@@ -74,11 +74,11 @@ def all_blocks(*languages):
 
 def all_commands():
     """Lists (place, command), each command once."""
-    found = {}
+    places = {}
     for page, block in all_blocks("bash", "yaml"):
         for command in documents.commands(block):
-            found.setdefault(command, f"{page}:{block.line}")
-    return [(place, command) for command, place in found.items()]
+            places.setdefault(command, f"{page}:{block.line}")
+    return [(place, command) for command, place in places.items()]
 
 
 def elsewhere(command):
@@ -159,9 +159,9 @@ class CommandsTest(parameterized.TestCase, tf.test.TestCase):
         ):
             parity = {x.target: x.parity for x in self.audits[name].targets}
             self.assertEqual(list(parity), ["keras", "float32", *files])
-            for file, found in parity.items():
+            for file, check in parity.items():
                 wanted = name == "w4a4" and file in ("int8", "int8_io")
-                self.assertEqual(found is not None, wanted, (name, file))
+                self.assertEqual(check is not None, wanted, (name, file))
 
     def run_scripts(self, chosen):
         for place, command in chosen:

@@ -69,10 +69,10 @@ def few_digits(pool):
     """480 of the digits, as data.loaders.digits.load gives all of them."""
     from sklearn.datasets import load_digits
 
-    found = load_digits()
-    images = np.round(found.images * (255 / 16)).astype(np.uint8)[:RECORDS]
-    names = tuple(map(str, found.target_names))
-    parts = {"train": (images, found.target[:RECORDS])}
+    loaded = load_digits()
+    images = np.round(loaded.images * (255 / 16)).astype(np.uint8)[:RECORDS]
+    names = tuple(map(str, loaded.target_names))
+    parts = {"train": (images, loaded.target[:RECORDS])}
     return dataset.assemble("digits", parts, names, pool=pool)
 
 

@@ -43,18 +43,18 @@ def blocks(text):
 
     Raises: ValueError for a fence that is never closed.
     """
-    found, opened, inside = [], None, []
+    parsed, opened, inside = [], None, []
     for number, line in enumerate(text.split("\n"), 1):
         if opened is None and line.startswith(FENCE):
             opened, inside = (line.removeprefix(FENCE), number), []
         elif opened is not None and line == FENCE:
-            found.append(Block(opened[0], "\n".join(inside), opened[1]))
+            parsed.append(Block(opened[0], "\n".join(inside), opened[1]))
             opened = None
         else:
             inside.append(line)
     if opened is not None:
         raise ValueError(f"the fence of line {opened[1]} is never closed")
-    return found
+    return parsed
 
 
 def prose(text):

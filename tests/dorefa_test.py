@@ -55,7 +55,7 @@ def _authors_weights(w, bits, detach_max):
 
 
 class QuantizerTest(parameterized.TestCase, tf.test.TestCase):
-    def assert_codes(self, found, positions, bits, *, common=0.01):
+    def assert_codes(self, codes, positions, bits, *, common=0.01):
         """Codes are the rounded positions, but for ties within the window.
 
         The window is float32's resolution of a position; it must be rare.
@@ -64,9 +64,9 @@ class QuantizerTest(parameterized.TestCase, tf.test.TestCase):
         window = 1e-4 + (2**bits - 1) * 2.0**-23
         near = np.abs(positions - np.floor(positions) - 0.5) <= window
         self.assertLess(near.mean(), common)
-        wrong = np.sum((found != expected) & ~near)
-        self.assertEqual(wrong, 0, f"{wrong} of {found.size} codes are wrong")
-        self.assertLessEqual(np.abs(found - expected).max(), 1)
+        wrong = np.sum((codes != expected) & ~near)
+        self.assertEqual(wrong, 0, f"{wrong} of {codes.size} codes are wrong")
+        self.assertLessEqual(np.abs(codes - expected).max(), 1)
 
 
 class UnitTest(QuantizerTest):
@@ -96,9 +96,9 @@ class WeightsTest(QuantizerTest):
         w = _weights(bits, spread)
         q = dorefa.quantize_weights(w, bits=bits).numpy()
         codes, _ = grids.weight_codes(q, bits)
-        found = (codes + 2**bits - 1) // 2
+        levels = (codes + 2**bits - 1) // 2
         common = 0.01 if bits <= 8 else 0.05
-        self.assert_codes(found, _positions(w, bits), bits, common=common)
+        self.assert_codes(levels, _positions(w, bits), bits, common=common)
 
     def test_24_bits_move_a_weight_by_float32s_own_error(self):
         w = _weights()
@@ -168,10 +168,10 @@ class WeightsTest(QuantizerTest):
     def test_wider_than_a_float_passes(self, bits):
         w, dy = _weights(0), _weights(1)
         self.assertAllEqual(dorefa.quantize_weights(w, bits=bits), w)
-        found = _gradient(
+        gradient = _gradient(
             lambda w: dorefa.quantize_weights(w, bits=bits), w, dy
         )
-        self.assertAllEqual(found, dy)
+        self.assertAllEqual(gradient, dy)
 
     @parameterized.product(bits=(2, 4, 8, 16), detach_max=(True, False))
     def test_authors(self, bits, detach_max):
@@ -179,16 +179,16 @@ class WeightsTest(QuantizerTest):
         quantized = dorefa.quantize_weights(w, bits=bits, detach_max=detach_max)
         authors = _authors_weights(tf.constant(w), bits, detach_max)
         n = 2**bits - 1
-        found = np.rint((quantized.numpy() + 1.0) / 2 * n)
+        codes = np.rint((quantized.numpy() + 1.0) / 2 * n)
         expected = np.rint((authors.numpy() + 1.0) / 2 * n)
-        positions = np.where(found == expected, found, _positions(w, bits))
+        positions = np.where(codes == expected, codes, _positions(w, bits))
         common = 0.01 if bits <= 8 else 0.05
-        self.assert_codes(found, positions, bits, common=common)
+        self.assert_codes(codes, positions, bits, common=common)
 
     @parameterized.product(bits=(2, 4, 16), detach_max=(True, False))
     def test_gradient_is_that_of_the_authors_ops(self, bits, detach_max):
         w, dy = _weights(2), _weights(3)
-        found = _gradient(
+        gradient = _gradient(
             lambda w: dorefa.quantize_weights(
                 w, bits=bits, detach_max=detach_max
             ),
@@ -199,18 +199,18 @@ class WeightsTest(QuantizerTest):
             lambda w: _authors_weights(w, bits, detach_max), w, dy
         )
         # At the peak the full gradient sums 1152 terms in float32.
-        self.assertAllClose(found, expected, rtol=1e-5, atol=1e-5)
+        self.assertAllClose(gradient, expected, rtol=1e-5, atol=1e-5)
 
     def test_gradient_numpy(self):
         w, dy = _weights(2).astype(np.float64), _weights(3)
-        found = _gradient(
+        gradient = _gradient(
             lambda w: dorefa.quantize_weights(w, bits=4),
             w.astype(np.float32),
             dy,
         )
         peak = np.tanh(np.abs(w).max())
         expected = dy / np.cosh(w) ** 2 / peak
-        self.assertAllClose(found, expected, rtol=1e-5, atol=1e-6)
+        self.assertAllClose(gradient, expected, rtol=1e-5, atol=1e-6)
 
     def test_detaching_matters_at_the_largest_weight_alone(self):
         w, dy = _weights(2), _weights(3)
@@ -231,7 +231,7 @@ class WeightsTest(QuantizerTest):
     def test_gradient_with_ties_at_the_peak(self, detach_max):
         w, dy = np.clip(_weights(2), -0.5, 0.5), _weights(3)
         self.assertGreater(np.sum(np.abs(w) == 0.5), 100)
-        found = _gradient(
+        gradient = _gradient(
             lambda w: dorefa.quantize_weights(w, bits=4, detach_max=detach_max),
             w,
             dy,
@@ -239,29 +239,29 @@ class WeightsTest(QuantizerTest):
         expected = _gradient(
             lambda w: _authors_weights(w, 4, detach_max), w, dy
         )
-        self.assertAllClose(found, expected, rtol=1e-5, atol=1e-5)
+        self.assertAllClose(gradient, expected, rtol=1e-5, atol=1e-5)
 
     @parameterized.product(bits=(1, 4), detach_max=(True, False))
     def test_gradient_of_all_zeros_is_finite(self, bits, detach_max):
         dy = _weights(3)
-        found = _gradient(
+        gradient = _gradient(
             lambda w: dorefa.quantize_weights(
                 w, bits=bits, detach_max=detach_max
             ),
             np.zeros(SHAPE, np.float32),
             dy,
         )
-        self.assertAllEqual(found, dy if bits == 1 else np.zeros(SHAPE))
+        self.assertAllEqual(gradient, dy if bits == 1 else np.zeros(SHAPE))
 
     @parameterized.parameters(True, False)
     def test_gradient_at_one_bit_passes(self, detach_max):
         dy = _weights(3)
-        found = _gradient(
+        gradient = _gradient(
             lambda w: dorefa.quantize_weights(w, bits=1, detach_max=detach_max),
             _weights(),
             dy,
         )
-        self.assertAllEqual(found, dy)
+        self.assertAllEqual(gradient, dy)
 
     @parameterized.parameters(1, 4, 16)
     def test_a_graph_gives_the_eager_result(self, bits):
@@ -323,10 +323,10 @@ class ActivationsTest(QuantizerTest):
     def test_gradient_passes_inside_ends_included(self, bits):
         x = np.float32([-9, -1e-6, -0.0, 0.0, 1e-6, 0.5, 1, 1 + 1e-6, 9])
         dy = np.arange(1, 10, dtype=np.float32)
-        found = _gradient(
+        gradient = _gradient(
             lambda x: dorefa.quantize_activations(x, bits=bits), x, dy
         )
-        self.assertAllEqual(found, [0, 0, 3, 4, 5, 6, 7, 0, 0])
+        self.assertAllEqual(gradient, [0, 0, 3, 4, 5, 6, 7, 0, 0])
 
     @parameterized.product(dtype=("float16", "bfloat16"), bits=(1, 4, 8, 16))
     def test_half_precision(self, dtype, bits):

@@ -33,25 +33,29 @@ class FindTest(parameterized.TestCase, tf.test.TestCase):
         images = kinds[rng.integers(0, len(kinds), 120)]
         members = rng.random(120) < 0.4
         ids = rng.permutation(1000)[:120]
-        found = duplicates.find(images, members, ids)
+        identical = duplicates.find(images, members, ids)
         inside, outside, pairs = all_pairs(images, members, ids)
-        self.assertEqual((found.members, found.nonmembers), (inside, outside))
-        self.assertAllEqual(found.pairs, pairs)
-        self.assertTrue(found)
-        self.assertStartsWith(
-            found.sentence(), f"{inside} member(s) have an identical image"
+        self.assertEqual(
+            (identical.members, identical.nonmembers), (inside, outside)
         )
-        self.assertIn("records {} and {}".format(*pairs[0]), found.sentence())
+        self.assertAllEqual(identical.pairs, pairs)
+        self.assertTrue(identical)
+        self.assertStartsWith(
+            identical.sentence(), f"{inside} member(s) have an identical image"
+        )
+        self.assertIn(
+            "records {} and {}".format(*pairs[0]), identical.sentence()
+        )
 
     def test_members_alike_are_none(self):
         images = np.arange(24, dtype=np.uint8).reshape(6, 2, 2, 1)
         images[1], images[5] = images[0], images[4]
         members = np.array([True, True, True, False, False, False])
-        found = duplicates.find(images, members, np.arange(6))
-        self.assertEqual((found.members, found.nonmembers), (0, 0))
-        self.assertEqual(found.pairs.shape, (0, 2))
-        self.assertFalse(found)
-        self.assertEqual(found.sentence(), "")
+        identical = duplicates.find(images, members, np.arange(6))
+        self.assertEqual((identical.members, identical.nonmembers), (0, 0))
+        self.assertEqual(identical.pairs.shape, (0, 2))
+        self.assertFalse(identical)
+        self.assertEqual(identical.sentence(), "")
 
     def test_one_bit_makes_another_image(self):
         images = np.zeros((2, 8, 8, 1), np.uint8)
@@ -75,9 +79,11 @@ class FindTest(parameterized.TestCase, tf.test.TestCase):
         rng = np.random.default_rng(0)
         images = rng.integers(0, 256, (6000, 32, 32, 3), np.uint8)
         start = time.perf_counter()
-        found = duplicates.find(images, np.arange(6000) < 3000, np.arange(6000))
+        identical = duplicates.find(
+            images, np.arange(6000) < 3000, np.arange(6000)
+        )
         self.assertLess(time.perf_counter() - start, 0.5)
-        self.assertFalse(found)
+        self.assertFalse(identical)
 
     @parameterized.parameters(
         (np.zeros((3, 2), np.uint8), np.ones(2, bool), "3 images, 2 member"),

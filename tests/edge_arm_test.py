@@ -63,14 +63,14 @@ class EmulatedBoardTest(tf.test.TestCase):
         cls.dir = pathlib.Path(folder.name)
         digits().save(cls.dir / "data.npz")
         (cls.dir / "codes.py").write_text(CODES)
-        made = tiny_models.write_tflite(
+        logits_model = tiny_models.write_tflite(
             tiny_models.classifier(shape=(8, 8, 1), classes=10, softmax=False),
             cls.dir / "logits_int8.tflite",
             inputs=tf.uint8,
             outputs=tf.int8,
         )
         shipped = (CHECKOUT / "tflite_models").glob("digits_*int8*.tflite")
-        cls.models = [made, *sorted(shipped)]
+        cls.models = [logits_model, *sorted(shipped)]
 
     def both(self, model, program, *arguments):
         """Runs a program there and here; returns what each prints.
@@ -136,8 +136,8 @@ class EmulatedBoardTest(tf.test.TestCase):
                     f"--batch_size={COUNT // 2}",
                     "--logits" if logits else "--nologits",
                 )
-                found = json.loads((self.dir / "arm.json").read_text())
-                self.assertEqual(found["device"]["machine"], "aarch64")
+                summary = json.loads((self.dir / "arm.json").read_text())
+                self.assertEqual(summary["device"]["machine"], "aarch64")
                 arm, x86 = (
                     outputs.load(self.dir / f"{name}.npz")
                     for name in ("arm", "x86")
@@ -165,11 +165,13 @@ def tolerance(model, step):
 
 def softmaxes(model):
     """Names the tensors of a .tflite file that an int8 softmax gives."""
-    made = Interpreter(model, kernels="builtin")
-    names = {tensor["index"]: tensor["name"] for tensor in made.tensors()}
+    interpreter = Interpreter(model, kernels="builtin")
+    names = {
+        tensor["index"]: tensor["name"] for tensor in interpreter.tensors()
+    }
     return {
         names[op["outputs"][0]]
-        for op in made.ops()
+        for op in interpreter.ops()
         if op["op_name"] == "SOFTMAX"
     }
 

@@ -207,10 +207,10 @@ def _fetch_wheels(work):
 
 
 def _python(root):
-    found = sorted(root.glob("usr/bin/python3.[0-9][0-9]"))
-    if not found:
+    pythons = sorted(root.glob("usr/bin/python3.[0-9][0-9]"))
+    if not pythons:
         raise Unavailable("Debian's aarch64 packages hold no Python")
-    return found[0]
+    return pythons[0]
 
 
 def _write(path, text):

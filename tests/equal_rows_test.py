@@ -43,18 +43,18 @@ class DoubtTest(parameterized.TestCase, tf.test.TestCase):
         outputs = drawn((2.0, 2.0))
         alone = audit.audit(outputs).leak
         self.assertLessEqual(alone.p_value, alone.level)
-        found = self.found(outputs)
-        self.assertEqual(found.answer, verdict.CANNOT_SAY)
-        self.assertIn("if they are copies no leak is found", found.because[0])
+        leak = self.found(outputs)
+        self.assertEqual(leak.answer, verdict.CANNOT_SAY)
+        self.assertIn("if they are copies no leak is found", leak.because[0])
 
     def test_a_leak_that_is_there_either_way_is_found(self):
         self.assertIn(self.found(drawn((5.0, 2.0))).answer, verdict.LEAKS)
 
     def test_no_leak_and_no_doubt(self):
-        made = synthetic_outputs.outputs(
+        outputs = synthetic_outputs.outputs(
             300, 300, classes=10, gain=(2.0, 2.0), step=1 / 256
         )
-        self.assertEqual(self.found(made).answer, verdict.NO_LEAK)
+        self.assertEqual(self.found(outputs).answer, verdict.NO_LEAK)
 
 
 if __name__ == "__main__":

@@ -116,51 +116,51 @@ class SumsTest(parameterized.TestCase, tf.test.TestCase):
     def test_convolution(self, bits, steps):
         _, cut = _split(_kernel(bits), bits)
         codes, x = _inputs(steps)
-        found = exact_convolutions.exact_sums(
+        computed = exact_convolutions.exact_sums(
             _conv, x, cut, input_steps=steps
         ).numpy()
         sums = _conv_int64(codes, _codes(cut))
         if len(cut.pieces) == 1 and steps <= 255:
             factor = np.float32(cut.scale) * np.float32(1 / steps)
-            wrong = np.sum(found != np.float32(sums) * factor)
+            wrong = np.sum(computed != np.float32(sums) * factor)
             self.assertEqual(wrong, 0, f"{wrong} of {sums.size} differ")
         # 1/steps, the factor, the last product; and two joints of pieces.
         values = sums * np.float64(cut.scale) / steps
-        self.assertAllClose(found, values, rtol=5 * 2.0**-24, atol=0)
+        self.assertAllClose(computed, values, rtol=5 * 2.0**-24, atol=0)
 
     @parameterized.product(bits=(4, 8, 16, 32), steps=(15, 255, 65535))
     def test_dense(self, bits, steps):
         _, cut = _split(_kernel(bits, (40, 7)), bits)
         codes, x = _inputs(steps, (5, 40))
-        found = exact_convolutions.exact_sums(
+        computed = exact_convolutions.exact_sums(
             tf.matmul, x, cut, input_steps=steps
         )
         sums = codes @ _codes(cut)
         # As above; the pieces of 24 bits have one joint more.
         values = sums * np.float64(cut.scale) / steps
-        self.assertAllClose(found, values, rtol=6 * 2.0**-24, atol=0)
+        self.assertAllClose(computed, values, rtol=6 * 2.0**-24, atol=0)
 
     def test_a_scale_for_each_channel(self):
         _, cut = _split(_kernel(), 8, "symmetric")
         codes, x = _inputs(255)
-        found = exact_convolutions.exact_sums(
+        computed = exact_convolutions.exact_sums(
             _conv, x, cut, input_steps=255
         ).numpy()
         sums = _conv_int64(codes, _codes(cut))
         expected = np.float32(sums) * (cut.scale * np.float32(1 / 255))
-        wrong = np.sum(found != expected)
+        wrong = np.sum(computed != expected)
         self.assertEqual(wrong, 0, f"{wrong} of {sums.size} differ")
 
     def test_the_widest_layer_of_resnet18(self):
         # 4608 inputs: 255 * 255 * 4608 passes 2**24, the sums do not.
         _, cut = _split(_kernel(0, (4608, 3)), 8)
         codes, x = _inputs(255, (4, 4608))
-        found = exact_convolutions.exact_sums(
+        computed = exact_convolutions.exact_sums(
             tf.matmul, x, cut, input_steps=255
         ).numpy()
         sums = codes @ _codes(cut)
         expected = np.float32(sums) * (cut.scale * np.float32(1 / 255))
-        wrong = np.sum(found != expected)
+        wrong = np.sum(computed != expected)
         self.assertEqual(wrong, 0, f"{wrong} of {sums.size} differ")
 
     @parameterized.parameters((4, 15), (16, 65535), (32, 255))

@@ -66,36 +66,36 @@ class ExamplesTest(parameterized.TestCase, tf.test.TestCase):
         self.assertContainsSubset(named, known)
 
     def run_example(self, name):
-        found = importlib.import_module(name).main(self.dir, **QUICK[name])
-        self.assertEqual([x.target for x in found.targets], TARGETS[name])
-        self.assertEqual(audit_result.load(self.dir / "audit"), found)
-        self.assertFalse(found.control.told_apart)
-        for target in found.targets:
+        result = importlib.import_module(name).main(self.dir, **QUICK[name])
+        self.assertEqual([x.target for x in result.targets], TARGETS[name])
+        self.assertEqual(audit_result.load(self.dir / "audit"), result)
+        self.assertFalse(result.control.told_apart)
+        for target in result.targets:
             self.assertEqual((target.members, target.nonmembers), (899, 898))
             self.assertIsNotNone(target.strongest)
             self.assertNotEqual(target.leak.answer, "cannot say")
-        return found
+        return result
 
     def test_keras_file(self):
-        found = self.run_example("keras_file")
-        self.assertEqual(found.config["models"][0]["pixels"], "0..255")
-        self.assertIn("quantile", found.targets[0].strongest.candidates)
+        result = self.run_example("keras_file")
+        self.assertEqual(result.config["models"][0]["pixels"], "0..255")
+        self.assertIn("quantile", result.targets[0].strongest.candidates)
 
     def test_device_outputs(self):
-        found = self.run_example("device_outputs")
-        file, log = found.targets
+        result = self.run_example("device_outputs")
+        file, log = result.targets
         # Three digits change an answer by up to half a thousandth.
-        (alike,) = found.agreements
+        (alike,) = result.agreements
         self.assertLess(alike.largest_difference, 0.0006)
         self.assertAlmostEqual(log.probability_step, 0.001)
         # A log cannot be asked about changed copies.
-        left_out = {each.name for each in log.attacks_left_out}
+        left_out = {attack.name for attack in log.attacks_left_out}
         self.assertIn("noise_robustness", left_out)
         self.assertIn("noise_robustness", file.strongest.candidates)
 
     def test_quantized_cnn(self):
-        found = self.run_example("quantized_cnn")
-        _, model, file = found.targets
+        result = self.run_example("quantized_cnn")
+        _, model, file = result.targets
         self.assertEqual((model.kind, file.kind), ("keras", "tflite"))
         self.assertLess(file.size_bytes, model.size_bytes / 2)
         # The file computes the same integers but for its folded batch norms.
@@ -115,9 +115,9 @@ class ExamplesTest(parameterized.TestCase, tf.test.TestCase):
             text=True,
         )
         self.assertEqual(done.returncode, 0, done.stderr)
-        (made,) = self.dir.glob("runs/*/audit/audit.json")
+        (path,) = self.dir.glob("runs/*/audit/audit.json")
         self.assertEqual(
-            [x["target"] for x in json.loads(made.read_text())["targets"]],
+            [x["target"] for x in json.loads(path.read_text())["targets"]],
             AS_IT_STANDS[name],
         )
         self.assertIn("The strongest of ", " ".join(done.stdout.split()))

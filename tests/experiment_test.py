@@ -463,7 +463,7 @@ class AttackTest(Trained):
         first = result.targets[0]
         image = self.data.images[first.exposed[0].record_id]
         self.assertEqual(first.exposed[0].picture, thumbnails.as_png(image))
-        names = [each.name for each in first.per_class]
+        names = [class_audit.name for class_audit in first.per_class]
         self.assertContainsSubset(names, self.data.class_names)
         self.assertNotEmpty(names)
         stored = files.read_json(self.run_dir / "audit.json")
@@ -544,11 +544,11 @@ class AttackTest(Trained):
             )
             self.assertEqual(label_only.excluded, RECORDS - 8)
             self.assertEqual(target.attack("quantile").excluded, 0)
-            left_out = {each.name for each in target.attacks_left_out}
+            left_out = {attack.name for attack in target.attacks_left_out}
             self.assertContainsSubset({"lira_online", "rmia_offline"}, left_out)
         # The file is also asked together with its Keras model.
         self.assertEqual(
-            [(each.first, each.second) for each in result.joints],
+            [(joint.first, joint.second) for joint in result.joints],
             [("float32", "keras")],
         )
         self.assertEqual(result.references, [])
@@ -592,7 +592,7 @@ class AttackTest(Trained):
             ran["lira_online"].excluded, both.sum() + neither.sum()
         )
         self.assertEqual(
-            [(each.first, each.second) for each in result.joints],
+            [(joint.first, joint.second) for joint in result.joints],
             [("keras", "parent")],
         )
 

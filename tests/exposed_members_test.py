@@ -25,13 +25,13 @@ def opened(picture):
 
 def margin(probabilities, labels):
     """log p_y - log(sum of the others), one record at a time."""
-    found = []
+    margins = []
     for row, label in zip(
         probabilities.astype(np.float64), labels, strict=True
     ):
         others = np.delete(row, label).sum()
-        found.append(np.log(row[label]) - np.log(others))
-    return np.array(found)
+        margins.append(np.log(row[label]) - np.log(others))
+    return np.array(margins)
 
 
 class ExposedMembersTest(tf.test.TestCase):
@@ -44,7 +44,7 @@ class ExposedMembersTest(tf.test.TestCase):
     def test_are_members_the_most_exposed_first(self):
         self.assertLen(self.found, 24)
         members = set(self.made.record_ids[self.made.members].tolist())
-        ids = [each.record_id for each in self.found]
+        ids = [member.record_id for member in self.found]
         self.assertLen(set(ids), 24)
         self.assertContainsSubset(ids, members)
         keys = [
@@ -53,41 +53,43 @@ class ExposedMembersTest(tf.test.TestCase):
         self.assertEqual(keys, sorted(keys))
         # No member of a higher probability is missing: scores of a half
         # rise with it.
-        lowest = min(each.probability.value for each in self.found)
+        lowest = min(member.probability.value for member in self.found)
         self.assertGreater(lowest, 0.5)
 
     def test_what_is_said_of_one(self):
         scores = margin(self.made.probabilities, self.made.labels)
-        for each in self.found:
-            (row,) = np.flatnonzero(self.made.record_ids == each.record_id)
-            self.assertEqual(each.label, self.made.labels[row])
+        for member in self.found:
+            (row,) = np.flatnonzero(self.made.record_ids == member.record_id)
+            self.assertEqual(member.label, self.made.labels[row])
             self.assertEqual(
-                each.predicted, self.made.probabilities[row].argmax()
+                member.predicted, self.made.probabilities[row].argmax()
             )
-            self.assertAllClose(each.score, scores[row], atol=1e-4)
+            self.assertAllClose(member.score, scores[row], atol=1e-4)
             # No ties: as many as do not score higher.
-            self.assertEqual(each.rank, np.sum(scores <= scores[row]))
+            self.assertEqual(member.rank, np.sum(scores <= scores[row]))
             self.assertBetween(
-                each.probability.value,
-                each.probability.low,
-                each.probability.high,
+                member.probability.value,
+                member.probability.low,
+                member.probability.high,
             )
-            self.assertIsNone(each.picture)
+            self.assertIsNone(member.picture)
 
     def test_fewer_members_than_are_listed(self):
-        made = synthetic_outputs.outputs(5, 40)
-        self.assertLen(risky_members.of_target(made, seed=0), 5)
+        outputs = synthetic_outputs.outputs(5, 40)
+        self.assertLen(risky_members.of_target(outputs, seed=0), 5)
 
     def test_pictures_are_those_of_the_records(self):
         images = np.random.default_rng(0).integers(
             0, 256, (1600, 6, 5, 3), np.uint8
         )
-        found = risky_members.of_target(
+        exposed = risky_members.of_target(
             self.made, seed=0, pictures=images.__getitem__
         )
-        for each, plain in zip(found, self.found, strict=True):
-            self.assertEqual(each.record_id, plain.record_id)
-            self.assertAllEqual(opened(each.picture), images[each.record_id])
+        for member, plain in zip(exposed, self.found, strict=True):
+            self.assertEqual(member.record_id, plain.record_id)
+            self.assertAllEqual(
+                opened(member.picture), images[member.record_id]
+            )
 
 
 class RunTest(tf.test.TestCase):
@@ -105,7 +107,9 @@ class RunTest(tf.test.TestCase):
     def test_of_the_keras_model_alone(self):
         self.save("float32", "keras", "int8")
         result = audit.audit_run(self.dir)
-        counts = {each.target: len(each.exposed) for each in result.targets}
+        counts = {
+            target.target: len(target.exposed) for target in result.targets
+        }
         self.assertEqual(counts, {"keras": 24, "float32": 0, "int8": 0})
         self.assertEqual(
             result.targets[0].exposed,
@@ -134,7 +138,7 @@ class RunTest(tf.test.TestCase):
             opened(result.targets[0].exposed[0].picture), shown[0, ..., 0]
         )
         self.assertEqual(
-            [[x.name for x in each.per_class] for each in result.targets],
+            [[x.name for x in target.per_class] for target in result.targets],
             [list("abcde")] * 2,
         )
         self.assertEqual(audit_result.load(self.dir), result)
@@ -157,10 +161,10 @@ class PicturesTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_small_images_are_kept_as_they_are(self, shape, wanted):
         image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-        found = opened(thumbnails.as_png(image))
-        self.assertEqual(found.shape, wanted)
+        picture = opened(thumbnails.as_png(image))
+        self.assertEqual(picture.shape, wanted)
         self.assertAllEqual(
-            found, image[..., :3] if len(wanted) == 3 else image[..., 0]
+            picture, image[..., :3] if len(wanted) == 3 else image[..., 0]
         )
 
     @parameterized.parameters(
@@ -170,16 +174,16 @@ class PicturesTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_large_ones_are_made_smaller(self, shape, wanted):
         image = np.full(shape, 200, np.uint8)
-        found = opened(thumbnails.as_png(image))
-        self.assertEqual(found.shape, wanted)
-        self.assertAllEqual(found, np.full(wanted, 200))
+        picture = opened(thumbnails.as_png(image))
+        self.assertEqual(picture.shape, wanted)
+        self.assertAllEqual(picture, np.full(wanted, 200))
 
     def test_made_smaller_they_are_means(self):
         image = np.random.default_rng(0).integers(0, 256, (96, 96, 1), np.uint8)
         means = image.reshape(48, 2, 48, 2).mean(axis=(1, 3))
-        found = opened(thumbnails.as_png(image)).astype(float)
+        picture = opened(thumbnails.as_png(image)).astype(float)
         # Pillow rounds after each of the two directions.
-        self.assertAllClose(found, means, atol=1.01)
+        self.assertAllClose(picture, means, atol=1.01)
 
     def test_noise_stays_small(self):
         image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)

@@ -31,17 +31,19 @@ def measured(score="margin", run="w4a4", **options):
 class MeasureTest(parameterized.TestCase, tf.test.TestCase):
     def test_records_in_order_with_scores_ranks_and_risks(self):
         answers = synthetic_outputs.outputs(80, 70, gain=(4.0, 1.0))
-        found = record_risk.measure(answers, score="margin", seed=5, run="mine")
-        self.assertAllEqual(
-            found.outputs.record_ids, np.sort(answers.record_ids)
+        exposure = record_risk.measure(
+            answers, score="margin", seed=5, run="mine"
         )
-        scores = margin.margins(found.outputs)
-        self.assertAllEqual(found.scores, scores)
-        self.assertAllEqual(found.ranks, stats.rankdata(scores))
-        risk = membership_probability(scores, found.outputs.members, seed=5)
-        self.assertAllEqual(found.risk.value, risk.value)
-        self.assertAllEqual(found.risk.low, risk.low)
-        self.assertEqual((found.run, found.level), ("mine", 0.95))
+        self.assertAllEqual(
+            exposure.outputs.record_ids, np.sort(answers.record_ids)
+        )
+        scores = margin.margins(exposure.outputs)
+        self.assertAllEqual(exposure.scores, scores)
+        self.assertAllEqual(exposure.ranks, stats.rankdata(scores))
+        risk = membership_probability(scores, exposure.outputs.members, seed=5)
+        self.assertAllEqual(exposure.risk.value, risk.value)
+        self.assertAllEqual(exposure.risk.low, risk.low)
+        self.assertEqual((exposure.run, exposure.level), ("mine", 0.95))
 
     def test_the_order_of_the_records_does_not_matter(self):
         answers = synthetic_outputs.outputs(80, 70)
@@ -51,26 +53,28 @@ class MeasureTest(parameterized.TestCase, tf.test.TestCase):
         self.assertAllEqual(one.most_exposed(), other.most_exposed())
 
     def test_most_exposed(self):
-        found = measured(gain=(5.0, 1.0), step=1 / 16)
-        order = found.most_exposed()
+        exposure = measured(gain=(5.0, 1.0), step=1 / 16)
+        order = exposure.most_exposed()
         keys = list(
             zip(
-                -found.risk.value[order],
-                -found.scores[order],
-                found.outputs.record_ids[order],
+                -exposure.risk.value[order],
+                -exposure.scores[order],
+                exposure.outputs.record_ids[order],
                 strict=True,
             )
         )
         self.assertEqual(keys, sorted(keys))
         self.assertLen(set(order.tolist()), 150)
-        rows = found.most_exposed_members(7)
+        rows = exposure.most_exposed_members(7)
         self.assertAllEqual(
-            rows, [row for row in order if found.outputs.members[row]][:7]
+            rows, [row for row in order if exposure.outputs.members[row]][:7]
         )
 
     def test_scores_by_name(self):
-        found = measured("confidence")
-        self.assertAllEqual(found.scores, confidence.scores(found.outputs))
+        exposure = measured("confidence")
+        self.assertAllEqual(
+            exposure.scores, confidence.scores(exposure.outputs)
+        )
         self.assertContainsSubset(
             {"margin", "confidence", "modified_entropy"},
             set(record_risk.SCORES),
@@ -95,18 +99,18 @@ class MeasureTest(parameterized.TestCase, tf.test.TestCase):
             labels=answers.labels,
             members=every % 2 == 0,
         ).take(every > 0)
-        found = record_risk.measure(
+        exposure = record_risk.measure(
             answers, score="difficulty", references=(other,)
         )
         outside = np.flatnonzero((every % 2 == 1))
-        self.assertEqual(found.excluded, 60)
+        self.assertEqual(exposure.excluded, 60)
         self.assertAllEqual(
-            found.outputs.record_ids, np.sort(answers.record_ids[outside])
+            exposure.outputs.record_ids, np.sort(answers.record_ids[outside])
         )
         taken = answers.take(outside).in_record_order()
         theirs = other.take(~other.members).in_record_order()
         self.assertAllClose(
-            found.scores, margin.margins(taken) - margin.margins(theirs)
+            exposure.scores, margin.margins(taken) - margin.margins(theirs)
         )
 
     def test_too_few_records(self):
@@ -128,22 +132,22 @@ class MeasureTest(parameterized.TestCase, tf.test.TestCase):
             "info": {"target": "keras"},
         }
 
-        def made(**changes):
+        def altered(**changes):
             return record_risk.measure(
                 outputs.Outputs(**{**arrays, **changes}), run="full"
             )
 
         ours = record_risk.measure(answers, run="w4a4")
-        record_risk.check_comparable(ours, made())
+        record_risk.check_comparable(ours, altered())
         for theirs, pattern in (
             (record_risk.measure(other), r"data \(fingerprints a+ and b+\)"),
-            (made(record_ids=ids + 1), r"records \(150 and 150\)"),
+            (altered(record_ids=ids + 1), r"records \(150 and 150\)"),
             (
                 record_risk.measure(answers.take(slice(0, 99))),
                 r"records \(150 and 99\)",
             ),
-            (made(members=swapped), "members: the runs' splits differ"),
-            (made(labels=labels), "other labels: choose runs of the same"),
+            (altered(members=swapped), "members: the runs' splits differ"),
+            (altered(labels=labels), "other labels: choose runs of the same"),
         ):
             with self.assertRaisesRegex(InputError, pattern):
                 record_risk.check_comparable(ours, theirs)
@@ -161,37 +165,39 @@ class MeasureTest(parameterized.TestCase, tf.test.TestCase):
             "members": answers.members,
             "info": {"target": "keras"},
         }
-        found = record_risk.measure(
+        exposure = record_risk.measure(
             outputs.Outputs(labels=digits.labels[ids], record_ids=ids, **arrays)
         )
         rows = [3, 0, 77]
         self.assertAllEqual(
-            record_risk.images_of(found, rows, digits),
+            record_risk.images_of(exposure, rows, digits),
             digits.images[np.sort(ids)[rows]],
         )
         for labels, numbers in (
             (answers.labels, ids),
             (digits.labels[ids], ids + 1797),
         ):
-            found = record_risk.measure(
+            exposure = record_risk.measure(
                 outputs.Outputs(labels=labels, record_ids=numbers, **arrays)
             )
             with self.assertRaisesRegex(InputError, "digits is not the data"):
-                record_risk.images_of(found, np.arange(150), digits)
+                record_risk.images_of(exposure, np.arange(150), digits)
 
 
 class WrittenTest(parameterized.TestCase, tf.test.TestCase):
     def test_table_of_all_records(self):
-        found = measured(gain=(5.0, 1.0))
+        exposure = measured(gain=(5.0, 1.0))
         before = measured(gain=(6.0, 1.0), run="full")
-        rows = list(csv.DictReader(risk_page.as_csv(found, before).split("\n")))
-        order = found.most_exposed()
+        rows = list(
+            csv.DictReader(risk_page.as_csv(exposure, before).split("\n"))
+        )
+        order = exposure.most_exposed()
         self.assertLen(rows, 150)
         for row, place in zip(rows, order, strict=True):
-            answers = found.outputs
+            answers = exposure.outputs
             self.assertEqual(int(row["record_id"]), answers.record_ids[place])
             self.assertEqual(int(row["member"]), answers.members[place])
-            self.assertEqual(float(row["score"]), found.scores[place])
+            self.assertEqual(float(row["score"]), exposure.scores[place])
             self.assertEqual(
                 float(row["rank_change"]),
                 float(row["rank"]) - float(row["baseline_rank"]),
@@ -209,20 +215,20 @@ class WrittenTest(parameterized.TestCase, tf.test.TestCase):
             self.assertBetween(
                 float(row["probability"]), float(row["low"]), float(row["high"])
             )
-        alone = risk_page.as_csv(found).split("\n")[0]
+        alone = risk_page.as_csv(exposure).split("\n")[0]
         self.assertEqual(
             alone,
             "record_id,label,member,predicted,score,rank,probability,low,high",
         )
 
     def test_page(self):
-        found = measured(gain=(9.0, 0.0))
+        exposure = measured(gain=(9.0, 0.0))
         before = measured(gain=(3.0, 2.0), run="full")
-        rows = found.most_exposed_members(6)
-        page = risk_page.as_page(found, rows, before)
+        rows = exposure.most_exposed_members(6)
+        page = risk_page.as_page(exposure, rows, before)
         text = " ".join(page.split())
-        low = found.risk.low > 0.5
-        members = found.outputs.members
+        low = exposure.risk.low > 0.5
+        members = exposure.outputs.members
         self.assertIn(f"Of 80 members {np.sum(low & members)}", text)
         self.assertIn(f"of 70 nonmembers {np.sum(low & ~members)}, have", text)
         self.assertGreater(np.sum(low & members), 20)
@@ -231,7 +237,7 @@ class WrittenTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIn("All listed here are members", text)
         self.assertIn("keep them as private as the data", text)
         same = np.intersect1d(
-            found.most_exposed_members(4),
+            exposure.most_exposed_members(4),
             before.most_exposed_members(4),
         )
         self.assertIn(
@@ -241,19 +247,19 @@ class WrittenTest(parameterized.TestCase, tf.test.TestCase):
         self.assertLen(listed, 6)
         for line, row in zip(listed, rows, strict=True):
             cells = [cell.strip() for cell in line.strip("|").split("|")]
-            self.assertEqual(int(cells[0]), found.outputs.record_ids[row])
-            self.assertStartsWith(cells[5], f"{found.risk.value[row]:.2f} [")
+            self.assertEqual(int(cells[0]), exposure.outputs.record_ids[row])
+            self.assertStartsWith(cells[5], f"{exposure.risk.value[row]:.2f} [")
             self.assertAlmostEqual(
                 float(cells[8]),
-                100 * (found.risk.value[row] - before.risk.value[row]),
+                100 * (exposure.risk.value[row] - before.risk.value[row]),
                 delta=0.051,
             )
 
     def test_page_without_a_leak(self):
-        found = measured(gain=(0.0, 0.0), seed=3)
+        exposure = measured(gain=(0.0, 0.0), seed=3)
         flat = measured(gain=(0.0, 0.0), seed=3)
         flat.ranks[:] = 75.5
-        page = risk_page.as_page(found, [0], flat)
+        page = risk_page.as_page(exposure, [0], flat)
         text = " ".join(page.split())
         self.assertIn("So no single record is shown to be at risk", text)
         self.assertIn("one of them gives all records the same score", text)
@@ -262,15 +268,15 @@ class WrittenTest(parameterized.TestCase, tf.test.TestCase):
         (1, (8, 8, 1)), (3, (5, 9, 3)), (9, (8, 8, 1)), (200, (4, 4, 3))
     )
     def test_contact_sheet(self, top, shape):
-        found = measured(gain=(3.0, 0.0))
-        rows = found.most_exposed_members(top)
+        exposure = measured(gain=(3.0, 0.0))
+        rows = exposure.most_exposed_members(top)
         self.assertLen(rows, min(top, 80))
         images = np.random.default_rng(0).integers(
             0, 256, (len(rows), *shape), np.uint8
         )
         names = [f"a class with a long name {n}" for n in range(5)]
         figure = risk_files.contact_sheet(
-            found, rows, images, names, before=found
+            exposure, rows, images, names, before=exposure
         )
         drawn = [axes for axes in figure.axes if axes.images]
         self.assertLen(drawn, len(rows))
@@ -281,7 +287,7 @@ class WrittenTest(parameterized.TestCase, tf.test.TestCase):
             )
             self.assertStartsWith(label, "label a class w")
             self.assertStartsWith(predicted, "predicted a class w")
-            risk = found.risk
+            risk = exposure.risk
             self.assertEqual(
                 interval,
                 f"{risk.value[row]:.2f} "
@@ -290,12 +296,12 @@ class WrittenTest(parameterized.TestCase, tf.test.TestCase):
             self.assertEqual(baseline, f"baseline {risk.value[row]:.2f}")
 
     def test_a_wrong_prediction_is_seen(self):
-        found = measured(gain=(1.0, 0.0))
-        answers = found.outputs
+        exposure = measured(gain=(1.0, 0.0))
+        answers = exposure.outputs
         right = answers.predicted == answers.labels
         rows = [np.argmax(right), np.argmin(right)]
         images = np.zeros((2, 4, 4, 1), np.uint8)
-        figure = risk_files.contact_sheet(found, rows, images, list("abcde"))
+        figure = risk_files.contact_sheet(exposure, rows, images, list("abcde"))
         colors = [axes.xaxis.label.get_color() for axes in figure.axes]
         self.assertEqual(colors[0], "black")
         self.assertNotEqual(colors[1], "black")
@@ -337,12 +343,12 @@ class ScriptTest(scripts_test.Folder):
         self.assertEqual((status, errors), (0, ""))
         self.assertIn("Most exposed members: w4a4, target keras", out)
         self.assertIn("records.csv, exposed.md, exposed.png are in", out)
-        made = self.dir / "out"
+        folder = self.dir / "out"
         self.assertCountEqual(
-            [path.name for path in made.iterdir()],
+            [path.name for path in folder.iterdir()],
             ["records.csv", "exposed.md", "exposed.png"],
         )
-        with open(made / "records.csv") as file:
+        with open(folder / "records.csv") as file:
             rows = list(csv.DictReader(file))
         self.assertLen(rows, 1797)
         answers = outputs.load(self.run_dir / "outputs" / "keras.npz")
@@ -354,7 +360,7 @@ class ScriptTest(scripts_test.Folder):
             self.assertAlmostEqual(
                 float(row["score"]), by_id[int(row["record_id"])]
             )
-        picture = reading.imread(made / "exposed.png")
+        picture = reading.imread(folder / "exposed.png")
         self.assertGreater(picture.shape[1], 900)
         self.assertGreater(picture.std(), 0.05)
 

@@ -67,9 +67,9 @@ def _target(place, name, bits):
     )
     attacks = [
         dataclasses.replace(
-            each, histogram=_histogram(each, leak), roc=_roc(each, leak)
+            attack, histogram=_histogram(attack, leak), roc=_roc(attack, leak)
         )
-        for each in target.attacks
+        for attack in target.attacks
     ]
     keras = name == "keras"
     return dataclasses.replace(

@@ -22,12 +22,12 @@ def faults(figure):
         (text.get_text(), text.get_fontsize(), _box(text, renderer))
         for text in _shown(figure)
     ]
-    found = [
+    problems = [
         f"{text!r} has {size:g} points"
         for text, size, _ in boxes
         if size < LEAST
     ]
-    found += [
+    problems += [
         f"{text!r} is cut off"
         for text, _, box in boxes
         if box.x0 < -1
@@ -40,8 +40,8 @@ def faults(figure):
             across = min(box.x1, place.x1) - max(box.x0, place.x0)
             up = min(box.y1, place.y1) - max(box.y0, place.y0)
             if across > TOUCH and up > TOUCH:
-                found.append(f"{other!r} overlaps {text!r}")
-    return found
+                problems.append(f"{other!r} overlaps {text!r}")
+    return problems
 
 
 def _box(text, renderer):

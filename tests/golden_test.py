@@ -53,24 +53,24 @@ class GoldenTest(tf.test.TestCase):
     def test_every_number_of_every_file_is_what_it_was(self):
         for name, stored in self.stored_trees.items():
             with self.subTest(name):
-                found = golden_audits.tree_differences(
+                differences = golden_audits.tree_differences(
                     name, stored, self.trees[name]
                 )
-                self.assertSame(found)
+                self.assertSame(differences)
 
     def test_every_number_of_every_text_is_what_it_was(self):
         for name, stored in self.stored_texts.items():
             if not golden_audits.is_compared_wholly(name):
                 continue
             with self.subTest(name):
-                found = golden_trees.number_differences(
+                differences = golden_trees.number_differences(
                     stored, self.texts[name]
                 )
-                self.assertSame(found)
+                self.assertSame(differences)
 
-    def assertSame(self, found):
-        if found:
-            self.fail(golden_trees.message(found))
+    def assertSame(self, differences):
+        if differences:
+            self.fail(golden_trees.message(differences))
 
     def test_every_attack_is_among_them(self):
         for target in self.stored_trees["quantized.audit"]["targets"][:3]:
@@ -88,8 +88,8 @@ class TreesTest(parameterized.TestCase, tf.test.TestCase):
 
     def assertDiffers(self, *lines, **names):
         names = dataclasses.replace(golden_trees.NAMES, **names)
-        found = golden_trees.differences(TREE, self.tree, names=names)
-        self.assertEqual(found, list(lines))
+        differences = golden_trees.differences(TREE, self.tree, names=names)
+        self.assertEqual(differences, list(lines))
 
     def test_equal_trees_have_no_differences(self):
         self.assertDiffers()
@@ -198,22 +198,22 @@ class TreesTest(parameterized.TestCase, tf.test.TestCase):
     def test_items_of_a_list_are_left_out(self):
         self.tree["artefacts"] = self.tree.pop("targets")
         self.target["curve"] = [0.0]
-        found = golden_trees.differences(
+        differences = golden_trees.differences(
             TREE,
             self.tree,
             names=golden_trees.Names(renamed={"targets": "artefacts"}),
             without={"targets[].target": "int8"},
         )
-        self.assertEqual(found, [])
+        self.assertEqual(differences, [])
 
     def test_a_failure_shows_the_first_differences(self):
-        found = [f"a[{place}]: 0 -> 1" for place in range(30)]
-        lines = golden_trees.message(found).splitlines()
+        differences = [f"a[{place}]: 0 -> 1" for place in range(30)]
+        lines = golden_trees.message(differences).splitlines()
         self.assertEqual(
             lines,
             [
                 "30 differences, stored -> current:",
-                *found[:20],
+                *differences[:20],
                 "and 10 more",
             ],
         )

@@ -225,9 +225,11 @@ class CodesTest(parameterized.TestCase, tf.test.TestCase):
     def test_every_code_comes_back(self, bits):
         n = 2**bits - 1
         codes = np.arange(-n, n + 1, 2)
-        found, scale = grids.weight_codes((codes / n).astype(np.float32), bits)
-        self.assertAllEqual(found, codes)
-        self.assertEqual(found.dtype, np.int32)
+        recovered, scale = grids.weight_codes(
+            (codes / n).astype(np.float32), bits
+        )
+        self.assertAllEqual(recovered, codes)
+        self.assertEqual(recovered.dtype, np.int32)
         self.assertEqual(scale, 1 / n)
         values = grids.weight_values(codes, bits)
         self.assertEqual(values.dtype, np.float32)

@@ -101,8 +101,8 @@ def run(content, pixels, *, threads=1, kernels="AUTO"):
     lite.set_tensor(entry["index"], pixels)
     lite.invoke()
     return {
-        found["name"]: lite.get_tensor(found["index"])
-        for found in lite.get_output_details()
+        detail["name"]: lite.get_tensor(detail["index"])
+        for detail in lite.get_output_details()
     }
 
 
@@ -125,8 +125,10 @@ def levels(twin, names, pixels):
     """The twin's levels at layers, and its answer, as NumPy arrays."""
     outputs = [twin.get_layer(name).output for name in names]
     probe = keras.Model(twin.inputs, [*outputs, twin.output])
-    *found, answer = probe([as_unit(pixels)], training=False)
-    return dict(zip(names, map(np.array, found), strict=True)), np.array(answer)
+    *tensors, answer = probe([as_unit(pixels)], training=False)
+    return dict(zip(names, map(np.array, tensors), strict=True)), np.array(
+        answer
+    )
 
 
 class Pair:
@@ -153,9 +155,9 @@ class Pair:
     def mismatches(self, *, batch=None, **options):
         """Runs the first images; dict name -> codes that differ, if any."""
         batch = batch or len(self.pixels)
-        found = run(self.visible, self.pixels[:batch], **options)
+        codes_by_name = run(self.visible, self.pixels[:batch], **options)
         wrong = {}
-        for name, codes in found.items():
+        for name, codes in codes_by_name.items():
             expected = self.levels[name][:batch]
             if codes.shape != expected.shape:
                 wrong[name] = f"{codes.shape} is not {expected.shape}"
@@ -168,8 +170,8 @@ class Pair:
     def file_answer(self, *, batch=None, **options):
         """The unmodified file's answer, as floats."""
         batch = batch or len(self.pixels)
-        made = run(self.content, self.pixels[:batch], **options)
-        ((name, answer),) = made.items()
+        answers = run(self.content, self.pixels[:batch], **options)
+        ((name, answer),) = answers.items()
         if answer.dtype == np.float32:
             return answer
         codes = answer.astype(np.float32) - np.float32(self.zeros[name])

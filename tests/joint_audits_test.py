@@ -35,42 +35,44 @@ def evidence(records, *, gain, seed=0):
 class QueryTogetherTest(tf.test.TestCase):
     def test_areas_are_those_of_the_judged_half(self):
         given = evidence(300, gain=1.5)
-        found = query_together(given, "int8")
-        self.assertEqual((found.first, found.second), ("keras", "int8"))
+        pair = query_together(given, "int8")
+        self.assertEqual((pair.first, pair.second), ("keras", "int8"))
         judged = ~given.calibration
         members = given.outputs.members[judged]
         for scores, got in (
-            (joint.alone(given), found.alone),
-            (joint.scores(given), found.together),
+            (joint.alone(given), pair.alone),
+            (joint.scores(given), pair.together),
         ):
             want = metrics.roc_auc_score(members, scores[judged])
             self.assertAlmostEqual(got.value, want)
         self.assertAlmostEqual(
-            found.gain.value, found.together.value - found.alone.value
+            pair.gain.value, pair.together.value - pair.alone.value
         )
         self.assertEqual(
-            (found.members, found.nonmembers),
+            (pair.members, pair.nonmembers),
             (members.sum(), (~members).sum()),
         )
         contrast = delong.paired(
             joint.scores(given)[judged], joint.alone(given)[judged], members
         )
-        self.assertEqual(found.gain, contrast.difference)
-        self.assertEqual(found.p_value, contrast.p_value)
+        self.assertEqual(pair.gain, contrast.difference)
+        self.assertEqual(pair.p_value, contrast.p_value)
         # An independent look at the same members tells more.
-        self.assertGreater(found.gain.low, 0.0)
-        self.assertLess(found.p_value, 0.01)
+        self.assertGreater(pair.gain.low, 0.0)
+        self.assertLess(pair.p_value, 0.01)
 
     def test_the_same_artefact_twice_tells_nothing_more(self):
-        made = synthetic_outputs.outputs(300, 300)
-        given = with_partner(gather(made), made)
-        found = query_together(given, "keras")
-        self.assertLessEqual(found.gain.low, 0.0)
-        self.assertLess(abs(found.gain.value), 0.02)
+        outputs = synthetic_outputs.outputs(300, 300)
+        given = with_partner(gather(outputs), outputs)
+        pair = query_together(given, "keras")
+        self.assertLessEqual(pair.gain.low, 0.0)
+        self.assertLess(abs(pair.gain.value), 0.02)
 
     def test_too_few_records_to_learn_from(self):
-        made = synthetic_outputs.outputs(2, 40)
-        self.assertIsNone(query_together(with_partner(gather(made), made), "x"))
+        outputs = synthetic_outputs.outputs(2, 40)
+        self.assertIsNone(
+            query_together(with_partner(gather(outputs), outputs), "x")
+        )
 
 
 if __name__ == "__main__":

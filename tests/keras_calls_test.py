@@ -87,9 +87,9 @@ class StateTest(parameterized.TestCase, tf.test.TestCase):
         images = np.random.default_rng(0).integers(
             0, 256, (8, 6, 5, 1), np.uint8
         )
-        found = target.predict(images)
+        answers = target.predict(images)
         order = np.array([6, 1, 4, 3, 0, 7, 2, 5])
-        self.assertAllEqual(target.predict(images[order]), found[order])
+        self.assertAllEqual(target.predict(images[order]), answers[order])
 
 
 class OptionsTest(parameterized.TestCase, tf.test.TestCase):
@@ -115,12 +115,17 @@ class OptionsTest(parameterized.TestCase, tf.test.TestCase):
             )
 
     def test_a_layer_that_was_told_to_train(self):
-        told = self.model(training=True)
-        wrapped = keras.Sequential([keras.Input((6,)), told])
+        training_net = self.model(training=True)
+        wrapped = keras.Sequential([keras.Input((6,)), training_net])
         path = self.create_tempdir().full_path + "/m.keras"
-        told.save(path)
+        training_net.save(path)
         loaded = keras.saving.load_model(path)
-        for model in (told, wrapped, self.inside(training=True), loaded):
+        for model in (
+            training_net,
+            wrapped,
+            self.inside(training=True),
+            loaded,
+        ):
             self.assertEqual(keras_calls.inference_options(model), {})
             values = np.ones((1, 6), np.float32)
             answers = {np.asarray(model(values)).tobytes() for _ in range(9)}

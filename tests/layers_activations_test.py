@@ -33,10 +33,10 @@ class ActivationTest(parameterized.TestCase, tf.test.TestCase):
     def test_numpy(self, bits, clip):
         x = _inputs()
         n = 2**bits - 1
-        found = DoReFaActivation(bits, clip=clip)(x)
+        outputs = DoReFaActivation(bits, clip=clip)(x)
         expected = dorefa.quantize_activations(x, bits=bits)
-        self.assertAllEqual(found, expected)
-        self.assertAllClose(found, np.clip(x, 0, 1), rtol=0, atol=0.51 / n)
+        self.assertAllEqual(outputs, expected)
+        self.assertAllClose(outputs, np.clip(x, 0, 1), rtol=0, atol=0.51 / n)
 
     def test_32_bits_is_relu(self):
         x = _inputs()
@@ -104,10 +104,10 @@ class ResidualTest(parameterized.TestCase, tf.test.TestCase):
         end = DoReFaActivation(4 if rounded else 32, clip=True)
         kept = rounding(shortcut) if projection else shortcut
         expected = end(keras.layers.Add()([kept, rounding(branch)]))
-        found = whole([shortcut, branch])
+        outputs = whole([shortcut, branch])
         # Not rounded, a sum may differ in float32's last bit.
         atol = 0 if rounded else 2e-7
-        self.assertAllClose(found, expected, rtol=0, atol=atol)
+        self.assertAllClose(outputs, expected, rtol=0, atol=atol)
 
 
 class EveryLayerTest(parameterized.TestCase, tf.test.TestCase):
@@ -147,11 +147,11 @@ class EveryLayerTest(parameterized.TestCase, tf.test.TestCase):
     def test_mixed_precision(self, layer, policy):
         config = {**layer.get_config(), "dtype": policy}
         half = type(layer).from_config(config)
-        found = self._model(half)(_inputs())
-        self.assertEqual(found.dtype, policy[len("mixed_") :])
+        outputs = self._model(half)(_inputs())
+        self.assertEqual(outputs.dtype, policy[len("mixed_") :])
         expected = self._model(layer)(_inputs())
         # An input that half precision moves may round to the next level.
-        off = np.abs(tf.cast(found, tf.float32) - expected)
+        off = np.abs(tf.cast(outputs, tf.float32) - expected)
         self.assertLess(np.mean(off > 0.01), 0.25)
         self.assertLess(np.max(off), 0.07)
 

@@ -50,15 +50,15 @@ class DepthwiseTest(parameterized.TestCase, tf.test.TestCase):
         expected = depthwise(x, kernel, strides, padding)
         first = data_format == "channels_first"
         given = np.moveaxis(x, -1, 1) if first else x
-        found = portable_convolutions.depthwise_conv2d(
+        outputs = portable_convolutions.depthwise_conv2d(
             given,
             kernel,
             strides=strides,
             padding=padding,
             data_format=data_format,
         ).numpy()
-        found = np.moveaxis(found, 1, -1) if first else found
-        self.assertAllEqual(found, expected)
+        outputs = np.moveaxis(outputs, 1, -1) if first else outputs
+        self.assertAllEqual(outputs, expected)
 
     @parameterized.product(strides=UNEQUAL, padding=("same", "valid"))
     def test_gradients(self, strides, padding):
@@ -103,21 +103,21 @@ class DepthwiseTest(parameterized.TestCase, tf.test.TestCase):
     def test_sizes_not_known_yet(self):
         rng = np.random.default_rng(2)
         x, kernel = whole(rng, 2, *SIZES, 3), whole(rng, 3, 3, 3, 1)
-        made = tf.function(
+        compiled = tf.function(
             lambda x: portable_convolutions.depthwise_conv2d(
                 x, kernel, strides=(2, 1), padding="same"
             ),
             input_signature=[tf.TensorSpec([None, None, None, 3])],
         )
         expected = depthwise(x, kernel, (2, 1), "same")
-        self.assertAllEqual(made(x), expected)
+        self.assertAllEqual(compiled(x), expected)
 
     def test_sizes_stay_known(self):
         layer = DoReFaDepthwiseConv2D(3, strides=(2, 1), padding="same")
-        made = tf.function(layer).get_concrete_function(
+        traced = tf.function(layer).get_concrete_function(
             tf.TensorSpec([None, *SIZES, 3])
         )
-        self.assertEqual(made.output_shapes.as_list(), [None, 4, 10, 3])
+        self.assertEqual(traced.output_shapes.as_list(), [None, 4, 10, 3])
 
     @parameterized.parameters("same", "valid")
     def test_a_written_file_has_one_op(self, padding):
@@ -301,8 +301,8 @@ class UnsafeLayersTest(parameterized.TestCase, tf.test.TestCase):
         ({"kind": DoReFaConv2D}, False),
     )
     def test_which(self, options, is_unsafe):
-        found = unsafe_layers.unsafe_layers(self.network(**options))
-        self.assertEqual(found, ["shortcut"] if is_unsafe else [])
+        names = unsafe_layers.unsafe_layers(self.network(**options))
+        self.assertEqual(names, ["shortcut"] if is_unsafe else [])
 
     def test_inside_another_model(self):
         inner = self.network()

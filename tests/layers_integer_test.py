@@ -33,10 +33,10 @@ UNEVEN = {"strides": (1, 2)}
 
 
 def _layer(kind, kernel, bias, multipliers, *, grid, **options):
-    made = kind(kernel.shape, len(bias), input_scale=0.1, grid=grid, **options)
-    made.build(None)
-    made.set_weights([kernel, bias, multipliers * np.float32(7), multipliers])
-    return made
+    layer = kind(kernel.shape, len(bias), input_scale=0.1, grid=grid, **options)
+    layer.build(None)
+    layer.set_weights([kernel, bias, multipliers * np.float32(7), multipliers])
+    return layer
 
 
 def _numbers(shape, channels, seed=0):
@@ -56,13 +56,13 @@ class NumPyOracleTest(tf.test.TestCase):
         rng = np.random.default_rng(0)
         numbers = [*rng.integers(-(2**31), 2**31, 300), 2**24 + 1, 2**24 + 3]
         for number in numbers:
-            found = nearest_float32(fractions.Fraction(int(number)))
-            self.assertEqual(float(found), float(np.float32(number)))
+            nearest = nearest_float32(fractions.Fraction(int(number)))
+            self.assertEqual(float(nearest), float(np.float32(number)))
 
     def test_requantize_rounds_halves_to_even(self):
         grid = Grid(1.0, 0, -128, 127)
-        found = [requantize(total, 0.5, grid) for total in range(-5, 6)]
-        self.assertEqual(found, [-2, -2, -2, -1, 0, 0, 0, 1, 2, 2, 2])
+        rounded = [requantize(total, 0.5, grid) for total in range(-5, 6)]
+        self.assertEqual(rounded, [-2, -2, -2, -1, 0, 0, 0, 1, 2, 2, 2])
 
 
 class LevelsTest(parameterized.TestCase, tf.test.TestCase):
@@ -71,9 +71,9 @@ class LevelsTest(parameterized.TestCase, tf.test.TestCase):
         grid = activation_grid(bits)
         expected = np.arange(2**bits)
         values = np.float32(expected / (2**bits - 1))
-        found = integer_layers.ToLevels(grid)(values)
-        self.assertAllEqual(found, expected)
-        back = integer_layers.FromLevels(grid.scale)(found)
+        levels = integer_layers.ToLevels(grid)(values)
+        self.assertAllEqual(levels, expected)
+        back = integer_layers.FromLevels(grid.scale)(levels)
         self.assertAllClose(back, values, rtol=2e-7, atol=0)
 
     def test_every_pixel_is_its_own_level(self):
@@ -84,10 +84,10 @@ class LevelsTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_rounds_half_to_even_and_saturates(self):
         grid = Grid(0.5, 3, -2, 9)  # levels -5 to 6
-        found = integer_layers.ToLevels(grid)(
+        levels = integer_layers.ToLevels(grid)(
             tf.constant([0.25, 0.75, -0.25, -0.75, 3.1, -9.0, np.inf])
         )
-        self.assertAllEqual(found, [0, 2, 0, -2, 6, -5, 6])
+        self.assertAllEqual(levels, [0, 2, 0, -2, 6, -5, 6])
 
 
 class ConvolutionTest(parameterized.TestCase, tf.test.TestCase):
@@ -102,11 +102,11 @@ class ConvolutionTest(parameterized.TestCase, tf.test.TestCase):
         expected = requantize_all(sums, *numbers[1:], grid)
         for wide in (False, True):
             layer = _layer(kind, *numbers, grid=grid, wide=wide, **options)
-            found = layer(inputs.astype(np.float32)).numpy()
-            self.assertEqual(found.dtype, np.float32)
-            self.assertEqual(found.shape, expected.shape)
-            wrong = (found != expected).sum()
-            self.assertEqual(wrong, 0, f"{wrong} of {found.size}, {wide=}")
+            outputs = layer(inputs.astype(np.float32)).numpy()
+            self.assertEqual(outputs.dtype, np.float32)
+            self.assertEqual(outputs.shape, expected.shape)
+            wrong = (outputs != expected).sum()
+            self.assertEqual(wrong, 0, f"{wrong} of {outputs.size}, {wide=}")
             symbolic = layer(keras.Input(inputs.shape[1:]))
             self.assertEqual(symbolic.shape, (None, *expected.shape[1:]))
         self.assertGreater(len(np.unique(expected)), 10)
@@ -156,8 +156,8 @@ class ConvolutionTest(parameterized.TestCase, tf.test.TestCase):
             np.array([1.0], np.float32),
             grid=grid,
         )
-        found = layer(tf.constant([[-9.0], [-1.0], [3.0], [7.0], [8.0]]))
-        self.assertAllEqual(found[:, 0], [0, 0, 3, 7, 7])
+        outputs = layer(tf.constant([[-9.0], [-1.0], [3.0], [7.0], [8.0]]))
+        self.assertAllEqual(outputs[:, 0], [0, 0, 3, 7, 7])
 
     def test_sum_is_rounded_to_float32_before_the_product(self):
         # 2**24 + 1 is no float32: as XNNPACK converts it, it becomes 2**24.
@@ -169,8 +169,8 @@ class ConvolutionTest(parameterized.TestCase, tf.test.TestCase):
             grid=Grid(1.0, 0, -128, 127),
             wide=True,
         )
-        found = layer(tf.constant([[0.0], [1.0], [2.0]]))
-        self.assertAllEqual(found[:, 0], [100, 100, 101])
+        outputs = layer(tf.constant([[0.0], [1.0], [2.0]]))
+        self.assertAllEqual(outputs[:, 0], [100, 100, 101])
 
     def test_sums_beyond_float32_need_wide(self):
         # Codes that all pull one way; a bias takes the sum back to near zero.
@@ -248,10 +248,10 @@ class AddTest(parameterized.TestCase, tf.test.TestCase):
         units, grid = sum_grid(
             first.scale, second.scale, bits if rounded else None
         )
-        made = integer_layers.IntegerAdd(
+        add_layer = integer_layers.IntegerAdd(
             (first.scale, second.scale), units, grid
         )
-        found = made([left.astype(np.float32), right.astype(np.float32)])
+        outputs = add_layer([left.astype(np.float32), right.astype(np.float32)])
 
         steps = 2**bits - 1
         near = fractions.Fraction
@@ -272,17 +272,17 @@ class AddTest(parameterized.TestCase, tf.test.TestCase):
         if not rounded:
             self.assertFalse((total % below).any(), "a sum off the grid")
         expected = np.clip((2 * total + below) // (2 * below), 0, count)
-        wrong = (found.numpy() != expected).sum()
+        wrong = (outputs.numpy() != expected).sum()
         self.assertEqual(wrong, 0, f"{wrong} of {expected.size} codes")
         # Two projections of 7 or 8 bits add up to every 2nd or 4th code.
         self.assertGreaterEqual(len(np.unique(expected)), min(count, 64))
 
     def test_takes_two_inputs_of_one_shape(self):
-        made = integer_layers.IntegerAdd(
+        add_layer = integer_layers.IntegerAdd(
             (0.5, 0.25), (2, 1, 1), activation_grid(4)
         )
         shape = (None, 3, 4, 2)
-        self.assertEqual(made.compute_output_shape([shape, shape]), shape)
+        self.assertEqual(add_layer.compute_output_shape([shape, shape]), shape)
 
 
 class SoftmaxTest(parameterized.TestCase, tf.test.TestCase):
@@ -292,24 +292,24 @@ class SoftmaxTest(parameterized.TestCase, tf.test.TestCase):
         rng = np.random.default_rng(classes)
         levels = rng.integers(0, 256, (300, classes)).astype(np.float32)
         levels[0], levels[1] = 0, 255
-        found = integer_layers.IntegerSoftmax(scale)(levels).numpy()
+        outputs = integer_layers.IntegerSoftmax(scale)(levels).numpy()
         powers = np.exp(scale * levels.astype(np.float64))
         expected = 256 * powers / powers.sum(axis=1, keepdims=True)
         # Half a step of rounding, and what 24 bits lose in a sum of classes.
-        self.assertAllClose(found, expected.clip(max=255), rtol=0, atol=0.501)
-        self.assertAllEqual(found, np.rint(found))
-        self.assertBetween(found.min(), 0, 255)
+        self.assertAllClose(outputs, expected.clip(max=255), rtol=0, atol=0.501)
+        self.assertAllEqual(outputs, np.rint(outputs))
+        self.assertBetween(outputs.min(), 0, 255)
 
     def test_halves_go_up(self):
         # 1/512 of 256 is one half: TFLite's kernel makes 1 of it.
-        found = integer_layers.IntegerSoftmax(0.1)(
+        outputs = integer_layers.IntegerSoftmax(0.1)(
             np.zeros((1, 512), np.float32)
         )
-        self.assertAllEqual(found, np.ones((1, 512)))
+        self.assertAllEqual(outputs, np.ones((1, 512)))
 
     def test_one_class_saturates(self):
-        found = integer_layers.IntegerSoftmax(9.0)(np.array([[255.0, 0.0]]))
-        self.assertAllEqual(found, [[255, 0]])
+        outputs = integer_layers.IntegerSoftmax(9.0)(np.array([[255.0, 0.0]]))
+        self.assertAllEqual(outputs, [[255, 0]])
 
 
 class LayerTest(parameterized.TestCase, tf.test.TestCase):
@@ -354,13 +354,13 @@ class LayerTest(parameterized.TestCase, tf.test.TestCase):
         self.assertGreater(len(np.unique(answer)), 10)
         self.assertAllEqual(loaded(images), answer)
         self.assertAllEqual(loaded.predict(images, verbose=0), answer)
-        for made, again in zip(model.layers, loaded.layers, strict=True):
-            self.assertEqual(again.get_config(), made.get_config())
+        for layer, again in zip(model.layers, loaded.layers, strict=True):
+            self.assertEqual(again.get_config(), layer.get_config())
             for name in ("wide", "strides", "padding", "dilation_rate"):
                 self.assertEqual(
-                    getattr(again, name, None), getattr(made, name, None)
+                    getattr(again, name, None), getattr(layer, name, None)
                 )
-            for weight, same in zip(made.weights, again.weights, strict=True):
+            for weight, same in zip(layer.weights, again.weights, strict=True):
                 self.assertEqual(weight.dtype, same.dtype)
         self.assertEmpty(loaded.trainable_weights)
 
@@ -369,9 +369,9 @@ class LayerTest(parameterized.TestCase, tf.test.TestCase):
             (1, 1, 2, 3), 3, input_scale=0.1, grid=activation_grid(2)
         )
         layer.build(None)
-        found = {weight.name: weight.dtype for weight in layer.weights}
+        dtypes = {weight.name: weight.dtype for weight in layer.weights}
         self.assertEqual(
-            found,
+            dtypes,
             {
                 "kernel": "int8",
                 "bias": "int32",

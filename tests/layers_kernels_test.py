@@ -93,12 +93,12 @@ class StockLayerTest(parameterized.TestCase, tf.test.TestCase):
         )
         x = _inputs()
         stock.build(x.shape)
-        found = layer(x, training=training)
+        outputs = layer(x, training=training)
         kernel, *bias = layer.get_weights()
         stock.set_weights([dorefa.quantize_weights(kernel, bits=4), *bias])
-        self.assertAllClose(found, _stock(stock, x), rtol=0, atol=1e-5)
+        self.assertAllClose(outputs, _stock(stock, x), rtol=0, atol=1e-5)
         self.assertEqual(
-            layer.compute_output_shape(x.shape), tuple(found.shape)
+            layer.compute_output_shape(x.shape), tuple(outputs.shape)
         )
 
     @parameterized.product(
@@ -150,9 +150,9 @@ class StockLayerTest(parameterized.TestCase, tf.test.TestCase):
         for shape in ((5, 4), (5, 3, 4), (5, 2, 3, 4)):
             x = np.random.default_rng(0).normal(size=shape).astype("f")
             layer = _make("dense")
-            found = layer(x)
+            outputs = layer(x)
             expected = x @ layer.quantized_kernel().numpy() + layer.bias.numpy()
-            self.assertAllClose(found, expected, rtol=0, atol=1e-5)
+            self.assertAllClose(outputs, expected, rtol=0, atol=1e-5)
 
     def test_sizes_not_known_yet(self):
         inputs = keras.Input((None, None, 4))
@@ -305,13 +305,13 @@ class TrainingTest(parameterized.TestCase, tf.test.TestCase):
         x = tf.constant(_inputs()[:, 0, 0])
         with tf.GradientTape() as tape:
             y = layer(x, training=True)
-        found = tape.gradient(y, layer.kernel.value)
+        gradient = tape.gradient(y, layer.kernel.value)
         kernel = tf.constant(layer.kernel.numpy())
         with tf.GradientTape() as tape:
             tape.watch(kernel)
             q = dorefa.quantize_weights(kernel, bits=4, detach_max=detach_max)
         expected = tape.gradient(q, kernel, tf.matmul(x, tf.ones([5, 6]), True))
-        self.assertAllClose(found, expected, rtol=1e-5, atol=1e-5)
+        self.assertAllClose(gradient, expected, rtol=1e-5, atol=1e-5)
 
     def test_constraint_holds_the_kernel_itself(self):
         model = _model("conv", kernel_constraint=keras.constraints.NonNeg())
@@ -348,9 +348,9 @@ class TrainingTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_mixed_precision_quantizes_in_float32(self, policy, training):
         layer = DoReFaDense(64, weight_bits=16, use_bias=False, dtype=policy)
-        found = layer(np.eye(32, dtype=np.float32), training=training)
+        outputs = layer(np.eye(32, dtype=np.float32), training=training)
         expected = dorefa.quantize_weights(layer.kernel.numpy(), bits=16)
-        self.assertAllEqual(found, tf.cast(expected, layer.compute_dtype))
+        self.assertAllEqual(outputs, tf.cast(expected, layer.compute_dtype))
 
     @parameterized.parameters(("conv", 4), ("depthwise", 32), ("dense", 32))
     def test_jit_compile(self, kind, gradient_bits):
@@ -391,8 +391,8 @@ class GradientBitsTest(parameterized.TestCase, tf.test.TestCase):
     def test_gradient_is_on_the_grid(self):
         # Two bits: -1, -1/3, 1/3 and 1 times each sample's largest.
         scale = np.float32([[1], [10], [100]])
-        found = self._flow(self._layer(seed=1), self._gradient() * scale)
-        thirds = found.numpy() / scale * 3
+        gradient = self._flow(self._layer(seed=1), self._gradient() * scale)
+        thirds = gradient.numpy() / scale * 3
         self.assertAllClose(thirds, np.rint(thirds), rtol=0, atol=1e-4)
         self.assertAllEqual(np.unique(np.rint(thirds)), [-3, -1, 1, 3])
 

@@ -53,10 +53,10 @@ class LayerTest(parameterized.TestCase, tf.test.TestCase):
     def test_numpy(self, bits):
         scale = grids.linear_grid(bits).scale
         x = np.linspace(-4, 4, 999, dtype=np.float32)
-        found = ResidualQuantizer(bits, linear=True)(x)
+        outputs = ResidualQuantizer(bits, linear=True)(x)
         codes = np.clip(np.rint(x.astype(np.float64) / scale), -128, 127)
-        self.assertAllClose(found / scale, codes, rtol=0, atol=1e-3)
-        self.assertEqual(np.rint(np.min(found) / scale), -128)
+        self.assertAllClose(outputs / scale, codes, rtol=0, atol=1e-3)
+        self.assertEqual(np.rint(np.min(outputs) / scale), -128)
 
     @parameterized.parameters(False, True)
     def test_not_linear_stops_at_127(self, projection):

@@ -36,9 +36,9 @@ class PoolingTest(parameterized.TestCase, tf.test.TestCase):
         low, high = grid.low - grid.zero_point, grid.high - grid.zero_point
         codes = np.random.default_rng(0).integers(low, high + 1, SHAPE)
         values = (codes * np.float32(grid.scale)).astype(np.float32)
-        found = RoundedAveragePooling2D(pool, scale=grid.scale)(values)
+        pooled = RoundedAveragePooling2D(pool, scale=grid.scale)(values)
         self.assertAllClose(
-            found / grid.scale, _half_up(codes, pool), rtol=0, atol=1e-3
+            pooled / grid.scale, _half_up(codes, pool), rtol=0, atol=1e-3
         )
 
     def test_gradient_is_that_of_the_average(self):

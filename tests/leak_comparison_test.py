@@ -18,33 +18,33 @@ def artefacts(gains=(0.8, 0.8), *, size=300, seed=0, attacks=ATTACKS, own=0.3):
     rng = np.random.default_rng(seed)
     members = np.arange(size) < size // 2
     common = rng.normal(size=size)
-    made = []
+    judged = []
     for place, gain in enumerate(gains):
         scores = {}
         for row, name in enumerate(attacks):
             noise = own * rng.normal(size=size)
             scores[name] = common + noise + gain * members / (1 + row)
-        made.append(Judged(f"m{place}", np.arange(size), members, scores))
-    return made
+        judged.append(Judged(f"m{place}", np.arange(size), members, scores))
+    return judged
 
 
-def numbers(found):
-    each = found.difference
-    return each.value, each.low, each.high, found.p_value
+def numbers(contrast):
+    difference = contrast.difference
+    return difference.value, difference.low, difference.high, contrast.p_value
 
 
 class CompareTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.product(gains=((0.8, 0.8), (0.5, 0.9)), coarse=(0, 2))
     def test_two_artefacts_and_one_attack_are_delongs_test(self, gains, coarse):
-        made = artefacts(gains, attacks=("margin",))
+        judged = artefacts(gains, attacks=("margin",))
         if coarse:
-            for each in made:
-                given = each.scores["margin"]
-                each.scores["margin"] = np.round(given * coarse)
-        one, other = (each.scores["margin"] for each in made)
-        want = delong.paired(other, one, made[0].members)
-        found = leak_comparison.compare(made, seed=0)
-        [difference] = found.differences
+            for artefact in judged:
+                given = artefact.scores["margin"]
+                artefact.scores["margin"] = np.round(given * coarse)
+        one, other = (artefact.scores["margin"] for artefact in judged)
+        want = delong.paired(other, one, judged[0].members)
+        comparison = leak_comparison.compare(judged, seed=0)
+        [difference] = comparison.differences
         # 20,000 quantiles stand in for the normal distribution's.
         self.assertAllClose(
             numbers(difference)[:3],
@@ -56,13 +56,13 @@ class CompareTest(parameterized.TestCase, tf.test.TestCase):
             atol=1e-4,
         )
         self.assertAllClose(difference.p_value, want.p_value, atol=1e-3)
-        members = made[0].members
+        members = judged[0].members
         self.assertAllClose(
-            (found.first_auc, difference.auc),
+            (comparison.first_auc, difference.auc),
             [metrics.roc_auc_score(members, x) for x in (one, other)],
             atol=1e-12,
         )
-        self.assertEqual((found.first, difference.target), ("m0", "m1"))
+        self.assertEqual((comparison.first, difference.target), ("m0", "m1"))
 
     def test_records_that_only_one_was_asked(self):
         """Paired where they are the same: pulls of others do not cancel."""
@@ -80,8 +80,8 @@ class CompareTest(parameterized.TestCase, tf.test.TestCase):
             "part", first.record_ids, first.members, {"margin": holes}
         )
         one, other = (
-            leak_comparison.compare([first, each], seed=0)
-            for each in (part, same)
+            leak_comparison.compare([first, artefact], seed=0)
+            for artefact in (part, same)
         )
         self.assertEqual(one, other)
         # Records in common make the difference surer.
@@ -97,98 +97,102 @@ class CompareTest(parameterized.TestCase, tf.test.TestCase):
         self.assertLess(widths[0], 0.6 * widths[1])
         # And apart from each other the variances add.
         halves = [
-            simultaneous_half(each.scores["margin"], each.members)
-            for each in (first, second)
+            simultaneous_half(artefact.scores["margin"], artefact.members)
+            for artefact in (first, second)
         ]
         self.assertAllClose(widths[1] / 2, np.hypot(*halves), atol=1e-4)
 
     def test_the_attack_is_the_same_for_all_and_named(self):
-        made = artefacts((0.9, 0.6, 0.6))
-        found = leak_comparison.compare(made, seed=0)
-        self.assertEqual(found.attack, "margin")
-        self.assertEqual(found.candidates, list(ATTACKS))
+        judged = artefacts((0.9, 0.6, 0.6))
+        comparison = leak_comparison.compare(judged, seed=0)
+        self.assertEqual(comparison.attack, "margin")
+        self.assertEqual(comparison.candidates, list(ATTACKS))
         # What only one artefact has is no candidate, were it ever so strong.
-        made[0].scores["lira"] = made[0].members + 0.01 * np.random.default_rng(
+        judged[0].scores["lira"] = judged[
             0
-        ).normal(size=300)
-        self.assertEqual(leak_comparison.compare(made, seed=0), found)
+        ].members + 0.01 * np.random.default_rng(0).normal(size=300)
+        self.assertEqual(leak_comparison.compare(judged, seed=0), comparison)
 
     def test_several_artefacts_are_adjusted(self):
-        made = artefacts((0.8, 0.8, 0.8, 0.8, 0.4))
-        found = leak_comparison.compare(made, seed=0)
-        self.assertLen(found.differences, 4)
-        for each, other in zip(found.differences, made[1:], strict=True):
+        judged = artefacts((0.8, 0.8, 0.8, 0.8, 0.4))
+        comparison = leak_comparison.compare(judged, seed=0)
+        self.assertLen(comparison.differences, 4)
+        for difference, other in zip(
+            comparison.differences, judged[1:], strict=True
+        ):
             alone = delong.paired(
-                other.scores[found.attack],
-                made[0].scores[found.attack],
-                made[0].members,
+                other.scores[comparison.attack],
+                judged[0].scores[comparison.attack],
+                judged[0].members,
             )
-            value, low, high, p_value = numbers(each)
+            value, low, high, p_value = numbers(difference)
             self.assertAllClose(value, alone.difference.value, atol=1e-12)
             self.assertLess(low, alone.difference.low)
             self.assertGreater(high, alone.difference.high)
             self.assertGreaterEqual(p_value, alone.p_value)
             self.assertEqual(p_value <= 0.05, not low <= 0 <= high)
-        self.assertLess(found.differences[3].p_value, 1e-3)
+        self.assertLess(comparison.differences[3].p_value, 1e-3)
 
     def test_equal_artefacts_do_not_differ(self):
         [one] = artefacts((0.8,))
         twin = Judged("twin", one.record_ids, one.members, dict(one.scores))
-        found = leak_comparison.compare([one, twin], seed=0)
-        self.assertEqual(numbers(found.differences[0]), (0.0, 0.0, 0.0, 1.0))
+        comparison = leak_comparison.compare([one, twin], seed=0)
+        self.assertEqual(
+            numbers(comparison.differences[0]), (0.0, 0.0, 0.0, 1.0)
+        )
 
     def test_all_records_differ_alike(self):
         """One tells all apart and the other none: no variance is left."""
         members = np.arange(30) < 12
-        made = [
+        judged = [
             Judged(name, np.arange(30), members, {"margin": scores})
             for name, scores in (
                 ("dead", np.zeros(30)),
                 ("sure", members.astype(float)),
             )
         ]
-        [found] = leak_comparison.compare(made, seed=0).differences
+        [difference] = leak_comparison.compare(judged, seed=0).differences
         least = stats.binomtest(12, 12).proportion_ci().low
         self.assertAllClose(
-            numbers(found), (0.5, 0.5 * least, 0.5, 2 / 2**12), atol=1e-12
+            numbers(difference), (0.5, 0.5 * least, 0.5, 2 / 2**12), atol=1e-12
         )
-        [back] = leak_comparison.compare(made[::-1], seed=0).differences
+        [back] = leak_comparison.compare(judged[::-1], seed=0).differences
         self.assertAllClose(
             numbers(back), (-0.5, -0.5, -0.5 * least, 2 / 2**12), atol=1e-12
         )
 
     def test_order_of_the_records_changes_nothing(self):
-        made = artefacts((0.8, 0.5))
+        judged = artefacts((0.8, 0.5))
         order = np.random.default_rng(2).permutation(300)
         mixed = Judged(
             "m1",
-            made[1].record_ids[order],
-            made[1].members[order],
-            {name: x[order] for name, x in made[1].scores.items()},
+            judged[1].record_ids[order],
+            judged[1].members[order],
+            {name: x[order] for name, x in judged[1].scores.items()},
         )
         self.assertEqual(
-            leak_comparison.compare(made, seed=0),
-            leak_comparison.compare([made[0], mixed], seed=0),
+            leak_comparison.compare(judged, seed=0),
+            leak_comparison.compare([judged[0], mixed], seed=0),
         )
 
     def test_nothing_to_compare(self):
-        made = artefacts((0.8, 0.5))
-        self.assertIsNone(leak_comparison.compare(made[:1], seed=0))
+        judged = artefacts((0.8, 0.5))
+        self.assertIsNone(leak_comparison.compare(judged[:1], seed=0))
         self.assertIsNone(leak_comparison.compare([], seed=0))
         renamed = Judged(
             "m1",
-            made[1].record_ids,
-            made[1].members,
-            {f"other {name}": x for name, x in made[1].scores.items()},
+            judged[1].record_ids,
+            judged[1].members,
+            {f"other {name}": x for name, x in judged[1].scores.items()},
         )
-        self.assertIsNone(leak_comparison.compare([made[0], renamed], seed=0))
+        self.assertIsNone(leak_comparison.compare([judged[0], renamed], seed=0))
         silent = Judged(
             "m1",
-            made[1].record_ids,
-            made[1].members,
+            judged[1].record_ids,
+            judged[1].members,
             {name: np.full(300, np.nan) for name in ATTACKS},
         )
-        self.assertIsNone(leak_comparison.compare([made[0], silent], seed=0))
+        self.assertIsNone(leak_comparison.compare([judged[0], silent], seed=0))
 
 
 class LevelTest(parameterized.TestCase, tf.test.TestCase):
@@ -197,17 +201,17 @@ class LevelTest(parameterized.TestCase, tf.test.TestCase):
         """Four artefacts that leak alike, 150 times; 5 % may differ."""
         wrong = 0
         for seed in range(150):
-            made = artefacts((0.7,) * 4, size=size, seed=seed, own=0.5)
-            found = leak_comparison.compare(made, seed=seed)
-            wrong += any(x.p_value <= 0.05 for x in found.differences)
+            judged = artefacts((0.7,) * 4, size=size, seed=seed, own=0.5)
+            comparison = leak_comparison.compare(judged, seed=seed)
+            wrong += any(x.p_value <= 0.05 for x in comparison.differences)
         # The 0.1 % point of the binomial.
         self.assertLessEqual(wrong, stats.binom.ppf(0.999, 150, 0.05))
 
 
 def simultaneous_half(scores, members):
     """Half the width of DeLong's interval on one AUC."""
-    found = delong.contrast([scores], members, (1.0,)).difference
-    return found.high - found.value
+    difference = delong.contrast([scores], members, (1.0,)).difference
+    return difference.high - difference.value
 
 
 if __name__ == "__main__":

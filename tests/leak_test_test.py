@@ -51,10 +51,10 @@ def evidence_of(outputs, *, seed=0, features=1):
 def run(evidence, *, attacks=ONE_MODEL, **options):
     """All attacks of one model, as in an audit."""
     scored = [
-        Scored(each, np.asarray(each.scores(evidence), np.float64))
-        for each in attacks
+        Scored(attack, np.asarray(attack.scores(evidence), np.float64))
+        for attack in attacks
     ]
-    fixed = [each.name for each in attacks if each.threshold is not None]
+    fixed = [attack.name for attack in attacks if attack.threshold is not None]
     counted = leak_test.counted(scored, evidence)
     return leak_test.run(counted, evidence, fixed=fixed, **options)
 
@@ -90,21 +90,21 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
     def test_a_leak(self):
         evidence = simulated(400, 400)
         scores = binormal(evidence, {"weak": 0.1, "strong": 0.9, "none": 0.0})
-        found = leak_test.run(scores, evidence)
-        self.assertEqual(found.strongest, "strong")
-        self.assertEqual(found.attacks[0].attack, "strong")
-        self.assertEqual(found.p_value, found.attacks[0].p_value)
-        self.assertLess(found.p_value, 0.001)
-        self.assertEqual(found.auc, found.attack("strong").auc)
+        leak = leak_test.run(scores, evidence)
+        self.assertEqual(leak.strongest, "strong")
+        self.assertEqual(leak.attacks[0].attack, "strong")
+        self.assertEqual(leak.p_value, leak.attacks[0].p_value)
+        self.assertLess(leak.p_value, 0.001)
+        self.assertEqual(leak.auc, leak.attack("strong").auc)
         # Phi(.9 / sqrt 2) = .738.
-        self.assertBetween(0.738, found.auc.low, found.auc.high)
-        self.assertGreater(found.attack("none").p_value, LEVEL)
-        self.assertIsNone(found.attack("gap"))
-        self.assertEqual((found.answer, found.because), ("", []))
-        self.assertEqual((found.strata, found.level), ("class", LEVEL))
-        self.assertEqual(found.permutations, 5000)
+        self.assertBetween(0.738, leak.auc.low, leak.auc.high)
+        self.assertGreater(leak.attack("none").p_value, LEVEL)
+        self.assertIsNone(leak.attack("gap"))
+        self.assertEqual((leak.answer, leak.because), ("", []))
+        self.assertEqual((leak.strata, leak.level), ("class", LEVEL))
+        self.assertEqual(leak.permutations, 5000)
         self.assertEqual(
-            {(x.members, x.nonmembers) for x in found.attacks}, {(400, 400)}
+            {(x.members, x.nonmembers) for x in leak.attacks}, {(400, 400)}
         )
 
     def test_what_is_not_rejected_belongs_to_every_interval(self):
@@ -116,17 +116,17 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
             scores = binormal(
                 evidence, {str(x): 0.12 for x in range(3)}, seed=seed
             )
-            found = leak_test.run(scores, evidence)
-            if found.p_value <= LEVEL:
+            leak = leak_test.run(scores, evidence)
+            if leak.p_value <= LEVEL:
                 cut["found"] += 1
                 continue
-            for each in found.attacks:
-                self.assertLessEqual(each.auc.low, 0.5)
-                cut["at 1/2"] += each.auc.low == 0.5
-            for each in found.tpr_at_fpr:
-                if each.attack:
-                    self.assertLessEqual(each.tpr.low, each.rate)
-                    cut["at the rate"] += each.tpr.low == each.rate
+            for entry in leak.attacks:
+                self.assertLessEqual(entry.auc.low, 0.5)
+                cut["at 1/2"] += entry.auc.low == 0.5
+            for entry in leak.tpr_at_fpr:
+                if entry.attack:
+                    self.assertLessEqual(entry.tpr.low, entry.rate)
+                    cut["at the rate"] += entry.tpr.low == entry.rate
         self.assertGreater(cut["found"], 0)
         self.assertGreater(cut["at the rate"], 0)
 
@@ -134,18 +134,18 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         """The test is one-sided and says nothing of what lies below 1/2."""
         evidence = simulated(200, 200)
         scores = binormal(evidence, {"turned": -1.0})
-        found = leak_test.run(scores, evidence)
-        self.assertGreater(found.p_value, 0.9)
-        self.assertLess(found.auc.high, 0.5)
+        leak = leak_test.run(scores, evidence)
+        self.assertGreater(leak.p_value, 0.9)
+        self.assertLess(leak.auc.high, 0.5)
 
     def test_learned_attacks_are_judged_on_their_half(self):
         evidence = evidence_of(synthetic_outputs.outputs(80, 70))
-        found = run(evidence)
+        leak = run(evidence)
         learned = {x.name for x in ONE_MODEL if x.learns}
         self.assertEqual(learned, {"likelihood", "quantile"})
-        for each in found.attacks:
-            sizes = (40, 35) if each.attack in learned else (80, 70)
-            self.assertEqual((each.members, each.nonmembers), sizes)
+        for tested in leak.attacks:
+            sizes = (40, 35) if tested.attack in learned else (80, 70)
+            self.assertEqual((tested.members, tested.nonmembers), sizes)
 
     def test_scores_that_learned_by_heart_find_nothing(self):
         """Who remembers the calibration half knows nothing of the other."""
@@ -154,11 +154,11 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         remembered = np.where(half, members, 0.5) + 0.0
         attack = collections.namedtuple("Attack", "name learns")("heart", True)
         counted = leak_test.counted([Scored(attack, remembered)], evidence)
-        found = leak_test.run(counted, evidence)
-        self.assertEqual((found.p_value, found.attacks), (1.0, []))
+        leak = leak_test.run(counted, evidence)
+        self.assertEqual((leak.p_value, leak.attacks), (1.0, []))
         # Had they been counted, they would have.
-        found = leak_test.run({"heart": remembered}, evidence)
-        self.assertLess(found.p_value, 0.001)
+        leak = leak_test.run({"heart": remembered}, evidence)
+        self.assertLess(leak.p_value, 0.001)
 
     def test_strata(self):
         """A score that knows the class, of which members have more."""
@@ -184,17 +184,17 @@ class LowRateTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters((299, None, 300), (300, "one", 300))
     def test_three_expected_false_positives_are_needed(self, n, attack, needed):
         evidence = simulated(50, n)
-        found = leak_test.run(binormal(evidence, {"one": 0.5}), evidence)
+        leak = leak_test.run(binormal(evidence, {"one": 0.5}), evidence)
         self.assertEqual(
-            [(x.rate, x.needed) for x in found.tpr_at_fpr],
+            [(x.rate, x.needed) for x in leak.tpr_at_fpr],
             [(0.1, 30), (0.01, 300), (0.001, 3000), (0.0001, 30_000)],
         )
-        self.assertEqual([x.nonmembers for x in found.tpr_at_fpr], [n] * 4)
-        one = found.at(0.01)
+        self.assertEqual([x.nonmembers for x in leak.tpr_at_fpr], [n] * 4)
+        one = leak.at(0.01)
         self.assertEqual((one.attack, one.needed), (attack, needed))
-        self.assertEqual(found.at(0.1).attack, "one")
-        self.assertIsNone(found.at(0.001).attack)
-        self.assertIsNone(found.at(0.05))
+        self.assertEqual(leak.at(0.1).attack, "one")
+        self.assertIsNone(leak.at(0.001).attack)
+        self.assertIsNone(leak.at(0.05))
         if attack is None:
             self.assertIsNone(one.tpr.value)
 
@@ -204,8 +204,8 @@ class LowRateTest(parameterized.TestCase, tf.test.TestCase):
         scores["half"] = np.where(
             evidence.calibration, np.nan, evidence.outputs.members + 0.0
         )
-        found = leak_test.run(scores, evidence, fixed=("gap",))
-        here = found.at(0.01)
+        leak = leak_test.run(scores, evidence, fixed=("gap",))
+        here = leak.at(0.01)
         # The half has 250 nonmembers, and the gap attack no threshold to move.
         self.assertEqual(here.attack, "two")
         curve = sweep(scores["two"], evidence.outputs.members)
@@ -219,15 +219,15 @@ class LowRateTest(parameterized.TestCase, tf.test.TestCase):
         rng = np.random.default_rng(0)
         scores = rng.normal(size=4000)
         scores[:40] = 9 + rng.random(40)
-        found = verdict.decide(
+        leak = verdict.decide(
             leak_test.run({"one": scores}, evidence),
             members=1000,
             nonmembers=3000,
         )
-        self.assertLess(found.auc.low, verdict.CLEAR_AUC)
-        self.assertEqual(found.attacks[0].measure, "tpr")
-        self.assertEqual(found.answer, verdict.SEVERE)
-        self.assertGreater(found.at(0.001).tpr.low, 0.01)
+        self.assertLess(leak.auc.low, verdict.CLEAR_AUC)
+        self.assertEqual(leak.attacks[0].measure, "tpr")
+        self.assertEqual(leak.answer, verdict.SEVERE)
+        self.assertGreater(leak.at(0.001).tpr.low, 0.01)
 
 
 class DetectableTest(parameterized.TestCase, tf.test.TestCase):
@@ -258,23 +258,25 @@ class DetectableTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(alone.detectable.attack, "gap")
 
     def test_more_records_find_less(self):
-        found = [
+        detectables = [
             leak_test.run(
                 binormal(simulated(n, n), {"one": 0.0}), simulated(n, n)
             ).detectable
             for n in (30, 100, 1000)
         ]
-        areas = [x.auc for x in found]
+        areas = [x.auc for x in detectables]
         self.assertEqual(areas, sorted(areas, reverse=True))
-        for each in found:
-            self.assertBetween(each.balanced_accuracy, 0.5, each.auc)
+        for detectable in detectables:
+            self.assertBetween(
+                detectable.balanced_accuracy, 0.5, detectable.auc
+            )
 
 
 class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
-    def decided(self, found, evidence):
+    def decided(self, leak, evidence):
         members = evidence.outputs.members
         return verdict.decide(
-            found,
+            leak,
             members=int(members.sum()),
             nonmembers=int(np.sum(~members)),
         )
@@ -294,21 +296,21 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
         scores = {"nothing": given}
         if beside_another:
             scores |= binormal(evidence, {"one": 2.0})
-        found = self.decided(leak_test.run(scores, evidence), evidence)
-        self.assertIsNone(found.attack("nothing"))
+        leak = self.decided(leak_test.run(scores, evidence), evidence)
+        self.assertIsNone(leak.attack("nothing"))
         if beside_another:
-            self.assertEqual(found.strongest, "one")
-            self.assertEqual(found.answer, verdict.SEVERE)
+            self.assertEqual(leak.strongest, "one")
+            self.assertEqual(leak.answer, verdict.SEVERE)
         else:
-            self.assertEqual((found.p_value, found.strongest), (1.0, None))
-            self.assertEqual(found.answer, verdict.CANNOT_SAY)
-            self.assertIsNone(found.detectable)
+            self.assertEqual((leak.p_value, leak.strongest), (1.0, None))
+            self.assertEqual(leak.answer, verdict.CANNOT_SAY)
+            self.assertIsNone(leak.detectable)
 
     def test_no_attack(self):
         evidence = simulated(30, 30)
-        found = self.decided(leak_test.run({}, evidence), evidence)
-        self.assertEqual(found.answer, verdict.CANNOT_SAY)
-        self.assertEqual((found.auc.low, found.auc.high), (0.0, 1.0))
+        leak = self.decided(leak_test.run({}, evidence), evidence)
+        self.assertEqual(leak.answer, verdict.CANNOT_SAY)
+        self.assertEqual((leak.auc.low, leak.auc.high), (0.0, 1.0))
 
     @parameterized.parameters((2, 2), (2, 3), (3, 3), (2, 60), (60, 2), (5, 5))
     def test_few_records_cannot_be_judged(self, members, nonmembers):
@@ -318,19 +320,19 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
                     members, nonmembers, seed=seed, gain=(9.0, 0.0)
                 )
             )
-            found = self.decided(run(evidence), evidence)
-            self.assertEqual(found.answer, verdict.CANNOT_SAY)
-            self.assertIn("too few", found.because[0])
+            leak = self.decided(run(evidence), evidence)
+            self.assertEqual(leak.answer, verdict.CANNOT_SAY)
+            self.assertIn("too few", leak.because[0])
 
     def test_one_record_a_class(self):
         evidence = simulated(40, 40)
         evidence.outputs.labels[:] = np.arange(80)
         scores = binormal(evidence, {"one": 3.0})
-        found = self.decided(leak_test.run(scores, evidence), evidence)
-        self.assertEqual(found.answer, verdict.CANNOT_SAY)
-        self.assertIn("no attack tells apart any records", found.because[0])
-        found = leak_test.run(scores, evidence, strata="none")
-        self.assertEqual(self.decided(found, evidence).answer, verdict.SEVERE)
+        leak = self.decided(leak_test.run(scores, evidence), evidence)
+        self.assertEqual(leak.answer, verdict.CANNOT_SAY)
+        self.assertIn("no attack tells apart any records", leak.because[0])
+        leak = leak_test.run(scores, evidence, strata="none")
+        self.assertEqual(self.decided(leak, evidence).answer, verdict.SEVERE)
 
     def test_classes_that_hardly_overlap(self):
         """Two of each side may be exchanged: no leak would be found."""
@@ -339,26 +341,26 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
         labels[:] = 1 + evidence.outputs.members
         rows = np.flatnonzero(evidence.calibration)
         labels[rows[[0, 1, -1, -2]]] = 0
-        found = self.decided(
+        leak = self.decided(
             leak_test.run(binormal(evidence, {"one": 3.0}), evidence), evidence
         )
-        self.assertEqual(found.answer, verdict.CANNOT_SAY)
-        self.assertIn("would hardly have found", found.because[0])
+        self.assertEqual(leak.answer, verdict.CANNOT_SAY)
+        self.assertIn("would hardly have found", leak.because[0])
 
     def test_one_class(self):
         evidence = simulated(60, 60)
         evidence.outputs.labels[:] = 2
         scores = binormal(evidence, {"one": 1.5})
-        found = self.decided(leak_test.run(scores, evidence), evidence)
-        self.assertIn(found.answer, (verdict.CLEAR, verdict.SEVERE))
+        leak = self.decided(leak_test.run(scores, evidence), evidence)
+        self.assertIn(leak.answer, (verdict.CLEAR, verdict.SEVERE))
 
     def test_fully_apart(self):
         evidence = simulated(30, 30)
         scores = {"one": evidence.outputs.members + 0.0}
-        found = self.decided(leak_test.run(scores, evidence), evidence)
-        self.assertEqual(found.answer, verdict.SEVERE)
-        self.assertEqual(found.auc.value, 1.0)
-        self.assertBetween(found.auc.low, 0.8, 0.95)
+        leak = self.decided(leak_test.run(scores, evidence), evidence)
+        self.assertEqual(leak.answer, verdict.SEVERE)
+        self.assertEqual(leak.auc.value, 1.0)
+        self.assertBetween(leak.auc.low, 0.8, 0.95)
 
 
 class WhateverComesTest(tf.test.TestCase):
@@ -383,28 +385,28 @@ class WhateverComesTest(tf.test.TestCase):
                 if rng.random() < 0.3:
                     given = np.where(evidence.calibration, np.nan, given)
                 scores[name] = given
-            found = leak_test.run(
+            leak = leak_test.run(
                 scores,
                 evidence,
                 fixed=("a",) if rng.random() < 0.3 else (),
                 strata=leak_test.STRATA[seed % 2],
             )
-            self.assertBetween(found.p_value, 1e-6, 1.0)
-            named = [each.attack for each in found.attacks]
-            self.assertIn(found.strongest, [*named, None])
-            for each in found.attacks:
-                low, high = each.auc.low, each.auc.high
+            self.assertBetween(leak.p_value, 1e-6, 1.0)
+            named = [tested.attack for tested in leak.attacks]
+            self.assertIn(leak.strongest, [*named, None])
+            for tested in leak.attacks:
+                low, high = tested.auc.low, tested.auc.high
                 self.assertLessEqual(0, low)
-                self.assertLessEqual(low, each.auc.value)
-                self.assertLessEqual(each.auc.value, high)
+                self.assertLessEqual(low, tested.auc.value)
+                self.assertLessEqual(tested.auc.value, high)
                 self.assertLessEqual(high, 1)
-                self.assertLessEqual(found.p_value, each.p_value)
-            if found.detectable:
-                self.assertBetween(found.detectable.auc, 0.5, 1.0)
-            answered = verdict.decide(found, members=m, nonmembers=n)
+                self.assertLessEqual(leak.p_value, tested.p_value)
+            if leak.detectable:
+                self.assertBetween(leak.detectable.auc, 0.5, 1.0)
+            answered = verdict.decide(leak, members=m, nonmembers=n)
             seen[answered.answer] += 1
             if answered.answer in verdict.ANSWERS[2:]:
-                self.assertLessEqual(found.p_value, found.level)
+                self.assertLessEqual(leak.p_value, leak.level)
         self.assertGreaterEqual(len(seen), 4)
 
 

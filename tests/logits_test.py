@@ -20,17 +20,21 @@ class SoftmaxTest(parameterized.TestCase):
     def test_equals_scipy(self, size):
         rng = np.random.default_rng(0)
         logits = (rng.normal(size=(50, 7)) * size).astype(np.float32)
-        found = softmax(logits)
-        self.assertEqual(found.dtype, np.float32)
+        probabilities = softmax(logits)
+        self.assertEqual(probabilities.dtype, np.float32)
         expected = special.softmax(logits.astype(np.float64), axis=1)
         # Two roundings of float64 and one to float32.
-        np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-38)
-        np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-6)
+        np.testing.assert_allclose(
+            probabilities, expected, rtol=1e-7, atol=1e-38
+        )
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
 
     def test_not_a_number_stays_one(self):
-        found = softmax(np.array([[np.nan, 1.0], [0.0, 0.0]], np.float32))
-        self.assertTrue(np.isnan(found[0]).all())
-        self.assertEqual(found[1].tolist(), [0.5, 0.5])
+        probabilities = softmax(
+            np.array([[np.nan, 1.0], [0.0, 0.0]], np.float32)
+        )
+        self.assertTrue(np.isnan(probabilities[0]).all())
+        self.assertEqual(probabilities[1].tolist(), [0.5, 0.5])
 
 
 class LogSumsTest(parameterized.TestCase):
@@ -59,8 +63,10 @@ class LookLikeProbabilitiesTest(parameterized.TestCase):
         ([[0.0, 0.99]], STEP, False),
     )
     def test_every_row_counts(self, rows, step, wanted):
-        found = look_like_probabilities(np.array(rows, np.float32), step=step)
-        self.assertIs(found, wanted)
+        looks_like = look_like_probabilities(
+            np.array(rows, np.float32), step=step
+        )
+        self.assertIs(looks_like, wanted)
 
 
 class CheckKindTest(parameterized.TestCase):

@@ -41,7 +41,7 @@ from qmia_tf.training import recipes
 RECORDS, MEMBERS = 400, 160
 
 
-def made(right, *, gain=0.5, seed=0, epoch=1):
+def an_epoch(right, *, gain=0.5, seed=0, epoch=1):
     """An Epoch that classifies so many of 240 nonmembers right.
 
     Scores are normal and the members' by `gain` higher. Who is right does
@@ -67,7 +67,7 @@ def made(right, *, gain=0.5, seed=0, epoch=1):
 
 def made_run(*rights):
     return [
-        made(right, gain=0.2 * place, seed=place, epoch=place)
+        an_epoch(right, gain=0.2 * place, seed=place, epoch=place)
         for place, right in enumerate(rights, start=1)
     ]
 
@@ -89,16 +89,16 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
         (239, [3]),
     )
     def test_nearest(self, right, wanted):
-        full, model = made_run(100, 130, 170, 130), made(right, seed=9)
-        found = accuracy_matching.nearest(model, full, INSIDE)
-        self.assertEqual((found.way, found.epochs), ("nearest", wanted))
+        full, model = made_run(100, 130, 170, 130), an_epoch(right, seed=9)
+        match = accuracy_matching.nearest(model, full, INSIDE)
+        self.assertEqual((match.way, match.epochs), ("nearest", wanted))
         other = full[wanted[0] - 1]
         self.assertAllClose(
-            found.leak["margin"].difference.value, leak(model) - leak(other)
+            match.leak["margin"].difference.value, leak(model) - leak(other)
         )
         gap = np.mean(model.right) - np.mean(other.right)
-        self.assertAllClose(found.accuracy.value, gap)
-        self.assertBetween(gap, found.accuracy.low, found.accuracy.high)
+        self.assertAllClose(match.accuracy.value, gap)
+        self.assertBetween(gap, match.accuracy.low, match.accuracy.high)
 
     @parameterized.parameters(
         # The accuracy, its epochs and weight, how often it is crossed.
@@ -109,16 +109,16 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
         (101, [1, 2], 1 / 30, 1),
     )
     def test_interpolated(self, right, wanted, weight, crossings):
-        full, model = made_run(100, 130, 170, 130), made(right, seed=9)
-        found = accuracy_matching.interpolated(model, full, INSIDE)
-        self.assertEqual((found.way, found.epochs), ("interpolated", wanted))
-        self.assertAlmostEqual(found.weight, weight)
-        self.assertEqual(found.crossings, crossings)
+        full, model = made_run(100, 130, 170, 130), an_epoch(right, seed=9)
+        match = accuracy_matching.interpolated(model, full, INSIDE)
+        self.assertEqual((match.way, match.epochs), ("interpolated", wanted))
+        self.assertAlmostEqual(match.weight, weight)
+        self.assertEqual(match.crossings, crossings)
         one, two = (full[epoch - 1] for epoch in wanted)
         line = np.interp(
             right, [one.right.sum(), two.right.sum()], [leak(one), leak(two)]
         )
-        difference = found.leak["margin"].difference
+        difference = match.leak["margin"].difference
         self.assertAllClose(difference.value, leak(model) - line)
         self.assertBetween(difference.value, difference.low, difference.high)
 
@@ -127,19 +127,21 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
         rights = [100, 140, 120, 150, 90]
         full = made_run(*rights)
         for right, wanted in ((130, [1, 2]), (145, [3, 4]), (125, [1, 2])):
-            found = accuracy_matching.interpolated(made(right), full, INSIDE)
-            self.assertEqual(found.epochs, wanted)
+            match = accuracy_matching.interpolated(
+                an_epoch(right), full, INSIDE
+            )
+            self.assertEqual(match.epochs, wanted)
         self.assertEqual(accuracy_crossing.crossings(130, rights), 4)
         # Reached only after the best epoch: not a match.
         self.assertEqual(accuracy_crossing.outside(95, rights), "below")
         self.assertIsNone(
-            accuracy_matching.interpolated(made(95), full, INSIDE)
+            accuracy_matching.interpolated(an_epoch(95), full, INSIDE)
         )
 
     @parameterized.parameters((99, "below"), (171, "above"))
     def test_nothing_is_extrapolated(self, right, side):
         rights = [100, 130, 170, 80]
-        full, model = made_run(*rights), made(right)
+        full, model = made_run(*rights), an_epoch(right)
         self.assertIsNone(accuracy_matching.interpolated(model, full, INSIDE))
         self.assertEqual(accuracy_crossing.outside(right, rights), side)
         self.assertEqual(
@@ -158,18 +160,18 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_what_is_a_match(self, side, value, low, high, wanted):
         full = made_run(100, 130)
-        found = accuracy_matching.nearest(made(120), full, INSIDE)
-        found = dataclasses.replace(
-            found, outside=side, accuracy=Estimate(value, low, high)
+        match = accuracy_matching.nearest(an_epoch(120), full, INSIDE)
+        match = dataclasses.replace(
+            match, outside=side, accuracy=Estimate(value, low, high)
         )
-        self.assertEqual(found.is_match, wanted)
+        self.assertEqual(match.is_match, wanted)
 
     def test_best_at_the_first_epoch(self):
-        full, model = made_run(150, 120), made(150, seed=9)
-        found = accuracy_matching.interpolated(model, full, INSIDE)
-        self.assertEqual(found.epochs, [1, 1])
+        full, model = made_run(150, 120), an_epoch(150, seed=9)
+        match = accuracy_matching.interpolated(model, full, INSIDE)
+        self.assertEqual(match.epochs, [1, 1])
         want = leak(model) - leak(full[0])
-        self.assertAllClose(found.leak["gap"].difference.value, want)
+        self.assertAllClose(match.leak["gap"].difference.value, want)
 
     def test_full_precision_against_itself(self):
         full = made_run(100, 130, 170)
@@ -177,8 +179,8 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
             accuracy_matching.nearest,
             accuracy_matching.interpolated,
         ):
-            found = match(full[1], full, INSIDE).leak["margin"]
-            self.assertAllClose(found.difference.value, 0.0, atol=1e-15)
+            margin = match(full[1], full, INSIDE).leak["margin"]
+            self.assertAllClose(margin.difference.value, 0.0, atol=1e-15)
         self.assertEqual(
             accuracy_matching.nearest(full[1], full, INSIDE)
             .leak["gap"]
@@ -194,7 +196,7 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
         right on half of the nonmembers and lies on the line between.
         """
         rng, audits, inside = np.random.default_rng(2), 200, 0
-        point = made(1).point
+        point = an_epoch(1).point
         members = np.arange(300) < 100
         normal = stats.norm
         ends = [normal.cdf(d / np.sqrt(2)) for d in (0.0, 1.5)]
@@ -211,17 +213,17 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
                         {"margin": scores},
                     )
                 )
-            found = accuracy_matching.interpolated(drawn[2], drawn[:2], members)
-            if found is None:
+            match = accuracy_matching.interpolated(drawn[2], drawn[:2], members)
+            if match is None:
                 audits -= 1
                 continue
-            difference = found.leak["margin"].difference
+            difference = match.leak["margin"].difference
             half = (difference.high - difference.low) / 2
             if not counted:
                 slim = accuracy_matching.delong.contrast(
                     [drawn[place].scores["margin"] for place in (2, 0, 1)],
                     members,
-                    (1.0, found.weight - 1, -found.weight),
+                    (1.0, match.weight - 1, -match.weight),
                 ).difference
                 half = (slim.high - slim.low) / 2
             inside += abs(difference.value) <= half
@@ -241,28 +243,28 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
         rng = np.random.default_rng(4)
         rights = [rng.random(240) < share for share in (0.5, 0.4, 0.6)]
         ability, drawn = rng.normal(size=RECORDS), []
-        told = rng.random(RECORDS) < judged
+        has_score = rng.random(RECORDS) < judged
         for right, gain in zip(rights, (0.6, 0.2, 1.2), strict=True):
             # Whoever is classified right scores higher.
             scores = ability + rng.normal(size=RECORDS) + gain * INSIDE
             scores[~INSIDE] += 1.5 * right
-            scores[~told] = np.nan
+            scores[~has_score] = np.nan
             drawn.append(
                 accuracy_matching.Epoch(
-                    made(1).point, right, {"margin": scores}
+                    an_epoch(1).point, right, {"margin": scores}
                 )
             )
-        found = accuracy_matching.interpolated(drawn[0], drawn[1:], INSIDE)
+        match = accuracy_matching.interpolated(drawn[0], drawn[1:], INSIDE)
 
         def difference(members, nonmembers):
             areas, shares = [], []
-            for each in drawn:
-                scores = each.scores["margin"]
+            for epoch in drawn:
+                scores = epoch.scores["margin"]
                 inside, outside = scores[INSIDE], scores[~INSIDE]
                 inside, outside = inside[members], outside[nonmembers]
                 inside, outside = (x[~np.isnan(x)] for x in (inside, outside))
                 areas.append(np.mean(inside[:, None] > outside))
-                shares.append(each.right[nonmembers].mean())
+                shares.append(epoch.right[nonmembers].mean())
             weight = (shares[0] - shares[1]) / (shares[2] - shares[1])
             return areas[0] - (1 - weight) * areas[1] - weight * areas[2]
 
@@ -274,7 +276,7 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
                 rest[kind] = np.delete(every[kind], record)
                 left.append(difference(*rest))
             variance += (count - 1) * np.var(left)
-        got = found.leak["margin"].difference
+        got = match.leak["margin"].difference
         self.assertAllClose(got.value, difference(*every))
         half = stats.norm.ppf(0.975) * np.sqrt(variance)
         # The weight is not quite linear in the shares.
@@ -282,27 +284,27 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_likelihood_is_the_audits(self):
         answers = synthetic_outputs.outputs(300, 200).in_record_order()
-        found = accuracy_matching.measure(answers, 7).point.leaks["likelihood"]
+        area = accuracy_matching.measure(answers, 7).point.leaks["likelihood"]
         attack = next(x for x in attacks.ATTACKS if x.name == "likelihood")
         audited = attack_evaluation.run_attack(
             attack, auxiliary.gather(answers)
         )
-        self.assertEqual(found, audited.audit.auc)
+        self.assertEqual(area, audited.audit.auc)
 
     def test_what_too_few_records_do_not_tell_is_left_out(self):
         answers = synthetic_outputs.outputs(3, 3).in_record_order()
-        found = accuracy_matching.measure(answers, 7)
-        told = {"gap", "confidence", "margin"}
-        self.assertEqual(set(found.point.leaks), told)
-        held = accuracy_matching.nearest(found, [found], answers.members)
-        self.assertEqual(set(held.leak), told)
+        epoch = accuracy_matching.measure(answers, 7)
+        names = {"gap", "confidence", "margin"}
+        self.assertEqual(set(epoch.point.leaks), names)
+        held = accuracy_matching.nearest(epoch, [epoch], answers.members)
+        self.assertEqual(set(held.leak), names)
 
     def test_measure_is_what_an_audit_says(self):
         answers = synthetic_outputs.outputs(90, 60).in_record_order()
-        found = accuracy_matching.measure(answers, 7)
+        epoch = accuracy_matching.measure(answers, 7)
         right = answers.predicted == answers.labels
         members = answers.members
-        point = found.point
+        point = epoch.point
         self.assertEqual(point.epoch, 7)
         train, test = right[members].mean(), right[~members].mean()
         self.assertAlmostEqual(point.accuracy_members.value, train)
@@ -312,7 +314,7 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(
             point.leaks["confidence"], auc(largest, answers.members)
         )
-        self.assertAllEqual(found.right, right[~members])
+        self.assertAllEqual(epoch.right, right[~members])
         self.assertEqual(set(point.leaks), set(matching_tables.SCORES))
 
 
@@ -398,16 +400,16 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
         w4 = self.run_of("w4a4", Bits(4, 4), kept=(2,))
         w2 = self.run_of("w2", Bits(2, 2), kept=())
         said = []
-        found = run_comparison.compare(
+        compared = run_comparison.compare(
             [full], [w4, w2], self.data, every_epoch=True, progress=said.append
         )
         self.assertLen(said, 6)
         self.assertEqual(said[1], "full: epoch 2, model 2 of 3")
         self.assertEqual(
-            [(x.run, x.epoch, x.trained) for x in found.compared],
+            [(x.run, x.epoch, x.trained) for x in compared.compared],
             [("w4a4", 2, False), ("w4a4", 4, True), ("w2", 4, True)],
         )
-        self.assertEmpty(found.means)
+        self.assertEmpty(compared.means)
         # A point is what the model itself answers.
         split = training_run.open_split(
             full, self.data, configuration.read(full)
@@ -416,10 +418,10 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
         model = keras.models.load_model(full / "checkpoints/epoch_0002.keras")
         answers = model.predict(images / np.float32(255), verbose=0)
         self.assertAlmostEqual(
-            found.full[0].points[1].accuracy_nonmembers.value,
+            compared.full[0].points[1].accuracy_nonmembers.value,
             np.mean(answers.argmax(axis=1) == labels),
         )
-        paths = matching_tables.write(found, self.root / "out")
+        paths = matching_tables.write(compared, self.root / "out")
         self.assertEqual(
             sorted(path.suffix for path in paths),
             [".csv", ".csv", ".json", ".png", ".svg", ".txt"],
@@ -429,24 +431,24 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertLen(stored["compared"], 3)
         with open(self.root / "out/matched.csv") as file:
             rows = list(csv.DictReader(file))
-        self.assertLen(rows, sum(len(x.matches) for x in found.compared))
-        first = found.compared[0].matches[0].leak["margin"]
+        self.assertLen(rows, sum(len(x.matches) for x in compared.compared))
+        first = compared.compared[0].matches[0].leak["margin"]
         self.assertEqual(
             float(rows[0]["margin_change_low"]), first.difference.low
         )
         self.assertEqual(float(rows[0]["margin_p_value"]), first.p_value)
         text = paths[0].read_text()
         self.assertIn("w=4, a=4 (w4a4, epoch 4) against full precision", text)
-        apart = [x for x in found.compared if not x.matches[0].is_match]
+        apart = [x for x in compared.compared if not x.matches[0].is_match]
         self.assertEqual(text.count("epoch is no match"), len(apart))
         self.assertNotIn("epoch is a match", text)
         near = dataclasses.replace(
-            found.compared[0].matches[0],
+            compared.compared[0].matches[0],
             outside="above",
             accuracy=Estimate(0.001, -0.004, 0.006),
         )
-        one = dataclasses.replace(found.compared[0], matches=[near])
-        again = dataclasses.replace(found, compared=[one])
+        one = dataclasses.replace(compared.compared[0], matches=[near])
+        again = dataclasses.replace(compared, compared=[one])
         text = matching_tables.write(again, self.root / "near")[0].read_text()
         self.assertIn("epoch is a match, since it cannot be told", text)
 
@@ -472,9 +474,9 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
     def test_the_last_checkpoint_is_the_trained_model(self):
         full = self.run_of("full", kept=(2, 4), empty=True)
         (full / "checkpoints/epoch_0004.keras").touch()
-        found = checkpoints.kept(full, configuration.read(full))
-        self.assertEqual(list(found), [2, 4])
-        self.assertEqual(found[4].name, "model.keras")
+        kept_models = checkpoints.kept(full, configuration.read(full))
+        self.assertEqual(list(kept_models), [2, 4])
+        self.assertEqual(kept_models[4].name, "model.keras")
 
     def test_several_seeds_are_paired_in_order(self):
         full = [
@@ -493,11 +495,11 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
             for seed in (0, 1)
         ]
         with mock.patch.object(checkpoints, "answers", made_answers):
-            found = run_comparison.compare(full, others, self.data)
+            compared = run_comparison.compare(full, others, self.data)
             self.refused(
                 "different members .split.seed: 0 and 1", full[:1], others
             )
-        pairs = {(each.full, each.run) for each in found.compared}
+        pairs = {(entry.full, entry.run) for entry in compared.compared}
         self.assertEqual(
             pairs,
             {
@@ -506,19 +508,19 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
                 for seed in (0, 1)
             },
         )
-        self.assertLen(found.means, 2 * 2 * len(accuracy_matching.SCORES))
-        for mean in found.means:
+        self.assertLen(compared.means, 2 * 2 * len(accuracy_matching.SCORES))
+        for mean in compared.means:
             values = [
                 match.leak[mean.score].difference.value
-                for each in found.compared
-                if each.model == mean.model
-                for match in each.matches
+                for entry in compared.compared
+                if entry.model == mean.model
+                for match in entry.matches
                 if match.way == mean.way
             ]
             self.assertEqual(mean.pairs, 2)
             self.assertAllClose(mean.difference.value, np.mean(values))
-        self.assertEmpty(found.notes)
-        text = matching_tables.write(found, self.root / "out")[0].read_text()
+        self.assertEmpty(compared.notes)
+        text = matching_tables.write(compared, self.root / "out")[0].read_text()
         self.assertIn("Over several seeds", text)
 
     def test_refuses(self):
@@ -541,9 +543,9 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
         full = self.run_of("full", empty=True)
         other = self.run_of("w4a4", Bits(4, 4), seed=3, last=5, empty=True)
         with mock.patch.object(checkpoints, "answers", made_answers):
-            found = run_comparison.compare([full], [other], self.data)
+            compared = run_comparison.compare([full], [other], self.data)
         self.assertEqual(
-            found.notes,
+            compared.notes,
             [
                 "w4a4 has another recipe than full",
                 "w4a4 has another seed than full",

@@ -37,8 +37,8 @@ class LayoutTest(parameterized.TestCase, tf.test.TestCase):
         members, strata = rng.random(400) < 0.3, rng.integers(0, classes, 400)
         drawn = draw(members, strata, 20)
         self.assertEqual((drawn.shape, drawn.dtype), ((20, 400), bool))
-        for each in np.unique(strata):
-            rows = strata == each
+        for stratum in np.unique(strata):
+            rows = strata == stratum
             self.assertAllEqual(
                 drawn[:, rows].sum(axis=1), [members[rows].sum()] * 20
             )
@@ -112,27 +112,27 @@ class StrataTest(parameterized.TestCase, tf.test.TestCase):
         }
 
     def test_classes_and_halves(self):
-        found = memberships.strata_of(self.labels, self.half)
-        self.assertEqual(self.pairs(found), {(0, 5), (2, 3), (6, 7)})
+        strata = memberships.strata_of(self.labels, self.half)
+        self.assertEqual(self.pairs(strata), {(0, 5), (2, 3), (6, 7)})
 
     def test_classes_alone(self):
-        found = memberships.strata_of(self.labels)
+        strata = memberships.strata_of(self.labels)
         self.assertEqual(
-            self.pairs(found),
+            self.pairs(strata),
             {(0, 1), (0, 5), (1, 5), (2, 3), (2, 4), (3, 4), (6, 7)},
         )
 
     def test_halves_alone(self):
-        found = memberships.strata_of(self.labels, self.half, by_class=False)
-        self.assertAllEqual(found, self.half)
-        found = memberships.strata_of(self.labels, by_class=False)
-        self.assertAllEqual(found, np.zeros(8))
+        strata = memberships.strata_of(self.labels, self.half, by_class=False)
+        self.assertAllEqual(strata, self.half)
+        strata = memberships.strata_of(self.labels, by_class=False)
+        self.assertAllEqual(strata, np.zeros(8))
 
     def test_names_of_classes_may_be_anything(self):
-        found = memberships.strata_of(np.array(["b", "a", "b"]))
-        self.assertEqual(self.pairs(found), {(0, 2)})
-        found = memberships.strata_of(np.array([-1, 2**40, -1]))
-        self.assertEqual(self.pairs(found), {(0, 2)})
+        strata = memberships.strata_of(np.array(["b", "a", "b"]))
+        self.assertEqual(self.pairs(strata), {(0, 2)})
+        strata = memberships.strata_of(np.array([-1, 2**40, -1]))
+        self.assertEqual(self.pairs(strata), {(0, 2)})
 
 
 if __name__ == "__main__":

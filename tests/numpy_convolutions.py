@@ -24,5 +24,5 @@ def windows(x, kernel_size, strides, padding):
 def depthwise(x, kernel, strides, padding):
     """A depthwise convolution in NumPy."""
     seen = windows(x, kernel.shape[:2], strides, padding)
-    found = np.einsum("nrchwi,hwim->nrcim", seen, kernel)
-    return found.reshape(*found.shape[:3], -1)
+    sums = np.einsum("nrchwi,hwim->nrcim", seen, kernel)
+    return sums.reshape(*sums.shape[:3], -1)

@@ -134,13 +134,13 @@ class RecordTest(parameterized.TestCase):
         (0, "", {0, 1, 5}, 3),
         (0, "many", {4}, 1),
     )
-    def test_threads(self, told, variable, processors, wanted):
+    def test_threads(self, configured, variable, processors, wanted):
         threading = tf.config.threading
         with (
             mock.patch.object(
                 threading,
                 "get_intra_op_parallelism_threads",
-                return_value=told,
+                return_value=configured,
             ),
             mock.patch.dict(os.environ, {onednn.THREADS: variable}),
             mock.patch.object(

@@ -71,7 +71,7 @@ class OfTest(parameterized.TestCase):
             rng = np.random.default_rng(seed)
             rows = rng.normal(0, 2, (RECORDS, classes))
             rows[np.arange(RECORDS), rng.integers(0, classes, RECORDS)] += 5
-            made = {
+            values = {
                 "normal": rows,
                 "small": rows / 100,
                 "large": rows * 50,
@@ -83,8 +83,8 @@ class OfTest(parameterized.TestCase):
                 "relu": np.maximum(rows, 0),
                 "one_number": np.stack([0 * rows[:, 0], rows[:, 0]], axis=1),
             }[form].astype(np.float32)
-            for step in (0.0, kinds.read_step(made)):
-                why = logits.why_not(made, taken_for="logits", step=step)
+            for step in (0.0, kinds.read_step(values)):
+                why = logits.why_not(values, taken_for="logits", step=step)
                 self.assertIsNone(why, f"seed {seed}: {why}")
 
     @parameterized.named_parameters(
@@ -171,7 +171,7 @@ class StepTest(parameterized.TestCase):
 
     def test_tolerance(self):
         rows = shares(100)
-        found = [
+        tolerances = [
             kinds.sum_tolerance(rows.astype(np.float32)),
             kinds.sum_tolerance(rows.astype(np.float16)),
             kinds.sum_tolerance(bfloat16(rows)),
@@ -180,7 +180,7 @@ class StepTest(parameterized.TestCase):
             kinds.sum_tolerance(codes(rows, 256)),
         ]
         wanted = [1e-3, 1e-3 + 14 / 2048, 1e-3 + 14 / 256, 0.501, 1e-3]
-        np.testing.assert_allclose(found, wanted)
+        np.testing.assert_allclose(tolerances, wanted)
 
 
 if __name__ == "__main__":

@@ -18,21 +18,21 @@ from qmia_tf.errors import InputError
 
 def changed(row=3, **values):
     """Good outputs with probabilities[row], labels[row]... replaced."""
-    made = synthetic_outputs.outputs(6, 6)
+    answers = synthetic_outputs.outputs(6, 6)
     for name, value in values.items():
-        array = getattr(made, name).copy()
+        array = getattr(answers, name).copy()
         array[row] = value
-        made = dataclasses.replace(made, **{name: array})
-    return made
+        answers = dataclasses.replace(answers, **{name: array})
+    return answers
 
 
 def with_logits():
-    made = synthetic_outputs.outputs(6, 6)
+    answers = synthetic_outputs.outputs(6, 6)
     return outputs.Outputs.from_logits(
-        (np.log(made.probabilities) - 2).astype(np.float32),
-        labels=made.labels,
-        members=made.members,
-        record_ids=made.record_ids,
+        (np.log(answers.probabilities) - 2).astype(np.float32),
+        labels=answers.labels,
+        members=answers.members,
+        record_ids=answers.record_ids,
         info={"target": "keras"},
     )
 
@@ -43,12 +43,12 @@ class OutputsTest(parameterized.TestCase, tf.test.TestCase):
         self.path = pathlib.Path(self.create_tempdir()) / "int8.npz"
 
     def arrays(self, **changes):
-        made = synthetic_outputs.outputs(6, 6)
+        answers = synthetic_outputs.outputs(6, 6)
         arrays = {
-            field.name: getattr(made, field.name)
-            for field in dataclasses.fields(made)
+            field.name: getattr(answers, field.name)
+            for field in dataclasses.fields(answers)
         }
-        arrays["info"] = np.array(json.dumps(made.info))
+        arrays["info"] = np.array(json.dumps(answers.info))
         del arrays["logits"]
         return {**arrays, **changes}
 
@@ -59,20 +59,20 @@ class OutputsTest(parameterized.TestCase, tf.test.TestCase):
         )
 
     def test_save_and_load(self):
-        made = synthetic_outputs.outputs(7, 5, sha256="a" * 64, size_bytes=9)
-        made.save(self.path)
+        answers = synthetic_outputs.outputs(7, 5, sha256="a" * 64, size_bytes=9)
+        answers.save(self.path)
         back = outputs.load(self.path)
         self.assertIsNone(back.logits)
         with np.load(self.path) as stored:
             self.assertNotIn("logits", stored.files)
-        for field in dataclasses.fields(made)[:4]:
-            want, got = getattr(made, field.name), getattr(back, field.name)
+        for field in dataclasses.fields(answers)[:4]:
+            want, got = getattr(answers, field.name), getattr(back, field.name)
             self.assertAllEqual(got, want)
             self.assertEqual(got.dtype, want.dtype)
-        self.assertEqual(back.info, made.info)
+        self.assertEqual(back.info, answers.info)
         self.assertEqual(back.target, "keras")
         self.assertEqual(back.classes, 5)
-        self.assertAllEqual(back.predicted, np.argmax(made.probabilities, 1))
+        self.assertAllEqual(back.predicted, np.argmax(answers.probabilities, 1))
         self.assertFalse(back.tied.any())
 
     def test_a_file_names_its_target_if_info_does_not(self):
@@ -83,20 +83,22 @@ class OutputsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(back.members.dtype, bool)
 
     def test_in_record_order(self):
-        made = synthetic_outputs.outputs(7, 5)
-        ordered = made.in_record_order()
-        self.assertAllEqual(ordered.record_ids, sorted(made.record_ids))
-        row = list(made.record_ids).index(ordered.record_ids[4])
-        self.assertAllEqual(ordered.probabilities[4], made.probabilities[row])
-        self.assertEqual(ordered.members[4], made.members[row])
+        answers = synthetic_outputs.outputs(7, 5)
+        ordered = answers.in_record_order()
+        self.assertAllEqual(ordered.record_ids, sorted(answers.record_ids))
+        row = list(answers.record_ids).index(ordered.record_ids[4])
+        self.assertAllEqual(
+            ordered.probabilities[4], answers.probabilities[row]
+        )
+        self.assertEqual(ordered.members[4], answers.members[row])
 
     def test_rounded_probabilities_may_miss_one_by_half_a_step_each(self):
-        made = synthetic_outputs.outputs(500, 500, classes=10, step=1 / 256)
-        off = np.abs(made.probabilities.sum(axis=1) - 1).max()
+        answers = synthetic_outputs.outputs(500, 500, classes=10, step=1 / 256)
+        off = np.abs(answers.probabilities.sum(axis=1) - 1).max()
         self.assertGreater(off, 1e-3)
-        self.assertIs(made.validate(), made)
+        self.assertIs(answers.validate(), answers)
         with self.assertRaisesRegex(InputError, "probability_step"):
-            dataclasses.replace(made, info={"target": "keras"}).validate()
+            dataclasses.replace(answers, info={"target": "keras"}).validate()
 
     @parameterized.named_parameters(
         ("nan", {"probabilities": np.nan}, r"row 3 .*not finite"),
@@ -115,13 +117,13 @@ class OutputsTest(parameterized.TestCase, tf.test.TestCase):
             changed(**values).validate("somewhere")
 
     def test_counts_the_bad_rows(self):
-        made = changed(row=slice(2, 5), labels=7)
+        answers = changed(row=slice(2, 5), labels=7)
         with self.assertRaisesRegex(InputError, "row 2 .*; 3 such rows"):
-            made.validate()
+            answers.validate()
 
     def test_refuses_a_record_that_is_there_twice(self):
-        made = synthetic_outputs.outputs(6, 6)
-        again = made.take(np.r_[0:12, 4])
+        answers = synthetic_outputs.outputs(6, 6)
+        again = answers.take(np.r_[0:12, 4])
         with self.assertRaisesRegex(InputError, "row 12 .*there twice"):
             again.validate()
 
@@ -174,34 +176,39 @@ class OutputsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertFalse(self.path.exists())
 
     def test_logits_are_saved_beside_their_probabilities(self):
-        made = with_logits()
-        made.save(self.path)
+        answers = with_logits()
+        answers.save(self.path)
         back = outputs.load(self.path)
-        self.assertAllEqual(back.logits, made.logits)
+        self.assertAllEqual(back.logits, answers.logits)
         self.assertEqual(back.logits.dtype, np.float32)
-        self.assertAllEqual(back.probabilities, made.probabilities)
+        self.assertAllEqual(back.probabilities, answers.probabilities)
         self.assertEqual(back.info["outputs"], "logits")
 
     def test_a_file_may_hold_logits_alone(self):
-        made = with_logits()
+        answers = with_logits()
         for info in ({}, {"outputs": "logits", "probability_step": 0.0}):
             self.write(
                 probabilities=None,
-                logits=made.logits.astype(np.float64),
+                logits=answers.logits.astype(np.float64),
                 info=np.array(json.dumps(info)),
             )
             back = outputs.load(self.path)
-            self.assertAllEqual(back.logits, made.logits)
-            want = special.softmax(made.logits.astype(np.float64), axis=1)
+            self.assertAllEqual(back.logits, answers.logits)
+            want = special.softmax(answers.logits.astype(np.float64), axis=1)
             self.assertAllClose(back.probabilities, want, atol=1e-7)
             self.assertEqual(back.info["outputs"], "logits")
 
     def test_logits_go_with_their_records(self):
-        made = with_logits()
+        answers = with_logits()
         order = np.random.default_rng(0).permutation(12)
-        for found in (made.take(order), made.take(order).in_record_order()):
-            rows = [list(made.record_ids).index(i) for i in found.record_ids]
-            self.assertAllEqual(found.logits, made.logits[rows])
+        for reordered in (
+            answers.take(order),
+            answers.take(order).in_record_order(),
+        ):
+            rows = [
+                list(answers.record_ids).index(i) for i in reordered.record_ids
+            ]
+            self.assertAllEqual(reordered.logits, answers.logits[rows])
 
     @parameterized.named_parameters(
         ("shape", np.ones((12, 4), "f"), r".*of the shape .*\(12, 5\)"),
@@ -215,13 +222,13 @@ class OutputsTest(parameterized.TestCase, tf.test.TestCase):
             outputs.load(self.path)
 
     def test_quantized_probabilities_may_be_two_steps_off_their_logits(self):
-        made = synthetic_outputs.outputs(60, 60, gain=(9.0, 8.0))
+        answers = synthetic_outputs.outputs(60, 60, gain=(9.0, 8.0))
         # An int8 softmax of these logits, 255/256 at most.
-        codes = np.minimum(np.round(made.probabilities * 256), 255)
+        codes = np.minimum(np.round(answers.probabilities * 256), 255)
         stored = dataclasses.replace(
-            made,
+            answers,
             probabilities=(codes / 256).astype(np.float32),
-            logits=np.log(made.probabilities) + np.float32(3),
+            logits=np.log(answers.probabilities) + np.float32(3),
             info={"target": "t", "probability_step": 1 / 256},
         )
         self.assertIs(stored.validate(), stored)
@@ -234,12 +241,12 @@ class OutputsTest(parameterized.TestCase, tf.test.TestCase):
         ("float", 0.0), ("int8", 1 / 256), ("uint8", 1 / 255)
     )
     def test_refuses_probabilities_called_logits(self, step):
-        made = synthetic_outputs.outputs(60, 60, classes=10, step=step)
+        answers = synthetic_outputs.outputs(60, 60, classes=10, step=step)
         arrays = {
-            name: getattr(made, name)
+            name: getattr(answers, name)
             for name in ("labels", "members", "record_ids")
         }
-        self.write(probabilities=None, logits=made.probabilities, **arrays)
+        self.write(probabilities=None, logits=answers.probabilities, **arrays)
         message = "int8.npz: the logits are probabilities.*give them as 'prob"
         with self.assertRaisesRegex(InputError, message):
             outputs.load(self.path)

@@ -34,20 +34,20 @@ class CsvTest(Folder):
         path = self.text(
             "note,p1,p0,label,p2\nx,0.25,0.5,2,0.25\n\ny,0.75,.125,0,0.125\n"
         )
-        found = csv_file.read(path)
-        self.assertAllEqual(found["probabilities"], ROWS[:2])
-        self.assertAllEqual(found["labels"], [2, 0])
-        self.assertNotIn("record_ids", found)
+        columns = csv_file.read(path)
+        self.assertAllEqual(columns["probabilities"], ROWS[:2])
+        self.assertAllEqual(columns["labels"], [2, 0])
+        self.assertNotIn("record_ids", columns)
 
     def test_logits_with_ids_as_a_spreadsheet_writes_them(self):
         path = self.dir / "a.csv"
         path.write_bytes(
             "\ufeffid, z0,z1,label\r\n7,-1.5,2e1,1.0\r\n3,0,1,0\r\n".encode()
         )
-        found = csv_file.read(path)
-        self.assertAllEqual(found["logits"], [[-1.5, 20], [0, 1]])
-        self.assertAllEqual(found["record_ids"], [7, 3])
-        self.assertAllEqual(found["labels"], [1, 0])
+        columns = csv_file.read(path)
+        self.assertAllEqual(columns["logits"], [[-1.5, 20], [0, 1]])
+        self.assertAllEqual(columns["record_ids"], [7, 3])
+        self.assertAllEqual(columns["labels"], [1, 0])
 
     @parameterized.parameters(
         ([[0.31, 0.69], [0.5, 0.5]], 0.01),
@@ -85,16 +85,16 @@ class CsvTest(Folder):
         ),
     )
     def test_other_layouts(self, content):
-        found = csv_file.read(self.text(content))
-        self.assertAllEqual(found["probabilities"], ROWS[:2])
-        self.assertAllEqual(found["labels"], [2, 0])
+        columns = csv_file.read(self.text(content))
+        self.assertAllEqual(columns["probabilities"], ROWS[:2])
+        self.assertAllEqual(columns["labels"], [2, 0])
 
     def test_logits_of_named_classes(self):
         content = "cat;dog;label\n1,5;-2;dog\n-0,25;3;dog\n"
-        found = csv_file.read(self.text(content))
-        self.assertAllEqual(found["logits"], [[1.5, -2], [-0.25, 3]])
-        self.assertAllEqual(found["labels"], [1, 1])
-        self.assertEqual(found["class_names"], ("cat", "dog"))
+        columns = csv_file.read(self.text(content))
+        self.assertAllEqual(columns["logits"], [[1.5, -2], [-0.25, 3]])
+        self.assertAllEqual(columns["labels"], [1, 1])
+        self.assertEqual(columns["class_names"], ("cat", "dog"))
 
     @parameterized.named_parameters(
         ("by_name", "loss", lambda place: 0.37 * place),
@@ -116,16 +116,16 @@ class CsvTest(Folder):
         self.assertLen(csv_file.read(path)["class_names"], 3)
 
     def test_boolean_labels(self):
-        found = csv_file.read(self.text("p0,p1,label\n1,0,False\n0,1,True\n"))
-        self.assertAllEqual(found["labels"], [0, 1])
+        columns = csv_file.read(self.text("p0,p1,label\n1,0,False\n0,1,True\n"))
+        self.assertAllEqual(columns["labels"], [0, 1])
 
     def test_rows_are_counted_as_a_spreadsheet_does(self):
         """Quoted line breaks are in a row, empty lines are rows."""
         content = 'note,p0,p1,label\n"a\n\nb",1,0,0\n\n"c\nd",.5,.5,1\n,x,0,0\n'
         with self.assertRaisesRegex(InputError, "row 5, column 'p0' is 'x'"):
             csv_file.read(self.text(content))
-        found = csv_file.read(self.text(content.replace("x", "1")))
-        self.assertAllEqual(found["rows"], [2, 4, 5])
+        columns = csv_file.read(self.text(content.replace("x", "1")))
+        self.assertAllEqual(columns["rows"], [2, 4, 5])
 
     @parameterized.named_parameters(
         ("no_label", "p0,p1\n1,0\n", "row 1 has no column 'label'; it is p0"),
@@ -201,20 +201,20 @@ class SidesTest(Folder):
     def test_csv(self):
         one = self.text("p0,p1,label\n1,0,0\n.5,.5,1\n")
         two = self.text("p0,p1,label\n0.25,0.75,1\n", "b.csv")
-        found = saved_outputs.of_sides(one, two)
+        outputs = saved_outputs.of_sides(one, two)
         self.assertAllEqual(
-            found.probabilities, [[1, 0], [0.5, 0.5], [0.25, 0.75]]
+            outputs.probabilities, [[1, 0], [0.5, 0.5], [0.25, 0.75]]
         )
-        self.assertAllEqual(found.members, [True, True, False])
-        self.assertAllEqual(found.record_ids, [0, 1, 2])
-        self.assertEqual(found.target, "saved")
+        self.assertAllEqual(outputs.members, [True, True, False])
+        self.assertAllEqual(outputs.record_ids, [0, 1, 2])
+        self.assertEqual(outputs.target, "saved")
 
     def test_ids_are_kept_and_may_not_be_on_both_sides(self):
         one = self.text("id,z0,z1,label\n9,1,0,0\n4,-5,5,1\n")
         two = self.text("id,z0,z1,label\n2,1,0,0\n", "b.csv")
-        found = saved_outputs.of_sides(one, two)
-        self.assertAllEqual(found.record_ids, [9, 4, 2])
-        self.assertAllClose(found.logits, [[1, 0], [-5, 5], [1, 0]])
+        outputs = saved_outputs.of_sides(one, two)
+        self.assertAllEqual(outputs.record_ids, [9, 4, 2])
+        self.assertAllClose(outputs.logits, [[1, 0], [-5, 5], [1, 0]])
         two = self.text("id,z0,z1,label\n4,1,0,0\n", "b.csv")
         with self.assertRaisesRegex(
             InputError, "record 4 is in .*a.csv and in"
@@ -224,9 +224,9 @@ class SidesTest(Folder):
     def test_npz_and_csv(self):
         one = self.npz("a.npz", probabilities=ROWS, y=[0, 1, 2])
         two = self.text("p0,p1,p2,label\n0.25,0.75,0,1\n", "b.csv")
-        found = saved_outputs.of_sides(one, two)
-        self.assertAllEqual(found.labels, [0, 1, 2, 1])
-        self.assertEqual(found.target, "saved")
+        outputs = saved_outputs.of_sides(one, two)
+        self.assertAllEqual(outputs.labels, [0, 1, 2, 1])
+        self.assertEqual(outputs.target, "saved")
 
     @parameterized.named_parameters(
         ("labels", {"probabilities": ROWS}, "a.npz: the labels are missing"),
@@ -330,11 +330,12 @@ class NamedTest(Folder):
     def test_sides(self):
         one = self.text("cat,dog,label\n1,0,cat\n.5,.5,dog\n")
         two = self.text("dog,cat,label\n.75,.25,dog\n.5,.5,cat\n", "b.csv")
-        found = saved_outputs.of_sides(one, two)
+        outputs = saved_outputs.of_sides(one, two)
         self.assertAllEqual(
-            found.probabilities, [[1, 0], [0.5, 0.5], [0.25, 0.75], [0.5, 0.5]]
+            outputs.probabilities,
+            [[1, 0], [0.5, 0.5], [0.25, 0.75], [0.5, 0.5]],
         )
-        self.assertAllEqual(found.labels, [0, 1, 1, 0])
+        self.assertAllEqual(outputs.labels, [0, 1, 1, 0])
         for text in ("dog,eel,label\n1,0,0\n", "p0,p1,label\n1,0,0\n"):
             with self.assertRaisesRegex(InputError, "columns of both files al"):
                 saved_outputs.of_sides(one, self.text(text, "b.csv"))
@@ -351,11 +352,11 @@ class NamedTest(Folder):
         path = self.text(
             "cow,ant,bee,label\n0,.75,.25,ant\n.25,0,.75,bee\n1,0,0,cow\n"
         )
-        found = saved_outputs.of_records(path, records)
+        outputs = saved_outputs.of_records(path, records)
         self.assertAllEqual(
-            found.probabilities, [[0.75, 0.25, 0], [0, 0.75, 0.25], [0, 0, 1]]
+            outputs.probabilities, [[0.75, 0.25, 0], [0, 0.75, 0.25], [0, 0, 1]]
         )
-        self.assertAllEqual(found.labels, [0, 1, 2])
+        self.assertAllEqual(outputs.labels, [0, 1, 2])
         path = self.text("cow,dog,bee,label\n0,1,0,bee\n0,1,0,1\n0,1,0,1\n")
         with self.assertRaisesRegex(
             InputError, "'label' is '1', which is none"
@@ -416,14 +417,14 @@ class RoundedTest(Folder):
     def test_two_digits_are_probabilities(self, dtype):
         rows = self.shares().round(2)
         self.assertGreater(np.abs(rows.sum(axis=1) - 1).max(), 0.1)
-        found = saved_outputs.alone(self.whole(rows.astype(dtype)))
-        self.assertEqual(found.probability_step, 0.01)
+        outputs = saved_outputs.alone(self.whole(rows.astype(dtype)))
+        self.assertEqual(outputs.probability_step, 0.01)
         lines = [",".join(map(repr, [*row.tolist(), 0])) for row in rows]
         names = ",".join([*(f"p{place}" for place in range(100)), "label"])
         one = self.text("\n".join([names, *lines[:30]]))
         two = self.text("\n".join([names, *lines[30:]]), "b.csv")
-        found = saved_outputs.of_sides(one, two)
-        self.assertAllClose(found.probabilities, rows, atol=1e-7)
+        outputs = saved_outputs.of_sides(one, two)
+        self.assertAllClose(outputs.probabilities, rows, atol=1e-7)
 
     @parameterized.parameters(np.float16, "bf16")
     def test_16_bits(self, dtype):
@@ -479,10 +480,10 @@ class AloneTest(Folder):
             labels=[0, 1, 1],
             members=[1, 0, 1],
         )
-        found = saved_outputs.alone(path)
-        self.assertEqual(found.target, "pi_4")
-        self.assertAllEqual(found.members, [True, False, True])
-        self.assertEqual(found.probability_step, 1 / 256)
+        outputs = saved_outputs.alone(path)
+        self.assertEqual(outputs.target, "pi_4")
+        self.assertAllEqual(outputs.members, [True, False, True])
+        self.assertEqual(outputs.probability_step, 1 / 256)
 
     def test_info_is_kept(self):
         info = {"target": "int8", "sha256": "ab", "probability_step": 0.25}
@@ -494,9 +495,9 @@ class AloneTest(Folder):
             record_ids=[5, 2, 9],
             info=json.dumps(info),
         )
-        found = saved_outputs.alone(path)
-        self.assertEqual(found.info, info)
-        self.assertAllEqual(found.record_ids, [5, 2, 9])
+        outputs = saved_outputs.alone(path)
+        self.assertEqual(outputs.info, info)
+        self.assertAllEqual(outputs.record_ids, [5, 2, 9])
 
     def test_without_members(self):
         path = self.npz("a.npz", probabilities=ROWS, labels=[0, 1, 1])
@@ -520,17 +521,19 @@ class OfRecordsTest(Folder):
 
     def test_rows_are_the_records_in_their_order(self):
         path = self.npz("a.npz", logits=LOGITS)
-        found = saved_outputs.of_records(path, self.records)
-        self.assertAllEqual(found.labels, [0, 1, 2])
-        self.assertAllEqual(found.members, [True, True, False])
-        self.assertAllEqual(found.record_ids, [0, 1, 2])
-        self.assertEqual(found.info["fingerprint"], self.records.fingerprint())
+        outputs = saved_outputs.of_records(path, self.records)
+        self.assertAllEqual(outputs.labels, [0, 1, 2])
+        self.assertAllEqual(outputs.members, [True, True, False])
+        self.assertAllEqual(outputs.record_ids, [0, 1, 2])
+        self.assertEqual(
+            outputs.info["fingerprint"], self.records.fingerprint()
+        )
 
     def test_another_order_by_record_ids(self):
         path = self.npz("a.npz", logits=LOGITS, record_ids=[2, 0, 1])
-        found = saved_outputs.of_records(path, self.records)
-        self.assertAllClose(found.logits, LOGITS[[1, 2, 0]])
-        self.assertAllEqual(found.labels, [0, 1, 2])
+        outputs = saved_outputs.of_records(path, self.records)
+        self.assertAllClose(outputs.logits, LOGITS[[1, 2, 0]])
+        self.assertAllEqual(outputs.labels, [0, 1, 2])
 
     @parameterized.named_parameters(
         ("count", {"logits": LOGITS[:2]}, "2 rows of outputs, and there are 3"),
@@ -559,10 +562,10 @@ class ReferenceTest(Folder):
         path = self.npz(
             "r1.npz", logits=LOGITS[:2], members=[0, 1], record_ids=[2, 0]
         )
-        found = saved_outputs.reference(path, self.answered)
-        self.assertAllEqual(found.labels, [2, 0])
-        self.assertAllEqual(found.members, [False, True])
-        self.assertEqual(found.target, "r1")
+        outputs = saved_outputs.reference(path, self.answered)
+        self.assertAllEqual(outputs.labels, [2, 0])
+        self.assertAllEqual(outputs.members, [False, True])
+        self.assertEqual(outputs.target, "r1")
 
     def test_bad_references(self):
         for path, pattern in (

@@ -32,7 +32,7 @@ COUNT = own_task.MEMBERS + own_task.NONMEMBERS
 
 
 def reasons(target):
-    return {each.name: each.reason for each in target.attacks_left_out}
+    return {attack.name: attack.reason for attack in target.attacks_left_out}
 
 
 class Folder(parameterized.TestCase, tf.test.TestCase):
@@ -65,9 +65,9 @@ class TableTest(Folder):
         self.sides = own_task.table()
 
     def test_of_the_package_itself(self):
-        found = qmia_tf.audit(own_task.linear, *self.sides, progress=None)
-        (target,) = found.targets
-        self.assertEqual(found.name, "own")
+        result = qmia_tf.audit(own_task.linear, *self.sides, progress=None)
+        (target,) = result.targets
+        self.assertEqual(result.name, "own")
         self.assertEqual(target.target, "linear")
         self.assertEqual(target.kind, "callable")
         self.assertEqual((target.members, target.nonmembers), (60, 50))
@@ -79,12 +79,12 @@ class TableTest(Folder):
             target.attack("gap").auc.value,
             (1 + right[:60].mean() - right[60:].mean()) / 2,
         )
-        self.assertIsNotNone(found.control)
-        self.assertFalse(found.duplicates.warning)
+        self.assertIsNotNone(result.control)
+        self.assertFalse(result.duplicates.warning)
 
     def test_what_cannot_be_asked_is_left_out_with_the_reason(self):
-        found = self.audit(own_task.linear, *self.sides)
-        missing = reasons(found.targets[0])
+        result = self.audit(own_task.linear, *self.sides)
+        missing = reasons(result.targets[0])
         self.assertEqual(
             set(missing), COPIES | REFERENCES | {"difficulty_parent"}
         )
@@ -99,15 +99,15 @@ class TableTest(Folder):
             "needs models trained alike on other records",
         )
         self.assertIn(
-            "quantile", [each.name for each in found.targets[0].attacks]
+            "quantile", [attack.name for attack in result.targets[0].attacks]
         )
         self.assertFalse((self.dir / "copies").exists())
 
     def test_what_is_written(self):
-        found = self.audit(own_task.linear, *self.sides)
-        self.assertEqual(audit_result.load(self.dir), found)
+        result = self.audit(own_task.linear, *self.sides)
+        self.assertEqual(audit_result.load(self.dir), result)
         config = files.read_json(self.dir / "config.json")
-        self.assertEqual(config, found.config)
+        self.assertEqual(config, result.config)
         self.assertEqual(config["kind"], "own")
         self.assertEqual(config["split"], {"members": 60, "nonmembers": 50})
         self.assertEqual(config["dataset"]["record_shape"], [5])
@@ -125,12 +125,12 @@ class TableTest(Folder):
         def logits(values):
             return np.log(own_task.linear(values)) + 5
 
-        found = self.audit(
+        result = self.audit(
             {"p": own_task.linear, "z": logits},
             *self.sides,
             outputs=["read", "logits"],
         )
-        one, two = found.targets
+        one, two = result.targets
         self.assertEqual(
             (one.outputs, two.outputs), ("probabilities", "logits")
         )
@@ -144,20 +144,20 @@ class TableTest(Folder):
         def blunt(values):
             return 0.5 * own_task.linear(values) + 0.5 / 3
 
-        found = self.audit([own_task.linear, blunt], *self.sides)
+        result = self.audit([own_task.linear, blunt], *self.sides)
         self.assertEqual(
-            [each.target for each in found.targets], ["linear", "blunt"]
+            [target.target for target in result.targets], ["linear", "blunt"]
         )
-        (agreement,) = found.agreements
+        (agreement,) = result.agreements
         self.assertEqual(
             (agreement.target, agreement.other), ("blunt", "linear")
         )
         self.assertEqual((agreement.records, agreement.labels_differ), (110, 0))
         self.assertEqual(
-            [(each.first, each.second) for each in found.joints],
+            [(joint.first, joint.second) for joint in result.joints],
             [("blunt", "linear")],
         )
-        one, two = (each.records_sha256 for each in found.targets)
+        one, two = (target.records_sha256 for target in result.targets)
         self.assertEqual(one, two)
 
     def test_a_function_is_asked_again(self):
@@ -183,9 +183,9 @@ class TableTest(Folder):
             sharper /= sharper.sum(axis=1, keepdims=True)
             np.savez(path, probabilities=sharper, members=inside)
             paths.append(path)
-        found = self.audit(own_task.linear, *self.sides, references=paths)
-        self.assertEqual(found.references, ["r0", "r1", "r2", "r3"])
-        ran = {each.name for each in found.targets[0].attacks}
+        result = self.audit(own_task.linear, *self.sides, references=paths)
+        self.assertEqual(result.references, ["r0", "r1", "r2", "r3"])
+        ran = {attack.name for attack in result.targets[0].attacks}
         self.assertContainsSubset(REFERENCES, ran)
         (self.dir / "other").mkdir()
         twin = self.dir / "other" / "r0.npz"
@@ -237,8 +237,8 @@ class TableTest(Folder):
 
         rows = answer(np.concatenate([values for values, _ in self.sides]))
         self.assertGreater(np.abs(rows.sum(axis=1) - 1).max(), 0.1)
-        found = self.audit(answer, *self.sides)
-        self.assertEqual(found.targets[0].probability_step, 0.01)
+        result = self.audit(answer, *self.sides)
+        self.assertEqual(result.targets[0].probability_step, 0.01)
         stored = np.load(self.dir / "outputs" / "answer.npz")
         self.assertAllClose(stored["probabilities"], rows, atol=1e-7)
 
@@ -255,8 +255,8 @@ class TableTest(Folder):
         def permuted(values):
             return own_task.linear(values)[:, [1, 2, 0]]
 
-        found = self.audit(permuted, *self.sides, allow_chance=True)
-        self.assertLess(found.targets[0].accuracy_members.value, 0.3)
+        result = self.audit(permuted, *self.sides, allow_chance=True)
+        self.assertLess(result.targets[0].accuracy_members.value, 0.3)
 
     def test_class_names_count_the_classes(self):
         self.assertRefused(
@@ -278,8 +278,8 @@ class TableTest(Folder):
     def test_records_on_both_sides(self):
         (one, labels), (two, others) = self.sides
         two = np.concatenate([two[:-2], one[:2]])
-        found = self.audit(own_task.linear, (one, labels), (two, others))
-        self.assertEqual(found.duplicates.members, 2)
+        result = self.audit(own_task.linear, (one, labels), (two, others))
+        self.assertEqual(result.duplicates.members, 2)
         self.assertTrue(any("2 member(s) have an" in x for x in self.lines))
         self.assertRefused(
             "every member is also on the other side",
@@ -290,13 +290,13 @@ class TableTest(Folder):
 
     def test_few_records(self):
         (one, labels), (two, others) = self.sides
-        found = self.audit(
+        result = self.audit(
             own_task.linear, (one[:20], labels[:20]), (two[:9], others[:9])
         )
         said = [line for line in self.lines if "only" in line]
         self.assertStartsWith(said[0], "warning: only 20 members: the interv")
         self.assertStartsWith(said[1], "warning: only 9 nonmembers")
-        wide = found.targets[0].attack("gap").auc
+        wide = result.targets[0].attack("gap").auc
         self.assertGreater(wide.high - wide.low, 0.2)
 
     @parameterized.parameters(
@@ -338,14 +338,14 @@ class ImagesTest(Folder):
         cls.sides = own_task.images(cls.model)
 
     def test_copies_are_asked_about(self):
-        found = self.audit(
+        result = self.audit(
             {"net": self.model},
             *self.sides,
             pixels="0..1",
             label_only=FEW,
         )
-        target = found.targets[0]
-        ran = {each.name for each in target.attacks}
+        target = result.targets[0]
+        ran = {attack.name for attack in target.attacks}
         self.assertContainsSubset(COPIES, ran)
         self.assertEqual(target.attack("noise_robustness").members, 20)
         self.assertEqual(target.kind, "keras")
@@ -375,10 +375,10 @@ class ImagesTest(Folder):
         self.assertIn("agreeing_copies", [x.name for x in target.attacks])
 
     def test_copies_can_be_left_out(self):
-        found = self.audit(
+        result = self.audit(
             self.model, *self.sides, pixels="0..1", label_only=None
         )
-        missing = reasons(found.targets[0])
+        missing = reasons(result.targets[0])
         self.assertEndsWith(missing["correct_copies"], "switched off")
 
     def test_a_function_is_asked_about_copies_again(self):
@@ -490,11 +490,11 @@ class SavedTest(Folder):
 
     def test_one_file_a_side(self):
         asked = self.audit(own_task.linear, *self.sides)
-        found = self.audit(None, *self.each(), out=self.dir / "saved")
-        for attack in found.targets[0].attacks:
+        result = self.audit(None, *self.each(), out=self.dir / "saved")
+        for attack in result.targets[0].attacks:
             wanted = asked.targets[0].attack(attack.name)
             self.assertAllClose(attack.auc.value, wanted.auc.value, atol=1e-6)
-        missing = reasons(found.targets[0])
+        missing = reasons(result.targets[0])
         self.assertEndsWith(
             missing["correct_copies"],
             "copies: saved outputs cannot be asked about copies",
@@ -503,27 +503,27 @@ class SavedTest(Folder):
             missing["quantile"],
             "needs the records themselves: only outputs were given",
         )
-        self.assertIsNone(found.control)
-        self.assertIsNone(found.duplicates)
+        self.assertIsNone(result.control)
+        self.assertIsNone(result.duplicates)
 
     def test_files_that_say_who_is_a_member(self):
         one, two = self.whole(), self.whole("second.npz")
-        found = self.audit([one, two])
+        result = self.audit([one, two])
         self.assertEqual(
-            [each.target for each in found.targets], ["both", "second"]
+            [target.target for target in result.targets], ["both", "second"]
         )
-        self.assertLen(found.joints, 1)
-        self.assertEqual(found.agreements[0].labels_differ, 0)
+        self.assertLen(result.joints, 1)
+        self.assertEqual(result.agreements[0].labels_differ, 0)
 
     def test_beside_a_model(self):
         rows = np.concatenate(self.rows)[::-1]
         path = self.saved(
             "pi4.npz", probabilities=rows, record_ids=np.arange(COUNT)[::-1]
         )
-        found = self.audit([own_task.linear, path], *self.sides)
-        first, second = found.targets
+        result = self.audit([own_task.linear, path], *self.sides)
+        first, second = result.targets
         self.assertEqual(second.target, "pi4")
-        self.assertIn("quantile", [each.name for each in second.attacks])
+        self.assertIn("quantile", [attack.name for attack in second.attacks])
         self.assertEndsWith(
             reasons(second)["noise_robustness"], "cannot be asked about copies"
         )

@@ -39,39 +39,40 @@ class CompareTest(Folder):
         )
 
     def test_counts_both_sides(self):
-        found, nonmembers = self.compare(self.used())
+        overlap, nonmembers = self.compare(self.used())
         self.assertEqual(
-            (found.records, found.members, found.nonmembers), (11, 7, 3)
+            (overlap.records, overlap.members, overlap.nonmembers), (11, 7, 3)
         )
-        self.assertFalse(found.left_out)
+        self.assertFalse(overlap.left_out)
         self.assertStartsWith(
-            found.warning,
+            overlap.warning,
             "3 of 50 nonmembers, such as nonmember 4, are among the calib",
         )
         self.assertAllEqual(nonmembers.values, self.nonmembers)
 
     def test_leaves_out(self):
-        found, nonmembers = self.compare(self.used(), leave_out=True)
-        self.assertEqual((found.nonmembers, found.left_out), (3, True))
-        self.assertEqual(found.warning, "")
+        overlap, nonmembers = self.compare(self.used(), leave_out=True)
+        self.assertEqual((overlap.nonmembers, overlap.left_out), (3, True))
+        self.assertEqual(overlap.warning, "")
         kept = np.setdiff1d(np.arange(50), [4, 20, 21])
         self.assertAllEqual(nonmembers.values, self.nonmembers[kept])
         self.assertAllEqual(nonmembers.labels, self.sides[1][1][kept])
         self.assertIn(
-            "3 nonmembers, which are left", calibration_overlap.sentence(found)
+            "3 nonmembers, which are left",
+            calibration_overlap.sentence(overlap),
         )
 
     def test_none_is_no_warning(self):
-        found, _ = self.compare(self.members[:9])
-        self.assertEqual((found.members, found.nonmembers), (9, 0))
-        self.assertEqual(found.warning, "")
+        overlap, _ = self.compare(self.members[:9])
+        self.assertEqual((overlap.members, overlap.nonmembers), (9, 0))
+        self.assertEqual(overlap.warning, "")
 
     def test_a_record_that_is_there_more_often_counts_each_time(self):
         labels = self.sides[1][1]
         twice = np.concatenate([self.nonmembers, self.nonmembers[:1]])
         self.sides = self.sides[0], (twice, np.append(labels, labels[0]))
-        found, _ = self.compare(np.repeat(self.nonmembers[:1], 3, axis=0))
-        self.assertEqual((found.records, found.nonmembers), (3, 2))
+        overlap, _ = self.compare(np.repeat(self.nonmembers[:1], 3, axis=0))
+        self.assertEqual((overlap.records, overlap.nonmembers), (3, 2))
 
     def test_the_narrower_type_and_zeros_decide(self):
         values = self.nonmembers.copy()
@@ -79,8 +80,8 @@ class CompareTest(Folder):
         self.sides = self.sides[0], (values, self.sides[1][1])
         used = values[:2].astype(np.float32)
         used[0] *= -1
-        found, _ = self.compare(used)
-        self.assertEqual(found.nonmembers, 2)
+        overlap, _ = self.compare(used)
+        self.assertEqual(overlap.nonmembers, 2)
 
     @parameterized.parameters(
         "array", "pair", "npz", "npz_labels", "npy", "both"
@@ -100,8 +101,8 @@ class CompareTest(Folder):
             "pair": (used, labels),
             "both": f"{path}:{self.dir}/y.npy",
         }.get(kind, str(path))
-        found, _ = self.compare(given)
-        self.assertEqual((found.records, found.nonmembers), (4, 4))
+        overlap, _ = self.compare(given)
+        self.assertEqual((overlap.records, overlap.nonmembers), (4, 4))
 
     def test_what_cannot_be_compared(self):
         for used, pattern in (
@@ -143,36 +144,36 @@ class AuditTest(Folder):
 
     def test_is_said_everywhere(self):
         used = np.concatenate([self.members[:9], self.nonmembers[:2]])
-        found = self.audit(calibration=used)
-        self.assertEqual(audit_result.load(self.dir), found)
-        self.assertEqual(found.calibration.members, 9)
-        self.assertEqual(found.targets[0].nonmembers, 50)
+        result = self.audit(calibration=used)
+        self.assertEqual(audit_result.load(self.dir), result)
+        self.assertEqual(result.calibration.members, 9)
+        self.assertEqual(result.targets[0].nonmembers, 50)
         self.assertIn(
             "calibration: of 11 records 9 are members and 2 nonmembers",
             self.lines,
         )
-        self.assertIn(f"warning: {found.calibration.warning}", self.lines)
+        self.assertIn(f"warning: {result.calibration.warning}", self.lines)
         self.assertIn(
-            f"Warning: {found.calibration.warning}.",
-            verdict_words.verdict(found),
+            f"Warning: {result.calibration.warning}.",
+            verdict_words.verdict(result),
         )
 
     def test_left_out(self):
-        found = self.audit(
+        result = self.audit(
             calibration=self.nonmembers[10:], leave_out_calibration=True
         )
-        self.assertEqual(found.targets[0].nonmembers, 10)
-        self.assertEqual(found.split["nonmembers"], 10)
-        self.assertTrue(found.calibration.left_out)
-        self.assertNotIn("calibration", " ".join(verdict_words.verdict(found)))
+        self.assertEqual(result.targets[0].nonmembers, 10)
+        self.assertEqual(result.split["nonmembers"], 10)
+        self.assertTrue(result.calibration.left_out)
+        self.assertNotIn("calibration", " ".join(verdict_words.verdict(result)))
         fewer = qmia_tf.audit(
             own_task.linear,
             self.sides[0],
-            tuple(each[:10] for each in self.sides[1]),
+            tuple(part[:10] for part in self.sides[1]),
             progress=None,
         )
         self.assertEqual(
-            found.targets[0].attack("loss").auc,
+            result.targets[0].attack("loss").auc,
             fewer.targets[0].attack("loss").auc,
         )
 

@@ -48,18 +48,18 @@ class ChanceTest(parameterized.TestCase, tf.test.TestCase):
         ("too_few", [0, 1, 0], [0, 1, 0], False),
     )
     def test_stops(self, named, labels, passes):
-        found = answered(named, labels, classes=4)
+        outputs = answered(named, labels, classes=4)
         if passes:
-            sanity_checks.require_above_chance(found)
+            sanity_checks.require_above_chance(outputs)
             return
         with self.assertRaisesRegex(InputError, "'m' is right on .* chance is"):
-            sanity_checks.require_above_chance(found)
+            sanity_checks.require_above_chance(outputs)
 
     def test_nonmembers_do_not_count(self):
-        found = answered([1, 0] * 20, [1, 0] * 20)
-        wrong = np.append(found.labels[:-1], [1])
-        object.__setattr__(found, "labels", wrong)
-        sanity_checks.require_above_chance(found)
+        outputs = answered([1, 0] * 20, [1, 0] * 20)
+        wrong = np.append(outputs.labels[:-1], [1])
+        object.__setattr__(outputs, "labels", wrong)
+        sanity_checks.require_above_chance(outputs)
 
 
 class KindTest(parameterized.TestCase, tf.test.TestCase):

@@ -16,10 +16,10 @@ class EntranceTest(parameterized.TestCase, tf.test.TestCase):
         ("-1..1", [-1, -0.6, 1]),
     )
     def test_in_range(self, pixels, expected):
-        found = in_range(np.array([0, 51, 255], np.uint8), pixels)
-        self.assertEqual(found.dtype, np.float32)
+        scaled = in_range(np.array([0, 51, 255], np.uint8), pixels)
+        self.assertEqual(scaled.dtype, np.float32)
         # float32 has 24 bits.
-        self.assertAllClose(found, expected, atol=1e-6)
+        self.assertAllClose(scaled, expected, atol=1e-6)
 
     @parameterized.parameters(
         (np.uint8, 1 / 255, 0, "0..1"),
@@ -90,9 +90,9 @@ class EntranceTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_fitted(self, shape, expected):
         values = np.arange(60).reshape(2, 6, 5, 1)
-        found = input_forms.fitted(values, shape, "m")
-        self.assertEqual(found.shape, (2, *expected))
-        self.assertAllEqual(found.reshape(-1), range(60))
+        fitted = input_forms.fitted(values, shape, "m")
+        self.assertEqual(fitted.shape, (2, *expected))
+        self.assertAllEqual(fitted.reshape(-1), range(60))
         gray = input_forms.fitted(values[..., 0], (6, 5, 1), "m")
         self.assertAllEqual(gray, values)
 

@@ -134,7 +134,9 @@ class ReadTest(Opened):
             "0..255",
         ),
     )
-    def test_object_and_both_files_answer_as_the_model(self, make, told, range):
+    def test_object_and_both_files_answer_as_the_model(
+        self, make, flags, range
+    ):
         model = make()
         taken = self.pixels.astype(np.float32)
         if range == "0..1":
@@ -145,14 +147,14 @@ class ReadTest(Opened):
             keras2_nets.save(model, self.folder / "net.h5"),
             keras2_nets.save(model, self.folder / "net.keras"),
         ):
-            target = self.open(source, told)
+            target = self.open(source, flags)
             self.assertEqual(target.info["pixels"], range)
             self.assertEqual(target.info["outputs"], "probabilities")
             library = f"tf_keras {tf_keras.__version__}"
             self.assertEqual(target.info["library"], library)
-            found = target.predict(self.pixels)[:, -expected.shape[1] :]
+            answers = target.predict(self.pixels)[:, -expected.shape[1] :]
             # A graph, and layer by layer: float32 sums in another order.
-            self.assertAllClose(found, expected, atol=1e-6)
+            self.assertAllClose(answers, expected, atol=1e-6)
 
     def test_what_is_not_said_is_asked_for(self):
         self.assertNotOpened("has no Rescaling .* give --pixels", sequence())
@@ -162,8 +164,8 @@ class ReadTest(Opened):
             "--outputs=logits or",
             linear,
         )
-        found = self.open(linear, Told(outputs="logits")).info
-        self.assertEqual(found["outputs"], "logits")
+        info = self.open(linear, Told(outputs="logits")).info
+        self.assertEqual(info["outputs"], "logits")
         several = bytes_in(ending="sigmoid", classes=3)
         self.assertNotOpened(r"3 sigmoids \(its Dense layer 'last'\)", several)
 
@@ -190,8 +192,8 @@ class ReadTest(Opened):
             alone.append(model(row[None]).numpy()[0])
         target = self.open(model, values=values)
         order = [3, 0, 5, 1, 4, 2]
-        found = target.predict(values[order])
-        self.assertAllClose(found, np.stack(alone)[order], atol=1e-6)
+        answers = target.predict(values[order])
+        self.assertAllClose(answers, np.stack(alone)[order], atol=1e-6)
 
     def test_whole_numbers_in(self):
         model = tf_keras.Sequential(
@@ -223,8 +225,8 @@ class ReadTest(Opened):
         model = tf_keras.Model(pixels, layers.Dense(4, "softmax")(x))
         floats = self.pixels.astype(np.float32)
         expected = model(floats, training=False).numpy()
-        found = self.open(model).predict(self.pixels)
-        self.assertAllClose(found, expected, atol=1e-6)
+        answers = self.open(model).predict(self.pixels)
+        self.assertAllClose(answers, expected, atol=1e-6)
 
     def test_several_inputs_or_none(self):
         one, two = tf_keras.Input((3,)), tf_keras.Input((3,))
@@ -253,11 +255,11 @@ class AuditTest(Opened):
             progress=None,
         )
         for target in result.targets:
-            found = [
+            accuracies = [
                 target.accuracy_members.value,
                 target.accuracy_nonmembers.value,
             ]
-            self.assertAllClose(found, wanted, atol=1e-9)
+            self.assertAllClose(accuracies, wanted, atol=1e-9)
 
 
 def methods(model):
@@ -315,8 +317,8 @@ class MethodTest(Opened):
             target = self.open(method)
             self.assertEqual(target.info["kind"], "keras")
             self.assertEqual(target.info["pixels"], "0..255")
-            found = target.predict(self.pixels)
-            self.assertAllClose(found, expected, atol=1e-6)
+            answers = target.predict(self.pixels)
+            self.assertAllClose(answers, expected, atol=1e-6)
         self.assertEqual(list(listing.named(model.predict)), [model.name])
 
     @parameterized.named_parameters(("keras3", keras3), ("keras2", sequence))
@@ -324,10 +326,10 @@ class MethodTest(Opened):
         model = make()
         for method in methods(model):
             self.assertNotOpened("give --pixels=0..1", method)
-        found = self.open(model.predict, UNIT).predict(self.pixels)
+        answers = self.open(model.predict, UNIT).predict(self.pixels)
         unit = self.pixels / np.float32(255)
         expected = model.predict(unit, verbose=0)
-        self.assertAllClose(found, expected, atol=1e-6)
+        self.assertAllClose(answers, expected, atol=1e-6)
 
     @parameterized.parameters(keras, tf_keras)
     def test_of_a_subclassed_model_hangs_on_the_numbers(self, library):
@@ -377,10 +379,10 @@ class MethodTest(Opened):
                              model.predict)  # fmt: skip
         unit = self.pixels / np.float32(255)
         expected = model.predict(unit, verbose=0)
-        found = self.open(model.predict, UNIT).predict(self.pixels)
-        self.assertAllClose(found, expected, atol=1e-6)
-        found = self.open(model.predict, values=unit).predict(unit)
-        self.assertAllClose(found, expected, atol=1e-6)
+        answers = self.open(model.predict, UNIT).predict(self.pixels)
+        self.assertAllClose(answers, expected, atol=1e-6)
+        answers = self.open(model.predict, values=unit).predict(unit)
+        self.assertAllClose(answers, expected, atol=1e-6)
 
     @parameterized.parameters(keras, tf_keras)
     def test_an_exported_subclassed_model_is_opened(self, library):
@@ -388,27 +390,27 @@ class MethodTest(Opened):
         model.predict(self.pixels.astype(np.float32), verbose=0)
         path = self.folder / f"exported_{library.__name__}"
         model.export(str(path))
-        told = Told(pixels="0..1", outputs="probabilities")
-        found = self.open(path, told).predict(self.pixels)
+        flags = Told(pixels="0..1", outputs="probabilities")
+        answers = self.open(path, flags).predict(self.pixels)
         unit = self.pixels / np.float32(255)
         expected = model.predict(unit, verbose=0)
-        self.assertAllClose(found, expected, atol=1e-6)
+        self.assertAllClose(answers, expected, atol=1e-6)
 
 
 class ProcessTest(Opened):
     def test_tf_keras_and_tfmot_beside_keras(self):
         """Changes nothing about Keras 3; what tfmot wraps is audited."""
         printed = run(BESIDE + TFMOT, str(self.folder))
-        found = json.loads(printed.splitlines()[-1])
+        report = json.loads(printed.splitlines()[-1])
         for name, wrapper, hint in (
             ("pruned", "PruneLowMagnitude", "save what .*strip_pruning"),
             ("quantized", "QuantizeWrapperV2", "quantize_scope.* .tflite"),
         ):
-            self.assertEqual(found[name]["outputs"], "probabilities")
-            self.assertLess(found[name]["off"], 1e-6)
+            self.assertEqual(report[name]["outputs"], "probabilities")
+            self.assertLess(report[name]["off"], 1e-6)
             for ending in (".h5", ".keras"):
                 self.assertRegex(
-                    found[name][ending],
+                    report[name][ending],
                     rf"{name}\{ending} was saved with a wrapper of "
                     rf"tensorflow-model-opt.* \({wrapper}\) .*{hint}",
                 )
@@ -428,8 +430,8 @@ class QuantizeTest(Opened):
         quantized = quantize_model(loaded, weight_bits=32, activation_bits=32)
         unit = self.pixels / np.float32(255)
         expected = model.predict(unit, verbose=0)
-        found = quantized.predict(unit, verbose=0)
-        self.assertAllClose(found, expected, atol=1e-6)
+        answers = quantized.predict(unit, verbose=0)
+        self.assertAllClose(answers, expected, atol=1e-6)
 
 
 if __name__ == "__main__":

@@ -25,10 +25,10 @@ class TakenTest(parameterized.TestCase):
         ("frame", pd.DataFrame({"label": [2.0, 0.0, 1.0]})),
     )
     def test_numbers(self, given):
-        found = labels.read(given, "here")
-        self.assertEqual(found.numbers.tolist(), [2, 0, 1])
-        self.assertEqual(found.numbers.dtype, np.int64)
-        self.assertIsNone(found.names)
+        parsed = labels.read(given, "here")
+        self.assertEqual(parsed.numbers.tolist(), [2, 0, 1])
+        self.assertEqual(parsed.numbers.dtype, np.int64)
+        self.assertIsNone(parsed.names)
 
     @parameterized.named_parameters(
         ("text", np.array(["eel", "cat", "dog"])),
@@ -45,9 +45,9 @@ class TakenTest(parameterized.TestCase):
         ),
     )
     def test_names(self, given):
-        found = labels.read(given, "here")
-        self.assertEqual(found.names, ("cat", "dog", "eel"))
-        self.assertEqual(found.numbers.tolist(), [2, 0, 1])
+        parsed = labels.read(given, "here")
+        self.assertEqual(parsed.names, ("cat", "dog", "eel"))
+        self.assertEqual(parsed.numbers.tolist(), [2, 0, 1])
 
     @parameterized.named_parameters(
         ("array", np.array([True, False])),
@@ -56,9 +56,9 @@ class TakenTest(parameterized.TestCase):
         ("series", pd.Series([True, False])),
     )
     def test_booleans(self, given):
-        found = labels.read(given, "here")
-        self.assertEqual(found.numbers.tolist(), [1, 0])
-        self.assertEqual(found.taken, "booleans, True is 1")
+        parsed = labels.read(given, "here")
+        self.assertEqual(parsed.numbers.tolist(), [1, 0])
+        self.assertEqual(parsed.taken, "booleans, True is 1")
 
     def test_one_hot_is_said(self):
         self.assertEqual(labels.read(np.eye(3), "here").taken, "one-hot [3, 3]")

@@ -215,8 +215,8 @@ class ForeignTest(Refused):
             self.assertIn(b"init_ops_v2", archive.read("config.json"))
         floats = self.pixels.astype(np.float32)
         expected = model(floats, training=False).numpy()
-        found = self.open(path).predict(self.pixels)
-        self.assertAllClose(found, expected, atol=1e-6)
+        answers = self.open(path).predict(self.pixels)
+        self.assertAllClose(answers, expected, atol=1e-6)
 
     def test_other_operations_of_tensorflow_2_3(self):
         for op in ("EagerPyFunc", None):
@@ -230,8 +230,8 @@ class ForeignTest(Refused):
 
     def test_listed_operations_are_tensorflows(self):
         for name in config_safety.FUNCTIONS:
-            found = functools.reduce(getattr, name.split("."), tf)
-            self.assertTrue(callable(found), name)
+            operation = functools.reduce(getattr, name.split("."), tf)
+            self.assertTrue(callable(operation), name)
         known = tf.raw_ops.__dict__
         self.assertEmpty([op for op in config_safety.OPS if op not in known])
 
@@ -248,8 +248,8 @@ class OldTest(Opened):
     def assertOpened(self, path):
         target = self.open(path)
         self.assertStartsWith(target.info["library"], "tf_keras")
-        found = target.predict(self.pixels)
-        self.assertAllClose(found, self.expected, atol=1e-6)
+        answers = target.predict(self.pixels)
+        self.assertAllClose(answers, self.expected, atol=1e-6)
 
     def test_modules_of_keras_2_12(self):
         path = keras2_nets.save(
@@ -302,8 +302,8 @@ class OldTest(Opened):
         floats = self.pixels.astype(np.float32)
         expected = model(floats, training=False).numpy()
         target = self.open(configured(path, as_then), Told("0..255"))
-        found = target.predict(self.pixels)
-        self.assertAllClose(found, expected, atol=1e-6)
+        answers = target.predict(self.pixels)
+        self.assertAllClose(answers, expected, atol=1e-6)
 
     def test_hdf5_named_keras(self):
         path = keras2_nets.save(self.model, self.folder / "net.h5")
@@ -329,18 +329,18 @@ class OldTest(Opened):
 class Keras3Test(Opened):
     def test_h5_is_opened_by_keras_3(self):
         path = self.folder / "three.h5"
-        for model, told in (
+        for model, flags in (
             (tiny_models.classifier(shape=SHAPE), UNIT),
             (tiny_models.quantized(shape=SHAPE), Told()),
         ):
             keras2_nets.save(model, path)
-            target = self.open(path, told)
+            target = self.open(path, flags)
             library = f"keras {keras.__version__}"
             self.assertEqual(target.info["library"], library)
             unit = self.pixels / np.float32(255)
             expected = model.predict(unit, verbose=0)
-            found = target.predict(self.pixels)
-            self.assertAllClose(found, expected, atol=1e-6)
+            answers = target.predict(self.pixels)
+            self.assertAllClose(answers, expected, atol=1e-6)
 
     def test_h5_with_operations(self):
         pixels = keras.Input(SHAPE)
@@ -431,8 +431,8 @@ class DamagedTest(Opened):
             with zipfile.ZipFile(path) as archive:
                 kept = {n: archive.read(n) for n in archive.namelist()}
             with zipfile.ZipFile(path, "w") as archive:
-                for each, content in kept.items():
-                    archive.writestr(each, b"[" if each == name else content)
+                for entry, content in kept.items():
+                    archive.writestr(entry, b"[" if entry == name else content)
             self.assertNotOpened("json.keras is damaged or was cut off", path)
 
     def test_text_named_h5(self):

@@ -102,14 +102,17 @@ class RangeTest(parameterized.TestCase, tf.test.TestCase):
     def test_a_sample_is_of_all_records(self):
         values = np.arange(4000, dtype=np.float32).reshape(1000, 4)
         values = np.repeat(values, 100, axis=1)
-        found = RecordNumbers.of(values, is_images=False)
-        self.assertLessEqual(found.sample.size, 1 << 18)
-        self.assertEqual((found.sample.min(), found.sample.max()), (0, 3999))
+        record_numbers = RecordNumbers.of(values, is_images=False)
+        self.assertLessEqual(record_numbers.sample.size, 1 << 18)
+        self.assertEqual(
+            (record_numbers.sample.min(), record_numbers.sample.max()),
+            (0, 3999),
+        )
 
 
 class ChooseTest(parameterized.TestCase, tf.test.TestCase):
-    def choose(self, records, facts, told=None):
-        return range_choice.choose(records, facts, told, name="m")
+    def choose(self, records, facts, flag=None):
+        return range_choice.choose(records, facts, flag, name="m")
 
     @parameterized.parameters(
         # What was read rightly before, without a question.
@@ -157,13 +160,13 @@ class ChooseTest(parameterized.TestCase, tf.test.TestCase):
         (FLOAT_1, layer(UNIT), UNIT, None),
         (FLOAT_SIGNED, SILENT, SIGNED, None),
     )
-    def test_enters(self, records, facts, told, pixels):
-        found = self.choose(records, facts, told)
-        self.assertEqual(found.pixels, pixels)
-        self.assertIsNone(found.doubt)
-        self.assertFalse(found.chosen.is_codes)
-        self.assertEmpty(found.notes)
-        self.assertEqual(found.is_from_flag, told is not None)
+    def test_enters(self, records, facts, flag, pixels):
+        choice = self.choose(records, facts, flag)
+        self.assertEqual(choice.pixels, pixels)
+        self.assertIsNone(choice.doubt)
+        self.assertFalse(choice.chosen.is_codes)
+        self.assertEmpty(choice.notes)
+        self.assertEqual(choice.is_from_flag, flag is not None)
 
     @parameterized.parameters(
         (INT8, INT8_UNIT),
@@ -172,19 +175,19 @@ class ChooseTest(parameterized.TestCase, tf.test.TestCase):
         (numbers(np.int8, -128, 127, (64,)), INT8_WIDE),
     )
     def test_codes(self, records, facts):
-        found = self.choose(records, facts)
-        self.assertTrue(found.chosen.is_codes)
+        choice = self.choose(records, facts)
+        self.assertTrue(choice.chosen.is_codes)
         self.assertStartsWith(
-            found.notes[0], f"target 'm': {records.dtype} records are taken as"
+            choice.notes[0], f"target 'm': {records.dtype} records are taken as"
         )
         values = records.sample[:9]
-        self.assertIs(found.chosen.apply(values), values)
+        self.assertIs(choice.chosen.apply(values), values)
 
     def test_pixels_in_16_bits_are_no_codes(self):
         pixels = numbers(np.int16, 0, 255)
-        found = self.choose(pixels, INT16, UNIT)
-        self.assertEqual(found.pixels, UNIT)
-        self.assertFalse(found.chosen.is_codes)
+        choice = self.choose(pixels, INT16, UNIT)
+        self.assertEqual(choice.pixels, UNIT)
+        self.assertFalse(choice.chosen.is_codes)
         with self.assertRaisesRegex(InputError, "give --pixels=0..1, 0..255 o"):
             self.choose(pixels, INT16)
         flat = numbers(np.int16, 0, 255, (48,))
@@ -192,9 +195,9 @@ class ChooseTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(self.choose(flat, INT16, UNIT).pixels, UNIT)
 
     def test_codes_where_floats_are_taken(self):
-        found = self.choose(INT8, SILENT)
-        self.assertRegex(found.doubt, "'m' takes floats, .* int8 of -128..127")
-        self.assertRegex(found.doubt, "add 128, give uint8 and --pixels=RANGE")
+        choice = self.choose(INT8, SILENT)
+        self.assertRegex(choice.doubt, "'m' takes floats, .* int8 of -128..127")
+        self.assertRegex(choice.doubt, "add 128, give uint8 and --pixels=RANGE")
         table = numbers(np.int8, -128, 127, (64,))
         self.assertIsNone(self.choose(table, SILENT).doubt)
         self.assertIsNone(self.choose(INT8, FUNCTION).doubt)
@@ -206,10 +209,10 @@ class ChooseTest(parameterized.TestCase, tf.test.TestCase):
         self.assertRegex(line, "'m' takes whole .*--pixels=0..1 is passed over")
 
     def test_whole_numbers_of_a_table_are_no_codes(self):
-        found = self.choose(SMALL_INT8, INT8_WIDE)
-        self.assertFalse(found.chosen.is_codes)
+        choice = self.choose(SMALL_INT8, INT8_WIDE)
+        self.assertFalse(choice.chosen.is_codes)
         # What is left of the type would be taken as codes.
-        values = found.chosen.apply(SMALL_INT8.sample)
+        values = choice.chosen.apply(SMALL_INT8.sample)
         self.assertEqual(values.dtype, np.float32)
         self.assertAllEqual(values, SMALL_INT8.sample)
 
@@ -264,9 +267,9 @@ class ChooseTest(parameterized.TestCase, tf.test.TestCase):
         (TOKENS, InputFacts(np.dtype(np.uint8)), None,
          "takes uint8, which holds 0 to 255, and the records lie in 0..19999"),
     )  # fmt: skip
-    def test_refuses(self, records, facts, told, pattern):
+    def test_refuses(self, records, facts, flag, pattern):
         with self.assertRaisesRegex(InputError, pattern) as caught:
-            self.choose(records, facts, told)
+            self.choose(records, facts, flag)
         self.assertNotIn("\n", str(caught.exception))
 
     def test_a_few_outliers_are_no_reason(self):
@@ -307,12 +310,12 @@ class ChooseTest(parameterized.TestCase, tf.test.TestCase):
         (INT8, SILENT, [UNIT, BYTES, SIGNED], True),
     )  # fmt: skip
     def test_what_else_is_tried(self, records, facts, ends, has_colours):
-        found = self.choose(records, facts)
-        plain = [x for x in found.others if x.reversed_axis is None]
+        choice = self.choose(records, facts)
+        plain = [x for x in choice.others if x.reversed_axis is None]
         self.assertCountEqual([x.end for x in plain], ends)
         turned = (len(ends) + 1) if has_colours else 0
-        self.assertLen(found.others, len(ends) + turned)
-        self.assertNotIn(found.chosen, found.others)
+        self.assertLen(choice.others, len(ends) + turned)
+        self.assertNotIn(choice.chosen, choice.others)
 
 
 class ApplyTest(parameterized.TestCase, tf.test.TestCase):
@@ -322,16 +325,18 @@ class ApplyTest(parameterized.TestCase, tf.test.TestCase):
                            end=[UNIT, BYTES, SIGNED])  # fmt: skip
     def test_every_pair(self, start, end):
         given = np.float32([self.EACH.get(start, [-128, -77, 127])])
-        found = Preprocessing(start, end).apply(given)
+        applied = Preprocessing(start, end).apply(given)
         # float32 has 24 bits.
-        self.assertAllClose(found[0], self.EACH[end], rtol=1e-6, atol=1e-5)
+        self.assertAllClose(applied[0], self.EACH[end], rtol=1e-6, atol=1e-5)
 
     def test_channels_are_reversed(self):
         values = np.arange(12).reshape(1, 2, 2, 3)
-        found = Preprocessing(reversed_axis=2).apply(values)
-        self.assertAllEqual(found[0, 0, 0], [2, 1, 0])
-        found = Preprocessing(reversed_axis=0).apply(values.reshape(1, 3, 2, 2))
-        self.assertAllEqual(found[0, :, 0, 0], [8, 4, 0])
+        applied = Preprocessing(reversed_axis=2).apply(values)
+        self.assertAllEqual(applied[0, 0, 0], [2, 1, 0])
+        applied = Preprocessing(reversed_axis=0).apply(
+            values.reshape(1, 3, 2, 2)
+        )
+        self.assertAllEqual(applied[0, :, 0, 0], [8, 4, 0])
 
     def test_limits_in_the_records_numbers(self):
         way = Preprocessing(BYTES, SIGNED)
@@ -348,8 +353,8 @@ class ClippingTest(tf.test.TestCase):
         )
 
     def test_limits(self):
-        found = input_clipping.limits(np.uint8, 0.5, 3)
-        self.assertEqual(found, (-1.5, 126.0))
+        limits = input_clipping.limits(np.uint8, 0.5, 3)
+        self.assertEqual(limits, (-1.5, 126.0))
 
 
 if __name__ == "__main__":

@@ -64,8 +64,8 @@ def nearest(pixels):
     return model
 
 
-def opened(model, data, told):
-    return listing.listed("m", model, Told(told), numbers=data.numbers).open()
+def opened(model, data, flag):
+    return listing.listed("m", model, Told(flag), numbers=data.numbers).open()
 
 
 class SignTest(parameterized.TestCase, tf.test.TestCase):
@@ -130,18 +130,18 @@ class SignTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_answers_are_judged(self):
         rows = [[9.0, 1], [np.nan, 1], [0, 3], [2, 2]]
-        found = Answered.of(
+        answered = Answered.of(
             rows,
             np.array([0, 1, 1, 1]),
             np.ones(4, bool),
             outputs="logits",
             step=0,
         )
-        self.assertAllEqual(found.right, [True, False, True, False])
+        self.assertAllEqual(answered.right, [True, False, True, False])
         self.assertAllClose(
-            found.losses[[0, 2, 3]], np.log1p(np.exp([-8.0, -3, 0]))
+            answered.losses[[0, 2, 3]], np.log1p(np.exp([-8.0, -3, 0]))
         )
-        self.assertGreater(found.losses[1], 27)
+        self.assertGreater(answered.losses[1], 27)
 
 
 class ModelsTest(parameterized.TestCase, tf.test.TestCase):
@@ -156,9 +156,9 @@ class ModelsTest(parameterized.TestCase, tf.test.TestCase):
         # How many are tried depends on the time, unless there is enough.
         self.enter_context(mock.patch.object(range_trial, "SECONDS", 999))
 
-    def check(self, model, told, data=None, queries=0):
+    def check(self, model, flag, data=None, queries=0):
         data = data or self.data
-        target = opened(model, data, told)
+        target = opened(model, data, flag)
         range_trial.check(target, data, queries=queries)
         return target
 
@@ -175,12 +175,12 @@ class ModelsTest(parameterized.TestCase, tf.test.TestCase):
         (UNIT, BYTES), (UNIT, SIGNED), (BYTES, UNIT), (BYTES, SIGNED),
         (SIGNED, UNIT), (SIGNED, BYTES),
     )  # fmt: skip
-    def test_a_wrong_flag_stops(self, right, told):
+    def test_a_wrong_flag_stops(self, right, flag):
         self.assertStops(
-            f"taken as pixels of {told}, .* of 100 members .*; taken as "
+            f"taken as pixels of {flag}, .* of 100 members .*; taken as "
             f"pixels of {right}, 9. of 100 .*: give --pixels={right} ",
             self.nets[right],
-            told,
+            flag,
         )
 
     def test_as_often_right_but_never_in_doubt(self):

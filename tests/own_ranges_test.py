@@ -77,13 +77,13 @@ class FilesTest(Asked):
             path = cls.folder / f"{name}.tflite"
             converted(nearest(pixels), path, taken, ops=ops, inputs=kind)
 
-    def ask(self, name, values, told=None, *, allow_chance=False):
+    def ask(self, name, values, flag=None, *, allow_chance=False):
         data = records(values, self.labels, self.members)
         self.lines = []
         model = listing.listed(
             "m",
             self.folder / f"{name}.tflite",
-            Told(told),
+            Told(flag),
             numbers=data.numbers,
         )
         return query_once.ask(
@@ -118,8 +118,8 @@ class FilesTest(Asked):
         self.assertEqual(zero, 0)
         unit = np.float32(self.values) / np.float32(255)
         codes = np.rint(unit / np.float32(step)).clip(max=32767)
-        found = self.ask("int16", self.values, "0..1")
-        self.assertRight(found, "int16", codes.astype(np.int16))
+        outputs = self.ask("int16", self.values, "0..1")
+        self.assertRight(outputs, "int16", codes.astype(np.int16))
         self.assertStops("give --pixels=0..1", "int16", self.values, "-1..1")
         self.assertStops(
             "100 % of the values other than 0 are above the input's largest, 1",
@@ -130,14 +130,14 @@ class FilesTest(Asked):
 
     def test_int16_codes(self):
         codes = np.round(np.float32(self.values) * (32767 / 255))
-        found = self.ask("int16", codes.astype(np.int16))
-        self.assertRight(found, "int16", codes.astype(np.int16))
+        outputs = self.ask("int16", codes.astype(np.int16))
+        self.assertRight(outputs, "int16", codes.astype(np.int16))
         self.assertIn("are taken as the codes of its int16", self.lines[0])
 
     def test_int8_codes(self):
         codes = (self.values.astype(np.int16) - 128).astype(np.int8)
-        found = self.ask("int8", codes)
-        self.assertRight(found, "int8", codes)
+        outputs = self.ask("int8", codes)
+        self.assertRight(outputs, "int8", codes)
         (line,) = self.lines
         self.assertEndsWith(line, "int8 records are taken as the codes of its "
                             "int8 input")  # fmt: skip
@@ -150,9 +150,9 @@ class FilesTest(Asked):
             "inside": np.float32(self.values) / np.float32(255),
         }[name]
         for values in (self.values, self.values.astype(np.int32)):
-            found = self.ask(name, values)
-            self.assertRight(found, name, codes)
-            self.assertEqual(found.info["pixels"], "0..1")
+            outputs = self.ask(name, values)
+            self.assertRight(outputs, name, codes)
+            self.assertEqual(outputs.info["pixels"], "0..1")
             self.assertEmpty(self.lines)
         floats = self.values.astype(np.float32)
         self.assertStops(
@@ -166,17 +166,17 @@ class FilesTest(Asked):
 
     def test_uint8_records_are_pixels_by_the_scale(self):
         """For a uint8 input of -1..1 the codes are the pixels, within one."""
-        found = self.ask("signed", self.values)
-        self.assertEqual(found.info["pixels"], "-1..1")
+        outputs = self.ask("signed", self.values)
+        self.assertEqual(outputs.info["pixels"], "-1..1")
         entry = LiteRT(str(self.folder / "signed.tflite")).get_input_details()
         step, zero = entry[0]["quantization"]
         mapped = np.float32(self.values) / np.float32(127.5) - 1
         codes = np.rint(mapped / np.float32(step)) + zero
         self.assertLessEqual(np.abs(codes - self.values).max(), 1)
-        self.assertRight(found, "signed", codes.clip(0, 255).astype(np.uint8))
+        self.assertRight(outputs, "signed", codes.clip(0, 255).astype(np.uint8))
         # Half a code each: far below what the int8 file rounds elsewhere.
         other = plainly(self.folder / "signed.tflite", self.values)
-        self.assertAllClose(found.probabilities, other, atol=0.05)
+        self.assertAllClose(outputs.probabilities, other, atol=0.05)
 
     def test_channels_of_an_int8_file(self):
         self.assertStops(
@@ -200,8 +200,10 @@ class FilesTest(Asked):
         query_once.ask(right, data, run_dir=folder, allow_chance=False)
         right.close()
         right.opener = None
-        found = query_once.ask(right, data, run_dir=folder, allow_chance=False)
-        self.assertEqual(found.info["preprocessing"], listing.PREPROCESSING)
+        outputs = query_once.ask(
+            right, data, run_dir=folder, allow_chance=False
+        )
+        self.assertEqual(outputs.info["preprocessing"], listing.PREPROCESSING)
         right.facts["preprocessing"] += 1
         with self.assertRaises(TypeError):
             query_once.ask(right, data, run_dir=folder, allow_chance=False)
@@ -229,13 +231,13 @@ class TokensTest(Asked):
         for values in (letters, letters.astype(np.float32)):
             data = Records("letters", values, labels, members, 4)
             listed = listing.listed("m", model, Told(), numbers=data.numbers)
-            found = query_once.ask(
+            outputs = query_once.ask(
                 listed,
                 data,
                 run_dir=self.create_tempdir().full_path,
                 allow_chance=False,
             )
-            self.assertEqual((found.predicted == labels)[members].mean(), 1.0)
+            self.assertEqual((outputs.predicted == labels)[members].mean(), 1.0)
 
     def test_a_table_of_bytes_for_a_network_of_bytes(self):
         """Flat uint8 that a network takes as they are: no question."""
@@ -245,14 +247,14 @@ class TokensTest(Asked):
         model = keras.Model(entry, nearest("0..255").layers[-1](entry))
         data = records(values.reshape(-1, 108), labels, members)
         listed = listing.listed("m", model, Told(), numbers=data.numbers)
-        found = query_once.ask(
+        outputs = query_once.ask(
             listed,
             data,
             run_dir=self.create_tempdir().full_path,
             allow_chance=False,
         )
         expected = model.predict(np.float32(data.values), verbose=0)
-        self.assertAllClose(found.probabilities, expected, atol=1e-5)
+        self.assertAllClose(outputs.probabilities, expected, atol=1e-5)
 
 
 if __name__ == "__main__":

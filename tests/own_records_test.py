@@ -31,25 +31,25 @@ class JoinTest(parameterized.TestCase, tf.test.TestCase):
         )
 
     def test_members_come_first(self):
-        found = self.join([0, 1, 2, 3, 0], [3, 2, 1, 0])
-        self.assertAllEqual(found.labels, [0, 1, 2, 3, 0, 3, 2, 1, 0])
-        self.assertAllEqual(found.members, [True] * 5 + [False] * 4)
-        self.assertAllEqual(found.take([5])[0], self.two[:1])
-        self.assertAllEqual(found.split().members, range(5))
-        self.assertAllEqual(found.split().nonmembers, range(5, 9))
-        self.assertTrue(found.is_images)
-        self.assertIsNone(found.classes)
-        self.assertEqual(found.name, "a+b")
+        joined = self.join([0, 1, 2, 3, 0], [3, 2, 1, 0])
+        self.assertAllEqual(joined.labels, [0, 1, 2, 3, 0, 3, 2, 1, 0])
+        self.assertAllEqual(joined.members, [True] * 5 + [False] * 4)
+        self.assertAllEqual(joined.take([5])[0], self.two[:1])
+        self.assertAllEqual(joined.split().members, range(5))
+        self.assertAllEqual(joined.split().nonmembers, range(5, 9))
+        self.assertTrue(joined.is_images)
+        self.assertIsNone(joined.classes)
+        self.assertEqual(joined.name, "a+b")
 
     def test_fingerprint_is_of_the_content(self):
-        found = self.join([0, 1, 2, 3, 0], [3, 2, 1, 0])
+        joined = self.join([0, 1, 2, 3, 0], [3, 2, 1, 0])
         digest = hashlib.sha256(b"|u1 9 6 5 1 members 5\n")
         digest.update(self.one.tobytes() + self.two.tobytes())
         labels = np.array([0, 1, 2, 3, 0, 3, 2, 1, 0], "<i8")
         digest.update(labels.tobytes())
-        self.assertEqual(found.fingerprint(), digest.hexdigest())
+        self.assertEqual(joined.fingerprint(), digest.hexdigest())
         other = self.join([1, 1, 2, 3, 0], [3, 2, 1, 0])
-        self.assertNotEqual(found.fingerprint(), other.fingerprint())
+        self.assertNotEqual(joined.fingerprint(), other.fingerprint())
 
     @parameterized.parameters(
         ("sorted", [0, 1, 2, 0, 1], [0, 3, 3, 1]),
@@ -58,15 +58,15 @@ class JoinTest(parameterized.TestCase, tf.test.TestCase):
     def test_names_are_put_in_the_order_given(self, order, first, second):
         # The second side has no c, so its own numbers are others.
         names = ("a", "b", "c"), ("a", "b", "d")
-        found = self.join(
+        joined = self.join(
             [0, 1, 2, 0, 1],
             [0, 2, 2, 1],
             names,
             ordered=False,
             class_names=order,
         )
-        self.assertAllEqual(found.labels, first + second)
-        self.assertEqual(found.classes, 4)
+        self.assertAllEqual(joined.labels, first + second)
+        self.assertEqual(joined.classes, 4)
 
     def test_an_order_is_asked_for(self):
         names = ("ant", "bee"), ("ant", "bee")
@@ -77,12 +77,12 @@ class JoinTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_numbers_stay_what_a_source_says(self):
         names = ("z", "a"), ("z", "a")
-        found = self.join([0, 1, 0, 1, 0], [1] * 4, names)
-        self.assertAllEqual(found.labels, [0, 1, 0, 1, 0] + [1] * 4)
-        self.assertEqual(found.classes, 2)
-        found = self.join([0, 1, 0, 1, 0], [1] * 4, class_names=["x", "y"])
-        self.assertAllEqual(found.labels[:5], [0, 1, 0, 1, 0])
-        self.assertEqual(found.classes, 2)
+        joined = self.join([0, 1, 0, 1, 0], [1] * 4, names)
+        self.assertAllEqual(joined.labels, [0, 1, 0, 1, 0] + [1] * 4)
+        self.assertEqual(joined.classes, 2)
+        joined = self.join([0, 1, 0, 1, 0], [1] * 4, class_names=["x", "y"])
+        self.assertAllEqual(joined.labels[:5], [0, 1, 0, 1, 0])
+        self.assertEqual(joined.classes, 2)
 
     @parameterized.named_parameters(
         ("strange", (("a",), ("b",)), ["a", "x"], "has no 'b', which is a cl"),
@@ -121,14 +121,14 @@ class Joined(tf.test.TestCase):
 
 class EqualTest(Joined):
     def test_records_on_both_sides_are_counted(self):
-        found = self.joined([1, 2, 3, 4, 5, 2, 2, 4]).equal()
-        self.assertEqual((found.members, found.nonmembers), (2, 3))
-        self.assertEqual(found.examples, [[1, 5], [3, 7]])
-        self.assertIn("2 member(s) have an identical record", found.warning)
+        equal = self.joined([1, 2, 3, 4, 5, 2, 2, 4]).equal()
+        self.assertEqual((equal.members, equal.nonmembers), (2, 3))
+        self.assertEqual(equal.examples, [[1, 5], [3, 7]])
+        self.assertIn("2 member(s) have an identical record", equal.warning)
 
     def test_none(self):
-        found = self.joined([1, 2, 3, 4]).equal()
-        self.assertEqual((found.members, found.warning), (0, ""))
+        equal = self.joined([1, 2, 3, 4]).equal()
+        self.assertEqual((equal.members, equal.warning), (0, ""))
 
     def test_all_are_refused(self):
         with self.assertRaisesRegex(InputError, "every member is also .*3 rec"):
@@ -139,18 +139,18 @@ class EqualTest(Joined):
 
 class DistinctTest(Joined):
     def test_of_equal_ones_on_a_side_one(self):
-        found = self.joined([1, 2, 1, 1, 5, 5, 6, 1]).distinct
-        self.assertAllEqual(found.record_ids, [0, 1, 4, 6, 7])
+        distinct = self.joined([1, 2, 1, 1, 5, 5, 6, 1]).distinct
+        self.assertAllEqual(distinct.record_ids, [0, 1, 4, 6, 7])
         self.assertEqual(
-            found.repeated.sentence,
+            distinct.repeated.sentence,
             "2 distinct members of 4 and 3 distinct nonmembers of 4: copies of "
             "one record are counted once",
         )
 
     def test_other_labels_are_other_records(self):
         values = np.ones((3, 1), np.float32)
-        found = records.join(side(values, [0, 1, 0]), side(values, [1, 1, 1]))
-        self.assertAllEqual(found.distinct.record_ids, [0, 1, 3])
+        joined = records.join(side(values, [0, 1, 0]), side(values, [1, 1, 1]))
+        self.assertAllEqual(joined.distinct.record_ids, [0, 1, 3])
 
 
 class FeaturesTest(parameterized.TestCase, tf.test.TestCase):
@@ -164,12 +164,12 @@ class FeaturesTest(parameterized.TestCase, tf.test.TestCase):
     def test_of_images_and_of_numbers(self, shape, dtype, count, is_images):
         values = np.random.default_rng(0).integers(0, 9, shape).astype(dtype)
         labels = np.zeros(9, int)
-        found = records.Records("x", values, labels, labels == 1, None)
-        self.assertEqual(found.is_images, is_images)
+        dataset = records.Records("x", values, labels, labels == 1, None)
+        self.assertEqual(dataset.is_images, is_images)
         if count is None:
-            self.assertIsNone(found.features)
+            self.assertIsNone(dataset.features)
         else:
-            self.assertEqual(found.features.shape, (9, count))
+            self.assertEqual(dataset.features.shape, (9, count))
 
     def test_few_records_are_said(self):
         self.assertEqual(records.few(np.arange(100) < 50), [])

@@ -146,10 +146,10 @@ class RepeatsTest(Folder):
         ),
     )
     def test_goes_on(self, make):
-        found = self.audit({"m": make()})
+        saved = self.audit({"m": make()})
         values = np.concatenate([side[0] for side in records()])
-        self.assertAllClose(found.probabilities, answers(values), atol=1e-5)
-        self.assertLess(found.info["repeat_difference"], 1e-5)
+        self.assertAllClose(saved.probabilities, answers(values), atol=1e-5)
+        self.assertLess(saved.info["repeat_difference"], 1e-5)
 
     def test_answers_that_were_asked_twice_stay(self):
         path = self.folder / "plain.keras"
@@ -157,14 +157,14 @@ class RepeatsTest(Folder):
         self.audit(path)
         original = query._asked
         with mock.patch.object(query, "_asked", side_effect=original) as spy:
-            found = self.audit(path)
+            saved = self.audit(path)
             spy.assert_not_called()
             # As an older version left them.
-            del found.info["repeat_difference"]
-            found.save(self.out / "outputs" / "plain.npz")
-            found = self.audit(path)
+            del saved.info["repeat_difference"]
+            saved.save(self.out / "outputs" / "plain.npz")
+            saved = self.audit(path)
             spy.assert_called_once()
-        self.assertIn("repeat_difference", found.info)
+        self.assertIn("repeat_difference", saved.info)
 
 
 class StateTest(Folder):
@@ -184,18 +184,18 @@ class StateTest(Folder):
         keeping.set_weights(plain.get_weights())
         path = self.folder / "stateful.keras"
         keeping.save(path)
-        found = self.audit(path, sides, allow_chance=True)
+        saved = self.audit(path, sides, allow_chance=True)
         values = np.concatenate([side[0] for side in sides])
         expected = plain.predict(values, verbose=0)
-        self.assertAllClose(found.probabilities, expected, atol=1e-5)
+        self.assertAllClose(saved.probabilities, expected, atol=1e-5)
 
     def test_a_file_whose_op_keeps_a_state(self):
         path = self.folder / "svdf.tflite"
         path.write_bytes(stateful_files.recurrent("SVDF"))
-        found = self.audit(path, allow_chance=True)
+        saved = self.audit(path, allow_chance=True)
         values = np.concatenate([side[0] for side in records()])
         self.assertAllEqual(
-            found.probabilities,
+            saved.probabilities,
             stateful_files.fresh(path.read_bytes(), values),
         )
 
@@ -222,22 +222,22 @@ class SignatureTest(Folder):
 
     @parameterized.parameters("path", "saved")
     def test_is_recorded(self, kind):
-        told = {"outputs": "probabilities"} if kind == "saved" else {}
-        found = self.audit(getattr(self, kind), signature="classify", **told)
+        options = {"outputs": "probabilities"} if kind == "saved" else {}
+        saved = self.audit(getattr(self, kind), signature="classify", **options)
         values = np.concatenate([side[0] for side in records()])
-        self.assertAllClose(found.probabilities, answers(values), atol=1e-5)
-        self.assertEqual(found.info["signature"], "classify")
+        self.assertAllClose(saved.probabilities, answers(values), atol=1e-5)
+        self.assertEqual(saved.info["signature"], "classify")
         config = json.loads((self.out / "config.json").read_text())
         self.assertEqual(config["models"][0]["signature"], "classify")
 
     def test_another_one_is_asked_anew(self):
         self.audit(self.path, signature="classify")
-        found = self.audit(self.path, signature="prune")
-        self.assertEqual(found.info["signature"], "prune")
+        saved = self.audit(self.path, signature="prune")
+        self.assertEqual(saved.info["signature"], "prune")
         mask = stateful_files.Several().mask.numpy()
         values = np.concatenate([side[0] for side in records()])
         self.assertAllClose(
-            found.probabilities,
+            saved.probabilities,
             stateful_files.expected(values, KERNEL * mask),
             atol=1e-5,
         )
@@ -245,8 +245,8 @@ class SignatureTest(Folder):
     def test_serving_default_needs_no_word(self):
         path = self.folder / "exported"
         network().export(path, verbose=False)
-        found = self.audit(path, outputs="probabilities")
-        self.assertEqual(found.info["signature"], "serving_default")
+        saved = self.audit(path, outputs="probabilities")
+        self.assertEqual(saved.info["signature"], "serving_default")
 
     def test_of_what_has_none(self):
         self.assertRefused(
@@ -261,22 +261,24 @@ class SignatureTest(Folder):
 
     @parameterized.parameters(litert, tf.lite)
     def test_of_an_interpreter(self, library):
-        made = library.Interpreter(model_content=self.path.read_bytes())
-        runner = made.get_signature_runner("classify")
-        found = self.audit({"m": runner})
+        interpreter = library.Interpreter(model_content=self.path.read_bytes())
+        runner = interpreter.get_signature_runner("classify")
+        saved = self.audit({"m": runner})
         values = np.concatenate([side[0] for side in records()])
-        self.assertAllClose(found.probabilities, answers(values), atol=1e-5)
-        train = made.get_signature_runner("train")
+        self.assertAllClose(saved.probabilities, answers(values), atol=1e-5)
+        train = interpreter.get_signature_runner("train")
         self.assertRefused(r"'m' has 2 inputs \(x, y\)", {"m": train})
 
     def test_of_a_loaded_model(self):
         loaded = tf.saved_model.load(str(self.saved))
-        told = {"outputs": "probabilities"}
-        found = self.audit({"m": loaded.signatures["classify"]}, **told)
+        options = {"outputs": "probabilities"}
+        saved = self.audit({"m": loaded.signatures["classify"]}, **options)
         values = np.concatenate([side[0] for side in records()])
-        self.assertAllClose(found.probabilities, answers(values), atol=1e-5)
+        self.assertAllClose(saved.probabilities, answers(values), atol=1e-5)
         self.assertRefused(
-            "target 'm' has 2 inputs", {"m": loaded.signatures["train"]}, **told
+            "target 'm' has 2 inputs",
+            {"m": loaded.signatures["train"]},
+            **options,
         )
 
     def test_of_an_interpreter_that_keeps_a_state(self):
@@ -286,9 +288,9 @@ class SignatureTest(Folder):
         values = np.concatenate([side[0] for side in records()])
         # Somebody used it before.
         runner(x=values[:1])
-        found = self.audit({"m": runner}, allow_chance=True)
+        saved = self.audit({"m": runner}, allow_chance=True)
         self.assertAllEqual(
-            found.probabilities, stateful_files.fresh(content, values)
+            saved.probabilities, stateful_files.fresh(content, values)
         )
 
     def test_a_pruning_wrapper_is_named(self):
@@ -310,9 +312,9 @@ class SignatureTest(Folder):
         converter.experimental_enable_resource_variables = True
         path = self.folder / "pruned.tflite"
         path.write_bytes(converter.convert())
-        found = self.audit(path)
+        saved = self.audit(path)
         values = np.concatenate([side[0] for side in records()])
-        self.assertAllClose(found.probabilities, answers(values), atol=1e-5)
+        self.assertAllClose(saved.probabilities, answers(values), atol=1e-5)
         hints = [line for line in self.lines if "strip_pruning" in line]
         self.assertLen(hints, 1)
 
@@ -321,9 +323,9 @@ class KindsTest(Folder):
     """What ended in a traceback, or in a refusal without need."""
 
     def assertAnswers(self, target, **options):
-        found = self.audit({"m": target}, **options)
+        saved = self.audit({"m": target}, **options)
         values = np.concatenate([side[0] for side in records()])
-        self.assertAllClose(found.probabilities, answers(values), atol=1e-5)
+        self.assertAllClose(saved.probabilities, answers(values), atol=1e-5)
 
     def test_outputs_that_hold_one(self):
         self.assertAnswers(lambda x: {"p": answers(x)})
@@ -375,10 +377,10 @@ class KindsTest(Folder):
         sums = table[ids].sum(axis=1)
         labels = sums.argmax(axis=1)
         sides = (ids[:30], labels[:30]), (ids[30:], labels[30:])
-        found = self.audit(path, sides)
+        saved = self.audit(path, sides)
         powers = np.exp(sums)
         expected = powers / powers.sum(axis=1, keepdims=True)
-        self.assertAllClose(found.probabilities, expected, atol=1e-5)
+        self.assertAllClose(saved.probabilities, expected, atol=1e-5)
 
     def test_text(self):
         inputs = keras.Input((1,), dtype="string")

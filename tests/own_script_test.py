@@ -88,13 +88,15 @@ class ModelsTest(Script):
             *QUICK,
             formats=report_files.DEFAULT,
         )
-        self.assertEqual([each.target for each in result.targets], names)
+        self.assertEqual([audited.target for audited in result.targets], names)
         self.assertEqual(
-            [each.kind for each in result.targets],
+            [audited.kind for audited in result.targets],
             ["keras", "tflite", "tflite", "savedmodel"],
         )
-        self.assertLen({each.records_sha256 for each in result.targets}, 1)
-        steps = [each.probability_step for each in result.targets]
+        self.assertLen(
+            {audited.records_sha256 for audited in result.targets}, 1
+        )
+        steps = [audited.probability_step for audited in result.targets]
         self.assertAllClose(steps, [0, 0, 1 / 256, 0])
         for target in result.targets:
             self.assertGreater(target.latency_ms, 0)
@@ -102,19 +104,19 @@ class ModelsTest(Script):
             ran = [attack.name for attack in target.attacks]
             self.assertContainsSubset(["noise_robustness", "quantile"], ran)
         self.assertEqual(
-            [(each.target, each.other) for each in result.agreements],
+            [(pair.target, pair.other) for pair in result.agreements],
             [(name, "net.keras") for name in names[1:]],
         )
         written = {path.suffix for path in (self.out / "report").iterdir()}
         self.assertEqual(
             written, {".txt", ".html", ".png", ".svg", ".csv", ".tex"}
         )
-        apart = [each.largest_difference for each in result.agreements]
+        apart = [pair.largest_difference for pair in result.agreements]
         # The same float32 network, and one of int8 steps.
         self.assertLess(max(apart[0], apart[2]), 1e-5)
         self.assertBetween(apart[1], 1e-3, 0.2)
         self.assertEqual(
-            [(each.first, each.second) for each in result.joints],
+            [(joint.first, joint.second) for joint in result.joints],
             [(name, "net.keras") for name in names[1:]],
         )
         self.assertIn("a.npz: 60 x 6x5x1 uint8 (records 'x', labels 'y')", out)
@@ -220,8 +222,8 @@ class ModelsTest(Script):
             "--notfprivacy",
         )
         missing = {
-            each.name: each.reason
-            for each in result.targets[0].attacks_left_out
+            attack.name: attack.reason
+            for attack in result.targets[0].attacks_left_out
         }
         self.assertIn("records are not uint8", missing["noise_robustness"])
         self.assertEqual(result.config["dataset"]["record_shape"], [5])

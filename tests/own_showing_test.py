@@ -38,20 +38,20 @@ class OwnShowingTest(parameterized.TestCase, tf.test.TestCase):
         self.sides = sides_of(self.images)
 
     def test_pictures_on(self):
-        found = qmia_tf.audit(brightness, *self.sides, pictures="on", **QUICK)
-        (target,) = found.targets
+        result = qmia_tf.audit(brightness, *self.sides, pictures="on", **QUICK)
+        (target,) = result.targets
         self.assertLen(target.exposed, 24)
-        for each in target.exposed:
-            self.assertLess(each.record_id, own_task.MEMBERS)
+        for member in target.exposed:
+            self.assertLess(member.record_id, own_task.MEMBERS)
             self.assertEqual(
-                each.picture, thumbnails.as_png(self.images[each.record_id])
+                member.picture, thumbnails.as_png(self.images[member.record_id])
             )
 
     def test_ones_own_are_not_shown_by_default(self):
-        found = qmia_tf.audit(brightness, *self.sides, **QUICK)
-        (target,) = found.targets
+        result = qmia_tf.audit(brightness, *self.sides, **QUICK)
+        (target,) = result.targets
         self.assertLen(target.exposed, 24)
-        self.assertEqual({each.picture for each in target.exposed}, {None})
+        self.assertEqual({member.picture for member in target.exposed}, {None})
 
     def test_names_of_classes(self):
         path = pathlib.Path(self.create_tempdir())
@@ -62,12 +62,13 @@ class OwnShowingTest(parameterized.TestCase, tf.test.TestCase):
                 labels=labels,
                 class_names=["night", "day"],
             )
-        found = qmia_tf.audit(
+        result = qmia_tf.audit(
             brightness, path / "a.npz", path / "b.npz", **QUICK
         )
-        (target,) = found.targets
+        (target,) = result.targets
         self.assertEqual(
-            [each.name for each in target.per_class], ["night", "day"]
+            [class_audit.name for class_audit in target.per_class],
+            ["night", "day"],
         )
         self.assertIsNone(target.exposed[0].picture)
 
@@ -83,10 +84,12 @@ class OwnShowingTest(parameterized.TestCase, tf.test.TestCase):
         joined = records.join(*map(sources.load, self.sides))
         if members is None:
             members = self.sides[0]
-        found = model_audit.pictures_of(members, choice, joined)
-        self.assertEqual(found is not None, shown)
+        picture_of = model_audit.pictures_of(members, choice, joined)
+        self.assertEqual(picture_of is not None, shown)
         if shown:
-            self.assertAllEqual(found(np.array([7, 2])), self.images[[7, 2]])
+            self.assertAllEqual(
+                picture_of(np.array([7, 2])), self.images[[7, 2]]
+            )
 
     def test_tables_have_no_pictures(self):
         joined = records.join(*map(sources.load, own_task.table()))

@@ -37,44 +37,44 @@ class SourcesTest(Folder):
         arrays = {values: self.images, labels: self.labels}
         if extra:
             arrays["other"] = np.zeros(3)
-        found = sources.load(self.npz(**arrays))
-        self.assertAllEqual(found.values, self.images)
-        self.assertAllEqual(found.labels, self.labels)
-        self.assertIsNone(found.class_names)
+        loaded = sources.load(self.npz(**arrays))
+        self.assertAllEqual(loaded.values, self.images)
+        self.assertAllEqual(loaded.labels, self.labels)
+        self.assertIsNone(loaded.class_names)
         self.assertEqual(
-            found.taken,
+            loaded.taken,
             f"7 x 6x5x1 uint8 (records '{values}', labels '{labels}')",
         )
 
     def test_npz_with_class_names(self):
         path = self.npz(x=self.images, y=self.labels, class_names=list("abcd"))
-        found = sources.load(path)
-        self.assertEqual(found.class_names, ("a", "b", "c", "d"))
-        self.assertTrue(found.ordered)
+        loaded = sources.load(path)
+        self.assertEqual(loaded.class_names, ("a", "b", "c", "d"))
+        self.assertTrue(loaded.ordered)
 
     def test_labels_of_text_have_no_order(self):
         names = np.array(["cat", "ant", "cat", "bee", "bee", "ant", "ant"])
-        found = sources.load((self.images, names))
-        self.assertEqual(found.class_names, ("ant", "bee", "cat"))
-        self.assertAllEqual(found.labels, [2, 0, 2, 1, 1, 0, 0])
-        self.assertFalse(found.ordered)
+        loaded = sources.load((self.images, names))
+        self.assertEqual(loaded.class_names, ("ant", "bee", "cat"))
+        self.assertAllEqual(loaded.labels, [2, 0, 2, 1, 1, 0, 0])
+        self.assertFalse(loaded.ordered)
 
     @parameterized.named_parameters(
         ("one_hot", np.eye(7), "; labels are one-hot .7, 7."),
         ("floats", np.arange(7.0)[:, None], ""),
     )
     def test_labels_that_are_taken_are_said(self, labels, taken):
-        found = sources.load((self.images, labels))
-        self.assertAllEqual(found.labels, np.arange(7))
-        self.assertRegex(found.taken, rf"\(values, labels{taken}\)$")
+        loaded = sources.load((self.images, labels))
+        self.assertAllEqual(loaded.labels, np.arange(7))
+        self.assertRegex(loaded.taken, rf"\(values, labels{taken}\)$")
 
     def test_npy_with_labels(self):
         one = self.npy("one.npy", self.images)
         two = self.npy("two.npy", self.labels[:, None].astype(np.uint8))
-        found = sources.load(f"{one}:{two}")
-        self.assertAllEqual(found.values, self.images)
-        self.assertAllEqual(found.labels, self.labels)
-        self.assertEqual(found.labels.dtype, np.int64)
+        loaded = sources.load(f"{one}:{two}")
+        self.assertAllEqual(loaded.values, self.images)
+        self.assertAllEqual(loaded.labels, self.labels)
+        self.assertEqual(loaded.labels.dtype, np.int64)
 
     def test_gray_images_get_a_channel_and_other_numbers_stay(self):
         gray = sources.load((self.images[..., 0], self.labels))
@@ -84,20 +84,20 @@ class SourcesTest(Folder):
             np.ones((7, 4), np.uint8),
             np.ones((7, 4, 4), np.float32),
         ):
-            found = sources.load((other, self.labels)).values
-            self.assertEqual(found.shape, other.shape)
-            self.assertEqual(found.dtype, other.dtype)
+            values = sources.load((other, self.labels)).values
+            self.assertEqual(values.shape, other.shape)
+            self.assertEqual(values.dtype, other.dtype)
 
     def test_class_folders(self):
         for name, level in (("cat", 10), ("ant", 200)):
             (self.dir / "photos" / name).mkdir(parents=True)
             pixels = np.full((4, 3), level, np.uint8)
             Image.fromarray(pixels).save(self.dir / f"photos/{name}/1.png")
-        found = sources.load(self.dir / "photos")
-        self.assertEqual(found.class_names, ("ant", "cat"))
-        self.assertFalse(found.ordered)
-        self.assertAllEqual(found.labels, [0, 1])
-        self.assertAllEqual(found.values[:, 0, 0, 0], [200, 10])
+        loaded = sources.load(self.dir / "photos")
+        self.assertEqual(loaded.class_names, ("ant", "cat"))
+        self.assertFalse(loaded.ordered)
+        self.assertAllEqual(loaded.labels, [0, 1])
+        self.assertAllEqual(loaded.values[:, 0, 0, 0], [200, 10])
 
     @parameterized.parameters(
         ("tfds:cifar10:test", "cifar10", "test"),
@@ -114,12 +114,12 @@ class SourcesTest(Folder):
         with mock.patch.object(
             sources.tfds, "load_split", return_value=loaded
         ) as load:
-            found = sources.load(text, data_dir="there", download=True)
+            source = sources.load(text, data_dir="there", download=True)
         load.assert_called_once_with(
             name, split, data_dir="there", download=True
         )
-        self.assertEqual(found.class_names, tuple("abcd"))
-        self.assertTrue(found.ordered)
+        self.assertEqual(source.class_names, tuple("abcd"))
+        self.assertTrue(source.ordered)
 
     @parameterized.parameters(
         ("data/train.npz", "train"),

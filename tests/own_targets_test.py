@@ -31,15 +31,15 @@ class Opened(parameterized.TestCase, tf.test.TestCase):
         super().setUp()
         self.pixels = tiny_models.images(5, seed=4)
 
-    def open(self, source, told=Told(), *, values=None):  # noqa: B008
+    def open(self, source, flags=Told(), *, values=None):  # noqa: B008
         is_images = values is None
         values = self.pixels if is_images else values
         numbers = RecordNumbers.of(values, is_images=is_images)
-        return listing.listed("m", source, told, numbers=numbers).open()
+        return listing.listed("m", source, flags, numbers=numbers).open()
 
-    def assertNotOpened(self, pattern, source, told=UNIT, **options):
+    def assertNotOpened(self, pattern, source, flags=UNIT, **options):
         with self.assertRaisesRegex(InputError, pattern) as caught:
-            self.open(source, told, **options)
+            self.open(source, flags, **options)
         self.assertNotIn("\n", str(caught.exception))
 
 
@@ -119,8 +119,8 @@ class KerasTest(Opened):
             linear,
             Told(),
         )
-        found = self.open(linear, Told(outputs="logits")).info
-        self.assertEqual(found["outputs"], "logits")
+        info = self.open(linear, Told(outputs="logits")).info
+        self.assertEqual(info["outputs"], "logits")
 
     def test_a_word_against_what_is_read(self):
         model = sequence(keras.layers.Rescaling(1 / 255, name="scale"))
@@ -165,14 +165,14 @@ class KerasTest(Opened):
                 *make(),
             ]
         )
-        found = self.open(model, UNIT)
-        self.assertEqual(found.info["outputs"], "probabilities")
+        target = self.open(model, UNIT)
+        self.assertEqual(target.info["outputs"], "probabilities")
         self.assertNotOpened(
             r"ends in a softmax \(its Softmax layer 'end'\)",
             model,
             Told("0..1", "logits"),
         )
-        sums = found.predict(self.pixels).sum(axis=1)
+        sums = target.predict(self.pixels).sum(axis=1)
         self.assertAllClose(sums, np.ones(5), atol=1e-6)
 
     def test_operations_after_a_softmax(self):
@@ -180,11 +180,11 @@ class KerasTest(Opened):
         x = keras.layers.Dense(4)(keras.layers.Flatten()(pixels))
         x = keras.ops.softmax(keras.ops.expand_dims(x, 1))
         x = keras.ops.cast(keras.ops.squeeze(x, 1), "float32")
-        found = self.open(keras.Model(pixels, x), UNIT)
-        self.assertEqual(found.info["outputs"], "probabilities")
+        target = self.open(keras.Model(pixels, x), UNIT)
+        self.assertEqual(target.info["outputs"], "probabilities")
         x = keras.layers.Dense(4, tf.nn.softmax)(keras.layers.Flatten()(pixels))
-        found = self.open(keras.Model(pixels, x), UNIT)
-        self.assertEqual(found.info["outputs"], "probabilities")
+        target = self.open(keras.Model(pixels, x), UNIT)
+        self.assertEqual(target.info["outputs"], "probabilities")
 
     @parameterized.named_parameters(
         ("relu", lambda: keras.layers.Activation("relu")),
@@ -201,10 +201,10 @@ class KerasTest(Opened):
         pixels = keras.Input(SHAPE)
         x = keras.layers.Flatten()(pixels)
         x = keras.layers.Dense(100, "softmax", dtype=f"mixed_{dtype}")(x)
-        found = self.open(keras.Model(pixels, x), UNIT).predict(self.pixels)
-        self.assertTrue(look_like_probabilities(found))
+        answers = self.open(keras.Model(pixels, x), UNIT).predict(self.pixels)
+        self.assertTrue(look_like_probabilities(answers))
         u = {"float16": 2.0**-11, "bfloat16": 2.0**-8}[dtype]
-        off = np.abs(found.sum(axis=1, dtype=np.float64) - 1).max()
+        off = np.abs(answers.sum(axis=1, dtype=np.float64) - 1).max()
         self.assertGreater(off, 1e-5)
         self.assertLess(off, 1e-3 + 14 * u)
 
@@ -216,7 +216,7 @@ class KerasTest(Opened):
         model = sequence(ending="sigmoid")
         for layer in make():
             model.add(layer)
-        for told in (
+        for flags in (
             UNIT,
             Told("0..1", "probabilities"),
             Told("0..1", "logits"),
@@ -225,7 +225,7 @@ class KerasTest(Opened):
                 r"ends in 4 sigmoids \(its Dense layer 'last'\): each is a "
                 r"label of its own \(multi-label\), and only one class",
                 model,
-                told,
+                flags,
             )
 
     def test_rescaling_behind_a_convolution_says_nothing(self):
@@ -239,14 +239,16 @@ class KerasTest(Opened):
         x = keras.layers.Flatten()(pixels)
         one = keras.layers.Dense(1, "sigmoid", name="one")(x)
         model = keras.Model(pixels, one)
-        found = self.open(model, UNIT).predict(self.pixels)
+        answers = self.open(model, UNIT).predict(self.pixels)
         second = model.predict(self.pixels / np.float32(255), verbose=0)[:, 0]
-        self.assertAllClose(found, np.stack([1 - second, second], 1), atol=1e-6)
+        self.assertAllClose(
+            answers, np.stack([1 - second, second], 1), atol=1e-6
+        )
         model.layers[-1].activation = keras.activations.linear
         logits = self.open(model, Told("0..1", "logits")).predict(self.pixels)
         self.assertAllEqual(logits[:, 0], np.zeros(5))
         self.assertAllClose(
-            1 / (1 + np.exp(-logits[:, 1])), found[:, 1], atol=1e-5
+            1 / (1 + np.exp(-logits[:, 1])), answers[:, 1], atol=1e-5
         )
 
     def test_integer_inputs_get_the_pixels(self):
@@ -261,11 +263,11 @@ class KerasTest(Opened):
         pixels = keras.Input(SHAPE, batch_size=3)
         x = keras.layers.Dense(4, "softmax")(keras.layers.Flatten()(pixels))
         model = keras.Model(pixels, x)
-        found = self.open(model, UNIT).predict(self.pixels)
+        answers = self.open(model, UNIT).predict(self.pixels)
         free = sequence()
         free.set_weights(model.get_weights())
         expected = free.predict(self.pixels / np.float32(255), verbose=0)
-        self.assertAllClose(found, expected, atol=1e-6)
+        self.assertAllClose(answers, expected, atol=1e-6)
 
     def test_other_numbers_go_in_as_they_are(self):
         model = sequence(shape=(7,))
@@ -348,8 +350,8 @@ class TFLiteTest(Opened):
         ("inside", Told(), 1 / 256),
         ("float", UNIT, 0.0),
     )
-    def test_is_read_from_the_file(self, name, told, step):
-        target = self.open(self.folder / f"{name}.tflite", told)
+    def test_is_read_from_the_file(self, name, flags, step):
+        target = self.open(self.folder / f"{name}.tflite", flags)
         self.assertEqual(target.info["pixels"], "0..1")
         self.assertEqual(target.info["outputs"], "probabilities")
         self.assertAllClose(target.info["probability_step"], step)
@@ -393,14 +395,14 @@ class TFLiteTest(Opened):
             path = self.folder / f"{name}_{classes}.tflite"
             tiny_models.write_tflite(model, path, **options)
             if classes == 1:
-                found = self.open(path, UNIT).predict(self.pixels)
-                self.assertAllClose(found.sum(axis=1), np.ones(5))
+                answers = self.open(path, UNIT).predict(self.pixels)
+                self.assertAllClose(answers.sum(axis=1), np.ones(5))
                 continue
-            for told in (UNIT, Told("0..1", "logits")):
+            for flags in (UNIT, Told("0..1", "logits")):
                 self.assertNotOpened(
                     r"ends in 3 sigmoids \(LOGISTIC\): each is a label",
                     path,
-                    told,
+                    flags,
                 )
 
     def test_a_softmax_before_ops_that_pass_it_on(self):
@@ -411,10 +413,10 @@ class TFLiteTest(Opened):
             return tf.squeeze(tf.expand_dims(x, 1), (1, 2))
 
         tiny_models.write_function(answer, [(1, *SHAPE)], path)
-        found = self.open(path, UNIT)
-        self.assertEqual(found.info["outputs"], "probabilities")
+        target = self.open(path, UNIT)
+        self.assertEqual(target.info["outputs"], "probabilities")
         self.assertAllClose(
-            found.predict(self.pixels),
+            target.predict(self.pixels),
             tf.nn.softmax(self.pixels.reshape(5, 30) / np.float32(255)),
             atol=1e-6,
         )
@@ -423,9 +425,9 @@ class TFLiteTest(Opened):
         values = self.pixels.astype(np.float64) / 255
         for name in ("float", "int8", "uint8"):
             path = self.folder / f"{name}.tflite"
-            found = self.open(path, values=values).predict(values)
+            answers = self.open(path, values=values).predict(values)
             expected = self.open(path, UNIT).predict(self.pixels)
-            self.assertAllClose(found, expected, atol=1e-6)
+            self.assertAllClose(answers, expected, atol=1e-6)
 
     def test_several_inputs(self):
         path = self.folder / "two.tflite"
@@ -480,13 +482,13 @@ class SavedModelTest(Opened):
         self.assertNotOpened("so whether it answers prob", self.path, UNIT)
 
     def test_hash_is_of_every_file(self):
-        found = saved_model.facts(self.path)
+        facts = saved_model.facts(self.path)
         copy = self.folder / "copy"
         shutil.copytree(self.path, copy)
-        self.assertEqual(saved_model.facts(copy), found)
+        self.assertEqual(saved_model.facts(copy), facts)
         (copy / "variables" / "variables.index").write_bytes(b"changed")
         changed = saved_model.facts(copy)["sha256"]
-        self.assertNotEqual(changed, found["sha256"])
+        self.assertNotEqual(changed, facts["sha256"])
 
     def test_bad_signatures(self):
         row = tf.TensorSpec([None, 4], tf.float32, "x")

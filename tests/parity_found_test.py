@@ -20,10 +20,10 @@ SHA256 = "b" * 64
 def compared(differ, rounded=()):
     """What scripts/parity.py finds: 12 codes, some differ by 2."""
     names = ("first", "second")
-    found = []
+    comparisons = []
     for against, kernels in (("keras", ""), ("tflite", "default")):
         stages = [mismatches.ParityStage(name) for name in names]
-        found.append(
+        comparisons.append(
             mismatches.ParityComparison(
                 against, kernels, len(kernels) and 1, 64, stages=stages
             )
@@ -32,10 +32,10 @@ def compared(differ, rounded=()):
         theirs = {name: values.copy() for name, values in ours.items()}
         theirs["second"].ravel()[:differ] = 2
         answers = np.full((3, 2), 0.5)
-        found[-1].count((ours, answers), (theirs, answers))
+        comparisons[-1].count((ours, answers), (theirs, answers))
     return mismatches.judged(
         "int8",
-        found,
+        comparisons,
         sha256=SHA256,
         twin_sha256="c" * 64,
         float_layers=["logits"],
@@ -49,21 +49,21 @@ class ParityFoundTest(parameterized.TestCase, tf.test.TestCase):
         self.dir = pathlib.Path(self.create_tempdir()) / "run"
         self.path = self.dir / "parity.json"
 
-    def write(self, *found):
-        files.write_json(self.path, [each.as_dict() for each in found])
+    def write(self, *checks):
+        files.write_json(self.path, [check.as_dict() for check in checks])
 
     @parameterized.parameters(0, 3)
     def test_is_what_was_counted(self, differ):
         self.write(compared(differ))
-        found = parity_summary.of_run(self.dir)[SHA256]
-        self.assertEqual((found.promised, found.kept), (True, not differ))
+        check = parity_summary.of_run(self.dir)[SHA256]
+        self.assertEqual((check.promised, check.kept), (True, not differ))
         self.assertRegex(
-            found.verdict, "3 codes differ" if differ else "no code differs"
+            check.verdict, "3 codes differ" if differ else "no code differs"
         )
         self.assertEqual(
-            (found.float_layers, found.rounded_layers), (["logits"], [])
+            (check.float_layers, check.rounded_layers), (["logits"], [])
         )
-        keras, tflite = found.comparisons
+        keras, tflite = check.comparisons
         self.assertEqual(
             (keras.against, keras.kernels, keras.num_threads), ("keras", "", 0)
         )
@@ -123,15 +123,17 @@ class ParityFoundTest(parameterized.TestCase, tf.test.TestCase):
             ).save(self.dir / "outputs" / f"{target}.npz")
         self.write(compared(0))
         result = audit.audit_run(self.dir)
-        told = [each.target for each in result.targets if each.parity]
-        self.assertEqual(told, ["int8", "int8.pi4"])
+        names = [audited.target for audited in result.targets if audited.parity]
+        self.assertEqual(names, ["int8", "int8.pi4"])
         self.assertEqual(audit_result.load(self.dir), result)
         # Of a file that was exported again it says nothing.
-        found = json.loads(self.path.read_bytes())
-        found[0]["sha256"] = "e" * 64
-        self.path.write_text(json.dumps(found))
+        stored = json.loads(self.path.read_bytes())
+        stored[0]["sha256"] = "e" * 64
+        self.path.write_text(json.dumps(stored))
         again = audit.audit_run(self.dir)
-        self.assertEqual([each.parity for each in again.targets], [None] * 4)
+        self.assertEqual(
+            [audited.parity for audited in again.targets], [None] * 4
+        )
 
 
 if __name__ == "__main__":

@@ -56,9 +56,9 @@ class Runs(parameterized.TestCase, tf.test.TestCase):
 
 class CheckRunTest(Runs):
     def test_every_file_that_has_a_twin(self):
-        found = self.check(kernels=("default", "reference"), threads=(1, 2))
-        self.assertEqual([one.scheme for one in found], ["int8", "int8_io"])
-        for one in found:
+        checks = self.check(kernels=("default", "reference"), threads=(1, 2))
+        self.assertEqual([one.scheme for one in checks], ["int8", "int8_io"])
+        for one in checks:
             name = f"{one.scheme}.tflite"
             self.assertEqual(one.sha256, files.sha256(self.artifacts / name))
             self.assertIs(one.kept, True)
@@ -215,7 +215,7 @@ class TableTest(Runs):
                 stages[:1],
             ),
         ]
-        found = [
+        checks = [
             mismatches.judged(
                 name,
                 comparisons,
@@ -226,21 +226,21 @@ class TableTest(Runs):
             )
             for name in ("int8", "int8_io")
         ]
-        text = parity_run.table(found)
+        text = parity_run.table(checks)
         lines = [line.split() for line in text.splitlines()]
         expected = (
             "trained model - 64 500 1,234,567 4,012 200 2 3.1e-02",
             "default kernels 2 1 50 1,000,000 12 3 0 0.0e+00",
         )
-        for one in found:
+        for one in checks:
             for line in expected:
                 self.assertIn([one.scheme, *line.split()], lines)
             self.assertIn(one.verdict.split(), lines)
         self.assertIn("PROMISE BROKEN: 12 codes", text)
 
     def test_says_what_the_json_says(self):
-        found = self.check(kernels=("default", "builtin"), threads=(1, 2))
-        text = parity_run.table(found)
+        checks = self.check(kernels=("default", "builtin"), threads=(1, 2))
+        text = parity_run.table(checks)
         body = [
             line.split()
             for line in text.splitlines()
@@ -248,7 +248,7 @@ class TableTest(Runs):
         ]
         stored = [
             (one.scheme, entry)
-            for one in found
+            for one in checks
             for entry in one.as_dict()["comparisons"]
         ]
         self.assertLen(body, 14)

@@ -16,22 +16,22 @@ DRAWS = 20_000
 def arrangements(members, strata):
     """Every arrangement with as many members in each stratum, bool [A, N]."""
     choices = []
-    for each in np.unique(strata):
-        rows = np.flatnonzero(strata == each)
+    for stratum in np.unique(strata):
+        rows = np.flatnonzero(strata == stratum)
         count = int(members[rows].sum())
         choices.append(list(itertools.combinations(rows, count)))
-    found = []
+    arranged = []
     for chosen in itertools.product(*choices):
         one = np.zeros(members.size, bool)
         one[[row for part in chosen for row in part]] = True
-        found.append(one)
-    return np.array(found)
+        arranged.append(one)
+    return np.array(arranged)
 
 
 def area(scores, members):
     """AUC of those with a score, by pairs; 1/2 without one side."""
-    told = ~np.isnan(scores)
-    inside, outside = scores[told & members], scores[told & ~members]
+    has_score = ~np.isnan(scores)
+    inside, outside = scores[has_score & members], scores[has_score & ~members]
     if not inside.size * outside.size:
         return 0.5
     apart = np.sign(inside[:, None] - outside[None])
@@ -40,10 +40,10 @@ def area(scores, members):
 
 def called(scores, members, allowed):
     """The most members at a threshold with so many false positives."""
-    told = ~np.isnan(scores)
+    has_score = ~np.isnan(scores)
     best = 0
-    for threshold in np.unique(scores[told]):
-        above = told & (scores >= threshold)
+    for threshold in np.unique(scores[has_score]):
+        above = has_score & (scores >= threshold)
         if np.sum(above & ~members) <= allowed:
             best = max(best, int(np.sum(above & members)))
     return best
@@ -52,24 +52,25 @@ def called(scores, members, allowed):
 def tables(scores, members, strata, rates=()):
     """Statistics of every arrangement, dict (attack, rate) -> [A]."""
     every = arrangements(members, strata)
-    found = {}
+    statistics = {}
     for name, given in scores.items():
-        found[name, None] = np.array([area(given, x) for x in every])
-        told = ~np.isnan(given)
-        outside = np.mean([np.sum(told & ~x) for x in every])
+        statistics[name, None] = np.array([area(given, x) for x in every])
+        has_score = ~np.isnan(given)
+        outside = np.mean([np.sum(has_score & ~x) for x in every])
         for rate in rates:
             allowed = int(rate * outside + 1e-9)
             if allowed:
-                found[name, rate] = np.cbrt(
+                statistics[name, rate] = np.cbrt(
                     [
-                        called(given, x, allowed) / max(np.sum(told & x), 1)
+                        called(given, x, allowed)
+                        / max(np.sum(has_score & x), 1)
                         for x in every
                     ]
                 )
-    return every, found
+    return every, statistics
 
 
-def exact(every, found, members, measured):
+def exact(every, statistics, members, measured):
     """Adjusted p-values of Westfall and Young's step-down, by enumeration.
 
     Studentized by the means and deviations that were measured, or two
@@ -77,7 +78,8 @@ def exact(every, found, members, measured):
     """
     own = int(np.flatnonzero((every == members).all(axis=1))[0])
     t = {
-        (x.attack, x.rate): (found[x.attack, x.rate] - x.mean) / x.deviation
+        (x.attack, x.rate): (statistics[x.attack, x.rate] - x.mean)
+        / x.deviation
         for x in measured
     }
     largest = {
@@ -123,7 +125,7 @@ class ExhaustiveTest(parameterized.TestCase, tf.test.TestCase):
     def test_p_values(self, seed, ties, holes):
         scores, members, strata = tiny(seed, ties=ties, holes=holes)
         rates = (0.2, 0.4)
-        every, found = tables(scores, members, strata, rates)
+        every, statistics = tables(scores, members, strata, rates)
         given = permutation.max_t(
             scores,
             members,
@@ -132,23 +134,23 @@ class ExhaustiveTest(parameterized.TestCase, tf.test.TestCase):
             rates=rates,
             permutations=DRAWS,
         )
-        moving = {key for key, x in found.items() if x.std() > 1e-9}
+        moving = {key for key, x in statistics.items() if x.std() > 1e-9}
         self.assertEqual(moving, {(x.attack, x.rate) for x in given.measured})
-        want = exact(every, found, members, given.measured)
+        want = exact(every, statistics, members, given.measured)
         # 350 arrangements, each drawn 57 times or so: five binomial standard
         # deviations, 0.018.
-        for each in given.attacks:
+        for entry in given.attacks:
             self.assertAllClose(
-                each.p_value, want[each.attack], atol=0.018, msg=each.attack
+                entry.p_value, want[entry.attack], atol=0.018, msg=entry.attack
             )
         self.assertEqual(given.p_value, min(x.p_value for x in given.attacks))
         self.assertLen(given.attacks, len(want))
-        for each in given.measured:
-            values = found[each.attack, each.rate]
+        for entry in given.measured:
+            values = statistics[entry.attack, entry.rate]
             # Five standard errors of a mean, and of a standard deviation.
             away = 5 * values.std() / DRAWS**0.5
-            self.assertAllClose(each.mean, values.mean(), atol=away)
-            self.assertAllClose(each.deviation, values.std(), atol=2 * away)
+            self.assertAllClose(entry.mean, values.mean(), atol=away)
+            self.assertAllClose(entry.deviation, values.std(), atol=2 * away)
 
     def test_one_attack_is_the_exact_rank_sum_test(self):
         rng = np.random.default_rng(5)
@@ -160,7 +162,7 @@ class ExhaustiveTest(parameterized.TestCase, tf.test.TestCase):
             alternative="greater",
             method="exact",
         ).pvalue
-        [found] = permutation.max_t(
+        [tested] = permutation.max_t(
             {"one": scores},
             members,
             np.zeros(13, int),
@@ -169,7 +171,7 @@ class ExhaustiveTest(parameterized.TestCase, tf.test.TestCase):
         ).attacks
         # Five binomial standard deviations.
         away = 5 * (want * (1 - want) / DRAWS) ** 0.5
-        self.assertAllClose(found.p_value, want, atol=away)
+        self.assertAllClose(tested.p_value, want, atol=away)
 
     @parameterized.product(kind=("fine", "step", "few", "hard"), holes=(0, 1))
     def test_every_permutation_of_larger_ones(self, kind, holes):
@@ -192,20 +194,21 @@ class ExhaustiveTest(parameterized.TestCase, tf.test.TestCase):
         )
         drawn = layout.draw(rng, 40)
         drawn[0] = members
-        found = permutation._evaluate(drawn, columns)
-        told = ~np.isnan(given)
-        outside = np.sum(told & ~members)
-        for one, row in zip(drawn, found, strict=True):
-            want = [metrics.roc_auc_score(one[told], given[told])]
+        evaluated = permutation._evaluate(drawn, columns)
+        has_score = ~np.isnan(given)
+        outside = np.sum(has_score & ~members)
+        for one, row in zip(drawn, evaluated, strict=True):
+            want = [metrics.roc_auc_score(one[has_score], given[has_score])]
             want += [
                 np.cbrt(
-                    called(given, one, int(rate * outside)) / np.sum(told & one)
+                    called(given, one, int(rate * outside))
+                    / np.sum(has_score & one)
                 )
                 for rate in rates
             ]
             self.assertAllClose(row, want, atol=1e-12)
         self.assertAllEqual(
-            permutation._evaluate(members[None], columns)[0], found[0]
+            permutation._evaluate(members[None], columns)[0], evaluated[0]
         )
 
 
@@ -223,38 +226,42 @@ class MaxTTest(parameterized.TestCase, tf.test.TestCase):
     def test_adjusted(self):
         """None below its own p-value; they grow as t falls."""
         for seed in range(5):
-            found = permutation.max_t(
+            permuted = permutation.max_t(
                 *self.leaking(seed=seed), seed=seed, permutations=999
             )
-            adjusted = [x.p_value for x in found.attacks]
+            adjusted = [x.p_value for x in permuted.attacks]
             self.assertEqual(adjusted, sorted(adjusted))
-            ts = [x.best.t for x in found.attacks]
+            ts = [x.best.t for x in permuted.attacks]
             self.assertEqual(ts, sorted(ts, reverse=True))
-            for each in found.attacks:
+            for tested in permuted.attacks:
                 alone = [
-                    x.p_value for x in found.measured if x.attack == each.attack
+                    x.p_value
+                    for x in permuted.measured
+                    if x.attack == tested.attack
                 ]
-                self.assertGreaterEqual(each.p_value, min(alone))
+                self.assertGreaterEqual(tested.p_value, min(alone))
                 # Bonferroni is the most that an adjustment can cost.
                 self.assertLessEqual(
-                    each.p_value, len(found.measured) * each.best.p_value
+                    tested.p_value, len(permuted.measured) * tested.best.p_value
                 )
             # The test rejects where the largest t exceeds the critical one.
-            self.assertEqual(ts[0] > found.critical, adjusted[0] <= found.level)
+            self.assertEqual(
+                ts[0] > permuted.critical, adjusted[0] <= permuted.level
+            )
 
     def test_values(self):
         scores, members, strata = self.leaking(size=400)
-        found = permutation.max_t(
+        permuted = permutation.max_t(
             scores, members, strata, seed=0, rates=(0.05,), permutations=200
         )
-        self.assertLen(found.measured, 6)
-        for each in found.measured:
-            given = scores[each.attack]
+        self.assertLen(permuted.measured, 6)
+        for statistic in permuted.measured:
+            given = scores[statistic.attack]
             want = metrics.roc_auc_score(members, given)
-            if each.measure == "tpr":
+            if statistic.measure == "tpr":
                 want = called(given, members, 10) / 200
-            self.assertAllClose(each.value, want, atol=1e-12)
-        self.assertEqual(found.permutations, 200)
+            self.assertAllClose(statistic.value, want, atol=1e-12)
+        self.assertEqual(permuted.permutations, 200)
 
     def test_seed_decides_and_nothing_else(self):
         scores, members, strata = self.leaking()
@@ -273,20 +280,20 @@ class MaxTTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(one, permutation.max_t(bent, members, strata, seed=1))
         # Copies of an attack cost nothing.
         more = {**scores, "copy": scores["of 0.3"] * 2}
-        found = permutation.max_t(more, members, strata, seed=1)
-        self.assertEqual(found.p_value, one.p_value)
-        self.assertEqual(found.critical, one.critical)
+        permuted = permutation.max_t(more, members, strata, seed=1)
+        self.assertEqual(permuted.p_value, one.p_value)
+        self.assertEqual(permuted.critical, one.critical)
 
     def test_a_strong_leak(self):
         members = np.arange(100) < 50
-        found = permutation.max_t(
+        permuted = permutation.max_t(
             {"one": members.astype(float)},
             members,
             np.zeros(100, int),
             seed=0,
             permutations=999,
         )
-        self.assertEqual(found.p_value, 1 / 1000)
+        self.assertEqual(permuted.p_value, 1 / 1000)
 
     def test_a_leak_of_few_records_shows_in_the_rate(self):
         """Ten of 1,000 members stand above everyone; the AUC is .505."""
@@ -294,30 +301,34 @@ class MaxTTest(parameterized.TestCase, tf.test.TestCase):
         members = np.arange(2000) < 1000
         given = rng.normal(size=2000)
         given[:10] = 9 + rng.random(10)
-        [found] = permutation.max_t(
+        [tested] = permutation.max_t(
             {"one": given}, members, np.zeros(2000, int), seed=0
         ).attacks
-        self.assertEqual((found.best.measure, found.best.rate), ("tpr", 0.001))
-        self.assertLess(found.p_value, 0.005)
+        self.assertEqual(
+            (tested.best.measure, tested.best.rate), ("tpr", 0.001)
+        )
+        self.assertLess(tested.p_value, 0.005)
 
     def test_a_fixed_attack_has_no_rates(self):
         scores, members, strata = self.leaking(size=400)
         hard = {name: (x > 0).astype(float) for name, x in scores.items()}
-        found = permutation.max_t(
+        permuted = permutation.max_t(
             hard, members, strata, seed=0, fixed=tuple(hard), permutations=99
         )
-        self.assertEqual({x.measure for x in found.measured}, {"auc"})
+        self.assertEqual({x.measure for x in permuted.measured}, {"auc"})
         # Of two values the AUC is the balanced accuracy.
-        for each in found.measured:
-            want = metrics.balanced_accuracy_score(members, hard[each.attack])
-            self.assertAllClose(each.value, want, atol=1e-12)
+        for statistic in permuted.measured:
+            want = metrics.balanced_accuracy_score(
+                members, hard[statistic.attack]
+            )
+            self.assertAllClose(statistic.value, want, atol=1e-12)
 
     def test_rates_need_a_nonmember(self):
         scores, members, strata = self.leaking(size=1998)
-        found = permutation.max_t(
+        permuted = permutation.max_t(
             scores, members, strata, seed=0, permutations=9
         )
-        self.assertEqual({x.rate for x in found.measured}, {None, 0.01})
+        self.assertEqual({x.rate for x in permuted.measured}, {None, 0.01})
 
 
 class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
@@ -331,16 +342,16 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
         del name
         members = np.arange(30) < 12
         strata = np.zeros(30, int)
-        found = permutation.max_t(
+        permuted = permutation.max_t(
             {"one": make(members)}, members, strata, seed=0, permutations=99
         )
-        self.assertEqual((found.p_value, found.attacks), (1.0, []))
-        self.assertEqual(found.critical, np.inf)
+        self.assertEqual((permuted.p_value, permuted.attacks), (1.0, []))
+        self.assertEqual(permuted.critical, np.inf)
         # Beside another attack they change nothing.
         scores = {"two": np.random.default_rng(0).normal(size=30)}
         alone, both = (
-            permutation.max_t(each, members, strata, seed=0, permutations=99)
-            for each in (scores, {"one": make(members), **scores})
+            permutation.max_t(columns, members, strata, seed=0, permutations=99)
+            for columns in (scores, {"one": make(members), **scores})
         )
         self.assertLen(both.attacks, 1)
         self.assertEqual(alone.p_value, both.p_value)
@@ -348,8 +359,8 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_no_attack(self):
         members = np.arange(8) < 4
-        found = permutation.max_t({}, members, np.zeros(8, int), seed=0)
-        self.assertEqual((found.p_value, found.measured), (1.0, []))
+        permuted = permutation.max_t({}, members, np.zeros(8, int), seed=0)
+        self.assertEqual((permuted.p_value, permuted.measured), (1.0, []))
 
     @parameterized.parameters(
         (0, 5, 1.0), (5, 0, 1.0), (1, 1, 1 / 2), (1, 3, 1 / 4), (2, 3, 1 / 10)
@@ -358,16 +369,16 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
         """The p-value is no less than one in the number of arrangements."""
         inside = np.arange(members + nonmembers) < members
         scores = {"one": -np.arange(inside.size, dtype=float)}
-        found = permutation.max_t(
+        permuted = permutation.max_t(
             scores, inside, np.zeros(inside.size, int), seed=0
         )
-        self.assertAllClose(found.p_value, want, atol=0.025)
+        self.assertAllClose(permuted.p_value, want, atol=0.025)
 
     def test_strata_of_one_side_cannot_be_permuted(self):
         members = np.arange(40) < 20
         scores = {"one": members + 0.0, "two": np.arange(40.0)}
-        found = permutation.max_t(scores, members, members + 0, seed=0)
-        self.assertEqual((found.p_value, found.attacks), (1.0, []))
+        permuted = permutation.max_t(scores, members, members + 0, seed=0)
+        self.assertEqual((permuted.p_value, permuted.attacks), (1.0, []))
 
     def test_strata_take_the_classes_away(self):
         """A score that only knows the class, of which members have more."""
@@ -422,10 +433,10 @@ class NullTest(tf.test.TestCase):
                 str(step): np.round((common + rng.normal(size=size)) / step)
                 for step in (0.01, 0.5, 2.0)
             }
-            found = permutation.max_t(
+            permuted = permutation.max_t(
                 scores, members, strata, seed=seed, permutations=199
             )
-            alarms += found.p_value <= 0.1
+            alarms += permuted.p_value <= 0.1
         # The 0.1 % points of the binomial.
         low, high = stats.binom.ppf([0.001, 0.999], 150, 0.1)
         self.assertBetween(alarms, low, high)

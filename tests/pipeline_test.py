@@ -51,7 +51,7 @@ def joined(batches):
 def candidates(image, padding):
     """Every crop of a padded image, pixel by pixel: (row, column, flip)."""
     height, width, _ = image.shape
-    found = {}
+    crops = {}
     for down in range(-padding, padding + 1):
         for right in range(-padding, padding + 1):
             moved = np.zeros_like(image)
@@ -60,14 +60,14 @@ def candidates(image, padding):
                     source = row + down, column + right
                     if 0 <= source[0] < height and 0 <= source[1] < width:
                         moved[row, column] = image[source]
-            found[down, right, False] = moved
-            found[down, right, True] = np.fliplr(moved)
-    return found
+            crops[down, right, False] = moved
+            crops[down, right, True] = np.fliplr(moved)
+    return crops
 
 
 def changes(images, pixels, records, padding):
     """Which crop each augmented image is; fails if it is none or several."""
-    found = []
+    applied = []
     for values, record in zip(pixels, records, strict=True):
         codes = np.rint(values * 255).astype(np.uint8)
         hits = [
@@ -77,8 +77,8 @@ def changes(images, pixels, records, padding):
         ]
         if len(hits) != 1:
             raise AssertionError(f"record {record} is {len(hits)} crops")
-        found += hits
-    return found
+        applied += hits
+    return applied
 
 
 class EpochTest(parameterized.TestCase, tf.test.TestCase):
@@ -122,18 +122,18 @@ class EpochTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters((0, 1), (1, 0), (2**31, 0), (2**32 - 1, 500))
     def test_other_seed_or_epoch_gives_other_order_and_crops(self, seed, epoch):
         images = some_images(50)
-        found = []
+        epochs = []
         for key in ((0, 0), (seed, epoch)):
             pixels, records = joined(
                 one_epoch(images, seed=key[0], epoch=key[1], crop_padding=2)
             )
             crops = changes(images, pixels, records, 2)
-            found.append(
+            epochs.append(
                 (records.tolist(), dict(zip(records, crops, strict=True)))
             )
-        self.assertNotEqual(found[0][0], found[1][0])
+        self.assertNotEqual(epochs[0][0], epochs[1][0])
         moved = sum(
-            found[0][1][record] != found[1][1][record] for record in range(50)
+            epochs[0][1][record] != epochs[1][1][record] for record in range(50)
         )
         # Two of 25 shifts agree for 2 of 50 images on average.
         self.assertGreater(moved, 35)
@@ -172,11 +172,11 @@ class AugmentTest(parameterized.TestCase, tf.test.TestCase):
         pixels, records = joined(
             one_epoch(images, crop_padding=padding, flip=flip)
         )
-        found = changes(images, pixels, records, padding)
-        flips = {change[2] for change in found}
+        applied = changes(images, pixels, records, padding)
+        flips = {change[2] for change in applied}
         self.assertEqual(flips, {False, True} if flip else {False})
         if padding:
-            self.assertGreater(len({change[:2] for change in found}), 5)
+            self.assertGreater(len({change[:2] for change in applied}), 5)
 
     def test_shifts_and_flips_are_uniform_and_apart(self):
         images = np.repeat(some_images(1), 3600, axis=0)

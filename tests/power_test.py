@@ -21,10 +21,10 @@ def rank_sum_deviation(members, nonmembers):
 class DetectableTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters((40, 40), (150, 60), (600, 600))
     def test_the_rank_sum_test_finds_it_as_often_as_said(self, m, n):
-        found = power.detectable_auc(
+        area = power.detectable_auc(
             CRITICAL, 0.5, rank_sum_deviation(m, n), m, n
         )
-        shift = np.sqrt(2) * stats.norm.ppf(found)
+        shift = np.sqrt(2) * stats.norm.ppf(area)
         rng, runs = np.random.default_rng(0), 1000
         p_values = stats.mannwhitneyu(
             rng.normal(size=(runs, m)) + shift,
@@ -45,11 +45,11 @@ class DetectableTest(parameterized.TestCase, tf.test.TestCase):
             permutation.max_t, members=members, strata=strata, rates=()
         )
         null = test({"one": rng.normal(size=400)}, seed=0)
-        [each] = null.measured
+        [statistic] = null.measured
         runs, reached = 120, {}
         for moved in (0.5, 1.0):
             auc = power.detectable_auc(
-                null.critical, 0.5, each.deviation, 200, 200, moved=moved
+                null.critical, 0.5, statistic.deviation, 200, 200, moved=moved
             )
             shift = np.sqrt(2) * stats.norm.ppf(auc) * members
             reached[moved] = np.mean(
@@ -69,18 +69,18 @@ class DetectableTest(parameterized.TestCase, tf.test.TestCase):
         self.assertLess(reached[1.0], 0.5)
 
     def test_more_power_takes_a_larger_leak(self):
-        found = [
+        areas = [
             power.detectable_auc(CRITICAL, 0.5, 0.03, 200, 200, power=share)
             for share in (0.5, 0.8, 0.95)
         ]
-        self.assertEqual(found, sorted(found))
+        self.assertEqual(areas, sorted(areas))
         # Half of the power: the mean itself stands at the critical value.
-        self.assertAllClose(found[0], 0.5 + CRITICAL * 0.03, atol=1e-9)
+        self.assertAllClose(areas[0], 0.5 + CRITICAL * 0.03, atol=1e-9)
 
     def test_equal_variance_where_leaks_are_small(self):
-        found = power.detectable_auc(CRITICAL, 0.5, 1e-3, 10**5, 10**5)
+        area = power.detectable_auc(CRITICAL, 0.5, 1e-3, 10**5, 10**5)
         want = 0.5 + 1e-3 * (CRITICAL + stats.norm.ppf(0.8))
-        self.assertAllClose(found, want, atol=1e-5)
+        self.assertAllClose(area, want, atol=1e-5)
 
     def test_mean_without_a_leak(self):
         """The AUC is counted from there."""
@@ -102,8 +102,8 @@ class DetectableTest(parameterized.TestCase, tf.test.TestCase):
 
     @parameterized.parameters((1, 1), (1, 50), (50, 1))
     def test_single_records(self, m, n):
-        found = power.detectable_auc(CRITICAL, 0.5, 0.3, m, n)
-        self.assertBetween(found, 0.5, 1.0)
+        area = power.detectable_auc(CRITICAL, 0.5, 0.3, m, n)
+        self.assertBetween(area, 0.5, 1.0)
 
 
 class BalancedAccuracyTest(tf.test.TestCase):

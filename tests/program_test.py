@@ -117,8 +117,8 @@ class RunTest(Folder):
     )
     def test_limits_end_a_program(self, outcomes, status):
         judged = ", ".join(
-            f"audit_result.GateResult('m{n}', 'AUC <= 0.6', {each!r}, 'why')"
-            for n, each in enumerate(outcomes)
+            f"audit_result.GateResult('m{n}', 'AUC <= 0.6', {outcome!r}, 'why')"
+            for n, outcome in enumerate(outcomes)
         )
         done = self.run_program(
             "from qmia_tf.auditing import audit_result;"
@@ -127,8 +127,8 @@ class RunTest(Folder):
         )
         self.assertEqual(done.returncode, status, done.stderr)
         lines = [
-            f"{each}: m{n}: AUC <= 0.6: why\n"
-            for n, each in enumerate(outcomes)
+            f"{outcome}: m{n}: AUC <= 0.6: why\n"
+            for n, outcome in enumerate(outcomes)
         ]
         passed = [x for x in lines if x.startswith("passed")]
         others = [x for x in lines if not x.startswith("passed")]

@@ -212,10 +212,10 @@ def flags_of(script):
 
 def parameters(module, path):
     """The parameters of a callable of the library."""
-    found = importlib.import_module(f"qmia_tf.{module}")
+    function = importlib.import_module(f"qmia_tf.{module}")
     for name in path.split("."):
-        found = getattr(found, name)
-    return inspect.signature(found).parameters
+        function = getattr(function, name)
+    return inspect.signature(function).parameters
 
 
 class TwinsTest(absltest.TestCase):

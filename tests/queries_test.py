@@ -142,8 +142,8 @@ class NamesTest(Run):
         self.assertEqual(asked, list(answered))
         self.assertEqual([x.target for x in left_out], ["float32.reference"])
         facts = {
-            name: (each.info["kind"], each.info["kernel_set"])
-            for name, each in answered.items()
+            name: (answers.info["kind"], answers.info["kernel_set"])
+            for name, answers in answered.items()
         }
         self.assertEqual(
             facts,
@@ -180,12 +180,12 @@ class NamesTest(Run):
         pixels = self.data.images / np.float32(255)
         expected = tiny_models.classifier()(pixels).numpy()
         for name in ("int8_io.reference", "int8_io_twin"):
-            found = answered[name].in_record_order()
-            self.assertEqual(found.probability_step, 1 / 256)
-            codes = found.probabilities * 256
+            answers = answered[name].in_record_order()
+            self.assertEqual(answers.probability_step, 1 / 256)
+            codes = answers.probabilities * 256
             self.assertAllEqual(codes, np.rint(codes))
             # Weights and activations of eight bits.
-            self.assertAllClose(found.probabilities, expected, atol=0.1)
+            self.assertAllClose(answers.probabilities, expected, atol=0.1)
 
 
 class LatencyTest(Run):
@@ -251,10 +251,10 @@ class LogitsTest(Run):
         logits = tiny_models.classifier(softmax=False)(pixels).numpy()
         expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         for name, atol in (("int8_io", 0.1), ("int8_io_twin", 1e-5)):
-            found = answered[name].in_record_order()
-            self.assertEqual(found.info["outputs"], "logits")
-            self.assertEqual(found.probability_step, 0.0)
-            self.assertAllClose(found.probabilities, expected, atol=atol)
+            answers = answered[name].in_record_order()
+            self.assertEqual(answers.info["outputs"], "logits")
+            self.assertEqual(answers.probability_step, 0.0)
+            self.assertAllClose(answers.probabilities, expected, atol=atol)
 
     def test_taken_for_probabilities_before(self):
         self.add_logits()

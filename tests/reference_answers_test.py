@@ -18,13 +18,15 @@ class AnswersTest(tf.test.TestCase):
     def save(self, folder, *targets, **info):
         info = {"fingerprint": "d" * 64, **info}
         for target in targets:
-            made = synthetic_outputs.outputs(target=target, **info)
-            made.save(self.dir / folder / "outputs" / f"{target}.npz")
+            answers = synthetic_outputs.outputs(target=target, **info)
+            answers.save(self.dir / folder / "outputs" / f"{target}.npz")
         return self.dir / folder
 
     def read(self, *paths, target="int8", fingerprint="d" * 64):
-        found = reference_outputs.load(paths, target, fingerprint=fingerprint)
-        return [each.target for each in found]
+        references = reference_outputs.load(
+            paths, target, fingerprint=fingerprint
+        )
+        return [reference.target for reference in references]
 
     def test_the_same_file_if_every_reference_has_it(self):
         one = self.save("r00", "keras", "int8")
@@ -38,16 +40,18 @@ class AnswersTest(tf.test.TestCase):
         self.assertEqual(self.read(), [])
 
     def test_files_of_outputs(self):
-        made = synthetic_outputs.outputs(target="shadow")
+        answers = synthetic_outputs.outputs(target="shadow")
         path = self.dir / "mine.npz"
-        made.save(path)
+        answers.save(path)
         folder = self.save("r00", "keras", "int8")
         self.assertEqual(
             self.read(path, str(folder)), ["mine.shadow", "r00.int8"]
         )
-        found = reference_outputs.load([path], "int8", fingerprint="d" * 64)[0]
-        self.assertAllEqual(found.members, made.members)
-        self.assertAllClose(found.probabilities, made.probabilities)
+        reference = reference_outputs.load(
+            [path], "int8", fingerprint="d" * 64
+        )[0]
+        self.assertAllEqual(reference.members, answers.members)
+        self.assertAllClose(reference.probabilities, answers.probabilities)
 
     def test_runs_of_one_name(self):
         folders = [self.save(f"seed{n}/w4a4", "keras") for n in range(3)]
@@ -78,8 +82,8 @@ class AnswersTest(tf.test.TestCase):
             self.read(path)
 
     def test_data_of_unknown_make_are_left_to_the_labels(self):
-        made = synthetic_outputs.outputs()
-        made.save(self.dir / "x.npz")
+        answers = synthetic_outputs.outputs()
+        answers.save(self.dir / "x.npz")
         self.assertIsNone(
             outputs.load(self.dir / "x.npz").info.get("fingerprint")
         )

@@ -54,11 +54,11 @@ class PlanTest(Folder):
         before = json.dumps(config)
         # How the run was computed is not how its references are.
         config["tensorflow"] = {"onednn": True, "intra_op_threads": 64}
-        for made in reference_models.plan(config, 6):
-            self.assertIn(made["split"].pop("complement"), (True, False))
-            made["split"]["seed"] = 3
-            made["seed"] = 5
-            self.assertEqual(made, json.loads(before))
+        for plan in reference_models.plan(config, 6):
+            self.assertIn(plan["split"].pop("complement"), (True, False))
+            plan["split"]["seed"] = 3
+            plan["seed"] = 5
+            self.assertEqual(plan, json.loads(before))
         del config["tensorflow"]
         self.assertEqual(json.dumps(config), before)
 
@@ -77,9 +77,9 @@ class PlanTest(Folder):
     def test_pairs_share_the_records(self, fraction):
         config = a_config(self.data, member_fraction=fraction)
         inside = np.zeros(RECORDS, int)
-        for number, made in enumerate(reference_models.plan(config, 8)):
+        for number, plan in enumerate(reference_models.plan(config, 8)):
             split = training_run.open_split(
-                self.dir / f"{number}", self.data, made
+                self.dir / f"{number}", self.data, plan
             )
             inside[split.members] += 1
             self.assertLen(
@@ -93,10 +93,10 @@ class PlanTest(Folder):
         for seed in range(20):
             config = a_config(self.data, split_seed=seed, seed=seed)
             planned = reference_models.plan(config, 16)
-            drawn = {made["split"]["seed"] for made in planned}
+            drawn = {plan["split"]["seed"] for plan in planned}
             self.assertLen(drawn, 8)
             self.assertNotIn(seed, drawn)
-            trained = {made["seed"] for made in planned}
+            trained = {plan["seed"] for plan in planned}
             self.assertLen(trained, 16)
             self.assertBetween(min(trained), 0, 2**32 - 1)
             self.assertBetween(max(trained), 0, 2**32 - 1)
@@ -113,7 +113,7 @@ class PlanTest(Folder):
             last = np.array([7, 2**32 - 1], np.uint32)
             sequence.return_value.generate_state.return_value = last
             planned = reference_models.plan(a_config(self.data), 2)
-        self.assertEqual([made["seed"] for made in planned], [2**32 - 1, 0])
+        self.assertEqual([plan["seed"] for plan in planned], [2**32 - 1, 0])
 
     @parameterized.parameters(-2, 0, 1, 3)
     def test_bad_count(self, count):
@@ -140,27 +140,27 @@ class TrainTest(Folder):
         with mock.patch.object(
             resumable_loop, "train", side_effect=save_untrained
         ):
-            made = reference_models.train(
+            folders = reference_models.train(
                 run_dir, self.data, count=2, progress=lines.append
             )
         self.assertEqual(
-            made, [run_dir / "references/r00", run_dir / "references/r01"]
+            folders, [run_dir / "references/r00", run_dir / "references/r01"]
         )
         self.assertRegex(lines[0], "reference 1 of 2: .*references/r00")
-        self.assertEqual(reference_outputs.of_run(run_dir), made)
-        found = reference_outputs.load(
-            made, "keras", fingerprint=self.data.fingerprint()
+        self.assertEqual(reference_outputs.of_run(run_dir), folders)
+        loaded = reference_outputs.load(
+            folders, "keras", fingerprint=self.data.fingerprint()
         )
-        self.assertEqual([x.target for x in found], ["r00.keras", "r01.keras"])
-        first, second = (each.in_record_order() for each in found)
+        self.assertEqual([x.target for x in loaded], ["r00.keras", "r01.keras"])
+        first, second = (reference.in_record_order() for reference in loaded)
         self.assertAllEqual(first.members, ~second.members)
         self.assertAllEqual(first.record_ids, np.arange(RECORDS))
         self.assertAllEqual(first.labels, self.data.labels)
         planned = reference_models.plan(config, 2)
-        for folder, wanted in zip(made, planned, strict=True):
-            found = configuration.read(folder)
-            self.assertEqual(found.pop("tensorflow"), onednn.record())
-            self.assertEqual(found, wanted)
+        for folder, wanted in zip(folders, planned, strict=True):
+            loaded = configuration.read(folder)
+            self.assertEqual(loaded.pop("tensorflow"), onednn.record())
+            self.assertEqual(loaded, wanted)
         # Killed and started again: nothing is trained or asked twice.
         kept = {
             path: path.stat().st_mtime_ns

@@ -59,16 +59,16 @@ def rounding(z, target):
 
 class CompareTest(parameterized.TestCase):
     def assertAlike(self, rows, again, expected, **options):
-        found = repeatability.compare(rows, again, **options)
-        self.assertEqual(found.are_alike, expected, found)
+        compared = repeatability.compare(rows, again, **options)
+        self.assertEqual(compared.are_alike, expected, compared)
 
     def test_counts(self):
         rows = np.full((50, 2), 0.5, np.float32)
         again = rows.copy()
         again[[3, 8, 9]] += [[0.25, -0.25]]
-        found = repeatability.compare(rows, again)
-        self.assertEqual(found, repeatability.Repeats(50, 3, 0.25))
-        self.assertFalse(found.are_alike)
+        compared = repeatability.compare(rows, again)
+        self.assertEqual(compared, repeatability.Repeats(50, 3, 0.25))
+        self.assertFalse(compared.are_alike)
 
     @parameterized.parameters((1e-4, True), (3e-3, False))
     def test_probabilities_by_their_ratio(self, relative, expected):
@@ -122,8 +122,8 @@ class RequireTest(parameterized.TestCase):
         self.assertEqual(target.batches, [1] * 6 + [100])
 
     def test_rounding_passes(self):
-        found = self.require(Fake(rounding))
-        self.assertBetween(found, 1e-8, 1e-3)
+        difference = self.require(Fake(rounding))
+        self.assertBetween(difference, 1e-8, 1e-3)
 
     @parameterized.parameters(
         (noise, "a layer stays random .*Dropout"),

@@ -32,11 +32,11 @@ def found_of(*answered):
     return repeated_records.of_outputs(list(answered)).repeated
 
 
-def shares(found):
+def shares(counts):
     """What of each side stays."""
     return (
-        found.distinct_members / found.members,
-        found.distinct_nonmembers / found.nonmembers,
+        counts.distinct_members / counts.members,
+        counts.distinct_nonmembers / counts.nonmembers,
     )
 
 
@@ -54,36 +54,36 @@ class OfRecordsTest(parameterized.TestCase, tf.test.TestCase):
             (values[row].tobytes(), labels[row], members[row])
             for row in range(70)
         ]
-        found = repeated_records.of_records(values, labels, members, ids)
+        distinct = repeated_records.of_records(values, labels, members, ids)
         firsts = [keys.index(key) for key in sorted(set(keys), key=keys.index)]
-        self.assertAllEqual(found.record_ids, np.sort(ids[firsts]))
+        self.assertAllEqual(distinct.record_ids, np.sort(ids[firsts]))
         self.assertEqual(
             (
-                found.repeated.distinct_members,
-                found.repeated.distinct_nonmembers,
+                distinct.repeated.distinct_members,
+                distinct.repeated.distinct_nonmembers,
             ),
             (np.sum(members[firsts]), np.sum(~members[firsts])),
         )
         self.assertEqual(
-            (found.repeated.members, found.repeated.nonmembers),
+            (distinct.repeated.members, distinct.repeated.nonmembers),
             (members.sum(), np.sum(~members)),
         )
-        self.assertEqual(found.repeated.by, "records")
+        self.assertEqual(distinct.repeated.by, "records")
 
     def test_seven_times(self):
         values = np.random.default_rng(0).normal(size=(600, 4))
         values = np.concatenate([np.repeat(values[:300], 7, 0), values[300:]])
         members = np.arange(2400) < 2100
-        found = repeated_records.of_records(
+        distinct = repeated_records.of_records(
             values, np.zeros(2400, int), members, np.arange(2400)
         )
         self.assertEqual(
-            found.repeated.sentence,
+            distinct.repeated.sentence,
             "300 distinct members of 2,100: copies of one record are counted "
             "once",
         )
         self.assertAllEqual(
-            found.record_ids,
+            distinct.record_ids,
             np.concatenate([np.arange(0, 2100, 7), np.arange(2100, 2400)]),
         )
 
@@ -91,30 +91,30 @@ class OfRecordsTest(parameterized.TestCase, tf.test.TestCase):
         """What a file says of them does not matter where they are at hand."""
         values = np.arange(400, dtype=np.uint8).astype(np.float32) * 3
         values = np.column_stack([values, np.arange(400)])
-        found = repeated_records.of_records(
+        distinct = repeated_records.of_records(
             values, np.zeros(400, int), np.arange(400) < 200, np.arange(400)
         )
-        self.assertEqual(shares(found.repeated), (1.0, 1.0))
-        self.assertEqual(found.repeated.sentence, "")
+        self.assertEqual(shares(distinct.repeated), (1.0, 1.0))
+        self.assertEqual(distinct.repeated.sentence, "")
 
     def test_equal_records_of_other_labels_or_sides_are_two(self):
         values = np.zeros((4, 2))
-        found = repeated_records.of_records(
+        distinct = repeated_records.of_records(
             values,
             np.array([0, 1, 0, 1]),
             np.array([True, True, False, False]),
             np.arange(4),
         )
-        self.assertEqual(shares(found.repeated), (1.0, 1.0))
+        self.assertEqual(shares(distinct.repeated), (1.0, 1.0))
 
     def test_takes_outputs(self):
         one = synthetic_outputs.outputs(20, 20)
         twice = repeated(one, 2, 1)
         values = twice.probabilities
-        found = repeated_records.of_records(
+        doubled = repeated_records.of_records(
             values, twice.labels, twice.members, twice.record_ids
         )
-        taken = found.of(twice)
+        taken = doubled.of(twice)
         self.assertEqual(taken.labels.size, 40)
         self.assertLen(np.unique(taken.probabilities, axis=0), 40)
         distinct = repeated_records.of_records(
@@ -134,14 +134,16 @@ class CopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
     def test_of_every_record(self, times, step, records):
         one = synthetic_outputs.outputs(records, records, step=step)
         copied = repeated(one, *times)
-        found = repeated_records.of_outputs([copied])
+        distinct = repeated_records.of_outputs([copied])
         # Coarse rows may be equal without being copies: up to one in 30.
         least = 1.0 if step == 0 else 29 / 30
-        self.assertBetween(found.repeated.distinct_members / records, least, 1)
         self.assertBetween(
-            found.repeated.distinct_nonmembers / records, least, 1
+            distinct.repeated.distinct_members / records, least, 1
         )
-        taken = found.of(copied)
+        self.assertBetween(
+            distinct.repeated.distinct_nonmembers / records, least, 1
+        )
+        taken = distinct.of(copied)
         rows, counts = np.unique(
             np.column_stack([taken.probabilities, taken.labels, taken.members]),
             axis=0,
@@ -150,8 +152,8 @@ class CopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertLess(counts.max(), 3)
         self.assertGreater(len(rows), 0.95 * 2 * records)
         side = "members" if times[0] > 1 else "nonmembers"
-        self.assertIn(f"distinct {side} of", found.repeated.sentence)
-        self.assertIn("by equal rows of outputs", found.repeated.sentence)
+        self.assertIn(f"distinct {side} of", distinct.repeated.sentence)
+        self.assertIn("by equal rows of outputs", distinct.repeated.sentence)
 
     def test_of_some_records(self):
         """A rare class five times, as it is balanced by repetition."""
@@ -242,9 +244,9 @@ class CopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
     def test_saturated_ones_too(self):
         """All members are sure; their numbers have a divisor."""
         one = synthetic_outputs.outputs(300, 300, gain=(40.0, 2.0), classes=8)
-        found = found_of(repeated(one, 3, 3))
+        counts = found_of(repeated(one, 3, 3))
         self.assertEqual(
-            (found.distinct_members, found.distinct_nonmembers), (300, 300)
+            (counts.distinct_members, counts.distinct_nonmembers), (300, 300)
         )
 
     def test_equal_in_one_target_and_not_in_the_other(self):
@@ -270,12 +272,12 @@ class NoCopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
     def test_distinct(self, classes, step, gain):
         sizes = (40, 400, 4000) if slow_tests.SLOW else (60, 1000)
         for records in sizes:
-            made = synthetic_outputs.outputs(
+            outputs = synthetic_outputs.outputs(
                 records, records, classes=classes, step=step, gain=gain
             )
-            found = found_of(made)
-            self.assertEqual(shares(found), (1.0, 1.0), msg=records)
-            self.assertEqual(found.by, "outputs")
+            counts = found_of(outputs)
+            self.assertEqual(shares(counts), (1.0, 1.0), msg=records)
+            self.assertEqual(counts.by, "outputs")
 
     def test_int8_logits(self):
         for seed in range(5):
@@ -284,28 +286,28 @@ class NoCopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
             labels = rng.integers(0, 2, 3000)
             logits = rng.normal(size=(3000, 2))
             logits[np.arange(3000), labels] += np.where(members, 5, 1)
-            made = Outputs.from_logits(
+            outputs = Outputs.from_logits(
                 (np.round(logits / 0.07) * 0.07).astype(np.float32),
                 labels=labels,
                 members=members,
                 record_ids=np.arange(3000),
                 info={"target": "logits"},
             )
-            self.assertEqual(shares(found_of(made)), (1.0, 1.0))
+            self.assertEqual(shares(found_of(outputs)), (1.0, 1.0))
 
     def test_votes_of_a_forest(self):
         """Shares of 100 trees, in no file of ours, of no stated step."""
         rng = np.random.default_rng(0)
         votes = rng.binomial(100, np.where(np.arange(900) < 450, 0.97, 0.7))
         rows = np.column_stack([votes, 100 - votes]).astype(np.float32) / 100
-        made = Outputs(
+        outputs = Outputs(
             rows,
             np.zeros(900, int),
             np.arange(900) < 450,
             np.arange(900),
             {"target": "forest"},
         )
-        self.assertEqual(shares(found_of(made)), (1.0, 1.0))
+        self.assertEqual(shares(found_of(outputs)), (1.0, 1.0))
 
     def test_leaves_of_a_tree(self):
         """Odd shares, but both sides have the same ones."""
@@ -313,39 +315,39 @@ class NoCopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
         leaves = rng.random(12)
         places = rng.integers(0, 12, 400)
         top = leaves[places].astype(np.float32)
-        made = Outputs(
+        outputs = Outputs(
             np.column_stack([top, 1 - top]),
             rng.integers(0, 2, 400),
             np.arange(400) < 200,
             np.arange(400),
             {"target": "tree"},
         )
-        self.assertEqual(shares(found_of(made)), (1.0, 1.0))
+        self.assertEqual(shares(found_of(outputs)), (1.0, 1.0))
 
     def test_constant_answers(self):
         rows = np.full((80, 4), 0.25, np.float32)
-        made = Outputs(
+        outputs = Outputs(
             rows,
             np.arange(80) % 4,
             np.arange(80) < 40,
             np.arange(80),
             {"target": "dead"},
         )
-        self.assertEqual(shares(found_of(made)), (1.0, 1.0))
+        self.assertEqual(shares(found_of(outputs)), (1.0, 1.0))
 
     @parameterized.parameters(1, 2, 3, 5)
     def test_few_records(self, records):
         for step in (0.0, INT8):
-            made = synthetic_outputs.outputs(records, records, step=step)
-            self.assertEqual(shares(found_of(made)), (1.0, 1.0))
+            outputs = synthetic_outputs.outputs(records, records, step=step)
+            self.assertEqual(shares(found_of(outputs)), (1.0, 1.0))
 
     def test_coarse_rows_are_said_to_be_unsure(self):
-        made = synthetic_outputs.outputs(500, 500, classes=2, step=1 / 16)
-        found = found_of(made)
-        self.assertEqual(shares(found), (1.0, 1.0))
-        self.assertIn("give the records", found.sentence)
+        outputs = synthetic_outputs.outputs(500, 500, classes=2, step=1 / 16)
+        counts = found_of(outputs)
+        self.assertEqual(shares(counts), (1.0, 1.0))
+        self.assertIn("give the records", counts.sentence)
         # Both sides have them: nothing speaks for copies.
-        self.assertEmpty(repeated_records.of_outputs([made]).doubtful)
+        self.assertEmpty(repeated_records.of_outputs([outputs]).doubtful)
         fine = synthetic_outputs.outputs(500, 500, classes=2)
         self.assertEqual(found_of(fine).sentence, "")
 

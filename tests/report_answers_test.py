@@ -46,24 +46,24 @@ def told_apart(outputs):
 
 def saturated(count):
     """Outputs of which 4 % of the members stand out, and no others."""
-    made = synthetic_outputs.outputs(count, count, gain=(2.5, 2.5))
-    values = made.probabilities.astype(np.float64)
-    known = np.flatnonzero(made.members)[: count // 25]
+    outputs = synthetic_outputs.outputs(count, count, gain=(2.5, 2.5))
+    values = outputs.probabilities.astype(np.float64)
+    known = np.flatnonzero(outputs.members)[: count // 25]
     values[known] = 1e-9
-    values[known, made.labels[known]] = 1 - 4e-9
-    return dataclasses.replace(made, probabilities=values)
+    values[known, outputs.labels[known]] = 1 - 4e-9
+    return dataclasses.replace(outputs, probabilities=values)
 
 
 class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
-    def audited(self, *made, **known):
+    def audited(self, *outputs, **known):
         """The audit of these outputs as scripts make it, with limits."""
         folder = pathlib.Path(self.create_tempdir()) / "scans"
         folder.mkdir()
         result = audit.audit_outputs(
             folder,
-            list(made),
+            list(outputs),
             config=synthetic_audits.OWN,
-            first=made[0].target,
+            first=outputs[0].target,
             **known,
         )
         return gates.record(result, folder / "audit.json", **LIMITS), folder
@@ -132,23 +132,23 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
                 self.assertIn(leak.answer, (verdict.CLEAR, verdict.SEVERE))
         else:
             self.assertEqual(tpr.outcome, "not judged")
-        found = leak.detectable.auc <= 0.6
+        passes = leak.detectable.auc <= 0.6
         self.assertEqual(
-            detectable.outcome, "passed" if found else "not judged"
+            detectable.outcome, "passed" if passes else "not judged"
         )
 
     @parameterized.named_parameters((name, *x) for name, x in CASES.items())
     def test_each_answer(self, records, gain, want):
-        made = synthetic_outputs.outputs(records, records, gain=gain)
-        result, folder = self.audited(made)
+        outputs = synthetic_outputs.outputs(records, records, gain=gain)
+        result, folder = self.audited(outputs)
         self.assertEqual(result.targets[0].leak.answer, want)
         self.hold(result, folder)
 
     def test_told_apart_without_the_model(self):
-        made = synthetic_outputs.outputs(400, 400, gain=(4.0, 2.5))
-        found = told_apart(made)
-        self.assertTrue(found.told_apart)
-        result, folder = self.audited(made, control=found)
+        outputs = synthetic_outputs.outputs(400, 400, gain=(4.0, 2.5))
+        check = told_apart(outputs)
+        self.assertTrue(check.told_apart)
+        result, folder = self.audited(outputs, control=check)
         leak = result.targets[0].leak
         self.assertEqual(leak.answer, verdict.CANNOT_SAY)
         self.assertIn("told apart without the model", leak.because[0])
@@ -166,15 +166,15 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
         self.hold(result, folder)
 
     def test_several_artefacts(self):
-        def made(name, gain, **options):
+        def make_outputs(name, gain, **options):
             return synthetic_outputs.outputs(
                 400, 400, gain=gain, target=name, **options
             )
 
         result, folder = self.audited(
-            made("keras", (4.0, 2.5)),
-            made("int8", (4.0, 2.5), step=1 / 256),
-            made("w2", (2.5, 2.5)),
+            make_outputs("keras", (4.0, 2.5)),
+            make_outputs("int8", (4.0, 2.5), step=1 / 256),
+            make_outputs("w2", (2.5, 2.5)),
         )
         self.assertEqual(
             [x.leak.answer for x in result.targets],
@@ -197,16 +197,16 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIn("Beside keras, w2 gives away less; the others", page)
 
     def test_repeated_records_are_counted_once_everywhere(self):
-        made = synthetic_outputs.outputs(100, 100, gain=(2.5, 2.5))
+        outputs = synthetic_outputs.outputs(100, 100, gain=(2.5, 2.5))
         copies = np.tile(np.arange(200), 3)
-        made = dataclasses.replace(
-            made,
-            probabilities=made.probabilities[copies],
-            labels=made.labels[copies],
-            members=made.members[copies],
+        outputs = dataclasses.replace(
+            outputs,
+            probabilities=outputs.probabilities[copies],
+            labels=outputs.labels[copies],
+            members=outputs.members[copies],
             record_ids=np.arange(600),
         )
-        result, folder = self.audited(made)
+        result, folder = self.audited(outputs)
         self.assertEqual(result.targets[0].members, 100)
         self.assertIn(
             "100 distinct members of 300", verdict_words.verdict(result)[0]

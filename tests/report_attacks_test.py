@@ -52,7 +52,7 @@ class EveryAttackTest(Attacks):
         self.report(folder)
         row = {x["attack"]: x for x in self.rows("attacks")}["loss"]
         attack = audit_result.load(folder).targets[0].attack("loss")
-        at = {each.rate: each.tpr for each in attack.tpr_at_fpr}
+        at = {low_rate.rate: low_rate.tpr for low_rate in attack.tpr_at_fpr}
         point = attack.held_out.point
         for key, estimate in (
             ("auc", attack.auc),
@@ -175,13 +175,13 @@ class AnswersTest(Attacks):
         folder = self.run_of("full", FULL)
         self.report(folder)
         leak = audit_result.load(folder).targets[0].leak
-        found = [float(row["p_value"]) for row in self.rows("attacks")]
+        p_values = [float(row["p_value"]) for row in self.rows("attacks")]
         wanted = [
             leak.attack(x.name).p_value
             for x in audit_result.load(folder).targets[0].attacks
         ]
-        self.assertEqual(found, wanted)
-        self.assertEqual(min(found), leak.p_value)
+        self.assertEqual(p_values, wanted)
+        self.assertEqual(min(p_values), leak.p_value)
 
     def test_no_table_of_old_audits(self):
         (run,) = self.ordered(self.run_of("w4a4", (4, 4)))
@@ -198,8 +198,8 @@ class AnswersTest(Attacks):
     def test_twins_and_other_kernels_have_no_answer_of_their_own(self):
         folder = self.run_of("w4a4", (4, 4))
         for name, kernels in (("int8", "default"), ("int8_twin", "twin")):
-            made = synthetic_outputs.outputs(target=name, kernel_set=kernels)
-            made.save(folder / "outputs" / f"{name}.npz")
+            outputs = synthetic_outputs.outputs(target=name, kernel_set=kernels)
+            outputs.save(folder / "outputs" / f"{name}.npz")
         audit.audit_run(folder)
         (table,) = attack_tables.answer_table(self.ordered(folder))
         self.assertEqual([row[3] for row in table.rows], ["keras", "int8"])
@@ -225,7 +225,7 @@ class StrongestTest(Attacks):
         self.assertEqual(float(row["advantage_low"]), best.point.advantage.low)
         self.assertEqual(
             [float(row[f"tpr_{x}"]) for x in ("10", "1", "0.1", "0.01")],
-            [each.tpr.value for each in best.tpr_at_fpr],
+            [low_rate.tpr.value for low_rate in best.tpr_at_fpr],
         )
         self.assertIn("having chosen does not flatter it", text)
         latex = (self.root / "report" / "strongest.tex").read_text()
@@ -234,8 +234,8 @@ class StrongestTest(Attacks):
     def test_twins_and_other_kernels_are_left_to_the_csv(self):
         folder = self.run_of("w4a4", (4, 4))
         for name, kernels in (("int8", "default"), ("int8_twin", "twin")):
-            made = synthetic_outputs.outputs(target=name, kernel_set=kernels)
-            made.save(folder / "outputs" / f"{name}.npz")
+            outputs = synthetic_outputs.outputs(target=name, kernel_set=kernels)
+            outputs.save(folder / "outputs" / f"{name}.npz")
         audit.audit_run(folder)
         (table,) = attack_tables.strongest_table(self.ordered(folder))
         self.assertEqual([row[3] for row in table.rows], ["keras", "int8"])
@@ -247,23 +247,23 @@ class JointTest(Attacks):
     def test_a_row_for_each_pair(self):
         full, folder = self.audited()
         text = self.report(full, folder)
-        (found,) = audit_result.load(folder).joints
+        (joint,) = audit_result.load(folder).joints
         (row,) = self.rows("joint")
         self.assertEqual(
             [row[key] for key in ("run", "first", "second", "records")],
-            ["w4a4", "int8", "keras", str(found.members + found.nonmembers)],
+            ["w4a4", "int8", "keras", str(joint.members + joint.nonmembers)],
         )
         for key, estimate in (
-            ("auc_alone", found.alone),
-            ("auc_together", found.together),
-            ("gain", found.gain),
+            ("auc_alone", joint.alone),
+            ("auc_together", joint.together),
+            ("gain", joint.gain),
         ):
             self.assertEqual(float(row[key]), estimate.value)
             self.assertEqual(float(row[f"{key}_low"]), estimate.low)
             self.assertEqual(float(row[f"{key}_high"]), estimate.high)
-        self.assertEqual(float(row["p_value"]), found.p_value)
+        self.assertEqual(float(row["p_value"]), joint.p_value)
         self.assertIn("Two artefacts queried together", text)
-        gain = found.gain
+        gain = joint.gain
         self.assertIn(
             f"{gain.value:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]", text
         )

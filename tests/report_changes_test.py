@@ -21,13 +21,13 @@ class Artefacts(Reports):
         other = rng.permuted(keras.probabilities, axis=1)
         kept = rng.random(120) < 0.8
         rows = np.where(kept[:, None], keras.probabilities, other)
-        made = dataclasses.replace(
+        answers = dataclasses.replace(
             keras,
             probabilities=rows,
             info={"target": target, "size_bytes": 500_000, **info},
         )
-        made.take(indices).save(folder / "outputs" / f"{target}.npz")
-        return made
+        answers.take(indices).save(folder / "outputs" / f"{target}.npz")
+        return answers
 
     def changes(self, *folders):
         """Changes by run and target."""
@@ -48,9 +48,9 @@ class ChangeTest(Artefacts):
         before = synthetic_outputs.outputs(60, 60, gain=(4.0, 3.0))
         before = before.in_record_order()
         audit.audit_run(folder)
-        found = self.changes(folder)
-        self.assertIsNone(found["full", "keras"])
-        change = found["full", "int8_ptq"]
+        change_by_file = self.changes(folder)
+        self.assertIsNone(change_by_file["full", "keras"])
+        change = change_by_file["full", "int8_ptq"]
         inside = before.members
         now, then = (
             x.probabilities.argmax(axis=1) == x.labels for x in (after, before)
@@ -88,10 +88,12 @@ class ChangeTest(Artefacts):
             self.run_of("digits", (4, 4), dataset="digits"),
         ]
         ordered = run_list.in_order([audit_result.load(x) for x in folders])
-        found = {
+        baselines = {
             run.name: parent_changes.baseline(run, ordered) for run in ordered
         }
-        names = {name: pair and pair[0].name for name, pair in found.items()}
+        names = {
+            name: pair and pair[0].name for name, pair in baselines.items()
+        }
         self.assertEqual(
             names,
             {
@@ -113,17 +115,17 @@ class ChangeTest(Artefacts):
 
     def test_other_records_have_no_interval(self):
         folder = self.run_of("full", FULL)
-        made = self.add(folder, "int8_ptq", indices=np.arange(100))
+        answers = self.add(folder, "int8_ptq", indices=np.arange(100))
         audit.audit_run(folder)
         change = self.changes(folder)["full", "int8_ptq"]
-        some = made.take(np.arange(100))
+        some = answers.take(np.arange(100))
         right = some.probabilities.argmax(axis=1) == some.labels
         stored = audit_result.load(folder).targets[0].accuracy_nonmembers.value
         self.assertAlmostEqual(
             change.accuracy.value, right[~some.members].mean() - stored
         )
-        for each in (change.accuracy, change.gap, change.held_out):
-            self.assertIsNone(each.low)
+        for estimate in (change.accuracy, change.gap, change.held_out):
+            self.assertIsNone(estimate.low)
         text = self.report(folder)
         self.assertIn("Without an interval: the two were not judged", text)
 
@@ -201,8 +203,8 @@ class TablesTest(Artefacts):
 
     def test_audit_without_kernels_latency_and_sizes(self):
         folder = self.run_of("full", FULL)
-        made = synthetic_outputs.outputs(60, 60, gain=(4.0, 3.0))
-        made.save(folder / "outputs" / "keras.npz")
+        answers = synthetic_outputs.outputs(60, 60, gain=(4.0, 3.0))
+        answers.save(folder / "outputs" / "keras.npz")
         audit.audit_run(folder)
         head = self.report(folder).split("What each artefact is")[1]
         head = head.splitlines()[2]

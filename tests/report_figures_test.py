@@ -38,8 +38,8 @@ CASES = {
 
 def texts(figure):
     """Every text of a figure."""
-    found = figure.findobj(matplotlib.text.Text)
-    return [text.get_text() for text in found if text.get_text()]
+    artists = figure.findobj(matplotlib.text.Text)
+    return [text.get_text() for text in artists if text.get_text()]
 
 
 def points(axes, marker):
@@ -138,8 +138,8 @@ class EveryFigureTest(parameterized.TestCase, tf.test.TestCase):
                 file, format="svg", facecolor=image_files.FACES["svg"]
             )
             ElementTree.fromstring(file.getvalue())
-            found = set(re.findall(r"#[0-9a-f]{6}\b", file.getvalue()))
-            self.assertLessEqual(found, allowed, drawing.name)
+            colours = set(re.findall(r"#[0-9a-f]{6}\b", file.getvalue()))
+            self.assertLessEqual(colours, allowed, drawing.name)
             ground = re.search(r'patch_1">.*?</g>', file.getvalue(), re.S)
             self.assertIn("fill: none", ground[0])
 
@@ -177,9 +177,9 @@ class GivenTest(tf.test.TestCase):
         ]
         with self.assertRaisesRegex(InputError, "got cifar10, digits"):
             figures.overview(runs)
-        found = figures.groups(runs)
+        grouped = figures.groups(runs)
         self.assertEqual(
-            {name: len(listed) for name, listed in found.items()},
+            {name: len(listed) for name, listed in grouped.items()},
             {"cifar10": 2, "digits": 1},
         )
 
@@ -225,14 +225,14 @@ class FilesTest(tf.test.TestCase):
 class SelectionTest(tf.test.TestCase):
     def test_all_files_while_there_is_room(self):
         few = figure_audits.runs(1, files=figure_audits.FILES)
-        found = series.artefacts(few)
-        self.assertEqual([x.file for x in found], list(figure_audits.FILES))
-        self.assertLen({x.marker for x in found}, len(found))
+        artefacts = series.artefacts(few)
+        self.assertEqual([x.file for x in artefacts], list(figure_audits.FILES))
+        self.assertLen({x.marker for x in artefacts}, len(artefacts))
         self.assertNotIn("deployed", figures.FIGURES["overview"].caption(few))
         many = figure_audits.runs(2, files=figure_audits.FILES)
-        found = series.artefacts(many)
-        self.assertEqual([x.file for x in found], ["keras", "int8"] * 2)
-        self.assertEqual([x.first for x in found], [True, False] * 2)
+        artefacts = series.artefacts(many)
+        self.assertEqual([x.file for x in artefacts], ["keras", "int8"] * 2)
+        self.assertEqual([x.first for x in artefacts], [True, False] * 2)
         caption = figures.FIGURES["overview"].caption(many)
         self.assertIn("and the file that is deployed", caption)
 
@@ -288,8 +288,8 @@ class NumbersTest(tf.test.TestCase):
         lows = {}
         for run in self.runs:
             for target in run.audit.targets:
-                for each in target.leak.attacks:
-                    lows.setdefault(each.attack, []).append(each.auc.low)
+                for tested in target.leak.attacks:
+                    lows.setdefault(tested.attack, []).append(tested.auc.low)
         shared = {k: np.mean(v) for k, v in lows.items() if len(v) == 6}
         self.assertGreater(len(shared), 5)
         return max(shared, key=shared.get)
@@ -298,7 +298,7 @@ class NumbersTest(tf.test.TestCase):
         return target.attack(self.common()).held_out.point.balanced_accuracy
 
     def strongest(self):
-        return [100 * self.points_of(each).value for each in self.keras]
+        return [100 * self.points_of(target).value for target in self.keras]
 
     def test_overview(self):
         figure = figures.overview(self.runs)
@@ -340,28 +340,28 @@ class NumbersTest(tf.test.TestCase):
 
     def with_gap_in_front(self):
         """The same runs; the gap attack has the highest AUCs."""
-        found = []
+        runs = []
         for run in self.runs:
             targets = []
             for target in run.audit.targets:
                 high = Estimate(0.99, 0.98, 1.0)
                 attacks = [
-                    dataclasses.replace(each, auc=high)
-                    if each.attack == "gap"
-                    else each
-                    for each in target.leak.attacks
+                    dataclasses.replace(tested, auc=high)
+                    if tested.attack == "gap"
+                    else tested
+                    for tested in target.leak.attacks
                 ]
                 leak = dataclasses.replace(target.leak, attacks=attacks)
                 targets.append(dataclasses.replace(target, leak=leak))
             audit = dataclasses.replace(run.audit, targets=targets)
-            found.append(run_list.Run(audit))
-        return found
+            runs.append(run_list.Run(audit))
+        return runs
 
     def test_the_gap_attack_is_drawn_once(self):
         shown = self.with_gap_in_front()
         wanted = sorted(
-            100 * each.attack("gap").point("fixed").balanced_accuracy.value
-            for each in self.keras
+            100 * target.attack("gap").point("fixed").balanced_accuracy.value
+            for target in self.keras
         )
         figure = figures.overview(shown)
         gained = figure.axes[0]
@@ -460,14 +460,16 @@ class NumbersTest(tf.test.TestCase):
     def test_histograms(self):
         figure = figures.histograms(self.runs)
         self.assertLen(figure.axes, 6)
-        found = self.keras[0].attack("margin").histogram
+        histogram = self.keras[0].attack("margin").histogram
         heights = [x.get_data().values for x in figure.axes[0].patches]
-        total = sum(found.members)
-        self.assertAllClose(heights[0], 100 * np.array(found.members) / total)
-        outside = np.array(found.nonmembers)
+        total = sum(histogram.members)
+        self.assertAllClose(
+            heights[0], 100 * np.array(histogram.members) / total
+        )
+        outside = np.array(histogram.nonmembers)
         self.assertAllClose(heights[-1], 100 * outside / outside.sum())
         alt = figures.FIGURES["histograms"].alt(self.runs)
-        inside = np.array(found.members) / total
+        inside = np.array(histogram.members) / total
         shared = np.minimum(inside, outside / outside.sum()).sum()
         self.assertIn(f"full precision: {100 * shared:.0f} %", alt)
 
@@ -483,10 +485,11 @@ class NumbersTest(tf.test.TestCase):
         gap, leak = figures.tradeoff(self.runs).axes
         wanted = {
             (
-                100 * each.accuracy_nonmembers.value,
-                100 * each.attack("gap").point("fixed").balanced_accuracy.value,
+                100 * target.accuracy_nonmembers.value,
+                100
+                * target.attack("gap").point("fixed").balanced_accuracy.value,
             )
-            for each in self.keras
+            for target in self.keras
         }
         self.assertEqual(points(gap, "o"), wanted)
         self.assertEqual([x.get_text() for x in leak.texts], ["A", "B", "C"])
@@ -513,10 +516,10 @@ class NumbersTest(tf.test.TestCase):
 
     def test_classes(self):
         figure = figures.classes(self.runs)
-        found = self.keras[0].per_class
+        per_class = self.keras[0].per_class
         self.assertEqual(
             points(figure.axes[0], "o"),
-            {(x.auc.value, float(x.label)) for x in found},
+            {(x.auc.value, float(x.label)) for x in per_class},
         )
         names = [x.get_text() for x in figure.axes[0].get_yticklabels()]
         self.assertEqual(names, list(figure_audits.NAMES))

@@ -95,16 +95,16 @@ def rate(rate, tpr, *, calls=10, nonmembers=1000):
 
 class JudgingTest(parameterized.TestCase, tf.test.TestCase):
     def result(self, **changes):
-        found = synthetic_audits.target("int8", records=200, gain=(4.0, 2.5))
-        self.assertIn(found.leak.answer, verdict.LEAKS)
+        target = synthetic_audits.target("int8", records=200, gain=(4.0, 2.5))
+        self.assertIn(target.leak.answer, verdict.LEAKS)
         return synthetic_audits.result(
-            synthetic_audits.with_leak(found, **changes)
+            synthetic_audits.with_leak(target, **changes)
         )
 
     def judge(self, result, **limits):
-        (found,) = gates.judge(result, **limits)
-        self.assertEqual(found.target, "int8")
-        return found
+        (gate,) = gates.judge(result, **limits)
+        self.assertEqual(gate.target, "int8")
+        return gate
 
     @parameterized.parameters(
         (0.6, "failed", "is above 0.6"),
@@ -118,9 +118,9 @@ class JudgingTest(parameterized.TestCase, tf.test.TestCase):
         result = self.result(
             auc=Estimate(0.7, 0.65, 0.75), strongest="true_confidence"
         )
-        found = self.judge(result, auc_above=limit)
+        gate = self.judge(result, auc_above=limit)
         self.assertEqual(
-            found,
+            gate,
             audit_result.GateResult(
                 "int8",
                 f"AUC <= {limit:g}",
@@ -128,7 +128,7 @@ class JudgingTest(parameterized.TestCase, tf.test.TestCase):
                 f"true_confidence: AUC 0.7000 [0.6500, 0.7500] {said}",
             ),
         )
-        self.assertEqual(gates.status([found]), int(outcome == "failed"))
+        self.assertEqual(gates.status([gate]), int(outcome == "failed"))
 
     @parameterized.product(
         kind=("no leak found", "small leak", "clear leak", "severe leak"),
@@ -139,10 +139,10 @@ class JudgingTest(parameterized.TestCase, tf.test.TestCase):
         result = self.result(
             answer=kind, auc=Estimate(0.55, low, 0.61), p_value=0.0123
         )
-        found = self.judge(result, auc_above=0.5)
+        gate = self.judge(result, auc_above=0.5)
         leaks = kind != "no leak found"
-        self.assertEqual(found.outcome, "failed" if leaks else "passed")
-        self.assertStartsWith(found.found, f"{kind}, adjusted p 0.012; ")
+        self.assertEqual(gate.outcome, "failed" if leaks else "passed")
+        self.assertStartsWith(gate.found, f"{kind}, adjusted p 0.012; ")
 
     @parameterized.parameters(
         ((0.08, 0.0501, 0.2), "failed", "is above 0.05"),
@@ -153,10 +153,10 @@ class JudgingTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_tpr_by_the_lower_end(self, tpr, outcome, said):
         rates = [rate(0.1, (0.9, 0.8, 1.0)), rate(0.01, tpr)]
-        found = self.judge(self.result(tpr_at_fpr=rates), tpr_above=LIMIT)
+        gate = self.judge(self.result(tpr_at_fpr=rates), tpr_above=LIMIT)
         value, low, high = (f"{x:.4f}" for x in tpr)
         self.assertEqual(
-            found,
+            gate,
             audit_result.GateResult(
                 "int8",
                 "TPR <= 0.05 at 0.01 FPR",
@@ -180,21 +180,21 @@ class JudgingTest(parameterized.TestCase, tf.test.TestCase):
         (rate(0.1, (0.9, 0.8, 1.0)), "it was not measured"),
     )
     def test_what_cannot_be_judged(self, only, why):
-        found = self.judge(self.result(tpr_at_fpr=[only]), tpr_above=LIMIT)
-        self.assertEqual((found.outcome, found.found), ("not judged", why))
-        self.assertEqual(gates.status([found]), 3)
+        gate = self.judge(self.result(tpr_at_fpr=[only]), tpr_above=LIMIT)
+        self.assertEqual((gate.outcome, gate.found), ("not judged", why))
+        self.assertEqual(gates.status([gate]), 3)
 
     def test_members_above_every_nonmember_are_a_threshold(self):
         rates = [rate(0.01, (0.2, 0.1, 0.3), calls=0)]
-        found = self.judge(self.result(tpr_at_fpr=rates), tpr_above=LIMIT)
-        self.assertEqual(found.outcome, "failed")
+        gate = self.judge(self.result(tpr_at_fpr=rates), tpr_above=LIMIT)
+        self.assertEqual(gate.outcome, "failed")
 
     def test_hard_labels_attain_no_low_rate(self):
-        made = hard_labels(members=300, nonmembers=300, target="int8")
-        result = synthetic_audits.result(audit.audit(made))
-        found = self.judge(result, tpr_above=LIMIT)
-        self.assertEqual(found.outcome, "not judged")
-        self.assertIn("equal scores", found.found)
+        outputs = hard_labels(members=300, nonmembers=300, target="int8")
+        result = synthetic_audits.result(audit.audit(outputs))
+        gate = self.judge(result, tpr_above=LIMIT)
+        self.assertEqual(gate.outcome, "not judged")
+        self.assertIn("equal scores", gate.found)
 
     @parameterized.parameters(
         (0.56, "passed"), (0.5601, "passed"), (0.5599, "not judged")
@@ -212,8 +212,8 @@ class JudgingTest(parameterized.TestCase, tf.test.TestCase):
                 "(margin)",
             ),
         )
-        found = self.judge(self.result(detectable=None), cannot_detect=limit)
-        self.assertEqual(found.outcome, "not judged")
+        gate = self.judge(self.result(detectable=None), cannot_detect=limit)
+        self.assertEqual(gate.outcome, "not judged")
 
     def test_nothing_is_judged_where_nothing_can_be_said(self):
         result = self.result(
@@ -225,9 +225,9 @@ class JudgingTest(parameterized.TestCase, tf.test.TestCase):
             result, auc_above=0.6, tpr_above=LIMIT, cannot_detect=0.6
         )
         self.assertLen(judged, 3)
-        for found in judged:
-            self.assertEqual(found.outcome, "not judged")
-            self.assertEqual(found.found, "too few; told apart")
+        for gate in judged:
+            self.assertEqual(gate.outcome, "not judged")
+            self.assertEqual(gate.found, "too few; told apart")
         self.assertEqual(gates.status(judged), 3)
 
     def test_every_artefact_and_no_twin(self):
@@ -245,14 +245,14 @@ class JudgingTest(parameterized.TestCase, tf.test.TestCase):
             )
         ]
         result = synthetic_audits.result(*targets)
-        found = gates.judge(result, auc_above=0.7, tpr_above=LIMIT)
+        judged = gates.judge(result, auc_above=0.7, tpr_above=LIMIT)
         self.assertEqual(
-            [x.target for x in found], ["keras", "keras", "int8", "int8"]
+            [x.target for x in judged], ["keras", "keras", "int8", "int8"]
         )
         self.assertEqual(
-            [x.outcome for x in found], ["failed", "not judged"] * 2
+            [x.outcome for x in judged], ["failed", "not judged"] * 2
         )
-        self.assertEqual(gates.status(found), 1)
+        self.assertEqual(gates.status(judged), 1)
 
     def test_no_limit(self):
         self.assertEmpty(gates.judge(self.result()))
@@ -272,9 +272,9 @@ class JudgingTest(parameterized.TestCase, tf.test.TestCase):
                 records=80, seed=seed, gain=(2.0, 2.0)
             )
             result = synthetic_audits.result(target)
-            (found,) = gates.judge(result, auc_above=0.5)
-            fails += found.outcome == "failed"
-            self.assertNotEqual(found.outcome, "not judged")
+            (gate,) = gates.judge(result, auc_above=0.5)
+            fails += gate.outcome == "failed"
+            self.assertNotEqual(gate.outcome, "not judged")
         # The 0.1 % point of the binomial of 20.
         self.assertLessEqual(fails, 4)
 
@@ -292,17 +292,17 @@ class RecordTest(tf.test.TestCase):
         )
         result = synthetic_audits.result(target)
         result.save(self.path)
-        found = gates.record(
+        recorded = gates.record(
             result, self.path, auc_above=0.7, tpr_above=LIMIT, cannot_detect=0.6
         )
-        self.assertEqual(audit_result.load(self.path), found)
+        self.assertEqual(audit_result.load(self.path), recorded)
         self.assertEqual(
-            found.gates,
+            recorded.gates,
             gates.judge(
                 result, auc_above=0.7, tpr_above=LIMIT, cannot_detect=0.6
             ),
         )
-        self.assertEqual([x.outcome for x in found.gates][0], "passed")
+        self.assertEqual([x.outcome for x in recorded.gates][0], "passed")
         report = run_summary.collect([self.path])
         shown = " ".join(run_summary.as_text(report).split())
         page = html.unescape(re.sub("<[^>]+>", " ", render(report, [])))
@@ -314,10 +314,10 @@ class RecordTest(tf.test.TestCase):
             json.loads(report_document.in_json(report, []))["limits"],
             [
                 {"run": report.runs[0].label, **dataclasses.asdict(gate)}
-                for gate in found.gates
+                for gate in recorded.gates
             ],
         )
-        for gate in found.gates:
+        for gate in recorded.gates:
             self.assertIn(
                 f"{gate.outcome}: int8: {gate.limit}: {gate.found}.", shown
             )
@@ -326,8 +326,8 @@ class RecordTest(tf.test.TestCase):
 
     def test_no_limit_leaves_the_file(self):
         result = synthetic_audits.result()
-        found = gates.record(result, self.path, auc_above=None)
-        self.assertEqual(found, result)
+        recorded = gates.record(result, self.path, auc_above=None)
+        self.assertEqual(recorded, result)
         self.assertFalse(self.path.exists())
         # Limits of before are forgotten.
         old = dataclasses.replace(
@@ -351,8 +351,8 @@ class ScriptTest(parameterized.TestCase, tf.test.TestCase):
         with mock.patch.object(
             run, "attack_run", return_value=result
         ) as attack:
-            found = call("attack", f"--run_dir={self.dir}", *arguments)
-        return *found, attack.called
+            returned = call("attack", f"--run_dir={self.dir}", *arguments)
+        return *returned, attack.called
 
     def leaky(self, **changes):
         return synthetic_audits.result(

@@ -60,11 +60,11 @@ class TablesTest(OwnReports):
         self.assertNotIn("scans; scans", text)
         for file in ("phone", "server", "service"):
             self.assertIn(f"\nscans; {file}\n", text)
-        made = {path.name for path in (self.root / "report").iterdir()}
+        names = {path.name for path in (self.root / "report").iterdir()}
         self.assertContainsSubset(
-            {"strongest.csv", "artefacts.csv", "threshold_scans.png"}, made
+            {"strongest.csv", "artefacts.csv", "threshold_scans.png"}, names
         )
-        self.assertNotIn("table1.csv", made)
+        self.assertNotIn("table1.csv", names)
         rows = self.rows("strongest")
         self.assertEqual(
             [row["target"] for row in rows], ["phone", "server", "service"]
@@ -132,12 +132,13 @@ class TablesTest(OwnReports):
 class FiguresTest(OwnReports):
     def test_a_line_for_each_model(self):
         (run,) = run_list.in_order([audit_result.load(self.own())])
-        made = run_list.by_model([run])
+        by_model = run_list.by_model([run])
         self.assertEqual(
-            [each.model for each in made], ["phone", "server", "service"]
+            [model_run.model for model_run in by_model],
+            ["phone", "server", "service"],
         )
-        self.assertTrue(all(each.own for each in made))
-        self.assertLen({each.name for each in made}, 3)
+        self.assertTrue(all(model_run.own for model_run in by_model))
+        self.assertLen({model_run.name for model_run in by_model}, 3)
 
     def test_variants_have_none(self):
         result = audit_result.load(self.own())
@@ -146,18 +147,20 @@ class FiguresTest(OwnReports):
             phone, target="phone.reference", kernel_set="reference"
         )
         result = dataclasses.replace(result, targets=[phone, other])
-        made = run_list.by_model([run_list.Run(result)])
-        self.assertEqual([x.audit.targets for x in made], [[phone]])
+        by_model = run_list.by_model([run_list.Run(result)])
+        self.assertEqual([x.audit.targets for x in by_model], [[phone]])
 
     def test_a_gap_attack_above_every_threshold_has_room(self):
         folder = self.own(files=["phone"])
-        made = synthetic_outputs.outputs(80, 70, target="phone")
+        outputs = synthetic_outputs.outputs(80, 70, target="phone")
         # Right on all members, and as sure of all records.
-        values = np.full_like(made.probabilities, 0.1)
+        values = np.full_like(outputs.probabilities, 0.1)
         rows = np.arange(len(values))
-        named = np.where(made.members, made.labels, (made.labels + 1) % 5)
+        named = np.where(
+            outputs.members, outputs.labels, (outputs.labels + 1) % 5
+        )
         values[rows, named] = 0.6
-        dataclasses.replace(made, probabilities=values).save(
+        dataclasses.replace(outputs, probabilities=values).save(
             folder / "outputs" / "phone.npz"
         )
         audit.audit_run(folder)

@@ -134,8 +134,8 @@ class PageTest(Reports):
         )
         svgs = [x for tag, x in self.read.elements if tag == "svg"]
         for kind in ("wide", "narrow"):
-            found = [x for x in svgs if x["class"] == kind]
-            self.assertLen(found, len(shown))
+            matching = [x for x in svgs if x["class"] == kind]
+            self.assertLen(matching, len(shown))
         self.assertEqual({x["aria-hidden"] for x in svgs}, {"true"})
 
     def test_colours_are_variables_that_are_defined_twice(self):
@@ -208,11 +208,11 @@ class AnswerTest(Reports):
         self.assertStartsWith(
             first, "Who was among the CIFAR-10 training records? "
         )
-        for each in {x.leak.answer for x in targets}:
-            count = sum(x.leak.answer == each for x in targets)
+        for verdict in {x.leak.answer for x in targets}:
+            count = sum(x.leak.answer == verdict for x in targets)
             self.assertRegex(
                 first.lower(),
-                f"{each}: "
+                f"{verdict}: "
                 + (f"{count} of 3 artefacts" if count > 1 else r"\w.* as \w"),
             )
         # The severest stands first.

@@ -22,8 +22,8 @@ class FiguresTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(phrases.area(Estimate(*estimate)), want)
 
     def test_advantage(self):
-        found = Estimate(-0.004, -0.06, 0.05)
-        self.assertEqual(phrases.area(found, guess=0), "0.00 [-0.06, 0.05]")
+        advantage = Estimate(-0.004, -0.06, 0.05)
+        self.assertEqual(phrases.area(advantage, guess=0), "0.00 [-0.06, 0.05]")
 
     @parameterized.parameters(
         ((0.62, 0.58, 0.66), 50, "62 % [58, 66]"),

@@ -31,7 +31,7 @@ class SeedTest(Reports):
 
     def measures(self, folders, target="keras"):
         """Each measure of the table, one value a run, from the audits."""
-        found = {}
+        values = {}
         for folder in folders:
             one = {x.target: x for x in audit_result.load(folder).targets}[
                 target
@@ -45,8 +45,8 @@ class SeedTest(Reports):
                 ("confidence_auc", one.attack("confidence").auc.value),
                 ("margin_auc", one.attack("margin").auc.value),
             ):
-                found.setdefault(key, []).append(value)
-        return found
+                values.setdefault(key, []).append(value)
+        return values
 
     def assertMean(self, row, key, values):
         interval = stats.ttest_1samp(values, 0).confidence_interval(0.95)

@@ -61,8 +61,8 @@ class TablesTest(Reports):
             ["full precision", "w=4, a=4", "w=32, a=32, clip"],
         )
         self.assertIn("57.32", text)
-        found = audit_result.load(self.root / "full").targets[0]
-        gap = found.attack("gap").point("fixed").balanced_accuracy
+        target = audit_result.load(self.root / "full").targets[0]
+        gap = target.attack("gap").point("fixed").balanced_accuracy
         row = rows["full"]
         self.assertAlmostEqual(float(row["gap_attack"]), gap.value)
         self.assertAlmostEqual(float(row["gap_attack_low"]), gap.low)
@@ -74,12 +74,12 @@ class TablesTest(Reports):
             self.run_of("cifar", (4, 4)),
             self.run_of("fashion", FULL, dataset="fashion_mnist"),
         )
-        found = {
+        f1_by_point = {
             (row["run"], row["operating_point"]): row["paper_f1"]
             for row in self.rows("table2")
         }
         self.assertEqual(
-            found,
+            f1_by_point,
             {
                 ("cifar", "recall >= 94 %"): "",
                 ("cifar", "recall 100 %"): "70.12",
@@ -99,13 +99,13 @@ class TablesTest(Reports):
         self.report(folder)
         rows = self.rows("artefacts")
         self.assertEqual([row["target"] for row in rows], ["keras", "float32"])
-        found = audit_result.load(folder).targets[1].attack("confidence")
+        attack = audit_result.load(folder).targets[1].attack("confidence")
         self.assertAlmostEqual(
             float(rows[1]["confidence_held_out"]),
-            found.held_out.point.balanced_accuracy.value,
+            attack.held_out.point.balanced_accuracy.value,
         )
         self.assertAlmostEqual(
-            float(rows[1]["confidence_auc_high"]), found.auc.high
+            float(rows[1]["confidence_auc_high"]), attack.auc.high
         )
         self.assertEqual(rows[1]["distinct_scores"], "120")
         self.assertEqual(rows[1]["size_mb"], "2.5")
@@ -149,7 +149,7 @@ class TablesTest(Reports):
             tables.Column("x", "x", "number"),
             tables.Column("note", "note"),
         ]
-        made = tables.Table(
+        table = tables.Table(
             name="made",
             title="50 % & more",
             columns=columns,
@@ -165,7 +165,7 @@ class TablesTest(Reports):
             ],
             notes=["that is $5"],
         )
-        lines = tables.as_text(made).splitlines()
+        lines = tables.as_text(table).splitlines()
         self.assertEqual(
             [" ".join(line.split()) for line in lines[4:6]],
             [
@@ -177,14 +177,14 @@ class TablesTest(Reports):
             {line.find("1,234") for line in lines if "1,2" in line}, 1
         )
         self.assertEqual(
-            tables.as_csv(made).splitlines(),
+            tables.as_csv(table).splitlines(),
             [
                 "a,a_low,a_high,auc,auc_low,auc_high,n,x,note",
                 "0.5,0.25,0.75,0.5,0.25,0.75,1234,0.5,w_4",
                 ",,,,,,,,",
             ],
         )
-        latex = tables.as_latex(made)
+        latex = tables.as_latex(table)
         self.assertIn(r"\caption{50 \% \& more}", latex)
         self.assertIn(r"\begin{tabular}{rrrrl}", latex)
         self.assertIn(r"a\_b \% & AUC & n & x & note \\", latex)
@@ -200,7 +200,7 @@ class TablesTest(Reports):
             "tiny",
             "tiny",
         )
-        made = tables.Table(
+        table = tables.Table(
             name="made",
             title="made",
             columns=[tables.Column(k, f"{n}", k) for n, k in enumerate(kinds)],
@@ -217,20 +217,20 @@ class TablesTest(Reports):
             ],
             notes=[],
         )
-        cells = tables.as_text(made).splitlines()[4]
+        cells = tables.as_text(table).splitlines()[4]
         self.assertEqual(
             " ".join(cells.split()),
             "-2.50 [-5.0, +1.2] +12.50 +0.013 [-0.250, +0.500] -75.6 0.0271 "
             "3.0e-06 0",
         )
         self.assertEqual(
-            tables.as_csv(made).splitlines()[1],
+            tables.as_csv(table).splitlines()[1],
             "-0.025,-0.05,0.0125,0.125,,,0.0125,-0.25,0.5,-0.756,0.02713,"
             "3.01e-06,0.0",
         )
 
     def test_groups_and_columns_without_a_value(self):
-        made = tables.Table(
+        table = tables.Table(
             name="made",
             title="made",
             columns=[
@@ -249,7 +249,7 @@ class TablesTest(Reports):
             grouped=2,
         )
         self.assertEqual(
-            tables.as_text(made).splitlines(),
+            tables.as_text(table).splitlines(),
             [
                 "made",
                 "",
@@ -262,13 +262,13 @@ class TablesTest(Reports):
                 "  a      -",
             ],
         )
-        latex = tables.as_latex(made)
+        latex = tables.as_latex(table)
         self.assertIn(r"\begin{tabular}{lr}", latex)
         self.assertIn(r"\multicolumn{2}{l}{d; one\_1} \\", latex)
         self.assertIn("a & 1 \\\\\nb & 22 \\\\\n", latex)
         # Programs get every column in every row.
         self.assertEqual(
-            tables.as_csv(made).splitlines()[:2],
+            tables.as_csv(table).splitlines()[:2],
             ["data,run,file,ms,n", "d,one_1,a,,1"],
         )
 
@@ -278,7 +278,7 @@ class ContentsTest(Reports):
         folder = self.run_of("w4a4", (4, 4))
         ordered = run_list.in_order([audit_result.load(folder)])
         every = artefact_tables.artefact_table(ordered)
-        made = [
+        all_tables = [
             *paper_tables.paper_tables(ordered),
             every,
             *artefact_tables.shown(every, ordered),
@@ -286,8 +286,8 @@ class ContentsTest(Reports):
             attack_tables.every_attack(ordered),
             *attack_tables.strongest_table(ordered),
         ]
-        self.assertLen(made, 7)
-        for table in made:
+        self.assertLen(all_tables, 7)
+        for table in all_tables:
             keys = [column.key for column in table.columns]
             self.assertLen(set(keys), len(keys))
             for row in table.rows:

@@ -29,35 +29,35 @@ class WarningsTest(Reports):
         weak = self.run_of(
             "w4a4", (4, 4), gain=(2.5, 2.0), targets=("keras", "float32")
         )
-        found = self.warnings(full, weak)
-        self.assertLen(found, 1)
+        warnings = self.warnings(full, weak)
+        self.assertLen(warnings, 1)
         self.assertRegex(
-            found[0],
+            warnings[0],
             r"w4a4 \(w=4, a=4\): points less accurate on nonmembers than full "
             r"precision \(full\): keras, float32 \d+\.\d;",
         )
         self.assertEmpty(self.warnings(full, weak, max_drop=60.0))
         text = self.report(full, weak)
-        self.assertIn(f"warning: {found[0]}", text)
+        self.assertIn(f"warning: {warnings[0]}", text)
         self.assertIn(
             "warning: ", (self.root / "report/table1.tex").read_text()
         )
 
     def test_file_far_below_its_own_full_precision_model(self):
         folder = self.run_of("full", FULL)
-        made = synthetic_outputs.outputs(gain=(2.5, 2.0), target="int8_ptq")
-        made.save(folder / "outputs" / "int8_ptq.npz")
+        outputs = synthetic_outputs.outputs(gain=(2.5, 2.0), target="int8_ptq")
+        outputs.save(folder / "outputs" / "int8_ptq.npz")
         audit.audit_run(folder)
-        found = [x for x in self.warnings(folder) if "less accurate" in x]
-        self.assertLen(found, 1)
-        self.assertRegex(found[0], r"precision \(full\): int8_ptq \d+\.\d;")
+        warnings = [x for x in self.warnings(folder) if "less accurate" in x]
+        self.assertLen(warnings, 1)
+        self.assertRegex(warnings[0], r"precision \(full\): int8_ptq \d+\.\d;")
 
     def test_near_chance(self):
         bad = self.run_of("w1a1", (1, 1), gain=(0.0, 0.0))
-        found = self.warnings(self.run_of("full", FULL), bad)
-        self.assertLen(found, 1)
+        warnings = self.warnings(self.run_of("full", FULL), bad)
+        self.assertLen(warnings, 1)
         self.assertRegex(
-            found[0], r"w1a1 .*better than guessing \(20.0 %\).* keras \d+"
+            warnings[0], r"w1a1 .*better than guessing \(20.0 %\).* keras \d+"
         )
 
     @parameterized.parameters(
@@ -72,23 +72,23 @@ class WarningsTest(Reports):
         ("model__width", 16, "64 / 16 (full / w4a4)"),
     )
     def test_runs_that_do_not_share(self, path, value, message):
-        found = self.warnings(
+        warnings = self.warnings(
             self.run_of("full", FULL),
             self.run_of("w4a4", (4, 4), **{path: value}),
         )
-        self.assertLen(found, 1)
+        self.assertLen(warnings, 1)
         name = path.replace("__", ".")
         want = f"CIFAR-10: the runs do not share {name} {message}"
-        self.assertEqual(found[0], want)
+        self.assertEqual(warnings[0], want)
 
     def test_settings_that_part_the_runs_alike_are_told_together(self):
-        found = self.warnings(
+        warnings = self.warnings(
             self.run_of("full", FULL),
             self.run_of("w4a4", (4, 4), split__seed=7, recipe__epochs=10),
             self.run_of("w2a2", (2, 2), split__seed=7, recipe__epochs=10),
         )
         self.assertEqual(
-            found,
+            warnings,
             [
                 "CIFAR-10: the runs do not share split.seed 0 / 7, "
                 "recipe.epochs 30 / 10 (full / w2a2, w4a4)"
@@ -115,30 +115,32 @@ class WarningsTest(Reports):
         )
 
     def test_two_data_sets_need_not_share(self):
-        found = self.warnings(
+        warnings = self.warnings(
             self.run_of("full", FULL),
             self.run_of(
                 "other", FULL, dataset="digits", dataset__fingerprint="e" * 64
             ),
         )
-        self.assertEmpty(found)
+        self.assertEmpty(warnings)
 
     def test_no_full_precision(self):
-        found = self.warnings(
+        warnings = self.warnings(
             self.run_of("w4a4", (4, 4)), self.run_of("w2a2", (2, 2))
         )
         self.assertEqual(
-            found, ["CIFAR-10: no full-precision run to compare with"]
+            warnings, ["CIFAR-10: no full-precision run to compare with"]
         )
 
     def test_targets_with_different_records(self):
         folder = self.run_of("full", FULL)
-        made = synthetic_outputs.outputs(30, 30, target="int8", gain=(4, 3))
-        made.save(folder / "outputs" / "int8.npz")
+        outputs = synthetic_outputs.outputs(30, 30, target="int8", gain=(4, 3))
+        outputs.save(folder / "outputs" / "int8.npz")
         audit.audit_run(folder)
-        found = self.warnings(folder, max_drop=60.0)
-        self.assertLen(found, 1)
-        self.assertIn("full: its targets were asked about different", found[0])
+        warnings = self.warnings(folder, max_drop=60.0)
+        self.assertLen(warnings, 1)
+        self.assertIn(
+            "full: its targets were asked about different", warnings[0]
+        )
 
 
 class ScriptTest(Reports):
@@ -157,7 +159,7 @@ class ScriptTest(Reports):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(done.stderr, "")
         self.assertIn("paper's table 1", done.stdout)
-        made = {path.name for path in (self.root / "out").iterdir()}
+        names = {path.name for path in (self.root / "out").iterdir()}
         self.assertContainsSubset(
             {
                 "report.txt",
@@ -167,16 +169,16 @@ class ScriptTest(Reports):
                 "overview_cifar10.svg",
                 "overview_cifar10.png",
             },
-            made,
+            names,
         )
-        self.assertIn(f"{len(made)} files in out:", done.stdout)
+        self.assertIn(f"{len(names)} files in out:", done.stdout)
 
     def test_other_formats(self):
         self.run_of("full", FULL)
         done = self.script("--run_dirs=full", "--out=out", "--format=md,json")
         self.assertEqual(done.returncode, 0, done.stderr)
-        made = {path.name for path in (self.root / "out").iterdir()}
-        self.assertEqual(made, {"report.txt", "report.md", "report.json"})
+        names = {path.name for path in (self.root / "out").iterdir()}
+        self.assertEqual(names, {"report.txt", "report.md", "report.json"})
         done = self.script("--run_dirs=full", "--out=out", "--format=pdf")
         self.assertEqual(done.returncode, 2)
         self.assertRegex(done.stderr, "^error: no report format .*'pdf'")

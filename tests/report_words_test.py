@@ -27,10 +27,10 @@ LEAKS = {"records": 400, "gain": (4.0, 2.5)}
 
 def hard_labels(**options):
     """Outputs that name a class and say nothing else."""
-    made = synthetic_outputs.outputs(**options)
-    values = np.zeros_like(made.probabilities)
-    values[np.arange(len(values)), made.predicted] = 1
-    return dataclasses.replace(made, probabilities=values)
+    outputs = synthetic_outputs.outputs(**options)
+    values = np.zeros_like(outputs.probabilities)
+    values[np.arange(len(values)), outputs.predicted] = 1
+    return dataclasses.replace(outputs, probabilities=values)
 
 
 def altered(target, *, auc=None, excess=None, tpr=None, **point):
@@ -44,10 +44,10 @@ def altered(target, *, auc=None, excess=None, tpr=None, **point):
         tpr_at_fpr=best.tpr_at_fpr if tpr is None else tpr,
     )
     attacks = [
-        dataclasses.replace(each, excess=Estimate(*excess))
-        if excess and each.name == best.attack
-        else each
-        for each in target.attacks
+        dataclasses.replace(attack, excess=Estimate(*excess))
+        if excess and attack.name == best.attack
+        else attack
+        for attack in target.attacks
     ]
     return dataclasses.replace(target, strongest=best, attacks=attacks)
 
@@ -75,8 +75,8 @@ class EarlierTest(parameterized.TestCase, tf.test.TestCase):
         target = synthetic_audits.earlier(
             synthetic_audits.target("int8", **LEAKS)
         )
-        found = altered(target, **changes)
-        said = verdict_words.verdict(synthetic_audits.result(found))
+        changed = altered(target, **changes)
+        said = verdict_words.verdict(synthetic_audits.result(changed))
         self.assertIn(verdict_words.EARLIER, said)
         (line,) = [x for x in said if x.startswith("int8: ")]
         return line
@@ -134,13 +134,13 @@ class EarlierTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIn(want, self.sentence(excess=excess))
 
     def test_the_gap_attack_itself(self):
-        found = audit.audit(hard_labels(members=200, nonmembers=200))
-        self.assertEqual(found.strongest.attack, "gap")
-        found = synthetic_audits.earlier(found)
-        (text, *_) = verdict_words.verdict(synthetic_audits.result(found))
+        target = audit.audit(hard_labels(members=200, nonmembers=200))
+        self.assertEqual(target.strongest.attack, "gap")
+        target = synthetic_audits.earlier(target)
+        (text, *_) = verdict_words.verdict(synthetic_audits.result(target))
         self.assertIn(
             "The lowest false-positive rate that it has is "
-            f"{100 * found.accuracy_nonmembers.value:.2g} %. It sees only who "
+            f"{100 * target.accuracy_nonmembers.value:.2g} %. It sees only who "
             "is answered right.",
             text,
         )
@@ -170,8 +170,8 @@ class EarlierTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual("(guessing: 1 %, not told apart)" in text, alike)
 
     def test_too_few_nonmembers_for_a_low_rate(self):
-        found = synthetic_audits.earlier(synthetic_audits.target(records=40))
-        text = verdict_words.verdict(synthetic_audits.result(found))[1]
+        target = synthetic_audits.earlier(synthetic_audits.target(records=40))
+        text = verdict_words.verdict(synthetic_audits.result(target))[1]
         self.assertIn(
             "20 judged nonmembers are too few for a low false-positive rate.",
             text,
@@ -225,22 +225,22 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
     """The five answers, each with its reasons and numbers."""
 
     def target(self, **changes):
-        found = synthetic_audits.target("int8", **LEAKS)
-        first = dataclasses.replace(found.leak.attacks[0], attack="margin")
+        target = synthetic_audits.target("int8", **LEAKS)
+        first = dataclasses.replace(target.leak.attacks[0], attack="margin")
         fields = {
             "answer": verdict.CLEAR,
             "because": ["the AUC is surely 0.55 or more"],
             "strongest": "margin",
             "auc": Estimate(0.71, 0.66, 0.76),
             "p_value": 0.0004,
-            "attacks": [first, *found.leak.attacks[1:]],
+            "attacks": [first, *target.leak.attacks[1:]],
             "tpr_at_fpr": [
                 low_rate(0.01, (0.06, 0.03, 0.1)),
                 low_rate(0.001, NOTHING, attack=None, needed=3000),
             ],
         }
-        found = synthetic_audits.with_leak(found, **{**fields, **changes})
-        margin = found.attack("margin")
+        target = synthetic_audits.with_leak(target, **{**fields, **changes})
+        margin = target.attack("margin")
         point = dataclasses.replace(
             margin.held_out.point, balanced_accuracy=Estimate(0.66, 0.62, 0.7)
         )
@@ -250,11 +250,12 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
             excess=Estimate(0.05, 0.01, 0.09),
         )
         attacks = [
-            margin if each.name == "margin" else each for each in found.attacks
+            margin if attack.name == "margin" else attack
+            for attack in target.attacks
         ]
-        found = dataclasses.replace(found, attacks=attacks)
+        target = dataclasses.replace(target, attacks=attacks)
         return altered(
-            found, auc=(0.7, 0.64, 0.75), balanced_accuracy=(0.65, 0.6, 0.69)
+            target, auc=(0.7, 0.64, 0.75), balanced_accuracy=(0.65, 0.6, 0.69)
         )
 
     def sentence(self, **changes):
@@ -306,7 +307,7 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         self.assertNotIn("would have been found", text)
 
     def test_no_leak_says_what_would_have_been_found(self):
-        found = {
+        fields = {
             "answer": verdict.NO_LEAK,
             "because": ["nothing"],
             "detectable": leak_test.Detectable(0.567, 0.5471, 0.8, "entropy"),
@@ -315,31 +316,31 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
             " A leak of AUC 0.567 (54.7 % judged right), a shift of all "
             "members' scores (entropy), would have been found with a "
             "probability of 80 %. ",
-            self.sentence(**found),
+            self.sentence(**fields),
         )
         self.assertEndsWith(
-            self.short(**found), ", would have found an AUC of 0.567."
+            self.short(**fields), ", would have found an AUC of 0.567."
         )
 
     def test_cannot_say(self):
-        found = {"answer": verdict.CANNOT_SAY, "because": ["a check failed"]}
-        text = self.sentence(**found)
+        fields = {"answer": verdict.CANNOT_SAY, "because": ["a check failed"]}
+        text = self.sentence(**fields)
         self.assertStartsWith(
             text, "int8: cannot say: a check failed. The strongest of "
         )
         self.assertEqual(
-            self.short(**found), "int8: cannot say: a check failed."
+            self.short(**fields), "int8: cannot say: a check failed."
         )
 
     def test_scores_that_are_all_equal(self):
-        made = synthetic_outputs.outputs(60, 60)
+        outputs = synthetic_outputs.outputs(60, 60)
         same = np.tile(np.eye(5)[0] * 0.6 + 0.08, (120, 1))
-        made = dataclasses.replace(
-            made,
+        outputs = dataclasses.replace(
+            outputs,
             probabilities=same.astype(np.float32),
             labels=np.zeros(120, np.int64),
         )
-        result = synthetic_audits.result(audit.audit(made))
+        result = synthetic_audits.result(audit.audit(outputs))
         self.assertStartsWith(
             verdict_words.verdict(result)[0],
             "keras: cannot say: no attack tells ",
@@ -406,9 +407,9 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIn(want, self.sentence(tpr_at_fpr=rates))
 
     def test_the_gap_attack_is_not_held_against_itself(self):
-        found = audit.audit(hard_labels(members=200, nonmembers=200))
-        self.assertEqual(found.leak.strongest, "gap")
-        text = verdict_words.verdict(synthetic_audits.result(found))[0]
+        target = audit.audit(hard_labels(members=200, nonmembers=200))
+        self.assertEqual(target.leak.strongest, "gap")
+        text = verdict_words.verdict(synthetic_audits.result(target))[0]
         self.assertIn("of 6 attacks (gap attack) has an AUC", text)
         self.assertNotIn("the gap attack", text)
 
@@ -428,16 +429,16 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         ),
     )
     def test_excess_over_gap(self, excess, want):
-        found = self.target(strongest="loss")
+        target = self.target(strongest="loss")
         attacks = [
-            dataclasses.replace(each, excess=Estimate(*excess))
-            if each.name == "loss"
-            else each
-            for each in found.attacks
+            dataclasses.replace(attack, excess=Estimate(*excess))
+            if attack.name == "loss"
+            else attack
+            for attack in target.attacks
         ]
-        found = dataclasses.replace(found, attacks=attacks)
+        target = dataclasses.replace(target, attacks=attacks)
         self.assertIn(
-            want, verdict_words.verdict(synthetic_audits.result(found))[0]
+            want, verdict_words.verdict(synthetic_audits.result(target))[0]
         )
 
     def test_earlier_and_new_side_by_side(self):
@@ -456,12 +457,12 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_null_data_has_no_leak(self):
         """All attacks together: alarms in 2.5 % of 20 audits."""
-        found = [
+        targets = [
             synthetic_audits.target(records=80, seed=seed, gain=(2.0, 2.0))
             for seed in range(20)
         ]
         alarms = 0
-        for target in found:
+        for target in targets:
             said = verdict_words.in_short(synthetic_audits.result(target))[0]
             alarms += not said.startswith("keras: no leak found: ")
         # The 0.1 % point of the binomial.
@@ -507,12 +508,12 @@ class ComparedTest(tf.test.TestCase):
 class WarningsTest(parameterized.TestCase, tf.test.TestCase):
     def said(self, *targets, **changes):
         result = synthetic_audits.result(*targets, **changes)
-        for found in (
+        for sentences in (
             verdict_words.verdict(result),
             verdict_words.in_short(result),
         ):
-            warned = [x for x in found if x.startswith("Warning: ")]
-            self.assertEqual(found[: len(warned)], warned)
+            warned = [x for x in sentences if x.startswith("Warning: ")]
+            self.assertEqual(sentences[: len(warned)], warned)
         return verdict_words.verdict(result)
 
     def test_control(self):
@@ -579,10 +580,10 @@ class WarningsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIn(wanted, said)
 
     def test_repeats(self):
-        found = repeated_records.RepeatedRecords(
+        repeated = repeated_records.RepeatedRecords(
             70, 60, 60, 60, "records", "60 distinct members of 70: counted once"
         )
-        result = synthetic_audits.result(repeats=found)
+        result = synthetic_audits.result(repeats=repeated)
         for said in (
             verdict_words.verdict(result),
             verdict_words.in_short(result),
@@ -590,8 +591,8 @@ class WarningsTest(parameterized.TestCase, tf.test.TestCase):
             self.assertEqual(
                 said[0], "60 distinct members of 70: counted once."
             )
-        found = dataclasses.replace(found, sentence="")
-        said = verdict_words.verdict(synthetic_audits.result(repeats=found))
+        repeated = dataclasses.replace(repeated, sentence="")
+        said = verdict_words.verdict(synthetic_audits.result(repeats=repeated))
         self.assertStartsWith(said[0], "keras: ")
 
     def test_duplicates(self):
@@ -613,14 +614,14 @@ class WarningsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertNotIn("keras", said[0])
 
     def test_few_records(self):
-        made = synthetic_outputs.outputs(49, 120)
-        said = self.said(audit.audit(made))
+        outputs = synthetic_outputs.outputs(49, 120)
+        said = self.said(audit.audit(outputs))
         self.assertStartsWith(
             said[0], "Warning: 49 members and 120 nonmembers are few: "
         )
         said = self.said(audit.audit(synthetic_outputs.outputs(50, 50)))
         self.assertNotIn("Warning", said[0])
-        one = dataclasses.replace(audit.audit(made), members=1, nonmembers=1)
+        one = dataclasses.replace(audit.audit(outputs), members=1, nonmembers=1)
         self.assertStartsWith(
             self.said(one)[0], "Warning: 1 member and 1 nonmember are few: "
         )
@@ -640,36 +641,39 @@ class WarningsTest(parameterized.TestCase, tf.test.TestCase):
 
 
 class PairsTest(parameterized.TestCase, tf.test.TestCase):
-    def called(self, made, found, seed):
+    def called(self, outputs, target, seed):
         """Whom the strongest attack calls, of the judged half, by NumPy."""
-        made = made.in_record_order()
-        half = held_out.calibration_half(made.members, seed=seed)
-        (attack,) = [x for x in ATTACKS if x.name == found.strongest.attack]
-        scores = attack.scores(Evidence(made, half, seed=seed))
-        called = scores >= found.strongest.point.threshold
-        return [called[kind & ~half] for kind in (made.members, ~made.members)]
+        outputs = outputs.in_record_order()
+        half = held_out.calibration_half(outputs.members, seed=seed)
+        (attack,) = [x for x in ATTACKS if x.name == target.strongest.attack]
+        scores = attack.scores(Evidence(outputs, half, seed=seed))
+        called = scores >= target.strongest.point.threshold
+        return [
+            called[kind & ~half] for kind in (outputs.members, ~outputs.members)
+        ]
 
     @parameterized.parameters(0, 7)
     def test_is_paired_on_the_judged_half(self, seed):
         first = synthetic_outputs.outputs(113, 90, gain=(4.0, 2.5))
         other = synthetic_outputs.outputs(113, 90, gain=(3.0, 2.5))
         hard = hard_labels(members=113, nonmembers=90, gain=(3.2, 2.0))
-        made = [first, other, hard]
-        found = [audit.audit(each, seed=seed) for each in made]
-        self.assertEqual(found[2].strongest.attack, "gap")
-        result = synthetic_audits.result(*found, seed=seed)
+        answered = [first, other, hard]
+        targets = [audit.audit(outputs, seed=seed) for outputs in answered]
+        self.assertEqual(targets[2].strongest.attack, "gap")
+        result = synthetic_audits.result(*targets, seed=seed)
         called = [
-            self.called(*each, seed) for each in zip(made, found, strict=True)
+            self.called(*both, seed)
+            for both in zip(answered, targets, strict=True)
         ]
         for one, two in ((0, 1), (1, 0), (0, 2), (2, 1)):
-            pair = artefact_pairs.compare(result, found[one], found[two])
+            pair = artefact_pairs.compare(result, targets[one], targets[two])
             self.assertTrue(pair.paired)
             want = paired_differences.balanced_change(
                 *zip(called[one], called[two], strict=True)
             )
             self.assertEqual(pair.difference, want)
             rates = [
-                found[n].strongest.point.balanced_accuracy.value
+                targets[n].strongest.point.balanced_accuracy.value
                 for n in (one, two)
             ]
             self.assertAllClose(pair.difference.value, rates[0] - rates[1])
@@ -696,10 +700,10 @@ class PairsTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_verdicts_of_another_seed_are_not_taken(self):
         # Then the half that the gap attack is cut down to would be wrong.
-        made = hard_labels(members=150, nonmembers=150)
-        found = audit.audit(made, seed=3)
-        result = synthetic_audits.result(found, found, seed=4)
-        self.assertFalse(artefact_pairs.compare(result, found, found).paired)
+        outputs = hard_labels(members=150, nonmembers=150)
+        target = audit.audit(outputs, seed=3)
+        result = synthetic_audits.result(target, target, seed=4)
+        self.assertFalse(artefact_pairs.compare(result, target, target).paired)
 
     def test_in_words(self):
         leaky = synthetic_audits.target(**LEAKS)

@@ -20,18 +20,18 @@ def names(jobs):
 
 class JobsTest(parameterized.TestCase, tf.test.TestCase):
     def test_every_row_for_seed_0_and_three_for_others(self):
-        made = plans.jobs(["all"], seeds=(0, 1), regimes=("plain",))
+        jobs = plans.jobs(["all"], seeds=(0, 1), regimes=("plain",))
         self.assertEqual(
-            names(made)[:3],
+            names(jobs)[:3],
             [
                 "cifar10/plain/w32a32-seed0",
                 "cifar10/plain/w4a4-seed0",
                 "cifar10/plain/w16a4-seed0",
             ],
         )
-        seed_1 = [x.model for x in made if x.seed == 1]
+        seed_1 = [x.model for x in jobs if x.seed == 1]
         self.assertEqual(seed_1, ["w32a32", "w4a4", "w16a16"] * 2)
-        self.assertLen(made, 2 * (7 + 3))
+        self.assertLen(jobs, 2 * (7 + 3))
 
     def test_stem_is_part_of_the_regime(self):
         (job,) = plans.jobs(
@@ -45,9 +45,9 @@ class JobsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(job.recipe.stem, "cifar")
 
     def test_choices_are_some_models_of_seed_0(self):
-        made = plans.jobs(["all"], seeds=(0, 1), regimes=("plain", "choices"))
-        chosen = [job for job in made if job.regime != "plain"]
-        self.assertLen(made, 2 * (7 + 3) + len(chosen))
+        jobs = plans.jobs(["all"], seeds=(0, 1), regimes=("plain", "choices"))
+        chosen = [job for job in jobs if job.regime != "plain"]
+        self.assertLen(jobs, 2 * (7 + 3) + len(chosen))
         self.assertEqual(
             names(chosen),
             [
@@ -57,10 +57,14 @@ class JobsTest(parameterized.TestCase, tf.test.TestCase):
                 "cifar10/augmented-cifar-width16/w4a4-seed0",
             ],
         )
-        found = [job.recipe for job in chosen]
-        self.assertEqual([x.optimizer for x in found[:2]], ["adam", "sgd"])
-        self.assertEqual([x.epochs for x in found[:2]], [30, 60])
-        self.assertEqual([x.stem for x in found[1:3]], ["imagenet", "cifar"])
+        chosen_recipes = [job.recipe for job in chosen]
+        self.assertEqual(
+            [x.optimizer for x in chosen_recipes[:2]], ["adam", "sgd"]
+        )
+        self.assertEqual([x.epochs for x in chosen_recipes[:2]], [30, 60])
+        self.assertEqual(
+            [x.stem for x in chosen_recipes[1:3]], ["imagenet", "cifar"]
+        )
         (job,) = plans.jobs(
             ["cifar10"], seeds=(0,), regimes=("choices",), models=["w4a4"]
         )
@@ -76,7 +80,7 @@ class JobsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(plain.recipe, expected)
 
     def test_parts_of_a_regime(self):
-        found = plans.regime_fields("plain-adam-epochs60-width16-batch32")
+        fields = plans.regime_fields("plain-adam-epochs60-width16-batch32")
         expected = {
             "crop_padding": 0,
             "flip": False,
@@ -86,7 +90,7 @@ class JobsTest(parameterized.TestCase, tf.test.TestCase):
             "width": 16,
             "batch_size": 32,
         }
-        self.assertEqual(found, expected)
+        self.assertEqual(fields, expected)
 
     def test_files(self):
         def schemes(model, seed):
@@ -147,16 +151,16 @@ class StagesTest(tf.test.TestCase):
 
     def audit(self, job, *targets):
         self.put(job, "audit.json")
-        found = {"targets": [{"target": each} for each in targets]}
+        stored = {"targets": [{"target": target} for target in targets]}
         path = self.out / job.folder / "audit.json"
-        path.write_text(json.dumps(found))
+        path.write_text(json.dumps(stored))
 
     def sweep(self, job, scores=tuple(accuracy_matching.SCORES)):
         self.put(job, "epochs.json", "matched.json", "artefacts.json")
-        found = dict.fromkeys(scores, 0.5)
+        leaks = dict.fromkeys(scores, 0.5)
         for name, content in (
-            ("epochs.json", {"points": [{"leaks": found}]}),
-            ("matched.json", {"trained": {"leak": found}}),
+            ("epochs.json", {"points": [{"leaks": leaks}]}),
+            ("matched.json", {"trained": {"leak": leaks}}),
         ):
             path = self.out / job.folder / name
             path.write_text(json.dumps(content))
@@ -222,12 +226,12 @@ class StagesTest(tf.test.TestCase):
         other = plans.Job("cifar10", "plain", "w4a4", 1)
         with mock.patch.object(stages.stored, "is_held", return_value=True):
             # Full precision is stored and need not be trained for it.
-            found = stages.not_stored(both, self.out)
-            self.assertEqual(found, [self.job])
+            missing = stages.not_stored(both, self.out)
+            self.assertEqual(missing, [self.job])
             self.audit(self.job, *self.job.targets)
             self.assertEqual(stages.not_stored(both, self.out), [])
-            found = stages.not_stored([*both, other], self.out)
-        self.assertEqual(found, [other])
+            missing = stages.not_stored([*both, other], self.out)
+        self.assertEqual(missing, [other])
 
     def test_stages_that_a_run_does_not_have(self):
         wide = plans.Job("cifar10", "plain", "w16a16", 0)

@@ -43,9 +43,9 @@ MODELS = ["full precision", "w=4, a=4"]
 
 def without_likelihood(finished):
     """The same runs, audited before that attack was there."""
-    made = []
-    for each in finished:
-        audit = each.run.audit
+    stripped = []
+    for entry in finished:
+        audit = entry.run.audit
         targets = [
             dataclasses.replace(
                 target,
@@ -55,22 +55,22 @@ def without_likelihood(finished):
         ]
         points = [
             dataclasses.replace(point, leaks=less(point.leaks))
-            for point in each.sweep.points
+            for point in entry.sweep.points
         ]
-        held = each.held and dataclasses.replace(
-            each.held,
-            trained=less_of(each.held.trained),
-            matches=[less_of(match) for match in each.held.matches],
+        held = entry.held and dataclasses.replace(
+            entry.held,
+            trained=less_of(entry.held.trained),
+            matches=[less_of(match) for match in entry.held.matches],
         )
-        made.append(
+        stripped.append(
             dataclasses.replace(
-                each,
+                entry,
                 run=Run(dataclasses.replace(audit, targets=targets)),
-                sweep=dataclasses.replace(each.sweep, points=points),
+                sweep=dataclasses.replace(entry.sweep, points=points),
                 held=held,
             )
         )
-    return made
+    return stripped
 
 
 def third(job):
@@ -87,9 +87,9 @@ def less_of(match):
 
 class TablesTest(made.Results):
     def test_order(self):
-        found = [(x.job.model, x.job.seed) for x in self.finished]
+        order = [(x.job.model, x.job.seed) for x in self.finished]
         models = [("w32a32", 0), ("w32a32", 1), ("w4a4", 0), ("w4a4", 1)]
-        self.assertEqual(found, models)
+        self.assertEqual(order, models)
 
     def test_table_1_is_the_mean_over_seeds_beside_the_paper(self):
         row = made.rows_of(paper_beside.table_1(self.finished))[0]
@@ -133,10 +133,10 @@ class TablesTest(made.Results):
         self.assertEqual(row["paper_precision"], "54.0")
         precision, f1 = [], []
         for seed in (0, 1):
-            each = made.answers("w4a4", seed)
-            scores = each.probabilities.max(axis=1)
-            called = scores >= scores[each.members].min()
-            precision.append(made.share(each.members[called]))
+            outputs = made.answers("w4a4", seed)
+            scores = outputs.probabilities.max(axis=1)
+            called = scores >= scores[outputs.members].min()
+            precision.append(made.share(outputs.members[called]))
             f1.append(2 * precision[-1] / (precision[-1] + 1))
         self.assertAlmostEqual(float(row["precision"]), np.mean(precision))
         self.assertAlmostEqual(float(row["f1"]), np.mean(f1))
@@ -147,14 +147,14 @@ class TablesTest(made.Results):
             np.array([self.right(model, seed, False) for seed in (0, 1)])
             for model in ("w4a4", "w32a32")
         )
-        found = stats.ttest_rel(after, before).confidence_interval(0.95)
+        interval = stats.ttest_rel(after, before).confidence_interval(0.95)
         names = ("accuracy_change", "accuracy_change_low")
         values = [float(row[name]) for name in names]
-        self.assertAllClose(values, [np.mean(after - before), found.low])
+        self.assertAllClose(values, [np.mean(after - before), interval.low])
         self.assertEqual(row["interval"], "seeds")
 
     def test_one_seed_has_intervals_over_records(self):
-        alone = [each for each in self.finished if each.job.seed == 0]
+        alone = [entry for entry in self.finished if entry.job.seed == 0]
         (row,) = made.rows_of(comparing.changes(alone))
         self.assertEqual(row["interval"], "records")
         (by_seed,) = made.rows_of(comparing.changes_by_seed(alone))
@@ -163,7 +163,7 @@ class TablesTest(made.Results):
             self.assertEqual(row[key], by_seed[key])
 
     def test_strongest_is_compared_where_both_had_the_same_attacks(self):
-        alone = [each for each in self.finished if each.job.seed == 0]
+        alone = [entry for entry in self.finished if entry.job.seed == 0]
         full, ours = alone
         (row,) = comparing.changes(alone).rows
         self.assertIsNotNone(row[-1])
@@ -189,11 +189,11 @@ class TablesTest(made.Results):
         )
 
     def test_files_and_controls(self):
-        found = made.rows_of(equal_accuracy.files(self.finished))
-        self.assertEqual([x["file"] for x in found][::2], ["int8_ptq", "int8"])
-        self.assertEqual({x["labels_differ"] for x in found}, {"0"})
+        rows = made.rows_of(equal_accuracy.files(self.finished))
+        self.assertEqual([x["file"] for x in rows][::2], ["int8_ptq", "int8"])
+        self.assertEqual({x["labels_differ"] for x in rows}, {"0"})
         # The synthetic file answers as its model does.
-        self.assertEqual(float(found[0]["strongest_change"]), 0.0)
+        self.assertEqual(float(rows[0]["strongest_change"]), 0.0)
         paths = writing.same_paths(self.results)
         table = comparing.controls(self.finished, paths)
         self.assertEqual(table.rows[0][2], "full precision, int8_ptq")
@@ -206,13 +206,13 @@ class TablesTest(made.Results):
             auc(margin.margins(x), exact.members).value
             for x in (rounded.rounded(exact), exact)
         ]
-        found = run.artefacts["keras_rounded"]
-        change = found.leak["margin"].difference
+        match = run.artefacts["keras_rounded"]
+        change = match.leak["margin"].difference
         self.assertAlmostEqual(change.value, areas[0] - areas[1])
         self.assertBetween(change.value, change.low, change.high)
-        self.assertEqual((found.way, found.outside), ("artefact", None))
+        self.assertEqual((match.way, match.outside), ("artefact", None))
         # In the controls of one seed, and beside the deployed file.
-        apart = {"int8_ptq": found}
+        apart = {"int8_ptq": match}
         turned = dataclasses.replace(run, artefacts=apart)
         (row,) = made.rows_of(comparing.controls([turned], {}))
         self.assertEqual(float(row["margin_auc_change"]), change.value)
@@ -308,12 +308,12 @@ class FiguresTest(made.Results):
         # A pair of an open choice is left out.
         pair = [
             dataclasses.replace(
-                each,
+                entry,
                 job=dataclasses.replace(
-                    each.job, regime="augmented-cifar-width16"
+                    entry.job, regime="augmented-cifar-width16"
                 ),
             )
-            for each in self.finished
+            for entry in self.finished
         ]
         table = headline.table([*self.finished, *pair])
         self.assertEqual(table.rows, headline.table(self.finished).rows)
@@ -354,8 +354,8 @@ class FiguresTest(made.Results):
         self.assertLen(rows, 2 * 2 + 4 * 2)
         self.assertNotIn("likelihood_auc", rows[0])
         self.assertNotEmpty(rows[0]["margin_auc"])
-        for each in others:
-            self.assertNotIn("likelihood", each.data.columns[-1].key)
+        for figure in others:
+            self.assertNotIn("likelihood", figure.data.columns[-1].key)
         (matched, *_) = made.rows_of(equal_accuracy.matched(older))
         self.assertEqual(matched["likelihood_change"], "")
         self.assertNotEmpty(matched["margin_change"])
@@ -363,8 +363,8 @@ class FiguresTest(made.Results):
             self.assertEqual(row["likelihood_auc"], "")
         # One of them alone has an empty place; the others are drawn.
         mixed = [*older[:1], *self.finished[1:]]
-        for each in writing.figures(mixed):
-            self.assertNotEmpty(each.data.rows)
+        for figure in writing.figures(mixed):
+            self.assertNotEmpty(figure.data.rows)
 
     def test_headline_leaves_out_what_compares_nothing(self):
         full = [x for x in self.finished if x.job.model == "w32a32"]
@@ -372,8 +372,8 @@ class FiguresTest(made.Results):
         self.assertIsNone(headline.figure(full))
 
     def test_words_hold_numbers(self):
-        for each in writing.figures(self.finished):
-            self.assertRegex(each.alt, r"\d\.\d")
+        for figure in writing.figures(self.finished):
+            self.assertRegex(figure.alt, r"\d\.\d")
 
 
 class AreaAxisTest(parameterized.TestCase, tf.test.TestCase):
@@ -407,8 +407,8 @@ class AreaAxisTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_reach(self):
         self.assertIsNone(axes.reach(Estimate(0.5, None, None)))
-        found = axes.reach(Estimate(0.5, 0.4, 0.7))
-        self.assertAllClose(found, [[0.1], [0.2]])
+        reach = axes.reach(Estimate(0.5, 0.4, 0.7))
+        self.assertAllClose(reach, [[0.1], [0.2]])
 
 
 class AnswersTest(made.Results):
@@ -489,10 +489,10 @@ class AnswersTest(made.Results):
 
 class LeftTest(made.Results):
     def test_what_has_no_results_is_listed(self):
-        found = ledger.left(self.finished)
+        lines = ledger.left(self.finished)
         # Two regimes of two data sets, and the three open choices.
-        self.assertLen(found, 2 * 2 + 3)
-        (line,) = [x for x in found if x.startswith("CIFAR-10, plain")]
+        self.assertLen(lines, 2 * 2 + 3)
+        (line,) = [x for x in lines if x.startswith("CIFAR-10, plain")]
         # Full precision and (4, 4) of seeds 0 and 1 are there.
         expected = [
             "seed 0: (w=16, a=4), (w=16, a=16), (w=2, a=2), (w=8, a=8), "
@@ -506,9 +506,9 @@ class LeftTest(made.Results):
 class PageTest(made.Results):
     def test_only_between_the_marks(self):
         text = "a\n<!-- made: x -->\nold\n<!-- end -->\nb\n"
-        found = marked.fill(text, {"x": "new\n"})
-        self.assertEqual(found, "a\n<!-- made: x -->\nnew\n<!-- end -->\nb\n")
-        self.assertEqual(marked.fill(found, {"x": "new"}), found)
+        filled = marked.fill(text, {"x": "new\n"})
+        self.assertEqual(filled, "a\n<!-- made: x -->\nnew\n<!-- end -->\nb\n")
+        self.assertEqual(marked.fill(filled, {"x": "new"}), filled)
         with self.assertRaisesRegex(InputError, "the page asks for 'x'"):
             marked.fill(text, {"y": ""})
 

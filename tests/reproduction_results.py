@@ -34,7 +34,7 @@ RECORDS = 80
 
 def answers(model, seed, *, target="keras", gain=None, **info):
     """The outputs of one model, on the same records at every bit width."""
-    made = synthetic_outputs.outputs(
+    outputs = synthetic_outputs.outputs(
         RECORDS,
         RECORDS,
         seed=seed,
@@ -42,7 +42,7 @@ def answers(model, seed, *, target="keras", gain=None, **info):
         target=target,
         **info,
     )
-    return dataclasses.replace(made).in_record_order()
+    return dataclasses.replace(outputs).in_record_order()
 
 
 def make(results, *, seeds=(0, 1), models=tuple(GAINS), dataset="cifar10"):
@@ -59,8 +59,8 @@ def make(results, *, seeds=(0, 1), models=tuple(GAINS), dataset="cifar10"):
                     place, ours, full, members, full_run=f"w32a32-seed{seed}"
                 )
     path = results / dataset / stored.SAME_PATH
-    found = {"steps": 3, "layers": 2, "weights": 10, "differ": 0, "largest": 0}
-    files.write_json(path, found)
+    counts = {"steps": 3, "layers": 2, "weights": 10, "differ": 0, "largest": 0}
+    files.write_json(path, counts)
     return results
 
 
@@ -84,20 +84,20 @@ def _run(results, dataset, model, seed):
     RunDir(place).open(config)
     scheme = plans.MODELS[model].schemes[0]
     for target in ("keras", scheme):
-        made = answers(model, seed, target=target, size_bytes=2_500_000)
-        made.save(place / "outputs" / f"{target}.npz")
+        outputs = answers(model, seed, target=target, size_bytes=2_500_000)
+        outputs.save(place / "outputs" / f"{target}.npz")
     with kept_audits.kept():
         audit.audit_run(place)
     final = answers(model, seed)
     early = answers(model, seed, gain=(2.0, 1.9))
-    found = [
-        accuracy_matching.measure(each, epoch)
-        for each, epoch in zip((early, final), EPOCHS, strict=True)
+    epochs = [
+        accuracy_matching.measure(outputs, epoch)
+        for outputs, epoch in zip((early, final), EPOCHS, strict=True)
     ]
     rounded.write(place)
     sweeps.hold_artefacts(place)
     curve = accuracy_comparison.Curve(
-        place.name, model, [x.point for x in found]
+        place.name, model, [x.point for x in epochs]
     )
     files.write_json(place / stored.SWEEP, audit_json.encode(curve))
     files.write_json(place / stored.TIMING, {"attack": 60.0})
@@ -106,7 +106,7 @@ def _run(results, dataset, model, seed):
         writer.writerows([["epoch", "seconds"], [1, 90.0], [2, 90.0]])
     manifest = {scheme: {"versions": {"tensorflow": "2.21.0"}}}
     (place / stored.MANIFEST).write_text(json.dumps(manifest))
-    return found, final.members
+    return epochs, final.members
 
 
 def share(values):
@@ -132,6 +132,6 @@ class Results(parameterized.TestCase, tf.test.TestCase):
         self.finished = stored.load(self.results)
 
     def right(self, model, seed, members):
-        each = answers(model, seed)
-        chosen = each.members if members else ~each.members
-        return share((each.predicted == each.labels)[chosen])
+        outputs = answers(model, seed)
+        chosen = outputs.members if members else ~outputs.members
+        return share((outputs.predicted == outputs.labels)[chosen])

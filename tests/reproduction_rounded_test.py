@@ -21,20 +21,20 @@ class RoundedTest(tf.test.TestCase):
             min(int(256 * float(p) + 0.5), 255) / 256
             for p in self.answers.probabilities.ravel()
         ]
-        found = rounded.rounded(self.answers)
-        np.testing.assert_array_equal(found.probabilities.ravel(), expected)
-        self.assertEqual(found.probabilities.max(), 255 / 256)
-        self.assertEqual(found.probability_step, 1 / 256)
-        np.testing.assert_array_equal(found.members, self.answers.members)
+        answers = rounded.rounded(self.answers)
+        np.testing.assert_array_equal(answers.probabilities.ravel(), expected)
+        self.assertEqual(answers.probabilities.max(), 255 / 256)
+        self.assertEqual(answers.probability_step, 1 / 256)
+        np.testing.assert_array_equal(answers.members, self.answers.members)
 
     def test_written_beside_the_answers_of_the_run(self):
         run_dir = pathlib.Path(self.create_tempdir())
         self.answers.save(run_dir / "outputs" / "keras.npz")
-        found = outputs.load(rounded.write(run_dir))
-        self.assertEqual(found.target, "keras_rounded")
-        self.assertIsNone(found.info.get("latency_ms"))
+        answers = outputs.load(rounded.write(run_dir))
+        self.assertEqual(answers.target, "keras_rounded")
+        self.assertIsNone(answers.info.get("latency_ms"))
         np.testing.assert_array_equal(
-            found.probabilities, rounded.rounded(self.answers).probabilities
+            answers.probabilities, rounded.rounded(self.answers).probabilities
         )
 
 

@@ -45,7 +45,7 @@ class LoadTest(made.Results):
         shutil.copytree(place / "w32a32-seed1", place / "w32a32-seed0")
         shutil.rmtree(place / "w32a32-seed1")
         quantized = [
-            each for each in stored.load(folder) if each.job.model == "w4a4"
+            entry for entry in stored.load(folder) if entry.job.model == "w4a4"
         ]
         self.assertLen(quantized, 2)
         one, none = quantized
@@ -76,9 +76,9 @@ class LoadTest(made.Results):
         keras[measure]["value"] -= 1 / made.RECORDS
         files.write_json(path, stored_audit)
         quantized = [
-            each for each in stored.load(folder) if each.job.model == "w4a4"
+            entry for entry in stored.load(folder) if entry.job.model == "w4a4"
         ]
-        paired = [each.is_paired for each in quantized]
+        paired = [entry.is_paired for entry in quantized]
         self.assertEqual(paired, [False, True])
 
     def test_what_cannot_be_held_is_to_do(self):
@@ -144,7 +144,9 @@ class StoredResultsTest(tf.test.TestCase):
 
     def assert_same_cells(self, text, again):
         """Numbers may differ as they do between processors, no more."""
-        both = [list(csv.reader(io.StringIO(each))) for each in (text, again)]
+        both = [
+            list(csv.reader(io.StringIO(content))) for content in (text, again)
+        ]
         self.assertEqual(*(list(map(len, rows)) for rows in both))
         for one, other in zip(
             *map(itertools.chain.from_iterable, both), strict=True
@@ -186,10 +188,12 @@ class StoredResultsTest(tf.test.TestCase):
         sweeps = {x.job.folder: x.sweep for x in finished}
         paired = [x for x in finished if x.held and x.is_paired]
         self.assertNotEmpty(paired)
-        for each in paired:
-            points = holding.by_points(each.sweep, sweeps[each.job.full.folder])
+        for entry in paired:
+            points = holding.by_points(
+                entry.sweep, sweeps[entry.job.full.folder]
+            )
             for one, other in zip(
-                [each.held.trained, *each.held.matches],
+                [entry.held.trained, *entry.held.matches],
                 [points.trained, *points.matches],
                 strict=True,
             ):
@@ -198,7 +202,7 @@ class StoredResultsTest(tf.test.TestCase):
                     (other.way, other.epochs, other.outside, other.crossings),
                 )
                 for score, leak in other.leak.items():
-                    with self.subTest(f"{each.job.folder} {one.way} {score}"):
+                    with self.subTest(f"{entry.job.folder} {one.way} {score}"):
                         sure, wide = one.leak[score].difference, leak.difference
                         self.assertAlmostEqual(sure.value, wide.value)
                         self.assertLess(wide.low, sure.low)
@@ -224,10 +228,10 @@ class StoredResultsTest(tf.test.TestCase):
             named = [x for x in rows if set(cells) <= set(x.values())]
             with self.subTest(f"{number}, {table}, {cells}, {column}"):
                 self.assertLen(named, 1)
-                found = abs(float(named[0][column]))
+                cell = abs(float(named[0][column]))
                 places = len(number.partition(".")[2])
                 # As it is, or in per cent.
-                shown = {f"{times * found:.{places}f}" for times in (1, 100)}
+                shown = {f"{times * cell:.{places}f}" for times in (1, 100)}
                 self.assertIn(number, shown)
 
 

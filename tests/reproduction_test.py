@@ -62,16 +62,16 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
         job = plans.Job("digits", "plain", "w32a32", 0, plans.QUICK)
         self.assertEqual(stages.done(job, self.out), stages.needed(job))
         results = self.out / "results"
-        (found,) = stored.load(results)
+        (entry,) = stored.load(results)
         self.assertEqual(
-            [each.target for each in found.run.audit.targets],
+            [target.target for target in entry.run.audit.targets],
             ["keras", "int8_ptq", "keras_rounded"],
         )
-        self.assertEqual([p.epoch for p in found.sweep.points], [1, 2, 3, 4])
+        self.assertEqual([p.epoch for p in entry.sweep.points], [1, 2, 3, 4])
         # The audit and the sweep see the same trained model.
         self.assertEqual(
-            found.sweep.points[-1].accuracy_nonmembers,
-            found.run.target("keras").accuracy_nonmembers,
+            entry.sweep.points[-1].accuracy_nonmembers,
+            entry.run.target("keras").accuracy_nonmembers,
         )
         self.assertIn(results / "tables" / "regimes.csv", written)
         path = files.read_json(results / "digits" / stored.SAME_PATH)
@@ -83,7 +83,7 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
             self.reproduce("w32a32", out=self.out / "other", **options)
         self.assertIn("0 runs", said.getvalue())
 
-        self.assertEqual(set(found.artefacts), {"int8_ptq", "keras_rounded"})
+        self.assertEqual(set(entry.artefacts), {"int8_ptq", "keras_rounded"})
 
         sweep = self.out / job.folder / stored.SWEEP
         timing = self.out / job.folder / stored.TIMING

@@ -57,10 +57,10 @@ class ResidualTest(parameterized.TestCase, tf.test.TestCase):
         x = np.float32([-9, -127.01, -126.99, 0, 0.3, 126.99, 127.01, 9])
         x[1:-1] *= np.float32(scale)
         dy = np.arange(1, 9, dtype=np.float32)
-        (found,) = _gradients(
+        (gradient,) = _gradients(
             lambda x: residual.quantize_residual(x, scale=scale), [x], dy
         )
-        self.assertAllEqual(found, [0, 0, 3, 4, 5, 6, 0, 0])
+        self.assertAllEqual(gradient, [0, 0, 3, 4, 5, 6, 0, 0])
 
 
 class SumTest(parameterized.TestCase, tf.test.TestCase):
@@ -78,7 +78,7 @@ class SumTest(parameterized.TestCase, tf.test.TestCase):
     def test_numpy(self, bits, projection):
         n = 2**bits - 1
         scale, shortcut, branch = self._case(bits, projection)
-        found = residual.quantize_sum(
+        outputs = residual.quantize_sum(
             shortcut,
             branch,
             scale=scale,
@@ -90,9 +90,9 @@ class SumTest(parameterized.TestCase, tf.test.TestCase):
         expected = np.rint(total.astype(np.float64) * n)
         # Beside a projection every level that the coarser grid can reach.
         self.assertGreaterEqual(len(np.unique(expected)), min(2**bits, 65))
-        wrong = np.sum(np.rint(found * n) != expected)
+        wrong = np.sum(np.rint(outputs * n) != expected)
         self.assertEqual(wrong, 0, f"{wrong} of {total.size} codes differ")
-        self.assertAllClose(found, expected / n, rtol=2.0**-23, atol=0)
+        self.assertAllClose(outputs, expected / n, rtol=2.0**-23, atol=0)
 
     @parameterized.product(bits=(2, 3, 4, 7, 8), projection=(False, True))
     def test_is_the_three_layers_and_their_gradients(self, bits, projection):
@@ -123,9 +123,9 @@ class SumTest(parameterized.TestCase, tf.test.TestCase):
         # At an end of the clip the last bit of a sum decides.
         clear = np.minimum(np.abs(total), np.abs(total - 1)) > 1e-6
         self.assertGreater(clear.mean(), 0.9)
-        found = _gradients(whole, [shortcut, branch], dy)
+        gradients = _gradients(whole, [shortcut, branch], dy)
         expected = _gradients(three, [shortcut, branch], dy)
-        for one, other in zip(found, expected, strict=True):
+        for one, other in zip(gradients, expected, strict=True):
             self.assertBetween(np.mean(other != 0), 0.2, 0.9)
             wrong = np.sum((one != other) & clear)
             self.assertEqual(wrong, 0, f"{wrong} of {dy.size} differ")
@@ -152,14 +152,14 @@ class SumTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(False, True)
     def test_without_steps_it_only_clips(self, projection):
         scale, shortcut, branch = self._case(4, projection)
-        found = residual.quantize_sum(
+        outputs = residual.quantize_sum(
             shortcut, branch, scale=scale, steps=None, projection=projection
         )
         kept = _rounded(shortcut, scale) if projection else shortcut
         total = kept + _rounded(branch, scale)
         # XLA may fuse the product and the sum into one rounding.
-        self.assertAllClose(found, np.clip(total, 0, 1), rtol=0, atol=2e-7)
-        self.assertGreater(len(np.unique(found)), 16)
+        self.assertAllClose(outputs, np.clip(total, 0, 1), rtol=0, atol=2e-7)
+        self.assertGreater(len(np.unique(outputs)), 16)
 
 
 if __name__ == "__main__":

@@ -101,8 +101,8 @@ class CountTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_published(self, stem, classes, trainable):
         model = resnet18((32, 32, 3), classes, stem=stem)
-        found = sum(np.prod(w.shape) for w in model.trainable_weights)
-        self.assertEqual(found, trainable)
+        count = sum(np.prod(w.shape) for w in model.trainable_weights)
+        self.assertEqual(count, trainable)
         # Two moving averages for each of 4800 normed channels.
         self.assertEqual(model.count_params(), trainable + 2 * 4800)
 
@@ -209,13 +209,13 @@ class WiringTest(parameterized.TestCase, tf.test.TestCase):
     def test_inputs_are_on_the_grid_that_layers_are_told(self, stem, bits):
         model = _tiny(*bits, stem=stem)
         _stir(model)
-        told = [
+        on_grid = [
             layer for layer in _of(model, DoReFaConv2D) if layer.input_steps
         ]
-        self.assertLen(told, 20)
-        seen = keras.Model(model.input, [layer.input for layer in told])
+        self.assertLen(on_grid, 20)
+        seen = keras.Model(model.input, [layer.input for layer in on_grid])
         inside = 0
-        for layer, x in zip(told, seen(_pixels()), strict=True):
+        for layer, x in zip(on_grid, seen(_pixels()), strict=True):
             codes = x.numpy().astype(np.float64) * layer.input_steps
             off = np.abs(codes - np.rint(codes)).max()
             # float32's own error of i / n.
@@ -279,11 +279,11 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
         plain = _plain_resnet18(shape, 3, stem, 2)
         plain.set_weights(model.get_weights())
         x = _pixels(3, shape)
-        found = model(x)
-        self.assertAllClose(found, plain(x), rtol=0, atol=1e-6)
-        self.assertAllClose(np.sum(found, -1), np.ones(3), rtol=1e-6)
+        outputs = model(x)
+        self.assertAllClose(outputs, plain(x), rtol=0, atol=1e-6)
+        self.assertAllClose(np.sum(outputs, -1), np.ones(3), rtol=1e-6)
         # Three images, three answers: what is compared is not constant.
-        self.assertGreater(np.ptp(found, axis=0).max(), 1e-3)
+        self.assertGreater(np.ptp(outputs, axis=0).max(), 1e-3)
         self.assertAllClose(
             model(x, training=True),
             plain(x, training=True),
@@ -325,8 +325,8 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
     def test_every_weight_gets_a_gradient_at_four_bits(self):
         model = _tiny(4, 4)
         with tf.GradientTape() as tape:
-            found = model(_pixels(), training=True)
-            loss = -tf.reduce_mean(tf.math.log(found[:, 0]))
+            outputs = model(_pixels(), training=True)
+            loss = -tf.reduce_mean(tf.math.log(outputs[:, 0]))
         gradients = tape.gradient(loss, model.trainable_variables)
         for weight, gradient in zip(
             model.trainable_variables, gradients, strict=True

@@ -95,9 +95,9 @@ class FactorTest(parameterized.TestCase, tf.test.TestCase):
             calibration=_images(),
             percentile=100,
         )
-        found = calibrated(_fed(_images()))
+        outputs = calibrated(_fed(_images()))
         # 1/65535 in every activation, and float32 sums.
-        self.assertAllClose(found, model(_fed(_images())), atol=2e-3)
+        self.assertAllClose(outputs, model(_fed(_images())), atol=2e-3)
 
     def test_what_minds_a_factor_is_fed_without(self):
         """A sigmoid of scaled inputs would be another function."""
@@ -118,14 +118,14 @@ class FactorTest(parameterized.TestCase, tf.test.TestCase):
             calibration=_images(),
             percentile=100,
         )
-        found, expected = (
+        outputs, expected = (
             keras.Model(net.inputs, net.get_layer("gated").output)(
                 [_fed(_images())]
             )
             for net in (calibrated, model)
         )
         self.assertLess(np.max(expected), 0.5)
-        self.assertAllClose(found, expected, atol=1e-4)
+        self.assertAllClose(outputs, expected, atol=1e-4)
 
     def test_a_linear_result_also_read_by_an_activation(self):
         """Both grids hold it: the smaller of the two factors counts."""
@@ -158,8 +158,8 @@ class FactorTest(parameterized.TestCase, tf.test.TestCase):
         quantized = quantize_model(
             model, weight_bits=8, activation_bits=8, calibration=_images()
         )
-        found = quantized(_fed(_images()))
-        gap = np.abs(found - model(_fed(_images())))
+        outputs = quantized(_fed(_images()))
+        gap = np.abs(outputs - model(_fed(_images())))
         self.assertLess(gap.mean(), 0.01)
 
     def test_inserted_norms_take_the_place_of_the_kernels_scale(self):

@@ -192,9 +192,9 @@ class PreprocessTest(parameterized.TestCase, tf.test.TestCase):
         same = quantize_model(model, weight_bits=32, activation_bits=32)
         self.assertAllClose(same(fed, training=False), wanted, atol=1e-5)
         quantized = _quantized(model, 8, _images())
-        found = quantized(fed, training=False)
+        outputs = quantized(fed, training=False)
         self.assertGreater(
-            np.corrcoef(np.ravel(found), np.ravel(wanted))[0, 1], 0.97
+            np.corrcoef(np.ravel(outputs), np.ravel(wanted))[0, 1], 0.97
         )
         self.assertEqual(quantized.get_layer("stem").input_steps, STEPS[name])
 
@@ -204,8 +204,8 @@ class PreprocessTest(parameterized.TestCase, tf.test.TestCase):
         fed = _images().astype(np.float32)
         wanted = np.ravel(model(fed, training=False))
         quantized = _quantized(model, 8, _images(), unit_pixels=True)
-        found = np.ravel(quantized(fed / 255, training=False))
-        self.assertGreater(np.corrcoef(found, wanted)[0, 1], 0.97)
+        outputs = np.ravel(quantized(fed / 255, training=False))
+        self.assertGreater(np.corrcoef(outputs, wanted)[0, 1], 0.97)
 
     @parameterized.parameters("tf", "caffe")
     def test_saved_and_loaded_in_safe_mode(self, name):
@@ -260,10 +260,10 @@ class FamilyTest(parameterized.TestCase, tf.test.TestCase):
         model = _settled(FAMILIES[name]())
         fed = _images().astype(np.float32)
         quantized = _quantized(model, 8, _images(), insert_batch_norm=True)
-        found, wanted = (
+        outputs, wanted = (
             np.ravel(net(fed, training=False)) for net in (quantized, model)
         )
-        self.assertGreater(np.corrcoef(found, wanted)[0, 1], 0.9)
+        self.assertGreater(np.corrcoef(outputs, wanted)[0, 1], 0.9)
 
     @parameterized.parameters(*FAMILIES)
     def test_with_fine_grids_nothing_changes(self, name):
@@ -378,10 +378,10 @@ class ApplicationTest(parameterized.TestCase, tf.test.TestCase):
             calibration=images,
             percentile=100,
         )
-        found, wanted = (
+        outputs, wanted = (
             np.ravel(net(fed, training=False)) for net in (quantized, model)
         )
-        self.assertGreater(np.corrcoef(found, wanted)[0, 1], 0.999)
+        self.assertGreater(np.corrcoef(outputs, wanted)[0, 1], 0.999)
 
 
 if __name__ == "__main__":

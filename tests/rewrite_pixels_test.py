@@ -94,15 +94,15 @@ def _quantized(model, bits, images, **options):
 
 class RangeTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.product(ends=RANGES, bits=(8, 4, 32), told=(True, False))
-    def test_the_same_numbers_at_all_bits(self, ends, bits, told):
+    def test_the_same_numbers_at_all_bits(self, ends, bits, stated):
         model = _normed(*ends)
-        options = {"input_range": ends} if told else {}
+        options = {"input_range": ends} if stated else {}
         quantized = _quantized(model, bits, _images(), **options)
         fed = _as(_images(), *ends)
-        wanted, found = model(fed, training=False), quantized(fed)
+        wanted, outputs = model(fed, training=False), quantized(fed)
         # Four bits lose something; another range loses much more.
         least = 0.85 if bits == 4 else 0.95
-        self.assertGreaterEqual(_alike(wanted, found), least)
+        self.assertGreaterEqual(_alike(wanted, outputs), least)
         if ends != (0, 1) and bits < 32:
             other = quantized(_as(_images(), 0, 1))
             self.assertLess(_alike(wanted, other), 0.75)
@@ -119,8 +119,8 @@ class RangeTest(parameterized.TestCase, tf.test.TestCase):
             model, bits, _images(), input_range=ends, unit_pixels=True
         )
         wanted = model(_as(_images(), *ends), training=False)
-        found = quantized(_as(_images(), 0, 1))
-        self.assertGreaterEqual(_alike(wanted, found), 0.95)
+        outputs = quantized(_as(_images(), 0, 1))
+        self.assertGreaterEqual(_alike(wanted, outputs), 0.95)
 
     def test_a_flip_before_the_rescaling_is_no_obstacle(self):
         """At 32 bits it hid the range from the Rescaling behind it."""

@@ -179,8 +179,8 @@ class KindTest(parameterized.TestCase, tf.test.TestCase):
         quantized = quantize_model(
             _network(body), weight_bits=4, activation_bits=4
         )
-        found = [f"{x.name}:{type(x).__name__}" for x in quantized.layers]
-        self.assertCountEqual(found, f"{BODIES[body]} {ENDS}".split())
+        kinds = [f"{x.name}:{type(x).__name__}" for x in quantized.layers]
+        self.assertCountEqual(kinds, f"{BODIES[body]} {ENDS}".split())
 
     @parameterized.named_parameters(ALL)
     def test_32_bits_change_nothing(self, body):
@@ -201,13 +201,13 @@ class KindTest(parameterized.TestCase, tf.test.TestCase):
                     known[f"separable_{part}"]
                     for part in ("depthwise", "pointwise")
                 )
-                found = [first.kernel, *second.weights]
+                weights = [first.kernel, *second.weights]
             elif layer.weights:
-                found = known[layer.name].weights
+                weights = known[layer.name].weights
                 self.assertEqual(layer.trainable, known[layer.name].trainable)
             else:
                 continue
-            for old, new in zip(layer.weights, found, strict=True):
+            for old, new in zip(layer.weights, weights, strict=True):
                 self.assertAllEqual(old, new)
 
     @parameterized.named_parameters(ALL)
@@ -276,8 +276,8 @@ class NumberTest(parameterized.TestCase, tf.test.TestCase):
         x = clipped(x @ (2 * np.rint(unit * 7) / 7 - 1) + bias)
         kernel, bias = weights["last"]
         expected = x @ symmetric(kernel) + bias
-        found = quantized(_pixels(shape=(6,)))
-        self.assertAllClose(found, expected, atol=1e-5)
+        outputs = quantized(_pixels(shape=(6,)))
+        self.assertAllClose(outputs, expected, atol=1e-5)
 
     @parameterized.parameters((1, True), (4, True), (8, True), (16, False))
     def test_first_and_last(self, weight_bits, edge):
@@ -334,7 +334,7 @@ class OverrideTest(parameterized.TestCase, tf.test.TestCase):
         }, quantized
 
     def test_names_and_patterns(self):
-        found, _ = self._bits(
+        bits, _ = self._bits(
             {
                 "*r*": {"weight_bits": 2},
                 "branch": {"weight_bits": 7},
@@ -342,12 +342,12 @@ class OverrideTest(parameterized.TestCase, tf.test.TestCase):
                 "stem": {"weight_bits": 5},
             }
         )
-        self.assertEqual(found["narrow"], 2)
-        self.assertEqual(found["branch"], 7)
-        self.assertEqual(found["wide"], 4)
-        self.assertEqual(found["relu"], 6)
-        self.assertEqual(found["stem_relu"], 4)
-        self.assertEqual(found["stem"], 5)
+        self.assertEqual(bits["narrow"], 2)
+        self.assertEqual(bits["branch"], 7)
+        self.assertEqual(bits["wide"], 4)
+        self.assertEqual(bits["relu"], 6)
+        self.assertEqual(bits["stem_relu"], 4)
+        self.assertEqual(bits["stem"], 5)
 
     def test_left_alone(self):
         _, quantized = self._bits({"wide": None, "relu": None})

@@ -452,8 +452,8 @@ class RunFlagsTest(Folder):
             self.assertIn(f"attack.py --run_dir={run_dir} uses them", out)
             self.assertEqual(call("train_references", *arguments)[0], 0)
             self.assertEqual(train.call_count, 2)
-        made = sorted(x.name for x in (run_dir / "references").iterdir())
-        self.assertEqual(made, ["r00", "r01"])
+        names = sorted(x.name for x in (run_dir / "references").iterdir())
+        self.assertEqual(names, ["r00", "r01"])
         call(
             "attack",
             f"--run_dir={run_dir}",
@@ -520,9 +520,9 @@ class RunFlagsTest(Folder):
         self.assertRegex(lines[4], r"float32\.tflite +0\.0\d+ +\d+ +2 float32")
         self.assertRegex(lines[5], r"int8_ptq\.tflite .* 2 int8 +uint8 1/255 ")
         self.assertLen(lines, 6)
-        made = [p.name for p in (self.run_dir / "artifacts").iterdir()]
+        names = [p.name for p in (self.run_dir / "artifacts").iterdir()]
         self.assertCountEqual(
-            made, ["float32.tflite", "int8_ptq.tflite", "manifest.json"]
+            names, ["float32.tflite", "int8_ptq.tflite", "manifest.json"]
         )
 
     def test_what_export_is_asked_for_arrives(self):
@@ -607,11 +607,11 @@ class QuickstartTest(Folder):
         twins = ["int8_io_twin", "int8_twin"]
         self.assertEqual(list(parity), ["keras", "float32", *integers, *twins])
         self.assertIn(str(out / "w4a4"), text)
-        for file, found in parity.items():
-            self.assertEqual(found is not None, file in integers, file)
-        made = [path.name for path in (out / "report").iterdir()]
-        self.assertNotEmpty([n for n in made if n.endswith(".txt")])
-        self.assertNotEmpty([n for n in made if n.endswith((".png", ".svg"))])
+        for file, check in parity.items():
+            self.assertEqual(check is not None, file in integers, file)
+        names = [path.name for path in (out / "report").iterdir()]
+        self.assertNotEmpty([n for n in names if n.endswith(".txt")])
+        self.assertNotEmpty([n for n in names if n.endswith((".png", ".svg"))])
         kept = {
             path: path.stat().st_mtime_ns
             for pattern in (

@@ -114,10 +114,10 @@ class FlagshipDamageTest(DamageFolder):
 
     def found(self):
         with mock.patch.object(terminal, "say") as said:
-            found = shipped.check(self.dir, data_dir=self.nowhere)
+            faults = shipped.check(self.dir, data_dir=self.nowhere)
         (line,) = said.call_args.args
         self.assertIn("cifar10: only hashes and audits are checked", line)
-        return found
+        return faults
 
     def test_undamaged(self):
         self.assertEqual(self.found(), [])

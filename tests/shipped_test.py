@@ -82,11 +82,11 @@ class FlagshipTest(tf.test.TestCase):
         self.entry = MANIFEST["cifar10"]["models"][FLAGSHIP]
 
     def test_ops(self):
-        found = file_contents.describe(self.path)
-        self.assertEqual(found["sha256"], self.entry["sha256"])
+        facts = file_contents.describe(self.path)
+        self.assertEqual(facts["sha256"], self.entry["sha256"])
         # ResNet-18: a stem, 8 blocks of 2, 3 projections; 8 sums.
         self.assertEqual(
-            found["ops"],
+            facts["ops"],
             {
                 "ADD": 8,
                 "CONV_2D": 1 + 8 * 2 + 3,
@@ -97,20 +97,20 @@ class FlagshipTest(tf.test.TestCase):
                 "SOFTMAX": 1,
             },
         )
-        for layer in found["layers"]:
+        for layer in facts["layers"]:
             if layer["op"] == "CONV_2D":
                 types = [layer[k] for k in ("input", "weights", "output")]
                 self.assertEqual(types, ["int8"] * 3, layer["name"])
-        self.assertEqual(found["input"]["shape"], [-1, 32, 32, 3])
-        self.assertEqual(found["input"]["dtype"], "uint8")
+        self.assertEqual(facts["input"]["shape"], [-1, 32, 32, 3])
+        self.assertEqual(facts["input"]["dtype"], "uint8")
 
     def test_answers(self):
         try:
             images, labels, _ = tfds.load_split("cifar10", "test[:400]")
         except InputError as error:
             self.skipTest(f"CIFAR-10 is not here: {error}")
-        found = TFLiteTarget(self.path).predict(images)
-        right = (found.argmax(axis=1) == labels).mean()
+        predicted = TFLiteTarget(self.path).predict(images)
+        right = (predicted.argmax(axis=1) == labels).mean()
         # The test records of CIFAR-10 are members and nonmembers alike: four
         # standard errors around the mean of both.
         both = sum(
@@ -158,10 +158,10 @@ class MakingTest(tf.test.TestCase):
         )
         out = folder / "out"
         with mock.patch.dict(sets.SETS, {"tiny": tiny}):
-            made = shipped.make(out, folder / "work", sets=["tiny"])
+            manifest = shipped.make(out, folder / "work", sets=["tiny"])
             self.assertEqual(shipped.check(out), [])
-        entry = made["sets"]["tiny"]["models"]["tiny_w4a4_int8"]
-        self.assertEqual(made["sets"]["tiny"]["parity_images"], 20)
+        entry = manifest["sets"]["tiny"]["models"]["tiny_w4a4_int8"]
+        self.assertEqual(manifest["sets"]["tiny"]["parity_images"], 20)
         audit = audit_result.load(out / "tiny_w4a4_audit.json")
         self.assertIn(entry["sha256"], [t.sha256 for t in audit.targets])
         self.assertLen(list(out.iterdir()), 4)

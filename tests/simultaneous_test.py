@@ -31,12 +31,12 @@ class AreasTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(0, 2)
     def test_are_scikit_learns(self, levels):
         scores, members = related(levels=levels)
-        found = simultaneous.areas(scores, members)
-        self.assertEqual(found.names, list(scores))
-        for name, value in zip(found.names, found.values, strict=True):
+        areas = simultaneous.areas(scores, members)
+        self.assertEqual(areas.names, list(scores))
+        for name, value in zip(areas.names, areas.values, strict=True):
             want = metrics.roc_auc_score(members, scores[name])
             self.assertAllClose(value, want, atol=1e-12)
-        self.assertAllEqual(found.members, [80] * 3)
+        self.assertAllEqual(areas.members, [80] * 3)
 
     @parameterized.product(levels=(0, 2), weights=((1, -1), (0.5, 2)))
     def test_products_of_pulls_are_delongs_covariance(self, levels, weights):
@@ -85,10 +85,10 @@ class AreasTest(parameterized.TestCase, tf.test.TestCase):
             "a nonmember": np.array([1, 2, 0, nan, nan]),
             "nothing": np.full(5, nan),
         }
-        found = simultaneous.areas(scores, members)
-        self.assertEqual(found.names, ["all", "two and two"])
-        self.assertAllEqual(found.members, [2, 2])
-        self.assertAllEqual(found.nonmembers, [3, 2])
+        areas = simultaneous.areas(scores, members)
+        self.assertEqual(areas.names, ["all", "two and two"])
+        self.assertAllEqual(areas.members, [2, 2])
+        self.assertAllEqual(areas.nonmembers, [3, 2])
         nothing = simultaneous.areas({}, members)
         self.assertEqual(nothing.pulls.shape, (0, 5))
         self.assertEqual(simultaneous.intervals(nothing, seed=0), {})
@@ -138,9 +138,9 @@ class LargestTest(parameterized.TestCase, tf.test.TestCase):
     def test_p_value_is_never_less_than_that_of_one(self):
         drawn = simultaneous.largest(np.eye(2), seed=0)
         for z in (0.5, 2.0, 4.0, 9.0):
-            found = simultaneous.p_value(drawn, z)
-            self.assertGreaterEqual(found, 2 * stats.norm.sf(z))
-            self.assertLessEqual(found, 1.0)
+            p_value = simultaneous.p_value(drawn, z)
+            self.assertGreaterEqual(p_value, 2 * stats.norm.sf(z))
+            self.assertLessEqual(p_value, 1.0)
         self.assertEqual(simultaneous.p_value(drawn, 0.0), 1.0)
 
 
@@ -153,11 +153,11 @@ class IntervalsTest(parameterized.TestCase, tf.test.TestCase):
         ends = special.expit(
             special.logit(area.value) + np.array([-1, 1]) * width
         )
-        [found] = simultaneous.intervals(
+        [interval] = simultaneous.intervals(
             simultaneous.areas(scores, members), seed=0
         ).values()
         self.assertAllClose(
-            (found.value, found.low, found.high),
+            (interval.value, interval.low, interval.high),
             (area.value, *ends),
             # 20,000 quantiles stand in for the normal distribution's.
             atol=1e-4,
@@ -165,7 +165,7 @@ class IntervalsTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_are_wider_than_one_by_itself_and_less_than_bonferronis(self):
         scores, members = related(gains=(0.8, 0.5, 0.0, 0.2, 0.3))
-        found = simultaneous.areas(scores, members)
+        areas = simultaneous.areas(scores, members)
         alone = {
             name: simultaneous.intervals(
                 simultaneous.areas({name: x}, members), seed=0
@@ -178,11 +178,11 @@ class IntervalsTest(parameterized.TestCase, tf.test.TestCase):
             )[name]
             for name, x in scores.items()
         }
-        for name, each in simultaneous.intervals(found, seed=0).items():
-            self.assertLess(each.low, alone[name].low)
-            self.assertGreater(each.high, alone[name].high)
-            self.assertGreater(each.low, split[name].low)
-            self.assertLess(each.high, split[name].high)
+        for name, interval in simultaneous.intervals(areas, seed=0).items():
+            self.assertLess(interval.low, alone[name].low)
+            self.assertGreater(interval.high, alone[name].high)
+            self.assertGreater(interval.low, split[name].low)
+            self.assertLess(interval.high, split[name].high)
 
     def test_apart_is_the_exact_bound(self):
         members = np.arange(50) < 20
@@ -192,14 +192,14 @@ class IntervalsTest(parameterized.TestCase, tf.test.TestCase):
             "some": np.random.default_rng(0).normal(size=50),
             "equal": np.zeros(50),
         }
-        found = simultaneous.intervals(
+        intervals = simultaneous.intervals(
             simultaneous.areas(scores, members), seed=0
         )
         bound = sure_share(20, 30, level=1 - 0.05 / 4)
         # 20 pairs that all decide alike, at a quarter of the level.
         exact = stats.binomtest(20, 20).proportion_ci(1 - 0.05 / 4)
         self.assertAllClose(bound, exact.low, atol=1e-12)
-        one, other = found["apart"], found["the other way"]
+        one, other = intervals["apart"], intervals["the other way"]
         self.assertAllClose(
             (one.value, one.low, one.high), (1, bound, 1), atol=1e-12
         )
@@ -213,7 +213,7 @@ class IntervalsTest(parameterized.TestCase, tf.test.TestCase):
             ),
             0.95,
         )
-        equal = found["equal"]
+        equal = intervals["equal"]
         self.assertAllClose(
             (equal.value, equal.low, equal.high),
             (0.5, 0.5 - c**2 / (20 + c**2) / 2, 0.5 + c**2 / (30 + c**2) / 2),
@@ -224,7 +224,7 @@ class IntervalsTest(parameterized.TestCase, tf.test.TestCase):
         rng = np.random.default_rng(0)
         members = np.arange(90) < 40
         scores = {"hard": (rng.random(90) < 0.8 + 0.15 * members) * 2.0 - 7}
-        found = simultaneous.intervals(
+        interval = simultaneous.intervals(
             simultaneous.areas(scores, members), seed=0
         )["hard"]
         rates = [np.mean(scores["hard"][x] > -6) for x in (members, ~members)]
@@ -236,7 +236,7 @@ class IntervalsTest(parameterized.TestCase, tf.test.TestCase):
         above = np.hypot(limits[0].high - rates[0], rates[1] - limits[1].low)
         value = 0.5 + (rates[0] - rates[1]) / 2
         self.assertAllClose(
-            (found.value, found.low, found.high),
+            (interval.value, interval.low, interval.high),
             (value, value - below / 2, value + above / 2),
             # 20,000 quantiles stand in for the normal distribution's.
             atol=1e-4,
@@ -248,23 +248,23 @@ class IntervalsTest(parameterized.TestCase, tf.test.TestCase):
         for seed in range(400):
             rng = np.random.default_rng(seed)
             right = rng.random(80) < np.where(members, 0.98, 0.84)
-            found = simultaneous.intervals(
+            interval = simultaneous.intervals(
                 simultaneous.areas({"gap": right + 0.0}, members),
                 seed=0,
                 level=0.99,
             )["gap"]
-            missed += not found.low <= 0.57 <= found.high
+            missed += not interval.low <= 0.57 <= interval.high
         # The binomial's 0.1 % point is 11; on the logit scale it is 18.
         self.assertLessEqual(missed, stats.binom.ppf(0.999, 400, 0.01))
 
     def test_stay_within_0_and_1(self):
         for gain in (-4.0, 4.0):
             scores, members = related(size=12, gains=(gain, gain / 2), seed=3)
-            for each in simultaneous.intervals(
+            for interval in simultaneous.intervals(
                 simultaneous.areas(scores, members), seed=0
             ).values():
-                self.assertBetween(each.low, 0.0, each.value)
-                self.assertBetween(each.high, each.value, 1.0)
+                self.assertBetween(interval.low, 0.0, interval.value)
+                self.assertBetween(interval.high, interval.value, 1.0)
 
     @parameterized.parameters(
         (60, (0.0, 0.0, 0.0)), (100, (0.8, 0.5, 0.0)), (200, (2.5, 2.0, 1.5))
@@ -275,16 +275,18 @@ class IntervalsTest(parameterized.TestCase, tf.test.TestCase):
         held, highest = 0, 0
         for seed in range(400):
             scores, members = related(size, gains, seed=seed)
-            found = simultaneous.intervals(
+            intervals = simultaneous.intervals(
                 simultaneous.areas(scores, members), seed=seed
             )
             inside = [
-                each.low <= truth <= each.high
-                for each, truth in zip(found.values(), truths, strict=True)
+                interval.low <= truth <= interval.high
+                for interval, truth in zip(
+                    intervals.values(), truths, strict=True
+                )
             ]
             held += all(inside)
             # Whichever is picked for standing highest.
-            lows = [each.low for each in found.values()]
+            lows = [interval.low for interval in intervals.values()]
             highest += inside[int(np.argmax(lows))]
         self.assertGreaterEqual(held, 365)
         self.assertGreaterEqual(highest, 365)

@@ -20,7 +20,7 @@ def draw(labels, seed=0, pool="all", **options):
     )
 
 
-def made(images=40, seed=0):
+def a_dataset(images=40, seed=0):
     rng = np.random.default_rng(seed)
     return loaders.Dataset(
         name="made",
@@ -55,9 +55,11 @@ class MakeSplitTest(parameterized.TestCase, tf.test.TestCase):
         self.assertLessEqual(
             abs(len(members) - fraction * len(labels)), 0.5 + 1e-9
         )
-        found = collections.Counter(labels[members].tolist())
+        member_counts = collections.Counter(labels[members].tolist())
         for label, count in enumerate(counts):
-            self.assertLess(abs(found[label] - fraction * count), 1 + 1e-9)
+            self.assertLess(
+                abs(member_counts[label] - fraction * count), 1 + 1e-9
+            )
 
     @parameterized.parameters(9, 10, 11)
     def test_halves_differ_by_at_most_one(self, per_class):
@@ -178,7 +180,7 @@ class StoredSplitTest(parameterized.TestCase, tf.test.TestCase):
             split.load(self.path, "f" * 64)
 
     def test_open_draws_once_and_then_reads(self):
-        data = made()
+        data = a_dataset()
         first = split.open_split(self.dir, data, seed=1, pool="all")
         self.assertEqual(first.fingerprint, data.fingerprint())
         # Exchanged on disk: shows that the stored one is used.
@@ -196,10 +198,15 @@ class StoredSplitTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(0.5, 0.3)
     def test_complement_swaps_the_sides(self, fraction):
         options = {"seed": 1, "pool": "all", "member_fraction": fraction}
-        one = split.open_split(self.dir / "one", made(images=41), **options)
+        one = split.open_split(
+            self.dir / "one", a_dataset(images=41), **options
+        )
         for _ in range(2):
             other = split.open_split(
-                self.dir / "other", made(images=41), complement=True, **options
+                self.dir / "other",
+                a_dataset(images=41),
+                complement=True,
+                **options,
             )
             self.assertAllEqual(other.members, one.nonmembers)
             self.assertAllEqual(other.nonmembers, one.members)
@@ -207,16 +214,16 @@ class StoredSplitTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_complement_of_another_fraction(self):
         options = {"pool": "all", "seed": 1, "member_fraction": 0.25}
-        split.open_split(self.dir, made(), **options)
+        split.open_split(self.dir, a_dataset(), **options)
         with self.assertRaisesRegex(
             InputError, r"\(1, 'all', 10\) -> \(1, 'all', 30\)"
         ):
-            split.open_split(self.dir, made(), complement=True, **options)
+            split.open_split(self.dir, a_dataset(), complement=True, **options)
 
     def test_open_with_other_data(self):
-        split.open_split(self.dir, made(), seed=1, pool="all")
+        split.open_split(self.dir, a_dataset(), seed=1, pool="all")
         with self.assertRaisesRegex(InputError, "splits another data set"):
-            split.open_split(self.dir, made(seed=1), seed=1, pool="all")
+            split.open_split(self.dir, a_dataset(seed=1), seed=1, pool="all")
 
     @parameterized.named_parameters(
         ("seed", {"seed": 2, "pool": "all"}, r"\(1, 'all', 20\) -> \(2,"),
@@ -228,9 +235,9 @@ class StoredSplitTest(parameterized.TestCase, tf.test.TestCase):
         ),
     )
     def test_open_with_other_options(self, options, message):
-        split.open_split(self.dir, made(), seed=1, pool="all")
+        split.open_split(self.dir, a_dataset(), seed=1, pool="all")
         with self.assertRaisesRegex(InputError, message):
-            split.open_split(self.dir, made(), **options)
+            split.open_split(self.dir, a_dataset(), **options)
 
 
 class ImportTest(tf.test.TestCase):

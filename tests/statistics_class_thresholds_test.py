@@ -26,11 +26,11 @@ def records_of(size, *, classes, shift, gain, seed=0):
 def best_cut(scores, members):
     """The highest score at which balanced accuracy peaks; by trying all."""
     tried = [np.inf, *np.unique(scores)[::-1]]
-    found = [
+    accuracies = [
         round(metrics.balanced_accuracy_score(members, scores >= t), 12)
         for t in tried
     ]
-    return tried[int(np.argmax(found))]
+    return tried[int(np.argmax(accuracies))]
 
 
 class DefinitionTest(parameterized.TestCase, tf.test.TestCase):
@@ -41,10 +41,10 @@ class DefinitionTest(parameterized.TestCase, tf.test.TestCase):
         )
         scores = np.round(scores * 2) if ties else scores
         half = held_out.calibration_half(members, seed=4)
-        found = class_thresholds.hold_out(
+        by_class = class_thresholds.hold_out(
             scores, members, labels, classes=3, seed=4, strength=0
         )
-        for label, least in enumerate(found.thresholds):
+        for label, least in enumerate(by_class.thresholds):
             rows = half & (labels == label)
             wanted = scores[rows] >= best_cut(scores[rows], members[rows])
             self.assertAllEqual(scores[rows] >= least, wanted)
@@ -54,16 +54,16 @@ class DefinitionTest(parameterized.TestCase, tf.test.TestCase):
         scores, members, labels = records_of(
             301, classes=4, shift=1.0, gain=1.0
         )
-        found = class_thresholds.hold_out(
+        by_class = class_thresholds.hold_out(
             scores, members, labels, classes=4, seed=4, strength=INFINITE
         )
         one = held_out.hold_out(scores, members, seed=4).point
-        self.assertEqual(found.thresholds, [one.threshold] * 4)
+        self.assertEqual(by_class.thresholds, [one.threshold] * 4)
         for name in ("true_positives", "false_positives", "precision"):
-            self.assertEqual(getattr(found.point, name), getattr(one, name))
-        self.assertEqual(found.point.name, "by_class")
-        self.assertIsNone(found.point.threshold)
-        self.assertFalse(found.point.in_sample)
+            self.assertEqual(getattr(by_class.point, name), getattr(one, name))
+        self.assertEqual(by_class.point.name, "by_class")
+        self.assertIsNone(by_class.point.threshold)
+        self.assertFalse(by_class.point.in_sample)
 
     def test_in_between(self):
         """Equal weights put a class half-way, in ranks, to the one for all."""
@@ -74,7 +74,7 @@ class DefinitionTest(parameterized.TestCase, tf.test.TestCase):
         inside[100:140] = False
         members = np.concatenate([inside, ~inside])
         half = np.arange(400) < 200
-        found = [
+        thresholds = [
             class_thresholds.hold_out(
                 scores,
                 members,
@@ -87,24 +87,24 @@ class DefinitionTest(parameterized.TestCase, tf.test.TestCase):
             for strength in (0, 100, INFINITE)
         ]
         # Members: 60..99 (class 1), 140..199 (class 0). For all, 140 is best.
-        self.assertEqual(found[0], [140.0, 60.0])
-        self.assertEqual(found[1], [140.0, 100.0])
-        self.assertEqual(found[2], [140.0, 140.0])
+        self.assertEqual(thresholds[0], [140.0, 60.0])
+        self.assertEqual(thresholds[1], [140.0, 100.0])
+        self.assertEqual(thresholds[2], [140.0, 140.0])
 
     def test_judged_half_only(self):
         scores, members, labels = records_of(
             300, classes=3, shift=1.0, gain=1.0
         )
         half = held_out.calibration_half(members, seed=2)
-        found = class_thresholds.hold_out(
+        by_class = class_thresholds.hold_out(
             scores, members, labels, classes=3, seed=2
         )
-        least = np.array(found.thresholds)[labels]
+        least = np.array(by_class.thresholds)[labels]
         called = (scores >= least)[~half]
         tn, fp, fn, tp = metrics.confusion_matrix(
             members[~half], called
         ).ravel()
-        point = found.point
+        point = by_class.point
         self.assertEqual(
             (point.true_positives, point.false_positives), (tp, fp)
         )
@@ -114,7 +114,7 @@ class DefinitionTest(parameterized.TestCase, tf.test.TestCase):
         other = class_thresholds.hold_out(
             moved, members, labels, classes=3, seed=2
         )
-        self.assertEqual(other.thresholds, found.thresholds)
+        self.assertEqual(other.thresholds, by_class.thresholds)
 
     @parameterized.parameters(False, True)
     def test_only_the_order_counts(self, ties):
@@ -141,21 +141,21 @@ class DefinitionTest(parameterized.TestCase, tf.test.TestCase):
         labels = np.where(half & (labels == 2), 0, labels)
         # Class 3 has calibration members only, class 4 no records at all.
         labels[np.flatnonzero(half & members)[:5]] = 3
-        found = class_thresholds.hold_out(
+        by_class = class_thresholds.hold_out(
             scores, members, labels, classes=5, seed=0, strength=0
         )
         one = held_out.hold_out(scores, members, seed=0).point.threshold
-        self.assertEqual(found.thresholds[2:], [one] * 3)
-        self.assertNotEqual(found.thresholds[:2], [one] * 2)
+        self.assertEqual(by_class.thresholds[2:], [one] * 3)
+        self.assertNotEqual(by_class.thresholds[:2], [one] * 2)
 
     def test_where_members_score_lower_nobody_is_called(self):
         members = np.arange(80) < 40
-        found = class_thresholds.hold_out(
+        by_class = class_thresholds.hold_out(
             -1.0 * members, members, np.arange(80) % 2, classes=2, seed=0
         )
-        self.assertEqual(found.thresholds, [None, None])
-        self.assertEqual(found.point.true_positives, 0)
-        self.assertEqual(found.point.balanced_accuracy.value, 0.5)
+        self.assertEqual(by_class.thresholds, [None, None])
+        self.assertEqual(by_class.point.true_positives, 0)
+        self.assertEqual(by_class.point.balanced_accuracy.value, 0.5)
 
     def test_refuses(self):
         scores, members = np.arange(8.0), np.arange(8) < 4
@@ -183,7 +183,7 @@ class GainTest(parameterized.TestCase, tf.test.TestCase):
 
     def accuracies(self, strengths, *, classes, size, shift, gain, audits):
         centers = shift * np.linspace(-1, 1, classes)
-        found = np.zeros(len(strengths))
+        accuracies = np.zeros(len(strengths))
         for seed in range(audits):
             given = records_of(
                 size, classes=classes, shift=shift, gain=gain, seed=seed
@@ -194,8 +194,8 @@ class GainTest(parameterized.TestCase, tf.test.TestCase):
                 ).thresholds
                 cuts = np.nan_to_num(np.array(cuts, float), nan=np.inf)
                 rates = stats.norm.sf([cuts - centers - gain, cuts - centers])
-                found[place] += np.mean(0.5 + (rates[0] - rates[1]) / 2)
-        return found / audits
+                accuracies[place] += np.mean(0.5 + (rates[0] - rates[1]) / 2)
+        return accuracies / audits
 
     def test_where_classes_differ_it_gains(self):
         default, one = self.accuracies(

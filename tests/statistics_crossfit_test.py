@@ -28,30 +28,30 @@ class CrossFitTest(parameterized.TestCase, tf.test.TestCase):
             )
             least = thresholds[np.argmax(np.round(tpr - fpr, 12))]
             called[~learn] = scores[~learn] >= least
-        found = held_out.cross_fit(scores, members, seed=7)
+        point = held_out.cross_fit(scores, members, seed=7)
         tn, fp, fn, tp = metrics.confusion_matrix(members, called).ravel()
         self.assertEqual(
-            (found.true_positives, found.false_positives), (tp, fp)
+            (point.true_positives, point.false_positives), (tp, fp)
         )
-        self.assertEqual((found.members, found.nonmembers), (tp + fn, fp + tn))
+        self.assertEqual((point.members, point.nonmembers), (tp + fn, fp + tn))
         self.assertAlmostEqual(
-            found.balanced_accuracy.value,
+            point.balanced_accuracy.value,
             metrics.balanced_accuracy_score(members, called),
         )
-        self.assertEqual(found.name, "cross_fitted")
-        self.assertIsNone(found.threshold)
-        self.assertFalse(found.in_sample)
+        self.assertEqual(point.name, "cross_fitted")
+        self.assertIsNone(point.threshold)
+        self.assertFalse(point.in_sample)
 
     def test_intervals_are_stretched(self):
         rng = np.random.default_rng(1)
         members = np.arange(400) < 200
-        found = held_out.cross_fit(rng.normal(size=400), members, seed=0)
-        tp, fp = found.true_positives, found.false_positives
+        point = held_out.cross_fit(rng.normal(size=400), members, seed=0)
+        tp, fp = point.true_positives, point.false_positives
         for rate, exact in (
-            (found.recall, intervals.clopper_pearson(tp, 200)),
-            (found.false_positive_rate, intervals.clopper_pearson(fp, 200)),
+            (point.recall, intervals.clopper_pearson(tp, 200)),
+            (point.false_positive_rate, intervals.clopper_pearson(fp, 200)),
             (
-                found.balanced_accuracy,
+                point.balanced_accuracy,
                 intervals.balanced_accuracy(tp, 200, fp, 200),
             ),
         ):
@@ -66,17 +66,17 @@ class CrossFitTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_rates_stay_within_their_range(self):
         members = np.arange(40) < 20
-        found = held_out.cross_fit(members.astype(float), members, seed=0)
-        self.assertEqual(found.recall.high, 1.0)
-        self.assertEqual(found.false_positive_rate.low, 0.0)
-        self.assertEqual(found.balanced_accuracy.value, 1.0)
-        self.assertEqual(found.balanced_accuracy.high, 1.0)
+        point = held_out.cross_fit(members.astype(float), members, seed=0)
+        self.assertEqual(point.recall.high, 1.0)
+        self.assertEqual(point.false_positive_rate.low, 0.0)
+        self.assertEqual(point.balanced_accuracy.value, 1.0)
+        self.assertEqual(point.balanced_accuracy.high, 1.0)
 
     def test_nobody_is_called(self):
         members = np.arange(40) < 20
-        found = held_out.cross_fit(-members.astype(float), members, seed=0)
-        self.assertEqual(found.true_positives + found.false_positives, 0)
-        self.assertIsNone(found.precision.value)
+        point = held_out.cross_fit(-members.astype(float), members, seed=0)
+        self.assertEqual(point.true_positives + point.false_positives, 0)
+        self.assertIsNone(point.precision.value)
 
     def test_given_halves(self):
         rng = np.random.default_rng(2)
@@ -85,10 +85,10 @@ class CrossFitTest(parameterized.TestCase, tf.test.TestCase):
         half = held_out.calibration_half(members, seed=5)
         drawn = held_out.cross_fit(scores, members, seed=5)
         for given in (half, ~half):
-            found = held_out.cross_fit(
+            point = held_out.cross_fit(
                 scores, members, seed=5, calibration=given
             )
-            self.assertEqual(found, drawn)
+            self.assertEqual(point, drawn)
 
     def test_refuses_a_single_record(self):
         with self.assertRaisesRegex(InputError, "1 member: .* two"):
@@ -114,7 +114,9 @@ class CoverageTest(parameterized.TestCase, tf.test.TestCase):
                 for part in (half, ~half)
             )
             # None, where nobody is called, becomes NaN and then infinity.
-            cuts = np.array([each.point.threshold for each in points], float)
+            cuts = np.array(
+                [interval.point.threshold for interval in points], float
+            )
             cuts = np.nan_to_num(cuts, nan=np.inf, posinf=np.inf)
             if levels:
                 cuts = stats.norm.ppf(np.minimum(cuts, 256) / 256)
@@ -122,13 +124,13 @@ class CoverageTest(parameterized.TestCase, tf.test.TestCase):
             fpr = stats.norm.sf(cuts).mean()
             truths = (0.5 + (recall - fpr) / 2, recall, fpr)
             truths += (recall / (recall + fpr) if recall else None,)
-            found = held_out.cross_fit(scores, members, seed=seed)
+            point = held_out.cross_fit(scores, members, seed=seed)
             for name, truth in zip(RATES, truths, strict=True):
-                rate = getattr(found, name)
+                rate = getattr(point, name)
                 inside[name] += (
                     rate.value is None or rate.low <= truth <= rate.high
                 )
-            above += found.balanced_accuracy.low > 0.5
+            above += point.balanced_accuracy.low > 0.5
         return inside, above
 
     @parameterized.parameters((100, 0.0, False), (200, 0.5, True))

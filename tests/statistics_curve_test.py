@@ -16,24 +16,24 @@ class CurveTest(parameterized.TestCase, tf.test.TestCase):
         rng = np.random.default_rng(points)
         members = rng.random(700) < 0.6
         scores = np.round(rng.normal(size=700) + members, 2)
-        found = thinned_sweep.thin(sweep(scores, members), points=points)
+        thinned = thinned_sweep.thin(sweep(scores, members), points=points)
         inside, outside = scores[members], scores[~members]
-        self.assertEqual(found.members, inside.size)
-        self.assertEqual(found.nonmembers, outside.size)
-        self.assertEqual(found.distinct_thresholds, len(set(scores)))
-        for row, least in enumerate(found.threshold):
+        self.assertEqual(thinned.members, inside.size)
+        self.assertEqual(thinned.nonmembers, outside.size)
+        self.assertEqual(thinned.distinct_thresholds, len(set(scores)))
+        for row, least in enumerate(thinned.threshold):
             true, false = sum(inside >= least), sum(outside >= least)
-            self.assertEqual(found.true_positives[row], true)
-            self.assertEqual(found.false_positives[row], false)
+            self.assertEqual(thinned.true_positives[row], true)
+            self.assertEqual(thinned.false_positives[row], false)
             tpr, fpr = (
                 Fraction(true, inside.size),
                 Fraction(false, outside.size),
             )
             for got, want in (
-                (found.recall, tpr),
-                (found.false_positive_rate, fpr),
-                (found.balanced_accuracy, (1 + tpr - fpr) / 2),
-                (found.precision, Fraction(true, true + false)),
+                (thinned.recall, tpr),
+                (thinned.false_positive_rate, fpr),
+                (thinned.balanced_accuracy, (1 + tpr - fpr) / 2),
+                (thinned.precision, Fraction(true, true + false)),
             ):
                 self.assertAlmostEqual(got[row], float(want), places=14)
 
@@ -41,25 +41,25 @@ class CurveTest(parameterized.TestCase, tf.test.TestCase):
     def test_points_bound_what_is_kept(self, points):
         scores = np.random.default_rng(0).normal(size=5000)
         members = np.arange(5000) % 2 == 0
-        found = thinned_sweep.thin(sweep(scores, members), points=points)
+        thinned = thinned_sweep.thin(sweep(scores, members), points=points)
         # And the ends and the operating points.
-        self.assertLessEqual(len(found.threshold), points + 6)
-        self.assertEqual(found.threshold[0], scores.max())
-        self.assertEqual(found.threshold[-1], scores.min())
+        self.assertLessEqual(len(thinned.threshold), points + 6)
+        self.assertEqual(thinned.threshold[0], scores.max())
+        self.assertEqual(thinned.threshold[-1], scores.min())
 
     def test_is_made_of_json_types(self):
-        found = thinned_sweep.thin(
+        thinned = thinned_sweep.thin(
             sweep([3, 1, 2], np.array([True, False, True]))
         )
         for column in (
-            found.threshold,
-            found.true_positives,
-            found.false_positives,
+            thinned.threshold,
+            thinned.true_positives,
+            thinned.false_positives,
         ):
             self.assertIsInstance(column, list)
-        self.assertEqual(found.true_positives, [1, 2, 2])
-        self.assertEqual(found.false_positives, [0, 0, 1])
-        self.assertIs(type(found.true_positives[0]), int)
+        self.assertEqual(thinned.true_positives, [1, 2, 2])
+        self.assertEqual(thinned.false_positives, [0, 0, 1])
+        self.assertIs(type(thinned.true_positives[0]), int)
 
 
 if __name__ == "__main__":

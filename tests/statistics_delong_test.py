@@ -35,9 +35,9 @@ def covariance(scores, members):
     return areas, of_members + of_nonmembers
 
 
-def numbers(found):
-    difference = found.difference
-    return difference.value, difference.low, difference.high, found.p_value
+def numbers(contrast):
+    difference = contrast.difference
+    return difference.value, difference.low, difference.high, contrast.p_value
 
 
 KINDS = ("continuous", "levels", "hard")
@@ -53,9 +53,9 @@ class ContrastTest(parameterized.TestCase, tf.test.TestCase):
         weights = np.array(weights)
         value, deviation = weights @ areas, np.sqrt(weights @ matrix @ weights)
         ends = value - Z * deviation, value + Z * deviation
-        found = delong.contrast(scores, members, weights)
+        contrast = delong.contrast(scores, members, weights)
         self.assertAllClose(
-            numbers(found),
+            numbers(contrast),
             (value, *ends, 2 * stats.norm.cdf(-abs(value) / deviation)),
             atol=1e-9,
         )
@@ -69,12 +69,12 @@ class ContrastTest(parameterized.TestCase, tf.test.TestCase):
         variance = np.var(above.mean(axis=1), ddof=1) / inside.size
         moved = above.mean(axis=0) + shifts
         variance += np.var(moved, ddof=1) / outside.size
-        found = delong.contrast(
+        difference = delong.contrast(
             (scores[0], scores[1]), members, (1, 0), shifts=shifts
         ).difference
         half = Z * np.sqrt(variance)
         self.assertAllClose(
-            (found.value, found.low, found.high),
+            (difference.value, difference.low, difference.high),
             np.clip(
                 (above.mean(), above.mean() - half, above.mean() + half), 0, 1
             ),
@@ -97,9 +97,9 @@ class ContrastTest(parameterized.TestCase, tf.test.TestCase):
     def test_of_one_score_is_its_auc(self, kind):
         scores, members = models(kind)
         want = auc(scores[0], members)
-        found = delong.contrast(scores[:1], members, (1.0,)).difference
+        area = delong.contrast(scores[:1], members, (1.0,)).difference
         self.assertAllClose(
-            (found.value, found.low, found.high),
+            (area.value, area.low, area.high),
             (want.value, want.low, want.high),
             atol=1e-12,
         )
@@ -107,10 +107,10 @@ class ContrastTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(*KINDS)
     def test_paired(self, kind):
         (first, second, _), members = models(kind)
-        found = delong.paired(first, second, members)
+        contrast = delong.paired(first, second, members)
         areas = auc(first, members).value, auc(second, members).value
-        self.assertAlmostEqual(found.difference.value, areas[0] - areas[1])
-        value, low, high, p_value = numbers(found)
+        self.assertAlmostEqual(contrast.difference.value, areas[0] - areas[1])
+        value, low, high, p_value = numbers(contrast)
         back = delong.paired(second, first, members)
         self.assertAllClose(
             numbers(back), (-value, -high, -low, p_value), atol=1e-12
@@ -143,21 +143,23 @@ class ContrastTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(*KINDS)
     def test_equal_scores_do_not_differ(self, kind):
         scores, members = models(kind)
-        found = delong.paired(scores[0], 2 * scores[0], members)
-        self.assertEqual(numbers(found), (0.0, 0.0, 0.0, 1.0))
+        contrast = delong.paired(scores[0], 2 * scores[0], members)
+        self.assertEqual(numbers(contrast), (0.0, 0.0, 0.0, 1.0))
 
     def test_all_records_say_the_same(self):
         """Apart against always tied: 1 - 1/2, in 8 of 8 disjoint pairs."""
         members = np.arange(20) < 8
-        found = delong.paired(members.astype(float), np.zeros(20), members)
+        contrast = delong.paired(members.astype(float), np.zeros(20), members)
         least = stats.binomtest(8, 8).proportion_ci().low
-        self.assertAllClose(numbers(found), (0.5, 0.5 * least, 0.5, 2 / 2**8))
+        self.assertAllClose(
+            numbers(contrast), (0.5, 0.5 * least, 0.5, 2 / 2**8)
+        )
 
     def test_one_member_shows_no_variance(self):
         members = np.arange(9) < 1
         rng = np.random.default_rng(0)
-        found = delong.paired(*rng.normal(size=(2, 9)), members).difference
-        self.assertEqual((found.low, found.high), (-1.0, 1.0))
+        difference = delong.paired(*rng.normal(size=(2, 9)), members).difference
+        self.assertEqual((difference.low, difference.high), (-1.0, 1.0))
 
     def test_refuses(self):
         scores, members = models("hard")
@@ -190,14 +192,14 @@ class CoverageTest(parameterized.TestCase, tf.test.TestCase):
             if levels:
                 # As fine as an int8 softmax: moves an AUC by 1e-5.
                 scores = np.floor(256 * stats.norm.cdf(scores / 2))
-            found = delong.paired(*scores, members)
+            contrast = delong.paired(*scores, members)
             inside += (
-                found.difference.low
+                contrast.difference.low
                 <= areas[0] - areas[1]
-                <= found.difference.high
+                <= contrast.difference.high
             )
-            rejected += found.p_value <= 0.05
-            widths.append(found.difference.high - found.difference.low)
+            rejected += contrast.p_value <= 0.05
+            widths.append(contrast.difference.high - contrast.difference.low)
         # 760 of 800; the binomial's 0.1 % points are 740 and 778.
         self.assertBetween(inside, 740, 778)
         if distances[0] == distances[1]:
@@ -205,8 +207,8 @@ class CoverageTest(parameterized.TestCase, tf.test.TestCase):
         elif size == 400:
             self.assertGreater(rejected, 0.99 * audits)
         # Unpaired, the variances would add.
-        alone = [auc(each, members) for each in scores]
-        apart = np.hypot(*(each.high - each.low for each in alone))
+        alone = [auc(column, members) for column in scores]
+        apart = np.hypot(*(area.high - area.low for area in alone))
         self.assertLess(np.mean(widths), 0.6 * apart)
 
 

@@ -16,12 +16,12 @@ def by_definition(tp, members, fp, nonmembers, *, alpha, delta):
     recall = recall.proportion_ci(level, "exact").low
     fpr = stats.binomtest(fp, nonmembers, alternative="less")
     fpr = fpr.proportion_ci(level, "exact").high
-    found = [0.0]
+    bounds = [0.0]
     if recall > delta:
-        found.append(np.log((recall - delta) / fpr))
+        bounds.append(np.log((recall - delta) / fpr))
     if 1 - fpr > delta:
-        found.append(np.log((1 - fpr - delta) / (1 - recall)))
-    return max(found)
+        bounds.append(np.log((1 - fpr - delta) / (1 - recall)))
+    return max(bounds)
 
 
 def audit(scores, members, seed, **options):
@@ -32,8 +32,8 @@ def audit(scores, members, seed, **options):
 class BoundsTest(parameterized.TestCase, tf.test.TestCase):
     def test_jagielskis_best_case(self):
         """All of 500 against none of 500, at 99 %: 4.54 in their section 4."""
-        found = epsilon.bounds(500, 500, 0, 500, alpha=0.01)
-        self.assertAlmostEqual(float(found), 4.54, delta=0.005)
+        bound = epsilon.bounds(500, 500, 0, 500, alpha=0.01)
+        self.assertAlmostEqual(float(bound), 4.54, delta=0.005)
         members = np.arange(2000) < 1000
         whole = audit(members.astype(float), members, 0, alpha=0.01)
         self.assertAlmostEqual(whole.value, 4.54, delta=0.005)
@@ -58,9 +58,9 @@ class BoundsTest(parameterized.TestCase, tf.test.TestCase):
         delta=(0.0, 1e-5, 0.3),
     )
     def test_is_its_definition(self, counts, alpha, delta):
-        found = epsilon.bounds(*counts, alpha=alpha, delta=delta)
+        bound = epsilon.bounds(*counts, alpha=alpha, delta=delta)
         self.assertAlmostEqual(
-            max(float(found), 0.0),
+            max(float(bound), 0.0),
             by_definition(*counts, alpha=alpha, delta=delta),
         )
 
@@ -80,7 +80,7 @@ class LowerBoundTest(parameterized.TestCase, tf.test.TestCase):
         scores = np.round(rng.normal(size=300) + 1.5 * members, 1)
         half = rng.random(300) < 0.4
         options = {"alpha": alpha, "delta": delta}
-        found = epsilon.lower_bound(scores, members, half, **options)
+        lower = epsilon.lower_bound(scores, members, half, **options)
 
         def bound(threshold, part):
             called = scores >= threshold
@@ -94,22 +94,22 @@ class LowerBoundTest(parameterized.TestCase, tf.test.TestCase):
 
         best = max(bound(threshold, half) for threshold in scores[half])
         self.assertGreater(best, 0)
-        self.assertAlmostEqual(bound(found.threshold, half), best)
-        self.assertAlmostEqual(found.value, bound(found.threshold, ~half))
-        self.assertGreater(found.value, 0)
-        self.assertEqual(found.delta, delta)
+        self.assertAlmostEqual(bound(lower.threshold, half), best)
+        self.assertAlmostEqual(lower.value, bound(lower.threshold, ~half))
+        self.assertGreater(lower.value, 0)
+        self.assertEqual(lower.delta, delta)
 
     def test_thinning_loses_next_to_nothing(self):
         rng = np.random.default_rng(1)
         members = np.arange(40_000) < 20_000
         scores = rng.normal(size=40_000) + 0.8 * members
         half = calibration_half(members, seed=0)
-        found = epsilon.lower_bound(scores, members, half)
+        lower = epsilon.lower_bound(scores, members, half)
         ranked = np.sort(scores[half])[::-1]
         inside = members[half][np.argsort(-scores[half])]
         hits, alarms = np.cumsum(inside), np.cumsum(~inside)
         every = epsilon.bounds(hits, 10_000, alarms, 10_000)
-        row = int(np.searchsorted(-ranked, -found.threshold))
+        row = int(np.searchsorted(-ranked, -lower.threshold))
         # The bounds of neighbouring thresholds differ by about 1/hits.
         self.assertAllClose(every[row], every.max(), rtol=0.02)
 
@@ -158,9 +158,9 @@ class AlarmsTest(tf.test.TestCase):
             # P(score = membership) = e/(1 + e): epsilon is 1.
             kept = rng.random(2000) < np.e / (1 + np.e)
             scores = np.where(kept, members, ~members).astype(float)
-            found = audit(scores, members, seed).value
-            above += found > 1
-            self.assertGreater(found, 0.5)
+            lower = audit(scores, members, seed).value
+            above += lower > 1
+            self.assertGreater(lower, 0.5)
         # At most 5 % of 200; the binomial's 0.1 % point is 21.
         self.assertLessEqual(above, 21)
 

@@ -21,11 +21,11 @@ class SingleRateTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_is_scipys(self, counts, level, methods):
         ours, theirs = methods
-        found = ours(*counts, level=level)
+        interval = ours(*counts, level=level)
         want = stats.binomtest(*counts).proportion_ci(level, theirs)
-        self.assertAlmostEqual(found.value, counts[0] / counts[1])
+        self.assertAlmostEqual(interval.value, counts[0] / counts[1])
         self.assertAllClose(
-            (found.low, found.high), (want.low, want.high), atol=1e-12
+            (interval.low, interval.high), (want.low, want.high), atol=1e-12
         )
 
     @parameterized.parameters((-1, 5), (6, 5), (0, 0))
@@ -46,8 +46,8 @@ class DifferenceTest(parameterized.TestCase, tf.test.TestCase):
         ((10, 10, 0, 10), (0.6075, 1.0)),
     )
     def test_is_newcombes(self, counts, want):
-        found = intervals.newcombe(*counts)
-        self.assertAllClose((found.low, found.high), want, atol=5e-5)
+        interval = intervals.newcombe(*counts)
+        self.assertAllClose((interval.low, interval.high), want, atol=5e-5)
 
     def test_swapping_changes_the_sign(self):
         one = intervals.newcombe(30, 40, 10, 50)
@@ -58,11 +58,12 @@ class DifferenceTest(parameterized.TestCase, tf.test.TestCase):
         )
 
     def test_balanced_accuracy_is_half_the_way(self):
-        found = intervals.balanced_accuracy(30, 40, 10, 50)
-        self.assertAlmostEqual(found.value, (30 / 40 + 40 / 50) / 2)
+        interval = intervals.balanced_accuracy(30, 40, 10, 50)
+        self.assertAlmostEqual(interval.value, (30 / 40 + 40 / 50) / 2)
         gap = intervals.newcombe(30, 40, 10, 50)
         self.assertAllClose(
-            (found.low, found.high), (0.5 + gap.low / 2, 0.5 + gap.high / 2)
+            (interval.low, interval.high),
+            (0.5 + gap.low / 2, 0.5 + gap.high / 2),
         )
 
     def test_accuracy_of_equal_halves_is_balanced(self):
@@ -72,10 +73,10 @@ class DifferenceTest(parameterized.TestCase, tf.test.TestCase):
             self.assertAlmostEqual(getattr(one, end), getattr(other, end))
 
     def test_accuracy_of_few_members_is_about_the_nonmembers(self):
-        found = intervals.accuracy(1, 1, 20, 100_000)
+        interval = intervals.accuracy(1, 1, 20, 100_000)
         alone = intervals.wilson(100_000 - 20, 100_000)
         self.assertAllClose(
-            (found.value, found.low, found.high),
+            (interval.value, interval.low, interval.high),
             (alone.value, alone.low, alone.high),
             rtol=0,
             atol=2e-5,
@@ -89,11 +90,11 @@ class DifferenceTest(parameterized.TestCase, tf.test.TestCase):
         for tp, fp in rng.binomial(
             (members, nonmembers), (recall, fpr), (600, 2)
         ).tolist():
-            found = intervals.accuracy(tp, members, fp, nonmembers)
+            interval = intervals.accuracy(tp, members, fp, nonmembers)
             right = [True] * (tp + nonmembers - fp)
             wrong = [False] * (members - tp + fp)
-            self.assertAlmostEqual(found.value, np.mean(right + wrong))
-            inside += found.low <= truth <= found.high
+            self.assertAlmostEqual(interval.value, np.mean(right + wrong))
+            inside += interval.low <= truth <= interval.high
         # 570 expected of 600; the binomial's 0.1 % points are 552 and 585.
         self.assertBetween(inside, 552, 590)
 
@@ -103,8 +104,8 @@ class DifferenceTest(parameterized.TestCase, tf.test.TestCase):
         truth, inside = 0.5 + (recall - fpr) / 2, 0
         draws = rng.binomial(size, [[recall, fpr]] * 300)
         for tp, fp in draws.tolist():
-            found = intervals.balanced_accuracy(tp, size, fp, size)
-            inside += found.low <= truth <= found.high
+            interval = intervals.balanced_accuracy(tp, size, fp, size)
+            inside += interval.low <= truth <= interval.high
         # 285 expected of 300; the binomial's 0.1 % point is 272.
         self.assertGreaterEqual(inside, 272)
 
@@ -123,9 +124,11 @@ class PrecisionAndF1Test(parameterized.TestCase, tf.test.TestCase):
         inside, runs = np.zeros(2), 300
         for seed in range(runs):
             tp, fp = rng.binomial(size, [recall, fpr]).tolist()
-            found = intervals.precision_and_f1(tp, size, fp, size, seed=seed)
+            estimates = intervals.precision_and_f1(
+                tp, size, fp, size, seed=seed
+            )
             for index, truth in enumerate((precision, f1)):
-                low, high = found[index].low, found[index].high
+                low, high = estimates[index].low, estimates[index].high
                 inside[index] += low is None or low <= truth <= high
         # Nominal 95 %; 91 % allows for small counts and 300 runs.
         self.assertAllGreater(inside / runs, 0.91)
@@ -145,21 +148,21 @@ class PrecisionAndF1Test(parameterized.TestCase, tf.test.TestCase):
             method="percentile",
             rng=np.random.default_rng(0),
         ).confidence_interval
-        _, found = intervals.precision_and_f1(1500, 2000, 900, 2000, seed=0)
+        _, interval = intervals.precision_and_f1(1500, 2000, 900, 2000, seed=0)
         self.assertAlmostEqual(
-            found.value, f1(called[members], called[~members])
+            interval.value, f1(called[members], called[~members])
         )
         # Two Monte-Carlo percentiles: a tenth of the half width, 0.014.
         self.assertAllClose(
-            (found.low, found.high), (want.low, want.high), atol=1.5e-3
+            (interval.low, interval.high), (want.low, want.high), atol=1.5e-3
         )
 
     def test_everyone_is_a_member(self):
         precision, f1 = intervals.precision_and_f1(300, 300, 100, 100, seed=0)
         self.assertAlmostEqual(precision.value, 0.75)
         self.assertAlmostEqual(f1.value, 6 / 7)
-        for found in (precision, f1):
-            self.assertBetween(found.value, found.low, found.high)
+        for estimate in (precision, f1):
+            self.assertBetween(estimate.value, estimate.low, estimate.high)
 
     def test_nobody_is_a_member(self):
         precision, f1 = intervals.precision_and_f1(0, 30, 0, 10, seed=0)

@@ -38,21 +38,21 @@ class ValueTest(parameterized.TestCase, tf.test.TestCase):
         fpr, tpr, _ = metrics.roc_curve(
             members, scores, drop_intermediate=False
         )
-        for found in low_fpr.tpr_at_fpr(scores, members, RATES, seed=0):
-            allowed = fpr <= found.rate
-            self.assertAlmostEqual(found.tpr.value, tpr[allowed].max())
-            self.assertAlmostEqual(found.attained, fpr[allowed].max())
+        for point in low_fpr.tpr_at_fpr(scores, members, RATES, seed=0):
+            allowed = fpr <= point.rate
+            self.assertAlmostEqual(point.tpr.value, tpr[allowed].max())
+            self.assertAlmostEqual(point.attained, fpr[allowed].max())
 
     @parameterized.parameters(*KINDS)
     def test_is_all_above_a_nonmember(self, kind):
         scores, members = scores_of(kind)
         outside = np.sort(scores[~members])[::-1]
-        for found in low_fpr.tpr_at_fpr(scores, members, RATES, seed=0):
-            called = scores > outside[int(found.rate * outside.size)]
-            self.assertEqual(found.tpr.value, called[members].mean())
-            self.assertEqual(found.false_positives, called[~members].sum())
+        for point in low_fpr.tpr_at_fpr(scores, members, RATES, seed=0):
+            called = scores > outside[int(point.rate * outside.size)]
+            self.assertEqual(point.tpr.value, called[members].mean())
+            self.assertEqual(point.false_positives, called[~members].sum())
             least = scores[called].min() if called.any() else None
-            self.assertEqual(found.threshold, least)
+            self.assertEqual(point.threshold, least)
 
     def test_rates_that_floats_miss(self):
         """0.29 * 100 is a little less than 29, 0.07 * 100 more than 7."""
@@ -72,21 +72,21 @@ class ValueTest(parameterized.TestCase, tf.test.TestCase):
     def test_sacros_fixture(self):
         members = np.array([0, 0, 0, 1, 1, 1], bool)
         scores = [0.1, 0.6, 0.2, 0.45, 0.9, 0.99]
-        found = low_fpr.tpr_at_fpr(scores, members, (1e-9, 0.1, 0.4), seed=0)
-        self.assertAllClose([x.tpr.value for x in found], [2 / 3, 2 / 3, 1.0])
-        self.assertAllClose([x.attained for x in found], [0, 0, 1 / 3])
+        points = low_fpr.tpr_at_fpr(scores, members, (1e-9, 0.1, 0.4), seed=0)
+        self.assertAllClose([x.tpr.value for x in points], [2 / 3, 2 / 3, 1.0])
+        self.assertAllClose([x.attained for x in points], [0, 0, 1 / 3])
 
     def test_what_it_rests_on(self):
         scores, members = scores_of("continuous", size=500)
         outside = int((~members).sum())
-        for found in low_fpr.tpr_at_fpr(scores, members, seed=0):
-            self.assertEqual(found.nonmembers, outside)
-            self.assertAlmostEqual(found.expected, found.rate * outside)
-        self.assertEqual(found.rate, 0.0001)
+        for point in low_fpr.tpr_at_fpr(scores, members, seed=0):
+            self.assertEqual(point.nonmembers, outside)
+            self.assertAlmostEqual(point.expected, point.rate * outside)
+        self.assertEqual(point.rate, 0.0001)
         # Less than one nonmember: the members above all of them.
         top = scores[~members].max()
-        self.assertEqual(found.tpr.value, (scores[members] > top).mean())
-        self.assertEqual(found.attained, 0.0)
+        self.assertEqual(point.tpr.value, (scores[members] > top).mean())
+        self.assertEqual(point.attained, 0.0)
 
     def test_a_tie_at_the_top_is_never_parted(self):
         """Nobody can be called without 30 of 100 nonmembers."""
@@ -94,15 +94,15 @@ class ValueTest(parameterized.TestCase, tf.test.TestCase):
         scores = np.r_[scores, np.full(70, 9)]
         members = np.arange(200) < 100
         self.assertEqual(low_fpr.attainable(sweep(scores, members)), 0.3)
-        (found,) = low_fpr.tpr_at_fpr(scores, members, (0.01,), seed=0)
-        self.assertIsNone(found.threshold)
+        (point,) = low_fpr.tpr_at_fpr(scores, members, (0.01,), seed=0)
+        self.assertIsNone(point.threshold)
         self.assertEqual(
-            (found.tpr.value, found.tpr.low, found.tpr.high), (0.0, 0.0, 0.0)
+            (point.tpr.value, point.tpr.low, point.tpr.high), (0.0, 0.0, 0.0)
         )
-        (found,) = low_fpr.tpr_at_fpr(scores, members, (0.35,), seed=0)
-        self.assertEqual((found.tpr.value, found.threshold), (0.6, 255.0))
+        (point,) = low_fpr.tpr_at_fpr(scores, members, (0.35,), seed=0)
+        self.assertEqual((point.tpr.value, point.threshold), (0.6, 255.0))
         # 35 expected, 30 seen: the population may have more than it allows.
-        self.assertEqual(found.tpr.low, 0.0)
+        self.assertEqual(point.tpr.low, 0.0)
 
     @parameterized.parameters(*KINDS)
     def test_attainable(self, kind):
@@ -124,8 +124,8 @@ class IntervalTest(parameterized.TestCase, tf.test.TestCase):
         for size in (2, 3, 30, 3000):
             scores, members = scores_of(kind, size=size)
             members[:2] = True, False
-            for found in low_fpr.tpr_at_fpr(scores, members, RATES, seed=1):
-                tpr = found.tpr
+            for point in low_fpr.tpr_at_fpr(scores, members, RATES, seed=1):
+                tpr = point.tpr
                 self.assertBetween(tpr.value, tpr.low, tpr.high)
                 self.assertBetween(tpr.low, 0.0, tpr.high)
                 self.assertLessEqual(tpr.high, 1.0)
@@ -164,13 +164,13 @@ class IntervalTest(parameterized.TestCase, tf.test.TestCase):
             least = again[-1 - int(rate * outside.size)]
             drawn.append((rng.choice(inside, inside.size) > least).mean())
         low, high = np.quantile(drawn, [0.025, 0.975])
-        (found,) = low_fpr.tpr_at_fpr(
+        (point,) = low_fpr.tpr_at_fpr(
             scores, members, (rate,), seed=0, draws=20_000
         )
         # A 2.5 % point of 600 draws is known to 0.11 standard deviations, so
         # to 3 % of the width; three times that.
         self.assertAllClose(
-            (found.tpr.low, found.tpr.high),
+            (point.tpr.low, point.tpr.high),
             (low, high),
             rtol=0,
             atol=0.09 * (high - low),

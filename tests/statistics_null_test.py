@@ -53,7 +53,7 @@ def counted(name, half):
 
 def scored(answers, half, seed):
     evidence = Evidence(answers, half, seed=seed)
-    return {name: each.scores(evidence) for name, each in ONE_MODEL.items()}
+    return {name: attack.scores(evidence) for name, attack in ONE_MODEL.items()}
 
 
 class Counts(dict):
@@ -146,8 +146,8 @@ class NoLeakTest(parameterized.TestCase, tf.test.TestCase):
             answers = no_leak(seed)
             half = held_out.calibration_half(answers.members, seed=seed)
             scores = ONE_MODEL["margin"].scores(Evidence(answers, half))
-            found = epsilon.lower_bound(scores, answers.members, half)
-            alarms += found.value > 0
+            bound = epsilon.lower_bound(scores, answers.members, half)
+            alarms += bound.value > 0
         # At most alpha of them; no allowance is needed.
         self.assertLessEqual(alarms, 0.05 * AUDITS)
 
@@ -157,10 +157,10 @@ class NoLeakTest(parameterized.TestCase, tf.test.TestCase):
             answers = no_leak(seed)
             half = held_out.calibration_half(answers.members, seed=seed)
             scores = ONE_MODEL["margin"].scores(Evidence(answers, half))
-            found = risk.membership_probability(
+            probability = risk.membership_probability(
                 scores, answers.members, seed=seed
             )
-            above.append(np.mean(found.low > 0.5))
+            above.append(np.mean(probability.low > 0.5))
         # An audit's records stand together, so 2.5 % scatter by 1.1 points.
         self.assertLess(np.mean(above), 0.025)
 

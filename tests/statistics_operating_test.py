@@ -21,8 +21,8 @@ def scores_of(kind, size=300, seed=0):
 
 
 def points_of(scores, members):
-    found = operating_points.in_sample_points(sweep(scores, members), seed=0)
-    return {point.name: point for point in found}
+    points = operating_points.in_sample_points(sweep(scores, members), seed=0)
+    return {point.name: point for point in points}
 
 
 class InSampleTest(parameterized.TestCase, tf.test.TestCase):
@@ -44,7 +44,7 @@ class InSampleTest(parameterized.TestCase, tf.test.TestCase):
                 )
             )
         precision, recall, f1, accuracy = np.transpose(tried)
-        found = points_of(scores, members)
+        points = points_of(scores, members)
         for name, got, best in (
             (
                 "precision_at_recall_94",
@@ -59,7 +59,7 @@ class InSampleTest(parameterized.TestCase, tf.test.TestCase):
             ("best_f1", "f1", f1.max()),
             ("peak_accuracy", "balanced_accuracy", accuracy.max()),
         ):
-            self.assertAlmostEqual(getattr(found[name], got).value, best)
+            self.assertAlmostEqual(getattr(points[name], got).value, best)
 
     def test_a_point_is_what_its_threshold_does(self):
         scores, members = scores_of("levels")
@@ -128,7 +128,7 @@ class HeldOutTest(parameterized.TestCase, tf.test.TestCase):
     def test_threshold_is_the_best_of_one_half_judged_on_the_other(self):
         scores, members = scores_of("levels")
         half = heldout.calibration_half(members, seed=3)
-        found = heldout.hold_out(scores, members, seed=3)
+        held_out = heldout.hold_out(scores, members, seed=3)
         accuracy = {
             threshold: metrics.balanced_accuracy_score(
                 members[half], scores[half] >= threshold
@@ -136,22 +136,22 @@ class HeldOutTest(parameterized.TestCase, tf.test.TestCase):
             for threshold in scores[half]
         }
         self.assertAlmostEqual(
-            accuracy[found.point.threshold], max(accuracy.values())
+            accuracy[held_out.point.threshold], max(accuracy.values())
         )
         self.assertAlmostEqual(
-            found.calibration_accuracy, max(accuracy.values())
+            held_out.calibration_accuracy, max(accuracy.values())
         )
         judged = metrics.balanced_accuracy_score(
-            members[~half], scores[~half] >= found.point.threshold
+            members[~half], scores[~half] >= held_out.point.threshold
         )
-        self.assertAlmostEqual(found.point.balanced_accuracy.value, judged)
-        self.assertFalse(found.point.in_sample)
+        self.assertAlmostEqual(held_out.point.balanced_accuracy.value, judged)
+        self.assertFalse(held_out.point.in_sample)
         self.assertEqual(
-            found.point.members + found.calibration_members, members.sum()
+            held_out.point.members + held_out.calibration_members, members.sum()
         )
         peak = points_of(scores, members)["peak_accuracy"]
         self.assertAlmostEqual(
-            found.optimism, peak.balanced_accuracy.value - judged
+            held_out.optimism, peak.balanced_accuracy.value - judged
         )
 
     def test_scores_that_say_nothing(self):
@@ -161,8 +161,8 @@ class HeldOutTest(parameterized.TestCase, tf.test.TestCase):
         held_out, in_sample, optimism = 0, 0, []
         for seed in range(audits):
             scores = rng.random(200)
-            found = heldout.hold_out(scores, members, seed=seed)
-            rate = found.point.balanced_accuracy
+            judged = heldout.hold_out(scores, members, seed=seed)
+            rate = judged.point.balanced_accuracy
             held_out += rate.low <= 0.5 <= rate.high
             whole = sweep(scores, members)
             row = operating_points.peak_row(whole)
@@ -177,7 +177,7 @@ class HeldOutTest(parameterized.TestCase, tf.test.TestCase):
                 seed=seed,
             ).balanced_accuracy
             in_sample += peak.low <= 0.5 <= peak.high
-            optimism.append(found.optimism)
+            optimism.append(judged.optimism)
         # 285 expected of 300; the binomial's 0.1 % points are 272 and 295.
         self.assertBetween(held_out, 272, 297)
         self.assertLess(in_sample, 255)
@@ -193,33 +193,33 @@ class HeldOutTest(parameterized.TestCase, tf.test.TestCase):
 class CurveTest(parameterized.TestCase, tf.test.TestCase):
     def test_few_thresholds_are_all_kept(self):
         whole = sweep(*scores_of("levels"))
-        found = thinned_sweep.thin(whole)
-        self.assertAllEqual(found.threshold, whole.thresholds[1:])
-        self.assertAllEqual(found.recall, whole.recall[1:])
-        self.assertEqual(found.distinct_thresholds, len(found.threshold))
+        thinned = thinned_sweep.thin(whole)
+        self.assertAllEqual(thinned.threshold, whole.thresholds[1:])
+        self.assertAllEqual(thinned.recall, whole.recall[1:])
+        self.assertEqual(thinned.distinct_thresholds, len(thinned.threshold))
 
     @parameterized.parameters(1.0, 12.0)
     def test_many_are_thinned(self, power):
         scores, members = scores_of("continuous", size=20_000)
         scores = 1 - np.abs(1 - scores) ** power
         whole = sweep(scores, members)
-        found = thinned_sweep.thin(whole)
-        self.assertBetween(len(found.threshold), 300, 510)
-        self.assertEqual(found.threshold[0], scores.max())
-        self.assertEqual(found.threshold[-1], scores.min())
-        self.assertAllLess(np.diff(found.threshold), 0)
+        thinned = thinned_sweep.thin(whole)
+        self.assertBetween(len(thinned.threshold), 300, 510)
+        self.assertEqual(thinned.threshold[0], scores.max())
+        self.assertEqual(thinned.threshold[-1], scores.min())
+        self.assertAllLess(np.diff(thinned.threshold), 0)
         for point in points_of(scores, members).values():
-            row = found.threshold.index(point.threshold)
-            self.assertAlmostEqual(found.recall[row], point.recall.value)
+            row = thinned.threshold.index(point.threshold)
+            self.assertAlmostEqual(thinned.recall[row], point.recall.value)
             self.assertAlmostEqual(
-                found.balanced_accuracy[row], point.balanced_accuracy.value
+                thinned.balanced_accuracy[row], point.balanced_accuracy.value
             )
         # No jump wider than two even steps, in records or in threshold.
-        rows = np.searchsorted(-whole.thresholds, -np.array(found.threshold))
+        rows = np.searchsorted(-whole.thresholds, -np.array(thinned.threshold))
         called = whole.true_positives + whole.false_positives
         self.assertAllLess(np.diff(called[rows]), 2 * 20_000 / 249)
         span = scores.max() - scores.min()
-        gaps = -np.diff(found.threshold)
+        gaps = -np.diff(thinned.threshold)
         alone = -np.diff(whole.thresholds[1:]).max()
         self.assertLess(gaps.max(), 2 * span / 124 - alone)
 

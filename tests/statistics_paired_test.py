@@ -34,13 +34,13 @@ def score_statistic(difference, b, c, n):
 class TangoTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(*TABLES)
     def test_ends_are_where_the_score_test_rejects(self, b, c, n):
-        found = paired_differences.tango(b, c, n)
-        self.assertAlmostEqual(found.value, (b - c) / n)
+        interval = paired_differences.tango(b, c, n)
+        self.assertAlmostEqual(interval.value, (b - c) / n)
         # The search for q ends within about 1e-8 of it.
         self.assertAllClose(
             [
-                score_statistic(found.low, b, c, n),
-                score_statistic(found.high, b, c, n),
+                score_statistic(interval.low, b, c, n),
+                score_statistic(interval.high, b, c, n),
             ],
             [Z, -Z],
             atol=1e-3,
@@ -48,9 +48,9 @@ class TangoTest(parameterized.TestCase, tf.test.TestCase):
 
     @parameterized.parameters(*TABLES, (20, 8, 60), (9, 2, 11), (30, 17, 80))
     def test_excludes_zero_where_mcnemars_test_does(self, b, c, n):
-        found = paired_differences.tango(b, c, n)
+        interval = paired_differences.tango(b, c, n)
         rejected = (b - c) ** 2 / (b + c) > stats.chi2.ppf(0.95, 1)
-        self.assertEqual(not found.low <= 0 <= found.high, rejected)
+        self.assertEqual(not interval.low <= 0 <= interval.high, rejected)
 
     @parameterized.parameters(*TABLES)
     def test_swapping_the_models(self, b, c, n):
@@ -65,21 +65,23 @@ class TangoTest(parameterized.TestCase, tf.test.TestCase):
         )
 
     def test_models_that_never_differ(self):
-        found = paired_differences.tango(0, 0, 100)
-        self.assertEqual(found.value, 0.0)
+        interval = paired_differences.tango(0, 0, 100)
+        self.assertEqual(interval.value, 0.0)
         self.assertAllClose(
-            (found.low, found.high), (-Z * Z / (100 + Z * Z), 0.0369935)
+            (interval.low, interval.high), (-Z * Z / (100 + Z * Z), 0.0369935)
         )
         # The limit of what one differing record gives.
         near = paired_differences.tango(1, 0, 100)
-        self.assertLess(found.high, near.high)
+        self.assertLess(interval.high, near.high)
 
     def test_models_that_always_differ(self):
-        found = paired_differences.tango(50, 0, 50)
-        self.assertEqual((found.value, found.high), (1.0, 1.0))
-        self.assertAllClose(score_statistic(found.low, 50, 0, 50), Z, atol=1e-3)
-        found = paired_differences.tango(0, 50, 50)
-        self.assertEqual((found.value, found.low), (-1.0, -1.0))
+        interval = paired_differences.tango(50, 0, 50)
+        self.assertEqual((interval.value, interval.high), (1.0, 1.0))
+        self.assertAllClose(
+            score_statistic(interval.low, 50, 0, 50), Z, atol=1e-3
+        )
+        interval = paired_differences.tango(0, 50, 50)
+        self.assertEqual((interval.value, interval.low), (-1.0, -1.0))
 
     def test_higher_levels_are_wider(self):
         one, other = (
@@ -100,8 +102,8 @@ class TangoTest(parameterized.TestCase, tf.test.TestCase):
         cells = [first_only, second_only, 1 - first_only - second_only]
         inside = 0
         for b, c, _ in rng.multinomial(80, cells, 1000):
-            found = paired_differences.tango(b, c, 80)
-            inside += found.low <= first_only - second_only <= found.high
+            interval = paired_differences.tango(b, c, 80)
+            inside += interval.low <= first_only - second_only <= interval.high
         # 950 expected; Tango's own figures for n = 80 go from 93.5 to 98 %.
         self.assertBetween(inside, 930, 1000)
 
@@ -125,9 +127,9 @@ class ChangeTest(parameterized.TestCase, tf.test.TestCase):
     def test_balanced_by_hand(self):
         members = np.ones(40, bool), np.zeros(40, bool)
         others = np.zeros(30, bool), np.ones(30, bool)
-        found = paired_differences.balanced_change(members, others)
-        self.assertEqual((found.value, found.high), (1.0, 1.0))
-        self.assertLess(found.low, 1.0)
+        interval = paired_differences.balanced_change(members, others)
+        self.assertEqual((interval.value, interval.high), (1.0, 1.0))
+        self.assertLess(interval.low, 1.0)
         nothing = paired_differences.balanced_change(
             (members[0], members[0]), (others[0], others[0])
         )
@@ -156,10 +158,10 @@ class ChangeTest(parameterized.TestCase, tf.test.TestCase):
         for _ in range(400):
             members = two_models(rng, 90, 0.95, kept)
             others = two_models(rng, 90, 0.85, kept)
-            found = paired_differences.balanced_change(members, others)
+            interval = paired_differences.balanced_change(members, others)
             # Both models have the same accuracies: nothing changed.
-            inside += found.low <= 0 <= found.high
-            widths.append(found.high - found.low)
+            inside += interval.low <= 0 <= interval.high
+            widths.append(interval.high - interval.low)
         # 380 of 400 at least; the binomial's 0.1 % point is 365. Where few
         # records differ the interval holds more.
         self.assertGreaterEqual(inside, 365)

@@ -30,11 +30,11 @@ class AucTest(parameterized.TestCase, tf.test.TestCase):
     def test_is_mann_whitneys_u(self, kind):
         scores, members = scores_of(kind)
         u = stats.mannwhitneyu(scores[members], scores[~members]).statistic
-        found = auc(scores, members).value
+        area = auc(scores, members).value
         pairs = members.sum() * (~members).sum()
-        self.assertAlmostEqual(found, u / pairs, places=12)
+        self.assertAlmostEqual(area, u / pairs, places=12)
         self.assertAlmostEqual(
-            found, metrics.roc_auc_score(members, scores), places=12
+            area, metrics.roc_auc_score(members, scores), places=12
         )
 
     @parameterized.parameters(*KINDS)
@@ -46,9 +46,9 @@ class AucTest(parameterized.TestCase, tf.test.TestCase):
         variance = np.var(rows, ddof=1) / rows.size
         variance += np.var(columns, ddof=1) / columns.size
         half = 1.959963984540054 * np.sqrt(variance)
-        found = auc(scores, members)
+        area = auc(scores, members)
         self.assertAllClose(
-            (found.low, found.high),
+            (area.low, area.high),
             np.clip([won.mean() - half, won.mean() + half], 0, 1),
             atol=1e-9,
         )
@@ -79,8 +79,8 @@ class AucTest(parameterized.TestCase, tf.test.TestCase):
         members, inside = np.arange(120) < 60, 0
         for _ in range(300):
             scores = rng.normal(size=120) + distance * members
-            found = auc(scores, members)
-            inside += found.low <= truth <= found.high
+            area = auc(scores, members)
+            inside += area.low <= truth <= area.high
         # 285 expected of 300; the binomial's 0.1 % point is 272.
         self.assertBetween(inside, 272, 298)
 
@@ -88,13 +88,13 @@ class AucTest(parameterized.TestCase, tf.test.TestCase):
         """membership_inference_attack_test.py: AUC .83 to two places."""
         inside = np.array([0.1, 0.2, 1.3, 0.4, 0.5, 0.6])
         outside = np.array([1.1, 1.2, 1.3, 0.4, 1.5, 1.6])
-        found = auc(-np.r_[inside, outside], np.arange(12) < 6)
-        self.assertAllClose(found.value, 0.83, rtol=0, atol=0.005)
+        area = auc(-np.r_[inside, outside], np.arange(12) < 6)
+        self.assertAllClose(area.value, 0.83, rtol=0, atol=0.005)
 
     def test_sacros_fixture(self):
         scores = [0.1, 0.6, 0.2, 0.45, 0.9, 0.99]
-        found = auc(scores, np.arange(6) >= 3)
-        self.assertAlmostEqual(found.value, 8 / 9)
+        area = auc(scores, np.arange(6) >= 3)
+        self.assertAlmostEqual(area.value, 8 / 9)
 
     @parameterized.parameters(*KINDS)
     def test_order_of_records_changes_nothing(self, kind):
@@ -124,16 +124,16 @@ class AucTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_fully_apart_is_not_certain(self):
         members = np.arange(30) < 10
-        found = auc(np.where(members, 1.0, 0.0), members)
+        area = auc(np.where(members, 1.0, 0.0), members)
         want = stats.binomtest(10, 10).proportion_ci().low
-        self.assertAllClose((found.low, found.high), (want, 1.0))
-        found = auc(np.where(members, 0.0, 1.0), members)
-        self.assertAllClose((found.low, found.high), (0.0, 1 - want))
+        self.assertAllClose((area.low, area.high), (want, 1.0))
+        area = auc(np.where(members, 0.0, 1.0), members)
+        self.assertAllClose((area.low, area.high), (0.0, 1 - want))
 
     def test_one_member(self):
-        found = auc([3.0, 1.0, 2.0, 4.0], np.array([True, False, False, False]))
-        self.assertAlmostEqual(found.value, 2 / 3)
-        self.assertAllEqual((found.low, found.high), (0.0, 1.0))
+        area = auc([3.0, 1.0, 2.0, 4.0], np.array([True, False, False, False]))
+        self.assertAlmostEqual(area.value, 2 / 3)
+        self.assertAllEqual((area.low, area.high), (0.0, 1.0))
 
 
 class HanleyMcNeilTest(tf.test.TestCase):
@@ -145,8 +145,8 @@ class HanleyMcNeilTest(tf.test.TestCase):
             auc(rng.exponential(np.where(members, 4.0, 1.0)), members).value
             for _ in range(1500)
         ]
-        found = hanley_mcneil(0.8, 20, 30)
-        spread = (found.high - found.low) / 2 / 1.959963984540054
+        area = hanley_mcneil(0.8, 20, 30)
+        spread = (area.high - area.low) / 2 / 1.959963984540054
         # The deviation of 1,500 values is known to 1.8 %.
         self.assertAllClose(spread, np.std(areas), rtol=0.06)
         self.assertAllClose(np.mean(areas), 0.8, atol=0.01)
@@ -158,12 +158,12 @@ class HanleyMcNeilTest(tf.test.TestCase):
     def test_is_near_delongs(self):
         scores, members = scores_of("continuous", size=4000)
         exact = auc(scores, members)
-        found = hanley_mcneil(
+        area = hanley_mcneil(
             exact.value, int(members.sum()), int((~members).sum())
         )
         # The exponential model is off by a few per cent on normal scores.
         self.assertAllClose(
-            found.high - found.low, exact.high - exact.low, rtol=0.06
+            area.high - area.low, exact.high - exact.low, rtol=0.06
         )
 
 

@@ -41,7 +41,7 @@ class WindowTest(parameterized.TestCase, tf.test.TestCase):
         rng = np.random.default_rng(0)
         members = rng.permutation(size) < size // 3
         scores = rng.normal(size=size) + members
-        found = risk.membership_probability(scores, members, seed=3)
+        probability = risk.membership_probability(scores, members, seed=3)
         first = calibration_half(members, seed=3)
         for half in (first, ~first):
             known, inside = scores[~half], members[~half]
@@ -54,9 +54,9 @@ class WindowTest(parameterized.TestCase, tf.test.TestCase):
             low, high = np.nan_to_num(low), np.nan_to_num(high, nan=1.0)
             ratio = inside.sum() / (~inside).sum()
             for got, share in (
-                (found.value, hits / total),
-                (found.low, low),
-                (found.high, high),
+                (probability.value, hits / total),
+                (probability.low, low),
+                (probability.high, high),
             ):
                 even = (share / ratio) / (share / ratio + 1 - share)
                 rising = IsotonicRegression().fit_transform(scores[half], even)
@@ -68,31 +68,35 @@ class WindowTest(parameterized.TestCase, tf.test.TestCase):
         members = np.arange(900) < 400
         scores = rng.normal(size=900)
         scores = np.round(scores, 1) if kind == "levels" else scores
-        found = risk.membership_probability(scores, members, seed=0)
+        probability = risk.membership_probability(scores, members, seed=0)
         first = calibration_half(members, seed=0)
         for half in (first, ~first):
             order = np.argsort(scores[half], kind="stable")
-            for each in (found.value, found.low, found.high):
-                self.assertAllGreaterEqual(np.diff(each[half][order]), -1e-12)
-        self.assertAllInRange(found.value - found.low, 0, 1)
-        self.assertAllInRange(found.high - found.value, 0, 1)
+            for column in (
+                probability.value,
+                probability.low,
+                probability.high,
+            ):
+                self.assertAllGreaterEqual(np.diff(column[half][order]), -1e-12)
+        self.assertAllInRange(probability.value - probability.low, 0, 1)
+        self.assertAllInRange(probability.high - probability.value, 0, 1)
 
     def test_ties_stay_together(self):
         rng = np.random.default_rng(1)
         members = np.arange(1000) < 500
         scores = rng.binomial(3, np.where(members, 0.6, 0.4)).astype(float)
-        found = risk.membership_probability(scores, members, seed=0)
+        probability = risk.membership_probability(scores, members, seed=0)
         first = calibration_half(members, seed=0)
         for half, level in ((h, s) for h in (first, ~first) for s in range(4)):
             rows = half & (scores == level)
             other = members[~half & (scores == level)]
-            self.assertLen(np.unique(found.value[rows]), 1)
+            self.assertLen(np.unique(probability.value[rows]), 1)
             # More than n^(2/3) = 63 of equal score: their share, as it is.
             if other.size > 63:
                 exact = stats.binomtest(int(other.sum()), other.size)
                 exact = exact.proportion_ci(0.95, "exact")
                 self.assertAllClose(
-                    (found.value[rows][0], found.low[rows][0]),
+                    (probability.value[rows][0], probability.low[rows][0]),
                     (other.mean(), exact.low),
                     atol=1e-9,
                 )
@@ -101,7 +105,7 @@ class WindowTest(parameterized.TestCase, tf.test.TestCase):
         members = np.arange(800) < 400
         # Of 500 that score 0, 300 are members; of 300 that score 1, 100.
         scores = np.repeat([0.0, 1.0, 0.0, 1.0], [300, 100, 200, 200])
-        found = risk.membership_probability(scores, members, seed=0)
+        probability = risk.membership_probability(scores, members, seed=0)
         first = calibration_half(members, seed=0)
         for half in (first, ~first):
             shares, counts = np.transpose(
@@ -112,28 +116,30 @@ class WindowTest(parameterized.TestCase, tf.test.TestCase):
             )
             self.assertGreater(shares[0], shares[1])
             self.assertAllClose(
-                found.value[half],
+                probability.value[half],
                 np.full(400, np.average(shares, weights=counts)),
                 atol=1e-9,
             )
 
     def test_equal_scores_say_nothing(self):
         members = np.arange(300) < 100
-        found = risk.membership_probability(np.ones(300), members, seed=0)
-        self.assertAllClose(found.value, np.full(300, 0.5), atol=1e-12)
-        self.assertAllLess(found.low, 0.5)
-        self.assertAllGreater(found.high, 0.5)
+        probability = risk.membership_probability(np.ones(300), members, seed=0)
+        self.assertAllClose(probability.value, np.full(300, 0.5), atol=1e-12)
+        self.assertAllLess(probability.low, 0.5)
+        self.assertAllGreater(probability.high, 0.5)
 
     def test_scores_that_tell_all(self):
         members = np.arange(400) < 200
-        found = risk.membership_probability(1.0 * members, members, seed=0)
-        self.assertAllEqual(found.value, 1.0 * members)
+        probability = risk.membership_probability(
+            1.0 * members, members, seed=0
+        )
+        self.assertAllEqual(probability.value, 1.0 * members)
         # All of 100: the exact lower limit is 0.025 ** (1/100).
         self.assertAllClose(
-            found.low, np.where(members, 0.025**0.01, 0.0), atol=1e-9
+            probability.low, np.where(members, 0.025**0.01, 0.0), atol=1e-9
         )
         self.assertAllClose(
-            found.high, np.where(members, 1.0, 1 - 0.025**0.01), atol=1e-9
+            probability.high, np.where(members, 1.0, 1 - 0.025**0.01), atol=1e-9
         )
 
     def test_own_membership_never_enters(self):
@@ -153,12 +159,14 @@ class WindowTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(2, 3, 10)
     def test_few_records(self, count):
         members = np.arange(2 * count) < count
-        found = risk.membership_probability(
+        probability = risk.membership_probability(
             np.arange(2.0 * count), members, seed=0
         )
-        self.assertAllClose(found.value, np.full(2 * count, 0.5), atol=1e-12)
-        self.assertAllInRange(found.low, 0, 0.5)
-        self.assertAllInRange(found.high, 0.5, 1)
+        self.assertAllClose(
+            probability.value, np.full(2 * count, 0.5), atol=1e-12
+        )
+        self.assertAllInRange(probability.low, 0, 0.5)
+        self.assertAllInRange(probability.high, 0.5, 1)
 
     def test_only_the_order_counts(self):
         rng = np.random.default_rng(3)
@@ -188,11 +196,13 @@ class CalibrationTest(parameterized.TestCase, tf.test.TestCase):
         for seed in range(audits):
             scores = rng.normal(size=inside.size) + gain * inside
             truth = posterior(scores, gain)
-            found = risk.membership_probability(scores, inside, seed=seed)
+            probability = risk.membership_probability(scores, inside, seed=seed)
             covered.append(
-                np.mean((found.low <= truth) & (truth <= found.high))
+                np.mean(
+                    (probability.low <= truth) & (truth <= probability.high)
+                )
             )
-            errors.append(np.mean(found.value - truth))
+            errors.append(np.mean(probability.value - truth))
         return np.mean(covered), np.mean(errors)
 
     @parameterized.parameters(
@@ -230,21 +240,23 @@ class CalibrationTest(parameterized.TestCase, tf.test.TestCase):
     def test_no_leak(self):
         rng = np.random.default_rng(5)
         members = np.arange(4000) < 2000
-        found = risk.membership_probability(
+        probability = risk.membership_probability(
             rng.normal(size=4000), members, seed=0
         )
         # A window of 2000^(2/3) = 159 records: a standard error of 0.04.
-        self.assertAllClose(found.value, np.full(4000, 0.5), atol=0.25)
-        self.assertAllClose(found.value.mean(), 0.5, atol=0.01)
+        self.assertAllClose(probability.value, np.full(4000, 0.5), atol=0.25)
+        self.assertAllClose(probability.value.mean(), 0.5, atol=0.01)
 
     def test_the_most_exposed_are_not_overrated(self):
         rng = np.random.default_rng(6)
         members, right = np.arange(1000) < 500, []
         for seed in range(40):
             scores = rng.normal(size=1000) + 1.0 * members
-            found = risk.membership_probability(scores, members, seed=seed)
+            probability = risk.membership_probability(
+                scores, members, seed=seed
+            )
             top = np.argsort(-scores)[:10]
-            right.append(found.low[top] <= posterior(scores[top], 1.0))
+            right.append(probability.low[top] <= posterior(scores[top], 1.0))
         # Their window is one-sided, so their risk is rather underrated; the
         # 40 windows are what is independent: 2.5 % of 40 are 1.
         self.assertGreater(np.mean(right), 0.9)

@@ -21,20 +21,20 @@ class RocBandTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(0.0, 0.5)
     def test_is_scikit_learns_curve(self, step):
         scores, members = drawn(300, 500, step=step)
-        found = roc_band.of_sweep(sweep(scores, members), seed=0)
+        band = roc_band.of_sweep(sweep(scores, members), seed=0)
         fpr, tpr, _ = metrics.roc_curve(
             members, scores, drop_intermediate=False
         )
-        for rate, value in zip(found.rates, found.tpr, strict=True):
+        for rate, value in zip(band.rates, band.tpr, strict=True):
             self.assertEqual(value, tpr[fpr <= rate * (1 + 1e-12)].max(), rate)
 
     def test_is_tpr_at_fpr_where_that_is_given(self):
         scores, members = drawn(300, 20_000)
-        found = roc_band.of_sweep(sweep(scores, members), seed=4)
+        band = roc_band.of_sweep(sweep(scores, members), seed=4)
         for given in low_fpr.tpr_at_fpr(scores, members, seed=4):
-            place = found.rates.index(given.rate)
+            place = band.rates.index(given.rate)
             self.assertEqual(
-                (found.tpr[place], found.low[place], found.high[place]),
+                (band.tpr[place], band.low[place], band.high[place]),
                 (given.tpr.value, given.tpr.low, given.tpr.high),
             )
 
@@ -53,19 +53,19 @@ class RocBandTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_no_rate_below_one_nonmember(self, nonmembers, rates):
         scores, members = drawn(50, nonmembers)
-        found = roc_band.of_sweep(sweep(scores, members), seed=0)
-        self.assertAllClose(found.rates, rates, atol=1e-15)
-        for column in (found.tpr, found.low, found.high):
-            self.assertLen(column, len(found.rates))
+        band = roc_band.of_sweep(sweep(scores, members), seed=0)
+        self.assertAllClose(band.rates, rates, atol=1e-15)
+        for column in (band.tpr, band.low, band.high):
+            self.assertLen(column, len(band.rates))
             self.assertEqual(column[-1], 1)
 
     def test_the_band_holds_the_curve(self):
         scores, members = drawn(300, 500)
-        found = roc_band.of_sweep(sweep(scores, members), seed=0)
-        self.assertAllInRange(np.subtract(found.tpr, found.low), 0, 1)
-        self.assertAllInRange(np.subtract(found.high, found.tpr), 0, 1)
-        self.assertAllGreater(np.subtract(found.high, found.low)[:-1], 0)
-        self.assertAllGreaterEqual(np.diff(found.tpr), 0)
+        band = roc_band.of_sweep(sweep(scores, members), seed=0)
+        self.assertAllInRange(np.subtract(band.tpr, band.low), 0, 1)
+        self.assertAllInRange(np.subtract(band.high, band.tpr), 0, 1)
+        self.assertAllGreater(np.subtract(band.high, band.low)[:-1], 0)
+        self.assertAllGreaterEqual(np.diff(band.tpr), 0)
 
 
 if __name__ == "__main__":

@@ -13,11 +13,11 @@ class SeedsTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.product(count=(2, 3, 10), level=(0.9, 0.95))
     def test_mean_is_students(self, count, level):
         values = np.random.default_rng(count).normal(0.6, 0.1, count)
-        found = seed_means.mean(values, level=level)
+        interval = seed_means.mean(values, level=level)
         test = stats.ttest_1samp(values, 0.0)
         want = test.confidence_interval(level)
         self.assertAllClose(
-            (found.value, found.low, found.high),
+            (interval.value, interval.low, interval.high),
             (sum(values) / count, want.low, want.high),
             atol=1e-12,
         )
@@ -27,10 +27,10 @@ class SeedsTest(parameterized.TestCase, tf.test.TestCase):
         rng = np.random.default_rng(count)
         before = rng.normal(0.6, 0.1, count)
         after = before + rng.normal(-0.05, 0.01, count)
-        found = seed_means.paired(list(after), list(before))
+        interval = seed_means.paired(list(after), list(before))
         want = stats.ttest_rel(after, before).confidence_interval(0.95)
         self.assertAllClose(
-            (found.value, found.low, found.high),
+            (interval.value, interval.low, interval.high),
             (np.mean(after) - np.mean(before), want.low, want.high),
             atol=1e-12,
         )
@@ -38,8 +38,8 @@ class SeedsTest(parameterized.TestCase, tf.test.TestCase):
     def test_pairs_take_out_what_a_seed_does_to_both(self):
         before = np.array([0.5, 0.6, 0.7, 0.8])
         after = before + [0.01, 0.02, 0.01, 0.02]
-        found = seed_means.paired(after, before)
-        self.assertGreater(found.low, 0)
+        interval = seed_means.paired(after, before)
+        self.assertGreater(interval.low, 0)
         self.assertLess(
             seed_means.mean(after).low, seed_means.mean(before).high
         )
@@ -69,8 +69,8 @@ class SeedsTest(parameterized.TestCase, tf.test.TestCase):
         rng = np.random.default_rng(0)
         inside = 0
         for values in rng.normal(0.6, 0.1, (400, 4)):
-            found = seed_means.mean(values)
-            inside += found.low <= 0.6 <= found.high
+            interval = seed_means.mean(values)
+            inside += interval.low <= 0.6 <= interval.high
         # 380 expected of 400; the binomial's 0.1 % points are 365 and 392.
         self.assertBetween(inside, 365, 392)
 

@@ -21,13 +21,13 @@ class ChooseTest(tf.test.TestCase):
     def test_the_best_there(self):
         given = {f"gain_{gain}": self.scores(gain) for gain in (0.0, 2.0, 0.5)}
         # Of as many records each, the highest is surely so as well.
-        found = selection.choose(given, self.members, self.half)
+        chosen = selection.choose(given, self.members, self.half)
         areas = {
             name: metrics.roc_auc_score(self.members[self.half], x[self.half])
             for name, x in given.items()
         }
-        self.assertEqual(found, max(areas, key=areas.get))
-        self.assertEqual(found, "gain_2.0")
+        self.assertEqual(chosen, max(areas, key=areas.get))
+        self.assertEqual(chosen, "gain_2.0")
 
     def test_the_judged_half_has_no_say(self):
         good = self.scores(2.0)
@@ -35,10 +35,10 @@ class ChooseTest(tf.test.TestCase):
             "here": np.where(self.half, good, 0.0),
             "there": np.where(self.half, 0.0, 3 * good),
         }
-        found = selection.choose(given, self.members, self.half)
-        self.assertEqual(found, "here")
-        found = selection.choose(given, self.members, ~self.half)
-        self.assertEqual(found, "there")
+        chosen = selection.choose(given, self.members, self.half)
+        self.assertEqual(chosen, "here")
+        chosen = selection.choose(given, self.members, ~self.half)
+        self.assertEqual(chosen, "there")
 
     def test_records_without_a_score_do_not_count(self):
         partly = self.scores(3.0)
@@ -50,8 +50,8 @@ class ChooseTest(tf.test.TestCase):
             "weak": self.scores(0.2),
             "partly": partly,
         }
-        found = selection.choose(given, self.members, self.half)
-        self.assertEqual(found, "partly")
+        chosen = selection.choose(given, self.members, self.half)
+        self.assertEqual(chosen, "partly")
         with self.assertRaisesRegex(ValueError, r"none of \['silent'\] says"):
             selection.choose({"silent": silent}, self.members, self.half)
         with self.assertRaisesRegex(ValueError, r"none of \[\] says"):
@@ -71,8 +71,8 @@ class ChooseTest(tf.test.TestCase):
             members[[*shown, *others]], few[[*shown, *others]]
         )
         self.assertGreater(area, 0.84)
-        found = selection.choose({"few": few, "many": many}, members, half)
-        self.assertEqual(found, "many")
+        chosen = selection.choose({"few": few, "many": many}, members, half)
+        self.assertEqual(chosen, "many")
 
     def test_where_nothing_is_sure_the_area_decides(self):
         # The AUC of constant scores is 1/2 without any doubt.
@@ -81,14 +81,14 @@ class ChooseTest(tf.test.TestCase):
             self.members[self.half], given["weak"][self.half]
         )
         self.assertBetween(area, 0.5, 0.6)
-        found = selection.choose(given, self.members, self.half)
-        self.assertEqual(found, "weak")
+        chosen = selection.choose(given, self.members, self.half)
+        self.assertEqual(chosen, "weak")
 
     def test_the_first_of_equals(self):
         scores = self.scores(1.0)
         given = {"one": scores, "same": np.exp(scores)}
-        found = selection.choose(given, self.members, self.half)
-        self.assertEqual(found, "one")
+        chosen = selection.choose(given, self.members, self.half)
+        self.assertEqual(chosen, "one")
 
 
 if __name__ == "__main__":

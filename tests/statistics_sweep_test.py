@@ -29,36 +29,36 @@ class SweepTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(*KINDS)
     def test_is_scikit_learns_roc_curve(self, kind):
         scores, members = scores_of(kind)
-        found = sweep(scores, members)
+        swept = sweep(scores, members)
         fpr, tpr, thresholds = metrics.roc_curve(
             members, scores, drop_intermediate=False
         )
-        self.assertAllEqual(found.thresholds, thresholds)
-        self.assertAllClose(found.false_positive_rate, fpr, atol=1e-12)
-        self.assertAllClose(found.recall, tpr, atol=1e-12)
+        self.assertAllEqual(swept.thresholds, thresholds)
+        self.assertAllClose(swept.false_positive_rate, fpr, atol=1e-12)
+        self.assertAllClose(swept.recall, tpr, atol=1e-12)
 
     @parameterized.parameters(*KINDS)
     def test_is_scikit_learns_precision_recall_curve(self, kind):
         scores, members = scores_of(kind)
-        found = sweep(scores, members)
+        swept = sweep(scores, members)
         precision, recall, thresholds = metrics.precision_recall_curve(
             members, scores
         )
-        self.assertAllEqual(found.thresholds[1:][::-1], thresholds)
-        self.assertAllClose(found.precision[1:][::-1], precision[:-1])
-        self.assertAllClose(found.recall[::-1], recall)
-        self.assertTrue(np.isnan(found.precision[0]))
+        self.assertAllEqual(swept.thresholds[1:][::-1], thresholds)
+        self.assertAllClose(swept.precision[1:][::-1], precision[:-1])
+        self.assertAllClose(swept.recall[::-1], recall)
+        self.assertTrue(np.isnan(swept.precision[0]))
 
     @parameterized.parameters(*KINDS)
     def test_is_scikit_learn_one_threshold_at_a_time(self, kind):
         scores, members = scores_of(kind, size=120)
-        found = sweep(scores, members)
-        for row, threshold in enumerate(found.thresholds):
+        swept = sweep(scores, members)
+        for row, threshold in enumerate(swept.thresholds):
             called = scores >= threshold
             for got, judge in (
-                (found.accuracy, metrics.accuracy_score),
-                (found.balanced_accuracy, metrics.balanced_accuracy_score),
-                (found.f1, metrics.f1_score),
+                (swept.accuracy, metrics.accuracy_score),
+                (swept.balanced_accuracy, metrics.balanced_accuracy_score),
+                (swept.f1, metrics.f1_score),
             ):
                 self.assertAlmostEqual(got[row], judge(members, called))
 
@@ -67,40 +67,40 @@ class SweepTest(parameterized.TestCase, tf.test.TestCase):
         rng = np.random.RandomState(27)
         inside, outside = rng.rand(1000) - 0.3, rng.rand(1000)
         members = np.arange(2000) < 1000
-        found = sweep(-np.r_[inside, outside], members)
+        swept = sweep(-np.r_[inside, outside], members)
         for row in range(1, 2001, 40):
-            loss = -found.thresholds[row]
-            self.assertEqual(found.recall[row], np.mean(inside <= loss))
+            loss = -swept.thresholds[row]
+            self.assertEqual(swept.recall[row], np.mean(inside <= loss))
             self.assertEqual(
-                found.false_positive_rate[row], np.mean(outside <= loss)
+                swept.false_positive_rate[row], np.mean(outside <= loss)
             )
 
     def test_sacros_fixture(self):
         scores = [0.1, 0.6, 0.2, 0.45, 0.9, 0.99]
-        found = sweep(scores, np.arange(6) >= 3)
-        row = np.searchsorted(-found.thresholds, -0.5, side="right") - 1
-        self.assertAllClose((found.recall[row], found.f1[row]), (2 / 3, 2 / 3))
+        swept = sweep(scores, np.arange(6) >= 3)
+        row = np.searchsorted(-swept.thresholds, -0.5, side="right") - 1
+        self.assertAllClose((swept.recall[row], swept.f1[row]), (2 / 3, 2 / 3))
 
     def test_by_hand(self):
-        found = sweep([0.9, 0.5, 0.5, 0.1], np.array([1, 1, 0, 0], bool))
-        self.assertAllEqual(found.thresholds, [np.inf, 0.9, 0.5, 0.1])
-        self.assertAllEqual(found.true_positives, [0, 1, 2, 2])
-        self.assertAllEqual(found.false_positives, [0, 0, 1, 2])
-        self.assertAllClose(found.balanced_accuracy, [0.5, 0.75, 0.75, 0.5])
+        swept = sweep([0.9, 0.5, 0.5, 0.1], np.array([1, 1, 0, 0], bool))
+        self.assertAllEqual(swept.thresholds, [np.inf, 0.9, 0.5, 0.1])
+        self.assertAllEqual(swept.true_positives, [0, 1, 2, 2])
+        self.assertAllEqual(swept.false_positives, [0, 0, 1, 2])
+        self.assertAllClose(swept.balanced_accuracy, [0.5, 0.75, 0.75, 0.5])
 
     @parameterized.parameters(*KINDS)
     def test_everyone_is_the_base_rate(self, kind):
         scores, members = scores_of(kind)
-        found = sweep(scores, members)
+        swept = sweep(scores, members)
         share = members.mean()
-        self.assertAlmostEqual(found.precision[-1], share)
-        self.assertAlmostEqual(found.f1[-1], 2 * share / (1 + share))
-        self.assertEqual(found.balanced_accuracy[-1], 0.5)
-        self.assertEqual(found.recall[-1], 1.0)
+        self.assertAlmostEqual(swept.precision[-1], share)
+        self.assertAlmostEqual(swept.f1[-1], 2 * share / (1 + share))
+        self.assertEqual(swept.balanced_accuracy[-1], 0.5)
+        self.assertEqual(swept.recall[-1], 1.0)
 
     def test_everyone_of_equal_halves_has_f1_two_thirds(self):
-        found = sweep(np.zeros(10), np.arange(10) < 5)
-        self.assertAllClose(found.f1, [0, 2 / 3])
+        swept = sweep(np.zeros(10), np.arange(10) < 5)
+        self.assertAllClose(swept.f1, [0, 2 / 3])
 
     @parameterized.parameters(*KINDS)
     def test_order_of_records_changes_nothing(self, kind):

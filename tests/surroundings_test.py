@@ -85,14 +85,16 @@ class ParentTest(Runs):
             self.assertEqual(parent.target, "parent")
             self.assertAllEqual(parent.probabilities, want)
         self.assertEqual(
-            [each.target for each in known.joints()], ["keras", "parent"]
+            [outputs.target for outputs in known.joints()], ["keras", "parent"]
         )
 
     def test_a_full_precision_run_is_that_of_its_files(self):
         known = self.beside(self.run_of("full", Bits()))
         self.assertIsNone(known.of("keras").parent)
         self.assertEqual(known.of("int8_ptq").parent.target, "keras")
-        self.assertEqual([each.target for each in known.joints()], ["keras"])
+        self.assertEqual(
+            [outputs.target for outputs in known.joints()], ["keras"]
+        )
 
     def test_a_quantized_run_has_none_of_its_own(self):
         known = self.beside(self.run_of("w4a4", Bits(4, 4)))
@@ -133,9 +135,9 @@ class BesideTest(Runs):
         known = self.beside(folder).of("keras")
         answers = run_targets.outputs.load(folder / "outputs/keras.npz")
         order = np.random.default_rng(0).permutation(RECORDS)[:30]
-        found = gather(answers.take(order), known)
+        evidence = gather(answers.take(order), known)
         for record, row in zip(
-            found.outputs.record_ids, found.features, strict=True
+            evidence.outputs.record_ids, evidence.features, strict=True
         ):
             want = image_features(self.data.images[record][None])[0]
             self.assertAllClose(row, want)
@@ -152,8 +154,10 @@ class BesideTest(Runs):
             ([], []),
         ):
             known = self.beside(folder, references=given)
-            found = known.of("int8").references
-            self.assertEqual([each.target for each in found], names)
+            references = known.of("int8").references
+            self.assertEqual(
+                [reference.target for reference in references], names
+            )
 
     def test_copies_only_of_what_can_be_asked(self):
         folder = self.run_of("w4a4", Bits(4, 4))
@@ -164,8 +168,8 @@ class BesideTest(Runs):
             return_value={"copies": 1, "noisy": 2},
         ) as answer:
             file = run_targets.Query("int8", folder / "x", "default", None)
-            found = known.of("int8", file)
-            self.assertEqual((found.copies, found.noisy), (1, 2))
+            beside = known.of("int8", file)
+            self.assertEqual((beside.copies, beside.noisy), (1, 2))
             self.assertIs(answer.call_args.args[0], file)
             self.assertEqual(answer.call_args.kwargs["run_dir"], folder)
             answer.reset_mock()
@@ -179,13 +183,13 @@ class BesideTest(Runs):
 class ControlTest(Runs):
     def test_is_that_of_the_images_in_record_order(self):
         known = self.beside(self.run_of("w4a4", Bits(4, 4)))
-        found = known.control(seed=3)
+        check = known.control(seed=3)
         members = np.isin(np.arange(RECORDS), self.split.members)
         want = blind_baseline.check(
             self.data.images, self.data.labels, members, seed=3
         )
-        self.assertEqual(found, want)
-        self.assertNotEqual(found.auc, known.control(seed=4).auc)
+        self.assertEqual(check, want)
+        self.assertNotEqual(check.auc, known.control(seed=4).auc)
 
     def test_sides_that_differ(self):
         self.run_of("draw", Bits())
@@ -196,9 +200,9 @@ class ControlTest(Runs):
 
 class DuplicatesTest(Runs):
     def test_none(self):
-        found = self.beside(self.run_of("w4a4", Bits(4, 4))).duplicates()
-        self.assertEqual((found.members, found.nonmembers), (0, 0))
-        self.assertEqual((found.examples, found.warning), ([], ""))
+        duplicates = self.beside(self.run_of("w4a4", Bits(4, 4))).duplicates()
+        self.assertEqual((duplicates.members, duplicates.nonmembers), (0, 0))
+        self.assertEqual((duplicates.examples, duplicates.warning), ([], ""))
 
     def test_are_counted_with_examples_and_a_warning(self):
         # Fourteen images come twice; where depends on the split alone.
@@ -207,24 +211,24 @@ class DuplicatesTest(Runs):
         self.data.images[members[:14]] = self.data.images[nonmembers[:14]]
         # Twice on one side only is nobody's leak.
         self.data.images[members[15]] = self.data.images[members[16]]
-        found = self.beside(self.run_of("w4a4", Bits(4, 4))).duplicates()
-        self.assertEqual((found.members, found.nonmembers), (14, 14))
+        duplicates = self.beside(self.run_of("w4a4", Bits(4, 4))).duplicates()
+        self.assertEqual((duplicates.members, duplicates.nonmembers), (14, 14))
         self.assertEqual(
-            found.examples,
+            duplicates.examples,
             [
                 [int(one), int(other)]
                 for one, other in zip(members[:10], nonmembers, strict=False)
             ],
         )
-        self.assertRegex(found.warning, "14 member.* identical image")
+        self.assertRegex(duplicates.warning, "14 member.* identical image")
 
 
 class DistinctTest(Runs):
     def test_all_of_them(self):
-        found = self.beside(self.run_of("w4a4", Bits(4, 4))).distinct
-        self.assertAllEqual(found.record_ids, np.arange(RECORDS))
+        distinct = self.beside(self.run_of("w4a4", Bits(4, 4))).distinct
+        self.assertAllEqual(distinct.record_ids, np.arange(RECORDS))
         self.assertEqual(
-            (found.repeated.by, found.repeated.sentence), ("records", "")
+            (distinct.repeated.by, distinct.repeated.sentence), ("records", "")
         )
 
     def test_of_equal_ones_on_a_side_one(self):
@@ -240,19 +244,19 @@ class DistinctTest(Runs):
         self.assertAllEqual(
             kept, np.setdiff1d(np.arange(RECORDS), np.sort(mine[:3])[1:])
         )
-        told = known.distinct.repeated
-        self.assertEqual(told.distinct_members, told.members - 2)
-        self.assertEqual(told.distinct_nonmembers, told.nonmembers)
-        self.assertIn("copies of one record are counted once", told.sentence)
+        counts = known.distinct.repeated
+        self.assertEqual(counts.distinct_members, counts.members - 2)
+        self.assertEqual(counts.distinct_nonmembers, counts.nonmembers)
+        self.assertIn("copies of one record are counted once", counts.sentence)
         # The control sees the same records.
-        found = known.control(seed=3)
+        check = known.control(seed=3)
         want = blind_baseline.check(
             self.data.images[kept],
             labels[kept],
             np.isin(kept, members),
             seed=3,
         )
-        self.assertEqual(found, want)
+        self.assertEqual(check, want)
 
 
 if __name__ == "__main__":

@@ -29,10 +29,10 @@ class SymmetricTest(parameterized.TestCase, tf.test.TestCase):
         wide = w.astype(np.float64)
         top = 2 ** (bits - 1) - 1
         scale = np.abs(wide).max(summed, keepdims=True) / top
-        found = symmetric.symmetric_scale(
+        computed = symmetric.symmetric_scale(
             tf.constant(w), bits=bits, channel_axes=channel_axes
         )
-        self.assertAllClose(found, scale, rtol=1e-6, atol=0)
+        self.assertAllClose(computed, scale, rtol=1e-6, atol=0)
         q = symmetric.quantize_symmetric(
             tf.constant(w), bits=bits, channel_axes=channel_axes
         )

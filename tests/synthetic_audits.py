@@ -19,10 +19,10 @@ OWN = {
 @functools.cache
 def target(name="keras", *, records=100, seed=0, audit_seed=0, **options):
     """The audit of one target: of so many members and nonmembers."""
-    made = synthetic_outputs.outputs(
+    outputs = synthetic_outputs.outputs(
         records, records, target=name, seed=seed, **options
     )
-    return audit.audit(made, seed=audit_seed)
+    return audit.audit(outputs, seed=audit_seed)
 
 
 def with_leak(target, **changes):

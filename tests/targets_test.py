@@ -202,7 +202,7 @@ class TFLiteTargetTest(Folder):
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         dark = np.random.default_rng(0).uniform(-1, 0, (9, 1, 6, 5, 1))
         converter.representative_dataset = lambda: (
-            [each.astype(np.float32)] for each in dark
+            [pixels.astype(np.float32)] for pixels in dark
         )
         converter.target_spec.supported_ops = [
             tf.lite.OpsSet.TFLITE_BUILTINS_INT8
@@ -230,7 +230,7 @@ class TFLiteTargetTest(Folder):
         wide = np.random.default_rng(0).uniform(low, high, (9, 1, 6, 5, 1))
         wide[0, 0, 0, :2, 0] = low, high
         converter.representative_dataset = lambda: (
-            [each.astype(np.float32)] for each in wide
+            [pixels.astype(np.float32)] for pixels in wide
         )
         converter.target_spec.supported_ops = [
             tf.lite.OpsSet.TFLITE_BUILTINS_INT8
@@ -310,9 +310,9 @@ class TFLiteTargetTest(Folder):
         path = self.tflite_file()
         with mock.patch.object(
             litert, "Interpreter", side_effect=litert.Interpreter
-        ) as made:
+        ) as constructor:
             TFLiteTarget(path, num_threads=3, kernels="builtin")
-        options = made.call_args.kwargs
+        options = constructor.call_args.kwargs
         self.assertEqual(options["num_threads"], 3)
         self.assertEqual(
             options["experimental_op_resolver_type"],

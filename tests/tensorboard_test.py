@@ -53,7 +53,7 @@ class ScalarsTest(tf.test.TestCase):
         codes = rng.multinomial(8, [0.5, 0.3, 0.2], 60)
         probabilities, labels = codes / 8, rng.integers(0, 3, 60)
         members = np.arange(60) % 3 > 0
-        found = tensorboard_callback.membership_scalars(
+        scalars = tensorboard_callback.membership_scalars(
             probabilities, labels, members
         )
         right = [
@@ -62,11 +62,13 @@ class ScalarsTest(tf.test.TestCase):
         ]
         inside = np.mean(list(itertools.compress(right, members)))
         outside = np.mean(list(itertools.compress(right, ~members)))
-        self.assertAllClose(found["membership/accuracy_members"], inside)
-        self.assertAllClose(found["membership/accuracy_nonmembers"], outside)
-        self.assertAllClose(found["membership/accuracy_gap"], inside - outside)
+        self.assertAllClose(scalars["membership/accuracy_members"], inside)
+        self.assertAllClose(scalars["membership/accuracy_nonmembers"], outside)
         self.assertAllClose(
-            found["membership/gap_attack"], (inside + 1 - outside) / 2
+            scalars["membership/accuracy_gap"], inside - outside
+        )
+        self.assertAllClose(
+            scalars["membership/gap_attack"], (inside + 1 - outside) / 2
         )
         tops = codes.max(axis=1)
         won = [
@@ -74,19 +76,19 @@ class ScalarsTest(tf.test.TestCase):
             for a in tops[members]
             for b in tops[~members]
         ]
-        self.assertAllClose(found["membership/confidence_auc"], np.mean(won))
+        self.assertAllClose(scalars["membership/confidence_auc"], np.mean(won))
         for name in ("confidence_auc", "confidence_held_out"):
-            low, high = (found[f"interval/{name}_{end}"] for end in LOW_HIGH)
-            self.assertBetween(found[f"membership/{name}"], low, high)
+            low, high = (scalars[f"interval/{name}_{end}"] for end in LOW_HIGH)
+            self.assertBetween(scalars[f"membership/{name}"], low, high)
 
     def test_members_that_are_surer(self):
         top = np.concatenate([np.full(40, 0.9), np.full(40, 0.6)])
-        found = tensorboard_callback.membership_scalars(
+        scalars = tensorboard_callback.membership_scalars(
             np.stack([top, 1 - top], axis=1), np.zeros(80, int), top > 0.8
         )
-        self.assertEqual(found["membership/confidence_held_out"], 1)
-        self.assertEqual(found["membership/confidence_auc"], 1)
-        self.assertEqual(found["membership/gap_attack"], 0.5)
+        self.assertEqual(scalars["membership/confidence_held_out"], 1)
+        self.assertEqual(scalars["membership/confidence_auc"], 1)
+        self.assertEqual(scalars["membership/gap_attack"], 0.5)
 
 
 LOW_HIGH = ("low", "high")
@@ -104,8 +106,8 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
         )
 
     def steps(self, tag, folder=""):
-        found = tensorboard_events.read(self.dir / folder)
-        return [step for name, step, _ in found if name == tag]
+        events = tensorboard_events.read(self.dir / folder)
+        return [step for name, step, _ in events if name == tag]
 
 
 class CallbackTest(Folder):
@@ -119,7 +121,7 @@ class CallbackTest(Folder):
         )
         for name in ("loss", "accuracy"):
             self.assertEqual(self.steps(f"training/{name}"), [1, 2, 3])
-        found = tensorboard_events.read(self.dir)
+        events = tensorboard_events.read(self.dir)
         for name in MEMBERSHIP:
             # Every second, and the last.
             self.assertEqual(self.steps(f"membership/{name}"), [2, 3], name)
@@ -130,7 +132,7 @@ class CallbackTest(Folder):
         wanted = tensorboard_callback.membership_scalars(
             model.predict(both[0], verbose=0), both[1], np.arange(70) < 40
         )
-        last = {tag: value for tag, step, value in found if step == 3}
+        last = {tag: value for tag, step, value in events if step == 3}
         # The file holds float32.
         for tag, value in wanted.items():
             self.assertAllClose(last[tag], value, atol=1e-6, msg=tag)
@@ -149,11 +151,11 @@ class CallbackTest(Folder):
         model = compiled(softmax=False)
         log = self.log(outputs="logits")
         log.set_model(model)
-        found = log._measure()
+        scalars = log._measure()
         log = self.log()
         softmax = keras.layers.Softmax()(model.output)
         log.set_model(keras.Model(model.input, softmax))
-        self.assertAllClose(found, log._measure(), atol=1e-6)
+        self.assertAllClose(scalars, log._measure(), atol=1e-6)
 
     @parameterized.parameters(
         (False, "probabilities", "does not answer probabilities"),
@@ -238,9 +240,9 @@ class GoingOnTest(Folder):
         self.assertLess(length, len(whole))
         path.write_bytes(whole[:-5])
         self.fit(3, 4)
-        found = self.steps("membership/confidence_auc")
-        self.assertContainsSubset([1, 2, 4], found)
-        self.assertLen(set(found), len(found))
+        steps = self.steps("membership/confidence_auc")
+        self.assertContainsSubset([1, 2, 4], steps)
+        self.assertLen(set(steps), len(steps))
 
 
 class TrainTest(Folder):

@@ -43,8 +43,8 @@ class DirectionTest(tf.test.TestCase):
         given = tfp.data_structures.AttackInputData(
             loss_train=self.MEMBERS, loss_test=self.NONMEMBERS
         )
-        found = tfp.membership_inference_attack.run_attacks(given)
-        return found.single_attack_results[0].roc_curve
+        results = tfp.membership_inference_attack.run_attacks(given)
+        return results.single_attack_results[0].roc_curve
 
     def test_release_073_takes_nonmembers_as_positive(self):
         curve = self.curve()
@@ -82,67 +82,73 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(0.0, 1 / 256)
     def test_threshold_attacks_rank_as_ours(self, step):
         """Rounded rows do not sum to one; nothing softmaxes them again."""
-        made = synthetic_outputs.outputs(150, 100, classes=10, step=step)
-        found = tfprivacy.run(made, settings=UNTRAINED)
+        outputs = synthetic_outputs.outputs(150, 100, classes=10, step=step)
+        report = tfprivacy.run(outputs, settings=UNTRAINED)
         for row, values in zip(
-            found.rows, (losses(made), modified_entropies(made)), strict=True
+            report.rows,
+            (losses(outputs), modified_entropies(outputs)),
+            strict=True,
         ):
-            want = auc(-values, made.members)
+            want = auc(-values, outputs.members)
             self.assertAlmostEqual(row.auc.value, want.value)
             self.assertEqual((row.members, row.nonmembers), (150, 100))
             self.assertEqual(row.slice, WHOLE)
         self.assertGreater(want.value, 0.55)
 
     def test_entropies_are_tensorflow_privacys(self):
-        made = synthetic_outputs.outputs(20, 20)
-        values = made.probabilities.astype(np.float64)
+        outputs = synthetic_outputs.outputs(20, 20)
+        values = outputs.probabilities.astype(np.float64)
         values /= values.sum(axis=1, keepdims=True)
         given = module_loader.load().data_structures.AttackInputData
         self.assertAllClose(
-            modified_entropies(dataclasses.replace(made, probabilities=values)),
-            given._get_entropy(values, made.labels),
+            modified_entropies(
+                dataclasses.replace(outputs, probabilities=values)
+            ),
+            given._get_entropy(values, outputs.labels),
         )
 
     def test_slices(self):
-        made = synthetic_outputs.outputs(60, 60, classes=3)
-        found = tfprivacy.run(
-            made, settings=settings("threshold", sliced=("threshold",))
+        outputs = synthetic_outputs.outputs(60, 60, classes=3)
+        report = tfprivacy.run(
+            outputs, settings=settings("threshold", sliced=("threshold",))
         )
-        rows = {row.slice: row for row in found.rows}
+        rows = {row.slice: row for row in report.rows}
         classes = [f"CLASS={label}" for label in range(3)]
         correct = [f"CORRECTLY_CLASSIFIED={x}" for x in (True, False)]
         self.assertEqual(list(rows), [WHOLE, *classes, *correct])
         for label, name in enumerate(classes):
-            chosen = made.labels == label
-            self.assertEqual(rows[name].members, (chosen & made.members).sum())
-        right = made.probabilities.argmax(axis=1) == made.labels
+            chosen = outputs.labels == label
+            self.assertEqual(
+                rows[name].members, (chosen & outputs.members).sum()
+            )
+        right = outputs.probabilities.argmax(axis=1) == outputs.labels
         self.assertEqual(
-            rows[correct[1]].nonmembers, (~right & ~made.members).sum()
+            rows[correct[1]].nonmembers, (~right & ~outputs.members).sum()
         )
-        self.assertIn("CLASS=2", found.summary)
+        self.assertIn("CLASS=2", report.summary)
 
     def test_slices_without_members_are_left_out(self):
-        made = synthetic_outputs.outputs(40, 40, gain=(40.0, 2.0))
-        found = tfprivacy.run(
-            made, settings=settings("threshold", sliced=("threshold",))
+        outputs = synthetic_outputs.outputs(40, 40, gain=(40.0, 2.0))
+        report = tfprivacy.run(
+            outputs, settings=settings("threshold", sliced=("threshold",))
         )
-        names = {row.slice for row in found.rows}
+        names = {row.slice for row in report.rows}
         self.assertIn("CORRECTLY_CLASSIFIED=True", names)
         self.assertNotIn("CORRECTLY_CLASSIFIED=False", names)
 
     def test_an_auc_below_two_fifths_does_not_stop_the_summary(self):
-        made = synthetic_outputs.outputs(80, 80, gain=(0.0, 4.0))
-        found = tfprivacy.run(
-            made, settings=settings("threshold", sliced=("threshold",))
+        outputs = synthetic_outputs.outputs(80, 80, gain=(0.0, 4.0))
+        report = tfprivacy.run(
+            outputs, settings=settings("threshold", sliced=("threshold",))
         )
-        self.assertLess(found.rows[0].auc.value, 0.4)
-        self.assertIn("achieved an AUC of", found.summary)
+        self.assertLess(report.rows[0].auc.value, 0.4)
+        self.assertIn("achieved an AUC of", report.summary)
 
     def test_trained_attacks_repeat_and_leave_numpys_generator(self):
-        made = synthetic_outputs.outputs(90, 90)
+        outputs = synthetic_outputs.outputs(90, 90)
         before = np.random.get_state()[1].tolist()
         one, other, third = (
-            tfprivacy.run(made, settings=settings("lr", "knn"), seed=seed)
+            tfprivacy.run(outputs, settings=settings("lr", "knn"), seed=seed)
             for seed in (0, 0, 1)
         )
         self.assertEqual(one, other)
@@ -155,60 +161,62 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
                 ("K_NEAREST_NEIGHBORS", 23, 22),
             ],
         )
-        alone = tfprivacy.run(made, settings=settings("knn"), seed=0)
+        alone = tfprivacy.run(outputs, settings=settings("knn"), seed=0)
         self.assertEqual(alone.rows[0], one.rows[1])
 
     @slow_tests.slow
     def test_every_attack_repeats(self):
-        made = synthetic_outputs.outputs(60, 60)
-        one, other = (tfprivacy.run(made, seed=3) for _ in range(2))
+        outputs = synthetic_outputs.outputs(60, 60)
+        one, other = (tfprivacy.run(outputs, seed=3) for _ in range(2))
         self.assertEqual(one, other)
         self.assertLen({row.attack for row in one.rows}, 6)
 
     def test_trained_attackers_get_a_capped_share(self):
-        made = synthetic_outputs.outputs(300, 100, classes=4)
-        found = tfprivacy.run(
-            made,
+        outputs = synthetic_outputs.outputs(300, 100, classes=4)
+        report = tfprivacy.run(
+            outputs,
             settings=dataclasses.replace(settings("lr"), trained_records=160),
         )
-        self.assertEqual(found.trained_records, 160)
+        self.assertEqual(report.trained_records, 160)
         # Of 120 and 40 it balances 40 and 40, and judges on a quarter.
         self.assertEqual(
-            (found.rows[0].members, found.rows[0].nonmembers), (10, 10)
+            (report.rows[0].members, report.rows[0].nonmembers), (10, 10)
         )
 
     def test_too_few_records_to_train_on(self):
-        made = synthetic_outputs.outputs(15, 40)
+        outputs = synthetic_outputs.outputs(15, 40)
         with self.assertRaisesRegex(InputError, "attacks lr, knn .*20 members"):
-            tfprivacy.run(made, settings=settings("lr", "knn"))
-        found = tfprivacy.run(made, settings=settings("lr", "threshold"))
-        self.assertLen(found.rows, 1)
+            tfprivacy.run(outputs, settings=settings("lr", "knn"))
+        report = tfprivacy.run(outputs, settings=settings("lr", "threshold"))
+        self.assertLen(report.rows, 1)
 
     def test_subsample_keeps_the_shares(self):
-        made = synthetic_outputs.outputs(600, 200, classes=4)
-        chosen = privacy_report.subsample(made, 200, seed=0)
+        outputs = synthetic_outputs.outputs(600, 200, classes=4)
+        chosen = privacy_report.subsample(outputs, 200, seed=0)
         self.assertAllGreater(np.diff(chosen), 0)
-        some = made.take(chosen)
+        some = outputs.take(chosen)
         self.assertEqual(some.members.sum(), 150)
         for label in range(4):
             for kind in (True, False):
-                whole = (made.labels == label) & (made.members == kind)
+                whole = (outputs.labels == label) & (outputs.members == kind)
                 part = (some.labels == label) & (some.members == kind)
                 self.assertAlmostEqual(part.sum(), whole.sum() / 4, delta=1)
-        self.assertAllEqual(chosen, privacy_report.subsample(made, 200, seed=0))
+        self.assertAllEqual(
+            chosen, privacy_report.subsample(outputs, 200, seed=0)
+        )
         self.assertNotAllEqual(
-            chosen, privacy_report.subsample(made, 200, seed=1)
+            chosen, privacy_report.subsample(outputs, 200, seed=1)
         )
         self.assertAllEqual(
-            privacy_report.subsample(made, 5000, seed=0), np.arange(800)
+            privacy_report.subsample(outputs, 5000, seed=0), np.arange(800)
         )
 
     def test_files_and_progress(self):
         folder = pathlib.Path(self.create_tempdir()) / "tfprivacy"
-        made = synthetic_outputs.outputs(40, 40, target="float32")
+        outputs = synthetic_outputs.outputs(40, 40, target="float32")
         lines = []
-        found = tfprivacy.run(
-            made, settings=UNTRAINED, folder=folder, progress=lines.append
+        report = tfprivacy.run(
+            outputs, settings=UNTRAINED, folder=folder, progress=lines.append
         )
         self.assertEqual(
             sorted(path.name for path in folder.iterdir()),
@@ -217,9 +225,9 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         with open(folder / "float32.csv") as file:
             rows = list(csv.DictReader(file))
         self.assertEqual(rows[1]["attack type"], "THRESHOLD_ENTROPY_ATTACK")
-        self.assertAlmostEqual(float(rows[0]["AUC"]), found.rows[0].auc.value)
+        self.assertAlmostEqual(float(rows[0]["AUC"]), report.rows[0].auc.value)
         text = (folder / "float32.txt").read_text()
-        self.assertEqual(text, found.summary + "\n")
+        self.assertEqual(text, report.summary + "\n")
         for path in folder.glob("*.png"):
             self.assertEqual(path.read_bytes()[:4], b"\x89PNG")
         self.assertEqual(
@@ -269,16 +277,20 @@ class LoadingTest(tf.test.TestCase):
                 module_loader.load.__wrapped__()
 
     def test_another_release(self):
-        found = types.SimpleNamespace(version="0.9.0")
-        with mock.patch("importlib.metadata.distribution", return_value=found):
+        distribution = types.SimpleNamespace(version="0.9.0")
+        with mock.patch(
+            "importlib.metadata.distribution", return_value=distribution
+        ):
             with self.assertRaisesRegex(InputError, "0.9.0 is installed"):
                 module_loader.load.__wrapped__()
 
     def test_broken_package(self):
-        found = types.SimpleNamespace(
+        distribution = types.SimpleNamespace(
             version="0.7.3", locate_file=lambda name: "/nowhere"
         )
-        with mock.patch("importlib.metadata.distribution", return_value=found):
+        with mock.patch(
+            "importlib.metadata.distribution", return_value=distribution
+        ):
             with self.assertRaisesRegex(InputError, "cannot be loaded"):
                 module_loader.load.__wrapped__()
 

@@ -30,7 +30,7 @@ CASES = {
 CASE = [{"case": name} for name in CASES]
 
 
-def made(case, **options):
+def answers_of(case, **options):
     return synthetic_outputs.outputs(
         120, 90, step=STEP, **CASES[case], **options
     ).in_record_order()
@@ -72,7 +72,7 @@ def best(rules, worth):
 
 class AuditTest(parameterized.TestCase, tf.test.TestCase):
     def found(self, case):
-        answers = made(case)
+        answers = answers_of(case)
         scores = confidence.scores(answers)
         codes = scores * 256
         self.assertAllEqual(codes, np.rint(codes))
@@ -157,7 +157,7 @@ class AuditTest(parameterized.TestCase, tf.test.TestCase):
 
     @parameterized.parameters(*CASE)
     def test_order_of_the_file_changes_nothing(self, case):
-        answers = made(case)
+        answers = answers_of(case)
         settings = tfprivacy.Settings(
             attacks=("threshold", "threshold-entropy"), sliced=("threshold",)
         )
@@ -171,7 +171,7 @@ class AuditTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(*CASE)
     def test_who_stands_first_among_ties_changes_nothing(self, case):
         """New record numbers are another order among equal scores."""
-        answers = made(case)
+        answers = answers_of(case)
         rng = np.random.default_rng(5)
         renamed = dataclasses.replace(
             answers, record_ids=rng.permutation(210)
@@ -205,18 +205,18 @@ class AnswerTest(parameterized.TestCase, tf.test.TestCase):
             wanted.append(place)
         self.assertAllEqual(answers.predicted, wanted)
         self.assertAllEqual(answers.tied, [True, True, False, True])
-        found = audit.audit(answers)
-        self.assertEqual(found.tied_answers, 3)
-        self.assertEqual(found.accuracy_members.value, 0.5)
-        self.assertEqual(found.accuracy_nonmembers.value, 1.0)
-        point = found.attack("gap").point("fixed")
+        target = audit.audit(answers)
+        self.assertEqual(target.tied_answers, 3)
+        self.assertEqual(target.accuracy_members.value, 0.5)
+        self.assertEqual(target.accuracy_nonmembers.value, 1.0)
+        point = target.attack("gap").point("fixed")
         self.assertEqual((point.true_positives, point.false_positives), (1, 2))
 
 
 class TensorFlowPrivacyTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(*CASE)
     def test_attack_by_loss_counts_ties_half(self, case):
-        answers = made(case)
+        answers = answers_of(case)
         settings = tfprivacy.Settings(attacks=("threshold",), sliced=())
         (row,) = tfprivacy.run(answers, settings=settings).rows
         # A small loss is a large probability of the label.
@@ -231,7 +231,7 @@ class TensorFlowPrivacyTest(parameterized.TestCase, tf.test.TestCase):
 
     @parameterized.parameters(*CASE)
     def test_records_alike_but_for_the_class_have_equal_entropies(self, case):
-        answers = made(case, classes=10)
+        answers = answers_of(case, classes=10)
         order = np.random.default_rng(6).permutation(10)
         place = np.argsort(order)
         turned = dataclasses.replace(

@@ -426,9 +426,9 @@ def while_it_writes(name):
 
     def is_time(run_dir):
         folder, file = (run_dir / name).parent, (run_dir / name).name
-        found = set(folder.glob(f".partial-*/{file}"))
-        before.append(found)
-        return bool(found - before[0])
+        files = set(folder.glob(f".partial-*/{file}"))
+        before.append(files)
+        return bool(files - before[0])
 
     return is_time
 
@@ -455,13 +455,13 @@ def after(seconds):
 
 def behind_the_next_checkpoint(epochs):
     """So many epochs, or a part of one, after this process wrote one."""
-    found = []
+    stamps = []
 
     def is_time(run_dir):
         last = RunDir(run_dir).last_checkpoint
         stamp = last.stat().st_mtime if last.exists() else 0
-        found.append(stamp)
-        if stamp == found[0]:
+        stamps.append(stamp)
+        if stamp == stamps[0]:
             return False
         rows = history(run_dir)
         return time.time() - stamp > epochs * float(rows[-1]["seconds"])

@@ -51,12 +51,12 @@ FULL = [
 
 
 class UnpairedTest(parameterized.TestCase, tf.test.TestCase):
-    def same_but_wider(self, found, wanted):
+    def same_but_wider(self, match, wanted):
         for name in ("way", "epochs", "outside", "crossings"):
-            self.assertEqual(getattr(found, name), getattr(wanted, name), name)
-        self.assertEqual(set(found.leak), set(accuracy_matching.SCORES))
+            self.assertEqual(getattr(match, name), getattr(wanted, name), name)
+        self.assertEqual(set(match.leak), set(accuracy_matching.SCORES))
         for name, leak in wanted.leak.items():
-            paired, wide = leak.difference, found.leak[name].difference
+            paired, wide = leak.difference, match.leak[name].difference
             self.assertAlmostEqual(wide.value, paired.value)
             self.assertLess(wide.low, paired.low)
             self.assertGreater(wide.high, paired.high)
@@ -67,51 +67,51 @@ class UnpairedTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(0.3, 0.7, 1.2)
     def test_the_numbers_of_a_paired_comparison(self, right):
         model = measured(0.8, 9, right)
-        points = [each.point for each in FULL]
+        points = [epoch.point for epoch in FULL]
         self.same_but_wider(
             unpaired_matching.nearest(model.point, points),
             accuracy_matching.nearest(model, FULL, MEMBERS),
         )
-        found = unpaired_matching.interpolated(model.point, points)
+        match = unpaired_matching.interpolated(model.point, points)
         wanted = accuracy_matching.interpolated(model, FULL, MEMBERS)
-        self.same_but_wider(found, wanted)
-        self.assertAlmostEqual(found.weight, wanted.weight)
-        self.assertEqual(found.accuracy, wanted.accuracy)
+        self.same_but_wider(match, wanted)
+        self.assertAlmostEqual(match.weight, wanted.weight)
+        self.assertEqual(match.accuracy, wanted.accuracy)
 
     def test_against_the_trained_model(self):
         model = measured(0.8, 9, 0.3)
-        found = unpaired_matching.trained(
-            model.point, [each.point for each in FULL]
+        match = unpaired_matching.trained(
+            model.point, [epoch.point for epoch in FULL]
         )
         wanted = accuracy_matching.nearest(model, FULL[-1:], MEMBERS)
         # It was never so inaccurate when trained, which is not asked here.
-        self.assertIsNone(found.outside)
+        self.assertIsNone(match.outside)
         wanted = dataclasses.replace(wanted, way="trained", outside=None)
-        self.same_but_wider(found, wanted)
-        self.assertAllClose(found.accuracy.value, wanted.accuracy.value)
-        self.assertLess(found.accuracy.low, wanted.accuracy.low)
-        self.assertGreater(found.accuracy.high, wanted.accuracy.high)
+        self.same_but_wider(match, wanted)
+        self.assertAllClose(match.accuracy.value, wanted.accuracy.value)
+        self.assertLess(match.accuracy.low, wanted.accuracy.low)
+        self.assertGreater(match.accuracy.high, wanted.accuracy.high)
 
     @parameterized.parameters((-1.5, "below"), (3.0, "above"))
     def test_nothing_is_extrapolated(self, right, side):
-        model, points = measured(0.8, 9, right), [each.point for each in FULL]
+        model, points = measured(0.8, 9, right), [epoch.point for epoch in FULL]
         self.assertIsNone(unpaired_matching.interpolated(model.point, points))
         self.assertEqual(
             unpaired_matching.nearest(model.point, points).outside, side
         )
 
     def test_an_attack_that_one_of_them_lacks_is_left_out(self):
-        points = [each.point for each in FULL]
+        points = [epoch.point for epoch in FULL]
         leaks = dict(points[1].leaks)
         del leaks["likelihood"]
         points[1] = dataclasses.replace(points[1], leaks=leaks)
         model = measured(0.8, 9, 0.7).point
-        told = set(accuracy_matching.SCORES) - {"likelihood"}
+        names = set(accuracy_matching.SCORES) - {"likelihood"}
         self.assertEqual(
-            set(unpaired_matching.nearest(model, points).leak), told
+            set(unpaired_matching.nearest(model, points).leak), names
         )
         self.assertEqual(
-            set(unpaired_matching.interpolated(model, points).leak), told
+            set(unpaired_matching.interpolated(model, points).leak), names
         )
         self.assertIn(
             "likelihood", unpaired_matching.trained(model, points).leak
@@ -121,29 +121,29 @@ class UnpairedTest(parameterized.TestCase, tf.test.TestCase):
         """0.05 exactly where a limit is 0; a normal's elsewhere."""
         model = measured(0.8, 9, 0.7).point
         ends = [Estimate(0.6, 0.57, 0.63), Estimate(0.55, 0.51, 0.59)]
-        leaks = [dict.fromkeys(accuracy_matching.SCORES, each) for each in ends]
+        leaks = [dict.fromkeys(accuracy_matching.SCORES, area) for area in ends]
         one, other = (dataclasses.replace(model, leaks=x) for x in leaks)
-        found = unpaired_matching.nearest(one, [other]).leak["margin"]
+        margin = unpaired_matching.nearest(one, [other]).leak["margin"]
         # Limits 0.03 and 0.04 away join to 0.05.
-        self.assertAllClose(found.difference.low, 0.0, atol=1e-15)
-        self.assertAllClose(found.p_value, 0.05)
+        self.assertAllClose(margin.difference.low, 0.0, atol=1e-15)
+        self.assertAllClose(margin.p_value, 0.05)
         for times in (0.5, 2.0):
             wide = Estimate(0.55, 0.55 - 0.04 * times, 0.55 + 0.04 * times)
             other = dataclasses.replace(
                 model, leaks=dict.fromkeys(accuracy_matching.SCORES, wide)
             )
-            found = unpaired_matching.nearest(one, [other]).leak["margin"]
+            margin = unpaired_matching.nearest(one, [other]).leak["margin"]
             spread = np.hypot(0.03, 0.04 * times) / stats.norm.isf(0.025)
             wanted = 2 * stats.norm.cdf(-0.05 / spread)
-            self.assertAllClose(found.p_value, wanted)
+            self.assertAllClose(margin.p_value, wanted)
 
     def test_against_itself(self):
         point = FULL[1].point
         for find in (unpaired_matching.nearest, unpaired_matching.interpolated):
-            found = find(point, [each.point for each in FULL]).leak["margin"]
-            self.assertEqual(found.difference.value, 0.0)
-            self.assertEqual(found.p_value, 1.0)
-            self.assertLess(found.difference.low, 0.0)
+            margin = find(point, [epoch.point for epoch in FULL]).leak["margin"]
+            self.assertEqual(margin.difference.value, 0.0)
+            self.assertEqual(margin.p_value, 1.0)
+            self.assertLess(margin.difference.low, 0.0)
 
 
 if __name__ == "__main__":

@@ -27,14 +27,14 @@ LEAKS = {
 class SimulatedTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(*LEAKS)
     def test_truths_are_what_many_records_have(self, name):
-        made = verdict_simulated.simulate(60_000, LEAKS[name], seed=1)
-        self.assertEqual(made.truths.keys(), made.scores.keys())
-        for attack, scores in made.counted().items():
+        simulated = verdict_simulated.simulate(60_000, LEAKS[name], seed=1)
+        self.assertEqual(simulated.truths.keys(), simulated.scores.keys())
+        for attack, scores in simulated.counted().items():
             rows = ~np.isnan(scores)
-            area = metrics.roc_auc_score(made.members[rows], scores[rows])
+            area = metrics.roc_auc_score(simulated.members[rows], scores[rows])
             # Five standard deviations of 30,000 + 30,000.
             self.assertAllClose(
-                area, made.truths[attack], atol=0.012, msg=attack
+                area, simulated.truths[attack], atol=0.012, msg=attack
             )
 
     def test_leaks(self):
@@ -49,14 +49,16 @@ class SimulatedTest(parameterized.TestCase, tf.test.TestCase):
         )
 
     def test_an_audit(self):
-        made = verdict_simulated.simulate(100, LEAKS["few"], seed=0)
-        self.assertEqual(made.members.sum(), 100)
-        margins = made.scores["margin"]
+        simulated = verdict_simulated.simulate(100, LEAKS["few"], seed=0)
+        self.assertEqual(simulated.members.sum(), 100)
+        margins = simulated.scores["margin"]
         self.assertEqual(np.sum(margins > 5), 1)
-        self.assertTrue(made.members[margins > 5].all())
-        counted = made.counted()
-        self.assertAllEqual(np.isnan(counted["likelihood"]), made.half)
-        self.assertFalse(any(np.isnan(x).any() for x in made.scores.values()))
+        self.assertTrue(simulated.members[margins > 5].all())
+        counted = simulated.counted()
+        self.assertAllEqual(np.isnan(counted["likelihood"]), simulated.half)
+        self.assertFalse(
+            any(np.isnan(x).any() for x in simulated.scores.values())
+        )
 
 
 class StoredTest(tf.test.TestCase):
@@ -73,8 +75,8 @@ class StoredTest(tf.test.TestCase):
             verdict_table.detectable(self.found["detectable"]),
             verdict_table.seconds(self.found["seconds"]),
         ]
-        for each in tables:
-            self.assertIn(each, page)
+        for table in tables:
+            self.assertIn(table, page)
         stored = (BENCHMARKS / "verdict.md").read_text()
         self.assertEqual(stored, "\n".join(tables))
 

@@ -21,22 +21,22 @@ class VerdictsTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(1, 7, 8, 9, 899)
     def test_round_trip(self, count):
         bits = np.random.default_rng(count).random(count) < 0.5
-        found = membership_decisions.unpack(
+        unpacked = membership_decisions.unpack(
             membership_decisions.pack(bits), count
         )
-        self.assertAllEqual(found, bits)
-        self.assertEqual(found.dtype, bool)
+        self.assertAllEqual(unpacked, bits)
+        self.assertEqual(unpacked.dtype, bool)
 
     def test_of_the_judged_records(self):
         called = np.array([1, 0, 1, 1, 0], bool)
         members = np.array([1, 1, 0, 0, 0], bool)
         judged = np.array([0, 1, 1, 1, 1], bool)
-        found = membership_decisions.of_records(called, members, judged)
+        packed = membership_decisions.of_records(called, members, judged)
         self.assertAllEqual(
-            membership_decisions.unpack(found.members, 1), [False]
+            membership_decisions.unpack(packed.members, 1), [False]
         )
         self.assertAllEqual(
-            membership_decisions.unpack(found.nonmembers, 3),
+            membership_decisions.unpack(packed.nonmembers, 3),
             [True, True, False],
         )
 

@@ -18,11 +18,11 @@ STARTS = "### A new "
 
 def parts(text):
     """The walk-throughs: title -> its blocks, in order."""
-    found = {}
+    sections = {}
     for section in text.split("\n" + STARTS)[1:]:
         title, _, body = section.partition("\n")
-        found[title] = documents.blocks(re.split(r"\n##+ ", body)[0])
-    return found
+        sections[title] = documents.blocks(re.split(r"\n##+ ", body)[0])
+    return sections
 
 
 def write(block, folder):
@@ -71,10 +71,10 @@ class WalkthroughsTest(absltest.TestCase):
         )
 
     def test_what_is_written_works(self):
-        found = parts((ROOT / "docs/architecture.md").read_text())
-        self.assertEqual(list(found), ["attack", "layer", "scheme"])
+        sections = parts((ROOT / "docs/architecture.md").read_text())
+        self.assertEqual(list(sections), ["attack", "layer", "scheme"])
         tests = []
-        for title, blocks in found.items():
+        for title, blocks in sections.items():
             with self.subTest(title):
                 for block in blocks:
                     if block.language == "python":

@@ -14,40 +14,40 @@ from qmia_tf.report import verdict_words
 
 def audited(members=300, nonmembers=300, *, gain, seed=0, target="keras"):
     """The audit of a network whose true logits get so much, members first."""
-    made = synthetic_outputs.outputs(
+    outputs = synthetic_outputs.outputs(
         members, nonmembers, gain=gain, seed=seed, target=target
     )
-    return audit.audit(made)
+    return audit.audit(outputs)
 
 
 class SignTest(parameterized.TestCase):
     def test_accuracy(self):
-        found = audited(gain=(1.0, 3.0))
+        target = audited(gain=(1.0, 3.0))
         one, other = (
             f"{100 * rate.value:.1f} %"
-            for rate in (found.accuracy_members, found.accuracy_nonmembers)
+            for rate in (target.accuracy_members, target.accuracy_nonmembers)
         )
         self.assertEqual(
-            member_accuracy.sign(found),
+            member_accuracy.sign(target),
             f"is right on {one} of the members and {other} of the nonmembers",
         )
 
     def test_confidence_where_accuracies_tie(self):
-        found = audited(gain=(9.0, 12.0))
-        self.assertEqual(found.accuracy_members.value, 1)
-        self.assertEqual(found.accuracy_nonmembers.value, 1)
+        target = audited(gain=(9.0, 12.0))
+        self.assertEqual(target.accuracy_members.value, 1)
+        self.assertEqual(target.accuracy_nonmembers.value, 1)
         self.assertRegex(
-            member_accuracy.sign(found),
+            member_accuracy.sign(target),
             r"less confidence for members than for nonmembers .AUC 0\.[01]",
         )
 
     def test_an_accuracy_that_says_the_opposite(self):
         """Right more often, but less sure: augmentation may do that."""
-        found = audited(gain=(9.0, 12.0))
+        target = audited(gain=(9.0, 12.0))
         more = dataclasses.replace(
-            found.accuracy_nonmembers, value=0.9, low=0.8, high=0.95
+            target.accuracy_nonmembers, value=0.9, low=0.8, high=0.95
         )
-        changed = dataclasses.replace(found, accuracy_nonmembers=more)
+        changed = dataclasses.replace(target, accuracy_nonmembers=more)
         self.assertEqual(member_accuracy.sign(changed), "")
 
     @parameterized.parameters(
@@ -55,19 +55,23 @@ class SignTest(parameterized.TestCase):
         (2, 20, (0.0, 9.0)), (20, 2, (0.0, 9.0)),
     )  # fmt: skip
     def test_nothing_is_said(self, members, nonmembers, gain):
-        found = audited(members, nonmembers, gain=gain)
-        self.assertEqual(member_accuracy.sign(found), "")
+        target = audited(members, nonmembers, gain=gain)
+        self.assertEqual(member_accuracy.sign(target), "")
 
     def test_equal_sides_are_seldom_called_so(self):
         """Of 300 audits 0.3 are expected; four have a chance of 1 in 2,900."""
         said = 0
         for seed in range(300):
-            made = synthetic_outputs.outputs(40, 40, gain=(2.0, 2.0), seed=seed)
-            right = made.predicted == made.labels
-            own = made.probabilities[np.arange(80), made.labels]
-            auc = stats.mannwhitneyu(own[made.members], own[~made.members])
-            inside = int(right[made.members].sum())
-            outside = int(right[~made.members].sum())
+            outputs = synthetic_outputs.outputs(
+                40, 40, gain=(2.0, 2.0), seed=seed
+            )
+            right = outputs.predicted == outputs.labels
+            own = outputs.probabilities[np.arange(80), outputs.labels]
+            auc = stats.mannwhitneyu(
+                own[outputs.members], own[~outputs.members]
+            )
+            inside = int(right[outputs.members].sum())
+            outside = int(right[~outputs.members].sum())
             level = member_accuracy.LEVEL / 2
             said += (
                 member_accuracy.fisher(inside, outside, 40, 40) <= level
@@ -82,8 +86,8 @@ class LevelTest(parameterized.TestCase):
     def test_fisher_equals_scipy(self, first, second, one, other):
         table = [[first, one - first], [second, other - second]]
         wanted = stats.fisher_exact(table, alternative="less").pvalue
-        found = member_accuracy.fisher(first, second, one, other)
-        np.testing.assert_allclose(found, wanted, rtol=1e-9)
+        p_value = member_accuracy.fisher(first, second, one, other)
+        np.testing.assert_allclose(p_value, wanted, rtol=1e-9)
 
     @parameterized.parameters(0.1, 0.5, 0.9, 0.98)
     def test_fisher_keeps_its_level(self, rate):
@@ -99,13 +103,13 @@ class LevelTest(parameterized.TestCase):
     def test_rank_sum_equals_scipy(self, members, nonmembers):
         rng = np.random.default_rng(0)
         one, other = rng.normal(size=members) - 0.5, rng.normal(size=nonmembers)
-        found = stats.mannwhitneyu(
+        rank_test = stats.mannwhitneyu(
             one, other, alternative="less", method="asymptotic",
             use_continuity=False,
         )  # fmt: skip
-        auc = found.statistic / (members * nonmembers)
+        auc = rank_test.statistic / (members * nonmembers)
         np.testing.assert_allclose(
-            member_accuracy.rank_sum(auc, members, nonmembers), found.pvalue
+            member_accuracy.rank_sum(auc, members, nonmembers), rank_test.pvalue
         )
 
 
@@ -113,15 +117,17 @@ class SaidTest(Reports):
     def test_in_the_log_of_the_audit(self):
         for gain, said in (((1.0, 3.0), 1), ((3.0, 2.0), 0)):
             lines = []
-            made = synthetic_outputs.outputs(200, 200, gain=gain)
+            outputs = synthetic_outputs.outputs(200, 200, gain=gain)
             audit.audit_outputs(
                 self.create_tempdir().full_path,
-                [made],
+                [outputs],
                 config={},
                 progress=lines.append,
             )
-            found = [x for x in lines if x.startswith("warning: members are")]
-            self.assertLen(found, said)
+            warnings = [
+                x for x in lines if x.startswith("warning: members are")
+            ]
+            self.assertLen(warnings, said)
 
     def test_in_the_verdict_and_on_the_report(self):
         bad = self.run_of("w4a4", (4, 4), gain=(0.5, 5.0))

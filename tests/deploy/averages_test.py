@@ -33,8 +33,8 @@ def _average(given, name="average"):
 class MeanGridTest(tf.test.TestCase):
     def test_as_fine_as_int8_allows(self):
         for bits in range(1, 9):
-            found = averages.mean_grid(activation_grid(bits))
-            self.assertEqual(found, Grid(1 / 255, -128, -128, 127))
+            grid = averages.mean_grid(activation_grid(bits))
+            self.assertEqual(grid, Grid(1 / 255, -128, -128, 127))
             signed = linear_grid(bits)
             self.assertEqual(averages.mean_grid(signed), signed)
 
@@ -52,16 +52,16 @@ class AverageTest(parameterized.TestCase, tf.test.TestCase):
         levels = _levels(source, shape, count=40)
         top = source.high - source.zero_point
         levels[0], levels[1] = 0, top
-        found = twin(levels.astype(np.float32)).numpy()
-        self.assertEqual(found.shape, (40, 1, 1, 3))
+        averaged = twin(levels.astype(np.float32)).numpy()
+        self.assertEqual(averaged.shape, (40, 1, 1, 3))
         count = size[0] * size[1]
         for record, channel in np.ndindex(40, 3):
             total = int(levels[record, ..., channel].sum())
             mean = fractions.Fraction(255 * total, count * top)
-            code = int(found[record, 0, 0, channel])
+            code = int(averaged[record, 0, 0, channel])
             self.assertLessEqual(abs(mean - code), fractions.Fraction(1, 2))
-        self.assertAllEqual(found[0], np.zeros((1, 1, 3)))
-        self.assertAllEqual(found[1], np.full((1, 1, 3), 255))
+        self.assertAllEqual(averaged[0], np.zeros((1, 1, 3)))
+        self.assertAllEqual(averaged[1], np.full((1, 1, 3), 255))
 
     def test_its_kernel_is_ones(self):
         given = _codes(activation_grid(4), (4, 5, 3))
@@ -101,9 +101,9 @@ class AverageTest(parameterized.TestCase, tf.test.TestCase):
             means = means.normed(norm)
         x = np.random.default_rng(1).random((3, *shape), np.float32)
         expected = keras.Model(values, expected)(x)
-        found = keras.Model(values, means.in_floats(values))(x)
+        outputs = keras.Model(values, means.in_floats(values))(x)
         # float32 sums in another order.
-        self.assertAllClose(found, expected, rtol=1e-5, atol=1e-6)
+        self.assertAllClose(outputs, expected, rtol=1e-5, atol=1e-6)
 
 
 class NormOfCodesTest(parameterized.TestCase, tf.test.TestCase):
@@ -133,7 +133,7 @@ class NormOfCodesTest(parameterized.TestCase, tf.test.TestCase):
         levels = np.broadcast_to(
             levels[:, None, None, None], (len(levels), 1, 1, channels)
         )
-        found = twin(levels.astype(np.float32)).numpy()
+        computed = twin(levels.astype(np.float32)).numpy()
         gamma, beta, mean, variance = (
             np.float64(weight) for weight in norm.get_weights()
         )
@@ -144,8 +144,8 @@ class NormOfCodesTest(parameterized.TestCase, tf.test.TestCase):
         expected = np.rint(values).clip(*limits)
         # None of these values is half-way between two levels.
         self.assertGreater(np.abs(values % 1 - 0.5).min(), 1e-6)
-        wrong = (found != expected).sum()
-        self.assertEqual(wrong, 0, f"{wrong} of {found.size}")
+        wrong = (computed != expected).sum()
+        self.assertEqual(wrong, 0, f"{wrong} of {computed.size}")
 
     @parameterized.product(first=tuple(range(1, 9)), second=(1, 3, 4, 8))
     def test_from_grid_to_grid(self, first, second):
@@ -159,7 +159,7 @@ class NormOfCodesTest(parameterized.TestCase, tf.test.TestCase):
             means = averages.Means(layer, given, window=(1, 1))
             twin = keras.Model(given.tensor, means.on(target, "ended"))
             levels = np.arange(source.low, source.high + 1) - source.zero_point
-            found = twin(levels.reshape(-1, 1, 1, 1).astype(np.float32))
+            computed = twin(levels.reshape(-1, 1, 1, 1).astype(np.float32))
             ratio = fractions.Fraction(
                 source.scale / target.scale
             ).limit_denominator(255 * 127)
@@ -169,7 +169,7 @@ class NormOfCodesTest(parameterized.TestCase, tf.test.TestCase):
                 part - target.zero_point for part in (target.low, target.high)
             )
             expected = np.clip([round(value) for value in exact], *ends)
-            self.assertAllEqual(np.reshape(found, -1), expected)
+            self.assertAllEqual(np.reshape(computed, -1), expected)
 
 
 if __name__ == "__main__":

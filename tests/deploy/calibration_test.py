@@ -25,9 +25,9 @@ class DrawTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(drawn.shape, (10, 6, 5, 1))
         self.assertEqual(drawn.dtype, np.uint8)
         known = {image.tobytes() for image in images}
-        found = {image.tobytes() for image in drawn}
-        self.assertLen(found, 10)
-        self.assertContainsSubset(found, known)
+        distinct = {image.tobytes() for image in drawn}
+        self.assertLen(distinct, 10)
+        self.assertContainsSubset(distinct, known)
 
     def test_seed_decides(self):
         images = tiny_models.images(23)

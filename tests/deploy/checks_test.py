@@ -37,8 +37,8 @@ class ChecksTest(parameterized.TestCase):
         ),
     )
     def test_float_fallbacks(self, layers, names):
-        found = scheme_checks.float_fallbacks(facts(*layers)["layers"])
-        self.assertEqual(found, list(names))
+        fallbacks = scheme_checks.float_fallbacks(facts(*layers)["layers"])
+        self.assertEqual(fallbacks, list(names))
 
     def test_expected_floats_are_listed(self):
         held = facts(INTEGER, FLOAT)

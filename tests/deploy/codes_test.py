@@ -60,9 +60,9 @@ class BranchGridTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.product(bits=EVERY_BITS, projection=(False, True))
     def test_is_the_trained_grid_with_one_code_more(self, bits, projection):
         trained = residual_grid(bits, projection=projection)
-        found = code_grids.branch_grid(bits, projection=projection)
+        grid = code_grids.branch_grid(bits, projection=projection)
         self.assertEqual(
-            dataclasses.asdict(found),
+            dataclasses.asdict(grid),
             {**dataclasses.asdict(trained), "low": -128},
         )
 

@@ -344,16 +344,16 @@ class CurrentTest(Folder):
 
     def export(self, source="these", **settings):
         """Exports; returns the schemes that were really made."""
-        made = []
+        lines = []
         export.export(
             self.model,
             self.out,
             members=Members(self.members().load, source),
             settings=export.Settings(**settings),
-            progress=made.append,
+            progress=lines.append,
             **self.given,
         )
-        return [line.split()[1].rstrip(":") for line in made]
+        return [line.split()[1].rstrip(":") for line in lines]
 
     @parameterized.parameters(
         ({}, []),

@@ -31,9 +31,9 @@ def _add_file():
 class WriterTest(parameterized.TestCase, tf.test.TestCase):
     def test_file_computes_its_ops(self):
         values = np.array([[0, 0, 0], [0.5, 9, -3.5]], np.float32)
-        found = run(_add_file(), values)
+        outputs = run(_add_file(), values)
         sums = np.maximum(values + [1, -2, 3], 0)
-        self.assertAllEqual(found["d"], np.rint(sums / 0.5) - 3)
+        self.assertAllEqual(outputs["d"], np.rint(sums / 0.5) - 3)
 
     def test_ports_and_signature(self):
         lite = litert.Interpreter(model_content=_add_file())
@@ -67,9 +67,9 @@ class WriterTest(parameterized.TestCase, tf.test.TestCase):
         lite = litert.Interpreter(model_content=content)
         lite.allocate_tensors()
         for place, expected in ((index, values), (flipped, values.T)):
-            found = lite.get_tensor(place)
-            self.assertEqual(found.dtype, dtype)
-            self.assertAllEqual(found, expected)
+            constant = lite.get_tensor(place)
+            self.assertEqual(constant.dtype, dtype)
+            self.assertAllEqual(constant, expected)
 
     @parameterized.parameters(0, 2)
     def test_scales_along_an_axis(self, axis):
@@ -80,10 +80,12 @@ class WriterTest(parameterized.TestCase, tf.test.TestCase):
         index = writer.constant("k", values, scales=scales, axis=axis)
         content = writer.to_bytes({"a": source}, {"k": index})
         lite = litert.Interpreter(model_content=content)
-        found = lite.get_tensor_details()[index]["quantization_parameters"]
-        self.assertAllEqual(found["scales"], scales)
-        self.assertAllEqual(found["zero_points"], [0, 0, 0])
-        self.assertEqual(found["quantized_dimension"], axis)
+        quantization = lite.get_tensor_details()[index][
+            "quantization_parameters"
+        ]
+        self.assertAllEqual(quantization["scales"], scales)
+        self.assertAllEqual(quantization["zero_points"], [0, 0, 0])
+        self.assertEqual(quantization["quantized_dimension"], axis)
 
     def test_sizes_that_may_change(self):
         writer = flatbuffer.Writer("sizes")
@@ -106,12 +108,12 @@ class WriterTest(parameterized.TestCase, tf.test.TestCase):
             writer.op(name, [index, index], [index], version=version)
         model = flatbuffer.unpack(writer.to_bytes({"a": index}, {"a": index}))
         kinds = schema.BuiltinOperator
-        found = [
+        op_codes = [
             (code.builtinCode, code.version, code.deprecatedBuiltinCode)
             for code in model.operatorCodes
         ]
         self.assertEqual(
-            found,
+            op_codes,
             [
                 (kinds.ADD, 1, kinds.ADD),
                 (kinds.MUL, 1, kinds.MUL),
@@ -149,10 +151,10 @@ class WithOutputsTest(tf.test.TestCase):
         content = _add_file()
         values = np.float32([[1, 2, 3]])
         shown = flatbuffer.with_outputs(content, lambda tensor: True)
-        found = run(shown, values)
-        self.assertEqual(list(found), ["c", "d"])
-        self.assertAllEqual(found["c"], [[2, 0, 6]])
-        self.assertAllEqual(found["d"], run(content, values)["d"])
+        outputs = run(shown, values)
+        self.assertEqual(list(outputs), ["c", "d"])
+        self.assertAllEqual(outputs["c"], [[2, 0, 6]])
+        self.assertAllEqual(outputs["d"], run(content, values)["d"])
         one, two = (flatbuffer.unpack(c).subgraphs[0] for c in (content, shown))
         self.assertEqual(len(one.tensors), len(two.tensors))
         for first, second in zip(one.operators, two.operators, strict=True):
@@ -169,9 +171,9 @@ class WithOutputsTest(tf.test.TestCase):
 
     def test_neither_constants_nor_inputs(self):
         shown = flatbuffer.with_outputs(_add_file(), lambda tensor: True)
-        found = run(shown, np.zeros((1, 3), np.float32))
-        self.assertNotIn("k", found)
-        self.assertNotIn("a", found)
+        outputs = run(shown, np.zeros((1, 3), np.float32))
+        self.assertNotIn("k", outputs)
+        self.assertNotIn("a", outputs)
 
 
 if __name__ == "__main__":

@@ -59,9 +59,9 @@ def trained_levels(codes, factor, offset, scale, inputs, source, target):
         step /= exact(target.scale)
         start = exact(float(offset[channel])) / exact(target.scale)
         values, where = np.unique(sums[:, channel], return_inverse=True)
-        found = [step * int(value) + start for value in values]
-        rounded = [min(max(round(v), limits[0]), limits[1]) for v in found]
-        near = [abs(v % 1 - exact(1, 2)) < 1e-9 for v in found]
+        positions = [step * int(value) + start for value in values]
+        rounded = [min(max(round(v), limits[0]), limits[1]) for v in positions]
+        near = [abs(v % 1 - exact(1, 2)) < 1e-9 for v in positions]
         levels[:, channel] = np.array(rounded)[where]
         ties[:, channel] = np.array(near)[where]
     return levels, ties
@@ -83,9 +83,9 @@ class RoundingTest(parameterized.TestCase, tf.test.TestCase):
         folded = fold_kernel(
             codes, numbers[2], *numbers[:2], source=source, target=target
         )
-        found = kernel_levels(folded, inputs, target)
+        levels = kernel_levels(folded, inputs, target)
         expected, ties = trained_levels(codes, *numbers, inputs, source, target)
-        return folded, found, expected, (found != expected) & ~ties
+        return folded, levels, expected, (levels != expected) & ~ties
 
     def numbers(self, weight_bits, channels=40, seed=0):
         rng = np.random.default_rng(seed + weight_bits)
@@ -106,7 +106,7 @@ class RoundingTest(parameterized.TestCase, tf.test.TestCase):
     def test_every_sum_rounds_as_in_the_trained_layer(
         self, weight_bits, target
     ):
-        folded, found, expected, wrong = self.compare(
+        folded, levels, expected, wrong = self.compare(
             *self.numbers(weight_bits),
             every_input(15, 3),
             activation_grid(4),
@@ -119,7 +119,7 @@ class RoundingTest(parameterized.TestCase, tf.test.TestCase):
             self.assertEqual(wrong.sum(), 0, f"{wrong.sum()} of {wrong.size}")
             self.assertEqual(folded.missed, 0)
         self.assertLess(wrong.mean(), 0.01)
-        self.assertLess(np.abs(found - expected).max(), 2)
+        self.assertLess(np.abs(levels - expected).max(), 2)
         self.assertGreater(len(np.unique(expected)), min(3, target.high))
 
     @parameterized.parameters(2, 4)
@@ -130,11 +130,11 @@ class RoundingTest(parameterized.TestCase, tf.test.TestCase):
         options = {"source": source, "target": target}
         folded = fold_kernel(codes, scale, factor, offset, every=7, **options)
         inputs = every_input(15, 3)
-        found = kernel_levels(folded, inputs, target)
+        levels = kernel_levels(folded, inputs, target)
         expected, ties = trained_levels(
             codes, factor, offset, scale, inputs, **options
         )
-        wrong = (np.rint(found / 7) != np.rint(expected / 7)) & ~ties
+        wrong = (np.rint(levels / 7) != np.rint(expected / 7)) & ~ties
         self.assertLessEqual(wrong.mean(), 1e-3 if folded.missed else 0)
         self.assertLess(folded.missed, 5)
         self.assertGreater(len(np.unique(np.rint(expected / 7))), 10)
@@ -160,7 +160,7 @@ class RoundingTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_small_and_large_factors(self, size, atmost):
         codes, factor, offset, scale = self.numbers(4)
-        _, found, expected, wrong = self.compare(
+        _, levels, expected, wrong = self.compare(
             codes,
             factor * size,
             offset,
@@ -212,11 +212,11 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
             target=target,
         )
         f32 = np.float32
-        for scale, found in zip(
+        for scale, multiplier in zip(
             folded.weight_scales, folded.multipliers, strict=True
         ):
             product = f32(f32(source.scale) * scale)
-            self.assertEqual(found, f32(product / f32(target.scale)))
+            self.assertEqual(multiplier, f32(product / f32(target.scale)))
         for part, dtype in (
             (folded.weight_scales, np.float32),
             (folded.multipliers, np.float32),
@@ -261,9 +261,9 @@ class EdgeTest(parameterized.TestCase, tf.test.TestCase):
         target = activation_grid(4)
         folded = fold(np.array([[15], [-13]]), factor=factor, offset=offset)
         inputs = every_input(5, 2) * 51
-        found = kernel_levels(folded, inputs, target)
+        levels = kernel_levels(folded, inputs, target)
         expected = np.clip(np.rint(offset * 15), 0, 15)
-        self.assertAllEqual(found, np.full(found.shape, expected))
+        self.assertAllEqual(levels, np.full(levels.shape, expected))
         self.assertEqual((folded.dead, folded.coarse), (1, 0))
         self.assertAllEqual(folded.codes, [[0], [0]])
         self.assertBetween(folded.multipliers[0], 2.0**-32, 1)
@@ -279,10 +279,10 @@ class EdgeTest(parameterized.TestCase, tf.test.TestCase):
         for scale in (0.0, 1.0):
             folded = fold(np.zeros((4, 2)), scale=scale, offset=offset)
             self.assertAllEqual(folded.codes, np.zeros((4, 2)))
-            found = kernel_levels(
+            levels = kernel_levels(
                 folded, np.full((1, 4), 255), activation_grid(4)
             )
-            self.assertAllEqual(found, [[round(offset * 15)] * 2])
+            self.assertAllEqual(levels, [[round(offset * 15)] * 2])
 
     @parameterized.product(
         factor=(300.0, -1e4, 1e12, 254.0, -256.1),
@@ -306,11 +306,11 @@ class EdgeTest(parameterized.TestCase, tf.test.TestCase):
         )
         self.assertLess(folded.multipliers[0], 256)
         inputs = every_input(3, 3)
-        found = kernel_levels(folded, inputs, target)
+        levels = kernel_levels(folded, inputs, target)
         true = (inputs @ codes - 2.0) * factor
         limits = target.low - target.zero_point, target.high - target.zero_point
-        self.assertAllEqual(found, np.rint(true).clip(*limits))
-        self.assertGreater(len(np.unique(found)), 1)
+        self.assertAllEqual(levels, np.rint(true).clip(*limits))
+        self.assertGreater(len(np.unique(levels)), 1)
 
     def test_large_offset_takes_headroom_first(self):
         # A quarter of 2**30 in steps of the sum: room for times 3, not 8.
@@ -349,11 +349,11 @@ class EdgeTest(parameterized.TestCase, tf.test.TestCase):
         self.assertFalse(folded.codes[:, :2].all())
         inputs = rng.integers(0, 256, (200, fan_in))
         inputs[:100] = np.where(codes[:, 0] > 0, 255, 0)
-        found = kernel_levels(folded, inputs, target)
+        levels = kernel_levels(folded, inputs, target)
         exact = inputs @ codes * step + [100, -100, 0.1]
         # Half a step a code, all levels at their end, at the worst.
         worst = 0.5 * fan_in * 255 * 2 * 100 / 2**30 + 0.5
-        self.assertAllLessEqual(np.abs(found - exact)[:, :2], worst + 1e-3)
+        self.assertAllLessEqual(np.abs(levels - exact)[:, :2], worst + 1e-3)
 
     def test_no_sum_overflows_int32(self):
         rng = np.random.default_rng(4)
@@ -414,7 +414,7 @@ class WideTest(parameterized.TestCase, tf.test.TestCase):
         self, source, fan_in, wide
     ):
         codes = np.full((fan_in, 1), 127)
-        found = fold(codes, source=source, target=FREE, scale=1 / 127)
+        folded = fold(codes, source=source, target=FREE, scale=1 / 127)
         reach = (
             fan_in
             * 127
@@ -423,7 +423,7 @@ class WideTest(parameterized.TestCase, tf.test.TestCase):
             )
         )
         self.assertEqual(reach >= 2**24, wide)
-        self.assertEqual(found.wide, wide)
+        self.assertEqual(folded.wide, wide)
 
     def test_counts_the_bias(self):
         codes = np.full((518, 1), 127)

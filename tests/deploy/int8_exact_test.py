@@ -79,9 +79,9 @@ class ExactTest(parameterized.TestCase, tf.test.TestCase):
         layer = twins.IntegerConv2D(
             (3, 2, 5, 7), 7, input_scale=1 / 255, grid=grid, **options
         )
-        found, pixels = self.run_layer(layer, numbers, (7, 8, 5))
+        codes, pixels = self.run_layer(layer, numbers, (7, 8, 5))
         sums = exact_convolution(pixels, numbers[0], **options)
-        self.compare(found, sums, numbers, grid)
+        self.compare(codes, sums, numbers, grid)
 
     @parameterized.product(
         options=({}, {"strides": (2, 2)}, {"padding": "valid"}),
@@ -93,14 +93,14 @@ class ExactTest(parameterized.TestCase, tf.test.TestCase):
         layer = twins.IntegerDepthwiseConv2D(
             shape, 4 * multiple, input_scale=1 / 255, grid=grid, **options
         )
-        found, pixels = self.run_layer(layer, numbers, (7, 8, 4))
+        codes, pixels = self.run_layer(layer, numbers, (7, 8, 4))
         sums = exact_convolution(pixels, numbers[0], depthwise=True, **options)
-        self.compare(found, sums, numbers, grid)
+        self.compare(codes, sums, numbers, grid)
 
-    def compare(self, found, sums, numbers, grid):
+    def compare(self, codes, sums, numbers, grid):
         expected = requantize_all(sums, *numbers[1:], grid)
-        wrong = (found != expected).sum()
-        self.assertEqual(wrong, 0, f"{wrong} of {found.size}")
+        wrong = (codes != expected).sum()
+        self.assertEqual(wrong, 0, f"{wrong} of {codes.size}")
         least = min(20, grid.high - grid.low)
         self.assertGreater(len(np.unique(expected)), least)
 
@@ -121,9 +121,9 @@ class ExactTest(parameterized.TestCase, tf.test.TestCase):
             (100, count), count, input_scale=1 / 255, grid=grid
         )
         numbers = kernel, bias, multipliers
-        found, pixels = self.run_layer(layer, numbers, (100,), count=200)
+        codes, pixels = self.run_layer(layer, numbers, (100,), count=200)
         self.assertLess(reach + 2**30, 2**31)
-        self.compare(found, pixels @ kernel.astype(np.int64), numbers, grid)
+        self.compare(codes, pixels @ kernel.astype(np.int64), numbers, grid)
 
     def test_sums_beyond_float32(self):
         # All codes pull one way, and the bias back: float32 would lose bits.
@@ -138,10 +138,10 @@ class ExactTest(parameterized.TestCase, tf.test.TestCase):
             (fan_in, 3), 3, input_scale=1 / 255, grid=grid, wide=True
         )
         numbers = kernel, bias, multipliers
-        found, pixels = self.run_layer(layer, numbers, (fan_in,), count=300)
+        codes, pixels = self.run_layer(layer, numbers, (fan_in,), count=300)
         sums = pixels @ kernel.astype(np.int64)
         self.assertGreater(np.median(sums), 2**24)
-        self.compare(found, sums, numbers, grid)
+        self.compare(codes, sums, numbers, grid)
 
     def run_pair(self, content, codes):
         lite = litert.Interpreter(model_content=content)
@@ -204,7 +204,7 @@ class ExactTest(parameterized.TestCase, tf.test.TestCase):
                 np.arange(-128, 128),
                 indexing="ij",
             )
-            found = self.run_pair(
+            codes = self.run_pair(
                 content, [left.astype(np.int8), right.astype(np.int8)]
             )
             total = (left - first.zero_point) * units[0]
@@ -212,8 +212,8 @@ class ExactTest(parameterized.TestCase, tf.test.TestCase):
             # Floor of the double: no sum is half-way, units[2] being odd.
             expected = (2 * total + units[2]) // (2 * units[2])
             expected = expected.clip(0, grid.high - grid.zero_point)
-            wrong = (found.astype(int) - grid.zero_point != expected).sum()
-            self.assertEqual(wrong, 0, f"{wrong} of {found.size}, {ends}")
+            wrong = (codes.astype(int) - grid.zero_point != expected).sum()
+            self.assertEqual(wrong, 0, f"{wrong} of {codes.size}, {ends}")
 
     def softmax_file(self, classes, scale, zero_point):
         writer = Writer("softmax")
@@ -243,10 +243,10 @@ class ExactTest(parameterized.TestCase, tf.test.TestCase):
 
     def assertSoftmax(self, codes, scale):
         content = self.softmax_file(codes.shape[1], scale, -7)
-        found = self.run_pair(content, [codes.astype(np.int8)]).astype(int)
-        made = twins.IntegerSoftmax(scale)((codes + 7).astype(np.float32))
-        wrong = (found + 128 != made.numpy()).sum()
-        self.assertEqual(wrong, 0, f"{wrong} of {found.size}")
+        file_codes = self.run_pair(content, [codes.astype(np.int8)]).astype(int)
+        twin_codes = twins.IntegerSoftmax(scale)((codes + 7).astype(np.float32))
+        wrong = (file_codes + 128 != twin_codes.numpy()).sum()
+        self.assertEqual(wrong, 0, f"{wrong} of {file_codes.size}")
 
     @parameterized.product(
         classes=(2, 3, 10, 100, 512, 1000), scale=(0.0005, 0.02, 0.1, 0.7, 5.0)
@@ -419,12 +419,12 @@ class ConverterTest(parameterized.TestCase, tf.test.TestCase):
         self.assertCodesOf(content, 20)
 
     def assertCodesOf(self, content, most):
-        found = self.converted_codes(content)
+        codes = self.converted_codes(content)
         visible = integer_nets.visible(int8_file.to_tflite(self.twin))
         expected = integer_nets.run(visible, self.pixels)["sum"]
-        wrong = (found != expected).sum()
-        self.assertLessEqual(wrong, most, f"{wrong} of {found.size} codes")
-        self.assertGreater(len(np.unique(found)), 12)
+        wrong = (codes != expected).sum()
+        self.assertLessEqual(wrong, most, f"{wrong} of {codes.size} codes")
+        self.assertGreater(len(np.unique(codes)), 12)
 
 
 if __name__ == "__main__":

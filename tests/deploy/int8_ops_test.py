@@ -71,8 +71,8 @@ def _random(*shape, seed=0):
 
 
 class OpsTest(parameterized.TestCase, tf.test.TestCase):
-    def assertSame(self, found, expected, says=""):
-        wrong = np.sum(found != expected)
+    def assertSame(self, codes, expected, says=""):
+        wrong = np.sum(codes != expected)
         self.assertEqual(wrong, 0, f"{wrong} of {np.size(expected)} {says}")
 
     def check_add(self, first, second, target):
@@ -83,7 +83,7 @@ class OpsTest(parameterized.TestCase, tf.test.TestCase):
             np.arange(second.low, second.high + 1),
             indexing="ij",
         )
-        found, is_default = _run(
+        codes, is_default = _run(
             "ADD",
             [left.astype(np.int8), right.astype(np.int8)],
             [first, second],
@@ -98,12 +98,12 @@ class OpsTest(parameterized.TestCase, tf.test.TestCase):
         # Floor of the double: no sum is half-way, units[2] being odd.
         expected = (2 * total + units[2]) // (2 * units[2])
         expected = (expected + target.zero_point).clip(-128, 127)
-        self.assertSame(found, expected, f"{units}")
-        made = integer_layers.IntegerAdd(
+        self.assertSame(codes, expected, f"{units}")
+        added = integer_layers.IntegerAdd(
             (first.scale, second.scale), units, target
         )
-        made = made([level.astype(np.float32) for level in levels])
-        self.assertSame(made + target.zero_point, expected, f"{units}")
+        added = added([level.astype(np.float32) for level in levels])
+        self.assertSame(added + target.zero_point, expected, f"{units}")
 
     @parameterized.parameters(*BITS)
     def test_add_on_one_grid_saturates(self, bits):
@@ -135,7 +135,7 @@ class OpsTest(parameterized.TestCase, tf.test.TestCase):
         codes = _random(5, 4, 3, 7)
         pads = ((0, 0), *pads, (0, 0))
         expected = np.pad(codes, pads, constant_values=grid.zero_point)
-        found, is_default = _run(
+        padded, is_default = _run(
             "PAD",
             [codes],
             [grid],
@@ -145,7 +145,7 @@ class OpsTest(parameterized.TestCase, tf.test.TestCase):
             options="PadOptions",
         )
         self.assertTrue(is_default)
-        self.assertSame(found, expected)
+        self.assertSame(padded, expected)
 
     @parameterized.product(
         count=(2, 3, 4, 5, 6, 7), axis=(-1, 3, 1), grid=GRIDS[:2]
@@ -160,7 +160,7 @@ class OpsTest(parameterized.TestCase, tf.test.TestCase):
             part[:, :, None] if axis == 1 else part[:, None] for part in codes
         ]
         expected = np.concatenate(codes, axis)
-        found, is_default = _run(
+        joined, is_default = _run(
             "CONCATENATION",
             codes,
             [grid] * count,
@@ -170,13 +170,13 @@ class OpsTest(parameterized.TestCase, tf.test.TestCase):
             axis=axis,
         )
         self.assertEqual(is_default, count <= 5)
-        self.assertSame(found, expected)
+        self.assertSame(joined, expected)
 
     @parameterized.product(grid=GRIDS, keepdims=(False, True))
     def test_reduce_max_picks(self, grid, keepdims):
         codes = _random(5, 4, 3, 7)
         expected = codes.max(axis=(1, 2), keepdims=keepdims)
-        found, _ = _run(
+        largest, _ = _run(
             "REDUCE_MAX",
             [codes],
             [grid],
@@ -186,7 +186,7 @@ class OpsTest(parameterized.TestCase, tf.test.TestCase):
             options="ReducerOptions",
             keepDims=keepdims,
         )
-        self.assertSame(found, expected)
+        self.assertSame(largest, expected)
 
 
 class AverageTest(parameterized.TestCase, tf.test.TestCase):
@@ -214,14 +214,14 @@ class AverageTest(parameterized.TestCase, tf.test.TestCase):
         levels = levels.reshape(-1, *size, 1)
         trained, twin, content = pattern_nets.averages_alone(grid, size)
         values = (levels * np.float64(grid.scale)).astype(np.float32)
-        found = np.rint(trained(values).numpy() / grid.scale).reshape(-1)
-        self.assertAllEqual(found, expected)
-        found = twin(levels.astype(np.float32)).numpy().reshape(-1)
-        self.assertAllEqual(found, expected)
+        averaged = np.rint(trained(values).numpy() / grid.scale).reshape(-1)
+        self.assertAllEqual(averaged, expected)
+        averaged = twin(levels.astype(np.float32)).numpy().reshape(-1)
+        self.assertAllEqual(averaged, expected)
         codes = (levels + grid.zero_point).astype(np.int8)
-        (found,) = integer_nets.run(content, codes).values()
-        found = found.astype(int).reshape(-1) - grid.zero_point
-        self.assertAllEqual(found, expected)
+        (averaged,) = integer_nets.run(content, codes).values()
+        averaged = averaged.astype(int).reshape(-1) - grid.zero_point
+        self.assertAllEqual(averaged, expected)
 
 
 if __name__ == "__main__":

@@ -24,18 +24,18 @@ class Parity(parameterized.TestCase, tf.test.TestCase):
         for batch, threads in sizes:
             wrong = pair.mismatches(batch=batch, threads=threads)
             self.assertEmpty(wrong, f"{says}, batch {batch}, {threads} threads")
-            found = pair.file_answer(batch=batch, threads=threads)
+            answer = pair.file_answer(batch=batch, threads=threads)
             expected = pair.answer[:batch]
             if isinstance(pair.twin.layers[-1], twins.FromLevels):
-                self.assertAllEqual(found, expected, says)
+                self.assertAllEqual(answer, expected, says)
             else:
                 # The float head sums a mean and a dense layer in float32.
-                self.assertAllClose(found, expected, rtol=0, atol=1e-6)
+                self.assertAllClose(answer, expected, rtol=0, atol=1e-6)
 
     def assertAlive(self, pair, least=3, says=""):
         """Equal codes prove little where there are hardly any."""
-        for name, found in pair.levels.items():
-            kinds = len(np.unique(found))
+        for name, levels in pair.levels.items():
+            kinds = len(np.unique(levels))
             self.assertGreaterEqual(kinds, least, f"{says}: {name}")
 
     def check(
@@ -237,13 +237,13 @@ class OtherNetsTest(Parity):
         self.assertEqual(int8_file.float_layers(twin), ["stem", "logits"])
         pair = integer_nets.Pair(twin, pixels)
         codes = integer_nets.run(pair.visible, pixels)
-        found = {
+        file_levels = {
             name: codes[name].astype(np.float32) - pair.zeros[name]
             for name in pair.names
         }
         # The stem sums floats, TensorFlow and LiteRT in orders of their own:
         # a value that is a tie but for its last bits may go either way.
-        apart = np.abs(found["stem_act"] - pair.levels["stem_act"])
+        apart = np.abs(file_levels["stem_act"] - pair.levels["stem_act"])
         self.assertLessEqual(apart.max(), 1)
         self.assertLess(np.mean(apart > 0), 1e-4)
         # Behind it everything is integers again, and equal.
@@ -253,9 +253,13 @@ class OtherNetsTest(Parity):
             twin.get_layer("stem_act").output,
             [twin.get_layer(name).output for name in behind],
         )
-        for name, levels in zip(behind, rest(found["stem_act"]), strict=True):
-            wrong = (levels.numpy() != found[name]).sum()
-            self.assertEqual(wrong, 0, f"{name}: {wrong} of {found[name].size}")
+        for name, levels in zip(
+            behind, rest(file_levels["stem_act"]), strict=True
+        ):
+            wrong = (levels.numpy() != file_levels[name]).sum()
+            self.assertEqual(
+                wrong, 0, f"{name}: {wrong} of {file_levels[name].size}"
+            )
 
 
 if __name__ == "__main__":

@@ -67,13 +67,13 @@ class PatternTest(parameterized.TestCase, tf.test.TestCase):
             wrong = pair.mismatches(batch=batch, threads=threads)
             self.assertEmpty(wrong, f"{says}, batch {batch}, {threads} threads")
             # The file as it is: XNNPACK may join ops whose codes nobody sees.
-            found = pair.file_answer(batch=batch, threads=threads)
+            answer = pair.file_answer(batch=batch, threads=threads)
             atol = 1e-6 if says.endswith("float") else 0
-            self.assertAllClose(found, pair.answer[:batch], rtol=0, atol=atol)
+            self.assertAllClose(answer, pair.answer[:batch], rtol=0, atol=atol)
 
     def assertAlive(self, pair, least, says):
         """Equal codes prove little where there are hardly any."""
-        kinds = [len(np.unique(found)) for found in pair.levels.values()]
+        kinds = [len(np.unique(levels)) for levels in pair.levels.values()]
         self.assertGreaterEqual(np.median(kinds), least, says)
 
     @parameterized.parameters(*CASES)
@@ -87,10 +87,10 @@ class PatternTest(parameterized.TestCase, tf.test.TestCase):
             least = 2 if bits[1] == 1 else 3
             if (name, bits) != CONSTANT:
                 self.assertAlive(pair, least, f"{name} {bits} {head}")
-        found = pattern_nets.trained_levels(model, pair.twin, pair.pixels)
-        self.assertNotEmpty(found)
-        wrong = sum((one != two).sum() for one, two in found.values())
-        codes = sum(one.size for one, _ in found.values())
+        level_pairs = pattern_nets.trained_levels(model, pair.twin, pair.pixels)
+        self.assertNotEmpty(level_pairs)
+        wrong = sum((one != two).sum() for one, two in level_pairs.values())
+        codes = sum(one.size for one, _ in level_pairs.values())
         self.assertLessEqual(wrong, LOOSE.get(name, 0.01) * codes)
 
     @parameterized.product(
@@ -117,8 +117,8 @@ class PatternTest(parameterized.TestCase, tf.test.TestCase):
         if name not in FLAT:
             expected.update({DEPTHWISE: 1, "RESHAPE": 1})
         ops = lite._get_ops_details()
-        found = collections.Counter(op["op_name"] for op in ops)
-        self.assertEqual(found, +expected)
+        counts = collections.Counter(op["op_name"] for op in ops)
+        self.assertEqual(counts, +expected)
         for op in ops:
             if op["op_name"] in (CONV, DEPTHWISE, DENSE):
                 ports = [*op["inputs"], *op["outputs"]]
@@ -167,8 +167,8 @@ class PatternTest(parameterized.TestCase, tf.test.TestCase):
         pair = integer_nets.Pair(twin, images)
         # Sums of floats may tie in one runtime and not in the other.
         self.assertNotIn("pad", pair.mismatches())
-        found = pair.file_answer()
-        self.assertAllClose(found, pair.answer, rtol=0, atol=1e-3)
+        answer = pair.file_answer()
+        self.assertAllClose(answer, pair.answer, rtol=0, atol=1e-3)
 
     def test_networks_have_what_is_hard(self):
         model = pattern_nets.network("bottlenecks", 4, 4)
@@ -192,8 +192,8 @@ class PatternTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqualCodes(pair, "wide float")
         names = [name for name in pair.names if name.startswith("residual")]
         self.assertLen(names, 5)
-        found = np.concatenate([pair.levels[name].ravel() for name in names])
-        self.assertEqual((found.min(), found.max()), (-128, 127))
+        codes = np.concatenate([pair.levels[name].ravel() for name in names])
+        self.assertEqual((codes.min(), codes.max()), (-128, 127))
 
 
 if __name__ == "__main__":

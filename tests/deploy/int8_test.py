@@ -51,8 +51,8 @@ class FileTest(parameterized.TestCase, tf.test.TestCase):
             expected.update({"DEPTHWISE_CONV_2D": 1, "RESHAPE": 1})
         if outputs == "softmax":
             expected["SOFTMAX"] = 1
-        found = collections.Counter(op["op_name"] for op in ops)
-        self.assertEqual(found, expected)
+        counts = collections.Counter(op["op_name"] for op in ops)
+        self.assertEqual(counts, expected)
         kept = [] if head == "integer" else ["logits"]
         self.assertEqual(int8_file.float_layers(twin), kept)
 
@@ -116,18 +116,18 @@ class FileTest(parameterized.TestCase, tf.test.TestCase):
         )
 
     def check_weights(self, lite, layer, source, weights, bias, model):
-        found = lite.get_tensor(weights["index"]).astype(np.float64)
-        found = found.transpose(1, 2, 3, 0)
+        stored = lite.get_tensor(weights["index"]).astype(np.float64)
+        stored = stored.transpose(1, 2, 3, 0)
         quantized = weights["quantization_parameters"]
-        self.assertAllEqual(quantized["zero_points"], np.zeros(found.shape[3]))
+        self.assertAllEqual(quantized["zero_points"], np.zeros(stored.shape[3]))
         self.assertEqual(quantized["quantized_dimension"], 0)
         value = layer.quantized_kernel().numpy().astype(np.float64)
         if layer.weight_quantizer == "symmetric":
             scale = np.abs(value).max(axis=(0, 1, 2)) / 127
         elif layer.weight_bits == 1:
-            scale = np.full(found.shape[3], np.abs(value).max())
+            scale = np.full(stored.shape[3], np.abs(value).max())
         else:
-            scale = np.full(found.shape[3], 1 / (2**layer.weight_bits - 1))
+            scale = np.full(stored.shape[3], 1 / (2**layer.weight_bits - 1))
         codes = np.rint(value / scale)
         norm = model.get_layer(
             layer.name.replace("conv", "norm")
@@ -139,11 +139,11 @@ class FileTest(parameterized.TestCase, tf.test.TestCase):
         )
         factor = gamma / np.sqrt(variance + norm.epsilon)
         dead = factor == 0
-        self.assertEqual(np.abs(found[..., dead]).sum(), 0)
+        self.assertEqual(np.abs(stored[..., dead]).sum(), 0)
         # Codes times what int8 leaves room for, with the factor's sign.
-        times = (found * codes)[..., ~dead].sum(axis=(0, 1, 2))
+        times = (stored * codes)[..., ~dead].sum(axis=(0, 1, 2))
         times /= (codes**2)[..., ~dead].sum(axis=(0, 1, 2))
-        self.assertAllEqual(found[..., ~dead], codes[..., ~dead] * times)
+        self.assertAllEqual(stored[..., ~dead], codes[..., ~dead] * times)
         self.assertAllEqual(np.sign(times), np.sign(factor[~dead]))
         room = 127 // np.abs(codes).max()
         self.assertAllInSet(np.abs(times), np.arange(room / 2, room + 1) // 1)
@@ -171,8 +171,8 @@ class FileTest(parameterized.TestCase, tf.test.TestCase):
         for layer in twin.layers:
             if not hasattr(layer, "weight_scales"):
                 continue
-            found = by_name[f"{layer.name}/kernel"]
-            scales = found["quantization_parameters"]["scales"]
+            tensor = by_name[f"{layer.name}/kernel"]
+            scales = tensor["quantization_parameters"]["scales"]
             self.assertAllEqual(scales, layer.weight_scales)
             bias = lite.get_tensor(by_name[f"{layer.name}/bias"]["index"])
             self.assertAllEqual(bias, layer.bias)
@@ -259,11 +259,11 @@ class FileTest(parameterized.TestCase, tf.test.TestCase):
         ):
             for head in integer_network.HEADS:
                 content = int8_file.to_tflite(integer_nets.fold(model, head))
-                found = unpack(content)
-                for code in found.operatorCodes:
+                graph = unpack(content)
+                for code in graph.operatorCodes:
                     self.assertIsNone(code.customCode)
                     self.assertLess(code.builtinCode, 127)
-                self.assertEqual(found.version, 3)
+                self.assertEqual(graph.version, 3)
 
     @parameterized.parameters(
         {"padding": "valid"}, {"padding": "same", "strides": 2}

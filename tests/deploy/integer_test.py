@@ -153,44 +153,44 @@ class TrainedTest(parameterized.TestCase, tf.test.TestCase):
         outputs = [model.get_layer(name).output for name in names]
         shown = keras.Model(model.inputs, [*outputs, model.output])
         *values, answer = shown([integer_nets.as_unit(pixels)], training=False)
-        levels, found = integer_nets.levels(twin, names, pixels)
+        levels, twin_answer = integer_nets.levels(twin, names, pixels)
         shares = {}
         for name, value in zip(names, values, strict=True):
             codes = np.rint(value.numpy() / twin.get_layer(name).grid.scale)
             shares[name] = np.mean(codes != levels[name])
             self.assertGreater(len(np.unique(codes)), 1, name)
-        return shares, answer.numpy(), found
+        return shares, answer.numpy(), twin_answer
 
     @parameterized.parameters(("cifar", 4, 4), ("imagenet", 2, 3))
     def test_random_networks(self, stem, *bits):
         model = integer_nets.resnet(stem, *bits)
         pixels = integer_nets.images(64, integer_nets.SHAPES[stem])
-        shares, trained, found = self.compare(model, pixels)
+        shares, trained, twin_answer = self.compare(model, pixels)
         # On its own a layer differs where no bias meets every threshold; one
         # code that differs then moves sums behind it, layer after layer.
         self.assertLess(shares["stem_act"], 1e-4)
         self.assertLess(shares["stage1_block1_act1"], 1e-3)
         self.assertLess(max(shares.values()), 0.05, shares)
-        self.assertAllClose(found, trained, rtol=0, atol=0.04)
+        self.assertAllClose(twin_answer, trained, rtol=0, atol=0.04)
         # Random classifiers hardly prefer a class: few labels may change.
-        changed = (found.argmax(axis=1) != trained.argmax(axis=1)).sum()
+        changed = (twin_answer.argmax(axis=1) != trained.argmax(axis=1)).sum()
         self.assertLessEqual(changed, 2)
 
     def test_little_headroom(self):
         model = integer_nets.resnet("cifar", 7, 8)
-        shares, trained, found = self.compare(
+        shares, trained, twin_answer = self.compare(
             model, integer_nets.images(64, SHAPE)
         )
         self.assertLess(shares["stem_act"], 1e-3)
         self.assertLess(max(shares.values()), 0.1, shares)
-        self.assertAllClose(found, trained, rtol=0, atol=0.01)
+        self.assertAllClose(twin_answer, trained, rtol=0, atol=0.01)
 
     def test_other_layers(self):
         model = integer_nets.varied()
         pixels = integer_nets.images(64, VARIED)
-        shares, trained, found = self.compare(model, pixels)
+        shares, trained, twin_answer = self.compare(model, pixels)
         self.assertLess(max(shares.values()), 0.01, shares)
-        self.assertAllClose(found, trained, rtol=0, atol=0.02)
+        self.assertAllClose(twin_answer, trained, rtol=0, atol=0.02)
 
     @parameterized.parameters((1, 1), (2, 2), (4, 4), (5, 6), (7, 8))
     @slow_tests.slow
@@ -211,11 +211,11 @@ class TrainedTest(parameterized.TestCase, tf.test.TestCase):
         trainer = Trainer(model, members, recipe, 0)
         for _ in range(recipe.epochs):
             trainer.run_epoch(tqdm.tqdm(disable=True))
-        shares, trained, found = self.compare(model, data.images)
+        shares, trained, twin_answer = self.compare(model, data.images)
         # Of fine codes a third may differ by one in the last blocks.
         self.assertLess(shares["stem_act"], 1e-3)
         self.assertLess(max(shares.values()), 0.4, shares)
-        same = np.mean(found.argmax(axis=1) == trained.argmax(axis=1))
+        same = np.mean(twin_answer.argmax(axis=1) == trained.argmax(axis=1))
         self.assertGreater(same, 0.99)
         accuracy = np.mean(trained.argmax(axis=1) == data.labels)
         self.assertGreater(accuracy, 0.3)
@@ -239,12 +239,12 @@ class SavedTest(parameterized.TestCase, tf.test.TestCase):
         again = integer_nets.fold(model, head)
         self.assertEqual(int8_file.to_tflite(again), int8_file.to_tflite(twin))
         for target in (KerasTarget(path), KerasTarget(twin, batch_size=4)):
-            found = target.predict(pixels)
+            predicted = target.predict(pixels)
             if head == "float":
                 # A mean of floats, in another order in another batch.
-                self.assertAllClose(found, expected, rtol=0, atol=1e-6)
+                self.assertAllClose(predicted, expected, rtol=0, atol=1e-6)
             else:
-                self.assertAllEqual(found, expected)
+                self.assertAllEqual(predicted, expected)
         self.assertGreater(len(np.unique(expected)), 3)
 
     def model(self, make):
@@ -285,14 +285,14 @@ class CalibrateTest(parameterized.TestCase, tf.test.TestCase):
     def test_integer_head_spans_it(self):
         model = integer_nets.varied()
         pixels = integer_nets.images(23, VARIED)
-        found = integer_network.calibrate(integer_network.fold(model), pixels)
+        limits = integer_network.calibrate(integer_network.fold(model), pixels)
         twin = integer_network.fold(
-            model, head="integer", outputs="logits", logits_range=found
+            model, head="integer", outputs="logits", logits_range=limits
         )
         values = twin.get_layer("logits").grid.values()
         slack = 0.51 * twin.get_layer("logits").grid.scale
-        self.assertLess(values[0], found[0] + slack)
-        self.assertGreater(values[-1], found[1] - slack)
+        self.assertLess(values[0], limits[0] + slack)
+        self.assertGreater(values[-1], limits[1] - slack)
 
     def test_no_images(self):
         twin = integer_network.fold(integer_nets.varied())

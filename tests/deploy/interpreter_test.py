@@ -91,28 +91,28 @@ class PortTest(parameterized.TestCase, tf.test.TestCase):
 
 class InterpreterTest(Folder):
     def test_ports_of_a_float_file(self):
-        made = Interpreter(self.file())
-        self.assertEqual(made.input.shape, (-1, *tiny_models.SHAPE))
-        self.assertEqual(made.input.dtype, np.float32)
-        self.assertEqual(made.input.step, 0)
-        self.assertEqual(made.output.shape, (-1, tiny_models.CLASSES))
-        self.assertIsNone(made.fixed_batch)
+        interpreter = Interpreter(self.file())
+        self.assertEqual(interpreter.input.shape, (-1, *tiny_models.SHAPE))
+        self.assertEqual(interpreter.input.dtype, np.float32)
+        self.assertEqual(interpreter.input.step, 0)
+        self.assertEqual(interpreter.output.shape, (-1, tiny_models.CLASSES))
+        self.assertIsNone(interpreter.fixed_batch)
 
     def test_ports_of_an_int8_file(self):
-        made = Interpreter(self.file(inputs=tf.uint8, outputs=tf.int8))
-        self.assertEqual(made.input.dtype, np.uint8)
-        self.assertEqual(made.output.dtype, np.int8)
+        interpreter = Interpreter(self.file(inputs=tf.uint8, outputs=tf.int8))
+        self.assertEqual(interpreter.input.dtype, np.uint8)
+        self.assertEqual(interpreter.output.dtype, np.int8)
         # TFLite's specification fixes the softmax at 1/256 and -128.
-        self.assertEqual(made.output.step, 1 / 256)
-        self.assertEqual(made.output.zero_point, -128)
+        self.assertEqual(interpreter.output.step, 1 / 256)
+        self.assertEqual(interpreter.output.zero_point, -128)
 
     def test_batch_sizes_one_after_the_other(self):
         path = self.file()
         images = tiny_models.images(9).astype(np.float32) / 255
-        made = Interpreter(path)
+        interpreter = Interpreter(path)
         for size in (4, 1, 9, 4):
             fresh = Interpreter(path).run(images[:size])
-            self.assertAllEqual(made.run(images[:size]), fresh)
+            self.assertAllEqual(interpreter.run(images[:size]), fresh)
             self.assertEqual(fresh.shape, (size, tiny_models.CLASSES))
 
     @parameterized.parameters(1, 4)
@@ -121,30 +121,30 @@ class InterpreterTest(Folder):
         path = tiny_models.write_tflite(
             model, self.dir / "fixed.tflite", batch=batch
         )
-        made = Interpreter(path)
-        self.assertEqual(made.fixed_batch, batch)
+        interpreter = Interpreter(path)
+        self.assertEqual(interpreter.fixed_batch, batch)
         images = tiny_models.images(batch).astype(np.float32) / 255
-        whole = made.run(images)
+        whole = interpreter.run(images)
         self.assertAllClose(whole, model(images), atol=1e-6)
-        self.assertAllEqual(made.run(images[:1]), whole[:1])
+        self.assertAllEqual(interpreter.run(images[:1]), whole[:1])
 
     @parameterized.parameters("default", "builtin", "reference")
     def test_kernels(self, kernels):
         path = self.file()
         images = tiny_models.images().astype(np.float32) / 255
-        made = Interpreter(path, kernels=kernels, num_threads=2)
+        interpreter = Interpreter(path, kernels=kernels, num_threads=2)
         expected = tiny_models.classifier()(images)
         # float32 sums in another order.
-        self.assertAllClose(made.run(images), expected, atol=1e-6)
+        self.assertAllClose(interpreter.run(images), expected, atol=1e-6)
 
     def test_lists_its_ops(self):
-        made = Interpreter(self.file(batch=1), kernels="builtin")
-        names = [op["op_name"] for op in made.ops()]
+        interpreter = Interpreter(self.file(batch=1), kernels="builtin")
+        names = [op["op_name"] for op in interpreter.ops()]
         self.assertEqual(
             names, ["CONV_2D", "RESHAPE", "FULLY_CONNECTED", "SOFTMAX"]
         )
-        indices = {tensor["index"] for tensor in made.tensors()}
-        for op in made.ops():
+        indices = {tensor["index"] for tensor in interpreter.tensors()}
+        for op in interpreter.ops():
             self.assertContainsSubset(op["outputs"], indices)
 
 
@@ -297,11 +297,11 @@ class BadFileTest(Folder):
         path = tiny_models.write_function(
             function, [(None, 6, 5, 1)], self.dir / "x.tflite"
         )
-        made = Interpreter(path)
+        interpreter = Interpreter(path)
         with self.assertRaisesRegex(
             InputError, r"x.tflite cannot answer 3 images at once: its output"
         ):
-            made.run(np.zeros((3, 6, 5, 1), np.float32))
+            interpreter.run(np.zeros((3, 6, 5, 1), np.float32))
 
     def test_kernel_that_fails_on_a_batch(self):
         path = tiny_models.write_function(
@@ -309,12 +309,12 @@ class BadFileTest(Folder):
             [(None, 6, 5, 1)],
             self.dir / "one.tflite",
         )
-        made = Interpreter(path)
-        made.run(np.zeros((1, 6, 5, 1), np.float32))
+        interpreter = Interpreter(path)
+        interpreter.run(np.zeros((1, 6, 5, 1), np.float32))
         with self.assertRaisesRegex(
             InputError, r"one.tflite cannot answer 3 images at once: .*reshape"
         ):
-            made.run(np.zeros((3, 6, 5, 1), np.float32))
+            interpreter.run(np.zeros((3, 6, 5, 1), np.float32))
 
     def test_op_of_tensorflow(self):
         answer = tf.function(

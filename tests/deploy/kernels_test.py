@@ -103,9 +103,9 @@ class NormTest(parameterized.TestCase, tf.test.TestCase):
         bare = trained.numpy().astype(np.float64) - bias
         for norm in norms:
             trained = norm(trained, training=False)
-        found = bare * sums.factor + sums.offset
+        normed = bare * sums.factor + sums.offset
         # Keras norms in float32.
-        self.assertAllClose(found, trained, rtol=1e-5, atol=1e-5)
+        self.assertAllClose(normed, trained, rtol=1e-5, atol=1e-5)
         self.assertEqual((plain.name, sums.name), (layer.name, "norm2"))
 
     def test_axis_that_is_not_the_channels(self):
@@ -157,15 +157,15 @@ class IsFloatTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_why(self, options, reason):
         layer = layers.DoReFaConv2D(2, 1, name="late", **options)
-        found = _sums(layer, _codes(UNIT_GRID)).why_float()
-        self.assertRegex(found, f"^layer 'late' {reason}$")
+        why = _sums(layer, _codes(UNIT_GRID)).why_float()
+        self.assertRegex(why, f"^layer 'late' {reason}$")
 
     def test_why_of_a_layer_that_reads_floats(self):
         layer = layers.DoReFaConv2D(2, 1, name="late", weight_bits=4)
-        found = _sums(
+        why = _sums(
             layer, kernel_conversion.Floats(keras.Input(SHAPE))
         ).why_float()
-        self.assertRegex(found, "^layer 'late' reads what is not quantized")
+        self.assertRegex(why, "^layer 'late' reads what is not quantized")
 
 
 class OnGridTest(parameterized.TestCase, tf.test.TestCase):
@@ -221,17 +221,17 @@ class OnGridTest(parameterized.TestCase, tf.test.TestCase):
         tensor = sums.on(target, "ended")
         twin = keras.Model(given.tensor, tensor)
         levels = _levels(source, SHAPE)
-        found = twin(levels.astype(np.float32)).numpy()
+        computed = twin(levels.astype(np.float32)).numpy()
 
         total, scale = self.trained_sums(layer, levels)
         step = scale * source.scale * sums.factor / target.scale
         value = total * step + sums.offset / target.scale
         limits = target.low - target.zero_point, target.high - target.zero_point
         expected = np.rint(value).clip(*limits)
-        wrong = found != expected
+        wrong = computed != expected
         # Where a bias cannot meet every threshold, a code is the next one.
         self.assertLess(wrong.mean(), 0.01)
-        self.assertAllLessEqual(np.abs(found - expected), 1)
+        self.assertAllLessEqual(np.abs(computed - expected), 1)
         self.assertGreater(len(np.unique(expected)), 4)
 
         ended = twin.get_layer("ended")
@@ -258,9 +258,9 @@ class InFloatsTest(parameterized.TestCase, tf.test.TestCase):
         expected = norm(layer(x), training=False).numpy()
         if relu:
             expected = expected.clip(min=0)
-        found = keras.Model(image, tensor)(x)
+        computed = keras.Model(image, tensor)(x)
         # float32 sums in another order.
-        self.assertAllClose(found, expected, rtol=1e-5, atol=1e-5)
+        self.assertAllClose(computed, expected, rtol=1e-5, atol=1e-5)
 
     def test_branch_grid_asks_for_no_relu(self):
         image = keras.Input(SHAPE)

@@ -73,24 +73,24 @@ class ParityStageTest(tf.test.TestCase):
 class ComparisonTest(tf.test.TestCase):
     def test_adds_batches_up(self):
         stages = [ParityStage("a"), ParityStage("b")]
-        found = ParityComparison("tflite", "default", 1, 2, stages=stages)
+        comparison = ParityComparison("tflite", "default", 1, 2, stages=stages)
         ours = {"a": levels(1), "b": levels(2), "c": levels(3)}
         theirs = {"a": levels(1), "b": levels(2) + np.int16(2)}
-        found.count((ours, SURE), (theirs, SURE[:, ::-1]))
-        found.count((ours, SURE), (ours, SURE + np.float32(0.25)))
-        self.assertEqual(found.records, 4)
-        self.assertEqual(found.codes, 96)
-        self.assertEqual(found.mismatches, 24)
-        self.assertEqual(found.largest, 2)
-        self.assertEqual(found.labels_differ, 2)
-        self.assertAllClose(found.largest_probability, 0.9)
+        comparison.count((ours, SURE), (theirs, SURE[:, ::-1]))
+        comparison.count((ours, SURE), (ours, SURE + np.float32(0.25)))
+        self.assertEqual(comparison.records, 4)
+        self.assertEqual(comparison.codes, 96)
+        self.assertEqual(comparison.mismatches, 24)
+        self.assertEqual(comparison.largest, 2)
+        self.assertEqual(comparison.labels_differ, 2)
+        self.assertAllClose(comparison.largest_probability, 0.9)
 
     def test_nothing_compared(self):
-        found = ParityComparison("keras", "", 0, 64)
-        found.count(({}, SURE), ({}, SURE))
-        self.assertEqual((found.codes, found.mismatches), (0, 0))
-        self.assertEqual(found.largest, 0)
-        self.assertFalse(found.differs)
+        comparison = ParityComparison("keras", "", 0, 64)
+        comparison.count(({}, SURE), ({}, SURE))
+        self.assertEqual((comparison.codes, comparison.mismatches), (0, 0))
+        self.assertEqual(comparison.largest, 0)
+        self.assertFalse(comparison.differs)
 
 
 class ApartTest(tf.test.TestCase):
@@ -111,62 +111,62 @@ class ApartTest(tf.test.TestCase):
 
 class ParityTest(parameterized.TestCase, tf.test.TestCase):
     def test_kept(self):
-        found = parity(
+        check = parity(
             compared("", codes=9, away=0.9),
             compared(away=SLACK / 2),
             compared("builtin", codes=30, away=0.5),
             compared("reference", codes=40, away=0.5),
         )
-        self.assertEmpty(found.broken)
-        self.assertIs(found.kept, True)
+        self.assertEmpty(check.broken)
+        self.assertIs(check.kept, True)
         self.assertEqual(
-            found.verdict, "int8: no code differs under the default kernels"
+            check.verdict, "int8: no code differs under the default kernels"
         )
 
     def test_broken_by_a_code(self):
         wrong = [compared(codes=3), compared(codes=8, threads=2)]
-        found = parity(compared(), *wrong)
-        self.assertEqual(found.broken, wrong)
-        self.assertIs(found.kept, False)
+        check = parity(compared(), *wrong)
+        self.assertEqual(check.broken, wrong)
+        self.assertIs(check.kept, False)
         self.assertEqual(
-            found.verdict,
+            check.verdict,
             "int8: PROMISE BROKEN: 8 codes differ under the default kernels",
         )
 
     def test_broken_by_a_probability(self):
         """All inner codes agree, what the file itself answers does not."""
-        found = parity(compared(away=0.25), compared(away=1 / 256))
-        self.assertLen(found.broken, 2)
-        self.assertIs(found.kept, False)
+        check = parity(compared(away=0.25), compared(away=1 / 256))
+        self.assertLen(check.broken, 2)
+        self.assertIs(check.kept, False)
         self.assertEqual(
-            found.verdict,
+            check.verdict,
             "int8: PROMISE BROKEN: probabilities differ by up to 2.5e-01 "
             "under the default kernels",
         )
 
     def test_no_promise(self):
-        found = parity(compared(codes=3), rounded=["stem"])
-        self.assertFalse(found.promised)
-        self.assertEmpty(found.broken)
-        self.assertIsNone(found.kept)
+        check = parity(compared(codes=3), rounded=["stem"])
+        self.assertFalse(check.promised)
+        self.assertEmpty(check.broken)
+        self.assertIsNone(check.kept)
         self.assertEqual(
-            found.verdict,
+            check.verdict,
             "int8: no promise, because float layers (stem) are rounded to "
             "codes",
         )
 
     @parameterized.parameters("", "builtin", "reference")
     def test_promise_that_was_not_tried(self, kernels):
-        found = parity(compared(kernels))
-        self.assertEmpty(found.broken)
-        self.assertIsNone(found.kept)
+        check = parity(compared(kernels))
+        self.assertEmpty(check.broken)
+        self.assertIsNone(check.kept)
         self.assertEqual(
-            found.verdict, "int8: not tried under the default kernels"
+            check.verdict, "int8: not tried under the default kernels"
         )
 
     def test_as_plain_data(self):
-        found = parity(compared(""), compared(codes=3, away=0.5))
-        stored = json.loads(json.dumps(found.as_dict(), allow_nan=False))
+        check = parity(compared(""), compared(codes=3, away=0.5))
+        stored = json.loads(json.dumps(check.as_dict(), allow_nan=False))
         self.assertEqual(stored["scheme"], "int8")
         self.assertEqual(stored["sha256"], "a")
         self.assertEqual(stored["twin_sha256"], "b")
@@ -174,7 +174,7 @@ class ParityTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(stored["rounded_layers"], [])
         self.assertIs(stored["promised"], True)
         self.assertIs(stored["kept"], False)
-        self.assertEqual(stored["verdict"], found.verdict)
+        self.assertEqual(stored["verdict"], check.verdict)
         self.assertEqual(
             stored["comparisons"][1],
             {

@@ -93,15 +93,15 @@ class TwinTest(Networks):
 
     def test_scale_of_what_is_handed_on(self):
         twin = integer_network.fold(pattern_nets.network("moves", 4, 3))
-        found = observed_networks.Twin(twin)
+        network = observed_networks.Twin(twin)
         carried = [
             name
-            for name in found.names
+            for name in network.names
             if isinstance(twin.get_layer(name), observed_networks.CARRIERS)
         ]
         self.assertLen(carried, 4)
         for name in carried:
-            self.assertEqual(found.scale(name), 1 / 7)
+            self.assertEqual(network.scale(name), 1 / 7)
 
     def test_logits_go_through_a_softmax(self):
         twin = integer_network.fold(

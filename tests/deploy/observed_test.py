@@ -34,14 +34,16 @@ def all_tensors(content, images, kernels):
     lite.allocate_tensors()
     lite.set_tensor(entry["index"], images)
     lite.invoke()
-    made = {index for op in lite._get_ops_details() for index in op["outputs"]}
+    computed = {
+        index for op in lite._get_ops_details() for index in op["outputs"]
+    }
     return {
         detail["name"]: (
             lite.get_tensor(detail["index"]),
             detail["quantization"][1],
         )
         for detail in lite.get_tensor_details()
-        if detail["index"] in made
+        if detail["index"] in computed
     }
 
 

@@ -87,7 +87,7 @@ class OwnModelsTest(parameterized.TestCase, tf.test.TestCase):
             self.check_audit(folder / entry["file"], data, split)
 
     def check_codes(self, folder, entry, images):
-        found = code_parity.check(
+        check = code_parity.check(
             folder / entry["twin"]["file"],
             folder / entry["file"],
             images,
@@ -95,25 +95,25 @@ class OwnModelsTest(parameterized.TestCase, tf.test.TestCase):
             scheme=entry["scheme"],
             kernels=("default",),
         )
-        self.assertTrue(found.promised, found.verdict)
-        trained, *files = found.comparisons
+        self.assertTrue(check.promised, check.verdict)
+        trained, *files = check.comparisons
         self.assertEqual(trained.against, "keras")
         self.assertGreater(trained.codes, 0)
         # Threads 1 and 2, batches of 64 and of 1.
         self.assertLen(files, 4)
         for comparison in files:
             self.assertGreater(comparison.codes, 50000)
-            self.assertEqual(comparison.mismatches, 0, found.verdict)
+            self.assertEqual(comparison.mismatches, 0, check.verdict)
             self.assertEqual(comparison.labels_differ, 0)
-        self.assertTrue(found.kept, found.verdict)
+        self.assertTrue(check.kept, check.verdict)
 
     def check_audit(self, path, data, split):
         target = targets.TFLiteTarget(path)
         answers = targets.query(target, data, split, progress=False)
         self.assertLen(answers.labels, 120)
-        found = audit.audit(answers)
-        self.assertEqual(found.target, path.stem)
-        self.assertNotEmpty(found.attacks)
+        audited = audit.audit(answers)
+        self.assertEqual(audited.target, path.stem)
+        self.assertNotEmpty(audited.attacks)
 
     @parameterized.product(
         name=tuple(own_nets.NETWORKS), bits=pattern_nets.PAIRS
@@ -132,9 +132,9 @@ class OwnModelsTest(parameterized.TestCase, tf.test.TestCase):
             for batch, threads in ((16, 1), (16, 2), (1, 1)):
                 wrong = pair.mismatches(batch=batch, threads=threads)
                 self.assertEmpty(wrong, f"{name} {bits} {head}")
-            found = pair.file_answer()
+            answer = pair.file_answer()
             atol = 0 if head == "integer" else 1e-6
-            self.assertAllClose(found, pair.answer, rtol=0, atol=atol)
+            self.assertAllClose(answer, pair.answer, rtol=0, atol=atol)
 
 
 if __name__ == "__main__":

@@ -47,11 +47,11 @@ def write(folder, model, name="int8", **options):
     return paths
 
 
-def ways(found):
+def ways(check):
     """What was compared with the file, and how."""
     return [
         (c.kernels, c.num_threads, c.batch_size, c.records)
-        for c in found.comparisons
+        for c in check.comparisons
         if c.against == "tflite"
     ]
 
@@ -77,8 +77,8 @@ class TrainedDigitsTest(parameterized.TestCase, tf.test.TestCase):
             logits=options.get("outputs") == "logits",
         )
 
-    def check_kept(self, bits, found):
-        trained, *files = found.comparisons
+    def check_kept(self, bits, check):
+        trained, *files = check.comparisons
         by_kernels = {name: [] for name in KERNELS}
         for entry in files:
             by_kernels[entry.kernels].append(entry)
@@ -92,7 +92,7 @@ class TrainedDigitsTest(parameterized.TestCase, tf.test.TestCase):
             self.assertEqual(entry.labels_differ, 0)
             self.assertLess(entry.largest_probability, 1e-5)
         self.assertEqual(
-            ways(found),
+            ways(check),
             [
                 ("default", 1, 64, 500),
                 ("default", 2, 64, 500),
@@ -104,7 +104,7 @@ class TrainedDigitsTest(parameterized.TestCase, tf.test.TestCase):
                 ("reference", 1, 1, 50),
             ],
         )
-        self.assertIs(found.kept, True)
+        self.assertIs(check.kept, True)
         # They round twice: nothing is promised, but it is not the same.
         for name in ("builtin", "reference"):
             for entry in by_kernels[name]:
@@ -132,18 +132,18 @@ class TrainedDigitsTest(parameterized.TestCase, tf.test.TestCase):
         self.both_heads(bits)
 
     def both_heads(self, bits):
-        found = self.check(bits)
-        self.assertEqual(found.float_layers, ["logits"])
-        trained = self.check_kept(bits, found)
+        check = self.check(bits)
+        self.assertEqual(check.float_layers, ["logits"])
+        trained = self.check_kept(bits, check)
         self.check_trained(bits, trained, labels=5)
-        found = self.check(bits, head="integer")
-        self.assertEqual(found.float_layers, [])
-        trained = self.check_kept(bits, found)
+        check = self.check(bits, head="integer")
+        self.assertEqual(check.float_layers, [])
+        trained = self.check_kept(bits, check)
         self.check_trained(bits, trained, labels=15)
 
     def test_int8_logits(self):
-        found = self.check((4, 4), head="integer", outputs="logits")
-        trained = self.check_kept((4, 4), found)
+        check = self.check((4, 4), head="integer", outputs="logits")
+        trained = self.check_kept((4, 4), check)
         self.check_trained((4, 4), trained, labels=15)
 
 
@@ -194,24 +194,24 @@ class _Folder:
 class CheckTest(SmallTest):
     @parameterized.parameters(*HEADS)
     def test_is_kept(self, name):
-        found = self.check(name, model=RunDir(self.source).model, scheme=name)
-        trained, *file_comparisons = found.comparisons
-        self.assertEqual(found.scheme, name)
+        check = self.check(name, model=RunDir(self.source).model, scheme=name)
+        trained, *file_comparisons = check.comparisons
+        self.assertEqual(check.scheme, name)
         twin, file = self.paths(name)
-        self.assertEqual(found.sha256, files.sha256(file))
-        self.assertEqual(found.twin_sha256, files.sha256(twin))
-        self.assertIs(found.kept, True)
+        self.assertEqual(check.sha256, files.sha256(file))
+        self.assertEqual(check.twin_sha256, files.sha256(twin))
+        self.assertIs(check.kept, True)
         self.assertEqual(trained.against, "keras")
         self.assertEqual(trained.records, 70)
         self.assertEqual([t.name for t in trained.stages], ["act", "sum"])
         # 8 x 8 and 4 x 4 pixels of 6 channels.
         self.assertEqual(trained.codes, 70 * 6 * (64 + 16))
         (graph,) = flatbuffer.unpack(file.read_bytes()).subgraphs
-        made = {index for op in graph.operators for index in op.outputs}
+        computed = {index for op in graph.operators for index in op.outputs}
         sizes = {
             tensor.name.decode(): int(np.prod(tensor.shape))
             for index, tensor in enumerate(graph.tensors)
-            if tensor.type == 9 and index in made
+            if tensor.type == 9 and index in computed
         }
         self.assertGreaterEqual(len(sizes), 5)
         for entry in file_comparisons:
@@ -246,17 +246,17 @@ class CheckTest(SmallTest):
 
         calls = []
         with mock.patch.object(code_parity.Observed, "run", noted):
-            found = self.check(
+            check = self.check(
                 images=IMAGES[:count],
                 kernels=("default",),
                 threads=(1,),
                 batch_sizes=sizes,
             )
         self.assertEqual(
-            {c.batch_size: c.records for c in found.comparisons}, records
+            {c.batch_size: c.records for c in check.comparisons}, records
         )
-        self.assertEqual([c.batch_size for c in found.comparisons], list(sizes))
-        self.assertIs(found.kept, True)
+        self.assertEqual([c.batch_size for c in check.comparisons], list(sizes))
+        self.assertIs(check.kept, True)
         self.assertEqual(sum(calls), sum(records.values()))
         self.assertContainsSubset(
             [min(size, seen) for size, seen in records.items()], calls
@@ -272,9 +272,9 @@ class CheckTest(SmallTest):
                 code_parity, "Observed", wraps=code_parity.Observed
             ) as observed,
         ):
-            found = self.check(kernels=("builtin", "default"), threads=(2, 1))
+            check = self.check(kernels=("builtin", "default"), threads=(2, 1))
         self.assertEqual(
-            ways(found),
+            ways(check),
             [
                 ("builtin", 2, 64, 70),
                 ("default", 2, 64, 70),
@@ -302,36 +302,36 @@ class CheckTest(SmallTest):
             return predict(target, images) + np.float32(0.25)
 
         with mock.patch.object(code_parity.Classifier, "predict", shifted):
-            found = self.check(kernels=("default", "builtin"), threads=(1,))
-        for entry in found.comparisons:
+            check = self.check(kernels=("default", "builtin"), threads=(1,))
+        for entry in check.comparisons:
             most = 0.26 if entry.kernels == "default" else 0.1
             self.assertBetween(entry.largest_probability, most - 0.1, most)
-        self.assertLen(found.broken, 2)
-        self.assertIs(found.kept, False)
+        self.assertLen(check.broken, 2)
+        self.assertIs(check.kept, False)
 
     @parameterized.parameters("int8", "int8_io", "logits")
     def test_answers_without_delegates(self, name):
-        found = self.check(name, kernels=("reference",), threads=(1,))
+        check = self.check(name, kernels=("reference",), threads=(1,))
         target = code_parity.Classifier(
             self.paths(name)[1], kernels="reference", logits=name == "logits"
         )
         twin = code_parity.Twin(self.paths(name)[0], logits=name == "logits")
         away = np.abs(target.predict(IMAGES[:70]) - twin.run(IMAGES[:70])[1])
         self.assertAllClose(
-            found.comparisons[0].largest_probability, away.max(), atol=1e-5
+            check.comparisons[0].largest_probability, away.max(), atol=1e-5
         )
-        self.assertIsNone(found.kept)
+        self.assertIsNone(check.kept)
 
     def test_float_layer_that_is_rounded_promises_nothing(self):
         folder = self.create_tempdir().full_path
         paths = write(folder, integer_runs.small(first=32))
-        found = code_parity.check(*paths, IMAGES[:70], **DEFAULT)
-        self.assertEqual(found.rounded_layers, ["stem"])
-        self.assertEqual(found.float_layers, ["stem", "logits"])
-        self.assertIsNone(found.kept)
-        self.assertEmpty(found.broken)
+        check = code_parity.check(*paths, IMAGES[:70], **DEFAULT)
+        self.assertEqual(check.rounded_layers, ["stem"])
+        self.assertEqual(check.float_layers, ["stem", "logits"])
+        self.assertIsNone(check.kept)
+        self.assertEmpty(check.broken)
         # Still nearly the same.
-        (entry,) = found.comparisons
+        (entry,) = check.comparisons
         self.assertLess(entry.mismatches / entry.codes, 1e-3)
 
     @parameterized.parameters(
@@ -413,8 +413,8 @@ class ChangedFileTest(SmallTest):
 
         path = self.copy()
         integer_runs.change(path, name, edit)
-        found = self.check_broken("int8", path, codes=False)
-        self.assertRegex(found.verdict, "BROKEN: probabilities differ by up")
+        check = self.check_broken("int8", path, codes=False)
+        self.assertRegex(check.verdict, "BROKEN: probabilities differ by up")
 
     def test_float_head_that_gives_no_numbers(self):
         def edit(numbers, quantization):
@@ -423,21 +423,21 @@ class ChangedFileTest(SmallTest):
 
         path = self.copy()
         integer_runs.change(path, "logits/bias", edit)
-        found = self.check_broken("int8", path, codes=False)
-        self.assertEqual(found.comparisons[0].largest_probability, 1.0)
+        check = self.check_broken("int8", path, codes=False)
+        self.assertEqual(check.comparisons[0].largest_probability, 1.0)
 
     def check_broken(self, scheme, path, *, codes):
         twin, before = self.paths(scheme)
         self.assertNotEqual(path.read_bytes(), before.read_bytes())
-        found = code_parity.check(twin, path, IMAGES[:70], threads=(1, 2))
-        by_default = [c for c in found.comparisons if c.kernels == "default"]
+        check = code_parity.check(twin, path, IMAGES[:70], threads=(1, 2))
+        by_default = [c for c in check.comparisons if c.kernels == "default"]
         self.assertLen(by_default, 4)
-        self.assertEqual(found.broken, by_default)
-        self.assertIs(found.kept, False)
-        self.assertStartsWith(found.verdict, "int8: PROMISE BROKEN: ")
+        self.assertEqual(check.broken, by_default)
+        self.assertIs(check.kept, False)
+        self.assertStartsWith(check.verdict, "int8: PROMISE BROKEN: ")
         for entry in by_default:
             self.assertEqual(entry.mismatches > 0, codes, entry)
-        return found
+        return check
 
 
 class OtherFileTest(SmallTest):
@@ -456,9 +456,9 @@ class OtherFileTest(SmallTest):
     def test_other_weights_are_told_by_their_codes(self):
         folder = self.create_tempdir().full_path
         _, path = write(folder, integer_runs.small(seed=1))
-        found = code_parity.check(self.paths()[0], path, IMAGES[:9], **DEFAULT)
-        self.assertGreater(found.comparisons[0].mismatches, 1000)
-        self.assertIs(found.kept, False)
+        check = code_parity.check(self.paths()[0], path, IMAGES[:9], **DEFAULT)
+        self.assertGreater(check.comparisons[0].mismatches, 1000)
+        self.assertIs(check.kept, False)
 
     @parameterized.parameters(
         ({"prefix": "other_"}, "'other_pixels_codes' is .* in the file, miss"),

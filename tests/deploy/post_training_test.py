@@ -50,12 +50,12 @@ class PostTrainingTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(*CASES)
     def test_answers_nearly_as_keras(self, name, tolerance):
         ours = self.model(self.images / np.float32(255)).numpy()
-        found = self.answers(self.convert(name))
-        off = np.abs(ours - found).max()
+        answers = self.answers(self.convert(name))
+        off = np.abs(ours - answers).max()
         self.assertLess(off, tolerance)
         # The rounding is there: it is not the float32 file once more.
         self.assertGreater(off, 1e-5)
-        self.assertGreater(np.mean(ours.argmax(1) == found.argmax(1)), 0.97)
+        self.assertGreater(np.mean(ours.argmax(1) == answers.argmax(1)), 0.97)
         self.assertGreater(len(np.unique(ours.argmax(1))), 3)
 
     def test_float16_weights_are_the_kernels_rounded(self):

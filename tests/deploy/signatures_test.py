@@ -65,28 +65,32 @@ class SignaturesTest(parameterized.TestCase, tf.test.TestCase):
 
     @parameterized.parameters("default", "builtin", "reference")
     def test_classify(self, kernels):
-        made = Interpreter(self.path, signature="classify", kernels=kernels)
-        self.assertEqual(made.signature, "classify")
-        self.assertEqual(made.input.shape, (-1, 4))
-        self.assertEqual(made.output.shape, (-1, 3))
+        interpreter = Interpreter(
+            self.path, signature="classify", kernels=kernels
+        )
+        self.assertEqual(interpreter.signature, "classify")
+        self.assertEqual(interpreter.input.shape, (-1, 4))
+        self.assertEqual(interpreter.output.shape, (-1, 3))
         expected = stateful_files.expected(self.rows, self.kernel)
         for size in (6, 1, 3):
-            found = made.run(self.rows[:size])
-            self.assertAllClose(found, expected[:size], atol=1e-5)
+            answers = interpreter.run(self.rows[:size])
+            self.assertAllClose(answers, expected[:size], atol=1e-5)
 
     def test_ops_and_tensors_are_those_of_the_signature(self):
-        made = Interpreter(self.path, signature="classify")
-        ops = made.ops()
+        interpreter = Interpreter(self.path, signature="classify")
+        ops = interpreter.ops()
         self.assertEqual(ops[-1]["op_name"], "SOFTMAX")
-        self.assertEqual(list(ops[-1]["outputs"]), [made.output.index])
-        names = {each["index"]: each["name"] for each in made.tensors()}
-        self.assertIn(made.input.index, names)
+        self.assertEqual(list(ops[-1]["outputs"]), [interpreter.output.index])
+        names = {
+            tensor["index"]: tensor["name"] for tensor in interpreter.tensors()
+        }
+        self.assertIn(interpreter.input.index, names)
         other = Interpreter(self.path, signature="embed").ops()
         self.assertNotIn("SOFTMAX", [op["op_name"] for op in other])
 
     def test_embed(self):
-        made = Interpreter(self.path, signature="embed")
-        self.assertAllEqual(made.run(self.rows), 2 * self.rows[:, :2])
+        interpreter = Interpreter(self.path, signature="embed")
+        self.assertAllEqual(interpreter.run(self.rows), 2 * self.rows[:, :2])
 
     def test_train_has_two_inputs(self):
         with self.assertRaisesRegex(InputError, "several.tflite has 2 inputs"):
@@ -96,9 +100,9 @@ class SignaturesTest(parameterized.TestCase, tf.test.TestCase):
         path = self.folder / "one.tflite"
         path.write_bytes(stateful_files.recurrent("RNN"))
         self.assertIsNone(Interpreter(path).signature)
-        made = Interpreter(path, signature="serving_default")
+        interpreter = Interpreter(path, signature="serving_default")
         rows = self.rows[:4]
-        self.assertAllEqual(made.run(rows), Interpreter(path).run(rows))
+        self.assertAllEqual(interpreter.run(rows), Interpreter(path).run(rows))
 
     def test_two_names_of_one_function_need_no_choice(self):
         model = flatbuffer.unpack(stateful_files.recurrent("RNN"))
@@ -115,9 +119,11 @@ class SignaturesTest(parameterized.TestCase, tf.test.TestCase):
         path = self.folder / "states.tflite"
         path.write_bytes(two_states())
         expected = stateful_files.fresh(two_states(), self.rows, name)
-        made = Interpreter(path, signature=name)
+        interpreter = Interpreter(path, signature=name)
         for places in ([0, 1, 2, 3, 4, 5], [5, 3, 1, 0, 2, 4]):
-            self.assertAllEqual(made.run(self.rows[places]), expected[places])
+            self.assertAllEqual(
+                interpreter.run(self.rows[places]), expected[places]
+            )
 
     def test_targets_say_which_one_it_was(self):
         path = self.folder / "image.tflite"
@@ -155,20 +161,20 @@ class PortsTest(parameterized.TestCase, tf.test.TestCase):
             (None, 4),
             tf.int32,
         )
-        made = Interpreter(path)
-        self.assertTrue(made.input.is_plain)
+        interpreter = Interpreter(path)
+        self.assertTrue(interpreter.input.is_plain)
         ids = np.random.default_rng(0).integers(0, 50, (5, 4))
         sums = table[ids].sum(axis=1)
         powers = np.exp(sums)
         expected = powers / powers.sum(axis=1, keepdims=True)
         for given in (ids, ids.astype(np.float64), ids.astype(np.uint8)):
-            found = made.run(made.input.cast(given))
-            self.assertAllClose(found, expected, atol=1e-5)
+            answers = interpreter.run(interpreter.input.cast(given))
+            self.assertAllClose(answers, expected, atol=1e-5)
         for wrong in (ids + 0.5, ids + 2**33):
             with self.assertRaisesRegex(
                 InputError, "int32 without a scale, which takes whole numbers"
             ):
-                made.input.cast(wrong)
+                interpreter.input.cast(wrong)
 
     def test_bytes_without_a_scale(self):
         path = self.convert(
@@ -179,22 +185,22 @@ class PortsTest(parameterized.TestCase, tf.test.TestCase):
         images = tiny_models.images(5)
         powers = np.exp(images[:, 0, :4, 0] / 99)
         expected = powers / powers.sum(axis=1, keepdims=True)
-        found = TFLiteTarget(path).predict(images)
-        self.assertAllClose(found, expected, atol=1e-5)
+        answers = TFLiteTarget(path).predict(images)
+        self.assertAllClose(answers, expected, atol=1e-5)
 
     @parameterized.parameters([[-1, 1, 1, 4]], [[-1, 1, 4]], [[-1, 4, 1, 1]])
     def test_axes_of_one_are_dropped(self, shape):
         path = self.convert(
             lambda x: tf.reshape(tf.nn.softmax(x), shape), (None, 4), tf.float32
         )
-        made = Interpreter(path)
-        self.assertEqual(made.output.shape, (-1, 4))
+        interpreter = Interpreter(path)
+        self.assertEqual(interpreter.output.shape, (-1, 4))
         rows = stateful_files.weights(5, 4)
         powers = np.exp(rows)
         expected = powers / powers.sum(axis=1, keepdims=True)
         for size in (5, 1):
             self.assertAllClose(
-                made.run(rows[:size]), expected[:size], atol=1e-5
+                interpreter.run(rows[:size]), expected[:size], atol=1e-5
             )
 
     def test_text(self):

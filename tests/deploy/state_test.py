@@ -53,15 +53,15 @@ class StateTest(parameterized.TestCase, tf.test.TestCase):
         # What has to be kept away does happen.
         self.assertGreater(np.abs(kept(one, rows) - expected).max(), 1e-3)
         self.path.write_bytes(stateful_files.recurrent(kind, batch))
-        made = Interpreter(self.path)
+        interpreter = Interpreter(self.path)
         order = np.random.default_rng(0).permutation(len(rows))
         for places in (np.arange(len(rows)), order):
-            step = made.fixed_batch or 5
-            found = [
-                made.run(rows[places[start : start + step]])
+            step = interpreter.fixed_batch or 5
+            answers = [
+                interpreter.run(rows[places[start : start + step]])
                 for start in range(0, len(rows), step)
             ]
-            self.assertAllEqual(np.concatenate(found), expected[places])
+            self.assertAllEqual(np.concatenate(answers), expected[places])
 
     @parameterized.parameters("RNN", "UNIDIRECTIONAL_SEQUENCE_RNN")
     def test_the_state_is_zero(self, kind):
@@ -75,10 +75,12 @@ class StateTest(parameterized.TestCase, tf.test.TestCase):
     def test_padding_does_not_matter(self):
         rows = self.rows("SVDF")
         self.path.write_bytes(stateful_files.recurrent("SVDF", 3))
-        made = Interpreter(self.path)
-        whole = made.run(rows[:3])
+        interpreter = Interpreter(self.path)
+        whole = interpreter.run(rows[:3])
         for row in range(3):
-            self.assertAllEqual(made.run(rows[row : row + 1])[0], whole[row])
+            self.assertAllEqual(
+                interpreter.run(rows[row : row + 1])[0], whole[row]
+            )
 
 
 class VariablesTest(parameterized.TestCase, tf.test.TestCase):
@@ -96,35 +98,35 @@ class VariablesTest(parameterized.TestCase, tf.test.TestCase):
         cls.rows = stateful_files.weights(6, 4, seed=7)
 
     def test_a_variable_that_is_filled_at_the_start(self):
-        made = Interpreter(self.path, signature="classify")
-        names = [op["op_name"] for op in made.ops()]
+        interpreter = Interpreter(self.path, signature="classify")
+        names = [op["op_name"] for op in interpreter.ops()]
         self.assertContainsSubset(
             ["CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE"], names
         )
         self.assertAllClose(
-            made.run(self.rows),
+            interpreter.run(self.rows),
             stateful_files.expected(self.rows, self.kernel),
             atol=1e-5,
         )
 
     def test_a_variable_that_is_assigned_what_it_holds(self):
-        made = Interpreter(self.path, signature="prune")
-        names = [op["op_name"] for op in made.ops()]
+        interpreter = Interpreter(self.path, signature="prune")
+        names = [op["op_name"] for op in interpreter.ops()]
         self.assertIn("ASSIGN_VARIABLE", names)
         expected = stateful_files.expected(self.rows, self.kernel * self.mask)
         for size in (6, 1, 4):
-            found = made.run(self.rows[:size])
-            self.assertAllClose(found, expected[:size], atol=1e-5)
+            answers = interpreter.run(self.rows[:size])
+            self.assertAllClose(answers, expected[:size], atol=1e-5)
 
     def test_a_variable_that_changes_the_answers(self):
-        made = Interpreter(self.path, signature="count")
+        interpreter = Interpreter(self.path, signature="count")
         with self.assertRaisesRegex(
             InputError,
             r"m.tflite does not answer alike when it is asked the same "
             r"again: its outputs differ by up to 0\.\d+\. It keeps variables "
             r"\(ASSIGN_VARIABLE\) that change .* only reads its variables$",
         ):
-            made.run(self.rows)
+            interpreter.run(self.rows)
 
 
 if __name__ == "__main__":

@@ -73,9 +73,9 @@ class ProcessTest(Folder):
         content = self.make(epochs=0)
         self.assertInteger(content)
         ours = KerasTarget(self.model).predict(self.members[0])
-        found = self.target(content).predict(self.members[0])
+        predicted = self.target(content).predict(self.members[0])
         # The weights are the trained ones, on 8 bits.
-        self.assertAllClose(ours, found, atol=0.05)
+        self.assertAllClose(ours, predicted, atol=0.05)
         self.assertGreater(np.ptp(ours, axis=0).max(), 0.4)
         self.assertFalse(self.work.exists())
         # This process still has Keras 3.
@@ -93,9 +93,9 @@ class HalfTrainedTest(parameterized.TestCase, tf.test.TestCase):
 
     def restored(self, **changes):
         """Restores epoch 2 in a process that computes otherwise."""
-        found = {**onednn.record(), **changes}
+        record = {**onednn.record(), **changes}
         state = [tf.Variable(0.0), tf.Variable([0.0, 0.0])]
-        with mock.patch.object(onednn, "record", return_value=found):
+        with mock.patch.object(onednn, "record", return_value=record):
             epochs = fine_tuning._restore(state, self.path)
         return epochs, [variable.numpy().tolist() for variable in state]
 
@@ -133,14 +133,14 @@ class TrainingTest(Folder):
         self.assertNotEqual(self.sha256(epochs=0), whole)
         self.assertNotEqual(self.sha256(epochs=3, seed=1), whole)
         epoch = self.work / fine_tuning.EPOCH
-        found = []
+        killed = []
 
         def kill():
             while not epoch.exists():
                 time.sleep(0.01)
             for child in psutil.Process().children():
                 if str(self.work) in child.cmdline():
-                    found.append(child.pid)
+                    killed.append(child.pid)
                     child.kill()
 
         killer = threading.Thread(target=kill)
@@ -148,7 +148,7 @@ class TrainingTest(Folder):
         with self.assertRaisesRegex(InputError, "status -9 and no message"):
             self.sha256(epochs=3)
         killer.join()
-        self.assertLen(found, 1)
+        self.assertLen(killed, 1)
         self.assertIn(int(files.read_npz(epoch)["epoch"]), (1, 2, 3))
         self.assertEqual(self.sha256(epochs=3), whole)
 
@@ -229,12 +229,12 @@ class TrainingTest(Folder):
         content = self.make(model, epochs=2, recipe=recipe)
         self.assertInteger(content)
         others = data.images[1::2], data.labels[1::2]
-        found = self.target(content).predict(others[0]).argmax(axis=1)
+        predicted = self.target(content).predict(others[0]).argmax(axis=1)
         ours = KerasTarget(model).predict(others[0]).argmax(axis=1)
         right = np.mean(ours == others[1])
         self.assertGreater(right, 0.85)
         # Two more epochs do not make it worse.
-        self.assertGreater(np.mean(found == others[1]), right - 0.02)
+        self.assertGreater(np.mean(predicted == others[1]), right - 0.02)
 
 
 class KernelsTest(parameterized.TestCase, tf.test.TestCase):
@@ -256,8 +256,8 @@ class KernelsTest(parameterized.TestCase, tf.test.TestCase):
                 (np.zeros((4, 8, 8, 1), np.uint8), np.zeros(4, np.int64)),
                 folder=self.create_tempdir().full_path,
             )
-        found = process.call_args.kwargs["env"]["TF_ENABLE_ONEDNN_OPTS"]
-        self.assertEqual(found, "0" if is_unsafe else "1")
+        setting = process.call_args.kwargs["env"]["TF_ENABLE_ONEDNN_OPTS"]
+        self.assertEqual(setting, "0" if is_unsafe else "1")
 
 
 class FailureTest(Folder):

@@ -84,8 +84,8 @@ class Channels:
     def computed(self, n, times, bias, multiplier):
         return kernel_codes(times, bias, multiplier, self.sums(n), self.every)
 
-    def unmet(self, n, *found):
-        computed = self.computed(n, *found)
+    def unmet(self, n, *chosen):
+        computed = self.computed(n, *chosen)
         return unmet(self.trained(n), computed, len(self.halves), self.low)
 
     def plain(self, n):
@@ -99,14 +99,14 @@ class ChooseTest(parameterized.TestCase, tf.test.TestCase):
         """Every channel on its own; returns (missed, thresholds unmet)."""
         missed, off = 0, 0
         for n in range(len(channels.size)):
-            *found, less = channels.choose([n])
-            found = [float(part[0]) for part in found]
-            wrong = channels.unmet(n, *found)
+            *chosen, less = channels.choose([n])
+            chosen = [float(part[0]) for part in chosen]
+            wrong = channels.unmet(n, *chosen)
             self.assertLessEqual(wrong.sum(), less, f"channel {n}")
             if less == 0:
                 ends = channels.low, channels.low + len(channels.halves)
                 trained = channels.trained(n).clip(*ends)
-                differ = trained != channels.computed(n, *found).clip(*ends)
+                differ = trained != channels.computed(n, *chosen).clip(*ends)
                 self.assertEqual(
                     differ.sum(), 0, f"of {differ.size} codes of channel {n}"
                 )
@@ -208,10 +208,10 @@ class ChooseTest(parameterized.TestCase, tf.test.TestCase):
             offset = 0.5 - (under + rng.uniform(0, 1)) * size
             parts = np.array([[size], [offset], [2.0**21], [1.0]])
             ones = np.ones((1, 1), np.int64)
-            *found, missed = rounding_thresholds.choose(
+            *chosen, missed = rounding_thresholds.choose(
                 *parts, np.array([0.5]), ones
             )
-            times, bias, multiplier = (float(part[0]) for part in found)
+            times, bias, multiplier = (float(part[0]) for part in chosen)
             if missed:
                 continue
             tried += 1
@@ -227,18 +227,18 @@ class ChooseTest(parameterized.TestCase, tf.test.TestCase):
         channels.room[:] = 1
         tried = 0
         for n in range(6):
-            *found, missed = channels.choose([n])
-            found = [float(part[0]) for part in found]
-            wrong = channels.unmet(n, *found)
+            *chosen, missed = channels.choose([n])
+            chosen = [float(part[0]) for part in chosen]
+            wrong = channels.unmet(n, *chosen)
             if not missed:
                 continue
             tried += 1
             wanted = np.flatnonzero(wrong)[wrong.sum() // 2]
             weights = channels.weights.copy()
             weights[n, wanted] = 10**12
-            *found, _ = channels.choose([n], weights)
-            found = [float(part[0]) for part in found]
-            self.assertFalse(channels.unmet(n, *found)[wanted])
+            *chosen, _ = channels.choose([n], weights)
+            chosen = [float(part[0]) for part in chosen]
+            self.assertFalse(channels.unmet(n, *chosen)[wanted])
         self.assertGreaterEqual(tried, 3)
 
 
@@ -263,14 +263,14 @@ class FarAwayTest(parameterized.TestCase, tf.test.TestCase):
         sums = np.arange(-120, 121)
         trained = trained_codes(size, offset, sums, 1)
         for room in (1.0, 8.0, 127.0):
-            *found, missed = rounding_thresholds.choose(
+            *chosen, missed = rounding_thresholds.choose(
                 *(np.array([part]) for part in (size, offset, reach, room)),
                 halves,
                 np.ones((1, 15), np.int64),
             )
-            found = [float(part[0]) for part in found]
-            self.assertAllGreater(found[2], 0)
-            computed = kernel_codes(*found, sums, 1)
+            chosen = [float(part[0]) for part in chosen]
+            self.assertAllGreater(chosen[2], 0)
+            computed = kernel_codes(*chosen, sums, 1)
             off = unmet(trained, computed, 15, 0)
             self.assertLessEqual(off.sum(), missed, f"room {room}")
             if missed == 0:
@@ -287,17 +287,17 @@ class FarAwayTest(parameterized.TestCase, tf.test.TestCase):
             range(20, 50), (-6.4, 0.3, 4.4, 17.8, 25.1, 31.7, 38.2)
         ):
             parts = np.array([[0.7103], [offset], [reach], [1.0]])
-            *found, missed = rounding_thresholds.choose(*parts, halves, ones)
-            found = [float(part[0]) for part in found]
+            *chosen, missed = rounding_thresholds.choose(*parts, halves, ones)
+            chosen = [float(part[0]) for part in chosen]
             sums = np.arange(-reach, reach + 1)
             trained = trained_codes(0.7103, offset, sums, 1)
-            computed = kernel_codes(*found, sums, 1)
+            computed = kernel_codes(*chosen, sums, 1)
             off = unmet(trained, computed, 40, 0).sum()
             self.assertEqual(off, missed, f"reach {reach}, offset {offset}")
 
     def test_a_sum_on_a_threshold_goes_up(self):
         one = np.ones(1)
-        *found, missed = rounding_thresholds.choose(
+        *chosen, missed = rounding_thresholds.choose(
             0.5 * one,
             0.0 * one,
             20.0 * one,
@@ -307,7 +307,7 @@ class FarAwayTest(parameterized.TestCase, tf.test.TestCase):
         )
         self.assertEqual(missed, 0)
         sums = np.arange(-20, 21)
-        computed = kernel_codes(*(part[0] for part in found), sums, 1)
+        computed = kernel_codes(*(part[0] for part in chosen), sums, 1)
         expected = np.floor(sums * 0.5 + 0.5).clip(0, 7)
         self.assertAllEqual(computed.clip(0, 7), expected)
 
@@ -328,7 +328,7 @@ class FarAwayTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_no_channel(self):
         none = np.empty(0)
-        found = rounding_thresholds.choose(
+        chosen = rounding_thresholds.choose(
             none,
             none,
             none,
@@ -336,8 +336,8 @@ class FarAwayTest(parameterized.TestCase, tf.test.TestCase):
             rounding_thresholds.halves(0, 3),
             np.empty((0, 3)),
         )
-        self.assertEqual([len(part) for part in found[:3]], [0, 0, 0])
-        self.assertEqual(found[3], 0)
+        self.assertEqual([len(part) for part in chosen[:3]], [0, 0, 0])
+        self.assertEqual(chosen[3], 0)
 
 
 class HalvesTest(parameterized.TestCase, tf.test.TestCase):
@@ -348,8 +348,8 @@ class HalvesTest(parameterized.TestCase, tf.test.TestCase):
             for code in range(low, high)
             if round(Fraction(code, every)) != round(Fraction(code + 1, every))
         ]
-        found = rounding_thresholds.halves(low, high, every=every)
-        self.assertAllEqual(found, np.array(expected, np.float64))
+        halves = rounding_thresholds.halves(low, high, every=every)
+        self.assertAllEqual(halves, np.array(expected, np.float64))
 
     def test_counts(self):
         self.assertAllEqual(rounding_thresholds.halves(0, 1), [0.5])
@@ -374,9 +374,9 @@ class ImportanceTest(tf.test.TestCase):
     def test_is_a_normal_density(self):
         halves = rounding_thresholds.halves(0, 15)
         mean, deviation = np.array([3.1, -2.0, 7.5]), np.array([2.0, 5, 0.7])
-        found = rounding_thresholds.importance(halves, mean, deviation)
-        self.assertEqual(found.dtype, np.int64)
-        for row, mu, sigma in zip(found, mean, deviation, strict=True):
+        weights = rounding_thresholds.importance(halves, mean, deviation)
+        self.assertEqual(weights.dtype, np.int64)
+        for row, mu, sigma in zip(weights, mean, deviation, strict=True):
             for weight, half in zip(row, halves, strict=True):
                 density = 2.718281828459045 ** (
                     -((half - mu) ** 2) / (2 * sigma**2)
@@ -385,11 +385,11 @@ class ImportanceTest(tf.test.TestCase):
 
     def test_is_never_nothing(self):
         halves = rounding_thresholds.halves(-127, 127)
-        found = rounding_thresholds.importance(
+        weights = rounding_thresholds.importance(
             halves, np.zeros(2), np.array([0.0, 1])
         )
-        self.assertAllGreaterEqual(found, 1)
-        self.assertEqual(found[0, 0], 1)
+        self.assertAllGreaterEqual(weights, 1)
+        self.assertEqual(weights[0, 0], 1)
 
 
 if __name__ == "__main__":

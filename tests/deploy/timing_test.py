@@ -31,13 +31,13 @@ class MeasureTest(parameterized.TestCase, tf.test.TestCase):
     def test_numbers(self):
         # Slow start, two warm-up calls, then 1 to 20 ms.
         durations = [5.0, 3.0, 3.0] + [i / 1000 for i in range(1, 21)]
-        found, calls = self.measure(durations, seconds=0.0, least=20)
+        latency, calls = self.measure(durations, seconds=0.0, least=20)
         self.assertEqual(calls, 23)
-        self.assertEqual(found.runs, 20)
-        self.assertAlmostEqual(found.first_ms, 5000)
-        self.assertAlmostEqual(found.median_ms, 10.5)
+        self.assertEqual(latency.runs, 20)
+        self.assertAlmostEqual(latency.first_ms, 5000)
+        self.assertAlmostEqual(latency.median_ms, 10.5)
         # A twentieth of the way between 19 and 20 ms: 0.95 * 19 = 18.05.
-        self.assertAlmostEqual(found.p95_ms, 19.05)
+        self.assertAlmostEqual(latency.p95_ms, 19.05)
 
     @parameterized.parameters(
         # seconds a call, options, counted runs
@@ -48,11 +48,11 @@ class MeasureTest(parameterized.TestCase, tf.test.TestCase):
         (0.125, {"least": 2, "seconds": 0.0}, 2),
         (0.125, {"least": 2, "most": 5}, 5),
     )
-    def test_how_often(self, each, options, expected):
-        found, calls = self.measure([each], **options)
-        self.assertEqual(found.runs, expected)
+    def test_how_often(self, seconds, options, expected):
+        latency, calls = self.measure([seconds], **options)
+        self.assertEqual(latency.runs, expected)
         self.assertEqual(calls, expected + 3)
-        self.assertAlmostEqual(found.median_ms, each * 1e3)
+        self.assertAlmostEqual(latency.median_ms, seconds * 1e3)
 
     @parameterized.parameters(1, 5)
     def test_warm_up(self, warmup):
@@ -60,14 +60,14 @@ class MeasureTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(calls, 10 + warmup)
 
     def test_warm_up_takes_no_time_from_the_rest(self):
-        found, _ = self.measure([50.0, 50.0, 50.0, 0.0625])
-        self.assertEqual(found.runs, 16)
+        latency, _ = self.measure([50.0, 50.0, 50.0, 0.0625])
+        self.assertEqual(latency.runs, 16)
 
     def test_the_real_clock(self):
-        found = timing.measure(lambda: None, seconds=0.0)
-        self.assertGreater(found.median_ms, 0)
-        self.assertLess(found.median_ms, 100)
-        self.assertLessEqual(found.median_ms, found.p95_ms)
+        latency = timing.measure(lambda: None, seconds=0.0)
+        self.assertGreater(latency.median_ms, 0)
+        self.assertLess(latency.median_ms, 100)
+        self.assertLessEqual(latency.median_ms, latency.p95_ms)
 
     @parameterized.parameters(
         {"seconds": -1.0},

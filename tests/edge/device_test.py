@@ -55,8 +55,8 @@ class FactsTest(parameterized.TestCase):
             mock.patch.object(device, "CPUINFO", path),
             mock.patch.object(platform, "processor", lambda: ""),
         ):
-            found = device.facts()
-        self.assertEqual((found["cpu"], found["board"]), (cpu, board))
+            facts = device.facts()
+        self.assertEqual((facts["cpu"], facts["board"]), (cpu, board))
 
     def test_without_cpuinfo(self):
         with (
@@ -66,12 +66,12 @@ class FactsTest(parameterized.TestCase):
             self.assertEqual(device.facts()["cpu"], "arm")
 
     def test_the_rest(self):
-        found = device.facts()
-        self.assertEqual(found["machine"], platform.machine())
-        self.assertEqual(found["versions"]["numpy"], np.__version__)
-        self.assertRegex(found["versions"]["ai-edge-litert"], r"^\d+\.\d+")
-        self.assertStartsWith(sys.version, found["python"])
-        self.assertEqual(json.loads(json.dumps(found)), found)
+        facts = device.facts()
+        self.assertEqual(facts["machine"], platform.machine())
+        self.assertEqual(facts["versions"]["numpy"], np.__version__)
+        self.assertRegex(facts["versions"]["ai-edge-litert"], r"^\d+\.\d+")
+        self.assertStartsWith(sys.version, facts["python"])
+        self.assertEqual(json.loads(json.dumps(facts)), facts)
 
     @absltest.skipUnless(hasattr(os, "sched_setaffinity"), "Linux only")
     def test_cores_are_those_that_may_be_used(self):

@@ -136,9 +136,9 @@ class EnvironmentTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""), done)
         self.assertIn("out.npz is written", done.stdout)
         target = TFLiteTarget(model, kernels=kernels, num_threads=1)
-        found = outputs.load(self.dir / "out.npz").probabilities
-        off = int(np.sum(found != target.predict(images)))
-        self.assertEqual(off, 0, f"{off} of {found.size} differ")
+        probabilities = outputs.load(self.dir / "out.npz").probabilities
+        off = int(np.sum(probabilities != target.predict(images)))
+        self.assertEqual(off, 0, f"{off} of {probabilities.size} differ")
 
 
 if __name__ == "__main__":

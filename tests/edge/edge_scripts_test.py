@@ -34,15 +34,15 @@ class ExportDataTest(scripts_test.Folder):
         self.assertRegex(
             out, r"data.npz: 899 members, 898 nonmembers, 0.1 MB\n\Z"
         )
-        found = device_data.load(self.dir / "data.npz")
+        loaded = device_data.load(self.dir / "data.npz")
         data = loaders.load("digits")
         config = configuration.read(self.run_dir)
         split = training_run.open_split(self.run_dir, data, config)
-        self.assertAllEqual(found.record_ids[found.members], split.members)
-        self.assertAllEqual(found.images, data.images[found.record_ids])
-        self.assertAllEqual(found.labels, data.labels[found.record_ids])
+        self.assertAllEqual(loaded.record_ids[loaded.members], split.members)
+        self.assertAllEqual(loaded.images, data.images[loaded.record_ids])
+        self.assertAllEqual(loaded.labels, data.labels[loaded.record_ids])
         self.assertEqual(
-            found.info,
+            loaded.info,
             {
                 "dataset": "digits",
                 "fingerprint": data.fingerprint(),
@@ -55,8 +55,10 @@ class ExportDataTest(scripts_test.Folder):
         status, out, _ = self.export("--records=60", "--seed=1")
         self.assertEqual(status, 0)
         self.assertIn("30 members, 30 nonmembers", out)
-        found = device_data.load(self.dir / "data.npz")
-        self.assertAllEqual(np.bincount(found.labels[found.members]), [3] * 10)
+        loaded = device_data.load(self.dir / "data.npz")
+        self.assertAllEqual(
+            np.bincount(loaded.labels[loaded.members]), [3] * 10
+        )
 
     @parameterized.parameters(
         (["--records=5"], "records must be an even number .* got 5"),
@@ -118,8 +120,8 @@ class EvaluateEdgeTest(scripts_test.Folder):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertRegex(done.stdout, r"(?m)^members +\d+ +30 +\d")
         self.assertRegex(done.stdout, r"pi4.npz is written: copy it back")
-        found = json.loads(place.read_text())
-        self.assertEqual([t["threads"] for t in found["timings"]], [1, 2])
+        summary = json.loads(place.read_text())
+        self.assertEqual([t["threads"] for t in summary["timings"]], [1, 2])
         data = loaders.load("digits")
         config = configuration.read(self.run_dir)
         split = training_run.open_split(self.run_dir, data, config)

@@ -67,7 +67,7 @@ class EvaluateTest(Folder):
     )
     def test_saves_what_the_target_answers(self, types, kernels):
         path = self.model(inputs=types[0], outputs=types[1])
-        found = self.evaluate(path, kernels=kernels)
+        summary = self.evaluate(path, kernels=kernels)
         saved = outputs.load(self.out)
         target = TFLiteTarget(
             path, kernels=kernels, batch_size=10, num_threads=1
@@ -87,30 +87,32 @@ class EvaluateTest(Folder):
                 "fingerprint": "f" * 64,
                 "run": "w4a4",
                 "latency_threads": 1,
-                "latency_ms": found["timings"][0]["latency_ms"]["median"],
+                "latency_ms": summary["timings"][0]["latency_ms"]["median"],
             },
         )
 
     def test_counts_what_is_right(self):
         path = self.model()
-        found = self.evaluate(path)
+        summary = self.evaluate(path)
         answers = TFLiteTarget(path).predict(self.records.images)
         right = answers.argmax(axis=1) == self.records.labels
         half = COUNT // 2
         self.assertEqual(
-            found["right"],
+            summary["right"],
             {"members": right[:half].sum(), "nonmembers": right[half:].sum()},
         )
-        self.assertEqual(found["data"]["members"], half)
-        self.assertEqual(found["data"]["nonmembers"], COUNT - half)
+        self.assertEqual(summary["data"]["members"], half)
+        self.assertEqual(summary["data"]["nonmembers"], COUNT - half)
 
     def test_result_is_json_that_names_everything(self):
         path = self.model()
-        found = self.evaluate(path)
-        self.assertEqual(json.loads(json.dumps(found, allow_nan=False)), found)
+        summary = self.evaluate(path)
+        self.assertEqual(
+            json.loads(json.dumps(summary, allow_nan=False)), summary
+        )
         content = path.read_bytes()
         self.assertEqual(
-            found["model"],
+            summary["model"],
             {
                 "file": "int8.tflite",
                 "target": "int8",
@@ -121,9 +123,9 @@ class EvaluateTest(Folder):
                 "fixed_batch": None,
             },
         )
-        self.assertEqual(found["device"], device.facts())
-        self.assertEqual(found["query"], {"threads": 1, "resumed_at": 0})
-        memory = found["memory"]
+        self.assertEqual(summary["device"], device.facts())
+        self.assertEqual(summary["query"], {"threads": 1, "resumed_at": 0})
+        memory = summary["memory"]
         self.assertLessEqual(memory["before_model_bytes"], memory["peak_bytes"])
         self.assertEqual(
             list(self.dir.glob("*.partial")), [], "the partial file is left"
@@ -141,14 +143,15 @@ class EvaluateTest(Folder):
             mock.patch.object(timing, "measure", measure),
             mock.patch.object(
                 evaluation, "TFLiteTarget", side_effect=TFLiteTarget
-            ) as made,
+            ) as constructor,
         ):
-            found = self.evaluate(self.model(), threads=[2, 1, 2])
+            summary = self.evaluate(self.model(), threads=[2, 1, 2])
         self.assertEqual(
-            [call.kwargs["num_threads"] for call in made.call_args_list], [1, 2]
+            [call.kwargs["num_threads"] for call in constructor.call_args_list],
+            [1, 2],
         )
         self.assertEqual(
-            found["timings"],
+            summary["timings"],
             [
                 {
                     "threads": threads,
@@ -165,30 +168,30 @@ class EvaluateTest(Folder):
             ],
         )
         self.assertLen(asked, 4)
-        self.assertEqual(found["query"]["threads"], 2)
+        self.assertEqual(summary["query"]["threads"], 2)
         info = outputs.load(self.out).info
         self.assertEqual((info["latency_ms"], info["latency_threads"]), (4, 1))
 
     @parameterized.parameters((1, [1]), (3, [1, 2]), (8, [1, 2, 4]))
     def test_usual_threads(self, cores, expected):
         with mock.patch.object(device, "cores", lambda: cores):
-            found = self.evaluate(self.model(), threads=None)
-        self.assertEqual([t["threads"] for t in found["timings"]], expected)
+            summary = self.evaluate(self.model(), threads=None)
+        self.assertEqual([t["threads"] for t in summary["timings"]], expected)
 
     def test_logits(self):
         path = self.model(model=tiny_models.classifier(softmax=False))
-        found = self.evaluate(path, logits=True)
+        summary = self.evaluate(path, logits=True)
         saved = outputs.load(self.out)
         expected = TFLiteTarget(path, logits=True).predict(self.records.images)
         self.assertAllEqual(saved.probabilities, expected)
         self.assertEqual(saved.info["outputs"], "logits")
-        self.assertEqual(found["model"]["outputs"], "logits")
+        self.assertEqual(summary["model"]["outputs"], "logits")
 
     def test_fixed_batch(self):
         path = self.model(inputs=None, outputs=None, batch=4)
-        found = self.evaluate(path)
-        self.assertEqual(found["model"]["fixed_batch"], 4)
-        self.assertEqual(found["timings"][0]["batch"], 4)
+        summary = self.evaluate(path)
+        self.assertEqual(summary["model"]["fixed_batch"], 4)
+        self.assertEqual(summary["timings"][0]["batch"], 4)
 
     def test_answers_that_depend_on_the_batch(self):
         path = tiny_models.write_batch_dependent(self.dir / "batch.tflite")
@@ -201,8 +204,8 @@ class EvaluateTest(Folder):
     def test_a_signature(self):
         path = self.model()
         self.assertNotIn("signature", self.evaluate(path)["model"])
-        found = self.evaluate(path, signature="serving_default")
-        self.assertEqual(found["model"]["signature"], "serving_default")
+        summary = self.evaluate(path, signature="serving_default")
+        self.assertEqual(summary["model"]["signature"], "serving_default")
         saved = outputs.load(self.out)
         self.assertEqual(saved.info["signature"], "serving_default")
         expected = TFLiteTarget(path).predict(self.records.images)
@@ -341,15 +344,15 @@ class BadInputTest(Folder):
 
 class PageTest(Folder):
     def page(self, **changes):
-        found = self.evaluate(self.model())
-        found.update(changes)
-        return evaluation_text.page(found)
+        summary = self.evaluate(self.model())
+        summary.update(changes)
+        return evaluation_text.page(summary)
 
     def test_says_what_was_found(self):
-        found = self.evaluate(self.model(), kernels="reference")
-        found["right"] = {"members": 1234, "nonmembers": 5}
-        found["data"].update(members=2000, nonmembers=8)
-        found["timings"] = [
+        summary = self.evaluate(self.model(), kernels="reference")
+        summary["right"] = {"members": 1234, "nonmembers": 5}
+        summary["data"].update(members=2000, nonmembers=8)
+        summary["timings"] = [
             {
                 "threads": 4,
                 "latency_ms": {
@@ -362,12 +365,12 @@ class PageTest(Folder):
                 "batch": 10,
             }
         ]
-        found["memory"] = {"peak_bytes": 95e6, "before_model_bytes": 31e6}
-        found["device"].update(board="Pi 4", cpu="A72", cores=4)
-        text = re.sub(" +", " ", evaluation_text.page(found))
+        summary["memory"] = {"peak_bytes": 95e6, "before_model_bytes": 31e6}
+        summary["device"].update(board="Pi 4", cpu="A72", cores=4)
+        text = re.sub(" +", " ", evaluation_text.page(summary))
         for line in (
             f"model int8.tflite, 0.00 MB, sha256 "
-            f"{found['model']['sha256'][:12]}",
+            f"{summary['model']['sha256'][:12]}",
             "members 1,234 2,000 61.70",
             "nonmembers 5 8 62.50",
             "4 1.500 2.250 30.000 1,234",

@@ -56,17 +56,17 @@ class Case(parameterized.TestCase):
 
 class OfRunTest(Case):
     def test_all_records(self):
-        found = self.collect()
-        self.assertEqual(found.record_ids[:3].tolist(), [0, 2, 4])
-        self.assertEqual(found.record_ids[30:33].tolist(), [1, 3, 5])
-        self.assertEqual(found.members.tolist(), [True] * 30 + [False] * 30)
-        for row, record in enumerate(found.record_ids):
-            self.assertEqual(found.labels[row], record % CLASSES)
+        collected = self.collect()
+        self.assertEqual(collected.record_ids[:3].tolist(), [0, 2, 4])
+        self.assertEqual(collected.record_ids[30:33].tolist(), [1, 3, 5])
+        self.assertEqual(collected.members.tolist(), [True] * 30 + [False] * 30)
+        for row, record in enumerate(collected.record_ids):
+            self.assertEqual(collected.labels[row], record % CLASSES)
             np.testing.assert_array_equal(
-                found.images[row], self.data.images[record]
+                collected.images[row], self.data.images[record]
             )
         self.assertEqual(
-            found.info,
+            collected.info,
             {
                 "dataset": "tiny",
                 "fingerprint": self.data.fingerprint(),
@@ -77,28 +77,28 @@ class OfRunTest(Case):
 
     @parameterized.parameters(4, 12, 30, 60)
     def test_some_records(self, count):
-        found = self.collect(count=count)
-        self.assertLen(np.unique(found.record_ids), count)
+        collected = self.collect(count=count)
+        self.assertLen(np.unique(collected.record_ids), count)
         for own, side in (
-            (found.members, self.split.members),
-            (~found.members, self.split.nonmembers),
+            (collected.members, self.split.members),
+            (~collected.members, self.split.nonmembers),
         ):
             self.assertEqual(own.sum(), count // 2)
-            self.assertContainsSubset(found.record_ids[own], side)
-            shares = np.bincount(found.labels[own], minlength=CLASSES)
+            self.assertContainsSubset(collected.record_ids[own], side)
+            shares = np.bincount(collected.labels[own], minlength=CLASSES)
             self.assertLessEqual(shares.max() - shares.min(), 1)
         np.testing.assert_array_equal(
-            found.images, self.data.images[found.record_ids]
+            collected.images, self.data.images[collected.record_ids]
         )
 
     def test_classes_keep_their_shares(self):
         labels = np.repeat([0, 1, 2], [40, 80, 160])
         self.data = a_dataset(labels)
         self.split = a_split(self.data, np.arange(0, 280, 2))
-        found = self.collect(count=70)
-        for own in (found.members, ~found.members):
+        collected = self.collect(count=70)
+        for own in (collected.members, ~collected.members):
             self.assertEqual(
-                np.bincount(found.labels[own]).tolist(), [5, 10, 20]
+                np.bincount(collected.labels[own]).tolist(), [5, 10, 20]
             )
 
     def test_the_seed_draws(self):
@@ -143,13 +143,13 @@ class FileTest(Case):
     def test_round_trip(self):
         saved = self.collect(count=20)
         saved.save(self.path)
-        found = device_data.load(self.path)
-        self.assertEqual(found.info, saved.info)
+        loaded = device_data.load(self.path)
+        self.assertEqual(loaded.info, saved.info)
         for name in ("images", "labels", "members", "record_ids"):
-            mine, theirs = getattr(found, name), getattr(saved, name)
+            mine, theirs = getattr(loaded, name), getattr(saved, name)
             self.assertEqual(mine.dtype, theirs.dtype)
             np.testing.assert_array_equal(mine, theirs)
-        self.assertEqual(found.images.dtype, np.uint8)
+        self.assertEqual(loaded.images.dtype, np.uint8)
 
     def test_needs_no_pickle(self):
         kinds = {array.dtype.kind for array in self.arrays().values()}
