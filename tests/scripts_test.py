@@ -437,7 +437,7 @@ class RunFlagsTest(Folder):
 
         def save(model, data, *, run_dir, **options):
             del data, options
-            model.save(run_dir / "model.keras")
+            model.save(run_dir.model)
 
         with (
             mock.patch.object(resumable_loop, "make_deterministic"),
