@@ -71,13 +71,13 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
         self.members = self.evidence.outputs.members
         self.half = self.evidence.calibration
         self.scores = drawn(self.evidence)
-        self.found = attack_evaluation.run_attack(
+        self.scored = attack_evaluation.run_attack(
             attack(self.scores), self.evidence
         )
 
     def test_are_those_of_the_statistics(self):
         scores, members, half = self.scores, self.members, self.half
-        audit = self.found.audit
+        audit = self.scored.audit
         self.assertEqual(audit.auc, auc.auc(scores, members))
         self.assertEqual(
             audit.tpr_at_fpr, low_fpr.tpr_at_fpr(scores, members, seed=SEED)
@@ -108,7 +108,7 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_are_those_of_plain_numpy(self):
         scores, members, half = self.scores, self.members, self.half
-        audit = self.found.audit
+        audit = self.scored.audit
         self.assertAlmostEqual(audit.auc.value, pairs_won(scores, members))
         self.assertEqual(audit.distinct_scores, len(set(scores.tolist())))
         for at in audit.tpr_at_fpr:
@@ -124,7 +124,7 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
         )
         least = best_threshold(scores[half], members[half])
         called = scores >= least
-        self.assertAllEqual(self.found.called, called)
+        self.assertAllEqual(self.scored.called, called)
         point = audit.held_out.point
         self.assertEqual(point.threshold, least)
         self.assertEqual(
@@ -143,13 +143,13 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_verdicts_and_their_records(self):
         judged = ~self.half
-        self.assertAllEqual(self.found.judged, judged)
-        audit = self.found.audit
+        self.assertAllEqual(self.scored.judged, judged)
+        audit = self.scored.audit
         for text, kind in (
             (audit.verdicts.members, self.members),
             (audit.verdicts.nonmembers, ~self.members),
         ):
-            want = self.found.called[judged & kind]
+            want = self.scored.called[judged & kind]
             self.assertAllEqual(
                 membership_decisions.unpack(text, want.size), want
             )
@@ -162,7 +162,7 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(audit.records_sha256, hashlib.sha256(data).hexdigest())
 
     def test_the_papers_attack_has_the_papers_points(self):
-        points = [point.name for point in self.found.audit.points]
+        points = [point.name for point in self.scored.audit.points]
         self.assertEqual(points, ["peak_accuracy"])
         audit = attack_evaluation.run_attack(CONFIDENCE, self.evidence).audit
         self.assertEqual(

@@ -510,7 +510,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         super().setUp()
         self.path = pathlib.Path(self.create_tempdir()) / "audit.json"
         self.result.save(self.path)
-        self.found = json.loads(self.path.read_bytes())
+        self.stored = json.loads(self.path.read_bytes())
 
     def test_round_trip(self):
         self.assertEqual(audit_result.load(self.path), self.result)
@@ -520,7 +520,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
             raise AssertionError(name)
 
         json.loads(self.path.read_bytes(), parse_constant=refuse)
-        points = self.found["targets"][0]["attacks"][1]["points"]
+        points = self.stored["targets"][0]["attacks"][1]["points"]
         peak = {point["name"]: point for point in points}["peak_accuracy"]
         self.assertIsNone(peak["threshold"])
         self.assertIsNone(peak["precision"]["value"])
@@ -536,7 +536,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         return validator(schema)
 
     def test_is_as_the_schema_says(self):
-        self.schema().validate(self.found)
+        self.schema().validate(self.stored)
 
     @parameterized.parameters(
         ("targets", 0, "members"),
@@ -585,7 +585,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         ("level",),
     )
     def test_schema_and_reader_miss_what_is_missing(self, *where):
-        spoiled = copy.deepcopy(self.found)
+        spoiled = copy.deepcopy(self.stored)
         place = spoiled
         for key in where[:-1]:
             place = place[key]
@@ -618,7 +618,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         ("gates", ["passed"]),
     )
     def test_schema_and_reader_refuse_types(self, key, value):
-        spoiled = {**self.found, key: value}
+        spoiled = {**self.stored, key: value}
         self.assertFalse(self.schema().is_valid(spoiled))
         self.path.write_text(json.dumps(spoiled))
         with self.assertRaisesRegex(InputError, f"{key}.* holds .*damaged"):

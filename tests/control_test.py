@@ -207,7 +207,7 @@ class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
 
 
 class ShiftTest(parameterized.TestCase, tf.test.TestCase):
-    def told(self, inputs, labels=None, **options):
+    def checked(self, inputs, labels=None, **options):
         labels = np.zeros(len(inputs), int) if labels is None else labels
         options = {"members": halves(len(inputs)), "seed": 0, **options}
         return blind_baseline.check(inputs, labels, **options)
@@ -216,7 +216,7 @@ class ShiftTest(parameterized.TestCase, tf.test.TestCase):
         shown = images(600)
         bright = np.where(halves(600)[:, None, None, None], 0, 40)
         shown = np.clip(shown + bright, 0, 255).astype(np.uint8)
-        check = self.told(shown)
+        check = self.checked(shown)
         self.assertTrue(check.told_apart)
         # Uniform levels, width 130, shifted by 40: P(X < Y) is 0.76.
         self.assertBetween(check.auc.value, 0.68, 0.9)
@@ -236,13 +236,13 @@ class ShiftTest(parameterized.TestCase, tf.test.TestCase):
         shown = images(400).astype(float)
         blurred = (shown + np.roll(shown, 1, axis=1)) / 2
         members = halves(400)[:, None, None, None]
-        check = self.told(np.where(members, shown, blurred).astype(np.uint8))
+        check = self.checked(np.where(members, shown, blurred).astype(np.uint8))
         self.assertGreater(check.auc.low, 0.9)
 
     def test_other_classes(self):
         labels = np.where(halves(400), 0, 1) + 3
         labels[::3] = 3
-        check = self.told(images(400), labels)
+        check = self.checked(images(400), labels)
         # Of the nonmembers two in three have a class that no member has.
         self.assertGreater(check.auc.low, 0.7)
 
@@ -252,28 +252,28 @@ class ShiftTest(parameterized.TestCase, tf.test.TestCase):
         common = rng.normal(size=(500, 1))
         rows = rng.normal(size=(500, width)) + common
         rows[halves(500)] += 0.7
-        check = self.told(rows * 1e4 - 7.0)
+        check = self.checked(rows * 1e4 - 7.0)
         self.assertTrue(check.told_apart)
 
     def test_unit_of_a_column_does_not_matter(self):
         rng = np.random.default_rng(0)
         rows = rng.normal(size=(300, 5))
         rows[:150, 2] += 1
-        one = self.told(rows)
-        other = self.told(rows * [1e-6, 1, 1e5, 1, 1])
+        one = self.checked(rows)
+        other = self.checked(rows * [1e-6, 1, 1e5, 1, 1])
         self.assertAllClose(one.auc.value, other.auc.value, atol=1e-6)
 
     def test_judged_on_records_that_it_did_not_learn_from(self):
         """A number that names the record tells nothing of another one."""
         rows = np.eye(40)
         members = np.random.default_rng(1).permutation(halves(40))
-        check = self.told(rows, members=members)
+        check = self.checked(rows, members=members)
         self.assertAllClose(check.auc.value, 0.5, atol=1e-9)
 
     def test_repeats(self):
         rng = np.random.default_rng(3)
         rows, members = rng.normal(size=(100, 200)), halves(100)
-        one, other = (self.told(rows, members=members) for _ in range(2))
+        one, other = (self.checked(rows, members=members) for _ in range(2))
         self.assertEqual(one, other)
 
     def test_sixty_thousand_images_take_seconds(self):

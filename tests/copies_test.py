@@ -204,12 +204,12 @@ class NoiseTest(parameterized.TestCase, tf.test.TestCase):
             self.assertLess(abs(off.mean()), 5 * want / np.sqrt(off.size))
             self.assertLess(abs(off.std() / want - 1), 5 / np.sqrt(2 * 12800))
             # The pieces of 50 records in a bank of 2^20 hardly overlap.
-            pixels = stats.kstest(
+            fit = stats.kstest(
                 off + np.random.default_rng(0).random(off.size) - 0.5,
                 "norm",
                 (0, want),
             )
-            self.assertGreater(pixels.pvalue, 1e-3)
+            self.assertGreater(fit.pvalue, 1e-3)
 
     def test_pixels_stay_pixels(self):
         images = np.zeros((4, 8, 8, 1), np.uint8)

@@ -471,7 +471,7 @@ class SavedTest(Folder):
         np.savez(self.dir / name, **arrays)
         return self.dir / name
 
-    def each(self):
+    def saved_sides(self):
         return [
             self.saved(name, probabilities=rows, labels=labels)
             for name, rows, (_, labels) in zip(
@@ -490,7 +490,7 @@ class SavedTest(Folder):
 
     def test_one_file_a_side(self):
         asked = self.audit(own_task.linear, *self.sides)
-        result = self.audit(None, *self.each(), out=self.dir / "saved")
+        result = self.audit(None, *self.saved_sides(), out=self.dir / "saved")
         for attack in result.targets[0].attacks:
             wanted = asked.targets[0].attack(attack.name)
             self.assertAllClose(attack.auc.value, wanted.auc.value, atol=1e-6)
@@ -575,12 +575,12 @@ class SavedTest(Folder):
         self.assertRefused(
             "--pixels is about a model, and only saved",
             None,
-            *self.each(),
+            *self.saved_sides(),
             pixels="0..1",
         )
 
     def test_outputs_beside_records_or_models(self):
-        one, two = self.each()
+        one, two = self.saved_sides()
         self.assertRefused(
             "in.npz holds outputs, the other side records: give both sides",
             None,

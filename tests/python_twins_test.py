@@ -212,10 +212,10 @@ def flags_of(script):
 
 def parameters(module, path):
     """The parameters of a callable of the library."""
-    function = importlib.import_module(f"qmia_tf.{module}")
+    target = importlib.import_module(f"qmia_tf.{module}")
     for name in path.split("."):
-        function = getattr(function, name)
-    return inspect.signature(function).parameters
+        target = getattr(target, name)
+    return inspect.signature(target).parameters
 
 
 class TwinsTest(absltest.TestCase):

@@ -6,7 +6,7 @@ import pathlib
 import shutil
 
 import numpy as np
-import reproduction_results as made
+import reproduction_results
 import tensorflow as tf
 from absl.testing import parameterized
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -85,14 +85,16 @@ def less_of(match):
     return dataclasses.replace(match, leak=less(match.leak))
 
 
-class TablesTest(made.Results):
+class TablesTest(reproduction_results.Results):
     def test_order(self):
         order = [(x.job.model, x.job.seed) for x in self.finished]
         models = [("w32a32", 0), ("w32a32", 1), ("w4a4", 0), ("w4a4", 1)]
         self.assertEqual(order, models)
 
     def test_table_1_is_the_mean_over_seeds_beside_the_paper(self):
-        row = made.rows_of(paper_beside.table_1(self.finished))[0]
+        row = reproduction_results.rows_of(paper_beside.table_1(self.finished))[
+            0
+        ]
         values = [self.right("w32a32", seed, False) for seed in (0, 1)]
         self.assertAlmostEqual(float(row["accuracy"]), np.mean(values))
         low, high = stats.t.interval(
@@ -128,21 +130,25 @@ class TablesTest(made.Results):
         self.assertIn("augmented-cifar-width16: w=4, a=4.", notes)
 
     def test_table_2_at_the_papers_recall(self):
-        row = made.rows_of(paper_beside.table_2(self.finished))[1]
+        row = reproduction_results.rows_of(paper_beside.table_2(self.finished))[
+            1
+        ]
         self.assertEqual(float(row["recall"]), 1.0)
         self.assertEqual(row["paper_precision"], "54.0")
         precision, f1 = [], []
         for seed in (0, 1):
-            outputs = made.answers("w4a4", seed)
+            outputs = reproduction_results.answers("w4a4", seed)
             scores = outputs.probabilities.max(axis=1)
             called = scores >= scores[outputs.members].min()
-            precision.append(made.share(outputs.members[called]))
+            precision.append(
+                reproduction_results.share(outputs.members[called])
+            )
             f1.append(2 * precision[-1] / (precision[-1] + 1))
         self.assertAlmostEqual(float(row["precision"]), np.mean(precision))
         self.assertAlmostEqual(float(row["f1"]), np.mean(f1))
 
     def test_changes_are_paired_by_seed(self):
-        (row,) = made.rows_of(comparing.changes(self.finished))
+        (row,) = reproduction_results.rows_of(comparing.changes(self.finished))
         after, before = (
             np.array([self.right(model, seed, False) for seed in (0, 1)])
             for model in ("w4a4", "w32a32")
@@ -155,9 +161,11 @@ class TablesTest(made.Results):
 
     def test_one_seed_has_intervals_over_records(self):
         alone = [entry for entry in self.finished if entry.job.seed == 0]
-        (row,) = made.rows_of(comparing.changes(alone))
+        (row,) = reproduction_results.rows_of(comparing.changes(alone))
         self.assertEqual(row["interval"], "records")
-        (by_seed,) = made.rows_of(comparing.changes_by_seed(alone))
+        (by_seed,) = reproduction_results.rows_of(
+            comparing.changes_by_seed(alone)
+        )
         for key in ("gap_change_low", "margin_auc_change_high"):
             self.assertNotEmpty(row[key])
             self.assertEqual(row[key], by_seed[key])
@@ -180,7 +188,9 @@ class TablesTest(made.Results):
         self.assertIsNotNone(row[keys.index("gap_change")])
 
     def test_matched_says_the_way(self):
-        row = made.rows_of(equal_accuracy.matched(self.finished))[0]
+        row = reproduction_results.rows_of(
+            equal_accuracy.matched(self.finished)
+        )[0]
         held = next(x.held for x in self.finished if x.held)
         self.assertEqual(row["way"], held.match.way)
         self.assertEqual(
@@ -189,7 +199,7 @@ class TablesTest(made.Results):
         )
 
     def test_files_and_controls(self):
-        rows = made.rows_of(equal_accuracy.files(self.finished))
+        rows = reproduction_results.rows_of(equal_accuracy.files(self.finished))
         self.assertEqual([x["file"] for x in rows][::2], ["int8_ptq", "int8"])
         self.assertEqual({x["labels_differ"] for x in rows}, {"0"})
         # The synthetic file answers as its model does.
@@ -201,7 +211,7 @@ class TablesTest(made.Results):
 
     def test_artefacts_are_held_against_their_model(self):
         (run, *_) = self.finished
-        exact = made.answers("w32a32", 0)
+        exact = reproduction_results.answers("w32a32", 0)
         areas = [
             auc(margin.margins(x), exact.members).value
             for x in (rounded.rounded(exact), exact)
@@ -214,10 +224,10 @@ class TablesTest(made.Results):
         # In the controls of one seed, and beside the deployed file.
         apart = {"int8_ptq": match}
         turned = dataclasses.replace(run, artefacts=apart)
-        (row,) = made.rows_of(comparing.controls([turned], {}))
+        (row,) = reproduction_results.rows_of(comparing.controls([turned], {}))
         self.assertEqual(float(row["margin_auc_change"]), change.value)
         self.assertEqual(float(row["margin_auc_change_low"]), change.low)
-        (row,) = made.rows_of(equal_accuracy.files([turned]))
+        (row,) = reproduction_results.rows_of(equal_accuracy.files([turned]))
         self.assertEqual(float(row["margin_change"]), change.value)
         # What is held against another run has nothing to do with it.
         other = self.finished[2]
@@ -245,7 +255,7 @@ class ArithmeticTest(parameterized.TestCase, tf.test.TestCase):
         ("CIFAR-10", "w=4, a=4", 53.99, 57.41, 57.38, "yes"),
     )
     def test_row(self, dataset, model, precision, accuracy, gap, follows):
-        rows = made.rows_of(paper_beside.arithmetic())
+        rows = reproduction_results.rows_of(paper_beside.arithmetic())
         (row,) = [
             x for x in rows if (x["dataset"], x["model"]) == (dataset, model)
         ]
@@ -273,7 +283,7 @@ class ArithmeticTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(answers.says(Estimate(value, low, high)), expected)
 
 
-class FiguresTest(made.Results):
+class FiguresTest(reproduction_results.Results):
     def test_data_are_the_audits(self):
         drawn = {x.name: x for x in drawing.figures(self.finished)}
         self.assertEqual(
@@ -284,7 +294,9 @@ class FiguresTest(made.Results):
                 "seeds_cifar10",
             },
         )
-        rows = made.rows_of(drawn["threshold_cifar10_plain"].data)
+        rows = reproduction_results.rows_of(
+            drawn["threshold_cifar10_plain"].data
+        )
         audit = audit_result.load(self.results / "cifar10/plain/w4a4-seed0")
         curve = audit.targets[0].attack("confidence").curve
         shown = [
@@ -293,16 +305,22 @@ class FiguresTest(made.Results):
             if x["model"] != rows[0]["model"]
         ]
         self.assertEqual(shown, curve.threshold)
-        epochs = made.rows_of(drawn["epochs_cifar10_plain"].data)
+        epochs = reproduction_results.rows_of(
+            drawn["epochs_cifar10_plain"].data
+        )
         self.assertEqual([x["epoch"] for x in epochs], ["3", "6"] * 4)
-        self.assertLen(made.rows_of(drawn["seeds_cifar10"].data), 8)
+        self.assertLen(
+            reproduction_results.rows_of(drawn["seeds_cifar10"].data), 8
+        )
         # An open choice has figures of its own, but no seeds.
         full = self.finished[0]
         job = dataclasses.replace(full.job, regime="augmented-adam")
         more = [*self.finished, dataclasses.replace(full, job=job)]
         drawn = {x.name: x for x in drawing.figures(more)}
         self.assertIn("epochs_cifar10_augmented-adam", drawn)
-        self.assertLen(made.rows_of(drawn["seeds_cifar10"].data), 8)
+        self.assertLen(
+            reproduction_results.rows_of(drawn["seeds_cifar10"].data), 8
+        )
 
     def test_headline(self):
         # A pair of an open choice is left out.
@@ -318,7 +336,7 @@ class FiguresTest(made.Results):
         table = headline.table([*self.finished, *pair])
         self.assertEqual(table.rows, headline.table(self.finished).rows)
         first, *_ = writing.figures([*self.finished, *pair])
-        rows = made.rows_of(first.data)
+        rows = reproduction_results.rows_of(first.data)
         (panel,) = first.figure.axes
         drawn = [
             (x / 100, y)
@@ -334,8 +352,8 @@ class FiguresTest(made.Results):
         # Two epochs of full precision, then model and file of each run.
         self.assertLen(rows, 2 * 2 + 4 * 2)
 
-        table = made.rows_of(headline.table(self.finished))
-        changed = made.rows_of(comparing.changes(self.finished))
+        table = reproduction_results.rows_of(headline.table(self.finished))
+        changed = reproduction_results.rows_of(comparing.changes(self.finished))
         self.assertEqual([x["model"] for x in table], MODELS)
         key = "likelihood_auc"
         self.assertEqual(table[0][f"{key}_change"], "")
@@ -350,16 +368,18 @@ class FiguresTest(made.Results):
             notes = " ".join(headline.table(runs).notes)
             self.assertEqual("empty where the run was audited" in notes, said)
         first, *others = writing.figures(older)
-        rows = made.rows_of(first.data)
+        rows = reproduction_results.rows_of(first.data)
         self.assertLen(rows, 2 * 2 + 4 * 2)
         self.assertNotIn("likelihood_auc", rows[0])
         self.assertNotEmpty(rows[0]["margin_auc"])
         for figure in others:
             self.assertNotIn("likelihood", figure.data.columns[-1].key)
-        (matched, *_) = made.rows_of(equal_accuracy.matched(older))
+        (matched, *_) = reproduction_results.rows_of(
+            equal_accuracy.matched(older)
+        )
         self.assertEqual(matched["likelihood_change"], "")
         self.assertNotEmpty(matched["margin_change"])
-        for row in made.rows_of(headline.table(older)):
+        for row in reproduction_results.rows_of(headline.table(older)):
             self.assertEqual(row["likelihood_auc"], "")
         # One of them alone has an empty place; the others are drawn.
         mixed = [*older[:1], *self.finished[1:]]
@@ -411,7 +431,7 @@ class AreaAxisTest(parameterized.TestCase, tf.test.TestCase):
         self.assertAllClose(reach, [[0.1], [0.2]])
 
 
-class AnswersTest(made.Results):
+class AnswersTest(reproduction_results.Results):
     def test_counted(self):
         for question, lines in answers.answers(self.finished):
             with self.subTest(question):
@@ -487,7 +507,7 @@ class AnswersTest(made.Results):
         self.assertNotIn("w4a4-seed1", page)
 
 
-class LeftTest(made.Results):
+class LeftTest(reproduction_results.Results):
     def test_what_has_no_results_is_listed(self):
         lines = ledger.left(self.finished)
         # Two regimes of two data sets, and the three open choices.
@@ -503,7 +523,7 @@ class LeftTest(made.Results):
         self.assertEqual(line, f"CIFAR-10, plain: {'; '.join(expected)}.")
 
 
-class PageTest(made.Results):
+class PageTest(reproduction_results.Results):
     def test_only_between_the_marks(self):
         text = "a\n<!-- made: x -->\nold\n<!-- end -->\nb\n"
         filled = marked.fill(text, {"x": "new\n"})

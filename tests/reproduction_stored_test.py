@@ -8,7 +8,7 @@ import re
 import shutil
 from unittest import mock
 
-import reproduction_results as made
+import reproduction_results
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -31,7 +31,7 @@ PAGE = ROOT / "docs" / "reproduction.md"
 PAGES = (PAGE, ROOT / "README.md")
 
 
-class LoadTest(made.Results):
+class LoadTest(reproduction_results.Results):
     def copied(self):
         folder = pathlib.Path(self.create_tempdir()) / "results"
         shutil.copytree(self.results, folder)
@@ -58,11 +58,15 @@ class LoadTest(made.Results):
             self.assertAlmostEqual(
                 leak.difference.value, ends[0].value - ends[1].value
             )
-        (row,) = made.rows_of(comparing.changes(stored.load(folder)))
+        (row,) = reproduction_results.rows_of(
+            comparing.changes(stored.load(folder))
+        )
         difference = one.held.trained.leak["margin"].difference
         self.assertEqual(float(row["margin_auc_change"]), difference.value)
         self.assertEqual(float(row["margin_auc_change_low"]), difference.low)
-        (row,) = made.rows_of(equal_accuracy.matched(stored.load(folder)))
+        (row,) = reproduction_results.rows_of(
+            equal_accuracy.matched(stored.load(folder))
+        )
         self.assertEqual(row["intervals"], "unpaired")
 
     @parameterized.parameters("accuracy_members", "accuracy_nonmembers")
@@ -73,7 +77,7 @@ class LoadTest(made.Results):
         (keras,) = (
             x for x in stored_audit["targets"] if x["target"] == "keras"
         )
-        keras[measure]["value"] -= 1 / made.RECORDS
+        keras[measure]["value"] -= 1 / reproduction_results.RECORDS
         files.write_json(path, stored_audit)
         quantized = [
             entry for entry in stored.load(folder) if entry.job.model == "w4a4"

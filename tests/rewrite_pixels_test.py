@@ -93,7 +93,7 @@ def _quantized(model, bits, images, **options):
 
 
 class RangeTest(parameterized.TestCase, tf.test.TestCase):
-    @parameterized.product(ends=RANGES, bits=(8, 4, 32), told=(True, False))
+    @parameterized.product(ends=RANGES, bits=(8, 4, 32), stated=(True, False))
     def test_the_same_numbers_at_all_bits(self, ends, bits, stated):
         model = _normed(*ends)
         options = {"input_range": ends} if stated else {}
