@@ -29,7 +29,7 @@ SEED = 3
 GAP, CONFIDENCE = ATTACKS[:2]
 
 
-def evidence(members=53, nonmembers=47, *, seed=SEED, **options):
+def inputs(members=53, nonmembers=47, *, seed=SEED, **options):
     outputs = synthetic_outputs.outputs(members, nonmembers, **options)
     return gather(outputs, seed=seed)
 
@@ -37,7 +37,7 @@ def evidence(members=53, nonmembers=47, *, seed=SEED, **options):
 def attack(scores, **options):
     """An attack that says this of the records, in record order."""
     given = {"needs": ("labels",), "queries": "1", "source": "none", **options}
-    return Attack("made", "made up", lambda evidence: scores, **given)
+    return Attack("made", "made up", lambda inputs: scores, **given)
 
 
 def drawn(given, *, gain=0.8, seed=0):
@@ -67,12 +67,12 @@ def best_threshold(scores, members):
 class NumbersTest(parameterized.TestCase, tf.test.TestCase):
     def setUp(self):
         super().setUp()
-        self.evidence = evidence()
-        self.members = self.evidence.outputs.members
-        self.half = self.evidence.calibration
-        self.scores = drawn(self.evidence)
+        self.inputs = inputs()
+        self.members = self.inputs.outputs.members
+        self.half = self.inputs.calibration
+        self.scores = drawn(self.inputs)
         self.found = attack_evaluation.run_attack(
-            attack(self.scores), self.evidence
+            attack(self.scores), self.inputs
         )
 
     def test_are_those_of_the_statistics(self):
@@ -89,7 +89,7 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(
             audit.cross_fitted, held_out.cross_fit(scores, members, **options)
         )
-        labels = self.evidence.outputs.labels
+        labels = self.inputs.outputs.labels
         self.assertEqual(
             audit.by_class,
             class_thresholds.hold_out(
@@ -153,7 +153,7 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
             self.assertAllEqual(
                 membership_decisions.unpack(text, want.size), want
             )
-        ids = self.evidence.outputs.record_ids
+        ids = self.inputs.outputs.record_ids
         data = b"".join(
             int(one).to_bytes(8, "little", signed=True)
             for kind in (self.members, ~self.members)
@@ -164,7 +164,7 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
     def test_the_papers_attack_has_the_papers_points(self):
         points = [point.name for point in self.found.audit.points]
         self.assertEqual(points, ["peak_accuracy"])
-        audit = attack_evaluation.run_attack(CONFIDENCE, self.evidence).audit
+        audit = attack_evaluation.run_attack(CONFIDENCE, self.inputs).audit
         self.assertEqual(
             [point.name for point in audit.points],
             [
@@ -176,7 +176,7 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
         )
 
     def test_curve_of_the_papers_attack_is_finer(self):
-        given = evidence(2000, 2000)
+        given = inputs(2000, 2000)
         thinned = attack_evaluation.run_attack(CONFIDENCE, given).audit.curve
         self.assertGreater(len(thinned.threshold), 350)
         scores = drawn(given) + np.random.default_rng(1).random(4000)
@@ -188,7 +188,7 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_fixed_threshold(self):
         scored = attack_evaluation.run_attack(
-            attack(self.scores, threshold=0.4), self.evidence
+            attack(self.scores, threshold=0.4), self.inputs
         )
         called = self.scores >= 0.4
         self.assertAllEqual(scored.called, called)
@@ -212,23 +212,23 @@ class PartlyTest(parameterized.TestCase, tf.test.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.evidence = evidence()
-        self.members = self.evidence.outputs.members
-        self.half = self.evidence.calibration
+        self.inputs = inputs()
+        self.members = self.inputs.outputs.members
+        self.half = self.inputs.calibration
 
     @parameterized.parameters(None, 0.4)
     def test_records_without_a_score_are_left_out_and_counted(self, threshold):
-        scores = drawn(self.evidence)
+        scores = drawn(self.inputs)
         silent = np.random.default_rng(1).random(100) < 0.3
         given = np.where(silent, np.nan, scores)
         scored = attack_evaluation.run_attack(
-            attack(given, threshold=threshold), self.evidence
+            attack(given, threshold=threshold), self.inputs
         )
         has_score = ~silent
         # The same as if nobody had ever asked about them.
         fewer = dataclasses.replace(
-            self.evidence,
-            outputs=self.evidence.outputs.take(has_score),
+            self.inputs,
+            outputs=self.inputs.outputs.take(has_score),
             calibration=self.half[has_score],
         )
         alone = attack_evaluation.run_attack(
@@ -246,12 +246,12 @@ class PartlyTest(parameterized.TestCase, tf.test.TestCase):
         self.assertFalse(scored.judged[silent].any())
 
     def test_what_learns_is_judged_on_the_other_half(self):
-        scores = drawn(self.evidence, gain=0.0)
+        scores = drawn(self.inputs, gain=0.0)
         # Learnt by heart: right about every record it learnt from.
         scores[self.half] += 100 * self.members[self.half]
         learnt, plain = (
             attack_evaluation.run_attack(
-                attack(scores, learns=x), self.evidence
+                attack(scores, learns=x), self.inputs
             ).audit
             for x in (True, False)
         )
@@ -272,7 +272,7 @@ class PartlyTest(parameterized.TestCase, tf.test.TestCase):
 
     @parameterized.product(kind=("member", "nonmember"), half=(True, False))
     def test_too_few_records(self, kind, half):
-        scores = drawn(self.evidence)
+        scores = drawn(self.inputs)
         inside = self.members == (kind == "member")
         scores[inside & (self.half == half)] = np.nan
         where = "calibration" if half else "judged"
@@ -280,7 +280,7 @@ class PartlyTest(parameterized.TestCase, tf.test.TestCase):
             attack_evaluation.SaysNothing,
             f"says nothing of any {kind} of the {where} half: query more",
         ):
-            attack_evaluation.run_attack(attack(scores), self.evidence)
+            attack_evaluation.run_attack(attack(scores), self.inputs)
         self.assertTrue(issubclass(attack_evaluation.SaysNothing, InputError))
 
     def test_one_record_of_each_kind_and_half_is_enough(self):
@@ -288,15 +288,13 @@ class PartlyTest(parameterized.TestCase, tf.test.TestCase):
         for kind in (self.members, ~self.members):
             for half in (self.half, ~self.half):
                 scores[np.flatnonzero(kind & half)[0]] = kind[0]
-        audit = attack_evaluation.run_attack(
-            attack(scores), self.evidence
-        ).audit
+        audit = attack_evaluation.run_attack(attack(scores), self.inputs).audit
         self.assertEqual((audit.members, audit.nonmembers), (2, 2))
         self.assertEqual(audit.excluded, 96)
 
     def test_all_scores_equal(self):
         audit = attack_evaluation.run_attack(
-            attack(np.ones(100)), self.evidence
+            attack(np.ones(100)), self.inputs
         ).audit
         self.assertEqual(audit.auc.value, 0.5)
         self.assertEqual(audit.distinct_scores, 1)
@@ -307,18 +305,18 @@ class PartlyTest(parameterized.TestCase, tf.test.TestCase):
 class ExcessTest(parameterized.TestCase, tf.test.TestCase):
     def setUp(self):
         super().setUp()
-        self.evidence = evidence(200, 200)
-        self.members = self.evidence.outputs.members
-        self.gap = attack_evaluation.run_attack(GAP, self.evidence)
+        self.inputs = inputs(200, 200)
+        self.members = self.inputs.outputs.members
+        self.gap = attack_evaluation.run_attack(GAP, self.inputs)
 
     def test_is_paired_on_the_records_that_the_attack_is_judged_on(self):
-        scores = drawn(self.evidence)
+        scores = drawn(self.inputs)
         scores[np.random.default_rng(2).random(400) < 0.2] = np.nan
-        scored = attack_evaluation.run_attack(attack(scores), self.evidence)
+        scored = attack_evaluation.run_attack(attack(scores), self.inputs)
         audit = attack_evaluation.with_excess(scored, self.gap, self.members)
-        outputs = self.evidence.outputs
+        outputs = self.inputs.outputs
         right = outputs.probabilities.argmax(axis=1) == outputs.labels
-        rows = ~self.evidence.calibration & ~np.isnan(scores)
+        rows = ~self.inputs.calibration & ~np.isnan(scores)
         inside, outside = rows & self.members, rows & ~self.members
         gap = (1 + right[inside].mean() - right[outside].mean()) / 2
         ours = audit.held_out.point.balanced_accuracy.value
@@ -332,8 +330,8 @@ class ExcessTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIsNone(audit.excess)
 
     def test_an_attack_that_says_what_the_gap_attack_says(self):
-        scores = GAP.scores(self.evidence)
-        scored = attack_evaluation.run_attack(attack(scores), self.evidence)
+        scores = GAP.scores(self.inputs)
+        scored = attack_evaluation.run_attack(attack(scores), self.inputs)
         self.assertEqual(scored.audit.held_out.point.threshold, 1.0)
         excess = attack_evaluation.with_excess(
             scored, self.gap, self.members
@@ -347,27 +345,27 @@ class ExcessTest(parameterized.TestCase, tf.test.TestCase):
 class StrongestTest(parameterized.TestCase, tf.test.TestCase):
     def setUp(self):
         super().setUp()
-        self.evidence = evidence(100, 100)
-        self.members = self.evidence.outputs.members
-        self.half = self.evidence.calibration
+        self.inputs = inputs(100, 100)
+        self.members = self.inputs.outputs.members
+        self.half = self.inputs.calibration
 
     def run_named(self, **scores):
         return [
             attack_evaluation.run_attack(
-                dataclasses.replace(attack(given), name=name), self.evidence
+                dataclasses.replace(attack(given), name=name), self.inputs
             )
             for name, given in scores.items()
         ]
 
     def test_chosen_on_one_half_judged_on_the_other(self):
-        good = drawn(self.evidence, gain=2.0)
-        noise = drawn(self.evidence, gain=0.0, seed=1)
+        good = drawn(self.inputs, gain=2.0)
+        noise = drawn(self.inputs, gain=0.0, seed=1)
         strongest = attack_evaluation.strongest(
             self.run_named(
                 here=np.where(self.half, good, noise),
                 there=np.where(self.half, noise, good),
             ),
-            self.evidence,
+            self.inputs,
         )
         self.assertEqual(strongest.attack, "here")
         self.assertEqual(strongest.candidates, ["here", "there"])
@@ -394,22 +392,22 @@ class StrongestTest(parameterized.TestCase, tf.test.TestCase):
         )
 
     def test_records_without_a_score(self):
-        scores = drawn(self.evidence, gain=3.0)
+        scores = drawn(self.inputs, gain=3.0)
         scores[::3] = np.nan
-        weak = drawn(self.evidence, gain=0.2)
+        weak = drawn(self.inputs, gain=0.2)
         scored = self.run_named(weak=weak, partly=scores)
-        strongest = attack_evaluation.strongest(scored, self.evidence)
+        strongest = attack_evaluation.strongest(scored, self.inputs)
         self.assertEqual(strongest.attack, "partly")
         rows = ~self.half & ~np.isnan(scores)
         self.assertEqual(strongest.point.members, np.sum(rows & self.members))
         self.assertEqual(strongest.point, scored[1].audit.held_out.point)
 
     def test_fixed_threshold(self):
-        gap = attack_evaluation.run_attack(GAP, self.evidence)
-        strongest = attack_evaluation.strongest([gap], self.evidence)
+        gap = attack_evaluation.run_attack(GAP, self.inputs)
+        strongest = attack_evaluation.strongest([gap], self.inputs)
         self.assertEqual(strongest.attack, "gap")
         self.assertEqual(strongest.point.threshold, 1.0)
-        outputs = self.evidence.outputs.take(~self.half)
+        outputs = self.inputs.outputs.take(~self.half)
         right = outputs.probabilities.argmax(axis=1) == outputs.labels
         self.assertEqual(
             strongest.point.true_positives, np.sum(right & outputs.members)
@@ -419,7 +417,7 @@ class StrongestTest(parameterized.TestCase, tf.test.TestCase):
         # Members score lower everywhere, but for one at the top.
         scores = -10.0 * self.members
         strongest = attack_evaluation.strongest(
-            self.run_named(only=scores), self.evidence
+            self.run_named(only=scores), self.inputs
         )
         self.assertIsNone(strongest.point.threshold)
         self.assertEqual(strongest.point.true_positives, 0)
@@ -443,7 +441,7 @@ class StrongestTest(parameterized.TestCase, tf.test.TestCase):
                 attack_evaluation.Scored(rule, row, row >= 0, row == row, audit)
                 for rule, row in zip(rules, drawn_, strict=True)
             ]
-            strongest = attack_evaluation.strongest(scored, self.evidence)
+            strongest = attack_evaluation.strongest(scored, self.inputs)
             for at, interval in enumerate(
                 (strongest.auc, strongest.point.balanced_accuracy)
             ):

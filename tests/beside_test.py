@@ -55,13 +55,13 @@ class GatherTest(parameterized.TestCase, tf.test.TestCase):
         self.assertNotIn("\n", str(caught.exception))
 
     def test_nothing_beside(self):
-        evidence = gather(answers(), seed=4)
-        ids = evidence.outputs.record_ids
+        inputs = gather(answers(), seed=4)
+        ids = inputs.outputs.record_ids
         self.assertAllEqual(ids, np.sort(ids))
-        self.assertEqual(evidence.seed, 4)
-        self.assertEqual(evidence.calibration.sum(), RECORDS // 2)
+        self.assertEqual(inputs.seed, 4)
+        self.assertEqual(inputs.calibration.sum(), RECORDS // 2)
         for name in ("copies", "noisy", "references", "parent", "features"):
-            self.assertIsNone(getattr(evidence, name), name)
+            self.assertIsNone(getattr(inputs, name), name)
 
     def test_the_half_does_not_depend_on_the_order_of_the_file(self):
         given = answers()
@@ -73,19 +73,17 @@ class GatherTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_parent_and_partner_record_by_record(self):
         given, parent = answers(), answers("other", seed=5)
-        evidence = gather(given, Beside(parent=parent))
+        inputs = gather(given, Beside(parent=parent))
         want = by_record(parent, parent.probabilities)
-        for other in (evidence.parent, with_partner(evidence, parent).partner):
-            self.assertAllEqual(other.record_ids, evidence.outputs.record_ids)
+        for other in (inputs.parent, with_partner(inputs, parent).partner):
+            self.assertAllEqual(other.record_ids, inputs.outputs.record_ids)
             for record, row in by_record(other, other.probabilities).items():
                 self.assertAllEqual(row, want[record])
 
     def test_partner_that_was_asked_about_more(self):
         given = answers(records=np.arange(4, 36))
-        evidence = with_partner(gather(given), answers("other", seed=5))
-        self.assertAllEqual(
-            evidence.partner.record_ids, 3 * np.arange(4, 36) + 3
-        )
+        inputs = with_partner(gather(given), answers("other", seed=5))
+        self.assertAllEqual(inputs.partner.record_ids, 3 * np.arange(4, 36) + 3)
 
     def test_features_are_those_of_the_records(self):
         # Features of every record of the data set, 0..R-1.
@@ -107,12 +105,12 @@ class GatherTest(parameterized.TestCase, tf.test.TestCase):
             )
             for n in (1, 2)
         ]
-        evidence = gather(
+        inputs = gather(
             answers(), Beside(copies=answered[0], noisy=answered[1])
         )
-        for n, rows in ((1, evidence.copies), (2, evidence.noisy)):
+        for n, rows in ((1, inputs.copies), (2, inputs.noisy)):
             for row, record in zip(
-                rows, evidence.outputs.record_ids, strict=True
+                rows, inputs.outputs.record_ids, strict=True
             ):
                 known = record in asked
                 self.assertAllEqual(row, [n, record % 7] if known else [-1, -1])
@@ -123,20 +121,20 @@ class GatherTest(parameterized.TestCase, tf.test.TestCase):
             answers(f"r{n}", seed=n + 2, members=drawn_members(n))
             for n in range(3)
         )
-        evidence = gather(given, Beside(references=referees))
-        self.assertEqual(evidence.references.names, ("r0", "r1", "r2"))
+        inputs = gather(given, Beside(references=referees))
+        self.assertEqual(inputs.references.names, ("r0", "r1", "r2"))
         for row, referee in enumerate(referees):
             want = by_record(referee, margins(referee))
             inside = by_record(referee, referee.members)
-            for at, record in enumerate(evidence.outputs.record_ids.tolist()):
+            for at, record in enumerate(inputs.outputs.record_ids.tolist()):
                 self.assertNear(
-                    evidence.references.margins[row, at], want[record], 1e-5
+                    inputs.references.margins[row, at], want[record], 1e-5
                 )
                 self.assertEqual(
-                    evidence.references.inside[row, at], inside[record]
+                    inputs.references.inside[row, at], inside[record]
                 )
         self.assertAllEqual(
-            evidence.references.outside, ~evidence.references.inside
+            inputs.references.outside, ~inputs.references.inside
         )
 
     def test_reference_that_knows_some_records_only(self):

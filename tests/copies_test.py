@@ -12,7 +12,7 @@ from scipy import stats
 
 from qmia_tf import targets
 from qmia_tf.attacks import augmentations, augmented_queries, gap, label_only
-from qmia_tf.attacks.attack_inputs import Evidence
+from qmia_tf.attacks.attack_inputs import AttackInputs
 from qmia_tf.attacks.augmentations import Noise, Plan
 from qmia_tf.data import split
 from qmia_tf.data.loaders import Dataset
@@ -431,10 +431,10 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         aligned = augmented_queries.query(
             target, self.data, self.sides, plan, records=some
         ).aligned(answers.record_ids)
-        evidence = Evidence(
+        inputs = AttackInputs(
             outputs=answers, calibration=np.ones(COUNT, bool), copies=aligned
         )
-        scores = label_only.correct_copies(evidence)
+        scores = label_only.correct_copies(inputs)
         asked = np.isin(answers.record_ids, some)
         self.assertAllEqual(np.isnan(scores), ~asked)
         self.assertAllEqual(scores[asked], gap.scores(answers)[asked])

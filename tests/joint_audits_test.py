@@ -12,7 +12,7 @@ from qmia_tf.outputs import Outputs
 from qmia_tf.statistics import delong
 
 
-def evidence(records, *, gain, seed=0):
+def attack_inputs(records, *, gain, seed=0):
     """A target, and a partner that looks at the same records anew.
 
     Args:
@@ -34,7 +34,7 @@ def evidence(records, *, gain, seed=0):
 
 class QueryTogetherTest(tf.test.TestCase):
     def test_areas_are_those_of_the_judged_half(self):
-        given = evidence(300, gain=1.5)
+        given = attack_inputs(300, gain=1.5)
         pair = query_together(given, "int8")
         self.assertEqual((pair.first, pair.second), ("keras", "int8"))
         judged = ~given.calibration

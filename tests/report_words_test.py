@@ -8,7 +8,7 @@ import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.attacks import ATTACKS, Evidence
+from qmia_tf.attacks import ATTACKS, AttackInputs
 from qmia_tf.auditing import (
     audit,
     audit_result,
@@ -646,7 +646,7 @@ class PairsTest(parameterized.TestCase, tf.test.TestCase):
         outputs = outputs.in_record_order()
         half = held_out.calibration_half(outputs.members, seed=seed)
         (attack,) = [x for x in ATTACKS if x.name == target.strongest.attack]
-        scores = attack.scores(Evidence(outputs, half, seed=seed))
+        scores = attack.scores(AttackInputs(outputs, half, seed=seed))
         called = scores >= target.strongest.point.threshold
         return [
             called[kind & ~half] for kind in (outputs.members, ~outputs.members)

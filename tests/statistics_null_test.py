@@ -17,7 +17,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 from scipy import stats
 
-from qmia_tf.attacks import ATTACKS, PLAIN, Evidence
+from qmia_tf.attacks import ATTACKS, PLAIN, AttackInputs
 from qmia_tf.statistics import class_thresholds, epsilon, held_out, risk
 from qmia_tf.statistics.auc import auc
 from qmia_tf.statistics.intervals import balanced_accuracy
@@ -52,8 +52,8 @@ def counted(name, half):
 
 
 def scored(answers, half, seed):
-    evidence = Evidence(answers, half, seed=seed)
-    return {name: attack.scores(evidence) for name, attack in ONE_MODEL.items()}
+    inputs = AttackInputs(answers, half, seed=seed)
+    return {name: attack.scores(inputs) for name, attack in ONE_MODEL.items()}
 
 
 class Counts(dict):
@@ -121,7 +121,7 @@ class NoLeakTest(parameterized.TestCase, tf.test.TestCase):
             answers = no_leak(seed)
             members = answers.members
             half = held_out.calibration_half(members, seed=seed)
-            scores = ONE_MODEL["margin"].scores(Evidence(answers, half))
+            scores = ONE_MODEL["margin"].scores(AttackInputs(answers, half))
             shared = {"seed": seed, "calibration": half}
             if kind == "held_out":
                 point = held_out.hold_out(scores, members, **shared).point
@@ -145,7 +145,7 @@ class NoLeakTest(parameterized.TestCase, tf.test.TestCase):
         for seed in range(AUDITS):
             answers = no_leak(seed)
             half = held_out.calibration_half(answers.members, seed=seed)
-            scores = ONE_MODEL["margin"].scores(Evidence(answers, half))
+            scores = ONE_MODEL["margin"].scores(AttackInputs(answers, half))
             bound = epsilon.lower_bound(scores, answers.members, half)
             alarms += bound.value > 0
         # At most alpha of them; no allowance is needed.
@@ -156,7 +156,7 @@ class NoLeakTest(parameterized.TestCase, tf.test.TestCase):
         for seed in range(200):
             answers = no_leak(seed)
             half = held_out.calibration_half(answers.members, seed=seed)
-            scores = ONE_MODEL["margin"].scores(Evidence(answers, half))
+            scores = ONE_MODEL["margin"].scores(AttackInputs(answers, half))
             probability = risk.membership_probability(
                 scores, answers.members, seed=seed
             )
@@ -172,7 +172,7 @@ class NoLeakTest(parameterized.TestCase, tf.test.TestCase):
             answers = no_leak(seed)
             members = answers.members
             half = held_out.calibration_half(members, seed=seed)
-            scores = attack.scores(Evidence(answers, half, seed=seed))
+            scores = attack.scores(AttackInputs(answers, half, seed=seed))
             shared = {"seed": seed, "calibration": half}
             points = [held_out.hold_out(scores, members, **shared).point]
             if not attack.learns:

@@ -135,9 +135,9 @@ class BesideTest(Runs):
         known = self.beside(folder).of("keras")
         answers = run_targets.outputs.load(folder / "outputs/keras.npz")
         order = np.random.default_rng(0).permutation(RECORDS)[:30]
-        evidence = gather(answers.take(order), known)
+        inputs = gather(answers.take(order), known)
         for record, row in zip(
-            evidence.outputs.record_ids, evidence.features, strict=True
+            inputs.outputs.record_ids, inputs.features, strict=True
         ):
             want = image_features(self.data.images[record][None])[0]
             self.assertAllClose(row, want)

@@ -1,4 +1,4 @@
-"""Membership-inference attacks, one file each: evidence -> scores."""
+"""Membership-inference attacks, one file each: attack inputs -> scores."""
 
 import dataclasses
 from collections.abc import Callable
@@ -18,10 +18,10 @@ from qmia_tf.attacks import (
     quantile,
     rmia,
 )
-from qmia_tf.attacks.attack_inputs import Evidence
+from qmia_tf.attacks.attack_inputs import AttackInputs
 from qmia_tf.outputs import Outputs
 
-# What an attack may need; all but PLAIN are fields of Evidence.
+# What an attack may need; all but PLAIN are fields of AttackInputs.
 PLAIN = ("labels", "probabilities")
 NEEDS = {
     "labels": "the classes that the target names",
@@ -41,7 +41,7 @@ class Attack:
     Attributes:
         name: key of the attack in audit.json.
         title: what tables call it.
-        scores: Evidence about N records -> float64 [N], higher = more
+        scores: AttackInputs about N records -> float64 [N], higher = more
             member-like; NaN where the attack says nothing.
         needs: keys of NEEDS.
         queries: what it asks the target about a record.
@@ -54,24 +54,24 @@ class Attack:
 
     name: str
     title: str
-    scores: Callable[[Evidence], np.ndarray]
+    scores: Callable[[AttackInputs], np.ndarray]
     needs: tuple[str, ...]
     queries: str
     source: str
     threshold: float | None = None
     learns: bool = False
 
-    def lacks(self, evidence: Evidence) -> list[str]:
-        """Lists what the attack needs and the evidence does not hold."""
+    def lacks(self, inputs: AttackInputs) -> list[str]:
+        """Lists what the attack needs and the attack inputs do not hold."""
         return [
             need
             for need in self.needs
-            if need not in PLAIN and getattr(evidence, need) is None
+            if need not in PLAIN and getattr(inputs, need) is None
         ]
 
 
 def _of_outputs(score: Callable[[Outputs], np.ndarray]):
-    return lambda evidence: score(evidence.outputs)
+    return lambda inputs: score(inputs.outputs)
 
 
 ATTACKS = (

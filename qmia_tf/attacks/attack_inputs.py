@@ -40,7 +40,7 @@ class References:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Evidence:
+class AttackInputs:
     """Everything that attacks may use; what is not there is None.
 
     Attributes:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from qmia_tf.attacks import folds, gap, regression
-from qmia_tf.attacks.attack_inputs import Evidence
+from qmia_tf.attacks.attack_inputs import AttackInputs
 from qmia_tf.attacks.confidence import scores as largest
 from qmia_tf.attacks.losses import modified_entropies
 from qmia_tf.attacks.margin import margins
@@ -50,40 +50,40 @@ def describe_both(first: Outputs, second: Outputs) -> np.ndarray:
     return np.column_stack([describe(first), describe(second), apart])
 
 
-def scores(evidence: Evidence) -> np.ndarray:
+def scores(inputs: AttackInputs) -> np.ndarray:
     """Log-odds of membership, learned from what both artefacts say.
 
     A logistic regression, fitted on the calibration half with its
     memberships; out-of-fold there.
 
     Args:
-        evidence: with partner.
+        inputs: with partner.
     Returns: float64 [N]; all NaN if there are too few records to learn from.
     Raises: ValueError if there is no partner, or it is of other records.
     Source: the idea of Li et al. (CompLeak), arXiv:2507.16872.
     """
-    if evidence.partner is None:
+    if inputs.partner is None:
         raise ValueError("this attack needs the outputs of a second artefact")
-    rows = describe_both(evidence.outputs, evidence.partner)
-    return _learned(rows, evidence)
+    rows = describe_both(inputs.outputs, inputs.partner)
+    return _learned(rows, inputs)
 
 
-def alone(evidence: Evidence) -> np.ndarray:
+def alone(inputs: AttackInputs) -> np.ndarray:
     """What the same attacker makes of the first artefact only.
 
     Args:
-        evidence: any.
+        inputs: any.
     Returns: as scores.
     """
-    return _learned(describe(evidence.outputs), evidence)
+    return _learned(describe(inputs.outputs), inputs)
 
 
-def _learned(rows, evidence):
-    members = evidence.outputs.members
+def _learned(rows, inputs):
+    members = inputs.outputs.members
 
     def learn(chosen):
         fitted = regression.fit_logistic(rows[chosen], members[chosen])
         return fitted(rows)
 
-    dealt = folds.draw(evidence.calibration, members, seed=evidence.seed)
+    dealt = folds.draw(inputs.calibration, members, seed=inputs.seed)
     return folds.out_of_fold(learn, dealt)

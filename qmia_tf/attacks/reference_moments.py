@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from qmia_tf.attacks.attack_inputs import Evidence, References
+from qmia_tf.attacks.attack_inputs import AttackInputs, References
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -68,13 +68,13 @@ def _kept(values, mask):
     return (bits & -mask.astype(np.int64)).view(np.float64)
 
 
-def references_of(evidence: Evidence) -> References:
+def references_of(inputs: AttackInputs) -> References:
     """Returns the references.
 
     Raises: ValueError if there are none, or not of the target's records.
     """
-    references = evidence.references
-    records = evidence.outputs.labels.size
+    references = inputs.references
+    records = inputs.outputs.labels.size
     if references is None:
         raise ValueError("this attack needs the margins of reference models")
     shape = references.margins.shape

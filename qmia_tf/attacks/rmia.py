@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import special
 
-from qmia_tf.attacks.attack_inputs import Evidence, References
+from qmia_tf.attacks.attack_inputs import AttackInputs, References
 from qmia_tf.attacks.margin import margins
 from qmia_tf.attacks.reference_moments import mean, references_of
 from qmia_tf.statistics.auc import auc_value
@@ -72,36 +72,36 @@ def raised(out, a) -> np.ndarray:
     return ((1 + a) * out + (1 - a)) / 2
 
 
-def online_scores(evidence: Evidence) -> np.ndarray:
+def online_scores(inputs: AttackInputs) -> np.ndarray:
     """RMIA with p(x) = (p_in + p_out) / 2, means over in- and out-models.
 
     The two means weigh alike however many models are on each side: had every
     model one vote, p(x) would tell how many were trained on x.
 
     Args:
-        evidence: with references; z are the nonmembers of its calibration
+        inputs: with references; z are the nonmembers of its calibration
             half.
     Returns: float64 [N], NaN where a record has no in-model or no out-model.
     """
-    references = references_of(evidence)
+    references = references_of(inputs)
     sides = [
         _average(references, mask)
         for mask in (references.inside, references.outside)
     ]
-    return _scores(evidence, (sides[0] + sides[1]) / 2)
+    return _scores(inputs, (sides[0] + sides[1]) / 2)
 
 
-def offline_scores(evidence: Evidence) -> np.ndarray:
+def offline_scores(inputs: AttackInputs) -> np.ndarray:
     """RMIA with out-models alone, raised by the a of tune_offline.
 
     Args:
-        evidence: with references; z are the nonmembers of its calibration
+        inputs: with references; z are the nonmembers of its calibration
             half.
     Returns: float64 [N], NaN where a record has no out-model.
     """
-    references = references_of(evidence)
+    references = references_of(inputs)
     out = _average(references, references.outside)
-    return _scores(evidence, raised(out, tune_offline(references)))
+    return _scores(inputs, raised(out, tune_offline(references)))
 
 
 def tune_offline(references: References) -> float:
@@ -149,10 +149,10 @@ def _pretend(references, row):
     return [auc_value(ratios(own, raised(out, a)), members) for a in GRID]
 
 
-def _scores(evidence, average):
-    own = special.expit(margins(evidence.outputs))
+def _scores(inputs, average):
+    own = special.expit(margins(inputs.outputs))
     own_ratios = ratios(own, average)
-    population = evidence.calibration & ~evidence.outputs.members
+    population = inputs.calibration & ~inputs.outputs.members
     if np.isnan(own_ratios[population]).all():
         # With one reference of the target's own data nothing is known of z.
         return np.full(own_ratios.shape, np.nan)

@@ -10,7 +10,7 @@ import dataclasses
 import numpy as np
 
 from qmia_tf.attacks import confidence, gap, likelihood
-from qmia_tf.attacks.attack_inputs import Evidence
+from qmia_tf.attacks.attack_inputs import AttackInputs
 from qmia_tf.attacks.margin import margins
 from qmia_tf.auditing.accuracy_crossing import between, crossings, outside
 from qmia_tf.errors import InputError
@@ -30,8 +30,8 @@ def judged_likelihood(answers: Outputs) -> np.ndarray:
         everywhere if that is too small to learn from.
     """
     half = calibration_half(answers.members, seed=0)
-    evidence = Evidence(outputs=answers, calibration=half)
-    return np.where(half, np.nan, likelihood.scores(evidence))
+    inputs = AttackInputs(outputs=answers, calibration=half)
+    return np.where(half, np.nan, likelihood.scores(inputs))
 
 
 # Each leak is the AUC of these scores; of the gap attack that is its balanced

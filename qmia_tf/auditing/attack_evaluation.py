@@ -5,7 +5,7 @@ import hashlib
 
 import numpy as np
 
-from qmia_tf.attacks import Attack, Evidence
+from qmia_tf.attacks import Attack, AttackInputs
 from qmia_tf.auditing import membership_decisions
 from qmia_tf.auditing.target_result import AttackAudit, Strongest
 from qmia_tf.errors import InputError
@@ -54,20 +54,20 @@ class Scored:
     audit: AttackAudit
 
 
-def run_attack(attack: Attack, evidence: Evidence) -> Scored:
+def run_attack(attack: Attack, inputs: AttackInputs) -> Scored:
     """Scores the records and measures what the scores give away.
 
     Args:
-        attack: an Attack; the evidence holds what it needs.
-        evidence: about N records, in record order.
+        attack: an Attack; the attack inputs hold what it needs.
+        inputs: about N records, in record order.
     Raises: SaysNothing if it says something of too few records.
     """
-    scores = np.asarray(attack.scores(evidence), np.float64)
+    scores = np.asarray(attack.scores(inputs), np.float64)
     has_score = ~np.isnan(scores)
-    _check_enough(has_score, evidence)
-    seed, half = evidence.seed, evidence.calibration
+    _check_enough(has_score, inputs)
+    seed, half = inputs.seed, inputs.calibration
     counted = has_score & ~half if attack.learns else has_score
-    members = evidence.outputs.members
+    members = inputs.outputs.members
     everything = sweep(scores[counted], members[counted])
     shared = {
         "name": attack.name,
@@ -84,7 +84,7 @@ def run_attack(attack: Attack, evidence: Evidence) -> Scored:
         ),
     }
     if attack.threshold is not None:
-        return _fixed(attack, scores, has_score, evidence, shared)
+        return _fixed(attack, scores, has_score, inputs, shared)
     rows = np.flatnonzero(has_score)
     held_out = hold_out(
         scores[rows], members[rows], seed=seed, calibration=half[rows]
@@ -104,14 +104,14 @@ def run_attack(attack: Attack, evidence: Evidence) -> Scored:
             if attack.name == PAPERS or point.name == PEAK
         ],
         held_out=held_out,
-        **_by_other_thresholds(attack, scores, rows, evidence),
+        **_by_other_thresholds(attack, scores, rows, inputs),
         excess=None,
         curve=thinned_sweep.thin(
             everything,
             points=thinned_sweep.POINTS if attack.name == PAPERS else COARSE,
         ),
         verdicts=membership_decisions.of_records(called, members, judged),
-        records_sha256=records_sha256(evidence.outputs.take(judged)),
+        records_sha256=records_sha256(inputs.outputs.take(judged)),
         histogram=score_counts.of_scores(scores[counted], members[counted]),
         roc=roc_band.of_sweep(everything, seed=seed),
     )
@@ -137,17 +137,17 @@ def with_excess(scored: Scored, gap: Scored, members) -> AttackAudit:
     )
 
 
-def strongest(scored: list[Scored], evidence: Evidence) -> Strongest:
+def strongest(scored: list[Scored], inputs: AttackInputs) -> Strongest:
     """Takes the attack that selection.choose names, and judges it.
 
     It is judged on the other half, so having been chosen does not flatter it.
 
     Args:
         scored: every attack that was run.
-        evidence: what they were run on.
+        inputs: what they were run on.
     """
     named = {outcome.attack.name: outcome for outcome in scored}
-    half, members = evidence.calibration, evidence.outputs.members
+    half, members = inputs.calibration, inputs.outputs.members
     name = choose(
         {name: outcome.scores for name, outcome in named.items()}, members, half
     )
@@ -158,7 +158,7 @@ def strongest(scored: list[Scored], evidence: Evidence) -> Strongest:
         "held_out",
         best.called[rows],
         inside,
-        seed=evidence.seed,
+        seed=inputs.seed,
         threshold=(
             best.attack.threshold
             if held_out is None
@@ -170,7 +170,7 @@ def strongest(scored: list[Scored], evidence: Evidence) -> Strongest:
         candidates=list(named),
         point=point,
         auc=auc(best.scores[rows], inside),
-        tpr_at_fpr=tpr_at_fpr(best.scores[rows], inside, seed=evidence.seed),
+        tpr_at_fpr=tpr_at_fpr(best.scores[rows], inside, seed=inputs.seed),
     )
 
 
@@ -188,14 +188,14 @@ def records_sha256(outputs) -> str:
     return digest.hexdigest()
 
 
-def _fixed(attack, scores, has_score, evidence, shared):
-    members = evidence.outputs.members
+def _fixed(attack, scores, has_score, inputs, shared):
+    members = inputs.outputs.members
     called = has_score & (scores >= attack.threshold)
     point = measure_calls(
         "fixed",
         called[has_score],
         members[has_score],
-        seed=evidence.seed,
+        seed=inputs.seed,
         threshold=attack.threshold,
     )
     audit = AttackAudit(
@@ -208,7 +208,7 @@ def _fixed(attack, scores, has_score, evidence, shared):
         excess=None,
         curve=None,
         verdicts=membership_decisions.of_records(called, members, has_score),
-        records_sha256=records_sha256(evidence.outputs.take(has_score)),
+        records_sha256=records_sha256(inputs.outputs.take(has_score)),
     )
     return Scored(attack, scores, called, has_score, audit)
 
@@ -220,7 +220,7 @@ def _judged_alone(held_out, points):
     return dataclasses.replace(held_out, optimism=optimism)
 
 
-def _by_other_thresholds(attack, scores, rows, evidence):
+def _by_other_thresholds(attack, scores, rows, inputs):
     """Cross-fitted and per-class thresholds; not for scores that were learnt.
 
     A score that the calibration half taught must not be judged on it, and
@@ -228,25 +228,25 @@ def _by_other_thresholds(attack, scores, rows, evidence):
     """
     if attack.learns:
         return {"cross_fitted": None, "by_class": None}
-    outputs, half = evidence.outputs, evidence.calibration[rows]
+    outputs, half = inputs.outputs, inputs.calibration[rows]
     members = outputs.members[rows]
     return {
         "cross_fitted": cross_fit(
-            scores[rows], members, seed=evidence.seed, calibration=half
+            scores[rows], members, seed=inputs.seed, calibration=half
         ),
         "by_class": class_thresholds.hold_out(
             scores[rows],
             members,
             outputs.labels[rows],
             classes=outputs.classes,
-            seed=evidence.seed,
+            seed=inputs.seed,
             calibration=half,
         ),
     }
 
 
-def _check_enough(has_score, evidence):
-    members, half = evidence.outputs.members, evidence.calibration
+def _check_enough(has_score, inputs):
+    members, half = inputs.outputs.members, inputs.calibration
     for kind, name in ((members, "member"), (~members, "nonmember")):
         for part, where in ((half, "calibration"), (~half, "judged")):
             if not np.any(has_score & kind & part):

@@ -22,7 +22,7 @@ from qmia_tf.auditing.audit_result import (
 )
 from qmia_tf.auditing.auxiliary import Beside, gather, with_partner
 from qmia_tf.auditing.joint_audit import query_together
-from qmia_tf.auditing.target_audit import audit_evidence
+from qmia_tf.auditing.target_audit import audit_target
 from qmia_tf.data import repeated_records
 from qmia_tf.outputs import Outputs, fidelity
 from qmia_tf.run_dir import TRAINED, RunDir
@@ -56,9 +56,9 @@ def audit(
     Raises: InputError if the outputs cannot be audited, or what is beside
         them does not belong to them.
     """
-    evidence = gather(answers, beside, seed=seed)
-    examination = audit_evidence(
-        evidence,
+    inputs = gather(answers, beside, seed=seed)
+    examination = audit_target(
+        inputs,
         strata=strata,
         tfprivacy=tfprivacy,
         folder=folder,
@@ -196,10 +196,10 @@ def audit_outputs(
         name = answers.target
         if progress:
             progress(f"{name}: {answers.labels.size} records")
-        evidence = gather(answers, beside.get(name), seed=seed)
+        inputs = gather(answers, beside.get(name), seed=seed)
         examined.append(
-            audit_evidence(
-                evidence,
+            audit_target(
+                inputs,
                 reasons=(reasons or {}).get(name),
                 tfprivacy=None if name in repeated else tfprivacy,
                 folder=run_dir.tfprivacy,
@@ -210,7 +210,7 @@ def audit_outputs(
         )
         if name not in repeated:
             together += [
-                query_together(with_partner(evidence, other), other.target)
+                query_together(with_partner(inputs, other), other.target)
                 for other in joints
                 if other.target != name
             ]

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from qmia_tf.attacks.attack_inputs import Evidence, References
+from qmia_tf.attacks.attack_inputs import AttackInputs, References
 from qmia_tf.attacks.augmented_queries import Answers
 from qmia_tf.attacks.margin import margins
 from qmia_tf.errors import InputError
@@ -33,14 +33,14 @@ class Beside:
     features: np.ndarray | None = None
 
 
-def gather(outputs: Outputs, beside=None, *, seed=0) -> Evidence:
+def gather(outputs: Outputs, beside=None, *, seed=0) -> AttackInputs:
     """Puts everything in the order of the records.
 
     Args:
         outputs: what the target answered.
         beside: Beside; None is nothing.
         seed: int, of the calibration half and of attacks.
-    Returns: Evidence, sorted by record id.
+    Returns: AttackInputs, sorted by record id.
     Raises: InputError if something is about other records, members or
         labels, or there are fewer than two members or nonmembers.
     """
@@ -48,7 +48,7 @@ def gather(outputs: Outputs, beside=None, *, seed=0) -> Evidence:
     # In record order the result is that of any order of the records.
     outputs = outputs.validate().in_record_order()
     features = beside.features
-    return Evidence(
+    return AttackInputs(
         outputs=outputs,
         calibration=calibration_half(outputs.members, seed=seed),
         seed=seed,
@@ -60,13 +60,13 @@ def gather(outputs: Outputs, beside=None, *, seed=0) -> Evidence:
     )
 
 
-def with_partner(evidence: Evidence, partner: Outputs) -> Evidence:
+def with_partner(inputs: AttackInputs, partner: Outputs) -> AttackInputs:
     """Adds what a second artefact of the same training run answered.
 
     Raises: InputError if it is about other records, members or labels.
     """
-    aligned = _same_records(partner, evidence.outputs)
-    return dataclasses.replace(evidence, partner=aligned)
+    aligned = _same_records(partner, inputs.outputs)
+    return dataclasses.replace(inputs, partner=aligned)
 
 
 def _references(answered, outputs):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from qmia_tf.auditing.auxiliary import gather
-from qmia_tf.auditing.target_audit import Examined, audit_evidence
+from qmia_tf.auditing.target_audit import Examined, audit_target
 from qmia_tf.outputs import Outputs
 
 FEWEST = 4
@@ -19,7 +19,7 @@ def doubt(examined: Examined, answers: Outputs, doubtful, beside, **options):
         answers: what the target answered about them.
         doubtful: int64, record ids, of repeats.Distinct.
         beside: Beside of the target, or None.
-        **options: seed of `gather`; strata and reasons of `audit_evidence`.
+        **options: seed of `gather`; strata and reasons of `audit_target`.
     Returns: a sentence without its full stop; empty if there is no leak, or
         it is found either way.
     """
@@ -31,8 +31,8 @@ def doubt(examined: Examined, answers: Outputs, doubtful, beside, **options):
     outside = int(np.sum(rows & ~answers.members))
     if min(inside, outside) >= FEWEST:
         seed = options.pop("seed")
-        evidence = gather(answers.take(rows), beside, seed=seed)
-        again = audit_evidence(evidence, **options).audit.leak
+        inputs = gather(answers.take(rows), beside, seed=seed)
+        again = audit_target(inputs, **options).audit.leak
         if again.p_value <= again.level:
             return ""
     return (

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from qmia_tf.attacks import Evidence, joint
+from qmia_tf.attacks import AttackInputs, joint
 from qmia_tf.statistics import delong
 from qmia_tf.statistics.auc import auc
 from qmia_tf.statistics.intervals import Estimate
@@ -39,23 +39,23 @@ class Joint:
     nonmembers: int
 
 
-def query_together(evidence: Evidence, second) -> Joint | None:
+def query_together(inputs: AttackInputs, second) -> Joint | None:
     """Compares an attacker with one artefact to one with two.
 
     Args:
-        evidence: of the first, with a partner.
+        inputs: of the first, with a partner.
         second: what to call the partner.
     Returns: Joint; None if there are too few records to learn from.
     """
-    judged = ~evidence.calibration
-    members = evidence.outputs.members[judged]
-    alone = joint.alone(evidence)[judged]
-    both = joint.scores(evidence)[judged]
+    judged = ~inputs.calibration
+    members = inputs.outputs.members[judged]
+    alone = joint.alone(inputs)[judged]
+    both = joint.scores(inputs)[judged]
     if np.isnan(alone).any() or np.isnan(both).any():
         return None
     gain = delong.paired(both, alone, members)
     return Joint(
-        first=evidence.outputs.target,
+        first=inputs.outputs.target,
         second=second,
         alone=auc(alone, members),
         together=auc(both, members),

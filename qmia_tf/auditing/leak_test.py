@@ -138,39 +138,39 @@ class LeakTest:
         return next((x for x in self.attacks if x.attack == name), None)
 
 
-def counted(scored, evidence) -> dict[str, np.ndarray]:
+def counted(scored, inputs) -> dict[str, np.ndarray]:
     """The scores that may be judged: no learned ones of the calibration half.
 
     Args:
         scored: list of attacking.Scored.
-        evidence: Evidence, N records.
+        inputs: AttackInputs, N records.
     Returns: dict name -> float64 [N], NaN where the attack is not judged.
     """
     return {
         outcome.attack.name: np.where(
-            evidence.calibration & outcome.attack.learns, np.nan, outcome.scores
+            inputs.calibration & outcome.attack.learns, np.nan, outcome.scores
         )
         for outcome in scored
     }
 
 
-def run(scores, evidence, *, fixed=(), strata=CLASS) -> LeakTest:
+def run(scores, inputs, *, fixed=(), strata=CLASS) -> LeakTest:
     """Tests one target; the answer is left to answer.decide.
 
     Args:
         scores: what `counted` returns.
-        evidence: Evidence they come from.
+        inputs: AttackInputs they come from.
         fixed: names of attacks with a threshold of their own.
         strata: "class" permutes memberships within the classes, which holds
             for every split; "none" among all records.
     """
-    outputs, seed = evidence.outputs, evidence.seed
+    outputs, seed = inputs.outputs, inputs.seed
     members = outputs.members
     areas = simultaneous.areas(scores, members)
     # The same attacks in the test and among the intervals.
     scores = {name: scores[name] for name in areas.names}
     groups = memberships.strata_of(
-        outputs.labels, evidence.calibration, by_class=strata == CLASS
+        outputs.labels, inputs.calibration, by_class=strata == CLASS
     )
     max_t = permutation.max_t(scores, members, groups, seed=seed, fixed=fixed)
     auc_by_attack = simultaneous.intervals(areas, seed=seed)

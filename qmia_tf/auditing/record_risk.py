@@ -87,15 +87,15 @@ def measure(
         raise InputError(
             f"no score {score!r}: choose one of {', '.join(SCORES)}"
         )
-    evidence = gather(answers, Beside(references=references), seed=seed)
-    if SCORES[score].lacks(evidence):
+    inputs = gather(answers, Beside(references=references), seed=seed)
+    if SCORES[score].lacks(inputs):
         raise InputError(
             f"score {score!r} needs reference models: train some with "
             "scripts/train_references.py, or choose another score"
         )
-    scores = SCORES[score].scores(evidence)
+    scores = SCORES[score].scores(inputs)
     has_score = ~np.isnan(scores)
-    answers, scores = evidence.outputs.take(has_score), scores[has_score]
+    answers, scores = inputs.outputs.take(has_score), scores[has_score]
     members = answers.members
     return Exposures(
         run=run,

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from qmia_tf.attacks import ATTACKS, NEEDS, Evidence
+from qmia_tf.attacks import ATTACKS, NEEDS, AttackInputs
 from qmia_tf.attacks.tfprivacy import run as run_tfprivacy
 from qmia_tf.auditing import attack_evaluation, leak_test, per_class
 from qmia_tf.auditing.leak_comparison import Judged
@@ -22,8 +22,8 @@ class Examined:
     judged: Judged
 
 
-def audit_evidence(
-    evidence: Evidence,
+def audit_target(
+    inputs: AttackInputs,
     *,
     reasons=None,
     tfprivacy=None,
@@ -32,11 +32,11 @@ def audit_evidence(
     strata=leak_test.CLASS,
     progress=None,
 ) -> Examined:
-    """Runs every attack that the evidence allows.
+    """Runs every attack that the inputs allow.
 
     Args:
-        evidence: what the attacker has.
-        reasons: dict key of attacks.NEEDS -> why the evidence cannot have
+        inputs: what the attacker has.
+        reasons: dict key of attacks.NEEDS -> why the inputs cannot have
             it, said of the attacks that need it.
         tfprivacy: tfprivacy.Settings, or None.
         folder: where tensorflow-privacy's files go; None writes none.
@@ -44,7 +44,7 @@ def audit_evidence(
         strata: one of leak_test.STRATA.
         progress: callable that takes a line of text, or None.
     """
-    answers = evidence.outputs
+    answers = inputs.outputs
     members, info = answers.members, answers.info
     right = answers.predicted == answers.labels
     privacy_audit = None
@@ -52,12 +52,12 @@ def audit_evidence(
         privacy_audit = run_tfprivacy(
             answers,
             settings=tfprivacy,
-            seed=evidence.seed,
+            seed=inputs.seed,
             folder=folder,
             progress=progress,
         )
-    scored, missing = _run_attacks(evidence, reasons or {})
-    judged = leak_test.counted(scored, evidence)
+    scored, missing = _run_attacks(inputs, reasons or {})
+    judged = leak_test.counted(scored, inputs)
     fixed = [x.attack.name for x in scored if x.attack.threshold is not None]
     audit = TargetAudit(
         target=answers.target,
@@ -87,10 +87,10 @@ def audit_evidence(
             for outcome in scored
         ],
         attacks_left_out=missing,
-        strongest=attack_evaluation.strongest(scored, evidence),
+        strongest=attack_evaluation.strongest(scored, inputs),
         tfprivacy=privacy_audit,
         per_class=_per_class(answers, scored, class_names),
-        leak=leak_test.run(judged, evidence, fixed=fixed, strata=strata),
+        leak=leak_test.run(judged, inputs, fixed=fixed, strata=strata),
     )
     return Examined(
         audit,
@@ -98,11 +98,11 @@ def audit_evidence(
     )
 
 
-def _run_attacks(evidence, reasons):
+def _run_attacks(inputs, reasons):
     """Runs what can be run; says of the rest why it cannot."""
     scored, missing = [], []
     for attack in ATTACKS:
-        lacks = attack.lacks(evidence)
+        lacks = attack.lacks(inputs)
         if lacks:
             reason = "needs " + " and ".join(NEEDS[need] for need in lacks)
             known = dict.fromkeys(reasons[x] for x in lacks if x in reasons)
@@ -110,7 +110,7 @@ def _run_attacks(evidence, reasons):
             missing.append(AttackLeftOut(attack.name, reason))
             continue
         try:
-            scored.append(attack_evaluation.run_attack(attack, evidence))
+            scored.append(attack_evaluation.run_attack(attack, inputs))
         except attack_evaluation.SaysNothing as error:
             missing.append(AttackLeftOut(attack.name, str(error)))
     return scored, missing
