@@ -185,11 +185,13 @@ class HardLabelsTest(parameterized.TestCase, tf.test.TestCase):
         given = AttackInputs(
             outputs=answers,
             calibration=np.ones(210, bool),
-            copies=answers.predicted[:, None],
+            augmented_labels=answers.predicted[:, None],
         )
-        scores = label_only.correct_copies(given)
+        scores = label_only.correct_augmentations(given)
         self.assertAllEqual(scores, gap.scores(answers))
-        self.assertAllEqual(label_only.agreeing_copies(given), np.zeros(210))
+        self.assertAllEqual(
+            label_only.agreeing_augmentations(given), np.zeros(210)
+        )
 
     def test_the_sweep_holds_yeoms_point(self):
         answers = make_answers("float")

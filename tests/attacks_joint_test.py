@@ -22,14 +22,14 @@ def two_artefacts(records=6000, *, seed=0, leak=0.7, noise=1.0):
         first,
         members,
         seed=seed,
-        partner=simulated_margins.outputs_of(second, members),
+        second_outputs=simulated_margins.outputs_of(second, members),
     )
 
 
 def areas(inputs, half):
     members = inputs.outputs.members[half]
     both = auc(joint.scores(inputs)[half], members)
-    return both, auc(joint.alone(inputs)[half], members)
+    return both, auc(joint.single_scores(inputs)[half], members)
 
 
 class LogisticTest(parameterized.TestCase, tf.test.TestCase):
@@ -62,7 +62,7 @@ class JointTest(tf.test.TestCase):
 
     def test_identical_second_artefact_does_not_help(self):
         inputs = two_artefacts()
-        same = dataclasses.replace(inputs, partner=inputs.outputs)
+        same = dataclasses.replace(inputs, second_outputs=inputs.outputs)
         both, first = areas(same, ~inputs.calibration)
         # The penalty weighs a feature that comes twice a little less.
         self.assertAllClose(both.value, first.value, atol=2e-3)
@@ -71,7 +71,7 @@ class JointTest(tf.test.TestCase):
         inputs = two_artefacts(leak=0.0)
         members = inputs.outputs.members
         for half in (inputs.calibration, ~inputs.calibration):
-            for attack in (joint.scores, joint.alone):
+            for attack in (joint.scores, joint.single_scores):
                 area = auc(attack(inputs)[half], members[half], level=0.999)
                 # Wrong once in a thousand seeds; the seed is fixed.
                 self.assertBetween(0.5, area.low, area.high)
@@ -93,7 +93,7 @@ class JointTest(tf.test.TestCase):
         drawn = 15 + np.where(members, 0.5, 2.0) * rng.normal(size=6000)
         inputs = simulated_margins.attack_inputs_of(drawn, members)
         judged = ~inputs.calibration
-        area = auc(joint.alone(inputs)[judged], members[judged])
+        area = auc(joint.single_scores(inputs)[judged], members[judged])
         # Of two normals with one mean, the likelihood ratio's ranking.
         best = auc(-np.square(drawn - 15)[judged], members[judged])
         self.assertGreater(best.value, 0.8)
@@ -103,16 +103,18 @@ class JointTest(tf.test.TestCase):
     def test_too_few_records_say_nothing(self):
         members = np.array([True, True, False, False])
         inputs = simulated_margins.attack_inputs_of(np.arange(4), members)
-        self.assertTrue(np.isnan(joint.alone(inputs)).all())
+        self.assertTrue(np.isnan(joint.single_scores(inputs)).all())
 
     def test_errors(self):
         inputs = two_artefacts(20)
-        bare = dataclasses.replace(inputs, partner=None)
+        bare = dataclasses.replace(inputs, second_outputs=None)
         with self.assertRaisesRegex(ValueError, "outputs of a second artef"):
             joint.scores(bare)
         other = inputs.outputs.take(np.arange(20)[::-1])
-        turned = dataclasses.replace(inputs, partner=other)
-        with self.assertRaisesRegex(ValueError, "asked about other records"):
+        turned = dataclasses.replace(inputs, second_outputs=other)
+        with self.assertRaisesRegex(
+            ValueError, "queried about different records"
+        ):
             joint.scores(turned)
 
 

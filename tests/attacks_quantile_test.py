@@ -67,7 +67,7 @@ class FoldsTest(parameterized.TestCase, tf.test.TestCase):
         rng = np.random.default_rng(0)
         members, calibration = rng.random((2, 501)) < 0.5
         dealt = folds.draw(calibration, members, seed=0)
-        self.assertAllEqual(dealt == folds.JUDGED, ~calibration)
+        self.assertAllEqual(dealt == folds.EVALUATED, ~calibration)
         for kind in (members, ~members):
             sizes = np.bincount(dealt[calibration & kind], minlength=5)
             self.assertLessEqual(np.ptp(sizes), 1)
@@ -75,7 +75,7 @@ class FoldsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertNotAllEqual(dealt, folds.draw(calibration, members, seed=1))
 
     def test_nobody_is_scored_by_a_model_that_saw_them(self):
-        dealt = np.array([0, 1, 2, 0, 1, 2, folds.JUDGED, folds.JUDGED])
+        dealt = np.array([0, 1, 2, 0, 1, 2, folds.EVALUATED, folds.EVALUATED])
         seen = []
 
         def learn(chosen):
@@ -85,7 +85,7 @@ class FoldsTest(parameterized.TestCase, tf.test.TestCase):
         models = folds.out_of_fold(learn, dealt).astype(int)
         for record, model in enumerate(models):
             self.assertFalse(seen[model][record])
-            judged = dealt[record] == folds.JUDGED
+            judged = dealt[record] == folds.EVALUATED
             self.assertEqual(seen[model].sum(), 6 if judged else 4)
 
     @parameterized.parameters(0, 1)

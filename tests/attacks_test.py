@@ -269,29 +269,34 @@ class LabelOnlyTest(tf.test.TestCase):
             outputs=outputs, calibration=np.ones(3, bool), **answers
         )
 
-    def test_copies(self):
-        copies = np.array([[0, 0, 1, 0], [1, 1, 0, 2], [-1, -1, -1, -1]])
-        given = self.inputs(copies=copies)
+    def test_augmentations(self):
+        labels = np.array([[0, 0, 1, 0], [1, 1, 0, 2], [-1, -1, -1, -1]])
+        given = self.inputs(augmented_labels=labels)
         self.assertAllEqual(
-            label_only.correct_copies(given), [3.0, 1.0, np.nan]
+            label_only.correct_augmentations(given), [3.0, 1.0, np.nan]
         )
         self.assertAllEqual(
-            label_only.agreeing_copies(given), [2.0, 1.0, np.nan]
+            label_only.agreeing_augmentations(given), [2.0, 1.0, np.nan]
         )
 
     def test_noise(self):
         noisy = np.array([[1, 0, 1], [0, 0, 0], [-1, -1, -1]])
-        scores = label_only.noise_robustness(self.inputs(noisy=noisy))
+        scores = label_only.noise_robustness(self.inputs(noisy_labels=noisy))
         self.assertAllEqual(scores, [0.5, 1.0, np.nan])
 
-    def test_without_answers(self):
-        for score in (label_only.correct_copies, label_only.agreeing_copies):
-            with self.assertRaisesRegex(ValueError, "hold no copies"):
+    def test_without_labels(self):
+        for score in (
+            label_only.correct_augmentations,
+            label_only.agreeing_augmentations,
+        ):
+            with self.assertRaisesRegex(ValueError, "hold no augmented_labels"):
                 score(self.inputs())
-        with self.assertRaisesRegex(ValueError, "hold no noisy"):
+        with self.assertRaisesRegex(ValueError, "hold no noisy_labels"):
             label_only.noise_robustness(self.inputs())
-        with self.assertRaisesRegex(ValueError, "unchanged copy alone"):
-            label_only.noise_robustness(self.inputs(noisy=np.zeros((3, 1))))
+        with self.assertRaisesRegex(ValueError, "original alone"):
+            label_only.noise_robustness(
+                self.inputs(noisy_labels=np.zeros((3, 1)))
+            )
 
 
 if __name__ == "__main__":

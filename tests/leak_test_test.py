@@ -45,7 +45,9 @@ def attack_inputs_of(outputs, *, seed=0, features=1):
     """AttackInputs with features that tell nothing."""
     rng = np.random.default_rng([seed, 1])
     rows = rng.normal(size=(int(outputs.record_ids.max()) + 1, features))
-    return auxiliary.gather(outputs, auxiliary.Beside(features=rows), seed=seed)
+    return auxiliary.make_attack_inputs(
+        outputs, auxiliary.Auxiliary(features=rows), seed=seed
+    )
 
 
 def run(inputs, *, attacks=ONE_MODEL, **options):
@@ -55,7 +57,7 @@ def run(inputs, *, attacks=ONE_MODEL, **options):
         for attack in attacks
     ]
     fixed = [attack.name for attack in attacks if attack.threshold is not None]
-    counted = leak_test.counted(scored, inputs)
+    counted = leak_test.evaluated_scores(scored, inputs)
     return leak_test.run(counted, inputs, fixed=fixed, **options)
 
 
@@ -153,7 +155,9 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         members, half = inputs.outputs.members, inputs.calibration
         remembered = np.where(half, members, 0.5) + 0.0
         attack = collections.namedtuple("Attack", "name learns")("heart", True)
-        counted = leak_test.counted([Scored(attack, remembered)], inputs)
+        counted = leak_test.evaluated_scores(
+            [Scored(attack, remembered)], inputs
+        )
         leak = leak_test.run(counted, inputs)
         self.assertEqual((leak.p_value, leak.attacks), (1.0, []))
         # Had they been counted, they would have.

@@ -12,11 +12,11 @@ from qmia_tf.attacks import ATTACKS, AttackInputs
 from qmia_tf.auditing import (
     audit,
     audit_result,
+    blind_baseline,
     leak_comparison,
     leak_test,
     verdict,
 )
-from qmia_tf.auditing import blind_baseline as auditing_control
 from qmia_tf.data import duplicates, repeated_records
 from qmia_tf.report import artefact_pairs, verdict_words
 from qmia_tf.statistics import held_out, low_fpr, paired_differences
@@ -517,7 +517,7 @@ class WarningsTest(parameterized.TestCase, tf.test.TestCase):
         return verdict_words.verdict(result)
 
     def test_control(self):
-        control = audit_result.Control(
+        control = audit_result.BlindBaseline(
             Estimate(0.71, 0.66, 0.76),
             True,
             "image statistics",
@@ -566,11 +566,11 @@ class WarningsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIn("was not checked", " ".join(self.said()))
 
     def test_the_levels_of_the_control_are_those_it_is_judged_by(self):
-        self.assertEqual(2 * audit_result.APART, auditing_control.LEVEL)
+        self.assertEqual(2 * audit_result.APART, blind_baseline.LEVEL)
 
     @parameterized.parameters(True, False)
     def test_control_of_earlier_audits(self, apart):
-        control = audit_result.Control(
+        control = audit_result.BlindBaseline(
             Estimate(0.71, 0.66, 0.76), apart, "7 numbers", 50, 50
         )
         said = " ".join(self.said(control=control))

@@ -1,4 +1,4 @@
-"""Two artefacts of one training run: does the second one tell more?"""
+"""The joint attack: two artefacts of one training run, queried together."""
 
 import numpy as np
 
@@ -10,8 +10,8 @@ from qmia_tf.attacks.margin import margins
 from qmia_tf.outputs import Outputs
 
 
-def describe(outputs: Outputs) -> np.ndarray:
-    """What one artefact says of a record.
+def features(outputs: Outputs) -> np.ndarray:
+    """Computes what the attacker is trained on, from one artefact.
 
     Whether it is right, its largest confidence, its modified entropy, and its
     margin, straight and as its squared distance from the median: members are
@@ -33,8 +33,8 @@ def describe(outputs: Outputs) -> np.ndarray:
     )
 
 
-def describe_both(first: Outputs, second: Outputs) -> np.ndarray:
-    """What two artefacts say, and how far their margins are apart.
+def joint_features(first: Outputs, second: Outputs) -> np.ndarray:
+    """The features of two artefacts, and how far their margins are apart.
 
     The difference itself is a sum of what is there already; its size is not.
 
@@ -45,37 +45,40 @@ def describe_both(first: Outputs, second: Outputs) -> np.ndarray:
     Raises: ValueError if they are not of the same records in one order.
     """
     if not np.array_equal(first.record_ids, second.record_ids):
-        raise ValueError("the two artefacts were asked about other records")
+        raise ValueError(
+            "the two artefacts were queried about different records"
+        )
     apart = np.abs(margins(first) - margins(second))
-    return np.column_stack([describe(first), describe(second), apart])
+    return np.column_stack([features(first), features(second), apart])
 
 
 def scores(inputs: AttackInputs) -> np.ndarray:
-    """Log-odds of membership, learned from what both artefacts say.
+    """Log-odds of membership, learned from the outputs of both artefacts.
 
     A logistic regression, fitted on the calibration half with its
     memberships; out-of-fold there.
 
     Args:
-        inputs: with partner.
+        inputs: with second_outputs.
     Returns: float64 [N]; all NaN if there are too few records to learn from.
-    Raises: ValueError if there is no partner, or it is of other records.
+    Raises: ValueError if there are no second outputs, or they are of other
+        records.
     Source: the idea of Li et al. (CompLeak), arXiv:2507.16872.
     """
-    if inputs.partner is None:
+    if inputs.second_outputs is None:
         raise ValueError("this attack needs the outputs of a second artefact")
-    rows = describe_both(inputs.outputs, inputs.partner)
+    rows = joint_features(inputs.outputs, inputs.second_outputs)
     return _learned(rows, inputs)
 
 
-def alone(inputs: AttackInputs) -> np.ndarray:
-    """What the same attacker makes of the first artefact only.
+def single_scores(inputs: AttackInputs) -> np.ndarray:
+    """The scores of the same attacker with the first artefact only.
 
     Args:
         inputs: any.
     Returns: as scores.
     """
-    return _learned(describe(inputs.outputs), inputs)
+    return _learned(features(inputs.outputs), inputs)
 
 
 def _learned(rows, inputs):

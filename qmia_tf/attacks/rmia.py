@@ -108,7 +108,7 @@ def tune_offline(references: References) -> float:
     """The a with which the attack works best on the references themselves.
 
     Up to PRETENDED references in turn play the target, the others attack it,
-    and it is judged by what trained it: the labels are those of the model
+    and it is evaluated by what trained it: the labels are those of the model
     that is attacked, and no membership of the true target is looked at. The
     a of the highest mean AUC wins, the smallest among equals. The AUC of the
     ratios is taken, of which the scores are a monotone function, over

@@ -1,4 +1,4 @@
-"""One attack on one target: scores -> everything that is said of them."""
+"""One attack on one target: its scores evaluated, in all its measures."""
 
 import dataclasses
 import hashlib
@@ -25,42 +25,44 @@ from qmia_tf.statistics.selection import choose
 from qmia_tf.statistics.sweep import sweep
 
 # The paper's attack: its tables need more points, its figure a finer curve.
-PAPERS = "confidence"
+PAPER_ATTACK = "confidence"
 PEAK = "peak_accuracy"
+# What audit.json calls needs whose keys are others in attacks.NEEDS.
+STORED_NEEDS = {"augmented_labels": "copies", "noisy_labels": "noisy"}
 COARSE = 120
 
 
-class SaysNothing(InputError):
-    """The attack says something of too few records."""
+class TooFewScores(InputError):
+    """The attack has scores for too few records."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Scored:
-    """What an attack says of N records.
+class AttackOutcome:
+    """The scores of an attack for N records, and their evaluation.
 
     Attributes:
         attack: the Attack.
-        scores: float64 [N], NaN where it says nothing.
-        called: bool [N], whom it calls members by its own threshold, or the
+        scores: float64 [N], NaN where it has none.
+        called: bool [N], membership decisions by its own threshold, or the
             one that was chosen on the calibration half.
-        judged: bool [N], the records that this verdict counts on.
+        evaluated: bool [N], the records that it is evaluated on.
         audit: AttackAudit.
     """
 
     attack: Attack
     scores: np.ndarray
     called: np.ndarray
-    judged: np.ndarray
+    evaluated: np.ndarray
     audit: AttackAudit
 
 
-def run_attack(attack: Attack, inputs: AttackInputs) -> Scored:
+def run_attack(attack: Attack, inputs: AttackInputs) -> AttackOutcome:
     """Scores the records and measures what the scores give away.
 
     Args:
         attack: an Attack; the attack inputs hold what it needs.
         inputs: about N records, in record order.
-    Raises: SaysNothing if it says something of too few records.
+    Raises: TooFewScores if it has scores for too few records.
     """
     scores = np.asarray(attack.scores(inputs), np.float64)
     has_score = ~np.isnan(scores)
@@ -72,7 +74,7 @@ def run_attack(attack: Attack, inputs: AttackInputs) -> Scored:
     shared = {
         "name": attack.name,
         "title": attack.title,
-        "needs": list(attack.needs),
+        "needs": [STORED_NEEDS.get(need, need) for need in attack.needs],
         "members": everything.members,
         "nonmembers": everything.nonmembers,
         "excluded": int(np.sum(~has_score)),
@@ -91,34 +93,38 @@ def run_attack(attack: Attack, inputs: AttackInputs) -> Scored:
     )
     points = in_sample_points(everything, seed=seed)
     if attack.learns:
-        held_out = _judged_alone(held_out, points)
+        held_out = _with_peak_optimism(held_out, points)
     least = held_out.point.threshold
     called = has_score & (scores >= (np.inf if least is None else least))
-    judged = has_score & ~half
+    evaluated = has_score & ~half
     audit = AttackAudit(
         **shared,
         tpr_at_fpr=tpr_at_fpr(scores[counted], members[counted], seed=seed),
         points=[
             point
             for point in points
-            if attack.name == PAPERS or point.name == PEAK
+            if attack.name == PAPER_ATTACK or point.name == PEAK
         ],
         held_out=held_out,
         **_by_other_thresholds(attack, scores, rows, inputs),
         excess=None,
         curve=thinned_sweep.thin(
             everything,
-            points=thinned_sweep.POINTS if attack.name == PAPERS else COARSE,
+            points=thinned_sweep.POINTS
+            if attack.name == PAPER_ATTACK
+            else COARSE,
         ),
-        verdicts=membership_decisions.of_records(called, members, judged),
-        records_sha256=records_sha256(inputs.outputs.take(judged)),
+        verdicts=membership_decisions.of_records(called, members, evaluated),
+        records_sha256=records_sha256(inputs.outputs.take(evaluated)),
         histogram=score_counts.of_scores(scores[counted], members[counted]),
         roc=roc_band.of_sweep(everything, seed=seed),
     )
-    return Scored(attack, scores, called, judged, audit)
+    return AttackOutcome(attack, scores, called, evaluated, audit)
 
 
-def with_excess(scored: Scored, gap: Scored, members) -> AttackAudit:
+def with_excess(
+    scored: AttackOutcome, gap: AttackOutcome, members
+) -> AttackAudit:
     """Adds by how much an attack beats the gap attack on the same records.
 
     Args:
@@ -130,20 +136,20 @@ def with_excess(scored: Scored, gap: Scored, members) -> AttackAudit:
         return scored.audit
     pairs = [
         (scored.called[kind], gap.called[kind])
-        for kind in (scored.judged & members, scored.judged & ~members)
+        for kind in (scored.evaluated & members, scored.evaluated & ~members)
     ]
     return dataclasses.replace(
         scored.audit, excess=paired_differences.balanced_change(*pairs)
     )
 
 
-def strongest(scored: list[Scored], inputs: AttackInputs) -> Strongest:
-    """Takes the attack that selection.choose names, and judges it.
+def strongest(scored: list[AttackOutcome], inputs: AttackInputs) -> Strongest:
+    """Takes the attack that selection.choose names, and evaluates it.
 
-    It is judged on the other half, so having been chosen does not flatter it.
+    It is evaluated on the other half, so that the choice does not flatter it.
 
     Args:
-        scored: every attack that was run.
+        scored: AttackOutcome of every attack that was run.
         inputs: what they were run on.
     """
     named = {outcome.attack.name: outcome for outcome in scored}
@@ -175,7 +181,7 @@ def strongest(scored: list[Scored], inputs: AttackInputs) -> Strongest:
 
 
 def records_sha256(outputs) -> str:
-    """Hashes which records were asked: equal for the same members and others.
+    """Hashes the ids of the records: equal for the same members and others.
 
     Args:
         outputs: Outputs.
@@ -210,10 +216,10 @@ def _fixed(attack, scores, has_score, inputs, shared):
         verdicts=membership_decisions.of_records(called, members, has_score),
         records_sha256=records_sha256(inputs.outputs.take(has_score)),
     )
-    return Scored(attack, scores, called, has_score, audit)
+    return AttackOutcome(attack, scores, called, has_score, audit)
 
 
-def _judged_alone(held_out, points):
+def _with_peak_optimism(held_out, points):
     """Measures optimism by the peak of the records that are counted."""
     accuracy = {x.name: x.balanced_accuracy.value for x in points}
     optimism = accuracy[PEAK] - held_out.point.balanced_accuracy.value
@@ -223,8 +229,8 @@ def _judged_alone(held_out, points):
 def _by_other_thresholds(attack, scores, rows, inputs):
     """Cross-fitted and per-class thresholds; not for scores that were learnt.
 
-    A score that the calibration half taught must not be judged on it, and
-    knows the classes if it wants to.
+    A score that was learned on the calibration half must not be evaluated on
+    it, and can use the classes itself.
     """
     if attack.learns:
         return {"cross_fitted": None, "by_class": None}
@@ -248,10 +254,10 @@ def _by_other_thresholds(attack, scores, rows, inputs):
 def _check_enough(has_score, inputs):
     members, half = inputs.outputs.members, inputs.calibration
     for kind, name in ((members, "member"), (~members, "nonmember")):
-        for part, where in ((half, "calibration"), (~half, "judged")):
+        for part, where in ((half, "calibration"), (~half, "evaluation")):
             if not np.any(has_score & kind & part):
-                raise SaysNothing(
-                    f"it says nothing of any {name} of the {where} half: "
+                raise TooFewScores(
+                    f"it has no score for any {name} of the {where} half: "
                     "query more records"
                 )
 

@@ -49,14 +49,14 @@ class LeakComparison:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Judged:
+class TargetScores:
     """What attacks make of the records of one target.
 
     Attributes:
         target: its name.
         record_ids: int64 [N].
         members: bool [N].
-        scores: dict attack -> float64 [N], NaN where it is not judged.
+        scores: dict attack -> float64 [N], NaN where it is not evaluated.
     """
 
     target: str
@@ -65,7 +65,7 @@ class Judged:
     scores: dict
 
 
-def compare(judged: list[Judged], *, seed, level=LEVEL):
+def compare(targets: list[TargetScores], *, seed, level=LEVEL):
     """Compares all artefacts with the first by their AUCs.
 
     The errors of two AUCs go together as far as they come from the same
@@ -75,16 +75,16 @@ def compare(judged: list[Judged], *, seed, level=LEVEL):
     any.
 
     Args:
-        judged: list of Judged, the first one first.
+        targets: list of TargetScores, the first one first.
         seed: int >= 0.
         level: coverage, in 0..1.
     Returns: LeakComparison; None for less than two artefacts, or if they
         have no attack in common.
     """
-    if len(judged) < 2:
+    if len(targets) < 2:
         return None
-    records = np.unique(np.concatenate([x.record_ids for x in judged]))
-    all_areas = [_on(records, artefact) for artefact in judged]
+    records = np.unique(np.concatenate([x.record_ids for x in targets]))
+    all_areas = [_on(records, artefact) for artefact in targets]
     shared = [
         name
         for name in all_areas[0].names
@@ -112,7 +112,7 @@ def compare(judged: list[Judged], *, seed, level=LEVEL):
     return LeakComparison(
         attack=shared[chosen],
         candidates=shared,
-        first=judged[0].target,
+        first=targets[0].target,
         first_auc=float(values[0, chosen]),
         differences=[
             _difference(
@@ -125,19 +125,19 @@ def compare(judged: list[Judged], *, seed, level=LEVEL):
                 count=len(apart),
                 level=level,
             )
-            for row, artefact in enumerate(judged)
+            for row, artefact in enumerate(targets)
             if row
         ],
     )
 
 
-def _on(records, judged):
+def _on(records, target):
     """Spreads scores over the union of the records."""
-    places = np.searchsorted(records, judged.record_ids)
+    places = np.searchsorted(records, target.record_ids)
     members = np.zeros(records.size, bool)
-    members[places] = judged.members
+    members[places] = target.members
     scores = {}
-    for name, score in judged.scores.items():
+    for name, score in target.scores.items():
         scores[name] = np.full(records.size, np.nan)
         scores[name][places] = score
     return simultaneous.areas(scores, members)

@@ -36,7 +36,7 @@ class TestedAttack:
         rate: the false-positive rate of that "tpr"; None of "auc".
         t: by how many standard deviations of the permutations it does.
         auc: its AUC, with an interval that holds for all attacks at once.
-        members: how many members it was judged on.
+        members: how many members it was evaluated on.
         nonmembers: how many nonmembers.
     """
 
@@ -104,7 +104,7 @@ class LeakTest:
     """Whether a target leaks, how much, and what would have been found.
 
     Attributes:
-        answer: one of answer.ANSWERS.
+        answer: one of verdict.ANSWERS.
         because: the reasons, as sentences.
         p_value: the least adjusted p-value of any attack.
         level: of the one-sided test.
@@ -138,13 +138,13 @@ class LeakTest:
         return next((x for x in self.attacks if x.attack == name), None)
 
 
-def counted(scored, inputs) -> dict[str, np.ndarray]:
-    """The scores that may be judged: no learned ones of the calibration half.
+def evaluated_scores(scored, inputs) -> dict[str, np.ndarray]:
+    """The scores to evaluate: of learned ones, those of the other half.
 
     Args:
-        scored: list of attacking.Scored.
+        scored: list of attack_evaluation.AttackOutcome.
         inputs: AttackInputs, N records.
-    Returns: dict name -> float64 [N], NaN where the attack is not judged.
+    Returns: dict name -> float64 [N], NaN where the attack is not evaluated.
     """
     return {
         outcome.attack.name: np.where(
@@ -155,10 +155,10 @@ def counted(scored, inputs) -> dict[str, np.ndarray]:
 
 
 def run(scores, inputs, *, fixed=(), strata=CLASS) -> LeakTest:
-    """Tests one target; the answer is left to answer.decide.
+    """Tests one target; the answer is left to verdict.decide.
 
     Args:
-        scores: what `counted` returns.
+        scores: what `evaluated_scores` returns.
         inputs: AttackInputs they come from.
         fixed: names of attacks with a threshold of their own.
         strata: "class" permutes memberships within the classes, which holds

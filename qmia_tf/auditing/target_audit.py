@@ -5,21 +5,21 @@ import dataclasses
 from qmia_tf.attacks import ATTACKS, NEEDS, AttackInputs
 from qmia_tf.attacks.tfprivacy import run as run_tfprivacy
 from qmia_tf.auditing import attack_evaluation, leak_test, per_class
-from qmia_tf.auditing.leak_comparison import Judged
+from qmia_tf.auditing.leak_comparison import TargetScores
 from qmia_tf.auditing.target_result import AttackLeftOut, TargetAudit
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Examined:
+class AuditedTarget:
     """One target audited.
 
     Attributes:
         audit: TargetAudit; its leak test has no answer yet.
-        judged: what the attacks made of each record.
+        scores: of each attack and record.
     """
 
     audit: TargetAudit
-    judged: Judged
+    scores: TargetScores
 
 
 def audit_target(
@@ -31,7 +31,7 @@ def audit_target(
     class_names=None,
     strata=leak_test.CLASS,
     progress=None,
-) -> Examined:
+) -> AuditedTarget:
     """Runs every attack that the inputs allow.
 
     Args:
@@ -44,23 +44,23 @@ def audit_target(
         strata: one of leak_test.STRATA.
         progress: callable that takes a line of text, or None.
     """
-    answers = inputs.outputs
-    members, info = answers.members, answers.info
-    right = answers.predicted == answers.labels
+    outputs = inputs.outputs
+    members, info = outputs.members, outputs.info
+    right = outputs.predicted == outputs.labels
     privacy_audit = None
     if tfprivacy is not None:
         privacy_audit = run_tfprivacy(
-            answers,
+            outputs,
             settings=tfprivacy,
             seed=inputs.seed,
             folder=folder,
             progress=progress,
         )
     scored, missing = _run_attacks(inputs, reasons or {})
-    judged = leak_test.counted(scored, inputs)
+    scores = leak_test.evaluated_scores(scored, inputs)
     fixed = [x.attack.name for x in scored if x.attack.threshold is not None]
     audit = TargetAudit(
-        target=answers.target,
+        target=outputs.target,
         **{
             key: info.get(key)
             for key in (
@@ -74,14 +74,14 @@ def audit_target(
                 "onednn",
             )
         },
-        probability_step=answers.probability_step,
-        classes=answers.classes,
+        probability_step=outputs.probability_step,
+        classes=outputs.classes,
         members=int(members.sum()),
         nonmembers=int((~members).sum()),
-        records_sha256=attack_evaluation.records_sha256(answers),
+        records_sha256=attack_evaluation.records_sha256(outputs),
         accuracy_members=per_class.rate(right[members]),
         accuracy_nonmembers=per_class.rate(right[~members]),
-        tied_answers=int(answers.tied.sum()),
+        tied_answers=int(outputs.tied.sum()),
         attacks=[
             attack_evaluation.with_excess(outcome, scored[0], members)
             for outcome in scored
@@ -89,12 +89,12 @@ def audit_target(
         attacks_left_out=missing,
         strongest=attack_evaluation.strongest(scored, inputs),
         tfprivacy=privacy_audit,
-        per_class=_per_class(answers, scored, class_names),
-        leak=leak_test.run(judged, inputs, fixed=fixed, strata=strata),
+        per_class=_per_class(outputs, scored, class_names),
+        leak=leak_test.run(scores, inputs, fixed=fixed, strata=strata),
     )
-    return Examined(
+    return AuditedTarget(
         audit,
-        Judged(answers.target, answers.record_ids, members, judged),
+        TargetScores(outputs.target, outputs.record_ids, members, scores),
     )
 
 
@@ -102,7 +102,7 @@ def _run_attacks(inputs, reasons):
     """Runs what can be run; says of the rest why it cannot."""
     scored, missing = [], []
     for attack in ATTACKS:
-        lacks = attack.lacks(inputs)
+        lacks = attack.missing(inputs)
         if lacks:
             reason = "needs " + " and ".join(NEEDS[need] for need in lacks)
             known = dict.fromkeys(reasons[x] for x in lacks if x in reasons)
@@ -111,11 +111,13 @@ def _run_attacks(inputs, reasons):
             continue
         try:
             scored.append(attack_evaluation.run_attack(attack, inputs))
-        except attack_evaluation.SaysNothing as error:
+        except attack_evaluation.TooFewScores as error:
             missing.append(AttackLeftOut(attack.name, str(error)))
     return scored, missing
 
 
-def _per_class(answers, scored, names):
-    (papers,) = (x for x in scored if x.attack.name == attack_evaluation.PAPERS)
-    return per_class.audit_classes(answers, papers.scores, names=names)
+def _per_class(outputs, scored, names):
+    (papers,) = (
+        x for x in scored if x.attack.name == attack_evaluation.PAPER_ATTACK
+    )
+    return per_class.audit_classes(outputs, papers.scores, names=names)

@@ -4,9 +4,9 @@ import dataclasses
 
 from qmia_tf.attacks.tfprivacy import TfPrivacyAudit
 from qmia_tf.auditing.leak_test import LeakTest
-from qmia_tf.auditing.membership_decisions import Verdicts
+from qmia_tf.auditing.membership_decisions import MembershipDecisions
 from qmia_tf.auditing.per_class import ClassAudit
-from qmia_tf.auditing.risky_members import Exposed
+from qmia_tf.auditing.risky_members import RiskyMember
 from qmia_tf.deploy.parity.mismatches import Parity
 from qmia_tf.errors import InputError
 from qmia_tf.statistics.class_thresholds import ByClass
@@ -26,12 +26,13 @@ class AttackAudit:
 
     Everything but `held_out` and `by_class` is about all records that the
     attack says something of; if it learns from the calibration half, about
-    those of the judged half.
+    those of the evaluation half.
 
     Attributes:
         name: key in attacks.ATTACKS.
         title: the name for people.
-        needs: what it needs, keys of attacks.NEEDS.
+        needs: what it needs, keys of attacks.NEEDS ("copies" and "noisy" for
+            augmented_labels and noisy_labels).
         members: how many members the numbers rest on.
         nonmembers: how many nonmembers.
         excluded: records on which the attack says nothing.
@@ -42,18 +43,18 @@ class AttackAudit:
             threshold.
         points: the operating points; for an attack with a fixed threshold
             the one point, "fixed", which is not in-sample.
-        held_out: the threshold chosen on one half and judged on the other;
+        held_out: the threshold chosen on one half and evaluated on the other;
             None for a fixed threshold.
-        cross_fitted: the thresholds of both halves, each judged on the
+        cross_fitted: the thresholds of both halves, each evaluated on the
             other; None for a fixed threshold or learnt scores.
-        by_class: a threshold for each class, chosen on one half and judged
+        by_class: a threshold for each class, chosen on one half and evaluated
             on the other; None likewise.
         epsilon: lower bound from this attack, for this one model.
         excess: balanced accuracy of `held_out` minus the gap attack's on the
             same records; None for the gap attack.
         curve: rates against the threshold; None for a fixed threshold.
         verdicts: whom the attack calls members, of all records if its
-            threshold is fixed, else of those that `held_out` is judged on.
+            threshold is fixed, else of those that `held_out` is evaluated on.
         records_sha256: of the records that `verdicts` are about, as in
             TargetAudit.
         histogram: of the scores; None for a fixed threshold and for fewer
@@ -78,7 +79,7 @@ class AttackAudit:
     epsilon: EpsilonBound
     excess: Estimate | None
     curve: Curve | None
-    verdicts: Verdicts
+    verdicts: MembershipDecisions
     records_sha256: str
     histogram: Histogram | None = None
     roc: RocBand | None = None
@@ -106,15 +107,15 @@ class AttackLeftOut:
 
 @dataclasses.dataclass(frozen=True)
 class Strongest:
-    """The best of the attacks, chosen on one half and judged on the other.
+    """The best of the attacks, chosen on one half and evaluated on the other.
 
     Attributes:
         attack: the one whose AUC is surely the highest on the calibration
             half, see selection.choose.
         candidates: the attacks it was chosen from.
-        point: its threshold of the calibration half, on the judged half.
-        auc: on the judged half.
-        tpr_at_fpr: on the judged half.
+        point: its threshold of the calibration half, on the evaluation half.
+        auc: on the evaluation half.
+        tpr_at_fpr: on the evaluation half.
     """
 
     attack: str
@@ -186,7 +187,7 @@ class TargetAudit:
     tfprivacy: TfPrivacyAudit | None
     per_class: list[ClassAudit] = dataclasses.field(default_factory=list)
     parity: Parity | None = None
-    exposed: list[Exposed] = dataclasses.field(default_factory=list)
+    exposed: list[RiskyMember] = dataclasses.field(default_factory=list)
     onednn: bool | None = None
     leak: LeakTest | None = None
 

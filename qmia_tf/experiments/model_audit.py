@@ -1,7 +1,7 @@
 """Audits one's own models: a target, its members and others -> audit.json.
 
 DIR/config.json   what was audited   DIR/outputs/   what each target answered
-DIR/copies/       its labels for changed copies      DIR/audit.json
+DIR/copies/       its labels for augmented queries   DIR/audit.json
 """
 
 import contextlib
@@ -16,14 +16,14 @@ from qmia_tf.auditing.audit_result import AuditResult
 from qmia_tf.data import records
 from qmia_tf.data.loaders import sources
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import augmentation_queries, model_auxiliary
 from qmia_tf.experiments import calibration_overlap as own_calibration
+from qmia_tf.experiments import label_only_queries, model_auxiliary
 from qmia_tf.experiments.model_auxiliary import Gathered
 from qmia_tf.outputs import saved_outputs
 from qmia_tf.run_dir import RunDir
 from qmia_tf.targets import listing
 
-LABEL_ONLY = augmentation_queries.Settings()
+LABEL_ONLY = label_only_queries.Settings()
 SCHEMA_VERSION = 1
 OWN = "own"
 
@@ -74,7 +74,8 @@ def audit(
             or SavedModel with several, likewise.
         class_names: names of the model's outputs in order, or "sorted", for
             records whose classes have names only.
-        label_only: copy_queries.Settings; None asks about no copies.
+        label_only: label_only_queries.Settings; None makes no augmented
+            queries.
         seed: int, of calibration halves, bootstraps and attacks.
         strata: "class": the test for a leak permutes memberships within the
             classes, which holds however the records were split; "none":
@@ -236,11 +237,11 @@ def _audited(
     trained = model_auxiliary.references_of(references, first)
     config = _config(gathered, data, said)
     files.write_json(RunDir(folder).config, config)
-    checked = distinct = None
+    baseline = distinct = None
     if data is not None:
         distinct = data.distinct
         rows = distinct.record_ids
-        checked = blind_baseline.check(
+        baseline = blind_baseline.measure(
             data.values[rows], data.labels[rows], data.members[rows], seed=seed
         )
     return audits.audit_outputs(
@@ -248,15 +249,15 @@ def _audited(
         gathered.answered,
         config=config,
         first=first.target,
-        beside={
-            answered.target: gathered.beside(answered.target, trained)
+        auxiliary={
+            answered.target: gathered.auxiliary(answered.target, trained)
             for answered in gathered.answered
         },
-        joints=[first] if len(gathered.answered) > 1 else [],
+        joint_with=[first] if len(gathered.answered) > 1 else [],
         reasons=gathered.reasons,
         duplicates=gathered.equal,
         distinct=distinct,
-        control=checked,
+        baseline=baseline,
         calibration=calibration,
         class_names=data.class_names if data is not None else None,
         pictures=pictures,

@@ -1,20 +1,20 @@
-"""What there is to judge targets by: answers, copies, features, and gaps."""
+"""What models are audited with: their outputs and auxiliary knowledge."""
 
 import dataclasses
 import pathlib
 
-from qmia_tf.auditing.auxiliary import Beside
+from qmia_tf.auditing.auxiliary import Auxiliary
 from qmia_tf.data import records as own_records
 from qmia_tf.data.duplicates import EqualRecords
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import augmentation_queries
+from qmia_tf.experiments import label_only_queries
 from qmia_tf.outputs import Outputs, saved_outputs
 from qmia_tf.targets import listing, query_once, sanity_checks, saved_model
 
-COPIES = ("copies", "noisy")
+AUGMENTED = ("augmented_labels", "noisy_labels")
 SWITCHED_OFF = "they were switched off"
-NOT_ASKED = "saved outputs cannot be asked about copies"
+NOT_A_MODEL = "saved outputs cannot be queried with augmented images"
 NO_RECORDS = "only outputs were given"
 TOO_MANY = f"a record has more than {own_records.MOST_FEATURES} values"
 
@@ -25,7 +25,7 @@ class Options:
 
     pixels: str | list[str] | None
     outputs: str | list[str] | None
-    label_only: augmentation_queries.Settings | None
+    label_only: label_only_queries.Settings | None
     num_threads: int
     allow_chance: bool
     signature: str | list[str] | None = None
@@ -46,7 +46,8 @@ class Gathered:
 
     Attributes:
         answered: Outputs of each target, in the order given.
-        copies: dict target -> dict of "copies" and "noisy".
+        augmented: dict target -> dict of "augmented_labels" and
+            "noisy_labels".
         reasons: dict target -> dict need -> why it cannot be had.
         files: dict target -> name of its file.
         features: float [N, F] of the records, or None.
@@ -56,16 +57,16 @@ class Gathered:
     answered: list[Outputs]
     reasons: dict[str, dict[str, str]]
     files: dict[str, str | None]
-    copies: dict = dataclasses.field(default_factory=dict)
+    augmented: dict = dataclasses.field(default_factory=dict)
     features: object = None
     equal: EqualRecords | None = None
 
-    def beside(self, target, references) -> Beside:
-        """Gives what stands beside one target."""
-        return Beside(
+    def auxiliary(self, target, references) -> Auxiliary:
+        """Gives the auxiliary knowledge about one target."""
+        return Auxiliary(
             references=references,
             features=self.features,
-            **self.copies.get(target, {}),
+            **self.augmented.get(target, {}),
         )
 
 
@@ -91,7 +92,7 @@ def of_answers(targets, members, nonmembers, options) -> Gathered:
         _require_same(outputs.in_record_order(), first)
         if not options.allow_chance:
             sanity_checks.require_above_chance(outputs)
-    reasons = {**dict.fromkeys(COPIES, NOT_ASKED), "features": NO_RECORDS}
+    reasons = {**dict.fromkeys(AUGMENTED, NOT_A_MODEL), "features": NO_RECORDS}
     return Gathered(
         answered=all_outputs,
         reasons={
@@ -152,8 +153,8 @@ def of_models(targets, records: Records, options, folder, say) -> Gathered:
                 say=say,
             )
         )
-        if "copies" not in gathered.reasons[name]:
-            gathered.copies[name] = augmentation_queries.answer(
+        if AUGMENTED[0] not in gathered.reasons[name]:
+            gathered.augmented[name] = label_only_queries.query_target(
                 model,
                 records,
                 records.split(),
@@ -197,21 +198,21 @@ def _listed(name, source, flags, records, options, say):
 def _queries(records, reasons, options):
     """The number of queries that one model gets, augmented ones too."""
     count = len(records.labels)
-    if "copies" in reasons:
+    if AUGMENTED[0] in reasons:
         return count
-    plans = options.label_only.plan, options.label_only.noise
-    copied = min(count, options.label_only.records)
-    return count + copied * sum(len(plan.names) for plan in plans)
+    settings = options.label_only
+    names = *settings.augmentations.names, *settings.noise.names
+    return count + min(count, settings.records) * len(names)
 
 
 def _reasons(model, records, options):
     reasons = {}
     if model is None:
-        reasons = dict.fromkeys(COPIES, NOT_ASKED)
+        reasons = dict.fromkeys(AUGMENTED, NOT_A_MODEL)
     elif not records.is_images:
-        reasons = dict.fromkeys(COPIES, own_records.NOT_IMAGES)
+        reasons = dict.fromkeys(AUGMENTED, own_records.NOT_IMAGES)
     elif options.label_only is None:
-        reasons = dict.fromkeys(COPIES, SWITCHED_OFF)
+        reasons = dict.fromkeys(AUGMENTED, SWITCHED_OFF)
     if records.features is None:
         reasons["features"] = TOO_MANY
     return reasons

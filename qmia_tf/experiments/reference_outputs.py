@@ -46,21 +46,21 @@ def load(paths, target, *, fingerprint) -> tuple[Outputs, ...]:
         file = path
         if path.is_dir():
             file = _of(path, target_name)
-        answered = outputs.load(file)
-        actual = answered.info.get("fingerprint")
+        all_outputs = outputs.load(file)
+        actual = all_outputs.info.get("fingerprint")
         if actual is not None and actual != fingerprint:
             raise InputError(
                 f"{file}: the reference is about data with fingerprint "
                 f"{actual[:12]}, the run about {fingerprint[:12]}"
             )
         stem = path.name if path.is_dir() else path.stem
-        name = f"{stem}.{answered.target}"
+        name = f"{stem}.{all_outputs.target}"
         named[name] += 1
         # Runs of other seeds often have the name of this one.
         if named[name] > 1:
             name = f"{name}.{named[name]}"
-        info = {**answered.info, "target": name}
-        references.append(dataclasses.replace(answered, info=info))
+        info = {**all_outputs.info, "target": name}
+        references.append(dataclasses.replace(all_outputs, info=info))
     return tuple(references)
 
 

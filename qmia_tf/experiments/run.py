@@ -8,8 +8,8 @@ import dataclasses
 import pathlib
 
 from qmia_tf import files, terminal
-from qmia_tf.auditing import audit, device_outputs, parity_summary
-from qmia_tf.auditing import thumbnails as exposed_pictures
+from qmia_tf.auditing import audit, parity_summary, thumbnails
+from qmia_tf.auditing.device_outputs import load_device_outputs
 from qmia_tf.data import loaders
 from qmia_tf.deploy import export as exporting
 from qmia_tf.deploy.calibration_images import Members
@@ -148,13 +148,13 @@ def attack_run(
     *,
     num_threads=2,
     kernels=("default",),
-    captured=(),
+    device_outputs=(),
     references=None,
     parent=None,
     label_only=None,
     audit_seed=0,
     tfprivacy=None,
-    pictures=exposed_pictures.AUTO,
+    pictures=thumbnails.AUTO,
 ):
     """Queries every target of the run and audits what they answer.
 
@@ -163,14 +163,14 @@ def attack_run(
         dataset: the run's Dataset.
         num_threads: int >= 1, for LiteRT.
         kernels: names of LiteRT's kernel sets, see query_run.
-        captured: .npz files of outputs from another machine
-            (scripts/evaluate_edge.py), audited beside the run's own.
+        device_outputs: .npz files of outputs from another machine
+            (scripts/evaluate_edge.py), audited with the run's own.
         references: run directories or .npz files of outputs of reference
             models; None takes the run's own (references.train), if any.
         parent: directory of the full-precision run on the same members; it
             is also queried together with each target. A full-precision run
             is the parent of its own files.
-        label_only: copy_queries.Settings; None leaves label-only attacks
+        label_only: label_only_queries.Settings; None leaves label-only attacks
             out.
         audit_seed: int, of calibration halves, bootstraps and attacks.
         tfprivacy: tfprivacy.Settings of what tensorflow-privacy is to run;
@@ -179,19 +179,19 @@ def attack_run(
             members, which are training records: "on", "off", or "auto", for
             published data sets only.
     Returns: findings.AuditResult.
-    Raises: InputError as query_run, or if what is given beside the run is
-        not about the run's records.
+    Raises: InputError as query_run, or if what else is given is not
+        about the run's records.
     """
     run_dir = pathlib.Path(run_dir)
     config = configuration.read(run_dir)
-    with_pictures = exposed_pictures.wanted(
+    with_pictures = thumbnails.wanted(
         pictures, published=loaders.is_published(dataset.name)
     )
     split = training_run.open_split(run_dir, dataset, config)
-    elsewhere = device_outputs.open_captured(
-        captured, dataset, split, taken=run_targets.names_of_run(run_dir)
+    elsewhere = load_device_outputs(
+        device_outputs, dataset, split, taken=run_targets.names_of_run(run_dir)
     )
-    known = run_auxiliary.Surroundings(
+    auxiliary = run_auxiliary.RunAuxiliary(
         run_dir,
         dataset,
         split,
@@ -200,7 +200,7 @@ def attack_run(
         parent=parent,
         label_only=label_only,
     )
-    answers, left_out = query_run(
+    paths, left_out = query_run(
         run_dir,
         dataset,
         num_threads=num_threads,
@@ -211,26 +211,29 @@ def attack_run(
         run_dir, kernels=kernels, num_threads=num_threads
     )
     with terminal.working("comparing members and nonmembers without a model"):
-        duplicates = known.duplicates()
-        control = known.control(seed=audit_seed)
-    names = [path.stem for path in answers]
+        duplicates = auxiliary.duplicates()
+        baseline = auxiliary.blind_baseline(seed=audit_seed)
+    names = [path.stem for path in paths]
     return audit.audit_run(
         run_dir,
-        answers,
-        captured=elsewhere,
+        paths,
+        device_outputs=elsewhere,
         left_out=left_out,
-        beside={
-            **{target.target: known.of(target.target) for target in elsewhere},
+        auxiliary={
             **{
-                q.name: known.of(q.name, q)
+                target.target: auxiliary.of(target.target)
+                for target in elsewhere
+            },
+            **{
+                q.name: auxiliary.of(q.name, q)
                 for q in run_queries
                 if q.name in names
             },
         },
-        joints=known.joints(),
+        joint_with=auxiliary.joint_with(),
         duplicates=duplicates,
-        distinct=known.distinct,
-        control=control,
+        distinct=auxiliary.distinct,
+        baseline=baseline,
         class_names=dataset.class_names,
         pictures=dataset.images.__getitem__ if with_pictures else None,
         seed=audit_seed,

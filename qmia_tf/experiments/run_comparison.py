@@ -45,7 +45,7 @@ def compare(
             curves[other] = _curve(other, configs, models)
             for model in models if every_epoch else models[-1:]:
                 compared.append(
-                    accuracy_comparison.Compared(
+                    accuracy_comparison.ModelComparison(
                         run=other.name,
                         model=curves[other].model,
                         full=one.name,
@@ -81,7 +81,7 @@ def _configs(full, quantized):
     configs = {path: configuration.read(path) for path in every}
     for place, one in enumerate(full):
         pairs = (one, *quantized[place :: len(full)])
-        accuracy_matching.check_alike(
+        accuracy_matching.check_same_members(
             {str(path): configs[path] for path in pairs}
         )
     for start in range(0, len(every), len(full)):
@@ -118,15 +118,15 @@ def _epochs(run_dir, configs, dataset, progress):
     split = training_run.open_split(run_dir, dataset, config)
     models = checkpoints.kept(run_dir, config)
     points = []
-    for epoch, answers in checkpoints.answers(
+    for epoch, outputs in checkpoints.answers(
         run_dir, models, dataset, split, progress=progress
     ):
-        points.append(accuracy_matching.measure(answers, epoch))
-    return points, answers.members
+        points.append(accuracy_matching.measure(outputs, epoch))
+    return points, outputs.members
 
 
 def _curve(run_dir, configs, models):
-    return accuracy_comparison.Curve(
+    return accuracy_comparison.TrainingCurve(
         run=run_dir.name,
         model=model_name(configs[run_dir]),
         points=[point.point for point in models],
@@ -152,7 +152,7 @@ def _means(compared):
                 if match.is_match:
                     values.append(leak_change.difference.value)
     return [
-        accuracy_comparison.Mean(
+        accuracy_comparison.MeanDifference(
             *key, pairs=len(values), difference=seed_means.mean(values)
         )
         for key, values in groups.items()

@@ -65,7 +65,7 @@ def _same_records(one, other):
 
 
 def _judged(audit, target):
-    """Verdicts of the strongest attack on the judged half, or None.
+    """Decisions of the strongest attack on the evaluation half, or None.
 
     Returns: bool arrays, of the members and of the nonmembers.
     """

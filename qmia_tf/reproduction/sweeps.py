@@ -52,7 +52,7 @@ def measure(run_dir, dataset, *, most=None, progress=None):
     ):
         kept_epochs.append(accuracy_matching.measure(answers, epoch))
         members = answers.members
-    curve = accuracy_comparison.Curve(
+    curve = accuracy_comparison.TrainingCurve(
         run=run_dir.name,
         model=run_comparison.model_name(config),
         points=[kept_epoch.point for kept_epoch in kept_epochs],

@@ -24,8 +24,8 @@ class ByClass:
     """What the thresholds of one half do on the other half.
 
     Attributes:
-        point: their rates on the judged half; its threshold is None, because
-            there are several.
+        point: their rates on the evaluation half; its threshold is None,
+            because there are several.
         thresholds: one a class, the least score called a member; None is
             infinity, where nobody of the class is called.
     """
@@ -44,7 +44,7 @@ def hold_out(
     calibration=None,
     strength=STRENGTH,
 ) -> ByClass:
-    """Chooses thresholds on one half of the records, judges them on the other.
+    """Chooses thresholds by class on one half, evaluates them on the other.
 
     A score's place is the share of the calibration half below it, ties
     counting half. r_c is the place at which balanced accuracy peaks among the
@@ -85,9 +85,9 @@ def hold_out(
     order = np.argsort(places, kind="stable")
     positions = np.searchsorted(places[order], cuts, side="left")
     thresholds = np.append(learnt[order], np.inf)[positions]
-    called, judged = scores >= thresholds[labels], ~calibration
+    called, evaluated = scores >= thresholds[labels], ~calibration
     point = measure_calls(
-        "by_class", called[judged], members[judged], seed=seed
+        "by_class", called[evaluated], members[evaluated], seed=seed
     )
     listed = [t if np.isfinite(t) else None for t in thresholds.tolist()]
     return ByClass(point, listed)

@@ -113,7 +113,7 @@ def max_t(
 
     Args:
         scores: dict name -> float [N], higher is more member-like; NaN where
-            the attack says nothing, or is not judged.
+            the attack says nothing, or is not evaluated.
         members: bool [N].
         strata: int [N]; memberships are permuted within them.
         seed: int >= 0.

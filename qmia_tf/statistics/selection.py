@@ -1,4 +1,4 @@
-"""The best of several attacks, chosen where it will not be judged."""
+"""The best of several attacks, chosen where it will not be evaluated."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ def choose(scores, members, calibration) -> str:
     By the lower end of DeLong's 95 % interval on the calibration half: an
     attack that speaks of few records, as label-only attacks do, is often
     highest by chance, and less often surely so. Where no attack is surely
-    above 1/2, the AUC itself decides. Judged on the other half, the chosen
+    above 1/2, the AUC itself decides. Evaluated on the other half, the chosen
     one is not flattered by having been chosen. An attack is rated on the
     calibration records that it says something about; among equals the first
     wins.

@@ -1,16 +1,16 @@
-"""Finds the records that a model exposes most.
+"""Measures the membership risk of each record, and lists the riskiest.
 
-    python scripts/exposed.py --run_dir=runs/cifar_w4a4 \
-        --baseline=runs/cifar_full --out=exposed
+    python scripts/risk.py --run_dir=runs/cifar_w4a4 \
+        --baseline=runs/cifar_full --out=risk
 
 Reads outputs/TARGET.npz of the run, which scripts/attack.py writes, and gives
 every record its score and its calibrated probability of being a member, with
 an interval; with --baseline also what the full-precision model of the same
-data and split gives it, and the change. Writes records.csv (all records, most
-exposed first), exposed.md (the findings and the first members) and, unless
---images=false, exposed.png (their images; loads the run's data set) into
---out. They name training records: keep them as private as the data. Takes
-some seconds, and as long as loading the data set.
+data and split gives it, and the change. Writes records.csv (all records,
+highest risk first), exposed.md (the findings and the first members) and,
+unless --images=false, exposed.png (their images; loads the run's data set)
+into --out. They name training records: keep them as private as the data.
+Takes some seconds, and as long as loading the data set.
 """
 
 import pathlib
@@ -66,7 +66,7 @@ def main(argv):
     from qmia_tf.report import risk_files
 
     pictures = _pictures(run_dir, listing) if IMAGES.value else None
-    paths = risk_files.write_exposures(
+    paths = risk_files.write_risks(
         listing, out, before=before, top=TOP.value, pictures=pictures
     )
     print((out / risk_files.PAGE).read_text())
@@ -86,7 +86,7 @@ def _pictures(run_dir, listing):
     dataset = options.load_data(
         name=config["dataset"]["name"], pool=config["dataset"]["pool"]
     )
-    rows = listing.most_exposed_members(TOP.value)
+    rows = listing.riskiest_members(TOP.value)
     return record_risk.images_of(listing, rows, dataset), dataset.class_names
 
 

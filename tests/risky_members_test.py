@@ -34,7 +34,7 @@ def margin(probabilities, labels):
     return np.array(margins)
 
 
-class ExposedMembersTest(tf.test.TestCase):
+class RiskyMembersTest(tf.test.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()

@@ -50,7 +50,7 @@ class Captured(parameterized.TestCase, tf.test.TestCase):
         return self.folder / name
 
     def open(self, *paths, taken=("keras", "int8", "int8.reference")):
-        return device_outputs.open_captured(
+        return device_outputs.load_device_outputs(
             paths, self.data, self.split, taken=set(taken)
         )
 

@@ -13,7 +13,7 @@ from scipy import stats
 
 from qmia_tf.attacks import ATTACKS, Attack
 from qmia_tf.auditing import attack_evaluation, membership_decisions
-from qmia_tf.auditing.auxiliary import gather
+from qmia_tf.auditing.auxiliary import make_attack_inputs
 from qmia_tf.errors import InputError
 from qmia_tf.statistics import (
     auc,
@@ -31,7 +31,7 @@ GAP, CONFIDENCE = ATTACKS[:2]
 
 def inputs(members=53, nonmembers=47, *, seed=SEED, **options):
     outputs = synthetic_outputs.outputs(members, nonmembers, **options)
-    return gather(outputs, seed=seed)
+    return make_attack_inputs(outputs, seed=seed)
 
 
 def attack(scores, **options):
@@ -143,7 +143,7 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_verdicts_and_their_records(self):
         judged = ~self.half
-        self.assertAllEqual(self.found.judged, judged)
+        self.assertAllEqual(self.found.evaluated, judged)
         audit = self.found.audit
         for text, kind in (
             (audit.verdicts.members, self.members),
@@ -192,7 +192,7 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
         )
         called = self.scores >= 0.4
         self.assertAllEqual(scored.called, called)
-        self.assertTrue(scored.judged.all())
+        self.assertTrue(scored.evaluated.all())
         (point,) = scored.audit.points
         self.assertEqual((point.name, point.in_sample), ("fixed", False))
         self.assertEqual(point.threshold, 0.4)
@@ -243,7 +243,7 @@ class PartlyTest(parameterized.TestCase, tf.test.TestCase):
             dataclasses.replace(alone.audit, excluded=silent.sum()),
         )
         self.assertFalse(scored.called[silent].any())
-        self.assertFalse(scored.judged[silent].any())
+        self.assertFalse(scored.evaluated[silent].any())
 
     def test_what_learns_is_judged_on_the_other_half(self):
         scores = drawn(self.inputs, gain=0.0)
@@ -275,13 +275,13 @@ class PartlyTest(parameterized.TestCase, tf.test.TestCase):
         scores = drawn(self.inputs)
         inside = self.members == (kind == "member")
         scores[inside & (self.half == half)] = np.nan
-        where = "calibration" if half else "judged"
+        where = "calibration" if half else "evaluation"
         with self.assertRaisesRegex(
-            attack_evaluation.SaysNothing,
-            f"says nothing of any {kind} of the {where} half: query more",
+            attack_evaluation.TooFewScores,
+            f"has no score for any {kind} of the {where} half: query more",
         ):
             attack_evaluation.run_attack(attack(scores), self.inputs)
-        self.assertTrue(issubclass(attack_evaluation.SaysNothing, InputError))
+        self.assertTrue(issubclass(attack_evaluation.TooFewScores, InputError))
 
     def test_one_record_of_each_kind_and_half_is_enough(self):
         scores = np.full(100, np.nan)
@@ -438,7 +438,9 @@ class StrongestTest(parameterized.TestCase, tf.test.TestCase):
         for _ in range(audits):
             drawn_ = rng.normal(size=(attacks, 200))
             scored = [
-                attack_evaluation.Scored(rule, row, row >= 0, row == row, audit)
+                attack_evaluation.AttackOutcome(
+                    rule, row, row >= 0, row == row, audit
+                )
                 for rule, row in zip(rules, drawn_, strict=True)
             ]
             strongest = attack_evaluation.strongest(scored, self.inputs)

@@ -1,4 +1,4 @@
-"""What stands beside a target's answers, in the order of its records."""
+"""Auxiliary knowledge, in the order of the records of a target's outputs."""
 
 import dataclasses
 
@@ -9,7 +9,11 @@ from absl.testing import parameterized
 
 from qmia_tf.attacks import augmented_queries
 from qmia_tf.attacks.margin import margins
-from qmia_tf.auditing.auxiliary import Beside, gather, with_partner
+from qmia_tf.auditing.auxiliary import (
+    Auxiliary,
+    make_attack_inputs,
+    with_second_outputs,
+)
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
 
@@ -48,54 +52,71 @@ def by_record(outputs, values):
     return dict(zip(outputs.record_ids.tolist(), values, strict=True))
 
 
-class GatherTest(parameterized.TestCase, tf.test.TestCase):
+class MakeAttackInputsTest(parameterized.TestCase, tf.test.TestCase):
     def assertRefused(self, pattern, call, *args, **options):
         with self.assertRaisesRegex(InputError, pattern) as caught:
             call(*args, **options)
         self.assertNotIn("\n", str(caught.exception))
 
-    def test_nothing_beside(self):
-        inputs = gather(answers(), seed=4)
+    def test_no_auxiliary_knowledge(self):
+        inputs = make_attack_inputs(answers(), seed=4)
         ids = inputs.outputs.record_ids
         self.assertAllEqual(ids, np.sort(ids))
         self.assertEqual(inputs.seed, 4)
         self.assertEqual(inputs.calibration.sum(), RECORDS // 2)
-        for name in ("copies", "noisy", "references", "parent", "features"):
+        for name in (
+            "augmented_labels",
+            "noisy_labels",
+            "references",
+            "parent",
+            "features",
+        ):
             self.assertIsNone(getattr(inputs, name), name)
 
     def test_the_half_does_not_depend_on_the_order_of_the_file(self):
         given = answers()
         halves = [
-            gather(given.take(np.random.default_rng(n).permutation(RECORDS)))
+            make_attack_inputs(
+                given.take(np.random.default_rng(n).permutation(RECORDS))
+            )
             for n in range(2)
         ]
         self.assertAllEqual(halves[0].calibration, halves[1].calibration)
 
-    def test_parent_and_partner_record_by_record(self):
+    def test_parent_and_second_outputs_record_by_record(self):
         given, parent = answers(), answers("other", seed=5)
-        inputs = gather(given, Beside(parent=parent))
+        inputs = make_attack_inputs(given, Auxiliary(parent=parent))
         want = by_record(parent, parent.probabilities)
-        for other in (inputs.parent, with_partner(inputs, parent).partner):
+        for other in (
+            inputs.parent,
+            with_second_outputs(inputs, parent).second_outputs,
+        ):
             self.assertAllEqual(other.record_ids, inputs.outputs.record_ids)
             for record, row in by_record(other, other.probabilities).items():
                 self.assertAllEqual(row, want[record])
 
-    def test_partner_that_was_asked_about_more(self):
+    def test_second_outputs_that_were_queried_about_more(self):
         given = answers(records=np.arange(4, 36))
-        inputs = with_partner(gather(given), answers("other", seed=5))
-        self.assertAllEqual(inputs.partner.record_ids, 3 * np.arange(4, 36) + 3)
+        inputs = with_second_outputs(
+            make_attack_inputs(given), answers("other", seed=5)
+        )
+        self.assertAllEqual(
+            inputs.second_outputs.record_ids, 3 * np.arange(4, 36) + 3
+        )
 
     def test_features_are_those_of_the_records(self):
         # Features of every record of the data set, 0..R-1.
         features = np.arange(200.0)[:, None] * [1, 10]
-        gathered = gather(answers(), Beside(features=features)).features
+        gathered = make_attack_inputs(
+            answers(), Auxiliary(features=features)
+        ).features
         ids = 3 * np.arange(RECORDS) + 3
         self.assertAllEqual(gathered, np.stack([ids, 10 * ids], axis=1))
 
     def test_copies_and_noise_record_by_record(self):
         asked = np.array([9, 3, 60])
         answered = [
-            augmented_queries.Answers(
+            augmented_queries.AugmentedLabels(
                 predicted=np.int16([[n, record % 7] for record in asked]),
                 record_ids=asked,
                 labels=np.zeros(3, np.int64),
@@ -105,10 +126,11 @@ class GatherTest(parameterized.TestCase, tf.test.TestCase):
             )
             for n in (1, 2)
         ]
-        inputs = gather(
-            answers(), Beside(copies=answered[0], noisy=answered[1])
+        inputs = make_attack_inputs(
+            answers(),
+            Auxiliary(augmented_labels=answered[0], noisy_labels=answered[1]),
         )
-        for n, rows in ((1, inputs.copies), (2, inputs.noisy)):
+        for n, rows in ((1, inputs.augmented_labels), (2, inputs.noisy_labels)):
             for row, record in zip(
                 rows, inputs.outputs.record_ids, strict=True
             ):
@@ -121,7 +143,7 @@ class GatherTest(parameterized.TestCase, tf.test.TestCase):
             answers(f"r{n}", seed=n + 2, members=drawn_members(n))
             for n in range(3)
         )
-        inputs = gather(given, Beside(references=referees))
+        inputs = make_attack_inputs(given, Auxiliary(references=referees))
         self.assertEqual(inputs.references.names, ("r0", "r1", "r2"))
         for row, referee in enumerate(referees):
             want = by_record(referee, margins(referee))
@@ -141,7 +163,9 @@ class GatherTest(parameterized.TestCase, tf.test.TestCase):
         part = answers(
             "r0", seed=2, members=drawn_members(0), records=np.arange(10, 50)
         )
-        references = gather(answers(), Beside(references=(part,))).references
+        references = make_attack_inputs(
+            answers(), Auxiliary(references=(part,))
+        ).references
         known = np.arange(RECORDS) >= 10
         self.assertAllEqual(references.inside | references.outside, [known])
         self.assertAllEqual(
@@ -154,18 +178,18 @@ class GatherTest(parameterized.TestCase, tf.test.TestCase):
         other = answers("r0")
         other = dataclasses.replace(other, record_ids=other.record_ids + 1)
         self.assertRefused(
-            "reference 'r0' was asked about none of the records of 'keras'",
-            gather,
+            "reference 'r0' was queried about none of the records of 'keras'",
+            make_attack_inputs,
             answers(),
-            Beside(references=(other,)),
+            Auxiliary(references=(other,)),
         )
 
     def test_reference_on_the_very_members(self):
         self.assertRefused(
             "reference 'r0' was trained on the very members of 'keras': give",
-            gather,
+            make_attack_inputs,
             answers(),
-            Beside(references=(answers("r0", seed=2),)),
+            Auxiliary(references=(answers("r0", seed=2),)),
         )
 
     @parameterized.parameters("references", "parent")
@@ -182,33 +206,43 @@ class GatherTest(parameterized.TestCase, tf.test.TestCase):
         ):
             given = (changed,) if name == "references" else changed
             self.assertRefused(
-                message, gather, answers(), Beside(**{name: given})
+                message,
+                make_attack_inputs,
+                answers(),
+                Auxiliary(**{name: given}),
             )
 
     def test_parent_of_other_records_or_members(self):
         for other, message in (
             (
                 answers("parent", records=np.arange(8, RECORDS)),
-                "'parent', asked beside 'keras', has no answer for 8 of its",
+                "'parent', audited with 'keras', has no output for 8 of its",
             ),
             (
                 answers("parent", members=drawn_members(1)),
-                "'parent', asked beside 'keras', was trained on other members",
+                "'parent', audited with 'keras', was trained on other members",
             ),
         ):
-            self.assertRefused(message, gather, answers(), Beside(parent=other))
-            self.assertRefused(message, with_partner, gather(answers()), other)
+            self.assertRefused(
+                message, make_attack_inputs, answers(), Auxiliary(parent=other)
+            )
+            self.assertRefused(
+                message,
+                with_second_outputs,
+                make_attack_inputs(answers()),
+                other,
+            )
 
     def test_outputs_that_cannot_be_audited(self):
         given = answers()
         self.assertRefused(
             "1 member: .*two",
-            gather,
+            make_attack_inputs,
             given.take(~given.members | (given.record_ids == 3)),
         )
         bad = dataclasses.replace(given, labels=given.labels + 9)
-        self.assertRefused("outside 0..4", gather, bad)
-        self.assertIsInstance(gather(given).outputs, Outputs)
+        self.assertRefused("outside 0..4", make_attack_inputs, bad)
+        self.assertIsInstance(make_attack_inputs(given).outputs, Outputs)
 
 
 if __name__ == "__main__":
