@@ -46,7 +46,12 @@ from qmia_tf.attacks.margin import margins
 from qmia_tf.auditing import audit
 from qmia_tf.edge import device
 from qmia_tf.programs import program
-from qmia_tf.statistics import auc, held_out, low_fpr, operating_points
+from qmia_tf.statistics import (
+    auc,
+    held_out_thresholds,
+    operating_points,
+    tpr_at_low_fpr,
+)
 from qmia_tf.statistics.sweep import sweep
 
 CACHE = pathlib.Path.home() / ".cache" / "qmia_tf" / "attacks_peer"
@@ -226,8 +231,8 @@ def threshold_attack(inputs):
     scores = margins(inputs.outputs)
     curve = sweep(scores, members)
     operating_points.in_sample_points(curve, seed=0)
-    held_out.hold_out(scores, members, seed=0)
-    low_fpr.of_sweep(curve, seed=0)
+    held_out_thresholds.hold_out(scores, members, seed=0)
+    tpr_at_low_fpr.of_sweep(curve, seed=0)
     return auc.auc(scores, members)
 
 

@@ -1,11 +1,11 @@
-"""Queries the models of a run and attacks what they answer.
+"""Queries the models of a run and attacks their outputs.
 
     python scripts/attack.py --run_dir=runs/cifar_w4a4 --kernels=default
 
 Queries model.keras, every artifacts/*.tflite under each of --kernels and the
 integer twins about each member and nonmember (outputs/TARGET.npz), runs every
 attack, and writes audit.json and tfprivacy/ into --run_dir. A file that some
-kernels cannot run is left out, and that is said. --outputs=pi4.npz audits
+kernels cannot run is left out, and a line says so. --outputs=pi4.npz audits
 the outputs that scripts/evaluate_edge.py saved on another machine with them.
 Reference models for LiRA, RMIA and difficulty calibration are those that
 scripts/train_references.py trained for the run, or --references=RUN,RUN2:

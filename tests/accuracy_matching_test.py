@@ -474,7 +474,7 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
     def test_the_last_checkpoint_is_the_trained_model(self):
         full = self.run_of("full", kept=(2, 4), empty=True)
         (full / "checkpoints/epoch_0004.keras").touch()
-        kept_models = checkpoints.kept(full, configuration.read(full))
+        kept_models = checkpoints.kept_models(full, configuration.read(full))
         self.assertEqual(list(kept_models), [2, 4])
         self.assertEqual(kept_models[4].name, "model.keras")
 

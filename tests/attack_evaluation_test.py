@@ -19,10 +19,10 @@ from qmia_tf.statistics import (
     auc,
     class_thresholds,
     epsilon,
-    held_out,
-    low_fpr,
+    held_out_thresholds,
     sweep,
     thinned_sweep,
+    tpr_at_low_fpr,
 )
 
 SEED = 3
@@ -80,14 +80,17 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
         audit = self.found.audit
         self.assertEqual(audit.auc, auc.auc(scores, members))
         self.assertEqual(
-            audit.tpr_at_fpr, low_fpr.tpr_at_fpr(scores, members, seed=SEED)
+            audit.tpr_at_fpr,
+            tpr_at_low_fpr.tpr_at_fpr(scores, members, seed=SEED),
         )
         options = {"seed": SEED, "calibration": half}
         self.assertEqual(
-            audit.held_out, held_out.hold_out(scores, members, **options)
+            audit.held_out,
+            held_out_thresholds.hold_out(scores, members, **options),
         )
         self.assertEqual(
-            audit.cross_fitted, held_out.cross_fit(scores, members, **options)
+            audit.cross_fitted,
+            held_out_thresholds.cross_fit(scores, members, **options),
         )
         labels = self.inputs.outputs.labels
         self.assertEqual(
@@ -388,7 +391,9 @@ class StrongestTest(parameterized.TestCase, tf.test.TestCase):
         )
         self.assertEqual(
             strongest.tpr_at_fpr,
-            low_fpr.tpr_at_fpr(noise[judged], self.members[judged], seed=SEED),
+            tpr_at_low_fpr.tpr_at_fpr(
+                noise[judged], self.members[judged], seed=SEED
+            ),
         )
 
     def test_records_without_a_score(self):

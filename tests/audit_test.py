@@ -31,7 +31,7 @@ from qmia_tf.errors import InputError
 from qmia_tf.outputs import fidelity
 from qmia_tf.report import gates
 from qmia_tf.run_dir import RunDir
-from qmia_tf.statistics import held_out as heldout
+from qmia_tf.statistics import held_out_thresholds
 from qmia_tf.statistics.intervals import Estimate
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -198,7 +198,7 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
         right = answers.probabilities.argmax(axis=1) == answers.labels
         sure = answers.probabilities.max(axis=1)
         held_out = target.attack("confidence").held_out.point
-        half = heldout.calibration_half(answers.members, seed=6)
+        half = held_out_thresholds.calibration_half(answers.members, seed=6)
         for name, called, judged in (
             ("gap", right, np.ones(100, bool)),
             ("confidence", sure >= held_out.threshold, ~half),
@@ -665,7 +665,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         ("point", target_result.OperatingPoint),
         ("held_out", target_result.HeldOut),
         ("by_class", target_result.ByClass),
-        ("low_fpr", target_result.LowFpr),
+        ("low_fpr", target_result.TprAtFpr),
         ("epsilon", target_result.EpsilonBound),
         ("curve", target_result.Curve),
         ("histogram", target_result.Histogram),

@@ -21,8 +21,8 @@ from qmia_tf.attacks.attack_inputs import AttackInputs
 from qmia_tf.auditing import auxiliary, leak_test, verdict
 from qmia_tf.data import repeated_records, split
 from qmia_tf.outputs import Outputs
-from qmia_tf.statistics import permutation
-from qmia_tf.statistics.held_out import calibration_half
+from qmia_tf.statistics import max_t_test
+from qmia_tf.statistics.held_out_thresholds import calibration_half
 from qmia_tf.statistics.sweep import sweep
 
 AUDITS = 1000 if slow_tests.SLOW else 100
@@ -334,7 +334,7 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
         scores = binormal(inputs, {"one": 3.0})
         leak = self.decided(leak_test.run(scores, inputs), inputs)
         self.assertEqual(leak.answer, verdict.CANNOT_SAY)
-        self.assertIn("no attack tells apart any records", leak.because[0])
+        self.assertIn("no attack distinguishes any records", leak.because[0])
         leak = leak_test.run(scores, inputs, strata="none")
         self.assertEqual(self.decided(leak, inputs).answer, verdict.SEVERE)
 
@@ -424,8 +424,8 @@ class NullTest(parameterized.TestCase, tf.test.TestCase):
     def setUp(self):
         super().setUp()
         for module, name, value in (
-            (permutation, "FEWEST", 999),
-            (permutation, "MOST", 999),
+            (max_t_test, "FEWEST", 999),
+            (max_t_test, "MOST", 999),
             (regression, "ITERATIONS", 30),
         ):
             patch = mock.patch.object(module, name, value)

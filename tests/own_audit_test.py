@@ -542,7 +542,7 @@ class SavedTest(Folder):
             return np.column_stack([rows, np.zeros(len(rows))])
 
         self.assertRefused(
-            "'four' answers 4 classes, 'linear' 3: compare models of one",
+            "'four' has 4 classes, 'linear' 3: compare models of one",
             [own_task.linear, four],
             *self.sides,
         )
@@ -561,7 +561,7 @@ class SavedTest(Folder):
             members=[1, 1, 0, 0, 1] * (COUNT // 5),
         )
         self.assertRefused(
-            "'two' answers 2 classes, 'both' 3", [one, path], allow_chance=True
+            "'two' has 2 classes, 'both' 3", [one, path], allow_chance=True
         )
 
     def test_labels_that_are_not_the_models(self):
@@ -591,7 +591,7 @@ class SavedTest(Folder):
             self.sides[1],
         )
         self.assertRefused(
-            "about which no model can be asked", own_task.linear, one, two
+            "about which no model can be queried", own_task.linear, one, two
         )
 
 

@@ -19,7 +19,11 @@ from qmia_tf.auditing import (
 )
 from qmia_tf.data import duplicates, repeated_records
 from qmia_tf.report import artefact_pairs, verdict_words
-from qmia_tf.statistics import held_out, low_fpr, paired_differences
+from qmia_tf.statistics import (
+    held_out_thresholds,
+    paired_differences,
+    tpr_at_low_fpr,
+)
 from qmia_tf.statistics.intervals import Estimate
 
 LEAKS = {"records": 400, "gain": (4.0, 2.5)}
@@ -53,7 +57,7 @@ def altered(target, *, auc=None, excess=None, tpr=None, **point):
 
 
 def low(rate, tpr, *, nonmembers=1000, false_positives=None):
-    return low_fpr.LowFpr(
+    return tpr_at_low_fpr.TprAtFpr(
         rate=rate,
         tpr=Estimate(*tpr),
         attained=rate,
@@ -644,7 +648,7 @@ class PairsTest(parameterized.TestCase, tf.test.TestCase):
     def called(self, outputs, target, seed):
         """Whom the strongest attack calls, of the judged half, by NumPy."""
         outputs = outputs.in_record_order()
-        half = held_out.calibration_half(outputs.members, seed=seed)
+        half = held_out_thresholds.calibration_half(outputs.members, seed=seed)
         (attack,) = [x for x in ATTACKS if x.name == target.strongest.attack]
         scores = attack.scores(AttackInputs(outputs, half, seed=seed))
         called = scores >= target.strongest.point.threshold

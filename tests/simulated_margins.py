@@ -4,7 +4,7 @@ import numpy as np
 
 from qmia_tf.attacks.attack_inputs import AttackInputs, References
 from qmia_tf.outputs import Outputs
-from qmia_tf.statistics.held_out import calibration_half
+from qmia_tf.statistics.held_out_thresholds import calibration_half
 
 
 def outputs_of(margins, members, *, labels=None, classes=2):

@@ -97,7 +97,7 @@ def query(
 
     Args:
         target: targets.Target.
-        dataset: datasets.Dataset.
+        dataset: dataset.Dataset.
         split: split.Split of that data set.
         augmentations: Augmentations or Noise.
         records: int [N], distinct, of the split; None takes the members,

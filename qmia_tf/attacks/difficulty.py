@@ -41,7 +41,7 @@ def parent_scores(inputs: AttackInputs) -> np.ndarray:
 
     The parent is the only reference, and it trained on the same members: what
     is left is what quantization changed. It costs no reference model, and
-    tells something only if members and nonmembers are changed differently.
+    has any information only if members and nonmembers are changed differently.
 
     Args:
         inputs: with parent.

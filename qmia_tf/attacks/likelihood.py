@@ -61,4 +61,4 @@ def density_ratio(values, members):
         np.log((hits + PRIOR) / (hits.sum() + PRIOR * total.size))
         for hits in (inside, total - inside)
     ]
-    return lambda asked: np.interp(asked, centers, shares[0] - shares[1])
+    return lambda margins: np.interp(margins, centers, shares[0] - shares[1])

@@ -13,7 +13,7 @@ GRID = np.linspace(0.0, 1.0, 11)
 # be raised, but not far.
 UNTUNED = 0.3
 # Each pretended target costs a pass over the references and 11 sorts; areas
-# of 20,000 records are known to less than the grid can tell.
+# of 20,000 records are known to less than a step of the grid.
 PRETENDED = 4
 TUNED_ON = 20_000
 
@@ -40,7 +40,7 @@ def shares(records, population) -> np.ndarray:
     included, for a sort of z and one binary search a record.
 
     Args:
-        records: float [N], ratios of the records; NaN says nothing.
+        records: float [N], ratios of the records; NaN where there is none.
         population: float [Z], ratios of nonmembers; NaN are left out.
     Returns: float64 [N], multiples of 1/Z in 0..1, NaN where there is no
         ratio.
@@ -76,7 +76,7 @@ def online_scores(inputs: AttackInputs) -> np.ndarray:
     """RMIA with p(x) = (p_in + p_out) / 2, means over in- and out-models.
 
     The two means weigh alike however many models are on each side: had every
-    model one vote, p(x) would tell how many were trained on x.
+    model one vote, p(x) would show how many were trained on x.
 
     Args:
         inputs: with references; z are the nonmembers of its calibration

@@ -17,7 +17,7 @@ from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
 from qmia_tf.statistics import delong, intervals, paired_differences
 from qmia_tf.statistics.auc import auc
-from qmia_tf.statistics.held_out import calibration_half
+from qmia_tf.statistics.held_out_thresholds import calibration_half
 from qmia_tf.statistics.intervals import Estimate
 
 

@@ -18,11 +18,14 @@ from qmia_tf.statistics import (
     thinned_sweep,
 )
 from qmia_tf.statistics.auc import auc
-from qmia_tf.statistics.held_out import cross_fit, hold_out
-from qmia_tf.statistics.low_fpr import attainable, tpr_at_fpr
-from qmia_tf.statistics.operating_points import in_sample_points, measure_calls
+from qmia_tf.statistics.held_out_thresholds import cross_fit, hold_out
+from qmia_tf.statistics.operating_points import (
+    in_sample_points,
+    measure_decisions,
+)
 from qmia_tf.statistics.selection import choose
 from qmia_tf.statistics.sweep import sweep
+from qmia_tf.statistics.tpr_at_low_fpr import attainable, tpr_at_fpr
 
 # The paper's attack: its tables need more points, its figure a finer curve.
 PAPER_ATTACK = "confidence"
@@ -160,7 +163,7 @@ def strongest(scored: list[AttackOutcome], inputs: AttackInputs) -> Strongest:
     best = named[name]
     rows = ~half & ~np.isnan(best.scores)
     inside, held_out = members[rows], best.audit.held_out
-    point = measure_calls(
+    point = measure_decisions(
         "held_out",
         best.called[rows],
         inside,
@@ -197,7 +200,7 @@ def records_sha256(outputs) -> str:
 def _fixed(attack, scores, has_score, inputs, shared):
     members = inputs.outputs.members
     called = has_score & (scores >= attack.threshold)
-    point = measure_calls(
+    point = measure_decisions(
         "fixed",
         called[has_score],
         members[has_score],

@@ -179,7 +179,7 @@ def audit_outputs(
         duplicates: duplicates.EqualRecords.
         distinct: repeated_records.Distinct.
         baseline: BlindBaseline.
-        calibration: findings.CalibrationRecords.
+        calibration: audit_result.CalibrationRecords.
         class_names: str [classes].
         pictures: callable.
         seed: int.

@@ -98,13 +98,13 @@ class CalibrationRecords:
 
 @dataclasses.dataclass(frozen=True)
 class GateResult:
-    """What a limit says of one artefact.
+    """The result of one limit for one artefact.
 
     Attributes:
         target: its name.
-        limit: what was asked for, such as "AUC <= 0.6".
+        limit: such as "AUC <= 0.6".
         outcome: "passed", "failed" or "not judged".
-        found: the numbers that say so, or why nothing can be said.
+        found: the numbers behind it, or why it cannot be judged.
     """
 
     target: str
@@ -127,10 +127,11 @@ class AuditResult:
         level: coverage of every interval.
         versions: of the programs that made it.
         targets: one TargetAudit a target, keras first, the others by name,
-            those captured elsewhere last.
-        agreements: how far targets are from what they ought to answer.
-        left_out: the targets that could not answer.
-        joints: two artefacts queried together.
+            device outputs last.
+        agreements: how far the outputs of targets agree with those that they
+            should match.
+        left_out: the targets that could not be queried.
+        joints: the joint attacks on two artefacts.
         references: names of the reference models.
         duplicates: equal records among members and nonmembers; None if the
             records were not at hand.

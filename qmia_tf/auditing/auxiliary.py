@@ -9,7 +9,7 @@ from qmia_tf.attacks.augmented_queries import AugmentedLabels
 from qmia_tf.attacks.margin import margins
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
-from qmia_tf.statistics.held_out import calibration_half
+from qmia_tf.statistics.held_out_thresholds import calibration_half
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -1,8 +1,8 @@
-"""The blind baseline: are members told apart without the model?
+"""The blind baseline: do members differ from nonmembers without the model?
 
 They must differ in nothing but having been trained on. Where they come from
 two sources (two cameras, two years, two ways to resize), a classifier that
-never saw the model tells them apart, and so may every attack.
+never saw the model separates them, and so may every attack.
 """
 
 import dataclasses
@@ -14,9 +14,9 @@ from qmia_tf.attacks import regression
 from qmia_tf.auditing.audit_result import BlindBaseline
 from qmia_tf.data.image_features import image_features
 from qmia_tf.errors import InputError
-from qmia_tf.statistics import memberships
+from qmia_tf.statistics import membership_permutations
 from qmia_tf.statistics.auc import auc, auc_value
-from qmia_tf.statistics.held_out import calibration_half
+from qmia_tf.statistics.held_out_thresholds import calibration_half
 
 IMAGES = "image statistics"
 COMPONENTS = 50
@@ -52,7 +52,7 @@ def measure(inputs, labels, members, *, seed) -> BlindBaseline:
     all records of a half. Its features of images (uint8 [N, H, W, C]) are
     data.image_features.image_features; of anything else the numbers as they
     are, standardized, and where there are more than COMPONENTS of them their
-    principal components. It is a simple one: a better one may tell more.
+    principal components. It is a simple one: a better one may find more.
 
     Args:
         inputs: [N, ...] numbers, finite: images or any other records.
@@ -99,11 +99,11 @@ def measure_features(features, labels, members, *, seen, seed) -> BlindBaseline:
     half = calibration_half(members, seed=seed)
     rows = np.column_stack([features, _one_hot(labels, half)])
     sees = f"{seen} and the label"
-    strata = memberships.strata_of(labels, half)
-    layout = memberships.Layout.of(members, strata)
+    strata = membership_permutations.strata_of(labels, half)
+    layout = membership_permutations.Layout.of(members, strata)
     if np.mean(np.isin(layout.shares(), (0, 1))) > 1 - EXCHANGED:
         rows, sees = np.asarray(features, np.float64), seen
-        layout = memberships.Layout.of(members, half)
+        layout = membership_permutations.Layout.of(members, half)
     learn = _Classifier.of(rows, half)
     scores = learn(members[None])[:, 0]
     area = auc(scores, members[~half])

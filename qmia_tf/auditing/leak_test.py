@@ -6,18 +6,18 @@ import math
 import numpy as np
 
 from qmia_tf.statistics import (
-    low_fpr,
-    memberships,
-    permutation,
+    max_t_test,
+    membership_permutations,
     power,
-    simultaneous,
+    simultaneous_intervals,
+    tpr_at_low_fpr,
 )
 from qmia_tf.statistics.intervals import LEVEL, Estimate
 from qmia_tf.statistics.sweep import sweep
 
-# The rates that the test and the answer look at; others are only measured.
-TESTED = permutation.RATES
-# A rate says something from so many expected false positives on.
+# The rates that the test and the verdict use; others are only measured.
+TESTED = max_t_test.RATES
+# A rate is given from so many expected false positives on.
 BASIS = 3
 DRAWS = 20_000
 CLASS, NONE = "class", "none"
@@ -155,7 +155,7 @@ def evaluated_scores(scored, inputs) -> dict[str, np.ndarray]:
 
 
 def run(scores, inputs, *, fixed=(), strata=CLASS) -> LeakTest:
-    """Tests one target; the answer is left to verdict.decide.
+    """Tests one target; verdict.decide adds the verdict.
 
     Args:
         scores: what `evaluated_scores` returns.
@@ -166,17 +166,17 @@ def run(scores, inputs, *, fixed=(), strata=CLASS) -> LeakTest:
     """
     outputs, seed = inputs.outputs, inputs.seed
     members = outputs.members
-    areas = simultaneous.areas(scores, members)
+    areas = simultaneous_intervals.areas(scores, members)
     # The same attacks in the test and among the intervals.
     scores = {name: scores[name] for name in areas.names}
-    groups = memberships.strata_of(
+    groups = membership_permutations.strata_of(
         outputs.labels, inputs.calibration, by_class=strata == CLASS
     )
-    max_t = permutation.max_t(scores, members, groups, seed=seed, fixed=fixed)
-    auc_by_attack = simultaneous.intervals(areas, seed=seed)
+    max_t = max_t_test.max_t(scores, members, groups, seed=seed, fixed=fixed)
+    auc_by_attack = simultaneous_intervals.intervals(areas, seed=seed)
     low = [
         _low_rate(scores, members, rate, fixed=fixed, seed=seed)
-        for rate in low_fpr.RATES
+        for rate in tpr_at_low_fpr.RATES
     ]
     if max_t.p_value > max_t.level:
         # What the one-sided test does not reject belongs to the intervals.
@@ -252,7 +252,7 @@ def _low_rate(scores, members, rate, *, fixed, seed):
             usable[name] = sweep(score[has_score], members[has_score])
     best, attack = None, None
     for name, curve in usable.items():
-        [estimate] = low_fpr.of_sweep(
+        [estimate] = tpr_at_low_fpr.of_sweep(
             curve,
             [rate],
             seed=seed,
@@ -271,12 +271,12 @@ def _low_rate(scores, members, rate, *, fixed, seed):
 
 def _detectable(max_t, strongest, scores, members, groups):
     areas = {
-        x.attack: x for x in max_t.measured if x.measure == permutation.AUC
+        x.attack: x for x in max_t.statistics if x.measure == max_t_test.AUC
     }
     if strongest is None or strongest.attack not in areas:
         return None
     statistic = areas[strongest.attack]
-    shares = memberships.Layout.of(members, groups).shares()
+    shares = membership_permutations.Layout.of(members, groups).shares()
     has_score = ~np.isnan(scores[strongest.attack])
     auc = power.detectable_auc(
         max_t.critical,

@@ -144,7 +144,7 @@ def images_of(risks: RecordRisks, rows, dataset) -> np.ndarray:
     Args:
         risks: RecordRisks.
         rows: int [K], row numbers.
-        dataset: the run's datasets.Dataset.
+        dataset: the run's dataset.Dataset.
     Returns: uint8 [K, H, W, C].
     Raises: InputError if it is another data set.
     """

@@ -14,7 +14,7 @@ class AuditedTarget:
     """One target audited.
 
     Attributes:
-        audit: TargetAudit; its leak test has no answer yet.
+        audit: TargetAudit; its leak test has no verdict yet.
         scores: of each attack and record.
     """
 
@@ -37,7 +37,7 @@ def audit_target(
     Args:
         inputs: what the attacker has.
         reasons: dict key of attacks.NEEDS -> why the inputs cannot have
-            it, said of the attacks that need it.
+            it, given for the attacks that need it.
         tfprivacy: tfprivacy.Settings, or None.
         folder: where tensorflow-privacy's files go; None writes none.
         class_names: str [classes], if they are known.

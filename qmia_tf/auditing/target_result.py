@@ -11,13 +11,13 @@ from qmia_tf.deploy.parity.mismatches import Parity
 from qmia_tf.errors import InputError
 from qmia_tf.statistics.class_thresholds import ByClass
 from qmia_tf.statistics.epsilon import EpsilonBound
-from qmia_tf.statistics.held_out import HeldOut
+from qmia_tf.statistics.held_out_thresholds import HeldOut
 from qmia_tf.statistics.intervals import Estimate
-from qmia_tf.statistics.low_fpr import LowFpr
 from qmia_tf.statistics.operating_points import OperatingPoint
 from qmia_tf.statistics.roc_band import RocBand
 from qmia_tf.statistics.score_counts import Histogram
 from qmia_tf.statistics.thinned_sweep import Curve
+from qmia_tf.statistics.tpr_at_low_fpr import TprAtFpr
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,7 @@ class AttackAudit:
     """What one attack achieves against one target.
 
     Everything but `held_out` and `by_class` is about all records that the
-    attack says something of; if it learns from the calibration half, about
+    attack has scores for; if it learns from the calibration half, about
     those of the evaluation half.
 
     Attributes:
@@ -35,7 +35,7 @@ class AttackAudit:
             augmented_labels and noisy_labels).
         members: how many members the numbers rest on.
         nonmembers: how many nonmembers.
-        excluded: records on which the attack says nothing.
+        excluded: records that the attack cannot score.
         distinct_scores: how many different scores the records got.
         least_false_positive_rate: the lowest above 0 that a threshold has.
         auc: area under the ROC curve, DeLong's interval.
@@ -71,7 +71,7 @@ class AttackAudit:
     distinct_scores: int
     least_false_positive_rate: float
     auc: Estimate
-    tpr_at_fpr: list[LowFpr]
+    tpr_at_fpr: list[TprAtFpr]
     points: list[OperatingPoint]
     held_out: HeldOut | None
     cross_fitted: OperatingPoint | None
@@ -122,7 +122,7 @@ class Strongest:
     candidates: list[str]
     point: OperatingPoint
     auc: Estimate
-    tpr_at_fpr: list[LowFpr]
+    tpr_at_fpr: list[TprAtFpr]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +144,7 @@ class TargetAudit:
         nonmembers: number of nonmembers queried.
         records_sha256: of the sorted record ids of the members, then of the
             nonmembers, each as little-endian int64; equal where two targets
-            were asked about the same records.
+            were queried about the same records.
         accuracy_members: of the model, on its training records.
         accuracy_nonmembers: of the model, on the others: test accuracy.
         tied_answers: how many records have several most probable classes,
@@ -159,7 +159,7 @@ class TargetAudit:
         exposed: the most exposed members, of one target of the audit; none
             of the others.
         onednn: whether TensorFlow computed the outputs with oneDNN's kernels;
-            None if not TensorFlow computed them, or nobody knows, and in
+            None if not TensorFlow computed them, or it is not known, and in
             schema version 4.
         leak: whether all attacks together show a leak, and how large it is;
             None in schema versions 4 and 5.

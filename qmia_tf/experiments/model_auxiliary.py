@@ -21,7 +21,7 @@ TOO_MANY = f"a record has more than {own_records.MOST_FEATURES} values"
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """How targets are asked; see experiments.model_audit.audit."""
+    """How targets are queried; see experiments.model_audit.audit."""
 
     pixels: str | list[str] | None
     outputs: str | list[str] | None
@@ -41,11 +41,11 @@ class Options:
 
 
 @dataclasses.dataclass
-class Gathered:
-    """What was answered, and what stands beside it.
+class QueriedTargets:
+    """The outputs of the targets and what else is known.
 
     Attributes:
-        answered: Outputs of each target, in the order given.
+        outputs: Outputs of each target, in the order given.
         augmented: dict target -> dict of "augmented_labels" and
             "noisy_labels".
         reasons: dict target -> dict need -> why it cannot be had.
@@ -54,7 +54,7 @@ class Gathered:
         equal: EqualRecords; None without records.
     """
 
-    answered: list[Outputs]
+    outputs: list[Outputs]
     reasons: dict[str, dict[str, str]]
     files: dict[str, str | None]
     augmented: dict = dataclasses.field(default_factory=dict)
@@ -70,7 +70,7 @@ class Gathered:
         )
 
 
-def of_answers(targets, members, nonmembers, options) -> Gathered:
+def of_outputs(targets, members, nonmembers, options) -> QueriedTargets:
     """Takes saved outputs: one file a side, or files that say who is who.
 
     Raises: InputError if they cannot be read, are not about the same
@@ -93,8 +93,8 @@ def of_answers(targets, members, nonmembers, options) -> Gathered:
         if not options.allow_chance:
             sanity_checks.require_above_chance(outputs)
     reasons = {**dict.fromkeys(AUGMENTED, NOT_A_MODEL), "features": NO_RECORDS}
-    return Gathered(
-        answered=all_outputs,
+    return QueriedTargets(
+        outputs=all_outputs,
         reasons={
             target_outputs.target: reasons for target_outputs in all_outputs
         },
@@ -102,22 +102,26 @@ def of_answers(targets, members, nonmembers, options) -> Gathered:
     )
 
 
-def of_models(targets, records: Records, options, folder, say) -> Gathered:
-    """Asks models about the records, one after the other.
+def of_models(
+    targets, records: Records, options, folder, say
+) -> QueriedTargets:
+    """Queries models about the records, one after the other.
 
     Args:
         targets: dict name -> target.
         records: Records.
         options: Options.
-        folder: pathlib.Path, where answers are kept.
+        folder: pathlib.Path, where outputs are kept.
         say: callable that takes a line.
-    Raises: InputError if a target cannot be asked, see targets.query, or the
+    Raises: InputError if a target cannot be queried, see targets.query, or the
         two sides hold the same records.
     """
     equal = records.equal()
     if equal.warning:
         say(f"warning: {equal.warning}")
-    gathered = Gathered([], {}, {}, features=records.features, equal=equal)
+    gathered = QueriedTargets(
+        [], {}, {}, features=records.features, equal=equal
+    )
     all_flags = listing.flags_by_model(
         options.pixels,
         options.outputs,
@@ -141,9 +145,9 @@ def of_models(targets, records: Records, options, folder, say) -> Gathered:
             sanity_checks.require_classes(answered.classes, records, name=name)
             if not options.allow_chance:
                 sanity_checks.require_above_chance(answered)
-            gathered.answered.append(answered)
+            gathered.outputs.append(answered)
             continue
-        gathered.answered.append(
+        gathered.outputs.append(
             query_once.ask(
                 model,
                 records,
@@ -162,13 +166,13 @@ def of_models(targets, records: Records, options, folder, say) -> Gathered:
                 run_dir=folder,
             )
         model.close()
-    for outputs in gathered.answered:
-        _require_same(outputs, gathered.answered[0])
+    for outputs in gathered.outputs:
+        _require_same(outputs, gathered.outputs[0])
     return gathered
 
 
 def references_of(paths, answered: Outputs) -> tuple[Outputs, ...]:
-    """Reads what reference models answered about the same records."""
+    """Reads outputs of reference models for the same records."""
     references = [saved_outputs.reference(path, answered) for path in paths]
     names = [reference.target for reference in references]
     for name in names:
@@ -224,10 +228,10 @@ def _renamed(answered, name):
 
 
 def _require_same(one, other):
-    """Refuses targets that were not asked about the same records."""
+    """Refuses targets that were not queried about the same records."""
     if one.classes != other.classes:
         raise InputError(
-            f"{one.target!r} answers {one.classes} classes, "
+            f"{one.target!r} has {one.classes} classes, "
             f"{other.target!r} {other.classes}: compare models of one task"
         )
     for name in ("record_ids", "labels", "members"):

@@ -23,14 +23,14 @@ def query_run(
 ):
     """Queries the run's Keras model, its twins and every .tflite it exported.
 
-    Answers that are there already, of the same file, kernels and data, stay.
+    Outputs that are there already, of the same file, kernels and data, stay.
 
     Args:
         run_dir: the run directory.
         dataset: the run's Dataset.
         num_threads: int >= 1, for LiteRT.
         kernels: names of LiteRT's kernel sets, see targets.TFLiteTarget.
-            Each .tflite file is asked under each of them; one that a kernel
+            Each .tflite file is queried under each of them; one that a kernel
             set cannot run is left out.
         progress: callable that takes a line of text, or None.
     Returns: list of paths outputs/TARGET.npz, the Keras model's first, and
@@ -95,16 +95,16 @@ def export_run(
 
 
 def compare_run(run_dir, dataset, *, records=500, threads=(1,), progress=None):
-    """Compares the run's integer hashes with what was trained, code by code.
+    """Compares the run's integer files with what was trained, code by code.
 
     Under the default kernels; scripts/parity.py takes others. What parity.json
-    says of the same hashes already stays.
+    says of the same files already stays.
 
     Args:
         run_dir: the run directory.
         dataset: the Dataset it was made from.
         records: how many images are compared, at most.
-        threads: numbers of threads that the hashes are run with.
+        threads: numbers of threads that the files are run with.
         progress: callable that takes a line of text, or None.
     Returns: True if it compared, False if there was nothing to compare.
     Raises: InputError as parity_run.check_run.
@@ -156,7 +156,7 @@ def attack_run(
     tfprivacy=None,
     pictures=thumbnails.AUTO,
 ):
-    """Queries every target of the run and audits what they answer.
+    """Queries every target of the run and audits their outputs.
 
     Args:
         run_dir: the run directory.
@@ -166,10 +166,10 @@ def attack_run(
         device_outputs: .npz files of outputs from another machine
             (scripts/evaluate_edge.py), audited with the run's own.
         references: run directories or .npz files of outputs of reference
-            models; None takes the run's own (references.train), if any.
+            models; None takes the run's own (reference_models.train), if any.
         parent: directory of the full-precision run on the same members; it
-            is also queried together with each target. A full-precision run
-            is the parent of its own files.
+            also takes part in the joint attack with each target. A
+            full-precision run is the parent of its own files.
         label_only: label_only_queries.Settings; None leaves label-only attacks
             out.
         audit_seed: int, of calibration halves, bootstraps and attacks.
@@ -178,7 +178,7 @@ def attack_run(
         pictures: whether audit.json holds pictures of the most exposed
             members, which are training records: "on", "off", or "auto", for
             published data sets only.
-    Returns: findings.AuditResult.
+    Returns: audit_result.AuditResult.
     Raises: InputError as query_run, or if what else is given is not
         about the run's records.
     """

@@ -114,7 +114,7 @@ class RunAuxiliary:
         return repeated_records.of_records(images, labels, members, ids)
 
     def blind_baseline(self, *, seed) -> BlindBaseline:
-        """Tells members from nonmembers without querying any model.
+        """Separates members from nonmembers without querying any model.
 
         Args:
             seed: int, of the calibration half: the audit's.
@@ -134,7 +134,7 @@ class RunAuxiliary:
 
     def _references(self, target):
         """Loads outputs once, however many targets they are used for."""
-        name = reference_outputs.answering(self._paths, target)
+        name = reference_outputs.target_name(self._paths, target)
         if name not in self._loaded:
             self._loaded[name] = reference_outputs.load(
                 self._paths, name, fingerprint=self._split.fingerprint

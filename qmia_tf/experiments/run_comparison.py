@@ -27,7 +27,7 @@ def compare(
             only the trained model.
         progress: callable that takes a line of text, or None.
     Raises: InputError if the runs do not fit each other, a full-precision
-        run kept no checkpoints, or as epochs.answers.
+        run kept no checkpoints, or as checkpoints.query_epochs.
     """
     full, quantized = ([pathlib.Path(x) for x in y] for y in (full, quantized))
     configs = _configs(full, quantized)
@@ -93,7 +93,7 @@ def _configs(full, quantized):
                 "runs of one model, one a seed, must stand together"
             )
     for path in every:
-        alone = len(checkpoints.kept(path, configs[path])) < 2
+        alone = len(checkpoints.kept_models(path, configs[path])) < 2
         if alone and path in full:
             raise InputError(
                 f"{path} kept no checkpoints, so its accuracy cannot be "
@@ -116,9 +116,9 @@ def _epochs(run_dir, configs, dataset, progress):
     """Measures every kept epoch; returns them and bool [N], the members."""
     config = configs[run_dir]
     split = training_run.open_split(run_dir, dataset, config)
-    models = checkpoints.kept(run_dir, config)
+    models = checkpoints.kept_models(run_dir, config)
     points = []
-    for epoch, outputs in checkpoints.answers(
+    for epoch, outputs in checkpoints.query_epochs(
         run_dir, models, dataset, split, progress=progress
     ):
         points.append(accuracy_matching.measure(outputs, epoch))
@@ -161,7 +161,7 @@ def _means(compared):
 
 
 def _notes(full, quantized, configs):
-    """What differs between paired runs beside the bits."""
+    """What differs between paired runs besides the bits."""
     notes = []
     for place, other in enumerate(quantized):
         one = full[place % len(full)]

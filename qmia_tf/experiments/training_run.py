@@ -17,7 +17,7 @@ def train_run(run_dir, dataset, config, *, keep_every=0, tensorboard_every=0):
     """Trains the run's model, or goes on, or finds it finished.
 
     How TensorFlow computes is noted in config.json; of a finished run that
-    was trained otherwise, that is said.
+    was trained otherwise, a line says so.
 
     Args:
         run_dir: the run directory.

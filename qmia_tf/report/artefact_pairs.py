@@ -8,7 +8,7 @@ from qmia_tf.auditing.audit_result import AuditResult
 from qmia_tf.auditing.membership_decisions import unpack
 from qmia_tf.auditing.target_result import TargetAudit
 from qmia_tf.statistics import intervals, paired_differences
-from qmia_tf.statistics.held_out import calibration_half
+from qmia_tf.statistics.held_out_thresholds import calibration_half
 from qmia_tf.statistics.intervals import Estimate
 
 

@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 
-from qmia_tf.statistics import held_out
+from qmia_tf.statistics import held_out_thresholds
 from qmia_tf.statistics.operating_points import (
     OperatingPoint,
-    measure_calls,
+    measure_decisions,
     peak_row,
 )
 from qmia_tf.statistics.sweep import check_scores, sweep
@@ -73,7 +73,7 @@ def hold_out(
     labels = np.asarray(labels)
     _check(labels, members, classes, strength)
     if calibration is None:
-        calibration = held_out.calibration_half(members, seed=seed)
+        calibration = held_out_thresholds.calibration_half(members, seed=seed)
     learnt, inside = scores[calibration], members[calibration]
     places = _places(learnt)
     cuts = np.full(classes, _peak(places, inside))
@@ -86,7 +86,7 @@ def hold_out(
     positions = np.searchsorted(places[order], cuts, side="left")
     thresholds = np.append(learnt[order], np.inf)[positions]
     called, evaluated = scores >= thresholds[labels], ~calibration
-    point = measure_calls(
+    point = measure_decisions(
         "by_class", called[evaluated], members[evaluated], seed=seed
     )
     listed = [t if np.isfinite(t) else None for t in thresholds.tolist()]

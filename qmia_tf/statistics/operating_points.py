@@ -102,7 +102,7 @@ def measure(
     )
 
 
-def measure_calls(
+def measure_decisions(
     name, called, members, *, seed, threshold=np.inf
 ) -> OperatingPoint:
     """Measures calls of a threshold that was not chosen on these records.

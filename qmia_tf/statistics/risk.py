@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 from scipy.optimize import isotonic_regression
 
-from qmia_tf.statistics.held_out import calibration_half
+from qmia_tf.statistics.held_out_thresholds import calibration_half
 from qmia_tf.statistics.intervals import LEVEL
 from qmia_tf.statistics.sweep import check_scores
 
@@ -33,8 +33,9 @@ def membership_probability(scores, members, *, seed, level=LEVEL) -> Risk:
     """Calibrates scores to probabilities, each half on the other half.
 
     A record is compared with its neighbours by score among the n records of
-    the other half of heldout.calibration_half: those of equal score and as
-    many above as below, together n^(2/3), fewer near the ends, LEAST or more.
+    the other half of held_out_thresholds.calibration_half: those of equal
+    score and as many above as below, together n^(2/3), fewer near the ends,
+    LEAST or more.
     With k members among t neighbours, of M members and U nonmembers,
         probability = (k/M) / (k/M + (t - k)/U),
     and Clopper-Pearson's limits on k/t go the same way. Where a neighbour's

@@ -8,7 +8,7 @@ from qmia_tf.errors import InputError
 from qmia_tf.statistics.intervals import Estimate
 from qmia_tf.statistics.operating_points import (
     OperatingPoint,
-    measure_calls,
+    measure_decisions,
     peak_row,
 )
 from qmia_tf.statistics.sweep import check_scores, sweep
@@ -58,7 +58,7 @@ def hold_out(scores, members, *, seed, calibration=None) -> HeldOut:
     row = peak_row(chosen)
     threshold = chosen.thresholds[row]
     called, evaluated = scores >= threshold, ~calibration
-    point = measure_calls(
+    point = measure_decisions(
         "held_out",
         called[evaluated],
         members[evaluated],
@@ -86,7 +86,7 @@ def cross_fit(scores, members, *, seed, calibration=None) -> OperatingPoint:
     part in choosing one threshold and in evaluating the other, which correlates
     the two results, by 0.2 to 0.3 in simulations (binormal and without any
     leak, 100 to 5,000 members). So every interval of `measure` is stretched
-    by sqrt(4/3) about its value, as a correlation of 1/3 asks for. Then 95 %
+    by sqrt(4/3) about its value, as a correlation of 1/3 requires. Then 95 %
     intervals hold the mean of the two true rates in 97 to 98 % of audits,
     and exclude guessing from below in 2 %; unstretched, in 94 to 95 % and 4
     to 5 %.
@@ -107,7 +107,9 @@ def cross_fit(scores, members, *, seed, calibration=None) -> OperatingPoint:
         chosen = sweep(scores[half], members[half])
         threshold = chosen.thresholds[peak_row(chosen)]
         called |= ~half & (scores >= threshold)
-    return _stretched(measure_calls("cross_fitted", called, members, seed=seed))
+    return _stretched(
+        measure_decisions("cross_fitted", called, members, seed=seed)
+    )
 
 
 def _stretched(point):
