@@ -1,4 +1,4 @@
-"""Changed copies: how they are made, asked about, kept, told apart."""
+"""Augmented queries: how they are made, queried, saved and matched."""
 
 import dataclasses
 import pathlib
@@ -72,7 +72,7 @@ def moved(image, dx, dy):
     return shifted
 
 
-class PlanTest(parameterized.TestCase, tf.test.TestCase):
+class AugmentationsTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(0, 1, 2, 3, 8)
     def test_4d_shifts_of_length_d(self, distance):
         names = Augmentations(shift=distance, flip=False).names
@@ -260,7 +260,7 @@ class NoiseTest(parameterized.TestCase, tf.test.TestCase):
             Noise(**options)
 
 
-class AskTest(parameterized.TestCase, tf.test.TestCase):
+class QueryImagesTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(Augmentations(shift=2, rotation=1), Noise())
     def test_names_every_copy(self, plan):
         images, ids = tiny_models.images(COUNT), np.arange(COUNT) * 3
@@ -361,7 +361,7 @@ class AskTest(parameterized.TestCase, tf.test.TestCase):
             )
 
 
-class AnswersTest(parameterized.TestCase, tf.test.TestCase):
+class AugmentedLabelsTest(parameterized.TestCase, tf.test.TestCase):
     def setUp(self):
         super().setUp()
         self.path = pathlib.Path(self.create_tempdir()) / "int8.npz"

@@ -1,4 +1,4 @@
-"""Members told apart without the model: shifted data, and data that is not."""
+"""The blind baseline: shifted data, and data that is not."""
 
 import time
 from unittest import mock

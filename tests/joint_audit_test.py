@@ -1,4 +1,4 @@
-"""Two artefacts queried together, against scikit-learn's areas."""
+"""The joint attack audited, against scikit-learn's areas."""
 
 import numpy as np
 import synthetic_outputs
@@ -32,7 +32,7 @@ def attack_inputs(records, *, gain, seed=0):
     return with_second_outputs(make_attack_inputs(first), second)
 
 
-class QueryTogetherTest(tf.test.TestCase):
+class RunJointAttackTest(tf.test.TestCase):
     def test_areas_are_those_of_the_judged_half(self):
         given = attack_inputs(300, gain=1.5)
         pair = run_joint_attack(given, "int8")

@@ -1,4 +1,4 @@
-"""Label-only queries of a run: asked once, and of whom."""
+"""Label-only queries of a run: made once, and of which targets."""
 
 import dataclasses
 import pathlib
@@ -24,7 +24,7 @@ FEW = label_only_queries.Settings(
 )
 
 
-class Answering:
+class Labelling:
     """A target that names the brightest column of an image, modulo 4."""
 
     def __init__(self, sha256):
@@ -42,7 +42,7 @@ class Answering:
         return np.eye(4, dtype=np.float32)[bright]
 
 
-class AnswerTest(parameterized.TestCase, tf.test.TestCase):
+class QueryTargetTest(parameterized.TestCase, tf.test.TestCase):
     def setUp(self):
         super().setUp()
         self.dir = pathlib.Path(self.create_tempdir().full_path)
@@ -67,7 +67,7 @@ class AnswerTest(parameterized.TestCase, tf.test.TestCase):
         opened = []
 
         def open_it():
-            opened.append(Answering(files.sha256(self.file)))
+            opened.append(Labelling(files.sha256(self.file)))
             opened[-1].info["kernel_set"] = kernel_set
             return opened[-1]
 

@@ -1,4 +1,4 @@
-"""Accuracies and AUC class by class."""
+"""Accuracies and AUC per class."""
 
 import dataclasses
 

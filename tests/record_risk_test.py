@@ -1,4 +1,4 @@
-"""The risk of the single record: measured, written, shown, and the script."""
+"""Record risk: measured, written, shown, and the script."""
 
 import csv
 import dataclasses

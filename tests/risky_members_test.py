@@ -1,4 +1,4 @@
-"""The most exposed members in audit.json, and their pictures."""
+"""The members at highest risk in audit.json, and their pictures."""
 
 import base64
 import io

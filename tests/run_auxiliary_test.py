@@ -130,7 +130,7 @@ class ParentTest(Runs):
             make_attack_inputs(answers, known.of("keras"))
 
 
-class BesideTest(Runs):
+class AuxiliaryTest(Runs):
     def test_features_are_those_of_the_images(self):
         folder = self.run_of("w4a4", Bits(4, 4))
         known = self.auxiliary(folder).of("keras")
@@ -185,7 +185,7 @@ class BesideTest(Runs):
             answer.assert_not_called()
 
 
-class ControlTest(Runs):
+class BlindBaselineTest(Runs):
     def test_is_that_of_the_images_in_record_order(self):
         known = self.auxiliary(self.run_of("w4a4", Bits(4, 4)))
         check = known.blind_baseline(seed=3)

@@ -1,4 +1,4 @@
-"""Every rule by which an audit is answered."""
+"""Every rule of the verdict."""
 
 import dataclasses
 import types

@@ -12,9 +12,9 @@ GRID = np.linspace(0.0, 1.0, 11)
 # In the lower half of what works on images: without an in-model p_out has to
 # be raised, but not far.
 UNTUNED = 0.3
-# Each pretended target costs a pass over the references and 11 sorts; areas
-# of 20,000 records are known to less than a step of the grid.
-PRETENDED = 4
+# Each reference that plays the target costs a pass over the references and 11
+# sorts; areas of 20,000 records are known to less than a step of the grid.
+TUNING_TARGETS = 4
 TUNED_ON = 20_000
 
 
@@ -57,7 +57,7 @@ def shares(records, population) -> np.ndarray:
     return np.where(np.isnan(records), np.nan, below / ranked.size)
 
 
-def raised(out, a) -> np.ndarray:
+def offline_average(out, a) -> np.ndarray:
     """p(x) where only out-models are known: ((1 + a) p_out + (1 - a)) / 2.
 
     Half of p_out and half of what in-models would say, which is taken for
@@ -92,7 +92,7 @@ def online_scores(inputs: AttackInputs) -> np.ndarray:
 
 
 def offline_scores(inputs: AttackInputs) -> np.ndarray:
-    """RMIA with out-models alone, raised by the a of tune_offline.
+    """RMIA with out-models alone, p(x) raised by the a of tune_offline.
 
     Args:
         inputs: with references; z are the nonmembers of its calibration
@@ -101,18 +101,18 @@ def offline_scores(inputs: AttackInputs) -> np.ndarray:
     """
     references = references_of(inputs)
     out = _average(references, references.outside)
-    return _scores(inputs, raised(out, tune_offline(references)))
+    return _scores(inputs, offline_average(out, tune_offline(references)))
 
 
 def tune_offline(references: References) -> float:
     """The a with which the attack works best on the references themselves.
 
-    Up to PRETENDED references in turn play the target, the others attack it,
-    and it is evaluated by what trained it: the labels are those of the model
-    that is attacked, and no membership of the true target is looked at. The
-    a of the highest mean AUC wins, the smallest among equals. The AUC of the
-    ratios is taken, of which the scores are a monotone function, over
-    TUNED_ON records at most, evenly spaced.
+    Up to TUNING_TARGETS references in turn play the target, the others attack
+    it, and it is evaluated by what trained it: the memberships are those of
+    the model that is attacked, and none of the true target is used. The a of
+    the highest mean AUC wins, the smallest among equals. The AUC of the ratios
+    is taken, of which the scores are a monotone function, over TUNED_ON records
+    at most, evenly spaced.
 
     Args:
         references: of one model or more.
@@ -126,8 +126,8 @@ def tune_offline(references: References) -> float:
         references = references.take(evenly)
     areas = []
     for row in range(len(references.margins)):
-        if len(areas) < PRETENDED:
-            row_areas = _pretend(references, row)
+        if len(areas) < TUNING_TARGETS:
+            row_areas = _tuning_areas(references, row)
             areas += [] if row_areas is None else [row_areas]
     if not areas:
         return UNTUNED
@@ -135,7 +135,7 @@ def tune_offline(references: References) -> float:
     return float(GRID[np.argmax(np.round(np.mean(areas, axis=0), 12))])
 
 
-def _pretend(references, row):
+def _tuning_areas(references, row):
     """AUC of the attack on a reference for each a of GRID, or None."""
     outside = references.outside.copy()
     outside[row] = False
@@ -146,7 +146,9 @@ def _pretend(references, row):
         return None
     out = _average(references, outside)[known]
     own = special.expit(references.margins[row, known])
-    return [auc_value(ratios(own, raised(out, a)), members) for a in GRID]
+    return [
+        auc_value(ratios(own, offline_average(out, a)), members) for a in GRID
+    ]
 
 
 def _scores(inputs, average):

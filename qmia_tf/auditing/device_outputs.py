@@ -12,7 +12,7 @@ from qmia_tf.outputs import validation
 HINT = "export the run's data for the device with scripts/export_data.py"
 
 
-def load_device_outputs(paths, dataset, split, *, taken):
+def load_device_outputs(paths, dataset, split, *, used_names):
     """Reads device outputs and gives each a name of its own.
 
     A target keeps its name if no target of the run has it. Otherwise the
@@ -22,16 +22,16 @@ def load_device_outputs(paths, dataset, split, *, taken):
         paths: .npz files, see outputs.load.
         dataset: the run's Dataset.
         split: the run's Split.
-        taken: names that the run's own targets have under any kernels.
+        used_names: names that the run's own targets have under any kernels.
     Returns: list of Outputs.
     Raises: InputError if one is not about the run's records.
     """
-    all_outputs, taken = [], set(taken)
+    all_outputs, used_names = [], set(used_names)
     for path in map(pathlib.Path, paths):
         device_outputs = outputs.load(path)
         _check(device_outputs, dataset, split, path)
-        name = _free_name(device_outputs.target, path.stem, taken)
-        taken.add(name)
+        name = _free_name(device_outputs.target, path.stem, used_names)
+        used_names.add(name)
         all_outputs.append(
             dataclasses.replace(
                 device_outputs, info={**device_outputs.info, "target": name}

@@ -189,7 +189,10 @@ def attack_run(
     )
     split = training_run.open_split(run_dir, dataset, config)
     elsewhere = load_device_outputs(
-        device_outputs, dataset, split, taken=run_targets.names_of_run(run_dir)
+        device_outputs,
+        dataset,
+        split,
+        used_names=run_targets.names_of_run(run_dir),
     )
     auxiliary = run_auxiliary.RunAuxiliary(
         run_dir,

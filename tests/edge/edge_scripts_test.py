@@ -126,7 +126,7 @@ class EvaluateEdgeTest(scripts_test.Folder):
         config = configuration.read(self.run_dir)
         split = training_run.open_split(self.run_dir, data, config)
         (device,) = device_outputs.load_device_outputs(
-            [self.out], data, split, taken=["int8"]
+            [self.out], data, split, used_names=["int8"]
         )
         self.assertEqual(device.target, "int8.pi4")
         self.assertAllEqual(
