@@ -49,8 +49,8 @@ from qmia_tf.programs import program
 from qmia_tf.statistics import (
     auc,
     held_out_thresholds,
+    low_fpr_rates,
     operating_points,
-    tpr_at_low_fpr,
 )
 from qmia_tf.statistics.sweep import sweep
 
@@ -232,7 +232,7 @@ def threshold_attack(inputs):
     curve = sweep(scores, members)
     operating_points.in_sample_points(curve, seed=0)
     held_out_thresholds.hold_out(scores, members, seed=0)
-    tpr_at_low_fpr.of_sweep(curve, seed=0)
+    low_fpr_rates.of_sweep(curve, seed=0)
     return auc.auc(scores, members)
 
 

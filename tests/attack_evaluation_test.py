@@ -20,9 +20,9 @@ from qmia_tf.statistics import (
     class_thresholds,
     epsilon,
     held_out_thresholds,
+    low_fpr_rates,
     sweep,
     thinned_sweep,
-    tpr_at_low_fpr,
 )
 
 SEED = 3
@@ -81,7 +81,7 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(audit.auc, auc.auc(scores, members))
         self.assertEqual(
             audit.tpr_at_fpr,
-            tpr_at_low_fpr.tpr_at_fpr(scores, members, seed=SEED),
+            low_fpr_rates.tpr_at_fpr(scores, members, seed=SEED),
         )
         options = {"seed": SEED, "calibration": half}
         self.assertEqual(
@@ -391,7 +391,7 @@ class StrongestTest(parameterized.TestCase, tf.test.TestCase):
         )
         self.assertEqual(
             strongest.tpr_at_fpr,
-            tpr_at_low_fpr.tpr_at_fpr(
+            low_fpr_rates.tpr_at_fpr(
                 noise[judged], self.members[judged], seed=SEED
             ),
         )

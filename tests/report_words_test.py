@@ -21,8 +21,8 @@ from qmia_tf.data import duplicates, repeated_records
 from qmia_tf.report import artefact_pairs, verdict_words
 from qmia_tf.statistics import (
     held_out_thresholds,
+    low_fpr_rates,
     paired_differences,
-    tpr_at_low_fpr,
 )
 from qmia_tf.statistics.intervals import Estimate
 
@@ -57,7 +57,7 @@ def altered(target, *, auc=None, excess=None, tpr=None, **point):
 
 
 def low(rate, tpr, *, nonmembers=1000, false_positives=None):
-    return tpr_at_low_fpr.TprAtFpr(
+    return low_fpr_rates.TprAtFpr(
         rate=rate,
         tpr=Estimate(*tpr),
         attained=rate,

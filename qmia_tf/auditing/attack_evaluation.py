@@ -19,13 +19,13 @@ from qmia_tf.statistics import (
 )
 from qmia_tf.statistics.auc import auc
 from qmia_tf.statistics.held_out_thresholds import cross_fit, hold_out
+from qmia_tf.statistics.low_fpr_rates import attainable, tpr_at_fpr
 from qmia_tf.statistics.operating_points import (
     in_sample_points,
     measure_decisions,
 )
 from qmia_tf.statistics.selection import choose
 from qmia_tf.statistics.sweep import sweep
-from qmia_tf.statistics.tpr_at_low_fpr import attainable, tpr_at_fpr
 
 # The paper's attack: its tables need more points, its figure a finer curve.
 PAPER_ATTACK = "confidence"

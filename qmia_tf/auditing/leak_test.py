@@ -6,11 +6,11 @@ import math
 import numpy as np
 
 from qmia_tf.statistics import (
+    low_fpr_rates,
     max_t_test,
     membership_permutations,
     power,
     simultaneous_intervals,
-    tpr_at_low_fpr,
 )
 from qmia_tf.statistics.intervals import LEVEL, Estimate
 from qmia_tf.statistics.sweep import sweep
@@ -176,7 +176,7 @@ def run(scores, inputs, *, fixed=(), strata=CLASS) -> LeakTest:
     auc_by_attack = simultaneous_intervals.intervals(areas, seed=seed)
     low = [
         _low_rate(scores, members, rate, fixed=fixed, seed=seed)
-        for rate in tpr_at_low_fpr.RATES
+        for rate in low_fpr_rates.RATES
     ]
     if max_t.p_value > max_t.level:
         # What the one-sided test does not reject belongs to the intervals.
@@ -252,7 +252,7 @@ def _low_rate(scores, members, rate, *, fixed, seed):
             usable[name] = sweep(score[has_score], members[has_score])
     best, attack = None, None
     for name, curve in usable.items():
-        [estimate] = tpr_at_low_fpr.of_sweep(
+        [estimate] = low_fpr_rates.of_sweep(
             curve,
             [rate],
             seed=seed,

@@ -4,7 +4,7 @@ import dataclasses
 
 from qmia_tf.attacks import ATTACKS, NEEDS, AttackInputs
 from qmia_tf.attacks.tfprivacy import run as run_tfprivacy
-from qmia_tf.auditing import attack_evaluation, leak_test, per_class
+from qmia_tf.auditing import attack_evaluation, class_audits, leak_test
 from qmia_tf.auditing.leak_comparison import TargetScores
 from qmia_tf.auditing.target_result import AttackLeftOut, TargetAudit
 
@@ -79,8 +79,8 @@ def audit_target(
         members=int(members.sum()),
         nonmembers=int((~members).sum()),
         records_sha256=attack_evaluation.records_sha256(outputs),
-        accuracy_members=per_class.rate(right[members]),
-        accuracy_nonmembers=per_class.rate(right[~members]),
+        accuracy_members=class_audits.rate(right[members]),
+        accuracy_nonmembers=class_audits.rate(right[~members]),
         tied_answers=int(outputs.tied.sum()),
         attacks=[
             attack_evaluation.with_excess(outcome, scored[0], members)
@@ -120,4 +120,4 @@ def _per_class(outputs, scored, names):
     (papers,) = (
         x for x in scored if x.attack.name == attack_evaluation.PAPER_ATTACK
     )
-    return per_class.audit_classes(outputs, papers.scores, names=names)
+    return class_audits.audit_classes(outputs, papers.scores, names=names)

@@ -3,9 +3,9 @@
 import dataclasses
 
 from qmia_tf.attacks.tfprivacy import TfPrivacyAudit
+from qmia_tf.auditing.class_audits import ClassAudit
 from qmia_tf.auditing.leak_test import LeakTest
 from qmia_tf.auditing.membership_decisions import MembershipDecisions
-from qmia_tf.auditing.per_class import ClassAudit
 from qmia_tf.auditing.risky_members import RiskyMember
 from qmia_tf.deploy.parity.mismatches import Parity
 from qmia_tf.errors import InputError
@@ -13,11 +13,11 @@ from qmia_tf.statistics.class_thresholds import ByClass
 from qmia_tf.statistics.epsilon import EpsilonBound
 from qmia_tf.statistics.held_out_thresholds import HeldOut
 from qmia_tf.statistics.intervals import Estimate
+from qmia_tf.statistics.low_fpr_rates import TprAtFpr
 from qmia_tf.statistics.operating_points import OperatingPoint
 from qmia_tf.statistics.roc_band import RocBand
 from qmia_tf.statistics.score_counts import Histogram
 from qmia_tf.statistics.thinned_sweep import Curve
-from qmia_tf.statistics.tpr_at_low_fpr import TprAtFpr
 
 
 @dataclasses.dataclass(frozen=True)
