@@ -10,7 +10,7 @@ import numpy as np
 import synthetic_audits
 from report_runs import configuration
 
-from qmia_tf.auditing.per_class import ClassAudit
+from qmia_tf.auditing.class_audits import ClassAudit
 from qmia_tf.auditing.risky_members import RiskyMember
 from qmia_tf.deploy.parity.mismatches import (
     Parity,
