@@ -97,7 +97,7 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
             joints=[],
             references=["r00.keras"],
             duplicates=duplicates.EqualRecords(0, 0, [], ""),
-            control=audit_result.Control(
+            control=audit_result.BlindBaseline(
                 Estimate(0.5, 0.4, 0.6),
                 False,
                 "colours",

@@ -1,4 +1,4 @@
-"""Accuracies and AUC class by class."""
+"""Accuracies and AUC per class."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ import tensorflow as tf
 from scipy import stats
 from sklearn import metrics
 
-from qmia_tf.auditing import audit, per_class
+from qmia_tf.auditing import audit, class_audits
 
 
 class ClassAuditsTest(tf.test.TestCase):
@@ -18,7 +18,7 @@ class ClassAuditsTest(tf.test.TestCase):
         self.scores = self.outputs.probabilities.max(axis=1)
 
     def test_each_class_alone(self):
-        audits = per_class.audit_classes(
+        audits = class_audits.audit_classes(
             self.outputs, self.scores, names=("a", "b", "c", "d")
         )
         self.assertEqual(
@@ -55,7 +55,7 @@ class ClassAuditsTest(tf.test.TestCase):
     def test_a_class_without_one_side_is_absent(self):
         labels, members = self.outputs.labels, self.outputs.members
         kept = ~(((labels == 1) & members) | ((labels == 2) & ~members))
-        audits = per_class.audit_classes(
+        audits = class_audits.audit_classes(
             self.outputs.take(kept), self.scores[kept]
         )
         self.assertEqual([class_audit.label for class_audit in audits], [0, 3])
@@ -70,17 +70,17 @@ class ClassAuditsTest(tf.test.TestCase):
             for kind in (members, ~members)
         ]
         rows = np.concatenate([np.flatnonzero(labels != 3), first])
-        audits = per_class.audit_classes(
+        audits = class_audits.audit_classes(
             self.outputs.take(rows), self.scores[rows]
         )
         self.assertEqual((audits[3].members, audits[3].nonmembers), (1, 1))
         self.assertIn(audits[3].auc.value, (0.0, 1.0))
 
     def test_more_classes_than_anybody_reads(self):
-        most = per_class.MOST_CLASSES
+        most = class_audits.MOST_CLASSES
         for classes, listed in ((most, True), (most + 1, False)):
             outputs = synthetic_outputs.outputs(60, 60, classes=classes)
-            audits = per_class.audit_classes(
+            audits = class_audits.audit_classes(
                 outputs, outputs.probabilities.max(axis=1)
             )
             self.assertEqual(bool(audits), listed)
@@ -89,7 +89,7 @@ class ClassAuditsTest(tf.test.TestCase):
         target = audit.audit(self.outputs)
         self.assertEqual(
             target.per_class,
-            per_class.audit_classes(
+            class_audits.audit_classes(
                 self.outputs.in_record_order(),
                 self.outputs.in_record_order().probabilities.max(axis=1),
             ),

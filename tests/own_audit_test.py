@@ -15,15 +15,17 @@ from absl.testing import parameterized
 
 import qmia_tf
 from qmia_tf import files, onednn
-from qmia_tf.attacks.augmentations import Noise, Plan
+from qmia_tf.attacks.augmentations import Augmentations, Noise
 from qmia_tf.auditing import audit_result
 from qmia_tf.deploy import timing
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import augmentation_queries, model_audit
+from qmia_tf.experiments import label_only_queries, model_audit
 from qmia_tf.targets import keras_target, query_once, range_trial
 
-FEW = augmentation_queries.Settings(
-    records=40, plan=Plan(shift=0), noise=Noise(sigmas=(0.1,), draws=2)
+FEW = label_only_queries.Settings(
+    records=40,
+    augmentations=Augmentations(shift=0),
+    noise=Noise(sigmas=(0.1,), draws=2),
 )
 COPIES = {"correct_copies", "agreeing_copies", "noise_robustness"}
 REFERENCES = {"difficulty", "lira_online", "lira_offline"}
@@ -497,7 +499,7 @@ class SavedTest(Folder):
         missing = reasons(result.targets[0])
         self.assertEndsWith(
             missing["correct_copies"],
-            "copies: saved outputs cannot be asked about copies",
+            "queries: saved outputs cannot be queried with augmented images",
         )
         self.assertEqual(
             missing["quantile"],
@@ -525,7 +527,8 @@ class SavedTest(Folder):
         self.assertEqual(second.target, "pi4")
         self.assertIn("quantile", [attack.name for attack in second.attacks])
         self.assertEndsWith(
-            reasons(second)["noise_robustness"], "cannot be asked about copies"
+            reasons(second)["noise_robustness"],
+            "cannot be queried with augmented images",
         )
         self.assertAllClose(
             first.attack("loss").auc.value,
@@ -539,7 +542,7 @@ class SavedTest(Folder):
             return np.column_stack([rows, np.zeros(len(rows))])
 
         self.assertRefused(
-            "'four' answers 4 classes, 'linear' 3: compare models of one",
+            "'four' has 4 classes, 'linear' 3: compare models of one",
             [own_task.linear, four],
             *self.sides,
         )
@@ -558,7 +561,7 @@ class SavedTest(Folder):
             members=[1, 1, 0, 0, 1] * (COUNT // 5),
         )
         self.assertRefused(
-            "'two' answers 2 classes, 'both' 3", [one, path], allow_chance=True
+            "'two' has 2 classes, 'both' 3", [one, path], allow_chance=True
         )
 
     def test_labels_that_are_not_the_models(self):
@@ -588,7 +591,7 @@ class SavedTest(Folder):
             self.sides[1],
         )
         self.assertRefused(
-            "about which no model can be asked", own_task.linear, one, two
+            "about which no model can be queried", own_task.linear, one, two
         )
 
 

@@ -16,7 +16,7 @@ from qmia_tf.attacks import confidence, tfprivacy
 from qmia_tf.attacks.losses import losses, modified_entropies
 from qmia_tf.auditing import audit
 from qmia_tf.outputs import Outputs
-from qmia_tf.statistics import held_out
+from qmia_tf.statistics import held_out_thresholds
 
 STEP = 1 / 256
 # Members and nonmembers in unequal numbers; most records at the top level in
@@ -139,7 +139,7 @@ class AuditTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(*CASE)
     def test_held_out_threshold_is_the_best_rule_of_its_half(self, case):
         attack, scores, members = self.audited(case)
-        half = held_out.calibration_half(members, seed=4)
+        half = held_out_thresholds.calibration_half(members, seed=4)
         chosen = best(
             counts(scores[half], members[half]),
             lambda rule: accuracy(rule, 60, 45),

@@ -3,7 +3,7 @@
 import dataclasses
 
 from qmia_tf.auditing import unpaired_matching
-from qmia_tf.auditing.accuracy_comparison import Curve
+from qmia_tf.auditing.accuracy_comparison import TrainingCurve
 from qmia_tf.auditing.accuracy_matching import Match
 from qmia_tf.report.run_list import Run
 from qmia_tf.run_dir import TRAINED
@@ -52,7 +52,7 @@ def is_about(held: Held, run: Run, full: Run) -> bool:
     )
 
 
-def by_points(curve: Curve, full: Curve) -> Held:
+def by_points(curve: TrainingCurve, full: TrainingCurve) -> Held:
     """Holds a run against full precision by what is stored of their epochs.
 
     Args:

@@ -1,4 +1,4 @@
-"""The most exposed members in audit.json, and their pictures."""
+"""The members at highest risk in audit.json, and their pictures."""
 
 import base64
 import io
@@ -34,7 +34,7 @@ def margin(probabilities, labels):
     return np.array(margins)
 
 
-class ExposedMembersTest(tf.test.TestCase):
+class RiskyMembersTest(tf.test.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()

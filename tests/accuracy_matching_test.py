@@ -133,7 +133,7 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
             self.assertEqual(match.epochs, wanted)
         self.assertEqual(accuracy_crossing.crossings(130, rights), 4)
         # Reached only after the best epoch: not a match.
-        self.assertEqual(accuracy_crossing.outside(95, rights), "below")
+        self.assertEqual(accuracy_crossing.outside_range(95, rights), "below")
         self.assertIsNone(
             accuracy_matching.interpolated(an_epoch(95), full, INSIDE)
         )
@@ -143,7 +143,7 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
         rights = [100, 130, 170, 80]
         full, model = a_run(*rights), an_epoch(right)
         self.assertIsNone(accuracy_matching.interpolated(model, full, INSIDE))
-        self.assertEqual(accuracy_crossing.outside(right, rights), side)
+        self.assertEqual(accuracy_crossing.outside_range(right, rights), side)
         self.assertEqual(
             accuracy_matching.nearest(model, full, INSIDE).outside, side
         )
@@ -287,7 +287,7 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
         area = accuracy_matching.measure(answers, 7).point.leaks["likelihood"]
         attack = next(x for x in attacks.ATTACKS if x.name == "likelihood")
         audited = attack_evaluation.run_attack(
-            attack, auxiliary.gather(answers)
+            attack, auxiliary.make_attack_inputs(answers)
         )
         self.assertEqual(area, audited.audit.auc)
 
@@ -474,7 +474,7 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
     def test_the_last_checkpoint_is_the_trained_model(self):
         full = self.run_of("full", kept=(2, 4), empty=True)
         (full / "checkpoints/epoch_0004.keras").touch()
-        kept_models = checkpoints.kept(full, configuration.read(full))
+        kept_models = checkpoints.kept_models(full, configuration.read(full))
         self.assertEqual(list(kept_models), [2, 4])
         self.assertEqual(kept_models[4].name, "model.keras")
 
