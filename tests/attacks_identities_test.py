@@ -14,9 +14,9 @@ from qmia_tf.attacks import (
     label_only,
     losses,
     margin,
-    tfprivacy,
 )
 from qmia_tf.attacks.attack_inputs import AttackInputs
+from qmia_tf.attacks.tfprivacy import module_loader
 from qmia_tf.outputs import Outputs
 from qmia_tf.outputs.logits import check_kind, softmax
 from qmia_tf.statistics.auc import auc
@@ -293,7 +293,7 @@ class FixturesTest(tf.test.TestCase):
         self.assertAllClose(margin.margins(alone), want, atol=5e-7)
 
     def test_modified_entropies(self):
-        given = tfprivacy.loading.load().data_structures.AttackInputData
+        given = module_loader.load().data_structures.AttackInputData
         answers = make_answers("logits")
         want = given._get_entropy(
             answers.logits.astype(np.float64), answers.labels

@@ -130,7 +130,7 @@ class TableTest(Folder):
         result = self.audit(
             {"p": own_task.linear, "z": logits},
             *self.sides,
-            outputs=["read", "logits"],
+            outputs=["auto", "logits"],
         )
         one, two = result.targets
         self.assertEqual(
@@ -270,11 +270,11 @@ class TableTest(Folder):
 
     def test_pixels_are_of_images(self):
         self.assertRefused(
-            "--pixels=0..1 is about numbers of 0..255, and the records lie in "
-            "-.*leave it out",
+            "--input_range=0..1 is about numbers of 0..255, and the records "
+            "lie in -.*leave it out",
             own_task.linear,
             *self.sides,
-            pixels="0..1",
+            input_range="0..1",
         )
 
     def test_records_on_both_sides(self):
@@ -343,7 +343,7 @@ class ImagesTest(Folder):
         result = self.audit(
             {"net": self.model},
             *self.sides,
-            pixels="0..1",
+            input_range="0..1",
             label_only=FEW,
         )
         target = result.targets[0]
@@ -363,7 +363,7 @@ class ImagesTest(Folder):
         code = (
             "import sys; sys.modules['tensorflow'] = sys.modules['keras'] = "
             "None; import qmia_tf; qmia_tf.audit('net.tflite', 'a.npz', "
-            "'b.npz', pixels='0..1', out='out')"
+            "'b.npz', input_range='0..1', out='out')"
         )
         done = subprocess.run(
             [sys.executable, "-c", code],
@@ -378,7 +378,7 @@ class ImagesTest(Folder):
 
     def test_copies_can_be_left_out(self):
         result = self.audit(
-            self.model, *self.sides, pixels="0..1", label_only=None
+            self.model, *self.sides, input_range="0..1", label_only=None
         )
         missing = reasons(result.targets[0])
         self.assertEndsWith(missing["correct_copies"], "switched off")
@@ -407,22 +407,22 @@ class ImagesTest(Folder):
         labels = own_task.labelled(answer(images / np.float32(255)))
         sides = own_task.split(images, labels)
         options = {"label_only": None}
-        self.audit(answer, *sides, pixels="0..1", **options)
+        self.audit(answer, *sides, input_range="0..1", **options)
         self.assertRefused(
             "taken as pixels of 0..255, 38 of 60 members are answered right .*"
-            "; taken as pixels of 0..1, 59 of 60 .*: give --pixels=0..1 ",
+            "; taken as pixels of 0..1, 59 of 60 .*: give --input_range=0..1 ",
             answer,
             *sides,
-            pixels="0..255",
+            input_range="0..255",
             **options,
         )
         # Where no range is better, chance stops as before.
         labels = np.random.default_rng(0).permutation(labels)
         self.assertRefused(
-            r"pixel range --pixels \(pixels were taken as 0..255\)",
+            r"check --input_range \(pixels were taken as 0..255\)",
             answer,
             *own_task.split(images, labels),
-            pixels="0..255",
+            input_range="0..255",
             **options,
         )
 
@@ -457,7 +457,7 @@ class ImagesTest(Folder):
             ) as opening,
             mock.patch.object(model_audit.audits, "audit_outputs"),
         ):
-            self.audit(path, *sides, pixels="0..1", label_only=label_only)
+            self.audit(path, *sides, input_range="0..1", label_only=label_only)
         return opening.call_count
 
 
@@ -576,10 +576,10 @@ class SavedTest(Folder):
 
     def test_words_about_a_model_that_is_not_there(self):
         self.assertRefused(
-            "--pixels is about a model, and only saved",
+            "--input_range is about a model, and only saved",
             None,
             *self.saved_sides(),
-            pixels="0..1",
+            input_range="0..1",
         )
 
     def test_outputs_beside_records_or_models(self):

@@ -83,8 +83,8 @@ class ModelsTest(Script):
         out, result = self.audit(
             f"--model={','.join(map(str, files))}",
             *self.records,
-            "--pixels=0..1",
-            "--outputs=read,read,read,probabilities",
+            "--input_range=0..1",
+            "--outputs=auto,auto,auto,probabilities",
             *QUICK,
             formats=report_files.DEFAULT,
         )
@@ -139,7 +139,7 @@ class ModelsTest(Script):
             f"--model={self.folder}/net.keras",
             *self.records,
             f"--calibration={self.dir}/used.npz",
-            "--pixels=0..1",
+            "--input_range=0..1",
             *NO_COPIES,
         )
         out, result = self.audit(*arguments)
@@ -160,7 +160,7 @@ class ModelsTest(Script):
         _, result = self.audit(
             f"--model={self.folder}/net.keras,{self.dir}/phone.npz",
             *self.records,
-            "--pixels=0..1",
+            "--input_range=0..1",
             "--tfprivacy_attacks=threshold",
             "--label_only_records=0",
         )
@@ -181,7 +181,7 @@ class ModelsTest(Script):
             f"--model={self.folder}/net.keras",
             f"--members={self.dir}/a",
             f"--nonmembers={self.dir}/b",
-            "--pixels=0..1",
+            "--input_range=0..1",
             *NO_COPIES,
         )
         self.assertStops("class of ant,bee,cow,dog is not known", *arguments)
@@ -313,12 +313,12 @@ class ErrorsTest(Script):
             call("audit", *(f"--fail_if_tpr_above={x}" for x in limits))
         self.assertStops("unexpected argument 'x'", "x")
         model = f"--model={self.folder}/net.keras"
-        self.assertStops("has no Rescaling .*--pixels=0..1, 0..255", model,
+        self.assertStops("has no Rescaling .*--input_range=0..1, 0..255", model,
                          *self.records)  # fmt: skip
-        self.assertStops("--pixels must be one of 0..1", model, *self.records,
-                         "--pixels=0..2")  # fmt: skip
+        self.assertStops("--input_range must be one of 0..1", model,
+                         *self.records, "--input_range=0..2")  # fmt: skip
         self.assertStops("--outputs has 2 values for 1 models", model,
-                         *self.records, "--outputs=read,logits")  # fmt: skip
+                         *self.records, "--outputs=auto,logits")  # fmt: skip
         self.assertStops("num_threads must be >= 1", model, *self.records,
                          "--num_threads=0")  # fmt: skip
 
@@ -338,7 +338,7 @@ class ErrorsTest(Script):
                          f"--members={self.dir}/d.npz", other)  # fmt: skip
         self.assertStops("every member is also on the other side", model,
                          self.records[0], f"--nonmembers={self.folder}/a.npz",
-                         "--pixels=0..1")  # fmt: skip
+                         "--input_range=0..1")  # fmt: skip
         (self.dir / "e.csv").write_text("p0,p1,label\n1,0,0\nx,1,0\n")
         self.assertStops("e.csv: row 3, column 'p0' is 'x', not a number",
                          f"--members={self.dir}/e.csv",
@@ -362,7 +362,7 @@ class ErrorsTest(Script):
             "'three' answers 3 classes, but there is a label 3",
             f"--model={path}",
             *self.records,
-            "--pixels=0..1",
+            "--input_range=0..1",
         )
         path = self.dir / "logits.tflite"
         tiny_models.write_tflite(tiny_models.classifier(softmax=False), path)
@@ -370,7 +370,7 @@ class ErrorsTest(Script):
             "does not answer probabilities: those of record 0",
             f"--model={path}",
             *self.records,
-            "--pixels=0..1",
+            "--input_range=0..1",
             "--outputs=probabilities",
         )
 

@@ -34,8 +34,8 @@ def audit(
     nonmembers=None,
     *,
     out=None,
-    pixels=None,
-    outputs=None,
+    input_range="auto",
+    outputs="auto",
     signature=None,
     class_names=None,
     label_only=LABEL_ONLY,
@@ -66,10 +66,11 @@ def audit(
             outputs. None if target is an .npz that says who is a member.
         nonmembers: others from the same source, likewise.
         out: directory for the outputs and audit.json; None keeps nothing.
-        pixels: "0..1", "0..255" or "-1..1": the range of numbers that a
-            model was trained with, where it does not say it itself; records
-            of 0..255 are mapped into it. Or a list with one a target.
-        outputs: "probabilities" or "logits", likewise.
+        input_range: (0, 1), (0, 255) or (-1, 1), or as text "0..1", "0..255",
+            "-1..1": the range of numbers that a model was trained with, where
+            it does not say it itself ("auto"); records of 0..255 are mapped
+            into it. Or a list with one a target.
+        outputs: "probabilities", "logits" or "auto", likewise.
         signature: name of the signature that classifies, of a .tflite file
             or SavedModel with several, likewise.
         class_names: names of the model's outputs in order, or "sorted", for
@@ -103,7 +104,7 @@ def audit(
     if num_threads < 1:
         raise InputError(f"num_threads must be >= 1, got {num_threads}")
     options = model_auxiliary.Options(
-        pixels=pixels,
+        input_range=input_range,
         outputs=outputs,
         label_only=label_only,
         num_threads=num_threads,
@@ -117,7 +118,7 @@ def audit(
         data = None
         show = functools.partial(pictures_of, members, pictures)
         if _are_outputs(targets, members, nonmembers):
-            options.require_no_flags()
+            options.require_no_model_options()
             if calibration is not None:
                 raise InputError(own_calibration.OUTPUTS_ONLY)
             picture_of = show(None)

@@ -23,17 +23,17 @@ TOO_MANY = f"a record has more than {own_records.MOST_FEATURES} values"
 class Options:
     """How targets are queried; see experiments.model_audit.audit."""
 
-    pixels: str | list[str] | None
+    input_range: str | tuple | list | None
     outputs: str | list[str] | None
     label_only: label_only_queries.Settings | None
     num_threads: int
     allow_chance: bool
     signature: str | list[str] | None = None
 
-    def require_no_flags(self):
-        """Refuses words about a model where there is none."""
-        for name in ("pixels", "outputs", "signature"):
-            if getattr(self, name):
+    def require_no_model_options(self):
+        """Refuses options about a model where there is none."""
+        for name in ("input_range", "outputs", "signature"):
+            if not listing.is_auto(getattr(self, name)):
                 raise InputError(
                     f"--{name} is about a model, and only saved outputs are "
                     "given, which say it by the names of arrays and columns"
@@ -122,16 +122,16 @@ def of_models(
     gathered = QueriedTargets(
         [], {}, {}, features=records.features, equal=equal
     )
-    all_flags = listing.flags_by_model(
-        options.pixels,
+    model_options = listing.options_by_model(
+        options.input_range,
         options.outputs,
         len(targets),
         signature=options.signature,
     )
     listed = {
-        name: _listed(name, source, flags, records, options, say)
-        for (name, source), flags in zip(
-            targets.items(), all_flags, strict=True
+        name: _listed(name, source, of_model, records, options, say)
+        for (name, source), of_model in zip(
+            targets.items(), model_options, strict=True
         )
     }
     for name, model in listed.items():
@@ -183,14 +183,14 @@ def references_of(paths, answered: Outputs) -> tuple[Outputs, ...]:
     return tuple(references)
 
 
-def _listed(name, source, flags, records, options, say):
+def _listed(name, source, model_options, records, options, say):
     """Models.Model of a target; None if it is a file of outputs."""
     if listing.is_saved_outputs(source):
         return None
     model = listing.listed(
         name,
         source,
-        flags,
+        model_options,
         numbers=records.numbers,
         num_threads=options.num_threads,
     )

@@ -4,7 +4,7 @@ import numpy as np
 
 from qmia_tf import files, onednn, terminal
 from qmia_tf.data import split as splits
-from qmia_tf.data.pixels import as_unit
+from qmia_tf.data.pixels import scale_to_unit
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import configuration
 from qmia_tf.run_dir import COMPUTED, RunDir
@@ -61,7 +61,7 @@ def train_run(run_dir, dataset, config, *, keep_every=0, tensorboard_every=0):
         callbacks.append(
             tensorboard_callback.MembershipLog(
                 run_dir.tensorboard,
-                *[(as_unit(x), y) for x, y in (inside, evaluated)],
+                *[(scale_to_unit(x), y) for x, y in (inside, evaluated)],
                 every=tensorboard_every,
                 seed=config["seed"],
             )

@@ -398,7 +398,7 @@ class CheckTest(Folder):
         ).content
         with (
             mock.patch.object(
-                conversions.int8, "to_tflite", return_value=float_file
+                conversions.int8_file, "to_tflite", return_value=float_file
             ),
             self.assertRaisesRegex(
                 InputError,
