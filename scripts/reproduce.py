@@ -85,10 +85,10 @@ def main(argv):
     seeds = options.integers("seeds", least=0)
     if not ONLY_REPORT.value:
         quiet.start_tensorflow()
-    from qmia_tf.reproduction import reproducing
+    from qmia_tf.reproduction import workflow
 
     usual = [] if QUICK.value else ["docs/reproduction.md", "README.md"]
-    paths = reproducing.reproduce(
+    paths = workflow.reproduce(
         DATASET.value,
         seeds=seeds,
         regimes=REGIMES.value,

@@ -12,8 +12,8 @@ from qmia_tf.reproduction.measures import (
     of_match,
     over_seeds,
 )
-from qmia_tf.reproduction.paper_beside import PLACE, SEEDS
-from qmia_tf.reproduction.stored import Finished
+from qmia_tf.reproduction.paper_comparison import PLACE, SEEDS
+from qmia_tf.reproduction.stored_results import Finished
 from qmia_tf.run_dir import TRAINED
 from qmia_tf.statistics import seed_means
 

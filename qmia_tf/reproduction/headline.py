@@ -9,7 +9,7 @@ from qmia_tf.report.figures.panels import SETTINGS, across, grid_of, paper, tidy
 from qmia_tf.report.figures.styles import INK
 from qmia_tf.report.run_list import title
 from qmia_tf.report.tables import Column, Table
-from qmia_tf.reproduction import comparing, equal_accuracy, plans
+from qmia_tf.reproduction import change_tables, equal_accuracy, plans
 from qmia_tf.reproduction.axes import (
     OVER_RECORDS,
     area_axis,
@@ -17,7 +17,6 @@ from qmia_tf.reproduction.axes import (
     legend_below,
     reach,
 )
-from qmia_tf.reproduction.drawing import Drawn
 from qmia_tf.reproduction.measures import (
     MEASURES,
     deployed,
@@ -27,8 +26,9 @@ from qmia_tf.reproduction.measures import (
     over_seeds,
     with_partners,
 )
-from qmia_tf.reproduction.paper_beside import INTERVALS, PLACE, SEEDS
-from qmia_tf.reproduction.stored import Finished
+from qmia_tf.reproduction.paper_comparison import INTERVALS, PLACE, SEEDS
+from qmia_tf.reproduction.reproduction_figures import Drawn
+from qmia_tf.reproduction.stored_results import Finished
 from qmia_tf.run_dir import TRAINED
 
 MARGIN, LIKELIHOOD = "margin_auc", "likelihood_auc"
@@ -61,7 +61,9 @@ def table(finished: list[Finished]) -> Table:
                 None
                 if None in files
                 else over_seeds([measure(file, LIKELIHOOD) for file in files]),
-                comparing.change(run_pairs, LIKELIHOOD) if run_pairs else None,
+                change_tables.change(run_pairs, LIKELIHOOD)
+                if run_pairs
+                else None,
                 equal_accuracy.over_matches(matches, "likelihood"),
             ]
         )

@@ -4,8 +4,8 @@ from qmia_tf.report.run_list import title
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.reproduction import plans, stages
 from qmia_tf.reproduction.measures import model_title
-from qmia_tf.reproduction.paper_beside import PLACE
-from qmia_tf.reproduction.stored import Finished
+from qmia_tf.reproduction.paper_comparison import PLACE
+from qmia_tf.reproduction.stored_results import Finished
 
 EVERYTHING = (*plans.REGIMES, plans.CHOICES)
 

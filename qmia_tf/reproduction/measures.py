@@ -5,7 +5,7 @@ from qmia_tf.auditing.target_result import TargetAudit
 from qmia_tf.report import artefact_pairs, parent_changes
 from qmia_tf.report.run_list import title
 from qmia_tf.reproduction import plans
-from qmia_tf.reproduction.stored import Finished
+from qmia_tf.reproduction.stored_results import Finished
 from qmia_tf.run_dir import TRAINED
 from qmia_tf.statistics import intervals, seed_means
 from qmia_tf.statistics.intervals import Estimate

@@ -5,7 +5,7 @@ import pathlib
 import re
 
 from qmia_tf.errors import InputError
-from qmia_tf.reproduction import rounded
+from qmia_tf.reproduction import rounded_outputs
 from qmia_tf.run_dir import TRAINED
 from qmia_tf.training import recipes
 
@@ -155,7 +155,7 @@ class Job:
     @property
     def targets(self) -> tuple[str, ...]:
         """What its audit is about, at least."""
-        return (TRAINED, *self.schemes, rounded.TARGET)
+        return (TRAINED, *self.schemes, rounded_outputs.TARGET)
 
     @property
     def sweep_points(self) -> int:

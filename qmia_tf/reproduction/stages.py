@@ -6,7 +6,7 @@ import statistics
 from qmia_tf import files
 from qmia_tf.auditing import accuracy_matching
 from qmia_tf.auditing.audit_result import AUDIT
-from qmia_tf.reproduction import plans, stored
+from qmia_tf.reproduction import plans, stored_results
 from qmia_tf.run_dir import RunDir
 
 TRAIN, EXPORT, PARITY = "train", "export", "parity"
@@ -97,7 +97,9 @@ def not_stored(jobs, results) -> list:
     return [
         job
         for job in jobs
-        if not (is_stored(job, results) and stored.is_held(job, results))
+        if not (
+            is_stored(job, results) and stored_results.is_held(job, results)
+        )
     ]
 
 
@@ -115,7 +117,7 @@ def planned(jobs, out, *, step=None) -> list[Planned]:
     rows = []
     for job in jobs:
         finished = done(job, out)
-        epochs = len(stored.read_history(out / job.folder))
+        epochs = len(stored_results.read_history(out / job.folder))
         pace = _pace(job, paces)
         if pace is None and step and TRAIN not in finished:
             key = _network(job.full)
@@ -184,9 +186,13 @@ def is_swept(job, place, *, held) -> bool:
         held: whether full precision is there to be held against, record by
             record; else what is stored of it must do.
     """
-    sweep, match = place / stored.SWEEP, place / stored.HELD
+    sweep, match = place / stored_results.SWEEP, place / stored_results.HELD
     held = held and job.model != plans.FULL
-    paths = [sweep, place / stored.ARTEFACTS, *([match] if held else ())]
+    paths = [
+        sweep,
+        place / stored_results.ARTEFACTS,
+        *([match] if held else ()),
+    ]
     if not all(path.exists() for path in paths):
         return False
     points = files.read_json(sweep).get("points", [])
@@ -222,7 +228,7 @@ def _paces(jobs, out):
     """Seconds an epoch, by network, of the runs that have a history."""
     run_paces = {}
     for job in jobs:
-        rows = stored.read_history(out / job.folder)
+        rows = stored_results.read_history(out / job.folder)
         seconds = [float(row["seconds"]) for row in rows]
         if seconds:
             # The median: the machine may have been busy at times.

@@ -13,7 +13,7 @@ from qmia_tf.experiments import (
     run_comparison,
     training_run,
 )
-from qmia_tf.reproduction import holding, rounded, stored
+from qmia_tf.reproduction import full_precision, rounded_outputs, stored_results
 from qmia_tf.run_dir import TRAINED, RunDir
 
 
@@ -57,7 +57,7 @@ def measure(run_dir, dataset, *, most=None, progress=None):
         model=run_comparison.model_name(config),
         points=[kept_epoch.point for kept_epoch in kept_epochs],
     )
-    files.write_json(run_dir / stored.SWEEP, audit_json.encode(curve))
+    files.write_json(run_dir / stored_results.SWEEP, audit_json.encode(curve))
     return kept_epochs, members
 
 
@@ -70,20 +70,20 @@ def hold(run_dir, model, full, members, *, full_run):
         full: list of matched.Epoch of full precision, by epoch.
         members: bool [N].
         full_run: name of the full-precision run.
-    Returns: holding.Held.
+    Returns: full_precision.Held.
     """
     ways = [
         accuracy_matching.nearest(model, full, members),
         accuracy_matching.interpolated(model, full, members),
     ]
-    held = holding.Held(
+    held = full_precision.Held(
         run=pathlib.Path(run_dir).name,
         full=full_run,
         epoch=model.point.epoch,
         trained=_against(model, full[-1], members, "trained"),
         matches=[match for match in ways if match is not None],
     )
-    place = pathlib.Path(run_dir) / stored.HELD
+    place = pathlib.Path(run_dir) / stored_results.HELD
     files.write_json(place, audit_json.encode(held))
     return held
 
@@ -103,15 +103,15 @@ def hold_artefacts(run_dir) -> dict[str, accuracy_matching.Match]:
         answers, configuration.read(run_dir)["recipe"]["epochs"]
     )
     match_by_target = {}
-    for path in (*paths, run_dir.path / rounded.FILE):
+    for path in (*paths, run_dir.path / rounded_outputs.FILE):
         theirs = outputs.load(path).in_record_order()
         epoch = accuracy_matching.measure(theirs, model.point.epoch)
         match_by_target[theirs.target] = _against(
             epoch, model, answers.members, "artefact"
         )
-    artefacts = stored.Artefacts(run_dir.name, match_by_target)
+    artefacts = stored_results.Artefacts(run_dir.name, match_by_target)
     files.write_json(
-        run_dir.path / stored.ARTEFACTS, audit_json.encode(artefacts)
+        run_dir.path / stored_results.ARTEFACTS, audit_json.encode(artefacts)
     )
     return match_by_target
 

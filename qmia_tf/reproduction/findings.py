@@ -7,8 +7,8 @@ too close to call.
 
 from collections import Counter
 
-from qmia_tf.reproduction import comparing, equal_accuracy, paper_beside
-from qmia_tf.reproduction.stored import Finished
+from qmia_tf.reproduction import change_tables, equal_accuracy, paper_comparison
+from qmia_tf.reproduction.stored_results import Finished
 from qmia_tf.statistics import seed_means
 
 SAID = ("less", "more", "the same", "too close to call", "no interval")
@@ -55,7 +55,7 @@ def answers(finished: list[Finished]) -> list[tuple[str, list[str]]]:
     Returns: (question, lines) of each; no lines where nothing was run.
     """
     tables = {
-        "changes": comparing.changes_by_seed(finished),
+        "changes": change_tables.changes_by_seed(finished),
         "matched": equal_accuracy.matched(finished),
         "files": equal_accuracy.files(finished),
     }
@@ -89,7 +89,7 @@ def says(estimate) -> str:
 
 def regime_lines(finished: list[Finished]) -> list[str]:
     """How far each regime fits its members, of full precision."""
-    table = paper_beside.regimes(finished)
+    table = paper_comparison.regimes(finished)
     rows = [_named(table, row) for row in table.rows]
     return [
         f"{row['dataset']}, {row['regime']}: "
@@ -104,7 +104,7 @@ def regime_lines(finished: list[Finished]) -> list[str]:
 
 def arithmetic_lines() -> list[str]:
     """Where the paper's F1 does not follow from its own P and R."""
-    table = paper_beside.arithmetic()
+    table = paper_comparison.arithmetic()
     return [
         f"{row['dataset']}, {row['model']}: F1 {row['f1']:.2f} is printed; "
         f"precision and recall give {row['f1_recomputed']:.2f}, and the "
@@ -116,7 +116,7 @@ def arithmetic_lines() -> list[str]:
 
 def differences(finished: list[Finished]) -> list[str]:
     """Where our tables and the paper's are apart, by how many points."""
-    table = paper_beside.table_1(finished)
+    table = paper_comparison.table_1(finished)
     lines = []
     for row in (_named(table, row) for row in table.rows):
         accuracy = 100 * row["accuracy"].value - row["paper_accuracy"]

@@ -17,7 +17,7 @@ from qmia_tf.experiments import (
 )
 from qmia_tf.models.resnet import Bits
 from qmia_tf.run_dir import RunDir
-from qmia_tf.shipped import measuring
+from qmia_tf.shipped import file_measurements
 from qmia_tf.shipped.sets import ShippedSet
 
 MEMBER_FRACTION = 0.5
@@ -93,7 +93,7 @@ class ShippedRun:
         images = self.shipped.parity_of(self.dataset.images)
         terminal.say(f"measuring {entry['file']}")
         entry.update(
-            measuring.measured(
+            file_measurements.measured(
                 self.folder, entry, self.dataset, split, images=images
             )
         )
@@ -123,13 +123,13 @@ class ShippedRun:
         audit = audit_result.load(self.folder / copy["file"])
         for entry in entries.values():
             entry["audit"] = copy
-            entry.update(measuring.leak_of(audit, entry["sha256"]))
+            entry.update(file_measurements.leak_of(audit, entry["sha256"]))
 
     def _against(self, entry, images):
         """The trained model beside the twin, if there is one."""
         if not entry["twin"]:
             return None
-        parity = measuring.compare(
+        parity = file_measurements.compare(
             self.folder, entry, images, model=RunDir(self.run_dir).model
         )
         self.parities.append(parity)

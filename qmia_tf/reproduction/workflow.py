@@ -5,7 +5,12 @@ import pathlib
 from qmia_tf import terminal
 from qmia_tf.data import loaders as loading
 from qmia_tf.errors import InputError
-from qmia_tf.reproduction import plans, stages, stored, writing
+from qmia_tf.reproduction import (
+    plans,
+    reproduction_files,
+    stages,
+    stored_results,
+)
 from qmia_tf.run_dir import RunDir
 
 OUT, RESULTS = "runs/paper", "results/paper"
@@ -62,7 +67,7 @@ def reproduce(
     out = pathlib.Path(out or (QUICK_OUT if quick else OUT))
     results = pathlib.Path(results or (out / "results" if quick else RESULTS))
     if only_report:
-        return writing.write(results, pages=pages, report=report)
+        return reproduction_files.write(results, pages=pages, report=report)
     jobs = plans.jobs(
         datasets,
         seeds=seeds,
@@ -80,20 +85,20 @@ def reproduce(
     print("\n".join(stages.lines(rows)), flush=True)
     if plan:
         return []
-    from qmia_tf.reproduction import running
+    from qmia_tf.reproduction import job_runner
 
     for job in jobs:
         dataset = (
             data.load(job.dataset) if _is_open(job, out, results) else None
         )
         if dataset is not None:
-            running.carry_out(
+            job_runner.carry_out(
                 job, dataset, out=out, results=results, sweep=sweep
             )
             _compare_paths(job, dataset, out, results)
         else:
-            stored.harvest(job, out, results)
-    return writing.write(results, pages=pages, report=report)
+            stored_results.harvest(job, out, results)
+    return reproduction_files.write(results, pages=pages, report=report)
 
 
 class _Data:
@@ -106,16 +111,19 @@ class _Data:
 
     def load(self, name):
         """Gives a data set, cut to the size."""
-        from qmia_tf.reproduction import running
+        from qmia_tf.reproduction import job_runner
 
         if name != self.name:
             dataset = loading.load(name, **self.place)
-            self.name, self.dataset = name, running.cut(dataset, self.records)
+            self.name, self.dataset = (
+                name,
+                job_runner.cut(dataset, self.records),
+            )
         return self.dataset
 
     def epoch_seconds(self, job):
         """Times an epoch of a job's network; None without the data."""
-        from qmia_tf.reproduction import running
+        from qmia_tf.reproduction import job_runner
 
         terminal.say(f"timing some steps of {job.dataset} ({job.regime})")
         try:
@@ -124,7 +132,7 @@ class _Data:
             # A plan is of use before the data are there.
             terminal.say(f"not timed: {error}")
             return None
-        return running.epoch_seconds(job, dataset)
+        return job_runner.epoch_seconds(job, dataset)
 
 
 def _is_open(job, out, results):
@@ -132,7 +140,7 @@ def _is_open(job, out, results):
     return (
         stages.done(job, out) != stages.needed(job)
         or _wants_path(job)
-        and not (results / job.dataset / stored.SAME_PATH).exists()
+        and not (results / job.dataset / stored_results.SAME_PATH).exists()
     )
 
 
@@ -142,17 +150,17 @@ def _wants_path(job):
 
 def _compare_paths(job, dataset, out, results):
     """Compares full precision with Keras' own layers, once a data set."""
-    path = results / job.dataset / stored.SAME_PATH
+    path = results / job.dataset / stored_results.SAME_PATH
     if not _wants_path(job) or path.exists():
         return
-    from qmia_tf.reproduction import running, same_path
+    from qmia_tf.reproduction import job_runner, keras_layer_control
 
     terminal.say(f"== {job.dataset}: DoReFa layers at 32 bits against Keras'")
-    comparison = same_path.check(
+    comparison = keras_layer_control.check(
         dataset,
-        running.describe(job, dataset),
+        job_runner.describe(job, dataset),
         job.recipe,
         out / job.folder,
         steps=job.size.path_steps,
     )
-    same_path.write(path, {**comparison, "regime": job.regime})
+    keras_layer_control.write(path, {**comparison, "regime": job.regime})

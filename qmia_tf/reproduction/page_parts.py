@@ -4,7 +4,7 @@ import re
 
 from qmia_tf.errors import InputError
 from qmia_tf.report.table_formats import as_markdown, escaped
-from qmia_tf.reproduction import answers, ledger
+from qmia_tf.reproduction import findings, ledger
 
 # <!-- made: NAME --> ... <!-- end -->
 PART = re.compile(r"(<!-- made: ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -35,9 +35,9 @@ def parts(finished, tables, drawn, *, folder) -> dict[str, str]:
     """Makes every part.
 
     Args:
-        finished: list of stored.Finished.
+        finished: list of stored_results.Finished.
         tables: list of tables.Table.
-        drawn: list of drawing.Drawn.
+        drawn: list of reproduction_figures.Drawn.
         folder: where the figures lie, as seen from the page.
     Returns: dict name -> Markdown: table-NAME of each table, figures (all),
         figures-headline, -threshold, -epochs and -seeds, answers, regimes,
@@ -54,11 +54,11 @@ def parts(finished, tables, drawn, *, folder) -> dict[str, str]:
         )
     text_by_part["answers"] = "\n\n".join(
         f"**{question}**\n\n{_listed(lines)}"
-        for question, lines in answers.answers(finished)
+        for question, lines in findings.answers(finished)
     )
-    text_by_part["regimes"] = _listed(answers.regime_lines(finished))
-    text_by_part["differences"] = _listed(answers.differences(finished))
-    text_by_part["arithmetic"] = _listed(answers.arithmetic_lines())
+    text_by_part["regimes"] = _listed(findings.regime_lines(finished))
+    text_by_part["differences"] = _listed(findings.differences(finished))
+    text_by_part["arithmetic"] = _listed(findings.arithmetic_lines())
     text_by_part["runs"] = _count(finished)
     open_runs = ledger.left(finished)
     text_by_part["left"] = (

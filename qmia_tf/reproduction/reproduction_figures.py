@@ -21,7 +21,7 @@ from qmia_tf.reproduction.axes import (
     reach,
 )
 from qmia_tf.reproduction.measures import deployed, groups, measure, model_title
-from qmia_tf.reproduction.stored import Finished
+from qmia_tf.reproduction.stored_results import Finished
 from qmia_tf.run_dir import TRAINED
 
 MARKERS = "os^vDPX"

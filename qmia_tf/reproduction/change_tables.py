@@ -2,7 +2,7 @@
 
 from qmia_tf.report.run_list import title
 from qmia_tf.report.tables import Column, Table
-from qmia_tf.reproduction import plans, rounded
+from qmia_tf.reproduction import plans, rounded_outputs
 from qmia_tf.reproduction.measures import (
     CHANGE,
     MEASURES,
@@ -13,8 +13,8 @@ from qmia_tf.reproduction.measures import (
     partner,
     with_partners,
 )
-from qmia_tf.reproduction.paper_beside import PLACE, SEEDS, missing
-from qmia_tf.reproduction.stored import Finished
+from qmia_tf.reproduction.paper_comparison import PLACE, SEEDS, missing
+from qmia_tf.reproduction.stored_results import Finished
 from qmia_tf.run_dir import TRAINED
 
 CHANGED = (
@@ -53,7 +53,7 @@ CONTROLS = {
     "w2a2": "coarse rounding, trained",
 }
 ARTEFACTS = {
-    rounded.TARGET: "its answers rounded as an int8 softmax rounds",
+    rounded_outputs.TARGET: "its answers rounded as an int8 softmax rounds",
     "int8_ptq": "rounding after training, no retraining",
     "tfmot_int8": "tfmot's quantization-aware fine-tuning",
 }
@@ -108,7 +108,7 @@ def controls(finished: list[Finished], paths: dict) -> Table:
             cells = [*place, model_title(model), CONTROLS[model]]
             rows.append([*cells, *_change(run_pairs, TRAINED)])
         for target, text in ARTEFACTS.items():
-            if target != rounded.TARGET and model != plans.FULL:
+            if target != rounded_outputs.TARGET and model != plans.FULL:
                 continue
             own = [(x, x) for x in runs if x.run.target(target) is not None]
             if own:

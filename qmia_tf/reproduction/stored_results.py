@@ -10,7 +10,7 @@ from qmia_tf.auditing.accuracy_comparison import Curve
 from qmia_tf.auditing.accuracy_matching import Match
 from qmia_tf.errors import InputError
 from qmia_tf.report.run_list import Run
-from qmia_tf.reproduction import holding, plans
+from qmia_tf.reproduction import full_precision, plans
 from qmia_tf.run_dir import RunDir
 
 SWEEP, HELD, TIMING = "epochs.json", "matched.json", "timing.json"
@@ -66,7 +66,7 @@ class Finished:
     run: Run
     history: list[dict]
     sweep: Curve | None
-    held: holding.Held | None
+    held: full_precision.Held | None
     is_paired: bool
     artefacts: dict[str, Match]
     seconds: dict[str, float]
@@ -164,11 +164,13 @@ def _checked(finished_run, full):
     if (
         finished_run.held
         and full
-        and holding.is_about(finished_run.held, finished_run.run, full.run)
+        and full_precision.is_about(
+            finished_run.held, finished_run.run, full.run
+        )
     ):
         return finished_run
     curves = finished_run.sweep, full and full.sweep
-    held = None if None in curves else holding.by_points(*curves)
+    held = None if None in curves else full_precision.by_points(*curves)
     return dataclasses.replace(finished_run, held=held, is_paired=False)
 
 
@@ -187,7 +189,7 @@ def _read(job, place):
     if history:
         seconds["train"] = sum(float(row["seconds"]) for row in history)
     artefacts = _decoded(Artefacts, place / ARTEFACTS)
-    held = _decoded(holding.Held, place / HELD)
+    held = _decoded(full_precision.Held, place / HELD)
     return Finished(
         job=job,
         run=Run(audit_result.load(place)),

@@ -13,7 +13,13 @@ from qmia_tf.experiments import (
     run,
     training_run,
 )
-from qmia_tf.reproduction import plans, rounded, stages, stored, sweeps
+from qmia_tf.reproduction import (
+    plans,
+    rounded_outputs,
+    stages,
+    stored_results,
+    sweeps,
+)
 from qmia_tf.run_dir import RunDir
 
 # The threshold attacks alone: its trained attackers see a few thousand
@@ -50,7 +56,7 @@ def carry_out(job, dataset, *, out, results, sweep=None):
         if stage != stages.TRAIN:
             _took(place, stage, time.perf_counter() - started)
         _forget()
-    stored.harvest(job, out, results)
+    stored_results.harvest(job, out, results)
 
 
 def describe(job, dataset) -> dict:
@@ -144,7 +150,7 @@ def _attack(job, place, dataset):
     run.attack_run(
         place,
         dataset,
-        captured=[rounded.write(place)],
+        captured=[rounded_outputs.write(place)],
         label_only=augmentation_queries.Settings(records=job.size.label_only),
         tfprivacy=TFPRIVACY,
         pictures="off",
@@ -173,7 +179,7 @@ def _sweep(job, out, dataset, most):
 
 def _took(place, stage, seconds):
     """Adds to timing.json what a stage took; the longest, if made again."""
-    path = place / stored.TIMING
+    path = place / stored_results.TIMING
     before = files.read_json(path) if path.exists() else {}
     # Made again, it finds kept answers: not what it takes from nothing.
     longest = max(before.get(stage, 0.0), round(seconds, 1))

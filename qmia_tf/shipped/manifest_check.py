@@ -8,7 +8,7 @@ from qmia_tf.data import loaders
 from qmia_tf.data import split as splits
 from qmia_tf.deploy.export import MANIFEST
 from qmia_tf.errors import InputError
-from qmia_tf.shipped import measuring
+from qmia_tf.shipped import file_measurements
 from qmia_tf.shipped.sets import SETS, chosen
 
 README = "README.md"
@@ -69,7 +69,7 @@ def _run(name, folder, about, dataset):
     images = SETS[name].parity_of(dataset.images)
     for model, entry in about["models"].items():
         with terminal.working(f"checking {model}"):
-            measured = measuring.measured(
+            measured = file_measurements.measured(
                 folder, entry, dataset, split, images=images
             )
         for key, value in measured.items():
@@ -103,7 +103,7 @@ def _differs(folder, entry):
 def _audit_differs(folder, entry):
     try:
         audit = audit_result.load(folder / entry["audit"]["file"])
-        leak = measuring.leak_of(audit, entry["sha256"])
+        leak = file_measurements.leak_of(audit, entry["sha256"])
     except InputError as error:
         yield str(error)
         return

@@ -10,7 +10,7 @@ from qmia_tf.reproduction.measures import (
     model_title,
     over_seeds,
 )
-from qmia_tf.reproduction.stored import Finished
+from qmia_tf.reproduction.stored_results import Finished
 from qmia_tf.run_dir import TRAINED
 
 PLACE = [

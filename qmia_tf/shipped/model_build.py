@@ -5,7 +5,7 @@ import pathlib
 from qmia_tf import files
 from qmia_tf.data import loaders
 from qmia_tf.deploy.export import MANIFEST
-from qmia_tf.shipped import one_run
+from qmia_tf.shipped import shipped_run
 from qmia_tf.shipped.sets import chosen
 
 COMMAND = "python scripts/make_tflite_models.py"
@@ -47,7 +47,7 @@ def _made(name, shipped, dataset, *, folder, work):
     models = {}
     for bits, schemes in shipped.models.items():
         prefix = f"{name}_{bits}"
-        run = one_run.ShippedRun(
+        run = shipped_run.ShippedRun(
             shipped, dataset, bits, work / bits, folder, prefix
         )
         split = run.train_and_export()
@@ -63,8 +63,8 @@ def _made(name, shipped, dataset, *, folder, work):
         "recipe": shipped.recipe.as_dict(),
         "split": {
             "seed": shipped.seed,
-            "member_fraction": one_run.MEMBER_FRACTION,
-            "pool": one_run.POOL,
+            "member_fraction": shipped_run.MEMBER_FRACTION,
+            "pool": shipped_run.POOL,
         },
         "fingerprint": dataset.fingerprint(),
         "parity_images": len(shipped.parity_of(dataset.images)),
