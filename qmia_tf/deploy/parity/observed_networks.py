@@ -92,7 +92,7 @@ class Twin:
                 self._scales[call.name] = layer.grid.scale
             elif isinstance(layer, CARRIERS) and sources[0] in self._scales:
                 self._scales[call.name] = self._scales[sources[0]]
-            if isinstance(layer, ours.integer.ToLevels):
+            if isinstance(layer, ours.integer_layers.ToLevels):
                 (source,) = (self.layers[name] for name in sources)
                 if not isinstance(source, keras.layers.InputLayer):
                     self.rounded_layers.append(source.name)
