@@ -57,17 +57,17 @@ def without_likelihood(finished):
             dataclasses.replace(point, leaks=less(point.leaks))
             for point in entry.sweep.points
         ]
-        held = entry.held and dataclasses.replace(
-            entry.held,
-            trained=less_of(entry.held.trained),
-            matches=[less_of(match) for match in entry.held.matches],
+        held = entry.comparison and dataclasses.replace(
+            entry.comparison,
+            trained=less_of(entry.comparison.trained),
+            matches=[less_of(match) for match in entry.comparison.matches],
         )
         stripped.append(
             dataclasses.replace(
                 entry,
                 run=Run(dataclasses.replace(audit, targets=targets)),
                 sweep=dataclasses.replace(entry.sweep, points=points),
-                held=held,
+                comparison=held,
             )
         )
     return stripped
@@ -181,7 +181,7 @@ class TablesTest(made.Results):
 
     def test_matched_says_the_way(self):
         row = made.rows_of(equal_accuracy.matched(self.finished))[0]
-        held = next(x.held for x in self.finished if x.held)
+        held = next(x.comparison for x in self.finished if x.comparison)
         self.assertEqual(row["way"], held.match.way)
         self.assertEqual(
             float(row["margin_change"]),
@@ -204,7 +204,7 @@ class TablesTest(made.Results):
         exact = made.answers("w32a32", 0)
         areas = [
             auc(margin.margins(x), exact.members).value
-            for x in (rounded_outputs.rounded(exact), exact)
+            for x in (rounded_outputs.round_probabilities(exact), exact)
         ]
         match = run.artefacts["keras_rounded"]
         change = match.leak["margin"].difference
@@ -219,10 +219,10 @@ class TablesTest(made.Results):
         self.assertEqual(float(row["margin_auc_change_low"]), change.low)
         (row,) = made.rows_of(equal_accuracy.files([turned]))
         self.assertEqual(float(row["margin_change"]), change.value)
-        # What is held against another run has nothing to do with it.
+        # A comparison with another run has nothing to do with it.
         other = self.finished[2]
         target = run.run.target("int8_ptq")
-        changes = measures.on_records(turned, target, other)
+        changes = measures.changes_over_records(turned, target, other)
         self.assertNotEqual(changes["margin_auc"], change)
         # No AUC is without an interval, joined as Newcombe joins two shares.
         theirs = other.run.target("keras")
@@ -270,7 +270,9 @@ class ArithmeticTest(parameterized.TestCase, tf.test.TestCase):
         (-0.02, None, None, "no interval"),
     )
     def test_says(self, value, low, high, expected):
-        self.assertEqual(findings.says(Estimate(value, low, high)), expected)
+        self.assertEqual(
+            findings.direction(Estimate(value, low, high)), expected
+        )
 
 
 class FiguresTest(made.Results):
@@ -387,10 +389,10 @@ class AreaAxisTest(parameterized.TestCase, tf.test.TestCase):
         upright = axis == "xaxis"
         chosen.plot(*((ends, [1, 2]) if upright else ([1, 2], ends)))
         before = getattr(chosen, axis).get_view_interval()
-        axes.area_axis(getattr(chosen, axis))
+        axes.auc_axis(getattr(chosen, axis))
         low, high = chosen.get_xlim() if upright else chosen.get_ylim()
         # What is wide enough stays as it is, all else about its middle.
-        span = max(axes.LEAST, before[1] - before[0])
+        span = max(axes.MIN_AUC_RANGE, before[1] - before[0])
         self.assertAlmostEqual(high - low, span)
         self.assertAlmostEqual(low + high, sum(before))
         guessing = len(chosen.get_lines()) - 1
@@ -406,8 +408,8 @@ class AreaAxisTest(parameterized.TestCase, tf.test.TestCase):
             self.assertFalse(one.overlaps(other))
 
     def test_reach(self):
-        self.assertIsNone(axes.reach(Estimate(0.5, None, None)))
-        reach = axes.reach(Estimate(0.5, 0.4, 0.7))
+        self.assertIsNone(axes.error_bar(Estimate(0.5, None, None)))
+        reach = axes.error_bar(Estimate(0.5, 0.4, 0.7))
         self.assertAllClose(reach, [[0.1], [0.2]])
 
 
@@ -419,15 +421,15 @@ class AnswersTest(made.Results):
                 listed = [line for line in lines if line not in models]
                 self.assertLen(listed, len(models) > 1)
         # One that is no match is in its line, but is not counted.
-        held = [x for x in self.finished if x.held]
+        held = [x for x in self.finished if x.comparison]
         apart = [
             dataclasses.replace(
                 match, outside="above", leak=match.leak, way="nearest"
             )
-            for match in held[0].held.matches
+            for match in held[0].comparison.matches
         ]
-        changed = dataclasses.replace(held[0].held, matches=apart)
-        runs = [dataclasses.replace(held[0], held=changed), held[1]]
+        changed = dataclasses.replace(held[0].comparison, matches=apart)
+        runs = [dataclasses.replace(held[0], comparison=changed), held[1]]
         (_, lines) = findings.answers([*runs, *self.finished])[1]
         self.assertIn("no match", " ".join(lines))
 
@@ -454,11 +456,13 @@ class AnswersTest(made.Results):
         table = [x for x in self.finished if x.job.model == "w4a4"]
         runs = [*table, dataclasses.replace(table[0], job=third(table[0].job))]
         (_, lines), (_, files) = findings.answers(runs)[1:]
-        values = [x.held.match.leak["margin"].difference.value for x in runs]
+        values = [
+            x.comparison.match.leak["margin"].difference.value for x in runs
+        ]
         low, high = stats.t.interval(
             0.95, 2, np.mean(values), stats.sem(values)
         )
-        if any(x.held.match.outside for x in runs):
+        if any(x.comparison.match.outside for x in runs):
             self.fail("made without a match")
         (line,) = lines
         self.assertIn("w=4, a=4 (3 seeds): ", line)
@@ -489,7 +493,7 @@ class AnswersTest(made.Results):
 
 class LeftTest(made.Results):
     def test_what_has_no_results_is_listed(self):
-        lines = ledger.left(self.finished)
+        lines = ledger.open_runs(self.finished)
         # Two regimes of two data sets, and the three open choices.
         self.assertLen(lines, 2 * 2 + 3)
         (line,) = [x for x in lines if x.startswith("CIFAR-10, plain")]

@@ -55,7 +55,7 @@ def make(results, *, seeds=(0, 1), models=tuple(GAINS), dataset="cifar10"):
             if model != "w32a32":
                 place = _place(results, dataset, model, seed)
                 ours = swept[model][0][-1]
-                sweeps.hold(
+                sweeps.compare_with_full_precision(
                     place, ours, full, members, full_run=f"w32a32-seed{seed}"
                 )
     path = results / dataset / stored_results.SAME_PATH
@@ -95,7 +95,7 @@ def _run(results, dataset, model, seed):
         for outputs, epoch in zip((early, final), EPOCHS, strict=True)
     ]
     rounded_outputs.write(place)
-    sweeps.hold_artefacts(place)
+    sweeps.compare_artefacts(place)
     curve = accuracy_comparison.Curve(
         place.name, model, [x.point for x in epochs]
     )

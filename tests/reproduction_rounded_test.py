@@ -21,7 +21,7 @@ class RoundedTest(tf.test.TestCase):
             min(int(256 * float(p) + 0.5), 255) / 256
             for p in self.answers.probabilities.ravel()
         ]
-        answers = rounded_outputs.rounded(self.answers)
+        answers = rounded_outputs.round_probabilities(self.answers)
         np.testing.assert_array_equal(answers.probabilities.ravel(), expected)
         self.assertEqual(answers.probabilities.max(), 255 / 256)
         self.assertEqual(answers.probability_step, 1 / 256)
@@ -35,7 +35,7 @@ class RoundedTest(tf.test.TestCase):
         self.assertIsNone(answers.info.get("latency_ms"))
         np.testing.assert_array_equal(
             answers.probabilities,
-            rounded_outputs.rounded(self.answers).probabilities,
+            rounded_outputs.round_probabilities(self.answers).probabilities,
         )
 
 

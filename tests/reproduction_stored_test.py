@@ -1,4 +1,4 @@
-"""results/: read again and held against full precision; what is shipped."""
+"""results/: read again, compared with full precision, what is shipped."""
 
 import csv
 import io
@@ -51,11 +51,11 @@ class LoadTest(made.Results):
         ]
         self.assertLen(quantized, 2)
         one, none = quantized
-        self.assertIsNone(none.held)
-        # Held against the points of the model that is there.
+        self.assertIsNone(none.comparison)
+        # Compared with the epochs of the model that is there.
         other = self.finished[1]
         self.assertFalse(one.is_paired)
-        for score, leak in one.held.trained.leak.items():
+        for score, leak in one.comparison.trained.leak.items():
             ends = [x.sweep.points[-1].leaks[score] for x in (one, other)]
             self.assertAlmostEqual(
                 leak.difference.value, ends[0].value - ends[1].value
@@ -63,7 +63,7 @@ class LoadTest(made.Results):
         (row,) = made.rows_of(
             change_tables.changes(stored_results.load(folder))
         )
-        difference = one.held.trained.leak["margin"].difference
+        difference = one.comparison.trained.leak["margin"].difference
         self.assertEqual(float(row["margin_auc_change"]), difference.value)
         self.assertEqual(float(row["margin_auc_change_low"]), difference.low)
         (row,) = made.rows_of(
@@ -96,17 +96,17 @@ class LoadTest(made.Results):
         )
         path.unlink()
         (
-            folder / "cifar10" / "plain" / "w4a4-seed0" / stored_results.HELD
+            folder / "cifar10" / "plain" / "w4a4-seed0" / stored_results.MATCHED
         ).unlink()
         jobs = [x.job for x in self.finished if x.job.model == "w4a4"]
-        held = [stored_results.is_held(job, folder) for job in jobs]
+        held = [stored_results.has_comparison(job, folder) for job in jobs]
         self.assertEqual(held, [False, True])
-        self.assertTrue(stored_results.is_held(jobs[0].full, folder))
+        self.assertTrue(stored_results.has_comparison(jobs[0].full, folder))
         with mock.patch.object(stages, "is_stored", return_value=True):
             asked = [jobs[0].full, *jobs]
             self.assertEqual(stages.not_stored(asked, folder), jobs[:1])
             shutil.rmtree(path.parent)
-            self.assertFalse(stored_results.is_held(jobs[0], folder))
+            self.assertFalse(stored_results.has_comparison(jobs[0], folder))
 
 
 class HarvestTest(tf.test.TestCase):
@@ -127,7 +127,7 @@ class HarvestTest(tf.test.TestCase):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(b"x" * size)
         for _ in range(2):
-            stored_results.harvest(job, out, results)
+            stored_results.collect(job, out, results)
             place = results / job.folder
             files = [x for x in place.rglob("*") if x.is_file()]
             self.assertCountEqual(
@@ -137,7 +137,7 @@ class HarvestTest(tf.test.TestCase):
         # What an earlier run of that name left goes; what is not of runs, not.
         for name in ("matched.json", "outputs/keras.npz", "note.txt"):
             (place / name).write_bytes(b"y")
-        stored_results.harvest(job, out, results)
+        stored_results.collect(job, out, results)
         files = [x for x in place.rglob("*") if x.is_file()]
         self.assertCountEqual(
             [x.relative_to(place).as_posix() for x in files],
@@ -200,14 +200,14 @@ class StoredResultsTest(tf.test.TestCase):
     def test_points_alone_say_the_same_and_are_less_sure(self):
         finished = stored_results.load(self.results)
         sweeps = {x.job.folder: x.sweep for x in finished}
-        paired = [x for x in finished if x.held and x.is_paired]
+        paired = [x for x in finished if x.comparison and x.is_paired]
         self.assertNotEmpty(paired)
         for entry in paired:
-            points = full_precision.by_points(
+            points = full_precision.from_curves(
                 entry.sweep, sweeps[entry.job.full.folder]
             )
             for one, other in zip(
-                [entry.held.trained, *entry.held.matches],
+                [entry.comparison.trained, *entry.comparison.matches],
                 [points.trained, *points.matches],
                 strict=True,
             ):

@@ -118,11 +118,11 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
     def test_another_configuration_is_refused(self):
         job = plans.Job("digits", "plain", "w4a4", 0, plans.QUICK)
         RunDir(self.out / job.folder).open({"seed": 1})
-        dataset = job_runner.cut(
-            workflow._Data(600, None, False).load("digits"), 600
+        dataset = job_runner.first_records(
+            workflow._DatasetCache(600, None, False).load("digits"), 600
         )
         with self.assertRaisesRegex(InputError, "another configuration"):
-            job_runner.carry_out(
+            job_runner.run_job(
                 job, dataset, out=self.out, results=self.out / "results"
             )
 
@@ -161,7 +161,7 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
             ):
                 self.assertEqual(a.attacks, b.attacks)
             self.assertEqual(one.sweep, other.sweep)
-            self.assertEqual(one.held, other.held)
+            self.assertEqual(one.comparison, other.comparison)
         for a, b in zip(
             reproduction_files.tables(ours, {}),
             reproduction_files.tables(theirs, {}),
@@ -174,17 +174,17 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
 
 class CutTest(tf.test.TestCase):
     def test_first_records(self):
-        dataset = workflow._Data(None, None, False).load("digits")
-        cut = job_runner.cut(dataset, 50)
+        dataset = workflow._DatasetCache(None, None, False).load("digits")
+        cut = job_runner.first_records(dataset, 50)
         np.testing.assert_array_equal(cut.images, dataset.images[:50])
         np.testing.assert_array_equal(cut.labels, dataset.labels[:50])
-        self.assertIs(job_runner.cut(dataset, 1797), dataset)
+        self.assertIs(job_runner.first_records(dataset, 1797), dataset)
 
 
 class SamePathTest(tf.test.TestCase):
     def test_full_precision_is_keras_own_layers_bit_for_bit(self):
-        dataset = job_runner.cut(
-            workflow._Data(600, None, False).load("digits"), 600
+        dataset = job_runner.first_records(
+            workflow._DatasetCache(600, None, False).load("digits"), 600
         )
         recipe = dataclasses.replace(
             recipes.get("digits"), batch_size=32, width=8

@@ -27,8 +27,8 @@ def tables(finished, paths) -> list[Table]:
     """Every table of the reproduction.
 
     Args:
-        finished: list of stored_results.Finished.
-        paths: dict data set -> what keras_layer_control.check found.
+        finished: list of stored_results.FinishedRun.
+        paths: dict data set -> the result of keras_layer_control.check.
     """
     return [
         headline.table(finished),
@@ -46,11 +46,11 @@ def tables(finished, paths) -> list[Table]:
     ]
 
 
-def figures(finished) -> list[reproduction_figures.Drawn]:
+def figures(finished) -> list[reproduction_figures.DrawnFigure]:
     """Every figure that the runs have something for.
 
     Args:
-        finished: list of stored_results.Finished.
+        finished: list of stored_results.FinishedRun.
     """
     first = headline.figure(finished)
     return [
@@ -60,10 +60,10 @@ def figures(finished) -> list[reproduction_figures.Drawn]:
 
 
 def write(results, *, pages=(), report=True) -> list[pathlib.Path]:
-    """Makes everything that follows from the stored results.
+    """Writes everything that follows from the stored results.
 
     Writes tables/NAME.csv and .md, figures/NAME.svg, .png and .csv (what is
-    drawn), commands.md, the marked parts of the pages, and of each regime
+    drawn), commands.md, the generated parts of the pages, and of each regime
     DATASET/REGIME/report.html and report.txt.
 
     Args:
@@ -71,8 +71,8 @@ def write(results, *, pages=(), report=True) -> list[pathlib.Path]:
         pages: Markdown files; those that are not there are left out.
         report: makes the reports; they take half a minute each.
     Returns: the paths written.
-    Raises: InputError if there are no results, or a page asks for what is
-        not made.
+    Raises: InputError if there are no results, or a page has a mark of no
+        part.
     """
     results = pathlib.Path(results)
     finished, paths = stored_results.load(results), same_paths(results)
@@ -131,7 +131,7 @@ def _reports(results, finished):
 
 
 def same_paths(results) -> dict[str, dict]:
-    """What keras_layer_control.check found, by data set."""
+    """The stored results of keras_layer_control.check, by data set."""
     return {
         path.parent.name: files.read_json(path)
         for path in sorted(results.glob(f"*/{stored_results.SAME_PATH}"))

@@ -1,4 +1,4 @@
-"""The small models that ship with the project: made, described, checked."""
+"""The small models that ship with the project."""
 
 from qmia_tf.shipped.manifest_check import LIMIT_BYTES, check
 from qmia_tf.shipped.model_build import make
