@@ -15,13 +15,13 @@ from qmia_tf.report.tables import Column, Table
 from qmia_tf.reproduction import plans
 from qmia_tf.reproduction.axes import (
     OVER_RECORDS,
-    area_axis,
+    auc_axis,
     color_of,
+    error_bar,
     legend_below,
-    reach,
 )
 from qmia_tf.reproduction.measures import deployed, groups, measure, model_title
-from qmia_tf.reproduction.stored import Finished
+from qmia_tf.reproduction.stored_results import FinishedRun
 from qmia_tf.run_dir import TRAINED
 
 MARKERS = "os^vDPX"
@@ -38,7 +38,7 @@ LEAKS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Drawn:
+class DrawnFigure:
     """A figure, what it is called, says and draws.
 
     Attributes:
@@ -56,7 +56,7 @@ class Drawn:
     data: Table
 
 
-def figures(finished: list[Finished]) -> list[Drawn]:
+def figures(finished: list[FinishedRun]) -> list[DrawnFigure]:
     """Draws everything that the runs have something for."""
     drawings = []
     with matplotlib.rc_context(SETTINGS):
@@ -118,7 +118,7 @@ def _threshold(runs):
         Column("attack accuracy", "balanced_accuracy", "number"),
     ]
     name = f"threshold_{job.dataset}_{job.regime}"
-    return Drawn(
+    return DrawnFigure(
         name=name,
         title=heading,
         alt=f"The curves peak at: {'; '.join(peaks)}.",
@@ -176,7 +176,7 @@ def _epochs(runs):
         axes.set_xlabel("right on nonmembers (%)")
         axes.set_ylabel(heading)
         tidy(axes)
-        area_axis(axes.yaxis)
+        auc_axis(axes.yaxis)
     legend_below(figure, list(labels.values()), list(labels))
     columns = [
         Column("model", "model"),
@@ -193,7 +193,7 @@ def _epochs(runs):
     heading = f"Leak against accuracy over the epochs, {_place(job)}"
     name = f"epochs_{job.dataset}_{job.regime}"
     data = Table(name, heading, columns, rows, [])
-    return Drawn(name, heading, _ends(swept), figure, data)
+    return DrawnFigure(name, heading, _ends(swept), figure, data)
 
 
 def _ends(swept):
@@ -238,7 +238,7 @@ def _seeds(runs):
             axes.errorbar(
                 estimate.value,
                 at,
-                xerr=reach(estimate),
+                xerr=error_bar(estimate),
                 marker="o" if keras else "^",
                 color=color,
                 markerfacecolor=face,
@@ -252,7 +252,7 @@ def _seeds(runs):
         axes.set_title(regime, loc="left")
         axes.set_xlabel("margin AUC")
         tidy(axes, grid="x")
-        area_axis(axes.xaxis)
+        auc_axis(axes.xaxis)
     panels[0].set_yticks(range(len(models)), map(model_title, models))
     panels[0].set_ylim(len(models) - 0.5, -0.5)
     marks = [
@@ -279,7 +279,7 @@ def _seeds(runs):
         else "Nothing was measured."
     )
     name = f"seeds_{dataset}"
-    return Drawn(
+    return DrawnFigure(
         name, heading, alt, figure, Table(name, heading, columns, rows, [])
     )
 

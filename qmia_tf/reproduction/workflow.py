@@ -5,7 +5,12 @@ import pathlib
 from qmia_tf import terminal
 from qmia_tf.data import loaders as loading
 from qmia_tf.errors import InputError
-from qmia_tf.reproduction import plans, stages, stored, writing
+from qmia_tf.reproduction import (
+    plans,
+    reproduction_files,
+    stages,
+    stored_results,
+)
 from qmia_tf.run_dir import RunDir
 
 OUT, RESULTS = "runs/paper", "results/paper"
@@ -32,7 +37,7 @@ def reproduce(
     data_dir=None,
     download=False,
 ) -> list[pathlib.Path]:
-    """Goes on with the reproduction where it stands.
+    """Runs what is not done of the reproduction, then writes its pages.
 
     Args:
         datasets: any of plans.RECIPES, or "all" for the paper's two.
@@ -41,16 +46,16 @@ def reproduce(
         models: any of plans.MODELS; empty: see plans.jobs.
         stem: "imagenet" or "cifar", added to every regime; None adds none.
         quick: few records, a narrow network, few epochs.
-        plan: only says what is done and what is to do.
+        plan: only prints what is done and what is left.
         only_trained: leaves out what is not trained yet.
-        skip_stored: leaves out runs whose results are whole, wherever they
-            were made; see stages.not_stored.
-        only_report: makes tables, figures and page of the stored results.
-        sweep: kept epochs of a full-precision run that are asked, at most.
+        skip_stored: leaves out runs whose results are complete, wherever
+            they ran; see stages.not_stored.
+        only_report: writes tables, figures and pages from stored results.
+        sweep: kept epochs of a full-precision run that are queried, at most.
         out: folder of the runs; None: runs/paper, or runs/quick.
         results: folder of the results; None: results/paper, or in `out`.
-        pages: Markdown files whose marked parts are made anew, where they
-            are there.
+        pages: Markdown files whose generated parts are written again;
+            those that are missing are left out.
         report: makes report.html of each regime.
         data_dir: as of datasets.load.
         download: as of datasets.load.
@@ -62,7 +67,7 @@ def reproduce(
     out = pathlib.Path(out or (QUICK_OUT if quick else OUT))
     results = pathlib.Path(results or (out / "results" if quick else RESULTS))
     if only_report:
-        return writing.write(results, pages=pages, report=report)
+        return reproduction_files.write(results, pages=pages, report=report)
     jobs = plans.jobs(
         datasets,
         seeds=seeds,
@@ -75,28 +80,30 @@ def reproduce(
         jobs = [job for job in jobs if RunDir(out / job.folder).model.exists()]
     if skip_stored:
         jobs = stages.not_stored(jobs, results)
-    data = _Data(size.records, data_dir, download)
-    rows = stages.planned(jobs, out, step=data.epoch_seconds)
-    print("\n".join(stages.lines(rows)), flush=True)
+    data = _DatasetCache(size.records, data_dir, download)
+    rows = stages.plan_runs(jobs, out, step=data.epoch_seconds)
+    print("\n".join(stages.plan_lines(rows)), flush=True)
     if plan:
         return []
-    from qmia_tf.reproduction import running
+    from qmia_tf.reproduction import job_runner
 
     for job in jobs:
         dataset = (
-            data.load(job.dataset) if _is_open(job, out, results) else None
+            data.load(job.dataset)
+            if _is_unfinished(job, out, results)
+            else None
         )
         if dataset is not None:
-            running.carry_out(
+            job_runner.run_job(
                 job, dataset, out=out, results=results, sweep=sweep
             )
-            _compare_paths(job, dataset, out, results)
+            _run_layer_control(job, dataset, out, results)
         else:
-            stored.harvest(job, out, results)
-    return writing.write(results, pages=pages, report=report)
+            stored_results.collect(job, out, results)
+    return reproduction_files.write(results, pages=pages, report=report)
 
 
-class _Data:
+class _DatasetCache:
     """Data sets, each loaded once and only when it is needed."""
 
     def __init__(self, records, data_dir, download):
@@ -105,17 +112,20 @@ class _Data:
         self.name, self.dataset = None, None
 
     def load(self, name):
-        """Gives a data set, cut to the size."""
-        from qmia_tf.reproduction import running
+        """The first records of a data set, as many as the size says."""
+        from qmia_tf.reproduction import job_runner
 
         if name != self.name:
             dataset = loading.load(name, **self.place)
-            self.name, self.dataset = name, running.cut(dataset, self.records)
+            self.name, self.dataset = (
+                name,
+                job_runner.first_records(dataset, self.records),
+            )
         return self.dataset
 
     def epoch_seconds(self, job):
         """Times an epoch of a job's network; None without the data."""
-        from qmia_tf.reproduction import running
+        from qmia_tf.reproduction import job_runner
 
         terminal.say(f"timing some steps of {job.dataset} ({job.regime})")
         try:
@@ -124,35 +134,35 @@ class _Data:
             # A plan is of use before the data are there.
             terminal.say(f"not timed: {error}")
             return None
-        return running.epoch_seconds(job, dataset)
+        return job_runner.epoch_seconds(job, dataset)
 
 
-def _is_open(job, out, results):
-    """Whether anything of a run is to do."""
+def _is_unfinished(job, out, results):
+    """Whether any stage of a run is left."""
     return (
         stages.done(job, out) != stages.needed(job)
-        or _wants_path(job)
-        and not (results / job.dataset / stored.SAME_PATH).exists()
+        or _has_layer_control(job)
+        and not (results / job.dataset / stored_results.SAME_PATH).exists()
     )
 
 
-def _wants_path(job):
+def _has_layer_control(job):
     return job.model == plans.FULL and job.seed == 0
 
 
-def _compare_paths(job, dataset, out, results):
+def _run_layer_control(job, dataset, out, results):
     """Compares full precision with Keras' own layers, once a data set."""
-    path = results / job.dataset / stored.SAME_PATH
-    if not _wants_path(job) or path.exists():
+    path = results / job.dataset / stored_results.SAME_PATH
+    if not _has_layer_control(job) or path.exists():
         return
-    from qmia_tf.reproduction import running, same_path
+    from qmia_tf.reproduction import job_runner, keras_layer_control
 
     terminal.say(f"== {job.dataset}: DoReFa layers at 32 bits against Keras'")
-    comparison = same_path.check(
+    comparison = keras_layer_control.check(
         dataset,
-        running.describe(job, dataset),
+        job_runner.run_config(job, dataset),
         job.recipe,
         out / job.folder,
         steps=job.size.path_steps,
     )
-    same_path.write(path, {**comparison, "regime": job.regime})
+    keras_layer_control.write(path, {**comparison, "regime": job.regime})

@@ -1,12 +1,12 @@
-"""The shipped models made, set by set, and written down."""
+"""The shipped models trained and exported, and their manifest."""
 
 import pathlib
 
 from qmia_tf import files
 from qmia_tf.data import loaders
 from qmia_tf.deploy.export import MANIFEST
-from qmia_tf.shipped import one_run
-from qmia_tf.shipped.sets import chosen
+from qmia_tf.shipped import shipped_run
+from qmia_tf.shipped.sets import select_sets
 
 COMMAND = "python scripts/make_tflite_models.py"
 
@@ -24,7 +24,7 @@ def make(folder, work, *, sets=None, data_dir=None, download=False):
     Raises: InputError if there is no such set, or its data is not there.
     """
     folder, work = pathlib.Path(folder), pathlib.Path(work)
-    shipped_sets = chosen(sets)
+    shipped_sets = select_sets(sets)
     # All of them first: what is missing shows before hours of work.
     loaded = {
         name: loaders.load(
@@ -35,19 +35,19 @@ def make(folder, work, *, sets=None, data_dir=None, download=False):
     path = folder / MANIFEST
     manifest = files.read_json(path) if path.is_file() else {"sets": {}}
     for name, shipped in shipped_sets.items():
-        manifest["sets"][name] = _made(
+        manifest["sets"][name] = _build_set(
             name, shipped, loaded[name], folder=folder, work=work / name
         )
         files.write_json(path, manifest)
     return manifest
 
 
-def _made(name, shipped, dataset, *, folder, work):
-    """Makes one set; returns its part of the manifest."""
+def _build_set(name, shipped, dataset, *, folder, work):
+    """Trains and exports one set; returns its part of the manifest."""
     models = {}
     for bits, schemes in shipped.models.items():
         prefix = f"{name}_{bits}"
-        run = one_run.ShippedRun(
+        run = shipped_run.ShippedRun(
             shipped, dataset, bits, work / bits, folder, prefix
         )
         split = run.train_and_export()
@@ -63,10 +63,10 @@ def _made(name, shipped, dataset, *, folder, work):
         "recipe": shipped.recipe.as_dict(),
         "split": {
             "seed": shipped.seed,
-            "member_fraction": one_run.MEMBER_FRACTION,
-            "pool": one_run.POOL,
+            "member_fraction": shipped_run.MEMBER_FRACTION,
+            "pool": shipped_run.POOL,
         },
         "fingerprint": dataset.fingerprint(),
-        "parity_images": len(shipped.parity_of(dataset.images)),
+        "parity_images": len(shipped.parity_sample(dataset.images)),
         "models": models,
     }

@@ -1,4 +1,4 @@
-"""A stored run against the stored full precision, and whether it still is."""
+"""A trained model compared with full precision on the same members."""
 
 import dataclasses
 
@@ -10,8 +10,8 @@ from qmia_tf.run_dir import TRAINED
 
 
 @dataclasses.dataclass(frozen=True)
-class Held:
-    """A trained model against full precision on the same members.
+class Comparison:
+    """A trained model minus full precision, trained and at equal accuracy.
 
     Attributes:
         run: the model's.
@@ -34,38 +34,38 @@ class Held:
         return self.matches[-1]
 
 
-def is_about(held: Held, run: Run, full: Run) -> bool:
-    """Whether it compares these two models, by how many records are right.
+def is_about(comparison: Comparison, run: Run, full: Run) -> bool:
+    """Whether it is of these two models, by how many records are right.
 
     Args:
-        held: what was found.
+        comparison: as stored.
         run: the model's audit.
         full: full precision's.
     """
     ours, theirs = (side.target(TRAINED) for side in (run, full))
     nonmembers = _change(ours, theirs, "accuracy_nonmembers")
     members = _change(ours, theirs, "accuracy_members")
-    return _near(held.trained.accuracy.value, nonmembers) and _near(
+    return _near(comparison.trained.accuracy.value, nonmembers) and _near(
         # The gap attack's balanced accuracy.
-        held.trained.leak["gap"].difference.value,
+        comparison.trained.leak["gap"].difference.value,
         (members - nonmembers) / 2,
     )
 
 
-def by_points(curve: TrainingCurve, full: TrainingCurve) -> Held:
-    """Holds a run against full precision by what is stored of their epochs.
+def from_curves(curve: TrainingCurve, full: TrainingCurve) -> Comparison:
+    """Compares a run with full precision by the stored epochs of both.
 
     Args:
         curve: the model's, the trained model last.
         full: full precision's on the same members, likewise.
-    Returns: Held with the intervals of auditing/unpaired_matching.py.
+    Returns: Comparison with the intervals of auditing/unpaired_matching.py.
     """
     model = curve.points[-1]
     ways = [
         unpaired_matching.nearest(model, full.points),
         unpaired_matching.interpolated(model, full.points),
     ]
-    return Held(
+    return Comparison(
         run=curve.run,
         full=full.run,
         epoch=model.epoch,

@@ -9,15 +9,15 @@ from qmia_tf.report.figures.image_files import save_figure
 from qmia_tf.report.table_formats import as_markdown
 from qmia_tf.report.tables import Table, as_csv
 from qmia_tf.reproduction import (
-    answers,
-    comparing,
-    drawing,
+    change_tables,
     equal_accuracy,
+    findings,
     headline,
     ledger,
-    marked,
-    paper_beside,
-    stored,
+    page_parts,
+    paper_comparison,
+    reproduction_figures,
+    stored_results,
 )
 
 TABLES, FIGURES = "tables", "figures"
@@ -27,40 +27,43 @@ def tables(finished, paths) -> list[Table]:
     """Every table of the reproduction.
 
     Args:
-        finished: list of stored.Finished.
-        paths: dict data set -> what same_path.check found.
+        finished: list of stored_results.FinishedRun.
+        paths: dict data set -> the result of keras_layer_control.check.
     """
     return [
         headline.table(finished),
-        paper_beside.table_1(finished),
-        paper_beside.table_2(finished),
-        paper_beside.regimes(finished),
-        paper_beside.arithmetic(),
-        comparing.changes(finished),
-        comparing.changes_by_seed(finished),
+        paper_comparison.table_1(finished),
+        paper_comparison.table_2(finished),
+        paper_comparison.regimes(finished),
+        paper_comparison.arithmetic(),
+        change_tables.changes(finished),
+        change_tables.changes_by_seed(finished),
         equal_accuracy.matched(finished),
         equal_accuracy.matched_means(finished),
         equal_accuracy.files(finished),
-        comparing.controls(finished, paths),
+        change_tables.controls(finished, paths),
         ledger.times(finished),
     ]
 
 
-def figures(finished) -> list[drawing.Drawn]:
+def figures(finished) -> list[reproduction_figures.DrawnFigure]:
     """Every figure that the runs have something for.
 
     Args:
-        finished: list of stored.Finished.
+        finished: list of stored_results.FinishedRun.
     """
     first = headline.figure(finished)
-    return [*([first] if first else []), *drawing.figures(finished)]
+    return [
+        *([first] if first else []),
+        *reproduction_figures.figures(finished),
+    ]
 
 
 def write(results, *, pages=(), report=True) -> list[pathlib.Path]:
-    """Makes everything that follows from the stored results.
+    """Writes everything that follows from the stored results.
 
     Writes tables/NAME.csv and .md, figures/NAME.svg, .png and .csv (what is
-    drawn), commands.md, the marked parts of the pages, and of each regime
+    drawn), commands.md, the generated parts of the pages, and of each regime
     DATASET/REGIME/report.html and report.txt.
 
     Args:
@@ -68,11 +71,11 @@ def write(results, *, pages=(), report=True) -> list[pathlib.Path]:
         pages: Markdown files; those that are not there are left out.
         report: makes the reports; they take half a minute each.
     Returns: the paths written.
-    Raises: InputError if there are no results, or a page asks for what is
-        not made.
+    Raises: InputError if there are no results, or a page has a mark of no
+        part.
     """
     results = pathlib.Path(results)
-    finished, paths = stored.load(results), same_paths(results)
+    finished, paths = stored_results.load(results), same_paths(results)
     made_tables, drawn = tables(finished, paths), figures(finished)
     texts = {results / "commands.md": ledger.commands(finished)}
     for table in made_tables:
@@ -84,10 +87,10 @@ def write(results, *, pages=(), report=True) -> list[pathlib.Path]:
         texts[place] = as_csv(picture.data)
     for page in (path for path in map(pathlib.Path, pages) if path.exists()):
         folder = os.path.relpath(results / FIGURES, page.parent)
-        filled = marked.parts(
+        filled = page_parts.parts(
             finished, made_tables, drawn, folder=pathlib.Path(folder).as_posix()
         )
-        texts[page] = marked.fill(page.read_text(), filled)
+        texts[page] = page_parts.fill(page.read_text(), filled)
     for path, text in texts.items():
         files.write_bytes(path, text.encode())
     written = list(texts)
@@ -119,7 +122,7 @@ def _reports(results, finished):
             formats=("html",),
             asked=[
                 (question, lines)
-                for question, lines in answers.answers(regime_runs)
+                for question, lines in findings.answers(regime_runs)
                 if lines
             ],
         )
@@ -128,8 +131,8 @@ def _reports(results, finished):
 
 
 def same_paths(results) -> dict[str, dict]:
-    """What same_path.check found, by data set."""
+    """The stored results of keras_layer_control.check, by data set."""
     return {
         path.parent.name: files.read_json(path)
-        for path in sorted(results.glob(f"*/{stored.SAME_PATH}"))
+        for path in sorted(results.glob(f"*/{stored_results.SAME_PATH}"))
     }

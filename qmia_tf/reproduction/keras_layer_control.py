@@ -1,4 +1,4 @@
-"""The control that (32, 32) is full precision and nothing else.
+"""The control that (32, 32) is the same as Keras' own layers.
 
 The full-precision network of this project is made of the DoReFa layers at 32
 bits, so that every model runs through one code path. Here the same network is
@@ -51,7 +51,7 @@ def check(dataset, config, recipe, place, *, steps) -> dict:
         seed=config["seed"],
         **config["model"],
     )
-    theirs, replaced = plain(ours)
+    theirs, replaced = with_keras_layers(ours)
     ended = [
         _train(model, members, recipe, config["seed"])
         for model in (ours, theirs)
@@ -68,7 +68,7 @@ def check(dataset, config, recipe, place, *, steps) -> dict:
     return comparison
 
 
-def plain(model):
+def with_keras_layers(model):
     """Builds a full-precision network of Keras' own layers.
 
     Args:

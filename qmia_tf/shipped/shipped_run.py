@@ -17,7 +17,7 @@ from qmia_tf.experiments import (
 )
 from qmia_tf.models.resnet import Bits
 from qmia_tf.run_dir import RunDir
-from qmia_tf.shipped import measuring
+from qmia_tf.shipped import file_measurements
 from qmia_tf.shipped.sets import ShippedSet
 
 MEMBER_FRACTION = 0.5
@@ -25,7 +25,7 @@ POOL = "all"
 # Its trained attackers take minutes, and ours are judged on other records.
 TFPRIVACY = tfprivacy.Settings(attacks=("threshold", "threshold-entropy"))
 EXPORTED = ("scheme", "input", "output", "outputs", "float_layers", "versions")
-AGAINST = ("codes", "mismatches", "labels_differ", "largest_probability")
+PARITY_FIELDS = ("codes", "mismatches", "labels_differ", "largest_probability")
 
 
 @dataclasses.dataclass
@@ -86,27 +86,29 @@ class ShippedRun:
         entry = {key: exported[key] for key in EXPORTED}
         entry["bits"] = self.bits
         entry["model_sha256"] = exported["model_sha256"]
-        entry.update(self._copied(source / exported["file"]))
+        entry.update(self._copy(source / exported["file"]))
         entry["twin"] = None
         if exported["twin"]:
-            entry["twin"] = self._copied(source / exported["twin"]["file"])
-        images = self.shipped.parity_of(self.dataset.images)
+            entry["twin"] = self._copy(source / exported["twin"]["file"])
+        images = self.shipped.parity_sample(self.dataset.images)
         terminal.say(f"measuring {entry['file']}")
         entry.update(
-            measuring.measured(
+            file_measurements.measure(
                 self.folder, entry, self.dataset, split, images=images
             )
         )
-        entry["trained_model_against_twin"] = self._against(entry, images)
+        entry["trained_model_against_twin"] = self._trained_model_parity(
+            entry, images
+        )
         return entry
 
     def audit(self, entries):
-        """Attacks the run, ships its audit, adds to entries what it found.
+        """Attacks the run, ships its audit, and adds its figures to entries.
 
         No pictures: they would show training records.
 
         Args:
-            entries: dict name -> what entry gave.
+            entries: dict name -> result of entry.
         """
         files.write_json(
             RunDir(self.run_dir).parity,
@@ -119,24 +121,26 @@ class ShippedRun:
             tfprivacy=TFPRIVACY,
             pictures="off",
         )
-        copy = self._copied(RunDir(self.run_dir).audit)
+        copy = self._copy(RunDir(self.run_dir).audit)
         audit = audit_result.load(self.folder / copy["file"])
         for entry in entries.values():
             entry["audit"] = copy
-            entry.update(measuring.leak_of(audit, entry["sha256"]))
+            entry.update(
+                file_measurements.audit_figures(audit, entry["sha256"])
+            )
 
-    def _against(self, entry, images):
+    def _trained_model_parity(self, entry, images):
         """The trained model beside the twin, if there is one."""
         if not entry["twin"]:
             return None
-        parity = measuring.compare(
+        parity = file_measurements.compare(
             self.folder, entry, images, model=RunDir(self.run_dir).model
         )
         self.parities.append(parity)
         trained = parity.comparisons[0]
-        return {key: getattr(trained, key) for key in AGAINST}
+        return {key: getattr(trained, key) for key in PARITY_FIELDS}
 
-    def _copied(self, path):
+    def _copy(self, path):
         self.folder.mkdir(parents=True, exist_ok=True)
         target = self.folder / f"{self.prefix}_{path.name}"
         with files.atomic(target) as temporary:

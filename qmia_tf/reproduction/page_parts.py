@@ -1,10 +1,10 @@
-"""The marked parts of pages that are made of the stored results."""
+"""The generated parts of pages, between marks, from stored results."""
 
 import re
 
 from qmia_tf.errors import InputError
 from qmia_tf.report.table_formats import as_markdown, escaped
-from qmia_tf.reproduction import answers, ledger
+from qmia_tf.reproduction import findings, ledger
 
 # <!-- made: NAME --> ... <!-- end -->
 PART = re.compile(r"(<!-- made: ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
@@ -35,9 +35,9 @@ def parts(finished, tables, drawn, *, folder) -> dict[str, str]:
     """Makes every part.
 
     Args:
-        finished: list of stored.Finished.
+        finished: list of stored_results.FinishedRun.
         tables: list of tables.Table.
-        drawn: list of drawing.Drawn.
+        drawn: list of reproduction_figures.DrawnFigure.
         folder: where the figures lie, as seen from the page.
     Returns: dict name -> Markdown: table-NAME of each table, figures (all),
         figures-headline, -threshold, -epochs and -seeds, answers, regimes,
@@ -50,19 +50,19 @@ def parts(finished, tables, drawn, *, folder) -> dict[str, str]:
         ]
         name = f"figures-{kind}" if kind else "figures"
         text_by_part[name] = "\n\n".join(
-            _picture(drawing, folder) for drawing in drawings
+            _image(drawing, folder) for drawing in drawings
         )
     text_by_part["answers"] = "\n\n".join(
-        f"**{question}**\n\n{_listed(lines)}"
-        for question, lines in answers.answers(finished)
+        f"**{question}**\n\n{_list(lines)}"
+        for question, lines in findings.answers(finished)
     )
-    text_by_part["regimes"] = _listed(answers.regime_lines(finished))
-    text_by_part["differences"] = _listed(answers.differences(finished))
-    text_by_part["arithmetic"] = _listed(answers.arithmetic_lines())
-    text_by_part["runs"] = _count(finished)
-    open_runs = ledger.left(finished)
+    text_by_part["regimes"] = _list(findings.regime_lines(finished))
+    text_by_part["differences"] = _list(findings.differences(finished))
+    text_by_part["arithmetic"] = _list(findings.arithmetic_lines())
+    text_by_part["runs"] = _runs_text(finished)
+    open_runs = ledger.open_runs(finished)
     text_by_part["left"] = (
-        _listed(open_runs) if open_runs else "Nothing: all was run."
+        _list(open_runs) if open_runs else "Nothing: all was run."
     )
     return text_by_part
 
@@ -73,16 +73,16 @@ def _table(table):
     return as_markdown(table, level=4)
 
 
-def _picture(drawing, folder):
+def _image(drawing, folder):
     alt = f"{drawing.title}. {drawing.alt}"
     return f"![{escaped(alt)}]({folder}/{drawing.name}.svg)"
 
 
-def _listed(lines):
+def _list(lines):
     return "\n".join(f"- {escaped(line)}" for line in lines) or "Not run yet."
 
 
-def _count(finished):
+def _runs_text(finished):
     seconds = sum(
         sum(finished_run.seconds.values()) for finished_run in finished
     )

@@ -1,23 +1,23 @@
-"""The answers in sentences, each made from numbers by one rule.
+"""The findings in sentences, each made from numbers by one rule.
 
-An interval that lies within SAME of zero says the same; otherwise one below
-zero says less, one above zero more, and one that holds zero says that it is
-too close to call.
+An interval that lies within EQUAL_WITHIN of zero says "the same"; otherwise
+one below zero says "less", one above zero "more", and one that contains zero
+"too close to call".
 """
 
 from collections import Counter
 
-from qmia_tf.reproduction import comparing, equal_accuracy, paper_beside
-from qmia_tf.reproduction.stored import Finished
+from qmia_tf.reproduction import change_tables, equal_accuracy, paper_comparison
+from qmia_tf.reproduction.stored_results import FinishedRun
 from qmia_tf.statistics import seed_means
 
-SAID = ("less", "more", "the same", "too close to call", "no interval")
+DIRECTIONS = ("less", "more", "the same", "too close to call", "no interval")
 # Half of the last digit that is shown: 0.05 points, 0.0005 of AUC.
-SAME = 0.0005
+EQUAL_WITHIN = 0.0005
 # Student's interval between two seeds is of no use.
-SEVERAL = 3
-# Of 95 % intervals so many miss what is true, one of them, by chance.
-ONE_OF = 20
+MIN_SEEDS = 3
+# Of so many 95 % intervals one misses the true value by chance.
+INTERVALS_PER_MISS = 20
 QUESTIONS = (
     ("Do the quantized models leak less, trained alike?", "changes"),
     ("Is anything left at equal nonmember accuracy?", "matched"),
@@ -46,7 +46,7 @@ LEAKS = {
 }
 
 
-def answers(finished: list[Finished]) -> list[tuple[str, list[str]]]:
+def answers(finished: list[FinishedRun]) -> list[tuple[str, list[str]]]:
     """One question and its answers: counted, then a line a model.
 
     Where chance alone would make an interval miss, that is said between the
@@ -55,42 +55,44 @@ def answers(finished: list[Finished]) -> list[tuple[str, list[str]]]:
     Returns: (question, lines) of each; no lines where nothing was run.
     """
     tables = {
-        "changes": comparing.changes_by_seed(finished),
+        "changes": change_tables.changes_by_seed(finished),
         "matched": equal_accuracy.matched(finished),
         "files": equal_accuracy.files(finished),
     }
     rows = {
-        name: _over_seeds([_named(table, row) for row in table.rows], name)
+        name: _merge_seeds(
+            [_cells_by_key(table, row) for row in table.rows], name
+        )
         for name, table in tables.items()
     }
     return [
         (
             text,
             [
-                *_counted(rows[name], name),
-                *_by_chance(rows[name], name),
-                *_lines(rows[name], name),
+                *_counts_by_regime(rows[name], name),
+                *_chance_lines(rows[name], name),
+                *_model_lines(rows[name], name),
             ],
         )
         for text, name in QUESTIONS
     ]
 
 
-def says(estimate) -> str:
+def direction(estimate) -> str:
     """less, more, the same, or too close to call."""
     if estimate.low is None:
         return "no interval"
-    if -SAME < estimate.low and estimate.high < SAME:
+    if -EQUAL_WITHIN < estimate.low and estimate.high < EQUAL_WITHIN:
         return "the same"
     if estimate.high < 0:
         return "less"
     return "more" if estimate.low > 0 else "too close to call"
 
 
-def regime_lines(finished: list[Finished]) -> list[str]:
+def regime_lines(finished: list[FinishedRun]) -> list[str]:
     """How far each regime fits its members, of full precision."""
-    table = paper_beside.regimes(finished)
-    rows = [_named(table, row) for row in table.rows]
+    table = paper_comparison.regimes(finished)
+    rows = [_cells_by_key(table, row) for row in table.rows]
     return [
         f"{row['dataset']}, {row['regime']}: "
         f"{100 * row['accuracy_members'].value:.1f} % of the members and "
@@ -104,21 +106,21 @@ def regime_lines(finished: list[Finished]) -> list[str]:
 
 def arithmetic_lines() -> list[str]:
     """Where the paper's F1 does not follow from its own P and R."""
-    table = paper_beside.arithmetic()
+    table = paper_comparison.arithmetic()
     return [
         f"{row['dataset']}, {row['model']}: F1 {row['f1']:.2f} is printed; "
         f"precision and recall give {row['f1_recomputed']:.2f}, and the "
         f"printed F1 a precision of {row['implied_precision']:.1f}."
-        for row in (_named(table, row) for row in table.rows)
+        for row in (_cells_by_key(table, row) for row in table.rows)
         if row["follows"] == "no"
     ]
 
 
-def differences(finished: list[Finished]) -> list[str]:
+def differences(finished: list[FinishedRun]) -> list[str]:
     """Where our tables and the paper's are apart, by how many points."""
-    table = paper_beside.table_1(finished)
+    table = paper_comparison.table_1(finished)
     lines = []
-    for row in (_named(table, row) for row in table.rows):
+    for row in (_cells_by_key(table, row) for row in table.rows):
         accuracy = 100 * row["accuracy"].value - row["paper_accuracy"]
         gap = 100 * row["gap"].value - row["paper_gap"]
         lines.append(
@@ -129,17 +131,17 @@ def differences(finished: list[Finished]) -> list[str]:
     return lines
 
 
-def _over_seeds(rows, name):
-    """One row for SEVERAL seeds and more of a model; each else by itself."""
+def _merge_seeds(rows, name):
+    """One row for MIN_SEEDS seeds and more of a model; each else by itself."""
     groups = {}
     for row in rows:
         key = tuple(row.get(x) for x in ("dataset", "regime", "model", "file"))
         groups.setdefault(key, []).append(row)
     merged = []
     for group in groups.values():
-        # What is held against another accuracy is no match.
+        # A comparison at another accuracy is no match.
         alike = [row for row in group if _is_match(row)]
-        if "seed" in group[0] and len(alike) >= SEVERAL:
+        if "seed" in group[0] and len(alike) >= MIN_SEEDS:
             merged.append(_mean(alike, name))
             group = [row for row in group if not _is_match(row)]
         merged += group
@@ -164,18 +166,18 @@ def _mean(rows, name):
     return row
 
 
-def _counted(rows, name):
+def _counts_by_regime(rows, name):
     """How many models say less, more or neither, a line a regime."""
     by_regime = {}
     for row in rows:
         counters = by_regime.setdefault((row["dataset"], row["regime"]), {})
         for key, text, *_ in LEAKS[name]:
             if row[key] is not None and _is_match(row):
-                counters.setdefault(text, Counter())[says(row[key])] += 1
+                counters.setdefault(text, Counter())[direction(row[key])] += 1
     return [
         f"{dataset}, {regime}, counted: "
         + "; ".join(
-            f"{text} {_and(counts)} of {counts.total()}"
+            f"{text} {_counts_text(counts)} of {counts.total()}"
             for text, counts in counters.items()
         )
         + "."
@@ -184,40 +186,41 @@ def _counted(rows, name):
     ]
 
 
-def _by_chance(rows, name):
+def _chance_lines(rows, name):
     """How many of the intervals miss by chance, as far as one would."""
     estimates = [row[key] for row in rows for key, *_ in LEAKS[name]]
     count = sum(
         estimate is not None and estimate.low is not None
         for estimate in estimates
     )
-    if count < ONE_OF:
+    if count < INTERVALS_PER_MISS:
         return []
+    misses = round(count / INTERVALS_PER_MISS)
     return [
-        f"By chance alone about {round(count / ONE_OF)} of these {count} "
-        "intervals, one in twenty, miss what is true; none is adjusted for it."
+        f"By chance alone about {misses} of these {count} intervals, one in "
+        "twenty, miss what is true; none is adjusted for it."
     ]
 
 
-def _and(counts):
-    texts = [f"{counts[word]} {word}" for word in SAID if counts[word]]
+def _counts_text(counts):
+    texts = [f"{counts[word]} {word}" for word in DIRECTIONS if counts[word]]
     return ", ".join(texts)
 
 
-def _lines(rows, name):
+def _model_lines(rows, name):
     lines = []
     for row in rows:
         parts = [
             f"{text} {times * row[key].value:+.{2 if times > 1 else 3}f} "
-            f"{unit}{_interval(row[key], times)}: {says(row[key])}"
+            f"{unit}{_interval(row[key], times)}: {direction(row[key])}"
             for key, text, times, unit in LEAKS[name]
             if row[key] is not None
         ]
-        lines.append(f"{_who(row)}: {'; '.join(parts)}.")
+        lines.append(f"{_model_text(row)}: {'; '.join(parts)}.")
     return lines
 
 
-def _who(row):
+def _model_text(row):
     who = f"{row['dataset']}, {row['regime']}, {row['model']}"
     if "seed" in row:
         who += f", seed {row['seed']}"
@@ -240,6 +243,6 @@ def _interval(estimate, times):
     return f" [{low:+.{digits}f}, {high:+.{digits}f}]"
 
 
-def _named(table, cells):
+def _cells_by_key(table, cells):
     keys = [column.key for column in table.columns]
     return dict(zip(keys, cells, strict=True))

@@ -1,4 +1,4 @@
-"""The shipped files held against manifest.json."""
+"""The shipped files compared with manifest.json."""
 
 import pathlib
 
@@ -8,8 +8,8 @@ from qmia_tf.data import loaders
 from qmia_tf.data import split as splits
 from qmia_tf.deploy.export import MANIFEST
 from qmia_tf.errors import InputError
-from qmia_tf.shipped import measuring
-from qmia_tf.shipped.sets import SETS, chosen
+from qmia_tf.shipped import file_measurements
+from qmia_tf.shipped.sets import SETS, select_sets
 
 README = "README.md"
 LIMIT_BYTES = 8_000_000
@@ -19,8 +19,8 @@ LIMIT_BYTES_OF_ONE = 5_000_000
 def check(folder, *, sets=None, data_dir=None, download=False):
     """Compares the shipped files with the manifest.
 
-    Hashes and audits of every file; accuracy and parity of the sets that are
-    asked for. A set whose data is not prepared is not run, which is said.
+    Hashes and audits of every file; accuracy and parity of the named sets. A
+    set whose data is not prepared is not run, and a message says so.
 
     Args:
         folder: with the files and manifest.json.
@@ -32,23 +32,27 @@ def check(folder, *, sets=None, data_dir=None, download=False):
     Raises: InputError if there is no such set or no manifest.
     """
     folder = pathlib.Path(folder)
-    wanted_sets = chosen(sets)
+    wanted_sets = select_sets(sets)
     listed = files.read_json(folder / MANIFEST)["sets"]
     sentences = []
     for name, about in listed.items():
         sound = {}
         for model, entry in about["models"].items():
-            damage = [f"{model}: {fault}" for fault in _differs(folder, entry)]
+            damage = [
+                f"{model}: {fault}" for fault in _file_faults(folder, entry)
+            ]
             sentences += damage
             if not damage:
                 sound[model] = entry
         if name in wanted_sets:
-            dataset = _loaded(about["dataset"], data_dir, download)
-            sentences += _run(name, folder, {**about, "models": sound}, dataset)
-    return sentences + _strangers(folder, listed) + _too_large(folder)
+            dataset = _load_or_none(about["dataset"], data_dir, download)
+            sentences += _run_faults(
+                name, folder, {**about, "models": sound}, dataset
+            )
+    return sentences + _unlisted_files(folder, listed) + _too_large(folder)
 
 
-def _loaded(name, data_dir, download):
+def _load_or_none(name, data_dir, download):
     try:
         return loaders.load(name, data_dir=data_dir, download=download)
     except InputError as error:
@@ -56,8 +60,8 @@ def _loaded(name, data_dir, download):
         return None
 
 
-def _run(name, folder, about, dataset):
-    """Yields what the files of a set do otherwise than the manifest says."""
+def _run_faults(name, folder, about, dataset):
+    """Yields each difference between a set's files, run, and the manifest."""
     if dataset is None:
         return
     if dataset.fingerprint() != about["fingerprint"]:
@@ -66,10 +70,10 @@ def _run(name, folder, about, dataset):
     split = splits.make_split(
         dataset.labels, fingerprint=dataset.fingerprint(), **about["split"]
     )
-    images = SETS[name].parity_of(dataset.images)
+    images = SETS[name].parity_sample(dataset.images)
     for model, entry in about["models"].items():
         with terminal.working(f"checking {model}"):
-            measured = measuring.measured(
+            measured = file_measurements.measure(
                 folder, entry, dataset, split, images=images
             )
         for key, value in measured.items():
@@ -85,7 +89,7 @@ def _parts(entry):
     return [part for part in parts if part is not None]
 
 
-def _differs(folder, entry):
+def _file_faults(folder, entry):
     """Yields what is wrong with files, before any is run."""
     whole = True
     for part in _parts(entry):
@@ -97,13 +101,13 @@ def _differs(folder, entry):
             yield f"{part['file']} has another sha256"
             whole = False
     if whole and entry.get("audit"):
-        yield from _audit_differs(folder, entry)
+        yield from _audit_faults(folder, entry)
 
 
-def _audit_differs(folder, entry):
+def _audit_faults(folder, entry):
     try:
         audit = audit_result.load(folder / entry["audit"]["file"])
-        leak = measuring.leak_of(audit, entry["sha256"])
+        leak = file_measurements.audit_figures(audit, entry["sha256"])
     except InputError as error:
         yield str(error)
         return
@@ -116,7 +120,7 @@ def _audit_differs(folder, entry):
             yield f"{side}_right is not the accuracy in the audit"
 
 
-def _strangers(folder, listed):
+def _unlisted_files(folder, listed):
     known_names = {
         part["file"]
         for about in listed.values()

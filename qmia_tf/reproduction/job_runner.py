@@ -13,23 +13,29 @@ from qmia_tf.experiments import (
     run,
     training_run,
 )
-from qmia_tf.reproduction import plans, rounded, stages, stored, sweeps
+from qmia_tf.reproduction import (
+    plans,
+    rounded_outputs,
+    stages,
+    stored_results,
+    sweeps,
+)
 from qmia_tf.run_dir import RunDir
 
 # The threshold attacks alone: its trained attackers see a few thousand
-# records and tell nothing here that the audit's own do not.
+# records and find nothing here that the audit's own attacks do not.
 TFPRIVACY = tfprivacy.Settings(attacks=("threshold", "threshold-entropy"))
 
 
-def carry_out(job, dataset, *, out, results, sweep=None):
-    """Takes a run through every stage that is not done, and harvests it.
+def run_job(job, dataset, *, out, results, sweep=None):
+    """Runs every stage that is not done, and collects the results.
 
     Args:
         job: plans.Job.
         dataset: its Dataset.
         out: folder of all runs.
         results: folder of all results.
-        sweep: kept epochs of a full-precision run that are asked, at most;
+        sweep: kept epochs of a full-precision run that are queried, at most;
             None takes all.
     """
     place = out / job.folder
@@ -48,12 +54,12 @@ def carry_out(job, dataset, *, out, results, sweep=None):
         work[stage]()
         # Training's time is in history.csv, however often it was resumed.
         if stage != stages.TRAIN:
-            _took(place, stage, time.perf_counter() - started)
-        _forget()
-    stored.harvest(job, out, results)
+            _add_seconds(place, stage, time.perf_counter() - started)
+        _free_memory()
+    stored_results.collect(job, out, results)
 
 
-def describe(job, dataset) -> dict:
+def run_config(job, dataset) -> dict:
     """The configuration of a job's run."""
     from qmia_tf.models.resnet import Bits
 
@@ -66,8 +72,8 @@ def describe(job, dataset) -> dict:
     )
 
 
-def cut(dataset, records):
-    """Takes the first records of a data set; all of them for None."""
+def first_records(dataset, records):
+    """The first records of a data set; all of them for None."""
     if records is None or records >= len(dataset.labels):
         return dataset
     return dataclasses.replace(
@@ -91,7 +97,7 @@ def epoch_seconds(job, dataset) -> float:
     from qmia_tf.models import resnet
     from qmia_tf.training.epoch_loop import Trainer
 
-    recipe, config = job.recipe, describe(job, dataset)
+    recipe, config = job.recipe, run_config(job, dataset)
     model = resnet.resnet18(
         dataset.image_shape, dataset.classes, seed=0, **config["model"]
     )
@@ -105,13 +111,13 @@ def epoch_seconds(job, dataset) -> float:
             step_seconds.append(
                 trainer.run_epoch(bar)["seconds"] / trainer.steps
             )
-    _forget()
+    _free_memory()
     members = len(dataset.labels) // 2
     return min(step_seconds) * members / recipe.batch_size
 
 
 def _train(job, place, dataset):
-    config = describe(job, dataset)
+    config = run_config(job, dataset)
     training_run.train_run(place, dataset, config, keep_every=job.keep_every)
 
 
@@ -138,13 +144,13 @@ def _parity(job, place, dataset):
 
 
 def _attack(job, place, dataset):
-    """Audits with what one model gives away; no parent, no references."""
-    # Of the trained model's answers, so it is asked first.
+    """Audits one model alone: no float parent, no reference models."""
+    # The control rounds the trained model's outputs: it is queried first.
     run.query_run(place, dataset, progress=terminal.say)
     run.attack_run(
         place,
         dataset,
-        device_outputs=[rounded.write(place)],
+        device_outputs=[rounded_outputs.write(place)],
         label_only=label_only_queries.Settings(records=job.size.label_only),
         tfprivacy=TFPRIVACY,
         pictures="off",
@@ -153,34 +159,36 @@ def _attack(job, place, dataset):
 
 def _sweep(job, out, dataset, most):
     place, full = out / job.folder, out / job.full.folder
-    sweeps.hold_artefacts(place)
+    sweeps.compare_artefacts(place)
     if job.model == plans.FULL:
-        sweeps.measure(place, dataset, most=most, progress=terminal.say)
+        sweeps.measure_epochs(place, dataset, most=most, progress=terminal.say)
         return
-    models, members = sweeps.measure(
+    models, members = sweeps.measure_epochs(
         place, dataset, most=job.sweep_points, progress=terminal.say
     )
     if not RunDir(full).model.exists():
         terminal.say(
-            f"{full} is not trained: held against its stored results, if any"
+            f"{full} is not trained: compared with its stored results, if any"
         )
         return
-    reference, _ = sweeps.measure(
+    reference, _ = sweeps.measure_epochs(
         full, dataset, most=most, progress=terminal.say
     )
-    sweeps.hold(place, models[-1], reference, members, full_run=full.name)
+    sweeps.compare_with_full_precision(
+        place, models[-1], reference, members, full_run=full.name
+    )
 
 
-def _took(place, stage, seconds):
-    """Adds to timing.json what a stage took; the longest, if made again."""
-    path = place / stored.TIMING
+def _add_seconds(place, stage, seconds):
+    """Adds to timing.json what a stage took; the longest, if repeated."""
+    path = place / stored_results.TIMING
     before = files.read_json(path) if path.exists() else {}
-    # Made again, it finds kept answers: not what it takes from nothing.
+    # A repeated stage finds stored outputs: faster than from nothing.
     longest = max(before.get(stage, 0.0), round(seconds, 1))
     files.write_json(path, {**before, stage: longest})
 
 
-def _forget():
+def _free_memory():
     """Frees the models of a stage: there are dozens in one process."""
     import keras
 

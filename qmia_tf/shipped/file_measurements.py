@@ -1,4 +1,4 @@
-"""What is measured of a shipped file: accuracy, parity, what it gives away."""
+"""Accuracy, parity and leak of a shipped file."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from qmia_tf.errors import InputError
 from qmia_tf.targets import TFLiteTarget
 
 
-def measured(folder, entry, dataset, split, *, images) -> dict:
+def measure(folder, entry, dataset, split, *, images) -> dict:
     """Measures the accuracy of a file, and its codes against its twin's.
 
     Args:
@@ -57,8 +57,8 @@ def compare(folder, entry, images, *, model=None) -> FileParity:
     )
 
 
-def leak_of(audit, sha256) -> dict:
-    """Reads from an audit what a file gives away.
+def audit_figures(audit, sha256) -> dict:
+    """Reads accuracy and strongest attack of a file from an audit.
 
     Args:
         audit: findings.AuditResult.

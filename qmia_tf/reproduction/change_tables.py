@@ -2,19 +2,19 @@
 
 from qmia_tf.report.run_list import title
 from qmia_tf.report.tables import Column, Table
-from qmia_tf.reproduction import plans, rounded
+from qmia_tf.reproduction import plans, rounded_outputs
 from qmia_tf.reproduction.measures import (
     CHANGE,
     MEASURES,
+    change_over_seeds,
+    changes_over_records,
+    full_precision_run,
     groups,
     model_title,
-    on_records,
-    paired,
-    partner,
-    with_partners,
+    with_full_precision,
 )
-from qmia_tf.reproduction.paper_beside import PLACE, SEEDS, missing
-from qmia_tf.reproduction.stored import Finished
+from qmia_tf.reproduction.paper_comparison import PLACE, SEEDS, missing
+from qmia_tf.reproduction.stored_results import FinishedRun
 from qmia_tf.run_dir import TRAINED
 
 CHANGED = (
@@ -53,17 +53,17 @@ CONTROLS = {
     "w2a2": "coarse rounding, trained",
 }
 ARTEFACTS = {
-    rounded.TARGET: "its answers rounded as an int8 softmax rounds",
+    rounded_outputs.TARGET: "its answers rounded as an int8 softmax rounds",
     "int8_ptq": "rounding after training, no retraining",
     "tfmot_int8": "tfmot's quantization-aware fine-tuning",
 }
 
 
-def changes(finished: list[Finished]) -> Table:
-    """What became of full precision, mean over the seeds."""
+def changes(finished: list[FinishedRun]) -> Table:
+    """Each model minus full precision, mean over the seeds."""
     rows = []
     for (dataset, regime, model), runs in groups(finished).items():
-        run_pairs = with_partners(runs, finished)
+        run_pairs = with_full_precision(runs, finished)
         if run_pairs:
             place = [title(dataset), regime, model_title(model)]
             rows.append([*place, *_change(run_pairs, TRAINED)])
@@ -73,15 +73,15 @@ def changes(finished: list[Finished]) -> Table:
     return Table("changes", name, columns, rows, notes)
 
 
-def changes_by_seed(finished: list[Finished]) -> Table:
+def changes_by_seed(finished: list[FinishedRun]) -> Table:
     """The same, one row a run, with intervals over records."""
     rows = []
     for finished_run in finished:
-        full_run = partner(finished_run, finished)
+        full_run = full_precision_run(finished_run, finished)
         if full_run is None:
             continue
         job = finished_run.job
-        change_by_key = on_records(
+        change_by_key = changes_over_records(
             finished_run, finished_run.run.target(TRAINED), full_run
         )
         rows.append(
@@ -98,17 +98,17 @@ def changes_by_seed(finished: list[Finished]) -> Table:
     return Table("changes_by_seed", "Seed by seed", columns, rows, notes)
 
 
-def controls(finished: list[Finished], paths: dict) -> Table:
-    """What isolates one cause: clip, rounding alone, retraining."""
+def controls(finished: list[FinishedRun], paths: dict) -> Table:
+    """The models that isolate one cause: clip, rounding, retraining."""
     rows = []
     for (dataset, regime, model), runs in groups(finished).items():
         place = [title(dataset), regime]
-        run_pairs = with_partners(runs, finished)
+        run_pairs = with_full_precision(runs, finished)
         if model in CONTROLS and run_pairs:
             cells = [*place, model_title(model), CONTROLS[model]]
             rows.append([*cells, *_change(run_pairs, TRAINED)])
         for target, text in ARTEFACTS.items():
-            if target != rounded.TARGET and model != plans.FULL:
+            if target != rounded_outputs.TARGET and model != plans.FULL:
                 continue
             own = [(x, x) for x in runs if x.run.target(target) is not None]
             if own:
@@ -140,19 +140,20 @@ def change(run_pairs, key, target=TRAINED):
     """One measure's change, over seeds or, of one seed, over records.
 
     Args:
-        run_pairs: list of (Finished, its full-precision Finished), one a seed.
+        run_pairs: list of (FinishedRun, that of full precision), one a seed.
         key: of MEASURES.
         target: the artefact of the first; of the second the Keras model.
     Returns: Estimate, None if it was not measured.
     """
     ours = [finished_run.run.target(target) for finished_run, _ in run_pairs]
-    mean = paired(
+    mean = change_over_seeds(
         ours, [full_run.run.target(TRAINED) for _, full_run in run_pairs], key
     )
     if len(run_pairs) > 1:
         return mean
     return (
-        on_records(run_pairs[0][0], ours[0], run_pairs[0][1]).get(key) or mean
+        changes_over_records(run_pairs[0][0], ours[0], run_pairs[0][1]).get(key)
+        or mean
     )
 
 

@@ -6,11 +6,11 @@ from qmia_tf.report.tables import Column, Table
 from qmia_tf.reproduction import plans
 from qmia_tf.reproduction.measures import (
     groups,
+    mean_over_seeds,
     measure,
     model_title,
-    over_seeds,
 )
-from qmia_tf.reproduction.stored import Finished
+from qmia_tf.reproduction.stored_results import FinishedRun
 from qmia_tf.run_dir import TRAINED
 
 PLACE = [
@@ -27,7 +27,7 @@ INTERVALS = (
 POINTS = {94.0: "precision_at_recall_94", 100.0: "precision_at_recall_100"}
 
 
-def table_1(finished: list[Finished]) -> Table:
+def table_1(finished: list[FinishedRun]) -> Table:
     """Test accuracy and gap attack beside the paper's table 1."""
     rows = []
     for (dataset, regime, model), runs in groups(finished).items():
@@ -64,7 +64,7 @@ def table_1(finished: list[Finished]) -> Table:
     return Table("paper_table1", "The paper's table 1", columns, rows, notes)
 
 
-def table_2(finished: list[Finished]) -> Table:
+def table_2(finished: list[FinishedRun]) -> Table:
     """The confidence attack at the paper's recall beside its table 2."""
     rows = []
     for (dataset, regime, model), runs in groups(finished).items():
@@ -79,7 +79,7 @@ def table_2(finished: list[Finished]) -> Table:
         ]
         cells = [title(dataset), regime, model_title(model), len(runs)]
         for key in ("f1", "precision", "recall", "balanced_accuracy"):
-            cells.append(over_seeds([getattr(x, key) for x in points]))
+            cells.append(mean_over_seeds([getattr(x, key) for x in points]))
             stated = getattr(paper, key, None)
             cells += [stated] if key != "balanced_accuracy" else []
         rows.append(cells)
@@ -151,7 +151,7 @@ def arithmetic() -> Table:
     return Table("arithmetic", "The paper's arithmetic", columns, rows, notes)
 
 
-def regimes(finished: list[Finished]) -> Table:
+def regimes(finished: list[FinishedRun]) -> Table:
     """Which open choice brings nearly 100 % on the members."""
     rows = []
     for (dataset, regime, model), runs in groups(finished).items():
@@ -196,12 +196,12 @@ def regimes(finished: list[Finished]) -> Table:
     return Table("regimes", "Which choice overfits", columns, rows, notes)
 
 
-def missing(finished: list[Finished]) -> list[str]:
+def missing(finished: list[FinishedRun]) -> list[str]:
     """Says which of the paper's rows have no run yet."""
     run_keys = set(groups(finished))
     names_by_place = {}
     for dataset, regime in dict.fromkeys(key[:2] for key in run_keys):
-        # Of the open choices few models are asked for.
+        # Of the open choices few models are planned.
         models = plans.CHOSEN.get(dataset, {}).get(regime, plans.MODELS)
         for model in models:
             is_in_paper = _paper(dataset, model) is not None
@@ -226,10 +226,10 @@ def _paper(dataset, model):
 
 
 def _mean(runs, key):
-    return over_seeds([measure(x.run.target(TRAINED), key) for x in runs])
+    return mean_over_seeds([measure(x.run.target(TRAINED), key) for x in runs])
 
 
 def _peak(runs):
     attacks = [x.run.target(TRAINED).attack("confidence") for x in runs]
     points = [x.point("peak_accuracy").balanced_accuracy for x in attacks]
-    return over_seeds(points)
+    return mean_over_seeds(points)

@@ -10,30 +10,30 @@ from qmia_tf.auditing.accuracy_comparison import TrainingCurve
 from qmia_tf.auditing.accuracy_matching import Match
 from qmia_tf.errors import InputError
 from qmia_tf.report.run_list import Run
-from qmia_tf.reproduction import holding, plans
+from qmia_tf.reproduction import full_precision, plans
 from qmia_tf.run_dir import RunDir
 
-SWEEP, HELD, TIMING = "epochs.json", "matched.json", "timing.json"
+SWEEP, MATCHED, TIMING = "epochs.json", "matched.json", "timing.json"
 ARTEFACTS = "artefacts.json"
 SAME_PATH = "same_path.json"
 HISTORY, MANIFEST = "history.csv", "manifest.json"
-KEPT = (
+STORED_FILES = (
     audit_result.AUDIT,
     "config.json",
     HISTORY,
     SWEEP,
-    HELD,
+    MATCHED,
     ARTEFACTS,
     TIMING,
     "parity.json",
 )
-# Bytes up to which answers are kept: those of int8 files, which compress.
+# Bytes up to which outputs are kept: those of int8 files, which compress.
 SMALL = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True)
 class Artefacts:
-    """What was made of a trained model, held against the model itself.
+    """The files of a trained model, compared with the model itself.
 
     Attributes:
         run: the model's.
@@ -45,19 +45,19 @@ class Artefacts:
 
 
 @dataclasses.dataclass(frozen=True)
-class Finished:
+class FinishedRun:
     """An audited run of the reproduction.
 
     Attributes:
         job: what it is.
         run: its audit, as tables see it.
         history: rows of history.csv.
-        sweep: its epochs; None if they were not asked.
-        held: it against full precision; None of that itself, or where one of
+        sweep: its epochs; None if they were not queried.
+        comparison: with full precision; None of that itself, or where one of
             the two has no sweep.
         is_paired: whether that compares record by record. It does not where
-            full precision was not there to be asked, or trained again since.
-        artefacts: its files and controls against its Keras model, by target.
+            full precision could not be queried, or was trained again since.
+        artefacts: its files and controls minus its Keras model, by target.
         seconds: of each stage; training as in its history.
         manifest: facts of its files.
     """
@@ -66,17 +66,17 @@ class Finished:
     run: Run
     history: list[dict]
     sweep: TrainingCurve | None
-    held: holding.Held | None
+    comparison: full_precision.Comparison | None
     is_paired: bool
     artefacts: dict[str, Match]
     seconds: dict[str, float]
     manifest: dict
 
 
-def harvest(job, out, results):
-    """Copies what is small of a run, answers of up to SMALL bytes with it.
+def collect(job, out, results):
+    """Copies the small files of a run, and outputs of up to SMALL bytes.
 
-    What is there of an earlier run of that name and was not made again goes.
+    A file of an earlier run of that name that the run lacks is deleted.
     Nothing is done for a run that is not audited.
 
     Args:
@@ -87,27 +87,27 @@ def harvest(job, out, results):
     source, place = out / job.folder, results / job.folder
     if not RunDir(source).audit.exists():
         return
-    sources = {name: source / name for name in KEPT}
+    sources = {name: source / name for name in STORED_FILES}
     sources[MANIFEST] = source / "artifacts" / MANIFEST
     for folder in (place, source):
         for file in folder.glob("outputs/*.npz"):
             sources[f"outputs/{file.name}"] = source / "outputs" / file.name
     for name, file in sources.items():
-        if not file.exists() or not _is_kept(name, file):
+        if not file.exists() or not _is_stored(name, file):
             (place / name).unlink(missing_ok=True)
         elif not _equal(file, place / name):
             files.write_bytes(place / name, file.read_bytes())
 
 
-def _is_kept(name, file):
-    return name in (*KEPT, MANIFEST) or file.stat().st_size <= SMALL
+def _is_stored(name, file):
+    return name in (*STORED_FILES, MANIFEST) or file.stat().st_size <= SMALL
 
 
 def _equal(file, copy):
     return copy.exists() and copy.read_bytes() == file.read_bytes()
 
 
-def load(results) -> list[Finished]:
+def load(results) -> list[FinishedRun]:
     """Reads every audited run, in the order of the tables.
 
     Args:
@@ -130,17 +130,19 @@ def load(results) -> list[Finished]:
         finished_run.job.folder: finished_run for finished_run in finished
     }
     finished = [
-        _checked(finished_run, run_by_folder.get(finished_run.job.full.folder))
+        _with_comparison(
+            finished_run, run_by_folder.get(finished_run.job.full.folder)
+        )
         for finished_run in finished
     ]
     return sorted(finished, key=_order)
 
 
-def is_held(job, results) -> bool:
-    """Whether a stored run can be held against the stored full precision.
+def has_comparison(job, results) -> bool:
+    """Whether a stored run can be compared with the stored full precision.
 
     Args:
-        job: a Job; full precision is held against nothing: True.
+        job: a Job; full precision needs no comparison: True.
         results: folder of all results, with the run's audit.json.
     Raises: InputError if a file is damaged.
     """
@@ -150,26 +152,33 @@ def is_held(job, results) -> bool:
     if not RunDir(place).audit.exists():
         return False
     finished_run = _read(job, results / job.folder)
-    return _checked(finished_run, _read(job.full, place)).held is not None
+    return (
+        _with_comparison(finished_run, _read(job.full, place)).comparison
+        is not None
+    )
 
 
-def _checked(finished_run, full):
-    """Holds a run against the stored full precision, by its points if need be.
+def _with_comparison(finished_run, full):
+    """Compares with stored full precision, by its epochs if need be.
 
     Trained again on another machine, full precision is another model, and
-    what was held against the first says nothing of it.
+    the comparison with the first says nothing of it.
     """
     if finished_run.job.model == plans.FULL:
         return finished_run
     if (
-        finished_run.held
+        finished_run.comparison
         and full
-        and holding.is_about(finished_run.held, finished_run.run, full.run)
+        and full_precision.is_about(
+            finished_run.comparison, finished_run.run, full.run
+        )
     ):
         return finished_run
     curves = finished_run.sweep, full and full.sweep
-    held = None if None in curves else holding.by_points(*curves)
-    return dataclasses.replace(finished_run, held=held, is_paired=False)
+    comparison = None if None in curves else full_precision.from_curves(*curves)
+    return dataclasses.replace(
+        finished_run, comparison=comparison, is_paired=False
+    )
 
 
 def read_history(place) -> list[dict]:
@@ -187,14 +196,14 @@ def _read(job, place):
     if history:
         seconds["train"] = sum(float(row["seconds"]) for row in history)
     artefacts = _decoded(Artefacts, place / ARTEFACTS)
-    held = _decoded(holding.Held, place / HELD)
-    return Finished(
+    comparison = _decoded(full_precision.Comparison, place / MATCHED)
+    return FinishedRun(
         job=job,
         run=Run(audit_result.load(place)),
         history=history,
         sweep=_decoded(TrainingCurve, place / SWEEP),
-        held=held,
-        is_paired=held is not None,
+        comparison=comparison,
+        is_paired=comparison is not None,
         artefacts=artefacts.matches if artefacts else {},
         seconds=seconds,
         manifest=_json(place / MANIFEST) or {},
