@@ -494,7 +494,7 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
             for w in (4, 2)
             for seed in (0, 1)
         ]
-        with mock.patch.object(checkpoints, "answers", stand_in_answers):
+        with mock.patch.object(checkpoints, "query_epochs", stand_in_answers):
             compared = run_comparison.compare(full, others, self.data)
             self.refused(
                 "different members .split.seed: 0 and 1", full[:1], others
@@ -542,7 +542,7 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
     def test_says_what_else_differs(self):
         full = self.run_of("full", empty=True)
         other = self.run_of("w4a4", Bits(4, 4), seed=3, last=5, empty=True)
-        with mock.patch.object(checkpoints, "answers", stand_in_answers):
+        with mock.patch.object(checkpoints, "query_epochs", stand_in_answers):
             compared = run_comparison.compare([full], [other], self.data)
         self.assertEqual(
             compared.notes,
