@@ -37,10 +37,10 @@ TRAINING = {
 AUDIT = {
     "num_threads": "experiments.run attack_run num_threads",
     "audit_seed": "experiments.run attack_run audit_seed",
-    "label_only_records": "experiments.augmentation_queries Settings records",
-    "copy_shift": "attacks.augmentations Plan shift",
-    "copy_flip": "attacks.augmentations Plan flip",
-    "copy_rotation": "attacks.augmentations Plan rotation",
+    "label_only_records": "experiments.label_only_queries Settings records",
+    "copy_shift": "attacks.augmentations Augmentations shift",
+    "copy_flip": "attacks.augmentations Augmentations flip",
+    "copy_rotation": "attacks.augmentations Augmentations rotation",
     "tfprivacy": "experiments.run attack_run tfprivacy",
     "tfprivacy_attacks": "attacks.tfprivacy Settings attacks",
     "tfprivacy_records": "attacks.tfprivacy Settings trained_records",
@@ -70,7 +70,7 @@ TWINS = {
             "references",
             "parent",
         ),
-        "outputs": "experiments.run attack_run captured",
+        "outputs": "experiments.run attack_run device_outputs",
     },
     "audit": {
         **PLACE,
@@ -127,15 +127,15 @@ TWINS = {
         "seed": "edge.device_data of_run seed",
         "out": "edge.device_data Records.save path",
     },
-    "exposed": {
+    "risk": {
         **PLACE,
         **alike("experiments.run_risk of_run", "run_dir", "target"),
         **alike("auditing.record_risk measure", "score", "seed"),
         "baseline": "experiments.run_risk of_run run_dir",
         "baseline_target": "experiments.run_risk of_run target",
-        "top": "report.risk_files write_exposures top",
-        "images": "report.risk_files write_exposures pictures",
-        "out": "report.risk_files write_exposures out_dir",
+        "top": "report.risk_files write_risks top",
+        "images": "report.risk_files write_risks pictures",
+        "out": "report.risk_files write_risks out_dir",
     },
     "make_tflite_models": {
         "out": "shipped make folder",
@@ -212,10 +212,10 @@ def flags_of(script):
 
 def parameters(module, path):
     """The parameters of a callable of the library."""
-    function = importlib.import_module(f"qmia_tf.{module}")
+    target = importlib.import_module(f"qmia_tf.{module}")
     for name in path.split("."):
-        function = getattr(function, name)
-    return inspect.signature(function).parameters
+        target = getattr(target, name)
+    return inspect.signature(target).parameters
 
 
 class TwinsTest(absltest.TestCase):

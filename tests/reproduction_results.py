@@ -96,7 +96,7 @@ def _run(results, dataset, model, seed):
     ]
     rounded_outputs.write(place)
     sweeps.compare_artefacts(place)
-    curve = accuracy_comparison.Curve(
+    curve = accuracy_comparison.TrainingCurve(
         place.name, model, [x.point for x in epochs]
     )
     files.write_json(place / stored_results.SWEEP, audit_json.encode(curve))

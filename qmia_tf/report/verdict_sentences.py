@@ -181,12 +181,12 @@ def _blind_baseline(result):
 def _baseline_findings(control):
     """How members and nonmembers differ without the model."""
     signs = []
-    if control.classifier_tells:
+    if control.classifier_differs:
         signs.append(
             f"AUC {area(control.auc)} from {control.features}"
             f"{_without_difference(control)}"
         )
-    if control.classes_tell:
+    if control.classes_differ:
         signs.append(
             "their classes are not equally frequent (p "
             f"{control.classes_p_value:.2g})"

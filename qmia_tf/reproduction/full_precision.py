@@ -3,7 +3,7 @@
 import dataclasses
 
 from qmia_tf.auditing import unpaired_matching
-from qmia_tf.auditing.accuracy_comparison import Curve
+from qmia_tf.auditing.accuracy_comparison import TrainingCurve
 from qmia_tf.auditing.accuracy_matching import Match
 from qmia_tf.report.run_list import Run
 from qmia_tf.run_dir import TRAINED
@@ -52,7 +52,7 @@ def is_about(comparison: Comparison, run: Run, full: Run) -> bool:
     )
 
 
-def from_curves(curve: Curve, full: Curve) -> Comparison:
+def from_curves(curve: TrainingCurve, full: TrainingCurve) -> Comparison:
     """Compares a run with full precision by the stored epochs of both.
 
     Args:

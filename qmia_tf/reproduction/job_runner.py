@@ -8,8 +8,8 @@ from qmia_tf import files, terminal
 from qmia_tf.attacks import tfprivacy
 from qmia_tf.deploy import export
 from qmia_tf.experiments import (
-    augmentation_queries,
     configuration,
+    label_only_queries,
     run,
     training_run,
 )
@@ -150,8 +150,8 @@ def _attack(job, place, dataset):
     run.attack_run(
         place,
         dataset,
-        captured=[rounded_outputs.write(place)],
-        label_only=augmentation_queries.Settings(records=job.size.label_only),
+        device_outputs=[rounded_outputs.write(place)],
+        label_only=label_only_queries.Settings(records=job.size.label_only),
         tfprivacy=TFPRIVACY,
         pictures="off",
     )

@@ -6,7 +6,7 @@ import pathlib
 
 from qmia_tf import files
 from qmia_tf.auditing import audit_json, audit_result
-from qmia_tf.auditing.accuracy_comparison import Curve
+from qmia_tf.auditing.accuracy_comparison import TrainingCurve
 from qmia_tf.auditing.accuracy_matching import Match
 from qmia_tf.errors import InputError
 from qmia_tf.report.run_list import Run
@@ -65,7 +65,7 @@ class FinishedRun:
     job: plans.Job
     run: Run
     history: list[dict]
-    sweep: Curve | None
+    sweep: TrainingCurve | None
     comparison: full_precision.Comparison | None
     is_paired: bool
     artefacts: dict[str, Match]
@@ -201,7 +201,7 @@ def _read(job, place):
         job=job,
         run=Run(audit_result.load(place)),
         history=history,
-        sweep=_decoded(Curve, place / SWEEP),
+        sweep=_decoded(TrainingCurve, place / SWEEP),
         comparison=comparison,
         is_paired=comparison is not None,
         artefacts=artefacts.matches if artefacts else {},

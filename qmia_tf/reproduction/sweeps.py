@@ -45,14 +45,16 @@ def measure_epochs(run_dir, dataset, *, most=None, progress=None):
     run_dir = pathlib.Path(run_dir)
     config = configuration.read(run_dir)
     split = training_run.open_split(run_dir, dataset, config)
-    file_by_epoch = choose_epochs(checkpoints.kept(run_dir, config), most)
+    file_by_epoch = choose_epochs(
+        checkpoints.kept_models(run_dir, config), most
+    )
     kept_epochs, members = [], None
-    for epoch, answers in checkpoints.answers(
+    for epoch, answers in checkpoints.query_epochs(
         run_dir, file_by_epoch, dataset, split, progress=progress
     ):
         kept_epochs.append(accuracy_matching.measure(answers, epoch))
         members = answers.members
-    curve = accuracy_comparison.Curve(
+    curve = accuracy_comparison.TrainingCurve(
         run=run_dir.name,
         model=run_comparison.model_name(config),
         points=[kept_epoch.point for kept_epoch in kept_epochs],

@@ -10,8 +10,8 @@ from qmia_tf.auditing import audit_result
 from qmia_tf.data import loaders
 from qmia_tf.deploy.export import read_manifest
 from qmia_tf.experiments import (
-    augmentation_queries,
     configuration,
+    label_only_queries,
     run,
     training_run,
 )
@@ -117,7 +117,7 @@ class ShippedRun:
         run.attack_run(
             self.run_dir,
             self.dataset,
-            label_only=augmentation_queries.Settings(),
+            label_only=label_only_queries.Settings(),
             tfprivacy=TFPRIVACY,
             pictures="off",
         )

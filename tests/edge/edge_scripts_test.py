@@ -105,7 +105,7 @@ class EvaluateEdgeTest(scripts_test.Folder):
             *more,
         ]
 
-    def test_what_is_captured_belongs_to_the_run(self):
+    def test_device_outputs_belong_to_the_run(self):
         self.files()
         place = self.dir / "pi4.json"
         done = subprocess.run(
@@ -125,13 +125,13 @@ class EvaluateEdgeTest(scripts_test.Folder):
         data = loaders.load("digits")
         config = configuration.read(self.run_dir)
         split = training_run.open_split(self.run_dir, data, config)
-        (captured,) = device_outputs.open_captured(
-            [self.out], data, split, taken=["int8"]
+        (device,) = device_outputs.load_device_outputs(
+            [self.out], data, split, used_names=["int8"]
         )
-        self.assertEqual(captured.target, "int8.pi4")
+        self.assertEqual(device.target, "int8.pi4")
         self.assertAllEqual(
-            captured.probabilities,
-            TFLiteTarget(self.model).predict(data.images[captured.record_ids]),
+            device.probabilities,
+            TFLiteTarget(self.model).predict(data.images[device.record_ids]),
         )
 
     def test_kernels_and_batches(self):

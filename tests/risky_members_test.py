@@ -1,4 +1,4 @@
-"""The most exposed members in audit.json, and their pictures."""
+"""The members at highest risk in audit.json, and their pictures."""
 
 import base64
 import io
@@ -34,35 +34,35 @@ def margin(probabilities, labels):
     return np.array(margins)
 
 
-class ExposedMembersTest(tf.test.TestCase):
+class RiskyMembersTest(tf.test.TestCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.made = synthetic_outputs.outputs(90, 70).in_record_order()
-        cls.found = risky_members.of_target(cls.made, seed=0)
+        cls.outputs = synthetic_outputs.outputs(90, 70).in_record_order()
+        cls.exposed = risky_members.of_target(cls.outputs, seed=0)
 
     def test_are_members_the_most_exposed_first(self):
-        self.assertLen(self.found, 24)
-        members = set(self.made.record_ids[self.made.members].tolist())
-        ids = [member.record_id for member in self.found]
+        self.assertLen(self.exposed, 24)
+        members = set(self.outputs.record_ids[self.outputs.members].tolist())
+        ids = [member.record_id for member in self.exposed]
         self.assertLen(set(ids), 24)
         self.assertContainsSubset(ids, members)
         keys = [
-            (-x.probability.value, -x.score, x.record_id) for x in self.found
+            (-x.probability.value, -x.score, x.record_id) for x in self.exposed
         ]
         self.assertEqual(keys, sorted(keys))
         # No member of a higher probability is missing: scores of a half
         # rise with it.
-        lowest = min(member.probability.value for member in self.found)
+        lowest = min(member.probability.value for member in self.exposed)
         self.assertGreater(lowest, 0.5)
 
     def test_what_is_said_of_one(self):
-        scores = margin(self.made.probabilities, self.made.labels)
-        for member in self.found:
-            (row,) = np.flatnonzero(self.made.record_ids == member.record_id)
-            self.assertEqual(member.label, self.made.labels[row])
+        scores = margin(self.outputs.probabilities, self.outputs.labels)
+        for member in self.exposed:
+            (row,) = np.flatnonzero(self.outputs.record_ids == member.record_id)
+            self.assertEqual(member.label, self.outputs.labels[row])
             self.assertEqual(
-                member.predicted, self.made.probabilities[row].argmax()
+                member.predicted, self.outputs.probabilities[row].argmax()
             )
             self.assertAllClose(member.score, scores[row], atol=1e-4)
             # No ties: as many as do not score higher.
@@ -83,9 +83,9 @@ class ExposedMembersTest(tf.test.TestCase):
             0, 256, (1600, 6, 5, 3), np.uint8
         )
         exposed = risky_members.of_target(
-            self.made, seed=0, pictures=images.__getitem__
+            self.outputs, seed=0, pictures=images.__getitem__
         )
-        for member, plain in zip(exposed, self.found, strict=True):
+        for member, plain in zip(exposed, self.exposed, strict=True):
             self.assertEqual(member.record_id, plain.record_id)
             self.assertAllEqual(
                 opened(member.picture), images[member.record_id]

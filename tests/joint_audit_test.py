@@ -1,4 +1,4 @@
-"""Two artefacts queried together, against scikit-learn's areas."""
+"""The joint attack audited, against scikit-learn's areas."""
 
 import numpy as np
 import synthetic_outputs
@@ -6,13 +6,13 @@ import tensorflow as tf
 from sklearn import metrics
 
 from qmia_tf.attacks import joint
-from qmia_tf.auditing.auxiliary import gather, with_partner
-from qmia_tf.auditing.joint_audit import query_together
+from qmia_tf.auditing.auxiliary import make_attack_inputs, with_second_outputs
+from qmia_tf.auditing.joint_audit import run_joint_attack
 from qmia_tf.outputs import Outputs
 from qmia_tf.statistics import delong
 
 
-def evidence(records, *, gain, seed=0):
+def attack_inputs(records, *, gain, seed=0):
     """A target, and a partner that looks at the same records anew.
 
     Args:
@@ -29,18 +29,18 @@ def evidence(records, *, gain, seed=0):
         record_ids=first.record_ids,
         info={"target": "other"},
     )
-    return with_partner(gather(first), second)
+    return with_second_outputs(make_attack_inputs(first), second)
 
 
-class QueryTogetherTest(tf.test.TestCase):
+class RunJointAttackTest(tf.test.TestCase):
     def test_areas_are_those_of_the_judged_half(self):
-        given = evidence(300, gain=1.5)
-        pair = query_together(given, "int8")
+        given = attack_inputs(300, gain=1.5)
+        pair = run_joint_attack(given, "int8")
         self.assertEqual((pair.first, pair.second), ("keras", "int8"))
         judged = ~given.calibration
         members = given.outputs.members[judged]
         for scores, got in (
-            (joint.alone(given), pair.alone),
+            (joint.single_scores(given), pair.alone),
             (joint.scores(given), pair.together),
         ):
             want = metrics.roc_auc_score(members, scores[judged])
@@ -53,7 +53,9 @@ class QueryTogetherTest(tf.test.TestCase):
             (members.sum(), (~members).sum()),
         )
         contrast = delong.paired(
-            joint.scores(given)[judged], joint.alone(given)[judged], members
+            joint.scores(given)[judged],
+            joint.single_scores(given)[judged],
+            members,
         )
         self.assertEqual(pair.gain, contrast.difference)
         self.assertEqual(pair.p_value, contrast.p_value)
@@ -63,15 +65,17 @@ class QueryTogetherTest(tf.test.TestCase):
 
     def test_the_same_artefact_twice_tells_nothing_more(self):
         outputs = synthetic_outputs.outputs(300, 300)
-        given = with_partner(gather(outputs), outputs)
-        pair = query_together(given, "keras")
+        given = with_second_outputs(make_attack_inputs(outputs), outputs)
+        pair = run_joint_attack(given, "keras")
         self.assertLessEqual(pair.gain.low, 0.0)
         self.assertLess(abs(pair.gain.value), 0.02)
 
     def test_too_few_records_to_learn_from(self):
         outputs = synthetic_outputs.outputs(2, 40)
         self.assertIsNone(
-            query_together(with_partner(gather(outputs), outputs), "x")
+            run_joint_attack(
+                with_second_outputs(make_attack_inputs(outputs), outputs), "x"
+            )
         )
 
 

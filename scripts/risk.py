@@ -1,16 +1,16 @@
-"""Finds the records that a model exposes most.
+"""Measures the membership risk of each record, and lists the riskiest.
 
-    python scripts/exposed.py --run_dir=runs/cifar_w4a4 \
-        --baseline=runs/cifar_full --out=exposed
+    python scripts/risk.py --run_dir=runs/cifar_w4a4 \
+        --baseline=runs/cifar_full --out=risk
 
 Reads outputs/TARGET.npz of the run, which scripts/attack.py writes, and gives
 every record its score and its calibrated probability of being a member, with
 an interval; with --baseline also what the full-precision model of the same
-data and split gives it, and the change. Writes records.csv (all records, most
-exposed first), exposed.md (the findings and the first members) and, unless
---images=false, exposed.png (their images; loads the run's data set) into
---out. They name training records: keep them as private as the data. Takes
-some seconds, and as long as loading the data set.
+data and split gives it, and the change. Writes records.csv (all records,
+highest risk first), exposed.md (the findings and the first members) and,
+unless --images=false, exposed.png (their images; loads the run's data set)
+into --out. They name training records: keep them as private as the data.
+Takes some seconds, and as long as loading the data set.
 """
 
 import pathlib
@@ -55,27 +55,27 @@ def main(argv):
     from qmia_tf.experiments import run_risk
 
     common = {"score": SCORE.value, "seed": SEED.value}
-    listing = run_risk.of_run(run_dir, target=TARGET.value, **common)
+    risks = run_risk.of_run(run_dir, target=TARGET.value, **common)
     before = None
     if BASELINE.value:
         before = run_risk.of_run(
             BASELINE.value, target=BASELINE_TARGET.value, **common
         )
-        record_risk.check_comparable(listing, before)
+        record_risk.check_comparable(risks, before)
     files.require_writable(out)
     from qmia_tf.report import risk_files
 
-    pictures = _pictures(run_dir, listing) if IMAGES.value else None
-    paths = risk_files.write_exposures(
-        listing, out, before=before, top=TOP.value, pictures=pictures
+    pictures = _pictures(run_dir, risks) if IMAGES.value else None
+    paths = risk_files.write_risks(
+        risks, out, before=before, top=TOP.value, pictures=pictures
     )
     print((out / risk_files.PAGE).read_text())
-    if listing.excluded:
-        print(f"{listing.score} says nothing of {listing.excluded} records")
+    if risks.excluded:
+        print(f"{risks.score} is not defined for {risks.excluded} records")
     print(f"{', '.join(path.name for path in paths)} are in {out}")
 
 
-def _pictures(run_dir, listing):
+def _pictures(run_dir, risks):
     """The images of the first members, and the names of the classes."""
     # Some data sets are read by TensorFlow.
     quiet.start_tensorflow()
@@ -86,8 +86,8 @@ def _pictures(run_dir, listing):
     dataset = options.load_data(
         name=config["dataset"]["name"], pool=config["dataset"]["pool"]
     )
-    rows = listing.most_exposed_members(TOP.value)
-    return record_risk.images_of(listing, rows, dataset), dataset.class_names
+    rows = risks.riskiest_members(TOP.value)
+    return record_risk.images_of(risks, rows, dataset), dataset.class_names
 
 
 if __name__ == "__main__":

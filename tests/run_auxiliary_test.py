@@ -1,4 +1,4 @@
-"""What stands beside the targets of a run: parent, images, equal records."""
+"""The auxiliary knowledge of a run: parent, images, equal records."""
 
 import pathlib
 from unittest import mock
@@ -10,13 +10,13 @@ from absl.testing import parameterized
 
 from qmia_tf import files
 from qmia_tf.auditing import blind_baseline
-from qmia_tf.auditing.auxiliary import gather
+from qmia_tf.auditing.auxiliary import make_attack_inputs
 from qmia_tf.data.image_features import image_features
 from qmia_tf.data.loaders import Dataset
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import (
-    augmentation_queries,
     configuration,
+    label_only_queries,
     run_auxiliary,
     training_run,
 )
@@ -50,7 +50,7 @@ class Runs(parameterized.TestCase, tf.test.TestCase):
         config = configuration.describe(
             self.data, recipe=recipes.get("digits"), bits=bits, **options
         )
-        folder = RunDir(self.dir / name).open(config)
+        folder = RunDir(self.dir / name).open(config).path
         self.split = training_run.open_split(folder, self.data, config)
         rng = np.random.default_rng(seed)
         for target in targets:
@@ -67,10 +67,10 @@ class Runs(parameterized.TestCase, tf.test.TestCase):
             ).save(folder / "outputs" / f"{target}.npz")
         return folder
 
-    def beside(self, folder, **options):
+    def auxiliary(self, folder, **options):
         config = configuration.read(folder)
         split = training_run.open_split(folder, self.data, config)
-        return run_auxiliary.Surroundings(
+        return run_auxiliary.RunAuxiliary(
             folder, self.data, split, config=config, **options
         )
 
@@ -78,26 +78,27 @@ class Runs(parameterized.TestCase, tf.test.TestCase):
 class ParentTest(Runs):
     def test_is_that_of_the_other_run(self):
         full = self.run_of("full", Bits(), seed=1)
-        known = self.beside(self.run_of("w4a4", Bits(4, 4)), parent=full)
+        known = self.auxiliary(self.run_of("w4a4", Bits(4, 4)), parent=full)
         want = files.read_npz(full / "outputs/keras.npz")["probabilities"]
         for name in ("keras", "int8"):
             parent = known.of(name).parent
             self.assertEqual(parent.target, "parent")
             self.assertAllEqual(parent.probabilities, want)
         self.assertEqual(
-            [outputs.target for outputs in known.joints()], ["keras", "parent"]
+            [outputs.target for outputs in known.joint_with()],
+            ["keras", "parent"],
         )
 
     def test_a_full_precision_run_is_that_of_its_files(self):
-        known = self.beside(self.run_of("full", Bits()))
+        known = self.auxiliary(self.run_of("full", Bits()))
         self.assertIsNone(known.of("keras").parent)
         self.assertEqual(known.of("int8_ptq").parent.target, "keras")
         self.assertEqual(
-            [outputs.target for outputs in known.joints()], ["keras"]
+            [outputs.target for outputs in known.joint_with()], ["keras"]
         )
 
     def test_a_quantized_run_has_none_of_its_own(self):
-        known = self.beside(self.run_of("w4a4", Bits(4, 4)))
+        known = self.auxiliary(self.run_of("w4a4", Bits(4, 4)))
         self.assertIsNone(known.of("float32").parent)
 
     @parameterized.parameters(Bits(8, 4), Bits(32, 32, clip=True))
@@ -108,7 +109,7 @@ class ParentTest(Runs):
             "other is not the full-precision run: its model has "
             f"{bits.weight}-bit weights and {bits.activation}-bit activations",
         ):
-            self.beside(self.run_of("w4a4", Bits(4, 4)), parent=other)
+            self.auxiliary(self.run_of("w4a4", Bits(4, 4)), parent=other)
 
     def test_not_queried_and_not_a_run(self):
         folder = self.run_of("w4a4", Bits(4, 4))
@@ -116,35 +117,35 @@ class ParentTest(Runs):
         with self.assertRaisesRegex(
             InputError, "full was not queried yet: attack it first"
         ):
-            self.beside(folder, parent=full)
+            self.auxiliary(folder, parent=full)
         with self.assertRaisesRegex(InputError, "is not a run directory"):
-            self.beside(folder, parent=self.dir / "none")
+            self.auxiliary(folder, parent=self.dir / "none")
 
     def test_of_another_split(self):
         full = self.run_of("full", Bits(), split_seed=1)
         folder = self.run_of("w4a4", Bits(4, 4))
-        known = self.beside(folder, parent=full)
+        known = self.auxiliary(folder, parent=full)
         answers = run_targets.outputs.load(folder / "outputs/keras.npz")
         with self.assertRaisesRegex(InputError, "trained on other members"):
-            gather(answers, known.of("keras"))
+            make_attack_inputs(answers, known.of("keras"))
 
 
-class BesideTest(Runs):
+class AuxiliaryTest(Runs):
     def test_features_are_those_of_the_images(self):
         folder = self.run_of("w4a4", Bits(4, 4))
-        known = self.beside(folder).of("keras")
+        known = self.auxiliary(folder).of("keras")
         answers = run_targets.outputs.load(folder / "outputs/keras.npz")
         order = np.random.default_rng(0).permutation(RECORDS)[:30]
-        evidence = gather(answers.take(order), known)
+        inputs = make_attack_inputs(answers.take(order), known)
         for record, row in zip(
-            evidence.outputs.record_ids, evidence.features, strict=True
+            inputs.outputs.record_ids, inputs.features, strict=True
         ):
             want = image_features(self.data.images[record][None])[0]
             self.assertAllClose(row, want)
 
     def test_the_runs_own_references_unless_others_are_given(self):
         folder = self.run_of("w4a4", Bits(4, 4))
-        self.assertEqual(self.beside(folder).of("keras").references, ())
+        self.assertEqual(self.auxiliary(folder).of("keras").references, ())
         for n in range(2):
             self.run_of(f"w4a4/references/r0{n}", Bits(4, 4), split_seed=n + 5)
         other = self.run_of("other", Bits(4, 4), split_seed=9)
@@ -153,7 +154,7 @@ class BesideTest(Runs):
             ([other], ["other.keras"]),
             ([], []),
         ):
-            known = self.beside(folder, references=given)
+            known = self.auxiliary(folder, references=given)
             references = known.of("int8").references
             self.assertEqual(
                 [reference.target for reference in references], names
@@ -161,46 +162,52 @@ class BesideTest(Runs):
 
     def test_copies_only_of_what_can_be_asked(self):
         folder = self.run_of("w4a4", Bits(4, 4))
-        known = self.beside(folder, label_only=augmentation_queries.Settings())
+        known = self.auxiliary(folder, label_only=label_only_queries.Settings())
         with mock.patch.object(
-            augmentation_queries,
-            "answer",
-            return_value={"copies": 1, "noisy": 2},
+            label_only_queries,
+            "query_target",
+            return_value={"augmented_labels": 1, "noisy_labels": 2},
         ) as answer:
             file = run_targets.Query("int8", folder / "x", "default", None)
-            beside = known.of("int8", file)
-            self.assertEqual((beside.copies, beside.noisy), (1, 2))
+            auxiliary = known.of("int8", file)
+            self.assertEqual(
+                (auxiliary.augmented_labels, auxiliary.noisy_labels), (1, 2)
+            )
             self.assertIs(answer.call_args.args[0], file)
             self.assertEqual(answer.call_args.kwargs["run_dir"], folder)
             answer.reset_mock()
             twin = run_targets.Query("int8_twin", folder / "x", "twin", None)
-            self.assertIsNone(known.of("int8_twin", twin).copies)
-            self.assertIsNone(known.of("int8.pi4").copies)
-            self.assertIsNone(self.beside(folder).of("int8", file).noisy)
+            self.assertIsNone(known.of("int8_twin", twin).augmented_labels)
+            self.assertIsNone(known.of("int8.pi4").augmented_labels)
+            self.assertIsNone(
+                self.auxiliary(folder).of("int8", file).noisy_labels
+            )
             answer.assert_not_called()
 
 
-class ControlTest(Runs):
+class BlindBaselineTest(Runs):
     def test_is_that_of_the_images_in_record_order(self):
-        known = self.beside(self.run_of("w4a4", Bits(4, 4)))
-        check = known.control(seed=3)
+        known = self.auxiliary(self.run_of("w4a4", Bits(4, 4)))
+        check = known.blind_baseline(seed=3)
         members = np.isin(np.arange(RECORDS), self.split.members)
-        want = blind_baseline.check(
+        want = blind_baseline.measure(
             self.data.images, self.data.labels, members, seed=3
         )
         self.assertEqual(check, want)
-        self.assertNotEqual(check.auc, known.control(seed=4).auc)
+        self.assertNotEqual(check.auc, known.blind_baseline(seed=4).auc)
 
     def test_sides_that_differ(self):
         self.run_of("draw", Bits())
         self.data.images[self.split.members] //= 3
-        known = self.beside(self.run_of("w4a4", Bits(4, 4)))
-        self.assertTrue(known.control(seed=0).told_apart)
+        known = self.auxiliary(self.run_of("w4a4", Bits(4, 4)))
+        self.assertTrue(known.blind_baseline(seed=0).told_apart)
 
 
 class DuplicatesTest(Runs):
     def test_none(self):
-        duplicates = self.beside(self.run_of("w4a4", Bits(4, 4))).duplicates()
+        duplicates = self.auxiliary(
+            self.run_of("w4a4", Bits(4, 4))
+        ).duplicates()
         self.assertEqual((duplicates.members, duplicates.nonmembers), (0, 0))
         self.assertEqual((duplicates.examples, duplicates.warning), ([], ""))
 
@@ -211,7 +218,9 @@ class DuplicatesTest(Runs):
         self.data.images[members[:14]] = self.data.images[nonmembers[:14]]
         # Twice on one side only is nobody's leak.
         self.data.images[members[15]] = self.data.images[members[16]]
-        duplicates = self.beside(self.run_of("w4a4", Bits(4, 4))).duplicates()
+        duplicates = self.auxiliary(
+            self.run_of("w4a4", Bits(4, 4))
+        ).duplicates()
         self.assertEqual((duplicates.members, duplicates.nonmembers), (14, 14))
         self.assertEqual(
             duplicates.examples,
@@ -225,7 +234,7 @@ class DuplicatesTest(Runs):
 
 class DistinctTest(Runs):
     def test_all_of_them(self):
-        distinct = self.beside(self.run_of("w4a4", Bits(4, 4))).distinct
+        distinct = self.auxiliary(self.run_of("w4a4", Bits(4, 4))).distinct
         self.assertAllEqual(distinct.record_ids, np.arange(RECORDS))
         self.assertEqual(
             (distinct.repeated.by, distinct.repeated.sentence), ("records", "")
@@ -239,7 +248,7 @@ class DistinctTest(Runs):
         others = nonmembers[labels[nonmembers] == labels[mine[0]]]
         # Two more members and one nonmember show what a member shows.
         self.data.images[[*mine[1:3], others[0]]] = self.data.images[mine[0]]
-        known = self.beside(self.run_of("w4a4", Bits(4, 4)))
+        known = self.auxiliary(self.run_of("w4a4", Bits(4, 4)))
         kept = known.distinct.record_ids
         self.assertAllEqual(
             kept, np.setdiff1d(np.arange(RECORDS), np.sort(mine[:3])[1:])
@@ -248,9 +257,9 @@ class DistinctTest(Runs):
         self.assertEqual(counts.distinct_members, counts.members - 2)
         self.assertEqual(counts.distinct_nonmembers, counts.nonmembers)
         self.assertIn("copies of one record are counted once", counts.sentence)
-        # The control sees the same records.
-        check = known.control(seed=3)
-        want = blind_baseline.check(
+        # The blind baseline sees the same records.
+        check = known.blind_baseline(seed=3)
+        want = blind_baseline.measure(
             self.data.images[kept],
             labels[kept],
             np.isin(kept, members),

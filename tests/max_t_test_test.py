@@ -8,7 +8,7 @@ from absl.testing import parameterized
 from scipy import stats
 from sklearn import metrics
 
-from qmia_tf.statistics import memberships, permutation
+from qmia_tf.statistics import max_t_test, membership_permutations
 
 DRAWS = 20_000
 
@@ -126,7 +126,7 @@ class ExhaustiveTest(parameterized.TestCase, tf.test.TestCase):
         scores, members, strata = tiny(seed, ties=ties, holes=holes)
         rates = (0.2, 0.4)
         every, statistics = tables(scores, members, strata, rates)
-        given = permutation.max_t(
+        given = max_t_test.max_t(
             scores,
             members,
             strata,
@@ -135,8 +135,8 @@ class ExhaustiveTest(parameterized.TestCase, tf.test.TestCase):
             permutations=DRAWS,
         )
         moving = {key for key, x in statistics.items() if x.std() > 1e-9}
-        self.assertEqual(moving, {(x.attack, x.rate) for x in given.measured})
-        want = exact(every, statistics, members, given.measured)
+        self.assertEqual(moving, {(x.attack, x.rate) for x in given.statistics})
+        want = exact(every, statistics, members, given.statistics)
         # 350 arrangements, each drawn 57 times or so: five binomial standard
         # deviations, 0.018.
         for entry in given.attacks:
@@ -145,7 +145,7 @@ class ExhaustiveTest(parameterized.TestCase, tf.test.TestCase):
             )
         self.assertEqual(given.p_value, min(x.p_value for x in given.attacks))
         self.assertLen(given.attacks, len(want))
-        for entry in given.measured:
+        for entry in given.statistics:
             values = statistics[entry.attack, entry.rate]
             # Five standard errors of a mean, and of a standard deviation.
             away = 5 * values.std() / DRAWS**0.5
@@ -162,7 +162,7 @@ class ExhaustiveTest(parameterized.TestCase, tf.test.TestCase):
             alternative="greater",
             method="exact",
         ).pvalue
-        [tested] = permutation.max_t(
+        [tested] = max_t_test.max_t(
             {"one": scores},
             members,
             np.zeros(13, int),
@@ -187,14 +187,14 @@ class ExhaustiveTest(parameterized.TestCase, tf.test.TestCase):
         strata = rng.integers(0, 4, size)
         if holes:
             given[strata == 2] = np.nan
-        layout = memberships.Layout.of(members, strata)
+        layout = membership_permutations.Layout.of(members, strata)
         rates = (0.01, 0.05, 0.5)
-        columns = permutation._columns(
+        columns = max_t_test._columns(
             {"one": given}, members, layout.shares(), rates, ()
         )
         drawn = layout.draw(rng, 40)
         drawn[0] = members
-        evaluated = permutation._evaluate(drawn, columns)
+        evaluated = max_t_test._evaluate(drawn, columns)
         has_score = ~np.isnan(given)
         outside = np.sum(has_score & ~members)
         for one, row in zip(drawn, evaluated, strict=True):
@@ -208,7 +208,7 @@ class ExhaustiveTest(parameterized.TestCase, tf.test.TestCase):
             ]
             self.assertAllClose(row, want, atol=1e-12)
         self.assertAllEqual(
-            permutation._evaluate(members[None], columns)[0], evaluated[0]
+            max_t_test._evaluate(members[None], columns)[0], evaluated[0]
         )
 
 
@@ -226,7 +226,7 @@ class MaxTTest(parameterized.TestCase, tf.test.TestCase):
     def test_adjusted(self):
         """None below its own p-value; they grow as t falls."""
         for seed in range(5):
-            permuted = permutation.max_t(
+            permuted = max_t_test.max_t(
                 *self.leaking(seed=seed), seed=seed, permutations=999
             )
             adjusted = [x.p_value for x in permuted.attacks]
@@ -236,13 +236,14 @@ class MaxTTest(parameterized.TestCase, tf.test.TestCase):
             for tested in permuted.attacks:
                 alone = [
                     x.p_value
-                    for x in permuted.measured
+                    for x in permuted.statistics
                     if x.attack == tested.attack
                 ]
                 self.assertGreaterEqual(tested.p_value, min(alone))
                 # Bonferroni is the most that an adjustment can cost.
                 self.assertLessEqual(
-                    tested.p_value, len(permuted.measured) * tested.best.p_value
+                    tested.p_value,
+                    len(permuted.statistics) * tested.best.p_value,
                 )
             # The test rejects where the largest t exceeds the critical one.
             self.assertEqual(
@@ -251,11 +252,11 @@ class MaxTTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_values(self):
         scores, members, strata = self.leaking(size=400)
-        permuted = permutation.max_t(
+        permuted = max_t_test.max_t(
             scores, members, strata, seed=0, rates=(0.05,), permutations=200
         )
-        self.assertLen(permuted.measured, 6)
-        for statistic in permuted.measured:
+        self.assertLen(permuted.statistics, 6)
+        for statistic in permuted.statistics:
             given = scores[statistic.attack]
             want = metrics.roc_auc_score(members, given)
             if statistic.measure == "tpr":
@@ -265,28 +266,28 @@ class MaxTTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_seed_decides_and_nothing_else(self):
         scores, members, strata = self.leaking()
-        one = permutation.max_t(scores, members, strata, seed=3)
-        again = permutation.max_t(scores, members, strata, seed=3)
+        one = max_t_test.max_t(scores, members, strata, seed=3)
+        again = max_t_test.max_t(scores, members, strata, seed=3)
         self.assertEqual(one, again)
-        other = permutation.max_t(scores, members, strata, seed=4)
+        other = max_t_test.max_t(scores, members, strata, seed=4)
         self.assertNotEqual(one.critical, other.critical)
         # 400 million memberships would take 40,000.
-        self.assertEqual(one.permutations, permutation.MOST)
+        self.assertEqual(one.permutations, max_t_test.MOST)
 
     def test_monotone_scores_are_the_same_attack(self):
         scores, members, strata = self.leaking(gains=(0.3, 0.0))
-        one = permutation.max_t(scores, members, strata, seed=1)
+        one = max_t_test.max_t(scores, members, strata, seed=1)
         bent = {name: np.exp(3 * x) for name, x in scores.items()}
-        self.assertEqual(one, permutation.max_t(bent, members, strata, seed=1))
+        self.assertEqual(one, max_t_test.max_t(bent, members, strata, seed=1))
         # Copies of an attack cost nothing.
         more = {**scores, "copy": scores["of 0.3"] * 2}
-        permuted = permutation.max_t(more, members, strata, seed=1)
+        permuted = max_t_test.max_t(more, members, strata, seed=1)
         self.assertEqual(permuted.p_value, one.p_value)
         self.assertEqual(permuted.critical, one.critical)
 
     def test_a_strong_leak(self):
         members = np.arange(100) < 50
-        permuted = permutation.max_t(
+        permuted = max_t_test.max_t(
             {"one": members.astype(float)},
             members,
             np.zeros(100, int),
@@ -301,7 +302,7 @@ class MaxTTest(parameterized.TestCase, tf.test.TestCase):
         members = np.arange(2000) < 1000
         given = rng.normal(size=2000)
         given[:10] = 9 + rng.random(10)
-        [tested] = permutation.max_t(
+        [tested] = max_t_test.max_t(
             {"one": given}, members, np.zeros(2000, int), seed=0
         ).attacks
         self.assertEqual(
@@ -312,12 +313,12 @@ class MaxTTest(parameterized.TestCase, tf.test.TestCase):
     def test_a_fixed_attack_has_no_rates(self):
         scores, members, strata = self.leaking(size=400)
         hard = {name: (x > 0).astype(float) for name, x in scores.items()}
-        permuted = permutation.max_t(
+        permuted = max_t_test.max_t(
             hard, members, strata, seed=0, fixed=tuple(hard), permutations=99
         )
-        self.assertEqual({x.measure for x in permuted.measured}, {"auc"})
+        self.assertEqual({x.measure for x in permuted.statistics}, {"auc"})
         # Of two values the AUC is the balanced accuracy.
-        for statistic in permuted.measured:
+        for statistic in permuted.statistics:
             want = metrics.balanced_accuracy_score(
                 members, hard[statistic.attack]
             )
@@ -325,10 +326,10 @@ class MaxTTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_rates_need_a_nonmember(self):
         scores, members, strata = self.leaking(size=1998)
-        permuted = permutation.max_t(
+        permuted = max_t_test.max_t(
             scores, members, strata, seed=0, permutations=9
         )
-        self.assertEqual({x.rate for x in permuted.measured}, {None, 0.01})
+        self.assertEqual({x.rate for x in permuted.statistics}, {None, 0.01})
 
 
 class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
@@ -342,7 +343,7 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
         del name
         members = np.arange(30) < 12
         strata = np.zeros(30, int)
-        permuted = permutation.max_t(
+        permuted = max_t_test.max_t(
             {"one": make(members)}, members, strata, seed=0, permutations=99
         )
         self.assertEqual((permuted.p_value, permuted.attacks), (1.0, []))
@@ -350,7 +351,7 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
         # Beside another attack they change nothing.
         scores = {"two": np.random.default_rng(0).normal(size=30)}
         alone, both = (
-            permutation.max_t(columns, members, strata, seed=0, permutations=99)
+            max_t_test.max_t(columns, members, strata, seed=0, permutations=99)
             for columns in (scores, {"one": make(members), **scores})
         )
         self.assertLen(both.attacks, 1)
@@ -359,8 +360,8 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_no_attack(self):
         members = np.arange(8) < 4
-        permuted = permutation.max_t({}, members, np.zeros(8, int), seed=0)
-        self.assertEqual((permuted.p_value, permuted.measured), (1.0, []))
+        permuted = max_t_test.max_t({}, members, np.zeros(8, int), seed=0)
+        self.assertEqual((permuted.p_value, permuted.statistics), (1.0, []))
 
     @parameterized.parameters(
         (0, 5, 1.0), (5, 0, 1.0), (1, 1, 1 / 2), (1, 3, 1 / 4), (2, 3, 1 / 10)
@@ -369,7 +370,7 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
         """The p-value is no less than one in the number of arrangements."""
         inside = np.arange(members + nonmembers) < members
         scores = {"one": -np.arange(inside.size, dtype=float)}
-        permuted = permutation.max_t(
+        permuted = max_t_test.max_t(
             scores, inside, np.zeros(inside.size, int), seed=0
         )
         self.assertAllClose(permuted.p_value, want, atol=0.025)
@@ -377,7 +378,7 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
     def test_strata_of_one_side_cannot_be_permuted(self):
         members = np.arange(40) < 20
         scores = {"one": members + 0.0, "two": np.arange(40.0)}
-        permuted = permutation.max_t(scores, members, members + 0, seed=0)
+        permuted = max_t_test.max_t(scores, members, members + 0, seed=0)
         self.assertEqual((permuted.p_value, permuted.attacks), (1.0, []))
 
     def test_strata_take_the_classes_away(self):
@@ -387,10 +388,10 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
         classes = rng.integers(0, 4, 600)
         classes[members & (rng.random(600) < 0.5)] = 0
         scores = {"one": -classes + 0.01 * rng.normal(size=600)}
-        among_all = permutation.max_t(
+        among_all = max_t_test.max_t(
             scores, members, np.zeros(600, int), seed=0
         )
-        within = permutation.max_t(scores, members, classes, seed=0)
+        within = max_t_test.max_t(scores, members, classes, seed=0)
         self.assertLess(among_all.p_value, 0.001)
         self.assertGreater(within.p_value, 0.025)
 
@@ -402,7 +403,7 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
         ends = np.where(np.abs(given) == 50, np.sign(given) * np.inf, given)
         strata = np.zeros(300, int)
         one, other = (
-            permutation.max_t(
+            max_t_test.max_t(
                 {"one": x}, members, strata, seed=0, permutations=200
             )
             for x in (given, ends)
@@ -411,7 +412,7 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_lengths(self):
         with self.assertRaisesRegex(ValueError, "memberships and"):
-            permutation.max_t(
+            max_t_test.max_t(
                 {"one": np.zeros(3)},
                 np.zeros(3, bool),
                 np.zeros(4, int),
@@ -433,7 +434,7 @@ class NullTest(tf.test.TestCase):
                 str(step): np.round((common + rng.normal(size=size)) / step)
                 for step in (0.01, 0.5, 2.0)
             }
-            permuted = permutation.max_t(
+            permuted = max_t_test.max_t(
                 scores, members, strata, seed=seed, permutations=199
             )
             alarms += permuted.p_value <= 0.1

@@ -1,4 +1,4 @@
-"""A threshold chosen on one half of the records and judged on the other."""
+"""A threshold chosen on one half of the records and evaluated on the other."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ from qmia_tf.errors import InputError
 from qmia_tf.statistics.intervals import Estimate
 from qmia_tf.statistics.operating_points import (
     OperatingPoint,
-    measure_calls,
+    measure_decisions,
     peak_row,
 )
 from qmia_tf.statistics.sweep import check_scores, sweep
@@ -22,12 +22,12 @@ class HeldOut:
     """What the threshold of one half does on the other half.
 
     Attributes:
-        point: the threshold and its rates on the judged half.
+        point: the threshold and its rates on the evaluation half.
         calibration_members: members the threshold was chosen on.
         calibration_nonmembers: nonmembers the threshold was chosen on.
         calibration_accuracy: balanced accuracy there, at its peak.
-        optimism: peak balanced accuracy over all records, chosen and judged
-            in-sample, minus the balanced accuracy on the judged half.
+        optimism: peak balanced accuracy over all records, chosen and evaluated
+            in-sample, minus the balanced accuracy on the evaluation half.
     """
 
     point: OperatingPoint
@@ -38,11 +38,11 @@ class HeldOut:
 
 
 def hold_out(scores, members, *, seed, calibration=None) -> HeldOut:
-    """Chooses the threshold of peak accuracy on a half, judges it on the other.
+    """Chooses the threshold of peak accuracy on a half, evaluates on the other.
 
     Members and nonmembers are each cut in half at random; where their number
-    is odd, the judged half is the larger. The halves depend on the seed, the
-    members and the order of the records, not on the scores.
+    is odd, the evaluation half is the larger. The halves depend on the seed,
+    the members and the order of the records, not on the scores.
 
     Args:
         scores: float [N], finite; higher is more member-like.
@@ -57,11 +57,11 @@ def hold_out(scores, members, *, seed, calibration=None) -> HeldOut:
     chosen = sweep(scores[calibration], members[calibration])
     row = peak_row(chosen)
     threshold = chosen.thresholds[row]
-    called, judged = scores >= threshold, ~calibration
-    point = measure_calls(
+    called, evaluated = scores >= threshold, ~calibration
+    point = measure_decisions(
         "held_out",
-        called[judged],
-        members[judged],
+        called[evaluated],
+        members[evaluated],
         seed=seed,
         threshold=threshold,
     )
@@ -77,16 +77,16 @@ def hold_out(scores, members, *, seed, calibration=None) -> HeldOut:
 
 
 def cross_fit(scores, members, *, seed, calibration=None) -> OperatingPoint:
-    """Judges every record, each half by the threshold of the other half.
+    """Decides on every record, each half by the threshold of the other half.
 
     Two folds, the calibration half and the rest: each one's threshold of peak
-    balanced accuracy is judged on the other, and the counts are added up. The
-    rates stand for the mean of what the two thresholds do, so the point has
+    balanced accuracy is evaluated on the other, and the counts are added up.
+    The rates stand for the mean of what the two thresholds do, so the point has
     no threshold of its own. Its intervals are approximate. A record takes
-    part in choosing one threshold and in judging the other, which correlates
+    part in choosing one threshold and in evaluating the other, which correlates
     the two results, by 0.2 to 0.3 in simulations (binormal and without any
     leak, 100 to 5,000 members). So every interval of `measure` is stretched
-    by sqrt(4/3) about its value, as a correlation of 1/3 asks for. Then 95 %
+    by sqrt(4/3) about its value, as a correlation of 1/3 requires. Then 95 %
     intervals hold the mean of the two true rates in 97 to 98 % of audits,
     and exclude guessing from below in 2 %; unstretched, in 94 to 95 % and 4
     to 5 %.
@@ -107,7 +107,9 @@ def cross_fit(scores, members, *, seed, calibration=None) -> OperatingPoint:
         chosen = sweep(scores[half], members[half])
         threshold = chosen.thresholds[peak_row(chosen)]
         called |= ~half & (scores >= threshold)
-    return _stretched(measure_calls("cross_fitted", called, members, seed=seed))
+    return _stretched(
+        measure_decisions("cross_fitted", called, members, seed=seed)
+    )
 
 
 def _stretched(point):

@@ -22,7 +22,7 @@ class Areas:
     Attributes:
         names: of the K scores.
         values: float64 [K].
-        pulls: float64 [K, R], how much each record moves each AUC; the sum
+        influences: float64 [K, R], how much each record moves each AUC; the sum
             of products of two rows is DeLong's covariance.
         members: int [K], how many members each rests on.
         nonmembers: int [K].
@@ -32,7 +32,7 @@ class Areas:
 
     names: list
     values: np.ndarray
-    pulls: np.ndarray
+    influences: np.ndarray
     members: np.ndarray
     nonmembers: np.ndarray
     called: list[tuple[int, int] | None]
@@ -41,20 +41,20 @@ class Areas:
 def areas(scores: Mapping, members) -> Areas:
     """AUC of each score and its influence, record by record.
 
-    With the placements v and w of ranking.auc, M members and U nonmembers
-    that a score says something of, the pull of a member is
+    With the placements v and w of auc.auc, M members and U nonmembers
+    that have a score, the influence of a member is
     (v - AUC) / sqrt(M (M - 1)), of a nonmember (w - AUC) / sqrt(U (U - 1)), 0
     of a record without a score. Scores of different records may overlap.
 
     Args:
-        scores: dict name -> float [N], NaN where it says nothing.
+        scores: dict name -> float [N], NaN where there is none.
         members: bool [N].
     Returns: Areas of those scores that say something of two members and two
         nonmembers or more.
     Source: DeLong et al., Biometrics 44 (1988) 837.
     """
     members = np.asarray(members, bool)
-    names, values, pulls, counts, called = [], [], [], [], []
+    names, values, influences, counts, called = [], [], [], [], []
     for name, score in scores.items():
         score = np.asarray(score, np.float64)
         has_score = ~np.isnan(score)
@@ -63,13 +63,13 @@ def areas(scores: Mapping, members) -> Areas:
         if min(sizes) < 2:
             continue
         won, lost = placements(score[has_score], members[has_score])
-        area, pull = float(won.mean()), np.zeros(members.size)
+        area, influence = float(won.mean()), np.zeros(members.size)
         for rows, placed in ((inside, won), (outside, lost)):
             size = placed.size
-            pull[rows] = (placed - area) / np.sqrt(size * (size - 1))
+            influence[rows] = (placed - area) / np.sqrt(size * (size - 1))
         names.append(name)
         values.append(area)
-        pulls.append(pull)
+        influences.append(influence)
         counts.append(sizes)
         levels = np.unique(score[has_score])
         higher = score == levels[-1]
@@ -82,26 +82,26 @@ def areas(scores: Mapping, members) -> Areas:
     return Areas(
         names,
         np.array(values),
-        np.array(pulls).reshape(len(names), members.size),
+        np.array(influences).reshape(len(names), members.size),
         shaped[:, 0],
         shaped[:, 1],
         called,
     )
 
 
-def largest(pulls, *, seed) -> np.ndarray:
+def largest(influences, *, seed) -> np.ndarray:
     """Draws max |Z|, Z normal with the correlations of the rows.
 
     Rows that never move are left out.
 
     Args:
-        pulls: float [K, R].
+        influences: float [K, R].
         seed: int >= 0, of 20,000 draws.
     Returns: float64 [20,000]; exact quantiles of |Z| if one row is left.
     Source: Hothorn, Bretz and Westfall, Biometrical Journal 50 (2008) 346.
     """
-    spreads = np.sqrt((pulls**2).sum(axis=1))
-    rows = pulls[spreads > 1e-12] / spreads[spreads > 1e-12, None]
+    spreads = np.sqrt((influences**2).sum(axis=1))
+    rows = influences[spreads > 1e-12] / spreads[spreads > 1e-12, None]
     if len(rows) < 2:
         middles = (np.arange(DRAWS) + 0.5) / DRAWS
         return special.ndtri((1 + middles) / 2)
@@ -138,7 +138,7 @@ def intervals(score_areas: Areas, *, seed, level=LEVEL) -> dict:
     of that, Newcombe's interval at the level of c: where few records have the
     lower value, their spread is hardly seen (with 40 + 40 records a truth of
     .57 lay above 5.5 % of intervals where .5 % were meant). Where members
-    and nonmembers are fully apart: the exact bound of ranking.sure_share, its
+    and nonmembers are fully apart: the exact bound of auc.sure_share, its
     level split among the scores.
 
     Args:
@@ -147,20 +147,20 @@ def intervals(score_areas: Areas, *, seed, level=LEVEL) -> dict:
         level: coverage, in 0..1.
     Returns: dict name -> Estimate.
     """
-    c = quantile(largest(score_areas.pulls, seed=seed), level)
+    c = quantile(largest(score_areas.influences, seed=seed), level)
     count = max(len(score_areas.names), 1)
     estimates = {}
     alone = float(2 * stats.norm.cdf(c) - 1)
-    for name, area, pull, m, n, calls in zip(
+    for name, area, influence, m, n, calls in zip(
         score_areas.names,
         score_areas.values,
-        score_areas.pulls,
+        score_areas.influences,
         score_areas.members,
         score_areas.nonmembers,
         score_areas.called,
         strict=True,
     ):
-        area, spread = float(area), float(np.sqrt((pull**2).sum()))
+        area, spread = float(area), float(np.sqrt((influence**2).sum()))
         if area in (0.0, 1.0):
             bound = sure_share(m, n, level=1 - (1 - level) / count)
             estimates[name] = Estimate(

@@ -1,4 +1,4 @@
-"""Verdicts: bits as text and back."""
+"""Membership decisions: bits as text and back."""
 
 import base64
 

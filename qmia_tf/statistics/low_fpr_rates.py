@@ -17,7 +17,7 @@ STEEPNESS = 2 / 3
 
 
 @dataclasses.dataclass(frozen=True)
-class LowFpr:
+class TprAtFpr:
     """What an attack finds at a false-positive rate of at most `rate`.
 
     Attributes:
@@ -28,7 +28,7 @@ class LowFpr:
         nonmembers: how many there are.
         expected: rate * nonmembers, the nonmembers that the rate rests on.
             Below 1 the value is the share of members above every nonmember,
-            and the interval, which tells how the curve may go on from there
+            and the interval, which covers how the curve may go on from there
             down to the rate, rests on the curve's assumed shape.
         threshold: the least score called a member; None calls nobody.
     """
@@ -44,7 +44,7 @@ class LowFpr:
 
 def tpr_at_fpr(
     scores, members, rates=RATES, *, seed, level=LEVEL, draws=DRAWS
-) -> list[LowFpr]:
+) -> list[TprAtFpr]:
     """TPR at each false-positive rate; see of_sweep.
 
     Args:
@@ -66,7 +66,7 @@ def of_sweep(
     seed,
     level=LEVEL,
     draws=DRAWS,
-) -> list[LowFpr]:
+) -> list[TprAtFpr]:
     """TPR at each false-positive rate, never between two tied records.
 
     The value is that of the lowest threshold with floor(rate * nonmembers)
@@ -94,7 +94,7 @@ def of_sweep(
         low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
         threshold = curve.thresholds[row]
         estimates.append(
-            LowFpr(
+            TprAtFpr(
                 rate=float(rate),
                 tpr=Estimate(
                     value, float(min(low, value)), float(max(high, value))

@@ -1,4 +1,4 @@
-"""Class by class: how right a target is, and what it gives away."""
+"""Per class: how accurate a target is, and what it gives away."""
 
 import dataclasses
 
@@ -6,7 +6,7 @@ from qmia_tf.outputs import Outputs
 from qmia_tf.statistics.auc import auc
 from qmia_tf.statistics.intervals import Estimate, clopper_pearson
 
-# Of more, nobody reads a table, and audit.json would be mostly that.
+# Nobody reads a longer table, and audit.json would be mostly that.
 MOST_CLASSES = 200
 
 
@@ -33,22 +33,22 @@ class ClassAudit:
     auc: Estimate
 
 
-def audit_classes(answers: Outputs, scores, *, names=None) -> list[ClassAudit]:
+def audit_classes(outputs: Outputs, scores, *, names=None) -> list[ClassAudit]:
     """Audits each class that has members and nonmembers.
 
     Args:
-        answers: Outputs about N records.
+        outputs: Outputs about N records.
         scores: float [N], of the confidence attack.
         names: str [classes], of the classes, or None.
     Returns: by label; nothing for more than MOST_CLASSES classes.
     """
-    if answers.classes > MOST_CLASSES:
+    if outputs.classes > MOST_CLASSES:
         return []
-    right = answers.predicted == answers.labels
+    right = outputs.predicted == outputs.labels
     audits = []
-    for label in range(answers.classes):
-        rows = answers.labels == label
-        inside = answers.members[rows]
+    for label in range(outputs.classes):
+        rows = outputs.labels == label
+        inside = outputs.members[rows]
         if not inside.any() or inside.all():
             continue
         correct = right[rows]

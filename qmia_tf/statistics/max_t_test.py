@@ -1,9 +1,9 @@
-"""One test over several attacks: could chance have made the best of them?
+"""One max-T permutation test over several attacks: is the best one chance?
 
 Without a leak it does not matter which of two records of a class is the
 member. So memberships are permuted, every statistic of every attack is
 computed again, and the largest of them is kept: max-T. What the audit has
-seen counts as a leak if hardly any permutation reaches it.
+measured counts as a leak if hardly any permutation reaches it.
 """
 
 import concurrent.futures
@@ -14,7 +14,7 @@ import numpy as np
 import threadpoolctl
 from scipy import stats
 
-from qmia_tf.statistics import memberships
+from qmia_tf.statistics import membership_permutations
 
 LEVEL = 0.025
 AUC = "auc"
@@ -28,7 +28,7 @@ NEVER = 8.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Measured:
+class Statistic:
     """One statistic of one attack, and what it is without a leak.
 
     Attributes:
@@ -53,18 +53,18 @@ class Measured:
 
 
 @dataclasses.dataclass(frozen=True)
-class AdjustedP:
-    """What the test says of one attack.
+class AttackPValue:
+    """The adjusted p-value of one attack.
 
     Attributes:
         attack: name.
         p_value: adjusted for all attacks and statistics (step-down).
-        best: its Measured with the largest t.
+        best: its Statistic with the largest t.
     """
 
     attack: str
     p_value: float
-    best: Measured
+    best: Statistic
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,15 +80,15 @@ class MaxT:
         permutations: how many were drawn.
         attacks: from the least p-value to the largest; attacks that no
             permutation moves are absent.
-        measured: every statistic.
+        statistics: every statistic.
     """
 
     p_value: float
     critical: float
     level: float
     permutations: int
-    attacks: list[AdjustedP]
-    measured: list[Measured]
+    attacks: list[AttackPValue]
+    statistics: list[Statistic]
 
 
 def max_t(
@@ -101,7 +101,7 @@ def max_t(
     fixed=(),
     permutations=None,
 ) -> MaxT:
-    """Tests whether any attack tells members, all attacks together.
+    """Tests whether any attack detects members, all attacks together.
 
     Statistics: the AUC of each attack and the cube root of its TPR at each
     rate; the cube root because counts above a nonmember are distributed like
@@ -113,7 +113,7 @@ def max_t(
 
     Args:
         scores: dict name -> float [N], higher is more member-like; NaN where
-            the attack says nothing, or is not judged.
+            the attack has no score, or is not evaluated.
         members: bool [N].
         strata: int [N]; memberships are permuted within them.
         seed: int >= 0.
@@ -132,7 +132,7 @@ def max_t(
     draws = permutations or int(
         np.clip(BUDGET // max(members.size, 1), FEWEST, MOST)
     )
-    layout = memberships.Layout.of(members, strata)
+    layout = membership_permutations.Layout.of(members, strata)
     # Stratum by stratum, so that what is drawn need not be put in order.
     members, shares = members[layout.order], layout.shares()[layout.order]
     scores = {
@@ -142,7 +142,7 @@ def max_t(
     columns = _columns(scores, members, shares, rates, fixed)
     truth = _evaluate(members[None], columns)
     drawn = _permuted(layout, columns, draws, seed)
-    return _judge(columns, truth[0], drawn)
+    return _adjust(columns, truth[0], drawn)
 
 
 def _permuted(layout, columns, draws, seed):
@@ -164,7 +164,7 @@ def _permuted(layout, columns, draws, seed):
         return np.concatenate(list(pool.map(block, streams, sizes)))
 
 
-def _judge(columns, truth, drawn):
+def _adjust(columns, truth, drawn):
     every = np.vstack([truth, drawn])
     means, deviations = every.mean(axis=0), every.std(axis=0)
     moved = deviations > 1e-9
@@ -174,8 +174,8 @@ def _judge(columns, truth, drawn):
     t = np.round(t, 9)
     alone = (t >= t[0]).mean(axis=0)
     names = [name for column in columns for name in column.names]
-    measured = [
-        Measured(
+    statistics = [
+        Statistic(
             *name,
             value=float(value if name[1] == AUC else value**3),
             mean=float(means[row]),
@@ -187,7 +187,7 @@ def _judge(columns, truth, drawn):
         if moved[row]
     ]
     best = {}
-    for statistic in measured:
+    for statistic in statistics:
         if (
             statistic.attack not in best
             or statistic.t > best[statistic.attack].t
@@ -209,8 +209,8 @@ def _judge(columns, truth, drawn):
         critical=float(np.quantile(running, 1 - LEVEL)) if ranked else np.inf,
         level=LEVEL,
         permutations=len(drawn),
-        attacks=[AdjustedP(x, adjusted[x], best[x]) for x in ranked],
-        measured=measured,
+        attacks=[AttackPValue(x, adjusted[x], best[x]) for x in ranked],
+        statistics=statistics,
     )
 
 
@@ -222,9 +222,9 @@ class _Column:
         names: (attack, measure, rate) of each statistic.
         order: int [n], the records it scores, from the highest on.
         ends: int [K], where runs of equal scores end in that order.
-        ranks: float64 [N], twice the midranks, 0 where it says nothing.
+        ranks: float64 [N], twice the midranks, 0 without a score.
         allowed: int a rate: how many nonmembers may be called.
-        has_score: float64 [N], 1 where it says something; None if everywhere.
+        has_score: float64 [N], 1 where it has a score; None if everywhere.
         expected: float64 [n] in `order`, the nonmembers up to each record,
             on average over the permutations.
     """

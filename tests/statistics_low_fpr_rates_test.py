@@ -7,10 +7,10 @@ import tensorflow as tf
 from absl.testing import parameterized
 from sklearn import metrics
 
-from qmia_tf.statistics import low_fpr
+from qmia_tf.statistics import low_fpr_rates
 from qmia_tf.statistics.sweep import sweep
 
-RATES = (0.3, *low_fpr.RATES)
+RATES = (0.3, *low_fpr_rates.RATES)
 
 
 def scores_of(kind, size=3000, seed=0):
@@ -38,7 +38,7 @@ class ValueTest(parameterized.TestCase, tf.test.TestCase):
         fpr, tpr, _ = metrics.roc_curve(
             members, scores, drop_intermediate=False
         )
-        for point in low_fpr.tpr_at_fpr(scores, members, RATES, seed=0):
+        for point in low_fpr_rates.tpr_at_fpr(scores, members, RATES, seed=0):
             allowed = fpr <= point.rate
             self.assertAlmostEqual(point.tpr.value, tpr[allowed].max())
             self.assertAlmostEqual(point.attained, fpr[allowed].max())
@@ -47,7 +47,7 @@ class ValueTest(parameterized.TestCase, tf.test.TestCase):
     def test_is_all_above_a_nonmember(self, kind):
         scores, members = scores_of(kind)
         outside = np.sort(scores[~members])[::-1]
-        for point in low_fpr.tpr_at_fpr(scores, members, RATES, seed=0):
+        for point in low_fpr_rates.tpr_at_fpr(scores, members, RATES, seed=0):
             called = scores > outside[int(point.rate * outside.size)]
             self.assertEqual(point.tpr.value, called[members].mean())
             self.assertEqual(point.false_positives, called[~members].sum())
@@ -60,7 +60,7 @@ class ValueTest(parameterized.TestCase, tf.test.TestCase):
             scores = np.arange(2.0 * size)
             members = scores >= size
             counts = np.unique(np.linspace(1, size - 1, 200).astype(int))
-            got = low_fpr.tpr_at_fpr(
+            got = low_fpr_rates.tpr_at_fpr(
                 scores, ~members, counts / size, seed=0, draws=1
             )
             missed = sum(
@@ -72,14 +72,16 @@ class ValueTest(parameterized.TestCase, tf.test.TestCase):
     def test_sacros_fixture(self):
         members = np.array([0, 0, 0, 1, 1, 1], bool)
         scores = [0.1, 0.6, 0.2, 0.45, 0.9, 0.99]
-        points = low_fpr.tpr_at_fpr(scores, members, (1e-9, 0.1, 0.4), seed=0)
+        points = low_fpr_rates.tpr_at_fpr(
+            scores, members, (1e-9, 0.1, 0.4), seed=0
+        )
         self.assertAllClose([x.tpr.value for x in points], [2 / 3, 2 / 3, 1.0])
         self.assertAllClose([x.attained for x in points], [0, 0, 1 / 3])
 
     def test_what_it_rests_on(self):
         scores, members = scores_of("continuous", size=500)
         outside = int((~members).sum())
-        for point in low_fpr.tpr_at_fpr(scores, members, seed=0):
+        for point in low_fpr_rates.tpr_at_fpr(scores, members, seed=0):
             self.assertEqual(point.nonmembers, outside)
             self.assertAlmostEqual(point.expected, point.rate * outside)
         self.assertEqual(point.rate, 0.0001)
@@ -93,13 +95,13 @@ class ValueTest(parameterized.TestCase, tf.test.TestCase):
         scores = np.r_[np.full(60, 255), np.full(40, 9), np.full(30, 255)]
         scores = np.r_[scores, np.full(70, 9)]
         members = np.arange(200) < 100
-        self.assertEqual(low_fpr.attainable(sweep(scores, members)), 0.3)
-        (point,) = low_fpr.tpr_at_fpr(scores, members, (0.01,), seed=0)
+        self.assertEqual(low_fpr_rates.attainable(sweep(scores, members)), 0.3)
+        (point,) = low_fpr_rates.tpr_at_fpr(scores, members, (0.01,), seed=0)
         self.assertIsNone(point.threshold)
         self.assertEqual(
             (point.tpr.value, point.tpr.low, point.tpr.high), (0.0, 0.0, 0.0)
         )
-        (point,) = low_fpr.tpr_at_fpr(scores, members, (0.35,), seed=0)
+        (point,) = low_fpr_rates.tpr_at_fpr(scores, members, (0.35,), seed=0)
         self.assertEqual((point.tpr.value, point.threshold), (0.6, 255.0))
         # 35 expected, 30 seen: the population may have more than it allows.
         self.assertEqual(point.tpr.low, 0.0)
@@ -109,13 +111,14 @@ class ValueTest(parameterized.TestCase, tf.test.TestCase):
         scores, members = scores_of(kind)
         fpr, _, _ = metrics.roc_curve(members, scores, drop_intermediate=False)
         self.assertAlmostEqual(
-            low_fpr.attainable(sweep(scores, members)), fpr[fpr > 0].min()
+            low_fpr_rates.attainable(sweep(scores, members)),
+            fpr[fpr > 0].min(),
         )
 
     @parameterized.parameters(0.0, 1.0, -0.1, 1.5, np.nan)
     def test_refuses(self, rate):
         with self.assertRaisesRegex(ValueError, "above 0 and below 1"):
-            low_fpr.tpr_at_fpr(*scores_of("hard"), (rate,), seed=0)
+            low_fpr_rates.tpr_at_fpr(*scores_of("hard"), (rate,), seed=0)
 
 
 class IntervalTest(parameterized.TestCase, tf.test.TestCase):
@@ -124,7 +127,9 @@ class IntervalTest(parameterized.TestCase, tf.test.TestCase):
         for size in (2, 3, 30, 3000):
             scores, members = scores_of(kind, size=size)
             members[:2] = True, False
-            for point in low_fpr.tpr_at_fpr(scores, members, RATES, seed=1):
+            for point in low_fpr_rates.tpr_at_fpr(
+                scores, members, RATES, seed=1
+            ):
                 tpr = point.tpr
                 self.assertBetween(tpr.value, tpr.low, tpr.high)
                 self.assertBetween(tpr.low, 0.0, tpr.high)
@@ -133,12 +138,13 @@ class IntervalTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(*KINDS)
     def test_order_and_scale_change_nothing(self, kind):
         scores, members = scores_of(kind)
-        one = low_fpr.tpr_at_fpr(scores, members, seed=3)
+        one = low_fpr_rates.tpr_at_fpr(scores, members, seed=3)
         order = np.random.default_rng(1).permutation(members.size)
         self.assertEqual(
-            low_fpr.tpr_at_fpr(scores[order], members[order], seed=3), one
+            low_fpr_rates.tpr_at_fpr(scores[order], members[order], seed=3),
+            one,
         )
-        other = low_fpr.tpr_at_fpr(np.exp(scores / 400), members, seed=3)
+        other = low_fpr_rates.tpr_at_fpr(np.exp(scores / 400), members, seed=3)
         for x, y in zip(one, other, strict=True):
             self.assertEqual(dataclasses.replace(y, threshold=x.threshold), x)
 
@@ -146,11 +152,12 @@ class IntervalTest(parameterized.TestCase, tf.test.TestCase):
         scores, members = scores_of("continuous")
         whole = sweep(scores, members)
         one, same, other = (
-            low_fpr.of_sweep(whole, (0.1,), seed=seed) for seed in (0, 0, 1)
+            low_fpr_rates.of_sweep(whole, (0.1,), seed=seed)
+            for seed in (0, 0, 1)
         )
         self.assertEqual(one, same)
         self.assertNotEqual(one, other)
-        self.assertIn(one[0], low_fpr.of_sweep(whole, RATES, seed=0))
+        self.assertIn(one[0], low_fpr_rates.of_sweep(whole, RATES, seed=0))
 
     @parameterized.parameters("continuous", "levels")
     def test_is_near_a_plain_bootstrap(self, kind):
@@ -164,7 +171,7 @@ class IntervalTest(parameterized.TestCase, tf.test.TestCase):
             least = again[-1 - int(rate * outside.size)]
             drawn.append((rng.choice(inside, inside.size) > least).mean())
         low, high = np.quantile(drawn, [0.025, 0.975])
-        (point,) = low_fpr.tpr_at_fpr(
+        (point,) = low_fpr_rates.tpr_at_fpr(
             scores, members, (rate,), seed=0, draws=20_000
         )
         # A 2.5 % point of 600 draws is known to 0.11 standard deviations, so
@@ -179,7 +186,9 @@ class IntervalTest(parameterized.TestCase, tf.test.TestCase):
     def test_level_widens(self):
         scores, members = scores_of("continuous")
         narrow, wide = (
-            low_fpr.tpr_at_fpr(scores, members, (0.01,), seed=0, level=level)[0]
+            low_fpr_rates.tpr_at_fpr(
+                scores, members, (0.01,), seed=0, level=level
+            )[0]
             for level in (0.8, 0.99)
         )
         self.assertLess(wide.tpr.low, narrow.tpr.low)

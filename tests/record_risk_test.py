@@ -1,4 +1,4 @@
-"""The risk of the single record: measured, written, shown, and the script."""
+"""Record risk: measured, written, shown, and the script."""
 
 import csv
 import dataclasses
@@ -31,50 +31,46 @@ def measured(score="margin", run="w4a4", **options):
 class MeasureTest(parameterized.TestCase, tf.test.TestCase):
     def test_records_in_order_with_scores_ranks_and_risks(self):
         answers = synthetic_outputs.outputs(80, 70, gain=(4.0, 1.0))
-        exposure = record_risk.measure(
-            answers, score="margin", seed=5, run="mine"
-        )
+        risks = record_risk.measure(answers, score="margin", seed=5, run="mine")
         self.assertAllEqual(
-            exposure.outputs.record_ids, np.sort(answers.record_ids)
+            risks.outputs.record_ids, np.sort(answers.record_ids)
         )
-        scores = margin.margins(exposure.outputs)
-        self.assertAllEqual(exposure.scores, scores)
-        self.assertAllEqual(exposure.ranks, stats.rankdata(scores))
-        risk = membership_probability(scores, exposure.outputs.members, seed=5)
-        self.assertAllEqual(exposure.risk.value, risk.value)
-        self.assertAllEqual(exposure.risk.low, risk.low)
-        self.assertEqual((exposure.run, exposure.level), ("mine", 0.95))
+        scores = margin.margins(risks.outputs)
+        self.assertAllEqual(risks.scores, scores)
+        self.assertAllEqual(risks.ranks, stats.rankdata(scores))
+        risk = membership_probability(scores, risks.outputs.members, seed=5)
+        self.assertAllEqual(risks.risk.value, risk.value)
+        self.assertAllEqual(risks.risk.low, risk.low)
+        self.assertEqual((risks.run, risks.level), ("mine", 0.95))
 
     def test_the_order_of_the_records_does_not_matter(self):
         answers = synthetic_outputs.outputs(80, 70)
         shuffled = answers.take(np.random.default_rng(0).permutation(150))
         one, other = record_risk.measure(answers), record_risk.measure(shuffled)
         self.assertAllEqual(one.risk.value, other.risk.value)
-        self.assertAllEqual(one.most_exposed(), other.most_exposed())
+        self.assertAllEqual(one.by_risk(), other.by_risk())
 
-    def test_most_exposed(self):
-        exposure = measured(gain=(5.0, 1.0), step=1 / 16)
-        order = exposure.most_exposed()
+    def test_by_risk(self):
+        risks = measured(gain=(5.0, 1.0), step=1 / 16)
+        order = risks.by_risk()
         keys = list(
             zip(
-                -exposure.risk.value[order],
-                -exposure.scores[order],
-                exposure.outputs.record_ids[order],
+                -risks.risk.value[order],
+                -risks.scores[order],
+                risks.outputs.record_ids[order],
                 strict=True,
             )
         )
         self.assertEqual(keys, sorted(keys))
         self.assertLen(set(order.tolist()), 150)
-        rows = exposure.most_exposed_members(7)
+        rows = risks.riskiest_members(7)
         self.assertAllEqual(
-            rows, [row for row in order if exposure.outputs.members[row]][:7]
+            rows, [row for row in order if risks.outputs.members[row]][:7]
         )
 
     def test_scores_by_name(self):
-        exposure = measured("confidence")
-        self.assertAllEqual(
-            exposure.scores, confidence.scores(exposure.outputs)
-        )
+        risks = measured("confidence")
+        self.assertAllEqual(risks.scores, confidence.scores(risks.outputs))
         self.assertContainsSubset(
             {"margin", "confidence", "modified_entropy"},
             set(record_risk.SCORES),
@@ -99,18 +95,18 @@ class MeasureTest(parameterized.TestCase, tf.test.TestCase):
             labels=answers.labels,
             members=every % 2 == 0,
         ).take(every > 0)
-        exposure = record_risk.measure(
+        risks = record_risk.measure(
             answers, score="difficulty", references=(other,)
         )
         outside = np.flatnonzero((every % 2 == 1))
-        self.assertEqual(exposure.excluded, 60)
+        self.assertEqual(risks.excluded, 60)
         self.assertAllEqual(
-            exposure.outputs.record_ids, np.sort(answers.record_ids[outside])
+            risks.outputs.record_ids, np.sort(answers.record_ids[outside])
         )
         taken = answers.take(outside).in_record_order()
         theirs = other.take(~other.members).in_record_order()
         self.assertAllClose(
-            exposure.scores, margin.margins(taken) - margin.margins(theirs)
+            risks.scores, margin.margins(taken) - margin.margins(theirs)
         )
 
     def test_too_few_records(self):
@@ -152,7 +148,7 @@ class MeasureTest(parameterized.TestCase, tf.test.TestCase):
             with self.assertRaisesRegex(InputError, pattern):
                 record_risk.check_comparable(ours, theirs)
             with self.assertRaisesRegex(InputError, pattern):
-                risk_files.write_exposures(
+                risk_files.write_risks(
                     ours, self.create_tempdir().full_path, before=theirs
                 )
 
@@ -165,39 +161,37 @@ class MeasureTest(parameterized.TestCase, tf.test.TestCase):
             "members": answers.members,
             "info": {"target": "keras"},
         }
-        exposure = record_risk.measure(
+        risks = record_risk.measure(
             outputs.Outputs(labels=digits.labels[ids], record_ids=ids, **arrays)
         )
         rows = [3, 0, 77]
         self.assertAllEqual(
-            record_risk.images_of(exposure, rows, digits),
+            record_risk.images_of(risks, rows, digits),
             digits.images[np.sort(ids)[rows]],
         )
         for labels, numbers in (
             (answers.labels, ids),
             (digits.labels[ids], ids + 1797),
         ):
-            exposure = record_risk.measure(
+            risks = record_risk.measure(
                 outputs.Outputs(labels=labels, record_ids=numbers, **arrays)
             )
             with self.assertRaisesRegex(InputError, "digits is not the data"):
-                record_risk.images_of(exposure, np.arange(150), digits)
+                record_risk.images_of(risks, np.arange(150), digits)
 
 
 class WrittenTest(parameterized.TestCase, tf.test.TestCase):
     def test_table_of_all_records(self):
-        exposure = measured(gain=(5.0, 1.0))
+        risks = measured(gain=(5.0, 1.0))
         before = measured(gain=(6.0, 1.0), run="full")
-        rows = list(
-            csv.DictReader(risk_page.as_csv(exposure, before).split("\n"))
-        )
-        order = exposure.most_exposed()
+        rows = list(csv.DictReader(risk_page.as_csv(risks, before).split("\n")))
+        order = risks.by_risk()
         self.assertLen(rows, 150)
         for row, place in zip(rows, order, strict=True):
-            answers = exposure.outputs
+            answers = risks.outputs
             self.assertEqual(int(row["record_id"]), answers.record_ids[place])
             self.assertEqual(int(row["member"]), answers.members[place])
-            self.assertEqual(float(row["score"]), exposure.scores[place])
+            self.assertEqual(float(row["score"]), risks.scores[place])
             self.assertEqual(
                 float(row["rank_change"]),
                 float(row["rank"]) - float(row["baseline_rank"]),
@@ -215,20 +209,20 @@ class WrittenTest(parameterized.TestCase, tf.test.TestCase):
             self.assertBetween(
                 float(row["probability"]), float(row["low"]), float(row["high"])
             )
-        alone = risk_page.as_csv(exposure).split("\n")[0]
+        alone = risk_page.as_csv(risks).split("\n")[0]
         self.assertEqual(
             alone,
             "record_id,label,member,predicted,score,rank,probability,low,high",
         )
 
     def test_page(self):
-        exposure = measured(gain=(9.0, 0.0))
+        risks = measured(gain=(9.0, 0.0))
         before = measured(gain=(3.0, 2.0), run="full")
-        rows = exposure.most_exposed_members(6)
-        page = risk_page.as_page(exposure, rows, before)
+        rows = risks.riskiest_members(6)
+        page = risk_page.as_page(risks, rows, before)
         text = " ".join(page.split())
-        low = exposure.risk.low > 0.5
-        members = exposure.outputs.members
+        low = risks.risk.low > 0.5
+        members = risks.outputs.members
         self.assertIn(f"Of 80 members {np.sum(low & members)}", text)
         self.assertIn(f"of 70 nonmembers {np.sum(low & ~members)}, have", text)
         self.assertGreater(np.sum(low & members), 20)
@@ -237,8 +231,8 @@ class WrittenTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIn("All listed here are members", text)
         self.assertIn("keep them as private as the data", text)
         same = np.intersect1d(
-            exposure.most_exposed_members(4),
-            before.most_exposed_members(4),
+            risks.riskiest_members(4),
+            before.riskiest_members(4),
         )
         self.assertIn(
             f"the 4 most exposed members of each {same.size} are the same", text
@@ -247,19 +241,19 @@ class WrittenTest(parameterized.TestCase, tf.test.TestCase):
         self.assertLen(listed, 6)
         for line, row in zip(listed, rows, strict=True):
             cells = [cell.strip() for cell in line.strip("|").split("|")]
-            self.assertEqual(int(cells[0]), exposure.outputs.record_ids[row])
-            self.assertStartsWith(cells[5], f"{exposure.risk.value[row]:.2f} [")
+            self.assertEqual(int(cells[0]), risks.outputs.record_ids[row])
+            self.assertStartsWith(cells[5], f"{risks.risk.value[row]:.2f} [")
             self.assertAlmostEqual(
                 float(cells[8]),
-                100 * (exposure.risk.value[row] - before.risk.value[row]),
+                100 * (risks.risk.value[row] - before.risk.value[row]),
                 delta=0.051,
             )
 
     def test_page_without_a_leak(self):
-        exposure = measured(gain=(0.0, 0.0), seed=3)
+        risks = measured(gain=(0.0, 0.0), seed=3)
         flat = measured(gain=(0.0, 0.0), seed=3)
         flat.ranks[:] = 75.5
-        page = risk_page.as_page(exposure, [0], flat)
+        page = risk_page.as_page(risks, [0], flat)
         text = " ".join(page.split())
         self.assertIn("So no single record is shown to be at risk", text)
         self.assertIn("one of them gives all records the same score", text)
@@ -268,15 +262,15 @@ class WrittenTest(parameterized.TestCase, tf.test.TestCase):
         (1, (8, 8, 1)), (3, (5, 9, 3)), (9, (8, 8, 1)), (200, (4, 4, 3))
     )
     def test_contact_sheet(self, top, shape):
-        exposure = measured(gain=(3.0, 0.0))
-        rows = exposure.most_exposed_members(top)
+        risks = measured(gain=(3.0, 0.0))
+        rows = risks.riskiest_members(top)
         self.assertLen(rows, min(top, 80))
         images = np.random.default_rng(0).integers(
             0, 256, (len(rows), *shape), np.uint8
         )
         names = [f"a class with a long name {n}" for n in range(5)]
         figure = risk_files.contact_sheet(
-            exposure, rows, images, names, before=exposure
+            risks, rows, images, names, before=risks
         )
         drawn = [axes for axes in figure.axes if axes.images]
         self.assertLen(drawn, len(rows))
@@ -287,7 +281,7 @@ class WrittenTest(parameterized.TestCase, tf.test.TestCase):
             )
             self.assertStartsWith(label, "label a class w")
             self.assertStartsWith(predicted, "predicted a class w")
-            risk = exposure.risk
+            risk = risks.risk
             self.assertEqual(
                 interval,
                 f"{risk.value[row]:.2f} "
@@ -296,12 +290,12 @@ class WrittenTest(parameterized.TestCase, tf.test.TestCase):
             self.assertEqual(baseline, f"baseline {risk.value[row]:.2f}")
 
     def test_a_wrong_prediction_is_seen(self):
-        exposure = measured(gain=(1.0, 0.0))
-        answers = exposure.outputs
+        risks = measured(gain=(1.0, 0.0))
+        answers = risks.outputs
         right = answers.predicted == answers.labels
         rows = [np.argmax(right), np.argmin(right)]
         images = np.zeros((2, 4, 4, 1), np.uint8)
-        figure = risk_files.contact_sheet(exposure, rows, images, list("abcde"))
+        figure = risk_files.contact_sheet(risks, rows, images, list("abcde"))
         colors = [axes.xaxis.label.get_color() for axes in figure.axes]
         self.assertEqual(colors[0], "black")
         self.assertNotEqual(colors[1], "black")
@@ -322,7 +316,7 @@ class ScriptTest(scripts_test.Folder):
 
     def call(self, *arguments):
         return scripts_test.call(
-            "exposed",
+            "risk",
             f"--run_dir={self.run_dir}",
             f"--out={self.dir / 'out'}",
             *arguments,

@@ -1,4 +1,4 @@
-"""Label-only queries of a run: asked once, and of whom."""
+"""Label-only queries of a run: made once, and of which targets."""
 
 import dataclasses
 import pathlib
@@ -9,20 +9,22 @@ import tiny_models
 from absl.testing import parameterized
 
 from qmia_tf import files
-from qmia_tf.attacks.augmentations import Noise, Plan
+from qmia_tf.attacks.augmentations import Augmentations, Noise
 from qmia_tf.data import split as splits
 from qmia_tf.data.loaders import Dataset
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import augmentation_queries
+from qmia_tf.experiments import label_only_queries
 from qmia_tf.targets import run_targets
 
 RECORDS = 60
-FEW = augmentation_queries.Settings(
-    records=20, plan=Plan(shift=0), noise=Noise(sigmas=(0.1,), draws=2)
+FEW = label_only_queries.Settings(
+    records=20,
+    augmentations=Augmentations(shift=0),
+    noise=Noise(sigmas=(0.1,), draws=2),
 )
 
 
-class Answering:
+class Labelling:
     """A target that names the brightest column of an image, modulo 4."""
 
     def __init__(self, sha256):
@@ -40,7 +42,7 @@ class Answering:
         return np.eye(4, dtype=np.float32)[bright]
 
 
-class AnswerTest(parameterized.TestCase, tf.test.TestCase):
+class QueryTargetTest(parameterized.TestCase, tf.test.TestCase):
     def setUp(self):
         super().setUp()
         self.dir = pathlib.Path(self.create_tempdir().full_path)
@@ -65,12 +67,12 @@ class AnswerTest(parameterized.TestCase, tf.test.TestCase):
         opened = []
 
         def open_it():
-            opened.append(Answering(files.sha256(self.file)))
+            opened.append(Labelling(files.sha256(self.file)))
             opened[-1].info["kernel_set"] = kernel_set
             return opened[-1]
 
         query = run_targets.Query("int8", self.file, kernel_set, open_it)
-        answers = augmentation_queries.answer(
+        answers = label_only_queries.query_target(
             query,
             self.data,
             self.split,
@@ -85,8 +87,8 @@ class AnswerTest(parameterized.TestCase, tf.test.TestCase):
         answers, asked = self.ask()
         # Unchanged and mirrored; unchanged and two of noise.
         self.assertEqual(asked, 20 * 2 + 20 * 3)
-        self.assertEqual(set(answers), {"copies", "noisy"})
-        copies = answers["copies"]
+        self.assertEqual(set(answers), {"augmented_labels", "noisy_labels"})
+        copies = answers["augmented_labels"]
         self.assertEqual(copies.queries, ("unchanged", "flip"))
         images = self.data.images[copies.record_ids]
         for column, changed in enumerate((images, images[:, :, ::-1])):
@@ -95,7 +97,9 @@ class AnswerTest(parameterized.TestCase, tf.test.TestCase):
         self.assertAllEqual(
             copies.members, np.isin(copies.record_ids, self.split.members)
         )
-        self.assertAllEqual(answers["noisy"].record_ids, copies.record_ids)
+        self.assertAllEqual(
+            answers["noisy_labels"].record_ids, copies.record_ids
+        )
         self.assertEqual(
             sorted(path.name for path in (self.dir / "copies").iterdir()),
             ["int8.noise.npz", "int8.npz"],
@@ -110,14 +114,14 @@ class AnswerTest(parameterized.TestCase, tf.test.TestCase):
             self.assertAllEqual(first[name].predicted, again[name].predicted)
 
     @parameterized.named_parameters(
-        ("plan", {"plan": Plan(shift=1)}, 20 * 6),
+        ("augmentations", {"augmentations": Augmentations(shift=1)}, 20 * 6),
         ("noise", {"noise": Noise(sigmas=(0.2,), draws=1)}, 20 * 2),
         ("records", {"records": 10}, 10 * (2 + 3)),
         ("seed", {"seed": 1}, 20 * (2 + 3)),
     )
     def test_asked_again_for_what_changed(self, changes, wanted):
         self.ask()
-        settings = augmentation_queries.Settings(**{**vars(FEW), **changes})
+        settings = label_only_queries.Settings(**{**vars(FEW), **changes})
         self.assertEqual(self.ask(settings)[1], wanted)
         self.assertEqual(self.ask(settings)[1], 0)
 
@@ -155,7 +159,7 @@ class AnswerTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_whom_to_ask(self, kernel_set, asked):
         query = run_targets.Query("x", self.file, kernel_set, None)
-        self.assertEqual(augmentation_queries.is_asked(query), asked)
+        self.assertEqual(label_only_queries.is_queried(query), asked)
 
 
 class DrawTest(parameterized.TestCase, tf.test.TestCase):
@@ -172,8 +176,8 @@ class DrawTest(parameterized.TestCase, tf.test.TestCase):
     def test_as_many_members_stratified_by_class(self, records):
         labels = np.repeat([0, 1, 2, 3], [400, 200, 100, 100])
         split = self.split(labels)
-        settings = augmentation_queries.Settings(records=records)
-        drawn = augmentation_queries.draw(split, labels, settings)
+        settings = label_only_queries.Settings(records=records)
+        drawn = label_only_queries.draw_records(split, labels, settings)
         self.assertAllEqual(drawn, np.unique(drawn))
         for side in (split.members, split.nonmembers):
             chosen = labels[np.intersect1d(drawn, side)]
@@ -186,23 +190,23 @@ class DrawTest(parameterized.TestCase, tf.test.TestCase):
     def test_everybody_if_there_are_fewer(self):
         labels = np.arange(40) % 4
         split = self.split(labels, fraction=0.25)
-        settings = augmentation_queries.Settings(records=30)
-        drawn = augmentation_queries.draw(split, labels, settings)
+        settings = label_only_queries.Settings(records=30)
+        drawn = label_only_queries.draw_records(split, labels, settings)
         # All ten members, fifteen nonmembers.
         self.assertLen(np.intersect1d(drawn, split.members), 10)
         self.assertLen(drawn, 25)
-        settings = augmentation_queries.Settings(records=2000)
-        drawn = augmentation_queries.draw(split, labels, settings)
+        settings = label_only_queries.Settings(records=2000)
+        drawn = label_only_queries.draw_records(split, labels, settings)
         self.assertAllEqual(drawn, np.arange(40))
 
     def test_seed_decides(self):
         labels = np.arange(400) % 4
         split = self.split(labels)
         first, again, other = (
-            augmentation_queries.draw(
+            label_only_queries.draw_records(
                 split,
                 labels,
-                augmentation_queries.Settings(records=50, seed=seed),
+                label_only_queries.Settings(records=50, seed=seed),
             )
             for seed in (0, 0, 1)
         )
@@ -214,7 +218,7 @@ class DrawTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaisesRegex(
             InputError, f"8 records or more, got {records}; 0 leaves them out"
         ):
-            augmentation_queries.Settings(records=records)
+            label_only_queries.Settings(records=records)
 
 
 if __name__ == "__main__":

@@ -13,14 +13,14 @@ from scipy import stats
 
 from qmia_tf.attacks import ATTACKS, Attack
 from qmia_tf.auditing import attack_evaluation, membership_decisions
-from qmia_tf.auditing.auxiliary import gather
+from qmia_tf.auditing.auxiliary import make_attack_inputs
 from qmia_tf.errors import InputError
 from qmia_tf.statistics import (
     auc,
     class_thresholds,
     epsilon,
-    held_out,
-    low_fpr,
+    held_out_thresholds,
+    low_fpr_rates,
     sweep,
     thinned_sweep,
 )
@@ -29,15 +29,15 @@ SEED = 3
 GAP, CONFIDENCE = ATTACKS[:2]
 
 
-def evidence(members=53, nonmembers=47, *, seed=SEED, **options):
+def inputs(members=53, nonmembers=47, *, seed=SEED, **options):
     outputs = synthetic_outputs.outputs(members, nonmembers, **options)
-    return gather(outputs, seed=seed)
+    return make_attack_inputs(outputs, seed=seed)
 
 
 def attack(scores, **options):
     """An attack that says this of the records, in record order."""
     given = {"needs": ("labels",), "queries": "1", "source": "none", **options}
-    return Attack("made", "made up", lambda evidence: scores, **given)
+    return Attack("made", "made up", lambda inputs: scores, **given)
 
 
 def drawn(given, *, gain=0.8, seed=0):
@@ -67,29 +67,32 @@ def best_threshold(scores, members):
 class NumbersTest(parameterized.TestCase, tf.test.TestCase):
     def setUp(self):
         super().setUp()
-        self.evidence = evidence()
-        self.members = self.evidence.outputs.members
-        self.half = self.evidence.calibration
-        self.scores = drawn(self.evidence)
-        self.found = attack_evaluation.run_attack(
-            attack(self.scores), self.evidence
+        self.inputs = inputs()
+        self.members = self.inputs.outputs.members
+        self.half = self.inputs.calibration
+        self.scores = drawn(self.inputs)
+        self.scored = attack_evaluation.run_attack(
+            attack(self.scores), self.inputs
         )
 
     def test_are_those_of_the_statistics(self):
         scores, members, half = self.scores, self.members, self.half
-        audit = self.found.audit
+        audit = self.scored.audit
         self.assertEqual(audit.auc, auc.auc(scores, members))
         self.assertEqual(
-            audit.tpr_at_fpr, low_fpr.tpr_at_fpr(scores, members, seed=SEED)
+            audit.tpr_at_fpr,
+            low_fpr_rates.tpr_at_fpr(scores, members, seed=SEED),
         )
         options = {"seed": SEED, "calibration": half}
         self.assertEqual(
-            audit.held_out, held_out.hold_out(scores, members, **options)
+            audit.held_out,
+            held_out_thresholds.hold_out(scores, members, **options),
         )
         self.assertEqual(
-            audit.cross_fitted, held_out.cross_fit(scores, members, **options)
+            audit.cross_fitted,
+            held_out_thresholds.cross_fit(scores, members, **options),
         )
-        labels = self.evidence.outputs.labels
+        labels = self.inputs.outputs.labels
         self.assertEqual(
             audit.by_class,
             class_thresholds.hold_out(
@@ -108,7 +111,7 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_are_those_of_plain_numpy(self):
         scores, members, half = self.scores, self.members, self.half
-        audit = self.found.audit
+        audit = self.scored.audit
         self.assertAlmostEqual(audit.auc.value, pairs_won(scores, members))
         self.assertEqual(audit.distinct_scores, len(set(scores.tolist())))
         for at in audit.tpr_at_fpr:
@@ -124,7 +127,7 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
         )
         least = best_threshold(scores[half], members[half])
         called = scores >= least
-        self.assertAllEqual(self.found.called, called)
+        self.assertAllEqual(self.scored.called, called)
         point = audit.held_out.point
         self.assertEqual(point.threshold, least)
         self.assertEqual(
@@ -143,17 +146,17 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_verdicts_and_their_records(self):
         judged = ~self.half
-        self.assertAllEqual(self.found.judged, judged)
-        audit = self.found.audit
+        self.assertAllEqual(self.scored.evaluated, judged)
+        audit = self.scored.audit
         for text, kind in (
             (audit.verdicts.members, self.members),
             (audit.verdicts.nonmembers, ~self.members),
         ):
-            want = self.found.called[judged & kind]
+            want = self.scored.called[judged & kind]
             self.assertAllEqual(
                 membership_decisions.unpack(text, want.size), want
             )
-        ids = self.evidence.outputs.record_ids
+        ids = self.inputs.outputs.record_ids
         data = b"".join(
             int(one).to_bytes(8, "little", signed=True)
             for kind in (self.members, ~self.members)
@@ -162,9 +165,9 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(audit.records_sha256, hashlib.sha256(data).hexdigest())
 
     def test_the_papers_attack_has_the_papers_points(self):
-        points = [point.name for point in self.found.audit.points]
+        points = [point.name for point in self.scored.audit.points]
         self.assertEqual(points, ["peak_accuracy"])
-        audit = attack_evaluation.run_attack(CONFIDENCE, self.evidence).audit
+        audit = attack_evaluation.run_attack(CONFIDENCE, self.inputs).audit
         self.assertEqual(
             [point.name for point in audit.points],
             [
@@ -176,7 +179,7 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
         )
 
     def test_curve_of_the_papers_attack_is_finer(self):
-        given = evidence(2000, 2000)
+        given = inputs(2000, 2000)
         thinned = attack_evaluation.run_attack(CONFIDENCE, given).audit.curve
         self.assertGreater(len(thinned.threshold), 350)
         scores = drawn(given) + np.random.default_rng(1).random(4000)
@@ -188,11 +191,11 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_fixed_threshold(self):
         scored = attack_evaluation.run_attack(
-            attack(self.scores, threshold=0.4), self.evidence
+            attack(self.scores, threshold=0.4), self.inputs
         )
         called = self.scores >= 0.4
         self.assertAllEqual(scored.called, called)
-        self.assertTrue(scored.judged.all())
+        self.assertTrue(scored.evaluated.all())
         (point,) = scored.audit.points
         self.assertEqual((point.name, point.in_sample), ("fixed", False))
         self.assertEqual(point.threshold, 0.4)
@@ -212,23 +215,23 @@ class PartlyTest(parameterized.TestCase, tf.test.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.evidence = evidence()
-        self.members = self.evidence.outputs.members
-        self.half = self.evidence.calibration
+        self.inputs = inputs()
+        self.members = self.inputs.outputs.members
+        self.half = self.inputs.calibration
 
     @parameterized.parameters(None, 0.4)
     def test_records_without_a_score_are_left_out_and_counted(self, threshold):
-        scores = drawn(self.evidence)
+        scores = drawn(self.inputs)
         silent = np.random.default_rng(1).random(100) < 0.3
         given = np.where(silent, np.nan, scores)
         scored = attack_evaluation.run_attack(
-            attack(given, threshold=threshold), self.evidence
+            attack(given, threshold=threshold), self.inputs
         )
         has_score = ~silent
         # The same as if nobody had ever asked about them.
         fewer = dataclasses.replace(
-            self.evidence,
-            outputs=self.evidence.outputs.take(has_score),
+            self.inputs,
+            outputs=self.inputs.outputs.take(has_score),
             calibration=self.half[has_score],
         )
         alone = attack_evaluation.run_attack(
@@ -243,15 +246,15 @@ class PartlyTest(parameterized.TestCase, tf.test.TestCase):
             dataclasses.replace(alone.audit, excluded=silent.sum()),
         )
         self.assertFalse(scored.called[silent].any())
-        self.assertFalse(scored.judged[silent].any())
+        self.assertFalse(scored.evaluated[silent].any())
 
     def test_what_learns_is_judged_on_the_other_half(self):
-        scores = drawn(self.evidence, gain=0.0)
+        scores = drawn(self.inputs, gain=0.0)
         # Learnt by heart: right about every record it learnt from.
         scores[self.half] += 100 * self.members[self.half]
         learnt, plain = (
             attack_evaluation.run_attack(
-                attack(scores, learns=x), self.evidence
+                attack(scores, learns=x), self.inputs
             ).audit
             for x in (True, False)
         )
@@ -272,31 +275,29 @@ class PartlyTest(parameterized.TestCase, tf.test.TestCase):
 
     @parameterized.product(kind=("member", "nonmember"), half=(True, False))
     def test_too_few_records(self, kind, half):
-        scores = drawn(self.evidence)
+        scores = drawn(self.inputs)
         inside = self.members == (kind == "member")
         scores[inside & (self.half == half)] = np.nan
-        where = "calibration" if half else "judged"
+        where = "calibration" if half else "evaluation"
         with self.assertRaisesRegex(
-            attack_evaluation.SaysNothing,
-            f"says nothing of any {kind} of the {where} half: query more",
+            attack_evaluation.TooFewScores,
+            f"has no score for any {kind} of the {where} half: query more",
         ):
-            attack_evaluation.run_attack(attack(scores), self.evidence)
-        self.assertTrue(issubclass(attack_evaluation.SaysNothing, InputError))
+            attack_evaluation.run_attack(attack(scores), self.inputs)
+        self.assertTrue(issubclass(attack_evaluation.TooFewScores, InputError))
 
     def test_one_record_of_each_kind_and_half_is_enough(self):
         scores = np.full(100, np.nan)
         for kind in (self.members, ~self.members):
             for half in (self.half, ~self.half):
                 scores[np.flatnonzero(kind & half)[0]] = kind[0]
-        audit = attack_evaluation.run_attack(
-            attack(scores), self.evidence
-        ).audit
+        audit = attack_evaluation.run_attack(attack(scores), self.inputs).audit
         self.assertEqual((audit.members, audit.nonmembers), (2, 2))
         self.assertEqual(audit.excluded, 96)
 
     def test_all_scores_equal(self):
         audit = attack_evaluation.run_attack(
-            attack(np.ones(100)), self.evidence
+            attack(np.ones(100)), self.inputs
         ).audit
         self.assertEqual(audit.auc.value, 0.5)
         self.assertEqual(audit.distinct_scores, 1)
@@ -307,18 +308,18 @@ class PartlyTest(parameterized.TestCase, tf.test.TestCase):
 class ExcessTest(parameterized.TestCase, tf.test.TestCase):
     def setUp(self):
         super().setUp()
-        self.evidence = evidence(200, 200)
-        self.members = self.evidence.outputs.members
-        self.gap = attack_evaluation.run_attack(GAP, self.evidence)
+        self.inputs = inputs(200, 200)
+        self.members = self.inputs.outputs.members
+        self.gap = attack_evaluation.run_attack(GAP, self.inputs)
 
     def test_is_paired_on_the_records_that_the_attack_is_judged_on(self):
-        scores = drawn(self.evidence)
+        scores = drawn(self.inputs)
         scores[np.random.default_rng(2).random(400) < 0.2] = np.nan
-        scored = attack_evaluation.run_attack(attack(scores), self.evidence)
+        scored = attack_evaluation.run_attack(attack(scores), self.inputs)
         audit = attack_evaluation.with_excess(scored, self.gap, self.members)
-        outputs = self.evidence.outputs
+        outputs = self.inputs.outputs
         right = outputs.probabilities.argmax(axis=1) == outputs.labels
-        rows = ~self.evidence.calibration & ~np.isnan(scores)
+        rows = ~self.inputs.calibration & ~np.isnan(scores)
         inside, outside = rows & self.members, rows & ~self.members
         gap = (1 + right[inside].mean() - right[outside].mean()) / 2
         ours = audit.held_out.point.balanced_accuracy.value
@@ -332,8 +333,8 @@ class ExcessTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIsNone(audit.excess)
 
     def test_an_attack_that_says_what_the_gap_attack_says(self):
-        scores = GAP.scores(self.evidence)
-        scored = attack_evaluation.run_attack(attack(scores), self.evidence)
+        scores = GAP.scores(self.inputs)
+        scored = attack_evaluation.run_attack(attack(scores), self.inputs)
         self.assertEqual(scored.audit.held_out.point.threshold, 1.0)
         excess = attack_evaluation.with_excess(
             scored, self.gap, self.members
@@ -347,27 +348,27 @@ class ExcessTest(parameterized.TestCase, tf.test.TestCase):
 class StrongestTest(parameterized.TestCase, tf.test.TestCase):
     def setUp(self):
         super().setUp()
-        self.evidence = evidence(100, 100)
-        self.members = self.evidence.outputs.members
-        self.half = self.evidence.calibration
+        self.inputs = inputs(100, 100)
+        self.members = self.inputs.outputs.members
+        self.half = self.inputs.calibration
 
     def run_named(self, **scores):
         return [
             attack_evaluation.run_attack(
-                dataclasses.replace(attack(given), name=name), self.evidence
+                dataclasses.replace(attack(given), name=name), self.inputs
             )
             for name, given in scores.items()
         ]
 
     def test_chosen_on_one_half_judged_on_the_other(self):
-        good = drawn(self.evidence, gain=2.0)
-        noise = drawn(self.evidence, gain=0.0, seed=1)
+        good = drawn(self.inputs, gain=2.0)
+        noise = drawn(self.inputs, gain=0.0, seed=1)
         strongest = attack_evaluation.strongest(
             self.run_named(
                 here=np.where(self.half, good, noise),
                 there=np.where(self.half, noise, good),
             ),
-            self.evidence,
+            self.inputs,
         )
         self.assertEqual(strongest.attack, "here")
         self.assertEqual(strongest.candidates, ["here", "there"])
@@ -390,26 +391,28 @@ class StrongestTest(parameterized.TestCase, tf.test.TestCase):
         )
         self.assertEqual(
             strongest.tpr_at_fpr,
-            low_fpr.tpr_at_fpr(noise[judged], self.members[judged], seed=SEED),
+            low_fpr_rates.tpr_at_fpr(
+                noise[judged], self.members[judged], seed=SEED
+            ),
         )
 
     def test_records_without_a_score(self):
-        scores = drawn(self.evidence, gain=3.0)
+        scores = drawn(self.inputs, gain=3.0)
         scores[::3] = np.nan
-        weak = drawn(self.evidence, gain=0.2)
+        weak = drawn(self.inputs, gain=0.2)
         scored = self.run_named(weak=weak, partly=scores)
-        strongest = attack_evaluation.strongest(scored, self.evidence)
+        strongest = attack_evaluation.strongest(scored, self.inputs)
         self.assertEqual(strongest.attack, "partly")
         rows = ~self.half & ~np.isnan(scores)
         self.assertEqual(strongest.point.members, np.sum(rows & self.members))
         self.assertEqual(strongest.point, scored[1].audit.held_out.point)
 
     def test_fixed_threshold(self):
-        gap = attack_evaluation.run_attack(GAP, self.evidence)
-        strongest = attack_evaluation.strongest([gap], self.evidence)
+        gap = attack_evaluation.run_attack(GAP, self.inputs)
+        strongest = attack_evaluation.strongest([gap], self.inputs)
         self.assertEqual(strongest.attack, "gap")
         self.assertEqual(strongest.point.threshold, 1.0)
-        outputs = self.evidence.outputs.take(~self.half)
+        outputs = self.inputs.outputs.take(~self.half)
         right = outputs.probabilities.argmax(axis=1) == outputs.labels
         self.assertEqual(
             strongest.point.true_positives, np.sum(right & outputs.members)
@@ -419,7 +422,7 @@ class StrongestTest(parameterized.TestCase, tf.test.TestCase):
         # Members score lower everywhere, but for one at the top.
         scores = -10.0 * self.members
         strongest = attack_evaluation.strongest(
-            self.run_named(only=scores), self.evidence
+            self.run_named(only=scores), self.inputs
         )
         self.assertIsNone(strongest.point.threshold)
         self.assertEqual(strongest.point.true_positives, 0)
@@ -440,10 +443,12 @@ class StrongestTest(parameterized.TestCase, tf.test.TestCase):
         for _ in range(audits):
             drawn_ = rng.normal(size=(attacks, 200))
             scored = [
-                attack_evaluation.Scored(rule, row, row >= 0, row == row, audit)
+                attack_evaluation.AttackOutcome(
+                    rule, row, row >= 0, row == row, audit
+                )
                 for rule, row in zip(rules, drawn_, strict=True)
             ]
-            strongest = attack_evaluation.strongest(scored, self.evidence)
+            strongest = attack_evaluation.strongest(scored, self.inputs)
             for at, interval in enumerate(
                 (strongest.auc, strongest.point.balanced_accuracy)
             ):

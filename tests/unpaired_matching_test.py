@@ -1,4 +1,4 @@
-"""Held against another run by points alone: the same numbers, wider."""
+"""Compared with another run by points alone: the same numbers, wider."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Changed copies: how they are made, asked about, kept, told apart."""
+"""Augmented queries: how they are made, queried, saved and matched."""
 
 import dataclasses
 import pathlib
@@ -12,8 +12,8 @@ from scipy import stats
 
 from qmia_tf import targets
 from qmia_tf.attacks import augmentations, augmented_queries, gap, label_only
-from qmia_tf.attacks.attack_inputs import Evidence
-from qmia_tf.attacks.augmentations import Noise, Plan
+from qmia_tf.attacks.attack_inputs import AttackInputs
+from qmia_tf.attacks.augmentations import Augmentations, Noise
 from qmia_tf.data import split
 from qmia_tf.data.loaders import Dataset
 from qmia_tf.errors import InputError
@@ -72,10 +72,10 @@ def moved(image, dx, dy):
     return shifted
 
 
-class PlanTest(parameterized.TestCase, tf.test.TestCase):
+class AugmentationsTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(0, 1, 2, 3, 8)
     def test_4d_shifts_of_length_d(self, distance):
-        names = Plan(shift=distance, flip=False).names
+        names = Augmentations(shift=distance, flip=False).names
         self.assertLen(set(names), 4 * distance + 1)
         self.assertEqual(names[0], "unchanged")
         for name in names[1:]:
@@ -84,7 +84,7 @@ class PlanTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_all_changes_in_order(self):
         self.assertEqual(
-            Plan(shift=1, flip=True, rotation=2).names,
+            Augmentations(shift=1, flip=True, rotation=2).names,
             (
                 "unchanged",
                 "shift(1,0)",
@@ -99,14 +99,14 @@ class PlanTest(parameterized.TestCase, tf.test.TestCase):
             ),
         )
         for r in (0, 1, 4):
-            plan = Plan(shift=0, flip=False, rotation=r)
+            plan = Augmentations(shift=0, flip=False, rotation=r)
             self.assertLen(plan.names, 2 * r + 1)
 
     @parameterized.parameters(1, 2, 4, 8)
     def test_copies_are_what_their_names_say(self, distance):
         images = tiny_models.images(3, shape=(7, 5, 2))
-        plan = Plan(shift=distance, flip=True)
-        copy_by_name = dict(zip(plan.names, plan.copies(images), strict=True))
+        plan = Augmentations(shift=distance, flip=True)
+        copy_by_name = dict(zip(plan.names, plan.apply(images), strict=True))
         self.assertAllEqual(copy_by_name.pop("unchanged"), images)
         self.assertAllEqual(
             copy_by_name.pop("flip"), [np.fliplr(x) for x in images]
@@ -132,20 +132,20 @@ class PlanTest(parameterized.TestCase, tf.test.TestCase):
             many, key, crop_padding=1, flip=False
         ).numpy()
         seen = {one.tobytes() for one in seen}
-        plan = Plan(shift=1, flip=False)
-        for name, copy in zip(plan.names, plan.copies(image), strict=True):
+        plan = Augmentations(shift=1, flip=False)
+        for name, copy in zip(plan.names, plan.apply(image), strict=True):
             self.assertIn(copy.tobytes(), seen, name)
 
     def test_quarter_turns_are_exact_and_to_the_left(self):
         images = tiny_models.images(2, shape=(6, 6, 3))
         for quarters in (1, 2, 3):
-            turned = augmentations.turned(images, 90 * quarters)
+            turned = augmentations.rotated(images, 90 * quarters)
             want = [np.rot90(image, quarters) for image in images]
             self.assertAllEqual(turned, want)
 
     def test_small_turns_by_hand(self):
         image = tiny_models.images(1, shape=(9, 7, 1))
-        turned = augmentations.turned(image, 10)[0, :, :, 0]
+        turned = augmentations.rotated(image, 10)[0, :, :, 0]
         angle = np.deg2rad(-10)
         frame = np.zeros((13, 11))
         frame[2:11, 2:9] = image[0, :, :, 0]
@@ -175,7 +175,7 @@ class PlanTest(parameterized.TestCase, tf.test.TestCase):
     def test_refuses(self, **options):
         (name,) = options
         with self.assertRaisesRegex(InputError, f"{name} must be in 0"):
-            Plan(**options)
+            Augmentations(**options)
 
 
 class NoiseTest(parameterized.TestCase, tf.test.TestCase):
@@ -195,7 +195,7 @@ class NoiseTest(parameterized.TestCase, tf.test.TestCase):
     def test_is_normal_of_that_size(self):
         images = np.full((50, 16, 16, 1), 128, np.uint8)
         plan = Noise(sigmas=(0.02, 0.1), draws=2)
-        _, *noisy = plan.copies(images, np.arange(50))
+        _, *noisy = plan.apply(images, np.arange(50))
         for sigma, pixels in zip((0.02, 0.1) * 2, noisy, strict=True):
             off = pixels.astype(float).ravel() - 128
             # 12,800 pixels: the mean is 0 and the deviation 255 sigma within
@@ -204,17 +204,17 @@ class NoiseTest(parameterized.TestCase, tf.test.TestCase):
             self.assertLess(abs(off.mean()), 5 * want / np.sqrt(off.size))
             self.assertLess(abs(off.std() / want - 1), 5 / np.sqrt(2 * 12800))
             # The pieces of 50 records in a bank of 2^20 hardly overlap.
-            pixels = stats.kstest(
+            fit = stats.kstest(
                 off + np.random.default_rng(0).random(off.size) - 0.5,
                 "norm",
                 (0, want),
             )
-            self.assertGreater(pixels.pvalue, 1e-3)
+            self.assertGreater(fit.pvalue, 1e-3)
 
     def test_pixels_stay_pixels(self):
         images = np.zeros((4, 8, 8, 1), np.uint8)
         images[2:] = 255
-        *_, noisy = Noise(sigmas=(1.0,), draws=1).copies(images, np.arange(4))
+        *_, noisy = Noise(sigmas=(1.0,), draws=1).apply(images, np.arange(4))
         self.assertEqual(noisy.dtype, np.uint8)
         for rows in (noisy[:2], 255 - noisy[2:]):
             # Half the pixels go beyond the end and are cut off there.
@@ -225,27 +225,27 @@ class NoiseTest(parameterized.TestCase, tf.test.TestCase):
         images = tiny_models.images(30)
         ids = np.random.default_rng(0).permutation(1000)[:30]
         plan = Noise(draws=2)
-        first = np.array(list(plan.copies(images, ids)))
+        first = np.array(list(plan.apply(images, ids)))
         order = np.random.default_rng(1).permutation(30)[:11]
-        again = np.array(list(plan.copies(images[order], ids[order])))
+        again = np.array(list(plan.apply(images[order], ids[order])))
         self.assertAllEqual(again, first[:, order])
         # More draws and other strengths leave the patterns.
         more = dict(
             zip(
                 Noise(sigmas=(0.05, 0.7), draws=3).names,
-                Noise(sigmas=(0.05, 0.7), draws=3).copies(images, ids),
+                Noise(sigmas=(0.05, 0.7), draws=3).apply(images, ids),
                 strict=True,
             )
         )
         place = plan.names.index("noise(0.05,1)")
         self.assertAllEqual(more["noise(0.05,1)"], first[place])
-        other = list(Noise(draws=2, seed=1).copies(images, ids))
+        other = list(Noise(draws=2, seed=1).apply(images, ids))
         self.assertGreater(np.mean(other[1] != first[1]), 0.5)
 
     def test_patterns_of_draws_and_records_differ(self):
         images = np.full((60, 8, 8, 1), 128, np.uint8)
         plan = Noise(sigmas=(0.2,), draws=3)
-        noisy = np.array(list(plan.copies(images, np.arange(60))))[1:]
+        noisy = np.array(list(plan.apply(images, np.arange(60))))[1:]
         rows = noisy.reshape(180, -1).astype(float)
         correlations = np.corrcoef(rows)[np.triu_indices(180, 1)]
         # 16,110 pairs of 64 pixels: standard deviation 1/8.
@@ -260,21 +260,23 @@ class NoiseTest(parameterized.TestCase, tf.test.TestCase):
             Noise(**options)
 
 
-class AskTest(parameterized.TestCase, tf.test.TestCase):
-    @parameterized.parameters(Plan(shift=2, rotation=1), Noise())
+class QueryImagesTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters(Augmentations(shift=2, rotation=1), Noise())
     def test_names_every_copy(self, plan):
         images, ids = tiny_models.images(COUNT), np.arange(COUNT) * 3
         target = Fixed()
-        predicted = augmented_queries.ask(target, images, ids, plan)
-        want = [target.names(copy) for copy in plan.copies(images, ids)]
+        predicted = augmented_queries.query_images(target, images, ids, plan)
+        want = [target.names(copy) for copy in plan.apply(images, ids)]
         self.assertAllEqual(predicted, np.transpose(want))
         self.assertEqual(predicted.dtype, np.int16)
         self.assertEqual(predicted.shape, (COUNT, len(plan.names)))
 
-    @parameterized.parameters(Plan(), Noise())
+    @parameterized.parameters(Augmentations(), Noise())
     def test_blocks_and_batches_change_nothing(self, plan):
         images, ids = tiny_models.images(COUNT), np.arange(COUNT)
-        whole = augmented_queries.ask(Fixed(batch_size=100), images, ids, plan)
+        whole = augmented_queries.query_images(
+            Fixed(batch_size=100), images, ids, plan
+        )
         target = Fixed(batch_size=7)
         before, augmented_queries.BLOCK = (
             augmented_queries.BLOCK,
@@ -282,7 +284,7 @@ class AskTest(parameterized.TestCase, tf.test.TestCase):
         )
         self.addCleanup(setattr, augmented_queries, "BLOCK", before)
         self.assertAllEqual(
-            augmented_queries.ask(target, images, ids, plan), whole
+            augmented_queries.query_images(target, images, ids, plan), whole
         )
         # Two batches of 7 fit into 17; only the last is shorter.
         queries = len(plan.names)
@@ -302,15 +304,17 @@ class AskTest(parameterized.TestCase, tf.test.TestCase):
             KerasTarget(model, batch_size=16),
             targets.TFLiteTarget(path, batch_size=16),
         ):
-            for plan in (Plan(rotation=1), Noise(draws=2)):
-                predicted = augmented_queries.ask(target, images, ids, plan)
+            for plan in (Augmentations(rotation=1), Noise(draws=2)):
+                predicted = augmented_queries.query_images(
+                    target, images, ids, plan
+                )
                 name = target.info["kind"], type(plan)
                 asked[name] = predicted
                 # The unchanged copy is what the target answers anyway.
                 usual = target.predict(images).argmax(axis=1)
                 self.assertAllEqual(predicted[:, 0], usual)
                 self.assertGreater(np.mean(predicted != predicted[:, :1]), 0.01)
-        for plan in (Plan, Noise):
+        for plan in (Augmentations, Noise):
             off = np.mean(asked["keras", plan] != asked["tflite", plan])
             # Rounded to 8 bits, the file is another model.
             self.assertLessEqual(off, 0.2 if types else 0.0)
@@ -324,9 +328,9 @@ class AskTest(parameterized.TestCase, tf.test.TestCase):
         images, ids = integer_runs.digits().images[:100], np.arange(100)
         twin = KerasTarget(run_dir / "artifacts" / "int8_twin.keras")
         file = targets.TFLiteTarget(run_dir / "artifacts" / "int8.tflite")
-        for plan in (Plan(rotation=1), Noise(draws=2)):
+        for plan in (Augmentations(rotation=1), Noise(draws=2)):
             one, other = (
-                augmented_queries.ask(target, images, ids, plan)
+                augmented_queries.query_images(target, images, ids, plan)
                 for target in (twin, file)
             )
             off = int(np.sum(one != other))
@@ -341,19 +345,23 @@ class AskTest(parameterized.TestCase, tf.test.TestCase):
         answers.save(path)
         saved = targets.SavedOutputs(path)
         with self.assertRaisesRegex(InputError, "saved outputs.*the model"):
-            augmented_queries.ask(saved, data.images, np.arange(COUNT), Plan())
+            augmented_queries.query_images(
+                saved, data.images, np.arange(COUNT), Augmentations()
+            )
 
     def test_refuses(self):
         images = tiny_models.images(3)
         with self.assertRaisesRegex(ValueError, "3 images, but 2 record"):
-            augmented_queries.ask(Fixed(), images, np.arange(2), Plan())
+            augmented_queries.query_images(
+                Fixed(), images, np.arange(2), Augmentations()
+            )
         with self.assertRaisesRegex(InputError, "has 40000 classes"):
-            augmented_queries.ask(
-                Fixed(classes=40000), images, np.arange(3), Plan()
+            augmented_queries.query_images(
+                Fixed(classes=40000), images, np.arange(3), Augmentations()
             )
 
 
-class AnswersTest(parameterized.TestCase, tf.test.TestCase):
+class AugmentedLabelsTest(parameterized.TestCase, tf.test.TestCase):
     def setUp(self):
         super().setUp()
         self.path = pathlib.Path(self.create_tempdir()) / "int8.npz"
@@ -361,7 +369,12 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
 
     def query(self, plan=None, **options):
         return augmented_queries.query(
-            Fixed(), self.data, self.sides, plan or Plan(), run="r", **options
+            Fixed(),
+            self.data,
+            self.sides,
+            plan or Augmentations(),
+            run="r",
+            **options,
         )
 
     def test_of_a_run(self):
@@ -396,7 +409,7 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaisesRegex(InputError, "record 99 is neither"):
             self.query(records=np.array([3, 99]))
 
-    @parameterized.parameters(Plan(), Noise(sigmas=(0.1,), draws=1))
+    @parameterized.parameters(Augmentations(), Noise(sigmas=(0.1,), draws=1))
     def test_save_and_load(self, plan):
         answers = self.query(plan)
         answers.save(self.path)
@@ -408,10 +421,12 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(back.queries, plan.names)
         self.assertEqual(back.info, answers.info)
         facts = {"sha256": "ab", "kernel_set": "none"}
-        self.assertTrue(back.is_about(plan=plan, **facts))
-        self.assertFalse(back.is_about(plan=plan, sha256="cd"))
-        self.assertFalse(back.is_about(plan=Plan(shift=2), **facts))
-        self.assertFalse(back.is_about(plan=Noise(seed=5), **facts))
+        self.assertTrue(back.matches(augmentations=plan, **facts))
+        self.assertFalse(back.matches(augmentations=plan, sha256="cd"))
+        self.assertFalse(
+            back.matches(augmentations=Augmentations(shift=2), **facts)
+        )
+        self.assertFalse(back.matches(augmentations=Noise(seed=5), **facts))
 
     def test_aligned(self):
         answers = self.query(records=np.array([30, 2, 17]))
@@ -427,14 +442,16 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         target = KerasTarget(model)
         answers = targets.query(target, self.data, self.sides)
         some = np.arange(10, 30)
-        plan = Plan(shift=0, flip=False)
+        plan = Augmentations(shift=0, flip=False)
         aligned = augmented_queries.query(
             target, self.data, self.sides, plan, records=some
         ).aligned(answers.record_ids)
-        evidence = Evidence(
-            outputs=answers, calibration=np.ones(COUNT, bool), copies=aligned
+        inputs = AttackInputs(
+            outputs=answers,
+            calibration=np.ones(COUNT, bool),
+            augmented_labels=aligned,
         )
-        scores = label_only.correct_copies(evidence)
+        scores = label_only.correct_augmentations(inputs)
         asked = np.isin(answers.record_ids, some)
         self.assertAllEqual(np.isnan(scores), ~asked)
         self.assertAllEqual(scores[asked], gap.scores(answers)[asked])

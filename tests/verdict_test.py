@@ -1,4 +1,4 @@
-"""Every rule by which an audit is answered."""
+"""Every rule of the verdict."""
 
 import dataclasses
 import types
@@ -117,7 +117,9 @@ class DecideTest(parameterized.TestCase, tf.test.TestCase):
     def test_nothing_can_be_tested(self):
         decision = decided(result(1.0, attacks=[]))
         self.assertEqual(decision.answer, verdict.CANNOT_SAY)
-        self.assertIn("no attack tells apart any records", decision.because[0])
+        self.assertIn(
+            "no attack distinguishes any records", decision.because[0]
+        )
 
     @parameterized.parameters(None, Detectable(1.0, 1.0, 0.8, "margin"))
     def test_nothing_would_have_been_found(self, detectable):

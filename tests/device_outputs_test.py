@@ -1,4 +1,4 @@
-"""Outputs from another machine: whose they are and what they are called."""
+"""Device outputs: whose they are and what they are called."""
 
 import dataclasses
 import pathlib
@@ -17,7 +17,7 @@ RECORDS = 30
 LABELS = np.arange(RECORDS) % 3
 
 
-class Captured(parameterized.TestCase, tf.test.TestCase):
+class DeviceOutputs(parameterized.TestCase, tf.test.TestCase):
     def setUp(self):
         super().setUp()
         self.folder = pathlib.Path(self.create_tempdir().full_path)
@@ -49,13 +49,13 @@ class Captured(parameterized.TestCase, tf.test.TestCase):
         outputs.save(self.folder / name)
         return self.folder / name
 
-    def open(self, *paths, taken=("keras", "int8", "int8.reference")):
-        return device_outputs.open_captured(
-            paths, self.data, self.split, taken=set(taken)
+    def open(self, *paths, used_names=("keras", "int8", "int8.reference")):
+        return device_outputs.load_device_outputs(
+            paths, self.data, self.split, used_names=set(used_names)
         )
 
 
-class NameTest(Captured):
+class NameTest(DeviceOutputs):
     @parameterized.parameters(
         ("pi4.npz", "int8", "int8.pi4"),
         ("int8.pi4.npz", "int8", "int8.pi4"),
@@ -87,7 +87,7 @@ class NameTest(Captured):
         self.assertEqual(path.read_bytes(), before)
 
 
-class CheckTest(Captured):
+class CheckTest(DeviceOutputs):
     def test_part_of_the_records_will_do(self):
         path = self.write("pi4.npz", records=np.array([7, 2, 4, 9]))
         (outputs,) = self.open(path)

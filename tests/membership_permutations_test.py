@@ -8,11 +8,13 @@ import tensorflow as tf
 from absl.testing import parameterized
 from scipy import stats
 
-from qmia_tf.statistics import memberships
+from qmia_tf.statistics import membership_permutations
 
 
 def draw(members, strata, count, seed=0):
-    layout = memberships.Layout.of(np.array(members, bool), np.array(strata))
+    layout = membership_permutations.Layout.of(
+        np.array(members, bool), np.array(strata)
+    )
     return layout.draw(np.random.default_rng(seed), count)
 
 
@@ -55,7 +57,7 @@ class LayoutTest(parameterized.TestCase, tf.test.TestCase):
         self.assertAllEqual(drawn[:, 7:], np.ones((18_000, 2), bool))
 
     def test_equal_keys_are_settled_by_lot(self):
-        layout = memberships.Layout.of(
+        layout = membership_permutations.Layout.of(
             np.array([1, 1, 0, 0, 0], bool), np.zeros(5, int)
         )
         drawn = layout.draw(FewKeys(0), 20_000)
@@ -68,7 +70,7 @@ class LayoutTest(parameterized.TestCase, tf.test.TestCase):
     def test_in_order_are_the_same_draws(self):
         rng = np.random.default_rng(2)
         members, strata = rng.random(90) < 0.5, rng.integers(0, 7, 90)
-        layout = memberships.Layout.of(members, strata)
+        layout = membership_permutations.Layout.of(members, strata)
         one = layout.draw(np.random.default_rng(4), 30)
         other = layout.draw_in_order(np.random.default_rng(4), 30)
         self.assertAllEqual(one[:, layout.order], other)
@@ -76,7 +78,7 @@ class LayoutTest(parameterized.TestCase, tf.test.TestCase):
     def test_shares(self):
         members = np.array([1, 0, 0, 1, 1, 0, 1], bool)
         strata = np.array([5, 5, 5, 2, 2, 2, 9])
-        layout = memberships.Layout.of(members, strata)
+        layout = membership_permutations.Layout.of(members, strata)
         third = 1 / 3
         self.assertAllClose(
             layout.shares(), [third] * 3 + [2 * third] * 3 + [1.0], atol=1e-12
@@ -96,7 +98,9 @@ class LayoutTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(((3,), (4,)), ((2, 2), (2, 2)))
     def test_refuses(self, members, strata):
         with self.assertRaisesRegex(ValueError, "memberships and"):
-            memberships.Layout.of(np.zeros(members, bool), np.zeros(strata))
+            membership_permutations.Layout.of(
+                np.zeros(members, bool), np.zeros(strata)
+            )
 
 
 class StrataTest(parameterized.TestCase, tf.test.TestCase):
@@ -112,26 +116,28 @@ class StrataTest(parameterized.TestCase, tf.test.TestCase):
         }
 
     def test_classes_and_halves(self):
-        strata = memberships.strata_of(self.labels, self.half)
+        strata = membership_permutations.strata_of(self.labels, self.half)
         self.assertEqual(self.pairs(strata), {(0, 5), (2, 3), (6, 7)})
 
     def test_classes_alone(self):
-        strata = memberships.strata_of(self.labels)
+        strata = membership_permutations.strata_of(self.labels)
         self.assertEqual(
             self.pairs(strata),
             {(0, 1), (0, 5), (1, 5), (2, 3), (2, 4), (3, 4), (6, 7)},
         )
 
     def test_halves_alone(self):
-        strata = memberships.strata_of(self.labels, self.half, by_class=False)
+        strata = membership_permutations.strata_of(
+            self.labels, self.half, by_class=False
+        )
         self.assertAllEqual(strata, self.half)
-        strata = memberships.strata_of(self.labels, by_class=False)
+        strata = membership_permutations.strata_of(self.labels, by_class=False)
         self.assertAllEqual(strata, np.zeros(8))
 
     def test_names_of_classes_may_be_anything(self):
-        strata = memberships.strata_of(np.array(["b", "a", "b"]))
+        strata = membership_permutations.strata_of(np.array(["b", "a", "b"]))
         self.assertEqual(self.pairs(strata), {(0, 2)})
-        strata = memberships.strata_of(np.array([-1, 2**40, -1]))
+        strata = membership_permutations.strata_of(np.array([-1, 2**40, -1]))
         self.assertEqual(self.pairs(strata), {(0, 2)})
 
 

@@ -1,7 +1,7 @@
-"""Asks the targets of a run about changed copies, for label-only attacks.
+"""Queries the targets of a run with augmented images, for label-only attacks.
 
-Answers lie in RUN/copies/TARGET.npz and TARGET.noise.npz. Copies cost many
-queries each, so only some of the records are asked about.
+Labels lie in RUN/copies/TARGET.npz and TARGET.noise.npz. A record takes many
+queries, so only some of the records are queried.
 """
 
 import dataclasses
@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 
 from qmia_tf.attacks import augmented_queries
-from qmia_tf.attacks.augmentations import Noise, Plan
+from qmia_tf.attacks.augmentations import Augmentations, Noise
 from qmia_tf.data import split as splits
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import KERAS
@@ -20,17 +20,19 @@ KERNELS = (KERAS, "default")
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What to ask.
+    """What to query.
 
     Attributes:
         records: how many at most, half of them members.
-        plan: the changes.
+        augmentations: the augmentations.
         noise: the noise.
         seed: int, draws the records.
     """
 
     records: int = 2000
-    plan: Plan = dataclasses.field(default_factory=Plan)
+    augmentations: Augmentations = dataclasses.field(
+        default_factory=Augmentations
+    )
     noise: Noise = dataclasses.field(default_factory=Noise)
     seed: int = 0
 
@@ -42,45 +44,45 @@ class Settings:
             )
 
 
-def is_asked(query) -> bool:
-    """Whether a target is worth its copies: not a twin, nor other kernels.
+def is_queried(query) -> bool:
+    """Whether a target is queried: not a twin, nor under other kernels.
 
     Args:
-        query: queries.Query.
+        query: run_targets.Query.
     """
     return query.kernel_set in KERNELS
 
 
-def answer(
+def query_target(
     query, dataset, split, *, settings, run_dir, progress=True
-) -> dict[str, augmented_queries.Answers]:
-    """Asks one target about copies, unless its answers are there.
+) -> dict[str, augmented_queries.AugmentedLabels]:
+    """Queries one target, unless its labels are there.
 
     Args:
-        query: queries.Query, or another with its name, facts and open();
-            one whose sha256 is None is asked anew each time.
+        query: run_targets.Query, or another with its name, facts and open();
+            one whose sha256 is None is queried anew each time.
         dataset: the run's Dataset.
         split: the run's Split.
         settings: Settings.
         run_dir: where copies/ lies.
         progress: shows a bar.
-    Returns: dict of "copies" and "noisy", Answers each.
-    Raises: InputError as copies.query.
+    Returns: dict of "augmented_labels" and "noisy_labels".
+    Raises: InputError as augmented_queries.query.
     """
     run_dir = RunDir(run_dir)
-    records = draw(split, dataset.labels, settings)
+    records = draw_records(split, dataset.labels, settings)
     facts = {**query.facts, "fingerprint": split.fingerprint}
-    answers, target = {}, None
-    for name, plan, suffix in (
-        ("copies", settings.plan, ""),
-        ("noisy", settings.noise, ".noise"),
+    labels, target = {}, None
+    for name, augmentations, suffix in (
+        ("augmented_labels", settings.augmentations, ""),
+        ("noisy_labels", settings.noise, ".noise"),
     ):
         path = run_dir.augmented_of(f"{query.name}{suffix}")
         stored = augmented_queries.load(path) if path.exists() else None
         current = (
             stored is not None
             and facts["sha256"] is not None
-            and stored.is_about(plan=plan, **facts)
+            and stored.matches(augmentations=augmentations, **facts)
             and np.array_equal(stored.record_ids, records)
         )
         if not current:
@@ -89,18 +91,18 @@ def answer(
                 target,
                 dataset,
                 split,
-                plan,
+                augmentations,
                 records=records,
                 run=run_dir.name,
                 progress=progress,
             )
             stored.save(path)
-        answers[name] = stored
-    return answers
+        labels[name] = stored
+    return labels
 
 
-def draw(split, labels, settings) -> np.ndarray:
-    """Draws the records to ask about: as many members, stratified by class.
+def draw_records(split, labels, settings) -> np.ndarray:
+    """Draws the records to query: as many members, stratified by class.
 
     Args:
         split: split.Split.

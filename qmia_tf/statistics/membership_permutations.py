@@ -1,4 +1,4 @@
-"""Memberships permuted within strata: the same numbers in each, by lot."""
+"""Random permutations of memberships within strata."""
 
 import dataclasses
 
@@ -6,8 +6,8 @@ import numpy as np
 
 
 @dataclasses.dataclass(frozen=True)
-class Alike:
-    """Strata of equal numbers, which are drawn together.
+class EqualStrata:
+    """Strata of equal size and number of members, which are drawn together.
 
     Attributes:
         start: int, where their records start in Layout.order.
@@ -33,11 +33,11 @@ class Layout:
 
     Attributes:
         order: int [N], the records, stratum by stratum.
-        alike: list of Alike, all strata in that order.
+        equal_strata: list of EqualStrata, all strata in that order.
     """
 
     order: np.ndarray
-    alike: list[Alike]
+    equal_strata: list[EqualStrata]
 
     @property
     def records(self) -> int:
@@ -68,14 +68,14 @@ class Layout:
         )
         starts = np.cumsum(counts * kinds[:, 0]) - counts * kinds[:, 0]
         rows = np.column_stack([starts, counts, kinds]).tolist()
-        return cls(order, [Alike(*row) for row in rows])
+        return cls(order, [EqualStrata(*row) for row in rows])
 
     def shares(self) -> np.ndarray:
         """P(member) of each record under permutation, float64 [N]."""
         shares = np.zeros(self.order.size)
-        for alike in self.alike:
-            shares[self.order[alike.start : alike.end]] = (
-                alike.members / alike.size
+        for group in self.equal_strata:
+            shares[self.order[group.start : group.end]] = (
+                group.members / group.size
             )
         return shares
 
@@ -94,18 +94,18 @@ class Layout:
     def draw_in_order(self, rng, count) -> np.ndarray:
         """The same, column i about record order[i]: no copy is made."""
         drawn = np.empty((count, self.order.size), bool)
-        for alike in self.alike:
-            shape = count, alike.strata, alike.size
-            part = drawn[:, alike.start : alike.end]
-            if alike.members in (0, alike.size):
-                part[:] = alike.members > 0
+        for group in self.equal_strata:
+            shape = count, group.strata, group.size
+            part = drawn[:, group.start : group.end]
+            if group.members in (0, group.size):
+                part[:] = group.members > 0
             else:
-                part[:] = _chosen(rng, shape, alike.members).reshape(count, -1)
+                part[:] = _chosen(rng, shape, group.members).reshape(count, -1)
         return drawn
 
 
 def _chosen(rng, shape, members):
-    """So many of each row by lot, bool of that shape."""
+    """Draws so many of each row at random, bool of that shape."""
     keys = rng.integers(0, 2**32, shape, dtype=np.uint32)
     least = np.partition(keys, members - 1, axis=-1)
     chosen = keys <= least[..., members - 1 : members]

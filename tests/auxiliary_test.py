@@ -1,4 +1,4 @@
-"""What stands beside a target's answers, in the order of its records."""
+"""Auxiliary knowledge, in the order of the records of a target's outputs."""
 
 import dataclasses
 
@@ -9,7 +9,11 @@ from absl.testing import parameterized
 
 from qmia_tf.attacks import augmented_queries
 from qmia_tf.attacks.margin import margins
-from qmia_tf.auditing.auxiliary import Beside, gather, with_partner
+from qmia_tf.auditing.auxiliary import (
+    Auxiliary,
+    make_attack_inputs,
+    with_second_outputs,
+)
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
 
@@ -48,56 +52,71 @@ def by_record(outputs, values):
     return dict(zip(outputs.record_ids.tolist(), values, strict=True))
 
 
-class GatherTest(parameterized.TestCase, tf.test.TestCase):
+class MakeAttackInputsTest(parameterized.TestCase, tf.test.TestCase):
     def assertRefused(self, pattern, call, *args, **options):
         with self.assertRaisesRegex(InputError, pattern) as caught:
             call(*args, **options)
         self.assertNotIn("\n", str(caught.exception))
 
-    def test_nothing_beside(self):
-        evidence = gather(answers(), seed=4)
-        ids = evidence.outputs.record_ids
+    def test_no_auxiliary_knowledge(self):
+        inputs = make_attack_inputs(answers(), seed=4)
+        ids = inputs.outputs.record_ids
         self.assertAllEqual(ids, np.sort(ids))
-        self.assertEqual(evidence.seed, 4)
-        self.assertEqual(evidence.calibration.sum(), RECORDS // 2)
-        for name in ("copies", "noisy", "references", "parent", "features"):
-            self.assertIsNone(getattr(evidence, name), name)
+        self.assertEqual(inputs.seed, 4)
+        self.assertEqual(inputs.calibration.sum(), RECORDS // 2)
+        for name in (
+            "augmented_labels",
+            "noisy_labels",
+            "references",
+            "parent",
+            "features",
+        ):
+            self.assertIsNone(getattr(inputs, name), name)
 
     def test_the_half_does_not_depend_on_the_order_of_the_file(self):
         given = answers()
         halves = [
-            gather(given.take(np.random.default_rng(n).permutation(RECORDS)))
+            make_attack_inputs(
+                given.take(np.random.default_rng(n).permutation(RECORDS))
+            )
             for n in range(2)
         ]
         self.assertAllEqual(halves[0].calibration, halves[1].calibration)
 
-    def test_parent_and_partner_record_by_record(self):
+    def test_parent_and_second_outputs_record_by_record(self):
         given, parent = answers(), answers("other", seed=5)
-        evidence = gather(given, Beside(parent=parent))
+        inputs = make_attack_inputs(given, Auxiliary(parent=parent))
         want = by_record(parent, parent.probabilities)
-        for other in (evidence.parent, with_partner(evidence, parent).partner):
-            self.assertAllEqual(other.record_ids, evidence.outputs.record_ids)
+        for other in (
+            inputs.parent,
+            with_second_outputs(inputs, parent).second_outputs,
+        ):
+            self.assertAllEqual(other.record_ids, inputs.outputs.record_ids)
             for record, row in by_record(other, other.probabilities).items():
                 self.assertAllEqual(row, want[record])
 
-    def test_partner_that_was_asked_about_more(self):
+    def test_second_outputs_that_were_queried_about_more(self):
         given = answers(records=np.arange(4, 36))
-        evidence = with_partner(gather(given), answers("other", seed=5))
+        inputs = with_second_outputs(
+            make_attack_inputs(given), answers("other", seed=5)
+        )
         self.assertAllEqual(
-            evidence.partner.record_ids, 3 * np.arange(4, 36) + 3
+            inputs.second_outputs.record_ids, 3 * np.arange(4, 36) + 3
         )
 
     def test_features_are_those_of_the_records(self):
         # Features of every record of the data set, 0..R-1.
         features = np.arange(200.0)[:, None] * [1, 10]
-        gathered = gather(answers(), Beside(features=features)).features
+        gathered = make_attack_inputs(
+            answers(), Auxiliary(features=features)
+        ).features
         ids = 3 * np.arange(RECORDS) + 3
         self.assertAllEqual(gathered, np.stack([ids, 10 * ids], axis=1))
 
     def test_copies_and_noise_record_by_record(self):
         asked = np.array([9, 3, 60])
         answered = [
-            augmented_queries.Answers(
+            augmented_queries.AugmentedLabels(
                 predicted=np.int16([[n, record % 7] for record in asked]),
                 record_ids=asked,
                 labels=np.zeros(3, np.int64),
@@ -107,12 +126,13 @@ class GatherTest(parameterized.TestCase, tf.test.TestCase):
             )
             for n in (1, 2)
         ]
-        evidence = gather(
-            answers(), Beside(copies=answered[0], noisy=answered[1])
+        inputs = make_attack_inputs(
+            answers(),
+            Auxiliary(augmented_labels=answered[0], noisy_labels=answered[1]),
         )
-        for n, rows in ((1, evidence.copies), (2, evidence.noisy)):
+        for n, rows in ((1, inputs.augmented_labels), (2, inputs.noisy_labels)):
             for row, record in zip(
-                rows, evidence.outputs.record_ids, strict=True
+                rows, inputs.outputs.record_ids, strict=True
             ):
                 known = record in asked
                 self.assertAllEqual(row, [n, record % 7] if known else [-1, -1])
@@ -123,27 +143,29 @@ class GatherTest(parameterized.TestCase, tf.test.TestCase):
             answers(f"r{n}", seed=n + 2, members=drawn_members(n))
             for n in range(3)
         )
-        evidence = gather(given, Beside(references=referees))
-        self.assertEqual(evidence.references.names, ("r0", "r1", "r2"))
+        inputs = make_attack_inputs(given, Auxiliary(references=referees))
+        self.assertEqual(inputs.references.names, ("r0", "r1", "r2"))
         for row, referee in enumerate(referees):
             want = by_record(referee, margins(referee))
             inside = by_record(referee, referee.members)
-            for at, record in enumerate(evidence.outputs.record_ids.tolist()):
+            for at, record in enumerate(inputs.outputs.record_ids.tolist()):
                 self.assertNear(
-                    evidence.references.margins[row, at], want[record], 1e-5
+                    inputs.references.margins[row, at], want[record], 1e-5
                 )
                 self.assertEqual(
-                    evidence.references.inside[row, at], inside[record]
+                    inputs.references.inside[row, at], inside[record]
                 )
         self.assertAllEqual(
-            evidence.references.outside, ~evidence.references.inside
+            inputs.references.outside, ~inputs.references.inside
         )
 
     def test_reference_that_knows_some_records_only(self):
         part = answers(
             "r0", seed=2, members=drawn_members(0), records=np.arange(10, 50)
         )
-        references = gather(answers(), Beside(references=(part,))).references
+        references = make_attack_inputs(
+            answers(), Auxiliary(references=(part,))
+        ).references
         known = np.arange(RECORDS) >= 10
         self.assertAllEqual(references.inside | references.outside, [known])
         self.assertAllEqual(
@@ -156,18 +178,18 @@ class GatherTest(parameterized.TestCase, tf.test.TestCase):
         other = answers("r0")
         other = dataclasses.replace(other, record_ids=other.record_ids + 1)
         self.assertRefused(
-            "reference 'r0' was asked about none of the records of 'keras'",
-            gather,
+            "reference 'r0' was queried about none of the records of 'keras'",
+            make_attack_inputs,
             answers(),
-            Beside(references=(other,)),
+            Auxiliary(references=(other,)),
         )
 
     def test_reference_on_the_very_members(self):
         self.assertRefused(
             "reference 'r0' was trained on the very members of 'keras': give",
-            gather,
+            make_attack_inputs,
             answers(),
-            Beside(references=(answers("r0", seed=2),)),
+            Auxiliary(references=(answers("r0", seed=2),)),
         )
 
     @parameterized.parameters("references", "parent")
@@ -184,33 +206,43 @@ class GatherTest(parameterized.TestCase, tf.test.TestCase):
         ):
             given = (changed,) if name == "references" else changed
             self.assertRefused(
-                message, gather, answers(), Beside(**{name: given})
+                message,
+                make_attack_inputs,
+                answers(),
+                Auxiliary(**{name: given}),
             )
 
     def test_parent_of_other_records_or_members(self):
         for other, message in (
             (
                 answers("parent", records=np.arange(8, RECORDS)),
-                "'parent', asked beside 'keras', has no answer for 8 of its",
+                "'parent', audited with 'keras', has no output for 8 of its",
             ),
             (
                 answers("parent", members=drawn_members(1)),
-                "'parent', asked beside 'keras', was trained on other members",
+                "'parent', audited with 'keras', was trained on other members",
             ),
         ):
-            self.assertRefused(message, gather, answers(), Beside(parent=other))
-            self.assertRefused(message, with_partner, gather(answers()), other)
+            self.assertRefused(
+                message, make_attack_inputs, answers(), Auxiliary(parent=other)
+            )
+            self.assertRefused(
+                message,
+                with_second_outputs,
+                make_attack_inputs(answers()),
+                other,
+            )
 
     def test_outputs_that_cannot_be_audited(self):
         given = answers()
         self.assertRefused(
             "1 member: .*two",
-            gather,
+            make_attack_inputs,
             given.take(~given.members | (given.record_ids == 3)),
         )
         bad = dataclasses.replace(given, labels=given.labels + 9)
-        self.assertRefused("outside 0..4", gather, bad)
-        self.assertIsInstance(gather(given).outputs, Outputs)
+        self.assertRefused("outside 0..4", make_attack_inputs, bad)
+        self.assertIsInstance(make_attack_inputs(given).outputs, Outputs)
 
 
 if __name__ == "__main__":

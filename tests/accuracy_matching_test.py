@@ -65,7 +65,7 @@ def an_epoch(right, *, gain=0.5, seed=0, epoch=1):
     )
 
 
-def made_run(*rights):
+def a_run(*rights):
     return [
         an_epoch(right, gain=0.2 * place, seed=place, epoch=place)
         for place, right in enumerate(rights, start=1)
@@ -89,7 +89,7 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
         (239, [3]),
     )
     def test_nearest(self, right, wanted):
-        full, model = made_run(100, 130, 170, 130), an_epoch(right, seed=9)
+        full, model = a_run(100, 130, 170, 130), an_epoch(right, seed=9)
         match = accuracy_matching.nearest(model, full, INSIDE)
         self.assertEqual((match.way, match.epochs), ("nearest", wanted))
         other = full[wanted[0] - 1]
@@ -109,7 +109,7 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
         (101, [1, 2], 1 / 30, 1),
     )
     def test_interpolated(self, right, wanted, weight, crossings):
-        full, model = made_run(100, 130, 170, 130), an_epoch(right, seed=9)
+        full, model = a_run(100, 130, 170, 130), an_epoch(right, seed=9)
         match = accuracy_matching.interpolated(model, full, INSIDE)
         self.assertEqual((match.way, match.epochs), ("interpolated", wanted))
         self.assertAlmostEqual(match.weight, weight)
@@ -125,7 +125,7 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
     def test_the_first_crossing_before_the_best_epoch(self):
         """Up to 140, down to 120, up to 150, and down for good."""
         rights = [100, 140, 120, 150, 90]
-        full = made_run(*rights)
+        full = a_run(*rights)
         for right, wanted in ((130, [1, 2]), (145, [3, 4]), (125, [1, 2])):
             match = accuracy_matching.interpolated(
                 an_epoch(right), full, INSIDE
@@ -133,7 +133,7 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
             self.assertEqual(match.epochs, wanted)
         self.assertEqual(accuracy_crossing.crossings(130, rights), 4)
         # Reached only after the best epoch: not a match.
-        self.assertEqual(accuracy_crossing.outside(95, rights), "below")
+        self.assertEqual(accuracy_crossing.outside_range(95, rights), "below")
         self.assertIsNone(
             accuracy_matching.interpolated(an_epoch(95), full, INSIDE)
         )
@@ -141,9 +141,9 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters((99, "below"), (171, "above"))
     def test_nothing_is_extrapolated(self, right, side):
         rights = [100, 130, 170, 80]
-        full, model = made_run(*rights), an_epoch(right)
+        full, model = a_run(*rights), an_epoch(right)
         self.assertIsNone(accuracy_matching.interpolated(model, full, INSIDE))
-        self.assertEqual(accuracy_crossing.outside(right, rights), side)
+        self.assertEqual(accuracy_crossing.outside_range(right, rights), side)
         self.assertEqual(
             accuracy_matching.nearest(model, full, INSIDE).outside, side
         )
@@ -159,7 +159,7 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
         ("above", 0.0, None, None, False),
     )
     def test_what_is_a_match(self, side, value, low, high, wanted):
-        full = made_run(100, 130)
+        full = a_run(100, 130)
         match = accuracy_matching.nearest(an_epoch(120), full, INSIDE)
         match = dataclasses.replace(
             match, outside=side, accuracy=Estimate(value, low, high)
@@ -167,14 +167,14 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(match.is_match, wanted)
 
     def test_best_at_the_first_epoch(self):
-        full, model = made_run(150, 120), an_epoch(150, seed=9)
+        full, model = a_run(150, 120), an_epoch(150, seed=9)
         match = accuracy_matching.interpolated(model, full, INSIDE)
         self.assertEqual(match.epochs, [1, 1])
         want = leak(model) - leak(full[0])
         self.assertAllClose(match.leak["gap"].difference.value, want)
 
     def test_full_precision_against_itself(self):
-        full = made_run(100, 130, 170)
+        full = a_run(100, 130, 170)
         for match in (
             accuracy_matching.nearest,
             accuracy_matching.interpolated,
@@ -287,7 +287,7 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
         area = accuracy_matching.measure(answers, 7).point.leaks["likelihood"]
         attack = next(x for x in attacks.ATTACKS if x.name == "likelihood")
         audited = attack_evaluation.run_attack(
-            attack, auxiliary.gather(answers)
+            attack, auxiliary.make_attack_inputs(answers)
         )
         self.assertEqual(area, audited.audit.auc)
 
@@ -329,7 +329,7 @@ def a_dataset():
     )
 
 
-def made_answers(run_dir, models, dataset, split, *, progress):
+def stand_in_answers(run_dir, models, dataset, split, *, progress):
     """Epochs that get surer; a quantized run ends between two of full's."""
     del dataset, progress
     records = np.r_[split.members, split.nonmembers]
@@ -474,7 +474,7 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
     def test_the_last_checkpoint_is_the_trained_model(self):
         full = self.run_of("full", kept=(2, 4), empty=True)
         (full / "checkpoints/epoch_0004.keras").touch()
-        kept_models = checkpoints.kept(full, configuration.read(full))
+        kept_models = checkpoints.kept_models(full, configuration.read(full))
         self.assertEqual(list(kept_models), [2, 4])
         self.assertEqual(kept_models[4].name, "model.keras")
 
@@ -494,7 +494,7 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
             for w in (4, 2)
             for seed in (0, 1)
         ]
-        with mock.patch.object(checkpoints, "answers", made_answers):
+        with mock.patch.object(checkpoints, "query_epochs", stand_in_answers):
             compared = run_comparison.compare(full, others, self.data)
             self.refused(
                 "different members .split.seed: 0 and 1", full[:1], others
@@ -542,7 +542,7 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
     def test_says_what_else_differs(self):
         full = self.run_of("full", empty=True)
         other = self.run_of("w4a4", Bits(4, 4), seed=3, last=5, empty=True)
-        with mock.patch.object(checkpoints, "answers", made_answers):
+        with mock.patch.object(checkpoints, "query_epochs", stand_in_answers):
             compared = run_comparison.compare([full], [other], self.data)
         self.assertEqual(
             compared.notes,

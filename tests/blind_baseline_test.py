@@ -1,4 +1,4 @@
-"""Members told apart without the model: shifted data, and data that is not."""
+"""The blind baseline: shifted data, and data that is not."""
 
 import time
 from unittest import mock
@@ -49,7 +49,7 @@ class NullTest(parameterized.TestCase, tf.test.TestCase):
             inputs = rng.integers(0, 256, (records, *shape)).astype(dtype)
             labels = rng.integers(0, 4, records)
             members = rng.permutation(halves(records))
-            check = blind_baseline.check(inputs, labels, members, seed=seed)
+            check = blind_baseline.measure(inputs, labels, members, seed=seed)
             alarms += check.told_apart
             areas.append(check.auc.value)
         self.assertEqual(check.features, seen)
@@ -60,7 +60,9 @@ class NullTest(parameterized.TestCase, tf.test.TestCase):
     def test_real_images_cut_at_random(self):
         data = loaders.load("digits")
         members = np.random.default_rng(0).permutation(halves(1797))
-        check = blind_baseline.check(data.images, data.labels, members, seed=0)
+        check = blind_baseline.measure(
+            data.images, data.labels, members, seed=0
+        )
         self.assertFalse(check.told_apart)
         self.assertBetween(check.auc.value, 0.45, 0.55)
         self.assertEqual((check.members, check.nonmembers), (449, 450))
@@ -86,7 +88,7 @@ class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
         of_class = rng.exponential(3, (classes, 3))
         rows = of_class[labels] + rng.normal(size=(records, 3))
         rows[members] += shift
-        return blind_baseline.check_features(
+        return blind_baseline.measure_features(
             rows, labels, members, seen="3 numbers", seed=seed
         )
 
@@ -136,14 +138,14 @@ class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
         rng = np.random.default_rng(0)
         rows = rng.normal(size=(400, 3)) + rng.normal(size=(200, 3))[labels]
         members = rng.permutation(halves(200))[labels]
-        alike = blind_baseline.check_features(
+        alike = blind_baseline.measure_features(
             rows, labels, members, seen="3 numbers", seed=0
         )
         self.assertGreater(alike.p_value, 0.0125)
         self.assertLess(alike.classes_p_value, 0.001)
         self.assertTrue(alike.told_apart)
         rows[members] += 1
-        check = blind_baseline.check_features(
+        check = blind_baseline.measure_features(
             rows, labels, members, seen="3 numbers", seed=0
         )
         self.assertEqual(check.features, "3 numbers")
@@ -151,7 +153,7 @@ class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_classes_of_other_frequency(self):
         labels = np.repeat([0, 1, 0, 1], [120, 80, 80, 120])
-        check = blind_baseline.check_features(
+        check = blind_baseline.measure_features(
             np.zeros((400, 1)), labels, halves(400), seen="nothing", seed=0
         )
         # Chi-squared is 400 (120^2 - 80^2)^2 / 200^4.
@@ -188,7 +190,7 @@ class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
         rng = np.random.default_rng(0)
         records = members + nonmembers
         for labels in (np.zeros(records, int), np.arange(records)):
-            check = blind_baseline.check_features(
+            check = blind_baseline.measure_features(
                 rng.normal(size=(records, 2)),
                 labels,
                 np.arange(records) < members,
@@ -199,7 +201,7 @@ class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
             self.assertFalse(check.told_apart)
 
     def test_nothing_to_see(self):
-        check = blind_baseline.check_features(
+        check = blind_baseline.measure_features(
             np.zeros((50, 2)), np.zeros(50), halves(50), seen="0", seed=0
         )
         self.assertEqual((check.auc.value, check.p_value), (0.5, 1.0))
@@ -207,16 +209,16 @@ class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
 
 
 class ShiftTest(parameterized.TestCase, tf.test.TestCase):
-    def told(self, inputs, labels=None, **options):
+    def checked(self, inputs, labels=None, **options):
         labels = np.zeros(len(inputs), int) if labels is None else labels
         options = {"members": halves(len(inputs)), "seed": 0, **options}
-        return blind_baseline.check(inputs, labels, **options)
+        return blind_baseline.measure(inputs, labels, **options)
 
     def test_brighter_nonmembers(self):
         shown = images(600)
         bright = np.where(halves(600)[:, None, None, None], 0, 40)
         shown = np.clip(shown + bright, 0, 255).astype(np.uint8)
-        check = self.told(shown)
+        check = self.checked(shown)
         self.assertTrue(check.told_apart)
         # Uniform levels, width 130, shifted by 40: P(X < Y) is 0.76.
         self.assertBetween(check.auc.value, 0.68, 0.9)
@@ -227,7 +229,7 @@ class ShiftTest(parameterized.TestCase, tf.test.TestCase):
         members = np.random.default_rng(0).permutation(halves(1797))
         rows = ~members[:, None, None, None]
         shown = np.clip(data.images * (1 + 0.2 * rows), 0, 255)
-        check = blind_baseline.check(
+        check = blind_baseline.measure(
             shown.astype(np.uint8), data.labels, members, seed=0
         )
         self.assertTrue(check.told_apart)
@@ -236,13 +238,13 @@ class ShiftTest(parameterized.TestCase, tf.test.TestCase):
         shown = images(400).astype(float)
         blurred = (shown + np.roll(shown, 1, axis=1)) / 2
         members = halves(400)[:, None, None, None]
-        check = self.told(np.where(members, shown, blurred).astype(np.uint8))
+        check = self.checked(np.where(members, shown, blurred).astype(np.uint8))
         self.assertGreater(check.auc.low, 0.9)
 
     def test_other_classes(self):
         labels = np.where(halves(400), 0, 1) + 3
         labels[::3] = 3
-        check = self.told(images(400), labels)
+        check = self.checked(images(400), labels)
         # Of the nonmembers two in three have a class that no member has.
         self.assertGreater(check.auc.low, 0.7)
 
@@ -252,28 +254,28 @@ class ShiftTest(parameterized.TestCase, tf.test.TestCase):
         common = rng.normal(size=(500, 1))
         rows = rng.normal(size=(500, width)) + common
         rows[halves(500)] += 0.7
-        check = self.told(rows * 1e4 - 7.0)
+        check = self.checked(rows * 1e4 - 7.0)
         self.assertTrue(check.told_apart)
 
     def test_unit_of_a_column_does_not_matter(self):
         rng = np.random.default_rng(0)
         rows = rng.normal(size=(300, 5))
         rows[:150, 2] += 1
-        one = self.told(rows)
-        other = self.told(rows * [1e-6, 1, 1e5, 1, 1])
+        one = self.checked(rows)
+        other = self.checked(rows * [1e-6, 1, 1e5, 1, 1])
         self.assertAllClose(one.auc.value, other.auc.value, atol=1e-6)
 
     def test_judged_on_records_that_it_did_not_learn_from(self):
         """A number that names the record tells nothing of another one."""
         rows = np.eye(40)
         members = np.random.default_rng(1).permutation(halves(40))
-        check = self.told(rows, members=members)
+        check = self.checked(rows, members=members)
         self.assertAllClose(check.auc.value, 0.5, atol=1e-9)
 
     def test_repeats(self):
         rng = np.random.default_rng(3)
         rows, members = rng.normal(size=(100, 200)), halves(100)
-        one, other = (self.told(rows, members=members) for _ in range(2))
+        one, other = (self.checked(rows, members=members) for _ in range(2))
         self.assertEqual(one, other)
 
     def test_sixty_thousand_images_take_seconds(self):
@@ -281,7 +283,7 @@ class ShiftTest(parameterized.TestCase, tf.test.TestCase):
         shown = rng.integers(0, 256, (60_000, 16, 16, 3), np.uint8)
         labels = rng.integers(0, 10, 60_000)
         start = time.process_time()
-        blind_baseline.check(shown, labels, halves(60_000), seed=0)
+        blind_baseline.measure(shown, labels, halves(60_000), seed=0)
         self.assertLess(time.process_time() - start, 20.0)
 
 
@@ -290,17 +292,17 @@ class RefusesTest(parameterized.TestCase, tf.test.TestCase):
         rows = np.zeros((9000, 2))
         rows[[8003, 8100], 1] = np.nan, np.inf
         with self.assertRaisesRegex(InputError, "record 8003 holds a number"):
-            blind_baseline.check(rows, np.zeros(9000), halves(9000), seed=0)
+            blind_baseline.measure(rows, np.zeros(9000), halves(9000), seed=0)
 
     def test_too_few(self):
         with self.assertRaisesRegex(InputError, "1 member: "):
-            blind_baseline.check(
+            blind_baseline.measure(
                 np.zeros((9, 2)), np.zeros(9), np.arange(9) < 1, seed=0
             )
 
     def test_lengths(self):
         with self.assertRaisesRegex(ValueError, "9 records, 8 labels and 9"):
-            blind_baseline.check(
+            blind_baseline.measure(
                 np.zeros((9, 2)), np.zeros(8), halves(9), seed=0
             )
 
