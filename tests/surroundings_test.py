@@ -167,13 +167,15 @@ class BesideTest(Runs):
             "answer",
             return_value={"copies": 1, "noisy": 2},
         ) as answer:
-            file = run_targets.Query("int8", folder / "x", "default", None)
+            file = run_targets.RunTarget("int8", folder / "x", "default", None)
             beside = known.of("int8", file)
             self.assertEqual((beside.copies, beside.noisy), (1, 2))
             self.assertIs(answer.call_args.args[0], file)
             self.assertEqual(answer.call_args.kwargs["run_dir"], folder)
             answer.reset_mock()
-            twin = run_targets.Query("int8_twin", folder / "x", "twin", None)
+            twin = run_targets.RunTarget(
+                "int8_twin", folder / "x", "twin", None
+            )
             self.assertIsNone(known.of("int8_twin", twin).copies)
             self.assertIsNone(known.of("int8.pi4").copies)
             self.assertIsNone(self.beside(folder).of("int8", file).noisy)

@@ -143,12 +143,14 @@ def of_models(targets, records: Records, options, folder, say) -> Gathered:
             gathered.answered.append(answered)
             continue
         gathered.answered.append(
-            query_once.ask(
+            query_once.query(
                 model,
                 records,
                 run_dir=folder,
                 allow_chance=options.allow_chance,
-                queries=_queries(records, gathered.reasons[name], options),
+                query_count=_query_count(
+                    records, gathered.reasons[name], options
+                ),
                 say=say,
             )
         )
@@ -182,7 +184,7 @@ def _listed(name, source, model_options, records, options, say):
     """Models.Model of a target; None if it is a file of outputs."""
     if listing.is_saved_outputs(source):
         return None
-    model = listing.listed(
+    model = listing.list_model(
         name,
         source,
         model_options,
@@ -194,7 +196,7 @@ def _listed(name, source, model_options, records, options, say):
     return model
 
 
-def _queries(records, reasons, options):
+def _query_count(records, reasons, options):
     """The number of queries that one model gets, augmented ones too."""
     count = len(records.labels)
     if "copies" in reasons:

@@ -43,10 +43,10 @@ def query_run(
     split = training_run.open_split(run_dir, dataset, config)
     run_dir.require_model()
     paths, left_out = [], []
-    for query in run_targets.of_run(
+    for query in run_targets.list_targets(
         run_dir, kernels=kernels, num_threads=num_threads
     ):
-        answer = run_targets.answer(query, dataset, split, run_dir=run_dir)
+        answer = run_targets.query_once(query, dataset, split, run_dir=run_dir)
         if isinstance(answer, pathlib.Path):
             paths.append(answer)
             continue
@@ -189,7 +189,7 @@ def attack_run(
     )
     split = training_run.open_split(run_dir, dataset, config)
     elsewhere = device_outputs.open_captured(
-        captured, dataset, split, taken=run_targets.names_of_run(run_dir)
+        captured, dataset, split, taken=run_targets.target_names(run_dir)
     )
     known = run_auxiliary.Surroundings(
         run_dir,
@@ -207,7 +207,7 @@ def attack_run(
         kernels=kernels,
         progress=terminal.say,
     )
-    run_queries = run_targets.of_run(
+    run_queries = run_targets.list_targets(
         run_dir, kernels=kernels, num_threads=num_threads
     )
     with terminal.working("comparing members and nonmembers without a model"):
