@@ -59,7 +59,8 @@ def query_target(
     """Queries one target, unless its labels are there.
 
     Args:
-        query: run_targets.RunTarget, or another with its name, facts and open();
+        query: run_targets.RunTarget, or another with its name, facts and
+            open();
             one whose sha256 is None is queried anew each time.
         dataset: the run's Dataset.
         split: the run's Split.
