@@ -51,7 +51,7 @@ class Captured(parameterized.TestCase, tf.test.TestCase):
 
     def open(self, *paths, taken=("keras", "int8", "int8.reference")):
         return device_outputs.open_captured(
-            paths, self.data, self.split, taken=set(taken)
+            paths, self.split.records(self.data), taken=set(taken)
         )
 
 

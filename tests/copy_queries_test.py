@@ -72,8 +72,7 @@ class AnswerTest(parameterized.TestCase, tf.test.TestCase):
         query = run_targets.Query("int8", self.file, kernel_set, open_it)
         answers = augmentation_queries.answer(
             query,
-            self.data,
-            self.split,
+            self.split.records(self.data),
             settings=settings,
             run_dir=self.dir,
             progress=False,
@@ -158,57 +157,7 @@ class AnswerTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(augmentation_queries.is_asked(query), asked)
 
 
-class DrawTest(parameterized.TestCase, tf.test.TestCase):
-    def split(self, labels, fraction=0.5):
-        return splits.make_split(
-            labels,
-            seed=0,
-            pool="all",
-            fingerprint="d",
-            member_fraction=fraction,
-        )
-
-    @parameterized.parameters(8, 100, 101)
-    def test_as_many_members_stratified_by_class(self, records):
-        labels = np.repeat([0, 1, 2, 3], [400, 200, 100, 100])
-        split = self.split(labels)
-        settings = augmentation_queries.Settings(records=records)
-        drawn = augmentation_queries.draw(split, labels, settings)
-        self.assertAllEqual(drawn, np.unique(drawn))
-        for side in (split.members, split.nonmembers):
-            chosen = labels[np.intersect1d(drawn, side)]
-            self.assertLen(chosen, records // 2)
-            for label, share in ((0, 0.5), (1, 0.25), (2, 0.125), (3, 0.125)):
-                self.assertLess(
-                    abs(np.sum(chosen == label) - share * len(chosen)), 1
-                )
-
-    def test_everybody_if_there_are_fewer(self):
-        labels = np.arange(40) % 4
-        split = self.split(labels, fraction=0.25)
-        settings = augmentation_queries.Settings(records=30)
-        drawn = augmentation_queries.draw(split, labels, settings)
-        # All ten members, fifteen nonmembers.
-        self.assertLen(np.intersect1d(drawn, split.members), 10)
-        self.assertLen(drawn, 25)
-        settings = augmentation_queries.Settings(records=2000)
-        drawn = augmentation_queries.draw(split, labels, settings)
-        self.assertAllEqual(drawn, np.arange(40))
-
-    def test_seed_decides(self):
-        labels = np.arange(400) % 4
-        split = self.split(labels)
-        first, again, other = (
-            augmentation_queries.draw(
-                split,
-                labels,
-                augmentation_queries.Settings(records=50, seed=seed),
-            )
-            for seed in (0, 0, 1)
-        )
-        self.assertAllEqual(first, again)
-        self.assertNotAllEqual(first, other)
-
+class SettingsTest(parameterized.TestCase):
     @parameterized.parameters(-1, 0, 7)
     def test_too_few(self, records):
         with self.assertRaisesRegex(

@@ -316,8 +316,8 @@ class RowsTest(Folder):
             saved_outputs.of_sides(one, two)
 
     def test_labels_beside_records(self):
-        records = Records(
-            "x", np.zeros((2, 2)), np.array([0, 1]), np.array([1, 0], bool), 2
+        records = Records.numbered(
+            "x", np.zeros((2, 2)), np.array([0, 1]), np.array([1, 0], bool)
         )
         path = self.text("p0,p1,label\n1,0,0\n\n.5,.5,0\n")
         with self.assertRaisesRegex(InputError, "labels of row 4 are 0, those"):
@@ -341,13 +341,13 @@ class NamedTest(Folder):
                 saved_outputs.of_sides(one, self.text(text, "b.csv"))
 
     def test_beside_records(self):
-        records = Records(
+        records = Records.numbered(
             "x",
             np.zeros((3, 2)),
             np.array([0, 1, 2]),
             np.array([True, True, False]),
-            3,
-            ("ant", "bee", "cow"),
+            classes=3,
+            class_names=("ant", "bee", "cow"),
         )
         path = self.text(
             "cow,ant,bee,label\n0,.75,.25,ant\n.25,0,.75,bee\n1,0,0,cow\n"
@@ -511,12 +511,11 @@ class AloneTest(Folder):
 class OfRecordsTest(Folder):
     def setUp(self):
         super().setUp()
-        self.records = Records(
+        self.records = Records.numbered(
             "x",
             np.zeros((3, 2)),
             np.array([0, 1, 2]),
             np.array([True, True, False]),
-            None,
         )
 
     def test_rows_are_the_records_in_their_order(self):
@@ -525,9 +524,7 @@ class OfRecordsTest(Folder):
         self.assertAllEqual(outputs.labels, [0, 1, 2])
         self.assertAllEqual(outputs.members, [True, True, False])
         self.assertAllEqual(outputs.record_ids, [0, 1, 2])
-        self.assertEqual(
-            outputs.info["fingerprint"], self.records.fingerprint()
-        )
+        self.assertEqual(outputs.info["fingerprint"], self.records.fingerprint)
 
     def test_another_order_by_record_ids(self):
         path = self.npz("a.npz", logits=LOGITS, record_ids=[2, 0, 1])

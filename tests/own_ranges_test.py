@@ -229,7 +229,9 @@ class TokensTest(Asked):
         model.layers[-1].set_weights([kernel.reshape(48, 4), np.zeros(4)])
         members = np.arange(2 * SIDE) < SIDE
         for values in (letters, letters.astype(np.float32)):
-            data = Records("letters", values, labels, members, 4)
+            data = Records.numbered(
+                "letters", values, labels, members, classes=4
+            )
             listed = listing.listed("m", model, Told(), numbers=data.numbers)
             outputs = query_once.ask(
                 listed,
@@ -246,7 +248,12 @@ class TokensTest(Asked):
         entry = keras.Input((108,))
         model = keras.Model(entry, nearest("0..255").layers[-1](entry))
         data = records(values.reshape(-1, 108), labels, members)
-        listed = listing.listed("m", model, Told(), numbers=data.numbers)
+        listed = listing.listed(
+            "m",
+            model,
+            Told(),
+            numbers=data.numbers,
+        )
         outputs = query_once.ask(
             listed,
             data,

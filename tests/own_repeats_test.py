@@ -18,7 +18,7 @@ from qmia_tf import outputs
 from qmia_tf.data.value_ranges import RecordNumbers
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import model_audit
-from qmia_tf.targets import listing, query
+from qmia_tf.targets import listing, query_once
 from qmia_tf.targets.model_target import Told
 
 COUNT = 120
@@ -155,8 +155,10 @@ class RepeatsTest(Folder):
         path = self.folder / "plain.keras"
         network().save(path)
         self.audit(path)
-        original = query._asked
-        with mock.patch.object(query, "_asked", side_effect=original) as spy:
+        original = query_once._asked
+        with mock.patch.object(
+            query_once, "_asked", side_effect=original
+        ) as spy:
             saved = self.audit(path)
             spy.assert_not_called()
             # As an older version left them.

@@ -11,6 +11,7 @@ import numpy as np
 
 from qmia_tf import files, terminal
 from qmia_tf.attacks.augmentations import Noise, Plan
+from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 
 # Bytes of images that are changed at once; with noise they become floats.
@@ -83,38 +84,25 @@ class Answers:
         files.write_npz(path, **arrays)
 
 
-def query(
-    target, dataset, split, plan, *, records=None, run="", progress=False
-) -> Answers:
-    """Asks a target about copies of the members and nonmembers of a run.
+def query(target, records: Records, plan, *, run="", progress=False) -> Answers:
+    """Asks a target about copies of members and nonmembers.
 
     Args:
         target: targets.Target.
-        dataset: datasets.Dataset.
-        split: split.Split of that data set.
+        records: Records.
         plan: Plan or Noise.
-        records: int [N], distinct, of the split; None asks about the members,
-            then the nonmembers.
         run: name of the run, recorded.
         progress: shows a bar.
-    Raises: InputError if the target cannot be asked, or a record is neither
-        a member nor a nonmember.
+    Raises: InputError if the target cannot be asked.
     """
-    everybody = np.concatenate([split.members, split.nonmembers])
-    records = everybody if records is None else np.asarray(records)
-    strange = np.setdiff1d(records, everybody)
-    if strange.size:
-        raise InputError(
-            f"record {strange[0]} is neither a member nor a nonmember of the "
-            "run: ask about the records of its split"
-        )
-    images, labels = dataset.take(records)
-    about = {"fingerprint": split.fingerprint, "run": run}
+    about = {"fingerprint": records.fingerprint, "run": run}
     return Answers(
-        predicted=ask(target, images, records, plan, progress=progress),
-        record_ids=records.astype(np.int64),
-        labels=np.asarray(labels, np.int64),
-        members=np.isin(records, split.members),
+        predicted=ask(
+            target, records.values, records.record_ids, plan, progress=progress
+        ),
+        record_ids=records.record_ids.astype(np.int64),
+        labels=np.asarray(records.labels, np.int64),
+        members=records.members,
         queries=plan.names,
         info={**target.info, **about, "plan": settings(plan)},
     )

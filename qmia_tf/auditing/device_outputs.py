@@ -6,13 +6,14 @@ import pathlib
 import numpy as np
 
 from qmia_tf import outputs
+from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import validation
 
 HINT = "export the run's data for the device with scripts/export_data.py"
 
 
-def open_captured(paths, dataset, split, *, taken):
+def open_captured(paths, records: Records, *, taken):
     """Reads captured outputs and gives each a name of its own.
 
     A target keeps its name if no target of the run has it. Otherwise the
@@ -20,8 +21,7 @@ def open_captured(paths, dataset, split, *, taken):
 
     Args:
         paths: .npz files, see outputs.load.
-        dataset: the run's Dataset.
-        split: the run's Split.
+        records: the run's Records.
         taken: names that the run's own targets have under any kernels.
     Returns: list of Outputs.
     Raises: InputError if one is not about the run's records.
@@ -29,7 +29,7 @@ def open_captured(paths, dataset, split, *, taken):
     all_outputs, taken = [], set(taken)
     for path in map(pathlib.Path, paths):
         answers = outputs.load(path)
-        _check(answers, dataset, split, path)
+        _check(answers, records, path)
         name = _free_name(answers.target, path.stem, taken)
         taken.add(name)
         all_outputs.append(
@@ -38,36 +38,39 @@ def open_captured(paths, dataset, split, *, taken):
     return all_outputs
 
 
-def _check(answers, dataset, split, path):
+def _check(answers, records, path):
     actual = answers.info.get("fingerprint")
-    if actual is not None and actual != split.fingerprint:
+    if actual is not None and actual != records.fingerprint:
         raise InputError(
             f"{path}: the outputs are about data with fingerprint "
-            f"{actual[:12]}, the run is about {split.fingerprint[:12]}: {HINT}"
+            f"{actual[:12]}, the run is about {records.fingerprint[:12]}: "
+            f"{HINT}"
         )
-    if answers.classes != dataset.classes:
+    if answers.classes != records.classes:
         raise InputError(
             f"{path}: the outputs have {answers.classes} classes, "
-            f"{dataset.name} has {dataset.classes}"
+            f"{records.name} has {records.classes}"
         )
-    for sort, own, records in (
-        ("member", answers.members, split.members),
-        ("nonmember", ~answers.members, split.nonmembers),
+    for sort, own, side in (
+        ("member", answers.members, records.members),
+        ("nonmember", ~answers.members, ~records.members),
     ):
-        strange = np.setdiff1d(answers.record_ids[own], records)
+        strange = np.setdiff1d(
+            answers.record_ids[own], records.record_ids[side]
+        )
         if strange.size:
             raise InputError(
                 f"{path}: record {strange[0]} is no {sort} of this run "
                 f"({strange.size} such records): {HINT}"
             )
-    wrong = answers.labels != dataset.labels[answers.record_ids]
+    labels = records.select(answers.record_ids).labels
+    wrong = answers.labels != labels
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise InputError(
             f"{path}: record {answers.record_ids[row]} has label "
-            f"{answers.labels[row]}, in {dataset.name} it has "
-            f"{dataset.labels[answers.record_ids[row]]} "
-            f"({wrong.sum()} such records): {HINT}"
+            f"{answers.labels[row]}, in {records.name} it has "
+            f"{labels[row]} ({wrong.sum()} such records): {HINT}"
         )
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from qmia_tf.attacks import augmented_queries
 from qmia_tf.attacks.augmentations import Noise, Plan
-from qmia_tf.data import split as splits
+from qmia_tf.data import draws
+from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import KERAS
 from qmia_tf.run_dir import RunDir
@@ -52,15 +53,14 @@ def is_asked(query) -> bool:
 
 
 def answer(
-    query, dataset, split, *, settings, run_dir, progress=True
+    query, records: Records, *, settings, run_dir, progress=True
 ) -> dict[str, augmented_queries.Answers]:
     """Asks one target about copies, unless its answers are there.
 
     Args:
         query: queries.Query, or another with its name, facts and open();
             one whose sha256 is None is asked anew each time.
-        dataset: the run's Dataset.
-        split: the run's Split.
+        records: Records.
         settings: Settings.
         run_dir: where copies/ lies.
         progress: shows a bar.
@@ -68,8 +68,9 @@ def answer(
     Raises: InputError as copies.query.
     """
     run_dir = RunDir(run_dir)
-    records = draw(split, dataset.labels, settings)
-    facts = {**query.facts, "fingerprint": split.fingerprint}
+    drawn = draws.draw(records, settings.records, seed=settings.seed)
+    drawn = drawn.in_record_order()
+    facts = {**query.facts, "fingerprint": records.fingerprint}
     answers, target = {}, None
     for name, plan, suffix in (
         ("copies", settings.plan, ""),
@@ -81,36 +82,17 @@ def answer(
             stored is not None
             and facts["sha256"] is not None
             and stored.is_about(plan=plan, **facts)
-            and np.array_equal(stored.record_ids, records)
+            and np.array_equal(stored.record_ids, drawn.record_ids)
         )
         if not current:
             target = target or query.open()
             stored = augmented_queries.query(
                 target,
-                dataset,
-                split,
+                drawn,
                 plan,
-                records=records,
                 run=run_dir.name,
                 progress=progress,
             )
             stored.save(path)
         answers[name] = stored
     return answers
-
-
-def draw(split, labels, settings) -> np.ndarray:
-    """Draws the records to ask about: as many members, stratified by class.
-
-    Args:
-        split: split.Split.
-        labels: int [R], of the whole data set.
-        settings: Settings.
-    Returns: int64 [N], sorted.
-    """
-    rng = np.random.default_rng(settings.seed)
-    chosen = []
-    for side in (split.members, split.nonmembers):
-        share = min(1.0, settings.records // 2 / len(side))
-        chosen.append(side[splits.stratified(labels[side], share, rng)])
-    return np.sort(np.concatenate(chosen))

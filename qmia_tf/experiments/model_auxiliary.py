@@ -4,11 +4,11 @@ import dataclasses
 import pathlib
 
 from qmia_tf.auditing.auxiliary import Beside
-from qmia_tf.data import records as own_records
-from qmia_tf.data.duplicates import EqualRecords
+from qmia_tf.data import duplicates, record_features
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import augmentation_queries
+from qmia_tf.experiments.record_checks import RecordChecks
 from qmia_tf.outputs import Outputs, saved_outputs
 from qmia_tf.targets import listing, query_once, sanity_checks, saved_model
 
@@ -16,7 +16,8 @@ COPIES = ("copies", "noisy")
 SWITCHED_OFF = "they were switched off"
 NOT_ASKED = "saved outputs cannot be asked about copies"
 NO_RECORDS = "only outputs were given"
-TOO_MANY = f"a record has more than {own_records.MOST_FEATURES} values"
+NOT_IMAGES = "the records are not uint8 images [N, height, width, channels]"
+TOO_MANY = f"a record has more than {record_features.MOST_FEATURES} values"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,22 +50,20 @@ class Gathered:
         copies: dict target -> dict of "copies" and "noisy".
         reasons: dict target -> dict need -> why it cannot be had.
         files: dict target -> name of its file.
-        features: float [N, F] of the records, or None.
-        equal: EqualRecords; None without records.
+        checks: RecordChecks; None without records.
     """
 
     answered: list[Outputs]
     reasons: dict[str, dict[str, str]]
     files: dict[str, str | None]
     copies: dict = dataclasses.field(default_factory=dict)
-    features: object = None
-    equal: EqualRecords | None = None
+    checks: RecordChecks | None = None
 
     def beside(self, target, references) -> Beside:
         """Gives what stands beside one target."""
         return Beside(
             references=references,
-            features=self.features,
+            features=self.checks and self.checks.features,
             **self.copies.get(target, {}),
         )
 
@@ -113,10 +112,11 @@ def of_models(targets, records: Records, options, folder, say) -> Gathered:
     Raises: InputError if a target cannot be asked, see targets.query, or the
         two sides hold the same records.
     """
-    equal = records.equal()
-    if equal.warning:
-        say(f"warning: {equal.warning}")
-    gathered = Gathered([], {}, {}, features=records.features, equal=equal)
+    checks = RecordChecks.of(records)
+    duplicates.require_others(checks.equal, records)
+    if checks.equal.warning:
+        say(f"warning: {checks.equal.warning}")
+    gathered = Gathered([], {}, {}, checks=checks)
     all_flags = listing.flags_by_model(
         options.pixels,
         options.outputs,
@@ -133,7 +133,7 @@ def of_models(targets, records: Records, options, folder, say) -> Gathered:
         gathered.files[name] = None
         if listing.is_path(targets[name]):
             gathered.files[name] = pathlib.Path(targets[name]).name
-        gathered.reasons[name] = _reasons(model, records, options)
+        gathered.reasons[name] = _reasons(model, checks, options)
         if model is None:
             answered = saved_outputs.of_records(targets[name], records)
             answered = _renamed(answered, name)
@@ -156,7 +156,6 @@ def of_models(targets, records: Records, options, folder, say) -> Gathered:
             gathered.copies[name] = augmentation_queries.answer(
                 model,
                 records,
-                records.split(),
                 settings=options.label_only,
                 run_dir=folder,
             )
@@ -204,15 +203,15 @@ def _queries(records, reasons, options):
     return count + copied * sum(len(plan.names) for plan in plans)
 
 
-def _reasons(model, records, options):
+def _reasons(model, checks, options):
     reasons = {}
     if model is None:
         reasons = dict.fromkeys(COPIES, NOT_ASKED)
-    elif not records.is_images:
-        reasons = dict.fromkeys(COPIES, own_records.NOT_IMAGES)
+    elif not checks.records.is_images:
+        reasons = dict.fromkeys(COPIES, NOT_IMAGES)
     elif options.label_only is None:
         reasons = dict.fromkeys(COPIES, SWITCHED_OFF)
-    if records.features is None:
+    if checks.features is None:
         reasons["features"] = TOO_MANY
     return reasons
 

@@ -165,7 +165,7 @@ def of_records(path, records: Records) -> Outputs:
                 f"{expected[wrong[0]]} ({wrong.size} such rows); {OTHER}"
             )
     info = _info(arrays, path.stem, path)
-    theirs, ours = info.get("fingerprint"), records.fingerprint()
+    theirs, ours = info.get("fingerprint"), records.fingerprint
     if theirs not in (None, ours):
         raise InputError(
             f"{path} is about records with fingerprint {theirs[:12]}, not "

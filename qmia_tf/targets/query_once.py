@@ -1,7 +1,5 @@
 """Asks a model of one's own about the records, unless it was asked before."""
 
-import numpy as np
-
 from qmia_tf import onednn, outputs
 from qmia_tf.data.records import Records
 from qmia_tf.deploy import timing
@@ -91,7 +89,7 @@ def _stored(path, model, records, *, allow_chance):
     except InputError:
         # Damaged, or not ours: it is made anew.
         return None
-    expected = {**model.facts, "fingerprint": records.fingerprint()}
+    expected = {**model.facts, "fingerprint": records.fingerprint}
     if not allow_chance:
         expected[CHECKED] = True
     same = all(
@@ -125,10 +123,10 @@ def _asked(model, records, run, *, queries):
     about = {
         "labels": records.labels,
         "members": records.members,
-        "record_ids": np.arange(len(records.labels)),
+        "record_ids": records.record_ids,
         "info": {
             **info,
-            "fingerprint": records.fingerprint(),
+            "fingerprint": records.fingerprint,
             "run": run,
             CHECKED: queries is not None,
         },

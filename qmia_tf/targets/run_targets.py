@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Callable
 
 from qmia_tf import files, onednn, outputs, targets
+from qmia_tf.data.records import Records
 from qmia_tf.deploy import export as exporting
 from qmia_tf.deploy import timing
 from qmia_tf.deploy.tflite.interpreter import KERNELS
@@ -83,13 +84,12 @@ def names_of_run(run_dir) -> set[str]:
     return {query.name for query in of_run(run_dir, kernels=tuple(KERNELS))}
 
 
-def answer(query, dataset, split, *, run_dir) -> pathlib.Path | LeftOut:
+def answer(query, records: Records, *, run_dir) -> pathlib.Path | LeftOut:
     """Asks one target about every record, unless its answers are there.
 
     Args:
         query: a Query.
-        dataset: the run's Dataset.
-        split: the run's Split.
+        records: the run's Records.
         run_dir: where outputs/NAME.npz goes.
     Returns: its path, or why a .tflite file that is as it was exported
         cannot answer.
@@ -101,20 +101,20 @@ def answer(query, dataset, split, *, run_dir) -> pathlib.Path | LeftOut:
     if not query.file.is_file():
         raise InputError(f"{query.file} is gone: export it again")
     sha256 = files.sha256(query.file)
-    if path.exists() and _is_current(path, query, sha256, split):
+    if path.exists() and _is_current(path, query, sha256, records):
         return path
     try:
         target = query.open()
-        target_outputs = targets.query(target, dataset, split, run=run_dir.name)
+        target_outputs = targets.query(target, records, run=run_dir.name)
     except InputError as error:
         # Only of a file that is as exported can its kernels be to blame.
         if query.exported != sha256:
             raise
         reason = str(error).replace(str(query.file), query.file.name)
         return LeftOut(query.name, query.kernel_set, reason)
-    _require_alike(target, target_outputs, dataset)
-    images, _ = dataset.take(split.members[:1])
-    timed = timing.measure(lambda: target.predict(images))
+    _require_alike(target, target_outputs, records)
+    first_record = records.values[:1]
+    timed = timing.measure(lambda: target.predict(first_record))
     target_outputs.info["latency_ms"] = timed.median_ms
     target_outputs.info["latency_threads"] = query.threads or onednn.threads()
     if query.threads is None:
@@ -123,24 +123,23 @@ def answer(query, dataset, split, *, run_dir) -> pathlib.Path | LeftOut:
     return path
 
 
-def _require_alike(target, target_outputs, dataset):
+def _require_alike(target, target_outputs, records):
     """Asks some records again; see repeatability.require.
 
     In a whole batch: asking costs nothing here, another size would have to
     be compiled.
     """
-    images, _ = dataset.take(target_outputs.record_ids)
     count = max(repeatability.FIRST, getattr(target, "batch_size", 0))
     rows = target_outputs.probabilities[:count]
-    repeatability.require(target, images, rows, share=1)
+    repeatability.require(target, records.values, rows, share=1)
 
 
-def _is_current(path, query, sha256, split):
+def _is_current(path, query, sha256, records):
     info = outputs.load(path).info
     expected = {
         "sha256": sha256,
         "kernel_set": query.kernel_set,
-        "fingerprint": split.fingerprint,
+        "fingerprint": records.fingerprint,
     }
     same = all(info.get(key) == value for key, value in expected.items())
     # Outputs from before there were logits do not say so.
