@@ -9,7 +9,7 @@ from absl.testing import parameterized
 
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
-from qmia_tf.outputs import csv_file, saved_outputs
+from qmia_tf.outputs import csv_file, kinds, saved_outputs
 
 ROWS = np.array([[0.5, 0.25, 0.25], [0.125, 0.75, 0.125], [0, 0, 1]])
 LOGITS = np.array([[1.5, -2, 0.25], [0, 3, -1], [-2, 1, 4.5]])
@@ -59,7 +59,8 @@ class CsvTest(Folder):
     def test_the_step_of_rounded_numbers(self, rows, step):
         lines = [f"{one!r},{two!r},0" for one, two in rows]
         path = self.text("\n".join(["p0,p1,label", *lines]))
-        self.assertAlmostEqual(csv_file.read(path)["step"], step)
+        rows = csv_file.read(path)["probabilities"]
+        self.assertAlmostEqual(kinds.read_step(rows), step)
 
     @parameterized.named_parameters(
         ("semicolons", "p0;p1;p2;label\n0.5;0.25;0.25;2\n0.125;.75;.125;0\n"),
