@@ -66,12 +66,11 @@ def _run(name, folder, about, dataset):
     split = splits.make_split(
         dataset.labels, fingerprint=dataset.fingerprint(), **about["split"]
     )
+    records = split.records(dataset).in_record_order()
     images = SETS[name].parity_of(dataset.images)
     for model, entry in about["models"].items():
         with terminal.working(f"checking {model}"):
-            measured = measuring.measured(
-                folder, entry, dataset, split, images=images
-            )
+            measured = measuring.measured(folder, entry, records, images=images)
         for key, value in measured.items():
             if value != entry[key]:
                 yield (
