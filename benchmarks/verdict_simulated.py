@@ -8,8 +8,8 @@ from scipy import special, stats
 
 from qmia_tf.attacks import folds, likelihood
 from qmia_tf.data import draws
-from qmia_tf.statistics import memberships
-from qmia_tf.statistics.held_out import calibration_half
+from qmia_tf.statistics import membership_permutations
+from qmia_tf.statistics.held_out_thresholds import calibration_half
 
 CLASSES = 10
 # Of an accuracy of 84 %: right where the margin exceeds this.
@@ -106,7 +106,11 @@ def simulate(records, leak, *, seed) -> Simulated:
     learned = likelihood.density_ratio(margins[half], members[half])
     truths = {**fixed_truths(leak), "likelihood": true_auc(learned, leak)}
     return Simulated(
-        scores, members, half, memberships.strata_of(labels, half), truths
+        scores,
+        members,
+        half,
+        membership_permutations.strata_of(labels, half),
+        truths,
     )
 
 

@@ -80,7 +80,7 @@ def main(out=OUT, *, epochs=40):
         {"file": out / "mine.tflite", "log": out / "device.csv"},
         members,
         nonmembers,
-        pixels=["0..255", "read"],
+        input_range=[(0, 255), "auto"],
         out=out / "audit",
     )
     keras_file.print_verdict(result)

@@ -91,7 +91,7 @@ def main(out=OUT, *, bits=BITS, epochs=20, more_epochs=4):
         targets | files,
         members,
         nonmembers,
-        pixels=["0..1"] * len(targets) + ["read"] * len(files),
+        input_range=[(0, 1)] * len(targets) + ["auto"] * len(files),
         out=out / "audit",
     )
     keras_file.print_verdict(result)

@@ -15,9 +15,9 @@ are its codes. Without a --model, A and B are outputs: .npz or CSV
 
 What a model says of itself is read from it: its input's type, quantization
 and rescaling, a softmax at its end. What it does not say is asked for by
---pixels, --outputs, --signature and --class_names. What shows a wrong choice
-stops: a model that does not answer the same record alike, an accuracy like
-chance, values that an input cannot hold, or another range that is clearly
+--input_range, --outputs, --signature and --class_names. What shows a wrong
+choice stops: a model that does not answer the same record alike, an accuracy
+like chance, values that an input cannot hold, or another range that is clearly
 better on up to a hundred members.
 
 Writes DIR/outputs, DIR/copies, DIR/audit.json and DIR/report, and prints the
@@ -46,24 +46,24 @@ MODEL = flags.DEFINE_list(
 MEMBERS = flags.DEFINE_string("members", None, "records that trained it")
 NONMEMBERS = flags.DEFINE_string("nonmembers", None, "records that did not")
 OUT = flags.DEFINE_string("out", None, "directory to write to")
-PIXELS = flags.DEFINE_list(
-    "pixels",
-    [],
+INPUT_RANGE = flags.DEFINE_list(
+    "input_range",
+    ["auto"],
     "0..1, 0..255 or -1..1: the range of numbers that a model was trained "
-    "with, if it does not say it; records of 0..255 are mapped into it; one "
-    "for all models or one a model ('read': it says it)",
+    "with, where it does not say it; records of 0..255 are mapped into it; one "
+    "for all models or one a model (auto: it says it)",
 )
 OUTPUTS = flags.DEFINE_list(
     "outputs",
-    [],
-    "probabilities or logits: what a model answers that does not end in a "
-    "softmax; one for all models or one a model",
+    ["auto"],
+    "probabilities or logits: what a model outputs that does not end in a "
+    "softmax; one for all models or one a model (auto: it says it)",
 )
 SIGNATURE = flags.DEFINE_list(
     "signature",
     [],
     "name of the signature that classifies, of a .tflite file or SavedModel "
-    "with several; one for all models or one a model ('read': there is one)",
+    "with several; one for all models or one a model (auto: it has one)",
 )
 CLASS_NAMES = flags.DEFINE_list(
     "class_names",
@@ -123,7 +123,7 @@ def main(argv):
         MEMBERS.value,
         NONMEMBERS.value,
         out=out,
-        pixels=PIXELS.value,
+        input_range=INPUT_RANGE.value,
         outputs=OUTPUTS.value,
         signature=SIGNATURE.value,
         class_names="sorted" if names == ["sorted"] else names,

@@ -14,9 +14,9 @@ from qmia_tf.attacks import (
     label_only,
     losses,
     margin,
-    tfprivacy,
 )
-from qmia_tf.attacks.attack_inputs import Evidence
+from qmia_tf.attacks.attack_inputs import AttackInputs
+from qmia_tf.attacks.tfprivacy import module_loader
 from qmia_tf.outputs import Outputs
 from qmia_tf.outputs.logits import check_kind, softmax
 from qmia_tf.statistics.auc import auc
@@ -182,14 +182,16 @@ class HardLabelsTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_the_unchanged_copy_alone_is_the_gap_attack(self):
         answers = make_answers("int8")
-        given = Evidence(
+        given = AttackInputs(
             outputs=answers,
             calibration=np.ones(210, bool),
-            copies=answers.predicted[:, None],
+            augmented_labels=answers.predicted[:, None],
         )
-        scores = label_only.correct_copies(given)
+        scores = label_only.correct_augmentations(given)
         self.assertAllEqual(scores, gap.scores(answers))
-        self.assertAllEqual(label_only.agreeing_copies(given), np.zeros(210))
+        self.assertAllEqual(
+            label_only.agreeing_augmentations(given), np.zeros(210)
+        )
 
     def test_the_sweep_holds_yeoms_point(self):
         answers = make_answers("float")
@@ -291,7 +293,7 @@ class FixturesTest(tf.test.TestCase):
         self.assertAllClose(margin.margins(alone), want, atol=5e-7)
 
     def test_modified_entropies(self):
-        given = tfprivacy.loading.load().data_structures.AttackInputData
+        given = module_loader.load().data_structures.AttackInputData
         answers = make_answers("logits")
         want = given._get_entropy(
             answers.logits.astype(np.float64), answers.labels

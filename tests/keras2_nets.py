@@ -15,7 +15,7 @@ from tf_keras import layers
 from qmia_tf.data.value_ranges import RecordNumbers
 from qmia_tf.errors import InputError
 from qmia_tf.targets import listing
-from qmia_tf.targets.model_target import Told
+from qmia_tf.targets.model_target import ModelOptions
 
 SHAPE = (8, 8, 3)
 
@@ -91,13 +91,13 @@ class Opened(parameterized.TestCase, tf.test.TestCase):
         cls.addClassCleanup(shutil.rmtree, cls.folder)
         cls.pixels = tiny_models.images(5, seed=4, shape=SHAPE)
 
-    def open(self, source, flags=Told(), *, values=None):  # noqa: B008
+    def open(self, source, options=ModelOptions(), *, values=None):  # noqa: B008
         is_images = values is None
         values = self.pixels if is_images else values
         numbers = RecordNumbers.of(values, is_images=is_images)
-        return listing.listed("m", source, flags, numbers=numbers).open()
+        return listing.listed("m", source, options, numbers=numbers).open()
 
-    def assertNotOpened(self, pattern, source, flags=Told()):  # noqa: B008
+    def assertNotOpened(self, pattern, source, options=ModelOptions()):  # noqa: B008
         with self.assertRaisesRegex(InputError, pattern) as caught:
-            self.open(source, flags)
+            self.open(source, options)
         self.assertNotIn("\n", str(caught.exception))

@@ -15,15 +15,17 @@ from absl.testing import parameterized
 
 import qmia_tf
 from qmia_tf import files, onednn
-from qmia_tf.attacks.augmentations import Noise, Plan
+from qmia_tf.attacks.augmentations import Augmentations, Noise
 from qmia_tf.auditing import audit_result
 from qmia_tf.deploy import timing
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import augmentation_queries, model_audit
+from qmia_tf.experiments import label_only_queries, model_audit
 from qmia_tf.targets import keras_target, query_once, range_trial
 
-FEW = augmentation_queries.Settings(
-    records=40, plan=Plan(shift=0), noise=Noise(sigmas=(0.1,), draws=2)
+FEW = label_only_queries.Settings(
+    records=40,
+    augmentations=Augmentations(shift=0),
+    noise=Noise(sigmas=(0.1,), draws=2),
 )
 COPIES = {"correct_copies", "agreeing_copies", "noise_robustness"}
 REFERENCES = {"difficulty", "lira_online", "lira_offline"}
@@ -128,7 +130,7 @@ class TableTest(Folder):
         result = self.audit(
             {"p": own_task.linear, "z": logits},
             *self.sides,
-            outputs=["read", "logits"],
+            outputs=["auto", "logits"],
         )
         one, two = result.targets
         self.assertEqual(
@@ -268,11 +270,11 @@ class TableTest(Folder):
 
     def test_pixels_are_of_images(self):
         self.assertRefused(
-            "--pixels=0..1 is about numbers of 0..255, and the records lie in "
-            "-.*leave it out",
+            "--input_range=0..1 is about numbers of 0..255, and the records "
+            "lie in -.*leave it out",
             own_task.linear,
             *self.sides,
-            pixels="0..1",
+            input_range="0..1",
         )
 
     def test_records_on_both_sides(self):
@@ -341,7 +343,7 @@ class ImagesTest(Folder):
         result = self.audit(
             {"net": self.model},
             *self.sides,
-            pixels="0..1",
+            input_range="0..1",
             label_only=FEW,
         )
         target = result.targets[0]
@@ -361,7 +363,7 @@ class ImagesTest(Folder):
         code = (
             "import sys; sys.modules['tensorflow'] = sys.modules['keras'] = "
             "None; import qmia_tf; qmia_tf.audit('net.tflite', 'a.npz', "
-            "'b.npz', pixels='0..1', out='out')"
+            "'b.npz', input_range='0..1', out='out')"
         )
         done = subprocess.run(
             [sys.executable, "-c", code],
@@ -376,7 +378,7 @@ class ImagesTest(Folder):
 
     def test_copies_can_be_left_out(self):
         result = self.audit(
-            self.model, *self.sides, pixels="0..1", label_only=None
+            self.model, *self.sides, input_range="0..1", label_only=None
         )
         missing = reasons(result.targets[0])
         self.assertEndsWith(missing["correct_copies"], "switched off")
@@ -405,22 +407,22 @@ class ImagesTest(Folder):
         labels = own_task.labelled(answer(images / np.float32(255)))
         sides = own_task.split(images, labels)
         options = {"label_only": None}
-        self.audit(answer, *sides, pixels="0..1", **options)
+        self.audit(answer, *sides, input_range="0..1", **options)
         self.assertRefused(
             "taken as pixels of 0..255, 38 of 60 members are answered right .*"
-            "; taken as pixels of 0..1, 59 of 60 .*: give --pixels=0..1 ",
+            "; taken as pixels of 0..1, 59 of 60 .*: give --input_range=0..1 ",
             answer,
             *sides,
-            pixels="0..255",
+            input_range="0..255",
             **options,
         )
         # Where no range is better, chance stops as before.
         labels = np.random.default_rng(0).permutation(labels)
         self.assertRefused(
-            r"pixel range --pixels \(pixels were taken as 0..255\)",
+            r"check --input_range \(pixels were taken as 0..255\)",
             answer,
             *own_task.split(images, labels),
-            pixels="0..255",
+            input_range="0..255",
             **options,
         )
 
@@ -455,7 +457,7 @@ class ImagesTest(Folder):
             ) as opening,
             mock.patch.object(model_audit.audits, "audit_outputs"),
         ):
-            self.audit(path, *sides, pixels="0..1", label_only=label_only)
+            self.audit(path, *sides, input_range="0..1", label_only=label_only)
         return opening.call_count
 
 
@@ -471,7 +473,7 @@ class SavedTest(Folder):
         np.savez(self.dir / name, **arrays)
         return self.dir / name
 
-    def each(self):
+    def saved_sides(self):
         return [
             self.saved(name, probabilities=rows, labels=labels)
             for name, rows, (_, labels) in zip(
@@ -490,14 +492,14 @@ class SavedTest(Folder):
 
     def test_one_file_a_side(self):
         asked = self.audit(own_task.linear, *self.sides)
-        result = self.audit(None, *self.each(), out=self.dir / "saved")
+        result = self.audit(None, *self.saved_sides(), out=self.dir / "saved")
         for attack in result.targets[0].attacks:
             wanted = asked.targets[0].attack(attack.name)
             self.assertAllClose(attack.auc.value, wanted.auc.value, atol=1e-6)
         missing = reasons(result.targets[0])
         self.assertEndsWith(
             missing["correct_copies"],
-            "copies: saved outputs cannot be asked about copies",
+            "queries: saved outputs cannot be queried with augmented images",
         )
         self.assertEqual(
             missing["quantile"],
@@ -525,7 +527,8 @@ class SavedTest(Folder):
         self.assertEqual(second.target, "pi4")
         self.assertIn("quantile", [attack.name for attack in second.attacks])
         self.assertEndsWith(
-            reasons(second)["noise_robustness"], "cannot be asked about copies"
+            reasons(second)["noise_robustness"],
+            "cannot be queried with augmented images",
         )
         self.assertAllClose(
             first.attack("loss").auc.value,
@@ -539,7 +542,7 @@ class SavedTest(Folder):
             return np.column_stack([rows, np.zeros(len(rows))])
 
         self.assertRefused(
-            "'four' answers 4 classes, 'linear' 3: compare models of one",
+            "'four' has 4 classes, 'linear' 3: compare models of one",
             [own_task.linear, four],
             *self.sides,
         )
@@ -558,7 +561,7 @@ class SavedTest(Folder):
             members=[1, 1, 0, 0, 1] * (COUNT // 5),
         )
         self.assertRefused(
-            "'two' answers 2 classes, 'both' 3", [one, path], allow_chance=True
+            "'two' has 2 classes, 'both' 3", [one, path], allow_chance=True
         )
 
     def test_labels_that_are_not_the_models(self):
@@ -573,14 +576,14 @@ class SavedTest(Folder):
 
     def test_words_about_a_model_that_is_not_there(self):
         self.assertRefused(
-            "--pixels is about a model, and only saved",
+            "--input_range is about a model, and only saved",
             None,
-            *self.each(),
-            pixels="0..1",
+            *self.saved_sides(),
+            input_range="0..1",
         )
 
     def test_outputs_beside_records_or_models(self):
-        one, two = self.each()
+        one, two = self.saved_sides()
         self.assertRefused(
             "in.npz holds outputs, the other side records: give both sides",
             None,
@@ -588,7 +591,7 @@ class SavedTest(Folder):
             self.sides[1],
         )
         self.assertRefused(
-            "about which no model can be asked", own_task.linear, one, two
+            "about which no model can be queried", own_task.linear, one, two
         )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.data.pixels import in_range
+from qmia_tf.data.pixels import scale_to_range
 from qmia_tf.errors import InputError
 from qmia_tf.targets import input_forms
 
@@ -16,7 +16,7 @@ class EntranceTest(parameterized.TestCase, tf.test.TestCase):
         ("-1..1", [-1, -0.6, 1]),
     )
     def test_in_range(self, pixels, expected):
-        scaled = in_range(np.array([0, 51, 255], np.uint8), pixels)
+        scaled = scale_to_range(np.array([0, 51, 255], np.uint8), pixels)
         self.assertEqual(scaled.dtype, np.float32)
         # float32 has 24 bits.
         self.assertAllClose(scaled, expected, atol=1e-6)
@@ -76,10 +76,13 @@ class EntranceTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(input_forms.chosen("0..1", None, **about), "0..1")
         self.assertEqual(input_forms.chosen("0..1", "0..1", **about), "0..1")
         self.assertEqual(input_forms.chosen(None, "-1..1", **about), "-1..1")
-        with self.assertRaisesRegex(InputError, "give --pixels=0..1, 0..255"):
+        with self.assertRaisesRegex(
+            InputError, "give --input_range=0..1, 0..255"
+        ):
             input_forms.chosen(None, None, **about)
         with self.assertRaisesRegex(
-            InputError, r"takes pixels of 0..1 \(its layer 'x'\), but --pixels"
+            InputError,
+            r"takes pixels of 0..1 \(its layer 'x'\), but --input_range",
         ):
             input_forms.chosen("0..1", "0..255", **about)
 

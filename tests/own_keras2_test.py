@@ -22,9 +22,9 @@ from qmia_tf.errors import InputError
 from qmia_tf.experiments import model_audit
 from qmia_tf.qat import quantize_model
 from qmia_tf.targets import listing
-from qmia_tf.targets.model_target import Told
+from qmia_tf.targets.model_target import ModelOptions
 
-UNIT = Told(pixels="0..1")
+UNIT = ModelOptions(input_range="0..1")
 BESIDE = """
 import os, sys
 from qmia_tf.models import keras_objects
@@ -55,7 +55,7 @@ from qmia_tf.errors import InputError
 from qmia_tf.models import model_formats
 from qmia_tf.data.value_ranges import RecordNumbers
 from qmia_tf.targets import listing
-from qmia_tf.targets.model_target import Told
+from qmia_tf.targets.model_target import ModelOptions
 
 made = {
     "pruned": tfmot.sparsity.keras.prune_low_magnitude(keras2_nets.sequence()),
@@ -66,9 +66,9 @@ made = {
 images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), np.uint8)
 found = {}
 for name, model in made.items():
-    told = Told(pixels="0..1")
+    options = ModelOptions(input_range="0..1")
     numbers = RecordNumbers.of(images, is_images=True)
-    target = listing.listed(name, model, told, numbers=numbers).open()
+    target = listing.listed(name, model, options, numbers=numbers).open()
     unit = images / np.float32(255)
     wanted = model.predict(unit, verbose=0)
     found[name] = {
@@ -78,7 +78,7 @@ for name, model in made.items():
     for ending in (".h5", ".keras"):
         path = keras2_nets.save(model, sys.argv[1] + "/" + name + ending)
         try:
-            model_files.load(path)
+            model_formats.load(path)
         except InputError as error:
             found[name][ending] = str(error)
 print(json.dumps(found))
@@ -99,11 +99,11 @@ def run(program, *arguments):
 
 class ReadTest(Opened):
     @parameterized.named_parameters(
-        ("bytes", bytes_in, Told(), "0..255"),
+        ("bytes", bytes_in, ModelOptions(), "0..255"),
         (
             "unit",
             lambda: sequence(layers.Rescaling(2.0, -1), ending=tf.nn.softmax),
-            Told(),
+            ModelOptions(),
             "0..1",
         ),
         (
@@ -111,26 +111,36 @@ class ReadTest(Opened):
             lambda: sequence(
                 layers.Normalization(mean=[0.4] * 3, variance=[0.06] * 3)
             ),
-            Told(),
+            ModelOptions(),
             "0..1",
         ),
-        ("adapted", keras2_nets.adapted, Told(), "0..255"),
-        ("adapted_as_one", lambda: keras2_nets.adapted(None), Told(), "0..255"),
-        ("nested", keras2_nets.nested, Told(), "0..255"),
-        ("shared", keras2_nets.shared, Told(), "0..255"),
-        ("operations", keras2_nets.operations, Told("0..255"), "0..255"),
+        ("adapted", keras2_nets.adapted, ModelOptions(), "0..255"),
+        (
+            "adapted_as_one",
+            lambda: keras2_nets.adapted(None),
+            ModelOptions(),
+            "0..255",
+        ),
+        ("nested", keras2_nets.nested, ModelOptions(), "0..255"),
+        ("shared", keras2_nets.shared, ModelOptions(), "0..255"),
+        (
+            "operations",
+            keras2_nets.operations,
+            ModelOptions("0..255"),
+            "0..255",
+        ),
         (
             "activation",
             lambda: tf_keras.Sequential(
                 [*bytes_in(ending=None).layers, layers.Activation("softmax")]
             ),
-            Told(),
+            ModelOptions(),
             "0..255",
         ),
         (
             "sigmoid",
             lambda: bytes_in(ending="sigmoid", classes=1),
-            Told(),
+            ModelOptions(),
             "0..255",
         ),
     )
@@ -157,21 +167,23 @@ class ReadTest(Opened):
             self.assertAllClose(answers, expected, atol=1e-6)
 
     def test_what_is_not_said_is_asked_for(self):
-        self.assertNotOpened("has no Rescaling .* give --pixels", sequence())
+        self.assertNotOpened(
+            "has no Rescaling .* give --input_range", sequence()
+        )
         linear = bytes_in(ending=None)
         self.assertNotOpened(
             "ends in its Dense layer 'last' without a softmax, .* "
             "--outputs=logits or",
             linear,
         )
-        info = self.open(linear, Told(outputs="logits")).info
+        info = self.open(linear, ModelOptions(outputs="logits")).info
         self.assertEqual(info["outputs"], "logits")
         several = bytes_in(ending="sigmoid", classes=3)
         self.assertNotOpened(r"3 sigmoids \(its Dense layer 'last'\)", several)
 
     def test_a_word_against_what_is_read(self):
         self.assertNotOpened(
-            r"pixels of 0..255 \(its layer 'scale'\), but --pixels=0..1",
+            r"pixels of 0..255 \(its layer 'scale'\), but --input_range=0..1",
             bytes_in(),
             UNIT,
         )
@@ -250,7 +262,7 @@ class AuditTest(Opened):
         result = model_audit.audit(
             {"file": path, "object": model, "method": model.predict},
             *own_task.split(pixels, labels),
-            pixels="0..1",
+            input_range="0..1",
             label_only=None,
             progress=None,
         )
@@ -325,7 +337,7 @@ class MethodTest(Opened):
     def test_asks_for_the_range_as_its_model(self, make):
         model = make()
         for method in methods(model):
-            self.assertNotOpened("give --pixels=0..1", method)
+            self.assertNotOpened("give --input_range=0..1", method)
         answers = self.open(model.predict, UNIT).predict(self.pixels)
         unit = self.pixels / np.float32(255)
         expected = model.predict(unit, verbose=0)
@@ -342,7 +354,7 @@ class MethodTest(Opened):
             model = listing.listed(
                 "m",
                 method,
-                Told(),
+                ModelOptions(),
                 numbers=RecordNumbers.of(flat, is_images=False),
             )
             choices.append(model.open().choice)
@@ -375,7 +387,7 @@ class MethodTest(Opened):
             model,
             UNIT,
         )
-        self.assertNotOpened("method of a model .* give --pixels=0..1",
+        self.assertNotOpened("method of a model .* give --input_range=0..1",
                              model.predict)  # fmt: skip
         unit = self.pixels / np.float32(255)
         expected = model.predict(unit, verbose=0)
@@ -390,7 +402,7 @@ class MethodTest(Opened):
         model.predict(self.pixels.astype(np.float32), verbose=0)
         path = self.folder / f"exported_{library.__name__}"
         model.export(str(path))
-        flags = Told(pixels="0..1", outputs="probabilities")
+        flags = ModelOptions(input_range="0..1", outputs="probabilities")
         answers = self.open(path, flags).predict(self.pixels)
         unit = self.pixels / np.float32(255)
         expected = model.predict(unit, verbose=0)

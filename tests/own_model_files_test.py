@@ -17,9 +17,9 @@ from keras2_nets import SHAPE, Opened, bytes_in, sequence
 from tf_keras import layers
 
 from qmia_tf.models import config_safety
-from qmia_tf.targets.model_target import Told
+from qmia_tf.targets.model_target import ModelOptions
 
-UNIT = Told(pixels="0..1")
+UNIT = ModelOptions(input_range="0..1")
 
 
 def configured(path, edit):
@@ -301,7 +301,7 @@ class OldTest(Opened):
 
         floats = self.pixels.astype(np.float32)
         expected = model(floats, training=False).numpy()
-        target = self.open(configured(path, as_then), Told("0..255"))
+        target = self.open(configured(path, as_then), ModelOptions("0..255"))
         answers = target.predict(self.pixels)
         self.assertAllClose(answers, expected, atol=1e-6)
 
@@ -331,7 +331,7 @@ class Keras3Test(Opened):
         path = self.folder / "three.h5"
         for model, flags in (
             (tiny_models.classifier(shape=SHAPE), UNIT),
-            (tiny_models.quantized(shape=SHAPE), Told()),
+            (tiny_models.quantized(shape=SHAPE), ModelOptions()),
         ):
             keras2_nets.save(model, path)
             target = self.open(path, flags)

@@ -1,17 +1,17 @@
-"""How records enter a model: numbers x what the model says x the flag."""
+"""How records enter a model: numbers x what the model says x the user."""
 
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.data.pixels import PIXELS
+from qmia_tf.data.pixels import INPUT_RANGES
 from qmia_tf.data.value_ranges import CODES, RecordNumbers
 from qmia_tf.deploy.tflite import input_clipping
 from qmia_tf.errors import InputError
 from qmia_tf.targets import input_forms, range_choice
 from qmia_tf.targets.preprocessing import InputFacts, Preprocessing
 
-UNIT, BYTES, SIGNED = PIXELS
+UNIT, BYTES, SIGNED = INPUT_RANGES
 FLOATS = np.dtype(np.float32)
 
 
@@ -111,8 +111,8 @@ class RangeTest(parameterized.TestCase, tf.test.TestCase):
 
 
 class ChooseTest(parameterized.TestCase, tf.test.TestCase):
-    def choose(self, records, facts, flag=None):
-        return range_choice.choose(records, facts, flag, name="m")
+    def choose(self, records, facts, input_range=None):
+        return range_choice.choose(records, facts, input_range, name="m")
 
     @parameterized.parameters(
         # What was read rightly before, without a question.
@@ -153,20 +153,20 @@ class ChooseTest(parameterized.TestCase, tf.test.TestCase):
         (FLOAT_255, SILENT, UNIT, UNIT),
         (FLOAT_255, INT8_UNIT, UNIT, UNIT),
         (COUNTS, SILENT, UNIT, UNIT),
-        # Symmetric: the flag decides.
+        # Symmetric: input_range decides.
         (IMAGES, INT16, UNIT, UNIT),
         (IMAGES, INT16, SIGNED, SIGNED),
-        # The flag says what the floats are.
+        # input_range says what the floats are.
         (FLOAT_1, layer(UNIT), UNIT, None),
         (FLOAT_SIGNED, SILENT, SIGNED, None),
     )
-    def test_enters(self, records, facts, flag, pixels):
-        choice = self.choose(records, facts, flag)
-        self.assertEqual(choice.pixels, pixels)
+    def test_enters(self, records, facts, input_range, pixels):
+        choice = self.choose(records, facts, input_range)
+        self.assertEqual(choice.input_range, pixels)
         self.assertIsNone(choice.doubt)
         self.assertFalse(choice.chosen.is_codes)
         self.assertEmpty(choice.notes)
-        self.assertEqual(choice.is_from_flag, flag is not None)
+        self.assertEqual(choice.is_given, input_range is not None)
 
     @parameterized.parameters(
         (INT8, INT8_UNIT),
@@ -186,18 +186,22 @@ class ChooseTest(parameterized.TestCase, tf.test.TestCase):
     def test_pixels_in_16_bits_are_no_codes(self):
         pixels = numbers(np.int16, 0, 255)
         choice = self.choose(pixels, INT16, UNIT)
-        self.assertEqual(choice.pixels, UNIT)
+        self.assertEqual(choice.input_range, UNIT)
         self.assertFalse(choice.chosen.is_codes)
-        with self.assertRaisesRegex(InputError, "give --pixels=0..1, 0..255 o"):
+        with self.assertRaisesRegex(
+            InputError, "give --input_range=0..1, 0..255 o"
+        ):
             self.choose(pixels, INT16)
         flat = numbers(np.int16, 0, 255, (48,))
         self.assertTrue(self.choose(flat, INT16).chosen.is_codes)
-        self.assertEqual(self.choose(flat, INT16, UNIT).pixels, UNIT)
+        self.assertEqual(self.choose(flat, INT16, UNIT).input_range, UNIT)
 
     def test_codes_where_floats_are_taken(self):
         choice = self.choose(INT8, SILENT)
         self.assertRegex(choice.doubt, "'m' takes floats, .* int8 of -128..127")
-        self.assertRegex(choice.doubt, "add 128, give uint8 and --pixels=RANGE")
+        self.assertRegex(
+            choice.doubt, "add 128, give uint8 and --input_range=RANGE"
+        )
         table = numbers(np.int8, -128, 127, (64,))
         self.assertIsNone(self.choose(table, SILENT).doubt)
         self.assertIsNone(self.choose(INT8, FUNCTION).doubt)
@@ -206,7 +210,9 @@ class ChooseTest(parameterized.TestCase, tf.test.TestCase):
         (line,) = self.choose(
             IMAGES, InputFacts(np.dtype(np.uint8)), UNIT
         ).notes
-        self.assertRegex(line, "'m' takes whole .*--pixels=0..1 is passed over")
+        self.assertRegex(
+            line, "'m' takes whole .*--input_range=0..1 is passed over"
+        )
 
     def test_whole_numbers_of_a_table_are_no_codes(self):
         choice = self.choose(SMALL_INT8, INT8_WIDE)
@@ -223,7 +229,7 @@ class ChooseTest(parameterized.TestCase, tf.test.TestCase):
         (FIRST, SILENT, None),
         (INTS, SILENT, None),
         (FLOAT_255, SILENT, None),
-        (FLOAT_255, layer(UNIT), "give --pixels=0..1, which turns 0..255 into"),
+        (FLOAT_255, layer(UNIT), "give --input_range=0..1, which turns 0..255"),
         (FLOAT_1, layer(BYTES), r"takes pixels of 0..255 \(its layer 'x'\), "
          "and the records lie in 0..1: multiply the records by 255"),
         (FLOAT_1, INT8_BYTES, "multiply the records by 255"),
@@ -238,26 +244,28 @@ class ChooseTest(parameterized.TestCase, tf.test.TestCase):
             self.assertTrue(records.is_images)
         pattern = pattern or (
             "takes floats and has nothing which range, and the records lie in "
-            r"0..255: give --pixels=0..1, 0..255 \(as they are\) or -1..1"
+            r"0..255: give --input_range=0..1, 0..255 \(as they are\) or -1..1"
         )
         self.assertRegex(doubt, pattern)
 
     @parameterized.parameters(
         (FLOAT_255, INT8_UNIT, None,
          "the values other than 0 are above the input's largest, 1 .*"
-         "give --pixels=0..1"),
+         "give --input_range=0..1"),
         (FLOAT_255, INSIDE, None, "above the input's largest, 1 "),
-        (FLAT, INT16, None, "give --pixels=0..1, 0..255 or -1..1, what it"),
+        (FLAT, INT16, None, "give --input_range=0..1, 0..255 or -1..1, what"),
         (IMAGES, INT16, BYTES, "it was not trained with 0..255"),
         (FLOAT_SIGNED, INT8_UNIT, None,
          "below the input's smallest, 0 .* prepared as in training"),
         (NORMED, INT8_UNIT, None, "cannot hold the records"),
         (INT8, UINT8_UNIT, None, "cannot hold the records"),
         # A word against what is read, or against the numbers.
-        (IMAGES, layer(BYTES), UNIT, "takes pixels of 0..255 .*, but --pixels"),
-        (FLAT, INT8_UNIT, BYTES, "takes pixels of 0..1 .*, but --pixels=0..25"),
-        (TABLE, SILENT, UNIT, "--pixels=0..1 is about numbers of 0..255, and "
-         "the records lie in -3..4: for target 'm' leave it out"),
+        (IMAGES, layer(BYTES), UNIT,
+         "takes pixels of 0..255 .*, but --input_range"),
+        (FLAT, INT8_UNIT, BYTES,
+         "takes pixels of 0..1 .*, but --input_range=0..25"),
+        (TABLE, SILENT, UNIT, "--input_range=0..1 is about numbers of 0..255, "
+         "and the records lie in -3..4: for target 'm' leave it out"),
         (FLOAT_1, SILENT, BYTES, "multiply the records by 255"),
         (FLOAT_1, SILENT, SIGNED, "give 2 x - 1"),
         (INT8, SILENT, UNIT, "add 128 and give uint8"),
@@ -267,9 +275,9 @@ class ChooseTest(parameterized.TestCase, tf.test.TestCase):
         (TOKENS, InputFacts(np.dtype(np.uint8)), None,
          "takes uint8, which holds 0 to 255, and the records lie in 0..19999"),
     )  # fmt: skip
-    def test_refuses(self, records, facts, flag, pattern):
+    def test_refuses(self, records, facts, input_range, pattern):
         with self.assertRaisesRegex(InputError, pattern) as caught:
-            self.choose(records, facts, flag)
+            self.choose(records, facts, input_range)
         self.assertNotIn("\n", str(caught.exception))
 
     def test_a_few_outliers_are_no_reason(self):

@@ -13,7 +13,7 @@ from scipy import stats
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.targets import listing, range_trial
-from qmia_tf.targets.model_target import Told
+from qmia_tf.targets.model_target import ModelOptions
 from qmia_tf.targets.range_trial import Answered, is_clearly_better, sign_test
 
 UNIT, BYTES, SIGNED = "0..1", "0..255", "-1..1"
@@ -64,8 +64,10 @@ def nearest(pixels):
     return model
 
 
-def opened(model, data, flag):
-    return listing.listed("m", model, Told(flag), numbers=data.numbers).open()
+def opened(model, data, input_range):
+    return listing.listed(
+        "m", model, ModelOptions(input_range), numbers=data.numbers
+    ).open()
 
 
 class SignTest(parameterized.TestCase, tf.test.TestCase):
@@ -156,9 +158,9 @@ class ModelsTest(parameterized.TestCase, tf.test.TestCase):
         # How many are tried depends on the time, unless there is enough.
         self.enter_context(mock.patch.object(range_trial, "SECONDS", 999))
 
-    def check(self, model, flag, data=None, queries=0):
+    def check(self, model, input_range, data=None, queries=0):
         data = data or self.data
-        target = opened(model, data, flag)
+        target = opened(model, data, input_range)
         range_trial.check(target, data, queries=queries)
         return target
 
@@ -175,12 +177,12 @@ class ModelsTest(parameterized.TestCase, tf.test.TestCase):
         (UNIT, BYTES), (UNIT, SIGNED), (BYTES, UNIT), (BYTES, SIGNED),
         (SIGNED, UNIT), (SIGNED, BYTES),
     )  # fmt: skip
-    def test_a_wrong_flag_stops(self, right, flag):
+    def test_a_wrong_input_range_stops(self, right, input_range):
         self.assertStops(
-            f"taken as pixels of {flag}, .* of 100 members .*; taken as "
-            f"pixels of {right}, 9. of 100 .*: give --pixels={right} ",
+            f"taken as pixels of {input_range}, .* of 100 members .*; taken as "
+            f"pixels of {right}, 9. of 100 .*: give --input_range={right} ",
             self.nets[right],
-            flag,
+            input_range,
         )
 
     def test_as_often_right_but_never_in_doubt(self):
@@ -196,7 +198,7 @@ class ModelsTest(parameterized.TestCase, tf.test.TestCase):
         kernel = np.array([[12, -6, -6, 4], [-6, 12, -6, 4], [-6, -6, 12, -8]])
         model.layers[-1].set_weights([kernel.astype(np.float32)])
         self.check(model, UNIT)
-        self.assertStops("--pixels=0..1", model, BYTES)
+        self.assertStops("--input_range=0..1", model, BYTES)
 
     def test_a_network_that_does_not_care_is_left_alone(self):
         entry = keras.Input(SIZE)
@@ -268,7 +270,9 @@ class ModelsTest(parameterized.TestCase, tf.test.TestCase):
             if pixels == BYTES:
                 self.check(model, None, data=data)
             else:
-                self.assertStops(f"--pixels={pixels}", model, None, data=data)
+                self.assertStops(
+                    f"--input_range={pixels}", model, None, data=data
+                )
             target = self.check(model, pixels, data=data)
             images_too = opened(self.nets[pixels], self.data, pixels)
             self.assertAllClose(
@@ -293,8 +297,9 @@ class ModelsTest(parameterized.TestCase, tf.test.TestCase):
         data = records(values.reshape(-1, 108)[few], labels[few], members[few])
         model = self.network(BYTES, "flat", (108,))
         self.assertStops(
-            "which range, and the records lie in 0..255: give --pixels=0..1, "
-            r"0..255 \(as they are\) or .* \(taken as pixels of 0..255, ",
+            "which range, and the records lie in 0..255: give "
+            r"--input_range=0..1, 0..255 \(as they are\) or .* "
+            r"\(taken as pixels of 0..255, ",
             model,
             None,
             data=data,
@@ -314,7 +319,7 @@ class ModelsTest(parameterized.TestCase, tf.test.TestCase):
         def direct(values):
             return net.predict(np.float32(values), verbose=0)
 
-        self.assertStops("give --pixels=0..1", direct, None)
+        self.assertStops("give --input_range=0..1", direct, None)
 
     def test_what_a_trial_costs(self):
         asked = []

@@ -16,7 +16,7 @@ from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import load
 from qmia_tf.targets import listing, query_once, range_trial
-from qmia_tf.targets.model_target import Told
+from qmia_tf.targets.model_target import ModelOptions
 
 SIXTEEN = (
     tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
@@ -77,13 +77,13 @@ class FilesTest(Asked):
             path = cls.folder / f"{name}.tflite"
             converted(nearest(pixels), path, taken, ops=ops, inputs=kind)
 
-    def ask(self, name, values, flag=None, *, allow_chance=False):
+    def ask(self, name, values, input_range=None, *, allow_chance=False):
         data = records(values, self.labels, self.members)
         self.lines = []
         model = listing.listed(
             "m",
             self.folder / f"{name}.tflite",
-            Told(flag),
+            ModelOptions(input_range),
             numbers=data.numbers,
         )
         return query_once.ask(
@@ -106,10 +106,10 @@ class FilesTest(Asked):
         right = expected.argmax(axis=1) == self.labels
         self.assertGreater(right[:SIDE].mean(), 0.9)
 
-    def test_int16_asks_and_takes_the_flag(self):
+    def test_int16_asks_and_takes_input_range(self):
         self.assertStops(
             "takes int16 codes and says in its scale only the largest absolute "
-            "value, 1, not which pixels: give --pixels=0..1",
+            "value, 1, not which pixels: give --input_range=0..1",
             "int16",
             self.values,
         )
@@ -120,7 +120,9 @@ class FilesTest(Asked):
         codes = np.rint(unit / np.float32(step)).clip(max=32767)
         outputs = self.ask("int16", self.values, "0..1")
         self.assertRight(outputs, "int16", codes.astype(np.int16))
-        self.assertStops("give --pixels=0..1", "int16", self.values, "-1..1")
+        self.assertStops(
+            "give --input_range=0..1", "int16", self.values, "-1..1"
+        )
         self.assertStops(
             "100 % of the values other than 0 are above the input's largest, 1",
             "int16",
@@ -157,7 +159,7 @@ class FilesTest(Asked):
         floats = self.values.astype(np.float32)
         self.assertStops(
             "100 % of the values other than 0 are above the input's largest, 1 "
-            ".*give --pixels=0..1",
+            ".*give --input_range=0..1",
             name,
             floats,
         )
@@ -189,14 +191,18 @@ class FilesTest(Asked):
         path = folder / "net.keras"
         nearest("0..1").save(path)
         data = records(self.values, self.labels, self.members)
-        model = listing.listed("m", path, Told("-1..1"), numbers=data.numbers)
+        model = listing.listed(
+            "m", path, ModelOptions("-1..1"), numbers=data.numbers
+        )
         query_once.ask(model, data, run_dir=folder, allow_chance=True)
         stored = load(folder / "outputs" / "m.npz")
         self.assertIs(stored.info[query_once.CHECKED], False)
         query_once.ask(model, data, run_dir=folder, allow_chance=True)
-        with self.assertRaisesRegex(InputError, "give --pixels=0..1"):
+        with self.assertRaisesRegex(InputError, "give --input_range=0..1"):
             query_once.ask(model, data, run_dir=folder, allow_chance=False)
-        right = listing.listed("m", path, Told("0..1"), numbers=data.numbers)
+        right = listing.listed(
+            "m", path, ModelOptions("0..1"), numbers=data.numbers
+        )
         query_once.ask(right, data, run_dir=folder, allow_chance=False)
         right.close()
         right.opener = None
@@ -232,7 +238,9 @@ class TokensTest(Asked):
             data = Records.numbered(
                 "letters", values, labels, members, classes=4
             )
-            listed = listing.listed("m", model, Told(), numbers=data.numbers)
+            listed = listing.listed(
+                "m", model, ModelOptions(), numbers=data.numbers
+            )
             outputs = query_once.ask(
                 listed,
                 data,
@@ -249,10 +257,7 @@ class TokensTest(Asked):
         model = keras.Model(entry, nearest("0..255").layers[-1](entry))
         data = records(values.reshape(-1, 108), labels, members)
         listed = listing.listed(
-            "m",
-            model,
-            Told(),
-            numbers=data.numbers,
+            "m", model, ModelOptions(), numbers=data.numbers
         )
         outputs = query_once.ask(
             listed,

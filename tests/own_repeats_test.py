@@ -19,7 +19,7 @@ from qmia_tf.data.value_ranges import RecordNumbers
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import model_audit
 from qmia_tf.targets import listing, query_once
-from qmia_tf.targets.model_target import Told
+from qmia_tf.targets.model_target import ModelOptions
 
 COUNT = 120
 KERNEL = stateful_files.weights(stateful_files.FEATURES, stateful_files.UNITS)
@@ -256,10 +256,12 @@ class SignatureTest(Folder):
             {"m": network()},
             signature="classify",
         )
-        said = listing.flags_by_model(
-            None, None, 2, signature=["read", "classify"]
+        said = listing.options_by_model(
+            None, None, 2, signature=["auto", "classify"]
         )
-        self.assertEqual(said, [Told(), Told(signature="classify")])
+        self.assertEqual(
+            said, [ModelOptions(), ModelOptions(signature="classify")]
+        )
 
     @parameterized.parameters(litert, tf.lite)
     def test_of_an_interpreter(self, library):
@@ -348,7 +350,9 @@ class KindsTest(Folder):
         last.set_weights([KERNEL])
         values = stateful_files.weights(20, stateful_files.FEATURES)
         numbers = RecordNumbers.of(values, is_images=False)
-        target = listing.listed("m", model, Told(), numbers=numbers).open()
+        target = listing.listed(
+            "m", model, ModelOptions(), numbers=numbers
+        ).open()
         # bfloat16 has 8 bits.
         self.assertAllClose(target.predict(values), answers(values), atol=0.03)
 

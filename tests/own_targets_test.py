@@ -14,10 +14,10 @@ from qmia_tf.data.value_ranges import RecordNumbers
 from qmia_tf.errors import InputError
 from qmia_tf.outputs.kinds import look_like_probabilities
 from qmia_tf.targets import listing, saved_model
-from qmia_tf.targets.model_target import Told
+from qmia_tf.targets.model_target import ModelOptions
 
 SHAPE = tiny_models.SHAPE
-UNIT = Told(pixels="0..1")
+UNIT = ModelOptions(input_range="0..1")
 
 
 class Opened(parameterized.TestCase, tf.test.TestCase):
@@ -31,15 +31,15 @@ class Opened(parameterized.TestCase, tf.test.TestCase):
         super().setUp()
         self.pixels = tiny_models.images(5, seed=4)
 
-    def open(self, source, flags=Told(), *, values=None):  # noqa: B008
+    def open(self, source, options=ModelOptions(), *, values=None):  # noqa: B008
         is_images = values is None
         values = self.pixels if is_images else values
         numbers = RecordNumbers.of(values, is_images=is_images)
-        return listing.listed("m", source, flags, numbers=numbers).open()
+        return listing.listed("m", source, options, numbers=numbers).open()
 
-    def assertNotOpened(self, pattern, source, flags=UNIT, **options):
+    def assertNotOpened(self, pattern, source, options=UNIT, *, values=None):
         with self.assertRaisesRegex(InputError, pattern) as caught:
-            self.open(source, flags, **options)
+            self.open(source, options, values=values)
         self.assertNotIn("\n", str(caught.exception))
 
 
@@ -110,28 +110,30 @@ class KerasTest(Opened):
 
     def test_what_is_not_said_is_asked_for(self):
         model = sequence()
-        self.assertNotOpened("has no Rescaling .* give --pixels", model, Told())
+        self.assertNotOpened(
+            "has no Rescaling .* give --input_range", model, ModelOptions()
+        )
         self.assertEqual(self.open(model, UNIT).info["pixels"], "0..1")
         linear = sequence(keras.layers.Rescaling(1 / 255), ending="linear")
         self.assertNotOpened(
             "ends in its Dense layer 'last' without a softmax, .* "
             "--outputs=logits or",
             linear,
-            Told(),
+            ModelOptions(),
         )
-        info = self.open(linear, Told(outputs="logits")).info
+        info = self.open(linear, ModelOptions(outputs="logits")).info
         self.assertEqual(info["outputs"], "logits")
 
     def test_a_word_against_what_is_read(self):
         model = sequence(keras.layers.Rescaling(1 / 255, name="scale"))
         self.assertNotOpened(
-            r"takes pixels of 0..255 \(its layer 'scale'\), but --pixels=0..1",
+            r"takes pixels of 0..255 \(its layer 'scale'\), but --input_range=",
             model,
         )
         self.assertNotOpened(
             r"ends in a softmax \(its Dense layer 'last'\), so it answers",
             model,
-            Told(outputs="logits"),
+            ModelOptions(outputs="logits"),
         )
 
     @parameterized.named_parameters(
@@ -170,7 +172,7 @@ class KerasTest(Opened):
         self.assertNotOpened(
             r"ends in a softmax \(its Softmax layer 'end'\)",
             model,
-            Told("0..1", "logits"),
+            ModelOptions("0..1", "logits"),
         )
         sums = target.predict(self.pixels).sum(axis=1)
         self.assertAllClose(sums, np.ones(5), atol=1e-6)
@@ -216,23 +218,23 @@ class KerasTest(Opened):
         model = sequence(ending="sigmoid")
         for layer in make():
             model.add(layer)
-        for flags in (
+        for options in (
             UNIT,
-            Told("0..1", "probabilities"),
-            Told("0..1", "logits"),
+            ModelOptions("0..1", "probabilities"),
+            ModelOptions("0..1", "logits"),
         ):
             self.assertNotOpened(
                 r"ends in 4 sigmoids \(its Dense layer 'last'\): each is a "
                 r"label of its own \(multi-label\), and only one class",
                 model,
-                flags,
+                options,
             )
 
     def test_rescaling_behind_a_convolution_says_nothing(self):
         model = sequence(
             keras.layers.Conv2D(2, 1), keras.layers.Rescaling(1 / 255)
         )
-        self.assertNotOpened("give --pixels", model, Told())
+        self.assertNotOpened("give --input_range", model, ModelOptions())
 
     def test_one_number_is_two_classes(self):
         pixels = keras.Input(SHAPE)
@@ -245,7 +247,9 @@ class KerasTest(Opened):
             answers, np.stack([1 - second, second], 1), atol=1e-6
         )
         model.layers[-1].activation = keras.activations.linear
-        logits = self.open(model, Told("0..1", "logits")).predict(self.pixels)
+        logits = self.open(model, ModelOptions("0..1", "logits")).predict(
+            self.pixels
+        )
         self.assertAllEqual(logits[:, 0], np.zeros(5))
         self.assertAllClose(
             1 / (1 + np.exp(-logits[:, 1])), answers[:, 1], atol=1e-5
@@ -299,7 +303,7 @@ class KerasTest(Opened):
         x = keras.layers.Flatten()(keras.layers.Embedding(9, 2)(entry))
         model = keras.Model(entry, keras.layers.Dense(4, "softmax")(x))
         words = np.full((5, 3), 12, np.int32)
-        target = self.open(model, Told(), values=words)
+        target = self.open(model, ModelOptions(), values=words)
         with self.assertRaisesRegex(
             InputError, r"cannot be computed by TensorFlow: .* 12 is not in"
         ):
@@ -345,13 +349,13 @@ class TFLiteTest(Opened):
         )
 
     @parameterized.parameters(
-        ("int8", Told(), 1 / 256),
-        ("uint8", Told(), 1 / 256),
-        ("inside", Told(), 1 / 256),
+        ("int8", ModelOptions(), 1 / 256),
+        ("uint8", ModelOptions(), 1 / 256),
+        ("inside", ModelOptions(), 1 / 256),
         ("float", UNIT, 0.0),
     )
-    def test_is_read_from_the_file(self, name, flags, step):
-        target = self.open(self.folder / f"{name}.tflite", flags)
+    def test_is_read_from_the_file(self, name, options, step):
+        target = self.open(self.folder / f"{name}.tflite", options)
         self.assertEqual(target.info["pixels"], "0..1")
         self.assertEqual(target.info["outputs"], "probabilities")
         self.assertAllClose(target.info["probability_step"], step)
@@ -363,25 +367,25 @@ class TFLiteTest(Opened):
 
     def test_what_is_not_said_is_asked_for(self):
         self.assertNotOpened(
-            "does not say in its quantization which pixels: give --pixels",
+            "does not say in its quantization which pixels: give --input_range",
             self.folder / "float.tflite",
-            Told(),
+            ModelOptions(),
         )
         path = self.folder / "logits.tflite"
         self.assertNotOpened("ends in FULLY_CONNECTED, so whether", path)
-        target = self.open(path, Told("0..1", "logits"))
+        target = self.open(path, ModelOptions("0..1", "logits"))
         self.assertLess(target.predict(self.pixels).min(), 0)
 
     def test_a_word_against_what_is_read(self):
         self.assertNotOpened(
             r"pixels of 0..1 \(its input's scale and zero point\), but",
             self.folder / "int8.tflite",
-            Told(pixels="0..255"),
+            ModelOptions(input_range="0..255"),
         )
         self.assertNotOpened(
             "ends in SOFTMAX, so it answers probabilities, but",
             self.folder / "float.tflite",
-            Told("0..1", "logits"),
+            ModelOptions("0..1", "logits"),
         )
 
     @parameterized.parameters(
@@ -398,11 +402,11 @@ class TFLiteTest(Opened):
                 answers = self.open(path, UNIT).predict(self.pixels)
                 self.assertAllClose(answers.sum(axis=1), np.ones(5))
                 continue
-            for flags in (UNIT, Told("0..1", "logits")):
+            for options in (UNIT, ModelOptions("0..1", "logits")):
                 self.assertNotOpened(
                     r"ends in 3 sigmoids \(LOGISTIC\): each is a label",
                     path,
-                    flags,
+                    options,
                 )
 
     def test_a_softmax_before_ops_that_pass_it_on(self):
@@ -459,7 +463,7 @@ class SavedModelTest(Opened):
         return self.folder / name
 
     def test_float_input(self):
-        target = self.open(self.path, Told("0..1", "probabilities"))
+        target = self.open(self.path, ModelOptions("0..1", "probabilities"))
         unit = self.pixels / np.float32(255)
         expected = self.model.predict(unit, verbose=0)
         self.assertAllClose(target.predict(self.pixels), expected, atol=1e-6)
@@ -471,14 +475,14 @@ class SavedModelTest(Opened):
             lambda x: tf.nn.softmax(tf.cast(x[:, 0, :4, 0], tf.float32) / 99),
             tf.TensorSpec([None, *SHAPE], tf.uint8, "x"),
         )
-        target = self.open(path, Told(outputs="probabilities"))
+        target = self.open(path, ModelOptions(outputs="probabilities"))
         powers = np.exp(self.pixels[:, 0, :4, 0] / 99)
         expected = powers / powers.sum(axis=1, keepdims=True)
         self.assertAllClose(target.predict(self.pixels), expected, atol=1e-6)
 
     def test_what_is_not_said_is_asked_for(self):
-        self.assertNotOpened("SavedModel does not say .*--pixels", self.path,
-                             Told())  # fmt: skip
+        self.assertNotOpened("SavedModel does not say .*--input_range",
+                             self.path, ModelOptions())  # fmt: skip
         self.assertNotOpened("so whether it answers prob", self.path, UNIT)
 
     def test_hash_is_of_every_file(self):
@@ -547,7 +551,9 @@ class ListedTest(Opened):
         self.assertAllEqual(target.predict(self.pixels), np.full((5, 2), 0.5))
         self.assertAllEqual(seen[0], self.pixels)
         self.assertEqual(seen[0].dtype, np.uint8)
-        self.open(answer, Told(pixels="-1..1")).predict(self.pixels)
+        self.open(answer, ModelOptions(input_range="-1..1")).predict(
+            self.pixels
+        )
         self.assertAllClose(seen[1], self.pixels / 127.5 - 1, atol=1e-6)
 
     def test_a_function_may_write_into_what_it_gets(self):
@@ -587,22 +593,45 @@ class ListedTest(Opened):
         with self.assertRaisesRegex(InputError, "m.keras is given twice"):
             listing.named(["m.keras", "m.keras"])
 
-    def test_told(self):
+    def test_options_by_model(self):
         self.assertEqual(
-            listing.flags_by_model("0..1", None, 2),
-            [Told("0..1"), Told("0..1")],
+            listing.options_by_model("0..1", None, 2),
+            [ModelOptions("0..1"), ModelOptions("0..1")],
         )
         self.assertEqual(
-            listing.flags_by_model(["read", "0..1"], ["logits"], 2),
-            [Told(None, "logits"), Told("0..1", "logits")],
+            listing.options_by_model(["auto", "0..1"], ["logits"], 2),
+            [ModelOptions(None, "logits"), ModelOptions("0..1", "logits")],
         )
-        self.assertEqual(listing.flags_by_model([], [], 1), [Told()])
-        with self.assertRaisesRegex(InputError, "--pixels has 3 values for 2"):
-            listing.flags_by_model(["0..1"] * 3, None, 2)
-        with self.assertRaisesRegex(InputError, "--pixels must be one of 0..1"):
-            listing.flags_by_model("0..2", None, 1)
+        self.assertEqual(listing.options_by_model([], [], 1), [ModelOptions()])
+        unit, signed = ModelOptions("0..1"), ModelOptions("-1..1")
+        for given, expected in (
+            ((0, 1), [unit, unit]),
+            ([0.0, 1.0], [unit, unit]),
+            (np.array([-1, 1]), [signed, signed]),
+            ([(0, 1), (-1, 1)], [unit, signed]),
+            (((0, 1), "auto"), [unit, ModelOptions()]),
+            (["auto"], [ModelOptions()] * 2),
+            ("auto", [ModelOptions()] * 2),
+        ):
+            self.assertEqual(
+                listing.options_by_model(given, "auto", 2), expected
+            )
+            self.assertEqual(
+                listing.is_auto(given), expected == [ModelOptions()] * 2
+            )
+        for wrong in ((0, 2), (1, 0), [(0, 1), (0, 2)], 1, "0..", "read"):
+            with self.assertRaisesRegex(InputError, "or 'auto' where the mod"):
+                listing.options_by_model(wrong, None, 2)
+        with self.assertRaisesRegex(
+            InputError, "--input_range has 3 values for 2"
+        ):
+            listing.options_by_model(["0..1"] * 3, None, 2)
+        with self.assertRaisesRegex(
+            InputError, "--input_range must be one of 0..1"
+        ):
+            listing.options_by_model("0..2", None, 1)
         with self.assertRaisesRegex(InputError, "--outputs must be one of pro"):
-            listing.flags_by_model(None, "scores", 1)
+            listing.options_by_model(None, "scores", 1)
 
 
 if __name__ == "__main__":

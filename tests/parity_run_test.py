@@ -127,7 +127,7 @@ class CheckRunTest(Runs):
 
     def images_given(self, noted):
         return mock.patch.object(
-            parity_run.parity,
+            parity_run.code_parity,
             "check",
             lambda twin, file, images, **options: noted(images),
         )

@@ -40,7 +40,7 @@ def told_apart(outputs):
     rng = np.random.default_rng(0)
     records = rng.normal(size=(len(outputs.labels), 3))
     records += outputs.members[:, None]
-    return blind_baseline.check(
+    return blind_baseline.measure(
         Records.numbered("x", records, outputs.labels, outputs.members), seed=0
     )
 
@@ -149,7 +149,7 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
         outputs = synthetic_outputs.outputs(400, 400, gain=(4.0, 2.5))
         check = told_apart(outputs)
         self.assertTrue(check.told_apart)
-        result, folder = self.audited(outputs, control=check)
+        result, folder = self.audited(outputs, baseline=check)
         leak = result.targets[0].leak
         self.assertEqual(leak.answer, verdict.CANNOT_SAY)
         self.assertIn("told apart without the model", leak.because[0])

@@ -16,7 +16,7 @@ class Attacks(Reports):
         full = self.run_of("full", FULL)
         folder = self.run_of("w4a4", (4, 4), targets=("keras", "int8"))
         joint = synthetic_outputs.outputs(gain=(4.0, 3.0), target="keras")
-        audit.audit_run(folder, joints=[joint])
+        audit.audit_run(folder, joint_with=[joint])
         return full, folder
 
     def ordered(self, *folders):

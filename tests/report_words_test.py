@@ -8,18 +8,22 @@ import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.attacks import ATTACKS, Evidence
+from qmia_tf.attacks import ATTACKS, AttackInputs
 from qmia_tf.auditing import (
     audit,
     audit_result,
+    blind_baseline,
     leak_comparison,
     leak_test,
     verdict,
 )
-from qmia_tf.auditing import blind_baseline as auditing_control
 from qmia_tf.data import duplicates, repeated_records
 from qmia_tf.report import artefact_pairs, verdict_words
-from qmia_tf.statistics import held_out, low_fpr, paired_differences
+from qmia_tf.statistics import (
+    held_out_thresholds,
+    low_fpr_rates,
+    paired_differences,
+)
 from qmia_tf.statistics.intervals import Estimate
 
 LEAKS = {"records": 400, "gain": (4.0, 2.5)}
@@ -53,7 +57,7 @@ def altered(target, *, auc=None, excess=None, tpr=None, **point):
 
 
 def low(rate, tpr, *, nonmembers=1000, false_positives=None):
-    return low_fpr.LowFpr(
+    return low_fpr_rates.TprAtFpr(
         rate=rate,
         tpr=Estimate(*tpr),
         attained=rate,
@@ -517,7 +521,7 @@ class WarningsTest(parameterized.TestCase, tf.test.TestCase):
         return verdict_words.verdict(result)
 
     def test_control(self):
-        control = audit_result.Control(
+        control = audit_result.BlindBaseline(
             Estimate(0.71, 0.66, 0.76),
             True,
             "image statistics",
@@ -566,11 +570,11 @@ class WarningsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIn("was not checked", " ".join(self.said()))
 
     def test_the_levels_of_the_control_are_those_it_is_judged_by(self):
-        self.assertEqual(2 * audit_result.APART, auditing_control.LEVEL)
+        self.assertEqual(2 * audit_result.APART, blind_baseline.LEVEL)
 
     @parameterized.parameters(True, False)
     def test_control_of_earlier_audits(self, apart):
-        control = audit_result.Control(
+        control = audit_result.BlindBaseline(
             Estimate(0.71, 0.66, 0.76), apart, "7 numbers", 50, 50
         )
         said = " ".join(self.said(control=control))
@@ -644,9 +648,9 @@ class PairsTest(parameterized.TestCase, tf.test.TestCase):
     def called(self, outputs, target, seed):
         """Whom the strongest attack calls, of the judged half, by NumPy."""
         outputs = outputs.in_record_order()
-        half = held_out.calibration_half(outputs.members, seed=seed)
+        half = held_out_thresholds.calibration_half(outputs.members, seed=seed)
         (attack,) = [x for x in ATTACKS if x.name == target.strongest.attack]
-        scores = attack.scores(Evidence(outputs, half, seed=seed))
+        scores = attack.scores(AttackInputs(outputs, half, seed=seed))
         called = scores >= target.strongest.point.threshold
         return [
             called[kind & ~half] for kind in (outputs.members, ~outputs.members)

@@ -93,7 +93,7 @@ def _quantized(model, bits, images, **options):
 
 
 class RangeTest(parameterized.TestCase, tf.test.TestCase):
-    @parameterized.product(ends=RANGES, bits=(8, 4, 32), told=(True, False))
+    @parameterized.product(ends=RANGES, bits=(8, 4, 32), stated=(True, False))
     def test_the_same_numbers_at_all_bits(self, ends, bits, stated):
         model = _normed(*ends)
         options = {"input_range": ends} if stated else {}
@@ -109,8 +109,11 @@ class RangeTest(parameterized.TestCase, tf.test.TestCase):
 
     @parameterized.parameters(((0, 255), 1), ((-1, 1), 255), ((0, 1), 255))
     def test_grid_of_the_first_layer(self, ends, steps):
-        quantized = _quantized(_normed(*ends), 4, _images(), input_range=ends)
-        self.assertEqual(quantized.get_layer("first").input_steps, steps)
+        for input_range in (ends, "{}..{}".format(*ends)):
+            quantized = _quantized(
+                _normed(*ends), 4, _images(), input_range=input_range
+            )
+            self.assertEqual(quantized.get_layer("first").input_steps, steps)
 
     @parameterized.product(ends=RANGES, bits=(8, 32))
     def test_unit_pixels_of_any_range(self, ends, bits):
@@ -239,7 +242,7 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         if asks:
             self.assertIn("nearly the same probabilities then", asked[0])
 
-    def test_told_where_the_labels_are_the_same(self):
+    def test_stated_where_the_labels_are_the_same(self):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             quantize_model(
@@ -253,7 +256,9 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
 
 
 class WrongTest(parameterized.TestCase, tf.test.TestCase):
-    @parameterized.parameters("0..255", (1, 0), ((0, 255, 3),), (3,), (5, 5))
+    @parameterized.parameters(
+        "0..", "255..0", "01", (1, 0), ((0, 255, 3),), (3,), (5, 5)
+    )
     def test_no_range(self, *input_range):
         if len(input_range) == 1:
             (input_range,) = input_range

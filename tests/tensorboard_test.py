@@ -11,7 +11,7 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf.data.pixels import as_unit
+from qmia_tf.data.pixels import scale_to_unit
 from qmia_tf.errors import InputError
 from qmia_tf.models import keras_files
 from qmia_tf.training import (
@@ -34,7 +34,7 @@ MEMBERSHIP = {
 def records(count, seed):
     """Float images and labels that nothing ties to them."""
     labels = np.random.default_rng(seed).integers(0, tiny_models.CLASSES, count)
-    return as_unit(tiny_models.images(count, seed=seed)), labels
+    return scale_to_unit(tiny_models.images(count, seed=seed)), labels
 
 
 def compiled(**options):

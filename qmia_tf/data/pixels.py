@@ -1,14 +1,18 @@
-"""The pixels that every network of this library is trained on: 0..1."""
+"""Pixels, and the ranges of numbers that networks take them as."""
+
+import math
 
 import numpy as np
 
 UNIT, BYTES, SIGNED = "0..1", "0..255", "-1..1"
-PIXELS = (UNIT, BYTES, SIGNED)
+INPUT_RANGES = (UNIT, BYTES, SIGNED)
 LIMITS = {UNIT: (0, 1), BYTES: (0, 255), SIGNED: (-1, 1)}
+# What stands for a range that the model itself says.
+AUTO = "auto"
 PIXEL_STEPS = 255
 
 
-def as_unit(images):
+def scale_to_unit(images):
     """Turns uint8 pixels into float32 pixels / 255.
 
     Args:
@@ -18,14 +22,48 @@ def as_unit(images):
     return images.astype(np.float32) / np.float32(PIXEL_STEPS)
 
 
-def in_range(images, pixels) -> np.ndarray:
-    """Turns pixels into float32 numbers.
+def scale_to_range(images, input_range) -> np.ndarray:
+    """Turns pixels into the float32 numbers of a range.
 
     Args:
         images: numbers of 0..255 [N, ...], of any type.
-        pixels: "0..1": x / 255; "0..255": x; "-1..1": x / 127.5 - 1.
+        input_range: "0..1": x / 255; "0..255": x; "-1..1": x / 127.5 - 1.
     """
-    if pixels == UNIT:
-        return as_unit(images)
+    if input_range == UNIT:
+        return scale_to_unit(images)
     values = images.astype(np.float32)
-    return values if pixels == BYTES else values / np.float32(127.5) - 1
+    return values if input_range == BYTES else values / np.float32(127.5) - 1
+
+
+def range_limits(input_range) -> tuple[float, float]:
+    """Reads a range as users give it.
+
+    Args:
+        input_range: (low, high), or text such as "0..255".
+    Returns: (low, high).
+    Raises: ValueError if it is neither, or low is not below high.
+    """
+    ends = input_range
+    if isinstance(input_range, str):
+        ends = input_range.split("..")
+    try:
+        low, high = (float(end) for end in ends)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{input_range!r} is no range") from error
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise ValueError(f"{input_range!r} is no range from low to high")
+    return low, high
+
+
+def range_name(input_range) -> str:
+    """Gives a range of INPUT_RANGES its name.
+
+    Args:
+        input_range: such as (0, 255) or "0..255".
+    Raises: ValueError if it is none of them.
+    """
+    limits = range_limits(input_range)
+    for name, known in LIMITS.items():
+        if limits == known:
+            return name
+    raise ValueError(f"{input_range!r} is none of {', '.join(INPUT_RANGES)}")

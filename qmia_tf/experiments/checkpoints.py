@@ -1,4 +1,4 @@
-"""What the models of a run answered, epoch by epoch."""
+"""The outputs of the models of a run, by epoch."""
 
 import pathlib
 
@@ -10,7 +10,7 @@ from qmia_tf.targets import run_targets
 FOLDER = "epochs"
 
 
-def kept(run_dir, config) -> dict[int, pathlib.Path]:
+def kept_models(run_dir, config) -> dict[int, pathlib.Path]:
     """Lists the models of a run by epoch, the trained one last.
 
     Args:
@@ -27,12 +27,12 @@ def kept(run_dir, config) -> dict[int, pathlib.Path]:
     return dict(sorted(path_by_epoch.items()))
 
 
-def answers(run_dir, models, records: Records, *, progress=None):
-    """Asks models of a run about every record, unless that is done.
+def query_epochs(run_dir, models, records: Records, *, progress=None):
+    """Queries models of a run about every record, unless that is done.
 
     Args:
         run_dir: where outputs/keras.npz and outputs/epochs/ go.
-        models: {epoch: file}, as kept gives them.
+        models: {epoch: file}, as kept_models gives them.
         records: the run's Records.
         progress: callable that takes a line of text, or None.
     Yields: (epoch, Outputs in record order), one at a time.

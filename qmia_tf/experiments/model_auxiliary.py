@@ -1,20 +1,20 @@
-"""What there is to judge targets by: answers, copies, features, and gaps."""
+"""What models are audited with: their outputs and auxiliary knowledge."""
 
 import dataclasses
 import pathlib
 
-from qmia_tf.auditing.auxiliary import Beside
+from qmia_tf.auditing.auxiliary import Auxiliary
 from qmia_tf.data import duplicates, record_features
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import augmentation_queries
+from qmia_tf.experiments import label_only_queries
 from qmia_tf.experiments.record_checks import RecordChecks
 from qmia_tf.outputs import Outputs, saved_outputs
 from qmia_tf.targets import listing, query_once, sanity_checks, saved_model
 
-COPIES = ("copies", "noisy")
+AUGMENTED = ("augmented_labels", "noisy_labels")
 SWITCHED_OFF = "they were switched off"
-NOT_ASKED = "saved outputs cannot be asked about copies"
+NOT_A_MODEL = "saved outputs cannot be queried with augmented images"
 NO_RECORDS = "only outputs were given"
 NOT_IMAGES = "the records are not uint8 images [N, height, width, channels]"
 TOO_MANY = f"a record has more than {record_features.MOST_FEATURES} values"
@@ -22,19 +22,19 @@ TOO_MANY = f"a record has more than {record_features.MOST_FEATURES} values"
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """How targets are asked; see experiments.model_audit.audit."""
+    """How targets are queried; see experiments.model_audit.audit."""
 
-    pixels: str | list[str] | None
+    input_range: str | tuple | list | None
     outputs: str | list[str] | None
-    label_only: augmentation_queries.Settings | None
+    label_only: label_only_queries.Settings | None
     num_threads: int
     allow_chance: bool
     signature: str | list[str] | None = None
 
-    def require_no_flags(self):
-        """Refuses words about a model where there is none."""
-        for name in ("pixels", "outputs", "signature"):
-            if getattr(self, name):
+    def require_no_model_options(self):
+        """Refuses options about a model where there is none."""
+        for name in ("input_range", "outputs", "signature"):
+            if not listing.is_auto(getattr(self, name)):
                 raise InputError(
                     f"--{name} is about a model, and only saved outputs are "
                     "given, which say it by the names of arrays and columns"
@@ -42,33 +42,34 @@ class Options:
 
 
 @dataclasses.dataclass
-class Gathered:
-    """What was answered, and what stands beside it.
+class QueriedTargets:
+    """The outputs of the targets and what else is known.
 
     Attributes:
-        answered: Outputs of each target, in the order given.
-        copies: dict target -> dict of "copies" and "noisy".
+        outputs: Outputs of each target, in the order given.
+        augmented: dict target -> dict of "augmented_labels" and
+            "noisy_labels".
         reasons: dict target -> dict need -> why it cannot be had.
         files: dict target -> name of its file.
         checks: RecordChecks; None without records.
     """
 
-    answered: list[Outputs]
+    outputs: list[Outputs]
     reasons: dict[str, dict[str, str]]
     files: dict[str, str | None]
-    copies: dict = dataclasses.field(default_factory=dict)
+    augmented: dict = dataclasses.field(default_factory=dict)
     checks: RecordChecks | None = None
 
-    def beside(self, target, references) -> Beside:
-        """Gives what stands beside one target."""
-        return Beside(
+    def auxiliary(self, target, references) -> Auxiliary:
+        """Gives the auxiliary knowledge about one target."""
+        return Auxiliary(
             references=references,
             features=self.checks and self.checks.features,
-            **self.copies.get(target, {}),
+            **self.augmented.get(target, {}),
         )
 
 
-def of_answers(targets, members, nonmembers, options) -> Gathered:
+def of_outputs(targets, members, nonmembers, options) -> QueriedTargets:
     """Takes saved outputs: one file a side, or files that say who is who.
 
     Raises: InputError if they cannot be read, are not about the same
@@ -90,9 +91,9 @@ def of_answers(targets, members, nonmembers, options) -> Gathered:
         _require_same(outputs.in_record_order(), first)
         if not options.allow_chance:
             sanity_checks.require_above_chance(outputs)
-    reasons = {**dict.fromkeys(COPIES, NOT_ASKED), "features": NO_RECORDS}
-    return Gathered(
-        answered=all_outputs,
+    reasons = {**dict.fromkeys(AUGMENTED, NOT_A_MODEL), "features": NO_RECORDS}
+    return QueriedTargets(
+        outputs=all_outputs,
         reasons={
             target_outputs.target: reasons for target_outputs in all_outputs
         },
@@ -100,33 +101,35 @@ def of_answers(targets, members, nonmembers, options) -> Gathered:
     )
 
 
-def of_models(targets, records: Records, options, folder, say) -> Gathered:
-    """Asks models about the records, one after the other.
+def of_models(
+    targets, records: Records, options, folder, say
+) -> QueriedTargets:
+    """Queries models about the records, one after the other.
 
     Args:
         targets: dict name -> target.
         records: Records.
         options: Options.
-        folder: pathlib.Path, where answers are kept.
+        folder: pathlib.Path, where outputs are kept.
         say: callable that takes a line.
-    Raises: InputError if a target cannot be asked, see targets.query, or the
+    Raises: InputError if a target cannot be queried, see targets.query, or the
         two sides hold the same records.
     """
     checks = RecordChecks.of(records)
     duplicates.require_others(checks.equal, records)
     if checks.equal.warning:
         say(f"warning: {checks.equal.warning}")
-    gathered = Gathered([], {}, {}, checks=checks)
-    all_flags = listing.flags_by_model(
-        options.pixels,
+    gathered = QueriedTargets([], {}, {}, checks=checks)
+    model_options = listing.options_by_model(
+        options.input_range,
         options.outputs,
         len(targets),
         signature=options.signature,
     )
     listed = {
-        name: _listed(name, source, flags, records, options, say)
-        for (name, source), flags in zip(
-            targets.items(), all_flags, strict=True
+        name: _listed(name, source, of_model, records, options, say)
+        for (name, source), of_model in zip(
+            targets.items(), model_options, strict=True
         )
     }
     for name, model in listed.items():
@@ -140,9 +143,9 @@ def of_models(targets, records: Records, options, folder, say) -> Gathered:
             sanity_checks.require_classes(answered.classes, records, name=name)
             if not options.allow_chance:
                 sanity_checks.require_above_chance(answered)
-            gathered.answered.append(answered)
+            gathered.outputs.append(answered)
             continue
-        gathered.answered.append(
+        gathered.outputs.append(
             query_once.ask(
                 model,
                 records,
@@ -152,21 +155,21 @@ def of_models(targets, records: Records, options, folder, say) -> Gathered:
                 say=say,
             )
         )
-        if "copies" not in gathered.reasons[name]:
-            gathered.copies[name] = augmentation_queries.answer(
+        if AUGMENTED[0] not in gathered.reasons[name]:
+            gathered.augmented[name] = label_only_queries.query_target(
                 model,
                 records,
                 settings=options.label_only,
                 run_dir=folder,
             )
         model.close()
-    for outputs in gathered.answered:
-        _require_same(outputs, gathered.answered[0])
+    for outputs in gathered.outputs:
+        _require_same(outputs, gathered.outputs[0])
     return gathered
 
 
 def references_of(paths, answered: Outputs) -> tuple[Outputs, ...]:
-    """Reads what reference models answered about the same records."""
+    """Reads outputs of reference models for the same records."""
     references = [saved_outputs.reference(path, answered) for path in paths]
     names = [reference.target for reference in references]
     for name in names:
@@ -177,14 +180,14 @@ def references_of(paths, answered: Outputs) -> tuple[Outputs, ...]:
     return tuple(references)
 
 
-def _listed(name, source, flags, records, options, say):
+def _listed(name, source, model_options, records, options, say):
     """Models.Model of a target; None if it is a file of outputs."""
     if listing.is_saved_outputs(source):
         return None
     model = listing.listed(
         name,
         source,
-        flags,
+        model_options,
         numbers=records.numbers,
         num_threads=options.num_threads,
     )
@@ -196,21 +199,21 @@ def _listed(name, source, flags, records, options, say):
 def _queries(records, reasons, options):
     """The number of queries that one model gets, augmented ones too."""
     count = len(records.labels)
-    if "copies" in reasons:
+    if AUGMENTED[0] in reasons:
         return count
-    plans = options.label_only.plan, options.label_only.noise
-    copied = min(count, options.label_only.records)
-    return count + copied * sum(len(plan.names) for plan in plans)
+    settings = options.label_only
+    names = *settings.augmentations.names, *settings.noise.names
+    return count + min(count, settings.records) * len(names)
 
 
 def _reasons(model, checks, options):
     reasons = {}
     if model is None:
-        reasons = dict.fromkeys(COPIES, NOT_ASKED)
+        reasons = dict.fromkeys(AUGMENTED, NOT_A_MODEL)
     elif not checks.records.is_images:
-        reasons = dict.fromkeys(COPIES, NOT_IMAGES)
+        reasons = dict.fromkeys(AUGMENTED, NOT_IMAGES)
     elif options.label_only is None:
-        reasons = dict.fromkeys(COPIES, SWITCHED_OFF)
+        reasons = dict.fromkeys(AUGMENTED, SWITCHED_OFF)
     if checks.features is None:
         reasons["features"] = TOO_MANY
     return reasons
@@ -222,10 +225,10 @@ def _renamed(answered, name):
 
 
 def _require_same(one, other):
-    """Refuses targets that were not asked about the same records."""
+    """Refuses targets that were not queried about the same records."""
     if one.classes != other.classes:
         raise InputError(
-            f"{one.target!r} answers {one.classes} classes, "
+            f"{one.target!r} has {one.classes} classes, "
             f"{other.target!r} {other.classes}: compare models of one task"
         )
     for name in ("record_ids", "labels", "members"):

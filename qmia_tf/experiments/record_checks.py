@@ -6,7 +6,7 @@ import functools
 import numpy as np
 
 from qmia_tf.auditing import blind_baseline
-from qmia_tf.auditing.audit_result import Control
+from qmia_tf.auditing.audit_result import BlindBaseline
 from qmia_tf.data import duplicates, record_features, repeated_records
 from qmia_tf.data.duplicates import EqualRecords
 from qmia_tf.data.records import Records
@@ -43,7 +43,7 @@ class RecordChecks:
         """The records that are audited: of equal ones on a side, one."""
         return repeated_records.of_records(self.records)
 
-    def blind_baseline(self, *, seed) -> Control:
+    def blind_baseline(self, *, seed) -> BlindBaseline:
         """Tries to tell the members without querying any model.
 
         Args:
@@ -51,6 +51,6 @@ class RecordChecks:
         """
         rows = self.distinct.record_ids
         features = self.features[rows] if self.records.is_images else None
-        return blind_baseline.check(
+        return blind_baseline.measure(
             self.records.take(rows), seed=seed, features=features
         )

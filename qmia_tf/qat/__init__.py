@@ -96,7 +96,8 @@ def quantize_model(
         insert_batch_norm: puts a batch norm between a kernel and the clip
             where there is none.
         input_range: (low, high), what the model takes for pixels of 0 and
-            255, such as (0, 255) or (-1, 1); the new model takes the same.
+            255, such as (0, 255), (-1, 1) or "-1..1"; the new model takes the
+            same.
             "auto" is what the model's own layers say (Rescaling,
             Normalization, x / 255), else what its first batch norm has seen,
             as far as calibration images tell, else (0, 1).

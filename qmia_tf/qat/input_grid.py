@@ -8,13 +8,12 @@ from fractions import Fraction
 import numpy as np
 from keras import layers
 
-from qmia_tf.data.pixels import PIXEL_STEPS
+from qmia_tf.data.pixels import AUTO, PIXEL_STEPS, range_limits
 from qmia_tf.errors import InputError
 from qmia_tf.qat.norm_statistics import norm_distances
 from qmia_tf.qat.operations import Operation
 from qmia_tf.qat.quantized_values import MOST_STEPS, is_mover
 
-AUTO = "auto"
 GIVEN = "input_range"
 UNIT, WHOLE, SIGNED = (0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)
 # A Rescaling by less than this, or around a centre beyond that, is made for
@@ -100,9 +99,9 @@ def find(network, *, input_range, steps, unit, images=None) -> Pixels:
 
     Args:
         network: network.Network.
-        input_range: (low, high), or "auto": what the network's own layers
-            say, else what fits its first batch norm on uint8 images, else
-            (0, 1).
+        input_range: (low, high), "LOW..HIGH", or "auto": what the network's
+            own layers say, else what fits its first batch norm on uint8
+            images, else (0, 1).
         steps: int or None, how many steps images have from low to high.
         unit: whether the new network is to take pixels / 255.
         images: calibration images, or None.
@@ -129,15 +128,13 @@ def _checked(input_range):
     if isinstance(input_range, str) and input_range == AUTO:
         return None
     try:
-        low, high = (float(end) for end in input_range)
-    except (TypeError, ValueError):
-        low = high = math.nan
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        return range_limits(input_range)
+    except ValueError as error:
         raise InputError(
             'input_range must be "auto" or (low, high), the numbers that the '
-            f"network takes for black and white, got {input_range!r}"
-        )
-    return low, high
+            'network takes for black and white, such as (0, 255) or "0..255", '
+            f"got {input_range!r}"
+        ) from error
 
 
 def _said(network):

@@ -8,7 +8,7 @@ from qmia_tf.auditing.audit_result import AuditResult
 from qmia_tf.auditing.membership_decisions import unpack
 from qmia_tf.auditing.target_result import TargetAudit
 from qmia_tf.statistics import intervals, paired_differences
-from qmia_tf.statistics.held_out import calibration_half
+from qmia_tf.statistics.held_out_thresholds import calibration_half
 from qmia_tf.statistics.intervals import Estimate
 
 
@@ -65,7 +65,7 @@ def _same_records(one, other):
 
 
 def _judged(audit, target):
-    """Verdicts of the strongest attack on the judged half, or None.
+    """Decisions of the strongest attack on the evaluation half, or None.
 
     Returns: bool arrays, of the members and of the nonmembers.
     """

@@ -45,7 +45,7 @@ def in_short(target: TargetAudit) -> str:
 def low_rate(target: TargetAudit):
     """The lowest of 10, 1 and 0.1 % FPR that rests on SOME nonmembers.
 
-    Returns: LowFpr; None if ties leave no such threshold, or there are too
+    Returns: TprAtFpr; None if ties leave no such threshold, or there are too
         few nonmembers.
     """
     candidates = [

@@ -10,7 +10,7 @@ from qmia_tf.auditing import verdict
 from qmia_tf.auditing.audit_result import AuditResult, GateResult
 from qmia_tf.errors import InputError
 from qmia_tf.report.verdict_words import artefacts_of
-from qmia_tf.statistics.low_fpr import RATES
+from qmia_tf.statistics.low_fpr_rates import RATES
 
 PASSED, FAILED, NOT_JUDGED = "passed", "failed", "not judged"
 
@@ -21,7 +21,7 @@ class TprLimit:
 
     Attributes:
         tpr: float, at least fpr and below 1.
-        fpr: float, one of statistics.low_fpr.RATES.
+        fpr: float, one of statistics.low_fpr_rates.RATES.
     """
 
     tpr: float

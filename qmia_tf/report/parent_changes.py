@@ -107,7 +107,7 @@ def _attack(target, other, name, same_records):
 
 
 def _bits(target, other, name):
-    """Verdicts on the same records: ((ours, theirs) of members, of others)."""
+    """Decisions on the same records: ((ours, theirs) of members, of others)."""
     stored = [artefact.attack(name).verdicts for artefact in (target, other)]
     if target.records_sha256 != other.records_sha256:
         return None

@@ -172,12 +172,12 @@ def _control(result):
 def _signs(control):
     """What tells the two sides apart."""
     signs = []
-    if control.classifier_tells:
+    if control.classifier_differs:
         signs.append(
             f"AUC {area(control.auc)} from {control.features}"
             f"{_expected(control)}"
         )
-    if control.classes_tell:
+    if control.classes_differ:
         signs.append(
             "their classes are not equally frequent (p "
             f"{control.classes_p_value:.2g})"

@@ -1,9 +1,9 @@
-"""What goes into a model: pixels in its range, other records as they are."""
+"""What a model says of the range of its input, and the shape of records."""
 
 import numpy as np
 
 from qmia_tf.data import image_shapes
-from qmia_tf.data.pixels import BYTES, LIMITS, SIGNED, UNIT
+from qmia_tf.data.pixels import AUTO, BYTES, LIMITS, SIGNED, UNIT
 from qmia_tf.deploy.tflite import input_clipping
 from qmia_tf.errors import InputError
 
@@ -23,16 +23,16 @@ def of_codes(dtype, step, zero_point) -> str | None:
         dtype: NumPy integer type of the codes.
         step: scale.
         zero_point: int.
-    Returns: one of PIXELS whose ends the codes' ends are; None if they are
-        those of none, or the scale says only the largest absolute value.
+    Returns: one of INPUT_RANGES whose ends the codes' ends are; None if they
+        are those of none, or the scale says only the largest absolute value.
     """
     if np.iinfo(dtype).bits > 16 or says_largest(dtype, step, zero_point):
         return None
     low, high = input_clipping.limits(dtype, step, zero_point)
-    for pixels, (least, most) in LIMITS.items():
+    for input_range, (least, most) in LIMITS.items():
         slack = TOLERANCE * (most - least)
         if abs(low - least) <= slack and abs(high - most) <= slack:
-            return pixels
+            return input_range
     return None
 
 
@@ -58,7 +58,7 @@ def of_rescaling(scale) -> str | None:
     255 scale is how wide the numbers behind it are if pixels are 0..255,
     and scale if they are 0..1.
 
-    Returns: one of PIXELS, None if both or neither can be meant.
+    Returns: one of INPUT_RANGES, None if both or neither can be meant.
     """
     scale = np.abs(np.asarray(scale, np.float64))
     if np.all((scale * 255 >= NARROWEST) & (scale * 255 <= WIDEST)):
@@ -74,7 +74,7 @@ def of_moments(mean, variance) -> str | None:
     Args:
         mean: floats, of the pixels of one channel or all.
         variance: floats, likewise.
-    Returns: one of PIXELS; None if several can be meant.
+    Returns: one of INPUT_RANGES; None if several can be meant.
     """
     mean, spread = np.asarray(mean), np.sqrt(np.asarray(variance))
     if mean.min() < 0 or mean.max() > 255:
@@ -87,29 +87,30 @@ def of_moments(mean, variance) -> str | None:
     return None
 
 
-def chosen(read, flag, *, name, where, takes="floats") -> str:
-    """Which range a model takes: what it says itself, or the flag.
+def chosen(read, given, *, name, where, takes="floats") -> str:
+    """Which range a model takes: what it says itself, or the user.
 
     Args:
-        read: one of PIXELS, or None.
-        flag: the same, by the user.
+        read: one of INPUT_RANGES, or None.
+        given: the same, by the user.
         name: the target's.
         where: what could say it and does not, or what it was read from.
         takes: what its input is, for messages.
     Raises: InputError if nothing says it, or the two differ.
     """
-    if read is None and flag is None:
+    if read is None and given is None:
         raise InputError(
             f"target {name!r} takes {takes} and {where} which pixels: give "
-            f"--pixels={UNIT}, {BYTES} or {SIGNED}, what it was trained with"
+            f"--input_range={UNIT}, {BYTES} or {SIGNED}, what it was trained "
+            "with"
         )
-    if read is not None and flag not in (None, read):
+    if read is not None and given not in (None, read):
         raise InputError(
             f"target {name!r} takes pixels of {read} ({where}), but "
-            f"--pixels={flag}: leave it out (for one of several models: "
-            "'read')"
+            f"--input_range={given}: leave it out (for one of several models: "
+            f"{AUTO!r})"
         )
-    return read or flag
+    return read or given
 
 
 def fitted(values, shape, name) -> np.ndarray:

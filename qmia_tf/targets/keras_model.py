@@ -7,7 +7,7 @@ import tensorflow as tf
 from qmia_tf import outputs
 from qmia_tf.data.batches import filled, in_batches
 from qmia_tf.data.image_shapes import require_fitted
-from qmia_tf.data.pixels import as_unit
+from qmia_tf.data.pixels import scale_to_unit
 from qmia_tf.errors import InputError
 from qmia_tf.models import keras_calls, keras_files
 from qmia_tf.run_dir import TRAINED
@@ -71,7 +71,7 @@ class KerasTarget:
         def answer(chunk):
             self._reset()
             whole = filled(chunk, min(self.batch_size, len(images)))
-            return self._answer(as_unit(whole)).numpy()[: len(chunk)]
+            return self._answer(scale_to_unit(whole)).numpy()[: len(chunk)]
 
         return in_batches(
             images,

@@ -17,7 +17,7 @@ from qmia_tf.targets.model_target import (
     MULTI_LABEL,
     PROBABILITIES,
     TEXT,
-    OwnTarget,
+    ModelTarget,
     chosen_outputs,
 )
 from qmia_tf.targets.preprocessing import InputFacts
@@ -52,14 +52,14 @@ INDEXED = (
 )
 
 
-def open_model(model, *, name, flags, numbers) -> OwnTarget:
+def open_model(model, *, name, options, numbers) -> ModelTarget:
     """Opens a Keras model.
 
     Args:
         model: keras.Model or tf_keras.Model with one input and one output.
         name: the target's.
-        flags: target.Told.
-        numbers: record_numbers.RecordNumbers of the records.
+        options: model_target.ModelOptions.
+        numbers: value_ranges.RecordNumbers of the records.
     Raises: InputError if the model is of another kind, or does not say what
         has to be known.
     """
@@ -72,10 +72,10 @@ def open_model(model, *, name, flags, numbers) -> OwnTarget:
         )
     dtype = np.dtype(entry.dtype)
     choice = range_choice.choose(
-        numbers, _facts(graph, dtype), flags.pixels, name=name
+        numbers, _facts(graph, dtype), options.input_range, name=name
     )
     read, where = _ending(graph)
-    outputs = chosen_outputs(read, flags.outputs, name=name, where=where)
+    outputs = chosen_outputs(read, options.outputs, name=name, where=where)
     shape = tuple(entry.shape)
     options = keras_calls.inference_options(model)
     # An output may be a dict of one.
@@ -98,9 +98,9 @@ def open_model(model, *, name, flags, numbers) -> OwnTarget:
         "kernel_set": KERAS,
         "outputs": outputs,
         "probability_step": 0.0,
-        "pixels": choice.pixels,
+        "pixels": choice.input_range,
     }
-    return OwnTarget(
+    return ModelTarget(
         info,
         answer,
         choice=choice,

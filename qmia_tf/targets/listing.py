@@ -2,11 +2,13 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from numbers import Real
 
 import numpy as np
 
 from qmia_tf import targets
+from qmia_tf.data.pixels import AUTO
 from qmia_tf.deploy.tflite import model_file
 from qmia_tf.errors import InputError
 from qmia_tf.models import graph as graphs
@@ -19,7 +21,11 @@ from qmia_tf.targets import (
     signature_runner,
     tflite_target,
 )
-from qmia_tf.targets.model_target import PROBABILITIES, READ, OwnTarget, Told
+from qmia_tf.targets.model_target import (
+    PROBABILITIES,
+    ModelOptions,
+    ModelTarget,
+)
 from qmia_tf.targets.preprocessing import InputFacts
 
 FORMATS = (
@@ -60,11 +66,11 @@ class Model:
     kernel_set: str
     facts: dict
     size_bytes: int | None
-    opener: Callable[[], OwnTarget]
+    opener: Callable[[], ModelTarget]
     threads: int | None = None
-    _opened: OwnTarget | None = None
+    _opened: ModelTarget | None = None
 
-    def open(self) -> OwnTarget:
+    def open(self) -> ModelTarget:
         """Opens it, once."""
         if self._opened is None:
             self._opened = self.opener()
@@ -123,38 +129,56 @@ def named(given) -> dict[str, object]:
     return by_name
 
 
-def flags_by_model(pixels, outputs, count, *, signature=None) -> list[Told]:
+def options_by_model(
+    input_range, outputs, count, *, signature=None
+) -> list[ModelOptions]:
     """What the user says of each of `count` models.
 
     Args:
-        pixels: one word for all models, or a list with one a model, in which
-            "read" means that the model says it; None for nothing.
+        input_range: one for all models, or a list with one a model; "auto"
+            means that the model says it. See ModelOptions.
         outputs: likewise.
         count: int.
         signature: likewise.
     Raises: InputError if a list has another length.
     """
     columns = []
-    flags = {"pixels": pixels, "outputs": outputs, "signature": signature}
-    for name, flag_value in flags.items():
-        words = (
-            [flag_value]
-            if flag_value is None or isinstance(flag_value, str)
-            else flag_value
-        )
-        words = list(words) or [None]
-        if len(words) == 1:
-            words = words * count
-        if len(words) != count:
+    options = {
+        "input_range": input_range,
+        "outputs": outputs,
+        "signature": signature,
+    }
+    for name, option in options.items():
+        values = [option] if _is_for_all(option) else list(option) or [AUTO]
+        if len(values) == 1:
+            values = values * count
+        if len(values) != count:
             raise InputError(
-                f"--{name} has {len(words)} values for {count} models: give "
-                f"one for all, or one a model ('{READ}': it says it itself)"
+                f"--{name} has {len(values)} values for {count} models: give "
+                f"one for all, or one a model ({AUTO!r}: it says it itself)"
             )
-        columns.append([None if word == READ else word for word in words])
-    return [Told(*words) for words in zip(*columns, strict=True)]
+        columns.append(values)
+    return [ModelOptions(*values) for values in zip(*columns, strict=True)]
 
 
-def listed(name, source, flags, *, numbers, num_threads=2) -> Model:
+def is_auto(option) -> bool:
+    """Whether an option of audit leaves everything to the models."""
+    values = [option] if _is_for_all(option) else option
+    return all(
+        value is None or (isinstance(value, str) and value == AUTO)
+        for value in values
+    )
+
+
+def _is_for_all(option):
+    """Whether an option is one value: text, None or two numbers."""
+    if isinstance(option, str) or not isinstance(option, Iterable):
+        return True
+    ends = list(option)
+    return len(ends) == 2 and all(isinstance(end, Real) for end in ends)
+
+
+def listed(name, source, options, *, numbers, num_threads=2) -> Model:
     """Lists a model; nothing is loaded yet.
 
     Args:
@@ -162,15 +186,15 @@ def listed(name, source, flags, *, numbers, num_threads=2) -> Model:
         source: path of a .keras or .h5 file, a SavedModel directory or a
             .tflite file; a model of Keras 3 or tf_keras, or a method of it
             such as model.predict; or a callable: records [B, ...] -> [B, C].
-        flags: target.Told.
-        numbers: record_numbers.RecordNumbers of the records.
+        options: model_target.ModelOptions.
+        numbers: value_ranges.RecordNumbers of the records.
         num_threads: int >= 1, of LiteRT.
     Raises: InputError if it is none of these.
     """
     about = {
-        "pixels_flag": flags.pixels,
-        "outputs_flag": flags.outputs,
-        "signature_flag": flags.signature,
+        "pixels_flag": options.input_range,
+        "outputs_flag": options.outputs,
+        "signature_flag": options.signature,
         "preprocessing": PREPROCESSING,
     }
 
@@ -186,8 +210,8 @@ def listed(name, source, flags, *, numbers, num_threads=2) -> Model:
             threads,
         )
 
-    common = {"name": name, "flags": flags, "numbers": numbers}
-    _require_signatures(name, source, flags)
+    common = {"name": name, "options": options, "numbers": numbers}
+    _require_signatures(name, source, options)
     known = keras_objects.behind(source)
     is_method = known is not None and source is not known
     if known is not None and (not is_method or graphs.has_graph(known)):
@@ -207,7 +231,9 @@ def listed(name, source, flags, *, numbers, num_threads=2) -> Model:
     if callable(source):
         facts = METHOD if is_method else InputFacts(None)
         if is_method and numbers.is_images:
-            input_forms.chosen(None, flags.pixels, name=name, where=facts.where)
+            input_forms.chosen(
+                None, options.input_range, name=name, where=facts.where
+            )
         return model(
             "callable",
             lambda: _open_callable(source, facts=facts, **common),
@@ -236,16 +262,16 @@ def listed(name, source, flags, *, numbers, num_threads=2) -> Model:
     raise InputError(f"{path} is not {FORMATS}")
 
 
-def _require_signatures(name, source, flags):
+def _require_signatures(name, source, options):
     """Refuses the name of a signature for what has none."""
-    if flags.signature is None:
+    if options.signature is None:
         return
     suffix = pathlib.Path(source).suffix if is_path(source) else None
     if suffix is None or suffix in KERAS_FILES:
         raise InputError(
             f"target {name!r} has no signatures, only .tflite files and "
-            f"SavedModels have: leave out --signature={flags.signature} (for "
-            f"one of several models: {READ!r})"
+            f"SavedModels have: leave out --signature={options.signature} (for "
+            f"one of several models: {AUTO!r})"
         )
 
 
@@ -259,12 +285,12 @@ def _open_keras(source, **common):
     return keras_target.open_model(source, **common)
 
 
-def _open_callable(function, *, facts, name, flags, numbers):
+def _open_callable(function, *, facts, name, options, numbers):
     """A function gets the records as they are, and gives probabilities.
 
-    Unless the user says otherwise: flags.pixels, flags.outputs.
+    Unless the user says otherwise: options.input_range, options.outputs.
     """
-    choice = range_choice.choose(numbers, facts, flags.pixels, name=name)
+    choice = range_choice.choose(numbers, facts, options.input_range, name=name)
 
     def answer(records):
         # What it writes into them stays its own.
@@ -274,11 +300,11 @@ def _open_callable(function, *, facts, name, flags, numbers):
         "target": name,
         "kind": "callable",
         "kernel_set": "callable",
-        "outputs": flags.outputs or PROBABILITIES,
+        "outputs": options.outputs or PROBABILITIES,
         "probability_step": 0.0,
-        "pixels": choice.pixels,
+        "pixels": choice.input_range,
     }
-    return OwnTarget(info, answer, choice=choice)
+    return ModelTarget(info, answer, choice=choice)
 
 
 def _existing(source):

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from qmia_tf.data.batches import in_batches
-from qmia_tf.data.pixels import PIXELS
+from qmia_tf.data.pixels import AUTO, INPUT_RANGES, range_name
 from qmia_tf.deploy.tflite.ports import squeezed
 from qmia_tf.errors import InputError
 
 PROBABILITIES, LOGITS = "probabilities", "logits"
 KINDS = (PROBABILITIES, LOGITS)
-READ = "read"
 # What to do with a model that takes text.
 TEXT = "give a function that turns records (word ids, for example) into answers"
 # What a model outputs that ends in several sigmoids.
@@ -21,31 +20,48 @@ MULTI_LABEL = "multi-label"
 
 
 @dataclasses.dataclass(frozen=True)
-class Told:
+class ModelOptions:
     """What the user says of a model because it does not say it itself.
 
+    "auto" and None leave it to the model.
+
     Attributes:
-        pixels: one of PIXELS, None if it has to be read.
-        outputs: "probabilities" or "logits", None likewise.
-        signature: name of the signature to run, None if only one can be
-            meant.
+        input_range: (0, 1), (0, 255) or (-1, 1), or one of INPUT_RANGES;
+            afterwards one of INPUT_RANGES or None.
+        outputs: "probabilities" or "logits".
+        signature: name of the signature to run.
+    Raises: InputError if one of the first two is something else.
     """
 
-    pixels: str | None = None
+    input_range: str | tuple[float, float] | None = None
     outputs: str | None = None
     signature: str | None = None
 
     def __post_init__(self):
-        for name, known in (("pixels", PIXELS), ("outputs", KINDS)):
+        for name in ("input_range", "outputs", "signature"):
             value = getattr(self, name)
-            if value not in (None, *known):
-                raise InputError(
-                    f"--{name} must be one of {', '.join(known)}, or "
-                    f"{READ!r} for one of several models, got {value!r}"
-                )
+            if isinstance(value, str) and value == AUTO:
+                object.__setattr__(self, name, None)
+        if self.input_range is not None:
+            try:
+                name = range_name(self.input_range)
+            except ValueError as error:
+                raise _unknown(
+                    "input_range", INPUT_RANGES, self.input_range
+                ) from error
+            object.__setattr__(self, "input_range", name)
+        if self.outputs not in (None, *KINDS):
+            raise _unknown("outputs", KINDS, self.outputs)
 
 
-class OwnTarget:
+def _unknown(name, known, value):
+    return InputError(
+        f"--{name} must be one of {', '.join(known)}, or {AUTO!r} where the "
+        f"model says it, got {value!r}"
+    )
+
+
+class ModelTarget:
     """Asks one opened model.
 
     Args:
@@ -148,12 +164,12 @@ class OwnTarget:
         return np.hstack([1 - rows, rows])
 
 
-def chosen_outputs(read, flag, *, name, where) -> str:
-    """What a model answers: what it says itself, or the flag.
+def chosen_outputs(read, given, *, name, where) -> str:
+    """What a model answers: what it says itself, or the user.
 
     Args:
         read: "probabilities", "multi-label", or None.
-        flag: "probabilities" or "logits", by the user, or None.
+        given: "probabilities" or "logits", by the user, or None.
         name: the target's.
         where: what it ends in, for messages.
     Raises: InputError if nothing says it, the two differ, or the outputs
@@ -166,16 +182,16 @@ def chosen_outputs(read, flag, *, name, where) -> str:
             "give a function that answers [1 - p, p] of one of them, and its "
             "labels 0 and 1"
         )
-    if read is None and flag is None:
+    if read is None and given is None:
         raise InputError(
             f"target {name!r} ends in {where}, so whether it answers "
             "probabilities or logits is not known: give "
             f"--outputs={LOGITS} or --outputs={PROBABILITIES}"
         )
-    if read is not None and flag not in (None, read):
+    if read is not None and given not in (None, read):
         raise InputError(
             f"target {name!r} ends in {where}, so it answers {read}, but "
-            f"--outputs={flag}: leave it out (for one of several models: "
-            f"'{READ}')"
+            f"--outputs={given}: leave it out (for one of several models: "
+            f"{AUTO!r})"
         )
-    return read or flag
+    return read or given

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from qmia_tf.data.pixels import BYTES, LIMITS, SIGNED, UNIT, in_range
+from qmia_tf.data.pixels import BYTES, LIMITS, SIGNED, UNIT, scale_to_range
 from qmia_tf.data.value_ranges import CODES, RecordNumbers
 from qmia_tf.deploy.tflite.input_clipping import shares_outside
 
@@ -22,7 +22,7 @@ class InputFacts:
 
     Attributes:
         dtype: NumPy type; None of a function, which takes anything.
-        range: one of PIXELS, None if nothing says it.
+        range: one of INPUT_RANGES, None if nothing says it.
         where: what says it, or what could and does not.
         limits: the smallest and the largest number that a quantized input
             holds; None of floats.
@@ -105,7 +105,7 @@ class Preprocessing:
         if not self.is_mapped:
             # Integers of the input's own type would be taken as codes.
             return values.astype(np.float32)
-        return in_range(_as_bytes(values, self.start), self.end)
+        return scale_to_range(_as_bytes(values, self.start), self.end)
 
     def in_records(self, limits) -> tuple[float, float]:
         """Gives limits of the input as numbers of the records."""

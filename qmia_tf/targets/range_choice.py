@@ -1,10 +1,10 @@
-"""How records enter a model: decided by their numbers, its input, a flag."""
+"""How records enter a model: decided by their numbers, its input, the user."""
 
 import dataclasses
 
 import numpy as np
 
-from qmia_tf.data.pixels import BYTES, PIXELS, SIGNED, UNIT
+from qmia_tf.data.pixels import BYTES, INPUT_RANGES, SIGNED, UNIT
 from qmia_tf.data.value_ranges import CODES
 from qmia_tf.deploy.tflite.input_clipping import NOTICEABLE
 from qmia_tf.errors import InputError
@@ -17,9 +17,9 @@ WIDE_ADVICE = (
     "divide images of 16 bits by 257 and give uint8, or by 65535 and give "
     "floats"
 )
-PASSED_OVER = (
-    "target {!r} takes whole numbers, which reach it as they are: --pixels={} "
-    "is passed over"
+IGNORED = (
+    "target {!r} takes whole numbers, which reach it as they are: "
+    "--input_range={} is passed over"
 )
 
 
@@ -32,33 +32,33 @@ class Choice:
         others: those that may be tried beside it.
         doubt: a question to be raised unless `chosen` is clearly better than
             each of the others; None if there is none.
-        is_from_flag: whether the user said it.
-        can_take_flag: whether a flag would be let through.
+        is_given: whether the user said it.
+        can_be_given: whether the user could have said it.
         notes: lines for the log.
     """
 
     chosen: Preprocessing
     others: tuple[Preprocessing, ...] = ()
     doubt: str | None = None
-    is_from_flag: bool = False
-    can_take_flag: bool = True
+    is_given: bool = False
+    can_be_given: bool = True
     notes: tuple[str, ...] = ()
 
     @property
-    def pixels(self) -> str | None:
-        """The range of pixels that is known, or None."""
+    def input_range(self) -> str | None:
+        """The range that pixels are mapped into, None if it is not known."""
         way = self.chosen
-        is_known = way.is_mapped or self.is_from_flag or not self.can_take_flag
+        is_known = way.is_mapped or self.is_given or not self.can_be_given
         return way.end if way.start == BYTES and is_known else None
 
 
-def choose(numbers, facts, flag, *, name) -> Choice:
+def choose(numbers, facts, input_range, *, name) -> Choice:
     """Decides how records enter a model.
 
     Args:
         numbers: RecordNumbers.
         facts: InputFacts.
-        flag: one of PIXELS by the user, or None.
+        input_range: one of INPUT_RANGES by the user, or None.
         name: the target's.
     Returns: Choice.
     Raises: InputError if the range has to be asked for, or the records do
@@ -67,19 +67,19 @@ def choose(numbers, facts, flag, *, name) -> Choice:
     if _are_plain_integers(facts) or facts.takes_indices:
         if not facts.takes_indices:
             _require_integers(numbers, facts, name)
-        notes = (PASSED_OVER.format(name, flag),) if flag else ()
+        notes = (IGNORED.format(name, input_range),) if input_range else ()
         return _tried(Choice(Preprocessing(), notes=notes), numbers, facts)
-    if _are_codes(numbers, facts, flag):
-        if flag and facts.range:
-            _chosen(facts, flag, name)
+    if _are_codes(numbers, facts, input_range):
+        if input_range and facts.range:
+            _chosen(facts, input_range, name)
         note = (
             f"target {name!r}: {numbers.dtype} records are taken as the codes "
             f"of its {facts.dtype} input"
         )
         chosen = Preprocessing(is_codes=True)
         return _tried(Choice(chosen, notes=(note,)), numbers, facts)
-    if flag:
-        choice = _from_flag(numbers, facts, flag, name)
+    if input_range:
+        choice = _as_given(numbers, facts, input_range, name)
     else:
         choice = _as_read(numbers, facts, name)
     _require_held(choice, numbers, facts, name)
@@ -110,7 +110,7 @@ def _require_integers(numbers, facts, name):
         )
 
 
-def _are_codes(numbers, facts, flag):
+def _are_codes(numbers, facts, input_range):
     """Whether records of the input's own signed type are its codes.
 
     Small whole numbers of a table can have that type as well: then they fill
@@ -122,7 +122,7 @@ def _are_codes(numbers, facts, flag):
     if numbers.dtype.kind != "i":
         return False
     if numbers.dtype.itemsize > 1 and numbers.range == BYTES:
-        return not (flag or numbers.is_like_images)
+        return not (input_range or numbers.is_like_images)
     as_numbers = Preprocessing()
     if max(outside(as_numbers, numbers, facts.limits)) >= NOTICEABLE:
         return True
@@ -132,22 +132,30 @@ def _are_codes(numbers, facts, flag):
     return width / (int(ends.max) - int(ends.min)) >= width / (high - low)
 
 
-def _chosen(facts, flag, name):
+def _chosen(facts, input_range, name):
     return input_forms.chosen(
-        facts.range, flag, name=name, where=facts.where, takes=facts.takes
+        facts.range,
+        input_range,
+        name=name,
+        where=facts.where,
+        takes=facts.takes,
     )
 
 
-def _from_flag(numbers, facts, flag, name):
+def _as_given(numbers, facts, input_range, name):
     record_range = numbers.range
     if record_range == BYTES or (
         record_range is None and numbers.may_be_pixels
     ):
-        end = flag if facts.dtype is None else _chosen(facts, flag, name)
-        return Choice(Preprocessing(BYTES, end), is_from_flag=True)
-    if record_range == flag:
-        return Choice(Preprocessing(record_range, flag), is_from_flag=True)
-    advice = TO_GIVE.get((record_range, flag))
+        end = (
+            input_range
+            if facts.dtype is None
+            else _chosen(facts, input_range, name)
+        )
+        return Choice(Preprocessing(BYTES, end), is_given=True)
+    if record_range == input_range:
+        return Choice(Preprocessing(record_range, input_range), is_given=True)
+    advice = TO_GIVE.get((record_range, input_range))
     if record_range == CODES:
         advice = "add 128 and give uint8"
     elif _are_wide_pixels(numbers):
@@ -155,8 +163,8 @@ def _from_flag(numbers, facts, flag, name):
     if advice is None:
         advice = "leave it out, the model gets the values as they are"
     raise InputError(
-        f"--pixels={flag} is about numbers of 0..255, and the records lie in "
-        f"{numbers.shown}: for target {name!r} {advice}"
+        f"--input_range={input_range} is about numbers of 0..255, and the "
+        f"records lie in {numbers.shown}: for target {name!r} {advice}"
     )
 
 
@@ -227,13 +235,13 @@ def _question(numbers, facts, name):
         return (
             f"target {name!r} takes pixels of {facts.range} ({facts.where}), "
             f"and the records lie in {numbers.shown}: give "
-            f"--pixels={facts.range}, which turns 0..255 into that"
+            f"--input_range={facts.range}, which turns 0..255 into that"
         )
     if not numbers.is_like_images:
         return None
     return (
         f"target {name!r} takes {facts.takes} and {facts.where} which range, "
-        f"and the records lie in {numbers.shown}: give --pixels={UNIT}, "
+        f"and the records lie in {numbers.shown}: give --input_range={UNIT}, "
         f"{BYTES} (as they are) or {SIGNED}, what it was trained with"
     )
 
@@ -242,8 +250,8 @@ def _of_codes(numbers, name):
     return (
         f"target {name!r} takes floats, and the records are {numbers.dtype} "
         f"of {numbers.shown}, as an int8 file takes its codes: add 128, give "
-        "uint8 and --pixels=RANGE, what it was trained with (if with these "
-        "numbers themselves, give them as float32)"
+        "uint8 and --input_range=RANGE, what it was trained with (if with "
+        "these numbers themselves, give them as float32)"
     )
 
 
@@ -257,11 +265,11 @@ def _require_held(choice, numbers, facts, name):
     if below > above:
         side = f"below the input's smallest, {low:.4g}"
     advice = "give the records prepared as in training"
-    if way.is_mapped or choice.is_from_flag:
+    if way.is_mapped or choice.is_given:
         advice = f"it was not trained with {way.end}"
     elif way.end == BYTES:
         known = facts.range or f"{UNIT}, {BYTES} or {SIGNED}"
-        advice = f"give --pixels={known}, what it was trained with"
+        advice = f"give --input_range={known}, what it was trained with"
     raise InputError(
         f"target {name!r} cannot hold the records: "
         f"{100 * max(below, above):.0f} % of the values other than 0 are "
@@ -273,8 +281,8 @@ def _tried(choice, numbers, facts):
     """Adds what else the records could be."""
     way = choice.chosen
     ends = [way.end]
-    if way.start in (*PIXELS, CODES) and not facts.takes_indices:
-        ends += [end for end in PIXELS if end != way.end]
+    if way.start in (*INPUT_RANGES, CODES) and not facts.takes_indices:
+        ends += [end for end in INPUT_RANGES if end != way.end]
     axes = (None,) if numbers.channels is None else (None, numbers.channels)
     candidates = [
         dataclasses.replace(way, end=end, reversed_axis=axis)
@@ -294,5 +302,5 @@ def _tried(choice, numbers, facts):
     same = (way.is_mapped and way.end, way.reversed_axis, way.is_codes)
     ways.pop(same, None)
     return dataclasses.replace(
-        choice, others=tuple(ways.values()), can_take_flag=facts.range is None
+        choice, others=tuple(ways.values()), can_be_given=facts.range is None
     )

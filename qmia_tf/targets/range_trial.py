@@ -135,7 +135,7 @@ def check(target, records, *, queries) -> None:
     """Stops where another range is clearly better, or a doubt remains.
 
     Args:
-        target: OwnTarget with a Choice; without one there is nothing to try.
+        target: ModelTarget with a Choice; without one there is nothing to try.
         records: data.records.Records.
         queries: int, how many an audit makes in all: the trial takes at most
             5 % of them, or two seconds.
@@ -282,11 +282,9 @@ def _remedy(choice, way: Preprocessing):
         if pair in TO_GIVE:
             advice.append(TO_GIVE[pair])
         elif way.start == CODES:
-            advice.append(f"add 128, give uint8 and --pixels={way.end}")
-        elif way.start == BYTES and (
-            choice.is_from_flag or choice.can_take_flag
-        ):
-            advice.append(f"give --pixels={way.end}")
+            advice.append(f"add 128, give uint8 and --input_range={way.end}")
+        elif way.start == BYTES and (choice.is_given or choice.can_be_given):
+            advice.append(f"give --input_range={way.end}")
         else:
             advice.append(
                 f"if the model was trained with {way.end}, give the records "

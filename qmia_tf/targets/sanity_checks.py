@@ -81,12 +81,14 @@ def require_above_chance(answered: Outputs):
     low, high = chance(labels, named, answered.classes)
     if right > high:
         return
-    pixels = answered.info.get("pixels")
-    range_note = f" (pixels were taken as {pixels})" if pixels else ""
+    input_range = answered.info.get("pixels")
+    range_note = ""
+    if input_range:
+        range_note = f" (pixels were taken as {input_range})"
     raise InputError(
         f"target {answered.target!r} is right on {100 * right:.1f} % of "
         f"{labels.size} members, and chance is {100 * low:.1f} to "
-        f"{100 * high:.1f} %: check the pixel range --pixels{range_note}, the "
+        f"{100 * high:.1f} %: check --input_range{range_note}, the "
         "order of the classes --class_names, and that labels and members are "
         "this model's; --allow_chance goes on all the same"
     )

@@ -9,7 +9,7 @@ from qmia_tf import files
 from qmia_tf.deploy.tflite.subgraphs import described
 from qmia_tf.errors import InputError
 from qmia_tf.targets import input_forms, range_choice
-from qmia_tf.targets.model_target import TEXT, OwnTarget, chosen_outputs
+from qmia_tf.targets.model_target import TEXT, ModelTarget, chosen_outputs
 from qmia_tf.targets.preprocessing import InputFacts
 
 PROGRAM = "saved_model.pb"
@@ -42,22 +42,22 @@ def facts(path) -> dict:
     }
 
 
-def open_model(path, *, name, flags, numbers) -> OwnTarget:
+def open_model(path, *, name, options, numbers) -> ModelTarget:
     """Opens a SavedModel directory.
 
     Args:
         path: the directory.
         name: the target's.
-        flags: target.Told.
-        numbers: record_numbers.RecordNumbers of the records.
+        options: model_target.ModelOptions.
+        numbers: value_ranges.RecordNumbers of the records.
     Raises: InputError if it cannot be loaded, has no signature of that name
         (serving_default, if none is told) with one input and one output, or
         does not say what has to be known.
     """
-    chosen = flags.signature or SIGNATURE
+    chosen = options.signature or SIGNATURE
     model, signature = _loaded(path, chosen)
     target = open_signature(
-        signature, name=name, flags=flags, numbers=numbers, source=path
+        signature, name=name, options=options, numbers=numbers, source=path
     )
     target.info["signature"] = chosen
     # The signature does not keep the variables alive.
@@ -72,15 +72,15 @@ def is_signature(target) -> bool:
 
 
 def open_signature(
-    signature, *, name, flags, numbers, source=None
-) -> OwnTarget:
+    signature, *, name, options, numbers, source=None
+) -> ModelTarget:
     """Opens a signature of a SavedModel that is loaded.
 
     Args:
         signature: what tf.saved_model.load(DIR).signatures holds.
         name: the target's.
-        flags: target.Told.
-        numbers: record_numbers.RecordNumbers of the records.
+        options: model_target.ModelOptions.
+        numbers: value_ranges.RecordNumbers of the records.
         source: what it is of, for messages.
     Raises: InputError as open_model.
     """
@@ -96,9 +96,9 @@ def open_signature(
             f"numbers [N, ...] is needed: {TEXT}"
         )
     facts = InputFacts(dtype, where="a SavedModel does not say")
-    choice = range_choice.choose(numbers, facts, flags.pixels, name=name)
+    choice = range_choice.choose(numbers, facts, options.input_range, name=name)
     outputs = chosen_outputs(
-        None, flags.outputs, name=name, where="a signature without a layer"
+        None, options.outputs, name=name, where="a signature without a layer"
     )
     shape = tuple(entry.shape)
 
@@ -115,14 +115,14 @@ def open_signature(
             ) from error
         return rows.numpy()
 
-    return OwnTarget(
+    return ModelTarget(
         {
             "target": name,
             "kind": "savedmodel",
             "kernel_set": "tensorflow",
             "outputs": outputs,
             "probability_step": 0.0,
-            "pixels": choice.pixels,
+            "pixels": choice.input_range,
         },
         answer,
         choice=choice,

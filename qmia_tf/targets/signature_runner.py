@@ -9,7 +9,7 @@ import contextlib
 from qmia_tf.deploy.tflite import ports
 from qmia_tf.errors import InputError
 from qmia_tf.targets import input_forms, range_choice
-from qmia_tf.targets.model_target import PROBABILITIES, OwnTarget
+from qmia_tf.targets.model_target import PROBABILITIES, ModelTarget
 from qmia_tf.targets.tflite_target import encoded, port_facts
 
 KERNELS = "interpreter"
@@ -23,7 +23,7 @@ def is_one(target) -> bool:
     )
 
 
-def open_model(runner, *, name, flags, numbers) -> OwnTarget:
+def open_model(runner, *, name, options, numbers) -> ModelTarget:
     """Opens a signature runner.
 
     It is taken to answer probabilities, unless the user says otherwise.
@@ -31,8 +31,8 @@ def open_model(runner, *, name, flags, numbers) -> OwnTarget:
     Args:
         runner: SignatureRunner of one input and one output.
         name: the target's.
-        flags: target.Told.
-        numbers: record_numbers.RecordNumbers of the records.
+        options: model_target.ModelOptions.
+        numbers: value_ranges.RecordNumbers of the records.
     Raises: InputError if it has other inputs or outputs, or does not say
         what has to be known.
     """
@@ -41,7 +41,7 @@ def open_model(runner, *, name, flags, numbers) -> OwnTarget:
     _, leave = _only("output", runner.get_output_details(), source)
     entry, leave = ports.entry(entry, source), ports.leave(leave, source)
     choice = range_choice.choose(
-        numbers, port_facts(entry), flags.pixels, name=name
+        numbers, port_facts(entry), options.input_range, name=name
     )
     interpreter = getattr(runner, "_interpreter", None)
 
@@ -59,14 +59,14 @@ def open_model(runner, *, name, flags, numbers) -> OwnTarget:
         return leave.dequantize(rows)
 
     fixed = entry.shape[0] if entry.shape[0] > 0 else None
-    return OwnTarget(
+    return ModelTarget(
         {
             "target": name,
             "kind": "tflite",
             "kernel_set": KERNELS,
-            "outputs": flags.outputs or PROBABILITIES,
+            "outputs": options.outputs or PROBABILITIES,
             "probability_step": leave.step,
-            "pixels": choice.pixels,
+            "pixels": choice.input_range,
         },
         answer,
         choice=choice,

@@ -11,7 +11,7 @@ from qmia_tf.targets.model_target import (
     LOGITS,
     MULTI_LABEL,
     PROBABILITIES,
-    OwnTarget,
+    ModelTarget,
     chosen_outputs,
 )
 from qmia_tf.targets.preprocessing import InputFacts
@@ -25,14 +25,14 @@ PASSED = (
 )
 
 
-def open_model(path, *, name, flags, numbers, num_threads) -> OwnTarget:
+def open_model(path, *, name, options, numbers, num_threads) -> ModelTarget:
     """Opens a .tflite file.
 
     Args:
         path: the file.
         name: the target's.
-        flags: target.Told.
-        numbers: record_numbers.RecordNumbers of the records.
+        options: model_target.ModelOptions.
+        numbers: value_ranges.RecordNumbers of the records.
         num_threads: int >= 1.
     Raises: InputError if it cannot be run, or does not say what has to be
         known.
@@ -41,28 +41,28 @@ def open_model(path, *, name, flags, numbers, num_threads) -> OwnTarget:
         path,
         num_threads=num_threads,
         kernels=KERNELS,
-        signature=flags.signature,
+        signature=options.signature,
     )
     entry = model.input
     choice = range_choice.choose(
-        numbers, _facts(model), flags.pixels, name=name
+        numbers, _facts(model), options.input_range, name=name
     )
     read, where = _ending(model)
-    outputs = chosen_outputs(read, flags.outputs, name=name, where=where)
+    outputs = chosen_outputs(read, options.outputs, name=name, where=where)
 
     def answer(records):
         values = input_forms.fitted(records, entry.shape[1:], name)
         rows = model.run(encoded(values, entry))
         return model.output.dequantize(rows)
 
-    return OwnTarget(
+    return ModelTarget(
         {
             "target": name,
             "kind": "tflite",
             "kernel_set": KERNELS,
             "outputs": outputs,
             "probability_step": 0.0 if outputs == LOGITS else model.output_step,
-            "pixels": choice.pixels,
+            "pixels": choice.input_range,
             "signature": model.signature,
         },
         answer,

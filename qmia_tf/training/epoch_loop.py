@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from qmia_tf.data.batches import filled
-from qmia_tf.data.pixels import as_unit
+from qmia_tf.data.pixels import scale_to_unit
 from qmia_tf.errors import InputError
 from qmia_tf.training.input_pipeline import epoch_batches
 from qmia_tf.training.recipes import learning_rate_at
@@ -121,7 +121,7 @@ class Trainer:
         for start in range(0, len(labels), size):
             chunk = slice(start, start + size)
             batch = filled(images[chunk], size)
-            guesses = self._answer(as_unit(batch)).numpy().argmax(axis=1)
+            guesses = self._answer(scale_to_unit(batch)).numpy().argmax(axis=1)
             true = labels[chunk]
             right += int((guesses[: len(true)] == true).sum())
         return right / len(labels)

@@ -100,7 +100,7 @@ class EvaluateEdgeTest(scripts_test.Folder):
             *more,
         ]
 
-    def test_what_is_captured_belongs_to_the_run(self):
+    def test_device_outputs_belong_to_the_run(self):
         self.files()
         place = self.dir / "pi4.json"
         done = subprocess.run(
@@ -120,13 +120,13 @@ class EvaluateEdgeTest(scripts_test.Folder):
         data = loaders.load("digits")
         config = configuration.read(self.run_dir)
         records = training_run.records_of(self.run_dir, data, config)
-        (captured,) = device_outputs.open_captured(
-            [self.out], records, taken=["int8"]
+        (device,) = device_outputs.load_device_outputs(
+            [self.out], records, used_names=["int8"]
         )
-        self.assertEqual(captured.target, "int8.pi4")
+        self.assertEqual(device.target, "int8.pi4")
         self.assertAllEqual(
-            captured.probabilities,
-            TFLiteTarget(self.model).predict(data.images[captured.record_ids]),
+            device.probabilities,
+            TFLiteTarget(self.model).predict(data.images[device.record_ids]),
         )
 
     def test_kernels_and_batches(self):

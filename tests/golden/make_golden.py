@@ -26,7 +26,8 @@ sys.path.insert(0, str(HERE.parent))
 import golden_audits  # noqa: E402
 import numpy as np  # noqa: E402
 
-from qmia_tf import files, outputs, split  # noqa: E402
+from qmia_tf import files, outputs  # noqa: E402
+from qmia_tf.data import split  # noqa: E402
 
 RECORDS, TWICE = 600, (3, 3, 40, 77, 120, 121)
 DATA = "digits600.npz"

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from qmia_tf import layers as ours
 from qmia_tf.data.image_shapes import fitted
-from qmia_tf.data.pixels import as_unit
+from qmia_tf.data.pixels import scale_to_unit
 from qmia_tf.deploy.flat_model import read_flat
 from qmia_tf.errors import InputError
 from qmia_tf.models import keras_files
@@ -64,7 +64,7 @@ class Network:
         images = fitted(images, self.model.input_shape[1:])
         filled = np.resize(images, (batch_size or count, *images.shape[1:]))
         *layer_outputs, answers = (
-            part.numpy()[:count] for part in self._ask(as_unit(filled))
+            part.numpy()[:count] for part in self._ask(scale_to_unit(filled))
         )
         return dict(zip(self.names, layer_outputs, strict=True)), answers
 
@@ -92,7 +92,7 @@ class Twin:
                 self._scales[call.name] = layer.grid.scale
             elif isinstance(layer, CARRIERS) and sources[0] in self._scales:
                 self._scales[call.name] = self._scales[sources[0]]
-            if isinstance(layer, ours.integer.ToLevels):
+            if isinstance(layer, ours.integer_layers.ToLevels):
                 (source,) = (self.layers[name] for name in sources)
                 if not isinstance(source, keras.layers.InputLayer):
                     self.rounded_layers.append(source.name)

@@ -4,7 +4,7 @@ import pathlib
 
 from qmia_tf.data.batches import in_batches
 from qmia_tf.data.image_shapes import require_fitted
-from qmia_tf.data.pixels import as_unit
+from qmia_tf.data.pixels import scale_to_unit
 from qmia_tf.deploy.tflite import input_clipping
 from qmia_tf.deploy.tflite.interpreter import Interpreter
 from qmia_tf.errors import InputError
@@ -97,10 +97,10 @@ class Classifier:
         if entry.is_plain:
             return entry.cast(chunk)
         if entry.step == 0:
-            return as_unit(chunk)
+            return scale_to_unit(chunk)
         if entry.is_pixels:
             return chunk
-        values = as_unit(chunk)
+        values = scale_to_unit(chunk)
         if not self._judged:
             _require_held(values, entry, self._name)
         return entry.quantize(values)
