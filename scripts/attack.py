@@ -50,7 +50,7 @@ def main(argv):
     limits = options.gates()
     quiet.start_tensorflow()
     from qmia_tf.experiments import configuration, run
-    from qmia_tf.report import gates, phrases, verdict_words
+    from qmia_tf.report import gates, phrases, verdict_sentences
 
     config = configuration.read(run_dir)
     dataset = options.load_data(
@@ -66,7 +66,7 @@ def main(argv):
     )
     result = gates.record(result, f"{run_dir}/audit.json", **limits)
     text = phrases.as_text(
-        [*verdict_words.in_short(result), verdict_words.INTERVALS]
+        [*verdict_sentences.short(result), verdict_sentences.INTERVALS]
     )
     print(f"\n{text}\n")
     print(

@@ -449,7 +449,7 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
         one = dataclasses.replace(compared.compared[0], matches=[near])
         again = dataclasses.replace(compared, compared=[one])
         text = matching_tables.write(again, self.root / "near")[0].read_text()
-        self.assertIn("epoch is a match, since it cannot be told", text)
+        self.assertIn("epoch is a match, since no difference", text)
 
     def test_answers_are_asked_once(self):
         full = self.run_of("full", kept=(1, 2), last=3)

@@ -19,7 +19,7 @@ from qmia_tf.auditing import (
 )
 from qmia_tf.data import duplicates, repeated_records
 from qmia_tf.errors import InputError
-from qmia_tf.report import gates, make_report, verdict_words
+from qmia_tf.report import gates, make_report, verdict_sentences
 from qmia_tf.statistics.intervals import Estimate
 
 NEW_IN_6 = {
@@ -187,10 +187,10 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(4, 5)
     def test_earlier_versions_keep_the_words_of_their_time(self, version):
         result = self.read(as_written_by(version, self.result))
-        said = " ".join(verdict_words.verdict(result))
+        said = " ".join(verdict_sentences.verdict(result))
         for kind in verdict.ANSWERS:
             self.assertNotIn(f"keras: {kind}", said)
-        self.assertIn(verdict_words.EARLIER, said)
+        self.assertIn(verdict_sentences.EARLIER, said)
         self.assertIn("strongest of 8 attacks (", said)
         with self.assertRaisesRegex(InputError, "audited by an earlier"):
             gates.judge(result, auc_above=0.6)

@@ -43,7 +43,7 @@ def runs(count, *, files=("keras", "int8"), dataset="cifar10"):
         audit_of(n, bits, files, dataset)
         for n, bits in enumerate(EIGHT[:count])
     ]
-    return run_list.in_order(audits)
+    return run_list.sort_runs(audits)
 
 
 @functools.cache

@@ -44,10 +44,10 @@ def query_run(
     records = training_run.records_of(run_dir, dataset, config)
     run_dir.require_model()
     paths, left_out = [], []
-    for query in run_targets.of_run(
+    for query in run_targets.list_targets(
         run_dir, kernels=kernels, num_threads=num_threads
     ):
-        answer = run_targets.answer(query, records, run_dir=run_dir)
+        answer = run_targets.query_once(query, records, run_dir=run_dir)
         if isinstance(answer, pathlib.Path):
             paths.append(answer)
             continue
@@ -192,7 +192,7 @@ def attack_run(
     elsewhere = load_device_outputs(
         device_outputs,
         records,
-        used_names=run_targets.names_of_run(run_dir),
+        used_names=run_targets.target_names(run_dir),
     )
     checks = RecordChecks.of(records)
     auxiliary = run_auxiliary.RunAuxiliary(
@@ -211,7 +211,7 @@ def attack_run(
         kernels=kernels,
         progress=terminal.say,
     )
-    run_queries = run_targets.of_run(
+    run_queries = run_targets.list_targets(
         run_dir, kernels=kernels, num_threads=num_threads
     )
     with terminal.working("comparing members and nonmembers without a model"):

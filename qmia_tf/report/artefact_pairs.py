@@ -29,18 +29,18 @@ class Pair:
 def compare(audit: AuditResult, one: TargetAudit, other: TargetAudit) -> Pair:
     """Compares two artefacts of an audit.
 
-    Where the verdicts on the same records are known the interval is
-    paired.balanced_change's. Otherwise the two are taken for independent, and
-    it is intervals.difference's.
+    Where the decisions on the same records are stored the interval is
+    paired.balanced_change's. Otherwise the two count as independent, and it
+    is intervals.difference's.
 
     Args:
         audit: the audit that both are of.
         one: the artefact.
         other: what it is compared with.
     """
-    bits = [_judged(audit, artefact) for artefact in (one, other)]
-    if _same_records(one, other) and None not in bits:
-        members, nonmembers = zip(*bits, strict=True)
+    decisions = [_decisions(audit, artefact) for artefact in (one, other)]
+    if _same_records(one, other) and None not in decisions:
+        members, nonmembers = zip(*decisions, strict=True)
         return Pair(
             paired_differences.balanced_change(members, nonmembers), True
         )
@@ -64,7 +64,7 @@ def _same_records(one, other):
     )
 
 
-def _judged(audit, target):
+def _decisions(audit, target):
     """Decisions of the strongest attack on the evaluation half, or None.
 
     Returns: bool arrays, of the members and of the nonmembers.

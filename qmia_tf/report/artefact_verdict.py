@@ -1,4 +1,4 @@
-"""The answer on one artefact in words, with its numbers."""
+"""The verdict on one artefact in sentences, with its numbers."""
 
 from qmia_tf.attacks import TITLES
 from qmia_tf.auditing import verdict
@@ -6,12 +6,12 @@ from qmia_tf.auditing.target_result import TargetAudit
 from qmia_tf.report.phrases import area, capital, percent, points
 from qmia_tf.terminal import counted
 
-# The false-positive rates that a sentence gives, the lowest first.
-TOLD = (0.001, 0.01)
+# The false-positive rates that a sentence has, the lowest first.
+LOW_RATES = (0.001, 0.01)
 
 
 def sentences(target: TargetAudit) -> str:
-    """Says the answer, why, its numbers, and what stands beside it.
+    """The verdict, its reasons and numbers, and the held-out result.
 
     Args:
         target: with its leak test.
@@ -23,18 +23,18 @@ def sentences(target: TargetAudit) -> str:
     parts += [
         f"The strongest of {counted(len(leak.attacks), 'attack')} "
         f"({title(leak.strongest)}) has an AUC of {area(leak.auc)} and judges "
-        f"{percent(_right(target), guess=50)} of the records right where half "
-        "are members; guessing: 0.5 and 50 %.",
+        f"{percent(_accuracy(target), guess=50)} of the records right where "
+        "half are members; guessing: 0.5 and 50 %.",
         _chance(leak),
-        _low(leak),
+        _low_rates(leak),
     ]
     if leak.answer == verdict.NO_LEAK:
         parts.append(_detectable(leak))
-    return " ".join([*parts, *_beside(target)])
+    return " ".join([*parts, *_held_out(target)])
 
 
-def in_short(target: TargetAudit) -> str:
-    """Says the answer and its numbers in a line.
+def short(target: TargetAudit) -> str:
+    """The verdict and its numbers in one line.
 
     Args:
         target: with its leak test.
@@ -45,9 +45,10 @@ def in_short(target: TargetAudit) -> str:
     parts = [
         f"{target.target}: {leak.answer}: AUC {area(leak.auc)} by the "
         f"strongest attack ({title(leak.strongest)})",
-        f"accuracy {percent(_right(target), guess=50)} where guessing has 50 %",
+        f"accuracy {percent(_accuracy(target), guess=50)} where guessing has "
+        "50 %",
     ]
-    lowest = _lowest(leak)
+    lowest = _lowest_rate(leak)
     if lowest is not None:
         parts.append(
             f"TPR {percent(lowest.tpr, guess=100 * lowest.rate)} at "
@@ -60,11 +61,11 @@ def in_short(target: TargetAudit) -> str:
 
 
 def title(name) -> str:
-    """What people call an attack."""
+    """The title of an attack."""
     return TITLES.get(name, name)
 
 
-def _right(target):
+def _accuracy(target):
     attack = target.attack(target.leak.strongest)
     point = attack.held_out.point if attack.held_out else attack.point("fixed")
     return point.balanced_accuracy
@@ -82,15 +83,15 @@ def _chance(leak):
     )
 
 
-def _lowest(leak):
-    """The lowest rate that is told; None if no threshold has one."""
-    return next((x for x in map(leak.at, TOLD) if x and x.attained), None)
+def _lowest_rate(leak):
+    """The lowest of LOW_RATES that a threshold attains, or None."""
+    return next((x for x in map(leak.at, LOW_RATES) if x and x.attained), None)
 
 
-def _low(leak):
-    """What is found at a low rate, and what a lower one takes."""
-    lowest, highest = _lowest(leak), leak.at(TOLD[-1])
-    short = [x for x in map(leak.at, TOLD) if x and x.attack is None]
+def _low_rates(leak):
+    """The TPR at the lowest rate, and the records that a lower one takes."""
+    lowest, highest = _lowest_rate(leak), leak.at(LOW_RATES[-1])
+    unattained = [x for x in map(leak.at, LOW_RATES) if x and x.attack is None]
     parts = []
     if lowest is not None:
         parts.append(
@@ -99,13 +100,13 @@ def _low(leak):
             f"{percent(lowest.tpr, guess=100 * lowest.rate)} of the members "
             f"(guessing: {_rate(lowest)})"
         )
-    elif highest not in short:
+    elif highest not in unattained:
         parts.append(
             f"too many scores are equal for {_rate(highest)} false positives"
         )
-    if short:
-        rate = f"{_rate(short[-1])}{'' if parts else ' false positives'}"
-        parts.append(f"{rate} would take {short[-1].needed:,} nonmembers")
+    if unattained:
+        rate = f"{_rate(unattained[-1])}{'' if parts else ' false positives'}"
+        parts.append(f"{rate} would take {unattained[-1].needed:,} nonmembers")
     return f"{capital('; '.join(parts))}."
 
 
@@ -127,19 +128,19 @@ def _detectable(leak):
     )
 
 
-def _beside(target):
-    """The strongest attack beside the gap attack, and the held-out way."""
+def _held_out(target):
+    """The strongest attack minus the gap attack, and the held-out result."""
     best = target.strongest
     excess = target.attack(target.leak.strongest).excess
     if excess is not None:
-        than = "is not told from the gap attack"
+        than = "is not distinguishable from the gap attack"
         if excess.low > 0:
             than = "beats the gap attack"
         elif excess.high < 0:
             than = "is behind the gap attack"
         yield (
-            f"The strongest attack {than}, which sees only who is answered "
-            f"right: {points(excess)}."
+            f"The strongest attack {than}, which sees only whether "
+            f"labels are right: {points(excess)}."
         )
     yield (
         "Held out (attack chosen on one half of the records, judged on "

@@ -1,9 +1,9 @@
-"""The answer of a report in two sentences a data set."""
+"""The summary of a report: two sentences a data set."""
 
 from qmia_tf.attacks import TITLES
 from qmia_tf.auditing import verdict as answers
 from qmia_tf.auditing.target_result import TargetAudit
-from qmia_tf.report import artefact_pairs, verdict_words
+from qmia_tf.report import artefact_pairs, verdict_sentences
 from qmia_tf.report.figures.styles import deployed, model_name
 from qmia_tf.report.parent_changes import change
 from qmia_tf.report.phrases import area, capital, percent, points
@@ -15,13 +15,13 @@ AMOUNTS = {
     answers.SEVERE: "much",
 }
 # More comparisons than these make no sentence.
-MOST = 4
+MAX_LISTED = 4
 
 
-def answer(listed: list[Run], name) -> list[str]:
-    """Says what an attacker gains, and what quantization changes in that.
+def summary(listed: list[Run], name) -> list[str]:
+    """What an attacker gains, and what quantization changes in that.
 
-    The first sentence gives the answer for each artefact; the second compares
+    The first sentence is the verdict on each artefact; the second compares
     with full precision, or with the first artefact.
 
     Args:
@@ -32,17 +32,17 @@ def answer(listed: list[Run], name) -> list[str]:
     artefacts = [
         (run, x)
         for run in listed
-        for x in verdict_words.artefacts_of(run.audit)
+        for x in verdict_sentences.artefacts_of(run.audit)
     ]
     if any(target.leak is None for _, target in artefacts):
         first = _earlier_leak(artefacts, name, listed)
     else:
         first = _leak(artefacts, name, listed)
-    return [first, *_second(listed, artefacts)]
+    return [first, *_comparison(listed, artefacts)]
 
 
-def called(run: Run, target: TargetAudit, listed: list[Run]) -> str:
-    """Names an artefact in a sentence: w=4, a=4 as int8.
+def artefact_name(run: Run, target: TargetAudit, listed: list[Run]) -> str:
+    """The name of an artefact in a sentence: w=4, a=4 as int8.
 
     Args:
         run: the artefact's run.
@@ -55,10 +55,10 @@ def called(run: Run, target: TargetAudit, listed: list[Run]) -> str:
 
 
 def _leak(artefacts, name, listed):
-    """The answers, the severest first."""
+    """The verdicts, the severest first."""
     if len(artefacts) == 1:
         [(run, target)] = artefacts
-        return _of_one(target.leak, called(run, target, listed), name)
+        return _of_one(target.leak, artefact_name(run, target, listed), name)
     parts = []
     for kind in reversed(answers.ANSWERS):
         group = [x for x in artefacts if x[1].leak.answer == kind]
@@ -67,11 +67,11 @@ def _leak(artefacts, name, listed):
         worst = max(group, key=lambda pair: pair[1].leak.auc.value)
         part = f"{kind}: {len(group)} of {len(artefacts)} artefacts"
         if len(group) == 1:
-            part = f"{kind}: {called(*group[0], listed)}"
+            part = f"{kind}: {artefact_name(*group[0], listed)}"
         if kind in answers.LEAKS:
             part += (
                 f" (AUC up to {area(worst[1].leak.auc)}, "
-                f"{called(*worst, listed)})"
+                f"{artefact_name(*worst, listed)})"
                 if len(group) > 1
                 else f" (AUC {area(worst[1].leak.auc)})"
             )
@@ -120,7 +120,7 @@ def _earlier_leak(artefacts, name, listed):
         return pair[1].strongest.point.balanced_accuracy
 
     def of(pair):
-        return called(*pair, listed)
+        return artefact_name(*pair, listed)
 
     low = min(artefacts, key=lambda pair: accuracy(pair).value)
     high = max(artefacts, key=lambda pair: accuracy(pair).value)
@@ -128,9 +128,9 @@ def _earlier_leak(artefacts, name, listed):
     leaks = [x for x in artefacts if x[1].strongest.auc.low > 0.5]
     many = len(artefacts)
     if many == 1:
-        told_of = "tells" if leaks else "does not tell"
+        verb = "tells" if leaks else "does not tell"
         return (
-            f"Whoever can ask {of(high)} about {name} {told_of} its training "
+            f"Whoever can ask {of(high)} about {name} {verb} its training "
             f"records from others: the strongest attack judges {share} of "
             "the records right, where guessing has 50 %."
         )
@@ -151,42 +151,48 @@ def _earlier_leak(artefacts, name, listed):
     )
 
 
-def _second(listed, artefacts):
+def _comparison(listed, artefacts):
     own = [run for run in listed if run.own]
     if own:
-        return _beside_first(own[0], artefacts, listed)
+        return _against_first(own[0], artefacts, listed)
     changes = []
     for run in listed:
         target = deployed(run) or run.audit.targets[0]
         changed = change(run, target, listed)
         if changed is not None:
-            changes.append((called(run, target, listed), changed.held_out))
+            changes.append(
+                (artefact_name(run, target, listed), changed.held_out)
+            )
     if not changes:
-        return _beside_first(listed[0], artefacts, listed)
-    sure_changes = [x for x in changes if x[1].low is not None and _apart(x[1])]
+        return _against_first(listed[0], artefacts, listed)
+    sure_changes = [
+        x for x in changes if x[1].low is not None and _excludes_zero(x[1])
+    ]
     listing = ", ".join(
-        f"{points(x)} on {label}" for label, x in changes[:MOST]
+        f"{points(x)} on {label}" for label, x in changes[:MAX_LISTED]
     )
-    if len(changes) > MOST:
-        listing += f" and {len(changes) - MOST} more"
+    if len(changes) > MAX_LISTED:
+        listing += f" and {len(changes) - MAX_LISTED} more"
     if all(x.low is None for _, x in changes):
         end = "; without intervals, for they were judged on other records"
     elif not sure_changes:
         end = (
-            ", which cannot be told from no change"
+            ", which cannot be distinguished from no change"
             if len(changes) == 1
-            else "; none of these can be told from no change"
+            else "; none of these can be distinguished from no change"
         )
     else:
-        end = "; told from no change: " + ", ".join(x for x, _ in sure_changes)
+        end = "; distinguishable from no change: " + ", ".join(
+            x for x, _ in sure_changes
+        )
         end = "" if len(sure_changes) == len(changes) else end
     return [
-        "Beside the full-precision Keras model the accuracy of the "
+        "Compared with the full-precision Keras model the accuracy of the "
         f"confidence attack (threshold held out) changes by {listing}{end}."
     ]
 
 
-def _beside_first(run, artefacts, listed):
+def _against_first(run, artefacts, listed):
     mine = [target for owner, target in artefacts if owner is run]
     if len(mine) < 2:
         return []
@@ -204,8 +210,8 @@ def _beside_first(run, artefacts, listed):
         parts.append("no other artefact is shown to give away more or less")
     elif undecided:
         parts.append("the others are not shown to differ")
-    beside = called(run, first, listed)
-    return [f"Beside {beside}, {'; '.join(parts)}."]
+    first_name = artefact_name(run, first, listed)
+    return [f"Compared with {first_name}, {'; '.join(parts)}."]
 
 
 def _differences(run, first, others):
@@ -228,7 +234,7 @@ def _list(names):
     return names[0] if len(names) == 1 else f"each of {', '.join(names)}"
 
 
-def _apart(estimate):
+def _excludes_zero(estimate):
     return estimate.low > 0 or estimate.high < 0
 
 

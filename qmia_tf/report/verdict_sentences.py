@@ -1,19 +1,19 @@
-"""The verdict of an audit in words, for people."""
+"""The verdict of an audit in sentences."""
 
 from qmia_tf.auditing import member_accuracy
 from qmia_tf.auditing.audit_result import AuditResult
 from qmia_tf.auditing.target_result import TargetAudit
-from qmia_tf.report import earlier_verdicts, verdict_text
+from qmia_tf.report import artefact_verdict, earlier_artefact_verdict
 from qmia_tf.report.phrases import area, capital, figures
 from qmia_tf.report.run_list import is_variant
 from qmia_tf.report.warnings import guessing, listed
 from qmia_tf.terminal import counted
 
-# Fewer members or nonmembers than these are warned of.
-FEW = 50
+# With fewer members or nonmembers there is a warning.
+MIN_RECORDS = 50
 EARLIER = (
     "Audited by an earlier version: the strongest attack was chosen on one "
-    "half of the records and judged on the other. Audit again for the answer "
+    "half of the records and judged on the other. Audit again for the verdict "
     "of all attacks on all records."
 )
 INTERVALS = (
@@ -24,11 +24,10 @@ INTERVALS = (
 
 
 def verdict(result: AuditResult) -> list[str]:
-    """Says what an audit found.
+    """The verdict of an audit, warnings first.
 
-    First what keeps it from meaning what it seems to; then the answer for
-    each artefact with its numbers; then the artefacts beside the first of
-    them.
+    First the warnings; then the verdict on each artefact with its numbers;
+    then each artefact compared with the first.
 
     Args:
         result: the audit.
@@ -38,15 +37,20 @@ def verdict(result: AuditResult) -> list[str]:
     artefacts = artefacts_of(result)
     for target in artefacts:
         if target.leak is None:
-            sentences.append(earlier_verdicts.sentences(target))
+            sentences.append(earlier_artefact_verdict.sentences(target))
         else:
-            sentences.append(verdict_text.sentences(target))
-    sentences += _compared(result, artefacts)
-    return [*sentences, *_control(result), *_earlier(artefacts), INTERVALS]
+            sentences.append(artefact_verdict.sentences(target))
+    sentences += _comparison(result, artefacts)
+    return [
+        *sentences,
+        *_blind_baseline(result),
+        *_earlier_note(artefacts),
+        INTERVALS,
+    ]
 
 
-def in_short(result: AuditResult) -> list[str]:
-    """Says the same in a line an artefact.
+def short(result: AuditResult) -> list[str]:
+    """The same in one line an artefact.
 
     Args:
         result: the audit.
@@ -54,19 +58,21 @@ def in_short(result: AuditResult) -> list[str]:
     """
     artefacts = artefacts_of(result)
     lines = [
-        (earlier_verdicts if x.leak is None else verdict_text).in_short(x)
+        (
+            earlier_artefact_verdict if x.leak is None else artefact_verdict
+        ).short(x)
         for x in artefacts
     ]
     return [
         *_warnings(result),
         *lines,
-        *_compared(result, artefacts),
-        *_earlier(artefacts),
+        *_comparison(result, artefacts),
+        *_earlier_note(artefacts),
     ]
 
 
 def gate_lines(result: AuditResult) -> list[str]:
-    """Says what limits say, one line an artefact and limit."""
+    """The outcome of each limit, one line an artefact and limit."""
     return [
         f"{gate.outcome}: {gate.target}: {gate.limit}: {gate.found}."
         for gate in result.gates
@@ -79,13 +85,13 @@ def artefacts_of(result: AuditResult) -> list[TargetAudit]:
     return targets or result.targets
 
 
-def _compared(result, artefacts):
-    """Everything beside the first artefact, in one sentence."""
+def _comparison(result, artefacts):
+    """Every artefact compared with the first, in one sentence."""
     if len(artefacts) < 2:
         return
     leaks = result.comparison
     if leaks is None:
-        yield from earlier_verdicts.compared(result, artefacts)
+        yield from earlier_artefact_verdict.compared(result, artefacts)
         return
     names = {target.target for target in artefacts}
     parts = {"more": [], "less": [], "not shown to differ": []}
@@ -100,14 +106,15 @@ def _compared(result, artefacts):
         parts[than].append(f"{difference.target} {numbers}")
     listing = "; ".join(f"{k}: {', '.join(v)}" for k, v in parts.items() if v)
     yield (
-        f"What they give away beside {leaks.first} (AUC {leaks.first_auc:.3f}; "
-        f"the same attack on all: {verdict_text.title(leaks.attack)}; "
-        "differences of the AUC, with intervals that hold for all of them and "
-        f"for any choice of the attack): {listing}."
+        f"What they give away compared with {leaks.first} (AUC "
+        f"{leaks.first_auc:.3f}; the same attack on all: "
+        f"{artefact_verdict.title(leaks.attack)}; differences of the AUC, "
+        "with intervals that hold for all of them and for any "
+        f"choice of the attack): {listing}."
     )
 
 
-def _earlier(artefacts):
+def _earlier_note(artefacts):
     if any(x.leak is None for x in artefacts):
         yield EARLIER
 
@@ -117,9 +124,10 @@ def _warnings(result):
     control, artefacts = result.control, artefacts_of(result)
     if control is not None and control.told_apart:
         sentences.append(
-            "Warning: members and nonmembers can be told apart without the "
-            f"model: {_signs(control)}. So this audit measures that too, and "
-            "not the leak alone; take both from one source, drawn at random."
+            "Warning: members and nonmembers can be distinguished without the "
+            f"model: {_baseline_findings(control)}. So this audit measures "
+            "that too, and not the leak alone; take both from one source, "
+            "drawn at random."
         )
     if result.repeats is not None and result.repeats.sentence:
         sentences.append(f"{capital(result.repeats.sentence)}.")
@@ -140,7 +148,7 @@ def _warnings(result):
         )
     members = min(x.members for x in artefacts)
     nonmembers = min(x.nonmembers for x in artefacts)
-    if min(members, nonmembers) < FEW:
+    if min(members, nonmembers) < MIN_RECORDS:
         sentences.append(
             f"Warning: {counted(members, 'member')} and "
             f"{counted(nonmembers, 'nonmember')} are few: "
@@ -149,17 +157,18 @@ def _warnings(result):
     return sentences
 
 
-def _control(result):
+def _blind_baseline(result):
     control = result.control
     if control is None:
         yield (
-            "Whether members can be told without the model was not checked: "
-            "the records were not at hand."
+            "Whether members can be distinguished without the model was not "
+            "checked: the records were not available."
         )
     elif not control.told_apart:
         sentence = (
-            "Without the model a simple classifier does not tell members from "
-            f"nonmembers: AUC {area(control.auc)}{_expected(control)}"
+            "Without the model a simple classifier does not distinguish "
+            f"members from nonmembers: AUC {area(control.auc)}"
+            f"{_without_difference(control)}"
         )
         if control.classes_p_value is not None:
             sentence += (
@@ -169,13 +178,13 @@ def _control(result):
         yield f"{sentence}."
 
 
-def _signs(control):
-    """What tells the two sides apart."""
+def _baseline_findings(control):
+    """How members and nonmembers differ without the model."""
     signs = []
     if control.classifier_differs:
         signs.append(
             f"AUC {area(control.auc)} from {control.features}"
-            f"{_expected(control)}"
+            f"{_without_difference(control)}"
         )
     if control.classes_differ:
         signs.append(
@@ -185,7 +194,7 @@ def _signs(control):
     return "; ".join(signs)
 
 
-def _expected(control):
+def _without_difference(control):
     if control.null_auc is None:
         return ""
     return (

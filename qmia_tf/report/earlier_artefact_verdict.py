@@ -9,14 +9,14 @@ from qmia_tf.auditing.target_result import TargetAudit
 from qmia_tf.report import artefact_pairs
 from qmia_tf.report.phrases import area, figures, percent, points
 
-# A rate at a low FPR rests on so many nonmembers at least; from FIRM on it
-# needs no remark.
-LOWEST, SOME, FIRM = (0.1, 0.01, 0.001), 3, 10
-ALIKE = "cannot tell them apart"
+# Nonmembers that a rate at a low FPR rests on at least, and from how many on
+# it needs no remark.
+LOW_RATES, MIN_NONMEMBERS, ENOUGH_NONMEMBERS = (0.1, 0.01, 0.001), 3, 10
+UNDECIDED = "not shown to differ"
 
 
 def sentences(target: TargetAudit) -> str:
-    """Says what the strongest attack on an artefact reached.
+    """What the strongest attack on an artefact reached, in sentences.
 
     Args:
         target: with its strongest attack, chosen on one half of the records
@@ -25,11 +25,11 @@ def sentences(target: TargetAudit) -> str:
     return f"{target.target}: {_gain(target)} {_low(target)} {_gap(target)}"
 
 
-def in_short(target: TargetAudit) -> str:
-    """Says the same in a line."""
+def short(target: TargetAudit) -> str:
+    """The same in one line."""
     best, low_fpr = target.strongest, low_rate(target)
     text = (
-        f"{target.target}: {_told(target)}AUC {area(best.auc)} by the "
+        f"{target.target}: {_guessing_note(target)}AUC {area(best.auc)} by the "
         f"strongest attack ({_title(target)}), accuracy "
         f"{percent(best.point.balanced_accuracy, guess=50)} where "
         "guessing has 50 %"
@@ -43,7 +43,7 @@ def in_short(target: TargetAudit) -> str:
 
 
 def low_rate(target: TargetAudit):
-    """The lowest of 10, 1 and 0.1 % FPR that rests on SOME nonmembers.
+    """The lowest of 10, 1 and 0.1 % FPR with MIN_NONMEMBERS false positives.
 
     Returns: TprAtFpr; None if ties leave no such threshold, or there are too
         few nonmembers.
@@ -51,14 +51,14 @@ def low_rate(target: TargetAudit):
     candidates = [
         low_fpr
         for low_fpr in target.strongest.tpr_at_fpr
-        if low_fpr.rate in LOWEST
-        and low_fpr.expected >= SOME
+        if low_fpr.rate in LOW_RATES
+        and low_fpr.expected >= MIN_NONMEMBERS
         and low_fpr.false_positives
     ]
     return min(candidates, key=lambda low_fpr: low_fpr.rate, default=None)
 
 
-def _told(target):
+def _guessing_note(target):
     auc, point = target.strongest.auc, target.strongest.point
     if auc.low > 0.5:
         return ""
@@ -66,14 +66,16 @@ def _told(target):
         return "no better than guessing: "
     # The accuracy's interval may still lie above 1/2, a little.
     surer = point.balanced_accuracy.low > 0.5
-    return f"not told from guessing{' by its AUC' if surer else ''}: "
+    return (
+        f"not distinguishable from guessing{' by its AUC' if surer else ''}: "
+    )
 
 
 def _gain(target):
     best = target.strongest
     return (
-        f"{_told(target)}the strongest of {len(best.candidates)} attacks "
-        f"({_title(target)}) judges "
+        f"{_guessing_note(target)}the strongest of {len(best.candidates)} "
+        f"attacks ({_title(target)}) judges "
         f"{percent(best.point.balanced_accuracy, guess=50)} of the "
         "records right where half are members (guessing: 50 %; advantage "
         f"{area(best.point.advantage, guess=0)}), AUC "
@@ -91,21 +93,21 @@ def _low(target):
         f"(guessing: {_rate(low_fpr)}"
     )
     if low_fpr.tpr.low <= low_fpr.rate:
-        sentence += ", not told apart"
-    if low_fpr.false_positives < FIRM:
+        sentence += ", not distinguishable"
+    if low_fpr.false_positives < ENOUGH_NONMEMBERS:
         sentence += f"; this rests on {low_fpr.false_positives} nonmembers"
     return f"{sentence})."
 
 
 def _no_low_rate(target):
     nonmembers = target.strongest.point.nonmembers
-    if LOWEST[0] * nonmembers < SOME:
+    if LOW_RATES[0] * nonmembers < MIN_NONMEMBERS:
         return (
             f"{nonmembers} judged nonmembers are too few for a low "
             "false-positive rate."
         )
     least = target.attack(target.strongest.attack).least_false_positive_rate
-    if least <= LOWEST[0]:
+    if least <= LOW_RATES[0]:
         return "Too many of its scores are equal for a low false-positive rate."
     return f"The lowest false-positive rate that it has is {100 * least:.2g} %."
 
@@ -113,19 +115,19 @@ def _no_low_rate(target):
 def _gap(target):
     excess = target.attack(target.strongest.attack).excess
     if excess is None:
-        return "It sees only who is answered right."
+        return "It sees only whether labels are right."
     difference = points(excess)
     if excess.low <= 0 <= excess.high:
-        than = "It is not told from the gap attack"
+        than = "It is not distinguishable from the gap attack"
     else:
         than = "It beats the gap attack"
         if excess.value < 0:
             than = "It is behind the gap attack"
-    return f"{than}, which sees only who is answered right: {difference}."
+    return f"{than}, which sees only whether labels are right: {difference}."
 
 
 def compared(result, artefacts):
-    """Everything beside the first artefact, in one sentence.
+    """Every artefact compared with the first, in one sentence.
 
     Args:
         result: AuditResult.
@@ -133,7 +135,7 @@ def compared(result, artefacts):
     """
     if len(artefacts) < 2:
         return
-    first, parts = artefacts[0], {"more": [], "less": [], ALIKE: []}
+    first, parts = artefacts[0], {"more": [], "less": [], UNDECIDED: []}
     for target in artefacts[1:]:
         pair = artefact_pairs.compare(result, target, first)
         difference = pair.difference
@@ -143,13 +145,13 @@ def compared(result, artefacts):
         if not pair.paired:
             entry += " (judged on other records)"
         than = "more" if difference.value > 0 else "less"
-        parts[ALIKE if difference.low <= 0 <= difference.high else than].append(
-            entry
-        )
+        if difference.low <= 0 <= difference.high:
+            than = UNDECIDED
+        parts[than].append(entry)
     listing = "; ".join(f"{k}: {', '.join(v)}" for k, v in parts.items() if v)
     yield (
-        f"What they give away beside {first.target} (accuracy of the strongest "
-        f"attack on each, in points): {listing}."
+        f"What they give away compared with {first.target} (accuracy of the "
+        f"strongest attack on each, in points): {listing}."
     )
 
 
