@@ -7,7 +7,7 @@ import numpy as np
 from scipy import special, stats
 
 from qmia_tf.attacks import folds, likelihood
-from qmia_tf.data import split
+from qmia_tf.data import draws
 from qmia_tf.statistics import membership_permutations
 from qmia_tf.statistics.held_out_thresholds import calibration_half
 
@@ -88,7 +88,7 @@ def simulate(records, leak, *, seed) -> Simulated:
     """
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, CLASSES, 2 * records)
-    members = split.stratified(labels, 0.5, rng)
+    members = draws.stratified(labels, 0.5, rng)
     margins = rng.normal(size=2 * records)
     known = rng.permutation(np.flatnonzero(members))
     margins[known[: round(leak.share * records)]] += leak.shift

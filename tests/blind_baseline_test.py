@@ -10,11 +10,18 @@ from absl.testing import parameterized
 from scipy import stats
 
 from qmia_tf.auditing import blind_baseline
-from qmia_tf.data import loaders, split
+from qmia_tf.data import draws, loaders
+from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 
 CHECKS = 300 if slow_tests.SLOW else 40
 NULL = 1000 if slow_tests.SLOW else 100
+
+
+def measure_of(inputs, labels, members, *, seed):
+    """The blind baseline of arrays."""
+    records = Records.numbered("x", inputs, labels, members)
+    return blind_baseline.measure(records, seed=seed)
 
 
 def halves(records):
@@ -49,7 +56,7 @@ class NullTest(parameterized.TestCase, tf.test.TestCase):
             inputs = rng.integers(0, 256, (records, *shape)).astype(dtype)
             labels = rng.integers(0, 4, records)
             members = rng.permutation(halves(records))
-            check = blind_baseline.measure(inputs, labels, members, seed=seed)
+            check = measure_of(inputs, labels, members, seed=seed)
             alarms += check.told_apart
             areas.append(check.auc.value)
         self.assertEqual(check.features, seen)
@@ -60,9 +67,7 @@ class NullTest(parameterized.TestCase, tf.test.TestCase):
     def test_real_images_cut_at_random(self):
         data = loaders.load("digits")
         members = np.random.default_rng(0).permutation(halves(1797))
-        check = blind_baseline.measure(
-            data.images, data.labels, members, seed=0
-        )
+        check = measure_of(data.images, data.labels, members, seed=0)
         self.assertFalse(check.told_apart)
         self.assertBetween(check.auc.value, 0.45, 0.55)
         self.assertEqual((check.members, check.nonmembers), (449, 450))
@@ -84,7 +89,7 @@ class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
         labels = rng.permutation(np.arange(records) % classes)
         members = rng.permutation(halves(records))
         if by_class:
-            members = split.stratified(labels, 0.5, rng)
+            members = draws.stratified(labels, 0.5, rng)
         of_class = rng.exponential(3, (classes, 3))
         rows = of_class[labels] + rng.normal(size=(records, 3))
         rows[members] += shift
@@ -212,7 +217,7 @@ class ShiftTest(parameterized.TestCase, tf.test.TestCase):
     def checked(self, inputs, labels=None, **options):
         labels = np.zeros(len(inputs), int) if labels is None else labels
         options = {"members": halves(len(inputs)), "seed": 0, **options}
-        return blind_baseline.measure(inputs, labels, **options)
+        return measure_of(inputs, labels, **options)
 
     def test_brighter_nonmembers(self):
         shown = images(600)
@@ -229,9 +234,7 @@ class ShiftTest(parameterized.TestCase, tf.test.TestCase):
         members = np.random.default_rng(0).permutation(halves(1797))
         rows = ~members[:, None, None, None]
         shown = np.clip(data.images * (1 + 0.2 * rows), 0, 255)
-        check = blind_baseline.measure(
-            shown.astype(np.uint8), data.labels, members, seed=0
-        )
+        check = measure_of(shown.astype(np.uint8), data.labels, members, seed=0)
         self.assertTrue(check.told_apart)
 
     def test_blurred_nonmembers(self):
@@ -283,7 +286,7 @@ class ShiftTest(parameterized.TestCase, tf.test.TestCase):
         shown = rng.integers(0, 256, (60_000, 16, 16, 3), np.uint8)
         labels = rng.integers(0, 10, 60_000)
         start = time.process_time()
-        blind_baseline.measure(shown, labels, halves(60_000), seed=0)
+        measure_of(shown, labels, halves(60_000), seed=0)
         self.assertLess(time.process_time() - start, 20.0)
 
 
@@ -292,18 +295,16 @@ class RefusesTest(parameterized.TestCase, tf.test.TestCase):
         rows = np.zeros((9000, 2))
         rows[[8003, 8100], 1] = np.nan, np.inf
         with self.assertRaisesRegex(InputError, "record 8003 holds a number"):
-            blind_baseline.measure(rows, np.zeros(9000), halves(9000), seed=0)
+            measure_of(rows, np.zeros(9000), halves(9000), seed=0)
 
     def test_too_few(self):
         with self.assertRaisesRegex(InputError, "1 member: "):
-            blind_baseline.measure(
-                np.zeros((9, 2)), np.zeros(9), np.arange(9) < 1, seed=0
-            )
+            measure_of(np.zeros((9, 2)), np.zeros(9), np.arange(9) < 1, seed=0)
 
     def test_lengths(self):
         with self.assertRaisesRegex(ValueError, "9 records, 8 labels and 9"):
-            blind_baseline.measure(
-                np.zeros((9, 2)), np.zeros(8), halves(9), seed=0
+            blind_baseline.measure_features(
+                np.zeros((9, 2)), np.zeros(8), halves(9), seen="", seed=0
             )
 
 

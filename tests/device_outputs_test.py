@@ -51,7 +51,7 @@ class DeviceOutputs(parameterized.TestCase, tf.test.TestCase):
 
     def open(self, *paths, used_names=("keras", "int8", "int8.reference")):
         return device_outputs.load_device_outputs(
-            paths, self.data, self.split, used_names=set(used_names)
+            paths, self.split.records(self.data), used_names=set(used_names)
         )
 
 

@@ -74,8 +74,7 @@ class QueryTargetTest(parameterized.TestCase, tf.test.TestCase):
         query = run_targets.RunTarget("int8", self.file, kernel_set, open_it)
         answers = label_only_queries.query_target(
             query,
-            self.data,
-            self.split,
+            self.split.records(self.data),
             settings=settings,
             run_dir=self.dir,
             progress=False,
@@ -162,57 +161,7 @@ class QueryTargetTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(label_only_queries.is_queried(query), asked)
 
 
-class DrawTest(parameterized.TestCase, tf.test.TestCase):
-    def split(self, labels, fraction=0.5):
-        return splits.make_split(
-            labels,
-            seed=0,
-            pool="all",
-            fingerprint="d",
-            member_fraction=fraction,
-        )
-
-    @parameterized.parameters(8, 100, 101)
-    def test_as_many_members_stratified_by_class(self, records):
-        labels = np.repeat([0, 1, 2, 3], [400, 200, 100, 100])
-        split = self.split(labels)
-        settings = label_only_queries.Settings(records=records)
-        drawn = label_only_queries.draw_records(split, labels, settings)
-        self.assertAllEqual(drawn, np.unique(drawn))
-        for side in (split.members, split.nonmembers):
-            chosen = labels[np.intersect1d(drawn, side)]
-            self.assertLen(chosen, records // 2)
-            for label, share in ((0, 0.5), (1, 0.25), (2, 0.125), (3, 0.125)):
-                self.assertLess(
-                    abs(np.sum(chosen == label) - share * len(chosen)), 1
-                )
-
-    def test_everybody_if_there_are_fewer(self):
-        labels = np.arange(40) % 4
-        split = self.split(labels, fraction=0.25)
-        settings = label_only_queries.Settings(records=30)
-        drawn = label_only_queries.draw_records(split, labels, settings)
-        # All ten members, fifteen nonmembers.
-        self.assertLen(np.intersect1d(drawn, split.members), 10)
-        self.assertLen(drawn, 25)
-        settings = label_only_queries.Settings(records=2000)
-        drawn = label_only_queries.draw_records(split, labels, settings)
-        self.assertAllEqual(drawn, np.arange(40))
-
-    def test_seed_decides(self):
-        labels = np.arange(400) % 4
-        split = self.split(labels)
-        first, again, other = (
-            label_only_queries.draw_records(
-                split,
-                labels,
-                label_only_queries.Settings(records=50, seed=seed),
-            )
-            for seed in (0, 0, 1)
-        )
-        self.assertAllEqual(first, again)
-        self.assertNotAllEqual(first, other)
-
+class SettingsTest(parameterized.TestCase):
     @parameterized.parameters(-1, 0, 7)
     def test_too_few(self, records):
         with self.assertRaisesRegex(

@@ -19,7 +19,7 @@ from scipy import stats
 from qmia_tf.attacks import ATTACKS, PLAIN, regression
 from qmia_tf.attacks.attack_inputs import AttackInputs
 from qmia_tf.auditing import auxiliary, leak_test, verdict
-from qmia_tf.data import repeated_records, split
+from qmia_tf.data import draws, repeated_records
 from qmia_tf.outputs import Outputs
 from qmia_tf.statistics import max_t_test
 from qmia_tf.statistics.held_out_thresholds import calibration_half
@@ -456,7 +456,7 @@ class NullTest(parameterized.TestCase, tf.test.TestCase):
             outputs = Outputs(
                 values.astype(np.float32),
                 labels,
-                split.stratified(labels, 0.5, rng),
+                draws.stratified(labels, 0.5, rng),
                 np.arange(120),
                 {"target": "null", "probability_step": seed % 2 / 256},
             )

@@ -123,9 +123,9 @@ TWINS = {
     "export_data": {
         **PLACE,
         "run_dir": "experiments.training_run open_split run_dir",
-        "records": "edge.device_data of_run count",
-        "seed": "edge.device_data of_run seed",
-        "out": "edge.device_data Records.save path",
+        "records": "data.draws draw_exactly count",
+        "seed": "data.draws draw_exactly seed",
+        "out": "edge.device_data save path",
     },
     "risk": {
         **PLACE,

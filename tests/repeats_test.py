@@ -7,6 +7,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from qmia_tf.data import repeated_records
+from qmia_tf.data.records import Records
 from qmia_tf.outputs import Outputs
 
 INT8 = 1 / 256
@@ -40,6 +41,12 @@ def shares(counts):
     )
 
 
+def of_records(values, labels, members, record_ids):
+    return repeated_records.of_records(
+        Records("x", values, labels, members, record_ids, fingerprint="")
+    )
+
+
 class OfRecordsTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.product(
         dtype=(np.uint8, np.float32, np.int64, bool), shape=((), (3,), (2, 2))
@@ -54,7 +61,7 @@ class OfRecordsTest(parameterized.TestCase, tf.test.TestCase):
             (values[row].tobytes(), labels[row], members[row])
             for row in range(70)
         ]
-        distinct = repeated_records.of_records(values, labels, members, ids)
+        distinct = of_records(values, labels, members, ids)
         firsts = [keys.index(key) for key in sorted(set(keys), key=keys.index)]
         self.assertAllEqual(distinct.record_ids, np.sort(ids[firsts]))
         self.assertEqual(
@@ -74,7 +81,7 @@ class OfRecordsTest(parameterized.TestCase, tf.test.TestCase):
         values = np.random.default_rng(0).normal(size=(600, 4))
         values = np.concatenate([np.repeat(values[:300], 7, 0), values[300:]])
         members = np.arange(2400) < 2100
-        distinct = repeated_records.of_records(
+        distinct = of_records(
             values, np.zeros(2400, int), members, np.arange(2400)
         )
         self.assertEqual(
@@ -91,7 +98,7 @@ class OfRecordsTest(parameterized.TestCase, tf.test.TestCase):
         """What a file says of them does not matter where they are at hand."""
         values = np.arange(400, dtype=np.uint8).astype(np.float32) * 3
         values = np.column_stack([values, np.arange(400)])
-        distinct = repeated_records.of_records(
+        distinct = of_records(
             values, np.zeros(400, int), np.arange(400) < 200, np.arange(400)
         )
         self.assertEqual(shares(distinct.repeated), (1.0, 1.0))
@@ -99,7 +106,7 @@ class OfRecordsTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_equal_records_of_other_labels_or_sides_are_two(self):
         values = np.zeros((4, 2))
-        distinct = repeated_records.of_records(
+        distinct = of_records(
             values,
             np.array([0, 1, 0, 1]),
             np.array([True, True, False, False]),
@@ -111,13 +118,13 @@ class OfRecordsTest(parameterized.TestCase, tf.test.TestCase):
         one = synthetic_outputs.outputs(20, 20)
         twice = repeated(one, 2, 1)
         values = twice.probabilities
-        doubled = repeated_records.of_records(
+        doubled = of_records(
             values, twice.labels, twice.members, twice.record_ids
         )
         taken = doubled.of(twice)
         self.assertEqual(taken.labels.size, 40)
         self.assertLen(np.unique(taken.probabilities, axis=0), 40)
-        distinct = repeated_records.of_records(
+        distinct = of_records(
             one.probabilities, one.labels, one.members, one.record_ids
         )
         self.assertIs(distinct.of(one), one)

@@ -14,6 +14,7 @@ from absl.testing import parameterized
 
 from qmia_tf.attacks import TITLES
 from qmia_tf.auditing import audit, audit_result, blind_baseline, verdict
+from qmia_tf.data.records import Records
 from qmia_tf.report import gates, run_summary, verdict_sentences
 from qmia_tf.report.html import render
 
@@ -40,7 +41,7 @@ def told_apart(outputs):
     records = rng.normal(size=(len(outputs.labels), 3))
     records += outputs.members[:, None]
     return blind_baseline.measure(
-        records, outputs.labels, outputs.members, seed=0
+        Records.numbered("x", records, outputs.labels, outputs.members), seed=0
     )
 
 

@@ -13,6 +13,7 @@ from qmia_tf.auditing import blind_baseline
 from qmia_tf.auditing.auxiliary import make_attack_inputs
 from qmia_tf.data.image_features import image_features
 from qmia_tf.data.loaders import Dataset
+from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import (
     configuration,
@@ -20,6 +21,7 @@ from qmia_tf.experiments import (
     run_auxiliary,
     training_run,
 )
+from qmia_tf.experiments.record_checks import RecordChecks
 from qmia_tf.models.resnet import Bits
 from qmia_tf.outputs import Outputs
 from qmia_tf.run_dir import RunDir
@@ -69,10 +71,30 @@ class Runs(parameterized.TestCase, tf.test.TestCase):
 
     def auxiliary(self, folder, **options):
         config = configuration.read(folder)
-        split = training_run.open_split(folder, self.data, config)
+        records = training_run.records_of(folder, self.data, config)
         return run_auxiliary.RunAuxiliary(
-            folder, self.data, split, config=config, **options
+            folder,
+            records,
+            features=RecordChecks.of(records).features,
+            config=config,
+            **options,
         )
+
+    def checks(self, folder):
+        config = configuration.read(folder)
+        return RecordChecks.of(
+            training_run.records_of(folder, self.data, config)
+        )
+
+    def baseline(self, rows, *, seed):
+        """The blind baseline of some records in their order."""
+        records = Records.numbered(
+            "x",
+            self.data.images[rows],
+            self.data.labels[rows],
+            np.isin(rows, self.split.members),
+        )
+        return blind_baseline.measure(records, seed=seed)
 
 
 class ParentTest(Runs):
@@ -189,27 +211,22 @@ class AuxiliaryTest(Runs):
 
 class BlindBaselineTest(Runs):
     def test_is_that_of_the_images_in_record_order(self):
-        known = self.auxiliary(self.run_of("w4a4", Bits(4, 4)))
+        known = self.checks(self.run_of("w4a4", Bits(4, 4)))
         check = known.blind_baseline(seed=3)
-        members = np.isin(np.arange(RECORDS), self.split.members)
-        want = blind_baseline.measure(
-            self.data.images, self.data.labels, members, seed=3
-        )
+        want = self.baseline(np.arange(RECORDS), seed=3)
         self.assertEqual(check, want)
         self.assertNotEqual(check.auc, known.blind_baseline(seed=4).auc)
 
     def test_sides_that_differ(self):
         self.run_of("draw", Bits())
         self.data.images[self.split.members] //= 3
-        known = self.auxiliary(self.run_of("w4a4", Bits(4, 4)))
+        known = self.checks(self.run_of("w4a4", Bits(4, 4)))
         self.assertTrue(known.blind_baseline(seed=0).told_apart)
 
 
 class DuplicatesTest(Runs):
     def test_none(self):
-        duplicates = self.auxiliary(
-            self.run_of("w4a4", Bits(4, 4))
-        ).duplicates()
+        duplicates = self.checks(self.run_of("w4a4", Bits(4, 4))).equal
         self.assertEqual((duplicates.members, duplicates.nonmembers), (0, 0))
         self.assertEqual((duplicates.examples, duplicates.warning), ([], ""))
 
@@ -220,9 +237,7 @@ class DuplicatesTest(Runs):
         self.data.images[members[:14]] = self.data.images[nonmembers[:14]]
         # Twice on one side only is nobody's leak.
         self.data.images[members[15]] = self.data.images[members[16]]
-        duplicates = self.auxiliary(
-            self.run_of("w4a4", Bits(4, 4))
-        ).duplicates()
+        duplicates = self.checks(self.run_of("w4a4", Bits(4, 4))).equal
         self.assertEqual((duplicates.members, duplicates.nonmembers), (14, 14))
         self.assertEqual(
             duplicates.examples,
@@ -236,7 +251,7 @@ class DuplicatesTest(Runs):
 
 class DistinctTest(Runs):
     def test_all_of_them(self):
-        distinct = self.auxiliary(self.run_of("w4a4", Bits(4, 4))).distinct
+        distinct = self.checks(self.run_of("w4a4", Bits(4, 4))).distinct
         self.assertAllEqual(distinct.record_ids, np.arange(RECORDS))
         self.assertEqual(
             (distinct.repeated.by, distinct.repeated.sentence), ("records", "")
@@ -250,7 +265,7 @@ class DistinctTest(Runs):
         others = nonmembers[labels[nonmembers] == labels[mine[0]]]
         # Two more members and one nonmember show what a member shows.
         self.data.images[[*mine[1:3], others[0]]] = self.data.images[mine[0]]
-        known = self.auxiliary(self.run_of("w4a4", Bits(4, 4)))
+        known = self.checks(self.run_of("w4a4", Bits(4, 4)))
         kept = known.distinct.record_ids
         self.assertAllEqual(
             kept, np.setdiff1d(np.arange(RECORDS), np.sort(mine[:3])[1:])
@@ -261,12 +276,7 @@ class DistinctTest(Runs):
         self.assertIn("copies of one record are counted once", counts.sentence)
         # The blind baseline sees the same records.
         check = known.blind_baseline(seed=3)
-        want = blind_baseline.measure(
-            self.data.images[kept],
-            labels[kept],
-            np.isin(kept, members),
-            seed=3,
-        )
+        want = self.baseline(kept, seed=3)
         self.assertEqual(check, want)
 
 

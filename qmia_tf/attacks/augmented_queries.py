@@ -11,6 +11,7 @@ import numpy as np
 
 from qmia_tf import files, terminal
 from qmia_tf.attacks.augmentations import Augmentations, Noise
+from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 
 # Bytes of images that are augmented at once; with noise they become floats.
@@ -84,46 +85,30 @@ class AugmentedLabels:
 
 
 def query(
-    target,
-    dataset,
-    split,
-    augmentations,
-    *,
-    records=None,
-    run="",
-    progress=False,
+    target, records: Records, augmentations, *, run="", progress=False
 ) -> AugmentedLabels:
-    """Queries a target with augmented members and nonmembers of a run.
+    """Queries a target with augmented members and nonmembers.
 
     Args:
         target: targets.Target.
-        dataset: dataset.Dataset.
-        split: split.Split of that data set.
+        records: Records.
         augmentations: Augmentations or Noise.
-        records: int [N], distinct, of the split; None takes the members,
-            then the nonmembers.
         run: name of the run, recorded.
         progress: shows a bar.
-    Raises: InputError if the target cannot be queried, or a record is neither
-        a member nor a nonmember.
+    Raises: InputError if the target cannot be queried.
     """
-    split_records = np.concatenate([split.members, split.nonmembers])
-    records = split_records if records is None else np.asarray(records)
-    strange = np.setdiff1d(records, split_records)
-    if strange.size:
-        raise InputError(
-            f"record {strange[0]} is neither a member nor a nonmember of the "
-            "run: query the records of its split"
-        )
-    images, labels = dataset.take(records)
-    about = {"fingerprint": split.fingerprint, "run": run}
+    about = {"fingerprint": records.fingerprint, "run": run}
     return AugmentedLabels(
         predicted=query_images(
-            target, images, records, augmentations, progress=progress
+            target,
+            records.values,
+            records.record_ids,
+            augmentations,
+            progress=progress,
         ),
-        record_ids=records.astype(np.int64),
-        labels=np.asarray(labels, np.int64),
-        members=np.isin(records, split.members),
+        record_ids=records.record_ids.astype(np.int64),
+        labels=np.asarray(records.labels, np.int64),
+        members=records.members,
         queries=augmentations.names,
         info={**target.info, **about, "plan": settings(augmentations)},
     )

@@ -13,6 +13,7 @@ from scipy import stats
 from qmia_tf.attacks import regression
 from qmia_tf.auditing.audit_result import BlindBaseline
 from qmia_tf.data.image_features import image_features
+from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.statistics import membership_permutations
 from qmia_tf.statistics.auc import auc, auc_value
@@ -36,7 +37,7 @@ COUNTS, LEAST_DRAWS, MOST_DRAWS = 2_000_000, 500, 4_000
 BUDGET, FEWEST, MOST, BLOCK = 5_000_000, 200, 1_000, 50
 
 
-def measure(inputs, labels, members, *, seed) -> BlindBaseline:
+def measure(records: Records, *, seed, features=None) -> BlindBaseline:
     """Classifies members by the records themselves and their labels.
 
     A linear classifier (ridge regression of the membership, which is Fisher's
@@ -55,26 +56,27 @@ def measure(inputs, labels, members, *, seed) -> BlindBaseline:
     principal components. It is a simple one: a better one may find more.
 
     Args:
-        inputs: [N, ...] numbers, finite: images or any other records.
-        labels: int [N].
-        members: bool [N], two or more True and two or more False.
+        records: Records of finite numbers, images or others, two members or
+            more and two nonmembers or more.
         seed: int, of the calibration half.
+        features: of images, image_features of them if at hand.
     Raises: InputError if a number is not finite or records are too few;
         ValueError if the arrays do not fit each other.
     Source: ours; Das et al., arXiv:2406.16201, show on several data sets
         that attacks which never query the model beat published ones.
     """
-    inputs = np.asarray(inputs)
-    if inputs.dtype == np.uint8 and _is_image(inputs.shape):
-        features = image_features(inputs)
+    values, labels, members = records.values, records.labels, records.members
+    if _are_images(values):
+        if features is None:
+            features = image_features(values)
         return measure_features(
             features, labels, members, seen=IMAGES, seed=seed
         )
-    rows = inputs.reshape(len(inputs), -1)
+    rows = values.reshape(len(values), -1)
     _check_finite(rows)
     seen = f"{rows.shape[1]} number" + ("s" if rows.shape[1] != 1 else "")
     if rows.shape[1] > COMPONENTS:
-        half = calibration_half(np.asarray(members), seed=seed)
+        half = calibration_half(members, seed=seed)
         rows = _components(rows, np.flatnonzero(half), seed)
         seen = f"{rows.shape[1]} principal components of {seen}"
     return measure_features(rows, labels, members, seen=seen, seed=seed)
@@ -203,9 +205,13 @@ def _class_p_value(labels, members, seed):
     return float((1 + np.sum(statistics >= seen)) / (1 + count))
 
 
-def _is_image(shape):
-    # Texture needs two rows and two columns.
-    return len(shape) == 4 and min(shape[1:3]) > 1
+def _are_images(values):
+    # Of any number of channels; texture needs two rows and two columns.
+    return (
+        values.dtype == np.uint8
+        and values.ndim == 4
+        and min(values.shape[1:3]) > 1
+    )
 
 
 def _check_finite(rows):

@@ -6,13 +6,14 @@ import pathlib
 import numpy as np
 
 from qmia_tf import outputs
+from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import validation
 
 HINT = "export the run's data for the device with scripts/export_data.py"
 
 
-def load_device_outputs(paths, dataset, split, *, used_names):
+def load_device_outputs(paths, records: Records, *, used_names):
     """Reads device outputs and gives each a name of its own.
 
     A target keeps its name if no target of the run has it. Otherwise the
@@ -20,8 +21,7 @@ def load_device_outputs(paths, dataset, split, *, used_names):
 
     Args:
         paths: .npz files, see outputs.load.
-        dataset: the run's Dataset.
-        split: the run's Split.
+        records: the run's Records.
         used_names: names that the run's own targets have under any kernels.
     Returns: list of Outputs.
     Raises: InputError if one is not about the run's records.
@@ -29,7 +29,7 @@ def load_device_outputs(paths, dataset, split, *, used_names):
     all_outputs, used_names = [], set(used_names)
     for path in map(pathlib.Path, paths):
         device_outputs = outputs.load(path)
-        _check(device_outputs, dataset, split, path)
+        _check(device_outputs, records, path)
         name = _free_name(device_outputs.target, path.stem, used_names)
         used_names.add(name)
         all_outputs.append(
@@ -40,36 +40,39 @@ def load_device_outputs(paths, dataset, split, *, used_names):
     return all_outputs
 
 
-def _check(device_outputs, dataset, split, path):
+def _check(device_outputs, records, path):
     actual = device_outputs.info.get("fingerprint")
-    if actual is not None and actual != split.fingerprint:
+    if actual is not None and actual != records.fingerprint:
         raise InputError(
             f"{path}: the outputs are about data with fingerprint "
-            f"{actual[:12]}, the run is about {split.fingerprint[:12]}: {HINT}"
+            f"{actual[:12]}, the run is about {records.fingerprint[:12]}: "
+            f"{HINT}"
         )
-    if device_outputs.classes != dataset.classes:
+    if device_outputs.classes != records.classes:
         raise InputError(
             f"{path}: the outputs have {device_outputs.classes} classes, "
-            f"{dataset.name} has {dataset.classes}"
+            f"{records.name} has {records.classes}"
         )
-    for sort, own, records in (
-        ("member", device_outputs.members, split.members),
-        ("nonmember", ~device_outputs.members, split.nonmembers),
+    for sort, own, side in (
+        ("member", device_outputs.members, records.members),
+        ("nonmember", ~device_outputs.members, ~records.members),
     ):
-        strange = np.setdiff1d(device_outputs.record_ids[own], records)
+        strange = np.setdiff1d(
+            device_outputs.record_ids[own], records.record_ids[side]
+        )
         if strange.size:
             raise InputError(
                 f"{path}: record {strange[0]} is no {sort} of this run "
                 f"({strange.size} such records): {HINT}"
             )
-    wrong = device_outputs.labels != dataset.labels[device_outputs.record_ids]
+    labels = records.select(device_outputs.record_ids).labels
+    wrong = device_outputs.labels != labels
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise InputError(
             f"{path}: record {device_outputs.record_ids[row]} has label "
-            f"{device_outputs.labels[row]}, in {dataset.name} it has "
-            f"{dataset.labels[device_outputs.record_ids[row]]} "
-            f"({wrong.sum()} such records): {HINT}"
+            f"{device_outputs.labels[row]}, in {records.name} it has "
+            f"{labels[row]} ({wrong.sum()} such records): {HINT}"
         )
 
 

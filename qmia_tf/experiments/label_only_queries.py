@@ -10,7 +10,8 @@ import numpy as np
 
 from qmia_tf.attacks import augmented_queries
 from qmia_tf.attacks.augmentations import Augmentations, Noise
-from qmia_tf.data import split as splits
+from qmia_tf.data import draws
+from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import KERAS
 from qmia_tf.run_dir import RunDir
@@ -54,16 +55,14 @@ def is_queried(query) -> bool:
 
 
 def query_target(
-    query, dataset, split, *, settings, run_dir, progress=True
+    query, records: Records, *, settings, run_dir, progress=True
 ) -> dict[str, augmented_queries.AugmentedLabels]:
     """Queries one target, unless its labels are there.
 
     Args:
         query: run_targets.RunTarget, or another with its name, facts and
-            open();
-            one whose sha256 is None is queried anew each time.
-        dataset: the run's Dataset.
-        split: the run's Split.
+            open(); one whose sha256 is None is queried anew each time.
+        records: Records.
         settings: Settings.
         run_dir: where copies/ lies.
         progress: shows a bar.
@@ -71,8 +70,9 @@ def query_target(
     Raises: InputError as augmented_queries.query.
     """
     run_dir = RunDir(run_dir)
-    records = draw_records(split, dataset.labels, settings)
-    facts = {**query.facts, "fingerprint": split.fingerprint}
+    drawn = draws.draw(records, settings.records, seed=settings.seed)
+    drawn = drawn.in_record_order()
+    facts = {**query.facts, "fingerprint": records.fingerprint}
     labels, target = {}, None
     for name, augmentations, suffix in (
         ("augmented_labels", settings.augmentations, ""),
@@ -84,36 +84,17 @@ def query_target(
             stored is not None
             and facts["sha256"] is not None
             and stored.matches(augmentations=augmentations, **facts)
-            and np.array_equal(stored.record_ids, records)
+            and np.array_equal(stored.record_ids, drawn.record_ids)
         )
         if not current:
             target = target or query.open()
             stored = augmented_queries.query(
                 target,
-                dataset,
-                split,
+                drawn,
                 augmentations,
-                records=records,
                 run=run_dir.name,
                 progress=progress,
             )
             stored.save(path)
         labels[name] = stored
     return labels
-
-
-def draw_records(split, labels, settings) -> np.ndarray:
-    """Draws the records to query: as many members, stratified by class.
-
-    Args:
-        split: split.Split.
-        labels: int [R], of the whole data set.
-        settings: Settings.
-    Returns: int64 [N], sorted.
-    """
-    rng = np.random.default_rng(settings.seed)
-    chosen = []
-    for side in (split.members, split.nonmembers):
-        share = min(1.0, settings.records // 2 / len(side))
-        chosen.append(side[splits.stratified(labels[side], share, rng)])
-    return np.sort(np.concatenate(chosen))

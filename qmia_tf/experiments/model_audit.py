@@ -11,9 +11,9 @@ import tempfile
 
 from qmia_tf import files, terminal
 from qmia_tf.auditing import audit as audits
-from qmia_tf.auditing import blind_baseline, leak_test, thumbnails
+from qmia_tf.auditing import leak_test, thumbnails
 from qmia_tf.auditing.audit_result import AuditResult
-from qmia_tf.data import records
+from qmia_tf.data import sides
 from qmia_tf.data.loaders import sources
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import calibration_overlap as own_calibration
@@ -201,20 +201,20 @@ def _are_outputs(targets, members, nonmembers):
 def _records(
     members, nonmembers, class_names, say, *, calibration, leave_out, **options
 ):
-    sides = []
+    both = []
     for name, source in (("members", members), ("nonmembers", nonmembers)):
         side = sources.load(source, **options)
         say(f"{name}: {side.source}: {side.taken}")
-        sides.append(side)
+        both.append(side)
     used = None
     if calibration is not None:
-        used, sides[1] = own_calibration.compare(
-            calibration, *sides, leave_out=leave_out, **options
+        used, both[1] = own_calibration.compare(
+            calibration, *both, leave_out=leave_out, **options
         )
         say(own_calibration.sentence(used))
         if used.warning:
             say(f"warning: {used.warning}")
-    return records.join(*sides, class_names=class_names), used
+    return sides.join(*both, class_names=class_names), used
 
 
 def _audited(
@@ -233,18 +233,12 @@ def _audited(
 ):
     say = progress or (lambda line: None)
     first = gathered.outputs[0]
-    for line in records.few(first.members):
+    for line in sides.few(first.members):
         say(line)
     trained = model_auxiliary.references_of(references, first)
     config = _config(gathered, data, said)
     files.write_json(RunDir(folder).config, config)
-    baseline = distinct = None
-    if data is not None:
-        distinct = data.distinct
-        rows = distinct.record_ids
-        baseline = blind_baseline.measure(
-            data.values[rows], data.labels[rows], data.members[rows], seed=seed
-        )
+    checks = gathered.checks
     return audits.audit_outputs(
         folder,
         gathered.outputs,
@@ -256,9 +250,9 @@ def _audited(
         },
         joint_with=[first] if len(gathered.outputs) > 1 else [],
         reasons=gathered.reasons,
-        duplicates=gathered.equal,
-        distinct=distinct,
-        baseline=baseline,
+        duplicates=checks and checks.equal,
+        distinct=checks and checks.distinct,
+        baseline=checks and checks.blind_baseline(seed=seed),
         calibration=calibration,
         class_names=data.class_names if data is not None else None,
         pictures=pictures,
@@ -346,7 +340,9 @@ def pictures_of(members, choice, data):
         return data.values.__getitem__
     if choice == thumbnails.ON:
         missing = (
-            "only outputs are given" if data is None else records.NOT_IMAGES
+            "only outputs are given"
+            if data is None
+            else model_auxiliary.NOT_IMAGES
         )
         raise InputError(f"--pictures=on has nothing to show: {missing}")
     return None

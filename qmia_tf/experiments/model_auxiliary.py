@@ -4,11 +4,11 @@ import dataclasses
 import pathlib
 
 from qmia_tf.auditing.auxiliary import Auxiliary
-from qmia_tf.data import records as own_records
-from qmia_tf.data.duplicates import EqualRecords
+from qmia_tf.data import duplicates, record_features
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import label_only_queries
+from qmia_tf.experiments.record_checks import RecordChecks
 from qmia_tf.outputs import Outputs, saved_outputs
 from qmia_tf.targets import listing, query_once, sanity_checks, saved_model
 
@@ -16,7 +16,8 @@ AUGMENTED = ("augmented_labels", "noisy_labels")
 SWITCHED_OFF = "they were switched off"
 NOT_A_MODEL = "saved outputs cannot be queried with augmented images"
 NO_RECORDS = "only outputs were given"
-TOO_MANY = f"a record has more than {own_records.MOST_FEATURES} values"
+NOT_IMAGES = "the records are not uint8 images [N, height, width, channels]"
+TOO_MANY = f"a record has more than {record_features.MOST_FEATURES} values"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,22 +51,20 @@ class QueriedTargets:
             "noisy_labels".
         reasons: dict target -> dict need -> why it cannot be had.
         files: dict target -> name of its file.
-        features: float [N, F] of the records, or None.
-        equal: EqualRecords; None without records.
+        checks: RecordChecks; None without records.
     """
 
     outputs: list[Outputs]
     reasons: dict[str, dict[str, str]]
     files: dict[str, str | None]
     augmented: dict = dataclasses.field(default_factory=dict)
-    features: object = None
-    equal: EqualRecords | None = None
+    checks: RecordChecks | None = None
 
     def auxiliary(self, target, references) -> Auxiliary:
         """Gives the auxiliary knowledge about one target."""
         return Auxiliary(
             references=references,
-            features=self.features,
+            features=self.checks and self.checks.features,
             **self.augmented.get(target, {}),
         )
 
@@ -116,12 +115,11 @@ def of_models(
     Raises: InputError if a target cannot be queried, see targets.query, or the
         two sides hold the same records.
     """
-    equal = records.equal()
-    if equal.warning:
-        say(f"warning: {equal.warning}")
-    gathered = QueriedTargets(
-        [], {}, {}, features=records.features, equal=equal
-    )
+    checks = RecordChecks.of(records)
+    duplicates.require_others(checks.equal, records)
+    if checks.equal.warning:
+        say(f"warning: {checks.equal.warning}")
+    gathered = QueriedTargets([], {}, {}, checks=checks)
     model_options = listing.options_by_model(
         options.input_range,
         options.outputs,
@@ -138,7 +136,7 @@ def of_models(
         gathered.files[name] = None
         if listing.is_path(targets[name]):
             gathered.files[name] = pathlib.Path(targets[name]).name
-        gathered.reasons[name] = _reasons(model, records, options)
+        gathered.reasons[name] = _reasons(model, checks, options)
         if model is None:
             answered = saved_outputs.of_records(targets[name], records)
             answered = _renamed(answered, name)
@@ -163,7 +161,6 @@ def of_models(
             gathered.augmented[name] = label_only_queries.query_target(
                 model,
                 records,
-                records.split(),
                 settings=options.label_only,
                 run_dir=folder,
             )
@@ -211,15 +208,15 @@ def _query_count(records, reasons, options):
     return count + min(count, settings.records) * len(names)
 
 
-def _reasons(model, records, options):
+def _reasons(model, checks, options):
     reasons = {}
     if model is None:
         reasons = dict.fromkeys(AUGMENTED, NOT_A_MODEL)
-    elif not records.is_images:
-        reasons = dict.fromkeys(AUGMENTED, own_records.NOT_IMAGES)
+    elif not checks.records.is_images:
+        reasons = dict.fromkeys(AUGMENTED, NOT_IMAGES)
     elif options.label_only is None:
         reasons = dict.fromkeys(AUGMENTED, SWITCHED_OFF)
-    if records.features is None:
+    if checks.features is None:
         reasons["features"] = TOO_MANY
     return reasons
 

@@ -14,6 +14,7 @@ from qmia_tf.data import loaders
 from qmia_tf.deploy import export as exporting
 from qmia_tf.deploy.calibration_images import Members
 from qmia_tf.experiments import configuration, run_auxiliary, training_run
+from qmia_tf.experiments.record_checks import RecordChecks
 from qmia_tf.run_dir import RunDir
 from qmia_tf.targets import run_targets
 
@@ -40,13 +41,13 @@ def query_run(
     """
     run_dir = RunDir(run_dir)
     config = configuration.read(run_dir)
-    split = training_run.open_split(run_dir, dataset, config)
+    records = training_run.records_of(run_dir, dataset, config)
     run_dir.require_model()
     paths, left_out = [], []
     for query in run_targets.list_targets(
         run_dir, kernels=kernels, num_threads=num_threads
     ):
-        answer = run_targets.query_once(query, dataset, split, run_dir=run_dir)
+        answer = run_targets.query_once(query, records, run_dir=run_dir)
         if isinstance(answer, pathlib.Path):
             paths.append(answer)
             continue
@@ -187,17 +188,17 @@ def attack_run(
     with_pictures = thumbnails.wanted(
         pictures, published=loaders.is_published(dataset.name)
     )
-    split = training_run.open_split(run_dir, dataset, config)
+    records = training_run.records_of(run_dir, dataset, config)
     elsewhere = load_device_outputs(
         device_outputs,
-        dataset,
-        split,
+        records,
         used_names=run_targets.target_names(run_dir),
     )
+    checks = RecordChecks.of(records)
     auxiliary = run_auxiliary.RunAuxiliary(
         run_dir,
-        dataset,
-        split,
+        records,
+        features=checks.features,
         config=config,
         references=references,
         parent=parent,
@@ -214,8 +215,8 @@ def attack_run(
         run_dir, kernels=kernels, num_threads=num_threads
     )
     with terminal.working("comparing members and nonmembers without a model"):
-        duplicates = auxiliary.duplicates()
-        baseline = auxiliary.blind_baseline(seed=audit_seed)
+        equal = checks.equal
+        baseline = checks.blind_baseline(seed=audit_seed)
     names = [path.stem for path in paths]
     return audit.audit_run(
         run_dir,
@@ -234,11 +235,11 @@ def attack_run(
             },
         },
         joint_with=auxiliary.joint_with(),
-        duplicates=duplicates,
-        distinct=auxiliary.distinct,
+        duplicates=equal,
+        distinct=checks.distinct,
         baseline=baseline,
-        class_names=dataset.class_names,
-        pictures=dataset.images.__getitem__ if with_pictures else None,
+        class_names=records.class_names,
+        pictures=checks.records.values.__getitem__ if with_pictures else None,
         seed=audit_seed,
         tfprivacy=tfprivacy,
         progress=terminal.say,

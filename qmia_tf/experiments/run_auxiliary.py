@@ -4,15 +4,9 @@ import dataclasses
 import functools
 import pathlib
 
-import numpy as np
-
 from qmia_tf import outputs
-from qmia_tf.auditing import blind_baseline
-from qmia_tf.auditing.audit_result import BlindBaseline
 from qmia_tf.auditing.auxiliary import Auxiliary
-from qmia_tf.data import duplicates, repeated_records
-from qmia_tf.data.duplicates import EqualRecords
-from qmia_tf.data.image_features import image_features
+from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import (
     configuration,
@@ -24,16 +18,15 @@ from qmia_tf.run_dir import TRAINED, RunDir
 
 PARENT = "parent"
 FULL_PRECISION = {"weight_bits": 32, "activation_bits": 32, "clip": False}
-EXAMPLES = 10
 
 
 class RunAuxiliary:
-    """References, float parent, augmented queries and images of one run.
+    """References, float parent, augmented queries and features of one run.
 
     Args:
         run_dir: the run directory, whose targets were queried.
-        dataset: the run's Dataset.
-        split: the run's Split.
+        records: the run's Records.
+        features: float [N, F], of records 0..N-1 of its data set.
         config: the run's configuration.
         references: paths as reference_outputs.load takes them; None takes the
             run's own.
@@ -47,16 +40,16 @@ class RunAuxiliary:
     def __init__(
         self,
         run_dir,
-        dataset,
-        split,
+        records: Records,
         *,
+        features,
         config,
         references=None,
         parent=None,
         label_only=None,
     ):
         self._run_dir = pathlib.Path(run_dir)
-        self._dataset, self._split = dataset, split
+        self._records, self._features = records, features
         if references is None:
             references = reference_outputs.of_run(run_dir)
         self._paths, self._loaded = references, {}
@@ -66,7 +59,6 @@ class RunAuxiliary:
         if parent is not None:
             self._parent = _of_parent(pathlib.Path(parent))
         self._is_parent = parent is None and _is_full_precision(config)
-        self._features = image_features(dataset.images)
 
     def of(self, target, query=None) -> Auxiliary:
         """Gives the auxiliary knowledge about one target.
@@ -90,44 +82,6 @@ class RunAuxiliary:
         """The second artefacts that each target is queried together with."""
         return [second for second in (self._keras, self._parent) if second]
 
-    def duplicates(self) -> EqualRecords:
-        """Counts images that are on both sides of the split."""
-        split = self._split
-        ids = np.concatenate([split.members, split.nonmembers])
-        images, _ = self._dataset.take(ids)
-        members = np.arange(ids.size) < split.members.size
-        equal_images = duplicates.find(images, members, ids)
-        return EqualRecords(
-            members=int(equal_images.members),
-            nonmembers=int(equal_images.nonmembers),
-            examples=np.asarray(equal_images.pairs)[:EXAMPLES].tolist(),
-            warning=equal_images.sentence(),
-        )
-
-    @functools.cached_property
-    def distinct(self) -> repeated_records.Distinct:
-        """The records that are audited: of equal ones on a side, one."""
-        split = self._split
-        ids = np.sort(np.concatenate([split.members, split.nonmembers]))
-        images, labels = self._dataset.take(ids)
-        members = np.isin(ids, split.members)
-        return repeated_records.of_records(images, labels, members, ids)
-
-    def blind_baseline(self, *, seed) -> BlindBaseline:
-        """Separates members from nonmembers without querying any model.
-
-        Args:
-            seed: int, of the calibration half: the audit's.
-        """
-        ids = self.distinct.record_ids
-        return blind_baseline.measure_features(
-            self._features[ids],
-            self._dataset.labels[ids],
-            np.isin(ids, self._split.members),
-            seen=blind_baseline.IMAGES,
-            seed=seed,
-        )
-
     @functools.cached_property
     def _keras(self):
         return _keras_outputs(self._run_dir)
@@ -137,7 +91,7 @@ class RunAuxiliary:
         name = reference_outputs.target_name(self._paths, target)
         if name not in self._loaded:
             self._loaded[name] = reference_outputs.load(
-                self._paths, name, fingerprint=self._split.fingerprint
+                self._paths, name, fingerprint=self._records.fingerprint
             )
         return self._loaded[name]
 
@@ -150,8 +104,7 @@ class RunAuxiliary:
             return {}
         return label_only_queries.query_target(
             query,
-            self._dataset,
-            self._split,
+            self._records,
             settings=self._label_only,
             run_dir=self._run_dir,
         )

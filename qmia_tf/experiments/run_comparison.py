@@ -115,11 +115,11 @@ def model_name(config) -> str:
 def _epochs(run_dir, configs, dataset, progress):
     """Measures every kept epoch; returns them and bool [N], the members."""
     config = configs[run_dir]
-    split = training_run.open_split(run_dir, dataset, config)
+    records = training_run.records_of(run_dir, dataset, config)
     models = checkpoints.kept_models(run_dir, config)
     points = []
     for epoch, outputs in checkpoints.query_epochs(
-        run_dir, models, dataset, split, progress=progress
+        run_dir, models, records, progress=progress
     ):
         points.append(accuracy_matching.measure(outputs, epoch))
     return points, outputs.members

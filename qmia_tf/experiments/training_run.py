@@ -5,6 +5,7 @@ import numpy as np
 from qmia_tf import files, onednn, terminal
 from qmia_tf.data import split as splits
 from qmia_tf.data.pixels import scale_to_unit
+from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import configuration
 from qmia_tf.run_dir import COMPUTED, RunDir
@@ -76,6 +77,15 @@ def train_run(run_dir, dataset, config, *, keep_every=0, tensorboard_every=0):
         keep_every=keep_every,
         callbacks=callbacks,
     )
+
+
+def records_of(run_dir, dataset, config) -> Records:
+    """Gives the records of a run, the members first.
+
+    Args: as open_split.
+    Raises: InputError if the data is not the run's.
+    """
+    return open_split(run_dir, dataset, config).records(dataset)
 
 
 def _note_computing(run_dir):

@@ -44,13 +44,13 @@ def measure_epochs(run_dir, dataset, *, most=None, progress=None):
     """
     run_dir = pathlib.Path(run_dir)
     config = configuration.read(run_dir)
-    split = training_run.open_split(run_dir, dataset, config)
+    records = training_run.records_of(run_dir, dataset, config)
     file_by_epoch = choose_epochs(
         checkpoints.kept_models(run_dir, config), most
     )
     kept_epochs, members = [], None
     for epoch, answers in checkpoints.query_epochs(
-        run_dir, file_by_epoch, dataset, split, progress=progress
+        run_dir, file_by_epoch, records, progress=progress
     ):
         kept_epochs.append(accuracy_matching.measure(answers, epoch))
         members = answers.members

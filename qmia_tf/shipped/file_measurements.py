@@ -3,30 +3,30 @@
 import numpy as np
 
 from qmia_tf.auditing import audit_json
+from qmia_tf.data.records import Records
 from qmia_tf.deploy.parity import code_parity
 from qmia_tf.deploy.parity.mismatches import FileParity
 from qmia_tf.errors import InputError
 from qmia_tf.targets import TFLiteTarget
 
 
-def measure(folder, entry, dataset, split, *, images) -> dict:
+def measure(folder, entry, records: Records, *, images) -> dict:
     """Measures the accuracy of a file, and its codes against its twin's.
 
     Args:
         folder: pathlib.Path of the files.
         entry: the file's part of manifest.json.
-        dataset: datasets.Dataset.
-        split: split.Split.
+        records: Records of the run.
         images: those that codes are compared over.
     Returns: fields of the entry.
     """
     target = TFLiteTarget(folder / entry["file"], num_threads=1)
-    right = target.predict(dataset.images).argmax(axis=1) == dataset.labels
+    right = target.predict(records.values).argmax(axis=1) == records.labels
     figures = {
-        "members_right": int(np.sum(right[split.members])),
-        "members": len(split.members),
-        "nonmembers_right": int(np.sum(right[split.nonmembers])),
-        "nonmembers": len(split.nonmembers),
+        "members_right": int(np.sum(right[records.members])),
+        "members": int(np.sum(records.members)),
+        "nonmembers_right": int(np.sum(right[~records.members])),
+        "nonmembers": int(np.sum(~records.members)),
         "mismatches": None,
     }
     if entry["twin"]:

@@ -70,11 +70,12 @@ def _run_faults(name, folder, about, dataset):
     split = splits.make_split(
         dataset.labels, fingerprint=dataset.fingerprint(), **about["split"]
     )
+    records = split.records(dataset).in_record_order()
     images = SETS[name].parity_sample(dataset.images)
     for model, entry in about["models"].items():
         with terminal.working(f"checking {model}"):
             measured = file_measurements.measure(
-                folder, entry, dataset, split, images=images
+                folder, entry, records, images=images
             )
         for key, value in measured.items():
             if value != entry[key]:

@@ -50,9 +50,10 @@ def _build_set(name, shipped, dataset, *, folder, work):
         run = shipped_run.ShippedRun(
             shipped, dataset, bits, work / bits, folder, prefix
         )
-        split = run.train_and_export()
+        records = run.train_and_export()
         entries = {
-            f"{prefix}_{scheme}": run.entry(scheme, split) for scheme in schemes
+            f"{prefix}_{scheme}": run.entry(scheme, records)
+            for scheme in schemes
         }
         if shipped.audited:
             run.audit(entries)

@@ -53,7 +53,7 @@ class ShippedRun:
     def train_and_export(self):
         """Trains and exports, or goes on.
 
-        Returns: split.Split.
+        Returns: Records of the run, sorted by record id.
         """
         config = configuration.describe(
             self.dataset,
@@ -71,14 +71,15 @@ class ShippedRun:
             lambda: self.dataset,
             schemes=self.shipped.models[self.bits],
         )
-        return training_run.open_split(self.run_dir, self.dataset, config)
+        records = training_run.records_of(self.run_dir, self.dataset, config)
+        return records.in_record_order()
 
-    def entry(self, scheme, split) -> dict:
+    def entry(self, scheme, records) -> dict:
         """Copies one file and its twin, and says what they are.
 
         Args:
             scheme: of the file.
-            split: split.Split.
+            records: what train_and_export gives.
         Returns: the file's part of manifest.json.
         """
         source = RunDir(self.run_dir).artifacts
@@ -94,7 +95,7 @@ class ShippedRun:
         terminal.say(f"measuring {entry['file']}")
         entry.update(
             file_measurements.measure(
-                self.folder, entry, self.dataset, split, images=images
+                self.folder, entry, records, images=images
             )
         )
         entry["trained_model_against_twin"] = self._trained_model_parity(
