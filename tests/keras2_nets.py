@@ -95,7 +95,7 @@ class Opened(parameterized.TestCase, tf.test.TestCase):
         is_images = values is None
         values = self.pixels if is_images else values
         numbers = RecordNumbers.of(values, is_images=is_images)
-        return listing.listed("m", source, options, numbers=numbers).open()
+        return listing.list_model("m", source, options, numbers=numbers).open()
 
     def assertNotOpened(self, pattern, source, options=ModelOptions()):  # noqa: B008
         with self.assertRaisesRegex(InputError, pattern) as caught:

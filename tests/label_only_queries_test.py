@@ -71,7 +71,7 @@ class QueryTargetTest(parameterized.TestCase, tf.test.TestCase):
             opened[-1].info["kernel_set"] = kernel_set
             return opened[-1]
 
-        query = run_targets.Query("int8", self.file, kernel_set, open_it)
+        query = run_targets.RunTarget("int8", self.file, kernel_set, open_it)
         answers = label_only_queries.query_target(
             query,
             self.data,
@@ -158,7 +158,7 @@ class QueryTargetTest(parameterized.TestCase, tf.test.TestCase):
         ("builtin", False),
     )
     def test_whom_to_ask(self, kernel_set, asked):
-        query = run_targets.Query("x", self.file, kernel_set, None)
+        query = run_targets.RunTarget("x", self.file, kernel_set, None)
         self.assertEqual(label_only_queries.is_queried(query), asked)
 
 

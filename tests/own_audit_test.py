@@ -201,22 +201,22 @@ class TableTest(Folder):
 
     @parameterized.named_parameters(
         ("sums", lambda v: own_task.linear(v) * 2, None,
-         "does not answer probabilities: no number is negative and all rows "
+         "does not output probabilities: no number is negative and all rows "
          "sum to 2: divide them by that$"),
         ("percent", lambda v: own_task.linear(v) * 100, None,
-         "not answer probabilities: all rows sum to 100: divide percentages"),
+         "not output probabilities: all rows sum to 100: divide percentages"),
         ("percent_logits", lambda v: own_task.linear(v) * 100, "logits",
-         "does not answer logits: all rows sum to 100: divide percentages"),
+         "does not output logits: all rows sum to 100: divide percentages"),
         ("sigmoids", lambda v: own_task.linear(v) ** 0.3, None,
          "all lie in 0..1, but those of record 0 sum to .*multi-label.*need"),
         ("sigmoid_logits", lambda v: own_task.linear(v) ** 0.3, "logits",
-         "not answer logits: all lie in 0..1, but .*multi-label"),
+         "not output logits: all lie in 0..1, but .*multi-label"),
         ("not_logits", own_task.linear, "logits",
-         "answers probabilities, not logits: all rows sum to 1: give"),
+         "outputs probabilities, not logits: all rows sum to 1: give"),
         ("nan", lambda v: own_task.linear(v) * np.nan, None, "not finite"),
         ("fewer", lambda v: own_task.linear(v[:, :5])[:, :2] /
          own_task.linear(v)[:, :2].sum(1, keepdims=True), None,
-         "answers 2 classes, but there is a label 2"),
+         "outputs 2 classes, but there is a label 2"),
         ("order", lambda v: own_task.linear(v)[:, [1, 2, 0]], None,
          "members, and chance is .*--class_names.*--allow_chance"),
         ("constant", lambda v: np.tile([0.5, 0.3, 0.2], (len(v), 1)), None,
@@ -262,7 +262,7 @@ class TableTest(Folder):
 
     def test_class_names_count_the_classes(self):
         self.assertRefused(
-            "answers 3 classes, the labels are of 4",
+            "outputs 3 classes, the labels are of 4",
             own_task.linear,
             *self.sides,
             class_names=["a", "b", "c", "d"],
@@ -409,8 +409,9 @@ class ImagesTest(Folder):
         options = {"label_only": None}
         self.audit(answer, *sides, input_range="0..1", **options)
         self.assertRefused(
-            "taken as pixels of 0..255, 38 of 60 members are answered right .*"
-            "; taken as pixels of 0..1, 59 of 60 .*: give --input_range=0..1 ",
+            "taken as pixels of 0..255, 38 of 60 members are classified right"
+            " .*; taken as pixels of 0..1, 59 of 60 .*: give "
+            "--input_range=0..1 ",
             answer,
             *sides,
             input_range="0..255",

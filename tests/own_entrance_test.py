@@ -41,7 +41,7 @@ class EntranceTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_of_codes(self, dtype, step, zero_point, expected):
         self.assertEqual(
-            input_forms.of_codes(dtype, step, zero_point), expected
+            input_forms.range_of_codes(dtype, step, zero_point), expected
         )
 
     @parameterized.parameters(
@@ -56,7 +56,7 @@ class EntranceTest(parameterized.TestCase, tf.test.TestCase):
         ([1 / 255, 1.0], None),
     )
     def test_of_rescaling(self, scale, expected):
-        self.assertEqual(input_forms.of_rescaling(scale), expected)
+        self.assertEqual(input_forms.range_of_rescaling(scale), expected)
 
     @parameterized.parameters(
         ([123.7, 116.3, 103.5], [3411, 3261, 3291], "0..255"),
@@ -69,22 +69,28 @@ class EntranceTest(parameterized.TestCase, tf.test.TestCase):
         (400.0, 9.0, None),
     )
     def test_of_moments(self, mean, variance, expected):
-        self.assertEqual(input_forms.of_moments(mean, variance), expected)
+        self.assertEqual(input_forms.range_of_moments(mean, variance), expected)
 
     def test_chosen(self):
         about = {"name": "m", "where": "its layer 'x'"}
-        self.assertEqual(input_forms.chosen("0..1", None, **about), "0..1")
-        self.assertEqual(input_forms.chosen("0..1", "0..1", **about), "0..1")
-        self.assertEqual(input_forms.chosen(None, "-1..1", **about), "-1..1")
+        self.assertEqual(
+            input_forms.choose_range("0..1", None, **about), "0..1"
+        )
+        self.assertEqual(
+            input_forms.choose_range("0..1", "0..1", **about), "0..1"
+        )
+        self.assertEqual(
+            input_forms.choose_range(None, "-1..1", **about), "-1..1"
+        )
         with self.assertRaisesRegex(
             InputError, "give --input_range=0..1, 0..255"
         ):
-            input_forms.chosen(None, None, **about)
+            input_forms.choose_range(None, None, **about)
         with self.assertRaisesRegex(
             InputError,
             r"takes pixels of 0..1 \(its layer 'x'\), but --input_range",
         ):
-            input_forms.chosen("0..1", "0..255", **about)
+            input_forms.choose_range("0..1", "0..255", **about)
 
     @parameterized.parameters(
         ((6, 5, 1), (6, 5, 1)),
@@ -93,10 +99,10 @@ class EntranceTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_fitted(self, shape, expected):
         values = np.arange(60).reshape(2, 6, 5, 1)
-        fitted = input_forms.fitted(values, shape, "m")
+        fitted = input_forms.reshape_records(values, shape, "m")
         self.assertEqual(fitted.shape, (2, *expected))
         self.assertAllEqual(fitted.reshape(-1), range(60))
-        gray = input_forms.fitted(values[..., 0], (6, 5, 1), "m")
+        gray = input_forms.reshape_records(values[..., 0], (6, 5, 1), "m")
         self.assertAllEqual(gray, values)
 
     @parameterized.parameters((6, 5, 3), (5, 6, 1), (30,), (6, 5, 1, 1, 1))
@@ -104,7 +110,7 @@ class EntranceTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaisesRegex(
             InputError, r"'m' takes records of .*, got"
         ):
-            input_forms.fitted(np.zeros((2, 6, 5, 1)), shape, "m")
+            input_forms.reshape_records(np.zeros((2, 6, 5, 1)), shape, "m")
 
 
 if __name__ == "__main__":

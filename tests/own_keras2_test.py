@@ -68,7 +68,7 @@ found = {}
 for name, model in made.items():
     options = ModelOptions(input_range="0..1")
     numbers = RecordNumbers.of(images, is_images=True)
-    target = listing.listed(name, model, options, numbers=numbers).open()
+    target = listing.list_model(name, model, options, numbers=numbers).open()
     unit = images / np.float32(255)
     wanted = model.predict(unit, verbose=0)
     found[name] = {
@@ -331,7 +331,9 @@ class MethodTest(Opened):
             self.assertEqual(target.info["pixels"], "0..255")
             answers = target.predict(self.pixels)
             self.assertAllClose(answers, expected, atol=1e-6)
-        self.assertEqual(list(listing.named(model.predict)), [model.name])
+        self.assertEqual(
+            list(listing.name_targets(model.predict)), [model.name]
+        )
 
     @parameterized.named_parameters(("keras3", keras3), ("keras2", sequence))
     def test_asks_for_the_range_as_its_model(self, make):
@@ -351,7 +353,7 @@ class MethodTest(Opened):
         choices = []
         for high in (255, 5):
             flat = rng.integers(0, high, (90, 64), np.uint8)
-            model = listing.listed(
+            model = listing.list_model(
                 "m",
                 method,
                 ModelOptions(),

@@ -35,7 +35,7 @@ def grid(dtype, step, zero_point, *, has_codes=True):
     """Facts of an input of a .tflite file."""
     return InputFacts(
         np.dtype(dtype) if has_codes else FLOATS,
-        input_forms.of_codes(dtype, step, zero_point),
+        input_forms.range_of_codes(dtype, step, zero_point),
         "its scale",
         limits=input_clipping.limits(dtype, step, zero_point),
         has_codes=has_codes,
@@ -166,7 +166,7 @@ class ChooseTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIsNone(choice.doubt)
         self.assertFalse(choice.chosen.is_codes)
         self.assertEmpty(choice.notes)
-        self.assertEqual(choice.is_given, input_range is not None)
+        self.assertEqual(choice.is_from_user, input_range is not None)
 
     @parameterized.parameters(
         (INT8, INT8_UNIT),
@@ -348,7 +348,7 @@ class ApplyTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_limits_in_the_records_numbers(self):
         way = Preprocessing(BYTES, SIGNED)
-        self.assertAllClose(way.in_records((-1, 0)), (0, 127.5))
+        self.assertAllClose(way.limits_in_records((-1, 0)), (0, 127.5))
 
 
 class ClippingTest(tf.test.TestCase):

@@ -14,7 +14,11 @@ from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.targets import listing, range_trial
 from qmia_tf.targets.model_target import ModelOptions
-from qmia_tf.targets.range_trial import Answered, is_clearly_better, sign_test
+from qmia_tf.targets.range_trial import (
+    TrialResult,
+    is_clearly_better,
+    sign_test,
+)
 
 UNIT, BYTES, SIGNED = "0..1", "0..255", "-1..1"
 CLASSES, SIDE, SIZE = 4, 120, (6, 6, 3)
@@ -65,7 +69,7 @@ def nearest(pixels):
 
 
 def opened(model, data, input_range):
-    return listing.listed(
+    return listing.list_model(
         "m", model, ModelOptions(input_range), numbers=data.numbers
     ).open()
 
@@ -83,7 +87,7 @@ class SignTest(parameterized.TestCase, tf.test.TestCase):
     def answered(self, right, losses):
         right = np.array(right)
         members = np.arange(right.size) < right.size // 2
-        return Answered(right, np.array(losses, float), members, 10)
+        return TrialResult(right, np.array(losses, float), members, 10)
 
     def test_equal_accuracy_is_not_better(self):
         rng = np.random.default_rng(0)
@@ -101,10 +105,10 @@ class SignTest(parameterized.TestCase, tf.test.TestCase):
     def test_what_guesses_is_not_better(self):
         labels = np.repeat([0, 1], [60, 40])
         about = {"members": np.ones(100, bool), "outputs": "logits", "step": 0}
-        guess = Answered.of(np.tile([1.0, 0], (100, 1)), labels, **about)
-        wrong = Answered.of(np.tile([0, 1.0], (100, 1)), labels, **about)
-        right = Answered.of(np.eye(2)[labels], labels, **about)
-        self.assertEqual((guess.members_right, guess.guessed), (60, 60))
+        guess = TrialResult.of(np.tile([1.0, 0], (100, 1)), labels, **about)
+        wrong = TrialResult.of(np.tile([0, 1.0], (100, 1)), labels, **about)
+        right = TrialResult.of(np.eye(2)[labels], labels, **about)
+        self.assertEqual((guess.members_right, guess.guessed_right), (60, 60))
         self.assertFalse(is_clearly_better(guess, wrong, 1e-4))
         self.assertTrue(is_clearly_better(right, wrong, 1e-4))
 
@@ -132,7 +136,7 @@ class SignTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_answers_are_judged(self):
         rows = [[9.0, 1], [np.nan, 1], [0, 3], [2, 2]]
-        answered = Answered.of(
+        answered = TrialResult.of(
             rows,
             np.array([0, 1, 1, 1]),
             np.ones(4, bool),
@@ -158,10 +162,10 @@ class ModelsTest(parameterized.TestCase, tf.test.TestCase):
         # How many are tried depends on the time, unless there is enough.
         self.enter_context(mock.patch.object(range_trial, "SECONDS", 999))
 
-    def check(self, model, input_range, data=None, queries=0):
+    def check(self, model, input_range, data=None, query_count=0):
         data = data or self.data
         target = opened(model, data, input_range)
-        range_trial.check(target, data, queries=queries)
+        range_trial.check(target, data, query_count=query_count)
         return target
 
     def assertStops(self, pattern, *arguments, **options):
@@ -337,11 +341,11 @@ class ModelsTest(parameterized.TestCase, tf.test.TestCase):
         wrong = functools.partial(answer, self.nets[BYTES].predict_on_batch)
         with mock.patch.object(range_trial, "SECONDS", 0):
             with self.assertRaises(InputError):
-                self.check(wrong, UNIT, queries=20_000)
+                self.check(wrong, UNIT, query_count=20_000)
             self.assertBetween(sum(asked), 600, 1000)
             asked.clear()
             with contextlib.suppress(InputError):
-                self.check(wrong, UNIT, queries=1000)
+                self.check(wrong, UNIT, query_count=1000)
             self.assertLessEqual(sum(asked), 6 * range_trial.PROBE)
 
 

@@ -80,13 +80,13 @@ class FilesTest(Asked):
     def ask(self, name, values, input_range=None, *, allow_chance=False):
         data = records(values, self.labels, self.members)
         self.lines = []
-        model = listing.listed(
+        model = listing.list_model(
             "m",
             self.folder / f"{name}.tflite",
             ModelOptions(input_range),
             numbers=data.numbers,
         )
-        return query_once.ask(
+        return query_once.query(
             model,
             data,
             run_dir=self.create_tempdir().full_path,
@@ -191,28 +191,28 @@ class FilesTest(Asked):
         path = folder / "net.keras"
         nearest("0..1").save(path)
         data = records(self.values, self.labels, self.members)
-        model = listing.listed(
+        model = listing.list_model(
             "m", path, ModelOptions("-1..1"), numbers=data.numbers
         )
-        query_once.ask(model, data, run_dir=folder, allow_chance=True)
+        query_once.query(model, data, run_dir=folder, allow_chance=True)
         stored = load(folder / "outputs" / "m.npz")
         self.assertIs(stored.info[query_once.CHECKED], False)
-        query_once.ask(model, data, run_dir=folder, allow_chance=True)
+        query_once.query(model, data, run_dir=folder, allow_chance=True)
         with self.assertRaisesRegex(InputError, "give --input_range=0..1"):
-            query_once.ask(model, data, run_dir=folder, allow_chance=False)
-        right = listing.listed(
+            query_once.query(model, data, run_dir=folder, allow_chance=False)
+        right = listing.list_model(
             "m", path, ModelOptions("0..1"), numbers=data.numbers
         )
-        query_once.ask(right, data, run_dir=folder, allow_chance=False)
+        query_once.query(right, data, run_dir=folder, allow_chance=False)
         right.close()
         right.opener = None
-        outputs = query_once.ask(
+        outputs = query_once.query(
             right, data, run_dir=folder, allow_chance=False
         )
         self.assertEqual(outputs.info["preprocessing"], listing.PREPROCESSING)
         right.facts["preprocessing"] += 1
         with self.assertRaises(TypeError):
-            query_once.ask(right, data, run_dir=folder, allow_chance=False)
+            query_once.query(right, data, run_dir=folder, allow_chance=False)
 
 
 class TokensTest(Asked):
@@ -236,10 +236,10 @@ class TokensTest(Asked):
         members = np.arange(2 * SIDE) < SIDE
         for values in (letters, letters.astype(np.float32)):
             data = Records("letters", values, labels, members, 4)
-            listed = listing.listed(
+            listed = listing.list_model(
                 "m", model, ModelOptions(), numbers=data.numbers
             )
-            outputs = query_once.ask(
+            outputs = query_once.query(
                 listed,
                 data,
                 run_dir=self.create_tempdir().full_path,
@@ -254,10 +254,10 @@ class TokensTest(Asked):
         entry = keras.Input((108,))
         model = keras.Model(entry, nearest("0..255").layers[-1](entry))
         data = records(values.reshape(-1, 108), labels, members)
-        listed = listing.listed(
+        listed = listing.list_model(
             "m", model, ModelOptions(), numbers=data.numbers
         )
-        outputs = query_once.ask(
+        outputs = query_once.query(
             listed,
             data,
             run_dir=self.create_tempdir().full_path,

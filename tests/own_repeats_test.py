@@ -155,9 +155,9 @@ class RepeatsTest(Folder):
         path = self.folder / "plain.keras"
         network().save(path)
         self.audit(path)
-        original = query_once._asked
+        original = query_once._query_all
         with mock.patch.object(
-            query_once, "_asked", side_effect=original
+            query_once, "_query_all", side_effect=original
         ) as spy:
             saved = self.audit(path)
             spy.assert_not_called()
@@ -350,7 +350,7 @@ class KindsTest(Folder):
         last.set_weights([KERNEL])
         values = stateful_files.weights(20, stateful_files.FEATURES)
         numbers = RecordNumbers.of(values, is_images=False)
-        target = listing.listed(
+        target = listing.list_model(
             "m", model, ModelOptions(), numbers=numbers
         ).open()
         # bfloat16 has 8 bits.
@@ -358,11 +358,11 @@ class KindsTest(Folder):
 
     def test_outputs_that_hold_several(self):
         self.assertRefused(
-            r"'m' answers 2 outputs \(p, q\), and one is needed",
+            r"'m' gives 2 outputs \(p, q\), and one is needed",
             {"m": lambda x: {"p": answers(x), "q": x}},
         )
         self.assertRefused(
-            r"answers 2 outputs \(\[100, 3\], \[100, 4\]\), and one",
+            r"gives 2 outputs \(\[100, 3\], \[100, 4\]\), and one",
             {"m": lambda x: [answers(x), x]},
         )
 

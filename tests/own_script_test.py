@@ -359,7 +359,7 @@ class ErrorsTest(Script):
         path = self.dir / "three.keras"
         tiny_models.classifier(classes=3).save(path)
         self.assertStops(
-            "'three' answers 3 classes, but there is a label 3",
+            "'three' outputs 3 classes, but there is a label 3",
             f"--model={path}",
             *self.records,
             "--input_range=0..1",
@@ -367,7 +367,7 @@ class ErrorsTest(Script):
         path = self.dir / "logits.tflite"
         tiny_models.write_tflite(tiny_models.classifier(softmax=False), path)
         self.assertStops(
-            "does not answer probabilities: those of record 0",
+            "does not output probabilities: those of record 0",
             f"--model={path}",
             *self.records,
             "--input_range=0..1",

@@ -35,7 +35,7 @@ class Opened(parameterized.TestCase, tf.test.TestCase):
         is_images = values is None
         values = self.pixels if is_images else values
         numbers = RecordNumbers.of(values, is_images=is_images)
-        return listing.listed("m", source, options, numbers=numbers).open()
+        return listing.list_model("m", source, options, numbers=numbers).open()
 
     def assertNotOpened(self, pattern, source, options=UNIT, *, values=None):
         with self.assertRaisesRegex(InputError, pattern) as caught:
@@ -131,7 +131,7 @@ class KerasTest(Opened):
             model,
         )
         self.assertNotOpened(
-            r"ends in a softmax \(its Dense layer 'last'\), so it answers",
+            r"ends in a softmax \(its Dense layer 'last'\), so it outputs",
             model,
             ModelOptions(outputs="logits"),
         )
@@ -295,7 +295,9 @@ class KerasTest(Opened):
     def test_an_answer_that_is_no_row(self):
         pixels = keras.Input(SHAPE)
         model = keras.Model(pixels, keras.layers.Softmax()(pixels))
-        with self.assertRaisesRegex(InputError, r"answers \[5, 6, 5, 1\] to 5"):
+        with self.assertRaisesRegex(
+            InputError, r"outputs \[5, 6, 5, 1\] for 5"
+        ):
             self.open(model, UNIT).predict(self.pixels)
 
     def test_what_tensorflow_cannot_compute(self):
@@ -322,7 +324,7 @@ class KerasTest(Opened):
         path = self.folder / "m.keras"
         sequence().save(path)
         numbers = RecordNumbers.of(self.pixels, is_images=True)
-        model = listing.listed("m", path, UNIT, numbers=numbers)
+        model = listing.list_model("m", path, UNIT, numbers=numbers)
         self.assertEqual(model.size_bytes, path.stat().st_size)
         self.assertLen(model.facts["sha256"], 64)
         info = model.open().info
@@ -383,7 +385,7 @@ class TFLiteTest(Opened):
             ModelOptions(input_range="0..255"),
         )
         self.assertNotOpened(
-            "ends in SOFTMAX, so it answers probabilities, but",
+            "ends in SOFTMAX, so it outputs probabilities, but",
             self.folder / "float.tflite",
             ModelOptions("0..1", "logits"),
         )
@@ -483,7 +485,7 @@ class SavedModelTest(Opened):
     def test_what_is_not_said_is_asked_for(self):
         self.assertNotOpened("SavedModel does not say .*--input_range",
                              self.path, ModelOptions())  # fmt: skip
-        self.assertNotOpened("so whether it answers prob", self.path, UNIT)
+        self.assertNotOpened("so whether it outputs prob", self.path, UNIT)
 
     def test_hash_is_of_every_file(self):
         facts = saved_model.facts(self.path)
@@ -567,9 +569,9 @@ class ListedTest(Opened):
         self.assertAllEqual(given, self.pixels)
 
     @parameterized.parameters(
-        ([[1.0, 0.0]], r"answers \[1, 2\] to 5 records"),
-        ([0.5] * 5, r"answers \[5\] to 5"),
-        ([["a", "b"]] * 5, "answers <U1, not numbers"),
+        ([[1.0, 0.0]], r"outputs \[1, 2\] for 5 records"),
+        ([0.5] * 5, r"outputs \[5\] for 5"),
+        ([["a", "b"]] * 5, "outputs <U1, not numbers"),
     )
     def test_a_function_that_answers_something_else(self, answer, pattern):
         target = self.open(lambda records: answer)
@@ -578,20 +580,24 @@ class ListedTest(Opened):
 
     def test_names(self):
         self.assertEqual(
-            list(listing.named(["a/net.keras", "b/net.tflite", "c/x y.npz"])),
+            list(
+                listing.name_targets(
+                    ["a/net.keras", "b/net.tflite", "c/x y.npz"]
+                )
+            ),
             ["net.keras", "net.tflite", "x_y"],
         )
         self.assertEqual(
-            list(listing.named([lambda x: x, lambda x: x])),
+            list(listing.name_targets([lambda x: x, lambda x: x])),
             ["model", "model.2"],
         )
-        self.assertEqual(list(listing.named(["a/n.keras", "b/n.keras"])),
+        self.assertEqual(list(listing.name_targets(["a/n.keras", "b/n.keras"])),
                          ["n.keras", "n.keras.2"])  # fmt: skip
-        self.assertEqual(listing.named({"mine": 1}), {"mine": 1})
+        self.assertEqual(listing.name_targets({"mine": 1}), {"mine": 1})
         with self.assertRaisesRegex(InputError, "'a b' must be of letters"):
-            listing.named({"a b": 1})
+            listing.name_targets({"a b": 1})
         with self.assertRaisesRegex(InputError, "m.keras is given twice"):
-            listing.named(["m.keras", "m.keras"])
+            listing.name_targets(["m.keras", "m.keras"])
 
     def test_options_by_model(self):
         self.assertEqual(

@@ -81,7 +81,7 @@ TWINS = {
             "members",
             "nonmembers",
             "out",
-            "pixels",
+            "input_range",
             "outputs",
             "signature",
             "class_names",

@@ -165,7 +165,7 @@ class NamesTest(Run):
         self.add_int8_io(twin=rounded_classifier())
         kernels = ("", ".builtin", ".reference")
         self.assertEqual(
-            run_targets.names_of_run(self.dir),
+            run_targets.target_names(self.dir),
             {"keras", "int8_io_twin"}
             | {"float32" + kernel for kernel in kernels}
             | {"int8_io" + kernel for kernel in kernels},

@@ -168,7 +168,7 @@ class AuxiliaryTest(Runs):
             "query_target",
             return_value={"augmented_labels": 1, "noisy_labels": 2},
         ) as answer:
-            file = run_targets.Query("int8", folder / "x", "default", None)
+            file = run_targets.RunTarget("int8", folder / "x", "default", None)
             auxiliary = known.of("int8", file)
             self.assertEqual(
                 (auxiliary.augmented_labels, auxiliary.noisy_labels), (1, 2)
@@ -176,7 +176,9 @@ class AuxiliaryTest(Runs):
             self.assertIs(answer.call_args.args[0], file)
             self.assertEqual(answer.call_args.kwargs["run_dir"], folder)
             answer.reset_mock()
-            twin = run_targets.Query("int8_twin", folder / "x", "twin", None)
+            twin = run_targets.RunTarget(
+                "int8_twin", folder / "x", "twin", None
+            )
             self.assertIsNone(known.of("int8_twin", twin).augmented_labels)
             self.assertIsNone(known.of("int8.pi4").augmented_labels)
             self.assertIsNone(

@@ -474,7 +474,7 @@ class SameForAllTest(Folder):
         model = tiny_models.classifier()
         if kind == "keras":
             target = KerasTarget(model, batch_size=7)
-            spot = (target, "_answer")
+            spot = (target, "_call")
         else:
             types = {"float32": None, "uint8": tf.uint8, "int8": tf.int8}
             path = self.tflite_file(
@@ -588,7 +588,7 @@ class SavedOutputsTest(Folder):
         answer = saved.predict(tiny_models.images(RECORDS))
         self.assertAllEqual(answer, self.answers.probabilities)
         self.assertRefused(
-            r"target 'keras' has 30 saved answers, not 4",
+            r"target 'keras' has 30 saved outputs, not 4",
             saved.predict,
             tiny_models.images(4),
         )
@@ -630,7 +630,7 @@ class SavedOutputsTest(Folder):
         kept = self.answers.record_ids != 7
         self.answers.take(kept).save(self.path)
         self.assertRefused(
-            r"target 'keras' has no saved answer for record 7 \(1 such",
+            r"target 'keras' has no saved output for record 7 \(1 such",
             targets.query,
             SavedOutputs(self.path),
             self.data,

@@ -5,7 +5,7 @@ import numpy as np
 from qmia_tf import terminal
 
 
-def filled(batch, size):
+def pad_batch(batch, size):
     """Repeats the first record until a batch is as large as the others.
 
     XLA compiles a quantized network for every size of batch.
@@ -21,12 +21,12 @@ def filled(batch, size):
     return np.concatenate([batch, np.repeat(batch[:1], missing, axis=0)])
 
 
-def in_batches(records, answer, *, size, name, progress=False):
+def in_batches(records, predict_batch, *, size, name, progress=False):
     """Calls a function on `size` records at a time, under a bar.
 
     Args:
         records: array [N, ...], N >= 1.
-        answer: callable, array [B, ...] -> array [B, classes].
+        predict_batch: callable, array [B, ...] -> array [B, classes].
         size: int >= 1.
         name: what the bar is called.
         progress: shows a bar after two seconds.
@@ -35,14 +35,14 @@ def in_batches(records, answer, *, size, name, progress=False):
     bar = terminal.bar(
         total=len(records), unit="image", desc=name, shown=progress
     )
-    answers = None
+    outputs = None
     with bar:
         for start in range(0, len(records), size):
             chunk = records[start : start + size]
-            rows = answer(chunk)
-            if answers is None:
+            rows = predict_batch(chunk)
+            if outputs is None:
                 shape = (len(records), *rows.shape[1:])
-                answers = np.empty(shape, np.float32)
-            answers[start : start + len(chunk)] = rows
+                outputs = np.empty(shape, np.float32)
+            outputs[start : start + len(chunk)] = rows
             bar.update(len(chunk))
-    return answers
+    return outputs

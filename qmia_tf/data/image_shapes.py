@@ -5,7 +5,7 @@ import numpy as np
 from qmia_tf.errors import InputError
 
 
-def fitted(images, shape):
+def reshape_images(images, shape):
     """Gives images the shape of a model's input.
 
     Args:
@@ -24,7 +24,7 @@ def fitted(images, shape):
     return None
 
 
-def require_fitted(images, shape, name):
+def require_shape(images, shape, name):
     """Gives uint8 images the shape of a model's input.
 
     Args:
@@ -34,7 +34,7 @@ def require_fitted(images, shape, name):
     Returns: uint8 [N, ...].
     Raises: InputError if they are no such images or do not fit.
     """
-    fits = fitted(images, shape)
+    fits = reshape_images(images, shape)
     are_images = images.ndim == 4 or (images.ndim == 3 and fits is not None)
     if images.dtype != np.uint8 or not are_images or not len(images):
         raise InputError(

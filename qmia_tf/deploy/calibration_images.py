@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from qmia_tf.data.image_shapes import fitted
+from qmia_tf.data.image_shapes import reshape_images
 from qmia_tf.errors import InputError
 
 
@@ -44,7 +44,7 @@ def draw(images, *, count, seed, shape):
     """
     check_images(images, shape)
     chosen = np.random.default_rng(seed).permutation(len(images))[:count]
-    return fitted(images[chosen], shape)
+    return reshape_images(images[chosen], shape)
 
 
 def check_images(images, shape):
@@ -64,7 +64,7 @@ def check_images(images, shape):
         raise InputError(
             "there are no calibration images: give some members of the run"
         )
-    if fitted(images, shape) is None:
+    if reshape_images(images, shape) is None:
         raise InputError(
             f"calibration images have the shape {list(images.shape[1:])}, the "
             f"model takes {list(shape)}: give members of the run it was "

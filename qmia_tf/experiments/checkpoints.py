@@ -44,7 +44,9 @@ def query_epochs(run_dir, models, dataset, split, *, progress=None):
                 f"{pathlib.Path(run_dir).name}: epoch {epoch}, model {place} "
                 f"of {len(models)}"
             )
-        path = run_targets.answer(_query(file), dataset, split, run_dir=run_dir)
+        path = run_targets.query_once(
+            _query(file), dataset, split, run_dir=run_dir
+        )
         yield epoch, outputs.load(path).in_record_order()
 
 
@@ -58,4 +60,4 @@ def _query(file):
         return KerasTarget(file, name=target)
 
     name = f"{FOLDER}/{target}" if is_checkpoint else target
-    return run_targets.Query(name, file, outputs.KERAS, open_model)
+    return run_targets.RunTarget(name, file, outputs.KERAS, open_model)

@@ -48,7 +48,7 @@ def is_queried(query) -> bool:
     """Whether a target is queried: not a twin, nor under other kernels.
 
     Args:
-        query: run_targets.Query.
+        query: run_targets.RunTarget.
     """
     return query.kernel_set in KERNELS
 
@@ -59,7 +59,7 @@ def query_target(
     """Queries one target, unless its labels are there.
 
     Args:
-        query: run_targets.Query, or another with its name, facts and open();
+        query: run_targets.RunTarget, or another with its name, facts and open();
             one whose sha256 is None is queried anew each time.
         dataset: the run's Dataset.
         split: the run's Split.

@@ -100,7 +100,7 @@ def audit(
     Raises: InputError that says what cannot be used and what to do.
     """
     say = progress or (lambda line: None)
-    targets = {} if target is None else listing.named(target)
+    targets = {} if target is None else listing.name_targets(target)
     if num_threads < 1:
         raise InputError(f"num_threads must be >= 1, got {num_threads}")
     options = model_auxiliary.Options(

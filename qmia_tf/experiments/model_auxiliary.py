@@ -148,12 +148,14 @@ def of_models(
             gathered.outputs.append(answered)
             continue
         gathered.outputs.append(
-            query_once.ask(
+            query_once.query(
                 model,
                 records,
                 run_dir=folder,
                 allow_chance=options.allow_chance,
-                queries=_queries(records, gathered.reasons[name], options),
+                query_count=_query_count(
+                    records, gathered.reasons[name], options
+                ),
                 say=say,
             )
         )
@@ -187,7 +189,7 @@ def _listed(name, source, model_options, records, options, say):
     """Models.Model of a target; None if it is a file of outputs."""
     if listing.is_saved_outputs(source):
         return None
-    model = listing.listed(
+    model = listing.list_model(
         name,
         source,
         model_options,
@@ -199,7 +201,7 @@ def _listed(name, source, model_options, records, options, say):
     return model
 
 
-def _queries(records, reasons, options):
+def _query_count(records, reasons, options):
     """The number of queries that one model gets, augmented ones too."""
     count = len(records.labels)
     if AUGMENTED[0] in reasons:

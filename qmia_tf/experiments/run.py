@@ -43,10 +43,10 @@ def query_run(
     split = training_run.open_split(run_dir, dataset, config)
     run_dir.require_model()
     paths, left_out = [], []
-    for query in run_targets.of_run(
+    for query in run_targets.list_targets(
         run_dir, kernels=kernels, num_threads=num_threads
     ):
-        answer = run_targets.answer(query, dataset, split, run_dir=run_dir)
+        answer = run_targets.query_once(query, dataset, split, run_dir=run_dir)
         if isinstance(answer, pathlib.Path):
             paths.append(answer)
             continue
@@ -192,7 +192,7 @@ def attack_run(
         device_outputs,
         dataset,
         split,
-        used_names=run_targets.names_of_run(run_dir),
+        used_names=run_targets.target_names(run_dir),
     )
     auxiliary = run_auxiliary.RunAuxiliary(
         run_dir,
@@ -210,7 +210,7 @@ def attack_run(
         kernels=kernels,
         progress=terminal.say,
     )
-    run_queries = run_targets.of_run(
+    run_queries = run_targets.list_targets(
         run_dir, kernels=kernels, num_threads=num_threads
     )
     with terminal.working("comparing members and nonmembers without a model"):

@@ -73,7 +73,7 @@ class RunAuxiliary:
 
         Args:
             target: its name.
-            query: its run_targets.Query, for augmented queries; None for
+            query: its run_targets.RunTarget, for augmented queries; None for
                 outputs of a device.
         """
         parent = self._parent

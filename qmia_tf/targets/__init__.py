@@ -1,9 +1,9 @@
 """What an attacker can query: a .tflite file, saved outputs, a Keras model.
 
-A target answers one question, `predict(images) -> probabilities`, and says
-what it is in `info`. Members and nonmembers go through the same call, so what
-differs between them is the target's answer alone. Keras models are in
-keras_models.py; the rest needs neither TensorFlow nor Keras.
+A target has one method, `predict(images) -> probabilities`, and says what it
+is in `info`. Members and nonmembers go through the same call, so what differs
+between them is the target's output alone. Keras models are in keras_model.py;
+the rest needs neither TensorFlow nor Keras.
 """
 
 import copy
@@ -18,7 +18,7 @@ from qmia_tf.errors import InputError
 
 
 class Target(typing.Protocol):
-    """Anything that answers queries.
+    """Anything that can be queried.
 
     Attributes:
         info: dict for Outputs.info: target (a file-safe name), kind, sha256,
@@ -28,7 +28,7 @@ class Target(typing.Protocol):
     info: dict
 
     def predict(self, images, *, progress=False):
-        """Answers a query.
+        """Gives the outputs for images.
 
         Args:
             images: uint8 [N, height, width, channels].
@@ -97,7 +97,7 @@ class TFLiteTarget:
 
 
 class SavedOutputs:
-    """Answers that were captured before, for example on a phone.
+    """Outputs that were stored before, for example on a phone.
 
     Args:
         path: outputs/TARGET.npz; see outputs.Outputs.
@@ -109,12 +109,12 @@ class SavedOutputs:
         self.info = dict(self.outputs.info)
 
     def of_records(self, records):
-        """Gives the same target with its answers in another order.
+        """Gives the same target with its outputs in another order.
 
         Args:
             records: int [N], indices into the data set, in the order in
-                which their images are going to be asked.
-        Raises: InputError if there is no answer for one of them.
+                which their images will be queried.
+        Raises: InputError if there is no output for one of them.
         """
         order = np.argsort(self.outputs.record_ids)
         stored = self.outputs.record_ids[order]
@@ -122,7 +122,7 @@ class SavedOutputs:
         missing = np.asarray(records)[stored[places] != records]
         if missing.size:
             raise InputError(
-                f"target {self.info['target']!r} has no saved answer for "
+                f"target {self.info['target']!r} has no saved output for "
                 f"record {missing[0]} ({missing.size} such records)"
             )
         arranged = copy.copy(self)
@@ -130,12 +130,12 @@ class SavedOutputs:
         return arranged
 
     def predict(self, images, *, progress=False):
-        """Gives the stored answers, in their order; as many as images."""
+        """Gives the stored outputs, in their order; as many as images."""
         stored = self.outputs.probabilities
         if len(images) != len(stored):
             raise InputError(
                 f"target {self.info['target']!r} has {len(stored)} saved "
-                f"answers, not {len(images)}"
+                f"outputs, not {len(images)}"
             )
         return stored
 

@@ -16,7 +16,7 @@ ROUNDED = 1e-3
 NARROWEST, WIDEST = 0.5, 8.0
 
 
-def of_codes(dtype, step, zero_point) -> str | None:
+def range_of_codes(dtype, step, zero_point) -> str | None:
     """Reads the range of pixels off a quantized input.
 
     Args:
@@ -26,7 +26,7 @@ def of_codes(dtype, step, zero_point) -> str | None:
     Returns: one of INPUT_RANGES whose ends the codes' ends are; None if they
         are those of none, or the scale says only the largest absolute value.
     """
-    if np.iinfo(dtype).bits > 16 or says_largest(dtype, step, zero_point):
+    if np.iinfo(dtype).bits > 16 or is_symmetric(dtype, step, zero_point):
         return None
     low, high = input_clipping.limits(dtype, step, zero_point)
     for input_range, (least, most) in LIMITS.items():
@@ -36,7 +36,7 @@ def of_codes(dtype, step, zero_point) -> str | None:
     return None
 
 
-def says_largest(dtype, step, zero_point) -> bool:
+def is_symmetric(dtype, step, zero_point) -> bool:
     """Whether codes are symmetric: the scale is made of one number.
 
     Then 0..1 and -1..1 have the same one. An asymmetric -1..1 in int8 has
@@ -52,7 +52,7 @@ def says_largest(dtype, step, zero_point) -> bool:
     return dtype != np.int8 or abs(step * 255 / 2 - 1) > ROUNDED
 
 
-def of_rescaling(scale) -> str | None:
+def range_of_rescaling(scale) -> str | None:
     """Reads the range off a layer that multiplies pixels by `scale`.
 
     255 scale is how wide the numbers behind it are if pixels are 0..255,
@@ -68,7 +68,7 @@ def of_rescaling(scale) -> str | None:
     return None
 
 
-def of_moments(mean, variance) -> str | None:
+def range_of_moments(mean, variance) -> str | None:
     """Reads the range off a layer that subtracts mean, divides by spread.
 
     Args:
@@ -87,7 +87,7 @@ def of_moments(mean, variance) -> str | None:
     return None
 
 
-def chosen(read, given, *, name, where, takes="floats") -> str:
+def choose_range(read, given, *, name, where, takes="floats") -> str:
     """Which range a model takes: what it says itself, or the user.
 
     Args:
@@ -113,7 +113,7 @@ def chosen(read, given, *, name, where, takes="floats") -> str:
     return read or given
 
 
-def fitted(values, shape, name) -> np.ndarray:
+def reshape_records(values, shape, name) -> np.ndarray:
     """Gives records the shape of a model's input.
 
     Args:
@@ -123,7 +123,7 @@ def fitted(values, shape, name) -> np.ndarray:
     Returns: array [N, ...]; an axis of one channel is added or dropped.
     Raises: InputError if they are of another shape.
     """
-    shaped = image_shapes.fitted(values, shape)
+    shaped = image_shapes.reshape_images(values, shape)
     if shaped is None:
         raise InputError(
             f"target {name!r} takes records of {list(shape)}, got "

@@ -5,8 +5,8 @@ import pathlib
 import tensorflow as tf
 
 from qmia_tf import outputs
-from qmia_tf.data.batches import filled, in_batches
-from qmia_tf.data.image_shapes import require_fitted
+from qmia_tf.data.batches import in_batches, pad_batch
+from qmia_tf.data.image_shapes import require_shape
 from qmia_tf.data.pixels import scale_to_unit
 from qmia_tf.errors import InputError
 from qmia_tf.models import keras_calls, keras_files
@@ -56,7 +56,7 @@ class KerasTarget:
         self.batch_size = batch_size
         options = keras_calls.inference_options(model)
         # An output may be a dict of one.
-        self._answer = tf.function(
+        self._call = tf.function(
             lambda x: tf.nest.flatten(model(x, **options))[0],
             input_signature=[tf.TensorSpec(model.input_shape, tf.float32)],
         )
@@ -66,16 +66,16 @@ class KerasTarget:
     def predict(self, images, *, progress=False):
         """See Target."""
         expected = self.model.input_shape[1:]
-        images = require_fitted(images, expected, self.info["target"])
+        images = require_shape(images, expected, self.info["target"])
 
-        def answer(chunk):
+        def predict_batch(chunk):
             self._reset()
-            whole = filled(chunk, min(self.batch_size, len(images)))
-            return self._answer(scale_to_unit(whole)).numpy()[: len(chunk)]
+            whole = pad_batch(chunk, min(self.batch_size, len(images)))
+            return self._call(scale_to_unit(whole)).numpy()[: len(chunk)]
 
         return in_batches(
             images,
-            answer,
+            predict_batch,
             size=self.batch_size,
             name=self.info["target"],
             progress=progress,

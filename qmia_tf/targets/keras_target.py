@@ -18,7 +18,7 @@ from qmia_tf.targets.model_target import (
     PROBABILITIES,
     TEXT,
     ModelTarget,
-    chosen_outputs,
+    choose_outputs,
 )
 from qmia_tf.targets.preprocessing import InputFacts
 
@@ -75,7 +75,7 @@ def open_model(model, *, name, options, numbers) -> ModelTarget:
         numbers, _facts(graph, dtype), options.input_range, name=name
     )
     read, where = _ending(graph)
-    outputs = chosen_outputs(read, options.outputs, name=name, where=where)
+    outputs = choose_outputs(read, options.outputs, name=name, where=where)
     shape = tuple(entry.shape)
     options = keras_calls.inference_options(model)
     # An output may be a dict of one.
@@ -85,8 +85,8 @@ def open_model(model, *, name, options, numbers) -> ModelTarget:
     )
     keeping = keras_calls.keeping_layers(model)
 
-    def answer(records):
-        values = input_forms.fitted(records, shape[1:], name)
+    def predict_batch(records):
+        values = input_forms.reshape_records(records, shape[1:], name)
         keras_calls.reset(keeping)
         with onednn.explaining(name):
             return call(values.astype(dtype, copy=False)).numpy()
@@ -102,7 +102,7 @@ def open_model(model, *, name, options, numbers) -> ModelTarget:
     }
     return ModelTarget(
         info,
-        answer,
+        predict_batch,
         choice=choice,
         batch_size=shape[0] or 250,
         is_fixed=shape[0] is not None,
@@ -166,13 +166,13 @@ def _facts(graph, dtype):
 
 
 def _range(graph):
-    """Reads the range of pixels off the first layers; and what said it."""
+    """Reads the range of pixels off the first layers, and names the layer."""
     for layer in _entered(graph)[0]:
         read = None
         if isinstance(layer, keras.layers.Rescaling):
-            read = input_forms.of_rescaling(layer.scale)
+            read = input_forms.range_of_rescaling(layer.scale)
         elif isinstance(layer, keras.layers.Normalization):
-            read = input_forms.of_moments(layer.mean, layer.variance)
+            read = input_forms.range_of_moments(layer.mean, layer.variance)
         elif getattr(layer, "input_steps", None) == PIXEL_STEPS:
             read = UNIT
         if read is not None:

@@ -1,4 +1,4 @@
-"""Models of one's own, listed before they are opened."""
+"""Models that a user gives: named, and listed before they are opened."""
 
 import dataclasses
 import pathlib
@@ -32,29 +32,28 @@ FORMATS = (
     "a .keras or .h5 file, a SavedModel directory, a .tflite file, or an .npz "
     "or .csv file of outputs"
 )
-ANSWERS = (".npz", ".csv")
+OUTPUT_FILES = (".npz", ".csv")
 KERAS_FILES = (".keras", ".h5", ".hdf5")
-LITE = (".tflite", ".lite", ".task")
-# Of what makes numbers enter a model: what was answered before it changed is
-# asked again.
+TFLITE_FILES = (".tflite", ".lite", ".task")
+# Version of the preprocessing: outputs of an earlier one are queried again.
 PREPROCESSING = 2
 
 
 # A method of a model whose layers cannot be read.
-METHOD = InputFacts(
+METHOD_FACTS = InputFacts(
     np.dtype(np.float32), where="is a method of a model that does not say"
 )
 
 
 @dataclasses.dataclass
-class Model:
-    """One target, not opened yet; what auditing.copy_queries asks of one.
+class UnopenedModel:
+    """One target, not opened yet.
 
     Attributes:
         name: the target's, and of outputs/NAME.npz.
         source: path, model of Keras 3 or tf_keras, or callable.
-        kernel_set: what computes its answers.
-        facts: what answers must say of their target to be this one's; a
+        kernel_set: what computes its outputs.
+        facts: what stored outputs must say of their target to be its; a
             sha256 of None is never the same.
         size_bytes: of the file; None for what is in memory.
         opener: makes the target.
@@ -84,16 +83,16 @@ class Model:
 
 
 def is_path(source) -> bool:
-    """Whether something is named, not given itself."""
+    """Whether something is a path, not the thing itself."""
     return isinstance(source, (str, pathlib.Path))
 
 
 def is_saved_outputs(target) -> bool:
     """Whether a target is a file of outputs rather than a model."""
-    return is_path(target) and pathlib.Path(target).suffix in ANSWERS
+    return is_path(target) and pathlib.Path(target).suffix in OUTPUT_FILES
 
 
-def named(given) -> dict[str, object]:
+def name_targets(given) -> dict[str, object]:
     """Gives each target a name that is safe in a file name.
 
     Args:
@@ -132,7 +131,7 @@ def named(given) -> dict[str, object]:
 def options_by_model(
     input_range, outputs, count, *, signature=None
 ) -> list[ModelOptions]:
-    """What the user says of each of `count` models.
+    """Gives each of `count` models the options that the user gave.
 
     Args:
         input_range: one for all models, or a list with one a model; "auto"
@@ -178,7 +177,9 @@ def _is_for_all(option):
     return len(ends) == 2 and all(isinstance(end, Real) for end in ends)
 
 
-def listed(name, source, options, *, numbers, num_threads=2) -> Model:
+def list_model(
+    name, source, options, *, numbers, num_threads=2
+) -> UnopenedModel:
     """Lists a model; nothing is loaded yet.
 
     Args:
@@ -200,7 +201,7 @@ def listed(name, source, options, *, numbers, num_threads=2) -> Model:
 
     def model(kernel_set, opener, source_facts, threads=None):
         facts = {"sha256": source_facts.get("sha256"), "kernel_set": kernel_set}
-        return Model(
+        return UnopenedModel(
             name,
             source,
             kernel_set,
@@ -216,7 +217,7 @@ def listed(name, source, options, *, numbers, num_threads=2) -> Model:
     is_method = known is not None and source is not known
     if known is not None and (not is_method or graphs.has_graph(known)):
         return model(KERAS, lambda: _open_keras(known, **common), {})
-    if signature_runner.is_one(source):
+    if signature_runner.is_signature_runner(source):
         return model(
             signature_runner.KERNELS,
             lambda: signature_runner.open_model(source, **common),
@@ -229,9 +230,9 @@ def listed(name, source, options, *, numbers, num_threads=2) -> Model:
             {},
         )
     if callable(source):
-        facts = METHOD if is_method else InputFacts(None)
+        facts = METHOD_FACTS if is_method else InputFacts(None)
         if is_method and numbers.is_images:
-            input_forms.chosen(
+            input_forms.choose_range(
                 None, options.input_range, name=name, where=facts.where
             )
         return model(
@@ -243,14 +244,14 @@ def listed(name, source, options, *, numbers, num_threads=2) -> Model:
     if path.suffix in KERAS_FILES and path.is_file():
         file_facts = targets.file_facts(path)
         return model(KERAS, lambda: _open_keras(path, **common), file_facts)
-    if saved_model.is_one(path):
+    if saved_model.is_saved_model(path):
         file_facts = saved_model.facts(path)
         return model(
             "tensorflow",
             lambda: saved_model.open_model(path, **common),
             file_facts,
         )
-    if path.suffix in LITE or model_file.is_one(path):
+    if path.suffix in TFLITE_FILES or model_file.is_model_file(path):
         return model(
             tflite_target.KERNELS,
             lambda: tflite_target.open_model(
@@ -292,8 +293,8 @@ def _open_callable(function, *, facts, name, options, numbers):
     """
     choice = range_choice.choose(numbers, facts, options.input_range, name=name)
 
-    def answer(records):
-        # What it writes into them stays its own.
+    def predict_batch(records):
+        # It may write into its copy.
         return function(np.array(records))
 
     info = {
@@ -304,7 +305,7 @@ def _open_callable(function, *, facts, name, options, numbers):
         "probability_step": 0.0,
         "pixels": choice.input_range,
     }
-    return ModelTarget(info, answer, choice=choice)
+    return ModelTarget(info, predict_batch, choice=choice)
 
 
 def _existing(source):

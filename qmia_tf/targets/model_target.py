@@ -1,4 +1,4 @@
-"""A model that can be asked: records in, numbers out, facts about both."""
+"""A model that can be queried: records in, numbers out, facts of both."""
 
 import dataclasses
 import functools
@@ -14,7 +14,7 @@ from qmia_tf.errors import InputError
 PROBABILITIES, LOGITS = "probabilities", "logits"
 KINDS = (PROBABILITIES, LOGITS)
 # What to do with a model that takes text.
-TEXT = "give a function that turns records (word ids, for example) into answers"
+TEXT = "give a function that turns records (word ids, for example) into outputs"
 # What a model outputs that ends in several sigmoids.
 MULTI_LABEL = "multi-label"
 
@@ -62,22 +62,22 @@ def _unknown(name, known, value):
 
 
 class ModelTarget:
-    """Asks one opened model.
+    """One opened model.
 
     Args:
         info: dict for Outputs.info: target, kind, kernel_set, outputs and
             probability_step, ...
-        answer: callable, array [B, ...] -> numbers [B, C] or [B, 1].
+        predict_batch: callable, array [B, ...] -> numbers [B, C] or [B, 1].
         choice: range_choice.Choice, how records enter; None as they are.
         batch_size: records a call.
-        is_fixed: whether answer takes no other number of records.
+        is_fixed: whether predict_batch takes no other number of records.
         notes: lines that the user should read.
     """
 
     def __init__(
         self,
         info,
-        answer,
+        predict_batch,
         *,
         choice=None,
         batch_size=250,
@@ -88,71 +88,75 @@ class ModelTarget:
         self.choice = choice
         self.notes = (*notes, *(choice.notes if choice else ()))
         self.batch_size = batch_size
-        self._answer, self._is_fixed = answer, is_fixed
+        self._predict_batch, self._is_fixed = predict_batch, is_fixed
 
-    def predict(self, images, *, progress=False, way=None) -> np.ndarray:
-        """Asks about records.
+    def predict(
+        self, images, *, progress=False, preprocessing=None
+    ) -> np.ndarray:
+        """Gives the outputs for records.
 
         Args:
             images: array [N, ...]: images or other records.
             progress: shows a bar.
-            way: preprocessing.Preprocessing, to try another than the chosen.
+            preprocessing: Preprocessing, to try another than the chosen.
         Returns: float32 [N, C], probabilities or logits as info says; one
             number a record is made two classes.
-        Raises: InputError if the model answers something else.
+        Raises: InputError if the model outputs something else.
         """
-        query = functools.partial(self._asked, way=way)
+        predict_rows = functools.partial(
+            self._predict_rows, preprocessing=preprocessing
+        )
         return in_batches(
             images,
-            query,
+            predict_rows,
             size=self.batch_size,
             name=self.info["target"],
             progress=progress,
         )
 
-    def _asked(self, chunk, way=None):
+    def _predict_rows(self, chunk, preprocessing=None):
         count = len(chunk)
         if self._is_fixed and count < self.batch_size:
             filler = np.zeros_like(chunk[:1])
             filler = np.repeat(filler, self.batch_size - count, axis=0)
             chunk = np.concatenate([chunk, filler])
         if self.choice is not None:
-            chunk = (way or self.choice.chosen).apply(chunk)
-        rows = squeezed(np.asarray(self._only(self._answer(chunk))))
+            chunk = (preprocessing or self.choice.chosen).apply(chunk)
+        rows = squeezed(np.asarray(self._only(self._predict_batch(chunk))))
         if rows.ndim != 2 or len(rows) != len(chunk) or not rows.shape[1]:
             raise InputError(
-                f"target {self.info['target']!r} answers {list(rows.shape)} "
-                f"to {len(chunk)} records: an answer must be [records, "
+                f"target {self.info['target']!r} outputs {list(rows.shape)} "
+                f"for {len(chunk)} records: an output must be [records, "
                 "classes]"
             )
         if rows.dtype.name == "bfloat16":
             rows = rows.astype(np.float32)
         if rows.dtype.kind not in "fiu":
             raise InputError(
-                f"target {self.info['target']!r} answers {rows.dtype}, not "
+                f"target {self.info['target']!r} outputs {rows.dtype}, not "
                 "numbers"
             )
         rows = rows[:count].astype(np.float32)
         return self._both_classes(rows) if rows.shape[1] == 1 else rows
 
-    def _only(self, answer):
+    def _only(self, output):
         """The one output of a dict or list of outputs."""
-        names, outputs = None, [answer]
-        if isinstance(answer, Mapping):
-            names, outputs = list(answer), list(answer.values())
-        elif isinstance(answer, (list, tuple)) and len(answer):
-            shapes = [np.shape(output) for output in answer]
+        names, outputs = None, [output]
+        if isinstance(output, Mapping):
+            names, outputs = list(output), list(output.values())
+        elif isinstance(output, (list, tuple)) and len(output):
+            shapes = [np.shape(part) for part in output]
             is_one = len(shapes) == 1 and len(shapes[0]) > 1
             # Else a list of rows.
             if is_one or len(set(shapes)) > 1:
-                outputs = answer
+                outputs = output
         if len(outputs) == 1:
             return outputs[0]
         output_text = ", ".join(
             map(str, names or map(list, map(np.shape, outputs)))
         )
         raise InputError(
-            f"target {self.info['target']!r} answers {len(outputs)} outputs "
+            f"target {self.info['target']!r} gives {len(outputs)} outputs "
             f"({output_text}), and one is needed: give a function that returns "
             "that of the classes"
         )
@@ -164,8 +168,8 @@ class ModelTarget:
         return np.hstack([1 - rows, rows])
 
 
-def chosen_outputs(read, given, *, name, where) -> str:
-    """What a model answers: what it says itself, or the user.
+def choose_outputs(read, given, *, name, where) -> str:
+    """Probabilities or logits: what the model says itself, or the user.
 
     Args:
         read: "probabilities", "multi-label", or None.
@@ -179,18 +183,18 @@ def chosen_outputs(read, given, *, name, where) -> str:
         raise InputError(
             f"target {name!r} ends in {where}: each is a label of its own "
             "(multi-label), and only one class a record can be audited yet: "
-            "give a function that answers [1 - p, p] of one of them, and its "
+            "give a function that returns [1 - p, p] of one of them, and its "
             "labels 0 and 1"
         )
     if read is None and given is None:
         raise InputError(
-            f"target {name!r} ends in {where}, so whether it answers "
+            f"target {name!r} ends in {where}, so whether it outputs "
             "probabilities or logits is not known: give "
             f"--outputs={LOGITS} or --outputs={PROBABILITIES}"
         )
     if read is not None and given not in (None, read):
         raise InputError(
-            f"target {name!r} ends in {where}, so it answers {read}, but "
+            f"target {name!r} ends in {where}, so it outputs {read}, but "
             f"--outputs={given}: leave it out (for one of several models: "
             f"{AUTO!r})"
         )

@@ -1,4 +1,4 @@
-"""What a model says of its input, and the ways in which records enter it."""
+"""What a model says of its input, and the ways to prepare records for it."""
 
 import dataclasses
 
@@ -61,7 +61,7 @@ class InputFacts:
 
 @dataclasses.dataclass(frozen=True)
 class Preprocessing:
-    """One way in which records can enter.
+    """How records are turned into what a model takes.
 
     Attributes:
         start: the range of their numbers, None if it does not matter.
@@ -82,8 +82,8 @@ class Preprocessing:
         return None not in (self.start, self.end) and self.start != self.end
 
     @property
-    def words(self) -> str:
-        """What is tried, for messages."""
+    def description(self) -> str:
+        """It in words, for messages."""
         if self.is_codes:
             text = "taken as codes"
         elif self.start == BYTES and self.end:
@@ -107,7 +107,7 @@ class Preprocessing:
             return values.astype(np.float32)
         return scale_to_range(_as_bytes(values, self.start), self.end)
 
-    def in_records(self, limits) -> tuple[float, float]:
+    def limits_in_records(self, limits) -> tuple[float, float]:
         """Gives limits of the input as numbers of the records."""
         ends = np.asarray(limits, np.float64)
         if self.is_mapped:
@@ -130,15 +130,17 @@ def _as_bytes(values, start):
     return values * 255 if start == UNIT else (values + 1) * np.float32(127.5)
 
 
-def outside(way, numbers, limits) -> tuple[float, float]:
-    """How many numbers a quantized input cannot hold.
+def clipped_shares(preprocessing, numbers, limits) -> tuple[float, float]:
+    """Which shares of the numbers a quantized input clips.
 
     Args:
-        way: Preprocessing.
+        preprocessing: Preprocessing.
         numbers: RecordNumbers.
         limits: the smallest and the largest that it holds; None holds all.
-    Returns: the shares below and above it; see clipping.shares_outside.
+    Returns: the shares below and above it; see input_clipping.shares_outside.
     """
-    if limits is None or way.is_codes:
+    if limits is None or preprocessing.is_codes:
         return 0.0, 0.0
-    return shares_outside(numbers.sample, *way.in_records(limits))
+    return shares_outside(
+        numbers.sample, *preprocessing.limits_in_records(limits)
+    )

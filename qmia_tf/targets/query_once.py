@@ -1,4 +1,4 @@
-"""Asks a model of one's own about the records, unless it was asked before."""
+"""Queries a model about the records, unless its outputs are stored."""
 
 import numpy as np
 
@@ -10,71 +10,73 @@ from qmia_tf.outputs import Outputs, repeatability
 from qmia_tf.outputs.kinds import look_like_probabilities, read_step
 from qmia_tf.run_dir import RunDir
 from qmia_tf.targets import range_trial, sanity_checks, signature_runner
-from qmia_tf.targets.listing import Model
+from qmia_tf.targets.listing import UnopenedModel
 from qmia_tf.targets.model_target import LOGITS
 
-# Asked about before all the others, so that a mistake shows soon.
+# Queried before all the others, so that a mistake shows soon.
 FIRST = 100
 UNKNOWN_THREADS = ("callable", signature_runner.KERNELS)
-# What says of answers that their target was asked twice.
+# In Outputs.info: that records were queried twice.
 REPEATED = "repeat_difference"
 # In Outputs.info: whether other ranges were tried.
 CHECKED = "input_checked"
 
 
-def ask(
-    model: Model,
+def query(
+    model: UnopenedModel,
     records: Records,
     *,
     run_dir,
     allow_chance,
-    queries=0,
+    query_count=0,
     say=lambda line: None,
 ) -> Outputs:
-    """Gives what a model answers; outputs/NAME.npz keeps it.
+    """Gives the outputs of a model; outputs/NAME.npz keeps them.
 
-    Answers that are there, of the same file and records, stay. What is only
-    in memory has no file to compare and is asked again.
-    Before all records some are asked about twice, in another order and batch.
+    Stored outputs of the same file and records are used again. What is only
+    in memory has no file to compare and is queried again. Before all records
+    some are queried twice, in another order and batch.
 
     Args:
-        model: Model.
+        model: UnopenedModel.
         records: Records.
         run_dir: where outputs/ lies.
-        allow_chance: leaves out checks.require_above_chance and
+        allow_chance: leaves out sanity_checks.require_above_chance and
             range_trial.check.
-        queries: int, how many the audit makes of this model in all.
+        query_count: int, how many the audit makes of this model in all.
         say: callable that takes a line.
-    Raises: InputError if the model cannot be asked, or what it answers shows
-        that something was told wrong.
+    Raises: InputError if the model cannot be queried, or its outputs show
+        that an option is wrong.
     """
     path = RunDir(run_dir).outputs_of(model.name)
-    answers = _stored(path, model, records, allow_chance=allow_chance)
-    is_new = answers is None
+    model_outputs = _stored_outputs(
+        path, model, records, allow_chance=allow_chance
+    )
+    is_new = model_outputs is None
     if is_new:
         for line in model.open().notes:
             say(line)
-        answers = _asked(
+        model_outputs = _query_all(
             model,
             records,
             RunDir(run_dir).name,
-            queries=None if allow_chance else queries,
+            query_count=None if allow_chance else query_count,
         )
     if not allow_chance:
-        sanity_checks.require_above_chance(answers)
+        sanity_checks.require_above_chance(model_outputs)
     if is_new:
         target, first_record = model.open(), records.values[:1]
         timed = timing.measure(lambda: target.predict(first_record))
-        answers.info["latency_ms"] = timed.median_ms
-        answers.info.update(_computed(model))
-        answers.save(path)
-    return answers
+        model_outputs.info["latency_ms"] = timed.median_ms
+        model_outputs.info.update(_computing(model))
+        model_outputs.save(path)
+    return model_outputs
 
 
-def _computed(model):
-    """In how many threads, and whether with oneDNN; None where nobody knows.
+def _computing(model):
+    """How many threads computed, and whether oneDNN; None if not known.
 
-    Of a function nobody does; LiteRT has no oneDNN.
+    A function may compute anyhow; LiteRT has no oneDNN.
     """
     if model.threads or model.kernel_set in UNKNOWN_THREADS:
         return {"latency_threads": model.threads, "onednn": None}
@@ -82,12 +84,12 @@ def _computed(model):
     return {"latency_threads": onednn.threads(), "onednn": onednn.is_on()}
 
 
-def _stored(path, model, records, *, allow_chance):
-    """The answers that are there, if they are those of this model."""
+def _stored_outputs(path, model, records, *, allow_chance):
+    """The stored outputs, if they are those of this model."""
     if model.facts["sha256"] is None or not path.is_file():
         return None
     try:
-        answers = outputs.load(path)
+        model_outputs = outputs.load(path)
     except InputError:
         # Damaged, or not ours: it is made anew.
         return None
@@ -95,14 +97,14 @@ def _stored(path, model, records, *, allow_chance):
     if not allow_chance:
         expected[CHECKED] = True
     same = all(
-        answers.info.get(key) == value for key, value in expected.items()
+        model_outputs.info.get(key) == value for key, value in expected.items()
     )
-    # Others were asked before targets were asked twice.
-    return answers if same and REPEATED in answers.info else None
+    # Others are from before records were queried twice.
+    return model_outputs if same and REPEATED in model_outputs.info else None
 
 
-def _asked(model, records, run, *, queries):
-    """Asks about everything; queries of None tries no other ranges."""
+def _query_all(model, records, run, *, query_count):
+    """Queries all records; query_count of None tries no other ranges."""
     target = model.open()
     info = target.info
     kind = {
@@ -114,8 +116,8 @@ def _asked(model, records, run, *, queries):
     sanity_checks.require_classes(first.shape[1], records, name=model.name)
     sanity_checks.require_kind(first, **kind)
     info[REPEATED] = repeatability.require(target, records.values, first)
-    if queries is not None:
-        range_trial.check(target, records, queries=queries)
+    if query_count is not None:
+        range_trial.check(target, records, query_count=query_count)
     rows = target.predict(records.values, progress=True)
     sanity_checks.require_kind(rows, **kind)
     if info["outputs"] != LOGITS and not look_like_probabilities(
@@ -130,12 +132,12 @@ def _asked(model, records, run, *, queries):
             **info,
             "fingerprint": records.fingerprint(),
             "run": run,
-            CHECKED: queries is not None,
+            CHECKED: query_count is not None,
         },
     }
     source = f"target {model.name!r}"
     if info["outputs"] == LOGITS:
-        answers = Outputs.from_logits(rows, **about, source=source)
+        model_outputs = Outputs.from_logits(rows, **about, source=source)
     else:
-        answers = Outputs(probabilities=rows, **about)
-    return answers.validate(source)
+        model_outputs = Outputs(probabilities=rows, **about)
+    return model_outputs.validate(source)

@@ -1,4 +1,4 @@
-"""How records enter a model: decided by their numbers, its input, the user."""
+"""Chooses how records are prepared: by their numbers, the input, the user."""
 
 import dataclasses
 
@@ -9,7 +9,7 @@ from qmia_tf.data.value_ranges import CODES
 from qmia_tf.deploy.tflite.input_clipping import NOTICEABLE
 from qmia_tf.errors import InputError
 from qmia_tf.targets import input_forms
-from qmia_tf.targets.preprocessing import TO_GIVE, Preprocessing, outside
+from qmia_tf.targets.preprocessing import TO_GIVE, Preprocessing, clipped_shares
 
 # Numbers that networks like; none of them are pixels of 0..255.
 SMALL = 8.0
@@ -25,35 +25,37 @@ IGNORED = (
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """How records enter, and what else could be meant.
+    """How records are prepared, and what else could be meant.
 
     Attributes:
         chosen: Preprocessing.
-        others: those that may be tried beside it.
+        others: those that may be tried besides.
         doubt: a question to be raised unless `chosen` is clearly better than
             each of the others; None if there is none.
-        is_given: whether the user said it.
-        can_be_given: whether the user could have said it.
+        is_from_user: whether the user chose it.
+        can_user_choose: whether the user may choose the range.
         notes: lines for the log.
     """
 
     chosen: Preprocessing
     others: tuple[Preprocessing, ...] = ()
     doubt: str | None = None
-    is_given: bool = False
-    can_be_given: bool = True
+    is_from_user: bool = False
+    can_user_choose: bool = True
     notes: tuple[str, ...] = ()
 
     @property
     def input_range(self) -> str | None:
         """The range that pixels are mapped into, None if it is not known."""
-        way = self.chosen
-        is_known = way.is_mapped or self.is_given or not self.can_be_given
-        return way.end if way.start == BYTES and is_known else None
+        chosen = self.chosen
+        is_known = (
+            chosen.is_mapped or self.is_from_user or not self.can_user_choose
+        )
+        return chosen.end if chosen.start == BYTES and is_known else None
 
 
 def choose(numbers, facts, input_range, *, name) -> Choice:
-    """Decides how records enter a model.
+    """Chooses how records are prepared for a model.
 
     Args:
         numbers: RecordNumbers.
@@ -61,29 +63,31 @@ def choose(numbers, facts, input_range, *, name) -> Choice:
         input_range: one of INPUT_RANGES by the user, or None.
         name: the target's.
     Returns: Choice.
-    Raises: InputError if the range has to be asked for, or the records do
+    Raises: InputError if the user has to say the range, or the records do
         not fit the input.
     """
     if _are_plain_integers(facts) or facts.takes_indices:
         if not facts.takes_indices:
             _require_integers(numbers, facts, name)
         notes = (IGNORED.format(name, input_range),) if input_range else ()
-        return _tried(Choice(Preprocessing(), notes=notes), numbers, facts)
+        return _with_others(
+            Choice(Preprocessing(), notes=notes), numbers, facts
+        )
     if _are_codes(numbers, facts, input_range):
         if input_range and facts.range:
-            _chosen(facts, input_range, name)
+            _choose_range(facts, input_range, name)
         note = (
             f"target {name!r}: {numbers.dtype} records are taken as the codes "
             f"of its {facts.dtype} input"
         )
         chosen = Preprocessing(is_codes=True)
-        return _tried(Choice(chosen, notes=(note,)), numbers, facts)
+        return _with_others(Choice(chosen, notes=(note,)), numbers, facts)
     if input_range:
-        choice = _as_given(numbers, facts, input_range, name)
+        choice = _from_user(numbers, facts, input_range, name)
     else:
-        choice = _as_read(numbers, facts, name)
-    _require_held(choice, numbers, facts, name)
-    return _tried(choice, numbers, facts)
+        choice = _from_model(numbers, facts, name)
+    _require_in_limits(choice, numbers, facts, name)
+    return _with_others(choice, numbers, facts)
 
 
 def _are_plain_integers(facts):
@@ -115,7 +119,7 @@ def _are_codes(numbers, facts, input_range):
 
     Small whole numbers of a table can have that type as well: then they fill
     more of what the input holds as numbers than as codes. Pixels of 0..255
-    in 16 bits are hardly codes, and never where their range is told.
+    in 16 bits are hardly codes, and never where the user says their range.
     """
     if not facts.has_codes or numbers.dtype != facts.dtype:
         return False
@@ -124,7 +128,7 @@ def _are_codes(numbers, facts, input_range):
     if numbers.dtype.itemsize > 1 and numbers.range == BYTES:
         return not (input_range or numbers.is_like_images)
     as_numbers = Preprocessing()
-    if max(outside(as_numbers, numbers, facts.limits)) >= NOTICEABLE:
+    if max(clipped_shares(as_numbers, numbers, facts.limits)) >= NOTICEABLE:
         return True
     low, high = facts.limits
     ends = np.iinfo(facts.dtype)
@@ -132,8 +136,8 @@ def _are_codes(numbers, facts, input_range):
     return width / (int(ends.max) - int(ends.min)) >= width / (high - low)
 
 
-def _chosen(facts, input_range, name):
-    return input_forms.chosen(
+def _choose_range(facts, input_range, name):
+    return input_forms.choose_range(
         facts.range,
         input_range,
         name=name,
@@ -142,7 +146,7 @@ def _chosen(facts, input_range, name):
     )
 
 
-def _as_given(numbers, facts, input_range, name):
+def _from_user(numbers, facts, input_range, name):
     record_range = numbers.range
     if record_range == BYTES or (
         record_range is None and numbers.may_be_pixels
@@ -150,11 +154,13 @@ def _as_given(numbers, facts, input_range, name):
         end = (
             input_range
             if facts.dtype is None
-            else _chosen(facts, input_range, name)
+            else _choose_range(facts, input_range, name)
         )
-        return Choice(Preprocessing(BYTES, end), is_given=True)
+        return Choice(Preprocessing(BYTES, end), is_from_user=True)
     if record_range == input_range:
-        return Choice(Preprocessing(record_range, input_range), is_given=True)
+        return Choice(
+            Preprocessing(record_range, input_range), is_from_user=True
+        )
     advice = TO_GIVE.get((record_range, input_range))
     if record_range == CODES:
         advice = "add 128 and give uint8"
@@ -168,20 +174,20 @@ def _as_given(numbers, facts, input_range, name):
     )
 
 
-def _as_read(numbers, facts, name):
+def _from_model(numbers, facts, name):
     record_range, model_range = numbers.range, facts.range
     is_known = facts.dtype is None or facts.agrees_with(numbers)
     if record_range == CODES and numbers.is_like_images and not is_known:
         return Choice(
-            Preprocessing(record_range), doubt=_of_codes(numbers, name)
+            Preprocessing(record_range), doubt=_codes_question(numbers, name)
         )
     if facts.dtype is None or record_range in (None, CODES):
         return Choice(
-            Preprocessing(record_range), notes=_odd(numbers, facts, name)
+            Preprocessing(record_range), notes=_warnings(numbers, facts, name)
         )
     if record_range == BYTES and numbers.is_integer:
         if model_range or numbers.is_images:
-            end = _chosen(facts, None, name)
+            end = _choose_range(facts, None, name)
             return Choice(Preprocessing(BYTES, end), notes=())
         question = _question(numbers, facts, name)
         return Choice(Preprocessing(BYTES, BYTES), doubt=question)
@@ -200,8 +206,8 @@ def _are_wide_pixels(numbers):
     return numbers.dtype == np.uint16 and len(numbers.shape) > 1
 
 
-def _odd(numbers, facts, name):
-    """Says of numbers that enter as they are what makes them doubtful.
+def _warnings(numbers, facts, name):
+    """Warns of doubtful numbers that go in as they are.
 
     Pixels of 16 bits, and numbers like -2..2 where pixels of 0..255 should.
     """
@@ -223,7 +229,7 @@ def _odd(numbers, facts, name):
 
 
 def _question(numbers, facts, name):
-    """What is asked where the numbers alone leave it open; None: nothing."""
+    """The question where the numbers leave it open; None if they do not."""
     record_range = numbers.range
     if record_range != BYTES:
         return (
@@ -246,7 +252,7 @@ def _question(numbers, facts, name):
     )
 
 
-def _of_codes(numbers, name):
+def _codes_question(numbers, name):
     return (
         f"target {name!r} takes floats, and the records are {numbers.dtype} "
         f"of {numbers.shown}, as an int8 file takes its codes: add 128, give "
@@ -255,9 +261,9 @@ def _of_codes(numbers, name):
     )
 
 
-def _require_held(choice, numbers, facts, name):
-    way = choice.chosen
-    below, above = outside(way, numbers, facts.limits)
+def _require_in_limits(choice, numbers, facts, name):
+    chosen = choice.chosen
+    below, above = clipped_shares(chosen, numbers, facts.limits)
     if max(below, above) < NOTICEABLE:
         return
     low, high = facts.limits
@@ -265,42 +271,51 @@ def _require_held(choice, numbers, facts, name):
     if below > above:
         side = f"below the input's smallest, {low:.4g}"
     advice = "give the records prepared as in training"
-    if way.is_mapped or choice.is_given:
-        advice = f"it was not trained with {way.end}"
-    elif way.end == BYTES:
+    if chosen.is_mapped or choice.is_from_user:
+        advice = f"it was not trained with {chosen.end}"
+    elif chosen.end == BYTES:
         known = facts.range or f"{UNIT}, {BYTES} or {SIGNED}"
         advice = f"give --input_range={known}, what it was trained with"
     raise InputError(
         f"target {name!r} cannot hold the records: "
         f"{100 * max(below, above):.0f} % of the values other than 0 are "
-        f"{side} (the records lie in {numbers.shown}, {way.words}): {advice}"
+        f"{side} (the records lie in {numbers.shown}, "
+        f"{chosen.description}): {advice}"
     )
 
 
-def _tried(choice, numbers, facts):
-    """Adds what else the records could be."""
-    way = choice.chosen
-    ends = [way.end]
-    if way.start in (*INPUT_RANGES, CODES) and not facts.takes_indices:
-        ends += [end for end in INPUT_RANGES if end != way.end]
+def _with_others(choice, numbers, facts):
+    """Adds the other ways in which the records could be meant."""
+    chosen = choice.chosen
+    ends = [chosen.end]
+    if chosen.start in (*INPUT_RANGES, CODES) and not facts.takes_indices:
+        ends += [end for end in INPUT_RANGES if end != chosen.end]
     axes = (None,) if numbers.channels is None else (None, numbers.channels)
     candidates = [
-        dataclasses.replace(way, end=end, reversed_axis=axis)
+        dataclasses.replace(chosen, end=end, reversed_axis=axis)
         for end in ends
         for axis in axes
     ]
-    if way.is_codes:
+    if chosen.is_codes:
         candidates.append(Preprocessing())
-    ways = {}
+    preprocessings = {}
     for candidate in candidates:
         # As they are: with no end, and with the one that they have.
         key = (candidate.is_mapped and candidate.end, candidate.reversed_axis)
         key = (*key, candidate.is_codes)
-        fits = max(outside(candidate, numbers, facts.limits)) < NOTICEABLE
-        if fits and key not in ways:
-            ways[key] = candidate
-    same = (way.is_mapped and way.end, way.reversed_axis, way.is_codes)
-    ways.pop(same, None)
+        fits = (
+            max(clipped_shares(candidate, numbers, facts.limits)) < NOTICEABLE
+        )
+        if fits and key not in preprocessings:
+            preprocessings[key] = candidate
+    same = (
+        chosen.is_mapped and chosen.end,
+        chosen.reversed_axis,
+        chosen.is_codes,
+    )
+    preprocessings.pop(same, None)
     return dataclasses.replace(
-        choice, others=tuple(ways.values()), can_be_given=facts.range is None
+        choice,
+        others=tuple(preprocessings.values()),
+        can_user_choose=facts.range is None,
     )

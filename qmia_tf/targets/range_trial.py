@@ -4,14 +4,14 @@ A wrong range is seldom at chance: a network without batch norms is nearly as
 often right about 255 times its pixels, only its probabilities are all 0 or 1.
 So two exact paired tests compare a range with another on the same records:
 
-right    b members are answered right with the other range only, c with the
+right    b members are classified right with the other range only, c with the
          first only: McNemar's exact test, P[Bin(b + c, 1/2) >= b].
 loss     the same with b and c the records of both sides whose loss
          -log p_y is more than 1 lower with one of them, provided that the
          members' mean loss is hardly higher with the other range, and that
          the first knows less than nothing (its mean loss is above log C) or
          is less often right about the members (p <= 0.05). A temperature
-         alone does not pass: one that sharpens right answers improves no
+         alone does not pass: one that sharpens right outputs improves no
          model that knows something, and one that dulls them raises the loss
          of the members towards log C, which training had brought down.
 """
@@ -29,11 +29,11 @@ from qmia_tf.targets.model_target import LOGITS
 from qmia_tf.targets.preprocessing import TO_GIVE, Preprocessing
 
 # How often any of the tests may stop a rightly read model where the ranges
-# answer equally well.
+# do equally well.
 LEVEL = 0.001
 NOMINAL = 0.05
 MOST = 100
-# So many are asked first, then as many again as long as time is left.
+# So many records are queried first, then as many again as long as time is left.
 PROBE = 4
 SECONDS, SHARE = 2.0, 0.05
 # Losses are apart from there, in nats; the members' may rise by that part of
@@ -43,26 +43,26 @@ LEAST_PROBABILITY = 1e-12
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Answered:
-    """How a model did about some records in one way.
+class TrialResult:
+    """How well a model did on some records, prepared in one way.
 
     Attributes:
         right: bool [N].
         losses: float [N], -log of the true class's probability.
         members: bool [N].
         classes: int.
-        guessed: int, how many members naming one class alone gets right.
+        guessed_right: int, how many members naming one class alone gets right.
     """
 
     right: np.ndarray
     losses: np.ndarray
     members: np.ndarray
     classes: int
-    guessed: int = 0
+    guessed_right: int = 0
 
     @classmethod
-    def of(cls, rows, labels, members, *, outputs, step) -> "Answered":
-        """Judges answers [N, C]; what is not finite is wrong."""
+    def of(cls, rows, labels, members, *, outputs, step) -> "TrialResult":
+        """Scores outputs [N, C]; what is not finite is wrong."""
         rows = np.asarray(rows, np.float64)
         finite = np.isfinite(rows).all(axis=1)
         rows = np.where(finite[:, None], rows, 0.0)
@@ -76,12 +76,12 @@ class Answered:
             losses=-np.log(np.clip(np.where(finite, own, 0), least, 1)),
             members=members,
             classes=rows.shape[1],
-            guessed=int(np.bincount(labels[members], minlength=1).max()),
+            guessed_right=int(np.bincount(labels[members], minlength=1).max()),
         )
 
     @property
     def members_right(self) -> int:
-        """How many members are answered right."""
+        """How many members are classified right."""
         return int(self.right[self.members].sum())
 
     @property
@@ -90,7 +90,7 @@ class Answered:
         return bool(self.losses.mean() > np.log(self.classes))
 
     def can_be_beaten(self, level) -> bool:
-        """Whether any answers at all could be clearly better."""
+        """Whether any outputs at all could be clearly better."""
         if not self.is_enough(level):
             return False
         wrong = self.members.sum() - self.members_right
@@ -107,15 +107,15 @@ def sign_test(more, fewer) -> float:
 
 
 def is_clearly_better(other, first, level) -> bool:
-    """Whether one way of asking is better than another on the same records.
+    """Whether one preprocessing is better than another on the same records.
 
     Args:
-        other: Answered.
-        first: Answered, to the same records.
+        other: TrialResult.
+        first: TrialResult, of the same records.
         level: of each of the two tests.
     """
     members = first.members
-    if other.members_right <= other.guessed:
+    if other.members_right <= other.guessed_right:
         return False
     gained = (other.right & ~first.right)[members].sum()
     lost = (first.right & ~other.right)[members].sum()
@@ -131,42 +131,46 @@ def is_clearly_better(other, first, level) -> bool:
     return sign_test((gap > APART).sum(), (gap < -APART).sum()) <= level
 
 
-def check(target, records, *, queries) -> None:
-    """Stops where another range is clearly better, or a doubt remains.
+def check(target, records, *, query_count) -> None:
+    """Raises where another range is clearly better, or a doubt remains.
 
     Args:
         target: ModelTarget with a Choice; without one there is nothing to try.
         records: data.records.Records.
-        queries: int, how many an audit makes in all: the trial takes at most
-            5 % of them, or two seconds.
-    Raises: InputError that says what is better, or asks.
+        query_count: int, how many an audit makes in all: the trial takes at
+            most 5 % of them, or two seconds.
+    Raises: InputError that says what is better, or what is in doubt.
     """
     choice = target.choice
     if choice is None or not (choice.others or choice.doubt):
         return
-    trial = _Trial(target, records, queries)
-    first, by_way = trial.run()
+    trial = _Trial(target, records, query_count)
+    first, by_preprocessing = trial.run()
     better = [
-        (way, answered)
-        for way, answered in by_way.items()
-        if is_clearly_better(answered, first, trial.level)
+        (preprocessing, result)
+        for preprocessing, result in by_preprocessing.items()
+        if is_clearly_better(result, first, trial.level)
     ]
     if better:
-        way, answered = min(
+        preprocessing, result = min(
             better,
             key=lambda pair: (-pair[1].members_right, pair[1].losses.mean()),
         )
-        raise InputError(_better(target, choice, way, answered, first))
-    if choice.doubt and not trial.confirms(first, by_way):
-        raise InputError(choice.doubt + _tried(choice, first, by_way))
+        raise InputError(
+            _better_text(target, choice, preprocessing, result, first)
+        )
+    if choice.doubt and not trial.confirms(first, by_preprocessing):
+        raise InputError(
+            choice.doubt + _results_text(choice, first, by_preprocessing)
+        )
 
 
 class _Trial:
-    """Asks about the same records in every way."""
+    """Queries the same records, prepared in every way."""
 
-    def __init__(self, target, records, queries):
-        self.target, self.free = target, int(SHARE * queries)
-        self.asked, self.start = 0, time.perf_counter()
+    def __init__(self, target, records, query_count):
+        self.target, self.free_queries = target, int(SHARE * query_count)
+        self.queried, self.start = 0, time.perf_counter()
         self.others = target.choice.others
         # Two tests of each.
         self.level = LEVEL / max(1, 2 * len(self.others))
@@ -185,20 +189,20 @@ class _Trial:
         self.members = records.members[self.order]
 
     def run(self):
-        """Gives what the chosen way and each other way answer."""
-        first = self.judged(self.first())
+        """Results of the chosen preprocessing and of each other one."""
+        first = self.evaluate(self.query_chosen())
         is_open = first.can_be_beaten(self.level)
         if self.target.choice.doubt:
             is_open = first.is_enough(self.level)
-        by_way, count = {}, len(first.right)
+        by_preprocessing, count = {}, len(first.right)
         record_seconds = self.spent / count
-        for way in self.others if is_open else ():
+        for preprocessing in self.others if is_open else ():
             if not self.has_time(count, record_seconds * count):
                 break
-            answers = self.ask(way, slice(0, count))
-            if answers is not None:
-                by_way[way] = self.judged(answers)
-        return first, by_way
+            rows = self.query(preprocessing, slice(0, count))
+            if rows is not None:
+                by_preprocessing[preprocessing] = self.evaluate(rows)
+        return first, by_preprocessing
 
     @property
     def spent(self):
@@ -206,37 +210,41 @@ class _Trial:
         return time.perf_counter() - self.start
 
     def has_time(self, count, seconds):
-        """Whether so many more may be asked, which takes so long."""
-        is_free = self.asked + count <= self.free
+        """Whether so many more queries, which take so long, are allowed."""
+        is_free = self.queried + count <= self.free_queries
         return is_free or self.spent + seconds <= SECONDS
 
-    def first(self):
-        """Asks in the chosen way about as many records as time allows."""
-        ways = 1 + len(self.others)
-        rows = self.ask(None, slice(0, max(PROBE, self.free // ways)))
+    def query_chosen(self):
+        """Queries as many records as time allows, prepared as chosen."""
+        count = 1 + len(self.others)
+        rows = self.query(
+            None, slice(0, max(PROBE, self.free_queries // count))
+        )
         while len(rows) < len(self.order):
             # As many again, or as many as there is time left for.
-            more = len(rows) * min(1.0, SECONDS / ways / self.spent - 1)
+            more = len(rows) * min(1.0, SECONDS / count / self.spent - 1)
             if more < 1:
                 break
             part = slice(len(rows), len(rows) + int(more))
-            rows = np.concatenate([rows, self.ask(None, part)])
+            rows = np.concatenate([rows, self.query(None, part)])
         return rows
 
-    def ask(self, way, part):
+    def query(self, preprocessing, part):
+        """Outputs for a part of the records; None of a function that fails."""
         values = self.values[part]
-        self.asked += len(values)
+        self.queried += len(values)
         try:
-            return self.target.predict(values, way=way)
+            return self.target.predict(values, preprocessing=preprocessing)
         # A function that was written for bytes may raise anything at floats:
         # then it cannot have been meant to be given them.
         except Exception:
-            if way is None or self.target.info["kind"] != "callable":
+            if preprocessing is None or self.target.info["kind"] != "callable":
                 raise
             return None
 
-    def judged(self, rows):
-        return Answered.of(
+    def evaluate(self, rows):
+        """Compares outputs with the labels."""
+        return TrialResult.of(
             rows,
             self.labels[: len(rows)],
             self.members[: len(rows)],
@@ -244,65 +252,70 @@ class _Trial:
             step=self.target.info["probability_step"],
         )
 
-    def confirms(self, first, by_way):
-        """Whether the chosen way is clearly better than each other."""
+    def confirms(self, first, by_preprocessing):
+        """Whether the chosen one is clearly better than each other."""
         # What raised is not there, and what there was no time for.
-        is_whole = len(by_way) == len(self.others)
+        is_whole = len(by_preprocessing) == len(self.others)
         return is_whole and all(
-            is_clearly_better(first, answered, self.level)
-            for answered in by_way.values()
+            is_clearly_better(first, result, self.level)
+            for result in by_preprocessing.values()
         )
 
 
-def _score(answered, words):
-    members = int(answered.members.sum())
-    loss = answered.losses.mean()
+def _result_text(result, words):
+    members = int(result.members.sum())
+    loss = result.losses.mean()
     return (
-        f"{words}, {answered.members_right} of {members} members are answered "
+        f"{words}, {result.members_right} of {members} members are classified "
         f"right (mean loss of both sides {loss:.2f})"
     )
 
 
-def _better(target, choice, way, answered, first):
-    """Says which way is better, and what to do."""
+def _better_text(target, choice, preprocessing, result, first):
+    """Says which preprocessing is better, and what to do."""
     return (
         f"target {target.info['target']!r}: "
-        f"{_score(first, choice.chosen.words)}; "
-        f"{_score(answered, way.words)}: {_remedy(choice, way)} "
+        f"{_result_text(first, choice.chosen.description)}; "
+        f"{_result_text(result, preprocessing.description)}: "
+        f"{_remedy(choice, preprocessing)} "
         "(--allow_chance goes on all the same)"
     )
 
 
-def _remedy(choice, way: Preprocessing):
+def _remedy(choice, preprocessing: Preprocessing):
     chosen, advice = choice.chosen, []
-    if chosen.is_codes and not way.is_codes:
+    if chosen.is_codes and not preprocessing.is_codes:
         advice.append("give the records as float32, which are no codes")
-    elif way.end != chosen.end:
-        pair = way.start, way.end
+    elif preprocessing.end != chosen.end:
+        pair = preprocessing.start, preprocessing.end
         if pair in TO_GIVE:
             advice.append(TO_GIVE[pair])
-        elif way.start == CODES:
-            advice.append(f"add 128, give uint8 and --input_range={way.end}")
-        elif way.start == BYTES and (choice.is_given or choice.can_be_given):
-            advice.append(f"give --input_range={way.end}")
+        elif preprocessing.start == CODES:
+            advice.append(
+                f"add 128, give uint8 and --input_range={preprocessing.end}"
+            )
+        elif preprocessing.start == BYTES and (
+            choice.is_from_user or choice.can_user_choose
+        ):
+            advice.append(f"give --input_range={preprocessing.end}")
         else:
             advice.append(
-                f"if the model was trained with {way.end}, give the records "
-                "as floats in that range"
+                f"if the model was trained with {preprocessing.end}, give the "
+                "records as floats in that range"
             )
-    if way.reversed_axis != chosen.reversed_axis:
+    if preprocessing.reversed_axis != chosen.reversed_axis:
         advice.append("reverse the channels of the records (blue, green, red)")
     return " and ".join(advice)
 
 
-def _tried(choice, first, by_way):
-    """What was found of a doubt that remains."""
-    if not by_way:
+def _results_text(choice, first, by_preprocessing):
+    """The results, where a doubt remains."""
+    if not by_preprocessing:
         return ""
-    sentences = [_score(first, choice.chosen.words)]
+    sentences = [_result_text(first, choice.chosen.description)]
     sentences += [
-        _score(answered, way.words)
-        for way, answered in by_way.items()
-        if way.reversed_axis is None
+        _result_text(result, preprocessing.description)
+        for preprocessing, result in by_preprocessing.items()
+        if preprocessing.reversed_axis is None
     ]
     return f" ({'; '.join(sentences)})"

@@ -1,4 +1,4 @@
-"""What a run can be asked: its Keras model, its twins, its .tflite files."""
+"""The targets of a run: its Keras model, its twins, its .tflite files."""
 
 import dataclasses
 import pathlib
@@ -18,13 +18,13 @@ PROBABILITIES, LOGITS = "probabilities", "logits"
 
 
 @dataclasses.dataclass(frozen=True)
-class Query:
+class RunTarget:
     """One target of a run, not opened yet.
 
     Attributes:
         name: the target's, and of outputs/NAME.npz.
         file: the model file.
-        kernel_set: what computes its answers.
+        kernel_set: what computes its outputs.
         open: makes the Target; TensorFlow or LiteRT is loaded then.
         outputs: "probabilities" or "logits", what the file ends in.
         threads: of LiteRT; None where TensorFlow computes.
@@ -42,20 +42,22 @@ class Query:
 
     @property
     def facts(self) -> dict:
-        """What answers must say of their target to be this one's."""
+        """What stored outputs must say of their target to be this one's."""
         return {
             "sha256": files.sha256(self.file),
             "kernel_set": self.kernel_set,
         }
 
 
-def of_run(run_dir, *, kernels=(DEFAULT,), num_threads=2) -> list[Query]:
+def list_targets(
+    run_dir, *, kernels=(DEFAULT,), num_threads=2
+) -> list[RunTarget]:
     """Lists the targets of a run.
 
     Args:
         run_dir: directory with the model and perhaps artifacts/.
         kernels: LiteRT's kernel sets, see targets.TFLiteTarget; each .tflite
-            file is asked under each.
+            file is queried under each.
         num_threads: int >= 1, for LiteRT.
     Returns: the Keras model, then for each scheme of the manifest the file
         under each kernel set and its twin, if it has one.
@@ -65,68 +67,75 @@ def of_run(run_dir, *, kernels=(DEFAULT,), num_threads=2) -> list[Query]:
     run_dir = RunDir(run_dir)
     folder = run_dir.artifacts
     model = run_dir.model
-    queries = [
-        Query(TRAINED, model, outputs.KERAS, lambda: _keras_target(model))
+    run_targets = [
+        RunTarget(TRAINED, model, outputs.KERAS, lambda: _keras_target(model))
     ]
     for scheme, entry in exporting.read_manifest(folder).items():
-        queries += [
+        run_targets += [
             _file(folder, scheme, entry, kernel_set, num_threads)
             for kernel_set in dict.fromkeys(kernels)
         ]
         if entry.get("twin"):
-            queries.append(_twin(folder, scheme, entry))
-    return queries
+            run_targets.append(_twin(folder, scheme, entry))
+    return run_targets
 
 
-def names_of_run(run_dir) -> set[str]:
+def target_names(run_dir) -> set[str]:
     """Lists every name that a target of the run has under any kernels."""
-    return {query.name for query in of_run(run_dir, kernels=tuple(KERNELS))}
+    return {
+        run_target.name
+        for run_target in list_targets(run_dir, kernels=tuple(KERNELS))
+    }
 
 
-def answer(query, dataset, split, *, run_dir) -> pathlib.Path | LeftOut:
-    """Asks one target about every record, unless its answers are there.
+def query_once(
+    run_target, dataset, split, *, run_dir
+) -> pathlib.Path | LeftOut:
+    """Queries one target about every record, unless its outputs are stored.
 
     Args:
-        query: a Query.
+        run_target: a RunTarget.
         dataset: the run's Dataset.
         split: the run's Split.
         run_dir: where outputs/NAME.npz goes.
     Returns: its path, or why a .tflite file that is as it was exported
-        cannot answer.
-    Raises: InputError if the file is gone or was changed and cannot answer,
-        the Keras model cannot, or it does not answer the same image alike.
+        cannot be run.
+    Raises: InputError if the file is gone or was changed and cannot be run,
+        the Keras model cannot, or its outputs for an image are not repeated.
     """
     run_dir = RunDir(run_dir)
-    path = run_dir.outputs_of(query.name)
-    if not query.file.is_file():
-        raise InputError(f"{query.file} is gone: export it again")
-    sha256 = files.sha256(query.file)
-    if path.exists() and _is_current(path, query, sha256, split):
+    path = run_dir.outputs_of(run_target.name)
+    if not run_target.file.is_file():
+        raise InputError(f"{run_target.file} is gone: export it again")
+    sha256 = files.sha256(run_target.file)
+    if path.exists() and _is_current(path, run_target, sha256, split):
         return path
     try:
-        target = query.open()
+        target = run_target.open()
         target_outputs = targets.query(target, dataset, split, run=run_dir.name)
     except InputError as error:
         # Only of a file that is as exported can its kernels be to blame.
-        if query.exported != sha256:
+        if run_target.exported != sha256:
             raise
-        reason = str(error).replace(str(query.file), query.file.name)
-        return LeftOut(query.name, query.kernel_set, reason)
+        reason = str(error).replace(str(run_target.file), run_target.file.name)
+        return LeftOut(run_target.name, run_target.kernel_set, reason)
     _require_alike(target, target_outputs, dataset)
     images, _ = dataset.take(split.members[:1])
     timed = timing.measure(lambda: target.predict(images))
     target_outputs.info["latency_ms"] = timed.median_ms
-    target_outputs.info["latency_threads"] = query.threads or onednn.threads()
-    if query.threads is None:
+    target_outputs.info["latency_threads"] = (
+        run_target.threads or onednn.threads()
+    )
+    if run_target.threads is None:
         target_outputs.info["onednn"] = onednn.is_on()
     target_outputs.save(path)
     return path
 
 
 def _require_alike(target, target_outputs, dataset):
-    """Asks some records again; see repeatability.require.
+    """Queries some records again; see repeatability.require.
 
-    In a whole batch: asking costs nothing here, another size would have to
+    In a whole batch: a query costs nothing here, another size would have to
     be compiled.
     """
     images, _ = dataset.take(target_outputs.record_ids)
@@ -135,16 +144,16 @@ def _require_alike(target, target_outputs, dataset):
     repeatability.require(target, images, rows, share=1)
 
 
-def _is_current(path, query, sha256, split):
+def _is_current(path, run_target, sha256, split):
     info = outputs.load(path).info
     expected = {
         "sha256": sha256,
-        "kernel_set": query.kernel_set,
+        "kernel_set": run_target.kernel_set,
         "fingerprint": split.fingerprint,
     }
     same = all(info.get(key) == value for key, value in expected.items())
     # Outputs from before there were logits do not say so.
-    return same and info.get("outputs", PROBABILITIES) == query.outputs
+    return same and info.get("outputs", PROBABILITIES) == run_target.outputs
 
 
 def _file(folder, scheme, entry, kernel_set, num_threads):
@@ -161,7 +170,7 @@ def _file(folder, scheme, entry, kernel_set, num_threads):
             logits=ends == LOGITS,
         )
 
-    return Query(
+    return RunTarget(
         name,
         file,
         kernel_set,
@@ -186,7 +195,7 @@ def _twin(folder, scheme, entry):
         target.info["probability_step"] = entry["output"]["scale"]
         return target
 
-    return Query(name, file, "twin", open_twin, outputs=ends)
+    return RunTarget(name, file, "twin", open_twin, outputs=ends)
 
 
 def _keras_target(file, **options):

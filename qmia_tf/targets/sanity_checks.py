@@ -1,4 +1,4 @@
-"""What would reveal a wrong choice of the user's, before anything is judged."""
+"""Checks that reveal a wrong option, before anything is attacked."""
 
 import numpy as np
 
@@ -12,10 +12,10 @@ NORMAL_95 = 1.959964
 
 
 def require_classes(classes, records, *, name):
-    """Compares what a target answers with the labels.
+    """Compares the outputs of a target with the labels.
 
     Args:
-        classes: how many numbers it answers.
+        classes: how many numbers it outputs.
         records: Records.
         name: the target's.
     Raises: InputError if they are not of one set of classes.
@@ -23,13 +23,13 @@ def require_classes(classes, records, *, name):
     known, most = records.classes, int(records.labels.max())
     if known is not None and classes != known:
         raise InputError(
-            f"target {name!r} answers {classes} classes, the labels are of "
+            f"target {name!r} outputs {classes} classes, the labels are of "
             f"{known}: is it a model of this data? (else give --class_names, "
             "all outputs of the model in their order)"
         )
     if most >= classes:
         raise InputError(
-            f"target {name!r} answers {classes} classes, but there is a "
+            f"target {name!r} outputs {classes} classes, but there is a "
             f"label {most}: is it a model of this data?"
         )
 
@@ -38,10 +38,10 @@ def require_kind(rows, *, name, outputs, step):
     """Refuses logits that are taken for probabilities, and the reverse.
 
     Args:
-        rows: float32 [N, C], as the model answered.
+        rows: float32 [N, C], as the model gave them.
         name: the target's.
         outputs: "probabilities" or "logits", what they are taken for.
-        step: distance of neighbouring answers, 0 for floats, which may be
+        step: distance of neighbouring outputs, 0 for floats, which may be
             rounded all the same.
     Raises: InputError that names the row.
     """
@@ -49,7 +49,7 @@ def require_kind(rows, *, name, outputs, step):
     if not finite.all():
         row = int(np.argmin(finite))
         raise InputError(
-            f"target {name!r} answers {rows[row][:4]} to record {row}: "
+            f"target {name!r} outputs {rows[row][:4]} for record {row}: "
             "numbers that are not finite cannot be audited"
         )
     step = step or kinds.read_step(rows)
@@ -59,34 +59,34 @@ def require_kind(rows, *, name, outputs, step):
     kind = kinds.of(rows, step=step)
     if kind == kinds.PROBABILITIES:
         raise InputError(
-            f"target {name!r} answers probabilities, not logits: all "
+            f"target {name!r} outputs probabilities, not logits: all "
             "rows sum to 1: give --outputs=probabilities"
         )
     if kind == kinds.LOGITS:
         why += f": if these are logits, give --outputs={LOGITS}"
     elif kind == kinds.SCORES:
         why += f" (--outputs={LOGITS})"
-    raise InputError(f"target {name!r} does not answer {outputs}: {why}")
+    raise InputError(f"target {name!r} does not output {outputs}: {why}")
 
 
-def require_above_chance(answered: Outputs):
-    """Stops if the model is right on its own members as chance would be.
+def require_above_chance(outputs: Outputs):
+    """Refuses a model that is right on its members as chance would be.
 
     Raises: InputError if it is right no more often than 97.5 % of models
         that name the same classes in any other order; see chance.
     """
-    labels = answered.labels[answered.members]
-    named = answered.predicted[answered.members]
+    labels = outputs.labels[outputs.members]
+    named = outputs.predicted[outputs.members]
     right = np.mean(labels == named)
-    low, high = chance(labels, named, answered.classes)
+    low, high = chance(labels, named, outputs.classes)
     if right > high:
         return
-    input_range = answered.info.get("pixels")
+    input_range = outputs.info.get("pixels")
     range_note = ""
     if input_range:
         range_note = f" (pixels were taken as {input_range})"
     raise InputError(
-        f"target {answered.target!r} is right on {100 * right:.1f} % of "
+        f"target {outputs.target!r} is right on {100 * right:.1f} % of "
         f"{labels.size} members, and chance is {100 * low:.1f} to "
         f"{100 * high:.1f} %: check --input_range{range_note}, the "
         "order of the classes --class_names, and that labels and members are "
@@ -95,10 +95,10 @@ def require_above_chance(answered: Outputs):
 
 
 def chance(labels, named, classes) -> tuple[float, float]:
-    """How often answers are right that have nothing to do with the records.
+    """How often guesses are right that have nothing to do with the records.
 
-    The answers are dealt to the records anew: with a_c records of class c
-    and b_c answers c, S = sum a_c b_c of n^2 pairs agree, so that S/n are
+    The guesses are dealt to the records anew: with a_c records of class c
+    and b_c guesses of c, S = sum a_c b_c of n^2 pairs agree, so that S/n are
     right on average, with variance
 
         (S - sum a_c b_c^2 / n - sum a_c^2 b_c / n + S^2 / n^2) / (n - 1)
@@ -108,9 +108,9 @@ def chance(labels, named, classes) -> tuple[float, float]:
 
     Args:
         labels: int [N], true classes.
-        named: int [N], the answers.
+        named: int [N], the guesses.
         classes: the number of classes.
-    Returns: the interval that 95 % of such answers lie in, in 0..1.
+    Returns: the interval that 95 % of such guesses lie in, in 0..1.
     Source: Hoeffding, Ann. Math. Stat. 22 (1951), 558, of permuted sums.
     """
     n = len(labels)

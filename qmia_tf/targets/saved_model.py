@@ -9,7 +9,7 @@ from qmia_tf import files
 from qmia_tf.deploy.tflite.subgraphs import described
 from qmia_tf.errors import InputError
 from qmia_tf.targets import input_forms, range_choice
-from qmia_tf.targets.model_target import TEXT, ModelTarget, chosen_outputs
+from qmia_tf.targets.model_target import TEXT, ModelTarget, choose_outputs
 from qmia_tf.targets.preprocessing import InputFacts
 
 PROGRAM = "saved_model.pb"
@@ -20,7 +20,7 @@ WARNING = (
 )
 
 
-def is_one(path) -> bool:
+def is_saved_model(path) -> bool:
     """Whether a path is a SavedModel directory."""
     return (pathlib.Path(path) / PROGRAM).is_file()
 
@@ -51,7 +51,7 @@ def open_model(path, *, name, options, numbers) -> ModelTarget:
         options: model_target.ModelOptions.
         numbers: value_ranges.RecordNumbers of the records.
     Raises: InputError if it cannot be loaded, has no signature of that name
-        (serving_default, if none is told) with one input and one output, or
+        (serving_default, by default) with one input and one output, or
         does not say what has to be known.
     """
     chosen = options.signature or SIGNATURE
@@ -97,21 +97,21 @@ def open_signature(
         )
     facts = InputFacts(dtype, where="a SavedModel does not say")
     choice = range_choice.choose(numbers, facts, options.input_range, name=name)
-    outputs = chosen_outputs(
+    outputs = choose_outputs(
         None, options.outputs, name=name, where="a signature without a layer"
     )
     shape = tuple(entry.shape)
 
-    def answer(records):
+    def predict_batch(records):
         import tensorflow as tf
 
-        values = input_forms.fitted(records, shape[1:], name)
+        values = input_forms.reshape_records(records, shape[1:], name)
         values = tf.constant(values.astype(dtype, copy=False))
         try:
             (rows,) = signature(**{keyword: values}).values()
         except tf.errors.OpError as error:
             raise InputError(
-                f"{path} cannot answer {len(values)} records: {_line(error)}"
+                f"{path} fails on {len(values)} records: {_line(error)}"
             ) from error
         return rows.numpy()
 
@@ -124,7 +124,7 @@ def open_signature(
             "probability_step": 0.0,
             "pixels": choice.input_range,
         },
-        answer,
+        predict_batch,
         choice=choice,
         batch_size=shape[0] or 250,
         is_fixed=shape[0] is not None,

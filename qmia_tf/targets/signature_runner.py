@@ -1,7 +1,7 @@
 """A signature of an interpreter in memory, opened as a target.
 
 What interpreter.get_signature_runner(NAME) gives, of ai_edge_litert or of
-tf.lite. It is asked through its own calls, so its ops are not known.
+tf.lite. It is called as it is, so its ops are not known.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ KERNELS = "interpreter"
 DETAILS = ("get_input_details", "get_output_details")
 
 
-def is_one(target) -> bool:
+def is_signature_runner(target) -> bool:
     """Whether something is a signature runner."""
     return callable(target) and all(
         callable(getattr(target, name, None)) for name in DETAILS
@@ -26,7 +26,7 @@ def is_one(target) -> bool:
 def open_model(runner, *, name, options, numbers) -> ModelTarget:
     """Opens a signature runner.
 
-    It is taken to answer probabilities, unless the user says otherwise.
+    It is taken to output probabilities, unless the user says otherwise.
 
     Args:
         runner: SignatureRunner of one input and one output.
@@ -45,8 +45,8 @@ def open_model(runner, *, name, options, numbers) -> ModelTarget:
     )
     interpreter = getattr(runner, "_interpreter", None)
 
-    def answer(records):
-        values = input_forms.fitted(records, entry.shape[1:], name)
+    def predict_batch(records):
+        values = input_forms.reshape_records(records, entry.shape[1:], name)
         values = encoded(values, entry)
         try:
             _reset(interpreter)
@@ -54,7 +54,7 @@ def open_model(runner, *, name, options, numbers) -> ModelTarget:
         except (ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:300]
             raise InputError(
-                f"{source} cannot answer {len(values)} records: {reason}"
+                f"{source} fails on {len(values)} records: {reason}"
             ) from error
         return leave.dequantize(rows)
 
@@ -68,7 +68,7 @@ def open_model(runner, *, name, options, numbers) -> ModelTarget:
             "probability_step": leave.step,
             "pixels": choice.input_range,
         },
-        answer,
+        predict_batch,
         choice=choice,
         batch_size=fixed or 100,
         is_fixed=fixed is not None,
@@ -80,7 +80,7 @@ def _reset(interpreter):
     if interpreter is None:
         return
     # It fails where a graph was never prepared, and so has nothing to reset.
-    # What is kept all the same shows when records are asked again.
+    # What is kept all the same shows when records are queried again.
     with contextlib.suppress(ValueError, RuntimeError):
         interpreter.reset_all_variables()
 

@@ -1,4 +1,4 @@
-"""A .tflite file of one's own, opened as a target under LiteRT."""
+"""A .tflite file, opened as a target under LiteRT."""
 
 import math
 
@@ -12,13 +12,13 @@ from qmia_tf.targets.model_target import (
     MULTI_LABEL,
     PROBABILITIES,
     ModelTarget,
-    chosen_outputs,
+    choose_outputs,
 )
 from qmia_tf.targets.preprocessing import InputFacts
 
 KERNELS = "default"
 PRUNING = "prune_low_magnitude"
-# What only changes the type or the shape of the answer.
+# What only changes the type or the shape of the output.
 PASSED = (
     *("DEQUANTIZE", "QUANTIZE", "RESHAPE", "CAST"),
     *("SQUEEZE", "EXPAND_DIMS"),
@@ -48,10 +48,10 @@ def open_model(path, *, name, options, numbers, num_threads) -> ModelTarget:
         numbers, _facts(model), options.input_range, name=name
     )
     read, where = _ending(model)
-    outputs = chosen_outputs(read, options.outputs, name=name, where=where)
+    outputs = choose_outputs(read, options.outputs, name=name, where=where)
 
-    def answer(records):
-        values = input_forms.fitted(records, entry.shape[1:], name)
+    def predict_batch(records):
+        values = input_forms.reshape_records(records, entry.shape[1:], name)
         rows = model.run(encoded(values, entry))
         return model.output.dequantize(rows)
 
@@ -65,7 +65,7 @@ def open_model(path, *, name, options, numbers, num_threads) -> ModelTarget:
             "pixels": choice.input_range,
             "signature": model.signature,
         },
-        answer,
+        predict_batch,
         choice=choice,
         batch_size=model.fixed_batch or 100,
         notes=_notes(model),
@@ -79,7 +79,7 @@ def _notes(model):
     if not pruned:
         return []
     return [
-        f"{model.path} still holds the wrappers of pruning: it answers as it "
+        f"{model.path} still holds the wrappers of pruning: it works as it "
         "is, but tfmot.sparsity.keras.strip_pruning(model) before the "
         "conversion makes it smaller"
     ]
@@ -129,10 +129,10 @@ def port_facts(entry, grid=None, *, takes_indices=False) -> InputFacts:
             np.dtype(entry.dtype), where=where, takes_indices=takes_indices
         )
     limits = input_clipping.limits(*grid)
-    read = input_forms.of_codes(*grid)
+    read = input_forms.range_of_codes(*grid)
     if read is not None:
         where = "its input's scale and zero point"
-    elif input_forms.says_largest(*grid):
+    elif input_forms.is_symmetric(*grid):
         where = (
             "says in its scale only the largest absolute value, "
             f"{limits[1]:.4g}, not"
@@ -187,7 +187,7 @@ def _is_looked_up(model):
 
 
 def _ending(model):
-    """Reads what a file answers off its last op; and what that is."""
+    """Reads what a file outputs off its last op, and names the op."""
     made_by = {}
     for op in model.ops():
         for index in op["outputs"]:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from qmia_tf.data.batches import filled
+from qmia_tf.data.batches import pad_batch
 from qmia_tf.data.pixels import scale_to_unit
 from qmia_tf.errors import InputError
 from qmia_tf.training.input_pipeline import epoch_batches
@@ -120,7 +120,7 @@ class Trainer:
         right, size = 0, min(EVALUATION_BATCH, len(labels))
         for start in range(0, len(labels), size):
             chunk = slice(start, start + size)
-            batch = filled(images[chunk], size)
+            batch = pad_batch(images[chunk], size)
             guesses = self._answer(scale_to_unit(batch)).numpy().argmax(axis=1)
             true = labels[chunk]
             right += int((guesses[: len(true)] == true).sum())

@@ -220,10 +220,10 @@ class FileTest(tf.test.TestCase):
     def test_any_name_will_do(self):
         path = self.dir / "model.lite"
         path.write_bytes(self.content)
-        self.assertTrue(model_file.is_one(path))
+        self.assertTrue(model_file.is_model_file(path))
         self.assertEqual(Interpreter(path).input.shape, (-1, 4))
-        self.assertFalse(model_file.is_one(self.dir))
-        self.assertFalse(model_file.is_one(self.dir / "gone"))
+        self.assertFalse(model_file.is_model_file(self.dir))
+        self.assertFalse(model_file.is_model_file(self.dir / "gone"))
 
     def test_a_bundle_says_what_it_holds(self):
         path = self.dir / "hand.task"

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from qmia_tf import layers as ours
-from qmia_tf.data.image_shapes import fitted
+from qmia_tf.data.image_shapes import reshape_images
 from qmia_tf.deploy.integer import (
     additions,
     code_movement,
@@ -117,7 +117,7 @@ def calibrate(twin, images, *, batch_size=100):
     expected = tuple(twin.input_shape[1:])
     if len(images) == 0:
         raise InputError("there are no images to calibrate the logits with")
-    if images.dtype != np.uint8 or fitted(images, expected) is None:
+    if images.dtype != np.uint8 or reshape_images(images, expected) is None:
         raise InputError(
             f"calibration images must be uint8 [N, {expected}], got "
             f"{images.dtype} {list(images.shape)}"
@@ -128,7 +128,7 @@ def calibrate(twin, images, *, batch_size=100):
             f"model {twin.name!r} does not end in a softmax of floats: "
             "calibrate the twin that fold(head='float') gives"
         )
-    images = fitted(images, expected)
+    images = reshape_images(images, expected)
     logits = keras.Model(twin.inputs, last.input)
     low, high = np.inf, -np.inf
     for start in range(0, len(images), batch_size):

@@ -9,7 +9,7 @@ twin says what folding the batch norms and rounding the biases cost.
 import pathlib
 
 from qmia_tf import files, terminal
-from qmia_tf.data.image_shapes import fitted
+from qmia_tf.data.image_shapes import reshape_images
 from qmia_tf.deploy.integer import int8_file
 from qmia_tf.deploy.parity.mismatches import (
     FILE,
@@ -118,7 +118,7 @@ def check(
     """
     twin = Twin(twin_path, logits=logits)
     twin.check_images(images)
-    images = fitted(images, twin.model.input_shape[1:])
+    images = reshape_images(images, twin.model.input_shape[1:])
     if isinstance(model, (str, pathlib.Path)):
         model = Trained(model)
     most = max(batch_sizes)

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from qmia_tf import layers as ours
-from qmia_tf.data.image_shapes import fitted
+from qmia_tf.data.image_shapes import reshape_images
 from qmia_tf.data.pixels import scale_to_unit
 from qmia_tf.deploy.flat_model import read_flat
 from qmia_tf.errors import InputError
@@ -61,7 +61,7 @@ class Network:
         Returns: dict name -> float32 [N, ...], and the output [N, classes].
         """
         count = len(images)
-        images = fitted(images, self.model.input_shape[1:])
+        images = reshape_images(images, self.model.input_shape[1:])
         filled = np.resize(images, (batch_size or count, *images.shape[1:]))
         *layer_outputs, answers = (
             part.numpy()[:count] for part in self._ask(scale_to_unit(filled))
@@ -109,7 +109,7 @@ class Twin:
         if (
             images.dtype != np.uint8
             or not len(images)
-            or fitted(images, shape) is None
+            or reshape_images(images, shape) is None
         ):
             raise InputError(
                 f"the twin takes uint8 images of {list(shape)}, one or more, "

@@ -3,7 +3,7 @@
 import pathlib
 
 from qmia_tf.data.batches import in_batches
-from qmia_tf.data.image_shapes import require_fitted
+from qmia_tf.data.image_shapes import require_shape
 from qmia_tf.data.pixels import scale_to_unit
 from qmia_tf.deploy.tflite import input_clipping
 from qmia_tf.deploy.tflite.interpreter import Interpreter
@@ -71,7 +71,7 @@ class Classifier:
         """
         expected = self.interpreter.input.shape[1:]
         return in_batches(
-            require_fitted(images, expected, self._name),
+            require_shape(images, expected, self._name),
             self._answer,
             size=self.batch_size,
             name=self._name,

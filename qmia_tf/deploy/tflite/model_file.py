@@ -33,7 +33,7 @@ class Signature:
     outputs: dict
 
 
-def is_one(path) -> bool:
+def is_model_file(path) -> bool:
     """Whether a file begins as a .tflite file does, whatever its name."""
     path = pathlib.Path(path)
     if not path.is_file():
