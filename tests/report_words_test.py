@@ -357,7 +357,7 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         result = synthetic_audits.result(audit.audit(outputs))
         self.assertStartsWith(
             verdict_sentences.verdict(result)[0],
-            "keras: cannot say: no attack tells ",
+            "keras: cannot say: no attack distinguishes ",
         )
         self.assertEqual(
             verdict_sentences.short(result)[0],
