@@ -46,7 +46,12 @@ from qmia_tf.attacks.margin import margins
 from qmia_tf.auditing import audit
 from qmia_tf.edge import device
 from qmia_tf.programs import program
-from qmia_tf.statistics import auc, held_out, low_fpr, operating_points
+from qmia_tf.statistics import (
+    auc,
+    held_out_thresholds,
+    low_fpr_rates,
+    operating_points,
+)
 from qmia_tf.statistics.sweep import sweep
 
 CACHE = pathlib.Path.home() / ".cache" / "qmia_tf" / "attacks_peer"
@@ -125,39 +130,39 @@ def measure_threshold(folder):
 
 def measure_lira(folder):
     """Online scores against compute_score_lira."""
-    evidence = simulated.evidence(50_000, 64)
+    inputs = simulated.attack_inputs(50_000, 64)
     simulated.save(
         folder,
-        target=margins(evidence.outputs),
-        margins=evidence.references.margins,
-        inside=evidence.references.inside,
+        target=margins(inputs.outputs),
+        margins=inputs.references.margins,
+        inside=inputs.references.inside,
     )
-    figures = in_turns(lambda: lira.online_scores(evidence), "lira", folder)
-    figures["MB at the peak"] = allocated(lambda: lira.online_scores(evidence))
+    figures = in_turns(lambda: lira.online_scores(inputs), "lira", folder)
+    figures["MB at the peak"] = allocated(lambda: lira.online_scores(inputs))
     if PEER.value:
         peer_scores = -np.load(folder / "lira_peer.npy")
-        same = peers_rule(evidence)
+        same = peers_rule(inputs)
         away = np.abs(same - peer_scores) / np.maximum(1, np.abs(peer_scores))
         figures["largest relative difference"] = float(away.max())
     return figures
 
 
-def peers_rule(evidence):
+def peers_rule(inputs):
     """Online scores with variances divided by n instead of n - 1."""
     sides = []
-    references = evidence.references
+    references = inputs.references
     for mask in (references.inside, references.outside):
         side_moments = reference_moments.moments(references.margins, mask)
         spreads = lira.spreads(side_moments, 0.0, variance="per_example")
         shrink = np.sqrt((side_moments.counts - 1) / side_moments.counts)
         sides.append((side_moments.centers, spreads * shrink))
-    return lira.likelihood_ratio(margins(evidence.outputs), *sides)
+    return lira.likelihood_ratio(margins(inputs.outputs), *sides)
 
 
 def measure_rmia(folder):
     """Shares of the population against the table of all pairs."""
     del folder
-    evidence = simulated.evidence(25_000, 8, population=10_000)
+    inputs = simulated.attack_inputs(25_000, 8, population=10_000)
     rng = np.random.default_rng(1)
     records, population = rng.gamma(4, 0.25, 25_000), rng.gamma(4, 0.25, 10_000)
 
@@ -173,11 +178,9 @@ def measure_rmia(folder):
     figures["scores that differ"] = int((table() != ours()).sum())
     whole = alternate(
         {
-            "whole online attack, seconds": lambda: rmia.online_scores(
-                evidence
-            ),
+            "whole online attack, seconds": lambda: rmia.online_scores(inputs),
             "whole offline attack, seconds": lambda: rmia.offline_scores(
-                evidence
+                inputs
             ),
         }
     )
@@ -185,7 +188,7 @@ def measure_rmia(folder):
         "MB at the peak": allocated(ours),
         "table, MB at the peak": allocated(table),
         "whole offline, MB at the peak": allocated(
-            lambda: rmia.offline_scores(evidence)
+            lambda: rmia.offline_scores(inputs)
         ),
     }
     return {**figures, **whole, **memory}
@@ -202,8 +205,8 @@ def measure_growth(folder):
     ):
         spent = []
         for size in SIZES:
-            evidence = simulated.evidence(size, 4)
-            best = alternate({"seconds": lambda: attack(evidence)})["seconds"]  # noqa: B023
+            inputs = simulated.attack_inputs(size, 4)
+            best = alternate({"seconds": lambda: attack(inputs)})["seconds"]  # noqa: B023
             spent.append(best)
             figures[f"{name}, {size} records, seconds"] = best
         figures |= exponents(name, spent)
@@ -222,14 +225,14 @@ def exponents(name, seconds):
     }
 
 
-def threshold_attack(evidence):
+def threshold_attack(inputs):
     """One score with everything that an audit says of it."""
-    members = evidence.outputs.members
-    scores = margins(evidence.outputs)
+    members = inputs.outputs.members
+    scores = margins(inputs.outputs)
     curve = sweep(scores, members)
     operating_points.in_sample_points(curve, seed=0)
-    held_out.hold_out(scores, members, seed=0)
-    low_fpr.of_sweep(curve, seed=0)
+    held_out_thresholds.hold_out(scores, members, seed=0)
+    low_fpr_rates.of_sweep(curve, seed=0)
     return auc.auc(scores, members)
 
 

@@ -4,9 +4,9 @@ import pathlib
 
 import numpy as np
 
-from qmia_tf.attacks.attack_inputs import Evidence, References
+from qmia_tf.attacks.attack_inputs import AttackInputs, References
 from qmia_tf.outputs import Outputs
-from qmia_tf.statistics.held_out import calibration_half
+from qmia_tf.statistics.held_out_thresholds import calibration_half
 
 CLASSES = 10
 
@@ -34,8 +34,8 @@ def outputs(members, nonmembers, *, seed=0) -> Outputs:
     )
 
 
-def evidence(records, models, *, population=None, seed=0) -> Evidence:
-    """Evidence with reference models, each trained on a random half.
+def attack_inputs(records, models, *, population=None, seed=0) -> AttackInputs:
+    """Makes attack inputs with reference models, each trained on a random half.
 
     Args:
         records: int, half of them members.
@@ -51,7 +51,7 @@ def evidence(records, models, *, population=None, seed=0) -> Evidence:
     half = calibration_half(answers.members, seed=seed)
     if population:
         half[records // 2 :] = np.arange(records - records // 2) < population
-    return Evidence(
+    return AttackInputs(
         outputs=answers,
         calibration=half,
         seed=seed,

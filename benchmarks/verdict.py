@@ -38,7 +38,12 @@ import verdict_table as table
 from absl import flags
 
 from qmia_tf.programs import program
-from qmia_tf.statistics import memberships, permutation, power, simultaneous
+from qmia_tf.statistics import (
+    max_t_test,
+    membership_permutations,
+    power,
+    simultaneous_intervals,
+)
 from qmia_tf.statistics.auc import auc
 from qmia_tf.statistics.selection import choose
 
@@ -112,8 +117,8 @@ def one_audit(records, leak, seed):
     with threadpoolctl.threadpool_limits(1):
         scores = audit.counted()
         test = tested(audit, seed)
-        intervals = simultaneous.intervals(
-            simultaneous.areas(scores, audit.members), seed=seed
+        intervals = simultaneous_intervals.intervals(
+            simultaneous_intervals.areas(scores, audit.members), seed=seed
         )
         old = choose(audit.scores, audit.members, audit.half)
         other_half = ~audit.half
@@ -125,7 +130,7 @@ def one_audit(records, leak, seed):
     new = max(intervals, key=lambda name: intervals[name].low)
     return {
         "found_old": area.low > 0.5,
-        "found_new": test.p_value <= permutation.LEVEL,
+        "found_new": test.p_value <= max_t_test.LEVEL,
         "covered_all": all(inside.values()),
         "covered_chosen": inside[new],
         "covered_old": area.low <= audit.truths[old] <= area.high,
@@ -136,7 +141,7 @@ def one_audit(records, leak, seed):
 
 def tested(audit, seed):
     """The max-T test of a simulated audit."""
-    return permutation.max_t(
+    return max_t_test.max_t(
         audit.counted(),
         audit.members,
         audit.strata,
@@ -174,9 +179,9 @@ def said(records, seed):
     audit = simulated.simulate(records, LEAKS[0], seed=seed)
     test = tested(audit, seed)
     [here] = [
-        x for x in test.measured if (x.attack, x.rate) == ("margin", None)
+        x for x in test.statistics if (x.attack, x.rate) == ("margin", None)
     ]
-    layout = memberships.Layout.of(audit.members, audit.strata)
+    layout = membership_permutations.Layout.of(audit.members, audit.strata)
     shares = layout.shares()
     return power.detectable_auc(
         test.critical,
@@ -192,9 +197,9 @@ def reached(records, leak, seed):
     """Whether the margin's AUC, and whether anything, finds the leak."""
     test = tested(simulated.simulate(records, leak, seed=seed), seed)
     [here] = [
-        x for x in test.measured if (x.attack, x.rate) == ("margin", None)
+        x for x in test.statistics if (x.attack, x.rate) == ("margin", None)
     ]
-    return here.t > test.critical, test.p_value <= permutation.LEVEL
+    return here.t > test.critical, test.p_value <= max_t_test.LEVEL
 
 
 def measure_seconds(pool):
@@ -213,11 +218,11 @@ def measure_seconds(pool):
         scores["gap"] = (common > simulated.RIGHT).astype(np.float64)
         scores["learned"] = np.where(half, np.nan, common)
         labels = rng.integers(0, simulated.CLASSES, 2 * records)
-        strata = memberships.strata_of(labels, half)
+        strata = membership_permutations.strata_of(labels, half)
         spent = []
         for _ in range(3):
             start, cpu = time.perf_counter(), time.process_time()
-            test = permutation.max_t(
+            test = max_t_test.max_t(
                 scores, members, strata, seed=0, fixed=simulated.FIXED
             )
             spent.append(

@@ -7,9 +7,9 @@ import numpy as np
 from scipy import special, stats
 
 from qmia_tf.attacks import folds, likelihood
-from qmia_tf.data import split
-from qmia_tf.statistics import memberships
-from qmia_tf.statistics.held_out import calibration_half
+from qmia_tf.data import draws
+from qmia_tf.statistics import membership_permutations
+from qmia_tf.statistics.held_out_thresholds import calibration_half
 
 CLASSES = 10
 # Of an accuracy of 84 %: right where the margin exceeds this.
@@ -88,7 +88,7 @@ def simulate(records, leak, *, seed) -> Simulated:
     """
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, CLASSES, 2 * records)
-    members = split.stratified(labels, 0.5, rng)
+    members = draws.stratified(labels, 0.5, rng)
     margins = rng.normal(size=2 * records)
     known = rng.permutation(np.flatnonzero(members))
     margins[known[: round(leak.share * records)]] += leak.shift
@@ -106,7 +106,11 @@ def simulate(records, leak, *, seed) -> Simulated:
     learned = likelihood.density_ratio(margins[half], members[half])
     truths = {**fixed_truths(leak), "likelihood": true_auc(learned, leak)}
     return Simulated(
-        scores, members, half, memberships.strata_of(labels, half), truths
+        scores,
+        members,
+        half,
+        membership_permutations.strata_of(labels, half),
+        truths,
     )
 
 

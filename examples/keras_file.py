@@ -68,9 +68,9 @@ def main(out=OUT, *, epochs=40):
 
 def print_verdict(result):
     """Prints what an audit says in words."""
-    from qmia_tf.report import phrases, verdict_words
+    from qmia_tf.report import phrases, verdict_sentences
 
-    print(phrases.as_text(verdict_words.verdict(result)))
+    print(phrases.as_text(verdict_sentences.verdict(result)))
 
 
 if __name__ == "__main__":

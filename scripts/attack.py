@@ -1,12 +1,12 @@
-"""Queries the models of a run and attacks what they answer.
+"""Queries the models of a run and attacks their outputs.
 
     python scripts/attack.py --run_dir=runs/cifar_w4a4 --kernels=default
 
-Asks model.keras, every artifacts/*.tflite under each of --kernels and the
+Queries model.keras, every artifacts/*.tflite under each of --kernels and the
 integer twins about each member and nonmember (outputs/TARGET.npz), runs every
 attack, and writes audit.json and tfprivacy/ into --run_dir. A file that some
-kernels cannot run is left out, and that is said. --outputs=pi4.npz audits
-what scripts/evaluate_edge.py captured on another machine beside them.
+kernels cannot run is left out, and a line says so. --outputs=pi4.npz audits
+the outputs that scripts/evaluate_edge.py saved on another machine with them.
 Reference models for LiRA, RMIA and difficulty calibration are those that
 scripts/train_references.py trained for the run, or --references=RUN,RUN2:
 runs on other halves of the same data. --parent=RUN is the full-precision run
@@ -27,7 +27,7 @@ from qmia_tf.programs import options, program
 
 RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory")
 OUTPUTS = flags.DEFINE_list(
-    "outputs", [], ".npz files of outputs captured on another machine"
+    "outputs", [], ".npz files of outputs saved on another machine"
 )
 REFERENCES = flags.DEFINE_list(
     "references",
@@ -50,7 +50,7 @@ def main(argv):
     limits = options.gates()
     quiet.start_tensorflow()
     from qmia_tf.experiments import configuration, run
-    from qmia_tf.report import gates, phrases, verdict_words
+    from qmia_tf.report import gates, phrases, verdict_sentences
 
     config = configuration.read(run_dir)
     dataset = options.load_data(
@@ -59,14 +59,14 @@ def main(argv):
     result = run.attack_run(
         run_dir,
         dataset,
-        captured=OUTPUTS.value,
+        device_outputs=OUTPUTS.value,
         references=REFERENCES.value,
         parent=PARENT.value,
         **options.attack(),
     )
     result = gates.record(result, f"{run_dir}/audit.json", **limits)
     text = phrases.as_text(
-        [*verdict_words.in_short(result), verdict_words.INTERVALS]
+        [*verdict_sentences.short(result), verdict_sentences.INTERVALS]
     )
     print(f"\n{text}\n")
     print(

@@ -4,7 +4,7 @@
         --out=matched
 
 Needs runs of the same members trained with scripts/train.py --keep_every=1
-(full precision; optional for the others). Asks every kept epoch about each
+(full precision; optional for the others). Queries every kept epoch about each
 member and nonmember (RUN/outputs/epochs/, once), and holds each quantized
 model against full precision where that was as accurate on the same
 nonmembers: at the nearest epoch, and between two. Several seeds are paired in

@@ -34,6 +34,7 @@ def main(argv):
     if out.suffix != ".npz":
         raise InputError(f"--out is an .npz file, got {out}")
     quiet.start_tensorflow()
+    from qmia_tf.data import draws
     from qmia_tf.edge import device_data
     from qmia_tf.experiments import configuration, training_run
 
@@ -41,17 +42,13 @@ def main(argv):
     dataset = options.load_data(
         name=config["dataset"]["name"], pool=config["dataset"]["pool"]
     )
-    edge_records = device_data.of_run(
-        dataset,
-        training_run.open_split(run_dir, dataset, config),
-        run=run_dir.name,
-        count=RECORDS.value,
-        seed=SEED.value,
-    )
-    edge_records.save(out)
+    records = training_run.records_of(run_dir, dataset, config)
+    if RECORDS.value is not None:
+        records = draws.draw_exactly(records, RECORDS.value, seed=SEED.value)
+    device_data.save(records, out, run=run_dir.name)
     print(
-        f"{out}: {edge_records.members.sum():,} members, "
-        f"{(~edge_records.members).sum():,} nonmembers, "
+        f"{out}: {records.members.sum():,} members, "
+        f"{(~records.members).sum():,} nonmembers, "
         f"{out.stat().st_size / 1e6:.1f} MB"
     )
 

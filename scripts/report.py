@@ -6,8 +6,8 @@
 Reads audit.json of each run (scripts/attack.py and scripts/audit.py make
 it). Prints the verdict in words (of several runs a line an artefact); the
 paper's tables 1 and 2; one row an artefact: what it is, what it gives away,
-and its change against the full-precision Keras model; how far artefacts
-answer alike; and warnings where the numbers do not compare. Writes report.txt
+and its change against the full-precision Keras model; how far outputs
+of artefacts agree; and warnings where numbers do not compare. Writes report.txt
 and, as --format says: report.html, one page with everything in it, to open,
 print or send; figures (png, svg); tables (csv, latex); the whole as report.md
 and report.json (md, json). Takes some seconds a data set, most of them for

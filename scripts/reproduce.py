@@ -10,7 +10,7 @@ how long that takes. Then goes through the runs, OUT/DATASET/REGIME/MODEL-seedK,
 one stage after another: train, export, parity, attack, and a sweep over kept
 epochs for the leak at equal accuracy. Killed and started again it goes on.
 The small files of each run go to --results, and tables/, figures/,
-commands.md and the marked parts of --pages are made of them. The paper's
+commands.md and the generated parts of --pages are made from them. The paper's
 recipe where it speaks; a regime says what it leaves open (augmented or plain,
 then perhaps -imagenet, -cifar, -sgd, -adam, -epochsN, -widthN, -batchN; and
 choices: augmented with Adam, with twice the epochs, and with the other stem).
@@ -49,8 +49,8 @@ ONLY_TRAINED = flags.DEFINE_boolean(
 SKIP_STORED = flags.DEFINE_boolean(
     "skip_stored",
     False,
-    "leave out runs whose results are whole, wherever they were made; others "
-    "are held against the stored results of full precision",
+    "leave out runs whose results are complete, wherever they ran; others "
+    "are compared with the stored results of full precision",
 )
 ONLY_REPORT = flags.DEFINE_boolean(
     "only_report", False, "tables, figures and page from stored results"
@@ -58,7 +58,7 @@ ONLY_REPORT = flags.DEFINE_boolean(
 SWEEP = flags.DEFINE_integer(
     "sweep",
     None,
-    "kept epochs of a full-precision run that are asked, at most; default: all",
+    "kept epochs of a full-precision run to query, at most; default: all",
     lower_bound=2,
 )
 OUT = flags.DEFINE_string(
@@ -70,7 +70,7 @@ RESULTS = flags.DEFINE_string(
 PAGES = flags.DEFINE_list(
     "pages",
     None,
-    "Markdown files with marked parts; default docs/reproduction.md and "
+    "Markdown files with generated parts; default docs/reproduction.md and "
     "README.md, quick: none",
 )
 REPORT = flags.DEFINE_boolean(
@@ -85,10 +85,10 @@ def main(argv):
     seeds = options.integers("seeds", least=0)
     if not ONLY_REPORT.value:
         quiet.start_tensorflow()
-    from qmia_tf.reproduction import reproducing
+    from qmia_tf.reproduction import workflow
 
     usual = [] if QUICK.value else ["docs/reproduction.md", "README.md"]
-    paths = reproducing.reproduce(
+    paths = workflow.reproduce(
         DATASET.value,
         seeds=seeds,
         regimes=REGIMES.value,

@@ -3,10 +3,10 @@
     python scripts/train_references.py --run_dir=runs/digits/w4a4 --count=8
 
 Each is trained like the run, quantization and all, on another half of the
-same records, and asked about every record: run directories
+same records, and queried about every record: run directories
 RUN/references/r00, r01, ..., in pairs that share each record between them.
 scripts/attack.py --run_dir=RUN then finds them. --schemes=int8 also exports
-and asks files, so that a file is compared with files. Killed and started
+and queries files, so that a file is compared with files. Killed and started
 again it goes on; a larger --count adds to what is there. Each takes as long
 as the run itself.
 """
@@ -19,7 +19,7 @@ from qmia_tf.programs import options, program
 RUN_DIR = flags.DEFINE_string("run_dir", None, "the run directory")
 COUNT = flags.DEFINE_integer("count", 8, "how many models, an even number")
 SCHEMES = flags.DEFINE_list(
-    "schemes", [], "export schemes whose files are asked too"
+    "schemes", [], "export schemes whose files are queried too"
 )
 NUM_THREADS = flags.DEFINE_integer("num_threads", 2, "threads of LiteRT")
 options.define_data_place()

@@ -11,7 +11,7 @@ from qmia_tf.attacks import confidence, entropy, gap, losses, margin
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
 from qmia_tf.statistics.auc import auc
-from qmia_tf.statistics.held_out import calibration_half, hold_out
+from qmia_tf.statistics.held_out_thresholds import calibration_half, hold_out
 from qmia_tf.statistics.sweep import sweep
 
 SCORES = {

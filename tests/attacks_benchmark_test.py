@@ -27,12 +27,12 @@ class BenchmarkTest(tf.test.TestCase):
             self.assertAllClose(exponent, power, atol=1e-12)
 
     def test_population(self):
-        evidence = attacks_simulated.evidence(100, 3, population=40)
-        members = evidence.outputs.members
-        self.assertEqual(np.sum(evidence.calibration & ~members), 40)
-        self.assertAllEqual(evidence.references.margins.shape, [3, 100])
+        inputs = attacks_simulated.attack_inputs(100, 3, population=40)
+        members = inputs.outputs.members
+        self.assertEqual(np.sum(inputs.calibration & ~members), 40)
+        self.assertAllEqual(inputs.references.margins.shape, [3, 100])
         self.assertAllEqual(
-            evidence.references.inside, ~evidence.references.outside
+            inputs.references.inside, ~inputs.references.outside
         )
 
     def test_another_python_is_refused_before_anything_is_made(self):

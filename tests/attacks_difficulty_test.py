@@ -50,57 +50,57 @@ class MomentsTest(parameterized.TestCase, tf.test.TestCase):
 
 class DifficultyTest(tf.test.TestCase):
     def test_is_the_definition(self):
-        evidence = simulated_margins.simulate(50, 4)
-        references = evidence.references
+        inputs = simulated_margins.simulate(50, 4)
+        references = inputs.references
         references.outside[:, 0] = False
         expected = []
-        for record, own in enumerate(margins(evidence.outputs)):
+        for record, own in enumerate(margins(inputs.outputs)):
             asked = [
                 references.margins[k, record]
                 for k in range(4)
                 if references.outside[k, record]
             ]
             expected.append(own - sum(asked) / len(asked) if asked else np.nan)
-        scores = difficulty.scores(evidence)
+        scores = difficulty.scores(inputs)
         self.assertTrue(np.isnan(scores[0]))
         # Means of four margins of size 10, in another order.
         self.assertAllClose(scores, expected, atol=1e-13)
 
     def test_says_nothing_of_records_that_all_models_know(self):
-        evidence = simulated_margins.simulate(30, 3)
-        nobody = np.zeros_like(evidence.references.outside)
-        inside = dataclasses.replace(evidence.references, outside=nobody)
-        evidence = dataclasses.replace(evidence, references=inside)
-        self.assertTrue(np.isnan(difficulty.scores(evidence)).all())
+        inputs = simulated_margins.simulate(30, 3)
+        nobody = np.zeros_like(inputs.references.outside)
+        inside = dataclasses.replace(inputs.references, outside=nobody)
+        inputs = dataclasses.replace(inputs, references=inside)
+        self.assertTrue(np.isnan(difficulty.scores(inputs)).all())
 
     def test_tells_more_than_the_margin(self):
-        evidence = simulated_margins.simulate(4000, 16)
-        members = evidence.outputs.members
-        own = auc(margins(evidence.outputs), members)
-        area = auc(difficulty.scores(evidence), members)
+        inputs = simulated_margins.simulate(4000, 16)
+        members = inputs.outputs.members
+        own = auc(margins(inputs.outputs), members)
+        area = auc(difficulty.scores(inputs), members)
         self.assertGreater(area.low, own.high)
 
     def test_parent_is_subtracted(self):
         members = np.array([True, True, False, False])
         parent = simulated_margins.outputs_of([1, 2, 3, 4], members)
-        evidence = simulated_margins.evidence_of(
+        inputs = simulated_margins.attack_inputs_of(
             [1.5, 2.25, 3, 3], members, parent=parent
         )
         self.assertAllEqual(
-            difficulty.parent_scores(evidence), [0.5, 0.25, 0, -1]
+            difficulty.parent_scores(inputs), [0.5, 0.25, 0, -1]
         )
 
     def test_errors(self):
         members = np.array([True, True, False, False])
-        evidence = simulated_margins.evidence_of(np.arange(4), members)
+        inputs = simulated_margins.attack_inputs_of(np.arange(4), members)
         with self.assertRaisesRegex(ValueError, "needs the margins of ref"):
-            difficulty.scores(evidence)
+            difficulty.scores(inputs)
         with self.assertRaisesRegex(ValueError, "needs the outputs of the fl"):
-            difficulty.parent_scores(evidence)
+            difficulty.parent_scores(inputs)
         wrong = References(np.zeros((2, 5)), *np.ones((2, 2, 5), bool))
-        evidence = dataclasses.replace(evidence, references=wrong)
+        inputs = dataclasses.replace(inputs, references=wrong)
         with self.assertRaisesRegex(ValueError, r"must be \[K, 4\]"):
-            difficulty.scores(evidence)
+            difficulty.scores(inputs)
 
 
 if __name__ == "__main__":

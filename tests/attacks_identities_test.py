@@ -15,7 +15,7 @@ from qmia_tf.attacks import (
     losses,
     margin,
 )
-from qmia_tf.attacks.attack_inputs import Evidence
+from qmia_tf.attacks.attack_inputs import AttackInputs
 from qmia_tf.attacks.tfprivacy import module_loader
 from qmia_tf.outputs import Outputs
 from qmia_tf.outputs.logits import check_kind, softmax
@@ -182,14 +182,16 @@ class HardLabelsTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_the_unchanged_copy_alone_is_the_gap_attack(self):
         answers = make_answers("int8")
-        given = Evidence(
+        given = AttackInputs(
             outputs=answers,
             calibration=np.ones(210, bool),
-            copies=answers.predicted[:, None],
+            augmented_labels=answers.predicted[:, None],
         )
-        scores = label_only.correct_copies(given)
+        scores = label_only.correct_augmentations(given)
         self.assertAllEqual(scores, gap.scores(answers))
-        self.assertAllEqual(label_only.agreeing_copies(given), np.zeros(210))
+        self.assertAllEqual(
+            label_only.agreeing_augmentations(given), np.zeros(210)
+        )
 
     def test_the_sweep_holds_yeoms_point(self):
         answers = make_answers("float")

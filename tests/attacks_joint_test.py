@@ -18,18 +18,18 @@ def two_artefacts(records=6000, *, seed=0, leak=0.7, noise=1.0):
     members = rng.random(records) < 0.5
     common = 3 + leak * members + 0.5 * rng.normal(size=records)
     first, second = common + noise * rng.normal(size=(2, records))
-    return simulated_margins.evidence_of(
+    return simulated_margins.attack_inputs_of(
         first,
         members,
         seed=seed,
-        partner=simulated_margins.outputs_of(second, members),
+        second_outputs=simulated_margins.outputs_of(second, members),
     )
 
 
-def areas(evidence, half):
-    members = evidence.outputs.members[half]
-    both = auc(joint.scores(evidence)[half], members)
-    return both, auc(joint.alone(evidence)[half], members)
+def areas(inputs, half):
+    members = inputs.outputs.members[half]
+    both = auc(joint.scores(inputs)[half], members)
+    return both, auc(joint.single_scores(inputs)[half], members)
 
 
 class LogisticTest(parameterized.TestCase, tf.test.TestCase):
@@ -56,44 +56,44 @@ class LogisticTest(parameterized.TestCase, tf.test.TestCase):
 
 class JointTest(tf.test.TestCase):
     def test_second_artefact_with_noise_of_its_own_helps(self):
-        evidence = two_artefacts()
-        both, first = areas(evidence, ~evidence.calibration)
+        inputs = two_artefacts()
+        both, first = areas(inputs, ~inputs.calibration)
         self.assertGreater(both.low, first.high)
 
     def test_identical_second_artefact_does_not_help(self):
-        evidence = two_artefacts()
-        same = dataclasses.replace(evidence, partner=evidence.outputs)
-        both, first = areas(same, ~evidence.calibration)
+        inputs = two_artefacts()
+        same = dataclasses.replace(inputs, second_outputs=inputs.outputs)
+        both, first = areas(same, ~inputs.calibration)
         # The penalty weighs a feature that comes twice a little less.
         self.assertAllClose(both.value, first.value, atol=2e-3)
 
     def test_no_leak_is_chance_on_both_halves(self):
-        evidence = two_artefacts(leak=0.0)
-        members = evidence.outputs.members
-        for half in (evidence.calibration, ~evidence.calibration):
-            for attack in (joint.scores, joint.alone):
-                area = auc(attack(evidence)[half], members[half], level=0.999)
+        inputs = two_artefacts(leak=0.0)
+        members = inputs.outputs.members
+        for half in (inputs.calibration, ~inputs.calibration):
+            for attack in (joint.scores, joint.single_scores):
+                area = auc(attack(inputs)[half], members[half], level=0.999)
                 # Wrong once in a thousand seeds; the seed is fixed.
                 self.assertBetween(0.5, area.low, area.high)
 
     def test_judged_memberships_are_not_looked_at(self):
-        evidence = two_artefacts(400)
-        members = evidence.outputs.members.copy()
-        judged = ~evidence.calibration
+        inputs = two_artefacts(400)
+        members = inputs.outputs.members.copy()
+        judged = ~inputs.calibration
         members[judged] = ~members[judged]
         blind = dataclasses.replace(
-            evidence,
-            outputs=dataclasses.replace(evidence.outputs, members=members),
+            inputs,
+            outputs=dataclasses.replace(inputs.outputs, members=members),
         )
-        self.assertAllEqual(joint.scores(blind), joint.scores(evidence))
+        self.assertAllEqual(joint.scores(blind), joint.scores(inputs))
 
     def test_members_that_are_surer_up_to_a_point(self):
         rng = np.random.default_rng(0)
         members = rng.random(6000) < 0.5
         drawn = 15 + np.where(members, 0.5, 2.0) * rng.normal(size=6000)
-        evidence = simulated_margins.evidence_of(drawn, members)
-        judged = ~evidence.calibration
-        area = auc(joint.alone(evidence)[judged], members[judged])
+        inputs = simulated_margins.attack_inputs_of(drawn, members)
+        judged = ~inputs.calibration
+        area = auc(joint.single_scores(inputs)[judged], members[judged])
         # Of two normals with one mean, the likelihood ratio's ranking.
         best = auc(-np.square(drawn - 15)[judged], members[judged])
         self.assertGreater(best.value, 0.8)
@@ -102,17 +102,19 @@ class JointTest(tf.test.TestCase):
 
     def test_too_few_records_say_nothing(self):
         members = np.array([True, True, False, False])
-        evidence = simulated_margins.evidence_of(np.arange(4), members)
-        self.assertTrue(np.isnan(joint.alone(evidence)).all())
+        inputs = simulated_margins.attack_inputs_of(np.arange(4), members)
+        self.assertTrue(np.isnan(joint.single_scores(inputs)).all())
 
     def test_errors(self):
-        evidence = two_artefacts(20)
-        bare = dataclasses.replace(evidence, partner=None)
+        inputs = two_artefacts(20)
+        bare = dataclasses.replace(inputs, second_outputs=None)
         with self.assertRaisesRegex(ValueError, "outputs of a second artef"):
             joint.scores(bare)
-        other = evidence.outputs.take(np.arange(20)[::-1])
-        turned = dataclasses.replace(evidence, partner=other)
-        with self.assertRaisesRegex(ValueError, "asked about other records"):
+        other = inputs.outputs.take(np.arange(20)[::-1])
+        turned = dataclasses.replace(inputs, second_outputs=other)
+        with self.assertRaisesRegex(
+            ValueError, "queried about different records"
+        ):
             joint.scores(turned)
 
 

@@ -73,14 +73,14 @@ class DensityRatioTest(parameterized.TestCase, tf.test.TestCase):
 class ScoresTest(tf.test.TestCase):
     def test_finds_what_no_threshold_does(self):
         drawn, members = memorized(20_000)
-        evidence = simulated_margins.evidence_of(drawn, members)
-        judged = ~evidence.calibration
-        area = auc(likelihood.scores(evidence)[judged], members[judged])
+        inputs = simulated_margins.attack_inputs_of(drawn, members)
+        judged = ~inputs.calibration
+        area = auc(likelihood.scores(inputs)[judged], members[judged])
         # Of |x - 8|, which orders as the exact ratio does: P(|Z| < 4 |Z'|)
         # for two standard normals is 2 arctan(4)/pi.
         exact = 2 * np.arctan(4) / np.pi
         self.assertBetween(exact, area.low - 0.005, area.high + 0.005)
-        alone = auc(margin.margins(evidence.outputs)[judged], members[judged])
+        alone = auc(margin.margins(inputs.outputs)[judged], members[judged])
         self.assertBetween(0.5, alone.low, alone.high)
 
     def test_saturation_cannot_help(self):
@@ -92,13 +92,13 @@ class ScoresTest(tf.test.TestCase):
             ("exact", drawn),
             ("saturated", np.minimum(drawn, 8)),
         ):
-            evidence = simulated_margins.evidence_of(values, members)
-            judged = ~evidence.calibration
+            inputs = simulated_margins.attack_inputs_of(values, members)
+            judged = ~inputs.calibration
             aucs[name] = [
                 auc(scores[judged], members[judged]).value
                 for scores in (
-                    margin.margins(evidence.outputs),
-                    likelihood.scores(evidence),
+                    margin.margins(inputs.outputs),
+                    likelihood.scores(inputs),
                 )
             ]
         self.assertGreater(aucs["saturated"][0], aucs["exact"][0] + 0.05)
@@ -107,35 +107,35 @@ class ScoresTest(tf.test.TestCase):
     def test_no_leak_is_chance_on_both_halves(self):
         rng = np.random.default_rng(3)
         members = rng.random(6000) < 0.5
-        evidence = simulated_margins.evidence_of(
+        inputs = simulated_margins.attack_inputs_of(
             rng.normal(3, 2, 6000), members
         )
-        scores = likelihood.scores(evidence)
-        for half in (evidence.calibration, ~evidence.calibration):
+        scores = likelihood.scores(inputs)
+        for half in (inputs.calibration, ~inputs.calibration):
             area = auc(scores[half], members[half], level=0.999)
             # Wrong once in a thousand seeds; the seed is fixed.
             self.assertBetween(0.5, area.low, area.high)
 
     def test_judged_memberships_are_not_looked_at(self):
         drawn, members = memorized(600)
-        evidence = simulated_margins.evidence_of(drawn, members)
-        judged = ~evidence.calibration
+        inputs = simulated_margins.attack_inputs_of(drawn, members)
+        judged = ~inputs.calibration
         turned = np.where(judged, ~members, members)
-        other = simulated_margins.evidence_of(drawn, turned)
+        other = simulated_margins.attack_inputs_of(drawn, turned)
         # The halves themselves follow from the members: kept as they were.
         other = type(other)(
-            outputs=other.outputs, calibration=evidence.calibration
+            outputs=other.outputs, calibration=inputs.calibration
         )
         self.assertAllEqual(
-            likelihood.scores(evidence)[judged],
+            likelihood.scores(inputs)[judged],
             likelihood.scores(other)[judged],
         )
 
     def test_too_few_records(self):
-        evidence = simulated_margins.evidence_of(
+        inputs = simulated_margins.attack_inputs_of(
             [3.0, 2.0, 1.0, 0.0], [True, True, False, False]
         )
-        self.assertTrue(np.isnan(likelihood.scores(evidence)).all())
+        self.assertTrue(np.isnan(likelihood.scores(inputs)).all())
 
 
 if __name__ == "__main__":

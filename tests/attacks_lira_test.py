@@ -20,26 +20,24 @@ ATOL = 1e-10
 
 
 def small(records=60, models=9, seed=1):
-    """Evidence in which records 0 to 3 have none or one model on a side."""
-    evidence = simulated_margins.simulate(records, models, seed=seed)
-    inside, outside = evidence.references.inside, evidence.references.outside
+    """AttackInputs in which records 0 to 3 have none or one model on a side."""
+    inputs = simulated_margins.simulate(records, models, seed=seed)
+    inside, outside = inputs.references.inside, inputs.references.outside
     inside[:, 0] = False
     outside[:, 1] = False
     inside[:, 2:4] = outside[:, 2:4] = False
     inside[0, 2:4] = outside[1, 2:4] = True
     # A model that used a record for something else says nothing of it.
     inside[4, 10:20] = outside[4, 10:20] = False
-    evidence.references.margins[4, 10:20] = np.nan
-    return evidence
+    inputs.references.margins[4, 10:20] = np.nan
+    return inputs
 
 
-def own_models(evidence, mask):
+def own_models(inputs, mask):
     """Of each record the margins that count, their center and residuals."""
     values = [
         column[use]
-        for column, use in zip(
-            evidence.references.margins.T, mask.T, strict=True
-        )
+        for column, use in zip(inputs.references.margins.T, mask.T, strict=True)
     ]
     middles = [np.mean(own) if own.size else np.nan for own in values]
     rests = [own - m for own, m in zip(values, middles, strict=True)]
@@ -65,14 +63,14 @@ def loop_spread(rest, rests, variance):
 class LoopTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.product(variance=lira.VARIANCES, online=(False, True))
     def test_scores_are_those_of_a_loop(self, variance, online):
-        evidence = small()
-        references, target = evidence.references, margins(evidence.outputs)
+        inputs = small()
+        references, target = inputs.references, margins(inputs.outputs)
         sides = [references.outside]
         if online:
             sides.append(references.inside)
         logs = []
         for mask in sides:
-            _, middles, rests = own_models(evidence, mask)
+            _, middles, rests = own_models(inputs, mask)
             widths = [loop_spread(rest, rests, variance) for rest in rests]
             log = stats.norm.logpdf if online else stats.norm.logcdf
             logs.append(log(target, middles, widths))
@@ -80,7 +78,7 @@ class LoopTest(parameterized.TestCase, tf.test.TestCase):
         if online:
             expected = np.array(logs[1]) - expected
         attack = lira.online_scores if online else lira.offline_scores
-        scores = attack(evidence, variance=variance)
+        scores = attack(inputs, variance=variance)
         self.assertAllEqual(np.isnan(scores), np.isnan(expected))
         self.assertAllClose(scores, expected, atol=ATOL, rtol=ATOL)
 
@@ -185,29 +183,29 @@ class AttackTest(parameterized.TestCase, tf.test.TestCase):
 
     @parameterized.parameters("online", "offline")
     def test_one_model_a_record_still_ranks(self, kind):
-        evidence = simulated_margins.simulate(300, 2, leak=3.0)
+        inputs = simulated_margins.simulate(300, 2, leak=3.0)
         inside = np.array([[True], [False]]) * np.ones(300, bool)
-        references = References(evidence.references.margins, inside, ~inside)
-        evidence = dataclasses.replace(evidence, references=references)
-        scores = getattr(lira, f"{kind}_scores")(evidence)
+        references = References(inputs.references.margins, inside, ~inside)
+        inputs = dataclasses.replace(inputs, references=references)
+        scores = getattr(lira, f"{kind}_scores")(inputs)
         self.assertTrue(np.isfinite(scores).all())
         m_in, m_out = references.margins
-        target = margins(evidence.outputs)
+        target = margins(inputs.outputs)
         plain = target - m_out
         if kind == "online":
             plain = (target - m_out) ** 2 - (target - m_in) ** 2
         self.assertAllEqual(np.argsort(scores), np.argsort(plain))
 
     def test_one_side_lends_its_spread(self):
-        evidence = simulated_margins.simulate(300, 5)
+        inputs = simulated_margins.simulate(300, 5)
         inside = np.zeros((5, 300), bool)
         inside[0] = True
-        references = References(evidence.references.margins, inside, ~inside)
-        evidence = dataclasses.replace(evidence, references=references)
-        scores = lira.online_scores(evidence, variance="pooled")
+        references = References(inputs.references.margins, inside, ~inside)
+        inputs = dataclasses.replace(inputs, references=references)
+        scores = lira.online_scores(inputs, variance="pooled")
         out = references.margins[1:]
         spread = np.sqrt(np.var(out, axis=0, ddof=1).mean())
-        target = margins(evidence.outputs)
+        target = margins(inputs.outputs)
         m_in, m_out = references.margins[0], out.mean(axis=0)
         expected = stats.norm.logpdf(target, m_in, spread)
         expected -= stats.norm.logpdf(target, m_out, spread)
@@ -227,60 +225,60 @@ class AttackTest(parameterized.TestCase, tf.test.TestCase):
         inside = np.broadcast_to(inside, (4, 8))
         # All references agree to the last bit: only rounding is left.
         references = References(np.tile(own - 1, (4, 1)), inside, ~inside)
-        evidence = simulated_margins.evidence_of(own, answers.members)
-        evidence = dataclasses.replace(
-            evidence, outputs=answers, references=references
+        inputs = simulated_margins.attack_inputs_of(own, answers.members)
+        inputs = dataclasses.replace(
+            inputs, outputs=answers, references=references
         )
         expected = stats.norm.logcdf(1 / rounding(answers))
-        scores = lira.offline_scores(evidence)
+        scores = lira.offline_scores(inputs)
         self.assertAllClose(scores, expected, atol=1e-12)
 
     def test_order_of_records_does_not_matter(self):
-        evidence = simulated_margins.simulate(200, 6)
+        inputs = simulated_margins.simulate(200, 6)
         order = np.random.default_rng(0).permutation(200)
         turned = dataclasses.replace(
-            evidence,
-            outputs=evidence.outputs.take(order),
-            references=evidence.references.take(order),
-            calibration=evidence.calibration[order],
+            inputs,
+            outputs=inputs.outputs.take(order),
+            references=inputs.references.take(order),
+            calibration=inputs.calibration[order],
         )
         self.assertAllClose(
             lira.online_scores(turned),
-            lira.online_scores(evidence)[order],
+            lira.online_scores(inputs)[order],
             atol=1e-12,
         )
 
     def test_does_not_look_at_memberships(self):
-        evidence = simulated_margins.simulate(200, 6)
-        members = ~evidence.outputs.members
+        inputs = simulated_margins.simulate(200, 6)
+        members = ~inputs.outputs.members
         blind = dataclasses.replace(
-            evidence,
-            outputs=dataclasses.replace(evidence.outputs, members=members),
+            inputs,
+            outputs=dataclasses.replace(inputs.outputs, members=members),
         )
         for attack in (lira.online_scores, lira.offline_scores):
-            self.assertAllEqual(attack(blind), attack(evidence))
+            self.assertAllEqual(attack(blind), attack(inputs))
 
     def test_shrunken_is_the_best_of_the_three(self):
         areas = {}
         for models in (4, 16):
-            evidence = simulated_margins.simulate(8000, models)
+            inputs = simulated_margins.simulate(8000, models)
             for variance in lira.VARIANCES:
-                scores = lira.online_scores(evidence, variance=variance)
+                scores = lira.online_scores(inputs, variance=variance)
                 use = np.isfinite(
-                    lira.online_scores(evidence, variance="per_example")
+                    lira.online_scores(inputs, variance="per_example")
                 )
                 areas[variance] = auc(
-                    scores[use], evidence.outputs.members[use]
+                    scores[use], inputs.outputs.members[use]
                 ).value
             self.assertGreater(areas["shrunken"], areas["pooled"])
             self.assertGreater(areas["shrunken"], areas["per_example"])
 
     @parameterized.parameters("online", "offline")
     def test_no_leak_is_chance(self, kind):
-        evidence = simulated_margins.simulate(5000, 8, leak=0.0)
-        scores = getattr(lira, f"{kind}_scores")(evidence)
+        inputs = simulated_margins.simulate(5000, 8, leak=0.0)
+        scores = getattr(lira, f"{kind}_scores")(inputs)
         use = np.isfinite(scores)
-        area = auc(scores[use], evidence.outputs.members[use], level=0.999)
+        area = auc(scores[use], inputs.outputs.members[use], level=0.999)
         # Wrong once in a thousand seeds; the seed is fixed.
         self.assertBetween(0.5, area.low, area.high)
 

@@ -21,7 +21,7 @@ def heteroscedastic(records, *, seed=0, leak=1.0):
     members = rng.random(records) < 0.5
     spread = np.exp(0.5 * x[:, 1])
     drawn = 2 + 2 * x[:, 0] + spread * rng.normal(size=records)
-    return simulated_margins.evidence_of(
+    return simulated_margins.attack_inputs_of(
         drawn + leak * members, members, seed=seed, features=x
     )
 
@@ -67,7 +67,7 @@ class FoldsTest(parameterized.TestCase, tf.test.TestCase):
         rng = np.random.default_rng(0)
         members, calibration = rng.random((2, 501)) < 0.5
         dealt = folds.draw(calibration, members, seed=0)
-        self.assertAllEqual(dealt == folds.JUDGED, ~calibration)
+        self.assertAllEqual(dealt == folds.EVALUATED, ~calibration)
         for kind in (members, ~members):
             sizes = np.bincount(dealt[calibration & kind], minlength=5)
             self.assertLessEqual(np.ptp(sizes), 1)
@@ -75,7 +75,7 @@ class FoldsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertNotAllEqual(dealt, folds.draw(calibration, members, seed=1))
 
     def test_nobody_is_scored_by_a_model_that_saw_them(self):
-        dealt = np.array([0, 1, 2, 0, 1, 2, folds.JUDGED, folds.JUDGED])
+        dealt = np.array([0, 1, 2, 0, 1, 2, folds.EVALUATED, folds.EVALUATED])
         seen = []
 
         def learn(chosen):
@@ -85,7 +85,7 @@ class FoldsTest(parameterized.TestCase, tf.test.TestCase):
         models = folds.out_of_fold(learn, dealt).astype(int)
         for record, model in enumerate(models):
             self.assertFalse(seen[model][record])
-            judged = dealt[record] == folds.JUDGED
+            judged = dealt[record] == folds.EVALUATED
             self.assertEqual(seen[model].sum(), 6 if judged else 4)
 
     @parameterized.parameters(0, 1)
@@ -98,60 +98,60 @@ class FoldsTest(parameterized.TestCase, tf.test.TestCase):
 
 class ScoresTest(parameterized.TestCase, tf.test.TestCase):
     def test_judged_nonmembers_are_standard_normal(self):
-        evidence = heteroscedastic(20000)
-        scores = quantile.scores(evidence)
-        for half in (evidence.calibration, ~evidence.calibration):
-            some = scores[half & ~evidence.outputs.members]
+        inputs = heteroscedastic(20000)
+        scores = quantile.scores(inputs)
+        for half in (inputs.calibration, ~inputs.calibration):
+            some = scores[half & ~inputs.outputs.members]
             # 5,000 draws; the fit's own error is of the same size.
             self.assertGreater(stats.kstest(some, "norm").pvalue, 1e-3)
 
     def test_tells_more_than_the_margin(self):
-        evidence = heteroscedastic(8000)
-        judged, members = ~evidence.calibration, evidence.outputs.members
-        area = auc(quantile.scores(evidence)[judged], members[judged])
-        own = auc(margins(evidence.outputs)[judged], members[judged])
+        inputs = heteroscedastic(8000)
+        judged, members = ~inputs.calibration, inputs.outputs.members
+        area = auc(quantile.scores(inputs)[judged], members[judged])
+        own = auc(margins(inputs.outputs)[judged], members[judged])
         self.assertGreater(area.low, own.high)
 
     def test_no_leak_is_chance(self):
-        evidence = heteroscedastic(8000, leak=0.0)
-        for half in (evidence.calibration, ~evidence.calibration):
+        inputs = heteroscedastic(8000, leak=0.0)
+        for half in (inputs.calibration, ~inputs.calibration):
             area = auc(
-                quantile.scores(evidence)[half],
-                evidence.outputs.members[half],
+                quantile.scores(inputs)[half],
+                inputs.outputs.members[half],
                 level=0.999,
             )
             # Wrong once in a thousand seeds; the seed is fixed.
             self.assertBetween(0.5, area.low, area.high)
 
     def test_learns_from_nonmembers_of_the_calibration_half_only(self):
-        evidence = heteroscedastic(600)
-        members, own = evidence.outputs.members, margins(evidence.outputs)
-        learned_from = evidence.calibration & ~members
+        inputs = heteroscedastic(600)
+        members, own = inputs.outputs.members, margins(inputs.outputs)
+        learned_from = inputs.calibration & ~members
         changed = np.where(learned_from, own, own + 50)
         other = dataclasses.replace(
-            evidence, outputs=simulated_margins.outputs_of(changed, members)
+            inputs, outputs=simulated_margins.outputs_of(changed, members)
         )
-        before, after = quantile.scores(evidence), quantile.scores(other)
+        before, after = quantile.scores(inputs), quantile.scores(other)
         self.assertAllEqual(before[learned_from], after[learned_from])
         self.assertTrue((after > before)[~learned_from].all())
 
     def test_references_and_classes_are_features(self):
-        evidence = simulated_margins.simulate(2000, 6)
-        evidence.references.outside[:, 3] = False
-        scores = quantile.scores(evidence)
-        silent = ~evidence.references.outside.any(axis=0)
+        inputs = simulated_margins.simulate(2000, 6)
+        inputs.references.outside[:, 3] = False
+        scores = quantile.scores(inputs)
+        silent = ~inputs.references.outside.any(axis=0)
         self.assertTrue(silent[3])
         self.assertAllEqual(np.isnan(scores), silent)
-        rows = quantile.design(evidence)
+        rows = quantile.design(inputs)
         self.assertAllEqual(rows.shape, [2000, 2 + 2])
         record = 7
-        outside = evidence.references.outside[:, record]
-        mean = evidence.references.margins[outside, record].mean()
+        outside = inputs.references.outside[:, record]
+        mean = inputs.references.margins[outside, record].mean()
         self.assertAllClose(rows[record], [1, 0, mean, mean**2])
-        judged = ~evidence.calibration & np.isfinite(scores)
-        members = evidence.outputs.members[judged]
+        judged = ~inputs.calibration & np.isfinite(scores)
+        members = inputs.outputs.members[judged]
         area = auc(scores[judged], members)
-        own = auc(margins(evidence.outputs)[judged], members)
+        own = auc(margins(inputs.outputs)[judged], members)
         self.assertGreater(area.low, own.high)
 
     def test_the_class_alone(self):
@@ -159,12 +159,12 @@ class ScoresTest(parameterized.TestCase, tf.test.TestCase):
         labels = rng.integers(0, 3, 3000)
         members = rng.random(3000) < 0.5
         drawn = 3.0 * labels + rng.normal(size=3000)
-        evidence = simulated_margins.evidence_of(
+        inputs = simulated_margins.attack_inputs_of(
             drawn, members, labels=labels, classes=3
         )
-        scores = quantile.scores(evidence)
+        scores = quantile.scores(inputs)
         for label in range(3):
-            some = scores[(labels == label) & ~evidence.calibration]
+            some = scores[(labels == label) & ~inputs.calibration]
             # 500 draws: the mean is known to 0.045 and the fit to 0.05.
             self.assertAllClose(some.mean(), 0.0, atol=0.3)
 

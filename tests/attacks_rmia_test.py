@@ -68,17 +68,17 @@ class SharesTest(parameterized.TestCase, tf.test.TestCase):
 
 
 class ScoresTest(parameterized.TestCase, tf.test.TestCase):
-    def evidence(self):
-        evidence = simulated_margins.simulate(300, 5, seed=2)
-        evidence.references.inside[:, 0] = False
-        evidence.references.outside[:, 1] = False
-        return evidence
+    def inputs(self):
+        inputs = simulated_margins.simulate(300, 5, seed=2)
+        inputs.references.inside[:, 0] = False
+        inputs.references.outside[:, 1] = False
+        return inputs
 
     @parameterized.parameters("online", "offline")
     def test_equals_the_definition(self, kind):
-        evidence = self.evidence()
-        references = evidence.references
-        own = sigmoid(margins(evidence.outputs))
+        inputs = self.inputs()
+        references = inputs.references
+        own = sigmoid(margins(inputs.outputs))
         peers = sigmoid(references.margins)
         a, ratios = rmia.tune_offline(references), []
         for record in range(300):
@@ -90,11 +90,11 @@ class ScoresTest(parameterized.TestCase, tf.test.TestCase):
                 p = 0.5 * ((1 + a) * out + (1 - a))
             ratios.append(own[record] / p)
         ratios = np.array(ratios)
-        population = ~evidence.outputs.members & evidence.calibration
+        population = ~inputs.outputs.members & inputs.calibration
         population &= np.isfinite(ratios)
         expected = defined(ratios, ratios[population])
         expected[np.isnan(ratios)] = np.nan
-        scores = getattr(rmia, f"{kind}_scores")(evidence)
+        scores = getattr(rmia, f"{kind}_scores")(inputs)
         self.assertAllEqual(np.isnan(scores), np.isnan(expected))
         # A last bit of a mean may move one record past one z.
         away = np.abs(scores - expected)[np.isfinite(expected)]
@@ -102,33 +102,33 @@ class ScoresTest(parameterized.TestCase, tf.test.TestCase):
         self.assertLessEqual(np.sum(away > 0), 2)
 
     def test_says_nothing_without_models(self):
-        evidence = self.evidence()
-        evidence.references.inside[:, 2:] |= True
-        evidence.references.outside[:, 2:] |= True
-        online = np.flatnonzero(np.isnan(rmia.online_scores(evidence)))
-        offline = np.flatnonzero(np.isnan(rmia.offline_scores(evidence)))
+        inputs = self.inputs()
+        inputs.references.inside[:, 2:] |= True
+        inputs.references.outside[:, 2:] |= True
+        online = np.flatnonzero(np.isnan(rmia.online_scores(inputs)))
+        offline = np.flatnonzero(np.isnan(rmia.offline_scores(inputs)))
         self.assertAllEqual(online, [0, 1])
         self.assertAllEqual(offline, [1])
 
     def test_says_nothing_if_nothing_is_known_of_the_population(self):
-        evidence = self.evidence()
-        population = evidence.calibration & ~evidence.outputs.members
-        evidence.references.inside[:, population] = False
-        evidence.references.outside[:, population] = False
+        inputs = self.inputs()
+        population = inputs.calibration & ~inputs.outputs.members
+        inputs.references.inside[:, population] = False
+        inputs.references.outside[:, population] = False
         for scores in (rmia.online_scores, rmia.offline_scores):
-            self.assertTrue(np.isnan(scores(evidence)).all())
+            self.assertTrue(np.isnan(scores(inputs)).all())
 
     def test_population_is_the_calibration_half_alone(self):
-        evidence = self.evidence()
-        members = evidence.outputs.members.copy()
-        judged = ~evidence.calibration
+        inputs = self.inputs()
+        members = inputs.outputs.members.copy()
+        judged = ~inputs.calibration
         members[judged] = ~members[judged]
         blind = dataclasses.replace(
-            evidence,
-            outputs=dataclasses.replace(evidence.outputs, members=members),
+            inputs,
+            outputs=dataclasses.replace(inputs.outputs, members=members),
         )
         for attack in (rmia.online_scores, rmia.offline_scores):
-            self.assertAllEqual(attack(blind), attack(evidence))
+            self.assertAllEqual(attack(blind), attack(inputs))
 
     def test_number_of_in_models_does_not_show(self):
         # Two records alike but for how often they were trained on.
@@ -138,29 +138,29 @@ class ScoresTest(parameterized.TestCase, tf.test.TestCase):
             outside=np.array([[0, 0], [0, 1], [1, 1], [1, 1]], bool),
         )
         references = references.take(np.array([0, 1] * 4))
-        evidence = simulated_margins.evidence_of(
+        inputs = simulated_margins.attack_inputs_of(
             np.full(8, 2.0), np.arange(8) < 4, references=references
         )
-        scores = rmia.online_scores(evidence)
+        scores = rmia.online_scores(inputs)
         self.assertAllEqual(scores, np.ones(8))
 
     @parameterized.parameters("online", "offline")
     def test_no_leak_is_chance(self, kind):
-        evidence = simulated_margins.simulate(5000, 8, leak=0.0)
-        scores = getattr(rmia, f"{kind}_scores")(evidence)
-        use = np.isfinite(scores) & ~evidence.calibration
-        area = auc(scores[use], evidence.outputs.members[use], level=0.999)
+        inputs = simulated_margins.simulate(5000, 8, leak=0.0)
+        scores = getattr(rmia, f"{kind}_scores")(inputs)
+        use = np.isfinite(scores) & ~inputs.calibration
+        area = auc(scores[use], inputs.outputs.members[use], level=0.999)
         # Wrong once in a thousand seeds; the seed is fixed.
         self.assertBetween(0.5, area.low, area.high)
 
     @parameterized.parameters("online", "offline")
     def test_tells_more_than_the_margin(self, kind):
-        evidence = simulated_margins.simulate(6000, 8)
-        scores = getattr(rmia, f"{kind}_scores")(evidence)
-        use = np.isfinite(scores) & ~evidence.calibration
-        members = evidence.outputs.members[use]
+        inputs = simulated_margins.simulate(6000, 8)
+        scores = getattr(rmia, f"{kind}_scores")(inputs)
+        use = np.isfinite(scores) & ~inputs.calibration
+        members = inputs.outputs.members[use]
         area = auc(scores[use], members)
-        own = auc(margins(evidence.outputs)[use], members)
+        own = auc(margins(inputs.outputs)[use], members)
         self.assertGreater(area.low, own.high)
 
 

@@ -11,7 +11,7 @@ from sklearn import metrics
 
 from qmia_tf.attacks import confidence, entropy, gap, label_only, margin
 from qmia_tf.attacks import losses as loss
-from qmia_tf.attacks.attack_inputs import Evidence
+from qmia_tf.attacks.attack_inputs import AttackInputs
 from qmia_tf.attacks.losses import losses, modified_entropies
 from qmia_tf.outputs import Outputs
 from qmia_tf.statistics.auc import auc
@@ -263,35 +263,40 @@ class MarginTest(parameterized.TestCase, tf.test.TestCase):
 
 
 class LabelOnlyTest(tf.test.TestCase):
-    def evidence(self, **answers):
+    def inputs(self, **answers):
         outputs = outputs_of([[0.7, 0.3], [0.2, 0.8], [0.4, 0.6]], [0, 0, 1])
-        return Evidence(
+        return AttackInputs(
             outputs=outputs, calibration=np.ones(3, bool), **answers
         )
 
-    def test_copies(self):
-        copies = np.array([[0, 0, 1, 0], [1, 1, 0, 2], [-1, -1, -1, -1]])
-        given = self.evidence(copies=copies)
+    def test_augmentations(self):
+        labels = np.array([[0, 0, 1, 0], [1, 1, 0, 2], [-1, -1, -1, -1]])
+        given = self.inputs(augmented_labels=labels)
         self.assertAllEqual(
-            label_only.correct_copies(given), [3.0, 1.0, np.nan]
+            label_only.correct_augmentations(given), [3.0, 1.0, np.nan]
         )
         self.assertAllEqual(
-            label_only.agreeing_copies(given), [2.0, 1.0, np.nan]
+            label_only.agreeing_augmentations(given), [2.0, 1.0, np.nan]
         )
 
     def test_noise(self):
         noisy = np.array([[1, 0, 1], [0, 0, 0], [-1, -1, -1]])
-        scores = label_only.noise_robustness(self.evidence(noisy=noisy))
+        scores = label_only.noise_robustness(self.inputs(noisy_labels=noisy))
         self.assertAllEqual(scores, [0.5, 1.0, np.nan])
 
-    def test_without_answers(self):
-        for score in (label_only.correct_copies, label_only.agreeing_copies):
-            with self.assertRaisesRegex(ValueError, "holds no copies"):
-                score(self.evidence())
-        with self.assertRaisesRegex(ValueError, "holds no noisy"):
-            label_only.noise_robustness(self.evidence())
-        with self.assertRaisesRegex(ValueError, "unchanged copy alone"):
-            label_only.noise_robustness(self.evidence(noisy=np.zeros((3, 1))))
+    def test_without_labels(self):
+        for score in (
+            label_only.correct_augmentations,
+            label_only.agreeing_augmentations,
+        ):
+            with self.assertRaisesRegex(ValueError, "hold no augmented_labels"):
+                score(self.inputs())
+        with self.assertRaisesRegex(ValueError, "hold no noisy_labels"):
+            label_only.noise_robustness(self.inputs())
+        with self.assertRaisesRegex(ValueError, "original alone"):
+            label_only.noise_robustness(
+                self.inputs(noisy_labels=np.zeros((3, 1)))
+            )
 
 
 if __name__ == "__main__":

@@ -17,10 +17,10 @@ from qmia_tf.auditing import (
     audit,
     audit_result,
     auxiliary,
+    class_audits,
     leak_comparison,
     leak_test,
     membership_decisions,
-    per_class,
     risky_members,
     target_result,
     verdict,
@@ -31,7 +31,7 @@ from qmia_tf.errors import InputError
 from qmia_tf.outputs import fidelity
 from qmia_tf.report import gates
 from qmia_tf.run_dir import RunDir
-from qmia_tf.statistics import held_out as heldout
+from qmia_tf.statistics import held_out_thresholds
 from qmia_tf.statistics.intervals import Estimate
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -108,7 +108,7 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
         )
         self.assertEqual(
             reasons["noise_robustness"],
-            "needs its labels for copies with noise",
+            "needs its labels for noisy queries",
         )
         self.assertEqual(
             reasons["lira_online"],
@@ -120,7 +120,8 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
         parent = synthetic_outputs.outputs(60, 60, gain=(4.0, 2.0))
         features = np.random.default_rng(0).normal(size=(1200, 3))
         target = audit.audit(
-            answers, beside=auxiliary.Beside(parent=parent, features=features)
+            answers,
+            auxiliary=auxiliary.Auxiliary(parent=parent, features=features),
         )
         ran = [attack.name for attack in target.attacks]
         self.assertContainsSubset(["quantile", "difficulty_parent"], ran)
@@ -131,14 +132,14 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
         answers = synthetic_outputs.outputs(2, 2)
         features = np.random.default_rng(0).normal(size=(40, 3))
         target = audit.audit(
-            answers, beside=auxiliary.Beside(features=features)
+            answers, auxiliary=auxiliary.Auxiliary(features=features)
         )
         reasons = {
             attack.name: attack.reason for attack in target.attacks_left_out
         }
         self.assertRegex(
             reasons["quantile"],
-            "says nothing of any member of the calibration half: query more",
+            "has no score for any member of the calibration half: query more",
         )
 
     def test_scores_as_pictures(self):
@@ -156,7 +157,7 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
         features = np.random.default_rng(0).normal(size=(1200, 3))
         attack = audit.audit(
             synthetic_outputs.outputs(60, 60),
-            beside=auxiliary.Beside(features=features),
+            auxiliary=auxiliary.Auxiliary(features=features),
         ).attack("quantile")
         # Of the half that it is judged on.
         self.assertEqual(attack.members, 30)
@@ -197,7 +198,7 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
         right = answers.probabilities.argmax(axis=1) == answers.labels
         sure = answers.probabilities.max(axis=1)
         held_out = target.attack("confidence").held_out.point
-        half = heldout.calibration_half(answers.members, seed=6)
+        half = held_out_thresholds.calibration_half(answers.members, seed=6)
         for name, called, judged in (
             ("gap", right, np.ones(100, bool)),
             ("confidence", sure >= held_out.threshold, ~half),
@@ -326,7 +327,7 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         left_out = outputs.LeftOut("float32.reference", "reference", "why")
         result = audit.audit_run(
             self.dir,
-            captured=[elsewhere],
+            device_outputs=[elsewhere],
             left_out=[left_out],
             tfprivacy=UNTRAINED,
         )
@@ -372,11 +373,13 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         equal = duplicates.EqualRecords(1, 1, [[3, 7]], "one pair")
         result = audit.audit_run(
             self.dir,
-            beside={
-                "int8": auxiliary.Beside(references=shadows[:3], parent=parent),
-                "keras": auxiliary.Beside(references=shadows[1:]),
+            auxiliary={
+                "int8": auxiliary.Auxiliary(
+                    references=shadows[:3], parent=parent
+                ),
+                "keras": auxiliary.Auxiliary(references=shadows[1:]),
             },
-            joints=[parent, answers],
+            joint_with=[parent, answers],
             duplicates=equal,
         )
         self.assertEqual(audit_result.load(self.dir), result)
@@ -401,8 +404,8 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
     def test_beside_another_target_of_other_records(self):
         self.save("keras")
         parent = synthetic_outputs.outputs(60, 59, target="parent")
-        with self.assertRaisesRegex(InputError, "'parent', asked beside"):
-            audit.audit_run(self.dir, joints=[parent])
+        with self.assertRaisesRegex(InputError, "'parent', audited with"):
+            audit.audit_run(self.dir, joint_with=[parent])
         self.assertFalse((self.dir / "audit.json").exists())
 
     def test_repeats_to_the_byte(self):
@@ -462,7 +465,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
             agreements=[fidelity.Agreement("int8", "keras", 80, 3, 0.25)],
             left_out=[outputs.LeftOut("float32.reference", "reference", "-")],
             joints=[
-                audit_result.Joint(
+                audit_result.JointAudit(
                     first="int8",
                     second="keras",
                     alone=Estimate(0.6, 0.5, 0.7),
@@ -475,7 +478,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
             ],
             references=["r00.keras", "r01.keras"],
             duplicates=duplicates.EqualRecords(1, 2, [[3, 70]], "1 member"),
-            control=audit_result.Control(
+            control=audit_result.BlindBaseline(
                 Estimate(0.5, 0.4, 0.6),
                 False,
                 "7 numbers",
@@ -510,7 +513,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         super().setUp()
         self.path = pathlib.Path(self.create_tempdir()) / "audit.json"
         self.result.save(self.path)
-        self.found = json.loads(self.path.read_bytes())
+        self.stored = json.loads(self.path.read_bytes())
 
     def test_round_trip(self):
         self.assertEqual(audit_result.load(self.path), self.result)
@@ -520,7 +523,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
             raise AssertionError(name)
 
         json.loads(self.path.read_bytes(), parse_constant=refuse)
-        points = self.found["targets"][0]["attacks"][1]["points"]
+        points = self.stored["targets"][0]["attacks"][1]["points"]
         peak = {point["name"]: point for point in points}["peak_accuracy"]
         self.assertIsNone(peak["threshold"])
         self.assertIsNone(peak["precision"]["value"])
@@ -536,7 +539,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         return validator(schema)
 
     def test_is_as_the_schema_says(self):
-        self.schema().validate(self.found)
+        self.schema().validate(self.stored)
 
     @parameterized.parameters(
         ("targets", 0, "members"),
@@ -585,7 +588,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         ("level",),
     )
     def test_schema_and_reader_miss_what_is_missing(self, *where):
-        spoiled = copy.deepcopy(self.found)
+        spoiled = copy.deepcopy(self.stored)
         place = spoiled
         for key in where[:-1]:
             place = place[key]
@@ -618,7 +621,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         ("gates", ["passed"]),
     )
     def test_schema_and_reader_refuse_types(self, key, value):
-        spoiled = {**self.found, key: value}
+        spoiled = {**self.stored, key: value}
         self.assertFalse(self.schema().is_valid(spoiled))
         self.path.write_text(json.dumps(spoiled))
         with self.assertRaisesRegex(InputError, f"{key}.* holds .*damaged"):
@@ -645,9 +648,9 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         ("attack", target_result.AttackAudit),
         ("attack_left_out", target_result.AttackLeftOut),
         ("strongest", target_result.Strongest),
-        ("joint", audit_result.Joint),
+        ("joint", audit_result.JointAudit),
         ("duplicates", duplicates.EqualRecords),
-        ("control", audit_result.Control),
+        ("control", audit_result.BlindBaseline),
         ("calibration", audit_result.CalibrationRecords),
         ("leak", leak_test.LeakTest),
         ("tested_attack", leak_test.TestedAttack),
@@ -662,17 +665,17 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         ("point", target_result.OperatingPoint),
         ("held_out", target_result.HeldOut),
         ("by_class", target_result.ByClass),
-        ("low_fpr", target_result.LowFpr),
+        ("low_fpr", target_result.TprAtFpr),
         ("epsilon", target_result.EpsilonBound),
         ("curve", target_result.Curve),
         ("histogram", target_result.Histogram),
         ("roc", target_result.RocBand),
-        ("per_class", per_class.ClassAudit),
+        ("per_class", class_audits.ClassAudit),
         ("parity", mismatches.Parity),
         ("parity_comparison", mismatches.ParityComparison),
         ("parity_stage", mismatches.ParityStage),
-        ("exposed", risky_members.Exposed),
-        ("verdicts", target_result.Verdicts),
+        ("exposed", risky_members.RiskyMember),
+        ("verdicts", target_result.MembershipDecisions),
         (None, audit_result.AuditResult),
     )
     def test_schema_has_every_field_and_no_other(self, name, kind):

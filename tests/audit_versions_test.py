@@ -19,7 +19,7 @@ from qmia_tf.auditing import (
 )
 from qmia_tf.data import duplicates, repeated_records
 from qmia_tf.errors import InputError
-from qmia_tf.report import gates, make_report, verdict_words
+from qmia_tf.report import gates, make_report, verdict_sentences
 from qmia_tf.statistics.intervals import Estimate
 
 NEW_IN_6 = {
@@ -97,7 +97,7 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
             joints=[],
             references=["r00.keras"],
             duplicates=duplicates.EqualRecords(0, 0, [], ""),
-            control=audit_result.Control(
+            control=audit_result.BlindBaseline(
                 Estimate(0.5, 0.4, 0.6),
                 False,
                 "colours",
@@ -187,10 +187,10 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(4, 5)
     def test_earlier_versions_keep_the_words_of_their_time(self, version):
         result = self.read(as_written_by(version, self.result))
-        said = " ".join(verdict_words.verdict(result))
+        said = " ".join(verdict_sentences.verdict(result))
         for kind in verdict.ANSWERS:
             self.assertNotIn(f"keras: {kind}", said)
-        self.assertIn(verdict_words.EARLIER, said)
+        self.assertIn(verdict_sentences.EARLIER, said)
         self.assertIn("strongest of 8 attacks (", said)
         with self.assertRaisesRegex(InputError, "audited by an earlier"):
             gates.judge(result, auc_above=0.6)
@@ -217,7 +217,7 @@ class DamageTest(parameterized.TestCase, tf.test.TestCase):
     def setUpClass(cls):
         super().setUpClass()
         VersionsTest.setUpClass()
-        cls.found = as_written_by(4, VersionsTest.result)
+        cls.encoded = as_written_by(4, VersionsTest.result)
 
     def setUp(self):
         super().setUp()
@@ -257,7 +257,7 @@ class DamageTest(parameterized.TestCase, tf.test.TestCase):
         (("curve", "threshold"), "x", "curve.threshold holds 'x'"),
     )
     def test_attack(self, where, value, message):
-        encoded = copy.deepcopy(self.found)
+        encoded = copy.deepcopy(self.encoded)
         place = encoded["targets"][0]["attacks"][1]
         for key in where[:-1]:
             place = place[key]
@@ -267,7 +267,7 @@ class DamageTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(0, 1, 3, 7, -1, "1", "4", True, None, 2.0, ([1],))
     def test_another_version(self, version):
         self.path.write_text(
-            json.dumps({**self.found, "schema_version": version})
+            json.dumps({**self.encoded, "schema_version": version})
         )
         with self.assertRaises(InputError) as caught:
             audit_result.load(self.path)

@@ -83,6 +83,16 @@ class LinksTest(parameterized.TestCase):
                 with self.subTest(f"{documents.name(page)}: {name}"):
                     self.assertTrue((ROOT / name).exists())
 
+    def test_modules_that_pages_name_are_there(self):
+        named = re.compile(r"`((?:[a-z_\d]+/)+[a-z_\d]+\.py|[a-z_\d]+/)`")
+        roots = (ROOT, ROOT / "qmia_tf")
+        page = ROOT / "docs/architecture.md"
+        for name in named.findall(documents.prose(page.read_text())):
+            with self.subTest(name):
+                places = [root / name for root in roots]
+                places += (ROOT / "qmia_tf").glob(f"*/{name}")
+                self.assertTrue(any(place.exists() for place in places))
+
 
 class MadeAgainTest(parameterized.TestCase):
     def setUp(self):

@@ -21,7 +21,7 @@ import tensorflow as tf
 import tiny_models
 
 from qmia_tf import outputs
-from qmia_tf.data import loaders, split
+from qmia_tf.data import draws, loaders, split
 from qmia_tf.deploy.tflite.interpreter import Interpreter
 from qmia_tf.edge import device_data
 
@@ -46,7 +46,7 @@ def digits():
     sides = split.make_split(
         data.labels, seed=0, pool="all", fingerprint=data.fingerprint()
     )
-    return device_data.of_run(data, sides, run="digits", count=COUNT)
+    return draws.draw_exactly(sides.records(data), COUNT, seed=0)
 
 
 @slow_tests.slow
@@ -61,7 +61,7 @@ class EmulatedBoardTest(tf.test.TestCase):
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
         cls.dir = pathlib.Path(folder.name)
-        digits().save(cls.dir / "data.npz")
+        device_data.save(digits(), cls.dir / "data.npz", run="digits")
         (cls.dir / "codes.py").write_text(CODES)
         logits_model = tiny_models.write_tflite(
             tiny_models.classifier(shape=(8, 8, 1), classes=10, softmax=False),

@@ -33,7 +33,7 @@ def drawn(gain, *, seed=1, times=3):
 
 
 class DoubtTest(parameterized.TestCase, tf.test.TestCase):
-    def found(self, outputs):
+    def leak_of(self, outputs):
         run_dir = self.create_tempdir().full_path
         result = audit.audit_outputs(run_dir, [outputs], config=CONFIG)
         return result.targets[0].leak
@@ -43,18 +43,18 @@ class DoubtTest(parameterized.TestCase, tf.test.TestCase):
         outputs = drawn((2.0, 2.0))
         alone = audit.audit(outputs).leak
         self.assertLessEqual(alone.p_value, alone.level)
-        leak = self.found(outputs)
+        leak = self.leak_of(outputs)
         self.assertEqual(leak.answer, verdict.CANNOT_SAY)
         self.assertIn("if they are copies no leak is found", leak.because[0])
 
     def test_a_leak_that_is_there_either_way_is_found(self):
-        self.assertIn(self.found(drawn((5.0, 2.0))).answer, verdict.LEAKS)
+        self.assertIn(self.leak_of(drawn((5.0, 2.0))).answer, verdict.LEAKS)
 
     def test_no_leak_and_no_doubt(self):
         outputs = synthetic_outputs.outputs(
             300, 300, classes=10, gain=(2.0, 2.0), step=1 / 256
         )
-        self.assertEqual(self.found(outputs).answer, verdict.NO_LEAK)
+        self.assertEqual(self.leak_of(outputs).answer, verdict.NO_LEAK)
 
 
 if __name__ == "__main__":

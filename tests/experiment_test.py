@@ -17,8 +17,8 @@ from qmia_tf.deploy import export as exporting
 from qmia_tf.deploy.tflite import post_training
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import (
-    augmentation_queries,
     configuration,
+    label_only_queries,
     run,
     training_run,
 )
@@ -526,7 +526,7 @@ class AttackTest(Trained):
 
     def test_what_stands_beside_each_target(self):
         run.export_run(self.run_dir)
-        settings = augmentation_queries.Settings(records=8)
+        settings = label_only_queries.Settings(records=8)
         result = run.attack_run(self.run_dir, self.data, label_only=settings)
         self.assertEqual(
             sorted(p.name for p in (self.run_dir / "copies").iterdir()),

@@ -10,8 +10,8 @@ import numpy as np
 import synthetic_audits
 from report_runs import configuration
 
-from qmia_tf.auditing.per_class import ClassAudit
-from qmia_tf.auditing.risky_members import Exposed
+from qmia_tf.auditing.class_audits import ClassAudit
+from qmia_tf.auditing.risky_members import RiskyMember
 from qmia_tf.deploy.parity.mismatches import (
     Parity,
     ParityComparison,
@@ -43,7 +43,7 @@ def runs(count, *, files=("keras", "int8"), dataset="cifar10"):
         audit_of(n, bits, files, dataset)
         for n, bits in enumerate(EIGHT[:count])
     ]
-    return run_list.in_order(audits)
+    return run_list.sort_runs(audits)
 
 
 @functools.cache
@@ -158,7 +158,7 @@ def _parity():
 
 def _exposed(place):
     value = 0.9 - 0.01 * place
-    return Exposed(
+    return RiskyMember(
         record_id=100 + place,
         label=place % len(NAMES),
         predicted=0 if place % 7 == 3 else place % len(NAMES),

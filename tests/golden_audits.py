@@ -80,7 +80,7 @@ PROGRAMS = {
         (),
     ),
     "exposed": (
-        "exposed",
+        "risk",
         (
             "--run_dir=w4a4",
             "--score=lira_online",

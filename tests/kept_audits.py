@@ -17,16 +17,16 @@ def kept():
 
     Returns: context manager.
     """
-    return mock.patch.object(audit, "audit_evidence", _audit_evidence)
+    return mock.patch.object(audit, "audit_target", _audit_target)
 
 
-def _audit_evidence(evidence, *, progress=None, folder=None, **options):
+def _audit_target(inputs, *, progress=None, folder=None, **options):
     if options.get("tfprivacy") is not None:
-        return _made(evidence, progress=progress, folder=folder, **options)
-    key = hashlib.sha256(pickle.dumps((evidence, options))).digest()
+        return _made(inputs, progress=progress, folder=folder, **options)
+    key = hashlib.sha256(pickle.dumps((inputs, options))).digest()
     if key not in _kept:
-        _kept[key] = _made(evidence, **options)
+        _kept[key] = _made(inputs, **options)
     return _kept[key]
 
 
-_made = audit.audit_evidence
+_made = audit.audit_target

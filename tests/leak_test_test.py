@@ -17,12 +17,12 @@ from absl.testing import parameterized
 from scipy import stats
 
 from qmia_tf.attacks import ATTACKS, PLAIN, regression
-from qmia_tf.attacks.attack_inputs import Evidence
+from qmia_tf.attacks.attack_inputs import AttackInputs
 from qmia_tf.auditing import auxiliary, leak_test, verdict
-from qmia_tf.data import repeated_records, split
+from qmia_tf.data import draws, repeated_records
 from qmia_tf.outputs import Outputs
-from qmia_tf.statistics import permutation
-from qmia_tf.statistics.held_out import calibration_half
+from qmia_tf.statistics import max_t_test
+from qmia_tf.statistics.held_out_thresholds import calibration_half
 from qmia_tf.statistics.sweep import sweep
 
 AUDITS = 1000 if slow_tests.SLOW else 100
@@ -41,22 +41,24 @@ NULL = ONE_MODEL if slow_tests.SLOW else FEW
 Scored = collections.namedtuple("Scored", "attack scores")
 
 
-def evidence_of(outputs, *, seed=0, features=1):
-    """Evidence with features that tell nothing."""
+def attack_inputs_of(outputs, *, seed=0, features=1):
+    """AttackInputs with features that tell nothing."""
     rng = np.random.default_rng([seed, 1])
     rows = rng.normal(size=(int(outputs.record_ids.max()) + 1, features))
-    return auxiliary.gather(outputs, auxiliary.Beside(features=rows), seed=seed)
+    return auxiliary.make_attack_inputs(
+        outputs, auxiliary.Auxiliary(features=rows), seed=seed
+    )
 
 
-def run(evidence, *, attacks=ONE_MODEL, **options):
+def run(inputs, *, attacks=ONE_MODEL, **options):
     """All attacks of one model, as in an audit."""
     scored = [
-        Scored(attack, np.asarray(attack.scores(evidence), np.float64))
+        Scored(attack, np.asarray(attack.scores(inputs), np.float64))
         for attack in attacks
     ]
     fixed = [attack.name for attack in attacks if attack.threshold is not None]
-    counted = leak_test.counted(scored, evidence)
-    return leak_test.run(counted, evidence, fixed=fixed, **options)
+    counted = leak_test.evaluated_scores(scored, inputs)
+    return leak_test.run(counted, inputs, fixed=fixed, **options)
 
 
 def simulated(members, nonmembers, *, seed=0, classes=4):
@@ -71,13 +73,13 @@ def simulated(members, nonmembers, *, seed=0, classes=4):
         {"target": "simulated"},
     )
     half = calibration_half(outputs.members, seed=seed)
-    return Evidence(outputs, half, seed=seed)
+    return AttackInputs(outputs, half, seed=seed)
 
 
-def binormal(evidence, gains, *, seed=0):
+def binormal(inputs, gains, *, seed=0):
     """Scores that correlate by one half."""
     rng = np.random.default_rng(seed)
-    members = evidence.outputs.members
+    members = inputs.outputs.members
     common = rng.normal(size=members.size)
     return {
         name: (common + rng.normal(size=members.size)) / np.sqrt(2)
@@ -88,9 +90,9 @@ def binormal(evidence, gains, *, seed=0):
 
 class RunTest(parameterized.TestCase, tf.test.TestCase):
     def test_a_leak(self):
-        evidence = simulated(400, 400)
-        scores = binormal(evidence, {"weak": 0.1, "strong": 0.9, "none": 0.0})
-        leak = leak_test.run(scores, evidence)
+        inputs = simulated(400, 400)
+        scores = binormal(inputs, {"weak": 0.1, "strong": 0.9, "none": 0.0})
+        leak = leak_test.run(scores, inputs)
         self.assertEqual(leak.strongest, "strong")
         self.assertEqual(leak.attacks[0].attack, "strong")
         self.assertEqual(leak.p_value, leak.attacks[0].p_value)
@@ -111,12 +113,12 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         """Neither an AUC nor a rate contradicts "no leak found"."""
         cut = collections.Counter()
         for seed in range(25):
-            evidence = simulated(300, 300, seed=seed)
+            inputs = simulated(300, 300, seed=seed)
             # Strong enough to stick out now and then without being found.
             scores = binormal(
-                evidence, {str(x): 0.12 for x in range(3)}, seed=seed
+                inputs, {str(x): 0.12 for x in range(3)}, seed=seed
             )
-            leak = leak_test.run(scores, evidence)
+            leak = leak_test.run(scores, inputs)
             if leak.p_value <= LEVEL:
                 cut["found"] += 1
                 continue
@@ -132,15 +134,15 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_worse_than_guessing_stays_so(self):
         """The test is one-sided and says nothing of what lies below 1/2."""
-        evidence = simulated(200, 200)
-        scores = binormal(evidence, {"turned": -1.0})
-        leak = leak_test.run(scores, evidence)
+        inputs = simulated(200, 200)
+        scores = binormal(inputs, {"turned": -1.0})
+        leak = leak_test.run(scores, inputs)
         self.assertGreater(leak.p_value, 0.9)
         self.assertLess(leak.auc.high, 0.5)
 
     def test_learned_attacks_are_judged_on_their_half(self):
-        evidence = evidence_of(synthetic_outputs.outputs(80, 70))
-        leak = run(evidence)
+        inputs = attack_inputs_of(synthetic_outputs.outputs(80, 70))
+        leak = run(inputs)
         learned = {x.name for x in ONE_MODEL if x.learns}
         self.assertEqual(learned, {"likelihood", "quantile"})
         for tested in leak.attacks:
@@ -149,42 +151,44 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_scores_that_learned_by_heart_find_nothing(self):
         """Who remembers the calibration half knows nothing of the other."""
-        evidence = simulated(100, 100)
-        members, half = evidence.outputs.members, evidence.calibration
+        inputs = simulated(100, 100)
+        members, half = inputs.outputs.members, inputs.calibration
         remembered = np.where(half, members, 0.5) + 0.0
         attack = collections.namedtuple("Attack", "name learns")("heart", True)
-        counted = leak_test.counted([Scored(attack, remembered)], evidence)
-        leak = leak_test.run(counted, evidence)
+        counted = leak_test.evaluated_scores(
+            [Scored(attack, remembered)], inputs
+        )
+        leak = leak_test.run(counted, inputs)
         self.assertEqual((leak.p_value, leak.attacks), (1.0, []))
         # Had they been counted, they would have.
-        leak = leak_test.run({"heart": remembered}, evidence)
+        leak = leak_test.run({"heart": remembered}, inputs)
         self.assertLess(leak.p_value, 0.001)
 
     def test_strata(self):
         """A score that knows the class, of which members have more."""
-        evidence = simulated(300, 300)
-        outputs = evidence.outputs
+        inputs = simulated(300, 300)
+        outputs = inputs.outputs
         rng = np.random.default_rng(0)
         outputs.labels[:] = np.where(
             outputs.members, rng.integers(0, 2, 600), rng.integers(0, 4, 600)
         )
         scores = {"class": -outputs.labels + 0.1 * rng.normal(size=600)}
-        within = leak_test.run(scores, evidence)
-        among_all = leak_test.run(scores, evidence, strata="none")
+        within = leak_test.run(scores, inputs)
+        among_all = leak_test.run(scores, inputs, strata="none")
         self.assertGreater(within.p_value, LEVEL)
         self.assertLess(among_all.p_value, LEVEL)
         self.assertEqual((within.strata, among_all.strata), ("class", "none"))
 
     def test_seed_decides(self):
-        evidence = evidence_of(synthetic_outputs.outputs(50, 50))
-        self.assertEqual(run(evidence), run(evidence))
+        inputs = attack_inputs_of(synthetic_outputs.outputs(50, 50))
+        self.assertEqual(run(inputs), run(inputs))
 
 
 class LowRateTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters((299, None, 300), (300, "one", 300))
     def test_three_expected_false_positives_are_needed(self, n, attack, needed):
-        evidence = simulated(50, n)
-        leak = leak_test.run(binormal(evidence, {"one": 0.5}), evidence)
+        inputs = simulated(50, n)
+        leak = leak_test.run(binormal(inputs, {"one": 0.5}), inputs)
         self.assertEqual(
             [(x.rate, x.needed) for x in leak.tpr_at_fpr],
             [(0.1, 30), (0.01, 300), (0.001, 3000), (0.0001, 30_000)],
@@ -199,28 +203,28 @@ class LowRateTest(parameterized.TestCase, tf.test.TestCase):
             self.assertIsNone(one.tpr.value)
 
     def test_is_the_best_of_those_that_suffice(self):
-        evidence = simulated(500, 500)
-        scores = binormal(evidence, {"one": 0.2, "two": 1.0, "gap": 3.0})
+        inputs = simulated(500, 500)
+        scores = binormal(inputs, {"one": 0.2, "two": 1.0, "gap": 3.0})
         scores["half"] = np.where(
-            evidence.calibration, np.nan, evidence.outputs.members + 0.0
+            inputs.calibration, np.nan, inputs.outputs.members + 0.0
         )
-        leak = leak_test.run(scores, evidence, fixed=("gap",))
+        leak = leak_test.run(scores, inputs, fixed=("gap",))
         here = leak.at(0.01)
         # The half has 250 nonmembers, and the gap attack no threshold to move.
         self.assertEqual(here.attack, "two")
-        curve = sweep(scores["two"], evidence.outputs.members)
+        curve = sweep(scores["two"], inputs.outputs.members)
         row = np.searchsorted(curve.false_positives, 5, side="right") - 1
         self.assertAllClose(here.tpr.value, curve.recall[row], atol=1e-12)
         self.assertEqual(here.false_positives, 5)
 
     def test_a_leak_of_few_members(self):
         """40 of 1,000 are known for sure: not seen in the AUC."""
-        evidence = simulated(1000, 3000)
+        inputs = simulated(1000, 3000)
         rng = np.random.default_rng(0)
         scores = rng.normal(size=4000)
         scores[:40] = 9 + rng.random(40)
         leak = verdict.decide(
-            leak_test.run({"one": scores}, evidence),
+            leak_test.run({"one": scores}, inputs),
             members=1000,
             nonmembers=3000,
         )
@@ -233,28 +237,28 @@ class LowRateTest(parameterized.TestCase, tf.test.TestCase):
 class DetectableTest(parameterized.TestCase, tf.test.TestCase):
     def test_is_found_as_often_as_said(self):
         """The strongest attack's scores are shifted by so much."""
-        evidence = simulated(150, 150)
+        inputs = simulated(150, 150)
         names = {"one": 0.0, "two": 0.0, "three": 0.0}
-        null = leak_test.run(binormal(evidence, names), evidence)
+        null = leak_test.run(binormal(inputs, names), inputs)
         shift = np.sqrt(2) * stats.norm.ppf(null.detectable.auc)
         runs, hits = 60, 0
         for seed in range(1, runs + 1):
             scores = binormal(
-                evidence, {**names, null.detectable.attack: shift}, seed=seed
+                inputs, {**names, null.detectable.attack: shift}, seed=seed
             )
-            hits += leak_test.run(scores, evidence).p_value <= LEVEL
+            hits += leak_test.run(scores, inputs).p_value <= LEVEL
         self.assertEqual(null.detectable.power, 0.8)
         # Four binomial standard deviations below; other statistics help.
         self.assertGreater(hits / runs, 0.8 - 4 * (0.16 / runs) ** 0.5)
 
     def test_a_fixed_attack_counts_where_there_is_no_other(self):
-        evidence = simulated(60, 60)
-        scores = binormal(evidence, {"margin": 0.0})
+        inputs = simulated(60, 60)
+        scores = binormal(inputs, {"margin": 0.0})
         scores["gap"] = (scores["margin"] > 0) + 0.0
-        both = leak_test.run(scores, evidence, fixed=("gap",))
+        both = leak_test.run(scores, inputs, fixed=("gap",))
         self.assertEqual(both.detectable.attack, "margin")
         scores.pop("margin")
-        alone = leak_test.run(scores, evidence, fixed=("gap",))
+        alone = leak_test.run(scores, inputs, fixed=("gap",))
         self.assertEqual(alone.detectable.attack, "gap")
 
     def test_more_records_find_less(self):
@@ -273,8 +277,8 @@ class DetectableTest(parameterized.TestCase, tf.test.TestCase):
 
 
 class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
-    def decided(self, leak, evidence):
-        members = evidence.outputs.members
+    def decided(self, leak, inputs):
+        members = inputs.outputs.members
         return verdict.decide(
             leak,
             members=int(members.sum()),
@@ -285,8 +289,8 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
         kind=("equal", "nan", "one side", "a member"), beside_another=(0, 1)
     )
     def test_an_attack_that_says_nothing(self, kind, beside_another):
-        evidence = simulated(40, 40)
-        members = evidence.outputs.members
+        inputs = simulated(40, 40)
+        members = inputs.outputs.members
         given = {
             "equal": np.zeros(80),
             "nan": np.full(80, np.nan),
@@ -295,8 +299,8 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
         }[kind]
         scores = {"nothing": given}
         if beside_another:
-            scores |= binormal(evidence, {"one": 2.0})
-        leak = self.decided(leak_test.run(scores, evidence), evidence)
+            scores |= binormal(inputs, {"one": 2.0})
+        leak = self.decided(leak_test.run(scores, inputs), inputs)
         self.assertIsNone(leak.attack("nothing"))
         if beside_another:
             self.assertEqual(leak.strongest, "one")
@@ -307,57 +311,57 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
             self.assertIsNone(leak.detectable)
 
     def test_no_attack(self):
-        evidence = simulated(30, 30)
-        leak = self.decided(leak_test.run({}, evidence), evidence)
+        inputs = simulated(30, 30)
+        leak = self.decided(leak_test.run({}, inputs), inputs)
         self.assertEqual(leak.answer, verdict.CANNOT_SAY)
         self.assertEqual((leak.auc.low, leak.auc.high), (0.0, 1.0))
 
     @parameterized.parameters((2, 2), (2, 3), (3, 3), (2, 60), (60, 2), (5, 5))
     def test_few_records_cannot_be_judged(self, members, nonmembers):
         for seed in range(3):
-            evidence = evidence_of(
+            inputs = attack_inputs_of(
                 synthetic_outputs.outputs(
                     members, nonmembers, seed=seed, gain=(9.0, 0.0)
                 )
             )
-            leak = self.decided(run(evidence), evidence)
+            leak = self.decided(run(inputs), inputs)
             self.assertEqual(leak.answer, verdict.CANNOT_SAY)
             self.assertIn("too few", leak.because[0])
 
     def test_one_record_a_class(self):
-        evidence = simulated(40, 40)
-        evidence.outputs.labels[:] = np.arange(80)
-        scores = binormal(evidence, {"one": 3.0})
-        leak = self.decided(leak_test.run(scores, evidence), evidence)
+        inputs = simulated(40, 40)
+        inputs.outputs.labels[:] = np.arange(80)
+        scores = binormal(inputs, {"one": 3.0})
+        leak = self.decided(leak_test.run(scores, inputs), inputs)
         self.assertEqual(leak.answer, verdict.CANNOT_SAY)
-        self.assertIn("no attack tells apart any records", leak.because[0])
-        leak = leak_test.run(scores, evidence, strata="none")
-        self.assertEqual(self.decided(leak, evidence).answer, verdict.SEVERE)
+        self.assertIn("no attack distinguishes any records", leak.because[0])
+        leak = leak_test.run(scores, inputs, strata="none")
+        self.assertEqual(self.decided(leak, inputs).answer, verdict.SEVERE)
 
     def test_classes_that_hardly_overlap(self):
         """Two of each side may be exchanged: no leak would be found."""
-        evidence = simulated(40, 40)
-        labels = evidence.outputs.labels
-        labels[:] = 1 + evidence.outputs.members
-        rows = np.flatnonzero(evidence.calibration)
+        inputs = simulated(40, 40)
+        labels = inputs.outputs.labels
+        labels[:] = 1 + inputs.outputs.members
+        rows = np.flatnonzero(inputs.calibration)
         labels[rows[[0, 1, -1, -2]]] = 0
         leak = self.decided(
-            leak_test.run(binormal(evidence, {"one": 3.0}), evidence), evidence
+            leak_test.run(binormal(inputs, {"one": 3.0}), inputs), inputs
         )
         self.assertEqual(leak.answer, verdict.CANNOT_SAY)
         self.assertIn("would hardly have found", leak.because[0])
 
     def test_one_class(self):
-        evidence = simulated(60, 60)
-        evidence.outputs.labels[:] = 2
-        scores = binormal(evidence, {"one": 1.5})
-        leak = self.decided(leak_test.run(scores, evidence), evidence)
+        inputs = simulated(60, 60)
+        inputs.outputs.labels[:] = 2
+        scores = binormal(inputs, {"one": 1.5})
+        leak = self.decided(leak_test.run(scores, inputs), inputs)
         self.assertIn(leak.answer, (verdict.CLEAR, verdict.SEVERE))
 
     def test_fully_apart(self):
-        evidence = simulated(30, 30)
-        scores = {"one": evidence.outputs.members + 0.0}
-        leak = self.decided(leak_test.run(scores, evidence), evidence)
+        inputs = simulated(30, 30)
+        scores = {"one": inputs.outputs.members + 0.0}
+        leak = self.decided(leak_test.run(scores, inputs), inputs)
         self.assertEqual(leak.answer, verdict.SEVERE)
         self.assertEqual(leak.auc.value, 1.0)
         self.assertBetween(leak.auc.low, 0.8, 0.95)
@@ -370,10 +374,10 @@ class WhateverComesTest(tf.test.TestCase):
         for seed in range(60):
             rng = np.random.default_rng(seed)
             m, n = rng.integers(2, (4, 40, 400)[seed % 3], 2).tolist()
-            evidence = simulated(
+            inputs = simulated(
                 m, n, seed=seed, classes=int(rng.integers(1, 30))
             )
-            members = evidence.outputs.members
+            members = inputs.outputs.members
             scores = {}
             for name in "abcd"[: int(rng.integers(1, 5))]:
                 given = (
@@ -383,11 +387,11 @@ class WhateverComesTest(tf.test.TestCase):
                 if rng.random() < 0.5:
                     given[rng.random(m + n) < rng.random()] = np.nan
                 if rng.random() < 0.3:
-                    given = np.where(evidence.calibration, np.nan, given)
+                    given = np.where(inputs.calibration, np.nan, given)
                 scores[name] = given
             leak = leak_test.run(
                 scores,
-                evidence,
+                inputs,
                 fixed=("a",) if rng.random() < 0.3 else (),
                 strata=leak_test.STRATA[seed % 2],
             )
@@ -420,8 +424,8 @@ class NullTest(parameterized.TestCase, tf.test.TestCase):
     def setUp(self):
         super().setUp()
         for module, name, value in (
-            (permutation, "FEWEST", 999),
-            (permutation, "MOST", 999),
+            (max_t_test, "FEWEST", 999),
+            (max_t_test, "MOST", 999),
             (regression, "ITERATIONS", 30),
         ):
             patch = mock.patch.object(module, name, value)
@@ -452,12 +456,12 @@ class NullTest(parameterized.TestCase, tf.test.TestCase):
             outputs = Outputs(
                 values.astype(np.float32),
                 labels,
-                split.stratified(labels, 0.5, rng),
+                draws.stratified(labels, 0.5, rng),
                 np.arange(120),
                 {"target": "null", "probability_step": seed % 2 / 256},
             )
             p_values.append(
-                run(evidence_of(outputs, seed=seed), attacks=NULL).p_value
+                run(attack_inputs_of(outputs, seed=seed), attacks=NULL).p_value
             )
         self.assertKeepsItsLevel(p_values)
 
@@ -486,11 +490,11 @@ class NullTest(parameterized.TestCase, tf.test.TestCase):
             outputs = distinct.of(copied)
             # But for a few coarse rows that are equal by chance.
             self.assertBetween(outputs.labels.size, 1.9 * records, 2 * records)
-            evidence = evidence_of(outputs, seed=seed)
-            p_values.append(run(evidence, attacks=NULL).p_value)
+            inputs = attack_inputs_of(outputs, seed=seed)
+            p_values.append(run(inputs, attacks=NULL).p_value)
             if seed < 20:
-                evidence = evidence_of(copied, seed=seed)
-                raw.append(run(evidence, attacks=NULL).p_value)
+                inputs = attack_inputs_of(copied, seed=seed)
+                raw.append(run(inputs, attacks=NULL).p_value)
         self.assertKeepsItsLevel(p_values)
         # Each copy taken for a record, a third of these would be wrong.
         self.assertGreater(np.sum(np.array(raw) <= LEVEL), 4)

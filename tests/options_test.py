@@ -9,7 +9,7 @@ import sys
 from absl.testing import absltest, parameterized
 
 from qmia_tf.attacks import tfprivacy
-from qmia_tf.experiments import augmentation_queries, configuration, run
+from qmia_tf.experiments import configuration, label_only_queries, run
 
 PROGRAM = """
 import dataclasses, json, sys
@@ -62,7 +62,7 @@ class OptionsTest(parameterized.TestCase):
                 if parameter.default is not parameter.empty
             }
             # What another script gives is not a flag of all of them.
-            for name in ("captured", "references", "parent"):
+            for name in ("device_outputs", "references", "parent"):
                 defaults.pop(name, None)
             self.assertEqual(values, json.loads(json.dumps(defaults)))
 
@@ -75,7 +75,7 @@ class OptionsTest(parameterized.TestCase):
 
     def test_label_only_attacks_are_on_with_their_own_defaults(self):
         settings = result("options.attack()['label_only']")
-        wanted = dataclasses.asdict(augmentation_queries.Settings())
+        wanted = dataclasses.asdict(label_only_queries.Settings())
         self.assertEqual(settings, json.loads(json.dumps(wanted)))
 
     def test_flags_of_label_only_attacks_arrive(self):
@@ -89,7 +89,8 @@ class OptionsTest(parameterized.TestCase):
         )
         self.assertEqual(settings["records"], 300)
         self.assertEqual(
-            settings["plan"], {"shift": 2, "flip": False, "rotation": 3}
+            settings["augmentations"],
+            {"shift": 2, "flip": False, "rotation": 3},
         )
         self.assertEqual(settings["seed"], 4)
 

@@ -9,7 +9,7 @@ from absl.testing import parameterized
 
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
-from qmia_tf.outputs import csv_file, saved_outputs
+from qmia_tf.outputs import csv_file, kinds, saved_outputs
 
 ROWS = np.array([[0.5, 0.25, 0.25], [0.125, 0.75, 0.125], [0, 0, 1]])
 LOGITS = np.array([[1.5, -2, 0.25], [0, 3, -1], [-2, 1, 4.5]])
@@ -59,7 +59,8 @@ class CsvTest(Folder):
     def test_the_step_of_rounded_numbers(self, rows, step):
         lines = [f"{one!r},{two!r},0" for one, two in rows]
         path = self.text("\n".join(["p0,p1,label", *lines]))
-        self.assertAlmostEqual(csv_file.read(path)["step"], step)
+        rows = csv_file.read(path)["probabilities"]
+        self.assertAlmostEqual(kinds.read_step(rows), step)
 
     @parameterized.named_parameters(
         ("semicolons", "p0;p1;p2;label\n0.5;0.25;0.25;2\n0.125;.75;.125;0\n"),
@@ -316,8 +317,8 @@ class RowsTest(Folder):
             saved_outputs.of_sides(one, two)
 
     def test_labels_beside_records(self):
-        records = Records(
-            "x", np.zeros((2, 2)), np.array([0, 1]), np.array([1, 0], bool), 2
+        records = Records.numbered(
+            "x", np.zeros((2, 2)), np.array([0, 1]), np.array([1, 0], bool)
         )
         path = self.text("p0,p1,label\n1,0,0\n\n.5,.5,0\n")
         with self.assertRaisesRegex(InputError, "labels of row 4 are 0, those"):
@@ -341,13 +342,13 @@ class NamedTest(Folder):
                 saved_outputs.of_sides(one, self.text(text, "b.csv"))
 
     def test_beside_records(self):
-        records = Records(
+        records = Records.numbered(
             "x",
             np.zeros((3, 2)),
             np.array([0, 1, 2]),
             np.array([True, True, False]),
-            3,
-            ("ant", "bee", "cow"),
+            classes=3,
+            class_names=("ant", "bee", "cow"),
         )
         path = self.text(
             "cow,ant,bee,label\n0,.75,.25,ant\n.25,0,.75,bee\n1,0,0,cow\n"
@@ -511,12 +512,11 @@ class AloneTest(Folder):
 class OfRecordsTest(Folder):
     def setUp(self):
         super().setUp()
-        self.records = Records(
+        self.records = Records.numbered(
             "x",
             np.zeros((3, 2)),
             np.array([0, 1, 2]),
             np.array([True, True, False]),
-            None,
         )
 
     def test_rows_are_the_records_in_their_order(self):
@@ -525,9 +525,7 @@ class OfRecordsTest(Folder):
         self.assertAllEqual(outputs.labels, [0, 1, 2])
         self.assertAllEqual(outputs.members, [True, True, False])
         self.assertAllEqual(outputs.record_ids, [0, 1, 2])
-        self.assertEqual(
-            outputs.info["fingerprint"], self.records.fingerprint()
-        )
+        self.assertEqual(outputs.info["fingerprint"], self.records.fingerprint)
 
     def test_another_order_by_record_ids(self):
         path = self.npz("a.npz", logits=LOGITS, record_ids=[2, 0, 1])

@@ -15,15 +15,17 @@ from absl.testing import parameterized
 
 import qmia_tf
 from qmia_tf import files, onednn
-from qmia_tf.attacks.augmentations import Noise, Plan
+from qmia_tf.attacks.augmentations import Augmentations, Noise
 from qmia_tf.auditing import audit_result
 from qmia_tf.deploy import timing
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import augmentation_queries, model_audit
+from qmia_tf.experiments import label_only_queries, model_audit
 from qmia_tf.targets import keras_target, query_once, range_trial
 
-FEW = augmentation_queries.Settings(
-    records=40, plan=Plan(shift=0), noise=Noise(sigmas=(0.1,), draws=2)
+FEW = label_only_queries.Settings(
+    records=40,
+    augmentations=Augmentations(shift=0),
+    noise=Noise(sigmas=(0.1,), draws=2),
 )
 COPIES = {"correct_copies", "agreeing_copies", "noise_robustness"}
 REFERENCES = {"difficulty", "lira_online", "lira_offline"}
@@ -472,7 +474,7 @@ class SavedTest(Folder):
         np.savez(self.dir / name, **arrays)
         return self.dir / name
 
-    def each(self):
+    def saved_sides(self):
         return [
             self.saved(name, probabilities=rows, labels=labels)
             for name, rows, (_, labels) in zip(
@@ -491,14 +493,14 @@ class SavedTest(Folder):
 
     def test_one_file_a_side(self):
         asked = self.audit(own_task.linear, *self.sides)
-        result = self.audit(None, *self.each(), out=self.dir / "saved")
+        result = self.audit(None, *self.saved_sides(), out=self.dir / "saved")
         for attack in result.targets[0].attacks:
             wanted = asked.targets[0].attack(attack.name)
             self.assertAllClose(attack.auc.value, wanted.auc.value, atol=1e-6)
         missing = reasons(result.targets[0])
         self.assertEndsWith(
             missing["correct_copies"],
-            "copies: saved outputs cannot be asked about copies",
+            "queries: saved outputs cannot be queried with augmented images",
         )
         self.assertEqual(
             missing["quantile"],
@@ -526,7 +528,8 @@ class SavedTest(Folder):
         self.assertEqual(second.target, "pi4")
         self.assertIn("quantile", [attack.name for attack in second.attacks])
         self.assertEndsWith(
-            reasons(second)["noise_robustness"], "cannot be asked about copies"
+            reasons(second)["noise_robustness"],
+            "cannot be queried with augmented images",
         )
         self.assertAllClose(
             first.attack("loss").auc.value,
@@ -540,7 +543,7 @@ class SavedTest(Folder):
             return np.column_stack([rows, np.zeros(len(rows))])
 
         self.assertRefused(
-            "'four' answers 4 classes, 'linear' 3: compare models of one",
+            "'four' has 4 classes, 'linear' 3: compare models of one",
             [own_task.linear, four],
             *self.sides,
         )
@@ -559,7 +562,7 @@ class SavedTest(Folder):
             members=[1, 1, 0, 0, 1] * (COUNT // 5),
         )
         self.assertRefused(
-            "'two' answers 2 classes, 'both' 3", [one, path], allow_chance=True
+            "'two' has 2 classes, 'both' 3", [one, path], allow_chance=True
         )
 
     def test_labels_that_are_not_the_models(self):
@@ -576,12 +579,12 @@ class SavedTest(Folder):
         self.assertRefused(
             "--input_range is about a model, and only saved",
             None,
-            *self.each(),
+            *self.saved_sides(),
             input_range="0..1",
         )
 
     def test_outputs_beside_records_or_models(self):
-        one, two = self.each()
+        one, two = self.saved_sides()
         self.assertRefused(
             "in.npz holds outputs, the other side records: give both sides",
             None,
@@ -589,7 +592,7 @@ class SavedTest(Folder):
             self.sides[1],
         )
         self.assertRefused(
-            "about which no model can be asked", own_task.linear, one, two
+            "about which no model can be queried", own_task.linear, one, two
         )
 
 

@@ -15,7 +15,7 @@ from qmia_tf.data.loaders import sources
 from qmia_tf.deploy import timing
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import calibration_overlap
-from qmia_tf.report import verdict_words
+from qmia_tf.report import verdict_sentences
 from qmia_tf.targets import query_once
 
 
@@ -155,7 +155,7 @@ class AuditTest(Folder):
         self.assertIn(f"warning: {result.calibration.warning}", self.lines)
         self.assertIn(
             f"Warning: {result.calibration.warning}.",
-            verdict_words.verdict(result),
+            verdict_sentences.verdict(result),
         )
 
     def test_left_out(self):
@@ -165,7 +165,9 @@ class AuditTest(Folder):
         self.assertEqual(result.targets[0].nonmembers, 10)
         self.assertEqual(result.split["nonmembers"], 10)
         self.assertTrue(result.calibration.left_out)
-        self.assertNotIn("calibration", " ".join(verdict_words.verdict(result)))
+        self.assertNotIn(
+            "calibration", " ".join(verdict_sentences.verdict(result))
+        )
         fewer = qmia_tf.audit(
             own_task.linear,
             self.sides[0],

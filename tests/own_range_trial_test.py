@@ -43,7 +43,7 @@ def images(*, seed=0, spread=60):
 
 
 def records(values, labels, members):
-    return Records("r", values, labels, members, CLASSES)
+    return Records.numbered("r", values, labels, members, classes=CLASSES)
 
 
 def nearest(pixels):

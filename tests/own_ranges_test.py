@@ -235,7 +235,9 @@ class TokensTest(Asked):
         model.layers[-1].set_weights([kernel.reshape(48, 4), np.zeros(4)])
         members = np.arange(2 * SIDE) < SIDE
         for values in (letters, letters.astype(np.float32)):
-            data = Records("letters", values, labels, members, 4)
+            data = Records.numbered(
+                "letters", values, labels, members, classes=4
+            )
             listed = listing.list_model(
                 "m", model, ModelOptions(), numbers=data.numbers
             )

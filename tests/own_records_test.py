@@ -7,8 +7,14 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf.data import records
+from qmia_tf.data import (
+    duplicates,
+    record_features,
+    repeated_records,
+    sides,
+)
 from qmia_tf.data.loaders.sources import Side
+from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 
 
@@ -24,7 +30,7 @@ class JoinTest(parameterized.TestCase, tf.test.TestCase):
         self.one, self.two = images[:5], images[5:]
 
     def join(self, first, second, names=(None, None), ordered=True, **options):
-        return records.join(
+        return sides.join(
             side(self.one, first, names[0], ordered=ordered),
             side(self.two, second, names[1], ordered=ordered, source="b.npz"),
             **options,
@@ -34,9 +40,8 @@ class JoinTest(parameterized.TestCase, tf.test.TestCase):
         joined = self.join([0, 1, 2, 3, 0], [3, 2, 1, 0])
         self.assertAllEqual(joined.labels, [0, 1, 2, 3, 0, 3, 2, 1, 0])
         self.assertAllEqual(joined.members, [True] * 5 + [False] * 4)
-        self.assertAllEqual(joined.take([5])[0], self.two[:1])
-        self.assertAllEqual(joined.split().members, range(5))
-        self.assertAllEqual(joined.split().nonmembers, range(5, 9))
+        self.assertAllEqual(joined.take([5]).values, self.two[:1])
+        self.assertAllEqual(joined.record_ids, range(9))
         self.assertTrue(joined.is_images)
         self.assertIsNone(joined.classes)
         self.assertEqual(joined.name, "a+b")
@@ -47,9 +52,9 @@ class JoinTest(parameterized.TestCase, tf.test.TestCase):
         digest.update(self.one.tobytes() + self.two.tobytes())
         labels = np.array([0, 1, 2, 3, 0, 3, 2, 1, 0], "<i8")
         digest.update(labels.tobytes())
-        self.assertEqual(joined.fingerprint(), digest.hexdigest())
+        self.assertEqual(joined.fingerprint, digest.hexdigest())
         other = self.join([1, 1, 2, 3, 0], [3, 2, 1, 0])
-        self.assertNotEqual(joined.fingerprint(), other.fingerprint())
+        self.assertNotEqual(joined.fingerprint, other.fingerprint)
 
     @parameterized.parameters(
         ("sorted", [0, 1, 2, 0, 1], [0, 3, 3, 1]),
@@ -104,16 +109,53 @@ class JoinTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaisesRegex(
             InputError, rf"a.npz\) are uint8 \[6, 5, 1\], .*b.npz\) are {shown}"
         ):
-            records.join(
+            sides.join(
                 side(self.one, [0] * 5), side(values, [0] * 4, source="b.npz")
             )
+
+
+class RecordsTest(tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        ids = np.array([7, 2, 9])
+        self.records = Records(
+            name="r",
+            values=ids[:, None] * 10,
+            labels=ids % 2,
+            members=ids < 8,
+            record_ids=ids,
+            fingerprint="f",
+        )
+
+    def test_take_and_select(self):
+        for taken in (self.records.take([2, 0]), self.records.select([9, 7])):
+            self.assertAllEqual(taken.record_ids, [9, 7])
+            self.assertAllEqual(taken.values, [[90], [70]])
+            self.assertAllEqual(taken.labels, [1, 1])
+            self.assertAllEqual(taken.members, [False, True])
+            self.assertEqual((taken.name, taken.fingerprint), ("r", "f"))
+        with self.assertRaisesRegex(InputError, "record 99 is neither a mem"):
+            self.records.select([7, 99])
+
+    def test_in_record_order(self):
+        ordered = self.records.in_record_order()
+        self.assertAllEqual(ordered.record_ids, [2, 7, 9])
+        self.assertAllEqual(ordered.values, [[20], [70], [90]])
+        self.assertIs(ordered.in_record_order(), ordered)
+
+    def test_arrays_that_do_not_fit(self):
+        for labels, members in ((3, np.ones(2, bool)), (2, np.ones(2, int))):
+            with self.assertRaisesRegex(ValueError, "arrays of one length, an"):
+                Records.numbered(
+                    "x", np.zeros((2, 1)), np.zeros(labels, int), members
+                )
 
 
 class Joined(tf.test.TestCase):
     def joined(self, values):
         values = np.asarray(values, np.float32)[:, None]
         half = len(values) // 2
-        return records.join(
+        return sides.join(
             side(values[:half], np.zeros(half, int)),
             side(values[half:], np.zeros(len(values) - half, int)),
         )
@@ -121,25 +163,32 @@ class Joined(tf.test.TestCase):
 
 class EqualTest(Joined):
     def test_records_on_both_sides_are_counted(self):
-        equal = self.joined([1, 2, 3, 4, 5, 2, 2, 4]).equal()
+        equal = duplicates.find(self.joined([1, 2, 3, 4, 5, 2, 2, 4]))
         self.assertEqual((equal.members, equal.nonmembers), (2, 3))
         self.assertEqual(equal.examples, [[1, 5], [3, 7]])
         self.assertIn("2 member(s) have an identical record", equal.warning)
 
     def test_none(self):
-        equal = self.joined([1, 2, 3, 4]).equal()
+        equal = duplicates.find(self.joined([1, 2, 3, 4]))
         self.assertEqual((equal.members, equal.warning), (0, ""))
 
+    def require_others(self, values):
+        joined = self.joined(values)
+        duplicates.require_others(duplicates.find(joined), joined)
+
     def test_all_are_refused(self):
+        self.require_others([1, 2, 3, 4, 4, 3])
         with self.assertRaisesRegex(InputError, "every member is also .*3 rec"):
-            self.joined([1, 2, 3, 1, 2, 3, 9]).equal()
+            self.require_others([1, 2, 3, 1, 2, 3, 9])
         with self.assertRaisesRegex(InputError, "every nonmember is also"):
-            self.joined([1, 2, 3, 4, 1, 1, 2, 2]).equal()
+            self.require_others([1, 2, 3, 4, 1, 1, 2, 2])
 
 
 class DistinctTest(Joined):
     def test_of_equal_ones_on_a_side_one(self):
-        distinct = self.joined([1, 2, 1, 1, 5, 5, 6, 1]).distinct
+        distinct = repeated_records.of_records(
+            self.joined([1, 2, 1, 1, 5, 5, 6, 1])
+        )
         self.assertAllEqual(distinct.record_ids, [0, 1, 4, 6, 7])
         self.assertEqual(
             distinct.repeated.sentence,
@@ -149,8 +198,9 @@ class DistinctTest(Joined):
 
     def test_other_labels_are_other_records(self):
         values = np.ones((3, 1), np.float32)
-        joined = records.join(side(values, [0, 1, 0]), side(values, [1, 1, 1]))
-        self.assertAllEqual(joined.distinct.record_ids, [0, 1, 3])
+        joined = sides.join(side(values, [0, 1, 0]), side(values, [1, 1, 1]))
+        distinct = repeated_records.of_records(joined)
+        self.assertAllEqual(distinct.record_ids, [0, 1, 3])
 
 
 class FeaturesTest(parameterized.TestCase, tf.test.TestCase):
@@ -164,18 +214,19 @@ class FeaturesTest(parameterized.TestCase, tf.test.TestCase):
     def test_of_images_and_of_numbers(self, shape, dtype, count, is_images):
         values = np.random.default_rng(0).integers(0, 9, shape).astype(dtype)
         labels = np.zeros(9, int)
-        dataset = records.Records("x", values, labels, labels == 1, None)
-        self.assertEqual(dataset.is_images, is_images)
+        records = Records.numbered("x", values, labels, labels == 1)
+        self.assertEqual(records.is_images, is_images)
+        features = record_features.of_records(records)
         if count is None:
-            self.assertIsNone(dataset.features)
+            self.assertIsNone(features)
         else:
-            self.assertEqual(dataset.features.shape, (9, count))
+            self.assertEqual(features.shape, (9, count))
 
     def test_few_records_are_said(self):
-        self.assertEqual(records.few(np.arange(100) < 50), [])
-        (line,) = records.few(np.arange(100) < 51)
+        self.assertEqual(sides.few(np.arange(100) < 50), [])
+        (line,) = sides.few(np.arange(100) < 51)
         self.assertStartsWith(line, "warning: only 49 nonmembers: the interv")
-        one, _ = records.few(np.arange(9) < 1)
+        one, _ = sides.few(np.arange(9) < 1)
         self.assertStartsWith(one, "warning: only 1 member: the intervals")
 
 

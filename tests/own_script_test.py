@@ -27,17 +27,17 @@ class Script(Folder):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.made = pathlib.Path(tempfile.mkdtemp())
-        cls.addClassCleanup(shutil.rmtree, cls.made)
+        cls.folder = pathlib.Path(tempfile.mkdtemp())
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
         cls.model = tiny_models.classifier()
         cls.sides = own_task.images(cls.model)
         for name, (values, labels) in zip("ab", cls.sides, strict=True):
-            np.savez(cls.made / f"{name}.npz", x=values, y=labels)
+            np.savez(cls.folder / f"{name}.npz", x=values, y=labels)
         cls.records = (
-            f"--members={cls.made}/a.npz",
-            f"--nonmembers={cls.made}/b.npz",
+            f"--members={cls.folder}/a.npz",
+            f"--nonmembers={cls.folder}/b.npz",
         )
-        cls.model.save(cls.made / "net.keras")
+        cls.model.save(cls.folder / "net.keras")
 
     def setUp(self):
         super().setUp()
@@ -75,7 +75,7 @@ class ModelsTest(Script):
         self.model.export(self.dir / "saved", verbose=False)
         names = ["net.keras", "net.tflite", "small", "saved"]
         files = [
-            self.made / "net.keras",
+            self.folder / "net.keras",
             self.dir / "net.tflite",
             self.dir / "small.tflite",
             self.dir / "saved",
@@ -136,7 +136,7 @@ class ModelsTest(Script):
         used = np.concatenate([self.sides[0][0][:8], self.sides[1][0][:4]])
         np.savez(self.dir / "used.npz", x=used)
         arguments = (
-            f"--model={self.made}/net.keras",
+            f"--model={self.folder}/net.keras",
             *self.records,
             f"--calibration={self.dir}/used.npz",
             "--input_range=0..1",
@@ -158,7 +158,7 @@ class ModelsTest(Script):
         rows = self.model.predict(values / np.float32(255), verbose=0)
         np.savez(self.dir / "phone.npz", probabilities=rows)
         _, result = self.audit(
-            f"--model={self.made}/net.keras,{self.dir}/phone.npz",
+            f"--model={self.folder}/net.keras,{self.dir}/phone.npz",
             *self.records,
             "--input_range=0..1",
             "--tfprivacy_attacks=threshold",
@@ -178,7 +178,7 @@ class ModelsTest(Script):
                 folder.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(image[..., 0]).save(folder / f"{row}.png")
         arguments = (
-            f"--model={self.made}/net.keras",
+            f"--model={self.folder}/net.keras",
             f"--members={self.dir}/a",
             f"--nonmembers={self.dir}/b",
             "--input_range=0..1",
@@ -303,7 +303,7 @@ class ErrorsTest(Script):
         self.assertRefused("--out is missing", "audit")
         self.assertStops("nothing to audit: give a model")
         self.assertStops(
-            "records are missing", f"--model={self.made}/net.keras"
+            "records are missing", f"--model={self.folder}/net.keras"
         )
         self.assertStops("no model gone.keras", "--model=gone.keras",
                          *self.records)  # fmt: skip
@@ -312,7 +312,7 @@ class ErrorsTest(Script):
         with self.assertRaisesRegex(flags.Error, "already defined"):
             call("audit", *(f"--fail_if_tpr_above={x}" for x in limits))
         self.assertStops("unexpected argument 'x'", "x")
-        model = f"--model={self.made}/net.keras"
+        model = f"--model={self.folder}/net.keras"
         self.assertStops("has no Rescaling .*--input_range=0..1, 0..255", model,
                          *self.records)  # fmt: skip
         self.assertStops("--input_range must be one of 0..1", model,
@@ -323,7 +323,7 @@ class ErrorsTest(Script):
                          "--num_threads=0")  # fmt: skip
 
     def test_files(self):
-        model = f"--model={self.made}/net.keras"
+        model = f"--model={self.folder}/net.keras"
         other = self.records[1]
         (self.dir / "notes.txt").write_text("hello")
         self.assertStops("notes.txt is none of an .npz", model,
@@ -337,7 +337,7 @@ class ErrorsTest(Script):
         self.assertStops("d.npz: the labels are missing", model,
                          f"--members={self.dir}/d.npz", other)  # fmt: skip
         self.assertStops("every member is also on the other side", model,
-                         self.records[0], f"--nonmembers={self.made}/a.npz",
+                         self.records[0], f"--nonmembers={self.folder}/a.npz",
                          "--input_range=0..1")  # fmt: skip
         (self.dir / "e.csv").write_text("p0,p1,label\n1,0,0\nx,1,0\n")
         self.assertStops("e.csv: row 3, column 'p0' is 'x', not a number",

@@ -7,7 +7,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 from scipy import stats
 
-from qmia_tf.statistics import permutation, power
+from qmia_tf.statistics import max_t_test, power
 
 CRITICAL = stats.norm.ppf(0.975)
 
@@ -42,10 +42,10 @@ class DetectableTest(parameterized.TestCase, tf.test.TestCase):
         members = np.arange(400) < 200
         strata = np.where(np.arange(400) % 2, 0, 1 + members)
         test = functools.partial(
-            permutation.max_t, members=members, strata=strata, rates=()
+            max_t_test.max_t, members=members, strata=strata, rates=()
         )
         null = test({"one": rng.normal(size=400)}, seed=0)
-        [statistic] = null.measured
+        [statistic] = null.statistics
         runs, reached = 120, {}
         for moved in (0.5, 1.0):
             auc = power.detectable_auc(

@@ -37,10 +37,10 @@ TRAINING = {
 AUDIT = {
     "num_threads": "experiments.run attack_run num_threads",
     "audit_seed": "experiments.run attack_run audit_seed",
-    "label_only_records": "experiments.augmentation_queries Settings records",
-    "copy_shift": "attacks.augmentations Plan shift",
-    "copy_flip": "attacks.augmentations Plan flip",
-    "copy_rotation": "attacks.augmentations Plan rotation",
+    "label_only_records": "experiments.label_only_queries Settings records",
+    "copy_shift": "attacks.augmentations Augmentations shift",
+    "copy_flip": "attacks.augmentations Augmentations flip",
+    "copy_rotation": "attacks.augmentations Augmentations rotation",
     "tfprivacy": "experiments.run attack_run tfprivacy",
     "tfprivacy_attacks": "attacks.tfprivacy Settings attacks",
     "tfprivacy_records": "attacks.tfprivacy Settings trained_records",
@@ -70,7 +70,7 @@ TWINS = {
             "references",
             "parent",
         ),
-        "outputs": "experiments.run attack_run captured",
+        "outputs": "experiments.run attack_run device_outputs",
     },
     "audit": {
         **PLACE,
@@ -81,7 +81,7 @@ TWINS = {
             "members",
             "nonmembers",
             "out",
-            "pixels",
+            "input_range",
             "outputs",
             "signature",
             "class_names",
@@ -123,19 +123,19 @@ TWINS = {
     "export_data": {
         **PLACE,
         "run_dir": "experiments.training_run open_split run_dir",
-        "records": "edge.device_data of_run count",
-        "seed": "edge.device_data of_run seed",
-        "out": "edge.device_data Records.save path",
+        "records": "data.draws draw_exactly count",
+        "seed": "data.draws draw_exactly seed",
+        "out": "edge.device_data save path",
     },
-    "exposed": {
+    "risk": {
         **PLACE,
         **alike("experiments.run_risk of_run", "run_dir", "target"),
         **alike("auditing.record_risk measure", "score", "seed"),
         "baseline": "experiments.run_risk of_run run_dir",
         "baseline_target": "experiments.run_risk of_run target",
-        "top": "report.risk_files write_exposures top",
-        "images": "report.risk_files write_exposures pictures",
-        "out": "report.risk_files write_exposures out_dir",
+        "top": "report.risk_files write_risks top",
+        "images": "report.risk_files write_risks pictures",
+        "out": "report.risk_files write_risks out_dir",
     },
     "make_tflite_models": {
         "out": "shipped make folder",
@@ -163,17 +163,17 @@ TWINS = {
         "format": "report make_report formats",
     },
     "reproduce": {
-        **alike("reproduction.reproducing reproduce", "seeds", "regimes"),
-        **alike("reproduction.reproducing reproduce", "models", "stem"),
-        **alike("reproduction.reproducing reproduce", "quick", "plan"),
-        **alike("reproduction.reproducing reproduce", "only_report"),
-        **alike("reproduction.reproducing reproduce", "only_trained"),
-        **alike("reproduction.reproducing reproduce", "skip_stored"),
-        **alike("reproduction.reproducing reproduce", "sweep", "out"),
-        **alike("reproduction.reproducing reproduce", "results", "pages"),
-        **alike("reproduction.reproducing reproduce", "report"),
-        **alike("reproduction.reproducing reproduce", "data_dir", "download"),
-        "dataset": "reproduction.reproducing reproduce datasets",
+        **alike("reproduction.workflow reproduce", "seeds", "regimes"),
+        **alike("reproduction.workflow reproduce", "models", "stem"),
+        **alike("reproduction.workflow reproduce", "quick", "plan"),
+        **alike("reproduction.workflow reproduce", "only_report"),
+        **alike("reproduction.workflow reproduce", "only_trained"),
+        **alike("reproduction.workflow reproduce", "skip_stored"),
+        **alike("reproduction.workflow reproduce", "sweep", "out"),
+        **alike("reproduction.workflow reproduce", "results", "pages"),
+        **alike("reproduction.workflow reproduce", "report"),
+        **alike("reproduction.workflow reproduce", "data_dir", "download"),
+        "dataset": "reproduction.workflow reproduce datasets",
     },
     "train": {
         **DATA,
@@ -212,10 +212,10 @@ def flags_of(script):
 
 def parameters(module, path):
     """The parameters of a callable of the library."""
-    function = importlib.import_module(f"qmia_tf.{module}")
+    target = importlib.import_module(f"qmia_tf.{module}")
     for name in path.split("."):
-        function = getattr(function, name)
-    return inspect.signature(function).parameters
+        target = getattr(target, name)
+    return inspect.signature(target).parameters
 
 
 class TwinsTest(absltest.TestCase):

@@ -7,6 +7,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from qmia_tf.data import repeated_records
+from qmia_tf.data.records import Records
 from qmia_tf.outputs import Outputs
 
 INT8 = 1 / 256
@@ -28,7 +29,7 @@ def repeated(outputs, members, nonmembers=1):
     )
 
 
-def found_of(*answered):
+def counts_of(*answered):
     return repeated_records.of_outputs(list(answered)).repeated
 
 
@@ -37,6 +38,12 @@ def shares(counts):
     return (
         counts.distinct_members / counts.members,
         counts.distinct_nonmembers / counts.nonmembers,
+    )
+
+
+def of_records(values, labels, members, record_ids):
+    return repeated_records.of_records(
+        Records("x", values, labels, members, record_ids, fingerprint="")
     )
 
 
@@ -54,7 +61,7 @@ class OfRecordsTest(parameterized.TestCase, tf.test.TestCase):
             (values[row].tobytes(), labels[row], members[row])
             for row in range(70)
         ]
-        distinct = repeated_records.of_records(values, labels, members, ids)
+        distinct = of_records(values, labels, members, ids)
         firsts = [keys.index(key) for key in sorted(set(keys), key=keys.index)]
         self.assertAllEqual(distinct.record_ids, np.sort(ids[firsts]))
         self.assertEqual(
@@ -74,7 +81,7 @@ class OfRecordsTest(parameterized.TestCase, tf.test.TestCase):
         values = np.random.default_rng(0).normal(size=(600, 4))
         values = np.concatenate([np.repeat(values[:300], 7, 0), values[300:]])
         members = np.arange(2400) < 2100
-        distinct = repeated_records.of_records(
+        distinct = of_records(
             values, np.zeros(2400, int), members, np.arange(2400)
         )
         self.assertEqual(
@@ -91,7 +98,7 @@ class OfRecordsTest(parameterized.TestCase, tf.test.TestCase):
         """What a file says of them does not matter where they are at hand."""
         values = np.arange(400, dtype=np.uint8).astype(np.float32) * 3
         values = np.column_stack([values, np.arange(400)])
-        distinct = repeated_records.of_records(
+        distinct = of_records(
             values, np.zeros(400, int), np.arange(400) < 200, np.arange(400)
         )
         self.assertEqual(shares(distinct.repeated), (1.0, 1.0))
@@ -99,7 +106,7 @@ class OfRecordsTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_equal_records_of_other_labels_or_sides_are_two(self):
         values = np.zeros((4, 2))
-        distinct = repeated_records.of_records(
+        distinct = of_records(
             values,
             np.array([0, 1, 0, 1]),
             np.array([True, True, False, False]),
@@ -111,13 +118,13 @@ class OfRecordsTest(parameterized.TestCase, tf.test.TestCase):
         one = synthetic_outputs.outputs(20, 20)
         twice = repeated(one, 2, 1)
         values = twice.probabilities
-        doubled = repeated_records.of_records(
+        doubled = of_records(
             values, twice.labels, twice.members, twice.record_ids
         )
         taken = doubled.of(twice)
         self.assertEqual(taken.labels.size, 40)
         self.assertLen(np.unique(taken.probabilities, axis=0), 40)
-        distinct = repeated_records.of_records(
+        distinct = of_records(
             one.probabilities, one.labels, one.members, one.record_ids
         )
         self.assertIs(distinct.of(one), one)
@@ -166,8 +173,8 @@ class CopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
             np.arange(rows.size),
             one.info,
         )
-        self.assertEqual(found_of(copied).distinct_members, 200)
-        self.assertEqual(found_of(copied).distinct_nonmembers, 200)
+        self.assertEqual(counts_of(copied).distinct_members, 200)
+        self.assertEqual(counts_of(copied).distinct_nonmembers, 200)
 
     def test_of_random_numbers(self):
         """Drawn with replacement, from float outputs."""
@@ -182,7 +189,7 @@ class CopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
         )
         drawn = np.unique(rows)
         self.assertEqual(
-            found_of(copied).distinct_members, np.sum(one.members[drawn])
+            counts_of(copied).distinct_members, np.sum(one.members[drawn])
         )
 
     @parameterized.parameters(0.0, INT8)
@@ -239,12 +246,12 @@ class CopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
             record_ids=np.arange(360),
             info={"target": "logits"},
         )
-        self.assertEqual(shares(found_of(copied)), (1 / 3, 1 / 3))
+        self.assertEqual(shares(counts_of(copied)), (1 / 3, 1 / 3))
 
     def test_saturated_ones_too(self):
         """All members are sure; their numbers have a divisor."""
         one = synthetic_outputs.outputs(300, 300, gain=(40.0, 2.0), classes=8)
-        counts = found_of(repeated(one, 3, 3))
+        counts = counts_of(repeated(one, 3, 3))
         self.assertEqual(
             (counts.distinct_members, counts.distinct_nonmembers), (300, 300)
         )
@@ -253,12 +260,12 @@ class CopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
         """Then they are two records."""
         one = synthetic_outputs.outputs(100, 100)
         coarse = synthetic_outputs.outputs(100, 100, step=0.5, target="coarse")
-        self.assertEqual(shares(found_of(coarse, one)), (1.0, 1.0))
+        self.assertEqual(shares(counts_of(coarse, one)), (1.0, 1.0))
         both = repeated(one, 4, 4), repeated(coarse, 4, 4)
-        self.assertEqual(shares(found_of(*both)), (0.25, 0.25))
+        self.assertEqual(shares(counts_of(*both)), (0.25, 0.25))
         # Of other records it says nothing.
         other = synthetic_outputs.outputs(50, 50, target="other", seed=5)
-        self.assertEqual(shares(found_of(both[0], other)), (0.25, 0.25))
+        self.assertEqual(shares(counts_of(both[0], other)), (0.25, 0.25))
 
 
 class NoCopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
@@ -275,7 +282,7 @@ class NoCopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
             outputs = synthetic_outputs.outputs(
                 records, records, classes=classes, step=step, gain=gain
             )
-            counts = found_of(outputs)
+            counts = counts_of(outputs)
             self.assertEqual(shares(counts), (1.0, 1.0), msg=records)
             self.assertEqual(counts.by, "outputs")
 
@@ -293,7 +300,7 @@ class NoCopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
                 record_ids=np.arange(3000),
                 info={"target": "logits"},
             )
-            self.assertEqual(shares(found_of(outputs)), (1.0, 1.0))
+            self.assertEqual(shares(counts_of(outputs)), (1.0, 1.0))
 
     def test_votes_of_a_forest(self):
         """Shares of 100 trees, in no file of ours, of no stated step."""
@@ -307,7 +314,7 @@ class NoCopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
             np.arange(900),
             {"target": "forest"},
         )
-        self.assertEqual(shares(found_of(outputs)), (1.0, 1.0))
+        self.assertEqual(shares(counts_of(outputs)), (1.0, 1.0))
 
     def test_leaves_of_a_tree(self):
         """Odd shares, but both sides have the same ones."""
@@ -322,7 +329,7 @@ class NoCopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
             np.arange(400),
             {"target": "tree"},
         )
-        self.assertEqual(shares(found_of(outputs)), (1.0, 1.0))
+        self.assertEqual(shares(counts_of(outputs)), (1.0, 1.0))
 
     def test_constant_answers(self):
         rows = np.full((80, 4), 0.25, np.float32)
@@ -333,23 +340,23 @@ class NoCopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
             np.arange(80),
             {"target": "dead"},
         )
-        self.assertEqual(shares(found_of(outputs)), (1.0, 1.0))
+        self.assertEqual(shares(counts_of(outputs)), (1.0, 1.0))
 
     @parameterized.parameters(1, 2, 3, 5)
     def test_few_records(self, records):
         for step in (0.0, INT8):
             outputs = synthetic_outputs.outputs(records, records, step=step)
-            self.assertEqual(shares(found_of(outputs)), (1.0, 1.0))
+            self.assertEqual(shares(counts_of(outputs)), (1.0, 1.0))
 
     def test_coarse_rows_are_said_to_be_unsure(self):
         outputs = synthetic_outputs.outputs(500, 500, classes=2, step=1 / 16)
-        counts = found_of(outputs)
+        counts = counts_of(outputs)
         self.assertEqual(shares(counts), (1.0, 1.0))
         self.assertIn("give the records", counts.sentence)
         # Both sides have them: nothing speaks for copies.
         self.assertEmpty(repeated_records.of_outputs([outputs]).doubtful)
         fine = synthetic_outputs.outputs(500, 500, classes=2)
-        self.assertEqual(found_of(fine).sentence, "")
+        self.assertEqual(counts_of(fine).sentence, "")
 
 
 if __name__ == "__main__":

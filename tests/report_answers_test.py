@@ -14,7 +14,8 @@ from absl.testing import parameterized
 
 from qmia_tf.attacks import TITLES
 from qmia_tf.auditing import audit, audit_result, blind_baseline, verdict
-from qmia_tf.report import gates, run_summary, verdict_words
+from qmia_tf.data.records import Records
+from qmia_tf.report import gates, run_summary, verdict_sentences
 from qmia_tf.report.html import render
 
 LIMITS = {
@@ -39,8 +40,8 @@ def told_apart(outputs):
     rng = np.random.default_rng(0)
     records = rng.normal(size=(len(outputs.labels), 3))
     records += outputs.members[:, None]
-    return blind_baseline.check(
-        records, outputs.labels, outputs.members, seed=0
+    return blind_baseline.measure(
+        Records.numbered("x", records, outputs.labels, outputs.members), seed=0
     )
 
 
@@ -79,8 +80,8 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
             [row["target"] for row in rows], [x.target for x in result.targets]
         )
         said, short = (
-            verdict_words.verdict(result),
-            verdict_words.in_short(result),
+            verdict_sentences.verdict(result),
+            verdict_sentences.short(result),
         )
         terminal = " ".join(run_summary.as_text(report).split())
         page = html.unescape(re.sub("<[^>]+>", " ", render(report, [])))
@@ -148,12 +149,12 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
         outputs = synthetic_outputs.outputs(400, 400, gain=(4.0, 2.5))
         check = told_apart(outputs)
         self.assertTrue(check.told_apart)
-        result, folder = self.audited(outputs, control=check)
+        result, folder = self.audited(outputs, baseline=check)
         leak = result.targets[0].leak
         self.assertEqual(leak.answer, verdict.CANNOT_SAY)
         self.assertIn("told apart without the model", leak.because[0])
         self.assertStartsWith(
-            verdict_words.verdict(result)[0], "Warning: members and "
+            verdict_sentences.verdict(result)[0], "Warning: members and "
         )
         self.hold(result, folder)
 
@@ -188,13 +189,17 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
             0, alike.difference.low - 1e-12, alike.difference.high + 1e-12
         )
         (line,) = [
-            x for x in verdict_words.verdict(result) if "beside keras" in x
+            x
+            for x in verdict_sentences.verdict(result)
+            if "compared with keras" in x
         ]
         self.assertIn(TITLES[result.comparison.attack], line)
         self.assertIn("less: w2 ", line)
         self.assertIn("not shown to differ: int8 ", line)
         page = render(run_summary.collect([folder]), [])
-        self.assertIn("Beside keras, w2 gives away less; the others", page)
+        self.assertIn(
+            "Compared with keras, w2 gives away less; the others", page
+        )
 
     def test_repeated_records_are_counted_once_everywhere(self):
         outputs = synthetic_outputs.outputs(100, 100, gain=(2.5, 2.5))
@@ -209,7 +214,7 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
         result, folder = self.audited(outputs)
         self.assertEqual(result.targets[0].members, 100)
         self.assertIn(
-            "100 distinct members of 300", verdict_words.verdict(result)[0]
+            "100 distinct members of 300", verdict_sentences.verdict(result)[0]
         )
         self.hold(result, folder)
 

@@ -16,11 +16,11 @@ class Attacks(Reports):
         full = self.run_of("full", FULL)
         folder = self.run_of("w4a4", (4, 4), targets=("keras", "int8"))
         joint = synthetic_outputs.outputs(gain=(4.0, 3.0), target="keras")
-        audit.audit_run(folder, joints=[joint])
+        audit.audit_run(folder, joint_with=[joint])
         return full, folder
 
     def ordered(self, *folders):
-        return run_list.in_order([audit_result.load(x) for x in folders])
+        return run_list.sort_runs([audit_result.load(x) for x in folders])
 
 
 class EveryAttackTest(Attacks):
@@ -167,7 +167,7 @@ class AnswersTest(Attacks):
             self.assertEqual(row["attacks"], "8")
             self.assertEqual(row["permutations"], "5000")
             self.assertEqual(row["strata"], "class")
-        shown = text[text.index("The answer on each artefact") :]
+        shown = text[text.index("The verdict on each artefact") :]
         self.assertIn(rows[0]["answer"], shown)
         self.assertIn("hold for all attacks at once", " ".join(shown.split()))
 
@@ -190,8 +190,8 @@ class AnswersTest(Attacks):
             for target in run.audit.targets
         ]
         old = run_list.Run(dataclasses.replace(run.audit, targets=targets))
-        self.assertEqual(attack_tables.answer_table([old]), [])
-        every = attack_tables.every_attack([old])
+        self.assertEqual(attack_tables.verdict_table([old]), [])
+        every = attack_tables.attack_table([old])
         place = [x.key for x in every.columns].index("p_value")
         self.assertEqual({row[place] for row in every.rows}, {None})
 
@@ -201,7 +201,7 @@ class AnswersTest(Attacks):
             outputs = synthetic_outputs.outputs(target=name, kernel_set=kernels)
             outputs.save(folder / "outputs" / f"{name}.npz")
         audit.audit_run(folder)
-        (table,) = attack_tables.answer_table(self.ordered(folder))
+        (table,) = attack_tables.verdict_table(self.ordered(folder))
         self.assertEqual([row[3] for row in table.rows], ["keras", "int8"])
 
 
@@ -239,7 +239,7 @@ class StrongestTest(Attacks):
         audit.audit_run(folder)
         (table,) = attack_tables.strongest_table(self.ordered(folder))
         self.assertEqual([row[3] for row in table.rows], ["keras", "int8"])
-        every = attack_tables.every_attack(self.ordered(folder))
+        every = attack_tables.attack_table(self.ordered(folder))
         self.assertIn("int8_twin", [row[3] for row in every.rows])
 
 
@@ -278,16 +278,16 @@ class JointTest(Attacks):
 class CellsTest(Attacks):
     def test_every_table_has_as_many_cells_as_columns(self):
         ordered = self.ordered(*self.audited())
-        every = attack_tables.every_attack(ordered)
+        every = attack_tables.attack_table(ordered)
         (best,) = attack_tables.strongest_table(ordered)
-        (answers,) = attack_tables.answer_table(ordered)
+        (answers,) = attack_tables.verdict_table(ordered)
         for table in (
             every,
             best,
             answers,
-            *attack_tables.shown(every, ordered),
-            attack_tables.strongest_shown(best),
-            attack_tables.answer_shown(answers),
+            *attack_tables.page_tables(every, ordered),
+            attack_tables.short_strongest_table(best),
+            attack_tables.short_verdict_table(answers),
             *attack_tables.joint_tables(ordered),
         ):
             keys = [column.key for column in table.columns]

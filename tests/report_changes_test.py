@@ -31,7 +31,7 @@ class Artefacts(Reports):
 
     def changes(self, *folders):
         """Changes by run and target."""
-        ordered = run_list.in_order([audit_result.load(x) for x in folders])
+        ordered = run_list.sort_runs([audit_result.load(x) for x in folders])
         return {
             (run.name, target.target): parent_changes.change(
                 run, target, ordered
@@ -87,7 +87,7 @@ class ChangeTest(Artefacts):
             self.run_of("other", (4, 4), split__seed=6),
             self.run_of("digits", (4, 4), dataset="digits"),
         ]
-        ordered = run_list.in_order([audit_result.load(x) for x in folders])
+        ordered = run_list.sort_runs([audit_result.load(x) for x in folders])
         baselines = {
             run.name: parent_changes.baseline(run, ordered) for run in ordered
         }

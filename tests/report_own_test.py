@@ -49,7 +49,7 @@ class TablesTest(OwnReports):
     def test_several_models(self):
         text = self.report(self.own(), formats=("csv", "png"))
         self.assertStartsWith(text, "In words: scans\n\nphone: ")
-        self.assertIn("What they give away beside phone", text)
+        self.assertIn("What they give away compared with phone", text)
         self.assertNotIn("paper", text)
         self.assertNotIn("warning", text)
         self.assertNotIn("Keras model", text)
@@ -131,8 +131,8 @@ class TablesTest(OwnReports):
 
 class FiguresTest(OwnReports):
     def test_a_line_for_each_model(self):
-        (run,) = run_list.in_order([audit_result.load(self.own())])
-        by_model = run_list.by_model([run])
+        (run,) = run_list.sort_runs([audit_result.load(self.own())])
+        by_model = run_list.split_by_model([run])
         self.assertEqual(
             [model_run.model for model_run in by_model],
             ["phone", "server", "service"],
@@ -147,7 +147,7 @@ class FiguresTest(OwnReports):
             phone, target="phone.reference", kernel_set="reference"
         )
         result = dataclasses.replace(result, targets=[phone, other])
-        by_model = run_list.by_model([run_list.Run(result)])
+        by_model = run_list.split_by_model([run_list.Run(result)])
         self.assertEqual([x.audit.targets for x in by_model], [[phone]])
 
     def test_a_gap_attack_above_every_threshold_has_room(self):
@@ -164,31 +164,31 @@ class FiguresTest(OwnReports):
             folder / "outputs" / "phone.npz"
         )
         audit.audit_run(folder)
-        (run,) = run_list.in_order([audit_result.load(folder)])
+        (run,) = run_list.sort_runs([audit_result.load(folder)])
         figure = figures.threshold([run])
         self.assertGreater(figure.axes[0].get_ylim()[1], 100)
 
     def test_ours_stay_one(self):
-        runs_ = run_list.in_order(
+        runs_ = run_list.sort_runs(
             [
                 audit_result.load(
                     self.run_of("a", FULL, targets=("keras", "int8"))
                 )
             ]
         )
-        self.assertEqual(run_list.by_model(runs_), runs_)
+        self.assertEqual(run_list.split_by_model(runs_), runs_)
 
 
 class SiblingTest(OwnReports):
     def test_ours_is_none_of_theirs(self):
-        ordered = run_list.in_order(
+        ordered = run_list.sort_runs(
             [
                 audit_result.load(self.run_of("full", FULL, dataset="scans")),
                 audit_result.load(self.own()),
             ]
         )
         (own,) = [run for run in ordered if run.own]
-        self.assertIsNone(run_list.sibling(own, ordered))
+        self.assertIsNone(run_list.full_precision_sibling(own, ordered))
         self.assertEmpty(
             [x for x in warnings.warnings(ordered) if "less accurate" in x]
         )

@@ -23,7 +23,7 @@ from qmia_tf.report import (
     run_list,
     run_summary,
 )
-from qmia_tf.report.html import answer_section, render, sections, views
+from qmia_tf.report.html import render, sections, summary_section, views
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.statistics.intervals import Estimate
 
@@ -203,7 +203,7 @@ class AnswerTest(Reports):
                 self.run_of("w4a4", (4, 4), targets=("keras", "int8")),
             ]
         )
-        first, second = answer_section.answer(report.runs, "CIFAR-10")
+        first, second = summary_section.summary(report.runs, "CIFAR-10")
         targets = [x for run in report.runs for x in run.audit.targets]
         self.assertStartsWith(
             first, "Who was among the CIFAR-10 training records? "
@@ -227,20 +227,20 @@ class AnswerTest(Reports):
         report = run_summary.collect(
             [self.run_of("w4a4", (4, 4), targets=("keras", "int8"))]
         )
-        first, second = answer_section.answer(report.runs, "CIFAR-10")
+        first, second = summary_section.summary(report.runs, "CIFAR-10")
         self.assertIn("2 artefacts", first)
         # The two answer alike.
         self.assertEqual(
             second,
-            "Beside keras, no other artefact is shown to give away more or "
-            "less.",
+            "Compared with keras, no other artefact is shown to give away "
+            "more or less.",
         )
 
     def test_no_leak(self):
         report = run_summary.collect(
             [self.run_of("full", FULL, gain=(3.0, 3.0), records=60)]
         )
-        (said,) = answer_section.answer(report.runs, "CIFAR-10")
+        (said,) = summary_section.summary(report.runs, "CIFAR-10")
         leak = report.runs[0].audit.targets[0].leak
         self.assertEqual(leak.answer, "no leak found")
         self.assertStartsWith(
@@ -260,7 +260,7 @@ class AnswerTest(Reports):
         target = synthetic_audits.target("int8")
         leak = dataclasses.replace(target.leak, answer=kind, **changes)
         result = synthetic_audits.result(dataclasses.replace(target, leak=leak))
-        (said,) = answer_section.answer([run_list.Run(result)], "scans")
+        (said,) = summary_section.summary([run_list.Run(result)], "scans")
         return said
 
     @parameterized.parameters(
@@ -284,7 +284,7 @@ class AnswerTest(Reports):
     def test_earlier_audits_keep_their_words(self):
         target = synthetic_audits.target(records=400, gain=(4.0, 2.5))
         old = dataclasses.replace(target, leak=None)
-        (said,) = answer_section.answer(
+        (said,) = summary_section.summary(
             [run_list.Run(synthetic_audits.result(old))], "scans"
         )
         self.assertStartsWith(
@@ -294,7 +294,7 @@ class AnswerTest(Reports):
         )
         # One earlier audit among them: all in its words.
         both = synthetic_audits.result(old, dataclasses.replace(target))
-        first, _ = answer_section.answer([run_list.Run(both)], "scans")
+        first, _ = summary_section.summary([run_list.Run(both)], "scans")
         self.assertStartsWith(
             first, "All 2 artefacts give away something of who was among their "
         )
@@ -319,11 +319,11 @@ class AnswerTest(Reports):
             ],
         )
         result = synthetic_audits.result(first, *others, comparison=comparison)
-        _, said = answer_section.answer([run_list.Run(result)], "scans")
+        _, said = summary_section.summary([run_list.Run(result)], "scans")
         self.assertEqual(
             said,
-            "Beside keras, a gives away more; b gives away less; the others "
-            "are not shown to differ.",
+            "Compared with keras, a gives away more; b gives away less; the "
+            "others are not shown to differ.",
         )
 
 

@@ -71,7 +71,7 @@ class Reports(parameterized.TestCase, tf.test.TestCase):
         return written[0].read_text()
 
     def warnings(self, *folders, **options):
-        ordered = run_list.in_order([audit_result.load(x) for x in folders])
+        ordered = run_list.sort_runs([audit_result.load(x) for x in folders])
         return warnings.warnings(ordered, **options)
 
     def rows(self, name):

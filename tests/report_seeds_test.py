@@ -59,7 +59,7 @@ class SeedTest(Reports):
         self.assertAlmostEqual(float(row[f"{key}_high"]), high)
 
     def table(self, *folders):
-        ordered = run_list.in_order([audit_result.load(x) for x in folders])
+        ordered = run_list.sort_runs([audit_result.load(x) for x in folders])
         return seed_tables.seed_tables(ordered)
 
     def test_means_and_paired_changes(self):

@@ -276,14 +276,14 @@ class TablesTest(Reports):
 class ContentsTest(Reports):
     def test_tables_have_as_many_cells_as_columns(self):
         folder = self.run_of("w4a4", (4, 4))
-        ordered = run_list.in_order([audit_result.load(folder)])
+        ordered = run_list.sort_runs([audit_result.load(folder)])
         every = artefact_tables.artefact_table(ordered)
         all_tables = [
             *paper_tables.paper_tables(ordered),
             every,
-            *artefact_tables.shown(every, ordered),
+            *artefact_tables.page_tables(every, ordered),
             *artefact_tables.agreement_tables(ordered),
-            attack_tables.every_attack(ordered),
+            attack_tables.attack_table(ordered),
             *attack_tables.strongest_table(ordered),
         ]
         self.assertLen(all_tables, 7)

@@ -139,7 +139,7 @@ class WarningsTest(Reports):
         warnings = self.warnings(folder, max_drop=60.0)
         self.assertLen(warnings, 1)
         self.assertIn(
-            "full: its targets were asked about different", warnings[0]
+            "full: its targets were queried about different", warnings[0]
         )
 
 

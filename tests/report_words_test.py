@@ -8,18 +8,22 @@ import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.attacks import ATTACKS, Evidence
+from qmia_tf.attacks import ATTACKS, AttackInputs
 from qmia_tf.auditing import (
     audit,
     audit_result,
+    blind_baseline,
     leak_comparison,
     leak_test,
     verdict,
 )
-from qmia_tf.auditing import blind_baseline as auditing_control
 from qmia_tf.data import duplicates, repeated_records
-from qmia_tf.report import artefact_pairs, verdict_words
-from qmia_tf.statistics import held_out, low_fpr, paired_differences
+from qmia_tf.report import artefact_pairs, verdict_sentences
+from qmia_tf.statistics import (
+    held_out_thresholds,
+    low_fpr_rates,
+    paired_differences,
+)
 from qmia_tf.statistics.intervals import Estimate
 
 LEAKS = {"records": 400, "gain": (4.0, 2.5)}
@@ -53,7 +57,7 @@ def altered(target, *, auc=None, excess=None, tpr=None, **point):
 
 
 def low(rate, tpr, *, nonmembers=1000, false_positives=None):
-    return low_fpr.LowFpr(
+    return low_fpr_rates.TprAtFpr(
         rate=rate,
         tpr=Estimate(*tpr),
         attained=rate,
@@ -76,8 +80,8 @@ class EarlierTest(parameterized.TestCase, tf.test.TestCase):
             synthetic_audits.target("int8", **LEAKS)
         )
         changed = altered(target, **changes)
-        said = verdict_words.verdict(synthetic_audits.result(changed))
-        self.assertIn(verdict_words.EARLIER, said)
+        said = verdict_sentences.verdict(synthetic_audits.result(changed))
+        self.assertIn(verdict_sentences.EARLIER, said)
         (line,) = [x for x in said if x.startswith("int8: ")]
         return line
 
@@ -102,13 +106,19 @@ class EarlierTest(parameterized.TestCase, tf.test.TestCase):
             "(guessing: 50 %; advantage 0.32 [0.24, 0.40]), AUC 0.71 [0.66, "
             "0.76]. Calling at most 1 % of the nonmembers members, it finds "
             "6 % [3, 10] of the members (guessing: 1 %). It beats the gap "
-            "attack, which sees only who is answered right: +5 points "
+            "attack, which sees only whether labels are right: +5 points "
             "[+1, +9].",
         )
 
     @parameterized.parameters(
-        ((0.54, 0.49, 0.59), "int8: not told from guessing: the strongest"),
-        ((0.54, 0.5, 0.59), "int8: not told from guessing: the strongest"),
+        (
+            (0.54, 0.49, 0.59),
+            "int8: not distinguishable from guessing: the strongest",
+        ),
+        (
+            (0.54, 0.5, 0.59),
+            "int8: not distinguishable from guessing: the strongest",
+        ),
         ((0.54, 0.501, 0.59), "int8: the strongest"),
         ((0.44, 0.39, 0.49), "int8: no better than guessing: the strongest"),
     )
@@ -121,12 +131,16 @@ class EarlierTest(parameterized.TestCase, tf.test.TestCase):
             auc=(0.54, 0.49, 0.59), balanced_accuracy=(0.54, 0.51, 0.57)
         )
         self.assertStartsWith(
-            text, "int8: not told from guessing by its AUC: the strongest"
+            text,
+            "int8: not distinguishable from guessing by its AUC: the strongest",
         )
 
     @parameterized.parameters(
-        ((0.02, -0.01, 0.05), "It is not told from the gap attack, "),
-        ((0.02, 0.0, 0.05), "It is not told from the gap attack, "),
+        (
+            (0.02, -0.01, 0.05),
+            "It is not distinguishable from the gap attack, ",
+        ),
+        ((0.02, 0.0, 0.05), "It is not distinguishable from the gap attack, "),
         ((0.02, 0.01, 0.05), "It beats the gap attack, "),
         ((-0.02, -0.05, -0.01), "It is behind the gap attack, "),
     )
@@ -137,11 +151,11 @@ class EarlierTest(parameterized.TestCase, tf.test.TestCase):
         target = audit.audit(hard_labels(members=200, nonmembers=200))
         self.assertEqual(target.strongest.attack, "gap")
         target = synthetic_audits.earlier(target)
-        (text, *_) = verdict_words.verdict(synthetic_audits.result(target))
+        (text, *_) = verdict_sentences.verdict(synthetic_audits.result(target))
         self.assertIn(
             "The lowest false-positive rate that it has is "
-            f"{100 * target.accuracy_nonmembers.value:.2g} %. It sees only who "
-            "is answered right.",
+            f"{100 * target.accuracy_nonmembers.value:.2g} %. It sees only "
+            "whether labels are right.",
             text,
         )
 
@@ -167,11 +181,11 @@ class EarlierTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_no_better_than_guessing_at_a_low_rate(self, tpr, alike):
         text = self.sentence(tpr=[low(0.01, tpr)])
-        self.assertEqual("(guessing: 1 %, not told apart)" in text, alike)
+        self.assertEqual("(guessing: 1 %, not distinguishable)" in text, alike)
 
     def test_too_few_nonmembers_for_a_low_rate(self):
         target = synthetic_audits.earlier(synthetic_audits.target(records=40))
-        text = verdict_words.verdict(synthetic_audits.result(target))[1]
+        text = verdict_sentences.verdict(synthetic_audits.result(target))[1]
         self.assertIn(
             "20 judged nonmembers are too few for a low false-positive rate.",
             text,
@@ -185,19 +199,19 @@ class EarlierTest(parameterized.TestCase, tf.test.TestCase):
             tpr=[low(0.01, (0.06, 0.03, 0.1))],
         )
         self.assertEqual(
-            verdict_words.in_short(synthetic_audits.result(target)),
+            verdict_sentences.short(synthetic_audits.result(target)),
             [
                 "int8: AUC 0.71 [0.66, 0.76] by the strongest attack "
                 "(true-class confidence), accuracy 66 % [62, 70] where "
                 "guessing has 50 %, TPR 6 % [3, 10] at 1 % FPR.",
-                verdict_words.EARLIER,
+                verdict_sentences.EARLIER,
             ],
         )
 
     def test_null_data_is_not_told_from_guessing(self):
         """Chosen and judged apart: alarms in 2.5 % of 20 audits."""
         said = [
-            verdict_words.in_short(
+            verdict_sentences.short(
                 synthetic_audits.result(
                     synthetic_audits.earlier(
                         synthetic_audits.target(
@@ -260,14 +274,14 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
 
     def sentence(self, **changes):
         result = synthetic_audits.result(self.target(**changes))
-        said = verdict_words.verdict(result)
-        self.assertNotIn(verdict_words.EARLIER, said)
+        said = verdict_sentences.verdict(result)
+        self.assertNotIn(verdict_sentences.EARLIER, said)
         (line,) = [x for x in said if x.startswith("int8: ")]
         return line
 
     def short(self, **changes):
         result = synthetic_audits.result(self.target(**changes))
-        (line,) = verdict_words.in_short(result)
+        (line,) = verdict_sentences.short(result)
         return line
 
     def test_all_of_it(self):
@@ -281,8 +295,8 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
             "permutations of the memberships within classes). At 1 % false "
             "positives the best attack (entropy) finds 6 % [3, 10] of the "
             "members (guessing: 1 %); 0.1 % would take 3,000 nonmembers. The "
-            "strongest attack beats the gap attack, which sees only who is "
-            "answered right: +5 points [+1, +9]. Held out (attack chosen on "
+            "strongest attack beats the gap attack, which sees only whether "
+            "labels are right: +5 points [+1, +9]. Held out (attack chosen on "
             "one half of the records, judged on the other): AUC 0.70 [0.64, "
             "0.75], 65 % [60, 69] right (true-class confidence).",
         )
@@ -342,11 +356,12 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         )
         result = synthetic_audits.result(audit.audit(outputs))
         self.assertStartsWith(
-            verdict_words.verdict(result)[0],
-            "keras: cannot say: no attack tells ",
+            verdict_sentences.verdict(result)[0],
+            "keras: cannot say: no attack ",
         )
         self.assertEqual(
-            verdict_words.in_short(result)[0], verdict_words.verdict(result)[0]
+            verdict_sentences.short(result)[0],
+            verdict_sentences.verdict(result)[0],
         )
 
     def test_who_stands_out_most(self):
@@ -409,18 +424,18 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
     def test_the_gap_attack_is_not_held_against_itself(self):
         target = audit.audit(hard_labels(members=200, nonmembers=200))
         self.assertEqual(target.leak.strongest, "gap")
-        text = verdict_words.verdict(synthetic_audits.result(target))[0]
+        text = verdict_sentences.verdict(synthetic_audits.result(target))[0]
         self.assertIn("of 6 attacks (gap attack) has an AUC", text)
         self.assertNotIn("the gap attack", text)
 
     @parameterized.parameters(
         (
             (0.02, -0.01, 0.05),
-            "attack is not told from the gap attack, ",
+            "attack is not distinguishable from the gap attack, ",
         ),
         (
             (0.02, 0.0, 0.05),
-            "attack is not told from the gap attack, ",
+            "attack is not distinguishable from the gap attack, ",
         ),
         ((0.02, 0.01, 0.05), "attack beats the gap attack, "),
         (
@@ -438,7 +453,7 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         ]
         target = dataclasses.replace(target, attacks=attacks)
         self.assertIn(
-            want, verdict_words.verdict(synthetic_audits.result(target))[0]
+            want, verdict_sentences.verdict(synthetic_audits.result(target))[0]
         )
 
     def test_earlier_and_new_side_by_side(self):
@@ -448,12 +463,12 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         )
         result = synthetic_audits.result(new, old)
         for said in (
-            verdict_words.verdict(result),
-            verdict_words.in_short(result),
+            verdict_sentences.verdict(result),
+            verdict_sentences.short(result),
         ):
             self.assertStartsWith(said[0], "int8: clear leak: ")
             self.assertRegex(said[1], "^float32: (the strongest|AUC)")
-            self.assertEqual(said.count(verdict_words.EARLIER), 1)
+            self.assertEqual(said.count(verdict_sentences.EARLIER), 1)
 
     def test_null_data_has_no_leak(self):
         """All attacks together: alarms in 2.5 % of 20 audits."""
@@ -463,7 +478,7 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         ]
         alarms = 0
         for target in targets:
-            said = verdict_words.in_short(synthetic_audits.result(target))[0]
+            said = verdict_sentences.short(synthetic_audits.result(target))[0]
             alarms += not said.startswith("keras: no leak found: ")
         # The 0.1 % point of the binomial.
         self.assertLessEqual(alarms, 4)
@@ -492,32 +507,34 @@ class ComparedTest(tf.test.TestCase):
         )
         result = synthetic_audits.result(first, *others, comparison=comparison)
         (line,) = [
-            x for x in verdict_words.verdict(result) if "beside keras" in x
+            x
+            for x in verdict_sentences.verdict(result)
+            if "compared with keras" in x
         ]
         self.assertEqual(
             line,
-            "What they give away beside keras (AUC 0.612; the same attack on "
-            "all: margin in logit space; differences of the AUC, with "
-            "intervals that hold for all of them and for any choice of the "
-            "attack): more: a +0.100 [+0.050, +0.150]; less: b -0.100 [-0.150, "
-            "-0.050]; not shown to differ: c +0.010 [-0.040, +0.060].",
+            "What they give away compared with keras (AUC 0.612; the same "
+            "attack on all: margin in logit space; differences of the AUC, "
+            "with intervals that hold for all of them and for any choice of "
+            "the attack): more: a +0.100 [+0.050, +0.150]; less: b -0.100 "
+            "[-0.150, -0.050]; not shown to differ: c +0.010 [-0.040, +0.060].",
         )
-        self.assertIn(line, verdict_words.in_short(result))
+        self.assertIn(line, verdict_sentences.short(result))
 
 
 class WarningsTest(parameterized.TestCase, tf.test.TestCase):
     def said(self, *targets, **changes):
         result = synthetic_audits.result(*targets, **changes)
         for sentences in (
-            verdict_words.verdict(result),
-            verdict_words.in_short(result),
+            verdict_sentences.verdict(result),
+            verdict_sentences.short(result),
         ):
             warned = [x for x in sentences if x.startswith("Warning: ")]
             self.assertEqual(sentences[: len(warned)], warned)
-        return verdict_words.verdict(result)
+        return verdict_sentences.verdict(result)
 
     def test_control(self):
-        control = audit_result.Control(
+        control = audit_result.BlindBaseline(
             Estimate(0.71, 0.66, 0.76),
             True,
             "image statistics",
@@ -531,7 +548,7 @@ class WarningsTest(parameterized.TestCase, tf.test.TestCase):
         said = self.said(control=control)
         self.assertStartsWith(
             said[0],
-            "Warning: members and nonmembers can be told apart without the "
+            "Warning: members and nonmembers can be distinguished without the "
             "model: AUC 0.71 [0.66, 0.76] from image statistics (on average "
             "0.481 without any difference, p 0.001). So this audit measures "
             "that too",
@@ -545,7 +562,7 @@ class WarningsTest(parameterized.TestCase, tf.test.TestCase):
         classes = dataclasses.replace(both, p_value=0.013)
         self.assertStartsWith(
             self.said(control=classes)[0],
-            "Warning: members and nonmembers can be told apart without the "
+            "Warning: members and nonmembers can be distinguished without the "
             "model: their classes are not equally frequent (p 0.013). So this",
         )
         control = dataclasses.replace(
@@ -556,21 +573,21 @@ class WarningsTest(parameterized.TestCase, tf.test.TestCase):
         )
         said = self.said(control=control)
         self.assertIn(
-            "Without the model a simple classifier does not tell members from "
-            "nonmembers: AUC 0.51 [0.46, 0.56] (on average 0.481 without any "
-            "difference, p 0.2); nor do the classes: they are as frequent on "
-            "both sides as chance makes them (p 0.41).",
+            "Without the model a simple classifier does not distinguish "
+            "members from nonmembers: AUC 0.51 [0.46, 0.56] (on average "
+            "0.481 without any difference, p 0.2); nor do the classes: they "
+            "are as frequent on both sides as chance makes them (p 0.41).",
             said,
         )
         self.assertNotIn("Warning", " ".join(said))
         self.assertIn("was not checked", " ".join(self.said()))
 
     def test_the_levels_of_the_control_are_those_it_is_judged_by(self):
-        self.assertEqual(2 * audit_result.APART, auditing_control.LEVEL)
+        self.assertEqual(2 * audit_result.APART, blind_baseline.LEVEL)
 
     @parameterized.parameters(True, False)
     def test_control_of_earlier_audits(self, apart):
-        control = audit_result.Control(
+        control = audit_result.BlindBaseline(
             Estimate(0.71, 0.66, 0.76), apart, "7 numbers", 50, 50
         )
         said = " ".join(self.said(control=control))
@@ -585,14 +602,16 @@ class WarningsTest(parameterized.TestCase, tf.test.TestCase):
         )
         result = synthetic_audits.result(repeats=repeated)
         for said in (
-            verdict_words.verdict(result),
-            verdict_words.in_short(result),
+            verdict_sentences.verdict(result),
+            verdict_sentences.short(result),
         ):
             self.assertEqual(
                 said[0], "60 distinct members of 70: counted once."
             )
         repeated = dataclasses.replace(repeated, sentence="")
-        said = verdict_words.verdict(synthetic_audits.result(repeats=repeated))
+        said = verdict_sentences.verdict(
+            synthetic_audits.result(repeats=repeated)
+        )
         self.assertStartsWith(said[0], "keras: ")
 
     def test_duplicates(self):
@@ -644,9 +663,9 @@ class PairsTest(parameterized.TestCase, tf.test.TestCase):
     def called(self, outputs, target, seed):
         """Whom the strongest attack calls, of the judged half, by NumPy."""
         outputs = outputs.in_record_order()
-        half = held_out.calibration_half(outputs.members, seed=seed)
+        half = held_out_thresholds.calibration_half(outputs.members, seed=seed)
         (attack,) = [x for x in ATTACKS if x.name == target.strongest.attack]
-        scores = attack.scores(Evidence(outputs, half, seed=seed))
+        scores = attack.scores(AttackInputs(outputs, half, seed=seed))
         called = scores >= target.strongest.point.threshold
         return [
             called[kind & ~half] for kind in (outputs.members, ~outputs.members)
@@ -712,21 +731,26 @@ class PairsTest(parameterized.TestCase, tf.test.TestCase):
         leaky, alike, less = map(synthetic_audits.earlier, (leaky, alike, less))
         result = synthetic_audits.result(leaky, alike, less)
         (line,) = [
-            x for x in verdict_words.verdict(result) if "beside keras" in x
+            x
+            for x in verdict_sentences.verdict(result)
+            if "compared with keras" in x
         ]
         self.assertRegex(
             line,
-            r"^What they give away beside keras \(accuracy of the strongest "
-            r"attack on each, in points\): less: w2 -\d+ \[-\d+, -\d+\]; "
-            r"cannot tell them apart: int8 \S+ \[-\S+, \+\S+\]\.$",
+            r"^What they give away compared with keras \(accuracy of the "
+            r"strongest attack on each, in points\): "
+            r"less: w2 -\d+ \[-\d+, -\d+\]; "
+            r"not shown to differ: int8 \S+ \[-\S+, \+\S+\]\.$",
         )
-        self.assertIn(line, verdict_words.in_short(result))
-        line, _ = verdict_words.in_short(synthetic_audits.result(less, leaky))[
+        self.assertIn(line, verdict_sentences.short(result))
+        line, _ = verdict_sentences.short(synthetic_audits.result(less, leaky))[
             -2:
         ]
-        self.assertRegex(line, r"beside w2 .*: more: keras \+\d+ \[\+\d+, \+")
-        one = verdict_words.verdict(synthetic_audits.result(leaky))
-        self.assertNotIn("beside", " ".join(one))
+        self.assertRegex(
+            line, r"compared with w2 .*: more: keras \+\d+ \[\+\d+, \+"
+        )
+        one = verdict_sentences.verdict(synthetic_audits.result(leaky))
+        self.assertNotIn("compared with", " ".join(one))
 
 
 if __name__ == "__main__":

@@ -185,7 +185,7 @@ class StagesTest(tf.test.TestCase):
         self.put(self.job, "parity.json")
         self.sweep(self.job)
         self.assertEqual(stages.done(self.job, self.out), stages.STAGES)
-        # An attack was made since, or its files were not held against it.
+        # An attack was added since, or its files were not compared with it.
         self.sweep(self.job, ["gap", "margin"])
         self.assertNotIn("sweep", stages.done(self.job, self.out))
         self.sweep(self.job)
@@ -216,7 +216,7 @@ class StagesTest(tf.test.TestCase):
         self.assertNotIn("train", stages.done(self.job, self.out))
         self.audit(self.job, "keras")
         self.assertFalse(stages.is_stored(self.job, self.out))
-        # Full precision is held against nothing; a later control is missed.
+        # Full precision needs no comparison; a later control is missed.
         self.sweep(self.full)
         self.audit(self.full, "keras", "int8_ptq", "tfmot_int8")
         self.assertFalse(stages.is_stored(self.full, self.out))
@@ -224,7 +224,9 @@ class StagesTest(tf.test.TestCase):
         self.assertTrue(stages.is_stored(self.full, self.out))
         both = [self.full, self.job]
         other = plans.Job("cifar10", "plain", "w4a4", 1)
-        with mock.patch.object(stages.stored, "is_held", return_value=True):
+        with mock.patch.object(
+            stages.stored_results, "has_comparison", return_value=True
+        ):
             # Full precision is stored and need not be trained for it.
             missing = stages.not_stored(both, self.out)
             self.assertEqual(missing, [self.job])
@@ -241,7 +243,7 @@ class StagesTest(tf.test.TestCase):
 
     def test_time_from_the_history_of_others(self):
         self.history(self.full, [10.0, 30.0, 500.0])
-        rows = stages.planned([self.full, self.job], self.out)
+        rows = stages.plan_runs([self.full, self.job], self.out)
         # The median epoch; 27 are left, and 30 at 1.2 times that.
         self.assertEqual(rows[0].seconds["train"], 27 * 30.0)
         self.assertAlmostEqual(rows[1].seconds["train"], 30 * 36.0)
@@ -254,7 +256,7 @@ class StagesTest(tf.test.TestCase):
             asked.append(job)
             return 7.0
 
-        rows = stages.planned([self.full, self.job], self.out, step=step)
+        rows = stages.plan_runs([self.full, self.job], self.out, step=step)
         self.assertEqual(asked, [self.full])
         self.assertAlmostEqual(rows[1].seconds["train"], 30 * 7.0 * 1.2)
 
@@ -264,7 +266,9 @@ class StagesTest(tf.test.TestCase):
         self.audit(self.full, *self.full.targets)
         self.put(self.full, "artifacts/int8_ptq.tflite")
         self.put(self.full, "artifacts/tfmot_int8.tflite")
-        shown = stages.lines(stages.planned([self.full, self.job], self.out))
+        shown = stages.plan_lines(
+            stages.plan_runs([self.full, self.job], self.out)
+        )
         self.assertEqual(shown[0], "cifar10/plain/w32a32-seed0  done")
         self.assertIn("done: nothing; to do: train, export,", shown[1])
         self.assertTrue(shown[1].endswith("; ? min"))
@@ -274,9 +278,9 @@ class StagesTest(tf.test.TestCase):
 class SweepTest(tf.test.TestCase):
     def test_even_epochs_with_the_last(self):
         kept = {epoch: f"e{epoch}" for epoch in range(3, 31, 3)}
-        self.assertEqual(list(sweeps.choose(kept, 4)), [3, 12, 21, 30])
-        self.assertEqual(sweeps.choose(kept, 12), kept)
-        self.assertEqual(list(sweeps.choose(kept, 1)), [30])
+        self.assertEqual(list(sweeps.choose_epochs(kept, 4)), [3, 12, 21, 30])
+        self.assertEqual(sweeps.choose_epochs(kept, 12), kept)
+        self.assertEqual(list(sweeps.choose_epochs(kept, 1)), [30])
 
 
 if __name__ == "__main__":

@@ -18,20 +18,20 @@ from qmia_tf.errors import InputError
 from qmia_tf.report.figures import panels
 from qmia_tf.report.run_list import Run
 from qmia_tf.reproduction import (
-    answers,
     axes,
-    comparing,
-    drawing,
+    change_tables,
     equal_accuracy,
+    findings,
     headline,
     ledger,
-    marked,
     measures,
-    paper_beside,
+    page_parts,
+    paper_comparison,
     plans,
-    reproducing,
-    rounded,
-    writing,
+    reproduction_figures,
+    reproduction_files,
+    rounded_outputs,
+    workflow,
 )
 from qmia_tf.statistics.auc import auc
 from qmia_tf.statistics.intervals import Estimate
@@ -57,17 +57,17 @@ def without_likelihood(finished):
             dataclasses.replace(point, leaks=less(point.leaks))
             for point in entry.sweep.points
         ]
-        held = entry.held and dataclasses.replace(
-            entry.held,
-            trained=less_of(entry.held.trained),
-            matches=[less_of(match) for match in entry.held.matches],
+        held = entry.comparison and dataclasses.replace(
+            entry.comparison,
+            trained=less_of(entry.comparison.trained),
+            matches=[less_of(match) for match in entry.comparison.matches],
         )
         stripped.append(
             dataclasses.replace(
                 entry,
                 run=Run(dataclasses.replace(audit, targets=targets)),
                 sweep=dataclasses.replace(entry.sweep, points=points),
-                held=held,
+                comparison=held,
             )
         )
     return stripped
@@ -92,7 +92,7 @@ class TablesTest(made.Results):
         self.assertEqual(order, models)
 
     def test_table_1_is_the_mean_over_seeds_beside_the_paper(self):
-        row = made.rows_of(paper_beside.table_1(self.finished))[0]
+        row = made.rows_of(paper_comparison.table_1(self.finished))[0]
         values = [self.right("w32a32", seed, False) for seed in (0, 1)]
         self.assertAlmostEqual(float(row["accuracy"]), np.mean(values))
         low, high = stats.t.interval(
@@ -111,7 +111,7 @@ class TablesTest(made.Results):
         self.assertEqual(printed, ("75.68", "62.15", "2"))
 
     def test_what_is_missing_is_said(self):
-        notes = " ".join(paper_beside.table_1(self.finished).notes)
+        notes = " ".join(paper_comparison.table_1(self.finished).notes)
         self.assertIn("Not run: CIFAR-10, plain: w=16, a=4; w=16, a=16.", notes)
         self.assertIn("Not run: Fashion-MNIST: every model.", notes)
 
@@ -123,12 +123,12 @@ class TablesTest(made.Results):
             )
             for regime in ("augmented-adam", "augmented-cifar-width16")
         ]
-        notes = " ".join(paper_beside.table_1(chosen).notes)
+        notes = " ".join(paper_comparison.table_1(chosen).notes)
         self.assertNotIn("augmented-adam", notes)
         self.assertIn("augmented-cifar-width16: w=4, a=4.", notes)
 
     def test_table_2_at_the_papers_recall(self):
-        row = made.rows_of(paper_beside.table_2(self.finished))[1]
+        row = made.rows_of(paper_comparison.table_2(self.finished))[1]
         self.assertEqual(float(row["recall"]), 1.0)
         self.assertEqual(row["paper_precision"], "54.0")
         precision, f1 = [], []
@@ -142,7 +142,7 @@ class TablesTest(made.Results):
         self.assertAlmostEqual(float(row["f1"]), np.mean(f1))
 
     def test_changes_are_paired_by_seed(self):
-        (row,) = made.rows_of(comparing.changes(self.finished))
+        (row,) = made.rows_of(change_tables.changes(self.finished))
         after, before = (
             np.array([self.right(model, seed, False) for seed in (0, 1)])
             for model in ("w4a4", "w32a32")
@@ -155,9 +155,9 @@ class TablesTest(made.Results):
 
     def test_one_seed_has_intervals_over_records(self):
         alone = [entry for entry in self.finished if entry.job.seed == 0]
-        (row,) = made.rows_of(comparing.changes(alone))
+        (row,) = made.rows_of(change_tables.changes(alone))
         self.assertEqual(row["interval"], "records")
-        (by_seed,) = made.rows_of(comparing.changes_by_seed(alone))
+        (by_seed,) = made.rows_of(change_tables.changes_by_seed(alone))
         for key in ("gap_change_low", "margin_auc_change_high"):
             self.assertNotEmpty(row[key])
             self.assertEqual(row[key], by_seed[key])
@@ -165,7 +165,7 @@ class TablesTest(made.Results):
     def test_strongest_is_compared_where_both_had_the_same_attacks(self):
         alone = [entry for entry in self.finished if entry.job.seed == 0]
         full, ours = alone
-        (row,) = comparing.changes(alone).rows
+        (row,) = change_tables.changes(alone).rows
         self.assertIsNotNone(row[-1])
         target = full.run.target("keras")
         older = dataclasses.replace(
@@ -173,15 +173,15 @@ class TablesTest(made.Results):
         )
         audit = dataclasses.replace(full.run.audit, targets=[older])
         before = dataclasses.replace(full, run=Run(audit))
-        (row,) = comparing.changes([before, ours]).rows
+        (row,) = change_tables.changes([before, ours]).rows
         self.assertIsNone(row[-1])
         # What both were audited for is still compared.
-        keys = [x.key for x in comparing.changes(alone).columns]
+        keys = [x.key for x in change_tables.changes(alone).columns]
         self.assertIsNotNone(row[keys.index("gap_change")])
 
     def test_matched_says_the_way(self):
         row = made.rows_of(equal_accuracy.matched(self.finished))[0]
-        held = next(x.held for x in self.finished if x.held)
+        held = next(x.comparison for x in self.finished if x.comparison)
         self.assertEqual(row["way"], held.match.way)
         self.assertEqual(
             float(row["margin_change"]),
@@ -194,8 +194,8 @@ class TablesTest(made.Results):
         self.assertEqual({x["labels_differ"] for x in rows}, {"0"})
         # The synthetic file answers as its model does.
         self.assertEqual(float(rows[0]["strongest_change"]), 0.0)
-        paths = writing.same_paths(self.results)
-        table = comparing.controls(self.finished, paths)
+        paths = reproduction_files.same_paths(self.results)
+        table = change_tables.controls(self.finished, paths)
         self.assertEqual(table.rows[0][2], "full precision, int8_ptq")
         self.assertIn("of 10 weights all are equal", table.notes[-1])
 
@@ -204,7 +204,7 @@ class TablesTest(made.Results):
         exact = made.answers("w32a32", 0)
         areas = [
             auc(margin.margins(x), exact.members).value
-            for x in (rounded.rounded(exact), exact)
+            for x in (rounded_outputs.round_probabilities(exact), exact)
         ]
         match = run.artefacts["keras_rounded"]
         change = match.leak["margin"].difference
@@ -214,15 +214,15 @@ class TablesTest(made.Results):
         # In the controls of one seed, and beside the deployed file.
         apart = {"int8_ptq": match}
         turned = dataclasses.replace(run, artefacts=apart)
-        (row,) = made.rows_of(comparing.controls([turned], {}))
+        (row,) = made.rows_of(change_tables.controls([turned], {}))
         self.assertEqual(float(row["margin_auc_change"]), change.value)
         self.assertEqual(float(row["margin_auc_change_low"]), change.low)
         (row,) = made.rows_of(equal_accuracy.files([turned]))
         self.assertEqual(float(row["margin_change"]), change.value)
-        # What is held against another run has nothing to do with it.
+        # A comparison with another run has nothing to do with it.
         other = self.finished[2]
         target = run.run.target("int8_ptq")
-        changes = measures.on_records(turned, target, other)
+        changes = measures.changes_over_records(turned, target, other)
         self.assertNotEqual(changes["margin_auc"], change)
         # No AUC is without an interval, joined as Newcombe joins two shares.
         theirs = other.run.target("keras")
@@ -245,7 +245,7 @@ class ArithmeticTest(parameterized.TestCase, tf.test.TestCase):
         ("CIFAR-10", "w=4, a=4", 53.99, 57.41, 57.38, "yes"),
     )
     def test_row(self, dataset, model, precision, accuracy, gap, follows):
-        rows = made.rows_of(paper_beside.arithmetic())
+        rows = made.rows_of(paper_comparison.arithmetic())
         (row,) = [
             x for x in rows if (x["dataset"], x["model"]) == (dataset, model)
         ]
@@ -270,12 +270,14 @@ class ArithmeticTest(parameterized.TestCase, tf.test.TestCase):
         (-0.02, None, None, "no interval"),
     )
     def test_says(self, value, low, high, expected):
-        self.assertEqual(answers.says(Estimate(value, low, high)), expected)
+        self.assertEqual(
+            findings.direction(Estimate(value, low, high)), expected
+        )
 
 
 class FiguresTest(made.Results):
     def test_data_are_the_audits(self):
-        drawn = {x.name: x for x in drawing.figures(self.finished)}
+        drawn = {x.name: x for x in reproduction_figures.figures(self.finished)}
         self.assertEqual(
             set(drawn),
             {
@@ -300,7 +302,7 @@ class FiguresTest(made.Results):
         full = self.finished[0]
         job = dataclasses.replace(full.job, regime="augmented-adam")
         more = [*self.finished, dataclasses.replace(full, job=job)]
-        drawn = {x.name: x for x in drawing.figures(more)}
+        drawn = {x.name: x for x in reproduction_figures.figures(more)}
         self.assertIn("epochs_cifar10_augmented-adam", drawn)
         self.assertLen(made.rows_of(drawn["seeds_cifar10"].data), 8)
 
@@ -317,7 +319,7 @@ class FiguresTest(made.Results):
         ]
         table = headline.table([*self.finished, *pair])
         self.assertEqual(table.rows, headline.table(self.finished).rows)
-        first, *_ = writing.figures([*self.finished, *pair])
+        first, *_ = reproduction_files.figures([*self.finished, *pair])
         rows = made.rows_of(first.data)
         (panel,) = first.figure.axes
         drawn = [
@@ -335,7 +337,7 @@ class FiguresTest(made.Results):
         self.assertLen(rows, 2 * 2 + 4 * 2)
 
         table = made.rows_of(headline.table(self.finished))
-        changed = made.rows_of(comparing.changes(self.finished))
+        changed = made.rows_of(change_tables.changes(self.finished))
         self.assertEqual([x["model"] for x in table], MODELS)
         key = "likelihood_auc"
         self.assertEqual(table[0][f"{key}_change"], "")
@@ -349,7 +351,7 @@ class FiguresTest(made.Results):
         for runs, said in ((self.finished, False), (older, True)):
             notes = " ".join(headline.table(runs).notes)
             self.assertEqual("empty where the run was audited" in notes, said)
-        first, *others = writing.figures(older)
+        first, *others = reproduction_files.figures(older)
         rows = made.rows_of(first.data)
         self.assertLen(rows, 2 * 2 + 4 * 2)
         self.assertNotIn("likelihood_auc", rows[0])
@@ -363,7 +365,7 @@ class FiguresTest(made.Results):
             self.assertEqual(row["likelihood_auc"], "")
         # One of them alone has an empty place; the others are drawn.
         mixed = [*older[:1], *self.finished[1:]]
-        for figure in writing.figures(mixed):
+        for figure in reproduction_files.figures(mixed):
             self.assertNotEmpty(figure.data.rows)
 
     def test_headline_leaves_out_what_compares_nothing(self):
@@ -372,7 +374,7 @@ class FiguresTest(made.Results):
         self.assertIsNone(headline.figure(full))
 
     def test_words_hold_numbers(self):
-        for figure in writing.figures(self.finished):
+        for figure in reproduction_files.figures(self.finished):
             self.assertRegex(figure.alt, r"\d\.\d")
 
 
@@ -387,10 +389,10 @@ class AreaAxisTest(parameterized.TestCase, tf.test.TestCase):
         upright = axis == "xaxis"
         chosen.plot(*((ends, [1, 2]) if upright else ([1, 2], ends)))
         before = getattr(chosen, axis).get_view_interval()
-        axes.area_axis(getattr(chosen, axis))
+        axes.auc_axis(getattr(chosen, axis))
         low, high = chosen.get_xlim() if upright else chosen.get_ylim()
         # What is wide enough stays as it is, all else about its middle.
-        span = max(axes.LEAST, before[1] - before[0])
+        span = max(axes.MIN_AUC_RANGE, before[1] - before[0])
         self.assertAlmostEqual(high - low, span)
         self.assertAlmostEqual(low + high, sum(before))
         guessing = len(chosen.get_lines()) - 1
@@ -406,33 +408,33 @@ class AreaAxisTest(parameterized.TestCase, tf.test.TestCase):
             self.assertFalse(one.overlaps(other))
 
     def test_reach(self):
-        self.assertIsNone(axes.reach(Estimate(0.5, None, None)))
-        reach = axes.reach(Estimate(0.5, 0.4, 0.7))
+        self.assertIsNone(axes.error_bar(Estimate(0.5, None, None)))
+        reach = axes.error_bar(Estimate(0.5, 0.4, 0.7))
         self.assertAllClose(reach, [[0.1], [0.2]])
 
 
 class AnswersTest(made.Results):
     def test_counted(self):
-        for question, lines in answers.answers(self.finished):
+        for question, lines in findings.answers(self.finished):
             with self.subTest(question):
                 models = [line for line in lines if "counted" not in line]
                 listed = [line for line in lines if line not in models]
                 self.assertLen(listed, len(models) > 1)
         # One that is no match is in its line, but is not counted.
-        held = [x for x in self.finished if x.held]
+        held = [x for x in self.finished if x.comparison]
         apart = [
             dataclasses.replace(
                 match, outside="above", leak=match.leak, way="nearest"
             )
-            for match in held[0].held.matches
+            for match in held[0].comparison.matches
         ]
-        changed = dataclasses.replace(held[0].held, matches=apart)
-        runs = [dataclasses.replace(held[0], held=changed), held[1]]
-        (_, lines) = answers.answers([*runs, *self.finished])[1]
+        changed = dataclasses.replace(held[0].comparison, matches=apart)
+        runs = [dataclasses.replace(held[0], comparison=changed), held[1]]
+        (_, lines) = findings.answers([*runs, *self.finished])[1]
         self.assertIn("no match", " ".join(lines))
 
     def test_says_how_many_intervals_miss_by_chance(self):
-        (_, few), *_ = answers.answers(self.finished)
+        (_, few), *_ = findings.answers(self.finished)
         self.assertNotIn("By chance", " ".join(few))
         # A line a model and as many intervals in each.
         one = next(x for x in self.finished if x.job.model == "w4a4")
@@ -443,7 +445,7 @@ class AnswersTest(made.Results):
         ]
         runs = [dataclasses.replace(one, job=job) for job in jobs]
         full = next(x for x in self.finished if x.job == one.job.full)
-        (_, lines), *_ = answers.answers([full, *runs])
+        (_, lines), *_ = findings.answers([full, *runs])
         (said,) = [line for line in lines if "By chance" in line]
         intervals = sum(line.count("[") for line in lines)
         self.assertGreaterEqual(intervals, 20)
@@ -453,12 +455,14 @@ class AnswersTest(made.Results):
     def test_three_seeds_are_one_line(self):
         table = [x for x in self.finished if x.job.model == "w4a4"]
         runs = [*table, dataclasses.replace(table[0], job=third(table[0].job))]
-        (_, lines), (_, files) = answers.answers(runs)[1:]
-        values = [x.held.match.leak["margin"].difference.value for x in runs]
+        (_, lines), (_, files) = findings.answers(runs)[1:]
+        values = [
+            x.comparison.match.leak["margin"].difference.value for x in runs
+        ]
         low, high = stats.t.interval(
             0.95, 2, np.mean(values), stats.sem(values)
         )
-        if any(x.held.match.outside for x in runs):
+        if any(x.comparison.match.outside for x in runs):
             self.fail("made without a match")
         (line,) = lines
         self.assertIn("w=4, a=4 (3 seeds): ", line)
@@ -473,11 +477,11 @@ class AnswersTest(made.Results):
     def test_report_has_them_on_top(self):
         folder = pathlib.Path(self.create_tempdir()) / "results"
         shutil.copytree(self.results, folder)
-        written = writing.write(folder)
+        written = reproduction_files.write(folder)
         place = folder / "cifar10" / "plain"
         self.assertIn(place / "report.html", written)
         page = (place / "report.html").read_text()
-        for question, lines in answers.answers(self.finished):
+        for question, lines in findings.answers(self.finished):
             self.assertIn(f"<h3>{question}</h3>", page)
             # A page sets minus signs and spaces that do not break.
             self.assertIn(lines[0].split(":")[0], page)
@@ -489,7 +493,7 @@ class AnswersTest(made.Results):
 
 class LeftTest(made.Results):
     def test_what_has_no_results_is_listed(self):
-        lines = ledger.left(self.finished)
+        lines = ledger.open_runs(self.finished)
         # Two regimes of two data sets, and the three open choices.
         self.assertLen(lines, 2 * 2 + 3)
         (line,) = [x for x in lines if x.startswith("CIFAR-10, plain")]
@@ -506,11 +510,11 @@ class LeftTest(made.Results):
 class PageTest(made.Results):
     def test_only_between_the_marks(self):
         text = "a\n<!-- made: x -->\nold\n<!-- end -->\nb\n"
-        filled = marked.fill(text, {"x": "new\n"})
+        filled = page_parts.fill(text, {"x": "new\n"})
         self.assertEqual(filled, "a\n<!-- made: x -->\nnew\n<!-- end -->\nb\n")
-        self.assertEqual(marked.fill(filled, {"x": "new"}), filled)
+        self.assertEqual(page_parts.fill(filled, {"x": "new"}), filled)
         with self.assertRaisesRegex(InputError, "the page asks for 'x'"):
-            marked.fill(text, {"y": ""})
+            page_parts.fill(text, {"y": ""})
 
     def test_made_again_it_is_the_same(self):
         folder = pathlib.Path(self.create_tempdir())
@@ -519,14 +523,14 @@ class PageTest(made.Results):
         page = folder / "docs" / "page.md"
         page.parent.mkdir()
         page.write_text(PAGE.read_text())
-        written = reproducing.reproduce(
+        written = workflow.reproduce(
             only_report=True, results=results, pages=[page]
         )
         before = {path: path.read_bytes() for path in written}
         for path in written:
             if path != page:
                 path.unlink()
-        reproducing.reproduce(only_report=True, results=results, pages=[page])
+        workflow.reproduce(only_report=True, results=results, pages=[page])
         for path, content in before.items():
             self.assertEqual(path.read_bytes(), content, msg=str(path))
         text = page.read_text()
@@ -536,9 +540,7 @@ class PageTest(made.Results):
 
     def test_without_results(self):
         with self.assertRaisesRegex(InputError, "holds no audited run"):
-            reproducing.reproduce(
-                only_report=True, results=self.create_tempdir()
-            )
+            workflow.reproduce(only_report=True, results=self.create_tempdir())
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from qmia_tf.auditing import (
     audit_json,
 )
 from qmia_tf.report.tables import as_csv
-from qmia_tf.reproduction import plans, rounded, stored, sweeps
+from qmia_tf.reproduction import plans, rounded_outputs, stored_results, sweeps
 from qmia_tf.run_dir import RunDir
 
 GAINS = {"w32a32": (4.0, 2.5), "w4a4": (3.2, 2.4)}
@@ -55,10 +55,10 @@ def make(results, *, seeds=(0, 1), models=tuple(GAINS), dataset="cifar10"):
             if model != "w32a32":
                 place = _place(results, dataset, model, seed)
                 ours = swept[model][0][-1]
-                sweeps.hold(
+                sweeps.compare_with_full_precision(
                     place, ours, full, members, full_run=f"w32a32-seed{seed}"
                 )
-    path = results / dataset / stored.SAME_PATH
+    path = results / dataset / stored_results.SAME_PATH
     counts = {"steps": 3, "layers": 2, "weights": 10, "differ": 0, "largest": 0}
     files.write_json(path, counts)
     return results
@@ -94,18 +94,18 @@ def _run(results, dataset, model, seed):
         accuracy_matching.measure(outputs, epoch)
         for outputs, epoch in zip((early, final), EPOCHS, strict=True)
     ]
-    rounded.write(place)
-    sweeps.hold_artefacts(place)
-    curve = accuracy_comparison.Curve(
+    rounded_outputs.write(place)
+    sweeps.compare_artefacts(place)
+    curve = accuracy_comparison.TrainingCurve(
         place.name, model, [x.point for x in epochs]
     )
-    files.write_json(place / stored.SWEEP, audit_json.encode(curve))
-    files.write_json(place / stored.TIMING, {"attack": 60.0})
-    with (place / stored.HISTORY).open("w") as file:
+    files.write_json(place / stored_results.SWEEP, audit_json.encode(curve))
+    files.write_json(place / stored_results.TIMING, {"attack": 60.0})
+    with (place / stored_results.HISTORY).open("w") as file:
         writer = csv.writer(file)
         writer.writerows([["epoch", "seconds"], [1, 90.0], [2, 90.0]])
     manifest = {scheme: {"versions": {"tensorflow": "2.21.0"}}}
-    (place / stored.MANIFEST).write_text(json.dumps(manifest))
+    (place / stored_results.MANIFEST).write_text(json.dumps(manifest))
     return epochs, final.members
 
 
@@ -129,7 +129,7 @@ class Results(parameterized.TestCase, tf.test.TestCase):
     def setUp(self):
         super().setUp()
         self.results = shared()
-        self.finished = stored.load(self.results)
+        self.finished = stored_results.load(self.results)
 
     def right(self, model, seed, members):
         outputs = answers(model, seed)

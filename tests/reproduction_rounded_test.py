@@ -7,7 +7,7 @@ import synthetic_outputs
 import tensorflow as tf
 
 from qmia_tf import outputs
-from qmia_tf.reproduction import rounded
+from qmia_tf.reproduction import rounded_outputs
 
 
 class RoundedTest(tf.test.TestCase):
@@ -21,7 +21,7 @@ class RoundedTest(tf.test.TestCase):
             min(int(256 * float(p) + 0.5), 255) / 256
             for p in self.answers.probabilities.ravel()
         ]
-        answers = rounded.rounded(self.answers)
+        answers = rounded_outputs.round_probabilities(self.answers)
         np.testing.assert_array_equal(answers.probabilities.ravel(), expected)
         self.assertEqual(answers.probabilities.max(), 255 / 256)
         self.assertEqual(answers.probability_step, 1 / 256)
@@ -30,11 +30,12 @@ class RoundedTest(tf.test.TestCase):
     def test_written_beside_the_answers_of_the_run(self):
         run_dir = pathlib.Path(self.create_tempdir())
         self.answers.save(run_dir / "outputs" / "keras.npz")
-        answers = outputs.load(rounded.write(run_dir))
+        answers = outputs.load(rounded_outputs.write(run_dir))
         self.assertEqual(answers.target, "keras_rounded")
         self.assertIsNone(answers.info.get("latency_ms"))
         np.testing.assert_array_equal(
-            answers.probabilities, rounded.rounded(self.answers).probabilities
+            answers.probabilities,
+            rounded_outputs.round_probabilities(self.answers).probabilities,
         )
 
 

@@ -1,4 +1,4 @@
-"""results/: read again and held against full precision; what is shipped."""
+"""results/: read again, compared with full precision, what is shipped."""
 
 import csv
 import io
@@ -15,14 +15,14 @@ from absl.testing import parameterized
 from qmia_tf import files
 from qmia_tf.report.tables import as_csv
 from qmia_tf.reproduction import (
-    comparing,
+    change_tables,
     equal_accuracy,
-    holding,
-    marked,
+    full_precision,
+    page_parts,
     plans,
+    reproduction_files,
     stages,
-    stored,
-    writing,
+    stored_results,
 )
 from qmia_tf.run_dir import RunDir
 
@@ -45,24 +45,30 @@ class LoadTest(made.Results):
         shutil.copytree(place / "w32a32-seed1", place / "w32a32-seed0")
         shutil.rmtree(place / "w32a32-seed1")
         quantized = [
-            entry for entry in stored.load(folder) if entry.job.model == "w4a4"
+            entry
+            for entry in stored_results.load(folder)
+            if entry.job.model == "w4a4"
         ]
         self.assertLen(quantized, 2)
         one, none = quantized
-        self.assertIsNone(none.held)
-        # Held against the points of the model that is there.
+        self.assertIsNone(none.comparison)
+        # Compared with the epochs of the model that is there.
         other = self.finished[1]
         self.assertFalse(one.is_paired)
-        for score, leak in one.held.trained.leak.items():
+        for score, leak in one.comparison.trained.leak.items():
             ends = [x.sweep.points[-1].leaks[score] for x in (one, other)]
             self.assertAlmostEqual(
                 leak.difference.value, ends[0].value - ends[1].value
             )
-        (row,) = made.rows_of(comparing.changes(stored.load(folder)))
-        difference = one.held.trained.leak["margin"].difference
+        (row,) = made.rows_of(
+            change_tables.changes(stored_results.load(folder))
+        )
+        difference = one.comparison.trained.leak["margin"].difference
         self.assertEqual(float(row["margin_auc_change"]), difference.value)
         self.assertEqual(float(row["margin_auc_change_low"]), difference.low)
-        (row,) = made.rows_of(equal_accuracy.matched(stored.load(folder)))
+        (row,) = made.rows_of(
+            equal_accuracy.matched(stored_results.load(folder))
+        )
         self.assertEqual(row["intervals"], "unpaired")
 
     @parameterized.parameters("accuracy_members", "accuracy_nonmembers")
@@ -76,25 +82,31 @@ class LoadTest(made.Results):
         keras[measure]["value"] -= 1 / made.RECORDS
         files.write_json(path, stored_audit)
         quantized = [
-            entry for entry in stored.load(folder) if entry.job.model == "w4a4"
+            entry
+            for entry in stored_results.load(folder)
+            if entry.job.model == "w4a4"
         ]
         paired = [entry.is_paired for entry in quantized]
         self.assertEqual(paired, [False, True])
 
     def test_what_cannot_be_held_is_to_do(self):
         folder = self.copied()
-        path = folder / "cifar10" / "plain" / "w32a32-seed0" / stored.SWEEP
+        path = (
+            folder / "cifar10" / "plain" / "w32a32-seed0" / stored_results.SWEEP
+        )
         path.unlink()
-        (folder / "cifar10" / "plain" / "w4a4-seed0" / stored.HELD).unlink()
+        (
+            folder / "cifar10" / "plain" / "w4a4-seed0" / stored_results.MATCHED
+        ).unlink()
         jobs = [x.job for x in self.finished if x.job.model == "w4a4"]
-        held = [stored.is_held(job, folder) for job in jobs]
+        held = [stored_results.has_comparison(job, folder) for job in jobs]
         self.assertEqual(held, [False, True])
-        self.assertTrue(stored.is_held(jobs[0].full, folder))
+        self.assertTrue(stored_results.has_comparison(jobs[0].full, folder))
         with mock.patch.object(stages, "is_stored", return_value=True):
             asked = [jobs[0].full, *jobs]
             self.assertEqual(stages.not_stored(asked, folder), jobs[:1])
             shutil.rmtree(path.parent)
-            self.assertFalse(stored.is_held(jobs[0], folder))
+            self.assertFalse(stored_results.has_comparison(jobs[0], folder))
 
 
 class HarvestTest(tf.test.TestCase):
@@ -107,15 +119,15 @@ class HarvestTest(tf.test.TestCase):
             "model.keras": 10,
             "artifacts/manifest.json": 10,
             "artifacts/int8.tflite": 10,
-            "outputs/int8.npz": stored.SMALL,
-            "outputs/keras.npz": stored.SMALL + 1,
+            "outputs/int8.npz": stored_results.SMALL,
+            "outputs/keras.npz": stored_results.SMALL + 1,
         }
         for name, size in sizes.items():
             path = out / job.folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(b"x" * size)
         for _ in range(2):
-            stored.harvest(job, out, results)
+            stored_results.collect(job, out, results)
             place = results / job.folder
             files = [x for x in place.rglob("*") if x.is_file()]
             self.assertCountEqual(
@@ -125,7 +137,7 @@ class HarvestTest(tf.test.TestCase):
         # What an earlier run of that name left goes; what is not of runs, not.
         for name in ("matched.json", "outputs/keras.npz", "note.txt"):
             (place / name).write_bytes(b"y")
-        stored.harvest(job, out, results)
+        stored_results.collect(job, out, results)
         files = [x for x in place.rglob("*") if x.is_file()]
         self.assertCountEqual(
             [x.relative_to(place).as_posix() for x in files],
@@ -157,9 +169,11 @@ class StoredResultsTest(tf.test.TestCase):
                 )
 
     def test_tables_figures_and_page(self):
-        finished = stored.load(self.results)
-        tables = writing.tables(finished, writing.same_paths(self.results))
-        drawn = writing.figures(finished)
+        finished = stored_results.load(self.results)
+        tables = reproduction_files.tables(
+            finished, reproduction_files.same_paths(self.results)
+        )
+        drawn = reproduction_files.figures(finished)
         for folder, listed in (
             ("tables", {x.name: x for x in tables}),
             ("figures", {x.name: x.data for x in drawn}),
@@ -172,28 +186,28 @@ class StoredResultsTest(tf.test.TestCase):
                     self.assert_same_cells(path.read_text(), as_csv(table))
         for page in PAGES:
             above = "../" * (len(page.relative_to(ROOT).parts) - 1)
-            filled = marked.parts(
+            filled = page_parts.parts(
                 finished, tables, drawn, folder=f"{above}results/paper/figures"
             )
             text = page.read_text()
-            self.assertRegex(text, marked.PART)
-            self.assertEqual(marked.fill(text, filled), text)
+            self.assertRegex(text, page_parts.PART)
+            self.assertEqual(page_parts.fill(text, filled), text)
             linked = re.findall(rf"\]\({above}(results/[^)]+)\)", text)
             self.assertNotEmpty(linked)
             for path in linked:
                 self.assertTrue((ROOT / path).exists(), msg=path)
 
     def test_points_alone_say_the_same_and_are_less_sure(self):
-        finished = stored.load(self.results)
+        finished = stored_results.load(self.results)
         sweeps = {x.job.folder: x.sweep for x in finished}
-        paired = [x for x in finished if x.held and x.is_paired]
+        paired = [x for x in finished if x.comparison and x.is_paired]
         self.assertNotEmpty(paired)
         for entry in paired:
-            points = holding.by_points(
+            points = full_precision.from_curves(
                 entry.sweep, sweeps[entry.job.full.folder]
             )
             for one, other in zip(
-                [entry.held.trained, *entry.held.matches],
+                [entry.comparison.trained, *entry.comparison.matches],
                 [points.trained, *points.matches],
                 strict=True,
             ):

@@ -21,13 +21,13 @@ from qmia_tf.experiments import configuration
 from qmia_tf.models.resnet import Bits
 from qmia_tf.report.tables import as_csv
 from qmia_tf.reproduction import (
+    job_runner,
+    keras_layer_control,
     plans,
-    reproducing,
-    running,
-    same_path,
+    reproduction_files,
     stages,
-    stored,
-    writing,
+    stored_results,
+    workflow,
 )
 from qmia_tf.run_dir import RunDir
 from qmia_tf.training import recipes
@@ -48,7 +48,7 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
         self.out = pathlib.Path(self.create_tempdir())
 
     def reproduce(self, *models, **options):
-        return reproducing.reproduce(
+        return workflow.reproduce(
             ["digits"],
             seeds=[0],
             regimes=["plain"],
@@ -62,7 +62,7 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
         job = plans.Job("digits", "plain", "w32a32", 0, plans.QUICK)
         self.assertEqual(stages.done(job, self.out), stages.needed(job))
         results = self.out / "results"
-        (entry,) = stored.load(results)
+        (entry,) = stored_results.load(results)
         self.assertEqual(
             [target.target for target in entry.run.audit.targets],
             ["keras", "int8_ptq", "keras_rounded"],
@@ -74,7 +74,7 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
             entry.run.target("keras").accuracy_nonmembers,
         )
         self.assertIn(results / "tables" / "regimes.csv", written)
-        path = files.read_json(results / "digits" / stored.SAME_PATH)
+        path = files.read_json(results / "digits" / stored_results.SAME_PATH)
         self.assertEqual((path["differ"], path["steps"]), (0, 3))
 
         # What is stored needs no run.
@@ -85,8 +85,8 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
 
         self.assertEqual(set(entry.artefacts), {"int8_ptq", "keras_rounded"})
 
-        sweep = self.out / job.folder / stored.SWEEP
-        timing = self.out / job.folder / stored.TIMING
+        sweep = self.out / job.folder / stored_results.SWEEP
+        timing = self.out / job.folder / stored_results.TIMING
         content, seconds = sweep.read_bytes(), files.read_json(timing)
         # As if that sweep had taken long: the next finds kept answers.
         files.write_json(timing, {**seconds, "sweep": 1e6})
@@ -95,14 +95,16 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
         self.reproduce("w32a32")
         after = times(self.out / "digits")
         changed = {x.name for x in before if after[x] != before[x]}
-        self.assertEqual(changed, {stored.TIMING, stored.ARTEFACTS})
+        self.assertEqual(
+            changed, {stored_results.TIMING, stored_results.ARTEFACTS}
+        )
         self.assertEqual(sweep.read_bytes(), content)
         self.assertEqual(files.read_json(timing), {**seconds, "sweep": 1e6})
 
     def test_a_plan_does_nothing(self):
         # So the plan need not time anything.
         job = plans.Job("digits", "plain", "w32a32", 0, plans.QUICK)
-        path = self.out / job.folder / stored.HISTORY
+        path = self.out / job.folder / stored_results.HISTORY
         path.parent.mkdir(parents=True)
         path.write_text("epoch,seconds\n1,2.0\n")
         self.assertEqual(self.reproduce("w32a32", plan=True), [])
@@ -116,11 +118,11 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
     def test_another_configuration_is_refused(self):
         job = plans.Job("digits", "plain", "w4a4", 0, plans.QUICK)
         RunDir(self.out / job.folder).open({"seed": 1})
-        dataset = running.cut(
-            reproducing._Data(600, None, False).load("digits"), 600
+        dataset = job_runner.first_records(
+            workflow._DatasetCache(600, None, False).load("digits"), 600
         )
         with self.assertRaisesRegex(InputError, "another configuration"):
-            running.carry_out(
+            job_runner.run_job(
                 job, dataset, out=self.out, results=self.out / "results"
             )
 
@@ -150,7 +152,7 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
             process.wait()
         self.assertEqual(start(killed).wait(), 0)
         ours, theirs = (
-            stored.load(self.out / name / "results")
+            stored_results.load(self.out / name / "results")
             for name in ("killed", "whole")
         )
         for one, other in zip(ours, theirs, strict=True):
@@ -159,9 +161,11 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
             ):
                 self.assertEqual(a.attacks, b.attacks)
             self.assertEqual(one.sweep, other.sweep)
-            self.assertEqual(one.held, other.held)
+            self.assertEqual(one.comparison, other.comparison)
         for a, b in zip(
-            writing.tables(ours, {}), writing.tables(theirs, {}), strict=True
+            reproduction_files.tables(ours, {}),
+            reproduction_files.tables(theirs, {}),
+            strict=True,
         ):
             # Latencies and durations differ.
             if a.name != "times":
@@ -170,24 +174,26 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
 
 class CutTest(tf.test.TestCase):
     def test_first_records(self):
-        dataset = reproducing._Data(None, None, False).load("digits")
-        cut = running.cut(dataset, 50)
+        dataset = workflow._DatasetCache(None, None, False).load("digits")
+        cut = job_runner.first_records(dataset, 50)
         np.testing.assert_array_equal(cut.images, dataset.images[:50])
         np.testing.assert_array_equal(cut.labels, dataset.labels[:50])
-        self.assertIs(running.cut(dataset, 1797), dataset)
+        self.assertIs(job_runner.first_records(dataset, 1797), dataset)
 
 
 class SamePathTest(tf.test.TestCase):
     def test_full_precision_is_keras_own_layers_bit_for_bit(self):
-        dataset = running.cut(
-            reproducing._Data(600, None, False).load("digits"), 600
+        dataset = job_runner.first_records(
+            workflow._DatasetCache(600, None, False).load("digits"), 600
         )
         recipe = dataclasses.replace(
             recipes.get("digits"), batch_size=32, width=8
         )
         config = configuration.describe(dataset, recipe=recipe, bits=Bits())
         run_dir = self.create_tempdir().full_path
-        compared = same_path.check(dataset, config, recipe, run_dir, steps=2)
+        compared = keras_layer_control.check(
+            dataset, config, recipe, run_dir, steps=2
+        )
         self.assertEqual((compared["differ"], compared["records"]), (0, 64))
         # ResNet-18: 20 convolutions, 1 dense layer, 17 activations.
         self.assertEqual(compared["layers"], 38)

@@ -328,11 +328,11 @@ class RunFlagsTest(Folder):
         self.assertIn("audit.json is written", out)
         given = attack.call_args.kwargs
         self.assertEqual(given["kernels"], ["default", "reference"])
-        self.assertEqual(given["captured"], ["a.npz", "b/c.npz"])
+        self.assertEqual(given["device_outputs"], ["a.npz", "b/c.npz"])
         self.assertEqual(given["references"], ["r0", "r1.npz"])
         self.assertEqual(given["parent"], "runs/w32a32")
         self.assertEqual(given["label_only"].records, 50)
-        self.assertEqual(given["label_only"].plan.shift, 2)
+        self.assertEqual(given["label_only"].augmentations.shift, 2)
 
     def test_attack_takes_the_runs_own_references_unless_told(self):
         place = f"--run_dir={self.finished_run()}"
@@ -437,7 +437,7 @@ class RunFlagsTest(Folder):
 
         def save(model, data, *, run_dir, **options):
             del data, options
-            model.save(run_dir / "model.keras")
+            model.save(run_dir.model)
 
         with (
             mock.patch.object(resumable_loop, "make_deterministic"),

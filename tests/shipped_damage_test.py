@@ -112,7 +112,7 @@ class FlagshipDamageTest(DamageFolder):
         shutil.copy(FOLDER / self.file, self.dir)
         self.nowhere = self.create_tempdir().full_path
 
-    def found(self):
+    def faults(self):
         with mock.patch.object(terminal, "say") as said:
             faults = shipped.check(self.dir, data_dir=self.nowhere)
         (line,) = said.call_args.args
@@ -120,28 +120,28 @@ class FlagshipDamageTest(DamageFolder):
         return faults
 
     def test_undamaged(self):
-        self.assertEqual(self.found(), [])
+        self.assertEqual(self.faults(), [])
 
     def test_missing_audit(self):
         (self.dir / self.file).unlink()
-        self.assertEqual(self.found(), [f"{FLAGSHIP}: {self.file} is missing"])
+        self.assertEqual(self.faults(), [f"{FLAGSHIP}: {self.file} is missing"])
 
     def test_audit_of_another_file(self):
         other = MANIFEST["digits"]["models"][W4A4]
         self.edit_model(file=other["file"], sha256=other["sha256"])
         shutil.copy(FOLDER / other["file"], self.dir)
         (self.dir / f"{FLAGSHIP}.tflite").unlink()
-        (line,) = self.found()
+        (line,) = self.faults()
         self.assertIn(f"not about the file {other['sha256'][:12]}", line)
 
     def test_other_leak(self):
         self.edit_model(strongest_attack="gap")
-        (line,) = self.found()
+        (line,) = self.faults()
         self.assertIn(f"strongest_attack is not what {self.file} says", line)
 
     def test_other_accuracy(self):
         self.edit_model(members_right=17)
-        (line,) = self.found()
+        (line,) = self.faults()
         self.assertIn("members_right is not the accuracy in the audit", line)
 
 

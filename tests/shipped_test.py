@@ -12,7 +12,7 @@ from qmia_tf.auditing import audit_result
 from qmia_tf.data.loaders import tfds
 from qmia_tf.deploy.tflite import file_contents
 from qmia_tf.errors import InputError
-from qmia_tf.shipped import measuring, sets
+from qmia_tf.shipped import file_measurements, sets
 from qmia_tf.targets import TFLiteTarget
 from qmia_tf.training import recipes
 
@@ -118,7 +118,7 @@ class FlagshipTest(tf.test.TestCase):
             for side in ("members", "nonmembers")
         )
         self.assertNear(right, both, 4 * (both * (1 - both) / 400) ** 0.5)
-        parity = measuring.compare(FOLDER, self.entry, images[:16])
+        parity = file_measurements.compare(FOLDER, self.entry, images[:16])
         (against,) = parity.comparisons
         self.assertGreater(against.codes, 10**6)
         self.assertEqual(

@@ -1,10 +1,10 @@
-"""Records whose margins are drawn, as evidence of a target."""
+"""Records whose margins are drawn, as the attack inputs of a target."""
 
 import numpy as np
 
-from qmia_tf.attacks.attack_inputs import Evidence, References
+from qmia_tf.attacks.attack_inputs import AttackInputs, References
 from qmia_tf.outputs import Outputs
-from qmia_tf.statistics.held_out import calibration_half
+from qmia_tf.statistics.held_out_thresholds import calibration_half
 
 
 def outputs_of(margins, members, *, labels=None, classes=2):
@@ -26,10 +26,12 @@ def outputs_of(margins, members, *, labels=None, classes=2):
     )
 
 
-def evidence_of(margins, members, *, seed=0, labels=None, classes=2, **rest):
-    """Evidence with a calibration half; rest are further fields."""
+def attack_inputs_of(
+    margins, members, *, seed=0, labels=None, classes=2, **rest
+):
+    """AttackInputs with a calibration half; rest are further fields."""
     members = np.asarray(members, bool)
-    return Evidence(
+    return AttackInputs(
         outputs=outputs_of(margins, members, labels=labels, classes=classes),
         calibration=calibration_half(members, seed=seed),
         seed=seed,
@@ -42,7 +44,7 @@ def simulate(records, models, *, seed=0, leak=1.2):
 
     Each model, the target included, was trained on a random half. Being a
     member adds on average leak to a margin, more to some records than to
-    others. Returns Evidence with references.
+    others. Returns AttackInputs with references.
     """
     rng = np.random.default_rng(seed)
     level = rng.normal(2, 2, records)
@@ -52,4 +54,6 @@ def simulate(records, models, *, seed=0, leak=1.2):
     noise = rng.normal(size=(models + 1, records))
     margins = level + inside * gain + spread * noise
     references = References(margins[1:], inside[1:], ~inside[1:])
-    return evidence_of(margins[0], inside[0], seed=seed, references=references)
+    return attack_inputs_of(
+        margins[0], inside[0], seed=seed, references=references
+    )

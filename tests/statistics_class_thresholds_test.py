@@ -8,7 +8,7 @@ from scipy import stats
 from sklearn import metrics
 
 from qmia_tf.errors import InputError
-from qmia_tf.statistics import class_thresholds, held_out
+from qmia_tf.statistics import class_thresholds, held_out_thresholds
 
 INFINITE = 1e12
 
@@ -40,7 +40,7 @@ class DefinitionTest(parameterized.TestCase, tf.test.TestCase):
             400, classes=3, shift=2.0, gain=1.0
         )
         scores = np.round(scores * 2) if ties else scores
-        half = held_out.calibration_half(members, seed=4)
+        half = held_out_thresholds.calibration_half(members, seed=4)
         by_class = class_thresholds.hold_out(
             scores, members, labels, classes=3, seed=4, strength=0
         )
@@ -57,7 +57,7 @@ class DefinitionTest(parameterized.TestCase, tf.test.TestCase):
         by_class = class_thresholds.hold_out(
             scores, members, labels, classes=4, seed=4, strength=INFINITE
         )
-        one = held_out.hold_out(scores, members, seed=4).point
+        one = held_out_thresholds.hold_out(scores, members, seed=4).point
         self.assertEqual(by_class.thresholds, [one.threshold] * 4)
         for name in ("true_positives", "false_positives", "precision"):
             self.assertEqual(getattr(by_class.point, name), getattr(one, name))
@@ -95,7 +95,7 @@ class DefinitionTest(parameterized.TestCase, tf.test.TestCase):
         scores, members, labels = records_of(
             300, classes=3, shift=1.0, gain=1.0
         )
-        half = held_out.calibration_half(members, seed=2)
+        half = held_out_thresholds.calibration_half(members, seed=2)
         by_class = class_thresholds.hold_out(
             scores, members, labels, classes=3, seed=2
         )
@@ -137,14 +137,16 @@ class DefinitionTest(parameterized.TestCase, tf.test.TestCase):
         scores, members, labels = records_of(
             300, classes=3, shift=1.0, gain=1.0
         )
-        half = held_out.calibration_half(members, seed=0)
+        half = held_out_thresholds.calibration_half(members, seed=0)
         labels = np.where(half & (labels == 2), 0, labels)
         # Class 3 has calibration members only, class 4 no records at all.
         labels[np.flatnonzero(half & members)[:5]] = 3
         by_class = class_thresholds.hold_out(
             scores, members, labels, classes=5, seed=0, strength=0
         )
-        one = held_out.hold_out(scores, members, seed=0).point.threshold
+        one = held_out_thresholds.hold_out(
+            scores, members, seed=0
+        ).point.threshold
         self.assertEqual(by_class.thresholds[2:], [one] * 3)
         self.assertNotEqual(by_class.thresholds[:2], [one] * 2)
 

@@ -27,7 +27,7 @@ from absl.testing import parameterized
 from scipy import stats
 from scipy.special import expit, logit
 
-from qmia_tf.statistics import low_fpr
+from qmia_tf.statistics import low_fpr_rates
 from qmia_tf.statistics.auc import auc
 
 RATE = 0.01
@@ -69,7 +69,9 @@ def covered(records, distance, slope, simulations, seed=17):
         if slope is not None:
             scores = in_levels(scores, slope)
         one = auc(scores, members)
-        (low,) = low_fpr.tpr_at_fpr(scores, members, (RATE,), seed=simulation)
+        (low,) = low_fpr_rates.tpr_at_fpr(
+            scores, members, (RATE,), seed=simulation
+        )
         inside += (
             one.low <= area <= one.high,
             low.tpr.low <= tpr <= low.tpr.high,

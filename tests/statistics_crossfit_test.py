@@ -8,7 +8,7 @@ from scipy import stats
 from sklearn import metrics
 
 from qmia_tf.errors import InputError
-from qmia_tf.statistics import held_out, intervals
+from qmia_tf.statistics import held_out_thresholds, intervals
 
 RATES = ("balanced_accuracy", "recall", "false_positive_rate", "precision")
 
@@ -20,7 +20,7 @@ class CrossFitTest(parameterized.TestCase, tf.test.TestCase):
         members = rng.random(201) < 0.4
         scores = rng.normal(size=201) + members
         scores = np.round(scores * 3) if ties else scores
-        half = held_out.calibration_half(members, seed=7)
+        half = held_out_thresholds.calibration_half(members, seed=7)
         called = np.zeros(201, bool)
         for learn in (half, ~half):
             fpr, tpr, thresholds = metrics.roc_curve(
@@ -28,7 +28,7 @@ class CrossFitTest(parameterized.TestCase, tf.test.TestCase):
             )
             least = thresholds[np.argmax(np.round(tpr - fpr, 12))]
             called[~learn] = scores[~learn] >= least
-        point = held_out.cross_fit(scores, members, seed=7)
+        point = held_out_thresholds.cross_fit(scores, members, seed=7)
         tn, fp, fn, tp = metrics.confusion_matrix(members, called).ravel()
         self.assertEqual(
             (point.true_positives, point.false_positives), (tp, fp)
@@ -45,7 +45,9 @@ class CrossFitTest(parameterized.TestCase, tf.test.TestCase):
     def test_intervals_are_stretched(self):
         rng = np.random.default_rng(1)
         members = np.arange(400) < 200
-        point = held_out.cross_fit(rng.normal(size=400), members, seed=0)
+        point = held_out_thresholds.cross_fit(
+            rng.normal(size=400), members, seed=0
+        )
         tp, fp = point.true_positives, point.false_positives
         for rate, exact in (
             (point.recall, intervals.clopper_pearson(tp, 200)),
@@ -66,7 +68,9 @@ class CrossFitTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_rates_stay_within_their_range(self):
         members = np.arange(40) < 20
-        point = held_out.cross_fit(members.astype(float), members, seed=0)
+        point = held_out_thresholds.cross_fit(
+            members.astype(float), members, seed=0
+        )
         self.assertEqual(point.recall.high, 1.0)
         self.assertEqual(point.false_positive_rate.low, 0.0)
         self.assertEqual(point.balanced_accuracy.value, 1.0)
@@ -74,7 +78,9 @@ class CrossFitTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_nobody_is_called(self):
         members = np.arange(40) < 20
-        point = held_out.cross_fit(-members.astype(float), members, seed=0)
+        point = held_out_thresholds.cross_fit(
+            -members.astype(float), members, seed=0
+        )
         self.assertEqual(point.true_positives + point.false_positives, 0)
         self.assertIsNone(point.precision.value)
 
@@ -82,17 +88,19 @@ class CrossFitTest(parameterized.TestCase, tf.test.TestCase):
         rng = np.random.default_rng(2)
         members = np.arange(60) < 30
         scores = rng.normal(size=60) + members
-        half = held_out.calibration_half(members, seed=5)
-        drawn = held_out.cross_fit(scores, members, seed=5)
+        half = held_out_thresholds.calibration_half(members, seed=5)
+        drawn = held_out_thresholds.cross_fit(scores, members, seed=5)
         for given in (half, ~half):
-            point = held_out.cross_fit(
+            point = held_out_thresholds.cross_fit(
                 scores, members, seed=5, calibration=given
             )
             self.assertEqual(point, drawn)
 
     def test_refuses_a_single_record(self):
         with self.assertRaisesRegex(InputError, "1 member: .* two"):
-            held_out.cross_fit(np.arange(9.0), np.arange(9) < 1, seed=0)
+            held_out_thresholds.cross_fit(
+                np.arange(9.0), np.arange(9) < 1, seed=0
+            )
 
 
 class CoverageTest(parameterized.TestCase, tf.test.TestCase):
@@ -108,9 +116,11 @@ class CoverageTest(parameterized.TestCase, tf.test.TestCase):
             scores = drawn
             if levels:
                 scores = np.floor(stats.norm.cdf(drawn) * 256)
-            half = held_out.calibration_half(members, seed=seed)
+            half = held_out_thresholds.calibration_half(members, seed=seed)
             points = (
-                held_out.hold_out(scores, members, seed=seed, calibration=part)
+                held_out_thresholds.hold_out(
+                    scores, members, seed=seed, calibration=part
+                )
                 for part in (half, ~half)
             )
             # None, where nobody is called, becomes NaN and then infinity.
@@ -124,7 +134,7 @@ class CoverageTest(parameterized.TestCase, tf.test.TestCase):
             fpr = stats.norm.sf(cuts).mean()
             truths = (0.5 + (recall - fpr) / 2, recall, fpr)
             truths += (recall / (recall + fpr) if recall else None,)
-            point = held_out.cross_fit(scores, members, seed=seed)
+            point = held_out_thresholds.cross_fit(scores, members, seed=seed)
             for name, truth in zip(RATES, truths, strict=True):
                 rate = getattr(point, name)
                 inside[name] += (

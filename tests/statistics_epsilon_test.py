@@ -6,7 +6,7 @@ from absl.testing import parameterized
 from scipy import stats
 
 from qmia_tf.statistics import epsilon
-from qmia_tf.statistics.held_out import calibration_half
+from qmia_tf.statistics.held_out_thresholds import calibration_half
 
 
 def by_definition(tp, members, fp, nonmembers, *, alpha, delta):

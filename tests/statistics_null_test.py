@@ -17,8 +17,13 @@ import tensorflow as tf
 from absl.testing import parameterized
 from scipy import stats
 
-from qmia_tf.attacks import ATTACKS, PLAIN, Evidence
-from qmia_tf.statistics import class_thresholds, epsilon, held_out, risk
+from qmia_tf.attacks import ATTACKS, PLAIN, AttackInputs
+from qmia_tf.statistics import (
+    class_thresholds,
+    epsilon,
+    held_out_thresholds,
+    risk,
+)
 from qmia_tf.statistics.auc import auc
 from qmia_tf.statistics.intervals import balanced_accuracy
 from qmia_tf.statistics.operating_points import measure, peak_row
@@ -52,8 +57,8 @@ def counted(name, half):
 
 
 def scored(answers, half, seed):
-    evidence = Evidence(answers, half, seed=seed)
-    return {name: attack.scores(evidence) for name, attack in ONE_MODEL.items()}
+    inputs = AttackInputs(answers, half, seed=seed)
+    return {name: attack.scores(inputs) for name, attack in ONE_MODEL.items()}
 
 
 class Counts(dict):
@@ -80,7 +85,9 @@ class NoLeakTest(parameterized.TestCase, tf.test.TestCase):
         counts = Counts()
         for seed in range(AUDITS):
             answers = no_leak(seed)
-            half = held_out.calibration_half(answers.members, seed=seed)
+            half = held_out_thresholds.calibration_half(
+                answers.members, seed=seed
+            )
             for name, scores in scored(answers, half, seed).items():
                 rows = counted(name, half)
                 area = auc(scores[rows], answers.members[rows])
@@ -96,10 +103,10 @@ class NoLeakTest(parameterized.TestCase, tf.test.TestCase):
         for seed in range(AUDITS):
             answers = no_leak(seed)
             members = answers.members
-            half = held_out.calibration_half(members, seed=seed)
+            half = held_out_thresholds.calibration_half(members, seed=seed)
             given = scored(answers, half, seed)
             best = given[choose(given, members, half)]
-            point = held_out.hold_out(
+            point = held_out_thresholds.hold_out(
                 best, members, seed=seed, calibration=half
             ).point
             counts.add("balanced accuracy", point.balanced_accuracy, 0.5)
@@ -120,13 +127,15 @@ class NoLeakTest(parameterized.TestCase, tf.test.TestCase):
         for seed in range(AUDITS):
             answers = no_leak(seed)
             members = answers.members
-            half = held_out.calibration_half(members, seed=seed)
-            scores = ONE_MODEL["margin"].scores(Evidence(answers, half))
+            half = held_out_thresholds.calibration_half(members, seed=seed)
+            scores = ONE_MODEL["margin"].scores(AttackInputs(answers, half))
             shared = {"seed": seed, "calibration": half}
             if kind == "held_out":
-                point = held_out.hold_out(scores, members, **shared).point
+                point = held_out_thresholds.hold_out(
+                    scores, members, **shared
+                ).point
             elif kind == "cross_fitted":
-                point = held_out.cross_fit(scores, members, **shared)
+                point = held_out_thresholds.cross_fit(scores, members, **shared)
             else:
                 point = class_thresholds.hold_out(
                     scores, members, answers.labels, classes=5, **shared
@@ -144,8 +153,10 @@ class NoLeakTest(parameterized.TestCase, tf.test.TestCase):
         alarms = 0
         for seed in range(AUDITS):
             answers = no_leak(seed)
-            half = held_out.calibration_half(answers.members, seed=seed)
-            scores = ONE_MODEL["margin"].scores(Evidence(answers, half))
+            half = held_out_thresholds.calibration_half(
+                answers.members, seed=seed
+            )
+            scores = ONE_MODEL["margin"].scores(AttackInputs(answers, half))
             bound = epsilon.lower_bound(scores, answers.members, half)
             alarms += bound.value > 0
         # At most alpha of them; no allowance is needed.
@@ -155,8 +166,10 @@ class NoLeakTest(parameterized.TestCase, tf.test.TestCase):
         above = []
         for seed in range(200):
             answers = no_leak(seed)
-            half = held_out.calibration_half(answers.members, seed=seed)
-            scores = ONE_MODEL["margin"].scores(Evidence(answers, half))
+            half = held_out_thresholds.calibration_half(
+                answers.members, seed=seed
+            )
+            scores = ONE_MODEL["margin"].scores(AttackInputs(answers, half))
             probability = risk.membership_probability(
                 scores, answers.members, seed=seed
             )
@@ -171,13 +184,15 @@ class NoLeakTest(parameterized.TestCase, tf.test.TestCase):
         for seed in range(AUDITS):
             answers = no_leak(seed)
             members = answers.members
-            half = held_out.calibration_half(members, seed=seed)
-            scores = attack.scores(Evidence(answers, half, seed=seed))
+            half = held_out_thresholds.calibration_half(members, seed=seed)
+            scores = attack.scores(AttackInputs(answers, half, seed=seed))
             shared = {"seed": seed, "calibration": half}
-            points = [held_out.hold_out(scores, members, **shared).point]
+            points = [
+                held_out_thresholds.hold_out(scores, members, **shared).point
+            ]
             if not attack.learns:
                 points += [
-                    held_out.cross_fit(scores, members, **shared),
+                    held_out_thresholds.cross_fit(scores, members, **shared),
                     class_thresholds.hold_out(
                         scores, members, answers.labels, classes=5, **shared
                     ).point,

@@ -6,8 +6,11 @@ from absl.testing import parameterized
 from sklearn import metrics
 
 from qmia_tf.errors import InputError
-from qmia_tf.statistics import held_out as heldout
-from qmia_tf.statistics import operating_points, thinned_sweep
+from qmia_tf.statistics import (
+    held_out_thresholds,
+    operating_points,
+    thinned_sweep,
+)
 from qmia_tf.statistics.sweep import sweep
 
 
@@ -119,16 +122,20 @@ class InSampleTest(parameterized.TestCase, tf.test.TestCase):
 class HeldOutTest(parameterized.TestCase, tf.test.TestCase):
     def test_halves(self):
         members = np.arange(23) < 9
-        half = heldout.calibration_half(members, seed=0)
+        half = held_out_thresholds.calibration_half(members, seed=0)
         self.assertEqual((half & members).sum(), 4)
         self.assertEqual((half & ~members).sum(), 7)
-        self.assertAllEqual(half, heldout.calibration_half(members, seed=0))
-        self.assertNotAllEqual(half, heldout.calibration_half(members, seed=1))
+        self.assertAllEqual(
+            half, held_out_thresholds.calibration_half(members, seed=0)
+        )
+        self.assertNotAllEqual(
+            half, held_out_thresholds.calibration_half(members, seed=1)
+        )
 
     def test_threshold_is_the_best_of_one_half_judged_on_the_other(self):
         scores, members = scores_of("levels")
-        half = heldout.calibration_half(members, seed=3)
-        held_out = heldout.hold_out(scores, members, seed=3)
+        half = held_out_thresholds.calibration_half(members, seed=3)
+        held_out = held_out_thresholds.hold_out(scores, members, seed=3)
         accuracy = {
             threshold: metrics.balanced_accuracy_score(
                 members[half], scores[half] >= threshold
@@ -161,7 +168,7 @@ class HeldOutTest(parameterized.TestCase, tf.test.TestCase):
         held_out, in_sample, optimism = 0, 0, []
         for seed in range(audits):
             scores = rng.random(200)
-            judged = heldout.hold_out(scores, members, seed=seed)
+            judged = held_out_thresholds.hold_out(scores, members, seed=seed)
             rate = judged.point.balanced_accuracy
             held_out += rate.low <= 0.5 <= rate.high
             whole = sweep(scores, members)
@@ -187,7 +194,7 @@ class HeldOutTest(parameterized.TestCase, tf.test.TestCase):
     def test_refuses_a_single_record(self, count):
         members = np.arange(20) < count
         with self.assertRaisesRegex(InputError, "1 (non)?member: .* two"):
-            heldout.hold_out(np.arange(20.0), members, seed=0)
+            held_out_thresholds.hold_out(np.arange(20.0), members, seed=0)
 
 
 class CurveTest(parameterized.TestCase, tf.test.TestCase):

@@ -9,7 +9,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from qmia_tf.errors import InputError
 from qmia_tf.statistics import risk
-from qmia_tf.statistics.held_out import calibration_half
+from qmia_tf.statistics.held_out_thresholds import calibration_half
 
 
 def posterior(scores, gain):

@@ -5,7 +5,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 from sklearn import metrics
 
-from qmia_tf.statistics import low_fpr, roc_band
+from qmia_tf.statistics import low_fpr_rates, roc_band
 from qmia_tf.statistics.sweep import sweep
 
 
@@ -31,7 +31,7 @@ class RocBandTest(parameterized.TestCase, tf.test.TestCase):
     def test_is_tpr_at_fpr_where_that_is_given(self):
         scores, members = drawn(300, 20_000)
         band = roc_band.of_sweep(sweep(scores, members), seed=4)
-        for given in low_fpr.tpr_at_fpr(scores, members, seed=4):
+        for given in low_fpr_rates.tpr_at_fpr(scores, members, seed=4):
             place = band.rates.index(given.rate)
             self.assertEqual(
                 (band.tpr[place], band.low[place], band.high[place]),

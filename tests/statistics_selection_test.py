@@ -5,7 +5,7 @@ import tensorflow as tf
 from sklearn import metrics
 
 from qmia_tf.statistics import selection
-from qmia_tf.statistics.held_out import calibration_half
+from qmia_tf.statistics.held_out_thresholds import calibration_half
 
 
 class ChooseTest(tf.test.TestCase):

@@ -362,7 +362,7 @@ class TFLiteTargetTest(Folder):
         path = self.tflite_file(inputs=tf.uint8, outputs=outs)
         data = a_dataset(200)
         answers = targets.query(
-            TFLiteTarget(path, kernels=kernels), data, a_split(data)
+            TFLiteTarget(path, kernels=kernels), a_split(data).records(data)
         )
         levels = answers.probabilities * 256
         self.assertAllEqual(levels, np.round(levels))
@@ -463,7 +463,9 @@ class SameForAllTest(Folder):
             return original(values)
 
         with mock.patch.object(feeder, name, spy):
-            answers = targets.query(target, self.data, side, progress=False)
+            answers = targets.query(
+                target, side.records(self.data), progress=False
+            )
         # Only to fill the last batch is a record asked about twice.
         self.assertLess(len(seen) - RECORDS, 7)
         self.assertContainsSubset(seen[RECORDS:], seen[:RECORDS])
@@ -510,8 +512,7 @@ class QueryTest(Folder):
         model = tiny_models.classifier()
         answers = targets.query(
             KerasTarget(model, name="mine"),
-            data,
-            sides,
+            sides.records(data),
             run="w4a4",
             progress=False,
         )
@@ -537,8 +538,7 @@ class QueryTest(Folder):
             "model of tiny",
             targets.query,
             KerasTarget(tiny_models.classifier()),
-            data,
-            a_split(data),
+            a_split(data).records(data),
         )
 
     def test_logits(self):
@@ -547,8 +547,7 @@ class QueryTest(Folder):
             "target 'keras': row .*logits",
             targets.query,
             KerasTarget(tiny_models.classifier(softmax=False)),
-            data,
-            a_split(data),
+            a_split(data).records(data),
         )
 
     @parameterized.parameters("keras", "tflite")
@@ -565,8 +564,7 @@ class QueryTest(Folder):
             "target 'model': row 0 .*a probability is not finite.*30 such rows",
             targets.query,
             target,
-            data,
-            a_split(data),
+            a_split(data).records(data),
         )
 
 
@@ -574,11 +572,9 @@ class SavedOutputsTest(Folder):
     def setUp(self):
         super().setUp()
         self.data = a_dataset()
-        self.split = a_split(self.data)
+        self.records = a_split(self.data).records(self.data)
         self.target = KerasTarget(tiny_models.classifier())
-        self.answers = targets.query(
-            self.target, self.data, self.split, progress=False
-        )
+        self.answers = targets.query(self.target, self.records, progress=False)
         self.path = self.dir / "phone.npz"
 
     def test_gives_the_stored_answers(self):
@@ -596,7 +592,7 @@ class SavedOutputsTest(Folder):
     def test_answers_belong_to_their_records_in_any_order(self):
         order = np.random.default_rng(0).permutation(RECORDS)
         self.answers.take(order).save(self.path)
-        again = targets.query(SavedOutputs(self.path), self.data, self.split)
+        again = targets.query(SavedOutputs(self.path), self.records)
         for name in ("record_ids", "labels", "members", "probabilities"):
             self.assertAllEqual(
                 getattr(again, name), getattr(self.answers, name)
@@ -604,14 +600,8 @@ class SavedOutputsTest(Folder):
 
     def test_fewer_records_may_be_asked(self):
         self.answers.save(self.path)
-        less = split.Split(
-            members=self.split.members[:3],
-            nonmembers=self.split.nonmembers[:3],
-            seed=0,
-            pool="all",
-            fingerprint=self.split.fingerprint,
-        )
-        again = targets.query(SavedOutputs(self.path), self.data, less)
+        less = self.records.take([*range(3), *range(RECORDS - 3, RECORDS)])
+        again = targets.query(SavedOutputs(self.path), less)
         mine = {
             record: answer
             for record, answer in zip(
@@ -633,8 +623,7 @@ class SavedOutputsTest(Folder):
             r"target 'keras' has no saved output for record 7 \(1 such",
             targets.query,
             SavedOutputs(self.path),
-            self.data,
-            self.split,
+            self.records,
         )
 
     def test_damaged_file(self):

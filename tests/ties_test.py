@@ -16,7 +16,7 @@ from qmia_tf.attacks import confidence, tfprivacy
 from qmia_tf.attacks.losses import losses, modified_entropies
 from qmia_tf.auditing import audit
 from qmia_tf.outputs import Outputs
-from qmia_tf.statistics import held_out
+from qmia_tf.statistics import held_out_thresholds
 
 STEP = 1 / 256
 # Members and nonmembers in unequal numbers; most records at the top level in
@@ -71,7 +71,7 @@ def best(rules, worth):
 
 
 class AuditTest(parameterized.TestCase, tf.test.TestCase):
-    def found(self, case):
+    def audited(self, case):
         answers = answers_of(case)
         scores = confidence.scores(answers)
         codes = scores * 256
@@ -81,7 +81,7 @@ class AuditTest(parameterized.TestCase, tf.test.TestCase):
 
     @parameterized.parameters(*CASE)
     def test_cases_are_what_they_are_called(self, case):
-        _, scores, _ = self.found(case)
+        _, scores, _ = self.audited(case)
         top = np.mean(scores == scores.max())
         least = {"saturated": 0.5, "equal": 1.0}.get(case, 0.0)
         self.assertGreaterEqual(top, least)
@@ -89,14 +89,14 @@ class AuditTest(parameterized.TestCase, tf.test.TestCase):
 
     @parameterized.parameters(*CASE)
     def test_area_counts_pairs_and_half_of_the_ties(self, case):
-        attack, scores, members = self.found(case)
+        attack, scores, members = self.audited(case)
         want = float(area(scores, members))
         self.assertAlmostEqual(attack.auc.value, want, places=13)
         self.assertEqual(attack.distinct_scores, len(set(scores)))
 
     @parameterized.parameters(*CASE)
     def test_operating_points_are_the_best_of_all_rules(self, case):
-        attack, scores, members = self.found(case)
+        attack, scores, members = self.audited(case)
         m, n = 120, 90
         rules = counts(scores, members)
         wanted = {
@@ -123,7 +123,7 @@ class AuditTest(parameterized.TestCase, tf.test.TestCase):
 
     @parameterized.parameters(*CASE)
     def test_curve_has_every_level_and_parts_no_tie(self, case):
-        attack, scores, members = self.found(case)
+        attack, scores, members = self.audited(case)
         rules = counts(scores, members)[1:]
         curve = attack.curve
         self.assertEqual(curve.threshold, [rule[0] for rule in rules])
@@ -138,8 +138,8 @@ class AuditTest(parameterized.TestCase, tf.test.TestCase):
 
     @parameterized.parameters(*CASE)
     def test_held_out_threshold_is_the_best_rule_of_its_half(self, case):
-        attack, scores, members = self.found(case)
-        half = held_out.calibration_half(members, seed=4)
+        attack, scores, members = self.audited(case)
+        half = held_out_thresholds.calibration_half(members, seed=4)
         chosen = best(
             counts(scores[half], members[half]),
             lambda rule: accuracy(rule, 60, 45),

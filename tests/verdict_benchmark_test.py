@@ -66,14 +66,14 @@ class StoredTest(tf.test.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.found = json.loads((BENCHMARKS / "verdict.json").read_text())
+        self.results = json.loads((BENCHMARKS / "verdict.json").read_text())
 
     def test_tables_stand_in_the_page(self):
         page = (ROOT / "docs" / "verdict.md").read_text()
         tables = [
-            verdict_table.power(self.found["audits"]),
-            verdict_table.detectable(self.found["detectable"]),
-            verdict_table.seconds(self.found["seconds"]),
+            verdict_table.power(self.results["audits"]),
+            verdict_table.detectable(self.results["detectable"]),
+            verdict_table.seconds(self.results["seconds"]),
         ]
         for table in tables:
             self.assertIn(table, page)
@@ -82,7 +82,7 @@ class StoredTest(tf.test.TestCase):
 
     def test_false_alarms_and_coverage_are_as_claimed(self):
         """Within the 0.01 % points of the binomial; there are 25 rows."""
-        for row in self.found["audits"]:
+        for row in self.results["audits"]:
             audits = row["audits"]
             least = stats.binom.ppf(1e-4, audits, 0.95) / audits
             self.assertGreaterEqual(row["covered_all"], least, row)
@@ -90,7 +90,7 @@ class StoredTest(tf.test.TestCase):
             if row["leak"] == "AUC 0.5":
                 most = stats.binom.ppf(1 - 1e-4, audits, 0.025) / audits
                 self.assertLessEqual(row["found_new"], most, row)
-        for row in self.found["seconds"]:
+        for row in self.results["seconds"]:
             limit = {10_000: 2.0, 30_000: 4.0}[row["records"]]
             self.assertLessEqual(row["seconds"], limit)
 

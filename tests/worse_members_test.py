@@ -9,7 +9,7 @@ from report_runs import Reports
 from scipy import stats
 
 from qmia_tf.auditing import audit, audit_result, member_accuracy
-from qmia_tf.report import verdict_words
+from qmia_tf.report import verdict_sentences
 
 
 def audited(members=300, nonmembers=300, *, gain, seed=0, target="keras"):
@@ -137,13 +137,13 @@ class SaidTest(Reports):
         )
         (line,) = [
             x
-            for x in verdict_words.verdict(audit_result.load(bad))
+            for x in verdict_sentences.verdict(audit_result.load(bad))
             if said in x
         ]
         self.assertStartsWith(line, "Warning: members are")
         self.assertEndsWith(line, "the audit measures that too.")
         self.assertNotIn(
-            said, " ".join(verdict_words.verdict(audit_result.load(good)))
+            said, " ".join(verdict_sentences.verdict(audit_result.load(good)))
         )
         (line,) = [x for x in self.warnings(bad, good) if said in x]
         self.assertIn("w4a4", line.partition(":")[0])

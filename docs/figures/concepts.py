@@ -35,7 +35,7 @@ def scores():
         data.labels, seed=0, pool="all", fingerprint=data.fingerprint()
     )
     target = TFLiteTarget(SHIPPED)
-    outputs = targets.query(target, data, split, progress=False)
+    outputs = targets.query(target, split.records(data), progress=False)
     return margin.margins(outputs), outputs.members
 
 

@@ -1,4 +1,4 @@
-"""Membership-inference attacks, one file each: evidence -> scores."""
+"""Membership-inference attacks, one file each: attack inputs -> scores."""
 
 import dataclasses
 from collections.abc import Callable
@@ -18,16 +18,16 @@ from qmia_tf.attacks import (
     quantile,
     rmia,
 )
-from qmia_tf.attacks.attack_inputs import Evidence
+from qmia_tf.attacks.attack_inputs import AttackInputs
 from qmia_tf.outputs import Outputs
 
-# What an attack may need; all but PLAIN are fields of Evidence.
+# What an attack may need; all but PLAIN are fields of AttackInputs.
 PLAIN = ("labels", "probabilities")
 NEEDS = {
     "labels": "the classes that the target names",
     "probabilities": "its probabilities",
-    "copies": "its labels for shifted, flipped and turned copies",
-    "noisy": "its labels for copies with noise",
+    "augmented_labels": "its labels for shifted, flipped and rotated queries",
+    "noisy_labels": "its labels for noisy queries",
     "references": "models trained alike on other records",
     "parent": "the full-precision model of the same members",
     "features": "the records themselves",
@@ -41,37 +41,37 @@ class Attack:
     Attributes:
         name: key of the attack in audit.json.
         title: what tables call it.
-        scores: Evidence about N records -> float64 [N], higher = more
-            member-like; NaN where the attack says nothing.
+        scores: AttackInputs about N records -> float64 [N], higher = more
+            member-like; NaN for records that the attack cannot score.
         needs: keys of NEEDS.
-        queries: what it asks the target about a record.
+        queries: how often it queries the target about a record.
         source: where it comes from.
         threshold: the least score called a member if the attack fixes it,
             None if it has to be chosen.
         learns: whether scores come from what the memberships of the
-            calibration half taught; such an attack is judged on the rest.
+            calibration half taught; such an attack is evaluated on the rest.
     """
 
     name: str
     title: str
-    scores: Callable[[Evidence], np.ndarray]
+    scores: Callable[[AttackInputs], np.ndarray]
     needs: tuple[str, ...]
     queries: str
     source: str
     threshold: float | None = None
     learns: bool = False
 
-    def lacks(self, evidence: Evidence) -> list[str]:
-        """Lists what the attack needs and the evidence does not hold."""
+    def missing(self, inputs: AttackInputs) -> list[str]:
+        """Lists what the attack needs and the attack inputs do not hold."""
         return [
             need
             for need in self.needs
-            if need not in PLAIN and getattr(evidence, need) is None
+            if need not in PLAIN and getattr(inputs, need) is None
         ]
 
 
 def _of_outputs(score: Callable[[Outputs], np.ndarray]):
-    return lambda evidence: score(evidence.outputs)
+    return lambda inputs: score(inputs.outputs)
 
 
 ATTACKS = (
@@ -144,16 +144,16 @@ ATTACKS = (
     Attack(
         "correct_copies",
         "label-only, copies right",
-        label_only.correct_copies,
-        needs=("labels", "copies"),
+        label_only.correct_augmentations,
+        needs=("labels", "augmented_labels"),
         queries="1 + 4d shifts, a flip, 2r turns",
         source="Choquette-Choo et al., arXiv:2007.14321",
     ),
     Attack(
         "agreeing_copies",
         "label-only, copies alike",
-        label_only.agreeing_copies,
-        needs=("labels", "copies"),
+        label_only.agreeing_augmentations,
+        needs=("labels", "augmented_labels"),
         queries="1 + 4d shifts, a flip, 2r turns",
         source="after Choquette-Choo et al., arXiv:2007.14321",
     ),
@@ -161,7 +161,7 @@ ATTACKS = (
         "noise_robustness",
         "label-only, noise",
         label_only.noise_robustness,
-        needs=("labels", "noisy"),
+        needs=("labels", "noisy_labels"),
         queries="1 + strengths x draws",
         source="Choquette-Choo et al., arXiv:2007.14321",
     ),

@@ -1,4 +1,4 @@
-"""What an attacker has in hand about the records of one target."""
+"""What an attack is given about the records of one target."""
 
 import dataclasses
 
@@ -13,8 +13,8 @@ class References:
 
     A reference model is trained like the target, on other records of the
     same source. Where a record is neither inside nor outside of a model's
-    training data (it was used for something else), the model says nothing
-    about it.
+    training data (it was used for something else), the model is not
+    used for it.
 
     Attributes:
         margins: float [K, N], log p_y - log(1 - p_y) that each of K models
@@ -40,31 +40,31 @@ class References:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Evidence:
-    """Everything that attacks may use; what is not there is None.
+class AttackInputs:
+    """Everything that an attack may use; what is not there is None.
 
     Attributes:
-        outputs: what the target answered, in record order, N records.
+        outputs: of the target, in record order, N records.
         calibration: bool [N], the half that thresholds are chosen on and
             that attacks which learn may learn from, with its memberships.
         seed: int, of everything random in an attack.
-        copies: int [N, Q], the labels that the target gives to changed copies
-            of each record (attacks.augmented_queries), the unchanged one
-            first; -1 in rows that were not asked.
-        noisy: int [N, Q], the same for copies with noise.
+        augmented_labels: int [N, Q], the target's labels for augmented
+            queries of each record (attacks.augmented_queries), the original
+            first; -1 in rows that were not queried.
+        noisy_labels: int [N, Q], the same for queries with noise.
         references: References, of the N records.
-        parent: what the full-precision model, trained on the same members,
-            answered about the N records.
-        partner: what a second artefact of the same training run answered.
+        parent: outputs of the full-precision model, trained on the same
+            members, for the N records.
+        second_outputs: of a second artefact of the same training run.
         features: float [N, F], of the records themselves.
     """
 
     outputs: Outputs
     calibration: np.ndarray
     seed: int = 0
-    copies: np.ndarray | None = None
-    noisy: np.ndarray | None = None
+    augmented_labels: np.ndarray | None = None
+    noisy_labels: np.ndarray | None = None
     references: References | None = None
     parent: Outputs | None = None
-    partner: Outputs | None = None
+    second_outputs: Outputs | None = None
     features: np.ndarray | None = None

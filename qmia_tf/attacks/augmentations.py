@@ -1,6 +1,6 @@
-"""Changed copies of images: shifted, mirrored, turned, with noise.
+"""Augmented queries: images shifted, mirrored, rotated, or with noise.
 
-A Plan or a Noise says which copies are made of a record. Neither depends on
+Augmentations or Noise make several queries of each record. Neither depends on
 the other records, their order or the batches.
 """
 
@@ -20,16 +20,16 @@ BANK = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
-    """One change at a time; what moves in from outside is black.
+class Augmentations:
+    """One transform at a time; what moves in from outside is black.
 
-    Black, because training crops with black borders (pipeline.augment): a
-    copy is most telling where it looks like what the model was trained on.
+    Black, because training crops with black borders (input_pipeline): a
+    query is most telling where it looks like what the model was trained on.
 
     Attributes:
         shift: d >= 0; the 4d shifts by dx and dy pixels, |dx| + |dy| = d.
         flip: mirrors left to right.
-        rotation: r >= 0; turned by -r..r whole degrees, 2r of them.
+        rotation: r >= 0; rotated by -r..r whole degrees, 2r of them.
     Raises: InputError if a number is out of range.
     """
 
@@ -45,21 +45,21 @@ class Plan:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What each copy is called, the unchanged image first."""
-        return tuple(name for name, _ in self._changes())
+        """The name of each query, the unchanged image first."""
+        return tuple(name for name, _ in self._transforms())
 
-    def copies(self, images, record_ids=None):
-        """Yields each copy of images, in the order of names.
+    def apply(self, images, record_ids=None):
+        """Yields the images of each query, in the order of names.
 
         Args:
             images: uint8 [N, height, width, channels].
             record_ids: not used; noise needs them.
         Yields: uint8 arrays of that shape.
         """
-        for _, change in self._changes():
-            yield change(images)
+        for _, transform in self._transforms():
+            yield transform(images)
 
-    def _changes(self):
+    def _transforms(self):
         yield UNCHANGED, lambda images: images
         for dx, dy in _offsets(self.shift):
             yield (
@@ -72,7 +72,7 @@ class Plan:
             for degrees in (size, -size):
                 yield (
                     f"turn({degrees})",
-                    lambda images, degrees=degrees: turned(images, degrees),
+                    lambda images, degrees=degrees: rotated(images, degrees),
                 )
 
 
@@ -83,8 +83,8 @@ class Noise:
     Draw j of a record is one pattern of normal numbers, the same for every
     sigma: a piece of one long sequence that follows from the seed. At which
     of BANK places it begins is a hash of the record id and j. So a
-    pattern costs no more than copying it, and does not depend on who else is
-    asked. Two records may get the same piece, which does no harm: what has
+    pattern costs no more than copying it, and does not depend on the other
+    records. Two records may get the same piece, which does no harm: what has
     to differ are the patterns of one record.
 
     Attributes:
@@ -109,7 +109,7 @@ class Noise:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What each copy is called, the unchanged image first."""
+        """The name of each query, the unchanged image first."""
         return (
             UNCHANGED,
             *(
@@ -119,8 +119,8 @@ class Noise:
             ),
         )
 
-    def copies(self, images, record_ids):
-        """Yields each copy of images, in the order of names.
+    def apply(self, images, record_ids):
+        """Yields the images of each query, in the order of names.
 
         255 sigma times the pattern is added, rounded and clipped to 0..255.
 
@@ -160,8 +160,8 @@ def shifted(images, dx, dy):
     return framed[:, top : top + height, left : left + width]
 
 
-def turned(images, degrees):
-    """Turns images around their middle, to the left; black comes in.
+def rotated(images, degrees):
+    """Rotates images around their middle, to the left; black comes in.
 
     Args:
         images: uint8 [N, height, width, channels].

@@ -1,7 +1,7 @@
-"""What a target names changed copies of each record, asked and kept.
+"""The labels that a target gives to augmented queries of each record.
 
 Works with anything that has predict(images) and info (targets.Target): only
-the most probable class of an answer is used.
+the most probable class of an output is used.
 """
 
 import dataclasses
@@ -10,12 +10,13 @@ import json
 import numpy as np
 
 from qmia_tf import files, terminal
-from qmia_tf.attacks.augmentations import Noise, Plan
+from qmia_tf.attacks.augmentations import Augmentations, Noise
+from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 
-# Bytes of images that are changed at once; with noise they become floats.
+# Bytes of images that are augmented at once; with noise they become floats.
 BLOCK = 1 << 23
-NOT_ASKED = -1
+NOT_QUERIED = -1
 KINDS = {
     "predicted": "i",
     "record_ids": "iu",
@@ -24,21 +25,21 @@ KINDS = {
     "queries": "U",
     "info": "U",
 }
-REMEDY = "delete it and ask again"
+REMEDY = "delete it and query the target again"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Answers:
-    """The classes that a target gives to copies of N records.
+class AugmentedLabels:
+    """The labels that a target gives to augmented queries of N records.
 
     Attributes:
         predicted: int16 [N, Q], a class; the unchanged image first.
         record_ids: int64 [N], distinct.
         labels: int64 [N], the true classes.
         members: bool [N].
-        queries: names of the Q copies.
+        queries: names of the Q queries.
         info: what Outputs.info says of the target (target, kind, sha256,
-            kernel_set, fingerprint, run), and plan: the settings.
+            kernel_set, fingerprint, run), and plan: see settings.
     """
 
     predicted: np.ndarray
@@ -49,32 +50,32 @@ class Answers:
     info: dict
 
     def aligned(self, record_ids) -> np.ndarray:
-        """Gives the answers in the order of other outputs.
+        """Gives the labels in the order of other outputs.
 
         Args:
             record_ids: int [M], distinct.
-        Returns: int16 [M, Q], -1 in the rows of records not asked.
+        Returns: int16 [M, Q], -1 in the rows of records not queried.
         """
-        rows = np.full((len(record_ids), len(self.queries)), NOT_ASKED)
+        rows = np.full((len(record_ids), len(self.queries)), NOT_QUERIED)
         order = np.argsort(self.record_ids)
         stored = self.record_ids[order]
         place = np.searchsorted(stored, record_ids).clip(max=len(stored) - 1)
-        asked = stored[place] == record_ids
-        rows[asked] = self.predicted[order[place[asked]]]
+        queried = stored[place] == record_ids
+        rows[queried] = self.predicted[order[place[queried]]]
         return rows.astype(np.int16)
 
-    def is_about(self, *, plan, **facts) -> bool:
-        """Says whether these are the answers to a plan by a certain target.
+    def matches(self, *, augmentations, **facts) -> bool:
+        """Whether these are the labels of certain queries and target.
 
         Args:
-            plan: Plan or Noise.
+            augmentations: Augmentations or Noise.
             **facts: entries of info, such as sha256 and kernel_set.
         """
-        expected = {**facts, "plan": settings(plan)}
+        expected = {**facts, "plan": settings(augmentations)}
         return all(self.info.get(key) == expected[key] for key in expected)
 
     def save(self, path):
-        """Writes the answers to an .npz file, whole or not at all."""
+        """Writes the labels to an .npz file, whole or not at all."""
         _check(vars(self) | {"queries": np.array(self.queries)}, path)
         arrays = vars(self) | {
             "queries": np.array(self.queries),
@@ -84,99 +85,96 @@ class Answers:
 
 
 def query(
-    target, dataset, split, plan, *, records=None, run="", progress=False
-) -> Answers:
-    """Asks a target about copies of the members and nonmembers of a run.
+    target, records: Records, augmentations, *, run="", progress=False
+) -> AugmentedLabels:
+    """Queries a target with augmented members and nonmembers.
 
     Args:
         target: targets.Target.
-        dataset: datasets.Dataset.
-        split: split.Split of that data set.
-        plan: Plan or Noise.
-        records: int [N], distinct, of the split; None asks about the members,
-            then the nonmembers.
+        records: Records.
+        augmentations: Augmentations or Noise.
         run: name of the run, recorded.
         progress: shows a bar.
-    Raises: InputError if the target cannot be asked, or a record is neither
-        a member nor a nonmember.
+    Raises: InputError if the target cannot be queried.
     """
-    everybody = np.concatenate([split.members, split.nonmembers])
-    records = everybody if records is None else np.asarray(records)
-    strange = np.setdiff1d(records, everybody)
-    if strange.size:
-        raise InputError(
-            f"record {strange[0]} is neither a member nor a nonmember of the "
-            "run: ask about the records of its split"
-        )
-    images, labels = dataset.take(records)
-    about = {"fingerprint": split.fingerprint, "run": run}
-    return Answers(
-        predicted=ask(target, images, records, plan, progress=progress),
-        record_ids=records.astype(np.int64),
-        labels=np.asarray(labels, np.int64),
-        members=np.isin(records, split.members),
-        queries=plan.names,
-        info={**target.info, **about, "plan": settings(plan)},
+    about = {"fingerprint": records.fingerprint, "run": run}
+    return AugmentedLabels(
+        predicted=query_images(
+            target,
+            records.values,
+            records.record_ids,
+            augmentations,
+            progress=progress,
+        ),
+        record_ids=records.record_ids.astype(np.int64),
+        labels=np.asarray(records.labels, np.int64),
+        members=records.members,
+        queries=augmentations.names,
+        info={**target.info, **about, "plan": settings(augmentations)},
     )
 
 
-def ask(target, images, record_ids, plan, *, progress=False) -> np.ndarray:
-    """Asks a target to name every copy of every record.
+def query_images(
+    target, images, record_ids, augmentations, *, progress=False
+) -> np.ndarray:
+    """Queries a target with every augmentation of every record.
 
-    Of equally probable classes the first is the answer, as everywhere (see
+    Of equally probable classes the first is taken, as everywhere (see
     Outputs.predicted).
 
     Args:
         target: targets.Target.
         images: uint8 [N, height, width, channels].
         record_ids: int [N], 0 or more; they decide a record's noise.
-        plan: Plan or Noise.
+        augmentations: Augmentations or Noise.
         progress: shows a bar.
-    Returns: int16 [N, Q], in the order of plan.names.
-    Raises: InputError if the target holds saved answers only, does not take
+    Returns: int16 [N, Q], in the order of augmentations.names.
+    Raises: InputError if the target holds saved outputs only, does not take
         such images or has more than 32,767 classes.
     """
     _check_target(target, images, record_ids)
-    predicted = np.empty((len(images), len(plan.names)), np.int16)
+    predicted = np.empty((len(images), len(augmentations.names)), np.int16)
     batch = getattr(target, "batch_size", 1)
-    # Whole batches, so that answers are those to the same batches.
+    # Whole batches, so that outputs are those of the same batches.
     block = max(1, BLOCK // (batch * images[0].size)) * batch
     bar = terminal.bar(
         total=predicted.size,
-        unit="copy",
+        unit="query",
         desc=target.info["target"],
         shown=progress,
     )
     with bar:
         for start in range(0, len(images), block):
             rows = slice(start, start + block)
-            copies = plan.copies(images[rows], np.asarray(record_ids)[rows])
-            for column, changed in enumerate(copies):
-                named = _named(target, changed)
-                predicted[rows, column] = named
-                bar.update(len(named))
+            augmented = augmentations.apply(
+                images[rows], np.asarray(record_ids)[rows]
+            )
+            for column, queries in enumerate(augmented):
+                labels = _labels(target, queries)
+                predicted[rows, column] = labels
+                bar.update(len(labels))
     return predicted
 
 
-def settings(plan) -> dict:
-    """Gives the settings of a Plan or Noise, as JSON types."""
-    kind = {Plan: "changes", Noise: "noise"}[type(plan)]
-    fields = json.loads(json.dumps(dataclasses.asdict(plan)))
+def settings(augmentations) -> dict:
+    """Gives the settings of Augmentations or Noise, as JSON types."""
+    kind = {Augmentations: "changes", Noise: "noise"}[type(augmentations)]
+    fields = json.loads(json.dumps(dataclasses.asdict(augmentations)))
     return {"kind": kind, **fields}
 
 
-def load(path) -> Answers:
-    """Reads and checks answers.
+def load(path) -> AugmentedLabels:
+    """Reads and checks labels.
 
     Args:
-        path: file that Answers.save wrote.
+        path: file that AugmentedLabels.save wrote.
     Raises: InputError if it is missing, damaged or something else.
     """
     arrays = files.read_npz(path)
     missing = [name for name in KINDS if name not in arrays]
     if missing:
         raise InputError(
-            f"{path}: not a file of answers about copies: it lacks "
+            f"{path}: not a file of labels of augmented queries: it lacks "
             f"{', '.join(missing)}; {REMEDY}"
         )
     for name, kinds in KINDS.items():
@@ -191,7 +189,7 @@ def load(path) -> Answers:
     if not isinstance(info, dict):
         raise InputError(f"{path}: info is no JSON object; {REMEDY}")
     _check(arrays, path)
-    return Answers(
+    return AugmentedLabels(
         predicted=arrays["predicted"].astype(np.int16),
         record_ids=arrays["record_ids"].astype(np.int64),
         labels=arrays["labels"].astype(np.int64),
@@ -213,20 +211,20 @@ def _check(arrays, path):
         if arrays[name].shape != shape[:1]:
             raise InputError(
                 f"{path}: {name} has shape {arrays[name].shape}, but there "
-                f"are {shape[0]} rows of answers; {REMEDY}"
+                f"are {shape[0]} rows of labels; {REMEDY}"
             )
     if len(np.unique(arrays["record_ids"])) < shape[0]:
         raise InputError(f"{path} has a record twice; {REMEDY}")
     if predicted.min() < 0 or predicted.max() > np.iinfo(np.int16).max:
-        raise InputError(f"{path}: an answer is no class number; {REMEDY}")
+        raise InputError(f"{path}: a label is no class number; {REMEDY}")
 
 
 def _check_target(target, images, record_ids):
-    # What targets.SavedOutputs has, which would answer for any images.
+    # What targets.SavedOutputs has, which gives outputs for any images.
     if hasattr(target, "of_records"):
         raise InputError(
             f"target {target.info['target']!r} is a file of saved outputs: it "
-            "cannot be asked about changed copies; ask the model itself"
+            "cannot be queried with augmented images; query the model itself"
         )
     if len(record_ids) != len(images) or not len(images):
         raise ValueError(
@@ -234,11 +232,11 @@ def _check_target(target, images, record_ids):
         )
 
 
-def _named(target, images):
-    answers = target.predict(np.ascontiguousarray(images))
-    if answers.shape[1] > np.iinfo(np.int16).max:
+def _labels(target, images):
+    probabilities = target.predict(np.ascontiguousarray(images))
+    if probabilities.shape[1] > np.iinfo(np.int16).max:
         raise InputError(
-            f"target {target.info['target']!r} has {answers.shape[1]} "
+            f"target {target.info['target']!r} has {probabilities.shape[1]} "
             f"classes, at most {np.iinfo(np.int16).max} can be kept"
         )
-    return answers.argmax(axis=1)
+    return probabilities.argmax(axis=1)

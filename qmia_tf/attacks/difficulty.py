@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from qmia_tf.attacks.attack_inputs import Evidence
+from qmia_tf.attacks.attack_inputs import AttackInputs
 from qmia_tf.attacks.margin import margins
 from qmia_tf.attacks.reference_moments import mean, references_of
 
@@ -23,33 +23,33 @@ def calibrated(target, references, outside) -> np.ndarray:
     return target - mean(references, outside)
 
 
-def scores(evidence: Evidence) -> np.ndarray:
+def scores(inputs: AttackInputs) -> np.ndarray:
     """The target's margin minus the mean margin of the out-models.
 
     Args:
-        evidence: with references.
+        inputs: with references.
     Returns: float64 [N], NaN where a record has no out-model.
     """
-    references = references_of(evidence)
+    references = references_of(inputs)
     return calibrated(
-        margins(evidence.outputs), references.margins, references.outside
+        margins(inputs.outputs), references.margins, references.outside
     )
 
 
-def parent_scores(evidence: Evidence) -> np.ndarray:
+def parent_scores(inputs: AttackInputs) -> np.ndarray:
     """The target's margin minus that of its full-precision parent.
 
     The parent is the only reference, and it trained on the same members: what
     is left is what quantization changed. It costs no reference model, and
-    tells something only if members and nonmembers are changed differently.
+    has any information only if members and nonmembers are changed differently.
 
     Args:
-        evidence: with parent.
+        inputs: with parent.
     Returns: float64 [N].
     Raises: ValueError if there is no parent.
     Source: the idea of Watson et al., arXiv:2111.08440, with another
         reference.
     """
-    if evidence.parent is None:
+    if inputs.parent is None:
         raise ValueError("this attack needs the outputs of the float parent")
-    return margins(evidence.outputs) - margins(evidence.parent)
+    return margins(inputs.outputs) - margins(inputs.parent)

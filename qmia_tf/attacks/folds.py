@@ -3,7 +3,7 @@
 import numpy as np
 
 FOLDS = 5
-JUDGED = -1
+EVALUATED = -1
 # So that the folds do not follow from the draw of the calibration half.
 STREAM = 4
 
@@ -18,12 +18,12 @@ def draw(calibration, members, *, seed, count=FOLDS) -> np.ndarray:
         seed: int, 0 or more.
         count: int, 2 or more; fewer folds are dealt where there are fewer
             members or nonmembers.
-    Returns: int64 [N], 0..count-1 in the calibration half, JUDGED elsewhere.
+    Returns: int64 [N], 0..count-1 in the calibration half, else EVALUATED.
     """
     rng = np.random.default_rng([seed, STREAM])
     kinds = [np.flatnonzero(calibration & kind) for kind in (members, ~members)]
     count = max(1, min(count, *(kind.size for kind in kinds)))
-    folds = np.full(members.size, JUDGED)
+    folds = np.full(members.size, EVALUATED)
     for kind in kinds:
         folds[rng.permutation(kind)] = np.arange(kind.size) % count
     return folds
@@ -32,7 +32,7 @@ def draw(calibration, members, *, seed, count=FOLDS) -> np.ndarray:
 def out_of_fold(learn, folds) -> np.ndarray:
     """Scores every record by a model that was not fitted on it.
 
-    Judged records: by the model of the whole calibration half. Records of
+    Evaluated records: by the model of the whole calibration half. Records of
     that half: by the model of the other folds.
 
     Args:
@@ -42,7 +42,7 @@ def out_of_fold(learn, folds) -> np.ndarray:
     Returns: float64 [N]; all NaN where there are fewer than two folds, that is
         too few records to learn from.
     """
-    half = folds != JUDGED
+    half = folds != EVALUATED
     count = folds.max() + 1
     if count < 2:
         return np.full(folds.size, np.nan)

@@ -4,7 +4,7 @@ import numpy as np
 
 from qmia_tf.outputs import Outputs
 
-# A score of 1, a right answer, is called a member.
+# A score of 1, a right label, is called a member.
 THRESHOLD = 1.0
 
 

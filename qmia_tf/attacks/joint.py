@@ -1,17 +1,17 @@
-"""Two artefacts of one training run: does the second one tell more?"""
+"""The joint attack: two artefacts of one training run, queried together."""
 
 import numpy as np
 
 from qmia_tf.attacks import folds, gap, regression
-from qmia_tf.attacks.attack_inputs import Evidence
+from qmia_tf.attacks.attack_inputs import AttackInputs
 from qmia_tf.attacks.confidence import scores as largest
 from qmia_tf.attacks.losses import modified_entropies
 from qmia_tf.attacks.margin import margins
 from qmia_tf.outputs import Outputs
 
 
-def describe(outputs: Outputs) -> np.ndarray:
-    """What one artefact says of a record.
+def features(outputs: Outputs) -> np.ndarray:
+    """Computes what the attacker is trained on, from one artefact.
 
     Whether it is right, its largest confidence, its modified entropy, and its
     margin, straight and as its squared distance from the median: members are
@@ -33,8 +33,8 @@ def describe(outputs: Outputs) -> np.ndarray:
     )
 
 
-def describe_both(first: Outputs, second: Outputs) -> np.ndarray:
-    """What two artefacts say, and how far their margins are apart.
+def joint_features(first: Outputs, second: Outputs) -> np.ndarray:
+    """The features of two artefacts, and how far their margins are apart.
 
     The difference itself is a sum of what is there already; its size is not.
 
@@ -45,45 +45,48 @@ def describe_both(first: Outputs, second: Outputs) -> np.ndarray:
     Raises: ValueError if they are not of the same records in one order.
     """
     if not np.array_equal(first.record_ids, second.record_ids):
-        raise ValueError("the two artefacts were asked about other records")
+        raise ValueError(
+            "the two artefacts were queried about different records"
+        )
     apart = np.abs(margins(first) - margins(second))
-    return np.column_stack([describe(first), describe(second), apart])
+    return np.column_stack([features(first), features(second), apart])
 
 
-def scores(evidence: Evidence) -> np.ndarray:
-    """Log-odds of membership, learned from what both artefacts say.
+def scores(inputs: AttackInputs) -> np.ndarray:
+    """Log-odds of membership, learned from the outputs of both artefacts.
 
     A logistic regression, fitted on the calibration half with its
     memberships; out-of-fold there.
 
     Args:
-        evidence: with partner.
+        inputs: with second_outputs.
     Returns: float64 [N]; all NaN if there are too few records to learn from.
-    Raises: ValueError if there is no partner, or it is of other records.
+    Raises: ValueError if there are no second outputs, or they are of other
+        records.
     Source: the idea of Li et al. (CompLeak), arXiv:2507.16872.
     """
-    if evidence.partner is None:
+    if inputs.second_outputs is None:
         raise ValueError("this attack needs the outputs of a second artefact")
-    rows = describe_both(evidence.outputs, evidence.partner)
-    return _learned(rows, evidence)
+    rows = joint_features(inputs.outputs, inputs.second_outputs)
+    return _learned(rows, inputs)
 
 
-def alone(evidence: Evidence) -> np.ndarray:
-    """What the same attacker makes of the first artefact only.
+def single_scores(inputs: AttackInputs) -> np.ndarray:
+    """The scores of the same attacker with the first artefact only.
 
     Args:
-        evidence: any.
+        inputs: any.
     Returns: as scores.
     """
-    return _learned(describe(evidence.outputs), evidence)
+    return _learned(features(inputs.outputs), inputs)
 
 
-def _learned(rows, evidence):
-    members = evidence.outputs.members
+def _learned(rows, inputs):
+    members = inputs.outputs.members
 
     def learn(chosen):
         fitted = regression.fit_logistic(rows[chosen], members[chosen])
         return fitted(rows)
 
-    dealt = folds.draw(evidence.calibration, members, seed=evidence.seed)
+    dealt = folds.draw(inputs.calibration, members, seed=inputs.seed)
     return folds.out_of_fold(learn, dealt)

@@ -1,71 +1,72 @@
-"""Attacks on targets that name a class and give no confidence.
+"""Label-only attacks: the target gives a class and no probabilities.
 
 A model that was trained on a record is right about it also where it is moved
-or disturbed a little. All scores are counts of a few answers, so ties are
+or disturbed a little. All scores are counts of a few labels, so ties are
 many and only a few false-positive rates can be attained.
 """
 
 import numpy as np
 
-from qmia_tf.attacks.attack_inputs import Evidence
+from qmia_tf.attacks.attack_inputs import AttackInputs
 
 
-def correct_copies(evidence: Evidence) -> np.ndarray:
-    """How many copies are classified right, the unchanged one included.
+def correct_augmentations(inputs: AttackInputs) -> np.ndarray:
+    """How many augmented queries are classified right, the original included.
 
-    With the unchanged copy alone it is the gap attack.
+    With the original alone it is the gap attack.
 
     Args:
-        evidence: with copies, int [N, Q].
-    Returns: float64 [N], whole numbers in 0..Q; NaN where not asked.
-    Raises: ValueError if the evidence holds no copies.
+        inputs: with augmented_labels.
+    Returns: float64 [N], whole numbers in 0..Q; NaN where not queried.
+    Raises: ValueError if the attack inputs hold no augmented_labels.
     Source: Choquette-Choo et al., arXiv:2007.14321, section 4.
     """
-    copies = _asked(evidence.copies, "copies")
-    right = copies == evidence.outputs.labels[:, None]
-    return _where_asked(copies, right.sum(axis=1))
+    augmented = _required(inputs, "augmented_labels")
+    right = augmented == inputs.outputs.labels[:, None]
+    return _where_queried(augmented, right.sum(axis=1))
 
 
-def agreeing_copies(evidence: Evidence) -> np.ndarray:
-    """How many changed copies are named as the unchanged one is.
+def agreeing_augmentations(inputs: AttackInputs) -> np.ndarray:
+    """How many augmented queries get the label of the original.
 
     For an attacker who does not know the true class.
 
     Args:
-        evidence: with copies, int [N, Q].
-    Returns: float64 [N], whole numbers in 0..Q - 1; NaN where not asked.
-    Raises: ValueError if the evidence holds no copies.
+        inputs: with augmented_labels.
+    Returns: float64 [N], whole numbers in 0..Q - 1; NaN where not queried.
+    Raises: ValueError if the attack inputs hold no augmented_labels.
     """
-    copies = _asked(evidence.copies, "copies")
-    same = copies[:, 1:] == copies[:, :1]
-    return _where_asked(copies, same.sum(axis=1))
+    augmented = _required(inputs, "augmented_labels")
+    same = augmented[:, 1:] == augmented[:, :1]
+    return _where_queried(augmented, same.sum(axis=1))
 
 
-def noise_robustness(evidence: Evidence) -> np.ndarray:
-    """The share of copies with noise that are classified right.
+def noise_robustness(inputs: AttackInputs) -> np.ndarray:
+    """The share of noisy queries that are classified right.
 
     Ties stay ties: nothing else is taken to order the records.
 
     Args:
-        evidence: with noisy, int [N, Q], the unchanged copy first.
+        inputs: with noisy_labels, the original first.
     Returns: float64 [N], multiples of 1/(Q - 1) in 0..1; NaN where not
-        asked.
-    Raises: ValueError if the evidence holds no copies with noise.
+        queried.
+    Raises: ValueError if the attack inputs hold no noisy_labels.
     Source: Choquette-Choo et al., arXiv:2007.14321, section 4.
     """
-    noisy = _asked(evidence.noisy, "noisy")
+    noisy = _required(inputs, "noisy_labels")
     if noisy.shape[1] < 2:
-        raise ValueError("evidence.noisy holds the unchanged copy alone")
-    right = noisy[:, 1:] == evidence.outputs.labels[:, None]
-    return _where_asked(noisy, right.mean(axis=1))
+        raise ValueError("inputs.noisy_labels holds the original alone")
+    right = noisy[:, 1:] == inputs.outputs.labels[:, None]
+    return _where_queried(noisy, right.mean(axis=1))
 
 
-def _asked(answers, name):
-    if answers is None:
-        raise ValueError(f"the evidence holds no {name}")
-    return np.asarray(answers)
+def _required(inputs, name):
+    labels = getattr(inputs, name)
+    if labels is None:
+        raise ValueError(f"the attack inputs hold no {name}")
+    return np.asarray(labels)
 
 
-def _where_asked(answers, scores):
-    asked = (answers >= 0).all(axis=1)
-    return np.where(asked, scores.astype(np.float64), np.nan)
+def _where_queried(labels, scores):
+    queried = (labels >= 0).all(axis=1)
+    return np.where(queried, scores.astype(np.float64), np.nan)

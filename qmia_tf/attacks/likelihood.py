@@ -9,14 +9,14 @@ threshold says so. The ratio of the two densities does, whatever their shape.
 import numpy as np
 
 from qmia_tf.attacks import folds
-from qmia_tf.attacks.attack_inputs import Evidence
+from qmia_tf.attacks.attack_inputs import AttackInputs
 from qmia_tf.attacks.margin import margins
 
 # Added to each count, so that an empty bin is no proof.
 PRIOR = 1.0
 
 
-def scores(evidence: Evidence) -> np.ndarray:
+def scores(inputs: AttackInputs) -> np.ndarray:
     """Log f(margin | member) - log f(margin | nonmember).
 
     By Neyman and Pearson's lemma no other function of the margin tells the
@@ -24,13 +24,13 @@ def scores(evidence: Evidence) -> np.ndarray:
     estimated on the calibration half, miss.
 
     Args:
-        evidence: about N records.
+        inputs: about N records.
     Returns: float64 [N], all NaN if there are too few records to learn from.
     Source: the likelihood ratio of Song and Mittal's privacy risk score,
         arXiv:2003.10595, section 5, of the margin and for all classes alike.
     """
-    own, members = margins(evidence.outputs), evidence.outputs.members
-    dealt = folds.draw(evidence.calibration, members, seed=evidence.seed)
+    own, members = margins(inputs.outputs), inputs.outputs.members
+    dealt = folds.draw(inputs.calibration, members, seed=inputs.seed)
     return folds.out_of_fold(
         lambda chosen: density_ratio(own[chosen], members[chosen])(own), dealt
     )
@@ -61,4 +61,4 @@ def density_ratio(values, members):
         np.log((hits + PRIOR) / (hits.sum() + PRIOR * total.size))
         for hits in (inside, total - inside)
     ]
-    return lambda asked: np.interp(asked, centers, shares[0] - shares[1])
+    return lambda margins: np.interp(margins, centers, shares[0] - shares[1])

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import special
 
 from qmia_tf.attacks import margin
-from qmia_tf.attacks.attack_inputs import Evidence
+from qmia_tf.attacks.attack_inputs import AttackInputs
 from qmia_tf.attacks.reference_moments import Moments, moments, references_of
 
 SHRUNKEN = "shrunken"
@@ -102,40 +102,40 @@ def spreads(margin_moments: Moments, pooled, *, variance=SHRUNKEN, floor=0):
     return np.maximum(np.sqrt(squared), np.maximum(floor, LEAST_SPREAD))
 
 
-def online_scores(evidence: Evidence, *, variance=SHRUNKEN) -> np.ndarray:
+def online_scores(inputs: AttackInputs, *, variance=SHRUNKEN) -> np.ndarray:
     """The log-likelihood ratio against in- and out-models.
 
     Args:
-        evidence: with references.
+        inputs: with references.
         variance: of spreads.
     Returns: float64 [N], NaN where a record has no in-model or no out-model,
         with per_example where it has not two of each.
     """
-    references = references_of(evidence)
+    references = references_of(inputs)
     masks = references.inside, references.outside
-    inside, outside = _normals(evidence, masks, variance)
-    return likelihood_ratio(margin.margins(evidence.outputs), inside, outside)
+    inside, outside = _normals(inputs, masks, variance)
+    return likelihood_ratio(margin.margins(inputs.outputs), inside, outside)
 
 
-def offline_scores(evidence: Evidence, *, variance=SHRUNKEN) -> np.ndarray:
+def offline_scores(inputs: AttackInputs, *, variance=SHRUNKEN) -> np.ndarray:
     """The one-sided tail against out-models alone.
 
     Args:
-        evidence: with references.
+        inputs: with references.
         variance: of spreads.
     Returns: float64 [N], NaN where a record has no out-model, with
         per_example where it has not two.
     """
-    masks = [references_of(evidence).outside]
-    [outside] = _normals(evidence, masks, variance)
-    return tail(margin.margins(evidence.outputs), outside)
+    masks = [references_of(inputs).outside]
+    [outside] = _normals(inputs, masks, variance)
+    return tail(margin.margins(inputs.outputs), outside)
 
 
-def _normals(evidence, masks, variance):
+def _normals(inputs, masks, variance):
     """Returns (centers, spreads) for each of the masks."""
-    margins = evidence.references.margins
+    margins = inputs.references.margins
     all_moments = [moments(margins, mask) for mask in masks]
-    floor = margin.rounding(evidence.outputs)
+    floor = margin.rounding(inputs.outputs)
     pooled = np.array(
         [pooled_variance(margin_moments) for margin_moments in all_moments]
     )

@@ -36,7 +36,7 @@ def modified_entropies(outputs: Outputs) -> np.ndarray:
 
     From logits where the target gives them. From probabilities otherwise; a
     probability of 0 under the first logarithm, and 1 - 1 under the second,
-    count as half of what the output's format can tell from them. The terms
+    count as half of the least that the output's format holds. The terms
     are added from the smallest to the largest, so that records with the same
     terms in other classes stay equal to the last bit.
 

@@ -7,12 +7,12 @@ nonmember; a member scores above that. No reference model is needed, one helps.
 import numpy as np
 
 from qmia_tf.attacks import folds, regression
-from qmia_tf.attacks.attack_inputs import Evidence
+from qmia_tf.attacks.attack_inputs import AttackInputs
 from qmia_tf.attacks.margin import margins
 from qmia_tf.attacks.reference_moments import mean, references_of
 
 
-def scores(evidence: Evidence) -> np.ndarray:
+def scores(inputs: AttackInputs) -> np.ndarray:
     """(s(x) - m(x)) / d(x): nonmembers' mean and spread taken off.
 
     m and the logarithm of d are linear in the features (design), fitted by
@@ -20,16 +20,16 @@ def scores(evidence: Evidence) -> np.ndarray:
     false-positive rate: the quantile of rate alpha is m + z_alpha d.
 
     Args:
-        evidence: with features, references, or neither (then the class alone
+        inputs: with features, references, or neither (then the class alone
             describes a record).
     Returns: float64 [N], NaN where a record has references but no out-model,
         or all if there are too few nonmembers to learn from.
     Source: Bertran et al., arXiv:2307.03694, the Gaussian model.
     """
-    rows, own = design(evidence), margins(evidence.outputs)
+    rows, own = design(inputs), margins(inputs.outputs)
     known = np.isfinite(rows).all(axis=1)
     rows, own = rows[known], own[known]
-    members = evidence.outputs.members[known]
+    members = inputs.outputs.members[known]
 
     def learn(chosen):
         nonmembers = chosen & ~members
@@ -37,29 +37,29 @@ def scores(evidence: Evidence) -> np.ndarray:
         means, spreads = fitted(rows)
         return (own - means) / spreads
 
-    dealt = folds.draw(evidence.calibration[known], members, seed=evidence.seed)
+    dealt = folds.draw(inputs.calibration[known], members, seed=inputs.seed)
     standardized = np.full(known.size, np.nan)
     standardized[known] = folds.out_of_fold(learn, dealt)
     return standardized
 
 
-def design(evidence: Evidence) -> np.ndarray:
+def design(inputs: AttackInputs) -> np.ndarray:
     """What is known of a record without the target and without membership.
 
-    Its class, evidence.features, and the mean m of the out-models' margins
+    Its class, inputs.features, and the mean m of the out-models' margins
     with m^2. What the target predicts is left out: members are mostly
     predicted right, so it would explain away what is looked for.
 
     Args:
-        evidence: N records.
+        inputs: N records.
     Returns: float64 [N, F], rows with NaN where a record has no out-model.
     """
-    outputs = evidence.outputs
+    outputs = inputs.outputs
     parts = [np.eye(outputs.classes)[outputs.labels]]
-    if evidence.features is not None:
-        parts.append(evidence.features)
-    if evidence.references is not None:
-        references = references_of(evidence)
+    if inputs.features is not None:
+        parts.append(inputs.features)
+    if inputs.references is not None:
+        references = references_of(inputs)
         m = mean(references.margins, references.outside)
         parts += [m, m * m]
     return np.column_stack(parts)

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from qmia_tf.attacks.attack_inputs import Evidence, References
+from qmia_tf.attacks.attack_inputs import AttackInputs, References
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -12,8 +12,8 @@ class Moments:
     """What some of K models together say about each of N records.
 
     Attributes:
-        counts: int64 [N], how many models said something.
-        centers: float64 [N], the mean of what they said; NaN where none did.
+        counts: int64 [N], how many models have a value.
+        centers: float64 [N], their mean; NaN where there is none.
         squares: float64 [N], the sum of squared differences from the center.
     """
 
@@ -25,11 +25,11 @@ class Moments:
 def moments(values, masks) -> Moments:
     """Counts, centers and sums of squares of each record.
 
-    Goes through the models one at a time, so that beside the arguments only
+    Goes through the models one at a time, so that besides the arguments only
     a few arrays of N numbers are needed.
 
     Args:
-        values: float [K, N]; what is not asked for by the masks may be NaN.
+        values: float [K, N]; what the masks exclude may be NaN.
         masks: bool [K, N], which values count.
     Raises: ValueError if a value that counts is not finite.
     """
@@ -68,13 +68,13 @@ def _kept(values, mask):
     return (bits & -mask.astype(np.int64)).view(np.float64)
 
 
-def references_of(evidence: Evidence) -> References:
+def references_of(inputs: AttackInputs) -> References:
     """Returns the references.
 
     Raises: ValueError if there are none, or not of the target's records.
     """
-    references = evidence.references
-    records = evidence.outputs.labels.size
+    references = inputs.references
+    records = inputs.outputs.labels.size
     if references is None:
         raise ValueError("this attack needs the margins of reference models")
     shape = references.margins.shape

@@ -2,7 +2,7 @@
 
 Each is fitted by L-BFGS from a fixed start, so the same records give the same
 model. Penalties are as scikit-learn's with C = 1/ridge: ridge/2 times the
-squared coefficients beside the sum of the losses; intercepts are free.
+squared coefficients added to the sum of the losses; intercepts are free.
 """
 
 import dataclasses

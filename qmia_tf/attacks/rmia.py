@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import special
 
-from qmia_tf.attacks.attack_inputs import Evidence, References
+from qmia_tf.attacks.attack_inputs import AttackInputs, References
 from qmia_tf.attacks.margin import margins
 from qmia_tf.attacks.reference_moments import mean, references_of
 from qmia_tf.statistics.auc import auc_value
@@ -12,9 +12,9 @@ GRID = np.linspace(0.0, 1.0, 11)
 # In the lower half of what works on images: without an in-model p_out has to
 # be raised, but not far.
 UNTUNED = 0.3
-# Each pretended target costs a pass over the references and 11 sorts; areas
-# of 20,000 records are known to less than the grid can tell.
-PRETENDED = 4
+# Each reference that plays the target costs a pass over the references and 11
+# sorts; areas of 20,000 records are known to less than a step of the grid.
+TUNING_TARGETS = 4
 TUNED_ON = 20_000
 
 
@@ -40,7 +40,7 @@ def shares(records, population) -> np.ndarray:
     included, for a sort of z and one binary search a record.
 
     Args:
-        records: float [N], ratios of the records; NaN says nothing.
+        records: float [N], ratios of the records; NaN where there is none.
         population: float [Z], ratios of nonmembers; NaN are left out.
     Returns: float64 [N], multiples of 1/Z in 0..1, NaN where there is no
         ratio.
@@ -57,7 +57,7 @@ def shares(records, population) -> np.ndarray:
     return np.where(np.isnan(records), np.nan, below / ranked.size)
 
 
-def raised(out, a) -> np.ndarray:
+def offline_average(out, a) -> np.ndarray:
     """p(x) where only out-models are known: ((1 + a) p_out + (1 - a)) / 2.
 
     Half of p_out and half of what in-models would say, which is taken for
@@ -72,47 +72,47 @@ def raised(out, a) -> np.ndarray:
     return ((1 + a) * out + (1 - a)) / 2
 
 
-def online_scores(evidence: Evidence) -> np.ndarray:
+def online_scores(inputs: AttackInputs) -> np.ndarray:
     """RMIA with p(x) = (p_in + p_out) / 2, means over in- and out-models.
 
     The two means weigh alike however many models are on each side: had every
-    model one vote, p(x) would tell how many were trained on x.
+    model one vote, p(x) would show how many were trained on x.
 
     Args:
-        evidence: with references; z are the nonmembers of its calibration
+        inputs: with references; z are the nonmembers of its calibration
             half.
     Returns: float64 [N], NaN where a record has no in-model or no out-model.
     """
-    references = references_of(evidence)
+    references = references_of(inputs)
     sides = [
         _average(references, mask)
         for mask in (references.inside, references.outside)
     ]
-    return _scores(evidence, (sides[0] + sides[1]) / 2)
+    return _scores(inputs, (sides[0] + sides[1]) / 2)
 
 
-def offline_scores(evidence: Evidence) -> np.ndarray:
-    """RMIA with out-models alone, raised by the a of tune_offline.
+def offline_scores(inputs: AttackInputs) -> np.ndarray:
+    """RMIA with out-models alone, p(x) raised by the a of tune_offline.
 
     Args:
-        evidence: with references; z are the nonmembers of its calibration
+        inputs: with references; z are the nonmembers of its calibration
             half.
     Returns: float64 [N], NaN where a record has no out-model.
     """
-    references = references_of(evidence)
+    references = references_of(inputs)
     out = _average(references, references.outside)
-    return _scores(evidence, raised(out, tune_offline(references)))
+    return _scores(inputs, offline_average(out, tune_offline(references)))
 
 
 def tune_offline(references: References) -> float:
     """The a with which the attack works best on the references themselves.
 
-    Up to PRETENDED references in turn play the target, the others attack it,
-    and it is judged by what trained it: the labels are those of the model
-    that is attacked, and no membership of the true target is looked at. The
-    a of the highest mean AUC wins, the smallest among equals. The AUC of the
-    ratios is taken, of which the scores are a monotone function, over
-    TUNED_ON records at most, evenly spaced.
+    Up to TUNING_TARGETS references in turn play the target, the others attack
+    it, and it is evaluated by what trained it: the memberships are those of
+    the model that is attacked, and none of the true target is used. The a of
+    the highest mean AUC wins, the smallest among equals. The AUC of the ratios
+    is taken, of which the scores are a monotone function, over TUNED_ON records
+    at most, evenly spaced.
 
     Args:
         references: of one model or more.
@@ -126,8 +126,8 @@ def tune_offline(references: References) -> float:
         references = references.take(evenly)
     areas = []
     for row in range(len(references.margins)):
-        if len(areas) < PRETENDED:
-            row_areas = _pretend(references, row)
+        if len(areas) < TUNING_TARGETS:
+            row_areas = _tuning_areas(references, row)
             areas += [] if row_areas is None else [row_areas]
     if not areas:
         return UNTUNED
@@ -135,7 +135,7 @@ def tune_offline(references: References) -> float:
     return float(GRID[np.argmax(np.round(np.mean(areas, axis=0), 12))])
 
 
-def _pretend(references, row):
+def _tuning_areas(references, row):
     """AUC of the attack on a reference for each a of GRID, or None."""
     outside = references.outside.copy()
     outside[row] = False
@@ -146,13 +146,15 @@ def _pretend(references, row):
         return None
     out = _average(references, outside)[known]
     own = special.expit(references.margins[row, known])
-    return [auc_value(ratios(own, raised(out, a)), members) for a in GRID]
+    return [
+        auc_value(ratios(own, offline_average(out, a)), members) for a in GRID
+    ]
 
 
-def _scores(evidence, average):
-    own = special.expit(margins(evidence.outputs))
+def _scores(inputs, average):
+    own = special.expit(margins(inputs.outputs))
     own_ratios = ratios(own, average)
-    population = evidence.calibration & ~evidence.outputs.members
+    population = inputs.calibration & ~inputs.outputs.members
     if np.isnan(own_ratios[population]).all():
         # With one reference of the target's own data nothing is known of z.
         return np.full(own_ratios.shape, np.nan)

@@ -1,1 +1,1 @@
-"""From what targets answered to what they give away: audit.json."""
+"""Audits: from the outputs of targets to what they give away, audit.json."""

@@ -1,4 +1,4 @@
-"""What comparing training runs at equal accuracy finds: matched.json."""
+"""The comparison of training runs at equal accuracy: matched.json."""
 
 import dataclasses
 
@@ -10,8 +10,8 @@ SCHEMA_VERSION = 1
 
 
 @dataclasses.dataclass(frozen=True)
-class Curve:
-    """A training run, epoch by epoch.
+class TrainingCurve:
+    """The accuracy and leak of a training run, by epoch.
 
     Attributes:
         run: the name of its directory.
@@ -25,7 +25,7 @@ class Curve:
 
 
 @dataclasses.dataclass(frozen=True)
-class Compared:
+class ModelComparison:
     """One quantized model against one full-precision run.
 
     Attributes:
@@ -33,7 +33,7 @@ class Compared:
         model: what tables call it.
         full: the full-precision run.
         epoch: of the quantized model.
-        trained: whether that is the last one.
+        trained: whether that is the last epoch.
         matches: the nearest epoch and, where there is one, the interpolation.
     """
 
@@ -46,13 +46,13 @@ class Compared:
 
 
 @dataclasses.dataclass(frozen=True)
-class Mean:
+class MeanDifference:
     """The mean of paired differences over several seeds.
 
     Attributes:
         model: what tables call the quantized model.
         way: as of Match.
-        score: a key of matched.SCORES.
+        score: a key of accuracy_matching.SCORES.
         pairs: how many pairs of runs have a match.
         difference: mean leak minus full precision's, Student's interval
             between the pairs, None of one pair.
@@ -75,18 +75,18 @@ class Comparison:
         dataset: name of the data set.
         full: the full-precision runs.
         quantized: the others.
-        compared: what was held against what.
+        compared: one ModelComparison a pair of models.
         means: over several full-precision runs; empty of one.
-        notes: what the reader has to know.
+        notes: sentences for the reader.
     """
 
     schema_version: int
     level: float
     dataset: str
-    full: list[Curve]
-    quantized: list[Curve]
-    compared: list[Compared]
-    means: list[Mean]
+    full: list[TrainingCurve]
+    quantized: list[TrainingCurve]
+    compared: list[ModelComparison]
+    means: list[MeanDifference]
     notes: list[str]
 
     def save(self, path):

@@ -1,49 +1,50 @@
-"""Where the accuracy of a training run goes through that of a model."""
+"""Where the accuracy of a training run crosses that of a model."""
 
 import numpy as np
 
 
-def outside(right, reached) -> str | None:
-    """Whether full precision, up to its best epoch, was never as accurate.
+def outside_range(accuracy, by_epoch) -> str | None:
+    """Whether the accuracy lies outside full precision's, up to its best epoch.
 
     Args:
-        right: how many nonmembers the model classifies right, or their share.
-        reached: the same of full precision, by epoch.
-    Returns: "above" or "below" what was reached, or None.
+        accuracy: how many nonmembers the model classifies right, or their
+            share.
+        by_epoch: the same of full precision, by epoch.
+    Returns: "above" or "below" full precision, or None.
     """
-    if right > max(reached):
+    if accuracy > max(by_epoch):
         return "above"
-    best = int(np.argmax(reached))
-    return "below" if right < min(reached[: best + 1]) else None
+    best = int(np.argmax(by_epoch))
+    return "below" if accuracy < min(by_epoch[: best + 1]) else None
 
 
-def crossings(right, reached) -> int:
-    """How often full precision's accuracy goes through the model's.
+def crossings(accuracy, by_epoch) -> int:
+    """How often the accuracy of full precision crosses the model's.
 
     Args:
-        right: as of outside.
-        reached: as of outside.
+        accuracy: as of outside_range.
+        by_epoch: as of outside_range.
     """
-    sides = np.sign(np.array(reached) - right)
+    sides = np.sign(np.array(by_epoch) - accuracy)
     sides = sides[sides != 0]
     return int(np.sum(sides[1:] != sides[:-1]))
 
 
-def between(right, reached) -> tuple[int, int, float] | None:
-    """The first two neighbours up to the best epoch that hold a model.
+def bracket(accuracy, by_epoch) -> tuple[int, int, float] | None:
+    """The first two neighbours up to the best epoch around an accuracy.
 
     Args:
-        right: as of outside.
-        reached: as of outside.
-    Returns: their places in `reached` and the weight of the second; None
-        where the model is outside.
+        accuracy: as of outside_range.
+        by_epoch: as of outside_range.
+    Returns: their places in `by_epoch` and the weight of the second; None
+        where the accuracy is outside the range.
     """
-    best = int(np.argmax(reached))
+    best = int(np.argmax(by_epoch))
     for first in range(max(best, 1)):
         # Where the first epoch is the best, it is both.
         second = min(first + 1, best)
-        low, high = reached[first], reached[second]
-        if min(low, high) <= right <= max(low, high):
-            weight = (right - low) / (high - low) if high != low else 0.0
+        low, high = by_epoch[first], by_epoch[second]
+        if min(low, high) <= accuracy <= max(low, high):
+            weight = (accuracy - low) / (high - low) if high != low else 0.0
             return first, second, weight
     return None

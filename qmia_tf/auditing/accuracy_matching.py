@@ -1,7 +1,7 @@
-"""At equal accuracy on nonmembers, does quantization leak less?
+"""Accuracy matching: does quantization leak less at equal accuracy?
 
 A quantized model that is less accurate has had less to leak. So its leak is
-held against that of the full-precision training run at the epoch where that
+compared with that of the full-precision training run at the epoch where that
 was as accurate on the same nonmembers.
 """
 
@@ -10,28 +10,28 @@ import dataclasses
 import numpy as np
 
 from qmia_tf.attacks import confidence, gap, likelihood
-from qmia_tf.attacks.attack_inputs import Evidence
+from qmia_tf.attacks.attack_inputs import AttackInputs
 from qmia_tf.attacks.margin import margins
-from qmia_tf.auditing.accuracy_crossing import between, crossings, outside
+from qmia_tf.auditing.accuracy_crossing import bracket, crossings, outside_range
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
 from qmia_tf.statistics import delong, intervals, paired_differences
 from qmia_tf.statistics.auc import auc
-from qmia_tf.statistics.held_out import calibration_half
+from qmia_tf.statistics.held_out_thresholds import calibration_half
 from qmia_tf.statistics.intervals import Estimate
 
 
-def judged_likelihood(answers: Outputs) -> np.ndarray:
-    """The likelihood ratio of the margin, learned and judged as in an audit.
+def held_out_likelihood(outputs: Outputs) -> np.ndarray:
+    """The likelihood ratio of the margin, learned and evaluated as in an audit.
 
     Args:
-        answers: of N records, in record order.
+        outputs: of N records, in record order.
     Returns: float64 [N], NaN in the calibration half of seed 0, and
         everywhere if that is too small to learn from.
     """
-    half = calibration_half(answers.members, seed=0)
-    evidence = Evidence(outputs=answers, calibration=half)
-    return np.where(half, np.nan, likelihood.scores(evidence))
+    half = calibration_half(outputs.members, seed=0)
+    inputs = AttackInputs(outputs=outputs, calibration=half)
+    return np.where(half, np.nan, likelihood.scores(inputs))
 
 
 # Each leak is the AUC of these scores; of the gap attack that is its balanced
@@ -40,7 +40,7 @@ SCORES = {
     "gap": gap.scores,
     "confidence": confidence.scores,
     "margin": margins,
-    "likelihood": judged_likelihood,
+    "likelihood": held_out_likelihood,
 }
 NEAREST, INTERPOLATED = "nearest", "interpolated"
 # Outside of what full precision reached, a match is no further apart than this.
@@ -49,13 +49,13 @@ NEAR = 0.01
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """What the model of one epoch gives away.
+    """Accuracy and leak of the model of one epoch.
 
     Attributes:
         epoch: how many epochs it was trained.
         accuracy_members: on its training records.
         accuracy_nonmembers: on the others.
-        leaks: AUC of each of SCORES that says something; of the gap attack
+        leaks: AUC of each of SCORES that is defined; of the gap attack
             with Newcombe's interval, of the others with DeLong's.
     """
 
@@ -67,12 +67,12 @@ class Point:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Epoch:
-    """A Point and what a paired comparison needs of it.
+    """A Point and what a paired comparison needs.
 
     Attributes:
         point: the Point.
         right: bool [n], which nonmembers it classifies right.
-        scores: float64 [N] of each of SCORES, NaN where it says nothing.
+        scores: float64 [N] of each of SCORES, NaN where it is not defined.
     """
 
     point: Point
@@ -88,7 +88,7 @@ class Match:
         way: "nearest": the epoch of full precision that is nearest in
             accuracy on nonmembers, the earliest of several. "interpolated":
             a straight line between two epochs that stand next to each other
-            and hold the accuracy between them, the first such pair along
+            with the accuracy between theirs, the first such pair along
             the epochs, none beyond the epoch of highest accuracy. "trained":
             the trained model against trained full precision, and
             "artefact": a file or a control against its own Keras model, of
@@ -99,7 +99,7 @@ class Match:
             never as little, accurate up to its best epoch; None otherwise.
             Nothing is interpolated then.
         crossings: how often the accuracy of full precision, over all epochs,
-            goes through the quantized model's.
+            crosses the quantized model's.
         accuracy: of the quantized model on nonmembers, minus full
             precision's.
         leak: of the quantized model, minus full precision's, for each of
@@ -116,7 +116,7 @@ class Match:
 
     @property
     def is_match(self) -> bool:
-        """Whether full precision was as accurate, as far as can be told.
+        """Whether full precision was as accurate, as far as is known.
 
         It was if nothing is `outside`, between two epochs if not at one: how
         far the nearest epoch is from it, `accuracy` says. Outside it was if
@@ -128,21 +128,21 @@ class Match:
         return low is not None and -NEAR <= low <= 0 <= high <= NEAR
 
 
-def measure(answers: Outputs, epoch) -> Epoch:
+def measure(outputs: Outputs, epoch) -> Epoch:
     """Attacks the model of one epoch.
 
     Args:
-        answers: of that model, in record order.
+        outputs: of that model, in record order.
         epoch: int.
     """
-    members = answers.members
-    right = answers.predicted == answers.labels
+    members = outputs.members
+    right = outputs.predicted == outputs.labels
     counts = [
         int(count)
         for kind in (members, ~members)
         for count in (right[kind].sum(), kind.sum())
     ]
-    scores = {name: score(answers) for name, score in SCORES.items()}
+    scores = {name: score(outputs) for name, score in SCORES.items()}
     scores = {
         name: score
         for name, score in scores.items()
@@ -160,7 +160,7 @@ def measure(answers: Outputs, epoch) -> Epoch:
 
 
 def nearest(model: Epoch, full, members) -> Match:
-    """Holds a model against the epoch nearest in accuracy on nonmembers.
+    """Compares a model with the epoch nearest in accuracy on nonmembers.
 
     Args:
         model: the quantized model's Epoch.
@@ -174,7 +174,7 @@ def nearest(model: Epoch, full, members) -> Match:
         way=NEAREST,
         epochs=[epoch.point.epoch],
         weight=None,
-        outside=outside(*_counts(model, full)),
+        outside=outside_range(*_counts(model, full)),
         crossings=crossings(*_counts(model, full)),
         accuracy=paired_differences.change(model.right, epoch.right),
         leak={
@@ -185,14 +185,14 @@ def nearest(model: Epoch, full, members) -> Match:
 
 
 def interpolated(model: Epoch, full, members) -> Match | None:
-    """Holds a model against full precision between two epochs.
+    """Compares a model with full precision between two epochs.
 
     With a, a1, a2 the accuracies on nonmembers of the model and of the two
     epochs, w = (a - a1)/(a2 - a1):
         leak - (1 - w) leak1 - w leak2
     DeLong's interval, with what w owes to the nonmembers counted in: each
-    moves it by -(leak2 - leak1)/(a2 - a1) (r - (1 - w) r1 - w r2), r telling
-    whether it is classified right. That the line between the epochs is
+    moves it by -(leak2 - leak1)/(a2 - a1) (r - (1 - w) r1 - w r2), r being 1
+    if it is classified right and 0 if not. That the line between the epochs is
     straight is assumed.
 
     Args:
@@ -203,10 +203,10 @@ def interpolated(model: Epoch, full, members) -> Match | None:
         reached.
     """
     right, counts = _counts(model, full)
-    bracket = between(right, counts)
-    if bracket is None:
+    bracketing = bracket(right, counts)
+    if bracketing is None:
         return None
-    *places, weight = bracket
+    *places, weight = bracketing
     pair = [full[place] for place in places]
     low, high = (counts[place] for place in places)
     wrong = model.right - (1 - weight) * pair[0].right - weight * pair[1].right
@@ -232,7 +232,7 @@ def interpolated(model: Epoch, full, members) -> Match | None:
     )
 
 
-def check_alike(configs: dict[str, dict]):
+def check_same_members(configs: dict[str, dict]):
     """Checks that runs have the same members.
 
     Args:

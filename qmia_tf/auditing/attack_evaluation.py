@@ -1,11 +1,11 @@
-"""One attack on one target: scores -> everything that is said of them."""
+"""One attack on one target: its scores evaluated, in all its measures."""
 
 import dataclasses
 import hashlib
 
 import numpy as np
 
-from qmia_tf.attacks import Attack, Evidence
+from qmia_tf.attacks import Attack, AttackInputs
 from qmia_tf.auditing import membership_decisions
 from qmia_tf.auditing.target_result import AttackAudit, Strongest
 from qmia_tf.errors import InputError
@@ -18,61 +18,66 @@ from qmia_tf.statistics import (
     thinned_sweep,
 )
 from qmia_tf.statistics.auc import auc
-from qmia_tf.statistics.held_out import cross_fit, hold_out
-from qmia_tf.statistics.low_fpr import attainable, tpr_at_fpr
-from qmia_tf.statistics.operating_points import in_sample_points, measure_calls
+from qmia_tf.statistics.held_out_thresholds import cross_fit, hold_out
+from qmia_tf.statistics.low_fpr_rates import attainable, tpr_at_fpr
+from qmia_tf.statistics.operating_points import (
+    in_sample_points,
+    measure_decisions,
+)
 from qmia_tf.statistics.selection import choose
 from qmia_tf.statistics.sweep import sweep
 
 # The paper's attack: its tables need more points, its figure a finer curve.
-PAPERS = "confidence"
+PAPER_ATTACK = "confidence"
 PEAK = "peak_accuracy"
+# What audit.json calls needs whose keys are others in attacks.NEEDS.
+STORED_NEEDS = {"augmented_labels": "copies", "noisy_labels": "noisy"}
 COARSE = 120
 
 
-class SaysNothing(InputError):
-    """The attack says something of too few records."""
+class TooFewScores(InputError):
+    """The attack has scores for too few records."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Scored:
-    """What an attack says of N records.
+class AttackOutcome:
+    """The scores of an attack for N records, and their evaluation.
 
     Attributes:
         attack: the Attack.
-        scores: float64 [N], NaN where it says nothing.
-        called: bool [N], whom it calls members by its own threshold, or the
+        scores: float64 [N], NaN where it has none.
+        called: bool [N], membership decisions by its own threshold, or the
             one that was chosen on the calibration half.
-        judged: bool [N], the records that this verdict counts on.
+        evaluated: bool [N], the records that it is evaluated on.
         audit: AttackAudit.
     """
 
     attack: Attack
     scores: np.ndarray
     called: np.ndarray
-    judged: np.ndarray
+    evaluated: np.ndarray
     audit: AttackAudit
 
 
-def run_attack(attack: Attack, evidence: Evidence) -> Scored:
+def run_attack(attack: Attack, inputs: AttackInputs) -> AttackOutcome:
     """Scores the records and measures what the scores give away.
 
     Args:
-        attack: an Attack; the evidence holds what it needs.
-        evidence: about N records, in record order.
-    Raises: SaysNothing if it says something of too few records.
+        attack: an Attack; the attack inputs hold what it needs.
+        inputs: about N records, in record order.
+    Raises: TooFewScores if it has scores for too few records.
     """
-    scores = np.asarray(attack.scores(evidence), np.float64)
+    scores = np.asarray(attack.scores(inputs), np.float64)
     has_score = ~np.isnan(scores)
-    _check_enough(has_score, evidence)
-    seed, half = evidence.seed, evidence.calibration
+    _check_enough(has_score, inputs)
+    seed, half = inputs.seed, inputs.calibration
     counted = has_score & ~half if attack.learns else has_score
-    members = evidence.outputs.members
+    members = inputs.outputs.members
     everything = sweep(scores[counted], members[counted])
     shared = {
         "name": attack.name,
         "title": attack.title,
-        "needs": list(attack.needs),
+        "needs": [STORED_NEEDS.get(need, need) for need in attack.needs],
         "members": everything.members,
         "nonmembers": everything.nonmembers,
         "excluded": int(np.sum(~has_score)),
@@ -84,41 +89,45 @@ def run_attack(attack: Attack, evidence: Evidence) -> Scored:
         ),
     }
     if attack.threshold is not None:
-        return _fixed(attack, scores, has_score, evidence, shared)
+        return _fixed(attack, scores, has_score, inputs, shared)
     rows = np.flatnonzero(has_score)
     held_out = hold_out(
         scores[rows], members[rows], seed=seed, calibration=half[rows]
     )
     points = in_sample_points(everything, seed=seed)
     if attack.learns:
-        held_out = _judged_alone(held_out, points)
+        held_out = _with_peak_optimism(held_out, points)
     least = held_out.point.threshold
     called = has_score & (scores >= (np.inf if least is None else least))
-    judged = has_score & ~half
+    evaluated = has_score & ~half
     audit = AttackAudit(
         **shared,
         tpr_at_fpr=tpr_at_fpr(scores[counted], members[counted], seed=seed),
         points=[
             point
             for point in points
-            if attack.name == PAPERS or point.name == PEAK
+            if attack.name == PAPER_ATTACK or point.name == PEAK
         ],
         held_out=held_out,
-        **_by_other_thresholds(attack, scores, rows, evidence),
+        **_by_other_thresholds(attack, scores, rows, inputs),
         excess=None,
         curve=thinned_sweep.thin(
             everything,
-            points=thinned_sweep.POINTS if attack.name == PAPERS else COARSE,
+            points=thinned_sweep.POINTS
+            if attack.name == PAPER_ATTACK
+            else COARSE,
         ),
-        verdicts=membership_decisions.of_records(called, members, judged),
-        records_sha256=records_sha256(evidence.outputs.take(judged)),
+        verdicts=membership_decisions.of_records(called, members, evaluated),
+        records_sha256=records_sha256(inputs.outputs.take(evaluated)),
         histogram=score_counts.of_scores(scores[counted], members[counted]),
         roc=roc_band.of_sweep(everything, seed=seed),
     )
-    return Scored(attack, scores, called, judged, audit)
+    return AttackOutcome(attack, scores, called, evaluated, audit)
 
 
-def with_excess(scored: Scored, gap: Scored, members) -> AttackAudit:
+def with_excess(
+    scored: AttackOutcome, gap: AttackOutcome, members
+) -> AttackAudit:
     """Adds by how much an attack beats the gap attack on the same records.
 
     Args:
@@ -130,35 +139,35 @@ def with_excess(scored: Scored, gap: Scored, members) -> AttackAudit:
         return scored.audit
     pairs = [
         (scored.called[kind], gap.called[kind])
-        for kind in (scored.judged & members, scored.judged & ~members)
+        for kind in (scored.evaluated & members, scored.evaluated & ~members)
     ]
     return dataclasses.replace(
         scored.audit, excess=paired_differences.balanced_change(*pairs)
     )
 
 
-def strongest(scored: list[Scored], evidence: Evidence) -> Strongest:
-    """Takes the attack that selection.choose names, and judges it.
+def strongest(scored: list[AttackOutcome], inputs: AttackInputs) -> Strongest:
+    """Takes the attack that selection.choose names, and evaluates it.
 
-    It is judged on the other half, so having been chosen does not flatter it.
+    It is evaluated on the other half, so that the choice does not flatter it.
 
     Args:
-        scored: every attack that was run.
-        evidence: what they were run on.
+        scored: AttackOutcome of every attack that was run.
+        inputs: what they were run on.
     """
     named = {outcome.attack.name: outcome for outcome in scored}
-    half, members = evidence.calibration, evidence.outputs.members
+    half, members = inputs.calibration, inputs.outputs.members
     name = choose(
         {name: outcome.scores for name, outcome in named.items()}, members, half
     )
     best = named[name]
     rows = ~half & ~np.isnan(best.scores)
     inside, held_out = members[rows], best.audit.held_out
-    point = measure_calls(
+    point = measure_decisions(
         "held_out",
         best.called[rows],
         inside,
-        seed=evidence.seed,
+        seed=inputs.seed,
         threshold=(
             best.attack.threshold
             if held_out is None
@@ -170,12 +179,12 @@ def strongest(scored: list[Scored], evidence: Evidence) -> Strongest:
         candidates=list(named),
         point=point,
         auc=auc(best.scores[rows], inside),
-        tpr_at_fpr=tpr_at_fpr(best.scores[rows], inside, seed=evidence.seed),
+        tpr_at_fpr=tpr_at_fpr(best.scores[rows], inside, seed=inputs.seed),
     )
 
 
 def records_sha256(outputs) -> str:
-    """Hashes which records were asked: equal for the same members and others.
+    """Hashes the ids of the records: equal for the same members and others.
 
     Args:
         outputs: Outputs.
@@ -188,14 +197,14 @@ def records_sha256(outputs) -> str:
     return digest.hexdigest()
 
 
-def _fixed(attack, scores, has_score, evidence, shared):
-    members = evidence.outputs.members
+def _fixed(attack, scores, has_score, inputs, shared):
+    members = inputs.outputs.members
     called = has_score & (scores >= attack.threshold)
-    point = measure_calls(
+    point = measure_decisions(
         "fixed",
         called[has_score],
         members[has_score],
-        seed=evidence.seed,
+        seed=inputs.seed,
         threshold=attack.threshold,
     )
     audit = AttackAudit(
@@ -208,50 +217,50 @@ def _fixed(attack, scores, has_score, evidence, shared):
         excess=None,
         curve=None,
         verdicts=membership_decisions.of_records(called, members, has_score),
-        records_sha256=records_sha256(evidence.outputs.take(has_score)),
+        records_sha256=records_sha256(inputs.outputs.take(has_score)),
     )
-    return Scored(attack, scores, called, has_score, audit)
+    return AttackOutcome(attack, scores, called, has_score, audit)
 
 
-def _judged_alone(held_out, points):
+def _with_peak_optimism(held_out, points):
     """Measures optimism by the peak of the records that are counted."""
     accuracy = {x.name: x.balanced_accuracy.value for x in points}
     optimism = accuracy[PEAK] - held_out.point.balanced_accuracy.value
     return dataclasses.replace(held_out, optimism=optimism)
 
 
-def _by_other_thresholds(attack, scores, rows, evidence):
+def _by_other_thresholds(attack, scores, rows, inputs):
     """Cross-fitted and per-class thresholds; not for scores that were learnt.
 
-    A score that the calibration half taught must not be judged on it, and
-    knows the classes if it wants to.
+    A score that was learned on the calibration half must not be evaluated on
+    it, and can use the classes itself.
     """
     if attack.learns:
         return {"cross_fitted": None, "by_class": None}
-    outputs, half = evidence.outputs, evidence.calibration[rows]
+    outputs, half = inputs.outputs, inputs.calibration[rows]
     members = outputs.members[rows]
     return {
         "cross_fitted": cross_fit(
-            scores[rows], members, seed=evidence.seed, calibration=half
+            scores[rows], members, seed=inputs.seed, calibration=half
         ),
         "by_class": class_thresholds.hold_out(
             scores[rows],
             members,
             outputs.labels[rows],
             classes=outputs.classes,
-            seed=evidence.seed,
+            seed=inputs.seed,
             calibration=half,
         ),
     }
 
 
-def _check_enough(has_score, evidence):
-    members, half = evidence.outputs.members, evidence.calibration
+def _check_enough(has_score, inputs):
+    members, half = inputs.outputs.members, inputs.calibration
     for kind, name in ((members, "member"), (~members, "nonmember")):
-        for part, where in ((half, "calibration"), (~half, "judged")):
+        for part, where in ((half, "calibration"), (~half, "evaluation")):
             if not np.any(has_score & kind & part):
-                raise SaysNothing(
-                    f"it says nothing of any {name} of the {where} half: "
+                raise TooFewScores(
+                    f"it has no score for any {name} of the {where} half: "
                     "query more records"
                 )
 

@@ -1,4 +1,4 @@
-"""Attacks what targets answered: outputs/*.npz -> audit.json."""
+"""Audits the outputs of targets: outputs/*.npz -> audit.json."""
 
 import dataclasses
 
@@ -20,9 +20,13 @@ from qmia_tf.auditing.audit_result import (
     TargetAudit,
     program_versions,
 )
-from qmia_tf.auditing.auxiliary import Beside, gather, with_partner
-from qmia_tf.auditing.joint_audit import query_together
-from qmia_tf.auditing.target_audit import audit_evidence
+from qmia_tf.auditing.auxiliary import (
+    Auxiliary,
+    make_attack_inputs,
+    with_second_outputs,
+)
+from qmia_tf.auditing.joint_audit import run_joint_attack
+from qmia_tf.auditing.target_audit import audit_target
 from qmia_tf.data import repeated_records
 from qmia_tf.outputs import Outputs, fidelity
 from qmia_tf.run_dir import TRAINED, RunDir
@@ -30,9 +34,9 @@ from qmia_tf.statistics.intervals import LEVEL
 
 
 def audit(
-    answers: Outputs,
+    outputs: Outputs,
     *,
-    beside: Beside | None = None,
+    auxiliary: Auxiliary | None = None,
     seed=0,
     strata=leak_test.CLASS,
     tfprivacy: Settings | None = None,
@@ -44,40 +48,40 @@ def audit(
     Nothing is known of the records, so nothing is checked of them.
 
     Args:
-        answers: what the target answered.
-        beside: what else the attacker has; attacks that need more are left
-            out.
+        outputs: of the target.
+        auxiliary: what else the attacker has; attacks that need more are
+            left out.
         seed: int, of the calibration halves, the bootstraps, the attacks and
             tensorflow-privacy.
         strata: "class" or "none", what memberships are permuted within.
         tfprivacy: what tensorflow-privacy is to run; None leaves it out.
         folder: where tensorflow-privacy's files go; None writes none.
         progress: callable that takes a line of text, or None.
-    Raises: InputError if the outputs cannot be audited, or what is beside
-        them does not belong to them.
+    Raises: InputError if the outputs cannot be audited, or the
+        auxiliary knowledge does not belong to them.
     """
-    evidence = gather(answers, beside, seed=seed)
-    examination = audit_evidence(
-        evidence,
+    inputs = make_attack_inputs(outputs, auxiliary, seed=seed)
+    audited = audit_target(
+        inputs,
         strata=strata,
         tfprivacy=tfprivacy,
         folder=folder,
         progress=progress,
     )
-    return _answered(examination.audit, control=None)
+    return _with_verdict(audited.audit, baseline=None)
 
 
 def audit_run(
     run_dir,
     paths=None,
     *,
-    captured=(),
+    device_outputs=(),
     left_out=(),
-    beside=None,
-    joints=(),
+    auxiliary=None,
+    joint_with=(),
     duplicates=None,
     distinct=None,
-    control=None,
+    baseline=None,
     class_names=None,
     pictures=None,
     seed=0,
@@ -90,15 +94,15 @@ def audit_run(
     Args:
         run_dir: directory with config.json.
         paths: the .npz files of outputs; all of run_dir/outputs if None.
-        captured: list of Outputs from elsewhere, to be audited as well.
+        device_outputs: list of Outputs from elsewhere, audited as well.
         left_out: list of LeftOut, recorded.
-        beside: dict target -> Beside, what else the attacker has.
-        joints: list of Outputs; each target but itself is also queried
-            together with each of them.
-        duplicates: Duplicates of the run's records, recorded.
-        distinct: repeats.Distinct, the records that are audited; None finds
-            copies by the outputs.
-        control: findings.Control of the run's records, recorded.
+        auxiliary: dict target -> Auxiliary, what else the attacker has.
+        joint_with: list of Outputs; the joint attack takes each target but
+            itself with each of them.
+        duplicates: EqualRecords of the run's records, recorded.
+        distinct: repeated_records.Distinct, the records that are audited;
+            None finds copies by the outputs.
+        baseline: BlindBaseline of the run's records, recorded.
         class_names: str [classes], if they are known.
         pictures: callable record ids [K] -> uint8 [K, H, W, C], to show the
             most exposed members in audit.json; None shows none.
@@ -115,19 +119,19 @@ def audit_run(
     config = files.read_json(run_dir.config)
     loaded = run_outputs.of_run(run_dir, paths, config)
     repeated = {
-        answers.target for answers in loaded if is_repeated(answers, loaded)
+        outputs.target for outputs in loaded if is_repeated(outputs, loaded)
     }
     return audit_outputs(
         run_dir,
-        [*loaded, *captured],
+        [*loaded, *device_outputs],
         config=config,
         repeated=repeated,
         left_out=left_out,
-        beside=beside,
-        joints=joints,
+        auxiliary=auxiliary,
+        joint_with=joint_with,
         duplicates=duplicates,
         distinct=distinct,
-        control=control,
+        baseline=baseline,
         class_names=class_names,
         pictures=pictures,
         seed=seed,
@@ -145,12 +149,12 @@ def audit_outputs(
     first=TRAINED,
     repeated=(),
     left_out=(),
-    beside=None,
-    joints=(),
+    auxiliary=None,
+    joint_with=(),
     reasons=None,
     duplicates=None,
     distinct=None,
-    control=None,
+    baseline=None,
     calibration=None,
     class_names=None,
     pictures=None,
@@ -159,23 +163,23 @@ def audit_outputs(
     tfprivacy=None,
     progress=None,
 ) -> AuditResult:
-    """Audits what targets answered; writes audit.json and tfprivacy/.
+    """Audits the outputs of targets; writes audit.json and tfprivacy/.
 
     Args:
         run_dir: where they are written; its name is the audit's.
         loaded: list of Outputs, in the audit's order.
         config: dict, as in config.json.
-        first: name of the target that the others ought to answer like.
-        repeated: names of targets that say what another one says.
+        first: name of the target whose outputs the others should match.
+        repeated: names of targets with the same outputs as another one.
         left_out: as of audit_run, like all that follow but reasons.
-        beside: dict target -> Beside.
-        joints: list of Outputs.
-        reasons: dict target -> dict key of attacks.NEEDS -> why nobody can
-            have it here.
+        auxiliary: dict target -> Auxiliary.
+        joint_with: list of Outputs.
+        reasons: dict target -> dict key of attacks.NEEDS -> why it is not
+            available here.
         duplicates: duplicates.EqualRecords.
-        distinct: repeats.Distinct.
-        control: findings.Control.
-        calibration: findings.CalibrationRecords.
+        distinct: repeated_records.Distinct.
+        baseline: BlindBaseline.
+        calibration: audit_result.CalibrationRecords.
         class_names: str [classes].
         pictures: callable.
         seed: int.
@@ -185,21 +189,21 @@ def audit_outputs(
     Returns: AuditResult, as written.
     Raises: InputError as audit_run.
     """
-    run_dir, beside = RunDir(run_dir), beside or {}
+    run_dir, auxiliary = RunDir(run_dir), auxiliary or {}
     compared = parity_summary.of_run(run_dir)
     distinct = distinct or repeated_records.of_outputs(loaded)
     if distinct.repeated.sentence and progress:
         progress(distinct.repeated.sentence)
     loaded = [distinct.of(outputs) for outputs in loaded]
-    examined, together = [], []
-    for answers in loaded:
-        name = answers.target
+    audited_targets, joint_audits = [], []
+    for outputs in loaded:
+        name = outputs.target
         if progress:
-            progress(f"{name}: {answers.labels.size} records")
-        evidence = gather(answers, beside.get(name), seed=seed)
-        examined.append(
-            audit_evidence(
-                evidence,
+            progress(f"{name}: {outputs.labels.size} records")
+        inputs = make_attack_inputs(outputs, auxiliary.get(name), seed=seed)
+        audited_targets.append(
+            audit_target(
+                inputs,
                 reasons=(reasons or {}).get(name),
                 tfprivacy=None if name in repeated else tfprivacy,
                 folder=run_dir.tfprivacy,
@@ -209,26 +213,28 @@ def audit_outputs(
             )
         )
         if name not in repeated:
-            together += [
-                query_together(with_partner(evidence, other), other.target)
-                for other in joints
+            joint_audits += [
+                run_joint_attack(
+                    with_second_outputs(inputs, other), other.target
+                )
+                for other in joint_with
                 if other.target != name
             ]
     doubts = [
         equal_rows.doubt(
-            examination,
-            answers,
+            audited,
+            outputs,
             distinct.doubtful,
-            beside.get(answers.target),
+            auxiliary.get(outputs.target),
             seed=seed,
             strata=strata,
-            reasons=(reasons or {}).get(answers.target),
+            reasons=(reasons or {}).get(outputs.target),
         )
-        for examination, answers in zip(examined, loaded, strict=True)
+        for audited, outputs in zip(audited_targets, loaded, strict=True)
     ]
     targets = [
-        _answered(examination.audit, control, doubt)
-        for examination, doubt in zip(examined, doubts, strict=True)
+        _with_verdict(audited.audit, baseline, doubt)
+        for audited, doubt in zip(audited_targets, doubts, strict=True)
     ]
     worse = member_accuracy.sentence(targets)
     if worse and progress:
@@ -244,46 +250,48 @@ def audit_outputs(
         level=LEVEL,
         versions=program_versions(),
         targets=_with_parity(
-            _with_exposed(targets, loaded, seed=seed, pictures=pictures),
+            _with_risky_members(targets, loaded, seed=seed, pictures=pictures),
             compared,
         ),
         agreements=fidelity.agreements(loaded, first=first),
         left_out=list(left_out),
-        joints=[joint for joint in together if joint is not None],
-        references=_references(beside),
+        joints=[joint for joint in joint_audits if joint is not None],
+        references=_references(auxiliary),
         duplicates=duplicates,
-        control=control,
+        control=baseline,
         calibration=calibration,
         repeats=distinct.repeated,
         comparison=leak_comparison.compare(
-            [examination.judged for examination in examined], seed=seed
+            [audited.scores for audited in audited_targets], seed=seed
         ),
     )
     result.save(run_dir.audit)
     return result
 
 
-def is_repeated(answers, loaded) -> bool:
-    """Whether another target says about the same: a twin's or file's own.
+def is_repeated(outputs, loaded) -> bool:
+    """Whether another target has about the same outputs: a twin, or a file.
 
     Args:
-        answers: Outputs.
+        outputs: Outputs.
         loaded: the outputs of every target, in the audit's order.
     """
-    sha256 = answers.info.get("sha256")
+    sha256 = outputs.info.get("sha256")
     first = next((x for x in loaded if x.info.get("sha256") == sha256), None)
-    same_file = sha256 is not None and first is not answers
-    return same_file or answers.info.get("kind") == "twin"
+    same_file = sha256 is not None and first is not outputs
+    return same_file or outputs.info.get("kind") == "twin"
 
 
-def _answered(target, control, doubt=""):
-    """Gives a target its answer, by its own numbers and the checks."""
+def _with_verdict(target, baseline, doubt=""):
+    """Adds the verdict on a target, by its own numbers and the checks."""
     failed = [doubt] if doubt else []
-    if control is not None and control.told_apart:
+    if baseline is not None and baseline.told_apart:
         signs = []
-        if control.classifier_tells:
-            signs.append(f"AUC {control.auc.value:.3f} from {control.features}")
-        if control.classes_tell:
+        if baseline.classifier_differs:
+            signs.append(
+                f"AUC {baseline.auc.value:.3f} from {baseline.features}"
+            )
+        if baseline.classes_differ:
             signs.append("their classes are not equally frequent")
         failed.append(
             "members and nonmembers can be told apart without the model "
@@ -307,17 +315,17 @@ def _answered(target, control, doubt=""):
     )
 
 
-def _references(beside):
+def _references(auxiliary):
     names = (
         reference.target
-        for auxiliary in beside.values()
-        for reference in auxiliary.references
+        for known in auxiliary.values()
+        for reference in known.references
     )
     return sorted(set(names))
 
 
-def _with_exposed(targets, loaded, *, seed, pictures):
-    """Lists exposed members of one target: all would tell much the same."""
+def _with_risky_members(targets, loaded, *, seed, pictures):
+    """Lists risky members of one target: those of all are much the same."""
     names = [target.target for target in targets]
     keras = TRAINED
     place = names.index(keras) if keras in names else 0

@@ -11,7 +11,7 @@ import platform
 import qmia_tf
 from qmia_tf import files
 from qmia_tf.auditing import audit_json, schema_versions
-from qmia_tf.auditing.joint_audit import Joint
+from qmia_tf.auditing.joint_audit import JointAudit
 from qmia_tf.auditing.leak_comparison import LeakComparison
 from qmia_tf.auditing.target_result import TargetAudit
 from qmia_tf.data.duplicates import EqualRecords
@@ -22,7 +22,7 @@ from qmia_tf.outputs.fidelity import Agreement
 from qmia_tf.statistics.intervals import Estimate
 
 SCHEMA_VERSION = 6
-# The level of each of the two tests of a control.
+# The level of each of the two tests of the blind baseline.
 APART = 0.0125
 AUDIT = "audit.json"
 # Those that do the arithmetic; Pillow packs the pictures.
@@ -30,11 +30,11 @@ PACKAGES = ("numpy", "scipy", "scikit-learn", "tensorflow-privacy", "pillow")
 
 
 @dataclasses.dataclass(frozen=True)
-class Control:
+class BlindBaseline:
     """Whether members and nonmembers can be told apart without any model.
 
     A classifier that sees the records and their labels, never the target,
-    learns on the calibration half and is judged on the other.
+    learns on the calibration half and is evaluated on the other.
 
     Attributes:
         auc: of that classifier.
@@ -43,7 +43,7 @@ class Control:
             attacks may measure that. In schema versions 4 and 5: whether the
             interval of the AUC lies above 1/2.
         features: what the classifier saw of a record.
-        members: how many members it was judged on.
+        members: how many members it was evaluated on.
         nonmembers: how many nonmembers.
         null_auc: the mean AUC with permuted memberships: what it reaches
             without any difference, mostly a little below 1/2; None in schema
@@ -64,13 +64,13 @@ class Control:
     permutations: int | None = None
 
     @property
-    def classifier_tells(self) -> bool:
-        """Whether the classifier tells the two apart."""
+    def classifier_differs(self) -> bool:
+        """Whether the classifier is better than chance."""
         p = self.p_value
         return self.told_apart and (p is None or p <= APART)
 
     @property
-    def classes_tell(self) -> bool:
+    def classes_differ(self) -> bool:
         """Whether classes are not as frequent on both sides."""
         p = self.classes_p_value
         return self.told_apart and p is not None and p <= APART
@@ -98,13 +98,13 @@ class CalibrationRecords:
 
 @dataclasses.dataclass(frozen=True)
 class GateResult:
-    """What a limit says of one artefact.
+    """The result of one limit for one artefact.
 
     Attributes:
         target: its name.
-        limit: what was asked for, such as "AUC <= 0.6".
+        limit: such as "AUC <= 0.6".
         outcome: "passed", "failed" or "not judged".
-        found: the numbers that say so, or why nothing can be said.
+        found: the numbers behind it, or why it cannot be judged.
     """
 
     target: str
@@ -127,14 +127,16 @@ class AuditResult:
         level: coverage of every interval.
         versions: of the programs that made it.
         targets: one TargetAudit a target, keras first, the others by name,
-            those captured elsewhere last.
-        agreements: how far targets are from what they ought to answer.
-        left_out: the targets that could not answer.
-        joints: two artefacts queried together.
+            device outputs last.
+        agreements: how far the outputs of targets agree with those that they
+            should match.
+        left_out: the targets that could not be queried.
+        joints: the joint attacks on two artefacts.
         references: names of the reference models.
         duplicates: equal records among members and nonmembers; None if the
             records were not at hand.
-        control: whether members can be told without any model; None if the
+        control: the blind baseline, whether members can be told apart
+            without any model; None if the
             records were not at hand, or there were too few.
         calibration: records that a file was calibrated with; None if they
             were not given, and in audits from before it was kept.
@@ -142,7 +144,7 @@ class AuditResult:
             schema versions 4 and 5.
         comparison: which artefact leaks more, by one attack; None of one
             artefact and in schema versions 4 and 5.
-        gates: what limits say that were asked for; empty if none were.
+        gates: the results of the limits that were given; empty without any.
     """
 
     schema_version: int
@@ -156,10 +158,10 @@ class AuditResult:
     targets: list[TargetAudit]
     agreements: list[Agreement]
     left_out: list[LeftOut]
-    joints: list[Joint]
+    joints: list[JointAudit]
     references: list[str]
     duplicates: EqualRecords | None
-    control: Control | None = None
+    control: BlindBaseline | None = None
     calibration: CalibrationRecords | None = None
     repeats: RepeatedRecords | None = None
     comparison: LeakComparison | None = None

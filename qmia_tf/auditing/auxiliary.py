@@ -1,114 +1,125 @@
-"""What an attacker has beside the target's answers, put record by record."""
+"""Auxiliary knowledge: what an attacker has besides a target's outputs."""
 
 import dataclasses
 
 import numpy as np
 
-from qmia_tf.attacks.attack_inputs import Evidence, References
-from qmia_tf.attacks.augmented_queries import Answers
+from qmia_tf.attacks.attack_inputs import AttackInputs, References
+from qmia_tf.attacks.augmented_queries import AugmentedLabels
 from qmia_tf.attacks.margin import margins
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
-from qmia_tf.statistics.held_out import calibration_half
+from qmia_tf.statistics.held_out_thresholds import calibration_half
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Beside:
-    """What is known beside one target's outputs; nothing by default.
+class Auxiliary:
+    """What is known besides one target's outputs; nothing by default.
 
     Attributes:
-        copies: its labels for changed copies of the records.
-        noisy: its labels for copies with noise.
+        augmented_labels: its labels for augmented queries of the records.
+        noisy_labels: its labels for queries with noise.
         references: outputs of reference models: their members are the
             records that trained them, their nonmembers those that did not.
-            What they were not asked about, they say nothing of.
+            Records that they were not queried about stay unknown.
         parent: outputs of the full-precision model of the same members.
         features: float [R, F], of records 0..R-1 of the data set.
     """
 
-    copies: Answers | None = None
-    noisy: Answers | None = None
+    augmented_labels: AugmentedLabels | None = None
+    noisy_labels: AugmentedLabels | None = None
     references: tuple[Outputs, ...] = ()
     parent: Outputs | None = None
     features: np.ndarray | None = None
 
 
-def gather(outputs: Outputs, beside=None, *, seed=0) -> Evidence:
-    """Puts everything in the order of the records.
+def make_attack_inputs(
+    outputs: Outputs, auxiliary=None, *, seed=0
+) -> AttackInputs:
+    """Puts the outputs and what else is known in the order of the records.
 
     Args:
-        outputs: what the target answered.
-        beside: Beside; None is nothing.
+        outputs: of the target.
+        auxiliary: Auxiliary; None is nothing.
         seed: int, of the calibration half and of attacks.
-    Returns: Evidence, sorted by record id.
+    Returns: AttackInputs, sorted by record id.
     Raises: InputError if something is about other records, members or
         labels, or there are fewer than two members or nonmembers.
     """
-    beside = beside or Beside()
+    auxiliary = auxiliary or Auxiliary()
     # In record order the result is that of any order of the records.
     outputs = outputs.validate().in_record_order()
-    features = beside.features
-    return Evidence(
+    features = auxiliary.features
+    return AttackInputs(
         outputs=outputs,
         calibration=calibration_half(outputs.members, seed=seed),
         seed=seed,
-        copies=beside.copies and beside.copies.aligned(outputs.record_ids),
-        noisy=beside.noisy and beside.noisy.aligned(outputs.record_ids),
-        references=_references(beside.references, outputs),
-        parent=beside.parent and _same_records(beside.parent, outputs),
+        augmented_labels=_aligned(auxiliary.augmented_labels, outputs),
+        noisy_labels=_aligned(auxiliary.noisy_labels, outputs),
+        references=_references(auxiliary.references, outputs),
+        parent=auxiliary.parent and _same_records(auxiliary.parent, outputs),
         features=None if features is None else features[outputs.record_ids],
     )
 
 
-def with_partner(evidence: Evidence, partner: Outputs) -> Evidence:
-    """Adds what a second artefact of the same training run answered.
+def with_second_outputs(
+    inputs: AttackInputs, second_outputs: Outputs
+) -> AttackInputs:
+    """Adds the outputs of a second artefact of the same training run.
 
-    Raises: InputError if it is about other records, members or labels.
+    Raises: InputError if they are about other records, members or labels.
     """
-    aligned = _same_records(partner, evidence.outputs)
-    return dataclasses.replace(evidence, partner=aligned)
+    aligned = _same_records(second_outputs, inputs.outputs)
+    return dataclasses.replace(inputs, second_outputs=aligned)
 
 
-def _references(answered, outputs):
-    if not answered:
+def _aligned(labels, outputs):
+    return labels and labels.aligned(outputs.record_ids)
+
+
+def _references(reference_outputs, outputs):
+    if not reference_outputs:
         return None
-    shape = len(answered), outputs.labels.size
+    shape = len(reference_outputs), outputs.labels.size
     all_margins = np.zeros(shape, np.float32)
     inside, outside = np.zeros(shape, bool), np.zeros(shape, bool)
-    for row, answers in enumerate(answered):
+    for row, reference in enumerate(reference_outputs):
         _, ours, theirs = np.intersect1d(
-            outputs.record_ids, answers.record_ids, return_indices=True
+            outputs.record_ids, reference.record_ids, return_indices=True
         )
-        part = answers.take(theirs)
+        part = reference.take(theirs)
         if not ours.size:
             raise InputError(
-                f"reference {answers.target!r} was asked about none of the "
-                f"records of {outputs.target!r}: is it of the same data set?"
+                f"reference {reference.target!r} was queried about none of "
+                f"the records of {outputs.target!r}: is it of the same data "
+                "set?"
             )
-        _check_alike(part, outputs.take(ours), f"reference {answers.target!r}")
-        # Then its answers would tell the memberships themselves.
+        _check_alike(
+            part, outputs.take(ours), f"reference {reference.target!r}"
+        )
+        # Then its outputs would give the memberships away directly.
         if np.array_equal(part.members, outputs.members):
             raise InputError(
-                f"reference {answers.target!r} was trained on the very members "
-                f"of {outputs.target!r}: give models of other splits, as "
-                "scripts/train_references.py trains them"
+                f"reference {reference.target!r} was trained on the very "
+                f"members of {outputs.target!r}: give models of other splits, "
+                "as scripts/train_references.py trains them"
             )
         all_margins[row, ours] = margins(part)
         inside[row, ours] = part.members
         outside[row, ours] = ~part.members
-    names = tuple(reference.target for reference in answered)
+    names = tuple(reference.target for reference in reference_outputs)
     return References(all_margins, inside, outside, names)
 
 
 def _same_records(other, outputs):
     other = other.in_record_order()
-    what = f"{other.target!r}, asked beside {outputs.target!r},"
+    what = f"{other.target!r}, audited with {outputs.target!r},"
     _, theirs, ours = np.intersect1d(
         other.record_ids, outputs.record_ids, return_indices=True
     )
     if ours.size < outputs.record_ids.size:
         raise InputError(
-            f"{what} has no answer for "
+            f"{what} has no output for "
             f"{outputs.record_ids.size - ours.size} of its records: query "
             "both about the same data and split"
         )

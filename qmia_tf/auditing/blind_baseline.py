@@ -1,8 +1,8 @@
-"""Can members and nonmembers be told apart without the model?
+"""The blind baseline: do members differ from nonmembers without the model?
 
 They must differ in nothing but having been trained on. Where they come from
 two sources (two cameras, two years, two ways to resize), a classifier that
-never saw the model tells them apart, and so may every attack.
+never saw the model separates them, and so may every attack.
 """
 
 import dataclasses
@@ -11,12 +11,13 @@ import numpy as np
 from scipy import stats
 
 from qmia_tf.attacks import regression
-from qmia_tf.auditing.audit_result import Control
+from qmia_tf.auditing.audit_result import BlindBaseline
 from qmia_tf.data.image_features import image_features
+from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
-from qmia_tf.statistics import memberships
+from qmia_tf.statistics import membership_permutations
 from qmia_tf.statistics.auc import auc, auc_value
-from qmia_tf.statistics.held_out import calibration_half
+from qmia_tf.statistics.held_out_thresholds import calibration_half
 
 IMAGES = "image statistics"
 COMPONENTS = 50
@@ -32,55 +33,57 @@ EXCHANGED = 0.5
 RARE = 5
 # Else so many counts are drawn altogether, within bounds.
 COUNTS, LEAST_DRAWS, MOST_DRAWS = 2_000_000, 500, 4_000
-# Permutations: so many judged records altogether, within bounds.
+# Permutations: so many evaluated records altogether, within bounds.
 BUDGET, FEWEST, MOST, BLOCK = 5_000_000, 200, 1_000, 50
 
 
-def check(inputs, labels, members, *, seed) -> Control:
-    """Tries to tell members by the records themselves and their labels.
+def measure(records: Records, *, seed, features=None) -> BlindBaseline:
+    """Classifies members by the records themselves and their labels.
 
     A linear classifier (ridge regression of the membership, which is Fisher's
-    discriminant) is fitted on the calibration half and judged on the other.
+    discriminant) is fitted on the calibration half and evaluated on the other.
     Where both sides hold each class equally often, what it learns of the
     classes in one half is wrong in the other, and its AUC is below 1/2 without
-    any difference. So it is judged against what it reaches with memberships
+    any difference. So it is compared with what it reaches with memberships
     permuted within each class and half, fitted again each time. Whether the
     classes themselves are as frequent on both sides is a test of its own;
     each has half of the level. Where most records have a class that their
     half holds on one side only (two pictures of each person, say), the
-    classifier is not shown the classes, and memberships are permuted among
-    all records of a half. It sees data.image_features.image_features of
-    images (uint8 [N, H, W, C]); of anything else the numbers as they are,
-    standardized, and where there are more than COMPONENTS of them their
-    principal components. It is a simple one: what it cannot tell, a better
-    one may.
+    classifier does not see the classes, and memberships are permuted among
+    all records of a half. Its features of images (uint8 [N, H, W, C]) are
+    data.image_features.image_features; of anything else the numbers as they
+    are, standardized, and where there are more than COMPONENTS of them their
+    principal components. It is a simple one: a better one may find more.
 
     Args:
-        inputs: [N, ...] numbers, finite: images or any other records.
-        labels: int [N].
-        members: bool [N], two or more True and two or more False.
+        records: Records of finite numbers, images or others, two members or
+            more and two nonmembers or more.
         seed: int, of the calibration half.
+        features: of images, image_features of them if at hand.
     Raises: InputError if a number is not finite or records are too few;
         ValueError if the arrays do not fit each other.
     Source: ours; Das et al., arXiv:2406.16201, show on several data sets
-        that attacks which never ask the model beat published ones.
+        that attacks which never query the model beat published ones.
     """
-    inputs = np.asarray(inputs)
-    if inputs.dtype == np.uint8 and _is_image(inputs.shape):
-        features = image_features(inputs)
-        return check_features(features, labels, members, seen=IMAGES, seed=seed)
-    rows = inputs.reshape(len(inputs), -1)
+    values, labels, members = records.values, records.labels, records.members
+    if _are_images(values):
+        if features is None:
+            features = image_features(values)
+        return measure_features(
+            features, labels, members, seen=IMAGES, seed=seed
+        )
+    rows = values.reshape(len(values), -1)
     _check_finite(rows)
     seen = f"{rows.shape[1]} number" + ("s" if rows.shape[1] != 1 else "")
     if rows.shape[1] > COMPONENTS:
-        half = calibration_half(np.asarray(members), seed=seed)
+        half = calibration_half(members, seed=seed)
         rows = _components(rows, np.flatnonzero(half), seed)
         seen = f"{rows.shape[1]} principal components of {seen}"
-    return check_features(rows, labels, members, seen=seen, seed=seed)
+    return measure_features(rows, labels, members, seen=seen, seed=seed)
 
 
-def check_features(features, labels, members, *, seen, seed) -> Control:
-    """The same with features that are at hand already.
+def measure_features(features, labels, members, *, seen, seed) -> BlindBaseline:
+    """As measure, with features that are computed already.
 
     Args:
         features: float [N, F], finite.
@@ -98,11 +101,11 @@ def check_features(features, labels, members, *, seen, seed) -> Control:
     half = calibration_half(members, seed=seed)
     rows = np.column_stack([features, _one_hot(labels, half)])
     sees = f"{seen} and the label"
-    strata = memberships.strata_of(labels, half)
-    layout = memberships.Layout.of(members, strata)
+    strata = membership_permutations.strata_of(labels, half)
+    layout = membership_permutations.Layout.of(members, strata)
     if np.mean(np.isin(layout.shares(), (0, 1))) > 1 - EXCHANGED:
         rows, sees = np.asarray(features, np.float64), seen
-        layout = memberships.Layout.of(members, half)
+        layout = membership_permutations.Layout.of(members, half)
     learn = _Classifier.of(rows, half)
     scores = learn(members[None])[:, 0]
     area = auc(scores, members[~half])
@@ -110,7 +113,7 @@ def check_features(features, labels, members, *, seen, seed) -> Control:
     drawn = _null_areas(learn, layout, half, count, seed)
     reached = (1 + np.sum(drawn >= area.value - 1e-12)) / (1 + count)
     by_class = _class_p_value(labels, members, seed)
-    return Control(
+    return BlindBaseline(
         auc=area,
         told_apart=bool(min(reached, by_class) <= LEVEL / 2),
         features=sees,
@@ -131,12 +134,12 @@ class _Classifier:
     fitting another time is one product of matrices.
 
     Attributes:
-        judged: float64 [J, F], standardized rows of the judged half.
+        evaluated: float64 [J, F], standardized rows of the evaluation half.
         weights: float64 [F, C], coefficients = weights @ memberships.
         half: bool [N].
     """
 
-    judged: np.ndarray
+    evaluated: np.ndarray
     weights: np.ndarray
     half: np.ndarray
 
@@ -149,15 +152,15 @@ class _Classifier:
 
     def __call__(self, members):
         """Fits to bool [B, N] memberships; scores float64 [J, B]."""
-        known = members[:, self.half].astype(np.float64)
-        known -= known.mean(axis=1, keepdims=True)
-        scores = self.judged @ (self.weights @ known.T)
+        targets = members[:, self.half].astype(np.float64)
+        targets -= targets.mean(axis=1, keepdims=True)
+        scores = self.evaluated @ (self.weights @ targets.T)
         # Equal rows must tie, in whatever order a product is summed up.
         return np.round(scores, 10)
 
 
 def _null_areas(learn, layout, half, count, seed):
-    """The AUC where nothing tells the two apart, float64 [count]."""
+    """The AUC with permuted memberships, float64 [count]."""
     rng = np.random.default_rng(seed)
     areas = []
     for start in range(0, count, BLOCK):
@@ -202,9 +205,13 @@ def _class_p_value(labels, members, seed):
     return float((1 + np.sum(statistics >= seen)) / (1 + count))
 
 
-def _is_image(shape):
-    # Texture needs two rows and two columns.
-    return len(shape) == 4 and min(shape[1:3]) > 1
+def _are_images(values):
+    # Of any number of channels; texture needs two rows and two columns.
+    return (
+        values.dtype == np.uint8
+        and values.ndim == 4
+        and min(values.shape[1:3]) > 1
+    )
 
 
 def _check_finite(rows):

@@ -1,4 +1,4 @@
-"""Outputs that were captured on another machine, checked against the run."""
+"""Device outputs: saved on another machine, checked against the run."""
 
 import dataclasses
 import pathlib
@@ -6,68 +6,73 @@ import pathlib
 import numpy as np
 
 from qmia_tf import outputs
+from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import validation
 
 HINT = "export the run's data for the device with scripts/export_data.py"
 
 
-def open_captured(paths, dataset, split, *, taken):
-    """Reads captured outputs and gives each a name of its own.
+def load_device_outputs(paths, records: Records, *, used_names):
+    """Reads device outputs and gives each a name of its own.
 
     A target keeps its name if no target of the run has it. Otherwise the
     file's name is added: int8 from pi4.npz becomes int8.pi4.
 
     Args:
         paths: .npz files, see outputs.load.
-        dataset: the run's Dataset.
-        split: the run's Split.
-        taken: names that the run's own targets have under any kernels.
+        records: the run's Records.
+        used_names: names that the run's own targets have under any kernels.
     Returns: list of Outputs.
     Raises: InputError if one is not about the run's records.
     """
-    all_outputs, taken = [], set(taken)
+    all_outputs, used_names = [], set(used_names)
     for path in map(pathlib.Path, paths):
-        answers = outputs.load(path)
-        _check(answers, dataset, split, path)
-        name = _free_name(answers.target, path.stem, taken)
-        taken.add(name)
+        device_outputs = outputs.load(path)
+        _check(device_outputs, records, path)
+        name = _free_name(device_outputs.target, path.stem, used_names)
+        used_names.add(name)
         all_outputs.append(
-            dataclasses.replace(answers, info={**answers.info, "target": name})
+            dataclasses.replace(
+                device_outputs, info={**device_outputs.info, "target": name}
+            )
         )
     return all_outputs
 
 
-def _check(answers, dataset, split, path):
-    actual = answers.info.get("fingerprint")
-    if actual is not None and actual != split.fingerprint:
+def _check(device_outputs, records, path):
+    actual = device_outputs.info.get("fingerprint")
+    if actual is not None and actual != records.fingerprint:
         raise InputError(
             f"{path}: the outputs are about data with fingerprint "
-            f"{actual[:12]}, the run is about {split.fingerprint[:12]}: {HINT}"
+            f"{actual[:12]}, the run is about {records.fingerprint[:12]}: "
+            f"{HINT}"
         )
-    if answers.classes != dataset.classes:
+    if device_outputs.classes != records.classes:
         raise InputError(
-            f"{path}: the outputs have {answers.classes} classes, "
-            f"{dataset.name} has {dataset.classes}"
+            f"{path}: the outputs have {device_outputs.classes} classes, "
+            f"{records.name} has {records.classes}"
         )
-    for sort, own, records in (
-        ("member", answers.members, split.members),
-        ("nonmember", ~answers.members, split.nonmembers),
+    for sort, own, side in (
+        ("member", device_outputs.members, records.members),
+        ("nonmember", ~device_outputs.members, ~records.members),
     ):
-        strange = np.setdiff1d(answers.record_ids[own], records)
+        strange = np.setdiff1d(
+            device_outputs.record_ids[own], records.record_ids[side]
+        )
         if strange.size:
             raise InputError(
                 f"{path}: record {strange[0]} is no {sort} of this run "
                 f"({strange.size} such records): {HINT}"
             )
-    wrong = answers.labels != dataset.labels[answers.record_ids]
+    labels = records.select(device_outputs.record_ids).labels
+    wrong = device_outputs.labels != labels
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise InputError(
-            f"{path}: record {answers.record_ids[row]} has label "
-            f"{answers.labels[row]}, in {dataset.name} it has "
-            f"{dataset.labels[answers.record_ids[row]]} "
-            f"({wrong.sum()} such records): {HINT}"
+            f"{path}: record {device_outputs.record_ids[row]} has label "
+            f"{device_outputs.labels[row]}, in {records.name} it has "
+            f"{labels[row]} ({wrong.sum()} such records): {HINT}"
         )
 
 

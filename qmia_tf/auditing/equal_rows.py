@@ -1,38 +1,41 @@
-"""Does a leak hang on whether equal rows of outputs are copies?"""
+"""Does a leak depend on whether equal rows of outputs are copies?"""
 
 import numpy as np
 
-from qmia_tf.auditing.auxiliary import gather
-from qmia_tf.auditing.target_audit import Examined, audit_evidence
+from qmia_tf.auditing.auxiliary import make_attack_inputs
+from qmia_tf.auditing.target_audit import AuditedTarget, audit_target
 from qmia_tf.outputs import Outputs
 
 FEWEST = 4
 
 
-def doubt(examined: Examined, answers: Outputs, doubtful, beside, **options):
-    """Says that a leak is only found if equal rows are several records.
+def doubt(
+    audited: AuditedTarget, outputs: Outputs, doubtful, auxiliary, **options
+):
+    """Warns that a leak is only found if equal rows are several records.
 
     The test is run again without what would be copies.
 
     Args:
-        examined: what was found with all of them.
-        answers: what the target answered about them.
-        doubtful: int64, record ids, of repeats.Distinct.
-        beside: Beside of the target, or None.
-        **options: seed of `gather`; strata and reasons of `audit_evidence`.
+        audited: the audit of the target with all records.
+        outputs: of the target for them.
+        doubtful: int64, record ids, of repeated_records.Distinct.
+        auxiliary: Auxiliary of the target, or None.
+        **options: seed of `make_attack_inputs`; strata and reasons of
+            `audit_target`.
     Returns: a sentence without its full stop; empty if there is no leak, or
         it is found either way.
     """
-    leak = examined.audit.leak
-    rows = ~np.isin(answers.record_ids, doubtful)
+    leak = audited.audit.leak
+    rows = ~np.isin(outputs.record_ids, doubtful)
     if rows.all() or leak.p_value > leak.level:
         return ""
-    inside = int(np.sum(rows & answers.members))
-    outside = int(np.sum(rows & ~answers.members))
+    inside = int(np.sum(rows & outputs.members))
+    outside = int(np.sum(rows & ~outputs.members))
     if min(inside, outside) >= FEWEST:
         seed = options.pop("seed")
-        evidence = gather(answers.take(rows), beside, seed=seed)
-        again = audit_evidence(evidence, **options).audit.leak
+        inputs = make_attack_inputs(outputs.take(rows), auxiliary, seed=seed)
+        again = audit_target(inputs, **options).audit.leak
         if again.p_value <= again.level:
             return ""
     return (

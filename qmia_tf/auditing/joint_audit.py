@@ -1,31 +1,31 @@
-"""Two artefacts queried together: does the second one tell more?"""
+"""The joint attack audited: does a second artefact give away more?"""
 
 import dataclasses
 
 import numpy as np
 
-from qmia_tf.attacks import Evidence, joint
+from qmia_tf.attacks import AttackInputs, joint
 from qmia_tf.statistics import delong
 from qmia_tf.statistics.auc import auc
 from qmia_tf.statistics.intervals import Estimate
 
 
 @dataclasses.dataclass(frozen=True)
-class Joint:
-    """Two artefacts queried together: does the second tell more?
+class JointAudit:
+    """The joint attack on two artefacts, against the attack on the first.
 
-    The same trained attacker is given the first's answers alone and both's,
-    learns on the calibration half and is judged on the other.
+    The same trained attacker is given the outputs of the first alone and of
+    both, learns on the calibration half and is evaluated on the other.
 
     Attributes:
         first: name of the target.
         second: name of the other; "parent" is the full-precision model of
             another run on the same members.
-        alone: AUC with the first's answers.
-        together: AUC with both's.
+        alone: AUC with the outputs of the first.
+        together: AUC with the outputs of both.
         gain: together - alone, paired DeLong interval.
         p_value: of no gain.
-        members: how many members were judged.
+        members: how many members were evaluated.
         nonmembers: how many nonmembers.
     """
 
@@ -39,23 +39,23 @@ class Joint:
     nonmembers: int
 
 
-def query_together(evidence: Evidence, second) -> Joint | None:
+def run_joint_attack(inputs: AttackInputs, second) -> JointAudit | None:
     """Compares an attacker with one artefact to one with two.
 
     Args:
-        evidence: of the first, with a partner.
-        second: what to call the partner.
-    Returns: Joint; None if there are too few records to learn from.
+        inputs: of the first, with second_outputs.
+        second: name of the second.
+    Returns: JointAudit; None if there are too few records to learn from.
     """
-    judged = ~evidence.calibration
-    members = evidence.outputs.members[judged]
-    alone = joint.alone(evidence)[judged]
-    both = joint.scores(evidence)[judged]
+    evaluated = ~inputs.calibration
+    members = inputs.outputs.members[evaluated]
+    alone = joint.single_scores(inputs)[evaluated]
+    both = joint.scores(inputs)[evaluated]
     if np.isnan(alone).any() or np.isnan(both).any():
         return None
     gain = delong.paired(both, alone, members)
-    return Joint(
-        first=evidence.outputs.target,
+    return JointAudit(
+        first=inputs.outputs.target,
         second=second,
         alone=auc(alone, members),
         together=auc(both, members),

@@ -5,14 +5,14 @@ import dataclasses
 import numpy as np
 from scipy import special
 
-from qmia_tf.statistics import simultaneous
+from qmia_tf.statistics import simultaneous_intervals
 from qmia_tf.statistics.auc import sure_share
 from qmia_tf.statistics.intervals import LEVEL, Estimate
 
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """One artefact beside the first.
+    """One artefact compared with the first.
 
     Attributes:
         target: its name.
@@ -49,14 +49,14 @@ class LeakComparison:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Judged:
+class TargetScores:
     """What attacks make of the records of one target.
 
     Attributes:
         target: its name.
         record_ids: int64 [N].
         members: bool [N].
-        scores: dict attack -> float64 [N], NaN where it is not judged.
+        scores: dict attack -> float64 [N], NaN where it is not evaluated.
     """
 
     target: str
@@ -65,26 +65,26 @@ class Judged:
     scores: dict
 
 
-def compare(judged: list[Judged], *, seed, level=LEVEL):
+def compare(targets: list[TargetScores], *, seed, level=LEVEL):
     """Compares all artefacts with the first by their AUCs.
 
     The errors of two AUCs go together as far as they come from the same
     records (DeLong's covariance), so the comparison is paired where the
     records are the same. The intervals hold for every attack and artefact at
-    once (simultaneous.largest), so the choice of the attack does not flatter
-    any.
+    once (simultaneous_intervals.largest), so the choice of the attack does
+    not flatter any.
 
     Args:
-        judged: list of Judged, the first one first.
+        targets: list of TargetScores, the first one first.
         seed: int >= 0.
         level: coverage, in 0..1.
     Returns: LeakComparison; None for less than two artefacts, or if they
         have no attack in common.
     """
-    if len(judged) < 2:
+    if len(targets) < 2:
         return None
-    records = np.unique(np.concatenate([x.record_ids for x in judged]))
-    all_areas = [_on(records, artefact) for artefact in judged]
+    records = np.unique(np.concatenate([x.record_ids for x in targets]))
+    all_areas = [_on(records, artefact) for artefact in targets]
     shared = [
         name
         for name in all_areas[0].names
@@ -96,15 +96,18 @@ def compare(judged: list[Judged], *, seed, level=LEVEL):
     values = np.stack(
         [areas.values[row] for areas, row in zip(all_areas, rows, strict=True)]
     )
-    pulls = np.stack(
-        [areas.pulls[row] for areas, row in zip(all_areas, rows, strict=True)]
+    influences = np.stack(
+        [
+            areas.influences[row]
+            for areas, row in zip(all_areas, rows, strict=True)
+        ]
     )
-    average = pulls.mean(axis=0)
+    average = influences.mean(axis=0)
     spread = np.sqrt((average**2).sum(axis=1))
     sure = values.mean(axis=0) - special.ndtri((1 + level) / 2) * spread
     chosen = int(np.argmax(sure))
-    apart = (pulls[1:] - pulls[:1]).reshape(-1, records.size)
-    largest = simultaneous.largest(apart, seed=seed)
+    apart = (influences[1:] - influences[:1]).reshape(-1, records.size)
+    largest = simultaneous_intervals.largest(apart, seed=seed)
     decided = [
         min(areas.members[row[chosen]], areas.nonmembers[row[chosen]])
         for areas, row in zip(all_areas, rows, strict=True)
@@ -112,35 +115,39 @@ def compare(judged: list[Judged], *, seed, level=LEVEL):
     return LeakComparison(
         attack=shared[chosen],
         candidates=shared,
-        first=judged[0].target,
+        first=targets[0].target,
         first_auc=float(values[0, chosen]),
         differences=[
             _difference(
                 artefact.target,
                 values[row, chosen],
                 values[0, chosen],
-                np.sqrt(((pulls[row, chosen] - pulls[0, chosen]) ** 2).sum()),
+                np.sqrt(
+                    (
+                        (influences[row, chosen] - influences[0, chosen]) ** 2
+                    ).sum()
+                ),
                 largest,
                 pairs=int(min(decided[0], decided[row])),
                 count=len(apart),
                 level=level,
             )
-            for row, artefact in enumerate(judged)
+            for row, artefact in enumerate(targets)
             if row
         ],
     )
 
 
-def _on(records, judged):
+def _on(records, target):
     """Spreads scores over the union of the records."""
-    places = np.searchsorted(records, judged.record_ids)
+    places = np.searchsorted(records, target.record_ids)
     members = np.zeros(records.size, bool)
-    members[places] = judged.members
+    members[places] = target.members
     scores = {}
-    for name, score in judged.scores.items():
+    for name, score in target.scores.items():
         scores[name] = np.full(records.size, np.nan)
         scores[name][places] = score
-    return simultaneous.areas(scores, members)
+    return simultaneous_intervals.areas(scores, members)
 
 
 def _difference(target, value, first, spread, largest, *, pairs, count, level):
@@ -148,7 +155,7 @@ def _difference(target, value, first, spread, largest, *, pairs, count, level):
     if spread <= 1e-12:
         interval, p_value = _unanimous(apart, pairs, count, level)
         return Difference(target, float(value), interval, p_value)
-    c = simultaneous.quantile(largest, level)
+    c = simultaneous_intervals.quantile(largest, level)
     return Difference(
         target=target,
         auc=float(value),
@@ -157,7 +164,7 @@ def _difference(target, value, first, spread, largest, *, pairs, count, level):
             float(max(apart - c * spread, -1.0)),
             float(min(apart + c * spread, 1.0)),
         ),
-        p_value=simultaneous.p_value(largest, abs(apart) / spread),
+        p_value=simultaneous_intervals.p_value(largest, abs(apart) / spread),
     )
 
 

@@ -6,18 +6,18 @@ import math
 import numpy as np
 
 from qmia_tf.statistics import (
-    low_fpr,
-    memberships,
-    permutation,
+    low_fpr_rates,
+    max_t_test,
+    membership_permutations,
     power,
-    simultaneous,
+    simultaneous_intervals,
 )
 from qmia_tf.statistics.intervals import LEVEL, Estimate
 from qmia_tf.statistics.sweep import sweep
 
-# The rates that the test and the answer look at; others are only measured.
-TESTED = permutation.RATES
-# A rate says something from so many expected false positives on.
+# The rates that the test and the verdict use; others are only measured.
+TESTED = max_t_test.RATES
+# A rate is given from so many expected false positives on.
 BASIS = 3
 DRAWS = 20_000
 CLASS, NONE = "class", "none"
@@ -36,7 +36,7 @@ class TestedAttack:
         rate: the false-positive rate of that "tpr"; None of "auc".
         t: by how many standard deviations of the permutations it does.
         auc: its AUC, with an interval that holds for all attacks at once.
-        members: how many members it was judged on.
+        members: how many members it was evaluated on.
         nonmembers: how many nonmembers.
     """
 
@@ -104,7 +104,7 @@ class LeakTest:
     """Whether a target leaks, how much, and what would have been found.
 
     Attributes:
-        answer: one of answer.ANSWERS.
+        answer: one of verdict.ANSWERS.
         because: the reasons, as sentences.
         p_value: the least adjusted p-value of any attack.
         level: of the one-sided test.
@@ -138,45 +138,45 @@ class LeakTest:
         return next((x for x in self.attacks if x.attack == name), None)
 
 
-def counted(scored, evidence) -> dict[str, np.ndarray]:
-    """The scores that may be judged: no learned ones of the calibration half.
+def evaluated_scores(scored, inputs) -> dict[str, np.ndarray]:
+    """The scores to evaluate: of learned ones, those of the other half.
 
     Args:
-        scored: list of attacking.Scored.
-        evidence: Evidence, N records.
-    Returns: dict name -> float64 [N], NaN where the attack is not judged.
+        scored: list of attack_evaluation.AttackOutcome.
+        inputs: AttackInputs, N records.
+    Returns: dict name -> float64 [N], NaN where the attack is not evaluated.
     """
     return {
         outcome.attack.name: np.where(
-            evidence.calibration & outcome.attack.learns, np.nan, outcome.scores
+            inputs.calibration & outcome.attack.learns, np.nan, outcome.scores
         )
         for outcome in scored
     }
 
 
-def run(scores, evidence, *, fixed=(), strata=CLASS) -> LeakTest:
-    """Tests one target; the answer is left to answer.decide.
+def run(scores, inputs, *, fixed=(), strata=CLASS) -> LeakTest:
+    """Tests one target; verdict.decide adds the verdict.
 
     Args:
-        scores: what `counted` returns.
-        evidence: Evidence they come from.
+        scores: what `evaluated_scores` returns.
+        inputs: AttackInputs they come from.
         fixed: names of attacks with a threshold of their own.
         strata: "class" permutes memberships within the classes, which holds
             for every split; "none" among all records.
     """
-    outputs, seed = evidence.outputs, evidence.seed
+    outputs, seed = inputs.outputs, inputs.seed
     members = outputs.members
-    areas = simultaneous.areas(scores, members)
+    areas = simultaneous_intervals.areas(scores, members)
     # The same attacks in the test and among the intervals.
     scores = {name: scores[name] for name in areas.names}
-    groups = memberships.strata_of(
-        outputs.labels, evidence.calibration, by_class=strata == CLASS
+    groups = membership_permutations.strata_of(
+        outputs.labels, inputs.calibration, by_class=strata == CLASS
     )
-    max_t = permutation.max_t(scores, members, groups, seed=seed, fixed=fixed)
-    auc_by_attack = simultaneous.intervals(areas, seed=seed)
+    max_t = max_t_test.max_t(scores, members, groups, seed=seed, fixed=fixed)
+    auc_by_attack = simultaneous_intervals.intervals(areas, seed=seed)
     low = [
         _low_rate(scores, members, rate, fixed=fixed, seed=seed)
-        for rate in low_fpr.RATES
+        for rate in low_fpr_rates.RATES
     ]
     if max_t.p_value > max_t.level:
         # What the one-sided test does not reject belongs to the intervals.
@@ -252,7 +252,7 @@ def _low_rate(scores, members, rate, *, fixed, seed):
             usable[name] = sweep(score[has_score], members[has_score])
     best, attack = None, None
     for name, curve in usable.items():
-        [estimate] = low_fpr.of_sweep(
+        [estimate] = low_fpr_rates.of_sweep(
             curve,
             [rate],
             seed=seed,
@@ -271,12 +271,12 @@ def _low_rate(scores, members, rate, *, fixed, seed):
 
 def _detectable(max_t, strongest, scores, members, groups):
     areas = {
-        x.attack: x for x in max_t.measured if x.measure == permutation.AUC
+        x.attack: x for x in max_t.statistics if x.measure == max_t_test.AUC
     }
     if strongest is None or strongest.attack not in areas:
         return None
     statistic = areas[strongest.attack]
-    shares = memberships.Layout.of(members, groups).shares()
+    shares = membership_permutations.Layout.of(members, groups).shares()
     has_score = ~np.isnan(scores[strongest.attack])
     auc = power.detectable_auc(
         max_t.critical,

@@ -1,7 +1,7 @@
-"""An attack's verdict on each record, one bit each, as text in audit.json.
+"""Membership decisions of an attack: a bit a record, as text in audit.json.
 
 With them two audits of the same records can be compared record by record,
-which tells smaller changes from chance than their rates alone.
+which distinguishes smaller changes from chance than their rates alone.
 """
 
 import base64
@@ -14,28 +14,28 @@ from qmia_tf.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
-class Verdicts:
-    """Which of the judged records an attack calls members.
+class MembershipDecisions:
+    """Which of the evaluated records an attack calls members.
 
     Attributes:
-        members: of the judged members, by record id, packed.
-        nonmembers: of the judged nonmembers, likewise.
+        members: of the evaluated members, by record id, packed.
+        nonmembers: of the evaluated nonmembers, likewise.
     """
 
     members: str
     nonmembers: str
 
 
-def of_records(called, members, judged) -> Verdicts:
-    """Packs verdicts.
+def of_records(called, members, evaluated) -> MembershipDecisions:
+    """Packs the membership decisions of an attack.
 
     Args:
-        called: bool [N], in record order.
+        called: bool [N], the decisions, in record order.
         members: bool [N].
-        judged: bool [N], the records that count.
+        evaluated: bool [N], the records that count.
     """
-    return Verdicts(
-        pack(called[judged & members]), pack(called[judged & ~members])
+    return MembershipDecisions(
+        pack(called[evaluated & members]), pack(called[evaluated & ~members])
     )
 
 

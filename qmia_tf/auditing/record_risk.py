@@ -1,4 +1,4 @@
-"""The risk of the single record: one target's outputs -> N probabilities."""
+"""Record risk: the outputs of one target -> N probabilities."""
 
 import dataclasses
 
@@ -6,14 +6,14 @@ import numpy as np
 from scipy import stats
 
 from qmia_tf.attacks import ATTACKS, PLAIN
-from qmia_tf.auditing.auxiliary import Beside, gather
+from qmia_tf.auditing.auxiliary import Auxiliary, make_attack_inputs
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
 from qmia_tf.statistics.intervals import LEVEL
 from qmia_tf.statistics.risk import Risk, membership_probability
 
 REFERENCES = "references"
-# What has degrees, and was not taught by members of one of the halves.
+# Scores with more than two values that learn from no memberships.
 SCORES = {
     attack.name: attack
     for attack in ATTACKS
@@ -24,13 +24,13 @@ SCORES = {
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Exposures:
-    """How exposed each record is by one score of one target.
+class RecordRisks:
+    """The membership risk of each record, by one score of one target.
 
     Attributes:
         run: name of the run.
-        outputs: what the target answered about N records, in record order.
-        excluded: records of which the score says nothing, left out.
+        outputs: of the target for N records, in record order.
+        excluded: how many records have no such score and are left out.
         score: name of the score.
         scores: float64 [N], higher = more member-like.
         ranks: float64 [N], 1..N, N for the highest score; equal scores share
@@ -49,57 +49,59 @@ class Exposures:
     risk: Risk
     level: float
 
-    def most_exposed(self) -> np.ndarray:
-        """Row numbers [N] by falling probability, then score, then id."""
+    def by_risk(self) -> np.ndarray:
+        """Row numbers [N], highest risk first: by probability, score, id."""
         ids = self.outputs.record_ids
         return np.lexsort((ids, -self.scores, -self.risk.value))
 
-    def most_exposed_members(self, top) -> np.ndarray:
-        """Row numbers of the `top` most exposed members, or of all if fewer."""
-        order = self.most_exposed()
+    def riskiest_members(self, top) -> np.ndarray:
+        """Row numbers of the `top` members at highest risk, or of all."""
+        order = self.by_risk()
         return order[self.outputs.members[order]][:top]
 
 
 def measure(
-    answers: Outputs,
+    outputs: Outputs,
     *,
     score="margin",
     references=(),
     seed=0,
     run="",
     level=LEVEL,
-) -> Exposures:
+) -> RecordRisks:
     """Scores every record and calibrates its score.
 
     Args:
-        answers: what a target answered.
+        outputs: of a target.
         score: key of SCORES.
         references: outputs of reference models, for the scores that need
-            them; see beside.Beside.
+            them; see auxiliary.Auxiliary.
         seed: int, of the two halves.
         run: name of the run.
         level: coverage of each interval, in 0..1.
     Raises: InputError if there is no such score, it needs reference models
-        and there are none, or it says something of fewer than two members or
-        nonmembers.
+        and there are none, or fewer than two members or nonmembers
+        have it.
     """
     if score not in SCORES:
         raise InputError(
             f"no score {score!r}: choose one of {', '.join(SCORES)}"
         )
-    evidence = gather(answers, Beside(references=references), seed=seed)
-    if SCORES[score].lacks(evidence):
+    inputs = make_attack_inputs(
+        outputs, Auxiliary(references=references), seed=seed
+    )
+    if SCORES[score].missing(inputs):
         raise InputError(
             f"score {score!r} needs reference models: train some with "
             "scripts/train_references.py, or choose another score"
         )
-    scores = SCORES[score].scores(evidence)
+    scores = SCORES[score].scores(inputs)
     has_score = ~np.isnan(scores)
-    answers, scores = evidence.outputs.take(has_score), scores[has_score]
-    members = answers.members
-    return Exposures(
+    outputs, scores = inputs.outputs.take(has_score), scores[has_score]
+    members = outputs.members
+    return RecordRisks(
         run=run,
-        outputs=answers,
+        outputs=outputs,
         excluded=int(np.sum(~has_score)),
         score=score,
         scores=scores,
@@ -109,8 +111,8 @@ def measure(
     )
 
 
-def check_comparable(after: Exposures, before: Exposures):
-    """Checks that two targets were asked about the same records.
+def check_comparable(after: RecordRisks, before: RecordRisks):
+    """Checks that two targets were queried about the same records.
 
     Args:
         after: such as of the quantized model.
@@ -118,7 +120,7 @@ def check_comparable(after: Exposures, before: Exposures):
     Raises: InputError that says what differs.
     """
     ours, theirs = after.outputs, before.outputs
-    prints = [answers.info.get("fingerprint") for answers in (ours, theirs)]
+    prints = [outputs.info.get("fingerprint") for outputs in (ours, theirs)]
     differ = None
     if None not in prints and prints[0] != prints[1]:
         differ = f"data (fingerprints {prints[0]} and {prints[1]})"
@@ -131,32 +133,32 @@ def check_comparable(after: Exposures, before: Exposures):
     if differ:
         raise InputError(
             f"{after.run}/{ours.target} and the baseline {before.run}/"
-            f"{theirs.target} do not compare, they were asked about other "
+            f"{theirs.target} do not compare, they were queried about other "
             f"{differ}: choose runs of the same data and split"
         )
 
 
-def images_of(exposures: Exposures, rows, dataset) -> np.ndarray:
+def images_of(risks: RecordRisks, rows, dataset) -> np.ndarray:
     """Looks up the images of some records.
 
     Args:
-        exposures: Exposures.
+        risks: RecordRisks.
         rows: int [K], row numbers.
-        dataset: the run's datasets.Dataset.
+        dataset: the run's dataset.Dataset.
     Returns: uint8 [K, H, W, C].
     Raises: InputError if it is another data set.
     """
-    answers = exposures.outputs.take(rows)
-    expected = answers.info.get("fingerprint")
+    outputs = risks.outputs.take(rows)
+    expected = outputs.info.get("fingerprint")
     got = dataset.fingerprint()
-    inside = np.all(answers.record_ids < dataset.labels.size)
+    inside = np.all(outputs.record_ids < dataset.labels.size)
     if (expected and expected != got) or not (
         inside
-        and np.array_equal(dataset.labels[answers.record_ids], answers.labels)
+        and np.array_equal(dataset.labels[outputs.record_ids], outputs.labels)
     ):
         raise InputError(
-            f"{dataset.name} is not the data that {exposures.run}/"
-            f"{answers.target} was asked about (fingerprints {got} and "
+            f"{dataset.name} is not the data that {risks.run}/"
+            f"{outputs.target} was queried about (fingerprints {got} and "
             f"{expected}): use the run's data, or --images=false"
         )
-    return dataset.images[answers.record_ids]
+    return dataset.images[outputs.record_ids]

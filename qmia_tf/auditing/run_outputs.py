@@ -1,4 +1,4 @@
-"""What the targets of a run answered: outputs/*.npz."""
+"""The outputs of the targets of a run: outputs/*.npz."""
 
 import pathlib
 
@@ -9,7 +9,7 @@ from qmia_tf.run_dir import TRAINED
 
 
 def of_run(run_dir, paths, config) -> list[Outputs]:
-    """Loads what the targets of a run answered, in the audit's order.
+    """Loads the outputs of the targets of a run, in the audit's order.
 
     Args:
         run_dir: RunDir.
@@ -27,20 +27,20 @@ def of_run(run_dir, paths, config) -> list[Outputs]:
     expected = config.get("dataset", {}).get("fingerprint")
     loaded = {}
     for path in files:
-        answers = outputs.load(path)
-        got = answers.info.get("fingerprint")
+        target_outputs = outputs.load(path)
+        got = target_outputs.info.get("fingerprint")
         if got and expected and got != expected:
             raise InputError(
                 f"{path}: the outputs are about data with fingerprint {got}, "
                 f"the run is about {expected}: query the target with the run's "
                 "data"
             )
-        if answers.target in loaded:
+        if target_outputs.target in loaded:
             raise InputError(
-                f"{path}: another file holds target {answers.target!r} too; "
-                "name one of the two"
+                f"{path}: another file holds target "
+                f"{target_outputs.target!r} too; name one of the two"
             )
-        loaded[answers.target] = answers
+        loaded[target_outputs.target] = target_outputs
     # The model itself first, then what was made from it.
     return sorted(
         loaded.values(),

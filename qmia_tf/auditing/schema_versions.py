@@ -1,4 +1,4 @@
-"""audit.json of versions 4 and 5, as version 6 would have said it."""
+"""audit.json of versions 4 and 5, converted to version 6."""
 
 # The first version that is read.
 FIRST = 4

@@ -2,28 +2,28 @@
 
 import dataclasses
 
-from qmia_tf.attacks import ATTACKS, NEEDS, Evidence
+from qmia_tf.attacks import ATTACKS, NEEDS, AttackInputs
 from qmia_tf.attacks.tfprivacy import run as run_tfprivacy
-from qmia_tf.auditing import attack_evaluation, leak_test, per_class
-from qmia_tf.auditing.leak_comparison import Judged
+from qmia_tf.auditing import attack_evaluation, class_audits, leak_test
+from qmia_tf.auditing.leak_comparison import TargetScores
 from qmia_tf.auditing.target_result import AttackLeftOut, TargetAudit
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Examined:
+class AuditedTarget:
     """One target audited.
 
     Attributes:
-        audit: TargetAudit; its leak test has no answer yet.
-        judged: what the attacks made of each record.
+        audit: TargetAudit; its leak test has no verdict yet.
+        scores: of each attack and record.
     """
 
     audit: TargetAudit
-    judged: Judged
+    scores: TargetScores
 
 
-def audit_evidence(
-    evidence: Evidence,
+def audit_target(
+    inputs: AttackInputs,
     *,
     reasons=None,
     tfprivacy=None,
@@ -31,36 +31,36 @@ def audit_evidence(
     class_names=None,
     strata=leak_test.CLASS,
     progress=None,
-) -> Examined:
-    """Runs every attack that the evidence allows.
+) -> AuditedTarget:
+    """Runs every attack that the inputs allow.
 
     Args:
-        evidence: what the attacker has.
-        reasons: dict key of attacks.NEEDS -> why the evidence cannot have
-            it, said of the attacks that need it.
+        inputs: what the attacker has.
+        reasons: dict key of attacks.NEEDS -> why the inputs cannot have
+            it, given for the attacks that need it.
         tfprivacy: tfprivacy.Settings, or None.
         folder: where tensorflow-privacy's files go; None writes none.
         class_names: str [classes], if they are known.
         strata: one of leak_test.STRATA.
         progress: callable that takes a line of text, or None.
     """
-    answers = evidence.outputs
-    members, info = answers.members, answers.info
-    right = answers.predicted == answers.labels
+    outputs = inputs.outputs
+    members, info = outputs.members, outputs.info
+    right = outputs.predicted == outputs.labels
     privacy_audit = None
     if tfprivacy is not None:
         privacy_audit = run_tfprivacy(
-            answers,
+            outputs,
             settings=tfprivacy,
-            seed=evidence.seed,
+            seed=inputs.seed,
             folder=folder,
             progress=progress,
         )
-    scored, missing = _run_attacks(evidence, reasons or {})
-    judged = leak_test.counted(scored, evidence)
+    scored, missing = _run_attacks(inputs, reasons or {})
+    scores = leak_test.evaluated_scores(scored, inputs)
     fixed = [x.attack.name for x in scored if x.attack.threshold is not None]
     audit = TargetAudit(
-        target=answers.target,
+        target=outputs.target,
         **{
             key: info.get(key)
             for key in (
@@ -74,35 +74,35 @@ def audit_evidence(
                 "onednn",
             )
         },
-        probability_step=answers.probability_step,
-        classes=answers.classes,
+        probability_step=outputs.probability_step,
+        classes=outputs.classes,
         members=int(members.sum()),
         nonmembers=int((~members).sum()),
-        records_sha256=attack_evaluation.records_sha256(answers),
-        accuracy_members=per_class.rate(right[members]),
-        accuracy_nonmembers=per_class.rate(right[~members]),
-        tied_answers=int(answers.tied.sum()),
+        records_sha256=attack_evaluation.records_sha256(outputs),
+        accuracy_members=class_audits.rate(right[members]),
+        accuracy_nonmembers=class_audits.rate(right[~members]),
+        tied_answers=int(outputs.tied.sum()),
         attacks=[
             attack_evaluation.with_excess(outcome, scored[0], members)
             for outcome in scored
         ],
         attacks_left_out=missing,
-        strongest=attack_evaluation.strongest(scored, evidence),
+        strongest=attack_evaluation.strongest(scored, inputs),
         tfprivacy=privacy_audit,
-        per_class=_per_class(answers, scored, class_names),
-        leak=leak_test.run(judged, evidence, fixed=fixed, strata=strata),
+        per_class=_per_class(outputs, scored, class_names),
+        leak=leak_test.run(scores, inputs, fixed=fixed, strata=strata),
     )
-    return Examined(
+    return AuditedTarget(
         audit,
-        Judged(answers.target, answers.record_ids, members, judged),
+        TargetScores(outputs.target, outputs.record_ids, members, scores),
     )
 
 
-def _run_attacks(evidence, reasons):
+def _run_attacks(inputs, reasons):
     """Runs what can be run; says of the rest why it cannot."""
     scored, missing = [], []
     for attack in ATTACKS:
-        lacks = attack.lacks(evidence)
+        lacks = attack.missing(inputs)
         if lacks:
             reason = "needs " + " and ".join(NEEDS[need] for need in lacks)
             known = dict.fromkeys(reasons[x] for x in lacks if x in reasons)
@@ -110,12 +110,14 @@ def _run_attacks(evidence, reasons):
             missing.append(AttackLeftOut(attack.name, reason))
             continue
         try:
-            scored.append(attack_evaluation.run_attack(attack, evidence))
-        except attack_evaluation.SaysNothing as error:
+            scored.append(attack_evaluation.run_attack(attack, inputs))
+        except attack_evaluation.TooFewScores as error:
             missing.append(AttackLeftOut(attack.name, str(error)))
     return scored, missing
 
 
-def _per_class(answers, scored, names):
-    (papers,) = (x for x in scored if x.attack.name == attack_evaluation.PAPERS)
-    return per_class.audit_classes(answers, papers.scores, names=names)
+def _per_class(outputs, scored, names):
+    (papers,) = (
+        x for x in scored if x.attack.name == attack_evaluation.PAPER_ATTACK
+    )
+    return class_audits.audit_classes(outputs, papers.scores, names=names)

@@ -3,17 +3,17 @@
 import dataclasses
 
 from qmia_tf.attacks.tfprivacy import TfPrivacyAudit
+from qmia_tf.auditing.class_audits import ClassAudit
 from qmia_tf.auditing.leak_test import LeakTest
-from qmia_tf.auditing.membership_decisions import Verdicts
-from qmia_tf.auditing.per_class import ClassAudit
-from qmia_tf.auditing.risky_members import Exposed
+from qmia_tf.auditing.membership_decisions import MembershipDecisions
+from qmia_tf.auditing.risky_members import RiskyMember
 from qmia_tf.deploy.parity.mismatches import Parity
 from qmia_tf.errors import InputError
 from qmia_tf.statistics.class_thresholds import ByClass
 from qmia_tf.statistics.epsilon import EpsilonBound
-from qmia_tf.statistics.held_out import HeldOut
+from qmia_tf.statistics.held_out_thresholds import HeldOut
 from qmia_tf.statistics.intervals import Estimate
-from qmia_tf.statistics.low_fpr import LowFpr
+from qmia_tf.statistics.low_fpr_rates import TprAtFpr
 from qmia_tf.statistics.operating_points import OperatingPoint
 from qmia_tf.statistics.roc_band import RocBand
 from qmia_tf.statistics.score_counts import Histogram
@@ -25,16 +25,17 @@ class AttackAudit:
     """What one attack achieves against one target.
 
     Everything but `held_out` and `by_class` is about all records that the
-    attack says something of; if it learns from the calibration half, about
-    those of the judged half.
+    attack has scores for; if it learns from the calibration half, about
+    those of the evaluation half.
 
     Attributes:
         name: key in attacks.ATTACKS.
         title: the name for people.
-        needs: what it needs, keys of attacks.NEEDS.
+        needs: what it needs, keys of attacks.NEEDS ("copies" and "noisy" for
+            augmented_labels and noisy_labels).
         members: how many members the numbers rest on.
         nonmembers: how many nonmembers.
-        excluded: records on which the attack says nothing.
+        excluded: records that the attack cannot score.
         distinct_scores: how many different scores the records got.
         least_false_positive_rate: the lowest above 0 that a threshold has.
         auc: area under the ROC curve, DeLong's interval.
@@ -42,18 +43,18 @@ class AttackAudit:
             threshold.
         points: the operating points; for an attack with a fixed threshold
             the one point, "fixed", which is not in-sample.
-        held_out: the threshold chosen on one half and judged on the other;
+        held_out: the threshold chosen on one half and evaluated on the other;
             None for a fixed threshold.
-        cross_fitted: the thresholds of both halves, each judged on the
+        cross_fitted: the thresholds of both halves, each evaluated on the
             other; None for a fixed threshold or learnt scores.
-        by_class: a threshold for each class, chosen on one half and judged
+        by_class: a threshold for each class, chosen on one half and evaluated
             on the other; None likewise.
         epsilon: lower bound from this attack, for this one model.
         excess: balanced accuracy of `held_out` minus the gap attack's on the
             same records; None for the gap attack.
         curve: rates against the threshold; None for a fixed threshold.
         verdicts: whom the attack calls members, of all records if its
-            threshold is fixed, else of those that `held_out` is judged on.
+            threshold is fixed, else of those that `held_out` is evaluated on.
         records_sha256: of the records that `verdicts` are about, as in
             TargetAudit.
         histogram: of the scores; None for a fixed threshold and for fewer
@@ -70,7 +71,7 @@ class AttackAudit:
     distinct_scores: int
     least_false_positive_rate: float
     auc: Estimate
-    tpr_at_fpr: list[LowFpr]
+    tpr_at_fpr: list[TprAtFpr]
     points: list[OperatingPoint]
     held_out: HeldOut | None
     cross_fitted: OperatingPoint | None
@@ -78,7 +79,7 @@ class AttackAudit:
     epsilon: EpsilonBound
     excess: Estimate | None
     curve: Curve | None
-    verdicts: Verdicts
+    verdicts: MembershipDecisions
     records_sha256: str
     histogram: Histogram | None = None
     roc: RocBand | None = None
@@ -106,22 +107,22 @@ class AttackLeftOut:
 
 @dataclasses.dataclass(frozen=True)
 class Strongest:
-    """The best of the attacks, chosen on one half and judged on the other.
+    """The best of the attacks, chosen on one half and evaluated on the other.
 
     Attributes:
         attack: the one whose AUC is surely the highest on the calibration
             half, see selection.choose.
         candidates: the attacks it was chosen from.
-        point: its threshold of the calibration half, on the judged half.
-        auc: on the judged half.
-        tpr_at_fpr: on the judged half.
+        point: its threshold of the calibration half, on the evaluation half.
+        auc: on the evaluation half.
+        tpr_at_fpr: on the evaluation half.
     """
 
     attack: str
     candidates: list[str]
     point: OperatingPoint
     auc: Estimate
-    tpr_at_fpr: list[LowFpr]
+    tpr_at_fpr: list[TprAtFpr]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,7 +144,7 @@ class TargetAudit:
         nonmembers: number of nonmembers queried.
         records_sha256: of the sorted record ids of the members, then of the
             nonmembers, each as little-endian int64; equal where two targets
-            were asked about the same records.
+            were queried about the same records.
         accuracy_members: of the model, on its training records.
         accuracy_nonmembers: of the model, on the others: test accuracy.
         tied_answers: how many records have several most probable classes,
@@ -158,7 +159,7 @@ class TargetAudit:
         exposed: the most exposed members, of one target of the audit; none
             of the others.
         onednn: whether TensorFlow computed the outputs with oneDNN's kernels;
-            None if not TensorFlow computed them, or nobody knows, and in
+            None if not TensorFlow computed them, or it is not known, and in
             schema version 4.
         leak: whether all attacks together show a leak, and how large it is;
             None in schema versions 4 and 5.
@@ -186,7 +187,7 @@ class TargetAudit:
     tfprivacy: TfPrivacyAudit | None
     per_class: list[ClassAudit] = dataclasses.field(default_factory=list)
     parity: Parity | None = None
-    exposed: list[Exposed] = dataclasses.field(default_factory=list)
+    exposed: list[RiskyMember] = dataclasses.field(default_factory=list)
     onednn: bool | None = None
     leak: LeakTest | None = None
 

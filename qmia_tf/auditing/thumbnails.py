@@ -1,4 +1,4 @@
-"""Pictures of training records in audit.json: whether, and how."""
+"""Thumbnails of training records in audit.json: whether, and how."""
 
 import base64
 import io

@@ -1,10 +1,11 @@
-"""The comparisons of matched.py where nobody kept what each record scored.
+"""Accuracy matching by stored rates alone, without the scores of the records.
 
 A stored result has the leaks and accuracies of every epoch with their
-intervals, and no scores. Held against another training run on the same
-members, the differences are the same numbers as matched.py's; their intervals
-take the two runs for independent. On the same records two runs are not: what
-is hard for the one is hard for the other, so these intervals are too wide.
+intervals, and no scores. Compared with another training run on the same
+members, the differences are the same numbers as accuracy_matching's; their
+intervals take the two runs for independent. On the same records two runs are
+not: what is hard for the one is hard for the other, so these intervals are
+too wide.
 """
 
 import dataclasses
@@ -12,7 +13,7 @@ import dataclasses
 import numpy as np
 from scipy import special, stats
 
-from qmia_tf.auditing.accuracy_crossing import between, crossings, outside
+from qmia_tf.auditing.accuracy_crossing import bracket, crossings, outside_range
 from qmia_tf.auditing.accuracy_matching import (
     INTERPOLATED,
     NEAREST,
@@ -25,7 +26,7 @@ from qmia_tf.statistics.intervals import LEVEL, Estimate
 
 
 def nearest(model: Point, full: list[Point]) -> Match:
-    """Holds a model against the epoch nearest in accuracy on nonmembers.
+    """Compares a model with the epoch nearest in accuracy on nonmembers.
 
     Args:
         model: the quantized model's Point.
@@ -37,7 +38,7 @@ def nearest(model: Point, full: list[Point]) -> Match:
         way=NEAREST,
         epochs=[point.epoch],
         weight=None,
-        outside=outside(right, reached),
+        outside=outside_range(right, reached),
         crossings=crossings(right, reached),
         accuracy=intervals.difference(
             model.accuracy_nonmembers, point.accuracy_nonmembers
@@ -52,13 +53,13 @@ def nearest(model: Point, full: list[Point]) -> Match:
 
 
 def interpolated(model: Point, full: list[Point]) -> Match | None:
-    """Holds a model against full precision between two epochs.
+    """Compares a model with full precision between two epochs.
 
-    As matched.interpolated. The two epochs are of one training run: they are
-    taken to be wrong together, by (1 - w) times the one's and w times the
-    other's distance to its limit. What the weight owes to the accuracies,
-    the slope of the leak times the limits of their difference, is added to
-    the interval as it is.
+    As accuracy_matching.interpolated. The two epochs are of one training run:
+    they are taken to be wrong together, by (1 - w) times the one's and w
+    times the other's distance to its limit. What the weight owes to the
+    accuracies, the slope of the leak times the limits of their difference, is
+    added to the interval as it is.
 
     Args:
         model: the quantized model's Point.
@@ -67,10 +68,10 @@ def interpolated(model: Point, full: list[Point]) -> Match | None:
         reached.
     """
     right, reached = _rates(model, full)
-    bracket = between(right, reached)
-    if bracket is None:
+    bracketing = bracket(right, reached)
+    if bracketing is None:
         return None
-    *places, weight = bracket
+    *places, weight = bracketing
     pair = [full[place] for place in places]
     rise = reached[places[1]] - reached[places[0]]
     apart = intervals.difference(
@@ -103,7 +104,7 @@ def interpolated(model: Point, full: list[Point]) -> Match | None:
 
 
 def trained(model: Point, full: list[Point]) -> Match:
-    """Holds a trained model against trained full precision.
+    """Compares a trained model with trained full precision.
 
     Args:
         model: the quantized model's last Point.
@@ -121,7 +122,7 @@ def _rates(model, full):
 
 
 def _both(model, points):
-    """The attacks that every one of them was asked by, in the model's order."""
+    """The attacks that all of them have, in the order of the model."""
     return [
         name
         for name in model.leaks

@@ -1,4 +1,4 @@
-"""The answer of an audit: one of five, by stated rules."""
+"""The verdict of an audit: one of five answers, by stated rules."""
 
 import dataclasses
 
@@ -27,7 +27,7 @@ LEARNED = 0.1
 def decide(
     test: LeakTest, *, members, nonmembers, failed=(), weak=""
 ) -> LeakTest:
-    """Answers, and says why.
+    """Decides on the verdict, with the reasons.
 
     1. "cannot say" with fewer than 20 members or nonmembers, or if a check
        failed: then the numbers measure something else than the leak.
@@ -44,7 +44,7 @@ def decide(
     once.
 
     Args:
-        test: LeakTest without an answer.
+        test: LeakTest without a verdict.
         members: int, distinct members.
         nonmembers: int, distinct nonmembers.
         failed: sentences, the checks that failed.
@@ -81,7 +81,7 @@ def _answer(test, members, nonmembers, failed, weak):
         return CANNOT_SAY, failed
     if not test.attacks:
         return CANNOT_SAY, [
-            "no attack tells apart any records that the test may exchange"
+            "no attack distinguishes any records that the test may exchange"
         ]
     if test.p_value > test.level:
         if weak:

@@ -12,7 +12,10 @@ from qmia_tf.errors import InputError
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
-    """An image classification data set.
+    """What a loader gives, before anybody is a member.
+
+    It is apart from Records because it is split first: a training draws its
+    members from it, and Split.records makes the Records that are queried.
 
     Attributes:
         name: str, what it was loaded as.

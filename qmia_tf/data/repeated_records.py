@@ -11,6 +11,7 @@ import numpy as np
 from scipy import stats
 
 from qmia_tf.data.duplicates import row_numbers
+from qmia_tf.data.records import Records
 
 RECORDS, OUTPUTS = "records", "outputs"
 # How many more equal rows must lie on one side alone than on both, and how
@@ -75,22 +76,14 @@ class Distinct:
         return outputs.take(~np.isin(outputs.record_ids, self.copies))
 
 
-def of_records(values, labels, members, record_ids) -> Distinct:
-    """Finds records whose values and label another one on their side has.
-
-    Args:
-        values: [N, ...], of any type of numbers.
-        labels: int [N].
-        members: bool [N].
-        record_ids: int [N], distinct.
-    """
-    values = np.ascontiguousarray(values).reshape(len(labels), -1)
-    numbers = row_numbers(values.view(np.uint8))
-    kept = _firsts(numbers, labels, members)
+def of_records(records: Records) -> Distinct:
+    """Finds records whose values and label another one on their side has."""
+    numbers = row_numbers(records.values)
+    kept = _firsts(numbers, records.labels, records.members)
     return Distinct(
-        np.sort(record_ids[kept]),
-        np.sort(record_ids[~kept]),
-        _told(kept, members, RECORDS),
+        np.sort(records.record_ids[kept]),
+        np.sort(records.record_ids[~kept]),
+        _told(kept, records.members, RECORDS),
     )
 
 
@@ -132,7 +125,7 @@ def of_outputs(answered) -> Distinct:
     members = first.members
     rows = np.column_stack([_row(answers) for answers in answered])
     rows = np.ascontiguousarray(np.column_stack([rows, first.labels]))
-    numbers = row_numbers(rows.view(np.uint8))
+    numbers = row_numbers(rows)
     counts = np.stack(
         [
             np.bincount(numbers[side], minlength=numbers.max() + 1)

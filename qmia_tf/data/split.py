@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 
 from qmia_tf import files
+from qmia_tf.data import draws
+from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.run_dir import RunDir
 
@@ -30,6 +32,25 @@ class Split:
     seed: int
     pool: str
     fingerprint: str
+
+    def records(self, dataset) -> Records:
+        """Gives the records of a run: the members, then the nonmembers.
+
+        Args:
+            dataset: the Dataset that was split.
+        """
+        record_ids = np.concatenate([self.members, self.nonmembers])
+        values, labels = dataset.take(record_ids)
+        return Records(
+            name=dataset.name,
+            values=values,
+            labels=labels,
+            members=np.arange(len(record_ids)) < len(self.members),
+            record_ids=record_ids,
+            fingerprint=self.fingerprint,
+            classes=dataset.classes,
+            class_names=dataset.class_names,
+        )
 
 
 def check_pool(pool):
@@ -70,7 +91,7 @@ def make_split(labels, *, seed, pool, fingerprint, member_fraction=0.5):
             "choose another --pool or data set"
         )
     rng = np.random.default_rng(seed)
-    is_member = stratified(labels, member_fraction, rng)
+    is_member = draws.stratified(labels, member_fraction, rng)
     for side, mask in (("member", is_member), ("nonmember", ~is_member)):
         if np.unique(labels[mask]).size < 2:
             raise InputError(
@@ -85,24 +106,6 @@ def make_split(labels, *, seed, pool, fingerprint, member_fraction=0.5):
         pool=pool,
         fingerprint=fingerprint,
     )
-
-
-def stratified(labels, share, rng):
-    """Draws a share of the records, every class by largest remainder.
-
-    Args:
-        labels: int [N].
-        share: float in (0, 1].
-        rng: numpy Generator.
-    Returns: bool [N], round(N * share) of them True.
-    """
-    classes, counts = np.unique(labels, return_counts=True)
-    quotas = _quotas(counts, share, rng)
-    mask = np.zeros(len(labels), bool)
-    for label, quota in zip(classes, quotas, strict=True):
-        records = np.flatnonzero(labels == label)
-        mask[rng.permutation(records)[:quota]] = True
-    return mask
 
 
 def save(split, path):
@@ -187,7 +190,7 @@ def open_split(
         save(split, path)
         return split
     split = load(path, dataset.fingerprint())
-    members = _member_count(len(dataset.labels), member_fraction)
+    members = draws.share_of(len(dataset.labels), member_fraction)
     if complement:
         members = len(dataset.labels) - members
     stored = (split.seed, split.pool, len(split.members))
@@ -207,21 +210,6 @@ def _check_options(seed, pool, member_fraction):
         raise InputError(
             f"member_fraction must lie in (0, 1), got {member_fraction}"
         )
-
-
-def _member_count(records, member_fraction):
-    return int(records * member_fraction + 0.5)
-
-
-def _quotas(counts, member_fraction, rng):
-    """Shares out the members among classes by largest remainder; int [C]."""
-    shares = counts * member_fraction
-    quotas = np.floor(shares).astype(int)
-    missing = _member_count(counts.sum(), member_fraction) - quotas.sum()
-    lots = rng.permutation(len(counts))
-    order = lots[np.argsort(-(shares - quotas)[lots], kind="stable")]
-    quotas[order[:missing]] += 1
-    return quotas
 
 
 def _is_partition(members, nonmembers):

@@ -7,103 +7,55 @@ record_ids  int64 [N], the record's index in its data set
 info        JSON text: dataset, fingerprint, run, classes
 """
 
-import dataclasses
 import json
 
 import numpy as np
 
 from qmia_tf import files
-from qmia_tf.data import split
+from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 
 INFO_TYPES = {"dataset": str, "fingerprint": str, "run": str, "classes": int}
+ARRAYS = ("images", "labels", "members", "record_ids", "info")
 REMEDY = "make it with scripts/export_data.py"
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Records:
-    """Members, then nonmembers; the arrays are this module's."""
-
-    images: np.ndarray
-    labels: np.ndarray
-    members: np.ndarray
-    record_ids: np.ndarray
-    info: dict
-
-    def save(self, path):
-        """Writes the file, whole or not at all.
-
-        Raises: InputError if the disk is full or the place not writable.
-        """
-        arrays = {
-            field.name: getattr(self, field.name)
-            for field in dataclasses.fields(self)
-        }
-        arrays["info"] = np.array(json.dumps(self.info, sort_keys=True))
-        files.write_npz(path, **arrays)
-
-
-def of_run(dataset, sides, *, run, count=None, seed=0) -> Records:
-    """Collects the records of a run.
+def save(records: Records, path, *, run):
+    """Writes the file, whole or not at all.
 
     Args:
-        dataset: datasets.Dataset.
-        sides: split.Split of that data set.
+        records: Records of a run.
+        path: the .npz file.
         run: name of the run.
-        count: int >= 4 draws so many, half of them members, half
-            nonmembers, every class with its share; None takes all.
-        seed: int >= 0, of the draw.
-    Raises: InputError if there are not so many members or nonmembers, or
-        an option is out of range.
+    Raises: InputError if the disk is full or the place not writable.
     """
-    members, nonmembers = sides.members, sides.nonmembers
-    if count is not None:
-        if count < 4 or count % 2 or seed < 0:
-            raise InputError(
-                "records must be an even number of 4 or more and seed 0 or "
-                f"more, got {count} and {seed}"
-            )
-        rng = np.random.default_rng(seed)
-        labels = dataset.labels
-        members = _drawn("members", members, labels, count // 2, rng)
-        nonmembers = _drawn("nonmembers", nonmembers, labels, count // 2, rng)
-    record_ids = np.concatenate([members, nonmembers])
-    images, labels = dataset.take(record_ids)
-    return Records(
-        images=images,
-        labels=labels,
-        members=np.arange(len(record_ids)) < len(members),
-        record_ids=record_ids,
-        info={
-            "dataset": dataset.name,
-            "fingerprint": sides.fingerprint,
-            "run": run,
-            "classes": dataset.classes,
-        },
+    info = {
+        "dataset": records.name,
+        "fingerprint": records.fingerprint,
+        "run": run,
+        "classes": records.classes,
+    }
+    files.write_npz(
+        path,
+        images=records.values,
+        labels=records.labels,
+        members=records.members,
+        record_ids=records.record_ids,
+        info=np.array(json.dumps(info, sort_keys=True)),
     )
 
 
-def _drawn(side, records, labels, count, rng):
-    if count > len(records):
-        raise InputError(
-            f"the run has {len(records)} {side}, {count} of them cannot be "
-            f"drawn: ask for {2 * len(records)} records or fewer"
-        )
-    share = count / len(records)
-    return records[split.stratified(labels[records], share, rng)]
-
-
-def load(path) -> Records:
+def load(path) -> tuple[Records, str]:
     """Reads and checks a data file.
 
     Args:
         path: the .npz file.
+    Returns: the Records, and the name of the run.
     Raises: InputError if the file is missing, damaged, holds pickled
         objects, lacks an array, or its arrays cannot be used.
     """
     arrays = files.read_npz(path)
-    names = [field.name for field in dataclasses.fields(Records)]
-    missing = [name for name in names if name not in arrays]
+    missing = [name for name in ARRAYS if name not in arrays]
     if missing:
         raise InputError(
             f"{path} is not a data file for a device: it lacks "
@@ -122,13 +74,16 @@ def load(path) -> Records:
                 f"{REMEDY}"
             )
     _check_values(path, arrays, info["classes"])
-    return Records(
-        images=arrays["images"],
+    records = Records(
+        name=info["dataset"],
+        values=arrays["images"],
         labels=arrays["labels"].astype(np.int64),
         members=arrays["members"],
         record_ids=arrays["record_ids"].astype(np.int64),
-        info=info,
+        fingerprint=info["fingerprint"],
+        classes=info["classes"],
     )
+    return records, info["run"]
 
 
 def _info(path, text):

@@ -57,7 +57,7 @@ def evaluate(
     threads = _check_threads(threads)
     if not 0 <= seconds < float("inf"):
         raise InputError(f"seconds must be 0 or more, got {seconds}")
-    edge_records = device_data.load(data)
+    records, run = device_data.load(data)
     before = device.peak_memory()
     timings = []
     for count in threads:
@@ -71,15 +71,13 @@ def evaluate(
             signature=signature,
         )
         with terminal.working(f"timing with {count} threads"):
-            timings.append(_timed(target, count, edge_records.images, seconds))
-    answers, resumed = _ask(
-        target, edge_records, data, threads[-1], out, progress
-    )
+            timings.append(_timed(target, count, records.values, seconds))
+    answers, resumed = _ask(target, records, data, threads[-1], out, progress)
     first = answers[: max(repeatability.FIRST, target.batch_size)]
-    repeatability.require(target, edge_records.images, first)
+    repeatability.require(target, records.values, first)
     latency = timings[0]["latency_ms"]["median"]
     target.info.update(latency_ms=latency, latency_threads=threads[0])
-    device_outputs = _outputs(target, edge_records, answers)
+    device_outputs = _outputs(target, records, answers, run)
     device_outputs.save(out)
     _partial(out).unlink(missing_ok=True)
     return {
@@ -87,9 +85,12 @@ def evaluate(
         "model": {"file": model.name, **_facts(target)},
         "data": {
             "file": pathlib.Path(data).name,
-            **edge_records.info,
-            "members": int(edge_records.members.sum()),
-            "nonmembers": int((~edge_records.members).sum()),
+            "dataset": records.name,
+            "fingerprint": records.fingerprint,
+            "run": run,
+            "classes": records.classes,
+            "members": int(records.members.sum()),
+            "nonmembers": int((~records.members).sum()),
         },
         "right": _right(device_outputs),
         "timings": timings,
@@ -155,7 +156,7 @@ def _timed(target, threads, images, seconds):
     }
 
 
-def _ask(target, edge_records, data, threads, out, progress):
+def _ask(target, records, data, threads, out, progress):
     """Asks about every record; what is said twice must mean the same."""
     key = {
         "model": target.info["sha256"],
@@ -169,8 +170,8 @@ def _ask(target, edge_records, data, threads, out, progress):
     }
     return resumable_queries.ask(
         target,
-        edge_records.images,
-        classes=edge_records.info["classes"],
+        records.values,
+        classes=records.classes,
         partial=_partial(out),
         key=key,
         progress=progress,
@@ -181,16 +182,16 @@ def _partial(out):
     return out.with_name(f"{out.name}.partial")
 
 
-def _outputs(target, edge_records, answers):
+def _outputs(target, records, answers, run):
     return outputs.Outputs(
         probabilities=answers,
-        labels=edge_records.labels,
-        members=edge_records.members,
-        record_ids=edge_records.record_ids,
+        labels=records.labels,
+        members=records.members,
+        record_ids=records.record_ids,
         info={
             **target.info,
-            "fingerprint": edge_records.info["fingerprint"],
-            "run": edge_records.info["run"],
+            "fingerprint": records.fingerprint,
+            "run": run,
         },
     )
 

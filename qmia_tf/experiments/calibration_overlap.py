@@ -118,12 +118,8 @@ def among(side: Side, values) -> np.ndarray:
             f"{ours}: give them as those are, before they were prepared"
         )
     both = np.concatenate([_plain(own, values), _plain(values, own)])
-    rows = np.ascontiguousarray(both).reshape(len(both), -1).view(np.uint8)
-    inside = np.arange(len(both)) < len(own)
-    equal_records = duplicates.find(rows, inside, np.arange(len(both)))
-    mask = np.zeros(len(own), bool)
-    mask[equal_records.pairs[:, 0]] = True
-    return mask
+    numbers = duplicates.row_numbers(both)
+    return np.isin(numbers[: len(own)], numbers[len(own) :])
 
 
 def _plain(values, other):

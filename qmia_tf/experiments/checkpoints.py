@@ -1,15 +1,16 @@
-"""What the models of a run answered, epoch by epoch."""
+"""The outputs of the models of a run, by epoch."""
 
 import pathlib
 
 from qmia_tf import outputs
+from qmia_tf.data.records import Records
 from qmia_tf.run_dir import CHECKPOINT_NAME, TRAINED, RunDir
 from qmia_tf.targets import run_targets
 
 FOLDER = "epochs"
 
 
-def kept(run_dir, config) -> dict[int, pathlib.Path]:
+def kept_models(run_dir, config) -> dict[int, pathlib.Path]:
     """Lists the models of a run by epoch, the trained one last.
 
     Args:
@@ -26,14 +27,13 @@ def kept(run_dir, config) -> dict[int, pathlib.Path]:
     return dict(sorted(path_by_epoch.items()))
 
 
-def answers(run_dir, models, dataset, split, *, progress=None):
-    """Asks models of a run about every record, unless that is done.
+def query_epochs(run_dir, models, records: Records, *, progress=None):
+    """Queries models of a run about every record, unless that is done.
 
     Args:
         run_dir: where outputs/keras.npz and outputs/epochs/ go.
-        models: {epoch: file}, as kept gives them.
-        dataset: the run's Dataset.
-        split: the run's Split.
+        models: {epoch: file}, as kept_models gives them.
+        records: the run's Records.
         progress: callable that takes a line of text, or None.
     Yields: (epoch, Outputs in record order), one at a time.
     Raises: InputError if a model cannot be loaded or does not fit the data.
@@ -44,9 +44,7 @@ def answers(run_dir, models, dataset, split, *, progress=None):
                 f"{pathlib.Path(run_dir).name}: epoch {epoch}, model {place} "
                 f"of {len(models)}"
             )
-        path = run_targets.query_once(
-            _query(file), dataset, split, run_dir=run_dir
-        )
+        path = run_targets.query_once(_query(file), records, run_dir=run_dir)
         yield epoch, outputs.load(path).in_record_order()
 
 

@@ -22,7 +22,7 @@ def describe(
     """Gives the content of config.json.
 
     Args:
-        dataset: datasets.Dataset.
+        dataset: dataset.Dataset.
         recipe: recipes.Recipe.
         bits: resnet.Bits.
         pool: "train", "test" or "all".

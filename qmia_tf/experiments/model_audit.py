@@ -1,7 +1,7 @@
-"""Audits one's own models: a target, its members and others -> audit.json.
+"""Audits models of a user: a target, its members and others -> audit.json.
 
-DIR/config.json   what was audited   DIR/outputs/   what each target answered
-DIR/copies/       its labels for changed copies      DIR/audit.json
+DIR/config.json   what was audited   DIR/outputs/   outputs of each target
+DIR/copies/       its labels for augmented queries   DIR/audit.json
 """
 
 import contextlib
@@ -11,19 +11,19 @@ import tempfile
 
 from qmia_tf import files, terminal
 from qmia_tf.auditing import audit as audits
-from qmia_tf.auditing import blind_baseline, leak_test, thumbnails
+from qmia_tf.auditing import leak_test, thumbnails
 from qmia_tf.auditing.audit_result import AuditResult
-from qmia_tf.data import records
+from qmia_tf.data import sides
 from qmia_tf.data.loaders import sources
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import augmentation_queries, model_auxiliary
 from qmia_tf.experiments import calibration_overlap as own_calibration
-from qmia_tf.experiments.model_auxiliary import Gathered
+from qmia_tf.experiments import label_only_queries, model_auxiliary
+from qmia_tf.experiments.model_auxiliary import QueriedTargets
 from qmia_tf.outputs import saved_outputs
 from qmia_tf.run_dir import RunDir
 from qmia_tf.targets import listing
 
-LABEL_ONLY = augmentation_queries.Settings()
+LABEL_ONLY = label_only_queries.Settings()
 SCHEMA_VERSION = 1
 OWN = "own"
 
@@ -55,7 +55,7 @@ def audit(
     """Says what targets give away about the records that trained them.
 
     Args:
-        target: what can be asked: a model of Keras 3 or tf_keras, a function
+        target: what is queried: a model of Keras 3 or tf_keras, a function
             (records [B, ...] -> probabilities [B, C], or logits with
             outputs=), or a path: .keras or .h5, SavedModel directory,
             .tflite, or .npz or .csv of outputs. Or several, compared on the
@@ -75,7 +75,8 @@ def audit(
             or SavedModel with several, likewise.
         class_names: names of the model's outputs in order, or "sorted", for
             records whose classes have names only.
-        label_only: copy_queries.Settings; None asks about no copies.
+        label_only: label_only_queries.Settings; None makes no augmented
+            queries.
         seed: int, of calibration halves, bootstraps and attacks.
         strata: "class": the test for a leak permutes memberships within the
             classes, which holds however the records were split; "none":
@@ -95,7 +96,7 @@ def audit(
         pictures: whether audit.json holds pictures of the most exposed
             members: "on", "off", or "auto", for those of TFDS only.
         progress: callable that takes a line of text, or None.
-    Returns: findings.AuditResult, as in out/audit.json.
+    Returns: audit_result.AuditResult, as in out/audit.json.
     Raises: InputError that says what cannot be used and what to do.
     """
     say = progress or (lambda line: None)
@@ -116,12 +117,12 @@ def audit(
     with _folder(out) as folder:
         data = None
         show = functools.partial(pictures_of, members, pictures)
-        if _are_answers(targets, members, nonmembers):
+        if _are_outputs(targets, members, nonmembers):
             options.require_no_model_options()
             if calibration is not None:
                 raise InputError(own_calibration.OUTPUTS_ONLY)
             picture_of = show(None)
-            gathered = model_auxiliary.of_answers(
+            gathered = model_auxiliary.of_outputs(
                 targets, members, nonmembers, options
             )
         else:
@@ -154,7 +155,7 @@ def audit(
         )
 
 
-def _are_answers(targets, members, nonmembers):
+def _are_outputs(targets, members, nonmembers):
     """Whether no records are needed: everything is saved outputs."""
     if members is None and nonmembers is None:
         if not targets:
@@ -184,14 +185,14 @@ def _are_answers(targets, members, nonmembers):
         )
     if kinds[0] and targets:
         raise InputError(
-            f"{members} holds outputs, about which no model can be asked: "
+            f"{members} holds outputs, about which no model can be queried: "
             "leave out --model, or give records"
         )
     if not kinds[0] and not targets:
         for side in (members, nonmembers):
             saved_outputs.require_known_arrays(side)
         raise InputError(
-            "members and nonmembers are records: give the --model to ask "
+            "members and nonmembers are records: give the --model to query "
             "about them"
         )
     return kinds[0]
@@ -200,24 +201,24 @@ def _are_answers(targets, members, nonmembers):
 def _records(
     members, nonmembers, class_names, say, *, calibration, leave_out, **options
 ):
-    sides = []
+    both = []
     for name, source in (("members", members), ("nonmembers", nonmembers)):
         side = sources.load(source, **options)
         say(f"{name}: {side.source}: {side.taken}")
-        sides.append(side)
+        both.append(side)
     used = None
     if calibration is not None:
-        used, sides[1] = own_calibration.compare(
-            calibration, *sides, leave_out=leave_out, **options
+        used, both[1] = own_calibration.compare(
+            calibration, *both, leave_out=leave_out, **options
         )
         say(own_calibration.sentence(used))
         if used.warning:
             say(f"warning: {used.warning}")
-    return records.join(*sides, class_names=class_names), used
+    return sides.join(*both, class_names=class_names), used
 
 
 def _audited(
-    gathered: Gathered,
+    gathered: QueriedTargets,
     data,
     *,
     folder,
@@ -231,33 +232,27 @@ def _audited(
     progress,
 ):
     say = progress or (lambda line: None)
-    first = gathered.answered[0]
-    for line in records.few(first.members):
+    first = gathered.outputs[0]
+    for line in sides.few(first.members):
         say(line)
     trained = model_auxiliary.references_of(references, first)
     config = _config(gathered, data, said)
     files.write_json(RunDir(folder).config, config)
-    checked = distinct = None
-    if data is not None:
-        distinct = data.distinct
-        rows = distinct.record_ids
-        checked = blind_baseline.check(
-            data.values[rows], data.labels[rows], data.members[rows], seed=seed
-        )
+    checks = gathered.checks
     return audits.audit_outputs(
         folder,
-        gathered.answered,
+        gathered.outputs,
         config=config,
         first=first.target,
-        beside={
-            answered.target: gathered.beside(answered.target, trained)
-            for answered in gathered.answered
+        auxiliary={
+            answered.target: gathered.auxiliary(answered.target, trained)
+            for answered in gathered.outputs
         },
-        joints=[first] if len(gathered.answered) > 1 else [],
+        joint_with=[first] if len(gathered.outputs) > 1 else [],
         reasons=gathered.reasons,
-        duplicates=gathered.equal,
-        distinct=distinct,
-        control=checked,
+        duplicates=checks and checks.equal,
+        distinct=checks and checks.distinct,
+        baseline=checks and checks.blind_baseline(seed=seed),
         calibration=calibration,
         class_names=data.class_names if data is not None else None,
         pictures=pictures,
@@ -270,7 +265,7 @@ def _audited(
 
 def _config(gathered, data, said):
     """What DIR/config.json says: kind "own", data, split and models."""
-    first = gathered.answered[0]
+    first = gathered.outputs[0]
     name = data.name if data is not None else first.target
     facts = {"name": name, "fingerprint": first.info.get("fingerprint")}
     facts["classes"] = first.classes
@@ -301,7 +296,7 @@ def _config(gathered, data, said):
                 "file": gathered.files.get(outputs.target),
                 **{key: outputs.info.get(key) for key in keys},
             }
-            for outputs in gathered.answered
+            for outputs in gathered.outputs
         ],
     }
 
@@ -345,7 +340,9 @@ def pictures_of(members, choice, data):
         return data.values.__getitem__
     if choice == thumbnails.ON:
         missing = (
-            "only outputs are given" if data is None else records.NOT_IMAGES
+            "only outputs are given"
+            if data is None
+            else model_auxiliary.NOT_IMAGES
         )
         raise InputError(f"--pictures=on has nothing to show: {missing}")
     return None

@@ -1,31 +1,32 @@
-"""What there is to judge targets by: answers, copies, features, and gaps."""
+"""What models are audited with: their outputs and auxiliary knowledge."""
 
 import dataclasses
 import pathlib
 
-from qmia_tf.auditing.auxiliary import Beside
-from qmia_tf.data import records as own_records
-from qmia_tf.data.duplicates import EqualRecords
+from qmia_tf.auditing.auxiliary import Auxiliary
+from qmia_tf.data import duplicates, record_features
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import augmentation_queries
+from qmia_tf.experiments import label_only_queries
+from qmia_tf.experiments.record_checks import RecordChecks
 from qmia_tf.outputs import Outputs, saved_outputs
 from qmia_tf.targets import listing, query_once, sanity_checks, saved_model
 
-COPIES = ("copies", "noisy")
+AUGMENTED = ("augmented_labels", "noisy_labels")
 SWITCHED_OFF = "they were switched off"
-NOT_ASKED = "saved outputs cannot be asked about copies"
+NOT_A_MODEL = "saved outputs cannot be queried with augmented images"
 NO_RECORDS = "only outputs were given"
-TOO_MANY = f"a record has more than {own_records.MOST_FEATURES} values"
+NOT_IMAGES = "the records are not uint8 images [N, height, width, channels]"
+TOO_MANY = f"a record has more than {record_features.MOST_FEATURES} values"
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """How targets are asked; see experiments.model_audit.audit."""
+    """How targets are queried; see experiments.model_audit.audit."""
 
     input_range: str | tuple | list | None
     outputs: str | list[str] | None
-    label_only: augmentation_queries.Settings | None
+    label_only: label_only_queries.Settings | None
     num_threads: int
     allow_chance: bool
     signature: str | list[str] | None = None
@@ -41,35 +42,34 @@ class Options:
 
 
 @dataclasses.dataclass
-class Gathered:
-    """What was answered, and what stands beside it.
+class QueriedTargets:
+    """The outputs of the targets and what else is known.
 
     Attributes:
-        answered: Outputs of each target, in the order given.
-        copies: dict target -> dict of "copies" and "noisy".
+        outputs: Outputs of each target, in the order given.
+        augmented: dict target -> dict of "augmented_labels" and
+            "noisy_labels".
         reasons: dict target -> dict need -> why it cannot be had.
         files: dict target -> name of its file.
-        features: float [N, F] of the records, or None.
-        equal: EqualRecords; None without records.
+        checks: RecordChecks; None without records.
     """
 
-    answered: list[Outputs]
+    outputs: list[Outputs]
     reasons: dict[str, dict[str, str]]
     files: dict[str, str | None]
-    copies: dict = dataclasses.field(default_factory=dict)
-    features: object = None
-    equal: EqualRecords | None = None
+    augmented: dict = dataclasses.field(default_factory=dict)
+    checks: RecordChecks | None = None
 
-    def beside(self, target, references) -> Beside:
-        """Gives what stands beside one target."""
-        return Beside(
+    def auxiliary(self, target, references) -> Auxiliary:
+        """Gives the auxiliary knowledge about one target."""
+        return Auxiliary(
             references=references,
-            features=self.features,
-            **self.copies.get(target, {}),
+            features=self.checks and self.checks.features,
+            **self.augmented.get(target, {}),
         )
 
 
-def of_answers(targets, members, nonmembers, options) -> Gathered:
+def of_outputs(targets, members, nonmembers, options) -> QueriedTargets:
     """Takes saved outputs: one file a side, or files that say who is who.
 
     Raises: InputError if they cannot be read, are not about the same
@@ -91,9 +91,9 @@ def of_answers(targets, members, nonmembers, options) -> Gathered:
         _require_same(outputs.in_record_order(), first)
         if not options.allow_chance:
             sanity_checks.require_above_chance(outputs)
-    reasons = {**dict.fromkeys(COPIES, NOT_ASKED), "features": NO_RECORDS}
-    return Gathered(
-        answered=all_outputs,
+    reasons = {**dict.fromkeys(AUGMENTED, NOT_A_MODEL), "features": NO_RECORDS}
+    return QueriedTargets(
+        outputs=all_outputs,
         reasons={
             target_outputs.target: reasons for target_outputs in all_outputs
         },
@@ -101,22 +101,25 @@ def of_answers(targets, members, nonmembers, options) -> Gathered:
     )
 
 
-def of_models(targets, records: Records, options, folder, say) -> Gathered:
-    """Asks models about the records, one after the other.
+def of_models(
+    targets, records: Records, options, folder, say
+) -> QueriedTargets:
+    """Queries models about the records, one after the other.
 
     Args:
         targets: dict name -> target.
         records: Records.
         options: Options.
-        folder: pathlib.Path, where answers are kept.
+        folder: pathlib.Path, where outputs are kept.
         say: callable that takes a line.
-    Raises: InputError if a target cannot be asked, see targets.query, or the
+    Raises: InputError if a target cannot be queried, see targets.query, or the
         two sides hold the same records.
     """
-    equal = records.equal()
-    if equal.warning:
-        say(f"warning: {equal.warning}")
-    gathered = Gathered([], {}, {}, features=records.features, equal=equal)
+    checks = RecordChecks.of(records)
+    duplicates.require_others(checks.equal, records)
+    if checks.equal.warning:
+        say(f"warning: {checks.equal.warning}")
+    gathered = QueriedTargets([], {}, {}, checks=checks)
     model_options = listing.options_by_model(
         options.input_range,
         options.outputs,
@@ -133,16 +136,16 @@ def of_models(targets, records: Records, options, folder, say) -> Gathered:
         gathered.files[name] = None
         if listing.is_path(targets[name]):
             gathered.files[name] = pathlib.Path(targets[name]).name
-        gathered.reasons[name] = _reasons(model, records, options)
+        gathered.reasons[name] = _reasons(model, checks, options)
         if model is None:
             answered = saved_outputs.of_records(targets[name], records)
             answered = _renamed(answered, name)
             sanity_checks.require_classes(answered.classes, records, name=name)
             if not options.allow_chance:
                 sanity_checks.require_above_chance(answered)
-            gathered.answered.append(answered)
+            gathered.outputs.append(answered)
             continue
-        gathered.answered.append(
+        gathered.outputs.append(
             query_once.query(
                 model,
                 records,
@@ -154,22 +157,21 @@ def of_models(targets, records: Records, options, folder, say) -> Gathered:
                 say=say,
             )
         )
-        if "copies" not in gathered.reasons[name]:
-            gathered.copies[name] = augmentation_queries.answer(
+        if AUGMENTED[0] not in gathered.reasons[name]:
+            gathered.augmented[name] = label_only_queries.query_target(
                 model,
                 records,
-                records.split(),
                 settings=options.label_only,
                 run_dir=folder,
             )
         model.close()
-    for outputs in gathered.answered:
-        _require_same(outputs, gathered.answered[0])
+    for outputs in gathered.outputs:
+        _require_same(outputs, gathered.outputs[0])
     return gathered
 
 
 def references_of(paths, answered: Outputs) -> tuple[Outputs, ...]:
-    """Reads what reference models answered about the same records."""
+    """Reads outputs of reference models for the same records."""
     references = [saved_outputs.reference(path, answered) for path in paths]
     names = [reference.target for reference in references]
     for name in names:
@@ -199,22 +201,22 @@ def _listed(name, source, model_options, records, options, say):
 def _query_count(records, reasons, options):
     """The number of queries that one model gets, augmented ones too."""
     count = len(records.labels)
-    if "copies" in reasons:
+    if AUGMENTED[0] in reasons:
         return count
-    plans = options.label_only.plan, options.label_only.noise
-    copied = min(count, options.label_only.records)
-    return count + copied * sum(len(plan.names) for plan in plans)
+    settings = options.label_only
+    names = *settings.augmentations.names, *settings.noise.names
+    return count + min(count, settings.records) * len(names)
 
 
-def _reasons(model, records, options):
+def _reasons(model, checks, options):
     reasons = {}
     if model is None:
-        reasons = dict.fromkeys(COPIES, NOT_ASKED)
-    elif not records.is_images:
-        reasons = dict.fromkeys(COPIES, own_records.NOT_IMAGES)
+        reasons = dict.fromkeys(AUGMENTED, NOT_A_MODEL)
+    elif not checks.records.is_images:
+        reasons = dict.fromkeys(AUGMENTED, NOT_IMAGES)
     elif options.label_only is None:
-        reasons = dict.fromkeys(COPIES, SWITCHED_OFF)
-    if records.features is None:
+        reasons = dict.fromkeys(AUGMENTED, SWITCHED_OFF)
+    if checks.features is None:
         reasons["features"] = TOO_MANY
     return reasons
 
@@ -225,10 +227,10 @@ def _renamed(answered, name):
 
 
 def _require_same(one, other):
-    """Refuses targets that were not asked about the same records."""
+    """Refuses targets that were not queried about the same records."""
     if one.classes != other.classes:
         raise InputError(
-            f"{one.target!r} answers {one.classes} classes, "
+            f"{one.target!r} has {one.classes} classes, "
             f"{other.target!r} {other.classes}: compare models of one task"
         )
     for name in ("record_ids", "labels", "members"):

@@ -81,7 +81,7 @@ def check_run(
 
 
 def table(parities) -> str:
-    """Returns what was found as text.
+    """Returns the parities as a table in text.
 
     Args:
         parities: list of mismatches.FileParity.

@@ -49,7 +49,7 @@ def plan(config: dict, count: int) -> list[dict]:
 def train(run_dir, dataset, *, count, schemes=(), num_threads=2, progress=None):
     """Trains reference models of a run and queries them about every record.
 
-    Goes on where it was: a finished model is not trained again, and answers
+    Goes on where it was: a finished model is not trained again, and outputs
     that are there stay.
 
     Args:
@@ -61,7 +61,7 @@ def train(run_dir, dataset, *, count, schemes=(), num_threads=2, progress=None):
         num_threads: int >= 1, for LiteRT.
         progress: callable that takes a line of text, or None.
     Returns: the reference run directories.
-    Raises: InputError as run_training.train_run and query_run.
+    Raises: InputError as training_run.train_run and query_run.
     """
     run_dir = RunDir(run_dir)
     folders = []

@@ -1,4 +1,4 @@
-"""What reference models of a run answered; see references."""
+"""The outputs of the reference models of a run; see reference_models."""
 
 import collections
 import dataclasses
@@ -23,7 +23,7 @@ def of_run(run_dir) -> list[pathlib.Path]:
 
 
 def load(paths, target, *, fingerprint) -> tuple[Outputs, ...]:
-    """Loads what the reference models answered.
+    """Loads the outputs of the reference models.
 
     Args:
         paths: run directories, or .npz files of outputs whose members are
@@ -40,32 +40,32 @@ def load(paths, target, *, fingerprint) -> tuple[Outputs, ...]:
     for path, count in collections.Counter(p.resolve() for p in paths).items():
         if count > 1:
             raise InputError(f"{path} is given {count} times as a reference")
-    target_name = answering(paths, target)
-    references, named = [], collections.Counter()
+    source = target_name(paths, target)
+    references, counts = [], collections.Counter()
     for path in paths:
         file = path
         if path.is_dir():
-            file = _of(path, target_name)
-        answered = outputs.load(file)
-        actual = answered.info.get("fingerprint")
+            file = _of(path, source)
+        reference = outputs.load(file)
+        actual = reference.info.get("fingerprint")
         if actual is not None and actual != fingerprint:
             raise InputError(
                 f"{file}: the reference is about data with fingerprint "
                 f"{actual[:12]}, the run about {fingerprint[:12]}"
             )
         stem = path.name if path.is_dir() else path.stem
-        name = f"{stem}.{answered.target}"
-        named[name] += 1
+        name = f"{stem}.{reference.target}"
+        counts[name] += 1
         # Runs of other seeds often have the name of this one.
-        if named[name] > 1:
-            name = f"{name}.{named[name]}"
-        info = {**answered.info, "target": name}
-        references.append(dataclasses.replace(answered, info=info))
+        if counts[name] > 1:
+            name = f"{name}.{counts[name]}"
+        info = {**reference.info, "target": name}
+        references.append(dataclasses.replace(reference, info=info))
     return tuple(references)
 
 
-def answering(paths, target) -> str:
-    """Names the target of reference runs that stands beside a target.
+def target_name(paths, target) -> str:
+    """Names the target of reference runs to compare a target with.
 
     Args:
         paths: as of load.

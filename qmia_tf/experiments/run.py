@@ -8,12 +8,13 @@ import dataclasses
 import pathlib
 
 from qmia_tf import files, terminal
-from qmia_tf.auditing import audit, device_outputs, parity_summary
-from qmia_tf.auditing import thumbnails as exposed_pictures
+from qmia_tf.auditing import audit, parity_summary, thumbnails
+from qmia_tf.auditing.device_outputs import load_device_outputs
 from qmia_tf.data import loaders
 from qmia_tf.deploy import export as exporting
 from qmia_tf.deploy.calibration_images import Members
 from qmia_tf.experiments import configuration, run_auxiliary, training_run
+from qmia_tf.experiments.record_checks import RecordChecks
 from qmia_tf.run_dir import RunDir
 from qmia_tf.targets import run_targets
 
@@ -23,14 +24,14 @@ def query_run(
 ):
     """Queries the run's Keras model, its twins and every .tflite it exported.
 
-    Answers that are there already, of the same file, kernels and data, stay.
+    Outputs that are there already, of the same file, kernels and data, stay.
 
     Args:
         run_dir: the run directory.
         dataset: the run's Dataset.
         num_threads: int >= 1, for LiteRT.
         kernels: names of LiteRT's kernel sets, see targets.TFLiteTarget.
-            Each .tflite file is asked under each of them; one that a kernel
+            Each .tflite file is queried under each of them; one that a kernel
             set cannot run is left out.
         progress: callable that takes a line of text, or None.
     Returns: list of paths outputs/TARGET.npz, the Keras model's first, and
@@ -40,13 +41,13 @@ def query_run(
     """
     run_dir = RunDir(run_dir)
     config = configuration.read(run_dir)
-    split = training_run.open_split(run_dir, dataset, config)
+    records = training_run.records_of(run_dir, dataset, config)
     run_dir.require_model()
     paths, left_out = [], []
     for query in run_targets.list_targets(
         run_dir, kernels=kernels, num_threads=num_threads
     ):
-        answer = run_targets.query_once(query, dataset, split, run_dir=run_dir)
+        answer = run_targets.query_once(query, records, run_dir=run_dir)
         if isinstance(answer, pathlib.Path):
             paths.append(answer)
             continue
@@ -95,16 +96,16 @@ def export_run(
 
 
 def compare_run(run_dir, dataset, *, records=500, threads=(1,), progress=None):
-    """Compares the run's integer hashes with what was trained, code by code.
+    """Compares the run's integer files with what was trained, code by code.
 
     Under the default kernels; scripts/parity.py takes others. What parity.json
-    says of the same hashes already stays.
+    says of the same files already stays.
 
     Args:
         run_dir: the run directory.
         dataset: the Dataset it was made from.
         records: how many images are compared, at most.
-        threads: numbers of threads that the hashes are run with.
+        threads: numbers of threads that the files are run with.
         progress: callable that takes a line of text, or None.
     Returns: True if it compared, False if there was nothing to compare.
     Raises: InputError as parity_run.check_run.
@@ -148,29 +149,29 @@ def attack_run(
     *,
     num_threads=2,
     kernels=("default",),
-    captured=(),
+    device_outputs=(),
     references=None,
     parent=None,
     label_only=None,
     audit_seed=0,
     tfprivacy=None,
-    pictures=exposed_pictures.AUTO,
+    pictures=thumbnails.AUTO,
 ):
-    """Queries every target of the run and audits what they answer.
+    """Queries every target of the run and audits their outputs.
 
     Args:
         run_dir: the run directory.
         dataset: the run's Dataset.
         num_threads: int >= 1, for LiteRT.
         kernels: names of LiteRT's kernel sets, see query_run.
-        captured: .npz files of outputs from another machine
-            (scripts/evaluate_edge.py), audited beside the run's own.
+        device_outputs: .npz files of outputs from another machine
+            (scripts/evaluate_edge.py), audited with the run's own.
         references: run directories or .npz files of outputs of reference
-            models; None takes the run's own (references.train), if any.
+            models; None takes the run's own (reference_models.train), if any.
         parent: directory of the full-precision run on the same members; it
-            is also queried together with each target. A full-precision run
-            is the parent of its own files.
-        label_only: copy_queries.Settings; None leaves label-only attacks
+            also takes part in the joint attack with each target. A
+            full-precision run is the parent of its own files.
+        label_only: label_only_queries.Settings; None leaves label-only attacks
             out.
         audit_seed: int, of calibration halves, bootstraps and attacks.
         tfprivacy: tfprivacy.Settings of what tensorflow-privacy is to run;
@@ -178,29 +179,32 @@ def attack_run(
         pictures: whether audit.json holds pictures of the most exposed
             members, which are training records: "on", "off", or "auto", for
             published data sets only.
-    Returns: findings.AuditResult.
-    Raises: InputError as query_run, or if what is given beside the run is
-        not about the run's records.
+    Returns: audit_result.AuditResult.
+    Raises: InputError as query_run, or if what else is given is not
+        about the run's records.
     """
     run_dir = pathlib.Path(run_dir)
     config = configuration.read(run_dir)
-    with_pictures = exposed_pictures.wanted(
+    with_pictures = thumbnails.wanted(
         pictures, published=loaders.is_published(dataset.name)
     )
-    split = training_run.open_split(run_dir, dataset, config)
-    elsewhere = device_outputs.open_captured(
-        captured, dataset, split, taken=run_targets.target_names(run_dir)
+    records = training_run.records_of(run_dir, dataset, config)
+    elsewhere = load_device_outputs(
+        device_outputs,
+        records,
+        used_names=run_targets.target_names(run_dir),
     )
-    known = run_auxiliary.Surroundings(
+    checks = RecordChecks.of(records)
+    auxiliary = run_auxiliary.RunAuxiliary(
         run_dir,
-        dataset,
-        split,
+        records,
+        features=checks.features,
         config=config,
         references=references,
         parent=parent,
         label_only=label_only,
     )
-    answers, left_out = query_run(
+    paths, left_out = query_run(
         run_dir,
         dataset,
         num_threads=num_threads,
@@ -211,28 +215,31 @@ def attack_run(
         run_dir, kernels=kernels, num_threads=num_threads
     )
     with terminal.working("comparing members and nonmembers without a model"):
-        duplicates = known.duplicates()
-        control = known.control(seed=audit_seed)
-    names = [path.stem for path in answers]
+        equal = checks.equal
+        baseline = checks.blind_baseline(seed=audit_seed)
+    names = [path.stem for path in paths]
     return audit.audit_run(
         run_dir,
-        answers,
-        captured=elsewhere,
+        paths,
+        device_outputs=elsewhere,
         left_out=left_out,
-        beside={
-            **{target.target: known.of(target.target) for target in elsewhere},
+        auxiliary={
             **{
-                q.name: known.of(q.name, q)
+                target.target: auxiliary.of(target.target)
+                for target in elsewhere
+            },
+            **{
+                q.name: auxiliary.of(q.name, q)
                 for q in run_queries
                 if q.name in names
             },
         },
-        joints=known.joints(),
-        duplicates=duplicates,
-        distinct=known.distinct,
-        control=control,
-        class_names=dataset.class_names,
-        pictures=dataset.images.__getitem__ if with_pictures else None,
+        joint_with=auxiliary.joint_with(),
+        duplicates=equal,
+        distinct=checks.distinct,
+        baseline=baseline,
+        class_names=records.class_names,
+        pictures=checks.records.values.__getitem__ if with_pictures else None,
         seed=audit_seed,
         tfprivacy=tfprivacy,
         progress=terminal.say,

@@ -1,22 +1,16 @@
-"""What an attacker of a run has beside the targets' plain answers."""
+"""Auxiliary knowledge about the targets of a run, besides their outputs."""
 
 import dataclasses
 import functools
 import pathlib
 
-import numpy as np
-
 from qmia_tf import outputs
-from qmia_tf.auditing import blind_baseline
-from qmia_tf.auditing.audit_result import Control
-from qmia_tf.auditing.auxiliary import Beside
-from qmia_tf.data import duplicates, repeated_records
-from qmia_tf.data.duplicates import EqualRecords
-from qmia_tf.data.image_features import image_features
+from qmia_tf.auditing.auxiliary import Auxiliary
+from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import (
-    augmentation_queries,
     configuration,
+    label_only_queries,
     reference_outputs,
 )
 from qmia_tf.outputs import Outputs
@@ -24,22 +18,21 @@ from qmia_tf.run_dir import TRAINED, RunDir
 
 PARENT = "parent"
 FULL_PRECISION = {"weight_bits": 32, "activation_bits": 32, "clip": False}
-EXAMPLES = 10
 
 
-class Surroundings:
-    """References, float parent, changed copies and images of one run.
+class RunAuxiliary:
+    """References, float parent, augmented queries and features of one run.
 
     Args:
-        run_dir: the run directory; its targets are queried before anything
-            is asked of this.
-        dataset: the run's Dataset.
-        split: the run's Split.
+        run_dir: the run directory, whose targets were queried.
+        records: the run's Records.
+        features: float [N, F], of records 0..N-1 of its data set.
         config: the run's configuration.
-        references: paths as reference_answers.load takes them; None takes the
+        references: paths as reference_outputs.load takes them; None takes the
             run's own.
         parent: directory of the full-precision run, or None.
-        label_only: copy_queries.Settings, or None to leave copies out.
+        label_only: label_only_queries.Settings, or None without augmented
+            queries.
     Raises: InputError if the parent or a reference was not queried or is
         none.
     """
@@ -47,16 +40,16 @@ class Surroundings:
     def __init__(
         self,
         run_dir,
-        dataset,
-        split,
+        records: Records,
         *,
+        features,
         config,
         references=None,
         parent=None,
         label_only=None,
     ):
         self._run_dir = pathlib.Path(run_dir)
-        self._dataset, self._split = dataset, split
+        self._records, self._features = records, features
         if references is None:
             references = reference_outputs.of_run(run_dir)
         self._paths, self._loaded = references, {}
@@ -66,92 +59,52 @@ class Surroundings:
         if parent is not None:
             self._parent = _of_parent(pathlib.Path(parent))
         self._is_parent = parent is None and _is_full_precision(config)
-        self._features = image_features(dataset.images)
 
-    def of(self, target, query=None) -> Beside:
-        """Gives what stands beside one target.
+    def of(self, target, query=None) -> Auxiliary:
+        """Gives the auxiliary knowledge about one target.
 
         Args:
             target: its name.
-            query: its queries.Query, to ask it about changed copies; None
-                for what was captured elsewhere.
+            query: its run_targets.RunTarget, for augmented queries; None for
+                outputs of a device.
         """
         parent = self._parent
         if self._is_parent and target != TRAINED:
             parent = self._keras
-        return Beside(
+        return Auxiliary(
             references=self._references(target),
             parent=parent,
             features=self._features,
-            **self._copies(query),
+            **self._augmented_labels(query),
         )
 
-    def joints(self) -> list[Outputs]:
+    def joint_with(self) -> list[Outputs]:
         """The second artefacts that each target is queried together with."""
-        return [partner for partner in (self._keras, self._parent) if partner]
-
-    def duplicates(self) -> EqualRecords:
-        """Counts images that are on both sides of the split."""
-        split = self._split
-        ids = np.concatenate([split.members, split.nonmembers])
-        images, _ = self._dataset.take(ids)
-        members = np.arange(ids.size) < split.members.size
-        equal_images = duplicates.find(images, members, ids)
-        return EqualRecords(
-            members=int(equal_images.members),
-            nonmembers=int(equal_images.nonmembers),
-            examples=np.asarray(equal_images.pairs)[:EXAMPLES].tolist(),
-            warning=equal_images.sentence(),
-        )
-
-    @functools.cached_property
-    def distinct(self) -> repeated_records.Distinct:
-        """The records that are audited: of equal ones on a side, one."""
-        split = self._split
-        ids = np.sort(np.concatenate([split.members, split.nonmembers]))
-        images, labels = self._dataset.take(ids)
-        members = np.isin(ids, split.members)
-        return repeated_records.of_records(images, labels, members, ids)
-
-    def control(self, *, seed) -> Control:
-        """Tries to tell the members without asking any model.
-
-        Args:
-            seed: int, of the calibration half: the audit's.
-        """
-        ids = self.distinct.record_ids
-        return blind_baseline.check_features(
-            self._features[ids],
-            self._dataset.labels[ids],
-            np.isin(ids, self._split.members),
-            seen=blind_baseline.IMAGES,
-            seed=seed,
-        )
+        return [second for second in (self._keras, self._parent) if second]
 
     @functools.cached_property
     def _keras(self):
         return _keras_outputs(self._run_dir)
 
     def _references(self, target):
-        """Loads answers once, however many targets they stand beside."""
-        name = reference_outputs.answering(self._paths, target)
+        """Loads outputs once, however many targets they are used for."""
+        name = reference_outputs.target_name(self._paths, target)
         if name not in self._loaded:
             self._loaded[name] = reference_outputs.load(
-                self._paths, name, fingerprint=self._split.fingerprint
+                self._paths, name, fingerprint=self._records.fingerprint
             )
         return self._loaded[name]
 
-    def _copies(self, query):
+    def _augmented_labels(self, query):
         if (
             self._label_only is None
             or query is None
-            or not augmentation_queries.is_asked(query)
+            or not label_only_queries.is_queried(query)
         ):
             return {}
-        return augmentation_queries.answer(
+        return label_only_queries.query_target(
             query,
-            self._dataset,
-            self._split,
+            self._records,
             settings=self._label_only,
             run_dir=self._run_dir,
         )
@@ -170,14 +123,14 @@ def _of_parent(parent):
             f"{config['model']['weight_bits']}-bit weights and "
             f"{config['model']['activation_bits']}-bit activations"
         )
-    answered = _keras_outputs(parent)
-    if answered is None:
+    parent_outputs = _keras_outputs(parent)
+    if parent_outputs is None:
         raise InputError(
             f"{parent} was not queried yet: attack it first, with "
             "scripts/attack.py"
         )
-    info = {**answered.info, "target": PARENT}
-    return dataclasses.replace(answered, info=info)
+    info = {**parent_outputs.info, "target": PARENT}
+    return dataclasses.replace(parent_outputs, info=info)
 
 
 def _is_full_precision(config):

@@ -27,7 +27,7 @@ def compare(
             only the trained model.
         progress: callable that takes a line of text, or None.
     Raises: InputError if the runs do not fit each other, a full-precision
-        run kept no checkpoints, or as epochs.answers.
+        run kept no checkpoints, or as checkpoints.query_epochs.
     """
     full, quantized = ([pathlib.Path(x) for x in y] for y in (full, quantized))
     configs = _configs(full, quantized)
@@ -45,7 +45,7 @@ def compare(
             curves[other] = _curve(other, configs, models)
             for model in models if every_epoch else models[-1:]:
                 compared.append(
-                    accuracy_comparison.Compared(
+                    accuracy_comparison.ModelComparison(
                         run=other.name,
                         model=curves[other].model,
                         full=one.name,
@@ -81,7 +81,7 @@ def _configs(full, quantized):
     configs = {path: configuration.read(path) for path in every}
     for place, one in enumerate(full):
         pairs = (one, *quantized[place :: len(full)])
-        accuracy_matching.check_alike(
+        accuracy_matching.check_same_members(
             {str(path): configs[path] for path in pairs}
         )
     for start in range(0, len(every), len(full)):
@@ -93,7 +93,7 @@ def _configs(full, quantized):
                 "runs of one model, one a seed, must stand together"
             )
     for path in every:
-        alone = len(checkpoints.kept(path, configs[path])) < 2
+        alone = len(checkpoints.kept_models(path, configs[path])) < 2
         if alone and path in full:
             raise InputError(
                 f"{path} kept no checkpoints, so its accuracy cannot be "
@@ -115,18 +115,18 @@ def model_name(config) -> str:
 def _epochs(run_dir, configs, dataset, progress):
     """Measures every kept epoch; returns them and bool [N], the members."""
     config = configs[run_dir]
-    split = training_run.open_split(run_dir, dataset, config)
-    models = checkpoints.kept(run_dir, config)
+    records = training_run.records_of(run_dir, dataset, config)
+    models = checkpoints.kept_models(run_dir, config)
     points = []
-    for epoch, answers in checkpoints.answers(
-        run_dir, models, dataset, split, progress=progress
+    for epoch, outputs in checkpoints.query_epochs(
+        run_dir, models, records, progress=progress
     ):
-        points.append(accuracy_matching.measure(answers, epoch))
-    return points, answers.members
+        points.append(accuracy_matching.measure(outputs, epoch))
+    return points, outputs.members
 
 
 def _curve(run_dir, configs, models):
-    return accuracy_comparison.Curve(
+    return accuracy_comparison.TrainingCurve(
         run=run_dir.name,
         model=model_name(configs[run_dir]),
         points=[point.point for point in models],
@@ -152,7 +152,7 @@ def _means(compared):
                 if match.is_match:
                     values.append(leak_change.difference.value)
     return [
-        accuracy_comparison.Mean(
+        accuracy_comparison.MeanDifference(
             *key, pairs=len(values), difference=seed_means.mean(values)
         )
         for key, values in groups.items()
@@ -161,7 +161,7 @@ def _means(compared):
 
 
 def _notes(full, quantized, configs):
-    """What differs between paired runs beside the bits."""
+    """What differs between paired runs besides the bits."""
     notes = []
     for place, other in enumerate(quantized):
         one = full[place % len(full)]

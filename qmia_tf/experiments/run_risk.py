@@ -1,4 +1,4 @@
-"""The risk of the single record, of a target of a run."""
+"""Record risk of a target of a run."""
 
 from qmia_tf import outputs
 from qmia_tf.auditing import record_risk
@@ -7,38 +7,38 @@ from qmia_tf.experiments import configuration, reference_outputs
 from qmia_tf.run_dir import TRAINED, RunDir
 
 
-def of_run(run_dir, *, target=TRAINED, **options) -> record_risk.Exposures:
-    """Measures a target of a run from what it answered.
+def of_run(run_dir, *, target=TRAINED, **options) -> record_risk.RecordRisks:
+    """Measures the record risk from the stored outputs of a target.
 
     Args:
         run_dir: directory with config.json and outputs/.
         target: name of the target.
-        **options: of exposed.measure.
+        **options: of record_risk.measure.
     Raises: InputError if the run or the target's outputs are not there, or
-        are about other data, or as exposed.measure.
+        are about other data, or as record_risk.measure.
     """
     run_dir = RunDir(run_dir)
     config = configuration.read(run_dir)
     folder = run_dir.outputs
     path = folder / f"{target}.npz"
     if not path.is_file():
-        known = sorted(file.stem for file in folder.glob("*.npz"))
+        names = sorted(file.stem for file in folder.glob("*.npz"))
         raise InputError(
             f"{folder} holds no outputs of {target!r}, but of "
-            f"{', '.join(known) or 'no target'}: scripts/attack.py writes them"
+            f"{', '.join(names) or 'no target'}: scripts/attack.py writes them"
         )
-    answers = outputs.load(path)
-    wanted = config["dataset"].get("fingerprint")
-    got = answers.info.get("fingerprint")
-    if got and wanted and got != wanted:
+    target_outputs = outputs.load(path)
+    expected = config["dataset"].get("fingerprint")
+    got = target_outputs.info.get("fingerprint")
+    if got and expected and got != expected:
         raise InputError(
             f"{path}: the outputs are about data with fingerprint {got}, the "
-            f"run is about {wanted}: query the target with the run's data"
+            f"run is about {expected}: query the target with the run's data"
         )
     return record_risk.measure(
-        answers,
+        target_outputs,
         references=reference_outputs.load(
-            reference_outputs.of_run(run_dir), target, fingerprint=wanted
+            reference_outputs.of_run(run_dir), target, fingerprint=expected
         ),
         run=run_dir.name,
         **options,

@@ -5,6 +5,7 @@ import numpy as np
 from qmia_tf import files, onednn, terminal
 from qmia_tf.data import split as splits
 from qmia_tf.data.pixels import scale_to_unit
+from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import configuration
 from qmia_tf.run_dir import COMPUTED, RunDir
@@ -17,7 +18,7 @@ def train_run(run_dir, dataset, config, *, keep_every=0, tensorboard_every=0):
     """Trains the run's model, or goes on, or finds it finished.
 
     How TensorFlow computes is noted in config.json; of a finished run that
-    was trained otherwise, that is said.
+    was trained otherwise, a line says so.
 
     Args:
         run_dir: the run directory.
@@ -52,7 +53,7 @@ def train_run(run_dir, dataset, config, *, keep_every=0, tensorboard_every=0):
         seed=config["seed"],
         **config["model"],
     )
-    judged = dataset.take(_drawn(split.nonmembers, config["seed"]))
+    evaluated = dataset.take(_drawn(split.nonmembers, config["seed"]))
     callbacks = []
     if tensorboard_every:
         from qmia_tf.training import tensorboard_callback
@@ -61,7 +62,7 @@ def train_run(run_dir, dataset, config, *, keep_every=0, tensorboard_every=0):
         callbacks.append(
             tensorboard_callback.MembershipLog(
                 run_dir.tensorboard,
-                *[(scale_to_unit(x), y) for x, y in (inside, judged)],
+                *[(scale_to_unit(x), y) for x, y in (inside, evaluated)],
                 every=tensorboard_every,
                 seed=config["seed"],
             )
@@ -72,10 +73,19 @@ def train_run(run_dir, dataset, config, *, keep_every=0, tensorboard_every=0):
         recipe=recipe,
         seed=config["seed"],
         run_dir=run_dir,
-        nonmembers=judged,
+        nonmembers=evaluated,
         keep_every=keep_every,
         callbacks=callbacks,
     )
+
+
+def records_of(run_dir, dataset, config) -> Records:
+    """Gives the records of a run, the members first.
+
+    Args: as open_split.
+    Raises: InputError if the data is not the run's.
+    """
+    return open_split(run_dir, dataset, config).records(dataset)
 
 
 def _note_computing(run_dir):

@@ -211,21 +211,16 @@ def from_arrays(arrays, info, path) -> Outputs:
         path: where they came from, for messages.
     Raises: InputError if they cannot be outputs.
     """
-    common = {
-        "labels": _as_kind(arrays, "labels", "iu", np.int64, path),
-        "members": _as_bool(arrays["members"], path),
-        "record_ids": _as_kind(arrays, "record_ids", "iu", np.int64, path),
-        "info": info,
+    stored = {
+        name: validation.as_stored(name, arrays[name], path)
+        for name in (*ANSWERS, *ARRAYS)
+        if name in arrays and name != "info"
     }
-    answers = {
-        name: _as_kind(arrays, name, "f", np.float32, path)
-        for name in ANSWERS
-        if name in arrays
-    }
-    if "probabilities" in answers:
-        return Outputs(**answers, **common).validate(str(path))
-    outputs = Outputs.from_logits(**answers, **common, source=str(path))
-    return outputs.validate(str(path))
+    if "probabilities" in stored:
+        answers = Outputs(**stored, info=info)
+    else:
+        answers = Outputs.from_logits(**stored, info=info, source=str(path))
+    return answers.validate(str(path))
 
 
 def _check_declared(logits, info, source):
@@ -258,23 +253,3 @@ def _read_arrays(path):
             f"and holds {', '.join(arrays) or 'nothing'}"
         )
     return arrays
-
-
-def _as_kind(arrays, name, kinds, dtype, path):
-    array = arrays[name]
-    if array.dtype.kind not in kinds:
-        expected = "floats" if kinds == "f" else "integers"
-        raise InputError(
-            f"{path}: {name} must be {expected}, got {array.dtype}"
-        )
-    return array.astype(dtype)
-
-
-def _as_bool(members, path):
-    if members.dtype.kind in "iu" and np.isin(members, (0, 1)).all():
-        return members.astype(bool)
-    if members.dtype.kind != "b":
-        raise InputError(
-            f"{path}: members must be booleans or 0 and 1, got {members.dtype}"
-        )
-    return members

@@ -12,23 +12,36 @@ cat,dog,label           columns that are named by classes, and a label that
 0.7,0.2,0.1,0           no names: probabilities and then the label, or the
                         label first, where only one of them can be meant
 
-See outputs.delimited_text for delimiters and decimal commas.
+Delimiters are commas, semicolons, tabs or bars; a comma is the decimal sign
+where it is not the delimiter. Rows are counted as a spreadsheet does: the
+first is row 1, an empty line counts, and a line break within quotes does not.
 """
 
+import csv
 import dataclasses
+import io
+import itertools
 import pathlib
 import re
 
 import numpy as np
+import pandas as pd
 
+from qmia_tf import terminal
 from qmia_tf.errors import InputError
-from qmia_tf.outputs import delimited_text, kinds
+from qmia_tf.outputs import kinds
 
 KINDS = {"p": kinds.PROBABILITIES, "z": kinds.LOGITS}
 LABEL, ID = "label", "id"
 # What a file is read to besides the arrays of outputs.
 CLASSES, ROWS = "class_names", "rows"
 BOOLEANS = ("false", "true")
+DELIMITERS = (",", ";", "\t", "|")
+# Rows that the delimiter is chosen by.
+SAMPLE = 20
+# What a spreadsheet may write before its first row.
+SAID = re.compile(r"sep=(.)\r?\n")
+DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+([eE][-+]?\d+)?")
 # What else files hold beside the outputs of classes, none of which are called
 # so; numbers of these would pass for one more logit.
 NO_CLASSES = frozenset(
@@ -43,63 +56,171 @@ NAME_THEM = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class _Layout:
-    """Where what is: places of columns, and what their names say."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Table:
+    """The cells of a file without its empty rows.
 
-    columns: list[int]
-    names: list[str]
-    label: int
-    kind: str | None = None
-    id: int | None = None
-    # The number of the first class, in the names of the columns.
-    base: int = 0
-    class_names: tuple[str, ...] | None = None
+    Attributes:
+        path: the file's, for messages.
+        cells: DataFrame of text; its index is the number of each row.
+        values: the same as numbers: NaN of what is none, infinity of what is
+            not finite.
+    """
+
+    path: pathlib.Path
+    cells: pd.DataFrame
+    values: pd.DataFrame
+
+    def under(self, names, *, skip=0) -> "_Table":
+        """Names the columns; leaves out so many of the first rows."""
+        return _Table(
+            self.path,
+            self.cells.iloc[skip:].set_axis(names, axis=1),
+            self.values.iloc[skip:].set_axis(names, axis=1),
+        )
+
+    def numbers(self, columns, *, whole=False) -> np.ndarray:
+        """The numbers of some columns, float64 [N, columns].
+
+        Raises: InputError at the first cell that is none, or not whole.
+        """
+        # The order of sums, and so their last bit, depends on the layout.
+        values = np.ascontiguousarray(self.values[columns], np.float64)
+        bad = ~np.isfinite(values)
+        if whole:
+            bad |= (values < 0) | (values != np.round(values))
+        if bad.any():
+            row, column = np.argwhere(bad)[0]
+            raise InputError(
+                f"{self.path}: row {self.cells.index[row]}, column "
+                f"{columns[column]!r} is "
+                f"{self.cells[columns[column]].iloc[row]!r}, not a "
+                f"{'whole number, 0 or more' if whole else 'number'}"
+            )
+        return values
+
+    def whole(self, column) -> np.ndarray:
+        """The whole numbers of a column, int64 [N]."""
+        return self.numbers([column], whole=True)[:, 0].astype(np.int64)
 
 
 def read(path) -> dict[str, np.ndarray]:
     """Reads a CSV file of outputs.
 
     Args:
-        path: the file, laid out as this module says.
+        path: UTF-8 text, with or without a byte order mark, laid out as this
+            module says.
     Returns: dict: probabilities or logits float64 [N, C], labels int64 [N],
         record_ids int64 [N] if there is an id, class_names, a tuple, if the
-        columns are named by them, rows int64 [N], the row in the file, and
-        of probabilities step, float: the distance of numbers that are
-        rounded, 0 if they are not.
-    Raises: InputError that names the column that is missing, or the row and
-        the column of a bad cell. Row 1 is the line of names.
+        columns are named by them, and rows int64 [N], the row in the file.
+    Raises: InputError if it is not text, that names the column that is
+        missing, or the row and the column of a bad cell. Row 1 is the line of
+        names.
     """
-    path = pathlib.Path(path)
-    table = delimited_text.read(path)
-    names = table.cells[0] if table.cells else []
-    if names and all(table.number(name) is not None for name in names):
-        return _unnamed(table, path)
-    layout = _numbered(names, path) or _by_class(table, names, path)
-    if len(table.cells) < 2:
-        raise InputError(f"{path} has no rows")
-    columns = _numbers(table, layout.columns, layout.names, path)
-    arrays = {ROWS: np.array(table.rows[1:], np.int64)}
-    kind = layout.kind or _kind(columns, table, layout, path)
-    arrays[kind] = columns
-    arrays["labels"] = _labels(table, layout, path)
-    if layout.id is not None:
-        arrays["record_ids"] = _whole(table, layout.id, ID, path)
-    if layout.class_names is not None:
-        arrays[CLASSES] = layout.class_names
-    return _with_step(arrays)
-
-
-def _numbered(names, path):
-    """The layout of columns that a letter and a number name, if there are."""
+    table = _table(pathlib.Path(path))
+    rows, width = table.cells.shape
+    if rows and table.values.iloc[0].notna().all():
+        return _unnamed(table.under([f"column {n + 1}" for n in range(width)]))
+    names = table.cells.iloc[0].tolist() if rows else []
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise InputError(f"{path}: row 1 has column {repeated[0]!r} twice")
-    column_numbers = {
-        letter: [int(n[1:]) for n in names if re.fullmatch(rf"{letter}\d+", n)]
+    table = table.under(names, skip=1)
+    # Columns that classes name say neither what they hold nor a first number.
+    columns, kind, base = _numbered(names, path) or (_by_class(table), None, 0)
+    if rows < 2:
+        raise InputError(f"{path} has no rows")
+    outputs = table.numbers(columns)
+    class_names = () if kind else tuple(columns)
+    arrays = {
+        kind or _kind(outputs, table, columns): outputs,
+        "labels": _labels(table, columns, class_names, base),
+        ROWS: table.cells.index.to_numpy(np.int64),
+    }
+    if ID in names:
+        arrays["record_ids"] = table.whole(ID)
+    if class_names:
+        arrays[CLASSES] = class_names
+    return arrays
+
+
+def _table(path):
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        said = SAID.match(text)
+        if said:
+            text = text[said.end() :]
+        delimiter = said[1] if said else _delimiter(text)
+        # pandas' own reader fills up short rows, and numbers none.
+        rows = dict(
+            terminal.bar(
+                _rows(text, delimiter), desc=f"reading {path.name}", leave=False
+            )
+        )
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} is not a CSV file ({error})") from error
+    width = len(next(iter(rows.values()), ()))
+    for row, cells in rows.items():
+        if len(cells) != width:
+            raise InputError(
+                f"{path}: row {row} has {len(cells)} cells, and there are "
+                f"{width} columns (parted by {delimiter!r})"
+            )
+    cells = pd.DataFrame(list(rows.values()), index=list(rows), dtype=object)
+    values = cells.map(lambda cell: _number(cell, delimiter)).astype(float)
+    return _Table(path, cells, values)
+
+
+def _rows(text, delimiter):
+    """Yields (row, cells) of the rows that are not empty."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    for row, cells in enumerate(reader, 1):
+        cells = [cell.strip() for cell in cells]
+        if any(cells):
+            yield row, cells
+
+
+def _delimiter(text):
+    """What makes rows of one length, with the most columns of numbers."""
+
+    def judged(delimiter):
+        sample = itertools.islice(_rows(text, delimiter), SAMPLE)
+        rows = [cells for _, cells in sample]
+        widths = {len(cells) for cells in rows}
+        numeric = sum(
+            not any(np.isnan(_number(cell, delimiter)) for cell in column)
+            for column in zip(*rows[1:], strict=False)
+        )
+        regular = len(widths) == 1 and widths != {1}
+        return regular, numeric, max(widths, default=0)
+
+    return max(DELIMITERS, key=judged)
+
+
+def _number(text, delimiter):
+    if delimiter != "," and DECIMAL_COMMA.fullmatch(text):
+        text = text.replace(",", ".")
+    try:
+        number = float(text)
+    except ValueError:
+        return np.nan
+    return number if np.isfinite(number) else np.inf
+
+
+def _numbered(names, path):
+    """Columns that a letter and a number name, if there are.
+
+    Returns: the columns, what they hold, and the number of the first class.
+    """
+    places = {
+        letter: sorted(
+            int(n[1:]) for n in names if re.fullmatch(rf"{letter}\d+", n)
+        )
         for letter in KINDS
     }
-    letters = [letter for letter in KINDS if column_numbers[letter]]
+    letters = [letter for letter in KINDS if places[letter]]
     if not letters:
         return None
     if len(letters) > 1:
@@ -108,148 +229,104 @@ def _numbered(names, path):
             f"{','.join(names)}"
         )
     (letter,) = letters
-    numbers = sorted(column_numbers[letter])
+    numbers = places[letter]
     base = int(numbers == list(range(1, len(numbers) + 1)) and numbers != [1])
-    count = max(2, max(numbers) + 1 - base)
-    column_names = [f"{letter}{place + base}" for place in range(count)]
-    for name in (*column_names, LABEL):
+    count = max(2, numbers[-1] + 1 - base)
+    columns = [f"{letter}{place + base}" for place in range(count)]
+    for name in (*columns, LABEL):
         if name not in names:
             raise InputError(
                 f"{path}: row 1 has no column {name!r}; it is {','.join(names)}"
             )
-    return _Layout(
-        columns=[names.index(name) for name in column_names],
-        names=column_names,
-        label=names.index(LABEL),
-        kind=KINDS[letter],
-        id=names.index(ID) if ID in names else None,
-        base=base,
-    )
+    return columns, KINDS[letter], base
 
 
-def _by_class(table, names, path):
-    """The layout of columns of numbers that classes name."""
-    header = ",".join(names) or "nothing"
-    columns = [
-        place
-        for place, name in enumerate(names)
-        # pandas leaves the column of an index without a name.
-        if name not in (LABEL, ID, "")
-        and all(table.number(row[place]) is not None for row in table.cells[1:])
-    ]
-    named = tuple(names[place] for place in columns)
+def _by_class(table):
+    """Columns of numbers that classes name."""
+    names = table.cells.columns.tolist()
+    are_numbers = table.values.notna().all()
+    # pandas leaves the column of an index without a name.
+    columns = [n for n in names if n not in (LABEL, ID, "") and are_numbers[n]]
     # Of class_10 and class_2 the place in the line says less than the number.
-    has_numbers = any(re.search(r"\d$", name) for name in named)
+    has_numbers = any(re.search(r"\d$", name) for name in columns)
     if LABEL not in names or len(columns) < 2 or has_numbers:
         raise InputError(
-            f"{path}: row 1 has no column p0: {NAME_THEM}; it is {header}"
+            f"{table.path}: row 1 has no column p0: {NAME_THEM}; it is "
+            f"{','.join(names) or 'nothing'}"
         )
-    return _Layout(
-        columns=columns,
-        names=list(named),
-        label=names.index(LABEL),
-        id=names.index(ID) if ID in names else None,
-        class_names=named,
-    )
+    return columns
 
 
-def _kind(columns, table, layout, path):
+def _kind(outputs, table, columns):
     """What columns hold that only classes name."""
-    step = kinds.read_step(columns)
-    kind = kinds.of(columns, step=step)
+    step = kinds.read_step(outputs)
+    kind = kinds.of(outputs, step=step)
     if kind == kinds.LOGITS:
-        labels = {row[layout.label] for row in table.cells[1:]}
-        _require_classes(columns, layout, labels, path)
+        _require_classes(outputs, table, columns)
     if kind in KINDS.values():
         return kind
     raise InputError(
-        f"{path}: the columns {', '.join(layout.names)} are neither "
+        f"{table.path}: the columns {', '.join(columns)} are neither "
         "probabilities nor logits: "
-        f"{kinds.sentence(columns, kind, step=step, numbered=False)}; "
+        f"{kinds.sentence(outputs, kind, step=step, numbered=False)}; "
         f"or {NAME_THEM}"
     )
 
 
-def _require_classes(columns, layout, labels, path):
+def _require_classes(outputs, table, columns):
     """Refuses a column beside logits that is hardly one of a class.
 
-    Args:
-        columns: float64 [N, columns].
-        layout: _Layout.
-        labels: the texts of the labels; a column that they name is a class.
-        path: the file's, for messages.
+    One that a label names is a class.
     """
-    is_whole = (columns == np.round(columns)).all(axis=0)
-    counts = is_whole & (np.ptp(columns, axis=0) > 0)
-    is_strange = counts & (len(columns) >= kinds.ENOUGH)
+    labels = set(table.cells[LABEL])
+    is_whole = (outputs == np.round(outputs)).all(axis=0)
+    counts = is_whole & (np.ptp(outputs, axis=0) > 0)
+    is_strange = counts & (len(outputs) >= kinds.ENOUGH)
     is_strange &= not is_whole.all()
-    for name, strange in zip(layout.names, is_strange, strict=True):
+    for name, strange in zip(columns, is_strange, strict=True):
         if name in labels or not (strange or name.lower() in NO_CLASSES):
             continue
+        others = ", ".join(n for n in columns if n != name)
         raise InputError(
-            f"{path}: column {name!r} would be taken for the logits of a "
-            f"class, beside {', '.join(n for n in layout.names if n != name)}, "
-            f"and does not look like them: leave it out, or {NAME_THEM}"
+            f"{table.path}: column {name!r} would be taken for the logits of a "
+            f"class, beside {others}, and does not look like them: leave it "
+            f"out, or {NAME_THEM}"
         )
 
 
-def _labels(table, layout, path):
-    texts = [row[layout.label] for row in table.cells[1:]]
-    known = layout.class_names or ()
-    if any(text in known for text in texts):
-        for row, text in zip(table.rows[1:], texts, strict=True):
-            if text not in known:
-                raise InputError(
-                    f"{path}: row {row}, column {LABEL!r} is {text!r}, which "
-                    f"is none of the columns {', '.join(known)}"
-                )
-        return np.array([known.index(text) for text in texts])
-    if all(text.lower() in BOOLEANS for text in texts):
-        return np.array([BOOLEANS.index(text.lower()) for text in texts])
-    labels = _whole(table, layout.label, LABEL, path)
-    classes = len(layout.columns)
-    if not layout.base or 0 in labels:
+def _labels(table, columns, class_names, base):
+    texts = table.cells[LABEL]
+    if texts.isin(class_names).any():
+        strange = texts[~texts.isin(class_names)]
+        if len(strange):
+            raise InputError(
+                f"{table.path}: row {strange.index[0]}, column {LABEL!r} is "
+                f"{strange.iloc[0]!r}, which is none of the columns "
+                f"{', '.join(class_names)}"
+            )
+        return pd.Index(class_names).get_indexer(texts)
+    if texts.str.lower().isin(BOOLEANS).all():
+        return (texts.str.lower() == BOOLEANS[1]).to_numpy(np.int64)
+    labels = table.whole(LABEL)
+    if not base or 0 in labels:
         return labels
-    if labels.max() != classes:
+    if labels.max() != len(columns):
         raise InputError(
-            f"{path}: the columns are {layout.names[0]} to {layout.names[-1]}, "
-            f"and no label is 0 or {classes}, so whether labels count from 0 "
+            f"{table.path}: the columns are {columns[0]} to {columns[-1]}, and "
+            f"no label is 0 or {len(columns)}, so whether labels count from 0 "
             "or from 1 is not known: name the columns from 0 on and let "
             "labels count from 0"
         )
     return labels - 1
 
 
-def _whole(table, place, name, path):
-    (column,) = _numbers(table, [place], [name], path, whole=True).T
-    return column.astype(np.int64)
-
-
-def _numbers(table, places, names, path, *, whole=False, start=1):
-    """The cells of some columns as numbers, float64 [N, columns]."""
-    numbers = np.empty((len(table.cells) - start, len(places)))
-    for index, cells in enumerate(table.cells[start:]):
-        for place, column in enumerate(places):
-            number = table.number(cells[column])
-            good = number is not None and np.isfinite(number)
-            if not good or (whole and (number < 0 or number != int(number))):
-                raise InputError(
-                    f"{path}: row {table.rows[index + start]}, column "
-                    f"{names[place]!r} is {cells[column]!r}, not a "
-                    f"{'whole number, 0 or more' if whole else 'number'}"
-                )
-            numbers[index, place] = number
-    return numbers
-
-
-def _unnamed(table, path):
+def _unnamed(table):
     """Reads a file without names: probabilities, and a label at one end."""
-    width = len(table.cells[0])
-    names = [f"column {place + 1}" for place in range(width)]
-    every = _numbers(table, range(width), names, path, start=0)
+    numbers = table.numbers(table.cells.columns.tolist())
+    width = numbers.shape[1]
     possible = []
     for label in (width - 1, 0) if width > 2 else ():
-        rows, labels = np.delete(every, label, axis=1), every[:, label]
+        rows, labels = np.delete(numbers, label, axis=1), numbers[:, label]
         step = kinds.read_step(rows)
         whole = np.all((labels == np.round(labels)) & (labels >= 0))
         if (
@@ -260,16 +337,12 @@ def _unnamed(table, path):
             possible.append((rows, labels.astype(np.int64)))
     if len(possible) != 1:
         raise InputError(
-            f"{path}: row 1 has numbers instead of names, and what the columns "
-            f"hold is not certain: {NAME_THEM}"
+            f"{table.path}: row 1 has numbers instead of names, and what the "
+            f"columns hold is not certain: {NAME_THEM}"
         )
     rows, labels = possible[0]
-    arrays = {kinds.PROBABILITIES: rows, "labels": labels}
-    return _with_step({**arrays, ROWS: np.array(table.rows, np.int64)})
-
-
-def _with_step(arrays):
-    rows = arrays.get(kinds.PROBABILITIES)
-    if rows is None:
-        return arrays
-    return {**arrays, "step": kinds.read_step(rows)}
+    return {
+        kinds.PROBABILITIES: rows,
+        "labels": labels,
+        ROWS: table.cells.index.to_numpy(np.int64),
+    }

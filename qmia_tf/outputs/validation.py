@@ -27,14 +27,14 @@ INFO_TYPES = {
     "fingerprint": str,
     "run": str,
 }
+# The kinds of each array, for people, and what it is stored as.
 KINDS = {
-    "probabilities": ("f", "floats"),
-    "labels": ("iu", "integers"),
-    "members": ("b", "booleans"),
-    "record_ids": ("iu", "integers"),
+    "probabilities": ("f", "floats", np.float32),
+    "logits": ("f", "floats", np.float32),
+    "labels": ("iu", "integers", np.int64),
+    "members": ("b", "booleans or 0 and 1", bool),
+    "record_ids": ("iu", "integers", np.int64),
 }
-
-# What neither the name of a target nor of a file may hold.
 
 
 def safe_name(text, default) -> str:
@@ -94,12 +94,8 @@ def check_shapes(outputs, source):
                 f"{source}: {name} has shape {got}, but there are {shape[0]} "
                 "rows of probabilities"
             )
-    for name, (letters, expected) in KINDS.items():
-        dtype = getattr(outputs, name).dtype
-        if dtype.kind not in letters:
-            raise InputError(
-                f"{source}: {name} must be {expected}, got {dtype}"
-            )
+    for name in ("probabilities", "labels", "members", "record_ids"):
+        _check_kind(name, getattr(outputs, name), source)
     count = int(outputs.members.sum())
     if count == 0 or count == shape[0]:
         missing = "member" if count == 0 else "nonmember"
@@ -107,6 +103,26 @@ def check_shapes(outputs, source):
             f"{source}: {counted(shape[0], 'record')} and not one {missing}: "
             "an audit needs members and nonmembers"
         )
+
+
+def _check_kind(name, array, source):
+    kind, expected, _ = KINDS[name]
+    if array.dtype.kind not in kind:
+        raise InputError(
+            f"{source}: {name} must be {expected}, got {array.dtype}"
+        )
+
+
+def as_stored(name, array, source) -> np.ndarray:
+    """Gives an array of a file the type that Outputs have.
+
+    Raises: InputError if it is of another kind.
+    """
+    dtype = KINDS[name][2]
+    is_bits = array.dtype.kind in "iu" and np.isin(array, (0, 1)).all()
+    if name != "members" or not is_bits:
+        _check_kind(name, array, source)
+    return array.astype(dtype)
 
 
 def check_values(outputs, source, *, rows=None):

@@ -255,15 +255,17 @@ def gates():
 
 
 def _label_only():
-    from qmia_tf.attacks.augmentations import Plan
-    from qmia_tf.experiments import augmentation_queries
+    from qmia_tf.attacks.augmentations import Augmentations
+    from qmia_tf.experiments import label_only_queries
 
     names = ("shift", "flip", "rotation")
-    plan = Plan(**{name: value(f"copy_{name}") for name in names})
+    augmentations = Augmentations(
+        **{name: value(f"copy_{name}") for name in names}
+    )
     if not value("label_only_records"):
         return None
-    return augmentation_queries.Settings(
+    return label_only_queries.Settings(
         records=value("label_only_records"),
-        plan=plan,
+        augmentations=augmentations,
         seed=value("audit_seed"),
     )

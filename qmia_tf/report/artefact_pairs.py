@@ -8,7 +8,7 @@ from qmia_tf.auditing.audit_result import AuditResult
 from qmia_tf.auditing.membership_decisions import unpack
 from qmia_tf.auditing.target_result import TargetAudit
 from qmia_tf.statistics import intervals, paired_differences
-from qmia_tf.statistics.held_out import calibration_half
+from qmia_tf.statistics.held_out_thresholds import calibration_half
 from qmia_tf.statistics.intervals import Estimate
 
 
@@ -29,18 +29,18 @@ class Pair:
 def compare(audit: AuditResult, one: TargetAudit, other: TargetAudit) -> Pair:
     """Compares two artefacts of an audit.
 
-    Where the verdicts on the same records are known the interval is
-    paired.balanced_change's. Otherwise the two are taken for independent, and
-    it is intervals.difference's.
+    Where the decisions on the same records are stored the interval is
+    paired.balanced_change's. Otherwise the two count as independent, and it
+    is intervals.difference's.
 
     Args:
         audit: the audit that both are of.
         one: the artefact.
         other: what it is compared with.
     """
-    bits = [_judged(audit, artefact) for artefact in (one, other)]
-    if _same_records(one, other) and None not in bits:
-        members, nonmembers = zip(*bits, strict=True)
+    decisions = [_decisions(audit, artefact) for artefact in (one, other)]
+    if _same_records(one, other) and None not in decisions:
+        members, nonmembers = zip(*decisions, strict=True)
         return Pair(
             paired_differences.balanced_change(members, nonmembers), True
         )
@@ -64,8 +64,8 @@ def _same_records(one, other):
     )
 
 
-def _judged(audit, target):
-    """Verdicts of the strongest attack on the judged half, or None.
+def _decisions(audit, target):
+    """Decisions of the strongest attack on the evaluation half, or None.
 
     Returns: bool arrays, of the members and of the nonmembers.
     """

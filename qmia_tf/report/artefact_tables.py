@@ -25,7 +25,7 @@ COLUMNS = [
     Column("confidence, held out", "held_out_change", "change"),
     Column("size %", "size_change", "growth"),
 ]
-IS = (
+FACT_COLUMNS = (
     "target",
     "accuracy_members",
     "accuracy_nonmembers",
@@ -35,14 +35,14 @@ IS = (
     "latency_ms",
     "latency_threads",
 )
-GIVES_AWAY = (
+LEAK_COLUMNS = (
     "target",
     "gap_attack",
     "confidence_held_out",
     "confidence_in_sample",
     "confidence_auc",
 )
-CHANGES = (
+CHANGE_COLUMNS = (
     "target",
     "accuracy_change",
     "gap_change",
@@ -56,11 +56,11 @@ TARGETS = (
 )
 SCORES = (
     "Scores: how many different confidences the target gave. Ties: records "
-    "with several most probable classes, of which the first is the answer."
+    "with several most probable classes, of which the first counts."
 )
 LATENCY = (
     "MB: of the file. ms: median time of one image, with so many threads, on "
-    "the machine that was asked."
+    "the machine that was measured."
 )
 BALANCED = (
     "Attack accuracy is balanced, 1/2 + (TPR - FPR)/2; guessing gives 50 %."
@@ -71,8 +71,8 @@ HELD_OUT = (
 )
 PAIRED = (
     "Points more or less than the full-precision Keras model of the same data "
-    "and split; 95 % intervals from both models' verdicts on each record "
-    "(Tango's), for these two models and thresholds."
+    "and split; 95 % intervals from both models' membership decisions on each "
+    "record (Tango's), for these two models and thresholds."
 )
 UNPAIRED = "Without an interval: the two were not judged on the same records."
 
@@ -116,11 +116,11 @@ def artefact_table(compared: list[Run]) -> Table:
     )
 
 
-def shown(table: Table, compared: list[Run]) -> list[Table]:
+def page_tables(table: Table, compared: list[Run]) -> list[Table]:
     """Cuts the table of artefacts into tables that fit a page.
 
     Args:
-        table: what artefact_table made.
+        table: from artefact_table.
         compared: the runs.
     Returns: what each artefact is, what it gives away, and the changes, if
         there is a full-precision model to compare with.
@@ -133,13 +133,13 @@ def shown(table: Table, compared: list[Run]) -> list[Table]:
     targets = [TARGETS] if any(not run.own for run in compared) else []
     tables = [
         table.pick(
-            IS,
+            FACT_COLUMNS,
             name="artefacts",
             title="What each artefact is",
             notes=[INTERVALS, *targets, SCORES, LATENCY, *left_out],
         ),
         table.pick(
-            GIVES_AWAY,
+            LEAK_COLUMNS,
             name="leaks",
             title="What each artefact gives away",
             notes=[f"{INTERVALS} {BALANCED}", f"{HELD_OUT} {IN_SAMPLE}"],
@@ -150,7 +150,7 @@ def shown(table: Table, compared: list[Run]) -> list[Table]:
 
 
 def agreement_tables(compared: list[Run]) -> list[Table]:
-    """How far artefacts answer alike; no table if nothing was compared."""
+    """How far outputs of artefacts agree; no table without comparisons."""
     rows = [
         [
             *names(run),
@@ -165,19 +165,19 @@ def agreement_tables(compared: list[Run]) -> list[Table]:
     ]
     table = Table(
         name="agreement",
-        title="How far the artefacts answer alike",
+        title="How far the outputs of the artefacts agree",
         columns=[
             *RUN_COLUMNS,
             Column("target", "target"),
-            Column("beside", "other"),
+            Column("compared with", "other"),
             Column("records", "records", "count"),
             Column("labels differ", "labels_differ", "count"),
             Column("probabilities, by up to", "largest_difference", "tiny"),
         ],
         rows=rows,
         notes=[
-            "The same file under other kernels or elsewhere: beside itself "
-            "under the first; a twin: beside its file; the rest: beside keras."
+            "The same file under other kernels or elsewhere is compared with "
+            "itself under the first, a twin with its file, the rest with keras."
         ],
         grouped=len(RUN_COLUMNS),
     )
@@ -186,7 +186,7 @@ def agreement_tables(compared: list[Run]) -> list[Table]:
 
 def _changes(table):
     picked = table.pick(
-        CHANGES,
+        CHANGE_COLUMNS,
         name="changes",
         title="Change against the full-precision Keras model",
         notes=[],

@@ -1,4 +1,4 @@
-"""The tables of attacks: every one, the strongest, two artefacts together."""
+"""The tables of attacks: all, the strongest, and the joint attacks."""
 
 import dataclasses
 
@@ -39,16 +39,16 @@ COLUMNS = [
     Column("epsilon >=", "epsilon", "number"),
 ]
 # What fits on a page; the rest is in the CSV.
-PICKED = ("attack", "auc", "p_value", "held_out", "excess")
-PICKED_TAILS = (
+PAGE_COLUMNS = ("attack", "auc", "p_value", "held_out", "excess")
+TAIL_COLUMNS = (
     "attack",
     "in_sample",
     "tpr_at_fpr_1",
     "tpr_at_fpr_0.1",
     "epsilon",
 )
-PICKED_ANSWERS = ("target", "answer", "p_value", "attack", "auc", "tpr_1")
-PICKED_STRONGEST = ("target", "attack", "auc", "accuracy", "tpr_1")
+VERDICT_COLUMNS = ("target", "answer", "p_value", "attack", "auc", "tpr_1")
+STRONGEST_COLUMNS = ("target", "attack", "auc", "accuracy", "tpr_1")
 TEST = (
     "p: that without a leak some attack shows as much, adjusted for all "
     "attacks (max-T over permutations of the memberships). Attack: the one "
@@ -79,14 +79,14 @@ STRONGEST = (
     "the threshold chosen there, judged on the other half: having chosen does "
     "not flatter it."
 )
-TOGETHER = (
-    "The same trained attacker sees the first's answers alone, then both's; "
+JOINT = (
+    "The same trained attacker sees the first's outputs alone, then both's; "
     "it learns on the calibration half and is judged on the other. Gain: "
     "paired DeLong interval."
 )
 
 
-def every_attack(compared: list[Run]) -> Table:
+def attack_table(compared: list[Run]) -> Table:
     """One row an attack on a target."""
     rows = [
         [*names(run), target.target, *_cells(attack, target)]
@@ -104,13 +104,13 @@ def every_attack(compared: list[Run]) -> Table:
     )
 
 
-def shown(table: Table, compared: list[Run]) -> list[Table]:
+def page_tables(table: Table, compared: list[Run]) -> list[Table]:
     """Cuts the table of attacks down to some models and a page's width.
 
     Of our own runs the Keras models; of audits of somebody's own models all.
 
     Args:
-        table: what every_attack made.
+        table: from attack_table.
         compared: the runs.
     """
     keys = {
@@ -132,13 +132,13 @@ def shown(table: Table, compared: list[Run]) -> list[Table]:
     )
     return [
         table.pick(
-            PICKED,
+            PAGE_COLUMNS,
             name=EVERY,
             title=f"Every attack on {subject}",
             notes=[INTERVALS, HELD_OUT, alike],
         ),
         table.pick(
-            PICKED_TAILS,
+            TAIL_COLUMNS,
             name=TAILS,
             title=f"Every attack on {subject}, with few false alarms",
             notes=[INTERVALS, IN_SAMPLE, LOW, EPSILON],
@@ -146,8 +146,8 @@ def shown(table: Table, compared: list[Run]) -> list[Table]:
     ]
 
 
-def answer_table(compared: list[Run]) -> list[Table]:
-    """The answer on each artefact; no table if audits are too old.
+def verdict_table(compared: list[Run]) -> list[Table]:
+    """The verdict on each artefact; no table if audits are too old.
 
     Twins and other kernels are left to attacks.csv.
     """
@@ -175,11 +175,11 @@ def answer_table(compared: list[Run]) -> list[Table]:
             )
     table = Table(
         name="answers",
-        title="The answer on each artefact",
+        title="The verdict on each artefact",
         columns=[
             *RUN_COLUMNS,
             Column("target", "target"),
-            Column("answer", "answer"),
+            Column("verdict", "answer"),
             Column("p", "p_value", "tiny"),
             Column("attack", "attack"),
             Column("AUC", "auc", "area"),
@@ -199,14 +199,14 @@ def answer_table(compared: list[Run]) -> list[Table]:
     return [table] if rows else []
 
 
-def answer_shown(table: Table) -> Table:
-    """Cuts the table of the answers down to a page's width.
+def short_verdict_table(table: Table) -> Table:
+    """Cuts the table of verdicts down to a page's width.
 
     Args:
-        table: what answer_table made.
+        table: from verdict_table.
     """
     return table.pick(
-        PICKED_ANSWERS,
+        VERDICT_COLUMNS,
         name=table.name,
         title=table.title,
         notes=[TEST, f"More columns are in {table.name}.csv."],
@@ -260,14 +260,14 @@ def strongest_table(compared: list[Run]) -> list[Table]:
     return [table] if rows else []
 
 
-def strongest_shown(table: Table) -> Table:
+def short_strongest_table(table: Table) -> Table:
     """Cuts the table of the strongest attacks down to a page's width.
 
     Args:
-        table: what strongest_table made.
+        table: from strongest_table.
     """
     return table.pick(
-        PICKED_STRONGEST,
+        STRONGEST_COLUMNS,
         name=table.name,
         title=table.title,
         notes=[*table.notes, f"More columns are in {table.name}.csv."],
@@ -304,7 +304,7 @@ def joint_tables(compared: list[Run]) -> list[Table]:
             Column("p", "p_value", "measure"),
         ],
         rows=rows,
-        notes=[TOGETHER],
+        notes=[JOINT],
         grouped=len(RUN_COLUMNS),
     )
     return [table] if rows else []

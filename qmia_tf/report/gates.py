@@ -1,6 +1,6 @@
-"""Limits on what an audit may find, for programs that stop at them.
+"""Limits on what an audit may find, for pipelines that fail at them.
 
-A limit is judged by the numbers of the answer (auditing.leak_test).
+A limit is judged by the numbers of the leak test (auditing.leak_test).
 """
 
 import dataclasses
@@ -9,8 +9,8 @@ import sys
 from qmia_tf.auditing import verdict
 from qmia_tf.auditing.audit_result import AuditResult, GateResult
 from qmia_tf.errors import InputError
-from qmia_tf.report.verdict_words import artefacts_of
-from qmia_tf.statistics.low_fpr import RATES
+from qmia_tf.report.verdict_sentences import artefacts_of
+from qmia_tf.statistics.low_fpr_rates import RATES
 
 PASSED, FAILED, NOT_JUDGED = "passed", "failed", "not judged"
 
@@ -21,7 +21,7 @@ class TprLimit:
 
     Attributes:
         tpr: float, at least fpr and below 1.
-        fpr: float, one of statistics.low_fpr.RATES.
+        fpr: float, one of statistics.low_fpr_rates.RATES.
     """
 
     tpr: float
@@ -65,8 +65,8 @@ def parse_tpr(text) -> TprLimit | None:
     tpr, fpr = parts
     if fpr not in RATES:
         raise InputError(
-            f"fail_if_tpr_above: an audit measures at {_listed(RATES)} FPR, "
-            f"not at {fpr:g} (got {text!r})"
+            f"fail_if_tpr_above: an audit measures at {_rates_text(RATES)} "
+            f"FPR, not at {fpr:g} (got {text!r})"
         )
     if not fpr <= tpr < 1:
         raise InputError(
@@ -78,10 +78,10 @@ def parse_tpr(text) -> TprLimit | None:
 
 
 def parse_detectable(text) -> float | None:
-    """Reads the AUC that an audit has to be able to find: "0.55".
+    """Reads the AUC that an audit must be able to find: "0.55".
 
     Args:
-        text: str; None or empty asks for nothing.
+        text: str; None or empty is no limit.
     Raises: InputError if it is no number above 0.5 and below 1.
     """
     if not text:
@@ -102,11 +102,11 @@ def judge(
     tpr_above: TprLimit | None = None,
     cannot_detect=None,
 ) -> list[GateResult]:
-    """Holds the answer on each artefact against the limits.
+    """Judges the verdict on each artefact by the limits.
 
     A limit fails where the interval that holds for all attacks at once lies
     beyond it; an AUC limit of 0.5 where any leak is found. Nothing is judged
-    where the answer is "cannot say". Twins and other kernels than the default
+    where the verdict is "cannot say". Twins and other kernels than the default
     ones do not count.
 
     Args:
@@ -116,7 +116,7 @@ def judge(
         cannot_detect: float, as of parse_detectable: an artefact on which a
             leak of this AUC would have been missed is not judged.
     Returns: one GateResult an artefact and limit.
-    Raises: InputError if the answer is not known (older audits).
+    Raises: InputError if there is no leak test (older audits).
     """
     judged = []
     for target in artefacts_of(result):
@@ -143,11 +143,11 @@ def judge(
 
 
 def record(result: AuditResult, path, **limits) -> AuditResult:
-    """Judges, and writes what was found into audit.json.
+    """Judges, and writes the outcomes into audit.json.
 
     Args:
         result: the audit.
-        path: audit.json, written anew where a limit was asked for.
+        path: audit.json, written again where there is a limit.
         limits: as of judge.
     Returns: the result with its gates.
     """
@@ -167,7 +167,7 @@ def status(judged: list[GateResult]) -> int:
 
 
 def end_program(judged: list[GateResult]):
-    """Ends a program by what limits said: status 1, 3 or on it goes.
+    """Exits with status 1 or 3 if a limit failed or was not judged.
 
     Each limit has a line: on stdout if it passed, else on stderr.
 
@@ -187,7 +187,7 @@ def end_program(judged: list[GateResult]):
 
 
 def _auc(leak, limit):
-    numbers = f"{leak.strongest}: AUC {_shown(leak.auc)}"
+    numbers = f"{leak.strongest}: AUC {_estimate_text(leak.auc)}"
     if limit == 0.5:
         reason = f"{leak.answer}, adjusted p {leak.p_value:.2g}; {numbers}"
         return (FAILED if leak.answer in verdict.LEAKS else PASSED), reason
@@ -207,7 +207,9 @@ def _tpr(leak, limit):
             f"{rate.nonmembers} nonmembers are too few: the rate takes "
             f"{rate.needed}"
         )
-    numbers = f"{rate.attack}: TPR {_shown(rate.tpr)} at {limit.fpr:g} FPR"
+    numbers = (
+        f"{rate.attack}: TPR {_estimate_text(rate.tpr)} at {limit.fpr:g} FPR"
+    )
     if rate.tpr.low > limit.tpr:
         return FAILED, f"{numbers} is above {limit.tpr:g}"
     if not rate.attained:
@@ -237,10 +239,10 @@ def _number(text):
         return None
 
 
-def _listed(rates):
+def _rates_text(rates):
     return ", ".join(f"{rate:g}" for rate in rates)
 
 
-def _shown(estimate):
+def _estimate_text(estimate):
     value, low, high = dataclasses.astuple(estimate)
     return f"{value:.4f} [{low:.4f}, {high:.4f}]"

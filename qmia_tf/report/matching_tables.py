@@ -1,4 +1,4 @@
-"""What a comparison at equal accuracy looks like: tables and a figure."""
+"""Tables and the figure of a comparison at equal accuracy."""
 
 import pathlib
 
@@ -189,7 +189,7 @@ def _draw(axes, curve, score, **style):
         x, y, marker=".", markersize=5, linewidth=1.2, label=name, **style
     )
     axes.plot(x[-1:], y[-1:], "o", markersize=8, color=style["color"])
-    # Accuracy goes to and fro, so that a band would fold over itself.
+    # Accuracy rises and falls, so a band would fold over itself.
     axes.vlines(
         x,
         [leak.low for leak in leaks],
@@ -219,8 +219,7 @@ def _text(comparison, matches):
                 + f" accurate than {model.full} at any of its kept epochs up "
                 "to the best one: nothing is interpolated, and the nearest "
                 + (
-                    "epoch is a match, since it cannot be told from it in "
-                    "accuracy"
+                    "epoch is a match, since no difference in accuracy is shown"
                     if nearest.is_match
                     else "epoch is no match"
                 )

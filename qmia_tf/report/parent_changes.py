@@ -1,10 +1,10 @@
-"""What became of the full-precision Keras model: changes with intervals."""
+"""Artefacts minus the full-precision Keras model, with intervals."""
 
 import dataclasses
 
 from qmia_tf.auditing.membership_decisions import unpack
 from qmia_tf.auditing.target_result import TargetAudit
-from qmia_tf.report.run_list import Run, sibling
+from qmia_tf.report.run_list import Run, full_precision_sibling
 from qmia_tf.run_dir import TRAINED
 from qmia_tf.statistics import paired_differences
 from qmia_tf.statistics.intervals import Estimate
@@ -51,7 +51,7 @@ def baseline(run: Run, compared: list[Run]) -> tuple[Run, TargetAudit] | None:
         for other in compared
         if all(run.setting(p) == other.setting(p) for p in SAME_SPLIT)
     ]
-    full_run = run if run.full_precision else sibling(run, alike)
+    full_run = run if run.full_precision else full_precision_sibling(run, alike)
     target = full_run and full_run.target(TRAINED)
     return (full_run, target) if target is not None else None
 
@@ -85,29 +85,29 @@ def change(run: Run, target: TargetAudit, compared: list[Run]) -> Change | None:
 
 
 def _accuracy(target, other):
-    bits = _bits(target, other, "gap")
-    if bits is None:
+    decisions = _decisions(target, other, "gap")
+    if decisions is None:
         difference = (
             target.accuracy_nonmembers.value - other.accuracy_nonmembers.value
         )
         return Estimate(difference, None, None)
-    # Who is right is what the gap attack goes by.
-    return paired_differences.change(*bits[1])
+    # The gap attack decides by which labels are right.
+    return paired_differences.change(*decisions[1])
 
 
 def _attack(target, other, name, same_records):
-    bits = _bits(target, other, name) if same_records else None
-    if bits is None:
+    decisions = _decisions(target, other, name) if same_records else None
+    if decisions is None:
         ours, theirs = (
             _point(artefact, name).balanced_accuracy.value
             for artefact in (target, other)
         )
         return Estimate(ours - theirs, None, None)
-    return paired_differences.balanced_change(*bits)
+    return paired_differences.balanced_change(*decisions)
 
 
-def _bits(target, other, name):
-    """Verdicts on the same records: ((ours, theirs) of members, of others)."""
+def _decisions(target, other, name):
+    """Decisions on the same records: ((ours, theirs) of members, of others)."""
     stored = [artefact.attack(name).verdicts for artefact in (target, other)]
     if target.records_sha256 != other.records_sha256:
         return None

@@ -69,13 +69,13 @@ def figures(estimate: Estimate, times, *, guess, least=0, sign=False) -> str:
     """A number and its interval, no more digits than the interval bears out.
 
     The last digit is at most half the interval's width. But there are so many
-    digits, up to 4, that an end beside what guessing gives does not read as
-    it.
+    digits, up to 4, that an end near the chance level does not read as
+    that level.
 
     Args:
         estimate: with or without an interval.
         times: what the number is multiplied with.
-        guess: what guessing gives, so multiplied.
+        guess: the chance level, likewise multiplied.
         least: int, digits after the point at least.
         sign: whether a plus is written.
     """

@@ -3,32 +3,32 @@
 import dataclasses
 import json
 
-from qmia_tf.report import verdict_words
+from qmia_tf.report import verdict_sentences
 from qmia_tf.report.figure_set import Picture
-from qmia_tf.report.run_summary import Collected
+from qmia_tf.report.run_summary import ReportContent
 from qmia_tf.report.table_formats import as_data, as_markdown, escaped
 
 
-def in_markdown(report: Collected, pictures: list[Picture]) -> str:
+def in_markdown(report: ReportContent, pictures: list[Picture]) -> str:
     """Renders the verdict, warnings, figures and tables.
 
     Args:
         report: what is said of the runs.
-        pictures: the figures that were written beside the report.
+        pictures: the figures that were written with the report.
     """
     parts = ["# Membership-inference report"]
     for question, lines in report.asked:
         listed = "\n".join(f"- {escaped(line)}" for line in lines)
         parts += [f"## {escaped(question)}", listed]
     for run in report.runs:
-        lines = verdict_words.gate_lines(run.audit)
+        lines = verdict_sentences.gate_lines(run.audit)
         if lines:
             listed = "\n".join(f"- {escaped(line)}" for line in lines)
             parts += [f"## Limits: {escaped(run.label)}", listed]
     for label, sentences in report.verdicts():
         parts += [f"## {escaped(label)}", *map(escaped, sentences)]
     if len(report.runs) > 1:
-        parts.append(escaped(verdict_words.INTERVALS))
+        parts.append(escaped(verdict_sentences.INTERVALS))
     if report.warnings:
         parts.append("## Read the numbers with care")
         parts += [f"- {escaped(warning)}" for warning in report.warnings]
@@ -46,8 +46,8 @@ def in_markdown(report: Collected, pictures: list[Picture]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def in_json(report: Collected, pictures: list[Picture]) -> str:
-    """Renders everything for programs, with all columns and digits.
+def in_json(report: ReportContent, pictures: list[Picture]) -> str:
+    """Renders everything as JSON, with all columns and digits.
 
     Args:
         report: what is said of the runs.

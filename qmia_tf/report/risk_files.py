@@ -6,7 +6,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from qmia_tf import files
-from qmia_tf.auditing.record_risk import Exposures, check_comparable
+from qmia_tf.auditing.record_risk import RecordRisks, check_comparable
 from qmia_tf.report.figures import METADATA, STEADY
 from qmia_tf.report.figures.styles import COLORS, GREY
 from qmia_tf.report.risk_page import as_csv, as_page, interval
@@ -17,35 +17,35 @@ COLUMNS = 8
 CELL = (1.3, 1.95)
 
 
-def write_exposures(
-    exposures: Exposures, out_dir, *, before=None, top=24, pictures=None
+def write_risks(
+    risks: RecordRisks, out_dir, *, before=None, top=24, pictures=None
 ) -> list[pathlib.Path]:
     """Writes records.csv, exposed.md and, with images, exposed.png.
 
     Args:
-        exposures: Exposures of the target.
+        risks: RecordRisks of the target.
         out_dir: where to write; made if it is not there.
-        before: Exposures of the baseline on the same records, or None.
+        before: RecordRisks of the baseline on the same records, or None.
         top: int, how many members the page lists.
-        pictures: (uint8 [K, H, W, C] of most_exposed_members,
+        pictures: (uint8 [K, H, W, C] of riskiest_members,
             class names), or None.
     Returns: the paths written.
     Raises: InputError if the baseline is about other records, or the place
         cannot be written.
     """
     if before is not None:
-        check_comparable(exposures, before)
+        check_comparable(risks, before)
     out_dir = pathlib.Path(out_dir)
-    rows = exposures.most_exposed_members(top)
+    rows = risks.riskiest_members(top)
     texts = {
-        out_dir / CSV: as_csv(exposures, before),
-        out_dir / PAGE: as_page(exposures, rows, before),
+        out_dir / CSV: as_csv(risks, before),
+        out_dir / PAGE: as_page(risks, rows, before),
     }
     for path, text in texts.items():
         files.write_bytes(path, text.encode())
     written = list(texts)
     if pictures is not None:
-        figure = contact_sheet(exposures, rows, *pictures, before=before)
+        figure = contact_sheet(risks, rows, *pictures, before=before)
         path = out_dir / SHEET
         with files.atomic(path) as temporary, matplotlib.rc_context(STEADY):
             figure.savefig(
@@ -56,16 +56,16 @@ def write_exposures(
 
 
 def contact_sheet(
-    exposures: Exposures, rows, images, class_names, *, before=None
+    risks: RecordRisks, rows, images, class_names, *, before=None
 ) -> Figure:
     """Draws records with what is known of them underneath.
 
     Args:
-        exposures: Exposures.
+        risks: RecordRisks.
         rows: int [K], 1 or more.
         images: uint8 [K, H, W, C], C = 1 or 3.
         class_names: str [classes].
-        before: Exposures of the baseline, or None.
+        before: RecordRisks of the baseline, or None.
     """
     across = min(COLUMNS, len(rows))
     down = -(-len(rows) // across)
@@ -80,12 +80,12 @@ def contact_sheet(
         gray = image.shape[2] == 1
         pixels = image[..., 0] if gray else image
         axes.imshow(pixels, cmap="gray", vmin=0, vmax=255)
-        label = exposures.outputs.labels[row]
-        predicted = exposures.outputs.predicted[row]
+        label = risks.outputs.labels[row]
+        predicted = risks.outputs.predicted[row]
         lines = [
             f"label {_short(class_names[label])}",
             f"predicted {_short(class_names[predicted])}",
-            interval(exposures.risk, row),
+            interval(risks.risk, row),
         ]
         if before is not None:
             lines.append(f"baseline {before.risk.value[row]:.2f}")
@@ -95,13 +95,13 @@ def contact_sheet(
             color="black" if predicted == label else COLORS[1],
         )
     figure.suptitle(
-        f"Most exposed members: {exposures.run}, "
-        f"target {exposures.outputs.target}, score {exposures.score}",
+        f"Most exposed members: {risks.run}, "
+        f"target {risks.outputs.target}, score {risks.score}",
         fontsize="medium",
     )
     figure.supxlabel(
         "Under each: P(member | score) at prior 1/2 and its "
-        f"{100 * exposures.level:g} % interval,\ncalibrated on the other half "
+        f"{100 * risks.level:g} % interval,\ncalibrated on the other half "
         "of the records. Coloured: predicted wrong.",
         fontsize="x-small",
         color=GREY,

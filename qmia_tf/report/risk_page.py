@@ -7,34 +7,34 @@ import textwrap
 import numpy as np
 from scipy import stats
 
-from qmia_tf.auditing.record_risk import Exposures
+from qmia_tf.auditing.record_risk import RecordRisks
 from qmia_tf.statistics.risk import Risk
 
 WIDTH = 78
 
 
-def as_csv(exposures: Exposures, before=None) -> str:
+def as_csv(risks: RecordRisks, before=None) -> str:
     """All records, most exposed first.
 
     Args:
-        exposures: Exposures.
-        before: Exposures of the baseline, or None. With it come its columns
+        risks: RecordRisks.
+        before: RecordRisks of the baseline, or None. With it come its columns
             and the changes, these minus before: of the rank, and of the
             probability in points.
     """
     columns = {
-        "record_id": exposures.outputs.record_ids,
-        "label": exposures.outputs.labels,
-        "member": exposures.outputs.members.astype(int),
-        **_columns(exposures),
+        "record_id": risks.outputs.record_ids,
+        "label": risks.outputs.labels,
+        "member": risks.outputs.members.astype(int),
+        **_columns(risks),
     }
     if before is not None:
         for name, values in _columns(before).items():
             columns[f"baseline_{name}"] = values
-        columns["rank_change"] = exposures.ranks - before.ranks
-        points = 100 * (exposures.risk.value - before.risk.value)
+        columns["rank_change"] = risks.ranks - before.ranks
+        points = 100 * (risks.risk.value - before.risk.value)
         columns["probability_change"] = points.round(4)
-    order = exposures.most_exposed()
+    order = risks.by_risk()
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
@@ -43,15 +43,15 @@ def as_csv(exposures: Exposures, before=None) -> str:
     return text.getvalue()
 
 
-def as_page(exposures: Exposures, rows, before=None) -> str:
+def as_page(risks: RecordRisks, rows, before=None) -> str:
     """A page in Markdown: what was found, how sure it is, the first members.
 
     Args:
-        exposures: Exposures.
+        risks: RecordRisks.
         rows: int [K], the members to list.
-        before: Exposures of the baseline, or None.
+        before: RecordRisks of the baseline, or None.
     """
-    answers, risk = exposures.outputs, exposures.risk
+    answers, risk = risks.outputs, risks.risk
     header = ["record", "label", "predicted", "score", "rank", "P(member)"]
     if before is not None:
         header += ["baseline", "rank change", "change, points"]
@@ -61,24 +61,24 @@ def as_page(exposures: Exposures, rows, before=None) -> str:
             answers.record_ids[row],
             answers.labels[row],
             answers.predicted[row],
-            f"{exposures.scores[row]:.3f}",
-            f"{exposures.ranks[row]:.1f}",
+            f"{risks.scores[row]:.3f}",
+            f"{risks.ranks[row]:.1f}",
             interval(risk, row),
         ]
         if before is not None:
             points = 100 * (risk.value[row] - before.risk.value[row])
             cells += [
                 interval(before.risk, row),
-                f"{exposures.ranks[row] - before.ranks[row]:+.1f}",
+                f"{risks.ranks[row] - before.ranks[row]:+.1f}",
                 f"{points:+.1f}",
             ]
         table.append(map(str, cells))
     lines = [f"| {' | '.join(cells)} |" for cells in table]
     paragraphs = [
-        f"# Most exposed members: {exposures.run}, target {answers.target}",
+        f"# Most exposed members: {risks.run}, target {answers.target}",
         *(
             textwrap.fill(finding, WIDTH)
-            for finding in _findings(exposures, before)
+            for finding in _findings(risks, before)
         ),
         f"The {len(rows)} most exposed members:",
         "\n".join(lines),
@@ -92,21 +92,21 @@ def interval(risk: Risk, row) -> str:
     return f"{risk.value[row]:.2f} [{low:.2f}, {high:.2f}]"
 
 
-def _columns(exposures):
-    risk = exposures.risk
+def _columns(risks):
+    risk = risks.risk
     return {
-        "predicted": exposures.outputs.predicted,
-        "score": exposures.scores,
-        "rank": exposures.ranks,
+        "predicted": risks.outputs.predicted,
+        "score": risks.scores,
+        "rank": risks.ranks,
         "probability": risk.value.round(6),
         "low": risk.low.round(6),
         "high": risk.high.round(6),
     }
 
 
-def _findings(exposures, before):
-    members, level = exposures.outputs.members, f"{100 * exposures.level:g} %"
-    sure = exposures.risk.low > 0.5
+def _findings(risks, before):
+    members, level = risks.outputs.members, f"{100 * risks.level:g} %"
+    sure = risks.risk.low > 0.5
     remark = (
         ""
         if sure.any()
@@ -116,11 +116,11 @@ def _findings(exposures, before):
         f"Of {members.sum():,} members {np.sum(sure & members):,}, and of "
         f"{np.sum(~members):,} nonmembers {np.sum(sure & ~members):,}, have a "
         f"P(member) whose {level} interval lies above 1/2, by the score "
-        f"{exposures.score}. Without any leak it would be "
-        f"{50 * (1 - exposures.level):.3g} % or fewer, on average.{remark}"
+        f"{risks.score}. Without any leak it would be "
+        f"{50 * (1 - risks.level):.3g} % or fewer, on average.{remark}"
     )
     if before is not None:
-        yield _compared(exposures, before)
+        yield _compared(risks, before)
     yield (
         "P(member) is the probability that a record with this score is a "
         "member, for an attacker to whom members and nonmembers are equally "
@@ -139,14 +139,14 @@ def _findings(exposures, before):
     )
 
 
-def _compared(exposures, before):
-    members = exposures.outputs.members
-    sure = [np.sum(side.risk.low > 0.5) for side in (exposures, before)]
-    means = [side.risk.value[members].mean() for side in (exposures, before)]
+def _compared(risks, before):
+    members = risks.outputs.members
+    sure = [np.sum(side.risk.low > 0.5) for side in (risks, before)]
+    means = [side.risk.value[members].mean() for side in (risks, before)]
     first = max(1, members.sum() // 20)
-    tops = [set(x.most_exposed_members(first)) for x in (exposures, before)]
-    if all(np.ptp(side.ranks) > 0 for side in (exposures, before)):
-        alike = stats.spearmanr(exposures.ranks, before.ranks).statistic
+    tops = [set(x.riskiest_members(first)) for x in (risks, before)]
+    if all(np.ptp(side.ranks) > 0 for side in (risks, before)):
+        alike = stats.spearmanr(risks.ranks, before.ranks).statistic
         alike = f"their scores rank all records alike to {alike:.2f} (Spearman)"
     else:
         alike = "one of them gives all records the same score"

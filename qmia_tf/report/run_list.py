@@ -1,4 +1,4 @@
-"""Runs side by side: what they are called, and whether they compare."""
+"""Audited runs: their names, their order, and which of them compare."""
 
 import dataclasses
 import pathlib
@@ -15,7 +15,7 @@ TITLES = {
     "fashion_mnist": "Fashion-MNIST",
     "mnist": "MNIST",
 }
-# What computes the answers of a target that counts for itself.
+# Kernel sets of targets that are artefacts of their own.
 USUAL = (None, KERAS, "default", "tensorflow", "callable")
 # Members of config.json that compared runs are expected to share.
 SHARED = ("dataset.fingerprint", "dataset.pool", "split.seed")
@@ -65,7 +65,7 @@ class Run:
 
     @property
     def model(self) -> str:
-        """What tables call the model."""
+        """The model's name in tables."""
         if self.full_precision:
             return "full precision"
         if self.own and len(self.audit.targets) == 1:
@@ -77,7 +77,7 @@ class Run:
 
     @property
     def own(self) -> bool:
-        """Whether somebody brought the models: no run of ours trained them."""
+        """Whether somebody brought the models: no run trained them."""
         return self.setting("kind") == "own"
 
     @property
@@ -110,12 +110,12 @@ class Run:
 def is_variant(target: TargetAudit) -> bool:
     """Whether a target is a twin, or a file under other than default kernels.
 
-    What it gives away is told by the file; tables say how far it differs.
+    The file stands for it in the verdict; tables say how far it differs.
     """
     return target.kernel_set not in USUAL
 
 
-def in_order(audits) -> list[Run]:
+def sort_runs(audits) -> list[Run]:
     """Sorts by data set, full precision first, then by (a, w) and name."""
 
     def place(run):
@@ -131,10 +131,10 @@ def in_order(audits) -> list[Run]:
     return sorted(map(Run, audits), key=place)
 
 
-def by_model(compared: list[Run]) -> list[Run]:
-    """Makes of an audit of several models of somebody's own one run a model.
+def split_by_model(compared: list[Run]) -> list[Run]:
+    """Splits audits of several models that somebody brought: a run a model.
 
-    So that each has a line, a colour and a name of its own in figures. Twins
+    So each has a line, a colour and a name of its own in figures. Twins
     and other kernels are left out.
 
     Args:
@@ -155,11 +155,11 @@ def by_model(compared: list[Run]) -> list[Run]:
 
 
 def title(dataset) -> str:
-    """What figures and tables call a data set."""
+    """The name of a data set in figures and tables."""
     return TITLES.get(dataset, dataset)
 
 
-def sibling(run, compared):
+def full_precision_sibling(run, compared):
     """Finds the full-precision run on the same data set that is most alike.
 
     Args:

@@ -1,4 +1,4 @@
-"""What a report says of audited runs: warnings, verdicts and tables."""
+"""The content of a report on audited runs: warnings, verdicts, tables."""
 
 import dataclasses
 
@@ -12,22 +12,22 @@ from qmia_tf.report import (
     run_list,
     seed_tables,
     tables,
-    verdict_words,
+    verdict_sentences,
     warnings,
 )
 from qmia_tf.report.run_list import Run
 
 
 @dataclasses.dataclass(frozen=True)
-class Collected:
-    """What every format of a report is made from.
+class ReportContent:
+    """The content that every format of a report renders.
 
     Attributes:
         runs: the audited runs in the order of the tables.
-        warnings: what keeps the numbers from meaning what they seem to.
+        warnings: why numbers mislead or do not compare.
         stored: the tables with all of their columns.
         shown: the tables cut to what fits on a page.
-        asked: questions put to these runs, and the lines that answer them.
+        asked: questions about these runs, and the lines that answer them.
     """
 
     runs: list[Run]
@@ -42,14 +42,14 @@ class Collected:
         Returns: (label of the run, sentences) of each.
         """
         in_words = (
-            verdict_words.verdict
+            verdict_sentences.verdict
             if len(self.runs) == 1
-            else verdict_words.in_short
+            else verdict_sentences.short
         )
         return [(run.label, in_words(run.audit)) for run in self.runs]
 
 
-def collect(run_dirs, *, max_drop=5.0, asked=()) -> Collected:
+def collect(run_dirs, *, max_drop=5.0, asked=()) -> ReportContent:
     """Reads audits and makes every table of them.
 
     Args:
@@ -62,10 +62,10 @@ def collect(run_dirs, *, max_drop=5.0, asked=()) -> Collected:
     """
     if not run_dirs:
         raise InputError("no run to report on: give --run_dirs=DIR,DIR")
-    ordered = run_list.in_order([audit_result.load(path) for path in run_dirs])
+    ordered = run_list.sort_runs([audit_result.load(path) for path in run_dirs])
     all_artefacts = artefact_tables.artefact_table(ordered)
-    attacks = attack_tables.every_attack(ordered)
-    answers = attack_tables.answer_table(ordered)
+    attacks = attack_tables.attack_table(ordered)
+    answers = attack_tables.verdict_table(ordered)
     best = attack_tables.strongest_table(ordered)
     several = seed_tables.seed_tables(ordered)
     before = paper_tables.paper_tables(ordered)
@@ -74,7 +74,7 @@ def collect(run_dirs, *, max_drop=5.0, asked=()) -> Collected:
         *artefact_tables.agreement_tables(ordered),
         *paper_tables.tfprivacy_tables(ordered),
     ]
-    return Collected(
+    return ReportContent(
         runs=ordered,
         warnings=warnings.warnings(ordered, max_drop=max_drop),
         stored=[
@@ -88,23 +88,27 @@ def collect(run_dirs, *, max_drop=5.0, asked=()) -> Collected:
         ],
         shown=[
             *before,
-            *map(attack_tables.answer_shown, answers),
-            *artefact_tables.shown(all_artefacts, ordered),
-            *attack_tables.shown(attacks, ordered),
-            *map(attack_tables.strongest_shown, best),
-            *(cut for table in several for cut in seed_tables.shown(table)),
+            *map(attack_tables.short_verdict_table, answers),
+            *artefact_tables.page_tables(all_artefacts, ordered),
+            *attack_tables.page_tables(attacks, ordered),
+            *map(attack_tables.short_strongest_table, best),
+            *(
+                cut
+                for table in several
+                for cut in seed_tables.page_tables(table)
+            ),
             *after,
         ],
         asked=list(asked),
     )
 
 
-def as_text(report: Collected) -> str:
+def as_text(report: ReportContent) -> str:
     """Renders for a terminal: verdict, tables, warnings."""
     parts = [
         *_questions(report),
         *_limits(report),
-        _in_words(report),
+        _verdicts(report),
         *map(tables.as_text, report.shown),
         "\n".join(f"warning: {warning}" for warning in report.warnings),
     ]
@@ -120,7 +124,7 @@ def _questions(report):
 
 def _limits(report):
     lines_by_run = [
-        (run, verdict_words.gate_lines(run.audit)) for run in report.runs
+        (run, verdict_sentences.gate_lines(run.audit)) for run in report.runs
     ]
     return [
         f"Limits: {run.label}\n{phrases.as_text(lines, indent=2)}"
@@ -129,7 +133,7 @@ def _limits(report):
     ]
 
 
-def _in_words(report):
+def _verdicts(report):
     verdicts = report.verdicts()
     if len(verdicts) == 1:
         ((label, sentences),) = verdicts
@@ -138,5 +142,5 @@ def _in_words(report):
         f"{label}\n{phrases.as_text(sentences, indent=2)}"
         for label, sentences in verdicts
     )
-    closing = phrases.as_text([verdict_words.INTERVALS])
+    closing = phrases.as_text([verdict_sentences.INTERVALS])
     return "\n\n".join(["In words", *parts, closing])

@@ -8,10 +8,10 @@ from qmia_tf.report.tables import Column, Table
 from qmia_tf.run_dir import COMPUTED, TRAINED
 from qmia_tf.statistics import seed_means
 
-BETWEEN = (
+OVER_RUNS = (
     "In brackets: 95 % t intervals over training runs, each with a seed or "
     "split of its own. They say how far another run of the same recipe may "
-    "come out, which the intervals over records do not."
+    "differ, which the intervals over records do not."
 )
 PAIRED = (
     "Change: each run minus the full-precision Keras model of the same split "
@@ -28,7 +28,7 @@ MEASURES = {
 
 
 # What fits on a page; the rest is in the CSV.
-SHOWN = ("accuracy", "gap", "confidence", "margin_auc")
+PAGE_MEASURES = ("accuracy", "gap", "confidence", "margin_auc")
 
 
 def seed_tables(compared: list[Run]) -> list[Table]:
@@ -75,26 +75,26 @@ def seed_tables(compared: list[Run]) -> list[Table]:
         title="Several seeds",
         columns=columns,
         rows=rows,
-        notes=[BETWEEN, PAIRED],
+        notes=[OVER_RUNS, PAIRED],
         grouped=2,
     )
     return [table] if rows else []
 
 
-def shown(table: Table) -> list[Table]:
+def page_tables(table: Table) -> list[Table]:
     """Cuts the table of seeds into means and changes, a page wide each.
 
     Args:
-        table: what seed_tables made.
+        table: from seed_tables.
     """
     means = table.pick(
-        ("target", "runs", *SHOWN),
+        ("target", "runs", *PAGE_MEASURES),
         name=table.name,
         title=table.title,
-        notes=[BETWEEN, CONFIDENCE],
+        notes=[OVER_RUNS, CONFIDENCE],
     )
     changes = table.pick(
-        ("target", "pairs", *(f"{key}_change" for key in SHOWN)),
+        ("target", "pairs", *(f"{key}_change" for key in PAGE_MEASURES)),
         name="seed_changes",
         title=f"{table.title}: change against full precision",
         notes=[PAIRED, CONFIDENCE],

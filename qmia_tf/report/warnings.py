@@ -1,16 +1,16 @@
-"""What keeps the numbers of audited runs from meaning what they seem to."""
+"""Warnings about audited runs whose numbers mislead or do not compare."""
 
 from qmia_tf import onednn
 from qmia_tf.auditing import member_accuracy, verdict
 from qmia_tf.auditing.target_result import TargetAudit
-from qmia_tf.report.run_list import SHARED, Run, sibling, title
+from qmia_tf.report.run_list import SHARED, Run, full_precision_sibling, title
 from qmia_tf.run_dir import COMPUTED, TRAINED
 
 PROSE = ("name", "stated", "notes", "dataset")
 
 
 def warnings(compared: list[Run], *, max_drop=5.0) -> list[str]:
-    """What keeps the numbers of these runs from meaning what they seem to.
+    """Why the numbers of these runs mislead or do not compare.
 
     Args:
         compared: the runs.
@@ -29,12 +29,12 @@ def warnings(compared: list[Run], *, max_drop=5.0) -> list[str]:
         sentences += _different_records(run)
     for dataset in dict.fromkeys(run.dataset for run in compared):
         same = [run for run in compared if run.dataset == dataset]
-        sentences += _not_alike(same)
+        sentences += _different_settings(same)
     return sentences
 
 
 def guessing(targets: list[TargetAudit]) -> dict[str, float]:
-    """Names those that have not learned, with their nonmember accuracy."""
+    """Targets that have not learned, with their nonmember accuracy."""
     accuracies = {}
     for target in targets:
         if verdict.not_learned(target):
@@ -43,7 +43,9 @@ def guessing(targets: list[TargetAudit]) -> dict[str, float]:
 
 
 def _not_learned(run, compared, max_drop):
-    full_run = run if run.full_precision else sibling(run, compared)
+    full_run = (
+        run if run.full_precision else full_precision_sibling(run, compared)
+    )
     weak, behind = guessing(run.audit.targets), {}
     for target in run.audit.targets:
         if target.target not in weak and full_run is not None:
@@ -80,26 +82,26 @@ def listed(values) -> str:
 def _different_records(run):
     if len({target.records_sha256 for target in run.audit.targets}) > 1:
         yield (
-            f"{run.name}: its targets were asked about different records, so "
+            f"{run.name}: its targets were queried about different records, so "
             "their numbers differ by chance as well"
         )
 
 
-def _not_alike(same):
+def _different_settings(same):
     """Compares the settings of runs on one data set."""
     paths = [*SHARED, "model.stem", "model.width"]
     ours = not any(run.own for run in same)
     if not ours:
-        # How they were trained, and their split, is not known of all.
+        # Training and split of these models are unknown.
         paths = ["dataset.fingerprint"]
     computed = [run.setting(COMPUTED) for run in same]
-    # Runs from before it was noted say nothing.
+    # Older runs did not store it.
     if ours and all(map(onednn.is_record, computed)):
         paths += [f"{COMPUTED}.{key}" for key in computed[0]]
     for run in same if ours else ():
         recipe = run.setting("recipe") or {}
         paths += [f"recipe.{key}" for key in recipe if key not in PROSE]
-    # Settings that part the runs in the same way are told together.
+    # Settings that divide the runs in the same way share a sentence.
     parted = {}
     for path in dict.fromkeys(paths):
         values = [_shown(run.setting(path)) for run in same]

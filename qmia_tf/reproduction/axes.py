@@ -7,9 +7,9 @@ from qmia_tf.report.figures.styles import COLORS, INK
 from qmia_tf.reproduction import plans
 
 # Of AUC that an axis shows at least: less than that would blow up chance.
-LEAST = 0.03
+MIN_AUC_RANGE = 0.03
 # Steps between ticks at most; numbers are wider than high.
-STEPS = {"x": 4, "y": 6}
+MAX_TICK_STEPS = {"x": 4, "y": 6}
 OVER_RECORDS = "95 % interval over records"
 
 
@@ -19,29 +19,29 @@ def color_of(model) -> str:
     return INK if model == plans.FULL else COLORS[(place - 1) % len(COLORS)]
 
 
-def area_axis(axis):
+def auc_axis(axis):
     """Gives an axis of AUC its range, ticks, and a line where guessing is.
 
-    It shows at least LEAST around the middle of what is drawn. Call it when
-    all of that is drawn.
+    It shows at least MIN_AUC_RANGE around the middle of what is drawn. Call
+    it when all of that is drawn.
 
     Args:
         axis: axes.xaxis or axes.yaxis of matplotlib.
     """
     low, high = axis.get_view_interval()
-    wider = max(0.0, LEAST - (high - low)) / 2
+    wider = max(0.0, MIN_AUC_RANGE - (high - low)) / 2
     low, high = low - wider, high + wider
     upright = axis.axis_name == "x"
     set_limits = axis.axes.set_xlim if upright else axis.axes.set_ylim
     set_limits(low, high)
     axis.set_major_locator(
-        MaxNLocator(STEPS[axis.axis_name], steps=[1, 2, 5, 10])
+        MaxNLocator(MAX_TICK_STEPS[axis.axis_name], steps=[1, 2, 5, 10])
     )
     if low <= 0.5 <= high:
         guess_line(axis.axes, 0.5, upright=upright)
 
 
-def reach(estimate):
+def error_bar(estimate):
     """How far an interval reaches to both sides, as errorbar takes it.
 
     Args:

@@ -5,15 +5,15 @@ from qmia_tf.report import artefact_pairs
 from qmia_tf.report.run_list import title
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.reproduction.measures import (
+    auc_changes,
     deployed,
     groups,
+    mean_over_seeds,
     measure,
     model_title,
-    of_match,
-    over_seeds,
 )
-from qmia_tf.reproduction.paper_beside import PLACE, SEEDS
-from qmia_tf.reproduction.stored import Finished
+from qmia_tf.reproduction.paper_comparison import PLACE, SEEDS
+from qmia_tf.reproduction.stored_results import FinishedRun
 from qmia_tf.run_dir import TRAINED
 from qmia_tf.statistics import seed_means
 
@@ -26,13 +26,13 @@ SCORES = {
 FILE_CHANGES = ("margin_auc", "likelihood_auc")
 
 
-def matched(finished: list[Finished]) -> Table:
+def matched(finished: list[FinishedRun]) -> Table:
     """The leak at equal accuracy on nonmembers, one row a run."""
     rows = []
     for finished_run in finished:
-        if finished_run.held is None:
+        if finished_run.comparison is None:
             continue
-        job, match = finished_run.job, finished_run.held.match
+        job, match = finished_run.job, finished_run.comparison.match
         # Runs of an older version lack the attacks made since.
         leaks = [match.leak.get(score) for score in SCORES]
         rows.append(
@@ -86,7 +86,7 @@ def matched(finished: list[Finished]) -> Table:
     return Table("matched", name, columns, rows, notes)
 
 
-def matched_means(finished: list[Finished]) -> Table:
+def matched_means(finished: list[FinishedRun]) -> Table:
     """The same over seeds, where two or more have a match."""
     rows = []
     for (dataset, regime, model), runs in groups(finished).items():
@@ -112,12 +112,12 @@ def matched_means(finished: list[Finished]) -> Table:
     return Table("matched_means", name, columns, rows, notes)
 
 
-def matches_of(runs: list[Finished]) -> list[Match]:
+def matches_of(runs: list[FinishedRun]) -> list[Match]:
     """The matches of those that full precision was as accurate as."""
     matches = [
-        finished_run.held.match
+        finished_run.comparison.match
         for finished_run in runs
-        if finished_run.held is not None
+        if finished_run.comparison is not None
     ]
     return [match for match in matches if match.is_match]
 
@@ -131,12 +131,12 @@ def over_matches(matches, score):
     Returns: Estimate, None if there is no match.
     """
     leaks = [match.leak.get(score) for match in matches]
-    return over_seeds(
+    return mean_over_seeds(
         [leak and leak.difference for leak in leaks], seed_means.mean
     )
 
 
-def files(finished: list[Finished]) -> Table:
+def files(finished: list[FinishedRun]) -> Table:
     """The deployed file beside its Keras model, one row a run."""
     rows = []
     for finished_run in finished:
@@ -149,7 +149,7 @@ def files(finished: list[Finished]) -> Table:
         )
         pair = artefact_pairs.compare(audit, target, keras)
         against = finished_run.artefacts.get(target.target)
-        changes = of_match(against) if against else {}
+        changes = auc_changes(against) if against else {}
         rows.append(
             [
                 title(job.dataset),

@@ -9,44 +9,44 @@ from qmia_tf.report.figures.panels import SETTINGS, across, grid_of, paper, tidy
 from qmia_tf.report.figures.styles import INK
 from qmia_tf.report.run_list import title
 from qmia_tf.report.tables import Column, Table
-from qmia_tf.reproduction import comparing, equal_accuracy, plans
+from qmia_tf.reproduction import change_tables, equal_accuracy, plans
 from qmia_tf.reproduction.axes import (
     OVER_RECORDS,
-    area_axis,
+    auc_axis,
     color_of,
+    error_bar,
     legend_below,
-    reach,
 )
-from qmia_tf.reproduction.drawing import Drawn
 from qmia_tf.reproduction.measures import (
     MEASURES,
     deployed,
     groups,
+    mean_over_seeds,
     measure,
     model_title,
-    over_seeds,
-    with_partners,
+    with_full_precision,
 )
-from qmia_tf.reproduction.paper_beside import INTERVALS, PLACE, SEEDS
-from qmia_tf.reproduction.stored import Finished
+from qmia_tf.reproduction.paper_comparison import INTERVALS, PLACE, SEEDS
+from qmia_tf.reproduction.reproduction_figures import DrawnFigure
+from qmia_tf.reproduction.stored_results import FinishedRun
 from qmia_tf.run_dir import TRAINED
 
 MARGIN, LIKELIHOOD = "margin_auc", "likelihood_auc"
-SHOWN = ("accuracy_members", "accuracy", "gap", MARGIN, LIKELIHOOD)
+COLUMNS = ("accuracy_members", "accuracy", "gap", MARGIN, LIKELIHOOD)
 
 
-def table(finished: list[Finished]) -> Table:
+def table(finished: list[FinishedRun]) -> Table:
     """Full precision beside the models that have several seeds.
 
     Of each regime in which full precision and another model were run.
     """
     rows = []
-    for (dataset, regime, model), runs in _shown(finished).items():
+    for (dataset, regime, model), runs in _compared_groups(finished).items():
         if model not in plans.REPEATED:
             continue
         files = [deployed(finished_run) for finished_run in runs]
         matches = equal_accuracy.matches_of(runs)
-        run_pairs = with_partners(runs, finished)
+        run_pairs = with_full_precision(runs, finished)
         keras = [finished_run.run.target(TRAINED) for finished_run in runs]
         rows.append(
             [
@@ -55,13 +55,17 @@ def table(finished: list[Finished]) -> Table:
                 model_title(model),
                 len(runs),
                 *(
-                    over_seeds([measure(target, key) for target in keras])
-                    for key in SHOWN
+                    mean_over_seeds([measure(target, key) for target in keras])
+                    for key in COLUMNS
                 ),
                 None
                 if None in files
-                else over_seeds([measure(file, LIKELIHOOD) for file in files]),
-                comparing.change(run_pairs, LIKELIHOOD) if run_pairs else None,
+                else mean_over_seeds(
+                    [measure(file, LIKELIHOOD) for file in files]
+                ),
+                change_tables.change(run_pairs, LIKELIHOOD)
+                if run_pairs
+                else None,
                 equal_accuracy.over_matches(matches, "likelihood"),
             ]
         )
@@ -100,13 +104,13 @@ def table(finished: list[Finished]) -> Table:
     )
 
 
-def figure(finished: list[Finished]) -> Drawn | None:
+def figure(finished: list[FinishedRun]) -> DrawnFigure | None:
     """Leak against accuracy: models as points, full precision as a line."""
     with matplotlib.rc_context(SETTINGS):
-        return _draw(_shown(finished))
+        return _draw(_compared_groups(finished))
 
 
-def _shown(finished):
+def _compared_groups(finished):
     """The groups of regimes that have something to compare, but choices."""
     runs_by_key = groups(finished)
     places = [key[:2] for key in runs_by_key]
@@ -137,7 +141,7 @@ def _draw(runs_by_key):
         for key, runs in runs_by_key.items():
             for finished_run in runs if key[:2] == place else ():
                 rows += _panel(axes, finished_run, leak)
-        area_axis(axes.yaxis)
+        auc_axis(axes.yaxis)
     models = [
         m for m in plans.MODELS if any(key[2] == m for key in runs_by_key)
     ]
@@ -162,7 +166,7 @@ def _draw(runs_by_key):
         Column(MEASURES[leak][0], leak, "area"),
     ]
     data = Table("headline", heading, columns, rows, [])
-    return Drawn("headline", heading, _alt(rows, leak), drawing, data)
+    return DrawnFigure("headline", heading, _alt(rows, leak), drawing, data)
 
 
 def _leak(runs_by_key):
@@ -211,7 +215,7 @@ def _panel(axes, finished_run, leak):
             100 * right.value,
             estimate.value,
             # The file's is about as long, and would lie over it.
-            yerr=reach(estimate) if mark == "o" else None,
+            yerr=error_bar(estimate) if mark == "o" else None,
             marker=mark,
             color=color,
             markerfacecolor=face,

@@ -4,13 +4,13 @@ from qmia_tf.report.run_list import title
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.reproduction import plans, stages
 from qmia_tf.reproduction.measures import model_title
-from qmia_tf.reproduction.paper_beside import PLACE
-from qmia_tf.reproduction.stored import Finished
+from qmia_tf.reproduction.paper_comparison import PLACE
+from qmia_tf.reproduction.stored_results import FinishedRun
 
 EVERYTHING = (*plans.REGIMES, plans.CHOICES)
 
 
-def times(finished: list[Finished]) -> Table:
+def times(finished: list[FinishedRun]) -> Table:
     """Minutes of every stage of every run."""
     rows = []
     for finished_run in finished:
@@ -40,7 +40,7 @@ def times(finished: list[Finished]) -> Table:
     return Table("times", "What was run", columns, rows, notes)
 
 
-def left(finished: list[Finished]) -> list[str]:
+def open_runs(finished: list[FinishedRun]) -> list[str]:
     """What of the plan has no results yet, a line a data set and regime."""
     folders = {finished_run.job.folder for finished_run in finished}
     by_place = {}
@@ -61,7 +61,7 @@ def left(finished: list[Finished]) -> list[str]:
     ]
 
 
-def commands(finished: list[Finished]) -> str:
+def commands(finished: list[FinishedRun]) -> str:
     """commands.md: the command of every run, and the versions."""
     lines = [
         "# How these results were made",

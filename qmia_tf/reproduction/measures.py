@@ -3,9 +3,8 @@
 from qmia_tf.auditing.accuracy_matching import Match
 from qmia_tf.auditing.target_result import TargetAudit
 from qmia_tf.report import artefact_pairs, parent_changes
-from qmia_tf.report.run_list import title
 from qmia_tf.reproduction import plans
-from qmia_tf.reproduction.stored import Finished
+from qmia_tf.reproduction.stored_results import FinishedRun
 from qmia_tf.run_dir import TRAINED
 from qmia_tf.statistics import intervals, seed_means
 from qmia_tf.statistics.intervals import Estimate
@@ -46,7 +45,7 @@ def measure(target: TargetAudit, key) -> Estimate | None:
     return point.balanced_accuracy
 
 
-def over_seeds(estimates, mean=seed_means.mean_share) -> Estimate | None:
+def mean_over_seeds(estimates, mean=seed_means.mean_share) -> Estimate | None:
     """The mean with the interval between seeds; of one seed its own.
 
     Args:
@@ -61,7 +60,7 @@ def over_seeds(estimates, mean=seed_means.mean_share) -> Estimate | None:
     return mean([estimate.value for estimate in measured])
 
 
-def groups(finished: list[Finished]) -> dict[tuple, list[Finished]]:
+def groups(finished: list[FinishedRun]) -> dict[tuple, list[FinishedRun]]:
     """The runs by (data set, regime, model), each list by seed."""
     runs_by_key = {}
     for finished_run in finished:
@@ -71,24 +70,25 @@ def groups(finished: list[Finished]) -> dict[tuple, list[Finished]]:
     return runs_by_key
 
 
-def partner(
-    finished_run: Finished, finished: list[Finished]
-) -> Finished | None:
+def full_precision_run(
+    finished_run: FinishedRun, finished: list[FinishedRun]
+) -> FinishedRun | None:
     """The full-precision run on the same members; None of that itself."""
     if finished_run.job.model == plans.FULL:
         return None
     return next((x for x in finished if x.job == finished_run.job.full), None)
 
 
-def with_partners(runs, finished: list[Finished]) -> list[tuple]:
+def with_full_precision(runs, finished: list[FinishedRun]) -> list[tuple]:
     """(run, its full-precision run) of those of `runs` that have one."""
     run_pairs = [
-        (finished_run, partner(finished_run, finished)) for finished_run in runs
+        (finished_run, full_precision_run(finished_run, finished))
+        for finished_run in runs
     ]
     return [pair for pair in run_pairs if pair[1] is not None]
 
 
-def deployed(finished_run: Finished) -> TargetAudit | None:
+def deployed(finished_run: FinishedRun) -> TargetAudit | None:
     """The audit of the file that is deployed, if there is one."""
     for scheme in plans.MODELS[finished_run.job.model].schemes:
         audit = finished_run.run.target(scheme)
@@ -97,7 +97,7 @@ def deployed(finished_run: Finished) -> TargetAudit | None:
     return None
 
 
-def paired(after, before, key) -> Estimate | None:
+def change_over_seeds(after, before, key) -> Estimate | None:
     """The change between artefacts of one seed each, over the seeds.
 
     Args:
@@ -120,8 +120,8 @@ def paired(after, before, key) -> Estimate | None:
     )
 
 
-def on_records(
-    finished_run: Finished, target: TargetAudit, other: Finished
+def changes_over_records(
+    finished_run: FinishedRun, target: TargetAudit, other: FinishedRun
 ) -> dict:
     """The change between two artefacts with intervals over records.
 
@@ -148,7 +148,7 @@ def on_records(
     if same_halves and same_attacks(target, theirs):
         keys["strongest"] = pair.difference
     if target.target == TRAINED:
-        match = finished_run.held and finished_run.held.trained
+        match = finished_run.comparison and finished_run.comparison.trained
     else:
         match = (
             finished_run.artefacts.get(target.target)
@@ -156,8 +156,8 @@ def on_records(
             else None
         )
     if match:
-        keys |= of_match(match)
-    # What each record scored is not known of other attacks.
+        keys |= auc_changes(match)
+    # Scores by record are not stored for other attacks.
     return _independent(target, theirs) | keys
 
 
@@ -173,7 +173,7 @@ def _independent(first, second):
 
 
 def same_attacks(first: TargetAudit, second: TargetAudit) -> bool:
-    """Whether the strongest attack was chosen of the same table of attacks.
+    """Whether the strongest attack was chosen from the same attacks.
 
     An audit of an older version knows fewer; what is strongest there may be
     weaker for that alone.
@@ -185,18 +185,13 @@ def same_attacks(first: TargetAudit, second: TargetAudit) -> bool:
     return known[0] == known[1]
 
 
-def of_match(match: Match) -> dict:
+def auc_changes(match: Match) -> dict:
     """AUC differences of a match by key of MEASURES."""
     return {
         f"{name}_auc": match.leak[name].difference
         for name in ("confidence", "margin", "likelihood")
         if name in match.leak
     }
-
-
-def places(job) -> list[str]:
-    """The cells of data set and regime."""
-    return [title(job.dataset), job.regime]
 
 
 def model_title(job_model) -> str:

@@ -5,7 +5,7 @@ import pathlib
 import re
 
 from qmia_tf.errors import InputError
-from qmia_tf.reproduction import rounded
+from qmia_tf.reproduction import rounded_outputs
 from qmia_tf.run_dir import TRAINED
 from qmia_tf.training import recipes
 
@@ -29,16 +29,16 @@ class Model:
         weight_bits: 1..32.
         activation_bits: 1..32.
         clip: keeps the [0, 1] clip at 32 activation bits.
-        schemes: the files made of it for every seed.
-        first: further files, for seed 0 of the REGIMES alone.
-        sweep_points: kept epochs that are asked, at most; None: the size's.
+        schemes: the files exported from it for every seed.
+        extra_schemes: further files, for seed 0 of the REGIMES alone.
+        sweep_points: kept epochs that are queried, at most; None: the size's.
     """
 
     weight_bits: int
     activation_bits: int
     clip: bool = False
     schemes: tuple[str, ...] = ()
-    first: tuple[str, ...] = ()
+    extra_schemes: tuple[str, ...] = ()
     sweep_points: int | None = None
 
     @property
@@ -52,7 +52,7 @@ class Model:
 
 
 MODELS = {
-    FULL: Model(32, 32, schemes=("int8_ptq",), first=("tfmot_int8",)),
+    FULL: Model(32, 32, schemes=("int8_ptq",), extra_schemes=("tfmot_int8",)),
     "w4a4": Model(4, 4, schemes=("int8",)),
     "w16a4": Model(16, 4, schemes=("float32",)),
     # Inferred by four convolutions for one.
@@ -94,8 +94,8 @@ class Size:
     Attributes:
         records: of the data set, in its order; None takes all.
         recipe: fields of the recipe that are other than the paper's.
-        sweep_points: kept epochs of a quantized run that are asked, at most.
-        label_only: records asked about with changed copies.
+        sweep_points: kept epochs of a quantized run to query, at most.
+        label_only: records whose augmentations are queried.
         parity_records: images compared code by code.
         tfmot_epochs: of the baseline's fine-tuning; 0 leaves it out.
         path_steps: steps for which the two code paths are compared.
@@ -150,16 +150,16 @@ class Job:
         model = MODELS[self.model]
         further = self.seed == 0 and self.regime in REGIMES
         further = further and self.size.tfmot_epochs
-        return model.schemes + (model.first if further else ())
+        return model.schemes + (model.extra_schemes if further else ())
 
     @property
     def targets(self) -> tuple[str, ...]:
         """What its audit is about, at least."""
-        return (TRAINED, *self.schemes, rounded.TARGET)
+        return (TRAINED, *self.schemes, rounded_outputs.TARGET)
 
     @property
     def sweep_points(self) -> int:
-        """Kept epochs of a quantized run that are asked, at most."""
+        """Kept epochs of a quantized run that are queried, at most."""
         own = MODELS[self.model].sweep_points
         return min(own or self.size.sweep_points, self.size.sweep_points)
 

@@ -6,25 +6,27 @@ import statistics
 from qmia_tf import files
 from qmia_tf.auditing import accuracy_matching
 from qmia_tf.auditing.audit_result import AUDIT
-from qmia_tf.reproduction import plans, stored
+from qmia_tf.reproduction import plans, stored_results
 from qmia_tf.run_dir import RunDir
 
 TRAIN, EXPORT, PARITY = "train", "export", "parity"
 ATTACK, SWEEP = "attack", "sweep"
 STAGES = (TRAIN, EXPORT, PARITY, ATTACK, SWEEP)
 # Seconds for 60,000 images of 32 x 32 on two cores, where nothing better is
-# known: a file, an artefact, and a kept epoch that is asked about them.
-A_FILE, A_BASELINE, AN_ARTEFACT, AN_EPOCH, A_PARITY = 20, 300, 90, 40, 60
+# known: to write a file or the baseline, to compare codes, and to query an
+# artefact or a kept epoch about them.
+FILE_SECONDS, BASELINE_SECONDS, PARITY_SECONDS = 20, 300, 60
+ARTEFACT_SECONDS, EPOCH_SECONDS = 90, 40
 RECORDS = {"cifar10": 60_000, "fashion_mnist": 70_000, "digits": 1_797}
 # A training step against full precision's (docs/architecture.md).
-QUANTIZED = 1.2
+QUANTIZED_FACTOR = 1.2
 # (16, 16) is inferred by four convolutions for one.
-WIDE = {"w16a16": 4.0, "w16a4": 2.0}
+CONVOLUTION_FACTORS = {"w16a16": 4.0, "w16a4": 2.0}
 
 
 @dataclasses.dataclass(frozen=True)
-class Planned:
-    """A run, and what of it is done.
+class PlannedRun:
+    """A run with the stages that are done.
 
     Attributes:
         job: the run.
@@ -79,7 +81,9 @@ def done(job, out) -> tuple[str, ...]:
         PARITY: RunDir(place).parity.exists(),
         ATTACK: is_audited(job, place),
         SWEEP: is_swept(
-            job, place, held=RunDir(out / job.full.folder).model.exists()
+            job,
+            place,
+            full_trained=RunDir(out / job.full.folder).model.exists(),
         ),
     }
     return tuple(stage for stage in needed(job) if is_there[stage])
@@ -88,7 +92,7 @@ def done(job, out) -> tuple[str, ...]:
 def not_stored(jobs, results) -> list:
     """The jobs that are to do.
 
-    One that cannot be held against stored full precision is to do as well.
+    One that cannot be compared with stored full precision is to do as well.
 
     Args:
         jobs: list of Job.
@@ -97,25 +101,28 @@ def not_stored(jobs, results) -> list:
     return [
         job
         for job in jobs
-        if not (is_stored(job, results) and stored.is_held(job, results))
+        if not (
+            is_stored(job, results)
+            and stored_results.has_comparison(job, results)
+        )
     ]
 
 
-def planned(jobs, out, *, step=None) -> list[Planned]:
+def plan_runs(jobs, out, *, step=None) -> list[PlannedRun]:
     """Looks at what is there and estimates the rest.
 
     Args:
         jobs: list of Job.
         out: folder of all runs.
         step: callable Job -> seconds of an epoch, or None where it cannot be
-            told; asked once for each data set and network, of the
-            full-precision job, where no history.csv says it.
+            measured; called once for each data set and network, with the
+            full-precision job, where no history.csv has it.
     """
     paces, step_by_network = _paces(jobs, out), {}
     rows = []
     for job in jobs:
         finished = done(job, out)
-        epochs = len(stored.read_history(out / job.folder))
+        epochs = len(stored_results.read_history(out / job.folder))
         pace = _pace(job, paces)
         if pace is None and step and TRAIN not in finished:
             key = _network(job.full)
@@ -125,11 +132,11 @@ def planned(jobs, out, *, step=None) -> list[Planned]:
         seconds = {
             stage: _seconds(stage, job, pace, epochs) for stage in STAGES
         }
-        rows.append(Planned(job, finished, needed(job), epochs, seconds))
+        rows.append(PlannedRun(job, finished, needed(job), epochs, seconds))
     return rows
 
 
-def lines(rows) -> list[str]:
+def plan_lines(rows) -> list[str]:
     """One line a run, and one for all."""
     width = max((len(str(row.job.folder)) for row in rows), default=0)
     texts, known, unknown = [], 0.0, 0
@@ -154,7 +161,7 @@ def lines(rows) -> list[str]:
 
 
 def is_audited(job, place) -> bool:
-    """Whether the audit is about every target, also those made since.
+    """Whether the audit has every target, also those added since.
 
     Args:
         job: a Job.
@@ -172,26 +179,30 @@ def is_audited(job, place) -> bool:
     return set(job.targets) <= targets
 
 
-def is_swept(job, place, *, held) -> bool:
-    """Whether its epochs were attacked, and held against full precision's.
+def is_swept(job, place, *, full_trained) -> bool:
+    """Whether its epochs were attacked and compared with full precision's.
 
-    By every attack of matched.SCORES, also those made since; and its paths
-    against itself.
+    By every attack of accuracy_matching.SCORES, also those added since; and
+    its files with its Keras model.
 
     Args:
         job: a Job.
         place: folder of its epochs.json, matched.json and artefacts.json.
-        held: whether full precision is there to be held against, record by
-            record; else what is stored of it must do.
+        full_trained: whether the full-precision model is there, to be
+            compared record by record; else its stored results are used.
     """
-    sweep, match = place / stored.SWEEP, place / stored.HELD
-    held = held and job.model != plans.FULL
-    paths = [sweep, place / stored.ARTEFACTS, *([match] if held else ())]
+    sweep, match = place / stored_results.SWEEP, place / stored_results.MATCHED
+    has_match = full_trained and job.model != plans.FULL
+    paths = [
+        sweep,
+        place / stored_results.ARTEFACTS,
+        *([match] if has_match else ()),
+    ]
     if not all(path.exists() for path in paths):
         return False
     points = files.read_json(sweep).get("points", [])
     leaks = [point["leaks"] for point in points]
-    if held:
+    if has_match:
         leaks.append(files.read_json(match).get("trained", {}).get("leak", {}))
     scores = set(accuracy_matching.SCORES)
     return bool(points) and all(
@@ -200,7 +211,7 @@ def is_swept(job, place, *, held) -> bool:
 
 
 def is_stored(job, results) -> bool:
-    """Whether a run's results are whole, wherever it was made.
+    """Whether a run's results are complete, wherever it ran.
 
     Args:
         job: a Job.
@@ -209,7 +220,7 @@ def is_stored(job, results) -> bool:
     place = results / job.folder
     parity = PARITY not in needed(job)
     parity = parity or RunDir(place).parity.exists()
-    swept = is_swept(job, place, held=False)
+    swept = is_swept(job, place, full_trained=False)
     return parity and swept and is_audited(job, place)
 
 
@@ -222,7 +233,7 @@ def _paces(jobs, out):
     """Seconds an epoch, by network, of the runs that have a history."""
     run_paces = {}
     for job in jobs:
-        rows = stored.read_history(out / job.folder)
+        rows = stored_results.read_history(out / job.folder)
         seconds = [float(row["seconds"]) for row in rows]
         if seconds:
             # The median: the machine may have been busy at times.
@@ -240,7 +251,7 @@ def _pace(job, paces):
 def _times(seconds, job):
     if seconds is None or job.model == plans.FULL:
         return seconds
-    return seconds * QUANTIZED
+    return seconds * QUANTIZED_FACTOR
 
 
 def _seconds(stage, job, pace, epochs):
@@ -248,22 +259,22 @@ def _seconds(stage, job, pace, epochs):
         left = max(job.recipe.epochs - epochs, 0)
         return None if pace is None else pace * left
     if stage == EXPORT:
-        baseline = A_BASELINE * ("tfmot_int8" in job.schemes)
-        base = A_FILE * len(job.schemes) + baseline * _share(job)
+        baseline = BASELINE_SECONDS * ("tfmot_int8" in job.schemes)
+        base = FILE_SECONDS * len(job.schemes) + baseline * _size_factor(job)
         return float(base)
     if stage == PARITY:
-        return A_PARITY
-    slow = WIDE.get(job.model, 1.0)
+        return PARITY_SECONDS
+    slow = CONVOLUTION_FACTORS.get(job.model, 1.0)
     if stage == ATTACK:
-        # The twin of an integer file is asked too.
+        # The twin of an integer file is queried too.
         artefacts = len(job.schemes) + slow + (PARITY in needed(job))
-        return AN_ARTEFACT * artefacts * _share(job)
+        return ARTEFACT_SECONDS * artefacts * _size_factor(job)
     points = job.recipe.epochs // job.keep_every
     if job.model != plans.FULL:
         points = min(points, job.sweep_points)
-    return AN_EPOCH * points * slow * _share(job)
+    return EPOCH_SECONDS * points * slow * _size_factor(job)
 
 
-def _share(job):
+def _size_factor(job):
     records = job.size.records or RECORDS.get(job.dataset, 60_000)
     return records / 60_000

@@ -1,4 +1,4 @@
-"""What a run gave away epoch by epoch, and at full precision's accuracy."""
+"""The leak of a run epoch by epoch, and at full precision's accuracy."""
 
 import dataclasses
 import pathlib
@@ -13,11 +13,11 @@ from qmia_tf.experiments import (
     run_comparison,
     training_run,
 )
-from qmia_tf.reproduction import holding, rounded, stored
+from qmia_tf.reproduction import full_precision, rounded_outputs, stored_results
 from qmia_tf.run_dir import TRAINED, RunDir
 
 
-def choose(kept, most) -> dict:
+def choose_epochs(kept, most) -> dict:
     """Takes some kept epochs, evenly, the trained model among them.
 
     Args:
@@ -31,7 +31,7 @@ def choose(kept, most) -> dict:
     return {every[place]: kept[every[place]] for place in sorted(set(places))}
 
 
-def measure(run_dir, dataset, *, most=None, progress=None):
+def measure_epochs(run_dir, dataset, *, most=None, progress=None):
     """Attacks the kept models of a run; writes epochs.json.
 
     Args:
@@ -44,25 +44,27 @@ def measure(run_dir, dataset, *, most=None, progress=None):
     """
     run_dir = pathlib.Path(run_dir)
     config = configuration.read(run_dir)
-    split = training_run.open_split(run_dir, dataset, config)
-    file_by_epoch = choose(checkpoints.kept(run_dir, config), most)
+    records = training_run.records_of(run_dir, dataset, config)
+    file_by_epoch = choose_epochs(
+        checkpoints.kept_models(run_dir, config), most
+    )
     kept_epochs, members = [], None
-    for epoch, answers in checkpoints.answers(
-        run_dir, file_by_epoch, dataset, split, progress=progress
+    for epoch, answers in checkpoints.query_epochs(
+        run_dir, file_by_epoch, records, progress=progress
     ):
         kept_epochs.append(accuracy_matching.measure(answers, epoch))
         members = answers.members
-    curve = accuracy_comparison.Curve(
+    curve = accuracy_comparison.TrainingCurve(
         run=run_dir.name,
         model=run_comparison.model_name(config),
         points=[kept_epoch.point for kept_epoch in kept_epochs],
     )
-    files.write_json(run_dir / stored.SWEEP, audit_json.encode(curve))
+    files.write_json(run_dir / stored_results.SWEEP, audit_json.encode(curve))
     return kept_epochs, members
 
 
-def hold(run_dir, model, full, members, *, full_run):
-    """Holds a trained model against full precision; writes matched.json.
+def compare_with_full_precision(run_dir, model, full, members, *, full_run):
+    """Compares a model with full precision; writes matched.json.
 
     Args:
         run_dir: of the quantized model.
@@ -70,29 +72,29 @@ def hold(run_dir, model, full, members, *, full_run):
         full: list of matched.Epoch of full precision, by epoch.
         members: bool [N].
         full_run: name of the full-precision run.
-    Returns: holding.Held.
+    Returns: full_precision.Comparison.
     """
     ways = [
         accuracy_matching.nearest(model, full, members),
         accuracy_matching.interpolated(model, full, members),
     ]
-    held = holding.Held(
+    comparison = full_precision.Comparison(
         run=pathlib.Path(run_dir).name,
         full=full_run,
         epoch=model.point.epoch,
         trained=_against(model, full[-1], members, "trained"),
         matches=[match for match in ways if match is not None],
     )
-    place = pathlib.Path(run_dir) / stored.HELD
-    files.write_json(place, audit_json.encode(held))
-    return held
+    place = pathlib.Path(run_dir) / stored_results.MATCHED
+    files.write_json(place, audit_json.encode(comparison))
+    return comparison
 
 
-def hold_artefacts(run_dir) -> dict[str, accuracy_matching.Match]:
-    """Holds paths and controls against their model; writes artefacts.json.
+def compare_artefacts(run_dir) -> dict[str, accuracy_matching.Match]:
+    """Compares files and controls with their model; writes artefacts.json.
 
     Args:
-        run_dir: with what the Keras model and they answered.
+        run_dir: with the outputs of the Keras model and of its files.
     Returns: matched.Match by target.
     """
     run_dir = RunDir(run_dir)
@@ -103,15 +105,15 @@ def hold_artefacts(run_dir) -> dict[str, accuracy_matching.Match]:
         answers, configuration.read(run_dir)["recipe"]["epochs"]
     )
     match_by_target = {}
-    for path in (*paths, run_dir.path / rounded.FILE):
+    for path in (*paths, run_dir.path / rounded_outputs.FILE):
         theirs = outputs.load(path).in_record_order()
         epoch = accuracy_matching.measure(theirs, model.point.epoch)
         match_by_target[theirs.target] = _against(
             epoch, model, answers.members, "artefact"
         )
-    artefacts = stored.Artefacts(run_dir.name, match_by_target)
+    artefacts = stored_results.Artefacts(run_dir.name, match_by_target)
     files.write_json(
-        run_dir.path / stored.ARTEFACTS, audit_json.encode(artefacts)
+        run_dir.path / stored_results.ARTEFACTS, audit_json.encode(artefacts)
     )
     return match_by_target
 

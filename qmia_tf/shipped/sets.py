@@ -27,7 +27,7 @@ class ShippedSet:
     audited: bool = False
     seed: int = 0
 
-    def parity_of(self, images):
+    def parity_sample(self, images):
         """Gives the images that codes are compared over.
 
         Args:
@@ -59,7 +59,7 @@ SETS = {
 }
 
 
-def chosen(names) -> dict[str, ShippedSet]:
+def select_sets(names) -> dict[str, ShippedSet]:
     """Gives the sets of these names.
 
     Args:

@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 
-from qmia_tf.statistics import held_out
+from qmia_tf.statistics import held_out_thresholds
 from qmia_tf.statistics.operating_points import (
     OperatingPoint,
-    measure_calls,
+    measure_decisions,
     peak_row,
 )
 from qmia_tf.statistics.sweep import check_scores, sweep
@@ -24,8 +24,8 @@ class ByClass:
     """What the thresholds of one half do on the other half.
 
     Attributes:
-        point: their rates on the judged half; its threshold is None, because
-            there are several.
+        point: their rates on the evaluation half; its threshold is None,
+            because there are several.
         thresholds: one a class, the least score called a member; None is
             infinity, where nobody of the class is called.
     """
@@ -44,7 +44,7 @@ def hold_out(
     calibration=None,
     strength=STRENGTH,
 ) -> ByClass:
-    """Chooses thresholds on one half of the records, judges them on the other.
+    """Chooses thresholds by class on one half, evaluates them on the other.
 
     A score's place is the share of the calibration half below it, ties
     counting half. r_c is the place at which balanced accuracy peaks among the
@@ -73,7 +73,7 @@ def hold_out(
     labels = np.asarray(labels)
     _check(labels, members, classes, strength)
     if calibration is None:
-        calibration = held_out.calibration_half(members, seed=seed)
+        calibration = held_out_thresholds.calibration_half(members, seed=seed)
     learnt, inside = scores[calibration], members[calibration]
     places = _places(learnt)
     cuts = np.full(classes, _peak(places, inside))
@@ -85,9 +85,9 @@ def hold_out(
     order = np.argsort(places, kind="stable")
     positions = np.searchsorted(places[order], cuts, side="left")
     thresholds = np.append(learnt[order], np.inf)[positions]
-    called, judged = scores >= thresholds[labels], ~calibration
-    point = measure_calls(
-        "by_class", called[judged], members[judged], seed=seed
+    called, evaluated = scores >= thresholds[labels], ~calibration
+    point = measure_decisions(
+        "by_class", called[evaluated], members[evaluated], seed=seed
     )
     listed = [t if np.isfinite(t) else None for t in thresholds.tolist()]
     return ByClass(point, listed)

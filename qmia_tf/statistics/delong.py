@@ -39,7 +39,7 @@ def contrast(scores, members, weights, *, shifts=0.0, level=LEVEL) -> Contrast:
     """sum_t weights[t] AUC_t for T scores of the same records.
 
     DeLong's variance w'Sw is that of the weighted placements: with v_t and
-    u_t those of members and nonmembers (ranking.placements),
+    u_t those of members and nonmembers (auc.placements),
         var(sum w_t v_t)/m + var(sum w_t u_t)/n.
     Where every record says the same, so that this is 0, the interval and the
     p-value are the exact ones for min(m, n) disjoint pairs that all decide
@@ -52,8 +52,8 @@ def contrast(scores, members, weights, *, shifts=0.0, level=LEVEL) -> Contrast:
         weights: T floats.
         shifts: float [n], mean 0, added to the nonmembers' placements: how
             each moves the sum otherwise, where the weights themselves were
-            estimated on the nonmembers (matched.interpolated). Of all n, also
-            of those left out.
+            estimated on the nonmembers (accuracy_matching.interpolated). Of
+            all n, also of those left out.
         level: coverage, in 0..1.
     Raises: ValueError if the arrays do not fit each other, or if no member
         or no nonmember is left.
@@ -79,7 +79,7 @@ def contrast(scores, members, weights, *, shifts=0.0, level=LEVEL) -> Contrast:
             np.asarray(score)[has_score], members[has_score]
         )
         won, lost = won + weight * inside, lost + weight * outside
-    judged = lost.size
+    evaluated = lost.size
     if np.ndim(shifts):
         lost = _among_all(lost, has_score[~members]) + shifts
     least, most = weights[weights < 0].sum(), weights[weights > 0].sum()
@@ -88,7 +88,7 @@ def contrast(scores, members, weights, *, shifts=0.0, level=LEVEL) -> Contrast:
     variance = spread(won, width=width) + spread(lost, width=width)
     # Rounding leaves some 1e-17 where there is nothing to see.
     if variance <= (1e-12 * width) ** 2:
-        return _unanimous(value, won.size, judged, width, level)
+        return _unanimous(value, won.size, evaluated, width, level)
     half = special.ndtri((1 + level) / 2) * np.sqrt(variance)
     return Contrast(
         Estimate(

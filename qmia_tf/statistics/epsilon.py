@@ -21,10 +21,10 @@ class EpsilonBound:
         delta: the delta of (epsilon, delta)-differential privacy.
         threshold: the least score called a member, chosen on the calibration
             half; None is infinity, where nobody is called.
-        true_positives: members of the judged half called members.
-        members: of the judged half.
-        false_positives: nonmembers of the judged half called members.
-        nonmembers: of the judged half.
+        true_positives: members of the evaluation half called members.
+        members: of the evaluation half.
+        false_positives: nonmembers of the evaluation half called members.
+        nonmembers: of the evaluation half.
     """
 
     value: float
@@ -42,7 +42,7 @@ def lower_bound(
 ) -> EpsilonBound:
     """Bounds epsilon from below: per model and empirical.
 
-    The threshold whose bound is highest on the calibration half is judged on
+    The threshold whose bound is highest on the calibration half is evaluated on
     the other half. For one model, and for records like these drawn at random
     into and out of its training data, an attacker with TPR and FPR has
         epsilon >= log((TPR - delta)/FPR), log((TNR - delta)/FNR),
@@ -60,7 +60,7 @@ def lower_bound(
         delta: float in [0, 1).
     Raises: ValueError if the arrays do not fit, or an option is out of range.
     Source: Jagielski, Ullman and Oprea, arXiv:2006.07709, whose threshold is
-        chosen on the judged records.
+        chosen on the evaluated records.
     """
     scores, members = check_scores(scores, members)
     calibration = np.asarray(calibration)
@@ -70,10 +70,12 @@ def lower_bound(
             f"{calibration.dtype} {list(calibration.shape)}"
         )
     chosen = sweep(scores[calibration], members[calibration])
-    # The same checks on the judged half: both kinds must be there.
-    judged, inside = check_scores(scores[~calibration], members[~calibration])
+    # The same checks on the evaluation half: both kinds must be there.
+    evaluated, inside = check_scores(
+        scores[~calibration], members[~calibration]
+    )
     threshold = chosen.thresholds[_best_row(chosen, alpha, delta)]
-    called = judged >= threshold
+    called = evaluated >= threshold
     counts = (
         int(np.sum(called & inside)),
         int(np.sum(inside)),

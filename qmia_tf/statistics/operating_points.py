@@ -18,12 +18,12 @@ class OperatingPoint:
     Attributes:
         name: which point this is, such as "peak_accuracy".
         in_sample: True if the threshold was chosen on the very records it
-            is judged on. Then every rate is too good and its interval, which
+            is evaluated on. Then every rate is too good and its interval, which
             takes the threshold for given, too narrow.
         threshold: the least score called a member; None is infinity, where
             nobody is called.
-        members: how many members were judged.
-        nonmembers: how many nonmembers were judged.
+        members: how many members were evaluated.
+        nonmembers: how many nonmembers were evaluated.
         true_positives: members called members.
         false_positives: nonmembers called members.
         accuracy: (TP + TN)/N at this ratio of members to nonmembers.
@@ -102,7 +102,7 @@ def measure(
     )
 
 
-def measure_calls(
+def measure_decisions(
     name, called, members, *, seed, threshold=np.inf
 ) -> OperatingPoint:
     """Measures calls of a threshold that was not chosen on these records.
@@ -127,7 +127,7 @@ def measure_calls(
 
 
 def in_sample_points(curve: Sweep, *, seed):
-    """The paper's operating points, chosen on the records they are judged on.
+    """The paper's operating points, chosen and evaluated on the same records.
 
     precision_at_recall_94: highest precision where recall >= 0.94,
     precision_at_recall_100: highest precision where recall is 1,

@@ -1,4 +1,4 @@
-"""Intervals on the change between two models asked about the same records."""
+"""Intervals on the change between two models queried about the same records."""
 
 import numpy as np
 from scipy import optimize, special

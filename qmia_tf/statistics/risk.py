@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 from scipy.optimize import isotonic_regression
 
-from qmia_tf.statistics.held_out import calibration_half
+from qmia_tf.statistics.held_out_thresholds import calibration_half
 from qmia_tf.statistics.intervals import LEVEL
 from qmia_tf.statistics.sweep import check_scores
 
@@ -33,8 +33,9 @@ def membership_probability(scores, members, *, seed, level=LEVEL) -> Risk:
     """Calibrates scores to probabilities, each half on the other half.
 
     A record is compared with its neighbours by score among the n records of
-    the other half of heldout.calibration_half: those of equal score and as
-    many above as below, together n^(2/3), fewer near the ends, LEAST or more.
+    the other half of held_out_thresholds.calibration_half: those of equal
+    score and as many above as below, together n^(2/3), fewer near the ends,
+    LEAST or more.
     With k members among t neighbours, of M members and U nonmembers,
         probability = (k/M) / (k/M + (t - k)/U),
     and Clopper-Pearson's limits on k/t go the same way. Where a neighbour's
@@ -59,20 +60,23 @@ def membership_probability(scores, members, *, seed, level=LEVEL) -> Risk:
     scores, members = check_scores(scores, members)
     first = calibration_half(members, seed=seed)
     estimates = np.empty((3, scores.size))
-    for known in (first, ~first):
-        estimates[:, ~known] = _calibrated(
-            scores[~known], scores[known], members[known], level
+    for calibration in (first, ~first):
+        estimates[:, ~calibration] = _calibrated(
+            scores[~calibration],
+            scores[calibration],
+            members[calibration],
+            level,
         )
     return Risk(*estimates)
 
 
-def _calibrated(scores, known, members, level):
-    """Value, low and high of scores [Q] by known records: float64 [3, Q]."""
-    asked, back, weights = np.unique(
+def _calibrated(scores, calibration, members, level):
+    """Value, low and high of scores [Q] by calibration: float64 [3, Q]."""
+    distinct, back, weights = np.unique(
         scores, return_inverse=True, return_counts=True
     )
-    start, end = _window(asked, known)
-    hits, total = _counts(start, end, known, members), end - start
+    start, end = _window(distinct, calibration)
+    hits, total = _counts(start, end, calibration, members), end - start
     tail = (1 - level) / 2
     misses = np.maximum(total - hits, 0)
     # Counts in part may be next to 0; the limits of 0 are known.
@@ -89,25 +93,25 @@ def _calibrated(scores, known, members, level):
     return np.stack(rising)[:, back]
 
 
-def _window(asked, known):
+def _window(scores, calibration):
     """Each score's neighbours, from place start to place end of the ranking."""
-    ranked, size = np.sort(known), known.size
-    left = np.searchsorted(ranked, asked, side="left")
-    right = np.searchsorted(ranked, asked, side="right")
+    ranked, size = np.sort(calibration), calibration.size
+    left = np.searchsorted(ranked, scores, side="left")
+    right = np.searchsorted(ranked, scores, side="right")
     ties = right - left
-    beside = np.clip((size ** (2 / 3) - ties) / 2, 0, None)
-    beside = np.minimum(beside, np.minimum(left, size - right))
+    half = np.clip((size ** (2 / 3) - ties) / 2, 0, None)
+    half = np.minimum(half, np.minimum(left, size - right))
     least = min(LEAST, size)
-    beside = np.maximum(beside, (least - ties) / 2)
-    start, end = left - beside, right + beside
+    half = np.maximum(half, (least - ties) / 2)
+    start, end = left - half, right + half
     # What is missing at one end is taken from the other side.
     start, end = start - np.maximum(end - size, 0), end - np.minimum(start, 0)
     return np.maximum(start, 0), np.minimum(end, size)
 
 
-def _counts(start, end, known, members):
+def _counts(start, end, calibration, members):
     """Members between two places; a tie that is cut counts in part."""
-    values, group = np.unique(known, return_inverse=True)
+    values, group = np.unique(calibration, return_inverse=True)
     ends = np.cumsum(np.bincount(group, minlength=values.size))
     inside = np.cumsum(np.bincount(group, members, minlength=values.size))
     ends, inside = np.append(0, ends), np.append(0, inside)

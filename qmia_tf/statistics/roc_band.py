@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from qmia_tf.statistics import low_fpr
+from qmia_tf.statistics import low_fpr_rates
 from qmia_tf.statistics.intervals import LEVEL
 from qmia_tf.statistics.sweep import Sweep
 
@@ -36,13 +36,13 @@ def of_sweep(curve: Sweep, *, seed, level=LEVEL) -> RocBand:
 
     Args:
         curve: the Sweep of the scores.
-        seed: int >= 0, of the bootstrap; see low_fpr.of_sweep.
+        seed: int >= 0, of the bootstrap; see low_fpr_rates.of_sweep.
         level: coverage of each interval, in 0..1; not of the band as a whole.
     """
     # 0.01 * 100 must not fall short of 1.
     least = (1 - 1e-12) / curve.nonmembers
     rates = [rate for rate in RATES if rate >= least]
-    estimates = low_fpr.of_sweep(curve, rates, seed=seed, level=level)
+    estimates = low_fpr_rates.of_sweep(curve, rates, seed=seed, level=level)
     # Whoever may call everyone calls every member.
     return RocBand(
         rates=[*rates, 1.0],

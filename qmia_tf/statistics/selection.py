@@ -1,4 +1,4 @@
-"""The best of several attacks, chosen where it will not be judged."""
+"""The best of several attacks, chosen where it will not be evaluated."""
 
 import numpy as np
 
@@ -11,16 +11,16 @@ def choose(scores, members, calibration) -> str:
     By the lower end of DeLong's 95 % interval on the calibration half: an
     attack that speaks of few records, as label-only attacks do, is often
     highest by chance, and less often surely so. Where no attack is surely
-    above 1/2, the AUC itself decides. Judged on the other half, the chosen
+    above 1/2, the AUC itself decides. Evaluated on the other half, the chosen
     one is not flattered by having been chosen. An attack is rated on the
-    calibration records that it says something about; among equals the first
+    calibration records that it has scores for; among equals the first
     wins.
 
     Args:
-        scores: dict name -> float [N], NaN where the attack says nothing.
+        scores: dict name -> float [N], NaN where the attack has no score.
         members: bool [N].
         calibration: bool [N], the half to choose on.
-    Raises: ValueError if no attack says something about a member and a
+    Raises: ValueError if no attack has scores for a member and a
         nonmember of the calibration half.
     """
     areas = {}
@@ -32,7 +32,7 @@ def choose(scores, members, calibration) -> str:
             areas[name] = max(area.low, 0.5), area.value
     if not areas:
         raise ValueError(
-            f"none of {list(scores)} says something about a member and a "
+            f"none of {list(scores)} has scores for a member and a "
             "nonmember of the calibration half"
         )
     return max(areas, key=areas.get)

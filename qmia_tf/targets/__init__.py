@@ -13,6 +13,7 @@ import typing
 import numpy as np
 
 from qmia_tf import files, outputs
+from qmia_tf.data.records import Records
 from qmia_tf.deploy.tflite.classifier import Classifier
 from qmia_tf.errors import InputError
 
@@ -140,37 +141,34 @@ class SavedOutputs:
         return stored
 
 
-def query(target, dataset, split, *, run="", progress=True):
-    """Asks a target about every member and nonmember of a run.
+def query(target, records: Records, *, run="", progress=True):
+    """Queries a target about every member and nonmember.
 
     Args:
         target: Target.
-        dataset: datasets.Dataset.
-        split: split.Split of that data set.
+        records: Records.
         run: name of the run, recorded.
         progress: shows a bar.
-    Returns: outputs.Outputs, members first, validated.
+    Returns: outputs.Outputs in the order of the records, validated.
     Raises: InputError if images do not fit the target or its answers are not
         probabilities.
     """
-    records = np.concatenate([split.members, split.nonmembers])
-    images, labels = dataset.take(records)
     if isinstance(target, SavedOutputs):
-        target = target.of_records(records)
-    probabilities = target.predict(images, progress=progress)
-    if probabilities.shape != (len(records), dataset.classes):
+        target = target.of_records(records.record_ids)
+    probabilities = target.predict(records.values, progress=progress)
+    if probabilities.shape != (len(records.labels), records.classes):
         raise InputError(
             f"target {target.info['target']!r} answers "
             f"{list(probabilities.shape)}, expected "
-            f"[{len(records)}, {dataset.classes}]: is it a model of "
-            f"{dataset.name}?"
+            f"[{len(records.labels)}, {records.classes}]: is it a model of "
+            f"{records.name}?"
         )
     answers = outputs.Outputs(
         probabilities=probabilities,
-        labels=labels,
-        members=np.arange(len(records)) < len(split.members),
-        record_ids=records,
-        info={**target.info, "fingerprint": split.fingerprint, "run": run},
+        labels=records.labels,
+        members=records.members,
+        record_ids=records.record_ids,
+        info={**target.info, "fingerprint": records.fingerprint, "run": run},
     )
     return answers.validate(f"target {target.info['target']!r}")
 

@@ -1,7 +1,5 @@
 """Queries a model about the records, unless its outputs are stored."""
 
-import numpy as np
-
 from qmia_tf import onednn, outputs
 from qmia_tf.data.records import Records
 from qmia_tf.deploy import timing
@@ -93,7 +91,7 @@ def _stored_outputs(path, model, records, *, allow_chance):
     except InputError:
         # Damaged, or not ours: it is made anew.
         return None
-    expected = {**model.facts, "fingerprint": records.fingerprint()}
+    expected = {**model.facts, "fingerprint": records.fingerprint}
     if not allow_chance:
         expected[CHECKED] = True
     same = all(
@@ -127,10 +125,10 @@ def _query_all(model, records, run, *, query_count):
     about = {
         "labels": records.labels,
         "members": records.members,
-        "record_ids": np.arange(len(records.labels)),
+        "record_ids": records.record_ids,
         "info": {
             **info,
-            "fingerprint": records.fingerprint(),
+            "fingerprint": records.fingerprint,
             "run": run,
             CHECKED: query_count is not None,
         },

@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Callable
 
 from qmia_tf import files, onednn, outputs, targets
+from qmia_tf.data.records import Records
 from qmia_tf.deploy import export as exporting
 from qmia_tf.deploy import timing
 from qmia_tf.deploy.tflite.interpreter import KERNELS
@@ -89,14 +90,13 @@ def target_names(run_dir) -> set[str]:
 
 
 def query_once(
-    run_target, dataset, split, *, run_dir
+    run_target, records: Records, *, run_dir
 ) -> pathlib.Path | LeftOut:
     """Queries one target about every record, unless its outputs are stored.
 
     Args:
         run_target: a RunTarget.
-        dataset: the run's Dataset.
-        split: the run's Split.
+        records: the run's Records.
         run_dir: where outputs/NAME.npz goes.
     Returns: its path, or why a .tflite file that is as it was exported
         cannot be run.
@@ -108,20 +108,20 @@ def query_once(
     if not run_target.file.is_file():
         raise InputError(f"{run_target.file} is gone: export it again")
     sha256 = files.sha256(run_target.file)
-    if path.exists() and _is_current(path, run_target, sha256, split):
+    if path.exists() and _is_current(path, run_target, sha256, records):
         return path
     try:
         target = run_target.open()
-        target_outputs = targets.query(target, dataset, split, run=run_dir.name)
+        target_outputs = targets.query(target, records, run=run_dir.name)
     except InputError as error:
         # Only of a file that is as exported can its kernels be to blame.
         if run_target.exported != sha256:
             raise
         reason = str(error).replace(str(run_target.file), run_target.file.name)
         return LeftOut(run_target.name, run_target.kernel_set, reason)
-    _require_alike(target, target_outputs, dataset)
-    images, _ = dataset.take(split.members[:1])
-    timed = timing.measure(lambda: target.predict(images))
+    _require_alike(target, target_outputs, records)
+    first_record = records.values[:1]
+    timed = timing.measure(lambda: target.predict(first_record))
     target_outputs.info["latency_ms"] = timed.median_ms
     target_outputs.info["latency_threads"] = (
         run_target.threads or onednn.threads()
@@ -132,24 +132,23 @@ def query_once(
     return path
 
 
-def _require_alike(target, target_outputs, dataset):
+def _require_alike(target, target_outputs, records):
     """Queries some records again; see repeatability.require.
 
     In a whole batch: a query costs nothing here, another size would have to
     be compiled.
     """
-    images, _ = dataset.take(target_outputs.record_ids)
     count = max(repeatability.FIRST, getattr(target, "batch_size", 0))
     rows = target_outputs.probabilities[:count]
-    repeatability.require(target, images, rows, share=1)
+    repeatability.require(target, records.values, rows, share=1)
 
 
-def _is_current(path, run_target, sha256, split):
+def _is_current(path, run_target, sha256, records):
     info = outputs.load(path).info
     expected = {
         "sha256": sha256,
         "kernel_set": run_target.kernel_set,
-        "fingerprint": split.fingerprint,
+        "fingerprint": records.fingerprint,
     }
     same = all(info.get(key) == value for key, value in expected.items())
     # Outputs from before there were logits do not say so.

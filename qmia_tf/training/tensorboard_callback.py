@@ -13,7 +13,7 @@ import tensorflow as tf
 from qmia_tf.errors import InputError
 from qmia_tf.layers import unsafe_layers
 from qmia_tf.outputs import logits
-from qmia_tf.statistics import auc, held_out
+from qmia_tf.statistics import auc, held_out_thresholds
 from qmia_tf.training import tensorboard_events
 
 OUTPUTS = ("probabilities", "logits")
@@ -43,7 +43,7 @@ def membership_scalars(probabilities, labels, members, *, seed=0):
     inside, outside = float(right[members].mean()), right[~members].mean()
     gap = inside - float(outside)
     area = auc.auc(confidence, members)
-    point = held_out.hold_out(confidence, members, seed=seed).point
+    point = held_out_thresholds.hold_out(confidence, members, seed=seed).point
     value_by_name = {
         "accuracy_members": inside,
         "accuracy_nonmembers": float(outside),

@@ -340,7 +340,7 @@ class CurrentTest(Folder):
         super().setUp()
         self.model = self.quantized_file()
         self.given = {"schemes": ["int8", "int8_io"]}
-        self.made = self.export()
+        self.exported = self.export()
 
     def export(self, source="these", **settings):
         """Exports; returns the schemes that were really made."""
@@ -364,7 +364,7 @@ class CurrentTest(Folder):
         ({"source": "others"}, ["int8_io"]),
     )
     def test_settings(self, settings, anew):
-        self.assertEqual(self.made, ["int8", "int8_io"])
+        self.assertEqual(self.exported, ["int8", "int8_io"])
         self.assertEqual(self.export(**settings), anew)
         self.assertEqual(self.export(**settings), [])
 

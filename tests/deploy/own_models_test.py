@@ -84,7 +84,7 @@ class OwnModelsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual([entry["scheme"] for entry in entries], [*SCHEMES])
         for entry in entries:
             self.check_codes(folder, entry, data.images[:60])
-            self.check_audit(folder / entry["file"], data, split)
+            self.check_audit(folder / entry["file"], split.records(data))
 
     def check_codes(self, folder, entry, images):
         check = code_parity.check(
@@ -107,9 +107,9 @@ class OwnModelsTest(parameterized.TestCase, tf.test.TestCase):
             self.assertEqual(comparison.labels_differ, 0)
         self.assertTrue(check.kept, check.verdict)
 
-    def check_audit(self, path, data, split):
+    def check_audit(self, path, records):
         target = targets.TFLiteTarget(path)
-        answers = targets.query(target, data, split, progress=False)
+        answers = targets.query(target, records, progress=False)
         self.assertLen(answers.labels, 120)
         audited = audit.audit(answers)
         self.assertEqual(audited.target, path.stem)

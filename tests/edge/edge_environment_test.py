@@ -19,6 +19,7 @@ import tiny_models
 from absl.testing import parameterized
 
 from qmia_tf import outputs
+from qmia_tf.data.records import Records
 from qmia_tf.edge import device_data
 from qmia_tf.targets import TFLiteTarget
 
@@ -110,18 +111,14 @@ class EnvironmentTest(parameterized.TestCase, tf.test.TestCase):
             outputs=outs,
         )
         images = tiny_models.images(40)
-        device_data.Records(
-            images=images,
-            labels=np.arange(40) % tiny_models.CLASSES,
-            members=np.arange(40) < 20,
-            record_ids=np.arange(40),
-            info={
-                "dataset": "tiny",
-                "fingerprint": "f",
-                "run": "r",
-                "classes": tiny_models.CLASSES,
-            },
-        ).save(self.dir / "data.npz")
+        records = Records.numbered(
+            "tiny",
+            images,
+            np.arange(40) % tiny_models.CLASSES,
+            np.arange(40) < 20,
+            classes=tiny_models.CLASSES,
+        )
+        device_data.save(records, self.dir / "data.npz", run="r")
         done = run(
             self.python,
             CHECKOUT / "scripts" / "evaluate_edge.py",

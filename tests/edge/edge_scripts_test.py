@@ -34,28 +34,23 @@ class ExportDataTest(scripts_test.Folder):
         self.assertRegex(
             out, r"data.npz: 899 members, 898 nonmembers, 0.1 MB\n\Z"
         )
-        loaded = device_data.load(self.dir / "data.npz")
+        loaded, run = device_data.load(self.dir / "data.npz")
         data = loaders.load("digits")
         config = configuration.read(self.run_dir)
         split = training_run.open_split(self.run_dir, data, config)
         self.assertAllEqual(loaded.record_ids[loaded.members], split.members)
-        self.assertAllEqual(loaded.images, data.images[loaded.record_ids])
+        self.assertAllEqual(loaded.values, data.images[loaded.record_ids])
         self.assertAllEqual(loaded.labels, data.labels[loaded.record_ids])
         self.assertEqual(
-            loaded.info,
-            {
-                "dataset": "digits",
-                "fingerprint": data.fingerprint(),
-                "run": "run",
-                "classes": 10,
-            },
+            (loaded.name, loaded.fingerprint, loaded.classes, run),
+            ("digits", data.fingerprint(), 10, "run"),
         )
 
     def test_some(self):
         status, out, _ = self.export("--records=60", "--seed=1")
         self.assertEqual(status, 0)
         self.assertIn("30 members, 30 nonmembers", out)
-        loaded = device_data.load(self.dir / "data.npz")
+        loaded, _ = device_data.load(self.dir / "data.npz")
         self.assertAllEqual(
             np.bincount(loaded.labels[loaded.members]), [3] * 10
         )
@@ -105,7 +100,7 @@ class EvaluateEdgeTest(scripts_test.Folder):
             *more,
         ]
 
-    def test_what_is_captured_belongs_to_the_run(self):
+    def test_device_outputs_belong_to_the_run(self):
         self.files()
         place = self.dir / "pi4.json"
         done = subprocess.run(
@@ -124,14 +119,14 @@ class EvaluateEdgeTest(scripts_test.Folder):
         self.assertEqual([t["threads"] for t in summary["timings"]], [1, 2])
         data = loaders.load("digits")
         config = configuration.read(self.run_dir)
-        split = training_run.open_split(self.run_dir, data, config)
-        (captured,) = device_outputs.open_captured(
-            [self.out], data, split, taken=["int8"]
+        records = training_run.records_of(self.run_dir, data, config)
+        (device,) = device_outputs.load_device_outputs(
+            [self.out], records, used_names=["int8"]
         )
-        self.assertEqual(captured.target, "int8.pi4")
+        self.assertEqual(device.target, "int8.pi4")
         self.assertAllEqual(
-            captured.probabilities,
-            TFLiteTarget(self.model).predict(data.images[captured.record_ids]),
+            device.probabilities,
+            TFLiteTarget(self.model).predict(data.images[device.record_ids]),
         )
 
     def test_kernels_and_batches(self):

@@ -12,6 +12,7 @@ import tiny_models
 from absl.testing import parameterized
 
 from qmia_tf import outputs
+from qmia_tf.data.records import Records
 from qmia_tf.deploy import timing
 from qmia_tf.edge import (
     device,
@@ -27,17 +28,14 @@ COUNT = 34
 
 
 def some_records(*, shape=tiny_models.SHAPE, classes=tiny_models.CLASSES):
-    return device_data.Records(
-        images=tiny_models.images(COUNT, shape=shape),
+    return Records(
+        name="tiny",
+        values=tiny_models.images(COUNT, shape=shape),
         labels=np.arange(COUNT) % classes,
         members=np.arange(COUNT) < COUNT // 2,
         record_ids=np.arange(COUNT) * 3,
-        info={
-            "dataset": "tiny",
-            "fingerprint": "f" * 64,
-            "run": "w4a4",
-            "classes": classes,
-        },
+        fingerprint="f" * 64,
+        classes=classes,
     )
 
 
@@ -48,7 +46,7 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
         self.data = self.dir / "data.npz"
         self.out = self.dir / "board.npz"
         self.records = some_records()
-        self.records.save(self.data)
+        device_data.save(self.records, self.data, run="w4a4")
 
     def model(self, name="int8.tflite", **options):
         model = options.pop("model", None) or tiny_models.classifier()
@@ -72,7 +70,7 @@ class EvaluateTest(Folder):
         target = TFLiteTarget(
             path, kernels=kernels, batch_size=10, num_threads=1
         )
-        expected = target.predict(self.records.images)
+        expected = target.predict(self.records.values)
         self.assertAllEqual(saved.probabilities, expected)
         for name in ("labels", "members", "record_ids"):
             self.assertAllEqual(
@@ -94,7 +92,7 @@ class EvaluateTest(Folder):
     def test_counts_what_is_right(self):
         path = self.model()
         summary = self.evaluate(path)
-        answers = TFLiteTarget(path).predict(self.records.images)
+        answers = TFLiteTarget(path).predict(self.records.values)
         right = answers.argmax(axis=1) == self.records.labels
         half = COUNT // 2
         self.assertEqual(
@@ -182,7 +180,7 @@ class EvaluateTest(Folder):
         path = self.model(model=tiny_models.classifier(softmax=False))
         summary = self.evaluate(path, logits=True)
         saved = outputs.load(self.out)
-        expected = TFLiteTarget(path, logits=True).predict(self.records.images)
+        expected = TFLiteTarget(path, logits=True).predict(self.records.values)
         self.assertAllEqual(saved.probabilities, expected)
         self.assertEqual(saved.info["outputs"], "logits")
         self.assertEqual(summary["model"]["outputs"], "logits")
@@ -208,7 +206,7 @@ class EvaluateTest(Folder):
         self.assertEqual(summary["model"]["signature"], "serving_default")
         saved = outputs.load(self.out)
         self.assertEqual(saved.info["signature"], "serving_default")
-        expected = TFLiteTarget(path).predict(self.records.images)
+        expected = TFLiteTarget(path).predict(self.records.values)
         self.assertAllEqual(saved.probabilities, expected)
         with self.assertRaisesRegex(InputError, "has no signature 'infer'"):
             self.evaluate(path, signature="infer")
@@ -266,7 +264,7 @@ class EvaluateTest(Folder):
             path = self.model(model=tiny_models.classifier(seed=5))
         elif what == "data":
             self.records.labels[0] = 1
-            self.records.save(self.data)
+            device_data.save(self.records, self.data, run="w4a4")
         else:
             options = {"kernels": "builtin", "batch_size": 11}
             options = {what: options[what]}
@@ -300,14 +298,14 @@ class BadInputTest(Folder):
 
     @parameterized.parameters((8, 8, 1), (6, 5, 3), (5, 6, 1))
     def test_images_of_another_shape(self, *shape):
-        some_records(shape=shape).save(self.data)
+        device_data.save(some_records(shape=shape), self.data, run="w4a4")
         self.refuse(
             r"target 'int8' takes images of \[6, 5, 1\], got \[\d, \d, \d\]",
             self.model(),
         )
 
     def test_data_of_other_classes(self):
-        some_records(classes=3).save(self.data)
+        device_data.save(some_records(classes=3), self.data, run="w4a4")
         self.refuse(r"answers \[10, 4\], expected \[10, 3\]", self.model())
 
     def test_logits(self):

@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 from absl.testing import absltest, parameterized
 
-from qmia_tf.data import split
+from qmia_tf.data import draws, split
 from qmia_tf.data.loaders import Dataset
 from qmia_tf.edge import device_data
 from qmia_tf.errors import InputError
@@ -45,8 +45,11 @@ class Case(parameterized.TestCase):
         self.data = a_dataset()
         self.split = a_split(self.data, np.arange(0, COUNT, 2))
 
-    def collect(self, **options):
-        return device_data.of_run(self.data, self.split, run="w4a4", **options)
+    def collect(self, count=None, *, seed=0):
+        records = self.split.records(self.data)
+        if count is None:
+            return records
+        return draws.draw_exactly(records, count, seed=seed)
 
     def assertRefused(self, pattern, call, *args, **options):
         with self.assertRaisesRegex(InputError, pattern) as caught:
@@ -63,16 +66,11 @@ class OfRunTest(Case):
         for row, record in enumerate(collected.record_ids):
             self.assertEqual(collected.labels[row], record % CLASSES)
             np.testing.assert_array_equal(
-                collected.images[row], self.data.images[record]
+                collected.values[row], self.data.images[record]
             )
         self.assertEqual(
-            collected.info,
-            {
-                "dataset": "tiny",
-                "fingerprint": self.data.fingerprint(),
-                "run": "w4a4",
-                "classes": 3,
-            },
+            (collected.name, collected.fingerprint, collected.classes),
+            ("tiny", self.data.fingerprint(), 3),
         )
 
     @parameterized.parameters(4, 12, 30, 60)
@@ -88,7 +86,7 @@ class OfRunTest(Case):
             shares = np.bincount(collected.labels[own], minlength=CLASSES)
             self.assertLessEqual(shares.max() - shares.min(), 1)
         np.testing.assert_array_equal(
-            collected.images, self.data.images[collected.record_ids]
+            collected.values, self.data.images[collected.record_ids]
         )
 
     def test_classes_keep_their_shares(self):
@@ -129,7 +127,7 @@ class OfRunTest(Case):
 
 class FileTest(Case):
     def arrays(self, **changes):
-        self.collect().save(self.path)
+        device_data.save(self.collect(), self.path, run="w4a4")
         with np.load(self.path, allow_pickle=False) as stored:
             arrays = {**stored, **changes}
         return {
@@ -142,14 +140,16 @@ class FileTest(Case):
 
     def test_round_trip(self):
         saved = self.collect(count=20)
-        saved.save(self.path)
-        loaded = device_data.load(self.path)
-        self.assertEqual(loaded.info, saved.info)
-        for name in ("images", "labels", "members", "record_ids"):
+        device_data.save(saved, self.path, run="w4a4")
+        loaded, run = device_data.load(self.path)
+        self.assertEqual(run, "w4a4")
+        for name in ("name", "fingerprint", "classes"):
+            self.assertEqual(getattr(loaded, name), getattr(saved, name))
+        for name in ("values", "labels", "members", "record_ids"):
             mine, theirs = getattr(loaded, name), getattr(saved, name)
             self.assertEqual(mine.dtype, theirs.dtype)
             np.testing.assert_array_equal(mine, theirs)
-        self.assertEqual(loaded.images.dtype, np.uint8)
+        self.assertEqual(loaded.values.dtype, np.uint8)
 
     def test_needs_no_pickle(self):
         kinds = {array.dtype.kind for array in self.arrays().values()}
@@ -195,7 +195,7 @@ class FileTest(Case):
 
     @parameterized.parameters("dataset", "fingerprint", "run", "classes")
     def test_info_that_is_not_whole(self, key):
-        info = dict(self.collect().info)
+        info = json.loads(str(self.arrays()["info"]))
         info[key] = [1]
         self.refuse(
             rf"info\['{key}'\] must be of type .*got \[1\]",

@@ -12,7 +12,7 @@ What is done about the release's traps:
 - Nothing in it takes a seed, and its grid searches use every core, where a
   seed of NumPy's does not reach: they run in this process, seeded.
 - Its summary stops with a TypeError when an AUC is below 0.4.
-- Half of its random forest's grid asks for max_features="auto", which
+- Half of its random forest's grid has max_features="auto", which
   scikit-learn no longer has; the other half is searched.
 """
 
@@ -29,7 +29,7 @@ __all__ = [
     "run",
 ]
 
-# Imported when first asked for, so that a program's --help, which names the
+# Imported when first used, so that a program's --help, which names the
 # attacks, does not wait for SciPy.
 _FROM = {
     "Row": "privacy_report",

@@ -29,7 +29,7 @@ class Row:
     Attributes:
         attack: tensorflow-privacy's name of the attack.
         slice: "Entire dataset", "CLASS=3" or "CORRECTLY_CLASSIFIED=True".
-        members: how many members the attack was judged on; of the records
+        members: how many members the attack was evaluated on; of the records
             given to a trained attacker, a quarter.
         nonmembers: likewise.
         auc: with the interval of Hanley and McNeil.
@@ -190,8 +190,8 @@ def _row(result):
     members, nonmembers = result.data_size
     if result.attack_type.is_trained_attack:
         # It splits m + m records 3:1, stratified, the smaller part rounded up.
-        judged = -(-(members + nonmembers) // 4)
-        members, nonmembers = judged - judged // 2, judged // 2
+        evaluated = -(-(members + nonmembers) // 4)
+        members, nonmembers = evaluated - evaluated // 2, evaluated // 2
     return Row(
         attack=str(result.attack_type),
         slice=str(result.slice_spec),

@@ -8,7 +8,7 @@ from qmia_tf.attacks import TITLES
 from qmia_tf.report import phrases
 from qmia_tf.report.figures import leak_measure, panels
 from qmia_tf.report.figures.figure import Drawing, of_runs
-from qmia_tf.report.figures.series import artefacts, said_cut
+from qmia_tf.report.figures.series import artefacts, cut_note
 from qmia_tf.report.figures.styles import FAINT, GREY, INK
 from qmia_tf.report.run_list import Run, title
 from qmia_tf.report.tables import Table
@@ -71,9 +71,10 @@ def caption(runs: list[Run]) -> str:
     if measure.is_gap:
         stroke = "It sees"
     return (
-        f"Left: {measure.words}. {leak_measure.MEANS} {stroke} only who is "
-        "answered right. Middle: how often the artefact is right on "
-        f"nonmembers. Right: its size. {leak_measure.BARS}{said_cut(runs)}"
+        f"Left: {measure.words}. {leak_measure.MEANS} {stroke} only "
+        "whether records are classified correctly. Middle: how often the "
+        "artefact is right on nonmembers. Right: its size. "
+        f"{leak_measure.BARS}{cut_note(runs)}"
     )
 
 

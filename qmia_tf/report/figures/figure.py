@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from qmia_tf.auditing.audit_result import AuditResult
 from qmia_tf.errors import InputError
 from qmia_tf.report.figures.panels import SETTINGS
-from qmia_tf.report.run_list import Run, by_model, in_order
+from qmia_tf.report.run_list import Run, sort_runs, split_by_model
 from qmia_tf.report.tables import Table
 
 
@@ -54,8 +54,8 @@ def given(results) -> list[Run]:
     if not results:
         raise InputError("figures: no audit to draw, give one or more")
     if all(isinstance(result, AuditResult) for result in results):
-        results = in_order(results)
-    return by_model(results)
+        results = sort_runs(results)
+    return split_by_model(results)
 
 
 def groups(results) -> dict[str, list[Run]]:

@@ -105,7 +105,7 @@ def common_attack(targets: list[TargetAudit], *, with_curve=False) -> str:
 
 
 def gap(target: TargetAudit) -> Estimate:
-    """What the gap attack reaches: who is answered right is a member."""
+    """The gap attack's accuracy: records with right labels are members."""
     return target.attack(GAP).point("fixed").balanced_accuracy
 
 

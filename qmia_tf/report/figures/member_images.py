@@ -75,8 +75,8 @@ def caption(runs: list[Run]) -> str:
         "the data. Under each its label and the probability that it is a "
         "member, for an attacker who sees its margin alone and to whom "
         "members and nonmembers are equally likely beforehand. Coloured: "
-        "answered wrong. Of records that are picked because they stand at the "
-        "top some stand there by chance."
+        "classified wrong. Of records that are picked because they are at the "
+        "top some are there by chance."
     )
 
 

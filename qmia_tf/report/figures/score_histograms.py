@@ -29,7 +29,7 @@ def histograms(runs: list[Run], *, narrow=False) -> Figure | None:
         narrow: draws for a phone.
     Returns: a Figure; None if no attack has a histogram.
     """
-    score, artefacts = _found(runs)
+    score, artefacts = _histograms(runs)
     if not artefacts:
         return None
     across = panels.across(len(artefacts), narrow=narrow)
@@ -72,12 +72,12 @@ def histograms(runs: list[Run], *, narrow=False) -> Figure | None:
 @of_runs
 def caption(runs: list[Run]) -> str:
     """How to read it."""
-    score, artefacts = _found(runs)
+    score, artefacts = _histograms(runs)
     text = (
         "How the scores of members (filled) and of nonmembers (dashed) are "
         f"spread, by the attack '{TITLES.get(score, score)}': in per cent of "
         "each (axes differ), in bins of equal width; the end bins hold what "
-        "lies beyond. Where the two lie on each other nothing is told."
+        "lies beyond. Where the two overlap they do not distinguish."
     )
     if len(artefacts) < len(runs) * 2 and any(
         len(two(run)) > 1 for run in runs
@@ -89,7 +89,7 @@ def caption(runs: list[Run]) -> str:
 @of_runs
 def alt(runs: list[Run]) -> str:
     """What is seen."""
-    score, artefacts = _found(runs)
+    score, artefacts = _histograms(runs)
     if not artefacts:
         return "These audits have no histograms."
     parts = [
@@ -106,7 +106,7 @@ def alt(runs: list[Run]) -> str:
 @of_runs
 def data(runs: list[Run]) -> Table:
     """One row a bin of each histogram."""
-    score, artefacts = _found(runs)
+    score, artefacts = _histograms(runs)
     rows = [
         [name, score, *bin_]
         for name, _, histogram in artefacts
@@ -139,7 +139,7 @@ def shared(histogram) -> float:
     return float(np.minimum(*_shares(histogram)).sum())
 
 
-def _found(runs):
+def _histograms(runs):
     """The score, and (name, target, Histogram) of each artefact."""
     few = len(runs) > MOST_IN_PAIRS
     for score in SCORES:

@@ -91,7 +91,7 @@ def is_cut(runs: list[Run]) -> bool:
     return sum(len(of_run(run)) for run in runs) > MOST
 
 
-def said_cut(runs: list[Run]) -> str:
+def cut_note(runs: list[Run]) -> str:
     """A sentence on what is left out, with a space in front; or nothing."""
     if not is_cut(runs):
         return ""

@@ -87,7 +87,9 @@ def alt(runs: list[Run]) -> str:
     artefacts = models(runs)
     return (
         "The confidence attack peaks, in-sample, at "
-        + leak_measure.in_words(artefacts, lambda x: _peak(x.target), _said)
+        + leak_measure.in_words(
+            artefacts, lambda x: _peak(x.target), _peak_text
+        )
         + "."
     )
 
@@ -131,7 +133,7 @@ def _held_out(target):
     return attack.held_out.point.balanced_accuracy.value
 
 
-def _said(artefact: Artefact):
+def _peak_text(artefact: Artefact):
     target = artefact.target
     return (
         f"{100 * _peak(target):.1f} % (held out {100 * _held_out(target):.1f} "

@@ -6,7 +6,7 @@ from qmia_tf.report import phrases
 from qmia_tf.report.figures import leak_measure
 from qmia_tf.report.figures.figure import Drawing, of_runs
 from qmia_tf.report.figures.scatter import scatter
-from qmia_tf.report.figures.series import artefacts, models, said_cut
+from qmia_tf.report.figures.series import artefacts, cut_note, models
 from qmia_tf.report.run_list import Run
 from qmia_tf.report.tables import Table
 
@@ -64,7 +64,7 @@ def tradeoff_caption(runs: list[Run]) -> str:
         reached = f"the leak by {measure.words}"
     return (
         "One point an artefact: how often it is right on nonmembers, against "
-        f"{reached}. {leak_measure.MEANS} {_said_bars(runs)}{said_cut(runs)}"
+        f"{reached}. {leak_measure.MEANS} {_bars_note(runs)}{cut_note(runs)}"
     )
 
 
@@ -79,8 +79,8 @@ def cost_caption(runs: list[Run]) -> str:
     return (
         f"The leak, by {leak_measure.measure(runs).words}, against the size of "
         "the file and the median time of one image on the machine that was "
-        f"asked (both axes of cost logarithmic). {leak_measure.MEANS} {joined}."
-        f"{said_cut(runs)}"
+        "measured (both axes of cost logarithmic). "
+        f"{leak_measure.MEANS} {joined}.{cut_note(runs)}"
     )
 
 
@@ -144,7 +144,7 @@ def _latency(target):
     return target.latency_ms or None
 
 
-def _said_bars(runs):
+def _bars_note(runs):
     if len(runs) == 1:
         return f"{leak_measure.BARS} They are drawn at its first artefact."
     return (

@@ -1,4 +1,4 @@
-"""Puts the page together: answer, figures, tables, what they rest on."""
+"""Puts the page together: summary, figures, tables, settings."""
 
 import dataclasses
 import pathlib
@@ -9,17 +9,17 @@ from qmia_tf.report import (
     artefact_tables,
     attack_tables,
     paper_tables,
-    verdict_words,
+    verdict_sentences,
 )
 from qmia_tf.report.figure_set import Picture
 from qmia_tf.report.html import inline_svg, sections, settings_section, views
-from qmia_tf.report.html.answer_section import answer
+from qmia_tf.report.html.summary_section import summary
 from qmia_tf.report.run_list import title
-from qmia_tf.report.run_summary import Collected
+from qmia_tf.report.run_summary import ReportContent
 
 TEMPLATE = "report.html.jinja"
 # The table with all columns of one that is cut to a page's width.
-WHOLE = {
+SOURCE_TABLES = {
     "leaks": "artefacts",
     "changes": "artefacts",
     "tails": "attacks",
@@ -41,7 +41,7 @@ NOTES = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Shown:
+class FilledSection:
     """A section with what it shows."""
 
     key: str
@@ -52,11 +52,11 @@ class Shown:
     folded: list[views.TableView]
 
 
-def render(report: Collected, pictures: list[Picture]) -> str:
+def render(report: ReportContent, pictures: list[Picture]) -> str:
     """Makes the page.
 
-    Every text from an audit is escaped; the page asks for nothing from
-    anywhere and holds no script.
+    Every text from an audit is escaped; the page loads nothing from
+    anywhere and has no script.
 
     Args:
         report: what is said of the runs.
@@ -85,13 +85,13 @@ def render(report: Collected, pictures: list[Picture]) -> str:
         subject=", ".join(map(title, names)),
         counted=_counted(report.runs),
         answers=[
-            answer([x for x in report.runs if x.dataset == name], title(name))
+            summary([x for x in report.runs if x.dataset == name], title(name))
             for name in names
         ],
         asked=report.asked,
         warnings=report.warnings,
         verdicts=report.verdicts(),
-        intervals=verdict_words.INTERVALS,
+        intervals=verdict_sentences.INTERVALS,
         gates=[(run.label, x) for run in report.runs for x in run.audit.gates],
         top=figures.get(sections.TOP, []),
         sections=_sections(report, figures),
@@ -114,7 +114,7 @@ def _sections(report, figures):
             dataclasses.replace(
                 table, grouped=GROUPED.get(table.name, table.grouped)
             ),
-            stored=stored.pop(WHOLE.get(table.name, table.name), None),
+            stored=stored.pop(SOURCE_TABLES.get(table.name, table.name), None),
         )
         for table in report.shown
     }
@@ -123,7 +123,7 @@ def _sections(report, figures):
     )
     shown_sections = []
     for section in (*sections.SECTIONS, more):
-        shown_section = Shown(
+        shown_section = FilledSection(
             section.key,
             section.title,
             section.lead,
@@ -151,7 +151,7 @@ def _sections(report, figures):
 def _counted(compared):
     """How much was audited: models, artefacts and records."""
     artefacts_ = sum(
-        len(verdict_words.artefacts_of(run.audit)) for run in compared
+        len(verdict_sentences.artefacts_of(run.audit)) for run in compared
     )
     sides = {
         (target.members, target.nonmembers)

@@ -24,7 +24,7 @@ class Section:
     folded: tuple[str, ...] = ()
 
 
-# What stands above the sections.
+# The figure above the sections.
 TOP = "overview"
 # Its pictures are shown by the page itself, as a grid that fits any width.
 EXPOSED = "exposed"
@@ -32,7 +32,7 @@ EXPOSED = "exposed"
 SECTIONS = (
     Section(
         "answers",
-        "The answer on each artefact",
+        "The verdict on each artefact",
         "One test over all attacks on all records says whether there is a "
         "leak; intervals that hold for all attacks at once say how large.",
         tables=("answers",),
@@ -40,7 +40,7 @@ SECTIONS = (
     ),
     Section(
         "paper",
-        "The paper's tables, ours beside them",
+        "The paper's tables and ours",
         "Kowalski, Famili and Lao (ICIP 2022) found that quantized models "
         "leak less. Their numbers are for full-length training; compare them "
         "with runs of the same recipe only.",
@@ -77,7 +77,7 @@ SECTIONS = (
     Section(
         "artefacts",
         "Every artefact",
-        "The trained model and each file that was made from it, asked about "
+        "The trained model and each file exported from it, queried about "
         "the same records.",
         tables=("leaks", "changes", "seeds", "seed_changes", "joint"),
         folded=("artefacts",),
@@ -93,7 +93,7 @@ SECTIONS = (
         "parity",
         "Is the file what was trained?",
         "scripts/parity.py compares integer files with the trained model code "
-        "by code; every artefact is compared answer by answer.",
+        "by code; the outputs of every artefact are compared record by record.",
         figures=("parity",),
         tables=("agreement",),
     ),

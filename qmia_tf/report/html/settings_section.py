@@ -1,4 +1,4 @@
-"""What a report's numbers rest on: settings, seeds, versions, hashes."""
+"""Settings, seeds, versions and hashes of the audited runs."""
 
 from qmia_tf.attacks import TITLES
 from qmia_tf.report.run_list import Run
@@ -18,14 +18,14 @@ def fact_tables(compared: list[Run]) -> list[Table]:
     """
     tables = [
         _records(compared),
-        _beside(
+        _side_by_side(
             "configuration",
             "Configuration of the runs",
             "setting",
             [_flat(run.audit.config) for run in compared],
             compared,
         ),
-        _beside(
+        _side_by_side(
             "versions",
             "Versions of the programs that made the audits",
             "program",
@@ -77,8 +77,8 @@ def _records(compared):
     )
 
 
-def _beside(name, title, head, facts, compared):
-    """One row a key; runs that all say the same share one column."""
+def _side_by_side(name, title, head, facts, compared):
+    """One row a key; values that all runs share are in one column."""
     keys = list(dict.fromkeys(key for run_facts in facts for key in run_facts))
     keys.sort(key=_place)
     rows = []
@@ -146,7 +146,7 @@ def _files(compared):
 
 
 def _left_out(compared):
-    """Attacks that were not run and targets that did not answer, by reason."""
+    """Attacks that were not run and targets that failed, by reason."""
     runs_by_reason = {}
     for run in compared:
         for target in run.audit.targets:
