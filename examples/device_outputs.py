@@ -46,14 +46,14 @@ def capture(file, images, labels, table):
     """
     interpreter = Interpreter(str(file))
     interpreter.allocate_tensors()
-    entrance = interpreter.get_input_details()[0]["index"]
+    input_index = interpreter.get_input_details()[0]["index"]
     exit_ = interpreter.get_output_details()[0]["index"]
     with open(table, "w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow([*(f"p{n}" for n in range(10)), "label"])
         for image, label in zip(images, labels, strict=True):
             # The network's first layer divides by 255 itself.
-            interpreter.set_tensor(entrance, image[None].astype(np.float32))
+            interpreter.set_tensor(input_index, image[None].astype(np.float32))
             interpreter.invoke()
             answer = interpreter.get_tensor(exit_)[0]
             writer.writerow([*(f"{p:.3f}" for p in answer), label])

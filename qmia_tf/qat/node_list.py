@@ -70,7 +70,7 @@ def read(model) -> Network:
     """
     if not isinstance(model, keras.Model):
         raise InputError(
-            f"quantize_model takes a keras.Model, got {_told(model)}"
+            f"quantize_model takes a keras.Model, got {_described(model)}"
         )
     reader = _Reader()
     graphs.check_ends(model, TAKER)
@@ -79,8 +79,8 @@ def read(model) -> Network:
     return Network(nodes, outputs[0], tuple(reader.inlined))
 
 
-def _told(model):
-    """Says what was given; of a model of Keras 2, how to bring it over."""
+def _described(model):
+    """Names what was given; of a model of Keras 2, how to bring it over."""
     kind = type(model)
     old = getattr(sys.modules.get("tf_keras"), "Model", None)
     if old is None or not isinstance(model, old):
