@@ -60,7 +60,7 @@ class KerasTarget:
             lambda x: tf.nest.flatten(model(x, **options))[0],
             input_signature=[tf.TensorSpec(model.input_shape, tf.float32)],
         )
-        keeping = keras_calls.keeping_layers(model)
+        keeping = keras_calls.stateful_layers(model)
         self._reset = lambda: keras_calls.reset(keeping)
 
     def predict(self, images, *, progress=False):

@@ -83,7 +83,7 @@ def open_model(model, *, name, options, numbers) -> ModelTarget:
         lambda x: tf.nest.flatten(model(x, **options))[0],
         input_signature=[tf.TensorSpec(shape, entry.dtype)],
     )
-    keeping = keras_calls.keeping_layers(model)
+    keeping = keras_calls.stateful_layers(model)
 
     def predict_batch(records):
         values = input_forms.reshape_records(records, shape[1:], name)

@@ -37,17 +37,20 @@ def open_model(runner, *, name, options, numbers) -> ModelTarget:
         what has to be known.
     """
     source = f"target {name!r}"
-    keyword, entry = _only("input", runner.get_input_details(), source)
-    _, leave = _only("output", runner.get_output_details(), source)
-    entry, leave = ports.entry(entry, source), ports.leave(leave, source)
+    keyword, details = _only("input", runner.get_input_details(), source)
+    input_port = ports.input_port(details, source)
+    _, details = _only("output", runner.get_output_details(), source)
+    output_port = ports.output_port(details, source)
     choice = range_choice.choose(
-        numbers, port_facts(entry), options.input_range, name=name
+        numbers, port_facts(input_port), options.input_range, name=name
     )
     interpreter = getattr(runner, "_interpreter", None)
 
     def predict_batch(records):
-        values = input_forms.reshape_records(records, entry.shape[1:], name)
-        values = encoded(values, entry)
+        values = input_forms.reshape_records(
+            records, input_port.shape[1:], name
+        )
+        values = encoded(values, input_port)
         try:
             _reset(interpreter)
             (rows,) = runner(**{keyword: values}).values()
@@ -56,16 +59,16 @@ def open_model(runner, *, name, options, numbers) -> ModelTarget:
             raise InputError(
                 f"{source} fails on {len(values)} records: {reason}"
             ) from error
-        return leave.dequantize(rows)
+        return output_port.dequantize(rows)
 
-    fixed = entry.shape[0] if entry.shape[0] > 0 else None
+    fixed = input_port.shape[0] if input_port.shape[0] > 0 else None
     return ModelTarget(
         {
             "target": name,
             "kind": "tflite",
             "kernel_set": KERNELS,
             "outputs": options.outputs or PROBABILITIES,
-            "probability_step": leave.step,
+            "probability_step": output_port.step,
             "pixels": choice.input_range,
         },
         predict_batch,

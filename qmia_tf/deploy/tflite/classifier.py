@@ -56,7 +56,7 @@ class Classifier:
         self.batch_size = self.interpreter.fixed_batch or batch_size
         self._name = name or path.stem
         self._logits = logits
-        self._judged = False
+        self._is_checked = False
 
     def predict(self, images, *, progress=False):
         """Runs the file.
@@ -66,32 +66,32 @@ class Classifier:
             progress: shows a bar.
         Returns: float32 [N, classes] probabilities.
         Raises: InputError if the images do not fit, the first batch's
-            answers are no probabilities, or with logits=True, if they are;
+            outputs are no probabilities, or with logits=True, if they are;
             and if the input cannot hold pixels / 255.
         """
         expected = self.interpreter.input.shape[1:]
         return in_batches(
             require_shape(images, expected, self._name),
-            self._answer,
+            self._predict_batch,
             size=self.batch_size,
             name=self._name,
             progress=progress,
         )
 
-    def _answer(self, chunk):
-        answers = self.interpreter.run(self._entering(chunk))
-        answers = self.interpreter.output.dequantize(answers)
-        if not self._judged:
+    def _predict_batch(self, chunk):
+        outputs = self.interpreter.run(self._as_input(chunk))
+        outputs = self.interpreter.output.dequantize(outputs)
+        if not self._is_checked:
             check_kind(
-                answers,
+                outputs,
                 name=self._name,
                 step=self.interpreter.output_step,
                 as_logits=self._logits,
             )
-            self._judged = True
-        return softmax(answers) if self._logits else answers
+            self._is_checked = True
+        return softmax(outputs) if self._logits else outputs
 
-    def _entering(self, chunk):
+    def _as_input(self, chunk):
         """Images as numbers of the input's type."""
         entry = self.interpreter.input
         if entry.is_plain:
@@ -101,12 +101,12 @@ class Classifier:
         if entry.is_pixels:
             return chunk
         values = scale_to_unit(chunk)
-        if not self._judged:
-            _require_held(values, entry, self._name)
+        if not self._is_checked:
+            _require_in_limits(values, entry, self._name)
         return entry.quantize(values)
 
 
-def _require_held(values, entry, name):
+def _require_in_limits(values, entry, name):
     low, high = input_clipping.limits(entry.dtype, entry.step, entry.zero_point)
     share = max(input_clipping.shares_outside(values, low, high))
     why = None
