@@ -173,7 +173,9 @@ class ReadSubclassedTest(parameterized.TestCase, tf.test.TestCase):
             def call(self, inputs):
                 return 2 * super().call(inputs)
 
-        with self.assertRaisesRegex(InputError, "a subclassed model, or so: rebuild"):
+        with self.assertRaisesRegex(
+            InputError, "a subclassed model, or so: rebuild"
+        ):
             graphs.read_subclassed(Other(3), reason="or so")
 
     def test_one_end_each(self):
