@@ -19,7 +19,7 @@ import sys
 from absl import flags
 
 from qmia_tf import quiet
-from qmia_tf.programs import options, program
+from qmia_tf.programs import checkout, options, program
 
 OUT = flags.DEFINE_string("out", "tflite_models", "folder of the files")
 WORK = flags.DEFINE_string("work", "runs/tflite_models", "folder of the runs")
@@ -34,14 +34,14 @@ def main(argv):
     """Makes or checks as the flags say."""
     del argv
     quiet.start_tensorflow()
-    from qmia_tf import shipped
-
+    model_build = checkout.load(__file__, "tools.model_build")
+    manifest_check = checkout.load(__file__, "tools.manifest_check")
     set_options = {
         name: options.value(name) for name in ("sets", "data_dir", "download")
     }
     if not CHECK.value:
-        shipped.make(OUT.value, WORK.value, **set_options)
-    differences = shipped.check(OUT.value, **set_options)
+        model_build.make(OUT.value, WORK.value, **set_options)
+    differences = manifest_check.check(OUT.value, **set_options)
     for line in differences:
         print(line)
     if differences:

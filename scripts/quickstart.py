@@ -16,7 +16,7 @@ import pathlib
 from absl import flags
 
 from qmia_tf import quiet, terminal
-from qmia_tf.programs import options, program
+from qmia_tf.programs import checkout, options, program
 
 QUICK = ("threshold", "threshold-entropy", "lr", "knn")
 OUT = flags.DEFINE_string("out", None, "folder; default runs/DATASET")
@@ -63,7 +63,10 @@ def main(argv):
         run.attack_run(run_dirs[-1], dataset, parent=parent, **options.attack())
         if bits == Bits():
             parent = run_dirs[-1]
-    report_paths = report.make_report(run_dirs, out / "report")
+    paper = checkout.load_if_there(__file__, "paper.paper_numbers")
+    report_paths = report.make_report(
+        run_dirs, out / "report", published=paper and paper.PAPER
+    )
     print(report_paths[0].read_text())
     print("models, outputs, audits: " + ", ".join(map(str, run_dirs)))
     print(f"tables and figures:      {out / 'report'}")

@@ -16,7 +16,7 @@ figures.
 
 from absl import flags
 
-from qmia_tf.programs import program
+from qmia_tf.programs import checkout, program
 
 RUN_DIRS = flags.DEFINE_list(
     "run_dirs", None, "Run directories, separated by commas.", required=True
@@ -41,11 +41,13 @@ def main(argv):
     del argv
     from qmia_tf.report import make_report
 
+    paper = checkout.load_if_there(__file__, "paper.paper_numbers")
     paths = make_report(
         RUN_DIRS.value,
         OUT.value,
         max_drop=MAX_DROP.value,
         formats=FORMAT.value,
+        published=paper and paper.PAPER,
     )
     print(paths[0].read_text())
     print(f"{len(paths)} files in {OUT.value}:")

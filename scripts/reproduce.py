@@ -21,7 +21,7 @@ follows; --quick takes a minute or two.
 from absl import flags
 
 from qmia_tf import quiet
-from qmia_tf.programs import options, program
+from qmia_tf.programs import checkout, options, program
 
 DATASET = flags.DEFINE_list(
     "dataset", ["all"], "cifar10, fashion_mnist, all (both), or digits"
@@ -65,7 +65,7 @@ OUT = flags.DEFINE_string(
     "out", None, "folder of the runs; default runs/paper, quick: runs/quick"
 )
 RESULTS = flags.DEFINE_string(
-    "results", None, "default results/paper; quick: results below --out"
+    "results", None, "default paper/results; quick: results below --out"
 )
 PAGES = flags.DEFINE_list(
     "pages",
@@ -85,8 +85,7 @@ def main(argv):
     seeds = options.integers("seeds", least=0)
     if not ONLY_REPORT.value:
         quiet.start_tensorflow()
-    from qmia_tf.reproduction import workflow
-
+    workflow = checkout.load(__file__, "paper.workflow")
     usual = [] if QUICK.value else ["docs/reproduction.md", "README.md"]
     paths = workflow.reproduce(
         DATASET.value,

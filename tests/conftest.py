@@ -6,6 +6,7 @@ Read before any test file, so before TensorFlow and NumPy are imported.
 import collections
 import gc
 import os
+import pathlib
 import shutil
 import sys
 import tempfile
@@ -15,16 +16,21 @@ from absl import flags
 
 from qmia_tf import onednn
 
+# Where paper/ and tools/ lie, which are not installed.
+ROOT = str(pathlib.Path(__file__).resolve().parent.parent)
+if ROOT not in sys.path:
+    sys.path.insert(0, ROOT)
+
 # Of few tests, each of which runs whole programs.
 LONG = (
     "docs_test.py",
     "examples_test.py",
     "golden_test.py",
     "notebook_test.py",
-    "reproduction_test.py",
     "scripts_test.py",
     "training_test.py",
     "walkthroughs_test.py",
+    "workflow_test.py",
 )
 
 

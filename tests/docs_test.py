@@ -36,17 +36,17 @@ ELSEWHERE = (
     ),
     (
         r"python scripts/make_tflite_models\.py( --sets=\w+)?( --check)?",
-        "shipped_test.py",
-        "shipped.",
+        "tools/shipped_test.py",
+        "manifest_check.check",
     ),
     (
         r"python scripts/reproduce\.py .*",
-        "reproduction_test.py",
+        "paper/workflow_test.py",
         "reproduce",
     ),
     (r"ruff (check|format) \.", "style_test.py", '"check"'),
     (
-        r"python docs/(make_reference|figures/\w+)\.py",
+        r"python (tools/make_reference|docs/figures/\w+)\.py",
         "docs_drawn_test.py",
         "made_again",
     ),

@@ -1,9 +1,9 @@
 """No number of an audit moves: programs on stored inputs, as they answered.
 
 What is not repeated here: that shipped int8 files compute what their twins do,
-code by code (shipped_test.ShippedTest.test_files_are_what_the_manifest_says),
-and that results/ is what the stored runs give (reproduction_stored_test and
-reproduction_report_test).
+code by code (ShippedTest.test_files_are_what_the_manifest_says of
+tools/shipped_test), and that paper/results/ is what the stored runs give
+(paper/stored_results_test and paper/findings_test).
 """
 
 import copy

@@ -94,6 +94,13 @@ class HouseTest(absltest.TestCase):
     def test_downwards_and_to_the_left_only(self):
         self.assertEmpty(house().wrong_doors())
 
+    def test_the_library_knows_neither_paper_nor_tools(self):
+        self.assertEqual(house().BESIDE, ("paper", "tools"))
+        for user, used in house().imports().items():
+            if user.partition(".")[0] == "qmia_tf":
+                tops = {name.partition(".")[0] for name in used}
+                self.assertNoCommonElements(tops, house().BESIDE, user)
+
     def test_an_audit_queries_nobody(self):
         names = [n for n in house().imports() if f"{n}.".startswith(AUDITING)]
         for module in reached(*names):
@@ -136,8 +143,12 @@ class HouseTest(absltest.TestCase):
 class NamesTest(absltest.TestCase):
     def setUp(self):
         super().setUp()
-        paths = (ROOT / "qmia_tf").rglob("*.py")
-        self.names = [x.stem for x in paths if x.name != "__init__.py"]
+        self.names = [
+            path.stem
+            for folder in ("qmia_tf", *house().BESIDE)
+            for path in (ROOT / folder).rglob("*.py")
+            if path.name != "__init__.py"
+        ]
 
     def test_no_two_modules_have_the_same_name(self):
         counts = collections.Counter(self.names)

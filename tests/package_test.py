@@ -1,9 +1,13 @@
+import contextlib
 import os
+import runpy
 import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from unittest import mock
 
+import setuptools
 from absl.testing import absltest
 
 import qmia_tf
@@ -46,6 +50,16 @@ class PackageTest(absltest.TestCase):
             python("import qmia_tf; print(qmia_tf.__file__)"),
             [str(ROOT / "qmia_tf" / "__init__.py")],
         )
+
+    def test_paper_and_tools_are_not_installed(self):
+        with (
+            contextlib.chdir(ROOT),
+            mock.patch.object(setuptools, "setup") as setup,
+        ):
+            runpy.run_path("setup.py")
+        packages = setup.call_args.kwargs["packages"]
+        self.assertContainsSubset(["qmia_tf", "qmia_tf.report"], packages)
+        self.assertEqual({x.partition(".")[0] for x in packages}, {"qmia_tf"})
 
     def test_every_requirement_is_locked(self):
         names = {

@@ -12,7 +12,9 @@ from absl.testing import absltest
 from qmia_tf.training import recipes
 
 SCRIPTS = pathlib.Path(__file__).resolve().parent.parent / "scripts"
-# Flag -> "module callable parameter" below qmia_tf.
+# Packages of the checkout beside qmia_tf.
+BESIDE = ("paper", "tools")
+# Flag -> "module callable parameter", below qmia_tf or of BESIDE.
 PLACE = {
     "data_dir": "data.loaders load data_dir",
     "download": "data.loaders load download",
@@ -138,10 +140,10 @@ TWINS = {
         "out": "report.risk_files write_risks out_dir",
     },
     "make_tflite_models": {
-        "out": "shipped make folder",
-        "work": "shipped make work",
-        "check": "shipped check folder",
-        **alike("shipped make", "sets", "data_dir", "download"),
+        "out": "tools.model_build make folder",
+        "work": "tools.model_build make work",
+        "check": "tools.manifest_check check folder",
+        **alike("tools.model_build make", "sets", "data_dir", "download"),
     },
     "parity": {
         **PLACE,
@@ -163,17 +165,17 @@ TWINS = {
         "format": "report make_report formats",
     },
     "reproduce": {
-        **alike("reproduction.workflow reproduce", "seeds", "regimes"),
-        **alike("reproduction.workflow reproduce", "models", "stem"),
-        **alike("reproduction.workflow reproduce", "quick", "plan"),
-        **alike("reproduction.workflow reproduce", "only_report"),
-        **alike("reproduction.workflow reproduce", "only_trained"),
-        **alike("reproduction.workflow reproduce", "skip_stored"),
-        **alike("reproduction.workflow reproduce", "sweep", "out"),
-        **alike("reproduction.workflow reproduce", "results", "pages"),
-        **alike("reproduction.workflow reproduce", "report"),
-        **alike("reproduction.workflow reproduce", "data_dir", "download"),
-        "dataset": "reproduction.workflow reproduce datasets",
+        **alike("paper.workflow reproduce", "seeds", "regimes"),
+        **alike("paper.workflow reproduce", "models", "stem"),
+        **alike("paper.workflow reproduce", "quick", "plan"),
+        **alike("paper.workflow reproduce", "only_report"),
+        **alike("paper.workflow reproduce", "only_trained"),
+        **alike("paper.workflow reproduce", "skip_stored"),
+        **alike("paper.workflow reproduce", "sweep", "out"),
+        **alike("paper.workflow reproduce", "results", "pages"),
+        **alike("paper.workflow reproduce", "report"),
+        **alike("paper.workflow reproduce", "data_dir", "download"),
+        "dataset": "paper.workflow reproduce datasets",
     },
     "train": {
         **DATA,
@@ -212,7 +214,9 @@ def flags_of(script):
 
 def parameters(module, path):
     """The parameters of a callable of the library."""
-    target = importlib.import_module(f"qmia_tf.{module}")
+    if module.partition(".")[0] not in BESIDE:
+        module = f"qmia_tf.{module}"
+    target = importlib.import_module(module)
     for name in path.split("."):
         target = getattr(target, name)
     return inspect.signature(target).parameters

@@ -2,9 +2,9 @@
 
     python docs/figures/house.py
 
-Reads the imports of qmia_tf/ as text, those inside functions too; nothing of
-it is run. Prints imports that lead up or to the right, and circles, if there
-are any, and writes house.svg beside itself. Takes a second.
+Reads the imports of qmia_tf/, paper/ and tools/ as text, those inside functions
+too; nothing of them is run. Prints imports that lead up or to the right, and
+circles, if there are any, and writes house.svg beside itself. Takes a second.
 A new module of qmia_tf gets its place in ROOMS here.
 """
 
@@ -16,7 +16,10 @@ import graphlib
 import drawing
 from matplotlib.patches import FancyBboxPatch
 
-PACKAGE = drawing.FOLDER.parent.parent / "qmia_tf"
+ROOT = drawing.FOLDER.parent.parent
+PACKAGE = ROOT / "qmia_tf"
+# Packages of the checkout alone: they use qmia_tf, which knows neither.
+BESIDE = ("paper", "tools")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Room:
 
     Attributes:
         title: what they do.
-        modules: their names below qmia_tf.
+        modules: their names below qmia_tf, or names of BESIDE.
         place: x, y, width and height in the drawing, of 100 x 64.
         floor: a room uses those of its floor to its left, and all below.
     """
@@ -59,13 +62,9 @@ ROOMS = {
         (0, 0, 100, 8),
         0,
     ),
-    "jobs": Room(
-        "whole jobs",
-        ("experiments", "shipped", "reproduction"),
-        (0, 45, 100, 8),
-        2,
-    ),
-    "roof": Room("programs", ("programs",), (0, 55, 100, 8), 3),
+    "jobs": Room("whole jobs", ("experiments",), (0, 45, 100, 8), 2),
+    "roof": Room("programs", ("programs",), (0, 55, 62, 8), 3),
+    "beside": Room("of a checkout alone", BESIDE, (64, 55, 36, 8), 3),
 }
 # What is handed on to the right, room by room.
 HANDED_ON = (
@@ -76,17 +75,18 @@ HANDED_ON = (
     ("judgement", "audit.json"),
 )
 BLUE = {"color": drawing.BLUE, "fontsize": 7.5}
-SHOWN = {"roof": ("scripts/",), "jobs": (), "cellar": ()}
+SHOWN = {"roof": ("scripts/",)}
 
 
 def modules():
-    """Lists what there is in qmia_tf: modules and packages by name."""
-    return sorted(
+    """Lists modules and packages of qmia_tf by name, and those of BESIDE."""
+    inside = [
         path.stem
         for path in PACKAGE.iterdir()
         if not path.name.startswith("_")
         and (path.suffix == ".py" or (path / "__init__.py").exists())
-    )
+    ]
+    return sorted([*inside, *BESIDE])
 
 
 def room_of(module):
@@ -100,16 +100,20 @@ def room_of(module):
 def imports() -> dict[str, set[str]]:
     """Finds who imports whom, inside functions as well.
 
-    Returns: module -> the modules of the package that it imports, and the
+    Returns: module -> the modules of the project that it imports, and the
         packages around those, for Python imports them too; names such as
         "qmia_tf.report.tables".
     """
-    paths = {_name(path): path for path in PACKAGE.rglob("*.py")}
+    paths = {
+        _name(path): path
+        for folder in (PACKAGE.name, *BESIDE)
+        for path in (ROOT / folder).rglob("*.py")
+    }
     return {name: _imported(name, paths) for name in sorted(paths)}
 
 
 def _name(path):
-    parts = ("qmia_tf", *path.relative_to(PACKAGE).with_suffix("").parts)
+    parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(part for part in parts if part != "__init__")
 
 
@@ -123,7 +127,7 @@ def _imported(user, paths):
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
     used = set()
     for name in names:
-        if name.partition(".")[0] != "qmia_tf":
+        if name.partition(".")[0] not in paths:
             continue
         # The longest part of the name that is a module, and what is around.
         while name not in paths:
@@ -135,22 +139,23 @@ def _imported(user, paths):
 
 
 def uses() -> dict[tuple[str, str], list[str]]:
-    """Finds which module or package of qmia_tf imports which.
+    """Finds which module or package imports which.
 
     Returns: (name, name) -> sorted modules of the first that import the
-        second, all below qmia_tf.
+        second, all below qmia_tf but those of BESIDE.
     """
     users = collections.defaultdict(set)
     for user, used in imports().items():
         for name in used:
             pair = _top(user), _top(name)
             if "" not in pair and pair[0] != pair[1]:
-                users[pair].add(user.partition(".")[2])
+                users[pair].add(user.removeprefix("qmia_tf."))
     return {pair: sorted(names) for pair, names in sorted(users.items())}
 
 
 def _top(module):
-    return module.partition(".")[2].partition(".")[0]
+    first, _, rest = module.partition(".")
+    return first if first in BESIDE else rest.partition(".")[0]
 
 
 def circle(graph) -> list[str]:
@@ -241,8 +246,8 @@ def _room(axes, room, inside):
     axes.text(
         x + 1, y + height - 1.2, room.title, va="top", weight="bold", fontsize=8
     )
-    wide = width > 50
-    shown = [f"{n}/" if (PACKAGE / n).is_dir() else n for n in inside]
+    wide = height < 10
+    shown = [f"{n}/" if _is_package(n) else n for n in inside]
     axes.text(
         x + 1,
         y + height - (4.6 if wide else 4.4),
@@ -251,6 +256,10 @@ def _room(axes, room, inside):
         fontsize=7.5,
         linespacing=1.25,
     )
+
+
+def _is_package(name):
+    return name in BESIDE or (PACKAGE / name).is_dir()
 
 
 def main(folder=drawing.FOLDER):

@@ -1,6 +1,7 @@
 """The paper's tables and tensorflow-privacy's, from audited runs."""
 
-from qmia_tf.report.run_list import Run, title
+from qmia_tf.report.published_row import PublishedRow
+from qmia_tf.report.run_list import FULL_PRECISION, Run, title
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.run_dir import TRAINED
 
@@ -20,13 +21,21 @@ RUN_COLUMNS = [
 ]
 
 
-def paper_tables(compared: list[Run]) -> list[Table]:
+def paper_tables(
+    compared: list[Run],
+    *,
+    published: dict[tuple[str, int, int], PublishedRow] | None = None,
+) -> list[Table]:
     """The paper's tables 1 and 2 for these runs, from the Keras models.
 
-    No table if all are audits of somebody's own models.
+    Args:
+        compared: the runs.
+        published: (data set, weight bits, activation bits) -> the row whose
+            numbers stand beside ours; None: no such numbers.
+    Returns: two tables; none if all are audits of somebody's own models.
     """
     audited = [
-        (run, run.target(TRAINED))
+        (run, run.target(TRAINED), _published_row(run, published or {}))
         for run in compared
         if not run.own and run.target(TRAINED) is not None
     ]
@@ -80,8 +89,7 @@ def names(run) -> list[str]:
 
 def _table_1(audited):
     rows = []
-    for run, target in audited:
-        paper = run.paper
+    for run, target, paper in audited:
         rows.append(
             [
                 *names(run),
@@ -111,12 +119,12 @@ def _table_1(audited):
 
 def _table_2(audited):
     rows, doubts, trivial = [], {}, set()
-    for run, target in audited:
+    for run, target, row in audited:
         share = target.members / (target.members + target.nonmembers)
         trivial.add(f"{100 * 2 * share / (share + 1):.2f}")
         for name, label in POINTS.items():
             point = target.attack("confidence").point(name)
-            paper = _paper_at(run, name)
+            paper = _with_recall(row, name)
             if paper and not paper.f1_follows:
                 doubts[_doubt(run, paper)] = None
                 label += " (*)"
@@ -155,10 +163,17 @@ def _table_2(audited):
     )
 
 
-def _paper_at(run, name):
-    """The paper's row, if its recall is that of the operating point."""
+def _published_row(run, published):
+    """The row of this data set and these bits; None if there is none."""
+    if run.setting("model.clip") and run.bits == FULL_PRECISION:
+        return None
+    return published.get((run.dataset, *run.bits))
+
+
+def _with_recall(row, name):
+    """The row, if its recall is that of the operating point."""
     recall = 100.0 if name == "precision_at_recall_100" else 94.0
-    return run.paper if run.paper and run.paper.recall == recall else None
+    return row if row and row.recall == recall else None
 
 
 def _doubt(run, paper):

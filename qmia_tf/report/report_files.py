@@ -19,7 +19,13 @@ DEFAULT = ("html", "png", "svg", "csv", "latex")
 
 
 def make_report(
-    run_dirs, out_dir, *, max_drop=5.0, formats=DEFAULT, asked=()
+    run_dirs,
+    out_dir,
+    *,
+    max_drop=5.0,
+    formats=DEFAULT,
+    asked=(),
+    published=None,
 ) -> list[pathlib.Path]:
     """Compares audited runs.
 
@@ -44,6 +50,9 @@ def make_report(
             below its full-precision sibling without a warning.
         formats: of FORMATS; without html, png and svg nothing is drawn.
         asked: (question, lines that answer it) of each, put on top.
+        published: (data set, weight bits, activation bits) ->
+            published_row.PublishedRow, whose numbers stand beside ours in
+            table1 and table2; None leaves their places empty.
     Returns: the paths written, report.txt first, then report.html.
     Raises: InputError if there is no run, an audit.json is missing, damaged
         or of another version, or a format is not known.
@@ -54,7 +63,9 @@ def make_report(
                 f"no report format is called {format_name!r}: choose of "
                 f"{','.join(FORMATS)}"
             )
-    report = run_summary.collect(run_dirs, max_drop=max_drop, asked=asked)
+    report = run_summary.collect(
+        run_dirs, max_drop=max_drop, asked=asked, published=published
+    )
     with terminal.working("drawing the report"):
         pictures = figure_set.draw(report.runs, formats=formats)
     contents = {TEXT: run_summary.as_text(report)}

@@ -6,8 +6,8 @@ import pathlib
 from qmia_tf.auditing.audit_result import AuditResult
 from qmia_tf.auditing.target_result import TargetAudit
 from qmia_tf.outputs import KERAS
-from qmia_tf.report.paper_numbers import FULL_PRECISION, PAPER, PaperRow
 
+FULL_PRECISION = (32, 32)
 TITLES = {
     "cifar10": "CIFAR-10",
     "cifar100": "CIFAR-100",
@@ -86,13 +86,6 @@ class Run:
         if self.model == self.name:
             return self.name
         return f"{self.name} ({self.model})"
-
-    @property
-    def paper(self) -> PaperRow | None:
-        """The paper's row for this data set and these bits, if it has one."""
-        if self.setting("model.clip") and self.bits == FULL_PRECISION:
-            return None
-        return PAPER.get((self.dataset, *self.bits))
 
     def setting(self, path):
         """Looks up "a.b" in the run's configuration; None if not there."""

@@ -49,7 +49,9 @@ class ReportContent:
         return [(run.label, in_words(run.audit)) for run in self.runs]
 
 
-def collect(run_dirs, *, max_drop=5.0, asked=()) -> ReportContent:
+def collect(
+    run_dirs, *, max_drop=5.0, asked=(), published=None
+) -> ReportContent:
     """Reads audits and makes every table of them.
 
     Args:
@@ -57,6 +59,7 @@ def collect(run_dirs, *, max_drop=5.0, asked=()) -> ReportContent:
         max_drop: by how many points of nonmember accuracy a model may be
             below its full-precision sibling without a warning.
         asked: (question, lines that answer it) of each.
+        published: as of paper_tables.paper_tables.
     Raises: InputError if there is no run, or an audit.json is missing,
         damaged or of another version.
     """
@@ -68,7 +71,7 @@ def collect(run_dirs, *, max_drop=5.0, asked=()) -> ReportContent:
     answers = attack_tables.verdict_table(ordered)
     best = attack_tables.strongest_table(ordered)
     several = seed_tables.seed_tables(ordered)
-    before = paper_tables.paper_tables(ordered)
+    before = paper_tables.paper_tables(ordered, published=published)
     after = [
         *attack_tables.joint_tables(ordered),
         *artefact_tables.agreement_tables(ordered),

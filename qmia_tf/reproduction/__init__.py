@@ -1,6 +1,0 @@
-"""The paper, reproduced and tested harder: plan, runs, tables, figures.
-
-`plans` says what is trained, `job_runner` takes one run through every stage,
-`workflow` is the whole, and the rest makes docs/reproduction.md from the
-small files that the runs left in results/.
-"""

@@ -1,0 +1,59 @@
+"""What programs take from the checkout, and say where it is not there."""
+
+import pathlib
+import subprocess
+import sys
+
+from absl.testing import absltest, parameterized
+
+from qmia_tf.errors import InputError
+from qmia_tf.programs import checkout
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+class CheckoutTest(parameterized.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.root = pathlib.Path(self.create_tempdir().full_path)
+        self.script = self.root / "scripts" / "draw.py"
+        path = list(sys.path)
+        self.addCleanup(lambda: sys.path.__setitem__(slice(None), path))
+
+    def test_a_module_of_the_checkout(self):
+        folder = self.root / "checkout_folder"
+        folder.mkdir()
+        (folder / "__init__.py").touch()
+        (folder / "numbers.py").write_text("SEVEN = 7")
+        self.addCleanup(sys.modules.pop, "checkout_folder.numbers", None)
+        for load in (checkout.load, checkout.load_if_there):
+            module = load(self.script, "checkout_folder.numbers")
+            self.assertEqual(module.SEVEN, 7)
+
+    def test_no_such_folder(self):
+        self.assertIsNone(checkout.load_if_there(self.script, "gone.numbers"))
+        with self.assertRaisesRegex(
+            InputError,
+            r"no gone/ beside .*: run draw\.py from a whole",
+        ):
+            checkout.load(self.script, "gone.numbers")
+
+    @parameterized.parameters(
+        ("reproduce.py", "paper"), ("make_tflite_models.py", "tools")
+    )
+    def test_a_program_alone_says_so_in_one_line(self, name, folder):
+        self.script.parent.mkdir()
+        copy = self.script.with_name(name)
+        copy.write_text((ROOT / "scripts" / name).read_text())
+        done = subprocess.run(
+            [sys.executable, copy], capture_output=True, text=True, cwd=ROOT
+        )
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertRegex(
+            done.stderr, rf"\Aerror: there is no {folder}/ beside [^\n]+\n\Z"
+        )
+        self.assertEqual(done.stdout, "")
+
+
+if __name__ == "__main__":
+    absltest.main()
