@@ -13,7 +13,7 @@ from qmia_tf.data.loaders import tfds
 from qmia_tf.deploy.tflite import file_contents
 from qmia_tf.errors import InputError
 from qmia_tf.shipped import file_measurements, sets
-from qmia_tf.targets import TFLiteTarget
+from qmia_tf.targets.tflite_target import TFLiteTarget
 from qmia_tf.training import recipes
 
 FOLDER = pathlib.Path(__file__).resolve().parents[1] / "tflite_models"

@@ -19,7 +19,7 @@ def ask(target, images, *, classes, partial, key, progress=True):
     there. Its batches are the same, so the answers are as well.
 
     Args:
-        target: targets.TFLiteTarget.
+        target: tflite_target.TFLiteTarget.
         images: uint8 [N, height, width, channels].
         classes: int, the columns that answers must have.
         partial: file for the answers so far; its owner deletes it.
