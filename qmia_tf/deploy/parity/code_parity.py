@@ -25,7 +25,7 @@ from qmia_tf.deploy.parity.observed_networks import Trained, Twin
 from qmia_tf.deploy.tflite.interpreter import KERNELS, Interpreter
 from qmia_tf.deploy.tflite.observed_tensors import Observed
 from qmia_tf.errors import InputError
-from qmia_tf.outputs.logits import softmax
+from qmia_tf.outputs.logits import check_kind, softmax
 
 FEW = 50
 
@@ -45,7 +45,7 @@ class File:
     def __init__(self, path, *, kernels, num_threads, batch_size, logits):
         self.path = pathlib.Path(path)
         self.way = kernels, num_threads
-        self._logits = logits
+        self._logits, self._is_judged = logits, False
         self._interpreter = Interpreter(
             self.path, kernels=kernels, num_threads=num_threads
         )
@@ -78,7 +78,10 @@ class File:
         return levels, self._probabilities(stored)
 
     def predict(self, images):
-        """Returns probabilities [N, C]; nothing inside the file is seen."""
+        """Returns probabilities [N, C]; nothing inside the file is seen.
+
+        Raises: InputError if the first outputs are not what they should be.
+        """
         return in_batches(
             images,
             self._predict_batch,
@@ -87,8 +90,17 @@ class File:
         )
 
     def _predict_batch(self, images):
-        values = self._interpreter.input.encode_pixels(images)
-        return self._probabilities(self._interpreter.run(values))
+        model = self._interpreter
+        stored = model.run(model.input.encode_pixels(images))
+        if not self._is_judged:
+            check_kind(
+                model.output.dequantize(stored),
+                name=self.path.stem,
+                step=model.output_step,
+                as_logits=self._logits,
+            )
+            self._is_judged = True
+        return self._probabilities(stored)
 
     def _probabilities(self, stored):
         rows = self._interpreter.output.dequantize(stored)
