@@ -12,7 +12,7 @@ few calls of each in turn:
     full precision  the float network as a float32 file
     tfmot_int8      that float network through tensorflow-model-optimization
 
-Then it queries 60,000 images through targets.TFLiteTarget and through the bare
+Then it queries 60,000 images through TFLiteTarget and through the bare
 interpreter, 2 threads, in turns of 5,000, and measures the peak memory of a
 process that only queries. Prints ratios of the best and the median of pairs.
 Takes about ten minutes on two cores.
@@ -151,7 +151,7 @@ def ratios(slow, fast):
 
 def throughput(path):
     """TFLiteTarget against the bare interpreter, in turns, 2 threads."""
-    from qmia_tf.targets import TFLiteTarget
+    from qmia_tf.targets.tflite_target import TFLiteTarget
 
     images = random_images(SLICE)
     target = TFLiteTarget(path, num_threads=2)
@@ -199,7 +199,7 @@ def query_alone(path):
 def peak_memory(path):
     """Queries all images at once; returns MB and images a second."""
     from qmia_tf.edge import device
-    from qmia_tf.targets import TFLiteTarget
+    from qmia_tf.targets.tflite_target import TFLiteTarget
 
     images = random_images(IMAGES.value)
     target = TFLiteTarget(path, num_threads=2)

@@ -35,7 +35,7 @@ from qmia_tf.report import matching_tables
 from qmia_tf.run_dir import RunDir
 from qmia_tf.statistics.auc import auc
 from qmia_tf.statistics.intervals import Estimate
-from qmia_tf.targets import run_targets
+from qmia_tf.targets import queries
 from qmia_tf.training import recipes
 
 RECORDS, MEMBERS = 400, 160
@@ -457,7 +457,7 @@ class RunsTest(parameterized.TestCase, tf.test.TestCase):
         one = run_comparison.compare([full], [other], self.data)
         path = full / "outputs/epochs/epoch_0002.npz"
         self.assertTrue(path.is_file())
-        with mock.patch.object(run_targets.targets, "query") as query:
+        with mock.patch.object(queries, "outputs_of") as query:
             again = run_comparison.compare([full], [other], self.data)
             query.assert_not_called()
         self.assertEqual(one, again)

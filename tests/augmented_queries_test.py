@@ -10,14 +10,14 @@ import tiny_models
 from absl.testing import parameterized
 from scipy import stats
 
-from qmia_tf import targets
 from qmia_tf.attacks import augmentations, augmented_queries, gap, label_only
 from qmia_tf.attacks.attack_inputs import AttackInputs
 from qmia_tf.attacks.augmentations import Augmentations, Noise
 from qmia_tf.data import split
 from qmia_tf.data.loaders import Dataset
 from qmia_tf.errors import InputError
-from qmia_tf.targets.keras_model import KerasTarget
+from qmia_tf.targets import queries, stored_target, tflite_target
+from qmia_tf.targets.keras_target import KerasTarget
 from qmia_tf.training import input_pipeline
 
 COUNT = 40
@@ -302,7 +302,7 @@ class QueryImagesTest(parameterized.TestCase, tf.test.TestCase):
         asked = {}
         for target in (
             KerasTarget(model, batch_size=16),
-            targets.TFLiteTarget(path, batch_size=16),
+            tflite_target.TFLiteTarget(path, batch_size=16),
         ):
             for plan in (Augmentations(rotation=1), Noise(draws=2)):
                 predicted = augmented_queries.query_images(
@@ -327,7 +327,7 @@ class QueryImagesTest(parameterized.TestCase, tf.test.TestCase):
         )
         images, ids = integer_runs.digits().images[:100], np.arange(100)
         twin = KerasTarget(run_dir / "artifacts" / "int8_twin.keras")
-        file = targets.TFLiteTarget(run_dir / "artifacts" / "int8.tflite")
+        file = tflite_target.TFLiteTarget(run_dir / "artifacts" / "int8.tflite")
         for plan in (Augmentations(rotation=1), Noise(draws=2)):
             one, other = (
                 augmented_queries.query_images(target, images, ids, plan)
@@ -341,9 +341,9 @@ class QueryImagesTest(parameterized.TestCase, tf.test.TestCase):
         records = a_run()
         model = tiny_models.classifier()
         path = pathlib.Path(self.create_tempdir()) / "o.npz"
-        answers = targets.query(KerasTarget(model), records)
+        answers = queries.outputs_of(KerasTarget(model), records)
         answers.save(path)
-        saved = targets.SavedOutputs(path)
+        saved = stored_target.SavedOutputs(path)
         with self.assertRaisesRegex(InputError, "saved outputs.*the model"):
             augmented_queries.query_images(
                 saved, records.values, records.record_ids, Augmentations()
@@ -436,7 +436,7 @@ class AugmentedLabelsTest(parameterized.TestCase, tf.test.TestCase):
         """Hard labels give the gap attack; who was not asked gets no score."""
         model = tiny_models.classifier()
         target = KerasTarget(model)
-        answers = targets.query(target, self.records)
+        answers = queries.outputs_of(target, self.records)
         some = np.arange(10, 30)
         plan = Augmentations(shift=0, flip=False)
         aligned = augmented_queries.query(

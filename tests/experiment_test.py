@@ -9,7 +9,7 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import files, onednn, outputs, targets, terminal
+from qmia_tf import files, onednn, outputs, terminal
 from qmia_tf.auditing import thumbnails
 from qmia_tf.data import split
 from qmia_tf.data.loaders import Dataset
@@ -24,6 +24,7 @@ from qmia_tf.experiments import (
 )
 from qmia_tf.models.resnet import Bits
 from qmia_tf.run_dir import RunDir
+from qmia_tf.targets import queries
 from qmia_tf.training import recipes, resumable_loop
 
 RECORDS = 60
@@ -289,7 +290,7 @@ class Trained(Folder):
     def query(self, **options):
         """Queries; returns the paths and which targets were really asked."""
         with mock.patch.object(
-            targets, "query", side_effect=targets.query
+            queries, "outputs_of", side_effect=queries.outputs_of
         ) as query:
             paths, self.left_out = run.query_run(
                 self.run_dir, self.data, **options

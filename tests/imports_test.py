@@ -131,7 +131,7 @@ class HouseTest(absltest.TestCase):
             imports["qmia_tf.auditing.risky_members"],
         )
         self.assertContainsSubset(
-            {"qmia_tf.deploy", "qmia_tf.deploy.tflite.classifier"},
+            {"qmia_tf.deploy", "qmia_tf.deploy.tflite.ports"},
             imports["qmia_tf.targets"],
         )
 

@@ -15,7 +15,7 @@ from tf_keras import layers
 from qmia_tf.data.value_ranges import RecordNumbers
 from qmia_tf.errors import InputError
 from qmia_tf.targets import listing
-from qmia_tf.targets.model_target import ModelOptions
+from qmia_tf.targets.model_options import ModelOptions
 
 SHAPE = (8, 8, 3)
 

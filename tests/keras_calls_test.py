@@ -7,7 +7,7 @@ import tf_keras
 from absl.testing import parameterized
 
 from qmia_tf.models import keras_calls
-from qmia_tf.targets.keras_model import KerasTarget
+from qmia_tf.targets.keras_target import KerasTarget
 
 layers = keras.layers
 

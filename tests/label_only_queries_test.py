@@ -14,7 +14,7 @@ from qmia_tf.data import split as splits
 from qmia_tf.data.loaders import Dataset
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import label_only_queries
-from qmia_tf.targets import run_targets
+from qmia_tf.targets import unopened_model
 
 RECORDS = 60
 FEW = label_only_queries.Settings(
@@ -71,7 +71,9 @@ class QueryTargetTest(parameterized.TestCase, tf.test.TestCase):
             opened[-1].info["kernel_set"] = kernel_set
             return opened[-1]
 
-        query = run_targets.RunTarget("int8", self.file, kernel_set, open_it)
+        query = unopened_model.UnopenedModel(
+            "int8", self.file, kernel_set, open_it
+        )
         answers = label_only_queries.query_target(
             query,
             self.split.records(self.data),
@@ -157,7 +159,7 @@ class QueryTargetTest(parameterized.TestCase, tf.test.TestCase):
         ("builtin", False),
     )
     def test_whom_to_ask(self, kernel_set, asked):
-        query = run_targets.RunTarget("x", self.file, kernel_set, None)
+        query = unopened_model.UnopenedModel("x", self.file, kernel_set, None)
         self.assertEqual(label_only_queries.is_queried(query), asked)
 
 

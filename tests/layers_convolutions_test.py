@@ -24,8 +24,8 @@ from qmia_tf.layers import (
 )
 from qmia_tf.models.keras_files import save
 from qmia_tf.qat import quantize_model
-from qmia_tf.targets import TFLiteTarget
-from qmia_tf.targets.keras_model import KerasTarget
+from qmia_tf.targets.keras_target import KerasTarget
+from qmia_tf.targets.tflite_target import TFLiteTarget
 from qmia_tf.training import resumable_loop, tensorboard_callback
 
 SIZES = (7, 10)

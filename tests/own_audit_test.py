@@ -20,7 +20,7 @@ from qmia_tf.auditing import audit_result
 from qmia_tf.deploy import timing
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import label_only_queries, model_audit
-from qmia_tf.targets import keras_target, query_once, range_trial
+from qmia_tf.targets import keras_facts, queries, range_trial
 
 FEW = label_only_queries.Settings(
     records=40,
@@ -43,9 +43,7 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
         self.dir = pathlib.Path(self.create_tempdir().full_path)
         self.lines = []
         quick = functools.partial(timing.measure, seconds=0, least=1, warmup=1)
-        self.enter_context(
-            mock.patch.object(query_once.timing, "measure", quick)
-        )
+        self.enter_context(mock.patch.object(queries.timing, "measure", quick))
         # How many are tried depends on the time, unless there is enough.
         self.enter_context(mock.patch.object(range_trial, "SECONDS", 999))
 
@@ -451,10 +449,10 @@ class ImagesTest(Folder):
 
     def opened(self, path, *sides, label_only=FEW):
         """Audits without attacks; says how often the model was opened."""
-        opener = keras_target.open_model
+        opener = keras_facts.open_model
         with (
             mock.patch.object(
-                keras_target, "open_model", side_effect=opener
+                keras_facts, "open_model", side_effect=opener
             ) as opening,
             mock.patch.object(model_audit.audits, "audit_outputs"),
         ):

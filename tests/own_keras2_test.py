@@ -22,7 +22,7 @@ from qmia_tf.errors import InputError
 from qmia_tf.experiments import model_audit
 from qmia_tf.qat import quantize_model
 from qmia_tf.targets import listing
-from qmia_tf.targets.model_target import ModelOptions
+from qmia_tf.targets.model_options import ModelOptions
 
 UNIT = ModelOptions(input_range="0..1")
 BESIDE = """
@@ -55,7 +55,7 @@ from qmia_tf.errors import InputError
 from qmia_tf.models import model_formats
 from qmia_tf.data.value_ranges import RecordNumbers
 from qmia_tf.targets import listing
-from qmia_tf.targets.model_target import ModelOptions
+from qmia_tf.targets.model_options import ModelOptions
 
 made = {
     "pruned": tfmot.sparsity.keras.prune_low_magnitude(keras2_nets.sequence()),

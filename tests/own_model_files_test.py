@@ -17,7 +17,7 @@ from keras2_nets import SHAPE, Opened, bytes_in, sequence
 from tf_keras import layers
 
 from qmia_tf.models import config_safety
-from qmia_tf.targets.model_target import ModelOptions
+from qmia_tf.targets.model_options import ModelOptions
 
 UNIT = ModelOptions(input_range="0..1")
 

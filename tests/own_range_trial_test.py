@@ -13,7 +13,7 @@ from scipy import stats
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.targets import listing, range_trial
-from qmia_tf.targets.model_target import ModelOptions
+from qmia_tf.targets.model_options import ModelOptions
 from qmia_tf.targets.range_trial import (
     TrialResult,
     is_clearly_better,

@@ -15,8 +15,8 @@ from own_range_trial_test import SIDE, SIZE, images, nearest, records
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import load
-from qmia_tf.targets import listing, query_once, range_trial
-from qmia_tf.targets.model_target import ModelOptions
+from qmia_tf.targets import listing, queries, range_trial
+from qmia_tf.targets.model_options import ModelOptions
 
 SIXTEEN = (
     tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
@@ -86,7 +86,7 @@ class FilesTest(Asked):
             ModelOptions(input_range),
             numbers=data.numbers,
         )
-        return query_once.query(
+        return queries.query(
             model,
             data,
             run_dir=self.create_tempdir().full_path,
@@ -194,25 +194,23 @@ class FilesTest(Asked):
         model = listing.list_model(
             "m", path, ModelOptions("-1..1"), numbers=data.numbers
         )
-        query_once.query(model, data, run_dir=folder, allow_chance=True)
+        queries.query(model, data, run_dir=folder, allow_chance=True)
         stored = load(folder / "outputs" / "m.npz")
-        self.assertIs(stored.info[query_once.CHECKED], False)
-        query_once.query(model, data, run_dir=folder, allow_chance=True)
+        self.assertIs(stored.info[queries.CHECKED], False)
+        queries.query(model, data, run_dir=folder, allow_chance=True)
         with self.assertRaisesRegex(InputError, "give --input_range=0..1"):
-            query_once.query(model, data, run_dir=folder, allow_chance=False)
+            queries.query(model, data, run_dir=folder, allow_chance=False)
         right = listing.list_model(
             "m", path, ModelOptions("0..1"), numbers=data.numbers
         )
-        query_once.query(right, data, run_dir=folder, allow_chance=False)
+        queries.query(right, data, run_dir=folder, allow_chance=False)
         right.close()
         right.opener = None
-        outputs = query_once.query(
-            right, data, run_dir=folder, allow_chance=False
-        )
+        outputs = queries.query(right, data, run_dir=folder, allow_chance=False)
         self.assertEqual(outputs.info["preprocessing"], listing.PREPROCESSING)
         right.facts["preprocessing"] += 1
         with self.assertRaises(TypeError):
-            query_once.query(right, data, run_dir=folder, allow_chance=False)
+            queries.query(right, data, run_dir=folder, allow_chance=False)
 
 
 class TokensTest(Asked):
@@ -241,7 +239,7 @@ class TokensTest(Asked):
             listed = listing.list_model(
                 "m", model, ModelOptions(), numbers=data.numbers
             )
-            outputs = query_once.query(
+            outputs = queries.query(
                 listed,
                 data,
                 run_dir=self.create_tempdir().full_path,
@@ -259,7 +257,7 @@ class TokensTest(Asked):
         listed = listing.list_model(
             "m", model, ModelOptions(), numbers=data.numbers
         )
-        outputs = query_once.query(
+        outputs = queries.query(
             listed,
             data,
             run_dir=self.create_tempdir().full_path,

@@ -18,8 +18,8 @@ from qmia_tf import outputs
 from qmia_tf.data.value_ranges import RecordNumbers
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import model_audit
-from qmia_tf.targets import listing, query_once
-from qmia_tf.targets.model_target import ModelOptions
+from qmia_tf.targets import listing, queries
+from qmia_tf.targets.model_options import ModelOptions
 
 COUNT = 120
 KERNEL = stateful_files.weights(stateful_files.FEATURES, stateful_files.UNITS)
@@ -155,9 +155,9 @@ class RepeatsTest(Folder):
         path = self.folder / "plain.keras"
         network().save(path)
         self.audit(path)
-        original = query_once._query_all
+        original = queries.outputs_of
         with mock.patch.object(
-            query_once, "_query_all", side_effect=original
+            queries, "outputs_of", side_effect=original
         ) as spy:
             saved = self.audit(path)
             spy.assert_not_called()

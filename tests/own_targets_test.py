@@ -14,7 +14,7 @@ from qmia_tf.data.value_ranges import RecordNumbers
 from qmia_tf.errors import InputError
 from qmia_tf.outputs.kinds import look_like_probabilities
 from qmia_tf.targets import listing, saved_model
-from qmia_tf.targets.model_target import ModelOptions
+from qmia_tf.targets.model_options import ModelOptions
 
 SHAPE = tiny_models.SHAPE
 UNIT = ModelOptions(input_range="0..1")
@@ -325,7 +325,7 @@ class KerasTest(Opened):
         sequence().save(path)
         numbers = RecordNumbers.of(self.pixels, is_images=True)
         model = listing.list_model("m", path, UNIT, numbers=numbers)
-        self.assertEqual(model.size_bytes, path.stat().st_size)
+        self.assertEqual(model.source_facts["size_bytes"], path.stat().st_size)
         self.assertLen(model.facts["sha256"], 64)
         info = model.open().info
         self.assertEqual(info["sha256"], model.facts["sha256"])

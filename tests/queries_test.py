@@ -10,7 +10,7 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import files, onednn, outputs, targets
+from qmia_tf import files, onednn, outputs
 from qmia_tf.auditing import audit_result
 from qmia_tf.data.loaders import Dataset
 from qmia_tf.deploy.tflite import file_contents
@@ -18,7 +18,7 @@ from qmia_tf.errors import InputError
 from qmia_tf.experiments import configuration, run, training_run
 from qmia_tf.models.resnet import Bits
 from qmia_tf.run_dir import RunDir
-from qmia_tf.targets import run_targets
+from qmia_tf.targets import queries, run_targets, tflite_target
 from qmia_tf.training import recipes
 
 RECORDS = 40
@@ -98,7 +98,7 @@ class Run(parameterized.TestCase, tf.test.TestCase):
     def query(self, **options):
         """Returns outputs by name, the LeftOut, and who was really asked."""
         with mock.patch.object(
-            targets, "query", side_effect=targets.query
+            queries, "outputs_of", side_effect=queries.outputs_of
         ) as query:
             paths, left_out = run.query_run(self.dir, self.data, **options)
         asked = [call.args[0].info["target"] for call in query.call_args_list]
@@ -196,12 +196,12 @@ class LatencyTest(Run):
 
         def measure(call):
             with mock.patch.object(
-                targets.TFLiteTarget, "predict", side_effect=sizes.append
+                tflite_target.TFLiteTarget, "predict", side_effect=sizes.append
             ):
                 call()
             return measured
 
-        with mock.patch.object(run_targets.timing, "measure", measure):
+        with mock.patch.object(queries.timing, "measure", measure):
             answered, _, _ = self.query(num_threads=3)
         self.assertEqual([images.shape for images in sizes], [(1, 6, 5, 1)])
         info = answered["int8_io"].info

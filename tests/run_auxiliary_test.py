@@ -25,7 +25,7 @@ from qmia_tf.experiments.record_checks import RecordChecks
 from qmia_tf.models.resnet import Bits
 from qmia_tf.outputs import Outputs
 from qmia_tf.run_dir import RunDir
-from qmia_tf.targets import run_targets
+from qmia_tf.targets import run_targets, unopened_model
 from qmia_tf.training import recipes
 
 RECORDS = 40
@@ -190,7 +190,9 @@ class AuxiliaryTest(Runs):
             "query_target",
             return_value={"augmented_labels": 1, "noisy_labels": 2},
         ) as answer:
-            file = run_targets.RunTarget("int8", folder / "x", "default", None)
+            file = unopened_model.UnopenedModel(
+                "int8", folder / "x", "default", None
+            )
             auxiliary = known.of("int8", file)
             self.assertEqual(
                 (auxiliary.augmented_labels, auxiliary.noisy_labels), (1, 2)
@@ -198,7 +200,7 @@ class AuxiliaryTest(Runs):
             self.assertIs(answer.call_args.args[0], file)
             self.assertEqual(answer.call_args.kwargs["run_dir"], folder)
             answer.reset_mock()
-            twin = run_targets.RunTarget(
+            twin = unopened_model.UnopenedModel(
                 "int8_twin", folder / "x", "twin", None
             )
             self.assertIsNone(known.of("int8_twin", twin).augmented_labels)

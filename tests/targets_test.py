@@ -12,13 +12,15 @@ from absl.testing import parameterized
 from ai_edge_litert import interpreter as litert
 from scipy import special
 
-from qmia_tf import outputs, targets
+from qmia_tf import outputs
 from qmia_tf.data import split
 from qmia_tf.data.loaders import Dataset
 from qmia_tf.deploy.tflite import input_clipping
 from qmia_tf.errors import InputError
-from qmia_tf.targets import SavedOutputs, TFLiteTarget
-from qmia_tf.targets.keras_model import KerasTarget
+from qmia_tf.targets import queries
+from qmia_tf.targets.keras_target import KerasTarget
+from qmia_tf.targets.stored_target import SavedOutputs
+from qmia_tf.targets.tflite_target import TFLiteTarget
 
 RECORDS = 30
 
@@ -361,7 +363,7 @@ class TFLiteTargetTest(Folder):
     def test_integer_softmax_can_be_audited(self, outs, kernels):
         path = self.tflite_file(inputs=tf.uint8, outputs=outs)
         data = a_dataset(200)
-        answers = targets.query(
+        answers = queries.outputs_of(
             TFLiteTarget(path, kernels=kernels), a_split(data).records(data)
         )
         levels = answers.probabilities * 256
@@ -463,7 +465,7 @@ class SameForAllTest(Folder):
             return original(values)
 
         with mock.patch.object(feeder, name, spy):
-            answers = targets.query(
+            answers = queries.outputs_of(
                 target, side.records(self.data), progress=False
             )
         # Only to fill the last batch is a record asked about twice.
@@ -510,7 +512,7 @@ class QueryTest(Folder):
         data = a_dataset()
         sides = a_split(data, members=[3, 4, 20, 29])
         model = tiny_models.classifier()
-        answers = targets.query(
+        answers = queries.outputs_of(
             KerasTarget(model, name="mine"),
             sides.records(data),
             run="w4a4",
@@ -536,7 +538,7 @@ class QueryTest(Folder):
         self.assertRefused(
             r"target 'keras' answers \[30, 4\], expected \[30, 3\]: is it a "
             "model of tiny",
-            targets.query,
+            queries.outputs_of,
             KerasTarget(tiny_models.classifier()),
             a_split(data).records(data),
         )
@@ -545,7 +547,7 @@ class QueryTest(Folder):
         data = a_dataset()
         self.assertRefused(
             "target 'keras': row .*logits",
-            targets.query,
+            queries.outputs_of,
             KerasTarget(tiny_models.classifier(softmax=False)),
             a_split(data).records(data),
         )
@@ -562,7 +564,7 @@ class QueryTest(Folder):
         data = a_dataset()
         self.assertRefused(
             "target 'model': row 0 .*a probability is not finite.*30 such rows",
-            targets.query,
+            queries.outputs_of,
             target,
             a_split(data).records(data),
         )
@@ -574,7 +576,9 @@ class SavedOutputsTest(Folder):
         self.data = a_dataset()
         self.records = a_split(self.data).records(self.data)
         self.target = KerasTarget(tiny_models.classifier())
-        self.answers = targets.query(self.target, self.records, progress=False)
+        self.answers = queries.outputs_of(
+            self.target, self.records, progress=False
+        )
         self.path = self.dir / "phone.npz"
 
     def test_gives_the_stored_answers(self):
@@ -592,7 +596,7 @@ class SavedOutputsTest(Folder):
     def test_answers_belong_to_their_records_in_any_order(self):
         order = np.random.default_rng(0).permutation(RECORDS)
         self.answers.take(order).save(self.path)
-        again = targets.query(SavedOutputs(self.path), self.records)
+        again = queries.outputs_of(SavedOutputs(self.path), self.records)
         for name in ("record_ids", "labels", "members", "probabilities"):
             self.assertAllEqual(
                 getattr(again, name), getattr(self.answers, name)
@@ -601,7 +605,7 @@ class SavedOutputsTest(Folder):
     def test_fewer_records_may_be_asked(self):
         self.answers.save(self.path)
         less = self.records.take([*range(3), *range(RECORDS - 3, RECORDS)])
-        again = targets.query(SavedOutputs(self.path), less)
+        again = queries.outputs_of(SavedOutputs(self.path), less)
         mine = {
             record: answer
             for record, answer in zip(
@@ -621,7 +625,7 @@ class SavedOutputsTest(Folder):
         self.answers.take(kept).save(self.path)
         self.assertRefused(
             r"target 'keras' has no saved output for record 7 \(1 such",
-            targets.query,
+            queries.outputs_of,
             SavedOutputs(self.path),
             self.records,
         )

@@ -7,7 +7,7 @@ from qmia_tf.data.records import Records
 from qmia_tf.deploy.parity import code_parity
 from qmia_tf.deploy.parity.mismatches import FileParity
 from qmia_tf.errors import InputError
-from qmia_tf.targets import TFLiteTarget
+from qmia_tf.targets.tflite_target import TFLiteTarget
 
 
 def measure(folder, entry, records: Records, *, images) -> dict:

@@ -10,13 +10,14 @@ dorefa.svg and integers.svg beside itself. Takes some ten seconds.
 import drawing
 import numpy as np
 
-from qmia_tf import quiet, targets
+from qmia_tf import quiet
 from qmia_tf.attacks import margin
 from qmia_tf.data import loaders
 from qmia_tf.data import split as splits
 from qmia_tf.deploy.integer import rounding_thresholds
 from qmia_tf.statistics import sweep
-from qmia_tf.targets import TFLiteTarget
+from qmia_tf.targets import queries
+from qmia_tf.targets.tflite_target import TFLiteTarget
 
 CHECKOUT = drawing.FOLDER.parent.parent
 SHIPPED = CHECKOUT / "tflite_models" / "digits_w32a32_float32.tflite"
@@ -35,7 +36,7 @@ def scores():
         data.labels, seed=0, pool="all", fingerprint=data.fingerprint()
     )
     target = TFLiteTarget(SHIPPED)
-    outputs = targets.query(target, split.records(data), progress=False)
+    outputs = queries.outputs_of(target, split.records(data), progress=False)
     return margin.margins(outputs), outputs.members
 
 

@@ -220,7 +220,7 @@ def _check(arrays, path):
 
 
 def _check_target(target, images, record_ids):
-    # What targets.SavedOutputs has, which gives outputs for any images.
+    # What stored_target.SavedOutputs has, which gives outputs for any images.
     if hasattr(target, "of_records"):
         raise InputError(
             f"target {target.info['target']!r} is a file of saved outputs: it "

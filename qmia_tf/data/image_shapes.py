@@ -1,4 +1,4 @@
-"""Images in the shape that a model takes. NumPy only."""
+"""Images and other records in the shape that a model takes. NumPy only."""
 
 import numpy as np
 
@@ -47,3 +47,22 @@ def require_shape(images, shape, name):
             f"{list(images.shape[1:])}: is it a model of this data set?"
         )
     return fits
+
+
+def reshape_records(values, shape, name) -> np.ndarray:
+    """Gives records the shape of a model's input.
+
+    Args:
+        values: array [N, ...].
+        shape: of one record; None or -1 where it is open.
+        name: the target's.
+    Returns: array [N, ...]; an axis of one channel is added or dropped.
+    Raises: InputError if they are of another shape.
+    """
+    shaped = reshape_images(values, shape)
+    if shaped is None:
+        raise InputError(
+            f"target {name!r} takes records of {list(shape)}, got "
+            f"{list(values.shape[1:])}: is it a model of this data?"
+        )
+    return shaped

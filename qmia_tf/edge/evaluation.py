@@ -9,7 +9,7 @@ from qmia_tf.deploy import timing
 from qmia_tf.edge import device, device_data, resumable_queries
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import repeatability, validation
-from qmia_tf.targets import TFLiteTarget
+from qmia_tf.targets.tflite_target import TFLiteTarget
 
 SCHEMA_VERSION = 1
 USUAL_THREADS = (1, 2, 4)
@@ -41,7 +41,7 @@ def evaluate(
         out: where the outputs go, see outputs.Outputs.
         threads: ints >= 1 to time with; None takes 1, 2 and 4 as far as
             there are cores.
-        kernels: LiteRT's kernel set, see targets.TFLiteTarget.
+        kernels: LiteRT's kernel set, see TFLiteTarget.
         logits: whether the file's output is logits.
         batch_size: images a call; a file with a fixed batch keeps its own.
         seconds: how long each time is measured, in seconds.

@@ -19,7 +19,7 @@ def query_all(target, images, *, classes, partial, key, progress=True):
     batches are the same, so the outputs are as well.
 
     Args:
-        target: targets.TFLiteTarget.
+        target: tflite_target.TFLiteTarget.
         images: uint8 [N, height, width, channels].
         classes: int, the columns that outputs must have.
         partial: file for the outputs so far; its owner deletes it.

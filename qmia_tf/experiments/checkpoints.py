@@ -2,10 +2,9 @@
 
 import pathlib
 
-from qmia_tf import outputs
 from qmia_tf.data.records import Records
-from qmia_tf.run_dir import CHECKPOINT_NAME, TRAINED, RunDir
-from qmia_tf.targets import run_targets
+from qmia_tf.run_dir import CHECKPOINT_NAME, RunDir
+from qmia_tf.targets import queries, run_targets
 
 FOLDER = "epochs"
 
@@ -44,18 +43,14 @@ def query_epochs(run_dir, models, records: Records, *, progress=None):
                 f"{pathlib.Path(run_dir).name}: epoch {epoch}, model {place} "
                 f"of {len(models)}"
             )
-        path = run_targets.query_once(_query(file), records, run_dir=run_dir)
-        yield epoch, outputs.load(path).in_record_order()
+        model_outputs = queries.query(_model(file), records, run_dir=run_dir)
+        yield epoch, model_outputs.in_record_order()
 
 
-def _query(file):
-    is_checkpoint = CHECKPOINT_NAME.fullmatch(file.name)
-    target = file.stem if is_checkpoint else TRAINED
-
-    def open_model():
-        from qmia_tf.targets.keras_model import KerasTarget
-
-        return KerasTarget(file, name=target)
-
-    name = f"{FOLDER}/{target}" if is_checkpoint else target
-    return run_targets.RunTarget(name, file, outputs.KERAS, open_model)
+def _model(file):
+    if not CHECKPOINT_NAME.fullmatch(file.name):
+        return run_targets.keras_model(file)
+    name = file.stem
+    return run_targets.keras_model(
+        file, name=name, path_name=f"{FOLDER}/{name}"
+    )

@@ -49,7 +49,7 @@ def is_queried(query) -> bool:
     """Whether a target is queried: not a twin, nor under other kernels.
 
     Args:
-        query: run_targets.RunTarget.
+        query: unopened_model.UnopenedModel.
     """
     return query.kernel_set in KERNELS
 
@@ -60,7 +60,7 @@ def query_target(
     """Queries one target, unless its labels are there.
 
     Args:
-        query: run_targets.RunTarget, or another with its name, facts and
+        query: unopened_model.UnopenedModel, or another with its name, facts and
             open(); one whose sha256 is None is queried anew each time.
         records: Records.
         settings: Settings.

@@ -10,7 +10,7 @@ from qmia_tf.errors import InputError
 from qmia_tf.experiments import label_only_queries
 from qmia_tf.experiments.record_checks import RecordChecks
 from qmia_tf.outputs import Outputs, saved_outputs
-from qmia_tf.targets import listing, query_once, sanity_checks, saved_model
+from qmia_tf.targets import listing, queries, sanity_checks, saved_model
 
 AUGMENTED = ("augmented_labels", "noisy_labels")
 SWITCHED_OFF = "they were switched off"
@@ -112,7 +112,7 @@ def of_models(
         options: Options.
         folder: pathlib.Path, where outputs are kept.
         say: callable that takes a line.
-    Raises: InputError if a target cannot be queried, see targets.query, or the
+    Raises: InputError if a target cannot be queried, see queries.query, or the
         two sides hold the same records.
     """
     checks = RecordChecks.of(records)
@@ -137,16 +137,8 @@ def of_models(
         if listing.is_path(targets[name]):
             gathered.files[name] = pathlib.Path(targets[name]).name
         gathered.reasons[name] = _reasons(model, checks, options)
-        if model is None:
-            answered = saved_outputs.of_records(targets[name], records)
-            answered = _renamed(answered, name)
-            sanity_checks.require_classes(answered.classes, records, name=name)
-            if not options.allow_chance:
-                sanity_checks.require_above_chance(answered)
-            gathered.outputs.append(answered)
-            continue
         gathered.outputs.append(
-            query_once.query(
+            queries.query(
                 model,
                 records,
                 run_dir=folder,
@@ -183,9 +175,7 @@ def references_of(paths, answered: Outputs) -> tuple[Outputs, ...]:
 
 
 def _listed(name, source, model_options, records, options, say):
-    """Models.Model of a target; None if it is a file of outputs."""
-    if listing.is_saved_outputs(source):
-        return None
+    """Lists a target; warns of one that runs a program."""
     model = listing.list_model(
         name,
         source,
@@ -210,7 +200,7 @@ def _query_count(records, reasons, options):
 
 def _reasons(model, checks, options):
     reasons = {}
-    if model is None:
+    if model.is_saved:
         reasons = dict.fromkeys(AUGMENTED, NOT_A_MODEL)
     elif not checks.records.is_images:
         reasons = dict.fromkeys(AUGMENTED, NOT_IMAGES)

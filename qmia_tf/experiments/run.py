@@ -15,8 +15,9 @@ from qmia_tf.deploy import export as exporting
 from qmia_tf.deploy.calibration_images import Members
 from qmia_tf.experiments import configuration, run_auxiliary, training_run
 from qmia_tf.experiments.record_checks import RecordChecks
+from qmia_tf.outputs import LeftOut
 from qmia_tf.run_dir import RunDir
-from qmia_tf.targets import run_targets
+from qmia_tf.targets import queries, run_targets
 
 
 def query_run(
@@ -30,7 +31,7 @@ def query_run(
         run_dir: the run directory.
         dataset: the run's Dataset.
         num_threads: int >= 1, for LiteRT.
-        kernels: names of LiteRT's kernel sets, see targets.TFLiteTarget.
+        kernels: names of LiteRT's kernel sets, see TFLiteTarget.
             Each .tflite file is queried under each of them; one that a kernel
             set cannot run is left out.
         progress: callable that takes a line of text, or None.
@@ -44,16 +45,18 @@ def query_run(
     records = training_run.records_of(run_dir, dataset, config)
     run_dir.require_model()
     paths, left_out = [], []
-    for query in run_targets.list_targets(
+    for model in run_targets.list_targets(
         run_dir, kernels=kernels, num_threads=num_threads
     ):
-        answer = run_targets.query_once(query, records, run_dir=run_dir)
-        if isinstance(answer, pathlib.Path):
-            paths.append(answer)
+        target_outputs = queries.query(model, records, run_dir=run_dir)
+        model.close()
+        if not isinstance(target_outputs, LeftOut):
+            paths.append(run_dir.outputs_of(model.name))
             continue
-        left_out.append(answer)
+        left_out.append(target_outputs)
         if progress:
-            progress(f"{answer.target} is left out: {answer.reason}")
+            reason = target_outputs.reason
+            progress(f"{model.name} is left out: {reason}")
     return paths, left_out
 
 

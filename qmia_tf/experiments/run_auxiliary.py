@@ -65,8 +65,8 @@ class RunAuxiliary:
 
         Args:
             target: its name.
-            query: its run_targets.RunTarget, for augmented queries; None for
-                outputs of a device.
+            query: its UnopenedModel, for augmented queries; None for outputs
+                of a device.
         """
         parent = self._parent
         if self._is_parent and target != TRAINED:
@@ -102,12 +102,14 @@ class RunAuxiliary:
             or not label_only_queries.is_queried(query)
         ):
             return {}
-        return label_only_queries.query_target(
+        labels = label_only_queries.query_target(
             query,
             self._records,
             settings=self._label_only,
             run_dir=self._run_dir,
         )
+        query.close()
+        return labels
 
 
 def _keras_outputs(run_dir):

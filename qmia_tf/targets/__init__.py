@@ -1,176 +1,176 @@
-"""What an attacker can query: a .tflite file, saved outputs, a Keras model.
+"""What an attacker can query: one class a kind, and what they all do.
 
-A target has one method, `predict(images) -> probabilities`, and says what it
-is in `info`. Members and nonmembers go through the same call, so what differs
-between them is the target's output alone. Keras models are in keras_model.py;
-the rest needs neither TensorFlow nor Keras.
+Members and nonmembers go through the same call, so what differs between them
+is the target's output alone. This module needs neither TensorFlow nor Keras.
 """
 
-import copy
+import functools
 import pathlib
-import typing
+from collections.abc import Mapping
 
 import numpy as np
 
-from qmia_tf import files, outputs
-from qmia_tf.data.records import Records
-from qmia_tf.deploy.tflite.classifier import Classifier
+from qmia_tf import files
+from qmia_tf.data.batches import in_batches, pad_batch
+from qmia_tf.data.image_shapes import require_shape, reshape_records
+from qmia_tf.data.pixels import scale_to_unit
+from qmia_tf.deploy.tflite.ports import squeezed
 from qmia_tf.errors import InputError
+from qmia_tf.outputs.kinds import LOGITS
+from qmia_tf.outputs.logits import softmax
 
 
-class Target(typing.Protocol):
-    """Anything that can be queried.
+class Target:
+    """One opened model: records in, outputs out, facts of both.
+
+    A kind of target is a subclass with `predict_batch`. Of a run it takes
+    uint8 images as pixels / 255 and gives probabilities; of a user it takes
+    what its `choice` says and gives what the model gives.
 
     Attributes:
-        info: dict for Outputs.info: target (a file-safe name), kind, sha256,
-            size_bytes, kernel_set, probability_step.
-    """
-
-    info: dict
-
-    def predict(self, images, *, progress=False):
-        """Gives the outputs for images.
-
-        Args:
-            images: uint8 [N, height, width, channels].
-            progress: shows a bar.
-        Returns: float32 [N, classes] probabilities.
-        """
-
-
-class TFLiteTarget:
-    """A .tflite file under LiteRT.
+        info: dict for Outputs.info: target (a file-safe name), kind,
+            kernel_set, probability_step, and what else is known.
+        choice: range_choice.Choice, how records enter; None of a run.
+        batch_size: records a call.
+        notes: lines that the user should read.
 
     Args:
-        path: the .tflite file.
-        name: the target's name; by default the file's.
-        num_threads: int >= 1.
-        batch_size: images a call; a file with a fixed batch keeps its own.
-        kernels: "default" (XNNPACK where it applies), "builtin" (without
-            delegates) or "reference".
-        logits: whether the file's output is logits, which then go through a
-            softmax here.
-        signature: name of the signature to run, where a file has several.
-    Raises: InputError if the file cannot be run or an argument is out of
-        range.
+        info: the attribute.
+        shape: of one record, None or -1 where it is open; None takes any.
+        choice: the attribute.
+        batch_size: the attribute.
+        fill: "always": predict_batch takes batch_size records, no other
+            number; "last": the last of several batches is filled up, for XLA
+            compiles each size; "never".
+        gives_softmax: whether logits go through a softmax here.
+        notes: lines about the model; those of the choice are added.
     """
 
     def __init__(
         self,
-        path,
+        info,
         *,
-        name=None,
-        num_threads=2,
-        batch_size=100,
-        kernels="default",
-        logits=False,
-        signature=None,
+        shape,
+        choice=None,
+        batch_size=250,
+        fill="never",
+        gives_softmax=False,
+        notes=(),
     ):
-        path = pathlib.Path(path)
-        self._classifier = Classifier(
-            path,
-            name=name,
-            num_threads=num_threads,
-            batch_size=batch_size,
-            kernels=kernels,
-            logits=logits,
-            signature=signature,
-        )
-        self.interpreter = self._classifier.interpreter
-        self.batch_size = self._classifier.batch_size
-        self.info = {
-            "target": name or path.stem,
-            "kind": "tflite",
-            "kernel_set": kernels,
-            **file_facts(path),
-            "outputs": "logits" if logits else "probabilities",
-            "probability_step": 0.0 if logits else self.interpreter.output_step,
-        }
-        if signature is not None:
-            self.info["signature"] = signature
+        self.info, self.choice, self.batch_size = info, choice, batch_size
+        self.notes = (*notes, *(choice.notes if choice else ()))
+        self._shape, self._fill = shape, fill
+        self._gives_softmax = gives_softmax
 
-    def predict(self, images, *, progress=False):
-        """See Target.
-
-        Raises: InputError also as Classifier.predict.
-        """
-        return self._classifier.predict(images, progress=progress)
-
-
-class SavedOutputs:
-    """Outputs that were stored before, for example on a phone.
-
-    Args:
-        path: outputs/TARGET.npz; see outputs.Outputs.
-    Raises: InputError if the file is damaged or something else.
-    """
-
-    def __init__(self, path):
-        self.outputs = outputs.load(path)
-        self.info = dict(self.outputs.info)
-
-    def of_records(self, records):
-        """Gives the same target with its outputs in another order.
+    def predict_batch(self, values):
+        """Runs the model.
 
         Args:
-            records: int [N], indices into the data set, in the order in
-                which their images will be queried.
-        Raises: InputError if there is no output for one of them.
+            values: array [B, ...], prepared.
+        Returns: numbers [B, C] or [B, 1].
         """
-        order = np.argsort(self.outputs.record_ids)
-        stored = self.outputs.record_ids[order]
-        places = np.searchsorted(stored, records).clip(max=len(stored) - 1)
-        missing = np.asarray(records)[stored[places] != records]
-        if missing.size:
-            raise InputError(
-                f"target {self.info['target']!r} has no saved output for "
-                f"record {missing[0]} ({missing.size} such records)"
-            )
-        arranged = copy.copy(self)
-        arranged.outputs = self.outputs.take(order[places])
-        return arranged
+        raise NotImplementedError
 
-    def predict(self, images, *, progress=False):
-        """Gives the stored outputs, in their order; as many as images."""
-        stored = self.outputs.probabilities
-        if len(images) != len(stored):
-            raise InputError(
-                f"target {self.info['target']!r} has {len(stored)} saved "
-                f"outputs, not {len(images)}"
-            )
-        return stored
+    def prepare(self, records, preprocessing=None):
+        """Gives the numbers that the model takes.
 
+        Args:
+            records: array [B, ...].
+            preprocessing: Preprocessing; None is the chosen one.
+        """
+        if self.choice is None:
+            return scale_to_unit(records)
+        return (preprocessing or self.choice.chosen).apply(records)
 
-def query(target, records: Records, *, run="", progress=True):
-    """Queries a target about every member and nonmember.
+    def predict(
+        self, records, *, progress=False, preprocessing=None
+    ) -> np.ndarray:
+        """Gives the outputs for records.
 
-    Args:
-        target: Target.
-        records: Records.
-        run: name of the run, recorded.
-        progress: shows a bar.
-    Returns: outputs.Outputs in the order of the records, validated.
-    Raises: InputError if images do not fit the target or its answers are not
-        probabilities.
-    """
-    if isinstance(target, SavedOutputs):
-        target = target.of_records(records.record_ids)
-    probabilities = target.predict(records.values, progress=progress)
-    if probabilities.shape != (len(records.labels), records.classes):
-        raise InputError(
-            f"target {target.info['target']!r} answers "
-            f"{list(probabilities.shape)}, expected "
-            f"[{len(records.labels)}, {records.classes}]: is it a model of "
-            f"{records.name}?"
+        Args:
+            records: array [N, ...], N >= 1; of a run uint8 images.
+            progress: shows a bar.
+            preprocessing: Preprocessing, to try another than the chosen.
+        Returns: float32 [N, C], probabilities or logits as info says; one
+            number a record is made two classes.
+        Raises: InputError if the records do not fit, or the model outputs
+            something else.
+        """
+        records = self._require_records(records)
+        return in_batches(
+            records,
+            functools.partial(
+                self._predict_rows,
+                fewest=min(self.batch_size, len(records)),
+                preprocessing=preprocessing,
+            ),
+            size=self.batch_size,
+            name=self.info["target"],
+            progress=progress,
         )
-    answers = outputs.Outputs(
-        probabilities=probabilities,
-        labels=records.labels,
-        members=records.members,
-        record_ids=records.record_ids,
-        info={**target.info, "fingerprint": records.fingerprint, "run": run},
-    )
-    return answers.validate(f"target {target.info['target']!r}")
+
+    def _require_records(self, records):
+        """The records in the shape of the input."""
+        name = self.info["target"]
+        if self.choice is None:
+            return require_shape(records, self._shape, name)
+        if not len(records):
+            raise InputError(f"target {name!r} got no records: give some")
+        if self._shape is None:
+            return records
+        return reshape_records(records, self._shape, name)
+
+    def _predict_rows(self, chunk, *, fewest, preprocessing):
+        count = len(chunk)
+        sizes = {"always": self.batch_size, "last": fewest, "never": count}
+        chunk = pad_batch(chunk, sizes[self._fill])
+        values = self.prepare(chunk, preprocessing)
+        rows = squeezed(np.asarray(self._only(self.predict_batch(values))))
+        if rows.ndim != 2 or len(rows) != len(chunk) or not rows.shape[1]:
+            raise InputError(
+                f"target {self.info['target']!r} outputs {list(rows.shape)} "
+                f"for {len(chunk)} records: an output must be [records, "
+                "classes]"
+            )
+        if rows.dtype.name == "bfloat16":
+            rows = rows.astype(np.float32)
+        if rows.dtype.kind not in "fiu":
+            raise InputError(
+                f"target {self.info['target']!r} outputs {rows.dtype}, not "
+                "numbers"
+            )
+        rows = rows[:count].astype(np.float32, copy=False)
+        if rows.shape[1] == 1:
+            rows = self._both_classes(rows)
+        return softmax(rows) if self._gives_softmax else rows
+
+    def _only(self, output):
+        """The one output of a dict or list of outputs."""
+        names, outputs = None, [output]
+        if isinstance(output, Mapping):
+            names, outputs = list(output), list(output.values())
+        elif isinstance(output, (list, tuple)) and len(output):
+            shapes = [np.shape(part) for part in output]
+            is_one = len(shapes) == 1 and len(shapes[0]) > 1
+            # Else a list of rows.
+            if is_one or len(set(shapes)) > 1:
+                outputs = output
+        if len(outputs) == 1:
+            return outputs[0]
+        output_text = ", ".join(
+            map(str, names or map(list, map(np.shape, outputs)))
+        )
+        raise InputError(
+            f"target {self.info['target']!r} gives {len(outputs)} outputs "
+            f"({output_text}), and one is needed: give a function that returns "
+            "that of the classes"
+        )
+
+    def _both_classes(self, rows):
+        """Of class 1 alone: p -> [1 - p, p], z -> [0, z]."""
+        if self.info.get("outputs") == LOGITS:
+            return np.hstack([np.zeros_like(rows), rows])
+        return np.hstack([1 - rows, rows])
 
 
 def file_facts(path):

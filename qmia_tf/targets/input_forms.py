@@ -1,8 +1,7 @@
-"""What a model says of the range of its input, and the shape of records."""
+"""What a model says of the range of its input."""
 
 import numpy as np
 
-from qmia_tf.data import image_shapes
 from qmia_tf.data.pixels import AUTO, BYTES, LIMITS, SIGNED, UNIT
 from qmia_tf.deploy.tflite import input_clipping
 from qmia_tf.errors import InputError
@@ -111,22 +110,3 @@ def choose_range(read, given, *, name, where, takes="floats") -> str:
             f"{AUTO!r})"
         )
     return read or given
-
-
-def reshape_records(values, shape, name) -> np.ndarray:
-    """Gives records the shape of a model's input.
-
-    Args:
-        values: array [N, ...].
-        shape: of one record; None or -1 where it is open.
-        name: the target's.
-    Returns: array [N, ...]; an axis of one channel is added or dropped.
-    Raises: InputError if they are of another shape.
-    """
-    shaped = image_shapes.reshape_images(values, shape)
-    if shaped is None:
-        raise InputError(
-            f"target {name!r} takes records of {list(shape)}, got "
-            f"{list(values.shape[1:])}: is it a model of this data?"
-        )
-    return shaped

@@ -1,117 +1,89 @@
-"""A model of Keras 3 or of tf_keras (Keras 2), opened as a target."""
+"""A model of Keras 3 or of tf_keras (Keras 2). Needs TensorFlow."""
 
-import math
+import pathlib
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from qmia_tf import onednn
-from qmia_tf.data.pixels import PIXEL_STEPS, UNIT
+from qmia_tf import onednn, outputs
 from qmia_tf.errors import InputError
 from qmia_tf.models import graph as graphs
-from qmia_tf.models import keras_calls, keras_objects
-from qmia_tf.outputs import KERAS
-from qmia_tf.targets import input_forms, range_choice
-from qmia_tf.targets.model_target import (
-    MULTI_LABEL,
-    PROBABILITIES,
-    TEXT,
-    ModelTarget,
-    choose_outputs,
-)
-from qmia_tf.targets.preprocessing import InputFacts
-
-# What pixels pass through without their range being changed.
-PASSED = (
-    "Reshape",
-    "Flatten",
-    "Permute",
-    "Resizing",
-    "CenterCrop",
-    "ZeroPadding2D",
-    "Dropout",
-    "Identity",
-)
-# What outputs pass through likewise: layers, and operations on tensors.
-ENDINGS = (
-    *("Reshape", "Flatten", "Identity", "Dropout", "Cast"),
-    *("Squeeze", "ExpandDims", "Copy"),
-)
-# Names of activations and of operations; the second is tf.nn.softmax.
-SOFTMAXES, SIGMOIDS = ("softmax", "softmax_v2"), ("sigmoid",)
-# What looks numbers up, or counts them: then they are no pixels.
-INDEXED = (
-    "Embedding",
-    "ReversibleEmbedding",
-    "TokenAndPositionEmbedding",
-    "IntegerLookup",
-    "StringLookup",
-    "CategoryEncoding",
-    "Hashing",
-)
+from qmia_tf.models import keras_calls, keras_files
+from qmia_tf.run_dir import TRAINED
+from qmia_tf.targets import Target, file_facts
 
 
-def open_model(model, *, name, options, numbers) -> ModelTarget:
-    """Opens a Keras model.
+class KerasTarget(Target):
+    """A Keras model.
+
+    Without a choice it takes pixels / 255 and gives probabilities; logits
+    then go through a softmax here.
+
+    Attributes:
+        model: the Keras model.
 
     Args:
-        model: keras.Model or tf_keras.Model with one input and one output.
-        name: the target's.
-        options: model_target.ModelOptions.
-        numbers: value_ranges.RecordNumbers of the records.
-    Raises: InputError if the model is of another kind, or does not say what
-        has to be known.
+        model: path of a .keras file, which is then frozen, or a model of
+            Keras 3 or tf_keras, which is left as it is.
+        name: the target's name.
+        batch_size: images a call; where there are several the last one is
+            filled up, for XLA compiles each size. A model of a fixed batch
+            keeps its own.
+        logits: whether the model gives logits.
+        choice: range_choice.Choice, how records enter.
+    Raises: InputError if the file cannot be loaded, or the model has not one
+        input and one output.
     """
-    _require_one(model, name)
-    library, graph = _read(model)
-    entry = graph.inputs[0]
-    if entry.dtype == "string":
-        raise InputError(
-            f"target {name!r} takes text, and records are numbers: {TEXT}"
+
+    def __init__(
+        self, model, *, name=TRAINED, batch_size=250, logits=False, choice=None
+    ):
+        info = {
+            "target": name,
+            "kind": outputs.KERAS,
+            "kernel_set": outputs.KERAS,
+        }
+        if isinstance(model, (str, pathlib.Path)):
+            info.update(file_facts(model))
+            model = keras_files.load(model)
+            keras_files.freeze(model)
+        require_one_port(model, name)
+        info["probability_step"] = 0.0
+        entry = tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype)
+        # Where not even the number of axes is known, no record fits.
+        batch, *shape = entry.shape if entry.shape.rank else (None,)
+        super().__init__(
+            info,
+            shape=tuple(shape),
+            choice=choice,
+            batch_size=batch or batch_size,
+            fill="always" if batch else "last",
+            gives_softmax=logits and choice is None,
         )
-    dtype = np.dtype(entry.dtype)
-    choice = range_choice.choose(
-        numbers, _facts(graph, dtype), options.input_range, name=name
-    )
-    read, where = _ending(graph)
-    outputs = choose_outputs(read, options.outputs, name=name, where=where)
-    shape = tuple(entry.shape)
-    options = keras_calls.inference_options(model)
-    # An output may be a dict of one.
-    call = tf.function(
-        lambda x: tf.nest.flatten(model(x, **options))[0],
-        input_signature=[tf.TensorSpec(shape, entry.dtype)],
-    )
-    keeping = keras_calls.stateful_layers(model)
+        self.model = model
+        options = keras_calls.inference_options(model)
+        self._dtype = np.dtype(entry.dtype.as_numpy_dtype)
+        # An output may be a dict of one.
+        self._call = tf.function(
+            lambda x: tf.nest.flatten(model(x, **options))[0],
+            input_signature=[entry],
+        )
+        self._stateful_layers = keras_calls.stateful_layers(model)
 
-    def predict_batch(records):
-        values = input_forms.reshape_records(records, shape[1:], name)
-        keras_calls.reset(keeping)
-        with onednn.explaining(name):
-            return call(values.astype(dtype, copy=False)).numpy()
-
-    info = {
-        "target": name,
-        "kind": KERAS,
-        "library": f"{library.__name__} {library.__version__}",
-        "kernel_set": KERAS,
-        "outputs": outputs,
-        "probability_step": 0.0,
-        "pixels": choice.input_range,
-    }
-    return ModelTarget(
-        info,
-        predict_batch,
-        choice=choice,
-        batch_size=shape[0] or 250,
-        is_fixed=shape[0] is not None,
-    )
+    def predict_batch(self, values):
+        """See Target."""
+        keras_calls.reset(self._stateful_layers)
+        with onednn.explaining(self.info["target"]):
+            values = values.astype(self._dtype, copy=False)
+            return self._call(values).numpy()
 
 
-def _require_one(model, name):
-    """Checks that the layers of a model can be read, from one end to one.
+def require_one_port(model, name):
+    """Checks that a model has one input, one output and layers to be read.
 
+    Args:
+        model: a model of Keras 3 or tf_keras.
+        name: the target's.
     Raises: InputError that says what to give instead.
     """
     is_built = graphs.has_graph(model)
@@ -131,111 +103,3 @@ def _require_one(model, name):
                 "input and one output is needed"
                 + ("" if is_built else " (call the model once to build it)")
             )
-
-
-def _read(model):
-    """Gives the library of a model, and its graph in Keras 3's terms."""
-    if keras_objects.library_of(model) == "keras":
-        return keras, graphs.read(model)
-    import tf_keras
-
-    from qmia_tf.models import tf_keras_graph
-
-    return tf_keras, tf_keras_graph.draw(model)
-
-
-def _facts(graph, dtype):
-    """What the model says of its input."""
-    if dtype.kind != "f":
-        return InputFacts(dtype)
-    layers = _entered(graph)[0]
-    is_indexed = [type(layer).__name__ in INDEXED for layer in layers]
-    moments = [
-        (layer.mean, layer.variance)
-        for layer in layers
-        if isinstance(layer, keras.layers.Normalization)
-    ]
-    read, where = _range(graph)
-    return InputFacts(
-        dtype,
-        read,
-        where,
-        takes_indices=bool(layers) and all(is_indexed),
-        moments=tuple(map(np.asarray, moments[0])) if moments else None,
-    )
-
-
-def _range(graph):
-    """Reads the range of pixels off the first layers, and names the layer."""
-    for layer in _entered(graph)[0]:
-        read = None
-        if isinstance(layer, keras.layers.Rescaling):
-            read = input_forms.range_of_rescaling(layer.scale)
-        elif isinstance(layer, keras.layers.Normalization):
-            read = input_forms.range_of_moments(layer.mean, layer.variance)
-        elif getattr(layer, "input_steps", None) == PIXEL_STEPS:
-            read = UNIT
-        if read is not None:
-            return read, f"its layer {layer.name!r}"
-    return None, "has no Rescaling or Normalization layer that says"
-
-
-def _entered(graph):
-    """Lists the layers that pixels enter, behind those that pass them on.
-
-    Returns: the layers, and whether the pixels come out of the model.
-    """
-    entered, waiting, is_passed = [], [graph.inputs[0]], False
-    while waiting:
-        tensor = waiting.pop()
-        is_passed |= any(
-            tensor is model_output for model_output in graph.outputs
-        )
-        for call in graph.readers(tensor):
-            passes = call.kind.startswith(("Random", *PASSED))
-            if graphs.has_graph(call.layer):
-                inner, passes = _entered(graphs.read(call.layer))
-                entered += inner
-            elif not passes:
-                entered.append(call.layer)
-            if passes:
-                waiting.append(call.outputs[0])
-    return entered, is_passed
-
-
-def _ending(graph):
-    """Reads what a model outputs off its last layers; and what says it."""
-    layer, shape = _last(graph), tuple(graph.outputs[0].shape)
-    where = f"its {type(layer).__name__} layer {layer.name!r}"
-    activation = getattr(layer, "activation", None)
-    name = getattr(activation, "__name__", type(layer).__name__).lower()
-    if name in SOFTMAXES:
-        return PROBABILITIES, f"a softmax ({where})"
-    if name in SIGMOIDS and None not in shape[1:]:
-        units = math.prod(shape[1:])
-        if units == 1:
-            return PROBABILITIES, f"a sigmoid ({where})"
-        return MULTI_LABEL, f"{units} sigmoids ({where})"
-    return None, f"{where} without a softmax"
-
-
-def _last(graph):
-    """The layer that makes the output, before those that pass it on."""
-    tensor = graph.outputs[0]
-    while True:
-        call = graph.maker(tensor)
-        if graphs.has_graph(call.layer):
-            inner = _last(graphs.read(call.layer))
-            if not isinstance(inner, keras.layers.InputLayer):
-                return inner
-        elif not _is_passed(call.layer) or len(call.inputs) != 1:
-            return call.layer
-        tensor = call.inputs[0]
-
-
-def _is_passed(operation):
-    """Whether an operation changes only the type or the shape of outputs."""
-    activation = getattr(operation, "activation", None)
-    if type(operation).__name__ == "Activation":
-        return activation is keras.activations.linear
-    return type(operation).__name__ in ENDINGS

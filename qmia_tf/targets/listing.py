@@ -1,13 +1,9 @@
 """Models that a user gives: named, and listed before they are opened."""
 
-import dataclasses
 import pathlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Real
 
-import numpy as np
-
-from qmia_tf import targets
 from qmia_tf.data.pixels import AUTO
 from qmia_tf.deploy.tflite import model_file
 from qmia_tf.errors import InputError
@@ -15,18 +11,14 @@ from qmia_tf.models import graph as graphs
 from qmia_tf.models import keras_objects
 from qmia_tf.outputs import KERAS, validation
 from qmia_tf.targets import (
+    function_target,
     input_forms,
-    range_choice,
     saved_model,
     signature_runner,
-    tflite_target,
+    tflite_facts,
 )
-from qmia_tf.targets.model_target import (
-    PROBABILITIES,
-    ModelOptions,
-    ModelTarget,
-)
-from qmia_tf.targets.preprocessing import InputFacts
+from qmia_tf.targets.model_options import ModelOptions
+from qmia_tf.targets.unopened_model import UnopenedModel
 
 FORMATS = (
     "a .keras or .h5 file, a SavedModel directory, a .tflite file, or an .npz "
@@ -37,49 +29,6 @@ KERAS_FILES = (".keras", ".h5", ".hdf5")
 TFLITE_FILES = (".tflite", ".lite", ".task")
 # Version of the preprocessing: outputs of an earlier one are queried again.
 PREPROCESSING = 2
-
-
-# A method of a model whose layers cannot be read.
-METHOD_FACTS = InputFacts(
-    np.dtype(np.float32), where="is a method of a model that does not say"
-)
-
-
-@dataclasses.dataclass
-class UnopenedModel:
-    """One target, not opened yet.
-
-    Attributes:
-        name: the target's, and of outputs/NAME.npz.
-        source: path, model of Keras 3 or tf_keras, or callable.
-        kernel_set: what computes its outputs.
-        facts: what stored outputs must say of their target to be its; a
-            sha256 of None is never the same.
-        size_bytes: of the file; None for what is in memory.
-        opener: makes the target.
-        threads: of LiteRT; None elsewhere.
-    """
-
-    name: str
-    source: object
-    kernel_set: str
-    facts: dict
-    size_bytes: int | None
-    opener: Callable[[], ModelTarget]
-    threads: int | None = None
-    _opened: ModelTarget | None = None
-
-    def open(self) -> ModelTarget:
-        """Opens it, once."""
-        if self._opened is None:
-            self._opened = self.opener()
-            about = {**self.facts, "size_bytes": self.size_bytes}
-            self._opened.info.update(about)
-        return self._opened
-
-    def close(self):
-        """Forgets the opened model, to make room for the next."""
-        self._opened = None
 
 
 def is_path(source) -> bool:
@@ -184,31 +133,27 @@ def list_model(
 
     Args:
         name: the target's.
-        source: path of a .keras or .h5 file, a SavedModel directory or a
-            .tflite file; a model of Keras 3 or tf_keras, or a method of it
-            such as model.predict; or a callable: records [B, ...] -> [B, C].
-        options: model_target.ModelOptions.
+        source: path of a .keras or .h5 file, a SavedModel directory, a
+            .tflite file or a file of outputs; a model of Keras 3 or
+            tf_keras, or a method of it such as model.predict; or a callable:
+            records [B, ...] -> [B, C].
+        options: model_options.ModelOptions.
         numbers: value_ranges.RecordNumbers of the records.
         num_threads: int >= 1, of LiteRT.
     Raises: InputError if it is none of these.
     """
-    about = {
+    if is_saved_outputs(source):
+        return UnopenedModel(name, pathlib.Path(source), None, None)
+    flags = {
         "pixels_flag": options.input_range,
         "outputs_flag": options.outputs,
         "signature_flag": options.signature,
         "preprocessing": PREPROCESSING,
     }
 
-    def model(kernel_set, opener, source_facts, threads=None):
-        facts = {"sha256": source_facts.get("sha256"), "kernel_set": kernel_set}
+    def model(kernel_set, opener, *, source=source, threads=None):
         return UnopenedModel(
-            name,
-            source,
-            kernel_set,
-            {**facts, **about},
-            source_facts.get("size_bytes"),
-            opener,
-            threads,
+            name, source, kernel_set, opener, options=flags, threads=threads
         )
 
     common = {"name": name, "options": options, "numbers": numbers}
@@ -216,49 +161,44 @@ def list_model(
     known = keras_objects.model_of(source)
     is_method = known is not None and source is not known
     if known is not None and (not is_method or graphs.has_graph(known)):
-        return model(KERAS, lambda: _open_keras(known, **common), {})
+        return model(KERAS, lambda: _open_keras(known, **common))
     if signature_runner.is_signature_runner(source):
         return model(
             signature_runner.KERNELS,
             lambda: signature_runner.open_model(source, **common),
-            {},
         )
     if saved_model.is_signature(source):
         return model(
             "tensorflow",
             lambda: saved_model.open_signature(source, **common),
-            {},
         )
     if callable(source):
-        facts = METHOD_FACTS if is_method else InputFacts(None)
+        facts = function_target.facts(is_method=is_method)
         if is_method and numbers.is_images:
             input_forms.choose_range(
                 None, options.input_range, name=name, where=facts.where
             )
         return model(
             "callable",
-            lambda: _open_callable(source, facts=facts, **common),
-            {},
+            lambda: function_target.open_model(source, facts=facts, **common),
         )
     path = _existing(source)
     if path.suffix in KERAS_FILES and path.is_file():
-        file_facts = targets.file_facts(path)
-        return model(KERAS, lambda: _open_keras(path, **common), file_facts)
+        return model(KERAS, lambda: _open_keras(path, **common), source=path)
     if saved_model.is_saved_model(path):
-        file_facts = saved_model.facts(path)
         return model(
             "tensorflow",
             lambda: saved_model.open_model(path, **common),
-            file_facts,
+            source=path,
         )
     if path.suffix in TFLITE_FILES or model_file.is_model_file(path):
         return model(
-            tflite_target.KERNELS,
-            lambda: tflite_target.open_model(
+            tflite_facts.KERNELS,
+            lambda: tflite_facts.open_model(
                 path, num_threads=num_threads, **common
             ),
-            targets.file_facts(path),
-            num_threads,
+            source=path,
+            threads=num_threads,
         )
     raise InputError(f"{path} is not {FORMATS}")
 
@@ -277,35 +217,13 @@ def _require_signatures(name, source, options):
 
 
 def _open_keras(source, **common):
-    from qmia_tf.targets import keras_target
+    from qmia_tf.targets import keras_facts
 
     if isinstance(source, pathlib.Path):
         from qmia_tf.models import model_formats
 
         source = model_formats.load(source)
-    return keras_target.open_model(source, **common)
-
-
-def _open_callable(function, *, facts, name, options, numbers):
-    """A function gets the records as they are, and gives probabilities.
-
-    Unless the user says otherwise: options.input_range, options.outputs.
-    """
-    choice = range_choice.choose(numbers, facts, options.input_range, name=name)
-
-    def predict_batch(records):
-        # It may write into its copy.
-        return function(np.array(records))
-
-    info = {
-        "target": name,
-        "kind": "callable",
-        "kernel_set": "callable",
-        "outputs": options.outputs or PROBABILITIES,
-        "probability_step": 0.0,
-        "pixels": choice.input_range,
-    }
-    return ModelTarget(info, predict_batch, choice=choice)
+    return keras_facts.open_model(source, **common)
 
 
 def _existing(source):

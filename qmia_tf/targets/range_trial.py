@@ -25,7 +25,7 @@ from scipy import stats
 from qmia_tf.data.pixels import BYTES
 from qmia_tf.data.value_ranges import CODES
 from qmia_tf.errors import InputError
-from qmia_tf.targets.model_target import LOGITS
+from qmia_tf.targets.model_options import LOGITS
 from qmia_tf.targets.preprocessing import TO_GIVE, Preprocessing
 
 # How often any of the tests may stop a rightly read model where the ranges
@@ -135,7 +135,7 @@ def check(target, records, *, query_count) -> None:
     """Raises where another range is clearly better, or a doubt remains.
 
     Args:
-        target: ModelTarget with a Choice; without one there is nothing to try.
+        target: targets.Target with a Choice; without one nothing is tried.
         records: data.records.Records.
         query_count: int, how many an audit makes in all: the trial takes at
             most 5 % of them, or two seconds.

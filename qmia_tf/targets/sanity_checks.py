@@ -5,7 +5,7 @@ import numpy as np
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs, kinds
 from qmia_tf.outputs.logits import why_not
-from qmia_tf.targets.model_target import LOGITS
+from qmia_tf.targets.model_options import LOGITS
 
 # Of 100 normal numbers 95 lie so many deviations from their mean.
 NORMAL_95 = 1.959964

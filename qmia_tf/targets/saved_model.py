@@ -8,8 +8,8 @@ import numpy as np
 from qmia_tf import files
 from qmia_tf.deploy.tflite.subgraphs import described
 from qmia_tf.errors import InputError
-from qmia_tf.targets import input_forms, range_choice
-from qmia_tf.targets.model_target import TEXT, ModelTarget, choose_outputs
+from qmia_tf.targets import Target, range_choice
+from qmia_tf.targets.model_options import TEXT, choose_outputs
 from qmia_tf.targets.preprocessing import InputFacts
 
 PROGRAM = "saved_model.pb"
@@ -18,6 +18,47 @@ WARNING = (
     "warning: {} is a SavedModel: the program in it is run as it is (only "
     ".keras files have a safe mode): audit it only if you trust its source"
 )
+
+
+class SavedModelTarget(Target):
+    """A signature of a SavedModel, run by TensorFlow.
+
+    Args:
+        signature: what tf.saved_model.load(DIR).signatures holds, of one
+            input and one output.
+        info: see Target.
+        choice: range_choice.Choice, how records enter.
+        source: what it is of, for messages.
+    """
+
+    def __init__(self, signature, info, *, choice, source):
+        ((keyword, entry),) = signature.structured_input_signature[1].items()
+        batch, *shape = entry.shape
+        super().__init__(
+            info,
+            shape=tuple(shape),
+            choice=choice,
+            batch_size=batch or 250,
+            fill="always" if batch else "never",
+        )
+        self._signature, self._source = signature, source
+        self._keyword, self._dtype = keyword, entry.dtype.as_numpy_dtype
+
+    def predict_batch(self, values):
+        """See Target.
+
+        Raises: InputError if TensorFlow cannot compute it.
+        """
+        import tensorflow as tf
+
+        values = tf.constant(values.astype(self._dtype, copy=False))
+        try:
+            (rows,) = self._signature(**{self._keyword: values}).values()
+        except tf.errors.OpError as error:
+            raise InputError(
+                f"{self._source} fails on {len(values)} records: {_line(error)}"
+            ) from error
+        return rows.numpy()
 
 
 def is_saved_model(path) -> bool:
@@ -42,13 +83,13 @@ def facts(path) -> dict:
     }
 
 
-def open_model(path, *, name, options, numbers) -> ModelTarget:
+def open_model(path, *, name, options, numbers) -> SavedModelTarget:
     """Opens a SavedModel directory.
 
     Args:
         path: the directory.
         name: the target's.
-        options: model_target.ModelOptions.
+        options: model_options.ModelOptions.
         numbers: value_ranges.RecordNumbers of the records.
     Raises: InputError if it cannot be loaded, has no signature of that name
         (serving_default, by default) with one input and one output, or
@@ -73,13 +114,13 @@ def is_signature(target) -> bool:
 
 def open_signature(
     signature, *, name, options, numbers, source=None
-) -> ModelTarget:
+) -> SavedModelTarget:
     """Opens a signature of a SavedModel that is loaded.
 
     Args:
         signature: what tf.saved_model.load(DIR).signatures holds.
         name: the target's.
-        options: model_target.ModelOptions.
+        options: model_options.ModelOptions.
         numbers: value_ranges.RecordNumbers of the records.
         source: what it is of, for messages.
     Raises: InputError as open_model.
@@ -87,7 +128,6 @@ def open_signature(
     path = source or f"target {name!r}"
     inputs = signature.structured_input_signature[1]
     entry = _only("input", inputs, path)
-    (keyword,) = inputs
     _only("output", signature.structured_outputs, path)
     dtype, rank = np.dtype(entry.dtype.as_numpy_dtype), entry.shape.rank
     if dtype.kind not in "fiu" or not rank:
@@ -100,35 +140,15 @@ def open_signature(
     outputs = choose_outputs(
         None, options.outputs, name=name, where="a signature without a layer"
     )
-    shape = tuple(entry.shape)
-
-    def predict_batch(records):
-        import tensorflow as tf
-
-        values = input_forms.reshape_records(records, shape[1:], name)
-        values = tf.constant(values.astype(dtype, copy=False))
-        try:
-            (rows,) = signature(**{keyword: values}).values()
-        except tf.errors.OpError as error:
-            raise InputError(
-                f"{path} fails on {len(values)} records: {_line(error)}"
-            ) from error
-        return rows.numpy()
-
-    return ModelTarget(
-        {
-            "target": name,
-            "kind": "savedmodel",
-            "kernel_set": "tensorflow",
-            "outputs": outputs,
-            "probability_step": 0.0,
-            "pixels": choice.input_range,
-        },
-        predict_batch,
-        choice=choice,
-        batch_size=shape[0] or 250,
-        is_fixed=shape[0] is not None,
-    )
+    info = {
+        "target": name,
+        "kind": "savedmodel",
+        "kernel_set": "tensorflow",
+        "outputs": outputs,
+        "probability_step": 0.0,
+        "pixels": choice.input_range,
+    }
+    return SavedModelTarget(signature, info, choice=choice, source=path)
 
 
 def _loaded(path, chosen):

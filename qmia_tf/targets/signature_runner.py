@@ -8,9 +8,9 @@ import contextlib
 
 from qmia_tf.deploy.tflite import ports
 from qmia_tf.errors import InputError
-from qmia_tf.targets import input_forms, range_choice
-from qmia_tf.targets.model_target import PROBABILITIES, ModelTarget
-from qmia_tf.targets.tflite_target import encoded, port_facts
+from qmia_tf.targets import Target, range_choice
+from qmia_tf.targets.model_options import PROBABILITIES
+from qmia_tf.targets.tflite_facts import port_facts
 
 KERNELS = "interpreter"
 DETAILS = ("get_input_details", "get_output_details")
@@ -23,7 +23,64 @@ def is_signature_runner(target) -> bool:
     )
 
 
-def open_model(runner, *, name, options, numbers) -> ModelTarget:
+class RunnerTarget(Target):
+    """A signature runner of one input and one output.
+
+    Args:
+        runner: SignatureRunner.
+        name: the target's.
+        outputs: "probabilities" or "logits".
+        choose: gives the range_choice.Choice of an input's ports.Port.
+    Raises: InputError if it has other inputs or outputs.
+    """
+
+    def __init__(self, runner, *, name, outputs, choose):
+        self._source = f"target {name!r}"
+        self._keyword, details = _only(
+            "input", runner.get_input_details(), self._source
+        )
+        self._input = ports.input_port(details, self._source)
+        _, details = _only("output", runner.get_output_details(), self._source)
+        self._output = ports.output_port(details, self._source)
+        choice = choose(self._input)
+        batch, *shape = self._input.shape
+        super().__init__(
+            {
+                "target": name,
+                "kind": "tflite",
+                "kernel_set": KERNELS,
+                "outputs": outputs,
+                "probability_step": self._output.step,
+                "pixels": choice.input_range,
+            },
+            shape=tuple(shape),
+            choice=choice,
+            batch_size=batch if batch > 0 else 100,
+            fill="always" if batch > 0 else "never",
+        )
+        self._runner = runner
+
+    def prepare(self, records, preprocessing=None):
+        """See Target; numbers of the input's type."""
+        return self._input.encode(super().prepare(records, preprocessing))
+
+    def predict_batch(self, values):
+        """See Target.
+
+        Raises: InputError if the interpreter cannot compute it.
+        """
+        try:
+            _reset(getattr(self._runner, "_interpreter", None))
+            (rows,) = self._runner(**{self._keyword: values}).values()
+        except (ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise InputError(
+                f"{self._source} fails on {len(values)} records: {reason}"
+            ) from error
+        return self._output.dequantize(rows)
+
+
+def open_model(runner, *, name, options, numbers) -> RunnerTarget:
     """Opens a signature runner.
 
     It is taken to output probabilities, unless the user says otherwise.
@@ -31,50 +88,18 @@ def open_model(runner, *, name, options, numbers) -> ModelTarget:
     Args:
         runner: SignatureRunner of one input and one output.
         name: the target's.
-        options: model_target.ModelOptions.
+        options: model_options.ModelOptions.
         numbers: value_ranges.RecordNumbers of the records.
     Raises: InputError if it has other inputs or outputs, or does not say
         what has to be known.
     """
-    source = f"target {name!r}"
-    keyword, details = _only("input", runner.get_input_details(), source)
-    input_port = ports.input_port(details, source)
-    _, details = _only("output", runner.get_output_details(), source)
-    output_port = ports.output_port(details, source)
-    choice = range_choice.choose(
-        numbers, port_facts(input_port), options.input_range, name=name
-    )
-    interpreter = getattr(runner, "_interpreter", None)
-
-    def predict_batch(records):
-        values = input_forms.reshape_records(
-            records, input_port.shape[1:], name
-        )
-        values = encoded(values, input_port)
-        try:
-            _reset(interpreter)
-            (rows,) = runner(**{keyword: values}).values()
-        except (ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:300]
-            raise InputError(
-                f"{source} fails on {len(values)} records: {reason}"
-            ) from error
-        return output_port.dequantize(rows)
-
-    fixed = input_port.shape[0] if input_port.shape[0] > 0 else None
-    return ModelTarget(
-        {
-            "target": name,
-            "kind": "tflite",
-            "kernel_set": KERNELS,
-            "outputs": options.outputs or PROBABILITIES,
-            "probability_step": output_port.step,
-            "pixels": choice.input_range,
-        },
-        predict_batch,
-        choice=choice,
-        batch_size=fixed or 100,
-        is_fixed=fixed is not None,
+    return RunnerTarget(
+        runner,
+        name=name,
+        outputs=options.outputs or PROBABILITIES,
+        choose=lambda port: range_choice.choose(
+            numbers, port_facts(port), options.input_range, name=name
+        ),
     )
 
 

@@ -1,207 +1,130 @@
-"""A .tflite file, opened as a target under LiteRT."""
+"""A .tflite file under LiteRT. Needs NumPy and ai-edge-litert only."""
 
-import math
+import pathlib
 
-import numpy as np
-
+from qmia_tf.data.pixels import scale_to_unit
 from qmia_tf.deploy.tflite import input_clipping
 from qmia_tf.deploy.tflite.interpreter import Interpreter
-from qmia_tf.targets import input_forms, range_choice
-from qmia_tf.targets.model_target import (
-    LOGITS,
-    MULTI_LABEL,
-    PROBABILITIES,
-    ModelTarget,
-    choose_outputs,
-)
-from qmia_tf.targets.preprocessing import InputFacts
-
-KERNELS = "default"
-PRUNING = "prune_low_magnitude"
-# What only changes the type or the shape of the output.
-PASSED = (
-    *("DEQUANTIZE", "QUANTIZE", "RESHAPE", "CAST"),
-    *("SQUEEZE", "EXPAND_DIMS"),
-)
+from qmia_tf.errors import InputError
+from qmia_tf.outputs.logits import check_kind
+from qmia_tf.targets import Target, file_facts
 
 
-def open_model(path, *, name, options, numbers, num_threads) -> ModelTarget:
-    """Opens a .tflite file.
+class TFLiteTarget(Target):
+    """A .tflite file under LiteRT.
+
+    Without a choice float inputs get pixels / 255, and integer inputs get
+    pixel / 255 rounded to the input's own scale and zero point; logits then
+    go through a softmax here.
+
+    Attributes:
+        interpreter: interpreter.Interpreter.
 
     Args:
-        path: the file.
-        name: the target's.
-        options: model_target.ModelOptions.
-        numbers: value_ranges.RecordNumbers of the records.
+        path: the .tflite file, or its Interpreter.
+        name: the target's name; by default the file's.
         num_threads: int >= 1.
-    Raises: InputError if it cannot be run, or does not say what has to be
-        known.
+        batch_size: images a call; a file with a fixed batch keeps its own.
+        kernels: "default" (XNNPACK where it applies), "builtin" (without
+            delegates) or "reference".
+        logits: whether the file's output is logits.
+        signature: name of the signature to run, where a file has several.
+        choice: range_choice.Choice, how records enter.
+        notes: lines that the user should read.
+    Raises: InputError if the file cannot be run or an argument is out of
+        range.
     """
-    model = Interpreter(
+
+    def __init__(
+        self,
         path,
-        num_threads=num_threads,
-        kernels=KERNELS,
-        signature=options.signature,
-    )
-    entry = model.input
-    choice = range_choice.choose(
-        numbers, _facts(model), options.input_range, name=name
-    )
-    read, where = _ending(model)
-    outputs = choose_outputs(read, options.outputs, name=name, where=where)
-
-    def predict_batch(records):
-        values = input_forms.reshape_records(records, entry.shape[1:], name)
-        rows = model.run(encoded(values, entry))
-        return model.output.dequantize(rows)
-
-    return ModelTarget(
-        {
-            "target": name,
+        *,
+        name=None,
+        num_threads=2,
+        batch_size=100,
+        kernels="default",
+        logits=False,
+        signature=None,
+        choice=None,
+        notes=(),
+    ):
+        if batch_size < 1:
+            raise InputError(f"batch_size must be >= 1, got {batch_size}")
+        model = path
+        if not isinstance(model, Interpreter):
+            path = pathlib.Path(path)
+            model = Interpreter(
+                path,
+                num_threads=num_threads,
+                kernels=kernels,
+                signature=signature,
+            )
+        info = {
+            "target": name or model.path.stem,
             "kind": "tflite",
-            "kernel_set": KERNELS,
-            "outputs": outputs,
-            "probability_step": 0.0 if outputs == LOGITS else model.output_step,
-            "pixels": choice.input_range,
-            "signature": model.signature,
-        },
-        predict_batch,
-        choice=choice,
-        batch_size=model.fixed_batch or 100,
-        notes=_notes(model),
-    )
-
-
-def _notes(model):
-    pruned = model.has_variables and any(
-        PRUNING in tensor["name"] for tensor in model.tensors()
-    )
-    if not pruned:
-        return []
-    return [
-        f"{model.path} still holds the wrappers of pruning: it works as it "
-        "is, but tfmot.sparsity.keras.strip_pruning(model) before the "
-        "conversion makes it smaller"
-    ]
-
-
-def encoded(values, entry):
-    """Gives numbers in the type of a file's input.
-
-    Args:
-        values: array [N, ...]; of the input's own signed type they are codes.
-        entry: ports.Port of the input.
-    """
-    if entry.is_plain:
-        return entry.cast(values)
-    if not entry.step or _are_codes(values, entry):
-        return values.astype(entry.dtype, copy=False)
-    return entry.quantize(values.astype(np.float32, copy=False))
-
-
-def _are_codes(values, entry):
-    return values.dtype == entry.dtype and values.dtype.kind == "i"
-
-
-def _facts(model):
-    """What the file says of its input, or the op that rounds it."""
-    if model.input.step:
-        return port_facts(model.input)
-    return port_facts(
-        model.input, _rounded(model), takes_indices=_is_looked_up(model)
-    )
-
-
-def port_facts(entry, grid=None, *, takes_indices=False) -> InputFacts:
-    """What an input says of the numbers that it takes.
-
-    Args:
-        entry: ports.Port of the input.
-        grid: (dtype, scale, zero point) that a float input is rounded to
-            at once; None if it is not.
-        takes_indices: whether a float input is made integers at once.
-    """
-    if entry.step:
-        grid = entry.dtype, entry.step, entry.zero_point
-    where = "does not say in its quantization"
-    if grid is None:
-        return InputFacts(
-            np.dtype(entry.dtype), where=where, takes_indices=takes_indices
+            "kernel_set": kernels,
+            **file_facts(model.path),
+            "outputs": "logits" if logits else "probabilities",
+            "probability_step": 0.0 if logits else model.output_step,
+        }
+        if signature is not None:
+            info["signature"] = signature
+        super().__init__(
+            info,
+            shape=model.input.shape[1:],
+            choice=choice,
+            batch_size=model.fixed_batch or batch_size,
+            gives_softmax=logits and choice is None,
+            notes=notes,
         )
-    limits = input_clipping.limits(*grid)
-    read = input_forms.range_of_codes(*grid)
-    if read is not None:
-        where = "its input's scale and zero point"
-    elif input_forms.is_symmetric(*grid):
-        where = (
-            "says in its scale only the largest absolute value, "
-            f"{limits[1]:.4g}, not"
+        self.interpreter = model
+        self._logits = logits
+        # What a user's target outputs is checked when it is queried.
+        self._is_checked = choice is not None
+
+    def prepare(self, records, preprocessing=None):
+        """See Target; numbers of the input's type."""
+        entry = self.interpreter.input
+        if self.choice is None:
+            if not self._is_checked:
+                _require_in_limits(records, entry, self.info["target"])
+            return entry.encode_pixels(records)
+        return entry.encode(super().prepare(records, preprocessing))
+
+    def predict_batch(self, values):
+        """See Target.
+
+        Raises: InputError if the first outputs are no probabilities, or,
+            with logits, if they are.
+        """
+        rows = self.interpreter.output.dequantize(self.interpreter.run(values))
+        if not self._is_checked:
+            check_kind(
+                rows,
+                name=self.info["target"],
+                step=self.interpreter.output_step,
+                as_logits=self._logits,
+            )
+            self._is_checked = True
+        return rows
+
+
+def _require_in_limits(images, entry, name):
+    """Refuses an integer input that cannot hold pixels / 255."""
+    if entry.step == 0 or entry.is_pixels:
+        return
+    grid = entry.dtype, entry.step, entry.zero_point
+    low, high = input_clipping.limits(*grid)
+    values = scale_to_unit(images)
+    share = max(input_clipping.shares_outside(values, low, high))
+    why = None
+    if share >= input_clipping.NOTICEABLE:
+        why = f"{100 * share:.0f} % of the pixels / 255 lie outside"
+    elif input_clipping.is_wider(*grid):
+        why = "pixels / 255 fill 0 to 1 only"
+    if why:
+        raise InputError(
+            f"target {name!r} takes numbers of {low:.4g} to {high:.4g}, and "
+            f"{why}: is it a file of pixels in 0..1? scripts/audit.py takes "
+            "others"
         )
-    return InputFacts(
-        np.dtype(entry.dtype),
-        read,
-        where,
-        limits=limits,
-        has_codes=bool(entry.step),
-    )
-
-
-def _readers(model):
-    """Lists the ops that read the input, without the delegate's copy."""
-    return [
-        op
-        for op in model.ops()
-        if model.input.index in op["inputs"]
-        and op["op_name"] == op["op_name"].upper()
-        and op["op_name"] != "DELEGATE"
-    ]
-
-
-def _rounded(model):
-    """The grid that a float input is rounded to by all that read it."""
-    readers = _readers(model)
-    quantizing = [op for op in readers if op["op_name"] == "QUANTIZE"]
-    if not quantizing or len(quantizing) < len(readers):
-        return None
-    tensors = {tensor["index"]: tensor for tensor in model.tensors()}
-    codes = tensors[quantizing[0]["outputs"][0]]
-    grid = codes["quantization_parameters"]
-    if len(grid["scales"]) != 1:
-        return None
-    return (
-        codes["dtype"],
-        float(grid["scales"][0]),
-        int(grid["zero_points"][0]),
-    )
-
-
-def _is_looked_up(model):
-    """Whether a float input is made integers, or looked up, at once."""
-    readers = _readers(model)
-    dtypes = {tensor["index"]: tensor["dtype"] for tensor in model.tensors()}
-    return bool(readers) and all(
-        op["op_name"] == "CAST"
-        and np.issubdtype(dtypes[op["outputs"][0]], np.integer)
-        for op in readers
-    )
-
-
-def _ending(model):
-    """Reads what a file outputs off its last op, and names the op."""
-    made_by = {}
-    for op in model.ops():
-        for index in op["outputs"]:
-            # The file's own ops come before the delegate's.
-            made_by.setdefault(index, op)
-    op = made_by.get(model.output.index)
-    while op is not None and op["op_name"] in PASSED:
-        op = made_by.get(op["inputs"][0])
-    last = op["op_name"] if op is not None else "its input"
-    if last == "SOFTMAX":
-        return PROBABILITIES, "SOFTMAX"
-    units = math.prod(model.output.shape[1:])
-    if last == "LOGISTIC" and min(model.output.shape[1:]) > 0:
-        if units == 1:
-            return PROBABILITIES, "LOGISTIC"
-        return MULTI_LABEL, f"{units} sigmoids (LOGISTIC)"
-    return None, last

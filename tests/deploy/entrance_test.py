@@ -11,13 +11,13 @@ from absl.testing import parameterized
 from keras import layers
 
 import qmia_tf
-from qmia_tf import targets
 from qmia_tf.deploy import export
 from qmia_tf.deploy.calibration_images import Members
 from qmia_tf.deploy.integer import int8_file, integer_network
 from qmia_tf.deploy.parity import code_parity, observed_networks
 from qmia_tf.errors import InputError
 from qmia_tf.models import keras_files
+from qmia_tf.targets import tflite_target
 
 IMAGES = integer_nets.images(40, (9, 8))
 
@@ -91,7 +91,7 @@ class InputRangeTest(parameterized.TestCase, tf.test.TestCase):
         )
         images = IMAGES[..., np.newaxis] if axis else IMAGES
         self.check_parity(folder, scheme, images)
-        file = targets.TFLiteTarget(folder / f"{scheme}.tflite")
+        file = tflite_target.TFLiteTarget(folder / f"{scheme}.tflite")
         levels, proxy = observed_networks.Twin(
             folder / f"{scheme}_twin.keras"
         ).run(images)
@@ -106,7 +106,7 @@ class InputRangeTest(parameterized.TestCase, tf.test.TestCase):
         folder = self.exported(quantized, images)
         for scheme in ("int8", "int8_io"):
             self.check_parity(folder, scheme, images)
-        file = targets.TFLiteTarget(folder / "int8.tflite")
+        file = tflite_target.TFLiteTarget(folder / "int8.tflite")
         trained = quantized(integer_nets.as_unit(images), training=False)
         self.assertAllClose(file.predict(images), trained, atol=0.02)
 

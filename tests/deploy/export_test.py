@@ -20,8 +20,8 @@ from qmia_tf.deploy.calibration_images import Members
 from qmia_tf.deploy.tflite import file_contents, post_training
 from qmia_tf.errors import InputError
 from qmia_tf.models import keras_files
-from qmia_tf.targets import TFLiteTarget
-from qmia_tf.targets.keras_model import KerasTarget
+from qmia_tf.targets.keras_target import KerasTarget
+from qmia_tf.targets.tflite_target import TFLiteTarget
 
 DIGITS = 1797
 FAST = ((4, 4), (16, 4))

@@ -17,7 +17,7 @@ from qmia_tf.errors import InputError
 from qmia_tf.layers.integer_layers import IntegerConv2D, IntegerDense
 from qmia_tf.models import keras_files
 from qmia_tf.models.resnet import resnet18
-from qmia_tf.targets.keras_model import KerasTarget
+from qmia_tf.targets.keras_target import KerasTarget
 from qmia_tf.training import recipes
 from qmia_tf.training.epoch_loop import Trainer
 

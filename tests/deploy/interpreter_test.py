@@ -14,7 +14,7 @@ from ai_edge_litert import schema_py_generated as schema
 from qmia_tf.deploy.tflite.interpreter import Interpreter
 from qmia_tf.deploy.tflite.ports import Port
 from qmia_tf.errors import InputError
-from qmia_tf.targets import TFLiteTarget
+from qmia_tf.targets.tflite_target import TFLiteTarget
 
 
 class Folder(parameterized.TestCase, tf.test.TestCase):
@@ -344,7 +344,7 @@ class ImportTest(tf.test.TestCase):
         code = (
             "import sys, numpy as np; from qmia_tf import targets;"
             "from qmia_tf.deploy.tflite import file_contents;"
-            f"target = targets.TFLiteTarget({str(path)!r});"
+            f"target = tflite_target.TFLiteTarget({str(path)!r});"
             "answer = target.predict(np.zeros((3, 6, 5, 1), np.uint8));"
             f"file_contents.describe({str(path)!r});"
             "loaded = {'tensorflow', 'keras'} & set(sys.modules);"

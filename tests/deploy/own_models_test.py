@@ -12,7 +12,6 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 import qmia_tf
-from qmia_tf import targets
 from qmia_tf.auditing import audit
 from qmia_tf.data import dataset
 from qmia_tf.data.split import make_split
@@ -21,6 +20,7 @@ from qmia_tf.deploy.calibration_images import Members
 from qmia_tf.deploy.integer import integer_network
 from qmia_tf.deploy.parity import code_parity
 from qmia_tf.models import keras_files
+from qmia_tf.targets import queries, tflite_target
 
 SCHEMES = ("int8", "int8_io")
 # Network -> bits of weights and activations of its whole way.
@@ -108,8 +108,8 @@ class OwnModelsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertTrue(check.kept, check.verdict)
 
     def check_audit(self, path, records):
-        target = targets.TFLiteTarget(path)
-        answers = targets.query(target, records, progress=False)
+        target = tflite_target.TFLiteTarget(path)
+        answers = queries.outputs_of(target, records, progress=False)
         self.assertLen(answers.labels, 120)
         audited = audit.audit(answers)
         self.assertEqual(audited.target, path.stem)

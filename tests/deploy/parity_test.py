@@ -266,7 +266,7 @@ class CheckTest(SmallTest):
     def test_kernels_and_threads_are_those_asked_for(self):
         with (
             mock.patch.object(
-                code_parity, "Classifier", wraps=code_parity.Classifier
+                code_parity, "File", wraps=code_parity.File
             ) as target,
             mock.patch.object(
                 code_parity, "Observed", wraps=code_parity.Observed
@@ -296,12 +296,12 @@ class CheckTest(SmallTest):
             )
 
     def test_answers_are_the_files_own_under_the_default_kernels(self):
-        predict = code_parity.Classifier.predict
+        predict = code_parity.File.predict
 
         def shifted(target, images):
             return predict(target, images) + np.float32(0.25)
 
-        with mock.patch.object(code_parity.Classifier, "predict", shifted):
+        with mock.patch.object(code_parity.File, "predict", shifted):
             check = self.check(kernels=("default", "builtin"), threads=(1,))
         for entry in check.comparisons:
             most = 0.26 if entry.kernels == "default" else 0.1
@@ -312,8 +312,12 @@ class CheckTest(SmallTest):
     @parameterized.parameters("int8", "int8_io", "logits")
     def test_answers_without_delegates(self, name):
         check = self.check(name, kernels=("reference",), threads=(1,))
-        target = code_parity.Classifier(
-            self.paths(name)[1], kernels="reference", logits=name == "logits"
+        target = code_parity.File(
+            self.paths(name)[1],
+            kernels="reference",
+            num_threads=1,
+            batch_size=64,
+            logits=name == "logits",
         )
         twin = code_parity.Twin(self.paths(name)[0], logits=name == "logits")
         away = np.abs(target.predict(IMAGES[:70]) - twin.run(IMAGES[:70])[1])

@@ -11,7 +11,7 @@ from absl.testing import parameterized
 
 from qmia_tf.deploy.tflite import post_training
 from qmia_tf.errors import InputError
-from qmia_tf.targets import TFLiteTarget
+from qmia_tf.targets.tflite_target import TFLiteTarget
 
 SHAPE, CLASSES = (8, 8, 1), 10
 # The largest difference of a probability from Keras' own: float16 keeps 11

@@ -14,7 +14,7 @@ from absl.testing import parameterized
 from qmia_tf.deploy.tflite import flatbuffer, model_file
 from qmia_tf.deploy.tflite.interpreter import Interpreter
 from qmia_tf.errors import InputError
-from qmia_tf.targets import TFLiteTarget
+from qmia_tf.targets.tflite_target import TFLiteTarget
 
 SIGNATURES = (
     r"classify \(x float32 \[-1, 4\] -> probabilities float32 \[-1, 3\]\), "

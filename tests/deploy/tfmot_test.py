@@ -23,8 +23,8 @@ from qmia_tf.data import loaders
 from qmia_tf.deploy.tfmot import baseline, fine_tuning
 from qmia_tf.errors import InputError
 from qmia_tf.models import resnet
-from qmia_tf.targets import TFLiteTarget
-from qmia_tf.targets.keras_model import KerasTarget
+from qmia_tf.targets.keras_target import KerasTarget
+from qmia_tf.targets.tflite_target import TFLiteTarget
 from qmia_tf.training import recipes
 from qmia_tf.training.epoch_loop import Trainer
 

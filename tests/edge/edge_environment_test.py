@@ -21,7 +21,7 @@ from absl.testing import parameterized
 from qmia_tf import outputs
 from qmia_tf.data.records import Records
 from qmia_tf.edge import device_data
-from qmia_tf.targets import TFLiteTarget
+from qmia_tf.targets.tflite_target import TFLiteTarget
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
 PACKAGES = ("numpy", "absl-py", "tqdm", "ai-edge-litert")

@@ -16,7 +16,7 @@ from qmia_tf.auditing import device_outputs
 from qmia_tf.data import loaders
 from qmia_tf.edge import device_data
 from qmia_tf.experiments import configuration, training_run
-from qmia_tf.targets import TFLiteTarget
+from qmia_tf.targets.tflite_target import TFLiteTarget
 
 
 class ExportDataTest(scripts_test.Folder):

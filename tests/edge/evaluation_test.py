@@ -22,7 +22,7 @@ from qmia_tf.edge import (
     resumable_queries,
 )
 from qmia_tf.errors import InputError
-from qmia_tf.targets import TFLiteTarget
+from qmia_tf.targets.tflite_target import TFLiteTarget
 
 COUNT = 34
 

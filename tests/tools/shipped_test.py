@@ -11,7 +11,7 @@ from qmia_tf.auditing import audit_result
 from qmia_tf.data.loaders import tfds
 from qmia_tf.deploy.tflite import file_contents
 from qmia_tf.errors import InputError
-from qmia_tf.targets import TFLiteTarget
+from qmia_tf.targets.tflite_target import TFLiteTarget
 from qmia_tf.training import recipes
 from tools import file_measurements, manifest_check, model_build, shipped_sets
 

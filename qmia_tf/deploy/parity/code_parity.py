@@ -9,6 +9,7 @@ twin says what folding the batch norms and rounding the biases cost.
 import pathlib
 
 from qmia_tf import files, terminal
+from qmia_tf.data.batches import in_batches
 from qmia_tf.data.image_shapes import reshape_images
 from qmia_tf.deploy.integer import int8_file
 from qmia_tf.deploy.parity.mismatches import (
@@ -21,11 +22,10 @@ from qmia_tf.deploy.parity.mismatches import (
     judged,
 )
 from qmia_tf.deploy.parity.observed_networks import Trained, Twin
-from qmia_tf.deploy.tflite.classifier import Classifier
-from qmia_tf.deploy.tflite.interpreter import KERNELS
+from qmia_tf.deploy.tflite.interpreter import KERNELS, Interpreter
 from qmia_tf.deploy.tflite.observed_tensors import Observed
 from qmia_tf.errors import InputError
-from qmia_tf.outputs.logits import softmax
+from qmia_tf.outputs.logits import check_kind, softmax
 
 FEW = 50
 
@@ -45,14 +45,11 @@ class File:
     def __init__(self, path, *, kernels, num_threads, batch_size, logits):
         self.path = pathlib.Path(path)
         self.way = kernels, num_threads
-        self._logits = logits
-        self._classifier = Classifier(
-            self.path,
-            kernels=kernels,
-            num_threads=num_threads,
-            batch_size=batch_size,
-            logits=logits,
+        self._logits, self._is_checked = logits, False
+        self._interpreter = Interpreter(
+            self.path, kernels=kernels, num_threads=num_threads
         )
+        self._batch_size = self._interpreter.fixed_batch or batch_size
         self._observed = Observed(
             self.path.read_bytes(), kernels=kernels, num_threads=num_threads
         )
@@ -77,9 +74,37 @@ class File:
         levels, stored = self._observed.run(images)
         if self.way[0] == PROMISED:
             # XNNPACK may compute otherwise what nobody is to see.
-            return levels, self._classifier.predict(images)
-        answers = self._classifier.interpreter.output.dequantize(stored)
-        return levels, softmax(answers) if self._logits else answers
+            return levels, self.predict(images)
+        return levels, self._probabilities(stored)
+
+    def predict(self, images):
+        """Returns probabilities [N, C]; nothing inside the file is seen.
+
+        Raises: InputError if the first outputs are not what they should be.
+        """
+        return in_batches(
+            images,
+            self._predict_batch,
+            size=self._batch_size,
+            name=self.path.stem,
+        )
+
+    def _predict_batch(self, images):
+        model = self._interpreter
+        stored = model.run(model.input.encode_pixels(images))
+        if not self._is_checked:
+            check_kind(
+                model.output.dequantize(stored),
+                name=self.path.stem,
+                step=model.output_step,
+                as_logits=self._logits,
+            )
+            self._is_checked = True
+        return self._probabilities(stored)
+
+    def _probabilities(self, stored):
+        rows = self._interpreter.output.dequantize(stored)
+        return softmax(rows) if self._logits else rows
 
 
 def check(

@@ -7,6 +7,7 @@ import dataclasses
 
 import numpy as np
 
+from qmia_tf.data.pixels import scale_to_unit
 from qmia_tf.errors import InputError
 
 
@@ -68,6 +69,30 @@ class Port:
         limits = np.iinfo(self.dtype)
         codes = np.rint(values / np.float32(self.step)) + self.zero_point
         return np.clip(codes, limits.min, limits.max).astype(self.dtype)
+
+    def encode(self, values):
+        """Gives numbers in this port's type.
+
+        Args:
+            values: array [N, ...]; of the port's own signed type they are
+                codes.
+        """
+        if self.is_plain:
+            return self.cast(values)
+        are_codes = values.dtype == self.dtype and values.dtype.kind == "i"
+        if not self.step or are_codes:
+            return values.astype(self.dtype, copy=False)
+        return self.quantize(values.astype(np.float32, copy=False))
+
+    def encode_pixels(self, images):
+        """Gives uint8 images in this port's type, as pixels / 255."""
+        if self.is_plain:
+            return self.cast(images)
+        if self.step == 0:
+            return scale_to_unit(images)
+        if self.is_pixels:
+            return images
+        return self.quantize(scale_to_unit(images))
 
     def dequantize(self, codes):
         """Turns codes into float32 values; floats pass."""

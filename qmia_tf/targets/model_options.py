@@ -1,0 +1,88 @@
+"""What the user says of a model, and what it says itself."""
+
+import dataclasses
+
+from qmia_tf.data.pixels import AUTO, INPUT_RANGES, range_name
+from qmia_tf.errors import InputError
+from qmia_tf.outputs.kinds import LOGITS, PROBABILITIES
+
+KINDS = (PROBABILITIES, LOGITS)
+# What to do with a model that takes text.
+TEXT = "give a function that turns records (word ids, for example) into outputs"
+# What a model outputs that ends in several sigmoids.
+MULTI_LABEL = "multi-label"
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelOptions:
+    """What the user says of a model because it does not say it itself.
+
+    "auto" and None leave it to the model.
+
+    Attributes:
+        input_range: (0, 1), (0, 255) or (-1, 1), or one of INPUT_RANGES;
+            afterwards one of INPUT_RANGES or None.
+        outputs: "probabilities" or "logits".
+        signature: name of the signature to run.
+    Raises: InputError if one of the first two is something else.
+    """
+
+    input_range: str | tuple[float, float] | None = None
+    outputs: str | None = None
+    signature: str | None = None
+
+    def __post_init__(self):
+        for name in ("input_range", "outputs", "signature"):
+            value = getattr(self, name)
+            if isinstance(value, str) and value == AUTO:
+                object.__setattr__(self, name, None)
+        if self.input_range is not None:
+            try:
+                name = range_name(self.input_range)
+            except ValueError as error:
+                raise _unknown(
+                    "input_range", INPUT_RANGES, self.input_range
+                ) from error
+            object.__setattr__(self, "input_range", name)
+        if self.outputs not in (None, *KINDS):
+            raise _unknown("outputs", KINDS, self.outputs)
+
+
+def _unknown(name, known, value):
+    return InputError(
+        f"--{name} must be one of {', '.join(known)}, or {AUTO!r} where the "
+        f"model says it, got {value!r}"
+    )
+
+
+def choose_outputs(read, given, *, name, where) -> str:
+    """Probabilities or logits: what the model says itself, or the user.
+
+    Args:
+        read: "probabilities", "multi-label", or None.
+        given: "probabilities" or "logits", by the user, or None.
+        name: the target's.
+        where: what it ends in, for messages.
+    Raises: InputError if nothing says it, the two differ, or the outputs
+        are of several labels a record.
+    """
+    if read == MULTI_LABEL:
+        raise InputError(
+            f"target {name!r} ends in {where}: each is a label of its own "
+            "(multi-label), and only one class a record can be audited yet: "
+            "give a function that returns [1 - p, p] of one of them, and its "
+            "labels 0 and 1"
+        )
+    if read is None and given is None:
+        raise InputError(
+            f"target {name!r} ends in {where}, so whether it outputs "
+            "probabilities or logits is not known: give "
+            f"--outputs={LOGITS} or --outputs={PROBABILITIES}"
+        )
+    if read is not None and given not in (None, read):
+        raise InputError(
+            f"target {name!r} ends in {where}, so it outputs {read}, but "
+            f"--outputs={given}: leave it out (for one of several models: "
+            f"{AUTO!r})"
+        )
+    return read or given

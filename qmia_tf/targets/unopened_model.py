@@ -1,0 +1,80 @@
+"""A target, of a run or of a user, before it is opened."""
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Callable
+
+from qmia_tf import targets
+from qmia_tf.targets import saved_model
+
+
+@dataclasses.dataclass
+class UnopenedModel:
+    """One target, of a run or of a user, not opened yet.
+
+    Attributes:
+        name: the target's, and of outputs/NAME.npz.
+        source: pathlib.Path, model of Keras 3 or tf_keras, or callable.
+        kernel_set: what computes its outputs; None of saved outputs.
+        opener: makes the target; TensorFlow or LiteRT is loaded then. None
+            of saved outputs.
+        options: what the user said of it, which its outputs depend on.
+        threads: of LiteRT; None elsewhere.
+        outputs: "probabilities" or "logits", what a run says that the file
+            ends in; None of a user's.
+        exported: sha256 of a run's .tflite file as it was exported; None of
+            others.
+    """
+
+    name: str
+    source: object
+    kernel_set: str | None
+    opener: Callable[[], targets.Target] | None
+    options: dict = dataclasses.field(default_factory=dict)
+    threads: int | None = None
+    outputs: str | None = None
+    exported: str | None = None
+    _opened: targets.Target | None = None
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether it is a file of outputs, of which nothing can be asked."""
+        return self.kernel_set is None
+
+    @property
+    def is_of_run(self) -> bool:
+        """Whether it takes a run's records: uint8 images, as pixels / 255."""
+        return self.outputs is not None
+
+    @functools.cached_property
+    def source_facts(self) -> dict:
+        """The sha256 and size_bytes of a file; None of what is in memory."""
+        if not isinstance(self.source, pathlib.Path):
+            return {"sha256": None, "size_bytes": None}
+        if self.source.is_dir():
+            return saved_model.facts(self.source)
+        return targets.file_facts(self.source)
+
+    @property
+    def facts(self) -> dict:
+        """What stored outputs must say of their target to be its.
+
+        A sha256 of None is never the same.
+        """
+        return {
+            "sha256": self.source_facts["sha256"],
+            "kernel_set": self.kernel_set,
+            **self.options,
+        }
+
+    def open(self) -> targets.Target:
+        """Opens it, once."""
+        if self._opened is None:
+            self._opened = self.opener()
+            self._opened.info.update(self.source_facts, **self.facts)
+        return self._opened
+
+    def close(self):
+        """Forgets the opened model, to make room for the next."""
+        self._opened = None
