@@ -1,10 +1,10 @@
-"""Your .tflite file, and what a device that runs it has answered.
+"""Your .tflite file, and the outputs of a device that runs it.
 
     python examples/device_outputs.py
 
 Makes a .tflite file with TensorFlow's own converter, with 8-bit weights. A
-stand-in for the device asks it about every record and writes a CSV of what it
-answered: a row a record, members first, three digits as a log would have
+stand-in for the device runs it on every record and writes a CSV of its
+outputs: a row a record, members first, three digits as a log would have
 them. Both are audited on the same records: do the digits that the log cut off
 hide anything? Takes about 20 seconds; writes into runs/example_device.
 """
@@ -39,24 +39,24 @@ def converted(model) -> bytes:
 
 
 def capture(file, images, labels, table):
-    """What runs on the device: asks about each image, writes a CSV.
+    """What runs on the device: queries each image, writes a CSV.
 
     Columns p0 to p9, and label. Where the device sees the images in another
     order, a column id says which record a row is about, from 0.
     """
     interpreter = Interpreter(str(file))
     interpreter.allocate_tensors()
-    entrance = interpreter.get_input_details()[0]["index"]
+    input_index = interpreter.get_input_details()[0]["index"]
     exit_ = interpreter.get_output_details()[0]["index"]
     with open(table, "w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow([*(f"p{n}" for n in range(10)), "label"])
         for image, label in zip(images, labels, strict=True):
             # The network's first layer divides by 255 itself.
-            interpreter.set_tensor(entrance, image[None].astype(np.float32))
+            interpreter.set_tensor(input_index, image[None].astype(np.float32))
             interpreter.invoke()
-            answer = interpreter.get_tensor(exit_)[0]
-            writer.writerow([*(f"{p:.3f}" for p in answer), label])
+            probabilities = interpreter.get_tensor(exit_)[0]
+            writer.writerow([*(f"{p:.3f}" for p in probabilities), label])
 
 
 def main(out=OUT, *, epochs=40):

@@ -64,7 +64,7 @@ class StateTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_is_reset(self, make):
         model = make()
-        keeping = keras_calls.keeping_layers(model)
+        keeping = keras_calls.stateful_layers(model)
         values = np.random.default_rng(0).normal(size=(2, 5, 3)).astype("f")
         first = np.asarray(model(values))
         self.assertGreater(
@@ -77,7 +77,7 @@ class StateTest(parameterized.TestCase, tf.test.TestCase):
         model = keras.Sequential(
             [keras.Input((5, 3)), layers.LSTM(4), layers.Dropout(0.5)]
         )
-        self.assertEmpty(keras_calls.keeping_layers(model))
+        self.assertEmpty(keras_calls.stateful_layers(model))
 
     def test_targets_reset_it(self):
         pixels = keras.Input(batch_shape=(2, 6, 5, 1))

@@ -155,7 +155,7 @@ class GraphTest(parameterized.TestCase, tf.test.TestCase):
         subprocess.run([sys.executable, "-c", code], check=True)
 
 
-class ReadOwnTest(parameterized.TestCase, tf.test.TestCase):
+class ReadSubclassedTest(parameterized.TestCase, tf.test.TestCase):
     def test_a_class_that_builds_its_graph_in_its_constructor(self):
         class Built(keras.Model):
             """As KerasHub's models are."""
@@ -164,7 +164,7 @@ class ReadOwnTest(parameterized.TestCase, tf.test.TestCase):
                 inputs = Input((4,), name="in")
                 super().__init__(inputs, Dense(units, name="end")(inputs))
 
-        graph = graphs.read_own(Built(3), reason="")
+        graph = graphs.read_subclassed(Built(3), reason="")
         self.assertEqual(_reads(graph), [("in", ()), ("end", ("in",))])
 
         class Other(Built):
@@ -173,8 +173,10 @@ class ReadOwnTest(parameterized.TestCase, tf.test.TestCase):
             def call(self, inputs):
                 return 2 * super().call(inputs)
 
-        with self.assertRaisesRegex(InputError, "of its own, or so: rebuild"):
-            graphs.read_own(Other(3), reason="or so")
+        with self.assertRaisesRegex(
+            InputError, "a subclassed model, or so: rebuild"
+        ):
+            graphs.read_subclassed(Other(3), reason="or so")
 
     def test_one_end_each(self):
         inputs = [Input((4,)), Input((4,))]

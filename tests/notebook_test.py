@@ -19,7 +19,7 @@ INSTEAD = {
     "install": "",
     'BITS = ["w32a32", "w4a4"]': 'BITS = ["w32a32"]',
     "RECIPE = {}": 'RECIPE = {"epochs": 1, "width": 4}',
-    "COPIES = 500": "COPIES = 8",
+    "AUGMENTED = 500": "AUGMENTED = 8",
     "epochs=10,": "epochs=1,",
     # The script has drawn it already.
     '(run_dirs, "runs/digits/report")': (

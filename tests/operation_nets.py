@@ -99,7 +99,7 @@ def convnext(shape=(16, 16, 3)):
 
 
 class Backbone(keras.Model):
-    """A functional graph in a class of its own, as KerasHub builds them.
+    """A functional graph in a subclassed model, as KerasHub builds them.
 
     Its get_config gives arguments and no layers. With `before` the norms
     stand in front of the convolutions (ResNetV2).

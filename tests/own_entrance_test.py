@@ -10,7 +10,7 @@ from qmia_tf.errors import InputError
 from qmia_tf.targets import input_forms
 
 
-class EntranceTest(parameterized.TestCase, tf.test.TestCase):
+class InputFormsTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(
         ("0..1", [0, 0.2, 1]),
         ("0..255", [0, 51, 255]),

@@ -16,7 +16,7 @@ from qmia_tf.deploy.integer import (
     integer_network,
     kernel_conversion,
 )
-from qmia_tf.deploy.integer.graph_conversion import Walk
+from qmia_tf.deploy.integer.graph_conversion import Conversion
 from qmia_tf.quantizers import grids
 
 EDGE = {"weight_bits": 8, "weight_quantizer": "symmetric"}
@@ -254,8 +254,8 @@ def averages_alone(grid, size):
     )
     trained = keras.Model(values, layer(values))
     source = kernel_conversion.Codes(keras.Input(shape, name="codes"), grid)
-    walk = Walk(integer_network.HANDLERS, "float", "softmax", None)
-    ended = code_movement.rounded_average(walk, layer, source)
+    conversion = Conversion(integer_network.HANDLERS, "float", "softmax", None)
+    ended = code_movement.rounded_average(conversion, layer, source)
     twin = keras.Model(source.tensor, ended.tensor)
 
     def codes(file, layer):

@@ -235,7 +235,7 @@ FAMILIES = {
     "hub": operation_nets.hub_resnet,
     "hub_v2": lambda: operation_nets.hub_resnet(before=True),
 }
-# Beside the entrance: what int8 files cannot hold.
+# Besides the input: what int8 files cannot hold.
 FLOATS = {
     "mobilenet_v3": {"swish", "scaled", "last_swish", "multiply"},
     "convnext": {"stem_norm", "head_norm"}

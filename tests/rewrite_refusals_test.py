@@ -126,7 +126,7 @@ class RefusalTest(parameterized.TestCase, tf.test.TestCase):
     def test_a_class_of_its_own(self):
         model = Own()
         model(np.zeros((1, 4), np.float32))
-        with self.assertRaisesRegex(InputError, "'own' is a class of its own"):
+        with self.assertRaisesRegex(InputError, "'own' is a subclassed model"):
             quantize_model(model, **BITS)
 
     def test_no_input_yet(self):

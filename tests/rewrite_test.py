@@ -431,7 +431,7 @@ class PixelTest(parameterized.TestCase, tf.test.TestCase):
         )
         self.assertIsNone(quantized.get_layer("stem").input_steps)
 
-    def test_normalization_at_the_entrance(self):
+    def test_normalization_at_the_input(self):
         inputs = keras.Input(SHAPE)
         normalize = layers.Normalization()
         normalize.adapt(_pixels(20))

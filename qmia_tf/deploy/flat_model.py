@@ -16,7 +16,7 @@ def read_flat(model) -> graphs.Graph:
             output, every layer used once.
     Raises: InputError if the model is something else; it names the layer.
     """
-    graph = graphs.read_own(model, reason="without a graph of layers")
+    graph = graphs.read_subclassed(model, reason="without a graph of layers")
     graphs.check_ends(model, TAKER)
     for call in graph.calls:
         if not isinstance(call.layer, keras.layers.Layer):

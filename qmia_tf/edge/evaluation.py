@@ -1,4 +1,4 @@
-"""Measures a .tflite file on this machine and captures its answers."""
+"""Measures a .tflite file on this machine and stores its outputs."""
 
 import pathlib
 
@@ -29,11 +29,11 @@ def evaluate(
     signature=None,
     progress=True,
 ):
-    """Times a file, asks it about every record and saves what it answers.
+    """Times a file, queries every record and saves the outputs.
 
     Latency is the time of one image, throughput that of a whole batch. The
-    records are asked with the most threads of those timed. Killed while it
-    asks and started again, it goes on there and saves the same answers.
+    records are queried with the most threads of those timed. Killed and
+    started again, it goes on there and saves the same outputs.
 
     Args:
         model: the .tflite file.
@@ -72,12 +72,14 @@ def evaluate(
         )
         with terminal.working(f"timing with {count} threads"):
             timings.append(_timed(target, count, records.values, seconds))
-    answers, resumed = _ask(target, records, data, threads[-1], out, progress)
-    first = answers[: max(repeatability.FIRST, target.batch_size)]
+    rows, resumed = _query_all(
+        target, records, data, threads[-1], out, progress
+    )
+    first = rows[: max(repeatability.FIRST, target.batch_size)]
     repeatability.require(target, records.values, first)
     latency = timings[0]["latency_ms"]["median"]
     target.info.update(latency_ms=latency, latency_threads=threads[0])
-    device_outputs = _outputs(target, records, answers, run)
+    device_outputs = _outputs(target, records, rows, run)
     device_outputs.save(out)
     _partial(out).unlink(missing_ok=True)
     return {
@@ -156,8 +158,8 @@ def _timed(target, threads, images, seconds):
     }
 
 
-def _ask(target, records, data, threads, out, progress):
-    """Asks about every record; what is said twice must mean the same."""
+def _query_all(target, records, data, threads, out, progress):
+    """Queries every record; a killed process goes on where it was."""
     key = {
         "model": target.info["sha256"],
         "data": files.sha256(data),
@@ -168,7 +170,7 @@ def _ask(target, records, data, threads, out, progress):
         "threads": threads,
         "device": device.facts(),
     }
-    return resumable_queries.ask(
+    return resumable_queries.query_all(
         target,
         records.values,
         classes=records.classes,
@@ -182,9 +184,9 @@ def _partial(out):
     return out.with_name(f"{out.name}.partial")
 
 
-def _outputs(target, records, answers, run):
+def _outputs(target, records, rows, run):
     return outputs.Outputs(
-        probabilities=answers,
+        probabilities=rows,
         labels=records.labels,
         members=records.members,
         record_ids=records.record_ids,

@@ -104,12 +104,12 @@ def read(model) -> Graph:
     )
 
 
-def read_own(model, *, reason) -> Graph:
+def read_subclassed(model, *, reason) -> Graph:
     """Reads the graph of a Keras 3 model that computes nothing but its graph.
 
     Args:
         model: keras.Model.
-        reason: what else a class of its own may be, for the message.
+        reason: what else a subclassed model may be, for the message.
     Raises: InputError if the model has no input yet, or is a class with a
         call of its own.
     """
@@ -128,14 +128,14 @@ def read_own(model, *, reason) -> Graph:
         type(model).call
         is not type(keras.Model(model.inputs, model.outputs)).call
     ):
-        raise own_class(model, reason)
+        raise subclassed_error(model, reason)
     return read(model)
 
 
-def own_class(model, reason) -> InputError:
-    """Returns the InputError for a model that is a class of its own."""
+def subclassed_error(model, reason) -> InputError:
+    """Returns the InputError for a subclassed model."""
     return InputError(
-        f"model {model.name!r} is a class of its own, {reason}: rebuild it as "
+        f"model {model.name!r} is a subclassed model, {reason}: rebuild it as "
         "a functional or Sequential model"
     )
 

@@ -17,7 +17,7 @@ def inference_options(model) -> dict:
 
     Keras 3 lets `training=False` overrule a layer that was told
     `training=True` when the network was put together. Whoever deploys such a
-    model has it answer at random, or by the batch; so it is asked as it was
+    model makes it random, or dependent on the batch; so it is called as it was
     put together.
 
     Args:
@@ -46,7 +46,7 @@ def _trains_by_itself(operation):
     return "training" in parameters and parameters["training"].default is True
 
 
-def keeping_layers(model) -> list:
+def stateful_layers(model) -> list:
     """Lists the layers that keep a state: LSTM(stateful=True) and its kind.
 
     Args:
@@ -63,7 +63,7 @@ def reset(layers):
     """Sets the state of layers back to its start, zeros.
 
     Args:
-        layers: what keeping_layers gives.
+        layers: what stateful_layers gives.
     """
     for layer in layers:
         states = _flat(getattr(layer, "states", None))

@@ -92,7 +92,7 @@ def read_note(path):
 
 
 def freeze(model):
-    """Computes every quantized kernel once, for export and quick answers.
+    """Computes every quantized kernel once, for export and quick inference.
 
     The model is for inference from here on: see layers' freeze().
 

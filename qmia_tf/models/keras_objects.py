@@ -7,9 +7,9 @@ import functools
 import sys
 
 LIBRARIES = ("keras", "tf_keras")
-# Methods that answer as the model itself does.
+# Methods that compute what the model itself does.
 METHODS = ("__call__", "call", "predict", "predict_on_batch")
-# What changes nothing about the answers of these.
+# Options that change nothing about their outputs.
 HARMLESS = ("verbose", "batch_size", "training")
 
 
@@ -22,25 +22,25 @@ def library_of(given) -> str | None:
     return None
 
 
-def behind(given):
+def model_of(given):
     """Finds the model that a target is, or is a method of.
 
     Args:
         given: a model; a bound method such as model.predict, as the library
             has it; tf.function of either; functools.partial of these, with
-            options that do not change what is answered; or anything else.
+            options that do not change the outputs; or anything else.
     Returns: the model, None if there is none.
     """
     if isinstance(given, functools.partial):
         options = given.keywords
         if given.args or set(options) - set(HARMLESS):
             return None
-        return None if options.get("training") else behind(given.func)
+        return None if options.get("training") else model_of(given.func)
     if library_of(given):
         return given
     # What tf.function made.
     if callable(getattr(given, "python_function", None)):
-        return behind(given.python_function)
+        return model_of(given.python_function)
     model = getattr(given, "__self__", None)
     library = library_of(model)
     if library is None or getattr(given, "__name__", None) not in METHODS:

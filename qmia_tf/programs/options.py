@@ -62,7 +62,7 @@ def define_attack(*, tfprivacy_attacks=tfprivacy.ATTACKS):
         "kernels",
         ["default"],
         "LiteRT's kernels, any of default, builtin, reference: each .tflite "
-        "file is asked under each",
+        "file is queried under each",
     )
     define_audit(tfprivacy_attacks=tfprivacy_attacks)
 
@@ -78,15 +78,19 @@ def define_audit(*, tfprivacy_attacks=tfprivacy.ATTACKS):
     flags.DEFINE_integer(
         "label_only_records",
         2000,
-        "records, half of them members, whose changed copies each target is "
-        "asked about for the attacks that see labels alone; 0 leaves them out",
+        "records, half of them members, of which each target gets augmented "
+        "queries, for the label-only attacks; 0 leaves them out",
     )
     flags.DEFINE_integer(
-        "copy_shift", 1, "copies moved by so many pixels d, 4d"
+        "copy_shift", 1, "augmented queries: moved by so many pixels d, 4d"
     )
-    flags.DEFINE_boolean("copy_flip", True, "a copy mirrored left to right")
+    flags.DEFINE_boolean(
+        "copy_flip", True, "augmented queries: one, mirrored left to right"
+    )
     flags.DEFINE_integer(
-        "copy_rotation", 0, "copies turned by so many degrees r or less, 2r"
+        "copy_rotation",
+        0,
+        "augmented queries: turned by so many degrees r or less, 2r",
     )
     flags.DEFINE_boolean(
         "tfprivacy", True, "run tensorflow-privacy's attacks as well"

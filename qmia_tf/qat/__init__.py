@@ -20,7 +20,7 @@ from qmia_tf.qat import (
 )
 from qmia_tf.qat.bit_widths import Widths, resolve
 from qmia_tf.qat.layer_plan import Entry, describe
-from qmia_tf.qat.network_conversion import Settings, Walk
+from qmia_tf.qat.network_conversion import Conversion, Settings
 from qmia_tf.qat.node_list import read
 from qmia_tf.qat.operations import Operation
 from qmia_tf.qat.quantized_values import QUANTIZED, is_mover, is_relu
@@ -193,7 +193,7 @@ def _taken(network, input_range, steps, unit_pixels, images=None):
         raise InputError(
             f"input_steps must be None or an integer >= 1, got {steps!r}"
         )
-    return input_grid.find(
+    return input_grid.find_input_range(
         network,
         input_range=input_range,
         steps=steps,
@@ -208,49 +208,49 @@ def _nothing():
 
 def _write(network, widths, settings, name):
     """Writes the network that these widths give."""
-    walk = Walk(network, widths, settings)
+    conversion = Conversion(network, widths, settings)
     results = {}
     for node in network.nodes:
         read = [results[source] for source in node.inputs]
-        results[node.name] = _step(walk, node, read)
+        results[node.name] = _step(conversion, node, read)
     output = results[network.output].tensor
-    walk.written.model = keras.Model(walk.inputs, output, name=name)
-    for layer, weights in walk.weights:
+    conversion.written.model = keras.Model(conversion.inputs, output, name=name)
+    for layer, weights in conversion.weights:
         layer.set_weights(weights)
         if hasattr(layer, "finalize_state"):
             layer.finalize_state()
-    return walk.written
+    return conversion.written
 
 
-def _step(walk, node, read):
+def _step(conversion, node, read):
     layer = node.layer
     if isinstance(layer, layers.InputLayer):
-        return other_layers.pixels(walk, node)
-    _check(walk, node)
-    if node.name in walk.closed:
-        walk.log(node, walk.closed[node.name])
+        return other_layers.input_layer(conversion, node)
+    _check(conversion, node)
+    if node.name in conversion.closed:
+        conversion.log(node, conversion.closed[node.name])
         return read[0]
     handler = HANDLERS.get(type(layer))
     if all(value.kind == "pixels" for value in read):
         # Their range may have to be changed, whatever is left alone.
         if is_mover(layer):
-            return other_layers.moved(walk, node, *read)
+            return other_layers.moved(conversion, node, *read)
         if handler is other_layers.rescaling or input_grid.picks(layer):
-            return handler(walk, node, *read)
-    if walk.widths.alone(node.name):
-        return walk.alone(node, read, "left alone, as asked")
-    if walk.widths.nothing:
-        return walk.alone(node, read, "left alone: nothing is quantized")
+            return handler(conversion, node, *read)
+    if conversion.widths.alone(node.name):
+        return conversion.alone(node, read, "left alone, as asked")
+    if conversion.widths.nothing:
+        return conversion.alone(node, read, "left alone: nothing is quantized")
     if is_mover(layer):
-        return other_layers.moved(walk, node, *read)
+        return other_layers.moved(conversion, node, *read)
     if is_relu(layer):
-        return other_layers.relu(walk, node, *read)
+        return other_layers.relu(conversion, node, *read)
     if handler is not None:
-        return handler(walk, node, *read)
-    return other_layers.floats(walk, node, read)
+        return handler(conversion, node, *read)
+    return other_layers.floats(conversion, node, read)
 
 
-def _check(walk, node):
+def _check(conversion, node):
     layer, kind = node.layer, type(node.layer)
     if isinstance(layer, QUANTIZED):
         raise InputError(
@@ -258,7 +258,7 @@ def _check(walk, node):
             "quantize_model the full-precision network"
         )
     known = kind in HANDLERS or isinstance(layer, FLOATS)
-    if known or walk.widths.alone(node.name):
+    if known or conversion.widths.alone(node.name):
         return
     if any(len(weight.shape) > 1 for weight in layer.weights):
         raise InputError(

@@ -57,7 +57,7 @@ def calibrate(reference, written, fed, percentile):
 
     Args:
         reference: keras.Model, what the network is without quantization.
-        written: walk.Written; its model's weights are changed.
+        written: ConvertedNetwork; its model's weights are changed.
         fed: float32 [N, ...], images as both models take them.
         percentile: float in (0, 100].
     Returns: the calibrated model's results of the images.

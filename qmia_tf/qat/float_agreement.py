@@ -5,7 +5,13 @@ import warnings
 import numpy as np
 
 from qmia_tf.qat import float_network
-from qmia_tf.qat.input_grid import LOOKED_AT, UNIT, WHOLE, Pixels, are_pixels
+from qmia_tf.qat.input_grid import (
+    LOOKED_AT,
+    UNIT,
+    WHOLE,
+    InputRange,
+    are_pixels,
+)
 
 # Below this share of equal labels it is worth a warning.
 ENOUGH = 0.9
@@ -58,7 +64,7 @@ def check_range(model, taken, images):
 
     Args:
         model: the float keras.Model.
-        taken: pixels.Pixels.
+        taken: input_grid.InputRange.
         images: calibration images.
     Warns: UserWarning if nothing says what the model takes and it tells
         hardly one image from another as pixels / 255, but does so as 0 to
@@ -69,7 +75,7 @@ def check_range(model, taken, images):
     if not (unsaid and are_pixels(images)):
         return
     low, high = (
-        _answers(model, Pixels(*ends).fed(images[:LOOKED_AT]))
+        _answers(model, InputRange(*ends).fed(images[:LOOKED_AT]))
         for ends in (UNIT, WHOLE)
     )
     if low.ndim != 2 or low.shape[1] < 2 or len(low) < 10:

@@ -26,7 +26,7 @@ LOOKED_AT = 100
 
 
 @dataclasses.dataclass(frozen=True)
-class Pixels:
+class InputRange:
     """The numbers that a network takes, and those that the new one takes.
 
     Attributes:
@@ -94,7 +94,9 @@ def are_pixels(images):
     )
 
 
-def find(network, *, input_range, steps, unit, images=None) -> Pixels:
+def find_input_range(
+    network, *, input_range, steps, unit, images=None
+) -> InputRange:
     """Finds out which numbers a network takes.
 
     Args:
@@ -105,18 +107,18 @@ def find(network, *, input_range, steps, unit, images=None) -> Pixels:
         steps: int or None, how many steps images have from low to high.
         unit: whether the new network is to take pixels / 255.
         images: calibration images, or None.
-    Returns: Pixels.
+    Returns: InputRange.
     Raises: InputError if input_range is none, or images lie outside it.
     """
     given_limits = _checked(input_range)
-    layer_limits, where = _said(network)
+    layer_limits, where = _range_of_layers(network)
     if given_limits is not None:
-        pixels = Pixels(*given_limits, steps, unit, GIVEN)
+        pixels = InputRange(*given_limits, steps, unit, GIVEN)
     elif layer_limits is not None:
         steps = PIXEL_STEPS if layer_limits == WHOLE else steps
-        pixels = Pixels(*layer_limits, steps, unit, where)
+        pixels = InputRange(*layer_limits, steps, unit, where)
     else:
-        pixels = Pixels(steps=steps, unit=unit)
+        pixels = InputRange(steps=steps, unit=unit)
         if images is not None:
             pixels = _of_images(network, pixels, np.asarray(images))
     if images is not None:
@@ -137,7 +139,7 @@ def _checked(input_range):
         ) from error
 
 
-def _said(network):
+def _range_of_layers(network):
     """The range that the first layers are made for, and which layer it is."""
     readers = network.readers()
     waiting = [network.nodes[0]]
@@ -188,7 +190,7 @@ def _of_images(network, pixels, images):
     fits = norm_distances(
         network,
         {
-            ends: Pixels(*ends).fed(images[:LOOKED_AT])
+            ends: InputRange(*ends).fed(images[:LOOKED_AT])
             for ends in (UNIT, WHOLE, SIGNED)
         },
     )

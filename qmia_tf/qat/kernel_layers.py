@@ -17,26 +17,31 @@ GROUPS = (
 )
 
 
-def kernel(walk, node, value):
+def kernel(conversion, node, value):
     """Conv2D, DepthwiseConv2D or Dense, with the activation it may have."""
-    value = walk.signed(value, node.inputs[0])
+    value = conversion.signed(value, node.inputs[0])
     layer = node.layer
     config = {**layer.get_config(), "name": node.name}
-    closing, own = _activation(walk, node)
+    closing, own = _activation(conversion, node)
     config["activation"] = own
     tensor, what = _quantized(
-        walk, node, KERNELS[type(layer)], config, value, layer.get_weights()
+        conversion,
+        node,
+        KERNELS[type(layer)],
+        config,
+        value,
+        layer.get_weights(),
     )
-    walk.written.kernels[node.name] = (node.name, node.inputs[0])
-    value = _ended(walk, node, tensor, node.name, closing, own, what)
+    conversion.written.kernels[node.name] = (node.name, node.inputs[0])
+    value = _ended(conversion, node, tensor, node.name, closing, own, what)
     if getattr(layer, "groups", 1) != 1:
-        walk.log(node, "", warning=GROUPS)
+        conversion.log(node, "", warning=GROUPS)
     return value
 
 
-def separable(walk, node, value):
+def separable(conversion, node, value):
     """SeparableConv2D, as a depthwise convolution and one of 1x1."""
-    value = walk.signed(value, node.inputs[0])
+    value = conversion.signed(value, node.inputs[0])
     layer = node.layer
     config = layer.get_config()
     depthwise, pointwise, *bias = layer.get_weights()
@@ -51,7 +56,7 @@ def separable(walk, node, value):
         "name": f"{node.name}_depthwise",
     }
     tensor, what = _quantized(
-        walk,
+        conversion,
         node,
         ours.DoReFaDepthwiseConv2D,
         first,
@@ -59,8 +64,8 @@ def separable(walk, node, value):
         [depthwise],
         last=False,
     )
-    value = _between(walk, node, tensor)
-    closing, own = _activation(walk, node)
+    value = _between(conversion, node, tensor)
+    closing, own = _activation(conversion, node)
     second = {
         **shared,
         "filters": config["filters"],
@@ -71,35 +76,35 @@ def separable(walk, node, value):
     }
     weights = [pointwise, *bias]
     tensor, also = _quantized(
-        walk, node, ours.DoReFaConv2D, second, value, weights, first=False
+        conversion, node, ours.DoReFaConv2D, second, value, weights, first=False
     )
     source = f"{node.name}_depthwise"
-    walk.written.kernels[second["name"]] = (node.name, source)
+    conversion.written.kernels[second["name"]] = (node.name, source)
     what = f"{first['name']}, {what}; {second['name']}, {also}"
-    return _ended(walk, node, tensor, second["name"], closing, own, what)
+    return _ended(conversion, node, tensor, second["name"], closing, own, what)
 
 
-def norm(walk, node, value):
+def norm(conversion, node, value):
     """BatchNormalization, as it is."""
     source = node.inputs[0]
-    if value.kind == "sums" and len(walk.readers[source]) == 1:
-        walk.written.kernels.pop(value.maker, None)
+    if value.kind == "sums" and len(conversion.readers[source]) == 1:
+        conversion.written.kernels.pop(value.maker, None)
     changes = {}
-    if walk.settings.full_norms:
+    if conversion.settings.full_norms:
         changes = {"center": True, "scale": True}
     layer = node.layer
     config = {**layer.get_config(), "name": node.name, **changes}
     copy = layers.BatchNormalization.from_config(config)
     copy.build(value.tensor.shape)
-    tensor = walk.carried(copy, value.tensor, _completed(layer, copy))
+    tensor = conversion.carried(copy, value.tensor, _completed(layer, copy))
     warning = ""
     if value.kind in ("unit", "signed"):
         warning = (
             "batch norm behind an activation or a sum, not behind a "
             "convolution: int8 files may not be able to hold it"
         )
-    walk.written.norms.append(node.name)
-    walk.log(node, "kept", warning=warning)
+    conversion.written.norms.append(node.name)
+    conversion.log(node, "kept", warning=warning)
     return Value(tensor, "sums", node.name, normed=True)
 
 
@@ -112,26 +117,28 @@ def _completed(layer, copy):
     ]
 
 
-def _activation(walk, node):
+def _activation(conversion, node):
     """What closes a kernel's sums, and the function it keeps to itself.
 
     Returns: (bits or None, activation function).
     """
     function = node.layer.activation
-    bits = walk.widths.activation(node.name)
+    bits = conversion.widths.activation(node.name)
     closes = is_rectifier(function) and bits < FLOAT_BITS
-    if closes and not walk.is_last(node):
+    if closes and not conversion.is_last(node):
         return bits, keras.activations.linear
     return None, function
 
 
-def _quantized(walk, node, kind, config, value, weights, first=True, last=True):
+def _quantized(
+    conversion, node, kind, config, value, weights, first=True, last=True
+):
     """Calls the quantized layer; gives its result and what it is."""
-    bits = walk.widths.bits
-    edge = (first and not walk.kernel_before[node.name]) or (
-        last and walk.is_last(node)
+    bits = conversion.widths.bits
+    edge = (first and not conversion.kernel_before[node.name]) or (
+        last and conversion.is_last(node)
     )
-    width = walk.widths.weight(node.name)
+    width = conversion.widths.weight(node.name)
     if width is None:
         width = bits.first_last if edge else bits.weight
     if edge and width < 2:
@@ -139,7 +146,7 @@ def _quantized(walk, node, kind, config, value, weights, first=True, last=True):
             f"layer {node.name!r} is the first or the last one: its "
             "weight_bits must be in 2..32, got 1"
         )
-    walk.count += 1
+    conversion.count += 1
     layer = kind.from_config(
         {
             **config,
@@ -147,45 +154,48 @@ def _quantized(walk, node, kind, config, value, weights, first=True, last=True):
             "weight_quantizer": "symmetric" if edge else "dorefa",
             "gradient_bits": FLOAT_BITS if edge else bits.gradient,
             "input_steps": value.steps,
-            "seed": walk.settings.seed * 1000 + walk.count,
+            "seed": conversion.settings.seed * 1000 + conversion.count,
         }
     )
-    tensor = walk.carried(layer, value.tensor, weights)
+    tensor = conversion.carried(layer, value.tensor, weights)
     if width == FLOAT_BITS:
         return tensor, "float weights"
     grid = "symmetric, first or last layer" if edge else "DoReFa"
     return tensor, f"{width}-bit weights ({grid})"
 
 
-def _ended(walk, node, tensor, name, closing, own, what):
+def _ended(conversion, node, tensor, name, closing, own, what):
     """Closes sums by the layer's own activation, if it has one."""
     warning = ""
     kind = "sums" if own is keras.activations.linear else "float"
-    if walk.is_last(node):
+    if conversion.is_last(node):
         kind = "float"
     value = Value(tensor, kind, name)
     if closing is not None:
-        value, warning = walk.activated(
+        value, warning = conversion.activated(
             value, closing, f"{node.name}_relu", node
         )
         what = f"{what}; {value.maker}, {closing}-bit activation"
-    elif kind == "float" and not walk.is_last(node):
+    elif kind == "float" and not conversion.is_last(node):
         what = f"{what}; activation {keras.activations.serialize(own)} kept"
         warning = "" if is_rectifier(own) else INT8_CANNOT
-    walk.log(node, what, warning=warning)
+    conversion.log(node, what, warning=warning)
     return value
 
 
-def _between(walk, node, tensor):
+def _between(conversion, node, tensor):
     """The middle of a separable convolution: normed, on the signed grid."""
     name = f"{node.name}_depthwise"
-    if walk.widths.linear is None and walk.widths.bits.weight == FLOAT_BITS:
+    if (
+        conversion.widths.linear is None
+        and conversion.widths.bits.weight == FLOAT_BITS
+    ):
         return Value(tensor, "float", name)
-    value, _ = walk.normed(
+    value, _ = conversion.normed(
         Value(tensor, "sums", name), LINEAR_GAMMA, 0.0, "", always=True
     )
-    if walk.widths.linear is None:
+    if conversion.widths.linear is None:
         return value
-    rounded = walk.on_signed_grid(value, f"{name}_signed")
-    walk.written.limits[name] = 127 * rounded.scale
+    rounded = conversion.on_signed_grid(value, f"{name}_signed")
+    conversion.written.limits[name] = 127 * rounded.scale
     return rounded

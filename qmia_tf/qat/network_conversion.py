@@ -1,4 +1,4 @@
-"""The walk over a network that writes its quantized version.
+"""Converts a network, layer by layer, into its quantized version.
 
 A kernel's sums are held back until it is known what closes them: a clip (an
 activation), a sum's own rounding, or the signed grid of linear tensors.
@@ -12,7 +12,7 @@ from keras import layers
 from qmia_tf import layers as ours
 from qmia_tf.models.resnet import BETA, GAMMA
 from qmia_tf.qat.bit_widths import Widths
-from qmia_tf.qat.input_grid import Pixels
+from qmia_tf.qat.input_grid import InputRange
 from qmia_tf.qat.layer_plan import Entry
 from qmia_tf.qat.node_list import Network
 from qmia_tf.qat.operations import Operation, kind_of
@@ -41,20 +41,20 @@ class Settings:
     """What quantize_model was asked for, beside bit widths.
 
     Attributes:
-        pixels: pixels.Pixels, the numbers that both networks take.
+        input_range: input_grid.InputRange, the numbers that both networks take.
         insert_norms: whether kernels without a batch norm get one.
         full_norms: whether batch norms without gamma or beta get them.
         seed: of the gradient noise.
     """
 
-    pixels: Pixels
+    input_range: InputRange
     insert_norms: bool
     full_norms: bool
     seed: int
 
 
 @dataclasses.dataclass
-class Written:
+class ConvertedNetwork:
     """The quantized network, and what of it stands for what of the old one.
 
     Attributes:
@@ -76,8 +76,8 @@ class Written:
     limits: dict = dataclasses.field(default_factory=dict)
 
 
-class Walk:
-    """The state of one walk, and the steps that several layers share."""
+class Conversion:
+    """The state of one conversion, and the steps that several layers share."""
 
     def __init__(self, network: Network, widths: Widths, settings: Settings):
         self.network = network
@@ -92,7 +92,7 @@ class Walk:
         self.weights = []
         self.inputs = None
         self.count = 0
-        self.written = Written()
+        self.written = ConvertedNetwork()
 
     def log(self, node, what, *, alone=False, warning=""):
         """Notes what happens to a node, behind what was noted of it before."""

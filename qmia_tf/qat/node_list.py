@@ -11,7 +11,7 @@ from qmia_tf.qat.operation_layers import as_layers
 from qmia_tf.qat.operations import Operation
 
 TAKER = "quantize_model"
-OWN_CLASS = "or holds a layer without get_config"
+SUBCLASSED = "or holds a layer without get_config"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ def read(model) -> Network:
     """
     if not isinstance(model, keras.Model):
         raise InputError(
-            f"quantize_model takes a keras.Model, got {_told(model)}"
+            f"quantize_model takes a keras.Model, got {_described(model)}"
         )
     reader = _Reader()
     graphs.check_ends(model, TAKER)
@@ -79,8 +79,8 @@ def read(model) -> Network:
     return Network(nodes, outputs[0], tuple(reader.inlined))
 
 
-def _told(model):
-    """Says what was given; of a model of Keras 2, how to bring it over."""
+def _described(model):
+    """Names what was given; of a model of Keras 2, how to bring it over."""
     kind = type(model)
     old = getattr(sys.modules.get("tf_keras"), "Model", None)
     if old is None or not isinstance(model, old):
@@ -152,7 +152,7 @@ def _checked(model):
                 f"layer {layer.name!r} (Lambda) holds code that cannot be "
                 "looked into or loaded in safe mode: put a layer in its place"
             )
-    graph = graphs.read_own(model, reason=OWN_CLASS)
+    graph = graphs.read_subclassed(model, reason=SUBCLASSED)
     for call in graph.calls:
         _check_config(model, call)
         uses = graph.uses(call.layer)
@@ -178,7 +178,7 @@ def _check_config(model, call):
     try:
         call.layer.get_config()
     except NotImplementedError:
-        raise graphs.own_class(model, OWN_CLASS) from None
+        raise graphs.subclassed_error(model, SUBCLASSED) from None
 
 
 def _by_depth(graph):

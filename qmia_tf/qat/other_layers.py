@@ -21,18 +21,18 @@ INT8_CANNOT = (
 NORMS = (layers.LayerNormalization, layers.GroupNormalization)
 
 
-def pixels(walk, node):
-    """The input."""
+def input_layer(conversion, node):
+    """The input, in the range that the new network takes."""
     layer = node.layer
     tensor = keras.Input(
         batch_shape=layer.batch_shape, dtype=layer.dtype, name=node.name
     )
-    pixel_range = walk.settings.pixels
+    pixel_range = conversion.settings.input_range
     value = Value(tensor, "pixels", node.name, pixel_range.grid)
-    walk.inputs = tensor
+    conversion.inputs = tensor
     if not pixel_range.moved:
         return value
-    if pixel_range.low == 0 and _meets_rescaling(walk, node):
+    if pixel_range.low == 0 and _meets_rescaling(conversion, node):
         return dataclasses.replace(value, moved=True)
     scale, offset = pixel_range.high - pixel_range.low, pixel_range.low
     again = layers.Rescaling(scale, offset, name=f"{node.name}_rescaled")
@@ -44,116 +44,118 @@ def pixels(walk, node):
     )
 
 
-def _meets_rescaling(walk, node):
+def _meets_rescaling(conversion, node):
     """Whether all that reads pixels is a Rescaling, moves between."""
-    for reader in walk.readers[node.name]:
+    for reader in conversion.readers[node.name]:
         layer = reader.layer
         if is_mover(layer) or picks(layer):
-            if not _meets_rescaling(walk, reader):
+            if not _meets_rescaling(conversion, reader):
                 return False
         elif type(layer) is not layers.Rescaling:
             return False
-    return bool(walk.readers[node.name])
+    return bool(conversion.readers[node.name])
 
 
-def rescaling(walk, node, value):
-    """Rescaling at the entrance, which sets the range of the pixels."""
+def rescaling(conversion, node, value):
+    """Rescaling at the input, which sets the range of the pixels."""
     if value.kind != "pixels":
-        return floats(walk, node, [value])
+        return floats(conversion, node, [value])
     scale = np.asarray(node.layer.scale, np.float64)
     offset = np.asarray(node.layer.offset, np.float64)
     if not value.moved:
         grid = grid_of(scale, offset, value.scale)
-        walk.log(node, "kept: the model takes what it took", alone=True)
-        tensor = walk.copied(node, value.tensor)
+        conversion.log(node, "kept: the model takes what it took", alone=True)
+        tensor = conversion.copied(node, value.tensor)
         return Value(tensor, "pixels", node.name, grid)
-    by = walk.settings.pixels.high
+    by = conversion.settings.input_range.high
     scale = scale * by
     grid = grid_of(scale, offset, value.scale)
     if np.allclose(scale, 1, rtol=1e-6) and not offset.any():
-        walk.log(node, "left out: the model takes pixels / 255")
+        conversion.log(node, "left out: the model takes pixels / 255")
         return dataclasses.replace(value, scale=grid, moved=False)
     what = f"scale times {by:g}: the model takes pixels / 255"
-    walk.log(node, what, alone=True)
-    tensor = walk.copied(node, value.tensor, scale=scale.tolist())
+    conversion.log(node, what, alone=True)
+    tensor = conversion.copied(node, value.tensor, scale=scale.tolist())
     return Value(tensor, "pixels", node.name, grid)
 
 
-def operation(walk, node, *read):
+def operation(conversion, node, *read):
     """An operation on tensors that no layer stands for."""
     if picks(node.layer) and all(value.kind == "pixels" for value in read):
         tensors = [value.tensor for value in read]
-        tensor = walk.copied(node, tensors if node.listed else tensors[0])
-        walk.log(node, "kept, picks pixels", alone=True)
+        tensor = conversion.copied(node, tensors if node.listed else tensors[0])
+        conversion.log(node, "kept, picks pixels", alone=True)
         return dataclasses.replace(read[0], tensor=tensor, maker=node.name)
-    return floats(walk, node, [*read])
+    return floats(conversion, node, [*read])
 
 
-def floats(walk, node, read):
+def floats(conversion, node, read):
     """What nothing here quantizes, such as swish or a LayerNormalization."""
-    if walk.is_last(node):
-        return walk.alone(node, read, FLOATS)
+    if conversion.is_last(node):
+        return conversion.alone(node, read, FLOATS)
     if type(node.layer) not in NORMS:
-        read = walk.in_floats(node, read)
-    return walk.alone(node, read, FLOATS, INT8_CANNOT)
+        read = conversion.in_floats(node, read)
+    return conversion.alone(node, read, FLOATS, INT8_CANNOT)
 
 
-def relu(walk, node, value):
+def relu(conversion, node, value):
     """ReLU and ReLU6."""
-    bits = walk.widths.activation(node.name)
-    if bits == FLOAT_BITS or walk.is_last(node):
-        tensor = walk.copied(node, value.tensor)
-        walk.log(node, "kept", alone=True)
+    bits = conversion.widths.activation(node.name)
+    if bits == FLOAT_BITS or conversion.is_last(node):
+        tensor = conversion.copied(node, value.tensor)
+        conversion.log(node, "kept", alone=True)
         return Value(tensor, "float", node.name)
-    value, warning = walk.activated(value, bits, node.name, node)
-    walk.log(node, f"{bits}-bit activation", warning=warning)
+    value, warning = conversion.activated(value, bits, node.name, node)
+    conversion.log(node, f"{bits}-bit activation", warning=warning)
     return value
 
 
-def moved(walk, node, value):
+def moved(conversion, node, value):
     """Layers that pick, place or drop values without computing.
 
     A ReLU behind them is put in front: it comes to the same, and what moves
     is on a grid then.
     """
-    coming = walk.coming_relu(node) if value.kind == "sums" else None
+    coming = conversion.coming_relu(node) if value.kind == "sums" else None
     if coming is not None:
-        bits = walk.widths.activation(coming.name)
-        value, warning = walk.activated(value, bits, coming.name, coming)
-        walk.log(coming, f"{bits}-bit activation", warning=warning)
-        walk.closed[coming.name] = ""
-    elif not walk.is_last(node):
-        value = walk.signed(value, node.inputs[0])
-    tensor = walk.copied(node, value.tensor)
-    walk.log(node, "kept")
+        bits = conversion.widths.activation(coming.name)
+        value, warning = conversion.activated(value, bits, coming.name, coming)
+        conversion.log(coming, f"{bits}-bit activation", warning=warning)
+        conversion.closed[coming.name] = ""
+    elif not conversion.is_last(node):
+        value = conversion.signed(value, node.inputs[0])
+    tensor = conversion.copied(node, value.tensor)
+    conversion.log(node, "kept")
     return dataclasses.replace(value, tensor=tensor, maker=node.name)
 
 
-def average(walk, node, value):
+def average(conversion, node, value):
     """AveragePooling2D and GlobalAveragePooling2D."""
-    if walk.is_last(node):
-        return walk.alone(node, [value])
-    value = walk.signed(value, node.inputs[0])
+    if conversion.is_last(node):
+        return conversion.alone(node, [value])
+    value = conversion.signed(value, node.inputs[0])
     whole = isinstance(node.layer, layers.GlobalAveragePooling2D)
-    if value.scale is None or (whole and walk.is_head(node)):
-        tensor = walk.copied(node, value.tensor)
-        walk.log(node, "kept, in floats")
+    if value.scale is None or (whole and conversion.is_head(node)):
+        tensor = conversion.copied(node, value.tensor)
+        conversion.log(node, "kept, in floats")
         return Value(tensor, "float", node.name)
-    if walk.is_head(node) and _covers(node.layer, value, walk, node):
+    if conversion.is_head(node) and _covers(
+        node.layer, value, conversion, node
+    ):
         pool = layers.GlobalAveragePooling2D(
             name=node.name, dtype=node.layer.dtype_policy
         )
-        walk.log(node, "GlobalAveragePooling2D, in floats")
+        conversion.log(node, "GlobalAveragePooling2D, in floats")
         return Value(pool(value.tensor), "float", node.name)
     tensor = _rounded(node, value, whole)
     steps = steps_of_scale(value.scale)
-    walk.log(node, f"averages rounded to multiples of 1/{steps}")
+    conversion.log(node, f"averages rounded to multiples of 1/{steps}")
     return dataclasses.replace(value, tensor=tensor, maker=node.name)
 
 
-def _covers(layer, value, walk, node):
+def _covers(layer, value, conversion, node):
     """Whether an average takes in everything, and is flattened next."""
-    readers = walk.readers[node.name]
+    readers = conversion.readers[node.name]
     return (
         tuple(layer.pool_size) == tuple(value.tensor.shape[1:3])
         and len(readers) == 1

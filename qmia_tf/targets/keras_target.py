@@ -68,11 +68,11 @@ class KerasTarget(Target):
             lambda x: tf.nest.flatten(model(x, **options))[0],
             input_signature=[entry],
         )
-        self._keeping_layers = keras_calls.keeping_layers(model)
+        self._stateful_layers = keras_calls.stateful_layers(model)
 
     def predict_batch(self, values):
         """See Target."""
-        keras_calls.reset(self._keeping_layers)
+        keras_calls.reset(self._stateful_layers)
         with onednn.explaining(self.info["target"]):
             values = values.astype(self._dtype, copy=False)
             return self._call(values).numpy()

@@ -36,11 +36,12 @@ class RunnerTarget(Target):
 
     def __init__(self, runner, *, name, outputs, choose):
         self._source = f"target {name!r}"
-        inputs, ends = runner.get_input_details(), runner.get_output_details()
-        self._keyword, entry = _only("input", inputs, self._source)
-        _, leave = _only("output", ends, self._source)
-        self._input = ports.entry(entry, self._source)
-        self._output = ports.leave(leave, self._source)
+        details = runner.get_input_details()
+        self._keyword, details = _only("input", details, self._source)
+        self._input = ports.input_port(details, self._source)
+        details = runner.get_output_details()
+        _, details = _only("output", details, self._source)
+        self._output = ports.output_port(details, self._source)
         choice = choose(self._input)
         batch, *shape = self._input.shape
         super().__init__(

@@ -79,15 +79,15 @@ class TFLiteTarget(Target):
         )
         self.interpreter = model
         self._logits = logits
-        # What a user's target outputs is judged when it is queried.
-        self._is_judged = choice is not None
+        # What a user's target outputs is checked when it is queried.
+        self._is_checked = choice is not None
 
     def prepare(self, records, preprocessing=None):
         """See Target; numbers of the input's type."""
         entry = self.interpreter.input
         if self.choice is None:
-            if not self._is_judged:
-                _require_held(records, entry, self.info["target"])
+            if not self._is_checked:
+                _require_in_limits(records, entry, self.info["target"])
             return entry.encode_pixels(records)
         return entry.encode(super().prepare(records, preprocessing))
 
@@ -98,18 +98,18 @@ class TFLiteTarget(Target):
             with logits, if they are.
         """
         rows = self.interpreter.output.dequantize(self.interpreter.run(values))
-        if not self._is_judged:
+        if not self._is_checked:
             check_kind(
                 rows,
                 name=self.info["target"],
                 step=self.interpreter.output_step,
                 as_logits=self._logits,
             )
-            self._is_judged = True
+            self._is_checked = True
         return rows
 
 
-def _require_held(images, entry, name):
+def _require_in_limits(images, entry, name):
     """Refuses an integer input that cannot hold pixels / 255."""
     if entry.step == 0 or entry.is_pixels:
         return

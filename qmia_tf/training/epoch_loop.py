@@ -13,7 +13,7 @@ from qmia_tf.errors import InputError
 from qmia_tf.training.input_pipeline import epoch_batches
 from qmia_tf.training.recipes import learning_rate_at
 
-# As many as targets are asked at a time: XLA compiles each size once.
+# As many as targets are queried at a time: XLA compiles each size once.
 EVALUATION_BATCH = 250
 
 

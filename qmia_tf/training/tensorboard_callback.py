@@ -20,7 +20,7 @@ OUTPUTS = ("probabilities", "logits")
 
 
 def membership_scalars(probabilities, labels, members, *, seed=0):
-    """Measures how well members are told from nonmembers, as scalars.
+    """Measures how well members are distinguished from nonmembers, as scalars.
 
     accuracy_gap = accuracy_members - accuracy_nonmembers
     gap_attack = 1/2 + accuracy_gap / 2: "member" iff classified right
@@ -70,7 +70,7 @@ class MembershipLog(keras.callbacks.Callback):
     Tags: `training/...` is what Keras hands to callbacks, every epoch;
     `membership/...` and `interval/...` as membership_scalars, every `every`
     epochs and at the last of those that fit was asked for; not where the
-    model answers NaN. The step is the number of epochs behind it. A training
+    model outputs NaN. The step is the number of epochs behind it. A training
     that goes on (fit's initial_epoch) goes on in the same log: what is there
     of later epochs is dropped, so give each training its folder.
 
@@ -81,11 +81,11 @@ class MembershipLog(keras.callbacks.Callback):
             [N] or [N, 1].
         nonmembers: pair of others from the same source, likewise.
         every: int >= 1, epochs between two attacks.
-        outputs: what the model answers: "probabilities" or "logits".
+        outputs: what the model outputs: "probabilities" or "logits".
         batch_size: int >= 1, records a call.
         seed: int, of the halves on which thresholds are chosen and judged.
     Raises: InputError if an argument cannot be used, or the tensorboard
-        package is missing; during training, if the model's answers are not
+        package is missing; during training, if the model's outputs are not
         what `outputs` says.
     """
 

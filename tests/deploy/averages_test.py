@@ -27,7 +27,7 @@ def _levels(grid, shape, count):
 def _average(given, name="average"):
     """The average over all of height and width, with both axes kept."""
     pool = keras.layers.GlobalAveragePooling2D(keepdims=True, name=name)
-    return averages.Means(pool, given).on(UNIT_GRID, name)
+    return averages.PendingMeans(pool, given).on(UNIT_GRID, name)
 
 
 class MeanGridTest(tf.test.TestCase):
@@ -87,7 +87,7 @@ class AverageTest(parameterized.TestCase, tf.test.TestCase):
     def test_windows_and_norms_in_floats(self, window, strides, normed):
         shape = (7, 6, 4)
         pool = keras.layers.AveragePooling2D(window, strides, name="pool")
-        means = averages.Means(
+        means = averages.PendingMeans(
             pool, _codes(UNIT_GRID, shape), window=window, strides=strides
         )
         values = keras.Input(shape)
@@ -127,7 +127,7 @@ class NormOfCodesTest(parameterized.TestCase, tf.test.TestCase):
             ]
         )
         given = _codes(source, (1, 1, channels))
-        means = averages.Means(norm, given, window=(1, 1)).normed(norm)
+        means = averages.PendingMeans(norm, given, window=(1, 1)).normed(norm)
         twin = keras.Model(given.tensor, means.on(target, "ended"))
         levels = np.arange(source.low, source.high + 1) - source.zero_point
         levels = np.broadcast_to(
@@ -156,7 +156,7 @@ class NormOfCodesTest(parameterized.TestCase, tf.test.TestCase):
         ):
             given = _codes(source, (1, 1, 1))
             layer = keras.layers.Identity(name="grid")
-            means = averages.Means(layer, given, window=(1, 1))
+            means = averages.PendingMeans(layer, given, window=(1, 1))
             twin = keras.Model(given.tensor, means.on(target, "ended"))
             levels = np.arange(source.low, source.high + 1) - source.zero_point
             computed = twin(levels.reshape(-1, 1, 1, 1).astype(np.float32))

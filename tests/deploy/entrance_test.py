@@ -52,7 +52,7 @@ def _quantized(model, **options):
         )
 
 
-class EntranceTest(parameterized.TestCase, tf.test.TestCase):
+class InputRangeTest(parameterized.TestCase, tf.test.TestCase):
     def exported(self, model, images, schemes=("int8", "int8_io")):
         folder = pathlib.Path(self.create_tempdir().full_path)
         keras_files.save(model, folder / "model.keras")

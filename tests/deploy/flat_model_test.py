@@ -113,7 +113,7 @@ class RefusalTest(parameterized.TestCase, tf.test.TestCase):
         model = make()
         model.build((None, 4))
         self.assertRefused(
-            "^model '(silent|stubborn).*' is a class of its own.*rebuild it as",
+            "^model '(silent|stubborn).*' is a subclassed model.*rebuild it as",
             model,
         )
 

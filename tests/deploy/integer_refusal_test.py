@@ -315,7 +315,7 @@ class RefusalTest(parameterized.TestCase, tf.test.TestCase):
         )
 
     @parameterized.parameters((1 / 255, 0.0), (2.0, -1.0), (1 / 127.5, -1.0))
-    def test_rescaling_at_the_entrance(self, scale, offset):
+    def test_rescaling_at_the_input(self, scale, offset):
         layer = keras.layers.Rescaling(scale, offset, name="range")
         self.assertRefused(
             r"^layer 'range' \(Rescaling\): it makes scale .* of its input, "
@@ -326,7 +326,7 @@ class RefusalTest(parameterized.TestCase, tf.test.TestCase):
     def test_rescaling_inside(self):
         layer = keras.layers.Rescaling(2.0, name="range")
         self.assertRefused(
-            "^layer 'range' .*: integer export knows it at the entrance only$",
+            "^layer 'range' .*: integer export knows it at the input only$",
             _model(lambda x: _head(layer(_first(x)))),
         )
 

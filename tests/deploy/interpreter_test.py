@@ -299,7 +299,7 @@ class BadFileTest(Folder):
         )
         interpreter = Interpreter(path)
         with self.assertRaisesRegex(
-            InputError, r"x.tflite cannot answer 3 images at once: its output"
+            InputError, r"x.tflite cannot run 3 images at once: its output"
         ):
             interpreter.run(np.zeros((3, 6, 5, 1), np.float32))
 
@@ -312,7 +312,7 @@ class BadFileTest(Folder):
         interpreter = Interpreter(path)
         interpreter.run(np.zeros((1, 6, 5, 1), np.float32))
         with self.assertRaisesRegex(
-            InputError, r"one.tflite cannot answer 3 images at once: .*reshape"
+            InputError, r"one.tflite cannot run 3 images at once: .*reshape"
         ):
             interpreter.run(np.zeros((3, 6, 5, 1), np.float32))
 

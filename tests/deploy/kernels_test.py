@@ -46,7 +46,7 @@ def _sums(layer, source, shape=SHAPE):
         layer.bias.assign(
             np.random.default_rng(9).normal(size=layer.bias.shape)
         )
-    return kernel_conversion.Sums(layer, source)
+    return kernel_conversion.PendingSums(layer, source)
 
 
 def _codes(grid, shape=SHAPE):
@@ -279,7 +279,7 @@ class InFloatsTest(parameterized.TestCase, tf.test.TestCase):
         value = weight.numpy()
         value[..., 0] = np.nan
         weight.assign(value)
-        sums = kernel_conversion.Sums(sums.layer, sums.source)
+        sums = kernel_conversion.PendingSums(sums.layer, sums.source)
         with self.assertRaisesRegex(
             InputError, "^layer 'head': a number is not finite"
         ):

@@ -306,7 +306,7 @@ class BadInputTest(Folder):
 
     def test_data_of_other_classes(self):
         device_data.save(some_records(classes=3), self.data, run="w4a4")
-        self.refuse(r"answers \[10, 4\], expected \[10, 3\]", self.model())
+        self.refuse(r"outputs \[10, 4\], expected \[10, 3\]", self.model())
 
     def test_logits(self):
         path = self.model(model=tiny_models.classifier(softmax=False))

@@ -48,7 +48,7 @@ class AskTest(parameterized.TestCase):
         self.path = pathlib.Path(self.create_tempdir().full_path) / "o.partial"
 
     def ask(self, target, key=None, classes=2):
-        return resumable_queries.ask(
+        return resumable_queries.query_all(
             target,
             IMAGES,
             classes=classes,
@@ -85,7 +85,7 @@ class Target(test.Target):
         if len(self.calls) == 2:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().predict(images)
-resumable_queries.ask(Target(), test.IMAGES, classes=2,
+resumable_queries.query_all(Target(), test.IMAGES, classes=2,
              partial={str(self.path)!r}, key=test.KEY, progress=False)
 """
         done = subprocess.run([sys.executable, "-c", code])
@@ -131,7 +131,7 @@ resumable_queries.ask(Target(), test.IMAGES, classes=2,
 
     def test_wrong_number_of_classes(self):
         with self.assertRaisesRegex(
-            InputError, r"target 'fake' answers \[5, 2\], expected \[5, 10\]"
+            InputError, r"target 'fake' outputs \[5, 2\], expected \[5, 10\]"
         ):
             self.ask(Target(), classes=10)
 

@@ -7,26 +7,26 @@ from qmia_tf.errors import InputError
 from qmia_tf.layers import integer_layers
 
 
-def add(walk, layer, first, second, *more):
+def add(conversion, layer, first, second, *more):
     """An Add whose grid is that of the activation behind it."""
-    del walk
+    del conversion
     if (
         isinstance(first, kernel_conversion.Codes)
         and isinstance(second, kernel_conversion.Codes)
         and not more
     ):
-        return kernel_conversion.Total(first, second, layer.name)
+        return kernel_conversion.PendingAddition(first, second, layer.name)
     raise unknown(
         layer,
         "a sum needs two quantized inputs (residual_bits=8 gives them)",
     )
 
 
-def quantized_sum(walk, layer, shortcut, branch):
+def quantized_sum(conversion, layer, shortcut, branch):
     """A DoReFaAdd: rounded branch, sum, activation."""
     bits = layer.activation_bits if layer.rounded else None
     if layer.projection:
-        shortcut = _branch(walk, layer, shortcut)
+        shortcut = _branch(conversion, layer, shortcut)
     elif not isinstance(shortcut, kernel_conversion.Codes):
         raise unknown(layer, "its shortcut is not quantized")
     grid = branch_grid(layer.activation_bits, projection=layer.projection)
@@ -36,17 +36,19 @@ def quantized_sum(walk, layer, shortcut, branch):
         # nearest whole step gets through.
         units, _ = sum_grid(shortcut.grid.scale, grid.scale, bits)
         every = units[2] if units[0] == units[2] else 1
-    branch = _branch(walk, layer, branch, every=every)
+    branch = _branch(conversion, layer, branch, every=every)
     return close(
-        layer, kernel_conversion.Total(shortcut, branch, layer.name), bits
+        layer,
+        kernel_conversion.PendingAddition(shortcut, branch, layer.name),
+        bits,
     )
 
 
-def _branch(walk, layer, value, *, every=1):
+def _branch(conversion, layer, value, *, every=1):
     grid = branch_grid(layer.activation_bits, projection=layer.projection)
-    if not isinstance(value, kernel_conversion.Sums):
+    if not isinstance(value, kernel_conversion.PendingSums):
         raise unknown(layer, "its branch is not a convolution")
-    return walk.ended(value, grid, value.name, every=every)
+    return conversion.put_on_grid(value, grid, value.name, every=every)
 
 
 def close(layer, total, bits):
@@ -54,9 +56,9 @@ def close(layer, total, bits):
 
     Args:
         layer: the trained layer that does so.
-        total: kernels.Total.
+        total: PendingAddition.
         bits: int in 1..8; None clips without rounding.
-    Returns: kernels.Codes.
+    Returns: Codes.
     Raises: InputError if int8 cannot hold the sum exactly.
     """
     scales = total.first.grid.scale, total.second.grid.scale
@@ -68,9 +70,9 @@ def close_on(layer, total, grid):
 
     Args:
         layer: the trained layer that does so.
-        total: kernels.Total.
+        total: PendingAddition.
         grid: grids.Grid.
-    Returns: kernels.Codes.
+    Returns: Codes.
     Raises: InputError if int8 cannot hold the sum exactly.
     """
     scales = total.first.grid.scale, total.second.grid.scale

@@ -28,7 +28,7 @@ def mean_grid(source):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Means(kernel_conversion.Sums):
+class PendingMeans(kernel_conversion.PendingSums):
     """Averages over windows, still without a grid.
 
     Attributes:
@@ -98,7 +98,7 @@ class Means(kernel_conversion.Sums):
         return np.ones(shape), np.array([1.0 / np.prod(shape[:2])])
 
     def in_floats(self, tensor, grid=None):
-        """Returns the averages in float32; see kernels.Sums.in_floats."""
+        """Returns the averages in float32; see PendingSums.in_floats."""
         del grid
         if self.is_plain:
             outputs = kernel_conversion.copy_of(self.layer)(tensor)

@@ -6,30 +6,30 @@ import math
 import keras
 
 from qmia_tf.deploy.integer import kernel_conversion
-from qmia_tf.deploy.integer.averages import Means
+from qmia_tf.deploy.integer.averages import PendingMeans
 from qmia_tf.deploy.integer.graph_conversion import unknown
 
 
-def same_values(walk, layer, value):
+def same_values(conversion, layer, value):
     """A layer that moves or picks values without computing."""
-    if isinstance(value, kernel_conversion.Sums):
+    if isinstance(value, kernel_conversion.PendingSums):
         return value.moved(layer)
     copy = kernel_conversion.copy_of(layer)
     if isinstance(value, kernel_conversion.Codes):
         tensor = copy(value.tensor)
         return dataclasses.replace(value, tensor=tensor)
-    return kernel_conversion.Floats(copy(walk.floats(value).tensor))
+    return kernel_conversion.Floats(copy(conversion.floats(value).tensor))
 
 
-def passed(walk, layer, value):
+def passed(conversion, layer, value):
     """A layer that does nothing in inference."""
-    del walk, layer
+    del conversion, layer
     return value
 
 
-def concatenated(walk, layer, *values):
+def concatenated(conversion, layer, *values):
     """A Concatenate of codes on one grid."""
-    del walk
+    del conversion
     if not all(isinstance(value, kernel_conversion.Codes) for value in values):
         raise unknown(
             layer,
@@ -52,18 +52,18 @@ def concatenated(walk, layer, *values):
     return kernel_conversion.Codes(tensor, first.grid, is_head=is_head)
 
 
-def average(walk, layer, value):
+def average(conversion, layer, value):
     """An average over all of height and width."""
     if not isinstance(value, kernel_conversion.Codes):
         copy = kernel_conversion.copy_of(layer)
-        return kernel_conversion.Floats(copy(walk.floats(value).tensor))
-    means = Means(layer, value, flat=not layer.keepdims)
+        return kernel_conversion.Floats(copy(conversion.floats(value).tensor))
+    means = PendingMeans(layer, value, flat=not layer.keepdims)
     if layer.keepdims:
         return means
     return means.moved(keras.layers.Flatten(name=f"{layer.name}_flat"))
 
 
-def rounded_average(walk, layer, value):
+def rounded_average(conversion, layer, value):
     """A RoundedAveragePooling2D: averages that stay on their grid."""
     if not isinstance(value, kernel_conversion.Codes):
         raise unknown(
@@ -77,25 +77,27 @@ def rounded_average(walk, layer, value):
             f"its scale is {layer.scale:.6g}, that of its input "
             f"{value.grid.scale:.6g}: make them equal, or use float32",
         )
-    means = average_pool(walk, layer, value)
+    means = average_pool(conversion, layer, value)
     # In the trained layer halves go up by this much; see its docstring.
     nudge = 0.25 / math.prod(layer.pool_size) * value.grid.scale
     means = dataclasses.replace(means, offset=means.offset + nudge)
-    return walk.ended(means, value.grid, layer.name)
+    return conversion.put_on_grid(means, value.grid, layer.name)
 
 
-def average_pool(walk, layer, value):
+def average_pool(conversion, layer, value):
     """An average over windows."""
     if not isinstance(value, kernel_conversion.Codes):
         copy = kernel_conversion.copy_of(layer)
-        return kernel_conversion.Floats(copy(walk.floats(value).tensor))
+        return kernel_conversion.Floats(copy(conversion.floats(value).tensor))
     if layer.padding != "valid" and not _fills(layer, value.tensor.shape):
         raise unknown(
             layer,
             "padding='same' averages fewer values along the edge, which no "
             "int8 kernel does exactly: use padding='valid', or float32",
         )
-    return Means(layer, value, window=layer.pool_size, strides=layer.strides)
+    return PendingMeans(
+        layer, value, window=layer.pool_size, strides=layer.strides
+    )
 
 
 def _fills(layer, shape):

@@ -1,10 +1,10 @@
-"""One walk over a trained graph: what every layer's result becomes."""
+"""Converts a trained graph, layer by layer, into its integer twin."""
 
 import keras
 
 from qmia_tf.deploy.flat_model import read_flat
 from qmia_tf.deploy.integer import kernel_conversion
-from qmia_tf.deploy.integer.averages import Means, mean_grid
+from qmia_tf.deploy.integer.averages import PendingMeans, mean_grid
 from qmia_tf.deploy.integer.code_grids import UNIT_GRID
 from qmia_tf.errors import InputError
 from qmia_tf.layers import integer_layers
@@ -16,11 +16,11 @@ def unknown(layer, why):
     return InputError(f"layer {layer.name!r} ({kind}): {why}")
 
 
-class Walk:
-    """The state of one walk.
+class Conversion:
+    """The state of one conversion.
 
-    A handler is a function(walk, layer, *values) that gives what a layer
-    makes of its inputs: kernels.Codes, Floats, Sums or Total.
+    A handler is a function(conversion, layer, *values) that gives what a layer
+    makes of its inputs: Codes, Floats, PendingSums or PendingAddition.
 
     Args:
         handlers: dict class of layer -> handler.
@@ -34,19 +34,19 @@ class Walk:
         self.head = head
         self.outputs = outputs
         self.logits_grid = logits_grid
-        self.answer = None
+        self.model_output = None
         self._results = {}
         self._floats_of = {}
 
     def run(self, model):
-        """Walks over a model; returns its twin."""
+        """Converts a model; returns its twin."""
         graph = read_flat(model)
         for call in graph.calls:
             values = [self._results[name] for name in graph.sources(call)]
             self._results[call.name] = self._step(call.layer, values)
         first, last = graph.calls[0], graph.calls[-1]
         end = self._results[last.name]
-        if end is not self.answer:
+        if end is not self.model_output:
             raise unknown(last.layer, "the model must end in a softmax")
         inputs = self._results[first.name + "/input"]
         outputs = self.floats(end).tensor
@@ -71,15 +71,15 @@ class Walk:
         codes = integer_layers.ToLevels(UNIT_GRID, name=f"{layer.name}_codes")
         return kernel_conversion.Codes(codes(image), UNIT_GRID, is_image=True)
 
-    def ended(self, sums, grid, name, *, every=1):
-        """Ends a kernel's sums on the grid to which the trained network rounds.
+    def put_on_grid(self, sums, grid, name, *, every=1):
+        """Puts a kernel's sums on the grid to which the trained network rounds.
 
         Args:
-            sums: kernels.Sums.
+            sums: PendingSums.
             grid: grids.Grid.
             name: of the layer whose levels they become.
-            every: see kernels.Sums.on.
-        Returns: kernels.Codes.
+            every: see PendingSums.on.
+        Returns: Codes.
         Raises: InputError if int8 kernels cannot carry the sums.
         """
         source = sums.source
@@ -95,16 +95,16 @@ class Walk:
             )
         return kernel_conversion.Codes(_on(sums, grid, name, every=every), grid)
 
-    def headed(self, sums, grid):
-        """Ends sums of an integer head, which the trained network leaves."""
+    def put_on_head_grid(self, sums, grid):
+        """Puts sums on the grid of an integer head, which only the twin has."""
         return kernel_conversion.Codes(
             _on(sums, grid, sums.name), grid, is_head=True
         )
 
     def read(self, value):
-        """Gives a result as a kernel reads it: kernels.Codes, or Floats."""
-        if isinstance(value, Means) and self.head == "integer":
-            return self.headed(value, mean_grid(value.source.grid))
+        """Gives a result as a kernel reads it: Codes, or Floats."""
+        if isinstance(value, PendingMeans) and self.head == "integer":
+            return self.put_on_head_grid(value, mean_grid(value.source.grid))
         return (
             value
             if isinstance(value, kernel_conversion.Codes)
@@ -112,13 +112,13 @@ class Walk:
         )
 
     def floats(self, value):
-        """Gives a result as kernels.Floats, each one once."""
+        """Gives a result as Floats, each one once."""
         if isinstance(value, kernel_conversion.Floats):
             return value
-        if isinstance(value, kernel_conversion.Sums):
+        if isinstance(value, kernel_conversion.PendingSums):
             source = self.floats(value.source).tensor
             return kernel_conversion.Floats(value.in_floats(source))
-        if isinstance(value, kernel_conversion.Total):
+        if isinstance(value, kernel_conversion.PendingAddition):
             raise InputError(
                 f"layer {value.name!r}: a sum of two quantized tensors needs a "
                 "DoReFaActivation of 8 bits or fewer behind it, a "

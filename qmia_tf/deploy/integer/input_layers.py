@@ -11,18 +11,18 @@ from qmia_tf.deploy.integer.graph_conversion import unknown
 SMALLEST = 0.1
 
 
-def rescaling(walk, layer, value):
+def rescaling(conversion, layer, value):
     """A Rescaling of pixels / 255 by one positive number; others are refused.
 
     The file reads uint8 images, whose scale is 1/255; the number goes into
     the first layer's weights. Up to 1/255 the network was made for 0 to 255.
     """
-    del walk
+    del conversion
     scale, offset = np.asarray(layer.scale), np.asarray(layer.offset)
     if np.all(scale == 1) and np.all(offset == 0):
         return value
     if not (isinstance(value, kernel_conversion.Codes) and value.is_image):
-        raise unknown(layer, "integer export knows it at the entrance only")
+        raise unknown(layer, "integer export knows it at the input only")
     if scale.ndim == 0 and scale > SMALLEST and np.all(offset == 0):
         return dataclasses.replace(value, times=value.times * float(scale))
     raise unknown(
@@ -41,7 +41,7 @@ def as_they_are(handler):
         handler: of a layer that has no weights to take the number in.
     """
 
-    def checked(walk, layer, *values):
+    def checked(conversion, layer, *values):
         if any(
             isinstance(value, kernel_conversion.Codes) and value.times != 1
             for value in values
@@ -52,6 +52,6 @@ def as_they_are(handler):
                 "convolution or a dense layer takes in: put it behind one, or "
                 "use float32",
             )
-        return handler(walk, layer, *values)
+        return handler(conversion, layer, *values)
 
     return checked

@@ -19,7 +19,7 @@ from qmia_tf.deploy.integer import (
     sum_grids,
 )
 from qmia_tf.deploy.integer.code_grids import logits_grid
-from qmia_tf.deploy.integer.graph_conversion import Walk
+from qmia_tf.deploy.integer.graph_conversion import Conversion
 from qmia_tf.errors import InputError
 
 HEADS = ("float", "integer")
@@ -101,7 +101,7 @@ def fold(model, *, head="float", outputs="softmax", logits_range=None):
     grid = None if logits_range is None else logits_grid(*logits_range)
     if head == "integer" and grid is None:
         raise InputError("an integer head needs logits_range: see calibrate")
-    return Walk(HANDLERS, head, outputs, grid).run(model)
+    return Conversion(HANDLERS, head, outputs, grid).run(model)
 
 
 def calibrate(twin, images, *, batch_size=100):

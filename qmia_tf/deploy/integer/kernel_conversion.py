@@ -7,12 +7,24 @@ import numpy as np
 
 from qmia_tf import layers as ours
 from qmia_tf.deploy.integer.batch_norm_folding import fold_kernel
-from qmia_tf.deploy.integer.pending_values import Codes, Floats, Total, copy_of
+from qmia_tf.deploy.integer.pending_values import (
+    Codes,
+    Floats,
+    PendingAddition,
+    copy_of,
+)
 from qmia_tf.errors import InputError
 from qmia_tf.layers import integer_layers, portable_convolutions
 from qmia_tf.quantizers.grids import INT8_MAX, Grid
 
-__all__ = ["KERNELS", "Codes", "Floats", "Sums", "Total", "copy_of"]
+__all__ = [
+    "KERNELS",
+    "Codes",
+    "Floats",
+    "PendingAddition",
+    "PendingSums",
+    "copy_of",
+]
 
 CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
 QUANTIZED = (ours.DoReFaConv2D, ours.DoReFaDepthwiseConv2D, ours.DoReFaDense)
@@ -22,7 +34,7 @@ INTEGER_BITS = {"dorefa": 7, "symmetric": 8}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Sums:
+class PendingSums:
     """What a kernel sums up, still without a grid: factor * sums + offset.
 
     Attributes:

@@ -36,7 +36,7 @@ class Floats:
 
 
 @dataclasses.dataclass(frozen=True)
-class Total:
+class PendingAddition:
     """A sum of two Codes that still has no grid, and its layer's name."""
 
     first: Codes

@@ -45,7 +45,7 @@ class File:
     def __init__(self, path, *, kernels, num_threads, batch_size, logits):
         self.path = pathlib.Path(path)
         self.way = kernels, num_threads
-        self._logits, self._is_judged = logits, False
+        self._logits, self._is_checked = logits, False
         self._interpreter = Interpreter(
             self.path, kernels=kernels, num_threads=num_threads
         )
@@ -92,14 +92,14 @@ class File:
     def _predict_batch(self, images):
         model = self._interpreter
         stored = model.run(model.input.encode_pixels(images))
-        if not self._is_judged:
+        if not self._is_checked:
             check_kind(
                 model.output.dequantize(stored),
                 name=self.path.stem,
                 step=model.output_step,
                 as_logits=self._logits,
             )
-            self._is_judged = True
+            self._is_checked = True
         return self._probabilities(stored)
 
     def _probabilities(self, stored):

@@ -53,10 +53,10 @@ class Interpreter:
         self._graph = subgraphs.chosen(lite, contents, signature, self.path)
         self._keeps_state = contents.has_state_tensors
         self.has_variables = self._is_doubtful = contents.has_variables
-        self.input = ports.entry(
+        self.input = ports.input_port(
             self._only("input", self._graph.inputs()), self.path
         )
-        self.output = ports.leave(
+        self.output = ports.output_port(
             self._only("output", self._graph.outputs()), self.path
         )
         _check_size(self.path, self.input)
@@ -97,7 +97,7 @@ class Interpreter:
         Args:
             values: array [B, ...] of the input's type.
         Returns: array [B, classes] of the output's type.
-        Raises: InputError if the file cannot answer a batch of that size, or
+        Raises: InputError if the file cannot run a batch of that size, or
             answers otherwise when it is asked again.
         """
         rows = self._run(values)
@@ -111,17 +111,17 @@ class Interpreter:
         if self._keeps_state and not self.fixed_batch:
             records = [values[row : row + 1] for row in range(len(values))]
             return np.concatenate(
-                [self._answers(record, 1) for record in records]
+                [self._outputs(record, 1) for record in records]
             )
         size = self.fixed_batch or len(values)
         filled = values
         if len(values) < size:
             filled = np.zeros((size, *values.shape[1:]), values.dtype)
             filled[: len(values)] = values
-        return self._answers(filled, size)[: len(values)]
+        return self._outputs(filled, size)[: len(values)]
 
-    def _answers(self, values, size):
-        with _failing_as(lambda reason: self._cannot_answer(size, reason)):
+    def _outputs(self, values, size):
+        with _failing_as(lambda reason: self._fails_on_batch(size, reason)):
             rows = self._graph.run(
                 self.input.index,
                 values,
@@ -130,7 +130,7 @@ class Interpreter:
             )
         rows = ports.squeezed(rows)
         if rows.ndim != 2 or len(rows) != size:
-            raise self._cannot_answer(size, f"its output is {rows.shape}")
+            raise self._fails_on_batch(size, f"its output is {rows.shape}")
         return rows
 
     def _require_alike(self, rows, again):
@@ -173,9 +173,9 @@ class Interpreter:
         ):
             self._graph.allocate()
 
-    def _cannot_answer(self, size, reason):
+    def _fails_on_batch(self, size, reason):
         return InputError(
-            f"{self.path} cannot answer {size} images at once: {reason}"
+            f"{self.path} cannot run {size} images at once: {reason}"
         )
 
     def _only(self, end, details):

@@ -102,7 +102,7 @@ class Port:
         return shifted.astype(np.float32) * np.float32(self.step)
 
 
-def entry(detail, source) -> Port:
+def input_port(detail, source) -> Port:
     """Makes the port of an input.
 
     Args:
@@ -114,7 +114,7 @@ def entry(detail, source) -> Port:
     return _port(detail, f"{source}: the input", is_plain_taken=True)
 
 
-def leave(detail, source) -> Port:
+def output_port(detail, source) -> Port:
     """Makes the port of an output; one of [N, 1, 1, C] is one of [N, C].
 
     Raises: InputError as entry, and of integers without a scale.
