@@ -12,9 +12,10 @@ from absl.testing import parameterized
 from ai_edge_litert import interpreter as litert
 
 from qmia_tf import outputs, terminal
+from qmia_tf.data.records import Records
 from qmia_tf.data.value_ranges import RecordNumbers
 from qmia_tf.errors import InputError
-from qmia_tf.targets import listing
+from qmia_tf.targets import listing, queries
 from qmia_tf.targets.keras_target import KerasTarget
 from qmia_tf.targets.model_options import ModelOptions
 from qmia_tf.targets.stored_target import SavedOutputs
@@ -244,6 +245,70 @@ class ClosingTest(Contract):
         again = listed.open()
         self.assertIsNot(again, first)
         self.assertAllEqual(again.predict(IMAGES), rows)
+
+
+class QueryTest(Contract):
+    """Each is queried once; what is in memory, each time."""
+
+    def setUp(self):
+        super().setUp()
+        self.run_dir = self.create_tempdir().full_path
+        self.enter_context(
+            mock.patch.object(
+                queries.timing, "measure", return_value=mock.Mock(median_ms=2.5)
+            )
+        )
+        self.records = Records.numbered(
+            "tiny",
+            IMAGES,
+            np.arange(COUNT) % CLASSES,
+            np.arange(COUNT) < 9,
+            classes=CLASSES,
+        )
+
+    def query(self, kind):
+        """Gives the outputs, and whether the target was really queried."""
+        with mock.patch.object(
+            queries, "outputs_of", side_effect=queries.outputs_of
+        ) as asked:
+            model_outputs = queries.query(
+                self.listed(kind),
+                self.records,
+                run_dir=self.run_dir,
+                allow_chance=True,
+            )
+        return model_outputs, asked.called
+
+    @parameterized.parameters(*SOURCES)
+    def test_outputs_are_kept(self, kind):
+        model_outputs, is_queried = self.query(kind)
+        self.assertTrue(is_queried)
+        self.assertAllClose(
+            model_outputs.probabilities,
+            self.open(kind).predict(IMAGES),
+            atol=ATOL,
+        )
+        info = model_outputs.info
+        self.assertEqual(info["latency_ms"], 2.5)
+        self.assertEqual(info["fingerprint"], self.records.fingerprint)
+        stored = outputs.load(f"{self.run_dir}/outputs/m.npz")
+        self.assertEqual(stored.info, info)
+        again, is_queried = self.query(kind)
+        self.assertEqual(is_queried, info["sha256"] is None)
+        self.assertAllEqual(again.probabilities, model_outputs.probabilities)
+
+    def test_saved_outputs_are_read(self):
+        listed = listing.list_model(
+            "m", self.files.outputs, SAID, numbers=self.records.numbers
+        )
+        model_outputs = queries.query(
+            listed, self.records, run_dir=self.run_dir, allow_chance=True
+        )
+        self.assertEqual(model_outputs.target, "m")
+        self.assertAllEqual(
+            model_outputs.probabilities,
+            outputs.load(self.files.outputs).probabilities,
+        )
 
 
 class SavedOutputsTest(Contract):

@@ -36,11 +36,11 @@ class RunnerTarget(Target):
 
     def __init__(self, runner, *, name, outputs, choose):
         self._source = f"target {name!r}"
-        self._keyword, details = _only(
-            "input", runner.get_input_details(), self._source
-        )
+        details = runner.get_input_details()
+        self._keyword, details = _only("input", details, self._source)
         self._input = ports.input_port(details, self._source)
-        _, details = _only("output", runner.get_output_details(), self._source)
+        details = runner.get_output_details()
+        _, details = _only("output", details, self._source)
         self._output = ports.output_port(details, self._source)
         choice = choose(self._input)
         batch, *shape = self._input.shape
