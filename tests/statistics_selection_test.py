@@ -52,7 +52,7 @@ class ChooseTest(tf.test.TestCase):
         }
         chosen = selection.choose(given, self.members, self.half)
         self.assertEqual(chosen, "partly")
-        with self.assertRaisesRegex(ValueError, r"none of \['silent'\] says"):
+        with self.assertRaisesRegex(ValueError, r"none of \['silent'\] has scores"):
             selection.choose({"silent": silent}, self.members, self.half)
         with self.assertRaisesRegex(ValueError, r"none of \[\] says"):
             selection.choose({}, self.members, self.half)
