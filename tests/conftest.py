@@ -51,18 +51,8 @@ for _name in (
 
 
 def pytest_configure(config):
-    """Lets absl's create_tempdir work, in a folder of this process's own.
-
-    What XLA compiled is kept there too, for the workers and all programs
-    that tests start: many of them train networks of the same layers.
-    """
+    """Lets absl's create_tempdir work, in a folder of this process's own."""
     config.qmia_tmpdir = tempfile.mkdtemp(prefix="qmia_tf_tests_")
-    os.environ.setdefault(
-        "TF_XLA_FLAGS",
-        "--tf_xla_persistent_cache_directory="
-        + os.path.join(config.qmia_tmpdir, "xla"),
-    )
-    os.makedirs(os.path.join(config.qmia_tmpdir, "xla"))
     os.environ["TEST_TMPDIR"] = os.path.join(config.qmia_tmpdir, "")
     flags.FLAGS.mark_as_parsed()
 

@@ -32,7 +32,7 @@ KINDS = {
     "probabilities": ("f", "floats", np.float32),
     "logits": ("f", "floats", np.float32),
     "labels": ("iu", "integers", np.int64),
-    "members": ("b", "booleans or 0 and 1", bool),
+    "members": ("b", "booleans", bool),
     "record_ids": ("iu", "integers", np.int64),
 }
 
@@ -118,10 +118,16 @@ def as_stored(name, array, source) -> np.ndarray:
 
     Raises: InputError if it is of another kind.
     """
-    dtype = KINDS[name][2]
-    is_bits = array.dtype.kind in "iu" and np.isin(array, (0, 1)).all()
-    if name != "members" or not is_bits:
+    kind, _, dtype = KINDS[name]
+    if name != "members":
         _check_kind(name, array, source)
+        return array.astype(dtype)
+    # Files hold 0 and 1 as well.
+    is_bits = array.dtype.kind in "iu" and np.isin(array, (0, 1)).all()
+    if array.dtype.kind not in kind and not is_bits:
+        raise InputError(
+            f"{source}: {name} must be booleans or 0 and 1, got {array.dtype}"
+        )
     return array.astype(dtype)
 
 
