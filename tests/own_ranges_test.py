@@ -208,7 +208,7 @@ class FilesTest(Asked):
         right.opener = None
         outputs = queries.query(right, data, run_dir=folder, allow_chance=False)
         self.assertEqual(outputs.info["preprocessing"], listing.PREPROCESSING)
-        right.facts["preprocessing"] += 1
+        right.options["preprocessing"] += 1
         with self.assertRaises(TypeError):
             queries.query(right, data, run_dir=folder, allow_chance=False)
 

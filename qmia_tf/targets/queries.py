@@ -70,25 +70,19 @@ def query(
     model_outputs = _stored_outputs(path, model, records, is_tried=is_tried)
     is_new = model_outputs is None
     if is_new:
-        try:
-            target = model.open()
-            for line in target.notes:
-                say(line)
-            model_outputs = outputs_of(
-                target,
-                records,
-                run=run_dir.name,
-                query_count=query_count if is_tried else None,
-            )
-        except InputError as error:
-            # Only of a file that is as exported can its kernels be to blame.
-            if not model.exported or model.exported != model.facts["sha256"]:
-                raise
-            reason = str(error).replace(str(model.source), model.source.name)
-            return LeftOut(model.name, model.kernel_set, reason)
+        model_outputs = _query_anew(
+            model,
+            records,
+            run=run_dir.name,
+            query_count=query_count if is_tried else None,
+            say=say,
+        )
+        if isinstance(model_outputs, LeftOut):
+            return model_outputs
     if is_tried:
         sanity_checks.require_above_chance(model_outputs)
     if is_new:
+        target = model.open()
         if model.is_of_run:
             _require_alike(target, model_outputs, records)
         first_record = records.values[:1]
@@ -97,6 +91,21 @@ def query(
         model_outputs.info.update(_computing(model))
         model_outputs.save(path)
     return model_outputs
+
+
+def _query_anew(model, records, *, run, query_count, say):
+    """Opens and queries a target; says why a run's file cannot be run."""
+    try:
+        target = model.open()
+        for line in target.notes:
+            say(line)
+        return outputs_of(target, records, run=run, query_count=query_count)
+    except InputError as error:
+        # Only of a file that is as exported can its kernels be to blame.
+        if not model.exported or model.exported != model.facts["sha256"]:
+            raise
+        reason = str(error).replace(str(model.source), model.source.name)
+        return LeftOut(model.name, model.kernel_set, reason)
 
 
 def _saved_outputs(model, records, *, allow_chance):
