@@ -2,7 +2,6 @@
 
 import pathlib
 
-from qmia_tf.data.pixels import scale_to_unit
 from qmia_tf.deploy.tflite import input_clipping
 from qmia_tf.deploy.tflite.interpreter import Interpreter
 from qmia_tf.errors import InputError
@@ -87,7 +86,9 @@ class TFLiteTarget(Target):
         entry = self.interpreter.input
         if self.choice is None:
             if not self._is_checked:
-                _require_in_limits(records, entry, self.info["target"])
+                input_clipping.require_unit_pixels(
+                    records, entry, self.info["target"]
+                )
             return entry.encode_pixels(records)
         return entry.encode(super().prepare(records, preprocessing))
 
@@ -107,24 +108,3 @@ class TFLiteTarget(Target):
             )
             self._is_checked = True
         return rows
-
-
-def _require_in_limits(images, entry, name):
-    """Refuses an integer input that cannot hold pixels / 255."""
-    if entry.step == 0 or entry.is_pixels:
-        return
-    grid = entry.dtype, entry.step, entry.zero_point
-    low, high = input_clipping.limits(*grid)
-    values = scale_to_unit(images)
-    share = max(input_clipping.shares_outside(values, low, high))
-    why = None
-    if share >= input_clipping.NOTICEABLE:
-        why = f"{100 * share:.0f} % of the pixels / 255 lie outside"
-    elif input_clipping.is_wider(*grid):
-        why = "pixels / 255 fill 0 to 1 only"
-    if why:
-        raise InputError(
-            f"target {name!r} takes numbers of {low:.4g} to {high:.4g}, and "
-            f"{why}: is it a file of pixels in 0..1? scripts/audit.py takes "
-            "others"
-        )

@@ -10,6 +10,7 @@ import integer_runs
 import numpy as np
 import slow_tests
 import tensorflow as tf
+import tiny_models
 from absl.testing import parameterized
 
 from qmia_tf import files
@@ -472,6 +473,31 @@ class OtherFileTest(SmallTest):
         folder = self.create_tempdir().full_path
         _, path = write(folder, integer_runs.small(**options))
         self.refuse(f"is not this twin's file .{pattern}.*export both", path)
+
+    def test_input_of_another_range(self):
+        converter = tf.lite.TFLiteConverter.from_keras_model(
+            tiny_models.classifier()
+        )
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        wide = np.random.default_rng(0).uniform(-1, 1, (9, 1, 6, 5, 1))
+        wide[0, 0, 0, :2, 0] = -1, 1
+        converter.representative_dataset = lambda: (
+            [pixels.astype(np.float32)] for pixels in wide
+        )
+        converter.target_spec.supported_ops = [
+            tf.lite.OpsSet.TFLITE_BUILTINS_INT8
+        ]
+        converter.inference_input_type = tf.int8
+        path = pathlib.Path(self.create_tempdir().full_path) / "wide.tflite"
+        path.write_bytes(converter.convert())
+        file = code_parity.File(
+            path, kernels="default", num_threads=1, batch_size=4, logits=False
+        )
+        self.assertRefused(
+            "'wide' takes numbers of -.*pixels / 255 fill 0 to 1 only",
+            file.predict,
+            tiny_models.images(9),
+        )
 
     def test_file_with_fewer_integers_or_more(self):
         self.refuse(

@@ -22,6 +22,7 @@ from qmia_tf.deploy.parity.mismatches import (
     judged,
 )
 from qmia_tf.deploy.parity.observed_networks import Trained, Twin
+from qmia_tf.deploy.tflite import input_clipping
 from qmia_tf.deploy.tflite.interpreter import KERNELS, Interpreter
 from qmia_tf.deploy.tflite.observed_tensors import Observed
 from qmia_tf.errors import InputError
@@ -80,7 +81,8 @@ class File:
     def predict(self, images):
         """Returns probabilities [N, C]; nothing inside the file is seen.
 
-        Raises: InputError if the first outputs are not what they should be.
+        Raises: InputError if the input cannot hold pixels / 255, or the first
+            outputs are not what they should be.
         """
         return in_batches(
             images,
@@ -91,6 +93,10 @@ class File:
 
     def _predict_batch(self, images):
         model = self._interpreter
+        if not self._is_checked:
+            input_clipping.require_unit_pixels(
+                images, model.input, self.path.stem
+            )
         stored = model.run(model.input.encode_pixels(images))
         if not self._is_checked:
             check_kind(

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from qmia_tf.data.pixels import scale_to_unit
+from qmia_tf.errors import InputError
+
 # More of the numbers other than 0 is no outlier, and further outside than
 # that part of what the input holds is no rounding.
 NOTICEABLE, MARGIN = 0.05, 0.1
@@ -63,3 +66,31 @@ def is_wider(dtype, step, zero_point) -> bool:
         is_half = dtype == np.int8 and abs(step * 255 / 2 - 1) <= ROUNDED
         low = low if is_half else 0.0
     return high - low > WIDER
+
+
+def require_unit_pixels(images, entry, name):
+    """Refuses an integer input that cannot hold pixels / 255.
+
+    Args:
+        images: uint8 [N, ...].
+        entry: ports.Port of the input.
+        name: the target's, for the message.
+    Raises: InputError if it cannot, or holds more than 0 to 1.
+    """
+    if entry.step == 0 or entry.is_pixels:
+        return
+    grid = entry.dtype, entry.step, entry.zero_point
+    low, high = limits(*grid)
+    values = scale_to_unit(images)
+    share = max(shares_outside(values, low, high))
+    why = None
+    if share >= NOTICEABLE:
+        why = f"{100 * share:.0f} % of the pixels / 255 lie outside"
+    elif is_wider(*grid):
+        why = "pixels / 255 fill 0 to 1 only"
+    if why:
+        raise InputError(
+            f"target {name!r} takes numbers of {low:.4g} to {high:.4g}, and "
+            f"{why}: is it a file of pixels in 0..1? scripts/audit.py takes "
+            "others"
+        )
