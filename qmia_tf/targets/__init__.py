@@ -150,7 +150,7 @@ def query(target, records: Records, *, run="", progress=True):
         run: name of the run, recorded.
         progress: shows a bar.
     Returns: outputs.Outputs in the order of the records, validated.
-    Raises: InputError if images do not fit the target or its answers are not
+    Raises: InputError if images do not fit the target or its outputs are not
         probabilities.
     """
     if isinstance(target, SavedOutputs):
@@ -158,19 +158,19 @@ def query(target, records: Records, *, run="", progress=True):
     probabilities = target.predict(records.values, progress=progress)
     if probabilities.shape != (len(records.labels), records.classes):
         raise InputError(
-            f"target {target.info['target']!r} answers "
+            f"target {target.info['target']!r} outputs "
             f"{list(probabilities.shape)}, expected "
             f"[{len(records.labels)}, {records.classes}]: is it a model of "
             f"{records.name}?"
         )
-    answers = outputs.Outputs(
+    target_outputs = outputs.Outputs(
         probabilities=probabilities,
         labels=records.labels,
         members=records.members,
         record_ids=records.record_ids,
         info={**target.info, "fingerprint": records.fingerprint, "run": run},
     )
-    return answers.validate(f"target {target.info['target']!r}")
+    return target_outputs.validate(f"target {target.info['target']!r}")
 
 
 def file_facts(path):
