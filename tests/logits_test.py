@@ -94,7 +94,7 @@ class CheckKindTest(parameterized.TestCase):
         ([[0.5, 0.48]], STEP),
     )
     def test_no_probabilities(self, rows, step):
-        with self.assertRaisesRegex(InputError, "target 'x' does not answer"):
+        with self.assertRaisesRegex(InputError, "target 'x' does not output"):
             self.check(rows, step=step)
 
     @parameterized.parameters(
@@ -109,7 +109,7 @@ class CheckKindTest(parameterized.TestCase):
 
     @parameterized.parameters(([[0.25, 0.75]], 0.0), ([[255 / 256, 0.0]], STEP))
     def test_no_logits(self, rows, step):
-        with self.assertRaisesRegex(InputError, "'x' answers probabilities"):
+        with self.assertRaisesRegex(InputError, "'x' outputs probabilities"):
             self.check(rows, step=step, as_logits=True)
 
 

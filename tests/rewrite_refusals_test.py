@@ -115,7 +115,9 @@ class RefusalTest(parameterized.TestCase, tf.test.TestCase):
 
         inputs = keras.Input(SHAPE)
         model = Twice(inputs, _head(inputs), name="graph")
-        with self.assertRaisesRegex(InputError, "'graph' is a class of its"):
+        with self.assertRaisesRegex(
+            InputError, "'graph' is a subclassed model"
+        ):
             quantize_model(model, **BITS)
 
     def test_lambda_inside_a_model_inside(self):

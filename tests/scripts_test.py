@@ -281,7 +281,7 @@ class RunFlagsTest(Folder):
 
     @parameterized.parameters(
         ({"shape": (6, 5, 1)}, r"takes images of \[6, 5, 1\], got \[8, 8, 1\]"),
-        ({"classes": 3}, r"answers \[1797, 3\], expected \[1797, 10\]"),
+        ({"classes": 3}, r"outputs \[1797, 3\], expected \[1797, 10\]"),
         ({"softmax": False}, "are these logits"),
     )
     def test_foreign_model(self, options, pattern):

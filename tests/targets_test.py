@@ -342,8 +342,8 @@ class TFLiteTargetTest(Folder):
         model = tiny_models.classifier(softmax=False)
         path = self.tflite_file(model=model, inputs=inputs, outputs=outs)
         self.assertRefused(
-            "target 'model' does not answer probabilities: those of record 0 "
-            "sum to .*, the least is -.*: if these are logits, ask with --log",
+            "target 'model' does not output probabilities: those of record 0 "
+            "sum to .*, the least is -.*: if these are logits, query with --l",
             TFLiteTarget(path).predict,
             tiny_models.images(),
         )
@@ -352,7 +352,7 @@ class TFLiteTargetTest(Folder):
     def test_probabilities_that_are_said_to_be_logits(self, inputs, outs):
         path = self.tflite_file(inputs=inputs, outputs=outs)
         self.assertRefused(
-            "target 'model' answers probabilities, not logits: leave out",
+            "target 'model' outputs probabilities, not logits: leave out",
             TFLiteTarget(path, logits=True).predict,
             tiny_models.images(),
         )
@@ -536,7 +536,7 @@ class QueryTest(Folder):
     def test_wrong_number_of_classes(self):
         data = a_dataset(classes=3)
         self.assertRefused(
-            r"target 'keras' answers \[30, 4\], expected \[30, 3\]: is it a "
+            r"target 'keras' outputs \[30, 4\], expected \[30, 3\]: is it a "
             "model of tiny",
             queries.outputs_of,
             KerasTarget(tiny_models.classifier()),

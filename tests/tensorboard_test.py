@@ -158,8 +158,8 @@ class CallbackTest(Folder):
         self.assertAllClose(scalars, log._measure(), atol=1e-6)
 
     @parameterized.parameters(
-        (False, "probabilities", "does not answer probabilities"),
-        (True, "logits", "answers probabilities, not logits"),
+        (False, "probabilities", "does not output probabilities"),
+        (True, "logits", "outputs probabilities, not logits"),
     )
     def test_answers_of_the_other_kind(self, softmax, outputs, message):
         log = self.log(outputs=outputs)

@@ -49,7 +49,7 @@ def log_sums(logits):
 
 
 def why_not(rows, *, taken_for, step=0.0, numbered=True) -> str | None:
-    """Says why answers are not what they are taken for.
+    """Says why outputs are not what they are taken for.
 
     Whether numbers are logits is decided only where there are ENOUGH rows:
     a few can have any sign and any sum. Numbers that are never negative but
@@ -59,7 +59,7 @@ def why_not(rows, *, taken_for, step=0.0, numbered=True) -> str | None:
     Args:
         rows: floats [N, C], finite.
         taken_for: "probabilities" or "logits".
-        step: distance of neighbouring answers, 0 for floats.
+        step: distance of neighbouring outputs, 0 for floats.
         numbered: as of output_kinds.sentence.
     Returns: part of a sentence; None if they may be that.
     """
@@ -75,29 +75,29 @@ def why_not(rows, *, taken_for, step=0.0, numbered=True) -> str | None:
     return kinds.sentence(rows, kind, step=step, numbered=numbered)
 
 
-def check_kind(answers, *, name, step, as_logits):
+def check_kind(outputs, *, name, step, as_logits):
     """Refuses logits that are taken for probabilities, and the reverse.
 
     Rows with a value that is not finite are left to outputs.validate.
 
     Args:
-        answers: float32 [N, C], what a model answered.
+        outputs: float32 [N, C], what a model gave.
         name: the target's, for the message.
-        step: distance of neighbouring answers, 0 for floats.
+        step: distance of neighbouring outputs, 0 for floats.
         as_logits: whether they are taken for logits.
     Raises: InputError that says what to do.
     """
-    if not np.isfinite(answers).all():
+    if not np.isfinite(outputs).all():
         return
     taken_for = LOGITS if as_logits else PROBABILITIES
-    why = why_not(answers, taken_for=taken_for, step=step)
+    why = why_not(outputs, taken_for=taken_for, step=step)
     if why is None:
         return
-    if as_logits and look_like_probabilities(answers, step=step):
+    if as_logits and look_like_probabilities(outputs, step=step):
         raise InputError(
-            f"target {name!r} answers probabilities, not logits: leave out "
+            f"target {name!r} outputs probabilities, not logits: leave out "
             "--logits (logits=True)"
         )
-    if kinds.of(answers, step=step) == LOGITS:
-        why += ": if these are logits, ask with --logits (logits=True)"
-    raise InputError(f"target {name!r} does not answer {taken_for}: {why}")
+    if kinds.of(outputs, step=step) == LOGITS:
+        why += ": if these are logits, query with --logits (logits=True)"
+    raise InputError(f"target {name!r} does not output {taken_for}: {why}")

@@ -64,9 +64,8 @@ def read(model) -> Network:
 
     Args:
         model: functional or Sequential keras.Model, one input, one output.
-    Raises: InputError that names the layer, if the model is a class of its
-        own, shares layers, holds a Lambda layer, or has several inputs or
-        outputs.
+    Raises: InputError that names the layer, if the model is subclassed,
+        shares layers, holds a Lambda layer, or has several inputs or outputs.
     """
     if not isinstance(model, keras.Model):
         raise InputError(

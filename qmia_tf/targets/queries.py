@@ -159,7 +159,7 @@ def outputs_of(
     rows = target.predict(records.values, progress=progress)
     if rows.shape != (len(records.labels), records.classes):
         raise InputError(
-            f"{source} answers {list(rows.shape)}, expected "
+            f"{source} outputs {list(rows.shape)}, expected "
             f"[{len(records.labels)}, {records.classes}]: is it a model of "
             f"{records.name}?"
         )

@@ -350,9 +350,9 @@ class CheckTest(SmallTest):
         )
 
     def test_logits_that_are_none(self):
-        with self.assertRaisesRegex(InputError, "not answer probabilities"):
+        with self.assertRaisesRegex(InputError, "not output probabilities"):
             self.check("logits", logits=False, **DEFAULT)
-        with self.assertRaisesRegex(InputError, "answers probabilities"):
+        with self.assertRaisesRegex(InputError, "outputs probabilities"):
             self.check("int8_io", logits=True, **DEFAULT)
 
     @parameterized.parameters(

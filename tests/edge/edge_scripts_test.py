@@ -156,7 +156,7 @@ class EvaluateEdgeTest(scripts_test.Folder):
         ("--kernels=gpu", "kernels must be one of .*, got 'gpu'"),
         ("--batch_size=0", "batch_size must be >= 1, got 0"),
         ("--seconds=-1", "seconds must be 0 or more, got -1"),
-        ("--logits", "answers probabilities, not logits: leave out --logits"),
+        ("--logits", "outputs probabilities, not logits: leave out --logits"),
     )
     def test_bad_value(self, flag, pattern):
         self.files()

@@ -310,7 +310,9 @@ class BadInputTest(Folder):
 
     def test_logits(self):
         path = self.model(model=tiny_models.classifier(softmax=False))
-        self.refuse("does not answer probabilities: .*ask with --logits", path)
+        self.refuse(
+            "does not output probabilities: .*query with --logits", path
+        )
 
     def test_files_that_are_not_there(self):
         self.refuse("there is no model file", self.dir / "x.tflite")
