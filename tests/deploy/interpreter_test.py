@@ -342,7 +342,8 @@ class ImportTest(tf.test.TestCase):
         path = pathlib.Path(self.create_tempdir().full_path) / "x.tflite"
         tiny_models.write_tflite(tiny_models.classifier(), path)
         code = (
-            "import sys, numpy as np; from qmia_tf import targets;"
+            "import sys, numpy as np;"
+            "from qmia_tf.targets import tflite_target;"
             "from qmia_tf.deploy.tflite import file_contents;"
             f"target = tflite_target.TFLiteTarget({str(path)!r});"
             "answer = target.predict(np.zeros((3, 6, 5, 1), np.uint8));"
