@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Makes .venv if needed, installs, and runs the tests and the style check.
 #
-#   bash scripts/test.sh                        every tests/*_test.py
+#   bash scripts/test.sh                        every *_test.py of tests/
 #   bash scripts/test.sh --slow                 the slow tests too
 #   bash scripts/test.sh --kernels              the files of
 #                                               tests/kernel_tests.txt alone
-#   bash scripts/test.sh tests/split_test.py    only this file
+#   bash scripts/test.sh tests/data/split_test.py
+#                                               only this file
 #   bash scripts/test.sh -x -k sweep            other options are pytest's
 #   PYTHON=python3.12 bash scripts/test.sh      chooses the Python
 #

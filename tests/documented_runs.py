@@ -17,7 +17,7 @@ from unittest import mock
 import keras
 import numpy as np
 import own_task
-import scripts_test
+import script_calls
 import tiny_models
 
 from qmia_tf import report
@@ -27,7 +27,7 @@ from qmia_tf.deploy import timing
 from qmia_tf.deploy.tflite import post_training
 from qmia_tf.models import resnet
 
-ROOT = scripts_test.SCRIPTS.parent
+ROOT = script_calls.SCRIPTS.parent
 RECORDS = 480
 SHAPE, CLASSES = (8, 8, 1), 10
 FEW = ("--notfprivacy", "--label_only_records=8")
@@ -175,7 +175,7 @@ def run(command):
         names = KEPT if name == "compare" else CALLED
         flags = [_renamed(flag, names) for flag in flags]
     shorter = [*SHORTER.get(name, ()), *_fitting(name, command)]
-    status, out, errors = scripts_test.call(name, *flags, *shorter)
+    status, out, errors = script_calls.call(name, *flags, *shorter)
     if status in (1, 3) and name in GATED and "--fail_if" in command:
         status = 0
     return status, out, errors

@@ -28,7 +28,7 @@ from unittest import mock
 
 import golden_trees
 import numpy as np
-import scripts_test
+import script_calls
 
 from qmia_tf import report
 
@@ -155,7 +155,7 @@ def run_all(folder):
         mock.patch.object(report, "make_report", tables_alone),
     ):
         for name, (program, flags, files, pages) in PROGRAMS.items():
-            status, out, errors = scripts_test.call(program, *flags)
+            status, out, errors = script_calls.call(program, *flags)
             if status:
                 raise RuntimeError(f"{program} ended with {status}: {errors}")
             for path in map(pathlib.Path, files):

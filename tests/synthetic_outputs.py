@@ -1,5 +1,7 @@
 """Outputs of a network that is surer and more often right on its members."""
 
+import dataclasses
+
 import numpy as np
 
 from qmia_tf.outputs import Outputs
@@ -46,3 +48,11 @@ def outputs(
         record_ids=rng.permutation(10 * size)[:size],
         info={"target": target, "probability_step": step, **info},
     )
+
+
+def hard_labels(**options):
+    """Outputs that name a class and say nothing else."""
+    labelled = outputs(**options)
+    values = np.zeros_like(labelled.probabilities)
+    values[np.arange(len(values)), labelled.predicted] = 1
+    return dataclasses.replace(labelled, probabilities=values)

@@ -3,7 +3,7 @@
     python tools/make_reference.py
 
 Loads each script of scripts/ for the flags that it defines; runs none of
-them. Takes some seconds. tests/docs_drawn_test.py compares.
+them. Takes some seconds. tests/docs/docs_drawn_test.py compares.
 """
 
 import importlib.util

@@ -56,7 +56,8 @@ ROOMS = {
     "cellar": Room(
         "what all stand on",
         (
-            *("errors", "files", "run_dir", "terminal", "quiet", "onednn"),
+            *("errors", "files", "run_dir", "registry"),
+            *("terminal", "quiet", "onednn"),
             *("quantizers", "statistics"),
         ),
         (0, 0, 100, 8),

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
-import scripts_test
+import script_calls
 import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
@@ -19,9 +19,9 @@ from qmia_tf.experiments import configuration, training_run
 from qmia_tf.targets.tflite_target import TFLiteTarget
 
 
-class ExportDataTest(scripts_test.Folder):
+class ExportDataTest(script_calls.Folder):
     def export(self, *arguments):
-        return scripts_test.call(
+        return script_calls.call(
             "export_data",
             f"--run_dir={self.finished_run()}",
             f"--out={self.dir / 'data.npz'}",
@@ -70,7 +70,7 @@ class ExportDataTest(scripts_test.Folder):
         self.assertFalse((self.dir / "data.npz").exists())
 
 
-class EvaluateEdgeTest(scripts_test.Folder):
+class EvaluateEdgeTest(script_calls.Folder):
     def setUp(self):
         super().setUp()
         self.data, self.out = self.dir / "data.npz", self.dir / "pi4.npz"
@@ -78,7 +78,7 @@ class EvaluateEdgeTest(scripts_test.Folder):
 
     def files(self):
         """Writes the data of a run and a model for it."""
-        scripts_test.call(
+        script_calls.call(
             "export_data",
             f"--run_dir={self.finished_run()}",
             f"--out={self.data}",
@@ -106,7 +106,7 @@ class EvaluateEdgeTest(scripts_test.Folder):
         done = subprocess.run(
             [
                 sys.executable,
-                scripts_test.SCRIPTS / "evaluate_edge.py",
+                script_calls.SCRIPTS / "evaluate_edge.py",
                 *self.flags(f"--json={place}", "--threads=1,2"),
             ],
             capture_output=True,
@@ -131,7 +131,7 @@ class EvaluateEdgeTest(scripts_test.Folder):
 
     def test_kernels_and_batches(self):
         self.files()
-        status, out, errors = scripts_test.call(
+        status, out, errors = script_calls.call(
             "evaluate_edge",
             *self.flags("--kernels=builtin", "--batch_size=7", "--threads=1"),
         )

@@ -11,7 +11,7 @@ from absl.testing import parameterized
 from scipy import stats
 from sklearn import metrics
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 BENCHMARKS = ROOT / "benchmarks"
 with mock.patch.object(sys, "path", [str(BENCHMARKS), *sys.path]):
     import verdict_simulated

@@ -5,7 +5,7 @@ import dataclasses
 import json
 
 import numpy as np
-import scripts_test
+import script_calls
 import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
@@ -307,7 +307,7 @@ class WrittenTest(parameterized.TestCase, tf.test.TestCase):
         )
 
 
-class ScriptTest(scripts_test.Folder):
+class ScriptTest(script_calls.Folder):
     def queried_run(self, name="run", **options):
         """A run of the digits whose few weights were asked."""
         self.run_dir = self.finished_run(name, **options)
@@ -315,7 +315,7 @@ class ScriptTest(scripts_test.Folder):
         return self.run_dir
 
     def call(self, *arguments):
-        return scripts_test.call(
+        return script_calls.call(
             "risk",
             f"--run_dir={self.run_dir}",
             f"--out={self.dir / 'out'}",

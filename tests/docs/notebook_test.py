@@ -12,7 +12,7 @@ from absl.testing import absltest
 
 from qmia_tf import files
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 PATH = ROOT / "notebooks" / "qmia_tf_colab.ipynb"
 # What the test does instead: nothing is installed, and little is trained.
 INSTEAD = {

@@ -140,7 +140,7 @@ class VersionsTest(parameterized.TestCase, tf.test.TestCase):
             import jsonschema
         except ImportError:
             self.skipTest("needs jsonschema: pip install jsonschema")
-        root = pathlib.Path(__file__).resolve().parent.parent
+        root = pathlib.Path(__file__).resolve().parents[2]
         schema = json.loads((root / "docs/audit.schema.json").read_bytes())
         jsonschema.Draft202012Validator(schema).validate(stored)
 

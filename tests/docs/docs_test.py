@@ -21,11 +21,11 @@ ELSEWHERE = (
     (r"bash scripts/quickstart\.sh", "install_test.py", "quickstart.sh"),
     (
         r"bash scripts/test\.sh tests/(top_two|signed|deploy/int16x8)_test\.py",
-        "walkthroughs_test.py",
+        "docs/walkthroughs_test.py",
         "test_what_is_written_works",
     ),
     (
-        r"bash scripts/test\.sh( --slow)?( tests/\w+_test\.py)?",
+        r"bash scripts/test\.sh( --slow)?( tests/[\w/]+_test\.py)?",
         "install_test.py",
         "test_options_of_the_tests",
     ),
@@ -47,14 +47,14 @@ ELSEWHERE = (
     (r"ruff (check|format) \.", "style_test.py", '"check"'),
     (
         r"python (tools/make_reference|docs/figures/\w+)\.py",
-        "docs_drawn_test.py",
+        "docs/docs_drawn_test.py",
         "made_again",
     ),
 )
 PIP = r"python -m pip (wheel|install) .*"
 SCRIPT = r"(venv/bin/)?python (\w+/)*(scripts/|edge/)?\w+\.py .*|"
 SCRIPT += r"python scripts/quickstart\.py"
-# Only the walk-throughs' files: tests/walkthroughs_test.py.
+# Only the walk-throughs' files: tests/docs/walkthroughs_test.py.
 NOT_EXECUTED = ("docs/architecture.md",)
 LATER = ("docs/reference.md",)
 
@@ -152,7 +152,7 @@ class CommandsTest(parameterized.TestCase, tf.test.TestCase):
         documented_runs.save_phone(cls.dir)
 
     def test_the_main_job(self):
-        """Full precision too; tests/scripts_test.py has it of a ResNet."""
+        """Full precision too; scripts_test.py has it of a ResNet."""
         for name, files in (
             ("w32a32", ["int8_ptq"]),
             ("w4a4", ["int8", "int8_io", "int8_io_twin", "int8_twin"]),

@@ -9,7 +9,7 @@ from absl.testing import absltest, parameterized
 from qmia_tf.errors import InputError
 from qmia_tf.programs import checkout
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 class CheckoutTest(parameterized.TestCase):

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from qmia_tf.errors import InputError
 
-BENCHMARKS = pathlib.Path(__file__).resolve().parent.parent / "benchmarks"
+BENCHMARKS = pathlib.Path(__file__).resolve().parents[2] / "benchmarks"
 with mock.patch.object(sys, "path", [str(BENCHMARKS), *sys.path]):
     import attacks_environment
     import attacks_simulated

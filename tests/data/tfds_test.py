@@ -19,7 +19,7 @@ from qmia_tf.data import loaders
 from qmia_tf.data.loaders import tfds as tfds_data
 from qmia_tf.errors import InputError
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 REAL = pathlib.Path(
     os.environ.get("TFDS_DATA_DIR") or ROOT.parent / "shared" / "data" / "tfds"
 )

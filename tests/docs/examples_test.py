@@ -13,7 +13,7 @@ from absl.testing import parameterized
 
 from qmia_tf.auditing import audit_result
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 QUICK = {
     "keras_file": {"epochs": 3},

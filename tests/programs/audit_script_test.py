@@ -13,7 +13,7 @@ import tensorflow as tf
 import tiny_models
 from absl import flags
 from PIL import Image
-from scripts_test import Folder, call
+from script_calls import Folder, call
 
 from qmia_tf import outputs, report
 from qmia_tf.auditing import audit_result

@@ -7,7 +7,7 @@ import tempfile
 import integer_runs
 import tensorflow as tf
 from absl.testing import parameterized
-from scripts_test import call, start
+from script_calls import call, start
 
 from qmia_tf import files
 

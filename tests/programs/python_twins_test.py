@@ -11,7 +11,7 @@ from absl.testing import absltest
 
 from qmia_tf.training import recipes
 
-SCRIPTS = pathlib.Path(__file__).resolve().parent.parent / "scripts"
+SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
 # Packages of the checkout beside qmia_tf.
 BESIDE = ("paper", "tools")
 # Flag -> "module callable parameter", below qmia_tf or of BESIDE.

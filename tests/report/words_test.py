@@ -29,14 +29,6 @@ from qmia_tf.statistics.intervals import Estimate
 LEAKS = {"records": 400, "gain": (4.0, 2.5)}
 
 
-def hard_labels(**options):
-    """Outputs that name a class and say nothing else."""
-    outputs = synthetic_outputs.outputs(**options)
-    values = np.zeros_like(outputs.probabilities)
-    values[np.arange(len(values)), outputs.predicted] = 1
-    return dataclasses.replace(outputs, probabilities=values)
-
-
 def altered(target, *, auc=None, excess=None, tpr=None, **point):
     """A target audit whose strongest attack found something else."""
     best = target.strongest
@@ -148,7 +140,9 @@ class EarlierTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIn(want, self.sentence(excess=excess))
 
     def test_the_gap_attack_itself(self):
-        target = audit.audit(hard_labels(members=200, nonmembers=200))
+        target = audit.audit(
+            synthetic_outputs.hard_labels(members=200, nonmembers=200)
+        )
         self.assertEqual(target.strongest.attack, "gap")
         target = synthetic_audits.earlier(target)
         (text, *_) = verdict_sentences.verdict(synthetic_audits.result(target))
@@ -422,7 +416,9 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIn(want, self.sentence(tpr_at_fpr=rates))
 
     def test_the_gap_attack_is_not_held_against_itself(self):
-        target = audit.audit(hard_labels(members=200, nonmembers=200))
+        target = audit.audit(
+            synthetic_outputs.hard_labels(members=200, nonmembers=200)
+        )
         self.assertEqual(target.leak.strongest, "gap")
         text = verdict_sentences.verdict(synthetic_audits.result(target))[0]
         self.assertIn("of 6 attacks (gap attack) has an AUC", text)
@@ -675,7 +671,9 @@ class PairsTest(parameterized.TestCase, tf.test.TestCase):
     def test_is_paired_on_the_judged_half(self, seed):
         first = synthetic_outputs.outputs(113, 90, gain=(4.0, 2.5))
         other = synthetic_outputs.outputs(113, 90, gain=(3.0, 2.5))
-        hard = hard_labels(members=113, nonmembers=90, gain=(3.2, 2.0))
+        hard = synthetic_outputs.hard_labels(
+            members=113, nonmembers=90, gain=(3.2, 2.0)
+        )
         answered = [first, other, hard]
         targets = [audit.audit(outputs, seed=seed) for outputs in answered]
         self.assertEqual(targets[2].strongest.attack, "gap")
@@ -719,7 +717,7 @@ class PairsTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_verdicts_of_another_seed_are_not_taken(self):
         # Then the half that the gap attack is cut down to would be wrong.
-        outputs = hard_labels(members=150, nonmembers=150)
+        outputs = synthetic_outputs.hard_labels(members=150, nonmembers=150)
         target = audit.audit(outputs, seed=3)
         result = synthetic_audits.result(target, target, seed=4)
         self.assertFalse(artefact_pairs.compare(result, target, target).paired)

@@ -24,7 +24,7 @@ from qmia_tf.run_dir import RunDir
 from qmia_tf.training import recipes, resumable_loop
 from qmia_tf.training.epoch_loop import Trainer
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHAPE, CLASSES = (4, 4, 1), 3
 TIMES = {"seconds", "images_per_second", "input_wait_share"}
 

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 from ai_edge_litert.interpreter import Interpreter as LiteRT
-from own_range_trial_test import SIDE, SIZE, images, nearest, records
+from colour_nets import SIDE, SIZE, images, nearest, records
 
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError

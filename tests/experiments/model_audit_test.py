@@ -112,7 +112,7 @@ class TableTest(Folder):
         self.assertEqual(config["split"], {"members": 60, "nonmembers": 50})
         self.assertEqual(config["dataset"]["record_shape"], [5])
         self.assertEqual(config["models"][0]["name"], "linear")
-        schema = pathlib.Path(__file__).parent.parent / "docs"
+        schema = pathlib.Path(__file__).parents[2] / "docs"
         schema = json.loads((schema / "audit.schema.json").read_text())
         try:
             import jsonschema

@@ -34,7 +34,7 @@ from qmia_tf.run_dir import RunDir
 from qmia_tf.statistics import held_out_thresholds
 from qmia_tf.statistics.intervals import Estimate
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "docs" / "audit.schema.json"
 UNTRAINED = tfprivacy.Settings(attacks=("threshold",))
 CONFIG = {

@@ -11,8 +11,8 @@ import numpy as np
 import synthetic_audits
 import tensorflow as tf
 from absl.testing import parameterized
-from report_words_test import hard_labels
-from scripts_test import call
+from script_calls import call
+from synthetic_outputs import hard_labels
 
 from qmia_tf.auditing import audit, audit_result, leak_test, verdict
 from qmia_tf.data import loaders

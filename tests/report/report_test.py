@@ -14,7 +14,7 @@ from qmia_tf.auditing import audit
 from qmia_tf.errors import InputError
 from qmia_tf.report import make_report
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 class WarningsTest(Reports):

@@ -9,7 +9,7 @@ import time
 
 from absl.testing import absltest, parameterized
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = '''"""A program.
 
     python program.py --count=3

@@ -1,0 +1,118 @@
+"""Programs called by tests, in this process or in one of their own."""
+
+import contextlib
+import importlib.util
+import io
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import tensorflow as tf
+import tiny_models
+from absl import flags
+from absl.testing import parameterized
+
+from qmia_tf.data import loaders
+from qmia_tf.experiments import configuration, training_run
+from qmia_tf.models.resnet import Bits
+from qmia_tf.programs import program
+from qmia_tf.run_dir import RunDir
+from qmia_tf.training import recipes
+
+SCRIPTS = pathlib.Path(__file__).resolve().parent.parent / "scripts"
+
+
+def start(name, *arguments, **options):
+    """Starts a script in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, str(SCRIPTS / f"{name}.py"), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+@contextlib.contextmanager
+def loaded(name):
+    """Imports a script; its flags are gone afterwards."""
+    before = set(flags.FLAGS)
+    path = SCRIPTS / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"script_{name}", path)
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        yield module
+    finally:
+        for flag in set(flags.FLAGS) - before:
+            delattr(flags.FLAGS, flag)
+
+
+@contextlib.contextmanager
+def captured_stderr():
+    """Catches file descriptor 2 as well: C++ libraries write there."""
+    texts = []
+    with tempfile.TemporaryFile("w+", buffering=1) as file:
+        terminal = os.dup(2)
+        os.dup2(file.fileno(), 2)
+        try:
+            with contextlib.redirect_stderr(file):
+                yield texts
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            file.seek(0)
+            texts.append(file.read())
+
+
+def call(name, *arguments):
+    """Runs a script in this process; returns status, stdout and stderr."""
+    status, out = 0, io.StringIO()
+    with (
+        loaded(name) as module,
+        captured_stderr() as errors,
+        contextlib.redirect_stdout(out),
+    ):
+        left = flags.FLAGS([f"{name}.py", *arguments])
+        try:
+            program._guarded(module.main, left)
+        except SystemExit as end:
+            status = end.code
+    return status, out.getvalue(), errors[0]
+
+
+class Folder(parameterized.TestCase, tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.dir = pathlib.Path(self.create_tempdir().full_path)
+        self.run_dir = self.dir / "run"
+
+    def assertOneLine(self, errors, pattern):
+        """One line that begins with `error:`, and no traceback."""
+        self.assertRegex(errors, r"\Aerror: [^\n]+\n\Z")
+        self.assertRegex(errors, pattern)
+
+    def assertRefused(self, pattern, name, *arguments):
+        status, out, errors = call(name, *arguments)
+        self.assertEqual(status, 2, out + errors)
+        self.assertOneLine(errors, pattern)
+        self.assertEqual(out, "")
+
+    def finished_run(
+        self, name="run", *, bits=None, recipe=None, split_seed=0, **options
+    ):
+        """A run directory with a model of a few weights for the digits."""
+        run_dir, data = self.dir / name, loaders.load("digits")
+        config = configuration.describe(
+            data,
+            recipe=recipe or recipes.get("digits"),
+            bits=bits or Bits(),
+            split_seed=split_seed,
+        )
+        RunDir(run_dir).open(config)
+        training_run.open_split(run_dir, data, config)
+        given = {"shape": (8, 8, 1), "classes": 10, **options}
+        tiny_models.classifier(**given).save(run_dir / "model.keras")
+        return run_dir
