@@ -12,14 +12,14 @@ from qmia_tf.training.recipes.recipe import (
 
 __all__ = ["RECIPES", "TRAINING_FIELDS", "Recipe", "get", "learning_rate_at"]
 
-PLACE = "qmia_tf.training.recipes"
+STOCK = "qmia_tf.training.recipes.stock_recipes"
 RECIPES = Registry(
     "recipe",
     {
-        "paper_cifar10": f"{PLACE}.paper_recipes:CIFAR10",
-        "paper_fashion_mnist": f"{PLACE}.paper_recipes:FASHION_MNIST",
-        "digits": f"{PLACE}.own_recipes:DIGITS",
-        "modern": f"{PLACE}.own_recipes:MODERN",
+        "paper_cifar10": f"{STOCK}:PAPER_CIFAR10",
+        "paper_fashion_mnist": f"{STOCK}:PAPER_FASHION_MNIST",
+        "digits": f"{STOCK}:DIGITS",
+        "modern": f"{STOCK}:MODERN",
     },
 )
 

@@ -1,13 +1,13 @@
-"""The paper's two recipes."""
+"""The paper's two recipes, and ours."""
 
 from qmia_tf.training.recipes.recipe import Recipe
 
-NOTE = (
+PAPER_NOTE = (
     "Kowalski, Famili and Lao, ICIP 2022. The paper states that augmentation "
     "was on, but not which (ours: crop after 4 pixels of padding, and flip), "
     "and neither the optimizer, nor the batch size, nor the stem."
 )
-CIFAR10 = Recipe(
+PAPER_CIFAR10 = Recipe(
     name="paper_cifar10",
     dataset="cifar10",
     epochs=30,
@@ -29,9 +29,9 @@ CIFAR10 = Recipe(
         "milestones",
         "decay",
     ),
-    notes=NOTE,
+    notes=PAPER_NOTE,
 )
-FASHION_MNIST = Recipe(
+PAPER_FASHION_MNIST = Recipe(
     name="paper_fashion_mnist",
     dataset="fashion_mnist",
     epochs=10,
@@ -42,5 +42,32 @@ FASHION_MNIST = Recipe(
     flip=True,
     stem="imagenet",
     stated=("dataset", "epochs", "learning_rate"),
-    notes=NOTE,
+    notes=PAPER_NOTE,
+)
+DIGITS = Recipe(
+    name="digits",
+    dataset="digits",
+    epochs=30,
+    batch_size=64,
+    optimizer="adam",
+    learning_rate=0.005,
+    schedule="cosine",
+    width=16,
+    notes="Small and quick. Digits are not symmetric: no flip.",
+)
+MODERN = Recipe(
+    name="modern",
+    dataset="cifar10",
+    epochs=60,
+    batch_size=128,
+    optimizer="sgd",
+    learning_rate=0.1,
+    momentum=0.9,
+    nesterov=True,
+    weight_decay=5e-4,
+    schedule="cosine",
+    warmup_epochs=5,
+    crop_padding=4,
+    flip=True,
+    notes="What CIFAR-10 networks are commonly trained with today.",
 )
