@@ -8,10 +8,11 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+from unittest import mock
 
 import tensorflow as tf
 import tiny_models
-from absl import flags
+from absl import app, flags
 from absl.testing import parameterized
 
 from qmia_tf.data import loaders
@@ -22,6 +23,8 @@ from qmia_tf.run_dir import RunDir
 from qmia_tf.training import recipes
 
 SCRIPTS = pathlib.Path(__file__).resolve().parent.parent / "scripts"
+# absl defines them once in a process, not once a script.
+app.define_help_flags()
 
 
 def start(name, *arguments, **options):
@@ -79,11 +82,14 @@ def call(name, *arguments):
     status, out = 0, io.StringIO()
     with (
         loaded(name) as module,
+        # Whose docstring and flags --help shows.
+        mock.patch.dict(sys.modules, {"__main__": module}),
+        mock.patch.object(sys, "argv", [module.__name__]),
         captured_stderr() as errors,
         contextlib.redirect_stdout(out),
     ):
-        left = flags.FLAGS([f"{name}.py", *arguments])
         try:
+            left = program._parse([f"{name}.py", *arguments])
             program._guarded(module.main, left)
         except SystemExit as end:
             status = end.code
