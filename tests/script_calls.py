@@ -50,9 +50,9 @@ def flags_removed():
 
 
 @contextlib.contextmanager
-def loaded(name):
+def loaded(name, folder=SCRIPTS):
     """Imports a script; its flags are gone afterwards."""
-    path = SCRIPTS / f"{name}.py"
+    path = folder / f"{name}.py"
     spec = importlib.util.spec_from_file_location(f"script_{name}", path)
     module = importlib.util.module_from_spec(spec)
     with flags_removed():
@@ -77,11 +77,11 @@ def captured_stderr():
             texts.append(file.read())
 
 
-def call(name, *arguments):
+def call(name, *arguments, folder=SCRIPTS):
     """Runs a script in this process; returns status, stdout and stderr."""
     status, out = 0, io.StringIO()
     with (
-        loaded(name) as module,
+        loaded(name, folder) as module,
         # Whose docstring and flags --help shows.
         mock.patch.dict(sys.modules, {"__main__": module}),
         mock.patch.object(sys, "argv", [module.__name__]),
