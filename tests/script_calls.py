@@ -61,6 +61,18 @@ def loaded(name, folder=SCRIPTS):
 
 
 @contextlib.contextmanager
+def as_main(module):
+    """Has --help show the docstring and the flags of a module."""
+    # Not mock.patch.dict: it would forget what is imported meanwhile.
+    main, sys.modules["__main__"] = sys.modules["__main__"], module
+    try:
+        with mock.patch.object(sys, "argv", [module.__name__]):
+            yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+@contextlib.contextmanager
 def captured_stderr():
     """Catches file descriptor 2 as well: C++ libraries write there."""
     texts = []
@@ -82,9 +94,7 @@ def call(name, *arguments, folder=SCRIPTS):
     status, out = 0, io.StringIO()
     with (
         loaded(name, folder) as module,
-        # Whose docstring and flags --help shows.
-        mock.patch.dict(sys.modules, {"__main__": module}),
-        mock.patch.object(sys, "argv", [module.__name__]),
+        as_main(module),
         captured_stderr() as errors,
         contextlib.redirect_stdout(out),
     ):
