@@ -299,7 +299,8 @@ class FixturesTest(tf.test.TestCase):
             answers.logits.astype(np.float64), answers.labels
         )
         # Its softmax and logarithms are float64; both subtract from 1.
-        self.assertAllClose(entropy.modified_entropies(answers), want, rtol=1e-9)
+        got = entropy.modified_entropies(answers)
+        self.assertAllClose(got, want, rtol=1e-9)
 
     def test_fixed_entropies(self):
         """Sure and right is 0; sure and wrong is twice the log of nothing."""
