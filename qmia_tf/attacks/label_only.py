@@ -68,16 +68,16 @@ def _where_queried(labels, scores):
 
 SOURCE = "Choquette-Choo et al., arXiv:2007.14321"
 CORRECT = Attack(
-    "correct_copies",
-    "label-only, copies right",
+    "correct_augmentations",
+    "label-only, correct augmentations",
     correct_augmentations,
     source=SOURCE,
     needs=("labels", "augmented_labels"),
     queries="1 + 4d shifts, a flip, 2r turns",
 )
 AGREEING = Attack(
-    "agreeing_copies",
-    "label-only, copies alike",
+    "agreeing_augmentations",
+    "label-only, agreeing augmentations",
     agreeing_augmentations,
     source=f"after {SOURCE}",
     needs=("labels", "augmented_labels"),
