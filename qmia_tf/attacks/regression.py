@@ -20,9 +20,9 @@ SPREAD_RIDGE = 10.0
 ITERATIONS = 200
 # The fit ends where a step would gain less than this part of the mean loss.
 GAIN = 1e-13
-# Spreads stay between a thousandth and a thousand of the values' own: where
-# features explain all, the likelihood has no maximum.
-LIMIT = np.log(1000)
+# Added to squared residuals, in squared spreads of the values: where features
+# explain all, the likelihood has no maximum without it.
+NOISE = 1e-4
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -83,8 +83,8 @@ def fit_logistic(features, positive, *, ridge=RIDGE):
 def fit_gaussian(features, values, *, ridge=RIDGE, spread_ridge=SPREAD_RIDGE):
     """Fits a normal distribution whose mean and log spread are linear in x.
 
-    loss: sum log s + z^2/2, z = (t - w x)/s, s = exp(v x)
-    gradient: -X^T (z/s) by w, X^T (1 - z^2) by v
+    loss: sum log s + (r^2 + NOISE)/(2 s^2), r = t - w x, s = exp(v x)
+    gradient: -X^T (r/s^2) by w, X^T (1 - (r^2 + NOISE)/s^2) by v
 
     Args:
         features: float [N, F].
@@ -101,35 +101,40 @@ def fit_gaussian(features, values, *, ridge=RIDGE, spread_ridge=SPREAD_RIDGE):
     t, count = (values - middle) / unit, x.shape[1]
 
     def parts(both):
-        raw = x @ both[count:]
-        log_spreads = np.clip(raw, -LIMIT, LIMIT)
-        powers = np.exp(-log_spreads)
-        z = (t - x @ both[:count]) * powers
-        return log_spreads, powers, z, raw == log_spreads
+        log_spreads = x @ both[count:]
+        precisions = np.exp(-2 * log_spreads)
+        return log_spreads, precisions, t - x @ both[:count]
 
     def loss(both):
-        log_spreads, _, z, _ = parts(both)
-        return (log_spreads + z * z / 2).sum()
+        log_spreads, precisions, residuals = parts(both)
+        squares = residuals**2 + NOISE
+        return (log_spreads + squares * precisions / 2).sum()
 
     def derivatives(both):
-        _, powers, z, free = parts(both)
+        _, precisions, residuals = parts(both)
+        squares = (residuals**2 + NOISE) * precisions
         slope = np.concatenate(
-            [-x.T @ (z * powers), x.T @ (free * (1 - z * z))]
+            [-x.T @ (residuals * precisions), x.T @ (1 - squares)]
         )
-        by_mean = x.T @ (x * (powers * powers)[:, None])
-        mixed = x.T @ (x * (2 * free * z * powers)[:, None])
-        by_spread = x.T @ (x * (2 * free * z * z)[:, None])
-        expected = x.T @ (x * (2.0 * free)[:, None])
+        by_mean, mixed, by_spread = (
+            x.T @ (x * weights[:, None])
+            for weights in (
+                precisions,
+                2 * residuals * precisions,
+                2 * squares,
+            )
+        )
         return (
             slope,
             np.block([[by_mean, mixed], [mixed.T, by_spread]]),
-            linalg.block_diag(by_mean, expected),
+            linalg.block_diag(by_mean, 2 * x.T @ x),
         )
 
     decay = np.repeat([ridge, spread_ridge], count)
     decay[[0, count]] = 0
     both = _minimize(loss, derivatives, decay)
-    ends = np.clip(np.quantile(x @ both[count:], [0, 1]), -LIMIT, LIMIT)
+    log_spreads = x @ both[count:]
+    ends = log_spreads.min(), log_spreads.max()
 
     def predict(new):
         rows = scale(new)
@@ -157,7 +162,9 @@ def _minimize(loss, derivatives, decay):
 
     # The products are small: on busy cores two threads mostly wait for each
     # other, and the sums would depend on how many there are.
-    with _libraries().limit(limits=1, user_api="blas"):
+    one_thread = _libraries().limit(limits=1, user_api="blas")
+    # A step that goes much too far has an infinite loss, and is halved.
+    with one_thread, np.errstate(over="ignore"):
         best = total(weights)
         for _ in range(ITERATIONS):
             slope, hessian, information = derivatives(weights)
