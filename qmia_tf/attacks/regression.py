@@ -77,7 +77,7 @@ def fit_logistic(features, positive, *, ridge=RIDGE):
     decay = np.full(x.shape[1], ridge)
     decay[0] = 0
     weights = _minimize(loss, derivatives, decay)
-    return lambda new: scale(new) @ weights
+    return lambda new: _products(scale(new), weights)
 
 
 def fit_gaussian(features, values, *, ridge=RIDGE, spread_ridge=SPREAD_RIDGE):
@@ -138,10 +138,15 @@ def fit_gaussian(features, values, *, ridge=RIDGE, spread_ridge=SPREAD_RIDGE):
 
     def predict(new):
         rows = scale(new)
-        spreads = np.exp(np.clip(rows @ both[count:], *ends))
-        return middle + unit * (rows @ both[:count]), unit * spreads
+        spreads = np.exp(np.clip(_products(rows, both[count:]), *ends))
+        return middle + unit * _products(rows, both[:count]), unit * spreads
 
     return predict
+
+
+def _products(rows, weights):
+    """Equal rows get equal products, which a product of BLAS's may not give."""
+    return (rows * weights).sum(axis=1)
 
 
 def _minimize(loss, derivatives, decay):

@@ -78,6 +78,15 @@ class GaussianTest(tf.test.TestCase):
         self.assertAllClose(by_mean, 0 * w, atol=1e-5)
         self.assertAllClose(by_spread, 0 * v, atol=1e-5)
 
+    def test_equal_records_get_equal_values(self):
+        rng = np.random.default_rng(3)
+        x, t = rng.normal(size=(203, 37)), rng.normal(size=203)
+        x[101:202] = x[:101]
+        for values in regression.fit_gaussian(x, t)(x):
+            self.assertAllEqual(values[101:202], values[:101])
+        log_odds = regression.fit_logistic(x, t > 0)(x)
+        self.assertAllEqual(log_odds[101:202], log_odds[:101])
+
     def test_constant_features_and_values(self):
         x, t = np.full((30, 2), 0.1), np.full(30, 7.0)
         m, s = regression.fit_gaussian(x, t)(x)
