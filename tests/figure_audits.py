@@ -19,7 +19,7 @@ from qmia_tf.deploy.parity.mismatches import (
 )
 from qmia_tf.report import run_list
 from qmia_tf.statistics.intervals import Estimate, clopper_pearson
-from qmia_tf.statistics.roc_band import RocBand
+from qmia_tf.statistics.low_fpr_rates import RocBand
 from qmia_tf.statistics.score_counts import Histogram
 
 FULL = (32, 32)

@@ -13,13 +13,16 @@ from qmia_tf.statistics import (
     class_thresholds,
     epsilon,
     paired_differences,
-    roc_band,
     score_counts,
     thinned_sweep,
 )
 from qmia_tf.statistics.auc import auc
 from qmia_tf.statistics.held_out_thresholds import cross_fit, hold_out
-from qmia_tf.statistics.low_fpr_rates import attainable, tpr_at_fpr
+from qmia_tf.statistics.low_fpr_rates import (
+    attainable,
+    roc_band,
+    tpr_at_fpr,
+)
 from qmia_tf.statistics.operating_points import (
     in_sample_points,
     measure_decisions,
@@ -120,7 +123,7 @@ def run_attack(attack: Attack, inputs: AttackInputs) -> AttackOutcome:
         verdicts=membership_decisions.of_records(called, members, evaluated),
         records_sha256=records_sha256(inputs.outputs.take(evaluated)),
         histogram=score_counts.of_scores(scores[counted], members[counted]),
-        roc=roc_band.of_sweep(everything, seed=seed),
+        roc=roc_band(everything, seed=seed),
     )
     return AttackOutcome(attack, scores, called, evaluated, audit)
 

@@ -252,9 +252,9 @@ def _low_rate(scores, members, rate, *, fixed, seed):
             usable[name] = sweep(score[has_score], members[has_score])
     best, attack = None, None
     for name, curve in usable.items():
-        [estimate] = low_fpr_rates.of_sweep(
+        [estimate] = low_fpr_rates.tpr_at_fpr(
             curve,
-            [rate],
+            rates=[rate],
             seed=seed,
             level=1 - (1 - LEVEL) / len(usable),
             draws=DRAWS,

@@ -13,9 +13,8 @@ from qmia_tf.statistics.class_thresholds import ByClass
 from qmia_tf.statistics.epsilon import EpsilonBound
 from qmia_tf.statistics.held_out_thresholds import HeldOut
 from qmia_tf.statistics.intervals import Estimate
-from qmia_tf.statistics.low_fpr_rates import TprAtFpr
+from qmia_tf.statistics.low_fpr_rates import RocBand, TprAtFpr
 from qmia_tf.statistics.operating_points import OperatingPoint
-from qmia_tf.statistics.roc_band import RocBand
 from qmia_tf.statistics.score_counts import Histogram
 from qmia_tf.statistics.thinned_sweep import Curve
 
