@@ -190,9 +190,7 @@ def _check_first(target, records, query_count):
 def _require_kind(rows, info):
     # Floats may be rounded all the same.
     step = info["probability_step"] or read_step(rows)
-    require_kind(
-        rows, name=info["target"], outputs=info["outputs"], step=step
-    )
+    require_kind(rows, name=info["target"], outputs=info["outputs"], step=step)
 
 
 def _read_step(rows, info):
