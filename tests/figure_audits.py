@@ -82,7 +82,7 @@ def _target(place, name, bits):
         attacks=attacks,
         per_class=[_class(n, leak) for n in range(len(NAMES))],
         parity=_parity() if name == "int8" else None,
-        exposed=[_exposed(n) for n in range(24)] if keras else [],
+        risky_members=[_exposed(n) for n in range(24)] if keras else [],
     )
 
 

@@ -158,7 +158,7 @@ def query_images(
 
 def settings(augmentations) -> dict:
     """Gives the settings of Augmentations or Noise, as JSON types."""
-    kind = {Augmentations: "changes", Noise: "noise"}[type(augmentations)]
+    kind = {Augmentations: "augmentations", Noise: "noise"}[type(augmentations)]
     fields = json.loads(json.dumps(dataclasses.asdict(augmentations)))
     return {"kind": kind, **fields}
 

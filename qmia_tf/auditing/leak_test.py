@@ -104,8 +104,8 @@ class LeakTest:
     """Whether a target leaks, how much, and what would have been found.
 
     Attributes:
-        answer: one of verdict.ANSWERS.
-        because: the reasons, as sentences.
+        verdict: one of verdict.VERDICTS.
+        reasons: the reasons, as sentences.
         p_value: the least adjusted p-value of any attack.
         level: of the one-sided test.
         permutations: of the memberships.
@@ -117,8 +117,8 @@ class LeakTest:
         detectable: Detectable; None if no permutation moves any attack.
     """
 
-    answer: str
-    because: list[str]
+    verdict: str
+    reasons: list[str]
     p_value: float
     level: float
     permutations: int
@@ -207,8 +207,8 @@ def run(scores, inputs, *, fixed=(), strata=CLASS) -> LeakTest:
     ]
     strongest = max(tested, key=lambda x: (x.auc.low, x.t), default=None)
     return LeakTest(
-        answer="",
-        because=[],
+        verdict="",
+        reasons=[],
         p_value=max_t.p_value,
         level=max_t.level,
         permutations=max_t.permutations,

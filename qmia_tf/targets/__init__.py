@@ -55,7 +55,7 @@ class Target:
     ):
         self.info, self.choice, self.batch_size = info, choice, batch_size
         if choice is not None:
-            info["pixels"] = choice.input_range
+            info["input_range"] = choice.input_range
         self.notes = (*notes, *(choice.notes if choice else ()))
         self._shape, self._fill = shape, fill
         self._gives_softmax = gives_softmax

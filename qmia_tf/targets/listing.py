@@ -171,7 +171,7 @@ def list_model(
         kind.kernel_set,
         lambda: kind.open_model(source, opening),
         options={
-            "pixels_flag": options.input_range,
+            "input_range_flag": options.input_range,
             "outputs_flag": options.outputs,
             "signature_flag": options.signature,
             "preprocessing": PREPROCESSING,

@@ -206,7 +206,7 @@ class AnswerTest(parameterized.TestCase, tf.test.TestCase):
         self.assertAllEqual(answers.predicted, wanted)
         self.assertAllEqual(answers.tied, [True, True, False, True])
         target = audit.audit(answers)
-        self.assertEqual(target.tied_answers, 3)
+        self.assertEqual(target.tied_outputs, 3)
         self.assertEqual(target.accuracy_members.value, 0.5)
         self.assertEqual(target.accuracy_nonmembers.value, 1.0)
         point = target.attack("gap").point("fixed")
