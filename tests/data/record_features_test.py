@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.data.image_features import image_features
+from qmia_tf.data.record_features import image_features
 
 
 class FeaturesTest(parameterized.TestCase, tf.test.TestCase):
