@@ -8,7 +8,7 @@ from qmia_tf.data.pixels import AUTO
 from qmia_tf.deploy.tflite import model_file
 from qmia_tf.errors import InputError
 from qmia_tf.models import graph as graphs
-from qmia_tf.models import keras_objects
+from qmia_tf.models import keras_calls
 from qmia_tf.outputs import KERAS, validation
 from qmia_tf.targets import (
     function_target,
@@ -158,7 +158,7 @@ def list_model(
 
     common = {"name": name, "options": options, "numbers": numbers}
     _require_signatures(name, source, options)
-    known = keras_objects.model_of(source)
+    known = keras_calls.model_of(source)
     is_method = known is not None and source is not known
     if known is not None and (not is_method or graphs.has_graph(known)):
         return model(KERAS, lambda: _open_keras(known, **common))
@@ -242,7 +242,7 @@ def _name(target):
     if is_path(target):
         path = pathlib.Path(target)
         return _safe(path.name if path.is_dir() else path.stem)
-    known = keras_objects.model_of(target)
+    known = keras_calls.model_of(target)
     target = target if known is None else known
     return _safe(
         getattr(target, "__name__", None) or getattr(target, "name", "")
