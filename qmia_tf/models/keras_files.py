@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import zipfile
 
 import keras
@@ -54,7 +55,7 @@ def _refusal(path, reason):
     if "lambda" in reason.lower():
         return f"{path} {config_safety.LAMBDA}"
     for wrapper in config_safety.WRAPPERS:
-        if f"'{wrapper}'" in reason:
+        if re.search(rf"\b{wrapper}\b", reason):
             return config_safety.left_in(wrapper, path)
     text = f"{path} cannot be loaded as a Keras model: {reason}"
     if "Could not locate class" not in reason:
