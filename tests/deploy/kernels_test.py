@@ -174,7 +174,7 @@ class OnGridTest(parameterized.TestCase, tf.test.TestCase):
     def trained_sums(self, layer, levels):
         """Integer sums of the trained codes, and the codes' scales."""
         kernel = layer.quantized_kernel().numpy().astype(np.float64)
-        if layer.weight_quantizer == "symmetric":
+        if layer.weight_quantizer.name == "symmetric":
             size = np.abs(layer.kernel.numpy()).astype(np.float64)
             depthwise = "depthwise_conv2d" in layer.name
             axes = (0, 1) if depthwise else tuple(range(kernel.ndim - 1))
