@@ -17,7 +17,7 @@ def sentences(target: TargetAudit) -> str:
         target: with its leak test.
     """
     leak = target.leak
-    parts = [f"{target.target}: {leak.answer}: {'; '.join(leak.because)}."]
+    parts = [f"{target.target}: {leak.verdict}: {'; '.join(leak.reasons)}."]
     if leak.strongest is None:
         return parts[0]
     parts += [
@@ -28,7 +28,7 @@ def sentences(target: TargetAudit) -> str:
         _chance(leak),
         _low_rates(leak),
     ]
-    if leak.answer == verdict.NO_LEAK:
+    if leak.verdict == verdict.NO_LEAK:
         parts.append(_detectable(leak))
     return " ".join([*parts, *_held_out(target)])
 
@@ -40,10 +40,10 @@ def short(target: TargetAudit) -> str:
         target: with its leak test.
     """
     leak = target.leak
-    if leak.answer == verdict.CANNOT_SAY:
-        return f"{target.target}: {leak.answer}: {'; '.join(leak.because)}."
+    if leak.verdict == verdict.CANNOT_SAY:
+        return f"{target.target}: {leak.verdict}: {'; '.join(leak.reasons)}."
     parts = [
-        f"{target.target}: {leak.answer}: AUC {area(leak.auc)} by the "
+        f"{target.target}: {leak.verdict}: AUC {area(leak.auc)} by the "
         f"strongest attack ({title(leak.strongest)})",
         f"accuracy {percent(_accuracy(target), guess=50)} where guessing has "
         "50 %",
@@ -55,7 +55,7 @@ def short(target: TargetAudit) -> str:
             f"{_rate(lowest)} FPR ({title(lowest.attack)})"
         )
     parts.append(f"adjusted p {leak.p_value:.2g}")
-    if leak.answer == verdict.NO_LEAK and _detects(leak):
+    if leak.verdict == verdict.NO_LEAK and _detects(leak):
         parts.append(f"would have found an AUC of {leak.detectable.auc:.3f}")
     return f"{', '.join(parts)}."
 

@@ -162,7 +162,7 @@ def verdict_table(compared: list[Run]) -> list[Table]:
                 [
                     *names(run),
                     target.target,
-                    leak.answer,
+                    leak.verdict,
                     leak.p_value,
                     TITLES.get(leak.strongest, leak.strongest),
                     leak.auc,
@@ -282,13 +282,13 @@ def joint_tables(compared: list[Run]) -> list[Table]:
             joint.first,
             joint.second,
             joint.members + joint.nonmembers,
-            joint.alone,
-            joint.together,
+            joint.single_auc,
+            joint.joint_auc,
             joint.gain,
             joint.p_value,
         ]
         for run in compared
-        for joint in run.audit.joints
+        for joint in run.audit.joint_attacks
     ]
     table = Table(
         name="joint",

@@ -74,7 +74,7 @@ def short(result: AuditResult) -> list[str]:
 def gate_lines(result: AuditResult) -> list[str]:
     """The outcome of each limit, one line an artefact and limit."""
     return [
-        f"{gate.outcome}: {gate.target}: {gate.limit}: {gate.found}."
+        f"{gate.outcome}: {gate.target}: {gate.limit}: {gate.measured}."
         for gate in result.gates
     ]
 
@@ -121,16 +121,16 @@ def _earlier_note(artefacts):
 
 def _warnings(result):
     sentences = []
-    control, artefacts = result.control, artefacts_of(result)
-    if control is not None and control.told_apart:
+    control, artefacts = result.blind_baseline, artefacts_of(result)
+    if control is not None and control.distinguishable:
         sentences.append(
             "Warning: members and nonmembers can be distinguished without the "
             f"model: {_baseline_findings(control)}. So this audit measures "
             "that too, and not the leak alone; take both from one source, "
             "drawn at random."
         )
-    if result.repeats is not None and result.repeats.sentence:
-        sentences.append(f"{capital(result.repeats.sentence)}.")
+    if result.repeated_records is not None and result.repeated_records.sentence:
+        sentences.append(f"{capital(result.repeated_records.sentence)}.")
     if result.duplicates is not None and result.duplicates.warning:
         sentences.append(f"Warning: {result.duplicates.warning}.")
     if result.calibration is not None and result.calibration.warning:
@@ -158,13 +158,13 @@ def _warnings(result):
 
 
 def _blind_baseline(result):
-    control = result.control
+    control = result.blind_baseline
     if control is None:
         yield (
             "Whether members can be distinguished without the model was not "
             "checked: the records were not available."
         )
-    elif not control.told_apart:
+    elif not control.distinguishable:
         sentence = (
             "Without the model a simple classifier does not distinguish "
             f"members from nonmembers: AUC {area(control.auc)}"

@@ -129,7 +129,7 @@ def data(runs: list[Run]) -> Table:
 def _records(run, *, pictures=True):
     """The exposed members of the one target that has them."""
     for target in run.audit.targets:
-        records = [x for x in target.exposed if x.picture or not pictures]
+        records = [x for x in target.risky_members if x.picture or not pictures]
         if records:
             return records
     return []

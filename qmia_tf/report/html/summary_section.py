@@ -60,8 +60,8 @@ def _leak(artefacts, name, listed):
         [(run, target)] = artefacts
         return _of_one(target.leak, artefact_name(run, target, listed), name)
     parts = []
-    for kind in reversed(answers.ANSWERS):
-        group = [x for x in artefacts if x[1].leak.answer == kind]
+    for kind in reversed(answers.VERDICTS):
+        group = [x for x in artefacts if x[1].leak.verdict == kind]
         if not group:
             continue
         worst = max(group, key=lambda pair: pair[1].leak.auc.value)
@@ -84,14 +84,14 @@ def _leak(artefacts, name, listed):
 
 def _of_one(leak, artefact, name):
     tells = f"{artefact} tells who was among the {name} training records"
-    if leak.answer == answers.CANNOT_SAY:
-        return f"Cannot say whether {tells}: {'; '.join(leak.because)}."
-    sentence = f"{capital(leak.answer)}: "
-    if leak.answer == answers.NO_LEAK:
+    if leak.verdict == answers.CANNOT_SAY:
+        return f"Cannot say whether {tells}: {'; '.join(leak.reasons)}."
+    sentence = f"{capital(leak.verdict)}: "
+    if leak.verdict == answers.NO_LEAK:
         sentence += f"no attack shows that {tells}"
     else:
         sentence += (
-            f"{artefact} gives away {AMOUNTS[leak.answer]} of who was among "
+            f"{artefact} gives away {AMOUNTS[leak.verdict]} of who was among "
             f"the {name} training records"
         )
     return f"{sentence}. {_numbers(leak)}"
@@ -105,7 +105,7 @@ def _numbers(leak):
         f"{len(leak.attacks)} attacks"
     )
     shift = leak.detectable
-    if leak.answer == answers.NO_LEAK and shift is not None and shift.auc < 1:
+    if leak.verdict == answers.NO_LEAK and shift is not None and shift.auc < 1:
         sentence += (
             f"; an AUC of {shift.auc:.3f} would have been found in "
             f"{100 * shift.power:g} of 100 such audits"
