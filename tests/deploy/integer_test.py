@@ -296,9 +296,7 @@ class CalibrateTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_no_images(self):
         twin = integer_network.fold(integer_nets.varied())
-        with self.assertRaisesRegex(
-            InputError, "^there are no calibration"
-        ):
+        with self.assertRaisesRegex(InputError, "^there are no calibration"):
             integer_network.calibrate(twin, np.zeros((0, 8, 9, 3), np.uint8))
 
     @parameterized.parameters(
