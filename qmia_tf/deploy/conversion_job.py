@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 import keras
 import numpy as np
 
-from qmia_tf.data.image_shapes import reshape_images
+from qmia_tf.data.batches import reshape_images
 from qmia_tf.errors import InputError
 from qmia_tf.training import recipes
 

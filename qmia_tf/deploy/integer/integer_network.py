@@ -8,8 +8,7 @@ its sums end; then it becomes one integer layer with the trained codes.
 import keras
 import numpy as np
 
-from qmia_tf.data.batches import in_batches
-from qmia_tf.data.image_shapes import reshape_images
+from qmia_tf.data.batches import in_batches, reshape_images
 from qmia_tf.data.pixels import scale_to_unit
 from qmia_tf.deploy.conversion_job import check_images
 from qmia_tf.deploy.integer.code_grids import logits_grid

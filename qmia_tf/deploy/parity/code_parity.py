@@ -12,8 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from qmia_tf import files, terminal
-from qmia_tf.data.batches import in_batches
-from qmia_tf.data.image_shapes import reshape_images
+from qmia_tf.data.batches import in_batches, reshape_images
 from qmia_tf.deploy.integer import int8_file
 from qmia_tf.deploy.parity.mismatches import (
     FILE,
