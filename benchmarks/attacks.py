@@ -118,7 +118,7 @@ def measure_threshold(folder):
     def ours():
         scores = -losses.losses(answers)
         curve = sweep(scores, answers.members)
-        return curve, auc.auc(scores, answers.members)
+        return curve, auc.auc(curve)
 
     figures = in_turns(ours, "threshold", folder)
     if PEER.value:
@@ -153,7 +153,7 @@ def peers_rule(inputs):
     references = inputs.references
     for mask in (references.inside, references.outside):
         side_moments = reference_moments.moments(references.margins, mask)
-        spreads = lira.spreads(side_moments, 0.0, variance="per_example")
+        spreads = lira.spreads(side_moments, 0.0, variance="per_record")
         shrink = np.sqrt((side_moments.counts - 1) / side_moments.counts)
         sides.append((side_moments.centers, spreads * shrink))
     return lira.likelihood_ratio(margins(inputs.outputs), *sides)
@@ -231,9 +231,9 @@ def threshold_attack(inputs):
     scores = margins(inputs.outputs)
     curve = sweep(scores, members)
     operating_points.in_sample_points(curve, seed=0)
-    held_out_thresholds.hold_out(scores, members, seed=0)
-    low_fpr_rates.of_sweep(curve, seed=0)
-    return auc.auc(scores, members)
+    held_out_thresholds.hold_out(curve, seed=0)
+    low_fpr_rates.tpr_at_fpr(curve, seed=0)
+    return auc.auc(curve)
 
 
 def in_turns(ours, job, folder):

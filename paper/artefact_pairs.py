@@ -72,8 +72,8 @@ def _decisions(audit, target):
     attack, point = _attack(target), target.strongest.point
     counts = attack.held_out.point if attack.held_out else attack
     called = (
-        unpack(attack.verdicts.members, counts.members),
-        unpack(attack.verdicts.nonmembers, counts.nonmembers),
+        unpack(attack.membership_decisions.members, counts.members),
+        unpack(attack.membership_decisions.nonmembers, counts.nonmembers),
     )
     if attack.held_out is None and not attack.excluded:
         # The draw goes by the ranks of the records among their own kind, so

@@ -56,7 +56,7 @@ class RunDir(os.PathLike):
         self.manifest = self.artifacts / "manifest.json"
         self.parity = self.path / "parity.json"
         self.outputs = self.path / "outputs"
-        self.augmented = self.path / "copies"
+        self.augmented = self.path / "augmented_queries"
         self.references = self.path / "references"
         self.tfprivacy = self.path / "tfprivacy"
         self.audit = self.path / "audit.json"

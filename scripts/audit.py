@@ -20,8 +20,8 @@ choice stops: a model that does not answer the same record alike, an accuracy
 like chance, values that an input cannot hold, or another range that is clearly
 better on up to a hundred members.
 
-Writes DIR/outputs, DIR/copies, DIR/audit.json and DIR/report, and prints the
-verdict. Stored outputs of the same file and records are used again.
+Writes DIR/outputs, DIR/augmented_queries, DIR/audit.json and DIR/report, and
+prints the verdict. Stored outputs of the same file and records are used again.
 --fail_if_auc_above=0.6 and --fail_if_tpr_above=0.05@0.01 end the program with
 status 1 if an artefact gives away more, with status 3 if that cannot be judged;
 so does --fail_if_cannot_detect=0.55 if a leak of that AUC would have been

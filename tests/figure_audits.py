@@ -19,7 +19,7 @@ from qmia_tf.deploy.parity.mismatches import (
 )
 from qmia_tf.report import run_list
 from qmia_tf.statistics.intervals import Estimate, clopper_pearson
-from qmia_tf.statistics.roc_band import RocBand
+from qmia_tf.statistics.low_fpr_rates import RocBand
 from qmia_tf.statistics.score_counts import Histogram
 
 FULL = (32, 32)
@@ -82,7 +82,7 @@ def _target(place, name, bits):
         attacks=attacks,
         per_class=[_class(n, leak) for n in range(len(NAMES))],
         parity=_parity() if name == "int8" else None,
-        exposed=[_exposed(n) for n in range(24)] if keras else [],
+        risky_members=[_exposed(n) for n in range(24)] if keras else [],
     )
 
 

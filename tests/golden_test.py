@@ -87,6 +87,7 @@ class TreesTest(parameterized.TestCase, tf.test.TestCase):
         self.target = self.tree["targets"][1]
 
     def assertDiffers(self, *lines, **names):
+        names = {"renamed": {}, "words": {}, **names}
         names = dataclasses.replace(golden_trees.NAMES, **names)
         differences = golden_trees.differences(TREE, self.tree, names=names)
         self.assertEqual(differences, list(lines))

@@ -39,9 +39,28 @@ class Names:
 
 
 NAMES = Names(
-    renamed={},
+    renamed={
+        "control": "blind_baseline",
+        "control.told_apart": "distinguishable",
+        "joints": "joint_attacks",
+        "joints[].alone": "single_auc",
+        "joints[].together": "joint_auc",
+        "repeats": "repeated_records",
+        "gates[].found": "measured",
+        "config.models[].pixels": "input_range",
+        "targets[].exposed": "risky_members",
+        "targets[].tied_answers": "tied_outputs",
+        "targets[].leak.answer": "verdict",
+        "targets[].leak.because": "reasons",
+        "targets[].attacks[].verdicts": "membership_decisions",
+    },
     added=(),
-    words={},
+    words={
+        "agreeing_copies": "agreeing_augmentations",
+        "copies": "augmented_labels",
+        "correct_copies": "correct_augmentations",
+        "noisy": "noisy_labels",
+    },
     ignored=(
         "schema_version",
         "versions",

@@ -39,7 +39,7 @@ def earlier(target):
 def result(*targets, **changes) -> audit_result.AuditResult:
     """An audit of these targets; of one Keras model if there are none."""
     fields = {
-        "schema_version": 6,
+        "schema_version": audit_result.SCHEMA_VERSION,
         "name": "scans",
         "config": OWN,
         "fingerprint": "e" * 64,
@@ -50,9 +50,9 @@ def result(*targets, **changes) -> audit_result.AuditResult:
         "targets": list(targets) or [target()],
         "agreements": [],
         "left_out": [],
-        "joints": [],
+        "joint_attacks": [],
         "references": [],
         "duplicates": None,
-        "control": None,
+        "blind_baseline": None,
     }
     return audit_result.AuditResult(**{**fields, **changes})

@@ -13,13 +13,16 @@ from qmia_tf.statistics import (
     class_thresholds,
     epsilon,
     paired_differences,
-    roc_band,
     score_counts,
     thinned_sweep,
 )
 from qmia_tf.statistics.auc import auc
 from qmia_tf.statistics.held_out_thresholds import cross_fit, hold_out
-from qmia_tf.statistics.low_fpr_rates import attainable, tpr_at_fpr
+from qmia_tf.statistics.low_fpr_rates import (
+    attainable,
+    roc_band,
+    tpr_at_fpr,
+)
 from qmia_tf.statistics.operating_points import (
     in_sample_points,
     measure_decisions,
@@ -30,8 +33,6 @@ from qmia_tf.statistics.sweep import sweep
 # The paper's attack: its tables need more points, its figure a finer curve.
 PAPER_ATTACK = "confidence"
 PEAK = "peak_accuracy"
-# What audit.json calls needs whose keys are others in attacks.NEEDS.
-STORED_NEEDS = {"augmented_labels": "copies", "noisy_labels": "noisy"}
 COARSE = 120
 
 
@@ -77,7 +78,7 @@ def run_attack(attack: Attack, inputs: AttackInputs) -> AttackOutcome:
     shared = {
         "name": attack.name,
         "title": attack.title,
-        "needs": [STORED_NEEDS.get(need, need) for need in attack.needs],
+        "needs": list(attack.needs),
         "members": everything.members,
         "nonmembers": everything.nonmembers,
         "excluded": int(np.sum(~has_score)),
@@ -117,10 +118,12 @@ def run_attack(attack: Attack, inputs: AttackInputs) -> AttackOutcome:
             if attack.name == PAPER_ATTACK
             else COARSE,
         ),
-        verdicts=membership_decisions.of_records(called, members, evaluated),
+        membership_decisions=membership_decisions.of_records(
+            called, members, evaluated
+        ),
         records_sha256=records_sha256(inputs.outputs.take(evaluated)),
         histogram=score_counts.of_scores(scores[counted], members[counted]),
-        roc=roc_band.of_sweep(everything, seed=seed),
+        roc=roc_band(everything, seed=seed),
     )
     return AttackOutcome(attack, scores, called, evaluated, audit)
 
@@ -216,7 +219,9 @@ def _fixed(attack, scores, has_score, inputs, shared):
         by_class=None,
         excess=None,
         curve=None,
-        verdicts=membership_decisions.of_records(called, members, has_score),
+        membership_decisions=membership_decisions.of_records(
+            called, members, has_score
+        ),
         records_sha256=records_sha256(inputs.outputs.take(has_score)),
     )
     return AttackOutcome(attack, scores, called, has_score, audit)

@@ -255,12 +255,12 @@ def audit_outputs(
         ),
         agreements=fidelity.agreements(loaded, first=first),
         left_out=list(left_out),
-        joints=[joint for joint in joint_audits if joint is not None],
+        joint_attacks=[joint for joint in joint_audits if joint is not None],
         references=_references(auxiliary),
         duplicates=duplicates,
-        control=baseline,
+        blind_baseline=baseline,
         calibration=calibration,
-        repeats=distinct.repeated,
+        repeated_records=distinct.repeated,
         comparison=leak_comparison.compare(
             [audited.scores for audited in audited_targets], seed=seed
         ),
@@ -285,7 +285,7 @@ def is_repeated(outputs, loaded) -> bool:
 def _with_verdict(target, baseline, doubt=""):
     """Adds the verdict on a target, by its own numbers and the checks."""
     failed = [doubt] if doubt else []
-    if baseline is not None and baseline.told_apart:
+    if baseline is not None and baseline.distinguishable:
         signs = []
         if baseline.classifier_differs:
             signs.append(
@@ -332,7 +332,7 @@ def _with_risky_members(targets, loaded, *, seed, pictures):
     exposed = risky_members.of_target(
         loaded[place], seed=seed, pictures=pictures
     )
-    changed = dataclasses.replace(targets[place], exposed=exposed)
+    changed = dataclasses.replace(targets[place], risky_members=exposed)
     return [*targets[:place], changed, *targets[place + 1 :]]
 
 

@@ -10,7 +10,7 @@ import platform
 
 import qmia_tf
 from qmia_tf import files
-from qmia_tf.auditing import audit_json, schema_versions
+from qmia_tf.auditing import audit_json
 from qmia_tf.auditing.joint_audit import JointAudit
 from qmia_tf.auditing.leak_comparison import LeakComparison
 from qmia_tf.auditing.target_result import TargetAudit
@@ -21,7 +21,7 @@ from qmia_tf.outputs import LeftOut
 from qmia_tf.outputs.fidelity import Agreement
 from qmia_tf.statistics.intervals import Estimate
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 # The level of each of the two tests of the blind baseline.
 APART = 0.0125
 AUDIT = "audit.json"
@@ -38,23 +38,23 @@ class BlindBaseline:
 
     Attributes:
         auc: of that classifier.
-        told_apart: whether one of the two p-values is at most .0125. Then
+        distinguishable: whether one of the two p-values is at most .0125. Then
             the two differ in more than in having been trained on, and
-            attacks may measure that. In schema versions 4 and 5: whether the
+            attacks may measure that. Where null_auc is None: whether the
             interval of the AUC lies above 1/2.
         features: what the classifier saw of a record.
         members: how many members it was evaluated on.
         nonmembers: how many nonmembers.
         null_auc: the mean AUC with permuted memberships: what it reaches
-            without any difference, mostly a little below 1/2; None in schema
-            versions 4 and 5, like what follows.
+            without any difference, mostly a little below 1/2; None in converted
+            audits of versions 4 and 5, like what follows.
         p_value: one-sided, of so high an AUC without any difference.
         classes_p_value: of such numbers of records a class on both sides.
         permutations: of the memberships.
     """
 
     auc: Estimate
-    told_apart: bool
+    distinguishable: bool
     features: str
     members: int
     nonmembers: int
@@ -67,13 +67,13 @@ class BlindBaseline:
     def classifier_differs(self) -> bool:
         """Whether the classifier is better than chance."""
         p = self.p_value
-        return self.told_apart and (p is None or p <= APART)
+        return self.distinguishable and (p is None or p <= APART)
 
     @property
     def classes_differ(self) -> bool:
         """Whether classes are not as frequent on both sides."""
         p = self.classes_p_value
-        return self.told_apart and p is not None and p <= APART
+        return self.distinguishable and p is not None and p <= APART
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,13 +104,13 @@ class GateResult:
         target: its name.
         limit: such as "AUC <= 0.6".
         outcome: "passed", "failed" or "not judged".
-        found: the numbers behind it, or why it cannot be judged.
+        measured: the numbers behind it, or why it cannot be judged.
     """
 
     target: str
     limit: str
     outcome: str
-    found: str
+    measured: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,7 +118,7 @@ class AuditResult:
     """The audit of one run: what audit.json holds.
 
     Attributes:
-        schema_version: of this layout, 6.
+        schema_version: of this layout, 7.
         name: of the run: its directory's.
         config: the run's config.json.
         fingerprint: of the data set.
@@ -131,19 +131,19 @@ class AuditResult:
         agreements: how far the outputs of targets agree with those that they
             should match.
         left_out: the targets that could not be queried.
-        joints: the joint attacks on two artefacts.
+        joint_attacks: the joint attacks on two artefacts.
         references: names of the reference models.
         duplicates: equal records among members and nonmembers; None if the
             records were not at hand.
-        control: the blind baseline, whether members can be told apart
-            without any model; None if the
-            records were not at hand, or there were too few.
+        blind_baseline: the blind baseline, whether members can be told apart
+            without any model; None if the records were not at hand, or there
+            were too few.
         calibration: records that a file was calibrated with; None if they
             were not given, and in audits from before it was kept.
-        repeats: records that are there several times on one side; None in
-            schema versions 4 and 5.
+        repeated_records: records that are there several times on one side;
+            None in converted audits of versions 4 and 5.
         comparison: which artefact leaks more, by one attack; None of one
-            artefact and in schema versions 4 and 5.
+            artefact and in converted audits of versions 4 and 5.
         gates: the results of the limits that were given; empty without any.
     """
 
@@ -158,12 +158,12 @@ class AuditResult:
     targets: list[TargetAudit]
     agreements: list[Agreement]
     left_out: list[LeftOut]
-    joints: list[JointAudit]
+    joint_attacks: list[JointAudit]
     references: list[str]
     duplicates: EqualRecords | None
-    control: BlindBaseline | None = None
+    blind_baseline: BlindBaseline | None = None
     calibration: CalibrationRecords | None = None
-    repeats: RepeatedRecords | None = None
+    repeated_records: RepeatedRecords | None = None
     comparison: LeakComparison | None = None
     gates: list[GateResult] = dataclasses.field(default_factory=list)
 
@@ -199,13 +199,10 @@ def load(path) -> AuditResult:
         raise InputError(f"{path}: no such file; scripts/attack.py makes it")
     stored = files.read_json(path)
     version = stored.get("schema_version") if isinstance(stored, dict) else None
-    first = schema_versions.FIRST
-    if type(version) is not int or not first <= version <= SCHEMA_VERSION:
+    if type(version) is not int or version != SCHEMA_VERSION:
         raise InputError(
             f"{path}: schema_version is {version!r}, this program reads "
-            f"{first} to {SCHEMA_VERSION}; attack the run again with "
-            "scripts/attack.py"
+            f"{SCHEMA_VERSION}; attack the run again with scripts/attack.py, "
+            "or convert the file with tools/convert_audits.py"
         )
-    return audit_json.decode(
-        AuditResult, schema_versions.upgraded(stored), source=str(path)
-    )
+    return audit_json.decode(AuditResult, stored, source=str(path))

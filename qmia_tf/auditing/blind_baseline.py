@@ -115,7 +115,7 @@ def measure_features(features, labels, members, *, seen, seed) -> BlindBaseline:
     by_class = _class_p_value(labels, members, seed)
     return BlindBaseline(
         auc=area,
-        told_apart=bool(min(reached, by_class) <= LEVEL / 2),
+        distinguishable=bool(min(reached, by_class) <= LEVEL / 2),
         features=sees,
         members=int(np.sum(members & ~half)),
         nonmembers=int(np.sum(~members & ~half)),

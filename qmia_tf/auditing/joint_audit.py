@@ -21,9 +21,9 @@ class JointAudit:
         first: name of the target.
         second: name of the other; "parent" is the full-precision model of
             another run on the same members.
-        alone: AUC with the outputs of the first.
-        together: AUC with the outputs of both.
-        gain: together - alone, paired DeLong interval.
+        single_auc: AUC with the outputs of the first.
+        joint_auc: AUC with the outputs of both.
+        gain: joint_auc - single_auc, paired DeLong interval.
         p_value: of no gain.
         members: how many members were evaluated.
         nonmembers: how many nonmembers.
@@ -31,8 +31,8 @@ class JointAudit:
 
     first: str
     second: str
-    alone: Estimate
-    together: Estimate
+    single_auc: Estimate
+    joint_auc: Estimate
     gain: Estimate
     p_value: float
     members: int
@@ -57,8 +57,8 @@ def run_joint_attack(inputs: AttackInputs, second) -> JointAudit | None:
     return JointAudit(
         first=inputs.outputs.target,
         second=second,
-        alone=auc(alone, members),
-        together=auc(both, members),
+        single_auc=auc(alone, members),
+        joint_auc=auc(both, members),
         gain=gain.difference,
         p_value=gain.p_value,
         members=int(members.sum()),

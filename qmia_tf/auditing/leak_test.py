@@ -104,8 +104,8 @@ class LeakTest:
     """Whether a target leaks, how much, and what would have been found.
 
     Attributes:
-        answer: one of verdict.ANSWERS.
-        because: the reasons, as sentences.
+        verdict: one of verdict.VERDICTS.
+        reasons: the reasons, as sentences.
         p_value: the least adjusted p-value of any attack.
         level: of the one-sided test.
         permutations: of the memberships.
@@ -117,8 +117,8 @@ class LeakTest:
         detectable: Detectable; None if no permutation moves any attack.
     """
 
-    answer: str
-    because: list[str]
+    verdict: str
+    reasons: list[str]
     p_value: float
     level: float
     permutations: int
@@ -207,8 +207,8 @@ def run(scores, inputs, *, fixed=(), strata=CLASS) -> LeakTest:
     ]
     strongest = max(tested, key=lambda x: (x.auc.low, x.t), default=None)
     return LeakTest(
-        answer="",
-        because=[],
+        verdict="",
+        reasons=[],
         p_value=max_t.p_value,
         level=max_t.level,
         permutations=max_t.permutations,
@@ -252,9 +252,9 @@ def _low_rate(scores, members, rate, *, fixed, seed):
             usable[name] = sweep(score[has_score], members[has_score])
     best, attack = None, None
     for name, curve in usable.items():
-        [estimate] = low_fpr_rates.of_sweep(
+        [estimate] = low_fpr_rates.tpr_at_fpr(
             curve,
-            [rate],
+            rates=[rate],
             seed=seed,
             level=1 - (1 - LEVEL) / len(usable),
             draws=DRAWS,

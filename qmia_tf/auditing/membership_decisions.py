@@ -55,8 +55,8 @@ def unpack(text, count) -> np.ndarray:
         data = None
     if data is None or len(data) != -(-count // 8):
         raise InputError(
-            f"verdicts of audit.json do not hold {count} bits: the file is "
-            "damaged: attack the run again with scripts/attack.py"
+            f"membership_decisions of audit.json do not hold {count} bits: "
+            "the file is damaged: attack the run again with scripts/attack.py"
         )
     bits = np.unpackbits(np.frombuffer(data, np.uint8), count=count)
     return bits.astype(bool)

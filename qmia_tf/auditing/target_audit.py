@@ -81,7 +81,7 @@ def audit_target(
         records_sha256=attack_evaluation.records_sha256(outputs),
         accuracy_members=class_audits.rate(right[members]),
         accuracy_nonmembers=class_audits.rate(right[~members]),
-        tied_answers=int(outputs.tied.sum()),
+        tied_outputs=int(outputs.tied.sum()),
         attacks=[
             attack_evaluation.with_excess(outcome, scored[0], members)
             for outcome in scored

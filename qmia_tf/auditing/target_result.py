@@ -13,9 +13,8 @@ from qmia_tf.statistics.class_thresholds import ByClass
 from qmia_tf.statistics.epsilon import EpsilonBound
 from qmia_tf.statistics.held_out_thresholds import HeldOut
 from qmia_tf.statistics.intervals import Estimate
-from qmia_tf.statistics.low_fpr_rates import TprAtFpr
+from qmia_tf.statistics.low_fpr_rates import RocBand, TprAtFpr
 from qmia_tf.statistics.operating_points import OperatingPoint
-from qmia_tf.statistics.roc_band import RocBand
 from qmia_tf.statistics.score_counts import Histogram
 from qmia_tf.statistics.thinned_sweep import Curve
 
@@ -31,8 +30,7 @@ class AttackAudit:
     Attributes:
         name: key in attacks.ATTACKS.
         title: the name for people.
-        needs: what it needs, keys of attacks.NEEDS ("copies" and "noisy" for
-            augmented_labels and noisy_labels).
+        needs: what it needs, keys of attacks.NEEDS.
         members: how many members the numbers rest on.
         nonmembers: how many nonmembers.
         excluded: records that the attack cannot score.
@@ -53,10 +51,11 @@ class AttackAudit:
         excess: balanced accuracy of `held_out` minus the gap attack's on the
             same records; None for the gap attack.
         curve: rates against the threshold; None for a fixed threshold.
-        verdicts: whom the attack calls members, of all records if its
-            threshold is fixed, else of those that `held_out` is evaluated on.
-        records_sha256: of the records that `verdicts` are about, as in
-            TargetAudit.
+        membership_decisions: whom the attack calls members, of all records if
+            its threshold is fixed, else of those that `held_out` is evaluated
+            on.
+        records_sha256: of the records that `membership_decisions` are about,
+            as in TargetAudit.
         histogram: of the scores; None for a fixed threshold and for fewer
             than two distinct scores.
         roc: the ROC curve with a band; None for a fixed threshold.
@@ -79,7 +78,7 @@ class AttackAudit:
     epsilon: EpsilonBound
     excess: Estimate | None
     curve: Curve | None
-    verdicts: MembershipDecisions
+    membership_decisions: MembershipDecisions
     records_sha256: str
     histogram: Histogram | None = None
     roc: RocBand | None = None
@@ -147,7 +146,7 @@ class TargetAudit:
             were queried about the same records.
         accuracy_members: of the model, on its training records.
         accuracy_nonmembers: of the model, on the others: test accuracy.
-        tied_answers: how many records have several most probable classes,
+        tied_outputs: how many records have several most probable classes,
             the first of which is taken.
         attacks: one AttackAudit an attack.
         attacks_left_out: the attacks that were not run.
@@ -156,13 +155,13 @@ class TargetAudit:
         per_class: one ClassAudit a class that has members and nonmembers.
         parity: what was found when the file's codes were compared; None if
             they were not.
-        exposed: the most exposed members, of one target of the audit; none
-            of the others.
+        risky_members: the members at highest risk, of one target of the
+            audit; none of the others.
         onednn: whether TensorFlow computed the outputs with oneDNN's kernels;
             None if not TensorFlow computed them, or it is not known, and in
-            schema version 4.
+            converted audits of version 4.
         leak: whether all attacks together show a leak, and how large it is;
-            None in schema versions 4 and 5.
+            None in converted audits of versions 4 and 5.
     """
 
     target: str
@@ -180,14 +179,14 @@ class TargetAudit:
     records_sha256: str
     accuracy_members: Estimate
     accuracy_nonmembers: Estimate
-    tied_answers: int
+    tied_outputs: int
     attacks: list[AttackAudit]
     attacks_left_out: list[AttackLeftOut]
     strongest: Strongest
     tfprivacy: TfPrivacyAudit | None
     per_class: list[ClassAudit] = dataclasses.field(default_factory=list)
     parity: Parity | None = None
-    exposed: list[RiskyMember] = dataclasses.field(default_factory=list)
+    risky_members: list[RiskyMember] = dataclasses.field(default_factory=list)
     onednn: bool | None = None
     leak: LeakTest | None = None
 

@@ -9,7 +9,7 @@ NO_LEAK = "no leak found"
 SMALL = "small leak"
 CLEAR = "clear leak"
 SEVERE = "severe leak"
-ANSWERS = (CANNOT_SAY, NO_LEAK, SMALL, CLEAR, SEVERE)
+VERDICTS = (CANNOT_SAY, NO_LEAK, SMALL, CLEAR, SEVERE)
 LEAKS = (SMALL, CLEAR, SEVERE)
 
 # Fewer distinct members or nonmembers than this say hardly anything: of an
@@ -50,8 +50,8 @@ def decide(
         failed: sentences, the checks that failed.
         weak: sentence, that the model has not learned; or empty.
     """
-    answer, because = _answer(test, members, nonmembers, list(failed), weak)
-    return dataclasses.replace(test, answer=answer, because=because)
+    verdict, reasons = _answer(test, members, nonmembers, list(failed), weak)
+    return dataclasses.replace(test, verdict=verdict, reasons=reasons)
 
 
 def not_learned(target) -> str:

@@ -1,7 +1,7 @@
 """Queries the targets of a run with augmented images, for label-only attacks.
 
-Labels lie in RUN/copies/TARGET.npz and TARGET.noise.npz. A record takes many
-queries, so only some of the records are queried.
+Labels lie in RUN/augmented_queries/TARGET.npz and TARGET.noise.npz. A record
+takes many queries, so only some of the records are queried.
 """
 
 import dataclasses
@@ -64,7 +64,7 @@ def query_target(
             open(); one whose sha256 is None is queried anew each time.
         records: Records.
         settings: Settings.
-        run_dir: where copies/ lies.
+        run_dir: where augmented_queries/ lies.
         progress: shows a bar.
     Returns: dict of "augmented_labels" and "noisy_labels".
     Raises: InputError as augmented_queries.query.

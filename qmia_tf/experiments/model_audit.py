@@ -1,7 +1,9 @@
 """Audits models of a user: a target, its members and others -> audit.json.
 
-DIR/config.json   what was audited   DIR/outputs/   outputs of each target
-DIR/copies/       its labels for augmented queries   DIR/audit.json
+DIR/config.json          what was audited
+DIR/outputs/             outputs of each target
+DIR/augmented_queries/   its labels for augmented queries
+DIR/audit.json
 """
 
 import contextlib
@@ -279,7 +281,7 @@ def _config(gathered, data, said):
         "sha256",
         "kernel_set",
         "outputs",
-        "pixels",
+        "input_range",
         "signature",
     )
     return {

@@ -135,9 +135,9 @@ def judge(
             limit = f"finds an AUC of {cannot_detect:g}"
             outcomes[limit] = _detects(target.leak, cannot_detect)
         for limit, (outcome, reason) in outcomes.items():
-            if target.leak.answer == verdict.CANNOT_SAY:
+            if target.leak.verdict == verdict.CANNOT_SAY:
                 outcome = NOT_JUDGED
-                reason = "; ".join(target.leak.because)
+                reason = "; ".join(target.leak.reasons)
             judged.append(GateResult(target.target, limit, outcome, reason))
     return judged
 
@@ -179,7 +179,7 @@ def end_program(judged: list[GateResult]):
         stream = sys.stdout if result.outcome == PASSED else sys.stderr
         print(
             f"{result.outcome}: {result.target}: {result.limit}: "
-            f"{result.found}",
+            f"{result.measured}",
             file=stream,
         )
     if status(judged):
@@ -189,8 +189,8 @@ def end_program(judged: list[GateResult]):
 def _auc(leak, limit):
     numbers = f"{leak.strongest}: AUC {_estimate_text(leak.auc)}"
     if limit == 0.5:
-        reason = f"{leak.answer}, adjusted p {leak.p_value:.2g}; {numbers}"
-        return (FAILED if leak.answer in verdict.LEAKS else PASSED), reason
+        reason = f"{leak.verdict}, adjusted p {leak.p_value:.2g}; {numbers}"
+        return (FAILED if leak.verdict in verdict.LEAKS else PASSED), reason
     if leak.auc.low > limit:
         return FAILED, f"{numbers} is above {limit:g}"
     if leak.auc.high <= limit:

@@ -105,7 +105,7 @@ ARTEFACT = [
         "target.accuracy_nonmembers",
     ),
     Column("scores", "distinct_scores", "count", "confidence.distinct_scores"),
-    Column("ties", "tied_answers", "count", "target.tied_answers"),
+    Column("ties", "tied_outputs", "count", "target.tied_outputs"),
     Column("MB", "size_mb", "number", "target.size_mb"),
     Column("ms", "latency_ms", "measure", "target.latency_ms"),
     Column("threads", "latency_threads", "count", "target.latency_threads"),
@@ -173,7 +173,7 @@ ATTACK = [
 VERDICT = [
     *RUN,
     TARGET,
-    Column("verdict", "answer", "text", "target.leak.answer"),
+    Column("verdict", "answer", "text", "target.leak.verdict"),
     Column("p", "p_value", "tiny", "target.leak.p_value"),
     Column(
         "attack",
@@ -230,8 +230,8 @@ JOINT = [
         "count",
         lambda x: x.joint.members + x.joint.nonmembers,
     ),
-    Column("AUC alone", "auc_alone", "area", "joint.alone"),
-    Column("AUC together", "auc_together", "area", "joint.together"),
+    Column("AUC alone", "auc_alone", "area", "joint.single_auc"),
+    Column("AUC together", "auc_together", "area", "joint.joint_auc"),
     Column("gain", "gain", "signed", "joint.gain"),
     Column("p", "p_value", "measure", "joint.p_value"),
 ]

@@ -112,7 +112,10 @@ def _attack(target, other, name, same_records):
 
 def _decisions(target, other, name):
     """Decisions on the same records: ((ours, theirs) of members, of others)."""
-    stored = [artefact.attack(name).verdicts for artefact in (target, other)]
+    stored = [
+        artefact.attack(name).membership_decisions
+        for artefact in (target, other)
+    ]
     if target.records_sha256 != other.records_sha256:
         return None
     point = held_out_point(target, name)

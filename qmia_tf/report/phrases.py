@@ -4,7 +4,7 @@ import math
 import re
 import textwrap
 
-from qmia_tf.attacks import TITLES
+from qmia_tf.attacks import ATTACKS
 from qmia_tf.statistics.intervals import Estimate
 
 WIDTH = 78
@@ -38,7 +38,7 @@ def capital(text) -> str:
 
 def attack_title(name) -> str:
     """What people call an attack."""
-    return TITLES.get(name, name)
+    return ATTACKS[name].title if name in ATTACKS else name
 
 
 def share_values(values: dict[str, str]) -> str:

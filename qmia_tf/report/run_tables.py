@@ -17,7 +17,7 @@ FACTS = (
     "accuracy_members",
     "accuracy_nonmembers",
     "distinct_scores",
-    "tied_answers",
+    "tied_outputs",
     "size_mb",
     "latency_ms",
     "latency_threads",
@@ -196,7 +196,7 @@ def _joint_attacks(runs):
         (
             SimpleNamespace(run=run, joint=joint)
             for run in runs
-            for joint in run.audit.joints
+            for joint in run.audit.joint_attacks
         ),
         notes=notes("joint"),
         grouped=RUN,

@@ -56,7 +56,7 @@ def verdict(result: AuditResult) -> list[str]:
         *_warnings(result),
         *map(_artefact, artefacts),
         *_comparison(result, artefacts),
-        *_blind_baseline(result.control),
+        *_blind_baseline(result.blind_baseline),
         INTERVALS,
     ]
 
@@ -85,7 +85,7 @@ def _artefact(target):
 def _short(target):
     if target.leak is None:
         return say("verdict", "untested", target)
-    if target.leak.answer == verdicts.CANNOT_SAY:
+    if target.leak.verdict == verdicts.CANNOT_SAY:
         return say("verdict", "cannot_say", target)
     return say("verdict", "short", target, _facts(target))
 
@@ -98,7 +98,7 @@ def _facts(target: TargetAudit) -> VerdictFacts | None:
     lowest = next((rate for rate in rates if rate.attained), None)
     too_low = [rate for rate in rates if rate.attack is None]
     first, shift = leak.attacks[0].attack, leak.detectable
-    known = leak.answer == verdicts.NO_LEAK and shift and shift.auc < 1
+    known = leak.verdict == verdicts.NO_LEAK and shift and shift.auc < 1
     return VerdictFacts(
         accuracy=held_out_point(target, leak.strongest).balanced_accuracy,
         example=None if first == leak.strongest else first,
@@ -128,11 +128,11 @@ def _comparison(result, artefacts):
 
 
 def _warnings(result):
-    baseline, artefacts = result.control, artefacts_of(result)
-    if baseline is not None and baseline.told_apart:
+    baseline, artefacts = result.blind_baseline, artefacts_of(result)
+    if baseline is not None and baseline.distinguishable:
         yield say("verdict", "distinguishable", baseline)
-    if result.repeats is not None and result.repeats.sentence:
-        yield f"{capital(result.repeats.sentence)}."
+    if result.repeated_records is not None and result.repeated_records.sentence:
+        yield f"{capital(result.repeated_records.sentence)}."
     for checked in (result.duplicates, result.calibration):
         if checked is not None and checked.warning:
             yield say("verdict", "warning", checked.warning)
@@ -152,5 +152,5 @@ def _warnings(result):
 def _blind_baseline(baseline):
     if baseline is None:
         yield say("verdict", "no_baseline")
-    elif not baseline.told_apart:
+    elif not baseline.distinguishable:
         yield say("verdict", "not_distinguishable", baseline)

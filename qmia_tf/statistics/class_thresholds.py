@@ -4,13 +4,12 @@ import dataclasses
 
 import numpy as np
 
-from qmia_tf.statistics import held_out_thresholds
+from qmia_tf.statistics.held_out_thresholds import calibration_half
 from qmia_tf.statistics.operating_points import (
     OperatingPoint,
     measure_decisions,
-    peak_row,
 )
-from qmia_tf.statistics.sweep import check_scores, sweep
+from qmia_tf.statistics.sweep import sweep
 
 # In simulations (binormal, 10 and 100 classes, 20 to 3,000 calibration records
 # each) no shrinkage costs up to 2 points of balanced accuracy where classes
@@ -39,10 +38,10 @@ def hold_out(
     members,
     labels,
     *,
-    classes,
-    seed,
-    calibration=None,
-    strength=STRENGTH,
+    classes: int,
+    seed: int,
+    calibration: np.ndarray | None = None,
+    strength: float = STRENGTH,
 ) -> ByClass:
     """Chooses thresholds by class on one half, evaluates them on the other.
 
@@ -56,57 +55,56 @@ def hold_out(
     scores changes nothing but their values.
 
     Args:
-        scores: float [N], finite; higher is more member-like.
+        scores: float [N], finite; higher is more member-like. Or a Sweep,
+            with None for members.
         members: bool [N], two or more True and two or more False.
         labels: int [N], 0..classes-1.
-        classes: int, how many classes there are.
-        seed: int, of the halves and the bootstrap.
-        calibration: bool [N], the half to choose on; drawn if None.
-        strength: float, 0 or more; how many records of a class weigh as
-            much as the threshold for all.
+        classes: how many there are.
+        seed: of the halves and the bootstrap.
+        calibration: bool [N], the half to choose on; calibration_half if
+            None.
+        strength: 0 or more; how many records of a class weigh as much as the
+            threshold for all.
     Raises: InputError if there is only one member or nonmember, ValueError
         if the arrays do not fit or an option is out of range.
     Source: a threshold a class: Song and Mittal, arXiv:2003.10595, section 4;
         theirs is learnt on a shadow model and is not shrunk.
     """
-    scores, members = check_scores(scores, members)
-    labels = np.asarray(labels)
-    _check(labels, members, classes, strength)
+    whole, labels = sweep(scores, members), np.asarray(labels)
+    _check(labels, whole.is_member, classes, strength)
     if calibration is None:
-        calibration = held_out_thresholds.calibration_half(members, seed=seed)
-    learnt, inside = scores[calibration], members[calibration]
-    places = _places(learnt)
-    cuts = np.full(classes, _peak(places, inside))
-    for label in np.unique(labels[calibration]):
-        rows = labels[calibration] == label
-        if inside[rows].any() and not inside[rows].all():
-            own, count = _peak(places[rows], inside[rows]), np.sum(rows)
+        calibration = calibration_half(whole.is_member, seed=seed)
+    chosen, known = whole.take(calibration), labels[calibration]
+    cuts = np.full(classes, _peak_place(chosen, chosen))
+    for label in np.unique(known):
+        rows = known == label
+        inside, count = chosen.is_member[rows], np.sum(rows)
+        if inside.any() and not inside.all():
+            own = _peak_place(chosen.take(rows), chosen)
             cuts[label] += (own - cuts[label]) * count / (count + strength)
-    order = np.argsort(places, kind="stable")
-    positions = np.searchsorted(places[order], cuts, side="left")
-    thresholds = np.append(learnt[order], np.inf)[positions]
-    called, evaluated = scores >= thresholds[labels], ~calibration
+    # The lowest threshold at that place or above; at infinity the place is 1.
+    row = np.searchsorted(-_places(chosen), -cuts, side="right") - 1
+    thresholds, evaluated = chosen.thresholds[row], ~calibration
+    called = whole.scores >= thresholds[labels]
     point = measure_decisions(
-        "by_class", called[evaluated], members[evaluated], seed=seed
+        "by_class", called[evaluated], whole.is_member[evaluated], seed=seed
     )
     listed = [t if np.isfinite(t) else None for t in thresholds.tolist()]
     return ByClass(point, listed)
 
 
-def _places(scores):
-    """Midranks as shares of the records, in (0, 1)."""
-    ranked = np.sort(scores)
-    below = np.searchsorted(ranked, scores, side="left")
-    to_here = np.searchsorted(ranked, scores, side="right")
-    return (below + to_here) / (2 * scores.size)
+def _places(curve):
+    """The midranks of thresholds as shares of the records, falling from 1."""
+    called = curve.called
+    twice = 2 * called[-1] - called[1:] - called[:-1]
+    return np.append(1.0, twice / (2 * called[-1]))
 
 
-def _peak(places, members):
-    """Where balanced accuracy peaks, half-way to the next lower place."""
-    whole = sweep(places, members)
-    # Nobody's place is 1, nobody is below 0.
-    ends = np.concatenate([[1.0], whole.thresholds[1:], [0.0]])
-    row = peak_row(whole)
+def _peak_place(some, chosen):
+    """Where balanced accuracy of some peaks, half-way to the next place."""
+    rows = np.searchsorted(-chosen.thresholds, -some.thresholds)
+    ends = np.append(_places(chosen)[rows], 0.0)
+    row = some.peak_row
     return (ends[row] + ends[row + 1]) / 2
 
 

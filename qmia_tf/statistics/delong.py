@@ -3,10 +3,10 @@
 import dataclasses
 
 import numpy as np
-from scipy import special, stats
+from scipy import stats
 
 from qmia_tf.statistics.auc import placements, spread, sure_share
-from qmia_tf.statistics.intervals import LEVEL, Estimate
+from qmia_tf.statistics.intervals import LEVEL, Estimate, normal
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,20 +22,14 @@ class Contrast:
     p_value: float
 
 
-def paired(first, second, members, *, level=LEVEL) -> Contrast:
-    """AUC of `first` minus AUC of `second`, on the same records.
-
-    Args:
-        first: float [N] scores; higher is more member-like. Records of which
-            one of the two is NaN are left out.
-        second: float [N], likewise.
-        members: bool [N], some True and some False.
-        level: coverage, in 0..1.
-    """
+def paired(first, second, members, *, level: float = LEVEL) -> Contrast:
+    """AUC of `first` minus AUC of `second`, as contrast."""
     return contrast((first, second), members, (1.0, -1.0), level=level)
 
 
-def contrast(scores, members, weights, *, shifts=0.0, level=LEVEL) -> Contrast:
+def contrast(
+    scores, members, weights, *, shifts=0.0, level: float = LEVEL
+) -> Contrast:
     """sum_t weights[t] AUC_t for T scores of the same records.
 
     DeLong's variance w'Sw is that of the weighted placements: with v_t and
@@ -46,8 +40,8 @@ def contrast(scores, members, weights, *, shifts=0.0, level=LEVEL) -> Contrast:
     alike; a difference of 0, as between equal scores, is then taken as it is.
 
     Args:
-        scores: T arrays, float [N] each, finite or NaN. Records of which one
-            is NaN are left out.
+        scores: T arrays, float [N] each, finite or NaN; higher is more
+            member-like. Records of which one is NaN are left out.
         members: bool [N], m of them True and n False.
         weights: T floats.
         shifts: float [n], mean 0, added to the nonmembers' placements: how
@@ -88,14 +82,9 @@ def contrast(scores, members, weights, *, shifts=0.0, level=LEVEL) -> Contrast:
     variance = spread(won, width=width) + spread(lost, width=width)
     # Rounding leaves some 1e-17 where there is nothing to see.
     if variance <= (1e-12 * width) ** 2:
-        return _unanimous(value, won.size, evaluated, width, level)
-    half = special.ndtri((1 + level) / 2) * np.sqrt(variance)
+        return unanimous(value, min(won.size, evaluated), width, level=level)
     return Contrast(
-        Estimate(
-            value,
-            float(max(value - half, least)),
-            float(min(value + half, most)),
-        ),
+        normal(value, variance, level=level, ends=(least, most)),
         float(2 * stats.norm.sf(abs(value) / np.sqrt(variance))),
     )
 
@@ -109,9 +98,22 @@ def _among_all(placed, has_score):
     return placed.mean() + apart
 
 
-def _unanimous(value, members, nonmembers, width, level):
+def unanimous(
+    value: float,
+    pairs: int,
+    width: float = 1.0,
+    *,
+    level: float = LEVEL,
+    count: int = 1,
+) -> Contrast:
+    """A sum of AUCs of which every record says the same.
+
+    Exact for so many disjoint pairs that all decide alike; the level is
+    shared among `count` such sums.
+    """
     if abs(value) <= 1e-12 * width:
         return Contrast(Estimate(0.0, 0.0, 0.0), 1.0)
-    ends = value, value * sure_share(members, nonmembers, level=level)
-    p_value = min(1.0, 2 * 0.5 ** min(members, nonmembers))
+    bound = sure_share(pairs, pairs, level=1 - (1 - level) / count)
+    ends = value, value * bound
+    p_value = min(1.0, 2 * count * 0.5**pairs)
     return Contrast(Estimate(value, min(ends), max(ends)), p_value)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from scipy import stats
 
-from qmia_tf.statistics.sweep import Sweep, check_scores, sweep
+from qmia_tf.statistics.sweep import Sweep, sweep
 
 # More thresholds than this are thinned: their bounds hardly differ.
 CANDIDATES = 4000
@@ -38,7 +38,12 @@ class EpsilonBound:
 
 
 def lower_bound(
-    scores, members, calibration, *, alpha=0.05, delta=0.0
+    scores,
+    members,
+    calibration: np.ndarray,
+    *,
+    alpha: float = 0.05,
+    delta: float = 0.0,
 ) -> EpsilonBound:
     """Bounds epsilon from below: per model and empirical.
 
@@ -52,35 +57,32 @@ def lower_bound(
     arXiv:2305.08846). Nor does 0 say that there is no leak.
 
     Args:
-        scores: float [N], finite; higher is more member-like.
+        scores: float [N], finite; higher is more member-like. Or a Sweep,
+            with None for members.
         members: bool [N].
         calibration: bool [N], the half the threshold is chosen on; members
             and nonmembers are needed in it and outside of it.
-        alpha: float in (0, 1).
-        delta: float in [0, 1).
+        alpha: in (0, 1).
+        delta: in [0, 1).
     Raises: ValueError if the arrays do not fit, or an option is out of range.
     Source: Jagielski, Ullman and Oprea, arXiv:2006.07709, whose threshold is
         chosen on the evaluated records.
     """
-    scores, members = check_scores(scores, members)
-    calibration = np.asarray(calibration)
-    if calibration.shape != members.shape or calibration.dtype != bool:
+    whole, calibration = sweep(scores, members), np.asarray(calibration)
+    shape = whole.is_member.shape
+    if calibration.shape != shape or calibration.dtype != bool:
         raise ValueError(
-            f"calibration must be booleans {list(members.shape)}, got "
+            f"calibration must be booleans {list(shape)}, got "
             f"{calibration.dtype} {list(calibration.shape)}"
         )
-    chosen = sweep(scores[calibration], members[calibration])
-    # The same checks on the evaluation half: both kinds must be there.
-    evaluated, inside = check_scores(
-        scores[~calibration], members[~calibration]
-    )
+    chosen, evaluated = whole.take(calibration), whole.take(~calibration)
     threshold = chosen.thresholds[_best_row(chosen, alpha, delta)]
-    called = evaluated >= threshold
+    called = evaluated.scores >= threshold
     counts = (
-        int(np.sum(called & inside)),
-        int(np.sum(inside)),
-        int(np.sum(called & ~inside)),
-        int(np.sum(~inside)),
+        int(np.sum(called & evaluated.is_member)),
+        evaluated.members,
+        int(np.sum(called & ~evaluated.is_member)),
+        evaluated.nonmembers,
     )
     value = float(bounds(*counts, alpha=alpha, delta=delta))
     return EpsilonBound(
@@ -94,12 +96,12 @@ def lower_bound(
 
 def bounds(
     true_positives,
-    members,
+    members: int,
     false_positives,
-    nonmembers,
+    nonmembers: int,
     *,
-    alpha=0.05,
-    delta=0.0,
+    alpha: float = 0.05,
+    delta: float = 0.0,
 ) -> np.ndarray:
     """The bound at thresholds that were fixed before these records were seen.
 
@@ -109,11 +111,11 @@ def bounds(
 
     Args:
         true_positives: int [...], 0..members.
-        members: int, 1 or more.
+        members: 1 or more.
         false_positives: int [...], 0..nonmembers.
-        nonmembers: int, 1 or more.
-        alpha: float in (0, 1).
-        delta: float in [0, 1).
+        nonmembers: 1 or more.
+        alpha: in (0, 1).
+        delta: in [0, 1).
     Returns: float64 [...]; below 0 where the bound says nothing.
     Raises: ValueError if an option is out of range.
     """

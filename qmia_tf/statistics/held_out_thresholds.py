@@ -5,13 +5,12 @@ import dataclasses
 import numpy as np
 
 from qmia_tf.errors import InputError
-from qmia_tf.statistics.intervals import Estimate
+from qmia_tf.statistics.intervals import Estimate, within
 from qmia_tf.statistics.operating_points import (
     OperatingPoint,
     measure_decisions,
-    peak_row,
 )
-from qmia_tf.statistics.sweep import check_scores, sweep
+from qmia_tf.statistics.sweep import sweep
 
 # Of cross-fitted intervals, for folds whose results correlate by 1/3.
 STRETCH = (4 / 3) ** 0.5
@@ -37,36 +36,33 @@ class HeldOut:
     optimism: float
 
 
-def hold_out(scores, members, *, seed, calibration=None) -> HeldOut:
+def hold_out(
+    scores, members=None, *, seed: int, calibration: np.ndarray | None = None
+) -> HeldOut:
     """Chooses the threshold of peak accuracy on a half, evaluates on the other.
 
-    Members and nonmembers are each cut in half at random; where their number
-    is odd, the evaluation half is the larger. The halves depend on the seed,
-    the members and the order of the records, not on the scores.
-
     Args:
-        scores: float [N], finite; higher is more member-like.
+        scores: float [N], finite; higher is more member-like. Or a Sweep.
         members: bool [N], two or more True and two or more False.
-        seed: int, of the halves and the bootstrap.
-        calibration: bool [N], the half to choose on; drawn if None.
+        seed: of the halves and the bootstrap.
+        calibration: bool [N], the half to choose on; calibration_half if
+            None.
     Raises: InputError if there is only one member or nonmember.
     """
-    scores, members = check_scores(scores, members)
+    whole = sweep(scores, members)
     if calibration is None:
-        calibration = calibration_half(members, seed=seed)
-    chosen = sweep(scores[calibration], members[calibration])
-    row = peak_row(chosen)
+        calibration = calibration_half(whole.is_member, seed=seed)
+    chosen = whole.take(calibration)
+    row, evaluated = chosen.peak_row, ~calibration
     threshold = chosen.thresholds[row]
-    called, evaluated = scores >= threshold, ~calibration
     point = measure_decisions(
         "held_out",
-        called[evaluated],
-        members[evaluated],
+        whole.scores[evaluated] >= threshold,
+        whole.is_member[evaluated],
         seed=seed,
         threshold=threshold,
     )
-    whole = sweep(scores, members)
-    peak = whole.balanced_accuracy[peak_row(whole)]
+    peak = whole.balanced_accuracy[whole.peak_row]
     return HeldOut(
         point=point,
         calibration_members=chosen.members,
@@ -76,7 +72,9 @@ def hold_out(scores, members, *, seed, calibration=None) -> HeldOut:
     )
 
 
-def cross_fit(scores, members, *, seed, calibration=None) -> OperatingPoint:
+def cross_fit(
+    scores, members=None, *, seed: int, calibration: np.ndarray | None = None
+) -> OperatingPoint:
     """Decides on every record, each half by the threshold of the other half.
 
     Two folds, the calibration half and the rest: each one's threshold of peak
@@ -91,24 +89,20 @@ def cross_fit(scores, members, *, seed, calibration=None) -> OperatingPoint:
     and exclude guessing from below in 2 %; unstretched, in 94 to 95 % and 4
     to 5 %.
 
-    Args:
-        scores: float [N], finite; higher is more member-like.
-        members: bool [N], two or more True and two or more False.
-        seed: int, of the halves and the bootstrap.
-        calibration: bool [N], one of the halves; drawn if None.
+    Args: as hold_out.
     Returns: OperatingPoint "cross_fitted", its threshold None.
     Raises: InputError if there is only one member or nonmember.
     """
-    scores, members = check_scores(scores, members)
+    whole = sweep(scores, members)
     if calibration is None:
-        calibration = calibration_half(members, seed=seed)
-    called = np.zeros(members.size, bool)
+        calibration = calibration_half(whole.is_member, seed=seed)
+    called = np.zeros(whole.is_member.size, bool)
     for half in (calibration, ~calibration):
-        chosen = sweep(scores[half], members[half])
-        threshold = chosen.thresholds[peak_row(chosen)]
-        called |= ~half & (scores >= threshold)
+        chosen = whole.take(half)
+        threshold = chosen.thresholds[chosen.peak_row]
+        called |= ~half & (whole.scores >= threshold)
     return _stretched(
-        measure_decisions("cross_fitted", called, members, seed=seed)
+        measure_decisions("cross_fitted", called, whole.is_member, seed=seed)
     )
 
 
@@ -121,14 +115,15 @@ def _stretched(point):
             least = -1.0 if field.name == "advantage" else 0.0
             low = rate.value - STRETCH * (rate.value - rate.low)
             high = rate.value + STRETCH * (rate.high - rate.value)
-            changed[field.name] = Estimate(
-                rate.value, max(low, least), min(high, 1.0)
-            )
+            changed[field.name] = within(rate.value, low, high, (least, 1.0))
     return dataclasses.replace(point, **changed)
 
 
-def calibration_half(members, *, seed) -> np.ndarray:
+def calibration_half(members: np.ndarray, *, seed: int) -> np.ndarray:
     """Draws the calibration half.
+
+    It depends on the seed, the members and the order of the records, not on
+    scores.
 
     Args:
         members: bool [N], two or more True and two or more False.

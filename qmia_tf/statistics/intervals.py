@@ -22,15 +22,33 @@ class Estimate:
 UNDEFINED = Estimate(None, None, None)
 
 
-def clopper_pearson(count, total, *, level=LEVEL) -> Estimate:
-    """The exact interval on a binomial rate.
+def within(
+    value: float, low: float, high: float, ends: tuple[float, float] = (0, 1)
+) -> Estimate:
+    """An Estimate, its interval cut to what the number can be."""
+    least, most = ends
+    return Estimate(value, float(max(low, least)), float(min(high, most)))
+
+
+def normal(
+    value: float,
+    variance: float,
+    *,
+    level: float = LEVEL,
+    ends: tuple[float, float] = (0.0, 1.0),
+) -> Estimate:
+    """The interval value -+ z sqrt(variance), cut to the ends."""
+    half = special.ndtri((1 + level) / 2) * np.sqrt(max(variance, 0.0))
+    return within(value, value - half, value + half, ends)
+
+
+def clopper_pearson(
+    count: int, total: int, *, level: float = LEVEL
+) -> Estimate:
+    """The exact interval on a binomial rate, count of total.
 
     low: P(X >= count | low) = (1 - level)/2, and high likewise below.
 
-    Args:
-        count: int, 0..total.
-        total: int, 1 or more.
-        level: coverage, in 0..1.
     Source: Clopper and Pearson, Biometrika 26 (1934).
     """
     _check_counts(count, total)
@@ -45,15 +63,11 @@ def clopper_pearson(count, total, *, level=LEVEL) -> Estimate:
     return Estimate(count / total, float(low), float(high))
 
 
-def wilson(count, total, *, level=LEVEL) -> Estimate:
+def wilson(count: int, total: int, *, level: float = LEVEL) -> Estimate:
     """The score interval on a binomial rate p = count/total.
 
     (p + z^2/2n -+ z sqrt(p(1 - p)/n + z^2/4n^2)) / (1 + z^2/n)
 
-    Args:
-        count: int, 0..total.
-        total: int, 1 or more.
-        level: coverage, in 0..1.
     Source: Wilson, JASA 22 (1927).
     """
     _check_counts(count, total)
@@ -62,25 +76,14 @@ def wilson(count, total, *, level=LEVEL) -> Estimate:
     center = rate + shift / 2
     spread = z * np.sqrt(rate * (1 - rate) / total + shift / (4 * total))
     low, high = np.array([center - spread, center + spread]) / (1 + shift)
-    return Estimate(
-        rate,
-        float(max(low, 0.0)) if count else 0.0,
-        float(min(high, 1.0)) if count < total else 1.0,
-    )
+    return within(rate, low if count else 0.0, high if count < total else 1.0)
 
 
-def newcombe(count1, total1, count2, total2, *, level=LEVEL) -> Estimate:
-    """The interval on a difference d = p1 - p2 of independent rates.
+def newcombe(
+    count1: int, total1: int, count2: int, total2: int, *, level: float = LEVEL
+) -> Estimate:
+    """The interval on a difference of independent rates, of Wilson's limits.
 
-    low  = d - sqrt((p1 - l1)^2 + (u2 - p2)^2)
-    high = d + sqrt((u1 - p1)^2 + (p2 - l2)^2), l and u Wilson's limits.
-
-    Args:
-        count1: int, 0..total1.
-        total1: int, 1 or more.
-        count2: int, 0..total2.
-        total2: int, 1 or more.
-        level: coverage, in 0..1.
     Source: Newcombe, Statistics in Medicine 17 (1998) 873, method 10.
     """
     return difference(
@@ -91,34 +94,45 @@ def newcombe(count1, total1, count2, total2, *, level=LEVEL) -> Estimate:
 def difference(first: Estimate, second: Estimate) -> Estimate:
     """The difference x - y of two shares or AUCs, taken for independent.
 
-        low  = d - sqrt((x - lx)^2 + (uy - y)^2)
-        high = d + sqrt((ux - x)^2 + (y - ly)^2)
-
-    Args:
-        first: x with its limits, in 0..1.
-        second: y with its limits of the same coverage, in 0..1.
-    Source: Zou and Donner, Statistics in Medicine 27 (2008) 1693.
+    Both intervals are of the same coverage, in 0..1.
     """
     value = first.value - second.value
-    below = np.hypot(first.value - first.low, second.high - second.value)
-    above = np.hypot(first.high - first.value, second.value - second.low)
-    return Estimate(
-        value, float(max(value - below, -1.0)), float(min(value + above, 1.0))
+    below, above = arms(first, second)
+    return within(value, value - below, value + above, (-1.0, 1.0))
+
+
+def arms(
+    first: Estimate,
+    second: Estimate,
+    weights: tuple[float, float] = (1.0, 1.0),
+) -> tuple[float, float]:
+    """How far the interval on a x - b y reaches below and above its value.
+
+        below = sqrt(a^2 (x - lx)^2 + b^2 (uy - y)^2)
+        above = sqrt(a^2 (ux - x)^2 + b^2 (y - ly)^2), l and u the limits.
+
+    Source: Zou and Donner, Statistics in Medicine 27 (2008) 1693.
+    """
+    a, b = weights
+    return (
+        np.hypot(
+            a * (first.value - first.low), b * (second.high - second.value)
+        ),
+        np.hypot(
+            a * (first.high - first.value), b * (second.value - second.low)
+        ),
     )
 
 
 def balanced_accuracy(
-    true_positives, members, false_positives, nonmembers, *, level=LEVEL
+    true_positives: int,
+    members: int,
+    false_positives: int,
+    nonmembers: int,
+    *,
+    level: float = LEVEL,
 ) -> Estimate:
-    """The interval on 1/2 + (TPR - FPR)/2, from Newcombe's for TPR - FPR.
-
-    Args:
-        true_positives: int, 0..members.
-        members: int, 1 or more.
-        false_positives: int, 0..nonmembers.
-        nonmembers: int, 1 or more.
-        level: coverage, in 0..1.
-    """
+    """The interval on 1/2 + (TPR - FPR)/2, from Newcombe's for TPR - FPR."""
     gap = newcombe(
         true_positives, members, false_positives, nonmembers, level=level
     )
@@ -126,44 +140,36 @@ def balanced_accuracy(
 
 
 def accuracy(
-    true_positives, members, false_positives, nonmembers, *, level=LEVEL
+    true_positives: int,
+    members: int,
+    false_positives: int,
+    nonmembers: int,
+    *,
+    level: float = LEVEL,
 ) -> Estimate:
     """The interval on (TP + TN)/N, members and nonmembers as they are.
 
-    a p1 - b p2 + b, with p1 = TPR, p2 = FPR, a and b the shares of members
-    and nonmembers; Wilson's limits l and u are joined as Newcombe joins them:
-        low  = accuracy - sqrt(a^2 (p1 - l1)^2 + b^2 (u2 - p2)^2)
-        high = accuracy + sqrt(a^2 (u1 - p1)^2 + b^2 (p2 - l2)^2)
-    At equal numbers it is balanced_accuracy.
-
-    Args:
-        true_positives: int, 0..members.
-        members: int, 1 or more.
-        false_positives: int, 0..nonmembers.
-        nonmembers: int, 1 or more.
-        level: coverage, in 0..1.
-    Source: Zou and Donner, Statistics in Medicine 27 (2008) 1693.
+    a TPR - b FPR + b, with a and b the shares of members and nonmembers, of
+    Wilson's limits. At equal numbers it is balanced_accuracy.
     """
-    inside = wilson(true_positives, members, level=level)
-    outside = wilson(false_positives, nonmembers, level=level)
+    recall = wilson(true_positives, members, level=level)
+    fpr = wilson(false_positives, nonmembers, level=level)
     records = members + nonmembers
     value = (true_positives + nonmembers - false_positives) / records
-    a, b = members / records, nonmembers / records
-    below = np.hypot(
-        a * (inside.value - inside.low), b * (outside.high - outside.value)
-    )
-    above = np.hypot(
-        a * (inside.high - inside.value), b * (outside.value - outside.low)
-    )
-    return Estimate(
-        value, float(max(value - below, 0.0)), float(min(value + above, 1.0))
-    )
+    below, above = arms(recall, fpr, (members / records, nonmembers / records))
+    return within(value, value - below, value + above)
 
 
 # The thresholds of an audit often call the same records.
 @functools.lru_cache(maxsize=4096)
 def precision_and_f1(
-    true_positives, members, false_positives, nonmembers, *, seed, level=LEVEL
+    true_positives: int,
+    members: int,
+    false_positives: int,
+    nonmembers: int,
+    *,
+    seed: int,
+    level: float = LEVEL,
 ) -> tuple[Estimate, Estimate]:
     """Intervals on precision and F1 at a fixed threshold.
 
@@ -176,13 +182,6 @@ def precision_and_f1(
     on the called records would take their number for fixed, which at recall
     1 makes the interval four times too wide.
 
-    Args:
-        true_positives: int, 0..members.
-        members: int, 1 or more.
-        false_positives: int, 0..nonmembers.
-        nonmembers: int, 1 or more.
-        seed: int, of the draws.
-        level: coverage, in 0..1.
     Returns: precision (undefined if nobody is called) and F1.
     """
     _check_counts(true_positives, members)
@@ -196,20 +195,21 @@ def precision_and_f1(
         )
     ]
     called = true_positives + false_positives
-    f1 = _percentiles(
+    f1 = percentiles(
         2 * true_positives / (called + members),
         2 * draws[0] / (draws[0] + draws[1] + members),
         level,
     )
     if not called:
         return UNDEFINED, f1
-    precision = _percentiles(
+    precision = percentiles(
         true_positives / called, draws[0] / (draws[0] + draws[1]), level
     )
     return precision, f1
 
 
-def _percentiles(value, draws, level):
+def percentiles(value: float, draws: np.ndarray, level: float) -> Estimate:
+    """The interval between percentiles of draws; the value lies in it."""
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return Estimate(value, float(min(low, value)), float(max(high, value)))
 

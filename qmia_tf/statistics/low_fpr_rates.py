@@ -5,10 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from qmia_tf.statistics.intervals import LEVEL, Estimate
+from qmia_tf.statistics.intervals import LEVEL, Estimate, percentiles
 from qmia_tf.statistics.sweep import Sweep, sweep
 
 RATES = (0.1, 0.01, 0.001, 0.0001)
+# Of a band, six a decade: the same for every target, RATES among them.
+BAND_RATES = tuple(10.0 ** (-step / 6) for step in range(24, 0, -1))
 DRAWS = 2000
 # A ROC curve rises fastest at its start: between no nonmember and the first,
 # and between one and the next, TPR is taken to grow like a power of FPR. On
@@ -42,30 +44,32 @@ class TprAtFpr:
     threshold: float | None
 
 
-def tpr_at_fpr(
-    scores, members, rates=RATES, *, seed, level=LEVEL, draws=DRAWS
-) -> list[TprAtFpr]:
-    """TPR at each false-positive rate; see of_sweep.
+@dataclasses.dataclass(frozen=True)
+class RocBand:
+    """TPR at R false-positive rates, each with an interval of its own.
 
-    Args:
-        scores: float [N], finite; higher is more member-like.
-        members: bool [N], some True and some False.
-        rates: floats, each above 0 and below 1.
-        seed: int >= 0, of the bootstrap.
-        level: coverage of the intervals, in 0..1.
-        draws: int, 1 or more.
+    Attributes:
+        rates: R false-positive rates that are allowed, rising, the last one 1.
+        tpr: the TPR at each: that of the largest attained FPR that does not
+            exceed it.
+        low: the lower end of its interval, pointwise.
+        high: the upper end.
     """
-    whole = sweep(scores, members)
-    return of_sweep(whole, rates, seed=seed, level=level, draws=draws)
+
+    rates: list[float]
+    tpr: list[float]
+    low: list[float]
+    high: list[float]
 
 
-def of_sweep(
-    curve: Sweep,
+def tpr_at_fpr(
+    scores,
+    members=None,
     rates: Sequence[float] = RATES,
     *,
-    seed,
-    level=LEVEL,
-    draws=DRAWS,
+    seed: int,
+    level: float = LEVEL,
+    draws: int = DRAWS,
 ) -> list[TprAtFpr]:
     """TPR at each false-positive rate, never between two tied records.
 
@@ -74,31 +78,28 @@ def of_sweep(
     largest FPR that the scores can attain there without exceeding the rate.
 
     Args:
-        curve: the Sweep of the scores.
-        rates: floats, each above 0 and below 1.
-        seed: int >= 0, of the bootstrap; a rate's interval does not depend
-            on the other rates.
+        scores: float [N], finite; higher is more member-like. Or a Sweep.
+        members: bool [N], some True and some False.
+        rates: each above 0 and below 1.
+        seed: of the bootstrap; a rate's interval does not depend on the other
+            rates.
         level: coverage of the intervals, in 0..1.
-        draws: int, 1 or more.
+        draws: 1 or more.
     Raises: ValueError if a rate is out of range.
     """
-    estimates = []
+    curve, estimates = sweep(scores, members), []
     for rate in rates:
         if not 0 < rate < 1:
             raise ValueError(f"a rate must be above 0 and below 1, got {rate}")
         # 0.29 * 100 is a little less than 29.
         allowed = int(rate * curve.nonmembers * (1 + 1e-12))
         row = _last_row(curve, allowed)
-        value = float(curve.recall[row])
         drawn = _bootstrap(curve, rate, np.random.default_rng(seed), draws)
-        low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
         threshold = curve.thresholds[row]
         estimates.append(
             TprAtFpr(
                 rate=float(rate),
-                tpr=Estimate(
-                    value, float(min(low, value)), float(max(high, value))
-                ),
+                tpr=percentiles(float(curve.recall[row]), drawn, level),
                 attained=float(curve.false_positive_rate[row]),
                 false_positives=int(curve.false_positives[row]),
                 nonmembers=curve.nonmembers,
@@ -107,6 +108,26 @@ def of_sweep(
             )
         )
     return estimates
+
+
+def roc_band(curve: Sweep, *, seed: int, level: float = LEVEL) -> RocBand:
+    """TPR from a rate of 0.0001, or 1/nonmembers if that is more, up to 1.
+
+    At a lower rate than 1/nonmembers the curve would show its assumed shape
+    more than what was seen. The level is that of each interval, not of the
+    band as a whole; they are those of tpr_at_fpr.
+    """
+    # 0.01 * 100 must not fall short of 1.
+    least = (1 - 1e-12) / curve.nonmembers
+    rates = [rate for rate in BAND_RATES if rate >= least]
+    estimates = tpr_at_fpr(curve, rates=rates, seed=seed, level=level)
+    # Whoever may call everyone calls every member.
+    return RocBand(
+        rates=[*rates, 1.0],
+        tpr=[*(estimate.tpr.value for estimate in estimates), 1.0],
+        low=[*(estimate.tpr.low for estimate in estimates), 1.0],
+        high=[*(estimate.tpr.high for estimate in estimates), 1.0],
+    )
 
 
 def attainable(curve: Sweep) -> float:

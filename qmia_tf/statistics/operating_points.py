@@ -52,31 +52,21 @@ class OperatingPoint:
 
 
 def measure(
-    name,
+    name: str,
     *,
-    threshold,
-    true_positives,
-    members,
-    false_positives,
-    nonmembers,
-    in_sample,
-    seed,
+    threshold: float,
+    true_positives: int,
+    members: int,
+    false_positives: int,
+    nonmembers: int,
+    in_sample: bool,
+    seed: int,
 ) -> OperatingPoint:
     """Puts a 95 % interval on every rate of one threshold.
 
     Recall and FPR: Clopper-Pearson. Advantage and balanced accuracy:
     Newcombe; accuracy: likewise (intervals.accuracy). Precision and F1:
     parametric bootstrap (intervals.precision_and_f1).
-
-    Args:
-        name: of the point.
-        threshold: float, the least score called a member.
-        true_positives: int, 0..members.
-        members: int, 1 or more.
-        false_positives: int, 0..nonmembers.
-        nonmembers: int, 1 or more.
-        in_sample: whether the threshold was chosen on these records.
-        seed: int, of the bootstrap.
     """
     counts = [
         int(count)
@@ -103,7 +93,12 @@ def measure(
 
 
 def measure_decisions(
-    name, called, members, *, seed, threshold=np.inf
+    name: str,
+    called: np.ndarray,
+    members: np.ndarray,
+    *,
+    seed: int,
+    threshold: float = np.inf,
 ) -> OperatingPoint:
     """Measures calls of a threshold that was not chosen on these records.
 
@@ -111,8 +106,8 @@ def measure_decisions(
         name: of the point.
         called: bool [N], whom the attack calls members.
         members: bool [N], one or more True and one or more False.
-        seed: int, of the bootstrap.
-        threshold: float; infinity where there is no single one.
+        seed: of the bootstrap.
+        threshold: infinity where there is no single one.
     """
     return measure(
         name,
@@ -126,18 +121,13 @@ def measure_decisions(
     )
 
 
-def in_sample_points(curve: Sweep, *, seed):
+def in_sample_points(curve: Sweep, *, seed: int) -> list[OperatingPoint]:
     """The paper's operating points, chosen and evaluated on the same records.
 
     precision_at_recall_94: highest precision where recall >= 0.94,
     precision_at_recall_100: highest precision where recall is 1,
     best_f1: highest F1, peak_accuracy: highest balanced accuracy.
     Among equals the highest threshold wins.
-
-    Args:
-        curve: a Sweep.
-        seed: int, of the bootstrap.
-    Returns: list of four OperatingPoint.
     """
     return [
         measure(
@@ -154,26 +144,17 @@ def in_sample_points(curve: Sweep, *, seed):
     ]
 
 
-def point_rows(curve: Sweep) -> dict:
+def point_rows(curve: Sweep) -> dict[str, int]:
     """The rows of a sweep at which the in-sample points lie, by name."""
-    recall, precision = curve.recall, curve.precision
+    precision = curve.precision
     everyone = curve.true_positives == curve.members
+    enough = curve.recall >= PAPER_RECALL
     return {
-        "precision_at_recall_94": _best(precision, recall >= PAPER_RECALL),
+        "precision_at_recall_94": _best(precision, enough),
         "precision_at_recall_100": _best(precision, everyone),
         "best_f1": int(np.argmax(curve.f1)),
-        "peak_accuracy": peak_row(curve),
+        "peak_accuracy": curve.peak_row,
     }
-
-
-def peak_row(curve: Sweep) -> int:
-    """The row of the highest balanced accuracy, highest threshold first."""
-    # Integers, so that rounding cannot part equal accuracies.
-    advantage = (
-        curve.true_positives * curve.nonmembers
-        - curve.false_positives * curve.members
-    )
-    return int(np.argmax(advantage))
 
 
 def _best(values, allowed):

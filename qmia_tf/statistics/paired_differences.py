@@ -3,10 +3,12 @@
 import numpy as np
 from scipy import optimize, special
 
-from qmia_tf.statistics.intervals import LEVEL, Estimate
+from qmia_tf.statistics.intervals import LEVEL, Estimate, arms, within
 
 
-def tango(first_only, second_only, total, *, level=LEVEL) -> Estimate:
+def tango(
+    first_only: int, second_only: int, total: int, *, level: float = LEVEL
+) -> Estimate:
     """The score interval on p1 - p2, two rates over the same records.
 
     With b and c the records of which only the first and only the second is
@@ -51,14 +53,10 @@ def tango(first_only, second_only, total, *, level=LEVEL) -> Estimate:
     return Estimate(center, float(low), float(high))
 
 
-def change(after, before, *, level=LEVEL) -> Estimate:
-    """The interval on mean(after) - mean(before).
-
-    Args:
-        after: bool [N], one verdict a record.
-        before: bool [N], the verdicts on the same records.
-        level: coverage, in 0..1.
-    """
+def change(
+    after: np.ndarray, before: np.ndarray, *, level: float = LEVEL
+) -> Estimate:
+    """The interval on mean(after) - mean(before), bool [N] each."""
     return tango(
         np.sum(after & ~before),
         np.sum(before & ~after),
@@ -67,26 +65,20 @@ def change(after, before, *, level=LEVEL) -> Estimate:
     )
 
 
-def balanced_change(members, nonmembers, *, level=LEVEL) -> Estimate:
+def balanced_change(members, nonmembers, *, level: float = LEVEL) -> Estimate:
     """The interval on the change of an attack's balanced accuracy.
 
-    (x - y)/2, x the change of TPR and y that of FPR, which are independent.
-    Their intervals are joined as Newcombe joins two rates':
-        low  = (x - y - sqrt((x - lx)^2 + (uy - y)^2))/2
-        high = (x - y + sqrt((ux - x)^2 + (y - ly)^2))/2
+    (x - y)/2, x the change of TPR and y that of FPR, which are independent,
+    with limits as in intervals.arms.
 
     Args:
         members: (after, before), each bool [M]: which members are called.
         nonmembers: likewise for the nonmembers.
         level: coverage, in 0..1.
-    Source: Zou and Donner, Statistics in Medicine 27 (2008) 1693.
     """
     x, y = (change(*pair, level=level) for pair in (members, nonmembers))
     middle = x.value - y.value
-    below = np.hypot(x.value - x.low, y.high - y.value)
-    above = np.hypot(x.high - x.value, y.value - y.low)
-    return Estimate(
-        middle / 2,
-        float(max(middle - below, -2.0) / 2),
-        float(min(middle + above, 2.0) / 2),
+    below, above = arms(x, y)
+    return within(
+        middle / 2, (middle - below) / 2, (middle + above) / 2, (-1.0, 1.0)
     )

@@ -5,8 +5,55 @@ import dataclasses
 import numpy as np
 
 
+class Rates:
+    """Rates of counts at thresholds, float64, shaped like the counts.
+
+    What has them holds true_positives, false_positives, and how many members
+    and nonmembers there are.
+    """
+
+    @property
+    def called(self) -> np.ndarray:
+        """How many records are called members."""
+        return np.asarray(self.true_positives) + self.false_positives
+
+    @property
+    def recall(self) -> np.ndarray:
+        """True-positive rate."""
+        return np.asarray(self.true_positives) / self.members
+
+    @property
+    def false_positive_rate(self) -> np.ndarray:
+        """False-positive rate."""
+        return np.asarray(self.false_positives) / self.nonmembers
+
+    @property
+    def precision(self) -> np.ndarray:
+        """Share of members among the called; NaN if there are none."""
+        shares = self.true_positives / np.maximum(self.called, 1)
+        return np.where(self.called > 0, shares, np.nan)
+
+    @property
+    def f1(self) -> np.ndarray:
+        """2PR / (P + R) = 2 TP / (2 TP + FP + FN)."""
+        hits = np.asarray(self.true_positives)
+        return 2 * hits / (self.called + self.members)
+
+    @property
+    def accuracy(self) -> np.ndarray:
+        """Share of records called right."""
+        right = np.asarray(self.true_positives) + self.nonmembers
+        right = right - self.false_positives
+        return right / (self.members + self.nonmembers)
+
+    @property
+    def balanced_accuracy(self) -> np.ndarray:
+        """1/2 + (TPR - FPR)/2; 1/2 is guessing."""
+        return 0.5 + (self.recall - self.false_positive_rate) / 2
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
-class Sweep:
+class Sweep(Rates):
     """The classifier "member iff score >= threshold", at every threshold.
 
     Row k calls as members the records that score thresholds[k] or more;
@@ -15,84 +62,93 @@ class Sweep:
     like row k for every t from the next lower score up to below
     thresholds[k].
 
+    A Sweep is sorted once. Every function of this package that takes scores
+    and members takes it in their place.
+
     Attributes:
         thresholds: float64 [K + 1], infinity, then the K distinct scores
             from the highest to the lowest.
         true_positives: int64 [K + 1], members called members.
         false_positives: int64 [K + 1], nonmembers called members.
-        members: how many members there are, 1 or more.
-        nonmembers: how many nonmembers there are, 1 or more.
+        scores: float64 [N].
+        is_member: bool [N], some True and some False.
+        rows: int64 [N], the row of each record's own score, 1..K.
     """
 
     thresholds: np.ndarray
     true_positives: np.ndarray
     false_positives: np.ndarray
-    members: int
-    nonmembers: int
+    scores: np.ndarray
+    is_member: np.ndarray
+    rows: np.ndarray
 
     @property
-    def recall(self) -> np.ndarray:
-        """True-positive rate, float64 [K + 1]."""
-        return self.true_positives / self.members
+    def members(self) -> int:
+        """How many members there are."""
+        return int(self.true_positives[-1])
 
     @property
-    def false_positive_rate(self) -> np.ndarray:
-        """False-positive rate, float64 [K + 1]."""
-        return self.false_positives / self.nonmembers
+    def nonmembers(self) -> int:
+        """How many nonmembers there are."""
+        return int(self.false_positives[-1])
 
     @property
-    def precision(self) -> np.ndarray:
-        """Share of members among the called, float64 [K + 1]; NaN if none."""
-        called = self.true_positives + self.false_positives
-        return np.where(
-            called > 0, self.true_positives / np.maximum(called, 1), np.nan
+    def peak_row(self) -> int:
+        """The row of the highest balanced accuracy, highest threshold first."""
+        # Integers, so that rounding cannot part equal accuracies.
+        advantage = (
+            self.true_positives * self.nonmembers
+            - self.false_positives * self.members
+        )
+        return int(np.argmax(advantage))
+
+    def take(self, records) -> "Sweep":
+        """The sweep of some records, bool [N], without sorting again.
+
+        Raises: ValueError if members or nonmembers are absent.
+        """
+        _check_both_kinds(self.is_member[records])
+        return _counted(
+            self.thresholds,
+            self.scores[records],
+            self.is_member[records],
+            self.rows[records],
         )
 
-    @property
-    def f1(self) -> np.ndarray:
-        """2PR / (P + R) = 2 TP / (2 TP + FP + FN), float64 [K + 1]."""
-        called = self.true_positives + self.false_positives
-        return 2 * self.true_positives / (called + self.members)
 
-    @property
-    def accuracy(self) -> np.ndarray:
-        """Share of records called right, float64 [K + 1]."""
-        right = self.true_positives + self.nonmembers - self.false_positives
-        return right / (self.members + self.nonmembers)
-
-    @property
-    def balanced_accuracy(self) -> np.ndarray:
-        """1/2 + (TPR - FPR)/2, float64 [K + 1]; 1/2 is guessing.
-
-        Equal to accuracy where there are as many members as nonmembers.
-        """
-        return 0.5 + (self.recall - self.false_positive_rate) / 2
-
-
-def sweep(scores, members) -> Sweep:
+def sweep(scores, members=None) -> Sweep:
     """Evaluates every distinct threshold with one sort.
 
     Args:
-        scores: float [N], finite; higher is more member-like.
+        scores: float [N], finite; higher is more member-like. A Sweep is
+            returned as it is.
         members: bool [N], some True and some False.
     Raises: ValueError if the arrays do not fit each other.
     """
+    if isinstance(scores, Sweep):
+        return scores
     scores, members = check_scores(scores, members)
-    order = np.argsort(-scores, kind="stable")
-    ranked = scores[order]
-    ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
-    true_positives = np.cumsum(members[order])[ends]
-    called = ends + 1
+    lowest_first, rows = np.unique(scores, return_inverse=True)
+    thresholds = np.append(np.inf, lowest_first[::-1])
+    return _counted(thresholds, scores, members, lowest_first.size - rows)
+
+
+def _counted(thresholds, scores, members, rows):
+    inside = np.bincount(rows[members], minlength=thresholds.size)
+    outside = np.bincount(rows[~members], minlength=thresholds.size)
+    kept = inside + outside > 0
+    kept[0] = True
     return Sweep(
-        thresholds=np.concatenate([[np.inf], ranked[ends]]),
-        true_positives=np.concatenate([[0], true_positives]),
-        false_positives=np.concatenate([[0], called - true_positives]),
-        members=int(members.sum()),
-        nonmembers=int((~members).sum()),
+        thresholds=thresholds[kept],
+        true_positives=np.cumsum(inside[kept]),
+        false_positives=np.cumsum(outside[kept]),
+        scores=scores,
+        is_member=members,
+        rows=(np.cumsum(kept) - 1)[rows],
     )
 
 
-def check_scores(scores, members):
+def check_scores(scores, members) -> tuple[np.ndarray, np.ndarray]:
     """Returns scores as float64 [N] and members as bool [N].
 
     Raises: ValueError if they are not one-dimensional and equally long, a
@@ -109,9 +165,13 @@ def check_scores(scores, members):
     if not np.isfinite(scores).all():
         row = int(np.flatnonzero(~np.isfinite(scores))[0])
         raise ValueError(f"scores must be finite, row {row} is {scores[row]}")
+    _check_both_kinds(members)
+    return scores, members
+
+
+def _check_both_kinds(members):
     if members.all() or not members.any():
         raise ValueError(
             f"members and nonmembers are both needed, got {members.sum()} "
             f"members of {members.size} records"
         )
-    return scores, members

@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 
 from qmia_tf.statistics.operating_points import point_rows
-from qmia_tf.statistics.sweep import Sweep
+from qmia_tf.statistics.sweep import Rates, Sweep
 
 POINTS = 500
 
 
 @dataclasses.dataclass(frozen=True)
-class Curve:
+class Curve(Rates):
     """Rates against the threshold, thresholds from high to low.
 
     Every row is a threshold that the sweep evaluated; nothing is
@@ -33,30 +33,9 @@ class Curve:
     true_positives: list[int]
     false_positives: list[int]
 
-    @property
-    def recall(self) -> np.ndarray:
-        """TPR, float64 [K]."""
-        return np.array(self.true_positives) / self.members
 
-    @property
-    def false_positive_rate(self) -> np.ndarray:
-        """FPR, float64 [K]."""
-        return np.array(self.false_positives) / self.nonmembers
-
-    @property
-    def balanced_accuracy(self) -> np.ndarray:
-        """1/2 + (TPR - FPR)/2, float64 [K]."""
-        return 0.5 + (self.recall - self.false_positive_rate) / 2
-
-    @property
-    def precision(self) -> np.ndarray:
-        """TP/(TP + FP), float64 [K]."""
-        called = np.array(self.true_positives) + self.false_positives
-        return self.true_positives / called
-
-
-def thin(curve: Sweep, *, points=POINTS) -> Curve:
-    """Thins a sweep to about `points` thresholds.
+def thin(curve: Sweep, *, points: int = POINTS) -> Curve:
+    """Thins a sweep to about `points` thresholds, 2 or more.
 
     Kept: all of them if they are few enough; otherwise those of the
     operating points, the highest and the lowest, and those nearest to
@@ -64,10 +43,6 @@ def thin(curve: Sweep, *, points=POINTS) -> Curve:
     are), points/4 even steps of the threshold (so that no stretch of the
     axis is empty) and points/4 even ratios of rank (dense at the top, where
     few records are called).
-
-    Args:
-        curve: a Sweep.
-        points: int, 2 or more.
     """
     rows = np.arange(1, curve.thresholds.size)
     if rows.size > points:
@@ -84,7 +59,7 @@ def thin(curve: Sweep, *, points=POINTS) -> Curve:
 
 def _spread(curve, points):
     thresholds, last = curve.thresholds, curve.thresholds.size - 1
-    called = curve.true_positives + curve.false_positives
+    called = curve.called
     records = np.linspace(called[1], called[last], points // 2)
     values = np.linspace(thresholds[1], thresholds[last], points // 4)
     ranks = np.geomspace(1, last, points // 4)

@@ -53,6 +53,6 @@ def open_model(function, *, facts, name, options, numbers) -> FunctionTarget:
         "kernel_set": "callable",
         "outputs": options.outputs or PROBABILITIES,
         "probability_step": 0.0,
-        "pixels": choice.input_range,
+        "input_range": choice.input_range,
     }
     return FunctionTarget(function, info, shape=numbers.shape, choice=choice)

@@ -145,7 +145,7 @@ def list_model(
     if is_saved_outputs(source):
         return UnopenedModel(name, pathlib.Path(source), None, None)
     flags = {
-        "pixels_flag": options.input_range,
+        "input_range_flag": options.input_range,
         "outputs_flag": options.outputs,
         "signature_flag": options.signature,
         "preprocessing": PREPROCESSING,

@@ -81,7 +81,7 @@ def require_above_chance(outputs: Outputs):
     low, high = chance(labels, named, outputs.classes)
     if right > high:
         return
-    input_range = outputs.info.get("pixels")
+    input_range = outputs.info.get("input_range")
     range_note = ""
     if input_range:
         range_note = f" (pixels were taken as {input_range})"

@@ -146,7 +146,7 @@ def open_signature(
         "kernel_set": "tensorflow",
         "outputs": outputs,
         "probability_step": 0.0,
-        "pixels": choice.input_range,
+        "input_range": choice.input_range,
     }
     return SavedModelTarget(signature, info, choice=choice, source=path)
 

@@ -51,7 +51,7 @@ class RunnerTarget(Target):
                 "kernel_set": KERNELS,
                 "outputs": outputs,
                 "probability_step": self._output.step,
-                "pixels": choice.input_range,
+                "input_range": choice.input_range,
             },
             shape=tuple(shape),
             choice=choice,

@@ -56,7 +56,9 @@ def open_model(path, *, name, options, numbers, num_threads) -> TFLiteTarget:
         choice=choice,
         notes=_notes(model),
     )
-    target.info.update(pixels=choice.input_range, signature=model.signature)
+    target.info.update(
+        input_range=choice.input_range, signature=model.signature
+    )
     return target
 
 

@@ -390,7 +390,7 @@ class AugmentedLabelsTest(parameterized.TestCase, tf.test.TestCase):
                 "fingerprint": self.records.fingerprint,
                 "run": "r",
                 "plan": {
-                    "kind": "changes",
+                    "kind": "augmentations",
                     "shift": 1,
                     "flip": True,
                     "rotation": 0,

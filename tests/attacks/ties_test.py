@@ -13,7 +13,8 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from qmia_tf.attacks import confidence, tfprivacy
-from qmia_tf.attacks.losses import losses, modified_entropies
+from qmia_tf.attacks.entropy import modified_entropies
+from qmia_tf.attacks.losses import losses
 from qmia_tf.auditing import audit
 from qmia_tf.outputs import Outputs
 from qmia_tf.statistics import held_out_thresholds
@@ -206,7 +207,7 @@ class AnswerTest(parameterized.TestCase, tf.test.TestCase):
         self.assertAllEqual(answers.predicted, wanted)
         self.assertAllEqual(answers.tied, [True, True, False, True])
         target = audit.audit(answers)
-        self.assertEqual(target.tied_answers, 3)
+        self.assertEqual(target.tied_outputs, 3)
         self.assertEqual(target.accuracy_members.value, 0.5)
         self.assertEqual(target.accuracy_nonmembers.value, 1.0)
         point = target.attack("gap").point("fixed")

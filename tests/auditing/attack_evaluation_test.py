@@ -26,7 +26,7 @@ from qmia_tf.statistics import (
 )
 
 SEED = 3
-GAP, CONFIDENCE = ATTACKS[:2]
+GAP, CONFIDENCE = ATTACKS["gap"], ATTACKS["confidence"]
 
 
 def inputs(members=53, nonmembers=47, *, seed=SEED, **options):
@@ -149,8 +149,8 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
         self.assertAllEqual(self.scored.evaluated, judged)
         audit = self.scored.audit
         for text, kind in (
-            (audit.verdicts.members, self.members),
-            (audit.verdicts.nonmembers, ~self.members),
+            (audit.membership_decisions.members, self.members),
+            (audit.membership_decisions.nonmembers, ~self.members),
         ):
             want = self.scored.called[judged & kind]
             self.assertAllEqual(
@@ -206,7 +206,9 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
         for name in ("held_out", "cross_fitted", "by_class", "curve", "excess"):
             self.assertIsNone(getattr(scored.audit, name), name)
         self.assertEqual(scored.audit.tpr_at_fpr, [])
-        bits = membership_decisions.unpack(scored.audit.verdicts.members, 53)
+        bits = membership_decisions.unpack(
+            scored.audit.membership_decisions.members, 53
+        )
         self.assertAllEqual(bits, called[self.members])
 
 

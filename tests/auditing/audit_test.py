@@ -203,7 +203,7 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
             ("gap", right, np.ones(100, bool)),
             ("confidence", sure >= held_out.threshold, ~half),
         ):
-            bits = target.attack(name).verdicts
+            bits = target.attack(name).membership_decisions
             for text, kind in (
                 (bits.members, answers.members),
                 (bits.nonmembers, ~answers.members),
@@ -217,7 +217,9 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
         answers = synthetic_outputs.outputs(40, 40, gain=(0.0, 9.0))
         attack = audit.audit(answers).attack("confidence")
         self.assertIsNone(attack.held_out.point.threshold)
-        bits = membership_decisions.unpack(attack.verdicts.members, 20)
+        bits = membership_decisions.unpack(
+            attack.membership_decisions.members, 20
+        )
         self.assertFalse(bits.any())
 
     def test_order_of_records_changes_nothing(self):
@@ -389,7 +391,7 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         )
         # A twin only answers as its file does.
         self.assertEqual(
-            [(joint.first, joint.second) for joint in result.joints],
+            [(joint.first, joint.second) for joint in result.joint_attacks],
             [("keras", "parent"), ("int8", "parent"), ("int8", "keras")],
         )
         ran = {
@@ -447,7 +449,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         # Members score lower: nobody is the peak, and its precision is none.
         answers = synthetic_outputs.outputs(40, 40, gain=(0.0, 6.0))
         cls.result = audit_result.AuditResult(
-            schema_version=6,
+            schema_version=7,
             name="run",
             config=CONFIG,
             fingerprint=None,
@@ -459,17 +461,17 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
                 dataclasses.replace(
                     audit.audit(answers, tfprivacy=UNTRAINED),
                     parity=PARITY,
-                    exposed=risky_members.of_target(answers, seed=0),
+                    risky_members=risky_members.of_target(answers, seed=0),
                 )
             ],
             agreements=[fidelity.Agreement("int8", "keras", 80, 3, 0.25)],
             left_out=[outputs.LeftOut("float32.reference", "reference", "-")],
-            joints=[
+            joint_attacks=[
                 audit_result.JointAudit(
                     first="int8",
                     second="keras",
-                    alone=Estimate(0.6, 0.5, 0.7),
-                    together=Estimate(0.59, 0.5, 0.7),
+                    single_auc=Estimate(0.6, 0.5, 0.7),
+                    joint_auc=Estimate(0.59, 0.5, 0.7),
                     gain=Estimate(-0.01, -0.02, 0.01),
                     p_value=0.2,
                     members=20,
@@ -478,7 +480,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
             ],
             references=["r00.keras", "r01.keras"],
             duplicates=duplicates.EqualRecords(1, 2, [[3, 70]], "1 member"),
-            control=audit_result.BlindBaseline(
+            blind_baseline=audit_result.BlindBaseline(
                 Estimate(0.5, 0.4, 0.6),
                 False,
                 "7 numbers",
@@ -490,7 +492,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
                 permutations=1000,
             ),
             calibration=audit_result.CalibrationRecords(9, 7, 2, False, "2 of"),
-            repeats=repeated_records.RepeatedRecords(
+            repeated_records=repeated_records.RepeatedRecords(
                 80, 40, 40, 40, "records", "40 distinct members of 80"
             ),
             comparison=leak_comparison.LeakComparison(
@@ -553,19 +555,19 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         ("targets", 0, "attacks_left_out", 0, "reason"),
         ("targets", 0, "strongest", "candidates"),
         ("targets", 0, "strongest"),
-        ("joints", 0, "p_value"),
+        ("joint_attacks", 0, "p_value"),
         ("duplicates", "warning"),
-        ("control", "told_apart"),
-        ("control", "classes_p_value"),
+        ("blind_baseline", "distinguishable"),
+        ("blind_baseline", "classes_p_value"),
         ("calibration", "left_out"),
         ("targets", 0, "leak"),
-        ("targets", 0, "leak", "because"),
+        ("targets", 0, "leak", "reasons"),
         ("targets", 0, "leak", "auc", "low"),
         ("targets", 0, "leak", "attacks", 0, "p_value"),
         ("targets", 0, "leak", "tpr_at_fpr", 0, "needed"),
         ("targets", 0, "leak", "detectable", "power"),
-        ("repeats", "by"),
-        ("repeats",),
+        ("repeated_records", "by"),
+        ("repeated_records",),
         ("comparison", "candidates"),
         ("comparison", "differences", 0, "difference"),
         ("gates", 0, "outcome"),
@@ -580,8 +582,8 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         ("targets", 0, "per_class", 0, "auc"),
         ("targets", 0, "parity"),
         ("targets", 0, "parity", "comparisons", 0, "stages", 0, "codes"),
-        ("targets", 0, "exposed", 0, "picture"),
-        ("targets", 0, "attacks", 0, "verdicts", "nonmembers"),
+        ("targets", 0, "risky_members", 0, "picture"),
+        ("targets", 0, "attacks", 0, "membership_decisions", "nonmembers"),
         ("agreements", 0, "labels_differ"),
         ("left_out", 0, "reason"),
         ("agreements",),
@@ -611,11 +613,11 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         ("versions", {"python": 3}),
         ("targets", [7]),
         ("references", [7]),
-        ("joints", {}),
+        ("joint_attacks", {}),
         ("duplicates", [1]),
-        ("control", "no"),
+        ("blind_baseline", "no"),
         ("calibration", 3),
-        ("repeats", "none"),
+        ("repeated_records", "none"),
         ("comparison", []),
         ("gates", {}),
         ("gates", ["passed"]),
@@ -650,13 +652,13 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         ("strongest", target_result.Strongest),
         ("joint", audit_result.JointAudit),
         ("duplicates", duplicates.EqualRecords),
-        ("control", audit_result.BlindBaseline),
+        ("blind_baseline", audit_result.BlindBaseline),
         ("calibration", audit_result.CalibrationRecords),
         ("leak", leak_test.LeakTest),
         ("tested_attack", leak_test.TestedAttack),
         ("low_rate", leak_test.LowRate),
         ("detectable", leak_test.Detectable),
-        ("repeats", repeated_records.RepeatedRecords),
+        ("repeated_records", repeated_records.RepeatedRecords),
         ("comparison", leak_comparison.LeakComparison),
         ("leak_difference", leak_comparison.Difference),
         ("gate", audit_result.GateResult),
@@ -674,8 +676,8 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         ("parity", mismatches.Parity),
         ("parity_comparison", mismatches.ParityComparison),
         ("parity_stage", mismatches.ParityStage),
-        ("exposed", risky_members.RiskyMember),
-        ("verdicts", target_result.MembershipDecisions),
+        ("risky_members", risky_members.RiskyMember),
+        ("membership_decisions", target_result.MembershipDecisions),
         (None, audit_result.AuditResult),
     )
     def test_schema_has_every_field_and_no_other(self, name, kind):
@@ -692,14 +694,14 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         def values(part, field):
             return tuple(parts[part]["properties"][field]["enum"])
 
-        self.assertEqual(values("leak", "answer"), verdict.ANSWERS)
+        self.assertEqual(values("leak", "verdict"), verdict.VERDICTS)
         self.assertEqual(values("leak", "strata"), leak_test.STRATA)
         self.assertEqual(
             values("gate", "outcome"),
             (gates.PASSED, gates.FAILED, gates.NOT_JUDGED),
         )
         self.assertEqual(
-            values("repeats", "by"),
+            values("repeated_records", "by"),
             (repeated_records.RECORDS, repeated_records.OUTPUTS),
         )
 

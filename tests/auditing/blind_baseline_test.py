@@ -57,7 +57,7 @@ class NullTest(parameterized.TestCase, tf.test.TestCase):
             labels = rng.integers(0, 4, records)
             members = rng.permutation(halves(records))
             check = measure_of(inputs, labels, members, seed=seed)
-            alarms += check.told_apart
+            alarms += check.distinguishable
             areas.append(check.auc.value)
         self.assertEqual(check.features, seen)
         self.assertLessEqual(alarms, stats.binom.ppf(0.999, CHECKS, 0.025))
@@ -68,7 +68,7 @@ class NullTest(parameterized.TestCase, tf.test.TestCase):
         data = loaders.load("digits")
         members = np.random.default_rng(0).permutation(halves(1797))
         check = measure_of(data.images, data.labels, members, seed=0)
-        self.assertFalse(check.told_apart)
+        self.assertFalse(check.distinguishable)
         self.assertBetween(check.auc.value, 0.45, 0.55)
         self.assertEqual((check.members, check.nonmembers), (449, 450))
 
@@ -107,7 +107,7 @@ class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
         checks = [self.checked(*sizes, by_class, seed) for seed in range(NULL)]
         most = stats.norm.ppf(0.99865) if slow_tests.SLOW else 4.0
         deviation = (NULL * 0.025 * 0.975) ** 0.5
-        alarms = sum(check.told_apart for check in checks)
+        alarms = sum(check.distinguishable for check in checks)
         self.assertLessEqual(alarms, NULL * 0.025 + most * deviation)
         for name in ("p_value", "classes_p_value"):
             alone = sum(getattr(check, name) <= 0.025 for check in checks)
@@ -133,7 +133,7 @@ class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
     ):
         check = self.checked(160, classes, True, 0, shift=4.0)
         self.assertEqual(check.features, seen)
-        self.assertTrue(check.told_apart)
+        self.assertTrue(check.distinguishable)
         self.assertLess(check.p_value, 0.0125)
         self.assertGreater(check.classes_p_value, 0.0125)
 
@@ -148,7 +148,7 @@ class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
         )
         self.assertGreater(alike.p_value, 0.0125)
         self.assertLess(alike.classes_p_value, 0.001)
-        self.assertTrue(alike.told_apart)
+        self.assertTrue(alike.distinguishable)
         rows[members] += 1
         check = blind_baseline.measure_features(
             rows, labels, members, seen="3 numbers", seed=0
@@ -164,7 +164,7 @@ class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
         # Chi-squared is 400 (120^2 - 80^2)^2 / 200^4.
         want = stats.chi2.sf(16, 1)
         self.assertAllClose(check.classes_p_value, want, atol=1e-9)
-        self.assertTrue(check.told_apart)
+        self.assertTrue(check.distinguishable)
 
     @parameterized.parameters((20, 2000), (150, 150))
     def test_rare_classes_of_equal_frequency_are_no_sign(self, inside, outside):
@@ -203,7 +203,7 @@ class NullByClassTest(parameterized.TestCase, tf.test.TestCase):
                 seed=0,
             )
             self.assertBetween(check.p_value, 1 / 201, 1.0)
-            self.assertFalse(check.told_apart)
+            self.assertFalse(check.distinguishable)
 
     def test_nothing_to_see(self):
         check = blind_baseline.measure_features(
@@ -224,7 +224,7 @@ class ShiftTest(parameterized.TestCase, tf.test.TestCase):
         bright = np.where(halves(600)[:, None, None, None], 0, 40)
         shown = np.clip(shown + bright, 0, 255).astype(np.uint8)
         check = self.checked(shown)
-        self.assertTrue(check.told_apart)
+        self.assertTrue(check.distinguishable)
         # Uniform levels, width 130, shifted by 40: P(X < Y) is 0.76.
         self.assertBetween(check.auc.value, 0.68, 0.9)
         self.assertGreater(check.auc.low, 0.5)
@@ -235,7 +235,7 @@ class ShiftTest(parameterized.TestCase, tf.test.TestCase):
         rows = ~members[:, None, None, None]
         shown = np.clip(data.images * (1 + 0.2 * rows), 0, 255)
         check = measure_of(shown.astype(np.uint8), data.labels, members, seed=0)
-        self.assertTrue(check.told_apart)
+        self.assertTrue(check.distinguishable)
 
     def test_blurred_nonmembers(self):
         shown = images(400).astype(float)
@@ -258,7 +258,7 @@ class ShiftTest(parameterized.TestCase, tf.test.TestCase):
         rows = rng.normal(size=(500, width)) + common
         rows[halves(500)] += 0.7
         check = self.checked(rows * 1e4 - 7.0)
-        self.assertTrue(check.told_apart)
+        self.assertTrue(check.distinguishable)
 
     def test_unit_of_a_column_does_not_matter(self):
         rng = np.random.default_rng(0)

@@ -44,17 +44,17 @@ class DoubtTest(parameterized.TestCase, tf.test.TestCase):
         alone = audit.audit(outputs).leak
         self.assertLessEqual(alone.p_value, alone.level)
         leak = self.leak_of(outputs)
-        self.assertEqual(leak.answer, verdict.CANNOT_SAY)
-        self.assertIn("if they are copies no leak is found", leak.because[0])
+        self.assertEqual(leak.verdict, verdict.CANNOT_SAY)
+        self.assertIn("if they are copies no leak is found", leak.reasons[0])
 
     def test_a_leak_that_is_there_either_way_is_found(self):
-        self.assertIn(self.leak_of(drawn((5.0, 2.0))).answer, verdict.LEAKS)
+        self.assertIn(self.leak_of(drawn((5.0, 2.0))).verdict, verdict.LEAKS)
 
     def test_no_leak_and_no_doubt(self):
         outputs = synthetic_outputs.outputs(
             300, 300, classes=10, gain=(2.0, 2.0), step=1 / 256
         )
-        self.assertEqual(self.leak_of(outputs).answer, verdict.NO_LEAK)
+        self.assertEqual(self.leak_of(outputs).verdict, verdict.NO_LEAK)
 
 
 if __name__ == "__main__":

@@ -40,13 +40,13 @@ class RunJointAttackTest(tf.test.TestCase):
         judged = ~given.calibration
         members = given.outputs.members[judged]
         for scores, got in (
-            (joint.single_scores(given), pair.alone),
-            (joint.scores(given), pair.together),
+            (joint.single_scores(given), pair.single_auc),
+            (joint.scores(given), pair.joint_auc),
         ):
             want = metrics.roc_auc_score(members, scores[judged])
             self.assertAlmostEqual(got.value, want)
         self.assertAlmostEqual(
-            pair.gain.value, pair.together.value - pair.alone.value
+            pair.gain.value, pair.joint_auc.value - pair.single_auc.value
         )
         self.assertEqual(
             (pair.members, pair.nonmembers),

@@ -102,7 +102,7 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         self.assertBetween(0.738, leak.auc.low, leak.auc.high)
         self.assertGreater(leak.attack("none").p_value, LEVEL)
         self.assertIsNone(leak.attack("gap"))
-        self.assertEqual((leak.answer, leak.because), ("", []))
+        self.assertEqual((leak.verdict, leak.reasons), ("", []))
         self.assertEqual((leak.strata, leak.level), ("class", LEVEL))
         self.assertEqual(leak.permutations, 5000)
         self.assertEqual(
@@ -230,7 +230,7 @@ class LowRateTest(parameterized.TestCase, tf.test.TestCase):
         )
         self.assertLess(leak.auc.low, verdict.CLEAR_AUC)
         self.assertEqual(leak.attacks[0].measure, "tpr")
-        self.assertEqual(leak.answer, verdict.SEVERE)
+        self.assertEqual(leak.verdict, verdict.SEVERE)
         self.assertGreater(leak.at(0.001).tpr.low, 0.01)
 
 
@@ -304,16 +304,16 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIsNone(leak.attack("nothing"))
         if beside_another:
             self.assertEqual(leak.strongest, "one")
-            self.assertEqual(leak.answer, verdict.SEVERE)
+            self.assertEqual(leak.verdict, verdict.SEVERE)
         else:
             self.assertEqual((leak.p_value, leak.strongest), (1.0, None))
-            self.assertEqual(leak.answer, verdict.CANNOT_SAY)
+            self.assertEqual(leak.verdict, verdict.CANNOT_SAY)
             self.assertIsNone(leak.detectable)
 
     def test_no_attack(self):
         inputs = simulated(30, 30)
         leak = self.decided(leak_test.run({}, inputs), inputs)
-        self.assertEqual(leak.answer, verdict.CANNOT_SAY)
+        self.assertEqual(leak.verdict, verdict.CANNOT_SAY)
         self.assertEqual((leak.auc.low, leak.auc.high), (0.0, 1.0))
 
     @parameterized.parameters((2, 2), (2, 3), (3, 3), (2, 60), (60, 2), (5, 5))
@@ -325,18 +325,18 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
                 )
             )
             leak = self.decided(run(inputs), inputs)
-            self.assertEqual(leak.answer, verdict.CANNOT_SAY)
-            self.assertIn("too few", leak.because[0])
+            self.assertEqual(leak.verdict, verdict.CANNOT_SAY)
+            self.assertIn("too few", leak.reasons[0])
 
     def test_one_record_a_class(self):
         inputs = simulated(40, 40)
         inputs.outputs.labels[:] = np.arange(80)
         scores = binormal(inputs, {"one": 3.0})
         leak = self.decided(leak_test.run(scores, inputs), inputs)
-        self.assertEqual(leak.answer, verdict.CANNOT_SAY)
-        self.assertIn("no attack distinguishes any records", leak.because[0])
+        self.assertEqual(leak.verdict, verdict.CANNOT_SAY)
+        self.assertIn("no attack distinguishes any records", leak.reasons[0])
         leak = leak_test.run(scores, inputs, strata="none")
-        self.assertEqual(self.decided(leak, inputs).answer, verdict.SEVERE)
+        self.assertEqual(self.decided(leak, inputs).verdict, verdict.SEVERE)
 
     def test_classes_that_hardly_overlap(self):
         """Two of each side may be exchanged: no leak would be found."""
@@ -348,21 +348,21 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
         leak = self.decided(
             leak_test.run(binormal(inputs, {"one": 3.0}), inputs), inputs
         )
-        self.assertEqual(leak.answer, verdict.CANNOT_SAY)
-        self.assertIn("would hardly have found", leak.because[0])
+        self.assertEqual(leak.verdict, verdict.CANNOT_SAY)
+        self.assertIn("would hardly have found", leak.reasons[0])
 
     def test_one_class(self):
         inputs = simulated(60, 60)
         inputs.outputs.labels[:] = 2
         scores = binormal(inputs, {"one": 1.5})
         leak = self.decided(leak_test.run(scores, inputs), inputs)
-        self.assertIn(leak.answer, (verdict.CLEAR, verdict.SEVERE))
+        self.assertIn(leak.verdict, (verdict.CLEAR, verdict.SEVERE))
 
     def test_fully_apart(self):
         inputs = simulated(30, 30)
         scores = {"one": inputs.outputs.members + 0.0}
         leak = self.decided(leak_test.run(scores, inputs), inputs)
-        self.assertEqual(leak.answer, verdict.SEVERE)
+        self.assertEqual(leak.verdict, verdict.SEVERE)
         self.assertEqual(leak.auc.value, 1.0)
         self.assertBetween(leak.auc.low, 0.8, 0.95)
 
@@ -408,8 +408,8 @@ class WhateverComesTest(tf.test.TestCase):
             if leak.detectable:
                 self.assertBetween(leak.detectable.auc, 0.5, 1.0)
             answered = verdict.decide(leak, members=m, nonmembers=n)
-            seen[answered.answer] += 1
-            if answered.answer in verdict.ANSWERS[2:]:
+            seen[answered.verdict] += 1
+            if answered.verdict in verdict.VERDICTS[2:]:
                 self.assertLessEqual(leak.p_value, leak.level)
         self.assertGreaterEqual(len(seen), 4)
 

@@ -108,11 +108,12 @@ class RunTest(tf.test.TestCase):
         self.save("float32", "keras", "int8")
         result = audit.audit_run(self.dir)
         counts = {
-            target.target: len(target.exposed) for target in result.targets
+            target.target: len(target.risky_members)
+            for target in result.targets
         }
         self.assertEqual(counts, {"keras": 24, "float32": 0, "int8": 0})
         self.assertEqual(
-            result.targets[0].exposed,
+            result.targets[0].risky_members,
             risky_members.of_target(synthetic_outputs.outputs(30, 30), seed=0),
         )
 
@@ -123,7 +124,7 @@ class RunTest(tf.test.TestCase):
             for name in ("int8", "keras")
         ]
         result = audit.audit_outputs(self.dir, loaded, config={}, first="int8")
-        self.assertEqual([len(x.exposed) for x in result.targets], [0, 9])
+        self.assertEqual([len(x.risky_members) for x in result.targets], [0, 9])
 
     def test_of_the_first_if_there_is_none(self):
         self.save("float32", "int8")
@@ -133,9 +134,11 @@ class RunTest(tf.test.TestCase):
             pictures=shown.__getitem__,
             class_names=("a", "b", "c", "d", "e"),
         )
-        self.assertEqual([len(x.exposed) for x in result.targets], [24, 0])
+        self.assertEqual(
+            [len(x.risky_members) for x in result.targets], [24, 0]
+        )
         self.assertAllEqual(
-            opened(result.targets[0].exposed[0].picture), shown[0, ..., 0]
+            opened(result.targets[0].risky_members[0].picture), shown[0, ..., 0]
         )
         self.assertEqual(
             [[x.name for x in target.per_class] for target in result.targets],

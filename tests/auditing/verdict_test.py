@@ -22,8 +22,8 @@ def result(p_value=0.001, low=0.52, tprs=(0.0, 0.0), **changes):
         "margin", p_value, "auc", None, 3.0, auc, 2000, 4000
     )
     leak = LeakTest(
-        answer="",
-        because=[],
+        verdict="",
+        reasons=[],
         p_value=p_value,
         level=0.025,
         permutations=2000,
@@ -60,25 +60,25 @@ class DecideTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_by_the_numbers(self, p_value, low, tprs, want):
         decision = decided(result(p_value, low, tprs))
-        self.assertEqual(decision.answer, want)
-        self.assertNotEmpty(decision.because)
+        self.assertEqual(decision.verdict, want)
+        self.assertNotEmpty(decision.reasons)
         self.assertEqual(decision.p_value, p_value)
 
     def test_reasons(self):
         decision = decided(result(0.001, 0.72, (0.15, 0.001)))
         self.assertEqual(
-            decision.because,
+            decision.reasons,
             [
                 "the AUC is surely 0.7 or more",
                 "at 1 % false positives, surely 10 times as many members are "
                 "found as by guessing",
             ],
         )
-        [reason] = decided(result(0.001, 0.5, (0.0, 0.004))).because
+        [reason] = decided(result(0.001, 0.5, (0.0, 0.004))).reasons
         self.assertStartsWith(reason, "at 0.1 % false positives, surely 2 ")
-        [reason] = decided(result(0.013)).because
+        [reason] = decided(result(0.013)).reasons
         self.assertStartsWith(reason, "an adjusted p-value of 0.013, but ")
-        [reason] = decided(result(0.31)).because
+        [reason] = decided(result(0.31)).reasons
         self.assertIn("adjusted p-value of 0.31, above 0.025", reason)
 
     @parameterized.parameters(
@@ -89,9 +89,9 @@ class DecideTest(parameterized.TestCase, tf.test.TestCase):
     def test_too_few_records(self, members, nonmembers, too_few):
         for p_value in (0.001, 0.9):
             decision = decided(result(p_value, 0.9), members, nonmembers)
-            self.assertEqual(decision.answer == verdict.CANNOT_SAY, too_few)
+            self.assertEqual(decision.verdict == verdict.CANNOT_SAY, too_few)
         if too_few:
-            [reason] = decision.because
+            [reason] = decision.reasons
             self.assertEqual(
                 reason,
                 f"{members} members and {nonmembers} nonmembers are too few: "
@@ -101,42 +101,42 @@ class DecideTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(0.001, 0.9)
     def test_a_check_that_failed(self, p_value):
         decision = decided(result(p_value, 0.8), failed=("one", "two"))
-        self.assertEqual(decision.answer, verdict.CANNOT_SAY)
-        self.assertEqual(decision.because, ["one", "two"])
+        self.assertEqual(decision.verdict, verdict.CANNOT_SAY)
+        self.assertEqual(decision.reasons, ["one", "two"])
         both = decided(result(p_value), 3, 3, failed=("one",))
-        self.assertLen(both.because, 2)
+        self.assertLen(both.reasons, 2)
 
     def test_a_model_that_has_not_learned(self):
         decision = decided(result(0.9), weak="it guesses")
-        self.assertEqual(decision.answer, verdict.CANNOT_SAY)
-        self.assertEqual(decision.because, ["it guesses"])
+        self.assertEqual(decision.verdict, verdict.CANNOT_SAY)
+        self.assertEqual(decision.reasons, ["it guesses"])
         # A leak that was found is one all the same.
         decision = decided(result(0.001, 0.6), weak="it guesses")
-        self.assertEqual(decision.answer, verdict.CLEAR)
+        self.assertEqual(decision.verdict, verdict.CLEAR)
 
     def test_nothing_can_be_tested(self):
         decision = decided(result(1.0, attacks=[]))
-        self.assertEqual(decision.answer, verdict.CANNOT_SAY)
+        self.assertEqual(decision.verdict, verdict.CANNOT_SAY)
         self.assertIn(
-            "no attack distinguishes any records", decision.because[0]
+            "no attack distinguishes any records", decision.reasons[0]
         )
 
     @parameterized.parameters(None, Detectable(1.0, 1.0, 0.8, "margin"))
     def test_nothing_would_have_been_found(self, detectable):
         decision = decided(result(0.6, detectable=detectable))
-        self.assertEqual(decision.answer, verdict.CANNOT_SAY)
-        self.assertIn("would hardly have found", decision.because[0])
+        self.assertEqual(decision.verdict, verdict.CANNOT_SAY)
+        self.assertIn("would hardly have found", decision.reasons[0])
         decision = decided(result(0.001, 0.6, detectable=detectable))
-        self.assertEqual(decision.answer, verdict.CLEAR)
+        self.assertEqual(decision.verdict, verdict.CLEAR)
 
     def test_a_rate_of_too_few_nonmembers_says_nothing(self):
         nothing = LowRate(0.001, None, Estimate(None, None, None), 0, 40, 3000)
         decision = decided(result(0.001, tpr_at_fpr=[nothing, nothing]))
-        self.assertEqual(decision.answer, verdict.SMALL)
+        self.assertEqual(decision.verdict, verdict.SMALL)
 
     def test_answers_are_the_five_from_the_least_on(self):
         self.assertEqual(
-            verdict.ANSWERS,
+            verdict.VERDICTS,
             (
                 "cannot say",
                 "no leak found",

@@ -40,6 +40,11 @@ ELSEWHERE = (
         "manifest_check.check",
     ),
     (
+        r"python tools/convert_audits\.py runs/w4a4",
+        "tools/convert_audits_test.py",
+        "convert_audits.main",
+    ),
+    (
         r"python scripts/reproduce\.py .*",
         "paper/workflow_test.py",
         "reproduce",

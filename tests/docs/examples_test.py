@@ -69,16 +69,16 @@ class ExamplesTest(parameterized.TestCase, tf.test.TestCase):
         result = importlib.import_module(name).main(self.dir, **QUICK[name])
         self.assertEqual([x.target for x in result.targets], TARGETS[name])
         self.assertEqual(audit_result.load(self.dir / "audit"), result)
-        self.assertFalse(result.control.told_apart)
+        self.assertFalse(result.blind_baseline.distinguishable)
         for target in result.targets:
             self.assertEqual((target.members, target.nonmembers), (899, 898))
             self.assertIsNotNone(target.strongest)
-            self.assertNotEqual(target.leak.answer, "cannot say")
+            self.assertNotEqual(target.leak.verdict, "cannot say")
         return result
 
     def test_keras_file(self):
         result = self.run_example("keras_file")
-        self.assertEqual(result.config["models"][0]["pixels"], "0..255")
+        self.assertEqual(result.config["models"][0]["input_range"], "0..255")
         self.assertIn("quantile", result.targets[0].strongest.candidates)
 
     def test_device_outputs(self):

@@ -102,7 +102,9 @@ class QueryTargetTest(parameterized.TestCase, tf.test.TestCase):
             answers["noisy_labels"].record_ids, copies.record_ids
         )
         self.assertEqual(
-            sorted(path.name for path in (self.dir / "copies").iterdir()),
+            sorted(
+                path.name for path in (self.dir / "augmented_queries").iterdir()
+            ),
             ["int8.noise.npz", "int8.npz"],
         )
         self.assertEqual(copies.info["run"], self.dir.name)
@@ -146,7 +148,7 @@ class QueryTargetTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_damaged_answers(self):
         self.ask()
-        path = self.dir / "copies" / "int8.npz"
+        path = self.dir / "augmented_queries" / "int8.npz"
         path.write_bytes(path.read_bytes()[:50])
         with self.assertRaisesRegex(InputError, "int8.npz is damaged"):
             self.ask()

@@ -27,7 +27,7 @@ FEW = label_only_queries.Settings(
     augmentations=Augmentations(shift=0),
     noise=Noise(sigmas=(0.1,), draws=2),
 )
-COPIES = {"correct_copies", "agreeing_copies", "noise_robustness"}
+COPIES = {"correct_augmentations", "agreeing_augmentations", "noise_robustness"}
 REFERENCES = {"difficulty", "lira_online", "lira_offline"}
 REFERENCES |= {"rmia_online", "rmia_offline"}
 COUNT = own_task.MEMBERS + own_task.NONMEMBERS
@@ -79,7 +79,7 @@ class TableTest(Folder):
             target.attack("gap").auc.value,
             (1 + right[:60].mean() - right[60:].mean()) / 2,
         )
-        self.assertIsNotNone(result.control)
+        self.assertIsNotNone(result.blind_baseline)
         self.assertFalse(result.duplicates.warning)
 
     def test_what_cannot_be_asked_is_left_out_with_the_reason(self):
@@ -101,7 +101,7 @@ class TableTest(Folder):
         self.assertIn(
             "quantile", [attack.name for attack in result.targets[0].attacks]
         )
-        self.assertFalse((self.dir / "copies").exists())
+        self.assertFalse((self.dir / "augmented_queries").exists())
 
     def test_what_is_written(self):
         result = self.audit(own_task.linear, *self.sides)
@@ -154,7 +154,7 @@ class TableTest(Folder):
         )
         self.assertEqual((agreement.records, agreement.labels_differ), (110, 0))
         self.assertEqual(
-            [(joint.first, joint.second) for joint in result.joints],
+            [(joint.first, joint.second) for joint in result.joint_attacks],
             [("blunt", "linear")],
         )
         one, two = (target.records_sha256 for target in result.targets)
@@ -352,7 +352,9 @@ class ImagesTest(Folder):
         self.assertGreater(target.latency_ms, 0)
         self.assertEqual(target.latency_threads, onednn.threads())
         self.assertEqual(target.onednn, onednn.is_on())
-        self.assertTrue((self.dir / "copies" / "net.noise.npz").is_file())
+        self.assertTrue(
+            (self.dir / "augmented_queries" / "net.noise.npz").is_file()
+        )
 
     def test_a_tflite_file_needs_no_tensorflow(self):
         tiny_models.write_tflite(self.model, self.dir / "net.tflite")
@@ -372,14 +374,16 @@ class ImagesTest(Folder):
         self.assertEqual(done.returncode, 0, done.stderr)
         (target,) = audit_result.load(self.dir / "out").targets
         self.assertEqual((target.latency_threads, target.onednn), (2, None))
-        self.assertIn("agreeing_copies", [x.name for x in target.attacks])
+        self.assertIn(
+            "agreeing_augmentations", [x.name for x in target.attacks]
+        )
 
     def test_copies_can_be_left_out(self):
         result = self.audit(
             self.model, *self.sides, input_range="0..1", label_only=None
         )
         missing = reasons(result.targets[0])
-        self.assertEndsWith(missing["correct_copies"], "switched off")
+        self.assertEndsWith(missing["correct_augmentations"], "switched off")
 
     def test_a_function_is_asked_about_copies_again(self):
         asked = []
@@ -443,7 +447,7 @@ class ImagesTest(Folder):
         self.assertEqual(self.opened(path, *fewer), 0)
         (self.dir / "outputs" / "net.npz").write_bytes(b"cut off")
         self.assertEqual(self.opened(path, *fewer), 1)
-        (self.dir / "copies" / "net.npz").unlink()
+        (self.dir / "augmented_queries" / "net.npz").unlink()
         self.assertEqual(self.opened(path, *fewer), 1)
         self.assertEqual(self.opened(path, *fewer), 0)
 
@@ -497,14 +501,14 @@ class SavedTest(Folder):
             self.assertAllClose(attack.auc.value, wanted.auc.value, atol=1e-6)
         missing = reasons(result.targets[0])
         self.assertEndsWith(
-            missing["correct_copies"],
+            missing["correct_augmentations"],
             "queries: saved outputs cannot be queried with augmented images",
         )
         self.assertEqual(
             missing["quantile"],
             "needs the records themselves: only outputs were given",
         )
-        self.assertIsNone(result.control)
+        self.assertIsNone(result.blind_baseline)
         self.assertIsNone(result.duplicates)
 
     def test_files_that_say_who_is_a_member(self):
@@ -513,7 +517,7 @@ class SavedTest(Folder):
         self.assertEqual(
             [target.target for target in result.targets], ["both", "second"]
         )
-        self.assertLen(result.joints, 1)
+        self.assertLen(result.joint_attacks, 1)
         self.assertEqual(result.agreements[0].labels_differ, 0)
 
     def test_beside_a_model(self):

@@ -223,7 +223,7 @@ class BlindBaselineTest(Runs):
         self.run_of("draw", Bits())
         self.data.images[self.split.members] //= 3
         known = self.checks(self.run_of("w4a4", Bits(4, 4)))
-        self.assertTrue(known.blind_baseline(seed=0).told_apart)
+        self.assertTrue(known.blind_baseline(seed=0).distinguishable)
 
 
 class DuplicatesTest(Runs):

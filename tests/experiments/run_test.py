@@ -462,8 +462,10 @@ class AttackTest(Trained):
         )
         # The name is as of a TFDS data set, which is shown.
         first = result.targets[0]
-        image = self.data.images[first.exposed[0].record_id]
-        self.assertEqual(first.exposed[0].picture, thumbnails.as_png(image))
+        image = self.data.images[first.risky_members[0].record_id]
+        self.assertEqual(
+            first.risky_members[0].picture, thumbnails.as_png(image)
+        )
         names = [class_audit.name for class_audit in first.per_class]
         self.assertContainsSubset(names, self.data.class_names)
         self.assertNotEmpty(names)
@@ -471,9 +473,10 @@ class AttackTest(Trained):
         self.assertEqual(stored["fingerprint"], self.data.fingerprint())
         self.assertEqual(stored["name"], "w4a4")
         self.assertEqual(
-            stored["control"]["features"], "image statistics and the label"
+            stored["blind_baseline"]["features"],
+            "image statistics and the label",
         )
-        self.assertEqual(stored["control"]["members"], RECORDS // 4)
+        self.assertEqual(stored["blind_baseline"]["members"], RECORDS // 4)
         expected = tiny_models.classifier()(self.data.images / np.float32(255))
         right = expected.numpy().argmax(axis=1) == self.data.labels
         for target in stored["targets"]:
@@ -530,7 +533,9 @@ class AttackTest(Trained):
         settings = label_only_queries.Settings(records=8)
         result = run.attack_run(self.run_dir, self.data, label_only=settings)
         self.assertEqual(
-            sorted(p.name for p in (self.run_dir / "copies").iterdir()),
+            sorted(
+                p.name for p in (self.run_dir / "augmented_queries").iterdir()
+            ),
             [
                 "float32.noise.npz",
                 "float32.npz",
@@ -539,7 +544,7 @@ class AttackTest(Trained):
             ],
         )
         for target in result.targets:
-            label_only = target.attack("correct_copies")
+            label_only = target.attack("correct_augmentations")
             self.assertEqual(
                 (label_only.members, label_only.nonmembers), (4, 4)
             )
@@ -549,7 +554,7 @@ class AttackTest(Trained):
             self.assertContainsSubset({"lira_online", "rmia_offline"}, left_out)
         # The file is also asked together with its Keras model.
         self.assertEqual(
-            [(joint.first, joint.second) for joint in result.joints],
+            [(joint.first, joint.second) for joint in result.joint_attacks],
             [("float32", "keras")],
         )
         self.assertEqual(result.references, [])
@@ -593,7 +598,7 @@ class AttackTest(Trained):
             ran["lira_online"].excluded, both.sum() + neither.sum()
         )
         self.assertEqual(
-            [(joint.first, joint.second) for joint in result.joints],
+            [(joint.first, joint.second) for joint in result.joint_attacks],
             [("keras", "parent")],
         )
 

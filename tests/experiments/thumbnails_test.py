@@ -40,8 +40,8 @@ class OwnShowingTest(parameterized.TestCase, tf.test.TestCase):
     def test_pictures_on(self):
         result = qmia_tf.audit(brightness, *self.sides, pictures="on", **QUICK)
         (target,) = result.targets
-        self.assertLen(target.exposed, 24)
-        for member in target.exposed:
+        self.assertLen(target.risky_members, 24)
+        for member in target.risky_members:
             self.assertLess(member.record_id, own_task.MEMBERS)
             self.assertEqual(
                 member.picture, thumbnails.as_png(self.images[member.record_id])
@@ -50,8 +50,10 @@ class OwnShowingTest(parameterized.TestCase, tf.test.TestCase):
     def test_ones_own_are_not_shown_by_default(self):
         result = qmia_tf.audit(brightness, *self.sides, **QUICK)
         (target,) = result.targets
-        self.assertLen(target.exposed, 24)
-        self.assertEqual({member.picture for member in target.exposed}, {None})
+        self.assertLen(target.risky_members, 24)
+        self.assertEqual(
+            {member.picture for member in target.risky_members}, {None}
+        )
 
     def test_names_of_classes(self):
         path = pathlib.Path(self.create_tempdir())
@@ -70,7 +72,7 @@ class OwnShowingTest(parameterized.TestCase, tf.test.TestCase):
             [class_audit.name for class_audit in target.per_class],
             ["night", "day"],
         )
-        self.assertIsNone(target.exposed[0].picture)
+        self.assertIsNone(target.risky_members[0].picture)
 
     @parameterized.parameters(
         ("auto", "tfds:cifar10:train", True),

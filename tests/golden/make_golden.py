@@ -56,7 +56,7 @@ READ = (
     "split.npz",
     "artifacts/manifest.json",
     "outputs/**/*.npz",
-    "copies/*.npz",
+    "augmented_queries/*.npz",
     "references/*/config.json",
     "references/*/outputs/keras.npz",
     "references/*/outputs/int8.npz",

@@ -158,7 +158,7 @@ class ReadTest(Opened):
             keras2_nets.save(model, self.folder / "net.keras"),
         ):
             target = self.open(source, flags)
-            self.assertEqual(target.info["pixels"], range)
+            self.assertEqual(target.info["input_range"], range)
             self.assertEqual(target.info["outputs"], "probabilities")
             library = f"tf_keras {tf_keras.__version__}"
             self.assertEqual(target.info["library"], library)
@@ -225,7 +225,7 @@ class ReadTest(Opened):
         x = layers.Dense(4, "softmax")(layers.Rescaling(1 / 255)(x))
         model = tf_keras.Model(pixels, x)
         target = self.open(model)
-        self.assertIsNone(target.info["pixels"])
+        self.assertIsNone(target.info["input_range"])
         expected = model.predict(self.pixels, verbose=0)
         self.assertAllClose(target.predict(self.pixels), expected, atol=1e-6)
 
@@ -328,7 +328,7 @@ class MethodTest(Opened):
         for method in methods(model):
             target = self.open(method)
             self.assertEqual(target.info["kind"], "keras")
-            self.assertEqual(target.info["pixels"], "0..255")
+            self.assertEqual(target.info["input_range"], "0..255")
             answers = target.predict(self.pixels)
             self.assertAllClose(answers, expected, atol=1e-6)
         self.assertEqual(

@@ -116,14 +116,14 @@ class ModelsTest(Script):
         self.assertLess(max(apart[0], apart[2]), 1e-5)
         self.assertBetween(apart[1], 1e-3, 0.2)
         self.assertEqual(
-            [(joint.first, joint.second) for joint in result.joints],
+            [(joint.first, joint.second) for joint in result.joint_attacks],
             [(name, "net.keras") for name in names[1:]],
         )
         self.assertIn("a.npz: 60 x 6x5x1 uint8 (records 'x', labels 'y')", out)
         self.assertIn("saved is a SavedModel: the program in it is run", out)
         said = " ".join(out.split())
         for target in result.targets:
-            self.assertIn(f" {target.target}: {target.leak.answer}: ", said)
+            self.assertIn(f" {target.target}: {target.leak.verdict}: ", said)
         self.assertIn(" The strongest of ", said)
         answered = outputs.load(self.out / "outputs" / "net.keras.npz")
         values = np.concatenate([values for values, _ in self.sides])
@@ -251,7 +251,7 @@ class SavedTest(Script):
         self.assertEqual((target.members, target.nonmembers), (80, 80))
         self.assertEqual(target.accuracy_members.value, 1)
         self.assertGreater(target.attack("loss").auc.value, 0.85)
-        self.assertEqual(target.leak.answer, "severe leak")
+        self.assertEqual(target.leak.verdict, "severe leak")
         self.assertIn("saved: severe leak: ", out)
         self.assertIn("audit.json", out)
         self.assertEmpty(result.gates)

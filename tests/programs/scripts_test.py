@@ -280,7 +280,7 @@ class RunFlagsTest(Folder):
             {"difficulty_parent", "difficulty", "lira_offline", "quantile"},
             set(ran),
         )
-        self.assertEqual(ran["correct_copies"]["excluded"], 1797 - 40)
+        self.assertEqual(ran["correct_augmentations"]["excluded"], 1797 - 40)
         inside = np.array(
             [
                 outputs.load(x / "outputs/keras.npz").in_record_order().members
@@ -294,7 +294,7 @@ class RunFlagsTest(Folder):
             ran["lira_online"]["excluded"], (inside[0] == inside[1]).sum()
         )
         self.assertEqual(
-            [(x["first"], x["second"]) for x in stored["joints"]],
+            [(x["first"], x["second"]) for x in stored["joint_attacks"]],
             [("keras", "parent")],
         )
         status, _, errors = call("attack", *arguments, f"--references={parent}")
@@ -360,7 +360,7 @@ class RunFlagsTest(Folder):
         ran = {attack["name"]: attack for attack in target["attacks"]}
         for name in ("lira_online", "lira_offline", "rmia_online"):
             self.assertEqual(ran[name]["excluded"], 0, name)
-        self.assertFalse((run_dir / "copies").exists())
+        self.assertFalse((run_dir / "augmented_queries").exists())
 
     def test_references_that_cannot_be(self):
         self.assertRefused("--run_dir is missing", "train_references")

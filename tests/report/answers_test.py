@@ -90,13 +90,13 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
         for row, target, kept in zip(
             rows, result.targets, stored["targets"], strict=True
         ):
-            leak, start = target.leak, f"{target.target}: {target.leak.answer}"
+            leak, start = target.leak, f"{target.target}: {target.leak.verdict}"
             for lines in (said, short):
                 self.assertLen([x for x in lines if x.startswith(start)], 1)
             self.assertIn(start, terminal)
             self.assertIn(start, page)
-            self.assertEqual(kept["leak"]["answer"], leak.answer)
-            self.assertEqual(row["answer"], leak.answer)
+            self.assertEqual(kept["leak"]["verdict"], leak.verdict)
+            self.assertEqual(row["answer"], leak.verdict)
             self.assertEqual(row["auc"], leak.auc)
             self.assertEqual(row["p_value"], leak.p_value)
             self.assertEqual(row["attack"], TITLES[leak.strongest])
@@ -105,24 +105,24 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
             self.hold_limits(leak, *judged)
             for gate in judged:
                 line = f"{gate.outcome}: {gate.target}: {gate.limit}: "
-                self.assertIn(f"{line}{gate.found}.", terminal)
-                self.assertIn(gate.found, page)
+                self.assertIn(f"{line}{gate.measured}.", terminal)
+                self.assertIn(gate.measured, page)
         outcomes = {x.outcome for x in result.gates}
         wanted = 3 if "not judged" in outcomes else 0
         wanted = 1 if "failed" in outcomes else wanted
         self.assertEqual(gates.status(result.gates), wanted)
 
     def hold_limits(self, leak, auc, tpr, detectable):
-        if leak.answer == verdict.CANNOT_SAY:
+        if leak.verdict == verdict.CANNOT_SAY:
             for gate in (auc, tpr, detectable):
                 self.assertEqual(gate.outcome, "not judged")
-                self.assertEqual(gate.found, "; ".join(leak.because))
+                self.assertEqual(gate.measured, "; ".join(leak.reasons))
             return
-        leaks = leak.answer in verdict.LEAKS
+        leaks = leak.verdict in verdict.LEAKS
         self.assertEqual(auc.outcome, "failed" if leaks else "passed")
         self.assertEqual(leaks, leak.p_value <= leak.level)
         self.assertIn(
-            f"AUC {leak.auc.value:.4f} [{leak.auc.low:.4f}", auc.found
+            f"AUC {leak.auc.value:.4f} [{leak.auc.low:.4f}", auc.measured
         )
         rate = leak.at(0.01)
         if rate.attained:
@@ -130,7 +130,7 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
             self.assertEqual(tpr.outcome, "failed" if high else "passed")
             # Surely twice the rate is what a clear leak begins with.
             if high:
-                self.assertIn(leak.answer, (verdict.CLEAR, verdict.SEVERE))
+                self.assertIn(leak.verdict, (verdict.CLEAR, verdict.SEVERE))
         else:
             self.assertEqual(tpr.outcome, "not judged")
         passes = leak.detectable.auc <= 0.6
@@ -142,17 +142,17 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
     def test_each_answer(self, records, gain, want):
         outputs = synthetic_outputs.outputs(records, records, gain=gain)
         result, folder = self.audited(outputs)
-        self.assertEqual(result.targets[0].leak.answer, want)
+        self.assertEqual(result.targets[0].leak.verdict, want)
         self.hold(result, folder)
 
     def test_told_apart_without_the_model(self):
         outputs = synthetic_outputs.outputs(400, 400, gain=(4.0, 2.5))
         check = told_apart(outputs)
-        self.assertTrue(check.told_apart)
+        self.assertTrue(check.distinguishable)
         result, folder = self.audited(outputs, baseline=check)
         leak = result.targets[0].leak
-        self.assertEqual(leak.answer, verdict.CANNOT_SAY)
-        self.assertIn("told apart without the model", leak.because[0])
+        self.assertEqual(leak.verdict, verdict.CANNOT_SAY)
+        self.assertIn("told apart without the model", leak.reasons[0])
         self.assertStartsWith(
             verdict_sentences.verdict(result)[0], "Warning: members and "
         )
@@ -163,7 +163,7 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
         result, folder = self.audited(saturated(1000))
         leak = result.targets[0].leak
         self.assertLess(leak.auc.low, verdict.CLEAR_AUC)
-        self.assertIn(leak.answer, (verdict.CLEAR, verdict.SEVERE))
+        self.assertIn(leak.verdict, (verdict.CLEAR, verdict.SEVERE))
         self.hold(result, folder)
 
     def test_several_artefacts(self):
@@ -178,7 +178,7 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
             make_outputs("w2", (2.5, 2.5)),
         )
         self.assertEqual(
-            [x.leak.answer for x in result.targets],
+            [x.leak.verdict for x in result.targets],
             [verdict.CLEAR, verdict.CLEAR, verdict.NO_LEAK],
         )
         self.hold(result, folder)

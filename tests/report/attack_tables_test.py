@@ -150,7 +150,7 @@ class AnswersTest(Attacks):
         )
         for row, target in zip(rows, targets, strict=True):
             leak = target.leak
-            self.assertEqual(row["answer"], leak.answer)
+            self.assertEqual(row["answer"], leak.verdict)
             self.assertEqual(float(row["p_value"]), leak.p_value)
             title = target.attack(leak.strongest).title
             self.assertEqual(row["attack"], title)
@@ -247,15 +247,15 @@ class JointTest(Attacks):
     def test_a_row_for_each_pair(self):
         full, folder = self.audited()
         text = self.report(full, folder)
-        (joint,) = audit_result.load(folder).joints
+        (joint,) = audit_result.load(folder).joint_attacks
         (row,) = self.rows("joint")
         self.assertEqual(
             [row[key] for key in ("run", "first", "second", "records")],
             ["w4a4", "int8", "keras", str(joint.members + joint.nonmembers)],
         )
         for key, estimate in (
-            ("auc_alone", joint.alone),
-            ("auc_together", joint.together),
+            ("auc_alone", joint.single_auc),
+            ("auc_together", joint.joint_auc),
             ("gain", joint.gain),
         ):
             self.assertEqual(float(row[key]), estimate.value)

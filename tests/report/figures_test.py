@@ -89,7 +89,7 @@ class EveryFigureTest(parameterized.TestCase, tf.test.TestCase):
             attacks=attacks,
             per_class=[],
             leak=None,
-            exposed=[],
+            risky_members=[],
         )
         result = synthetic_audits.result(old)
         drawn = {

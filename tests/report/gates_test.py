@@ -96,7 +96,7 @@ def rate(rate, tpr, *, calls=10, nonmembers=1000):
 class JudgingTest(parameterized.TestCase, tf.test.TestCase):
     def result(self, **changes):
         target = synthetic_audits.target("int8", records=200, gain=(4.0, 2.5))
-        self.assertIn(target.leak.answer, verdict.LEAKS)
+        self.assertIn(target.leak.verdict, verdict.LEAKS)
         return synthetic_audits.result(
             synthetic_audits.with_leak(target, **changes)
         )
@@ -137,12 +137,12 @@ class JudgingTest(parameterized.TestCase, tf.test.TestCase):
     def test_half_asks_for_any_leak(self, kind, low):
         """By the test, and so by a leak at a low rate too."""
         result = self.result(
-            answer=kind, auc=Estimate(0.55, low, 0.61), p_value=0.0123
+            verdict=kind, auc=Estimate(0.55, low, 0.61), p_value=0.0123
         )
         gate = self.judge(result, auc_above=0.5)
         leaks = kind != "no leak found"
         self.assertEqual(gate.outcome, "failed" if leaks else "passed")
-        self.assertStartsWith(gate.found, f"{kind}, adjusted p 0.012; ")
+        self.assertStartsWith(gate.measured, f"{kind}, adjusted p 0.012; ")
 
     @parameterized.parameters(
         ((0.08, 0.0501, 0.2), "failed", "is above 0.05"),
@@ -181,7 +181,7 @@ class JudgingTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_what_cannot_be_judged(self, only, why):
         gate = self.judge(self.result(tpr_at_fpr=[only]), tpr_above=LIMIT)
-        self.assertEqual((gate.outcome, gate.found), ("not judged", why))
+        self.assertEqual((gate.outcome, gate.measured), ("not judged", why))
         self.assertEqual(gates.status([gate]), 3)
 
     def test_members_above_every_nonmember_are_a_threshold(self):
@@ -194,7 +194,7 @@ class JudgingTest(parameterized.TestCase, tf.test.TestCase):
         result = synthetic_audits.result(audit.audit(outputs))
         gate = self.judge(result, tpr_above=LIMIT)
         self.assertEqual(gate.outcome, "not judged")
-        self.assertIn("equal scores", gate.found)
+        self.assertIn("equal scores", gate.measured)
 
     @parameterized.parameters(
         (0.56, "passed"), (0.5601, "passed"), (0.5599, "not judged")
@@ -217,8 +217,8 @@ class JudgingTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_nothing_is_judged_where_nothing_can_be_said(self):
         result = self.result(
-            answer=verdict.CANNOT_SAY,
-            because=["too few", "told apart"],
+            verdict=verdict.CANNOT_SAY,
+            reasons=["too few", "told apart"],
             auc=Estimate(0.9, 0.8, 0.95),
         )
         judged = gates.judge(
@@ -227,14 +227,14 @@ class JudgingTest(parameterized.TestCase, tf.test.TestCase):
         self.assertLen(judged, 3)
         for gate in judged:
             self.assertEqual(gate.outcome, "not judged")
-            self.assertEqual(gate.found, "too few; told apart")
+            self.assertEqual(gate.measured, "too few; told apart")
         self.assertEqual(gates.status(judged), 3)
 
     def test_every_artefact_and_no_twin(self):
         targets = [
             synthetic_audits.with_leak(
                 synthetic_audits.target(name, kernel_set=kernels),
-                answer=verdict.CLEAR,
+                verdict=verdict.CLEAR,
                 auc=Estimate(0.9, 0.8, 0.95),
             )
             for name, kernels in (
@@ -287,7 +287,7 @@ class RecordTest(tf.test.TestCase):
     def test_is_in_the_file_and_in_every_format(self):
         target = synthetic_audits.with_leak(
             synthetic_audits.target("int8", records=200, gain=(4.0, 2.5)),
-            answer=verdict.CLEAR,
+            verdict=verdict.CLEAR,
             auc=Estimate(0.7, 0.65, 0.75),
         )
         result = synthetic_audits.result(target)
@@ -319,10 +319,10 @@ class RecordTest(tf.test.TestCase):
         )
         for gate in recorded.gates:
             self.assertIn(
-                f"{gate.outcome}: int8: {gate.limit}: {gate.found}.", shown
+                f"{gate.outcome}: int8: {gate.limit}: {gate.measured}.", shown
             )
             self.assertIn(gate.outcome, page)
-            self.assertIn(gate.found, page)
+            self.assertIn(gate.measured, page)
 
     def test_no_limit_leaves_the_file(self):
         result = synthetic_audits.result()
@@ -358,7 +358,7 @@ class ScriptTest(parameterized.TestCase, tf.test.TestCase):
         return synthetic_audits.result(
             synthetic_audits.with_leak(
                 synthetic_audits.target("int8", records=200, gain=(4.0, 2.5)),
-                answer=verdict.CLEAR,
+                verdict=verdict.CLEAR,
                 auc=Estimate(0.7, 0.65, 0.75),
                 tpr_at_fpr=[rate(0.01, (0.2, 0.1, 0.3))],
                 detectable=leak_test.Detectable(0.56, 0.54, 0.8, "margin"),

@@ -208,8 +208,8 @@ class AnswerTest(Reports):
         self.assertStartsWith(
             first, "Who was among the CIFAR-10 training records? "
         )
-        for verdict in {x.leak.answer for x in targets}:
-            count = sum(x.leak.answer == verdict for x in targets)
+        for verdict in {x.leak.verdict for x in targets}:
+            count = sum(x.leak.verdict == verdict for x in targets)
             self.assertRegex(
                 first.lower(),
                 f"{verdict}: "
@@ -217,7 +217,8 @@ class AnswerTest(Reports):
             )
         # The severest stands first.
         worst = max(
-            (x.leak.answer for x in targets), key=auditing_answer.ANSWERS.index
+            (x.leak.verdict for x in targets),
+            key=auditing_answer.VERDICTS.index,
         )
         self.assertIn(f"? {worst.capitalize()}: ", first)
         self.assertRegex(second, r"changes by \S+ points \[.*w=4, a=4 as int8")
@@ -242,7 +243,7 @@ class AnswerTest(Reports):
         )
         (said,) = summary_section.summary(report.runs, "CIFAR-10")
         leak = report.runs[0].audit.targets[0].leak
-        self.assertEqual(leak.answer, "no leak found")
+        self.assertEqual(leak.verdict, "no leak found")
         self.assertStartsWith(
             said,
             "No leak found: no attack shows that keras tells who was among the "
@@ -258,7 +259,7 @@ class AnswerTest(Reports):
     def said_of(self, kind, **changes):
         """The answer on one artefact whose audit said this."""
         target = synthetic_audits.target("int8")
-        leak = dataclasses.replace(target.leak, answer=kind, **changes)
+        leak = dataclasses.replace(target.leak, verdict=kind, **changes)
         result = synthetic_audits.result(dataclasses.replace(target, leak=leak))
         (said,) = summary_section.summary([run_list.Run(result)], "scans")
         return said
@@ -276,7 +277,7 @@ class AnswerTest(Reports):
 
     def test_cannot_say(self):
         self.assertEqual(
-            self.said_of("cannot say", because=["a check failed", "too few"]),
+            self.said_of("cannot say", reasons=["a check failed", "too few"]),
             "Cannot say whether int8 tells who was among the scans training "
             "records: a check failed; too few.",
         )
@@ -358,7 +359,7 @@ class RecordsTest(Reports):
         picture = base64.b64encode(b"png").decode()
         shown = [
             dataclasses.replace(
-                target.exposed[0],
+                target.risky_members[0],
                 record_id=7,
                 label=1,
                 predicted=2,
@@ -366,7 +367,7 @@ class RecordsTest(Reports):
                 picture=picture,
             )
         ]
-        target = dataclasses.replace(target, exposed=shown)
+        target = dataclasses.replace(target, risky_members=shown)
         audit = dataclasses.replace(run.audit, targets=[target])
         report = dataclasses.replace(report, runs=[run_list.Run(audit)])
         read = Reader(render(report, []))

@@ -236,8 +236,8 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         target = synthetic_audits.target("int8", **LEAKS)
         first = dataclasses.replace(target.leak.attacks[0], attack="margin")
         fields = {
-            "answer": verdict.CLEAR,
-            "because": ["the AUC is surely 0.55 or more"],
+            "verdict": verdict.CLEAR,
+            "reasons": ["the AUC is surely 0.55 or more"],
             "strongest": "margin",
             "auc": Estimate(0.71, 0.66, 0.76),
             "p_value": 0.0004,
@@ -307,17 +307,17 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(*verdict.LEAKS)
     def test_a_leak_of_each_size(self, kind):
         because = ["first reason", "second reason"]
-        text = self.sentence(answer=kind, because=because)
+        text = self.sentence(verdict=kind, reasons=because)
         self.assertStartsWith(
             text, f"int8: {kind}: first reason; second reason. The strongest "
         )
-        self.assertStartsWith(self.short(answer=kind), f"int8: {kind}: AUC 0.")
+        self.assertStartsWith(self.short(verdict=kind), f"int8: {kind}: AUC 0.")
         self.assertNotIn("would have been found", text)
 
     def test_no_leak_says_what_would_have_been_found(self):
         fields = {
-            "answer": verdict.NO_LEAK,
-            "because": ["nothing"],
+            "verdict": verdict.NO_LEAK,
+            "reasons": ["nothing"],
             "detectable": leak_test.Detectable(0.567, 0.5471, 0.8, "entropy"),
         }
         self.assertIn(
@@ -331,7 +331,7 @@ class AnswersTest(parameterized.TestCase, tf.test.TestCase):
         )
 
     def test_cannot_say(self):
-        fields = {"answer": verdict.CANNOT_SAY, "because": ["a check failed"]}
+        fields = {"verdict": verdict.CANNOT_SAY, "reasons": ["a check failed"]}
         text = self.sentence(**fields)
         self.assertStartsWith(
             text, "int8: cannot say: a check failed. The strongest of "
@@ -541,7 +541,7 @@ class WarningsTest(parameterized.TestCase, tf.test.TestCase):
             classes_p_value=0.41,
             permutations=1000,
         )
-        said = self.said(control=control)
+        said = self.said(blind_baseline=control)
         self.assertStartsWith(
             said[0],
             "Warning: members and nonmembers can be distinguished without the "
@@ -553,21 +553,21 @@ class WarningsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIn(
             "without any difference, p 0.001); their classes are not equally "
             "frequent (p 0.013). So this",
-            self.said(control=both)[0],
+            self.said(blind_baseline=both)[0],
         )
         classes = dataclasses.replace(both, p_value=0.013)
         self.assertStartsWith(
-            self.said(control=classes)[0],
+            self.said(blind_baseline=classes)[0],
             "Warning: members and nonmembers can be distinguished without the "
             "model: their classes are not equally frequent (p 0.013). So this",
         )
         control = dataclasses.replace(
             control,
             auc=Estimate(0.51, 0.46, 0.56),
-            told_apart=False,
+            distinguishable=False,
             p_value=0.2,
         )
-        said = self.said(control=control)
+        said = self.said(blind_baseline=control)
         self.assertIn(
             "Without the model a simple classifier does not distinguish "
             "members from nonmembers: AUC 0.51 [0.46, 0.56] (on average "
@@ -586,7 +586,7 @@ class WarningsTest(parameterized.TestCase, tf.test.TestCase):
         control = audit_result.BlindBaseline(
             Estimate(0.71, 0.66, 0.76), apart, "7 numbers", 50, 50
         )
-        said = " ".join(self.said(control=control))
+        said = " ".join(self.said(blind_baseline=control))
         wanted = "nonmembers: AUC 0.71 [0.66, 0.76]. "
         if apart:
             wanted = "AUC 0.71 [0.66, 0.76] from 7 numbers. So this audit"
@@ -596,7 +596,7 @@ class WarningsTest(parameterized.TestCase, tf.test.TestCase):
         repeated = repeated_records.RepeatedRecords(
             70, 60, 60, 60, "records", "60 distinct members of 70: counted once"
         )
-        result = synthetic_audits.result(repeats=repeated)
+        result = synthetic_audits.result(repeated_records=repeated)
         for said in (
             verdict_sentences.verdict(result),
             verdict_sentences.short(result),
@@ -606,7 +606,7 @@ class WarningsTest(parameterized.TestCase, tf.test.TestCase):
             )
         repeated = dataclasses.replace(repeated, sentence="")
         said = verdict_sentences.verdict(
-            synthetic_audits.result(repeats=repeated)
+            synthetic_audits.result(repeated_records=repeated)
         )
         self.assertStartsWith(said[0], "keras: ")
 

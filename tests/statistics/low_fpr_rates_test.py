@@ -152,12 +152,13 @@ class IntervalTest(parameterized.TestCase, tf.test.TestCase):
         scores, members = scores_of("continuous")
         whole = sweep(scores, members)
         one, same, other = (
-            low_fpr_rates.of_sweep(whole, (0.1,), seed=seed)
+            low_fpr_rates.tpr_at_fpr(whole, rates=(0.1,), seed=seed)
             for seed in (0, 0, 1)
         )
         self.assertEqual(one, same)
         self.assertNotEqual(one, other)
-        self.assertIn(one[0], low_fpr_rates.of_sweep(whole, RATES, seed=0))
+        every = low_fpr_rates.tpr_at_fpr(whole, rates=RATES, seed=0)
+        self.assertIn(one[0], every)
 
     @parameterized.parameters("continuous", "levels")
     def test_is_near_a_plain_bootstrap(self, kind):

@@ -26,7 +26,7 @@ from qmia_tf.statistics import (
 )
 from qmia_tf.statistics.auc import auc
 from qmia_tf.statistics.intervals import balanced_accuracy
-from qmia_tf.statistics.operating_points import measure, peak_row
+from qmia_tf.statistics.operating_points import measure
 from qmia_tf.statistics.selection import choose
 from qmia_tf.statistics.sweep import sweep
 
@@ -210,7 +210,7 @@ class NoLeakTest(parameterized.TestCase, tf.test.TestCase):
 def _peak(scores, members):
     """The in-sample peak, its interval as if the threshold had been given."""
     whole = sweep(scores, members)
-    row = peak_row(whole)
+    row = whole.peak_row
     return balanced_accuracy(
         int(whole.true_positives[row]),
         whole.members,

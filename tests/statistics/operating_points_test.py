@@ -172,7 +172,7 @@ class HeldOutTest(parameterized.TestCase, tf.test.TestCase):
             rate = judged.point.balanced_accuracy
             held_out += rate.low <= 0.5 <= rate.high
             whole = sweep(scores, members)
-            row = operating_points.peak_row(whole)
+            row = whole.peak_row
             peak = operating_points.measure(
                 "peak",
                 threshold=whole.thresholds[row],

@@ -5,7 +5,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 from sklearn import metrics
 
-from qmia_tf.statistics import low_fpr_rates, roc_band
+from qmia_tf.statistics import low_fpr_rates
 from qmia_tf.statistics.sweep import sweep
 
 
@@ -21,7 +21,7 @@ class RocBandTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(0.0, 0.5)
     def test_is_scikit_learns_curve(self, step):
         scores, members = drawn(300, 500, step=step)
-        band = roc_band.of_sweep(sweep(scores, members), seed=0)
+        band = low_fpr_rates.roc_band(sweep(scores, members), seed=0)
         fpr, tpr, _ = metrics.roc_curve(
             members, scores, drop_intermediate=False
         )
@@ -30,7 +30,7 @@ class RocBandTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_is_tpr_at_fpr_where_that_is_given(self):
         scores, members = drawn(300, 20_000)
-        band = roc_band.of_sweep(sweep(scores, members), seed=4)
+        band = low_fpr_rates.roc_band(sweep(scores, members), seed=4)
         for given in low_fpr_rates.tpr_at_fpr(scores, members, seed=4):
             place = band.rates.index(given.rate)
             self.assertEqual(
@@ -40,7 +40,7 @@ class RocBandTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_rates_are_even_in_their_logarithm(self):
         scores, members = drawn(300, 20_000)
-        rates = roc_band.of_sweep(sweep(scores, members), seed=0).rates
+        rates = low_fpr_rates.roc_band(sweep(scores, members), seed=0).rates
         self.assertLen(rates, 25)
         self.assertAllClose(rates, np.geomspace(1e-4, 1, 25), atol=1e-15)
 
@@ -53,7 +53,7 @@ class RocBandTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_no_rate_below_one_nonmember(self, nonmembers, rates):
         scores, members = drawn(50, nonmembers)
-        band = roc_band.of_sweep(sweep(scores, members), seed=0)
+        band = low_fpr_rates.roc_band(sweep(scores, members), seed=0)
         self.assertAllClose(band.rates, rates, atol=1e-15)
         for column in (band.tpr, band.low, band.high):
             self.assertLen(column, len(band.rates))
@@ -61,7 +61,7 @@ class RocBandTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_the_band_holds_the_curve(self):
         scores, members = drawn(300, 500)
-        band = roc_band.of_sweep(sweep(scores, members), seed=0)
+        band = low_fpr_rates.roc_band(sweep(scores, members), seed=0)
         self.assertAllInRange(np.subtract(band.tpr, band.low), 0, 1)
         self.assertAllInRange(np.subtract(band.high, band.tpr), 0, 1)
         self.assertAllGreater(np.subtract(band.high, band.low)[:-1], 0)

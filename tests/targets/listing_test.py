@@ -99,7 +99,7 @@ class KerasTest(Opened):
     def test_range_and_softmax_are_read(self, make, pixels):
         model = make()
         target = self.open(model)
-        self.assertEqual(target.info["pixels"], pixels)
+        self.assertEqual(target.info["input_range"], pixels)
         self.assertEqual(target.info["outputs"], "probabilities")
         taken = self.pixels.astype(np.float32)
         if pixels == "0..1":
@@ -113,7 +113,7 @@ class KerasTest(Opened):
         self.assertNotOpened(
             "has no Rescaling .* give --input_range", model, ModelOptions()
         )
-        self.assertEqual(self.open(model, UNIT).info["pixels"], "0..1")
+        self.assertEqual(self.open(model, UNIT).info["input_range"], "0..1")
         linear = sequence(keras.layers.Rescaling(1 / 255), ending="linear")
         self.assertNotOpened(
             "ends in its Dense layer 'last' without a softmax, .* "
@@ -260,7 +260,7 @@ class KerasTest(Opened):
         x = keras.layers.Rescaling(1 / 255)(pixels)
         x = keras.layers.Dense(4, "softmax")(keras.layers.Flatten()(x))
         target = self.open(keras.Model(pixels, x))
-        self.assertIsNone(target.info["pixels"])
+        self.assertIsNone(target.info["input_range"])
         self.assertEqual(target.predict(self.pixels).shape, (5, 4))
 
     def test_a_fixed_batch_is_filled_up(self):
@@ -279,7 +279,7 @@ class KerasTest(Opened):
         target = self.open(model, values=values)
         expected = model.predict(values.astype(np.float32), verbose=0)
         self.assertAllClose(target.predict(values), expected, atol=1e-6)
-        self.assertIsNone(target.info["pixels"])
+        self.assertIsNone(target.info["input_range"])
 
     def test_several_inputs_or_outputs(self):
         one, two = keras.Input((3,)), keras.Input((3,))
@@ -329,7 +329,7 @@ class KerasTest(Opened):
         self.assertLen(model.facts["sha256"], 64)
         info = model.open().info
         self.assertEqual(info["sha256"], model.facts["sha256"])
-        self.assertEqual(info["pixels_flag"], "0..1")
+        self.assertEqual(info["input_range_flag"], "0..1")
 
 
 class TFLiteTest(Opened):
@@ -358,7 +358,7 @@ class TFLiteTest(Opened):
     )
     def test_is_read_from_the_file(self, name, options, step):
         target = self.open(self.folder / f"{name}.tflite", options)
-        self.assertEqual(target.info["pixels"], "0..1")
+        self.assertEqual(target.info["input_range"], "0..1")
         self.assertEqual(target.info["outputs"], "probabilities")
         self.assertAllClose(target.info["probability_step"], step)
         self.assertEqual(target.info["kernel_set"], "default")

@@ -154,7 +154,7 @@ class FilesTest(Asked):
         for values in (self.values, self.values.astype(np.int32)):
             outputs = self.ask(name, values)
             self.assertRight(outputs, name, codes)
-            self.assertEqual(outputs.info["pixels"], "0..1")
+            self.assertEqual(outputs.info["input_range"], "0..1")
             self.assertEmpty(self.lines)
         floats = self.values.astype(np.float32)
         self.assertStops(
@@ -169,7 +169,7 @@ class FilesTest(Asked):
     def test_uint8_records_are_pixels_by_the_scale(self):
         """For a uint8 input of -1..1 the codes are the pixels, within one."""
         outputs = self.ask("signed", self.values)
-        self.assertEqual(outputs.info["pixels"], "-1..1")
+        self.assertEqual(outputs.info["input_range"], "-1..1")
         entry = LiteRT(str(self.folder / "signed.tflite")).get_input_details()
         step, zero = entry[0]["quantization"]
         mapped = np.float32(self.values) / np.float32(127.5) - 1

@@ -133,7 +133,8 @@ class FlagshipTest(tf.test.TestCase):
         self.assertEqual((target.members, target.nonmembers), (30000, 30000))
         # Label-only attacks were run as well; nothing lacked but references.
         self.assertContainsSubset(
-            ("confidence", "correct_copies"), {a.name for a in target.attacks}
+            ("confidence", "correct_augmentations"),
+            {a.name for a in target.attacks},
         )
         promised = target.parity.comparisons[-1]
         self.assertEqual(promised.records, 1000)

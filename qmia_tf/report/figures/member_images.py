@@ -89,7 +89,7 @@ class MemberImages(RunFigure):
 def _members(model, *, pictures=True) -> list[SimpleNamespace]:
     """The risky members of the one target of a run that has them."""
     for target in model.run.audit.targets:
-        records = [x for x in target.exposed if x.picture or not pictures]
+        records = [x for x in target.risky_members if x.picture or not pictures]
         if records:
             names = _class_names(model.run)
             return [

@@ -51,14 +51,14 @@ def _one(leak, artefact, name):
     if leak is None:
         return say("summary", "untested", artefact)
     shift = leak.detectable
-    known = leak.answer == verdicts.NO_LEAK and shift and shift.auc < 1
+    known = leak.verdict == verdicts.NO_LEAK and shift and shift.auc < 1
     return say("summary", "one", leak, artefact, name, shift if known else None)
 
 
 def _several(artefacts, name, listed):
     """The verdicts, the severest first."""
     groups = []
-    for answer in (*reversed(verdicts.ANSWERS), NO_VERDICT):
+    for answer in (*reversed(verdicts.VERDICTS), NO_VERDICT):
         group = [x for x in artefacts if _answer(x[1].leak) == answer]
         if not group:
             continue
@@ -67,7 +67,7 @@ def _several(artefacts, name, listed):
             group.sort(key=lambda pair: -pair[1].leak.auc.value)
         groups.append(
             SimpleNamespace(
-                answer=answer,
+                verdict=answer,
                 count=len(group),
                 worst=artefact_name(*group[0], listed),
                 auc=group[0][1].leak.auc if is_leak else None,
@@ -77,7 +77,7 @@ def _several(artefacts, name, listed):
 
 
 def _answer(leak):
-    return NO_VERDICT if leak is None else leak.answer
+    return NO_VERDICT if leak is None else leak.verdict
 
 
 def _comparison(listed):

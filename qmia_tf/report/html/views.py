@@ -168,12 +168,12 @@ def record_views(compared: list[Run]) -> list[RecordsView]:
     return [
         RecordsView(
             label=f"{run.label}, {target.target}",
-            sure=sum(x.probability.low > 0.5 for x in target.exposed),
-            listed=[_record(x, target) for x in target.exposed],
+            sure=sum(x.probability.low > 0.5 for x in target.risky_members),
+            listed=[_record(x, target) for x in target.risky_members],
         )
         for run in compared
         for target in run.audit.targets
-        if target.exposed
+        if target.risky_members
     ]
 
 

@@ -1,0 +1,107 @@
+"""Files of earlier versions get their new names, and keep every number."""
+
+import copy
+import json
+import pathlib
+
+import golden_audits
+import golden_trees
+import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
+
+from qmia_tf import files
+from qmia_tf.auditing import audit_result
+from qmia_tf.errors import InputError
+from tools import convert_audits
+
+# What versions 4 and 5 did not have, under the names of version 6.
+NEW_IN_5 = {"targets": ("onednn",)}
+NEW_IN_6 = {
+    "audit": ("repeats", "comparison", "gates"),
+    "targets": ("leak",),
+    "control": ("null_auc", "p_value", "classes_p_value", "permutations"),
+}
+
+
+class ConvertAuditsTest(parameterized.TestCase, tf.test.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.trees, _ = golden_audits.stored()
+
+    def setUp(self):
+        super().setUp()
+        self.dir = pathlib.Path(self.create_tempdir())
+        self.path = self.dir / "audit.json"
+
+    def converted(self, tree):
+        self.path.write_text(json.dumps(tree))
+        convert_audits.main([self.path])
+        return files.read_json(self.path)
+
+    @parameterized.parameters("quantized.audit", "own_file.audit")
+    def test_every_number_of_version_6_stays(self, name):
+        stored = self.trees[name]
+        current = self.converted(stored)
+        self.assertEqual(golden_trees.differences(stored, current), [])
+        self.assertEqual(current["schema_version"], 7)
+        text = self.path.read_bytes()
+        convert_audits.main([self.path])
+        self.assertEqual(self.path.read_bytes(), text)
+
+    @parameterized.parameters(4, 5)
+    def test_what_earlier_versions_lack_is_not_known(self, version):
+        stored = copy.deepcopy(self.trees["own_file.audit"])
+        stored["schema_version"] = version
+        for lacking in [NEW_IN_5, NEW_IN_6][version - 4 :]:
+            for field in lacking.get("audit", ()):
+                del stored[field]
+            for target in stored["targets"]:
+                for field in lacking["targets"]:
+                    del target[field]
+            for field in lacking.get("control", ()):
+                del stored["control"][field]
+        self.converted(stored)
+        result = audit_result.load(self.path)
+        self.assertIsNone(result.targets[0].leak)
+        self.assertIsNone(result.comparison)
+        self.assertEqual(result.gates, [])
+        self.assertIsNone(result.blind_baseline.p_value)
+        if version == 4:
+            self.assertIsNone(result.targets[0].onednn)
+
+    def test_a_run_with_its_outputs(self):
+        self.converted(self.trees["own_file.audit"])
+        (self.dir / "config.json").write_text(
+            json.dumps({"models": [{"name": "net", "pixels": "0..1"}]})
+        )
+        info = {"target": "net", "pixels": "0..1"}
+        labels = {**info, "plan": {"kind": "changes", "shift": 1}}
+        for folder, about in (("outputs", info), ("copies", labels)):
+            (self.dir / folder).mkdir()
+            np.savez(self.dir / folder / "net.npz", info=json.dumps(about), x=3)
+        convert_audits.main([self.dir])
+        config = files.read_json(self.dir / "config.json")
+        self.assertEqual(config["models"][0]["input_range"], "0..1")
+        arrays = files.read_npz(self.dir / "outputs" / "net.npz")
+        self.assertEqual(arrays["x"], 3)
+        new_info = {"target": "net", "input_range": "0..1"}
+        self.assertEqual(json.loads(str(arrays["info"])), new_info)
+        arrays = files.read_npz(self.dir / "augmented_queries" / "net.npz")
+        plan = json.loads(str(arrays["info"]))["plan"]
+        self.assertEqual(plan, {"kind": "augmentations", "shift": 1})
+        self.assertFalse((self.dir / "copies").exists())
+
+    def test_other_versions_are_refused(self):
+        stored = {**self.trees["own_npz.audit"], "schema_version": 3}
+        with self.assertRaises(SystemExit):
+            self.converted(stored)
+        with self.assertRaisesRegex(
+            InputError, r"version is 3, .* reads 7; .*convert_audits"
+        ):
+            audit_result.load(self.path)
+
+
+if __name__ == "__main__":
+    tf.test.main()
