@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from qmia_tf.data.image_shapes import reshape_images
+from qmia_tf.data.batches import reshape_images
 from qmia_tf.errors import InputError
 
 

@@ -10,7 +10,7 @@ from scipy import optimize, stats
 
 from qmia_tf.attacks import folds, quantile, regression
 from qmia_tf.attacks.margin import margins
-from qmia_tf.data.image_features import image_features
+from qmia_tf.data.record_features import image_features
 from qmia_tf.statistics.auc import auc
 
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from qmia_tf import layers as ours
-from qmia_tf.data.image_shapes import reshape_images
+from qmia_tf.data.batches import reshape_images
 from qmia_tf.deploy.integer import (
     additions,
     code_movement,

@@ -9,8 +9,7 @@ twin says what folding the batch norms and rounding the biases cost.
 import pathlib
 
 from qmia_tf import files, terminal
-from qmia_tf.data.batches import in_batches
-from qmia_tf.data.image_shapes import reshape_images
+from qmia_tf.data.batches import in_batches, reshape_images
 from qmia_tf.deploy.integer import int8_file
 from qmia_tf.deploy.parity.mismatches import (
     FILE,

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from qmia_tf import layers as ours
-from qmia_tf.data.image_shapes import reshape_images
+from qmia_tf.data.batches import reshape_images
 from qmia_tf.data.pixels import scale_to_unit
 from qmia_tf.deploy.flat_model import read_flat
 from qmia_tf.errors import InputError
