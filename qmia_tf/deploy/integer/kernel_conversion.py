@@ -82,7 +82,7 @@ class PendingSums:
         """Whether int8 cannot hold the layer's weights, or its input."""
         if not isinstance(self.layer, QUANTIZED):
             return True
-        most = INTEGER_BITS[self.layer.weight_quantizer]
+        most = INTEGER_BITS.get(self.layer.weight_quantizer.name, 0)
         return self.layer.weight_bits > most or not isinstance(
             self.source, Codes
         )
@@ -132,10 +132,11 @@ class PendingSums:
         if not isinstance(self.source, Codes) or self.source.is_head:
             return f"layer {self.layer.name!r} {NOT_QUANTIZED}"
         bits = getattr(self.layer, "weight_bits", 32)
-        quantizer = getattr(self.layer, "weight_quantizer", "dorefa")
+        quantizer = getattr(self.layer, "weight_quantizer", None)
+        name = quantizer.name if quantizer else "dorefa"
         return (
             f"layer {self.layer.name!r} has {bits}-bit weights; int8 kernels "
-            f"carry {quantizer} weights of up to {INTEGER_BITS[quantizer]} bits"
+            f"carry {name} weights of up to {INTEGER_BITS.get(name, 0)} bits"
         )
 
     def on(self, grid: Grid, name: str, *, every: int = 1) -> keras.KerasTensor:
