@@ -15,8 +15,7 @@ from qmia_tf import files, terminal
 from qmia_tf.auditing import audit as audits
 from qmia_tf.auditing import leak_test, thumbnails
 from qmia_tf.auditing.audit_result import AuditResult
-from qmia_tf.data import sides
-from qmia_tf.data.loaders import sources
+from qmia_tf.data import loaders, sides
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import calibration_overlap as own_calibration
 from qmia_tf.experiments import label_only_queries, model_auxiliary
@@ -64,8 +63,8 @@ def audit(
             same records: a list, or a dict name -> target. None if members
             and nonmembers are files of outputs.
         members: the records that trained it: a pair (values, labels) of
-            arrays, or a source as data.loaders.sources reads it; or a file of
-            outputs. None if target is an .npz that says who is a member.
+            arrays, or a source as data.loaders.load_side reads it; or a file
+            of outputs. None if target is an .npz that says who is a member.
         nonmembers: others from the same source, likewise.
         out: directory for the outputs and audit.json; None keeps nothing.
         input_range: (0, 1), (0, 255) or (-1, 1), or as text "0..1", "0..255",
@@ -170,18 +169,18 @@ def _are_outputs(targets, members, nonmembers):
         if to_query:
             raise InputError(
                 f"the records are missing: give --members and --nonmembers, "
-                f"{sources.FORMATS}"
+                f"{loaders.FORMATS}"
             )
         return True
     if members is None or nonmembers is None:
         name = "members" if members is None else "nonmembers"
         raise InputError(f"--{name} is missing: an audit needs both sides")
-    kinds = [saved_outputs.is_answers(side) for side in (members, nonmembers)]
+    kinds = [saved_outputs.is_outputs(side) for side in (members, nonmembers)]
     if kinds[0] != kinds[1]:
         one, other = (
             (members, nonmembers) if kinds[0] else (nonmembers, members)
         )
-        shown = other if listing.is_path(other) else "the other side"
+        shown = other if files.is_path(other) else "the other side"
         raise InputError(
             f"{one} holds outputs, {shown} records: give both sides alike"
         )
@@ -205,7 +204,7 @@ def _records(
 ):
     both = []
     for name, source in (("members", members), ("nonmembers", nonmembers)):
-        side = sources.load(source, **options)
+        side = loaders.load_side(source, **options)
         say(f"{name}: {side.source}: {side.taken}")
         both.append(side)
     used = None
@@ -275,7 +274,7 @@ def _config(gathered, data, said):
         facts["record_shape"] = list(data.values.shape[1:])
         facts["record_dtype"] = str(data.values.dtype)
     for side, source in zip(("members", "nonmembers"), said, strict=True):
-        facts[side] = str(source) if listing.is_path(source) else None
+        facts[side] = str(source) if files.is_path(source) else None
     keys = (
         "kind",
         "sha256",
@@ -326,8 +325,8 @@ def pictures_of(members, choice, data):
     """Gives what shows the most exposed members.
 
     Args:
-        members: the source of the members, as data.loaders.sources reads it.
-            Those that everybody has, of TFDS, are shown unless choice is "off".
+        members: the source of the members, as loaders.load_side reads it. Those
+            that everybody has, of TFDS, are shown unless choice is "off".
         choice: "auto", "on" or "off".
         data: Records, or None if there are only outputs.
     Returns: callable record ids [K] -> uint8 [K, H, W, C]; None for no
@@ -335,7 +334,7 @@ def pictures_of(members, choice, data):
     Raises: InputError if choice is another, or "on" and there is nothing to
         show.
     """
-    published = listing.is_path(members) and sources.is_published(members)
+    published = loaders.is_published_side(members)
     if not thumbnails.wanted(choice, published=published):
         return None
     if data is not None and data.is_images:

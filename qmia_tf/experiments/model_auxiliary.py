@@ -9,8 +9,9 @@ from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import label_only_queries
 from qmia_tf.experiments.record_checks import RecordChecks
+from qmia_tf.files import is_path
 from qmia_tf.outputs import Outputs, saved_outputs
-from qmia_tf.targets import listing, queries, sanity_checks, saved_model
+from qmia_tf.targets import listing, queries, sanity_checks
 
 AUGMENTED = ("augmented_labels", "noisy_labels")
 SWITCHED_OFF = "they were switched off"
@@ -134,7 +135,7 @@ def of_models(
     }
     for name, model in listed.items():
         gathered.files[name] = None
-        if listing.is_path(targets[name]):
+        if is_path(targets[name]):
             gathered.files[name] = pathlib.Path(targets[name]).name
         gathered.reasons[name] = _reasons(model, checks, options)
         gathered.outputs.append(
@@ -183,8 +184,8 @@ def _listed(name, source, model_options, records, options, say):
         numbers=records.numbers,
         num_threads=options.num_threads,
     )
-    if model.kernel_set == "tensorflow" and listing.is_path(source):
-        say(saved_model.WARNING.format(source))
+    if model.warning:
+        say(model.warning)
     return model
 
 
