@@ -260,7 +260,7 @@ def gates():
 
 def _label_only():
     from qmia_tf.attacks.augmentations import Augmentations
-    from qmia_tf.experiments import label_only_queries
+    from qmia_tf.auditing import label_only_queries
 
     names = ("shift", "flip", "rotation")
     augmentations = Augmentations(

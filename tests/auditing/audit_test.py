@@ -22,6 +22,7 @@ from qmia_tf.auditing import (
     leak_test,
     membership_decisions,
     risky_members,
+    run_outputs,
     target_result,
     verdict,
 )
@@ -299,8 +300,10 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         self.save("float32", step=1 / 256, fingerprint="d" * 64)
         self.save("keras")
         lines = []
-        result = audit.audit_run(
-            self.dir, seed=2, tfprivacy=UNTRAINED, progress=lines.append
+        result = audit.audit_outputs(
+            self.dir,
+            config=audit.AuditConfig(seed=2, tfprivacy=UNTRAINED),
+            progress=lines.append,
         )
         self.assertEqual(audit_result.load(self.dir), result)
         self.assertEqual(audit_result.load(self.dir / "audit.json"), result)
@@ -327,11 +330,13 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
             target="int8.pi4", seed=1, sha256="b" * 64, kernel_set="default"
         )
         left_out = outputs.LeftOut("float32.reference", "reference", "why")
-        result = audit.audit_run(
+        own = run_outputs.of_run(RunDir(self.dir), CONFIG)
+        result = audit.audit_outputs(
             self.dir,
-            device_outputs=[elsewhere],
+            [*own, elsewhere],
             left_out=[left_out],
-            tfprivacy=UNTRAINED,
+            repeated=run_outputs.repeated(own),
+            config=audit.AuditConfig(tfprivacy=UNTRAINED),
         )
         self.assertEqual(audit_result.load(self.dir), result)
         self.assertEqual(result.left_out, [left_out])
@@ -373,7 +378,7 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         )
         parent = dataclasses.replace(answers, info={"target": "parent"})
         equal = duplicates.EqualRecords(1, 1, [[3, 7]], "one pair")
-        result = audit.audit_run(
+        result = audit.audit_outputs(
             self.dir,
             auxiliary={
                 "int8": auxiliary.Auxiliary(
@@ -382,7 +387,7 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
                 "keras": auxiliary.Auxiliary(references=shadows[1:]),
             },
             joint_with=[parent, answers],
-            duplicates=equal,
+            records=audit.RecordFacts(duplicates=equal),
         )
         self.assertEqual(audit_result.load(self.dir), result)
         self.assertEqual(result.duplicates, equal)
@@ -407,14 +412,14 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         self.save("keras")
         parent = synthetic_outputs.outputs(60, 59, target="parent")
         with self.assertRaisesRegex(InputError, "'parent', audited with"):
-            audit.audit_run(self.dir, joint_with=[parent])
+            audit.audit_outputs(self.dir, joint_with=[parent])
         self.assertFalse((self.dir / "audit.json").exists())
 
     def test_repeats_to_the_byte(self):
         self.save()
         texts = []
         for _ in range(2):
-            audit.audit_run(self.dir)
+            audit.audit_outputs(self.dir)
             texts.append((self.dir / "audit.json").read_bytes())
         self.assertEqual(*texts)
 
@@ -422,24 +427,24 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         self.save("keras")
         self.save("float32")
         path = self.dir / "outputs" / "float32.npz"
-        result = audit.audit_run(self.dir, [path])
+        result = audit.audit_outputs(self.dir, [outputs.load(path)])
         self.assertEqual([t.target for t in result.targets], ["float32"])
 
     def test_refuses(self):
         with self.assertRaisesRegex(InputError, "no .npz file.*attack.py"):
-            audit.audit_run(self.dir)
+            audit.audit_outputs(self.dir)
         self.save(fingerprint="e" * 64)
         with self.assertRaisesRegex(InputError, "eeee, the run is about dddd"):
-            audit.audit_run(self.dir)
+            audit.audit_outputs(self.dir)
         self.save()
         (self.dir / "outputs" / "copy.npz").write_bytes(
             (self.dir / "outputs" / "keras.npz").read_bytes()
         )
         with self.assertRaisesRegex(InputError, "target 'keras' too"):
-            audit.audit_run(self.dir)
+            audit.audit_outputs(self.dir)
         self.assertFalse((self.dir / "audit.json").exists())
         with self.assertRaisesRegex(InputError, "config.json"):
-            audit.audit_run(self.dir / "nothing")
+            audit.audit_outputs(self.dir / "nothing")
 
 
 class JsonTest(parameterized.TestCase, tf.test.TestCase):

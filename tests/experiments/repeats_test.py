@@ -17,7 +17,7 @@ import qmia_tf
 from qmia_tf import outputs
 from qmia_tf.data.value_ranges import RecordNumbers
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import model_audit
+from qmia_tf.experiments import audit_pipeline
 from qmia_tf.targets import listing, queries
 from qmia_tf.targets.model_options import ModelOptions
 
@@ -69,7 +69,7 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
         self.lines = []
         # Attacks are tested elsewhere.
         self.enter_context(
-            mock.patch.object(model_audit.audits, "audit_outputs")
+            mock.patch.object(audit_pipeline.audits, "audit_outputs")
         )
 
     def audit(self, target, sides=None, **options):

@@ -87,7 +87,7 @@ def _run(results, dataset, model, seed):
         outputs = answers(model, seed, target=target, size_bytes=2_500_000)
         outputs.save(place / "outputs" / f"{target}.npz")
     with kept_audits.kept():
-        audit.audit_run(place)
+        audit.audit_outputs(place)
     final = answers(model, seed)
     early = answers(model, seed, gain=(2.0, 1.9))
     epochs = [

@@ -9,7 +9,8 @@ import sys
 from absl.testing import absltest, parameterized
 
 from qmia_tf.attacks import tfprivacy
-from qmia_tf.experiments import configuration, label_only_queries, run
+from qmia_tf.auditing import label_only_queries
+from qmia_tf.experiments import configuration, run
 
 PROGRAM = """
 import dataclasses, json, sys
