@@ -7,6 +7,7 @@ squared coefficients added to the sum of the losses; intercepts are free.
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
 import numpy as np
 import threadpoolctl
@@ -21,23 +22,18 @@ LIMIT = np.log(1000)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scaling:
-    """Takes features to mean 0 and spread 1, and adds a 1 in front.
-
-    Attributes:
-        means: float64 [F], of the records that a model was fitted on.
-        spreads: float64 [F], above 0.
-    """
+    """Takes features to mean 0 and spread 1, and adds a 1 in front."""
 
     means: np.ndarray
     spreads: np.ndarray
 
-    def __call__(self, features) -> np.ndarray:
+    def __call__(self, features: np.ndarray) -> np.ndarray:
         """Float [N, F] -> float64 [N, 1 + F]."""
         scaled = (features - self.means) / self.spreads
         return np.column_stack([np.ones(len(scaled)), scaled])
 
 
-def scaling(features) -> Scaling:
+def scaling(features: np.ndarray) -> Scaling:
     """Returns the Scaling of float [N, F]; a constant feature becomes 0."""
     spreads = features.std(axis=0)
     # A column of equal floats can show a spread of a rounding error.
@@ -45,7 +41,9 @@ def scaling(features) -> Scaling:
     return Scaling(features.mean(axis=0), np.where(constant, 1.0, spreads))
 
 
-def fit_logistic(features, positive, *, ridge=RIDGE):
+def fit_logistic(
+    features: np.ndarray, positive: np.ndarray, *, ridge: float = RIDGE
+) -> Callable[[np.ndarray], np.ndarray]:
     """Fits log-odds w x: sum log(1 + exp(-s w x)) + ridge/2 |w|^2, s = +-1.
 
     gradient: X^T (sigmoid(w x) - y) + ridge w
@@ -53,8 +51,8 @@ def fit_logistic(features, positive, *, ridge=RIDGE):
     Args:
         features: float [N, F].
         positive: bool [N], some True and some False.
-        ridge: float, 0 or more.
-    Returns: callable, float [M, F] -> float64 [M], the log-odds.
+        ridge: 0 or more.
+    Returns: float [M, F] -> float64 [M], the log-odds.
     """
     scale = scaling(features)
     x, y = scale(features), positive.astype(np.float64)
@@ -68,7 +66,9 @@ def fit_logistic(features, positive, *, ridge=RIDGE):
     return lambda new: scale(new) @ weights
 
 
-def fit_gaussian(features, values, *, ridge=RIDGE):
+def fit_gaussian(
+    features: np.ndarray, values: np.ndarray, *, ridge: float = RIDGE
+) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Fits a normal distribution whose mean and log spread are linear in x.
 
     loss: sum log s + z^2/2, z = (t - w x)/s, s = exp(v x)
@@ -77,10 +77,10 @@ def fit_gaussian(features, values, *, ridge=RIDGE):
     Args:
         features: float [N, F].
         values: float [N], t, finite.
-        ridge: float, 0 or more; the values are brought to spread 1 first.
-    Returns: callable, float [M, F] -> (means, spreads), float64 [M] each. The
-        spreads stay within those of the records fitted on: a record unlike
-        all of them gets no spread that nobody has.
+        ridge: 0 or more; the values are brought to spread 1 first.
+    Returns: float [M, F] -> (means, spreads), float64 [M] each. The spreads
+        stay within those of the records fitted on: a record unlike all of
+        them gets no spread that nobody has.
     """
     scale = scaling(features)
     x = scale(features)

@@ -299,7 +299,8 @@ class FixturesTest(tf.test.TestCase):
             answers.logits.astype(np.float64), answers.labels
         )
         # Its softmax and logarithms are float64; both subtract from 1.
-        self.assertAllClose(losses.modified_entropies(answers), want, rtol=1e-9)
+        got = entropy.modified_entropies(answers)
+        self.assertAllClose(got, want, rtol=1e-9)
 
     def test_fixed_entropies(self):
         """Sure and right is 0; sure and wrong is twice the log of nothing."""
@@ -309,7 +310,7 @@ class FixturesTest(tf.test.TestCase):
             probabilities=np.array(rows, np.float32),
             logits=None,
         )
-        entropies = losses.modified_entropies(answers)
+        entropies = entropy.modified_entropies(answers)
         self.assertEqual(entropies[0], 0)
         want = 150 * np.log(2) + 25 * np.log(2)
         self.assertAlmostEqual(entropies[1], want)

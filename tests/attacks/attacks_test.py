@@ -12,7 +12,8 @@ from sklearn import metrics
 from qmia_tf.attacks import confidence, entropy, gap, label_only, margin
 from qmia_tf.attacks import losses as loss
 from qmia_tf.attacks.attack_inputs import AttackInputs
-from qmia_tf.attacks.losses import losses, modified_entropies
+from qmia_tf.attacks.entropy import modified_entropies
+from qmia_tf.attacks.losses import losses
 from qmia_tf.outputs import Outputs
 from qmia_tf.statistics.auc import auc
 from qmia_tf.statistics.sweep import sweep

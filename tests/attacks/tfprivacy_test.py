@@ -17,7 +17,8 @@ from absl.testing import parameterized
 from sklearn import metrics
 
 from qmia_tf.attacks import tfprivacy
-from qmia_tf.attacks.losses import losses, modified_entropies
+from qmia_tf.attacks.entropy import modified_entropies
+from qmia_tf.attacks.losses import losses
 from qmia_tf.attacks.tfprivacy import module_loader, privacy_report
 from qmia_tf.errors import InputError
 from qmia_tf.statistics.auc import auc

@@ -13,7 +13,8 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from qmia_tf.attacks import confidence, tfprivacy
-from qmia_tf.attacks.losses import losses, modified_entropies
+from qmia_tf.attacks.entropy import modified_entropies
+from qmia_tf.attacks.losses import losses
 from qmia_tf.auditing import audit
 from qmia_tf.outputs import Outputs
 from qmia_tf.statistics import held_out_thresholds
