@@ -54,5 +54,9 @@ def result(*targets, **changes) -> audit_result.AuditResult:
         "references": [],
         "duplicates": None,
         "blind_baseline": None,
+        "calibration": None,
+        "repeated_records": None,
+        "comparison": None,
+        "gates": [],
     }
     return audit_result.AuditResult(**{**fields, **changes})

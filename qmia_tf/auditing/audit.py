@@ -247,6 +247,7 @@ def audit_outputs(
         comparison=leak_comparison.compare(
             [audited.scores for audited in audited_targets], seed=config.seed
         ),
+        gates=[],
     )
     result.save(run_dir.audit)
     return result

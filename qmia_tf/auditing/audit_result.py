@@ -7,10 +7,10 @@ import dataclasses
 import importlib.metadata
 import pathlib
 import platform
+from typing import Literal
 
 import qmia_tf
-from qmia_tf import files
-from qmia_tf.auditing import audit_json
+from qmia_tf import files, typed_json
 from qmia_tf.auditing.joint_audit import JointAudit
 from qmia_tf.auditing.leak_comparison import LeakComparison
 from qmia_tf.auditing.target_result import TargetAudit
@@ -58,10 +58,10 @@ class BlindBaseline:
     features: str
     members: int
     nonmembers: int
-    null_auc: float | None = None
-    p_value: float | None = None
-    classes_p_value: float | None = None
-    permutations: int | None = None
+    null_auc: float | None
+    p_value: float | None
+    classes_p_value: float | None
+    permutations: int | None
 
     @property
     def classifier_differs(self) -> bool:
@@ -109,7 +109,7 @@ class GateResult:
 
     target: str
     limit: str
-    outcome: str
+    outcome: Literal["passed", "failed", "not judged"]
     measured: str
 
 
@@ -161,15 +161,15 @@ class AuditResult:
     joint_attacks: list[JointAudit]
     references: list[str]
     duplicates: EqualRecords | None
-    blind_baseline: BlindBaseline | None = None
-    calibration: CalibrationRecords | None = None
-    repeated_records: RepeatedRecords | None = None
-    comparison: LeakComparison | None = None
-    gates: list[GateResult] = dataclasses.field(default_factory=list)
+    blind_baseline: BlindBaseline | None
+    calibration: CalibrationRecords | None
+    repeated_records: RepeatedRecords | None
+    comparison: LeakComparison | None
+    gates: list[GateResult]
 
     def save(self, path):
         """Writes audit.json, whole or not at all."""
-        files.write_json(path, audit_json.encode(self))
+        files.write_json(path, typed_json.encode(self))
 
 
 def program_versions() -> dict[str, str]:
@@ -205,4 +205,4 @@ def load(path) -> AuditResult:
             f"{SCHEMA_VERSION}; attack the run again with scripts/attack.py, "
             "or convert the file with tools/convert_audits.py"
         )
-    return audit_json.decode(AuditResult, stored, source=str(path))
+    return typed_json.decode(AuditResult, stored, source=str(path))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import Literal
 
 import numpy as np
 
@@ -42,7 +43,7 @@ class TestedAttack:
 
     attack: str
     p_value: float
-    measure: str
+    measure: Literal["auc", "tpr"]
     rate: float | None
     t: float
     auc: Estimate
@@ -117,12 +118,14 @@ class LeakTest:
         detectable: Detectable; None if no permutation moves any attack.
     """
 
-    verdict: str
+    verdict: Literal[
+        "cannot say", "no leak found", "small leak", "clear leak", "severe leak"
+    ]
     reasons: list[str]
     p_value: float
     level: float
     permutations: int
-    strata: str
+    strata: Literal["class", "none"]
     attacks: list[TestedAttack]
     strongest: str | None
     auc: Estimate

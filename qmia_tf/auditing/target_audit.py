@@ -90,6 +90,8 @@ def audit_target(
         strongest=attack_evaluation.strongest(scored, inputs),
         tfprivacy=privacy_audit,
         per_class=_per_class(outputs, scored, class_names),
+        parity=None,
+        risky_members=[],
         leak=leak_test.run(scores, inputs, fixed=fixed, strata=strata),
     )
     return AuditedTarget(

@@ -80,8 +80,8 @@ class AttackAudit:
     curve: Curve | None
     membership_decisions: MembershipDecisions
     records_sha256: str
-    histogram: Histogram | None = None
-    roc: RocBand | None = None
+    histogram: Histogram | None
+    roc: RocBand | None
 
     def point(self, name) -> OperatingPoint:
         """Returns the operating point of that name.
@@ -184,11 +184,11 @@ class TargetAudit:
     attacks_left_out: list[AttackLeftOut]
     strongest: Strongest
     tfprivacy: TfPrivacyAudit | None
-    per_class: list[ClassAudit] = dataclasses.field(default_factory=list)
-    parity: Parity | None = None
-    risky_members: list[RiskyMember] = dataclasses.field(default_factory=list)
-    onednn: bool | None = None
-    leak: LeakTest | None = None
+    per_class: list[ClassAudit]
+    parity: Parity | None
+    risky_members: list[RiskyMember]
+    onednn: bool | None
+    leak: LeakTest | None
 
     @property
     def size_mb(self) -> float | None:

@@ -17,13 +17,8 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from paper import plans, rounded_outputs, stored_results, sweeps
-from qmia_tf import files
-from qmia_tf.auditing import (
-    accuracy_comparison,
-    accuracy_matching,
-    audit,
-    audit_json,
-)
+from qmia_tf import files, typed_json
+from qmia_tf.auditing import accuracy_comparison, accuracy_matching, audit
 from qmia_tf.report.tables import as_csv
 from qmia_tf.run_dir import RunDir
 
@@ -99,7 +94,7 @@ def _run(results, dataset, model, seed):
     curve = accuracy_comparison.TrainingCurve(
         place.name, model, [x.point for x in epochs]
     )
-    files.write_json(place / stored_results.SWEEP, audit_json.encode(curve))
+    files.write_json(place / stored_results.SWEEP, typed_json.encode(curve))
     files.write_json(place / stored_results.TIMING, {"attack": 60.0})
     with (place / stored_results.HISTORY).open("w") as file:
         writer = csv.writer(file)
