@@ -174,6 +174,11 @@ def read_npz(path):
     return arrays
 
 
+def is_path(source) -> bool:
+    """Whether something is a path, not the thing itself."""
+    return isinstance(source, (str, pathlib.Path))
+
+
 def sha256(path):
     """Hashes a file.
 

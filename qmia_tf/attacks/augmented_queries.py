@@ -130,10 +130,10 @@ def query_images(
         augmentations: the queries.
         progress: shows a bar.
     Returns: int16 [N, Q], in the order of augmentations.names.
-    Raises: InputError if the target holds saved outputs only, does not take
+    Raises: InputError if the target does not take
         such images or has more than 32,767 classes.
     """
-    _check_target(target, images, record_ids)
+    _check_records(images, record_ids)
     predicted = np.empty((len(images), len(augmentations.names)), np.int16)
     batch = getattr(target, "batch_size", 1)
     # Whole batches, so that outputs are those of the same batches.
@@ -218,13 +218,7 @@ def _check(arrays, path):
         raise InputError(f"{path}: a label is no class number; {REMEDY}")
 
 
-def _check_target(target, images, record_ids):
-    # What stored_target.SavedOutputs has, which gives outputs for any images.
-    if hasattr(target, "of_records"):
-        raise InputError(
-            f"target {target.info['target']!r} is a file of saved outputs: it "
-            "cannot be queried with augmented images; query the model itself"
-        )
+def _check_records(images, record_ids):
     if len(record_ids) != len(images) or not len(images):
         raise ValueError(
             f"{len(images)} images, but {len(record_ids)} record ids"

@@ -15,8 +15,7 @@ from qmia_tf.attacks.tfprivacy import Settings
 from qmia_tf.auditing import label_only_queries, leak_test, thumbnails
 from qmia_tf.auditing.audit import AuditConfig
 from qmia_tf.auditing.audit_result import AuditResult
-from qmia_tf.data import duplicates, sides
-from qmia_tf.data.loaders import sources
+from qmia_tf.data import duplicates, loaders, sides
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import audit_pipeline
 from qmia_tf.experiments import calibration_overlap as own_calibration
@@ -27,7 +26,7 @@ from qmia_tf.experiments.audit_pipeline import (
 )
 from qmia_tf.outputs import saved_outputs
 from qmia_tf.run_dir import RunDir
-from qmia_tf.targets import listing, sanity_checks, saved_model
+from qmia_tf.targets import listing, sanity_checks
 
 LABEL_ONLY = label_only_queries.Settings()
 SCHEMA_VERSION = 1
@@ -164,18 +163,18 @@ def _are_outputs(targets, members, nonmembers):
         if not all(map(listing.is_saved_outputs, targets.values())):
             raise InputError(
                 f"the records are missing: give --members and --nonmembers, "
-                f"{sources.FORMATS}"
+                f"{loaders.FORMATS}"
             )
         return True
     if members is None or nonmembers is None:
         name = "members" if members is None else "nonmembers"
         raise InputError(f"--{name} is missing: an audit needs both sides")
-    kinds = [saved_outputs.is_answers(side) for side in (members, nonmembers)]
+    kinds = [saved_outputs.is_outputs(side) for side in (members, nonmembers)]
     if kinds[0] != kinds[1]:
         one, other = (
             (members, nonmembers) if kinds[0] else (nonmembers, members)
         )
-        shown = other if listing.is_path(other) else "the other side"
+        shown = other if files.is_path(other) else "the other side"
         raise InputError(
             f"{one} holds outputs, {shown} records: give both sides alike"
         )
@@ -228,7 +227,7 @@ def _records(
 ):
     both = []
     for name, source in (("members", members), ("nonmembers", nonmembers)):
-        side = sources.load(source, **options)
+        side = loaders.load_side(source, **options)
         say(f"{name}: {side.source}: {side.taken}")
         both.append(side)
     used = None
@@ -263,9 +262,9 @@ def _models(targets, data, about_models, num_threads, say):
             targets.items(), options, strict=True
         )
     ]
-    for model, source in zip(models, targets.values(), strict=True):
-        if model.kernel_set == "tensorflow" and listing.is_path(source):
-            say(saved_model.WARNING.format(source))
+    for model in models:
+        if model.warning:
+            say(model.warning)
     return models
 
 
@@ -293,7 +292,7 @@ def _config(answered, names, data, said):
         facts["record_shape"] = list(data.values.shape[1:])
         facts["record_dtype"] = str(data.values.dtype)
     for side, source in zip(("members", "nonmembers"), said, strict=True):
-        facts[side] = str(source) if listing.is_path(source) else None
+        facts[side] = str(source) if files.is_path(source) else None
     return {
         "schema_version": SCHEMA_VERSION,
         "kind": OWN,
@@ -314,7 +313,7 @@ def _config(answered, names, data, said):
 
 
 def _file(source):
-    return pathlib.Path(source).name if listing.is_path(source) else None
+    return pathlib.Path(source).name if files.is_path(source) else None
 
 
 @contextlib.contextmanager
@@ -340,8 +339,8 @@ def pictures_of(members, choice, data):
     """Gives what shows the most exposed members.
 
     Args:
-        members: the source of the members, as data.loaders.sources reads it.
-            Those that everybody has, of TFDS, are shown unless choice is "off".
+        members: the source of the members, as loaders.load_side reads it. Those
+            that everybody has, of TFDS, are shown unless choice is "off".
         choice: "auto", "on" or "off".
         data: Records, or None if there are only outputs.
     Returns: callable record ids [K] -> uint8 [K, H, W, C]; None for no
@@ -349,7 +348,7 @@ def pictures_of(members, choice, data):
     Raises: InputError if choice is another, or "on" and there is nothing to
         show.
     """
-    published = listing.is_path(members) and sources.is_published(members)
+    published = loaders.is_published_side(members)
     if not thumbnails.wanted(choice, published=published):
         return None
     if data is not None and data.is_images:

@@ -105,9 +105,11 @@ def largest(influences, *, seed) -> np.ndarray:
     if len(rows) < 2:
         middles = (np.arange(DRAWS) + 0.5) / DRAWS
         return special.ndtri((1 + middles) / 2)
-    # Of equal scores rounding leaves negative eigenvalues of 1e-16.
+    # The symmetric root, which is unique: eigenvectors depend on the library.
+    # Of equal scores rounding leaves eigenvalues of about 1e-16 in place of 0.
     values, vectors = np.linalg.eigh(rows @ rows.T)
-    root = vectors * np.sqrt(np.maximum(values, 0))
+    values[values < 1e-12 * values.max()] = 0
+    root = (vectors * np.sqrt(values)) @ vectors.T
     drawn = np.random.default_rng(seed).normal(size=(DRAWS, len(rows)))
     return np.abs(drawn @ root.T).max(axis=1)
 

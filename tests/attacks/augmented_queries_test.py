@@ -16,7 +16,7 @@ from qmia_tf.attacks.augmentations import Augmentations, Noise
 from qmia_tf.data import split
 from qmia_tf.data.loaders import Dataset
 from qmia_tf.errors import InputError
-from qmia_tf.targets import queries, stored_target, tflite_target
+from qmia_tf.targets import queries, tflite_target
 from qmia_tf.targets.keras_target import KerasTarget
 from qmia_tf.training import input_pipeline
 
@@ -336,18 +336,6 @@ class QueryImagesTest(parameterized.TestCase, tf.test.TestCase):
             off = int(np.sum(one != other))
             self.assertEqual(off, 0, f"{off} of {one.size} differ")
             self.assertGreater(np.mean(one != one[:, :1]), 0.1)
-
-    def test_saved_answers_cannot_be_asked(self):
-        records = a_run()
-        model = tiny_models.classifier()
-        path = pathlib.Path(self.create_tempdir()) / "o.npz"
-        answers = queries.outputs_of(KerasTarget(model), records)
-        answers.save(path)
-        saved = stored_target.SavedOutputs(path)
-        with self.assertRaisesRegex(InputError, "saved outputs.*the model"):
-            augmented_queries.query_images(
-                saved, records.values, records.record_ids, Augmentations()
-            )
 
     def test_refuses(self):
         images = tiny_models.images(3)

@@ -10,7 +10,7 @@ from scipy import optimize, stats
 
 from qmia_tf.attacks import folds, quantile, regression
 from qmia_tf.attacks.margin import margins
-from qmia_tf.data.image_features import image_features
+from qmia_tf.data.record_features import image_features
 from qmia_tf.statistics.auc import auc
 
 
@@ -50,10 +50,42 @@ class GaussianTest(tf.test.TestCase):
             return -stats.norm.logpdf(t, m, s).sum()
 
         best = optimize.minimize(negative, np.zeros(6), method="BFGS")
-        m, s = regression.fit_gaussian(x, t, ridge=0.0)(x)
-        # Where the optimizers stop.
+        m, s = regression.fit_gaussian(x, t, ridge=0.0, spread_ridge=0.0)(x)
+        # Where the other optimizer stops.
         loss = -stats.norm.logpdf(t, m, s).sum()
         self.assertAllClose(loss, best.fun, atol=1e-4, rtol=0)
+
+    def test_is_where_the_slope_is_zero(self):
+        """The penalized likelihood's, by differences, with few records."""
+        rng = np.random.default_rng(2)
+        x = rng.normal(size=(60, 24))
+        t = rng.standard_t(3, size=60)
+        scaled = regression.scaling(x)(x)
+        m, s = regression.fit_gaussian(x, t)(x)
+        mean, spread = t.mean(), t.std()
+        w, v = (
+            np.linalg.lstsq(scaled, values, rcond=None)[0]
+            for values in ((m - mean) / spread, np.log(s / spread))
+        )
+        residuals, spreads = (
+            (t - mean) / spread - scaled @ w,
+            np.exp(scaled @ v),
+        )
+        squares = (residuals**2 + 1e-4) / spreads**2
+        free = np.arange(25) > 0
+        by_mean = free * w - scaled.T @ (residuals / spreads**2)
+        by_spread = 10 * free * v + scaled.T @ (1 - squares)
+        self.assertAllClose(by_mean, 0 * w, atol=1e-5)
+        self.assertAllClose(by_spread, 0 * v, atol=1e-5)
+
+    def test_equal_records_get_equal_values(self):
+        rng = np.random.default_rng(3)
+        x, t = rng.normal(size=(203, 37)), rng.normal(size=203)
+        x[101:202] = x[:101]
+        for values in regression.fit_gaussian(x, t)(x):
+            self.assertAllEqual(values[101:202], values[:101])
+        log_odds = regression.fit_logistic(x, t > 0)(x)
+        self.assertAllEqual(log_odds[101:202], log_odds[:101])
 
     def test_constant_features_and_values(self):
         x, t = np.full((30, 2), 0.1), np.full(30, 7.0)

@@ -12,8 +12,8 @@ from qmia_tf import files, outputs
 from qmia_tf.auditing import blind_baseline, label_only_queries
 from qmia_tf.auditing.audit import AuditConfig
 from qmia_tf.auditing.auxiliary import make_attack_inputs
-from qmia_tf.data.image_features import image_features
 from qmia_tf.data.loaders import Dataset
+from qmia_tf.data.record_features import image_features
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import (
