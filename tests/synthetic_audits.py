@@ -45,6 +45,7 @@ def result(*targets, **changes) -> audit_result.AuditResult:
         "fingerprint": "e" * 64,
         "split": {},
         "seed": 0,
+        "attack_options": {},
         "level": 0.95,
         "versions": {},
         "targets": list(targets) or [target()],

@@ -42,6 +42,7 @@ ADDED = {
         "repeated_records": None,
         "comparison": None,
         "gates": [],
+        "attack_options": {},
     },
     "targets": {"onednn": None, "leak": None},
     "blind_baseline": dict.fromkeys(

@@ -1,11 +1,12 @@
 """Audits the outputs of targets: outputs/*.npz -> audit.json."""
 
 import dataclasses
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 
 from qmia_tf import files
+from qmia_tf.attacks import changed_options, with_options
 from qmia_tf.attacks.tfprivacy import Settings
 from qmia_tf.auditing import (
     equal_rows,
@@ -57,6 +58,8 @@ class AuditConfig:
             none.
         allow_chance: goes on though a user's model is right on its members
             as chance would be, or clearly better in another range.
+        attack_options: by attack or family, as attacks.with_options takes
+            them: {"lira": {"variance": "global"}}.
     """
 
     seed: int = 0
@@ -64,6 +67,9 @@ class AuditConfig:
     tfprivacy: Settings | None = None
     label_only: LabelOnly | None = None
     allow_chance: bool = False
+    attack_options: Mapping[str, Mapping] = dataclasses.field(
+        default_factory=dict
+    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -169,6 +175,7 @@ def audit_outputs(
     if distinct.repeated.sentence:
         say(distinct.repeated.sentence)
     loaded = [distinct.of(outputs) for outputs in loaded]
+    table = with_options(config.attack_options)
     audited_targets, joint_attacks = [], []
     for outputs in loaded:
         name = outputs.target
@@ -183,6 +190,7 @@ def audit_outputs(
                 folder=run_dir.tfprivacy,
                 class_names=records.class_names,
                 strata=config.strata,
+                attacks=table,
                 progress=progress,
             )
         )
@@ -219,6 +227,7 @@ def audit_outputs(
         fingerprint=data.get("fingerprint"),
         split={**run_config.get("split", {}), "pool": data.get("pool")},
         seed=config.seed,
+        attack_options=changed_options(config.attack_options),
         level=LEVEL,
         versions=program_versions(),
         targets=_with_risky_members(

@@ -124,6 +124,8 @@ class AuditResult:
         fingerprint: of the data set.
         split: seed and member_fraction of the split, and its pool.
         seed: of the audit.
+        attack_options: by attack or family, the options that were not at
+            their defaults.
         level: coverage of every interval.
         versions: of the programs that made it.
         targets: one TargetAudit a target, keras first, the others by name,
@@ -153,6 +155,7 @@ class AuditResult:
     fingerprint: str | None
     split: dict
     seed: int
+    attack_options: dict[str, dict]
     level: float
     versions: dict[str, str]
     targets: list[TargetAudit]

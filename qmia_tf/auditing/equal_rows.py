@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from qmia_tf.attacks import with_options
 from qmia_tf.auditing.auxiliary import Auxiliary, make_attack_inputs
 from qmia_tf.auditing.target_audit import AuditedTarget, audit_target
 from qmia_tf.outputs import Outputs
@@ -38,7 +39,11 @@ def doubt(
         inputs = make_attack_inputs(
             outputs.take(rows), auxiliary, seed=config.seed
         )
-        again = audit_target(inputs, strata=config.strata).audit.leak
+        again = audit_target(
+            inputs,
+            strata=config.strata,
+            attacks=with_options(config.attack_options),
+        ).audit.leak
         if again.p_value <= again.level:
             return ""
     return (

@@ -59,6 +59,7 @@ def audit(
     data_dir=None,
     download: bool = False,
     allow_chance: bool = False,
+    attack_options=None,
     pictures: str = "auto",
     progress=terminal.say,
 ) -> AuditResult:
@@ -144,6 +145,7 @@ def audit(
                 tfprivacy=tfprivacy,
                 label_only=label_only,
                 allow_chance=allow_chance,
+                attack_options=attack_options or {},
             ),
             run_dir=folder,
             run_config=run_config,

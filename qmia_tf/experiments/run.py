@@ -170,6 +170,7 @@ def attack_run(
     label_only: label_only_queries.Settings | None = None,
     audit_seed: int = 0,
     tfprivacy: Settings | None = None,
+    attack_options=None,
     pictures: str = thumbnails.AUTO,
 ) -> AuditResult:
     """Queries every target of the run and audits their outputs.
@@ -217,7 +218,10 @@ def attack_run(
         [keras, *sorted(others, key=lambda model: model.name), *elsewhere],
         knowledge,
         AuditConfig(
-            seed=audit_seed, tfprivacy=tfprivacy, label_only=label_only
+            seed=audit_seed,
+            tfprivacy=tfprivacy,
+            label_only=label_only,
+            attack_options=attack_options or {},
         ),
         run_dir=run_dir,
         run_config=lambda outputs: run_config,

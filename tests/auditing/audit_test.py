@@ -460,6 +460,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
             fingerprint=None,
             split={},
             seed=0,
+            attack_options={},
             level=0.95,
             versions={"python": "3"},
             targets=[

@@ -39,6 +39,7 @@ TRAINING = {
 AUDIT = {
     "num_threads": "experiments.run attack_run num_threads",
     "audit_seed": "experiments.run attack_run audit_seed",
+    "attack_options": "experiments.run attack_run attack_options",
     "label_only_records": "auditing.label_only_queries Settings records",
     "copy_shift": "attacks.augmentations Augmentations shift",
     "copy_flip": "attacks.augmentations Augmentations flip",
@@ -96,6 +97,7 @@ TWINS = {
             "num_threads",
             "strata",
             "tfprivacy",
+            "attack_options",
             "pictures",
         ),
         "model": "experiments.model_audit audit target",
