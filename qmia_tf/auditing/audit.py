@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 import numpy as np
 
 from qmia_tf import files
-from qmia_tf.attacks import changed_options, with_options
+from qmia_tf.attacks import changed_options
 from qmia_tf.attacks.tfprivacy import Settings
 from qmia_tf.auditing import (
     equal_rows,
@@ -175,7 +175,6 @@ def audit_outputs(
     if distinct.repeated.sentence:
         say(distinct.repeated.sentence)
     loaded = [distinct.of(outputs) for outputs in loaded]
-    table = with_options(config.attack_options)
     audited_targets, joint_attacks = [], []
     for outputs in loaded:
         name = outputs.target
@@ -190,7 +189,7 @@ def audit_outputs(
                 folder=run_dir.tfprivacy,
                 class_names=records.class_names,
                 strata=config.strata,
-                attacks=table,
+                attack_options=config.attack_options,
                 progress=progress,
             )
         )

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from qmia_tf.attacks import with_options
 from qmia_tf.auditing.auxiliary import Auxiliary, make_attack_inputs
 from qmia_tf.auditing.target_audit import AuditedTarget, audit_target
 from qmia_tf.outputs import Outputs
@@ -42,7 +41,7 @@ def doubt(
         again = audit_target(
             inputs,
             strata=config.strata,
-            attacks=with_options(config.attack_options),
+            attack_options=config.attack_options,
         ).audit.leak
         if again.p_value <= again.level:
             return ""

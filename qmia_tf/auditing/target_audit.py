@@ -1,13 +1,13 @@
 """Every attack on one target."""
 
 import dataclasses
+from collections.abc import Mapping
 
-from qmia_tf.attacks import ATTACKS, NEEDS, AttackInputs
+from qmia_tf.attacks import NEEDS, AttackInputs, with_options
 from qmia_tf.attacks.tfprivacy import run as run_tfprivacy
 from qmia_tf.auditing import attack_evaluation, class_audits, leak_test
 from qmia_tf.auditing.leak_comparison import TargetScores
 from qmia_tf.auditing.target_result import AttackLeftOut, TargetAudit
-from qmia_tf.registry import Registry
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ def audit_target(
     folder=None,
     class_names=None,
     strata: str = leak_test.CLASS,
-    attacks: Registry = ATTACKS,
+    attack_options: Mapping[str, Mapping] | None = None,
     progress=None,
 ) -> AuditedTarget:
     """Runs every attack that the inputs allow.
@@ -44,7 +44,7 @@ def audit_target(
         folder: where tensorflow-privacy's files go; None writes none.
         class_names: str [classes], if they are known.
         strata: one of leak_test.STRATA.
-        attacks: the table of attacks, see attacks.with_options.
+        attack_options: see attacks.with_options.
         progress: callable that takes a line of text, or None.
     """
     outputs = inputs.outputs
@@ -59,7 +59,9 @@ def audit_target(
             folder=folder,
             progress=progress,
         )
-    scored, missing = _run_attacks(attacks, inputs, reasons or {})
+    scored, missing = _run_attacks(
+        with_options(attack_options or {}), inputs, reasons or {}
+    )
     scores = leak_test.evaluated_scores(scored, inputs)
     fixed = [x.attack.name for x in scored if x.attack.threshold is not None]
     audit = TargetAudit(

@@ -14,7 +14,7 @@ from qmia_tf.attacks.augmented_queries import AugmentedLabels
 from qmia_tf.auditing import audit as audits
 from qmia_tf.auditing import blind_baseline, label_only_queries
 from qmia_tf.auditing.audit import AuditConfig, RecordFacts
-from qmia_tf.auditing.audit_result import AuditResult, CalibrationRecords
+from qmia_tf.auditing.audit_result import CalibrationRecords
 from qmia_tf.auditing.auxiliary import Auxiliary
 from qmia_tf.auditing.run_outputs import repeated
 from qmia_tf.data import duplicates, record_features, repeated_records
@@ -23,6 +23,7 @@ from qmia_tf.data.records import Records
 from qmia_tf.data.repeated_records import Distinct
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import KERAS, LeftOut, Outputs
+from qmia_tf.report.reported_audit import Audit
 from qmia_tf.targets import queries
 from qmia_tf.targets.unopened_model import UnopenedModel
 
@@ -123,7 +124,7 @@ def audit(
     calibration: CalibrationRecords | None = None,
     pictures=None,
     progress=None,
-) -> AuditResult:
+) -> Audit:
     """Queries targets about records, and audits their outputs.
 
     Args:
@@ -157,7 +158,7 @@ def audit(
     of_run = {
         x.name for x in targets if isinstance(x, UnopenedModel) and x.is_of_run
     }
-    return audits.audit_outputs(
+    result = audits.audit_outputs(
         run_dir,
         outputs,
         run_config=run_config(outputs),
@@ -169,6 +170,7 @@ def audit(
         left_out=queried.left_out,
         progress=progress,
     )
+    return Audit.of(result)
 
 
 def query_targets(

@@ -14,7 +14,6 @@ from qmia_tf import files, terminal
 from qmia_tf.attacks.tfprivacy import Settings
 from qmia_tf.auditing import label_only_queries, leak_test, thumbnails
 from qmia_tf.auditing.audit import AuditConfig
-from qmia_tf.auditing.audit_result import AuditResult
 from qmia_tf.data import duplicates, loaders, sides
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import audit_pipeline
@@ -25,6 +24,7 @@ from qmia_tf.experiments.audit_pipeline import (
     RecordChecks,
 )
 from qmia_tf.outputs import saved_outputs
+from qmia_tf.report.reported_audit import Audit
 from qmia_tf.run_dir import RunDir
 from qmia_tf.targets import listing, sanity_checks
 
@@ -62,7 +62,7 @@ def audit(
     attack_options=None,
     pictures: str = "auto",
     progress=terminal.say,
-) -> AuditResult:
+) -> Audit:
     """Says what targets give away about the records that trained them.
 
         qmia_tf.audit("net.tflite", (x, y), (x_test, y_test)).summary()

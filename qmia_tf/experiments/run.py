@@ -11,7 +11,6 @@ from qmia_tf import files, outputs, terminal
 from qmia_tf.attacks.tfprivacy import Settings
 from qmia_tf.auditing import label_only_queries, parity_summary, thumbnails
 from qmia_tf.auditing.audit import AuditConfig
-from qmia_tf.auditing.audit_result import AuditResult
 from qmia_tf.auditing.device_outputs import load_device_outputs
 from qmia_tf.data import loaders
 from qmia_tf.data.dataset import Dataset
@@ -26,6 +25,7 @@ from qmia_tf.experiments import (
 )
 from qmia_tf.experiments.audit_pipeline import Knowledge, RecordChecks
 from qmia_tf.outputs import LeftOut
+from qmia_tf.report.reported_audit import Audit
 from qmia_tf.run_dir import TRAINED, RunDir
 from qmia_tf.targets import run_targets
 
@@ -172,7 +172,7 @@ def attack_run(
     tfprivacy: Settings | None = None,
     attack_options=None,
     pictures: str = thumbnails.AUTO,
-) -> AuditResult:
+) -> Audit:
     """Queries every target of the run and audits their outputs.
 
     Options that are not described here are those of AuditConfig.

@@ -4,6 +4,7 @@ import pathlib
 from unittest import mock
 
 import numpy as np
+import synthetic_audits
 import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
@@ -76,7 +77,9 @@ class Runs(parameterized.TestCase, tf.test.TestCase):
         paths = RunDir(folder)
         loaded = [outputs.load(paths.outputs_of("keras")), *targets]
         with mock.patch.object(
-            audit_pipeline.audits, "audit_outputs"
+            audit_pipeline.audits,
+            "audit_outputs",
+            return_value=synthetic_audits.result(),
         ) as audit_outputs:
             audit_pipeline.audit(
                 self.checks(folder),

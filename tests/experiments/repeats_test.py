@@ -9,6 +9,7 @@ from unittest import mock
 import keras
 import numpy as np
 import stateful_files
+import synthetic_audits
 import tensorflow as tf
 from absl.testing import parameterized
 from ai_edge_litert import interpreter as litert
@@ -69,7 +70,11 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
         self.lines = []
         # Attacks are tested elsewhere.
         self.enter_context(
-            mock.patch.object(audit_pipeline.audits, "audit_outputs")
+            mock.patch.object(
+                audit_pipeline.audits,
+                "audit_outputs",
+                return_value=synthetic_audits.result(),
+            )
         )
 
     def audit(self, target, sides=None, **options):
