@@ -118,34 +118,40 @@ class AuditResult:
     """The audit of one run: what audit.json holds.
 
     Attributes:
-        schema_version: of this layout, 7.
+        schema_version: 7. Files of other versions are refused;
+            tools/convert_audits.py converts those of 4 to 6.
         name: of the run: its directory's.
-        config: the run's config.json.
-        fingerprint: of the data set.
+        config: the run's config.json; its `tensorflow` says whether the model
+            was trained with oneDNN, and in how many threads.
+        fingerprint: sha256 of the data set.
         split: seed and member_fraction of the split, and its pool.
-        seed: of the audit.
+        seed: of the calibration halves, the bootstraps, the attacks,
+            tensorflow-privacy. With the same versions, seed and outputs the
+            file is the same, byte for byte, in any order of the records.
         attack_options: by attack or family, the options that were not at
             their defaults.
-        level: coverage of every interval.
-        versions: of the programs that made it.
-        targets: one TargetAudit a target, keras first, the others by name,
-            device outputs last.
-        agreements: how far the outputs of targets agree with those that they
-            should match.
+        level: coverage of every interval, 0.95.
+        versions: of Python, qmia_tf and the packages that did the arithmetic.
+        targets: keras first, the others by name, device outputs last; models of
+            one's own as they were given.
+        agreements: each target compared with the one whose outputs it should
+            match.
         left_out: the targets that could not be queried.
         joint_attacks: the joint attacks on two artefacts.
-        references: names of the reference models.
+        references: names of the reference models that LiRA, RMIA and difficulty
+            calibration were given; empty without them.
         duplicates: equal records among members and nonmembers; None if the
             records were not at hand.
-        blind_baseline: the blind baseline, whether members can be told apart
-            without any model; None if the records were not at hand, or there
-            were too few.
-        calibration: records that a file was calibrated with; None if they
-            were not given, and in audits from before it was kept.
+        blind_baseline: whether members and nonmembers can be told apart without
+            any model; None if the records were not at hand, or there were too
+            few.
+        calibration: members and nonmembers among the records that a quantized
+            file was calibrated with; None if those were not given.
         repeated_records: records that are there several times on one side;
             None in converted audits of versions 4 and 5.
-        comparison: which artefact leaks more, by one attack; None of one
-            artefact and in converted audits of versions 4 and 5.
+        comparison: which artefact leaks more, by one attack on all; None of a
+            single artefact, or if they have no attack in common, and in
+            converted audits of versions 4 and 5.
         gates: the results of the limits that were given; empty without any.
     """
 
