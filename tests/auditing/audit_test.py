@@ -655,13 +655,13 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
         def values(part, field):
             return tuple(parts[part]["properties"][field]["enum"])
 
-        self.assertEqual(values("LeakTest", "verdict"), verdict.VERDICTS)
-        self.assertEqual(values("LeakTest", "strata"), leak_test.STRATA)
-        self.assertEqual(
+        self.assertCountEqual(values("LeakTest", "verdict"), verdict.VERDICTS)
+        self.assertCountEqual(values("LeakTest", "strata"), leak_test.STRATA)
+        self.assertCountEqual(
             values("GateResult", "outcome"),
             (gates.PASSED, gates.FAILED, gates.NOT_JUDGED),
         )
-        self.assertEqual(
+        self.assertCountEqual(
             values("RepeatedRecords", "by"),
             (repeated_records.RECORDS, repeated_records.OUTPUTS),
         )
