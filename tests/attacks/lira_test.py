@@ -178,12 +178,6 @@ class SpreadsTest(parameterized.TestCase, tf.test.TestCase):
 
 
 class AttackTest(parameterized.TestCase, tf.test.TestCase):
-    def test_offline_is_one_sided(self):
-        # The two-sided density calls the first and the last record alike.
-        tails = lira.tail(np.array([-5.0, 0.0, 5.0]), (0.0, 1.0))
-        self.assertAllClose(tails, stats.norm.logcdf([-5.0, 0.0, 5.0]))
-        self.assertAllInRange(np.diff(tails), 1e-3, np.inf)
-
     @parameterized.parameters("online", "offline")
     def test_one_model_a_record_still_ranks(self, kind):
         inputs = simulated_margins.simulate(300, 2, leak=3.0)
@@ -236,31 +230,6 @@ class AttackTest(parameterized.TestCase, tf.test.TestCase):
         scores = lira.offline_scores(inputs)
         self.assertAllClose(scores, expected, atol=1e-12)
 
-    def test_order_of_records_does_not_matter(self):
-        inputs = simulated_margins.simulate(200, 6)
-        order = np.random.default_rng(0).permutation(200)
-        turned = dataclasses.replace(
-            inputs,
-            outputs=inputs.outputs.take(order),
-            references=inputs.references.take(order),
-            calibration=inputs.calibration[order],
-        )
-        self.assertAllClose(
-            lira.online_scores(turned),
-            lira.online_scores(inputs)[order],
-            atol=1e-12,
-        )
-
-    def test_does_not_look_at_memberships(self):
-        inputs = simulated_margins.simulate(200, 6)
-        members = ~inputs.outputs.members
-        blind = dataclasses.replace(
-            inputs,
-            outputs=dataclasses.replace(inputs.outputs, members=members),
-        )
-        for attack in (lira.online_scores, lira.offline_scores):
-            self.assertAllEqual(attack(blind), attack(inputs))
-
     def test_shrunken_is_the_best_of_the_three(self):
         areas = {}
         for models in (4, 16):
@@ -275,15 +244,6 @@ class AttackTest(parameterized.TestCase, tf.test.TestCase):
                 ).value
             self.assertGreater(areas["shrunken"], areas["global"])
             self.assertGreater(areas["shrunken"], areas["per_record"])
-
-    @parameterized.parameters("online", "offline")
-    def test_no_leak_is_chance(self, kind):
-        inputs = simulated_margins.simulate(5000, 8, leak=0.0)
-        scores = getattr(lira, f"{kind}_scores")(inputs)
-        use = np.isfinite(scores)
-        area = auc(scores[use], inputs.outputs.members[use], level=0.999)
-        # Wrong once in a thousand seeds; the seed is fixed.
-        self.assertBetween(0.5, area.low, area.high)
 
 
 if __name__ == "__main__":

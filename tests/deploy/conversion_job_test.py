@@ -9,64 +9,54 @@ import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf.deploy.calibration_images import Members, draw
-from qmia_tf.deploy.export_settings import Settings
+from qmia_tf.deploy.conversion_job import Members, Settings, draw
 from qmia_tf.errors import InputError
 from qmia_tf.training import recipes
 
 
-class DrawTest(parameterized.TestCase, tf.test.TestCase):
-    def draw(self, images, count=5, seed=0):
-        return draw(images, count=count, seed=seed, shape=(6, 5, 1))
+def drawn(images, count=5, seed=0, shape=tiny_models.SHAPE):
+    return draw(images, count=count, seed=seed, shape=shape)
 
+
+def as_bytes(images):
+    return sorted(image.tobytes() for image in images)
+
+
+class DrawTest(parameterized.TestCase, tf.test.TestCase):
     def test_draws_without_repetition(self):
         images = tiny_models.images(23)
-        drawn = self.draw(images, count=10)
-        self.assertEqual(drawn.shape, (10, 6, 5, 1))
-        self.assertEqual(drawn.dtype, np.uint8)
-        known = {image.tobytes() for image in images}
-        distinct = {image.tobytes() for image in drawn}
-        self.assertLen(distinct, 10)
-        self.assertContainsSubset(distinct, known)
+        some = drawn(images, count=10)
+        self.assertEqual((some.shape, some.dtype), ((10, 6, 5, 1), np.uint8))
+        self.assertLen(set(as_bytes(some)), 10)
+        self.assertContainsSubset(as_bytes(some), as_bytes(images))
+        self.assertEqual(as_bytes(drawn(images, 500)), as_bytes(images))
 
     def test_seed_decides(self):
         images = tiny_models.images(23)
-        self.assertAllEqual(self.draw(images), self.draw(images))
-        other = self.draw(images, seed=1)
-        self.assertNotAllEqual(self.draw(images), other)
-
-    def test_fewer_than_asked_for(self):
-        images = tiny_models.images(4)
-        drawn = self.draw(images, count=500)
-        self.assertAllEqual(
-            sorted(image.tobytes() for image in drawn),
-            sorted(image.tobytes() for image in images),
-        )
+        self.assertAllEqual(drawn(images), drawn(images))
+        self.assertNotAllEqual(drawn(images), drawn(images, seed=1))
 
     @parameterized.parameters(
-        (np.zeros((0, 6, 5, 1), np.uint8), "there are no calibration images"),
-        (np.zeros((3, 6, 5, 1), np.float32), "are float32, not uint8"),
+        ((0, 6, 5, 1), np.uint8, "there are no calibration images"),
+        ((3, 6, 5, 1), np.float32, "are float32, not uint8"),
         (
-            np.zeros((3, 6, 6, 1), np.uint8),
+            *((3, 6, 6, 1), np.uint8),
             r"the shape \[6, 6, 1\], the model takes \[6, 5, 1\]",
         ),
-        (np.zeros((3, 5, 6), np.uint8), r"the shape \[5, 6\]"),
+        ((3, 5, 6), np.uint8, r"the shape \[5, 6\]"),
     )
-    def test_images_that_do_not_fit(self, images, message):
+    def test_images_that_do_not_fit(self, shape, dtype, message):
         with self.assertRaisesRegex(InputError, message):
-            self.draw(images)
+            drawn(np.zeros(shape, dtype))
 
     def test_one_channel_has_an_axis_or_not(self):
         images = tiny_models.images(4)
-        flat = draw(images, count=4, seed=0, shape=images.shape[1:3])
+        flat = drawn(images, shape=images.shape[1:3])
         self.assertEqual(flat.shape, images.shape[:3])
-        full = draw(images[..., 0], count=4, seed=0, shape=images.shape[1:])
-        self.assertAllEqual(full[..., 0], flat)
+        self.assertAllEqual(drawn(images[..., 0])[..., 0], flat)
 
     def test_size_that_may_change(self):
-        images = tiny_models.images(4)
-        drawn = draw(images, count=4, seed=0, shape=(None, None, 1))
-        self.assertLen(drawn, 4)
+        self.assertLen(drawn(tiny_models.images(4), shape=(None, None, 1)), 4)
 
 
 class MembersTest(tf.test.TestCase):
@@ -74,8 +64,8 @@ class MembersTest(tf.test.TestCase):
         load = mock.Mock(return_value=("images", "labels"))
         members = Members(load, "these")
         load.assert_not_called()
-        self.assertEqual(members.records, ("images", "labels"))
-        self.assertEqual(members.records, ("images", "labels"))
+        for _ in range(2):
+            self.assertEqual(members.records, ("images", "labels"))
         load.assert_called_once_with()
 
 

@@ -4,8 +4,12 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.layers import exact_convolutions
-from qmia_tf.quantizers import dorefa, grids, symmetric
+from qmia_tf import quantizers
+from qmia_tf.layers.exact_convolutions import (
+    ExactKernel,
+    exact_sums,
+    split_kernel,
+)
 
 KERNEL = (3, 3, 4, 5)
 IMAGES = (3, 6, 6, 4)
@@ -28,21 +32,10 @@ def _kernel(seed=0, shape=KERNEL):
     return tf.constant(random.normal(size=shape).astype(np.float32))
 
 
-def _split(kernel, bits, quantizer="dorefa", channel_axes=(-1,)):
-    if quantizer == "dorefa":
-        quantized = dorefa.quantize_weights(kernel, bits=bits)
-    else:
-        quantized = symmetric.quantize_symmetric(
-            kernel, bits=bits, channel_axes=channel_axes
-        )
-    cut = exact_convolutions.split_kernel(
-        kernel,
-        quantized,
-        bits=bits,
-        quantizer=quantizer,
-        channel_axes=channel_axes,
-    )
-    return quantized.numpy(), cut.numpy()
+def _split(kernel, bits, name="dorefa", **options):
+    quantizer = quantizers.get(name, bits=bits, **options)
+    quantized = quantizer(kernel)
+    return quantized.numpy(), split_kernel(kernel, quantized, quantizer).numpy()
 
 
 def _codes(cut):
@@ -66,10 +59,12 @@ class SplitTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(1, 2, 4, 7, 8, 9, 12, 16, 17, 23, 24)
     def test_dorefa(self, bits):
         quantized, cut = _split(_kernel(), bits)
-        expected, scale = grids.weight_codes(quantized, bits)
-        # At 24 bits float32's quotient may be half a step off.
-        self.assertAllClose(_codes(cut), expected, rtol=0, atol=bits // 24)
+        scale = np.abs(quantized).max() if bits == 1 else 1 / (2**bits - 1)
         self.assertEqual(cut.scale, np.float32(scale))
+        codes = quantized.astype(np.float64) / np.float32(scale)
+        codes = 2 * np.rint((codes - 1) / 2) + 1
+        # At 24 bits float32's quotient may be half a step off.
+        self.assertAllClose(_codes(cut), codes, rtol=0, atol=bits // 24)
         self.assertLen(cut.pieces, -(-bits // 8))
         for piece in cut.pieces:
             self.assertLessEqual(np.abs(piece).max(), 256)
@@ -78,24 +73,21 @@ class SplitTest(parameterized.TestCase, tf.test.TestCase):
         bits=(2, 4, 8, 9, 16), channel_axes=((-1,), (-2, -1))
     )
     def test_symmetric(self, bits, channel_axes):
-        quantized, cut = _split(_kernel(), bits, "symmetric", channel_axes)
+        quantized, cut = _split(
+            _kernel(), bits, "symmetric", channel_axes=channel_axes
+        )
         channels = KERNEL[3] if channel_axes == (-1,) else 4 * 5
         self.assertEqual(cut.scale.shape, (channels,))
         scale = cut.scale.reshape(KERNEL[4 - len(channel_axes) :])
         self.assertLen(cut.pieces, -(-bits // 8))
         self.assertAllEqual(np.abs(_codes(cut)).max(), 2 ** (bits - 1) - 1)
-        self.assertAllClose(
-            _codes(cut) * scale.astype(np.float64),
-            quantized,
-            rtol=2.0**-23,
-            atol=0,
-        )
+        values = _codes(cut) * scale.astype(np.float64)
+        self.assertAllClose(values, quantized, rtol=2.0**-23, atol=0)
 
     @parameterized.product(bits=(25, 32), quantizer=("dorefa", "symmetric"))
     def test_floats_become_24_bit_fixed_point(self, bits, quantizer):
         kernel = _kernel(1)
-        quantized, cut = _split(kernel, bits, quantizer)
-        self.assertAllEqual(quantized, kernel)
+        _, cut = _split(kernel, bits, quantizer)
         self.assertLen(cut.pieces, 3)
         largest = np.abs(kernel).max()
         self.assertEqual(cut.scale, largest / 2.0**23)
@@ -116,80 +108,57 @@ class SumsTest(parameterized.TestCase, tf.test.TestCase):
     def test_convolution(self, bits, steps):
         _, cut = _split(_kernel(bits), bits)
         codes, x = _inputs(steps)
-        computed = exact_convolutions.exact_sums(
-            _conv, x, cut, input_steps=steps
-        ).numpy()
+        computed = exact_sums(_conv, x, cut, input_steps=steps).numpy()
         sums = _conv_int64(codes, _codes(cut))
         if len(cut.pieces) == 1 and steps <= 255:
-            factor = np.float32(cut.scale) * np.float32(1 / steps)
-            wrong = np.sum(computed != np.float32(sums) * factor)
-            self.assertEqual(wrong, 0, f"{wrong} of {sums.size} differ")
+            self._assert_one_product(computed, sums, cut, steps)
         # 1/steps, the factor, the last product; and two joints of pieces.
         values = sums * np.float64(cut.scale) / steps
         self.assertAllClose(computed, values, rtol=5 * 2.0**-24, atol=0)
+
+    def _assert_one_product(self, computed, sums, cut, steps):
+        expected = np.float32(sums) * (cut.scale * np.float32(1 / steps))
+        wrong = np.sum(computed != expected)
+        self.assertEqual(wrong, 0, f"{wrong} of {sums.size} differ")
 
     @parameterized.product(bits=(4, 8, 16, 32), steps=(15, 255, 65535))
     def test_dense(self, bits, steps):
         _, cut = _split(_kernel(bits, (40, 7)), bits)
         codes, x = _inputs(steps, (5, 40))
-        computed = exact_convolutions.exact_sums(
-            tf.matmul, x, cut, input_steps=steps
-        )
-        sums = codes @ _codes(cut)
+        computed = exact_sums(tf.matmul, x, cut, input_steps=steps)
         # As above; the pieces of 24 bits have one joint more.
-        values = sums * np.float64(cut.scale) / steps
+        values = codes @ _codes(cut) * np.float64(cut.scale) / steps
         self.assertAllClose(computed, values, rtol=6 * 2.0**-24, atol=0)
 
     def test_a_scale_for_each_channel(self):
         _, cut = _split(_kernel(), 8, "symmetric")
         codes, x = _inputs(255)
-        computed = exact_convolutions.exact_sums(
-            _conv, x, cut, input_steps=255
-        ).numpy()
+        computed = exact_sums(_conv, x, cut, input_steps=255)
         sums = _conv_int64(codes, _codes(cut))
-        expected = np.float32(sums) * (cut.scale * np.float32(1 / 255))
-        wrong = np.sum(computed != expected)
-        self.assertEqual(wrong, 0, f"{wrong} of {sums.size} differ")
+        self._assert_one_product(computed, sums, cut, 255)
 
     def test_the_widest_layer_of_resnet18(self):
         # 4608 inputs: 255 * 255 * 4608 passes 2**24, the sums do not.
         _, cut = _split(_kernel(0, (4608, 3)), 8)
         codes, x = _inputs(255, (4, 4608))
-        computed = exact_convolutions.exact_sums(
-            tf.matmul, x, cut, input_steps=255
-        ).numpy()
-        sums = codes @ _codes(cut)
-        expected = np.float32(sums) * (cut.scale * np.float32(1 / 255))
-        wrong = np.sum(computed != expected)
-        self.assertEqual(wrong, 0, f"{wrong} of {sums.size} differ")
+        computed = exact_sums(tf.matmul, x, cut, input_steps=255)
+        self._assert_one_product(computed, codes @ _codes(cut), cut, 255)
 
     @parameterized.parameters((4, 15), (16, 65535), (32, 255))
-    def test_order_does_not_matter(self, bits, steps):
-        kernel = _kernel(0, (40, 7))
-        _, cut = _split(kernel, bits)
+    def test_neither_order_nor_a_graph_matters(self, bits, steps):
+        _, cut = _split(_kernel(0, (40, 7)), bits)
         _, x = _inputs(steps, (5, 40))
         order = np.random.default_rng(0).permutation(40)
-        mixed = exact_convolutions.ExactKernel(
-            [piece[order] for piece in cut.pieces], cut.scale
-        )
-        self.assertAllEqual(
-            exact_convolutions.exact_sums(tf.matmul, x, cut, input_steps=steps),
-            exact_convolutions.exact_sums(
-                tf.matmul, x[:, order], mixed, input_steps=steps
-            ),
-        )
+        pieces = [piece[order] for piece in cut.pieces]
 
-    @parameterized.parameters((4, 15), (16, 65535))
-    def test_a_graph_gives_the_eager_result(self, bits, steps):
-        _, cut = _split(_kernel(), bits)
-        _, x = _inputs(steps)
+        def sums(x, kernel):
+            return exact_sums(tf.matmul, x, kernel, input_steps=steps)
 
-        def sums(x):
-            return exact_convolutions.exact_sums(
-                _conv, x, cut, input_steps=steps
-            )
-
-        self.assertAllEqual(tf.function(sums)(x), sums(x))
+        expected = sums(x, cut)
+        mixed = sums(x[:, order], ExactKernel(pieces, cut.scale))
+        self.assertAllEqual(mixed, expected)
+        graph = tf.function(lambda x: sums(x, cut))
+        self.assertAllEqual(graph(x), expected)
 
     @parameterized.parameters((1, 1), (4, 15), (8, 255), (16, 65535), (32, 255))
     def test_gradient_is_straight_through(self, bits, steps):
@@ -199,9 +168,7 @@ class SumsTest(parameterized.TestCase, tf.test.TestCase):
         dy = random.normal(size=(3, 4, 4, 5)).astype(np.float32)
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(x)
-            whole = exact_convolutions.exact_sums(
-                _conv, x, cut, input_steps=steps
-            )
+            whole = exact_sums(_conv, x, cut, input_steps=steps)
             plain = _conv(x, quantized)
         self.assertAllClose(
             tape.gradient(whole, x, dy),

