@@ -9,17 +9,12 @@ import keras
 import numpy as np
 
 from qmia_tf import layers
-from qmia_tf.deploy.integer import (
-    code_movement,
-    file_tensors,
-    int8_file,
-    integer_network,
-    kernel_conversion,
-)
+from qmia_tf.deploy.integer import code_movement, int8_file
 from qmia_tf.deploy.integer.graph_conversion import Conversion
+from qmia_tf.deploy.integer.layer_ops import OPS, LayerOp
+from qmia_tf.deploy.integer.pending_values import Codes
 from qmia_tf.quantizers import grids
 
-EDGE = {"weight_bits": 8, "weight_quantizer": "symmetric"}
 PAIRS = ((2, 2), (4, 4), (7, 8), (1, 1))  # bits of weights and activations
 SHAPE = (9, 7, 3)
 
@@ -216,11 +211,13 @@ def network(name, weight_bits, activation_bits, *, shape=SHAPE, seed=0):
     keras.utils.set_random_seed(seed)
     maker = Maker(weight_bits, activation_bits)
     pixels = keras.Input(shape, name="pixels")
-    x = maker.act(maker.conv(pixels, 8, 3, **EDGE), name="first")
+    x = maker.act(maker.conv(pixels, 8, 3, **integer_nets.EDGE), name="first")
     x = BODIES[name](maker, x)
     if len(x.shape) == 4:
         x = keras.layers.GlobalAveragePooling2D(name="average")(x)
-    x = layers.DoReFaDense(10, activation="softmax", name="logits", **EDGE)(x)
+    x = layers.DoReFaDense(
+        10, activation="softmax", name="logits", **integer_nets.EDGE
+    )(x)
     model = keras.Model(pixels, x, name="net")
     return integer_nets.randomize(model, seed=seed)
 
@@ -253,20 +250,12 @@ def averages_alone(grid, size):
         size, scale=grid.scale, name="average"
     )
     trained = keras.Model(values, layer(values))
-    source = kernel_conversion.Codes(keras.Input(shape, name="codes"), grid)
-    conversion = Conversion(integer_network.HANDLERS, "float", "softmax", None)
-    ended = code_movement.rounded_average(conversion, layer, source)
+    source = Codes(keras.Input(shape, name="codes"), grid)
+    ended = code_movement.rounded_average(Conversion(OPS), layer, source)
     twin = keras.Model(source.tensor, ended.tensor)
 
     def codes(file, layer):
-        index = file.writer.tensor(
-            layer.name,
-            shape,
-            np.int8,
-            scale=grid.scale,
-            zero_point=grid.zero_point,
-        )
-        return file_tensors.Tensor(index, shape, grid)
+        return file.add_tensor(layer, grid, shape=shape)
 
-    emit = {**int8_file.EMIT, keras.layers.InputLayer: codes}
-    return trained, twin, file_tensors.File(twin, emit).to_bytes()
+    ops = {**OPS, keras.layers.InputLayer: LayerOp(emit=codes)}
+    return trained, twin, int8_file.File(twin, ops).to_bytes()

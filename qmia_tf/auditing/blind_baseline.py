@@ -12,7 +12,7 @@ from scipy import stats
 
 from qmia_tf.attacks import regression
 from qmia_tf.auditing.audit_result import BlindBaseline
-from qmia_tf.data.image_features import image_features
+from qmia_tf.data.record_features import image_features
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.statistics import membership_permutations
@@ -51,7 +51,7 @@ def measure(records: Records, *, seed, features=None) -> BlindBaseline:
     half holds on one side only (two pictures of each person, say), the
     classifier does not see the classes, and memberships are permuted among
     all records of a half. Its features of images (uint8 [N, H, W, C]) are
-    data.image_features.image_features; of anything else the numbers as they
+    data.record_features.image_features; of anything else the numbers as they
     are, standardized, and where there are more than COMPONENTS of them their
     principal components. It is a simple one: a better one may find more.
 

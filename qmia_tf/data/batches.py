@@ -1,19 +1,33 @@
-"""Records cut into batches, and batches filled up to one size."""
+"""Records in the shape and the batches that a model takes. NumPy only."""
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from qmia_tf import terminal
 
 
-def pad_batch(batch, size):
+def reshape_images(images: np.ndarray, shape: Sequence) -> np.ndarray | None:
+    """Adds or drops an axis of one channel; None if the images do not fit.
+
+    Args:
+        images: [N, ...].
+        shape: of one image; None or -1 marks a size that may change.
+    """
+    own = tuple(images.shape[1:])
+    for candidate in (own, (*own, 1), own[:-1] if own[-1:] == (1,) else own):
+        if len(candidate) == len(shape) and all(
+            expected in (None, -1, size)
+            for size, expected in zip(candidate, shape, strict=True)
+        ):
+            return images.reshape(len(images), *candidate)
+    return None
+
+
+def pad_batch(batch: np.ndarray, size: int) -> np.ndarray:
     """Repeats the first record until a batch is as large as the others.
 
     XLA compiles a quantized network for every size of batch.
-
-    Args:
-        batch: array [B, ...], B >= 1.
-        size: int.
-    Returns: array [max(B, size), ...], the batch first.
     """
     missing = size - len(batch)
     if missing <= 0:
@@ -21,15 +35,19 @@ def pad_batch(batch, size):
     return np.concatenate([batch, np.repeat(batch[:1], missing, axis=0)])
 
 
-def in_batches(records, predict_batch, *, size, name, progress=False):
-    """Calls a function on `size` records at a time, under a bar.
+def in_batches(
+    records: np.ndarray,
+    predict_batch: Callable[[np.ndarray], np.ndarray],
+    *,
+    size: int,
+    name: str,
+    progress: bool = False,
+) -> np.ndarray:
+    """Calls a function on `size` records at a time, under a bar of a name.
 
     Args:
-        records: array [N, ...], N >= 1.
-        predict_batch: callable, array [B, ...] -> array [B, classes].
-        size: int >= 1.
-        name: what the bar is called.
-        progress: shows a bar after two seconds.
+        records: [N, ...], N >= 1.
+        predict_batch: [B, ...] -> [B, classes].
     Returns: float32 [N, classes].
     """
     bar = terminal.bar(

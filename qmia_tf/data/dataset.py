@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import hashlib
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -18,12 +19,11 @@ class Dataset:
     members from it, and Split.records makes the Records that are queried.
 
     Attributes:
-        name: str, what it was loaded as.
+        name: what it was loaded as.
         images: uint8 [N, H, W, C], C = 1 (gray) or 3 (RGB), 0..255.
         labels: int64 [N], 0..classes-1.
-        class_names: tuple of str, one a class.
+        class_names: one a class.
         origin: uint8 [N], 0 = train record, 1 = test record.
-
     Raises: InputError if images or labels are not of that kind.
     """
 
@@ -54,23 +54,16 @@ class Dataset:
         """Height, width and channels."""
         return self.images.shape[1:]
 
-    def take(self, indices):
-        """Gives chosen records.
-
-        Args:
-            indices: int [K], record numbers.
-        Returns: images uint8 [K, H, W, C], labels int64 [K].
-        """
+    def take(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Gives the images and the labels of chosen records."""
         return self.images[indices], self.labels[indices]
 
     def fingerprint(self) -> str:
-        """Names the content: images, labels and their order.
+        """Names the content, the same on every platform, in 64 hex digits.
 
         SHA-256 of "N H W C" and a newline in ASCII, the image bytes in
         row-major order, and the labels as little-endian int64. It is
         computed once: the arrays must not be changed.
-
-        Returns: 64 hexadecimal digits, the same on every platform.
         """
         return self._fingerprint
 
@@ -83,14 +76,15 @@ class Dataset:
         return digest.hexdigest()
 
 
-def checked(where, images, labels, classes):
+def checked(
+    where: str, images: np.ndarray, labels: np.ndarray, classes: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Checks that images and labels can be used, and gives them their type.
 
     Args:
-        where: str, for the message.
+        where: for the message.
         images: uint8 [N, H, W, C] or, if gray, [N, H, W].
         labels: integers [N] in 0..classes-1.
-        classes: the number of classes.
     Returns: images uint8 [N, H, W, C], labels int64 [N].
     Raises: InputError that says what is wrong and how to convert it.
     """
@@ -124,48 +118,56 @@ def checked(where, images, labels, classes):
     return images, labels.astype(np.int64, copy=False)
 
 
-def assemble(name, parts, class_names, *, pool):
-    """Makes one data set of its train and test parts.
+def assemble(
+    name: str,
+    parts: dict[str, tuple[np.ndarray, np.ndarray]],
+    class_names: tuple[str, ...],
+    *,
+    pool: str,
+) -> Dataset:
+    """Makes one data set of its train and test parts, train records first.
 
     Args:
-        name: str.
-        parts: dict "train" or "test" -> (images, labels), see `checked`.
-        class_names: tuple of str.
+        parts: "train" or "test" -> (images, labels), see `checked`.
         pool: "train", "test" or "all".
-    Returns: Dataset, train records first.
     Raises: InputError if a part cannot be used, if the parts do not fit
         together, or if the pool has no part.
     """
     chosen = choose_parts(name, parts, pool)
-    pairs = [
-        checked(f"{name} ({part})", *parts[part], len(class_names))
-        for part in chosen
-    ]
-    shapes = {images.shape[1:] for images, _ in pairs}
+    images, labels = zip(
+        *(
+            checked(f"{name} ({part})", *parts[part], len(class_names))
+            for part in chosen
+        ),
+        strict=True,
+    )
+    shapes = {array.shape[1:] for array in images}
     if len(shapes) > 1:
         raise InputError(
             f"{name}: images of train and test differ in shape: {shapes}"
         )
     return Dataset(
         name=name,
-        images=_join([images for images, _ in pairs]),
-        labels=_join([labels for _, labels in pairs]),
+        images=images[0] if len(images) == 1 else np.concatenate(images),
+        labels=np.concatenate(labels),
         class_names=class_names,
-        origin=np.repeat(
-            np.array([PARTS.index(part) for part in chosen], np.uint8),
-            [len(labels) for _, labels in pairs],
-        ),
+        origin=origins(chosen, list(map(len, labels))),
     )
 
 
-def choose_parts(name, parts, pool):
-    """Lists the parts of a pool that a data set has.
+def origins(parts: Iterable[str], sizes: list[int]) -> np.ndarray:
+    """Says of each record which part it is of, uint8 [N]."""
+    codes = np.array([PARTS.index(part) for part in parts], np.uint8)
+    return np.repeat(codes, sizes)
+
+
+def choose_parts(name: str, parts: Iterable[str], pool: str) -> list[str]:
+    """Lists the parts of a pool that a data set has, train first.
 
     Args:
-        name: str, for the message.
-        parts: the parts it has, any of "train" and "test".
+        name: of the data set, for the message.
+        parts: those it has, any of "train" and "test".
         pool: "train", "test" or "all".
-    Returns: list of str, train first.
     Raises: InputError if it has none of them.
     """
     chosen = [part for part in POOLS[pool] if part in parts]
@@ -175,7 +177,3 @@ def choose_parts(name, parts, pool):
             "another --pool"
         )
     return chosen
-
-
-def _join(arrays):
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)

@@ -6,13 +6,14 @@ from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 
 
-def stratified(labels, share, rng):
+def stratified(
+    labels: np.ndarray, share: float, rng: np.random.Generator
+) -> np.ndarray:
     """Draws a share of the records, every class by largest remainder.
 
     Args:
         labels: int [N].
-        share: float in (0, 1].
-        rng: numpy Generator.
+        share: in (0, 1].
     Returns: bool [N], round(N * share) of them True.
     """
     classes, counts = np.unique(labels, return_counts=True)
@@ -24,15 +25,13 @@ def stratified(labels, share, rng):
     return mask
 
 
-def draw(records: Records, count, *, seed) -> Records:
+def draw(records: Records, count: int, *, seed: int) -> Records:
     """Draws as many members as nonmembers, every class with its share.
 
     Args:
-        records: Records.
-        count: int, how many of both; of a side with fewer than half of them
-            all.
-        seed: int >= 0.
-    Returns: Records, members first.
+        count: how many of both; of a side with fewer than half of them all.
+        seed: 0 or more.
+    Returns: members first.
     """
     rng = np.random.default_rng(seed)
     chosen = []
@@ -43,26 +42,20 @@ def draw(records: Records, count, *, seed) -> Records:
     return records.take(np.concatenate(chosen))
 
 
-def draw_exactly(records: Records, count, *, seed) -> Records:
-    """Draws half of so many members, and as many nonmembers, as draw does.
+def draw_exactly(records: Records, count: int, *, seed: int) -> Records:
+    """Draws as draw does, and no fewer.
 
-    Args:
-        records: Records of a run.
-        count: int >= 4, even.
-        seed: int >= 0.
-    Raises: InputError if there are not so many members or nonmembers, or an
-        option is out of range.
+    Raises: InputError if there are not so many members or nonmembers, the
+        count is odd or below 4, or the seed negative.
     """
     if count < 4 or count % 2 or seed < 0:
         raise InputError(
             "records must be an even number of 4 or more and seed 0 or "
             f"more, got {count} and {seed}"
         )
-    for side, is_side in (
-        ("members", records.members),
-        ("nonmembers", ~records.members),
-    ):
-        total = int(is_side.sum())
+    members = int(records.members.sum())
+    totals = {"members": members, "nonmembers": len(records.labels) - members}
+    for side, total in totals.items():
         if count // 2 > total:
             raise InputError(
                 f"the run has {total} {side}, {count // 2} of them cannot be "
@@ -71,7 +64,7 @@ def draw_exactly(records: Records, count, *, seed) -> Records:
     return draw(records, count, seed=seed)
 
 
-def share_of(count, share) -> int:
+def share_of(count: int, share: float) -> int:
     """Rounds a share of a count, a half upwards."""
     return int(count * share + 0.5)
 

@@ -30,11 +30,7 @@ class EqualRecords:
 
 
 def find(records: Records) -> EqualRecords:
-    """Finds records that are identical, byte for byte, to one across.
-
-    Args:
-        records: Records.
-    """
+    """Finds records that are identical, byte for byte, to one across."""
     numbers = row_numbers(records.values)
     members, ids = records.members, records.record_ids
     inside, outside = numbers[members], numbers[~members]
@@ -59,12 +55,9 @@ def find(records: Records) -> EqualRecords:
     return EqualRecords(*counts, pairs[:EXAMPLES].tolist(), warning)
 
 
-def require_others(equal: EqualRecords, records: Records):
-    """Refuses sides of which one is wholly on the other.
+def require_others(equal: EqualRecords, records: Records) -> None:
+    """Refuses records of which one side is wholly on the other.
 
-    Args:
-        equal: what find says of the records.
-        records: Records.
     Raises: InputError if all members, or all nonmembers, are on both sides.
     """
     for side, count, total in (
@@ -79,12 +72,9 @@ def require_others(equal: EqualRecords, records: Records):
             )
 
 
-def row_numbers(values) -> np.ndarray:
-    """Numbers records so that those of the same bytes have the same number.
+def row_numbers(values: np.ndarray) -> np.ndarray:
+    """Numbers records [N, ...] from 0 on, those of the same bytes alike.
 
-    Args:
-        values: array [N, ...], of any type of numbers.
-    Returns: int64 [N], from 0 on.
     Source: BLAKE2b with 128 bits, RFC 7693.
     """
     rows = np.ascontiguousarray(values).reshape(len(values), -1)

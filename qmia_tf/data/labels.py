@@ -4,6 +4,7 @@ import dataclasses
 import numbers
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from qmia_tf.errors import InputError
 
@@ -37,14 +38,13 @@ class Labels:
     taken: str = ""
 
 
-def read(labels, source) -> Labels:
+def read(labels: ArrayLike, source: str) -> Labels:
     """Turns labels into numbers.
 
     Args:
-        labels: array [N] or [N, 1] of integers, floats that are whole,
-            booleans, text, bytes or objects of one of these; or one-hot
-            [N, C].
-        source: str that the error message calls them by.
+        labels: [N] or [N, 1] of integers, floats that are whole, booleans,
+            text, bytes or objects of one of these; or one-hot [N, C].
+        source: what the message calls them by.
     Raises: InputError if a label is none of these, or is missing.
     """
     labels = _typed(_array(labels, source), source)

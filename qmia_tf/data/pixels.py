@@ -12,17 +12,12 @@ AUTO = "auto"
 PIXEL_STEPS = 255
 
 
-def scale_to_unit(images):
-    """Turns uint8 pixels into float32 pixels / 255.
-
-    Args:
-        images: uint8, any shape.
-    Returns: float32, shaped like images, values in [0, 1].
-    """
+def scale_to_unit(images: np.ndarray) -> np.ndarray:
+    """Turns uint8 pixels into float32 pixels / 255."""
     return images.astype(np.float32) / np.float32(PIXEL_STEPS)
 
 
-def scale_to_range(images, input_range) -> np.ndarray:
+def scale_to_range(images: np.ndarray, input_range: str) -> np.ndarray:
     """Turns pixels into the float32 numbers of a range.
 
     Args:
@@ -35,12 +30,9 @@ def scale_to_range(images, input_range) -> np.ndarray:
     return values if input_range == BYTES else values / np.float32(127.5) - 1
 
 
-def range_limits(input_range) -> tuple[float, float]:
-    """Reads a range as users give it.
+def range_limits(input_range: str | tuple) -> tuple[float, float]:
+    """Reads a range as users give it: (low, high), or text as "0..255".
 
-    Args:
-        input_range: (low, high), or text such as "0..255".
-    Returns: (low, high).
     Raises: ValueError if it is neither, or low is not below high.
     """
     ends = input_range
@@ -55,11 +47,9 @@ def range_limits(input_range) -> tuple[float, float]:
     return low, high
 
 
-def range_name(input_range) -> str:
-    """Gives a range of INPUT_RANGES its name.
+def range_name(input_range: str | tuple) -> str:
+    """Gives a range, such as (0, 255), its name in INPUT_RANGES.
 
-    Args:
-        input_range: such as (0, 255) or "0..255".
     Raises: ValueError if it is none of them.
     """
     limits = range_limits(input_range)

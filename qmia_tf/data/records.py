@@ -54,19 +54,23 @@ class Records:
 
     @classmethod
     def numbered(
-        cls, name, values, labels, members, *, classes=None, class_names=None
+        cls,
+        name: str,
+        values: np.ndarray,
+        labels: np.ndarray,
+        members: np.ndarray,
+        *,
+        classes: int | None = None,
+        class_names: tuple[str, ...] | None = None,
     ) -> "Records":
-        """Makes records whose ids are their positions.
-
-        Args: as the attributes.
-        """
+        """Makes records whose ids are their positions."""
         return cls(
             name=name,
             values=values,
             labels=labels,
             members=members,
             record_ids=np.arange(len(labels)),
-            fingerprint=fingerprint_of(values, labels, members),
+            fingerprint=_fingerprint(values, labels, members),
             classes=classes,
             class_names=class_names,
         )
@@ -87,7 +91,7 @@ class Records:
         """What the numbers of all records look like."""
         return RecordNumbers.of(self.values, is_images=self.is_images)
 
-    def take(self, rows) -> "Records":
+    def take(self, rows: np.ndarray) -> "Records":
         """Gives some records: int or bool rows."""
         return dataclasses.replace(
             self,
@@ -97,11 +101,9 @@ class Records:
             record_ids=self.record_ids[rows],
         )
 
-    def select(self, record_ids) -> "Records":
+    def select(self, record_ids: np.ndarray) -> "Records":
         """Gives the records of some ids, in their order.
 
-        Args:
-            record_ids: int [M].
         Raises: InputError if there is no such record.
         """
         order = np.argsort(self.record_ids, kind="stable")
@@ -122,17 +124,11 @@ class Records:
         return self.take(np.argsort(self.record_ids, kind="stable"))
 
 
-def fingerprint_of(values, labels, members) -> str:
-    """Names the content of records, members first.
+def _fingerprint(values, labels, members):
+    """Names the content, members first, the same on every platform.
 
     SHA-256 of the type, the shape and the number of members as text, the
     values in row-major order, and the labels as int64, both little-endian.
-
-    Args:
-        values: array [N, ...].
-        labels: int [N].
-        members: bool [N].
-    Returns: 64 hexadecimal digits, the same on every platform.
     """
     kind = np.dtype(values.dtype).newbyteorder("<")
     shape = " ".join(map(str, values.shape))

@@ -6,8 +6,10 @@ many records.
 """
 
 import dataclasses
+from typing import Literal
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from qmia_tf.data.duplicates import row_numbers
@@ -44,7 +46,7 @@ class RepeatedRecords:
     distinct_members: int
     nonmembers: int
     distinct_nonmembers: int
-    by: str
+    by: Literal["records", "outputs"]
     sentence: str
 
 
@@ -71,23 +73,22 @@ class Distinct:
 
     def of(self, outputs):
         """Returns Outputs without the copies."""
-        if not np.isin(outputs.record_ids, self.copies).any():
-            return outputs
-        return outputs.take(~np.isin(outputs.record_ids, self.copies))
+        is_copy = np.isin(outputs.record_ids, self.copies)
+        return outputs.take(~is_copy) if is_copy.any() else outputs
 
 
 def of_records(records: Records) -> Distinct:
     """Finds records whose values and label another one on their side has."""
-    numbers = row_numbers(records.values)
-    kept = _firsts(numbers, records.labels, records.members)
+    keys = row_numbers(records.values), records.labels, records.members
+    kept = ~pd.DataFrame(np.column_stack(keys)).duplicated().to_numpy()
     return Distinct(
         np.sort(records.record_ids[kept]),
         np.sort(records.record_ids[~kept]),
-        _told(kept, records.members, RECORDS),
+        _repeated(kept, records.members, RECORDS),
     )
 
 
-def of_outputs(answered) -> Distinct:
+def of_outputs(outputs: list) -> Distinct:
     """Finds copies where only outputs are at hand.
 
     Equal rows of outputs and labels are copies where they can hardly be
@@ -110,22 +111,20 @@ def of_outputs(answered) -> Distinct:
     ones they would be.
 
     Args:
-        answered: list of Outputs; rows are equal if they are so in all that
-            are about the records of the first one.
+        outputs: of Outputs; rows are equal if they are so in all that are
+            about the records of the first one.
     Source: of the mixture's rule, Böhning et al., Journal of Computational
         and Graphical Statistics 22 (2013) 135: the ratio plot.
     """
-    answered = [answers.in_record_order() for answers in answered]
-    first = answered[0]
-    answered = [
-        answers
-        for answers in answered
-        if np.array_equal(answers.record_ids, first.record_ids)
+    outputs = [one.in_record_order() for one in outputs]
+    first = outputs[0]
+    outputs = [
+        one
+        for one in outputs
+        if np.array_equal(one.record_ids, first.record_ids)
     ]
     members = first.members
-    rows = np.column_stack([_row(answers) for answers in answered])
-    rows = np.ascontiguousarray(np.column_stack([rows, first.labels]))
-    numbers = row_numbers(rows)
+    numbers = row_numbers(np.column_stack([*map(_rows, outputs), first.labels]))
     counts = np.stack(
         [
             np.bincount(numbers[side], minlength=numbers.max() + 1)
@@ -133,19 +132,19 @@ def of_outputs(answered) -> Distinct:
         ]
     )
     saturated = np.zeros(counts.shape[1], bool)
-    saturated[numbers] = _saturated(answered)
+    saturated[numbers] = _saturated(outputs)
     kept, single = np.ones(members.size, bool), np.ones(members.size, bool)
     unsure = False
     alone = _lie_alone(counts[:, ~saturated])
-    one_each = alone and _any_is_fine(answered, numbers, saturated)
+    one_each = alone and _any_is_fine(outputs, numbers, saturated)
     for side, side_counts in zip((members, ~members), counts, strict=True):
         copies = _copies(side_counts, saturated, one_each)
-        ranks = _rank_among_equal(numbers[side])
+        same = pd.Series(numbers[side])
+        ranks = same.groupby(same).cumcount().to_numpy()
         single[side] = (ranks == 0) | saturated[numbers[side]]
         if copies == 1 and not one_each:
-            unsure |= (
-                int(np.maximum(side_counts[~saturated] - 1, 0).sum()) > LEAST
-            )
+            extra = np.maximum(side_counts[~saturated] - 1, 0).sum()
+            unsure |= bool(extra > LEAST)
             continue
         limit = np.maximum(-(-side_counts // copies), 1)
         if one_each:
@@ -154,24 +153,23 @@ def of_outputs(answered) -> Distinct:
     return Distinct(
         first.record_ids[kept],
         first.record_ids[~kept],
-        _told(kept, members, OUTPUTS, unsure=unsure),
+        _repeated(kept, members, OUTPUTS, unsure=unsure),
         first.record_ids[kept & ~single & alone],
     )
 
 
-def _row(answered):
-    if answered.logits is not None:
-        return answered.logits.astype(np.float32)
-    return answered.probabilities.astype(np.float32)
+def _rows(outputs):
+    rows = outputs.probabilities if outputs.logits is None else outputs.logits
+    return rows.astype(np.float32)
 
 
-def _saturated(answered):
+def _saturated(outputs):
     """Rows in which one class has all but a step of the probability."""
-    saturated = np.zeros(len(answered[0].labels), bool)
-    for answers in answered:
-        if answers.logits is None:
-            top = answers.probabilities.max(axis=1)
-            saturated |= top >= 1 - max(1.5 * answers.probability_step, 1e-6)
+    saturated = np.zeros(len(outputs[0].labels), bool)
+    for one in outputs:
+        if one.logits is None:
+            top = one.probabilities.max(axis=1)
+            saturated |= top >= 1 - max(1.5 * one.probability_step, 1e-6)
     return saturated
 
 
@@ -179,7 +177,7 @@ def _lie_alone(counts):
     """Whether equal rows are on one side far more often than on both.
 
     Args:
-        counts: int [2, K], how often each value is on each side.
+        counts: int [2, K], of each value on each side.
     """
     totals = counts.sum(axis=0)
     alone = (counts == 0).any(axis=0) & (totals > 1)
@@ -188,10 +186,10 @@ def _lie_alone(counts):
     return int((totals[alone] - 1).sum()) >= EXCESS * met + needed
 
 
-def _any_is_fine(answered, numbers, saturated):
+def _any_is_fine(outputs, numbers, saturated):
     used, firsts = np.unique(numbers, return_index=True)
     firsts = firsts[~saturated[used]]
-    return any(_is_fine(_row(answers)[firsts]) for answers in answered)
+    return any(_is_fine(_rows(one)[firsts]) for one in outputs)
 
 
 def _is_fine(rows):
@@ -236,25 +234,7 @@ def _spike(counts):
     return 1
 
 
-def _rank_among_equal(numbers):
-    """The how-manieth of its number each one is, from 0 on; int [N]."""
-    order = np.argsort(numbers, kind="stable")
-    sorted_ = numbers[order]
-    starts = np.flatnonzero(np.append(True, sorted_[1:] != sorted_[:-1]))
-    sizes = np.diff(np.append(starts, sorted_.size))
-    ranks = np.empty(numbers.size, np.int64)
-    ranks[order] = np.arange(numbers.size) - np.repeat(starts, sizes)
-    return ranks
-
-
-def _firsts(numbers, labels, members):
-    is_first = np.zeros(members.size, bool)
-    keys = np.column_stack([numbers, labels, members])
-    is_first[np.unique(keys, axis=0, return_index=True)[1]] = True
-    return is_first
-
-
-def _told(kept, members, by, *, unsure=False):
+def _repeated(kept, members, by, *, unsure=False):
     sides = {
         "member": (int(members.sum()), int(np.sum(kept & members))),
         "nonmember": (int(np.sum(~members)), int(np.sum(kept & ~members))),
@@ -276,11 +256,4 @@ def _told(kept, members, by, *, unsure=False):
             "record cannot be told from such coarse outputs: give the records "
             "if some may be there several times"
         )
-    return RepeatedRecords(
-        members=sides["member"][0],
-        distinct_members=sides["member"][1],
-        nonmembers=sides["nonmember"][0],
-        distinct_nonmembers=sides["nonmember"][1],
-        by=by,
-        sentence=sentence,
-    )
+    return RepeatedRecords(*sides["member"], *sides["nonmember"], by, sentence)

@@ -1,22 +1,121 @@
-"""The members and the nonmembers of two sources put together as Records."""
+"""The members, or the nonmembers, of one source; and both put together."""
+
+import dataclasses
+import pathlib
+import re
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from qmia_tf.data.loaders.sources import Side
+from qmia_tf.data import labels as own_labels
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.terminal import counted
 
 FEW = 50
 SORTED = "sorted"
+TFDS = re.compile(r"tfds:(?P<name>[^\[\]]+):(?P<split>[^:\[\]]+(\[.*\])?)")
 
 
-def join(members: Side, nonmembers: Side, *, class_names=None) -> Records:
+@dataclasses.dataclass(frozen=True, eq=False)
+class Side:
+    """The members, or the nonmembers.
+
+    Attributes:
+        source: where they come from, for messages.
+        values: array [N, ...] of numbers.
+        labels: int64 [N], 0 or more.
+        class_names: what the labels stand for; None if only numbers are
+            known.
+        ordered: whether the source fixes the order of the classes. Class
+            folders do not: only the model's maker knows.
+        taken: what was read, in a few words.
+    """
+
+    source: str
+    values: np.ndarray
+    labels: np.ndarray
+    class_names: tuple[str, ...] | None
+    ordered: bool
+    taken: str
+
+    @classmethod
+    def of(
+        cls,
+        source: str,
+        values: np.ndarray,
+        labels: ArrayLike,
+        *,
+        class_names: tuple[str, ...] | None = None,
+        ordered: bool = True,
+        taken: str,
+    ) -> "Side":
+        """Checks records and labels, which are as data.labels reads them.
+
+        Raises: InputError if they cannot be used.
+        """
+        values = checked_values(source, values)
+        class_labels = own_labels.read(labels, source)
+        labels = class_labels.numbers
+        if class_labels.names is not None:
+            class_names, ordered = class_labels.names, False
+        if class_labels.taken:
+            taken = f"{taken}; labels are {class_labels.taken}"
+        if len(labels) != len(values):
+            raise InputError(
+                f"{source}: {len(values)} records but {len(labels)} labels"
+            )
+        classes = np.inf if class_names is None else len(class_names)
+        wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+        if wrong.size:
+            allowed = "a class_names' index" if class_names else "0 or more"
+            raise InputError(
+                f"{source}: label {labels[wrong[0]]} of record {wrong[0]} is "
+                f"not {allowed}"
+            )
+        shape = "x".join(map(str, values.shape[1:]))
+        taken = f"{len(values)} x {shape} {values.dtype} ({taken})"
+        return cls(source, values, labels, class_names, ordered, taken)
+
+    @property
+    def name(self) -> str:
+        """The source in a word: a TFDS name, or a file's without ending."""
+        parts = TFDS.fullmatch(self.source)
+        first = self.source.partition(".npy:")[0]
+        return parts["name"] if parts else pathlib.Path(first).stem
+
+
+def checked_values(source: str, values: np.ndarray) -> np.ndarray:
+    """Returns records [N, ...]; gray images get an axis of channels.
+
+    Raises: InputError if they are not numbers, or not finite.
+    """
+    if values.dtype.kind not in "uifb" or values.ndim < 2 or not values.size:
+        raise InputError(
+            f"{source}: records are {values.dtype} {list(values.shape)}, not "
+            "numbers [N, features] or [N, height, width, channels]"
+        )
+    if values.dtype.kind == "f":
+        finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+        if not finite.all():
+            raise InputError(
+                f"{source}: record {int(np.argmin(finite))} has a value that "
+                "is not finite"
+            )
+    if values.dtype == np.uint8 and values.ndim == 3:
+        values = values[..., np.newaxis]
+    return values
+
+
+def join(
+    members: Side,
+    nonmembers: Side,
+    *,
+    class_names: str | list[str] | None = None,
+) -> Records:
     """Puts both sides together, members first.
 
     Args:
-        members: Side.
-        nonmembers: Side.
         class_names: the order of the model's outputs: a list of names, or
             "sorted" for alphabetical; None if the sources fix it.
     Raises: InputError if the sides do not fit each other, or the order of

@@ -1,6 +1,7 @@
 """Members and nonmembers: who trains the model and who does not."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 
@@ -22,9 +23,9 @@ class Split:
     Attributes:
         members: int64 [M], sorted indices into the data set.
         nonmembers: int64 [K], sorted, disjoint from members.
-        seed: int, what the split was drawn with.
-        pool: str, "train", "test" or "all": the records it was drawn from.
-        fingerprint: str, that of the data set.
+        seed: what the split was drawn with.
+        pool: "train", "test" or "all": the records it was drawn from.
+        fingerprint: that of the data set.
     """
 
     members: np.ndarray
@@ -34,11 +35,7 @@ class Split:
     fingerprint: str
 
     def records(self, dataset) -> Records:
-        """Gives the records of a run: the members, then the nonmembers.
-
-        Args:
-            dataset: the Dataset that was split.
-        """
+        """Gives records of the Dataset that was split, members first."""
         record_ids = np.concatenate([self.members, self.nonmembers])
         values, labels = dataset.take(record_ids)
         return Records(
@@ -53,18 +50,20 @@ class Split:
         )
 
 
-def check_pool(pool):
-    """Checks the name of a pool.
-
-    Args:
-        pool: str.
-    Raises: InputError if it is not "train", "test" or "all".
-    """
+def check_pool(pool: str) -> None:
+    """Raises InputError unless a pool is "train", "test" or "all"."""
     if pool not in POOLS:
         raise InputError(f"pool must be one of {list(POOLS)}, got {pool!r}")
 
 
-def make_split(labels, *, seed, pool, fingerprint, member_fraction=0.5):
+def make_split(
+    labels: np.ndarray,
+    *,
+    seed: int,
+    pool: str,
+    fingerprint: str,
+    member_fraction: float = 0.5,
+) -> Split:
     """Draws a stratified split: every class has its share on both sides.
 
     Each class gives floor(count * member_fraction) members; what is missing
@@ -73,16 +72,21 @@ def make_split(labels, *, seed, pool, fingerprint, member_fraction=0.5):
 
     Args:
         labels: int [N], the class of each record.
-        seed: int >= 0.
         pool: "train", "test" or "all"; recorded.
         fingerprint: the data set's, recorded.
-        member_fraction: share of members, in (0, 1).
-    Returns: Split; at one half its two sides differ by at most one record.
+        member_fraction: share of members, in (0, 1); at one half the sides
+            differ by at most one record.
     Raises: InputError if an option is out of range, or if either side would
         have no record, or only one class.
     """
     labels = np.asarray(labels)
-    _check_options(seed, pool, member_fraction)
+    check_pool(pool)
+    if seed < 0:
+        raise InputError(f"seed must be 0 or more, got {seed}")
+    if not 0 < member_fraction < 1:
+        raise InputError(
+            f"member_fraction must lie in (0, 1), got {member_fraction}"
+        )
     classes = len(np.unique(labels))
     if classes < 2:
         raise InputError(
@@ -108,24 +112,17 @@ def make_split(labels, *, seed, pool, fingerprint, member_fraction=0.5):
     )
 
 
-def save(split, path):
-    """Writes a split, whole or not at all.
-
-    Args:
-        split: Split.
-        path: the .npz file.
-    Raises: InputError if the disk is full or the place is not writable.
-    """
+def save(split: Split, path: Path) -> None:
+    """Writes a split to an .npz file, whole or not at all."""
     files.write_npz(path, **dataclasses.asdict(split))
 
 
-def load(path, fingerprint):
+def load(path: Path, fingerprint: str) -> Split:
     """Reads a split and checks that it belongs to the data at hand.
 
     Args:
         path: the .npz file.
         fingerprint: that of the data set in memory.
-    Returns: Split.
     Raises: InputError if the file is damaged, or was made for other data.
     """
     arrays = files.read_npz(path)
@@ -148,29 +145,29 @@ def load(path, fingerprint):
             f"{path} is damaged: members and nonmembers must be disjoint "
             "lists of record numbers; delete it to draw it anew"
         )
-    return Split(
-        members=members,
-        nonmembers=nonmembers,
-        seed=int(arrays["seed"]),
-        pool=str(arrays["pool"]),
-        fingerprint=stored,
-    )
+    seed, pool = int(arrays["seed"]), str(arrays["pool"])
+    return Split(members, nonmembers, seed, pool, stored)
 
 
 def open_split(
-    run_dir, dataset, *, seed, pool, member_fraction=0.5, complement=False
-):
+    run_dir: Path,
+    dataset,
+    *,
+    seed: int,
+    pool: str,
+    member_fraction: float = 0.5,
+    complement: bool = False,
+) -> Split:
     """Gives the split of a run, drawing and storing it the first time.
 
     Args:
         run_dir: the run directory.
         dataset: Dataset, loaded with the same pool.
-        seed: int >= 0.
-        pool: "train", "test" or "all".
-        member_fraction: share of members, in (0, 1).
+        seed: as of make_split.
+        pool: as of make_split.
+        member_fraction: as of make_split.
         complement: whether the two sides are swapped, so that two runs of
             one seed train on each record once.
-    Returns: Split.
     Raises: InputError if the stored split is damaged, or was made for other
         data or with other options.
     """
@@ -200,16 +197,6 @@ def open_split(
             f"{stored} -> {(seed, pool, members)}: choose another --run_dir"
         )
     return split
-
-
-def _check_options(seed, pool, member_fraction):
-    check_pool(pool)
-    if seed < 0:
-        raise InputError(f"seed must be 0 or more, got {seed}")
-    if not 0 < member_fraction < 1:
-        raise InputError(
-            f"member_fraction must lie in (0, 1), got {member_fraction}"
-        )
 
 
 def _is_partition(members, nonmembers):

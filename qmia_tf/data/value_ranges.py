@@ -36,7 +36,7 @@ class RecordNumbers:
     is_images: bool
 
     @classmethod
-    def of(cls, values, *, is_images) -> "RecordNumbers":
+    def of(cls, values: np.ndarray, *, is_images: bool) -> "RecordNumbers":
         """Summarizes an array [N, ...]."""
         size = int(np.prod(values.shape[1:]))
         count = min(len(values), max(1, SAMPLED // max(1, size)))

@@ -12,10 +12,10 @@ STATUS = pathlib.Path("/proc/self/status")
 PACKAGES = ("ai-edge-litert", "numpy")
 
 
-def facts():
+def facts() -> dict:
     """Describes the machine.
 
-    Returns: dict: platform, machine, cpu (its model) and board (None where
+    Returns: platform, machine, cpu (its model) and board (None where
         the system does not say), cores (that this process may use), python
         and the versions of what computes.
     """
@@ -31,18 +31,17 @@ def facts():
     }
 
 
-def cores():
+def cores() -> int:
     """Counts the processor cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def peak_memory():
-    """Gives the most memory this process has held so far.
+def peak_memory() -> int | None:
+    """The most resident bytes this process has held so far, with libraries.
 
-    Returns: resident bytes, code and libraries included; None where the
-        system does not count.
+    None where the system does not count.
     """
     # Linux's getrusage also counts what the starting process held.
     match = re.search(r"^VmHWM:\s*(\d+) kB", _read(STATUS), re.MULTILINE)

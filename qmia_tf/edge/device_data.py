@@ -8,27 +8,22 @@ info        JSON text: dataset, fingerprint, run, classes
 """
 
 import json
+from pathlib import Path
 
 import numpy as np
 
 from qmia_tf import files
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
+from qmia_tf.outputs.validation import parse_info
 
 INFO_TYPES = {"dataset": str, "fingerprint": str, "run": str, "classes": int}
 ARRAYS = ("images", "labels", "members", "record_ids", "info")
 REMEDY = "make it with scripts/export_data.py"
 
 
-def save(records: Records, path, *, run):
-    """Writes the file, whole or not at all.
-
-    Args:
-        records: Records of a run.
-        path: the .npz file.
-        run: name of the run.
-    Raises: InputError if the disk is full or the place not writable.
-    """
+def save(records: Records, path: Path, *, run: str) -> None:
+    """Writes the records of a run, by its name, whole or not at all."""
     info = {
         "dataset": records.name,
         "fingerprint": records.fingerprint,
@@ -45,12 +40,9 @@ def save(records: Records, path, *, run):
     )
 
 
-def load(path) -> tuple[Records, str]:
-    """Reads and checks a data file.
+def load(path: Path) -> tuple[Records, str]:
+    """Reads a data file; gives the records, and the name of the run.
 
-    Args:
-        path: the .npz file.
-    Returns: the Records, and the name of the run.
     Raises: InputError if the file is missing, damaged, holds pickled
         objects, lacks an array, or its arrays cannot be used.
     """
@@ -87,12 +79,7 @@ def load(path) -> tuple[Records, str]:
 
 
 def _info(path, text):
-    try:
-        info = json.loads(str(text[()]))
-    except ValueError as error:
-        raise InputError(f"{path}: info is not JSON; {REMEDY}") from error
-    if not isinstance(info, dict):
-        raise InputError(f"{path}: info is no JSON object; {REMEDY}")
+    info = parse_info(text, path, f"; {REMEDY}")
     for key, kind in INFO_TYPES.items():
         if type(info.get(key)) is not kind:
             raise InputError(

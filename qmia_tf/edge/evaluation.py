@@ -1,6 +1,8 @@
 """Measures a .tflite file on this machine and stores its outputs."""
 
 import pathlib
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -17,18 +19,18 @@ MOST_CALLS = 10_000
 
 
 def evaluate(
-    model,
-    data,
-    out,
+    model: Path,
+    data: Path,
+    out: Path,
     *,
-    threads=None,
-    kernels="default",
-    logits=False,
-    batch_size=100,
-    seconds=1.0,
-    signature=None,
-    progress=True,
-):
+    threads: Sequence[int] | None = None,
+    kernels: str = "default",
+    logits: bool = False,
+    batch_size: int = 100,
+    seconds: float = 1.0,
+    signature: str | None = None,
+    progress: bool = True,
+) -> dict:
     """Times a file, queries every record and saves the outputs.
 
     Latency is the time of one image, throughput that of a whole batch. The
@@ -37,17 +39,16 @@ def evaluate(
 
     Args:
         model: the .tflite file.
-        data: the data file, see records.
+        data: the data file, see device_data.
         out: where the outputs go, see outputs.Outputs.
-        threads: ints >= 1 to time with; None takes 1, 2 and 4 as far as
-            there are cores.
-        kernels: LiteRT's kernel set, see TFLiteTarget.
-        logits: whether the file's output is logits.
-        batch_size: images a call; a file with a fixed batch keeps its own.
+        threads: numbers of them to time with; None takes 1, 2 and 4 as far
+            as there are cores.
+        kernels: as of TFLiteTarget.
+        logits: as of TFLiteTarget.
+        batch_size: as of TFLiteTarget.
         seconds: how long each time is measured, in seconds.
-        signature: name of the signature to run, where a file has several.
-        progress: shows a bar.
-    Returns: dict of JSON types, docs/edge.md describes it.
+        signature: as of TFLiteTarget.
+    Returns: JSON types, docs/edge.md describes them.
     Raises: InputError if an option is out of range, a file cannot be used,
         the two do not fit, or the file does not answer the same image
         alike.
@@ -79,7 +80,13 @@ def evaluate(
     repeatability.require(target, records.values, first)
     latency = timings[0]["latency_ms"]["median"]
     target.info.update(latency_ms=latency, latency_threads=threads[0])
-    device_outputs = _outputs(target, records, rows, run)
+    device_outputs = outputs.Outputs(
+        probabilities=rows,
+        labels=records.labels,
+        members=records.members,
+        record_ids=records.record_ids,
+        info={**target.info, "fingerprint": records.fingerprint, "run": run},
+    )
     device_outputs.save(out)
     _partial(out).unlink(missing_ok=True)
     return {
@@ -182,20 +189,6 @@ def _query_all(target, records, data, threads, out, progress):
 
 def _partial(out):
     return out.with_name(f"{out.name}.partial")
-
-
-def _outputs(target, records, rows, run):
-    return outputs.Outputs(
-        probabilities=rows,
-        labels=records.labels,
-        members=records.members,
-        record_ids=records.record_ids,
-        info={
-            **target.info,
-            "fingerprint": records.fingerprint,
-            "run": run,
-        },
-    )
 
 
 def _right(device_outputs):

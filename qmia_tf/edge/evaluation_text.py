@@ -1,32 +1,20 @@
 """The findings of an evaluation as a page of text."""
 
 
-def page(evaluation):
-    """Writes what evaluation.evaluate found for people.
-
-    Args:
-        evaluation: its result.
-    Returns: text of some twenty lines.
-    """
-    return "\n".join(
-        [
-            *_about(evaluation),
-            "",
-            *_accuracy(evaluation),
-            "",
-            *_timings(evaluation),
-            "",
-            *_memory(evaluation["memory"]),
-        ]
+def page(evaluation: dict) -> str:
+    """Writes the result of evaluation.evaluate in some twenty lines."""
+    parts = (
+        _about(evaluation),
+        _accuracy(evaluation),
+        _timings(evaluation),
+        _memory(evaluation["memory"]),
     )
+    return "\n\n".join("\n".join(lines) for lines in parts)
 
 
 def _about(evaluation):
-    model, data, machine = (
-        evaluation["model"],
-        evaluation["data"],
-        evaluation["device"],
-    )
+    model, data = evaluation["model"], evaluation["data"]
+    machine = evaluation["device"]
     cpu = machine["cpu"] or "unknown processor"
     where = f"{machine['board']}, {cpu}" if machine["board"] else cpu
     litert = machine["versions"]["ai-edge-litert"]

@@ -1,31 +1,38 @@
 """Queries many images; a killed process goes on where it was."""
 
 import json
-import pathlib
 import time
+from pathlib import Path
 
 import numpy as np
 
 from qmia_tf import files, terminal
 from qmia_tf.errors import InputError
+from qmia_tf.targets import Target
 
 SECONDS_BETWEEN_SAVES = 20.0
 
 
-def query_all(target, images, *, classes, partial, key, progress=True):
+def query_all(
+    target: Target,
+    images: np.ndarray,
+    *,
+    classes: int,
+    partial: Path,
+    key: dict,
+    progress: bool = True,
+) -> tuple[np.ndarray, int]:
     """Queries every image, batch by batch.
 
     Outputs are kept in a file, so that a killed process goes on there. Its
     batches are the same, so the outputs are as well.
 
     Args:
-        target: tflite_target.TFLiteTarget.
         images: uint8 [N, height, width, channels].
-        classes: int, the columns that outputs must have.
+        classes: the columns that outputs must have.
         partial: file for the outputs so far; its owner deletes it.
-        key: dict of JSON types that says what is queried; a file with another
-            key is not used.
-        progress: shows a bar.
+        key: JSON types that say what is queried; a file with another key is
+            not used.
     Returns: float32 [N, classes] probabilities, and int, how many of them
         an earlier process gave.
     Raises: InputError if the images do not fit, or the outputs.
@@ -67,14 +74,11 @@ def _rows(target, chunk, classes):
 
 
 def _save(path, key, outputs):
-    text = json.dumps(key, sort_keys=True)
-    files.write_npz(path, key=np.array(text), answers=outputs)
+    files.write_npz(path, key=json.dumps(key, sort_keys=True), answers=outputs)
 
 
 def _restore(path, key, outputs):
     """Fills outputs with what was saved; returns the number of rows."""
-    if not pathlib.Path(path).is_file():
-        return 0
     try:
         stored = files.read_npz(path)
     except InputError:

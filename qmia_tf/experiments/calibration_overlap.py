@@ -9,9 +9,8 @@ import dataclasses
 import numpy as np
 
 from qmia_tf.auditing.audit_result import CalibrationRecords
-from qmia_tf.data import duplicates
-from qmia_tf.data.loaders import sources
-from qmia_tf.data.loaders.sources import Side
+from qmia_tf.data import duplicates, loaders
+from qmia_tf.data.sides import Side
 from qmia_tf.errors import InputError
 from qmia_tf.targets import listing
 
@@ -49,16 +48,16 @@ def compare(source, members: Side, nonmembers: Side, *, leave_out, **options):
     """Counts the records of both sides that a file was calibrated with.
 
     Args:
-        source: the calibration records, as sources.values_of reads them.
+        source: the calibration records, as loaders.load_values reads them.
         members: Side.
         nonmembers: Side.
         leave_out: whether to take them out of the nonmembers.
-        **options: of sources.load.
+        **options: of loaders.load_side.
     Returns: CalibrationRecords, and the nonmembers, perhaps fewer.
     Raises: InputError if they cannot be read or compared, or no nonmember
         would be left.
     """
-    values = sources.values_of(source, **options)
+    values = loaders.load_values(source, **options)
     used = [among(side, values) for side in (members, nonmembers)]
     counts = [int(mask.sum()) for mask in used]
     unused = ~used[1]

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+from pathlib import Path
 
 import numpy as np
 
@@ -24,10 +25,10 @@ TWIN = "_twin"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Outputs:
-    """The answers of one target to every queried record.
+    """What one target outputs for every queried record.
 
     Attributes:
-        probabilities: float32 [N, C], the softmax output, rows sum to one.
+        probabilities: float32 [N, C], rows sum to one.
         labels: int64 [N], the true classes, 0..C-1.
         members: bool [N], True where the record trained the target.
         record_ids: int64 [N], distinct; the record's index in its data set.
@@ -37,8 +38,7 @@ class Outputs:
             softmax), outputs ("probabilities", or "logits" where the softmax
             was done beside the model), latency_ms (median time of one image)
             and latency_threads, onednn (whether TensorFlow computed with
-            it), fingerprint (of the data), run. All but
-            target may be absent.
+            it), fingerprint (of the data), run. All but target may be absent.
         logits: float32 [N, C], what the probabilities are the softmax of,
             if the target gives them; None if it does not.
     """
@@ -52,17 +52,24 @@ class Outputs:
 
     @classmethod
     def from_logits(
-        cls, logits, *, labels, members, record_ids, info, source="outputs"
+        cls,
+        logits: np.ndarray,
+        *,
+        labels: np.ndarray,
+        members: np.ndarray,
+        record_ids: np.ndarray,
+        info: dict,
+        source: str = "outputs",
     ) -> "Outputs":
-        """Makes outputs of a target that answers logits.
+        """Makes outputs of a target that outputs logits.
 
         Args:
             logits: floats [N, C].
-            labels: int64 [N].
-            members: bool [N].
-            record_ids: int64 [N].
-            info: dict as of Outputs; it need not say that these are logits.
-            source: str that the error message calls the outputs by.
+            labels: as of Outputs.
+            members: as of Outputs.
+            record_ids: as of Outputs.
+            info: as of Outputs; it need not say that these are logits.
+            source: what the message calls the outputs by.
         Raises: InputError if these are no logits but probabilities, or info
             says so.
         """
@@ -101,11 +108,10 @@ class Outputs:
 
     @property
     def predicted(self) -> np.ndarray:
-        """The class that each record is given, int64 [N].
+        """The most probable class of each record, int64 [N].
 
-        The most probable one; of equal probabilities, which a quantized
-        softmax often gives, the first, as a program on the device that
-        looks for the largest output would find.
+        Of equal probabilities, which a quantized softmax often gives, the
+        first, as a program on the device would find.
         """
         return self.probabilities.argmax(axis=1)
 
@@ -115,7 +121,7 @@ class Outputs:
         largest = self.probabilities.max(axis=1, keepdims=True)
         return (self.probabilities == largest).sum(axis=1) > 1
 
-    def take(self, indices) -> "Outputs":
+    def take(self, indices: np.ndarray) -> "Outputs":
         """Returns the outputs of some records: int or bool indices [M]."""
         return dataclasses.replace(
             self,
@@ -130,11 +136,13 @@ class Outputs:
         """Returns the same outputs sorted by record_ids."""
         return self.take(np.argsort(self.record_ids, kind="stable"))
 
-    def validate(self, source="outputs") -> "Outputs":
+    def renamed(self, target: str) -> "Outputs":
+        """Returns the same outputs under another name of the target."""
+        return dataclasses.replace(self, info={**self.info, "target": target})
+
+    def validate(self, source: str = "outputs") -> "Outputs":
         """Returns self if it can be audited.
 
-        Args:
-            source: str that the error message calls the outputs by.
         Raises: InputError naming the source, the row and the value.
         """
         validation.check_info(self.info, source)
@@ -144,7 +152,7 @@ class Outputs:
             validation.check_logits(self, source)
         return self
 
-    def save(self, path):
+    def save(self, path: Path) -> None:
         """Writes the outputs to an .npz file, whole or not at all."""
         self.validate(str(path))
         arrays = {
@@ -172,14 +180,14 @@ class LeftOut:
     reason: str
 
 
-def load(path) -> Outputs:
+def load(path: Path) -> Outputs:
     """Reads and checks outputs/TARGET.npz.
 
-    Args:
-        path: file with the arrays of Outputs; info is a JSON string. Without
-            a target in info, the file's name is the target's. Logits may be
-            there instead of probabilities, which are then their softmax, or
-            beside them; what an array holds is known by its name alone.
+    The file holds the arrays of Outputs; info is a JSON string. Without a
+    target in info, the file's name is the target's. Logits may be there
+    instead of probabilities, which are then their softmax, or beside them;
+    what an array holds is known by its name alone.
+
     Raises: InputError if the file is missing, damaged, not of this kind or
         holds values that cannot be outputs.
     """
@@ -189,26 +197,25 @@ def load(path) -> Outputs:
             f"{path}: no such file; scripts/attack.py writes it when it "
             "queries the target"
         )
-    arrays = _read_arrays(path)
-    try:
-        info = json.loads(str(arrays["info"][()]))
-    except ValueError as error:
+    arrays = files.read_npz(path)
+    missing = [name for name in ARRAYS if name not in arrays]
+    if not any(name in arrays for name in ANSWERS):
+        missing.insert(0, ANSWERS[0])
+    if missing:
         raise InputError(
-            f"{path}: info is not JSON ({error}); query the target again"
-        ) from error
-    if not isinstance(info, dict):
-        raise InputError(f"{path}: info must be a dictionary, got {info!r}")
+            f"{path}: not a file of outputs: it lacks {', '.join(missing)} "
+            f"and holds {', '.join(arrays) or 'nothing'}"
+        )
+    info = validation.parse_info(arrays["info"], path)
     info.setdefault("target", path.stem)
     return from_arrays(arrays, info, path)
 
 
-def from_arrays(arrays, info, path) -> Outputs:
+def from_arrays(
+    arrays: dict[str, np.ndarray], info: dict, path: Path
+) -> Outputs:
     """Makes outputs of the arrays of a file, and checks them.
 
-    Args:
-        arrays: dict: probabilities or logits, labels, members, record_ids.
-        info: dict, of Outputs.
-        path: where they came from, for messages.
     Raises: InputError if they cannot be outputs.
     """
     stored = {
@@ -217,10 +224,10 @@ def from_arrays(arrays, info, path) -> Outputs:
         if name in arrays and name != "info"
     }
     if "probabilities" in stored:
-        answers = Outputs(**stored, info=info)
+        outputs = Outputs(**stored, info=info)
     else:
-        answers = Outputs.from_logits(**stored, info=info, source=str(path))
-    return answers.validate(str(path))
+        outputs = Outputs.from_logits(**stored, info=info, source=str(path))
+    return outputs.validate(str(path))
 
 
 def _check_declared(logits, info, source):
@@ -240,16 +247,3 @@ def _check_declared(logits, info, source):
     # Values that are not finite are left to validate, which names the row.
     if np.isfinite(logits).all():
         validation.check_not_probabilities(logits, source)
-
-
-def _read_arrays(path):
-    arrays = files.read_npz(path)
-    missing = [name for name in ARRAYS if name not in arrays]
-    if not any(name in arrays for name in ANSWERS):
-        missing.insert(0, ANSWERS[0])
-    if missing:
-        raise InputError(
-            f"{path}: not a file of outputs: it lacks {', '.join(missing)} "
-            f"and holds {', '.join(arrays) or 'nothing'}"
-        )
-    return arrays

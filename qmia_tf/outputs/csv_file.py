@@ -61,8 +61,8 @@ class _Table:
     """The cells of a file without its empty rows.
 
     Attributes:
-        path: the file's, for messages.
-        cells: DataFrame of text; its index is the number of each row.
+        path: for messages.
+        cells: text; the index is the number of each row.
         values: the same as numbers: NaN of what is none, infinity of what is
             not finite.
     """
@@ -104,18 +104,14 @@ class _Table:
         return self.numbers([column], whole=True)[:, 0].astype(np.int64)
 
 
-def read(path) -> dict[str, np.ndarray]:
-    """Reads a CSV file of outputs.
+def read(path: pathlib.Path) -> dict[str, np.ndarray]:
+    """Reads UTF-8 text that is laid out as this module says.
 
-    Args:
-        path: UTF-8 text, with or without a byte order mark, laid out as this
-            module says.
-    Returns: dict: probabilities or logits float64 [N, C], labels int64 [N],
+    Returns: probabilities or logits float64 [N, C], labels int64 [N],
         record_ids int64 [N] if there is an id, class_names, a tuple, if the
         columns are named by them, and rows int64 [N], the row in the file.
     Raises: InputError if it is not text, that names the column that is
-        missing, or the row and the column of a bad cell. Row 1 is the line of
-        names.
+        missing, or the row and the column of a bad cell.
     """
     table = _table(pathlib.Path(path))
     rows, width = table.cells.shape
@@ -185,7 +181,7 @@ def _rows(text, delimiter):
 def _delimiter(text):
     """What makes rows of one length, with the most columns of numbers."""
 
-    def judged(delimiter):
+    def suitability(delimiter):
         sample = itertools.islice(_rows(text, delimiter), SAMPLE)
         rows = [cells for _, cells in sample]
         widths = {len(cells) for cells in rows}
@@ -196,7 +192,7 @@ def _delimiter(text):
         regular = len(widths) == 1 and widths != {1}
         return regular, numeric, max(widths, default=0)
 
-    return max(DELIMITERS, key=judged)
+    return max(DELIMITERS, key=suitability)
 
 
 def _number(text, delimiter):
@@ -214,13 +210,8 @@ def _numbered(names, path):
 
     Returns: the columns, what they hold, and the number of the first class.
     """
-    places = {
-        letter: sorted(
-            int(n[1:]) for n in names if re.fullmatch(rf"{letter}\d+", n)
-        )
-        for letter in KINDS
-    }
-    letters = [letter for letter in KINDS if places[letter]]
+    matches = [m for n in names if (m := re.fullmatch(r"([pz])(\d+)", n))]
+    letters = {match[1] for match in matches}
     if not letters:
         return None
     if len(letters) > 1:
@@ -229,7 +220,7 @@ def _numbered(names, path):
             f"{','.join(names)}"
         )
     (letter,) = letters
-    numbers = places[letter]
+    numbers = sorted(int(match[2]) for match in matches)
     base = int(numbers == list(range(1, len(numbers) + 1)) and numbers != [1])
     count = max(2, numbers[-1] + 1 - base)
     columns = [f"{letter}{place + base}" for place in range(count)]

@@ -1,4 +1,4 @@
-"""How far the answers of two targets of a run lie apart."""
+"""How far the outputs of two targets of a run lie apart."""
 
 import dataclasses
 
@@ -10,12 +10,12 @@ from qmia_tf.run_dir import TRAINED
 
 @dataclasses.dataclass(frozen=True)
 class Agreement:
-    """A target beside the one that it ought to answer like.
+    """A target beside the one whose outputs it ought to have.
 
     Attributes:
         target: its name.
         other: the other's.
-        records: how many both were asked about.
+        records: how many both were queried about.
         labels_differ: on how many of them they name different classes.
         largest_difference: between any two of their probabilities.
     """
@@ -27,35 +27,26 @@ class Agreement:
     largest_difference: float
 
 
-def agreements(answered: list[Outputs], *, first=TRAINED) -> list[Agreement]:
-    """Compares each target with the one that it ought to answer like.
+def agreements(
+    outputs: list[Outputs], *, first: str = TRAINED
+) -> list[Agreement]:
+    """Compares each target with the one whose outputs it ought to have.
 
-    The same file under other kernels: with itself under the first ones.
-    Captured elsewhere: with itself here, under the same kernels if they
-    were asked. An integer twin: with its file. Everything else: with the
-    Keras model, or the target called `first`.
-
-    Args:
-        answered: the outputs of a run's targets, in the audit's order.
-        first: name of the target that every other one was made from.
-    Returns: one Agreement a target that has such another.
+    The same file under other kernels: with itself under the first ones. On a
+    device: with itself here, under the same kernels if they were queried. An
+    integer twin: with its file. Everything else: with the Keras model, or the
+    target called `first`. A target without such another is left out.
     """
     comparisons = []
-    for place, one in enumerate(answered):
-        other = _counterpart(one, answered[:place], answered, first)
+    for place, one in enumerate(outputs):
+        other = _counterpart(one, outputs[:place], outputs, first)
         if other is not None and (compared := compare(one, other)):
             comparisons.append(compared)
     return comparisons
 
 
 def compare(one: Outputs, other: Outputs) -> Agreement | None:
-    """Compares two targets on the records that both answered.
-
-    Args:
-        one: outputs of N records.
-        other: outputs of M records, of as many classes.
-    Returns: Agreement, None if no record is in both.
-    """
+    """Compares two targets of as many classes; None if they share no record."""
     shared, ours, theirs = np.intersect1d(
         one.record_ids, other.record_ids, return_indices=True
     )

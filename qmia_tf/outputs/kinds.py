@@ -27,7 +27,7 @@ MOST_DIGITS = 6
 ENOUGH = 20
 
 
-def sum_tolerance(rows, *, step=0.0) -> float:
+def sum_tolerance(rows: np.ndarray, *, step: float = 0.0) -> float:
     """By how much the rows of a softmax may miss a sum of one.
 
     1e-3 + C step/2 + (4 + sqrt(C)) u, u = 2^-11 of float16 and 2^-8 of
@@ -44,18 +44,15 @@ def sum_tolerance(rows, *, step=0.0) -> float:
     return SUM_TOLERANCE + classes * step / 2 + walk
 
 
-def look_like_probabilities(rows, *, step=0.0) -> bool:
-    """Says whether rows could all be the output of a softmax.
+def look_like_probabilities(rows: np.ndarray, *, step: float = 0.0) -> bool:
+    """Whether finite rows [N, C] could all be the output of a softmax.
 
-    Args:
-        rows: floats [N, C], finite.
-        step: as of sum_tolerance.
-    Returns: bool; True if no number is negative and all rows sum to one.
+    That is: no number is negative and all rows sum to one, see sum_tolerance.
     """
     return bool(_good(rows, step).all())
 
 
-def of(rows, *, step=0.0) -> str:
+def of(rows: np.ndarray, *, step: float = 0.0) -> str:
     """Says what kind of numbers these are.
 
     Args:
@@ -88,12 +85,14 @@ def of(rows, *, step=0.0) -> str:
     return SIGMOIDS if rows.max() <= 1 else SCORES
 
 
-def sentence(rows, kind, *, step=0.0, numbered=True) -> str:
+def sentence(
+    rows: np.ndarray, kind: str, *, step: float = 0.0, numbered: bool = True
+) -> str:
     """Says in a part of a sentence what numbers are, and what can be done.
 
     Args:
         rows: floats [N, C].
-        kind: what `of` found.
+        kind: what `of` says.
         step: as of sum_tolerance.
         numbered: whether to name a record by its place; not where a file
             counts in its own way.
@@ -139,11 +138,9 @@ def sentence(rows, kind, *, step=0.0, numbered=True) -> str:
     }[kind]
 
 
-def read_step(rows) -> float:
+def read_step(rows: np.ndarray) -> float:
     """Reads off the distance of numbers in 0..1 that were rounded.
 
-    Args:
-        rows: floats [N, C].
     Returns: 1/256, 1/255, or 10^-1 .. 10^-6, the coarsest grid that holds
         all numbers; 0 if none does.
     """

@@ -4,34 +4,24 @@ import numpy as np
 
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import kinds
-from qmia_tf.outputs.kinds import (
-    ENOUGH,
-    LOGITS,
-    PROBABILITIES,
-    SCORES,
-    look_like_probabilities,
-)
+from qmia_tf.outputs.kinds import ENOUGH, LOGITS, PROBABILITIES, SCORES
 
 # A quantized softmax has steps of 1/256 or less.
 COARSEST_SOFTMAX = 1 / 128
 
 
-def softmax(logits):
-    """Turns logits into probabilities: exp(x - max) / sum.
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Turns logits [N, C] into float32 probabilities: exp(x - max) / sum.
 
     Computed in float64, so that machines whose exp differs in its last bit
     agree after the rounding.
-
-    Args:
-        logits: floats [N, C].
-    Returns: float32 [N, C].
     """
     logits = np.asarray(logits, np.float64)
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def log_sums(logits):
+def log_sums(logits: np.ndarray) -> np.ndarray:
     """The logarithm of sum_i exp(x_i), also where exp would overflow.
 
     The terms are added from the smallest to the largest, so that rows with
@@ -48,7 +38,13 @@ def log_sums(logits):
     return largest + np.log(np.ascontiguousarray(powers).sum(axis=1))
 
 
-def why_not(rows, *, taken_for, step=0.0, numbered=True) -> str | None:
+def why_not(
+    rows: np.ndarray,
+    *,
+    taken_for: str,
+    step: float = 0.0,
+    numbered: bool = True,
+) -> str | None:
     """Says why outputs are not what they are taken for.
 
     Whether numbers are logits is decided only where there are ENOUGH rows:
@@ -60,7 +56,7 @@ def why_not(rows, *, taken_for, step=0.0, numbered=True) -> str | None:
         rows: floats [N, C], finite.
         taken_for: "probabilities" or "logits".
         step: distance of neighbouring outputs, 0 for floats.
-        numbered: as of output_kinds.sentence.
+        numbered: as of kinds.sentence.
     Returns: part of a sentence; None if they may be that.
     """
     kind = kinds.of(rows, step=step)
@@ -75,29 +71,65 @@ def why_not(rows, *, taken_for, step=0.0, numbered=True) -> str | None:
     return kinds.sentence(rows, kind, step=step, numbered=numbered)
 
 
-def check_kind(outputs, *, name, step, as_logits):
+def check_kind(
+    outputs: np.ndarray, *, name: str, step: float, as_logits: bool
+) -> None:
+    """Refuses logits that a program takes for probabilities, or the reverse.
+
+    As require_kind, for programs with a flag --logits; rows with a value that
+    is not finite are left to outputs.validate.
+    """
+    if np.isfinite(outputs).all():
+        require_kind(
+            outputs,
+            name=name,
+            outputs=LOGITS if as_logits else PROBABILITIES,
+            step=step,
+            advice=(
+                "leave out --logits (logits=True)",
+                "query with --logits (logits=True)",
+            ),
+        )
+
+
+def require_kind(
+    rows: np.ndarray,
+    *,
+    name: str,
+    outputs: str,
+    step: float,
+    advice: tuple[str, str] = (
+        f"all rows sum to 1: give --outputs={PROBABILITIES}",
+        f"give --outputs={LOGITS}",
+    ),
+) -> None:
     """Refuses logits that are taken for probabilities, and the reverse.
 
-    Rows with a value that is not finite are left to outputs.validate.
-
     Args:
-        outputs: float32 [N, C], what a model gave.
-        name: the target's, for the message.
+        rows: float32 [N, C], as a model gave them.
+        name: the target's.
+        outputs: "probabilities" or "logits", what they are taken for.
         step: distance of neighbouring outputs, 0 for floats.
-        as_logits: whether they are taken for logits.
-    Raises: InputError that says what to do.
+        advice: how to take them for probabilities, and for logits.
+    Raises: InputError that names the row, and says what to do.
     """
-    if not np.isfinite(outputs).all():
-        return
-    taken_for = LOGITS if as_logits else PROBABILITIES
-    why = why_not(outputs, taken_for=taken_for, step=step)
+    finite = np.isfinite(rows).all(axis=1)
+    if not finite.all():
+        row = int(np.argmin(finite))
+        raise InputError(
+            f"target {name!r} outputs {rows[row][:4]} for record {row}: "
+            "numbers that are not finite cannot be audited"
+        )
+    why = why_not(rows, taken_for=outputs, step=step)
     if why is None:
         return
-    if as_logits and look_like_probabilities(outputs, step=step):
+    kind = kinds.of(rows, step=step)
+    if kind == PROBABILITIES:
         raise InputError(
-            f"target {name!r} outputs probabilities, not logits: leave out "
-            "--logits (logits=True)"
+            f"target {name!r} outputs probabilities, not logits: {advice[0]}"
         )
-    if kinds.of(outputs, step=step) == LOGITS:
-        why += ": if these are logits, query with --logits (logits=True)"
-    raise InputError(f"target {name!r} does not output {taken_for}: {why}")
+    if kind == LOGITS:
+        why += f": if these are logits, {advice[1]}"
+    elif kind == SCORES:
+        why += f" ({advice[1]})"
+    raise InputError(f"target {name!r} does not output {outputs}: {why}")

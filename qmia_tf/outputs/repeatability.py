@@ -1,7 +1,7 @@
-"""Is the same record answered alike, whatever its order and its batch?
+"""Has a record the same outputs, whatever its order and its batch?
 
-An audit compares records with each other, so what a model answers about one
-must not depend on the others. Needs NumPy only.
+An audit compares records with each other, so the outputs for one must not
+depend on the others. Needs NumPy only.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from qmia_tf.errors import InputError
 # The first outputs that are compared: so many, or those of a whole batch.
 FIRST = 100
 ALONE = 6
-# Of all records, whole batches are asked again: 5 % more queries, or less.
+# Of all records, whole batches are queried again: 5 % more queries, or less.
 SHARE = 1 / 20
 # Batches of another size change float32 probabilities by 3e-5 of themselves
 # or less, measured on networks of up to 50 layers.
@@ -26,38 +26,33 @@ FEW, LARGE = 0.05, 0.1
 
 @dataclasses.dataclass(frozen=True)
 class Repeats:
-    """How answers to the same records differ.
+    """How the outputs for the same records differ.
 
     Attributes:
-        asked: number of records that were asked again.
-        moved: how many of them are answered otherwise, beyond rounding.
+        queried: number of records that were queried again.
+        moved: how many of them have other outputs, beyond rounding.
         largest: the largest difference of an output.
     """
 
-    asked: int
+    queried: int
     moved: int
     largest: float
 
     @property
     def are_alike(self) -> bool:
         """Whether rounding explains the differences."""
-        few = self.moved <= FEW * self.asked
+        few = self.moved <= FEW * self.queried
         return not self.moved or (few and self.largest <= LARGE)
 
 
-def compare(rows, again, *, step=0.0) -> Repeats:
-    """Compares what was answered to the same records twice.
+def compare(
+    rows: np.ndarray, again: np.ndarray, *, step: float = 0.0
+) -> Repeats:
+    """Compares outputs [N, C] for the same records, queried twice.
 
     Probabilities are compared by their ratios, other numbers by the largest
-    of their row.
-
-    Args:
-        rows: floats [N, C].
-        again: floats [N, C].
-        step: distance of neighbouring outputs, 0 for floats; outputs that
-            have one may differ by it.
-    Returns: Repeats; rows with numbers that are not finite are left to
-        other checks.
+    of their row. Outputs that have a step may differ by it. Rows with numbers
+    that are not finite are left to other checks.
     """
     rows, again = (np.asarray(outputs, np.float64) for outputs in (rows, again))
     finite = np.isfinite(rows).all(axis=1) & np.isfinite(again).all(axis=1)
@@ -79,20 +74,22 @@ def compare(rows, again, *, step=0.0) -> Repeats:
     return Repeats(len(finite), int(moved.sum()), float(distance.max()))
 
 
-def require(target, values, rows, *, share=SHARE) -> float:
-    """Asks some records again: alone, and shuffled among others.
+def require(
+    target, values: np.ndarray, rows: np.ndarray, *, share: float = SHARE
+) -> float:
+    """Queries some records again: alone, and shuffled among others.
 
-    Of few records few are asked, so that it costs 5 % of the queries at most;
-    of many as many as `rows` has, so that no other size has to be compiled.
+    Few of few records, so that it costs 5 % of the queries at most; of many
+    as many as `rows` has, so that no other size has to be compiled.
 
     Args:
         target: has predict(values) and info.
         values: array [N, ...], the records.
-        rows: float32 [M, C], what it answered to the first M of them.
-        share: float in 0..1, of the records, that may be asked again.
+        rows: float32 [M, C], its outputs for the first M of them.
+        share: of the records, in 0..1, that may be queried again.
     Returns: the largest difference of an output.
-    Raises: InputError if the answers differ by more than rounding; it says
-        how much, and the likely cause.
+    Raises: InputError if outputs differ by more than rounding; it says how
+        much, and the likely cause.
     """
     count, total = len(rows), len(values)
     most = max(2, int(share * total))
@@ -100,10 +97,10 @@ def require(target, values, rows, *, share=SHARE) -> float:
     again = [target.predict(values[row : row + 1]) for row in alone]
     places, mixed = _shuffled(count, total, size=min(count, most))
     again.append(target.predict(values[mixed])[places])
-    asked_places = np.concatenate([alone, mixed[places]])
+    queried = np.concatenate([alone, mixed[places]])
     again = np.concatenate(again)
     step = float(target.info.get("probability_step") or 0.0)
-    repeats = compare(rows[asked_places], again, step=step)
+    repeats = compare(rows[queried], again, step=step)
     if not repeats.are_alike:
         raise InputError(
             _differing(target, repeats, values[:count], rows, step)
@@ -112,12 +109,8 @@ def require(target, values, rows, *, share=SHARE) -> float:
 
 
 def _shuffled(count, total, *, size):
-    """A batch of some of the first records, and others.
+    """A batch of `size` records, some of the first `count`, and others.
 
-    Args:
-        count: how many are the first.
-        total: of all records.
-        size: of the batch, at most count.
     Returns: the places in it of those of the first; and the batch.
     """
     rng = np.random.default_rng(0)
@@ -158,6 +151,6 @@ def _differing(target, repeats, values, rows, step):
     return (
         f"target {target.info['target']!r} does not answer the same record "
         f"alike: asked again in another order and batch, {repeats.moved} of "
-        f"{repeats.asked} records got other outputs, by up to "
+        f"{repeats.queried} records got other outputs, by up to "
         f"{repeats.largest:.2g}; {cause}"
     )

@@ -1,5 +1,6 @@
 """What makes an Outputs one that can be audited."""
 
+import json
 import math
 import re
 
@@ -37,20 +38,39 @@ KINDS = {
 }
 
 
-def safe_name(text, default) -> str:
+def safe_name(text: object, default: str) -> str:
     """Makes a target's name of any text; default if nothing of it can stay."""
     return as_name(str(text)).strip("._-") or default
 
 
-def as_name(text) -> str:
+def as_name(text: str) -> str:
     """Puts _ in the place of what a target's name cannot hold."""
     return re.sub(rf"[^{NAME}]+", "_", text)
 
 
-def check_info(info, source):
-    """Raises InputError unless info holds values of the known types."""
+def parse_info(text: object, source: object, remedy: str = "") -> dict:
+    """Reads the JSON object that a file holds as info.
+
+    Args:
+        text: str, or an array of one.
+        source: what the message calls the file by.
+        remedy: ends the message.
+    """
+    try:
+        info = json.loads(str(np.asarray(text)[()]))
+    except ValueError as error:
+        raise InputError(
+            f"{source}: info is not JSON ({error}){remedy}"
+        ) from error
     if not isinstance(info, dict):
-        raise InputError(f"{source}: info must be a dictionary, got {info!r}")
+        raise InputError(
+            f"{source}: info must be a JSON object, got {info!r}{remedy}"
+        )
+    return info
+
+
+def check_info(info: dict, source: str) -> None:
+    """Raises InputError unless info holds values of the known types."""
     target = info.get("target")
     if not re.fullmatch(rf"[A-Za-z0-9][{NAME}]*", str(target or "")):
         raise InputError(
@@ -79,7 +99,7 @@ def check_info(info, source):
         )
 
 
-def check_shapes(outputs, source):
+def check_shapes(outputs, source: str) -> None:
     """Raises InputError unless the arrays fit each other."""
     shape = outputs.probabilities.shape
     if len(shape) != 2 or shape[1] < 2:
@@ -113,7 +133,7 @@ def _check_kind(name, array, source):
         )
 
 
-def as_stored(name, array, source) -> np.ndarray:
+def as_stored(name: str, array: np.ndarray, source: object) -> np.ndarray:
     """Gives an array of a file the type that Outputs have.
 
     Raises: InputError if it is of another kind.
@@ -131,7 +151,9 @@ def as_stored(name, array, source) -> np.ndarray:
     return array.astype(dtype)
 
 
-def check_values(outputs, source, *, rows=None):
+def check_values(
+    outputs, source: str, *, rows: np.ndarray | None = None
+) -> None:
     """Raises InputError at the first row that cannot be outputs.
 
     Args:
@@ -183,7 +205,7 @@ def _advice(rows, sums):
     return kinds.sentence(rows, kind, numbered=False)
 
 
-def check_logits(outputs, source):
+def check_logits(outputs, source: str) -> None:
     """Raises InputError unless the logits are those of the probabilities.
 
     Their softmax may be LOGITS_TOLERANCE off, and two steps more where the
@@ -213,11 +235,8 @@ def check_logits(outputs, source):
     )
 
 
-def check_not_probabilities(logits, source):
-    """Raises InputError if finite logits [N, C] are none.
-
-    Such as the output of a softmax; see logits.why_not.
-    """
+def check_not_probabilities(logits: np.ndarray, source: str) -> None:
+    """Raises InputError if finite logits [N, C] are none: a softmax's."""
     # Rows of 8 bits sum to one only roughly, but their grid gives them away.
     step = kinds.read_step(logits)
     why = why_not(logits, taken_for=kinds.LOGITS, step=step, numbered=False)

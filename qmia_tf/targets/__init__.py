@@ -6,13 +6,12 @@ is the target's output alone. This module needs neither TensorFlow nor Keras.
 
 import functools
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from qmia_tf import files
-from qmia_tf.data.batches import in_batches, pad_batch
-from qmia_tf.data.image_shapes import require_shape, reshape_records
+from qmia_tf.data.batches import in_batches, pad_batch, reshape_images
 from qmia_tf.data.pixels import scale_to_unit
 from qmia_tf.deploy.tflite.ports import squeezed
 from qmia_tf.errors import InputError
@@ -28,17 +27,14 @@ class Target:
     what its `choice` says and gives what the model gives.
 
     Attributes:
-        info: dict for Outputs.info: target (a file-safe name), kind,
-            kernel_set, probability_step, and what else is known.
+        info: for Outputs.info: target (a file-safe name), kind, kernel_set,
+            probability_step, and what else is known.
         choice: range_choice.Choice, how records enter; None of a run.
         batch_size: records a call.
         notes: lines that the user should read.
 
     Args:
-        info: the attribute.
         shape: of one record, None or -1 where it is open; None takes any.
-        choice: the attribute.
-        batch_size: the attribute.
         fill: "always": predict_batch takes batch_size records, no other
             number; "last": the last of several batches is filled up, for XLA
             compiles each size; "never".
@@ -48,48 +44,43 @@ class Target:
 
     def __init__(
         self,
-        info,
+        info: dict,
         *,
-        shape,
+        shape: tuple | None,
         choice=None,
-        batch_size=250,
-        fill="never",
-        gives_softmax=False,
-        notes=(),
+        batch_size: int = 250,
+        fill: str = "never",
+        gives_softmax: bool = False,
+        notes: Sequence[str] = (),
     ):
         self.info, self.choice, self.batch_size = info, choice, batch_size
+        if choice is not None:
+            info["input_range"] = choice.input_range
         self.notes = (*notes, *(choice.notes if choice else ()))
         self._shape, self._fill = shape, fill
         self._gives_softmax = gives_softmax
 
-    def predict_batch(self, values):
-        """Runs the model.
-
-        Args:
-            values: array [B, ...], prepared.
-        Returns: numbers [B, C] or [B, 1].
-        """
+    def predict_batch(self, values: np.ndarray) -> np.ndarray:
+        """Runs the model on prepared [B, ...]; gives [B, C] or [B, 1]."""
         raise NotImplementedError
 
-    def prepare(self, records, preprocessing=None):
-        """Gives the numbers that the model takes.
-
-        Args:
-            records: array [B, ...].
-            preprocessing: Preprocessing; None is the chosen one.
-        """
+    def prepare(self, records: np.ndarray, preprocessing=None) -> np.ndarray:
+        """Gives the numbers that the model takes, as chosen or by another."""
         if self.choice is None:
             return scale_to_unit(records)
         return (preprocessing or self.choice.chosen).apply(records)
 
     def predict(
-        self, records, *, progress=False, preprocessing=None
+        self,
+        records: np.ndarray,
+        *,
+        progress: bool = False,
+        preprocessing=None,
     ) -> np.ndarray:
         """Gives the outputs for records.
 
         Args:
-            records: array [N, ...], N >= 1; of a run uint8 images.
-            progress: shows a bar.
+            records: [N, ...], N >= 1; of a run uint8 images.
             preprocessing: Preprocessing, to try another than the chosen.
         Returns: float32 [N, C], probabilities or logits as info says; one
             number a record is made two classes.
@@ -111,14 +102,26 @@ class Target:
 
     def _require_records(self, records):
         """The records in the shape of the input."""
-        name = self.info["target"]
+        name, shaped = self.info["target"], records
+        if self._shape is not None:
+            shaped = reshape_images(records, self._shape)
         if self.choice is None:
-            return require_shape(records, self._shape, name)
-        if not len(records):
+            axes = (3, 4) if shaped is not None else (4,)
+            is_images = records.dtype == np.uint8 and records.ndim in axes
+            if not is_images or not len(records):
+                raise InputError(
+                    "images must be uint8 [N, height, width, channels], got "
+                    f"{records.dtype} {list(records.shape)}"
+                )
+        elif not len(records):
             raise InputError(f"target {name!r} got no records: give some")
-        if self._shape is None:
-            return records
-        return reshape_records(records, self._shape, name)
+        if shaped is None:
+            what = "images" if self.choice is None else "records"
+            raise InputError(
+                f"target {name!r} takes {what} of {list(self._shape)}, got "
+                f"{list(records.shape[1:])}: is it a model of this data?"
+            )
+        return shaped
 
     def _predict_rows(self, chunk, *, fewest, preprocessing):
         count = len(chunk)
@@ -173,7 +176,20 @@ class Target:
         return np.hstack([1 - rows, rows])
 
 
-def file_facts(path):
+def only_port(what: str, ports: Mapping, source: object) -> tuple:
+    """Returns the name and the value of the one input or output there is.
+
+    Raises: InputError if there are several, or none.
+    """
+    if len(ports) != 1:
+        raise InputError(
+            f"{source} has {len(ports)} {what}s ({', '.join(ports)}); a "
+            f"classifier with one {what} is needed"
+        )
+    return next(iter(ports.items()))
+
+
+def file_facts(path: pathlib.Path) -> dict:
     """Gives sha256 and size_bytes of a model file.
 
     Raises: InputError if it is not there.

@@ -1,6 +1,7 @@
 """What a model says of the range of its input."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from qmia_tf.data.pixels import AUTO, BYTES, LIMITS, SIGNED, UNIT
 from qmia_tf.deploy.tflite import input_clipping
@@ -15,13 +16,9 @@ ROUNDED = 1e-3
 NARROWEST, WIDEST = 0.5, 8.0
 
 
-def range_of_codes(dtype, step, zero_point) -> str | None:
-    """Reads the range of pixels off a quantized input.
+def range_of_codes(dtype: np.dtype, step: float, zero_point: int) -> str | None:
+    """Reads the range of pixels off the scale of a quantized input.
 
-    Args:
-        dtype: NumPy integer type of the codes.
-        step: scale.
-        zero_point: int.
     Returns: one of INPUT_RANGES whose ends the codes' ends are; None if they
         are those of none, or the scale says only the largest absolute value.
     """
@@ -35,23 +32,18 @@ def range_of_codes(dtype, step, zero_point) -> str | None:
     return None
 
 
-def is_symmetric(dtype, step, zero_point) -> bool:
+def is_symmetric(dtype: np.dtype, step: float, zero_point: int) -> bool:
     """Whether codes are symmetric: the scale is made of one number.
 
     Then 0..1 and -1..1 have the same one. An asymmetric -1..1 in int8 has
     its zero at -0.5, which rounds to 0 too, but 255 steps, not 254.
-
-    Args:
-        dtype: NumPy integer type of the codes.
-        step: scale.
-        zero_point: int.
     """
     if np.dtype(dtype).kind != "i" or zero_point != 0:
         return False
     return dtype != np.int8 or abs(step * 255 / 2 - 1) > ROUNDED
 
 
-def range_of_rescaling(scale) -> str | None:
+def range_of_rescaling(scale: ArrayLike) -> str | None:
     """Reads the range off a layer that multiplies pixels by `scale`.
 
     255 scale is how wide the numbers behind it are if pixels are 0..255,
@@ -67,12 +59,12 @@ def range_of_rescaling(scale) -> str | None:
     return None
 
 
-def range_of_moments(mean, variance) -> str | None:
+def range_of_moments(mean: ArrayLike, variance: ArrayLike) -> str | None:
     """Reads the range off a layer that subtracts mean, divides by spread.
 
     Args:
-        mean: floats, of the pixels of one channel or all.
-        variance: floats, likewise.
+        mean: of the pixels of one channel or all.
+        variance: likewise.
     Returns: one of INPUT_RANGES; None if several can be meant.
     """
     mean, spread = np.asarray(mean), np.sqrt(np.asarray(variance))
@@ -86,7 +78,14 @@ def range_of_moments(mean, variance) -> str | None:
     return None
 
 
-def choose_range(read, given, *, name, where, takes="floats") -> str:
+def choose_range(
+    read: str | None,
+    given: str | None,
+    *,
+    name: str,
+    where: str,
+    takes: str = "floats",
+) -> str:
     """Which range a model takes: what it says itself, or the user.
 
     Args:

@@ -8,7 +8,7 @@ import numpy as np
 from qmia_tf.data.pixels import PIXEL_STEPS, UNIT
 from qmia_tf.errors import InputError
 from qmia_tf.models import graph as graphs
-from qmia_tf.models import keras_objects
+from qmia_tf.models import keras_calls
 from qmia_tf.targets import input_forms, range_choice
 from qmia_tf.targets.keras_target import KerasTarget, require_one_port
 from qmia_tf.targets.model_options import (
@@ -19,17 +19,12 @@ from qmia_tf.targets.model_options import (
     choose_outputs,
 )
 from qmia_tf.targets.preprocessing import InputFacts
+from qmia_tf.targets.unopened_model import Opening
 
 # What pixels pass through without their range being changed.
 PASSED = (
-    "Reshape",
-    "Flatten",
-    "Permute",
-    "Resizing",
-    "CenterCrop",
-    "ZeroPadding2D",
-    "Dropout",
-    "Identity",
+    *("Reshape", "Flatten", "Permute", "Resizing", "CenterCrop"),
+    *("ZeroPadding2D", "Dropout", "Identity"),
 )
 # What outputs pass through likewise: layers, and operations on tensors.
 ENDINGS = (
@@ -40,27 +35,18 @@ ENDINGS = (
 SOFTMAXES, SIGMOIDS = ("softmax", "softmax_v2"), ("sigmoid",)
 # What looks numbers up, or counts them: then they are no pixels.
 INDEXED = (
-    "Embedding",
-    "ReversibleEmbedding",
-    "TokenAndPositionEmbedding",
-    "IntegerLookup",
-    "StringLookup",
-    "CategoryEncoding",
-    "Hashing",
+    *("Embedding", "ReversibleEmbedding", "TokenAndPositionEmbedding"),
+    *("IntegerLookup", "StringLookup", "CategoryEncoding", "Hashing"),
 )
 
 
-def open_model(model, *, name, options, numbers) -> KerasTarget:
-    """Opens a Keras model.
+def open_model(model, opening: Opening) -> KerasTarget:
+    """Opens a model of Keras 3 or tf_keras with one input and one output.
 
-    Args:
-        model: keras.Model or tf_keras.Model with one input and one output.
-        name: the target's.
-        options: model_options.ModelOptions.
-        numbers: value_ranges.RecordNumbers of the records.
     Raises: InputError if the model is of another kind, or does not say what
         has to be known.
     """
+    name, options = opening.name, opening.options
     require_one_port(model, name)
     library, graph = _read(model)
     entry = graph.inputs[0]
@@ -69,7 +55,9 @@ def open_model(model, *, name, options, numbers) -> KerasTarget:
             f"target {name!r} takes text, and records are numbers: {TEXT}"
         )
     facts = _facts(graph, np.dtype(entry.dtype))
-    choice = range_choice.choose(numbers, facts, options.input_range, name=name)
+    choice = range_choice.choose(
+        opening.numbers, facts, options.input_range, name=name
+    )
     read, where = _ending(graph)
     outputs = choose_outputs(read, options.outputs, name=name, where=where)
     target = KerasTarget(
@@ -78,14 +66,13 @@ def open_model(model, *, name, options, numbers) -> KerasTarget:
     target.info.update(
         library=f"{library.__name__} {library.__version__}",
         outputs=outputs,
-        pixels=choice.input_range,
     )
     return target
 
 
 def _read(model):
-    """Gives the library of a model, and its graph in Keras 3's terms."""
-    if keras_objects.library_of(model) == "keras":
+    """The library of a model, and its graph in Keras 3's terms."""
+    if keras_calls.library_of(model) == "keras":
         return keras, graphs.read(model)
     import tf_keras
 
@@ -98,7 +85,7 @@ def _facts(graph, dtype):
     """What the model says of its input."""
     if dtype.kind != "f":
         return InputFacts(dtype)
-    layers = _entered(graph)[0]
+    layers = _entered(graph)
     is_indexed = [type(layer).__name__ in INDEXED for layer in layers]
     moments = [
         (layer.mean, layer.variance)
@@ -117,7 +104,7 @@ def _facts(graph, dtype):
 
 def _range(graph):
     """Reads the range of pixels off the first layers, and names the layer."""
-    for layer in _entered(graph)[0]:
+    for layer in _entered(graph):
         read = None
         if isinstance(layer, keras.layers.Rescaling):
             read = input_forms.range_of_rescaling(layer.scale)
@@ -131,20 +118,20 @@ def _range(graph):
 
 
 def _entered(graph):
-    """Lists the layers that pixels enter, behind those that pass them on.
+    """Lists the layers that pixels enter, behind those that pass them on."""
+    return _entered_and_passed(graph)[0]
 
-    Returns: the layers, and whether the pixels come out of the model.
-    """
+
+def _entered_and_passed(graph):
+    """The same, and whether the pixels come out of the model."""
     entered, waiting, is_passed = [], [graph.inputs[0]], False
     while waiting:
         tensor = waiting.pop()
-        is_passed |= any(
-            tensor is model_output for model_output in graph.outputs
-        )
+        is_passed |= any(tensor is output for output in graph.outputs)
         for call in graph.readers(tensor):
             passes = call.kind.startswith(("Random", *PASSED))
             if graphs.has_graph(call.layer):
-                inner, passes = _entered(graphs.read(call.layer))
+                inner, passes = _entered_and_passed(graphs.read(call.layer))
                 entered += inner
             elif not passes:
                 entered.append(call.layer)

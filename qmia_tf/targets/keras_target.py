@@ -11,6 +11,7 @@ from qmia_tf.models import graph as graphs
 from qmia_tf.models import keras_calls, keras_files
 from qmia_tf.run_dir import TRAINED
 from qmia_tf.targets import Target, file_facts
+from qmia_tf.targets.range_choice import Choice
 
 
 class KerasTarget(Target):
@@ -25,18 +26,23 @@ class KerasTarget(Target):
     Args:
         model: path of a .keras file, which is then frozen, or a model of
             Keras 3 or tf_keras, which is left as it is.
-        name: the target's name.
         batch_size: images a call; where there are several the last one is
             filled up, for XLA compiles each size. A model of a fixed batch
             keeps its own.
         logits: whether the model gives logits.
-        choice: range_choice.Choice, how records enter.
+        choice: how records enter.
     Raises: InputError if the file cannot be loaded, or the model has not one
         input and one output.
     """
 
     def __init__(
-        self, model, *, name=TRAINED, batch_size=250, logits=False, choice=None
+        self,
+        model,
+        *,
+        name: str = TRAINED,
+        batch_size: int = 250,
+        logits: bool = False,
+        choice: Choice | None = None,
     ):
         info = {
             "target": name,
@@ -70,7 +76,7 @@ class KerasTarget(Target):
         )
         self._stateful_layers = keras_calls.stateful_layers(model)
 
-    def predict_batch(self, values):
+    def predict_batch(self, values: np.ndarray) -> np.ndarray:
         """See Target."""
         keras_calls.reset(self._stateful_layers)
         with onednn.explaining(self.info["target"]):
@@ -78,12 +84,9 @@ class KerasTarget(Target):
             return self._call(values).numpy()
 
 
-def require_one_port(model, name):
-    """Checks that a model has one input, one output and layers to be read.
+def require_one_port(model, name: str) -> None:
+    """Refuses a model without one input, one output and layers to be read.
 
-    Args:
-        model: a model of Keras 3 or tf_keras.
-        name: the target's.
     Raises: InputError that says what to give instead.
     """
     is_built = graphs.has_graph(model)

@@ -1,39 +1,43 @@
-"""Models that a user gives: named, and listed before they are opened."""
+"""Models that a user gives: named, and listed before they are opened.
+
+A new kind of target is a module with a TargetKind and its line in KINDS; the
+last line is tried first.
+"""
 
 import pathlib
 from collections.abc import Iterable, Mapping
 from numbers import Real
 
 from qmia_tf.data.pixels import AUTO
-from qmia_tf.deploy.tflite import model_file
+from qmia_tf.data.value_ranges import RecordNumbers
 from qmia_tf.errors import InputError
-from qmia_tf.models import graph as graphs
-from qmia_tf.models import keras_objects
-from qmia_tf.outputs import KERAS, validation
-from qmia_tf.targets import (
-    function_target,
-    input_forms,
-    saved_model,
-    signature_runner,
-    tflite_facts,
-)
+from qmia_tf.files import is_path
+from qmia_tf.models import keras_calls
+from qmia_tf.outputs import validation
+from qmia_tf.registry import Registry
 from qmia_tf.targets.model_options import ModelOptions
-from qmia_tf.targets.unopened_model import UnopenedModel
+from qmia_tf.targets.unopened_model import Opening, UnopenedModel
 
+KINDS = Registry(
+    "target kind",
+    {
+        name: f"qmia_tf.targets.{name}:KIND"
+        for name in (
+            "function_target",
+            "tflite_facts",
+            "saved_model",
+            "signature_runner",
+            "keras_models",
+        )
+    },
+)
 FORMATS = (
     "a .keras or .h5 file, a SavedModel directory, a .tflite file, or an .npz "
     "or .csv file of outputs"
 )
 OUTPUT_FILES = (".npz", ".csv")
-KERAS_FILES = (".keras", ".h5", ".hdf5")
-TFLITE_FILES = (".tflite", ".lite", ".task")
 # Version of the preprocessing: outputs of an earlier one are queried again.
 PREPROCESSING = 2
-
-
-def is_path(source) -> bool:
-    """Whether something is a path, not the thing itself."""
-    return isinstance(source, (str, pathlib.Path))
 
 
 def is_saved_outputs(target) -> bool:
@@ -46,7 +50,7 @@ def name_targets(given) -> dict[str, object]:
 
     Args:
         given: a target, a list of them, or a dict name -> target.
-    Returns: dict; files that share a stem go by their whole names.
+    Returns: by name; files that share a stem go by their whole names.
     Raises: InputError if a name of the dict is not safe, or one path is
         given twice.
     """
@@ -58,8 +62,7 @@ def name_targets(given) -> dict[str, object]:
                     "'_' and '-'"
                 )
         return dict(given)
-    several = isinstance(given, (list, tuple))
-    listed = list(given) if several else [given]
+    listed = list(given) if isinstance(given, (list, tuple)) else [given]
     paths = [str(source) for source in listed if is_path(source)]
     repeated = [path for path in paths if paths.count(path) > 1]
     if repeated:
@@ -78,7 +81,7 @@ def name_targets(given) -> dict[str, object]:
 
 
 def options_by_model(
-    input_range, outputs, count, *, signature=None
+    input_range, outputs, count: int, *, signature=None
 ) -> list[ModelOptions]:
     """Gives each of `count` models the options that the user gave.
 
@@ -86,17 +89,15 @@ def options_by_model(
         input_range: one for all models, or a list with one a model; "auto"
             means that the model says it. See ModelOptions.
         outputs: likewise.
-        count: int.
         signature: likewise.
     Raises: InputError if a list has another length.
     """
     columns = []
-    options = {
-        "input_range": input_range,
-        "outputs": outputs,
-        "signature": signature,
-    }
-    for name, option in options.items():
+    for name, option in (
+        ("input_range", input_range),
+        ("outputs", outputs),
+        ("signature", signature),
+    ):
         values = [option] if _is_for_all(option) else list(option) or [AUTO]
         if len(values) == 1:
             values = values * count
@@ -127,7 +128,12 @@ def _is_for_all(option):
 
 
 def list_model(
-    name, source, options, *, numbers, num_threads=2
+    name: str,
+    source,
+    options: ModelOptions,
+    *,
+    numbers: RecordNumbers,
+    num_threads: int = 2,
 ) -> UnopenedModel:
     """Lists a model; nothing is loaded yet.
 
@@ -137,112 +143,61 @@ def list_model(
             .tflite file or a file of outputs; a model of Keras 3 or
             tf_keras, or a method of it such as model.predict; or a callable:
             records [B, ...] -> [B, C].
-        options: model_options.ModelOptions.
-        numbers: value_ranges.RecordNumbers of the records.
-        num_threads: int >= 1, of LiteRT.
+        options: what the user says of it.
+        numbers: of the records.
+        num_threads: of LiteRT, 1 or more.
     Raises: InputError if it is none of these.
     """
     if is_saved_outputs(source):
         return UnopenedModel(name, pathlib.Path(source), None, None)
-    flags = {
-        "input_range_flag": options.input_range,
-        "outputs_flag": options.outputs,
-        "signature_flag": options.signature,
-        "preprocessing": PREPROCESSING,
-    }
-
-    def model(kernel_set, opener, *, source=source, threads=None):
-        return UnopenedModel(
-            name, source, kernel_set, opener, options=flags, threads=threads
-        )
-
-    common = {"name": name, "options": options, "numbers": numbers}
-    _require_signatures(name, source, options)
-    known = keras_objects.model_of(source)
-    is_method = known is not None and source is not known
-    if known is not None and (not is_method or graphs.has_graph(known)):
-        return model(KERAS, lambda: _open_keras(known, **common))
-    if signature_runner.is_signature_runner(source):
-        return model(
-            signature_runner.KERNELS,
-            lambda: signature_runner.open_model(source, **common),
-        )
-    if saved_model.is_signature(source):
-        return model(
-            "tensorflow",
-            lambda: saved_model.open_signature(source, **common),
-        )
-    if callable(source):
-        facts = function_target.facts(is_method=is_method)
-        if is_method and numbers.is_images:
-            input_forms.choose_range(
-                None, options.input_range, name=name, where=facts.where
-            )
-        return model(
-            "callable",
-            lambda: function_target.open_model(source, facts=facts, **common),
-        )
-    path = _existing(source)
-    if path.suffix in KERAS_FILES and path.is_file():
-        return model(KERAS, lambda: _open_keras(path, **common), source=path)
-    if saved_model.is_saved_model(path):
-        return model(
-            "tensorflow",
-            lambda: saved_model.open_model(path, **common),
-            source=path,
-        )
-    if path.suffix in TFLITE_FILES or model_file.is_model_file(path):
-        return model(
-            tflite_facts.KERNELS,
-            lambda: tflite_facts.open_model(
-                path, num_threads=num_threads, **common
-            ),
-            source=path,
-            threads=num_threads,
-        )
-    raise InputError(f"{path} is not {FORMATS}")
-
-
-def _require_signatures(name, source, options):
-    """Refuses the name of a signature for what has none."""
-    if options.signature is None:
-        return
-    suffix = pathlib.Path(source).suffix if is_path(source) else None
-    if suffix is None or suffix in KERAS_FILES:
+    opening = Opening(name, options, numbers, num_threads)
+    if is_path(source):
+        source = pathlib.Path(source).expanduser()
+    kinds = reversed(list(KINDS))
+    kind = next((kind for kind in kinds if kind.fits(source)), None)
+    if kind is None:
+        raise _unknown(source)
+    if options.signature and not (kind.has_signatures and is_path(source)):
         raise InputError(
             f"target {name!r} has no signatures, only .tflite files and "
             f"SavedModels have: leave out --signature={options.signature} (for "
             f"one of several models: {AUTO!r})"
         )
+    if kind.check is not None:
+        kind.check(source, opening)
+    return UnopenedModel(
+        name,
+        source,
+        kind.kernel_set,
+        lambda: kind.open_model(source, opening),
+        options={
+            "input_range_flag": options.input_range,
+            "outputs_flag": options.outputs,
+            "signature_flag": options.signature,
+            "preprocessing": PREPROCESSING,
+        },
+        threads=num_threads if kind.uses_litert else None,
+        read_facts=kind.facts,
+        warning=kind.warning.format(source) if is_path(source) else "",
+    )
 
 
-def _open_keras(source, **common):
-    from qmia_tf.targets import keras_facts
-
-    if isinstance(source, pathlib.Path):
-        from qmia_tf.models import model_formats
-
-        source = model_formats.load(source)
-    return keras_facts.open_model(source, **common)
-
-
-def _existing(source):
+def _unknown(source):
     if not is_path(source):
-        raise InputError(
+        return InputError(
             f"a target must be {FORMATS}, a Keras model or a function, got "
             f"{type(source).__name__}"
         )
-    path = pathlib.Path(source).expanduser()
-    if not path.exists():
-        raise InputError(f"there is no model {source}: give {FORMATS}")
-    return path
+    if not source.exists():
+        return InputError(f"there is no model {source}: give {FORMATS}")
+    return InputError(f"{source} is not {FORMATS}")
 
 
 def _name(target):
     if is_path(target):
         path = pathlib.Path(target)
         return _safe(path.name if path.is_dir() else path.stem)
-    known = keras_objects.model_of(target)
+    known = keras_calls.model_of(target)
     target = target if known is None else known
     return _safe(
         getattr(target, "__name__", None) or getattr(target, "name", "")

@@ -55,7 +55,9 @@ def _unknown(name, known, value):
     )
 
 
-def choose_outputs(read, given, *, name, where) -> str:
+def choose_outputs(
+    read: str | None, given: str | None, *, name: str, where: str
+) -> str:
     """Probabilities or logits: what the model says itself, or the user.
 
     Args:

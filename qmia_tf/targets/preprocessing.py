@@ -96,7 +96,7 @@ class Preprocessing:
             text += ", channels reversed"
         return text
 
-    def apply(self, values) -> np.ndarray:
+    def apply(self, values: np.ndarray) -> np.ndarray:
         """Turns records [N, ...] into what the model means by its input."""
         if self.reversed_axis is not None:
             values = np.flip(values, self.reversed_axis + 1)
@@ -107,7 +107,7 @@ class Preprocessing:
             return values.astype(np.float32)
         return scale_to_range(_as_bytes(values, self.start), self.end)
 
-    def limits_in_records(self, limits) -> tuple[float, float]:
+    def limits_in_records(self, limits: tuple) -> tuple[float, float]:
         """Gives limits of the input as numbers of the records."""
         ends = np.asarray(limits, np.float64)
         if self.is_mapped:
@@ -130,12 +130,14 @@ def _as_bytes(values, start):
     return values * 255 if start == UNIT else (values + 1) * np.float32(127.5)
 
 
-def clipped_shares(preprocessing, numbers, limits) -> tuple[float, float]:
+def clipped_shares(
+    preprocessing: Preprocessing,
+    numbers: RecordNumbers,
+    limits: tuple[float, float] | None,
+) -> tuple[float, float]:
     """Which shares of the numbers a quantized input clips.
 
     Args:
-        preprocessing: Preprocessing.
-        numbers: RecordNumbers.
         limits: the smallest and the largest that it holds; None holds all.
     Returns: the shares below and above it; see input_clipping.shares_outside.
     """

@@ -5,7 +5,8 @@ so that there is nothing to be tried, and a file that its kernels cannot run is
 left out.
 """
 
-import dataclasses
+from collections.abc import Callable
+from pathlib import Path
 
 from qmia_tf import onednn, outputs
 from qmia_tf.data.records import Records
@@ -18,28 +19,37 @@ from qmia_tf.outputs.kinds import (
     look_like_probabilities,
     read_step,
 )
+from qmia_tf.outputs.logits import require_kind
 from qmia_tf.run_dir import RunDir
-from qmia_tf.targets import range_trial, sanity_checks, signature_runner
-from qmia_tf.targets.stored_target import SavedOutputs
+from qmia_tf.targets import (
+    Target,
+    function_target,
+    range_trial,
+    sanity_checks,
+    signature_runner,
+)
 from qmia_tf.targets.unopened_model import UnopenedModel
 
 # Queried before all the others, so that a mistake shows soon.
 FIRST = 100
-UNKNOWN_THREADS = ("callable", signature_runner.KERNELS)
+UNKNOWN_THREADS = (function_target.KERNELS, signature_runner.KERNELS)
 # In Outputs.info: that records were queried twice.
 REPEATED = "repeat_difference"
 # In Outputs.info: whether other ranges were tried.
 CHECKED = "input_checked"
+ALL_CLASSES = (
+    " (else give --class_names, all outputs of the model in their order)"
+)
 
 
 def query(
     model: UnopenedModel,
     records: Records,
     *,
-    run_dir,
-    allow_chance=False,
-    query_count=0,
-    say=lambda line: None,
+    run_dir: Path,
+    allow_chance: bool = False,
+    query_count: int = 0,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Outputs | LeftOut:
     """Gives the outputs of a target; outputs/NAME.npz keeps them.
 
@@ -48,13 +58,11 @@ def query(
     queried twice, in another order and batch.
 
     Args:
-        model: UnopenedModel.
-        records: Records.
         run_dir: where outputs/ lies.
         allow_chance: leaves out sanity_checks.require_above_chance and
             range_trial.check, which are about a user's model.
-        query_count: int, how many the audit makes of this model in all.
-        say: callable that takes a line.
+        query_count: how many the audit makes of this model in all.
+        say: takes a line.
     Returns: Outputs; LeftOut of a run's .tflite file that is as it was
         exported and cannot be run.
     Raises: InputError if the model cannot be queried, its outputs for a
@@ -111,10 +119,9 @@ def _query_anew(model, records, *, run, query_count, say):
 def _saved_outputs(model, records, *, allow_chance):
     """A user's file of outputs, checked against the records."""
     model_outputs = saved_outputs.of_records(model.source, records)
-    info = {**model_outputs.info, "target": model.name}
-    model_outputs = dataclasses.replace(model_outputs, info=info)
+    model_outputs = model_outputs.renamed(model.name)
     sanity_checks.require_classes(
-        model_outputs.classes, records, name=model.name
+        model_outputs.classes, records, name=model.name, advice=ALL_CLASSES
     )
     if not allow_chance:
         sanity_checks.require_above_chance(model_outputs)
@@ -122,72 +129,74 @@ def _saved_outputs(model, records, *, allow_chance):
 
 
 def outputs_of(
-    target, records: Records, *, run="", progress=True, query_count=None
+    target: Target,
+    records: Records,
+    *,
+    run: str = "",
+    progress: bool = True,
+    query_count: int | None = None,
 ) -> Outputs:
     """Queries an opened target about every record; nothing is kept.
 
+    Of a user's model, which has a choice, much is to be found out by its
+    first outputs, before the others are queried.
+
     Args:
-        target: targets.Target or SavedOutputs.
-        records: Records.
         run: name of the run, recorded.
-        progress: shows a bar.
-        query_count: int, how many the audit makes of a user's model in all;
-            None tries no other ranges.
+        query_count: how many the audit makes of a user's model in all; None
+            tries no other ranges.
     Returns: Outputs in the order of the records, validated.
     Raises: InputError if records do not fit the target, or its outputs are
         not what they are taken for.
     """
-    about = {
+    info, is_user = target.info, target.choice is not None
+    about = {"fingerprint": records.fingerprint, "run": run}
+    if is_user:
+        _check_first(target, records, query_count)
+        about[CHECKED] = query_count is not None
+    rows = target.predict(records.values, progress=progress)
+    advice = ALL_CLASSES if is_user else ""
+    sanity_checks.require_classes(
+        rows.shape[1], records, name=info["target"], advice=advice
+    )
+    if is_user:
+        _require_kind(rows, info)
+        _read_step(rows, info)
+    gives_logits = is_user and info["outputs"] == LOGITS
+    arrays = {
+        LOGITS if gives_logits else PROBABILITIES: rows,
         "labels": records.labels,
         "members": records.members,
         "record_ids": records.record_ids,
     }
-    info = {"fingerprint": records.fingerprint, "run": run}
-    source = f"target {target.info['target']!r}"
-    if isinstance(target, SavedOutputs):
-        target = target.of_records(records.record_ids)
-    elif target.choice is not None:
-        rows = _rows_of_user(target, records, progress, query_count)
-        info = {**target.info, **info, CHECKED: query_count is not None}
-        if info["outputs"] == LOGITS:
-            model_outputs = Outputs.from_logits(
-                rows, **about, info=info, source=source
-            )
-        else:
-            model_outputs = Outputs(probabilities=rows, **about, info=info)
-        return model_outputs.validate(source)
-    rows = target.predict(records.values, progress=progress)
-    if rows.shape != (len(records.labels), records.classes):
-        raise InputError(
-            f"{source} outputs {list(rows.shape)}, expected "
-            f"[{len(records.labels)}, {records.classes}]: is it a model of "
-            f"{records.name}?"
-        )
-    info = {**target.info, **info}
-    return Outputs(probabilities=rows, **about, info=info).validate(source)
+    source = f"target {info['target']!r}"
+    return outputs.from_arrays(arrays, {**info, **about}, source)
 
 
-def _rows_of_user(target, records, progress, query_count):
-    """Outputs of a user's model, of which much is to be found out."""
-    info = target.info
-    kind = {
-        "name": info["target"],
-        "outputs": info["outputs"],
-        "step": info["probability_step"],
-    }
-    first = target.predict(records.values[:FIRST])
-    sanity_checks.require_classes(first.shape[1], records, name=info["target"])
-    sanity_checks.require_kind(first, **kind)
-    info[REPEATED] = repeatability.require(target, records.values, first)
+def _check_first(target, records, query_count):
+    """Queries a user's model about a few records, so that errors show soon."""
+    rows, info = target.predict(records.values[:FIRST]), target.info
+    sanity_checks.require_classes(
+        rows.shape[1], records, name=info["target"], advice=ALL_CLASSES
+    )
+    _require_kind(rows, info)
+    info[REPEATED] = repeatability.require(target, records.values, rows)
     if query_count is not None:
         range_trial.check(target, records, query_count=query_count)
-    rows = target.predict(records.values, progress=progress)
-    sanity_checks.require_kind(rows, **kind)
+
+
+def _require_kind(rows, info):
+    # Floats may be rounded all the same.
+    step = info["probability_step"] or read_step(rows)
+    require_kind(rows, name=info["target"], outputs=info["outputs"], step=step)
+
+
+def _read_step(rows, info):
+    """Reads off how probabilities were rounded that seem not to sum to 1."""
     if info["outputs"] != LOGITS and not look_like_probabilities(
         rows, step=info["probability_step"]
     ):
         info["probability_step"] = read_step(rows)
-    return rows
 
 
 def _require_alike(target, target_outputs, records):

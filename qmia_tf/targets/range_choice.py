@@ -5,21 +5,22 @@ import dataclasses
 import numpy as np
 
 from qmia_tf.data.pixels import BYTES, INPUT_RANGES, SIGNED, UNIT
-from qmia_tf.data.value_ranges import CODES
+from qmia_tf.data.value_ranges import CODES, RecordNumbers
 from qmia_tf.deploy.tflite.input_clipping import NOTICEABLE
 from qmia_tf.errors import InputError
 from qmia_tf.targets import input_forms
-from qmia_tf.targets.preprocessing import TO_GIVE, Preprocessing, clipped_shares
+from qmia_tf.targets.preprocessing import (
+    TO_GIVE,
+    InputFacts,
+    Preprocessing,
+    clipped_shares,
+)
 
 # Numbers that networks like; none of them are pixels of 0..255.
 SMALL = 8.0
 WIDE_ADVICE = (
     "divide images of 16 bits by 257 and give uint8, or by 65535 and give "
     "floats"
-)
-IGNORED = (
-    "target {!r} takes whole numbers, which reach it as they are: "
-    "--input_range={} is passed over"
 )
 
 
@@ -28,8 +29,8 @@ class Choice:
     """How records are prepared, and what else could be meant.
 
     Attributes:
-        chosen: Preprocessing.
-        others: those that may be tried besides.
+        chosen: how they are.
+        others: what may be tried besides.
         doubt: a question to be raised unless `chosen` is clearly better than
             each of the others; None if there is none.
         is_from_user: whether the user chose it.
@@ -54,268 +55,273 @@ class Choice:
         return chosen.end if chosen.start == BYTES and is_known else None
 
 
-def choose(numbers, facts, input_range, *, name) -> Choice:
+def choose(
+    numbers: RecordNumbers,
+    facts: InputFacts,
+    input_range: str | None,
+    *,
+    name: str,
+) -> Choice:
     """Chooses how records are prepared for a model.
 
     Args:
-        numbers: RecordNumbers.
-        facts: InputFacts.
+        numbers: of the records.
+        facts: of the model's input.
         input_range: one of INPUT_RANGES by the user, or None.
         name: the target's.
-    Returns: Choice.
     Raises: InputError if the user has to say the range, or the records do
         not fit the input.
     """
-    if _are_plain_integers(facts) or facts.takes_indices:
-        if not facts.takes_indices:
-            _require_integers(numbers, facts, name)
-        notes = (IGNORED.format(name, input_range),) if input_range else ()
-        return _with_others(
-            Choice(Preprocessing(), notes=notes), numbers, facts
-        )
-    if _are_codes(numbers, facts, input_range):
-        if input_range and facts.range:
-            _choose_range(facts, input_range, name)
+    return _Chooser(numbers, facts, input_range, name).choose()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Chooser:
+    numbers: RecordNumbers
+    facts: InputFacts
+    given: str | None
+    name: str
+
+    def choose(self):
+        choice = self._without_range() or self._as_codes()
+        if choice is None:
+            choice = self._from_user() if self.given else self._from_model()
+            self._require_in_limits(choice)
+        return self._with_others(choice)
+
+    def _without_range(self):
+        """Of integers that are what they stand for, such as ids of words."""
+        facts = self.facts
+        kind = facts.dtype.kind if facts.dtype is not None else "f"
+        if facts.takes_indices:
+            pass
+        elif kind in "iub" and not facts.has_codes:
+            self._require_integers()
+        else:
+            return None
+        notes = ()
+        if self.given:
+            notes = (
+                f"target {self.name!r} takes whole numbers, which reach it as "
+                f"they are: --input_range={self.given} is passed over",
+            )
+        return Choice(Preprocessing(), notes=notes)
+
+    def _require_integers(self):
+        """Refuses fractions, and numbers beyond the type."""
+        numbers, dtype = self.numbers, self.facts.dtype
+        advice = "give the integers that it was trained with"
+        if numbers.dtype.kind == "f" and (numbers.sample % 1).any():
+            raise InputError(
+                f"target {self.name!r} takes whole numbers, and the records "
+                f"lie in {numbers.shown} with fractions: {advice}"
+            )
+        if dtype.kind == "b":
+            return
+        ends = np.iinfo(dtype)
+        if numbers.low < ends.min or numbers.high > ends.max:
+            raise InputError(
+                f"target {self.name!r} takes {dtype}, which holds {ends.min} "
+                f"to {ends.max}, and the records lie in {numbers.shown}: "
+                f"{advice}"
+            )
+
+    def _as_codes(self):
+        if not self._are_codes():
+            return None
+        if self.given and self.facts.range:
+            self._range(self.given)
         note = (
-            f"target {name!r}: {numbers.dtype} records are taken as the codes "
-            f"of its {facts.dtype} input"
+            f"target {self.name!r}: {self.numbers.dtype} records are taken as "
+            f"the codes of its {self.facts.dtype} input"
         )
-        chosen = Preprocessing(is_codes=True)
-        return _with_others(Choice(chosen, notes=(note,)), numbers, facts)
-    if input_range:
-        choice = _from_user(numbers, facts, input_range, name)
-    else:
-        choice = _from_model(numbers, facts, name)
-    _require_in_limits(choice, numbers, facts, name)
-    return _with_others(choice, numbers, facts)
+        return Choice(Preprocessing(is_codes=True), notes=(note,))
 
+    def _are_codes(self):
+        """Whether records of the input's own signed type are its codes.
 
-def _are_plain_integers(facts):
-    kind = facts.dtype.kind if facts.dtype is not None else "f"
-    return kind in "iub" and not facts.has_codes
+        Small whole numbers of a table can have that type as well: then they
+        fill more of what the input holds as numbers than as codes. Pixels of
+        0..255 in 16 bits are hardly codes, and never where the user says
+        their range.
+        """
+        numbers, facts = self.numbers, self.facts
+        if not facts.has_codes or numbers.dtype != facts.dtype:
+            return False
+        if numbers.dtype.kind != "i":
+            return False
+        if numbers.dtype.itemsize > 1 and numbers.range == BYTES:
+            return not (self.given or numbers.is_like_images)
+        if not self._fits(Preprocessing()):
+            return True
+        low, high = facts.limits
+        ends = np.iinfo(facts.dtype)
+        width = numbers.high - numbers.low
+        return width / (int(ends.max) - int(ends.min)) >= width / (high - low)
 
-
-def _require_integers(numbers, facts, name):
-    """Refuses fractions, and numbers beyond the type, where indices go."""
-    if numbers.dtype.kind == "f" and (numbers.sample % 1).any():
-        raise InputError(
-            f"target {name!r} takes whole numbers, and the records lie in "
-            f"{numbers.shown} with fractions: give the integers that it was "
-            "trained with"
+    def _range(self, given):
+        """The range of pixels that the model says, or the user."""
+        facts = self.facts
+        return input_forms.choose_range(
+            facts.range,
+            given,
+            name=self.name,
+            where=facts.where,
+            takes=facts.takes,
         )
-    if facts.dtype.kind == "b":
-        return
-    ends = np.iinfo(facts.dtype)
-    if numbers.low < ends.min or numbers.high > ends.max:
-        raise InputError(
-            f"target {name!r} takes {facts.dtype}, which holds {ends.min} to "
-            f"{ends.max}, and the records lie in {numbers.shown}: give the "
-            "integers that it was trained with"
-        )
 
-
-def _are_codes(numbers, facts, input_range):
-    """Whether records of the input's own signed type are its codes.
-
-    Small whole numbers of a table can have that type as well: then they fill
-    more of what the input holds as numbers than as codes. Pixels of 0..255
-    in 16 bits are hardly codes, and never where the user says their range.
-    """
-    if not facts.has_codes or numbers.dtype != facts.dtype:
-        return False
-    if numbers.dtype.kind != "i":
-        return False
-    if numbers.dtype.itemsize > 1 and numbers.range == BYTES:
-        return not (input_range or numbers.is_like_images)
-    as_numbers = Preprocessing()
-    if max(clipped_shares(as_numbers, numbers, facts.limits)) >= NOTICEABLE:
-        return True
-    low, high = facts.limits
-    ends = np.iinfo(facts.dtype)
-    width = numbers.high - numbers.low
-    return width / (int(ends.max) - int(ends.min)) >= width / (high - low)
-
-
-def _choose_range(facts, input_range, name):
-    return input_forms.choose_range(
-        facts.range,
-        input_range,
-        name=name,
-        where=facts.where,
-        takes=facts.takes,
-    )
-
-
-def _from_user(numbers, facts, input_range, name):
-    record_range = numbers.range
-    if record_range == BYTES or (
-        record_range is None and numbers.may_be_pixels
-    ):
-        end = (
-            input_range
-            if facts.dtype is None
-            else _choose_range(facts, input_range, name)
-        )
-        return Choice(Preprocessing(BYTES, end), is_from_user=True)
-    if record_range == input_range:
-        return Choice(
-            Preprocessing(record_range, input_range), is_from_user=True
-        )
-    advice = TO_GIVE.get((record_range, input_range))
-    if record_range == CODES:
-        advice = "add 128 and give uint8"
-    elif _are_wide_pixels(numbers):
-        advice = WIDE_ADVICE
-    if advice is None:
+    def _from_user(self):
+        numbers, given = self.numbers, self.given
+        start = numbers.range
+        if start == BYTES or (start is None and numbers.may_be_pixels):
+            is_function = self.facts.dtype is None
+            end = given if is_function else self._range(given)
+            return Choice(Preprocessing(BYTES, end), is_from_user=True)
+        if start == given:
+            return Choice(Preprocessing(start, given), is_from_user=True)
         advice = "leave it out, the model gets the values as they are"
-    raise InputError(
-        f"--input_range={input_range} is about numbers of 0..255, and the "
-        f"records lie in {numbers.shown}: for target {name!r} {advice}"
-    )
-
-
-def _from_model(numbers, facts, name):
-    record_range, model_range = numbers.range, facts.range
-    is_known = facts.dtype is None or facts.agrees_with(numbers)
-    if record_range == CODES and numbers.is_like_images and not is_known:
-        return Choice(
-            Preprocessing(record_range), doubt=_codes_question(numbers, name)
+        if start == CODES:
+            advice = "add 128 and give uint8"
+        elif self._are_wide_pixels():
+            advice = WIDE_ADVICE
+        advice = TO_GIVE.get((start, given), advice)
+        raise InputError(
+            f"--input_range={given} is about numbers of 0..255, and the "
+            f"records lie in {numbers.shown}: for target {self.name!r} {advice}"
         )
-    if facts.dtype is None or record_range in (None, CODES):
-        return Choice(
-            Preprocessing(record_range), notes=_warnings(numbers, facts, name)
-        )
-    if record_range == BYTES and numbers.is_integer:
-        if model_range or numbers.is_images:
-            end = _choose_range(facts, None, name)
-            return Choice(Preprocessing(BYTES, end), notes=())
-        question = _question(numbers, facts, name)
-        return Choice(Preprocessing(BYTES, BYTES), doubt=question)
-    choice = Choice(Preprocessing(record_range, record_range))
-    if facts.agrees_with(numbers) or model_range == record_range:
-        return choice
-    if model_range is None and record_range != BYTES:
-        return choice
-    if (record_range, model_range) == (UNIT, SIGNED):
-        return choice
-    return dataclasses.replace(choice, doubt=_question(numbers, facts, name))
 
+    def _from_model(self):
+        numbers, facts = self.numbers, self.facts
+        start, end = numbers.range, facts.range
+        agrees = facts.agrees_with(numbers)
+        is_known = facts.dtype is None or agrees
+        if start == CODES and numbers.is_like_images and not is_known:
+            doubt = (
+                f"target {self.name!r} takes floats, and the records are "
+                f"{numbers.dtype} of {numbers.shown}, as an int8 file takes "
+                "its codes: add 128, give uint8 and --input_range=RANGE, what "
+                "it was trained with (if with these numbers themselves, give "
+                "them as float32)"
+            )
+            return Choice(Preprocessing(start), doubt=doubt)
+        if facts.dtype is None or start in (None, CODES):
+            return Choice(Preprocessing(start), notes=self._warnings(is_known))
+        if start == BYTES and numbers.is_integer:
+            if end or numbers.is_images:
+                return Choice(Preprocessing(BYTES, self._range(None)))
+            return Choice(Preprocessing(BYTES, BYTES), doubt=self._question())
+        choice = Choice(Preprocessing(start, start))
+        if agrees or end == start or (start, end) == (UNIT, SIGNED):
+            return choice
+        if end is None and start != BYTES:
+            return choice
+        return dataclasses.replace(choice, doubt=self._question())
 
-def _are_wide_pixels(numbers):
-    """Whether records may be images of more than 8 bits a pixel."""
-    return numbers.dtype == np.uint16 and len(numbers.shape) > 1
+    def _are_wide_pixels(self):
+        """Whether records may be images of more than 8 bits a pixel."""
+        numbers = self.numbers
+        return numbers.dtype == np.uint16 and len(numbers.shape) > 1
 
+    def _warnings(self, is_known):
+        """Warns of doubtful numbers that go in as they are.
 
-def _warnings(numbers, facts, name):
-    """Warns of doubtful numbers that go in as they are.
-
-    Pixels of 16 bits, and numbers like -2..2 where pixels of 0..255 should.
-    """
-    is_known = facts.dtype is None or facts.agrees_with(numbers)
-    if _are_wide_pixels(numbers) and not is_known:
+        Pixels of 16 bits, and numbers like -2..2 where pixels of 0..255
+        should.
+        """
+        numbers, facts, name = self.numbers, self.facts, self.name
+        if is_known:
+            return ()
+        if self._are_wide_pixels():
+            return (
+                f"warning: the records are uint16 of {numbers.shown}, and "
+                f"target {name!r} gets them as they are: unless it was "
+                f"trained with such numbers, {WIDE_ADVICE}",
+            )
+        if facts.range != BYTES or max(-numbers.low, numbers.high) > SMALL:
+            return ()
         return (
-            f"warning: the records are uint16 of {numbers.shown}, and target "
-            f"{name!r} gets them as they are: unless it was trained with such "
-            f"numbers, {WIDE_ADVICE}",
+            f"warning: target {name!r} takes pixels of {BYTES} "
+            f"({facts.where}), and the records lie in {numbers.shown}: are "
+            "they what it was trained with?",
         )
-    width = max(abs(numbers.low), abs(numbers.high))
-    if facts.range != BYTES or width > SMALL or facts.agrees_with(numbers):
-        return ()
-    return (
-        f"warning: target {name!r} takes pixels of {BYTES} ({facts.where}), "
-        f"and the records lie in {numbers.shown}: are they what it was "
-        "trained with?",
-    )
 
-
-def _question(numbers, facts, name):
-    """The question where the numbers leave it open; None if they do not."""
-    record_range = numbers.range
-    if record_range != BYTES:
+    def _question(self):
+        """The question where the numbers leave it open; None if not."""
+        numbers, facts = self.numbers, self.facts
+        lie = f"and the records lie in {numbers.shown}"
+        if facts.range:
+            advice = f"give --input_range={facts.range}, which turns 0..255 "
+            advice += "into that"
+            if numbers.range != BYTES:
+                advice = TO_GIVE[numbers.range, facts.range]
+            return (
+                f"target {self.name!r} takes pixels of {facts.range} "
+                f"({facts.where}), {lie}: {advice}"
+            )
+        if not numbers.is_like_images:
+            return None
         return (
-            f"target {name!r} takes pixels of {facts.range} ({facts.where}), "
-            f"and the records lie in {numbers.shown}: "
-            f"{TO_GIVE[record_range, facts.range]}"
+            f"target {self.name!r} takes {facts.takes} and {facts.where} "
+            f"which range, {lie}: give --input_range={UNIT}, {BYTES} (as they "
+            f"are) or {SIGNED}, what it was trained with"
         )
-    if facts.range:
-        return (
-            f"target {name!r} takes pixels of {facts.range} ({facts.where}), "
-            f"and the records lie in {numbers.shown}: give "
-            f"--input_range={facts.range}, which turns 0..255 into that"
+
+    def _fits(self, preprocessing):
+        shares = clipped_shares(preprocessing, self.numbers, self.facts.limits)
+        return max(shares) < NOTICEABLE
+
+    def _require_in_limits(self, choice):
+        chosen, facts = choice.chosen, self.facts
+        if self._fits(chosen):
+            return
+        below, above = clipped_shares(chosen, self.numbers, facts.limits)
+        low, high = facts.limits
+        side = f"above the input's largest, {high:.4g}"
+        if below > above:
+            side = f"below the input's smallest, {low:.4g}"
+        advice = "give the records prepared as in training"
+        if chosen.is_mapped or choice.is_from_user:
+            advice = f"it was not trained with {chosen.end}"
+        elif chosen.end == BYTES:
+            known = facts.range or f"{UNIT}, {BYTES} or {SIGNED}"
+            advice = f"give --input_range={known}, what it was trained with"
+        raise InputError(
+            f"target {self.name!r} cannot hold the records: "
+            f"{100 * max(below, above):.0f} % of the values other than 0 are "
+            f"{side} (the records lie in {self.numbers.shown}, "
+            f"{chosen.description}): {advice}"
         )
-    if not numbers.is_like_images:
-        return None
+
+    def _with_others(self, choice):
+        """Adds the other ways in which the records could be meant."""
+        chosen, numbers = choice.chosen, self.numbers
+        ends = [chosen.end]
+        if chosen.start in (*INPUT_RANGES, CODES):
+            if not self.facts.takes_indices:
+                ends += [end for end in INPUT_RANGES if end != chosen.end]
+        axes = dict.fromkeys((None, numbers.channels))
+        candidates = [
+            dataclasses.replace(chosen, end=end, reversed_axis=axis)
+            for end in ends
+            for axis in axes
+        ]
+        if chosen.is_codes:
+            candidates.append(Preprocessing())
+        preprocessings = {}
+        for candidate in filter(self._fits, candidates):
+            preprocessings.setdefault(_effect(candidate), candidate)
+        preprocessings.pop(_effect(chosen), None)
+        return dataclasses.replace(
+            choice,
+            others=tuple(preprocessings.values()),
+            can_user_choose=self.facts.range is None,
+        )
+
+
+def _effect(preprocessing):
+    """What it does; as they are: with no end, and with the one they have."""
     return (
-        f"target {name!r} takes {facts.takes} and {facts.where} which range, "
-        f"and the records lie in {numbers.shown}: give --input_range={UNIT}, "
-        f"{BYTES} (as they are) or {SIGNED}, what it was trained with"
-    )
-
-
-def _codes_question(numbers, name):
-    return (
-        f"target {name!r} takes floats, and the records are {numbers.dtype} "
-        f"of {numbers.shown}, as an int8 file takes its codes: add 128, give "
-        "uint8 and --input_range=RANGE, what it was trained with (if with "
-        "these numbers themselves, give them as float32)"
-    )
-
-
-def _require_in_limits(choice, numbers, facts, name):
-    chosen = choice.chosen
-    below, above = clipped_shares(chosen, numbers, facts.limits)
-    if max(below, above) < NOTICEABLE:
-        return
-    low, high = facts.limits
-    side = f"above the input's largest, {high:.4g}"
-    if below > above:
-        side = f"below the input's smallest, {low:.4g}"
-    advice = "give the records prepared as in training"
-    if chosen.is_mapped or choice.is_from_user:
-        advice = f"it was not trained with {chosen.end}"
-    elif chosen.end == BYTES:
-        known = facts.range or f"{UNIT}, {BYTES} or {SIGNED}"
-        advice = f"give --input_range={known}, what it was trained with"
-    raise InputError(
-        f"target {name!r} cannot hold the records: "
-        f"{100 * max(below, above):.0f} % of the values other than 0 are "
-        f"{side} (the records lie in {numbers.shown}, "
-        f"{chosen.description}): {advice}"
-    )
-
-
-def _with_others(choice, numbers, facts):
-    """Adds the other ways in which the records could be meant."""
-    chosen = choice.chosen
-    ends = [chosen.end]
-    if chosen.start in (*INPUT_RANGES, CODES) and not facts.takes_indices:
-        ends += [end for end in INPUT_RANGES if end != chosen.end]
-    axes = (None,) if numbers.channels is None else (None, numbers.channels)
-    candidates = [
-        dataclasses.replace(chosen, end=end, reversed_axis=axis)
-        for end in ends
-        for axis in axes
-    ]
-    if chosen.is_codes:
-        candidates.append(Preprocessing())
-    preprocessings = {}
-    for candidate in candidates:
-        # As they are: with no end, and with the one that they have.
-        key = (candidate.is_mapped and candidate.end, candidate.reversed_axis)
-        key = (*key, candidate.is_codes)
-        fits = (
-            max(clipped_shares(candidate, numbers, facts.limits)) < NOTICEABLE
-        )
-        if fits and key not in preprocessings:
-            preprocessings[key] = candidate
-    same = (
-        chosen.is_mapped and chosen.end,
-        chosen.reversed_axis,
-        chosen.is_codes,
-    )
-    preprocessings.pop(same, None)
-    return dataclasses.replace(
-        choice,
-        others=tuple(preprocessings.values()),
-        can_user_choose=facts.range is None,
+        preprocessing.is_mapped and preprocessing.end,
+        preprocessing.reversed_axis,
+        preprocessing.is_codes,
     )

@@ -20,13 +20,15 @@ import dataclasses
 import time
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from qmia_tf.data.pixels import BYTES
+from qmia_tf.data.records import Records
 from qmia_tf.data.value_ranges import CODES
 from qmia_tf.errors import InputError
-from qmia_tf.targets.model_options import LOGITS
-from qmia_tf.targets.preprocessing import TO_GIVE, Preprocessing
+from qmia_tf.outputs.kinds import LOGITS
+from qmia_tf.targets import Target
+from qmia_tf.targets.preprocessing import TO_GIVE
 
 # How often any of the tests may stop a rightly read model where the ranges
 # do equally well.
@@ -50,8 +52,7 @@ class TrialResult:
         right: bool [N].
         losses: float [N], -log of the true class's probability.
         members: bool [N].
-        classes: int.
-        guessed_right: int, how many members naming one class alone gets right.
+        guessed_right: how many members naming one class alone gets right.
     """
 
     right: np.ndarray
@@ -61,14 +62,21 @@ class TrialResult:
     guessed_right: int = 0
 
     @classmethod
-    def of(cls, rows, labels, members, *, outputs, step) -> "TrialResult":
+    def of(
+        cls,
+        rows: np.ndarray,
+        labels: np.ndarray,
+        members: np.ndarray,
+        *,
+        outputs: str,
+        step: float,
+    ) -> "TrialResult":
         """Scores outputs [N, C]; what is not finite is wrong."""
         rows = np.asarray(rows, np.float64)
         finite = np.isfinite(rows).all(axis=1)
         rows = np.where(finite[:, None], rows, 0.0)
         if outputs == LOGITS:
-            rows = np.exp(rows - rows.max(axis=1, keepdims=True))
-            rows /= rows.sum(axis=1, keepdims=True)
+            rows = special.softmax(rows, axis=1)
         least = max(step / 2, LEAST_PROBABILITY)
         own = rows[np.arange(len(labels)), labels]
         return cls(
@@ -89,29 +97,29 @@ class TrialResult:
         """Whether naming every class alike would lose less."""
         return bool(self.losses.mean() > np.log(self.classes))
 
-    def can_be_beaten(self, level) -> bool:
+    def can_be_beaten(self, level: float) -> bool:
         """Whether any outputs at all could be clearly better."""
         if not self.is_enough(level):
             return False
         wrong = self.members.sum() - self.members_right
         return self.knows_nothing or sign_test(wrong, 0) <= NOMINAL
 
-    def is_enough(self, level) -> bool:
+    def is_enough(self, level: float) -> bool:
         """Whether so many records can show anything."""
         return sign_test(len(self.right), 0) <= level
 
 
-def sign_test(more, fewer) -> float:
+def sign_test(more: int, fewer: int) -> float:
     """McNemar's exact test, one-sided: P[Bin(more + fewer, 1/2) >= more]."""
     return float(stats.binom.sf(more - 1, more + fewer, 0.5))
 
 
-def is_clearly_better(other, first, level) -> bool:
-    """Whether one preprocessing is better than another on the same records.
+def is_clearly_better(
+    other: TrialResult, first: TrialResult, level: float
+) -> bool:
+    """Whether one preprocessing is better than the first on the same records.
 
     Args:
-        other: TrialResult.
-        first: TrialResult, of the same records.
         level: of each of the two tests.
     """
     members = first.members
@@ -131,14 +139,13 @@ def is_clearly_better(other, first, level) -> bool:
     return sign_test((gap > APART).sum(), (gap < -APART).sum()) <= level
 
 
-def check(target, records, *, query_count) -> None:
+def check(target: Target, records: Records, *, query_count: int) -> None:
     """Raises where another range is clearly better, or a doubt remains.
 
     Args:
-        target: targets.Target with a Choice; without one nothing is tried.
-        records: data.records.Records.
-        query_count: int, how many an audit makes in all: the trial takes at
-            most 5 % of them, or two seconds.
+        target: has a Choice; without one nothing is tried.
+        query_count: how many an audit makes in all: the trial takes at most
+            5 % of them, or two seconds.
     Raises: InputError that says what is better, or what is in doubt.
     """
     choice = target.choice
@@ -157,7 +164,11 @@ def check(target, records, *, query_count) -> None:
             key=lambda pair: (-pair[1].members_right, pair[1].losses.mean()),
         )
         raise InputError(
-            _better_text(target, choice, preprocessing, result, first)
+            f"target {target.info['target']!r}: "
+            f"{_result_text(choice.chosen, first)}; "
+            f"{_result_text(preprocessing, result)}: "
+            f"{_remedy(choice, preprocessing)} "
+            "(--allow_chance goes on all the same)"
         )
     if choice.doubt and not trial.confirms(first, by_preprocessing):
         raise InputError(
@@ -262,27 +273,15 @@ class _Trial:
         )
 
 
-def _result_text(result, words):
-    members = int(result.members.sum())
-    loss = result.losses.mean()
+def _result_text(preprocessing, result):
     return (
-        f"{words}, {result.members_right} of {members} members are classified "
-        f"right (mean loss of both sides {loss:.2f})"
+        f"{preprocessing.description}, {result.members_right} of "
+        f"{result.members.sum()} members are classified right (mean loss of "
+        f"both sides {result.losses.mean():.2f})"
     )
 
 
-def _better_text(target, choice, preprocessing, result, first):
-    """Says which preprocessing is better, and what to do."""
-    return (
-        f"target {target.info['target']!r}: "
-        f"{_result_text(first, choice.chosen.description)}; "
-        f"{_result_text(result, preprocessing.description)}: "
-        f"{_remedy(choice, preprocessing)} "
-        "(--allow_chance goes on all the same)"
-    )
-
-
-def _remedy(choice, preprocessing: Preprocessing):
+def _remedy(choice, preprocessing):
     chosen, advice = choice.chosen, []
     if chosen.is_codes and not preprocessing.is_codes:
         advice.append("give the records as float32, which are no codes")
@@ -312,9 +311,9 @@ def _results_text(choice, first, by_preprocessing):
     """The results, where a doubt remains."""
     if not by_preprocessing:
         return ""
-    sentences = [_result_text(first, choice.chosen.description)]
+    sentences = [_result_text(choice.chosen, first)]
     sentences += [
-        _result_text(result, preprocessing.description)
+        _result_text(preprocessing, result)
         for preprocessing, result in by_preprocessing.items()
         if preprocessing.reversed_axis is None
     ]

@@ -1,9 +1,10 @@
 """The targets of a run: its Keras model, its twins, its .tflite files."""
 
 import pathlib
+from collections.abc import Sequence
 
 from qmia_tf import outputs
-from qmia_tf.deploy import export as exporting
+from qmia_tf.deploy import manifest
 from qmia_tf.deploy.tflite.interpreter import KERNELS
 from qmia_tf.errors import InputError
 from qmia_tf.outputs.kinds import LOGITS, PROBABILITIES
@@ -15,7 +16,10 @@ DEFAULT = "default"
 
 
 def list_targets(
-    run_dir, *, kernels=(DEFAULT,), num_threads=2
+    run_dir: pathlib.Path,
+    *,
+    kernels: Sequence[str] = (DEFAULT,),
+    num_threads: int = 2,
 ) -> list[UnopenedModel]:
     """Lists the targets of a run.
 
@@ -23,16 +27,23 @@ def list_targets(
         run_dir: directory with the model and perhaps artifacts/.
         kernels: LiteRT's kernel sets, see TFLiteTarget; each .tflite file
             is queried under each.
-        num_threads: int >= 1, for LiteRT.
+        num_threads: of LiteRT, 1 or more.
     Returns: the Keras model, then for each scheme of the manifest the file
         under each kernel set and its twin, if it has one.
     Raises: InputError if an option is out of range.
     """
-    _check(kernels, num_threads)
+    unknown = [name for name in kernels if name not in KERNELS]
+    if unknown or not kernels:
+        raise InputError(
+            f"kernels must be one of {tuple(KERNELS)}, got "
+            f"{unknown[0] if unknown else 'none'!r}"
+        )
+    if num_threads < 1:
+        raise InputError(f"num_threads must be >= 1, got {num_threads}")
     run_dir = RunDir(run_dir)
     folder = run_dir.artifacts
     listed = [keras_model(run_dir.model)]
-    for scheme, entry in exporting.read_manifest(folder).items():
+    for scheme, entry in manifest.read_manifest(folder).items():
         listed += [
             _file(folder, scheme, entry, kernel_set, num_threads)
             for kernel_set in dict.fromkeys(kernels)
@@ -42,19 +53,19 @@ def list_targets(
     return listed
 
 
-def target_names(run_dir) -> set[str]:
+def target_names(run_dir: pathlib.Path) -> set[str]:
     """Lists every name that a target of the run has under any kernels."""
     return {
         target.name for target in list_targets(run_dir, kernels=tuple(KERNELS))
     }
 
 
-def keras_model(file, *, name=TRAINED, path_name=None) -> UnopenedModel:
+def keras_model(
+    file: pathlib.Path, *, name: str = TRAINED, path_name: str | None = None
+) -> UnopenedModel:
     """Lists a Keras model of a run.
 
     Args:
-        file: the .keras file.
-        name: the target's.
         path_name: of outputs/NAME.npz, where it is another.
     """
     return UnopenedModel(
@@ -112,14 +123,3 @@ def _keras_target(file, **options):
     from qmia_tf.targets.keras_target import KerasTarget
 
     return KerasTarget(file, **options)
-
-
-def _check(kernels, num_threads):
-    unknown = [name for name in kernels if name not in KERNELS]
-    if unknown or not kernels:
-        raise InputError(
-            f"kernels must be one of {tuple(KERNELS)}, got "
-            f"{unknown[0] if unknown else 'none'!r}"
-        )
-    if num_threads < 1:
-        raise InputError(f"num_threads must be >= 1, got {num_threads}")

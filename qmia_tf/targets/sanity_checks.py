@@ -2,30 +2,26 @@
 
 import numpy as np
 
+from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
-from qmia_tf.outputs import Outputs, kinds
-from qmia_tf.outputs.logits import why_not
-from qmia_tf.targets.model_options import LOGITS
+from qmia_tf.outputs import Outputs
 
 # Of 100 normal numbers 95 lie so many deviations from their mean.
 NORMAL_95 = 1.959964
 
 
-def require_classes(classes, records, *, name):
-    """Compares the outputs of a target with the labels.
+def require_classes(
+    classes: int, records: Records, *, name: str, advice: str = ""
+) -> None:
+    """Compares how many numbers a target outputs with the labels.
 
-    Args:
-        classes: how many numbers it outputs.
-        records: Records.
-        name: the target's.
-    Raises: InputError if they are not of one set of classes.
+    Raises: InputError if they are not of one set of classes; advice ends it.
     """
     known, most = records.classes, int(records.labels.max())
     if known is not None and classes != known:
         raise InputError(
             f"target {name!r} outputs {classes} classes, the labels are of "
-            f"{known}: is it a model of this data? (else give --class_names, "
-            "all outputs of the model in their order)"
+            f"{known}: is it a model of this data?{advice}"
         )
     if most >= classes:
         raise InputError(
@@ -34,42 +30,7 @@ def require_classes(classes, records, *, name):
         )
 
 
-def require_kind(rows, *, name, outputs, step):
-    """Refuses logits that are taken for probabilities, and the reverse.
-
-    Args:
-        rows: float32 [N, C], as the model gave them.
-        name: the target's.
-        outputs: "probabilities" or "logits", what they are taken for.
-        step: distance of neighbouring outputs, 0 for floats, which may be
-            rounded all the same.
-    Raises: InputError that names the row.
-    """
-    finite = np.isfinite(rows).all(axis=1)
-    if not finite.all():
-        row = int(np.argmin(finite))
-        raise InputError(
-            f"target {name!r} outputs {rows[row][:4]} for record {row}: "
-            "numbers that are not finite cannot be audited"
-        )
-    step = step or kinds.read_step(rows)
-    why = why_not(rows, taken_for=outputs, step=step)
-    if why is None:
-        return
-    kind = kinds.of(rows, step=step)
-    if kind == kinds.PROBABILITIES:
-        raise InputError(
-            f"target {name!r} outputs probabilities, not logits: all "
-            "rows sum to 1: give --outputs=probabilities"
-        )
-    if kind == kinds.LOGITS:
-        why += f": if these are logits, give --outputs={LOGITS}"
-    elif kind == kinds.SCORES:
-        why += f" (--outputs={LOGITS})"
-    raise InputError(f"target {name!r} does not output {outputs}: {why}")
-
-
-def require_above_chance(outputs: Outputs):
+def require_above_chance(outputs: Outputs) -> None:
     """Refuses a model that is right on its members as chance would be.
 
     Raises: InputError if it is right no more often than 97.5 % of models
@@ -94,7 +55,9 @@ def require_above_chance(outputs: Outputs):
     )
 
 
-def chance(labels, named, classes) -> tuple[float, float]:
+def chance(
+    labels: np.ndarray, named: np.ndarray, classes: int
+) -> tuple[float, float]:
     """How often guesses are right that have nothing to do with the records.
 
     The guesses are dealt to the records anew: with a_c records of class c
@@ -109,7 +72,6 @@ def chance(labels, named, classes) -> tuple[float, float]:
     Args:
         labels: int [N], true classes.
         named: int [N], the guesses.
-        classes: the number of classes.
     Returns: the interval that 95 % of such guesses lie in, in 0..1.
     Source: Hoeffding, Ann. Math. Stat. 22 (1951), 558, of permuted sums.
     """

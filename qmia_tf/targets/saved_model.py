@@ -8,12 +8,14 @@ import numpy as np
 from qmia_tf import files
 from qmia_tf.deploy.tflite.subgraphs import described
 from qmia_tf.errors import InputError
-from qmia_tf.targets import Target, range_choice
+from qmia_tf.targets import Target, only_port, range_choice
 from qmia_tf.targets.model_options import TEXT, choose_outputs
 from qmia_tf.targets.preprocessing import InputFacts
+from qmia_tf.targets.unopened_model import Opening, TargetKind
 
 PROGRAM = "saved_model.pb"
 SIGNATURE = "serving_default"
+KERNELS = "tensorflow"
 WARNING = (
     "warning: {} is a SavedModel: the program in it is run as it is (only "
     ".keras files have a safe mode): audit it only if you trust its source"
@@ -24,27 +26,51 @@ class SavedModelTarget(Target):
     """A signature of a SavedModel, run by TensorFlow.
 
     Args:
-        signature: what tf.saved_model.load(DIR).signatures holds, of one
-            input and one output.
-        info: see Target.
-        choice: range_choice.Choice, how records enter.
+        signature: what tf.saved_model.load(DIR).signatures holds.
+        opening: how it is opened.
         source: what it is of, for messages.
+    Raises: InputError if it has not one input and one output, or does not
+        say what has to be known.
     """
 
-    def __init__(self, signature, info, *, choice, source):
-        ((keyword, entry),) = signature.structured_input_signature[1].items()
+    def __init__(
+        self, signature, opening: Opening, source: pathlib.Path | None = None
+    ):
+        name, options = opening.name, opening.options
+        self._source = source or f"target {name!r}"
+        inputs = signature.structured_input_signature[1]
+        self._keyword, entry = only_port("input", inputs, self._source)
+        only_port("output", signature.structured_outputs, self._source)
+        dtype = np.dtype(entry.dtype.as_numpy_dtype)
+        if dtype.kind not in "fiu" or not entry.shape.rank:
+            raise InputError(
+                f"{self._source} takes {entry.dtype.name} {entry.shape}: an "
+                f"input of numbers [N, ...] is needed: {TEXT}"
+            )
+        facts = InputFacts(dtype, where="a SavedModel does not say")
+        choice = range_choice.choose(
+            opening.numbers, facts, options.input_range, name=name
+        )
+        where = "a signature without a layer"
         batch, *shape = entry.shape
         super().__init__(
-            info,
+            {
+                "target": name,
+                "kind": "savedmodel",
+                "kernel_set": KERNELS,
+                "outputs": choose_outputs(
+                    None, options.outputs, name=name, where=where
+                ),
+                "probability_step": 0.0,
+            },
             shape=tuple(shape),
             choice=choice,
             batch_size=batch or 250,
             fill="always" if batch else "never",
         )
-        self._signature, self._source = signature, source
-        self._keyword, self._dtype = keyword, entry.dtype.as_numpy_dtype
+        self._signature, self._dtype = signature, dtype
 
-    def predict_batch(self, values):
+    def predict_batch(self, values: np.ndarray) -> np.ndarray:
         """See Target.
 
         Raises: InputError if TensorFlow cannot compute it.
@@ -61,17 +87,11 @@ class SavedModelTarget(Target):
         return rows.numpy()
 
 
-def is_saved_model(path) -> bool:
-    """Whether a path is a SavedModel directory."""
-    return (pathlib.Path(path) / PROGRAM).is_file()
-
-
-def facts(path) -> dict:
-    """Sha256 and size of all paths of the directory, in order of their names.
+def directory_facts(path: pathlib.Path) -> dict:
+    """Sha256 and size of all paths of a directory, in order of their names.
 
     The hash is that of the lines "SHA256 NAME", one a file.
     """
-    path = pathlib.Path(path)
     paths = sorted(file for file in path.rglob("*") if file.is_file())
     lines = "".join(
         f"{files.sha256(file)} {file.relative_to(path).as_posix()}\n"
@@ -83,72 +103,20 @@ def facts(path) -> dict:
     }
 
 
-def open_model(path, *, name, options, numbers) -> SavedModelTarget:
-    """Opens a SavedModel directory.
+def _open(source, opening):
+    """Opens a directory, by serving_default if not by another, or a signature.
 
-    Args:
-        path: the directory.
-        name: the target's.
-        options: model_options.ModelOptions.
-        numbers: value_ranges.RecordNumbers of the records.
-    Raises: InputError if it cannot be loaded, has no signature of that name
-        (serving_default, by default) with one input and one output, or
-        does not say what has to be known.
+    Raises: InputError if it cannot be loaded, or has no such signature.
     """
-    chosen = options.signature or SIGNATURE
-    model, signature = _loaded(path, chosen)
-    target = open_signature(
-        signature, name=name, options=options, numbers=numbers, source=path
-    )
+    if not files.is_path(source):
+        return SavedModelTarget(source, opening)
+    chosen = opening.options.signature or SIGNATURE
+    model, signature = _loaded(source, chosen)
+    target = SavedModelTarget(signature, opening, source)
     target.info["signature"] = chosen
     # The signature does not keep the variables alive.
     target.model = model
     return target
-
-
-def is_signature(target) -> bool:
-    """Whether something is a signature of a loaded SavedModel."""
-    input_spec = getattr(target, "structured_input_signature", None)
-    return callable(target) and input_spec is not None and not input_spec[0]
-
-
-def open_signature(
-    signature, *, name, options, numbers, source=None
-) -> SavedModelTarget:
-    """Opens a signature of a SavedModel that is loaded.
-
-    Args:
-        signature: what tf.saved_model.load(DIR).signatures holds.
-        name: the target's.
-        options: model_options.ModelOptions.
-        numbers: value_ranges.RecordNumbers of the records.
-        source: what it is of, for messages.
-    Raises: InputError as open_model.
-    """
-    path = source or f"target {name!r}"
-    inputs = signature.structured_input_signature[1]
-    entry = _only("input", inputs, path)
-    _only("output", signature.structured_outputs, path)
-    dtype, rank = np.dtype(entry.dtype.as_numpy_dtype), entry.shape.rank
-    if dtype.kind not in "fiu" or not rank:
-        raise InputError(
-            f"{path} takes {entry.dtype.name} {entry.shape}: an input of "
-            f"numbers [N, ...] is needed: {TEXT}"
-        )
-    facts = InputFacts(dtype, where="a SavedModel does not say")
-    choice = range_choice.choose(numbers, facts, options.input_range, name=name)
-    outputs = choose_outputs(
-        None, options.outputs, name=name, where="a signature without a layer"
-    )
-    info = {
-        "target": name,
-        "kind": "savedmodel",
-        "kernel_set": "tensorflow",
-        "outputs": outputs,
-        "probability_step": 0.0,
-        "input_range": choice.input_range,
-    }
-    return SavedModelTarget(signature, info, choice=choice, source=path)
 
 
 def _loaded(path, chosen):
@@ -172,8 +140,8 @@ def _loaded(path, chosen):
     choices = ", ".join(
         described(
             name,
-            _facts(signature.structured_input_signature[1]),
-            _facts(signature.structured_outputs),
+            _ports(signature.structured_input_signature[1]),
+            _ports(signature.structured_outputs),
         )
         for name, signature in signatures.items()
     )
@@ -183,7 +151,7 @@ def _loaded(path, chosen):
     )
 
 
-def _facts(tensors):
+def _ports(tensors):
     return [
         (
             name,
@@ -196,15 +164,23 @@ def _facts(tensors):
     ]
 
 
-def _only(what, tensors, path):
-    if len(tensors) != 1:
-        raise InputError(
-            f"{path} has {len(tensors)} {what}s; a classifier with one "
-            f"{what} is needed"
-        )
-    (tensor,) = tensors.values()
-    return tensor
-
-
 def _line(error):
     return " ".join(str(error).split())[:300]
+
+
+def _fits(source):
+    """Whether something is a SavedModel directory, or a loaded signature."""
+    if files.is_path(source):
+        return (pathlib.Path(source) / PROGRAM).is_file()
+    input_spec = getattr(source, "structured_input_signature", None)
+    return callable(source) and input_spec is not None and not input_spec[0]
+
+
+KIND = TargetKind(
+    fits=_fits,
+    kernel_set=KERNELS,
+    open_model=_open,
+    has_signatures=True,
+    facts=directory_facts,
+    warning=WARNING,
+)

@@ -6,65 +6,62 @@ tf.lite. It is called as it is, so its ops are not known.
 
 import contextlib
 
+import numpy as np
+
 from qmia_tf.deploy.tflite import ports
 from qmia_tf.errors import InputError
-from qmia_tf.targets import Target, range_choice
+from qmia_tf.targets import Target, only_port, range_choice
 from qmia_tf.targets.model_options import PROBABILITIES
 from qmia_tf.targets.tflite_facts import port_facts
+from qmia_tf.targets.unopened_model import Opening, TargetKind
 
 KERNELS = "interpreter"
 DETAILS = ("get_input_details", "get_output_details")
 
 
-def is_signature_runner(target) -> bool:
-    """Whether something is a signature runner."""
-    return callable(target) and all(
-        callable(getattr(target, name, None)) for name in DETAILS
-    )
-
-
 class RunnerTarget(Target):
     """A signature runner of one input and one output.
 
-    Args:
-        runner: SignatureRunner.
-        name: the target's.
-        outputs: "probabilities" or "logits".
-        choose: gives the range_choice.Choice of an input's ports.Port.
-    Raises: InputError if it has other inputs or outputs.
+    It outputs probabilities, unless the user says otherwise.
+
+    Raises: InputError if it has other inputs or outputs, or does not say
+        what has to be known.
     """
 
-    def __init__(self, runner, *, name, outputs, choose):
-        self._source = f"target {name!r}"
-        details = runner.get_input_details()
-        self._keyword, details = _only("input", details, self._source)
+    def __init__(self, runner, opening: Opening):
+        name, options = opening.name, opening.options
+        self._runner, self._source = runner, f"target {name!r}"
+        self._keyword, details = only_port(
+            "input", runner.get_input_details(), self._source
+        )
         self._input = ports.input_port(details, self._source)
-        details = runner.get_output_details()
-        _, details = _only("output", details, self._source)
+        _, details = only_port(
+            "output", runner.get_output_details(), self._source
+        )
         self._output = ports.output_port(details, self._source)
-        choice = choose(self._input)
         batch, *shape = self._input.shape
+        facts = port_facts(self._input)
         super().__init__(
             {
                 "target": name,
                 "kind": "tflite",
                 "kernel_set": KERNELS,
-                "outputs": outputs,
+                "outputs": options.outputs or PROBABILITIES,
                 "probability_step": self._output.step,
-                "input_range": choice.input_range,
             },
             shape=tuple(shape),
-            choice=choice,
+            choice=range_choice.choose(
+                opening.numbers, facts, options.input_range, name=name
+            ),
             batch_size=batch if batch > 0 else 100,
             fill="always" if batch > 0 else "never",
         )
-        self._runner = runner
 
-    def prepare(self, records, preprocessing=None):
+    def prepare(self, records: np.ndarray, preprocessing=None) -> np.ndarray:
         """See Target; numbers of the input's type."""
         return self._input.encode(super().prepare(records, preprocessing))
 
-    def predict_batch(self, values):
+    def predict_batch(self, values: np.ndarray) -> np.ndarray:
         """See Target.
 
         Raises: InputError if the interpreter cannot compute it.
@@ -80,29 +77,6 @@ class RunnerTarget(Target):
         return self._output.dequantize(rows)
 
 
-def open_model(runner, *, name, options, numbers) -> RunnerTarget:
-    """Opens a signature runner.
-
-    It is taken to output probabilities, unless the user says otherwise.
-
-    Args:
-        runner: SignatureRunner of one input and one output.
-        name: the target's.
-        options: model_options.ModelOptions.
-        numbers: value_ranges.RecordNumbers of the records.
-    Raises: InputError if it has other inputs or outputs, or does not say
-        what has to be known.
-    """
-    return RunnerTarget(
-        runner,
-        name=name,
-        outputs=options.outputs or PROBABILITIES,
-        choose=lambda port: range_choice.choose(
-            numbers, port_facts(port), options.input_range, name=name
-        ),
-    )
-
-
 def _reset(interpreter):
     """Resets what LSTM, RNN and SVDF ops keep from call to call."""
     if interpreter is None:
@@ -113,10 +87,10 @@ def _reset(interpreter):
         interpreter.reset_all_variables()
 
 
-def _only(what, details, source):
-    if len(details) != 1:
-        raise InputError(
-            f"{source} has {len(details)} {what}s ({', '.join(details)}); a "
-            f"classifier with one {what} is needed"
-        )
-    return next(iter(details.items()))
+def _fits(source):
+    return callable(source) and all(
+        callable(getattr(source, name, None)) for name in DETAILS
+    )
+
+
+KIND = TargetKind(fits=_fits, kernel_set=KERNELS, open_model=RunnerTarget)

@@ -1,11 +1,14 @@
 """What a .tflite file says of itself; opens it by that."""
 
 import math
+import pathlib
 
 import numpy as np
 
-from qmia_tf.deploy.tflite import input_clipping
+from qmia_tf.deploy.tflite import input_clipping, model_file
 from qmia_tf.deploy.tflite.interpreter import Interpreter
+from qmia_tf.deploy.tflite.ports import Port
+from qmia_tf.files import is_path
 from qmia_tf.targets import input_forms, range_choice
 from qmia_tf.targets.model_options import (
     LOGITS,
@@ -15,7 +18,9 @@ from qmia_tf.targets.model_options import (
 )
 from qmia_tf.targets.preprocessing import InputFacts
 from qmia_tf.targets.tflite_target import TFLiteTarget
+from qmia_tf.targets.unopened_model import Opening, TargetKind
 
+SUFFIXES = (".tflite", ".lite", ".task")
 KERNELS = "default"
 PRUNING = "prune_low_magnitude"
 # What only changes the type or the shape of the output.
@@ -25,26 +30,21 @@ PASSED = (
 )
 
 
-def open_model(path, *, name, options, numbers, num_threads) -> TFLiteTarget:
+def open_model(path: pathlib.Path, opening: Opening) -> TFLiteTarget:
     """Opens a .tflite file.
 
-    Args:
-        path: the file.
-        name: the target's.
-        options: model_options.ModelOptions.
-        numbers: value_ranges.RecordNumbers of the records.
-        num_threads: int >= 1.
     Raises: InputError if it cannot be run, or does not say what has to be
         known.
     """
+    name, options = opening.name, opening.options
     model = Interpreter(
         path,
-        num_threads=num_threads,
+        num_threads=opening.num_threads,
         kernels=KERNELS,
         signature=options.signature,
     )
     choice = range_choice.choose(
-        numbers, _facts(model), options.input_range, name=name
+        opening.numbers, _facts(model), options.input_range, name=name
     )
     read, where = _ending(model)
     outputs = choose_outputs(read, options.outputs, name=name, where=where)
@@ -56,9 +56,7 @@ def open_model(path, *, name, options, numbers, num_threads) -> TFLiteTarget:
         choice=choice,
         notes=_notes(model),
     )
-    target.info.update(
-        input_range=choice.input_range, signature=model.signature
-    )
+    target.info["signature"] = model.signature
     return target
 
 
@@ -84,11 +82,13 @@ def _facts(model):
     )
 
 
-def port_facts(entry, grid=None, *, takes_indices=False) -> InputFacts:
+def port_facts(
+    entry: Port, grid: tuple | None = None, *, takes_indices: bool = False
+) -> InputFacts:
     """What an input says of the numbers that it takes.
 
     Args:
-        entry: ports.Port of the input.
+        entry: the input.
         grid: (dtype, scale, zero point) that a float input is rounded to
             at once; None if it is not.
         takes_indices: whether a float input is made integers at once.
@@ -177,3 +177,23 @@ def _ending(model):
             return PROBABILITIES, "LOGISTIC"
         return MULTI_LABEL, f"{units} sigmoids (LOGISTIC)"
     return None, last
+
+
+def _fits(source):
+    return (
+        is_path(source)
+        and pathlib.Path(source).exists()
+        and (
+            pathlib.Path(source).suffix in SUFFIXES
+            or model_file.is_model_file(source)
+        )
+    )
+
+
+KIND = TargetKind(
+    fits=_fits,
+    kernel_set=KERNELS,
+    open_model=open_model,
+    has_signatures=True,
+    uses_litert=True,
+)

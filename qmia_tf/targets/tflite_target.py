@@ -1,6 +1,9 @@
 """A .tflite file under LiteRT. Needs NumPy and ai-edge-litert only."""
 
 import pathlib
+from collections.abc import Sequence
+
+import numpy as np
 
 from qmia_tf.deploy.tflite import input_clipping
 from qmia_tf.deploy.tflite.interpreter import Interpreter
@@ -16,13 +19,9 @@ class TFLiteTarget(Target):
     pixel / 255 rounded to the input's own scale and zero point; logits then
     go through a softmax here.
 
-    Attributes:
-        interpreter: interpreter.Interpreter.
-
     Args:
         path: the .tflite file, or its Interpreter.
-        name: the target's name; by default the file's.
-        num_threads: int >= 1.
+        name: the target's; by default the file's.
         batch_size: images a call; a file with a fixed batch keeps its own.
         kernels: "default" (XNNPACK where it applies), "builtin" (without
             delegates) or "reference".
@@ -36,16 +35,16 @@ class TFLiteTarget(Target):
 
     def __init__(
         self,
-        path,
+        path: pathlib.Path | Interpreter,
         *,
-        name=None,
-        num_threads=2,
-        batch_size=100,
-        kernels="default",
-        logits=False,
-        signature=None,
+        name: str | None = None,
+        num_threads: int = 2,
+        batch_size: int = 100,
+        kernels: str = "default",
+        logits: bool = False,
+        signature: str | None = None,
         choice=None,
-        notes=(),
+        notes: Sequence[str] = (),
     ):
         if batch_size < 1:
             raise InputError(f"batch_size must be >= 1, got {batch_size}")
@@ -81,7 +80,7 @@ class TFLiteTarget(Target):
         # What a user's target outputs is checked when it is queried.
         self._is_checked = choice is not None
 
-    def prepare(self, records, preprocessing=None):
+    def prepare(self, records: np.ndarray, preprocessing=None) -> np.ndarray:
         """See Target; numbers of the input's type."""
         entry = self.interpreter.input
         if self.choice is None:
@@ -92,7 +91,7 @@ class TFLiteTarget(Target):
             return entry.encode_pixels(records)
         return entry.encode(super().prepare(records, preprocessing))
 
-    def predict_batch(self, values):
+    def predict_batch(self, values: np.ndarray) -> np.ndarray:
         """See Target.
 
         Raises: InputError if the first outputs are no probabilities, or,

@@ -1,4 +1,4 @@
-"""A target, of a run or of a user, before it is opened."""
+"""A target, of a run or of a user, before it is opened; and its kind."""
 
 import dataclasses
 import functools
@@ -6,7 +6,52 @@ import pathlib
 from collections.abc import Callable
 
 from qmia_tf import targets
-from qmia_tf.targets import saved_model
+from qmia_tf.data.value_ranges import RecordNumbers
+from qmia_tf.targets.model_options import ModelOptions
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Opening:
+    """How a user's model is opened.
+
+    Attributes:
+        name: the target's.
+        options: what the user says of it.
+        numbers: of the records that it is to be queried about.
+        num_threads: of LiteRT.
+    """
+
+    name: str
+    options: ModelOptions
+    numbers: RecordNumbers
+    num_threads: int
+
+
+@dataclasses.dataclass(frozen=True)
+class TargetKind:
+    """A kind of what a user may give as a target.
+
+    Attributes:
+        fits: whether something, a path or an object, is of this kind.
+        kernel_set: what computes its outputs.
+        open_model: of (what fits, Opening); TensorFlow or LiteRT is loaded
+            then. Raises InputError if it cannot be run, or does not say what
+            has to be known.
+        check: of the same, when it is listed.
+        has_signatures: whether a file of this kind may have several.
+        uses_litert: whether it runs on LiteRT's threads.
+        facts: gives sha256 and size_bytes of a path.
+        warning: what the user is told of a path, with {} for it.
+    """
+
+    fits: Callable[[object], bool]
+    kernel_set: str
+    open_model: Callable[[object, Opening], targets.Target]
+    check: Callable[[object, Opening], None] | None = None
+    has_signatures: bool = False
+    uses_litert: bool = False
+    facts: Callable[[pathlib.Path], dict] = targets.file_facts
+    warning: str = ""
 
 
 @dataclasses.dataclass
@@ -25,6 +70,8 @@ class UnopenedModel:
             ends in; None of a user's.
         exported: sha256 of a run's .tflite file as it was exported; None of
             others.
+        warning: what the user should know before it is opened.
+        read_facts: gives sha256 and size_bytes of a path.
     """
 
     name: str
@@ -35,6 +82,8 @@ class UnopenedModel:
     threads: int | None = None
     outputs: str | None = None
     exported: str | None = None
+    warning: str = ""
+    read_facts: Callable[[pathlib.Path], dict] = targets.file_facts
     _opened: targets.Target | None = None
 
     @property
@@ -50,11 +99,9 @@ class UnopenedModel:
     @functools.cached_property
     def source_facts(self) -> dict:
         """The sha256 and size_bytes of a file; None of what is in memory."""
-        if not isinstance(self.source, pathlib.Path):
-            return {"sha256": None, "size_bytes": None}
-        if self.source.is_dir():
-            return saved_model.facts(self.source)
-        return targets.file_facts(self.source)
+        if isinstance(self.source, pathlib.Path):
+            return self.read_facts(self.source)
+        return {"sha256": None, "size_bytes": None}
 
     @property
     def facts(self) -> dict:
@@ -75,6 +122,6 @@ class UnopenedModel:
             self._opened.info.update(self.source_facts, **self.facts)
         return self._opened
 
-    def close(self):
+    def close(self) -> None:
         """Forgets the opened model, to make room for the next."""
         self._opened = None

@@ -13,8 +13,8 @@ from qmia_tf.data import (
     repeated_records,
     sides,
 )
-from qmia_tf.data.loaders.sources import Side
 from qmia_tf.data.records import Records
+from qmia_tf.data.sides import Side
 from qmia_tf.errors import InputError
 
 

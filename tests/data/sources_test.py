@@ -9,7 +9,8 @@ import tiny_models
 from absl.testing import parameterized
 from PIL import Image
 
-from qmia_tf.data.loaders import sources
+from qmia_tf.data import loaders, sides
+from qmia_tf.data.loaders import tfds
 from qmia_tf.errors import InputError
 
 
@@ -37,7 +38,7 @@ class SourcesTest(Folder):
         arrays = {values: self.images, labels: self.labels}
         if extra:
             arrays["other"] = np.zeros(3)
-        loaded = sources.load(self.npz(**arrays))
+        loaded = loaders.load_side(self.npz(**arrays))
         self.assertAllEqual(loaded.values, self.images)
         self.assertAllEqual(loaded.labels, self.labels)
         self.assertIsNone(loaded.class_names)
@@ -48,13 +49,13 @@ class SourcesTest(Folder):
 
     def test_npz_with_class_names(self):
         path = self.npz(x=self.images, y=self.labels, class_names=list("abcd"))
-        loaded = sources.load(path)
+        loaded = loaders.load_side(path)
         self.assertEqual(loaded.class_names, ("a", "b", "c", "d"))
         self.assertTrue(loaded.ordered)
 
     def test_labels_of_text_have_no_order(self):
         names = np.array(["cat", "ant", "cat", "bee", "bee", "ant", "ant"])
-        loaded = sources.load((self.images, names))
+        loaded = loaders.load_side((self.images, names))
         self.assertEqual(loaded.class_names, ("ant", "bee", "cat"))
         self.assertAllEqual(loaded.labels, [2, 0, 2, 1, 1, 0, 0])
         self.assertFalse(loaded.ordered)
@@ -64,27 +65,27 @@ class SourcesTest(Folder):
         ("floats", np.arange(7.0)[:, None], ""),
     )
     def test_labels_that_are_taken_are_said(self, labels, taken):
-        loaded = sources.load((self.images, labels))
+        loaded = loaders.load_side((self.images, labels))
         self.assertAllEqual(loaded.labels, np.arange(7))
         self.assertRegex(loaded.taken, rf"\(values, labels{taken}\)$")
 
     def test_npy_with_labels(self):
         one = self.npy("one.npy", self.images)
         two = self.npy("two.npy", self.labels[:, None].astype(np.uint8))
-        loaded = sources.load(f"{one}:{two}")
+        loaded = loaders.load_side(f"{one}:{two}")
         self.assertAllEqual(loaded.values, self.images)
         self.assertAllEqual(loaded.labels, self.labels)
         self.assertEqual(loaded.labels.dtype, np.int64)
 
     def test_gray_images_get_a_channel_and_other_numbers_stay(self):
-        gray = sources.load((self.images[..., 0], self.labels))
+        gray = loaders.load_side((self.images[..., 0], self.labels))
         self.assertEqual(gray.values.shape, (7, 6, 5, 1))
         for other in (
             np.ones((7, 4), np.float64),
             np.ones((7, 4), np.uint8),
             np.ones((7, 4, 4), np.float32),
         ):
-            values = sources.load((other, self.labels)).values
+            values = loaders.load_side((other, self.labels)).values
             self.assertEqual(values.shape, other.shape)
             self.assertEqual(values.dtype, other.dtype)
 
@@ -93,7 +94,7 @@ class SourcesTest(Folder):
             (self.dir / "photos" / name).mkdir(parents=True)
             pixels = np.full((4, 3), level, np.uint8)
             Image.fromarray(pixels).save(self.dir / f"photos/{name}/1.png")
-        loaded = sources.load(self.dir / "photos")
+        loaded = loaders.load_side(self.dir / "photos")
         self.assertEqual(loaded.class_names, ("ant", "cat"))
         self.assertFalse(loaded.ordered)
         self.assertAllEqual(loaded.labels, [0, 1])
@@ -111,10 +112,8 @@ class SourcesTest(Folder):
     )
     def test_tfds(self, text, name, split):
         loaded = self.images, self.labels, tuple("abcd")
-        with mock.patch.object(
-            sources.tfds, "load_split", return_value=loaded
-        ) as load:
-            source = sources.load(text, data_dir="there", download=True)
+        with mock.patch.object(tfds, "load_split", return_value=loaded) as load:
+            source = loaders.load_side(text, data_dir="there", download=True)
         load.assert_called_once_with(
             name, split, data_dir="there", download=True
         )
@@ -129,19 +128,19 @@ class SourcesTest(Folder):
         ("arrays", "arrays"),
     )
     def test_name(self, source, name):
-        side = sources.Side(source, None, None, None, True, "")
+        side = sides.Side(source, None, None, None, True, "")
         self.assertEqual(side.name, name)
 
     @parameterized.parameters("tfds:cifar10", "tfds:", "tfds:cifar10:train[:5")
     def test_bad_tfds(self, text):
         with self.assertRaisesRegex(InputError, "not tfds:NAME:SPLIT"):
-            sources.load(text)
+            loaders.load_side(text)
 
 
 class BadSourcesTest(Folder):
     def assertRefused(self, pattern, source):
         with self.assertRaisesRegex(InputError, pattern) as caught:
-            sources.load(source)
+            loaders.load_side(source)
         self.assertNotIn("\n", str(caught.exception))
 
     def test_a_path_that_is_none_of_these(self):

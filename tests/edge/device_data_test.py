@@ -188,7 +188,7 @@ class FileTest(Case):
         ("nonmembers", {"members": np.zeros(60, bool)}, "0 of them members"),
         ("twice", {"record_ids": np.zeros(60, int)}, "has a record twice"),
         ("no_json", {"info": np.array("{")}, "info is not JSON"),
-        ("no_object", {"info": np.array("[]")}, "info is no JSON object"),
+        ("no_object", {"info": np.array("[]")}, "info must be a JSON object"),
     )
     def test_array_that_cannot_be_used(self, changes, message):
         self.refuse(message, **changes)

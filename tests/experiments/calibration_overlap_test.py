@@ -11,7 +11,7 @@ from absl.testing import parameterized
 
 import qmia_tf
 from qmia_tf.auditing import audit_result
-from qmia_tf.data.loaders import sources
+from qmia_tf.data import loaders
 from qmia_tf.deploy import timing
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import calibration_overlap
@@ -29,7 +29,7 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
 
 class CompareTest(Folder):
     def compare(self, source, *, leave_out=False):
-        sides = [sources.load(side) for side in self.sides]
+        sides = [loaders.load_side(side) for side in self.sides]
         return calibration_overlap.compare(source, *sides, leave_out=leave_out)
 
     def used(self):

@@ -10,8 +10,7 @@ from absl.testing import parameterized
 
 import qmia_tf
 from qmia_tf.auditing import thumbnails
-from qmia_tf.data import sides
-from qmia_tf.data.loaders import sources
+from qmia_tf.data import loaders, sides
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import model_audit
 
@@ -83,7 +82,7 @@ class OwnShowingTest(parameterized.TestCase, tf.test.TestCase):
         ("off", "tfds:cifar10:train", False),
     )
     def test_what_is_shown(self, choice, members, shown):
-        joined = sides.join(*map(sources.load, self.sides))
+        joined = sides.join(*map(loaders.load_side, self.sides))
         if members is None:
             members = self.sides[0]
         picture_of = model_audit.pictures_of(members, choice, joined)
@@ -94,7 +93,7 @@ class OwnShowingTest(parameterized.TestCase, tf.test.TestCase):
             )
 
     def test_tables_have_no_pictures(self):
-        joined = sides.join(*map(sources.load, own_task.table()))
+        joined = sides.join(*map(loaders.load_side, own_task.table()))
         self.assertIsNone(
             model_audit.pictures_of("tfds:iris:train", "auto", joined)
         )

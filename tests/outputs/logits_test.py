@@ -5,12 +5,8 @@ from absl.testing import absltest, parameterized
 from scipy import special
 
 from qmia_tf.errors import InputError
-from qmia_tf.outputs.logits import (
-    check_kind,
-    log_sums,
-    look_like_probabilities,
-    softmax,
-)
+from qmia_tf.outputs.kinds import look_like_probabilities
+from qmia_tf.outputs.logits import check_kind, log_sums, require_kind, softmax
 
 STEP = 1 / 256
 
@@ -111,6 +107,25 @@ class CheckKindTest(parameterized.TestCase):
     def test_no_logits(self, rows, step):
         with self.assertRaisesRegex(InputError, "'x' outputs probabilities"):
             self.check(rows, step=step, as_logits=True)
+
+
+class RequireKindTest(parameterized.TestCase):
+    @parameterized.parameters(
+        ([[0.5, 0.5], [0.9, 0.1]], 0.0, True),
+        ([[0.5, 0.492], [0.9, 0.1]], 0.0, False),
+        ([[0.5, 0.49], [0.9, 0.1]], 1 / 64, True),
+        ([[1.5, -0.5], [0.9, 0.1]], 0.0, False),
+    )
+    def test_probabilities(self, rows, step, good):
+        rows = np.array(rows, np.float32)
+        about = {"name": "m", "step": step}
+        if good:
+            require_kind(rows, outputs="probabilities", **about)
+        else:
+            require_kind(rows, outputs="logits", **about)
+            said = "record 0 sum to 0.992|one number a record, -0.5 to 0.1"
+            with self.assertRaisesRegex(InputError, said):
+                require_kind(rows, outputs="probabilities", **about)
 
 
 if __name__ == "__main__":

@@ -139,7 +139,7 @@ class OutputsTest(parameterized.TestCase, tf.test.TestCase):
         ("float_members", {"members": np.ones(12)}, "members must be bool"),
         ("missing", {"record_ids": None}, "lacks record_ids and holds"),
         ("info", {"info": np.array("{")}, "info is not JSON"),
-        ("info_list", {"info": np.array("[]")}, "must be a dictionary"),
+        ("info_list", {"info": np.array("[]")}, "must be a JSON object"),
         ("target", {"info": np.array('{"target": "../x"}')}, "name of letters"),
         ("size", {"info": np.array('{"size_bytes": "9"}')}, "of type int"),
         ("step", {"info": np.array('{"probability_step": 2}')}, "in 0..1"),

@@ -281,13 +281,13 @@ class SidesTest(Folder):
             saved_outputs.of_sides(one, one)
 
     def test_what_is_a_file_of_outputs(self):
-        self.assertTrue(saved_outputs.is_answers("x.csv"))
+        self.assertTrue(saved_outputs.is_outputs("x.csv"))
         path = self.npz("a.npz", logits=LOGITS)
-        self.assertTrue(saved_outputs.is_answers(path))
+        self.assertTrue(saved_outputs.is_outputs(path))
         path = self.npz("b.npz", x=LOGITS, labels=LOGITS)
-        self.assertFalse(saved_outputs.is_answers(path))
-        self.assertFalse(saved_outputs.is_answers((LOGITS, LOGITS)))
-        self.assertFalse(saved_outputs.is_answers(self.text("no", "c.npz")))
+        self.assertFalse(saved_outputs.is_outputs(path))
+        self.assertFalse(saved_outputs.is_outputs((LOGITS, LOGITS)))
+        self.assertFalse(saved_outputs.is_outputs(self.text("no", "c.npz")))
 
 
 class RowsTest(Folder):

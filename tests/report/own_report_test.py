@@ -41,7 +41,7 @@ class OwnReports(Reports):
             synthetic_outputs.outputs(
                 80, 70, gain=(3.0 + place, 2.5), target=file, **FILES[file]
             ).save(folder / "outputs" / f"{file}.npz")
-        audit.audit_run(folder)
+        audit.audit_outputs(folder)
         return folder
 
 
@@ -124,7 +124,7 @@ class TablesTest(OwnReports):
         synthetic_outputs.outputs(80, 70, gain=(0.0, 0.0), target="phone").save(
             folder / "outputs" / "phone.npz"
         )
-        audit.audit_run(folder)
+        audit.audit_outputs(folder)
         (warned,) = self.warnings(folder)
         self.assertStartsWith(warned, "scans (phone): hardly better than")
 
@@ -137,7 +137,6 @@ class FiguresTest(OwnReports):
             [model_run.model for model_run in by_model],
             ["phone", "server", "service"],
         )
-        self.assertTrue(all(model_run.own for model_run in by_model))
         self.assertLen({model_run.name for model_run in by_model}, 3)
 
     def test_variants_have_none(self):
@@ -163,7 +162,7 @@ class FiguresTest(OwnReports):
         dataclasses.replace(outputs, probabilities=values).save(
             folder / "outputs" / "phone.npz"
         )
-        audit.audit_run(folder)
+        audit.audit_outputs(folder)
         (run,) = run_list.sort_runs([audit_result.load(folder)])
         figure = figures.threshold([run])
         self.assertGreater(figure.axes[0].get_ylim()[1], 100)
@@ -187,7 +186,7 @@ class SiblingTest(OwnReports):
                 audit_result.load(self.own()),
             ]
         )
-        (own,) = [run for run in ordered if run.own]
+        (own,) = [run for run in ordered if not run.is_trained]
         self.assertIsNone(run_list.full_precision_sibling(own, ordered))
         self.assertEmpty(
             [x for x in warnings.warnings(ordered) if "less accurate" in x]

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.data import image_shapes
+from qmia_tf.data.batches import reshape_images
 from qmia_tf.data.pixels import scale_to_range
 from qmia_tf.errors import InputError
 from qmia_tf.targets import input_forms
@@ -100,18 +100,15 @@ class InputFormsTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_fitted(self, shape, expected):
         values = np.arange(60).reshape(2, 6, 5, 1)
-        fitted = image_shapes.reshape_records(values, shape, "m")
+        fitted = reshape_images(values, shape)
         self.assertEqual(fitted.shape, (2, *expected))
         self.assertAllEqual(fitted.reshape(-1), range(60))
-        gray = image_shapes.reshape_records(values[..., 0], (6, 5, 1), "m")
+        gray = reshape_images(values[..., 0], (6, 5, 1))
         self.assertAllEqual(gray, values)
 
     @parameterized.parameters((6, 5, 3), (5, 6, 1), (30,), (6, 5, 1, 1, 1))
     def test_of_another_shape(self, *shape):
-        with self.assertRaisesRegex(
-            InputError, r"'m' takes records of .*, got"
-        ):
-            image_shapes.reshape_records(np.zeros((2, 6, 5, 1)), shape, "m")
+        self.assertIsNone(reshape_images(np.zeros((2, 6, 5, 1)), shape))
 
 
 if __name__ == "__main__":

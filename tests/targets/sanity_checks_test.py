@@ -62,26 +62,5 @@ class ChanceTest(parameterized.TestCase, tf.test.TestCase):
         sanity_checks.require_above_chance(outputs)
 
 
-class KindTest(parameterized.TestCase, tf.test.TestCase):
-    @parameterized.parameters(
-        ([[0.5, 0.5], [0.9, 0.1]], 0.0, True),
-        ([[0.5, 0.492], [0.9, 0.1]], 0.0, False),
-        ([[0.5, 0.49], [0.9, 0.1]], 1 / 64, True),
-        ([[1.5, -0.5], [0.9, 0.1]], 0.0, False),
-    )
-    def test_probabilities(self, rows, step, good):
-        rows = np.array(rows, np.float32)
-        about = {"name": "m", "step": step}
-        if good:
-            sanity_checks.require_kind(rows, outputs="probabilities", **about)
-        else:
-            sanity_checks.require_kind(rows, outputs="logits", **about)
-            said = "record 0 sum to 0.992|one number a record, -0.5 to 0.1"
-            with self.assertRaisesRegex(InputError, said):
-                sanity_checks.require_kind(
-                    rows, outputs="probabilities", **about
-                )
-
-
 if __name__ == "__main__":
     tf.test.main()

@@ -18,7 +18,6 @@ from qmia_tf.errors import InputError
 from qmia_tf.targets import listing, queries
 from qmia_tf.targets.keras_target import KerasTarget
 from qmia_tf.targets.model_options import ModelOptions
-from qmia_tf.targets.stored_target import SavedOutputs
 from qmia_tf.targets.tflite_target import TFLiteTarget
 
 COUNT, CLASSES = 23, tiny_models.CLASSES
@@ -308,28 +307,6 @@ class QueryTest(Contract):
         self.assertAllEqual(
             model_outputs.probabilities,
             outputs.load(self.files.outputs).probabilities,
-        )
-
-
-class SavedOutputsTest(Contract):
-    """Saved outputs are a target that computes nothing."""
-
-    def test_contract(self):
-        target = SavedOutputs(self.files.outputs)
-        rows = target.predict(IMAGES, progress=True)
-        self.assertEqual(rows.shape, (COUNT, CLASSES))
-        self.assertEqual(rows.dtype, np.float32)
-        order = np.random.default_rng(1).permutation(COUNT)
-        shuffled = target.of_records(order)
-        self.assertAllEqual(shuffled.predict(IMAGES[order]), rows[order])
-        for wrong in (IMAGES[:0], IMAGES[:4]):
-            self.assertRefused(
-                f"has {COUNT} saved outputs, not {len(wrong)}",
-                target.predict,
-                wrong,
-            )
-        self.assertContainsSubset(
-            ("target", "kind", "kernel_set", "probability_step"), target.info
         )
 
 

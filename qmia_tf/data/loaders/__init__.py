@@ -1,17 +1,71 @@
-"""Image classification data in memory: bundled, TFDS, .npz or a folder."""
+"""Records from every source: a module a format, and the table of them.
 
-import os
+A format gives a Dataset, which a training is split from, a Side, which
+somebody's own members or nonmembers are, or both. A new one is a module with
+a Loader and its line in LOADERS; the last line is tried first.
+"""
+
+import dataclasses
 import pathlib
+from collections.abc import Callable
+
+import numpy as np
 
 from qmia_tf.data.dataset import Dataset
-from qmia_tf.data.loaders import digits, image_folder, npz, tfds
+from qmia_tf.data.sides import Side
 from qmia_tf.data.split import check_pool
 from qmia_tf.errors import InputError
+from qmia_tf.registry import Registry
 
-__all__ = ["Dataset", "is_published", "load"]
+__all__ = ["Dataset", "Loader", "Side", "load", "load_side", "load_values"]
+FORMATS = (
+    "an .npz file of images|x and labels|y, images.npy:labels.npy, a folder "
+    "of class folders, tfds:NAME:SPLIT, or a .csv or .npz file of outputs"
+)
 
 
-def load(name, *, data_dir=None, download=False, pool="all"):
+def _never(source):
+    return False
+
+
+@dataclasses.dataclass(frozen=True)
+class Loader:
+    """How records of one format are read.
+
+    Attributes:
+        is_dataset: whether a name, text, is of a data set of this format.
+        load_dataset: of (name, pool=, data_dir=, download=).
+        is_side: whether a source, a text or an object, is of this format.
+        load_side: of (source, data_dir=, download=).
+        load_values: the same of records whose labels may be missing, if
+            that is another way.
+        is_published: whether everybody can have the records.
+    """
+
+    is_dataset: Callable[[str], bool] = _never
+    load_dataset: Callable[..., Dataset] | None = None
+    is_side: Callable[[object], bool] = _never
+    load_side: Callable[..., Side] | None = None
+    load_values: Callable[[object], np.ndarray] | None = None
+    is_published: bool = False
+
+
+LOADERS = Registry(
+    "record loader",
+    {
+        name: f"{__name__}.{name}:LOADER"
+        for name in ("tfds", "arrays", "npy", "image_folder", "npz", "digits")
+    },
+)
+
+
+def load(
+    name: str,
+    *,
+    data_dir: str | None = None,
+    download: bool = False,
+    pool: str = "all",
+) -> Dataset:
     """Loads a data set into memory.
 
     Args:
@@ -27,35 +81,70 @@ def load(name, *, data_dir=None, download=False, pool="all"):
             $TFDS_DATA_DIR, else TFDS's own default.
         download: whether TFDS may download and prepare what is missing.
             Without it nothing touches the network.
-        pool: "train", "test" or "all": the records to load.
-    Returns: Dataset; with "all", train records come first.
+        pool: "train", "test" or "all": the records to load; with "all",
+            train records come first.
     Raises: InputError if there is no such data set, or it cannot be used.
     """
     check_pool(pool)
-    path = pathlib.Path(name).expanduser()
-    if name == "digits":
-        return digits.load(pool)
-    if path.suffix == ".npz":
-        return npz.load(name, path, pool)
-    if _has_separator(name) and path.is_dir():
-        return image_folder.load(name, path, pool)
-    if path.is_absolute() or name.startswith((".", "~")):
+    loader = _first(name, "is_dataset")
+    if loader is None:
+        path = pathlib.Path(name).expanduser()
         raise InputError(f"there is no folder {path}")
-    return tfds.load(name, data_dir=data_dir, download=download, pool=pool)
-
-
-def is_published(name) -> bool:
-    """Whether everybody can have the records: the digits, TFDS.
-
-    Args:
-        name: as load takes it.
-    """
-    path = pathlib.Path(name).expanduser()
-    own = path.suffix == ".npz" or (_has_separator(name) and path.is_dir())
-    return name == "digits" or not (
-        own or path.is_absolute() or name.startswith((".", "~"))
+    return loader.load_dataset(
+        name, pool=pool, data_dir=data_dir, download=download
     )
 
 
-def _has_separator(name):
-    return os.sep in name or (os.altsep or os.sep) in name
+def is_published(name: str) -> bool:
+    """Whether everybody can have a data set: the digits, those of TFDS."""
+    loader = _first(name, "is_dataset")
+    return loader is not None and loader.is_published
+
+
+def load_side(
+    source, *, data_dir: str | None = None, download: bool = False
+) -> Side:
+    """Reads the records of one side: one's own members, or nonmembers.
+
+    Args:
+        source: one of
+            "x.npz": images or x [N, ...], labels or y [N]; class_names;
+            "images.npy:labels.npy": the same in two files;
+            "folder/" of class folders, see `loaders.image_folder`;
+            "tfds:NAME:SPLIT[RANGE]", such as "tfds:cifar10:train[:5000]";
+            (values, labels): arrays.
+            Labels are as data.labels reads them.
+        data_dir: as of load.
+        download: as of load.
+    Raises: InputError if it is none of these formats, or cannot be used.
+    """
+    loader = _first(source, "is_side")
+    if loader is None:
+        there = pathlib.Path(source).expanduser().exists()
+        problem = "is none of" if there else "is not there; give"
+        raise InputError(f"{source} {problem} {FORMATS}")
+    return loader.load_side(source, data_dir=data_dir, download=download)
+
+
+def load_values(source, **options) -> np.ndarray:
+    """Reads records as load_side, of which labels may be missing.
+
+    Args:
+        source: as of load_side; also an array, or one .npy file.
+        **options: as of load_side.
+    """
+    loader = _first(source, "is_side")
+    if loader is not None and loader.load_values is not None:
+        return loader.load_values(source)
+    return load_side(source, **options).values
+
+
+def is_published_side(source) -> bool:
+    """Whether everybody can have the records of one side: those of TFDS."""
+    loader = _first(source, "is_side")
+    return loader is not None and loader.is_published
+
+
+def _first(source, fits):
+    loaders = reversed(list(LOADERS))
+    return next((one for one in loaders if getattr(one, fits)(source)), None)

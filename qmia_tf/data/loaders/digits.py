@@ -2,17 +2,15 @@
 
 import numpy as np
 
-from qmia_tf.data.dataset import assemble
+from qmia_tf.data.dataset import Dataset, assemble
+from qmia_tf.data.loaders import Loader
 
 
-def load(pool):
+def load(name: str = "digits", *, pool: str, **_) -> Dataset:
     """Loads the digits: 1,797 gray images of 8x8, ten classes, all "train".
 
     A pixel v in 0..16 becomes round(v * 255 / 16).
 
-    Args:
-        pool: "train" or "all".
-    Returns: Dataset.
     Raises: InputError for pool "test".
     Source: UCI Optical Recognition of Handwritten Digits, its test part, as
         in sklearn.datasets.load_digits.
@@ -23,4 +21,9 @@ def load(pool):
     images = np.round(bundle.images * (255 / 16)).astype(np.uint8)
     names = tuple(str(name) for name in bundle.target_names)
     parts = {"train": (images, bundle.target)}
-    return assemble("digits", parts, names, pool=pool)
+    return assemble(name, parts, names, pool=pool)
+
+
+LOADER = Loader(
+    is_dataset="digits".__eq__, load_dataset=load, is_published=True
+)

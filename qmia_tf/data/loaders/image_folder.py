@@ -7,29 +7,33 @@ Classes and files are read in the order of their names. PNG, JPEG and BMP;
 8-bit gray or RGB, all of one size. Hidden files are passed over.
 """
 
+import os
+import pathlib
+
 import numpy as np
 
 from qmia_tf import terminal
-from qmia_tf.data.dataset import PARTS, assemble, choose_parts
+from qmia_tf.data.dataset import Dataset, assemble, choose_parts
+from qmia_tf.data.loaders import Loader
+from qmia_tf.data.sides import Side
+from qmia_tf.data.split import PARTS
 from qmia_tf.errors import InputError
+from qmia_tf.files import is_path
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 MODES = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB"}
 
 
-def load(name, path, pool):
-    """Loads a data set from a folder.
+def load(name: str, *, pool: str, **_) -> Dataset:
+    """Loads a data set from a folder that is laid out as this module says.
 
-    Args:
-        name: str, the data set's name.
-        path: pathlib.Path, laid out as this module says.
-        pool: "train", "test" or "all"; without train/ and test/ folders
-            every record is a train record.
-    Returns: Dataset; one class per folder, the same whatever the pool.
+    The classes are those of all folders, whatever the pool. Without train/
+    and test/ folders every record is a train record.
+
     Raises: InputError that names the file that cannot be read, or that
         differs in size or channels from the first.
     """
-    roots = _part_roots(path)
+    roots = _part_roots(pathlib.Path(name).expanduser())
     listed = {part: _list_images(root) for part, root in roots.items()}
     class_names = tuple(sorted(set().union(*listed.values())))
     chosen = choose_parts(name, roots, pool)
@@ -43,6 +47,26 @@ def load(name, path, pool):
         images = _read_all(f"{name} ({part})", [file for file, _ in pairs])
         parts[part] = images, np.array([label for _, label in pairs])
     return assemble(name, parts, class_names, pool=pool)
+
+
+def _load_side(source, **_):
+    dataset = load(str(source), pool="all")
+    return Side.of(
+        str(source),
+        dataset.images,
+        dataset.labels,
+        class_names=dataset.class_names,
+        ordered=False,
+        taken=f"images of {dataset.classes} class folders",
+    )
+
+
+def _is_folder(source):
+    return is_path(source) and pathlib.Path(source).expanduser().is_dir()
+
+
+def _has_separator(name):
+    return os.sep in name or (os.altsep or os.sep) in name
 
 
 def _part_roots(path):
@@ -133,3 +157,11 @@ def _read(file):
 def _described(image):
     height, width, channels = image.shape
     return f"{width}x{height} {'gray' if channels == 1 else 'RGB'}"
+
+
+LOADER = Loader(
+    is_dataset=lambda name: _has_separator(name) and _is_folder(name),
+    load_dataset=load,
+    is_side=_is_folder,
+    load_side=_load_side,
+)

@@ -10,14 +10,19 @@ import urllib.parse
 import numpy as np
 
 from qmia_tf import terminal
-from qmia_tf.data.dataset import PARTS, Dataset, choose_parts
+from qmia_tf.data.dataset import Dataset, choose_parts, origins
+from qmia_tf.data.loaders import Loader
+from qmia_tf.data.sides import TFDS, Side
 from qmia_tf.errors import InputError
+from qmia_tf.files import is_path
 
 BATCH = 1000
 NETWORK_SECONDS = 10
 
 
-def load(name, *, data_dir, download, pool):
+def load(
+    name: str, *, data_dir: str | None, download: bool, pool: str
+) -> Dataset:
     """Loads a data set from TFDS's prepared files.
 
     Splits are read in TFDS's own stored order, "train" and then "test" (or
@@ -29,7 +34,6 @@ def load(name, *, data_dir, download, pool):
             TFDS's default.
         download: whether to download and prepare it if it is not there.
         pool: "train", "test" or "all".
-    Returns: Dataset.
     Raises: InputError if there is no such data set, it is not prepared, it
         has no images with one label each, or its files are damaged.
     """
@@ -38,21 +42,26 @@ def load(name, *, data_dir, download, pool):
         splits = _splits(name, builder, pool)
         images, labels = _read(name, builder, splits.values())
     sizes = [builder.info.splits[s].num_examples for s in splits.values()]
-    origins = np.array([PARTS.index(part) for part in splits], np.uint8)
     return Dataset(
         name=name,
         images=images,
         labels=labels,
         class_names=tuple(builder.info.features[label_key].names),
-        origin=np.repeat(origins, sizes),
+        origin=origins(splits, sizes),
     )
 
 
-def load_split(name, split, *, data_dir=None, download=False):
+def load_split(
+    name: str,
+    split: str,
+    *,
+    data_dir: str | None = None,
+    download: bool = False,
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Loads one split, or a part of it, as TFDS itself writes it.
 
     Args:
-        name: TFDS name, with config and version if wanted.
+        name: as of load.
         split: such as "test", "train[:5000]" or "train[10%:20%]".
         data_dir: as of load.
         download: as of load.
@@ -74,6 +83,22 @@ def load_split(name, split, *, data_dir=None, download=False):
             raise InputError(f"{split!r} of {name!r} has no records")
         images, labels = _read(name, builder, [split])
     return images, labels, tuple(builder.info.features[label_key].names)
+
+
+def _load_side(source, **place):
+    text = str(source)
+    parts = TFDS.fullmatch(text)
+    if parts is None:
+        raise InputError(
+            f"{text} is not tfds:NAME:SPLIT, such as tfds:cifar10:test or "
+            "tfds:cifar10:train[:5000]"
+        )
+    images, labels, names = load_split(parts["name"], parts["split"], **place)
+    return Side.of(text, images, labels, class_names=names, taken="images")
+
+
+def _is_name(name):
+    return not (os.path.isabs(name) or name.startswith((".", "~")))
 
 
 def _prepared(name, data_dir, download):
@@ -254,3 +279,12 @@ def _quiet():
         yield
     finally:
         logging.set_verbosity(verbosity)
+
+
+LOADER = Loader(
+    is_dataset=_is_name,
+    load_dataset=load,
+    is_side=lambda source: is_path(source) and str(source).startswith("tfds:"),
+    load_side=_load_side,
+    is_published=True,
+)

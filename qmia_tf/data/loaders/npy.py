@@ -1,0 +1,52 @@
+"""Records of one side in two files: images.npy:labels.npy."""
+
+import pathlib
+
+import numpy as np
+
+from qmia_tf.data.loaders import Loader
+from qmia_tf.data.sides import Side, checked_values
+from qmia_tf.errors import InputError
+from qmia_tf.files import is_path
+
+BETWEEN = ".npy:"
+
+
+def _load_side(source, **_):
+    text = str(source)
+    values, separator, labels = text.rpartition(BETWEEN)
+    if not separator:
+        raise InputError(
+            f"{text}: the labels are missing: give images.npy:labels.npy"
+        )
+    arrays = [_read(path) for path in (f"{values}.npy", labels)]
+    return Side.of(text, *arrays, taken="records and labels")
+
+
+def _load_values(source):
+    text = str(source)
+    if BETWEEN in text:
+        return _load_side(text).values
+    return checked_values(text, _read(text))
+
+
+def _read(path):
+    try:
+        array = np.load(pathlib.Path(path).expanduser(), allow_pickle=False)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    # NumPy raises several kinds for what is damaged or pickled.
+    except Exception as error:
+        raise InputError(
+            f"{path} is damaged or not an .npy file of numbers ({error})"
+        ) from error
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{path} is not an .npy file: save it with np.save")
+    return array
+
+
+LOADER = Loader(
+    is_side=lambda source: is_path(source) and str(source).endswith(".npy"),
+    load_side=_load_side,
+    load_values=_load_values,
+)
