@@ -1,5 +1,7 @@
 """Records that are there several times: found, and no others."""
 
+import dataclasses
+
 import numpy as np
 import slow_tests
 import synthetic_outputs
@@ -17,15 +19,24 @@ def repeated(outputs, members, nonmembers=1):
     """Each record so many times, in another order, under ids of its own."""
     times = np.where(outputs.members, members, nonmembers)
     rows = np.repeat(np.arange(times.size), times)
-    rows = np.random.default_rng(1).permutation(rows)
-    taken = outputs.take(rows)
+    return renumbered(outputs, np.random.default_rng(1).permutation(rows))
+
+
+def renumbered(outputs, rows, first=0):
+    """Chosen rows, under ids from `first` on."""
+    ids = np.arange(first, first + len(rows))
+    return dataclasses.replace(outputs.take(rows), record_ids=ids)
+
+
+def with_rows(rows, labels=None):
+    """Outputs of which the first half are members'."""
+    count = len(rows)
     return Outputs(
-        taken.probabilities,
-        taken.labels,
-        taken.members,
-        np.arange(rows.size),
-        taken.info,
-        logits=taken.logits,
+        np.asarray(rows, np.float32),
+        np.zeros(count, int) if labels is None else labels,
+        np.arange(count) < count // 2,
+        np.arange(count),
+        {"target": "x"},
     )
 
 
@@ -64,18 +75,12 @@ class OfRecordsTest(parameterized.TestCase, tf.test.TestCase):
         distinct = of_records(values, labels, members, ids)
         firsts = [keys.index(key) for key in sorted(set(keys), key=keys.index)]
         self.assertAllEqual(distinct.record_ids, np.sort(ids[firsts]))
+        counts = dataclasses.astuple(distinct.repeated)[:5]
         self.assertEqual(
-            (
-                distinct.repeated.distinct_members,
-                distinct.repeated.distinct_nonmembers,
-            ),
-            (np.sum(members[firsts]), np.sum(~members[firsts])),
-        )
-        self.assertEqual(
-            (distinct.repeated.members, distinct.repeated.nonmembers),
-            (members.sum(), np.sum(~members)),
-        )
-        self.assertEqual(distinct.repeated.by, "records")
+            counts,
+            (members.sum(), np.sum(members[firsts]), np.sum(~members),
+             np.sum(~members[firsts]), "records"),
+        )  # fmt: skip
 
     def test_seven_times(self):
         values = np.random.default_rng(0).normal(size=(600, 4))
@@ -144,12 +149,9 @@ class CopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
         distinct = repeated_records.of_outputs([copied])
         # Coarse rows may be equal without being copies: up to one in 30.
         least = 1.0 if step == 0 else 29 / 30
-        self.assertBetween(
-            distinct.repeated.distinct_members / records, least, 1
-        )
-        self.assertBetween(
-            distinct.repeated.distinct_nonmembers / records, least, 1
-        )
+        counts = distinct.repeated
+        self.assertBetween(counts.distinct_members / records, least, 1)
+        self.assertBetween(counts.distinct_nonmembers / records, least, 1)
         taken = distinct.of(copied)
         rows, counts = np.unique(
             np.column_stack([taken.probabilities, taken.labels, taken.members]),
@@ -166,27 +168,17 @@ class CopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
         """A rare class five times, as it is balanced by repetition."""
         one = synthetic_outputs.outputs(200, 200)
         rows = np.repeat(np.arange(400), np.where(one.labels == 2, 5, 1))
-        copied = Outputs(
-            one.probabilities[rows],
-            one.labels[rows],
-            one.members[rows],
-            np.arange(rows.size),
-            one.info,
+        copied = renumbered(one, rows)
+        counts = counts_of(copied)
+        self.assertEqual(
+            (counts.distinct_members, counts.distinct_nonmembers), (200, 200)
         )
-        self.assertEqual(counts_of(copied).distinct_members, 200)
-        self.assertEqual(counts_of(copied).distinct_nonmembers, 200)
 
     def test_of_random_numbers(self):
         """Drawn with replacement, from float outputs."""
         one = synthetic_outputs.outputs(300, 300)
         rows = np.random.default_rng(0).integers(0, 600, 1500)
-        copied = Outputs(
-            one.probabilities[rows],
-            one.labels[rows],
-            one.members[rows],
-            np.arange(1500),
-            one.info,
-        )
+        copied = renumbered(one, rows)
         drawn = np.unique(rows)
         self.assertEqual(
             counts_of(copied).distinct_members, np.sum(one.members[drawn])
@@ -201,13 +193,7 @@ class CopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
         rows = np.concatenate(
             [np.arange(400), np.repeat(np.flatnonzero(one.members)[:3], 100)]
         )
-        copied = Outputs(
-            one.probabilities[rows],
-            one.labels[rows],
-            one.members[rows],
-            np.arange(rows.size),
-            one.info,
-        )
+        copied = renumbered(one, rows)
         distinct = repeated_records.of_outputs([copied])
         if step:
             # They may be equal by chance, and there is a doubt.
@@ -227,13 +213,7 @@ class CopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
             [repeated(synthetic_outputs.outputs(100, 100), 3, 3)]
         )
         one = synthetic_outputs.outputs(30, 30, seed=4, target="board")
-        other = Outputs(
-            one.probabilities,
-            one.labels,
-            one.members,
-            np.arange(5000, 5060),
-            one.info,
-        )
+        other = renumbered(one, np.arange(60), first=5000)
         self.assertIs(distinct.of(other), other)
 
     def test_of_logits(self):
@@ -307,14 +287,7 @@ class NoCopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
         rng = np.random.default_rng(0)
         votes = rng.binomial(100, np.where(np.arange(900) < 450, 0.97, 0.7))
         rows = np.column_stack([votes, 100 - votes]).astype(np.float32) / 100
-        outputs = Outputs(
-            rows,
-            np.zeros(900, int),
-            np.arange(900) < 450,
-            np.arange(900),
-            {"target": "forest"},
-        )
-        self.assertEqual(shares(counts_of(outputs)), (1.0, 1.0))
+        self.assertEqual(shares(counts_of(with_rows(rows))), (1.0, 1.0))
 
     def test_leaves_of_a_tree(self):
         """Odd shares, but both sides have the same ones."""
@@ -322,24 +295,12 @@ class NoCopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
         leaves = rng.random(12)
         places = rng.integers(0, 12, 400)
         top = leaves[places].astype(np.float32)
-        outputs = Outputs(
-            np.column_stack([top, 1 - top]),
-            rng.integers(0, 2, 400),
-            np.arange(400) < 200,
-            np.arange(400),
-            {"target": "tree"},
-        )
+        rows = np.column_stack([top, 1 - top])
+        outputs = with_rows(rows, rng.integers(0, 2, 400))
         self.assertEqual(shares(counts_of(outputs)), (1.0, 1.0))
 
     def test_constant_answers(self):
-        rows = np.full((80, 4), 0.25, np.float32)
-        outputs = Outputs(
-            rows,
-            np.arange(80) % 4,
-            np.arange(80) < 40,
-            np.arange(80),
-            {"target": "dead"},
-        )
+        outputs = with_rows(np.full((80, 4), 0.25), np.arange(80) % 4)
         self.assertEqual(shares(counts_of(outputs)), (1.0, 1.0))
 
     @parameterized.parameters(1, 2, 3, 5)
