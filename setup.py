@@ -74,7 +74,10 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     packages=find_packages(include=["qmia_tf", "qmia_tf.*"]),
-    package_data={"qmia_tf.report.html": ["*.jinja", "*.css"]},
+    package_data={
+        "qmia_tf.report.html": ["*.jinja", "*.css"],
+        "qmia_tf.report.words": ["*.jinja"],
+    },
     python_requires=">=3.11,<3.14",
     install_requires=REQUIRES,
     extras_require=EXTRAS,

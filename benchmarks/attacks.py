@@ -153,7 +153,7 @@ def peers_rule(inputs):
     references = inputs.references
     for mask in (references.inside, references.outside):
         side_moments = reference_moments.moments(references.margins, mask)
-        spreads = lira.spreads(side_moments, 0.0, variance="per_example")
+        spreads = lira.spreads(side_moments, 0.0, variance="per_record")
         shrink = np.sqrt((side_moments.counts - 1) / side_moments.counts)
         sides.append((side_moments.centers, spreads * shrink))
     return lira.likelihood_ratio(margins(inputs.outputs), *sides)

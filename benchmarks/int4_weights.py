@@ -42,7 +42,7 @@ def main(argv):
     images = rng.integers(0, 256, (IMAGES.value, *SHAPE), np.uint8)
     for kernels in KERNELS:
         files = [Observed(data, kernels=kernels) for data in (wide, packed)]
-        ours, theirs = (file.levels(images) for file in files)
+        (ours, _), (theirs, _) = (file.run(images) for file in files)
         off = sum(int(np.sum(ours[name] != theirs[name])) for name in ours)
         codes = sum(part.size for part in ours.values())
         spent = [milliseconds(data, kernels) for data in (wide, packed)]

@@ -122,7 +122,7 @@ def plain(model):
 
     class PlainConv2D(layers.DoReFaConv2D):
         def quantized_kernel(self):
-            if self.weight_quantizer == "symmetric":
+            if self.weight_quantizer.name == "symmetric":
                 return super().quantized_kernel()
             n = 2.0**self.weight_bits - 1
             unit = tf.tanh(self.kernel)

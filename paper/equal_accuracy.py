@@ -1,5 +1,6 @@
 """The leak at equal accuracy, and that of the deployed files."""
 
+from paper import artefact_pairs
 from paper.measures import (
     auc_changes,
     deployed,
@@ -11,7 +12,6 @@ from paper.measures import (
 from paper.paper_comparison import PLACE, SEEDS
 from paper.stored_results import FinishedRun
 from qmia_tf.auditing.accuracy_matching import NEAR, Match
-from qmia_tf.report import artefact_pairs
 from qmia_tf.report.run_list import title
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.run_dir import TRAINED

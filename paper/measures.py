@@ -1,10 +1,10 @@
 """What is compared: measures of one artefact, over seeds, in pairs."""
 
-from paper import plans
+from paper import artefact_pairs, plans
 from paper.stored_results import FinishedRun
 from qmia_tf.auditing.accuracy_matching import Match
 from qmia_tf.auditing.target_result import TargetAudit
-from qmia_tf.report import artefact_pairs, parent_changes
+from qmia_tf.report import parent_changes
 from qmia_tf.run_dir import TRAINED
 from qmia_tf.statistics import intervals, seed_means
 from qmia_tf.statistics.intervals import Estimate

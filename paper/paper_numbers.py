@@ -11,7 +11,7 @@ of the four models leak alike; if precision and recall are right, F1 was
 mistyped. Nothing in the paper decides which.
 """
 
-from qmia_tf.report.published_row import PublishedRow
+from qmia_tf.report.paper_tables import PublishedRow
 
 # (data set, weight bits, activation bits) -> row
 PAPER = {

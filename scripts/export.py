@@ -50,7 +50,7 @@ def main(argv):
     del argv
     run_dir = options.required("run_dir")
     quiet.start_tensorflow()
-    from qmia_tf.deploy import export, manifest_table
+    from qmia_tf.deploy import export, manifest
     from qmia_tf.experiments import configuration, run
 
     settings = export.Settings(
@@ -70,7 +70,7 @@ def main(argv):
         progress=terminal.say,
     )
     print(f"{run_dir}/artifacts:")
-    print(manifest_table.table(entries))
+    print(manifest.table(entries))
 
 
 if __name__ == "__main__":

@@ -2,11 +2,15 @@
 # Makes .venv if needed, installs, and runs the tests and the style check.
 #
 #   bash scripts/test.sh                        every *_test.py of tests/
+#   bash scripts/test.sh --fast                 all but what trains or converts
+#                                               and what tests/long_tests.txt
+#                                               lists: within 90 s on two cores
 #   bash scripts/test.sh --slow                 the slow tests too
 #   bash scripts/test.sh --kernels              the files of
 #                                               tests/kernel_tests.txt alone
 #   bash scripts/test.sh tests/data/split_test.py
 #                                               only this file
+#   bash scripts/test.sh --measure              tests/long_tests.txt again
 #   bash scripts/test.sh -x -k sweep            other options are pytest's
 #   PYTHON=python3.12 bash scripts/test.sh      chooses the Python
 #
@@ -18,6 +22,7 @@ set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/setup_venv.sh"
 
 # A worker starts TensorFlow once and runs whole files; one file needs none.
+# --fast and --measure are options of tests/conftest.py.
 workers=logical
 files=0
 arguments=()

@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 
+import durations
 import pytest
 from absl import flags
 
@@ -21,17 +22,9 @@ ROOT = str(pathlib.Path(__file__).resolve().parent.parent)
 if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
-# Of few tests, each of which runs whole programs.
-LONG = (
-    "docs_test.py",
-    "examples_test.py",
-    "golden_test.py",
-    "notebook_test.py",
-    "scripts_test.py",
-    "training_test.py",
-    "walkthroughs_test.py",
-    "workflow_test.py",
-)
+
+# FILE::CLASS -> seconds.
+MEASURED = collections.Counter()
 
 
 def _threads():
@@ -62,21 +55,68 @@ def pytest_unconfigure(config):
     shutil.rmtree(config.qmia_tmpdir, ignore_errors=True)
 
 
-def pytest_collection_modifyitems(items):
-    """Drops tf.test.TestCase.test_session, a method and not a test.
+def pytest_addoption(parser):
+    """Options of scripts/test.sh."""
+    parser.addoption(
+        "--fast",
+        action="store_true",
+        help="leave out what trains or converts, and long tests",
+    )
+    parser.addoption(
+        "--measure",
+        action="store_true",
+        help=f"write {durations.LIST.name} again",
+    )
 
-    Files that take long come first, then those of many tests, so that no
-    worker has a long one left when the others are done.
+
+def pytest_ignore_collect(collection_path, config):
+    """Leaves files out with --fast; None has pytest decide."""
+    is_test = collection_path.name.endswith("_test.py")
+    if config.getoption("fast") and is_test:
+        return durations.trains_or_converts(collection_path) or None
+    return None
+
+
+def pytest_collection_modifyitems(config, items):
+    """Drops long classes with --fast; sorts the others.
+
+    tf.test.TestCase.test_session is a method and not a test. Files that take
+    long come first, then those of many tests, so that no worker has a long one
+    left when the others are done.
     """
-    items[:] = [item for item in items if item.name != "test_session"]
+    seconds = durations.read()
+    items[:] = [
+        item
+        for item in items
+        if item.name != "test_session"
+        and not (
+            config.getoption("fast")
+            and durations.class_of(item.nodeid) in seconds
+        )
+    ]
+    file_seconds = collections.Counter()
+    for name, value in seconds.items():
+        file_seconds[name.partition("::")[0]] += value
     tests = collections.Counter(item.path for item in items)
     items.sort(
         key=lambda item: (
-            item.path.name not in LONG,
+            -file_seconds[item.nodeid.partition("::")[0]],
             -tests[item.path],
             str(item.path),
         )
     )
+
+
+def pytest_runtest_logreport(report):
+    """Notes how long a test, its setup or its cleanup took."""
+    MEASURED[durations.class_of(report.nodeid)] += report.duration
+
+
+def pytest_sessionfinish(session):
+    """Writes the list of long tests, in the process that has all of them."""
+    config = session.config
+    if config.getoption("measure") and not hasattr(config, "workerinput"):
+        durations.write(MEASURED)
 
 
 def pytest_collection_finish():

@@ -8,17 +8,12 @@ SciPy alone. The one model that does answer is
 tflite_models/digits_w4a4_int8_io.tflite, which ends in an int8 softmax: codes
 are the same everywhere, what a float softmax gives is not.
 
-golden/results/ holds what the programs wrote and printed. Two attacks end where
-L-BFGS stops, which follows from the last bits of sums: quantile regression on
-the features of records, and the joint attack. On a processor with other last
-bits (arithmetic) they, and what is chosen among all attacks, are not compared.
+golden/results/ holds what the programs wrote and printed.
 """
 
 import contextlib
 import csv
-import dataclasses
 import functools
-import hashlib
 import json
 import lzma
 import os
@@ -26,8 +21,6 @@ import pathlib
 import shutil
 from unittest import mock
 
-import golden_trees
-import numpy as np
 import script_calls
 
 from qmia_tf import report
@@ -40,17 +33,6 @@ STAND_IN = b"Stands for a model of the golden audits. No audit opens it.\n"
 # scikit-learn's solvers end at depends on the processor.
 COMMON = ("--tfprivacy_attacks=threshold,threshold-entropy", "--num_threads=1")
 RUN = (*COMMON, "--label_only_records=200", "--pictures=off")
-# Programs that know the records, and what follows from the fits in them.
-FITTED = ("full_precision", "quantized", "report", "own_file")
-FITS = (
-    "comparison",
-    "gates",
-    "joints",
-    "targets[].leak",
-    "targets[].strongest",
-)
-FITTED_ATTACKS = {"targets[].attacks[].name": "quantile"}
-ARITHMETIC = RESULTS / "arithmetic"
 SAVED = ("w4a4/outputs/int8_io.npz", "w32a32/outputs/keras.npz")
 # Program, flags, JSON and CSV files that it writes, and texts: of report.txt
 # and of what it prints.
@@ -177,39 +159,6 @@ def prepare(folder):
         shutil.copy(answers / "keras.npz", folder / f"{name}.npz")
 
 
-def tree_differences(name, stored, current):
-    """Compares two trees of one file, as far as the processor lets.
-
-    Args:
-        name: of the file, as run_all gives it.
-        stored: JSON tree.
-        current: JSON tree.
-    Returns: list of str, see golden_trees.differences.
-    """
-    if is_compared_wholly(name):
-        return golden_trees.differences(stored, current)
-    names = golden_trees.NAMES
-    return golden_trees.differences(
-        stored,
-        current,
-        names=dataclasses.replace(names, ignored=(*names.ignored, *FITS)),
-        without=FITTED_ATTACKS,
-    )
-
-
-def is_compared_wholly(name):
-    """Whether nothing in a file may differ on this processor."""
-    is_fitted = name.partition(".")[0] in FITTED
-    return not is_fitted or arithmetic() == ARITHMETIC.read_text().strip()
-
-
-def arithmetic():
-    """Gives a hash of the last bits of exponentials, logarithms and sums."""
-    x = np.random.default_rng(0).standard_normal((301, 37))
-    parts = (np.exp(x), np.log(np.abs(x)), x.T @ x, x @ x[0], x.sum(axis=0))
-    return hashlib.sha256(b"".join(x.tobytes() for x in parts)).hexdigest()
-
-
 def stored():
     """Reads what is stored: dict name -> JSON tree, dict name -> text."""
     trees = {
@@ -233,7 +182,6 @@ def store(trees, texts):
         (RESULTS / f"{name}.json.xz").write_bytes(data)
     for name, text in texts.items():
         (RESULTS / f"{name}.txt").write_text(text)
-    ARITHMETIC.write_text(arithmetic() + "\n")
 
 
 def stand_in(name):

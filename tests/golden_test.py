@@ -26,7 +26,7 @@ TREE = {
             "latency_ms": 0.1,
             "leak": {
                 "auc": {"value": 0.625, "low": 0.5},
-                "because": ["2 of 3"],
+                "reasons": ["2 of 3"],
             },
             "curve": [0.25, 0.5, 0.75],
         }
@@ -53,15 +53,11 @@ class GoldenTest(tf.test.TestCase):
     def test_every_number_of_every_file_is_what_it_was(self):
         for name, stored in self.stored_trees.items():
             with self.subTest(name):
-                differences = golden_audits.tree_differences(
-                    name, stored, self.trees[name]
-                )
+                differences = golden_trees.differences(stored, self.trees[name])
                 self.assertSame(differences)
 
     def test_every_number_of_every_text_is_what_it_was(self):
         for name, stored in self.stored_texts.items():
-            if not golden_audits.is_compared_wholly(name):
-                continue
             with self.subTest(name):
                 differences = golden_trees.number_differences(
                     stored, self.texts[name]
@@ -145,11 +141,11 @@ class TreesTest(parameterized.TestCase, tf.test.TestCase):
         self.assertDiffers()
 
     def test_of_sentences_only_the_numbers_count(self):
-        self.target["leak"]["because"] = ["of 3 attacks, 2"]
+        self.target["leak"]["reasons"] = ["of 3 attacks, 2"]
         self.assertDiffers(
-            "targets[1].leak.because[0]: '2 of 3' -> 'of 3 attacks, 2'"
+            "targets[1].leak.reasons[0]: '2 of 3' -> 'of 3 attacks, 2'"
         )
-        self.target["leak"]["because"] = ["2 attacks of 3"]
+        self.target["leak"]["reasons"] = ["2 attacks of 3"]
         self.assertDiffers()
 
     def test_one_entry_renames_a_field_everywhere(self):
@@ -188,24 +184,13 @@ class TreesTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_a_sentence_that_is_renamed_stays_one(self):
         for target in self.tree["targets"]:
-            del target["leak"]["because"]
-            target["leak"]["reasons"] = ["2 attacks of 3"]
-        self.assertDiffers(renamed={"*.because": "reasons"})
+            del target["leak"]["reasons"]
+            target["leak"]["causes"] = ["2 attacks of 3"]
+        self.assertDiffers(renamed={"*.reasons": "causes"})
 
     def test_a_move_to_another_depth_is_refused(self):
         with self.assertRaisesRegex(ValueError, r"must have \[\] 1 times"):
             self.assertDiffers(renamed={"targets[].leak": "targets.leak"})
-
-    def test_items_of_a_list_are_left_out(self):
-        self.tree["artefacts"] = self.tree.pop("targets")
-        self.target["curve"] = [0.0]
-        differences = golden_trees.differences(
-            TREE,
-            self.tree,
-            names=golden_trees.Names(renamed={"targets": "artefacts"}),
-            without={"targets[].target": "int8"},
-        )
-        self.assertEqual(differences, [])
 
     def test_a_failure_shows_the_first_differences(self):
         differences = [f"a[{place}]: 0 -> 1" for place in range(30)]

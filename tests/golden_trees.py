@@ -39,28 +39,6 @@ class Names:
 
 
 NAMES = Names(
-    renamed={
-        "control": "blind_baseline",
-        "control.told_apart": "distinguishable",
-        "joints": "joint_attacks",
-        "joints[].alone": "single_auc",
-        "joints[].together": "joint_auc",
-        "repeats": "repeated_records",
-        "gates[].found": "measured",
-        "config.models[].pixels": "input_range",
-        "targets[].exposed": "risky_members",
-        "targets[].tied_answers": "tied_outputs",
-        "targets[].leak.answer": "verdict",
-        "targets[].leak.because": "reasons",
-        "targets[].attacks[].verdicts": "membership_decisions",
-    },
-    added=(),
-    words={
-        "agreeing_copies": "agreeing_augmentations",
-        "copies": "augmented_labels",
-        "correct_copies": "correct_augmentations",
-        "noisy": "noisy_labels",
-    },
     ignored=(
         "schema_version",
         "versions",
@@ -68,7 +46,7 @@ NAMES = Names(
         "*.latency_threads",
     ),
     sentences=(
-        "*.because",
+        "*.reasons",
         "*.features",
         "*.reason",
         "*.sentence",
@@ -76,7 +54,7 @@ NAMES = Names(
         "*.title",
         "*.verdict",
         "*.warning",
-        "gates[].found",
+        "gates[].measured",
         "gates[].limit",
     ),
 )
@@ -89,15 +67,13 @@ SHOWN = 20
 NUMBER = re.compile(r"(?<![\w.])[-+\u2212]?\d+(?:[.,]\d+)*(?:e[-+]?\d+)?(?!\w)")
 
 
-def differences(stored, current, *, names=NAMES, without=None) -> list[str]:
+def differences(stored, current, *, names=NAMES) -> list[str]:
     """Lists what differs between two JSON trees.
 
     Args:
         stored: JSON types, the golden tree.
         current: JSON types, what the program makes now.
         names: Names.
-        without: dict stored pattern of a field -> its value in those items of
-            a list that are not compared.
     Returns: list of "path: stored -> current", in the stored order.
     """
     is_ignored = functools.cache(functools.partial(_is_any, names.ignored))
@@ -105,11 +81,9 @@ def differences(stored, current, *, names=NAMES, without=None) -> list[str]:
     is_added = functools.cache(functools.partial(_is_any, names.added))
     new_key = functools.cache(functools.partial(_new_key, names.renamed))
     kept, ignored, sentences = [], set(), set()
-    left_out = _items(stored, without or {})
-    new_left_out = {_new_path(path, new_key) for path in left_out}
     for path, value in _leaves(stored):
         new_path = _new_path(path, new_key)
-        if new_path is None or _is_below(path, left_out):
+        if new_path is None:
             continue
         if is_ignored(_keys(path)):
             ignored.add(_keys(new_path))
@@ -123,8 +97,7 @@ def differences(stored, current, *, names=NAMES, without=None) -> list[str]:
         (path, value)
         for path, value in _leaves(current)
         if not (
-            _is_below(path, new_left_out)
-            or _keys(path) in ignored
+            _keys(path) in ignored
             or is_ignored(_keys(path))
             or is_added(_keys(path))
         )
@@ -174,20 +147,6 @@ def _leaves(tree, path=()):
             yield from _leaves(value, (*path, key))
     else:
         yield path, tree
-
-
-def _items(tree, fields):
-    """The paths of the items of lists in which a field has a value."""
-    return {
-        path[:-1]
-        for path, value in _leaves(tree)
-        for pattern, wanted in fields.items()
-        if value == wanted and _is(pattern, _keys(path))
-    }
-
-
-def _is_below(path, places):
-    return any(path[:end] in places for end in range(1, len(path)))
 
 
 def _tree(leaves):

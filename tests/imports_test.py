@@ -121,9 +121,9 @@ class HouseTest(absltest.TestCase):
         self.assertEqual(
             imports["qmia_tf.quantizers.symmetric"],
             {
-                "qmia_tf.quantizers.dorefa",
                 "qmia_tf.errors",
                 "qmia_tf.quantizers.grids",
+                "qmia_tf.quantizers.quantizer",
             },
         )
         self.assertIn(

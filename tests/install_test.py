@@ -295,6 +295,8 @@ class ScriptsTest(parameterized.TestCase):
         line = self.logged()[-1]
         self.assertIn("-n 0 ", line)
         self.assertEndsWith(line, " tests/a_test.py -x")
+        self.run_script("test.sh", "--fast")
+        self.assertEndsWith(self.logged()[-1], " --fast")
         self.run_script("test.sh", "../check out/tests/a_test.py::T::t")
         self.assertIn("tests/a_test.py::T::t", self.logged()[-1])
 

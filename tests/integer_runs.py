@@ -10,7 +10,7 @@ import tqdm
 
 from qmia_tf import files, layers
 from qmia_tf.data import loaders
-from qmia_tf.deploy.export_settings import Settings
+from qmia_tf.deploy.conversion_job import Settings
 from qmia_tf.deploy.tflite import flatbuffer
 from qmia_tf.experiments import configuration, run
 from qmia_tf.models import keras_files, resnet

@@ -9,14 +9,10 @@ import keras
 import numpy as np
 
 from qmia_tf import layers
-from qmia_tf.deploy.integer import (
-    code_movement,
-    file_tensors,
-    int8_file,
-    integer_network,
-    kernel_conversion,
-)
+from qmia_tf.deploy.integer import code_movement, int8_file
 from qmia_tf.deploy.integer.graph_conversion import Conversion
+from qmia_tf.deploy.integer.layer_ops import OPS, LayerOp
+from qmia_tf.deploy.integer.pending_values import Codes
 from qmia_tf.quantizers import grids
 
 EDGE = {"weight_bits": 8, "weight_quantizer": "symmetric"}
@@ -253,20 +249,12 @@ def averages_alone(grid, size):
         size, scale=grid.scale, name="average"
     )
     trained = keras.Model(values, layer(values))
-    source = kernel_conversion.Codes(keras.Input(shape, name="codes"), grid)
-    conversion = Conversion(integer_network.HANDLERS, "float", "softmax", None)
-    ended = code_movement.rounded_average(conversion, layer, source)
+    source = Codes(keras.Input(shape, name="codes"), grid)
+    ended = code_movement.rounded_average(Conversion(OPS), layer, source)
     twin = keras.Model(source.tensor, ended.tensor)
 
     def codes(file, layer):
-        index = file.writer.tensor(
-            layer.name,
-            shape,
-            np.int8,
-            scale=grid.scale,
-            zero_point=grid.zero_point,
-        )
-        return file_tensors.Tensor(index, shape, grid)
+        return file.add_tensor(layer, grid, shape=shape)
 
-    emit = {**int8_file.EMIT, keras.layers.InputLayer: codes}
-    return trained, twin, file_tensors.File(twin, emit).to_bytes()
+    ops = {**OPS, keras.layers.InputLayer: LayerOp(emit=codes)}
+    return trained, twin, int8_file.File(twin, ops).to_bytes()

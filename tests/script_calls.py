@@ -36,18 +36,25 @@ def start(name, *arguments, **options):
 
 
 @contextlib.contextmanager
-def loaded(name):
-    """Imports a script; its flags are gone afterwards."""
+def flags_removed():
+    """Removes the flags that were defined inside."""
     before = set(flags.FLAGS)
-    path = SCRIPTS / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"script_{name}", path)
-    module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
-        yield module
+        yield
     finally:
         for flag in set(flags.FLAGS) - before:
             delattr(flags.FLAGS, flag)
+
+
+@contextlib.contextmanager
+def loaded(name):
+    """Imports a script; its flags are gone afterwards."""
+    path = SCRIPTS / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"script_{name}", path)
+    module = importlib.util.module_from_spec(spec)
+    with flags_removed():
+        spec.loader.exec_module(module)
+        yield module
 
 
 @contextlib.contextmanager

@@ -1,6 +1,9 @@
 """Records whose margins are drawn, as the attack inputs of a target."""
 
+import dataclasses
+
 import numpy as np
+import synthetic_outputs
 
 from qmia_tf.attacks.attack_inputs import AttackInputs, References
 from qmia_tf.outputs import Outputs
@@ -57,3 +60,70 @@ def simulate(records, models, *, seed=0, leak=1.2):
     return attack_inputs_of(
         margins[0], inside[0], seed=seed, references=references
     )
+
+
+def everything(
+    kind="float", *, members=130, nonmembers=100, gain=(3.0, 2.0), seed=0
+):
+    """All that any attack needs; every need tells members by the gain.
+
+    Args:
+        kind: of outputs: "float", "int8" or "logits".
+        members: int.
+        nonmembers: int.
+        gain: of synthetic_outputs; equal ones give nothing away.
+        seed: int.
+    """
+    step = 1 / 256 if kind == "int8" else 0.0
+    target, parent = (
+        synthetic_outputs.outputs(
+            members, nonmembers, gain=gains, step=step, seed=seed
+        ).in_record_order()
+        for gains in (gain, (2.0, 2.0))
+    )
+    rng = np.random.default_rng([seed, 1])
+    size, labels, is_member = target.labels.size, target.labels, target.members
+    if kind == "logits":
+        target = Outputs.from_logits(
+            np.log(target.probabilities) + rng.normal(size=(size, 1)),
+            labels=labels,
+            members=is_member,
+            record_ids=target.record_ids,
+            info={"target": "keras"},
+        )
+    # Each record trained three of six models.
+    inside = rng.random((3, size)) < 0.5
+    inside = np.concatenate([inside, ~inside])
+    drawn = np.where(inside, 3.0, 2.0) + 1.5 * rng.normal(size=(6, size))
+    shares = 0.5 + 0.1 * np.where(is_member, *gain)
+    right = rng.random((2, 6, size)) < shares
+    augmented = np.where(right, labels, (labels + 1) % target.classes)
+    return AttackInputs(
+        outputs=target,
+        calibration=calibration_half(is_member, seed=seed),
+        seed=seed,
+        augmented_labels=augmented[0].T,
+        noisy_labels=augmented[1].T,
+        references=References(drawn, inside, ~inside),
+        parent=parent,
+        features=rng.normal(size=(size, 3)),
+    )
+
+
+def take(inputs, rows):
+    """AttackInputs about some records, in that order; int [M]."""
+    taken = {
+        name: None if value is None else value.take(rows)
+        for name, value in vars(inputs).items()
+        if name in ("outputs", "references", "parent", "second_outputs")
+    }
+    for name in ("calibration", "augmented_labels", "noisy_labels", "features"):
+        value = getattr(inputs, name)
+        taken[name] = None if value is None else value[rows]
+    return dataclasses.replace(inputs, **taken)
+
+
+def with_members(inputs, members):
+    """The same with other memberships, the halves as they were."""
+    outputs = dataclasses.replace(inputs.outputs, members=members)
+    return dataclasses.replace(inputs, outputs=outputs)

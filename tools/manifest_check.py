@@ -6,7 +6,7 @@ from qmia_tf import files, terminal
 from qmia_tf.auditing import audit_result
 from qmia_tf.data import loaders
 from qmia_tf.data import split as splits
-from qmia_tf.deploy.export import MANIFEST
+from qmia_tf.deploy.manifest import MANIFEST
 from qmia_tf.errors import InputError
 from tools import file_measurements
 from tools.shipped_sets import SETS, select_sets

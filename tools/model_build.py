@@ -4,7 +4,7 @@ import pathlib
 
 from qmia_tf import files
 from qmia_tf.data import loaders
-from qmia_tf.deploy.export import MANIFEST
+from qmia_tf.deploy.manifest import MANIFEST
 from tools import shipped_run
 from tools.shipped_sets import select_sets
 

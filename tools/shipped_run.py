@@ -8,7 +8,7 @@ from qmia_tf import files, terminal
 from qmia_tf.attacks import tfprivacy
 from qmia_tf.auditing import audit_result
 from qmia_tf.data import loaders
-from qmia_tf.deploy.export import read_manifest
+from qmia_tf.deploy.manifest import read_manifest
 from qmia_tf.experiments import (
     configuration,
     label_only_queries,

@@ -75,16 +75,17 @@ def dorefa():
     """Weights and activations before and after quantizing to 2 bits."""
     import tensorflow as tf
 
-    from qmia_tf.quantizers import dorefa as quantizers
+    from qmia_tf import quantizers
 
     figure, (left, right) = drawing.new(columns=2, height=2.9)
     line = np.linspace(-2, 2, 2001, dtype=np.float32)
     for bits, color, dash in ((4, drawing.ORANGE, ":"), (2, drawing.BLUE, "-")):
-        values = quantizers.quantize_weights(tf.constant(line), bits=bits)
+        values = quantizers.get("dorefa", bits=bits)(tf.constant(line))
         left.plot(line, values, dash, color=color, label=f"{bits} bits")
     left.set_title("a weight")
     x = np.linspace(-0.5, 1.5, 2001, dtype=np.float32)
-    values = quantizers.quantize_activations(tf.constant(x), bits=2)
+    clip = quantizers.get("dorefa_activations", bits=2)
+    values = clip(tf.constant(x))
     right.plot(x, values, color=drawing.BLUE, label="2 bits")
     right.plot(
         x,

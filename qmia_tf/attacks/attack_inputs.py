@@ -47,12 +47,12 @@ class AttackInputs:
         outputs: of the target, in record order, N records.
         calibration: bool [N], the half that thresholds are chosen on and
             that attacks which learn may learn from, with its memberships.
-        seed: int, of everything random in an attack.
+        seed: of everything random in an attack.
         augmented_labels: int [N, Q], the target's labels for augmented
             queries of each record (attacks.augmented_queries), the original
             first; -1 in rows that were not queried.
         noisy_labels: int [N, Q], the same for queries with noise.
-        references: References, of the N records.
+        references: of the N records.
         parent: outputs of the full-precision model, trained on the same
             members, for the N records.
         second_outputs: of a second artefact of the same training run.

@@ -6,6 +6,7 @@ the other records, their order or the batches.
 
 import dataclasses
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from scipy import ndimage
@@ -48,13 +49,12 @@ class Augmentations:
         """The name of each query, the unchanged image first."""
         return tuple(name for name, _ in self._transforms())
 
-    def apply(self, images, record_ids=None):
-        """Yields the images of each query, in the order of names.
+    def apply(
+        self, images: np.ndarray, record_ids: np.ndarray | None = None
+    ) -> Iterator[np.ndarray]:
+        """Yields the uint8 [N, H, W, C] images of each query, as names says.
 
-        Args:
-            images: uint8 [N, height, width, channels].
-            record_ids: not used; noise needs them.
-        Yields: uint8 arrays of that shape.
+        Noise needs the record ids; these do not.
         """
         for _, transform in self._transforms():
             yield transform(images)
@@ -119,15 +119,13 @@ class Noise:
             ),
         )
 
-    def apply(self, images, record_ids):
-        """Yields the images of each query, in the order of names.
+    def apply(
+        self, images: np.ndarray, record_ids: np.ndarray
+    ) -> Iterator[np.ndarray]:
+        """Yields the uint8 [N, H, W, C] images of each query, as names says.
 
         255 sigma times the pattern is added, rounded and clipped to 0..255.
-
-        Args:
-            images: uint8 [N, height, width, channels].
-            record_ids: int [N], 0 or more.
-        Yields: uint8 arrays of that shape.
+        record_ids: int [N], 0 or more.
         """
         yield images
         size = math.prod(images.shape[1:])
@@ -143,15 +141,8 @@ class Noise:
                 yield changed.astype(np.uint8)
 
 
-def shifted(images, dx, dy):
-    """Moves images by some pixels; black comes in.
-
-    Args:
-        images: uint8 [N, height, width, channels].
-        dx: int, to the right; negative for left.
-        dy: int, down; negative for up.
-    Returns: uint8 array of that shape.
-    """
+def shifted(images: np.ndarray, dx: int, dy: int) -> np.ndarray:
+    """Moves images [N, H, W, C] by dx pixels right and dy down; black in."""
     height, width = images.shape[1:3]
     border = max(abs(dx), abs(dy))
     sides = [border, border]
@@ -160,13 +151,10 @@ def shifted(images, dx, dy):
     return framed[:, top : top + height, left : left + width]
 
 
-def rotated(images, degrees):
-    """Rotates images around their middle, to the left; black comes in.
+def rotated(images: np.ndarray, degrees: float) -> np.ndarray:
+    """Rotates images [N, H, W, C] around their middle, to the left.
 
-    Args:
-        images: uint8 [N, height, width, channels].
-        degrees: float.
-    Returns: uint8 array of that shape, between pixels interpolated linearly.
+    Interpolated linearly between pixels; black comes in.
     """
     return ndimage.rotate(
         images, degrees, axes=(1, 2), reshape=False, order=1, mode="constant"

@@ -16,6 +16,7 @@ from qmia_tf.errors import InputError
 
 # Bytes of images that are augmented at once; with noise they become floats.
 BLOCK = 1 << 23
+Plan = Augmentations | Noise
 NOT_QUERIED = -1
 KINDS = {
     "predicted": "i",
@@ -30,7 +31,7 @@ REMEDY = "delete it and query the target again"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class AugmentedLabels:
-    """The labels that a target gives to augmented queries of N records.
+    """Labels for Q queries of each of N records.
 
     Attributes:
         predicted: int16 [N, Q], a class; the unchanged image first.
@@ -49,12 +50,10 @@ class AugmentedLabels:
     queries: tuple[str, ...]
     info: dict
 
-    def aligned(self, record_ids) -> np.ndarray:
-        """Gives the labels in the order of other outputs.
+    def aligned(self, record_ids: np.ndarray) -> np.ndarray:
+        """Returns the labels of records, int16 [M, Q], -1 if not queried.
 
-        Args:
-            record_ids: int [M], distinct.
-        Returns: int16 [M, Q], -1 in the rows of records not queried.
+        record_ids: int [M], distinct, in whatever order.
         """
         rows = np.full((len(record_ids), len(self.queries)), NOT_QUERIED)
         order = np.argsort(self.record_ids)
@@ -64,38 +63,35 @@ class AugmentedLabels:
         rows[queried] = self.predicted[order[place[queried]]]
         return rows.astype(np.int16)
 
-    def matches(self, *, augmentations, **facts) -> bool:
+    def matches(self, *, augmentations: Plan, **facts) -> bool:
         """Whether these are the labels of certain queries and target.
 
-        Args:
-            augmentations: Augmentations or Noise.
-            **facts: entries of info, such as sha256 and kernel_set.
+        facts: entries of info, such as sha256 and kernel_set.
         """
         expected = {**facts, "plan": settings(augmentations)}
         return all(self.info.get(key) == expected[key] for key in expected)
 
     def save(self, path):
         """Writes the labels to an .npz file, whole or not at all."""
-        _check(vars(self) | {"queries": np.array(self.queries)}, path)
         arrays = vars(self) | {
             "queries": np.array(self.queries),
             "info": np.array(json.dumps(self.info, sort_keys=True)),
         }
+        _check(arrays, path)
         files.write_npz(path, **arrays)
 
 
 def query(
-    target, records: Records, augmentations, *, run="", progress=False
+    target,
+    records: Records,
+    augmentations: Plan,
+    *,
+    run: str = "",
+    progress: bool = False,
 ) -> AugmentedLabels:
-    """Queries a target with augmented members and nonmembers.
+    """Queries a targets.Target with augmented members and nonmembers.
 
-    Args:
-        target: targets.Target.
-        records: Records.
-        augmentations: Augmentations or Noise.
-        run: name of the run, recorded.
-        progress: shows a bar.
-    Raises: InputError if the target cannot be queried.
+    run: name of the run, recorded. Raises: as query_images.
     """
     about = {"fingerprint": records.fingerprint, "run": run}
     return AugmentedLabels(
@@ -115,18 +111,23 @@ def query(
 
 
 def query_images(
-    target, images, record_ids, augmentations, *, progress=False
+    target,
+    images: np.ndarray,
+    record_ids: np.ndarray,
+    augmentations: Plan,
+    *,
+    progress: bool = False,
 ) -> np.ndarray:
-    """Queries a target with every augmentation of every record.
+    """Queries a targets.Target with every augmentation of every record.
 
     Of equally probable classes the first is taken, as everywhere (see
     Outputs.predicted).
 
     Args:
-        target: targets.Target.
+        target: has predict, info and perhaps batch_size.
         images: uint8 [N, height, width, channels].
         record_ids: int [N], 0 or more; they decide a record's noise.
-        augmentations: Augmentations or Noise.
+        augmentations: the queries.
         progress: shows a bar.
     Returns: int16 [N, Q], in the order of augmentations.names.
     Raises: InputError if the target does not take
@@ -156,18 +157,16 @@ def query_images(
     return predicted
 
 
-def settings(augmentations) -> dict:
-    """Gives the settings of Augmentations or Noise, as JSON types."""
+def settings(augmentations: Plan) -> dict:
+    """Returns the settings of Augmentations or Noise, as JSON types."""
     kind = {Augmentations: "augmentations", Noise: "noise"}[type(augmentations)]
     fields = json.loads(json.dumps(dataclasses.asdict(augmentations)))
     return {"kind": kind, **fields}
 
 
 def load(path) -> AugmentedLabels:
-    """Reads and checks labels.
+    """Reads and checks a file that AugmentedLabels.save wrote.
 
-    Args:
-        path: file that AugmentedLabels.save wrote.
     Raises: InputError if it is missing, damaged or something else.
     """
     arrays = files.read_npz(path)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from qmia_tf.attacks.attack import Attack, of_outputs
+from qmia_tf.attacks.margin import of_true_class
 from qmia_tf.outputs import Outputs
 
 
@@ -10,11 +12,8 @@ def scores(outputs: Outputs) -> np.ndarray:
 
     The true label is not used.
 
-    Args:
-        outputs: of one target, N records.
     Returns: float64 [N], in 0..1; multiples of the probability step where
         the target's output is quantized.
-    Source: Kowalski et al., ICIP 2022, section 3.
     """
     return outputs.probabilities.max(axis=1).astype(np.float64)
 
@@ -25,11 +24,20 @@ def true_class_scores(outputs: Outputs) -> np.ndarray:
     It orders records as the loss does. Many float32 softmaxes end in p_y = 1
     exactly, and an int8 softmax has 256 values: those are ties here.
 
-    Args:
-        outputs: of one target, N records.
-    Returns: float64 [N], in 0..1; multiples of the probability step where
-        the target's output is quantized.
-    Source: Yeom et al., arXiv:1709.01604, where the loss is -log p_y.
+    Returns: as scores.
     """
-    right = np.arange(outputs.labels.size), outputs.labels
-    return outputs.probabilities[right].astype(np.float64)
+    return of_true_class(outputs.probabilities, outputs)
+
+
+CONFIDENCE = Attack(
+    "confidence",
+    "largest confidence",
+    of_outputs(scores),
+    source="Kowalski et al., ICIP 2022",
+)
+TRUE_CONFIDENCE = Attack(
+    "true_confidence",
+    "true-class confidence",
+    of_outputs(true_class_scores),
+    source="Yeom et al., arXiv:1709.01604",
+)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from qmia_tf.attacks.attack import Attack, of_outputs
 from qmia_tf.outputs import Outputs
 
 # A score of 1, a right label, is called a member.
@@ -16,9 +17,17 @@ def scores(outputs: Outputs) -> np.ndarray:
     the nonmembers'. Of equally probable classes the first is given: see
     Outputs.predicted.
 
-    Args:
-        outputs: of one target, N records.
     Returns: float64 [N].
     Source: Yeom et al., arXiv:1709.01604; Kowalski et al., ICIP 2022, eq. 4.
     """
     return (outputs.predicted == outputs.labels).astype(np.float64)
+
+
+GAP = Attack(
+    "gap",
+    "gap attack",
+    of_outputs(scores),
+    source="Yeom et al., arXiv:1709.01604",
+    needs=("labels",),
+    threshold=THRESHOLD,
+)

@@ -7,6 +7,7 @@ many and only a few false-positive rates can be attained.
 
 import numpy as np
 
+from qmia_tf.attacks.attack import Attack
 from qmia_tf.attacks.attack_inputs import AttackInputs
 
 
@@ -15,11 +16,8 @@ def correct_augmentations(inputs: AttackInputs) -> np.ndarray:
 
     With the original alone it is the gap attack.
 
-    Args:
-        inputs: with augmented_labels.
     Returns: float64 [N], whole numbers in 0..Q; NaN where not queried.
     Raises: ValueError if the attack inputs hold no augmented_labels.
-    Source: Choquette-Choo et al., arXiv:2007.14321, section 4.
     """
     augmented = _required(inputs, "augmented_labels")
     right = augmented == inputs.outputs.labels[:, None]
@@ -31,8 +29,6 @@ def agreeing_augmentations(inputs: AttackInputs) -> np.ndarray:
 
     For an attacker who does not know the true class.
 
-    Args:
-        inputs: with augmented_labels.
     Returns: float64 [N], whole numbers in 0..Q - 1; NaN where not queried.
     Raises: ValueError if the attack inputs hold no augmented_labels.
     """
@@ -46,12 +42,10 @@ def noise_robustness(inputs: AttackInputs) -> np.ndarray:
 
     Ties stay ties: nothing else is taken to order the records.
 
-    Args:
-        inputs: with noisy_labels, the original first.
     Returns: float64 [N], multiples of 1/(Q - 1) in 0..1; NaN where not
         queried.
-    Raises: ValueError if the attack inputs hold no noisy_labels.
-    Source: Choquette-Choo et al., arXiv:2007.14321, section 4.
+    Raises: ValueError if the attack inputs hold no noisy_labels, or none but
+        the original's.
     """
     noisy = _required(inputs, "noisy_labels")
     if noisy.shape[1] < 2:
@@ -70,3 +64,30 @@ def _required(inputs, name):
 def _where_queried(labels, scores):
     queried = (labels >= 0).all(axis=1)
     return np.where(queried, scores.astype(np.float64), np.nan)
+
+
+SOURCE = "Choquette-Choo et al., arXiv:2007.14321"
+CORRECT = Attack(
+    "correct_augmentations",
+    "label-only, correct augmentations",
+    correct_augmentations,
+    source=SOURCE,
+    needs=("labels", "augmented_labels"),
+    queries="1 + 4d shifts, a flip, 2r turns",
+)
+AGREEING = Attack(
+    "agreeing_augmentations",
+    "label-only, agreeing augmentations",
+    agreeing_augmentations,
+    source=f"after {SOURCE}",
+    needs=("labels", "augmented_labels"),
+    queries="1 + 4d shifts, a flip, 2r turns",
+)
+NOISE = Attack(
+    "noise_robustness",
+    "label-only, noise",
+    noise_robustness,
+    source=SOURCE,
+    needs=("labels", "noisy_labels"),
+    queries="1 + strengths x draws",
+)

@@ -9,6 +9,7 @@ threshold says so. The ratio of the two densities does, whatever their shape.
 import numpy as np
 
 from qmia_tf.attacks import folds
+from qmia_tf.attacks.attack import Attack
 from qmia_tf.attacks.attack_inputs import AttackInputs
 from qmia_tf.attacks.margin import margins
 
@@ -23,8 +24,6 @@ def scores(inputs: AttackInputs) -> np.ndarray:
     two better apart at any false-positive rate, but for what the densities,
     estimated on the calibration half, miss.
 
-    Args:
-        inputs: about N records.
     Returns: float64 [N], all NaN if there are too few records to learn from.
     Source: the likelihood ratio of Song and Mittal's privacy risk score,
         arXiv:2003.10595, section 5, of the margin and for all classes alike.
@@ -62,3 +61,12 @@ def density_ratio(values, members):
         for hits in (inside, total - inside)
     ]
     return lambda margins: np.interp(margins, centers, shares[0] - shares[1])
+
+
+LIKELIHOOD = Attack(
+    "likelihood",
+    "likelihood ratio",
+    scores,
+    source="after Song and Mittal, arXiv:2003.10595",
+    learns=True,
+)

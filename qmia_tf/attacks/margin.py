@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from qmia_tf.attacks.attack import Attack, of_outputs
 from qmia_tf.outputs import Outputs
 from qmia_tf.outputs.logits import log_sums
 
@@ -16,8 +17,6 @@ def margins(outputs: Outputs) -> np.ndarray:
     -6.24 to 6.24. There the sum is also clipped to what p_y leaves it,
     1 - p_y - h..1 - p_y + h, since it adds the rounding of all classes.
 
-    Args:
-        outputs: of one target, N records.
     Returns: float64 [N], finite.
     Source: Carlini et al., arXiv:2112.03570, section V.
     """
@@ -46,14 +45,25 @@ def rounding(outputs: Outputs) -> np.ndarray:
     d margin / d p = 1/(p(1 - p)), with p = p_y clipped to s/2..1 - s/2. A
     spread of margins below it was not seen, so LiRA takes it as a floor.
 
-    Args:
-        outputs: of one target, N records.
     Returns: float64 [N]; 0 for floats, and where there are logits.
     """
     step = outputs.probability_step
     if not step or outputs.logits is not None:
         return np.zeros(outputs.labels.size)
-    right = np.arange(outputs.labels.size), outputs.labels
-    p = outputs.probabilities[right].astype(np.float64)
+    p = of_true_class(outputs.probabilities, outputs)
     p = np.clip(p, step / 2, 1 - step / 2)
     return step / np.sqrt(12) / (p * (1 - p))
+
+
+def of_true_class(values: np.ndarray, outputs: Outputs) -> np.ndarray:
+    """Of values [N, C] those of the records' true classes, float64 [N]."""
+    right = np.arange(outputs.labels.size), outputs.labels
+    return values[right].astype(np.float64)
+
+
+MARGIN = Attack(
+    "margin",
+    "margin in logit space",
+    of_outputs(margins),
+    source="Carlini et al., arXiv:2112.03570",
+)

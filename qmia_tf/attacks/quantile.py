@@ -7,12 +7,15 @@ nonmember; a member scores above that. No reference model is needed, one helps.
 import numpy as np
 
 from qmia_tf.attacks import folds, regression
+from qmia_tf.attacks.attack import Attack, Option
 from qmia_tf.attacks.attack_inputs import AttackInputs
 from qmia_tf.attacks.margin import margins
 from qmia_tf.attacks.reference_moments import mean, references_of
 
 
-def scores(inputs: AttackInputs) -> np.ndarray:
+def scores(
+    inputs: AttackInputs, *, ridge: float = regression.RIDGE
+) -> np.ndarray:
     """(s(x) - m(x)) / d(x): nonmembers' mean and spread taken off.
 
     m and the logarithm of d are linear in the features (design), fitted by
@@ -22,6 +25,7 @@ def scores(inputs: AttackInputs) -> np.ndarray:
     Args:
         inputs: with features, references, or neither (then the class alone
             describes a record).
+        ridge: 0 or more, see regression.fit_gaussian.
     Returns: float64 [N], NaN where a record has references but no out-model,
         or all if there are too few nonmembers to learn from.
     Source: Bertran et al., arXiv:2307.03694, the Gaussian model.
@@ -33,7 +37,9 @@ def scores(inputs: AttackInputs) -> np.ndarray:
 
     def learn(chosen):
         nonmembers = chosen & ~members
-        fitted = regression.fit_gaussian(rows[nonmembers], own[nonmembers])
+        fitted = regression.fit_gaussian(
+            rows[nonmembers], own[nonmembers], ridge=ridge
+        )
         means, spreads = fitted(rows)
         return (own - means) / spreads
 
@@ -50,8 +56,6 @@ def design(inputs: AttackInputs) -> np.ndarray:
     with m^2. What the target predicts is left out: members are mostly
     predicted right, so it would explain away what is looked for.
 
-    Args:
-        inputs: N records.
     Returns: float64 [N, F], rows with NaN where a record has no out-model.
     """
     outputs = inputs.outputs
@@ -63,3 +67,22 @@ def design(inputs: AttackInputs) -> np.ndarray:
         m = mean(references.margins, references.outside)
         parts += [m, m * m]
     return np.column_stack(parts)
+
+
+QUANTILE = Attack(
+    "quantile",
+    "quantile regression",
+    scores,
+    source="Bertran et al., arXiv:2307.03694",
+    needs=("probabilities", "features"),
+    learns=True,
+    options=(
+        Option(
+            "ridge",
+            regression.RIDGE,
+            "penalty on the squared coefficients of the regression",
+            "Bertran et al., arXiv:2307.03694 (weight decay)",
+            numbers=(0, 1e6),
+        ),
+    ),
+)

@@ -1,6 +1,7 @@
 """Means and spreads over those models that say something of a record."""
 
 import dataclasses
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -22,7 +23,7 @@ class Moments:
     squares: np.ndarray
 
 
-def moments(values, masks) -> Moments:
+def moments(values: np.ndarray, masks: np.ndarray) -> Moments:
     """Counts, centers and sums of squares of each record.
 
     Goes through the models one at a time, so that besides the arguments only
@@ -44,11 +45,11 @@ def moments(values, masks) -> Moments:
     return Moments(masks.sum(axis=0), centers, squares)
 
 
-def mean(rows, masks) -> np.ndarray:
+def mean(rows: Iterable[np.ndarray], masks: np.ndarray) -> np.ndarray:
     """The mean over the models that count, float64 [N], NaN where none does.
 
     Args:
-        rows: iterable of K float arrays [N].
+        rows: K float arrays [N].
         masks: bool [K, N].
     """
     total = np.zeros(masks.shape[1])

@@ -3,12 +3,14 @@
 import numpy as np
 from scipy import special
 
+from qmia_tf.attacks.attack import Attack, Option
 from qmia_tf.attacks.attack_inputs import AttackInputs, References
 from qmia_tf.attacks.margin import margins
 from qmia_tf.attacks.reference_moments import mean, references_of
 from qmia_tf.statistics.auc import auc_value
 
 GRID = np.linspace(0.0, 1.0, 11)
+TUNED = "tuned"
 # In the lower half of what works on images: without an in-model p_out has to
 # be raised, but not far.
 UNTUNED = 0.3
@@ -18,23 +20,60 @@ TUNING_TARGETS = 4
 TUNED_ON = 20_000
 
 
-def ratios(probabilities, average) -> np.ndarray:
-    """p(x | target) / p(x).
+def online_scores(inputs: AttackInputs, *, gamma: float = 1.0) -> np.ndarray:
+    """RMIA with p(x) = (p_in + p_out) / 2, means over in- and out-models.
 
-    Where both are 0 the target agrees with its peers, and the ratio is 1.
+    The two means weigh alike however many models are on each side: had every
+    model one vote, p(x) would show how many were trained on x.
 
     Args:
-        probabilities: float [N], in 0..1, of the target.
-        average: float [N], in 0..1, p(x); NaN where it is not known.
-    Returns: float64 [N], 0 or more, infinity where only p(x) is 0.
+        inputs: with references; z are the nonmembers of its calibration
+            half.
+        gamma: of shares.
+    Returns: float64 [N], NaN where a record has no in-model or no out-model.
+    """
+    references = references_of(inputs)
+    sides = [
+        _average(references, mask)
+        for mask in (references.inside, references.outside)
+    ]
+    return _scores(inputs, (sides[0] + sides[1]) / 2, gamma)
+
+
+def offline_scores(
+    inputs: AttackInputs, *, gamma: float = 1.0, a: str | float = TUNED
+) -> np.ndarray:
+    """RMIA with out-models alone, p(x) raised by a.
+
+    Args:
+        inputs: with references; z are the nonmembers of its calibration
+            half.
+        gamma: of shares.
+        a: of offline_average; "tuned" is that of tune_offline.
+    Returns: float64 [N], NaN where a record has no out-model.
+    """
+    references = references_of(inputs)
+    if a == TUNED:
+        a = tune_offline(references)
+    out = _average(references, references.outside)
+    return _scores(inputs, offline_average(out, a), gamma)
+
+
+def ratios(probabilities: np.ndarray, average: np.ndarray) -> np.ndarray:
+    """p(x | target) / p(x), 0 or more; infinity where only p(x) is 0.
+
+    Where both are 0 the target agrees with its peers, and the ratio is 1; it
+    is NaN where p(x) is.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         quotients = probabilities / average
     return np.where((average == 0) & (probabilities == 0), 1.0, quotients)
 
 
-def shares(records, population) -> np.ndarray:
-    """The share of z with ratio(x) >= ratio(z): the paper's with gamma 1.
+def shares(
+    records: np.ndarray, population: np.ndarray, *, gamma: float = 1.0
+) -> np.ndarray:
+    """The share of z with ratio(x) >= gamma ratio(z).
 
     Equal to the N x Z table of that comparison averaged over its rows, ties
     included, for a sort of z and one binary search a record.
@@ -42,12 +81,13 @@ def shares(records, population) -> np.ndarray:
     Args:
         records: float [N], ratios of the records; NaN where there is none.
         population: float [Z], ratios of nonmembers; NaN are left out.
+        gamma: above 0.
     Returns: float64 [N], multiples of 1/Z in 0..1, NaN where there is no
         ratio.
     Raises: ValueError if no ratio of the population is known.
     Source: Zarifzadeh et al., arXiv:2312.03262, section 3.
     """
-    ranked = np.sort(population[~np.isnan(population)])
+    ranked = gamma * np.sort(population[~np.isnan(population)])
     if ranked.size == 0:
         raise ValueError("no record of the population has a ratio")
     # In order, so that one search starts where the last one ended.
@@ -57,55 +97,20 @@ def shares(records, population) -> np.ndarray:
     return np.where(np.isnan(records), np.nan, below / ranked.size)
 
 
-def offline_average(out, a) -> np.ndarray:
+def offline_average(out: np.ndarray, a: float) -> np.ndarray:
     """p(x) where only out-models are known: ((1 + a) p_out + (1 - a)) / 2.
 
-    Half of p_out and half of what in-models would say, which is taken for
-    a p_out + 1 - a: at least p_out, and close to 1 at the latest for p_out
-    close to 1.
+    Half of p_out, the mean probability of the out-models, and half of what
+    in-models would say, which is taken for a p_out + 1 - a: at least p_out,
+    and close to 1 at the latest for p_out close to 1.
 
-    Args:
-        out: float [N], the mean probability of the out-models.
-        a: float in 0..1.
     Source: Zarifzadeh et al., arXiv:2312.03262, the offline attack.
     """
     return ((1 + a) * out + (1 - a)) / 2
 
 
-def online_scores(inputs: AttackInputs) -> np.ndarray:
-    """RMIA with p(x) = (p_in + p_out) / 2, means over in- and out-models.
-
-    The two means weigh alike however many models are on each side: had every
-    model one vote, p(x) would show how many were trained on x.
-
-    Args:
-        inputs: with references; z are the nonmembers of its calibration
-            half.
-    Returns: float64 [N], NaN where a record has no in-model or no out-model.
-    """
-    references = references_of(inputs)
-    sides = [
-        _average(references, mask)
-        for mask in (references.inside, references.outside)
-    ]
-    return _scores(inputs, (sides[0] + sides[1]) / 2)
-
-
-def offline_scores(inputs: AttackInputs) -> np.ndarray:
-    """RMIA with out-models alone, p(x) raised by the a of tune_offline.
-
-    Args:
-        inputs: with references; z are the nonmembers of its calibration
-            half.
-    Returns: float64 [N], NaN where a record has no out-model.
-    """
-    references = references_of(inputs)
-    out = _average(references, references.outside)
-    return _scores(inputs, offline_average(out, tune_offline(references)))
-
-
 def tune_offline(references: References) -> float:
-    """The a with which the attack works best on the references themselves.
+    """The a in 0..1 with which the attack works best on the references.
 
     Up to TUNING_TARGETS references in turn play the target, the others attack
     it, and it is evaluated by what trained it: the memberships are those of
@@ -114,11 +119,9 @@ def tune_offline(references: References) -> float:
     is taken, of which the scores are a monotone function, over TUNED_ON records
     at most, evenly spaced.
 
-    Args:
-        references: of one model or more.
-    Returns: float in 0..1; UNTUNED where no model can play the target: it
-        takes a second one, and records inside and outside of the first that
-        are outside of others.
+    Returns: UNTUNED where no model can play the target: it takes a second
+        one, and records inside and outside of the first that are outside of
+        others.
     """
     records = references.margins.shape[1]
     if records > TUNED_ON:
@@ -151,15 +154,52 @@ def _tuning_areas(references, row):
     ]
 
 
-def _scores(inputs, average):
+def _scores(inputs, average, gamma):
     own = special.expit(margins(inputs.outputs))
     own_ratios = ratios(own, average)
     population = inputs.calibration & ~inputs.outputs.members
     if np.isnan(own_ratios[population]).all():
         # With one reference of the target's own data nothing is known of z.
         return np.full(own_ratios.shape, np.nan)
-    return shares(own_ratios, own_ratios[population])
+    return shares(own_ratios, own_ratios[population], gamma=gamma)
 
 
 def _average(references, mask):
     return mean((special.expit(row) for row in references.margins), mask)
+
+
+SOURCE = "Zarifzadeh et al., arXiv:2312.03262"
+GAMMA = Option(
+    "gamma",
+    1.0,
+    "how much likelier than z a record must be",
+    f"{SOURCE}, section 3",
+    numbers=(0.01, 100),
+)
+SHARED = {
+    "source": SOURCE,
+    "needs": ("probabilities", "references"),
+    "learns": True,
+    "family": "rmia",
+}
+ONLINE = Attack(
+    "rmia_online", "RMIA online", online_scores, **SHARED, options=(GAMMA,)
+)
+OFFLINE = Attack(
+    "rmia_offline",
+    "RMIA offline",
+    offline_scores,
+    **SHARED,
+    options=(
+        GAMMA,
+        Option(
+            "a",
+            TUNED,
+            "raises the out-models' mean to stand for all models: 1 not at "
+            "all; tuned on the references",
+            f"{SOURCE}, the offline attack",
+            words=(TUNED,),
+            numbers=(0, 1),
+        ),
+    ),
+)

@@ -2,38 +2,30 @@
 
 import importlib.metadata
 import pathlib
+from collections.abc import Callable, Iterable
 
 from qmia_tf import files
-from qmia_tf.deploy.conversions import Job
-from qmia_tf.deploy.export_settings import Settings
-from qmia_tf.deploy.schemes import AUTO, SCHEMES, check_names, choose
+from qmia_tf.deploy.conversion_job import Job, Members, Settings
+from qmia_tf.deploy.manifest import MANIFEST, read_manifest
+from qmia_tf.deploy.schemes import SCHEMES, check_names, choose
 from qmia_tf.deploy.tflite import file_contents
 from qmia_tf.errors import InputError
 from qmia_tf.models import keras_files
 
-__all__ = [
-    "AUTO",
-    "MANIFEST",
-    "SCHEMES",
-    "Settings",
-    "export",
-    "read_manifest",
-]
+__all__ = ["Members", "Settings", "export"]
 
-MANIFEST = "manifest.json"
 PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy")
-TFMOT_PACKAGES = ("tensorflow-model-optimization", "tf-keras")
 
 
 def export(
     model_path,
     out_dir,
     *,
-    schemes=("float32",),
-    members=None,
-    settings=None,
-    progress=None,
-):
+    schemes: Iterable[str] = ("float32",),
+    members: Members | None = None,
+    settings: Settings | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> list[dict]:
     """Writes one .tflite a scheme, and manifest.json.
 
     A file that is there already and was made from this very model with these
@@ -43,12 +35,12 @@ def export(
     Args:
         model_path: the .keras file.
         out_dir: folder for SCHEME.tflite and manifest.json.
-        schemes: any of SCHEMES, or "auto": those that suit the model, apart
-            from the float16, dynamic and tfmot_int8 ones.
-        members: calibration.Members, for the schemes that need them.
-        settings: Settings; None takes the defaults.
+        schemes: names of schemes.SCHEMES, or "auto": those that suit the
+            model, apart from the float16, dynamic and tfmot_int8 ones.
+        members: for the schemes that need them.
+        settings: None takes the defaults.
         progress: called with one line of text before each conversion.
-    Returns: list of manifest entries (dicts), one a scheme.
+    Returns: the manifest's entries, one a scheme.
     Raises: InputError if a scheme is unknown, the model cannot be read or
         carried by the scheme, there is nothing to calibrate with, or a file
         does not hold what its scheme says.
@@ -60,12 +52,17 @@ def export(
     model = keras_files.load(model_path)
     keras_files.freeze(model)
     chosen = choose(schemes, model)
-    source = files.sha256(model_path)
-    follows = {name: _follows(name, settings, members) for name in chosen}
+    origins = {
+        name: {
+            "model_sha256": files.sha256(model_path),
+            "settings": _follows(name, settings, members),
+        }
+        for name in chosen
+    }
     stale = [
         name
         for name in chosen
-        if not _is_current(entries.get(name), out_dir, source, follows[name])
+        if not _is_current(entries.get(name), out_dir, origins[name])
     ]
     job = Job(model, members, settings, out_dir)
     if any(SCHEMES[name].members for name in stale):
@@ -74,12 +71,8 @@ def export(
         if progress:
             progress(f"making {name}: {SCHEMES[name].text}")
         facts = _make(name, job)
-        entries[name] = {
-            **facts,
-            "model_sha256": source,
-            "settings": follows[name],
-            "versions": _versions(name),
-        }
+        versions = _versions((*PACKAGES, *SCHEMES[name].packages))
+        entries[name] = {**facts, **origins[name], "versions": versions}
         files.write_json(out_dir / MANIFEST, entries)
     return [entries[name] for name in chosen]
 
@@ -87,13 +80,14 @@ def export(
 def _follows(name, settings, members):
     """Says what a file follows from besides the model."""
     scheme = SCHEMES[name]
+    follows = settings.chosen(scheme.settings)
     if not scheme.members:
-        return settings.chosen(scheme.settings)
+        return follows
     if members is None:
         raise InputError(
             f"scheme {name} needs members of the run, and none were given"
         )
-    return {**settings.chosen(scheme.settings), "members": members.source}
+    return {**follows, "members": members.source}
 
 
 def _make(name, job):
@@ -104,7 +98,7 @@ def _make(name, job):
     with files.atomic(path) as temporary:
         temporary.write_bytes(converted.content)
         facts = file_contents.describe(temporary)
-        float_layers = scheme.check(facts, name, converted)
+        float_layers = scheme.check(facts, name, converted.float_layers)
         twin = _save_twin(converted.twin, job.folder / f"{name}_twin.keras")
     return {
         "scheme": name,
@@ -123,40 +117,16 @@ def _save_twin(twin, path):
     return {"file": path.name, "sha256": files.sha256(path)}
 
 
-def _versions(name):
-    packages = PACKAGES
-    if name == "tfmot_int8":
-        packages += TFMOT_PACKAGES
+def _versions(packages):
     return {name: importlib.metadata.version(name) for name in packages}
 
 
-def _is_current(entry, out_dir, source, follows):
-    if entry is None or entry.get("model_sha256") != source:
+def _is_current(entry, out_dir, origin):
+    if entry is None or any(entry.get(k) != v for k, v in origin.items()):
         return False
-    if entry.get("settings") != follows:
-        return False
-    files = [entry] + ([entry["twin"]] if entry.get("twin") else [])
-    return all(_is_there(file, out_dir) for file in files)
-
-
-def _is_there(entry, out_dir):
-    path = out_dir / entry["file"]
-    return path.is_file() and files.sha256(path) == entry.get("sha256")
-
-
-def read_manifest(out_dir):
-    """Reads manifest.json.
-
-    Args:
-        out_dir: folder of the artefacts.
-    Returns: dict scheme -> entry; empty if nothing was exported.
-    Raises: InputError if the file is damaged or something else.
-    """
-    path = pathlib.Path(out_dir) / MANIFEST
-    if not path.exists():
-        return {}
-    entries = files.read_json(path)
-    listed = list(entries.values()) if isinstance(entries, dict) else [None]
-    if not all(isinstance(e, dict) and "file" in e for e in listed):
-        raise InputError(f"{path} is not a manifest: delete it")
-    return entries
+    made = [entry] + ([entry["twin"]] if entry.get("twin") else [])
+    return all(
+        (out_dir / file["file"]).is_file()
+        and files.sha256(out_dir / file["file"]) == file.get("sha256")
+        for file in made
+    )

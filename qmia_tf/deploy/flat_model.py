@@ -8,12 +8,9 @@ from qmia_tf.models import graph as graphs
 TAKER = "integer export"
 
 
-def read_flat(model) -> graphs.Graph:
-    """Reads a model in which each call is one layer, used once.
+def read_flat(model: keras.Model) -> graphs.Graph:
+    """Reads a model of one input and one output, each layer used once.
 
-    Args:
-        model: a Functional or Sequential keras.Model with one input and one
-            output, every layer used once.
     Raises: InputError if the model is something else; it names the layer.
     """
     graph = graphs.read_subclassed(model, reason="without a graph of layers")

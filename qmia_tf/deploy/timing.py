@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -23,20 +24,20 @@ class Timing:
     runs: int
 
 
-def measure(call, *, seconds=1.0, least=10, most=200, warmup=3) -> Timing:
+def measure(
+    call: Callable[[], object],
+    *,
+    seconds: float = 1.0,
+    least: int = 10,
+    most: int = 200,
+    warmup: int = 3,
+) -> Timing:
     """Times call() again and again.
 
     The first `warmup` calls are not counted; the very first is reported
     apart. Then it is called until `seconds` have passed, but `least` times
     at least and `most` times at most.
 
-    Args:
-        call: takes no argument; what it returns is thrown away.
-        seconds: float >= 0.
-        least: int >= 1.
-        most: int >= least.
-        warmup: int >= 1.
-    Returns: Timing.
     Raises: ValueError if an argument is out of range.
     """
     if seconds < 0 or not 1 <= least <= most or warmup < 1:
@@ -44,9 +45,7 @@ def measure(call, *, seconds=1.0, least=10, most=200, warmup=3) -> Timing:
             "seconds must be >= 0, 1 <= least <= most and warmup >= 1, got "
             f"{seconds}, {least}, {most} and {warmup}"
         )
-    first = _milliseconds(call)
-    for _ in range(warmup - 1):
-        call()
+    first, *_ = [_milliseconds(call) for _ in range(warmup)]
     times = []
     end = time.perf_counter() + seconds
     while len(times) < least or (

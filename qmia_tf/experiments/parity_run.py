@@ -3,7 +3,7 @@
 import numpy as np
 
 from qmia_tf import files
-from qmia_tf.deploy.export import read_manifest
+from qmia_tf.deploy.manifest import read_manifest
 from qmia_tf.deploy.parity import code_parity
 from qmia_tf.deploy.parity.observed_networks import Trained
 from qmia_tf.deploy.tflite.interpreter import KERNELS

@@ -12,7 +12,7 @@ from qmia_tf.auditing import audit, parity_summary, thumbnails
 from qmia_tf.auditing.device_outputs import load_device_outputs
 from qmia_tf.data import loaders
 from qmia_tf.deploy import export as exporting
-from qmia_tf.deploy.calibration_images import Members
+from qmia_tf.deploy.manifest import read_manifest
 from qmia_tf.experiments import configuration, run_auxiliary, training_run
 from qmia_tf.experiments.record_checks import RecordChecks
 from qmia_tf.outputs import LeftOut
@@ -114,7 +114,7 @@ def compare_run(run_dir, dataset, *, records=500, threads=(1,), progress=None):
     Raises: InputError as parity_run.check_run.
     """
     run_dir = RunDir(run_dir)
-    manifest = exporting.read_manifest(run_dir.artifacts)
+    manifest = read_manifest(run_dir.artifacts)
     hashes = {
         entry["sha256"] for entry in manifest.values() if entry.get("twin")
     }
@@ -143,7 +143,7 @@ def _members(run_dir, config, load_data):
         return dataset.take(split.members)
 
     fingerprint = config["dataset"]["fingerprint"]
-    return Members(load, source=f"members of {fingerprint}")
+    return exporting.Members(load, source=f"members of {fingerprint}")
 
 
 def attack_run(

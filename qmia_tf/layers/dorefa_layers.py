@@ -14,64 +14,69 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from qmia_tf import quantizers
 from qmia_tf.errors import InputError
 from qmia_tf.layers import portable_convolutions
+from qmia_tf.layers.config_fields import ConfigFields
 from qmia_tf.layers.exact_convolutions import (
+    MAX_INPUT_STEPS,
     ExactKernel,
     exact_sums,
     split_kernel,
 )
-from qmia_tf.quantizers import dorefa, symmetric
+from qmia_tf.quantizers.dorefa import quantize_gradients
 from qmia_tf.quantizers.grids import FLOAT_BITS, check_layer_bits
+from qmia_tf.quantizers.quantizer import WeightQuantizer
 
-WEIGHT_QUANTIZERS = ("dorefa", "symmetric")
-MAX_INPUT_STEPS = 65535
 SEED_STATE = "seed_state"
 
 
-def _check_input_steps(steps):
-    if steps is None:
-        return
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+def check_input_steps(steps: int | None):
+    """Raises InputError if input_steps is neither None nor an int >= 1."""
+    if steps is not None and (
+        isinstance(steps, bool) or not isinstance(steps, int) or steps < 1
+    ):
         raise InputError(
             f"input_steps must be None or an integer >= 1, got {steps!r}"
         )
 
 
-class _QuantizedKernel:
+class _QuantizedKernel(ConfigFields):
     """What the weight layers share: the quantized kernel and how it is used.
 
     A subclass gives `_operation(inputs, kernel)` and `_channel_axes`.
     """
 
+    config_fields = ("gradient_bits", "input_steps", "seed")
     _channel_axes = (-1,)
 
     def __init__(
         self,
         *args,
-        weight_bits=FLOAT_BITS,
-        gradient_bits=FLOAT_BITS,
-        weight_quantizer="dorefa",
-        detach_max=True,
-        input_steps=None,
-        seed=None,
+        weight_bits: int = FLOAT_BITS,
+        gradient_bits: int = FLOAT_BITS,
+        weight_quantizer: str | dict | WeightQuantizer = "dorefa",
+        input_steps: int | None = None,
+        seed: int | None = None,
         **kwargs,
     ):
         super().__init__(*args, **kwargs)
         check_layer_bits(weight_bits, "weight_bits")
         check_layer_bits(gradient_bits, "gradient_bits")
-        if weight_quantizer not in WEIGHT_QUANTIZERS:
+        check_input_steps(input_steps)
+        quantizer = quantizers.get(weight_quantizer, bits=weight_bits)
+        if not isinstance(quantizer, WeightQuantizer):
             raise InputError(
-                f"weight_quantizer must be one of {WEIGHT_QUANTIZERS}, "
-                f"got {weight_quantizer!r}"
+                f"weight_quantizer must quantize weights, got {quantizer.name}"
             )
-        if weight_quantizer == "symmetric" and weight_bits < 2:
-            raise InputError("symmetric weights need weight_bits in 2..32")
-        _check_input_steps(input_steps)
-        self.weight_bits = weight_bits
+        if weight_bits not in (FLOAT_BITS, quantizer.bits):
+            raise InputError(
+                f"weight_bits={weight_bits}, but weight_quantizer has "
+                f"{quantizer.bits} bits: give one of them"
+            )
+        self.weight_quantizer = quantizer.along(self._channel_axes)
+        self.weight_bits = quantizer.bits
         self.gradient_bits = gradient_bits
-        self.weight_quantizer = weight_quantizer
-        self.detach_max = detach_max
         self.input_steps = input_steps
         self.seed = seed
         self._frozen = None
@@ -84,25 +89,16 @@ class _QuantizedKernel:
             kwargs["autocast"] = False
         return super().add_weight(*args, name=name, **kwargs)
 
-    def quantized_kernel(self):
+    def quantized_kernel(self) -> tf.Tensor:
         """Returns the kernel as the forward pass uses it, float32."""
-        kernel = tf.convert_to_tensor(self.kernel)
-        if self.weight_quantizer == "symmetric":
-            return symmetric.quantize_symmetric(
-                kernel, bits=self.weight_bits, channel_axes=self._channel_axes
-            )
-        return dorefa.quantize_weights(
-            kernel, bits=self.weight_bits, detach_max=self.detach_max
-        )
+        return self.weight_quantizer(tf.convert_to_tensor(self.kernel))
 
-    def exact_kernel(self):
-        """Returns the kernel as integer-valued pieces (exact.ExactKernel)."""
+    def exact_kernel(self) -> ExactKernel:
+        """Returns the kernel as integer-valued pieces."""
         pieces, scale = split_kernel(
             tf.convert_to_tensor(self.kernel),
             self.quantized_kernel(),
-            bits=self.weight_bits,
-            quantizer=self.weight_quantizer,
-            channel_axes=self._channel_axes,
+            self.weight_quantizer,
         )
         return ExactKernel(pieces, self._along_channels(scale))
 
@@ -136,7 +132,7 @@ class _QuantizedKernel:
         else:
             outputs = self._operation(inputs, self._float_kernel(training))
         if self.gradient_bits < FLOAT_BITS and training:
-            outputs = dorefa.quantize_gradients(
+            outputs = quantize_gradients(
                 outputs,
                 tf.cast(self.seed_generator.next(), tf.int32),
                 bits=self.gradient_bits,
@@ -175,36 +171,42 @@ class _QuantizedKernel:
 
     def get_config(self):
         """Returns the arguments that make this layer again."""
-        return {
-            **super().get_config(),
-            "weight_bits": self.weight_bits,
-            "gradient_bits": self.gradient_bits,
-            "weight_quantizer": self.weight_quantizer,
-            "detach_max": self.detach_max,
-            "input_steps": self.input_steps,
-            "seed": self.seed,
-        }
+        quantizer = quantizers.serialize(self.weight_quantizer)
+        return {**super().get_config(), "weight_quantizer": quantizer}
+
+    @classmethod
+    def from_config(cls, config):
+        """Makes the layer that has this configuration."""
+        config = dict(config)
+        # Of files from before quantizers were objects.
+        if not config.pop("detach_max", True) and (
+            config["weight_quantizer"] == "dorefa"
+        ):
+            bits = config["weight_bits"]
+            config["weight_quantizer"] = quantizers.get(
+                "dorefa", bits=bits, detach_max=False
+            )
+        return super().from_config(config)
 
 
 @keras.saving.register_keras_serializable("qmia_tf")
 class DoReFaConv2D(_QuantizedKernel, keras.layers.Conv2D):
     """A Conv2D whose kernel is quantized to 2**weight_bits levels.
 
-    value: conv(inputs, Q(kernel)) + bias; Q and its gradient are those of
-        dorefa.quantize_weights, or symmetric.quantize_symmetric.
+    value: conv(inputs, Q(kernel)) + bias
 
     Args:
         filters, kernel_size, **kwargs: as for keras.layers.Conv2D.
-        weight_bits: int in 1..32; at 32 the kernel is used as it is.
-        gradient_bits: int in 1..32; below 32 the gradient that comes back to
-            the convolution is quantized (DoReFa's G).
-        weight_quantizer: "dorefa", or "symmetric" (one scale an output
-            channel, straight-through; for first and last layers).
-        detach_max: see dorefa.quantize_weights.
+        weight_bits: 1..32, of a quantizer that is given by its name; at 32
+            the kernel is used as it is.
+        gradient_bits: 1..32; below 32 the gradient that comes back to the
+            convolution is quantized (DoReFa's G).
+        weight_quantizer: Q, an object or its name: "dorefa", or "symmetric"
+            (one scale an output channel, for first and last layers).
         input_steps: n if every input value is i/n, i in 0..n (255 for
             pixels / 255, 2**a - 1 behind a DoReFaActivation of a bits);
             inference then sums integers. None: inputs are any floats.
-        seed: int, for the noise of the gradient quantizer.
+        seed: for the noise of the gradient quantizer.
     Raises: InputError if bits or weight_quantizer are none of these.
     """
 
@@ -214,12 +216,9 @@ class DoReFaConv2D(_QuantizedKernel, keras.layers.Conv2D):
 
 @keras.saving.register_keras_serializable("qmia_tf")
 class DoReFaDepthwiseConv2D(_QuantizedKernel, keras.layers.DepthwiseConv2D):
-    """A DepthwiseConv2D whose kernel is quantized to 2**weight_bits levels.
+    """A DepthwiseConv2D with a quantized kernel.
 
-    Args:
-        kernel_size, **kwargs: as for keras.layers.DepthwiseConv2D.
-        weight_bits, gradient_bits, weight_quantizer, detach_max, input_steps,
-            seed: as for DoReFaConv2D.
+    The arguments are those of keras.layers.DepthwiseConv2D, and DoReFaConv2D's.
     """
 
     _channel_axes = (-2, -1)
@@ -235,12 +234,9 @@ class DoReFaDepthwiseConv2D(_QuantizedKernel, keras.layers.DepthwiseConv2D):
 
 @keras.saving.register_keras_serializable("qmia_tf")
 class DoReFaDense(_QuantizedKernel, keras.layers.Dense):
-    """A Dense layer whose kernel is quantized to 2**weight_bits levels.
+    """A Dense layer with a quantized kernel.
 
-    Args:
-        units, **kwargs: as for keras.layers.Dense.
-        weight_bits, gradient_bits, weight_quantizer, detach_max, input_steps,
-            seed: as for DoReFaConv2D.
+    The arguments are those of keras.layers.Dense, and DoReFaConv2D's.
     """
 
     def _operation(self, inputs, kernel):

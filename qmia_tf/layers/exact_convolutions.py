@@ -22,12 +22,16 @@ import typing
 import numpy as np
 import tensorflow as tf
 
-from qmia_tf.quantizers import symmetric
-from qmia_tf.quantizers.dorefa import fused
-from qmia_tf.quantizers.grids import resolves, steps
+from qmia_tf.quantizers.grids import RESOLVED_BITS, resolves
+from qmia_tf.quantizers.quantizer import (
+    WeightQuantizer,
+    codes_and_scale,
+    fused,
+)
 
 PIECE = 256.0
-FIXED_POINT_BITS = 24
+# Inputs on a finer grid would be cut into more than two pieces.
+MAX_INPUT_STEPS = 65535
 
 
 class ExactKernel(typing.NamedTuple):
@@ -41,14 +45,14 @@ class ExactKernel(typing.NamedTuple):
     pieces: list
     scale: typing.Any
 
-    def numpy(self):
+    def numpy(self) -> "ExactKernel":
         """Returns the same kernel as NumPy arrays."""
         return ExactKernel(
             [np.asarray(piece) for piece in self.pieces], np.asarray(self.scale)
         )
 
 
-def split_kernel(kernel, quantized, *, bits, quantizer, channel_axes):
+def split_kernel(kernel, quantized, quantizer: WeightQuantizer) -> ExactKernel:
     """Cuts a quantized kernel into integer-valued pieces.
 
     A float kernel (bits > 24) is taken as 24-bit fixed point, which moves a
@@ -57,29 +61,20 @@ def split_kernel(kernel, quantized, *, bits, quantizer, channel_axes):
     Args:
         kernel: float32 tensor, the layer's variable.
         quantized: float32 tensor, the same kernel as the layer uses it.
-        bits: int in 1..32.
-        quantizer: "dorefa" or "symmetric".
-        channel_axes: the axes of the kernel that are output channels.
-    Returns: ExactKernel.
     """
-    *pieces, scale = _split(
-        kernel,
-        quantized,
-        bits=bits,
-        quantizer=quantizer,
-        channel_axes=tuple(channel_axes),
-    )
+    *pieces, scale = _split(kernel, quantized, quantizer=quantizer)
     return ExactKernel(pieces, scale)
 
 
-def exact_sums(operation, inputs, kernel, *, input_steps):
+def exact_sums(
+    operation: typing.Callable, inputs, kernel: ExactKernel, *, input_steps: int
+) -> tf.Tensor:
     """Applies a linear operation to inputs on the grid i / input_steps.
 
     Args:
-        operation: callable(inputs, kernel), linear in both.
+        operation: (inputs, kernel) -> tensor, linear in both.
         inputs: float32 tensor, values i / input_steps.
-        kernel: ExactKernel.
-        input_steps: int in 1..65535.
+        input_steps: 1..65535.
     Returns: what operation(inputs, scale * codes) is in exact arithmetic,
         rounded to float32 once or, for codes in pieces, once a piece.
     """
@@ -94,19 +89,14 @@ def exact_sums(operation, inputs, kernel, *, input_steps):
 
 
 @fused
-def _split(kernel, quantized, *, bits, quantizer, channel_axes):
-    if not resolves(bits):
-        bits = FIXED_POINT_BITS
-        scale = tf.reduce_max(tf.abs(kernel)) / 2.0 ** (bits - 1)
-    elif quantizer == "symmetric":
-        scale = symmetric.symmetric_scale(
-            kernel, bits=bits, channel_axes=channel_axes
-        )
-    elif bits == 1:
-        scale = tf.reduce_max(tf.abs(quantized))
+def _split(kernel, quantized, *, quantizer):
+    bits = quantizer.bits
+    if resolves(bits):
+        codes, scale = codes_and_scale(kernel, quantized, quantizer)
     else:
-        scale = tf.constant(1.0 / steps(bits), tf.float32)
-    codes = tf.round(tf.math.divide_no_nan(quantized, scale))
+        bits = RESOLVED_BITS
+        scale = tf.reduce_max(tf.abs(kernel)) / 2.0 ** (bits - 1)
+        codes = tf.round(tf.math.divide_no_nan(quantized, scale))
     scale = tf.reshape(scale, [-1]) if scale.shape.rank else scale
     return (*_pieces(codes, -(-bits // 8)), scale)
 

@@ -6,11 +6,12 @@ import keras
 import tensorflow as tf
 
 from qmia_tf.errors import InputError
-from qmia_tf.quantizers.dorefa import fused
+from qmia_tf.layers.config_fields import ConfigFields
+from qmia_tf.quantizers.quantizer import fused
 
 
 @keras.saving.register_keras_serializable("qmia_tf")
-class RoundedAveragePooling2D(keras.layers.AveragePooling2D):
+class RoundedAveragePooling2D(ConfigFields, keras.layers.AveragePooling2D):
     """Averages values on a grid and rounds the average to that grid.
 
     value: round(average(x / scale) + 1 / (4 count)) scale, count the places
@@ -24,12 +25,20 @@ class RoundedAveragePooling2D(keras.layers.AveragePooling2D):
     Args:
         pool_size, strides, padding, **kwargs: as for
             keras.layers.AveragePooling2D.
-        scale: float > 0, of the grid: 1 / n behind a DoReFaActivation.
+        scale: of the grid, > 0: 1 / n behind a DoReFaActivation.
     Raises: InputError if scale is not above 0.
     """
 
+    config_fields = ("scale",)
+
     def __init__(
-        self, pool_size, *, scale, strides=None, padding="valid", **kwargs
+        self,
+        pool_size,
+        *,
+        scale: float,
+        strides=None,
+        padding="valid",
+        **kwargs,
     ):
         super().__init__(pool_size, strides=strides, padding=padding, **kwargs)
         if not scale > 0:
@@ -38,48 +47,27 @@ class RoundedAveragePooling2D(keras.layers.AveragePooling2D):
 
     def call(self, inputs):
         """Takes values on the grid [batch, height, width, channels]."""
+        # Levels are integers, which float32 sums exactly.
+        levels = _rounded(inputs, into=1.0 / self.scale, out=1.0, nudge=0.0)
         nudge = 0.25 / math.prod(self.pool_size)
-        means = super().call(_levels(inputs, scale=self.scale))
-        return _values(means, scale=self.scale, nudge=nudge)
-
-    def get_config(self):
-        """Returns the arguments that make this layer again."""
-        return {**super().get_config(), "scale": self.scale}
+        means = super().call(levels)
+        return _rounded(means, into=1.0, out=self.scale, nudge=nudge)
 
 
-def _levels(x, *, scale):
-    """Gives levels, integers, which float32 sums exactly.
+def _rounded(x, *, into, out, nudge):
+    """Scales, rounds and scales.
 
-    value: round(x / scale)        gradient: dy / scale
+    value: round(x into + nudge) out        gradient: dy into out
     """
 
     @tf.custom_gradient
-    def levels(x):
-        return _round_scaled(x, by=1.0 / scale), lambda dy: dy * (1.0 / scale)
+    def rounded(x):
+        value = _round_scaled(x, into=into, out=out, nudge=nudge)
+        return value, lambda dy: dy * (into * out)
 
-    return levels(x)
-
-
-def _values(means, *, scale, nudge):
-    """Rounds means and gives values.
-
-    value: round(means + nudge) scale        gradient: dy scale
-    """
-
-    @tf.custom_gradient
-    def values(means):
-        return _round_nudged(
-            means, scale=scale, nudge=nudge
-        ), lambda dy: dy * scale
-
-    return values(means)
+    return rounded(x)
 
 
 @fused
-def _round_scaled(x, *, by):
-    return tf.round(x * by)
-
-
-@fused
-def _round_nudged(means, *, scale, nudge):
-    return tf.round(means + nudge) * scale
+def _round_scaled(x, *, into, out, nudge):
+    return tf.round(x * into + nudge) * out

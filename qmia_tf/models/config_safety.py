@@ -120,7 +120,7 @@ LAMBDA = (
 )
 
 
-def require_stock(config, library, path):
+def require_stock(config: dict, library, path):
     """Checks a model's configuration; nothing of it is built or imported.
 
     Args:
@@ -221,10 +221,7 @@ class _Check:
         return keras.saving.get_registered_object(name) is not None
 
     def refuse(self, name):
-        """Says what a name stands for, and what to do.
-
-        Raises: InputError.
-        """
+        """Raises InputError: what a name stands for, and what to do."""
         short = str(name).rpartition(">")[2].rpartition(".")[2]
         if short in ("Lambda", "__lambda__"):
             raise InputError(f"{self.path} {LAMBDA}")
@@ -245,7 +242,7 @@ class _Check:
         )
 
 
-def left_in(wrapper, path) -> str:
+def left_in(wrapper: str, path) -> str:
     """Says of a wrapper of tfmot what to do; one of WRAPPERS."""
     return (
         f"{path} was saved with a wrapper of tensorflow-model-optimization "

@@ -18,12 +18,11 @@ class Call:
 
     Attributes:
         layer: the layer; the operation on tensors where there is no layer.
-        inputs: tuple of the symbolic tensors that it reads, in order; empty
-            for an input of the model.
-        outputs: tuple of the symbolic tensors that it gives.
-        args: tuple of what it is called with, tensors among it; empty for
+        inputs: the symbolic tensors that it reads, in order; empty for an
+            input of the model.
+        outputs: the symbolic tensors that it gives.
+        args, kwargs: what it is called with, tensors among it; empty for
             tf_keras.
-        kwargs: dict of the same, by name.
     """
 
     layer: object
@@ -45,19 +44,12 @@ class Call:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Graph:
-    """What a model computes.
-
-    Attributes:
-        name: the model's.
-        inputs: tuple of symbolic tensors.
-        outputs: tuple of symbolic tensors.
-        calls: tuple of Call, each after those that it reads.
-    """
+    """What a model computes: calls, each after those that it reads."""
 
     name: str
     inputs: tuple
     outputs: tuple
-    calls: tuple
+    calls: tuple[Call, ...]
 
     def maker(self, tensor) -> Call:
         """Returns the call that gives a tensor."""
@@ -88,9 +80,6 @@ def read(model) -> Graph:
 
     Calls come in the order in which Keras computes them: by their distance
     from the outputs, then as Keras lists their layers.
-
-    Args:
-        model: what has a graph.
     """
     graph = _functional(model)
     layers = getattr(graph, "operations", ())
@@ -104,11 +93,10 @@ def read(model) -> Graph:
     )
 
 
-def read_subclassed(model, *, reason) -> Graph:
+def read_subclassed(model, *, reason: str) -> Graph:
     """Reads the graph of a Keras 3 model that computes nothing but its graph.
 
     Args:
-        model: keras.Model.
         reason: what else a subclassed model may be, for the message.
     Raises: InputError if the model has no input yet, or is a class with a
         call of its own.
@@ -132,7 +120,7 @@ def read_subclassed(model, *, reason) -> Graph:
     return read(model)
 
 
-def subclassed_error(model, reason) -> InputError:
+def subclassed_error(model, reason: str) -> InputError:
     """Returns the InputError for a subclassed model."""
     return InputError(
         f"model {model.name!r} is a subclassed model, {reason}: rebuild it as "
@@ -140,11 +128,11 @@ def subclassed_error(model, reason) -> InputError:
     )
 
 
-def check_ends(model, taker):
+def check_ends(model, taker: str):
     """Raises InputError if a model has several inputs or outputs.
 
     Args:
-        model: Keras model; one without a graph passes.
+        model: of Keras; one without a graph passes.
         taker: who takes one of each, for the message.
     """
     for ends in ("inputs", "outputs"):

@@ -2,16 +2,17 @@
 
 import json
 import pathlib
+import re
 import zipfile
 
 import keras
 
 from qmia_tf import files, layers
 from qmia_tf.errors import InputError
+from qmia_tf.models import config_safety
 
 # Beside what Keras keeps in a .keras file, which it passes over.
 NOTE = "qmia_tf.json"
-PRUNING = "PruneLowMagnitude"
 WEIGHT_LAYERS = (
     layers.DoReFaConv2D,
     layers.DoReFaDepthwiseConv2D,
@@ -19,14 +20,12 @@ WEIGHT_LAYERS = (
 )
 
 
-def load(path, *, optimizer=False):
+def load(path, *, optimizer: bool = False) -> keras.Model:
     """Loads a .keras file in safe mode; this project's layers are known.
 
     Args:
-        path: the file.
         optimizer: also restores the optimizer and the loss, to train on;
             without, a loss of one's own is no obstacle.
-    Returns: keras.Model.
     Raises: InputError if the file is missing, damaged, not a .keras file, or
         holds layers that are not known or not safe to load.
     """
@@ -42,25 +41,37 @@ def load(path, *, optimizer=False):
         return keras.saving.load_model(path, compile=optimizer, safe_mode=True)
     # Keras raises nearly anything on a file that it did not expect.
     except Exception as error:
-        # Keras prints the whole configuration first, then what was wrong.
-        reason = str(error).rpartition("Exception encountered: ")[2]
-        reason = " ".join(reason.split())[:300]
-        if PRUNING in reason:
-            reason = (
-                "its layers are still wrapped for pruning: save what "
-                "tfmot.sparsity.keras.strip_pruning(model) gives"
-            )
-        raise InputError(
-            f"{path} cannot be loaded as a Keras model: {reason}"
-        ) from error
+        raise InputError(_refusal(path, keras_reason(error))) from error
 
 
-def save(model, path, *, note=None):
+def keras_reason(error: Exception) -> str:
+    """Returns why Keras could not load a file, in one line."""
+    # Keras prints the whole configuration first, then what was wrong.
+    reason = str(error).rpartition("Exception encountered: ")[2]
+    return " ".join(reason.split())[:300]
+
+
+def _refusal(path, reason):
+    if "lambda" in reason.lower():
+        return f"{path} {config_safety.LAMBDA}"
+    for wrapper in config_safety.WRAPPERS:
+        if re.search(rf"\b{wrapper}\b", reason):
+            return config_safety.left_in(wrapper, path)
+    text = f"{path} cannot be loaded as a Keras model: {reason}"
+    if "Could not locate class" not in reason:
+        return text
+    return (
+        f"{text.rstrip('.')}: the file names this class and does not hold "
+        "its code; load it yourself and give the model (of a subclassed "
+        "one a function) to qmia_tf.audit, or save it with "
+        "model.export(DIR)"
+    )
+
+
+def save(model: keras.Model, path, *, note=None):
     """Saves a model, whole or not at all.
 
     Args:
-        model: keras.Model.
-        path: the .keras file.
         note: what is kept with it, of JSON types; None keeps nothing.
     Raises: InputError if the disk is full or the place is not writable.
     """
@@ -72,11 +83,8 @@ def save(model, path, *, note=None):
 
 
 def read_note(path):
-    """Reads what was kept with a model.
+    """Reads what was kept with a model, None if nothing was.
 
-    Args:
-        path: the .keras file.
-    Returns: the object; None if there is none.
     Raises: InputError if the file is damaged.
     """
     try:
@@ -91,14 +99,11 @@ def read_note(path):
         ) from error
 
 
-def freeze(model):
+def freeze(model: keras.Model):
     """Computes every quantized kernel once, for export and quick inference.
 
-    The model is for inference from here on: see layers' freeze().
-
-    Args:
-        model: keras.Model; layers that are not this project's stay as they
-            are.
+    The model is for inference from here on: see layers' freeze(). Layers that
+    are not this project's stay as they are.
     """
     for layer in model.layers:
         if isinstance(layer, keras.Model):

@@ -56,7 +56,6 @@ def load(path):
 
 
 def _of_archive(path):
-    """Loads a .keras file."""
     version = _archived(path, METADATA).get("keras_version")
     if _release(version) == 2:
         config = _archived(path, CONFIG)
@@ -74,7 +73,6 @@ def _of_archive(path):
 
 
 def _archived(path, name):
-    """Reads one JSON file of an archive."""
     try:
         with zipfile.ZipFile(path) as archive:
             content = json.loads(archive.read(name))
@@ -102,20 +100,14 @@ def _restored(path, config, version):
                 zipfile.ZipFile(copy, "w") as new,
             ):
                 for name in dict.fromkeys(old.namelist()):
-                    read = old.read(name)
-                    is_config = name == CONFIG
-                    new.writestr(
-                        name, json.dumps(config) if is_config else read
-                    )
+                    content = old.read(name)
+                    if name == CONFIG:
+                        content = json.dumps(config)
+                    new.writestr(name, content)
         except UNREADABLE as error:
             raise _damaged(path, error) from error
-        return _loaded(
-            path,
-            version,
-            lambda: library.models.load_model(
-                copy, compile=False, safe_mode=True
-            ),
-        )
+        loader = library.models.load_model
+        return _loaded(path, version, loader, copy, safe_mode=True)
 
 
 def _locate(config):
@@ -133,7 +125,6 @@ def _locate(config):
 
 
 def _of_hdf5(path):
-    """Loads an .h5 file."""
     try:
         file = h5py.File(path, "r")
     except OSError as error:
@@ -142,22 +133,13 @@ def _of_hdf5(path):
         config, version = _described(file, path)
         if _release(version) >= 3:
             config_safety.require_stock(config, keras, path)
-            model = _loaded(
-                path,
-                version,
-                lambda: keras.saving.load_model(
-                    path, compile=False, safe_mode=True
-                ),
-            )
+            loader = keras.saving.load_model
+            model = _loaded(path, version, loader, path, safe_mode=True)
             keras_files.freeze(model)
             return model
         library = _keras2(path, version)
         config_safety.require_stock(config, library, path)
-        return _loaded(
-            path,
-            version,
-            lambda: library.models.load_model(file, compile=False),
-        )
+        return _loaded(path, version, library.models.load_model, file)
 
 
 def _described(file, path):
@@ -205,44 +187,19 @@ def _keras2(path, version):
 
 
 def _by_keras3(path):
-    """Loads a .keras file of Keras 3 in safe mode.
-
-    Raises: InputError; of a Lambda layer and of classes that the file names
-        and does not hold it says what to do.
-    """
-    try:
-        model = keras_files.load(path)
-    except InputError as error:
-        text = str(error)
-        if "lambda" in text.lower():
-            raise InputError(f"{path} {config_safety.LAMBDA}") from error
-        for wrapper in config_safety.WRAPPERS:
-            if f"'{wrapper}'" in text:
-                raise InputError(
-                    config_safety.left_in(wrapper, path)
-                ) from error
-        if "Could not locate class" not in text:
-            raise
-        raise InputError(
-            f"{text.rstrip('.')}: the file names this class and does not hold "
-            "its code; load it yourself and give the model (of a subclassed "
-            "one a function) to qmia_tf.audit, or save it with "
-            "model.export(DIR)"
-        ) from error
+    model = keras_files.load(path)
     keras_files.freeze(model)
     return model
 
 
-def _loaded(path, version, loader):
+def _loaded(path, version, loader, source, **options):
     try:
-        return loader()
+        return loader(source, compile=False, **options)
     # Either Keras raises nearly anything on a file that it did not expect.
     except Exception as error:
-        reason = str(error).rpartition("Exception encountered: ")[2]
-        reason = " ".join(reason.split())[:300]
         raise InputError(
             f"{path}, saved by Keras {version}, cannot be loaded as a Keras "
-            f"model: {reason}: {ELSEWHERE}"
+            f"model: {keras_files.keras_reason(error)}: {ELSEWHERE}"
         ) from error
 
 

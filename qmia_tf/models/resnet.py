@@ -40,8 +40,8 @@ class Bits:
     Attributes:
         weight: of every convolution but the first, 1..32.
         activation: 1..32; at 32 it is ReLU.
-        first_last: 8 (symmetric int8 per channel) or any 2..32; None is 8
-            where weight <= 8 and 32 above.
+        first_last: 2..32, symmetric per channel; None is 8 where weight <= 8
+            and 32 above.
         residual: 8 or 32; None is 8 where activation <= 8 and 32 above.
         gradient: DoReFa's G behind every convolution but the first, 32 is
             off.
@@ -59,12 +59,12 @@ class Bits:
         check_bits(self.weight, "weight_bits")
         check_bits(self.activation, "activation_bits")
         check_bits(self.gradient, "gradient_bits")
-        if self.first_last is None:
-            default = 8 if self.weight <= 8 else FLOAT_BITS
-            object.__setattr__(self, "first_last", default)
-        if self.residual is None:
-            default = 8 if self.activation <= 8 else FLOAT_BITS
-            object.__setattr__(self, "residual", default)
+        for name, by in (
+            ("first_last", self.weight),
+            ("residual", self.activation),
+        ):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, 8 if by <= 8 else FLOAT_BITS)
         check_bits(self.first_last, "first_last_bits")
         if self.first_last < 2:
             raise InputError("first_last_bits must be in 2..32, got 1")
@@ -79,7 +79,7 @@ class Bits:
             )
 
     @classmethod
-    def parse(cls, text):
+    def parse(cls, text: str) -> "Bits":
         """Reads "w4a4" as 4 weight and 4 activation bits.
 
         Raises: InputError if the text is not like that.
@@ -90,42 +90,35 @@ class Bits:
         return cls(int(match[1]), int(match[2]))
 
     @property
-    def name(self):
+    def name(self) -> str:
         """The text that parse reads."""
         return f"w{self.weight}a{self.activation}"
 
 
 def resnet18(
-    input_shape,
-    classes,
+    input_shape: tuple[int, int, int],
+    classes: int,
     *,
-    stem="imagenet",
-    width=64,
-    weight_bits=FLOAT_BITS,
-    activation_bits=FLOAT_BITS,
-    first_last_bits=None,
-    residual_bits=None,
-    gradient_bits=FLOAT_BITS,
-    clip=False,
-    seed=0,
-):
+    stem: str = "imagenet",
+    width: int = 64,
+    weight_bits: int = FLOAT_BITS,
+    activation_bits: int = FLOAT_BITS,
+    first_last_bits: int | None = None,
+    residual_bits: int | None = None,
+    gradient_bits: int = FLOAT_BITS,
+    clip: bool = False,
+    seed: int = 0,
+) -> keras.Model:
     """Builds a ResNet-18 that takes pixels / 255 and gives probabilities.
 
     Args:
         input_shape: (height, width, channels) of an image.
-        classes: int >= 2.
+        classes: >= 2.
         stem: "imagenet" (7x7 stride 2 and max pool) or "cifar" (3x3).
         width: channels of the first stage, >= 1; 64 is the published net.
-        weight_bits: int in 1..32.
-        activation_bits: int in 1..32; at 32 activations are ReLU.
-        first_last_bits: int in 2..32, symmetric per channel; None takes 8
-            where weight_bits <= 8 and 32 above.
-        residual_bits: 8 or 32; None takes 8 where activation_bits <= 8.
-        gradient_bits: int in 1..32, DoReFa's gradient quantizer.
-        clip: keeps the [0, 1] clip at 32 activation bits.
-        seed: int; the same seed gives the same initial weights at every
-            bit width.
-    Returns: keras.Model, [batch, *input_shape] in [0, 1] -> [batch, classes].
+        weight_bits, ..., clip: see Bits.
+        seed: the same seed gives the same initial weights at every bit width.
+    Returns: model of [batch, *input_shape] in [0, 1] -> [batch, classes].
     Raises: InputError if an argument is outside its range.
     Source: He et al., arXiv:1512.03385; DoReFa-Net, arXiv:1606.06160.
     """
@@ -140,13 +133,11 @@ def resnet18(
     _check_network(input_shape, classes, stem, width)
     net = _Pieces(bits, seed)
     inputs = x = keras.Input(input_shape, name="pixels")
+    size, stride = (7, 2) if stem == "imagenet" else (3, 1)
+    x = net.conv(x, width, size, stride, "stem", edge=True)
+    x = net.activation(net.norm(x, "stem_norm"), "stem_act")
     if stem == "imagenet":
-        x = net.edge_conv(x, width, 7, 2)
-        x = net.activation(net.norm(x, "stem_norm"), "stem_act")
         x = layers.MaxPooling2D(3, 2, padding="same", name="pool")(x)
-    else:
-        x = net.edge_conv(x, width, 3, 1)
-        x = net.activation(net.norm(x, "stem_norm"), "stem_act")
     for stage, (multiple, first_stride) in enumerate(STAGES, 1):
         for block, stride in enumerate((first_stride,) + (1,) * (BLOCKS - 1)):
             last = multiple == STAGES[-1][0] and stride == 1
@@ -167,46 +158,30 @@ class _Pieces:
         self.seed = seed
         self.count = 0
 
-    def _next_seed(self):
+    def _kernel(self, *, edge, steps):
         self.count += 1
-        return self.seed * 1000 + self.count
-
-    def _kernel(self, bits, quantizer, steps):
-        seed = self._next_seed()
+        seed = self.seed * 1000 + self.count
+        bits = self.bits
         return dict(
-            weight_bits=bits,
-            weight_quantizer=quantizer,
-            input_steps=steps if self.bits.activation <= 16 else None,
+            weight_bits=bits.first_last if edge else bits.weight,
+            weight_quantizer="symmetric" if edge else "dorefa",
+            gradient_bits=FLOAT_BITS if edge else bits.gradient,
+            input_steps=steps if bits.activation <= 16 else None,
             seed=seed,
             kernel_initializer=keras.initializers.HeNormal(seed),
         )
 
-    def edge_conv(self, x, filters, size, stride):
-        """The first convolution: symmetric integers, fed with pixels."""
-        kernel = self._kernel(self.bits.first_last, "symmetric", PIXEL_STEPS)
+    def conv(self, x, filters, size, stride, name, *, edge=False):
+        """A convolution fed with activations, the first one with pixels."""
+        steps = PIXEL_STEPS if edge else 2**self.bits.activation - 1
         return DoReFaConv2D(
             filters,
             size,
             strides=stride,
             padding="same",
             use_bias=False,
-            name="stem",
-            **kernel,
-        )(x)
-
-    def conv(self, x, filters, size, stride, name):
-        """A convolution in DoReFa's weight grid, fed with activations."""
-        steps = 2**self.bits.activation - 1
-        kernel = self._kernel(self.bits.weight, "dorefa", steps)
-        return DoReFaConv2D(
-            filters,
-            size,
-            strides=stride,
-            padding="same",
-            use_bias=False,
-            gradient_bits=self.bits.gradient,
             name=name,
-            **kernel,
+            **self._kernel(edge=edge, steps=steps),
         )(x)
 
     def norm(self, x, name, beta=BETA):
@@ -252,7 +227,7 @@ class _Pieces:
 
     def head(self, x, classes):
         """The last layer: symmetric integers, float inputs."""
-        kernel = self._kernel(self.bits.first_last, "symmetric", None)
+        kernel = self._kernel(edge=True, steps=None)
         return DoReFaDense(classes, name="logits", **kernel)(x)
 
 

@@ -39,25 +39,15 @@ OF_TENSORFLOW = {
 
 
 class StandIn:
-    """A layer that is drawn by its name and activation alone.
-
-    Args:
-        activation: one of keras.activations, None if it has none.
-        name: of the layer.
-    """
+    """A layer that is drawn by its name and activation alone."""
 
     def __init__(self, activation, name):
         self.activation = activation
         self.name = name
 
 
-def draw(model) -> graphs.Graph:
-    """Draws a tf_keras model, the models inside it taken apart.
-
-    Args:
-        model: functional or Sequential tf_keras.Model.
-    Returns: graphs.Graph of Keras 3's tensors and layers.
-    """
+def draw(model: tf_keras.Model) -> graphs.Graph:
+    """Draws a functional or Sequential model with Keras 3's layers."""
     inputs = [_tensor(tensor) for tensor in model.inputs]
     calls = [
         graphs.Call(keras.layers.InputLayer(input_tensor=tensor), (), (tensor,))
@@ -87,10 +77,9 @@ def _drawn(model, inputs, calls):
 
 def _layer(layer, read, drawn):
     """Draws one layer, that makes these tensors of those."""
-    kind, name = type(layer).__name__, layer.name
-    while kind in WRAPPERS:
+    while type(layer).__name__ in WRAPPERS:
         layer = layer.layer
-        kind, name = type(layer).__name__, layer.name
+    kind, name = type(layer).__name__, layer.name
     activation = _activation(getattr(layer, "activation", None))
     common = {"name": name, "dtype": drawn[0].dtype}
     if kind in ALIKE and isinstance(layer, getattr(tf_keras.layers, kind)):

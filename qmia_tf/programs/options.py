@@ -37,7 +37,7 @@ def define_data():
 def define_training():
     """Flags that choose the recipe and override its fields."""
     flags.DEFINE_string(
-        "recipe", "digits", f"one of {', '.join(recipes.RECIPES)}"
+        "recipe", "digits", f"one of {', '.join(recipes.RECIPES.names())}"
     )
     flags.DEFINE_integer("seed", 0, "of initial weights and batches")
     flags.DEFINE_boolean(
@@ -49,7 +49,24 @@ def define_training():
     flags.DEFINE_integer(
         "tensorboard_every", 1, "epochs between two of these attacks"
     )
-    recipes.define_flags()
+    for field in recipes.TRAINING_FIELDS:
+        _define_recipe_flag(field)
+
+
+def _define_recipe_flag(field):
+    """Defines the flag of one field of the recipe, named like it."""
+    text = f"{field.metadata['text']} (default: the recipe's)"
+    choices = field.metadata["choices"]
+    if choices:
+        flags.DEFINE_enum(field.name, None, choices, text)
+    elif field.type is bool:
+        flags.DEFINE_boolean(field.name, None, text)
+    elif field.type is int:
+        flags.DEFINE_integer(field.name, None, text)
+    elif field.type is float:
+        flags.DEFINE_float(field.name, None, text)
+    else:
+        flags.DEFINE_list(field.name, None, text)
 
 
 def define_attack(*, tfprivacy_attacks=tfprivacy.ATTACKS):
@@ -179,9 +196,12 @@ def integers(name, *, least):
     return numbers
 
 
-def recipe():
-    """Returns the Recipe that the flags describe."""
-    return recipes.get(value("recipe"), **recipes.flag_overrides())
+def recipe() -> recipes.Recipe:
+    """Returns the recipe that the flags describe."""
+    overrides = {
+        field.name: value(field.name) for field in recipes.TRAINING_FIELDS
+    }
+    return recipes.get(value("recipe"), **overrides)
 
 
 def load_data(*, name=None, pool=None):

@@ -17,9 +17,8 @@ from keras import layers
 from qmia_tf.errors import InputError
 from qmia_tf.qat import float_network
 from qmia_tf.qat import node_list as networks
-from qmia_tf.qat.quantized_values import is_kernel
+from qmia_tf.qat.quantized_values import is_dorefa, is_kernel
 from qmia_tf.qat.scale_factors import groups_of
-from qmia_tf.quantizers.grids import FLOAT_BITS
 
 # Float32 needs no more to tell a percentile from its neighbours.
 SAMPLES = 2_000_000
@@ -97,9 +96,7 @@ def _scale_kernel(layer, out, into):
     """Makes a kernel give `out` times its results for `into` times inputs."""
     if layer.use_bias:
         layer.bias.assign(layer.bias * out)
-    quantizer = getattr(layer, "weight_quantizer", None)
-    bits = getattr(layer, "weight_bits", FLOAT_BITS)
-    if quantizer != "dorefa" or bits == FLOAT_BITS:
+    if not is_dorefa(layer):
         kernel = layer.kernel
         if type(layer) is layers.SeparableConv2D:
             kernel = layer.pointwise_kernel

@@ -16,7 +16,13 @@ from qmia_tf.qat.input_grid import InputRange
 from qmia_tf.qat.layer_plan import Entry
 from qmia_tf.qat.node_list import Network
 from qmia_tf.qat.operations import Operation, kind_of
-from qmia_tf.qat.quantized_values import Value, is_kernel, is_mover, is_relu
+from qmia_tf.qat.quantized_values import (
+    Value,
+    is_dorefa,
+    is_kernel,
+    is_mover,
+    is_relu,
+)
 from qmia_tf.quantizers.grids import FLOAT_BITS, linear_grid, steps
 
 NO_NORM = (
@@ -256,9 +262,7 @@ class Conversion:
 
 def _dorefa(value):
     """Whether sums are those of DoReFa weights, whose scale is their own."""
-    layer = value.tensor._keras_history.operation
-    quantizer = getattr(layer, "weight_quantizer", None)
-    return quantizer == "dorefa" and layer.weight_bits < FLOAT_BITS
+    return is_dorefa(value.tensor._keras_history.operation)
 
 
 def _policy(tensor):

@@ -6,7 +6,8 @@ import keras
 from keras import layers
 
 from qmia_tf import layers as ours
-from qmia_tf.quantizers.grids import steps_of_scale
+from qmia_tf.quantizers.dorefa import DoReFaWeights
+from qmia_tf.quantizers.grids import FLOAT_BITS, steps_of_scale
 
 KERNELS = {
     layers.Conv2D: ours.DoReFaConv2D,
@@ -43,6 +44,7 @@ QUANTIZED = (
     *KERNELS.values(),
     ours.DoReFaActivation,
     ours.DoReFaAdd,
+    ours.Quantize,
     ours.ResidualQuantizer,
     ours.RoundedAveragePooling2D,
 )
@@ -84,6 +86,12 @@ class Value:
 def is_kernel(layer):
     """Whether a layer multiplies by weights that can be quantized."""
     return type(layer) in KERNELS or type(layer) is layers.SeparableConv2D
+
+
+def is_dorefa(layer) -> bool:
+    """Whether a layer has DoReFa weights, which have a scale of their own."""
+    quantizer = getattr(layer, "weight_quantizer", None)
+    return isinstance(quantizer, DoReFaWeights) and quantizer.bits < FLOAT_BITS
 
 
 def is_rectifier(function):

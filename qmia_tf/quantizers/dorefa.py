@@ -1,9 +1,9 @@
-"""DoReFa's quantizers: pure functions with hand-written gradients.
+"""DoReFa's quantizers of weights, activations and gradients.
 
-Each is a tf.custom_gradient. Its forward, and its backward where that is more
-than dy, are each one XLA kernel (1-bit weights apart): the work is
-element-wise, and XLA makes one pass over memory of what would be five
-TensorFlow ops. Only what the gradient needs is kept.
+The forward of each, and its backward where that is more than dy, are each one
+XLA kernel (1-bit weights apart): the work is element-wise, and XLA makes one
+pass over memory of what would be five TensorFlow ops. Only what the gradient
+needs is kept.
 
 float32 carries 24 bits. The quantizers therefore round for 1..24 bits; at
 25..32 bits weights and gradients pass unchanged and activations are clipped
@@ -12,64 +12,45 @@ but not rounded (`resolves` tells which; the layers warn about 25..31).
 Source: DoReFa-Net, arXiv:1606.06160; Kowalski, Famili, Lao, ICIP 2022.
 """
 
-import functools
+import dataclasses
 
 import tensorflow as tf
 
+from qmia_tf.quantizers import grids
 from qmia_tf.quantizers.grids import check_bits, resolves, steps
+from qmia_tf.quantizers.quantizer import Quantizer, WeightQuantizer, fused
 
 
-def fused(function):
-    """Makes one XLA kernel of function(*tensors, **constants).
-
-    A kernel is compiled once for every set of shapes, types and constants;
-    in a larger graph it is one node of it.
-    """
-
-    @functools.cache
-    def kernel(signature, constants):
-        bound = functools.partial(function, **dict(constants))
-        return tf.function(bound, jit_compile=True, autograph=False)
-
-    @functools.wraps(function)
-    def call(*tensors, **constants):
-        tensors = [tf.convert_to_tensor(tensor) for tensor in tensors]
-        signature = tuple(
-            (
-                tensor.dtype,
-                *(tensor.shape if tensor.shape.rank is not None else ("?",)),
-            )
-            for tensor in tensors
-        )
-        return kernel(signature, tuple(constants.items()))(*tensors)
-
-    return call
-
-
-def quantize_activations(x, *, bits):
-    """Clips x to [0, 1] and rounds it to the grid i/n, n = 2**bits - 1.
+@dataclasses.dataclass(frozen=True)
+class DoReFaActivations(Quantizer):
+    """Clips to [0, 1] and rounds to the grid i/n, n = 2**bits - 1.
 
     value: round(clip(x, 0, 1) n) / n        gradient: dy where 0 <= x <= 1
 
     Args:
-        x: float tensor, any shape.
-        bits: int in 1..32; at 25..32 x is clipped and not rounded.
-    Returns: tensor shaped like x, values in [0, 1].
-    Raises: ValueError if bits is outside 1..32.
+        bits: 1..32; at 25..32 x is clipped and not rounded.
     Source: DoReFa-Net, section 2.5 (f_a of eq. 11 behind a clip).
     """
-    check_bits(bits, "bits")
-    n = steps(bits) if resolves(bits) else None
 
-    @tf.custom_gradient
-    def quantize(x):
-        value, inside = _activations(x, n=n)
-        return value, lambda dy: masked(dy, inside)
+    name = "dorefa_activations"
 
-    return quantize(x)
+    def value(self, x):
+        """Returns values in [0, 1], and where x was inside."""
+        n = steps(self.bits) if resolves(self.bits) else None
+        return _activations(x, n=n)
+
+    def gradient(self, dy, inside):
+        """Passes dy where x was inside."""
+        return masked(dy, inside)
+
+    @property
+    def grid(self):
+        """The grid as int8 kernels have it, or from code 0 above 8 bits."""
+        return grids.activation_grid(self.bits) if resolves(self.bits) else None
 
 
-def quantize_weights(w, *, bits, detach_max=True):
+@dataclasses.dataclass(frozen=True)
+class DoReFaWeights(WeightQuantizer):
     """Quantizes weights to 2**bits levels, symmetric about zero.
 
     u = tanh(w) / (2 m) + 1/2,  m = max |tanh(w)| over the whole tensor
@@ -80,31 +61,48 @@ def quantize_weights(w, *, bits, detach_max=True):
         what flows through m as well; bits = 1: dy
 
     Args:
-        w: float tensor, any shape.
-        bits: int in 1..32; at 25..32 w passes unchanged.
+        bits: 1..32; at 25..32 w passes unchanged.
         detach_max: True takes m as a constant in the gradient. False is the
             authors' own gradient; it differs at the largest weight alone.
-    Returns: tensor shaped like w; values in [-1, 1] for bits in 2..24.
-    Raises: ValueError if bits is outside 1..32.
     Source: Kowalski et al., eq. 3; DoReFa-Net, eq. 7 (1 bit) and eq. 9.
     """
-    check_bits(bits, "bits")
-    if not resolves(bits):
-        return tf.identity(w)
-    if bits == 1:
-        return _binarize(w)
-    n = steps(bits)
 
-    @tf.custom_gradient
-    def quantize(w):
-        value, peak = _weights_forward(w, n=n)
-        backward = _weights_gradient if detach_max else _weights_gradient_full
-        return value, lambda dy: backward(dy, w, peak)
+    detach_max: bool = True
+    name = "dorefa"
 
-    return quantize(w)
+    def value(self, w):
+        """Returns values in [-1, 1] above 1 bit, with w and m."""
+        if self.bits == 1:
+            scale = tf.reduce_mean(tf.abs(w))
+            return (tf.where(w >= 0, scale, -scale),)
+        value, peak = _weights_forward(w, n=steps(self.bits))
+        return value, w, peak
+
+    def gradient(self, dy, *kept):
+        """Returns what flows back to w."""
+        if self.bits == 1:
+            return dy
+        if self.detach_max:
+            return _weights_gradient(dy, *kept)
+        return _weights_gradient_full(dy, *kept)
+
+    @property
+    def grid(self):
+        """The odd codes; their scale is 1 / n, the tensor's own at 1 bit."""
+        if not resolves(self.bits):
+            return None
+        n = int(steps(self.bits))
+        return grids.Grid(1.0 / n, 0, -n, n, step=2)
+
+    def scale(self, w, value):
+        """Returns 1 / n, or E at 1 bit."""
+        del w
+        if self.bits == 1:
+            return tf.reduce_max(tf.abs(value))
+        return tf.constant(1.0 / steps(self.bits), tf.float32)
 
 
-def quantize_gradients(x, seed, *, bits):
+def quantize_gradients(x, seed, *, bits: int) -> tf.Tensor:
     """Passes x unchanged and quantizes the gradient that flows back.
 
     value: x
@@ -115,9 +113,8 @@ def quantize_gradients(x, seed, *, bits):
         x: float tensor [batch, ...].
         seed: int32 tensor [2], fresh for each step; the noise s is a
             function of it.
-        bits: int in 1..32; at 25..32 the gradient passes unchanged.
-    Returns: x.
-    Raises: ValueError if bits is outside 1..32.
+        bits: 1..32; at 25..32 the gradient passes unchanged.
+    Raises: InputError if bits is outside 1..32.
     Source: DoReFa-Net, eq. 12.
     """
     check_bits(bits, "bits")
@@ -130,17 +127,6 @@ def quantize_gradients(x, seed, *, bits):
         return tf.identity(x), lambda dy: (_stochastic(dy, seed, n=n), None)
 
     return quantize(x, seed)
-
-
-@tf.custom_gradient
-def _binarize(w):
-    scale = tf.reduce_mean(tf.abs(w))
-    return tf.where(w >= 0, scale, -scale), lambda dy: dy
-
-
-@fused
-def _round_unit(x, *, n):
-    return _levels(x, n)
 
 
 @fused
@@ -157,10 +143,8 @@ def masked(dy, inside):
 def clip_round(x, n):
     """Clips to [0, 1] and rounds to i/n; n None clips only. Not fused."""
     x = tf.clip_by_value(x, 0.0, 1.0)
-    return x if n is None else _levels(x, n)
-
-
-def _levels(x, n):
+    if n is None:
+        return x
     # Half precision cannot hold n; and a product with 1/n is the same float
     # everywhere, while XLA and converters rewrite a quotient.
     wide = tf.cast(x, tf.float32) if x.dtype.size < 4 else x

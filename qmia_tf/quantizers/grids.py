@@ -1,12 +1,7 @@
 """The integer side of every grid: codes, scales, zero points.
 
 A quantized tensor is scale * (codes - zero_point). This module says which
-codes, scale and zero point belong to which bit width, which pairs of bit
-widths the int8 kernels of TFLite carry exactly, and how to move between
-codes and values. NumPy only.
-
-Source: facts on DoReFa's code book: q = (2 i - n) / n, n = 2**bits - 1, so
-the codes are the 2**bits odd integers of [-n, n] and zero is never a code.
+codes, scale and zero point belong to which bit width. NumPy only.
 """
 
 import dataclasses
@@ -41,20 +36,19 @@ class Grid:
     high: int
     step: int = 1
 
-    def codes(self):
+    def codes(self) -> np.ndarray:
         """Returns every code in use, ascending, int64 [levels]."""
         return np.arange(self.low, self.high + 1, self.step, dtype=np.int64)
 
-    def values(self):
+    def values(self) -> np.ndarray:
         """Returns the value of every code, float64 [levels]."""
         return self.scale * (self.codes() - self.zero_point)
 
 
-def check_bits(bits, name):
+def check_bits(bits: int, name: str):
     """Checks a bit width.
 
     Args:
-        bits: int in 1..32.
         name: what to call it in the message.
     Raises: InputError if bits is not an integer in 1..32.
     """
@@ -64,13 +58,10 @@ def check_bits(bits, name):
         raise InputError(f"{name} must be in 1..32, got {bits}")
 
 
-def check_layer_bits(bits, name):
+def check_layer_bits(bits: int, name: str):
     """Checks a layer's bit width, and says where float32 sets the limit.
 
-    Args:
-        bits: int in 1..32.
-        name: what to call it in the message.
-    Raises: InputError if bits is not an integer in 1..32. Warns at 25..31.
+    Raises: InputError as check_bits does. Warns at 25..31.
     """
     check_bits(bits, name)
     if not resolves(bits) and bits != FLOAT_BITS:
@@ -81,30 +72,17 @@ def check_layer_bits(bits, name):
         )
 
 
-def resolves(bits):
+def resolves(bits: int) -> bool:
     """Tells whether float32 holds every level of a bits-wide grid (<= 24)."""
     return bits <= RESOLVED_BITS
 
 
-def steps(bits):
+def steps(bits: int) -> float:
     """Returns n = 2**bits - 1, the number of steps from 0 to 1."""
     return float(2**bits - 1)
 
 
-def weight_grid(bits):
-    """Returns DoReFa's weight grid for bits in 2..24: odd codes, scale 1/n.
-
-    Raises: InputError outside 1..24. At 1 bit the codes are -1 and 1 and the
-        scale is the tensor's own mean |w|: weight_codes gives it.
-    """
-    check_bits(bits, "weight_bits")
-    if not resolves(bits):
-        raise InputError(f"weights of {bits} bits are floats: no grid")
-    n = int(steps(bits))
-    return Grid(1.0 / n, 0, -n, n, step=2)
-
-
-def activation_grid(bits):
+def activation_grid(bits: int) -> Grid:
     """Returns the activation grid i/n on int8's codes (bits <= 8) or from 0.
 
     Up to 8 bits the zero point is 127 - n: the largest code is 127 and int8
@@ -120,7 +98,7 @@ def activation_grid(bits):
     return Grid(1.0 / n, zero, zero, zero + n)
 
 
-def residual_grid(activation_bits, *, projection):
+def residual_grid(activation_bits: int, *, projection: bool) -> Grid:
     """Returns the int8 grid of a residual branch that cannot tie in the ADD.
 
     The sum (j s + i/n) n must never be half-way between two integers: its
@@ -129,7 +107,7 @@ def residual_grid(activation_bits, *, projection):
     more; beside a projection the one whose range is nearest to 2.
 
     Args:
-        activation_bits: int in 1..8.
+        activation_bits: 1..8.
         projection: whether the shortcut is a convolution, not the identity.
     Raises: InputError outside 1..8.
     """
@@ -137,15 +115,14 @@ def residual_grid(activation_bits, *, projection):
     multiples = np.concatenate(
         [1.0 / np.arange(INT8_MAX, 1, -2), np.arange(1.0, INT8_MAX)]
     )
-    reach = INT8_MAX * multiples / n
     if projection:
-        multiple = multiples[np.argmin(np.abs(np.log(reach / 2.0)))]
+        multiple = _reaching_two(multiples, n)
     else:
-        multiple = multiples[np.argmax(reach >= 1.0)]
+        multiple = multiples[np.argmax(INT8_MAX * multiples / n >= 1.0)]
     return Grid(float(multiple) / n, 0, -INT8_MAX, INT8_MAX)
 
 
-def linear_grid(activation_bits):
+def linear_grid(activation_bits: int) -> Grid:
     """Returns the int8 grid of a tensor without an activation.
 
     Such a tensor (a linear bottleneck, say) has both signs and is read by
@@ -155,23 +132,22 @@ def linear_grid(activation_bits):
     rounded to. Its range 127 s is the one nearest to 2.
 
     Args:
-        activation_bits: int in 1..8, of the activations around it.
+        activation_bits: 1..8, of the activations around it.
     Raises: InputError outside 1..8.
     """
     n = _residual_steps(activation_bits)
     odd = np.arange(1.0, INT8_MAX + 1, 2)
-    multiples = np.concatenate([1.0 / odd[:0:-1], odd])
-    reach = INT8_MAX * multiples / n
-    multiple = multiples[np.argmin(np.abs(np.log(reach / 2.0)))]
+    multiple = _reaching_two(np.concatenate([1.0 / odd[:0:-1], odd]), n)
     return Grid(float(multiple) / n, 0, INT8_MIN, INT8_MAX)
 
 
-def steps_of_scale(scale):
-    """Returns the smallest n for which scale is a whole multiple of 1/n.
+def _reaching_two(multiples, n):
+    reach = INT8_MAX * multiples / n
+    return multiples[np.argmin(np.abs(np.log(reach / 2.0)))]
 
-    Args:
-        scale: float > 0, of an activation_grid or linear_grid.
-    """
+
+def steps_of_scale(scale: float) -> int:
+    """Returns the smallest n for which scale is a whole multiple of 1/n."""
     return Fraction(scale).limit_denominator(2**24).denominator
 
 
@@ -183,59 +159,3 @@ def _residual_steps(activation_bits):
             f"{activation_bits}; use residual_bits=32"
         )
     return int(steps(activation_bits))
-
-
-def weight_codes(values, bits):
-    """Recovers the integer codes of quantized weights.
-
-    Args:
-        values: float array, any shape, on DoReFa's grid of that many bits.
-        bits: int in 1..24.
-    Returns: (codes int32 shaped like values, scale float).
-    Raises: InputError if a value is off the grid, which means that it was
-        not made by quantize_weights with these bits.
-    """
-    values = np.asarray(values, np.float64)
-    grid = weight_grid(bits)
-    off_grid = InputError(f"the weights are not on the {bits}-bit DoReFa grid")
-    if not np.isfinite(values).all():
-        raise off_grid
-    scale = float(np.abs(values).max(initial=0.0)) if bits == 1 else grid.scale
-    # The layer multiplies by 1/n as float32 has it, which matters at 24 bits.
-    exact = values / np.float32(scale) if scale else np.ones_like(values)
-    codes = 2.0 * np.rint((exact - 1.0) / 2.0) + 1.0
-    # float32 places a value within half a unit in the last place.
-    slack = 1e-3 + np.abs(exact) * 2.0**-23
-    if (np.abs(codes - exact) > slack).any() or (
-        np.abs(codes).max(initial=0) > grid.high
-    ):
-        raise off_grid
-    return codes.astype(np.int32), scale
-
-
-def weight_values(codes, bits, scale=None):
-    """Returns the float32 weights of integer codes, bit for bit the layer's.
-
-    value: float32(code) * float32(1 / n); at 1 bit code * scale.
-
-    Args:
-        codes: integer array, any shape.
-        bits: int in 1..24.
-        scale: float, needed at 1 bit only.
-    Returns: float32 array shaped like codes.
-    """
-    codes = np.asarray(codes, np.float32)
-    if bits == 1:
-        return codes * np.float32(scale)
-    return codes * np.float32(1.0 / steps(bits))
-
-
-def int8_exact(weight_bits, activation_bits):
-    """Tells whether stock int8 kernels carry this pair exactly.
-
-    Weights need codes in [-127, 127] (1..7 bits), activations 2**a - 1 <= 255
-    steps (1..8 bits).
-    """
-    check_bits(weight_bits, "weight_bits")
-    check_bits(activation_bits, "activation_bits")
-    return weight_bits <= 7 and activation_bits <= 8

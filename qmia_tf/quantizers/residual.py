@@ -4,14 +4,19 @@ A branch is rounded to a grid on which its sum with the shortcut cannot tie
 (grids.residual_grid), which is what makes TFLite's integer ADD exact.
 """
 
+import dataclasses
+import functools
+
 import tensorflow as tf
 
-from qmia_tf.quantizers.dorefa import clip_round, fused, inside_unit, masked
-from qmia_tf.quantizers.grids import INT8_MAX
+from qmia_tf.quantizers.dorefa import clip_round, inside_unit, masked
+from qmia_tf.quantizers.grids import INT8_MAX, linear_grid, residual_grid
+from qmia_tf.quantizers.quantizer import Quantizer, fused
 
 
-def quantize_residual(x, *, scale, low=-INT8_MAX):
-    """Rounds a residual branch to int8 codes in [low, 127].
+@dataclasses.dataclass(frozen=True)
+class ResidualBranch(Quantizer):
+    """Rounds a residual branch, or a linear tensor, to int8 codes.
 
     value: clip(round(x (1 / scale)), low, 127) scale
     gradient: dy where |x| <= 127 scale
@@ -20,22 +25,42 @@ def quantize_residual(x, *, scale, low=-INT8_MAX):
     every runtime, a quotient is what converters like to rewrite.
 
     Args:
-        x: float tensor, any shape.
-        scale: float > 0, from grids.residual_grid or grids.linear_grid.
-        low: -127; or -128, where int8 kernels saturate, for codes that are
-            read by more than a clipped sum.
-    Returns: tensor shaped like x.
+        bits: 1..8, of the activation behind the sum, or of those around a
+            linear tensor.
+        projection: whether the shortcut is a convolution.
+        linear: whether more than a sum and its activation reads the tensor:
+            the grid is grids.linear_grid, with codes down to -128, else
+            grids.residual_grid.
     """
 
-    @tf.custom_gradient
-    def quantize(x):
-        value, inside = _branch(x, scale=scale, low=float(low))
-        return value, lambda dy: masked(dy, inside)
+    projection: bool = False
+    linear: bool = False
+    name = "residual"
 
-    return quantize(x)
+    def __post_init__(self):
+        # The grids check the bits, under the name of the layers' argument.
+        _ = self.grid
+
+    @functools.cached_property
+    def grid(self):
+        """The int8 grid."""
+        if self.linear:
+            return linear_grid(self.bits)
+        return residual_grid(self.bits, projection=self.projection)
+
+    def value(self, x):
+        """Returns the rounded branch, and where it was not clipped."""
+        low = float(self.grid.low)
+        return _branch(x, scale=self.grid.scale, low=low)
+
+    def gradient(self, dy, inside):
+        """Passes dy where x was not clipped."""
+        return masked(dy, inside)
 
 
-def quantize_sum(shortcut, branch, *, scale, steps, projection):
+def quantize_sum(
+    shortcut, branch, *, scale: float, steps: float | None, projection: bool
+) -> tf.Tensor:
     """Adds a shortcut and a rounded branch, clips to [0, 1] and rounds.
 
     R(x) = clip(round(x (1 / scale)), -127, 127) scale
@@ -44,16 +69,15 @@ def quantize_sum(shortcut, branch, *, scale, steps, projection):
     gradient: dy where 0 <= t <= 1, and for what R rounded also only where
         its argument is within 127 scale
 
-    The same as quantize_residual, an addition and quantize_activations, in
-    one pass over memory instead of three.
+    The same as ResidualBranch, an addition and DoReFaActivations, in one pass
+    over memory instead of three.
 
     Args:
         shortcut: float tensor, any shape; in [0, 1] unless a projection.
         branch: float tensor of that shape.
-        scale: float > 0, from grids.residual_grid.
-        steps: float, n of the activation grid; None clips without rounding.
+        scale: of grids.residual_grid.
+        steps: n of the activation grid; None clips without rounding.
         projection: whether the shortcut is rounded as well.
-    Returns: tensor of that shape, values in [0, 1].
     """
     # A branch past 127 scale > 1 takes the sum past an end of the clip, so
     # beside an identity shortcut the clip's own mask is all there is to keep.

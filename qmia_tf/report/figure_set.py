@@ -1,13 +1,10 @@
 """The figures of a report, each drawn once for every format that shows it."""
 
 import dataclasses
-import io
 
-import matplotlib
-
-from qmia_tf.report import figures
-from qmia_tf.report.figures import image_files
-from qmia_tf.report.run_list import title
+from qmia_tf.report.figures import FIGURES, groups
+from qmia_tf.report.figures.image_files import file_name, image_bytes
+from qmia_tf.report.run_list import Run, title
 from qmia_tf.report.tables import Table
 
 
@@ -38,51 +35,36 @@ class Picture:
     narrow: bytes | None
 
 
-def draw(ordered, *, formats) -> list[Picture]:
+def draw(runs: list[Run], *, formats) -> list[Picture]:
     """Draws every figure that the runs have something for.
 
     Args:
-        ordered: Runs.
+        runs: in the order of the tables.
         formats: of the report; html needs svg, and the narrow drawings.
     """
-    suffixes = [kind for kind in ("svg", "png") if kind in formats]
-    if "html" in formats and "svg" not in suffixes:
-        suffixes.append("svg")
+    page = "html" in formats
+    # Each file moves the layout a little: always in this order.
+    suffixes = ["svg"] if page or "svg" in formats else []
+    suffixes += ["png"] if "png" in formats else []
     pictures = []
-    for dataset, listed in figures.groups(ordered).items() if suffixes else ():
-        for kind, drawing in figures.FIGURES.items():
-            figure = drawing.draw(listed)
-            if figure is None:
+    for dataset, listed in groups(runs).items() if suffixes else ():
+        for kind, figure_class in FIGURES.items():
+            figure = figure_class(listed)
+            drawing = figure.draw()
+            if drawing is None:
                 continue
-            narrow = None
-            if "html" in formats:
-                narrow = _saved(drawing.draw(listed, narrow=True), "svg")
+            narrow = figure.draw(narrow=True) if page else None
             pictures.append(
                 Picture(
                     kind=kind,
-                    name=image_files.file_name(kind, dataset),
+                    name=file_name(kind, dataset),
                     dataset=title(dataset),
-                    title=drawing.title,
-                    caption=drawing.caption(listed),
-                    alt=drawing.alt(listed),
-                    data=drawing.data(listed),
-                    files={
-                        suffix: _saved(figure, suffix) for suffix in suffixes
-                    },
-                    narrow=narrow,
+                    title=figure.title,
+                    caption=figure.caption(),
+                    alt=figure.alt(),
+                    data=figure.data(),
+                    files={x: image_bytes(drawing, x) for x in suffixes},
+                    narrow=narrow and image_bytes(narrow, "svg"),
                 )
             )
     return pictures
-
-
-def _saved(figure, kind):
-    file = io.BytesIO()
-    with matplotlib.rc_context(image_files.STEADY):
-        figure.savefig(
-            file,
-            format=kind,
-            dpi=image_files.DPI,
-            metadata=image_files.METADATA[kind],
-            facecolor=image_files.FACES[kind],
-        )
-    return file.getvalue()

@@ -9,7 +9,7 @@ import sys
 from qmia_tf.auditing import verdict
 from qmia_tf.auditing.audit_result import AuditResult, GateResult
 from qmia_tf.errors import InputError
-from qmia_tf.report.verdict_sentences import artefacts_of
+from qmia_tf.report.run_list import artefacts_of
 from qmia_tf.statistics.low_fpr_rates import RATES
 
 PASSED, FAILED, NOT_JUDGED = "passed", "failed", "not judged"

@@ -1,163 +1,135 @@
-"""The paper's tables and tensorflow-privacy's, from audited runs."""
+"""The paper's tables 1 and 2, for audited runs."""
 
-from qmia_tf.report.published_row import PublishedRow
-from qmia_tf.report.run_list import FULL_PRECISION, Run, title
-from qmia_tf.report.tables import Column, Table
+import dataclasses
+from types import SimpleNamespace
+
+from qmia_tf.report import metrics
+from qmia_tf.report.run_list import FULL_PRECISION, Run
+from qmia_tf.report.tables import Column, Table, select
+from qmia_tf.report.words import notes, say
 from qmia_tf.run_dir import TRAINED
 
+# Operating point: its label, and the recall of the paper's row.
 POINTS = {
-    "precision_at_recall_94": "recall >= 94 %",
-    "precision_at_recall_100": "recall 100 %",
+    "precision_at_recall_94": ("recall >= 94 %", 94.0),
+    "precision_at_recall_100": ("recall 100 %", 100.0),
 }
-INTERVALS = "In brackets: 95 % intervals over records, for this one model."
-IN_SAMPLE = (
-    "In-sample: the threshold was chosen on the records it is judged on, so "
-    "the value is too high and its interval too narrow."
-)
-RUN_COLUMNS = [
-    Column("data set", "dataset"),
-    Column("model", "model"),
-    Column("run", "run"),
+# F1 is printed with two decimals, precision and recall as whole per cents.
+ROUNDING = 0.5
+TABLE_1 = [
+    *metrics.RUN,
+    Column(
+        "test accuracy %",
+        "test_accuracy",
+        "percent",
+        "target.accuracy_nonmembers",
+    ),
+    Column("paper", "paper_test_accuracy", "number", "paper.test_accuracy"),
+    Column("gap attack %", "gap_attack", "percent", "gap.balanced_accuracy"),
+    Column("paper", "paper_gap_attack", "number", "paper.gap_attack"),
+]
+TABLE_2 = [
+    *metrics.RUN,
+    Column("at", "operating_point", "text", "label"),
+    Column("F1 %", "f1", "percent", "point.f1"),
+    Column("paper", "paper_f1", "number", "paper.f1"),
+    Column("precision %", "precision", "percent", "point.precision"),
+    Column("paper", "paper_precision", "number", "paper.precision"),
+    Column("recall %", "recall", "percent", "point.recall"),
+    Column("paper", "paper_recall", "number", "paper.recall"),
 ]
 
 
+@dataclasses.dataclass(frozen=True)
+class PublishedRow:
+    """One published model that is shown beside ours; all in per cent."""
+
+    test_accuracy: float
+    gap_attack: float
+    f1: float
+    precision: float
+    recall: float
+
+    @property
+    def f1_follows(self) -> bool:
+        """Whether F1 can follow from the rounded precision and recall."""
+        low = _f1(self.precision - ROUNDING, self.recall - ROUNDING)
+        high = _f1(
+            self.precision + ROUNDING, min(self.recall + ROUNDING, 100.0)
+        )
+        # The paper cuts F1 off after two decimals in some rows.
+        return low - 0.01 <= self.f1 <= high + 0.01
+
+    @property
+    def f1_recomputed(self) -> float:
+        """2PR/(P + R) of the printed precision and recall, per cent."""
+        return _f1(self.precision, self.recall)
+
+
 def paper_tables(
-    compared: list[Run],
+    runs: list[Run],
     *,
     published: dict[tuple[str, int, int], PublishedRow] | None = None,
 ) -> list[Table]:
     """The paper's tables 1 and 2 for these runs, from the Keras models.
 
     Args:
-        compared: the runs.
+        runs: those whose Keras model was audited are in the tables.
         published: (data set, weight bits, activation bits) -> the row whose
             numbers stand beside ours; None: no such numbers.
-    Returns: two tables; none if all are audits of somebody's own models.
+    Returns: two tables, or none.
     """
-    audited = [
-        (run, run.target(TRAINED), _published_row(run, published or {}))
-        for run in compared
-        if not run.own and run.target(TRAINED) is not None
-    ]
-    return [_table_1(audited), _table_2(audited)] if audited else []
-
-
-def tfprivacy_tables(compared: list[Run]) -> list[Table]:
-    """What tensorflow-privacy's attacks reach; no table if none was run."""
-    rows = [
-        [
-            *names(run),
-            target.target,
-            row.attack,
-            row.members + row.nonmembers,
-            row.auc,
-            row.advantage,
-        ]
-        for run in compared
-        for target in run.audit.targets
-        if target.tfprivacy is not None
-        for row in target.tfprivacy.rows
-        if row.slice == "Entire dataset"
-    ]
-    table = Table(
-        name="tfprivacy",
-        title="The attacks of tensorflow-privacy on all records",
-        columns=[
-            *RUN_COLUMNS,
-            Column("target", "target"),
-            Column("attack", "attack"),
-            Column("judged on", "records", "count"),
-            Column("AUC", "auc", "area"),
-            Column("advantage", "advantage", "number"),
-        ],
-        rows=rows,
-        notes=[
-            "In brackets: 95 % intervals of Hanley and McNeil. Advantage: the "
-            "largest TPR - FPR, chosen in-sample.",
-            "Trained attackers are judged on a quarter of the records they "
-            "were given. Slices: see tfprivacy/TARGET.csv in each run.",
-        ],
-        grouped=len(RUN_COLUMNS),
-    )
-    return [table] if rows else []
-
-
-def names(run) -> list[str]:
-    """The cells of RUN_COLUMNS."""
-    return [title(run.dataset), run.model, run.name]
-
-
-def _table_1(audited):
-    rows = []
-    for run, target, paper in audited:
-        rows.append(
-            [
-                *names(run),
-                target.accuracy_nonmembers,
-                paper and paper.test_accuracy,
-                target.attack("gap").point("fixed").balanced_accuracy,
-                paper and paper.gap_attack,
-            ]
+    subjects = [
+        SimpleNamespace(
+            run=run,
+            target=target,
+            gap=target.attack("gap").point("fixed"),
+            paper=_published_row(run, published or {}),
         )
-    return Table(
-        name="table1",
-        title="Test accuracy and gap attack (the paper's table 1)",
-        columns=[
-            *RUN_COLUMNS,
-            Column("test accuracy %", "test_accuracy", "percent"),
-            Column("paper", "paper_test_accuracy", "number"),
-            Column("gap attack %", "gap_attack", "percent"),
-            Column("paper", "paper_gap_attack", "number"),
-        ],
-        rows=rows,
-        notes=[
-            f"{INTERVALS} Test accuracy is that on the nonmembers.",
-            "Gap attack: 1/2 + (member accuracy - nonmember accuracy)/2.",
-        ],
+        for run in runs
+        if run.is_trained and (target := run.target(TRAINED)) is not None
+    ]
+    return [_table_1(subjects), _table_2(subjects)] if subjects else []
+
+
+def _table_1(subjects):
+    intervals, accuracy, gap = notes("intervals", "test_accuracy", "gap")
+    return select(
+        "table1",
+        "Test accuracy and gap attack (the paper's table 1)",
+        TABLE_1,
+        subjects,
+        notes=[f"{intervals} {accuracy}", gap],
     )
 
 
-def _table_2(audited):
-    rows, doubts, trivial = [], {}, set()
-    for run, target, row in audited:
+def _table_2(subjects):
+    points, doubts, trivial = [], {}, set()
+    for subject in subjects:
+        target = subject.target
         share = target.members / (target.members + target.nonmembers)
         trivial.add(f"{100 * 2 * share / (share + 1):.2f}")
-        for name, label in POINTS.items():
-            point = target.attack("confidence").point(name)
-            paper = _with_recall(row, name)
-            if paper and not paper.f1_follows:
-                doubts[_doubt(run, paper)] = None
+        for name, (label, recall) in POINTS.items():
+            paper = subject.paper
+            if paper is not None and paper.recall != recall:
+                paper = None
+            if paper is not None and not paper.f1_follows:
+                doubts[say("notes", "doubt", subject.run, paper)] = None
                 label += " (*)"
-            rows.append(
-                [
-                    *names(run),
-                    label,
-                    point.f1,
-                    paper and paper.f1,
-                    point.precision,
-                    paper and paper.precision,
-                    point.recall,
-                    paper and paper.recall,
-                ]
+            point = target.attack("confidence").point(name)
+            points.append(
+                SimpleNamespace(
+                    run=subject.run, label=label, point=point, paper=paper
+                )
             )
-    return Table(
-        name="table2",
-        title="Confidence attack at high recall (the paper's table 2)",
-        columns=[
-            *RUN_COLUMNS,
-            Column("at", "operating_point"),
-            Column("F1 %", "f1", "percent"),
-            Column("paper", "paper_f1", "number"),
-            Column("precision %", "precision", "percent"),
-            Column("paper", "paper_precision", "number"),
-            Column("recall %", "recall", "percent"),
-            Column("paper", "paper_recall", "number"),
-        ],
-        rows=rows,
+    return select(
+        "table2",
+        "Confidence attack at high recall (the paper's table 2)",
+        TABLE_2,
+        points,
         notes=[
-            f"{INTERVALS} {IN_SAMPLE}",
-            "Calling everyone a member already gives F1 "
-            f"{' or '.join(sorted(trivial))} %.",
+            " ".join(notes("intervals", "in_sample")),
+            say("notes", "everyone", sorted(trivial)),
             *doubts,
         ],
     )
@@ -170,15 +142,5 @@ def _published_row(run, published):
     return published.get((run.dataset, *run.bits))
 
 
-def _with_recall(row, name):
-    """The row, if its recall is that of the operating point."""
-    recall = 100.0 if name == "precision_at_recall_100" else 94.0
-    return row if row and row.recall == recall else None
-
-
-def _doubt(run, paper):
-    return (
-        f"(*) The paper's {title(run.dataset)}, {run.model}: F1 {paper.f1:.2f} "
-        f"does not follow from precision {paper.precision:.0f} and recall "
-        f"{paper.recall:.0f}, which give {paper.f1_recomputed:.2f}."
-    )
+def _f1(precision, recall):
+    return 2 * precision * recall / (precision + recall)

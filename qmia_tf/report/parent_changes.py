@@ -4,7 +4,11 @@ import dataclasses
 
 from qmia_tf.auditing.membership_decisions import unpack
 from qmia_tf.auditing.target_result import TargetAudit
-from qmia_tf.report.run_list import Run, full_precision_sibling
+from qmia_tf.report.run_list import (
+    Run,
+    full_precision_sibling,
+    held_out_point,
+)
 from qmia_tf.run_dir import TRAINED
 from qmia_tf.statistics import paired_differences
 from qmia_tf.statistics.intervals import Estimate
@@ -99,7 +103,7 @@ def _attack(target, other, name, same_records):
     decisions = _decisions(target, other, name) if same_records else None
     if decisions is None:
         ours, theirs = (
-            _point(artefact, name).balanced_accuracy.value
+            held_out_point(artefact, name).balanced_accuracy.value
             for artefact in (target, other)
         )
         return Estimate(ours - theirs, None, None)
@@ -114,15 +118,10 @@ def _decisions(target, other, name):
     ]
     if target.records_sha256 != other.records_sha256:
         return None
-    point = _point(target, name)
+    point = held_out_point(target, name)
     return (
         tuple(unpack(verdicts.members, point.members) for verdicts in stored),
         tuple(
             unpack(verdicts.nonmembers, point.nonmembers) for verdicts in stored
         ),
     )
-
-
-def _point(target, name):
-    attack = target.attack(name)
-    return attack.held_out.point if attack.held_out else attack.point("fixed")

@@ -4,6 +4,7 @@ import math
 import re
 import textwrap
 
+from qmia_tf.attacks import ATTACKS
 from qmia_tf.statistics.intervals import Estimate
 
 WIDTH = 78
@@ -14,12 +15,7 @@ TOGETHER = re.compile(
 
 
 def as_text(sentences, *, indent=0) -> str:
-    """Puts sentences on lines of 78 columns or fewer.
-
-    Args:
-        sentences: strings.
-        indent: int, columns in front.
-    """
+    """Puts sentences on lines of 78 columns or fewer, `indent` in front."""
     front = " " * indent
     lines = (
         textwrap.fill(
@@ -40,23 +36,26 @@ def capital(text) -> str:
     return text[:1].upper() + text[1:]
 
 
-def area(estimate: Estimate, *, guess=0.5) -> str:
-    """An AUC or an advantage: 0.62 [0.58, 0.66].
+def attack_title(name) -> str:
+    """What people call an attack."""
+    return ATTACKS[name].title if name in ATTACKS else name
 
-    Args:
-        estimate: with or without an interval.
-        guess: what guessing reaches, see figures.
-    """
+
+def share_values(values: dict[str, str]) -> str:
+    """Names and their values; names of one value stand together."""
+    names = {}
+    for name, value in values.items():
+        names.setdefault(value, []).append(name)
+    return ", ".join(f"{', '.join(names[value])} {value}" for value in names)
+
+
+def area(estimate: Estimate, *, guess=0.5) -> str:
+    """An AUC or an advantage: 0.62 [0.58, 0.66]; guess as of figures."""
     return figures(estimate, 1, guess=guess, least=2)
 
 
 def percent(estimate: Estimate, *, guess) -> str:
-    """A share in per cent: 62 % [58, 66].
-
-    Args:
-        estimate: of a share, with or without an interval.
-        guess: in per cent.
-    """
+    """A share in per cent: 62 % [58, 66]; guess in per cent."""
     return _with_unit(figures(estimate, 100, guess=guess), "%")
 
 

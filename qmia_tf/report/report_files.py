@@ -10,8 +10,9 @@ from qmia_tf.report import (
     html,
     report_document,
     run_summary,
-    tables,
 )
+from qmia_tf.report.table_formats import as_latex
+from qmia_tf.report.tables import as_csv
 
 TEXT, PAGE = "report.txt", "report.html"
 FORMATS = ("html", "png", "svg", "csv", "latex", "md", "json")
@@ -51,7 +52,7 @@ def make_report(
         formats: of FORMATS; without html, png and svg nothing is drawn.
         asked: (question, lines that answer it) of each, put on top.
         published: (data set, weight bits, activation bits) ->
-            published_row.PublishedRow, whose numbers stand beside ours in
+            paper_tables.PublishedRow, whose numbers stand beside ours in
             table1 and table2; None leaves their places empty.
     Returns: the paths written, report.txt first, then report.html.
     Raises: InputError if there is no run, an audit.json is missing, damaged
@@ -77,7 +78,7 @@ def make_report(
             *((x.name, x) for x in report.stored),
             *figure_data,
         ]:
-            contents[f"{name}.csv"] = tables.as_csv(table)
+            contents[f"{name}.csv"] = as_csv(table)
     if "latex" in formats:
         contents |= _latex(report)
     if "md" in formats:
@@ -99,7 +100,7 @@ def make_report(
 def _latex(report):
     lines = [f"warning: {warning}" for warning in report.warnings]
     return {
-        f"{table.name}.tex": tables.as_latex(
+        f"{table.name}.tex": as_latex(
             dataclasses.replace(table, notes=[*table.notes, *lines])
         )
         for table in report.shown

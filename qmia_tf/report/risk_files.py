@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from qmia_tf import files
 from qmia_tf.auditing.record_risk import RecordRisks, check_comparable
-from qmia_tf.report.figures import METADATA, STEADY
+from qmia_tf.report.figures.image_files import METADATA, STEADY
 from qmia_tf.report.figures.styles import COLORS, GREY
 from qmia_tf.report.risk_page import as_csv, as_page, interval
 

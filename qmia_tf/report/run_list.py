@@ -6,6 +6,7 @@ import pathlib
 from qmia_tf.auditing.audit_result import AuditResult
 from qmia_tf.auditing.target_result import TargetAudit
 from qmia_tf.outputs import KERAS
+from qmia_tf.statistics.operating_points import OperatingPoint
 
 FULL_PRECISION = (32, 32)
 TITLES = {
@@ -36,19 +37,21 @@ class Run:
     def dataset(self) -> str:
         """The data set's name, or "unknown".
 
-        Of somebody's own records the names of their files, or of what is in
-        memory the beginning of the fingerprint.
+        Of records from two files their names, or of what is in memory the
+        beginning of the fingerprint.
         """
-        sides = [
-            self.setting(f"dataset.{name}")
-            for name in ("members", "nonmembers")
-        ]
-        if self.own and None not in sides:
+        dataset = self.setting("dataset") or {}
+        sides = [dataset.get(name) for name in ("members", "nonmembers")]
+        if None not in sides:
             return " | ".join(pathlib.PurePath(side).name for side in sides)
-        fingerprint = self.setting("dataset.fingerprint")
-        if self.own and "members" in self.setting("dataset") and fingerprint:
-            return f"records {fingerprint[:8]}"
-        return str(self.setting("dataset.name") or "unknown")
+        if "members" in dataset and dataset.get("fingerprint"):
+            return f"records {dataset['fingerprint'][:8]}"
+        return str(dataset.get("name") or "unknown")
+
+    @property
+    def title(self) -> str:
+        """The data set's name for people."""
+        return title(self.dataset)
 
     @property
     def bits(self) -> tuple:
@@ -68,17 +71,16 @@ class Run:
         """The model's name in tables."""
         if self.full_precision:
             return "full precision"
-        if self.own and len(self.audit.targets) == 1:
-            return self.audit.targets[0].target
-        if None in self.bits:
-            return self.name
+        if not self.is_trained:
+            targets = self.audit.targets
+            return targets[0].target if len(targets) == 1 else self.name
         clip = ", clip" if self.setting("model.clip") else ""
         return f"w={self.bits[0]}, a={self.bits[1]}{clip}"
 
     @property
-    def own(self) -> bool:
-        """Whether somebody brought the models: no run trained them."""
-        return self.setting("kind") == "own"
+    def is_trained(self) -> bool:
+        """Whether the configuration says which network its targets are of."""
+        return None not in self.bits
 
     @property
     def label(self) -> str:
@@ -125,18 +127,15 @@ def sort_runs(audits) -> list[Run]:
 
 
 def split_by_model(compared: list[Run]) -> list[Run]:
-    """Splits audits of several models that somebody brought: a run a model.
+    """Splits audits of targets that are of no one network: a run a target.
 
     So each has a line, a colour and a name of its own in figures. Twins
     and other kernels are left out.
-
-    Args:
-        compared: the runs; those of ours stay as they are.
     """
     runs = []
     for run in compared:
         targets = [x for x in run.audit.targets if not is_variant(x)]
-        if not run.own or not targets:
+        if run.is_trained or not targets:
             runs.append(run)
             continue
         alone = len(targets) == 1
@@ -152,27 +151,34 @@ def title(dataset) -> str:
     return TITLES.get(dataset, dataset)
 
 
-def full_precision_sibling(run, compared):
+def full_precision_sibling(run: Run, compared: list[Run]) -> Run | None:
     """Finds the full-precision run on the same data set that is most alike.
 
-    Args:
-        run: a Run.
-        compared: the runs to look in.
-    Returns: Run; None if there is none, or the run is full precision itself
-        or of somebody's own models.
+    Returns: None if there is none, or the run is full precision itself or of
+        models of which that is not known.
     """
-    if run.own:
-        return None
 
     def likeness(other):
         paths = (*SHARED, "seed", "recipe", "model.stem", "model.width")
         return sum(run.setting(p) == other.setting(p) for p in paths)
 
+    if run.full_precision or not run.is_trained:
+        return None
     siblings = [
         other
         for other in compared
         if other.full_precision and other.dataset == run.dataset
     ]
-    if run.full_precision or not siblings:
-        return None
-    return max(siblings, key=likeness)
+    return max(siblings, key=likeness, default=None)
+
+
+def held_out_point(target: TargetAudit, attack: str) -> OperatingPoint:
+    """An attack's held-out operating point; its only one if that is fixed."""
+    audit = target.attack(attack)
+    return audit.held_out.point if audit.held_out else audit.point("fixed")
+
+
+def artefacts_of(result: AuditResult) -> list[TargetAudit]:
+    """The targets that count: no twins, no other kernels than the default."""
+    targets = [x for x in result.targets if not is_variant(x)]
+    return targets or result.targets

@@ -5,17 +5,17 @@ import dataclasses
 from qmia_tf.auditing import audit_result
 from qmia_tf.errors import InputError
 from qmia_tf.report import (
-    artefact_tables,
-    attack_tables,
     paper_tables,
     phrases,
     run_list,
+    run_tables,
     seed_tables,
-    tables,
     verdict_sentences,
     warnings,
 )
 from qmia_tf.report.run_list import Run
+from qmia_tf.report.tables import Table
+from qmia_tf.report.tables import as_text as table_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,8 +32,8 @@ class ReportContent:
 
     runs: list[Run]
     warnings: list[str]
-    stored: list[tables.Table]
-    shown: list[tables.Table]
+    stored: list[Table]
+    shown: list[Table]
     asked: list[tuple[str, list[str]]] = dataclasses.field(default_factory=list)
 
     def verdicts(self) -> list[tuple[str, list[str]]]:
@@ -52,56 +52,26 @@ class ReportContent:
 def collect(
     run_dirs, *, max_drop=5.0, asked=(), published=None
 ) -> ReportContent:
-    """Reads audits and makes every table of them.
+    """Reads audits and makes every table of them; see make_report.
 
-    Args:
-        run_dirs: directories with audit.json, or such files.
-        max_drop: by how many points of nonmember accuracy a model may be
-            below its full-precision sibling without a warning.
-        asked: (question, lines that answer it) of each.
-        published: as of paper_tables.paper_tables.
     Raises: InputError if there is no run, or an audit.json is missing,
         damaged or of another version.
     """
     if not run_dirs:
         raise InputError("no run to report on: give --run_dirs=DIR,DIR")
-    ordered = run_list.sort_runs([audit_result.load(path) for path in run_dirs])
-    all_artefacts = artefact_tables.artefact_table(ordered)
-    attacks = attack_tables.attack_table(ordered)
-    answers = attack_tables.verdict_table(ordered)
-    best = attack_tables.strongest_table(ordered)
-    several = seed_tables.seed_tables(ordered)
-    before = paper_tables.paper_tables(ordered, published=published)
-    after = [
-        *attack_tables.joint_tables(ordered),
-        *artefact_tables.agreement_tables(ordered),
-        *paper_tables.tfprivacy_tables(ordered),
+    runs = run_list.sort_runs([audit_result.load(path) for path in run_dirs])
+    papers = paper_tables.paper_tables(runs, published=published)
+    tables = [
+        *(run_tables.RunTable(table, [table]) for table in papers),
+        *run_tables.run_tables(runs),
+        *seed_tables.seed_tables(runs),
+        *run_tables.detail_tables(runs),
     ]
     return ReportContent(
-        runs=ordered,
-        warnings=warnings.warnings(ordered, max_drop=max_drop),
-        stored=[
-            *before,
-            *answers,
-            all_artefacts,
-            attacks,
-            *best,
-            *several,
-            *after,
-        ],
-        shown=[
-            *before,
-            *map(attack_tables.short_verdict_table, answers),
-            *artefact_tables.page_tables(all_artefacts, ordered),
-            *attack_tables.page_tables(attacks, ordered),
-            *map(attack_tables.short_strongest_table, best),
-            *(
-                cut
-                for table in several
-                for cut in seed_tables.page_tables(table)
-            ),
-            *after,
-        ],
+        runs=runs,
+        warnings=warnings.warnings(runs, max_drop=max_drop),
+        stored=[table.stored for table in tables],
+        shown=[shown for table in tables for shown in table.shown],
         asked=list(asked),
     )
 
@@ -112,7 +82,7 @@ def as_text(report: ReportContent) -> str:
         *_questions(report),
         *_limits(report),
         _verdicts(report),
-        *map(tables.as_text, report.shown),
+        *map(table_text, report.shown),
         "\n".join(f"warning: {warning}" for warning in report.warnings),
     ]
     return "\n\n\n".join(parts).rstrip() + "\n"

@@ -1,106 +1,108 @@
 """Several seeds: means over training runs, and paired differences."""
 
+import functools
 import json
 
+from qmia_tf.report.metrics import RUN, TARGET
 from qmia_tf.report.parent_changes import SAME_SPLIT
-from qmia_tf.report.run_list import Run, is_variant, title
+from qmia_tf.report.run_list import Run, held_out_point, is_variant
+from qmia_tf.report.run_tables import RunTable
 from qmia_tf.report.tables import Column, Table
+from qmia_tf.report.words import notes
 from qmia_tf.run_dir import COMPUTED, TRAINED
 from qmia_tf.statistics import seed_means
 
-OVER_RUNS = (
-    "In brackets: 95 % t intervals over training runs, each with a seed or "
-    "split of its own. They say how far another run of the same recipe may "
-    "differ, which the intervals over records do not."
-)
-PAIRED = (
-    "Change: each run minus the full-precision Keras model of the same split "
-    "and seed, then the mean over the runs, in points (AUC: as it is)."
-)
-CONFIDENCE = "Confidence: the paper's attack, its threshold held out."
-MEASURES = {
-    "accuracy": ("nonmembers right %", "percent"),
-    "gap": ("gap attack %", "percent"),
-    "confidence": ("confidence %", "percent"),
-    "confidence_auc": ("confidence AUC", "area"),
-    "margin_auc": ("margin AUC", "area"),
-}
+
+def _accuracy(name, target):
+    known = any(x.name == name for x in target.attacks)
+    return held_out_point(target, name).balanced_accuracy if known else None
 
 
+def _area(name, target):
+    return next((x.auc for x in target.attacks if x.name == name), None)
+
+
+# Getters take a TargetAudit.
+MEASURES = [
+    Column("nonmembers right %", "accuracy", "percent", "accuracy_nonmembers"),
+    *(
+        Column(title, key, "percent", functools.partial(_accuracy, key))
+        for key, title in (
+            ("gap", "gap attack %"),
+            ("confidence", "confidence %"),
+        )
+    ),
+    *(
+        Column(
+            f"{key} AUC", f"{key}_auc", "area", functools.partial(_area, key)
+        )
+        for key in ("confidence", "margin")
+    ),
+]
+CHANGES = [
+    Column(
+        measure.title.removesuffix(" %"),
+        f"{measure.key}_change",
+        "signed" if measure.kind == "area" else "change",
+    )
+    for measure in MEASURES
+]
+COLUMNS = [
+    *RUN[:2],
+    TARGET,
+    Column("runs", "runs", "count"),
+    *MEASURES,
+    Column("pairs", "pairs", "count"),
+    *CHANGES,
+]
 # What fits on a page; the rest is in the CSV.
-PAGE_MEASURES = ("accuracy", "gap", "confidence", "margin_auc")
+PAGE = ("accuracy", "gap", "confidence", "margin_auc")
 
 
-def seed_tables(compared: list[Run]) -> list[Table]:
+def seed_tables(compared: list[Run]) -> list[RunTable]:
     """One row a model and target that has several seeds; else no table."""
-    rows = []
-    for group in _groups(compared):
-        for target in _targets(group):
-            audits = [run.target(target) for run in group]
-            pairs = [
-                (audit, other.target(TRAINED))
-                for run, audit in zip(group, audits, strict=True)
-                if (other := _full_precision(run, compared)) is not None
-                and other.target(TRAINED) not in (None, audit)
-            ]
-            rows.append(
-                [
-                    title(group[0].dataset),
-                    group[0].model,
-                    target,
-                    len(group),
-                    *(_mean(_values(audits, key)) for key in MEASURES),
-                    len(pairs) or None,
-                    *(_change(pairs, key) for key in MEASURES),
-                ]
-            )
-    columns = [
-        Column("data set", "dataset"),
-        Column("model", "model"),
-        Column("target", "target"),
-        Column("runs", "runs", "count"),
-        *(Column(head, key, kind) for key, (head, kind) in MEASURES.items()),
-        Column("pairs", "pairs", "count"),
-        *(
-            Column(
-                head.removesuffix(" %"),
-                f"{key}_change",
-                "signed" if kind == "area" else "change",
-            )
-            for key, (head, kind) in MEASURES.items()
-        ),
+    rows = [
+        _row(group, target, compared)
+        for group in _groups(compared)
+        for target in _targets(group)
     ]
     table = Table(
         name="seeds",
         title="Several seeds",
-        columns=columns,
+        columns=COLUMNS,
         rows=rows,
-        notes=[OVER_RUNS, PAIRED],
+        notes=notes("over_runs", "paired_runs"),
         grouped=2,
     )
-    return [table] if rows else []
+    return [RunTable(table, _page_tables(table))] if rows else []
 
 
-def page_tables(table: Table) -> list[Table]:
-    """Cuts the table of seeds into means and changes, a page wide each.
-
-    Args:
-        table: from seed_tables.
-    """
+def _page_tables(table):
+    """Means and changes, a page wide each."""
     means = table.pick(
-        ("target", "runs", *PAGE_MEASURES),
-        name=table.name,
-        title=table.title,
-        notes=[OVER_RUNS, CONFIDENCE],
+        ("target", "runs", *PAGE), notes=notes("over_runs", "confidence")
     )
     changes = table.pick(
-        ("target", "pairs", *(f"{key}_change" for key in PAGE_MEASURES)),
+        ("target", "pairs", *(f"{key}_change" for key in PAGE)),
         name="seed_changes",
         title=f"{table.title}: change against full precision",
-        notes=[PAIRED, CONFIDENCE],
+        notes=notes("paired_runs", "confidence"),
     )
-    paired = any(row[changes.grouped + 1] for row in changes.rows)
-    return [means, changes] if paired else [means]
+    return [means, changes] if any(table.column("pairs")) else [means]
+
+
+def _row(group, target, compared):
+    audits = [run.target(target) for run in group]
+    pairs = [
+        (audit, other.target(TRAINED))
+        for run, audit in zip(group, audits, strict=True)
+        if (other := _full_precision(run, compared)) is not None
+        and other.target(TRAINED) not in (None, audit)
+    ]
+    names = group[0].title, group[0].model
+    means = (_mean(_values(audits, x)) for x in MEASURES)
+    changes = (_change(pairs, x) for x in MEASURES)
+    return [*names, target, len(group), *means, len(pairs) or None, *changes]
 
 
 def _groups(compared):
@@ -151,29 +153,16 @@ def _mean(values):
     return seed_means.mean_share(values) if values else None
 
 
-def _change(pairs, key):
+def _change(pairs, measure):
     after, before = (
-        _values([pair[side] for pair in pairs], key) for side in (0, 1)
+        _values([pair[side] for pair in pairs], measure) for side in (0, 1)
     )
     if not after or len(after) != len(before):
         return None
     return seed_means.paired(after, before)
 
 
-def _values(targets, key):
+def _values(targets, measure):
     """The measure of each target; nothing if one was audited without it."""
-    values = [_measure(target, key) for target in targets]
-    return [] if None in values else values
-
-
-def _measure(target, key):
-    if key == "accuracy":
-        return target.accuracy_nonmembers.value
-    attacks = {attack.name: attack for attack in target.attacks}
-    attack = attacks.get(key.removesuffix("_auc"))
-    if attack is None:
-        return None
-    if key.endswith("_auc"):
-        return attack.auc.value
-    point = attack.held_out.point if attack.held_out else attack.points[0]
-    return point.balanced_accuracy.value
+    estimates = [measure.value(target) for target in targets]
+    return [] if None in estimates else [x.value for x in estimates]

@@ -1,22 +1,25 @@
-"""Tables as Markdown, and as what JSON can hold."""
+"""Tables as Markdown, as LaTeX, and as what JSON can hold."""
 
 import dataclasses
 import re
 
-from qmia_tf.report.tables import ESTIMATES, Table, for_people
+from qmia_tf.report.tables import Table, for_people
 from qmia_tf.statistics.intervals import Estimate
 
 # Where Markdown would read more than text; an interval in brackets is none.
 SPECIAL = re.compile(r"[\\`*<|~]|(?<!\w)_|_(?!\w)|(?<=\])\(|^[\[#>+-]")
+LATEX_ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    **{letter: f"\\{letter}" for letter in "%_&#${}"},
+}
 
 
 def as_markdown(table: Table, *, level=3) -> str:
-    """Renders a heading, a pipe table and the notes.
-
-    Args:
-        table: the table.
-        level: of the heading, 1..6.
-    """
+    """Renders a heading of that level, a pipe table and the notes."""
     columns, groups = for_people(table)
     heads = [column.title for column in columns]
     ruler = ["---" if column.kind == "text" else "--:" for column in columns]
@@ -32,6 +35,40 @@ def as_markdown(table: Table, *, level=3) -> str:
     return "\n".join([title, "", *lines, "", *notes])
 
 
+def as_latex(table: Table) -> str:
+    """Renders a table environment for the booktabs package."""
+    columns, groups = for_people(table)
+    alignment = "".join(
+        "l" if column.kind == "text" else "r" for column in columns
+    )
+    body = []
+    for label, rows in groups:
+        if table.grouped:
+            label = rf"\multicolumn{{{len(columns)}}}{{l}}{{{_latex(label)}}}"
+            body.append(rf"{label} \\")
+        body += map(_latex_row, rows)
+    return "\n".join(
+        [
+            "% needs \\usepackage{booktabs}",
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{_latex(table.title)}}}",
+            rf"\label{{tab:{table.name}}}",
+            rf"\begin{{tabular}}{{{alignment}}}",
+            r"\toprule",
+            _latex_row(column.title for column in columns),
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\par\smallskip\raggedright\footnotesize",
+            *(rf"{_latex(note)}\par" for note in table.notes),
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
 def as_data(table: Table) -> dict:
     """Gives a table as dicts, lists and numbers for JSON.
 
@@ -44,7 +81,7 @@ def as_data(table: Table) -> dict:
         "notes": table.notes,
         "rows": [
             {
-                column.key: _datum(column.kind, value)
+                column.key: _datum(column, value)
                 for column, value in zip(table.columns, row, strict=True)
             }
             for row in table.rows
@@ -53,16 +90,12 @@ def as_data(table: Table) -> dict:
 
 
 def escaped(text) -> str:
-    """Makes text stand in Markdown as it is.
-
-    Args:
-        text: on one line or several; line breaks become blanks.
-    """
+    """Makes text stand in Markdown as it is; line breaks become blanks."""
     return SPECIAL.sub(r"\\\g<0>", " ".join(str(text).split()))
 
 
-def _datum(kind, value):
-    if kind in ESTIMATES:
+def _datum(column, value):
+    if column.is_estimate:
         return dataclasses.asdict(value or Estimate(None, None, None))
     # NumPy's numbers are not JSON's.
     return value.item() if hasattr(value, "item") else value
@@ -70,3 +103,12 @@ def _datum(kind, value):
 
 def _row(cells):
     return f"| {' | '.join(map(escaped, cells))} |"
+
+
+def _latex_row(cells):
+    return " & ".join(map(_latex, cells)) + r" \\"
+
+
+def _latex(text):
+    escapes = "".join(LATEX_ESCAPES.get(letter, letter) for letter in text)
+    return escapes.replace(r"\textgreater{}=", r"$\geq$")

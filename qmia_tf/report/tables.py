@@ -1,28 +1,23 @@
-"""Tables of estimates as text, CSV and LaTeX."""
+"""Tables: columns with their getters, rows, and how cells are written."""
 
-import csv
 import dataclasses
-import io
+from collections.abc import Callable, Iterable
 
-from qmia_tf.statistics.intervals import Estimate
+import pandas as pd
 
-LATEX_ESCAPES = {
-    "\\": r"\textbackslash{}",
-    "%": r"\%",
-    "_": r"\_",
-    "&": r"\&",
-    "#": r"\#",
-    "$": r"\$",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
+# kind: what a number is multiplied with, its format, that of its interval.
+FORMATS = {
+    "count": (1, ",", None),
+    "number": (1, ".2f", None),
+    "measure": (1, ".3g", None),
+    "tiny": (1, ".1e", None),
+    "growth": (100, "+.1f", None),
+    "percent": (100, ".2f", ".1f"),
+    "area": (1, ".3f", ".3f"),
+    "signed": (1, "+.3f", "+.3f"),
+    "change": (100, "+.2f", "+.1f"),
 }
-
-
-ESTIMATES = ("percent", "area", "signed", "change")
+ENDS = ("value", "low", "high")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,11 +34,26 @@ class Column:
             "change" (Estimate of a difference of
             shares, shown in points with its sign, its interval perhaps
             unknown); "growth" (float, a change as a share of the whole).
+        get: where a subject has the value: "target.size_mb", or a function.
     """
 
     title: str
     key: str
     kind: str = "text"
+    get: str | Callable = ""
+
+    @property
+    def is_estimate(self) -> bool:
+        """Whether its values may have intervals."""
+        return self.kind != "text" and FORMATS[self.kind][2] is not None
+
+    def value(self, subject):
+        """The subject's value; None where something on the way is None."""
+        if callable(self.get):
+            return self.get(subject)
+        for name in self.get.split("."):
+            subject = None if subject is None else getattr(subject, name)
+        return subject
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,25 +71,44 @@ class Table:
     notes: list[str]
     grouped: int = 0
 
-    def pick(self, keys, *, name, title, notes) -> "Table":
-        """Makes a table of the grouped columns and some others.
-
-        Args:
-            keys: of the other columns, in order.
-            name: of the new table.
-            title: of the new table.
-            notes: of the new table.
-        """
+    def pick(self, keys, *, name=None, title=None, notes=()) -> "Table":
+        """Makes a table of the grouped columns and those of some keys."""
         places = {column.key: n for n, column in enumerate(self.columns)}
         chosen = [*range(self.grouped), *(places[key] for key in keys)]
         return dataclasses.replace(
             self,
-            name=name,
-            title=title,
+            name=name or self.name,
+            title=title or self.title,
             columns=[self.columns[n] for n in chosen],
             rows=[[row[n] for n in chosen] for row in self.rows],
-            notes=notes,
+            notes=list(notes),
         )
+
+    def column(self, key) -> list:
+        """The values of one column."""
+        (place,) = (n for n, x in enumerate(self.columns) if x.key == key)
+        return [row[place] for row in self.rows]
+
+    def frame(self) -> pd.DataFrame:
+        """All values; an estimate has three columns."""
+        columns = {}
+        for place, column in enumerate(self.columns):
+            values = [row[place] for row in self.rows]
+            if not column.is_estimate:
+                columns[column.key] = values
+                continue
+            for end in ENDS:
+                key = column.key if end == "value" else f"{column.key}_{end}"
+                columns[key] = [getattr(value, end, None) for value in values]
+        return pd.DataFrame(columns, dtype=object)
+
+
+def select(
+    name, title, columns, subjects: Iterable, *, notes=(), grouped=0
+) -> Table:
+    """Makes a table of a row a subject, by the columns' getters."""
+    rows = [[column.value(x) for column in columns] for x in subjects]
+    return Table(name, title, list(columns), rows, list(notes), grouped)
 
 
 def for_people(table: Table) -> tuple[list[Column], list[tuple]]:
@@ -93,7 +122,7 @@ def for_people(table: Table) -> tuple[list[Column], list[tuple]]:
         if place >= table.grouped
         and (
             column.kind == "text"
-            or any(_is_known(row[place]) for row in table.rows)
+            or any(_number(row[place]) is not None for row in table.rows)
         )
     ]
     groups = {}
@@ -129,105 +158,24 @@ def as_text(table: Table) -> str:
 
 def as_csv(table: Table) -> str:
     """Renders for programs: full precision, shares as shares (0..1)."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    heads = []
-    for column in table.columns:
-        heads.append(column.key)
-        if column.kind in ESTIMATES:
-            heads += [f"{column.key}_low", f"{column.key}_high"]
-    writer.writerow(heads)
-    for row in table.rows:
-        cells = []
-        for column, value in zip(table.columns, row, strict=True):
-            if column.kind in ESTIMATES:
-                cells += dataclasses.astuple(
-                    value or Estimate(None, None, None)
-                )
-            else:
-                cells.append(value)
-        writer.writerow(cells)
-    return text.getvalue()
+    return table.frame().to_csv(index=False, lineterminator="\n")
 
 
-def as_latex(table: Table) -> str:
-    """Renders a table environment for the booktabs package."""
-    columns, groups = for_people(table)
-    alignment = "".join(
-        "l" if column.kind == "text" else "r" for column in columns
-    )
-    body = []
-    for label, rows in groups:
-        if table.grouped:
-            label = rf"\multicolumn{{{len(columns)}}}{{l}}{{{_latex(label)}}}"
-            body.append(rf"{label} \\")
-        body += map(_latex_row, rows)
-    return "\n".join(
-        [
-            "% needs \\usepackage{booktabs}",
-            r"\begin{table}",
-            r"\centering",
-            rf"\caption{{{_latex(table.title)}}}",
-            rf"\label{{tab:{table.name}}}",
-            rf"\begin{{tabular}}{{{alignment}}}",
-            r"\toprule",
-            _latex_row(column.title for column in columns),
-            r"\midrule",
-            *body,
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\par\smallskip\raggedright\footnotesize",
-            *(rf"{_latex(note)}\par" for note in table.notes),
-            r"\end{table}",
-            "",
-        ]
-    )
-
-
-def _is_known(value):
-    return getattr(value, "value", value) is not None
+def _number(value):
+    return getattr(value, "value", value)
 
 
 def _cell(kind, value):
     if kind == "text":
         return value or ""
-    if not _is_known(value):
+    number = _number(value)
+    if number is None:
         return "-"
-    if kind in ESTIMATES:
-        return _estimate(kind, value)
-    if kind == "tiny" and value == 0:
+    times, form, ends = FORMATS[kind]
+    if kind == "tiny" and number == 0:
         return "0"
-    if kind == "growth":
-        value = 100 * value
-    form = {
-        "count": ",",
-        "number": ".2f",
-        "measure": ".3g",
-        "tiny": ".1e",
-        "growth": "+.1f",
-    }
-    return f"{value:{form[kind]}}"
-
-
-def _estimate(kind, estimate):
-    times = 1 if kind in ("area", "signed") else 100
-    exact, rough = {
-        "percent": (".2f", ".1f"),
-        "area": (".3f", ".3f"),
-        "signed": ("+.3f", "+.3f"),
-        "change": ("+.2f", "+.1f"),
-    }[kind]
-    text = f"{times * estimate.value:{exact}}"
-    if estimate.low is None:
+    text = f"{times * number:{form}}"
+    if getattr(value, "low", None) is None:
         return text
-    low, high = times * estimate.low, times * estimate.high
-    return f"{text} [{low:{rough}}, {high:{rough}}]"
-
-
-def _latex_row(cells):
-    return " & ".join(map(_latex, cells)) + r" \\"
-
-
-def _latex(text):
-    escaped = "".join(LATEX_ESCAPES.get(letter, letter) for letter in text)
-    return escaped.replace(r"\textgreater{}=", r"$\geq$")
+    low, high = times * value.low, times * value.high
+    return f"{text} [{low:{ends}}, {high:{ends}}]"

@@ -1,9 +1,10 @@
 """Warnings about audited runs whose numbers mislead or do not compare."""
 
-from qmia_tf import onednn
 from qmia_tf.auditing import member_accuracy, verdict
 from qmia_tf.auditing.target_result import TargetAudit
-from qmia_tf.report.run_list import SHARED, Run, full_precision_sibling, title
+from qmia_tf.report.phrases import share_values
+from qmia_tf.report.run_list import SHARED, Run, full_precision_sibling
+from qmia_tf.report.words import say
 from qmia_tf.run_dir import COMPUTED, TRAINED
 
 PROSE = ("name", "stated", "notes", "dataset")
@@ -26,20 +27,26 @@ def warnings(compared: list[Run], *, max_drop=5.0) -> list[str]:
         used = run.audit.calibration
         if used is not None and used.warning:
             sentences.append(f"{run.label}: {used.warning}")
-        sentences += _different_records(run)
+        if len({target.records_sha256 for target in run.audit.targets}) > 1:
+            sentences.append(say("warnings", "different_records", run))
     for dataset in dict.fromkeys(run.dataset for run in compared):
         same = [run for run in compared if run.dataset == dataset]
         sentences += _different_settings(same)
+        trained = [run for run in same if run.is_trained]
+        if len(trained) > 1 and not any(x.full_precision for x in trained):
+            sentences.append(
+                say("warnings", "no_full_precision", same[0].title)
+            )
     return sentences
 
 
-def guessing(targets: list[TargetAudit]) -> dict[str, float]:
-    """Targets that have not learned, with their nonmember accuracy."""
-    accuracies = {}
-    for target in targets:
-        if verdict.not_learned(target):
-            accuracies[target.target] = target.accuracy_nonmembers.value
-    return accuracies
+def guessing(targets: list[TargetAudit]) -> dict[str, str]:
+    """Targets that have not learned, with their accuracy on nonmembers."""
+    return {
+        target.target: f"{100 * target.accuracy_nonmembers.value:.1f} %"
+        for target in targets
+        if verdict.not_learned(target)
+    }
 
 
 def _not_learned(run, compared, max_drop):
@@ -56,78 +63,62 @@ def _not_learned(run, compared, max_drop):
                 behind[target.target] = f"{drop:.1f}"
     if weak:
         chance = 100 / run.audit.targets[0].classes
-        shares = {name: f"{100 * right:.1f} %" for name, right in weak.items()}
-        yield (
-            f"{run.label}: hardly better than guessing ({chance:.1f} %) on "
-            f"nonmembers: {listed(shares)}; the audit of a network that did "
-            "not learn says nothing about privacy"
-        )
+        yield say("warnings", "not_learned", run, chance, share_values(weak))
     if behind:
-        yield (
-            f"{run.label}: points less accurate on nonmembers than full "
-            f"precision ({full_run.name}): {listed(behind)}; a network that "
-            "learned less also memorized less, so smaller leaks here say "
-            "nothing about its bits"
-        )
-
-
-def listed(values) -> str:
-    """Names and their values; names that share a value stand together."""
-    names = {}
-    for name, value in values.items():
-        names.setdefault(value, []).append(name)
-    return ", ".join(f"{', '.join(names[value])} {value}" for value in names)
-
-
-def _different_records(run):
-    if len({target.records_sha256 for target in run.audit.targets}) > 1:
-        yield (
-            f"{run.name}: its targets were queried about different records, so "
-            "their numbers differ by chance as well"
-        )
+        drops = share_values(behind)
+        yield say("warnings", "less_accurate", run, full_run, drops)
 
 
 def _different_settings(same):
-    """Compares the settings of runs on one data set."""
-    paths = [*SHARED, "model.stem", "model.width"]
-    ours = not any(run.own for run in same)
-    if not ours:
-        # Training and split of these models are unknown.
-        paths = ["dataset.fingerprint"]
-    computed = [run.setting(COMPUTED) for run in same]
-    # Older runs did not store it.
-    if ours and all(map(onednn.is_record, computed)):
-        paths += [f"{COMPUTED}.{key}" for key in computed[0]]
-    for run in same if ours else ():
-        recipe = run.setting("recipe") or {}
-        paths += [f"recipe.{key}" for key in recipe if key not in PROSE]
+    """Compares what all runs on one data set say of their settings."""
     # Settings that divide the runs in the same way share a sentence.
     parted = {}
-    for path in dict.fromkeys(paths):
+    for path in _compared_paths(same):
         values = [_shown(run.setting(path)) for run in same]
         groups = tuple(values.index(value) for value in values)
         parted.setdefault(groups, []).append((path, values))
-    name = title(same[0].dataset)
     for groups, settings in parted.items():
         firsts = sorted(set(groups))
         if len(firsts) == 1:
             continue
-        differences = ", ".join(
-            f"{path} {' / '.join(values[first] for first in firsts)}"
-            for path, values in settings
-        )
-        members = " / ".join(
-            ", ".join(
+        members = [
+            [
                 run.name
                 for run, group in zip(same, groups, strict=True)
                 if group == first
-            )
+            ]
             for first in firsts
+        ]
+        yield say(
+            "warnings",
+            "different_settings",
+            same[0].title,
+            [
+                (path, [values[first] for first in firsts])
+                for path, values in settings
+            ],
+            members,
         )
-        yield f"{name}: the runs do not share {differences} ({members})"
-    trained = [run for run in same if not run.own]
-    if len(trained) > 1 and not any(run.full_precision for run in trained):
-        yield f"{name}: no full-precision run to compare with"
+
+
+def _compared_paths(same):
+    """Of each part of the configuration, where every run has that part."""
+    configs = [run.audit.config for run in same]
+    paths = [
+        path
+        for path in (*SHARED, "model.stem", "model.width")
+        if all(_states(config, path) for config in configs)
+    ]
+    for part in (COMPUTED, "recipe"):
+        if all(isinstance(config.get(part), dict) for config in configs):
+            keys = (key for config in configs for key in config[part])
+            paths += [f"{part}.{key}" for key in keys if key not in PROSE]
+    return list(dict.fromkeys(paths))
+
+
+def _states(config, path):
+    part, _, key = path.partition(".")
+    return key in (config.get(part) or {})
 
 
 def _shown(value):

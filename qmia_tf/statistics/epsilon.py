@@ -3,8 +3,8 @@
 import dataclasses
 
 import numpy as np
-from scipy import stats
 
+from qmia_tf.statistics.intervals import exact_limits
 from qmia_tf.statistics.sweep import Sweep, sweep
 
 # More thresholds than this are thinned: their bounds hardly differ.
@@ -18,7 +18,7 @@ class EpsilonBound:
     Attributes:
         value: the bound, 0 or more; 0 says nothing.
         confidence: 1 - alpha.
-        delta: the delta of (epsilon, delta)-differential privacy.
+        delta: that of (epsilon, delta)-differential privacy.
         threshold: the least score called a member, chosen on the calibration
             half; None is infinity, where nobody is called.
         true_positives: members of the evaluation half called members.
@@ -124,13 +124,8 @@ def bounds(
             "alpha must be in (0, 1) and delta in [0, 1), got "
             f"{alpha} and {delta}"
         )
-    hits, alarms = np.asarray(true_positives), np.asarray(false_positives)
-    # A first parameter of 0 would be NaN; where it stands the limit is known.
-    recall = stats.beta.ppf(alpha / 2, np.maximum(hits, 1), members - hits + 1)
-    recall = np.where(hits > 0, recall, 0.0)
-    quiet = nonmembers - alarms
-    fpr = stats.beta.ppf(1 - alpha / 2, alarms + 1, np.maximum(quiet, 1))
-    fpr = np.where(quiet > 0, fpr, 1.0)
+    recall, _ = exact_limits(true_positives, members, alpha / 2)
+    _, fpr = exact_limits(false_positives, nonmembers, alpha / 2)
     with np.errstate(divide="ignore"):
         return np.maximum(
             np.log(np.maximum(recall - delta, 0) / fpr),

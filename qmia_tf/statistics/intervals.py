@@ -52,15 +52,26 @@ def clopper_pearson(
     Source: Clopper and Pearson, Biometrika 26 (1934).
     """
     _check_counts(count, total)
-    tail = (1 - level) / 2
-    # As scipy.stats.beta.ppf, which takes fifty times as long.
-    low = special.betaincinv(count, total - count + 1, tail) if count else 0.0
-    high = (
-        special.betaincinv(count + 1, total - count, 1 - tail)
-        if count < total
-        else 1.0
-    )
+    low, high = exact_limits(count, total, (1 - level) / 2)
     return Estimate(count / total, float(low), float(high))
+
+
+def exact_limits(count, total, tail: float) -> tuple[np.ndarray, np.ndarray]:
+    """Clopper and Pearson's limits, with P = tail beyond each.
+
+    Args:
+        count: float [...], 0..total.
+        total: float [...], above 0.
+        tail: in 0..1.
+    """
+    count = np.asarray(count, np.float64)
+    rest = np.maximum(total - count, 0)
+    # Where a count is 0 the limit is known; counts in part may be next to it.
+    some, others = count > 1e-9, rest > 1e-9
+    # As scipy.stats.beta.ppf, which takes fifty times as long.
+    low = special.betaincinv(np.where(some, count, 1), rest + 1, tail)
+    high = special.betaincinv(count + 1, np.where(others, rest, 1), 1 - tail)
+    return np.where(some, low, 0.0), np.where(others, high, 1.0)
 
 
 def wilson(count: int, total: int, *, level: float = LEVEL) -> Estimate:

@@ -1,4 +1,4 @@
-"""The true-positive rate where hardly any nonmember is called a member."""
+"""TPR where hardly any nonmember is called a member, and the ROC's band."""
 
 import dataclasses
 from collections.abc import Sequence

@@ -9,6 +9,7 @@ measured counts as a leak if hardly any permutation reaches it.
 import concurrent.futures
 import dataclasses
 import os
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import threadpoolctl
@@ -92,14 +93,14 @@ class MaxT:
 
 
 def max_t(
-    scores,
+    scores: Mapping[str, np.ndarray],
     members,
     strata,
     *,
-    seed,
-    rates=RATES,
-    fixed=(),
-    permutations=None,
+    seed: int,
+    rates: Sequence[float] = RATES,
+    fixed: Collection[str] = (),
+    permutations: int | None = None,
 ) -> MaxT:
     """Tests whether any attack detects members, all attacks together.
 
@@ -112,11 +113,11 @@ def max_t(
     which the largest statistic of this and all weaker attacks is as large.
 
     Args:
-        scores: dict name -> float [N], higher is more member-like; NaN where
-            the attack has no score, or is not evaluated.
+        scores: float [N] of each attack, higher is more member-like; NaN
+            where it has no score, or is not evaluated.
         members: bool [N].
         strata: int [N]; memberships are permuted within them.
-        seed: int >= 0.
+        seed: 0 or more.
         rates: false-positive rates; one that less than one nonmember of an
             attack's records makes up is left out. Nonmembers are those that
             permutations leave on average, so that the threshold of a rate
@@ -124,7 +125,7 @@ def max_t(
         fixed: names of attacks with a threshold of their own. Of them the
             AUC alone is taken: for scores of two values it is the balanced
             accuracy.
-        permutations: int; None takes 2,000 to 5,000, by the records.
+        permutations: None takes 2,000 to 5,000, by the records.
     Source: Westfall and Young, Resampling-Based Multiple Testing (1993),
         algorithm 4.1; Wilson and Hilferty, PNAS 17 (1931) 684.
     """
@@ -147,7 +148,7 @@ def max_t(
 
 def _permuted(layout, columns, draws, seed):
     """Every statistic of every permutation, float64 [draws, S]."""
-    size = max(1, min(draws, BLOCK // max(layout.records, 1)))
+    size = max(1, min(draws, BLOCK // max(layout.order.size, 1)))
     sizes = [min(size, draws - start) for start in range(0, draws, size)]
     streams = np.random.SeedSequence(seed).spawn(len(sizes))
 
@@ -186,32 +187,36 @@ def _adjust(columns, truth, drawn):
         for row, (name, value) in enumerate(zip(names, truth, strict=True))
         if moved[row]
     ]
+    # The first of equals.
     best = {}
     for statistic in statistics:
-        if (
-            statistic.attack not in best
-            or statistic.t > best[statistic.attack].t
-        ):
+        own = best.setdefault(statistic.attack, statistic)
+        if statistic.t > own.t:
             best[statistic.attack] = statistic
     ranked = sorted(best, key=lambda name: -best[name].t)
-    largest = {
-        name: t[:, [row for row, x in enumerate(names) if x[0] == name]].max(1)
+    largest = [
+        t[:, [row for row, x in enumerate(names) if x[0] == name]].max(axis=1)
         for name in ranked
-    }
-    adjusted, running = {}, np.full(len(every), -np.inf)
-    for name in reversed(ranked):
-        running = np.maximum(running, largest[name])
-        adjusted[name] = float((running >= running[0]).mean())
-    for before, name in zip(ranked, ranked[1:], strict=False):
-        adjusted[name] = max(adjusted[name], adjusted[before])
+    ]
+    p_values, running = _step_down(largest, np.full(len(every), -np.inf))
+    attacks = zip(ranked, p_values, strict=True)
     return MaxT(
-        p_value=adjusted[ranked[0]] if ranked else 1.0,
+        p_value=p_values[0] if ranked else 1.0,
         critical=float(np.quantile(running, 1 - LEVEL)) if ranked else np.inf,
         level=LEVEL,
         permutations=len(drawn),
-        attacks=[AttackPValue(x, adjusted[x], best[x]) for x in ranked],
+        attacks=[AttackPValue(name, p, best[name]) for name, p in attacks],
         statistics=statistics,
     )
+
+
+def _step_down(largest, running):
+    """Adjusted p-values, strongest first, and the largest t of all."""
+    p_values = []
+    for own in reversed(largest):
+        running = np.maximum(running, own)
+        p_values.append(float((running >= running[0]).mean()))
+    return np.maximum.accumulate(p_values[::-1]).tolist(), running
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -300,11 +305,7 @@ def _evaluate(drawn, columns):
 def _true_positives(drawn, column, allowed):
     """Members above the lowest threshold with `allowed` false positives.
 
-    Args:
-        drawn: bool [B, N].
-        column: _Column.
-        allowed: int >= 0.
-    Returns: int [B].
+    Of bool [B, N] memberships, int [B].
     """
     order, ends = column.order, column.ends
     length = 4 * (allowed + 1) + 64

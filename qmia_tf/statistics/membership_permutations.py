@@ -10,10 +10,10 @@ class EqualStrata:
     """Strata of equal size and number of members, which are drawn together.
 
     Attributes:
-        start: int, where their records start in Layout.order.
-        strata: int, how many there are.
-        size: int, the records of each.
-        members: int, the members of each.
+        start: where their records start in Layout.order.
+        strata: how many there are.
+        size: the records of each.
+        members: the members of each.
     """
 
     start: int
@@ -33,24 +33,16 @@ class Layout:
 
     Attributes:
         order: int [N], the records, stratum by stratum.
-        equal_strata: list of EqualStrata, all strata in that order.
+        equal_strata: all strata in that order.
     """
 
     order: np.ndarray
     equal_strata: list[EqualStrata]
 
-    @property
-    def records(self) -> int:
-        """How many records there are."""
-        return int(self.order.size)
-
     @classmethod
     def of(cls, members, strata) -> "Layout":
-        """Sorts records by stratum.
+        """Sorts records by stratum: bool [N] members, int [N] strata.
 
-        Args:
-            members: bool [N].
-            strata: int [N].
         Raises: ValueError if the two are not equally long.
         """
         members, strata = np.asarray(members, bool), np.asarray(strata)
@@ -79,19 +71,16 @@ class Layout:
             )
         return shares
 
-    def draw(self, rng, count) -> np.ndarray:
-        """Draws permuted memberships.
+    def draw(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Draws permuted memberships, bool [count, N].
 
-        Args:
-            rng: numpy Generator.
-            count: int, B.
-        Returns: bool [B, N]; each row has as many members in each stratum.
+        Each row has as many members in each stratum.
         """
         drawn = np.empty((count, self.order.size), bool)
         drawn[:, self.order] = self.draw_in_order(rng, count)
         return drawn
 
-    def draw_in_order(self, rng, count) -> np.ndarray:
+    def draw_in_order(self, rng: np.random.Generator, count: int) -> np.ndarray:
         """The same, column i about record order[i]: no copy is made."""
         drawn = np.empty((count, self.order.size), bool)
         for group in self.equal_strata:
@@ -115,7 +104,9 @@ def _chosen(rng, shape, members):
     return chosen
 
 
-def strata_of(labels, halves=None, *, by_class=True) -> np.ndarray:
+def strata_of(
+    labels, halves: np.ndarray | None = None, *, by_class: bool = True
+) -> np.ndarray:
     """Groups records among which memberships are exchangeable.
 
     Class by class, each half by itself. Where a half holds a class on one
@@ -126,7 +117,7 @@ def strata_of(labels, halves=None, *, by_class=True) -> np.ndarray:
     records a class, quantile regression gave 12 % false alarms).
 
     Args:
-        labels: int [N].
+        labels: [N], of any type.
         halves: bool [N], the calibration half; None makes no difference.
         by_class: whether classes are kept apart.
     Returns: int [N].

@@ -19,11 +19,6 @@ def tango(
     It excludes 0 exactly where McNemar's test does, and where the two never
     differ it is z^2/(n + z^2) to either side rather than a point.
 
-    Args:
-        first_only: int, 0..total, b.
-        second_only: int, 0..total - first_only, c.
-        total: int, 1 or more, n.
-        level: coverage, in 0..1.
     Source: Tango, Statistics in Medicine 17 (1998) 891.
     """
     b, c, n = int(first_only), int(second_only), int(total)

@@ -9,7 +9,14 @@ POWER = 0.8
 
 
 def detectable_auc(
-    critical, mean, deviation, members, nonmembers, *, moved=1.0, power=POWER
+    critical: float,
+    mean: float,
+    deviation: float,
+    members: int,
+    nonmembers: int,
+    *,
+    moved: float = 1.0,
+    power: float = POWER,
 ) -> float:
     """The AUC that a one-sided test finds with the given power.
 
@@ -23,12 +30,12 @@ def detectable_auc(
         critical: what the studentized AUC has to exceed.
         mean: of the AUC without a leak.
         deviation: its standard deviation without a leak, above 0.
-        members: int, 1 or more.
-        nonmembers: int, 1 or more.
+        members: 1 or more.
+        nonmembers: 1 or more.
         moved: in 0..1, how much of the AUC permutations take away; less than
             1 where some records' strata hold only members, or only others.
         power: in 0..1.
-    Returns: float in 1/2..1; 1 if no AUC below would be found.
+    Returns: in 1/2..1; 1 if no AUC below would be found.
     Source: Hanley and McNeil, Radiology 143 (1982) 29.
     """
     z = special.ndtri(power)
@@ -47,12 +54,9 @@ def detectable_auc(
     return float(optimize.brentq(short_of, low, high))
 
 
-def balanced_accuracy_of(auc) -> float:
+def balanced_accuracy_of(auc: float) -> float:
     """The best balanced accuracy of two shifted normal distributions.
 
-    AUC = Phi(d / sqrt 2), balanced accuracy = Phi(d / 2).
-
-    Args:
-        auc: float in 1/2..1.
+    AUC = Phi(d / sqrt 2), in 1/2..1; balanced accuracy = Phi(d / 2).
     """
     return float(stats.norm.cdf(special.ndtri(auc) / np.sqrt(2)))

@@ -3,11 +3,10 @@
 import dataclasses
 
 import numpy as np
-from scipy import stats
 from scipy.optimize import isotonic_regression
 
 from qmia_tf.statistics.held_out_thresholds import calibration_half
-from qmia_tf.statistics.intervals import LEVEL
+from qmia_tf.statistics.intervals import LEVEL, exact_limits
 from qmia_tf.statistics.sweep import check_scores
 
 # Neighbours a record is compared with at least, as far as there are any.
@@ -29,7 +28,9 @@ class Risk:
     high: np.ndarray
 
 
-def membership_probability(scores, members, *, seed, level=LEVEL) -> Risk:
+def membership_probability(
+    scores, members, *, seed: int, level: float = LEVEL
+) -> Risk:
     """Calibrates scores to probabilities, each half on the other half.
 
     A record is compared with its neighbours by score among the n records of
@@ -52,7 +53,7 @@ def membership_probability(scores, members, *, seed, level=LEVEL) -> Risk:
     Args:
         scores: float [N], finite; higher is more member-like.
         members: bool [N], two or more True and two or more False.
-        seed: int, of the halves.
+        seed: of the halves.
         level: coverage of each interval, in 0..1.
     Raises: InputError if there is only one member or nonmember, ValueError
         if the arrays do not fit.
@@ -77,15 +78,8 @@ def _calibrated(scores, calibration, members, level):
     )
     start, end = _window(distinct, calibration)
     hits, total = _counts(start, end, calibration, members), end - start
-    tail = (1 - level) / 2
-    misses = np.maximum(total - hits, 0)
-    # Counts in part may be next to 0; the limits of 0 are known.
-    some, others = hits > 1e-9, misses > 1e-9
-    low = stats.beta.ppf(tail, np.where(some, hits, 1), misses + 1)
-    high = stats.beta.ppf(1 - tail, hits + 1, np.where(others, misses, 1))
-    shares = np.stack(
-        [hits / total, np.where(some, low, 0), np.where(others, high, 1)]
-    )
+    limits = exact_limits(hits, total, (1 - level) / 2)
+    shares = np.stack([hits / total, *limits])
     ratio = members.sum() / (~members).sum()
     even = shares / (shares + (1 - shares) * ratio)
     # Regression keeps the order of the three.

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from qmia_tf.statistics.sweep import check_scores
+from qmia_tf.statistics.sweep import sweep
 
 BINS = 40
 # What lies beyond, on either side, is counted in the end bins.
@@ -29,7 +29,7 @@ class Histogram:
     nonmembers: list[int]
 
 
-def of_scores(scores, members, *, bins=BINS) -> Histogram | None:
+def of_scores(scores, members=None, *, bins: int = BINS) -> Histogram | None:
     """Counts scores in bins.
 
     Scores that are shares, in 0..1 and over half of it, get bins from 0 to
@@ -37,13 +37,13 @@ def of_scores(scores, members, *, bins=BINS) -> Histogram | None:
     0.1 % and 99.9 % quantiles: a few far out would leave the rest one bin.
 
     Args:
-        scores: float [N], finite; higher is more member-like.
+        scores: float [N], finite; higher is more member-like. Or a Sweep.
         members: bool [N], some True and some False.
-        bins: int, 1 or more.
-    Returns: Histogram; None if all scores are equal.
-    Raises: ValueError if the arrays do not fit each other.
+        bins: 1 or more.
+    Returns: None if all scores are equal.
     """
-    scores, members = check_scores(scores, members)
+    curve = sweep(scores, members)
+    scores, members = curve.scores, curve.is_member
     low, high = _range(scores)
     if low == high:
         return None

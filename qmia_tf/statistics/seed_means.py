@@ -7,10 +7,10 @@ say how it scatters from training to training.
 import numpy as np
 from scipy import stats
 
-from qmia_tf.statistics.intervals import LEVEL, Estimate
+from qmia_tf.statistics.intervals import LEVEL, Estimate, within
 
 
-def mean(values, *, level=LEVEL) -> Estimate:
+def mean(values, *, level: float = LEVEL) -> Estimate:
     """The mean over seeds with Student's interval.
 
     mean -+ t sqrt(s^2/n), t the (1 + level)/2 quantile with n - 1 degrees of
@@ -40,20 +40,14 @@ def mean_share(values) -> Estimate:
 
     Of two seeds Student's interval is wide enough to leave that range, in
     which the true mean lies.
-
-    Args:
-        values: float [n] in 0..1, one a seed.
-    Raises: ValueError as mean.
     """
     estimate = mean(values)
     if estimate.low is None:
         return estimate
-    return Estimate(
-        estimate.value, max(estimate.low, 0.0), min(estimate.high, 1.0)
-    )
+    return within(estimate.value, estimate.low, estimate.high)
 
 
-def paired(after, before, *, level=LEVEL) -> Estimate:
+def paired(after, before, *, level: float = LEVEL) -> Estimate:
     """The mean change over pairs of runs of one seed and split each.
 
     What a seed does to both falls out; see mean.

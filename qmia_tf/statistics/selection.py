@@ -1,11 +1,17 @@
 """The best of several attacks, chosen where it will not be evaluated."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from qmia_tf.statistics.auc import auc
 
 
-def choose(scores, members, calibration) -> str:
+def choose(
+    scores: Mapping[str, np.ndarray],
+    members: np.ndarray,
+    calibration: np.ndarray,
+) -> str:
     """Names the attack whose AUC is surely the highest where one may choose.
 
     By the lower end of DeLong's 95 % interval on the calibration half: an
@@ -17,7 +23,7 @@ def choose(scores, members, calibration) -> str:
     wins.
 
     Args:
-        scores: dict name -> float [N], NaN where the attack has no score.
+        scores: float [N] of each attack, NaN where it has no score.
         members: bool [N].
         calibration: bool [N], the half to choose on.
     Raises: ValueError if no attack has scores for a member and a

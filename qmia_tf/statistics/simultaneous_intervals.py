@@ -38,7 +38,7 @@ class Areas:
     called: list[tuple[int, int] | None]
 
 
-def areas(scores: Mapping, members) -> Areas:
+def areas(scores: Mapping[str, np.ndarray], members) -> Areas:
     """AUC of each score and its influence, record by record.
 
     With the placements v and w of auc.auc, M members and U nonmembers
@@ -47,7 +47,7 @@ def areas(scores: Mapping, members) -> Areas:
     of a record without a score. Scores of different records may overlap.
 
     Args:
-        scores: dict name -> float [N], NaN where there is none.
+        scores: float [N] of each name, NaN where there is none.
         members: bool [N].
     Returns: Areas of those scores that say something of two members and two
         nonmembers or more.
@@ -89,15 +89,12 @@ def areas(scores: Mapping, members) -> Areas:
     )
 
 
-def largest(influences, *, seed) -> np.ndarray:
-    """Draws max |Z|, Z normal with the correlations of the rows.
+def largest(influences: np.ndarray, *, seed: int) -> np.ndarray:
+    """Draws max |Z|, Z normal with the correlations of the rows, float [K, R].
 
     Rows that never move are left out.
 
-    Args:
-        influences: float [K, R].
-        seed: int >= 0, of 20,000 draws.
-    Returns: float64 [20,000]; exact quantiles of |Z| if one row is left.
+    Returns: float64 [DRAWS]; exact quantiles of |Z| if one row is left.
     Source: Hothorn, Bretz and Westfall, Biometrical Journal 50 (2008) 346.
     """
     spreads = np.sqrt((influences**2).sum(axis=1))
@@ -105,32 +102,31 @@ def largest(influences, *, seed) -> np.ndarray:
     if len(rows) < 2:
         middles = (np.arange(DRAWS) + 0.5) / DRAWS
         return special.ndtri((1 + middles) / 2)
-    # Of equal scores rounding leaves negative eigenvalues of 1e-16.
+    # The symmetric root, which is unique: eigenvectors depend on the library.
+    # Of equal scores rounding leaves eigenvalues of about 1e-16 in place of 0.
     values, vectors = np.linalg.eigh(rows @ rows.T)
-    root = vectors * np.sqrt(np.maximum(values, 0))
+    values[values < 1e-12 * values.max()] = 0
+    root = (vectors * np.sqrt(values)) @ vectors.T
     drawn = np.random.default_rng(seed).normal(size=(DRAWS, len(rows)))
     return np.abs(drawn @ root.T).max(axis=1)
 
 
-def quantile(drawn, level) -> float:
+def quantile(drawn: np.ndarray, level: float) -> float:
     """The c that max |Z| stays below with P = level; see largest."""
     alone = float(special.ndtri((1 + level) / 2))
     return max(alone, float(np.quantile(drawn, level)))
 
 
-def p_value(drawn, z) -> float:
-    """P(max |Z| >= z), at least what one normal variable alone has.
-
-    Args:
-        drawn: what `largest` returns.
-        z: float, 0 or more.
-    """
+def p_value(drawn: np.ndarray, z: float) -> float:
+    """P(max |Z| >= z), at least what one normal variable has; see largest."""
     alone = float(2 * stats.norm.sf(z))
     reached = (1 + np.sum(drawn >= z)) / (1 + drawn.size)
     return max(alone, float(reached)) if reached < 1 else 1.0
 
 
-def intervals(score_areas: Areas, *, seed, level=LEVEL) -> dict:
+def intervals(
+    score_areas: Areas, *, seed: int, level: float = LEVEL
+) -> dict[str, Estimate]:
     """An interval for each AUC; all hold at once with P = level.
 
     On the logit scale: logit A +- c s / (A (1 - A)), so that none leaves
@@ -140,12 +136,6 @@ def intervals(score_areas: Areas, *, seed, level=LEVEL) -> dict:
     .57 lay above 5.5 % of intervals where .5 % were meant). Where members
     and nonmembers are fully apart: the exact bound of auc.sure_share, its
     level split among the scores.
-
-    Args:
-        score_areas: Areas.
-        seed: int >= 0.
-        level: coverage, in 0..1.
-    Returns: dict name -> Estimate.
     """
     c = quantile(largest(score_areas.influences, seed=seed), level)
     count = max(len(score_areas.names), 1)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from qmia_tf.models import keras_objects
+from qmia_tf.models import keras_calls
 from qmia_tf.targets import Target, input_forms, range_choice
 from qmia_tf.targets.model_options import PROBABILITIES
 from qmia_tf.targets.preprocessing import InputFacts
@@ -43,7 +43,7 @@ class FunctionTarget(Target):
 
 def _facts(function):
     """What a function says of its input, or a method of an unread model."""
-    if keras_objects.model_of(function) is None:
+    if keras_calls.model_of(function) is None:
         return InputFacts(None)
     where = "is a method of a model that does not say"
     return InputFacts(np.dtype(np.float32), where=where)

@@ -8,7 +8,7 @@ import numpy as np
 from qmia_tf.data.pixels import PIXEL_STEPS, UNIT
 from qmia_tf.errors import InputError
 from qmia_tf.models import graph as graphs
-from qmia_tf.models import keras_objects
+from qmia_tf.models import keras_calls
 from qmia_tf.targets import input_forms, range_choice
 from qmia_tf.targets.keras_target import KerasTarget, require_one_port
 from qmia_tf.targets.model_options import (
@@ -72,7 +72,7 @@ def open_model(model, opening: Opening) -> KerasTarget:
 
 def _read(model):
     """The library of a model, and its graph in Keras 3's terms."""
-    if keras_objects.library_of(model) == "keras":
+    if keras_calls.library_of(model) == "keras":
         return keras, graphs.read(model)
     import tf_keras
 

@@ -4,7 +4,7 @@ import pathlib
 
 from qmia_tf.files import is_path
 from qmia_tf.models import graph as graphs
-from qmia_tf.models import keras_objects
+from qmia_tf.models import keras_calls
 from qmia_tf.outputs import KERAS
 from qmia_tf.targets.unopened_model import TargetKind
 
@@ -16,7 +16,7 @@ def _fits(source):
     if is_path(source):
         path = pathlib.Path(source)
         return path.suffix in FILES and path.is_file()
-    model = keras_objects.model_of(source)
+    model = keras_calls.model_of(source)
     return model is not None and (model is source or graphs.has_graph(model))
 
 
@@ -28,7 +28,7 @@ def _open(source, opening):
 
         model = model_formats.load(source)
     else:
-        model = keras_objects.model_of(source)
+        model = keras_calls.model_of(source)
     return keras_facts.open_model(model, opening)
 
 

@@ -12,7 +12,7 @@ from qmia_tf.data.pixels import AUTO
 from qmia_tf.data.value_ranges import RecordNumbers
 from qmia_tf.errors import InputError
 from qmia_tf.files import is_path
-from qmia_tf.models import keras_objects
+from qmia_tf.models import keras_calls
 from qmia_tf.outputs import validation
 from qmia_tf.registry import Registry
 from qmia_tf.targets.model_options import ModelOptions
@@ -197,7 +197,7 @@ def _name(target):
     if is_path(target):
         path = pathlib.Path(target)
         return _safe(path.name if path.is_dir() else path.stem)
-    known = keras_objects.model_of(target)
+    known = keras_calls.model_of(target)
     target = target if known is None else known
     return _safe(
         getattr(target, "__name__", None) or getattr(target, "name", "")

@@ -4,7 +4,7 @@ import pathlib
 from collections.abc import Sequence
 
 from qmia_tf import outputs
-from qmia_tf.deploy import export as exporting
+from qmia_tf.deploy import manifest
 from qmia_tf.deploy.tflite.interpreter import KERNELS
 from qmia_tf.errors import InputError
 from qmia_tf.outputs.kinds import LOGITS, PROBABILITIES
@@ -43,7 +43,7 @@ def list_targets(
     run_dir = RunDir(run_dir)
     folder = run_dir.artifacts
     listed = [keras_model(run_dir.model)]
-    for scheme, entry in exporting.read_manifest(folder).items():
+    for scheme, entry in manifest.read_manifest(folder).items():
         listed += [
             _file(folder, scheme, entry, kernel_set, num_threads)
             for kernel_set in dict.fromkeys(kernels)

@@ -11,7 +11,7 @@ from qmia_tf.data.batches import pad_batch
 from qmia_tf.data.pixels import scale_to_unit
 from qmia_tf.errors import InputError
 from qmia_tf.training.input_pipeline import epoch_batches
-from qmia_tf.training.recipes import learning_rate_at
+from qmia_tf.training.recipes import Recipe, learning_rate_at
 
 # As many as targets are queried at a time: XLA compiles each size once.
 EVALUATION_BATCH = 250
@@ -21,19 +21,24 @@ class Trainer:
     """Trains a model epoch by epoch on records that are in memory.
 
     Attributes:
-        model: keras.Model from pixels to logits, sharing every layer with
-            the model given; compiled, so that saving it saves the optimizer.
-        optimizer: keras.Optimizer.
+        model: from pixels to logits, sharing every layer with the model
+            given; compiled, so that saving it saves the optimizer.
         steps: steps an epoch.
 
     Args:
-        model: keras.Model whose layer "logits" gives the logits.
+        model: its layer "logits" gives the logits.
         members: (uint8 [N, height, width, channels], int [N]).
-        recipe: Recipe.
-        seed: int >= 0; an epoch's batches follow from (seed, epoch).
+        recipe: how to train.
+        seed: >= 0; an epoch's batches follow from (seed, epoch).
     """
 
-    def __init__(self, model, members, recipe, seed):
+    def __init__(
+        self,
+        model: keras.Model,
+        members: tuple[np.ndarray, np.ndarray],
+        recipe: Recipe,
+        seed: int,
+    ):
         images, labels = members
         self.images = tf.constant(images)
         self.labels = tf.constant(labels)
@@ -48,31 +53,26 @@ class Trainer:
         self.loss = keras.losses.CategoricalCrossentropy(
             from_logits=True, label_smoothing=recipe.label_smoothing
         )
-        self._answer = tf.function(
+        batch = tf.TensorSpec([None, *images.shape[1:]], tf.float32)
+        self._predict = tf.function(
             lambda images: self.model(images, training=False),
-            input_signature=[
-                tf.TensorSpec([None, *images.shape[1:]], tf.float32)
-            ],
+            input_signature=[batch],
         )
         self._train_step = tf.function(
             self._step,
-            input_signature=[
-                tf.TensorSpec([None, *images.shape[1:]], tf.float32),
-                tf.TensorSpec([None], self.labels.dtype),
-            ],
+            input_signature=[batch, tf.TensorSpec([None], self.labels.dtype)],
         )
 
     @property
-    def epoch(self):
+    def epoch(self) -> int:
         """The number of whole epochs behind it."""
         return int(self.optimizer.iterations) // self.steps
 
-    def run_epoch(self, progress):
-        """Runs one epoch.
+    def run_epoch(self, progress) -> dict:
+        """Runs one epoch; returns its row of the history.
 
         Args:
             progress: tqdm bar, moved by one a step.
-        Returns: dict, one row of the history without the nonmembers.
         Raises: InputError if the loss or, after the last step, a weight is
             not finite; the step is named.
         """
@@ -109,21 +109,15 @@ class Trainer:
             "input_wait_share": waited / seconds,
         }
 
-    def accuracy(self, images, labels):
-        """Measures the accuracy of the inference pass.
-
-        Args:
-            images: uint8 [N, height, width, channels].
-            labels: int [N].
-        Returns: float in [0, 1].
-        """
+    def accuracy(self, images: np.ndarray, labels: np.ndarray) -> float:
+        """The accuracy of the inference pass on uint8 images, in [0, 1]."""
         right, size = 0, min(EVALUATION_BATCH, len(labels))
         for start in range(0, len(labels), size):
             chunk = slice(start, start + size)
             batch = pad_batch(images[chunk], size)
-            guesses = self._answer(scale_to_unit(batch)).numpy().argmax(axis=1)
+            logits = self._predict(scale_to_unit(batch)).numpy()
             true = labels[chunk]
-            right += int((guesses[: len(true)] == true).sum())
+            right += int((logits[: len(true)].argmax(axis=1) == true).sum())
         return right / len(labels)
 
     def _rate(self, step):
@@ -167,22 +161,18 @@ class Trainer:
 
 
 def _optimizer(recipe):
-    rate = recipe.learning_rate
+    rate, decay = recipe.learning_rate, recipe.weight_decay
     if recipe.optimizer == "sgd":
         optimizer = keras.optimizers.SGD(
             rate,
             momentum=recipe.momentum,
             nesterov=recipe.nesterov,
-            weight_decay=recipe.weight_decay or None,
+            weight_decay=decay or None,
         )
     elif recipe.optimizer == "adam":
-        optimizer = keras.optimizers.Adam(
-            rate, weight_decay=recipe.weight_decay or None
-        )
+        optimizer = keras.optimizers.Adam(rate, weight_decay=decay or None)
     else:
-        optimizer = keras.optimizers.AdamW(
-            rate, weight_decay=recipe.weight_decay
-        )
-    if recipe.weight_decay:
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=decay)
+    if decay:
         optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     return optimizer

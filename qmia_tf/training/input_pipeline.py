@@ -7,18 +7,22 @@ can repeat it exactly.
 import numpy as np
 import tensorflow as tf
 
+from qmia_tf.training.recipes import Recipe
 
-def epoch_batches(images, labels, *, recipe, seed, epoch):
+
+def epoch_batches(
+    images: tf.Tensor, labels: tf.Tensor, *, recipe: Recipe, seed: int, epoch
+) -> tf.data.Dataset:
     """Gives one epoch of training batches.
 
     Args:
-        images: uint8 tensor [N, height, width, channels].
-        labels: int tensor [N].
-        recipe: Recipe; batch_size, crop_padding and flip are used.
-        seed: int >= 0.
+        images: uint8 [N, height, width, channels].
+        labels: int [N].
+        recipe: batch_size, crop_padding and flip are used.
+        seed: >= 0.
         epoch: int >= 0.
-    Returns: tf.data.Dataset of (float32 [B, height, width, channels] in
-        [0, 1], labels [B]); the last batch may be smaller.
+    Returns: pairs of float32 [B, height, width, channels] in [0, 1] and
+        labels [B]; the last batch may be smaller.
     """
     order = np.random.default_rng([seed, epoch]).permutation(len(labels))
     batches = tf.data.Dataset.from_tensor_slices(order)
@@ -40,16 +44,17 @@ def epoch_batches(images, labels, *, recipe, seed, epoch):
     return batches.with_options(fixed)
 
 
-def augment(images, key, *, crop_padding, flip):
+def augment(
+    images: tf.Tensor, key: tf.Tensor, *, crop_padding: int, flip: bool
+) -> tf.Tensor:
     """Shifts and mirrors each image of a batch on its own, without a loop.
 
     Args:
-        images: tensor [B, height, width, channels].
-        key: int64 tensor [2], decides the shifts and flips.
+        images: [B, height, width, channels].
+        key: int64 [2], decides the shifts and flips.
         crop_padding: p >= 0; each image is moved by up to p pixels in both
             directions, black coming in from outside.
         flip: mirrors every second image or so, left to right.
-    Returns: tensor shaped like images.
     """
     if not crop_padding and not flip:
         return images

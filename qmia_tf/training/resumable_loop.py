@@ -2,15 +2,17 @@
 
 Each epoch ends with one file, checkpoints/last.keras: weights, optimizer and
 noise states. A run that starts again goes on behind it; epochs are functions
-of (seed, epoch) alone (pipeline.py), and TensorFlow's kernels are told to be
-deterministic, so the weights come out equal on the same machine, under the
-same setting of oneDNN and in as many threads. Both are kept with the file.
+of (seed, epoch) alone (input_pipeline.py), and TensorFlow's kernels are told
+to be deterministic, so the weights come out equal on the same machine, under
+the same setting of oneDNN and in as many threads. Both are kept with the file.
 """
 
 import csv
 import io
+from collections.abc import Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from qmia_tf import files, onednn, terminal
@@ -19,7 +21,9 @@ from qmia_tf.layers import unsafe_layers
 from qmia_tf.models import keras_files
 from qmia_tf.run_dir import RunDir
 from qmia_tf.training.epoch_loop import Trainer
+from qmia_tf.training.recipes import Recipe
 
+Side = tuple[np.ndarray, np.ndarray]
 COLUMNS = (
     "epoch",
     "learning_rate",
@@ -33,48 +37,42 @@ COLUMNS = (
 )
 
 
-def make_deterministic(seed):
+def make_deterministic(seed: int):
     """Seeds everything and makes TensorFlow's kernels repeatable.
 
     It holds for the whole process and cannot be undone.
-
-    Args:
-        seed: int >= 0.
     """
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
 
 
 def train(
-    model,
-    members,
+    model: keras.Model,
+    members: Side,
     *,
-    recipe,
-    seed,
+    recipe: Recipe,
+    seed: int,
     run_dir,
-    nonmembers=None,
-    keep_every=0,
-    callbacks=(),
-):
+    nonmembers: Side | None = None,
+    keep_every: int = 0,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> bool:
     """Trains a model on the members, or goes on where it was killed.
 
-    A finished run (model.keras is there) is left alone. Leaves model.keras,
-    history.csv and, with keep_every, checkpoints/epoch_NNNN.keras.
+    Leaves model.keras, history.csv and, with keep_every,
+    checkpoints/epoch_NNNN.keras.
 
     Args:
-        model: keras.Model whose layer "logits" gives the logits, freshly
-            built.
+        model: its layer "logits" gives the logits; freshly built.
         members: (uint8 [N, height, width, channels], int [N]).
-        recipe: Recipe.
-        seed: int >= 0.
-        run_dir: the run directory.
-        nonmembers: records to measure the accuracy on after each epoch, like
-            members; None measures nothing.
+        recipe: how to train.
+        seed: >= 0.
+        run_dir: path of the run directory.
+        nonmembers: records to measure the accuracy on after each epoch.
         keep_every: keeps the model of every so many epochs; 0 keeps none.
-        callbacks: keras.callbacks.Callback objects, called at the begin and
-            end of the training and of each epoch, with a row of history.csv
-            as logs, as fit would.
-    Returns: True if it trained, False if the run was finished already.
+        callbacks: called at the begin and end of the training and of each
+            epoch, with a row of history.csv as logs, as fit would.
+    Returns: whether it trained; a finished run is left alone.
     Raises: InputError if the loss is not a number (the step is named) or a
         checkpoint is damaged, of another network, or was made under another
         setting of oneDNN or in another number of threads.
@@ -117,13 +115,13 @@ def train(
             )
     calls.on_train_end()
     keras_files.save(model, run_dir.model)
-    (run_dir.last_checkpoint).unlink(missing_ok=True)
+    run_dir.last_checkpoint.unlink(missing_ok=True)
     return True
 
 
 def _resume(trainer, run_dir):
     """Restores the last whole epoch; returns the history up to it."""
-    path = RunDir(run_dir).last_checkpoint
+    path = run_dir.last_checkpoint
     if not path.exists():
         return []
     try:
@@ -149,7 +147,7 @@ def _resume(trainer, run_dir):
         for variable, value in zip(ours, theirs, strict=True):
             variable.assign(value)
     terminal.say(f"going on after epoch {trainer.epoch} ({path})")
-    return _read_history(RunDir(run_dir).history, trainer.epoch)
+    return _read_history(run_dir.history, trainer.epoch)
 
 
 def _require_same_computing(path, record):
@@ -188,9 +186,8 @@ def _write_history(rows, path):
 def _measure(trainer, nonmembers):
     if nonmembers is None:
         return {"nonmember_accuracy": "", "nonmember_records": 0}
-    accuracy = trainer.accuracy(*nonmembers)
     return {
-        "nonmember_accuracy": accuracy,
+        "nonmember_accuracy": trainer.accuracy(*nonmembers),
         "nonmember_records": len(nonmembers[1]),
     }
 

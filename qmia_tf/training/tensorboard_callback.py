@@ -6,6 +6,8 @@
 and `tensorboard --logdir logs` shows it beside loss and accuracy.
 """
 
+import os
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -19,7 +21,13 @@ from qmia_tf.training import tensorboard_events
 OUTPUTS = ("probabilities", "logits")
 
 
-def membership_scalars(probabilities, labels, members, *, seed=0):
+def membership_scalars(
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    members: np.ndarray,
+    *,
+    seed: int = 0,
+) -> dict[str, float]:
     """Measures how well members are distinguished from nonmembers, as scalars.
 
     accuracy_gap = accuracy_members - accuracy_nonmembers
@@ -29,36 +37,31 @@ def membership_scalars(probabilities, labels, members, *, seed=0):
     half of the records
 
     Args:
-        probabilities: float [N, C], rows sum to one.
+        probabilities: [N, C], rows sum to one.
         labels: int [N], in 0..C-1.
         members: bool [N], two or more True and two or more False.
-        seed: int, of the halves.
-    Returns: dict tag -> float; `interval/` are the ends of 95 % intervals
-        over records.
+        seed: of the halves.
+    Returns: by tag; `interval/` are the ends of 95 % intervals over records.
     Source: Yeom et al., arXiv:1709.01604 (gap); Kowalski et al., ICIP 2022
         (confidence).
     """
     right = probabilities.argmax(axis=1) == labels
     confidence = probabilities.max(axis=1).astype(np.float64)
-    inside, outside = float(right[members].mean()), right[~members].mean()
-    gap = inside - float(outside)
-    area = auc.auc(confidence, members)
-    point = held_out_thresholds.hold_out(confidence, members, seed=seed).point
-    value_by_name = {
-        "accuracy_members": inside,
-        "accuracy_nonmembers": float(outside),
-        "accuracy_gap": gap,
-        "gap_attack": 0.5 + gap / 2,
-        "confidence_auc": area.value,
-        "confidence_held_out": point.balanced_accuracy.value,
+    inside = float(right[members].mean())
+    outside = float(right[~members].mean())
+    held_out = held_out_thresholds.hold_out(confidence, members, seed=seed)
+    estimates = {
+        "confidence_auc": auc.auc(confidence, members),
+        "confidence_held_out": held_out.point.balanced_accuracy,
     }
     scalars = {
-        f"membership/{name}": value_by_name[name] for name in value_by_name
+        "membership/accuracy_members": inside,
+        "membership/accuracy_nonmembers": outside,
+        "membership/accuracy_gap": inside - outside,
+        "membership/gap_attack": 0.5 + (inside - outside) / 2,
     }
-    for name, estimate in (
-        ("confidence_auc", area),
-        ("confidence_held_out", point.balanced_accuracy),
-    ):
+    for name, estimate in estimates.items():
+        scalars[f"membership/{name}"] = estimate.value
         scalars[f"interval/{name}_low"] = estimate.low
         scalars[f"interval/{name}_high"] = estimate.high
     return scalars
@@ -75,15 +78,15 @@ class MembershipLog(keras.callbacks.Callback):
     of later epochs is dropped, so give each training its folder.
 
     Args:
-        log_dir: directory of the event files.
-        members: pair (x, y) of the records that are trained on, or some of
-            them: x float or uint8 [N, ...] as the model takes them, y int
-            [N] or [N, 1].
-        nonmembers: pair of others from the same source, likewise.
-        every: int >= 1, epochs between two attacks.
+        log_dir: folder of the event files.
+        members: (x, y) of the records that are trained on, or some of them:
+            x float or uint8 [N, ...] as the model takes them, y int [N] or
+            [N, 1].
+        nonmembers: others from the same source.
+        every: epochs between two attacks, >= 1.
         outputs: what the model outputs: "probabilities" or "logits".
-        batch_size: int >= 1, records a call.
-        seed: int, of the halves on which thresholds are chosen and judged.
+        batch_size: records a call, >= 1.
+        seed: of the halves on which thresholds are chosen and judged.
     Raises: InputError if an argument cannot be used, or the tensorboard
         package is missing; during training, if the model's outputs are not
         what `outputs` says.
@@ -91,31 +94,29 @@ class MembershipLog(keras.callbacks.Callback):
 
     def __init__(
         self,
-        log_dir,
-        members,
-        nonmembers,
+        log_dir: str | os.PathLike,
+        members: tuple,
+        nonmembers: tuple,
         *,
-        every=1,
-        outputs="probabilities",
-        batch_size=500,
-        seed=0,
+        every: int = 1,
+        outputs: str = "probabilities",
+        batch_size: int = 500,
+        seed: int = 0,
     ):
         super().__init__()
         tensorboard_events.require()
         _check(every, outputs, batch_size)
         self.log_dir, self.every, self.seed = log_dir, every, seed
         self.outputs, self.batch_size = outputs, batch_size
-        self.sides = [
-            _side(pair, name)
-            for pair, name in ((members, "members"), (nonmembers, "nonmembers"))
-        ]
-        self._log = self._answer = None
+        self.members = _side(members, "members")
+        self.nonmembers = _side(nonmembers, "nonmembers")
+        self._log = self._predict = None
 
     def set_model(self, model):
         """Takes the model that is trained."""
         super().set_model(model)
         unsafe_layers.warn(model)
-        self._answer = tf.function(
+        self._predict = tf.function(
             lambda x: model(x, training=False), reduce_retracing=True
         )
 
@@ -140,32 +141,26 @@ class MembershipLog(keras.callbacks.Callback):
             self._log = None
 
     def _measure(self):
-        (inside, members), (outside, nonmembers) = self.sides
-        answers = np.concatenate(
-            [self._answers(inside), self._answers(outside)]
-        )
-        if not np.isfinite(answers).all():
+        sides = (self.members, self.nonmembers)
+        outputs = np.concatenate([self._query(records) for records, _ in sides])
+        if not np.isfinite(outputs).all():
             return {}
-        logits.check_kind(
-            answers, name="model", step=0, as_logits=self.outputs == "logits"
-        )
-        if self.outputs == "logits":
-            answers = logits.softmax(answers)
+        as_logits = self.outputs == "logits"
+        logits.check_kind(outputs, name="model", step=0, as_logits=as_logits)
         return membership_scalars(
-            answers,
-            np.concatenate([members, nonmembers]),
-            np.arange(len(answers)) < len(members),
+            logits.softmax(outputs) if as_logits else outputs,
+            np.concatenate([labels for _, labels in sides]),
+            np.arange(len(outputs)) < len(self.members[1]),
             seed=self.seed,
         )
 
-    def _answers(self, records):
-        starts = range(0, len(records), self.batch_size)
-        return np.concatenate(
-            [
-                self._answer(records[start : start + self.batch_size]).numpy()
-                for start in starts
-            ]
+    def _query(self, records):
+        size = self.batch_size
+        batches = (
+            records[start : start + size]
+            for start in range(0, len(records), size)
         )
+        return np.concatenate([self._predict(x).numpy() for x in batches])
 
 
 def _check(every, outputs, batch_size):

@@ -28,13 +28,13 @@ class EventLog:
     """Scalars of one training.
 
     Args:
-        folder: directory of the event files; others in it are left alone.
-        done: int >= 0, the steps whose scalars stay; later ones are dropped.
+        folder: of the event files; others in it are left alone.
+        done: the steps whose scalars stay, >= 0; later ones are dropped.
     Raises: InputError if the tensorboard package is missing or the folder
         cannot be written.
     """
 
-    def __init__(self, folder, *, done=0):
+    def __init__(self, folder, *, done: int = 0):
         require()
         import tensorflow as tf
 
@@ -45,13 +45,8 @@ class EventLog:
             str(folder), filename_suffix=SUFFIX
         )
 
-    def write(self, step, scalars):
-        """Writes scalars and flushes them to the file.
-
-        Args:
-            step: int, the place on the axis.
-            scalars: dict tag -> float; None is left out.
-        """
+    def write(self, step: int, scalars: dict[str, float | None]):
+        """Writes the scalars of a step by tag, but None, at once."""
         import tensorflow as tf
 
         with self._writer.as_default(step):
@@ -65,13 +60,8 @@ class EventLog:
         self._writer.close()
 
 
-def read(folder):
-    """Reads the scalars of a log.
-
-    Args:
-        folder: directory of the event files.
-    Returns: list of (tag, step, float), in the order they were written.
-    """
+def read(folder) -> list[tuple[str, int, float]]:
+    """Reads (tag, step, value) of a log, in the order they were written."""
     import tensorflow as tf
 
     return [

@@ -1,4 +1,4 @@
-"""The attacks on one model's outputs, and on the classes it names."""
+"""The numbers of attacks on one model's outputs and on its classes."""
 
 import dataclasses
 
@@ -12,32 +12,38 @@ from sklearn import metrics
 from qmia_tf.attacks import confidence, entropy, gap, label_only, margin
 from qmia_tf.attacks import losses as loss
 from qmia_tf.attacks.attack_inputs import AttackInputs
-from qmia_tf.attacks.losses import losses, modified_entropies
+from qmia_tf.attacks.entropy import modified_entropies
+from qmia_tf.attacks.losses import losses
+from qmia_tf.attacks.tfprivacy import module_loader
 from qmia_tf.outputs import Outputs
+from qmia_tf.outputs.logits import check_kind, softmax
 from qmia_tf.statistics.auc import auc
 from qmia_tf.statistics.sweep import sweep
 
 STEP = 1 / 256
 
 
+def facts_of(labels, **info):
+    return {
+        "labels": np.array(labels),
+        "members": np.arange(len(labels)) % 2 == 0,
+        "record_ids": np.arange(len(labels)),
+        "info": {"target": "t", **info},
+    }
+
+
 def outputs_of(rows, labels, step=0.0):
-    return Outputs(
-        probabilities=np.array(rows, np.float32),
-        labels=np.array(labels),
-        members=np.arange(len(labels)) % 2 == 0,
-        record_ids=np.arange(len(labels)),
-        info={"target": "t", "probability_step": step},
-    )
+    facts = facts_of(labels, probability_step=step)
+    return Outputs(probabilities=np.array(rows, np.float32), **facts)
 
 
 def logits_of(rows, labels):
-    return Outputs.from_logits(
-        np.array(rows, np.float32),
-        labels=np.array(labels),
-        members=np.arange(len(labels)) % 2 == 0,
-        record_ids=np.arange(len(labels)),
-        info={"target": "t"},
-    )
+    return Outputs.from_logits(np.array(rows, np.float32), **facts_of(labels))
+
+
+def bare(outputs):
+    """The same without logits."""
+    return dataclasses.replace(outputs, logits=None)
 
 
 def random_logits(count=200, classes=7, *, size=6.0, seed=0):
@@ -74,29 +80,19 @@ class GapTest(parameterized.TestCase, tf.test.TestCase):
         area = auc(gap.scores(outputs), outputs.members).value
         self.assertAlmostEqual(area, 0.5 + (train - test) / 2)
 
-    def test_a_perfect_network_has_no_gap(self):
-        outputs = synthetic_outputs.outputs(10, 10)
-        outputs = dataclasses.replace(outputs, labels=outputs.predicted)
-        self.assertAllEqual(gap.scores(outputs), np.ones(20))
-
 
 class ConfidenceTest(tf.test.TestCase):
     def test_scores(self):
         outputs = outputs_of([[0.75, 0.25], [0.125, 0.875]], [1, 1])
         self.assertAllEqual(confidence.scores(outputs), [0.75, 0.875])
-
-    def test_of_the_true_class(self):
-        outputs = outputs_of([[0.75, 0.25], [0.125, 0.875]], [1, 1])
-        self.assertAllEqual(
-            confidence.true_class_scores(outputs), [0.25, 0.875]
-        )
+        true_class = confidence.true_class_scores(outputs)
+        self.assertAllEqual(true_class, [0.25, 0.875])
 
     def test_a_quantized_output_has_few_scores(self):
         outputs = synthetic_outputs.outputs(400, 400, step=STEP)
         for scores in (confidence.scores, confidence.true_class_scores):
             levels = scores(outputs) * 256
             self.assertAllEqual(levels, np.round(levels))
-            self.assertEqual(levels.dtype, np.float64)
 
 
 class LossesTest(parameterized.TestCase, tf.test.TestCase):
@@ -198,10 +194,9 @@ class MarginTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_from_probabilities_as_from_logits(self):
         outputs = random_logits(size=3.0)
-        alone = dataclasses.replace(outputs, logits=None)
         # 7 float32 roundings of numbers whose logarithm is taken.
         self.assertAllClose(
-            margin.margins(alone), margin.margins(outputs), atol=1e-6
+            margin.margins(bare(outputs)), margin.margins(outputs), atol=1e-6
         )
 
     def test_the_others_are_added_not_one_minus_p(self):
@@ -262,12 +257,133 @@ class MarginTest(parameterized.TestCase, tf.test.TestCase):
         self.assertAllEqual(margin.rounding(random_logits(3)), [0, 0, 0])
 
 
+class ThreeScalesTest(parameterized.TestCase, tf.test.TestCase):
+    """The true class's probability, loss and margin: one order or not."""
+
+    scores = (confidence.true_class_scores, loss.scores, margin.margins)
+
+    def test_one_order_where_probabilities_are_exact(self):
+        rng = np.random.default_rng(4)
+        # Rows of multiples of 2^-20 that sum to exactly 1, as float32 too.
+        cuts = np.sort(rng.integers(1, 2**20, (300, 4)), axis=1)
+        ends = np.zeros((300, 1), int), np.full((300, 1), 2**20)
+        rows = np.diff(np.hstack([ends[0], cuts, ends[1]]), axis=1) / 2**20
+        outputs = outputs_of(rows, rng.integers(0, 5, 300)).validate()
+        first, *others = (
+            np.unique(score(outputs), return_inverse=True)[1]
+            for score in self.scores
+        )
+        for ranks in others:
+            self.assertAllEqual(ranks, first)
+
+    def test_only_the_margin_tells_saturated_records_apart(self):
+        gains = np.arange(18.0, 60.0, 2.0)
+        outputs = logits_of(
+            np.column_stack([gains, 0 * gains]), np.zeros(gains.size, int)
+        )
+        for score in self.scores[:2]:
+            self.assertLen(set(score(bare(outputs))), 1)
+        for given in (bare(outputs), outputs):
+            self.assertAllGreater(np.diff(margin.margins(given)), 0)
+        # With logits the loss does not saturate either.
+        self.assertAllGreater(np.diff(loss.scores(outputs)), 0)
+
+    def test_classes_of_very_different_size_are_added_in_one_order(self):
+        """Their sum in float64 is not exact, so the order shows."""
+        rng = np.random.default_rng(5)
+        p = np.exp(rng.normal(size=(300, 60)) * 15)
+        p /= p.sum(axis=1)[:, None]
+        labels, order = rng.integers(0, 60, 300), rng.permutation(60)
+        outputs = outputs_of(p, labels)
+        turned = outputs_of(p[:, order], np.argsort(order)[labels])
+        for score in (
+            *self.scores,
+            confidence.scores,
+            entropy.scores,
+            entropy.modified_scores,
+        ):
+            off = int(np.sum(score(turned) != score(outputs)))
+            self.assertEqual(off, 0, f"{score}: {off} of 300 differ")
+
+
+class FixturesTest(parameterized.TestCase, tf.test.TestCase):
+    """Values of tensorflow-privacy's own tests."""
+
+    @parameterized.parameters(
+        ([[-0.3, 1.5, 0.2], [2, 3, 0.5]], [1, 0], [0.36313551, 1.37153903]),
+        ([[2, 0.3, 0.2], [0.3, -0.5, 0.2]], [0, 2], [0.29860897, 0.95618669]),
+    )
+    def test_losses(self, rows, labels, want):
+        outputs = logits_of(rows, labels)
+        for given in (outputs, bare(outputs)):
+            # Eight digits are given; logits and probabilities are float32.
+            self.assertAllClose(losses(given), want, atol=3e-7)
+
+    def test_margins(self):
+        outputs = logits_of([[1, 2, -3], [-1, 1, 0]], [1, 2])
+        want = [0.98185009, -1.12692802]
+        self.assertAllClose(margin.margins(outputs), want, atol=5e-9)
+        self.assertAllClose(margin.margins(bare(outputs)), want, atol=5e-7)
+
+    def test_modified_entropies(self):
+        theirs = module_loader.load().data_structures.AttackInputData
+        outputs = random_logits(size=2.0)
+        logits = outputs.logits.astype(np.float64)
+        want = theirs._get_entropy(logits, outputs.labels)
+        # Its softmax and logarithms are float64; both subtract from 1.
+        self.assertAllClose(modified_entropies(outputs), want, rtol=1e-9)
+
+    def test_fixed_entropies(self):
+        """Sure and right is 0; sure and wrong is twice the log of nothing."""
+        outputs = outputs_of([[1, 0, 0], [0, 1, 0]], [0, 2])
+        want = 150 * np.log(2) + 25 * np.log(2)
+        self.assertAllClose(modified_entropies(outputs), [0, want])
+
+
+class QuantizedTest(parameterized.TestCase, tf.test.TestCase):
+    """8-bit probabilities are never taken for logits."""
+
+    @parameterized.product(
+        classes=(10, 100), gain=((3.0, 2.0), (9.0, 8.0), (0.0, 0.0))
+    )
+    def test_rows_that_miss_one_stay_probabilities(self, classes, gain):
+        outputs = synthetic_outputs.outputs(
+            120, 90, step=STEP, classes=classes, gain=gain
+        ).validate()
+        rows = outputs.probabilities
+        self.assertGreater(np.mean(rows.sum(axis=1) != 1), 0.05)
+        # As a target's answers, and as what somebody calls logits.
+        check_kind(rows, name="t", step=STEP, as_logits=False)
+        with self.assertRaisesRegex(ValueError, "probabilities"):
+            check_kind(rows, name="t", step=STEP, as_logits=True)
+        with self.assertRaisesRegex(ValueError, "logits are probabilities"):
+            Outputs.from_logits(rows, **facts_of(outputs.labels))
+
+    @parameterized.parameters(10, 100)
+    def test_no_score_takes_a_second_softmax(self, classes):
+        """It would press them together: every score tells the difference."""
+        outputs = synthetic_outputs.outputs(120, 90, step=STEP, classes=classes)
+        again = dataclasses.replace(
+            outputs, probabilities=softmax(outputs.probabilities)
+        )
+        place = np.arange(210), outputs.labels
+        p = outputs.probabilities[place].astype(np.float64)
+        seen = p > 0
+        self.assertAllClose(losses(outputs)[seen], -np.log(p[seen]), rtol=1e-15)
+        for score in (
+            *ThreeScalesTest.scores,
+            confidence.scores,
+            entropy.scores,
+            entropy.modified_scores,
+        ):
+            spread = np.ptp(score(outputs))
+            self.assertGreater(spread, 1.5 * np.ptp(score(again)), score)
+
+
 class LabelOnlyTest(tf.test.TestCase):
     def inputs(self, **answers):
         outputs = outputs_of([[0.7, 0.3], [0.2, 0.8], [0.4, 0.6]], [0, 0, 1])
-        return AttackInputs(
-            outputs=outputs, calibration=np.ones(3, bool), **answers
-        )
+        return AttackInputs(outputs, np.ones(3, bool), **answers)
 
     def test_augmentations(self):
         labels = np.array([[0, 0, 1, 0], [1, 1, 0, 2], [-1, -1, -1, -1]])
@@ -279,24 +395,21 @@ class LabelOnlyTest(tf.test.TestCase):
             label_only.agreeing_augmentations(given), [2.0, 1.0, np.nan]
         )
 
+    def test_the_unchanged_query_alone_is_the_gap_attack(self):
+        outputs = self.inputs().outputs
+        given = self.inputs(augmented_labels=outputs.predicted[:, None])
+        self.assertAllEqual(
+            label_only.correct_augmentations(given), gap.scores(outputs)
+        )
+        self.assertAllEqual(label_only.agreeing_augmentations(given), [0] * 3)
+
     def test_noise(self):
         noisy = np.array([[1, 0, 1], [0, 0, 0], [-1, -1, -1]])
         scores = label_only.noise_robustness(self.inputs(noisy_labels=noisy))
         self.assertAllEqual(scores, [0.5, 1.0, np.nan])
-
-    def test_without_labels(self):
-        for score in (
-            label_only.correct_augmentations,
-            label_only.agreeing_augmentations,
-        ):
-            with self.assertRaisesRegex(ValueError, "hold no augmented_labels"):
-                score(self.inputs())
-        with self.assertRaisesRegex(ValueError, "hold no noisy_labels"):
-            label_only.noise_robustness(self.inputs())
+        alone = self.inputs(noisy_labels=np.zeros((3, 1)))
         with self.assertRaisesRegex(ValueError, "original alone"):
-            label_only.noise_robustness(
-                self.inputs(noisy_labels=np.zeros((3, 1)))
-            )
+            label_only.noise_robustness(alone)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
 """Means over models, and difficulty calibration, against plain loops."""
 
-import dataclasses
-
 import numpy as np
 import simulated_margins
 import tensorflow as tf
 from absl.testing import parameterized
+from scipy import special
 
 from qmia_tf.attacks import difficulty, reference_moments
 from qmia_tf.attacks.attack_inputs import References
@@ -48,30 +47,24 @@ class MomentsTest(parameterized.TestCase, tf.test.TestCase):
         reference_moments.moments(values, masks)
 
 
-class DifficultyTest(tf.test.TestCase):
-    def test_is_the_definition(self):
+class DifficultyTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters("margin", "loss", "confidence")
+    def test_is_the_definition(self, score):
         inputs = simulated_margins.simulate(50, 4)
         references = inputs.references
         references.outside[:, 0] = False
+        p = special.expit(margins(inputs.outputs))
+        p_k = special.expit(references.margins)
+        of_p = {"margin": special.logit, "loss": np.log, "confidence": abs}
         expected = []
-        for record, own in enumerate(margins(inputs.outputs)):
-            asked = [
-                references.margins[k, record]
-                for k in range(4)
-                if references.outside[k, record]
-            ]
-            expected.append(own - sum(asked) / len(asked) if asked else np.nan)
-        scores = difficulty.scores(inputs)
+        for record, own in enumerate(of_p[score](p)):
+            outside = references.outside[:, record]
+            others = of_p[score](p_k[outside, record])
+            expected.append(own - np.mean(others) if others.size else np.nan)
+        scores = difficulty.scores(inputs, score=score)
         self.assertTrue(np.isnan(scores[0]))
-        # Means of four margins of size 10, in another order.
-        self.assertAllClose(scores, expected, atol=1e-13)
-
-    def test_says_nothing_of_records_that_all_models_know(self):
-        inputs = simulated_margins.simulate(30, 3)
-        nobody = np.zeros_like(inputs.references.outside)
-        inside = dataclasses.replace(inputs.references, outside=nobody)
-        inputs = dataclasses.replace(inputs, references=inside)
-        self.assertTrue(np.isnan(difficulty.scores(inputs)).all())
+        # A margin of 10 is known to 1e-12 from p.
+        self.assertAllClose(scores, expected, atol=1e-9)
 
     def test_tells_more_than_the_margin(self):
         inputs = simulated_margins.simulate(4000, 16)
@@ -90,15 +83,12 @@ class DifficultyTest(tf.test.TestCase):
             difficulty.parent_scores(inputs), [0.5, 0.25, 0, -1]
         )
 
-    def test_errors(self):
+    def test_references_of_other_records(self):
         members = np.array([True, True, False, False])
-        inputs = simulated_margins.attack_inputs_of(np.arange(4), members)
-        with self.assertRaisesRegex(ValueError, "needs the margins of ref"):
-            difficulty.scores(inputs)
-        with self.assertRaisesRegex(ValueError, "needs the outputs of the fl"):
-            difficulty.parent_scores(inputs)
         wrong = References(np.zeros((2, 5)), *np.ones((2, 2, 5), bool))
-        inputs = dataclasses.replace(inputs, references=wrong)
+        inputs = simulated_margins.attack_inputs_of(
+            np.arange(4), members, references=wrong
+        )
         with self.assertRaisesRegex(ValueError, r"must be \[K, 4\]"):
             difficulty.scores(inputs)
 

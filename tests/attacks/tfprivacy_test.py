@@ -17,7 +17,8 @@ from absl.testing import parameterized
 from sklearn import metrics
 
 from qmia_tf.attacks import tfprivacy
-from qmia_tf.attacks.losses import losses, modified_entropies
+from qmia_tf.attacks.entropy import modified_entropies
+from qmia_tf.attacks.losses import losses
 from qmia_tf.attacks.tfprivacy import module_loader, privacy_report
 from qmia_tf.errors import InputError
 from qmia_tf.statistics.auc import auc
@@ -127,21 +128,21 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         )
         self.assertIn("CLASS=2", report.summary)
 
-    def test_slices_without_members_are_left_out(self):
-        outputs = synthetic_outputs.outputs(40, 40, gain=(40.0, 2.0))
+    @parameterized.parameters(
+        # Nobody is classified wrong; an AUC below 2/5 stopped the summary.
+        ((40.0, 2.0), {"CORRECTLY_CLASSIFIED=True"}, 0.6, 1.0),
+        ((0.0, 4.0), {"CORRECTLY_CLASSIFIED=False"}, 0.0, 0.4),
+    )
+    def test_slices_and_summaries_of_extremes(self, gain, names, low, high):
+        outputs = synthetic_outputs.outputs(80, 80, gain=gain)
         report = tfprivacy.run(
             outputs, settings=settings("threshold", sliced=("threshold",))
         )
-        names = {row.slice for row in report.rows}
-        self.assertIn("CORRECTLY_CLASSIFIED=True", names)
-        self.assertNotIn("CORRECTLY_CLASSIFIED=False", names)
-
-    def test_an_auc_below_two_fifths_does_not_stop_the_summary(self):
-        outputs = synthetic_outputs.outputs(80, 80, gain=(0.0, 4.0))
-        report = tfprivacy.run(
-            outputs, settings=settings("threshold", sliced=("threshold",))
-        )
-        self.assertLess(report.rows[0].auc.value, 0.4)
+        slices = {row.slice for row in report.rows}
+        self.assertContainsSubset(names, slices)
+        wrong = "CORRECTLY_CLASSIFIED=False"
+        self.assertEqual(wrong in slices, gain[0] < 9)
+        self.assertBetween(report.rows[0].auc.value, low, high)
         self.assertIn("achieved an AUC of", report.summary)
 
     def test_trained_attacks_repeat_and_leave_numpys_generator(self):
@@ -201,15 +202,13 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
                 whole = (outputs.labels == label) & (outputs.members == kind)
                 part = (some.labels == label) & (some.members == kind)
                 self.assertAlmostEqual(part.sum(), whole.sum() / 4, delta=1)
-        self.assertAllEqual(
-            chosen, privacy_report.subsample(outputs, 200, seed=0)
+        again, other, all_of_them = (
+            privacy_report.subsample(outputs, count, seed=seed)
+            for count, seed in ((200, 0), (200, 1), (5000, 0))
         )
-        self.assertNotAllEqual(
-            chosen, privacy_report.subsample(outputs, 200, seed=1)
-        )
-        self.assertAllEqual(
-            privacy_report.subsample(outputs, 5000, seed=0), np.arange(800)
-        )
+        self.assertAllEqual(chosen, again)
+        self.assertNotAllEqual(chosen, other)
+        self.assertAllEqual(all_of_them, np.arange(800))
 
     def test_files_and_progress(self):
         folder = pathlib.Path(self.create_tempdir()) / "tfprivacy"
@@ -245,7 +244,7 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
             tfprivacy.Settings(**options)
 
 
-class LoadingTest(tf.test.TestCase):
+class LoadingTest(parameterized.TestCase, tf.test.TestCase):
     def test_needs_no_tensorflow_and_leaves_no_parent(self):
         code = (
             "import sys\n"
@@ -266,32 +265,25 @@ class LoadingTest(tf.test.TestCase):
             names = [n for n in sys.modules if n.startswith(real.__name__)]
             self.assertEqual(names, ["tensorflow_privacy"])
 
-    def test_missing_package(self):
-        missing = importlib.metadata.PackageNotFoundError
-        with mock.patch("importlib.metadata.distribution", side_effect=missing):
-            with self.assertRaisesRegex(
-                InputError,
-                r"not installed: pip install tensorflow-privacy==0\.7\.3 .*"
-                "--notfprivacy",
-            ):
-                module_loader.load.__wrapped__()
-
-    def test_another_release(self):
-        distribution = types.SimpleNamespace(version="0.9.0")
-        with mock.patch(
-            "importlib.metadata.distribution", return_value=distribution
-        ):
-            with self.assertRaisesRegex(InputError, "0.9.0 is installed"):
-                module_loader.load.__wrapped__()
-
-    def test_broken_package(self):
-        distribution = types.SimpleNamespace(
-            version="0.7.3", locate_file=lambda name: "/nowhere"
-        )
-        with mock.patch(
-            "importlib.metadata.distribution", return_value=distribution
-        ):
-            with self.assertRaisesRegex(InputError, "cannot be loaded"):
+    @parameterized.parameters(
+        (
+            importlib.metadata.PackageNotFoundError,
+            r"not installed: pip install tensorflow-privacy==0\.7\.3 .*"
+            "--notfprivacy",
+        ),
+        ([types.SimpleNamespace(version="0.9.0")], "0.9.0 is installed"),
+        (
+            [
+                types.SimpleNamespace(
+                    version="0.7.3", locate_file=lambda name: "/nowhere"
+                )
+            ],
+            "cannot be loaded",
+        ),
+    )
+    def test_package_that_cannot_be_used(self, found, message):
+        with mock.patch("importlib.metadata.distribution", side_effect=found):
+            with self.assertRaisesRegex(InputError, message):
                 module_loader.load.__wrapped__()
 
 

@@ -26,7 +26,7 @@ from qmia_tf.statistics import (
 )
 
 SEED = 3
-GAP, CONFIDENCE = ATTACKS[:2]
+GAP, CONFIDENCE = ATTACKS["gap"], ATTACKS["confidence"]
 
 
 def inputs(members=53, nonmembers=47, *, seed=SEED, **options):

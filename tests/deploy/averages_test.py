@@ -7,15 +7,16 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.deploy.integer import averages, kernel_conversion
+from qmia_tf.deploy.integer import averages
 from qmia_tf.deploy.integer.code_grids import UNIT_GRID
+from qmia_tf.deploy.integer.pending_values import Codes
 from qmia_tf.errors import InputError
 from qmia_tf.layers import integer_layers
 from qmia_tf.quantizers.grids import Grid, activation_grid, linear_grid
 
 
 def _codes(grid, shape):
-    return kernel_conversion.Codes(keras.Input(shape), grid)
+    return Codes(keras.Input(shape), grid)
 
 
 def _levels(grid, shape, count):

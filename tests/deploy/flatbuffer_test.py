@@ -8,6 +8,7 @@ from ai_edge_litert import schema_py_generated as schema
 from integer_nets import run
 
 from qmia_tf.deploy.tflite import flatbuffer
+from qmia_tf.quantizers.grids import Grid
 
 
 def _add_file():
@@ -16,7 +17,7 @@ def _add_file():
     source = writer.tensor("a", (3,), np.float32)
     constant = writer.constant("k", np.array([1, -2, 3], np.float32))
     total = writer.tensor("c", (3,), np.float32)
-    codes = writer.tensor("d", (3,), np.int8, scale=0.5, zero_point=-3)
+    codes = writer.tensor("d", (3,), np.int8, Grid(0.5, -3, -128, 127))
     writer.op(
         "ADD",
         [source, constant],

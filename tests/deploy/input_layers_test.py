@@ -12,7 +12,7 @@ from keras import layers
 
 import qmia_tf
 from qmia_tf.deploy import export
-from qmia_tf.deploy.calibration_images import Members
+from qmia_tf.deploy.conversion_job import Members
 from qmia_tf.deploy.integer import int8_file, integer_network
 from qmia_tf.deploy.parity import code_parity, observed_networks
 from qmia_tf.errors import InputError

@@ -176,8 +176,7 @@ class ExactTest(parameterized.TestCase, tf.test.TestCase):
                     name,
                     (256,),
                     np.int8,
-                    scale=part.scale,
-                    zero_point=part.zero_point,
+                    part,
                 )
                 for name, part in (("a", first), ("b", second))
             ]
@@ -185,8 +184,7 @@ class ExactTest(parameterized.TestCase, tf.test.TestCase):
                 "c",
                 (256,),
                 np.int8,
-                scale=grid.scale,
-                zero_point=grid.zero_point,
+                grid,
             )
             writer.op(
                 "ADD",
@@ -226,8 +224,7 @@ class ExactTest(parameterized.TestCase, tf.test.TestCase):
                 name,
                 (classes,),
                 np.int8,
-                scale=grid.scale,
-                zero_point=grid.zero_point,
+                grid,
             )
             for name, grid in grids.items()
         )

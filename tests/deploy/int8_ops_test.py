@@ -36,13 +36,15 @@ def _run(name, arrays, grids, shape, target, *, constants=(), **more):
             f"in{index}",
             array.shape[1:],
             np.int8,
-            scale=grid.scale,
-            zero_point=grid.zero_point,
+            grid,
         )
         for index, (array, grid) in enumerate(zip(arrays, grids, strict=True))
     ]
     end = writer.tensor(
-        "end", shape, np.int8, scale=target.scale, zero_point=target.zero_point
+        "end",
+        shape,
+        np.int8,
+        target,
     )
     extra = [
         writer.constant(f"constant{index}", values)

@@ -122,7 +122,7 @@ class FileTest(parameterized.TestCase, tf.test.TestCase):
         self.assertAllEqual(quantized["zero_points"], np.zeros(stored.shape[3]))
         self.assertEqual(quantized["quantized_dimension"], 0)
         value = layer.quantized_kernel().numpy().astype(np.float64)
-        if layer.weight_quantizer == "symmetric":
+        if layer.weight_quantizer.name == "symmetric":
             scale = np.abs(value).max(axis=(0, 1, 2)) / 127
         elif layer.weight_bits == 1:
             scale = np.full(stored.shape[3], np.abs(value).max())

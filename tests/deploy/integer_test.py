@@ -296,25 +296,18 @@ class CalibrateTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_no_images(self):
         twin = integer_network.fold(integer_nets.varied())
-        with self.assertRaisesRegex(InputError, "^there are no images to cal"):
+        with self.assertRaisesRegex(InputError, "^there are no calibration"):
             integer_network.calibrate(twin, np.zeros((0, 8, 9, 3), np.uint8))
 
     @parameterized.parameters(
-        ((2, 9, 8, 3), np.uint8),
-        ((2, 8, 9, 1), np.uint8),
-        ((8, 9, 3), np.uint8),
-        ((2, 8, 9, 3), np.float32),
-        ((2, 8, 9, 3), np.int8),
+        ((2, 9, 8, 3), np.uint8, r"\[9, 8, 3\], the model takes \[8, 9, 3\]"),
+        ((8, 9, 3), np.uint8, r"the shape \[9, 3\], the model takes"),
+        ((2, 8, 9, 3), np.float32, "are float32, not uint8"),
     )
-    def test_other_images(self, shape, dtype):
+    def test_other_images(self, shape, dtype, message):
         twin = integer_network.fold(integer_nets.varied())
-        with self.assertRaises(InputError) as caught:
+        with self.assertRaisesRegex(InputError, message):
             integer_network.calibrate(twin, np.zeros(shape, dtype))
-        self.assertEqual(
-            str(caught.exception),
-            "calibration images must be uint8 [N, (8, 9, 3)], got "
-            f"{np.dtype(dtype)} {list(shape)}",
-        )
 
     @parameterized.parameters(
         {"outputs": "logits"},

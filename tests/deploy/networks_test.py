@@ -8,6 +8,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from qmia_tf.deploy.integer import integer_network
+from qmia_tf.deploy.integer.layer_ops import OPS, LayerOp
 from qmia_tf.deploy.parity import observed_networks
 from qmia_tf.errors import InputError
 from qmia_tf.layers import integer_layers
@@ -64,13 +65,13 @@ class TwinTest(Networks):
     def test_filling_up_changes_nothing(self):
         twin = observed_networks.Twin(self.twin)
         whole, answers = twin.run(IMAGES)
-        ask, shapes = twin._network._ask, []
+        ask, shapes = twin._network._call, []
 
         def noted(values):
             shapes.append(values.shape)
             return ask(values)
 
-        twin._network._ask = noted
+        twin._network._call = noted
         for count in (1, 5, 7):
             levels, some = twin.run(IMAGES[:count], batch_size=16)
             self.assertEqual(some.shape, (count, 10))
@@ -97,7 +98,7 @@ class TwinTest(Networks):
         carried = [
             name
             for name in network.names
-            if isinstance(twin.get_layer(name), observed_networks.CARRIERS)
+            if OPS.get(type(twin.get_layer(name)), LayerOp()).moves
         ]
         self.assertLen(carried, 4)
         for name in carried:

@@ -16,7 +16,7 @@ from qmia_tf.auditing import audit
 from qmia_tf.data import dataset
 from qmia_tf.data.split import make_split
 from qmia_tf.deploy import export
-from qmia_tf.deploy.calibration_images import Members
+from qmia_tf.deploy.conversion_job import Members
 from qmia_tf.deploy.integer import integer_network
 from qmia_tf.deploy.parity import code_parity
 from qmia_tf.models import keras_files

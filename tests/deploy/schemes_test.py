@@ -6,7 +6,7 @@ import tiny_models
 from absl.testing import parameterized
 
 from qmia_tf import layers
-from qmia_tf.deploy import export, schemes
+from qmia_tf.deploy import schemes
 from qmia_tf.errors import InputError
 from qmia_tf.models import resnet
 
@@ -17,18 +17,23 @@ INTEGERS = ("int8_ptq", "int8", "int8_io", "tfmot_int8")
 
 
 def network(weight_bits=32, activation_bits=32, **options):
+    bits = {"weight_bits": weight_bits, "activation_bits": activation_bits}
     return resnet.resnet18(
-        (8, 8, 1),
-        10,
-        stem="cifar",
-        width=2,
-        weight_bits=weight_bits,
-        activation_bits=activation_bits,
-        **options,
+        (8, 8, 1), 10, stem="cifar", width=2, **bits, **options
     )
 
 
-class SuitTest(parameterized.TestCase, tf.test.TestCase):
+def leaky(*heads):
+    """A model with a layer that neither integers nor tfmot know."""
+    pixels = x = keras.Input((8, 8, 1))
+    for layer in heads:
+        x = layer(x)
+    x = keras.layers.LeakyReLU(name="leaky")(x)
+    x = keras.layers.Dense(4, activation="softmax")(keras.layers.Flatten()(x))
+    return keras.Model(pixels, x)
+
+
+class ChooseTest(parameterized.TestCase, tf.test.TestCase):
     def assertRefused(self, name, model, *patterns):
         with self.assertRaises(InputError) as caught:
             schemes.choose([name], model)
@@ -60,13 +65,16 @@ class SuitTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_suits(self, bits, options, suited, nearest, reason):
         model = network(*bits, **options)
-        for name in schemes.SCHEMES:
+        for name in schemes.SCHEMES.names():
             if name in suited:
                 self.assertEqual(schemes.choose([name], model), [name])
             else:
                 self.assertRefused(
                     name, model, reason, f": use --schemes={nearest}$"
                 )
+        chosen = schemes.choose(["float16", "auto", "float16"], model)
+        expected = [name for name in schemes.AUTOMATIC if name in suited]
+        self.assertEqual(chosen, ["float16", *expected])
 
     def test_float_ends(self):
         model = network(4, 4, first_last_bits=32)
@@ -75,40 +83,11 @@ class SuitTest(parameterized.TestCase, tf.test.TestCase):
             "int8_io", model, "first_last_bits=8", "--schemes=int8$"
         )
 
-    @parameterized.parameters(
-        ((32, 32), ["float32", "int8_ptq"]),
-        ((4, 4), ["float32", "int8", "int8_io"]),
-        ((8, 8), ["float32"]),
-    )
-    def test_auto(self, bits, chosen):
-        self.assertEqual(schemes.choose(["auto"], network(*bits)), chosen)
-
-    def test_order_and_repetition(self):
-        chosen = schemes.choose(["float16", "auto", "float16"], network())
-        self.assertEqual(chosen, ["float16", "float32", "int8_ptq"])
-
     def test_layer_that_is_not_known(self):
-        pixels = keras.Input((8, 8, 1))
-        x = layers.DoReFaConv2D(
-            2, 3, weight_bits=4, input_steps=255, name="first"
-        )(pixels)
-        x = keras.layers.BatchNormalization()(x)
-        x = keras.layers.LeakyReLU(name="leaky")(x)
-        model = keras.Model(pixels, keras.layers.Flatten()(x))
+        first = layers.DoReFaConv2D(2, 3, weight_bits=4, input_steps=255)
+        model = leaky(first, keras.layers.BatchNormalization())
         self.assertRefused("int8", model, "leaky", "--schemes=float32")
-
-    def test_tfmot_needs_layers_that_it_knows(self):
-        pixels = keras.Input((8, 8, 1))
-        x = keras.layers.LeakyReLU(name="leaky")(pixels)
-        x = keras.layers.Dense(4, activation="softmax")(
-            keras.layers.Flatten()(x)
-        )
-        self.assertRefused(
-            "tfmot_int8",
-            keras.Model(pixels, x),
-            "leaky",
-            "--schemes=int8_ptq",
-        )
+        self.assertRefused("tfmot_int8", leaky(), "leaky", "--schemes=int8_ptq")
 
     def test_dynamic_needs_1024_weights(self):
         self.assertRefused(
@@ -116,22 +95,6 @@ class SuitTest(parameterized.TestCase, tf.test.TestCase):
         )
         large = tiny_models.classifier(shape=(8, 8, 1), classes=10)
         self.assertEqual(schemes.choose(["dynamic"], large), ["dynamic"])
-
-    @parameterized.parameters(
-        (lambda: layers.DoReFaConv2D(2, 3, weight_bits=8), True),
-        (lambda: layers.DoReFaConv2D(2, 3), False),
-        (lambda: layers.DoReFaDense(2, weight_bits=31), True),
-        (lambda: layers.DoReFaActivation(16), True),
-        (lambda: layers.DoReFaActivation(32, clip=True), False),
-        (lambda: layers.ResidualQuantizer(4), True),
-        (lambda: keras.layers.Conv2D(2, 3), False),
-    )
-    def test_is_quantized(self, make, answer):
-        pixels = keras.Input((4, 4, 1))
-        inner = keras.Model(pixels, make()(pixels))
-        self.assertEqual(schemes.is_quantized(inner), answer)
-        outer = keras.Sequential([keras.Input((4, 4, 1)), inner])
-        self.assertEqual(schemes.is_quantized(outer), answer)
 
 
 class TableTest(parameterized.TestCase):
@@ -142,12 +105,9 @@ class TableTest(parameterized.TestCase):
         ):
             schemes.check_names(names)
 
-    def test_known(self):
-        schemes.check_names(["auto", *schemes.SCHEMES])
-
     def test_entries(self):
+        schemes.check_names(["auto", *schemes.SCHEMES.names()])
         self.assertLen(schemes.SCHEMES, 7)
-        self.assertIs(export.SCHEMES, schemes.SCHEMES)
         for name, scheme in schemes.SCHEMES.items():
             # What everybody can be sent to suits every model.
             self.assertEqual(scheme.nearest[-1], "float32")

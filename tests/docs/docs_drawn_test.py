@@ -58,6 +58,8 @@ class LinksTest(parameterized.TestCase):
         # pip's, git's, bash's, and absl's own.
         known |= {
             "slow",
+            "fast",
+            "measure",
             "kernels",
             "help",
             "verbosity",

@@ -25,7 +25,7 @@ ELSEWHERE = (
         "test_what_is_written_works",
     ),
     (
-        r"bash scripts/test\.sh( --slow)?( tests/[\w/]+_test\.py)?",
+        r"bash scripts/test\.sh( --(slow|fast|measure))?( tests/\w+/\w+\.py)?",
         "install_test.py",
         "test_options_of_the_tests",
     ),

@@ -72,7 +72,7 @@ class WalkthroughsTest(absltest.TestCase):
 
     def test_what_is_written_works(self):
         sections = parts((ROOT / "docs/architecture.md").read_text())
-        self.assertEqual(list(sections), ["attack", "layer", "scheme"])
+        self.assertEqual(list(sections), ["attack", "quantizer", "scheme"])
         tests = []
         for title, blocks in sections.items():
             with self.subTest(title):
@@ -91,7 +91,7 @@ class WalkthroughsTest(absltest.TestCase):
             *("-p", "no:cacheprovider", *tests),
         )
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        # Two of the attack's, three of the layer's, one of the scheme's.
+        # Two of the attack's, three of the quantizer's, one of the scheme's.
         self.assertRegex(done.stdout, r"\n6 passed")
         done = self.run_python("-m", "ruff", "check", "--no-cache", ".")
         self.assertEqual(done.returncode, 0, done.stdout)

@@ -65,7 +65,7 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
 
 class ConfigurationTest(Folder):
     @parameterized.product(
-        recipe=list(recipes.RECIPES),
+        recipe=recipes.RECIPES.names(),
         bits=(Bits(), Bits(4, 4), Bits(16, 4, clip=True, gradient=6)),
     )
     def test_round_trip_through_json(self, recipe, bits):

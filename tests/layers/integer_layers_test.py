@@ -1,7 +1,6 @@
 """Tests of the layers on levels, against int64 NumPy and exact fractions."""
 
 import fractions
-import pathlib
 
 import keras
 import numpy as np
@@ -16,7 +15,6 @@ from exact_arithmetic import (
 
 from qmia_tf.deploy.integer.code_grids import UNIT_GRID, branch_grid, sum_grid
 from qmia_tf.layers import integer_layers
-from qmia_tf.models import keras_files
 from qmia_tf.quantizers.grids import Grid, activation_grid
 
 SHAPE = (3, 7, 6, 5)
@@ -30,6 +28,7 @@ WINDOWS = (
 )
 SIZES = ((3, 3), (1, 1), (2, 3))
 UNEVEN = {"strides": (1, 2)}
+INT8 = Grid(1.0, 0, -128, 127)
 
 
 def _layer(kind, kernel, bias, multipliers, *, grid, **options):
@@ -146,29 +145,25 @@ class ConvolutionTest(parameterized.TestCase, tf.test.TestCase):
             grid=Grid(0.1, 20, -128, 127),
         )
 
-    def test_saturates_at_both_ends_of_its_grid(self):
-        grid = activation_grid(3)
-        kernel = np.array([[1]], np.int8)
-        layer = _layer(
+    def dense(self, kernel, bias, multipliers, grid, wide=False):
+        return _layer(
             integer_layers.IntegerDense,
-            kernel,
-            np.array([0], np.int32),
-            np.array([1.0], np.float32),
+            np.array(kernel, np.int8),
+            np.array(bias, np.int32),
+            np.array(multipliers, np.float32),
             grid=grid,
+            wide=wide,
         )
+
+    def test_saturates_at_both_ends_of_its_grid(self):
+        layer = self.dense([[1]], [0], [1.0], activation_grid(3))
         outputs = layer(tf.constant([[-9.0], [-1.0], [3.0], [7.0], [8.0]]))
         self.assertAllEqual(outputs[:, 0], [0, 0, 3, 7, 7])
 
     def test_sum_is_rounded_to_float32_before_the_product(self):
         # 2**24 + 1 is no float32: as XNNPACK converts it, it becomes 2**24.
-        layer = _layer(
-            integer_layers.IntegerDense,
-            np.array([[1]], np.int8),
-            np.array([2**24], np.int32),
-            np.array([2.0**-24], np.float32) * np.float32(100.5),
-            grid=Grid(1.0, 0, -128, 127),
-            wide=True,
-        )
+        multipliers = np.array([2.0**-24], np.float32) * np.float32(100.5)
+        layer = self.dense([[1]], [2**24], multipliers, INT8, wide=True)
         outputs = layer(tf.constant([[0.0], [1.0], [2.0]]))
         self.assertAllEqual(outputs[:, 0], [100, 100, 101])
 
@@ -187,24 +182,12 @@ class ConvolutionTest(parameterized.TestCase, tf.test.TestCase):
         expected = requantize_all(sums, bias, multipliers, grid)
         self.assertGreater(sums.min(), 2**26)
         self.assertGreater(len(np.unique(expected)), 20)
-        wide = _layer(
-            integer_layers.IntegerDense,
-            kernel,
-            bias,
-            multipliers,
-            grid=grid,
-            wide=True,
-        )(inputs.astype(np.float32))
-        self.assertAllEqual(wide, expected)
+        x = inputs.astype(np.float32)
+        wide = self.dense(kernel, bias, multipliers, grid, wide=True)
+        self.assertAllEqual(wide(x), expected)
         # And the case is hard enough: float32 does not get it right.
-        exact = _layer(
-            integer_layers.IntegerDense,
-            kernel,
-            bias,
-            np.ones(2, np.float32),
-            grid=Grid(1.0, 0, -(2**23), 2**23),
-            wide=False,
-        )(inputs.astype(np.float32))
+        grid = Grid(1.0, 0, -(2**23), 2**23)
+        exact = self.dense(kernel, bias, np.ones(2), grid)(x)
         self.assertGreater((exact != sums + bias).numpy().sum(), 0)
 
     def test_sums_just_below_float32s_end_need_no_wide(self):
@@ -214,13 +197,7 @@ class ConvolutionTest(parameterized.TestCase, tf.test.TestCase):
         kernel = np.full((fan_in, 1), 127, np.int8)
         sums = inputs @ kernel.astype(np.int64)
         self.assertBetween(sums.max(), 0.99 * 2**24, 2**24 - 1)
-        layer = _layer(
-            integer_layers.IntegerDense,
-            kernel,
-            -sums[0].astype(np.int32),
-            np.ones(1, np.float32),
-            grid=Grid(1.0, 0, -128, 127),
-        )
+        layer = self.dense(kernel, -sums[0], np.ones(1), INT8)
         self.assertAllEqual(layer(inputs.astype(np.float32)), [[0], [-127]])
 
 
@@ -277,13 +254,6 @@ class AddTest(parameterized.TestCase, tf.test.TestCase):
         # Two projections of 7 or 8 bits add up to every 2nd or 4th code.
         self.assertGreaterEqual(len(np.unique(expected)), min(count, 64))
 
-    def test_takes_two_inputs_of_one_shape(self):
-        add_layer = integer_layers.IntegerAdd(
-            (0.5, 0.25), (2, 1, 1), activation_grid(4)
-        )
-        shape = (None, 3, 4, 2)
-        self.assertEqual(add_layer.compute_output_shape([shape, shape]), shape)
-
 
 class SoftmaxTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.product(classes=(2, 10, 100), scale=(0.0005, 0.03, 0.1, 2.0))
@@ -312,58 +282,7 @@ class SoftmaxTest(parameterized.TestCase, tf.test.TestCase):
         self.assertAllEqual(outputs, [[255, 0]])
 
 
-class LayerTest(parameterized.TestCase, tf.test.TestCase):
-    """What every Keras layer must do."""
-
-    def model(self):
-        """Every integer layer in one model; its numbers are random."""
-        grid = activation_grid(4)
-        common = {"input_scale": 1 / 255, "grid": grid}
-        image = keras.Input((6, 5, 3))
-        x = integer_layers.ToLevels(UNIT_GRID)(image)
-        kernels = [
-            integer_layers.IntegerConv2D(
-                (3, 3, 3, 4), 4, strides=(2, 2), **common
-            ),
-            integer_layers.IntegerDepthwiseConv2D(
-                (3, 3, 4, 2), 8, wide=True, **common
-            ),
-            integer_layers.IntegerDepthwiseConv2D(
-                (2, 2, 4, 2), 8, dilation_rate=(2, 2), **common
-            ),
-        ]
-        x = kernels[0](x)
-        add = integer_layers.IntegerAdd((1 / 15, 1 / 15), (1, 1, 1), grid)
-        x = add([kernels[1](x), kernels[2](x)])
-        x = keras.layers.Flatten()(x)
-        dense = integer_layers.IntegerDense((72, 5), 5, **common)
-        x = integer_layers.IntegerSoftmax(0.05)(dense(x))
-        x = integer_layers.FromLevels(1 / 256)(x)
-        for layer in (*kernels, dense):
-            numbers = _numbers(layer.kernel_shape, layer.channels)
-            layer.set_weights([*numbers, numbers[2]])
-        return keras.Model(image, x)
-
-    def test_saved_and_loaded_in_safe_mode(self):
-        model = self.model()
-        path = pathlib.Path(self.create_tempdir().full_path) / "twin.keras"
-        model.save(path)
-        loaded = keras_files.load(path)
-        images = np.random.default_rng(0).random((9, 6, 5, 3), np.float32)
-        answer = model(images)
-        self.assertGreater(len(np.unique(answer)), 10)
-        self.assertAllEqual(loaded(images), answer)
-        self.assertAllEqual(loaded.predict(images, verbose=0), answer)
-        for layer, again in zip(model.layers, loaded.layers, strict=True):
-            self.assertEqual(again.get_config(), layer.get_config())
-            for name in ("wide", "strides", "padding", "dilation_rate"):
-                self.assertEqual(
-                    getattr(again, name, None), getattr(layer, name, None)
-                )
-            for weight, same in zip(layer.weights, again.weights, strict=True):
-                self.assertEqual(weight.dtype, same.dtype)
-        self.assertEmpty(loaded.trainable_weights)
-
+class WeightsTest(tf.test.TestCase):
     def test_weights_have_the_files_types(self):
         layer = integer_layers.IntegerConv2D(
             (1, 1, 2, 3), 3, input_scale=0.1, grid=activation_grid(2)
@@ -379,27 +298,6 @@ class LayerTest(parameterized.TestCase, tf.test.TestCase):
                 "multipliers": "float32",
             },
         )
-
-    @parameterized.parameters("mixed_float16", "mixed_bfloat16", "float64")
-    def test_levels_are_float32_under_any_policy(self, policy):
-        images = np.random.default_rng(0).random((4, 6, 5, 3), np.float32)
-        expected = self.model()(images)
-        keras.config.set_dtype_policy(policy)
-        self.addCleanup(keras.config.set_dtype_policy, "float32")
-        for layer in self.model().layers:
-            if type(layer).__name__ in integer_layers.__all__:
-                self.assertEqual(layer.compute_dtype, "float32", layer.name)
-        keras.config.set_dtype_policy("float32")
-        self.assertAllEqual(self.model()(images), expected)
-
-    def test_answers_do_not_depend_on_the_batch(self):
-        model = self.model()
-        images = np.random.default_rng(2).random((33, 6, 5, 3), np.float32)
-        whole = model(images)
-        for start in range(0, 33, 11):
-            part = model(images[start : start + 11])
-            self.assertAllEqual(part, whole[start : start + 11])
-        self.assertAllEqual(model(images[:1]), whole[:1])
 
 
 if __name__ == "__main__":

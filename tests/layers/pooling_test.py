@@ -1,9 +1,7 @@
 """RoundedAveragePooling2D against whole numbers."""
 
-import os
 from fractions import Fraction
 
-import keras
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
@@ -47,18 +45,6 @@ class PoolingTest(parameterized.TestCase, tf.test.TestCase):
             tape.watch(x)
             y = RoundedAveragePooling2D(2, scale=1 / 15)(x)
         self.assertAllClose(tape.gradient(y, x), np.full(SHAPE, 0.25))
-
-    def test_saved_and_loaded(self):
-        layer = RoundedAveragePooling2D(
-            (2, 3), scale=1 / 7, strides=1, padding="same", name="mean"
-        )
-        model = keras.Sequential([keras.Input(SHAPE[1:]), layer])
-        path = os.path.join(self.create_tempdir().full_path, "m.keras")
-        model.save(path)
-        loaded = keras.saving.load_model(path)
-        x = np.random.default_rng(0).random(SHAPE, np.float32)
-        self.assertAllEqual(loaded(x), model(x))
-        self.assertEqual(loaded.layers[0].get_config(), layer.get_config())
 
     @parameterized.parameters(0.0, -1.0)
     def test_scale(self, scale):

@@ -27,7 +27,7 @@ from qmia_tf.targets.model_options import ModelOptions
 UNIT = ModelOptions(input_range="0..1")
 BESIDE = """
 import os, sys
-from qmia_tf.models import keras_objects
+from qmia_tf.models import keras_calls
 from qmia_tf.targets import listing
 assert not {"keras", "tf_keras", "tensorflow"} & set(sys.modules)
 import keras, numpy as np
@@ -38,7 +38,7 @@ import tf_keras, tensorflow as tf
 after = dict(keras.config.__dict__), keras.config.floatx(), dict(os.environ)
 assert before == after
 assert tf.keras.Model is keras.Model is not tf_keras.Model
-assert keras_objects.library_of(model) == "keras"
+assert keras_calls.library_of(model) == "keras"
 assert (model.predict(np.ones((2, 3)), verbose=0) == rows).all()
 keras.utils.set_random_seed(1)
 drawn = keras.random.normal((3,)).numpy()

@@ -155,18 +155,22 @@ class WiringTest(parameterized.TestCase, tf.test.TestCase):
         stem, *convolutions = _of(model, DoReFaConv2D)
         self.assertLen(convolutions, 19)
         self.assertEqual(
-            (stem.name, stem.weight_bits, stem.weight_quantizer),
+            (stem.name, stem.weight_bits, stem.weight_quantizer.name),
             ("stem", edge, "symmetric"),
         )
         (head,) = _of(model, DoReFaDense)
         self.assertEqual(
-            (head.weight_bits, head.weight_quantizer, head.input_steps),
+            (head.weight_bits, head.weight_quantizer.name, head.input_steps),
             (edge, "symmetric", None),
         )
         self.assertEqual(stem.input_steps, steps[0])
         for layer in convolutions:
             self.assertEqual(
-                (layer.weight_bits, layer.weight_quantizer, layer.input_steps),
+                (
+                    layer.weight_bits,
+                    layer.weight_quantizer.name,
+                    layer.input_steps,
+                ),
                 (weight, "dorefa", steps[1]),
             )
         adds = _of(model, DoReFaAdd)

@@ -1,52 +1,52 @@
-"""Tests of the flags that scripts share, in a process without TensorFlow."""
+"""Tests of the flags that scripts share."""
 
 import dataclasses
 import inspect
-import json
 import subprocess
 import sys
 
+import script_calls
+from absl import flags
 from absl.testing import absltest, parameterized
 
 from qmia_tf.attacks import tfprivacy
+from qmia_tf.errors import InputError
 from qmia_tf.experiments import configuration, label_only_queries, run
+from qmia_tf.programs import options
+from qmia_tf.training import recipes
 
-PROGRAM = """
-import dataclasses, json, sys
+READ_ALL = """
+import sys
 from absl import flags
 from qmia_tf.programs import options
-from qmia_tf.errors import InputError
-flags.DEFINE_string("run_dir", None, "")
-for define in {defines}:
-    getattr(options, "define_" + define)()
-flags.FLAGS(["program", *{arguments}])
-try:
-    print(json.dumps({expression}, default=dataclasses.asdict))
-except InputError as error:
-    print(json.dumps(str(error)))
-loaded = {{"tensorflow", "keras"}} & set(sys.modules)
-if loaded:
-    sys.exit(f"imported {{loaded}}")
+for define in ("data", "training", "attack", "gates"):
+    getattr(options, f"define_{define}")()
+flags.FLAGS(["program", "--epochs=3"])
+options.recipe(), options.attack(), options.gates()
+sys.exit(bool({"tensorflow", "keras"} & set(sys.modules)))
 """
 
 
-def result(expression, *arguments, defines=("data", "training", "attack")):
-    """Evaluates an expression in a program with these flags."""
-    code = PROGRAM.format(
-        defines=defines, arguments=arguments, expression=expression
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True
-    )
-    if done.returncode:
-        raise AssertionError(done.stderr)
-    return json.loads(done.stdout)
+def result(function, *arguments, defines=("data", "training", "attack")):
+    """What a function says in a program with these flags.
+
+    An InputError counts as its message.
+    """
+    with script_calls.flags_removed():
+        flags.DEFINE_string("run_dir", None, "")
+        for define in defines:
+            getattr(options, f"define_{define}")()
+        flags.FLAGS(["program", *arguments])
+        try:
+            return function()
+        except InputError as error:
+            return str(error)
 
 
 class OptionsTest(parameterized.TestCase):
     def test_defaults_are_the_librarys(self):
         given = result(
-            "[options.split_and_seed(), options.attack()]",
+            lambda: (options.split_and_seed(), options.attack()),
             "--notfprivacy",
             "--label_only_records=0",
         )
@@ -64,48 +64,46 @@ class OptionsTest(parameterized.TestCase):
             # What another script gives is not a flag of all of them.
             for name in ("device_outputs", "references", "parent"):
                 defaults.pop(name, None)
-            self.assertEqual(values, json.loads(json.dumps(defaults)))
+            defaults["kernels"] = list(defaults.get("kernels", ()))
+            self.assertEqual({"kernels": [], **values}, defaults)
 
-    def test_tensorflow_privacy_is_on_with_its_own_defaults(self):
-        settings = result("options.attack()['tfprivacy']")
-        wanted = dataclasses.asdict(
-            tfprivacy.Settings(attacks=tfprivacy.ATTACKS, trained_records=4000)
+    def test_both_families_are_on_with_their_own_defaults(self):
+        given = result(options.attack)
+        self.assertEqual(
+            given["tfprivacy"],
+            tfprivacy.Settings(attacks=tfprivacy.ATTACKS, trained_records=4000),
         )
-        self.assertEqual(settings, json.loads(json.dumps(wanted)))
-
-    def test_label_only_attacks_are_on_with_their_own_defaults(self):
-        settings = result("options.attack()['label_only']")
-        wanted = dataclasses.asdict(label_only_queries.Settings())
-        self.assertEqual(settings, json.loads(json.dumps(wanted)))
+        self.assertEqual(given["label_only"], label_only_queries.Settings())
 
     def test_flags_of_label_only_attacks_arrive(self):
         settings = result(
-            "options.attack()['label_only']",
+            options.attack,
             "--label_only_records=300",
             "--copy_shift=2",
             "--nocopy_flip",
             "--copy_rotation=3",
             "--audit_seed=4",
-        )
-        self.assertEqual(settings["records"], 300)
+        )["label_only"]
+        self.assertEqual((settings.records, settings.seed), (300, 4))
         self.assertEqual(
-            settings["augmentations"],
+            dataclasses.asdict(settings.augmentations),
             {"shift": 2, "flip": False, "rotation": 3},
         )
-        self.assertEqual(settings["seed"], 4)
 
     @parameterized.parameters(
         ("--label_only_records=7", "8 records or more, got 7; 0 leaves"),
         ("--label_only_records=-1", "8 records or more, got -1; 0 leaves"),
         ("--copy_shift=9", "shift must be in 0..8, got 9"),
         ("--copy_rotation=-1", "rotation must be in 0..15, got -1"),
+        ("--tfprivacy_attacks=svm", "svm"),
+        ("--tfprivacy_records=3", "got 3"),
     )
-    def test_bad_flags_of_label_only_attacks(self, argument, message):
-        self.assertIn(message, result("options.attack()", argument))
+    def test_bad_flags_of_attacks(self, argument, message):
+        self.assertIn(message, result(options.attack, argument))
 
     def test_flags_arrive(self):
         given = result(
-            "{**options.split_and_seed(), **options.attack()}",
+            lambda: {**options.split_and_seed(), **options.attack()},
             "--pool=test",
             "--split_seed=1",
             "--member_fraction=0.25",
@@ -119,8 +117,8 @@ class OptionsTest(parameterized.TestCase):
         )
         given.pop("label_only")
         settings = given.pop("tfprivacy")
-        self.assertEqual(settings["attacks"], ["lr", "knn"])
-        self.assertEqual(settings["trained_records"], 500)
+        self.assertEqual(settings.attacks, ("lr", "knn"))
+        self.assertEqual(settings.trained_records, 500)
         self.assertEqual(
             given,
             {
@@ -135,27 +133,32 @@ class OptionsTest(parameterized.TestCase):
             },
         )
 
-    @parameterized.parameters(
-        ("--tfprivacy_attacks=svm", "svm"), ("--tfprivacy_records=3", "got 3")
-    )
-    def test_bad_settings_of_tensorflow_privacy(self, argument, message):
-        self.assertIn(message, result("options.attack()", argument))
+    def test_each_field_of_a_recipe_has_a_flag(self):
+        for name in recipes.RECIPES.names():
+            given = result(options.recipe, f"--recipe={name}")
+            self.assertEqual(given, recipes.get(name))
+        self.assertStartsWith(
+            result(options.recipe, "--recipe=papr"), "no recipe 'papr': choose"
+        )
 
-    def test_recipe_and_its_overrides(self):
+    @parameterized.parameters(
+        ("--epochs=60", {"epochs": 60}),
+        ("--learning_rate=0.5", {"learning_rate": 0.5}),
+        ("--noflip", {"flip": False}),
+        ("--optimizer=adamw", {"optimizer": "adamw"}),
+        ("--milestones=10,20", {"milestones": (10, 20)}),
+        ("--milestones=", {"milestones": ()}),
+        ("--stem=imagenet", {"stem": "imagenet"}),
+    )
+    def test_flag_overrides_its_field(self, argument, fields):
         self.assertEqual(
-            result(
-                "[options.recipe().name, options.recipe().epochs,"
-                " options.recipe().flip, options.recipe().learning_rate]",
-                "--recipe=paper_cifar10",
-                "--epochs=3",
-                "--noflip",
-            ),
-            ["paper_cifar10", 3, False, 0.01],
+            result(options.recipe, "--recipe=modern", argument),
+            dataclasses.replace(recipes.get("modern"), **fields),
         )
-        self.assertIn(
-            "there is no recipe 'papr'",
-            result("options.recipe().name", "--recipe=papr"),
-        )
+
+    def test_flag_outside_the_choices(self):
+        with self.assertRaisesRegex(flags.IllegalFlagValueError, "optimizer"):
+            result(options.recipe, "--optimizer=lion")
 
     @parameterized.parameters(
         ((), 0),
@@ -169,36 +172,38 @@ class OptionsTest(parameterized.TestCase):
     )
     def test_tensorboard(self, arguments, expected):
         self.assertEqual(
-            result("options.tensorboard_every()", *arguments), expected
+            result(options.tensorboard_every, *arguments), expected
         )
 
     @parameterized.parameters(
-        ((), ["digits", 1797]),
-        (("--dataset=digits", "--recipe=modern"), ["digits", 1797]),
-        (("--pool=train",), ["digits", 1797]),
+        (), ("--dataset=digits", "--recipe=modern"), ("--pool=train",)
     )
-    def test_data(self, arguments, expected):
-        expression = "(lambda d: [d.name, len(d.labels)])(options.load_data())"
-        self.assertEqual(result(expression, *arguments), expected)
+    def test_data(self, *arguments):
+        dataset = result(options.load_data, *arguments)
+        self.assertEqual((dataset.name, len(dataset.labels)), ("digits", 1797))
 
     def test_data_that_arguments_name(self):
-        loaded = result(
-            "options.load_data(name='digits', pool='train').name",
-            defines=("data_place",),
+        self.assertEqual(
+            result(
+                lambda: options.load_data(name="digits", pool="train").name,
+                defines=("data_place",),
+            ),
+            "digits",
         )
-        self.assertEqual(loaded, "digits")
         self.assertIn(
             "has no test records",
-            result("options.load_data(name='digits', pool='test').name"),
+            result(lambda: options.load_data(name="digits", pool="test")),
         )
 
     def test_required(self):
-        self.assertEqual(
-            result("options.required('run_dir')"), "--run_dir is missing"
-        )
-        self.assertEqual(
-            result("options.required('run_dir')", "--run_dir=runs/x"), "runs/x"
-        )
+        def run_dir():
+            return options.required("run_dir")
+
+        self.assertEqual(result(run_dir), "--run_dir is missing")
+        self.assertEqual(result(run_dir, "--run_dir=runs/x"), "runs/x")
+
+    def test_flags_are_read_without_tensorflow(self):
+        subprocess.run([sys.executable, "-c", READ_ALL], check=True)
 
 
 if __name__ == "__main__":

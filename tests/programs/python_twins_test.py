@@ -33,7 +33,7 @@ TRAINING = {
     "tensorboard_every": "experiments.training_run train_run tensorboard_every",
     **{
         field.name: f"training.recipes Recipe {field.name}"
-        for field in recipes._flag_fields()
+        for field in recipes.TRAINING_FIELDS
     },
 }
 AUDIT = {

@@ -286,10 +286,10 @@ class NumberTest(parameterized.TestCase, tf.test.TestCase):
         )
         for name in ("stem", "logits"):
             layer = quantized.get_layer(name)
-            self.assertEqual(layer.weight_quantizer, "symmetric")
+            self.assertEqual(layer.weight_quantizer.name, "symmetric")
             self.assertEqual(layer.weight_bits, 8 if edge else 32)
         middle = quantized.get_layer("conv")
-        self.assertEqual(middle.weight_quantizer, "dorefa")
+        self.assertEqual(middle.weight_quantizer.name, "dorefa")
         self.assertEqual(middle.weight_bits, weight_bits)
 
     def test_given_bits(self):

@@ -12,11 +12,11 @@ import synthetic_outputs
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.attacks import TITLES
 from qmia_tf.auditing import audit, audit_result, blind_baseline, verdict
 from qmia_tf.data.records import Records
 from qmia_tf.report import gates, run_summary, verdict_sentences
 from qmia_tf.report.html import render
+from qmia_tf.report.phrases import attack_title
 
 LIMITS = {
     "auc_above": 0.5,
@@ -99,7 +99,7 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
             self.assertEqual(row["answer"], leak.verdict)
             self.assertEqual(row["auc"], leak.auc)
             self.assertEqual(row["p_value"], leak.p_value)
-            self.assertEqual(row["attack"], TITLES[leak.strongest])
+            self.assertEqual(row["attack"], attack_title(leak.strongest))
             judged = [x for x in result.gates if x.target == target.target]
             self.assertLen(judged, 3)
             self.hold_limits(leak, *judged)
@@ -193,7 +193,7 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
             for x in verdict_sentences.verdict(result)
             if "compared with keras" in x
         ]
-        self.assertIn(TITLES[result.comparison.attack], line)
+        self.assertIn(attack_title(result.comparison.attack), line)
         self.assertIn("less: w2 ", line)
         self.assertIn("not shown to differ: int8 ", line)
         page = render(run_summary.collect([folder]), [])

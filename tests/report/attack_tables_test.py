@@ -7,7 +7,8 @@ import tensorflow as tf
 from report_runs import FULL, Reports
 
 from qmia_tf.auditing import audit, audit_result
-from qmia_tf.report import attack_tables, run_list, tables
+from qmia_tf.report import run_list, run_summary, run_tables, tables
+from qmia_tf.report.table_formats import as_latex
 
 
 class Attacks(Reports):
@@ -190,10 +191,9 @@ class AnswersTest(Attacks):
             for target in run.audit.targets
         ]
         old = run_list.Run(dataclasses.replace(run.audit, targets=targets))
-        self.assertEqual(attack_tables.verdict_table([old]), [])
-        every = attack_tables.attack_table([old])
-        place = [x.key for x in every.columns].index("p_value")
-        self.assertEqual({row[place] for row in every.rows}, {None})
+        made = {x.stored.name: x.stored for x in run_tables.run_tables([old])}
+        self.assertNotIn("answers", made)
+        self.assertEqual(set(made["attacks"].column("p_value")), {None})
 
     def test_twins_and_other_kernels_have_no_answer_of_their_own(self):
         folder = self.run_of("w4a4", (4, 4))
@@ -201,8 +201,9 @@ class AnswersTest(Attacks):
             outputs = synthetic_outputs.outputs(target=name, kernel_set=kernels)
             outputs.save(folder / "outputs" / f"{name}.npz")
         audit.audit_run(folder)
-        (table,) = attack_tables.verdict_table(self.ordered(folder))
-        self.assertEqual([row[3] for row in table.rows], ["keras", "int8"])
+        made = run_tables.run_tables(self.ordered(folder))
+        targets = {x.stored.name: x.stored.column("target") for x in made}
+        self.assertEqual(targets["answers"], ["keras", "int8"])
 
 
 class StrongestTest(Attacks):
@@ -237,10 +238,10 @@ class StrongestTest(Attacks):
             outputs = synthetic_outputs.outputs(target=name, kernel_set=kernels)
             outputs.save(folder / "outputs" / f"{name}.npz")
         audit.audit_run(folder)
-        (table,) = attack_tables.strongest_table(self.ordered(folder))
-        self.assertEqual([row[3] for row in table.rows], ["keras", "int8"])
-        every = attack_tables.attack_table(self.ordered(folder))
-        self.assertIn("int8_twin", [row[3] for row in every.rows])
+        made = run_tables.run_tables(self.ordered(folder))
+        targets = {x.stored.name: x.stored.column("target") for x in made}
+        self.assertEqual(targets["strongest"], ["keras", "int8"])
+        self.assertIn("int8_twin", targets["attacks"])
 
 
 class JointTest(Attacks):
@@ -277,24 +278,20 @@ class JointTest(Attacks):
 
 class CellsTest(Attacks):
     def test_every_table_has_as_many_cells_as_columns(self):
-        ordered = self.ordered(*self.audited())
-        every = attack_tables.attack_table(ordered)
-        (best,) = attack_tables.strongest_table(ordered)
-        (answers,) = attack_tables.verdict_table(ordered)
-        for table in (
-            every,
-            best,
-            answers,
-            *attack_tables.page_tables(every, ordered),
-            attack_tables.short_strongest_table(best),
-            attack_tables.short_verdict_table(answers),
-            *attack_tables.joint_tables(ordered),
-        ):
+        report = run_summary.collect(self.audited())
+        self.assertEqual(
+            [table.name for table in report.stored],
+            [
+                *("table1", "table2", "answers", "artefacts", "attacks"),
+                *("strongest", "joint", "agreement"),
+            ],
+        )
+        for table in (*report.stored, *report.shown):
             keys = [column.key for column in table.columns]
             self.assertLen(set(keys), len(keys))
             for row in table.rows:
                 self.assertLen(row, len(keys))
-            for render in (tables.as_text, tables.as_csv, tables.as_latex):
+            for render in (tables.as_text, tables.as_csv, as_latex):
                 self.assertNotIn("None", render(table))
 
 

@@ -3,9 +3,9 @@
 import csv
 import dataclasses
 import io
+import pathlib
 import re
 import warnings
-from unittest import mock
 from xml.etree import ElementTree
 
 import figure_audits
@@ -53,10 +53,10 @@ def points(axes, marker):
 
 
 class EveryFigureTest(parameterized.TestCase, tf.test.TestCase):
-    @parameterized.product(name=list(figures.FIGURES), narrow=[False, True])
+    @parameterized.product(name=figures.FIGURES.names(), narrow=[False, True])
     def test_readable(self, name, narrow):
         for case in ("1", "8") if narrow else ("8",):
-            figure = figures.FIGURES[name].draw(CASES[case](), narrow=narrow)
+            figure = figures.draw(name, CASES[case](), narrow=narrow)
             if figure is None:
                 self.assertEqual((name, case), ("bits", "1"))
                 continue
@@ -66,13 +66,13 @@ class EveryFigureTest(parameterized.TestCase, tf.test.TestCase):
 
     @parameterized.parameters("3", "8 files")
     def test_words_and_data(self, case):
-        for drawing in figures.FIGURES.values():
-            runs = CASES[case]()
-            alt, caption = drawing.alt(runs), drawing.caption(runs)
+        for kind in figures.FIGURES:
+            drawing = kind(CASES[case]())
+            alt, caption = drawing.alt(), drawing.caption()
             self.assertRegex(alt, r"\d.*\.$")
             self.assertNotIn("figure of", alt.lower())
             self.assertEndsWith(caption.strip(), ".")
-            table = drawing.data(runs)
+            table = drawing.data()
             self.assertNotEmpty(table.rows)
             head, *rows = csv.reader(io.StringIO(tables.as_csv(table)))
             self.assertEqual({len(row) for row in rows}, {len(head)})
@@ -95,12 +95,12 @@ class EveryFigureTest(parameterized.TestCase, tf.test.TestCase):
         drawn = {
             name
             for name, drawing in figures.FIGURES.items()
-            if drawing.draw(result) is not None
+            if drawing(result).draw() is not None
         }
         self.assertEqual(drawn, {"overview", "threshold", "tradeoff"})
-        for drawing in figures.FIGURES.values():
-            self.assertNotEmpty(drawing.alt(result))
-            self.assertNotEmpty(drawing.caption(result))
+        for kind in figures.FIGURES:
+            self.assertNotEmpty(kind(result).alt())
+            self.assertNotEmpty(kind(result).caption())
 
     @parameterized.parameters(
         (0.1003, 205_928), (1.0, 1_000_000), (0.0, 205_928), (None, 100_000)
@@ -117,11 +117,11 @@ class EveryFigureTest(parameterized.TestCase, tf.test.TestCase):
         result = synthetic_audits.result(alone)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            for drawing in figures.FIGURES.values():
-                figure = drawing.draw(result)
+            for kind in figures.FIGURES:
+                figure = kind(result).draw()
                 if figure is not None:
                     figure.savefig(io.BytesIO(), format="svg")
-        figure = figures.FIGURES["cost"].draw(result)
+        figure = figures.cost(result)
         shown = [size / 1e6, *([latency] if latency else [])]
         self.assertLen(figure.axes, len(shown))
         for axes, value in zip(figure.axes, shown, strict=True):
@@ -131,15 +131,15 @@ class EveryFigureTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_only_the_palette(self):
         allowed = {color.lower() for color in (INK, GREY, FAINT, *COLORS)}
-        for drawing in figures.FIGURES.values():
-            figure = drawing.draw(figure_audits.runs(2))
+        for kind in figures.FIGURES:
+            figure = kind(figure_audits.runs(2)).draw()
             file = io.StringIO()
             figure.savefig(
                 file, format="svg", facecolor=image_files.FACES["svg"]
             )
             ElementTree.fromstring(file.getvalue())
             colours = set(re.findall(r"#[0-9a-f]{6}\b", file.getvalue()))
-            self.assertLessEqual(colours, allowed, drawing.name)
+            self.assertLessEqual(colours, allowed, kind.name)
             ground = re.search(r'patch_1">.*?</g>', file.getvalue(), re.S)
             self.assertIn("fill: none", ground[0])
 
@@ -197,29 +197,20 @@ class GivenTest(tf.test.TestCase):
 
 
 class FilesTest(tf.test.TestCase):
-    def test_png_and_svg_for_each_data_set(self):
-        folder = self.create_tempdir().full_path
-        runs = [*figure_audits.runs(1), *figure_audits.runs(1, dataset="a/b")]
-        names = ("classes", "roc")
-        few = {name: figures.FIGURES[name] for name in (*names, "bits")}
-        with mock.patch.dict(figures.FIGURES, few, clear=True):
-            written = figures.write_figures(runs, folder)
-        self.assertEqual(
-            sorted(path.name for path in written),
-            sorted(
-                f"{name}_{data}.{kind}"
-                for name in names
-                for data in ("cifar10", "a_b")
-                for kind in ("png", "svg")
-            ),
-        )
-        first = next(x for x in written if x.name == "roc_a_b.svg")
-        before = first.read_bytes()
-        again = figures.save_figure(
-            figures.roc(runs[1:]), first.with_suffix(""), kinds=("svg",)
-        )
-        self.assertEqual(again, [first])
-        self.assertTrue(first.read_bytes() == before)
+    def test_equal_figures_are_equal_files(self):
+        stem = pathlib.Path(self.create_tempdir()) / "roc_x"
+        written = []
+        for _ in range(2):
+            figure = figures.roc(figure_audits.runs(1))
+            paths = figures.save_figure(figure, stem)
+            self.assertEqual(
+                [path.name for path in paths], ["roc_x.png", "roc_x.svg"]
+            )
+            written.append([path.read_bytes() for path in paths])
+        self.assertTrue(written[0] == written[1])
+
+    def test_a_name_for_each_data_set(self):
+        self.assertEqual(image_files.file_name("roc", "a/b"), "roc_a_b")
 
 
 class SelectionTest(tf.test.TestCase):
@@ -228,12 +219,12 @@ class SelectionTest(tf.test.TestCase):
         artefacts = series.artefacts(few)
         self.assertEqual([x.file for x in artefacts], list(figure_audits.FILES))
         self.assertLen({x.marker for x in artefacts}, len(artefacts))
-        self.assertNotIn("deployed", figures.FIGURES["overview"].caption(few))
+        self.assertNotIn("deployed", figures.FIGURES["overview"](few).caption())
         many = figure_audits.runs(2, files=figure_audits.FILES)
         artefacts = series.artefacts(many)
         self.assertEqual([x.file for x in artefacts], ["keras", "int8"] * 2)
         self.assertEqual([x.first for x in artefacts], [True, False] * 2)
-        caption = figures.FIGURES["overview"].caption(many)
+        caption = figures.FIGURES["overview"](many).caption()
         self.assertIn("and the file that is deployed", caption)
 
     def test_deployed(self):
@@ -321,7 +312,7 @@ class NumbersTest(tf.test.TestCase):
         )
 
     def test_overview_names_its_attack(self):
-        data = figures.FIGURES["overview"].data(self.runs)
+        data = figures.FIGURES["overview"](self.runs).data()
         self.assertLen(data.rows, 6)
         keys = [column.key for column in data.columns]
         gained = data.rows[0][keys.index("balanced_accuracy")]
@@ -330,7 +321,7 @@ class NumbersTest(tf.test.TestCase):
         self.assertEqual(
             {row[keys.index("attack")] for row in data.rows}, {title}
         )
-        caption = figures.FIGURES["overview"].caption(self.runs)
+        caption = figures.FIGURES["overview"](self.runs).caption()
         self.assertIn(f"one attack for all ({title})", caption)
         (legend,) = figures.overview(self.runs).legends
         self.assertEqual(
@@ -376,35 +367,10 @@ class NumbersTest(tf.test.TestCase):
             self.assertEqual(names.count("gap attack"), drawn is figure)
         self.assertLen(figures.tradeoff(shown).axes, 1)
         for name in ("overview", "bits", "tradeoff"):
-            caption = figures.FIGURES[name].caption(shown)
+            caption = figures.FIGURES[name](shown).caption()
             self.assertIn("one attack for all (gap attack)", caption)
             self.assertNotIn("threshold", caption)
             self.assertNotIn("Grey stroke", caption)
-
-    def test_earlier_audits_show_the_strongest_on_each(self):
-        old = [
-            run_list.Run(
-                dataclasses.replace(
-                    run.audit,
-                    targets=[
-                        dataclasses.replace(x, leak=None)
-                        for x in run.audit.targets
-                    ],
-                )
-            )
-            for run in self.runs
-        ]
-        wanted = sorted(
-            100 * x.strongest.point.balanced_accuracy.value for x in self.keras
-        )
-        gained = figures.overview(old).axes[0]
-        self.assertEqual(sorted(x for x, _ in points(gained, "o")), wanted)
-        # So do all as soon as one of them is earlier.
-        gained = figures.overview([old[0], *self.runs[1:]]).axes[0]
-        self.assertEqual(sorted(x for x, _ in points(gained, "o")), wanted)
-        for name in ("overview", "roc"):
-            caption = figures.FIGURES[name].caption(old)
-            self.assertRegex(caption, "strongest (attack )?on each artefact")
 
     def test_threshold(self):
         whole, stretched = figures.threshold(self.runs).axes
@@ -425,7 +391,8 @@ class NumbersTest(tf.test.TestCase):
         whole, _ = figures.threshold(figure_audits.runs(8)).axes
         lines = [x for x in whole.get_lines() if len(x.get_xdata()) > 2]
         self.assertLen(lines, 8)
-        caption = figures.FIGURES["threshold"].caption(figure_audits.runs(8))
+        many = figures.FIGURES["threshold"](figure_audits.runs(8))
+        caption = many.caption()
         self.assertIn("deployed files are left out", caption)
 
     def test_a_gap_attack_above_every_threshold_has_room(self):
@@ -468,7 +435,7 @@ class NumbersTest(tf.test.TestCase):
         )
         outside = np.array(histogram.nonmembers)
         self.assertAllClose(heights[-1], 100 * outside / outside.sum())
-        alt = figures.FIGURES["histograms"].alt(self.runs)
+        alt = figures.FIGURES["histograms"](self.runs).alt()
         inside = np.array(histogram.members) / total
         shared = np.minimum(inside, outside / outside.sum()).sum()
         self.assertIn(f"full precision: {100 * shared:.0f} %", alt)
@@ -500,7 +467,7 @@ class NumbersTest(tf.test.TestCase):
         self.assertEqual(
             points(latency, "o"), {(1.5, y) for y in self.strongest()}
         )
-        caption = figures.FIGURES["cost"].caption(self.runs)
+        caption = figures.FIGURES["cost"](self.runs).caption()
         self.assertIn("Intervals are in the first figure", caption)
 
     def test_parity(self):
@@ -510,7 +477,7 @@ class NumbersTest(tf.test.TestCase):
         }
         self.assertAllEqual(lines["^"], np.zeros(9))
         self.assertAllClose(lines["o"], 7 * np.arange(9) / 40_960)
-        alt = figures.FIGURES["parity"].alt(self.runs)
+        alt = figures.FIGURES["parity"](self.runs).alt()
         self.assertIn("trained model 252 of 368,640", alt)
         self.assertIn("default kernels 0 of 368,640", alt)
 
@@ -542,9 +509,9 @@ class NumbersTest(tf.test.TestCase):
             for x in figures.classes(result).axes[0].get_yticklabels()
         ]
         self.assertEqual(names, [str(n) for n in range(30, 50)])
-        drawing = figures.FIGURES["classes"]
-        self.assertIn("20 classes with the highest", drawing.caption(result))
-        self.assertLen(drawing.data(result).rows, 50)
+        drawing = figures.FIGURES["classes"](result)
+        self.assertIn("20 classes with the highest", drawing.caption())
+        self.assertLen(drawing.data().rows, 50)
 
     def test_exposed(self):
         (run,) = figure_audits.runs(1)

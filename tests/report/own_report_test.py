@@ -137,7 +137,6 @@ class FiguresTest(OwnReports):
             [model_run.model for model_run in by_model],
             ["phone", "server", "service"],
         )
-        self.assertTrue(all(model_run.own for model_run in by_model))
         self.assertLen({model_run.name for model_run in by_model}, 3)
 
     def test_variants_have_none(self):
@@ -187,7 +186,7 @@ class SiblingTest(OwnReports):
                 audit_result.load(self.own()),
             ]
         )
-        (own,) = [run for run in ordered if run.own]
+        (own,) = [run for run in ordered if not run.is_trained]
         self.assertIsNone(run_list.full_precision_sibling(own, ordered))
         self.assertEmpty(
             [x for x in warnings.warnings(ordered) if "less accurate" in x]

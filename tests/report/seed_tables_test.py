@@ -60,7 +60,7 @@ class SeedTest(Reports):
 
     def table(self, *folders):
         ordered = run_list.sort_runs([audit_result.load(x) for x in folders])
-        return seed_tables.seed_tables(ordered)
+        return [x.stored for x in seed_tables.seed_tables(ordered)]
 
     def test_means_and_paired_changes(self):
         full = self.several(FULL, (0, 1, 2))

@@ -8,13 +8,7 @@ from paper import paper_numbers
 from qmia_tf import files
 from qmia_tf.attacks import tfprivacy
 from qmia_tf.auditing import audit, audit_result
-from qmia_tf.report import (
-    artefact_tables,
-    attack_tables,
-    paper_tables,
-    run_list,
-    tables,
-)
+from qmia_tf.report import table_formats, tables
 from qmia_tf.statistics.intervals import Estimate
 
 
@@ -169,7 +163,7 @@ class TablesTest(Reports):
                 ",,,,,,,,",
             ],
         )
-        latex = tables.as_latex(table)
+        latex = table_formats.as_latex(table)
         self.assertIn(r"\caption{50 \% \& more}", latex)
         self.assertIn(r"\begin{tabular}{rrrrl}", latex)
         self.assertIn(r"a\_b \% & AUC & n & x & note \\", latex)
@@ -247,7 +241,7 @@ class TablesTest(Reports):
                 "  a      -",
             ],
         )
-        latex = tables.as_latex(table)
+        latex = table_formats.as_latex(table)
         self.assertIn(r"\begin{tabular}{lr}", latex)
         self.assertIn(r"\multicolumn{2}{l}{d; one\_1} \\", latex)
         self.assertIn("a & 1 \\\\\nb & 22 \\\\\n", latex)
@@ -256,27 +250,6 @@ class TablesTest(Reports):
             tables.as_csv(table).splitlines()[:2],
             ["data,run,file,ms,n", "d,one_1,a,,1"],
         )
-
-
-class ContentsTest(Reports):
-    def test_tables_have_as_many_cells_as_columns(self):
-        folder = self.run_of("w4a4", (4, 4))
-        ordered = run_list.sort_runs([audit_result.load(folder)])
-        every = artefact_tables.artefact_table(ordered)
-        all_tables = [
-            *paper_tables.paper_tables(ordered),
-            every,
-            *artefact_tables.page_tables(every, ordered),
-            *artefact_tables.agreement_tables(ordered),
-            attack_tables.attack_table(ordered),
-            *attack_tables.strongest_table(ordered),
-        ]
-        self.assertLen(all_tables, 7)
-        for table in all_tables:
-            keys = [column.key for column in table.columns]
-            self.assertLen(set(keys), len(keys))
-            for row in table.rows:
-                self.assertLen(row, len(keys))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from absl.testing import parameterized
 from scipy import stats
 from sklearn import metrics
 
-from qmia_tf.errors import InputError
 from qmia_tf.statistics import held_out_thresholds, intervals
 
 RATES = ("balanced_accuracy", "recall", "false_positive_rate", "precision")
@@ -83,24 +82,6 @@ class CrossFitTest(parameterized.TestCase, tf.test.TestCase):
         )
         self.assertEqual(point.true_positives + point.false_positives, 0)
         self.assertIsNone(point.precision.value)
-
-    def test_given_halves(self):
-        rng = np.random.default_rng(2)
-        members = np.arange(60) < 30
-        scores = rng.normal(size=60) + members
-        half = held_out_thresholds.calibration_half(members, seed=5)
-        drawn = held_out_thresholds.cross_fit(scores, members, seed=5)
-        for given in (half, ~half):
-            point = held_out_thresholds.cross_fit(
-                scores, members, seed=5, calibration=given
-            )
-            self.assertEqual(point, drawn)
-
-    def test_refuses_a_single_record(self):
-        with self.assertRaisesRegex(InputError, "1 member: .* two"):
-            held_out_thresholds.cross_fit(
-                np.arange(9.0), np.arange(9) < 1, seed=0
-            )
 
 
 class CoverageTest(parameterized.TestCase, tf.test.TestCase):

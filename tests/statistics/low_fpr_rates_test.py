@@ -1,10 +1,9 @@
 """TPR at low FPR against scikit-learn, plain counting and a plain bootstrap."""
 
-import dataclasses
-
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
+from binormal_scores import KINDS, scores_of
 from sklearn import metrics
 
 from qmia_tf.statistics import low_fpr_rates
@@ -13,39 +12,15 @@ from qmia_tf.statistics.sweep import sweep
 RATES = (0.3, *low_fpr_rates.RATES)
 
 
-def scores_of(kind, size=3000, seed=0):
-    rng = np.random.default_rng(seed)
-    members = rng.random(size) < 0.4
-    scores = rng.normal(size=size) + 0.8 * members
-    if kind == "levels":
-        scores = np.floor(256 / (1 + np.exp(-scores)))
-    elif kind == "saturated":
-        scores = np.minimum(scores, 1.2)
-    elif kind == "hard":
-        scores = (scores > 0).astype(float)
-    elif kind == "equal":
-        scores = np.zeros(size)
-    return scores, members
-
-
-KINDS = ("continuous", "levels", "saturated", "hard", "equal")
+def drawn(members, nonmembers, *, seed=0):
+    inside = np.arange(members + nonmembers) < members
+    return np.random.default_rng(seed).normal(size=inside.size) + inside, inside
 
 
 class ValueTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(*KINDS)
-    def test_is_the_last_step_of_scikit_learns_curve(self, kind):
-        scores, members = scores_of(kind)
-        fpr, tpr, _ = metrics.roc_curve(
-            members, scores, drop_intermediate=False
-        )
-        for point in low_fpr_rates.tpr_at_fpr(scores, members, RATES, seed=0):
-            allowed = fpr <= point.rate
-            self.assertAlmostEqual(point.tpr.value, tpr[allowed].max())
-            self.assertAlmostEqual(point.attained, fpr[allowed].max())
-
-    @parameterized.parameters(*KINDS)
     def test_is_all_above_a_nonmember(self, kind):
-        scores, members = scores_of(kind)
+        scores, members = scores_of(kind, size=3000)
         outside = np.sort(scores[~members])[::-1]
         for point in low_fpr_rates.tpr_at_fpr(scores, members, RATES, seed=0):
             called = scores > outside[int(point.rate * outside.size)]
@@ -53,6 +28,9 @@ class ValueTest(parameterized.TestCase, tf.test.TestCase):
             self.assertEqual(point.false_positives, called[~members].sum())
             least = scores[called].min() if called.any() else None
             self.assertEqual(point.threshold, least)
+            self.assertEqual(point.attained, called[~members].mean())
+            self.assertEqual(point.nonmembers, outside.size)
+            self.assertAlmostEqual(point.expected, point.rate * outside.size)
 
     def test_rates_that_floats_miss(self):
         """0.29 * 100 is a little less than 29, 0.07 * 100 more than 7."""
@@ -78,18 +56,6 @@ class ValueTest(parameterized.TestCase, tf.test.TestCase):
         self.assertAllClose([x.tpr.value for x in points], [2 / 3, 2 / 3, 1.0])
         self.assertAllClose([x.attained for x in points], [0, 0, 1 / 3])
 
-    def test_what_it_rests_on(self):
-        scores, members = scores_of("continuous", size=500)
-        outside = int((~members).sum())
-        for point in low_fpr_rates.tpr_at_fpr(scores, members, seed=0):
-            self.assertEqual(point.nonmembers, outside)
-            self.assertAlmostEqual(point.expected, point.rate * outside)
-        self.assertEqual(point.rate, 0.0001)
-        # Less than one nonmember: the members above all of them.
-        top = scores[~members].max()
-        self.assertEqual(point.tpr.value, (scores[members] > top).mean())
-        self.assertEqual(point.attained, 0.0)
-
     def test_a_tie_at_the_top_is_never_parted(self):
         """Nobody can be called without 30 of 100 nonmembers."""
         scores = np.r_[np.full(60, 255), np.full(40, 9), np.full(30, 255)]
@@ -108,7 +74,7 @@ class ValueTest(parameterized.TestCase, tf.test.TestCase):
 
     @parameterized.parameters(*KINDS)
     def test_attainable(self, kind):
-        scores, members = scores_of(kind)
+        scores, members = scores_of(kind, size=3000)
         fpr, _, _ = metrics.roc_curve(members, scores, drop_intermediate=False)
         self.assertAlmostEqual(
             low_fpr_rates.attainable(sweep(scores, members)),
@@ -135,21 +101,8 @@ class IntervalTest(parameterized.TestCase, tf.test.TestCase):
                 self.assertBetween(tpr.low, 0.0, tpr.high)
                 self.assertLessEqual(tpr.high, 1.0)
 
-    @parameterized.parameters(*KINDS)
-    def test_order_and_scale_change_nothing(self, kind):
-        scores, members = scores_of(kind)
-        one = low_fpr_rates.tpr_at_fpr(scores, members, seed=3)
-        order = np.random.default_rng(1).permutation(members.size)
-        self.assertEqual(
-            low_fpr_rates.tpr_at_fpr(scores[order], members[order], seed=3),
-            one,
-        )
-        other = low_fpr_rates.tpr_at_fpr(np.exp(scores / 400), members, seed=3)
-        for x, y in zip(one, other, strict=True):
-            self.assertEqual(dataclasses.replace(y, threshold=x.threshold), x)
-
     def test_seed(self):
-        scores, members = scores_of("continuous")
+        scores, members = scores_of("continuous", size=3000)
         whole = sweep(scores, members)
         one, same, other = (
             low_fpr_rates.tpr_at_fpr(whole, rates=(0.1,), seed=seed)
@@ -184,16 +137,56 @@ class IntervalTest(parameterized.TestCase, tf.test.TestCase):
             atol=0.09 * (high - low),
         )
 
-    def test_level_widens(self):
-        scores, members = scores_of("continuous")
-        narrow, wide = (
-            low_fpr_rates.tpr_at_fpr(
-                scores, members, (0.01,), seed=0, level=level
-            )[0]
-            for level in (0.8, 0.99)
+
+class RocBandTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters(*KINDS)
+    def test_is_scikit_learns_curve(self, kind):
+        scores, members = scores_of(kind, size=800)
+        band = low_fpr_rates.roc_band(sweep(scores, members), seed=0)
+        fpr, tpr, _ = metrics.roc_curve(
+            members, scores, drop_intermediate=False
         )
-        self.assertLess(wide.tpr.low, narrow.tpr.low)
-        self.assertGreater(wide.tpr.high, narrow.tpr.high)
+        for rate, value in zip(band.rates, band.tpr, strict=True):
+            self.assertEqual(value, tpr[fpr <= rate * (1 + 1e-12)].max(), rate)
+
+    def test_is_tpr_at_fpr_where_that_is_given(self):
+        scores, members = drawn(300, 20_000)
+        band = low_fpr_rates.roc_band(sweep(scores, members), seed=4)
+        for given in low_fpr_rates.tpr_at_fpr(scores, members, seed=4):
+            place = band.rates.index(given.rate)
+            self.assertEqual(
+                (band.tpr[place], band.low[place], band.high[place]),
+                (given.tpr.value, given.tpr.low, given.tpr.high),
+            )
+
+    def test_rates_are_even_in_their_logarithm(self):
+        scores, members = drawn(300, 20_000)
+        rates = low_fpr_rates.roc_band(sweep(scores, members), seed=0).rates
+        self.assertLen(rates, 25)
+        self.assertAllClose(rates, np.geomspace(1e-4, 1, 25), atol=1e-15)
+
+    @parameterized.parameters(
+        (1, [1.0]),
+        (2, [10 ** (-1 / 6), 1.0]),
+        (10, 10 ** (np.arange(-6, 1) / 6)),
+        (100, 10 ** (np.arange(-12, 1) / 6)),
+        (99, 10 ** (np.arange(-11, 1) / 6)),
+    )
+    def test_no_rate_below_one_nonmember(self, nonmembers, rates):
+        scores, members = drawn(50, nonmembers)
+        band = low_fpr_rates.roc_band(sweep(scores, members), seed=0)
+        self.assertAllClose(band.rates, rates, atol=1e-15)
+        for column in (band.tpr, band.low, band.high):
+            self.assertLen(column, len(band.rates))
+            self.assertEqual(column[-1], 1)
+
+    def test_the_band_holds_the_curve(self):
+        scores, members = drawn(300, 500)
+        band = low_fpr_rates.roc_band(sweep(scores, members), seed=0)
+        self.assertAllInRange(np.subtract(band.tpr, band.low), 0, 1)
+        self.assertAllInRange(np.subtract(band.high, band.tpr), 0, 1)
+        self.assertAllGreater(np.subtract(band.high, band.low)[:-1], 0)
+        self.assertAllGreaterEqual(np.diff(band.tpr), 0)
 
 
 if __name__ == "__main__":

@@ -250,20 +250,6 @@ class MaxTTest(parameterized.TestCase, tf.test.TestCase):
                 ts[0] > permuted.critical, adjusted[0] <= permuted.level
             )
 
-    def test_values(self):
-        scores, members, strata = self.leaking(size=400)
-        permuted = max_t_test.max_t(
-            scores, members, strata, seed=0, rates=(0.05,), permutations=200
-        )
-        self.assertLen(permuted.statistics, 6)
-        for statistic in permuted.statistics:
-            given = scores[statistic.attack]
-            want = metrics.roc_auc_score(members, given)
-            if statistic.measure == "tpr":
-                want = called(given, members, 10) / 200
-            self.assertAllClose(statistic.value, want, atol=1e-12)
-        self.assertEqual(permuted.permutations, 200)
-
     def test_seed_decides_and_nothing_else(self):
         scores, members, strata = self.leaking()
         one = max_t_test.max_t(scores, members, strata, seed=3)
@@ -284,17 +270,6 @@ class MaxTTest(parameterized.TestCase, tf.test.TestCase):
         permuted = max_t_test.max_t(more, members, strata, seed=1)
         self.assertEqual(permuted.p_value, one.p_value)
         self.assertEqual(permuted.critical, one.critical)
-
-    def test_a_strong_leak(self):
-        members = np.arange(100) < 50
-        permuted = max_t_test.max_t(
-            {"one": members.astype(float)},
-            members,
-            np.zeros(100, int),
-            seed=0,
-            permutations=999,
-        )
-        self.assertEqual(permuted.p_value, 1 / 1000)
 
     def test_a_leak_of_few_records_shows_in_the_rate(self):
         """Ten of 1,000 members stand above everyone; the AUC is .505."""
@@ -409,15 +384,6 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
             for x in (given, ends)
         )
         self.assertEqual(one, other)
-
-    def test_lengths(self):
-        with self.assertRaisesRegex(ValueError, "memberships and"):
-            max_t_test.max_t(
-                {"one": np.zeros(3)},
-                np.zeros(3, bool),
-                np.zeros(4, int),
-                seed=0,
-            )
 
 
 class NullTest(tf.test.TestCase):

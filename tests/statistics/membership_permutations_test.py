@@ -83,7 +83,6 @@ class LayoutTest(parameterized.TestCase, tf.test.TestCase):
         self.assertAllClose(
             layout.shares(), [third] * 3 + [2 * third] * 3 + [1.0], atol=1e-12
         )
-        self.assertEqual(layout.records, 7)
 
     def test_strata_alike_are_drawn_apart(self):
         """Three strata of one kind: nothing ties their draws."""

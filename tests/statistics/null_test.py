@@ -20,13 +20,11 @@ from scipy import stats
 from qmia_tf.attacks import ATTACKS, PLAIN, AttackInputs
 from qmia_tf.statistics import (
     class_thresholds,
-    epsilon,
     held_out_thresholds,
-    risk,
 )
 from qmia_tf.statistics.auc import auc
 from qmia_tf.statistics.intervals import balanced_accuracy
-from qmia_tf.statistics.operating_points import measure
+from qmia_tf.statistics.operating_points import measure_decisions
 from qmia_tf.statistics.selection import choose
 from qmia_tf.statistics.sweep import sweep
 
@@ -39,16 +37,18 @@ ONE_MODEL = {
 
 
 def no_leak(seed):
-    """Outputs of 40 to 200 members and as many or fewer nonmembers."""
+    """Outputs of 40 to 200 members, nonmembers at most as many; a half."""
     rng = np.random.default_rng(seed)
     members = int(rng.integers(40, 201))
-    return synthetic_outputs.outputs(
+    outputs = synthetic_outputs.outputs(
         members,
         int(rng.integers(members // 2, members + 1)),
         gain=(2.0, 2.0),
         seed=seed,
         step=1 / 256 if seed % 2 else 0.0,
     ).in_record_order()
+    half = held_out_thresholds.calibration_half(outputs.members, seed=seed)
+    return outputs, half
 
 
 def counted(name, half):
@@ -84,10 +84,7 @@ class NoLeakTest(parameterized.TestCase, tf.test.TestCase):
     def test_area_of_every_attack(self):
         counts = Counts()
         for seed in range(AUDITS):
-            answers = no_leak(seed)
-            half = held_out_thresholds.calibration_half(
-                answers.members, seed=seed
-            )
+            answers, half = no_leak(seed)
             for name, scores in scored(answers, half, seed).items():
                 rows = counted(name, half)
                 area = auc(scores[rows], answers.members[rows])
@@ -101,9 +98,8 @@ class NoLeakTest(parameterized.TestCase, tf.test.TestCase):
         """Chosen and judged apart it keeps its level, in-sample it does not."""
         counts, in_sample = Counts(), 0
         for seed in range(AUDITS):
-            answers = no_leak(seed)
+            answers, half = no_leak(seed)
             members = answers.members
-            half = held_out_thresholds.calibration_half(members, seed=seed)
             given = scored(answers, half, seed)
             best = given[choose(given, members, half)]
             point = held_out_thresholds.hold_out(
@@ -125,9 +121,8 @@ class NoLeakTest(parameterized.TestCase, tf.test.TestCase):
     def test_thresholds_that_were_chosen(self, kind):
         counts, seen = Counts(), 0
         for seed in range(AUDITS):
-            answers = no_leak(seed)
+            answers, half = no_leak(seed)
             members = answers.members
-            half = held_out_thresholds.calibration_half(members, seed=seed)
             scores = ONE_MODEL["margin"].scores(AttackInputs(answers, half))
             shared = {"seed": seed, "calibration": half}
             if kind == "held_out":
@@ -149,42 +144,13 @@ class NoLeakTest(parameterized.TestCase, tf.test.TestCase):
         self.assertKeepsItsLevel(counts)
         self.assertGreater(seen, 0.8 * AUDITS)
 
-    def test_epsilon(self):
-        alarms = 0
-        for seed in range(AUDITS):
-            answers = no_leak(seed)
-            half = held_out_thresholds.calibration_half(
-                answers.members, seed=seed
-            )
-            scores = ONE_MODEL["margin"].scores(AttackInputs(answers, half))
-            bound = epsilon.lower_bound(scores, answers.members, half)
-            alarms += bound.value > 0
-        # At most alpha of them; no allowance is needed.
-        self.assertLessEqual(alarms, 0.05 * AUDITS)
-
-    def test_single_records(self):
-        above = []
-        for seed in range(200):
-            answers = no_leak(seed)
-            half = held_out_thresholds.calibration_half(
-                answers.members, seed=seed
-            )
-            scores = ONE_MODEL["margin"].scores(AttackInputs(answers, half))
-            probability = risk.membership_probability(
-                scores, answers.members, seed=seed
-            )
-            above.append(np.mean(probability.low > 0.5))
-        # An audit's records stand together, so 2.5 % scatter by 1.1 points.
-        self.assertLess(np.mean(above), 0.025)
-
     @slow_tests.slow
     @parameterized.parameters(*sorted(ONE_MODEL))
     def test_every_attack_at_every_kind_of_threshold(self, name):
         counts, attack = Counts(), ONE_MODEL[name]
         for seed in range(AUDITS):
-            answers = no_leak(seed)
+            answers, half = no_leak(seed)
             members = answers.members
-            half = held_out_thresholds.calibration_half(members, seed=seed)
             scores = attack.scores(AttackInputs(answers, half, seed=seed))
             shared = {"seed": seed, "calibration": half}
             points = [
@@ -198,7 +164,8 @@ class NoLeakTest(parameterized.TestCase, tf.test.TestCase):
                     ).point,
                 ]
             if attack.threshold is not None:
-                points = [_fixed(scores, members, attack.threshold)]
+                called = scores >= attack.threshold
+                points = [measure_decisions("fixed", called, members, seed=0)]
             for point in points:
                 share = point.members / (point.members + point.nonmembers)
                 rate = point.balanced_accuracy
@@ -216,20 +183,6 @@ def _peak(scores, members):
         whole.members,
         int(whole.false_positives[row]),
         whole.nonmembers,
-    )
-
-
-def _fixed(scores, members, threshold):
-    called = scores >= threshold
-    return measure(
-        "fixed",
-        threshold=threshold,
-        true_positives=np.sum(called & members),
-        members=np.sum(members),
-        false_positives=np.sum(called & ~members),
-        nonmembers=np.sum(~members),
-        in_sample=False,
-        seed=0,
     )
 
 

@@ -52,18 +52,6 @@ class TangoTest(parameterized.TestCase, tf.test.TestCase):
         rejected = (b - c) ** 2 / (b + c) > stats.chi2.ppf(0.95, 1)
         self.assertEqual(not interval.low <= 0 <= interval.high, rejected)
 
-    @parameterized.parameters(*TABLES)
-    def test_swapping_the_models(self, b, c, n):
-        one, other = (
-            paired_differences.tango(b, c, n),
-            paired_differences.tango(c, b, n),
-        )
-        self.assertAllClose(
-            (one.value, one.low, one.high),
-            (-other.value, -other.high, -other.low),
-            atol=1e-9,
-        )
-
     def test_models_that_never_differ(self):
         interval = paired_differences.tango(0, 0, 100)
         self.assertEqual(interval.value, 0.0)
@@ -82,14 +70,6 @@ class TangoTest(parameterized.TestCase, tf.test.TestCase):
         )
         interval = paired_differences.tango(0, 50, 50)
         self.assertEqual((interval.value, interval.low), (-1.0, -1.0))
-
-    def test_higher_levels_are_wider(self):
-        one, other = (
-            paired_differences.tango(5, 2, 30, level=0.5),
-            paired_differences.tango(5, 2, 30),
-        )
-        self.assertLess(other.low, one.low)
-        self.assertLess(one.high, other.high)
 
     @parameterized.parameters((-1, 2, 9), (6, 4, 9), (0, 0, 0))
     def test_refuses(self, b, c, n):
@@ -137,18 +117,6 @@ class ChangeTest(parameterized.TestCase, tf.test.TestCase):
         self.assertAllClose(
             (nothing.low, nothing.value, nothing.high),
             (-np.hypot(*half) / 2, 0.0, np.hypot(*half) / 2),
-        )
-
-    def test_balanced_swaps(self):
-        rng = np.random.default_rng(2)
-        members = two_models(rng, 70, 0.9, 0.8)
-        others = two_models(rng, 50, 0.8, 0.8)
-        one = paired_differences.balanced_change(members, others)
-        other = paired_differences.balanced_change(members[::-1], others[::-1])
-        self.assertAllClose(
-            (one.value, one.low, one.high),
-            (-other.value, -other.high, -other.low),
-            atol=1e-9,
         )
 
     @parameterized.parameters(0.5, 0.95)

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 
-from qmia_tf.statistics import thinned_sweep
+from qmia_tf.statistics import operating_points, thinned_sweep
 from qmia_tf.statistics.sweep import sweep
 
 
@@ -46,6 +46,27 @@ class CurveTest(parameterized.TestCase, tf.test.TestCase):
         self.assertLessEqual(len(thinned.threshold), points + 6)
         self.assertEqual(thinned.threshold[0], scores.max())
         self.assertEqual(thinned.threshold[-1], scores.min())
+
+    @parameterized.parameters(1.0, 12.0)
+    def test_many_are_thinned(self, power):
+        rng = np.random.default_rng(0)
+        members, scores = np.arange(20_000) < 9_000, rng.random(20_000)
+        scores = 1 - np.abs(1 - scores) ** power
+        whole = sweep(scores, members)
+        thinned = thinned_sweep.thin(whole)
+        self.assertBetween(len(thinned.threshold), 300, 510)
+        self.assertEqual(thinned.threshold[0], scores.max())
+        self.assertEqual(thinned.threshold[-1], scores.min())
+        self.assertAllLess(np.diff(thinned.threshold), 0)
+        for row in operating_points.point_rows(whole).values():
+            self.assertIn(whole.thresholds[row], thinned.threshold)
+        # No jump wider than two even steps, in records or in threshold.
+        rows = np.searchsorted(-whole.thresholds, -np.array(thinned.threshold))
+        self.assertAllLess(np.diff(whole.called[rows]), 2 * 20_000 / 249)
+        span = scores.max() - scores.min()
+        gaps = -np.diff(thinned.threshold)
+        alone = -np.diff(whole.thresholds[1:]).max()
+        self.assertLess(gaps.max(), 2 * span / 124 - alone)
 
     def test_is_made_of_json_types(self):
         thinned = thinned_sweep.thin(

@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 import tensorflow as tf
-from absl import flags
 from absl.testing import parameterized
 
 from qmia_tf.errors import InputError
@@ -17,11 +16,12 @@ from qmia_tf.training import recipes
 class RecipesTest(parameterized.TestCase, tf.test.TestCase):
     def test_names(self):
         self.assertEqual(
-            list(recipes.RECIPES),
+            recipes.RECIPES.names(),
             ["paper_cifar10", "paper_fashion_mnist", "digits", "modern"],
         )
         for name, recipe in recipes.RECIPES.items():
             self.assertEqual(recipes.get(name), recipe)
+            self.assertEqual(recipe.name, name)
 
     def test_what_the_paper_states_for_cifar10(self):
         recipe = recipes.get("paper_cifar10")
@@ -180,49 +180,6 @@ class LearningRateTest(parameterized.TestCase, tf.test.TestCase):
         recipe = recipes.get("modern")
         for step in (60, 61, 1000):
             self.assertEqual(recipes.learning_rate_at(recipe, step, 1), 0.0)
-
-
-def parsed(*arguments):
-    values = flags.FlagValues()
-    recipes.define_flags(values)
-    values(["program", *arguments])
-    return values
-
-
-class FlagsTest(parameterized.TestCase, tf.test.TestCase):
-    def test_one_flag_for_each_training_field(self):
-        values = parsed()
-        self.assertEqual(
-            set(recipes.flag_overrides(values)),
-            set(recipes.get("digits").as_dict()) - {"name", "dataset"},
-        )
-        for name in recipes.flag_overrides(values):
-            self.assertNotEmpty(values[name].help)
-
-    def test_no_flag_changes_nothing(self):
-        given = recipes.flag_overrides(parsed())
-        for name, recipe in recipes.RECIPES.items():
-            self.assertEqual(recipes.get(name, **given), recipe)
-
-    @parameterized.parameters(
-        ("--epochs=60", "epochs", 60),
-        ("--learning_rate=0.5", "learning_rate", 0.5),
-        ("--noflip", "flip", False),
-        ("--optimizer=adamw", "optimizer", "adamw"),
-        ("--milestones=10,20", "milestones", (10, 20)),
-        ("--milestones=", "milestones", ()),
-        ("--stem=imagenet", "stem", "imagenet"),
-    )
-    def test_flag_overrides_its_field(self, argument, field, value):
-        given = recipes.flag_overrides(parsed(argument))
-        self.assertEqual(
-            recipes.get("modern", **given),
-            dataclasses.replace(recipes.get("modern"), **{field: value}),
-        )
-
-    def test_flag_outside_the_choices(self):
-        with self.assertRaisesRegex(flags.IllegalFlagValueError, "optimizer"):
-            parsed("--optimizer=lion")
 
 
 class ImportTest(tf.test.TestCase):

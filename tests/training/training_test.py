@@ -381,7 +381,7 @@ class CheckpointTest(Folder):
             self.last.write_bytes(damaged)
             trainer = Trainer(a_model(), records(50, 1), a_recipe(), 5)
             try:
-                resumable_loop._resume(trainer, self.dir / "run")
+                resumable_loop._resume(trainer, RunDir(self.dir / "run"))
             except InputError:
                 refused += 1
                 continue

@@ -8,7 +8,7 @@ What is done about the release's traps:
 - It takes nonmembers as the positive class: members_positive converts.
 - Its entropy attack knows only logits and, where rows of probabilities do
   not sum to one, applies softmax to them again; its loss is clipped at 1e-8.
-  It is given losses and entropies from qmia_tf.attacks.losses.
+  It is given losses and entropies from qmia_tf.attacks.
 - Nothing in it takes a seed, and its grid searches use every core, where a
   seed of NumPy's does not reach: they run in this process, seeded.
 - Its summary stops with a TypeError when an AUC is below 0.4.
@@ -16,31 +16,52 @@ What is done about the release's traps:
   scikit-learn no longer has; the other half is searched.
 """
 
+import dataclasses
 import importlib
 
-from qmia_tf.attacks.tfprivacy.attack_settings import ATTACKS, Settings
+from qmia_tf.errors import InputError
 
-__all__ = [
-    "ATTACKS",
-    "Row",
-    "Settings",
-    "TfPrivacyAudit",
-    "members_positive",
-    "run",
-]
+UNTRAINED = ("threshold", "threshold-entropy")
+ATTACKS = (*UNTRAINED, "lr", "knn", "mlp", "rf")
+# Below 20 members or nonmembers a grid search has folds without either.
+LEAST_TO_TRAIN = 20
 
-# Imported when first used, so that a program's --help, which names the
-# attacks, does not wait for SciPy.
-_FROM = {
-    "Row": "privacy_report",
-    "TfPrivacyAudit": "privacy_report",
-    "members_positive": "privacy_files",
-    "run": "privacy_report",
-}
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What to run.
+
+    Attributes:
+        attacks: names from ATTACKS: by loss, by entropy, logistic
+            regression, nearest neighbours, perceptron, random forest.
+        sliced: those of them that also run by class and by correctness. A
+            random forest takes about 30 s for 4,000 records and two minutes
+            more for its slices; the others take seconds.
+        trained_records: the most records given to the attackers that are
+            trained; more are subsampled, stratified by membership and class.
+    """
+
+    attacks: tuple[str, ...] = ATTACKS
+    sliced: tuple[str, ...] = (*UNTRAINED, "lr", "knn")
+    trained_records: int = 4000
+
+    def __post_init__(self):
+        unknown = {*self.attacks, *self.sliced} - {*ATTACKS}
+        if unknown or not self.attacks:
+            raise InputError(
+                f"attacks of tensorflow-privacy are {', '.join(ATTACKS)}; "
+                f"got {', '.join(sorted(unknown)) or 'none'}"
+            )
+        if self.trained_records < 4 * LEAST_TO_TRAIN:
+            raise InputError(
+                f"trained_records must be {4 * LEAST_TO_TRAIN} or more, got "
+                f"{self.trained_records}"
+            )
 
 
 def __getattr__(name):
-    if name not in _FROM:
+    # Imported when first used, so that a program's --help, which names the
+    # attacks, does not wait for SciPy.
+    if name not in ("Row", "TfPrivacyAudit", "members_positive", "run"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_FROM[name]}")
-    return getattr(module, name)
+    return getattr(importlib.import_module(f"{__name__}.privacy_report"), name)

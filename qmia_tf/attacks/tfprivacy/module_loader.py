@@ -16,10 +16,9 @@ MODULES = ("membership_inference_attack", "data_structures", "plotting")
 
 
 @functools.cache
-def load():
-    """Loads tensorflow-privacy's parts and leaves sys.modules as it was.
+def load() -> types.SimpleNamespace:
+    """Loads the MODULES and leaves sys.modules as it was.
 
-    Returns: namespace of the MODULES.
     Raises: InputError if release 0.7.3 is not installed or cannot be loaded.
     """
     try:

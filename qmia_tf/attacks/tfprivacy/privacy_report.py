@@ -3,16 +3,19 @@
 import contextlib
 import dataclasses
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 
-from qmia_tf.attacks.losses import losses, modified_entropies
-from qmia_tf.attacks.tfprivacy import module_loader, privacy_files
-from qmia_tf.attacks.tfprivacy.attack_settings import (
+from qmia_tf import files
+from qmia_tf.attacks.entropy import modified_entropies
+from qmia_tf.attacks.losses import losses
+from qmia_tf.attacks.tfprivacy import (
     ATTACKS,
     LEAST_TO_TRAIN,
     UNTRAINED,
     Settings,
+    module_loader,
 )
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
@@ -63,20 +66,25 @@ class TfPrivacyAudit:
 
 
 def run(
-    outputs: Outputs, *, settings=None, seed=0, folder=None, progress=None
+    outputs: Outputs,
+    *,
+    settings: Settings | None = None,
+    seed: int = 0,
+    folder=None,
+    progress: Callable[[str], None] | None = None,
 ) -> TfPrivacyAudit:
     """Runs tensorflow-privacy's run_attacks.
 
     Args:
         outputs: of one target.
-        settings: Settings; the defaults if None.
-        seed: int; NumPy's global generator is seeded with it for the time of
-            each attack and then put back.
+        settings: the defaults if None.
+        seed: NumPy's global generator is seeded with it for the time of each
+            attack and then put back.
         folder: where to write TARGET.csv (its data frame), TARGET.txt (its
             summary), TARGET.png (its plot of the ROC curve of the attack
             with the highest AUC on all records) and TARGET-losses.png (its
             histograms of the losses); None writes nothing.
-        progress: callable that takes a line of text, or None.
+        progress: takes a line of text.
     Raises: InputError if tensorflow-privacy 0.7.3 is not installed, or not
         one of the attacks has enough records.
     """
@@ -85,8 +93,7 @@ def run(
     some = outputs.take(subsample(outputs, settings.trained_records, seed=seed))
     attack_results = []
     for name in settings.attacks:
-        trained = name not in UNTRAINED
-        sample = some if trained else outputs
+        sample = outputs if name in UNTRAINED else some
         if progress:
             progress(
                 f"{outputs.target}: tensorflow-privacy {name} on "
@@ -101,40 +108,44 @@ def run(
             "more records or choose threshold"
         )
     results = _results(tfp, attack_results)
-    audit = TfPrivacyAudit(
+    summary = results.summary(by_slices=True)
+    if folder is not None:
+        _save(tfp, outputs, results, summary, f"{folder}/{outputs.target}")
+    return TfPrivacyAudit(
         version=module_loader.VERSION,
         trained_records=some.labels.size,
         rows=[_row(result) for result in attack_results],
-        summary=results.summary(by_slices=True),
+        summary=summary,
     )
-    if folder is not None:
-        privacy_files.save(tfp, outputs, results, folder)
-    return audit
 
 
-def subsample(outputs: Outputs, records, *, seed) -> np.ndarray:
+def subsample(outputs: Outputs, records: int, *, seed: int) -> np.ndarray:
     """Draws records so that members and classes keep their shares.
 
     Sorted by membership and class and in random order within these, every
     n-th record is taken.
 
-    Args:
-        outputs: N records.
-        records: int, how many to draw at most.
-        seed: int.
     Returns: int64 [min(N, records)], ascending, distinct.
     """
     size = outputs.labels.size
     count = min(size, records)
-    order = np.lexsort(
-        (
-            np.random.default_rng(seed).random(size),
-            outputs.labels,
-            outputs.members,
-        )
-    )
+    shuffled = np.random.default_rng(seed).random(size)
+    order = np.lexsort((shuffled, outputs.labels, outputs.members))
     every = ((np.arange(count) + 0.5) * size / count).astype(np.int64)
     return np.sort(order[every])
+
+
+def members_positive(fpr, tpr) -> tuple[np.ndarray, np.ndarray]:
+    """Turns a ROC curve with nonmembers positive into members positive.
+
+    fpr' = 1 - tpr, tpr' = 1 - fpr, in the opposite order.
+
+    Args:
+        fpr: float [K], rising; share of members above the threshold on loss.
+        tpr: float [K], rising; share of nonmembers above it.
+    Returns: fpr' and tpr', float64 [K], rising.
+    """
+    return 1 - np.asarray(tpr)[::-1], 1 - np.asarray(fpr)[::-1]
 
 
 def _attack(tfp, outputs, name, settings, seed):
@@ -215,3 +226,33 @@ def _results(tfp, attack_results):
             }
 
     return Results(attack_results)
+
+
+def _save(tfp, outputs, results, summary, path):
+    """Writes tensorflow-privacy's data frame, summary and plots."""
+    table = results.calculate_pd_dataframe().to_csv(index=False)
+    files.write_bytes(f"{path}.csv", table.encode())
+    files.write_bytes(f"{path}.txt", f"{summary}\n".encode())
+    loss, plots = losses(outputs), tfp.plotting
+    best = max(
+        results.single_attack_results,
+        key=lambda x: (x.slice_spec.entire_dataset, x.get_auc()),
+    )
+    curve = members_positive(best.roc_curve.fpr, best.roc_curve.tpr)
+    for figure, title, file in (
+        (
+            plots.plot_curve_with_area(*curve, "FPR", "TPR"),
+            str(best.attack_type),
+            f"{path}.png",
+        ),
+        (
+            plots.plot_histograms(
+                loss[outputs.members], loss[~outputs.members], xlabel="loss"
+            ),
+            "train are members, test nonmembers",
+            f"{path}-losses.png",
+        ),
+    ):
+        figure.axes[0].set_title(f"{outputs.target}: {title}")
+        with files.atomic(file) as temporary:
+            plots.save_plot(figure, temporary)

@@ -8,27 +8,30 @@ average over windows of 1x1.
 
 import dataclasses
 
+import keras
 import numpy as np
 
-from qmia_tf.deploy.integer import kernel_conversion
 from qmia_tf.deploy.integer.code_grids import UNIT_GRID
+from qmia_tf.deploy.integer.kernel_conversion import (
+    PendingSums,
+    float_depthwise,
+)
+from qmia_tf.deploy.integer.pending_values import Codes, copy_of
 from qmia_tf.errors import InputError
-from qmia_tf.layers import integer_layers
-from qmia_tf.quantizers.grids import INT8_MAX
+from qmia_tf.quantizers.grids import INT8_MAX, Grid
 
 
-def mean_grid(source):
+def mean_grid(source: Grid) -> Grid:
     """Returns the grid of an average that the trained network left in floats.
 
-    Args:
-        source: grids.Grid of what is averaged: 255 steps from 0 to 1 if that
-            is its range, else the grid itself.
+    It has 255 steps from 0 to 1 if that is the range of what is averaged,
+    else it is that one's own.
     """
     return UNIT_GRID if source.low == source.zero_point else source
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class PendingMeans(kernel_conversion.PendingSums):
+class PendingMeans(PendingSums):
     """Averages over windows, still without a grid.
 
     Attributes:
@@ -38,47 +41,44 @@ class PendingMeans(kernel_conversion.PendingSums):
             does itself.
     """
 
-    window: tuple | None = None
-    strides: tuple = (1, 1)
+    window: tuple[int, int] | None = None
+    strides: tuple[int, int] = (1, 1)
     flat: bool = False
 
     def __post_init__(self):
-        if self.factor is None:
-            object.__setattr__(self, "factor", np.ones(self.channels))
-            object.__setattr__(self, "offset", np.zeros(self.channels))
-            object.__setattr__(self, "name", self.layer.name)
+        self._start(0.0)
 
     @property
-    def depthwise(self):
+    def depthwise(self) -> bool:
         """Every channel is averaged by itself."""
         return True
 
     @property
-    def channels(self):
+    def channels(self) -> int:
         """Number of channels."""
         return self.source.tensor.shape[-1]
 
     @property
-    def is_float(self):
+    def is_float(self) -> bool:
         """Whether what is averaged is no levels."""
-        return not isinstance(self.source, kernel_conversion.Codes)
+        return not isinstance(self.source, Codes)
 
     @property
-    def is_plain(self):
+    def is_plain(self) -> bool:
         """Whether no batch norm was folded in."""
         return self.spread is None
 
     @property
-    def limit(self):
+    def limit(self) -> int:
         """Largest code; sums of plain levels need no headroom."""
         return 1 if self.is_plain and not self.offset.any() else INT8_MAX
 
     @property
-    def between(self):
+    def between(self) -> tuple:
         """Moves that a batch norm cannot pass."""
         return self.moves[1:] if self.flat else self.moves
 
-    def sizes(self):
+    def sizes(self) -> tuple[int, int]:
         """Returns (height, width) of the windows.
 
         Raises: InputError if they are as large as the maps and those have no
@@ -92,33 +92,28 @@ class PendingMeans(kernel_conversion.PendingSums):
             )
         return tuple(sizes)
 
-    def trained_codes(self):
+    def trained_codes(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns ones, and 1 / the number of levels in a window."""
         shape = (*self.sizes(), self.channels, 1)
         return np.ones(shape), np.array([1.0 / np.prod(shape[:2])])
 
-    def in_floats(self, tensor, grid=None):
+    def in_floats(
+        self, tensor: keras.KerasTensor, grid: Grid | None = None
+    ) -> keras.KerasTensor:
         """Returns the averages in float32; see PendingSums.in_floats."""
         del grid
         if self.is_plain:
-            outputs = kernel_conversion.copy_of(self.layer)(tensor)
-            return self._move(outputs, moves=self.between)
-        layer = self._plain_layer()
+            return self._move(copy_of(self.layer)(tensor), moves=self.between)
+        name = f"{self.layer.name}_scaled"
+        layer = float_depthwise(
+            self.sizes(), name=name, dtype="float32", **self._windows()
+        )
         outputs = layer(tensor)
         codes, scale = self.trained_codes()
         layer.set_weights(
             [codes * scale * self.factor[:, np.newaxis], self.offset]
         )
         return self._move(outputs)
-
-    def _integer_layer(self):
-        return integer_layers.IntegerDepthwiseConv2D, self._windows()
-
-    def _plain_layer(self):
-        name = f"{self.layer.name}_scaled"
-        return kernel_conversion.float_depthwise(
-            self.sizes(), name=name, dtype="float32", **self._windows()
-        )
 
     def _windows(self):
         return {"strides": self.strides, "padding": "valid"}

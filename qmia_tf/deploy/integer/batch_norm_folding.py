@@ -8,8 +8,8 @@ factor and offset a channel. The integer kernel computes
 so a negative factor goes into the codes, its size into the weight's scale,
 and the offset is rounded to the accumulator's grid, input scale * weight
 scale. Codes are multiplied by the headroom that int8 leaves, floor(127 / n):
-it costs nothing and makes that grid finer. thresholds.py then chooses bias
-and scale so that sums round as in the trained layer. NumPy only.
+it costs nothing and makes that grid finer. rounding_thresholds.py then chooses
+bias and scale so that sums round as in the trained layer. NumPy only.
 """
 
 import dataclasses
@@ -41,11 +41,11 @@ class Folded:
         bias: int32 [channels], on the grid input scale * weight scale.
         multipliers: float32 [channels].
         wide: whether a sum may reach 2**24.
-        coarse: int, channels whose trained codes had to be divided because
-            their offset would have overflowed int32.
-        dead: int, channels whose sums do not move the output.
-        missed: int, thresholds between codes, over all channels, that had to
-            move past a sum (thresholds.choose).
+        coarse: channels whose trained codes had to be divided because their
+            offset would have overflowed int32.
+        dead: channels whose sums do not move the output.
+        missed: thresholds between codes, over all channels, that had to move
+            past a sum (rounding_thresholds.choose).
     """
 
     codes: np.ndarray
@@ -59,32 +59,31 @@ class Folded:
 
 
 def fold_kernel(
-    codes,
-    scale,
-    factor,
-    offset,
+    codes: np.ndarray,
+    scale: float | np.ndarray,
+    factor: np.ndarray,
+    offset: np.ndarray,
     *,
     source: Grid,
     target: Grid,
-    limit=INT8_MAX,
-    every=1,
-    spread=None,
+    limit: int = INT8_MAX,
+    every: int = 1,
+    spread: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Folded:
     """Folds factors and offsets into the codes of a kernel.
 
     Args:
-        codes: integer array [..., channels], the trained codes.
-        scale: float or float array [channels], > 0, of the codes.
-        factor: float array [channels], any sign, 0 for a dead channel.
-        offset: float array [channels].
-        source: grid of the input.
-        target: grid of the output.
+        codes: [..., channels], the trained ones.
+        scale: of the codes, or [channels], > 0.
+        factor: [channels], any sign, 0 for a dead channel.
+        offset: [channels].
+        source: of the input.
+        target: of the output.
         limit: largest code; 127, or 7 for int4.
-        every: odd int; output codes that round to the same multiple of it
-            count as equal (thresholds.halves).
-        spread: (means, deviations), float arrays [channels], of the values
-            that are rounded; None takes every value as equally likely.
-    Returns: Folded.
+        every: odd; output codes that round to the same multiple of it count
+            as equal (rounding_thresholds.halves).
+        spread: means and deviations [channels] of the values that are
+            rounded; None takes every value as equally likely.
     Raises: InputError if a number is not finite or codes exceed the limit.
     """
     codes = np.asarray(codes, np.float64)
@@ -131,12 +130,11 @@ def fold_kernel(
 def _headroom(codes, size, offset, reach, limit):
     """By what to multiply each channel's codes, and which must be divided."""
     largest = np.abs(codes).max(initial=1.0)
-    load = np.abs(offset) / size + reach
-    room = np.floor(SUM_LIMIT / load.clip(min=1.0))
-    coarse = (room < 1) & (reach > 0)
     # A load below 1 is never coarse.
-    divided = SUM_LIMIT / load.clip(min=1.0)
-    times = np.where(coarse, divided, room.clip(1, limit // largest))
+    load = (np.abs(offset) / size + reach).clip(min=1.0)
+    room = np.floor(SUM_LIMIT / load)
+    coarse = (room < 1) & (reach > 0)
+    times = np.where(coarse, SUM_LIMIT / load, room.clip(1, limit // largest))
     return np.where(reach > 0, times, 1.0), coarse
 
 

@@ -15,7 +15,7 @@ UNIT_GRID = Grid(1.0 / 255.0, -128, -128, 127)
 FINEST = 127 * 255  # steps to 1 of the finest residual grid
 
 
-def logits_grid(low, high):
+def logits_grid(low: float, high: float) -> Grid:
     """Returns the int8 grid that spans a range of logits and holds zero."""
     if not (np.isfinite([low, high]).all() and low <= high):
         raise InputError(f"logits range from {low} to {high}: no grid")
@@ -25,30 +25,28 @@ def logits_grid(low, high):
     return Grid(scale, zero, -128, 127)
 
 
-def branch_grid(activation_bits, *, projection):
+def branch_grid(activation_bits: int, *, projection: bool) -> Grid:
     """Returns grids.residual_grid as int8 kernels have it, from -128 on.
 
     The trained layer stops at -127; at either end the sum with the shortcut
-    is clipped to 0.
-
-    Args:
-        activation_bits: int in 1..8.
-        projection: whether the shortcut is a convolution.
+    (a convolution, if projection) is clipped to 0.
     """
     grid = residual_grid(activation_bits, projection=projection)
     return dataclasses.replace(grid, low=-128)
 
 
-def sum_grid(first, second, bits):
+def sum_grid(
+    first: float, second: float, bits: int | None
+) -> tuple[tuple[int, int, int], Grid]:
     """Finds the common unit of two scales and of their sum's grid.
 
     Args:
         first: scale of one addend: 1/n, or 1/(c n) or k/n, n = 2**b - 1.
         second: scale of the other.
-        bits: int in 1..8 of the activation behind the sum; None clips to
-            [0, 1] without rounding, on the finest grid of the two.
-    Returns: (units, grid): both inputs' and the output's scale as multiples
-        of one unit, and the output's grid.
+        bits: 1..8, of the activation behind the sum; None clips to [0, 1]
+            without rounding, on the finest grid of the two.
+    Returns: both inputs' and the output's scale as multiples of one unit, and
+        the output's grid.
     Raises: InputError if int8 cannot hold the sum exactly.
     """
     if bits is not None:
@@ -61,14 +59,14 @@ def sum_grid(first, second, bits):
     return units, Grid(1.0 / top, 127 - top, 127 - top, 127)
 
 
-def sum_units(first, second, target):
+def sum_units(
+    first: float, second: float, target: float
+) -> tuple[int, int, int]:
     """Finds the common unit of three scales: two addends' and the sum's.
 
-    Args:
-        first: scale of one addend: 1/n, 1/(c n) or k/n, n = 2**b - 1.
-        second: scale of the other, of that kind.
-        target: scale of the sum, of that kind.
-    Returns: tuple of int, the three as multiples of one unit.
+    Each is 1/n, 1/(c n) or k/n, n = 2**b - 1.
+
+    Returns: the three as multiples of one unit.
     Raises: InputError if a sum could lie half-way between two codes.
     """
     scales = [_fraction(scale) for scale in (first, second, target)]
@@ -88,8 +86,6 @@ def _fraction(scale):
 
 def _common(first, second):
     """The largest number that both are whole multiples of."""
-    parts = math.gcd(
-        first.numerator * second.denominator,
-        second.numerator * first.denominator,
-    )
-    return Fraction(parts, first.denominator * second.denominator)
+    denominator = math.lcm(first.denominator, second.denominator)
+    parts = math.gcd(int(first * denominator), int(second * denominator))
+    return Fraction(parts, denominator)

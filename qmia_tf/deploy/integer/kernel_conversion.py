@@ -7,30 +7,17 @@ import numpy as np
 
 from qmia_tf import layers as ours
 from qmia_tf.deploy.integer.batch_norm_folding import fold_kernel
-from qmia_tf.deploy.integer.pending_values import (
-    Codes,
-    Floats,
-    PendingAddition,
-    copy_of,
-)
+from qmia_tf.deploy.integer.pending_values import Codes, Floats, copy_of
 from qmia_tf.errors import InputError
 from qmia_tf.layers import integer_layers, portable_convolutions
 from qmia_tf.quantizers.grids import INT8_MAX, Grid
 
-__all__ = [
-    "KERNELS",
-    "Codes",
-    "Floats",
-    "PendingAddition",
-    "PendingSums",
-    "copy_of",
-]
-
-CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
 QUANTIZED = (ours.DoReFaConv2D, ours.DoReFaDepthwiseConv2D, ours.DoReFaDense)
-PLAIN = (*CONVOLUTIONS, keras.layers.Dense)
-KERNELS = (*QUANTIZED, *PLAIN)
 INTEGER_BITS = {"dorefa": 7, "symmetric": 8}
+NOT_QUANTIZED = (
+    "reads what is not quantized: put a DoReFaActivation of 1 to 8 bits in "
+    "front of it"
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -38,8 +25,8 @@ class PendingSums:
     """What a kernel sums up, still without a grid: factor * sums + offset.
 
     Attributes:
-        layer: the trained layer.
-        source: what it reads, Codes or Floats.
+        layer: the trained one.
+        source: what it reads.
         factor, offset: float64 [channels]; None where no batch norm followed.
         spread: (means, deviations), float64 [channels], of the result; None
             where no batch norm followed.
@@ -63,56 +50,55 @@ class PendingSums:
                 "integer export knows none; use a depthwise convolution"
             )
         _check_pixels(self.layer, self.source)
+        bias = self.layer.bias if self.layer.use_bias else None
+        self._start(0.0 if bias is None else bias)
+
+    def _start(self, offset):
         if self.factor is None:
-            bias = self.layer.bias if self.layer.use_bias else None
+            offset = np.reshape(np.asarray(offset, np.float64), -1)
             zeros = np.zeros(self.channels)
-            offset = zeros if bias is None else np.asarray(bias, np.float64)
             object.__setattr__(self, "factor", np.ones(self.channels))
-            object.__setattr__(self, "offset", offset.reshape(-1))
+            object.__setattr__(self, "offset", zeros + offset)
             object.__setattr__(self, "name", self.layer.name)
 
     @property
-    def times(self):
+    def times(self) -> float:
         """What the trained layer's input is, of what this one's is."""
         return getattr(self.source, "times", 1.0)
 
     @property
-    def depthwise(self):
+    def depthwise(self) -> bool:
         """Whether every input channel has kernels of its own."""
         return isinstance(self.layer, keras.layers.DepthwiseConv2D)
 
     @property
-    def channels(self):
+    def channels(self) -> int:
         """Number of output channels."""
         shape = self.layer.kernel.shape
         return shape[-1] * (shape[-2] if self.depthwise else 1)
 
     @property
-    def is_float(self):
+    def is_float(self) -> bool:
         """Whether int8 cannot hold the layer's weights, or its input."""
         if not isinstance(self.layer, QUANTIZED):
             return True
-        most = INTEGER_BITS[self.layer.weight_quantizer]
+        most = INTEGER_BITS.get(self.layer.weight_quantizer.name, 0)
         return self.layer.weight_bits > most or not isinstance(
             self.source, Codes
         )
 
     @property
-    def limit(self):
+    def limit(self) -> int:
         """Largest code that int8 kernels take."""
         return INT8_MAX
 
     @property
-    def between(self):
+    def between(self) -> tuple:
         """Moves that a batch norm cannot pass."""
         return self.moves
 
-    def normed(self, norm):
-        """Returns the sums behind a batch norm, folded in.
-
-        Args:
-            norm: keras.layers.BatchNormalization over the channels.
-        """
+    def normed(self, norm: keras.layers.BatchNormalization) -> "PendingSums":
+        """Returns the sums behind a batch norm over the channels, folded in."""
         if norm.axis not in (-1, 3) and norm.axis != [3]:
             raise InputError(f"layer {norm.name!r} does not norm channels")
         if self.between:
@@ -121,14 +107,11 @@ class PendingSums:
                 f"between it and {self.layer.name!r}, into which it is to be "
                 "folded: put it directly behind, or use float32"
             )
-        mean, variance = (
-            np.asarray(moving, np.float64)
-            for moving in (norm.moving_mean, norm.moving_variance)
-        )
-        gamma = np.ones_like(mean)
+        mean = np.asarray(norm.moving_mean, np.float64)
+        variance = np.asarray(norm.moving_variance, np.float64)
+        gamma, beta = np.ones_like(mean), np.zeros_like(mean)
         if norm.scale:
             gamma = np.asarray(norm.gamma, np.float64)
-        beta = np.zeros_like(mean)
         if norm.center:
             beta = np.asarray(norm.beta, np.float64)
         factor = gamma / np.sqrt(variance + norm.epsilon)
@@ -140,33 +123,30 @@ class PendingSums:
             name=norm.name,
         )
 
-    def moved(self, layer):
+    def moved(self, layer: keras.layers.Layer) -> "PendingSums":
         """Returns the sums behind a layer that moves or picks them."""
         return dataclasses.replace(self, moves=(*self.moves, layer))
 
-    def why_float(self):
+    def why_float(self) -> str:
         """Says why int8 kernels cannot carry the layer."""
         if not isinstance(self.source, Codes) or self.source.is_head:
-            return (
-                f"layer {self.layer.name!r} reads what is not quantized: put a "
-                "DoReFaActivation of 1 to 8 bits in front of it"
-            )
+            return f"layer {self.layer.name!r} {NOT_QUANTIZED}"
         bits = getattr(self.layer, "weight_bits", 32)
-        quantizer = getattr(self.layer, "weight_quantizer", "dorefa")
+        quantizer = getattr(self.layer, "weight_quantizer", None)
+        name = quantizer.name if quantizer else "dorefa"
         return (
             f"layer {self.layer.name!r} has {bits}-bit weights; int8 kernels "
-            f"carry {quantizer} weights of up to {INTEGER_BITS[quantizer]} bits"
+            f"carry {name} weights of up to {INTEGER_BITS.get(name, 0)} bits"
         )
 
-    def on(self, grid: Grid, name, *, every=1):
+    def on(self, grid: Grid, name: str, *, every: int = 1) -> keras.KerasTensor:
         """Ends the sums on a grid, in an integer layer of that name.
 
         Args:
-            grid: grids.Grid.
-            name: str.
-            every: odd int; codes that round to the same multiple of it
-                count as equal.
-        Returns: Keras tensor of levels.
+            grid: of the levels that are returned.
+            name: of the layer.
+            every: odd; codes that round to the same multiple of it count as
+                equal.
         """
         codes, scale = self.trained_codes()
         folded = fold_kernel(
@@ -180,14 +160,28 @@ class PendingSums:
             every=every,
             spread=self.spread,
         )
-        build, windows = self._integer_layer()
-        at = self.name if self.moves else name
-        tensor = _place(
-            build, folded, codes.shape, self.source, grid, at, windows
+        own_name = self.name if self.moves else name
+        layer = self._integer_class()(
+            codes.shape,
+            len(folded.bias),
+            input_scale=self.source.grid.scale,
+            grid=grid,
+            wide=folded.wide,
+            name=own_name,
+            **self._windows(),
         )
-        return self._move(tensor, name if name != at else f"{name}_flat")
+        tensor = layer(self.source.tensor)
+        layer.set_weights(
+            [
+                folded.codes.reshape(codes.shape),
+                folded.bias,
+                folded.weight_scales,
+                folded.multipliers,
+            ]
+        )
+        return self._move(tensor, name if name != own_name else f"{name}_flat")
 
-    def trained_codes(self):
+    def trained_codes(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns the trained codes, and their scales [channels] or [1]."""
         pieces, scale = self.layer.exact_kernel().numpy()
         return pieces[0], scale.reshape(-1) * self.times
@@ -200,13 +194,15 @@ class PendingSums:
             tensor = copy_of(layer, name if is_last else None)(tensor)
         return tensor
 
-    def in_floats(self, tensor, grid=None):
-        """Returns the sums in float32, of the floats that are read.
+    def in_floats(
+        self, tensor: keras.KerasTensor, grid: Grid | None = None
+    ) -> keras.KerasTensor:
+        """Returns the sums in float32.
 
         Args:
-            tensor: Keras tensor.
-            grid: of the levels that they are rounded to next; where it
-                starts at zero, so do the sums.
+            tensor: the floats that are read.
+            grid: of the levels that the sums are rounded to next; where it
+                starts at zero, so do they.
         """
         layer = self._plain_layer()
         if grid is not None and grid.low == grid.zero_point:
@@ -225,36 +221,36 @@ class PendingSums:
         layer.set_weights([folded.reshape(kernel.shape), self.offset])
         return self._move(outputs)
 
-    def _integer_layer(self):
+    def _integer_class(self):
         if isinstance(self.layer, keras.layers.Dense):
-            return integer_layers.IntegerDense, {}
+            return integer_layers.IntegerDense
         if self.depthwise:
-            return integer_layers.IntegerDepthwiseConv2D, self._windows()
-        return integer_layers.IntegerConv2D, self._windows()
+            return integer_layers.IntegerDepthwiseConv2D
+        return integer_layers.IntegerConv2D
 
     def _plain_layer(self):
         layer = self.layer
-        named = {"name": layer.name, "dtype": "float32"}
+        options = {"name": layer.name, "dtype": "float32", **self._windows()}
         if isinstance(layer, keras.layers.Dense):
-            return keras.layers.Dense(layer.units, **named)
-        shape = {"kernel_size": layer.kernel_size, **named, **self._windows()}
+            return keras.layers.Dense(layer.units, **options)
         if self.depthwise:
-            shape["depth_multiplier"] = layer.depth_multiplier
-            return float_depthwise(**shape)
-        return keras.layers.Conv2D(layer.filters, **shape)
+            options["depth_multiplier"] = layer.depth_multiplier
+            return float_depthwise(layer.kernel_size, **options)
+        return keras.layers.Conv2D(layer.filters, layer.kernel_size, **options)
 
     def _windows(self):
+        if isinstance(self.layer, keras.layers.Dense):
+            return {}
         names = ("strides", "padding", "dilation_rate")
         return {name: getattr(self.layer, name) for name in names}
 
 
-def float_depthwise(kernel_size, *, strides, **options):
+def float_depthwise(
+    kernel_size: tuple[int, int], *, strides: tuple[int, int], **options
+) -> keras.layers.DepthwiseConv2D:
     """Makes a DepthwiseConv2D with float weights that runs everywhere.
 
-    Args:
-        kernel_size: (height, width).
-        strides: (down, right).
-        **options: as for keras.layers.DepthwiseConv2D.
+    The options are those of keras.layers.DepthwiseConv2D.
     """
     kind = keras.layers.DepthwiseConv2D
     if portable_convolutions.are_unequal(strides):
@@ -275,26 +271,3 @@ def _check_pixels(layer, source):
             "quantize_model(..., unit_pixels=True) makes a network of those; "
             "or use float32"
         )
-
-
-def _place(build, folded, shape, source, grid, name, windows):
-    """Puts an integer layer behind its source; returns its levels."""
-    layer = build(
-        shape,
-        len(folded.bias),
-        input_scale=source.grid.scale,
-        grid=grid,
-        wide=folded.wide,
-        name=name,
-        **windows,
-    )
-    tensor = layer(source.tensor)
-    layer.set_weights(
-        [
-            folded.codes.reshape(shape),
-            folded.bias,
-            folded.weight_scales,
-            folded.multipliers,
-        ]
-    )
-    return tensor

@@ -4,6 +4,7 @@ import dataclasses
 
 import keras
 
+from qmia_tf.errors import InputError
 from qmia_tf.quantizers.grids import Grid
 
 
@@ -12,13 +13,13 @@ class Codes:
     """Levels on a grid.
 
     Attributes:
-        tensor: Keras tensor.
-        grid: grids.Grid.
+        tensor: of the levels.
+        grid: on which they lie.
         is_image: whether it is the network's input.
-        times: what the trained network multiplies an image of this grid by
-            before its first kernel reads it.
         is_head: whether an integer head rounded what the trained network
             does not round.
+        times: what the trained network multiplies an image of this grid by
+            before its first kernel reads it.
     """
 
     tensor: keras.KerasTensor
@@ -43,8 +44,21 @@ class PendingAddition:
     second: Codes
     name: str
 
+    @property
+    def scales(self) -> tuple[float, float]:
+        """The scales of the two."""
+        return self.first.grid.scale, self.second.grid.scale
 
-def copy_of(layer, name=None):
-    """Returns a Keras layer without weights again, for float32 tensors."""
+
+def copy_of(
+    layer: keras.layers.Layer, name: str | None = None
+) -> keras.layers.Layer:
+    """Returns a layer without weights again, for float32 tensors."""
     config = {**layer.get_config(), "dtype": "float32"}
     return type(layer).from_config({**config, "name": name or layer.name})
+
+
+def refused(layer: keras.layers.Layer, why: str) -> InputError:
+    """Returns the error that names a layer and says why."""
+    kind = type(layer).__name__
+    return InputError(f"layer {layer.name!r} ({kind}): {why}")

@@ -22,21 +22,19 @@ STRAY = 0.02  # how far a multiplier may be from the true one
 MARGIN = 2.0**-21
 
 
-def halves(low, high, *, every=1):
-    """Lists the thresholds between codes.
+def halves(low: int, high: int, *, every: int = 1) -> np.ndarray:
+    """Lists the thresholds between the lowest and the highest code.
 
-    Args:
-        low: int, lowest code.
-        high: int, highest code.
-        every: int, odd; codes that round to the same multiple of it are as
-            good as equal.
-    Returns: float64 array: every (i + 1/2) between low and high.
+    Codes that round to the same multiple of every, which is odd, are as good
+    as equal: every (i + 1/2), float64.
     """
     first, last = np.ceil(low / every - 0.5), np.floor(high / every - 0.5)
     return every * (np.arange(first, last + 1) + 0.5)
 
 
-def importance(thresholds, mean, deviation):
+def importance(
+    thresholds: np.ndarray, mean: np.ndarray, deviation: np.ndarray
+) -> np.ndarray:
     """Weighs thresholds by how often a sum comes near them.
 
     Args:
@@ -52,7 +50,14 @@ def importance(thresholds, mean, deviation):
     return 1 + np.rint(density * 1e6).astype(np.int64)
 
 
-def choose(size, offset, reach, room, thresholds, weights):
+def choose(
+    size: np.ndarray,
+    offset: np.ndarray,
+    reach: np.ndarray,
+    room: np.ndarray,
+    thresholds: np.ndarray,
+    weights: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """Chooses bias and multiplier of each channel, and its headroom.
 
     A sum s, an integer, was to become round(size s + offset). The kernel

@@ -1,12 +1,15 @@
 """Does a .tflite file compute what was trained? Codes compared one by one.
 
-Three networks answer the same images: the trained Keras model, its integer
-twin, and the .tflite file under each kernel set. Twin against file is a
-promise under the default kernels: no code differs. Trained model against
+Three networks output something for the same images: the trained Keras model,
+its integer twin, and the .tflite file under each kernel set. Twin against file
+is a promise under the default kernels: no code differs. Trained model against
 twin says what folding the batch norms and rounding the biases cost.
 """
 
 import pathlib
+from collections.abc import Sequence
+
+import numpy as np
 
 from qmia_tf import files, terminal
 from qmia_tf.data.batches import in_batches, reshape_images
@@ -31,18 +34,26 @@ FEW = 50
 
 
 class File:
-    """A .tflite file: its answers, and the codes inside a copy of it.
+    """A .tflite file: its outputs, and the codes inside a copy of it.
 
     Args:
         path: the file.
         kernels: a key of interpreter.KERNELS.
-        num_threads: int >= 1.
+        num_threads: >= 1.
         batch_size: the most images a call.
         logits: whether its output is logits.
     Raises: InputError if it cannot be run.
     """
 
-    def __init__(self, path, *, kernels, num_threads, batch_size, logits):
+    def __init__(
+        self,
+        path,
+        *,
+        kernels: str,
+        num_threads: int,
+        batch_size: int,
+        logits: bool,
+    ):
         self.path = pathlib.Path(path)
         self.way = kernels, num_threads
         self._logits, self._is_checked = logits, False
@@ -54,11 +65,11 @@ class File:
             self.path.read_bytes(), kernels=kernels, num_threads=num_threads
         )
 
-    def check(self, twin):
+    def check(self, twin: Twin) -> None:
         """Raises InputError if the tensors are not this twin's."""
         in_file = self._observed.shapes
         in_twin = {
-            name: tuple(twin.layers[name].output.shape[1:])
+            name: tuple(twin.model.get_layer(name).output.shape[1:])
             for name in twin.names
         }
         for name in [*in_file, *in_twin]:
@@ -69,15 +80,15 @@ class File:
                     f"{_shown(in_twin, name)} in the twin): export both again"
                 )
 
-    def run(self, images):
-        """Returns dict name -> int16 levels [N, ...], and probabilities."""
+    def run(self, images: np.ndarray) -> tuple[dict, np.ndarray]:
+        """Returns name -> int16 levels [N, ...], and probabilities."""
         levels, stored = self._observed.run(images)
         if self.way[0] == PROMISED:
             # XNNPACK may compute otherwise what nobody is to see.
             return levels, self.predict(images)
         return levels, self._probabilities(stored)
 
-    def predict(self, images):
+    def predict(self, images: np.ndarray) -> np.ndarray:
         """Returns probabilities [N, C]; nothing inside the file is seen.
 
         Raises: InputError if the input cannot hold pixels / 255, or the first
@@ -91,16 +102,14 @@ class File:
         )
 
     def _predict_batch(self, images):
-        model = self._interpreter
+        model, name = self._interpreter, self.path.stem
         if not self._is_checked:
-            input_clipping.require_unit_pixels(
-                images, model.input, self.path.stem
-            )
+            input_clipping.require_unit_pixels(images, model.input, name)
         stored = model.run(model.input.encode_pixels(images))
         if not self._is_checked:
             check_kind(
                 model.output.dequantize(stored),
-                name=self.path.stem,
+                name=name,
                 step=model.output_step,
                 as_logits=self._logits,
             )
@@ -115,15 +124,15 @@ class File:
 def check(
     twin_path,
     tflite_path,
-    images,
+    images: np.ndarray,
     *,
     model=None,
-    scheme="int8",
-    logits=False,
-    kernels=tuple(KERNELS),
-    threads=(1, 2),
-    batch_sizes=(64, 1),
-    progress=False,
+    scheme: str = "int8",
+    logits: bool = False,
+    kernels: Sequence[str] = tuple(KERNELS),
+    threads: Sequence[int] = (1, 2),
+    batch_sizes: Sequence[int] = (64, 1),
+    progress: bool = False,
 ) -> FileParity:
     """Compares a file with its twin in every way asked for.
 
@@ -135,14 +144,12 @@ def check(
         images: uint8 [N, height, width, channels].
         model: Trained, or the path of the trained .keras file; None leaves
             it out.
-        scheme: name of the file's scheme.
+        scheme: of the file.
         logits: whether the outputs are logits.
         kernels: keys of interpreter.KERNELS.
-        threads: numbers of threads; kernels that promise nothing run with
-            the first one only.
+        threads: kernels that promise nothing run with the first number only.
         batch_sizes: images a call.
         progress: shows a bar.
-    Returns: FileParity.
     Raises: InputError if a file is damaged or not the other's, or the images
         do not fit.
     """
@@ -173,19 +180,20 @@ def check(
         for batch_size in batch_sizes
         for file in watched
     ]
+    starts = range(0, len(images), most)
     label = pathlib.Path(tflite_path).name
-    for start in _starts(len(images), most, label, progress):
+    for start in terminal.bar(starts, desc=label, unit="batch", shown=progress):
         chunk = images[start : start + most]
-        mine = twin.run(chunk, batch_size=most)
+        of_twin = twin.run(chunk, batch_size=most)
         for comparison in with_model:
-            comparison.count(mine, model.run(chunk, twin, batch_size=most))
+            comparison.count(of_twin, model.run(chunk, twin, batch_size=most))
         for file, comparison in with_file:
             is_first = comparison.batch_size == batch_sizes[0]
-            left = len(chunk) if is_first else FEW - start
-            _add(comparison, file, chunk[: max(left, 0)], mine)
+            left = len(chunk) if is_first else max(FEW - start, 0)
+            _add(comparison, file, chunk[:left], of_twin)
     return judged(
         scheme,
-        with_model + [entry for _, entry in with_file],
+        with_model + [comparison for _, comparison in with_file],
         sha256=files.sha256(tflite_path),
         twin_sha256=files.sha256(twin_path),
         float_layers=int8_file.float_layers(twin.model),
@@ -198,23 +206,14 @@ def _begin(against, way, batch_size, names):
     return ParityComparison(against, *way, batch_size, stages=stages)
 
 
-def _add(comparison, file, images, mine):
+def _add(comparison, file, images, of_twin):
     """Gives a file the images, batch by batch."""
-    levels, answers = mine
+    levels, outputs = of_twin
     step = comparison.batch_size
     for start in range(0, len(images), step):
         part = slice(start, min(start + step, len(images)))
         cut = {name: level[part] for name, level in levels.items()}
-        comparison.count((cut, answers[part]), file.run(images[part]))
-
-
-def _starts(count, step, label, progress):
-    return terminal.bar(
-        range(0, count, step),
-        desc=label,
-        unit="batch",
-        shown=progress,
-    )
+        comparison.count((cut, outputs[part]), file.run(images[part]))
 
 
 def _shown(shapes, name):

@@ -18,9 +18,9 @@ class ParityStage:
 
     Attributes:
         name: of the tensor, and of the twin's layer.
-        codes: int, compared.
-        mismatches: int, that differ.
-        largest: int, the largest difference, in codes.
+        codes: how many were compared.
+        mismatches: how many differ.
+        largest: the largest difference, in codes.
     """
 
     name: str
@@ -28,7 +28,7 @@ class ParityStage:
     mismatches: int = 0
     largest: int = 0
 
-    def count(self, ours, theirs):
+    def count(self, ours: np.ndarray, theirs: np.ndarray) -> None:
         """Adds a batch: two int16 arrays of one shape, of int8's levels.
 
         Raises: ValueError if they have two.
@@ -50,15 +50,15 @@ class ParityComparison:
     Attributes:
         against: TRAINED or FILE.
         kernels: a key of interpreter.KERNELS; "" for Keras.
-        num_threads: int, of LiteRT; 0 for Keras.
-        batch_size: int, images a call.
-        records: int, images.
-        codes: int, compared, over all stages.
-        mismatches: int, that differ.
-        largest: int, the largest difference, in codes.
-        labels_differ: int, records with another class on top.
-        largest_probability: float, the largest difference of a probability.
-        stages: one ParityStage a tensor, in the network's order.
+        num_threads: of LiteRT; 0 for Keras.
+        batch_size: images a call.
+        records: images.
+        codes: how many were compared, over all stages.
+        mismatches: how many differ.
+        largest: the largest difference, in codes.
+        labels_differ: records with another class on top.
+        largest_probability: the largest difference of a probability.
+        stages: one a tensor, in the network's order.
     """
 
     against: str
@@ -73,23 +73,19 @@ class ParityComparison:
     largest_probability: float = 0.0
     stages: list[ParityStage] = dataclasses.field(default_factory=list)
 
-    def count(self, ours, theirs):
-        """Adds a batch.
+    def count(self, of_twin: tuple, of_other: tuple) -> None:
+        """Adds a batch: name -> int16 levels [N, ...], and probabilities.
 
-        Args:
-            ours: what the twin gives: a dict name -> int16 levels [N, ...],
-                and probabilities float [N, classes].
-            theirs: what the other gives; names that are not compared may be
-                missing.
+        Names that are not compared may be missing from the other network's.
         """
-        (levels, mine), (others, answers) = ours, theirs
+        (levels, probabilities), (other_levels, others) = of_twin, of_other
         for stage in self.stages:
-            stage.count(levels[stage.name], others[stage.name])
+            stage.count(levels[stage.name], other_levels[stage.name])
         self.codes = sum(stage.codes for stage in self.stages)
         self.mismatches = sum(stage.mismatches for stage in self.stages)
         self.largest = max((x.largest for x in self.stages), default=0)
-        labels, largest = apart(mine, answers)
-        self.records += len(mine)
+        labels, largest = apart(probabilities, others)
+        self.records += len(probabilities)
         self.labels_differ += labels
         self.largest_probability = max(self.largest_probability, largest)
 
@@ -111,7 +107,7 @@ class Parity:
         rounded_layers: those of them whose sums are rounded to codes. Such
             sums depend on their order, so where there is one, no codes are
             promised.
-        comparisons: one ParityComparison a network, Keras first.
+        comparisons: one a network, Keras first.
     """
 
     promised: bool
@@ -150,17 +146,15 @@ class FileParity(Parity):
 
 
 def judged(
-    scheme, comparisons, *, sha256, twin_sha256, float_layers, rounded_layers
+    scheme: str,
+    comparisons: list[ParityComparison],
+    *,
+    rounded_layers: list[str],
+    **facts,
 ) -> FileParity:
     """Judges whether a file keeps the promise that no code differs.
 
-    Args:
-        scheme: of the file.
-        comparisons: list of ParityComparison, Keras first.
-        sha256: of the file.
-        twin_sha256: of the twin.
-        float_layers: see Parity.
-        rounded_layers: see Parity.
+    The facts are the other fields of FileParity.
     """
     promised = not rounded_layers
     is_tried = any(entry.kernels == PROMISED for entry in comparisons)
@@ -180,12 +174,10 @@ def judged(
         promised=promised,
         kept=not broken if promised and is_tried else None,
         verdict=f"{scheme}: {words}",
-        float_layers=float_layers,
         rounded_layers=rounded_layers,
         comparisons=comparisons,
         scheme=scheme,
-        sha256=sha256,
-        twin_sha256=twin_sha256,
+        **facts,
     )
 
 
@@ -205,14 +197,11 @@ def _worst(broken):
     return f"probabilities differ by up to {largest:.1e}"
 
 
-def apart(ours, theirs):
-    """Compares probabilities.
+def apart(ours: np.ndarray, theirs: np.ndarray) -> tuple[int, float]:
+    """Compares probabilities [N, classes].
 
-    Args:
-        ours: float [N, classes].
-        theirs: the same shape.
-    Returns: (labels that differ, largest difference of a probability), where
-        one that is no number differs by 1.
+    Returns: labels that differ, and the largest difference of a probability,
+        where one that is no number differs by 1.
     """
     labels = np.sum(ours.argmax(axis=1) != theirs.argmax(axis=1))
     away = np.nan_to_num(np.abs(ours - theirs), nan=1.0, posinf=1.0)

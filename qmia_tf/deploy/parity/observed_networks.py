@@ -1,4 +1,4 @@
-"""Keras networks that show, beside their answers, what they round."""
+"""Keras networks that show, beside their outputs, what they round."""
 
 import pathlib
 
@@ -10,6 +10,7 @@ from qmia_tf import layers as ours
 from qmia_tf.data.batches import reshape_images
 from qmia_tf.data.pixels import scale_to_unit
 from qmia_tf.deploy.flat_model import read_flat
+from qmia_tf.deploy.integer.layer_ops import OPS, LayerOp
 from qmia_tf.errors import InputError
 from qmia_tf.models import keras_files
 from qmia_tf.outputs.logits import softmax
@@ -20,68 +21,53 @@ QUANTIZERS = (
     ours.ResidualQuantizer,
     ours.RoundedAveragePooling2D,
 )
-# They hand on levels as they are.
-CARRIERS = (
-    keras.layers.Concatenate,
-    keras.layers.Cropping2D,
-    keras.layers.Flatten,
-    keras.layers.GlobalMaxPooling2D,
-    keras.layers.MaxPooling2D,
-    keras.layers.Permute,
-    keras.layers.Reshape,
-    keras.layers.ZeroPadding2D,
-)
 
 
 class Network:
-    """A Keras model that shows its layers' results beside its answers.
+    """A Keras model that shows the results of layers beside its outputs."""
 
-    Args:
-        model: keras.Model of one image input and one output.
-        names: of the layers.
-    """
-
-    def __init__(self, model, names):
+    def __init__(self, model: keras.Model, names: list[str]):
         self.model = model
-        self.names = list(names)
-        layer_outputs = [model.get_layer(name).output for name in self.names]
+        self.names = names
+        layer_outputs = [model.get_layer(name).output for name in names]
         network = keras.Model(model.inputs, [*layer_outputs, model.outputs[0]])
-        self._ask = tf.function(
+        self._call = tf.function(
             lambda x: network([x], training=False),
             input_signature=[tf.TensorSpec(model.input_shape, tf.float32)],
         )
 
-    def run(self, images, *, batch_size=None):
+    def run(
+        self, images: np.ndarray, *, batch_size: int | None = None
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Runs one batch.
 
         Args:
             images: uint8 [N, ...]; one channel may have an axis or not.
-            batch_size: int >= N, to fill up to. Every other batch size costs
+            batch_size: >= N, to fill up to. Every other batch size costs
                 seconds: XLA compiles the layers for it.
-        Returns: dict name -> float32 [N, ...], and the output [N, classes].
+        Returns: name -> float32 [N, ...], and the output [N, classes].
         """
         count = len(images)
         images = reshape_images(images, self.model.input_shape[1:])
         filled = np.resize(images, (batch_size or count, *images.shape[1:]))
-        *layer_outputs, answers = (
-            part.numpy()[:count] for part in self._ask(scale_to_unit(filled))
+        *layer_outputs, outputs = (
+            part.numpy()[:count] for part in self._call(scale_to_unit(filled))
         )
-        return dict(zip(self.names, layer_outputs, strict=True)), answers
+        return dict(zip(self.names, layer_outputs, strict=True)), outputs
 
 
 class Twin:
-    """An integer twin that shows its levels and its answers.
+    """An integer twin that shows its levels and its outputs.
 
     Args:
-        model: keras.Model from integer.fold, or the path of a saved one.
+        model: from integer_network.fold, or the path of a saved one.
         logits: whether its output is logits.
     """
 
-    def __init__(self, model, *, logits=False):
+    def __init__(self, model, *, logits: bool = False):
         if isinstance(model, (str, pathlib.Path)):
             model = keras_files.load(model)
         self.model = model
-        self.layers = {layer.name: layer for layer in model.layers}
         self._logits = logits
         self._scales = {}
         self.rounded_layers = []
@@ -90,20 +76,21 @@ class Twin:
             layer, sources = call.layer, graph.sources(call)
             if hasattr(layer, "grid"):
                 self._scales[call.name] = layer.grid.scale
-            elif isinstance(layer, CARRIERS) and sources[0] in self._scales:
-                self._scales[call.name] = self._scales[sources[0]]
+            elif OPS.get(type(layer), LayerOp()).moves:
+                if sources[0] in self._scales:
+                    self._scales[call.name] = self._scales[sources[0]]
             if isinstance(layer, ours.integer_layers.ToLevels):
-                (source,) = (self.layers[name] for name in sources)
+                source = model.get_layer(sources[0])
                 if not isinstance(source, keras.layers.InputLayer):
                     self.rounded_layers.append(source.name)
         self.names = list(self._scales)
         self._network = Network(model, self.names)
 
-    def scale(self, name) -> float:
+    def scale(self, name: str) -> float:
         """Returns the distance of neighbouring levels behind a layer."""
         return self._scales[name]
 
-    def check_images(self, images):
+    def check_images(self, images: np.ndarray) -> None:
         """Raises InputError if there are no images or they do not fit."""
         shape = self.model.input_shape[1:]
         if (
@@ -116,19 +103,17 @@ class Twin:
                 f"got {images.dtype} {list(images.shape)}"
             )
 
-    def run(self, images, *, batch_size=None):
-        """Returns dict name -> int16 levels [N, ...], and probabilities."""
-        floats, answers = self._network.run(images, batch_size=batch_size)
+    def run(
+        self, images: np.ndarray, *, batch_size: int | None = None
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Returns name -> int16 levels [N, ...], and probabilities."""
+        floats, outputs = self._network.run(images, batch_size=batch_size)
         levels = {name: part.astype(np.int16) for name, part in floats.items()}
-        return levels, softmax(answers) if self._logits else answers
+        return levels, softmax(outputs) if self._logits else outputs
 
 
 class Trained:
-    """A trained model that shows what it rounds, and its answers.
-
-    Args:
-        model: keras.Model, or the path of a saved one.
-    """
+    """A trained model, or the path of one, that shows what it rounds."""
 
     def __init__(self, model):
         if isinstance(model, (str, pathlib.Path)):
@@ -141,18 +126,20 @@ class Trained:
         ]
         self._network = Network(model, names)
 
-    def names(self, twin) -> list:
+    def names(self, twin: Twin) -> list[str]:
         """Lists the layers that it rounds and the twin has as well."""
         return [name for name in self._network.names if name in twin.names]
 
-    def run(self, images, twin, *, batch_size=None):
-        """Returns dict name -> int16 levels [N, ...], and probabilities."""
-        values, answers = self._network.run(images, batch_size=batch_size)
+    def run(
+        self, images: np.ndarray, twin: Twin, *, batch_size: int | None = None
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Returns name -> int16 levels [N, ...], and probabilities."""
+        values, outputs = self._network.run(images, batch_size=batch_size)
         levels = {
             name: _levels(values[name], twin.scale(name))
             for name in self.names(twin)
         }
-        return levels, answers
+        return levels, outputs
 
 
 def _levels(values, scale):

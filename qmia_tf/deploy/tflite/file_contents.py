@@ -17,17 +17,15 @@ CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 KERNEL_OPS = ("convolution", "MatMul", "Conv2D", "depthwise")
 
 
-def describe(path):
+def describe(path) -> dict:
     """Says what a .tflite file holds.
 
-    Args:
-        path: the file.
-    Returns: dict: file, sha256, size_bytes; ops {name: count}; flex (names of
-        ops that need TensorFlow); delegated, the number of ops that the
-        default kernels hand to XNNPACK, and left {name: count}, those that
-        they do not; layers (one a convolution or fully connected op, see
-        `_layer`); input and output (shape, dtype, scale, zero_point; -1
-        marks a size that may change).
+    Returns: file, sha256, size_bytes; ops {name: count}; flex (names of ops
+        that need TensorFlow); delegated, the number of ops that the default
+        kernels hand to XNNPACK, and left {name: count}, those that they do
+        not; layers (one a convolution or fully connected op, see `_layer`);
+        input and output (shape, dtype, scale, zero_point; -1 marks a size
+        that may change).
     Raises: InputError if the file cannot be run.
     """
     path = pathlib.Path(path)
@@ -66,8 +64,6 @@ def _delegated(path, ops):
 
     LiteRT puts one op behind the file's own for each part that it hands
     over; which ops that part stands for follows from its inputs and outputs.
-
-    Returns: set of op indices.
     """
     with quiet.without_messages(show_if_it_fails=False):
         parts = Interpreter(path).ops()[len(ops) :]
@@ -91,10 +87,10 @@ def _layer(op, tensors, made_by):
 
     Weights are described as the file stores them, before a DEQUANTIZE.
 
-    Returns: dict: op, name (the Keras layer's, as far as the file tells);
-        input, weights, output (types); input_scale, input_zero_point,
-        output_scale, output_zero_point and weight_scales (count, min, max),
-        each None for floats.
+    Returns: op, name (the Keras layer's, as far as the file tells); input,
+        weights, output (types); input_scale, input_zero_point, output_scale,
+        output_zero_point and weight_scales (count, min, max), each None for
+        floats.
     """
     data, kernel = (tensors[index] for index in op["inputs"][:2])
     output = tensors[op["outputs"][0]]
@@ -127,7 +123,7 @@ def _layer_name(*texts):
 
     The converter writes model/layer/op, and several with ; between where ops
     were fused. Keras 3 has put a number behind the model's and the layer's
-    name, tfmot a quant_ in front of the layer's. int8.py writes layer/kernel.
+    name, tfmot a quant_ in front of the layer's; int8_file writes layer/kernel.
     """
     names = [name.split("/") for text in texts for name in text.split(";")]
     scoped = [parts for parts in names if len(parts) > 2]

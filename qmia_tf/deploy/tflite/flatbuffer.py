@@ -6,13 +6,16 @@ very codes, int32 biases and float32 scales that it is given. Needs NumPy,
 flatbuffers and ai-edge-litert's schema.
 """
 
+from collections.abc import Callable, Iterable, Sequence
+
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from qmia_tf.quantizers.grids import Grid
+
 IDENTIFIER = b"TFL3"
 SCHEMA_VERSION = 3
-OPERATORS = schema.BuiltinOperator
 TYPES = {
     np.dtype(np.float32): schema.TensorType.FLOAT32,
     np.dtype(np.int8): schema.TensorType.INT8,
@@ -22,47 +25,58 @@ TYPES = {
 
 
 class Writer:
-    """A .tflite file that grows by tensors and ops.
+    """A .tflite file that grows by tensors and ops, named by their indices.
 
     Args:
         description: text for the file's own description.
     """
 
-    def __init__(self, description):
+    def __init__(self, description: str):
         self.description = description
         self._buffers = [schema.BufferT()]
         self._tensors = []
         self._codes = []
         self._ops = []
 
-    def tensor(self, name, shape, dtype, *, scale=None, zero_point=0):
+    def tensor(
+        self,
+        name: str,
+        shape: Sequence[int | None],
+        dtype,
+        grid: Grid | None = None,
+    ) -> int:
         """Adds a tensor that an op computes, or an input.
 
         Args:
-            name: str.
+            name: of the tensor.
             shape: of one record, without the batch, whose size may change,
                 as may every size that is None.
             dtype: NumPy type.
-            scale: of its quantization; None for floats.
-            zero_point: of its quantization.
-        Returns: its index.
+            grid: of its codes; None for floats.
         """
         tensor = self._tensor(name, [size or 1 for size in (1, *shape)], dtype)
         tensor.shapeSignature = [size or -1 for size in (None, *shape)]
-        if scale is not None:
-            tensor.quantization = _quantization([scale], [zero_point], 0)
+        if grid is not None:
+            scales, zeros = [grid.scale], [grid.zero_point]
+            tensor.quantization = _quantization(scales, zeros, 0)
         return len(self._tensors) - 1
 
-    def constant(self, name, values, *, scales=None, axis=0):
+    def constant(
+        self,
+        name: str,
+        values: np.ndarray,
+        *,
+        scales: np.ndarray | None = None,
+        axis: int = 0,
+    ) -> int:
         """Adds a constant.
 
         Args:
-            name: str.
-            values: float32, int8 or int32 array.
-            scales: float32 [channels], its quantization along axis with zero
-                points 0; None for plain numbers.
-            axis: the axis of the channels.
-        Returns: its index.
+            name: of the tensor.
+            values: float32, int8 or int32.
+            scales: float32 [channels] along axis, with zero points 0; None
+                for plain numbers.
+            axis: of the channels.
         """
         tensor = self._tensor(name, values.shape, values.dtype)
         buffer = schema.BufferT()
@@ -74,20 +88,30 @@ class Writer:
             tensor.quantization = _quantization(scales, zeros, axis)
         return len(self._tensors) - 1
 
-    def op(self, name, inputs, outputs, *, version=1, options=None, **fields):
+    def op(
+        self,
+        name: str,
+        inputs: Iterable[int],
+        outputs: Iterable[int],
+        *,
+        version: int = 1,
+        options: str | None = None,
+        **fields,
+    ) -> None:
         """Adds an op.
 
         Args:
             name: as in the schema, for example "CONV_2D".
-            inputs: indices of tensors.
-            outputs: indices of tensors.
+            inputs: tensors.
+            outputs: tensors.
             version: of the op; which one a type needs is the schema's.
             options: name of the schema's options, for example
-                "Conv2DOptions"; None for none.
-            fields: fields of these options.
+                "Conv2DOptions".
+            fields: of these options.
         """
         op = schema.OperatorT()
-        op.opcodeIndex = self._code(getattr(OPERATORS, name), version)
+        builtin = getattr(schema.BuiltinOperator, name)
+        op.opcodeIndex = self._code(builtin, version)
         op.inputs, op.outputs = list(inputs), list(outputs)
         if options is not None:
             op.builtinOptionsType = getattr(schema.BuiltinOptions, options)
@@ -96,14 +120,10 @@ class Writer:
                 setattr(op.builtinOptions, field, value)
         self._ops.append(op)
 
-    def to_bytes(self, inputs, outputs):
-        """Returns the file.
-
-        Args:
-            inputs: dict name -> index of a tensor; the names are those of
-                the signature "serving_default".
-            outputs: a dict like that.
-        """
+    def to_bytes(
+        self, inputs: dict[str, int], outputs: dict[str, int]
+    ) -> bytes:
+        """Returns the file; the names are those of its one signature."""
         graph = schema.SubGraphT()
         graph.name = "main"
         graph.tensors, graph.operators = self._tensors, self._ops
@@ -140,27 +160,25 @@ class Writer:
         return len(self._codes) - 1
 
 
-def pack(model):
-    """Returns the bytes of a schema.ModelT."""
+def pack(model: schema.ModelT) -> bytes:
+    """Returns the .tflite file of a model."""
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), IDENTIFIER)
     return bytes(builder.Output())
 
 
-def unpack(content):
-    """Returns the schema.ModelT of a .tflite file's bytes."""
+def unpack(content: bytes) -> schema.ModelT:
+    """Returns the model of a .tflite file."""
     return schema.ModelT.InitFromPackedBuf(content, 0)
 
 
-def with_outputs(content, wanted):
+def with_outputs(
+    content: bytes, wanted: Callable[[schema.TensorT], bool]
+) -> bytes:
     """Returns a .tflite file with other outputs, its ops unchanged.
 
     What a delegate computes between its ends is not to be seen from outside;
     as an output it is.
-
-    Args:
-        content: bytes of a .tflite file.
-        wanted: callable(schema.TensorT) -> bool.
     """
     model = unpack(content)
     (graph,) = model.subgraphs
@@ -172,8 +190,8 @@ def with_outputs(content, wanted):
     return pack(model)
 
 
-def is_int8(tensor):
-    """Tells whether a schema.TensorT holds int8 codes."""
+def is_int8(tensor: schema.TensorT) -> bool:
+    """Tells whether a tensor holds int8 codes."""
     return tensor.type == schema.TensorType.INT8
 
 
@@ -186,15 +204,16 @@ def _quantization(scales, zero_points, axis):
 
 
 def _signature(inputs, outputs):
-    def maps(tensors):
-        for name, index in tensors.items():
-            entry = schema.TensorMapT()
-            entry.name, entry.tensorIndex = name, index
-            yield entry
-
     signature = schema.SignatureDefT()
     signature.signatureKey = "serving_default"
-    signature.inputs = list(maps(inputs))
-    signature.outputs = list(maps(outputs))
+    signature.inputs = _signature_tensors(inputs)
+    signature.outputs = _signature_tensors(outputs)
     signature.subgraphIndex = 0
     return signature
+
+
+def _signature_tensors(tensors):
+    maps = [schema.TensorMapT() for _ in tensors]
+    for entry, (name, index) in zip(maps, tensors.items(), strict=True):
+        entry.name, entry.tensorIndex = name, index
+    return maps

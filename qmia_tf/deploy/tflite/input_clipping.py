@@ -14,14 +14,8 @@ WIDER = 1.5
 ROUNDED = 1e-3
 
 
-def limits(dtype, step, zero_point) -> tuple[float, float]:
-    """The smallest and the largest number that codes stand for.
-
-    Args:
-        dtype: NumPy integer type of the codes.
-        step: scale.
-        zero_point: int.
-    """
+def limits(dtype, step: float, zero_point: int) -> tuple[float, float]:
+    """The smallest and the largest number that codes of a type stand for."""
     ends = np.iinfo(dtype)
     low, high = (
         (code - zero_point) * step for code in (int(ends.min), int(ends.max))
@@ -29,15 +23,13 @@ def limits(dtype, step, zero_point) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def shares_outside(values, low, high) -> tuple[float, float]:
-    """The shares, of the numbers other than 0, that are clipped.
+def shares_outside(
+    values: np.ndarray, low: float, high: float
+) -> tuple[float, float]:
+    """The shares of numbers that are clipped below and above.
 
-    Args:
-        values: array of numbers.
-        low: the smallest that is held.
-        high: the largest.
-    Returns: the shares below and above, by more than MARGIN of the width;
-        zeros are left out, which are background.
+    Zeros are left out, which are background, and what is outside low..high
+    by no more than MARGIN of the width.
     """
     values = values[values != 0]
     if not values.size:
@@ -49,17 +41,12 @@ def shares_outside(values, low, high) -> tuple[float, float]:
     )
 
 
-def is_wider(dtype, step, zero_point) -> bool:
+def is_wider(dtype, step: float, zero_point: int) -> bool:
     """Whether an input was made for a wider range than 0 to 1.
 
     Symmetric codes say the largest absolute value only, so that half of them
     may be idle; an asymmetric -1..1 in int8 has its zero at -0.5, which
     rounds to 0 too, but 255 steps, not 254.
-
-    Args:
-        dtype: NumPy integer type of the codes.
-        step: scale.
-        zero_point: int.
     """
     low, high = limits(dtype, step, zero_point)
     if np.dtype(dtype).kind == "i" and zero_point == 0:
@@ -68,21 +55,20 @@ def is_wider(dtype, step, zero_point) -> bool:
     return high - low > WIDER
 
 
-def require_unit_pixels(images, entry, name):
+def require_unit_pixels(images: np.ndarray, port, name: str) -> None:
     """Refuses an integer input that cannot hold pixels / 255.
 
     Args:
         images: uint8 [N, ...].
-        entry: ports.Port of the input.
+        port: ports.Port of the input.
         name: the target's, for the message.
     Raises: InputError if it cannot, or holds more than 0 to 1.
     """
-    if entry.step == 0 or entry.is_pixels:
+    if port.step == 0 or port.is_pixels:
         return
-    grid = entry.dtype, entry.step, entry.zero_point
+    grid = port.dtype, port.step, port.zero_point
     low, high = limits(*grid)
-    values = scale_to_unit(images)
-    share = max(shares_outside(values, low, high))
+    share = max(shares_outside(scale_to_unit(images), low, high))
     why = None
     if share >= NOTICEABLE:
         why = f"{100 * share:.0f} % of the pixels / 255 lie outside"

@@ -24,21 +24,26 @@ class Interpreter:
     """Runs a .tflite file that has one input and one output.
 
     What LSTM, RNN and SVDF ops keep is reset before every record, so that no
-    answer depends on the record before. A file that reads and writes
-    variables is asked twice about its first batch.
+    output depends on the record before. A file that reads and writes
+    variables is queried twice about its first batch.
 
     Args:
         path: the file.
-        num_threads: int >= 1.
+        num_threads: >= 1.
         kernels: a key of KERNELS.
-        signature: name of the signature to run, where a file has several.
+        signature: which one to run, where a file has several.
     Raises: InputError if an argument is out of range or the file is missing,
         damaged, needs ops that LiteRT does not have, leaves open which
         signature is meant or how large an image is, or has other ports.
     """
 
     def __init__(
-        self, path, *, num_threads=1, kernels="default", signature=None
+        self,
+        path,
+        *,
+        num_threads: int = 1,
+        kernels: str = "default",
+        signature: str | None = None,
     ):
         if num_threads < 1:
             raise InputError(f"num_threads must be >= 1, got {num_threads}")
@@ -47,10 +52,14 @@ class Interpreter:
                 f"kernels must be one of {tuple(KERNELS)}, got {kernels!r}"
             )
         self.path = pathlib.Path(path)
+        self._kernels = kernels
         content = model_file.read(self.path)
-        lite = _load(content, self.path, num_threads, kernels)
+        with _failing_as(self._cannot_run):
+            lite = load_litert(content, num_threads, kernels)
         contents = model_file.Contents(content)
-        self._graph = subgraphs.chosen(lite, contents, signature, self.path)
+        self._graph = subgraphs.choose_graph(
+            lite, contents, signature, self.path
+        )
         self._keeps_state = contents.has_state_tensors
         self.has_variables = self._is_doubtful = contents.has_variables
         self.input = ports.input_port(
@@ -59,23 +68,23 @@ class Interpreter:
         self.output = ports.output_port(
             self._only("output", self._graph.outputs()), self.path
         )
-        _check_size(self.path, self.input)
-        self._allocate_first(kernels)
+        self._check_size()
+        self._allocate_first()
 
     @property
-    def signature(self):
+    def signature(self) -> str | None:
         """The name of the signature that was chosen, None if none was."""
         signature = self._graph.signature
         return signature.key if signature else None
 
     @property
-    def fixed_batch(self):
+    def fixed_batch(self) -> int | None:
         """The only batch size the file takes, or None."""
         size = self.input.shape[0]
         return size if size > 0 else None
 
     @property
-    def output_step(self):
+    def output_step(self) -> float:
         """Distance of neighbouring outputs, 0 if the file computes floats.
 
         Also of an output that is turned into floats inside the file.
@@ -83,7 +92,7 @@ class Interpreter:
         for op in self.ops():
             if (
                 op["op_name"] == "DEQUANTIZE"
-                and self.output.index in (op["outputs"])
+                and self.output.index in op["outputs"]
             ):
                 (source,) = op["inputs"]
                 details = {tensor["index"]: tensor for tensor in self.tensors()}
@@ -91,14 +100,22 @@ class Interpreter:
                 return float(scales[0]) if len(scales) == 1 else 0.0
         return self.output.step
 
-    def run(self, values):
+    def ops(self) -> list[dict]:
+        """Lists the ops: op_name, inputs and outputs."""
+        return self._graph.ops()
+
+    def tensors(self) -> list[dict]:
+        """Lists LiteRT's descriptions of the tensors."""
+        return self._graph.tensors()
+
+    def run(self, values: np.ndarray) -> np.ndarray:
         """Runs one batch; a short one is filled up and cut again.
 
         Args:
-            values: array [B, ...] of the input's type.
-        Returns: array [B, classes] of the output's type.
+            values: [B, ...] of the input's type.
+        Returns: [B, classes] of the output's type.
         Raises: InputError if the file cannot run a batch of that size, or
-            answers otherwise when it is asked again.
+            its outputs differ when it is queried again.
         """
         rows = self._run(values)
         if self._is_doubtful:
@@ -149,34 +166,26 @@ class Interpreter:
                 "that only reads its variables"
             )
 
-    def ops(self):
-        """Lists the ops: dicts with op_name, inputs and outputs."""
-        return self._graph.ops()
-
-    def tensors(self):
-        """Lists the tensors: LiteRT's dicts with index, dtype, shape."""
-        return self._graph.tensors()
-
-    def _allocate_first(self, kernels):
+    def _allocate_first(self):
         # Of LiteRT's own ops the names are in capitals.
         names = {op["op_name"] for op in self.ops()}
         foreign = ", ".join(sorted(n for n in names if n != n.upper()))
         why = f"it needs {foreign}: " if foreign else ""
-
-        def described(reason):
-            return _cannot_run(self.path, kernels, why + reason)
-
         # LiteRT says so when it takes its XNNPACK kernels.
         with (
-            _failing_as(described),
+            _failing_as(lambda reason: self._cannot_run(why + reason)),
             quiet.without_messages(show_if_it_fails=False),
         ):
             self._graph.allocate()
 
-    def _fails_on_batch(self, size, reason):
-        return InputError(
-            f"{self.path} cannot run {size} images at once: {reason}"
-        )
+    def _check_size(self):
+        shape = self.input.shape
+        if len(shape) < 2 or min(shape[1:]) < 1:
+            raise InputError(
+                f"{self.path} takes an input of shape {list(shape)}, where -1 "
+                "is open: convert the model with a fixed height, width and "
+                "channels"
+            )
 
     def _only(self, end, details):
         if len(details) != 1:
@@ -186,37 +195,37 @@ class Interpreter:
             )
         return details[0]
 
+    def _fails_on_batch(self, size, reason):
+        return InputError(
+            f"{self.path} cannot run {size} images at once: {reason}"
+        )
 
-def _load(content, path, num_threads, kernels):
-    from ai_edge_litert import interpreter as litert
-
-    def described(reason):
+    def _cannot_run(self, reason):
         if "Flatbuffer" in reason:
             reason = f"it is damaged or cut off ({reason})"
-        return _cannot_run(path, kernels, reason)
-
-    with _failing_as(described):
-        return litert.Interpreter(
-            model_content=content,
-            num_threads=num_threads,
-            experimental_op_resolver_type=getattr(
-                litert.OpResolverType, KERNELS[kernels]
-            ),
+        return InputError(
+            f"{self.path} cannot be run by LiteRT with its {self._kernels} "
+            f"kernels: {reason}"
         )
 
 
-def _cannot_run(path, kernels, reason):
-    return InputError(
-        f"{path} cannot be run by LiteRT with its {kernels} kernels: {reason}"
+def load_litert(content: bytes, num_threads: int, kernels: str):
+    """Loads a file into LiteRT's own interpreter.
+
+    Args:
+        content: of the file.
+        num_threads: >= 1.
+        kernels: a key of KERNELS.
+    """
+    from ai_edge_litert import interpreter as litert
+
+    return litert.Interpreter(
+        model_content=content,
+        num_threads=num_threads,
+        experimental_op_resolver_type=getattr(
+            litert.OpResolverType, KERNELS[kernels]
+        ),
     )
-
-
-def _check_size(path, entry):
-    if len(entry.shape) < 2 or min(entry.shape[1:]) < 1:
-        raise InputError(
-            f"{path} takes an input of shape {list(entry.shape)}, where -1 is "
-            "open: convert the model with a fixed height, width and channels"
-        )
 
 
 @contextlib.contextmanager

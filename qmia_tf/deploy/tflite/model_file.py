@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import pathlib
 import zipfile
+from collections.abc import Iterator
 
 from qmia_tf.errors import InputError
 
@@ -23,14 +24,14 @@ class Signature:
     Attributes:
         key: its name.
         subgraph: index of the subgraph that it runs.
-        inputs: dict name -> index of a tensor of that subgraph.
+        inputs: name -> index of a tensor of that subgraph.
         outputs: likewise.
     """
 
     key: str
     subgraph: int
-    inputs: dict
-    outputs: dict
+    inputs: dict[str, int]
+    outputs: dict[str, int]
 
 
 def is_model_file(path) -> bool:
@@ -89,13 +90,13 @@ class Contents:
     """What the flatbuffer of a file says, read without unpacking it.
 
     Args:
-        content: bytes of a file that LiteRT has verified.
+        content: of a file that LiteRT has verified.
     """
 
-    def __init__(self, content):
+    def __init__(self, content: bytes):
         from ai_edge_litert import schema_py_generated as schema
 
-        self._schema = schema
+        self._kinds = schema.BuiltinOperator
         self._model = schema.Model.GetRootAs(content, 0)
 
     @functools.cached_property
@@ -105,14 +106,10 @@ class Contents:
             Signature(
                 key=definition.SignatureKey().decode(),
                 subgraph=definition.SubgraphIndex(),
-                inputs=_tensors(definition.Inputs, definition.InputsLength()),
-                outputs=_tensors(
-                    definition.Outputs, definition.OutputsLength()
-                ),
+                inputs=_tensors(definition, "Inputs"),
+                outputs=_tensors(definition, "Outputs"),
             )
-            for definition in _each(
-                self._model.SignatureDefs, self._model.SignatureDefsLength()
-            )
+            for definition in _each(self._model, "SignatureDefs")
         ]
 
     @functools.cached_property
@@ -123,33 +120,28 @@ class Contents:
         """
         return any(
             tensor.IsVariable()
-            for graph in self._graphs()
-            for tensor in _each(graph.Tensors, graph.TensorsLength())
+            for graph in _each(self._model, "Subgraphs")
+            for tensor in _each(graph, "Tensors")
         )
 
     @functools.cached_property
     def has_variables(self) -> bool:
         """Whether an op reads or writes variables (VAR_HANDLE)."""
-        handle = self._schema.BuiltinOperator.VAR_HANDLE
-        codes = _each(
-            self._model.OperatorCodes, self._model.OperatorCodesLength()
+        return any(
+            _builtin(code) == self._kinds.VAR_HANDLE
+            for code in _each(self._model, "OperatorCodes")
         )
-        return any(_builtin(code) == handle for code in codes)
 
-    def ops(self, subgraph) -> list[dict]:
+    def ops(self, subgraph: int) -> list[dict]:
         """The ops of a subgraph: dicts with op_name, inputs and outputs."""
-        graph = self._model.Subgraphs(subgraph)
         return [
             {
                 "op_name": self._op_name(op.OpcodeIndex()),
-                "inputs": [op.Inputs(i) for i in range(op.InputsLength())],
-                "outputs": [op.Outputs(i) for i in range(op.OutputsLength())],
+                "inputs": list(_each(op, "Inputs")),
+                "outputs": list(_each(op, "Outputs")),
             }
-            for op in _each(graph.Operators, graph.OperatorsLength())
+            for op in _each(self._model.Subgraphs(subgraph), "Operators")
         ]
-
-    def _graphs(self):
-        return _each(self._model.Subgraphs, self._model.SubgraphsLength())
 
     def _op_name(self, index):
         code = self._model.OperatorCodes(index)
@@ -162,7 +154,7 @@ class Contents:
     def _names(self):
         return {
             value: name
-            for name, value in vars(self._schema.BuiltinOperator).items()
+            for name, value in vars(self._kinds).items()
             if isinstance(value, int)
         }
 
@@ -172,12 +164,14 @@ def _builtin(code):
     return max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
 
 
-def _each(get, count):
-    return (get(index) for index in range(count))
+def _each(table, field) -> Iterator:
+    """The entries of a flatbuffer's vector."""
+    count = getattr(table, f"{field}Length")()
+    return map(getattr(table, field), range(count))
 
 
-def _tensors(get, count):
+def _tensors(definition, field):
     return {
         entry.Name().decode(): entry.TensorIndex()
-        for entry in _each(get, count)
+        for entry in _each(definition, field)
     }

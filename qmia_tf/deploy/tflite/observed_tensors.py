@@ -4,7 +4,7 @@ import numpy as np
 
 from qmia_tf import quiet
 from qmia_tf.deploy.tflite import flatbuffer
-from qmia_tf.deploy.tflite.interpreter import KERNELS
+from qmia_tf.deploy.tflite.interpreter import load_litert
 
 
 class Observed:
@@ -14,29 +14,23 @@ class Observed:
     one; its ops, and so the kernels that run, stay what they are.
 
     Args:
-        content: bytes of the file.
-        num_threads: int >= 1.
+        content: of the file.
+        num_threads: >= 1.
         kernels: a key of interpreter.KERNELS.
     """
 
-    def __init__(self, content, *, num_threads=1, kernels="default"):
-        from ai_edge_litert import interpreter as litert
-
+    def __init__(
+        self, content: bytes, *, num_threads: int = 1, kernels: str = "default"
+    ):
         (graph,) = flatbuffer.unpack(content).subgraphs
         (end,) = (graph.tensors[index].name for index in graph.outputs)
-        opened = flatbuffer.with_outputs(
+        observed = flatbuffer.with_outputs(
             content,
             lambda tensor: flatbuffer.is_int8(tensor) or tensor.name == end,
         )
         # LiteRT says so when it takes its XNNPACK kernels.
         with quiet.without_messages(show_if_it_fails=True):
-            self._lite = litert.Interpreter(
-                model_content=opened,
-                num_threads=num_threads,
-                experimental_op_resolver_type=getattr(
-                    litert.OpResolverType, KERNELS[kernels]
-                ),
-            )
+            self._lite = load_litert(observed, num_threads, kernels)
             self._lite.allocate_tensors()
         (self._input,) = self._lite.get_input_details()
         outputs = self._lite.get_output_details()
@@ -45,20 +39,20 @@ class Observed:
         self._batch = None
 
     @property
-    def shapes(self) -> dict:
+    def shapes(self) -> dict[str, tuple[int, ...]]:
         """Names of the tensors, in the file's order -> shape of one record."""
         return {
             detail["name"]: tuple(map(int, detail["shape"][1:]))
             for detail in self._details
         }
 
-    def run(self, images):
+    def run(self, images: np.ndarray) -> tuple[dict, np.ndarray]:
         """Runs one batch.
 
         Args:
             images: uint8 [N, height, width, channels].
-        Returns: dict name -> int16 levels [N, ...], codes less zero point;
-            and the file's output as it is stored.
+        Returns: name -> int16 levels [N, ...], codes less zero point; and the
+            file's output as it is stored.
         """
         if len(images) != self._batch:
             self._lite.resize_tensor_input(self._input["index"], images.shape)

@@ -17,7 +17,7 @@ class Port:
 
     Attributes:
         index: LiteRT's tensor index.
-        shape: tuple of int; -1 where it may change.
+        shape: -1 where it may change.
         dtype: NumPy type.
         step: scale of its quantization; 0 for floats, and for integers that
             are what they stand for, such as the ids of words.
@@ -25,13 +25,13 @@ class Port:
     """
 
     index: int
-    shape: tuple
+    shape: tuple[int, ...]
     dtype: type
     step: float
     zero_point: int
 
     @property
-    def is_pixels(self):
+    def is_pixels(self) -> bool:
         """Whether a code is the pixel itself: uint8, scale 1/255, zero 0."""
         return (
             self.dtype == np.uint8
@@ -40,11 +40,11 @@ class Port:
         )
 
     @property
-    def is_plain(self):
+    def is_plain(self) -> bool:
         """Whether it takes integers as they are: they have no scale."""
         return self.step == 0 and np.issubdtype(self.dtype, np.integer)
 
-    def cast(self, values):
+    def cast(self, values: np.ndarray) -> np.ndarray:
         """Gives numbers this port's type as they are, without a scale.
 
         Raises: InputError if it cannot hold one of them.
@@ -64,18 +64,16 @@ class Port:
             )
         return values.astype(self.dtype)
 
-    def quantize(self, values):
+    def quantize(self, values: np.ndarray) -> np.ndarray:
         """Rounds float32 values to codes of this port's type."""
         limits = np.iinfo(self.dtype)
         codes = np.rint(values / np.float32(self.step)) + self.zero_point
         return np.clip(codes, limits.min, limits.max).astype(self.dtype)
 
-    def encode(self, values):
-        """Gives numbers in this port's type.
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """Gives numbers [N, ...] in this port's type.
 
-        Args:
-            values: array [N, ...]; of the port's own signed type they are
-                codes.
+        Those of the port's own signed type are codes already.
         """
         if self.is_plain:
             return self.cast(values)
@@ -84,7 +82,7 @@ class Port:
             return values.astype(self.dtype, copy=False)
         return self.quantize(values.astype(np.float32, copy=False))
 
-    def encode_pixels(self, images):
+    def encode_pixels(self, images: np.ndarray) -> np.ndarray:
         """Gives uint8 images in this port's type, as pixels / 255."""
         if self.is_plain:
             return self.cast(images)
@@ -94,7 +92,7 @@ class Port:
             return images
         return self.quantize(scale_to_unit(images))
 
-    def dequantize(self, codes):
+    def dequantize(self, codes: np.ndarray) -> np.ndarray:
         """Turns codes into float32 values; floats pass."""
         if self.step == 0:
             return np.array(codes, np.float32)
@@ -102,7 +100,7 @@ class Port:
         return shifted.astype(np.float32) * np.float32(self.step)
 
 
-def input_port(detail, source) -> Port:
+def input_port(detail: dict, source) -> Port:
     """Makes the port of an input.
 
     Args:
@@ -114,24 +112,25 @@ def input_port(detail, source) -> Port:
     return _port(detail, f"{source}: the input", is_plain_taken=True)
 
 
-def output_port(detail, source) -> Port:
+def output_port(detail: dict, source) -> Port:
     """Makes the port of an output; one of [N, 1, 1, C] is one of [N, C].
 
-    Raises: InputError as entry, and of integers without a scale.
+    Raises: InputError as input_port, and of integers without a scale.
     """
     port = _port(detail, f"{source}: the output", is_plain_taken=False)
-    wide = tuple(size for size in port.shape[1:] if size != 1)
-    if len(port.shape) < 2 or len(wide) > 1:
+    if len(port.shape) < 2:
         return port
-    return dataclasses.replace(port, shape=(port.shape[0], *(wide or (1,))))
+    return dataclasses.replace(port, shape=_squeezed_shape(port.shape))
 
 
-def squeezed(rows) -> np.ndarray:
-    """Gives answers [N, 1, 1, C] as [N, C]; others stay what they are."""
-    wide = [size for size in rows.shape[1:] if size != 1]
-    if rows.ndim < 3 or len(wide) > 1:
-        return rows
-    return rows.reshape(len(rows), *(wide or [1]))
+def squeezed(rows: np.ndarray) -> np.ndarray:
+    """Gives outputs [N, 1, 1, C] as [N, C]; others stay what they are."""
+    return rows.reshape(_squeezed_shape(rows.shape)) if rows.ndim > 2 else rows
+
+
+def _squeezed_shape(shape):
+    wide = tuple(size for size in shape[1:] if size != 1)
+    return shape if len(wide) > 1 else (shape[0], *(wide or (1,)))
 
 
 def _port(detail, what, *, is_plain_taken):

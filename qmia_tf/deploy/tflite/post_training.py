@@ -4,72 +4,65 @@ All start from the frozen model: a quantized network's exact codes in float
 kernels. Only built-in ops are allowed, so none needs TensorFlow to run.
 """
 
-import contextlib
-import io
-import tempfile
-import warnings
+import math
 
+import keras
 import numpy as np
 
-from qmia_tf import quiet
-from qmia_tf.errors import InputError
+from qmia_tf.deploy.scheme import (
+    CALIBRATION,
+    Converted,
+    Scheme,
+    refuse_quantized,
+)
+from qmia_tf.deploy.tflite.converter import convert, one_by_one
 
 # TFLite leaves smaller weights in float32 (its converter's own limit).
 LEAST_DYNAMIC_WEIGHTS = 1024
 
 
-def to_float32(model):
+def to_float32(model: keras.Model) -> bytes:
     """Converts a frozen model to float kernels on its exact codes.
 
     No converter optimization is asked for: with one, TFLite would quantize
-    the weights once more.
+    the weights once more. The file's batch size may change.
 
-    Args:
-        model: keras.Model, frozen (keras_files.freeze).
-    Returns: bytes of the .tflite file; its batch size may change.
-    Raises: InputError if the model has an op that TFLite does not.
+    Raises: InputError, as every conversion, if the model has an op that TFLite
+        does not.
     """
-    return _convert(model, lambda converter: None)
+    return convert(model, lambda converter: None)
 
 
-def to_float16(model):
+def to_float16(model: keras.Model) -> bytes:
     """Converts to float kernels whose constants are stored as float16.
 
     Kernels turn them back into float32 when the file is loaded, so weights
     have 11 significant bits and sums are float32.
-
-    Args: see to_float32.
-    Returns: bytes of the .tflite file.
-    Raises: InputError if the model has an op that TFLite does not.
     """
     import tensorflow as tf
 
-    def ask(converter):
+    def configure(converter):
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
 
-    return _convert(model, ask)
+    return convert(model, configure)
 
 
-def to_dynamic(model):
+def to_dynamic(model: keras.Model) -> bytes:
     """Converts with int8 weights (dynamic range quantization).
 
     Kernels of LEAST_DYNAMIC_WEIGHTS weights or more become int8, symmetric
     per channel; their inputs are rounded to int8 for each image anew.
-
-    Args: see to_float32.
-    Returns: bytes of the .tflite file.
-    Raises: InputError if the model has an op that TFLite does not.
     """
     import tensorflow as tf
 
-    def ask(converter):
+    def configure(converter):
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
 
-    return _convert(model, ask)
+    return convert(model, configure)
 
 
-def to_int8_ptq(model, images):
+def to_int8_ptq(model: keras.Model, images: np.ndarray) -> bytes:
     """Converts to int8 kernels, ranges measured on images after training.
 
     The input is uint8, with scale 1/255 and zero point 0 if the images hold
@@ -77,75 +70,51 @@ def to_int8_ptq(model, images):
     output is int8 softmax (scale 1/256, zero point -128).
 
     Args:
-        model: see to_float32.
+        model: frozen.
         images: uint8 [N, height, width, channels], N >= 1.
-    Returns: bytes of the .tflite file.
-    Raises: InputError if the model has an op that TFLite's int8 kernels do
-        not.
     """
     import tensorflow as tf
 
-    def one_by_one():
-        for image in images:
-            yield [image[np.newaxis].astype(np.float32) / np.float32(255)]
-
-    def ask(converter):
+    def configure(converter):
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = one_by_one
+        converter.representative_dataset = lambda: one_by_one(images)
         converter.target_spec.supported_ops = [
             tf.lite.OpsSet.TFLITE_BUILTINS_INT8
         ]
         converter.inference_input_type = tf.uint8
         converter.inference_output_type = tf.int8
 
-    return _convert(model, ask)
+    return convert(model, configure)
 
 
-def _convert(model, ask):
-    import tensorflow as tf
-
-    with tempfile.TemporaryDirectory() as folder:
-        # Keras prints the signature whatever it is asked for.
-        with contextlib.redirect_stdout(io.StringIO()), _written_whole(model):
-            model.export(folder, verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        ask(converter)
-        return run_converter(converter)
+def _refuse_small(model):
+    least = LEAST_DYNAMIC_WEIGHTS
+    if not any(math.prod(w.shape) >= least for w in model.trainable_weights):
+        return f"no layer has {least} weights, so none would become int8"
+    return None
 
 
-@contextlib.contextmanager
-def _written_whole(model):
-    """Depthwise convolutions become one op, which nothing runs here."""
-    from qmia_tf.layers import DoReFaDepthwiseConv2D
-
-    depthwise = [
-        layer
-        for layer in model._flatten_layers()
-        if isinstance(layer, DoReFaDepthwiseConv2D)
-    ]
-    for layer in depthwise:
-        layer.written_whole = True
-    try:
-        yield
-    finally:
-        for layer in depthwise:
-            layer.written_whole = False
-
-
-def run_converter(converter):
-    """Runs a tf.lite.TFLiteConverter without its messages.
-
-    Returns: bytes of the .tflite file.
-    Raises: InputError with the converter's reason.
-    """
-    try:
-        # The converter writes its errors to the terminal as well.
-        with (
-            quiet.without_messages(show_if_it_fails=False),
-            warnings.catch_warnings(action="ignore"),
-        ):
-            return converter.convert()
-    except Exception as error:
-        reason = " ".join(str(error).split())[:300]
-        raise InputError(f"TFLite cannot carry this model: {reason}") from error
+FLOAT32 = Scheme(
+    "exact codes in float kernels",
+    lambda job: Converted(to_float32(job.model)),
+    weights="float32",
+)
+FLOAT16 = Scheme(
+    "constants stored as float16",
+    lambda job: Converted(to_float16(job.model)),
+    weights="float16",
+)
+DYNAMIC = Scheme(
+    "int8 weights, inputs rounded as they come",
+    lambda job: Converted(to_dynamic(job.model)),
+    refusal=_refuse_small,
+    weights="int8",
+)
+INT8_PTQ = Scheme(
+    "TFLite's full-integer post-training quantization",
+    lambda job: Converted(to_int8_ptq(job.model, job.images)),
+    refusal=refuse_quantized,
+    nearest=("int8", "float32"),
+    settings=CALIBRATION,
+    members=True,
+)

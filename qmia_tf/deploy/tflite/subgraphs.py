@@ -5,17 +5,14 @@ Needs NumPy and ai-edge-litert only, so that it runs on a board.
 
 import numpy as np
 
+from qmia_tf.deploy.tflite.model_file import Contents, Signature
 from qmia_tf.errors import InputError
 
 MOST_SHOWN = 8
 
 
 class MainGraph:
-    """The first graph of a file.
-
-    Args:
-        lite: LiteRT's interpreter of the file.
-    """
+    """The first graph of a file that LiteRT has loaded."""
 
     signature = None
 
@@ -23,62 +20,58 @@ class MainGraph:
         self._lite = lite
         self._shape = None
 
-    def allocate(self):
+    def allocate(self) -> None:
         """Prepares the graph for its smallest input."""
         self._lite.allocate_tensors()
 
-    def inputs(self):
+    def inputs(self) -> list[dict]:
         """Lists LiteRT's descriptions of the inputs."""
         return self._lite.get_input_details()
 
-    def outputs(self):
+    def outputs(self) -> list[dict]:
         """Lists LiteRT's descriptions of the outputs."""
         return self._lite.get_output_details()
 
-    def ops(self):
-        """Lists the ops: dicts with op_name, inputs and outputs."""
+    def ops(self) -> list[dict]:
+        """Lists the ops: op_name, inputs and outputs."""
         return self._lite._get_ops_details()
 
-    def tensors(self):
+    def tensors(self) -> list[dict]:
         """Lists LiteRT's descriptions of the tensors."""
         return self._lite.get_tensor_details()
 
-    def run(self, entry, values, leave, *, reset):
+    def run(
+        self, source: int, values: np.ndarray, target: int, *, reset: bool
+    ) -> np.ndarray:
         """Runs one batch.
 
         Args:
-            entry: tensor index of the input.
-            values: array [B, ...].
-            leave: tensor index of the output.
+            source: tensor index of the input.
+            values: [B, ...].
+            target: tensor index of the output.
             reset: whether what it keeps from call to call is reset first.
-        Returns: array, the output.
         """
         if values.shape != self._shape:
-            self._lite.resize_tensor_input(entry, values.shape)
+            self._lite.resize_tensor_input(source, values.shape)
             self._lite.allocate_tensors()
             self._shape = values.shape
         if reset:
             self._lite.reset_all_variables()
-        self._lite.set_tensor(entry, values)
+        self._lite.set_tensor(source, values)
         self._lite.invoke()
-        return self._lite.get_tensor(leave)
+        return self._lite.get_tensor(target)
 
 
-class SignatureGraph:
-    """The graph of one signature; has the methods of MainGraph.
+class SignatureGraph(MainGraph):
+    """The graph of one signature."""
 
-    Args:
-        lite: LiteRT's interpreter of the file.
-        contents: model_file.Contents.
-        signature: model_file.Signature.
-    """
-
-    def __init__(self, lite, contents, signature):
-        self._lite, self._contents = lite, contents
+    def __init__(self, lite, contents: Contents, signature: Signature):
+        super().__init__(lite)
+        self._contents = contents
         self._runner = lite.get_signature_runner(signature.key)
         self.signature = signature
 
-    def allocate(self):
+    def allocate(self) -> None:
         """Prepares this graph; all of them if any keeps a state.
 
         LiteRT resets the state of all graphs at once, and fails if one of
@@ -86,31 +79,29 @@ class SignatureGraph:
         """
         graphs = {self.signature.subgraph}
         if self._contents.has_state_tensors:
-            graphs.update(
-                signature.subgraph for signature in self._contents.signatures
-            )
+            graphs.update(s.subgraph for s in self._contents.signatures)
         for graph in sorted(graphs):
             self._lite._interpreter.AllocateTensors(graph)
 
-    def inputs(self):
+    def inputs(self) -> list[dict]:
         """See MainGraph."""
         return list(self._runner.get_input_details().values())
 
-    def outputs(self):
+    def outputs(self) -> list[dict]:
         """See MainGraph."""
         return list(self._runner.get_output_details().values())
 
-    def ops(self):
+    def ops(self) -> list[dict]:
         """See MainGraph."""
         return self._contents.ops(self.signature.subgraph)
 
-    def tensors(self):
+    def tensors(self) -> list[dict]:
         """See MainGraph."""
         return self._lite.get_tensor_details(self.signature.subgraph)
 
-    def run(self, entry, values, leave, *, reset):
+    def run(self, source, values, target, *, reset) -> np.ndarray:
         """See MainGraph."""
-        del entry, leave
+        del source, target
         if reset:
             self._lite.reset_all_variables()
         (name,) = self.signature.inputs
@@ -118,13 +109,13 @@ class SignatureGraph:
         return rows
 
 
-def chosen(lite, contents, wanted, path) -> MainGraph | SignatureGraph:
+def choose_graph(lite, contents: Contents, wanted: str | None, path):
     """Gives the graph that a file is run by.
 
     Args:
         lite: LiteRT's interpreter of the file.
-        contents: model_file.Contents.
-        wanted: name of a signature, or None.
+        contents: of the file.
+        wanted: name of a signature.
         path: the file's, for messages.
     Returns: without a name the main graph, if nothing else can be meant.
     Raises: InputError that names the signatures, if there are several and
@@ -156,12 +147,12 @@ def chosen(lite, contents, wanted, path) -> MainGraph | SignatureGraph:
     )
 
 
-def described(name, inputs, outputs) -> str:
+def described(name: str, inputs: list[tuple], outputs: list[tuple]) -> str:
     """Says of a signature what goes in and what comes out.
 
     Args:
         name: the signature's.
-        inputs: list of (name, dtype's name, shape).
+        inputs: each tensor's name, type and shape.
         outputs: likewise.
     """
     sides = (
@@ -175,13 +166,8 @@ def _shown(lite, signatures):
     texts = []
     for signature in signatures[:MOST_SHOWN]:
         runner = lite.get_signature_runner(signature.key)
-        texts.append(
-            described(
-                signature.key,
-                _facts(runner.get_input_details()),
-                _facts(runner.get_output_details()),
-            )
-        )
+        details = runner.get_input_details(), runner.get_output_details()
+        texts.append(described(signature.key, *map(_facts, details)))
     more = len(signatures) - len(texts)
     return ", ".join(texts) + (f" and {more} more" if more else "")
 

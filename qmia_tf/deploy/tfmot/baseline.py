@@ -19,9 +19,14 @@ import numpy as np
 from absl import logging
 
 from qmia_tf import files
-from qmia_tf.deploy import calibration_images as calibration
-from qmia_tf.deploy.tfmot import fine_tuning as training
-from qmia_tf.deploy.tfmot import network_plan
+from qmia_tf.deploy import conversion_job
+from qmia_tf.deploy.scheme import (
+    CALIBRATION,
+    Converted,
+    Scheme,
+    refuse_quantized,
+)
+from qmia_tf.deploy.tfmot import fine_tuning, network_plan
 from qmia_tf.errors import InputError
 from qmia_tf.layers import portable_convolutions
 from qmia_tf.training import recipes
@@ -30,32 +35,32 @@ COMPARED = 16
 
 
 def to_tflite(
-    model,
-    members,
+    model: keras.Model,
+    members: tuple[np.ndarray, np.ndarray],
     *,
     folder,
-    calibration_images=None,
-    recipe=recipes.RECIPES["digits"],
-    epochs=3,
-    seed=0,
-):
+    calibration_images: np.ndarray | None = None,
+    recipe: recipes.Recipe = recipes.RECIPES["digits"],
+    epochs: int = 3,
+    seed: int = 0,
+) -> bytes:
     """Fine-tunes a full-precision network with tfmot and converts it.
 
     Killed and called again with the same arguments it goes on behind the
     last whole epoch, and ends with the same file.
 
     Args:
-        model: keras.Model, pixels / 255 -> probabilities, full precision;
-            trained or not.
-        members: (images uint8 [N, height, width, channels], labels int [N]).
+        model: pixels / 255 -> probabilities, full precision; trained or not.
+        members: images, uint8 [N, height, width, channels], and labels,
+            int [N].
         folder: where the work is kept; removed when it is done.
         calibration_images: uint8 [M, height, width, channels], for the
             ranges to start from; None takes the first 100 members.
-        recipe: recipes.Recipe; its optimizer, batch size, augmentation and
-            label smoothing are used, and a hundredth of its learning rate.
-        epochs: int >= 0; with 0 only the ranges are measured.
-        seed: int >= 0, of the batches.
-    Returns: bytes of the .tflite file: uint8 pixels in, int8 softmax out.
+        recipe: its optimizer, batch size, augmentation and label smoothing
+            are used, and a hundredth of its learning rate.
+        epochs: >= 0; with 0 only the ranges are measured.
+        seed: of the batches.
+    Returns: the .tflite file: uint8 pixels in, int8 softmax out.
     Raises: InputError if the model has a layer that is not known, the images
         do not fit, or the other process fails.
     """
@@ -63,8 +68,8 @@ def to_tflite(
     images, labels = members
     if calibration_images is None:
         calibration_images = images[:100]
-    calibration.check_images(calibration_images, model.input_shape[1:])
-    calibration.check_images(images, model.input_shape[1:])
+    conversion_job.check_images(calibration_images, model.input_shape[1:])
+    conversion_job.check_images(images, model.input_shape[1:])
     data = {
         "images": images,
         "labels": labels,
@@ -80,7 +85,7 @@ def to_tflite(
     }
     _prepare(folder, json.loads(json.dumps(job)), data, weights, model)
     _run(folder, onednn=not _is_unsafe(model))
-    content = (folder / training.MODEL).read_bytes()
+    content = (folder / fine_tuning.MODEL).read_bytes()
     shutil.rmtree(folder)
     return content
 
@@ -109,16 +114,16 @@ def _prepare(folder, job, data, weights, model):
 
     What ended in an error is begun anew.
     """
-    path = folder / training.JOB
-    failed = (folder / training.ERROR).exists()
+    path = folder / fine_tuning.JOB
+    failed = (folder / fine_tuning.ERROR).exists()
     if path.exists() and not failed and files.read_json(path) == job:
         return
     if folder.exists():
         shutil.rmtree(folder)
     compared = data["calibration"][:COMPARED].astype(np.float32) / 255
-    answers = model.predict(compared, verbose=0)
-    files.write_npz(folder / training.NETWORK, **weights)
-    files.write_npz(folder / training.DATA, **data, answers=answers)
+    outputs = model.predict(compared, verbose=0)
+    files.write_npz(folder / fine_tuning.NETWORK, **weights)
+    files.write_npz(folder / fine_tuning.DATA, **data, outputs=outputs)
     files.write_json(path, job)
 
 
@@ -130,9 +135,9 @@ def _run(folder, *, onednn=True):
         except BaseException:
             process.terminate()
             raise
-    if status == training.STOPPED:
+    if status == fine_tuning.STOPPED:
         raise KeyboardInterrupt
-    error = folder / training.ERROR
+    error = folder / fine_tuning.ERROR
     if error.exists():
         reason = " ".join(files.read_json(error)["reason"].split())[:300]
         raise InputError(
@@ -147,9 +152,9 @@ def _run(folder, *, onednn=True):
 
 
 def _command(folder):
-    program = ("-W", "ignore", "-m", training.__name__)
-    quiet = str(logging.get_verbosity())
-    return [sys.executable, *program, str(folder), quiet]
+    program = ("-W", "ignore", "-m", fine_tuning.__name__)
+    verbosity = str(logging.get_verbosity())
+    return [sys.executable, *program, str(folder), verbosity]
 
 
 def _is_unsafe(model):
@@ -164,8 +169,7 @@ def _is_unsafe(model):
 def _environment(*, onednn):
     """Of the other process; its layers are tf_keras' own, nothing guards them.
 
-    Args:
-        onednn: False does without oneDNN, whatever is set.
+    onednn=False does without oneDNN, whatever is set.
     """
     package = str(pathlib.Path(__file__).parents[2])
     paths = filter(None, (package, os.environ.get("PYTHONPATH")))
@@ -177,3 +181,29 @@ def _environment(*, onednn):
         "TF_USE_LEGACY_KERAS": "1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
+
+
+def _convert(job):
+    content = to_tflite(
+        job.model,
+        job.members.records,
+        calibration_images=job.images,
+        recipe=job.settings.recipe,
+        epochs=job.settings.tfmot_epochs,
+        seed=job.settings.seed,
+        folder=job.folder / "tfmot_work",
+    )
+    return Converted(content)
+
+
+TFMOT_INT8 = Scheme(
+    "tfmot's quantization-aware fine-tuning",
+    _convert,
+    refusal=lambda model: (
+        refuse_quantized(model) or network_plan.refusal(model)
+    ),
+    nearest=("int8", "int8_ptq", "float32"),
+    settings=(*CALIBRATION, "tfmot_epochs", "recipe", "seed"),
+    members=True,
+    packages=("tensorflow-model-optimization", "tf-keras"),
+)

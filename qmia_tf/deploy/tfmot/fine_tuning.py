@@ -1,6 +1,6 @@
 """Fine-tunes a network with tfmot's quantizers and converts it.
 
-A program that tfmot.py starts:
+A program that baseline.py starts:
 
     python -m qmia_tf.deploy.tfmot.fine_tuning FOLDER
 
@@ -33,13 +33,8 @@ STOPPED = 130
 RATE_SHARE = 0.01
 
 
-def main(folder):
-    """Makes model.tflite.
-
-    Args:
-        folder: pathlib.Path of the job.
-    Returns: exit status.
-    """
+def main(folder: pathlib.Path) -> int:
+    """Makes model.tflite; returns the exit status."""
     try:
         files.write_bytes(folder / MODEL, _make(folder))
     except KeyboardInterrupt:
@@ -59,7 +54,7 @@ def _make(folder):
     with quiet.without_messages(show_if_it_fails=False):
         import tensorflow as tf
 
-        from qmia_tf.deploy.tflite.post_training import run_converter
+        from qmia_tf.deploy.tflite.converter import run_converter
         from qmia_tf.deploy.tfmot import tf_keras_network
 
     tf.get_logger().setLevel("ERROR")
@@ -70,8 +65,8 @@ def _make(folder):
     network = tf_keras_network.build(
         job["layers"], files.read_npz(folder / NETWORK)
     )
-    answers = data["answers"]
-    tf_keras_network.check_same(network, calibration[: len(answers)], answers)
+    outputs = data["outputs"]
+    tf_keras_network.check_same(network, calibration[: len(outputs)], outputs)
     quantized = tf_keras_network.quantize(network, calibration)
     train(quantized, data, job, folder / EPOCH)
     converter = tf.lite.TFLiteConverter.from_keras_model(quantized)
@@ -82,14 +77,13 @@ def _make(folder):
     return run_converter(converter)
 
 
-def train(model, data, job, path):
+def train(model, data: dict, job: dict, path: pathlib.Path) -> None:
     """Trains, going on behind the last whole epoch.
 
     Args:
         model: tf_keras.Model that ends in a softmax.
-        data: dict with images uint8 [N, height, width, channels] and labels
-            int [N].
-        job: dict with recipe (Recipe.as_dict), epochs and seed.
+        data: images, uint8 [N, height, width, channels], and labels, int [N].
+        job: recipe (Recipe.as_dict), epochs and seed.
         path: file of the last whole epoch.
     Raises: InputError if the loss is not a number.
     """
@@ -153,19 +147,15 @@ def _step_of(model, recipe):
 def _optimizer(recipe):
     import tf_keras
 
-    rate = recipe.learning_rate * RATE_SHARE
+    optimizers, rate = tf_keras.optimizers, recipe.learning_rate * RATE_SHARE
     decay = recipe.weight_decay or None
     if recipe.optimizer == "sgd":
-        optimizer = tf_keras.optimizers.SGD(
-            rate,
-            momentum=recipe.momentum,
-            nesterov=recipe.nesterov,
-            weight_decay=decay,
-        )
+        options = {"momentum": recipe.momentum, "nesterov": recipe.nesterov}
+        optimizer = optimizers.SGD(rate, weight_decay=decay, **options)
     elif recipe.optimizer == "adam":
-        optimizer = tf_keras.optimizers.Adam(rate, weight_decay=decay)
+        optimizer = optimizers.Adam(rate, weight_decay=decay)
     else:
-        optimizer = tf_keras.optimizers.AdamW(rate, weight_decay=decay or 0.0)
+        optimizer = optimizers.AdamW(rate, weight_decay=decay or 0.0)
     if decay:
         optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     return optimizer

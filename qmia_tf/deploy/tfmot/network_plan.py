@@ -6,67 +6,50 @@ an array a weight.
 """
 
 import keras
+import numpy as np
 
 from qmia_tf import layers as ours
 from qmia_tf.deploy.flat_model import read_flat
 from qmia_tf.errors import InputError
 
-_WINDOW = ("strides", "padding")
-# Keras 3 class -> the tf_keras class and the arguments that it keeps.
-KNOWN = {
-    keras.layers.InputLayer: ("InputLayer", ()),
-    keras.layers.Conv2D: (
-        "Conv2D",
-        ("filters", "kernel_size", *_WINDOW, "dilation_rate", "use_bias"),
+_POOL = ("pool_size", "strides", "padding")
+_CONV = ("kernel_size", "strides", "padding", "dilation_rate", "use_bias")
+# tf_keras class -> the Keras 3 classes that become it, and the arguments that
+# it keeps.
+KINDS = {
+    "InputLayer": ((keras.layers.InputLayer,), ()),
+    "Conv2D": ((keras.layers.Conv2D, ours.DoReFaConv2D), ("filters", *_CONV)),
+    "DepthwiseConv2D": (
+        (keras.layers.DepthwiseConv2D, ours.DoReFaDepthwiseConv2D),
+        ("depth_multiplier", *_CONV),
     ),
-    keras.layers.DepthwiseConv2D: (
-        "DepthwiseConv2D",
-        (
-            "kernel_size",
-            *_WINDOW,
-            "depth_multiplier",
-            "dilation_rate",
-            "use_bias",
-        ),
-    ),
-    keras.layers.Dense: ("Dense", ("units", "use_bias")),
-    keras.layers.BatchNormalization: (
-        "BatchNormalization",
+    "Dense": ((keras.layers.Dense, ours.DoReFaDense), ("units", "use_bias")),
+    "BatchNormalization": (
+        (keras.layers.BatchNormalization,),
         ("axis", "momentum", "epsilon", "center", "scale"),
     ),
-    keras.layers.MaxPooling2D: ("MaxPooling2D", ("pool_size", *_WINDOW)),
-    keras.layers.AveragePooling2D: (
-        "AveragePooling2D",
-        ("pool_size", *_WINDOW),
-    ),
-    keras.layers.GlobalAveragePooling2D: (
-        "GlobalAveragePooling2D",
+    "MaxPooling2D": ((keras.layers.MaxPooling2D,), _POOL),
+    "AveragePooling2D": ((keras.layers.AveragePooling2D,), _POOL),
+    "GlobalAveragePooling2D": (
+        (keras.layers.GlobalAveragePooling2D,),
         ("keepdims",),
     ),
-    keras.layers.Add: ("Add", ()),
-    keras.layers.Flatten: ("Flatten", ()),
-    keras.layers.ReLU: ("ReLU", ("max_value",)),
-    keras.layers.Activation: ("Activation", ("activation",)),
-    keras.layers.Softmax: ("Softmax", ("axis",)),
-    ours.DoReFaActivation: ("ReLU", ()),
+    "Add": ((keras.layers.Add,), ()),
+    "Flatten": ((keras.layers.Flatten,), ()),
+    "ReLU": ((keras.layers.ReLU,), ("max_value",)),
+    "Activation": ((keras.layers.Activation,), ("activation",)),
+    "Softmax": ((keras.layers.Softmax,), ("axis",)),
 }
-for _ours, _plain in (
-    (ours.DoReFaConv2D, keras.layers.Conv2D),
-    (ours.DoReFaDepthwiseConv2D, keras.layers.DepthwiseConv2D),
-    (ours.DoReFaDense, keras.layers.Dense),
-):
-    KNOWN[_ours] = KNOWN[_plain]
+KNOWN = {
+    layer_class: (kind, kept)
+    for kind, (layer_classes, kept) in KINDS.items()
+    for layer_class in layer_classes
+} | {ours.DoReFaActivation: ("ReLU", ())}
 ACTIVATIONS = ("linear", "relu", "softmax")
-INNER = "inner activation"
 
 
-def refusal(model):
-    """Says why tfmot's baseline cannot be made of a model.
-
-    Args:
-        model: keras.Model.
-    Returns: str that names the layer, or None if it can.
-    """
+def refusal(model: keras.Model) -> str | None:
+    """Says why tfmot's baseline cannot be made of a model."""
     try:
         describe(model)
     except InputError as error:
@@ -74,44 +57,42 @@ def refusal(model):
     return None
 
 
-def describe(model):
-    """Describes a network's layers.
+def describe(model: keras.Model) -> list[dict]:
+    """Describes the layers of a full-precision network.
 
     An activation inside a layer becomes a layer of its own behind it.
 
-    Args:
-        model: functional or Sequential keras.Model, full precision.
-    Returns: list of dicts: name, kind (tf_keras class), config (its
+    Returns: a dict a layer: name, kind (tf_keras class), config (its
         arguments), inputs (names of the layers it reads).
     Raises: InputError if a layer is not known here; it is named.
     """
     plan, results = [], {}
     graph = read_flat(model)
     for call in graph.calls:
-        config = _config(call.layer)
-        inner = config.pop(INNER, "linear")
-        kind = KNOWN[type(call.layer)][0]
-        inputs = [results[name] for name in graph.sources(call)]
-        plan.append(_entry(call.name, kind, config, inputs))
+        config, inner = _config(call.layer)
+        plan.append(
+            {
+                "name": call.name,
+                "kind": KNOWN[type(call.layer)][0],
+                "config": config,
+                "inputs": [results[name] for name in graph.sources(call)],
+            }
+        )
         if inner != "linear":
-            name = f"{call.name}_{inner}"
-            config = {"activation": inner}
-            plan.append(_entry(name, "Activation", config, [call.name]))
+            plan.append(
+                {
+                    "name": f"{call.name}_{inner}",
+                    "kind": "Activation",
+                    "config": {"activation": inner},
+                    "inputs": [call.name],
+                }
+            )
         results[call.name] = plan[-1]["name"]
     return plan
 
 
-def _entry(name, kind, config, inputs):
-    return {"name": name, "kind": kind, "config": config, "inputs": inputs}
-
-
-def weights_of(model):
-    """Gives every weight of a network.
-
-    Args:
-        model: keras.Model that `describe` knows.
-    Returns: dict "LAYER/NUMBER" -> float32 array.
-    """
+def weights_of(model: keras.Model) -> dict[str, np.ndarray]:
+    """Gives every weight of a network, under "LAYER/NUMBER"."""
     return {
         f"{layer.name}/{number}": value
         for layer in model.layers
@@ -124,13 +105,14 @@ def _refused(layer, why):
 
 
 def _config(layer):
+    """The arguments of the tf_keras layer, and the activation behind it."""
     if type(layer) not in KNOWN:
         raise _refused(layer, "is none that tfmot's baseline knows")
     if isinstance(layer, keras.layers.InputLayer):
-        return {"shape": list(layer.batch_shape[1:])}
+        return {"shape": list(layer.batch_shape[1:])}, "linear"
     if isinstance(layer, ours.DoReFaActivation):
         _check_ends(layer, 1.0 if layer.clip else None)
-        return {}
+        return {}, "linear"
     if getattr(layer, "data_format", None) == "channels_first":
         raise _refused(layer, "has its channels first")
     if getattr(layer, "groups", 1) != 1:
@@ -141,15 +123,14 @@ def _config(layer):
         if layer.negative_slope or layer.threshold:
             raise _refused(layer, "is not the plain ReLU")
     config = {name: stored[name] for name in KNOWN[type(layer)][1]}
-    if stored.get("activation", "linear") not in ACTIVATIONS:
+    activation = stored.get("activation", "linear")
+    if activation not in ACTIVATIONS:
         raise _refused(
             layer,
-            f"has the activation {stored['activation']!r}; tfmot's baseline "
-            f"knows {', '.join(ACTIVATIONS)}",
+            f"has the activation {activation!r}; tfmot's baseline knows "
+            f"{', '.join(ACTIVATIONS)}",
         )
-    if "activation" in stored and "activation" not in config:
-        config[INNER] = stored["activation"]
-    return config
+    return config, "linear" if "activation" in config else activation
 
 
 def _check_ends(layer, high):

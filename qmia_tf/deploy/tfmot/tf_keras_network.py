@@ -1,6 +1,6 @@
 """The tf_keras side of tfmot's baseline: the network, its starting ranges.
 
-Runs in a process of its own, without Keras 3: see tfmot.py.
+Runs in a process of its own, without Keras 3: see baseline.py.
 """
 
 import numpy as np
@@ -14,13 +14,9 @@ TOLERANCE = 1e-4
 LEAST_RANGE = 1e-3
 
 
-def build(plan, weights):
-    """Builds a network in tf_keras.
+def build(plan: list[dict], weights: dict[str, np.ndarray]) -> tf_keras.Model:
+    """Builds a network that network_plan describes, with its weights.
 
-    Args:
-        plan: what tfmot_plan.describe gives.
-        weights: what tfmot_plan.weights_of gives.
-    Returns: tf_keras.Model.
     Raises: InputError if a layer takes weights of other shapes.
     """
     results = {}
@@ -37,11 +33,8 @@ def build(plan, weights):
 
 
 def _carry(layer, weights):
-    values = [
-        weights[f"{layer.name}/{number}"]
-        for number in range(len(layer.get_weights()))
-        if f"{layer.name}/{number}" in weights
-    ]
+    names = (f"{layer.name}/{i}" for i in range(len(layer.get_weights())))
+    values = [weights[name] for name in names if name in weights]
     layer_shapes = [value.shape for value in layer.get_weights()]
     value_shapes = [value.shape for value in values]
     if layer_shapes != value_shapes:
@@ -52,22 +45,24 @@ def _carry(layer, weights):
     layer.set_weights(values)
 
 
-def check_same(network, images, answers):
-    """Checks that the network answers like the Keras 3 one it was made of.
+def check_same(
+    network: tf_keras.Model, images: np.ndarray, expected: np.ndarray
+) -> None:
+    """Checks that the network outputs what the Keras 3 one does.
 
     Args:
-        network: tf_keras.Model.
+        network: made of the Keras 3 model.
         images: float32 [N, height, width, channels], pixels / 255.
-        answers: float32 [N, classes], the Keras 3 model's.
-    Raises: InputError if an answer differs by more than TOLERANCE.
+        expected: float32 [N, classes], the Keras 3 model's outputs.
+    Raises: InputError if an output differs by more than TOLERANCE.
     """
     outputs = network.predict(images, verbose=0)
-    if outputs.shape != answers.shape:
+    if outputs.shape != expected.shape:
         raise InputError(
             f"the tf_keras network answers {list(outputs.shape)}, the Keras 3 "
-            f"model {list(answers.shape)}"
+            f"model {list(expected.shape)}"
         )
-    off = np.abs(outputs - answers).max()
+    off = np.abs(outputs - expected).max()
     if not off <= TOLERANCE:
         raise InputError(
             "the tf_keras network does not answer like the Keras 3 model: "
@@ -75,17 +70,12 @@ def check_same(network, images, answers):
         )
 
 
-def quantize(network, images):
+def quantize(network: tf_keras.Model, images: np.ndarray) -> tf_keras.Model:
     """Inserts tfmot's default 8-bit quantizers, with measured ranges.
 
     tfmot lets every range start at +-6 and moves it by a thousandth a step,
     so a short fine-tuning would end near its start; here the ranges start
-    at what the float network shows on the images.
-
-    Args:
-        network: tf_keras.Model, trained.
-        images: float32 [N, height, width, channels], pixels / 255.
-    Returns: tf_keras.Model with tfmot's wrappers.
+    at what the trained float network shows on the images (see check_same).
     """
     quantized = tfmot.quantization.keras.quantize_model(network)
     before = [variable.numpy() for variable in quantized.variables]
@@ -96,14 +86,14 @@ def quantize(network, images):
             variable.assign(value)
     ranges = _ranges(network, images)
     for layer in quantized.layers:
-        name = layer.name.removeprefix("quant_")
+        low, high = ranges.get(layer.name.removeprefix("quant_"), (0.0, 1.0))
         for variable in layer.variables:
             if _is_kernel_range(variable):
                 continue
             if variable.name.endswith("_min:0"):
-                variable.assign(ranges.get(name, (0.0, 1.0))[0])
+                variable.assign(low)
             elif variable.name.endswith("_max:0"):
-                variable.assign(ranges.get(name, (0.0, 1.0))[1])
+                variable.assign(high)
     return quantized
 
 

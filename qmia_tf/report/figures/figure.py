@@ -1,42 +1,75 @@
-"""A figure with its words and numbers, from runs or plain audit results."""
+"""The contract of a figure: drawing, words and numbers of some runs."""
 
-import dataclasses
-import functools
-from collections.abc import Callable
+import abc
+from collections.abc import Iterable
 
 import matplotlib
 from matplotlib.figure import Figure
 
 from qmia_tf.auditing.audit_result import AuditResult
 from qmia_tf.errors import InputError
-from qmia_tf.report.figures.panels import SETTINGS
+from qmia_tf.report.figures.panels import SETTINGS, Sheet
 from qmia_tf.report.run_list import Run, sort_runs, split_by_model
-from qmia_tf.report.tables import Table
+from qmia_tf.report.tables import Column, Table, select
+from qmia_tf.report.words import say
 
 
-@dataclasses.dataclass(frozen=True)
-class Drawing:
-    """One kind of figure.
-
-    Each function takes Runs or AuditResults about one data set, one of them
-    or a list.
+class RunFigure(abc.ABC):
+    """A figure of runs on one data set; a subclass is a kind of figure.
 
     Attributes:
-        name: key in FIGURES, and of its files.
+        name: key in FIGURES, of its files and of its words: figures.jinja has
+            NAME_caption and NAME_alt.
         title: its heading.
-        draw: (runs, *, narrow=False) -> Figure, None if there is nothing of
-            it in these runs.
-        caption: (runs) -> how to read it, and what was left out.
-        alt: (runs) -> what is seen, with numbers, for who does not see it.
-        data: (runs) -> the Table of what is drawn.
+        heading: what stands in the drawing, after the data set.
+        columns: of the table of what is drawn.
+        runs: what is drawn.
     """
 
     name: str
     title: str
-    draw: Callable[..., Figure | None]
-    caption: Callable[..., str]
-    alt: Callable[..., str]
-    data: Callable[..., Table]
+    heading: str
+    columns: list[Column]
+
+    def __init__(self, results):
+        """Takes an AuditResult, a Run, or a list of them, of one data set.
+
+        Raises: InputError if there is none, or they are on several.
+        """
+        runs_by_dataset = groups(results)
+        if len(runs_by_dataset) > 1:
+            raise InputError(
+                "figures: one data set at a time, got "
+                f"{', '.join(runs_by_dataset)}; split them with figures.groups"
+            )
+        (self.runs,) = runs_by_dataset.values()
+
+    def draw(self, *, narrow=False) -> Figure | None:
+        """Draws it, `narrow` for a phone; None if there is nothing to draw."""
+        sheet = Sheet(f"{self.runs[0].title}: {self.heading}", narrow)
+        with matplotlib.rc_context(SETTINGS):
+            return self._draw(sheet)
+
+    def caption(self) -> str:
+        """How to read it, and what was left out."""
+        return say("figures", f"{self.name}_caption", self)
+
+    def alt(self) -> str:
+        """What is seen, with numbers, for who does not see it."""
+        return say("figures", f"{self.name}_alt", self)
+
+    def data(self) -> Table:
+        """What is drawn."""
+        name = f"figure_{self.name}"
+        return select(name, self.title, self.columns, self._subjects())
+
+    @abc.abstractmethod
+    def _draw(self, sheet: Sheet) -> Figure | None:
+        """Draws it."""
+
+    @abc.abstractmethod
+    def _subjects(self) -> Iterable:
+        """What the rows of data are of."""
 
 
 def given(results) -> list[Run]:
@@ -44,8 +77,8 @@ def given(results) -> list[Run]:
 
     Args:
         results: AuditResult, Run, or a list of either; results are put in
-            order, runs stay in theirs. An audit of several models of
-            somebody's own becomes one run a model.
+            order, runs stay in theirs. An audit of targets that are of no one
+            network becomes one run a target.
     Raises: InputError if there is none.
     """
     if isinstance(results, (AuditResult, Run)):
@@ -59,30 +92,8 @@ def given(results) -> list[Run]:
 
 
 def groups(results) -> dict[str, list[Run]]:
-    """Splits runs by data set: name -> those that share a figure.
-
-    Args:
-        results: as of `given`.
-    """
+    """Splits runs by data set: name -> those that share a figure."""
     runs_by_dataset = {}
     for run in given(results):
         runs_by_dataset.setdefault(run.dataset, []).append(run)
     return runs_by_dataset
-
-
-def of_runs(function):
-    """Lets a function of Runs take AuditResults too, of one data set."""
-
-    @functools.wraps(function)
-    def wrapped(results, **options):
-        runs = given(results)
-        names = dict.fromkeys(run.dataset for run in runs)
-        if len(names) > 1:
-            raise InputError(
-                f"figures: one data set at a time, got {', '.join(names)}; "
-                "split them with figures.groups"
-            )
-        with matplotlib.rc_context(SETTINGS):
-            return function(runs, **options)
-
-    return wrapped

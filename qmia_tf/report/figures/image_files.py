@@ -1,12 +1,15 @@
 """Figures as files: PNG and SVG, equal bytes for equal figures."""
 
+import io
 import pathlib
 
 import matplotlib
+from matplotlib.figure import Figure
 
 from qmia_tf import files
 from qmia_tf.outputs import validation
 
+KINDS = ("png", "svg")
 # Without these, equal figures would differ in their bytes.
 STEADY = {"svg.hashsalt": "qmia_tf", "svg.fonttype": "path"}
 METADATA = {"png": {"Software": None}, "svg": {"Date": None}}
@@ -15,27 +18,27 @@ FACES = {"png": "white", "svg": "auto"}
 DPI = 150
 
 
-def save_figure(figure, stem, *, kinds=("png", "svg")) -> list[pathlib.Path]:
-    """Writes a figure, equal bytes for equal figures.
+def image_bytes(figure: Figure, kind: str) -> bytes:
+    """The file of a figure, equal bytes for equal figures; kind of KINDS."""
+    file = io.BytesIO()
+    with matplotlib.rc_context(STEADY):
+        figure.savefig(
+            file,
+            format=kind,
+            dpi=DPI,
+            metadata=METADATA[kind],
+            facecolor=FACES[kind],
+        )
+    return file.getvalue()
 
-    Args:
-        figure: matplotlib's Figure.
-        stem: path without .png and .svg.
-        kinds: which of them are written.
-    Returns: the paths written.
-    """
-    written = []
-    for kind in kinds:
-        path = stem.with_name(f"{stem.name}.{kind}")
-        with files.atomic(path) as temporary, matplotlib.rc_context(STEADY):
-            figure.savefig(
-                temporary,
-                format=kind,
-                dpi=DPI,
-                metadata=METADATA[kind],
-                facecolor=FACES[kind],
-            )
-        written.append(path)
+
+def save_figure(
+    figure: Figure, stem: pathlib.Path, *, kinds=KINDS
+) -> list[pathlib.Path]:
+    """Writes a figure to stem.png and stem.svg; returns the paths."""
+    written = [stem.with_name(f"{stem.name}.{kind}") for kind in kinds]
+    for kind, path in zip(kinds, written, strict=True):
+        files.write_bytes(path, image_bytes(figure, kind))
     return written
 
 

@@ -1,172 +1,139 @@
 """The leak of each class."""
 
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from collections.abc import Iterator
+from types import SimpleNamespace
 
-from qmia_tf.report import phrases
+from matplotlib.figure import Figure
+
 from qmia_tf.report.figures import panels
-from qmia_tf.report.figures.figure import Drawing, of_runs
+from qmia_tf.report.figures.figure import RunFigure
 from qmia_tf.report.figures.series import models
-from qmia_tf.report.figures.styles import FAINT, GREY, INK
-from qmia_tf.report.run_list import Run, title
-from qmia_tf.report.tables import Column, Table
+from qmia_tf.report.figures.styles import GREY, INK
+from qmia_tf.report.tables import Column
 
 ROW = 0.19
-# More classes than these, and the most exposed of the first run are shown.
+# More classes than these, and the riskiest of the first run are shown.
 MOST = 20
 # Inches of a name.
 NAME = {False: 1.1, True: 0.75}
+DOT = {"marker": "o", "linewidth": 1.3}
+LOOKS = {
+    "AUC within the class": {"color": INK, "ms": 4.5, **DOT},
+    "gap attack": {
+        "color": GREY,
+        "marker": "|",
+        "linestyle": "",
+        "ms": 8,
+        "mew": 1.5,
+    },
+    "guessing": {"color": GREY, "linewidth": 0.9},
+}
 
 
-@of_runs
-def classes(runs: list[Run], *, narrow=False) -> Figure | None:
-    """Draws the confidence attack's AUC on each class, one panel a run.
+class LeakByClass(RunFigure):
+    """The confidence attack's AUC on each class, one panel a run."""
 
-    Args:
-        runs: Runs or AuditResults of one data set, or one of them.
-        narrow: draws for a phone.
-    Returns: a Figure; None if the audits do not tell classes apart.
-    """
-    artefacts = [
-        artefact for artefact in models(runs) if artefact.target.per_class
+    name = "classes"
+    title = "Leak by class"
+    heading = "leak by class"
+    columns = [
+        Column("model", "model", "text", "artefact.model"),
+        Column("class", "class", "text", lambda x: class_name(x.audit)),
+        Column("members", "members", "count", "audit.members"),
+        Column("nonmembers", "nonmembers", "count", "audit.nonmembers"),
+        Column(
+            "members right %",
+            "accuracy_members",
+            "percent",
+            "audit.accuracy_members",
+        ),
+        Column(
+            "nonmembers right %",
+            "accuracy_nonmembers",
+            "percent",
+            "audit.accuracy_nonmembers",
+        ),
+        Column("AUC", "auc", "area", "audit.auc"),
     ]
-    if not artefacts:
-        return None
-    labels = _chosen(artefacts)
-    across = panels.across(len(artefacts), narrow=narrow)
-    down = -(-len(artefacts) // across)
-    texts = ["AUC within the class", "gap attack", "guessing"]
-    room = panels.legend_height(texts, narrow=narrow)
-    height = down * (ROW * len(labels) + 0.3) + 0.4 + room
-    figure = panels.paper(height, narrow=narrow)
-    grid = panels.grid_of(
-        figure, len(artefacts), columns=across, sharex=True, sharey=True
-    )
-    width = (panels.page(narrow) - NAME[narrow]) / across - 0.1
-    for n, (axes, artefact) in enumerate(zip(grid, artefacts, strict=True)):
-        panels.tidy(axes, grid="x")
-        _draw(axes, artefact, labels)
-        axes.set_title(panels.fit(artefact.model, width), loc="left")
-        if n + across >= len(artefacts):
-            axes.tick_params(labelbottom=True)
-            axes.set_xlabel("AUC")
-    names = [panels.fit(name, NAME[narrow]) for name in labels.values()]
-    grid[0].set_yticks(range(len(labels)), names)
-    grid[0].set_ylim(len(labels) - 0.4, -0.6)
-    _legend(figure, texts, runs, narrow)
-    return figure
 
+    def __init__(self, results):
+        super().__init__(results)
+        self.shown = [x for x in models(self.runs) if x.target.per_class]
 
-@of_runs
-def caption(runs: list[Run]) -> str:
-    """How to read it."""
-    artefacts = [
-        artefact for artefact in models(runs) if artefact.target.per_class
-    ]
-    text = (
-        "The AUC of the confidence attack among the records of each class, "
-        "Keras models, with 95 % intervals, each for its class alone: of many "
-        "classes some lie aside by chance. Grey strokes: the gap attack "
-        "within the class. Guessing gives 0.5."
-    )
-    if artefacts and len(artefacts[0].target.per_class) > MOST:
-        text += f" The {MOST} classes with the highest AUC in the first panel."
-    return text
+    @property
+    def most(self) -> int | None:
+        """How many classes are shown, where not all are."""
+        many = self.shown and len(self.shown[0].target.per_class) > MOST
+        return MOST if many else None
 
+    def ranges(self) -> list[SimpleNamespace]:
+        """The class that leaks least and the one that leaks most, of some."""
 
-@of_runs
-def alt(runs: list[Run]) -> str:
-    """What is seen."""
-    parts = []
-    for artefact in models(runs)[:3]:
-        per_class = artefact.target.per_class
-        if not per_class:
-            continue
-        high = max(per_class, key=lambda x: x.auc.value)
-        low = min(per_class, key=lambda x: x.auc.value)
-        parts.append(
-            f"{artefact.model}, from class {_name(low)}, AUC "
-            f"{phrases.area(low.auc)}, to class {_name(high)}, "
-            f"{phrases.area(high.auc)}"
+        def area(audit):
+            return audit.auc.value
+
+        return [
+            SimpleNamespace(
+                model=artefact.model,
+                low=min(artefact.target.per_class, key=area),
+                high=max(artefact.target.per_class, key=area),
+            )
+            for artefact in models(self.runs)[:3]
+            if artefact.target.per_class
+        ]
+
+    def _draw(self, sheet) -> Figure | None:
+        if not self.shown:
+            return None
+        labels = self._labels()
+        across = panels.across(len(self.shown), narrow=sheet.narrow)
+        figure, grid = sheet.panels(
+            [artefact.model for artefact in self.shown],
+            list(LOOKS.items()),
+            height=ROW * len(labels) + 0.3,
+            space=0.4,
+            margin=NAME[sheet.narrow] / across + 0.1,
+            xlabel="AUC",
+            grid="x",
+            sharex=True,
+            sharey=True,
         )
-    if not parts:
-        return "These audits do not tell classes apart."
-    return f"By class the leak ranges: {'; '.join(parts)}."
+        for axes, artefact in zip(grid, self.shown, strict=True):
+            _draw(axes, artefact, labels)
+        names = [panels.fit(x, NAME[sheet.narrow]) for x in labels.values()]
+        grid[0].set_yticks(range(len(labels)), names)
+        grid[0].set_ylim(len(labels) - 0.4, -0.6)
+        return figure
+
+    def _labels(self):
+        """Label -> name of the classes that are drawn, in their order."""
+        per_class = self.shown[0].target.per_class
+        if self.most:
+            ordered = sorted(per_class, key=lambda x: (-x.auc.value, x.label))
+            labels = {audit.label for audit in ordered[:MOST]}
+            per_class = [audit for audit in per_class if audit.label in labels]
+        return {audit.label: class_name(audit) for audit in per_class}
+
+    def _subjects(self) -> Iterator[SimpleNamespace]:
+        for artefact in self.shown:
+            for audit in artefact.target.per_class:
+                yield SimpleNamespace(artefact=artefact, audit=audit)
 
 
-@of_runs
-def data(runs: list[Run]) -> Table:
-    """One row a class of each run, all of them."""
-    rows = [
-        [
-            artefact.model,
-            _name(class_audit),
-            class_audit.members,
-            class_audit.nonmembers,
-        ]
-        + [
-            class_audit.accuracy_members,
-            class_audit.accuracy_nonmembers,
-            class_audit.auc,
-        ]
-        for artefact in models(runs)
-        for class_audit in artefact.target.per_class
-    ]
-    return Table(
-        name="figure_classes",
-        title=DRAWING.title,
-        columns=[
-            Column("model", "model"),
-            Column("class", "class"),
-            Column("members", "members", "count"),
-            Column("nonmembers", "nonmembers", "count"),
-            Column("members right %", "accuracy_members", "percent"),
-            Column("nonmembers right %", "accuracy_nonmembers", "percent"),
-            Column("AUC", "auc", "area"),
-        ],
-        rows=rows,
-        notes=[],
-    )
-
-
-def _name(class_audit):
-    return class_audit.name or str(class_audit.label)
-
-
-def _chosen(artefacts):
-    """Label -> name of the classes that are drawn, in their order."""
-    per_class = artefacts[0].target.per_class
-    if len(per_class) > MOST:
-        ordered = sorted(per_class, key=lambda x: (-x.auc.value, x.label))
-        labels = {class_audit.label for class_audit in ordered[:MOST]}
-        per_class = [
-            class_audit
-            for class_audit in per_class
-            if class_audit.label in labels
-        ]
-    return {class_audit.label: _name(class_audit) for class_audit in per_class}
+def class_name(audit) -> str:
+    """The name of a ClassAudit, or its label."""
+    return audit.name or str(audit.label)
 
 
 def _draw(axes, artefact, labels):
-    axes.axvline(0.5, color=GREY, linewidth=0.9, zorder=1)
+    panels.guess_line(axes, 0.5, upright=True)
     rows = {label: row for row, label in enumerate(labels)}
-    axes.hlines(
-        list(rows.values()),
-        0,
-        1,
-        transform=axes.get_yaxis_transform(),
-        color=FAINT,
-        linewidth=0.6,
-        zorder=0,
-    )
-    for class_audit in artefact.target.per_class:
-        if class_audit.label not in rows:
+    panels.rails(axes, list(rows.values()), 0.6)
+    for audit in artefact.target.per_class:
+        if audit.label not in rows:
             continue
-        row, auc = rows[class_audit.label], class_audit.auc
-        gap = (
-            class_audit.accuracy_members.value
-            - class_audit.accuracy_nonmembers.value
-        )
+        row, auc = rows[audit.label], audit.auc
+        gap = audit.accuracy_members.value - audit.accuracy_nonmembers.value
         axes.plot(0.5 + gap / 2, row, "|", color=GREY, markersize=8, mew=1.5)
         low = auc.value if auc.low is None else auc.low
         high = auc.value if auc.high is None else auc.high
@@ -175,26 +142,7 @@ def _draw(axes, artefact, labels):
             row,
             xerr=[[auc.value - low], [high - auc.value]],
             color=artefact.color,
-            marker="o",
             markersize=4.5,
-            linewidth=1.3,
             zorder=3,
+            **DOT,
         )
-
-
-def _legend(figure, texts, runs, narrow):
-    handles = [
-        Line2D([], [], color=INK, marker="o", ms=4.5, linewidth=1.3),
-        Line2D([], [], color=GREY, marker="|", linestyle="", ms=8, mew=1.5),
-        Line2D([], [], color=GREY, linewidth=0.9),
-    ]
-    panels.legend(
-        figure,
-        handles,
-        texts,
-        narrow=narrow,
-        title=f"{title(runs[0].dataset)}: leak by class",
-    )
-
-
-DRAWING = Drawing("classes", "Leak by class", classes, caption, alt, data)

@@ -1,37 +1,50 @@
 """How much an artefact gives away: one number that figures agree on."""
 
 import dataclasses
+from collections.abc import Iterator
+from types import SimpleNamespace
 
-from qmia_tf.attacks import TITLES
 from qmia_tf.auditing.target_result import TargetAudit
-from qmia_tf.report import phrases
-from qmia_tf.report.figures.series import Artefact, artefacts, of_run
-from qmia_tf.report.run_list import Run
-from qmia_tf.report.tables import Column, Table
+from qmia_tf.report.figures.figure import RunFigure
+from qmia_tf.report.figures.series import Artefact, artefacts, is_cut
+from qmia_tf.report.phrases import attack_title
+from qmia_tf.report.run_list import artefacts_of, held_out_point
+from qmia_tf.report.tables import Column
 from qmia_tf.statistics.intervals import Estimate
 
-GUESS = 50
-GAP = "gap"
-MEANS = (
-    "In per cent of the records judged right where half are members; guessing "
-    "gives 50 %."
-)
-BARS = "Bars: 95 % intervals over records, for these models."
+GAP, DEFAULT = "gap", "confidence"
+COLUMNS = [
+    Column("model", "model", "text", "artefact.model"),
+    Column("target", "target", "text", "target.target"),
+    Column(
+        "nonmembers right %",
+        "accuracy_nonmembers",
+        "percent",
+        "target.accuracy_nonmembers",
+    ),
+    Column("gap attack %", "gap_attack", "percent", "gap"),
+    Column("attack", "attack", "text", "measure.title"),
+    Column("attacker right %", "balanced_accuracy", "percent", "leak"),
+    Column("MB", "size_mb", "number", "target.size_mb"),
+    Column("ms", "latency_ms", "measure", "target.latency_ms"),
+]
 
 
 @dataclasses.dataclass(frozen=True)
 class Measure:
-    """Which attack the leak is measured with.
+    """The attack that the leak is measured with, one for all artefacts."""
 
-    Attributes:
-        name: of the attack; None takes the strongest on each artefact.
-        axis: what an axis says.
-        words: what a sentence says.
-    """
+    name: str
 
-    name: str | None
-    axis: str
-    words: str
+    @property
+    def title(self) -> str:
+        """The attack's name for people."""
+        return attack_title(self.name)
+
+    @property
+    def axis(self) -> str:
+        """What an axis says."""
+        return f"{self.title} (%)"
 
     @property
     def is_gap(self) -> bool:
@@ -40,68 +53,68 @@ class Measure:
 
     def of(self, target: TargetAudit) -> Estimate:
         """Balanced accuracy, a share; of a chosen threshold, held out."""
-        if self.name is None:
-            return target.strongest.point.balanced_accuracy
-        attack = target.attack(self.name)
-        point = (
-            attack.held_out.point if attack.held_out else attack.point("fixed")
-        )
-        return point.balanced_accuracy
-
-    def attack(self, target: TargetAudit) -> str:
-        """The title of the attack that does it."""
-        name = target.strongest.attack if self.name is None else self.name
-        return TITLES.get(name, name)
+        return held_out_point(target, self.name).balanced_accuracy
 
 
-STRONGEST = Measure(
-    None,
-    "strongest attack (%)",
-    "the strongest attack on each artefact, chosen on one half of the records "
-    "and judged on the other",
-)
+class LeakFigure(RunFigure):
+    """A figure of how much artefacts give away.
 
-
-def measure(runs: list[Run]) -> Measure:
-    """One attack for all artefacts, so that they compare.
-
-    Of audits of earlier versions the strongest on each.
+    Attributes:
+        measure: of the leak.
+        shown: the artefacts.
     """
-    targets = [target for run in runs for target in of_run(run)]
-    if all(target.leak is not None for target in targets):
-        name = common_attack(targets)
-        title = TITLES.get(name, name)
-        how = "the one with the highest AUC on average"
-        if name != GAP:
-            how += "; its threshold is chosen on one half of the records and "
-            how += "judged on the other"
-        return Measure(
-            name,
-            f"{title} (%)",
-            f"one attack for all ({title}): of those that every artefact has, "
-            f"{how}",
-        )
-    return STRONGEST
+
+    columns = COLUMNS
+
+    def __init__(self, results):
+        super().__init__(results)
+        targets = [x for run in self.runs for x in artefacts_of(run.audit)]
+        self.measure = Measure(common_attack(targets))
+        self.shown = artefacts(self.runs)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether files are left out."""
+        return is_cut(self.runs)
+
+    def extremes(self, shown: list[Artefact], most=3) -> list[Artefact]:
+        """Those that a sentence names: all, or the most and the least leaky."""
+        return extremes(shown, lambda x: self.measure.of(x.target).value, most)
+
+    def _subjects(self) -> Iterator[SimpleNamespace]:
+        for artefact in self.shown:
+            target = artefact.target
+            yield SimpleNamespace(
+                artefact=artefact,
+                target=target,
+                measure=self.measure,
+                gap=gap(target),
+                leak=self.measure.of(target),
+            )
 
 
 def common_attack(targets: list[TargetAudit], *, with_curve=False) -> str:
     """Chooses an attack that all artefacts have.
 
     The one whose AUC, by the lower ends of the intervals that hold for all
-    attacks at once, is highest on average.
+    attacks at once, is highest on average; without leak tests of each attack's
+    own intervals.
 
     Args:
-        targets: with their leak tests.
+        targets: the artefacts.
         with_curve: whether it must have a ROC curve.
     """
     areas = {}
     for target in targets:
-        for attack in target.leak.attacks:
-            if with_curve and target.attack(attack.attack).roc is None:
-                continue
-            areas.setdefault(attack.attack, []).append(attack.auc.low)
+        if target.leak is None:
+            ends = {x.name: x.auc.low for x in target.attacks}
+        else:
+            ends = {x.attack: x.auc.low for x in target.leak.attacks}
+        for name, low in ends.items():
+            if not with_curve or target.attack(name).roc is not None:
+                areas.setdefault(name, []).append(low)
     shared = {k: sum(v) for k, v in areas.items() if len(v) == len(targets)}
-    return max(shared, key=shared.get, default="confidence")
+    return max(shared, key=shared.get, default=DEFAULT)
 
 
 def gap(target: TargetAudit) -> Estimate:
@@ -109,58 +122,11 @@ def gap(target: TargetAudit) -> Estimate:
     return target.attack(GAP).point("fixed").balanced_accuracy
 
 
-def table(runs: list[Run], name: str, title: str) -> Table:
-    """What overview, trade-off and cost draw: one row an artefact."""
-    used = measure(runs)
-    rows = [
-        [
-            artefact.model,
-            artefact.target.target,
-            artefact.target.accuracy_nonmembers,
-            gap(artefact.target),
-            used.attack(artefact.target),
-            used.of(artefact.target),
-            artefact.target.size_mb,
-            artefact.target.latency_ms,
-        ]
-        for artefact in artefacts(runs)
-    ]
-    columns = [
-        Column("model", "model"),
-        Column("target", "target"),
-        Column("nonmembers right %", "accuracy_nonmembers", "percent"),
-        Column("gap attack %", "gap_attack", "percent"),
-        Column("attack", "attack"),
-        Column("attacker right %", "balanced_accuracy", "percent"),
-        Column("MB", "size_mb", "number"),
-        Column("ms", "latency_ms", "measure"),
-    ]
-    return Table(name, title, columns, rows, notes=[])
-
-
-def in_words(shown: list[Artefact], value, say, *, most=3) -> str:
-    """Names each artefact's value, or the highest and lowest of many.
-
-    Args:
-        shown: one or more.
-        value: Artefact -> float, to order them by.
-        say: Artefact -> str.
-        most: int, how many are all named.
-    Returns: such as "w=4, a=4, int8: 55 % [53, 58]; ...", without an end.
-    """
-    if len(shown) > most:
-        high = max(shown, key=value)
-        low = min(shown, key=value)
-        return (
-            f"of {len(shown)}, the highest is {high.name}: {say(high)}, "
-            f"the lowest {low.name}: {say(low)}"
-        )
-    return "; ".join(f"{artefact.name}: {say(artefact)}" for artefact in shown)
-
-
-def percent(estimate: Estimate) -> str:
-    """Per cent with the interval, as in the verdict."""
-    return phrases.percent(estimate, guess=GUESS)
+def extremes(shown: list, value, most=3) -> list:
+    """All if they are at most `most`; else those of the highest and lowest."""
+    if not shown or len(shown) <= most:
+        return shown
+    return [max(shown, key=value), min(shown, key=value)]
 
 
 def bounds(estimate: Estimate) -> tuple[float, float, float]:

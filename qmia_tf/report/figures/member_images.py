@@ -2,17 +2,17 @@
 
 import base64
 import io
+from collections.abc import Iterator
+from types import SimpleNamespace
 
 import matplotlib.image
 from matplotlib.figure import Figure
 
-from qmia_tf.report import phrases
 from qmia_tf.report.figures import panels
-from qmia_tf.report.figures.figure import Drawing, of_runs
+from qmia_tf.report.figures.figure import RunFigure
 from qmia_tf.report.figures.series import models
 from qmia_tf.report.figures.styles import COLORS, INK
-from qmia_tf.report.run_list import Run, title
-from qmia_tf.report.tables import Column, Table
+from qmia_tf.report.tables import Column
 
 # Pictures beside each other, and rows of them for so many runs at most.
 ACROSS = {False: 8, True: 4}
@@ -22,156 +22,110 @@ UNDER, ABOVE = 0.38, 0.36
 WRONG = COLORS[1]
 
 
-@of_runs
-def exposed(runs: list[Run], *, narrow=False) -> Figure | None:
-    """Draws the members whose scores give them away most.
+class MemberImages(RunFigure):
+    """The members whose scores give them away most."""
 
-    Args:
-        runs: Runs or AuditResults of one data set, or one of them.
-        narrow: draws for a phone.
-    Returns: a Figure; None if the audits keep no pictures.
-    """
-    entries = _found(runs, narrow)
-    if not entries:
-        return None
-    across = ACROSS[narrow]
-    side = panels.page(narrow) / across - 0.06
-    rows = [-(-len(records) // across) for _, _, records in entries]
-    above = ABOVE if len(runs) > 1 else 0.05
-    heights = [above + n * (side + UNDER) for n in rows]
-    top = 0.0 if narrow else 0.3
-    figure = panels.paper(sum(heights) + top, narrow=narrow)
-    parts = figure.subfigures(len(entries), 1, height_ratios=heights)
-    parts = [parts] if len(entries) == 1 else list(parts)
-    for part, count, (name, names, records) in zip(
-        parts, rows, entries, strict=True
-    ):
-        part.set_facecolor("none")
-        grid = part.subplots(count, across, squeeze=False).ravel()
-        for axes in grid[len(records) :]:
-            axes.set_axis_off()
-        for axes, record in zip(grid, records, strict=False):
-            _draw(axes, record, names, side)
-        if len(runs) > 1:
-            part.suptitle(
-                panels.fit(name, panels.page(narrow) - 0.1),
-                fontsize=panels.TEXT,
-                x=0.01,
-                ha="left",
-            )
-    panels.heading(
-        figure,
-        f"{title(runs[0].dataset)}: the most exposed members",
-        narrow=narrow,
-    )
-    return figure
-
-
-@of_runs
-def caption(runs: list[Run]) -> str:
-    """How to read it."""
-    return (
-        "Training records, the most exposed first: keep this as private as "
-        "the data. Under each its label and the probability that it is a "
-        "member, for an attacker who sees its margin alone and to whom "
-        "members and nonmembers are equally likely beforehand. Coloured: "
-        "classified wrong. Of records that are picked because they are at the "
-        "top some are there by chance."
-    )
-
-
-@of_runs
-def alt(runs: list[Run]) -> str:
-    """What is seen."""
-    parts = []
-    for model in models(runs)[:3]:
-        records = _records(model.run)
-        if records:
-            first = records[0]
-            parts.append(
-                f"{model.model}: record {first.record_id} of class "
-                f"{_names(model.run).get(first.label, first.label)}, a member "
-                f"with probability {phrases.area(first.probability)}"
-            )
-    if not parts:
-        return "These audits keep no pictures."
-    return f"The most exposed member by each model: {'; '.join(parts)}."
-
-
-@of_runs
-def data(runs: list[Run]) -> Table:
-    """One row a record."""
-    rows = [
-        [model.model, record.record_id]
-        + [str(names.get(x, x)) for x in (record.label, record.predicted)]
-        + [record.score, record.rank, record.probability]
-        for model in models(runs)
-        for names in [_names(model.run)]
-        for record in _records(model.run, pictures=False)
+    name = "exposed"
+    title = "The most exposed members"
+    heading = "the most exposed members"
+    columns = [
+        Column("model", "model", "text", "model"),
+        Column("record", "record_id", "count", "record.record_id"),
+        Column("label", "label", "text", "label"),
+        Column("predicted", "predicted", "text", "predicted"),
+        Column("score", "score", "number", "record.score"),
+        Column("rank", "rank", "number", "record.rank"),
+        Column("P(member)", "probability", "area", "record.probability"),
     ]
-    return Table(
-        name="figure_exposed",
-        title=DRAWING.title,
-        columns=[
-            Column("model", "model"),
-            Column("record", "record_id", "count"),
-            Column("label", "label"),
-            Column("predicted", "predicted"),
-            Column("score", "score", "number"),
-            Column("rank", "rank", "number"),
-            Column("P(member)", "probability", "area"),
-        ],
-        rows=rows,
-        notes=[],
-    )
+
+    def first_members(self) -> list[SimpleNamespace]:
+        """The most exposed member of some models."""
+        members = (_members(x)[:1] for x in models(self.runs)[:3])
+        return [first for listed in members for first in listed]
+
+    def _draw(self, sheet) -> Figure | None:
+        entries = self._entries(sheet.narrow)
+        if not entries:
+            return None
+        across = ACROSS[sheet.narrow]
+        side = sheet.width / across - 0.06
+        rows = [-(-len(members) // across) for members in entries]
+        above = ABOVE if len(self.runs) > 1 else 0.05
+        heights = [above + n * (side + UNDER) for n in rows]
+        figure = sheet.figure(sum(heights) + (0.0 if sheet.narrow else 0.3))
+        parts = figure.subfigures(
+            len(entries), 1, height_ratios=heights, squeeze=False
+        )
+        for part, count, members in zip(
+            parts[:, 0], rows, entries, strict=True
+        ):
+            part.set_facecolor("none")
+            grid = part.subplots(count, across, squeeze=False).ravel()
+            for axes in grid[len(members) :]:
+                axes.set_axis_off()
+            for axes, member in zip(grid, members, strict=False):
+                _draw(axes, member, side)
+            if len(self.runs) > 1:
+                name = panels.fit(members[0].model, sheet.width - 0.1)
+                part.suptitle(name, fontsize=panels.TEXT, x=0.01, ha="left")
+        if not sheet.narrow:
+            figure.suptitle(
+                sheet.title, fontsize=panels.TITLE, x=0.01, ha="left"
+            )
+        return figure
+
+    def _entries(self, narrow):
+        """The members that are drawn, of each run with pictures."""
+        rows = [x for n, x in ROWS[narrow].items() if len(self.runs) <= n]
+        most = ACROSS[narrow] * (rows or [1])[0]
+        entries = (_members(model)[:most] for model in models(self.runs))
+        return [members for members in entries if members]
+
+    def _subjects(self) -> Iterator[SimpleNamespace]:
+        for model in models(self.runs):
+            yield from _members(model, pictures=False)
 
 
-def _records(run, *, pictures=True):
-    """The exposed members of the one target that has them."""
-    for target in run.audit.targets:
+def _members(model, *, pictures=True) -> list[SimpleNamespace]:
+    """The risky members of the one target of a run that has them."""
+    for target in model.run.audit.targets:
         records = [x for x in target.risky_members if x.picture or not pictures]
         if records:
-            return records
+            names = _class_names(model.run)
+            return [
+                SimpleNamespace(
+                    model=model.model,
+                    record=record,
+                    label=str(names.get(record.label, record.label)),
+                    predicted=str(
+                        names.get(record.predicted, record.predicted)
+                    ),
+                )
+                for record in records
+            ]
     return []
 
 
-def _names(run):
-    """Class -> name, where names are known."""
+def _class_names(run):
     return {
-        class_audit.label: class_audit.name
+        audit.label: audit.name
         for target in run.audit.targets
-        for class_audit in target.per_class
-        if class_audit.name
+        for audit in target.per_class
+        if audit.name
     }
 
 
-def _found(runs, narrow):
-    """(model, names of the classes, records) of each run with pictures."""
-    rows = [x for n, x in ROWS[narrow].items() if len(runs) <= n]
-    most = ACROSS[narrow] * (rows or [1])[0]
-    entries = (
-        (model.model, _names(model.run), _records(model.run)[:most])
-        for model in models(runs)
-    )
-    return [entry for entry in entries if entry[2]]
-
-
-def _draw(axes, record, names, width):
+def _draw(axes, member, width):
+    record = member.record
     axes.set(xticks=[], yticks=[], facecolor="none")
     axes.spines[:].set_visible(False)
     image = matplotlib.image.imread(
         io.BytesIO(base64.b64decode(record.picture)), format="png"
     )
     axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="none")
-    right = record.predicted == record.label
-    label = str(names.get(record.label, record.label))
     axes.set_xlabel(
-        f"{panels.fit(label, width)}\n{100 * record.probability.value:.0f} %",
-        color=INK if right else WRONG,
+        f"{panels.fit(member.label, width)}\n"
+        f"{100 * record.probability.value:.0f} %",
+        color=INK if record.predicted == record.label else WRONG,
         labelpad=2,
     )
-
-
-DRAWING = Drawing(
-    "exposed", "The most exposed members", exposed, caption, alt, data
-)

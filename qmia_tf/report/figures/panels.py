@@ -1,10 +1,14 @@
 """The paper that figures are drawn on: sizes, axes, grids, legends."""
 
+import dataclasses
 import functools
 import math
+from collections.abc import Callable
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.lines import Line2D
 from matplotlib.textpath import TextPath
 
 from qmia_tf.report.figures.styles import FAINT, GREY, INK, short
@@ -34,26 +38,119 @@ SETTINGS = {
 }
 
 
-def paper(height, *, narrow) -> Figure:
-    """An empty transparent figure.
+@dataclasses.dataclass(frozen=True)
+class Sheet:
+    """What one figure is drawn on.
 
-    Args:
-        height: inches.
+    Attributes:
+        title: of the figure; on a phone the page has it.
         narrow: whether it is for a phone.
     """
-    size = page(narrow), height
+
+    title: str
+    narrow: bool
+
+    @property
+    def width(self) -> float:
+        """Inches."""
+        return NARROW if self.narrow else WIDE
+
+    def figure(self, height, looks=()) -> Figure:
+        """An empty figure: of that height in inches, and a legend's."""
+        return paper(height + self._legend_height(looks), narrow=self.narrow)
+
+    def legend(self, figure: Figure, looks: list[tuple]):
+        """Puts the legend above, with the title; on a phone below, without.
+
+        Args:
+            figure: a Figure.
+            looks: (text, options of a line, or an artist) of each entry.
+        """
+        figure.legend(
+            [
+                Line2D([], [], **look) if isinstance(look, dict) else look
+                for _, look in looks
+            ],
+            [text for text, _ in looks],
+            title=None if self.narrow else self.title,
+            title_fontsize=TITLE,
+            alignment="left",
+            loc="outside lower left" if self.narrow else "outside upper left",
+            ncols=self._legend_columns(looks),
+            frameon=False,
+            columnspacing=1.2,
+            borderaxespad=0.2,
+        )
+
+    def panels(
+        self,
+        names,
+        looks,
+        *,
+        height,
+        space,
+        margin,
+        columns=None,
+        xlabel="",
+        ylabel="",
+        grid="both",
+        **shared,
+    ) -> tuple[Figure, list[Axes]]:
+        """Makes a figure of one panel a name, with its legend.
+
+        Args:
+            names: titles of the panels.
+            looks: as of legend.
+            height: inches of a panel, or a function of how many stand beside
+                each other.
+            space: inches beside the panels and the legend.
+            margin: inches of a panel's width that its title does not have.
+            columns: panels beside each other; None: as many as fit.
+            xlabel: of the lowest panels.
+            ylabel: of the first of each row.
+            grid: as of tidy.
+            **shared: of Figure.subplots.
+        """
+        columns = columns or across(len(names), narrow=self.narrow)
+        if isinstance(height, Callable):
+            height = height(columns)
+        rows = math.ceil(len(names) / columns)
+        figure = self.figure(height * rows + space, looks)
+        panels = grid_of(figure, len(names), columns=columns, **shared)
+        width = self.width / columns - margin
+        for place, (axes, name) in enumerate(zip(panels, names, strict=True)):
+            tidy(axes, grid=grid)
+            axes.set_title(fit(name, width), loc="left")
+            if place + columns >= len(names):
+                axes.tick_params(labelbottom=True)
+                axes.set_xlabel(xlabel)
+            if place % columns == 0:
+                axes.set_ylabel(ylabel)
+        self.legend(figure, looks)
+        return figure, panels
+
+    def _legend_height(self, looks):
+        if not looks:
+            return 0.0
+        rows = math.ceil(len(looks) / self._legend_columns(looks))
+        return 0.17 * rows + (0.1 if self.narrow else 0.35)
+
+    def _legend_columns(self, looks):
+        longest = max(width_of(text) for text, _ in looks)
+        fitting = int((self.width - 0.1) // (longest + HANDLE))
+        return max(1, min(fitting, len(looks)))
+
+
+def paper(height, *, narrow) -> Figure:
+    """An empty transparent figure of that height in inches."""
+    size = NARROW if narrow else WIDE, height
     figure = Figure(figsize=size, layout="constrained", facecolor="none")
     figure.get_layout_engine().set(w_pad=0.05, h_pad=0.05)
     return figure
 
 
-def tidy(axes, *, grid="both"):
-    """No box, a faint grid, small ticks, nothing behind.
-
-    Args:
-        axes: matplotlib's Axes.
-        grid: "both", "x", "y", or None.
-    """
+def tidy(axes: Axes, *, grid="both"):
+    """No box, a faint grid ("both", "x", "y", None), nothing behind."""
     axes.set_facecolor("none")
     axes.spines[["top", "right"]].set_visible(False)
     # Ticks are made when they are drawn, by the settings of then.
@@ -61,12 +158,6 @@ def tidy(axes, *, grid="both"):
     axes.set_axisbelow(True)
     if grid:
         axes.grid(axis=grid, color=FAINT, linewidth=0.6)
-
-
-def heading(figure, text, *, narrow):
-    """Writes a title, on the left. On a phone the page has it."""
-    if not narrow:
-        figure.suptitle(text, fontsize=TITLE, x=0.01, ha="left")
 
 
 @functools.lru_cache(maxsize=4096)
@@ -88,47 +179,6 @@ def fit(text, inches, *, bold=False) -> str:
     return short(text, 3)
 
 
-def legend(figure, handles, labels, *, narrow, title):
-    """Puts the legend above, with the title; on a phone below, without.
-
-    Args:
-        figure: a Figure.
-        handles: of the legend.
-        labels: their texts.
-        narrow: whether it is for a phone.
-        title: of the figure.
-    """
-    return figure.legend(
-        handles,
-        labels,
-        title=None if narrow else title,
-        title_fontsize=TITLE,
-        alignment="left",
-        loc="outside lower left" if narrow else "outside upper left",
-        ncols=_columns(labels, narrow),
-        frameon=False,
-        columnspacing=1.2,
-        borderaxespad=0.2,
-    )
-
-
-def legend_height(labels, *, narrow) -> float:
-    """Inches that a legend of these labels takes, about."""
-    rows = math.ceil(len(labels) / _columns(labels, narrow))
-    return 0.17 * rows + (0.1 if narrow else 0.35)
-
-
-def _columns(labels, narrow):
-    longest = max(map(width_of, labels), default=0.0)
-    fitting = int((page(narrow) - 0.1) // (longest + HANDLE))
-    return max(1, min(fitting, len(labels)))
-
-
-def page(narrow) -> float:
-    """The width of a figure in inches."""
-    return NARROW if narrow else WIDE
-
-
 def across(count, *, narrow) -> int:
     """How many of `count` panels stand beside each other."""
     if narrow:
@@ -136,21 +186,33 @@ def across(count, *, narrow) -> int:
     return {1: 1, 2: 2, 3: 3, 4: 2, 5: 3, 6: 3}.get(count, 4)
 
 
-def guess_line(axes, value, *, upright=False):
+def guess_line(axes: Axes, value, *, upright=False):
     """A grey line where guessing is."""
     draw = axes.axvline if upright else axes.axhline
     draw(value, color=GREY, linewidth=0.9, zorder=1)
 
 
-def grid_of(figure, count, *, columns, **options):
+def rails(axes: Axes, rows, linewidth):
+    """A faint line across the panel at each row."""
+    axes.hlines(
+        rows,
+        0,
+        1,
+        transform=axes.get_yaxis_transform(),
+        color=FAINT,
+        linewidth=linewidth,
+        zorder=0,
+    )
+
+
+def grid_of(figure: Figure, count, *, columns, **options) -> list[Axes]:
     """Axes for `count` panels, `columns` of them beside each other.
 
     Args:
         figure: a Figure.
-        count: int, 1 or more.
-        columns: int, 1 or more.
+        count: 1 or more.
+        columns: 1 or more.
         **options: of Figure.subplots.
-    Returns: list of `count` Axes; the rest are removed.
     """
     down = math.ceil(count / columns)
     grid = figure.subplots(down, columns, squeeze=False, **options)

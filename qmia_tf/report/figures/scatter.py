@@ -1,13 +1,15 @@
 """Points of artefacts in one or two panels: something against the leak."""
 
+import dataclasses
+from collections.abc import Callable
+
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from qmia_tf.report.figures import leak_measure, panels
 from qmia_tf.report.figures.point_letters import write_keys
-from qmia_tf.report.figures.series import artefacts, models
+from qmia_tf.report.figures.series import Artefact, models
 from qmia_tf.report.figures.styles import GREY
-from qmia_tf.report.run_list import Run, title
+from qmia_tf.report.run_list import Run
 from qmia_tf.statistics.intervals import Estimate
 
 # Inches of a model's name.
@@ -16,37 +18,49 @@ NAME = {False: 2.0, True: 2.6}
 ALONE = 3.0
 
 
+@dataclasses.dataclass(frozen=True)
+class Side:
+    """What one panel shows of each artefact.
+
+    Attributes:
+        x: TargetAudit -> number, None, or Estimate of a share.
+        xlabel: of the axis.
+        y: TargetAudit -> Estimate of a share.
+        ylabel: of the axis.
+    """
+
+    x: Callable
+    xlabel: str
+    y: Callable
+    ylabel: str
+
+
 def scatter(
-    runs: list[Run], sides, *, heading, narrow=False, log=False
+    runs: list[Run],
+    shown: list[Artefact],
+    sides: list[Side],
+    sheet: panels.Sheet,
+    *,
+    log=False,
 ) -> Figure:
     """Draws one point an artefact in each of one or two panels.
 
     Args:
         runs: of one data set.
-        sides: (x, its label, y, its label) of each panel; x gives a number,
-            None, or an Estimate of a share, y an Estimate of a share, of a
-            TargetAudit.
-        heading: of the figure.
-        narrow: draws for a phone.
+        shown: their artefacts.
+        sides: of the panels.
+        sheet: what it is drawn on.
         log: whether x is logarithmic; then lines join a model's artefacts.
     """
-    shown = artefacts(runs)
-    labels = _labels(runs, shown, narrow)
-    room = panels.legend_height([name for name, *_ in labels], narrow=narrow)
-    down = len(sides) if narrow else 1
-    figure = panels.paper(2.35 * down + 0.3 + room, narrow=narrow)
+    looks = _looks(runs, shown, sheet.narrow)
+    down = len(sides) if sheet.narrow else 1
+    figure = sheet.figure(2.35 * down + 0.3, looks)
     grid = panels.grid_of(figure, len(sides), columns=len(sides) // down)
     drawn = [
         _panel(axes, shown, side, log)
         for axes, side in zip(grid, sides, strict=True)
     ]
-    panels.legend(
-        figure,
-        [_handle(*look) for _, *look in labels],
-        [name for name, *_ in labels],
-        narrow=narrow,
-        title=f"{title(runs[0].dataset)}: {heading}",
-    )
+    sheet.legend(figure, looks)
     if len(runs) > 1:
         for axes, points in zip(grid, drawn, strict=True):
             write_keys(figure, axes, points, shown)
@@ -55,31 +69,30 @@ def scatter(
 
 def _panel(axes, shown, side, log):
     """Draws one panel; returns where each artefact stands, or None."""
-    x, across, y, upward = side
     panels.tidy(axes)
     panels.guess_line(axes, 50)
     if log:
         axes.set_xscale("log")
-        places = {x(artefact.target) for artefact in shown} - {None}
+        places = {side.x(artefact.target) for artefact in shown} - {None}
         if len(places) == 1:
             # One value has no range for matplotlib to widen.
             (only,) = places
             axes.set_xlim(only / ALONE, only * ALONE)
     # Files of one size would have their bars on each other.
     bars = not log or len({artefact.model for artefact in shown}) == 1
-    points = [_point(axes, artefact, x, y, bars) for artefact in shown]
+    points = [_point(axes, artefact, side, bars) for artefact in shown]
     if log:
         _join(axes, shown, points)
     axes.margins(0.12)
-    axes.set(xlabel=across, ylabel=upward)
+    axes.set(xlabel=side.xlabel, ylabel=side.ylabel)
     if log:
         _plain_ticks(axes)
     return points
 
 
-def _point(axes, artefact, x, y, bars):
+def _point(axes, artefact, side, bars):
     """Draws one artefact; returns where it stands, or None."""
-    at, leak = x(artefact.target), y(artefact.target)
+    at, leak = side.x(artefact.target), side.y(artefact.target)
     if at is None:
         return None
     value, below, above = leak_measure.bounds(leak)
@@ -143,25 +156,17 @@ def _plain_ticks(axes):
     axes.minorticks_off()
 
 
-def _labels(runs, shown, narrow):
-    """(text, marker, colour, whether it is filled) of the legend."""
-    several = len(runs) > 1
-    labels = []
+def _looks(runs, shown, narrow):
+    """The models, with their letters and colours; the markers of files."""
+    several, looks = len(runs) > 1, []
     for n, artefact in enumerate(models(runs)):
         key = f"{chr(ord('A') + n % 26)}  " if several else ""
         name = key + panels.fit(artefact.model, NAME[narrow])
-        labels.append((name, "o", artefact.color, True))
-    files = {artefact.file: artefact.marker for artefact in shown}
-    files = [(name, look, GREY, False) for name, look in files.items()]
-    return labels + files
-
-
-def _handle(look, color, filled):
-    return Line2D(
-        [],
-        [],
-        marker=look,
-        linestyle="",
-        color=color,
-        markerfacecolor=color if filled else "none",
-    )
+        looks.append((name, "o", artefact.color, artefact.color))
+    markers = {artefact.file: artefact.marker for artefact in shown}
+    looks += [(name, look, GREY, "none") for name, look in markers.items()]
+    keys = "marker", "color", "markerfacecolor"
+    return [
+        (name, {"linestyle": "", **dict(zip(keys, look, strict=True))})
+        for name, *look in looks
+    ]

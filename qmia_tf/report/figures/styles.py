@@ -1,4 +1,4 @@
-"""What a run looks like in every figure: its name, colour, dashes, markers."""
+"""Colours, dashes and markers of every figure."""
 
 import itertools
 
@@ -13,6 +13,9 @@ from qmia_tf.run_dir import TRAINED
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 INK, GREY, FAINT = "#000000", "#595959", "#D9D9D9"
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
+# The curve of a file, often upon its model's, which is pale: both must show.
+DASHED = {"linestyle": (0, (4, 1.5))}
+PALE = {"linewidth": 3.2, "alpha": 0.4}
 # Members and nonmembers, where they are drawn apart.
 MEMBERS, NONMEMBERS = COLORS[1], COLORS[0]
 MARKERS = {
@@ -25,7 +28,7 @@ MARKERS = {
     "int8_io": "<",
     "tfmot_int8": "X",
 }
-OWN = {KERAS: "o", "tflite": "s"}
+KIND_MARKERS = {KERAS: "o", "tflite": "s"}
 OTHER = "*"
 # Which file stands for what is deployed: the first of these that a run has.
 DEPLOYED = ("int8", "int8_io", "int8_ptq", "tfmot_int8")
@@ -51,14 +54,15 @@ def deployed(run: Run) -> TargetAudit | None:
     return next((target for target in targets if target is not None), None)
 
 
-def kind(run: Run, target: TargetAudit) -> str:
-    """What a legend calls a file; somebody's own have any name."""
-    return (target.kind or "model") if run.own else target.target
+def file_style(run: Run, target: TargetAudit) -> tuple[str, str]:
+    """What a legend calls a file among those of its network, and its marker.
 
-
-def marker(run: Run, target: TargetAudit) -> str:
-    """The marker of that kind of file."""
-    return (OWN if run.own else MARKERS).get(kind(run, target), OTHER)
+    Without such a network a target may have any name: its kind stands there.
+    """
+    if run.is_trained:
+        return target.target, MARKERS.get(target.target, OTHER)
+    kind = target.kind or "model"
+    return kind, KIND_MARKERS.get(kind, OTHER)
 
 
 def line_styles(listed: list[Run]) -> list[dict]:

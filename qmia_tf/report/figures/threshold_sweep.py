@@ -1,200 +1,194 @@
 """The paper's figures 2 and 3: attack accuracy against the threshold."""
 
+import dataclasses
+from collections.abc import Iterator
+from types import SimpleNamespace
+
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
+from qmia_tf.auditing.target_result import TargetAudit
 from qmia_tf.report.figures import leak_measure, panels
-from qmia_tf.report.figures.figure import Drawing, of_runs
-from qmia_tf.report.figures.series import Artefact, models
-from qmia_tf.report.figures.styles import GREY, deployed
-from qmia_tf.report.figures.threshold_curves import lines_of, steps
-from qmia_tf.report.run_list import Run, title
-from qmia_tf.report.tables import Column, Table
+from qmia_tf.report.figures.figure import RunFigure
+from qmia_tf.report.figures.series import models, two
+from qmia_tf.report.figures.styles import DASHED, GREY, PALE, deployed
+from qmia_tf.report.run_list import held_out_point
+from qmia_tf.report.tables import Column
+from qmia_tf.statistics.thinned_sweep import Curve
 
 # float32 has no number between 1 - 6e-8 and 1.
 LEAST_DISTANCE = 3e-8
 PEAK, GAP = "peak, in-sample / held out (%)", "gap attack"
+# More models than these are told apart by dashes: no room for a second curve.
+MOST_IN_PAIRS = 6
 
 
-@of_runs
-def threshold(runs: list[Run], *, narrow=False) -> Figure:
-    """Draws attack accuracy against the threshold on the largest confidence.
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """One curve: its target, its name, how it is drawn, its numbers in %."""
+
+    target: TargetAudit
+    name: str
+    style: dict
+    hollow: bool = False
+
+    @property
+    def attack(self):
+        """The confidence attack on the target."""
+        return self.target.attack("confidence")
+
+    @property
+    def peak(self) -> float:
+        """The best accuracy of any threshold, in-sample."""
+        point = self.attack.point("peak_accuracy")
+        return 100 * point.balanced_accuracy.value
+
+    @property
+    def held_out(self) -> float:
+        """The accuracy of a held-out threshold."""
+        point = held_out_point(self.target, "confidence")
+        return 100 * point.balanced_accuracy.value
+
+    @property
+    def gap(self) -> float:
+        """The accuracy of the gap attack."""
+        return 100 * leak_measure.gap(self.target).value
+
+    @property
+    def marker(self) -> dict:
+        """How its points are drawn."""
+        color = self.style["color"]
+        return {
+            "color": color,
+            "markerfacecolor": "none" if self.hollow else color,
+            "clip_on": False,
+            "zorder": 4 if self.hollow else 3,
+            "markersize": 6.5 if self.hollow else 4.5,
+        }
+
+
+class ThresholdSweep(RunFigure):
+    """Attack accuracy against the threshold on the largest confidence.
 
     One curve a model, its Keras model or, without one, its first target. Up
     to six models also get the curve of their deployed integer file, dashed.
     Beside it, or below, the same stretched towards 1, where a network that
     fits its members has nearly all of its confidences.
-
-    Args:
-        runs: Runs or AuditResults of one data set, or one of them.
-        narrow: draws for a phone.
     """
-    lines = lines_of(runs)
-    labels = [_label(line) for line in lines]
-    room = panels.legend_height([*labels, PEAK, GAP], narrow=narrow)
-    figure = panels.paper((4.6 if narrow else 3.1) + room, narrow=narrow)
-    # Room for the triangles, which are beside the axes.
-    edge = 0.1 / panels.page(narrow)
-    figure.get_layout_engine().set(rect=(0, 0, 1 - edge, 1))
-    if narrow:
-        whole, stretched = figure.subplots(2, 1, sharey=True)
-    else:
-        whole, stretched = figure.subplots(
-            1, 2, sharey=True, width_ratios=(1.25, 1)
+
+    name = "threshold"
+    title = "Attack accuracy against the threshold"
+    heading = "confidence attack by threshold"
+    columns = [
+        Column("model", "model", "text", "name"),
+        Column("threshold", "threshold", "number", "threshold"),
+        Column("attack accuracy", "balanced_accuracy", "number", "accuracy"),
+        Column("TPR", "tpr", "number", "tpr"),
+        Column("FPR", "fpr", "number", "fpr"),
+    ]
+
+    def __init__(self, results):
+        super().__init__(results)
+        self.lines = _lines(self.runs)
+        self.is_cut = any(map(deployed, self.runs))
+
+    def extremes(self) -> list[Line]:
+        """The models that a sentence names, by their names in sentences."""
+        lines = [Line(x.target, x.name, {}) for x in models(self.runs)]
+        return leak_measure.extremes(lines, lambda line: line.peak)
+
+    def _draw(self, sheet) -> Figure:
+        looks = self._looks()
+        figure = sheet.figure(4.6 if sheet.narrow else 3.1, looks)
+        # Room for the triangles, which are beside the axes.
+        edge = 0.1 / sheet.width
+        figure.get_layout_engine().set(rect=(0, 0, 1 - edge, 1))
+        shape = {"nrows": 1, "ncols": 2, "width_ratios": (1.25, 1)}
+        if sheet.narrow:
+            shape = {"nrows": 2, "ncols": 1}
+        whole, stretched = figure.subplots(sharey=True, **shape)
+        for axes in (whole, stretched):
+            panels.tidy(axes)
+            panels.guess_line(axes, 50)
+        for line in self.lines:
+            _draw(whole, line, lambda x: x)
+            _draw(stretched, line, _from_one)
+            across = stretched.get_yaxis_transform()
+            stretched.plot(1.02, line.gap, "<", transform=across, **line.marker)
+        whole.set(
+            xlim=(min(1 / line.target.classes for line in self.lines), 1),
+            ylim=_accuracy_limits(whole, self.lines),
+            xlabel="threshold on the largest confidence",
         )
-    for axes in (whole, stretched):
-        panels.tidy(axes)
-        panels.guess_line(axes, 50)
-    for line in lines:
-        _draw(whole, line, lambda x: x)
-        _draw(stretched, line, _from_one)
-        _mark_gap(stretched, line)
-    least = min(1 / line.target.classes for line in lines)
-    whole.set(
-        xlim=(least, 1),
-        ylim=_accuracy_limits(whole, lines),
-        xlabel="threshold on the largest confidence",
-    )
-    for axes in (whole, stretched)[: 2 if narrow else 1]:
-        axes.set_ylabel("attack accuracy (%)")
-    _stretch(stretched, lines)
-    _legend(figure, lines, labels, runs, narrow)
-    return figure
+        for axes in (whole, stretched)[: 2 if sheet.narrow else 1]:
+            axes.set_ylabel("attack accuracy (%)")
+        _stretch(stretched, self.lines)
+        sheet.legend(figure, looks)
+        return figure
+
+    def _looks(self):
+        return [
+            *((_label(x), {"linewidth": 1.6, **x.style}) for x in self.lines),
+            (PEAK, {"marker": "o", "linestyle": "", "color": GREY}),
+            (GAP, {"marker": "<", "linestyle": "", "color": GREY}),
+        ]
+
+    def _subjects(self) -> Iterator[SimpleNamespace]:
+        for line in self.lines:
+            curve = line.attack.curve
+            for threshold, accuracy, tpr, fpr in zip(
+                curve.threshold,
+                curve.balanced_accuracy.tolist(),
+                curve.recall.tolist(),
+                curve.false_positive_rate.tolist(),
+                strict=True,
+            ):
+                yield SimpleNamespace(
+                    name=line.name,
+                    threshold=threshold,
+                    accuracy=accuracy,
+                    tpr=tpr,
+                    fpr=fpr,
+                )
 
 
-@of_runs
-def caption(runs: list[Run]) -> str:
-    """How to read it."""
-    text = (
-        "Attack accuracy (balanced) of the confidence attack against its "
-        "threshold, and the same stretched towards 1. In-sample: each "
-        "threshold is judged on the records that it is tried on, so the peak "
-        "(dot) is too good; held out is what it is worth. Triangles at the "
-        "edge: the gap attack. Grey line: guessing. It is the paper's figures "
-        "2 and 3."
-    )
-    if any(line.hollow for line in lines_of(runs)):
-        text += " Dashed: the integer file that is deployed, over its model."
-    elif any(map(deployed, runs)):
-        text += " Of so many models the deployed files are left out."
-    return text
+def steps(curve: Curve) -> tuple[np.ndarray, np.ndarray]:
+    """Thresholds from low to high, with everyone before and nobody after."""
+    x = np.array(curve.threshold)[::-1]
+    y = 100 * np.array(curve.balanced_accuracy)[::-1]
+    after = np.nextafter(x[-1], np.inf)
+    x = np.concatenate([[0], x, [after, 1]])
+    return x, np.concatenate([[50], y, [50, 50]])
 
 
-@of_runs
-def alt(runs: list[Run]) -> str:
-    """What is seen."""
-    artefacts = models(runs)
-    return (
-        "The confidence attack peaks, in-sample, at "
-        + leak_measure.in_words(
-            artefacts, lambda x: _peak(x.target), _peak_text
-        )
-        + "."
-    )
-
-
-@of_runs
-def data(runs: list[Run]) -> Table:
-    """One row a threshold of each curve."""
-    rows = []
-    for line in lines_of(runs):
-        curve = line.target.attack("confidence").curve
-        columns = (
-            curve.threshold,
-            curve.balanced_accuracy.tolist(),
-            curve.recall.tolist(),
-            curve.false_positive_rate.tolist(),
-        )
-        for values in zip(*columns, strict=True):
-            rows.append([line.name, *values])
-    return Table(
-        name="figure_threshold",
-        title=DRAWING.title,
-        columns=[
-            Column("model", "model"),
-            Column("threshold", "threshold", "number"),
-            Column("attack accuracy", "balanced_accuracy", "number"),
-            Column("TPR", "tpr", "number"),
-            Column("FPR", "fpr", "number"),
-        ],
-        rows=rows,
-        notes=[],
-    )
-
-
-def _peak(target):
-    attack = target.attack("confidence")
-    return attack.point("peak_accuracy").balanced_accuracy.value
-
-
-def _held_out(target):
-    attack = target.attack("confidence")
-    return attack.held_out.point.balanced_accuracy.value
-
-
-def _peak_text(artefact: Artefact):
-    target = artefact.target
-    return (
-        f"{100 * _peak(target):.1f} % (held out {100 * _held_out(target):.1f} "
-        f"%, gap attack {_gap(target):.1f} %)"
-    )
+def _lines(runs):
+    """The Keras models' curves, then those of the deployed files."""
+    in_pairs = len(runs) <= MOST_IN_PAIRS and any(len(two(x)) > 1 for x in runs)
+    first, second = [], []
+    for run, model in zip(runs, models(runs), strict=True):
+        style = PALE if in_pairs else {"linestyle": model.linestyle}
+        style = {"color": model.color, **style}
+        first.append(Line(model.target, model.model, style))
+        for file in two(run)[1:] if in_pairs else ():
+            style = {"color": model.color, **DASHED}
+            name = f"{model.model}, {file.target}"
+            second.append(Line(file, name, style, hollow=True))
+    return first + second
 
 
 def _label(line):
-    numbers = (
-        f": {100 * _peak(line.target):.1f} / {100 * _held_out(line.target):.1f}"
-    )
+    numbers = f": {line.peak:.1f} / {line.held_out:.1f}"
     room = panels.NARROW - 0.3 - panels.HANDLE - panels.width_of(numbers)
     return panels.fit(line.name, room) + numbers
 
 
-def _legend(figure, lines, labels, runs, narrow):
-    handles = [
-        Line2D([], [], **{"linewidth": 1.6, **line.style}) for line in lines
-    ]
-    handles.append(Line2D([], [], marker="o", linestyle="", color=GREY))
-    handles.append(Line2D([], [], marker="<", linestyle="", color=GREY))
-    panels.legend(
-        figure,
-        handles,
-        [*labels, PEAK, GAP],
-        narrow=narrow,
-        title=f"{title(runs[0].dataset)}: confidence attack by threshold",
-    )
-
-
 def _draw(axes, line, place):
-    attack = line.target.attack("confidence")
-    x, y = steps(attack.curve)
+    x, y = steps(line.attack.curve)
     style = {"linewidth": 1.6, **line.style}
     axes.plot(place(x), y, drawstyle="steps-pre", label=line.name, **style)
-    peak = attack.point("peak_accuracy")
-    if peak.threshold is not None:
-        best = 100 * peak.balanced_accuracy.value
-        at = place(np.array([peak.threshold]))
-        axes.plot(at, [best], "o", **_marker(line))
-
-
-def _mark_gap(axes, line):
-    transform = axes.get_yaxis_transform()
-    gap = _gap(line.target)
-    axes.plot(1.02, gap, "<", transform=transform, **_marker(line))
-
-
-def _gap(target):
-    return 100 * leak_measure.gap(target).value
-
-
-def _marker(line):
-    color = line.style["color"]
-    return {
-        "color": color,
-        "markerfacecolor": "none" if line.hollow else color,
-        "clip_on": False,
-        "zorder": 4 if line.hollow else 3,
-        "markersize": 6.5 if line.hollow else 4.5,
-    }
+    threshold = line.attack.point("peak_accuracy").threshold
+    if threshold is not None:
+        axes.plot(place(np.array([threshold])), [line.peak], "o", **line.marker)
 
 
 def _from_one(thresholds):
@@ -204,9 +198,7 @@ def _from_one(thresholds):
 
 def _stretch(axes, lines):
     axes.set_xscale("log")
-    surest = max(
-        line.target.attack("confidence").curve.threshold[0] for line in lines
-    )
+    surest = max(line.attack.curve.threshold[0] for line in lines)
     end = max(1 - surest, LEAST_DISTANCE)
     axes.set_xlim(1, end / 1.5)
     tens = [n for n in range(8) if 10.0**-n >= end / 1.5]
@@ -222,18 +214,8 @@ def _stretch(axes, lines):
 
 def _accuracy_limits(axes, lines):
     """Room for the curves and for the gap attacks beside them."""
-    gaps = [_gap(line.target) for line in lines]
+    gaps = [line.gap for line in lines]
     low = min(axes.dataLim.y0, *gaps)
     high = max(axes.dataLim.y1, 52.0, *gaps)
     room = 0.06 * (high - low)
     return low - room, high + room
-
-
-DRAWING = Drawing(
-    "threshold",
-    "Attack accuracy against the threshold",
-    threshold,
-    caption,
-    alt,
-    data,
-)

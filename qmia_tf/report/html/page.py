@@ -5,17 +5,13 @@ import pathlib
 
 import jinja2
 
-from qmia_tf.report import (
-    artefact_tables,
-    attack_tables,
-    paper_tables,
-    verdict_sentences,
-)
+from qmia_tf.report import verdict_sentences
 from qmia_tf.report.figure_set import Picture
 from qmia_tf.report.html import inline_svg, sections, settings_section, views
 from qmia_tf.report.html.summary_section import summary
-from qmia_tf.report.run_list import title
+from qmia_tf.report.run_list import artefacts_of, title
 from qmia_tf.report.run_summary import ReportContent
+from qmia_tf.report.words import notes
 
 TEMPLATE = "report.html.jinja"
 # The table with all columns of one that is cut to a page's width.
@@ -28,15 +24,15 @@ SOURCE_TABLES = {
 # Tables that a narrow page shows in groups, which a file does not.
 GROUPED = {"table1": 1, "table2": 3}
 NOTES = (
-    artefact_tables.BALANCED,
-    artefact_tables.HELD_OUT,
-    paper_tables.IN_SAMPLE,
-    attack_tables.TEST,
-    attack_tables.DETECTABLE,
-    attack_tables.STRONGEST,
-    attack_tables.LOW,
-    attack_tables.EPSILON,
-    artefact_tables.PAIRED,
+    "balanced",
+    "held_out",
+    "in_sample",
+    "test",
+    "detectable",
+    "strongest",
+    "low_fpr",
+    "epsilon",
+    "paired",
 )
 
 
@@ -100,7 +96,7 @@ def render(report: ReportContent, pictures: list[Picture]) -> str:
             views.table_view(table, stored=table)
             for table in settings_section.fact_tables(report.runs)
         ],
-        notes=NOTES,
+        notes=notes(*NOTES),
         level=100 * report.runs[0].audit.level,
         colors=inline_svg.palette([*map(_both, drawings)]),
     )
@@ -150,15 +146,13 @@ def _sections(report, figures):
 
 def _counted(compared):
     """How much was audited: models, artefacts and records."""
-    artefacts_ = sum(
-        len(verdict_sentences.artefacts_of(run.audit)) for run in compared
-    )
+    artefacts_ = sum(len(artefacts_of(run.audit)) for run in compared)
     sides = {
         (target.members, target.nonmembers)
         for run in compared
         for target in run.audit.targets
     }
-    models = 0 if any(run.own for run in compared) else len(compared)
+    models = len(compared) if all(x.is_trained for x in compared) else 0
     parts = [f"{models} model{'s' * (models > 1)}"] if models else []
     parts.append(f"{artefacts_} artefact{'s' * (artefacts_ > 1)}")
     if len(sides) == 1:

@@ -1,6 +1,6 @@
 """Settings, seeds, versions and hashes of the audited runs."""
 
-from qmia_tf.attacks import TITLES
+from qmia_tf.report.phrases import attack_title
 from qmia_tf.report.run_list import Run
 from qmia_tf.report.tables import Column, Table
 
@@ -151,7 +151,7 @@ def _left_out(compared):
     for run in compared:
         for target in run.audit.targets:
             for omission in target.attacks_left_out:
-                attack = TITLES.get(omission.name, omission.name)
+                attack = attack_title(omission.name)
                 runs = runs_by_reason.setdefault((attack, omission.reason), {})
                 runs.setdefault(run.name, []).append(target.target)
         for omission in run.audit.left_out:

@@ -19,6 +19,9 @@ def _field(text, is_valid=None, *, choices=None, **default):
 class Recipe:
     """How a model is trained; each field says what it is and may be.
 
+    `stated` lists the fields that the paper states; every other field is our
+    choice.
+
     Raises: InputError if a field's value cannot be used.
     """
 
@@ -102,7 +105,15 @@ class Recipe:
         return {key: fields[key] for key in fields if key not in PROSE}
 
 
-def learning_rate_at(recipe, step, steps_per_epoch):
+# Those that decide how a given data set is trained on.
+TRAINING_FIELDS = tuple(
+    field
+    for field in dataclasses.fields(Recipe)
+    if field.name not in ("name", "dataset", *PROSE)
+)
+
+
+def learning_rate_at(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
     """Computes the learning rate of one step.
 
     warm-up:   rate * (step + 1) / warm        while step < warm
@@ -110,13 +121,8 @@ def learning_rate_at(recipe, step, steps_per_epoch):
     steps:     rate * decay**(milestones that are over)
     cosine:    rate * (1 + cos(pi * t)) / 2, t = (step - warm)/(last - warm)
 
-    where warm and last are warmup_epochs and epochs in steps.
-
-    Args:
-        recipe: Recipe.
-        step: int >= 0, steps done before this one.
-        steps_per_epoch: int >= 1.
-    Returns: float.
+    where warm and last are warmup_epochs and epochs in steps, and step is the
+    number of steps done before this one.
     """
     rate = recipe.learning_rate
     warm = recipe.warmup_epochs * steps_per_epoch

@@ -1,0 +1,236 @@
+"""The tables of a report: all that is stored, and what fits on a page."""
+
+import dataclasses
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+from qmia_tf.report import metrics
+from qmia_tf.report.run_list import Run, is_variant
+from qmia_tf.report.tables import Table, select
+from qmia_tf.report.words import notes, say
+from qmia_tf.run_dir import TRAINED
+
+RUN = len(metrics.RUN)
+# Keys of the columns that fit on a page; the rest is in the CSV.
+FACTS = (
+    "target",
+    "accuracy_members",
+    "accuracy_nonmembers",
+    "distinct_scores",
+    "tied_outputs",
+    "size_mb",
+    "latency_ms",
+    "latency_threads",
+)
+LEAKS = (
+    "target",
+    "gap_attack",
+    "confidence_held_out",
+    "confidence_in_sample",
+    "confidence_auc",
+)
+CHANGES = (
+    "target",
+    "accuracy_change",
+    "gap_change",
+    "held_out_change",
+    "size_change",
+)
+ATTACKS = ("attack", "auc", "p_value", "held_out", "excess")
+TAILS = ("attack", "in_sample", "tpr_at_fpr_1", "tpr_at_fpr_0.1", "epsilon")
+VERDICTS = ("target", "answer", "p_value", "attack", "auc", "tpr_1")
+STRONGEST = ("target", "attack", "auc", "accuracy", "tpr_1")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunTable:
+    """A table with all of its columns, and what a page shows of it."""
+
+    stored: Table
+    shown: list[Table]
+
+
+def run_tables(runs: list[Run]) -> Iterator[RunTable]:
+    """The tables of verdicts, artefacts and attacks; none without rows."""
+    for made in (_verdicts, _artefacts, _attacks, _strongest):
+        table = made(runs)
+        if table.stored.rows:
+            yield table
+
+
+def detail_tables(runs: list[Run]) -> Iterator[RunTable]:
+    """Joint attacks, agreement and tensorflow-privacy; none without rows."""
+    for made in (_joint_attacks, _agreement, _tfprivacy):
+        table = made(runs)
+        if table.rows:
+            yield RunTable(table, [table])
+
+
+def _verdicts(runs):
+    """Twins and other kernels are left to attacks.csv, here as below."""
+    table = select(
+        "answers",
+        "The verdict on each artefact",
+        metrics.VERDICT,
+        (
+            subject
+            for subject in metrics.artefact_subjects(runs, variants=False)
+            if subject.target.leak is not None
+        ),
+        notes=notes("test", "detectable"),
+        grouped=RUN,
+    )
+    more = say("notes", "more_columns", table.name)
+    short = table.pick(VERDICTS, notes=[*notes("test"), more])
+    return RunTable(table, [short])
+
+
+def _artefacts(runs):
+    """Everything of each target; on a page in three tables."""
+    table = select(
+        "artefacts",
+        "Every artefact",
+        metrics.ARTEFACT,
+        metrics.artefact_subjects(runs),
+        grouped=RUN,
+    )
+    left_out = [
+        say("notes", "left_out", run, omission)
+        for run in runs
+        for omission in run.audit.left_out
+    ]
+    targets = notes("targets") if any(run.is_trained for run in runs) else []
+    intervals = say("notes", "intervals")
+    facts = table.pick(
+        FACTS,
+        title="What each artefact is",
+        notes=[intervals, *targets, *notes("scores", "latency"), *left_out],
+    )
+    leaks = table.pick(
+        LEAKS,
+        name="leaks",
+        title="What each artefact gives away",
+        notes=[
+            f"{intervals} {say('notes', 'balanced')}",
+            " ".join(notes("held_out", "in_sample")),
+        ],
+    )
+    changes = _changes(table)
+    return RunTable(table, [facts, leaks, *([changes] if changes.rows else [])])
+
+
+def _changes(artefacts):
+    table = artefacts.pick(
+        CHANGES,
+        name="changes",
+        title="Change against the full-precision Keras model",
+    )
+    rows = [row for row in table.rows if row[-4] is not None]
+    unpaired = any(cell.low is None for row in rows for cell in row[-4:-1])
+    names = ["paired", *(["unpaired"] if unpaired else [])]
+    return dataclasses.replace(table, rows=rows, notes=notes(*names))
+
+
+def _attacks(runs):
+    """Each attack on each target; on a page those on the Keras models."""
+    table = select(
+        "attacks",
+        "Every attack",
+        metrics.ATTACK,
+        metrics.attack_subjects(runs),
+        grouped=RUN + 1,
+    )
+    keys = {
+        (run.name, target.target)
+        for run in runs
+        for target in run.audit.targets
+        if (
+            target.target == TRAINED
+            if run.is_trained
+            else not is_variant(target)
+        )
+    }
+    subject = "each model"
+    if {target for _, target in keys} == {TRAINED}:
+        subject = "the Keras model"
+    rows = [row for row in table.rows if tuple(row[RUN - 1 : RUN + 1]) in keys]
+    short = dataclasses.replace(table, rows=rows or table.rows)
+    title = f"Every attack on {subject}"
+    return RunTable(
+        table,
+        [
+            short.pick(
+                ATTACKS,
+                title=title,
+                notes=notes("intervals", "over_gap", "alike"),
+            ),
+            short.pick(
+                TAILS,
+                name="tails",
+                title=f"{title}, with few false alarms",
+                notes=notes("intervals", "in_sample", "low_fpr", "epsilon"),
+            ),
+        ],
+    )
+
+
+def _strongest(runs):
+    table = select(
+        "strongest",
+        "Held out: the strongest attack on each artefact",
+        metrics.STRONGEST,
+        metrics.artefact_subjects(runs, variants=False),
+        notes=notes("intervals", "strongest", "low_fpr"),
+        grouped=RUN,
+    )
+    more = say("notes", "more_columns", table.name)
+    short = table.pick(STRONGEST, notes=[*table.notes, more])
+    return RunTable(table, [short])
+
+
+def _joint_attacks(runs):
+    return select(
+        "joint",
+        "Two artefacts queried together",
+        metrics.JOINT,
+        (
+            SimpleNamespace(run=run, joint=joint)
+            for run in runs
+            for joint in run.audit.joint_attacks
+        ),
+        notes=notes("joint"),
+        grouped=RUN,
+    )
+
+
+def _agreement(runs):
+    return select(
+        "agreement",
+        "How far the outputs of the artefacts agree",
+        metrics.AGREEMENT,
+        (
+            SimpleNamespace(run=run, agreement=agreement)
+            for run in runs
+            for agreement in run.audit.agreements
+        ),
+        notes=notes("agreement"),
+        grouped=RUN,
+    )
+
+
+def _tfprivacy(runs):
+    return select(
+        "tfprivacy",
+        "The attacks of tensorflow-privacy on all records",
+        metrics.TFPRIVACY,
+        (
+            SimpleNamespace(run=run, target=target, row=row)
+            for run in runs
+            for target in run.audit.targets
+            if target.tfprivacy is not None
+            for row in target.tfprivacy.rows
+            if row.slice == "Entire dataset"
+        ),
+        notes=notes("hanley_mcneil", "trained_attackers"),
+        grouped=RUN,
+    )
