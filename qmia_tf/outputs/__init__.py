@@ -151,14 +151,9 @@ class Outputs:
     def save(self, path: Path) -> None:
         """Writes the outputs to an .npz file, whole or not at all."""
         self.validate(str(path))
-        arrays = {
-            field.name: getattr(self, field.name)
-            for field in dataclasses.fields(self)
-        }
-        if self.logits is None:
-            del arrays["logits"]
-        arrays["info"] = np.array(json.dumps(self.info, sort_keys=True))
-        files.write_npz(path, **arrays)
+        info = json.dumps(self.info, sort_keys=True)
+        arrays = {k: v for k, v in vars(self).items() if v is not None}
+        files.write_npz(path, **{**arrays, "info": info})
 
 
 @dataclasses.dataclass(frozen=True)

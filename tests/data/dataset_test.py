@@ -278,7 +278,7 @@ class SideTest(folders.Folder):
     def test_label_beyond_the_class_names(self):
         path = self.npz(x=self.images, y=self.labels, class_names=["a", "b"])
         self.assertRefused(
-            "label 2 of record 2 is not a class_names' index",
+            "label 2 of record 2 is outside the classes 0..1",
             loaders.load_side,
             path,
         )
