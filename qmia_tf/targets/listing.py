@@ -15,8 +15,8 @@ from qmia_tf.files import is_path
 from qmia_tf.models import keras_calls
 from qmia_tf.outputs import validation
 from qmia_tf.registry import Registry
-from qmia_tf.targets.model_options import ModelOptions
-from qmia_tf.targets.unopened_model import Opening, UnopenedModel
+from qmia_tf.targets.model_options import ModelOptions, Opening
+from qmia_tf.targets.unopened_model import UnopenedModel
 
 KINDS = Registry(
     "target kind",

@@ -5,26 +5,16 @@ import collections
 import folders
 import numpy as np
 import tensorflow as tf
+import tiny_models
 from absl.testing import parameterized
 
 from qmia_tf import files
-from qmia_tf.data import loaders, split
+from qmia_tf.data import split
 
 
 def draw(labels, seed=0, pool="all", **options):
     return split.make_split(
         labels, seed=seed, pool=pool, fingerprint="f" * 64, **options
-    )
-
-
-def a_dataset(images=40, seed=0):
-    rng = np.random.default_rng(seed)
-    return loaders.Dataset(
-        name="made",
-        images=rng.integers(0, 256, (images, 2, 2, 1), np.uint8),
-        labels=np.arange(images) % 4,
-        class_names=("a", "b", "c", "d"),
-        origin=np.zeros(images, np.uint8),
     )
 
 
@@ -160,7 +150,7 @@ class StoredSplitTest(folders.Folder):
         self.assertRefused(pattern, split.load, self.path, "f" * 64)
 
     def test_open_draws_once_and_then_reads(self):
-        data = a_dataset()
+        data = tiny_models.dataset(40)
         first = split.open_split(self.dir, data, seed=1, pool="all")
         self.assertEqual(first.fingerprint, data.fingerprint())
         # Exchanged on disk: shows that the stored one is used.
@@ -179,12 +169,12 @@ class StoredSplitTest(folders.Folder):
     def test_complement_swaps_the_sides(self, fraction):
         options = {"seed": 1, "pool": "all", "member_fraction": fraction}
         one = split.open_split(
-            self.dir / "one", a_dataset(images=41), **options
+            self.dir / "one", tiny_models.dataset(41), **options
         )
         for _ in range(2):
             other = split.open_split(
                 self.dir / "other",
-                a_dataset(images=41),
+                tiny_models.dataset(41),
                 complement=True,
                 **options,
             )
@@ -200,12 +190,16 @@ class StoredSplitTest(folders.Folder):
     )
     def test_open_with_other_options(self, options, message):
         first = {"seed": 1, "pool": "all"}
-        split.open_split(self.dir, a_dataset(), **first)
+        split.open_split(self.dir, tiny_models.dataset(40), **first)
         options = {**first, **options}
         self.assertRefused(
-            message, split.open_split, self.dir, a_dataset(), **options
+            message,
+            split.open_split,
+            self.dir,
+            tiny_models.dataset(40),
+            **options,
         )
-        other = a_dataset(seed=1)
+        other = tiny_models.dataset(40, seed=1)
         self.assertRefused(
             "splits another data set",
             split.open_split,

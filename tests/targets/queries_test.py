@@ -12,7 +12,6 @@ from absl.testing import parameterized
 
 from qmia_tf import files, onednn, outputs
 from qmia_tf.auditing import audit_result
-from qmia_tf.data.loaders import Dataset
 from qmia_tf.deploy.tflite import file_contents
 from qmia_tf.experiments import configuration, run, training_run
 from qmia_tf.models.resnet import Bits
@@ -47,13 +46,7 @@ class Run(folders.Folder):
         super().setUp()
         self.dir /= "run"
         self.folder = self.dir / "artifacts"
-        self.data = Dataset(
-            name="tiny",
-            images=tiny_models.images(RECORDS),
-            labels=np.arange(RECORDS) % 4,
-            class_names=tuple("abcd"),
-            origin=np.zeros(RECORDS, np.uint8),
-        )
+        self.data = tiny_models.dataset(RECORDS)
         config = configuration.describe(
             self.data, recipe=recipes.get("digits"), bits=Bits(4, 4)
         )

@@ -12,37 +12,12 @@ from absl.testing import parameterized
 from ai_edge_litert import interpreter as litert
 from scipy import special
 
-from qmia_tf.data import split
-from qmia_tf.data.loaders import Dataset
 from qmia_tf.deploy.tflite import input_clipping
 from qmia_tf.targets import queries
 from qmia_tf.targets.keras_target import KerasTarget
 from qmia_tf.targets.tflite_target import TFLiteTarget
 
 RECORDS = 30
-
-
-def a_dataset(count=RECORDS, classes=tiny_models.CLASSES):
-    return Dataset(
-        name="tiny",
-        images=tiny_models.images(count),
-        labels=np.arange(count) % classes,
-        class_names=tuple(map(str, range(classes))),
-        origin=np.zeros(count, np.uint8),
-    )
-
-
-def a_split(dataset, members=None):
-    everybody = np.arange(len(dataset.labels))
-    if members is None:
-        members = everybody[::3]
-    return split.Split(
-        members=np.asarray(members),
-        nonmembers=np.setdiff1d(everybody, members),
-        seed=0,
-        pool="all",
-        fingerprint=dataset.fingerprint(),
-    )
 
 
 def by_hand(path, images, kernels="AUTO"):
@@ -309,9 +284,10 @@ class TFLiteTargetTest(Files):
     )
     def test_integer_softmax_can_be_audited(self, outs, kernels):
         path = self.tflite_file(inputs=tf.uint8, outputs=outs)
-        data = a_dataset(200)
+        data = tiny_models.dataset(200)
         answers = queries.outputs_of(
-            TFLiteTarget(path, kernels=kernels), a_split(data).records(data)
+            TFLiteTarget(path, kernels=kernels),
+            tiny_models.split_of(data).records(data),
         )
         levels = answers.probabilities * 256
         self.assertAllEqual(levels, np.round(levels))
@@ -380,15 +356,9 @@ class SameForAllTest(Files):
 
     def setUp(self):
         super().setUp()
-        self.data = a_dataset()
-        self.split = a_split(self.data)
-        self.swapped = split.Split(
-            members=self.split.nonmembers,
-            nonmembers=self.split.members,
-            seed=0,
-            pool="all",
-            fingerprint=self.split.fingerprint,
-        )
+        self.data = tiny_models.dataset(RECORDS)
+        self.split = tiny_models.split_of(self.data)
+        self.swapped = tiny_models.split_of(self.data, self.split.nonmembers)
 
     def fed(self, target, feeder, name, side):
         """Queries; returns record -> the bytes that reached the model."""
@@ -446,8 +416,8 @@ class SameForAllTest(Files):
 
 class QueryTest(Files):
     def test_outputs_hold_every_record_once(self):
-        data = a_dataset()
-        sides = a_split(data, members=[3, 4, 20, 29])
+        data = tiny_models.dataset(RECORDS)
+        sides = tiny_models.split_of(data, members=[3, 4, 20, 29])
         model = tiny_models.classifier()
         answers = queries.outputs_of(
             KerasTarget(model, name="mine"),
@@ -476,9 +446,9 @@ class QueryTest(Files):
         (4, False, "target 'keras': row .*logits"),
     )  # fmt: skip
     def test_outputs_that_do_not_fit(self, classes, softmax, pattern):
-        data = a_dataset(classes=classes)
+        data = tiny_models.dataset(RECORDS, classes=classes)
         target = KerasTarget(tiny_models.classifier(softmax=softmax))
-        records = a_split(data).records(data)
+        records = tiny_models.split_of(data).records(data)
         self.assertRefused(pattern, queries.outputs_of, target, records)
 
     @parameterized.parameters("keras", "tflite")
@@ -490,12 +460,12 @@ class QueryTest(Files):
         target = KerasTarget(model, name="model")
         if kind == "tflite":
             target = TFLiteTarget(self.tflite_file(model=model))
-        data = a_dataset()
+        data = tiny_models.dataset(RECORDS)
         self.assertRefused(
             "target 'model': row 0 .*a probability is not finite.*30 such rows",
             queries.outputs_of,
             target,
-            a_split(data).records(data),
+            tiny_models.split_of(data).records(data),
         )
 
 
