@@ -65,9 +65,6 @@ class Outputs:
 
         Args:
             logits: floats [N, C].
-            labels: as of Outputs.
-            members: as of Outputs.
-            record_ids: as of Outputs.
             info: as of Outputs; it need not say that these are logits.
             source: what the message calls the outputs by.
         Raises: InputError if these are no logits but probabilities, or info

@@ -86,10 +86,8 @@ def options_by_model(
     """Gives each of `count` models the options that the user gave.
 
     Args:
-        input_range: one for all models, or a list with one a model; "auto"
-            means that the model says it. See ModelOptions.
-        outputs: likewise.
-        signature: likewise.
+        input_range: as outputs and signature one for all models, or a list
+            with one a model; "auto" leaves it to the model. See ModelOptions.
     Raises: InputError if a list has another length.
     """
     columns = []

@@ -248,6 +248,39 @@ class CopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(shares(counts_of(both[0], other)), (0.25, 0.25))
 
 
+def votes(rng):
+    """Shares of the 100 trees of a forest, of no stated step."""
+    first = rng.binomial(100, np.where(np.arange(900) < 450, 0.97, 0.7))
+    return with_rows(np.column_stack([first, 100 - first]) / 100)
+
+
+def leaves(rng):
+    """Odd shares of a tree, but both sides have the same ones."""
+    top = rng.random(12)[rng.integers(0, 12, 400)].astype(np.float32)
+    return with_rows(np.column_stack([top, 1 - top]), rng.integers(0, 2, 400))
+
+
+def int8_logits(rng):
+    members, labels = np.arange(3000) < 1500, rng.integers(0, 2, 3000)
+    logits = rng.normal(size=(3000, 2))
+    logits[np.arange(3000), labels] += np.where(members, 5, 1)
+    return Outputs.from_logits(
+        (np.round(logits / 0.07) * 0.07).astype(np.float32),
+        labels=labels,
+        members=members,
+        record_ids=np.arange(3000),
+        info={"target": "logits"},
+    )
+
+
+EQUAL_ROWS = {
+    "votes": votes,
+    "leaves": leaves,
+    "constant": lambda _: with_rows(np.full((80, 4), 0.25), np.arange(80) % 4),
+    "int8_logits": int8_logits,
+}
+
+
 class NoCopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
     """Distinct records are never taken for copies, however coarse."""
 
@@ -266,42 +299,11 @@ class NoCopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
             self.assertEqual(shares(counts), (1.0, 1.0), msg=records)
             self.assertEqual(counts.by, "outputs")
 
-    def test_int8_logits(self):
+    @parameterized.parameters("votes", "leaves", "constant", "int8_logits")
+    def test_rows_that_are_equal_by_chance(self, kind):
         for seed in range(5):
-            rng = np.random.default_rng(seed)
-            members = np.arange(3000) < 1500
-            labels = rng.integers(0, 2, 3000)
-            logits = rng.normal(size=(3000, 2))
-            logits[np.arange(3000), labels] += np.where(members, 5, 1)
-            outputs = Outputs.from_logits(
-                (np.round(logits / 0.07) * 0.07).astype(np.float32),
-                labels=labels,
-                members=members,
-                record_ids=np.arange(3000),
-                info={"target": "logits"},
-            )
+            outputs = EQUAL_ROWS[kind](np.random.default_rng(seed))
             self.assertEqual(shares(counts_of(outputs)), (1.0, 1.0))
-
-    def test_votes_of_a_forest(self):
-        """Shares of 100 trees, in no file of ours, of no stated step."""
-        rng = np.random.default_rng(0)
-        votes = rng.binomial(100, np.where(np.arange(900) < 450, 0.97, 0.7))
-        rows = np.column_stack([votes, 100 - votes]).astype(np.float32) / 100
-        self.assertEqual(shares(counts_of(with_rows(rows))), (1.0, 1.0))
-
-    def test_leaves_of_a_tree(self):
-        """Odd shares, but both sides have the same ones."""
-        rng = np.random.default_rng(0)
-        leaves = rng.random(12)
-        places = rng.integers(0, 12, 400)
-        top = leaves[places].astype(np.float32)
-        rows = np.column_stack([top, 1 - top])
-        outputs = with_rows(rows, rng.integers(0, 2, 400))
-        self.assertEqual(shares(counts_of(outputs)), (1.0, 1.0))
-
-    def test_constant_answers(self):
-        outputs = with_rows(np.full((80, 4), 0.25), np.arange(80) % 4)
-        self.assertEqual(shares(counts_of(outputs)), (1.0, 1.0))
 
     @parameterized.parameters(1, 2, 3, 5)
     def test_few_records(self, records):

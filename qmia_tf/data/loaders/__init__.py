@@ -118,8 +118,6 @@ def load_side(
             "tfds:NAME:SPLIT[RANGE]", such as "tfds:cifar10:train[:5000]";
             (values, labels): arrays.
             Labels are as data.labels reads them.
-        data_dir: as of load.
-        download: as of load.
     Raises: InputError if it is none of these formats, or cannot be used.
     """
     loader = _first(source, "is_side")
