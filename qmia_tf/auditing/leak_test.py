@@ -174,10 +174,12 @@ def run(scores, inputs, *, fixed=(), strata=CLASS) -> LeakTest:
     )
     max_t = max_t_test.max_t(scores, members, groups, seed=seed, fixed=fixed)
     auc_by_attack = simultaneous_intervals.intervals(areas, seed=seed)
-    low = [
-        _low_rate(scores, members, rate, fixed=fixed, seed=seed)
-        for rate in low_fpr_rates.RATES
-    ]
+    curves = {
+        name: sweep(score[~np.isnan(score)], members[~np.isnan(score)])
+        for name, score in scores.items()
+        if name not in fixed
+    }
+    low = [_low_rate(curves, rate, seed=seed) for rate in low_fpr_rates.RATES]
     if max_t.p_value > max_t.level:
         # What the one-sided test does not reject belongs to the intervals.
         auc_by_attack = {
@@ -238,18 +240,15 @@ def _reaching(estimate, guessing):
     return dataclasses.replace(estimate, low=guessing)
 
 
-def _low_rate(scores, members, rate, *, fixed, seed):
+def _low_rate(curves, rate, *, seed):
     """Takes the attack whose interval starts highest; Bonferroni."""
-    needed, most = math.ceil(BASIS / rate), 0
-    usable = {}
-    for name, score in scores.items():
-        has_score = ~np.isnan(score)
-        outside = int(np.sum(has_score & ~members))
-        if name in fixed or not np.any(has_score & members):
-            continue
-        most = max(most, outside)
-        if outside >= needed:
-            usable[name] = sweep(score[has_score], members[has_score])
+    needed = math.ceil(BASIS / rate)
+    most = max((curve.nonmembers for curve in curves.values()), default=0)
+    usable = {
+        name: curve
+        for name, curve in curves.items()
+        if curve.nonmembers >= needed
+    }
     best, attack = None, None
     for name, curve in usable.items():
         [estimate] = low_fpr_rates.tpr_at_fpr(
