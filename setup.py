@@ -76,7 +76,7 @@ setup(
     license_files=["LICENSE"],
     packages=find_packages(include=["qmia_tf", "qmia_tf.*"]),
     package_data={
-        "qmia_tf.report.html": ["*.jinja", "*.css"],
+        "qmia_tf.report.html": ["*.jinja", "*.css", "*.toml"],
         "qmia_tf.report.words": ["*.jinja"],
     },
     python_requires=">=3.11,<3.14",
