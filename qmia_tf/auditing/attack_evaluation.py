@@ -72,9 +72,10 @@ def run_attack(attack: Attack, inputs: AttackInputs) -> AttackOutcome:
     has_score = ~np.isnan(scores)
     _check_enough(has_score, inputs)
     seed, half = inputs.seed, inputs.calibration
-    counted = has_score & ~half if attack.learns else has_score
-    members = inputs.outputs.members
-    everything = sweep(scores[counted], members[counted])
+    members, rows = inputs.outputs.members, np.flatnonzero(has_score)
+    # Sorted here alone: what follows is measured of these two.
+    scored = sweep(scores[rows], members[rows])
+    everything = scored.take(~half[rows]) if attack.learns else scored
     shared = {
         "name": attack.name,
         "title": attack.title,
@@ -84,17 +85,12 @@ def run_attack(attack: Attack, inputs: AttackInputs) -> AttackOutcome:
         "excluded": int(np.sum(~has_score)),
         "distinct_scores": everything.thresholds.size - 1,
         "least_false_positive_rate": attainable(everything),
-        "auc": auc(scores[counted], members[counted]),
-        "epsilon": epsilon.lower_bound(
-            scores[has_score], members[has_score], half[has_score]
-        ),
+        "auc": auc(everything),
+        "epsilon": epsilon.lower_bound(scored, None, half[rows]),
     }
     if attack.threshold is not None:
         return _fixed(attack, scores, has_score, inputs, shared)
-    rows = np.flatnonzero(has_score)
-    held_out = hold_out(
-        scores[rows], members[rows], seed=seed, calibration=half[rows]
-    )
+    held_out = hold_out(scored, seed=seed, calibration=half[rows])
     points = in_sample_points(everything, seed=seed)
     if attack.learns:
         held_out = _with_peak_optimism(held_out, points)
@@ -103,14 +99,14 @@ def run_attack(attack: Attack, inputs: AttackInputs) -> AttackOutcome:
     evaluated = has_score & ~half
     audit = AttackAudit(
         **shared,
-        tpr_at_fpr=tpr_at_fpr(scores[counted], members[counted], seed=seed),
+        tpr_at_fpr=tpr_at_fpr(everything, seed=seed),
         points=[
             point
             for point in points
             if attack.name == PAPER_ATTACK or point.name == PEAK
         ],
         held_out=held_out,
-        **_by_other_thresholds(attack, scores, rows, inputs),
+        **_by_other_thresholds(attack, scored, rows, inputs),
         excess=None,
         curve=thinned_sweep.thin(
             everything,
@@ -122,7 +118,7 @@ def run_attack(attack: Attack, inputs: AttackInputs) -> AttackOutcome:
             called, members, evaluated
         ),
         records_sha256=records_sha256(inputs.outputs.take(evaluated)),
-        histogram=score_counts.of_scores(scores[counted], members[counted]),
+        histogram=score_counts.of_scores(everything),
         roc=roc_band(everything, seed=seed),
     )
     return AttackOutcome(attack, scores, called, evaluated, audit)
@@ -223,6 +219,8 @@ def _fixed(attack, scores, has_score, inputs, shared):
             called, members, has_score
         ),
         records_sha256=records_sha256(inputs.outputs.take(has_score)),
+        histogram=None,
+        roc=None,
     )
     return AttackOutcome(attack, scores, called, has_score, audit)
 
@@ -234,7 +232,7 @@ def _with_peak_optimism(held_out, points):
     return dataclasses.replace(held_out, optimism=optimism)
 
 
-def _by_other_thresholds(attack, scores, rows, inputs):
+def _by_other_thresholds(attack, scored, rows, inputs):
     """Cross-fitted and per-class thresholds; not for scores that were learnt.
 
     A score that was learned on the calibration half must not be evaluated on
@@ -243,14 +241,11 @@ def _by_other_thresholds(attack, scores, rows, inputs):
     if attack.learns:
         return {"cross_fitted": None, "by_class": None}
     outputs, half = inputs.outputs, inputs.calibration[rows]
-    members = outputs.members[rows]
     return {
-        "cross_fitted": cross_fit(
-            scores[rows], members, seed=inputs.seed, calibration=half
-        ),
+        "cross_fitted": cross_fit(scored, seed=inputs.seed, calibration=half),
         "by_class": class_thresholds.hold_out(
-            scores[rows],
-            members,
+            scored,
+            None,
             outputs.labels[rows],
             classes=outputs.classes,
             seed=inputs.seed,

@@ -46,7 +46,7 @@ class ChangeTest(Artefacts):
         after = self.add(folder, "int8_ptq").in_record_order()
         before = synthetic_outputs.outputs(60, 60, gain=(4.0, 3.0))
         before = before.in_record_order()
-        audit.audit_run(folder)
+        audit.audit_outputs(folder)
         change_by_file = self.changes(folder)
         self.assertIsNone(change_by_file["full", "keras"])
         change = change_by_file["full", "int8_ptq"]
@@ -115,7 +115,7 @@ class ChangeTest(Artefacts):
     def test_other_records_have_no_interval(self):
         folder = self.run_of("full", FULL)
         answers = self.add(folder, "int8_ptq", indices=np.arange(100))
-        audit.audit_run(folder)
+        audit.audit_outputs(folder)
         change = self.changes(folder)["full", "int8_ptq"]
         some = answers.take(np.arange(100))
         right = some.probabilities.argmax(axis=1) == some.labels
@@ -130,7 +130,7 @@ class ChangeTest(Artefacts):
 
     def test_another_audit_seed_judges_another_half(self):
         full, quantized = self.run_of("full", FULL), self.run_of("w4", (4, 4))
-        audit.audit_run(quantized, seed=9)
+        audit.audit_outputs(quantized, config=audit.AuditConfig(seed=9))
         change = self.changes(full, quantized)["w4", "keras"]
         self.assertIsNone(change.held_out.low)
         self.assertIsNotNone(change.gap.low)

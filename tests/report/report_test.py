@@ -43,7 +43,7 @@ class WarningsTest(Reports):
         folder = self.run_of("full", FULL)
         outputs = synthetic_outputs.outputs(gain=(2.5, 2.0), target="int8_ptq")
         outputs.save(folder / "outputs" / "int8_ptq.npz")
-        audit.audit_run(folder)
+        audit.audit_outputs(folder)
         (warning,) = [x for x in self.warnings(folder) if "less accurate" in x]
         self.assertRegex(warning, r"precision \(full\): int8_ptq \d+\.\d;")
 
@@ -89,7 +89,7 @@ class WarningsTest(Reports):
             files.write_json(
                 folder / "config.json", {**config, "tensorflow": computed}
             )
-            audit.audit_run(folder)
+            audit.audit_outputs(folder)
         self.assertEqual(
             self.warnings(*folders),
             [
@@ -116,7 +116,7 @@ class WarningsTest(Reports):
         folder = self.run_of("full", FULL)
         outputs = synthetic_outputs.outputs(30, 30, target="int8", gain=(4, 3))
         outputs.save(folder / "outputs" / "int8.npz")
-        audit.audit_run(folder)
+        audit.audit_outputs(folder)
         (warning,) = self.warnings(folder, max_drop=60.0)
         self.assertStartsWith(
             warning, "full: its targets were queried about different records"

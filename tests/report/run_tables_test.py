@@ -76,7 +76,7 @@ class AllTablesTest(Tables):
             outputs.save(folder / "outputs" / f"{name}.npz")
         joint = synthetic_outputs.outputs(60, 60, gain=GAIN, target="keras")
         omission = LeftOut("float32.ref", "reference", "no ROUND")
-        audit.audit_run(folder, joint_with=[joint], left_out=[omission])
+        audit.audit_outputs(folder, joint_with=[joint], left_out=[omission])
         folders = [full, folder]
         report = run_summary.collect(folders, published=paper_numbers.PAPER)
         return report, [audit_result.load(x) for x in folders]
@@ -361,7 +361,7 @@ class OtherRunsTest(Tables):
         folder = self.root / "phone"
         files.write_json(folder / "config.json", {})
         synthetic_outputs.outputs().save(folder / "outputs" / "keras.npz")
-        audit.audit_run(folder)
+        audit.audit_outputs(folder)
         text = self.report(folder)
         self.assertIn("phone", text)
         head = text.split("What each artefact is")[1].splitlines()[2].split()

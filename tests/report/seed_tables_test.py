@@ -23,7 +23,7 @@ class SeedTest(Reports):
                 target=target,
                 gain=(4.0, 3.0),
             ).save(folder / "outputs" / f"{target}.npz")
-        audit.audit_run(folder)
+        audit.audit_outputs(folder)
         return folder
 
     def several(self, bits, seeds, **options):
@@ -103,7 +103,7 @@ class SeedTest(Reports):
                 "intra_op_threads": threads,
             }
             files.write_json(folder / "config.json", config)
-            audit.audit_run(folder)
+            audit.audit_outputs(folder)
         ((row,), shown) = self.table(*folders)
         self.assertEqual(row["runs"], 3)
         # Without full precision nothing changes against it.
