@@ -51,10 +51,8 @@ class Audit(AuditResult):
 
         Columns are those of attacks.csv of a report, but for the run's.
         """
-        run = Run(self)
-        rows = metrics.attack_rows([run])
-        frame = metrics.select("attacks", "", rows).frame()
-        frame = frame.drop(columns=list(metrics.run_row(run)))
+        table = metrics.select("attacks", "", metrics.attack_rows([Run(self)]))
+        frame = table.frame().drop(columns=list(metrics.RUN))
         return frame.astype({key: float for key in frame if key not in NAMES})
 
     def report(self, path, **options) -> list[pathlib.Path]:
