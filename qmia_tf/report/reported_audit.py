@@ -51,11 +51,8 @@ class Audit(AuditResult):
 
         Columns are those of attacks.csv of a report, but for the run's.
         """
-        rows = [
-            {key: row[key] for key in row if key not in metrics.RUN}
-            for row in metrics.attack_rows([Run(self)])
-        ]
-        frame = metrics.select("attacks", "", rows).frame()
+        table = metrics.select("attacks", "", metrics.attack_rows([Run(self)]))
+        frame = table.frame().drop(columns=list(metrics.RUN))
         return frame.astype({key: float for key in frame if key not in NAMES})
 
     def report(self, path, **options) -> list[pathlib.Path]:
