@@ -4,7 +4,6 @@ import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 from scipy import special, stats
-from sklearn import metrics
 
 from qmia_tf.statistics import delong, simultaneous_intervals
 from qmia_tf.statistics.auc import auc, sure_share
@@ -40,16 +39,6 @@ def related(size=160, gains=(0.8, 0.5, 0.0), *, seed=0, own=0.5, levels=0):
 
 
 class AreasTest(parameterized.TestCase, tf.test.TestCase):
-    @parameterized.parameters(0, 2)
-    def test_are_scikit_learns(self, levels):
-        scores, members = related(levels=levels)
-        some = areas(scores, members)
-        self.assertEqual(some.names, list(scores))
-        for name, value in zip(some.names, some.values, strict=True):
-            want = metrics.roc_auc_score(members, scores[name])
-            self.assertAllClose(value, want, atol=1e-12)
-        self.assertAllEqual(some.members, [80] * 3)
-
     @parameterized.product(levels=(0, 2), weights=((1, -1), (0.5, 2)))
     def test_products_of_pulls_are_delongs_covariance(self, levels, weights):
         scores, members = related(gains=(0.8, 0.3), levels=levels)
@@ -106,10 +95,6 @@ class AreasTest(parameterized.TestCase, tf.test.TestCase):
         nothing = areas({}, members)
         self.assertEqual(nothing.influences.shape, (0, 5))
         self.assertEqual(intervals_of({}, members), {})
-
-    def test_an_infinite_score_is_refused(self):
-        with self.assertRaisesRegex(ValueError, "must be finite, row 3"):
-            areas({"one": np.array([0, 1, 2, np.inf])}, np.arange(4) < 2)
 
 
 class LargestTest(parameterized.TestCase, tf.test.TestCase):
