@@ -45,6 +45,7 @@ def result(*targets, **changes) -> audit_result.AuditResult:
         "fingerprint": "e" * 64,
         "split": {},
         "seed": 0,
+        "attack_options": {},
         "level": 0.95,
         "versions": {},
         "targets": list(targets) or [target()],
@@ -54,5 +55,9 @@ def result(*targets, **changes) -> audit_result.AuditResult:
         "references": [],
         "duplicates": None,
         "blind_baseline": None,
+        "calibration": None,
+        "repeated_records": None,
+        "comparison": None,
+        "gates": [],
     }
     return audit_result.AuditResult(**{**fields, **changes})

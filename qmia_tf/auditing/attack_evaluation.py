@@ -219,6 +219,8 @@ def _fixed(attack, scores, has_score, inputs, shared):
             called, members, has_score
         ),
         records_sha256=records_sha256(inputs.outputs.take(has_score)),
+        histogram=None,
+        roc=None,
     )
     return AttackOutcome(attack, scores, called, has_score, audit)
 

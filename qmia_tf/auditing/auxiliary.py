@@ -24,6 +24,7 @@ class Auxiliary:
             Records that they were not queried about stay unknown.
         parent: outputs of the full-precision model of the same members.
         features: float [R, F], of records 0..R-1 of the data set.
+        reasons: of what is not there, why: by key of attacks.NEEDS.
     """
 
     augmented_labels: AugmentedLabels | None = None
@@ -31,6 +32,7 @@ class Auxiliary:
     references: tuple[Outputs, ...] = ()
     parent: Outputs | None = None
     features: np.ndarray | None = None
+    reasons: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 def make_attack_inputs(

@@ -1,6 +1,5 @@
 """Device outputs: saved on another machine, checked against the run."""
 
-import dataclasses
 import pathlib
 
 import numpy as np
@@ -32,11 +31,7 @@ def load_device_outputs(paths, records: Records, *, used_names):
         _check(device_outputs, records, path)
         name = _free_name(device_outputs.target, path.stem, used_names)
         used_names.add(name)
-        all_outputs.append(
-            dataclasses.replace(
-                device_outputs, info={**device_outputs.info, "target": name}
-            )
-        )
+        all_outputs.append(device_outputs.renamed(name))
     return all_outputs
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import Literal
 
 import numpy as np
 
@@ -30,10 +31,12 @@ class TestedAttack:
 
     Attributes:
         attack: name.
-        p_value: that so much comes of chance, adjusted for all attacks and
-            statistics of the test.
-        measure: its statistic that sticks out most: "auc" or "tpr".
-        rate: the false-positive rate of that "tpr"; None of "auc".
+        p_value: the probability that without a leak this attack or a weaker one
+            stands out as much: adjusted for all attacks and statistics
+            (step-down max-T of Westfall and Young).
+        measure: its statistic that sticks out most.
+        rate: the false-positive rate of that "tpr", 1 % or 0.1 %; None of
+            "auc".
         t: by how many standard deviations of the permutations it does.
         auc: its AUC, with an interval that holds for all attacks at once.
         members: how many members it was evaluated on.
@@ -42,7 +45,7 @@ class TestedAttack:
 
     attack: str
     p_value: float
-    measure: str
+    measure: Literal["auc", "tpr"]
     rate: float | None
     t: float
     auc: Estimate
@@ -56,10 +59,11 @@ class LowRate:
 
     Attributes:
         rate: the false-positive rate that is allowed.
-        attack: the attack whose interval starts highest; None if the
-            nonmembers do not suffice for any.
-        tpr: its true-positive rate; the interval holds for all attacks at
-            once.
+        attack: the attack whose interval starts highest there; None if the rate
+            is less than three nonmembers, as `tpr` is then.
+        tpr: its true-positive rate; the interval holds for all attacks at once.
+            0, and 0 false positives, mean that equal scores leave no threshold
+            there.
         false_positives: the nonmembers that it calls.
         nonmembers: how many there are.
         needed: how many nonmembers the rate takes.
@@ -104,25 +108,35 @@ class LeakTest:
     """Whether a target leaks, how much, and what would have been found.
 
     Attributes:
-        verdict: one of verdict.VERDICTS.
-        reasons: the reasons, as sentences.
-        p_value: the least adjusted p-value of any attack.
-        level: of the one-sided test.
-        permutations: of the memberships.
-        strata: what memberships were permuted within: "class" or "none".
-        attacks: TestedAttack, from the least p-value on.
-        strongest: the attack whose interval of the AUC starts highest.
+        verdict: by the rules of verdict.md.
+        reasons: sentences: the check that failed, the p-value, or the rules
+            that hold.
+        p_value: the least of the attacks' p-values. At or below `level` there
+            is a leak.
+        level: of the one-sided test, 0.025.
+        permutations: how many times the memberships were permuted, each half by
+            itself.
+        strata: what memberships were permuted within: classes, which holds
+            however the records were split, or none.
+        attacks: the attacks in the test, the surest first. One that gives all
+            records the same score is not among them.
+        strongest: the attack whose interval of the AUC starts highest; None if
+            there is none.
         auc: its AUC; the interval holds for all attacks at once.
-        tpr_at_fpr: LowRate at 10, 1, 0.1 and 0.01 %.
-        detectable: Detectable; None if no permutation moves any attack.
+        tpr_at_fpr: the most that any attack finds at 10 %, 1 %, 0.1 % and 0.01
+            % FPR.
+        detectable: the smallest leak that this audit would have found; None if
+            no permutation moves any attack.
     """
 
-    verdict: str
+    verdict: Literal[
+        "cannot say", "no leak found", "small leak", "clear leak", "severe leak"
+    ]
     reasons: list[str]
     p_value: float
     level: float
     permutations: int
-    strata: str
+    strata: Literal["class", "none"]
     attacks: list[TestedAttack]
     strongest: str | None
     auc: Estimate

@@ -1,7 +1,6 @@
 """What parity.json of a run says of its files."""
 
-from qmia_tf import files
-from qmia_tf.auditing import audit_json
+from qmia_tf import files, typed_json
 from qmia_tf.deploy.parity.mismatches import Parity
 from qmia_tf.errors import InputError
 from qmia_tf.run_dir import RunDir
@@ -33,6 +32,6 @@ def _of(entry, path):
         {**comparison, "stages": comparison["tensors"]}
         for comparison in entry["comparisons"]
     ]
-    return audit_json.decode(
+    return typed_json.decode(
         Parity, {**entry, "comparisons": comparisons}, source=str(path)
     )

@@ -1,7 +1,6 @@
 """The outputs of the reference models of a run; see reference_models."""
 
 import collections
-import dataclasses
 import pathlib
 
 from qmia_tf import outputs
@@ -20,6 +19,34 @@ def of_run(run_dir) -> list[pathlib.Path]:
             f"{FOLDER}/*/outputs/{TRAINED}.npz"
         )
     )
+
+
+class RunReferences:
+    """The reference models of a run; outputs of each are loaded once.
+
+    Args:
+        run_dir: the run directory.
+        paths: as load takes them; None takes the run's own.
+        fingerprint: of the run's data set.
+    Raises: InputError as load.
+    """
+
+    def __init__(self, run_dir, paths=None, *, fingerprint: str):
+        self._paths = of_run(run_dir) if paths is None else paths
+        self._fingerprint, self._loaded = fingerprint, {}
+        self._of(TRAINED)
+
+    def of(self, outputs: Outputs) -> tuple[Outputs, ...]:
+        """Gives the outputs of the models that compare with a target."""
+        return self._of(outputs.target)
+
+    def _of(self, target):
+        name = target_name(self._paths, target)
+        if name not in self._loaded:
+            self._loaded[name] = load(
+                self._paths, name, fingerprint=self._fingerprint
+            )
+        return self._loaded[name]
 
 
 def load(paths, target, *, fingerprint) -> tuple[Outputs, ...]:
@@ -59,8 +86,7 @@ def load(paths, target, *, fingerprint) -> tuple[Outputs, ...]:
         # Runs of other seeds often have the name of this one.
         if counts[name] > 1:
             name = f"{name}.{counts[name]}"
-        info = {**reference.info, "target": name}
-        references.append(dataclasses.replace(reference, info=info))
+        references.append(reference.renamed(name))
     return tuple(references)
 
 

@@ -136,6 +136,10 @@ class Outputs:
         """Returns the same outputs sorted by record_ids."""
         return self.take(np.argsort(self.record_ids, kind="stable"))
 
+    def renamed(self, target: str) -> "Outputs":
+        """Returns the same outputs under another name of the target."""
+        return dataclasses.replace(self, info={**self.info, "target": target})
+
     def validate(self, source: str = "outputs") -> "Outputs":
         """Returns self if it can be audited.
 

@@ -17,7 +17,7 @@ class Attacks(Reports):
         full = self.run_of("full", FULL)
         folder = self.run_of("w4a4", (4, 4), targets=("keras", "int8"))
         joint = synthetic_outputs.outputs(gain=(4.0, 3.0), target="keras")
-        audit.audit_run(folder, joint_with=[joint])
+        audit.audit_outputs(folder, joint_with=[joint])
         return full, folder
 
     def ordered(self, *folders):
@@ -200,7 +200,7 @@ class AnswersTest(Attacks):
         for name, kernels in (("int8", "default"), ("int8_twin", "twin")):
             outputs = synthetic_outputs.outputs(target=name, kernel_set=kernels)
             outputs.save(folder / "outputs" / f"{name}.npz")
-        audit.audit_run(folder)
+        audit.audit_outputs(folder)
         made = run_tables.run_tables(self.ordered(folder))
         targets = {x.stored.name: x.stored.column("target") for x in made}
         self.assertEqual(targets["answers"], ["keras", "int8"])
@@ -237,7 +237,7 @@ class StrongestTest(Attacks):
         for name, kernels in (("int8", "default"), ("int8_twin", "twin")):
             outputs = synthetic_outputs.outputs(target=name, kernel_set=kernels)
             outputs.save(folder / "outputs" / f"{name}.npz")
-        audit.audit_run(folder)
+        audit.audit_outputs(folder)
         made = run_tables.run_tables(self.ordered(folder))
         targets = {x.stored.name: x.stored.column("target") for x in made}
         self.assertEqual(targets["strongest"], ["keras", "int8"])

@@ -47,7 +47,7 @@ class ChangeTest(Artefacts):
         after = self.add(folder, "int8_ptq").in_record_order()
         before = synthetic_outputs.outputs(60, 60, gain=(4.0, 3.0))
         before = before.in_record_order()
-        audit.audit_run(folder)
+        audit.audit_outputs(folder)
         change_by_file = self.changes(folder)
         self.assertIsNone(change_by_file["full", "keras"])
         change = change_by_file["full", "int8_ptq"]
@@ -116,7 +116,7 @@ class ChangeTest(Artefacts):
     def test_other_records_have_no_interval(self):
         folder = self.run_of("full", FULL)
         answers = self.add(folder, "int8_ptq", indices=np.arange(100))
-        audit.audit_run(folder)
+        audit.audit_outputs(folder)
         change = self.changes(folder)["full", "int8_ptq"]
         some = answers.take(np.arange(100))
         right = some.probabilities.argmax(axis=1) == some.labels
@@ -131,7 +131,7 @@ class ChangeTest(Artefacts):
 
     def test_another_audit_seed_judges_another_half(self):
         full, quantized = self.run_of("full", FULL), self.run_of("w4", (4, 4))
-        audit.audit_run(quantized, seed=9)
+        audit.audit_outputs(quantized, config=audit.AuditConfig(seed=9))
         change = self.changes(full, quantized)["w4", "keras"]
         self.assertIsNone(change.held_out.low)
         self.assertIsNotNone(change.gap.low)
@@ -153,7 +153,7 @@ class TablesTest(Artefacts):
                 latency_threads=2,
             )
         left_out = [outputs.LeftOut("float32.ref", "reference", "no ROUND")]
-        audit.audit_run(folder, left_out=left_out)
+        audit.audit_outputs(folder, left_out=left_out)
         text = self.report(folder)
         self.assertIn("Left out: full, float32.ref: no ROUND", text)
         rows = {row["target"]: row for row in self.rows("artefacts")}
@@ -187,7 +187,7 @@ class TablesTest(Artefacts):
         one = self.add(folder, "int8", seed=3, **options)
         options["kernel_set"] = "reference"
         other = self.add(folder, "int8.reference", seed=4, **options)
-        audit.audit_run(folder)
+        audit.audit_outputs(folder)
         self.report(folder)
         rows = {row["target"]: row for row in self.rows("agreement")}
         self.assertEqual(rows["int8"]["other"], "keras")
@@ -205,7 +205,7 @@ class TablesTest(Artefacts):
         folder = self.run_of("full", FULL)
         answers = synthetic_outputs.outputs(60, 60, gain=(4.0, 3.0))
         answers.save(folder / "outputs" / "keras.npz")
-        audit.audit_run(folder)
+        audit.audit_outputs(folder)
         head = self.report(folder).split("What each artefact is")[1]
         head = head.splitlines()[2]
         self.assertNotIn("ms", head.split())

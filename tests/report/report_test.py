@@ -47,7 +47,7 @@ class WarningsTest(Reports):
         folder = self.run_of("full", FULL)
         outputs = synthetic_outputs.outputs(gain=(2.5, 2.0), target="int8_ptq")
         outputs.save(folder / "outputs" / "int8_ptq.npz")
-        audit.audit_run(folder)
+        audit.audit_outputs(folder)
         warnings = [x for x in self.warnings(folder) if "less accurate" in x]
         self.assertLen(warnings, 1)
         self.assertRegex(warnings[0], r"precision \(full\): int8_ptq \d+\.\d;")
@@ -105,7 +105,7 @@ class WarningsTest(Reports):
             files.write_json(
                 folder / "config.json", {**config, "tensorflow": computed}
             )
-            audit.audit_run(folder)
+            audit.audit_outputs(folder)
         self.assertEqual(
             self.warnings(*folders),
             [
@@ -135,7 +135,7 @@ class WarningsTest(Reports):
         folder = self.run_of("full", FULL)
         outputs = synthetic_outputs.outputs(30, 30, target="int8", gain=(4, 3))
         outputs.save(folder / "outputs" / "int8.npz")
-        audit.audit_run(folder)
+        audit.audit_outputs(folder)
         warnings = self.warnings(folder, max_drop=60.0)
         self.assertLen(warnings, 1)
         self.assertIn(

@@ -23,7 +23,7 @@ class SeedTest(Reports):
                 target=target,
                 gain=(4.0, 3.0),
             ).save(folder / "outputs" / f"{target}.npz")
-        audit.audit_run(folder)
+        audit.audit_outputs(folder)
         return folder
 
     def several(self, bits, seeds, **options):
@@ -104,7 +104,7 @@ class SeedTest(Reports):
                 "intra_op_threads": threads,
             }
             files.write_json(folder / "config.json", config)
-            audit.audit_run(folder)
+            audit.audit_outputs(folder)
         (table,) = self.table(*folders)
         (row,) = table.rows
         keys = [column.key for column in table.columns]

@@ -117,7 +117,7 @@ class TablesTest(Reports):
         folder = self.root / "phone"
         files.write_json(folder / "config.json", {})
         synthetic_outputs.outputs().save(folder / "outputs" / "keras.npz")
-        audit.audit_run(folder)
+        audit.audit_outputs(folder)
         self.assertIn("phone", self.report(folder))
 
     def test_cells(self):

@@ -408,7 +408,12 @@ class WarningsTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(True, False)
     def test_control_of_earlier_audits(self, apart):
         control = audit_result.BlindBaseline(
-            Estimate(0.71, 0.66, 0.76), apart, "7 numbers", 50, 50
+            Estimate(0.71, 0.66, 0.76),
+            apart,
+            "7 numbers",
+            50,
+            50,
+            *(4 * [None]),
         )
         said = " ".join(self.said(blind_baseline=control))
         wanted = "nonmembers: AUC 0.71 [0.66, 0.76]. "
