@@ -160,7 +160,7 @@ class RunFlagsTest(Folder):
         model = keras.Model(pixels, keras.layers.Softmax()(x))
         model.save(self.finished_run() / "model.keras")
         self.assertRefused(
-            "model.keras has a Lambda layer, which is program code",
+            "model.keras has a Lambda layer, .* safe mode",
             name,
             f"--run_dir={self.run_dir}",
         )
@@ -207,7 +207,7 @@ class RunFlagsTest(Folder):
                 "--references=r0,r1.npz",
                 "--parent=runs/w32a32",
                 "--label_only_records=50",
-                "--copy_shift=2",
+                "--augmentation_shift=2",
                 "--notfprivacy",
             )
         self.assertEqual((status, errors), (0, ""))
