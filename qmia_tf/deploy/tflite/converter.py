@@ -19,11 +19,9 @@ def one_by_one(images: np.ndarray):
 
 
 def convert(model, configure: Callable) -> bytes:
-    """Converts a frozen model by way of a SavedModel, with built-in ops.
+    """Converts a frozen keras.Model by way of a SavedModel, to built-in ops.
 
-    Args:
-        model: keras.Model, frozen.
-        configure: called with the tf.lite.TFLiteConverter before it runs.
+    Before the tf.lite.TFLiteConverter runs, it is given to configure.
     """
     import tensorflow as tf
 
