@@ -105,7 +105,9 @@ class SignatureGraph(MainGraph):
         return rows
 
 
-def choose_graph(lite, contents: Contents, wanted: str | None, path):
+def choose_graph(
+    lite, contents: Contents, wanted: str | None, path
+) -> MainGraph:
     """Gives the graph that a file, loaded by LiteRT, is run by.
 
     Without the name of a signature it is the main graph, if nothing else can
