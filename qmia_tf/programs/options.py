@@ -109,6 +109,12 @@ def define_audit(*, tfprivacy_attacks=tfprivacy.ATTACKS):
         0,
         "augmented queries: turned by so many degrees r or less, 2r",
     )
+    flags.DEFINE_list(
+        "attack_options",
+        [],
+        "ATTACK.OPTION=VALUE, such as lira.variance=global,rmia.gamma=2: "
+        "options of attacks, see docs/attacks.md",
+    )
     flags.DEFINE_boolean(
         "tfprivacy", True, "run tensorflow-privacy's attacks as well"
     )
@@ -249,8 +255,14 @@ def attack():
 
 
 def audit():
-    """Returns the arguments of experiment.attack_run about the audit."""
+    """Returns the arguments of experiment.attack_run about the audit.
+
+    Raises: InputError if an option of an attack is not there.
+    """
+    from qmia_tf.attacks import changed_options, parse_options
+
     names = ("num_threads", "audit_seed", "pictures")
+    attack_options = changed_options(parse_options(value("attack_options")))
     settings = None
     if value("tfprivacy"):
         attacks = tuple(value("tfprivacy_attacks"))
@@ -261,6 +273,7 @@ def audit():
         **{name: value(name) for name in names},
         "tfprivacy": settings,
         "label_only": _label_only(),
+        "attack_options": attack_options or None,
     }
 
 
@@ -280,7 +293,7 @@ def gates():
 
 def _label_only():
     from qmia_tf.attacks.augmentations import Augmentations
-    from qmia_tf.experiments import label_only_queries
+    from qmia_tf.auditing import label_only_queries
 
     names = ("shift", "flip", "rotation")
     augmentations = Augmentations(

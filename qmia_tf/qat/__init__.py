@@ -4,13 +4,14 @@ The docs are docs/quantize.md. `plan` says what would be done to each layer.
 """
 
 import keras
+import numpy as np
 from keras import layers
 
 from qmia_tf.errors import InputError
 from qmia_tf.layers import unsafe_layers
 from qmia_tf.models.resnet import Bits
-from qmia_tf.qat import activation_scaling as calibrating
 from qmia_tf.qat import (
+    activation_scaling,
     float_agreement,
     input_grid,
     kernel_layers,
@@ -52,41 +53,41 @@ FLOATS = (
 
 
 def quantize_model(
-    model,
+    model: keras.Model,
     *,
-    weight_bits,
-    activation_bits,
-    first_last_bits=None,
-    residual_bits=None,
-    gradient_bits=FLOAT_BITS,
-    overrides=None,
-    calibration=None,
-    percentile=99.9,
-    insert_batch_norm=False,
-    input_range=input_grid.AUTO,
-    input_steps=255,
-    unit_pixels=False,
-    seed=0,
+    weight_bits: int,
+    activation_bits: int,
+    first_last_bits: int | None = None,
+    residual_bits: int | None = None,
+    gradient_bits: int = FLOAT_BITS,
+    overrides: dict | None = None,
+    calibration: np.ndarray | None = None,
+    percentile: float = 99.9,
+    insert_batch_norm: bool = False,
+    input_range: tuple | str = input_grid.AUTO,
+    input_steps: int | None = 255,
+    unit_pixels: bool = False,
+    seed: int = 0,
     progress=None,
 ) -> keras.Model:
     """Makes the DoReFa version of a model, with the model's weights.
 
     Args:
-        model: functional or Sequential keras.Model, one input, one output;
-            it is not changed.
-        weight_bits: int in 1..32, of every kernel but the first and last.
-        activation_bits: int in 1..32; below 32, ReLU and ReLU6 become a clip
-            to [0, 1] that is rounded.
-        first_last_bits: int in 2..32, symmetric per channel, of kernels that
-            read pixels or that no kernel follows; None takes 8 where
+        model: functional or Sequential, one input, one output; it is not
+            changed.
+        weight_bits: 1..32, of every kernel but the first and last.
+        activation_bits: 1..32; below 32, ReLU and ReLU6 become a clip to
+            [0, 1] that is rounded.
+        first_last_bits: 2..32, symmetric per channel, of kernels that read
+            pixels or that no kernel follows; None takes 8 where
             weight_bits <= 8 and 32 above.
         residual_bits: 8 or 32, of linear results (a convolution and its
             batch norm without an activation, and their sums); None takes 8
             where activation_bits <= 8, and 32, floats, above.
-        gradient_bits: int in 1..32, DoReFa's gradient quantizer.
-        overrides: dict of layer name or fnmatch pattern -> dict with
-            weight_bits, activation_bits or both, or None to leave the layer
-            alone; of two that match, the later one counts.
+        gradient_bits: 1..32, DoReFa's gradient quantizer.
+        overrides: layer name or fnmatch pattern -> dict with weight_bits,
+            activation_bits or both, or None to leave the layer alone; of two
+            that match, the later one counts.
         calibration: images [N, ...], uint8 pixels or floats as the new model
             takes them; a few hundred, all at once in memory. Batch norms
             are rescaled and their statistics measured again on them, and the
@@ -107,10 +108,10 @@ def quantize_model(
         unit_pixels: makes the new model take pixels / 255 where the model
             takes another range, as the project's pipelines and its int8
             files need it.
-        seed: int, of the gradient quantizer's noise.
+        seed: of the gradient quantizer's noise.
         progress: callable(str), gets a line a layer.
-    Returns: keras.Model, not compiled. At 32 bits throughout it computes what
-        the model does.
+    Returns: model, not compiled. At 32 bits throughout it computes what the
+        old one does.
     Raises: InputError if an argument is outside its range, the images
         cannot be what the model takes, or that names the layer if the model
         holds what is not known here (see `plan`).
@@ -126,21 +127,25 @@ def quantize_model(
         gradient_bits,
     )
     network = read(model)
-    widths = resolve(bits, overrides, [node.name for node in network.nodes])
+    widths = resolve(bits, overrides, network.names)
     if calibration is not None:
-        calibrating.check(model, calibration, percentile)
-    pixel_range = _taken(
-        network, input_range, input_steps, unit_pixels, calibration
+        activation_scaling.check(model, calibration, percentile)
+    pixel_range = input_grid.find_input_range(
+        network,
+        input_range=input_range,
+        steps=input_steps,
+        unit=unit_pixels,
+        images=calibration,
     )
     settings = Settings(
         pixel_range, insert_batch_norm, calibration is not None, seed
     )
-    written = _write(network, widths, settings, model.name)
-    line = ""
+    written = _write(network, widths, settings)
+    lines = [str(entry) for entry in written.entries]
     if calibration is not None and not widths.nothing:
         float_agreement.check_range(model, pixel_range, calibration)
-        answers = calibrating.calibrate(
-            _write(network, _nothing(), settings, model.name).model,
+        answers = activation_scaling.calibrate(
+            _write(network, Widths(Bits(), {}), settings).model,
             written,
             pixel_range.fed_to_new(calibration),
             percentile,
@@ -148,9 +153,8 @@ def quantize_model(
         line = float_agreement.compare(
             model, pixel_range.fed(calibration), answers
         )
-    for entry in written.entries if progress else ():
-        progress(str(entry))
-    if progress and line:
+        lines += [line] if line else []
+    for line in lines if progress else ():
         progress(line)
     layer_plan.warn(written.entries)
     unsafe_layers.warn(written.model)
@@ -158,55 +162,35 @@ def quantize_model(
 
 
 def plan(
-    model,
+    model: keras.Model,
     *,
-    weight_bits,
-    activation_bits,
-    first_last_bits=None,
-    residual_bits=None,
-    overrides=None,
-    insert_batch_norm=False,
-    input_range=input_grid.AUTO,
-    unit_pixels=False,
+    weight_bits: int,
+    activation_bits: int,
+    first_last_bits: int | None = None,
+    residual_bits: int | None = None,
+    overrides: dict | None = None,
+    insert_batch_norm: bool = False,
+    input_range: tuple | str = input_grid.AUTO,
+    unit_pixels: bool = False,
 ) -> list[Entry]:
     """Says what quantize_model would do to each layer; `describe` prints it.
 
-    The arguments are those of quantize_model.
-
-    Returns: list of Entry, in the order of the layers.
-    Raises: InputError as quantize_model does.
+    The arguments are those of quantize_model, and so are the errors.
     """
     bits = Bits(weight_bits, activation_bits, first_last_bits, residual_bits)
     network = read(model)
-    pixel_range = _taken(
-        network, input_range, input_grid.PIXEL_STEPS, unit_pixels
-    )
-    settings = Settings(pixel_range, insert_batch_norm, False, 0)
-    widths = resolve(bits, overrides, [node.name for node in network.nodes])
-    return _write(network, widths, settings, model.name).entries
-
-
-def _taken(network, input_range, steps, unit_pixels, images=None):
-    if steps is not None and (
-        isinstance(steps, bool) or not isinstance(steps, int) or steps < 1
-    ):
-        raise InputError(
-            f"input_steps must be None or an integer >= 1, got {steps!r}"
-        )
-    return input_grid.find_input_range(
+    pixel_range = input_grid.find_input_range(
         network,
         input_range=input_range,
-        steps=steps,
+        steps=input_grid.PIXEL_STEPS,
         unit=unit_pixels,
-        images=images,
     )
+    widths = resolve(bits, overrides, network.names)
+    settings = Settings(pixel_range, insert_batch_norm, False, 0)
+    return _write(network, widths, settings).entries
 
 
-def _nothing():
-    return Widths(Bits(), {})
-
-
-def _write(network, widths, settings, name):
+def _write(network, widths, settings):
     """Writes the network that these widths give."""
     conversion = Conversion(network, widths, settings)
     results = {}
@@ -214,7 +198,9 @@ def _write(network, widths, settings, name):
         read = [results[source] for source in node.inputs]
         results[node.name] = _step(conversion, node, read)
     output = results[network.output].tensor
-    conversion.written.model = keras.Model(conversion.inputs, output, name=name)
+    conversion.written.model = keras.Model(
+        conversion.inputs, output, name=network.name
+    )
     for layer, weights in conversion.weights:
         layer.set_weights(weights)
         if hasattr(layer, "finalize_state"):

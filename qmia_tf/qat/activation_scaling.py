@@ -15,8 +15,7 @@ import numpy as np
 from keras import layers
 
 from qmia_tf.errors import InputError
-from qmia_tf.qat import float_network
-from qmia_tf.qat import node_list as networks
+from qmia_tf.qat import float_network, node_list
 from qmia_tf.qat.quantized_values import is_dorefa, is_kernel
 from qmia_tf.qat.scale_factors import groups_of
 
@@ -26,13 +25,9 @@ SAMPLES = 2_000_000
 TINY = 1e-12
 
 
-def check(model, images, percentile):
+def check(model: keras.Model, images: np.ndarray, percentile: float):
     """Checks calibration images.
 
-    Args:
-        model: keras.Model that is quantized.
-        images: array [N, ...].
-        percentile: float.
     Raises: InputError if there are none, their shape is not the model's, or
         percentile is outside (0, 100].
     """
@@ -51,23 +46,22 @@ def check(model, images, percentile):
         raise InputError(f"percentile must be in (0, 100], got {percentile}")
 
 
-def calibrate(reference, written, fed, percentile):
+def calibrate(reference: keras.Model, written, fed, percentile: float):
     """Scales the network and measures its batch norms again.
 
     Args:
-        reference: keras.Model, what the network is without quantization.
+        reference: what the network is without quantization.
         written: ConvertedNetwork; its model's weights are changed.
         fed: float32 [N, ...], images as both models take them.
-        percentile: float in (0, 100].
     Returns: the calibrated model's results of the images.
     """
-    nodes = networks.read(reference).nodes
+    nodes = node_list.read(reference).nodes
     groups, fixed = groups_of(nodes)
     tops, sums = _measure(nodes, fed, written, percentile)
     factors = {}
     for name, limit in written.limits.items():
-        if tops[name] > 0 and groups.get(name, name) not in fixed:
-            group = groups.get(name, name)
+        group = groups.get(name, name)
+        if tops[name] > 0 and group not in fixed:
             ratio = limit / tops[name]
             factors[group] = min(ratio, factors.get(group, np.inf))
 
@@ -164,9 +158,7 @@ def _measure_norms(written, images):
         layer = node.layer
         if isinstance(layer, layers.BatchNormalization):
             values = np.asarray(read)
-            axis = layer.axis if isinstance(layer.axis, int) else layer.axis[0]
-            other_axes = tuple({*range(values.ndim)} - {axis % values.ndim})
-            mean, variance = values.mean(other_axes), values.var(other_axes)
+            mean, variance = float_network.channel_moments(layer, values)
             share = 1.0 / _kept(variance, layer.epsilon)
             if layer.name not in written.inserted:
                 old = np.asarray(layer.moving_variance)
@@ -176,7 +168,7 @@ def _measure_norms(written, images):
             layer.moving_variance.assign(variance)
         return layer(read, training=False)
 
-    return float_network.run(networks.read(written.model).nodes, images, step)
+    return float_network.run(node_list.read(written.model).nodes, images, step)
 
 
 def _kept(variance, epsilon):

@@ -16,23 +16,23 @@ class Widths:
     """Bit widths of a network, with exceptions.
 
     Attributes:
-        bits: resnet.Bits, of every layer that no exception names.
+        bits: of every layer that no exception names.
         overrides: layer name -> dict with weight_bits, activation_bits or
             both, or None for a layer that is left alone.
     """
 
     bits: Bits
-    overrides: dict
+    overrides: dict[str, dict | None]
 
-    def alone(self, name):
+    def alone(self, name: str) -> bool:
         """Whether a layer is to be left as it is."""
         return self.overrides.get(name, {}) is None
 
-    def weight(self, name):
+    def weight(self, name: str) -> int | None:
         """Weight bits of a layer that has an exception, else None."""
         return (self.overrides.get(name) or {}).get("weight_bits")
 
-    def activation(self, name):
+    def activation(self, name: str) -> int:
         """Activation bits behind a layer; 32 where it is left alone."""
         if self.alone(name):
             return FLOAT_BITS
@@ -40,35 +40,29 @@ class Widths:
         return override.get("activation_bits", self.bits.activation)
 
     @property
-    def linear(self):
+    def linear(self) -> int | None:
         """Activation bits that set the grid of linear tensors, or None."""
         return self.bits.activation if self.bits.residual == 8 else None
 
     @property
-    def nothing(self):
+    def nothing(self) -> bool:
         """Whether nothing at all is quantized."""
         bits = self.bits
-        all_bits = [
-            bits.weight,
-            bits.activation,
-            bits.first_last,
-            bits.gradient,
-        ]
+        all_bits = [bits.weight, bits.activation, bits.first_last]
+        all_bits.append(bits.gradient)
         for override in self.overrides.values():
             all_bits.extend((override or {}).values())
         return all(width == FLOAT_BITS for width in all_bits)
 
 
-def resolve(bits, overrides, names):
+def resolve(bits: Bits, overrides: dict | None, names: list[str]) -> Widths:
     """Finds out which layers the exceptions mean.
 
     Args:
-        bits: resnet.Bits.
-        overrides: dict of layer name or fnmatch pattern -> dict with
-            weight_bits, activation_bits or both, or None; a later entry
-            replaces an earlier one where both match. None is no exceptions.
+        overrides: layer name or fnmatch pattern -> dict with weight_bits,
+            activation_bits or both, or None; a later entry replaces an
+            earlier one where both match. None is no exceptions.
         names: the layers' names.
-    Returns: Widths.
     Raises: InputError if an entry matches no layer or is no such dict.
     """
     width_of_layer = {}

@@ -25,14 +25,14 @@ FAINT = 0.15
 BATCH = 100
 
 
-def compare(model, fed, answers):
+def compare(model, fed: np.ndarray, answers) -> str:
     """Compares the labels of two networks on the calibration images.
 
     Args:
         model: the float keras.Model.
         fed: images as it takes them.
         answers: what the quantized network gives for the same images.
-    Returns: str, one line.
+    Returns: one line.
     Warns: UserWarning with that line where fewer than nine in ten are equal.
     """
     answers = np.asarray(answers)
@@ -56,7 +56,7 @@ def compare(model, fed, answers):
     return line
 
 
-def check_range(model, taken, images):
+def check_range(model, taken: InputRange, images: np.ndarray):
     """Asks for input_range where the answers speak against the usual one.
 
     A network that was not trained answers like that as well: one whose biases
@@ -64,8 +64,7 @@ def check_range(model, taken, images):
 
     Args:
         model: the float keras.Model.
-        taken: input_grid.InputRange.
-        images: calibration images.
+        images: for calibration.
     Warns: UserWarning if nothing says what the model takes and it tells
         hardly one image from another as pixels / 255, but does so as 0 to
         255.

@@ -5,32 +5,23 @@ those of Keras' own layers are computed here in an equal form.
 """
 
 import keras
+import numpy as np
 from keras import layers
 
 from qmia_tf.layers.portable_convolutions import are_unequal, depthwise_conv2d
-from qmia_tf.qat import node_list as networks
+from qmia_tf.qat import node_list
 
 
-def results(model, images):
-    """What a network gives for images, in inference.
-
-    Args:
-        model: functional or Sequential keras.Model.
-        images: float32 [N, ...], as it takes them.
-    """
+def results(model: keras.Model, images: np.ndarray):
+    """Returns what a network gives for images as it takes them, inference."""
     if not any(map(_is_refused, model._flatten_layers())):
         return model(images, training=False)
-    nodes = networks.read(model).nodes
+    nodes = node_list.read(model).nodes
     return run(nodes, images, lambda node, read: result(node.layer, read))
 
 
 def result(layer, inputs):
-    """What a layer gives in inference.
-
-    Args:
-        layer: keras.Layer.
-        inputs: what it reads.
-    """
+    """Returns what a layer gives for what it reads, in inference."""
     if not _is_refused(layer):
         return layer(inputs, training=False)
     return layer.activation(sums(layer, inputs))
@@ -43,12 +34,7 @@ def _is_refused(layer):
 
 
 def sums(layer, inputs):
-    """A kernel's sums, without its activation where strides are unequal.
-
-    Args:
-        layer: keras.Layer.
-        inputs: float tensor as it takes them.
-    """
+    """Returns a kernel's sums, without activation where strides are unequal."""
     if not _is_refused(layer):
         return layer(inputs)
     if type(layer) is layers.DepthwiseConv2D:
@@ -62,13 +48,7 @@ def sums(layer, inputs):
 
 
 def depthwise(layer, kernel, inputs):
-    """A depthwise convolution with the strides and padding of a layer.
-
-    Args:
-        layer: keras.layers.DepthwiseConv2D or SeparableConv2D.
-        kernel: its depthwise kernel.
-        inputs: float tensor as it takes them.
-    """
+    """Convolves by a depthwise kernel with a layer's strides and padding."""
     return depthwise_conv2d(
         inputs,
         keras.ops.convert_to_tensor(kernel),
@@ -79,12 +59,11 @@ def depthwise(layer, kernel, inputs):
     )
 
 
-def run(nodes, images, step):
+def run(nodes: list, images, step):
     """Computes node by node; a result is dropped behind its last reader.
 
     Args:
-        nodes: of network.Network.
-        images: float32 [N, ...].
+        nodes: of node_list.Node.
         step: callable, (node, what it reads) -> its result.
     Returns: the last node's result.
     """
@@ -98,3 +77,10 @@ def run(nodes, images, step):
             if last[name] is node:
                 values.pop(name, None)
     return values[nodes[-1].name]
+
+
+def channel_moments(norm, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns mean and variance of each channel that a batch norm norms."""
+    axis = norm.axis if isinstance(norm.axis, int) else norm.axis[0]
+    other_axes = tuple({*range(values.ndim)} - {axis % values.ndim})
+    return values.mean(other_axes), values.var(other_axes)

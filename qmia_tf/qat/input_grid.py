@@ -10,9 +10,11 @@ from keras import layers
 
 from qmia_tf.data.pixels import AUTO, PIXEL_STEPS, range_limits
 from qmia_tf.errors import InputError
+from qmia_tf.layers.dorefa_layers import check_input_steps
+from qmia_tf.layers.exact_convolutions import MAX_INPUT_STEPS
 from qmia_tf.qat.norm_statistics import norm_distances
 from qmia_tf.qat.operations import Operation
-from qmia_tf.qat.quantized_values import MOST_STEPS, is_mover
+from qmia_tf.qat.quantized_values import is_mover
 
 GIVEN = "input_range"
 UNIT, WHOLE, SIGNED = (0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)
@@ -30,7 +32,7 @@ class InputRange:
     """The numbers that a network takes, and those that the new one takes.
 
     Attributes:
-        low, high: floats, what 0 and 255 of a uint8 image are fed as.
+        low, high: what 0 and 255 of a uint8 image are fed as.
         steps: n if the numbers are low + i/n (high - low); None: any floats.
         unit: whether the new network takes (x - low) / (high - low) instead.
         where: what says so, "" where it is the usual range and nothing does.
@@ -43,12 +45,12 @@ class InputRange:
     where: str = ""
 
     @property
-    def moved(self):
+    def moved(self) -> bool:
         """Whether the new network takes other numbers than the old one."""
         return self.unit and (self.low, self.high) != UNIT
 
     @property
-    def grid(self):
+    def grid(self) -> float | None:
         """The scale of the grid of what the new network takes, or None."""
         if self.steps is None:
             return None
@@ -56,23 +58,15 @@ class InputRange:
             return 1.0 / self.steps
         return grid_of(1.0, self.low, (self.high - self.low) / self.steps)
 
-    def fed(self, images):
-        """Images as the old network takes them, float32.
-
-        Args:
-            images: whole pixels [N, ...], or floats as the new one takes
-                them.
-        """
-        values = self._taken(images)
+    def fed(self, images) -> np.ndarray:
+        """Returns whole pixels, or floats for the new network, for the old."""
+        values = self.fed_to_new(images)
         if not self.moved:
             return values
         return np.float32(self.high - self.low) * values + np.float32(self.low)
 
-    def fed_to_new(self, images):
-        """Images as the new network takes them, float32."""
-        return self._taken(images)
-
-    def _taken(self, images):
+    def fed_to_new(self, images) -> np.ndarray:
+        """Returns images [N, ...] as the new network takes them, float32."""
         images = np.asarray(images)
         values = images.astype(np.float32)
         low, high = UNIT if self.unit else (self.low, self.high)
@@ -81,7 +75,7 @@ class InputRange:
         return values / np.float32(255 / (high - low)) + np.float32(low)
 
 
-def are_pixels(images):
+def are_pixels(images: np.ndarray) -> bool:
     """Whether images are whole pixels from 0 to 255, by type and numbers."""
     if images.dtype == np.uint8:
         return True
@@ -95,21 +89,27 @@ def are_pixels(images):
 
 
 def find_input_range(
-    network, *, input_range, steps, unit, images=None
+    network,
+    *,
+    input_range: tuple | str,
+    steps: int | None,
+    unit: bool,
+    images: np.ndarray | None = None,
 ) -> InputRange:
     """Finds out which numbers a network takes.
 
     Args:
-        network: network.Network.
+        network: node_list.Network.
         input_range: (low, high), "LOW..HIGH", or "auto": what the network's
             own layers say, else what fits its first batch norm on uint8
             images, else (0, 1).
-        steps: int or None, how many steps images have from low to high.
+        steps: how many steps images have from low to high.
         unit: whether the new network is to take pixels / 255.
-        images: calibration images, or None.
-    Returns: InputRange.
-    Raises: InputError if input_range is none, or images lie outside it.
+        images: for calibration.
+    Raises: InputError if input_range or steps are none, or images lie outside
+        the range.
     """
+    check_input_steps(steps)
     given_limits = _checked(input_range)
     layer_limits, where = _range_of_layers(network)
     if given_limits is not None:
@@ -141,7 +141,6 @@ def _checked(input_range):
 
 def _range_of_layers(network):
     """The range that the first layers are made for, and which layer it is."""
-    readers = network.readers()
     waiting = [network.nodes[0]]
     while waiting:
         node = waiting.pop()
@@ -154,11 +153,11 @@ def _range_of_layers(network):
             return limits, f"layer {node.name!r}"
         passes = isinstance(layer, layers.InputLayer) or is_mover(layer)
         if passes or picks(layer):
-            waiting.extend(readers[node.name])
+            waiting.extend(network.readers[node.name])
     return None, ""
 
 
-def picks(layer):
+def picks(layer) -> bool:
     """Whether a layer is an operation that picks or stacks values."""
     return isinstance(layer, Operation) and layer.kind in ("GetItem", "Stack")
 
@@ -245,23 +244,22 @@ def _check_images(pixels, images):
         )
 
 
-def grid_of(scale, offset, step):
-    """The grid of scale * i * step + offset, i whole.
+def grid_of(scale, offset, step: float | None) -> float | None:
+    """Returns the 1/n that divides scale * i * step + offset, or None.
 
     Args:
-        scale: float, or an array of them.
-        offset: float, or an array of them.
-        step: float or None.
-    Returns: 1/n, or None if there is none.
+        scale, offset: numbers; arrays of them have no grid.
     """
     if np.ndim(scale) or np.ndim(offset) or step is None:
         return None
     exact = float(scale) * step, float(offset)
-    parts = [Fraction(part).limit_denominator(MOST_STEPS) for part in exact]
+    parts = [
+        Fraction(part).limit_denominator(MAX_INPUT_STEPS) for part in exact
+    ]
     if any(
         abs(float(part) - want) > 1e-6 * abs(want)
         for part, want in zip(parts, exact, strict=True)
     ):
         return None
     n = math.lcm(*(part.denominator for part in parts))
-    return 1.0 / n if n <= MOST_STEPS else None
+    return 1.0 / n if n <= MAX_INPUT_STEPS else None

@@ -15,6 +15,9 @@ GROUPS = (
     "a convolution in groups, which int8 files cannot hold, float32 files "
     "can; a DepthwiseConv2D has one group a channel"
 )
+# What the two parts of a separable convolution have from it.
+SHARED = ("trainable", "dtype", "data_format")
+WINDOWS = ("kernel_size", "strides", "padding", "dilation_rate")
 
 
 def kernel(conversion, node, value):
@@ -24,14 +27,8 @@ def kernel(conversion, node, value):
     config = {**layer.get_config(), "name": node.name}
     closing, own = _activation(conversion, node)
     config["activation"] = own
-    tensor, what = _quantized(
-        conversion,
-        node,
-        KERNELS[type(layer)],
-        config,
-        value,
-        layer.get_weights(),
-    )
+    kind, weights = KERNELS[type(layer)], layer.get_weights()
+    tensor, what = _quantized(conversion, node, kind, config, value, weights)
     conversion.written.kernels[node.name] = (node.name, node.inputs[0])
     value = _ended(conversion, node, tensor, node.name, closing, own, what)
     if getattr(layer, "groups", 1) != 1:
@@ -45,32 +42,21 @@ def separable(conversion, node, value):
     layer = node.layer
     config = layer.get_config()
     depthwise, pointwise, *bias = layer.get_weights()
-    shared = ("trainable", "dtype", "data_format")
-    shared = {key: config[key] for key in shared}
-    windows = ("kernel_size", "strides", "padding", "dilation_rate")
+    name = f"{node.name}_depthwise"
     first = {
-        **shared,
-        **{key: config[key] for key in windows},
-        "depth_multiplier": config["depth_multiplier"],
+        **_picked(config, *SHARED, *WINDOWS, "depth_multiplier"),
         "use_bias": False,
-        "name": f"{node.name}_depthwise",
+        "name": name,
     }
+    kind = ours.DoReFaDepthwiseConv2D
     tensor, what = _quantized(
-        conversion,
-        node,
-        ours.DoReFaDepthwiseConv2D,
-        first,
-        value,
-        [depthwise],
-        last=False,
+        conversion, node, kind, first, value, [depthwise], last=False
     )
-    value = _between(conversion, node, tensor)
+    value = _between(conversion, tensor, name)
     closing, own = _activation(conversion, node)
     second = {
-        **shared,
-        "filters": config["filters"],
+        **_picked(config, *SHARED, "filters", "use_bias"),
         "kernel_size": 1,
-        "use_bias": config["use_bias"],
         "activation": own,
         "name": f"{node.name}_pointwise",
     }
@@ -78,9 +64,8 @@ def separable(conversion, node, value):
     tensor, also = _quantized(
         conversion, node, ours.DoReFaConv2D, second, value, weights, first=False
     )
-    source = f"{node.name}_depthwise"
-    conversion.written.kernels[second["name"]] = (node.name, source)
-    what = f"{first['name']}, {what}; {second['name']}, {also}"
+    conversion.written.kernels[second["name"]] = (node.name, name)
+    what = f"{name}, {what}; {second['name']}, {also}"
     return _ended(conversion, node, tensor, second["name"], closing, own, what)
 
 
@@ -110,17 +95,14 @@ def norm(conversion, node, value):
 
 def _completed(layer, copy):
     """A batch norm's weights, those that it lacks as the copy has them."""
-    weight_of = {weight.name: weight for weight in layer.weights}
-    return [
-        np.asarray(weight_of.get(weight.name, weight))
-        for weight in copy.weights
-    ]
+    known = {weight.name: weight for weight in layer.weights}
+    return [np.asarray(known.get(x.name, x)) for x in copy.weights]
 
 
 def _activation(conversion, node):
-    """What closes a kernel's sums, and the function it keeps to itself.
+    """Returns the bits that close a kernel's sums, or None, and what it keeps.
 
-    Returns: (bits or None, activation function).
+    What it keeps is an activation function.
     """
     function = node.layer.activation
     bits = conversion.widths.activation(node.name)
@@ -183,9 +165,12 @@ def _ended(conversion, node, tensor, name, closing, own, what):
     return value
 
 
-def _between(conversion, node, tensor):
+def _picked(config, *keys):
+    return {key: config[key] for key in keys}
+
+
+def _between(conversion, tensor, name):
     """The middle of a separable convolution: normed, on the signed grid."""
-    name = f"{node.name}_depthwise"
     if (
         conversion.widths.linear is None
         and conversion.widths.bits.weight == FLOAT_BITS

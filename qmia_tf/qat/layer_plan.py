@@ -9,15 +9,7 @@ MOST_NAMES = 12
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """What happens to one layer.
-
-    Attributes:
-        layer: its name.
-        kind: its class.
-        what: one line.
-        alone: whether it is left as it is.
-        warning: one line, or "".
-    """
+    """What happens to one layer, and a warning about it, "" without."""
 
     layer: str
     kind: str
@@ -25,7 +17,7 @@ class Entry:
     alone: bool = False
     warning: str = ""
 
-    def joined(self, other):
+    def joined(self, other: "Entry") -> "Entry":
         """Returns one entry of two about the same layer."""
         whats = [what for what in (self.what, other.what) if what]
         return dataclasses.replace(
@@ -40,12 +32,8 @@ class Entry:
         return f"{text} [warning: {self.warning}]" if self.warning else text
 
 
-def describe(entries) -> str:
-    """Returns a plan as text, a layer a line, those left alone at the end.
-
-    Args:
-        entries: what rewrite.plan returned.
-    """
+def describe(entries: list[Entry]) -> str:
+    """Returns a plan as text, a layer a line, those left alone at the end."""
     lines = [str(entry) for entry in entries]
     alone = [entry.layer for entry in entries if entry.alone]
     lines.append(f"left alone: {', '.join(alone) if alone else 'none'}")
@@ -54,7 +42,7 @@ def describe(entries) -> str:
     return "\n".join(lines)
 
 
-def warn(entries):
+def warn(entries: list[Entry]):
     """Warns once for each kind of warning, with the layers' names."""
     layers = {}
     for entry in entries:
@@ -69,4 +57,4 @@ def _listed(names):
     if len(names) <= MOST_NAMES:
         return ", ".join(names)
     more = len(names) - MOST_NAMES
-    return f"{', '.join(names[:MOST_NAMES])} and {more} more (rewrite.plan)"
+    return f"{', '.join(names[:MOST_NAMES])} and {more} more (qat.plan)"

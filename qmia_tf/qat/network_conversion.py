@@ -47,7 +47,7 @@ class Settings:
     """What quantize_model was asked for, beside bit widths.
 
     Attributes:
-        input_range: input_grid.InputRange, the numbers that both networks take.
+        input_range: the numbers that both networks take.
         insert_norms: whether kernels without a batch norm get one.
         full_norms: whether batch norms without gamma or beta get them.
         seed: of the gradient noise.
@@ -64,8 +64,6 @@ class ConvertedNetwork:
     """The quantized network, and what of it stands for what of the old one.
 
     Attributes:
-        model: keras.Model, with the weights of the old one.
-        entries: list of plans.Entry.
         norms: names of the batch norms that the old network has as well.
         inserted: new batch norm -> the new kernel whose sums it norms.
         kernels: new kernel without a batch norm -> (old layer, old layer
@@ -75,8 +73,8 @@ class ConvertedNetwork:
     """
 
     model: keras.Model = None
-    entries: list = dataclasses.field(default_factory=list)
-    norms: list = dataclasses.field(default_factory=list)
+    entries: list[Entry] = dataclasses.field(default_factory=list)
+    norms: list[str] = dataclasses.field(default_factory=list)
     inserted: dict = dataclasses.field(default_factory=dict)
     kernels: dict = dataclasses.field(default_factory=dict)
     limits: dict = dataclasses.field(default_factory=dict)
@@ -89,9 +87,9 @@ class Conversion:
         self.network = network
         self.widths = widths
         self.settings = settings
-        self.readers = network.readers()
+        self.readers = network.readers
         self.kernel_after = _kernel_after(network.nodes, self.readers)
-        self.kernel_before = _kernel_before(network.nodes)
+        self.kernel_before = _kernel_before(network)
         self.closed = {}
         self.signed_of = {}
         self.norms = {}
@@ -110,10 +108,6 @@ class Conversion:
                 entries[place] = old.joined(entry)
                 return
         entries.append(entry)
-
-    def node(self, name):
-        """Returns the node of a name."""
-        return self.network.node(name)
 
     def is_last(self, node):
         """Whether no kernel reads a node's result, however far behind."""
@@ -145,15 +139,12 @@ class Conversion:
         return result
 
     def in_floats(self, node, read):
-        """What a layer reads that minds the scale of sums.
-
-        Returns: list of Value, behind batch norms where some were asked for.
-        """
+        """What a layer that minds the scale of sums reads, normed if asked."""
         ready = []
         for value, source in zip(read, node.inputs, strict=True):
             if value.kind == "sums" and not value.normed and _dorefa(value):
                 value, warning = self.normed(value, 1.0, 0.0, NO_NORM_FLOATS)
-                self.log(self.node(source), "", warning=warning)
+                self.log(self.network.by_name[source], "", warning=warning)
             ready.append(value)
         return ready
 
@@ -182,12 +173,9 @@ class Conversion:
         return None
 
     def activated(self, value, bits, name, owner):
-        """Clips and rounds a result.
+        """Clips and rounds a result, in a DoReFaActivation of that name.
 
         Args:
-            value: Value.
-            bits: int below 32.
-            name: of the DoReFaActivation.
             owner: the node whose activation it is.
         """
         warning = ""
@@ -224,9 +212,8 @@ class Conversion:
         """Puts a linear result on the signed grid, once for all readers.
 
         Args:
-            value: Value.
             source: name of the node whose result it is.
-        Returns: Value; unchanged where it is not linear or nothing is
+        Returns: the value itself where it is not linear or nothing is
             rounded.
         """
         if value.kind != "sums":
@@ -247,7 +234,8 @@ class Conversion:
         reach = 127 * rounded.scale
         self.written.limits[source] = reach
         what = f"linear result in 8 bits, {-reach:.3g} to {reach:.3g}"
-        self.log(self.node(source), f"{what}: {rounded.maker}", warning=warning)
+        node = self.network.by_name[source]
+        self.log(node, f"{what}: {rounded.maker}", warning=warning)
         return rounded
 
     def on_signed_grid(self, value, name):
@@ -279,12 +267,11 @@ def _kernel_after(nodes, readers):
     return has_kernel
 
 
-def _kernel_before(nodes):
-    by_name, has_kernel = {}, {}
-    for node in nodes:
-        by_name[node.name] = node
+def _kernel_before(network):
+    has_kernel = {}
+    for node in network.nodes:
         has_kernel[node.name] = any(
-            is_kernel(by_name[name].layer) or has_kernel[name]
+            is_kernel(network.by_name[name].layer) or has_kernel[name]
             for name in node.inputs
         )
     return has_kernel

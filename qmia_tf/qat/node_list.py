@@ -1,6 +1,7 @@
 """A Keras model as a flat list of nodes, models inside it taken apart."""
 
 import dataclasses
+import functools
 import sys
 
 import keras
@@ -19,9 +20,9 @@ class Node:
     """One use of one layer.
 
     Attributes:
-        name: the layer's name; behind a model inside the model, MODEL_LAYER
-            where the layer's own name is taken.
-        layer: the Keras layer; an operations.Operation where there is none.
+        name: the layer's; behind a model inside the model, MODEL_LAYER where
+            the layer's own name is taken.
+        layer: an operations.Operation where there is no layer.
         inputs: names of the nodes whose results it reads, in order.
         listed: whether it takes its inputs as one list.
     """
@@ -37,33 +38,38 @@ class Network:
     """The nodes in an order in which they can be computed.
 
     Attributes:
-        nodes: list of Node; the first is the input.
+        name: of the model.
+        nodes: the first is the input.
         output: name of the node whose result is the model's.
-        inlined: names of the models that were taken apart.
     """
 
-    nodes: list
+    name: str
+    nodes: list[Node]
     output: str
-    inlined: tuple
 
-    def node(self, name):
-        """Returns the node of a name."""
-        return next(node for node in self.nodes if node.name == name)
+    @property
+    def names(self) -> list[str]:
+        """The names of the nodes."""
+        return list(self.by_name)
 
-    def readers(self):
-        """Returns name -> list of the nodes that read it."""
-        readers = {node.name: [] for node in self.nodes}
+    @functools.cached_property
+    def by_name(self) -> dict[str, Node]:
+        """Name -> node."""
+        return {node.name: node for node in self.nodes}
+
+    @functools.cached_property
+    def readers(self) -> dict[str, list[Node]]:
+        """Name -> the nodes that read it, once for each time."""
+        readers = {name: [] for name in self.by_name}
         for node in self.nodes:
             for name in node.inputs:
                 readers[name].append(node)
         return readers
 
 
-def read(model) -> Network:
+def read(model: keras.Model) -> Network:
     """Lists what a model computes.
 
-    Args:
-        model: functional or Sequential keras.Model, one input, one output.
     Raises: InputError that names the layer, if the model is subclassed,
         shares layers, holds a Lambda layer, or has several inputs or outputs.
     """
@@ -74,8 +80,7 @@ def read(model) -> Network:
     reader = _Reader()
     graphs.check_ends(model, TAKER)
     outputs = reader.model(model, None, "")
-    nodes = as_layers(reader.nodes)
-    return Network(nodes, outputs[0], tuple(reader.inlined))
+    return Network(model.name, as_layers(reader.nodes), outputs[0])
 
 
 def _described(model):
@@ -95,7 +100,6 @@ def _described(model):
 class _Reader:
     def __init__(self):
         self.nodes = []
-        self.inlined = []
         self.taken = set()
 
     def model(self, model, sources, prefix):
@@ -116,7 +120,6 @@ class _Reader:
         return [known[id(tensor)] for tensor in graph.outputs]
 
     def _inlined(self, call, read):
-        self.inlined.append(call.name)
         ends = self.model(call.layer, read, f"{call.name}_")
         if len(ends) != 1:
             raise InputError(
@@ -164,7 +167,7 @@ def _checked(model):
         for tensor in call.inputs:
             source = graph.maker(tensor)
             index = [id(one) for one in source.outputs].index(id(tensor))
-            if index:
+            if index > 0:
                 raise InputError(
                     f"layer {call.name!r} reads result {index} of "
                     f"{source.name!r}: {TAKER} takes layers with one result"

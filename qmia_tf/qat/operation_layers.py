@@ -3,6 +3,7 @@
 What has no layer, such as x[..., ::-1], stays an operation.
 """
 
+import collections
 import dataclasses
 import math
 
@@ -12,7 +13,7 @@ from keras import layers
 from qmia_tf.qat.operations import Operation
 
 
-def as_layers(nodes):
+def as_layers(nodes: list) -> list:
     """Puts layers in the places of operations that amount to one.
 
     x + y becomes Add, what adds and multiplies by constants one Rescaling,
@@ -20,19 +21,57 @@ def as_layers(nodes):
     GlobalAveragePooling2D.
 
     Args:
-        nodes: list of network.Node, in an order to compute them.
+        nodes: of node_list.Node, in an order to compute them.
     Returns: such a list; the names of results that are read stay.
     """
-    from_operations = set()
-    written = []
+    network = _Operations()
     for node in nodes:
+        network.nodes[node.name] = node
+        network.counts.update(node.inputs)
         if isinstance(node.layer, Operation):
             layer = _layer(node.layer, node.name)
             if layer is not None:
-                from_operations.add(node.name)
-                node = dataclasses.replace(node, layer=layer)
-        written.append(node)
-    return _hard_sigmoids(_joined(written, from_operations), from_operations)
+                network.made.add(node.name)
+                network.replace(node, layer)
+    # First all sums and products in a row: only then is it known whether a
+    # quotient by 6 is one.
+    for join in (_join_rescalings, _find_hard_sigmoid):
+        for name in list(network.nodes):
+            join(network, network.nodes.get(name))
+    return list(network.nodes.values())
+
+
+@dataclasses.dataclass
+class _Operations:
+    """The nodes by name; how often each is read; those made of operations."""
+
+    nodes: dict = dataclasses.field(default_factory=dict)
+    counts: collections.Counter = dataclasses.field(
+        default_factory=collections.Counter
+    )
+    made: set = dataclasses.field(default_factory=set)
+
+    def replace(self, node, layer, *without):
+        """Puts a layer in the place of a node and of those in front of it."""
+        inputs = without[0].inputs if without else node.inputs
+        self.nodes[node.name] = dataclasses.replace(
+            node, layer=layer, inputs=inputs
+        )
+        for gone in without:
+            del self.nodes[gone.name]
+
+    def source(self, node):
+        """The node that another one reads, alone; else None."""
+        name = node.inputs[0]
+        return self.nodes[name] if self.counts[name] == 1 else None
+
+    def is_rescaling(self, node):
+        """Whether a node is a Rescaling that was an operation."""
+        return (
+            node is not None
+            and node.name in self.made
+            and type(node.layer) is layers.Rescaling
+        )
 
 
 def _layer(operation, name):
@@ -125,29 +164,12 @@ def _constant(value, shape):
     return value.reshape(-1)
 
 
-def _joined(nodes, from_operations):
-    """Makes one Rescaling of those in a row that were operations."""
-    counts = _counts(nodes)
-    by_name, gone = {}, set()
-    for place, node in enumerate(nodes):
-        by_name[node.name] = place
-        if (
-            node.name not in from_operations
-            or type(node.layer) is not layers.Rescaling
-        ):
-            continue
-        source = nodes[by_name[node.inputs[0]]]
-        if (
-            source.name in from_operations
-            and type(source.layer) is layers.Rescaling
-            and counts[source.name] == 1
-        ):
-            layer = _in_one(source.layer, node.layer)
-            nodes[place] = dataclasses.replace(
-                node, layer=layer, inputs=source.inputs
-            )
-            gone.add(source.name)
-    return [node for node in nodes if node.name not in gone]
+def _join_rescalings(network, node):
+    """Makes one Rescaling of two in a row."""
+    if network.is_rescaling(node):
+        source = network.source(node)
+        if network.is_rescaling(source):
+            network.replace(node, _in_one(source.layer, node.layer), source)
 
 
 def _in_one(first, second):
@@ -161,63 +183,31 @@ def _in_one(first, second):
     )
 
 
-def _hard_sigmoids(nodes, from_operations):
-    """Finds relu6(x + 3) / 6 where the sum and the quotient were operations.
-
-    As a ReLU6 it would be clipped to [0, 1].
-    """
-    counts = _counts(nodes)
-    by_name = {node.name: node for node in nodes}
-    written, gone = [], set()
-    for node in nodes:
-        ends = _hard_sigmoid(node, by_name, from_operations, counts)
-        if ends is not None:
-            first, middle = ends
-            gone.update((first.name, middle.name))
-            layer = layers.Activation(
-                "hard_sigmoid", name=node.name, dtype=node.layer.dtype_policy
-            )
-            node = dataclasses.replace(node, layer=layer, inputs=first.inputs)
-        written.append(node)
-    return [node for node in written if node.name not in gone]
-
-
-def _hard_sigmoid(node, by_name, from_operations, counts):
-    """The sum and the ReLU6 in front of a quotient by 6, or None."""
-    if not _rescales(node, from_operations, 1 / 6, 0.0):
-        return None
-    middle = by_name[node.inputs[0]]
-    is_relu6 = type(middle.layer) is layers.ReLU and (
-        middle.layer.max_value == 6
+def _find_hard_sigmoid(network, node):
+    """Finds relu6(x + 3) / 6; as a ReLU6 it would be clipped to [0, 1]."""
+    if not _rescales(network, node, 1 / 6, 0.0):
+        return
+    middle = network.source(node)
+    is_relu6 = middle is not None and (
+        type(middle.layer) is layers.ReLU
+        and middle.layer.max_value == 6
         and not middle.layer.negative_slope
         and not middle.layer.threshold
     )
-    if not is_relu6 or counts[middle.name] != 1:
-        return None
-    first = by_name[middle.inputs[0]]
-    if (
-        not _rescales(first, from_operations, 1.0, 3.0)
-        or counts[first.name] != 1
-    ):
-        return None
-    return first, middle
+    if not is_relu6:
+        return
+    first = network.source(middle)
+    if _rescales(network, first, 1.0, 3.0):
+        layer = layers.Activation(
+            "hard_sigmoid", name=node.name, dtype=node.layer.dtype_policy
+        )
+        network.replace(node, layer, first, middle)
 
 
-def _rescales(node, from_operations, scale, offset):
-    layer = node.layer
+def _rescales(network, node, scale, offset):
     return (
-        node.name in from_operations
-        and type(layer) is layers.Rescaling
-        and np.ndim(layer.scale) == np.ndim(layer.offset) == 0
-        and math.isclose(layer.scale, scale, rel_tol=1e-6)
-        and math.isclose(layer.offset, offset, abs_tol=1e-6)
+        network.is_rescaling(node)
+        and np.ndim(node.layer.scale) == np.ndim(node.layer.offset) == 0
+        and math.isclose(node.layer.scale, scale, rel_tol=1e-6)
+        and math.isclose(node.layer.offset, offset, abs_tol=1e-6)
     )
-
-
-def _counts(nodes):
-    """How often each result is read."""
-    counts = {node.name: 0 for node in nodes}
-    for node in nodes:
-        for name in node.inputs:
-            counts[name] += 1
-    return counts

@@ -20,8 +20,7 @@ class Operation:
 
     Args:
         operation: keras.Operation.
-        args: tuple of what it is called with, keras.KerasTensor among it.
-        kwargs: dict of the same, by name.
+        args, kwargs: what it is called with, keras.KerasTensor among it.
     """
 
     weights = ()
@@ -32,12 +31,12 @@ class Operation:
         self.kwargs = kwargs
 
     @property
-    def kind(self):
+    def kind(self) -> str:
         """The name of the operation, such as TrueDivide."""
         return type(self.operation).__name__
 
     @property
-    def tensors(self):
+    def tensors(self) -> list:
         """What it reads, as keras.KerasTensor."""
         parts = keras.tree.flatten((self.args, self.kwargs))
         return [part for part in parts if isinstance(part, keras.KerasTensor)]
@@ -57,18 +56,18 @@ class Operation:
         )
         return self.operation(*args, **kwargs)
 
-    def copy(self, name):
+    def copy(self, name: str) -> "Operation":
         """Returns it once more, under a name."""
         config = {**self.operation.get_config(), "name": name}
         operation = type(self.operation).from_config(config)
         return Operation(operation, self.args, self.kwargs)
 
-    def get_weights(self):
+    def get_weights(self) -> list:
         """Returns the weights, of which it has none."""
         return []
 
 
-def moves(layer):
+def moves(layer) -> bool:
     """Whether an operation picks, places or repeats values as they are.
 
     Zeros and infinite numbers that it puts beside them stay what they are
@@ -82,7 +81,7 @@ def moves(layer):
     return layer.kind in MOVES
 
 
-def kind_of(layer):
+def kind_of(layer) -> str:
     """Returns the name of a layer's class, or of an operation."""
     is_operation = isinstance(layer, Operation)
     return layer.kind if is_operation else type(layer).__name__

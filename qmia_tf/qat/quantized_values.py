@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from qmia_tf import layers as ours
+from qmia_tf.layers.exact_convolutions import MAX_INPUT_STEPS
 from qmia_tf.quantizers.dorefa import DoReFaWeights
 from qmia_tf.quantizers.grids import FLOAT_BITS, steps_of_scale
 
@@ -48,8 +49,6 @@ QUANTIZED = (
     ours.ResidualQuantizer,
     ours.RoundedAveragePooling2D,
 )
-# Steps beyond this do not fit the integer inference of kernels.
-MOST_STEPS = 65535
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -57,7 +56,6 @@ class Value:
     """A Keras tensor and what is known about its values.
 
     Attributes:
-        tensor: keras.KerasTensor.
         kind: "pixels", "unit" (i/n in [0, 1]), "signed" (the grid of linear
             tensors), "sums" (linear, not rounded yet) or "float".
         maker: name of the layer that made it.
@@ -75,15 +73,15 @@ class Value:
     moved: bool = False
 
     @property
-    def steps(self):
+    def steps(self) -> int | None:
         """The n of a grid i/n that a kernel may rely on, or None."""
         if self.scale is None:
             return None
         steps = steps_of_scale(self.scale)
-        return steps if steps <= MOST_STEPS else None
+        return steps if steps <= MAX_INPUT_STEPS else None
 
 
-def is_kernel(layer):
+def is_kernel(layer) -> bool:
     """Whether a layer multiplies by weights that can be quantized."""
     return type(layer) in KERNELS or type(layer) is layers.SeparableConv2D
 
@@ -94,12 +92,12 @@ def is_dorefa(layer) -> bool:
     return isinstance(quantizer, DoReFaWeights) and quantizer.bits < FLOAT_BITS
 
 
-def is_rectifier(function):
+def is_rectifier(function) -> bool:
     """Whether an activation function is ReLU or ReLU6."""
     return function in (keras.activations.relu, keras.activations.relu6)
 
 
-def is_relu(layer):
+def is_relu(layer) -> bool:
     """Whether a layer is nothing but ReLU, with or without an upper end."""
     if type(layer) is layers.Activation:
         return is_rectifier(layer.activation)
@@ -110,7 +108,7 @@ def is_relu(layer):
     )
 
 
-def is_mover(layer):
+def is_mover(layer) -> bool:
     """Whether a layer leaves values as they are."""
     if type(layer) is layers.Activation:
         return layer.activation is keras.activations.linear

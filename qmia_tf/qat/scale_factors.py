@@ -13,13 +13,13 @@ from qmia_tf.qat.quantized_values import POOLS, is_kernel, is_mover, is_relu
 JOINS = (layers.Add, layers.Concatenate)
 
 
-def groups_of(nodes):
+def groups_of(nodes: list) -> tuple[dict[str, str], set[str]]:
     """Finds the results that share a factor, and those that have none.
 
     Args:
-        nodes: list of network.Node, in an order to compute them.
+        nodes: of node_list.Node, in an order to compute them.
     Returns: (groups, fixed): name -> the name that stands for its group;
-        the set of those groups whose factor has to be 1.
+        those groups whose factor has to be 1.
     """
     gated = []
     groups = _tied(nodes, gated)

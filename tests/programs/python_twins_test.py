@@ -39,7 +39,8 @@ TRAINING = {
 AUDIT = {
     "num_threads": "experiments.run attack_run num_threads",
     "audit_seed": "experiments.run attack_run audit_seed",
-    "label_only_records": "experiments.label_only_queries Settings records",
+    "attack_options": "experiments.run attack_run attack_options",
+    "label_only_records": "auditing.label_only_queries Settings records",
     "copy_shift": "attacks.augmentations Augmentations shift",
     "copy_flip": "attacks.augmentations Augmentations flip",
     "copy_rotation": "attacks.augmentations Augmentations rotation",
@@ -96,6 +97,7 @@ TWINS = {
             "num_threads",
             "strata",
             "tfprivacy",
+            "attack_options",
             "pictures",
         ),
         "model": "experiments.model_audit audit target",

@@ -1,14 +1,13 @@
 """Calibration: the factors are right, and accuracy survives on digits."""
 
-import warnings
-
+import float_nets
 import keras
 import numpy as np
 import numpy_convolutions
-import rewrite_nets
 import slow_tests
 import tensorflow as tf
 from absl.testing import parameterized
+from float_nets import quantize, quantize_finely
 from keras import layers
 
 from qmia_tf.data import loaders
@@ -22,8 +21,7 @@ def _images(count=40, shape=SHAPE):
     return np.random.default_rng(0).integers(0, 256, (count, *shape), np.uint8)
 
 
-def _fed(images):
-    return images.astype(np.float32) / np.float32(255)
+FED = float_nets.fed(_images())
 
 
 def _norm(x):
@@ -77,7 +75,7 @@ def _network(body, dense=False):
             count = layer.gamma.shape
             layer.gamma.assign(rng.uniform(0.5, 2.5, count))
             layer.beta.assign(rng.normal(0, 1, count))
-    model(_fed(_images()), training=True)
+    model(FED, training=True)
     return model
 
 
@@ -86,18 +84,11 @@ class FactorTest(parameterized.TestCase, tf.test.TestCase):
         body=(_bottlenecks, _residual, _branches), dense=(False, True)
     )
     def test_with_fine_grids_nothing_changes(self, body, dense):
-        """Float weights and 16 bits: every factor has to be undone."""
         model = _network(body, dense)
-        calibrated = quantize_model(
-            model,
-            weight_bits=32,
-            activation_bits=16,
-            calibration=_images(),
-            percentile=100,
-        )
-        outputs = calibrated(_fed(_images()))
+        calibrated = quantize_finely(model, _images())
+        outputs = calibrated(FED)
         # 1/65535 in every activation, and float32 sums.
-        self.assertAllClose(outputs, model(_fed(_images())), atol=2e-3)
+        self.assertAllClose(outputs, model(FED), atol=2e-3)
 
     def test_what_minds_a_factor_is_fed_without(self):
         """A sigmoid of scaled inputs would be another function."""
@@ -111,17 +102,9 @@ class FactorTest(parameterized.TestCase, tf.test.TestCase):
             return _norm(_conv(layers.Multiply()([x, gate]), 4))
 
         model = _network(gated)
-        calibrated = quantize_model(
-            model,
-            weight_bits=32,
-            activation_bits=16,
-            calibration=_images(),
-            percentile=100,
-        )
+        calibrated = quantize_finely(model, _images())
         outputs, expected = (
-            keras.Model(net.inputs, net.get_layer("gated").output)(
-                [_fed(_images())]
-            )
+            keras.Model(net.inputs, net.get_layer("gated").output)([FED])
             for net in (calibrated, model)
         )
         self.assertLess(np.max(expected), 0.5)
@@ -144,37 +127,26 @@ class FactorTest(parameterized.TestCase, tf.test.TestCase):
             calibration=_images(),
             percentile=100,
         )
-        gap = np.abs(calibrated(_fed(_images())) - model(_fed(_images())))
+        gap = np.abs(calibrated(FED) - model(FED))
         self.assertLess(gap.mean(), 0.01)
-
-    def test_without_it_the_clip_changes_much(self):
-        model = _network(_bottlenecks)
-        quantized = quantize_model(model, weight_bits=32, activation_bits=16)
-        gap = np.abs(quantized(_fed(_images())) - model(_fed(_images())))
-        self.assertGreater(gap.max(), 0.02)
 
     def test_quantized_kernels_and_linear_grids(self):
         model = _network(_bottlenecks)
-        quantized = quantize_model(
-            model, weight_bits=8, activation_bits=8, calibration=_images()
-        )
-        outputs = quantized(_fed(_images()))
-        gap = np.abs(outputs - model(_fed(_images())))
+        gap = np.abs(quantize(model, 8, _images())(FED) - model(FED))
         self.assertLess(gap.mean(), 0.01)
+        # Without calibration the clip changes much.
+        bare = quantize_model(model, weight_bits=32, activation_bits=16)
+        self.assertGreater(np.abs(bare(FED) - model(FED)).max(), 0.02)
 
     def test_inserted_norms_take_the_place_of_the_kernels_scale(self):
         keras.utils.set_random_seed(0)
-        model = rewrite_nets.plain()
+        model = float_nets.plain()
         images = _images(40, (16, 16, 3))
-        quantized = quantize_model(
-            model,
-            weight_bits=8,
-            activation_bits=8,
-            calibration=images,
-            insert_batch_norm=True,
-        )
+        quantized = quantize(model, 8, images, insert_batch_norm=True)
         self.assertIsNotNone(quantized.get_layer("conv0_norm"))
-        gap = np.abs(quantized(_fed(images)) - model(_fed(images)))
+        gap = np.abs(
+            quantized(float_nets.fed(images)) - model(float_nets.fed(images))
+        )
         self.assertLess(gap.mean(), 0.005)
 
     def test_whole_pixels_behind_a_rescaling(self):
@@ -186,15 +158,10 @@ class FactorTest(parameterized.TestCase, tf.test.TestCase):
         model = keras.Model(inputs, x)
         whole = _images().astype(np.float32)
         model(whole, training=True)
-        options = dict(weight_bits=8, activation_bits=8, percentile=100)
         expected = model(whole).numpy()
-        for unit_pixels, fed in ((False, whole), (True, _fed(_images()))):
-            quantized = quantize_model(
-                model,
-                calibration=_images(),
-                unit_pixels=unit_pixels,
-                **options,
-            )
+        for unit_pixels, fed in ((False, whole), (True, FED)):
+            options = {"unit_pixels": unit_pixels, "percentile": 100}
+            quantized = quantize(model, 8, _images(), **options)
             gap = np.abs(quantized(fed) - expected)
             self.assertLess(gap.mean(), 0.05 * expected.std())
 
@@ -204,18 +171,14 @@ class FactorTest(parameterized.TestCase, tf.test.TestCase):
         x = layers.BatchNormalization(center=False, scale=False, name="norm")(x)
         x = layers.ReLU()(x)
         model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(x)))
-        options = dict(weight_bits=8, activation_bits=8)
-        kept = quantize_model(model, **options)
-        self.assertLen(kept.get_layer("norm").weights, 2)
-        given = quantize_model(model, calibration=_images(), **options)
-        self.assertLen(given.get_layer("norm").weights, 4)
+        for images, count in ((None, 2), (_images(), 4)):
+            norm = quantize(model, 8, images).get_layer("norm")
+            self.assertLen(norm.weights, count)
 
     def test_the_model_is_not_changed(self):
         model = _network(_residual)
         before = [weight.copy() for weight in model.get_weights()]
-        quantize_model(
-            model, weight_bits=4, activation_bits=4, calibration=_images()
-        )
+        quantize(model, 4, _images())
         for old, new in zip(before, model.get_weights(), strict=True):
             self.assertAllEqual(old, new)
 
@@ -226,13 +189,7 @@ class FactorTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_images_that_do_not_fit(self, images, percentile, message):
         with self.assertRaisesRegex(InputError, message):
-            quantize_model(
-                _network(_residual),
-                weight_bits=4,
-                activation_bits=4,
-                calibration=images,
-                percentile=percentile,
-            )
+            quantize(_network(_residual), 4, images, percentile=percentile)
 
 
 class UnequalStridesTest(parameterized.TestCase, tf.test.TestCase):
@@ -251,7 +208,7 @@ class UnequalStridesTest(parameterized.TestCase, tf.test.TestCase):
         dense = layers.Dense(3)
         model = keras.Model(pixels, dense(layers.GlobalAveragePooling2D()(x)))
         taps, *pointwise, bias = strided.get_weights()
-        x = numpy_convolutions.depthwise(_fed(_images()), taps, **options)
+        x = numpy_convolutions.depthwise(FED, taps, **options)
         for kernel in pointwise:
             x = x @ kernel[0, 0]
         x = x + bias
@@ -265,18 +222,10 @@ class UnequalStridesTest(parameterized.TestCase, tf.test.TestCase):
         norm.moving_variance.assign(variance)
         x = np.maximum((x - mean) / np.sqrt(variance + norm.epsilon), 0)
         x = x.mean((1, 2))
-        calibrated = quantize_model(
-            model,
-            weight_bits=32,
-            activation_bits=16,
-            calibration=_images(),
-            percentile=100,
-        )
+        calibrated = quantize_finely(model, _images())
         kernel, bias = dense.get_weights()
         # 1/65535 in every activation, and float32 sums.
-        self.assertAllClose(
-            calibrated(_fed(_images())), x @ kernel + bias, atol=2e-3
-        )
+        self.assertAllClose(calibrated(FED), x @ kernel + bias, atol=2e-3)
 
 
 def _digits_cnn(normed):
@@ -300,24 +249,24 @@ class DigitsTest(parameterized.TestCase, tf.test.TestCase):
         model.compile(
             keras.optimizers.Adam(0.003), "sparse_categorical_crossentropy"
         )
-        model.fit(_fed(images[:1200]), labels[:1200], 64, epochs=10, verbose=0)
+        model.fit(
+            float_nets.fed(images[:1200]),
+            labels[:1200],
+            64,
+            epochs=10,
+            verbose=0,
+        )
 
         def accuracy(model):
-            answers = model.predict(_fed(images[1200:]), verbose=0)
+            answers = model.predict(float_nets.fed(images[1200:]), verbose=0)
             return np.mean(answers.argmax(-1) == labels[1200:])
 
         full = accuracy(model)
         self.assertGreater(full, 0.9)
         for bits, loss in ((8, 0.03), (4, 0.05)):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                quantized = quantize_model(
-                    model,
-                    weight_bits=bits,
-                    activation_bits=bits,
-                    calibration=images[:300],
-                    insert_batch_norm=insert,
-                )
+            quantized = quantize(
+                model, bits, images[:300], insert_batch_norm=insert
+            )
             self.assertGreater(accuracy(quantized), full - loss)
 
 

@@ -2,14 +2,15 @@
 
 import warnings
 
+import float_nets
 import keras
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
+from float_nets import quantize
 from keras import layers
 
 from qmia_tf.errors import InputError
-from qmia_tf.qat import plan, quantize_model
 
 SHAPE = (8, 8, 3)
 RANGES = ((0, 255), (-1, 1), (0, 1))
@@ -23,10 +24,6 @@ def _images(count=60, shape=SHAPE):
     return noisy.clip(0, 255).astype(np.uint8)
 
 
-def _as(images, low, high):
-    return (low + images / 255.0 * (high - low)).astype(np.float32)
-
-
 def _normed(low, high):
     """A network whose batch norms have seen the images in this range."""
     keras.utils.set_random_seed(1)
@@ -37,7 +34,7 @@ def _normed(low, high):
         x = layers.ReLU(name=f"{name}_relu")(x)
     x = layers.Flatten()(x)
     model = keras.Model(inputs, layers.Dense(3, name="logits")(x))
-    model(_as(_images(), low, high), training=True)
+    model(float_nets.fed(_images(), low, high), training=True)
     return model
 
 
@@ -76,240 +73,185 @@ def _grays(count=60):
     return np.broadcast_to(levels[:, None, None, None], (count, *SHAPE)).copy()
 
 
-def _alike(first, second):
+class Told(parameterized.TestCase, tf.test.TestCase):
+    """Compares labels, and what quantize_model says."""
+
+    def assertAlike(self, model, quantized, fed, least=0.95):
+        self.assertGreaterEqual(alike(model, quantized, fed), least)
+
+    def said(self, *arguments, **options):
+        """Quantizes; gives the texts of the warnings."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            quantize(*arguments, **options)
+        return [str(entry.message) for entry in caught]
+
+
+def alike(model, quantized, fed):
+    first, second = (net(fed, training=False) for net in (model, quantized))
     return np.mean(np.argmax(first, -1) == np.argmax(second, -1))
 
 
-def _quantized(model, bits, images, **options):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return quantize_model(
-            model,
-            weight_bits=bits,
-            activation_bits=bits,
-            calibration=images,
-            **options,
-        )
-
-
-class RangeTest(parameterized.TestCase, tf.test.TestCase):
+class RangeTest(Told):
     @parameterized.product(ends=RANGES, bits=(8, 4, 32), stated=(True, False))
     def test_the_same_numbers_at_all_bits(self, ends, bits, stated):
         model = _normed(*ends)
         options = {"input_range": ends} if stated else {}
-        quantized = _quantized(model, bits, _images(), **options)
-        fed = _as(_images(), *ends)
-        wanted, outputs = model(fed, training=False), quantized(fed)
+        quantized = quantize(model, bits, _images(), **options)
+        fed = float_nets.fed(_images(), *ends)
         # Four bits lose something; another range loses much more.
-        least = 0.85 if bits == 4 else 0.95
-        self.assertGreaterEqual(_alike(wanted, outputs), least)
+        self.assertAlike(model, quantized, fed, 0.85 if bits == 4 else 0.95)
         if ends != (0, 1) and bits < 32:
-            other = quantized(_as(_images(), 0, 1))
-            self.assertLess(_alike(wanted, other), 0.75)
+            other = quantized(float_nets.fed(_images()))
+            wanted = np.argmax(model(fed, training=False), -1)
+            self.assertLess(np.mean(np.argmax(other, -1) == wanted), 0.75)
 
     @parameterized.parameters(((0, 255), 1), ((-1, 1), 255), ((0, 1), 255))
     def test_grid_of_the_first_layer(self, ends, steps):
-        for input_range in (ends, "{}..{}".format(*ends)):
-            quantized = _quantized(
-                _normed(*ends), 4, _images(), input_range=input_range
-            )
+        for given in (ends, "{}..{}".format(*ends)):
+            model = _normed(*ends)
+            quantized = quantize(model, 4, _images(), input_range=given)
             self.assertEqual(quantized.get_layer("first").input_steps, steps)
 
     @parameterized.product(ends=RANGES, bits=(8, 32))
     def test_unit_pixels_of_any_range(self, ends, bits):
         model = _normed(*ends)
-        quantized = _quantized(
-            model, bits, _images(), input_range=ends, unit_pixels=True
-        )
-        wanted = model(_as(_images(), *ends), training=False)
-        outputs = quantized(_as(_images(), 0, 1))
-        self.assertGreaterEqual(_alike(wanted, outputs), 0.95)
+        options = {"input_range": ends, "unit_pixels": True}
+        quantized = quantize(model, bits, _images(), **options)
+        wanted = model(float_nets.fed(_images(), *ends), training=False)
+        outputs = quantized(float_nets.fed(_images()))
+        same = np.argmax(wanted, -1) == np.argmax(outputs, -1)
+        self.assertGreaterEqual(np.mean(same), 0.95)
 
     def test_a_flip_before_the_rescaling_is_no_obstacle(self):
         """At 32 bits it hid the range from the Rescaling behind it."""
         inputs = keras.Input(SHAPE)
-        x = layers.RandomFlip()(inputs)
-        x = layers.Rescaling(1 / 255)(x)
+        x = layers.Rescaling(1 / 255)(layers.RandomFlip()(inputs))
         model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(x)))
-        same = quantize_model(
-            model, weight_bits=32, activation_bits=32, unit_pixels=True
-        )
+        same = quantize(model, 32, unit_pixels=True)
         self.assertAllClose(
-            same(_as(_images(), 0, 1), training=False),
-            model(_as(_images(), 0, 255), training=False),
+            same(float_nets.fed(_images()), training=False),
+            model(float_nets.fed(_images(), 0, 255), training=False),
             atol=1e-5,
         )
 
     def test_said_by_the_norm_is_said_to_the_user(self):
+        (text,) = self.said(_normed(0, 255), 8, _images())
         message = r"fed with 0 to 255, as the statistics .*input_range=\(0, 255"
-        with self.assertWarnsRegex(UserWarning, message):
-            quantize_model(
-                _normed(0, 255),
-                weight_bits=8,
-                activation_bits=8,
-                calibration=_images(),
-            )
-
-    def test_fed_with_the_usual_range_nothing_is_said(self):
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            quantize_model(
-                _normed(0, 1),
-                weight_bits=8,
-                activation_bits=8,
-                calibration=_images(),
-            )
+        self.assertRegex(text, message)
+        self.assertEmpty(self.said(_normed(0, 1), 8, _images()))
 
     def test_a_normalization_for_0_to_255_is_fed_with_it(self):
-        images = _images()
         inputs = keras.Input(SHAPE)
         normalize = layers.Normalization(mean=[120.0] * 3, variance=[900.0] * 3)
         x = layers.Conv2D(8, 3, name="first")(normalize(inputs))
         x = layers.ReLU()(layers.BatchNormalization(momentum=0.0)(x))
         model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(x)))
-        fed = _as(images, 0, 255)
+        fed = float_nets.fed(_images(), 0, 255)
         model(fed, training=True)
-        quantized = _quantized(model, 8, images)
-        self.assertGreaterEqual(_alike(model(fed), quantized(fed)), 0.95)
+        self.assertAlike(model, quantize(model, 8, _images()), fed)
 
     def test_floats_as_the_model_takes_them(self):
         model = _normed(0, 255)
-        fed = _as(_images(), 0, 255)
-        quantized = _quantized(model, 8, fed)
+        fed = float_nets.fed(_images(), 0, 255)
+        quantized = quantize(model, 8, fed)
         self.assertEqual(quantized.get_layer("first").input_steps, 1)
-        self.assertGreaterEqual(_alike(model(fed), quantized(fed)), 0.95)
+        self.assertAlike(model, quantized, fed)
 
     def test_floats_on_no_grid(self):
-        standard = _as(_images(), -2.1, 2.6)
-        quantized = _quantized(_normed(-2.1, 2.6), 8, standard)
+        standard = float_nets.fed(_images(), -2.1, 2.6)
+        quantized = quantize(_normed(-2.1, 2.6), 8, standard)
         self.assertIsNone(quantized.get_layer("first").input_steps)
 
     def test_whole_numbers_of_another_type_are_pixels(self):
-        model = _normed(0, 1)
-        first = _quantized(model, 4, _images())
-        second = _quantized(model, 4, _images().astype(np.int64))
-        fed = _as(_images(), 0, 1)
+        model, fed = _normed(0, 1), float_nets.fed(_images())
+        first = quantize(model, 4, _images())
+        second = quantize(model, 4, _images().astype(np.int64))
         self.assertAllEqual(first(fed), second(fed))
 
 
-class AnswersTest(parameterized.TestCase, tf.test.TestCase):
+class AnswersTest(Told):
     """Without a batch norm only the answers tell the range."""
 
     @parameterized.parameters(8, 6)
     def test_told(self, bits):
-        model, images = _bright(255), _grays()
-        quantized = _quantized(model, bits, images, input_range=(0, 255))
-        fed = _as(images, 0, 255)
-        self.assertGreaterEqual(_alike(model(fed), quantized(fed)), 0.9)
-
-    def test_asked_for(self):
-        message = r"100% of the calibration images one label then, .*\(0, 255\)"
-        with self.assertWarnsRegex(UserWarning, message):
-            quantize_model(
-                _bright(255),
-                weight_bits=8,
-                activation_bits=8,
-                calibration=_grays(),
-            )
-
-    def test_no_question_where_the_range_is_the_usual_one(self):
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            quantize_model(
-                _bright(1),
-                weight_bits=8,
-                activation_bits=8,
-                calibration=_grays(),
-            )
-        texts = [str(entry.message) for entry in caught]
-        self.assertEmpty([text for text in texts if "input_range" in text])
+        model = _bright(255)
+        quantized = quantize(model, bits, _grays(), input_range=(0, 255))
+        self.assertAlike(
+            model, quantized, float_nets.fed(_grays(), 0, 255), 0.9
+        )
 
     @parameterized.parameters(
-        (255, 0.01, True), (255, 0.0, False), (1, 0.01, False)
+        (_bright, 255, None, r"100% of the .* one label then, .*\(0, 255\)"),
+        (_bright, 1, None, None),
+        (_matching, 255, 0.01, "nearly the same probabilities then"),
+        (_matching, 255, 0.0, None),
+        (_matching, 1, 0.01, None),
     )
-    def test_asked_for_where_the_labels_are_the_same(self, high, bias, asks):
-        model, images = _matching(high, bias), _images()
-        labels = [np.argmax(model(_as(images, 0, end)), -1) for end in (1, 255)]
-        self.assertAllEqual(*labels)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            quantize_model(
-                model, weight_bits=8, activation_bits=8, calibration=images
+    def test_asked_for(self, make, high, bias, asked):
+        images = _grays() if bias is None else _images()
+        model = make(high) if bias is None else make(high, bias)
+        if bias is not None:
+            low, full = (
+                np.argmax(model(float_nets.fed(images, 0, end)), -1)
+                for end in (1, 255)
             )
-        texts = [str(entry.message) for entry in caught]
-        asked = [text for text in texts if "input_range" in text]
-        self.assertLen(asked, int(asks))
-        if asks:
-            self.assertIn("nearly the same probabilities then", asked[0])
+            self.assertAllEqual(low, full)
+        texts = [x for x in self.said(model, 8, images) if "input_range" in x]
+        self.assertLen(texts, int(asked is not None))
+        if asked:
+            self.assertRegex(texts[0], asked)
 
     def test_stated_where_the_labels_are_the_same(self):
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            quantize_model(
-                _matching(255),
-                weight_bits=8,
-                activation_bits=8,
-                calibration=_images(),
-                input_range=(0, 255),
-            )
-        self.assertEmpty(caught)
+        said = self.said(_matching(255), 8, _images(), input_range=(0, 255))
+        self.assertEmpty(said)
 
 
-class WrongTest(parameterized.TestCase, tf.test.TestCase):
+def _rescaled():
+    inputs = keras.Input(SHAPE)
+    x = layers.Flatten()(layers.Rescaling(1 / 255, name="unit")(inputs))
+    return keras.Model(inputs, layers.Dense(3)(x))
+
+
+class WrongTest(Told):
     @parameterized.parameters(
-        "0..", "255..0", "01", (1, 0), ((0, 255, 3),), (3,), (5, 5)
+        *(({"input_range": x},) for x in ("0..", "255..0", "01")),
+        *(({"input_range": x},) for x in ((1, 0), (0, 255, 3), 3, (5, 5))),
     )
-    def test_no_range(self, *input_range):
-        if len(input_range) == 1:
-            (input_range,) = input_range
+    def test_no_range(self, options):
         with self.assertRaisesRegex(InputError, 'must be "auto" or .low, high'):
-            plan(
-                _normed(0, 1),
-                weight_bits=4,
-                activation_bits=4,
-                input_range=input_range,
-            )
+            quantize(_normed(0, 1), **options)
 
-    @parameterized.parameters((0, 1, (0, 255)), (0, 255, (0, 1)))
-    def test_floats_outside(self, low, high, said):
-        message = f"reach from 0 to {high}, but .* takes 0 to {said[1]} "
+    @parameterized.parameters(
+        (
+            lambda: _normed(0, 255),
+            (0, 1),
+            {"input_range": (0, 255)},
+            "reach from 0 to 1, but .* takes 0 to 255 ",
+        ),
+        (
+            lambda: _normed(0, 1),
+            (0, 255),
+            {"input_range": (0, 1)},
+            "reach from 0 to 255, but .* takes 0 to 1 ",
+        ),
+        (
+            lambda: _matching(1),
+            (0, 255),
+            {"unit_pixels": True},
+            "reach from 0 to 255, but .* takes 0 to 1 .unit_pixels says",
+        ),
+        (_rescaled, (0, 1), {}, "takes 0 to 255 .layer 'unit'"),
+    )
+    def test_floats_outside(self, make, ends, options, message):
         with self.assertRaisesRegex(InputError, message):
-            quantize_model(
-                _normed(*said),
-                weight_bits=4,
-                activation_bits=4,
-                input_range=said,
-                calibration=_as(_images(), low, high),
-            )
-
-    def test_whole_floats_where_pixels_become_unit(self):
-        message = "reach from 0 to 255, but .* takes 0 to 1 .unit_pixels says"
-        with self.assertRaisesRegex(InputError, message):
-            quantize_model(
-                _matching(1),
-                weight_bits=8,
-                activation_bits=8,
-                calibration=_as(_images(), 0, 255),
-                unit_pixels=True,
-            )
-
-    def test_dark_floats_for_a_rescaling(self):
-        inputs = keras.Input(SHAPE)
-        x = layers.Flatten()(layers.Rescaling(1 / 255, name="unit")(inputs))
-        model = keras.Model(inputs, layers.Dense(3)(x))
-        with self.assertRaisesRegex(InputError, "takes 0 to 255 .layer 'unit'"):
-            quantize_model(
-                model,
-                weight_bits=4,
-                activation_bits=4,
-                calibration=_as(_images(), 0, 1),
-            )
+            quantize(make(), 4, float_nets.fed(_images(), *ends), **options)
 
 
-class ComparisonTest(parameterized.TestCase, tf.test.TestCase):
+class ComparisonTest(Told):
     def test_agreement_is_told(self):
         lines = []
-        _quantized(_normed(0, 1), 8, _images(), progress=lines.append)
+        quantize(_normed(0, 1), 8, _images(), progress=lines.append)
         self.assertRegex(
             lines[-1],
             "^the quantized network gives (9[5-9]|100)% of the 60 calibration "
@@ -327,23 +269,16 @@ class ComparisonTest(parameterized.TestCase, tf.test.TestCase):
         images = np.random.default_rng(0).integers(0, 256, (60, *SHAPE))
         images = images.astype(np.uint8)
         with self.assertWarnsRegex(UserWarning, r"gives (\d|[1-8]\d)% of the"):
-            quantized = quantize_model(
-                model, weight_bits=1, activation_bits=1, calibration=images
-            )
-        fed = _as(images, 0, 1)
-        self.assertLess(_alike(model(fed), quantized(fed)), 0.9)
+            quantized = quantize(model, 1, images)
+        self.assertLess(alike(model, quantized, float_nets.fed(images)), 0.9)
 
     def test_one_output_is_a_side_of_a_half(self):
         x = inputs = keras.Input((4,))
         outputs = layers.Dense(1, activation="sigmoid")(x)
-        model = keras.Model(inputs, outputs)
         lines = []
-        _quantized(
-            model,
-            8,
-            np.random.default_rng(0).random((40, 4), np.float32),
-            progress=lines.append,
-        )
+        records = np.random.default_rng(0).random((40, 4), np.float32)
+        model = keras.Model(inputs, outputs)
+        quantize(model, 8, records, progress=lines.append)
         self.assertRegex(lines[-1], "gives (9[5-9]|100)% of the 40")
 
 

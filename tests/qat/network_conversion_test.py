@@ -1,16 +1,14 @@
 """Whole networks at (4, 4): they compute, learn and do not see the batch."""
 
-import warnings
-
+import float_nets
 import keras
 import numpy as np
-import rewrite_nets
 import slow_tests
 import tensorflow as tf
 from absl.testing import parameterized
+from float_nets import quantize
 
 from qmia_tf import layers as ours
-from qmia_tf.qat import quantize_model
 from qmia_tf.qat.quantized_values import is_kernel
 
 STEPS = 12
@@ -25,21 +23,8 @@ def _data(model, count=32):
     return images, random.integers(0, 10, count)
 
 
-def _quantized(model, images, **options):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return quantize_model(
-            model,
-            weight_bits=4,
-            activation_bits=4,
-            calibration=images,
-            insert_batch_norm=True,
-            **options,
-        )
-
-
-def _fed(images):
-    return images.astype(np.float32) / np.float32(255)
+def _quantized(model, images):
+    return quantize(model, 4, images, insert_batch_norm=True)
 
 
 def _both_ways(output, model, fed):
@@ -71,11 +56,11 @@ def _losses(model, fed, labels):
 
 class NetworkTest(parameterized.TestCase, tf.test.TestCase):
     def _check_learning(self, name):
-        model = rewrite_nets.NETWORKS[name]()
+        model = float_nets.NETWORKS[name]()
         images, labels = _data(model)
-        rewrite_nets.settle(model, _fed(images))
+        float_nets.settle(model, float_nets.fed(images))
         quantized = _quantized(model, images)
-        losses, gradients = _losses(quantized, _fed(images), labels)
+        losses, gradients = _losses(quantized, float_nets.fed(images), labels)
         self.assertLess(max(losses[-3:]), 0.95 * losses[0], losses)
         reached = {
             variable.path
@@ -92,10 +77,10 @@ class NetworkTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(kernels - reached, set())
 
     def _check_whole(self, name):
-        model = rewrite_nets.NETWORKS[name]()
+        model = float_nets.NETWORKS[name]()
         images, _ = _data(model, 6)
-        fed = _fed(images)
-        same = quantize_model(model, weight_bits=32, activation_bits=32)
+        fed = float_nets.fed(images)
+        same = quantize(model, 32)
         self.assertAllClose(
             same(fed, training=False), model(fed, training=False), atol=1e-5
         )
@@ -117,10 +102,10 @@ class NetworkTest(parameterized.TestCase, tf.test.TestCase):
         self._check_learning("plain")
 
     def test_plain_as_a_whole(self):
-        model = rewrite_nets.plain()
+        model = float_nets.plain()
         images, _ = _data(model, 6)
         quantized = _quantized(model, images)
-        fed = _fed(images)
+        fed = float_nets.fed(images)
         together, alone = _both_ways(quantized.layers[-1].input, quantized, fed)
         self.assertEqual(np.sum(together != alone), 0)
         # The last layer sums integers too, but its softmax is one of floats.
@@ -139,8 +124,8 @@ class NetworkTest(parameterized.TestCase, tf.test.TestCase):
         self._check_whole(name)
 
     def test_mobilenet_is_quantized_throughout(self):
-        model = rewrite_nets.mobilenet()
-        quantized = quantize_model(model, weight_bits=4, activation_bits=4)
+        model = float_nets.mobilenet()
+        quantized = quantize(model)
         stock = [layer.name for layer in quantized.layers if is_kernel(layer)]
         self.assertEqual(stock, [])
         for layer in quantized.layers[:-1]:
@@ -154,9 +139,7 @@ class NetworkTest(parameterized.TestCase, tf.test.TestCase):
             self.assertIsNotNone(quantized.get_layer(f"{reader.name}_signed"))
 
     def test_resnet20_sums_are_those_of_the_project(self):
-        quantized = quantize_model(
-            rewrite_nets.resnet20(), weight_bits=4, activation_bits=4
-        )
+        quantized = quantize(float_nets.resnet20())
         sums = [
             layer.projection
             for layer in quantized.layers

@@ -9,10 +9,11 @@ import operation_nets
 import slow_tests
 import tensorflow as tf
 from absl.testing import parameterized
+from float_nets import quantize, quantize_finely
 from keras import layers
 
 from qmia_tf.models import keras_files
-from qmia_tf.qat import describe, node_list, plan, quantize_model
+from qmia_tf.qat import describe, node_list, plan
 
 APPLICATIONS = keras.applications
 SHAPE = (16, 16, 3)
@@ -54,18 +55,6 @@ def _settled(model, images=None):
                 layer.trainable = True
     model(images.astype(np.float32), training=True)
     return model
-
-
-def _quantized(model, bits=8, images=None, **options):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return quantize_model(
-            model,
-            weight_bits=bits,
-            activation_bits=bits,
-            calibration=images,
-            **options,
-        )
 
 
 def _kinds(model):
@@ -149,7 +138,25 @@ BODIES = {
 STOCK = ("InputLayer", "Flatten", "Dense", "Conv2D")
 
 
-class LayersTest(parameterized.TestCase, tf.test.TestCase):
+class Compared(parameterized.TestCase, tf.test.TestCase):
+    def assertSame(self, quantized, model, fed, atol=1e-5):
+        outputs, wanted = (
+            net(fed, training=False) for net in (quantized, model)
+        )
+        self.assertAllClose(outputs, wanted, atol=atol)
+
+    def assertCorrelated(self, outputs, wanted, least):
+        outputs, wanted = np.ravel(outputs), np.ravel(wanted)
+        self.assertGreater(np.corrcoef(outputs, wanted)[0, 1], least)
+
+    def assertSaved(self, quantized, fed):
+        path = os.path.join(self.create_tempdir().full_path, "q.keras")
+        keras_files.save(quantized, path)
+        outputs = keras_files.load(path)(fed, training=False)
+        self.assertAllEqual(outputs, quantized(fed, training=False))
+
+
+class LayersTest(Compared):
     @parameterized.parameters(*BODIES)
     def test_what_an_operation_amounts_to(self, body):
         model = _of(body)
@@ -164,67 +171,57 @@ class LayersTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(*BODIES)
     def test_32_bits_change_nothing(self, body):
         model = _of(body)
-        same = quantize_model(model, weight_bits=32, activation_bits=32)
+        same = quantize(model, 32)
         x = np.random.default_rng(0).random((3, 4, 4, 3), np.float32)
         self.assertAllClose(same(x), model(x), atol=1e-5)
 
     def test_two_that_read_results_of_their_own_class(self):
         """A list among the arguments, in the order in which it is read."""
         model = _of(lambda x: keras.ops.stack([x[..., 2], x[..., 0]], axis=-1))
-        same = quantize_model(model, weight_bits=32, activation_bits=32)
+        same = quantize(model, 32)
         x = np.random.default_rng(0).random((3, 4, 4, 3), np.float32)
         self.assertAllClose(same(x), model(x), atol=1e-6)
 
     def test_a_hard_sigmoid_is_not_clipped(self):
         """As a ReLU6 it would be: its input reaches to 6."""
         model = _of(_really_hard_sigmoid)
-        quantized = _quantized(model, 8)
+        quantized = quantize(model, 8)
         x = np.random.default_rng(0).random((3, 4, 4, 3), np.float32)
         self.assertAllClose(quantized(x), model(x), atol=0.02)
 
 
-class PreprocessTest(parameterized.TestCase, tf.test.TestCase):
+class PreprocessTest(Compared):
     @parameterized.parameters(*PREPROCESS)
     def test_the_guide(self, name):
         model = _settled(operation_nets.transfer(PREPROCESS[name]))
         fed = _images().astype(np.float32)
         wanted = model(fed, training=False)
-        same = quantize_model(model, weight_bits=32, activation_bits=32)
-        self.assertAllClose(same(fed, training=False), wanted, atol=1e-5)
-        quantized = _quantized(model, 8, _images())
-        outputs = quantized(fed, training=False)
-        self.assertGreater(
-            np.corrcoef(np.ravel(outputs), np.ravel(wanted))[0, 1], 0.97
-        )
+        self.assertSame(quantize(model, 32), model, fed)
+        quantized = quantize(model, 8, _images())
+        self.assertCorrelated(quantized(fed, training=False), wanted, 0.97)
         self.assertEqual(quantized.get_layer("stem").input_steps, STEPS[name])
 
     @parameterized.parameters(*PREPROCESS)
     def test_unit_pixels(self, name):
         model = _settled(operation_nets.transfer(PREPROCESS[name]))
         fed = _images().astype(np.float32)
-        wanted = np.ravel(model(fed, training=False))
-        quantized = _quantized(model, 8, _images(), unit_pixels=True)
-        outputs = np.ravel(quantized(fed / 255, training=False))
-        self.assertGreater(np.corrcoef(outputs, wanted)[0, 1], 0.97)
+        wanted = model(fed, training=False)
+        quantized = quantize(model, 8, _images(), unit_pixels=True)
+        outputs = quantized(fed / 255, training=False)
+        self.assertCorrelated(outputs, wanted, 0.97)
 
     @parameterized.parameters("tf", "caffe")
     def test_saved_and_loaded_in_safe_mode(self, name):
         model = _settled(operation_nets.transfer(PREPROCESS[name]))
-        quantized = _quantized(model, 4, _images())
-        path = os.path.join(self.create_tempdir().full_path, "q.keras")
-        keras_files.save(quantized, path)
         fed = _images().astype(np.float32)
-        self.assertAllEqual(
-            keras_files.load(path)(fed, training=False),
-            quantized(fed, training=False),
-        )
+        self.assertSaved(quantize(model, 4, _images()), fed)
 
     def test_the_model_is_not_changed(self):
         model = _settled(operation_nets.transfer(PREPROCESS["caffe"]))
         config = model.get_config()
         fed = _images().astype(np.float32)
         before = model(fed, training=False)
-        _quantized(model, 8, _images())
+        quantize(model, 8, _images())
         self.assertAllEqual(model(fed, training=False), before)
         self.assertEqual(str(model.get_config()), str(config))
 
@@ -245,43 +242,19 @@ FLOATS = {
 }
 
 
-class FamilyTest(parameterized.TestCase, tf.test.TestCase):
+class FamilyTest(Compared):
     @parameterized.parameters(*FAMILIES)
-    def test_32_bits_change_nothing(self, name):
+    def test_quantized_it_answers_alike(self, name):
         model = _settled(FAMILIES[name]())
         fed = _images().astype(np.float32)
-        same = quantize_model(model, weight_bits=32, activation_bits=32)
-        self.assertAllClose(
-            same(fed, training=False), model(fed, training=False), atol=1e-5
-        )
-
-    @parameterized.parameters(*FAMILIES)
-    def test_calibrated_at_8_bits_it_answers_alike(self, name):
-        model = _settled(FAMILIES[name]())
-        fed = _images().astype(np.float32)
-        quantized = _quantized(model, 8, _images(), insert_batch_norm=True)
-        outputs, wanted = (
-            np.ravel(net(fed, training=False)) for net in (quantized, model)
-        )
-        self.assertGreater(np.corrcoef(outputs, wanted)[0, 1], 0.9)
-
-    @parameterized.parameters(*FAMILIES)
-    def test_with_fine_grids_nothing_changes(self, name):
-        """Every factor, also that of a gated product, has to be undone."""
-        model = _settled(FAMILIES[name]())
-        fed = _images().astype(np.float32)
-        fine = quantize_model(
-            model,
-            weight_bits=32,
-            activation_bits=16,
-            calibration=_images(),
-            percentile=100,
-        )
+        self.assertSame(quantize(model, 32), model, fed)
         wanted = model(fed, training=False)
-        # 1/65535 of each activation's range, added up over the layers.
-        self.assertAllClose(
-            fine(fed, training=False), wanted, atol=2e-3 * np.std(wanted)
-        )
+        quantized = quantize(model, 8, _images(), insert_batch_norm=True)
+        self.assertCorrelated(quantized(fed, training=False), wanted, 0.9)
+        # With fine grids nothing changes: every factor, also that of a gated
+        # product, is undone. 1/65535 of each range, added up over the layers.
+        fine = quantize_finely(model, _images())
+        self.assertSame(fine, model, fed, atol=2e-3 * np.std(wanted))
 
     @parameterized.parameters(*FAMILIES)
     def test_what_stays_in_floats_is_listed(self, name):
@@ -298,32 +271,22 @@ class FamilyTest(parameterized.TestCase, tf.test.TestCase):
         for layer in left:
             self.assertIn(layer, alone)
 
-    @parameterized.parameters("mobilenet_v3", "convnext", "hub_v2")
-    def test_and_warned_about_before_any_export(self, name):
-        with self.assertWarnsRegex(
-            UserWarning, "left in floats, .* int8 files"
-        ):
-            quantize_model(FAMILIES[name](), weight_bits=4, activation_bits=4)
-
-    def test_convolutions_in_groups_are_named(self):
-        with self.assertWarnsRegex(UserWarning, "a_depthwise, b_.* in groups"):
-            quantize_model(
-                operation_nets.convnext(), weight_bits=4, activation_bits=4
-            )
+    @parameterized.parameters(
+        ("mobilenet_v3", "left in floats, .* int8 files"),
+        ("convnext", "left in floats, .* int8 files"),
+        ("hub_v2", "left in floats, .* int8 files"),
+        ("convnext", "a_depthwise, b_.* in groups"),
+    )
+    def test_and_warned_about_before_any_export(self, name, message):
+        with self.assertWarnsRegex(UserWarning, message):
+            quantize(FAMILIES[name]())
 
     def test_a_resnet_of_the_hub_has_integers_throughout(self):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            quantized = quantize_model(
-                _settled(operation_nets.hub_resnet()),
-                weight_bits=4,
-                activation_bits=4,
-            )
-        steps = {
-            layer.name: layer.input_steps
-            for layer in quantized.layers
-            if hasattr(layer, "input_steps")
-        }
+            quantized = quantize(_settled(operation_nets.hub_resnet()))
+        kernels = [x for x in quantized.layers if hasattr(x, "input_steps")]
+        steps = {layer.name: layer.input_steps for layer in kernels}
         # Behind the average the last layer reads floats, as everywhere.
         self.assertIsNone(steps.pop("predictions"))
         self.assertNotIn(None, steps.values())
@@ -335,7 +298,7 @@ def re_numbered(name):
 
 
 @slow_tests.slow
-class ApplicationTest(parameterized.TestCase, tf.test.TestCase):
+class ApplicationTest(Compared):
     @parameterized.parameters(
         "MobileNetV3Small", "MobileNetV3Large", "ConvNeXtTiny"
     )
@@ -346,19 +309,11 @@ class ApplicationTest(parameterized.TestCase, tf.test.TestCase):
             weights=None, input_shape=shape, classes=5
         )
         fed = _images(4, shape).astype(np.float32)
-        same = quantize_model(model, weight_bits=32, activation_bits=32)
-        self.assertAllClose(
-            same(fed, training=False), model(fed, training=False), atol=1e-5
-        )
-        quantized = _quantized(
+        self.assertSame(quantize(model, 32), model, fed)
+        quantized = quantize(
             model, 4, _images(4, shape), insert_batch_norm=True
         )
-        path = os.path.join(self.create_tempdir().full_path, "q.keras")
-        keras_files.save(quantized, path)
-        self.assertAllEqual(
-            keras_files.load(path)(fed, training=False),
-            quantized(fed, training=False),
-        )
+        self.assertSaved(quantized, fed)
 
     def test_the_guide_with_mobilenet_v2(self):
         """Untrained and so deep it forgives no coarser grid, and no clip."""
@@ -371,17 +326,9 @@ class ApplicationTest(parameterized.TestCase, tf.test.TestCase):
         # Not through the augmentation: calibration goes without it.
         _settled(base, PREPROCESS["tf"](fed.copy()))
         model = operation_nets.transfer(PREPROCESS["tf"], base, (32, 32, 3))
-        quantized = quantize_model(
-            model,
-            weight_bits=32,
-            activation_bits=16,
-            calibration=images,
-            percentile=100,
-        )
-        outputs, wanted = (
-            np.ravel(net(fed, training=False)) for net in (quantized, model)
-        )
-        self.assertGreater(np.corrcoef(outputs, wanted)[0, 1], 0.999)
+        quantized = quantize_finely(model, images)
+        outputs = quantized(fed, training=False)
+        self.assertCorrelated(outputs, model(fed, training=False), 0.999)
 
 
 if __name__ == "__main__":

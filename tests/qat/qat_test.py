@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
+from float_nets import quantize
 from keras import layers
 
 import qmia_tf
@@ -175,17 +176,11 @@ ALL = [(body.__name__, body) for body in BODIES]
 
 class KindTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.named_parameters(ALL)
-    def test_layers(self, body):
-        quantized = quantize_model(
-            _network(body), weight_bits=4, activation_bits=4
-        )
-        kinds = [f"{x.name}:{type(x).__name__}" for x in quantized.layers]
-        self.assertCountEqual(kinds, f"{BODIES[body]} {ENDS}".split())
-
-    @parameterized.named_parameters(ALL)
-    def test_32_bits_change_nothing(self, body):
+    def test_layers_and_32_bits_change_nothing(self, body):
         model = _network(body)
-        same = quantize_model(model, weight_bits=32, activation_bits=32)
+        kinds = [f"{x.name}:{type(x).__name__}" for x in quantize(model).layers]
+        self.assertCountEqual(kinds, f"{BODIES[body]} {ENDS}".split())
+        same = quantize(model, 32)
         self.assertAllClose(same(_pixels()), model(_pixels()), atol=1e-5)
 
     @parameterized.named_parameters(ALL)
@@ -193,7 +188,7 @@ class KindTest(parameterized.TestCase, tf.test.TestCase):
         model = _network(body)
         for layer in model.layers[::2]:
             layer.trainable = False
-        quantized = quantize_model(model, weight_bits=4, activation_bits=4)
+        quantized = quantize(model)
         known = {layer.name: layer for layer in quantized.layers}
         for layer in model.layers:
             if isinstance(layer, layers.SeparableConv2D):
@@ -223,29 +218,19 @@ class KindTest(parameterized.TestCase, tf.test.TestCase):
             self.assertEqual(new.get_config(), old.get_config())
 
     @parameterized.named_parameters(ALL)
-    def test_inference_does_not_depend_on_the_batch(self, body):
-        quantized = quantize_model(
-            _network(body), weight_bits=4, activation_bits=4
-        )
+    def test_inference_is_on_integers(self, body):
+        """Not one bit depends on the batch; kernels read their grids."""
+        quantized = quantize(_network(body))
         cut = keras.Model(quantized.inputs, quantized.get_layer("flat").output)
         together = cut(_pixels(9)).numpy()
         alone = np.concatenate([cut(_pixels(9)[i : i + 1]) for i in range(9)])
         self.assertEqual(np.sum(together != alone), 0)
-
-    @parameterized.named_parameters(ALL)
-    def test_every_kernel_reads_its_grid(self, body):
-        """Rounding what kernels read to their grids must change nothing."""
-        quantized = quantize_model(
-            _network(body), weight_bits=4, activation_bits=4
-        )
         for layer in quantized.layers:
-            steps = getattr(layer, "input_steps", None)
-            if not hasattr(layer, "kernel"):
-                continue
-            self.assertIsNotNone(steps, layer.name)
-            read = keras.Model(quantized.inputs, layer.input)(_pixels())
-            codes = np.asarray(read, np.float64) * steps
-            self.assertAllClose(codes, np.rint(codes), atol=1e-3)
+            if hasattr(layer, "kernel"):
+                self.assertIsNotNone(layer.input_steps, layer.name)
+                read = keras.Model(quantized.inputs, layer.input)(_pixels())
+                codes = np.asarray(read, np.float64) * layer.input_steps
+                self.assertAllClose(codes, np.rint(codes), atol=1e-3)
 
 
 class NumberTest(parameterized.TestCase, tf.test.TestCase):
@@ -293,10 +278,8 @@ class NumberTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(middle.weight_bits, weight_bits)
 
     def test_given_bits(self):
-        quantized = quantize_model(
+        quantized = quantize(
             _network(_linear_sum),
-            weight_bits=4,
-            activation_bits=4,
             first_last_bits=6,
             residual_bits=32,
             gradient_bits=7,
@@ -309,24 +292,14 @@ class NumberTest(parameterized.TestCase, tf.test.TestCase):
         self.assertIsNone(quantized.get_layer("wide").input_steps)
 
     def test_seeds_of_the_noise_differ(self):
-        quantized = quantize_model(
-            _network(_linear_sum),
-            weight_bits=4,
-            activation_bits=4,
-            gradient_bits=4,
-        )
+        quantized = quantize(_network(_linear_sum), gradient_bits=4)
         seeds = [x.seed for x in quantized.layers if hasattr(x, "seed")]
         self.assertLen(set(seeds), len(seeds))
 
 
 class OverrideTest(parameterized.TestCase, tf.test.TestCase):
     def _bits(self, overrides):
-        quantized = quantize_model(
-            _network(_linear_sum),
-            weight_bits=4,
-            activation_bits=4,
-            overrides=overrides,
-        )
+        quantized = quantize(_network(_linear_sum), overrides=overrides)
         return {
             layer.name: getattr(layer, "weight_bits", None)
             or getattr(layer, "bits", None)
@@ -342,12 +315,8 @@ class OverrideTest(parameterized.TestCase, tf.test.TestCase):
                 "stem": {"weight_bits": 5},
             }
         )
-        self.assertEqual(bits["narrow"], 2)
-        self.assertEqual(bits["branch"], 7)
-        self.assertEqual(bits["wide"], 4)
-        self.assertEqual(bits["relu"], 6)
-        self.assertEqual(bits["stem_relu"], 4)
-        self.assertEqual(bits["stem"], 5)
+        expected = dict(narrow=2, branch=7, wide=4, relu=6, stem_relu=4, stem=5)
+        self.assertEqual({name: bits[name] for name in expected}, expected)
 
     def test_left_alone(self):
         _, quantized = self._bits({"wide": None, "relu": None})
@@ -385,32 +354,16 @@ class PixelTest(parameterized.TestCase, tf.test.TestCase):
         whole = np.rint(_pixels() * 255)
         for unit_pixels, fed in ((False, whole), (True, _pixels())):
             options = dict(activation_bits=32, unit_pixels=unit_pixels)
-            same = quantize_model(model, weight_bits=32, **options)
-            self.assertAllClose(
-                same(fed, training=False),
-                model(whole, training=False),
-                atol=1e-5,
-            )
-            close = quantize_model(model, weight_bits=16, **options)
-            stem = close.get_layer("stem")
-            self.assertEqual(stem.input_steps, steps)
-            self.assertAllClose(
-                close(fed, training=False),
-                model(whole, training=False),
-                atol=1e-4,
-            )
+            expected = model(whole, training=False)
+            for bits, atol in ((32, 1e-5), (16, 1e-4)):
+                close = quantize_model(model, weight_bits=bits, **options)
+                outputs = close(fed, training=False)
+                self.assertAllClose(outputs, expected, atol=atol)
+            self.assertEqual(close.get_layer("stem").input_steps, steps)
 
     def test_left_out(self):
-        names = [
-            layer.name
-            for layer in quantize_model(
-                self._model(1 / 255, 0.0),
-                weight_bits=4,
-                activation_bits=4,
-                unit_pixels=True,
-            ).layers
-        ]
-        self.assertNotIn("scale", names)
+        quantized = quantize(self._model(1 / 255, 0.0), unit_pixels=True)
+        self.assertNotIn("scale", [layer.name for layer in quantized.layers])
 
     def test_unit_pixels_to_begin_with(self):
         model = self._model(2.0, -1.0)
@@ -423,12 +376,7 @@ class PixelTest(parameterized.TestCase, tf.test.TestCase):
         )
 
     def test_no_grid(self):
-        quantized = quantize_model(
-            _network(_relu),
-            weight_bits=4,
-            activation_bits=4,
-            input_steps=None,
-        )
+        quantized = quantize(_network(_relu), input_steps=None)
         self.assertIsNone(quantized.get_layer("stem").input_steps)
 
     def test_normalization_at_the_input(self):
@@ -437,13 +385,13 @@ class PixelTest(parameterized.TestCase, tf.test.TestCase):
         normalize.adapt(_pixels(20))
         x = layers.ReLU()(_norm(_conv(normalize(inputs), "stem"), "bn"))
         model = keras.Model(inputs, layers.Dense(3)(layers.Flatten()(x)))
-        same = quantize_model(model, weight_bits=32, activation_bits=32)
+        same = quantize(model, 32)
         self.assertAllClose(
             same(_pixels(), training=False),
             model(_pixels(), training=False),
             atol=1e-5,
         )
-        quantized = quantize_model(model, weight_bits=4, activation_bits=4)
+        quantized = quantize(model)
         self.assertIsNone(quantized.get_layer("stem").input_steps)
 
 
@@ -457,22 +405,10 @@ class PlanTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_text(self):
         model = _network(_linear_sum)
-        lines = []
-        quantize_model(
-            model,
-            weight_bits=4,
-            activation_bits=4,
-            overrides={"wide": None},
-            progress=lines.append,
-        )
-        text = describe(
-            plan(
-                model,
-                weight_bits=4,
-                activation_bits=4,
-                overrides={"wide": None},
-            )
-        )
+        overrides, lines = {"wide": None}, []
+        quantize(model, overrides=overrides, progress=lines.append)
+        options = dict(weight_bits=4, activation_bits=4, overrides=overrides)
+        text = describe(plan(model, **options))
         self.assertEqual(text.splitlines()[:-2], lines)
         self.assertIn("branch (Conv2D): 4-bit weights (DoReFa)", lines)
         self.assertIn("relu (ReLU): 4-bit activation", lines)

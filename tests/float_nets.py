@@ -1,7 +1,37 @@
-"""Networks that people bring along, small, in full precision."""
+"""Networks that people bring along, small; they are fed and quantized."""
 
 import keras
+import numpy as np
 from keras import layers
+
+from qmia_tf.qat import quantize_model
+
+
+def quantize(model, bits=4, images=None, **options):
+    """quantize_model with as many bits for weights as for activations."""
+    return quantize_model(
+        model,
+        weight_bits=bits,
+        activation_bits=bits,
+        calibration=images,
+        **options,
+    )
+
+
+def quantize_finely(model, images):
+    """Float weights and 16 bits: every factor has to be undone."""
+    return quantize_model(
+        model,
+        weight_bits=32,
+        activation_bits=16,
+        calibration=images,
+        percentile=100,
+    )
+
+
+def fed(images, low=0, high=1):
+    """Pixels as a network of that range takes them."""
+    return (low + images / 255.0 * (high - low)).astype(np.float32)
 
 
 def mobilenet():
