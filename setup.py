@@ -33,6 +33,7 @@ REQUIRES = [
     "joblib>=1.4",
     "matplotlib>=3.9",
     "jinja2>=3.1",
+    "msgspec>=0.19",
     "pillow>=11",
     # tensorflow-model-optimization stops below absl-py 2.
     "absl-py>=1.4,<2",
@@ -75,7 +76,7 @@ setup(
     license_files=["LICENSE"],
     packages=find_packages(include=["qmia_tf", "qmia_tf.*"]),
     package_data={
-        "qmia_tf.report.html": ["*.jinja", "*.css"],
+        "qmia_tf.report.html": ["*.jinja", "*.css", "*.toml"],
         "qmia_tf.report.words": ["*.jinja"],
     },
     python_requires=">=3.11,<3.14",

@@ -13,13 +13,9 @@ from paper import (
 )
 from qmia_tf import files, terminal
 from qmia_tf.attacks import tfprivacy
+from qmia_tf.auditing import label_only_queries
 from qmia_tf.deploy import export
-from qmia_tf.experiments import (
-    configuration,
-    label_only_queries,
-    run,
-    training_run,
-)
+from qmia_tf.experiments import configuration, run, training_run
 from qmia_tf.run_dir import RunDir
 
 # The threshold attacks alone: its trained attackers see a few thousand

@@ -5,8 +5,8 @@ import dataclasses
 import pathlib
 
 from paper import full_precision, plans
-from qmia_tf import files
-from qmia_tf.auditing import audit_json, audit_result
+from qmia_tf import files, typed_json
+from qmia_tf.auditing import audit_result
 from qmia_tf.auditing.accuracy_comparison import TrainingCurve
 from qmia_tf.auditing.accuracy_matching import Match
 from qmia_tf.errors import InputError
@@ -218,7 +218,7 @@ def _decoded(kind, path):
     content = _json(path)
     if content is None:
         return None
-    return audit_json.decode(kind, content, source=str(path))
+    return typed_json.decode(kind, content, source=str(path))
 
 
 def _order(finished):

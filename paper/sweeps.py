@@ -6,8 +6,8 @@ import pathlib
 import numpy as np
 
 from paper import full_precision, rounded_outputs, stored_results
-from qmia_tf import files, outputs
-from qmia_tf.auditing import accuracy_comparison, accuracy_matching, audit_json
+from qmia_tf import files, outputs, typed_json
+from qmia_tf.auditing import accuracy_comparison, accuracy_matching
 from qmia_tf.experiments import (
     checkpoints,
     configuration,
@@ -59,7 +59,7 @@ def measure_epochs(run_dir, dataset, *, most=None, progress=None):
         model=run_comparison.model_name(config),
         points=[kept_epoch.point for kept_epoch in kept_epochs],
     )
-    files.write_json(run_dir / stored_results.SWEEP, audit_json.encode(curve))
+    files.write_json(run_dir / stored_results.SWEEP, typed_json.encode(curve))
     return kept_epochs, members
 
 
@@ -86,7 +86,7 @@ def compare_with_full_precision(run_dir, model, full, members, *, full_run):
         matches=[match for match in ways if match is not None],
     )
     place = pathlib.Path(run_dir) / stored_results.MATCHED
-    files.write_json(place, audit_json.encode(comparison))
+    files.write_json(place, typed_json.encode(comparison))
     return comparison
 
 
@@ -113,7 +113,7 @@ def compare_artefacts(run_dir) -> dict[str, accuracy_matching.Match]:
         )
     artefacts = stored_results.Artefacts(run_dir.name, match_by_target)
     files.write_json(
-        run_dir.path / stored_results.ARTEFACTS, audit_json.encode(artefacts)
+        run_dir.path / stored_results.ARTEFACTS, typed_json.encode(artefacts)
     )
     return match_by_target
 

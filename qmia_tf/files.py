@@ -8,6 +8,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import math
 import os
 import pathlib
 import re
@@ -20,6 +21,8 @@ from qmia_tf.errors import InputError
 
 # In indented JSON, where no text holds a line break.
 NUMBERS = re.compile(r"\[\n(?:[\s\deE.,+-]|null)*\]")
+# Longer whole numbers are damage, and slow to read.
+DIGITS = 20
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -94,11 +97,29 @@ def read_json(path):
     Raises: InputError if the file cannot be read or is not JSON.
     """
     try:
-        return json.loads(pathlib.Path(path).read_bytes())
+        data = pathlib.Path(path).read_bytes()
+        return json.loads(data, parse_int=_integer, parse_float=_finite)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
         raise InputError(f"{path} is not valid JSON: {error}") from error
+    except RecursionError as error:
+        raise InputError(
+            f"{path} is not valid JSON: it is nested too deeply"
+        ) from error
+
+
+def _integer(text):
+    if len(text) > DIGITS:
+        raise ValueError(f"the number {text[:DIGITS]}... is too large")
+    return int(text)
+
+
+def _finite(text):
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"the number {text[:DIGITS]} is too large")
+    return number
 
 
 def write_npz(path, **arrays):

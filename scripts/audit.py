@@ -116,7 +116,7 @@ def main(argv):
         quiet.start_tensorflow()
     import qmia_tf
     from qmia_tf import report
-    from qmia_tf.report import gates, phrases, verdict_sentences
+    from qmia_tf.report import gates
 
     result = qmia_tf.audit(
         MODEL.value or None,
@@ -139,7 +139,7 @@ def main(argv):
     )
     result = gates.record(result, f"{out}/audit.json", **limits)
     report_paths = report.make_report([out], f"{out}/report")
-    print(f"\n{phrases.as_text(verdict_sentences.verdict(result))}\n")
+    print(f"\n{result}\n")
     print(f"{out}/audit.json and {report_paths[1]} are written")
     gates.end_program(result.gates)
 

@@ -7,6 +7,7 @@ gets: the programs with the very flags of the page.
 """
 
 import contextlib
+import dataclasses
 import functools
 import os
 import pathlib
@@ -22,7 +23,7 @@ import tiny_models
 
 from qmia_tf import report
 from qmia_tf.data import dataset, loaders
-from qmia_tf.data.loaders import digits
+from qmia_tf.data.loaders import digits, tfds
 from qmia_tf.deploy import timing
 from qmia_tf.deploy.tflite import post_training
 from qmia_tf.models import resnet
@@ -65,8 +66,9 @@ KEPT = {
 MAKERS = ("quickstart", "train")
 
 
-def few_digits(pool):
+def few_digits(name="digits", *, pool, **_):
     """480 of the digits, as data.loaders.digits.load gives all of them."""
+    del name
     from sklearn.datasets import load_digits
 
     loaded = load_digits()
@@ -85,19 +87,17 @@ def two_convolutions(shape, classes, *, seed=0, weight_bits=32, **ignored):
     )
 
 
-def load_any(name, **options):
-    """The digits, whatever TFDS set is asked for."""
-    del name
-    return loaders.digits.load(options.get("pool", "all"))
-
-
 @contextlib.contextmanager
 def stand_ins():
     """Puts the small network and the few records in place."""
     with (
-        mock.patch.object(digits, "load", few_digits),
+        mock.patch.dict(
+            loaders.LOADERS._objects,
+            digits=dataclasses.replace(digits.LOADER, load_dataset=few_digits),
+            # Whatever TFDS set is asked for.
+            tfds=dataclasses.replace(tfds.LOADER, load_dataset=few_digits),
+        ),
         mock.patch.object(resnet, "resnet18", two_convolutions),
-        mock.patch.object(loaders.tfds, "load", load_any),
         mock.patch.object(
             report,
             "make_report",

@@ -39,6 +39,7 @@ class Names:
 
 
 NAMES = Names(
+    added=("attack_options",),
     ignored=(
         "schema_version",
         "versions",
@@ -52,7 +53,7 @@ NAMES = Names(
         "*.sentence",
         "*.summary",
         "*.title",
-        "*.verdict",
+        "targets[].parity.verdict",
         "*.warning",
         "gates[].measured",
         "gates[].limit",

@@ -2,6 +2,8 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
+from absl.testing import parameterized
 from ai_edge_litert import interpreter as litert
 
 from qmia_tf import layers
@@ -10,6 +12,8 @@ from qmia_tf.deploy.tflite import flatbuffer
 from qmia_tf.models.resnet import resnet18
 
 LOGITS = (-4.0, 5.0)
+# The first and the last layer of integer networks.
+EDGE = {"weight_bits": 8, "weight_quantizer": "symmetric"}
 # Odd sizes, so that every stride pads one side more than the other.
 SHAPES = {"cifar": (7, 9, 3), "imagenet": (33, 32, 3)}
 
@@ -60,9 +64,8 @@ def varied(shape=(8, 9, 3), *, seed=0):
     keras.utils.set_random_seed(seed)
     conv, dense = layers.DoReFaConv2D, layers.DoReFaDense
     norm = keras.layers.BatchNormalization
-    edge = {"weight_bits": 8, "weight_quantizer": "symmetric"}
     pixels = keras.Input(shape, name="pixels")
-    x = conv(12, (2, 3), padding="same", input_steps=255, **edge)(pixels)
+    x = conv(12, (2, 3), padding="same", input_steps=255, **EDGE)(pixels)
     x = layers.DoReFaActivation(4)(norm()(x))
     x = layers.DoReFaDepthwiseConv2D(
         3, strides=2, depth_multiplier=2, padding="same", weight_bits=3
@@ -74,7 +77,7 @@ def varied(shape=(8, 9, 3), *, seed=0):
     x = keras.layers.Dropout(0.5)(keras.layers.Flatten()(x))
     x = dense(40, weight_bits=2, bias_initializer="random_normal")(x)
     x = layers.DoReFaActivation(3)(norm()(x))
-    x = dense(7, activation="softmax", name="logits", **edge)(x)
+    x = dense(7, activation="softmax", name="logits", **EDGE)(x)
     return randomize(keras.Model(pixels, x, name="varied"), seed=seed)
 
 
@@ -106,6 +109,37 @@ def run(content, pixels, *, threads=1, kernels="AUTO"):
     }
 
 
+def run_op(name, arrays, grids, shape, target, *, constants=(), **options):
+    """Runs one op on int8 arrays in LiteRT's default kernels.
+
+    Returns: (codes, whether XNNPACK ran it).
+    """
+    writer = flatbuffer.Writer(name)
+    sources = {
+        f"in{index}": writer.tensor(
+            f"in{index}", array.shape[1:], np.int8, grid
+        )
+        for index, (array, grid) in enumerate(zip(arrays, grids, strict=True))
+    }
+    end = writer.tensor("end", shape, np.int8, target)
+    inputs = [*sources.values()]
+    inputs += [writer.constant("constant", values) for values in constants]
+    writer.op(name, inputs, [end], version=2, **options)
+    lite = litert.Interpreter(
+        model_content=writer.to_bytes(sources, {"end": end})
+    )
+    entries = lite.get_input_details()
+    for entry, array in zip(entries, arrays, strict=True):
+        lite.resize_tensor_input(entry["index"], array.shape)
+    lite.allocate_tensors()
+    for entry, array in zip(entries, arrays, strict=True):
+        lite.set_tensor(entry["index"], array)
+    lite.invoke()
+    (entry,) = lite.get_output_details()
+    ops = [op["op_name"] for op in lite._get_ops_details()]
+    return lite.get_tensor(entry["index"]), "DELEGATE" in ops
+
+
 def visible(content):
     """The same file with every int8 tensor as an output."""
     return flatbuffer.with_outputs(content, flatbuffer.is_int8)
@@ -122,13 +156,11 @@ def zero_points(content):
 
 
 def levels(twin, names, pixels):
-    """The twin's levels at layers, and its answer, as NumPy arrays."""
-    outputs = [twin.get_layer(name).output for name in names]
-    probe = keras.Model(twin.inputs, [*outputs, twin.output])
-    *tensors, answer = probe([as_unit(pixels)], training=False)
-    return dict(zip(names, map(np.array, tensors), strict=True)), np.array(
-        answer
-    )
+    """The twin's levels at layers, and its outputs, as NumPy arrays."""
+    shown = [twin.get_layer(name).output for name in names]
+    probe = keras.Model(twin.inputs, [*shown, twin.output])
+    *tensors, outputs = map(np.array, probe([as_unit(pixels)], training=False))
+    return dict(zip(names, tensors, strict=True)), outputs
 
 
 class Pair:
@@ -138,7 +170,7 @@ class Pair:
         content: the file.
         names: of its int8 tensors, in order; the twin's layers as well.
         levels: dict name -> the twin's levels.
-        answer: the twin's answer.
+        outputs: the twin's.
     """
 
     def __init__(self, twin, pixels):
@@ -147,10 +179,9 @@ class Pair:
         self.content = int8_file.to_tflite(twin)
         self.visible = visible(self.content)
         zeros = zero_points(self.visible)
-        first = run(self.visible, pixels)
-        self.names = list(first)
+        self.names = list(run(self.visible, pixels))
         self.zeros = {name: zeros[name] for name in self.names}
-        self.levels, self.answer = levels(twin, self.names, pixels)
+        self.levels, self.outputs = levels(twin, self.names, pixels)
 
     def mismatches(self, *, batch=None, **options):
         """Runs the first images; dict name -> codes that differ, if any."""
@@ -167,12 +198,51 @@ class Pair:
                 wrong[name] = f"{differ.sum()} of {differ.size}"
         return wrong
 
-    def file_answer(self, *, batch=None, **options):
-        """The unmodified file's answer, as floats."""
+    def file_outputs(self, *, batch=None, **options):
+        """The unmodified file's outputs, as floats."""
         batch = batch or len(self.pixels)
-        answers = run(self.content, self.pixels[:batch], **options)
-        ((name, answer),) = answers.items()
-        if answer.dtype == np.float32:
-            return answer
-        codes = answer.astype(np.float32) - np.float32(self.zeros[name])
+        outputs = run(self.content, self.pixels[:batch], **options)
+        ((name, output),) = outputs.items()
+        if output.dtype == np.float32:
+            return output
+        codes = output.astype(np.float32) - np.float32(self.zeros[name])
         return codes * np.float32(self.twin.layers[-1].scale)
+
+
+class PairTest(parameterized.TestCase, tf.test.TestCase):
+    """Base of tests that a file's codes are its twin's, at every tensor."""
+
+    def assertEqualCodes(self, pair, sizes, says=""):
+        """Compares in batches and threads of these sizes."""
+        is_integer = isinstance(
+            pair.twin.layers[-1], layers.integer_layers.FromLevels
+        )
+        for batch, threads in sizes:
+            wrong = pair.mismatches(batch=batch, threads=threads)
+            self.assertEmpty(wrong, f"{says}, batch {batch}, {threads} threads")
+            # The file as it is: XNNPACK may join ops whose codes nobody sees.
+            # A float head sums a mean and a dense layer in float32.
+            self.assertAllClose(
+                pair.file_outputs(batch=batch, threads=threads),
+                pair.outputs[:batch],
+                rtol=0,
+                atol=0 if is_integer else 1e-6,
+            )
+
+    def assertAlive(self, pair, least=3, says="", share=np.min):
+        """Equal codes prove little where there are hardly any."""
+        kinds = {
+            name: len(np.unique(levels)) for name, levels in pair.levels.items()
+        }
+        self.assertGreaterEqual(share([*kinds.values()]), least, (says, kinds))
+
+
+def gammas(model):
+    """The scales of all batch norms of a model."""
+    return np.concatenate(
+        [
+            layer.gamma.numpy()
+            for layer in model.layers
+            if isinstance(layer, keras.layers.BatchNormalization)
+        ]
+    )

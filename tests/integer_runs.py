@@ -11,6 +11,7 @@ import tqdm
 from qmia_tf import files, layers
 from qmia_tf.data import loaders
 from qmia_tf.deploy.conversion_job import Settings
+from qmia_tf.deploy.integer import int8_file, integer_network
 from qmia_tf.deploy.tflite import flatbuffer
 from qmia_tf.experiments import configuration, run
 from qmia_tf.models import keras_files, resnet
@@ -153,3 +154,22 @@ def state(run_dir, scheme, **facts):
     entries = files.read_json(path)
     entries[scheme].update(facts)
     files.write_json(path, entries)
+
+
+def write(folder, model, name="int8", **options):
+    """Writes a model's twin and its file; returns their paths."""
+    folder = pathlib.Path(folder)
+    twin = integer_network.fold(model, **options)
+    paths = folder / f"{name}_twin.keras", folder / f"{name}.tflite"
+    keras_files.save(twin, paths[0])
+    paths[1].write_bytes(int8_file.to_tflite(twin))
+    return paths
+
+
+def ways(check):
+    """What was compared with the file, and how."""
+    return [
+        (c.kernels, c.num_threads, c.batch_size, c.records)
+        for c in check.comparisons
+        if c.against == "tflite"
+    ]

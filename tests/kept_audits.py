@@ -10,7 +10,7 @@ _kept = {}
 
 
 def kept():
-    """Lets audit.audit_run take a target's audit from an earlier test.
+    """Lets audit.audit_outputs take a target's audit from an earlier test.
 
     Only if everything is the same that it follows from; what is told and
     written of tensorflow-privacy's attacks is never taken.

@@ -15,7 +15,6 @@ from qmia_tf.deploy.integer.layer_ops import OPS, LayerOp
 from qmia_tf.deploy.integer.pending_values import Codes
 from qmia_tf.quantizers import grids
 
-EDGE = {"weight_bits": 8, "weight_quantizer": "symmetric"}
 PAIRS = ((2, 2), (4, 4), (7, 8), (1, 1))  # bits of weights and activations
 SHAPE = (9, 7, 3)
 
@@ -212,11 +211,13 @@ def network(name, weight_bits, activation_bits, *, shape=SHAPE, seed=0):
     keras.utils.set_random_seed(seed)
     maker = Maker(weight_bits, activation_bits)
     pixels = keras.Input(shape, name="pixels")
-    x = maker.act(maker.conv(pixels, 8, 3, **EDGE), name="first")
+    x = maker.act(maker.conv(pixels, 8, 3, **integer_nets.EDGE), name="first")
     x = BODIES[name](maker, x)
     if len(x.shape) == 4:
         x = keras.layers.GlobalAveragePooling2D(name="average")(x)
-    x = layers.DoReFaDense(10, activation="softmax", name="logits", **EDGE)(x)
+    x = layers.DoReFaDense(
+        10, activation="softmax", name="logits", **integer_nets.EDGE
+    )(x)
     model = keras.Model(pixels, x, name="net")
     return integer_nets.randomize(model, seed=seed)
 

@@ -60,7 +60,9 @@ class Reports(parameterized.TestCase, tf.test.TestCase):
             synthetic_outputs.outputs(
                 records, 60, gain=gain, target=target, size_bytes=2_500_000
             ).save(folder / "outputs" / f"{target}.npz")
-        audit.audit_run(folder, tfprivacy=settings)
+        audit.audit_outputs(
+            folder, config=audit.AuditConfig(tfprivacy=settings)
+        )
         return folder
 
     def report(self, *folders, formats=("csv", "latex"), **options):

@@ -14,8 +14,7 @@ import sys
 
 import numpy as np
 
-from qmia_tf import files
-from qmia_tf.auditing import audit_json
+from qmia_tf import files, typed_json
 from qmia_tf.auditing.audit_result import SCHEMA_VERSION, AuditResult
 from qmia_tf.errors import InputError
 
@@ -43,6 +42,7 @@ ADDED = {
         "repeated_records": None,
         "comparison": None,
         "gates": [],
+        "attack_options": {},
     },
     "targets": {"onednn": None, "leak": None},
     "blind_baseline": dict.fromkeys(
@@ -91,7 +91,7 @@ def convert_audit(path):
     if version not in OLD_VERSIONS:
         raise InputError(f"{path} has schema_version {version}")
     tree = {**converted(stored, "audit"), "schema_version": SCHEMA_VERSION}
-    audit_json.decode(AuditResult, tree, source=str(path)).save(path)
+    typed_json.decode(AuditResult, tree, source=str(path)).save(path)
 
 
 def convert_npz(path):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from qmia_tf.auditing import audit_json
+from qmia_tf import typed_json
 from qmia_tf.data.records import Records
 from qmia_tf.deploy.parity import code_parity
 from qmia_tf.deploy.parity.mismatches import FileParity
@@ -72,11 +72,11 @@ def audit_figures(audit, sha256) -> dict:
         if target.sha256 == sha256:
             strongest = target.strongest
             return {
-                "accuracy_members": audit_json.encode(target.accuracy_members),
-                "accuracy_nonmembers": audit_json.encode(
+                "accuracy_members": typed_json.encode(target.accuracy_members),
+                "accuracy_nonmembers": typed_json.encode(
                     target.accuracy_nonmembers
                 ),
                 "strongest_attack": strongest.attack,
-                "strongest_auc": audit_json.encode(strongest.auc),
+                "strongest_auc": typed_json.encode(strongest.auc),
             }
     raise InputError(f"the audit is not about the file {sha256[:12]}")

@@ -6,15 +6,10 @@ import shutil
 
 from qmia_tf import files, terminal
 from qmia_tf.attacks import tfprivacy
-from qmia_tf.auditing import audit_result
+from qmia_tf.auditing import audit_result, label_only_queries
 from qmia_tf.data import loaders
 from qmia_tf.deploy.manifest import read_manifest
-from qmia_tf.experiments import (
-    configuration,
-    label_only_queries,
-    run,
-    training_run,
-)
+from qmia_tf.experiments import configuration, run, training_run
 from qmia_tf.models.resnet import Bits
 from qmia_tf.run_dir import RunDir
 from tools import file_measurements

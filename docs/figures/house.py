@@ -56,7 +56,7 @@ ROOMS = {
     "cellar": Room(
         "what all stand on",
         (
-            *("errors", "files", "run_dir", "registry"),
+            *("errors", "files", "run_dir", "registry", "typed_json"),
             *("terminal", "quiet", "onednn"),
             *("quantizers", "statistics"),
         ),

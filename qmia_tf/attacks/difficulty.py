@@ -20,11 +20,8 @@ def scores(inputs: AttackInputs, *, score: str = "margin") -> np.ndarray:
     """s(x) - mean of s_k(x) over the models k that never saw x.
 
     An easy record has a high score whether it is a member or not; what other
-    models of the same kind make of it is taken off.
+    models of the same kind make of it is taken off. s is one of SCORES.
 
-    Args:
-        inputs: with references.
-        score: key of SCORES, s.
     Returns: float64 [N], NaN where a record has no out-model.
     Source: Watson et al., arXiv:2111.08440, eq. 3.
     """

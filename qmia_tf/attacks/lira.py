@@ -23,9 +23,6 @@ def online_scores(
 ) -> np.ndarray:
     """The log-likelihood ratio against in- and out-models.
 
-    Args:
-        inputs: with references.
-        variance: of spreads.
     Returns: float64 [N], NaN where a record has no in-model or no out-model,
         with its own variance where it has not two of each.
     """
@@ -40,9 +37,6 @@ def offline_scores(
 ) -> np.ndarray:
     """The one-sided tail against out-models alone.
 
-    Args:
-        inputs: with references.
-        variance: of spreads.
     Returns: float64 [N], NaN where a record has no out-model, with its own
         variance where it has not two.
     """
@@ -59,7 +53,6 @@ def likelihood_ratio(target, inside, outside) -> np.ndarray:
         inside: (centers, spreads), float [N] each or broadcast, spreads
             above 0: of models trained on the record.
         outside: the same, of models that were not.
-    Returns: float64 [N], natural logarithm.
     Source: Carlini et al., arXiv:2112.03570, algorithm 1.
     """
     (m_in, s_in), (m_out, s_out) = inside, outside

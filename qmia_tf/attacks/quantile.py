@@ -22,10 +22,9 @@ def scores(
     likelihood on nonmembers of the calibration half. One score for every
     false-positive rate: the quantile of rate alpha is m + z_alpha d.
 
-    Args:
-        inputs: with features, references, or neither (then the class alone
-            describes a record).
-        ridge: 0 or more, see regression.fit_gaussian.
+    Without features and references the class alone describes a record. The
+    ridge is that of regression.fit_gaussian.
+
     Returns: float64 [N], NaN where a record has references but no out-model,
         or all if there are too few nonmembers to learn from.
     Source: Bertran et al., arXiv:2307.03694, the Gaussian model.

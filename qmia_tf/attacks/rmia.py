@@ -26,10 +26,8 @@ def online_scores(inputs: AttackInputs, *, gamma: float = 1.0) -> np.ndarray:
     The two means weigh alike however many models are on each side: had every
     model one vote, p(x) would show how many were trained on x.
 
-    Args:
-        inputs: with references; z are the nonmembers of its calibration
-            half.
-        gamma: of shares.
+    z are the nonmembers of the calibration half.
+
     Returns: float64 [N], NaN where a record has no in-model or no out-model.
     """
     references = references_of(inputs)
@@ -45,11 +43,9 @@ def offline_scores(
 ) -> np.ndarray:
     """RMIA with out-models alone, p(x) raised by a.
 
-    Args:
-        inputs: with references; z are the nonmembers of its calibration
-            half.
-        gamma: of shares.
-        a: of offline_average; "tuned" is that of tune_offline.
+    z are the nonmembers of the calibration half; the a of offline_average is
+    that of tune_offline if it is "tuned".
+
     Returns: float64 [N], NaN where a record has no out-model.
     """
     references = references_of(inputs)

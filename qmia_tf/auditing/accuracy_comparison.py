@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from qmia_tf import files
-from qmia_tf.auditing import accuracy_matching, audit_json
+from qmia_tf import files, typed_json
+from qmia_tf.auditing import accuracy_matching
 from qmia_tf.statistics.intervals import Estimate
 
 SCHEMA_VERSION = 1
@@ -91,4 +91,4 @@ class Comparison:
 
     def save(self, path):
         """Writes matched.json, whole or not at all."""
-        files.write_json(path, audit_json.encode(self))
+        files.write_json(path, typed_json.encode(self))

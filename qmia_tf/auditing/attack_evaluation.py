@@ -9,6 +9,7 @@ from qmia_tf.attacks import Attack, AttackInputs
 from qmia_tf.auditing import membership_decisions
 from qmia_tf.auditing.target_result import AttackAudit, Strongest
 from qmia_tf.errors import InputError
+from qmia_tf.outputs import Outputs
 from qmia_tf.statistics import (
     class_thresholds,
     epsilon,
@@ -63,18 +64,16 @@ class AttackOutcome:
 def run_attack(attack: Attack, inputs: AttackInputs) -> AttackOutcome:
     """Scores the records and measures what the scores give away.
 
-    Args:
-        attack: an Attack; the attack inputs hold what it needs.
-        inputs: about N records, in record order.
     Raises: TooFewScores if it has scores for too few records.
     """
     scores = np.asarray(attack.scores(inputs), np.float64)
     has_score = ~np.isnan(scores)
     _check_enough(has_score, inputs)
     seed, half = inputs.seed, inputs.calibration
-    counted = has_score & ~half if attack.learns else has_score
-    members = inputs.outputs.members
-    everything = sweep(scores[counted], members[counted])
+    members, rows = inputs.outputs.members, np.flatnonzero(has_score)
+    # Sorted here alone: what follows is measured of these two.
+    scored = sweep(scores[rows], members[rows])
+    everything = scored.take(~half[rows]) if attack.learns else scored
     shared = {
         "name": attack.name,
         "title": attack.title,
@@ -84,17 +83,12 @@ def run_attack(attack: Attack, inputs: AttackInputs) -> AttackOutcome:
         "excluded": int(np.sum(~has_score)),
         "distinct_scores": everything.thresholds.size - 1,
         "least_false_positive_rate": attainable(everything),
-        "auc": auc(scores[counted], members[counted]),
-        "epsilon": epsilon.lower_bound(
-            scores[has_score], members[has_score], half[has_score]
-        ),
+        "auc": auc(everything),
+        "epsilon": epsilon.lower_bound(scored, None, half[rows]),
     }
     if attack.threshold is not None:
         return _fixed(attack, scores, has_score, inputs, shared)
-    rows = np.flatnonzero(has_score)
-    held_out = hold_out(
-        scores[rows], members[rows], seed=seed, calibration=half[rows]
-    )
+    held_out = hold_out(scored, seed=seed, calibration=half[rows])
     points = in_sample_points(everything, seed=seed)
     if attack.learns:
         held_out = _with_peak_optimism(held_out, points)
@@ -103,14 +97,14 @@ def run_attack(attack: Attack, inputs: AttackInputs) -> AttackOutcome:
     evaluated = has_score & ~half
     audit = AttackAudit(
         **shared,
-        tpr_at_fpr=tpr_at_fpr(scores[counted], members[counted], seed=seed),
+        tpr_at_fpr=tpr_at_fpr(everything, seed=seed),
         points=[
             point
             for point in points
             if attack.name == PAPER_ATTACK or point.name == PEAK
         ],
         held_out=held_out,
-        **_by_other_thresholds(attack, scores, rows, inputs),
+        **_by_other_thresholds(attack, scored, rows, inputs),
         excess=None,
         curve=thinned_sweep.thin(
             everything,
@@ -122,22 +116,16 @@ def run_attack(attack: Attack, inputs: AttackInputs) -> AttackOutcome:
             called, members, evaluated
         ),
         records_sha256=records_sha256(inputs.outputs.take(evaluated)),
-        histogram=score_counts.of_scores(scores[counted], members[counted]),
+        histogram=score_counts.of_scores(everything),
         roc=roc_band(everything, seed=seed),
     )
     return AttackOutcome(attack, scores, called, evaluated, audit)
 
 
 def with_excess(
-    scored: AttackOutcome, gap: AttackOutcome, members
+    scored: AttackOutcome, gap: AttackOutcome, members: np.ndarray
 ) -> AttackAudit:
-    """Adds by how much an attack beats the gap attack on the same records.
-
-    Args:
-        scored: an attack with a chosen threshold.
-        gap: the gap attack on the same target.
-        members: bool [N].
-    """
+    """Adds by how much an attack beats the gap attack on the same records."""
     if scored is gap:
         return scored.audit
     pairs = [
@@ -153,10 +141,6 @@ def strongest(scored: list[AttackOutcome], inputs: AttackInputs) -> Strongest:
     """Takes the attack that selection.choose names, and evaluates it.
 
     It is evaluated on the other half, so that the choice does not flatter it.
-
-    Args:
-        scored: AttackOutcome of every attack that was run.
-        inputs: what they were run on.
     """
     named = {outcome.attack.name: outcome for outcome in scored}
     half, members = inputs.calibration, inputs.outputs.members
@@ -186,13 +170,11 @@ def strongest(scored: list[AttackOutcome], inputs: AttackInputs) -> Strongest:
     )
 
 
-def records_sha256(outputs) -> str:
+def records_sha256(outputs: Outputs) -> str:
     """Hashes the ids of the records: equal for the same members and others.
 
-    Args:
-        outputs: Outputs.
-    Returns: sha256 of the sorted ids of the members, then of the nonmembers,
-        as little-endian int64.
+    Returns: sha256 of the sorted ids of the members, then of the nonmembers, as
+        little-endian int64.
     """
     digest = hashlib.sha256()
     for kind in (outputs.members, ~outputs.members):
@@ -223,6 +205,8 @@ def _fixed(attack, scores, has_score, inputs, shared):
             called, members, has_score
         ),
         records_sha256=records_sha256(inputs.outputs.take(has_score)),
+        histogram=None,
+        roc=None,
     )
     return AttackOutcome(attack, scores, called, has_score, audit)
 
@@ -234,7 +218,7 @@ def _with_peak_optimism(held_out, points):
     return dataclasses.replace(held_out, optimism=optimism)
 
 
-def _by_other_thresholds(attack, scores, rows, inputs):
+def _by_other_thresholds(attack, scored, rows, inputs):
     """Cross-fitted and per-class thresholds; not for scores that were learnt.
 
     A score that was learned on the calibration half must not be evaluated on
@@ -243,14 +227,11 @@ def _by_other_thresholds(attack, scores, rows, inputs):
     if attack.learns:
         return {"cross_fitted": None, "by_class": None}
     outputs, half = inputs.outputs, inputs.calibration[rows]
-    members = outputs.members[rows]
     return {
-        "cross_fitted": cross_fit(
-            scores[rows], members, seed=inputs.seed, calibration=half
-        ),
+        "cross_fitted": cross_fit(scored, seed=inputs.seed, calibration=half),
         "by_class": class_thresholds.hold_out(
-            scores[rows],
-            members,
+            scored,
+            None,
             outputs.labels[rows],
             classes=outputs.classes,
             seed=inputs.seed,

@@ -1,8 +1,12 @@
 """Audits the outputs of targets: outputs/*.npz -> audit.json."""
 
 import dataclasses
+from collections.abc import Callable, Collection, Mapping
+
+import numpy as np
 
 from qmia_tf import files
+from qmia_tf.attacks import changed_options
 from qmia_tf.attacks.tfprivacy import Settings
 from qmia_tf.auditing import (
     equal_rows,
@@ -17,6 +21,8 @@ from qmia_tf.auditing import (
 from qmia_tf.auditing.audit_result import (
     SCHEMA_VERSION,
     AuditResult,
+    BlindBaseline,
+    CalibrationRecords,
     TargetAudit,
     program_versions,
 )
@@ -26,43 +32,98 @@ from qmia_tf.auditing.auxiliary import (
     with_second_outputs,
 )
 from qmia_tf.auditing.joint_audit import run_joint_attack
+from qmia_tf.auditing.label_only_queries import Settings as LabelOnly
 from qmia_tf.auditing.target_audit import audit_target
 from qmia_tf.data import repeated_records
-from qmia_tf.outputs import Outputs, fidelity
+from qmia_tf.data.duplicates import EqualRecords
+from qmia_tf.data.repeated_records import Distinct
+from qmia_tf.outputs import LeftOut, Outputs, fidelity
 from qmia_tf.run_dir import TRAINED, RunDir
 from qmia_tf.statistics.intervals import LEVEL
+
+
+@dataclasses.dataclass(frozen=True)
+class AuditConfig:
+    """How targets are audited, of a run or of somebody's own.
+
+    Attributes:
+        seed: of the calibration halves, the bootstraps, the attacks and
+            tensorflow-privacy.
+        strata: "class": the test for a leak permutes memberships within the
+            classes, which holds however the records were split; "none":
+            among all records, where the split took no care of classes.
+        tfprivacy: what tensorflow-privacy is to run, on each file once: not
+            again under other kernels, nor on twins; None leaves it out.
+        label_only: the augmented queries of label-only attacks; None makes
+            none.
+        allow_chance: goes on though a user's model is right on its members
+            as chance would be, or clearly better in another range.
+        attack_options: by attack or family, as attacks.with_options takes
+            them: {"lira": {"variance": "global"}}.
+    """
+
+    seed: int = 0
+    strata: str = leak_test.CLASS
+    tfprivacy: Settings | None = None
+    label_only: LabelOnly | None = None
+    allow_chance: bool = False
+    attack_options: Mapping[str, Mapping] = dataclasses.field(
+        default_factory=dict
+    )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RecordFacts:
+    """What is known of the records by themselves, for audit.json.
+
+    Attributes:
+        duplicates: equal records on both sides.
+        distinct: the records that are audited; None finds copies by the
+            outputs.
+        blind_baseline: whether members can be told without a model.
+        calibration: the records that a file was calibrated with.
+        class_names: one a class.
+        pictures: record ids [K] -> uint8 [K, H, W, C], to show the members
+            at highest risk; None shows none.
+    """
+
+    duplicates: EqualRecords | None = None
+    distinct: Distinct | None = None
+    blind_baseline: BlindBaseline | None = None
+    calibration: CalibrationRecords | None = None
+    class_names: list[str] | None = None
+    pictures: Callable[[np.ndarray], np.ndarray] | None = None
+
+
+DEFAULTS, NOTHING_KNOWN = AuditConfig(), RecordFacts()
 
 
 def audit(
     outputs: Outputs,
     *,
     auxiliary: Auxiliary | None = None,
-    seed=0,
-    strata=leak_test.CLASS,
+    seed: int = 0,
+    strata: str = leak_test.CLASS,
     tfprivacy: Settings | None = None,
     folder=None,
     progress=None,
 ) -> TargetAudit:
     """Runs every attack on the outputs of one target.
 
-    Nothing is known of the records, so nothing is checked of them.
+    Nothing is known of the records, so nothing is checked of them. The options
+    are those of AuditConfig.
 
     Args:
         outputs: of the target.
         auxiliary: what else the attacker has; attacks that need more are
             left out.
-        seed: int, of the calibration halves, the bootstraps, the attacks and
-            tensorflow-privacy.
-        strata: "class" or "none", what memberships are permuted within.
-        tfprivacy: what tensorflow-privacy is to run; None leaves it out.
         folder: where tensorflow-privacy's files go; None writes none.
         progress: callable that takes a line of text, or None.
     Raises: InputError if the outputs cannot be audited, or the
         auxiliary knowledge does not belong to them.
     """
-    inputs = make_attack_inputs(outputs, auxiliary, seed=seed)
     audited = audit_target(
-        inputs,
+        make_attack_inputs(outputs, auxiliary, seed=seed),
         strata=strata,
         tfprivacy=tfprivacy,
         folder=folder,
@@ -71,215 +132,133 @@ def audit(
     return _with_verdict(audited.audit, baseline=None)
 
 
-def audit_run(
-    run_dir,
-    paths=None,
-    *,
-    device_outputs=(),
-    left_out=(),
-    auxiliary=None,
-    joint_with=(),
-    duplicates=None,
-    distinct=None,
-    baseline=None,
-    class_names=None,
-    pictures=None,
-    seed=0,
-    strata=leak_test.CLASS,
-    tfprivacy: Settings | None = None,
-    progress=None,
-) -> AuditResult:
-    """Audits the targets of a run and writes audit.json and tfprivacy/.
-
-    Args:
-        run_dir: directory with config.json.
-        paths: the .npz files of outputs; all of run_dir/outputs if None.
-        device_outputs: list of Outputs from elsewhere, audited as well.
-        left_out: list of LeftOut, recorded.
-        auxiliary: dict target -> Auxiliary, what else the attacker has.
-        joint_with: list of Outputs; the joint attack takes each target but
-            itself with each of them.
-        duplicates: EqualRecords of the run's records, recorded.
-        distinct: repeated_records.Distinct, the records that are audited;
-            None finds copies by the outputs.
-        baseline: BlindBaseline of the run's records, recorded.
-        class_names: str [classes], if they are known.
-        pictures: callable record ids [K] -> uint8 [K, H, W, C], to show the
-            most exposed members in audit.json; None shows none.
-        seed: int, of the audit.
-        strata: "class" or "none", what memberships are permuted within.
-        tfprivacy: what tensorflow-privacy is to run, on each file once: not
-            again under other kernels, nor on twins; None leaves it out.
-        progress: callable that takes a line of text, or None.
-    Returns: AuditResult, as written.
-    Raises: InputError if there are no outputs, or they cannot be audited, or
-        do not belong to the run or to each other.
-    """
-    run_dir = RunDir(run_dir)
-    config = files.read_json(run_dir.config)
-    loaded = run_outputs.of_run(run_dir, paths, config)
-    repeated = {
-        outputs.target for outputs in loaded if is_repeated(outputs, loaded)
-    }
-    return audit_outputs(
-        run_dir,
-        [*loaded, *device_outputs],
-        config=config,
-        repeated=repeated,
-        left_out=left_out,
-        auxiliary=auxiliary,
-        joint_with=joint_with,
-        duplicates=duplicates,
-        distinct=distinct,
-        baseline=baseline,
-        class_names=class_names,
-        pictures=pictures,
-        seed=seed,
-        strata=strata,
-        tfprivacy=tfprivacy,
-        progress=progress,
-    )
-
-
 def audit_outputs(
     run_dir,
-    loaded,
+    loaded: list[Outputs] | None = None,
     *,
-    config,
-    first=TRAINED,
-    repeated=(),
-    left_out=(),
-    auxiliary=None,
-    joint_with=(),
-    reasons=None,
-    duplicates=None,
-    distinct=None,
-    baseline=None,
-    calibration=None,
-    class_names=None,
-    pictures=None,
-    seed=0,
-    strata=leak_test.CLASS,
-    tfprivacy=None,
+    run_config: dict | None = None,
+    config: AuditConfig = DEFAULTS,
+    records: RecordFacts = NOTHING_KNOWN,
+    auxiliary: dict[str, Auxiliary] | None = None,
+    joint_with: Collection[Outputs] = (),
+    repeated: Collection[str] | None = None,
+    left_out: Collection[LeftOut] = (),
     progress=None,
 ) -> AuditResult:
     """Audits the outputs of targets; writes audit.json and tfprivacy/.
 
     Args:
         run_dir: where they are written; its name is the audit's.
-        loaded: list of Outputs, in the audit's order.
-        config: dict, as in config.json.
-        first: name of the target whose outputs the others should match.
-        repeated: names of targets with the same outputs as another one.
-        left_out: as of audit_run, like all that follow but reasons.
-        auxiliary: dict target -> Auxiliary.
-        joint_with: list of Outputs.
-        reasons: dict target -> dict key of attacks.NEEDS -> why it is not
-            available here.
-        duplicates: duplicates.EqualRecords.
-        distinct: repeated_records.Distinct.
-        baseline: BlindBaseline.
-        calibration: audit_result.CalibrationRecords.
-        class_names: str [classes].
-        pictures: callable.
-        seed: int.
-        strata: str.
-        tfprivacy: tfprivacy.Settings, or None.
+        loaded: outputs in the audit's order, of which the others should
+            match the first; None takes all of run_dir/outputs.
+        run_config: the content of config.json; None reads it.
+        auxiliary: by target, what else the attacker has.
+        joint_with: the joint attack takes each target but itself with each
+            of these.
+        repeated: names of targets with the same outputs as another one; None
+            finds them.
+        left_out: recorded.
         progress: callable that takes a line of text, or None.
-    Returns: AuditResult, as written.
-    Raises: InputError as audit_run.
+    Raises: InputError if there are no outputs, or they cannot be audited, or
+        do not belong to the run or to each other.
     """
     run_dir, auxiliary = RunDir(run_dir), auxiliary or {}
+    say = progress or (lambda line: None)
+    if run_config is None:
+        run_config = files.read_json(run_dir.config)
+    if loaded is None:
+        loaded = run_outputs.of_run(run_dir, run_config)
+    if repeated is None:
+        repeated = run_outputs.repeated(loaded)
     compared = parity_summary.of_run(run_dir)
-    distinct = distinct or repeated_records.of_outputs(loaded)
-    if distinct.repeated.sentence and progress:
-        progress(distinct.repeated.sentence)
+    distinct = records.distinct or repeated_records.of_outputs(loaded)
+    if distinct.repeated.sentence:
+        say(distinct.repeated.sentence)
     loaded = [distinct.of(outputs) for outputs in loaded]
-    audited_targets, joint_audits = [], []
+    audited_targets, joint_attacks = [], []
     for outputs in loaded:
         name = outputs.target
-        if progress:
-            progress(f"{name}: {outputs.labels.size} records")
-        inputs = make_attack_inputs(outputs, auxiliary.get(name), seed=seed)
+        say(f"{name}: {outputs.labels.size} records")
+        known = auxiliary.get(name, Auxiliary())
+        inputs = make_attack_inputs(outputs, known, seed=config.seed)
         audited_targets.append(
             audit_target(
                 inputs,
-                reasons=(reasons or {}).get(name),
-                tfprivacy=None if name in repeated else tfprivacy,
+                reasons=known.reasons,
+                tfprivacy=None if name in repeated else config.tfprivacy,
                 folder=run_dir.tfprivacy,
-                class_names=class_names,
-                strata=strata,
+                class_names=records.class_names,
+                strata=config.strata,
+                attack_options=config.attack_options,
                 progress=progress,
             )
         )
         if name not in repeated:
-            joint_audits += [
+            joint_attacks += [
                 run_joint_attack(
                     with_second_outputs(inputs, other), other.target
                 )
                 for other in joint_with
                 if other.target != name
             ]
-    doubts = [
-        equal_rows.doubt(
-            audited,
-            outputs,
-            distinct.doubtful,
-            auxiliary.get(outputs.target),
-            seed=seed,
-            strata=strata,
-            reasons=(reasons or {}).get(outputs.target),
+    targets = [
+        _with_verdict(
+            audited.audit,
+            records.blind_baseline,
+            equal_rows.doubt(
+                audited,
+                outputs,
+                distinct.doubtful,
+                auxiliary.get(outputs.target, Auxiliary()),
+                config,
+            ),
         )
         for audited, outputs in zip(audited_targets, loaded, strict=True)
     ]
-    targets = [
-        _with_verdict(audited.audit, baseline, doubt)
-        for audited, doubt in zip(audited_targets, doubts, strict=True)
-    ]
     worse = member_accuracy.sentence(targets)
-    if worse and progress:
-        progress(f"warning: {worse}")
-    data = config.get("dataset", {})
+    if worse:
+        say(f"warning: {worse}")
+    data = run_config.get("dataset", {})
     result = AuditResult(
         schema_version=SCHEMA_VERSION,
         name=run_dir.name,
-        config=config,
+        config=run_config,
         fingerprint=data.get("fingerprint"),
-        split={**config.get("split", {}), "pool": data.get("pool")},
-        seed=seed,
+        split={**run_config.get("split", {}), "pool": data.get("pool")},
+        seed=config.seed,
+        attack_options=changed_options(config.attack_options),
         level=LEVEL,
         versions=program_versions(),
-        targets=_with_parity(
-            _with_risky_members(targets, loaded, seed=seed, pictures=pictures),
-            compared,
+        targets=_with_risky_members(
+            [
+                dataclasses.replace(x, parity=compared.get(x.sha256))
+                for x in targets
+            ],
+            loaded,
+            config.seed,
+            records.pictures,
         ),
-        agreements=fidelity.agreements(loaded, first=first),
+        agreements=fidelity.agreements(loaded, first=loaded[0].target),
         left_out=list(left_out),
-        joint_attacks=[joint for joint in joint_audits if joint is not None],
-        references=_references(auxiliary),
-        duplicates=duplicates,
-        blind_baseline=baseline,
-        calibration=calibration,
+        joint_attacks=[joint for joint in joint_attacks if joint is not None],
+        references=sorted(
+            {
+                reference.target
+                for known in auxiliary.values()
+                for reference in known.references
+            }
+        ),
+        duplicates=records.duplicates,
+        blind_baseline=records.blind_baseline,
+        calibration=records.calibration,
         repeated_records=distinct.repeated,
         comparison=leak_comparison.compare(
-            [audited.scores for audited in audited_targets], seed=seed
+            [audited.scores for audited in audited_targets], seed=config.seed
         ),
+        gates=[],
     )
     result.save(run_dir.audit)
     return result
-
-
-def is_repeated(outputs, loaded) -> bool:
-    """Whether another target has about the same outputs: a twin, or a file.
-
-    Args:
-        outputs: Outputs.
-        loaded: the outputs of every target, in the audit's order.
-    """
-    sha256 = outputs.info.get("sha256")
-    first = next((x for x in loaded if x.info.get("sha256") == sha256), None)
-    same_file = sha256 is not None and first is not outputs
-    return same_file or outputs.info.get("kind") == "twin"
 
 
 def _with_verdict(target, baseline, doubt=""):
@@ -303,42 +282,22 @@ def _with_verdict(target, baseline, doubt=""):
             "members are served clearly worse than nonmembers: the model "
             f"{sign}"
         )
-    return dataclasses.replace(
-        target,
-        leak=verdict.decide(
-            target.leak,
-            members=target.members,
-            nonmembers=target.nonmembers,
-            failed=failed,
-            weak=verdict.not_learned(target),
-        ),
+    leak = verdict.decide(
+        target.leak,
+        members=target.members,
+        nonmembers=target.nonmembers,
+        failed=failed,
+        weak=verdict.not_learned(target),
     )
+    return dataclasses.replace(target, leak=leak)
 
 
-def _references(auxiliary):
-    names = (
-        reference.target
-        for known in auxiliary.values()
-        for reference in known.references
-    )
-    return sorted(set(names))
-
-
-def _with_risky_members(targets, loaded, *, seed, pictures):
+def _with_risky_members(targets, loaded, seed, pictures):
     """Lists risky members of one target: those of all are much the same."""
     names = [target.target for target in targets]
-    keras = TRAINED
-    place = names.index(keras) if keras in names else 0
-    exposed = risky_members.of_target(
+    place = names.index(TRAINED) if TRAINED in names else 0
+    members = risky_members.of_target(
         loaded[place], seed=seed, pictures=pictures
     )
-    changed = dataclasses.replace(targets[place], risky_members=exposed)
-    return [*targets[:place], changed, *targets[place + 1 :]]
-
-
-def _with_parity(targets, parity_by_hash):
-    """Gives each file what was found when its codes were compared."""
-    return [
-        dataclasses.replace(target, parity=parity_by_hash.get(target.sha256))
-        for target in targets
-    ]
+    targets[place] = dataclasses.replace(targets[place], risky_members=members)
+    return targets

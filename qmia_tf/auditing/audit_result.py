@@ -7,10 +7,10 @@ import dataclasses
 import importlib.metadata
 import pathlib
 import platform
+from typing import Literal
 
 import qmia_tf
-from qmia_tf import files
-from qmia_tf.auditing import audit_json
+from qmia_tf import files, typed_json
 from qmia_tf.auditing.joint_audit import JointAudit
 from qmia_tf.auditing.leak_comparison import LeakComparison
 from qmia_tf.auditing.target_result import TargetAudit
@@ -58,10 +58,10 @@ class BlindBaseline:
     features: str
     members: int
     nonmembers: int
-    null_auc: float | None = None
-    p_value: float | None = None
-    classes_p_value: float | None = None
-    permutations: int | None = None
+    null_auc: float | None
+    p_value: float | None
+    classes_p_value: float | None
+    permutations: int | None
 
     @property
     def classifier_differs(self) -> bool:
@@ -109,7 +109,7 @@ class GateResult:
 
     target: str
     limit: str
-    outcome: str
+    outcome: Literal["passed", "failed", "not judged"]
     measured: str
 
 
@@ -118,32 +118,40 @@ class AuditResult:
     """The audit of one run: what audit.json holds.
 
     Attributes:
-        schema_version: of this layout, 7.
+        schema_version: 7. Files of other versions are refused;
+            tools/convert_audits.py converts those of 4 to 6.
         name: of the run: its directory's.
-        config: the run's config.json.
-        fingerprint: of the data set.
+        config: the run's config.json; its `tensorflow` says whether the model
+            was trained with oneDNN, and in how many threads.
+        fingerprint: sha256 of the data set.
         split: seed and member_fraction of the split, and its pool.
-        seed: of the audit.
-        level: coverage of every interval.
-        versions: of the programs that made it.
-        targets: one TargetAudit a target, keras first, the others by name,
-            device outputs last.
-        agreements: how far the outputs of targets agree with those that they
-            should match.
+        seed: of the calibration halves, the bootstraps, the attacks,
+            tensorflow-privacy. With the same versions, seed and outputs the
+            file is the same, byte for byte, in any order of the records.
+        attack_options: by attack or family, the options that were not at
+            their defaults.
+        level: coverage of every interval, 0.95.
+        versions: of Python, qmia_tf and the packages that did the arithmetic.
+        targets: keras first, the others by name, device outputs last; models of
+            one's own as they were given.
+        agreements: each target compared with the one whose outputs it should
+            match.
         left_out: the targets that could not be queried.
         joint_attacks: the joint attacks on two artefacts.
-        references: names of the reference models.
+        references: names of the reference models that LiRA, RMIA and difficulty
+            calibration were given; empty without them.
         duplicates: equal records among members and nonmembers; None if the
             records were not at hand.
-        blind_baseline: the blind baseline, whether members can be told apart
-            without any model; None if the records were not at hand, or there
-            were too few.
-        calibration: records that a file was calibrated with; None if they
-            were not given, and in audits from before it was kept.
+        blind_baseline: whether members and nonmembers can be told apart without
+            any model; None if the records were not at hand, or there were too
+            few.
+        calibration: members and nonmembers among the records that a quantized
+            file was calibrated with; None if those were not given.
         repeated_records: records that are there several times on one side;
             None in converted audits of versions 4 and 5.
-        comparison: which artefact leaks more, by one attack; None of one
-            artefact and in converted audits of versions 4 and 5.
+        comparison: which artefact leaks more, by one attack on all; None of a
+            single artefact, or if they have no attack in common, and in
+            converted audits of versions 4 and 5.
         gates: the results of the limits that were given; empty without any.
     """
 
@@ -153,6 +161,7 @@ class AuditResult:
     fingerprint: str | None
     split: dict
     seed: int
+    attack_options: dict[str, dict]
     level: float
     versions: dict[str, str]
     targets: list[TargetAudit]
@@ -161,15 +170,15 @@ class AuditResult:
     joint_attacks: list[JointAudit]
     references: list[str]
     duplicates: EqualRecords | None
-    blind_baseline: BlindBaseline | None = None
-    calibration: CalibrationRecords | None = None
-    repeated_records: RepeatedRecords | None = None
-    comparison: LeakComparison | None = None
-    gates: list[GateResult] = dataclasses.field(default_factory=list)
+    blind_baseline: BlindBaseline | None
+    calibration: CalibrationRecords | None
+    repeated_records: RepeatedRecords | None
+    comparison: LeakComparison | None
+    gates: list[GateResult]
 
     def save(self, path):
         """Writes audit.json, whole or not at all."""
-        files.write_json(path, audit_json.encode(self))
+        files.write_json(path, typed_json.encode(self))
 
 
 def program_versions() -> dict[str, str]:
@@ -205,4 +214,4 @@ def load(path) -> AuditResult:
             f"{SCHEMA_VERSION}; attack the run again with scripts/attack.py, "
             "or convert the file with tools/convert_audits.py"
         )
-    return audit_json.decode(AuditResult, stored, source=str(path))
+    return typed_json.decode(AuditResult, stored, source=str(path))

@@ -24,6 +24,7 @@ class Auxiliary:
             Records that they were not queried about stay unknown.
         parent: outputs of the full-precision model of the same members.
         features: float [R, F], of records 0..R-1 of the data set.
+        reasons: of what is not there, why: by key of attacks.NEEDS.
     """
 
     augmented_labels: AugmentedLabels | None = None
@@ -31,20 +32,17 @@ class Auxiliary:
     references: tuple[Outputs, ...] = ()
     parent: Outputs | None = None
     features: np.ndarray | None = None
+    reasons: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 def make_attack_inputs(
-    outputs: Outputs, auxiliary=None, *, seed=0
+    outputs: Outputs, auxiliary: Auxiliary | None = None, *, seed: int = 0
 ) -> AttackInputs:
     """Puts the outputs and what else is known in the order of the records.
 
-    Args:
-        outputs: of the target.
-        auxiliary: Auxiliary; None is nothing.
-        seed: int, of the calibration half and of attacks.
-    Returns: AttackInputs, sorted by record id.
-    Raises: InputError if something is about other records, members or
-        labels, or there are fewer than two members or nonmembers.
+    Returns: sorted by record id.
+    Raises: InputError if something is about other records, members or labels,
+        or there are fewer than two members or nonmembers.
     """
     auxiliary = auxiliary or Auxiliary()
     # In record order the result is that of any order of the records.
@@ -107,8 +105,7 @@ def _references(reference_outputs, outputs):
         all_margins[row, ours] = margins(part)
         inside[row, ours] = part.members
         outside[row, ours] = ~part.members
-    names = tuple(reference.target for reference in reference_outputs)
-    return References(all_margins, inside, outside, names)
+    return References(all_margins, inside, outside)
 
 
 def _same_records(other, outputs):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from qmia_tf.auditing.auxiliary import make_attack_inputs
+from qmia_tf.auditing.auxiliary import Auxiliary, make_attack_inputs
 from qmia_tf.auditing.target_audit import AuditedTarget, audit_target
 from qmia_tf.outputs import Outputs
 
@@ -10,21 +10,21 @@ FEWEST = 4
 
 
 def doubt(
-    audited: AuditedTarget, outputs: Outputs, doubtful, auxiliary, **options
-):
+    audited: AuditedTarget,
+    outputs: Outputs,
+    doubtful: np.ndarray,
+    auxiliary: Auxiliary,
+    config,
+) -> str:
     """Warns that a leak is only found if equal rows are several records.
 
     The test is run again without what would be copies.
 
     Args:
-        audited: the audit of the target with all records.
-        outputs: of the target for them.
-        doubtful: int64, record ids, of repeated_records.Distinct.
-        auxiliary: Auxiliary of the target, or None.
-        **options: seed of `make_attack_inputs`; strata and reasons of
-            `audit_target`.
-    Returns: a sentence without its full stop; empty if there is no leak, or
-        it is found either way.
+        doubtful: record ids, of repeated_records.Distinct.
+        config: AuditConfig.
+    Returns: a sentence without its full stop; empty if there is no leak, or it
+        is found either way.
     """
     leak = audited.audit.leak
     rows = ~np.isin(outputs.record_ids, doubtful)
@@ -33,9 +33,14 @@ def doubt(
     inside = int(np.sum(rows & outputs.members))
     outside = int(np.sum(rows & ~outputs.members))
     if min(inside, outside) >= FEWEST:
-        seed = options.pop("seed")
-        inputs = make_attack_inputs(outputs.take(rows), auxiliary, seed=seed)
-        again = audit_target(inputs, **options).audit.leak
+        inputs = make_attack_inputs(
+            outputs.take(rows), auxiliary, seed=config.seed
+        )
+        again = audit_target(
+            inputs,
+            strata=config.strata,
+            attack_options=config.attack_options,
+        ).audit.leak
         if again.p_value <= again.level:
             return ""
     return (

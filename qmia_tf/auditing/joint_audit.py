@@ -21,10 +21,11 @@ class JointAudit:
         first: name of the target.
         second: name of the other; "parent" is the full-precision model of
             another run on the same members.
-        single_auc: AUC with the outputs of the first.
-        joint_auc: AUC with the outputs of both.
+        single_auc: AUC of a trained attacker (logistic regression) that sees
+            the outputs of the first.
+        joint_auc: of the same attacker with the outputs of both.
         gain: joint_auc - single_auc, paired DeLong interval.
-        p_value: of no gain.
+        p_value: two-sided, of no gain.
         members: how many members were evaluated.
         nonmembers: how many nonmembers.
     """
@@ -39,13 +40,13 @@ class JointAudit:
     nonmembers: int
 
 
-def run_joint_attack(inputs: AttackInputs, second) -> JointAudit | None:
+def run_joint_attack(inputs: AttackInputs, second: str) -> JointAudit | None:
     """Compares an attacker with one artefact to one with two.
 
     Args:
         inputs: of the first, with second_outputs.
         second: name of the second.
-    Returns: JointAudit; None if there are too few records to learn from.
+    Returns: None if there are too few records to learn from.
     """
     evaluated = ~inputs.calibration
     members = inputs.outputs.members[evaluated]

@@ -6,8 +6,8 @@ import numpy as np
 from scipy import special
 
 from qmia_tf.statistics import simultaneous_intervals
-from qmia_tf.statistics.auc import sure_share
-from qmia_tf.statistics.intervals import LEVEL, Estimate
+from qmia_tf.statistics.delong import unanimous
+from qmia_tf.statistics.intervals import LEVEL, Estimate, within
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +65,9 @@ class TargetScores:
     scores: dict
 
 
-def compare(targets: list[TargetScores], *, seed, level=LEVEL):
+def compare(
+    targets: list[TargetScores], *, seed: int, level: float = LEVEL
+) -> LeakComparison | None:
     """Compares all artefacts with the first by their AUCs.
 
     The errors of two AUCs go together as far as they come from the same
@@ -74,12 +76,8 @@ def compare(targets: list[TargetScores], *, seed, level=LEVEL):
     once (simultaneous_intervals.largest), so the choice of the attack does
     not flatter any.
 
-    Args:
-        targets: list of TargetScores, the first one first.
-        seed: int >= 0.
-        level: coverage, in 0..1.
-    Returns: LeakComparison; None for less than two artefacts, or if they
-        have no attack in common.
+    Returns: None for less than two artefacts, or if they have no attack in
+        common.
     """
     if len(targets) < 2:
         return None
@@ -153,30 +151,16 @@ def _on(records, target):
 def _difference(target, value, first, spread, largest, *, pairs, count, level):
     apart = float(value - first)
     if spread <= 1e-12:
-        interval, p_value = _unanimous(apart, pairs, count, level)
-        return Difference(target, float(value), interval, p_value)
+        contrast = unanimous(apart, pairs, level=level, count=count)
+        return Difference(
+            target, float(value), contrast.difference, contrast.p_value
+        )
     c = simultaneous_intervals.quantile(largest, level)
     return Difference(
         target=target,
         auc=float(value),
-        difference=Estimate(
-            apart,
-            float(max(apart - c * spread, -1.0)),
-            float(min(apart + c * spread, 1.0)),
+        difference=within(
+            apart, apart - c * spread, apart + c * spread, (-1.0, 1.0)
         ),
         p_value=simultaneous_intervals.p_value(largest, abs(apart) / spread),
     )
-
-
-def _unanimous(apart, pairs, count, level):
-    """Where the two differ alike on every record: as delong.contrast.
-
-    Exact for so many disjoint pairs that all decide alike; shared among all
-    the attacks and artefacts.
-    """
-    if abs(apart) <= 1e-12:
-        return Estimate(0.0, 0.0, 0.0), 1.0
-    bound = sure_share(pairs, pairs, level=1 - (1 - level) / count)
-    ends = apart, apart * bound
-    p_value = min(1.0, 2 * count * 0.5**pairs)
-    return Estimate(apart, min(ends), max(ends)), p_value

@@ -2,9 +2,12 @@
 
 import dataclasses
 import math
+from collections.abc import Collection
+from typing import Literal
 
 import numpy as np
 
+from qmia_tf.attacks import AttackInputs
 from qmia_tf.statistics import (
     low_fpr_rates,
     max_t_test,
@@ -30,10 +33,12 @@ class TestedAttack:
 
     Attributes:
         attack: name.
-        p_value: that so much comes of chance, adjusted for all attacks and
-            statistics of the test.
-        measure: its statistic that sticks out most: "auc" or "tpr".
-        rate: the false-positive rate of that "tpr"; None of "auc".
+        p_value: the probability that without a leak this attack or a weaker one
+            stands out as much: adjusted for all attacks and statistics
+            (step-down max-T of Westfall and Young).
+        measure: its statistic that sticks out most.
+        rate: the false-positive rate of that "tpr", 1 % or 0.1 %; None of
+            "auc".
         t: by how many standard deviations of the permutations it does.
         auc: its AUC, with an interval that holds for all attacks at once.
         members: how many members it was evaluated on.
@@ -42,7 +47,7 @@ class TestedAttack:
 
     attack: str
     p_value: float
-    measure: str
+    measure: Literal["auc", "tpr"]
     rate: float | None
     t: float
     auc: Estimate
@@ -56,10 +61,11 @@ class LowRate:
 
     Attributes:
         rate: the false-positive rate that is allowed.
-        attack: the attack whose interval starts highest; None if the
-            nonmembers do not suffice for any.
-        tpr: its true-positive rate; the interval holds for all attacks at
-            once.
+        attack: the attack whose interval starts highest there; None if the rate
+            is less than three nonmembers, as `tpr` is then.
+        tpr: its true-positive rate; the interval holds for all attacks at once.
+            0, and 0 false positives, mean that equal scores leave no threshold
+            there.
         false_positives: the nonmembers that it calls.
         nonmembers: how many there are.
         needed: how many nonmembers the rate takes.
@@ -104,25 +110,35 @@ class LeakTest:
     """Whether a target leaks, how much, and what would have been found.
 
     Attributes:
-        verdict: one of verdict.VERDICTS.
-        reasons: the reasons, as sentences.
-        p_value: the least adjusted p-value of any attack.
-        level: of the one-sided test.
-        permutations: of the memberships.
-        strata: what memberships were permuted within: "class" or "none".
-        attacks: TestedAttack, from the least p-value on.
-        strongest: the attack whose interval of the AUC starts highest.
+        verdict: by the rules of verdict.md.
+        reasons: sentences: the check that failed, the p-value, or the rules
+            that hold.
+        p_value: the least of the attacks' p-values. At or below `level` there
+            is a leak.
+        level: of the one-sided test, 0.025.
+        permutations: how many times the memberships were permuted, each half by
+            itself.
+        strata: what memberships were permuted within: classes, which holds
+            however the records were split, or none.
+        attacks: the attacks in the test, the surest first. One that gives all
+            records the same score is not among them.
+        strongest: the attack whose interval of the AUC starts highest; None if
+            there is none.
         auc: its AUC; the interval holds for all attacks at once.
-        tpr_at_fpr: LowRate at 10, 1, 0.1 and 0.01 %.
-        detectable: Detectable; None if no permutation moves any attack.
+        tpr_at_fpr: the most that any attack finds at 10 %, 1 %, 0.1 % and 0.01
+            % FPR.
+        detectable: the smallest leak that this audit would have found; None if
+            no permutation moves any attack.
     """
 
-    verdict: str
+    verdict: Literal[
+        "cannot say", "no leak found", "small leak", "clear leak", "severe leak"
+    ]
     reasons: list[str]
     p_value: float
     level: float
     permutations: int
-    strata: str
+    strata: Literal["class", "none"]
     attacks: list[TestedAttack]
     strongest: str | None
     auc: Estimate
@@ -141,10 +157,7 @@ class LeakTest:
 def evaluated_scores(scored, inputs) -> dict[str, np.ndarray]:
     """The scores to evaluate: of learned ones, those of the other half.
 
-    Args:
-        scored: list of attack_evaluation.AttackOutcome.
-        inputs: AttackInputs, N records.
-    Returns: dict name -> float64 [N], NaN where the attack is not evaluated.
+    Returns: float64 [N] by attack, NaN where it is not evaluated.
     """
     return {
         outcome.attack.name: np.where(
@@ -154,15 +167,20 @@ def evaluated_scores(scored, inputs) -> dict[str, np.ndarray]:
     }
 
 
-def run(scores, inputs, *, fixed=(), strata=CLASS) -> LeakTest:
+def run(
+    scores: dict[str, np.ndarray],
+    inputs: AttackInputs,
+    *,
+    fixed: Collection[str] = (),
+    strata: str = CLASS,
+) -> LeakTest:
     """Tests one target; verdict.decide adds the verdict.
 
     Args:
-        scores: what `evaluated_scores` returns.
-        inputs: AttackInputs they come from.
-        fixed: names of attacks with a threshold of their own.
-        strata: "class" permutes memberships within the classes, which holds
-            for every split; "none" among all records.
+        scores: as `evaluated_scores` returns them.
+        fixed: attacks with a threshold of their own.
+        strata: "class" permutes memberships within the classes, which holds for
+            every split; "none" among all records.
     """
     outputs, seed = inputs.outputs, inputs.seed
     members = outputs.members
@@ -174,10 +192,12 @@ def run(scores, inputs, *, fixed=(), strata=CLASS) -> LeakTest:
     )
     max_t = max_t_test.max_t(scores, members, groups, seed=seed, fixed=fixed)
     auc_by_attack = simultaneous_intervals.intervals(areas, seed=seed)
-    low = [
-        _low_rate(scores, members, rate, fixed=fixed, seed=seed)
-        for rate in low_fpr_rates.RATES
-    ]
+    curves = {
+        name: sweep(score[~np.isnan(score)], members[~np.isnan(score)])
+        for name, score in scores.items()
+        if name not in fixed
+    }
+    low = [_low_rate(curves, rate, seed=seed) for rate in low_fpr_rates.RATES]
     if max_t.p_value > max_t.level:
         # What the one-sided test does not reject belongs to the intervals.
         auc_by_attack = {
@@ -238,18 +258,15 @@ def _reaching(estimate, guessing):
     return dataclasses.replace(estimate, low=guessing)
 
 
-def _low_rate(scores, members, rate, *, fixed, seed):
+def _low_rate(curves, rate, *, seed):
     """Takes the attack whose interval starts highest; Bonferroni."""
-    needed, most = math.ceil(BASIS / rate), 0
-    usable = {}
-    for name, score in scores.items():
-        has_score = ~np.isnan(score)
-        outside = int(np.sum(has_score & ~members))
-        if name in fixed or not np.any(has_score & members):
-            continue
-        most = max(most, outside)
-        if outside >= needed:
-            usable[name] = sweep(score[has_score], members[has_score])
+    needed = math.ceil(BASIS / rate)
+    most = max((curve.nonmembers for curve in curves.values()), default=0)
+    usable = {
+        name: curve
+        for name, curve in curves.items()
+        if curve.nonmembers >= needed
+    }
     best, attack = None, None
     for name, curve in usable.items():
         [estimate] = low_fpr_rates.tpr_at_fpr(

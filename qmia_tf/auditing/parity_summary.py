@@ -1,7 +1,6 @@
 """What parity.json of a run says of its files."""
 
-from qmia_tf import files
-from qmia_tf.auditing import audit_json
+from qmia_tf import files, typed_json
 from qmia_tf.deploy.parity.mismatches import Parity
 from qmia_tf.errors import InputError
 from qmia_tf.run_dir import RunDir
@@ -10,9 +9,7 @@ from qmia_tf.run_dir import RunDir
 def of_run(run_dir) -> dict[str, Parity]:
     """Reads what scripts/parity.py found.
 
-    Args:
-        run_dir: the run directory.
-    Returns: dict sha256 of a file -> Parity; empty without parity.json.
+    Returns: by sha256 of the file; empty without parity.json.
     Raises: InputError if parity.json cannot be read as such.
     """
     path = RunDir(run_dir).parity
@@ -33,6 +30,6 @@ def _of(entry, path):
         {**comparison, "stages": comparison["tensors"]}
         for comparison in entry["comparisons"]
     ]
-    return audit_json.decode(
+    return typed_json.decode(
         Parity, {**entry, "comparisons": comparisons}, source=str(path)
     )

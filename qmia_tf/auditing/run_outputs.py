@@ -1,51 +1,61 @@
 """The outputs of the targets of a run: outputs/*.npz."""
 
-import pathlib
-
 from qmia_tf import outputs
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
-from qmia_tf.run_dir import TRAINED
+from qmia_tf.run_dir import TRAINED, RunDir
 
 
-def of_run(run_dir, paths, config) -> list[Outputs]:
-    """Loads the outputs of the targets of a run, in the audit's order.
+def of_run(run_dir: RunDir, config: dict) -> list[Outputs]:
+    """Loads all of outputs/, the Keras model's first, the others by name.
 
-    Args:
-        run_dir: RunDir.
-        paths: the .npz files; all of run_dir/outputs if None.
-        config: dict, the run's configuration.
-    Raises: InputError if there are none, one is about other data, or two are
-        of one target.
+    Raises: InputError if there are none, one is about other data, or two are of
+        one target.
     """
-    files = sorted(map(pathlib.Path, paths or run_dir.outputs.glob("*.npz")))
-    if not files:
+    paths = sorted(run_dir.outputs.glob("*.npz"))
+    if not paths:
         raise InputError(
             f"{run_dir.outputs} holds no .npz file: query a target with "
             "scripts/attack.py first"
         )
-    expected = config.get("dataset", {}).get("fingerprint")
     loaded = {}
-    for path in files:
-        target_outputs = outputs.load(path)
-        got = target_outputs.info.get("fingerprint")
-        if got and expected and got != expected:
-            raise InputError(
-                f"{path}: the outputs are about data with fingerprint {got}, "
-                f"the run is about {expected}: query the target with the run's "
-                "data"
-            )
+    for path in paths:
+        target_outputs = load(path, config)
         if target_outputs.target in loaded:
             raise InputError(
                 f"{path}: another file holds target "
                 f"{target_outputs.target!r} too; name one of the two"
             )
         loaded[target_outputs.target] = target_outputs
-    # The model itself first, then what was made from it.
-    return sorted(
-        loaded.values(),
-        key=lambda target_outputs: (
-            target_outputs.target != TRAINED,
-            target_outputs.target,
-        ),
-    )
+    names = sorted(loaded, key=lambda name: (name != TRAINED, name))
+    return [loaded[name] for name in names]
+
+
+def load(path, config: dict) -> Outputs:
+    """Loads outputs of a run.
+
+    Raises: InputError if they are about other data, or as outputs.load.
+    """
+    target_outputs = outputs.load(path)
+    expected = config.get("dataset", {}).get("fingerprint")
+    actual = target_outputs.info.get("fingerprint")
+    if actual and expected and actual != expected:
+        raise InputError(
+            f"{path}: the outputs are about data with fingerprint {actual}, "
+            f"the run is about {expected}: query the target with the run's data"
+        )
+    return target_outputs
+
+
+def repeated(loaded: list[Outputs]) -> set[str]:
+    """Names the targets with about the same outputs as one before.
+
+    That is a twin, or a file under other kernels.
+    """
+    names, hashes = set(), set()
+    for target_outputs in loaded:
+        sha256 = target_outputs.info.get("sha256")
+        if sha256 in hashes or target_outputs.info.get("kind") == "twin":
+            names.add(target_outputs.target)
+        hashes |= {sha256} - {None}
+    return names

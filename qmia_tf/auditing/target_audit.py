@@ -1,8 +1,10 @@
 """Every attack on one target."""
 
 import dataclasses
+from collections.abc import Mapping
 
-from qmia_tf.attacks import ATTACKS, NEEDS, AttackInputs
+from qmia_tf.attacks import NEEDS, AttackInputs, with_options
+from qmia_tf.attacks.tfprivacy import Settings
 from qmia_tf.attacks.tfprivacy import run as run_tfprivacy
 from qmia_tf.auditing import attack_evaluation, class_audits, leak_test
 from qmia_tf.auditing.leak_comparison import TargetScores
@@ -25,24 +27,19 @@ class AuditedTarget:
 def audit_target(
     inputs: AttackInputs,
     *,
-    reasons=None,
-    tfprivacy=None,
+    reasons: Mapping[str, str] | None = None,
+    tfprivacy: Settings | None = None,
     folder=None,
     class_names=None,
-    strata=leak_test.CLASS,
+    strata: str = leak_test.CLASS,
+    attack_options: Mapping[str, Mapping] | None = None,
     progress=None,
 ) -> AuditedTarget:
     """Runs every attack that the inputs allow.
 
     Args:
-        inputs: what the attacker has.
-        reasons: dict key of attacks.NEEDS -> why the inputs cannot have
-            it, given for the attacks that need it.
-        tfprivacy: tfprivacy.Settings, or None.
+        reasons: why the inputs cannot have what attacks need, by need.
         folder: where tensorflow-privacy's files go; None writes none.
-        class_names: str [classes], if they are known.
-        strata: one of leak_test.STRATA.
-        progress: callable that takes a line of text, or None.
     """
     outputs = inputs.outputs
     members, info = outputs.members, outputs.info
@@ -56,7 +53,9 @@ def audit_target(
             folder=folder,
             progress=progress,
         )
-    scored, missing = _run_attacks(inputs, reasons or {})
+    scored, missing = _run_attacks(
+        with_options(attack_options or {}), inputs, reasons or {}
+    )
     scores = leak_test.evaluated_scores(scored, inputs)
     fixed = [x.attack.name for x in scored if x.attack.threshold is not None]
     audit = TargetAudit(
@@ -90,6 +89,8 @@ def audit_target(
         strongest=attack_evaluation.strongest(scored, inputs),
         tfprivacy=privacy_audit,
         per_class=_per_class(outputs, scored, class_names),
+        parity=None,
+        risky_members=[],
         leak=leak_test.run(scores, inputs, fixed=fixed, strata=strata),
     )
     return AuditedTarget(
@@ -98,10 +99,10 @@ def audit_target(
     )
 
 
-def _run_attacks(inputs, reasons):
+def _run_attacks(attacks, inputs, reasons):
     """Runs what can be run; says of the rest why it cannot."""
     scored, missing = [], []
-    for attack in ATTACKS:
+    for attack in attacks:
         lacks = attack.missing(inputs)
         if lacks:
             reason = "needs " + " and ".join(NEEDS[need] for need in lacks)

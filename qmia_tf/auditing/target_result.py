@@ -28,28 +28,40 @@ class AttackAudit:
     those of the evaluation half.
 
     Attributes:
-        name: key in attacks.ATTACKS.
+        name: `gap`: member iff classified right (Yeom; the paper's equation 4).
+            `confidence`: member iff the largest probability reaches a threshold
+            (the paper's). The others: see attacks.md.
         title: the name for people.
-        needs: what it needs, keys of attacks.NEEDS.
+        needs: what the attacker must have, of `labels`, `probabilities`,
+            `augmented_labels` (of augmented queries), `noisy_labels` (of noisy
+            queries), `references`, `parent`, `features`.
         members: how many members the numbers rest on.
         nonmembers: how many nonmembers.
-        excluded: records that the attack cannot score.
-        distinct_scores: how many different scores the records got.
-        least_false_positive_rate: the lowest above 0 that a threshold has.
-        auc: area under the ROC curve, DeLong's interval.
-        tpr_at_fpr: TPR at low false-positive rates; none for a fixed
+        excluded: records that the attack cannot score: no augmented queries
+            were made of them, or no reference model was trained without them.
+            They count nowhere.
+        distinct_scores: how many different scores there were: an int8 softmax
+            leaves 256 at most.
+        least_false_positive_rate: the lowest above 0 that any threshold has.
+            With many ties it is high, and TPR at a lower rate is 0 or what lies
+            above every nonmember.
+        auc: area under the ROC curve, DeLong's interval; ties count half.
+        tpr_at_fpr: TPR at 10 %, 1 %, 0.1 % and 0.01 % FPR; none for a fixed
             threshold.
         points: the operating points; for an attack with a fixed threshold
             the one point, "fixed", which is not in-sample.
         held_out: the threshold chosen on one half and evaluated on the other;
             None for a fixed threshold.
-        cross_fitted: the thresholds of both halves, each evaluated on the
-            other; None for a fixed threshold or learnt scores.
+        cross_fitted: the thresholds of both halves, each evaluated on the other
+            half: a point on all records without a threshold of its own. None
+            for a fixed threshold or learned scores.
         by_class: a threshold for each class, chosen on one half and evaluated
             on the other; None likewise.
         epsilon: lower bound from this attack, for this one model.
         excess: balanced accuracy of `held_out` minus the gap attack's on the
-            same records; None for the gap attack.
+            same records, with a paired interval; None for the gap attack. An
+            attack that beats guessing but not the gap attack gives away no more
+            than a wrong label does.
         curve: rates against the threshold; None for a fixed threshold.
         membership_decisions: whom the attack calls members, of all records if
             its threshold is fixed, else of those that `held_out` is evaluated
@@ -80,8 +92,8 @@ class AttackAudit:
     curve: Curve | None
     membership_decisions: MembershipDecisions
     records_sha256: str
-    histogram: Histogram | None = None
-    roc: RocBand | None = None
+    histogram: Histogram | None
+    roc: RocBand | None
 
     def point(self, name) -> OperatingPoint:
         """Returns the operating point of that name.
@@ -97,7 +109,8 @@ class AttackLeftOut:
 
     Attributes:
         name: key in attacks.ATTACKS.
-        reason: what it lacks.
+        reason: what it lacks (reference models, the parent, augmented queries),
+            or which records it cannot score.
     """
 
     name: str
@@ -134,10 +147,14 @@ class TargetAudit:
         sha256: of the model file, if known.
         size_bytes: of the model file, if known.
         kernel_set: what computed the outputs, if known.
-        outputs: "probabilities" or "logits", what the file ends in, if known.
-        latency_ms: median time of predict() on one image, if known.
-        latency_threads: number of threads it was measured with, if known.
-        probability_step: distance of neighbouring outputs, 0 for floats.
+        outputs: "probabilities", or "logits" if the file ends there and the
+            softmax was computed afterwards; if known.
+        latency_ms: median time of one image, on the machine that was queried,
+            measured when the target was; if known. Delete outputs/TARGET.npz to
+            measure again.
+        latency_threads: how many threads it was measured with, if known.
+        probability_step: distance between neighbouring outputs: 0 for floats,
+            1/256 for an int8 softmax.
         classes: number of classes.
         members: number of members queried.
         nonmembers: number of nonmembers queried.
@@ -145,21 +162,24 @@ class TargetAudit:
             nonmembers, each as little-endian int64; equal where two targets
             were queried about the same records.
         accuracy_members: of the model, on its training records.
-        accuracy_nonmembers: of the model, on the others: test accuracy.
-        tied_outputs: how many records have several most probable classes,
-            the first of which is taken.
+        accuracy_nonmembers: of the model, on the others: its test accuracy.
+        tied_outputs: records with several most probable classes, which a
+            quantized softmax gives now and then. The first of them is the
+            label, in every number here: it is what a program that looks for the
+            largest output finds. So it favours low class numbers; by how much
+            an accuracy depends on that is at most the share of these records.
         attacks: one AttackAudit an attack.
         attacks_left_out: the attacks that were not run.
-        strongest: the best of them.
-        tfprivacy: what tensorflow-privacy found; None if it was not run.
-        per_class: one ClassAudit a class that has members and nonmembers.
-        parity: what was found when the file's codes were compared; None if
-            they were not.
-        risky_members: the members at highest risk, of one target of the
-            audit; none of the others.
+        strongest: the best of the attacks, held out.
+        tfprivacy: what tensorflow-privacy found; None if it was left out. It is
+            run on each file once: not again under other kernels, nor on twins.
+        per_class: one a class that has members and nonmembers.
+        parity: what scripts/parity.py found of this very file; None if it was
+            not run before the attack, or about another file.
+        risky_members: the 24 members at highest risk, of `keras`, or of the
+            first target if there is none; empty for the others.
         onednn: whether TensorFlow computed the outputs with oneDNN's kernels;
-            None if not TensorFlow computed them, or it is not known, and in
-            converted audits of version 4.
+            None where it did not compute them, or nobody knows.
         leak: whether all attacks together show a leak, and how large it is;
             None in converted audits of versions 4 and 5.
     """
@@ -184,11 +204,11 @@ class TargetAudit:
     attacks_left_out: list[AttackLeftOut]
     strongest: Strongest
     tfprivacy: TfPrivacyAudit | None
-    per_class: list[ClassAudit] = dataclasses.field(default_factory=list)
-    parity: Parity | None = None
-    risky_members: list[RiskyMember] = dataclasses.field(default_factory=list)
-    onednn: bool | None = None
-    leak: LeakTest | None = None
+    per_class: list[ClassAudit]
+    parity: Parity | None
+    risky_members: list[RiskyMember]
+    onednn: bool | None
+    leak: LeakTest | None
 
     @property
     def size_mb(self) -> float | None:

@@ -6,6 +6,7 @@ many records.
 """
 
 import dataclasses
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -45,7 +46,7 @@ class RepeatedRecords:
     distinct_members: int
     nonmembers: int
     distinct_nonmembers: int
-    by: str
+    by: Literal["records", "outputs"]
     sentence: str
 
 

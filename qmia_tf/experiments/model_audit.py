@@ -7,26 +7,35 @@ DIR/audit.json
 """
 
 import contextlib
-import functools
 import pathlib
 import tempfile
 
 from qmia_tf import files, terminal
-from qmia_tf.auditing import audit as audits
-from qmia_tf.auditing import leak_test, thumbnails
-from qmia_tf.auditing.audit_result import AuditResult
-from qmia_tf.data import loaders, sides
+from qmia_tf.attacks.tfprivacy import Settings
+from qmia_tf.auditing import label_only_queries, leak_test, thumbnails
+from qmia_tf.auditing.audit import AuditConfig
+from qmia_tf.data import duplicates, loaders, sides
 from qmia_tf.errors import InputError
+from qmia_tf.experiments import audit_pipeline
 from qmia_tf.experiments import calibration_overlap as own_calibration
-from qmia_tf.experiments import label_only_queries, model_auxiliary
-from qmia_tf.experiments.model_auxiliary import QueriedTargets
+from qmia_tf.experiments.audit_pipeline import (
+    NOT_IMAGES,
+    Knowledge,
+    RecordChecks,
+)
 from qmia_tf.outputs import saved_outputs
+from qmia_tf.report.reported_audit import Audit
 from qmia_tf.run_dir import RunDir
-from qmia_tf.targets import listing
+from qmia_tf.targets import listing, sanity_checks
 
 LABEL_ONLY = label_only_queries.Settings()
 SCHEMA_VERSION = 1
 OWN = "own"
+# Of Outputs.info, in config.json.
+MODEL_FACTS = (
+    *("kind", "sha256", "kernel_set"),
+    *("outputs", "input_range", "signature"),
+)
 
 
 def audit(
@@ -39,93 +48,67 @@ def audit(
     outputs="auto",
     signature=None,
     class_names=None,
-    label_only=LABEL_ONLY,
-    seed=0,
-    strata=leak_test.CLASS,
-    tfprivacy=None,
+    label_only: label_only_queries.Settings | None = LABEL_ONLY,
+    seed: int = 0,
+    strata: str = leak_test.CLASS,
+    tfprivacy: Settings | None = None,
     references=(),
     calibration=None,
-    leave_out_calibration=False,
-    num_threads=2,
+    leave_out_calibration: bool = False,
+    num_threads: int = 2,
     data_dir=None,
-    download=False,
-    allow_chance=False,
-    pictures="auto",
+    download: bool = False,
+    allow_chance: bool = False,
+    attack_options=None,
+    pictures: str = "auto",
     progress=terminal.say,
-) -> AuditResult:
+) -> Audit:
     """Says what targets give away about the records that trained them.
 
+        qmia_tf.audit("net.tflite", (x, y), (x_test, y_test)).summary()
+
     Args:
-        target: what is queried: a model of Keras 3 or tf_keras, a function
-            (records [B, ...] -> probabilities [B, C], or logits with
-            outputs=), or a path: .keras or .h5, SavedModel directory,
-            .tflite, or .npz or .csv of outputs. Or several, compared on the
-            same records: a list, or a dict name -> target. None if members
-            and nonmembers are files of outputs.
-        members: the records that trained it: a pair (values, labels) of
-            arrays, or a source as data.loaders.load_side reads it; or a file
-            of outputs. None if target is an .npz that says who is a member.
+        target: a model, a function or a path: .keras, .h5, SavedModel
+            directory, .tflite, or outputs (.npz, .csv). Several, compared on
+            the same records: a list, or a dict name -> target.
+        members: the records that trained it: (values, labels), or a source
+            as in docs/your_model.md, or a file of outputs.
         nonmembers: others from the same source, likewise.
-        out: directory for the outputs and audit.json; None keeps nothing.
-        input_range: (0, 1), (0, 255) or (-1, 1), or as text "0..1", "0..255",
-            "-1..1": the range of numbers that a model was trained with, where
-            it does not say it itself ("auto"); records of 0..255 are mapped
-            into it. Or a list with one a target.
-        outputs: "probabilities", "logits" or "auto", likewise.
-        signature: name of the signature that classifies, of a .tflite file
-            or SavedModel with several, likewise.
-        class_names: names of the model's outputs in order, or "sorted", for
-            records whose classes have names only.
-        label_only: label_only_queries.Settings; None makes no augmented
-            queries.
-        seed: int, of calibration halves, bootstraps and attacks.
-        strata: "class": the test for a leak permutes memberships within the
-            classes, which holds however the records were split; "none":
-            among all records, where the split took no care of classes.
-        tfprivacy: tfprivacy.Settings; None leaves it out.
-        references: .npz files of outputs of reference models about the same
-            records, of which `members` trained each.
-        calibration: records that a quantized file was calibrated with: a
-            source like members, of which labels may be missing, or an array.
-            Members and nonmembers among them are counted.
-        leave_out_calibration: leaves such nonmembers out of the audit.
-        num_threads: int >= 1, of LiteRT.
-        data_dir: where TFDS keeps its data sets.
-        download: whether TFDS may download.
-        allow_chance: goes on though a model is right on its members as
-            chance would be, or clearly better in another range.
-        pictures: whether audit.json holds pictures of the most exposed
-            members: "on", "off", or "auto", for those of TFDS only.
+        out: directory for outputs and audit.json; None keeps nothing.
+        input_range: the range that the model was trained with, such as
+            (0, 1), where it does not say it; or a list with one a target.
+        outputs: "probabilities" or "logits", likewise.
+        signature: which one classifies, of a file with several, likewise.
+        class_names: of the outputs in order, or "sorted".
+        references: .npz files of outputs of reference models.
+        calibration: records that a quantized file was calibrated with;
+            leave_out_calibration takes them out of the nonmembers.
+        data_dir, download: of TFDS.
+        pictures: "on", "off" or "auto": members at highest risk are shown.
         progress: callable that takes a line of text, or None.
-    Returns: audit_result.AuditResult, as in out/audit.json.
+        others: of qmia_tf.auditing.audit.AuditConfig.
     Raises: InputError that says what cannot be used and what to do.
     """
     say = progress or (lambda line: None)
     targets = {} if target is None else listing.name_targets(target)
     if num_threads < 1:
         raise InputError(f"num_threads must be >= 1, got {num_threads}")
-    options = model_auxiliary.Options(
-        input_range=input_range,
-        outputs=outputs,
-        label_only=label_only,
-        num_threads=num_threads,
-        allow_chance=allow_chance,
-        signature=signature,
-    )
     used = None
     if leave_out_calibration:
         own_calibration.require_alone(calibration, targets, references)
+    about_models = {
+        "input_range": input_range,
+        "outputs": outputs,
+        "signature": signature,
+    }
     with _folder(out) as folder:
-        data = None
-        show = functools.partial(pictures_of, members, pictures)
+        data, checks = None, None
         if _are_outputs(targets, members, nonmembers):
-            options.require_no_model_options()
+            _require_auto(about_models)
             if calibration is not None:
                 raise InputError(own_calibration.OUTPUTS_ONLY)
-            picture_of = show(None)
-            gathered = model_auxiliary.of_outputs(
-                targets, members, nonmembers, options
-            )
+            picture_of = pictures_of(members, pictures, None)
+            queried, names = _saved(targets, members, nonmembers, allow_chance)
         else:
             data, used = _records(
                 members,
@@ -137,21 +120,37 @@ def audit(
                 data_dir=data_dir,
                 download=download,
             )
-            picture_of = show(data)
-            gathered = model_auxiliary.of_models(
-                targets, data, options, folder, say
-            )
-        return _audited(
-            gathered,
-            data,
-            folder=folder,
-            said=(members, nonmembers),
-            references=references,
+            picture_of = pictures_of(members, pictures, data)
+            checks = RecordChecks(data)
+            duplicates.require_others(checks.equal, data)
+            if checks.equal.warning:
+                say(f"warning: {checks.equal.warning}")
+            queried = _models(targets, data, about_models, num_threads, say)
+            names = {name: _file(source) for name, source in targets.items()}
+        for line in sides.few((queried[0] if data is None else data).members):
+            say(line)
+
+        def run_config(answered):
+            config = _config(answered, names, data, (members, nonmembers))
+            files.write_json(RunDir(folder).config, config)
+            return config
+
+        return audit_pipeline.audit(
+            checks,
+            queried,
+            Knowledge(lambda answered: _references(references, answered)),
+            AuditConfig(
+                seed=seed,
+                strata=strata,
+                tfprivacy=tfprivacy,
+                label_only=label_only,
+                allow_chance=allow_chance,
+                attack_options=attack_options or {},
+            ),
+            run_dir=folder,
+            run_config=run_config,
             calibration=used,
             pictures=picture_of,
-            seed=seed,
-            strata=strata,
-            tfprivacy=tfprivacy,
             progress=progress,
         )
 
@@ -163,10 +162,7 @@ def _are_outputs(targets, members, nonmembers):
             raise InputError(
                 "nothing to audit: give a model, its members and nonmembers"
             )
-        to_query = [
-            x for x in targets.values() if not listing.is_saved_outputs(x)
-        ]
-        if to_query:
+        if not all(map(listing.is_saved_outputs, targets.values())):
             raise InputError(
                 f"the records are missing: give --members and --nonmembers, "
                 f"{loaders.FORMATS}"
@@ -199,6 +195,35 @@ def _are_outputs(targets, members, nonmembers):
     return kinds[0]
 
 
+def _require_auto(about_models):
+    """Refuses options about a model where there is none."""
+    for name, option in about_models.items():
+        if not listing.is_auto(option):
+            raise InputError(
+                f"--{name} is about a model, and only saved outputs are "
+                "given, which say it by the names of arrays and columns"
+            )
+
+
+def _saved(targets, members, nonmembers, allow_chance):
+    """Saved outputs, one file a side or a target, and their files' names."""
+    if targets:
+        loaded = [
+            saved_outputs.alone(path).renamed(name)
+            for name, path in targets.items()
+        ]
+        names = {name: _file(path) for name, path in targets.items()}
+    else:
+        loaded = [saved_outputs.of_sides(members, nonmembers)]
+        names = {loaded[0].target: _file(members)}
+    first = loaded[0].in_record_order()
+    for outputs in loaded:
+        audit_pipeline.require_same(outputs.in_record_order(), first)
+        if not allow_chance:
+            sanity_checks.require_above_chance(outputs)
+    return loaded, names
+
+
 def _records(
     members, nonmembers, class_names, say, *, calibration, leave_out, **options
 ):
@@ -218,71 +243,58 @@ def _records(
     return sides.join(*both, class_names=class_names), used
 
 
-def _audited(
-    gathered: QueriedTargets,
-    data,
-    *,
-    folder,
-    said,
-    references,
-    calibration,
-    pictures,
-    seed,
-    strata,
-    tfprivacy,
-    progress,
-):
-    say = progress or (lambda line: None)
-    first = gathered.outputs[0]
-    for line in sides.few(first.members):
-        say(line)
-    trained = model_auxiliary.references_of(references, first)
-    config = _config(gathered, data, said)
-    files.write_json(RunDir(folder).config, config)
-    checks = gathered.checks
-    return audits.audit_outputs(
-        folder,
-        gathered.outputs,
-        config=config,
-        first=first.target,
-        auxiliary={
-            answered.target: gathered.auxiliary(answered.target, trained)
-            for answered in gathered.outputs
-        },
-        joint_with=[first] if len(gathered.outputs) > 1 else [],
-        reasons=gathered.reasons,
-        duplicates=checks and checks.equal,
-        distinct=checks and checks.distinct,
-        baseline=checks and checks.blind_baseline(seed=seed),
-        calibration=calibration,
-        class_names=data.class_names if data is not None else None,
-        pictures=pictures,
-        seed=seed,
-        strata=strata,
-        tfprivacy=tfprivacy,
-        progress=progress,
+def _models(targets, data, about_models, num_threads, say):
+    """Lists the targets; warns of those that run a program."""
+    about_models = dict(about_models)
+    options = listing.options_by_model(
+        about_models.pop("input_range"),
+        about_models.pop("outputs"),
+        len(targets),
+        **about_models,
     )
+    models = [
+        listing.list_model(
+            name,
+            source,
+            model_options,
+            numbers=data.numbers,
+            num_threads=num_threads,
+        )
+        for (name, source), model_options in zip(
+            targets.items(), options, strict=True
+        )
+    ]
+    for model in models:
+        if model.warning:
+            say(model.warning)
+    return models
 
 
-def _config(gathered, data, said):
+def _references(paths, answered):
+    """Reads outputs of reference models for the same records."""
+    loaded = tuple(saved_outputs.reference(path, answered) for path in paths)
+    names = [reference.target for reference in loaded]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(
+                f"two references are called {name!r}: rename one of the files"
+            )
+    return loaded
+
+
+def _config(answered, names, data, said):
     """What DIR/config.json says: kind "own", data, split and models."""
-    first = gathered.outputs[0]
-    name = data.name if data is not None else first.target
-    facts = {"name": name, "fingerprint": first.info.get("fingerprint")}
-    facts["classes"] = first.classes
+    first = answered[0]
+    facts = {
+        "name": first.target if data is None else data.name,
+        "fingerprint": first.info.get("fingerprint"),
+        "classes": first.classes,
+    }
     if data is not None:
         facts["record_shape"] = list(data.values.shape[1:])
         facts["record_dtype"] = str(data.values.dtype)
     for side, source in zip(("members", "nonmembers"), said, strict=True):
         facts[side] = str(source) if files.is_path(source) else None
-    keys = (
-        "kind",
-        "sha256",
-        "kernel_set",
-        "outputs",
-        "input_range",
-        "signature",
-    )
     return {
         "schema_version": SCHEMA_VERSION,
         "kind": OWN,
@@ -294,12 +306,16 @@ def _config(gathered, data, said):
         "models": [
             {
                 "name": outputs.target,
-                "file": gathered.files.get(outputs.target),
-                **{key: outputs.info.get(key) for key in keys},
+                "file": names.get(outputs.target),
+                **{key: outputs.info.get(key) for key in MODEL_FACTS},
             }
-            for outputs in gathered.outputs
+            for outputs in answered
         ],
     }
+
+
+def _file(source):
+    return pathlib.Path(source).name if files.is_path(source) else None
 
 
 @contextlib.contextmanager
@@ -325,12 +341,10 @@ def pictures_of(members, choice, data):
     """Gives what shows the most exposed members.
 
     Args:
-        members: the source of the members, as loaders.load_side reads it. Those
-            that everybody has, of TFDS, are shown unless choice is "off".
-        choice: "auto", "on" or "off".
+        members: their source. Those that everybody has, of TFDS, are shown
+            unless choice is "off".
         data: Records, or None if there are only outputs.
-    Returns: callable record ids [K] -> uint8 [K, H, W, C]; None for no
-        pictures.
+    Returns: record ids [K] -> uint8 [K, H, W, C]; None for no pictures.
     Raises: InputError if choice is another, or "on" and there is nothing to
         show.
     """
@@ -340,10 +354,6 @@ def pictures_of(members, choice, data):
     if data is not None and data.is_images:
         return data.values.__getitem__
     if choice == thumbnails.ON:
-        missing = (
-            "only outputs are given"
-            if data is None
-            else model_auxiliary.NOT_IMAGES
-        )
+        missing = "only outputs are given" if data is None else NOT_IMAGES
         raise InputError(f"--pictures=on has nothing to show: {missing}")
     return None

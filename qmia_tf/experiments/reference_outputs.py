@@ -1,7 +1,6 @@
 """The outputs of the reference models of a run; see reference_models."""
 
 import collections
-import dataclasses
 import pathlib
 
 from qmia_tf import outputs
@@ -22,17 +21,43 @@ def of_run(run_dir) -> list[pathlib.Path]:
     )
 
 
+class RunReferences:
+    """The reference models of a run; outputs of each are loaded once.
+
+    Args:
+        run_dir: the run directory.
+        paths: as load takes them; None takes the run's own.
+        fingerprint: of the run's data set.
+    Raises: InputError as load.
+    """
+
+    def __init__(self, run_dir, paths=None, *, fingerprint: str):
+        self._paths = of_run(run_dir) if paths is None else paths
+        self._fingerprint, self._loaded = fingerprint, {}
+        self._of(TRAINED)
+
+    def of(self, outputs: Outputs) -> tuple[Outputs, ...]:
+        """Gives the outputs of the models that compare with a target."""
+        return self._of(outputs.target)
+
+    def _of(self, target):
+        name = target_name(self._paths, target)
+        if name not in self._loaded:
+            self._loaded[name] = load(
+                self._paths, name, fingerprint=self._fingerprint
+            )
+        return self._loaded[name]
+
+
 def load(paths, target, *, fingerprint) -> tuple[Outputs, ...]:
     """Loads the outputs of the reference models.
 
     Args:
-        paths: run directories, or .npz files of outputs whose members are
-            the records that trained the model.
-        target: name of the target that they are references for; a reference
-            run's own target of that name is taken if every one has it, its
-            Keras model otherwise.
-        fingerprint: of the run's data set.
-    Returns: tuple of Outputs, each under a name of its own.
+        paths: run directories, or .npz files of outputs whose members are the
+            records that trained the model.
+        target: that they are references for; a reference run's own target of
+            that name is taken if every one has it, its Keras model otherwise.
+    Returns: each under a name of its own.
     Raises: InputError if one is missing, damaged, about other data or given
         twice.
     """
@@ -59,17 +84,13 @@ def load(paths, target, *, fingerprint) -> tuple[Outputs, ...]:
         # Runs of other seeds often have the name of this one.
         if counts[name] > 1:
             name = f"{name}.{counts[name]}"
-        info = {**reference.info, "target": name}
-        references.append(dataclasses.replace(reference, info=info))
+        references.append(reference.renamed(name))
     return tuple(references)
 
 
-def target_name(paths, target) -> str:
+def target_name(paths, target: str) -> str:
     """Names the target of reference runs to compare a target with.
 
-    Args:
-        paths: as of load.
-        target: name of a target.
     Returns: its name if every run has such a target, else the Keras model's.
     """
     folders = [path for path in map(pathlib.Path, paths) if path.is_dir()]

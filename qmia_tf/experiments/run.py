@@ -6,79 +6,86 @@ each can be repeated alone, and one that is done is not done again.
 
 import dataclasses
 import pathlib
+from collections.abc import Callable
 
-from qmia_tf import files, terminal
-from qmia_tf.auditing import audit, parity_summary, thumbnails
+from qmia_tf import files, outputs, terminal
+from qmia_tf.attacks.tfprivacy import Settings
+from qmia_tf.auditing import label_only_queries, parity_summary, thumbnails
+from qmia_tf.auditing.audit import AuditConfig
 from qmia_tf.auditing.device_outputs import load_device_outputs
 from qmia_tf.data import loaders
+from qmia_tf.data.dataset import Dataset
 from qmia_tf.deploy import export as exporting
 from qmia_tf.deploy.manifest import read_manifest
-from qmia_tf.experiments import configuration, run_auxiliary, training_run
-from qmia_tf.experiments.record_checks import RecordChecks
+from qmia_tf.errors import InputError
+from qmia_tf.experiments import (
+    audit_pipeline,
+    configuration,
+    reference_outputs,
+    training_run,
+)
+from qmia_tf.experiments.audit_pipeline import Knowledge, RecordChecks
 from qmia_tf.outputs import LeftOut
-from qmia_tf.run_dir import RunDir
-from qmia_tf.targets import queries, run_targets
+from qmia_tf.report.reported_audit import Audit
+from qmia_tf.run_dir import TRAINED, RunDir
+from qmia_tf.targets import run_targets
+
+PARENT = "parent"
+FULL_PRECISION = {"weight_bits": 32, "activation_bits": 32, "clip": False}
 
 
 def query_run(
-    run_dir, dataset, *, num_threads=2, kernels=("default",), progress=None
-):
+    run_dir,
+    dataset: Dataset,
+    *,
+    num_threads: int = 2,
+    kernels=("default",),
+    progress=None,
+) -> tuple[list[pathlib.Path], list[LeftOut]]:
     """Queries the run's Keras model, its twins and every .tflite it exported.
 
     Outputs that are there already, of the same file, kernels and data, stay.
 
     Args:
-        run_dir: the run directory.
-        dataset: the run's Dataset.
-        num_threads: int >= 1, for LiteRT.
-        kernels: names of LiteRT's kernel sets, see TFLiteTarget.
-            Each .tflite file is queried under each of them; one that a kernel
-            set cannot run is left out.
-        progress: callable that takes a line of text, or None.
-    Returns: list of paths outputs/TARGET.npz, the Keras model's first, and
-        list of outputs.LeftOut.
-    Raises: InputError if the run is not trained, an option is out of range,
-        or a file is gone or damaged or does not fit the data.
+        kernels: LiteRT's kernel sets, see TFLiteTarget. Each .tflite file is
+            queried under each; one that cannot run under it is left out.
+    Returns: the paths outputs/TARGET.npz, the Keras model's first.
+    Raises: InputError if the run is not trained, an option is out of range, or
+        a file is gone or damaged or does not fit the data.
     """
     run_dir = RunDir(run_dir)
     config = configuration.read(run_dir)
     records = training_run.records_of(run_dir, dataset, config)
     run_dir.require_model()
-    paths, left_out = [], []
-    for model in run_targets.list_targets(
-        run_dir, kernels=kernels, num_threads=num_threads
-    ):
-        target_outputs = queries.query(model, records, run_dir=run_dir)
-        model.close()
-        if not isinstance(target_outputs, LeftOut):
-            paths.append(run_dir.outputs_of(model.name))
-            continue
-        left_out.append(target_outputs)
-        if progress:
-            reason = target_outputs.reason
-            progress(f"{model.name} is left out: {reason}")
-    return paths, left_out
+    queried = audit_pipeline.query_targets(
+        RecordChecks(records),
+        run_targets.list_targets(
+            run_dir, kernels=kernels, num_threads=num_threads
+        ),
+        AuditConfig(),
+        run_dir=run_dir,
+        say=progress or (lambda line: None),
+    )
+    paths = [run_dir.outputs_of(x.target) for x in queried.outputs]
+    return paths, queried.left_out
 
 
 def export_run(
     run_dir,
-    load_data=None,
+    load_data: Callable[[], Dataset] | None = None,
     *,
     schemes=("float32",),
-    settings=None,
+    settings: exporting.Settings | None = None,
     progress=None,
-):
+) -> list[dict]:
     """Writes the run's model as .tflite files into artifacts/.
 
     Args:
-        run_dir: the run directory.
-        load_data: callable that returns the run's Dataset; called only if a
-            scheme needs members and its file is not there yet.
+        load_data: called only if a scheme needs members and its file is not
+            there yet.
         schemes: see export.export; "auto" takes those that suit the model.
-        settings: export.Settings, whose recipe and seed are replaced by the
-            run's; None takes the defaults.
-        progress: callable that takes a line of text, or None.
-    Returns: list of manifest entries.
+        settings: whose recipe and seed are replaced by the run's.
+    Returns: manifest entries.
     Raises: InputError if the run is not trained, or as export.export.
     """
     config = configuration.read(run_dir)
@@ -98,19 +105,22 @@ def export_run(
     )
 
 
-def compare_run(run_dir, dataset, *, records=500, threads=(1,), progress=None):
+def compare_run(
+    run_dir,
+    dataset: Dataset,
+    *,
+    records: int = 500,
+    threads=(1,),
+    progress=None,
+) -> bool:
     """Compares the run's integer files with what was trained, code by code.
 
     Under the default kernels; scripts/parity.py takes others. What parity.json
     says of the same files already stays.
 
     Args:
-        run_dir: the run directory.
-        dataset: the Dataset it was made from.
         records: how many images are compared, at most.
-        threads: numbers of threads that the files are run with.
-        progress: callable that takes a line of text, or None.
-    Returns: True if it compared, False if there was nothing to compare.
+    Returns: whether there was something to compare.
     Raises: InputError as parity_run.check_run.
     """
     run_dir = RunDir(run_dir)
@@ -148,24 +158,25 @@ def _members(run_dir, config, load_data):
 
 def attack_run(
     run_dir,
-    dataset,
+    dataset: Dataset,
     *,
-    num_threads=2,
+    num_threads: int = 2,
     kernels=("default",),
     device_outputs=(),
     references=None,
     parent=None,
-    label_only=None,
-    audit_seed=0,
-    tfprivacy=None,
-    pictures=thumbnails.AUTO,
-):
+    label_only: label_only_queries.Settings | None = None,
+    audit_seed: int = 0,
+    tfprivacy: Settings | None = None,
+    attack_options=None,
+    pictures: str = thumbnails.AUTO,
+) -> Audit:
     """Queries every target of the run and audits their outputs.
 
+    Options that are not described here are those of AuditConfig.
+
     Args:
-        run_dir: the run directory.
-        dataset: the run's Dataset.
-        num_threads: int >= 1, for LiteRT.
+        num_threads: of LiteRT.
         kernels: names of LiteRT's kernel sets, see query_run.
         device_outputs: .npz files of outputs from another machine
             (scripts/evaluate_edge.py), audited with the run's own.
@@ -174,76 +185,85 @@ def attack_run(
         parent: directory of the full-precision run on the same members; it
             also takes part in the joint attack with each target. A
             full-precision run is the parent of its own files.
-        label_only: label_only_queries.Settings; None leaves label-only attacks
-            out.
-        audit_seed: int, of calibration halves, bootstraps and attacks.
-        tfprivacy: tfprivacy.Settings of what tensorflow-privacy is to run;
-            None leaves it out.
-        pictures: whether audit.json holds pictures of the most exposed
-            members, which are training records: "on", "off", or "auto", for
+        audit_seed: AuditConfig's seed.
+        pictures: whether audit.json holds pictures of the members at highest
+            risk, which are training records: "on", "off", or "auto", for
             published data sets only.
-    Returns: audit_result.AuditResult.
     Raises: InputError as query_run, or if what else is given is not
         about the run's records.
     """
-    run_dir = pathlib.Path(run_dir)
-    config = configuration.read(run_dir)
+    run_dir = RunDir(run_dir)
+    run_config = configuration.read(run_dir)
     with_pictures = thumbnails.wanted(
         pictures, published=loaders.is_published(dataset.name)
     )
-    records = training_run.records_of(run_dir, dataset, config)
+    records = training_run.records_of(run_dir, dataset, run_config)
     elsewhere = load_device_outputs(
         device_outputs,
         records,
         used_names=run_targets.target_names(run_dir),
     )
-    checks = RecordChecks.of(records)
-    auxiliary = run_auxiliary.RunAuxiliary(
-        run_dir,
-        records,
-        features=checks.features,
-        config=config,
-        references=references,
-        parent=parent,
-        label_only=label_only,
+    knowledge = knowledge_of(
+        run_dir, run_config, references=references, parent=parent
     )
-    paths, left_out = query_run(
-        run_dir,
-        dataset,
-        num_threads=num_threads,
-        kernels=kernels,
-        progress=terminal.say,
-    )
-    run_queries = run_targets.list_targets(
+    run_dir.require_model()
+    keras, *others = run_targets.list_targets(
         run_dir, kernels=kernels, num_threads=num_threads
     )
-    with terminal.working("comparing members and nonmembers without a model"):
-        equal = checks.equal
-        baseline = checks.blind_baseline(seed=audit_seed)
-    names = [path.stem for path in paths]
-    return audit.audit_run(
-        run_dir,
-        paths,
-        device_outputs=elsewhere,
-        left_out=left_out,
-        auxiliary={
-            **{
-                target.target: auxiliary.of(target.target)
-                for target in elsewhere
-            },
-            **{
-                q.name: auxiliary.of(q.name, q)
-                for q in run_queries
-                if q.name in names
-            },
-        },
-        joint_with=auxiliary.joint_with(),
-        duplicates=equal,
-        distinct=checks.distinct,
-        baseline=baseline,
-        class_names=records.class_names,
+    checks = RecordChecks(records)
+    return audit_pipeline.audit(
+        checks,
+        [keras, *sorted(others, key=lambda model: model.name), *elsewhere],
+        knowledge,
+        AuditConfig(
+            seed=audit_seed,
+            tfprivacy=tfprivacy,
+            label_only=label_only,
+            attack_options=attack_options or {},
+        ),
+        run_dir=run_dir,
+        run_config=lambda outputs: run_config,
         pictures=checks.records.values.__getitem__ if with_pictures else None,
-        seed=audit_seed,
-        tfprivacy=tfprivacy,
         progress=terminal.say,
     )
+
+
+def knowledge_of(
+    run_dir, run_config: dict, *, references=None, parent=None
+) -> Knowledge:
+    """What is known about the targets of a run, as attack_run takes it.
+
+    Raises: InputError if the parent or a reference was not queried or is
+        none.
+    """
+    references = reference_outputs.RunReferences(
+        run_dir, references, fingerprint=run_config["dataset"]["fingerprint"]
+    )
+    return Knowledge(
+        references=references.of,
+        parent=None if parent is None else _parent_outputs(parent),
+        first_is_parent=parent is None and _is_full_precision(run_config),
+    )
+
+
+def _parent_outputs(parent):
+    """The outputs of the full-precision run's Keras model."""
+    config = configuration.read(parent)
+    if not _is_full_precision(config):
+        raise InputError(
+            f"{parent} is not the full-precision run: its model has "
+            f"{config['model']['weight_bits']}-bit weights and "
+            f"{config['model']['activation_bits']}-bit activations"
+        )
+    path = RunDir(parent).outputs_of(TRAINED)
+    if not path.is_file():
+        raise InputError(
+            f"{parent} was not queried yet: attack it first, with "
+            "scripts/attack.py"
+        )
+    return outputs.load(path).renamed(PARENT)
+
+
+def _is_full_precision(config):
+    model = config["model"]
+    return all(model[key] == value for key, value in FULL_PRECISION.items())

@@ -99,15 +99,25 @@ def define_audit(*, tfprivacy_attacks=tfprivacy.ATTACKS):
         "queries, for the label-only attacks; 0 leaves them out",
     )
     flags.DEFINE_integer(
-        "copy_shift", 1, "augmented queries: moved by so many pixels d, 4d"
+        "augmentation_shift",
+        1,
+        "augmented queries: moved by so many pixels d, 4d",
     )
     flags.DEFINE_boolean(
-        "copy_flip", True, "augmented queries: one, mirrored left to right"
+        "augmentation_flip",
+        True,
+        "augmented queries: one, mirrored left to right",
     )
     flags.DEFINE_integer(
-        "copy_rotation",
+        "augmentation_rotation",
         0,
         "augmented queries: turned by so many degrees r or less, 2r",
+    )
+    flags.DEFINE_list(
+        "attack_options",
+        [],
+        "ATTACK.OPTION=VALUE, such as lira.variance=global,rmia.gamma=2: "
+        "options of attacks, see docs/attacks.md",
     )
     flags.DEFINE_boolean(
         "tfprivacy", True, "run tensorflow-privacy's attacks as well"
@@ -249,8 +259,14 @@ def attack():
 
 
 def audit():
-    """Returns the arguments of experiment.attack_run about the audit."""
+    """Returns the arguments of experiment.attack_run about the audit.
+
+    Raises: InputError if an option of an attack is not there.
+    """
+    from qmia_tf.attacks import changed_options, parse_options
+
     names = ("num_threads", "audit_seed", "pictures")
+    attack_options = changed_options(parse_options(value("attack_options")))
     settings = None
     if value("tfprivacy"):
         attacks = tuple(value("tfprivacy_attacks"))
@@ -261,6 +277,7 @@ def audit():
         **{name: value(name) for name in names},
         "tfprivacy": settings,
         "label_only": _label_only(),
+        "attack_options": attack_options or None,
     }
 
 
@@ -280,11 +297,11 @@ def gates():
 
 def _label_only():
     from qmia_tf.attacks.augmentations import Augmentations
-    from qmia_tf.experiments import label_only_queries
+    from qmia_tf.auditing import label_only_queries
 
     names = ("shift", "flip", "rotation")
     augmentations = Augmentations(
-        **{name: value(f"copy_{name}") for name in names}
+        **{name: value(f"augmentation_{name}") for name in names}
     )
     if not value("label_only_records"):
         return None

@@ -28,11 +28,9 @@ class TprLimit:
     fpr: float
 
 
-def parse_auc(text) -> float | None:
-    """Reads the limit of an AUC: "0.6".
+def parse_auc(text: str | None) -> float | None:
+    """Reads the limit of an AUC, "0.6"; None or empty is no limit.
 
-    Args:
-        text: str; None or empty is no limit.
     Raises: InputError if it is no number from 0.5 to below 1.
     """
     if not text:
@@ -46,11 +44,9 @@ def parse_auc(text) -> float | None:
     return limit
 
 
-def parse_tpr(text) -> TprLimit | None:
-    """Reads the limit of a TPR at a FPR: "0.05@0.01".
+def parse_tpr(text: str | None) -> TprLimit | None:
+    """Reads the limit of a TPR at a FPR, "0.05@0.01"; empty is no limit.
 
-    Args:
-        text: str; None or empty is no limit.
     Raises: InputError if it is not written so, the audit does not measure
         that FPR, or the TPR is below what guessing reaches.
     """
@@ -65,8 +61,9 @@ def parse_tpr(text) -> TprLimit | None:
     tpr, fpr = parts
     if fpr not in RATES:
         raise InputError(
-            f"fail_if_tpr_above: an audit measures at {_rates_text(RATES)} "
-            f"FPR, not at {fpr:g} (got {text!r})"
+            "fail_if_tpr_above: an audit measures at "
+            f"{', '.join(f'{rate:g}' for rate in RATES)} FPR, not at {fpr:g} "
+            f"(got {text!r})"
         )
     if not fpr <= tpr < 1:
         raise InputError(
@@ -77,11 +74,9 @@ def parse_tpr(text) -> TprLimit | None:
     return TprLimit(tpr, fpr)
 
 
-def parse_detectable(text) -> float | None:
-    """Reads the AUC that an audit must be able to find: "0.55".
+def parse_detectable(text: str | None) -> float | None:
+    """Reads the AUC that an audit must be able to find; empty is no limit.
 
-    Args:
-        text: str; None or empty is no limit.
     Raises: InputError if it is no number above 0.5 and below 1.
     """
     if not text:
@@ -98,9 +93,9 @@ def parse_detectable(text) -> float | None:
 def judge(
     result: AuditResult,
     *,
-    auc_above=None,
+    auc_above: float | None = None,
     tpr_above: TprLimit | None = None,
-    cannot_detect=None,
+    cannot_detect: float | None = None,
 ) -> list[GateResult]:
     """Judges the verdict on each artefact by the limits.
 
@@ -111,12 +106,12 @@ def judge(
 
     Args:
         result: the audit.
-        auc_above: float, as of parse_auc; None is no limit.
-        tpr_above: TprLimit; None is no limit.
-        cannot_detect: float, as of parse_detectable: an artefact on which a
-            leak of this AUC would have been missed is not judged.
+        auc_above: as of parse_auc; None is no limit.
+        tpr_above: None is no limit.
+        cannot_detect: as of parse_detectable: an artefact on which a leak of
+            this AUC would have been missed is not judged.
     Returns: one GateResult an artefact and limit.
-    Raises: InputError if there is no leak test (older audits).
+    Raises: InputError if there is no leak test (converted audits).
     """
     judged = []
     for target in artefacts_of(result):
@@ -143,14 +138,7 @@ def judge(
 
 
 def record(result: AuditResult, path, **limits) -> AuditResult:
-    """Judges, and writes the outcomes into audit.json.
-
-    Args:
-        result: the audit.
-        path: audit.json, written again where there is a limit.
-        limits: as of judge.
-    Returns: the result with its gates.
-    """
+    """Judges by limits as of judge, and writes the outcomes into audit.json."""
     judged = judge(result, **limits)
     if judged or result.gates:
         result = dataclasses.replace(result, gates=judged)
@@ -170,10 +158,6 @@ def end_program(judged: list[GateResult]):
     """Exits with status 1 or 3 if a limit failed or was not judged.
 
     Each limit has a line: on stdout if it passed, else on stderr.
-
-    Args:
-        judged: of the audit, see record.
-    Raises: SystemExit if a limit failed or could not be judged.
     """
     for result in judged:
         stream = sys.stdout if result.outcome == PASSED else sys.stderr
@@ -237,10 +221,6 @@ def _number(text):
         return float(text)
     except ValueError:
         return None
-
-
-def _rates_text(rates):
-    return ", ".join(f"{rate:g}" for rate in rates)
 
 
 def _estimate_text(estimate):

@@ -7,11 +7,12 @@ from matplotlib.figure import Figure
 from qmia_tf import files
 from qmia_tf.auditing.accuracy_comparison import Comparison
 from qmia_tf.auditing.accuracy_matching import NEAR
-from qmia_tf.report import tables
 from qmia_tf.report.figures import save_figure
 from qmia_tf.report.figures.styles import COLORS, DASHES, GREY
+from qmia_tf.report.metrics import select
 from qmia_tf.report.run_list import title
-from qmia_tf.report.tables import Column, Table
+from qmia_tf.report.tables import Column, Table, as_csv, as_text
+from qmia_tf.report.words import say
 
 NAME = "matched"
 SIZE = (12.0, 4.6)
@@ -36,12 +37,33 @@ NOTES = [
 ]
 
 
-def write(comparison: Comparison, out_dir) -> list[pathlib.Path]:
+COLUMNS = (
+    *(Column(name, name) for name in ("pair", "way", "outside", "match")),
+    Column("full precision", "full_run"),
+    Column("epoch", "epoch", "count"),
+    Column("against epoch", "full_epochs"),
+    Column("weight of the second", "weight", "number"),
+    Column("crossings", "crossings", "count"),
+    Column("right on nonmembers, points", "accuracy_change", "change"),
+    *(Column(name, f"{key}_change", "signed") for key, name in SCORES.items()),
+    *(
+        Column(f"{name}, p", f"{key}_p_value", "measure")
+        for key, name in SCORES.items()
+    ),
+)
+EPOCH_COLUMNS = (
+    Column("epoch", "epoch", "count"),
+    Column("right on members (%)", "accuracy_members", "percent"),
+    Column("right on nonmembers (%)", "accuracy_nonmembers", "percent"),
+    *(Column(name, score, "area") for score, name in SCORES.items()),
+)
+
+
+def write(
+    comparison: Comparison, out_dir: str | pathlib.Path
+) -> list[pathlib.Path]:
     """Writes matched.json, .csv, .txt, matched_epochs.csv and the figure.
 
-    Args:
-        comparison: a Comparison.
-        out_dir: where to write; made if it is not there.
     Returns: the paths written, matched.txt first.
     Raises: InputError if the place is not writable.
     """
@@ -49,8 +71,8 @@ def write(comparison: Comparison, out_dir) -> list[pathlib.Path]:
     matches = match_table(comparison)
     contents = {
         f"{NAME}.txt": _text(comparison, matches),
-        f"{NAME}.csv": tables.as_csv(matches),
-        f"{NAME}_epochs.csv": tables.as_csv(epoch_table(comparison)),
+        f"{NAME}.csv": as_csv(matches),
+        f"{NAME}_epochs.csv": as_csv(epoch_table(comparison)),
     }
     for name, content in contents.items():
         files.write_bytes(out_dir / name, content.encode())
@@ -61,77 +83,85 @@ def write(comparison: Comparison, out_dir) -> list[pathlib.Path]:
 
 def match_table(comparison: Comparison) -> Table:
     """One row a model and way of matching, in full."""
-    columns = [
-        Column("pair", "pair"),
-        Column("run", "run"),
-        Column("full precision", "full_run"),
-        Column("epoch", "epoch", "count"),
-        Column("way", "way"),
-        Column("against epoch", "full_epochs"),
-        Column("weight of the second", "weight", "number"),
-        Column("outside", "outside"),
-        Column("match", "match"),
-        Column("crossings", "crossings", "count"),
-        Column("right on nonmembers, points", "accuracy_change", "change"),
-    ]
-    for score, name in SCORES.items():
-        columns.append(Column(name, f"{score}_change", "signed"))
-    for score, name in SCORES.items():
-        columns.append(Column(f"{name}, p", f"{score}_p_value", "measure"))
     names = {curve.run: curve.model for curve in comparison.full}
     rows = []
     for model in comparison.compared:
-        pair = (
-            f"{model.model} ({model.run}, epoch {model.epoch}) against "
-            f"{names[model.full]} ({model.full})"
-        )
         for match in model.matches:
-            epochs = " and ".join(map(str, match.epochs))
-            row = [pair, model.run, model.full, model.epoch, match.way, epochs]
-            row += [match.weight, match.outside]
-            row += ["yes" if match.is_match else "no", match.crossings]
-            leaks = [match.leak.get(score) for score in SCORES]
-            row.append(match.accuracy)
-            row += [leak and leak.difference for leak in leaks]
-            rows.append([*row, *(leak and leak.p_value for leak in leaks)])
-    heading = f"{title(comparison.dataset)}: leak at equal nonmember accuracy"
-    return Table(NAME, heading, columns, rows, NOTES, grouped=1)
+            leaks = {score: match.leak.get(score) for score in SCORES}
+            rows.append(
+                {
+                    "pair": f"{model.model} ({model.run}, epoch {model.epoch}) "
+                    f"against {names[model.full]} ({model.full})",
+                    "run": model.run,
+                    "full_run": model.full,
+                    "epoch": model.epoch,
+                    "way": match.way,
+                    "full_epochs": " and ".join(map(str, match.epochs)),
+                    "weight": match.weight,
+                    "outside": match.outside,
+                    "match": "yes" if match.is_match else "no",
+                    "crossings": match.crossings,
+                    "accuracy_change": match.accuracy,
+                    **{
+                        f"{score}_change": leak and leak.difference
+                        for score, leak in leaks.items()
+                    },
+                    **{
+                        f"{score}_p_value": leak and leak.p_value
+                        for score, leak in leaks.items()
+                    },
+                }
+            )
+    return select(
+        NAME,
+        f"{title(comparison.dataset)}: leak at equal nonmember accuracy",
+        rows,
+        columns=COLUMNS,
+        notes=NOTES,
+        grouped=1,
+    )
 
 
 def mean_table(comparison: Comparison) -> Table:
     """One row a model, way and attack: the mean over pairs of runs."""
-    columns = [
-        Column("model", "model"),
-        Column("way", "way"),
-        Column("attack", "score"),
-        Column("pairs", "pairs", "count"),
-        Column("mean change of the leak", "mean_change", "signed"),
-    ]
-    rows = [
-        [x.model, x.way, SCORES[x.score], x.pairs, x.difference]
-        for x in comparison.means
-    ]
-    notes = ["Student's 95 % interval between the pairs of runs."]
-    return Table("means", "Over several seeds", columns, rows, notes)
+    rows = (
+        {
+            "model": mean.model,
+            "way": mean.way,
+            "score": SCORES[mean.score],
+            "pairs": mean.pairs,
+            "mean_change": mean.difference,
+        }
+        for mean in comparison.means
+    )
+    return select(
+        "means",
+        "Over several seeds",
+        rows,
+        columns=(
+            Column("way", "way"),
+            Column("attack", "score"),
+            Column("mean change of the leak", "mean_change", "signed"),
+        ),
+        notes=["Student's 95 % interval between the pairs of runs."],
+    )
 
 
 def epoch_table(comparison: Comparison) -> Table:
     """One row a run and epoch."""
-    columns = [
-        Column("run", "run"),
-        Column("model", "model"),
-        Column("epoch", "epoch", "count"),
-        Column("right on members (%)", "accuracy_members", "percent"),
-        Column("right on nonmembers (%)", "accuracy_nonmembers", "percent"),
-        *(Column(name, score, "area") for score, name in SCORES.items()),
-    ]
-    rows = []
-    for curve in (*comparison.full, *comparison.quantized):
-        for point in curve.points:
-            row = [curve.run, curve.model, point.epoch]
-            row += [point.accuracy_members, point.accuracy_nonmembers]
-            rows.append([*row, *(point.leaks.get(score) for score in SCORES)])
-    return Table("epochs", "Epoch by epoch", columns, rows, [])
+    rows = (
+        {
+            "run": curve.run,
+            "model": curve.model,
+            "epoch": point.epoch,
+            "accuracy_members": point.accuracy_members,
+            "accuracy_nonmembers": point.accuracy_nonmembers,
+            **{score: point.leaks.get(score) for score in SCORES},
+        }
+        for curve in (*comparison.full, *comparison.quantized)
+        for point in curve.points
+    )
+    return select("epochs", "Epoch by epoch", rows, columns=EPOCH_COLUMNS)
 
 
 def matched_figure(comparison: Comparison) -> Figure:
@@ -140,9 +170,6 @@ def matched_figure(comparison: Comparison) -> Figure:
     Epochs are points, the trained model a larger one; bars are 95 %
     intervals of the leak. Full precision is black, a model has one colour, a
     run one dash.
-
-    Args:
-        comparison: a Comparison.
     """
     figure = Figure(figsize=SIZE, layout="constrained")
     panels = figure.subplots(1, len(SCORES), sharex=True)
@@ -203,25 +230,13 @@ def _draw(axes, curve, score, **style):
 def _text(comparison, matches):
     keys = ["way", "full_epochs", "match", "accuracy_change"]
     keys += [f"{score}_change" for score in SCORES]
-    table = matches.pick(
-        keys, name=NAME, title=matches.title, notes=matches.notes
-    )
-    parts = [tables.as_text(table)]
+    parts = [as_text(matches.pick(keys, notes=matches.notes))]
     if comparison.means:
-        parts.append(tables.as_text(mean_table(comparison)))
+        parts.append(as_text(mean_table(comparison)))
     lines = [f"warning: {note}" for note in comparison.notes]
-    for model in comparison.compared:
-        nearest = model.matches[0]
-        if nearest.outside:
-            lines.append(
-                f"warning: {model.run}, epoch {model.epoch}, is "
-                + ("more" if nearest.outside == "above" else "less")
-                + f" accurate than {model.full} at any of its kept epochs up "
-                "to the best one: nothing is interpolated, and the nearest "
-                + (
-                    "epoch is a match, since no difference in accuracy is shown"
-                    if nearest.is_match
-                    else "epoch is no match"
-                )
-            )
+    lines += [
+        say("warnings", "unmatched", model)
+        for model in comparison.compared
+        if model.matches[0].outside
+    ]
     return "\n\n\n".join([*parts, "\n".join(lines)]).rstrip() + "\n"

@@ -1,265 +1,266 @@
-"""The catalogue of metrics: key, title, kind and getter of every column.
+"""The catalogue of metrics, and the rows that tables select from."""
 
-A table is a selection of these; a getter finds its value in a subject:
-
-    artefact_subjects: run, target, change, gap, confidence, tpr, best_tpr
-    attack_subjects: run, target, attack, tested, point, tpr
-"""
-
-import functools
-from collections.abc import Iterator
-from types import SimpleNamespace
+from collections.abc import Iterable, Iterator
 
 from qmia_tf.report.parent_changes import change
 from qmia_tf.report.phrases import attack_title
 from qmia_tf.report.run_list import Run, held_out_point, is_variant
-from qmia_tf.report.tables import Column
-from qmia_tf.statistics.intervals import Estimate
+from qmia_tf.report.tables import Column, Table
 
 # The false-positive rates that have columns of their own.
 RATES = {0.1: "10", 0.01: "1", 0.001: "0.1", 0.0001: "0.01"}
+RUN = ("dataset", "model", "run")
+# kind: key -> title, where that is not the key.
+TITLES = {
+    "text": {
+        "dataset": "data set",
+        "kernel_set": "kernels",
+        "answer": "verdict",
+        "strata": "within",
+        "first": "artefact",
+        "second": "with",
+        "other": "compared with",
+        "operating_point": "at",
+        "against": "twin compared with",
+        "fingerprint": "data, sha256",
+        "records_sha256": "record ids, sha256",
+        "sha256": "sha256 of the file",
+        "what": "attack or target",
+        **dict.fromkeys(("kind", "of", "reason")),
+        **dict.fromkeys(("model", "run", "target", "attack", "artefact")),
+        **dict.fromkeys(("bits", "class", "file", "label", "predicted")),
+        **dict.fromkeys(("name", "score")),
+    },
+    "count": {
+        "excluded": "left out",
+        "distinct_scores": "scores",
+        "tied_outputs": "ties",
+        "latency_threads": "threads",
+        "candidates": "of",
+        "records": "judged on",
+        "labels_differ": "labels differ",
+        "record_id": "record",
+        "largest": "by at most",
+        "seed": "training seed",
+        "split_seed": "split seed",
+        "audit_seed": "audit seed",
+        "size_bytes": "bytes",
+        **dict.fromkeys(("members", "nonmembers", "attacks", "permutations")),
+        **dict.fromkeys(("runs", "pairs", "stage", "codes", "differ")),
+    },
+    "number": {
+        "size_mb": "MB",
+        "epsilon": "epsilon >=",
+        "paper_test_accuracy": "paper",
+        "paper_gap_attack": "paper",
+        "paper_f1": "paper",
+        "paper_precision": "paper",
+        "paper_recall": "paper",
+        "fpr": "FPR",
+        "tpr": "TPR",
+        **dict.fromkeys(("from", "to", "threshold", "rank", "low", "high")),
+    },
+    "measure": {
+        "latency_ms": "ms",
+        "detectable_auc": "would find",
+        "optimism": None,
+    },
+    "tiny": {
+        "p_value": "p",
+        "least_false_positive_rate": "least FPR",
+        "largest_difference": "probabilities, by up to",
+    },
+    "percent": {
+        "accuracy_members": "members right %",
+        "accuracy_nonmembers": "nonmembers right %",
+        "test_accuracy": "test accuracy %",
+        "gap_attack": "gap attack %",
+        "confidence_held_out": "confidence, held out %",
+        "confidence_in_sample": "in-sample peak %",
+        "balanced_accuracy": "attacker right %",
+        "accuracy": "accuracy %",
+        "held_out": "held out %",
+        "by_class": "by class %",
+        "cross_fitted": "cross-fitted %",
+        "in_sample": "in-sample peak %",
+        "precision": "precision %",
+        "recall": "recall %",
+        "f1": "F1 %",
+        **{f"tpr_{x}": f"TPR % at {x} % FPR" for x in RATES.values()},
+        **{f"tpr_at_fpr_{x}": f"TPR % at {x} % FPR" for x in RATES.values()},
+    },
+    "area": {
+        "auc": "AUC",
+        "auc_alone": "AUC alone",
+        "auc_together": "AUC together",
+        "confidence_auc": "confidence AUC",
+        "probability": "P(member)",
+    },
+    "signed": dict.fromkeys(("advantage", "gain")),
+    "change": {
+        "accuracy_change": "nonmembers right",
+        "gap_change": "gap attack",
+        "held_out_change": "confidence, held out",
+        "excess": "over gap",
+    },
+    "growth": {"size_change": "size %"},
+}
+CATALOGUE = {
+    key: Column(title or key, key, kind)
+    for kind, titles in TITLES.items()
+    for key, title in titles.items()
+}
 
 
-def artefact_subjects(
-    runs: list[Run], *, variants=True
-) -> Iterator[SimpleNamespace]:
-    """Each target of each run; `variants` are twins and other kernels."""
+def select(
+    name: str,
+    title: str,
+    rows: Iterable[dict],
+    *,
+    columns: tuple[Column, ...] = (),
+    notes=(),
+    grouped=0,
+) -> Table:
+    """Makes a table of rows, dicts by key.
+
+    Args:
+        name: of the table.
+        title: of the table.
+        rows: with the same keys, those of CATALOGUE or of `columns`.
+        columns: that are not as in the catalogue.
+        notes: below.
+        grouped: how many columns stand once above the rows that share them.
+    """
+    rows = list(rows)
+    known = {**CATALOGUE, **{column.key: column for column in columns}}
+    chosen = [known[key] for key in (rows[0] if rows else ())]
+    cells = [[row[column.key] for column in chosen] for row in rows]
+    return Table(name, title, chosen, cells, list(notes), grouped)
+
+
+def run_row(run: Run) -> dict:
+    """What tells rows of several runs apart."""
+    return {"dataset": run.title, "model": run.model, "run": run.name}
+
+
+def artefact_rows(runs: list[Run]) -> Iterator[dict]:
+    """Everything of each target of each run."""
     for run in runs:
         for target in run.audit.targets:
-            if variants or not is_variant(target):
-                leak = target.leak
-                yield SimpleNamespace(
-                    run=run,
-                    target=target,
-                    change=change(run, target, runs),
-                    gap=target.attack("gap").point("fixed"),
-                    confidence=target.attack("confidence"),
-                    tpr=_by_rate(leak.tpr_at_fpr if leak else ()),
-                    best_tpr=_by_rate(target.strongest.tpr_at_fpr),
-                )
+            confidence = target.attack("confidence")
+            changed = change(run, target, runs)
+            yield {
+                **run_row(run),
+                "target": target.target,
+                "kernel_set": target.kernel_set,
+                "accuracy_members": target.accuracy_members,
+                "accuracy_nonmembers": target.accuracy_nonmembers,
+                "distinct_scores": confidence.distinct_scores,
+                "tied_outputs": target.tied_outputs,
+                "size_mb": target.size_mb,
+                "latency_ms": target.latency_ms,
+                "latency_threads": target.latency_threads,
+                "gap_attack": held_out_point(target, "gap").balanced_accuracy,
+                "confidence_held_out": _held_out(confidence),
+                "confidence_in_sample": _peak(confidence),
+                "confidence_auc": confidence.auc,
+                "accuracy_change": changed and changed.accuracy,
+                "gap_change": changed and changed.gap,
+                "held_out_change": changed and changed.held_out,
+                "size_change": changed and changed.size,
+            }
 
 
-def attack_subjects(runs: list[Run]) -> Iterator[SimpleNamespace]:
+def attack_rows(runs: list[Run]) -> Iterator[dict]:
     """Each attack on each target of each run."""
     for run in runs:
         for target in run.audit.targets:
             for attack in target.attacks:
-                yield SimpleNamespace(
-                    run=run,
-                    target=target,
-                    attack=attack,
-                    tested=target.leak and target.leak.attack(attack.name),
-                    point=held_out_point(target, attack.name),
-                    tpr=_by_rate(attack.tpr_at_fpr),
-                )
+                yield {
+                    **run_row(run),
+                    "target": target.target,
+                    **_attack_row(attack, target),
+                }
 
 
-def _by_rate(rates):
-    return {low_rate.rate: low_rate.tpr for low_rate in rates}
+def _attack_row(attack, target):
+    tested = target.leak and target.leak.attack(attack.name)
+    point = held_out_point(target, attack.name)
+    held_out, crossed = attack.held_out, attack.cross_fitted
+    return {
+        "attack": attack.title,
+        "members": attack.members,
+        "nonmembers": attack.nonmembers,
+        "excluded": attack.excluded,
+        "auc": attack.auc,
+        "p_value": tested and tested.p_value,
+        "held_out": point.balanced_accuracy,
+        "excess": attack.excess,
+        "by_class": attack.by_class and attack.by_class.point.balanced_accuracy,
+        "cross_fitted": crossed and crossed.balanced_accuracy,
+        "advantage": point.advantage,
+        "precision": point.precision,
+        "recall": point.recall,
+        "f1": point.f1,
+        "in_sample": held_out and _peak(attack),
+        "optimism": held_out and held_out.optimism,
+        **_rates("tpr_at_fpr", attack.tpr_at_fpr),
+        "least_false_positive_rate": attack.least_false_positive_rate,
+        "epsilon": attack.epsilon.value,
+    }
 
 
-def _tpr(rate, subject, *, of="tpr") -> Estimate | None:
-    return getattr(subject, of).get(rate)
+def verdict_rows(runs: list[Run]) -> Iterator[dict]:
+    """The verdict on each artefact; twins and other kernels have none."""
+    for run, target in _artefacts(runs):
+        leak = target.leak
+        if leak is not None:
+            yield {
+                **run_row(run),
+                "target": target.target,
+                "answer": leak.verdict,
+                "p_value": leak.p_value,
+                "attack": attack_title(leak.strongest),
+                "auc": leak.auc,
+                "detectable_auc": leak.detectable and leak.detectable.auc,
+                **_rates("tpr", leak.tpr_at_fpr),
+                "attacks": len(leak.attacks),
+                "permutations": leak.permutations,
+                "strata": leak.strata,
+            }
 
 
-def _rates(key, of="tpr"):
-    return [
-        Column(
-            f"TPR % at {text} % FPR",
-            f"{key}_{text}",
-            "percent",
-            functools.partial(_tpr, rate, of=of),
-        )
-        for rate, text in RATES.items()
-    ]
+def strongest_rows(runs: list[Run]) -> Iterator[dict]:
+    """The strongest attack on each artefact, held out."""
+    for run, target in _artefacts(runs):
+        best = target.strongest
+        yield {
+            **run_row(run),
+            "target": target.target,
+            "attack": attack_title(best.attack),
+            "candidates": len(best.candidates),
+            "auc": best.auc,
+            "accuracy": best.point.balanced_accuracy,
+            "advantage": best.point.advantage,
+            **_rates("tpr", best.tpr_at_fpr),
+        }
+
+
+def _artefacts(runs):
+    for run in runs:
+        for target in run.audit.targets:
+            if not is_variant(target):
+                yield run, target
+
+
+def _held_out(attack):
+    return attack.held_out.point.balanced_accuracy
 
 
 def _peak(attack):
-    return (
-        attack.point("peak_accuracy").balanced_accuracy
-        if attack.held_out
-        else None
-    )
+    return attack.point("peak_accuracy").balanced_accuracy
 
 
-RUN = [
-    Column("data set", "dataset", "text", "run.title"),
-    Column("model", "model", "text", "run.model"),
-    Column("run", "run", "text", "run.name"),
-]
-TARGET = Column("target", "target", "text", "target.target")
-ARTEFACT = [
-    *RUN,
-    TARGET,
-    Column("kernels", "kernel_set", "text", "target.kernel_set"),
-    Column(
-        "members right %",
-        "accuracy_members",
-        "percent",
-        "target.accuracy_members",
-    ),
-    Column(
-        "nonmembers right %",
-        "accuracy_nonmembers",
-        "percent",
-        "target.accuracy_nonmembers",
-    ),
-    Column("scores", "distinct_scores", "count", "confidence.distinct_scores"),
-    Column("ties", "tied_outputs", "count", "target.tied_outputs"),
-    Column("MB", "size_mb", "number", "target.size_mb"),
-    Column("ms", "latency_ms", "measure", "target.latency_ms"),
-    Column("threads", "latency_threads", "count", "target.latency_threads"),
-    Column("gap attack %", "gap_attack", "percent", "gap.balanced_accuracy"),
-    Column(
-        "confidence, held out %",
-        "confidence_held_out",
-        "percent",
-        "confidence.held_out.point.balanced_accuracy",
-    ),
-    Column(
-        "in-sample peak %",
-        "confidence_in_sample",
-        "percent",
-        lambda x: _peak(x.confidence),
-    ),
-    Column("confidence AUC", "confidence_auc", "area", "confidence.auc"),
-    Column("nonmembers right", "accuracy_change", "change", "change.accuracy"),
-    Column("gap attack", "gap_change", "change", "change.gap"),
-    Column(
-        "confidence, held out", "held_out_change", "change", "change.held_out"
-    ),
-    Column("size %", "size_change", "growth", "change.size"),
-]
-ATTACK = [
-    *RUN,
-    TARGET,
-    Column("attack", "attack", "text", "attack.title"),
-    Column("members", "members", "count", "attack.members"),
-    Column("nonmembers", "nonmembers", "count", "attack.nonmembers"),
-    Column("left out", "excluded", "count", "attack.excluded"),
-    Column("AUC", "auc", "area", "attack.auc"),
-    Column("adjusted p", "p_value", "tiny", "tested.p_value"),
-    Column("held out %", "held_out", "percent", "point.balanced_accuracy"),
-    Column("over gap", "excess", "change", "attack.excess"),
-    Column(
-        "by class %",
-        "by_class",
-        "percent",
-        "attack.by_class.point.balanced_accuracy",
-    ),
-    Column(
-        "cross-fitted %",
-        "cross_fitted",
-        "percent",
-        "attack.cross_fitted.balanced_accuracy",
-    ),
-    Column("advantage", "advantage", "signed", "point.advantage"),
-    Column("precision %", "precision", "percent", "point.precision"),
-    Column("recall %", "recall", "percent", "point.recall"),
-    Column("F1 %", "f1", "percent", "point.f1"),
-    Column(
-        "in-sample peak %", "in_sample", "percent", lambda x: _peak(x.attack)
-    ),
-    Column("optimism", "optimism", "measure", "attack.held_out.optimism"),
-    *_rates("tpr_at_fpr"),
-    Column(
-        "least FPR",
-        "least_false_positive_rate",
-        "tiny",
-        "attack.least_false_positive_rate",
-    ),
-    Column("epsilon >=", "epsilon", "number", "attack.epsilon.value"),
-]
-VERDICT = [
-    *RUN,
-    TARGET,
-    Column("verdict", "answer", "text", "target.leak.verdict"),
-    Column("p", "p_value", "tiny", "target.leak.p_value"),
-    Column(
-        "attack",
-        "attack",
-        "text",
-        lambda x: attack_title(x.target.leak.strongest),
-    ),
-    Column("AUC", "auc", "area", "target.leak.auc"),
-    Column(
-        "would find",
-        "detectable_auc",
-        "measure",
-        "target.leak.detectable.auc",
-    ),
-    *_rates("tpr"),
-    Column("attacks", "attacks", "count", lambda x: len(x.target.leak.attacks)),
-    Column("permutations", "permutations", "count", "target.leak.permutations"),
-    Column("within", "strata", "text", "target.leak.strata"),
-]
-STRONGEST = [
-    *RUN,
-    TARGET,
-    Column(
-        "attack",
-        "attack",
-        "text",
-        lambda x: attack_title(x.target.strongest.attack),
-    ),
-    Column(
-        "of",
-        "candidates",
-        "count",
-        lambda x: len(x.target.strongest.candidates),
-    ),
-    Column("AUC", "auc", "area", "target.strongest.auc"),
-    Column(
-        "accuracy %",
-        "accuracy",
-        "percent",
-        "target.strongest.point.balanced_accuracy",
-    ),
-    Column(
-        "advantage", "advantage", "signed", "target.strongest.point.advantage"
-    ),
-    *_rates("tpr", "best_tpr"),
-]
-JOINT = [
-    *RUN,
-    Column("artefact", "first", "text", "joint.first"),
-    Column("with", "second", "text", "joint.second"),
-    Column(
-        "judged on",
-        "records",
-        "count",
-        lambda x: x.joint.members + x.joint.nonmembers,
-    ),
-    Column("AUC alone", "auc_alone", "area", "joint.single_auc"),
-    Column("AUC together", "auc_together", "area", "joint.joint_auc"),
-    Column("gain", "gain", "signed", "joint.gain"),
-    Column("p", "p_value", "measure", "joint.p_value"),
-]
-AGREEMENT = [
-    *RUN,
-    Column("target", "target", "text", "agreement.target"),
-    Column("compared with", "other", "text", "agreement.other"),
-    Column("records", "records", "count", "agreement.records"),
-    Column(
-        "labels differ", "labels_differ", "count", "agreement.labels_differ"
-    ),
-    Column(
-        "probabilities, by up to",
-        "largest_difference",
-        "tiny",
-        "agreement.largest_difference",
-    ),
-]
-TFPRIVACY = [
-    *RUN,
-    TARGET,
-    Column("attack", "attack", "text", "row.attack"),
-    Column(
-        "judged on",
-        "records",
-        "count",
-        lambda x: x.row.members + x.row.nonmembers,
-    ),
-    Column("AUC", "auc", "area", "row.auc"),
-    Column("advantage", "advantage", "number", "row.advantage"),
-]
+def _rates(key, rates):
+    tpr = {low_rate.rate: low_rate.tpr for low_rate in rates}
+    return {f"{key}_{text}": tpr.get(rate) for rate, text in RATES.items()}

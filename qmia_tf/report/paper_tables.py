@@ -1,11 +1,10 @@
 """The paper's tables 1 and 2, for audited runs."""
 
 import dataclasses
-from types import SimpleNamespace
 
-from qmia_tf.report import metrics
-from qmia_tf.report.run_list import FULL_PRECISION, Run
-from qmia_tf.report.tables import Column, Table, select
+from qmia_tf.report.metrics import run_row, select
+from qmia_tf.report.run_list import FULL_PRECISION, Run, held_out_point
+from qmia_tf.report.tables import Table
 from qmia_tf.report.words import notes, say
 from qmia_tf.run_dir import TRAINED
 
@@ -16,28 +15,6 @@ POINTS = {
 }
 # F1 is printed with two decimals, precision and recall as whole per cents.
 ROUNDING = 0.5
-TABLE_1 = [
-    *metrics.RUN,
-    Column(
-        "test accuracy %",
-        "test_accuracy",
-        "percent",
-        "target.accuracy_nonmembers",
-    ),
-    Column("paper", "paper_test_accuracy", "number", "paper.test_accuracy"),
-    Column("gap attack %", "gap_attack", "percent", "gap.balanced_accuracy"),
-    Column("paper", "paper_gap_attack", "number", "paper.gap_attack"),
-]
-TABLE_2 = [
-    *metrics.RUN,
-    Column("at", "operating_point", "text", "label"),
-    Column("F1 %", "f1", "percent", "point.f1"),
-    Column("paper", "paper_f1", "number", "paper.f1"),
-    Column("precision %", "precision", "percent", "point.precision"),
-    Column("paper", "paper_precision", "number", "paper.precision"),
-    Column("recall %", "recall", "percent", "point.recall"),
-    Column("paper", "paper_recall", "number", "paper.recall"),
-]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,54 +56,54 @@ def paper_tables(
             numbers stand beside ours; None: no such numbers.
     Returns: two tables, or none.
     """
-    subjects = [
-        SimpleNamespace(
-            run=run,
-            target=target,
-            gap=target.attack("gap").point("fixed"),
-            paper=_published_row(run, published or {}),
-        )
+    audited = [
+        (run, target, _published_row(run, published or {}))
         for run in runs
         if run.is_trained and (target := run.target(TRAINED)) is not None
     ]
-    return [_table_1(subjects), _table_2(subjects)] if subjects else []
+    return [_table_1(audited), _table_2(audited)] if audited else []
 
 
-def _table_1(subjects):
+def _table_1(audited):
+    rows = [
+        {
+            **run_row(run),
+            "test_accuracy": target.accuracy_nonmembers,
+            "paper_test_accuracy": paper and paper.test_accuracy,
+            "gap_attack": held_out_point(target, "gap").balanced_accuracy,
+            "paper_gap_attack": paper and paper.gap_attack,
+        }
+        for run, target, paper in audited
+    ]
     intervals, accuracy, gap = notes("intervals", "test_accuracy", "gap")
     return select(
         "table1",
         "Test accuracy and gap attack (the paper's table 1)",
-        TABLE_1,
-        subjects,
+        rows,
         notes=[f"{intervals} {accuracy}", gap],
     )
 
 
-def _table_2(subjects):
-    points, doubts, trivial = [], {}, set()
-    for subject in subjects:
-        target = subject.target
+def _table_2(audited):
+    rows, doubts, trivial = [], {}, set()
+    for run, target, paper in audited:
         share = target.members / (target.members + target.nonmembers)
         trivial.add(f"{100 * 2 * share / (share + 1):.2f}")
         for name, (label, recall) in POINTS.items():
-            paper = subject.paper
-            if paper is not None and paper.recall != recall:
-                paper = None
-            if paper is not None and not paper.f1_follows:
-                doubts[say("notes", "doubt", subject.run, paper)] = None
+            published = paper if paper and paper.recall == recall else None
+            if published and not published.f1_follows:
+                doubts[say("notes", "doubt", run, published)] = None
                 label += " (*)"
             point = target.attack("confidence").point(name)
-            points.append(
-                SimpleNamespace(
-                    run=subject.run, label=label, point=point, paper=paper
-                )
-            )
+            row = {**run_row(run), "operating_point": label}
+            for key in ("f1", "precision", "recall"):
+                row[key] = getattr(point, key)
+                row[f"paper_{key}"] = published and getattr(published, key)
+            rows.append(row)
     return select(
         "table2",
         "Confidence attack at high recall (the paper's table 2)",
-        TABLE_2,
-        points,
+        rows,
         notes=[
             " ".join(notes("intervals", "in_sample")),
             say("notes", "everyone", sorted(trivial)),

@@ -1,13 +1,14 @@
 """The most exposed records: their files, and images on a contact sheet."""
 
 import pathlib
+from collections.abc import Sequence
 
-import matplotlib
+import numpy as np
 from matplotlib.figure import Figure
 
 from qmia_tf import files
 from qmia_tf.auditing.record_risk import RecordRisks, check_comparable
-from qmia_tf.report.figures.image_files import METADATA, STEADY
+from qmia_tf.report.figures.image_files import image_bytes
 from qmia_tf.report.figures.styles import COLORS, GREY
 from qmia_tf.report.risk_page import as_csv, as_page, interval
 
@@ -18,54 +19,56 @@ CELL = (1.3, 1.95)
 
 
 def write_risks(
-    risks: RecordRisks, out_dir, *, before=None, top=24, pictures=None
+    risks: RecordRisks,
+    out_dir: str | pathlib.Path,
+    *,
+    before: RecordRisks | None = None,
+    top: int = 24,
+    pictures: tuple[np.ndarray, Sequence[str]] | None = None,
 ) -> list[pathlib.Path]:
     """Writes records.csv, exposed.md and, with images, exposed.png.
 
     Args:
-        risks: RecordRisks of the target.
+        risks: of the target.
         out_dir: where to write; made if it is not there.
-        before: RecordRisks of the baseline on the same records, or None.
-        top: int, how many members the page lists.
-        pictures: (uint8 [K, H, W, C] of riskiest_members,
-            class names), or None.
+        before: of the baseline on the same records.
+        top: how many members the page lists.
+        pictures: uint8 [K, H, W, C] of riskiest_members, class names.
     Returns: the paths written.
     Raises: InputError if the baseline is about other records, or the place
         cannot be written.
     """
     if before is not None:
         check_comparable(risks, before)
-    out_dir = pathlib.Path(out_dir)
     rows = risks.riskiest_members(top)
-    texts = {
-        out_dir / CSV: as_csv(risks, before),
-        out_dir / PAGE: as_page(risks, rows, before),
+    contents = {
+        CSV: as_csv(risks, before).encode(),
+        PAGE: as_page(risks, rows, before).encode(),
     }
-    for path, text in texts.items():
-        files.write_bytes(path, text.encode())
-    written = list(texts)
     if pictures is not None:
         figure = contact_sheet(risks, rows, *pictures, before=before)
-        path = out_dir / SHEET
-        with files.atomic(path) as temporary, matplotlib.rc_context(STEADY):
-            figure.savefig(
-                temporary, format="png", dpi=150, metadata=METADATA["png"]
-            )
-        written.append(path)
-    return written
+        contents[SHEET] = image_bytes(figure, "png")
+    for name, content in contents.items():
+        files.write_bytes(pathlib.Path(out_dir) / name, content)
+    return [pathlib.Path(out_dir) / name for name in contents]
 
 
 def contact_sheet(
-    risks: RecordRisks, rows, images, class_names, *, before=None
+    risks: RecordRisks,
+    rows: Sequence[int],
+    images: np.ndarray,
+    class_names: Sequence[str],
+    *,
+    before: RecordRisks | None = None,
 ) -> Figure:
     """Draws records with what is known of them underneath.
 
     Args:
-        risks: RecordRisks.
+        risks: of the target.
         rows: int [K], 1 or more.
         images: uint8 [K, H, W, C], C = 1 or 3.
-        class_names: str [classes].
-        before: RecordRisks of the baseline, or None.
+        class_names: of all classes.
+        before: of the baseline.
     """
     across = min(COLUMNS, len(rows))
     down = -(-len(rows) // across)
@@ -77,8 +80,7 @@ def contact_sheet(
         axes.set(xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
     for axes, row, image in zip(places, rows, images, strict=False):
-        gray = image.shape[2] == 1
-        pixels = image[..., 0] if gray else image
+        pixels = image[..., 0] if image.shape[2] == 1 else image
         axes.imshow(pixels, cmap="gray", vmin=0, vmax=255)
         label = risks.outputs.labels[row]
         predicted = risks.outputs.predicted[row]

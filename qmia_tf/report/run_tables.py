@@ -2,39 +2,27 @@
 
 import dataclasses
 from collections.abc import Iterator
-from types import SimpleNamespace
 
 from qmia_tf.report import metrics
+from qmia_tf.report.metrics import RUN, run_row, select
 from qmia_tf.report.run_list import Run, is_variant
-from qmia_tf.report.tables import Table, select
+from qmia_tf.report.tables import Column, Table
 from qmia_tf.report.words import notes, say
 from qmia_tf.run_dir import TRAINED
 
-RUN = len(metrics.RUN)
+GROUPED = len(RUN)
 # Keys of the columns that fit on a page; the rest is in the CSV.
 FACTS = (
-    "target",
-    "accuracy_members",
-    "accuracy_nonmembers",
-    "distinct_scores",
-    "tied_outputs",
-    "size_mb",
-    "latency_ms",
-    "latency_threads",
+    *("target", "accuracy_members", "accuracy_nonmembers", "distinct_scores"),
+    *("tied_outputs", "size_mb", "latency_ms", "latency_threads"),
 )
 LEAKS = (
-    "target",
-    "gap_attack",
-    "confidence_held_out",
-    "confidence_in_sample",
-    "confidence_auc",
+    *("target", "gap_attack", "confidence_held_out"),
+    *("confidence_in_sample", "confidence_auc"),
 )
 CHANGES = (
-    "target",
-    "accuracy_change",
-    "gap_change",
-    "held_out_change",
-    "size_change",
+    *("target", "accuracy_change", "gap_change"),
+    *("held_out_change", "size_change"),
 )
 ATTACKS = ("attack", "auc", "p_value", "held_out", "excess")
 TAILS = ("attack", "in_sample", "tpr_at_fpr_1", "tpr_at_fpr_0.1", "epsilon")
@@ -67,19 +55,15 @@ def detail_tables(runs: list[Run]) -> Iterator[RunTable]:
 
 
 def _verdicts(runs):
-    """Twins and other kernels are left to attacks.csv, here as below."""
     table = select(
         "answers",
         "The verdict on each artefact",
-        metrics.VERDICT,
-        (
-            subject
-            for subject in metrics.artefact_subjects(runs, variants=False)
-            if subject.target.leak is not None
-        ),
+        metrics.verdict_rows(runs),
         notes=notes("test", "detectable"),
-        grouped=RUN,
+        grouped=GROUPED,
     )
+    if not table.rows:
+        return RunTable(table, [])
     more = say("notes", "more_columns", table.name)
     short = table.pick(VERDICTS, notes=[*notes("test"), more])
     return RunTable(table, [short])
@@ -90,9 +74,8 @@ def _artefacts(runs):
     table = select(
         "artefacts",
         "Every artefact",
-        metrics.ARTEFACT,
-        metrics.artefact_subjects(runs),
-        grouped=RUN,
+        metrics.artefact_rows(runs),
+        grouped=GROUPED,
     )
     left_out = [
         say("notes", "left_out", run, omission)
@@ -136,9 +119,9 @@ def _attacks(runs):
     table = select(
         "attacks",
         "Every attack",
-        metrics.ATTACK,
-        metrics.attack_subjects(runs),
-        grouped=RUN + 1,
+        metrics.attack_rows(runs),
+        grouped=GROUPED + 1,
+        columns=(Column("adjusted p", "p_value", "tiny"),),
     )
     keys = {
         (run.name, target.target)
@@ -153,7 +136,10 @@ def _attacks(runs):
     subject = "each model"
     if {target for _, target in keys} == {TRAINED}:
         subject = "the Keras model"
-    rows = [row for row in table.rows if tuple(row[RUN - 1 : RUN + 1]) in keys]
+    named = zip(table.column("run"), table.column("target"), strict=True)
+    rows = [
+        row for row, key in zip(table.rows, named, strict=True) if key in keys
+    ]
     short = dataclasses.replace(table, rows=rows or table.rows)
     title = f"Every attack on {subject}"
     return RunTable(
@@ -178,11 +164,12 @@ def _strongest(runs):
     table = select(
         "strongest",
         "Held out: the strongest attack on each artefact",
-        metrics.STRONGEST,
-        metrics.artefact_subjects(runs, variants=False),
+        metrics.strongest_rows(runs),
         notes=notes("intervals", "strongest", "low_fpr"),
-        grouped=RUN,
+        grouped=GROUPED,
     )
+    if not table.rows:
+        return RunTable(table, [])
     more = say("notes", "more_columns", table.name)
     short = table.pick(STRONGEST, notes=[*table.notes, more])
     return RunTable(table, [short])
@@ -192,14 +179,23 @@ def _joint_attacks(runs):
     return select(
         "joint",
         "Two artefacts queried together",
-        metrics.JOINT,
         (
-            SimpleNamespace(run=run, joint=joint)
+            {
+                **run_row(run),
+                "first": joint.first,
+                "second": joint.second,
+                "records": joint.members + joint.nonmembers,
+                "auc_alone": joint.single_auc,
+                "auc_together": joint.joint_auc,
+                "gain": joint.gain,
+                "p_value": joint.p_value,
+            }
             for run in runs
             for joint in run.audit.joint_attacks
         ),
+        columns=(Column("p", "p_value", "measure"),),
         notes=notes("joint"),
-        grouped=RUN,
+        grouped=GROUPED,
     )
 
 
@@ -207,14 +203,21 @@ def _agreement(runs):
     return select(
         "agreement",
         "How far the outputs of the artefacts agree",
-        metrics.AGREEMENT,
         (
-            SimpleNamespace(run=run, agreement=agreement)
+            {
+                **run_row(run),
+                "target": agreement.target,
+                "other": agreement.other,
+                "records": agreement.records,
+                "labels_differ": agreement.labels_differ,
+                "largest_difference": agreement.largest_difference,
+            }
             for run in runs
             for agreement in run.audit.agreements
         ),
+        columns=(Column("records", "records", "count"),),
         notes=notes("agreement"),
-        grouped=RUN,
+        grouped=GROUPED,
     )
 
 
@@ -222,15 +225,22 @@ def _tfprivacy(runs):
     return select(
         "tfprivacy",
         "The attacks of tensorflow-privacy on all records",
-        metrics.TFPRIVACY,
         (
-            SimpleNamespace(run=run, target=target, row=row)
+            {
+                **run_row(run),
+                "target": target.target,
+                "attack": row.attack,
+                "records": row.members + row.nonmembers,
+                "auc": row.auc,
+                "advantage": row.advantage,
+            }
             for run in runs
             for target in run.audit.targets
             if target.tfprivacy is not None
             for row in target.tfprivacy.rows
             if row.slice == "Entire dataset"
         ),
+        columns=(Column("advantage", "advantage", "number"),),
         notes=notes("hanley_mcneil", "trained_attackers"),
-        grouped=RUN,
+        grouped=GROUPED,
     )

@@ -1,9 +1,8 @@
 """Several seeds: means over training runs, and paired differences."""
 
-import functools
 import json
 
-from qmia_tf.report.metrics import RUN, TARGET
+from qmia_tf.report.metrics import CATALOGUE
 from qmia_tf.report.parent_changes import SAME_SPLIT
 from qmia_tf.report.run_list import Run, held_out_point, is_variant
 from qmia_tf.report.run_tables import RunTable
@@ -12,48 +11,23 @@ from qmia_tf.report.words import notes
 from qmia_tf.run_dir import COMPUTED, TRAINED
 from qmia_tf.statistics import seed_means
 
-
-def _accuracy(name, target):
-    known = any(x.name == name for x in target.attacks)
-    return held_out_point(target, name).balanced_accuracy if known else None
-
-
-def _area(name, target):
-    return next((x.auc for x in target.attacks if x.name == name), None)
-
-
-# Getters take a TargetAudit.
-MEASURES = [
-    Column("nonmembers right %", "accuracy", "percent", "accuracy_nonmembers"),
-    *(
-        Column(title, key, "percent", functools.partial(_accuracy, key))
-        for key, title in (
-            ("gap", "gap attack %"),
-            ("confidence", "confidence %"),
-        )
-    ),
-    *(
-        Column(
-            f"{key} AUC", f"{key}_auc", "area", functools.partial(_area, key)
-        )
-        for key in ("confidence", "margin")
-    ),
-]
-CHANGES = [
-    Column(
-        measure.title.removesuffix(" %"),
-        f"{measure.key}_change",
-        "signed" if measure.kind == "area" else "change",
-    )
-    for measure in MEASURES
-]
+# Key, heading, kind and attack of each measure.
+MEASURES = (
+    ("accuracy", "nonmembers right %", "percent", None),
+    ("gap", "gap attack %", "percent", "gap"),
+    ("confidence", "confidence %", "percent", "confidence"),
+    ("confidence_auc", "confidence AUC", "area", "confidence"),
+    ("margin_auc", "margin AUC", "area", "margin"),
+)
+CHANGE = {"percent": "change", "area": "signed"}
 COLUMNS = [
-    *RUN[:2],
-    TARGET,
-    Column("runs", "runs", "count"),
-    *MEASURES,
-    Column("pairs", "pairs", "count"),
-    *CHANGES,
+    *(CATALOGUE[key] for key in ("dataset", "model", "target", "runs")),
+    *(Column(title, key, kind) for key, title, kind, _ in MEASURES),
+    CATALOGUE["pairs"],
+    *(
+        Column(title.removesuffix(" %"), f"{key}_change", CHANGE[kind])
+        for key, title, kind, _ in MEASURES
+    ),
 ]
 # What fits on a page; the rest is in the CSV.
 PAGE = ("accuracy", "gap", "confidence", "margin_auc")
@@ -164,5 +138,15 @@ def _change(pairs, measure):
 
 def _values(targets, measure):
     """The measure of each target; nothing if one was audited without it."""
-    estimates = [measure.value(target) for target in targets]
-    return [] if None in estimates else [x.value for x in estimates]
+    values = [_value(target, *measure[2:]) for target in targets]
+    return [] if None in values else values
+
+
+def _value(target, kind, attack):
+    if attack is None:
+        return target.accuracy_nonmembers.value
+    if all(x.name != attack for x in target.attacks):
+        return None
+    if kind == "area":
+        return target.attack(attack).auc.value
+    return held_out_point(target, attack).balanced_accuracy.value

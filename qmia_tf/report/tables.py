@@ -1,7 +1,6 @@
-"""Tables: columns with their getters, rows, and how cells are written."""
+"""Tables: columns, rows, and how cells are written."""
 
 import dataclasses
-from collections.abc import Callable, Iterable
 
 import pandas as pd
 
@@ -34,26 +33,16 @@ class Column:
             "change" (Estimate of a difference of
             shares, shown in points with its sign, its interval perhaps
             unknown); "growth" (float, a change as a share of the whole).
-        get: where a subject has the value: "target.size_mb", or a function.
     """
 
     title: str
     key: str
     kind: str = "text"
-    get: str | Callable = ""
 
     @property
     def is_estimate(self) -> bool:
         """Whether its values may have intervals."""
         return self.kind != "text" and FORMATS[self.kind][2] is not None
-
-    def value(self, subject):
-        """The subject's value; None where something on the way is None."""
-        if callable(self.get):
-            return self.get(subject)
-        for name in self.get.split("."):
-            subject = None if subject is None else getattr(subject, name)
-        return subject
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,14 +90,6 @@ class Table:
                 key = column.key if end == "value" else f"{column.key}_{end}"
                 columns[key] = [getattr(value, end, None) for value in values]
         return pd.DataFrame(columns, dtype=object)
-
-
-def select(
-    name, title, columns, subjects: Iterable, *, notes=(), grouped=0
-) -> Table:
-    """Makes a table of a row a subject, by the columns' getters."""
-    rows = [[column.value(x) for column in columns] for x in subjects]
-    return Table(name, title, list(columns), rows, list(notes), grouped)
 
 
 def for_people(table: Table) -> tuple[list[Column], list[tuple]]:

@@ -4,10 +4,12 @@ import numpy as np
 from scipy import stats
 
 from qmia_tf.statistics.intervals import LEVEL, Estimate, normal
-from qmia_tf.statistics.sweep import sweep
+from qmia_tf.statistics.sweep import Members, Scores, sweep
 
 
-def auc(scores, members=None, *, level: float = LEVEL) -> Estimate:
+def auc(
+    scores: Scores, members: Members = None, *, level: float = LEVEL
+) -> Estimate:
     """P(member scores above nonmember) + P(tie)/2, with DeLong's interval.
 
     With v and w the placements of m members and n nonmembers,
@@ -15,10 +17,6 @@ def auc(scores, members=None, *, level: float = LEVEL) -> Estimate:
     Where members and nonmembers are fully apart that variance is 0; then
     the interval is the exact one for min(m, n) disjoint pairs, all won.
 
-    Args:
-        scores: float [N], finite; higher is more member-like. Or a Sweep.
-        members: bool [N], m of them True and n False.
-        level: coverage, in 0..1.
     Source: DeLong et al., Biometrics 44 (1988).
     """
     won, lost = placements(scores, members)
@@ -45,12 +43,11 @@ def auc_value(scores, members) -> np.ndarray:
     return won / (inside * (len(members) - inside))
 
 
-def placements(scores, members=None) -> tuple[np.ndarray, np.ndarray]:
+def placements(
+    scores: Scores, members: Members = None
+) -> tuple[np.ndarray, np.ndarray]:
     """The structural components of the AUC; ties count one half.
 
-    Args:
-        scores: float [N], finite; higher is more member-like. Or a Sweep.
-        members: bool [N], m of them True and n False.
     Returns: float64 [m], the share of nonmembers that each member outranks,
         and float64 [n], the share of members that outrank each nonmember.
         The mean of either is the AUC.

@@ -9,7 +9,7 @@ from qmia_tf.statistics.operating_points import (
     OperatingPoint,
     measure_decisions,
 )
-from qmia_tf.statistics.sweep import sweep
+from qmia_tf.statistics.sweep import Members, Scores, sweep
 
 # In simulations (binormal, 10 and 100 classes, 20 to 3,000 calibration records
 # each) no shrinkage costs up to 2 points of balanced accuracy where classes
@@ -34,8 +34,8 @@ class ByClass:
 
 
 def hold_out(
-    scores,
-    members,
+    scores: Scores,
+    members: Members,
     labels,
     *,
     classes: int,
@@ -55,9 +55,6 @@ def hold_out(
     scores changes nothing but their values.
 
     Args:
-        scores: float [N], finite; higher is more member-like. Or a Sweep,
-            with None for members.
-        members: bool [N], two or more True and two or more False.
         labels: int [N], 0..classes-1.
         classes: how many there are.
         seed: of the halves and the bootstrap.

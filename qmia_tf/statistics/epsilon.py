@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from qmia_tf.statistics.intervals import exact_limits
-from qmia_tf.statistics.sweep import Sweep, sweep
+from qmia_tf.statistics.sweep import Members, Scores, Sweep, sweep
 
 # More thresholds than this are thinned: their bounds hardly differ.
 CANDIDATES = 4000
@@ -38,8 +38,8 @@ class EpsilonBound:
 
 
 def lower_bound(
-    scores,
-    members,
+    scores: Scores,
+    members: Members,
     calibration: np.ndarray,
     *,
     alpha: float = 0.05,
@@ -57,9 +57,6 @@ def lower_bound(
     arXiv:2305.08846). Nor does 0 say that there is no leak.
 
     Args:
-        scores: float [N], finite; higher is more member-like. Or a Sweep,
-            with None for members.
-        members: bool [N].
         calibration: bool [N], the half the threshold is chosen on; members
             and nonmembers are needed in it and outside of it.
         alpha: in (0, 1).

@@ -10,7 +10,7 @@ from qmia_tf.statistics.operating_points import (
     OperatingPoint,
     measure_decisions,
 )
-from qmia_tf.statistics.sweep import sweep
+from qmia_tf.statistics.sweep import Members, Scores, sweep
 
 # Of cross-fitted intervals, for folds whose results correlate by 1/3.
 STRETCH = (4 / 3) ** 0.5
@@ -37,13 +37,15 @@ class HeldOut:
 
 
 def hold_out(
-    scores, members=None, *, seed: int, calibration: np.ndarray | None = None
+    scores: Scores,
+    members: Members = None,
+    *,
+    seed: int,
+    calibration: np.ndarray | None = None,
 ) -> HeldOut:
     """Chooses the threshold of peak accuracy on a half, evaluates on the other.
 
     Args:
-        scores: float [N], finite; higher is more member-like. Or a Sweep.
-        members: bool [N], two or more True and two or more False.
         seed: of the halves and the bootstrap.
         calibration: bool [N], the half to choose on; calibration_half if
             None.
@@ -73,7 +75,11 @@ def hold_out(
 
 
 def cross_fit(
-    scores, members=None, *, seed: int, calibration: np.ndarray | None = None
+    scores: Scores,
+    members: Members = None,
+    *,
+    seed: int,
+    calibration: np.ndarray | None = None,
 ) -> OperatingPoint:
     """Decides on every record, each half by the threshold of the other half.
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from qmia_tf.statistics.intervals import LEVEL, Estimate, percentiles
-from qmia_tf.statistics.sweep import Sweep, sweep
+from qmia_tf.statistics.sweep import Members, Scores, Sweep, sweep
 
 RATES = (0.1, 0.01, 0.001, 0.0001)
 # Of a band, six a decade: the same for every target, RATES among them.
@@ -63,8 +63,8 @@ class RocBand:
 
 
 def tpr_at_fpr(
-    scores,
-    members=None,
+    scores: Scores,
+    members: Members = None,
     rates: Sequence[float] = RATES,
     *,
     seed: int,
@@ -78,8 +78,6 @@ def tpr_at_fpr(
     largest FPR that the scores can attain there without exceeding the rate.
 
     Args:
-        scores: float [N], finite; higher is more member-like. Or a Sweep.
-        members: bool [N], some True and some False.
         rates: each above 0 and below 1.
         seed: of the bootstrap; a rate's interval does not depend on the other
             rates.

@@ -221,25 +221,22 @@ def _step_down(largest, running):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Column:
-    """The scores of one attack, ranked once.
+    """The scores of one attack, ranked once."""
 
-    Attributes:
-        names: (attack, measure, rate) of each statistic.
-        order: int [n], the records it scores, from the highest on.
-        ends: int [K], where runs of equal scores end in that order.
-        ranks: float64 [N], twice the midranks, 0 without a score.
-        allowed: int a rate: how many nonmembers may be called.
-        has_score: float64 [N], 1 where it has a score; None if everywhere.
-        expected: float64 [n] in `order`, the nonmembers up to each record,
-            on average over the permutations.
-    """
-
+    # (attack, measure, rate) of each statistic.
     names: list
+    # int [n], the records it scores, from the highest on.
     order: np.ndarray
+    # int [K], where runs of equal scores end in that order.
     ends: np.ndarray
+    # float64 [N], twice the midranks, 0 without a score.
     ranks: np.ndarray
+    # A rate each: how many nonmembers may be called.
     allowed: list[int]
+    # float64 [N], 1 where it has a score; None if everywhere.
     has_score: np.ndarray | None
+    # float64 [n] in `order`, the nonmembers up to each record, on average
+    # over the permutations.
     expected: np.ndarray
 
 

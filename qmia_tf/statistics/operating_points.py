@@ -103,10 +103,8 @@ def measure_decisions(
     """Measures calls of a threshold that was not chosen on these records.
 
     Args:
-        name: of the point.
         called: bool [N], whom the attack calls members.
         members: bool [N], one or more True and one or more False.
-        seed: of the bootstrap.
         threshold: infinity where there is no single one.
     """
     return measure(

@@ -54,7 +54,6 @@ def membership_probability(
         scores: float [N], finite; higher is more member-like.
         members: bool [N], two or more True and two or more False.
         seed: of the halves.
-        level: coverage of each interval, in 0..1.
     Raises: InputError if there is only one member or nonmember, ValueError
         if the arrays do not fit.
     """

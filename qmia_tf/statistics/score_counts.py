@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from qmia_tf.statistics.sweep import sweep
+from qmia_tf.statistics.sweep import Members, Scores, sweep
 
 BINS = 40
 # What lies beyond, on either side, is counted in the end bins.
@@ -29,17 +29,15 @@ class Histogram:
     nonmembers: list[int]
 
 
-def of_scores(scores, members=None, *, bins: int = BINS) -> Histogram | None:
+def of_scores(
+    scores: Scores, members: Members = None, *, bins: int = BINS
+) -> Histogram | None:
     """Counts scores in bins.
 
     Scores that are shares, in 0..1 and over half of it, get bins from 0 to
     1, so that two targets have the same. All others get bins between their
     0.1 % and 99.9 % quantiles: a few far out would leave the rest one bin.
 
-    Args:
-        scores: float [N], finite; higher is more member-like. Or a Sweep.
-        members: bool [N], some True and some False.
-        bins: 1 or more.
     Returns: None if all scores are equal.
     """
     curve = sweep(scores, members)

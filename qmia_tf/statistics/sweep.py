@@ -62,8 +62,7 @@ class Sweep(Rates):
     like row k for every t from the next lower score up to below
     thresholds[k].
 
-    A Sweep is sorted once. Every function of this package that takes scores
-    and members takes it in their place.
+    A Sweep is sorted once. Functions that take Scores take it in their place.
 
     Attributes:
         thresholds: float64 [K + 1], infinity, then the K distinct scores
@@ -116,13 +115,17 @@ class Sweep(Rates):
         )
 
 
-def sweep(scores, members=None) -> Sweep:
+# Float [N], finite, higher is more member-like, and bool [N], some True and
+# some False; or the Sweep of them, and None.
+Scores = np.ndarray | Sweep
+Members = np.ndarray | None
+
+
+def sweep(scores: Scores, members: Members = None) -> Sweep:
     """Evaluates every distinct threshold with one sort.
 
-    Args:
-        scores: float [N], finite; higher is more member-like. A Sweep is
-            returned as it is.
-        members: bool [N], some True and some False.
+    A Sweep is returned as it is.
+
     Raises: ValueError if the arrays do not fit each other.
     """
     if isinstance(scores, Sweep):

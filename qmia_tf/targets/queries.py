@@ -5,7 +5,6 @@ so that there is nothing to be tried, and a file that its kernels cannot run is
 left out.
 """
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -120,8 +119,7 @@ def _query_anew(model, records, *, run, query_count, say):
 def _saved_outputs(model, records, *, allow_chance):
     """A user's file of outputs, checked against the records."""
     model_outputs = saved_outputs.of_records(model.source, records)
-    info = {**model_outputs.info, "target": model.name}
-    model_outputs = dataclasses.replace(model_outputs, info=info)
+    model_outputs = model_outputs.renamed(model.name)
     sanity_checks.require_classes(
         model_outputs.classes, records, name=model.name, advice=ALL_CLASSES
     )

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import inspect
+import pathlib
 import subprocess
 import sys
 from unittest import mock
@@ -17,6 +18,7 @@ from qmia_tf.attacks import ATTACKS, NEEDS, PLAIN, Attack, Option, gap
 from qmia_tf.errors import InputError
 from qmia_tf.statistics.auc import auc
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 NAMES = ATTACKS.names()
 # Scores of one record alone, from the target's outputs.
 ALONE = [
@@ -197,6 +199,19 @@ class OptionsTest(parameterized.TestCase, tf.test.TestCase):
             key = f"{name}.{option.name}"
             self.assertEqual(option.read(option.default, key), option.default)
             self.assertTrue(option.sentence and option.source)
+
+    def test_are_in_the_table_of_the_docs(self):
+        text = (ROOT / "docs" / "attacks.md").read_text()
+        for attack in ATTACKS:
+            self.assertIn(f"`{attack.name}`", text)
+            for option in attack.options:
+                key = f"{attack.family or attack.name}.{option.name}"
+                default = option.default
+                if isinstance(default, str):
+                    default = f"`{default}`"
+                else:
+                    default = f"{default:g}"
+                self.assertIn(f"| `{key}` | {default} | ", text)
 
     @parameterized.parameters(*FAMILIES)
     def test_every_word_and_a_number_are_taken(self, family):

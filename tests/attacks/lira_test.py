@@ -138,19 +138,6 @@ class FixtureTest(parameterized.TestCase, tf.test.TestCase):
 
 
 class SpreadsTest(parameterized.TestCase, tf.test.TestCase):
-    def test_shrinks_from_the_pooled_to_the_own(self):
-        rng = np.random.default_rng(0)
-        wide = np.array([[1.0], [4.0]]) * np.ones((2, 500))
-        for models, weight in ((2, 1 / 5), (64, 63 / 67)):
-            values = rng.normal(size=(models, 1000)) * wide.ravel()
-            estimates = reference_moments.moments(
-                values, np.ones(values.shape, bool)
-            )
-            pooled = lira.global_variance(estimates)
-            own = lira.spreads(estimates, pooled, variance="per_record") ** 2
-            mixed = lira.spreads(estimates, pooled, variance="shrunken") ** 2
-            self.assertAllClose(mixed, weight * own + (1 - weight) * pooled)
-
     def test_spread_between_records_is_not_pooled(self):
         rng = np.random.default_rng(0)
         levels = rng.normal(scale=100, size=4000)

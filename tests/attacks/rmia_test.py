@@ -106,20 +106,20 @@ class ScoresTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_says_nothing_without_models(self):
         inputs = self.inputs()
-        inputs.references.inside[:, 2:] |= True
-        inputs.references.outside[:, 2:] |= True
-        online = np.flatnonzero(np.isnan(rmia.online_scores(inputs)))
-        offline = np.flatnonzero(np.isnan(rmia.offline_scores(inputs)))
-        self.assertAllEqual(online, [0, 1])
-        self.assertAllEqual(offline, [1])
-
-    def test_says_nothing_if_nothing_is_known_of_the_population(self):
-        inputs = self.inputs()
-        population = inputs.calibration & ~inputs.outputs.members
-        inputs.references.inside[:, population] = False
-        inputs.references.outside[:, population] = False
-        for scores in (rmia.online_scores, rmia.offline_scores):
-            self.assertTrue(np.isnan(scores(inputs)).all())
+        masks = inputs.references.inside, inputs.references.outside
+        for mask in masks:
+            mask[:, 2:] = True
+        for attack, silent in (
+            (rmia.online_scores, [0, 1]),
+            (rmia.offline_scores, [1]),
+        ):
+            scores = attack(inputs)
+            self.assertAllEqual(np.flatnonzero(np.isnan(scores)), silent)
+        # Nothing is known of the population.
+        for mask in masks:
+            mask[:, inputs.calibration & ~inputs.outputs.members] = False
+        for attack in (rmia.online_scores, rmia.offline_scores):
+            self.assertTrue(np.isnan(attack(inputs)).all())
 
     def test_number_of_in_models_does_not_show(self):
         # Two records alike but for how often they were trained on.

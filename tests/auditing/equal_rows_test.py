@@ -35,7 +35,7 @@ def drawn(gain, *, seed=1, times=3):
 class DoubtTest(parameterized.TestCase, tf.test.TestCase):
     def leak_of(self, outputs):
         run_dir = self.create_tempdir().full_path
-        result = audit.audit_outputs(run_dir, [outputs], config=CONFIG)
+        result = audit.audit_outputs(run_dir, [outputs], run_config=CONFIG)
         return result.targets[0].leak
 
     def test_no_leak_is_found_if_they_may_be_copies(self):

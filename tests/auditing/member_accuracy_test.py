@@ -121,7 +121,7 @@ class SaidTest(Reports):
             audit.audit_outputs(
                 self.create_tempdir().full_path,
                 [outputs],
-                config={},
+                run_config={},
                 progress=lines.append,
             )
             warnings = [

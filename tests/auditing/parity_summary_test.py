@@ -122,7 +122,7 @@ class ParityFoundTest(parameterized.TestCase, tf.test.TestCase):
                 20, 20, target=target, **({"sha256": sha256} if sha256 else {})
             ).save(self.dir / "outputs" / f"{target}.npz")
         self.write(compared(0))
-        result = audit.audit_run(self.dir)
+        result = audit.audit_outputs(self.dir)
         names = [audited.target for audited in result.targets if audited.parity]
         self.assertEqual(names, ["int8", "int8.pi4"])
         self.assertEqual(audit_result.load(self.dir), result)
@@ -130,7 +130,7 @@ class ParityFoundTest(parameterized.TestCase, tf.test.TestCase):
         stored = json.loads(self.path.read_bytes())
         stored[0]["sha256"] = "e" * 64
         self.path.write_text(json.dumps(stored))
-        again = audit.audit_run(self.dir)
+        again = audit.audit_outputs(self.dir)
         self.assertEqual(
             [audited.parity for audited in again.targets], [None] * 4
         )

@@ -106,7 +106,7 @@ class RunTest(tf.test.TestCase):
 
     def test_of_the_keras_model_alone(self):
         self.save("float32", "keras", "int8")
-        result = audit.audit_run(self.dir)
+        result = audit.audit_outputs(self.dir)
         counts = {
             target.target: len(target.risky_members)
             for target in result.targets
@@ -123,16 +123,17 @@ class RunTest(tf.test.TestCase):
             synthetic_outputs.outputs(9, 9, target=name)
             for name in ("int8", "keras")
         ]
-        result = audit.audit_outputs(self.dir, loaded, config={}, first="int8")
+        result = audit.audit_outputs(self.dir, loaded, run_config={})
         self.assertEqual([len(x.risky_members) for x in result.targets], [0, 9])
 
     def test_of_the_first_if_there_is_none(self):
         self.save("float32", "int8")
         shown = np.zeros((600, 4, 4, 1), np.uint8)
-        result = audit.audit_run(
+        result = audit.audit_outputs(
             self.dir,
-            pictures=shown.__getitem__,
-            class_names=("a", "b", "c", "d", "e"),
+            records=audit.RecordFacts(
+                pictures=shown.__getitem__, class_names=list("abcde")
+            ),
         )
         self.assertEqual(
             [len(x.risky_members) for x in result.targets], [24, 0]
@@ -146,10 +147,11 @@ class RunTest(tf.test.TestCase):
         )
         self.assertEqual(audit_result.load(self.dir), result)
         first = (self.dir / "audit.json").read_bytes()
-        audit.audit_run(
+        audit.audit_outputs(
             self.dir,
-            pictures=shown.__getitem__,
-            class_names=("a", "b", "c", "d", "e"),
+            records=audit.RecordFacts(
+                pictures=shown.__getitem__, class_names=list("abcde")
+            ),
         )
         self.assertEqual((self.dir / "audit.json").read_bytes(), first)
 

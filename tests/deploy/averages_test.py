@@ -10,8 +10,6 @@ from absl.testing import parameterized
 from qmia_tf.deploy.integer import averages
 from qmia_tf.deploy.integer.code_grids import UNIT_GRID
 from qmia_tf.deploy.integer.pending_values import Codes
-from qmia_tf.errors import InputError
-from qmia_tf.layers import integer_layers
 from qmia_tf.quantizers.grids import Grid, activation_grid, linear_grid
 
 
@@ -63,24 +61,6 @@ class AverageTest(parameterized.TestCase, tf.test.TestCase):
             self.assertLessEqual(abs(mean - code), fractions.Fraction(1, 2))
         self.assertAllEqual(averaged[0], np.zeros((1, 1, 3)))
         self.assertAllEqual(averaged[1], np.full((1, 1, 3), 255))
-
-    def test_its_kernel_is_ones(self):
-        given = _codes(activation_grid(4), (4, 5, 3))
-        twin = keras.Model(given.tensor, _average(given))
-        layer = twin.get_layer("average")
-        self.assertIsInstance(layer, integer_layers.IntegerDepthwiseConv2D)
-        self.assertAllEqual(layer.kernel, np.ones((4, 5, 3, 1), np.int8))
-        self.assertAllEqual(layer.bias, np.zeros(3))
-
-    @parameterized.parameters(((None, 4, 3),), ((4, None, 3),))
-    def test_unknown_size(self, shape):
-        given = _codes(activation_grid(4), shape)
-        with self.assertRaisesRegex(
-            InputError,
-            "^layer 'mean' averages over a size that is not known: give the "
-            "model a fixed input shape$",
-        ):
-            _average(given, "mean")
 
     @parameterized.product(
         window=((2, 2), (3, 1)), strides=((1, 1), (2, 3)), normed=(False, True)

@@ -176,30 +176,6 @@ class RoundingTest(parameterized.TestCase, tf.test.TestCase):
 class NumbersTest(parameterized.TestCase, tf.test.TestCase):
     """What is in the file."""
 
-    def test_codes_keep_their_value_and_sign(self):
-        rng = np.random.default_rng(0)
-        codes = 2 * rng.integers(0, 16, (3, 3, 5, 6)) - 15
-        factor = np.array([1, -1, 0.5, -0.25, 2, -3])
-        folded = fold(codes, factor=factor, scale=1 / 15)
-        self.assertEqual(folded.codes.dtype, np.int8)
-        self.assertEqual(folded.codes.shape, codes.shape)
-        times = folded.codes / (codes * np.sign(factor))
-        self.assertAllEqual(times, np.broadcast_to(times[0, 0, 0], times.shape))
-        # 127 / 15 is 8 and a bit; below half of it the bias would be coarser.
-        self.assertAllInSet(times, [4.0, 5.0, 6.0, 7.0, 8.0])
-        self.assertAllEqual(folded.codes % 2 * (times % 2), times % 2)
-        value = folded.weight_scales * folded.codes.astype(np.float64)
-        # thresholds.STRAY: a scale may move by 2 % to round better.
-        self.assertAllClose(value, codes * factor / 15, rtol=0.021, atol=0)
-
-    @parameterized.parameters((1, 127), (3, 42), (7, 18), (63, 2), (127, 1))
-    def test_headroom(self, largest, headroom):
-        codes = np.array([[largest, -largest]])
-        folded = fold(codes, scale=1 / largest)
-        times = np.abs(folded.codes).max(axis=0) / largest
-        self.assertAllLessEqual(times, headroom)
-        self.assertAllGreater(times, (headroom - 1) / 2)
-
     def test_multipliers_are_xnnpacks_own(self):
         rng = np.random.default_rng(1)
         source, target = activation_grid(5), branch_grid(3, projection=True)
@@ -225,19 +201,6 @@ class NumbersTest(parameterized.TestCase, tf.test.TestCase):
             self.assertEqual(part.dtype, dtype)
             self.assertEqual(part.shape, (50,))
         self.assertAllGreater(folded.weight_scales, 0)
-
-    def test_bias_is_on_the_accumulators_grid(self):
-        folded = fold(
-            np.array([[15, 15, -15]]),
-            scale=1 / 15,
-            factor=np.array([1, -1, 0.5]),
-            offset=np.array([0.3, 0.3, -0.2]),
-        )
-        grid = folded.weight_scales.astype(np.float64) / 255
-        # Half a step and thresholds.NEIGHBOURS' one, and the scale's 2 %.
-        self.assertAllClose(
-            folded.bias * grid, [0.3, 0.3, -0.2], rtol=0.02, atol=2 * grid.max()
-        )
 
     def test_no_channel_looks_at_another(self):
         rng = np.random.default_rng(2)

@@ -10,17 +10,13 @@ import tensorflow as tf
 from absl.testing import parameterized
 from ai_edge_litert import interpreter as litert
 from exact_arithmetic import exact_convolution, requantize_all
+from integer_nets import EDGE
 
 from qmia_tf import layers
 from qmia_tf.deploy.integer import int8_file, integer_network
-from qmia_tf.deploy.integer.code_grids import UNIT_GRID, branch_grid, sum_grid
-from qmia_tf.deploy.tflite.flatbuffer import Writer
-from qmia_tf.errors import InputError
+from qmia_tf.deploy.integer.code_grids import UNIT_GRID, branch_grid
 from qmia_tf.layers import integer_layers as twins
 from qmia_tf.quantizers.grids import Grid, activation_grid
-
-EDGE = {"weight_bits": 8, "weight_quantizer": "symmetric"}
-RELU = 1
 
 
 class ExactTest(parameterized.TestCase, tf.test.TestCase):
@@ -143,107 +139,20 @@ class ExactTest(parameterized.TestCase, tf.test.TestCase):
         self.assertGreater(np.median(sums), 2**24)
         self.compare(codes, sums, numbers, grid)
 
-    def run_pair(self, content, codes):
-        lite = litert.Interpreter(model_content=content)
-        for entry, given in zip(lite.get_input_details(), codes, strict=True):
-            lite.resize_tensor_input(entry["index"], given.shape)
-        lite.allocate_tensors()
-        for entry, given in zip(lite.get_input_details(), codes, strict=True):
-            lite.set_tensor(entry["index"], given)
-        lite.invoke()
-        (entry,) = lite.get_output_details()
-        return lite.get_tensor(entry["index"])
-
-    @parameterized.product(
-        first_bits=tuple(range(1, 9)),
-        bits=tuple(range(1, 9)),
-        projection=(False, True),
-    )
-    def test_add_at_every_pair_of_codes(self, first_bits, bits, projection):
-        first = activation_grid(first_bits)
-        second = branch_grid(bits, projection=projection)
-        if projection and first_bits == bits:
-            first = second
-        for ends in (bits, None):
-            try:
-                units, grid = sum_grid(first.scale, second.scale, ends)
-            except InputError:
-                self.assertIsNone(ends)
-                continue
-            writer = Writer("add")
-            sources = [
-                writer.tensor(
-                    name,
-                    (256,),
-                    np.int8,
-                    part,
-                )
-                for name, part in (("a", first), ("b", second))
-            ]
-            target = writer.tensor(
-                "c",
-                (256,),
-                np.int8,
-                grid,
-            )
-            writer.op(
-                "ADD",
-                sources,
-                [target],
-                version=2,
-                options="AddOptions",
-                fusedActivationFunction=RELU,
-            )
-            content = writer.to_bytes(
-                dict(zip("ab", sources, strict=True)), {"c": target}
-            )
-            left, right = np.meshgrid(
-                np.arange(first.low, first.high + 1),
-                np.arange(-128, 128),
-                indexing="ij",
-            )
-            codes = self.run_pair(
-                content, [left.astype(np.int8), right.astype(np.int8)]
-            )
-            total = (left - first.zero_point) * units[0]
-            total += (right - second.zero_point) * units[1]
-            # Floor of the double: no sum is half-way, units[2] being odd.
-            expected = (2 * total + units[2]) // (2 * units[2])
-            expected = expected.clip(0, grid.high - grid.zero_point)
-            wrong = (codes.astype(int) - grid.zero_point != expected).sum()
-            self.assertEqual(wrong, 0, f"{wrong} of {codes.size}, {ends}")
-
-    def softmax_file(self, classes, scale, zero_point):
-        writer = Writer("softmax")
-        grids = {
-            "logits": Grid(scale, zero_point, -128, 127),
-            "end": twins.SOFTMAX_GRID,
-        }
-        source, target = (
-            writer.tensor(
-                name,
-                (classes,),
-                np.int8,
-                grid,
-            )
-            for name, grid in grids.items()
-        )
-        writer.op(
+    def assertSoftmax(self, codes, scale):
+        codes_of_file, _ = integer_nets.run_op(
             "SOFTMAX",
-            [source],
-            [target],
-            version=2,
+            [codes.astype(np.int8)],
+            [Grid(scale, -7, -128, 127)],
+            codes.shape[1:],
+            twins.SOFTMAX_GRID,
             options="SoftmaxOptions",
             beta=1.0,
         )
-        return writer.to_bytes({"logits": source}, {"end": target})
-
-    def assertSoftmax(self, codes, scale):
-        content = self.softmax_file(codes.shape[1], scale, -7)
-        file_codes = self.run_pair(content, [codes.astype(np.int8)]).astype(int)
-        twin_codes = twins.IntegerSoftmax(scale)((codes + 7).astype(np.float32))
-        wrong = (file_codes + 128 != twin_codes.numpy()).sum()
-        self.assertEqual(wrong, 0, f"{wrong} of {file_codes.size}")
+        codes_of_file = codes_of_file.astype(int)
+        levels = twins.IntegerSoftmax(scale)((codes + 7).astype(np.float32))
+        wrong = (codes_of_file + 128 != levels.numpy()).sum()
+        self.assertEqual(wrong, 0, f"{wrong} of {codes.size}")
 
     @parameterized.product(
         classes=(2, 3, 10, 100, 512, 1000), scale=(0.0005, 0.02, 0.1, 0.7, 5.0)

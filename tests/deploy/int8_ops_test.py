@@ -10,15 +10,17 @@ import numpy as np
 import pattern_nets
 import tensorflow as tf
 from absl.testing import parameterized
-from ai_edge_litert import interpreter as litert
 
-from qmia_tf.deploy.integer.code_grids import sum_units
-from qmia_tf.deploy.tflite.flatbuffer import Writer
+from qmia_tf.deploy.integer.code_grids import (
+    branch_grid,
+    sum_grid,
+    sum_units,
+)
 from qmia_tf.errors import InputError
 from qmia_tf.layers import integer_layers
 from qmia_tf.quantizers.grids import Grid, activation_grid, linear_grid
 
-NONE = 0  # no fused activation
+NONE, RELU = 0, 1  # the fused activation
 BITS = tuple(range(1, 9))
 GRIDS = (
     Grid(1 / 255, -128, -128, 127),
@@ -26,46 +28,6 @@ GRIDS = (
     activation_grid(1),
     linear_grid(4),
 )
-
-
-def _run(name, arrays, grids, shape, target, *, constants=(), **more):
-    """Runs one op on int8 arrays; returns (codes, whether XNNPACK ran it)."""
-    writer = Writer(name)
-    sources = [
-        writer.tensor(
-            f"in{index}",
-            array.shape[1:],
-            np.int8,
-            grid,
-        )
-        for index, (array, grid) in enumerate(zip(arrays, grids, strict=True))
-    ]
-    end = writer.tensor(
-        "end",
-        shape,
-        np.int8,
-        target,
-    )
-    extra = [
-        writer.constant(f"constant{index}", values)
-        for index, values in enumerate(constants)
-    ]
-    writer.op(name, [*sources, *extra], [end], version=2, **more)
-    content = writer.to_bytes(
-        {f"in{index}": source for index, source in enumerate(sources)},
-        {"end": end},
-    )
-    lite = litert.Interpreter(model_content=content)
-    entries = lite.get_input_details()
-    for entry, array in zip(entries, arrays, strict=True):
-        lite.resize_tensor_input(entry["index"], array.shape)
-    lite.allocate_tensors()
-    for entry, array in zip(entries, arrays, strict=True):
-        lite.set_tensor(entry["index"], array)
-    lite.invoke()
-    (entry,) = lite.get_output_details()
-    ops = [op["op_name"] for op in lite._get_ops_details()]
-    return lite.get_tensor(entry["index"]), "DELEGATE" in ops
 
 
 def _random(*shape, seed=0):
@@ -77,7 +39,7 @@ class OpsTest(parameterized.TestCase, tf.test.TestCase):
         wrong = np.sum(codes != expected)
         self.assertEqual(wrong, 0, f"{wrong} of {np.size(expected)} {says}")
 
-    def check_add(self, first, second, target):
+    def check_add(self, first, second, target, *, fused=NONE):
         """Of every pair of codes: the rounded, saturated exact sum."""
         units = sum_units(first.scale, second.scale, target.scale)
         left, right = np.meshgrid(
@@ -85,27 +47,41 @@ class OpsTest(parameterized.TestCase, tf.test.TestCase):
             np.arange(second.low, second.high + 1),
             indexing="ij",
         )
-        codes, is_default = _run(
+        codes, is_default = integer_nets.run_op(
             "ADD",
             [left.astype(np.int8), right.astype(np.int8)],
             [first, second],
             left.shape[1:],
             target,
             options="AddOptions",
-            fusedActivationFunction=NONE,
+            fusedActivationFunction=fused,
         )
         self.assertTrue(is_default)
         levels = [left - first.zero_point, right - second.zero_point]
         total = levels[0] * units[0] + levels[1] * units[1]
         # Floor of the double: no sum is half-way, units[2] being odd.
         expected = (2 * total + units[2]) // (2 * units[2])
-        expected = (expected + target.zero_point).clip(-128, 127)
+        expected = (expected + target.zero_point).clip(target.low, target.high)
         self.assertSame(codes, expected, f"{units}")
         added = integer_layers.IntegerAdd(
             (first.scale, second.scale), units, target
         )
         added = added([level.astype(np.float32) for level in levels])
         self.assertSame(added + target.zero_point, expected, f"{units}")
+
+    @parameterized.product(first_bits=BITS, bits=BITS, projection=(False, True))
+    def test_add_of_a_branch(self, first_bits, bits, projection):
+        first = activation_grid(first_bits)
+        second = branch_grid(bits, projection=projection)
+        if projection and first_bits == bits:
+            first = second
+        for ends in (bits, None):
+            try:
+                _, grid = sum_grid(first.scale, second.scale, ends)
+            except InputError:
+                self.assertIsNone(ends)
+                continue
+            self.check_add(first, second, grid, fused=RELU)
 
     @parameterized.parameters(*BITS)
     def test_add_on_one_grid_saturates(self, bits):
@@ -137,7 +113,7 @@ class OpsTest(parameterized.TestCase, tf.test.TestCase):
         codes = _random(5, 4, 3, 7)
         pads = ((0, 0), *pads, (0, 0))
         expected = np.pad(codes, pads, constant_values=grid.zero_point)
-        padded, is_default = _run(
+        padded, is_default = integer_nets.run_op(
             "PAD",
             [codes],
             [grid],
@@ -162,7 +138,7 @@ class OpsTest(parameterized.TestCase, tf.test.TestCase):
             part[:, :, None] if axis == 1 else part[:, None] for part in codes
         ]
         expected = np.concatenate(codes, axis)
-        joined, is_default = _run(
+        joined, is_default = integer_nets.run_op(
             "CONCATENATION",
             codes,
             [grid] * count,
@@ -178,7 +154,7 @@ class OpsTest(parameterized.TestCase, tf.test.TestCase):
     def test_reduce_max_picks(self, grid, keepdims):
         codes = _random(5, 4, 3, 7)
         expected = codes.max(axis=(1, 2), keepdims=keepdims)
-        largest, _ = _run(
+        largest, _ = integer_nets.run_op(
             "REDUCE_MAX",
             [codes],
             [grid],

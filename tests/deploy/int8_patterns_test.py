@@ -10,6 +10,7 @@ import pattern_nets
 import tensorflow as tf
 from absl.testing import parameterized
 from ai_edge_litert import interpreter as litert
+from integer_nets import EDGE
 from slow_tests import SLOW
 
 from qmia_tf.deploy.integer import int8_file, integer_network
@@ -17,14 +18,17 @@ from qmia_tf.deploy.manifest import float_fallbacks
 from qmia_tf.deploy.tflite import file_contents
 
 SIZES = ((12, 1), (12, 2), (1, 1))  # images a batch, threads
-# A body has every other pair of bits, in turn; with --slow every one.
-CASES = [
-    (name, bits)
-    for turn, name in enumerate(pattern_nets.BODIES)
-    for bits in (
-        pattern_nets.PAIRS if SLOW else pattern_nets.PAIRS[turn % 2 :: 2]
-    )
-]
+# A body has every other pair of bits, head and other shape, in turn; with
+# --slow every one.
+CASES, OTHER_SIZES = [], []
+for turn, name in enumerate(pattern_nets.BODIES):
+    pairs = pattern_nets.PAIRS if SLOW else pattern_nets.PAIRS[turn % 2 :: 2]
+    for bits in pairs:
+        head = (bits[0] + len(name)) % 2
+        heads = integer_network.HEADS
+        CASES += [(name, bits, h) for h in (heads if SLOW else [heads[head]])]
+    shapes = ((8, 8, 1), (7, 10, 4))
+    OTHER_SIZES += [(name, s) for s in (shapes if SLOW else [shapes[turn % 2]])]
 # Keras averages in floats, where a tie may go either way.
 LOOSE = {"stock averages": 0.1, "kept axes": 0.1}
 DEPTHWISE, CONV, DENSE = "DEPTHWISE_CONV_2D", "CONV_2D", "FULLY_CONNECTED"
@@ -54,7 +58,7 @@ CONSTANT = ("kept axes", (1, 1))
 FLAT = ("stock averages", "kept axes", "hidden dense", "moves", "plain")
 
 
-class PatternTest(parameterized.TestCase, tf.test.TestCase):
+class PatternTest(integer_nets.PairTest):
     def pair(self, name, bits, head, shape=pattern_nets.SHAPE, seed=0):
         model = pattern_nets.network(name, *bits, shape=shape, seed=seed)
         pixels = integer_nets.images(12, shape)
@@ -62,48 +66,23 @@ class PatternTest(parameterized.TestCase, tf.test.TestCase):
         twin = integer_nets.fold(model, head)
         return model, integer_nets.Pair(twin, pixels)
 
-    def assertEqualCodes(self, pair, says):
-        for batch, threads in SIZES:
-            wrong = pair.mismatches(batch=batch, threads=threads)
-            self.assertEmpty(wrong, f"{says}, batch {batch}, {threads} threads")
-            # The file as it is: XNNPACK may join ops whose codes nobody sees.
-            answer = pair.file_answer(batch=batch, threads=threads)
-            atol = 1e-6 if says.endswith("float") else 0
-            self.assertAllClose(answer, pair.answer[:batch], rtol=0, atol=atol)
-
-    def assertAlive(self, pair, least, says):
-        """Equal codes prove little where there are hardly any."""
-        kinds = [len(np.unique(levels)) for levels in pair.levels.values()]
-        self.assertGreaterEqual(np.median(kinds), least, says)
-
     @parameterized.parameters(*CASES)
-    def test_no_code_differs(self, name, bits):
-        turn = (bits[0] + len(name)) % 2
-        for head in (
-            integer_network.HEADS if SLOW else [integer_network.HEADS[turn]]
-        ):
-            model, pair = self.pair(name, bits, head)
-            self.assertEqualCodes(pair, f"{name} {bits} {head}")
+    def test_no_code_differs(self, name, bits, head):
+        says = f"{name} {bits} {head}"
+        model, pair = self.pair(name, bits, head)
+        self.assertEqualCodes(pair, SIZES, says)
+        if (name, bits) != CONSTANT:
             least = 2 if bits[1] == 1 else 3
-            if (name, bits) != CONSTANT:
-                self.assertAlive(pair, least, f"{name} {bits} {head}")
+            self.assertAlive(pair, least, says, np.median)
         level_pairs = pattern_nets.trained_levels(model, pair.twin, pair.pixels)
         self.assertNotEmpty(level_pairs)
         wrong = sum((one != two).sum() for one, two in level_pairs.values())
         codes = sum(one.size for one, _ in level_pairs.values())
         self.assertLessEqual(wrong, LOOSE.get(name, 0.01) * codes)
+        if head == "integer":
+            self.check_ops(name, pair)
 
-    @parameterized.product(
-        name=tuple(pattern_nets.BODIES), shape=((8, 8, 1), (7, 10, 4))
-    )
-    def test_other_sizes(self, name, shape):
-        _, pair = self.pair(name, (3, 3), "float", shape, seed=1)
-        self.assertEqualCodes(pair, f"{name} {shape} float")
-
-    @parameterized.parameters(*OPS)
-    def test_ops(self, name):
-        self.assertCountEqual(OPS, pattern_nets.BODIES)
-        _, pair = self.pair(name, (4, 4), "integer")
+    def check_ops(self, name, pair):
         lite = litert.Interpreter(
             model_content=pair.content,
             experimental_op_resolver_type=litert.OpResolverType.BUILTIN_REF,
@@ -126,24 +105,37 @@ class PatternTest(parameterized.TestCase, tf.test.TestCase):
                 self.assertEqual(types, [np.int8, np.int8, np.int32, np.int8])
         self.assertEmpty(int8_file.float_layers(pair.twin))
 
+    def test_cases(self):
+        integers = {name for name, _, head in CASES if head == "integer"}
+        self.assertCountEqual(integers, OPS)
+        self.assertCountEqual(OPS, pattern_nets.BODIES)
+        gammas = integer_nets.gammas(pattern_nets.network("bottlenecks", 4, 4))
+        self.assertGreater((gammas < 0).sum(), 5)
+        self.assertGreater((gammas == 0).sum(), 2)
+
+    @parameterized.parameters(*OTHER_SIZES)
+    def test_other_sizes(self, name, shape):
+        _, pair = self.pair(name, (3, 3), "float", shape, seed=1)
+        self.assertEqualCodes(pair, SIZES, f"{name} {shape}")
+
     @parameterized.parameters(*integer_network.HEADS)
     def test_norm_of_an_average_in_the_head(self, head):
         pixels = keras.Input(pattern_nets.SHAPE, name="pixels")
         maker = pattern_nets.Maker(4, 4)
-        x = maker.act(maker.conv(pixels, 6, 3, **pattern_nets.EDGE))
+        x = maker.act(maker.conv(pixels, 6, 3, **EDGE))
         x = keras.layers.GlobalAveragePooling2D(name="average")(x)
         x = maker.norm(x)
         x = pattern_nets.layers.DoReFaDense(
-            3, activation="softmax", name="logits", **pattern_nets.EDGE
+            3, activation="softmax", name="logits", **EDGE
         )(x)
         model = integer_nets.randomize(keras.Model(pixels, x))
         images = integer_nets.images(5, pattern_nets.SHAPE)
         pair = integer_nets.Pair(integer_nets.fold(model, head), images)
-        self.assertEqualCodes(pair, head)
+        self.assertEqualCodes(pair, ((5, 1), (1, 2)), head)
         expected = model([integer_nets.as_unit(images)], training=False)
         # Averages and probabilities in 256 steps, where there are integers.
         atol = 1e-5 if head == "float" else 0.03
-        self.assertAllClose(pair.answer, expected, rtol=0, atol=atol)
+        self.assertAllClose(pair.outputs, expected, rtol=0, atol=atol)
         path = pathlib.Path(self.create_tempdir()) / "file.tflite"
         path.write_bytes(pair.content)
         floats = ["average_scaled", "logits"] if head == "float" else []
@@ -164,20 +156,8 @@ class PatternTest(parameterized.TestCase, tf.test.TestCase):
         pair = integer_nets.Pair(twin, images)
         # Sums of floats may tie in one runtime and not in the other.
         self.assertNotIn("pad", pair.mismatches())
-        answer = pair.file_answer()
-        self.assertAllClose(answer, pair.answer, rtol=0, atol=1e-3)
-
-    def test_networks_have_what_is_hard(self):
-        model = pattern_nets.network("bottlenecks", 4, 4)
-        gammas = np.concatenate(
-            [
-                layer.gamma.numpy()
-                for layer in model.layers
-                if isinstance(layer, keras.layers.BatchNormalization)
-            ]
-        )
-        self.assertGreater((gammas < 0).sum(), 5)
-        self.assertGreater((gammas == 0).sum(), 2)
+        outputs = pair.file_outputs()
+        self.assertAllClose(outputs, pair.outputs, rtol=0, atol=1e-3)
 
     def test_linear_tensors_at_both_ends_of_int8(self):
         model = pattern_nets.network("three addends", 4, 4)
@@ -186,7 +166,7 @@ class PatternTest(parameterized.TestCase, tf.test.TestCase):
                 layer.gamma.assign(8 * layer.gamma)
         pixels = integer_nets.images(12, pattern_nets.SHAPE)
         pair = integer_nets.Pair(integer_network.fold(model), pixels)
-        self.assertEqualCodes(pair, "wide float")
+        self.assertEqualCodes(pair, SIZES, "wide")
         names = [name for name in pair.names if name.startswith("residual")]
         self.assertLen(names, 5)
         codes = np.concatenate([pair.levels[name].ravel() for name in names])

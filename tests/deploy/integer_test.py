@@ -3,31 +3,26 @@
 import pathlib
 
 import integer_nets
+import integer_runs
 import keras
 import numpy as np
 import slow_tests
 import tensorflow as tf
-import tqdm
 from absl.testing import parameterized
+from integer_nets import EDGE
 
 from qmia_tf import layers
-from qmia_tf.data import loaders
 from qmia_tf.deploy.integer import int8_file, integer_network
 from qmia_tf.errors import InputError
 from qmia_tf.layers.integer_layers import IntegerConv2D, IntegerDense
 from qmia_tf.models import keras_files
-from qmia_tf.models.resnet import resnet18
 from qmia_tf.targets.keras_target import KerasTarget
-from qmia_tf.training import recipes
-from qmia_tf.training.epoch_loop import Trainer
 
-EDGE = {"weight_bits": 8, "weight_quantizer": "symmetric"}
-SHAPE = integer_nets.SHAPES["cifar"]
 VARIED = (8, 9, 3)
 ROUNDED = (layers.DoReFaActivation, layers.DoReFaAdd)
 
 
-def _answers(model, pixels):
+def outputs_of(model, pixels):
     return model([integer_nets.as_unit(pixels)], training=False).numpy()
 
 
@@ -51,92 +46,77 @@ class FoldTest(parameterized.TestCase, tf.test.TestCase):
     def test_model_itself_stays_as_it_is(self):
         model = integer_nets.varied()
         pixels = integer_nets.images(4, VARIED)
-        before = _answers(model, pixels)
-        weights = model.get_weights()
+        before, weights = outputs_of(model, pixels), model.get_weights()
         integer_network.fold(model)
         for one, two in zip(weights, model.get_weights(), strict=True):
             self.assertAllEqual(one, two)
-        self.assertAllEqual(_answers(model, pixels), before)
+        self.assertAllEqual(outputs_of(model, pixels), before)
 
     def test_heads_share_their_body(self):
         model = integer_nets.resnet("cifar", 4, 4)
         one, two = (integer_nets.fold(model, h) for h in integer_network.HEADS)
-        compared = 0
-        for layer in one.layers:
-            if isinstance(layer, IntegerConv2D):
-                other = two.get_layer(layer.name)
-                self.assertEqual(other.get_config(), layer.get_config())
-                for first, second in zip(
-                    layer.weights, other.weights, strict=True
-                ):
-                    self.assertAllEqual(first, second)
-                compared += 1
-        self.assertEqual(compared, 20)
+        bodies = [
+            layer for layer in one.layers if isinstance(layer, IntegerConv2D)
+        ]
+        self.assertLen(bodies, 20)
+        for layer in bodies:
+            other = two.get_layer(layer.name)
+            self.assertEqual(other.get_config(), layer.get_config())
+            for first, second in zip(layer.weights, other.weights, strict=True):
+                self.assertAllEqual(first, second)
         self.assertIsInstance(two.get_layer("logits"), IntegerDense)
         self.assertIsInstance(one.get_layer("logits"), keras.layers.Dense)
 
-    def test_logits_in_floats(self):
+    def test_logits(self):
         model = integer_nets.varied()
         pixels = integer_nets.images(9, VARIED)
-        logits = _answers(integer_network.fold(model, outputs="logits"), pixels)
-        probabilities = _answers(integer_network.fold(model), pixels)
-        self.assertAllClose(
-            keras.ops.softmax(logits), probabilities, rtol=0, atol=1e-6
+        exact = outputs_of(
+            integer_network.fold(model, outputs="logits"), pixels
         )
-        self.assertGreater(np.abs(logits.sum(axis=1)).max(), 0.1)
-
-    def test_logits_in_integers(self):
-        model = integer_nets.varied()
-        pixels = integer_nets.images(9, VARIED)
+        probabilities = outputs_of(integer_network.fold(model), pixels)
+        self.assertAllClose(
+            keras.ops.softmax(exact), probabilities, rtol=0, atol=1e-6
+        )
+        self.assertGreater(np.abs(exact.sum(axis=1)).max(), 0.1)
+        # In integers, on the grid.
         twin = integer_nets.fold(model, "integer", outputs="logits")
-        logits = _answers(twin, pixels)
-        exact = _answers(integer_network.fold(model, outputs="logits"), pixels)
+        logits = outputs_of(twin, pixels)
         scale = twin.get_layer("logits").grid.scale
         self.assertAllClose(logits / scale, np.rint(logits / scale), atol=1e-4)
         self.assertAllClose(logits, exact, rtol=0, atol=0.51 * scale)
         full = integer_nets.fold(model, "integer")
-        levels, answers = integer_nets.levels(full, ["logits"], pixels)
+        levels, outputs = integer_nets.levels(full, ["logits"], pixels)
         self.assertAllEqual(levels["logits"], np.rint(logits / scale))
         powers = np.exp(logits.astype(np.float64))
         expected = powers / powers.sum(axis=1, keepdims=True)
-        self.assertAllClose(answers, expected, rtol=0, atol=0.51 / 256)
+        self.assertAllClose(outputs, expected, rtol=0, atol=0.51 / 256)
 
     @parameterized.parameters(
-        {"head": "half"}, {"outputs": "scores"}, {"head": None}
+        ({"head": "half"}, "^head must be one of .* and outputs one of .*, go"),
+        ({"outputs": "scores"}, "^head must be .*, got 'float' and 'scores'"),
+        (
+            {"head": "integer"},
+            "^an integer head needs logits_range: see calibrate$",
+        ),
+        (
+            {"head": "integer", "logits_range": (np.nan, 1.0)},
+            "^logits range from nan",
+        ),
     )
-    def test_unknown_option(self, **options):
-        with self.assertRaisesRegex(
-            InputError, "^head must be one of .* and outputs one of .*, got "
-        ):
+    def test_options(self, options, message):
+        with self.assertRaisesRegex(InputError, message):
             integer_network.fold(integer_nets.varied(), **options)
 
-    def test_integer_head_needs_a_range(self):
-        with self.assertRaisesRegex(
-            InputError, "^an integer head needs logits_range: see calibrate$"
-        ):
-            integer_network.fold(integer_nets.varied(), head="integer")
-
-    def test_range_must_be_one(self):
-        with self.assertRaisesRegex(InputError, "^logits range from nan"):
-            integer_network.fold(
-                integer_nets.varied(),
-                head="integer",
-                logits_range=(np.nan, 1.0),
-            )
-
-    @parameterized.parameters(
-        ("mixed_float16", integer_nets.varied),
-        ("mixed_bfloat16", lambda: integer_nets.resnet("cifar", 4, 4)),
-    )
-    def test_network_trained_under_mixed_precision(self, policy, make):
+    @parameterized.parameters("mixed_float16", "mixed_bfloat16")
+    def test_network_trained_under_mixed_precision(self, policy):
         twins = []
         self.addCleanup(keras.config.set_dtype_policy, "float32")
         for chosen in ("float32", policy):
             keras.config.set_dtype_policy(chosen)
-            twins.append(integer_network.fold(make()))
+            twins.append(integer_network.fold(integer_nets.varied()))
         keras.config.set_dtype_policy("float32")
-        pixels = integer_nets.images(5, twins[0].input_shape[1:])
-        plain, mixed = (_answers(twin, pixels) for twin in twins)
+        pixels = integer_nets.images(5, VARIED)
+        plain, mixed = (outputs_of(twin, pixels) for twin in twins)
         self.assertEqual(mixed.dtype, np.float32)
         self.assertAllEqual(mixed, plain)
 
@@ -144,132 +124,110 @@ class FoldTest(parameterized.TestCase, tf.test.TestCase):
 class TrainedTest(parameterized.TestCase, tf.test.TestCase):
     """The trained graph against the twin: folding and rounding of biases."""
 
-    def compare(self, model, pixels):
-        """(share of codes that differ by layer, both answers)."""
+    def compare(self, model, pixels, *, most, atol):
+        """Returns the share of codes that differ by layer, and outputs."""
         twin = integer_network.fold(model)
         names = [
             layer.name for layer in model.layers if isinstance(layer, ROUNDED)
         ]
         outputs = [model.get_layer(name).output for name in names]
         shown = keras.Model(model.inputs, [*outputs, model.output])
-        *values, answer = shown([integer_nets.as_unit(pixels)], training=False)
-        levels, twin_answer = integer_nets.levels(twin, names, pixels)
+        *values, output = shown([integer_nets.as_unit(pixels)], training=False)
+        levels, twin_output = integer_nets.levels(twin, names, pixels)
         shares = {}
         for name, value in zip(names, values, strict=True):
             codes = np.rint(value.numpy() / twin.get_layer(name).grid.scale)
             shares[name] = np.mean(codes != levels[name])
             self.assertGreater(len(np.unique(codes)), 1, name)
-        return shares, answer.numpy(), twin_answer
+        self.assertLess(max(shares.values()), most, shares)
+        self.assertAllClose(twin_output, output, rtol=0, atol=atol)
+        return shares, output.numpy(), twin_output
 
     @parameterized.parameters(("cifar", 4, 4), ("imagenet", 2, 3))
     def test_random_networks(self, stem, *bits):
         model = integer_nets.resnet(stem, *bits)
         pixels = integer_nets.images(64, integer_nets.SHAPES[stem])
-        shares, trained, twin_answer = self.compare(model, pixels)
+        shares, trained, twin_output = self.compare(
+            model, pixels, most=0.05, atol=0.04
+        )
         # On its own a layer differs where no bias meets every threshold; one
         # code that differs then moves sums behind it, layer after layer.
         self.assertLess(shares["stem_act"], 1e-4)
         self.assertLess(shares["stage1_block1_act1"], 1e-3)
-        self.assertLess(max(shares.values()), 0.05, shares)
-        self.assertAllClose(twin_answer, trained, rtol=0, atol=0.04)
         # Random classifiers hardly prefer a class: few labels may change.
-        changed = (twin_answer.argmax(axis=1) != trained.argmax(axis=1)).sum()
+        changed = (twin_output.argmax(axis=1) != trained.argmax(axis=1)).sum()
         self.assertLessEqual(changed, 2)
 
     def test_little_headroom(self):
         model = integer_nets.resnet("cifar", 7, 8)
-        shares, trained, twin_answer = self.compare(
-            model, integer_nets.images(64, SHAPE)
-        )
+        pixels = integer_nets.images(64, integer_nets.SHAPES["cifar"])
+        shares, *_ = self.compare(model, pixels, most=0.1, atol=0.01)
         self.assertLess(shares["stem_act"], 1e-3)
-        self.assertLess(max(shares.values()), 0.1, shares)
-        self.assertAllClose(twin_answer, trained, rtol=0, atol=0.01)
 
     def test_other_layers(self):
-        model = integer_nets.varied()
         pixels = integer_nets.images(64, VARIED)
-        shares, trained, twin_answer = self.compare(model, pixels)
-        self.assertLess(max(shares.values()), 0.01, shares)
-        self.assertAllClose(twin_answer, trained, rtol=0, atol=0.02)
+        self.compare(integer_nets.varied(), pixels, most=0.01, atol=0.02)
 
     @parameterized.parameters((1, 1), (2, 2), (4, 4), (5, 6), (7, 8))
     @slow_tests.slow
     def test_labels_of_networks_that_have_learnt(self, *bits):
-        data = loaders.load("digits")
-        recipe = recipes.get(
-            "digits", epochs=4, batch_size=64, width=8, learning_rate=0.004
-        )
-        model = resnet18(
-            data.image_shape,
-            data.classes,
-            stem=recipe.stem,
-            width=recipe.width,
-            weight_bits=bits[0],
-            activation_bits=bits[1],
-        )
-        members = data.images[::2], data.labels[::2]
-        trainer = Trainer(model, members, recipe, 0)
-        for _ in range(recipe.epochs):
-            trainer.run_epoch(tqdm.tqdm(disable=True))
-        shares, trained, twin_answer = self.compare(model, data.images)
+        data = integer_runs.digits()
         # Of fine codes a third may differ by one in the last blocks.
+        shares, trained, twin_output = self.compare(
+            integer_runs.trained(*bits), data.images, most=0.4, atol=1
+        )
         self.assertLess(shares["stem_act"], 1e-3)
-        self.assertLess(max(shares.values()), 0.4, shares)
-        same = np.mean(twin_answer.argmax(axis=1) == trained.argmax(axis=1))
+        same = np.mean(twin_output.argmax(axis=1) == trained.argmax(axis=1))
         self.assertGreater(same, 0.99)
         accuracy = np.mean(trained.argmax(axis=1) == data.labels)
         self.assertGreater(accuracy, 0.3)
 
 
+def sequential():
+    stack = [
+        keras.Input((8, 8, 3)),
+        layers.DoReFaConv2D(6, 3, **EDGE),
+        keras.layers.BatchNormalization(),
+        layers.DoReFaActivation(4),
+        keras.layers.Flatten(),
+        layers.DoReFaDense(5, activation="softmax", **EDGE),
+    ]
+    return integer_nets.randomize(keras.Sequential(stack))
+
+
 class SavedTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.product(
-        head=integer_network.HEADS, make=("resnet", "varied", "sequential")
+        head=integer_network.HEADS, make=(integer_nets.varied, sequential)
     )
     def test_saved_and_loaded_in_safe_mode(self, head, make):
-        model = self.model(make)
+        model = make()
         twin = integer_nets.fold(model, head)
         pixels = integer_nets.images(11, model.input_shape[1:])
         path = pathlib.Path(self.create_tempdir().full_path) / "twin.keras"
         keras_files.save(twin, path)
-        loaded = keras_files.load(path)
-        expected = _answers(twin, pixels)
-        self.assertAllEqual(_answers(loaded, pixels), expected)
-        self.assertEqual(int8_file.to_tflite(loaded), int8_file.to_tflite(twin))
-        # Another fold of the same model is the same file, too.
-        again = integer_nets.fold(model, head)
-        self.assertEqual(int8_file.to_tflite(again), int8_file.to_tflite(twin))
-        for target in (KerasTarget(path), KerasTarget(twin, batch_size=4)):
-            predicted = target.predict(pixels)
-            if head == "float":
-                # A mean of floats, in another order in another batch.
-                self.assertAllClose(predicted, expected, rtol=0, atol=1e-6)
-            else:
-                self.assertAllEqual(predicted, expected)
+        expected = outputs_of(twin, pixels)
         self.assertGreater(len(np.unique(expected)), 3)
-
-    def model(self, make):
-        if make == "resnet":
-            return integer_nets.resnet("cifar", 3, 4)
-        if make == "varied":
-            return integer_nets.varied()
-        model = keras.Sequential(
-            [
-                keras.Input((8, 8, 3)),
-                layers.DoReFaConv2D(6, 3, **EDGE),
-                keras.layers.BatchNormalization(),
-                layers.DoReFaActivation(4),
-                keras.layers.Flatten(),
-                layers.DoReFaDense(5, activation="softmax", **EDGE),
-            ]
+        self.assertAllEqual(
+            outputs_of(keras_files.load(path), pixels), expected
         )
-        return integer_nets.randomize(model)
+        # Loaded, or folded once more, it is the same file.
+        content = int8_file.to_tflite(twin)
+        for other in (keras_files.load(path), integer_nets.fold(model, head)):
+            self.assertEqual(int8_file.to_tflite(other), content)
+        for target in (KerasTarget(path), KerasTarget(twin, batch_size=4)):
+            # A mean of floats, in another order in another batch.
+            atol = 1e-6 if head == "float" else 0
+            predicted = target.predict(pixels)
+            self.assertAllClose(predicted, expected, rtol=0, atol=atol)
 
 
 class CalibrateTest(parameterized.TestCase, tf.test.TestCase):
     def test_range_of_the_logits(self):
         model = integer_nets.varied()
         pixels = integer_nets.images(23, VARIED)
-        logits = _answers(integer_network.fold(model, outputs="logits"), pixels)
+        logits = outputs_of(
+            integer_network.fold(model, outputs="logits"), pixels
+        )
         twin = integer_network.fold(model)
         for batch_size in (100, 8):
             low, high = integer_network.calibrate(
@@ -281,25 +239,16 @@ class CalibrateTest(parameterized.TestCase, tf.test.TestCase):
                 (low, high), (logits.min(), logits.max()), rtol=1e-5
             )
         self.assertLess(low, high - 0.1)
-
-    def test_integer_head_spans_it(self):
-        model = integer_nets.varied()
-        pixels = integer_nets.images(23, VARIED)
-        limits = integer_network.calibrate(integer_network.fold(model), pixels)
+        # An integer head spans it.
         twin = integer_network.fold(
-            model, head="integer", outputs="logits", logits_range=limits
+            model, head="integer", outputs="logits", logits_range=(low, high)
         )
-        values = twin.get_layer("logits").grid.values()
-        slack = 0.51 * twin.get_layer("logits").grid.scale
-        self.assertLess(values[0], limits[0] + slack)
-        self.assertGreater(values[-1], limits[1] - slack)
-
-    def test_no_images(self):
-        twin = integer_network.fold(integer_nets.varied())
-        with self.assertRaisesRegex(InputError, "^there are no calibration"):
-            integer_network.calibrate(twin, np.zeros((0, 8, 9, 3), np.uint8))
+        grid = twin.get_layer("logits").grid
+        self.assertLess(grid.values()[0], low + 0.51 * grid.scale)
+        self.assertGreater(grid.values()[-1], high - 0.51 * grid.scale)
 
     @parameterized.parameters(
+        ((0, 8, 9, 3), np.uint8, "^there are no calibration images"),
         ((2, 9, 8, 3), np.uint8, r"\[9, 8, 3\], the model takes \[8, 9, 3\]"),
         ((8, 9, 3), np.uint8, r"the shape \[9, 3\], the model takes"),
         ((2, 8, 9, 3), np.float32, "are float32, not uint8"),

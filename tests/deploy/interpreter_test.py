@@ -4,51 +4,33 @@ import pathlib
 import subprocess
 import sys
 
-import flatbuffers
 import numpy as np
 import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
-from ai_edge_litert import schema_py_generated as schema
 
-from qmia_tf.deploy.tflite.interpreter import Interpreter
+from qmia_tf.deploy.tflite import flatbuffer
+from qmia_tf.deploy.tflite.interpreter import KERNELS, Interpreter
 from qmia_tf.deploy.tflite.ports import Port
 from qmia_tf.errors import InputError
 from qmia_tf.targets.tflite_target import TFLiteTarget
+
+SHAPE = tiny_models.SHAPE
+ONE = (1, *SHAPE)
+ANY = (None, *SHAPE)
 
 
 class Folder(parameterized.TestCase, tf.test.TestCase):
     def setUp(self):
         super().setUp()
-        self.dir = pathlib.Path(self.create_tempdir().full_path)
+        self.path = pathlib.Path(self.create_tempdir().full_path, "m.tflite")
 
     def file(self, **options):
         model = tiny_models.classifier()
-        path = self.dir / "model.tflite"
-        return tiny_models.write_tflite(model, path, **options)
+        return tiny_models.write_tflite(model, self.path, **options)
 
-
-class Counter(tf.Module):
-    """Answers differently each time it is asked."""
-
-    def __init__(self):
-        super().__init__()
-        self.times = tf.Variable([1.0])
-
-    @tf.function(input_signature=[tf.TensorSpec([1, 6, 5, 1], tf.float32)])
-    def count(self, pixels):
-        self.times.assign_add([1.0])
-        return tf.nn.softmax(pixels[:, 0, :, 0] * self.times)
-
-
-def rewrite(path, change):
-    """Changes the graph of a .tflite file in place."""
-    content = bytearray(path.read_bytes())
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
-    change(model.subgraphs[0])
-    builder = flatbuffers.Builder(len(content))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    path.write_bytes(bytes(builder.Output()))
+    def function(self, function, *shapes):
+        return tiny_models.write_function(function, shapes, self.path)
 
 
 class PortTest(parameterized.TestCase, tf.test.TestCase):
@@ -90,15 +72,13 @@ class PortTest(parameterized.TestCase, tf.test.TestCase):
 
 
 class InterpreterTest(Folder):
-    def test_ports_of_a_float_file(self):
+    def test_ports(self):
         interpreter = Interpreter(self.file())
-        self.assertEqual(interpreter.input.shape, (-1, *tiny_models.SHAPE))
+        self.assertEqual(interpreter.input.shape, (-1, *SHAPE))
         self.assertEqual(interpreter.input.dtype, np.float32)
         self.assertEqual(interpreter.input.step, 0)
         self.assertEqual(interpreter.output.shape, (-1, tiny_models.CLASSES))
         self.assertIsNone(interpreter.fixed_batch)
-
-    def test_ports_of_an_int8_file(self):
         interpreter = Interpreter(self.file(inputs=tf.uint8, outputs=tf.int8))
         self.assertEqual(interpreter.input.dtype, np.uint8)
         self.assertEqual(interpreter.output.dtype, np.int8)
@@ -117,22 +97,18 @@ class InterpreterTest(Folder):
 
     @parameterized.parameters(1, 4)
     def test_fixed_batch_is_filled_up(self, batch):
-        model = tiny_models.classifier()
-        path = tiny_models.write_tflite(
-            model, self.dir / "fixed.tflite", batch=batch
-        )
-        interpreter = Interpreter(path)
+        interpreter = Interpreter(self.file(batch=batch))
         self.assertEqual(interpreter.fixed_batch, batch)
         images = tiny_models.images(batch).astype(np.float32) / 255
         whole = interpreter.run(images)
-        self.assertAllClose(whole, model(images), atol=1e-6)
+        expected = tiny_models.classifier()(images)
+        self.assertAllClose(whole, expected, atol=1e-6)
         self.assertAllEqual(interpreter.run(images[:1]), whole[:1])
 
-    @parameterized.parameters("default", "builtin", "reference")
+    @parameterized.parameters(*KERNELS)
     def test_kernels(self, kernels):
-        path = self.file()
         images = tiny_models.images().astype(np.float32) / 255
-        interpreter = Interpreter(path, kernels=kernels, num_threads=2)
+        interpreter = Interpreter(self.file(), kernels=kernels, num_threads=2)
         expected = tiny_models.classifier()(images)
         # float32 sums in another order.
         self.assertAllClose(interpreter.run(images), expected, atol=1e-6)
@@ -148,6 +124,19 @@ class InterpreterTest(Folder):
             self.assertContainsSubset(op["outputs"], indices)
 
 
+def converted(function, **options):
+    """The file of a function of one row of three numbers."""
+    traced = tf.function(
+        function, input_signature=[tf.TensorSpec([1, 3], tf.float32)]
+    )
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [traced.get_concrete_function()]
+    )
+    for name, value in options.items():
+        setattr(converter, name, value)
+    return converter
+
+
 class BadFileTest(Folder):
     def assertRefused(self, pattern, path, **options):
         with self.assertRaises(InputError) as caught:
@@ -155,192 +144,127 @@ class BadFileTest(Folder):
         self.assertRegex(str(caught.exception), pattern)
         self.assertNotIn("\n", str(caught.exception))
 
-    @parameterized.parameters(0, -1)
-    def test_num_threads(self, count):
-        self.assertRefused(
-            f"num_threads must be >= 1, got {count}",
-            self.file(),
-            num_threads=count,
-        )
-
-    def test_unknown_kernels(self):
-        self.assertRefused(
+    @parameterized.parameters(
+        ({"num_threads": 0}, "num_threads must be >= 1, got 0"),
+        (
+            {"kernels": "fast"},
             r"kernels must be one of \('default', 'builtin', 'reference'\), "
             "got 'fast'",
-            self.file(),
-            kernels="fast",
-        )
+        ),
+    )
+    def test_options(self, options, message):
+        self.assertRefused(message, self.file(), **options)
 
     def test_missing(self):
-        self.assertRefused(
-            "there is no model file .*x.tflite", self.dir / "x.tflite"
-        )
+        self.assertRefused("there is no model file .*m.tflite", self.path)
 
     @parameterized.parameters(
         b"", b"TFL3", b"PK\x03\x04 a .keras file", b"\0" * 100
     )
     def test_something_else(self, content):
-        path = self.dir / "x.tflite"
-        path.write_bytes(content)
-        self.assertRefused("x.tflite is not a .tflite file", path)
+        self.path.write_bytes(content)
+        self.assertRefused("m.tflite is not a .tflite file", self.path)
 
     @parameterized.parameters(None, tf.int8)
     def test_cut_off_at_any_length(self, kind):
         whole = self.file(inputs=kind, outputs=kind).read_bytes()
-        path = self.dir / "cut.tflite"
         lengths = [
             *range(0, 64),
             *range(64, len(whole), 41),
             *range(len(whole) - 16, len(whole)),
         ]
         for length in lengths:
-            path.write_bytes(whole[:length])
+            self.path.write_bytes(whole[:length])
             with self.assertRaises(InputError, msg=f"{length} bytes") as caught:
-                TFLiteTarget(path)
-            self.assertIn("cut.tflite", str(caught.exception))
+                TFLiteTarget(self.path)
+            self.assertIn("m.tflite", str(caught.exception))
 
-    def test_two_inputs(self):
-        shape = (1, *tiny_models.SHAPE)
-        path = tiny_models.write_function(
-            lambda a, b: a + b, [shape, shape], self.dir / "two.tflite"
-        )
-        self.assertRefused(
-            r"two.tflite has 2 inputs; an image classifier with one input", path
-        )
-
-    def test_two_outputs(self):
-        path = tiny_models.write_function(
-            lambda a: (a + 1.0, a * 2.0),
-            [(1, *tiny_models.SHAPE)],
-            self.dir / "two.tflite",
-        )
-        self.assertRefused("two.tflite has 2 outputs; .* one output", path)
-
-    def test_integers_without_a_scale(self):
-        path = tiny_models.write_function(
-            lambda a: tf.cast(a, tf.int32), [(1, 3)], self.dir / "int.tflite"
-        )
-        self.assertRefused(
+    @parameterized.parameters(
+        (
+            *(lambda a, b: a + b, [ONE, ONE]),
+            "m.tflite has 2 inputs; an image classifier with one input",
+        ),
+        (
+            *(lambda a: (a + 1.0, a * 2.0), [ONE]),
+            "m.tflite has 2 outputs; .* one output",
+        ),
+        (
+            *(lambda a: tf.cast(a, tf.int32), [(1, 3)]),
             r"the output is int32 and its scale is unknown \(scales: \[\]\)",
-            path,
-        )
+        ),
+        *(
+            (
+                lambda a: tf.nn.softmax(tf.reduce_mean(a, axis=[1, 2])),
+                [shape],
+                rf"takes an input of shape {shown}, where -1 is open: convert "
+                "the model with a fixed height, width",
+            )
+            for shape, shown in (
+                ((None, None, None, 1), r"\[-1, -1, -1, 1\]"),
+                ((None, 6, None, 1), r"\[-1, 6, -1, 1\]"),
+                ((1, None, 5, 1), r"\[1, -1, 5, 1\]"),
+            )
+        ),
+    )
+    def test_ports(self, function, shapes, message):
+        self.assertRefused(message, self.function(function, *shapes))
 
     @parameterized.product(
         scales=([], [0.0], [float("nan")], [-0.5], [0.5, 0.5]),
         port=("input", "output"),
     )
     def test_scales_that_cannot_be(self, scales, port):
-        def spoil(graph):
-            index = (graph.inputs if port == "input" else graph.outputs)[0]
-            quantization = graph.tensors[index].quantization
-            quantization.scale = scales
-            quantization.zeroPoint = [0] * len(scales)
-
         path = self.file(inputs=tf.int8, outputs=tf.int8)
-        rewrite(path, spoil)
+        model = flatbuffer.unpack(path.read_bytes())
+        (graph,) = model.subgraphs
+        index = (graph.inputs if port == "input" else graph.outputs)[0]
+        quantization = graph.tensors[index].quantization
+        quantization.scale, quantization.zeroPoint = scales, [0] * len(scales)
+        path.write_bytes(flatbuffer.pack(model))
         self.assertRefused(
             f"the {port} is int8 and its scale is unknown|cannot be run", path
         )
 
-    @parameterized.parameters(
-        ((None, None, None, 1), r"\[-1, -1, -1, 1\]"),
-        ((None, 6, None, 1), r"\[-1, 6, -1, 1\]"),
-        ((1, None, 5, 1), r"\[1, -1, 5, 1\]"),
-    )
-    def test_open_image_size(self, shape, shown):
-        path = tiny_models.write_function(
-            lambda a: tf.nn.softmax(tf.reduce_mean(a, axis=[1, 2])),
-            [shape],
-            self.dir / "open.tflite",
-        )
-        self.assertRefused(
-            rf"takes an input of shape {shown}, where -1 is open: convert the "
-            "model with a fixed height, width",
-            path,
-        )
-
-    def test_variables(self):
-        counter = Counter()
-        converter = tf.lite.TFLiteConverter.from_concrete_functions(
-            [counter.count.get_concrete_function()], counter
-        )
-        converter.experimental_enable_resource_variables = True
-        path = self.dir / "state.tflite"
-        path.write_bytes(converter.convert())
-        with self.assertRaisesRegex(
-            InputError, "state.tflite does not answer alike .*ASSIGN_VARIABLE"
-        ):
-            Interpreter(path).run(tiny_models.images(1) / np.float32(255))
-
     def test_custom_op(self):
-        function = tf.function(
-            tf.math.acosh, input_signature=[tf.TensorSpec([1, 3], tf.float32)]
-        )
-        converter = tf.lite.TFLiteConverter.from_concrete_functions(
-            [function.get_concrete_function()]
-        )
-        converter.allow_custom_ops = True
-        path = self.dir / "custom.tflite"
-        path.write_bytes(converter.convert())
+        converter = converted(tf.math.acosh, allow_custom_ops=True)
+        self.path.write_bytes(converter.convert())
         self.assertRefused(
-            "custom.tflite cannot be run by LiteRT with its default kernels: "
-            "it needs Acosh: .*unresolved custom op",
-            path,
+            "m.tflite cannot be run by LiteRT with its default kernels: it "
+            "needs Acosh: .*unresolved custom op",
+            self.path,
         )
-
-    @parameterized.named_parameters(
-        ("one_answer", lambda a: tf.reduce_mean(a, axis=[1, 2, 3])),
-        ("a_map", lambda a: a * 2.0),
-        ("one_row", lambda a: tf.reduce_mean(a, axis=[0, 1], keepdims=False)),
-    )
-    def test_output_that_is_no_row_an_image(self, function):
-        path = tiny_models.write_function(
-            function, [(None, 6, 5, 1)], self.dir / "x.tflite"
-        )
-        interpreter = Interpreter(path)
-        with self.assertRaisesRegex(
-            InputError, r"x.tflite cannot run 3 images at once: its output"
-        ):
-            interpreter.run(np.zeros((3, 6, 5, 1), np.float32))
-
-    def test_kernel_that_fails_on_a_batch(self):
-        path = tiny_models.write_function(
-            lambda a: tf.nn.softmax(tf.reshape(a, [1, 30])),
-            [(None, 6, 5, 1)],
-            self.dir / "one.tflite",
-        )
-        interpreter = Interpreter(path)
-        interpreter.run(np.zeros((1, 6, 5, 1), np.float32))
-        with self.assertRaisesRegex(
-            InputError, r"one.tflite cannot run 3 images at once: .*reshape"
-        ):
-            interpreter.run(np.zeros((3, 6, 5, 1), np.float32))
 
     def test_op_of_tensorflow(self):
-        answer = tf.function(
-            tf.math.erf,
-            input_signature=[tf.TensorSpec([1, 3], tf.float32)],
-        )
-        converter = tf.lite.TFLiteConverter.from_concrete_functions(
-            [answer.get_concrete_function()]
-        )
+        converter = converted(tf.math.erf)
         converter.target_spec.supported_ops = [
             tf.lite.OpsSet.TFLITE_BUILTINS,
             tf.lite.OpsSet.SELECT_TF_OPS,
         ]
-        path = self.dir / "flex.tflite"
-        path.write_bytes(converter.convert())
+        self.path.write_bytes(converter.convert())
         self.assertRefused(
-            "flex.tflite cannot be run by LiteRT .*it needs FlexErf: .*Select "
+            "m.tflite cannot be run by LiteRT .*it needs FlexErf: .*Select "
             "TensorFlow op",
-            path,
+            self.path,
         )
 
+    @parameterized.parameters(
+        (lambda a: tf.reduce_mean(a, axis=[1, 2, 3]), "its output"),
+        (lambda a: a * 2.0, "its output"),
+        (lambda a: tf.reduce_mean(a, axis=[0, 1]), "its output"),
+        # A kernel that fails on a batch.
+        (lambda a: tf.nn.softmax(tf.reshape(a, [1, 30])), ".*reshape"),
+    )
+    def test_output_that_is_no_row_an_image(self, function, reason):
+        interpreter = Interpreter(self.function(function, ANY))
+        with self.assertRaisesRegex(
+            InputError, rf"m.tflite cannot run 3 images at once: {reason}"
+        ):
+            interpreter.run(np.zeros((3, 6, 5, 1), np.float32))
 
-class ImportTest(tf.test.TestCase):
+
+class ImportTest(Folder):
     def test_runs_a_file_without_tensorflow(self):
-        path = pathlib.Path(self.create_tempdir().full_path) / "x.tflite"
-        tiny_models.write_tflite(tiny_models.classifier(), path)
+        path = self.file()
         code = (
             "import sys, numpy as np;"
             "from qmia_tf.targets import tflite_target;"

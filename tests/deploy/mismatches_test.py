@@ -43,35 +43,31 @@ def parity(*comparisons, rounded=()):
     )
 
 
-class ParityStageTest(tf.test.TestCase):
+class CountTest(tf.test.TestCase):
     def test_counts_what_differs(self):
-        ours, tensor = levels(), ParityStage("conv")
+        ours, stage = levels(), ParityStage("conv")
         theirs = ours.copy()
         theirs[0, 1, 2] += 1
         theirs[1, 3, 0] -= 5
-        tensor.count(ours, theirs)
-        self.assertEqual(tensor, ParityStage("conv", 24, 2, 5))
-        tensor.count(ours[:1], ours[:1])
-        self.assertEqual(tensor, ParityStage("conv", 36, 2, 5))
+        stage.count(ours, theirs)
+        self.assertEqual(stage, ParityStage("conv", 24, 2, 5))
+        stage.count(ours[:1], ours[:1])
+        self.assertEqual(stage, ParityStage("conv", 36, 2, 5))
         theirs[0, 0, 0] += 9
-        tensor.count(theirs, ours)
-        self.assertEqual(tensor, ParityStage("conv", 60, 5, 9))
-        tensor.count(ours[:1], ours[:1] + np.int16(1))
-        self.assertEqual(tensor, ParityStage("conv", 72, 17, 9))
-
-    def test_ends_of_int8(self):
-        tensor = ParityStage("conv")
-        tensor.count(np.array([-255], np.int16), np.array([255], np.int16))
-        self.assertEqual(tensor.largest, 510)
+        stage.count(theirs, ours)
+        self.assertEqual(stage, ParityStage("conv", 60, 5, 9))
+        stage.count(ours[:1], ours[:1] + np.int16(1))
+        self.assertEqual(stage, ParityStage("conv", 72, 17, 9))
+        # Between the ends of int8.
+        stage.count(np.array([-255], np.int16), np.array([255], np.int16))
+        self.assertEqual(stage.largest, 510)
 
     def test_two_shapes_are_a_mistake(self):
         for other in (levels(shape=(2, 1, 3)), levels(shape=(24,))):
             with self.assertRaisesRegex(ValueError, "conv"):
                 ParityStage("conv").count(levels(), other)
 
-
-class ComparisonTest(tf.test.TestCase):
-    def test_adds_batches_up(self):
+    def test_comparison_adds_batches_up(self):
         stages = [ParityStage("a"), ParityStage("b")]
         comparison = ParityComparison("tflite", "default", 1, 2, stages=stages)
         ours = {"a": levels(1), "b": levels(2), "c": levels(3)}
@@ -92,110 +88,93 @@ class ComparisonTest(tf.test.TestCase):
         self.assertEqual(comparison.largest, 0)
         self.assertFalse(comparison.differs)
 
-
-class ApartTest(tf.test.TestCase):
-    def test_labels_and_probabilities(self):
+    def test_probabilities(self):
         theirs = np.array([[0.4, 0.5, 0.1], [0.2, 0.3, 0.5]], np.float32)
         labels, largest = apart(SURE, theirs)
         self.assertEqual(labels, 1)
         self.assertAllClose(largest, 0.5)
         self.assertEqual(apart(SURE, SURE), (0, 0.0))
-
-    def test_what_is_no_number_is_far_away(self):
+        # What is no number is far away.
         for wrong in (np.nan, np.inf, -np.inf):
-            theirs = SURE.copy()
             theirs[1, 1] = wrong
-            self.assertGreaterEqual(apart(SURE, theirs)[1], 1.0)
-            self.assertTrue(np.isfinite(apart(SURE, theirs)[1]))
+            largest = apart(SURE, theirs)[1]
+            self.assertGreaterEqual(largest, 1.0)
+            self.assertTrue(np.isfinite(largest))
 
 
-class ParityTest(parameterized.TestCase, tf.test.TestCase):
-    def test_kept(self):
-        check = parity(
-            compared("", codes=9, away=0.9),
-            compared(away=SLACK / 2),
-            compared("builtin", codes=30, away=0.5),
-            compared("reference", codes=40, away=0.5),
-        )
-        self.assertEmpty(check.broken)
-        self.assertIs(check.kept, True)
-        self.assertEqual(
-            check.verdict, "int8: no code differs under the default kernels"
-        )
+UNDER = "under the default kernels"
 
-    def test_broken_by_a_code(self):
-        wrong = [compared(codes=3), compared(codes=8, threads=2)]
-        check = parity(compared(), *wrong)
-        self.assertEqual(check.broken, wrong)
-        self.assertIs(check.kept, False)
-        self.assertEqual(
-            check.verdict,
-            "int8: PROMISE BROKEN: 8 codes differ under the default kernels",
-        )
 
-    def test_broken_by_a_probability(self):
-        """All inner codes agree, what the file itself answers does not."""
-        check = parity(compared(away=0.25), compared(away=1 / 256))
-        self.assertLen(check.broken, 2)
-        self.assertIs(check.kept, False)
-        self.assertEqual(
-            check.verdict,
-            "int8: PROMISE BROKEN: probabilities differ by up to 2.5e-01 "
-            "under the default kernels",
-        )
+class JudgedTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters(
+        (
+            [
+                compared("", codes=9, away=0.9),
+                compared(away=SLACK / 2),
+                compared("builtin", codes=30, away=0.5),
+                compared("reference", codes=40, away=0.5),
+            ],
+            *(True, 0, f"no code differs {UNDER}"),
+        ),
+        (
+            [compared(), compared(codes=3), compared(codes=8, threads=2)],
+            *(False, 2, f"PROMISE BROKEN: 8 codes differ {UNDER}"),
+        ),
+        (
+            # All inner codes agree, what the file itself outputs does not.
+            [compared(away=0.25), compared(away=1 / 256)],
+            *(False, 2),
+            f"PROMISE BROKEN: probabilities differ by up to 2.5e-01 {UNDER}",
+        ),
+        ([compared("")], None, 0, f"not tried {UNDER}"),
+        ([compared("builtin")], None, 0, f"not tried {UNDER}"),
+    )
+    def test_promise(self, comparisons, kept, broken, verdict):
+        judgement = parity(*comparisons)
+        self.assertTrue(judgement.promised)
+        self.assertIs(judgement.kept, kept)
+        first = len(comparisons) - broken
+        self.assertEqual(judgement.broken, comparisons[first:])
+        self.assertEqual(judgement.verdict, f"int8: {verdict}")
 
     def test_no_promise(self):
-        check = parity(compared(codes=3), rounded=["stem"])
-        self.assertFalse(check.promised)
-        self.assertEmpty(check.broken)
-        self.assertIsNone(check.kept)
+        judgement = parity(compared(codes=3), rounded=["stem"])
+        self.assertFalse(judgement.promised)
+        self.assertEmpty(judgement.broken)
+        self.assertIsNone(judgement.kept)
         self.assertEqual(
-            check.verdict,
+            judgement.verdict,
             "int8: no promise, because float layers (stem) are rounded to "
             "codes",
         )
 
-    @parameterized.parameters("", "builtin", "reference")
-    def test_promise_that_was_not_tried(self, kernels):
-        check = parity(compared(kernels))
-        self.assertEmpty(check.broken)
-        self.assertIsNone(check.kept)
-        self.assertEqual(
-            check.verdict, "int8: not tried under the default kernels"
-        )
-
     def test_as_plain_data(self):
-        check = parity(compared(""), compared(codes=3, away=0.5))
-        stored = json.loads(json.dumps(check.as_dict(), allow_nan=False))
-        self.assertEqual(stored["scheme"], "int8")
-        self.assertEqual(stored["sha256"], "a")
-        self.assertEqual(stored["twin_sha256"], "b")
-        self.assertEqual(stored["float_layers"], ["stem", "logits"])
-        self.assertEqual(stored["rounded_layers"], [])
-        self.assertIs(stored["promised"], True)
-        self.assertIs(stored["kept"], False)
-        self.assertEqual(stored["verdict"], check.verdict)
+        judgement = parity(compared(""), compared(codes=3, away=0.5))
+        stored = json.loads(json.dumps(judgement.as_dict(), allow_nan=False))
+        counts = {"codes": 100, "mismatches": 3, "largest": 3}
+        second = {
+            "against": "tflite",
+            "kernels": "default",
+            "num_threads": 1,
+            "batch_size": 64,
+            "records": 0,
+            "labels_differ": 0,
+            "largest_probability": 0.5,
+            "tensors": [{"name": "conv", **counts}],
+            **counts,
+        }
+        self.assertEqual(stored.pop("comparisons")[1], second)
         self.assertEqual(
-            stored["comparisons"][1],
+            stored,
             {
-                "against": "tflite",
-                "kernels": "default",
-                "num_threads": 1,
-                "batch_size": 64,
-                "records": 0,
-                "tensors": [
-                    {
-                        "name": "conv",
-                        "codes": 100,
-                        "mismatches": 3,
-                        "largest": 3,
-                    }
-                ],
-                "labels_differ": 0,
-                "largest_probability": 0.5,
-                "codes": 100,
-                "mismatches": 3,
-                "largest": 3,
+                "scheme": "int8",
+                "sha256": "a",
+                "twin_sha256": "b",
+                "float_layers": ["stem", "logits"],
+                "rounded_layers": [],
+                "promised": True,
+                "kept": False,
+                "verdict": judgement.verdict,
             },
         )
 

@@ -1,5 +1,7 @@
 """Tests of Keras networks that show what they round."""
 
+import functools
+
 import integer_runs
 import keras
 import numpy as np
@@ -17,7 +19,21 @@ from qmia_tf.quantizers.grids import activation_grid
 
 IMAGES = integer_runs.digits().images[:7]
 UNIT = IMAGES.astype(np.float32) / np.float32(255)
-LOGITS = (-40.0, 40.0)
+HEADS = {
+    "float": {},
+    "integer": {"head": "integer", "logits_range": (-40.0, 40.0)},
+}
+HEADS["logits"] = {**HEADS["integer"], "outputs": "logits"}
+
+
+@functools.cache
+def small():
+    return integer_runs.small()
+
+
+@functools.cache
+def folded(head):
+    return integer_network.fold(small(), **HEADS[head])
 
 
 def layer_result(model, name):
@@ -26,59 +42,42 @@ def layer_result(model, name):
     return np.asarray(part([UNIT], training=False))
 
 
-class Networks(parameterized.TestCase, tf.test.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.model = integer_runs.small()
-        cls.twin = integer_network.fold(cls.model)
-        cls.twin_io = integer_network.fold(
-            cls.model, head="integer", logits_range=LOGITS
-        )
-
-
-class TwinTest(Networks):
-    @parameterized.parameters("twin", "twin_io")
-    def test_shows_every_integer_result(self, name):
-        model = getattr(self, name)
-        levels, answers = observed_networks.Twin(model).run(IMAGES)
-        self.assertAllClose(answers, model(UNIT), atol=1e-6)
+class TwinTest(parameterized.TestCase, tf.test.TestCase):
+    @parameterized.parameters("float", "integer")
+    def test_shows_every_integer_result(self, head):
+        model = folded(head)
+        levels, outputs = observed_networks.Twin(model).run(IMAGES)
+        self.assertAllClose(outputs, model(UNIT), atol=1e-6)
         expected = ["pixels_codes", "act", "pool", "norm", "sum"]
-        if name == "twin_io":
+        if head == "integer":
             expected += ["average", "average_flat", "logits", "softmax"]
         self.assertEqual(list(levels), expected)
         for layer, array in levels.items():
             self.assertEqual(array.dtype, np.int16)
             self.assertAllEqual(array, layer_result(model, layer), layer)
             self.assertGreater(len(np.unique(array)), 5, layer)
-
-    def test_from_a_file(self):
         path = self.create_tempdir().full_path + "/twin.keras"
-        keras_files.save(self.twin_io, path)
-        ours, theirs = (
-            observed_networks.Twin(twin).run(IMAGES)
-            for twin in (self.twin_io, path)
-        )
-        self.assertAllEqual(ours[1], theirs[1])
-        self.assertAllEqual(ours[0]["sum"], theirs[0]["sum"])
+        keras_files.save(model, path)
+        again, same = observed_networks.Twin(path).run(IMAGES)
+        self.assertAllEqual(outputs, same)
+        self.assertAllEqual(levels["sum"], again["sum"])
 
     def test_filling_up_changes_nothing(self):
-        twin = observed_networks.Twin(self.twin)
-        whole, answers = twin.run(IMAGES)
-        ask, shapes = twin._network._call, []
+        twin = observed_networks.Twin(folded("float"))
+        whole, outputs = twin.run(IMAGES)
+        call, shapes = twin._network._call, []
 
         def noted(values):
             shapes.append(values.shape)
-            return ask(values)
+            return call(values)
 
         twin._network._call = noted
         for count in (1, 5, 7):
             levels, some = twin.run(IMAGES[:count], batch_size=16)
             self.assertEqual(some.shape, (count, 10))
-            self.assertAllClose(some, answers[:count], atol=1e-5)
+            self.assertAllClose(some, outputs[:count], atol=1e-5)
             for name, array in levels.items():
                 self.assertAllEqual(array, whole[name][:count], name)
-
         # XLA compiles once.
         self.assertEqual(shapes, [(16, 8, 8, 1)] * 3)
 
@@ -91,8 +90,6 @@ class TwinTest(Networks):
         for values, names in ((codes, ["codes", "flat"]), (floats, ["codes"])):
             model = keras.Model(pixels, keras.layers.Softmax()(flat(values)))
             self.assertEqual(observed_networks.Twin(model).names, names)
-
-    def test_scale_of_what_is_handed_on(self):
         twin = integer_network.fold(pattern_nets.network("moves", 4, 3))
         network = observed_networks.Twin(twin)
         carried = [
@@ -105,18 +102,16 @@ class TwinTest(Networks):
             self.assertEqual(network.scale(name), 1 / 7)
 
     def test_logits_go_through_a_softmax(self):
-        twin = integer_network.fold(
-            self.model, head="integer", outputs="logits", logits_range=LOGITS
-        )
-        _, answers = observed_networks.Twin(twin, logits=True).run(IMAGES)
-        logits = np.asarray(twin(UNIT), np.float64)
-        powers = np.exp(logits)
+        twin = folded("logits")
+        _, outputs = observed_networks.Twin(twin, logits=True).run(IMAGES)
+        powers = np.exp(np.asarray(twin(UNIT), np.float64))
         self.assertAllClose(
-            answers, powers / powers.sum(axis=1, keepdims=True), atol=1e-6
+            outputs, powers / powers.sum(axis=1, keepdims=True), atol=1e-6
         )
 
     def test_float_layers_that_are_rounded(self):
-        self.assertEqual(observed_networks.Twin(self.twin).rounded_layers, [])
+        twin = observed_networks.Twin(folded("float"))
+        self.assertEqual(twin.rounded_layers, [])
         twin = integer_network.fold(integer_runs.small(first=32))
         self.assertEqual(observed_networks.Twin(twin).rounded_layers, ["stem"])
 
@@ -127,7 +122,7 @@ class TwinTest(Networks):
         (IMAGES[0], r"\[8, 8, 1\]"),
     )
     def test_images_that_do_not_fit(self, images, got):
-        twin = observed_networks.Twin(self.twin)
+        twin = observed_networks.Twin(folded("float"))
         twin.check_images(IMAGES)
         with self.assertRaisesRegex(
             InputError, rf"takes uint8 images of \[8, 8, 1\].* got .*{got}"
@@ -135,39 +130,30 @@ class TwinTest(Networks):
             twin.check_images(images)
 
 
-class TrainedTest(Networks):
+class TrainedTest(tf.test.TestCase):
     def test_shows_what_it_rounds_as_levels_of_the_twin(self):
-        trained = observed_networks.Trained(self.model)
-        twin = observed_networks.Twin(self.twin)
-        self.assertEqual(trained.names(twin), ["act", "sum"])
-        levels, answers = trained.run(IMAGES, twin)
-        self.assertAllClose(answers, self.model(UNIT), atol=1e-6)
-        self.assertEqual(levels["act"].dtype, np.int16)
-        # 4 bits: steps of 1 / 15. The sum is not rounded: the grid of
-        # the branch is seven times as fine.
-        for name, n in (("act", 15), ("sum", 105)):
-            values = layer_result(self.model, name)
-            self.assertAllClose(levels[name] / n, values, atol=1e-6)
-
-    def test_file_is_the_same(self):
+        twin = observed_networks.Twin(folded("float"))
         path = self.create_tempdir().full_path + "/model.keras"
-        keras_files.save(self.model, path)
-        twin = observed_networks.Twin(self.twin)
-        ours, theirs = (
-            observed_networks.Trained(model).run(IMAGES, twin)
-            for model in (self.model, path)
-        )
-        for name in ours[0]:
-            self.assertAllEqual(ours[0][name], theirs[0][name], name)
-        self.assertAllClose(ours[1], theirs[1], atol=1e-6)
+        keras_files.save(small(), path)
+        for model in (small(), path):
+            trained = observed_networks.Trained(model)
+            self.assertEqual(trained.names(twin), ["act", "sum"])
+            levels, outputs = trained.run(IMAGES, twin)
+            self.assertAllClose(outputs, small()(UNIT), atol=1e-6)
+            self.assertEqual(levels["act"].dtype, np.int16)
+            # 4 bits: steps of 1 / 15. The sum is not rounded: the grid of
+            # the branch is seven times as fine.
+            for name, n in (("act", 15), ("sum", 105)):
+                values = layer_result(small(), name)
+                self.assertAllClose(levels[name] / n, values, atol=1e-6)
 
     def test_layers_that_the_twin_lacks_are_left_out(self):
         other = observed_networks.Trained(integer_runs.small(prefix="other_"))
-        twin = observed_networks.Twin(self.twin)
+        twin = observed_networks.Twin(folded("float"))
         self.assertEqual(other.names(twin), [])
-        levels, answers = other.run(IMAGES, twin)
+        levels, outputs = other.run(IMAGES, twin)
         self.assertEqual(levels, {})
-        self.assertEqual(answers.shape, (7, 10))
+        self.assertEqual(outputs.shape, (7, 10))
 
 
 if __name__ == "__main__":

@@ -1,23 +1,32 @@
 """Tests of the codes inside a running .tflite file."""
 
-import math
-import pathlib
+import functools
 
 import integer_runs
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
 from ai_edge_litert import interpreter as litert
+from integer_nets import run
 
 from qmia_tf.deploy.integer import int8_file, integer_network
 from qmia_tf.deploy.tflite.interpreter import KERNELS
 from qmia_tf.deploy.tflite.observed_tensors import Observed
 
 IMAGES = integer_runs.digits().images[:7]
-INT8 = 9
+SCHEMES = {
+    "int8": {},
+    "int8_io": {"head": "integer", "logits_range": (-9.0, 9.0)},
+}
 
 
-def all_tensors(content, images, kernels):
+@functools.cache
+def content_of(scheme):
+    twin = integer_network.fold(integer_runs.small(), **SCHEMES[scheme])
+    return int8_file.to_tflite(twin)
+
+
+def all_tensors(content, kernels):
     """Every tensor of a file by LiteRT's own means, which switches XNNPACK off.
 
     Returns: dict name -> (array, zero point).
@@ -30,9 +39,9 @@ def all_tensors(content, images, kernels):
         experimental_preserve_all_tensors=True,
     )
     (entry,) = lite.get_input_details()
-    lite.resize_tensor_input(entry["index"], images.shape)
+    lite.resize_tensor_input(entry["index"], IMAGES.shape)
     lite.allocate_tensors()
-    lite.set_tensor(entry["index"], images)
+    lite.set_tensor(entry["index"], IMAGES)
     lite.invoke()
     computed = {
         index for op in lite._get_ops_details() for index in op["outputs"]
@@ -48,24 +57,13 @@ def all_tensors(content, images, kernels):
 
 
 class ObservedTest(parameterized.TestCase, tf.test.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        model = integer_runs.small()
-        cls.int8 = int8_file.to_tflite(integer_network.fold(model))
-        cls.int8_io = int8_file.to_tflite(
-            integer_network.fold(
-                model, head="integer", logits_range=(-9.0, 9.0)
-            )
-        )
-
     @parameterized.product(
-        scheme=("int8", "int8_io"), kernels=("builtin", "reference")
+        scheme=tuple(SCHEMES), kernels=("builtin", "reference")
     )
     def test_every_int8_tensor_as_litert_keeps_it(self, scheme, kernels):
-        content = getattr(self, scheme)
+        content = content_of(scheme)
         levels, output = Observed(content, kernels=kernels).run(IMAGES)
-        expected = all_tensors(content, IMAGES, kernels)
+        expected = all_tensors(content, kernels)
         codes = {
             name: (array, zero)
             for name, (array, zero) in expected.items()
@@ -77,38 +75,34 @@ class ObservedTest(parameterized.TestCase, tf.test.TestCase):
             self.assertEqual(levels[name].dtype, np.int16)
             off = int(np.sum(levels[name] != array.astype(np.int16) - zero))
             self.assertEqual(off, 0, f"{off} of {array.size} in {name}")
-        (answer,) = (
-            expected[n][0] for n in expected if n == list(expected)[-1]
-        )
-        self.assertEqual(output.dtype, answer.dtype)
-        self.assertAllEqual(output, answer)
+        last, _ = expected[list(expected)[-1]]
+        self.assertEqual(output.dtype, last.dtype)
+        self.assertAllEqual(output, last)
 
-    @parameterized.product(scheme=("int8", "int8_io"), threads=(1, 2))
-    def test_default_kernels_run_and_answer_as_in_the_file(
-        self, scheme, threads
-    ):
-        content = getattr(self, scheme)
-        folder = pathlib.Path(self.create_tempdir().full_path)
-        (folder / "model.tflite").write_bytes(content)
-        lite = litert.Interpreter(
-            model_path=str(folder / "model.tflite"), num_threads=threads
-        )
-        (entry,) = lite.get_input_details()
-        lite.resize_tensor_input(entry["index"], IMAGES.shape)
-        lite.allocate_tensors()
-        lite.set_tensor(entry["index"], IMAGES)
-        lite.invoke()
-        answer = lite.get_tensor(lite.get_output_details()[0]["index"])
-        levels, output = Observed(content, num_threads=threads).run(IMAGES)
-        self.assertAllEqual(output, answer)
+    @parameterized.product(scheme=tuple(SCHEMES), threads=(1, 2))
+    def test_default_kernels_give_what_the_file_gives(self, scheme, threads):
+        content = content_of(scheme)
+        observed = Observed(content, num_threads=threads)
+        levels, output = observed.run(IMAGES)
+        (expected,) = run(content, IMAGES, threads=threads).values()
+        self.assertAllEqual(output, expected)
         # The image's own codes are its pixels.
         self.assertAllEqual(levels["pixels_codes"], IMAGES)
+        self.assertEqual(observed.shapes["act"], (8, 8, 6))
+        self.assertEqual(
+            observed.shapes,
+            {name: part.shape[1:] for name, part in levels.items()},
+        )
+        for part in (slice(0, 1), slice(2, 7), slice(0, 7), slice(6, 7)):
+            some, outputs = observed.run(IMAGES[part])
+            self.assertAllClose(outputs, output[part], atol=1e-5)
+            for name, array in some.items():
+                self.assertAllEqual(array, levels[name][part], name)
 
     def test_kernel_sets_are_those_asked_for(self):
+        images = integer_runs.digits().images[:200]
         by_kernels = [
-            Observed(self.int8_io, kernels=name).run(
-                integer_runs.digits().images[:200]
-            )[0]
+            Observed(content_of("int8_io"), kernels=name).run(images)[0]
             for name in KERNELS
         ]
         for one, two in ((0, 1), (0, 2), (1, 2)):
@@ -118,24 +112,6 @@ class ObservedTest(parameterized.TestCase, tf.test.TestCase):
                     for name in by_kernels[one]
                 )
             )
-
-    def test_shapes_are_those_of_one_record(self):
-        shapes = Observed(self.int8_io).shapes
-        levels, _ = Observed(self.int8_io).run(IMAGES)
-        self.assertEqual(shapes["act"], (8, 8, 6))
-        self.assertEqual(
-            shapes, {name: part.shape[1:] for name, part in levels.items()}
-        )
-        self.assertGreater(sum(map(math.prod, shapes.values())), 700)
-
-    def test_batches_of_any_size(self):
-        observed = Observed(self.int8)
-        whole, answers = observed.run(IMAGES)
-        for part in (slice(0, 1), slice(2, 7), slice(0, 7), slice(6, 7)):
-            levels, some = observed.run(IMAGES[part])
-            self.assertAllClose(some, answers[part], atol=1e-5)
-            for name, array in levels.items():
-                self.assertAllEqual(array, whole[name][part], name)
 
 
 if __name__ == "__main__":

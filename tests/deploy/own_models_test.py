@@ -42,7 +42,7 @@ def _records(shape, count=120, classes=10):
 
 
 @slow_tests.slow
-class OwnModelsTest(parameterized.TestCase, tf.test.TestCase):
+class OwnModelsTest(integer_nets.PairTest):
     def trained(self, name, bits, data, split):
         """The network through quantize_model and a few training steps."""
         keras.utils.set_random_seed(0)
@@ -129,12 +129,8 @@ class OwnModelsTest(parameterized.TestCase, tf.test.TestCase):
         pixels = integer_nets.images(16, model.input_shape[1:])
         for head in integer_network.HEADS:
             pair = integer_nets.Pair(integer_nets.fold(model, head), pixels)
-            for batch, threads in ((16, 1), (16, 2), (1, 1)):
-                wrong = pair.mismatches(batch=batch, threads=threads)
-                self.assertEmpty(wrong, f"{name} {bits} {head}")
-            answer = pair.file_answer()
-            atol = 0 if head == "integer" else 1e-6
-            self.assertAllClose(answer, pair.answer, rtol=0, atol=atol)
+            sizes = ((16, 1), (16, 2), (1, 1))
+            self.assertEqualCodes(pair, sizes, f"{name} {bits} {head}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""Tests of parity: of trained networks, and of files that were changed."""
+"""Tests of parity: of a small network's files, and of files that differ."""
 
-import contextlib
+import atexit
+import functools
 import pathlib
 import shutil
 import tempfile
@@ -8,27 +9,17 @@ from unittest import mock
 
 import integer_runs
 import numpy as np
-import slow_tests
 import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
 from qmia_tf import files
-from qmia_tf.deploy.integer import int8_file, integer_network
 from qmia_tf.deploy.parity import code_parity
 from qmia_tf.deploy.tflite import flatbuffer, post_training
-from qmia_tf.deploy.tflite.interpreter import KERNELS
 from qmia_tf.errors import InputError
 from qmia_tf.models import keras_files
 from qmia_tf.run_dir import RunDir
 
-# Largest share of codes that differ between trained network and twin. Not
-# every threshold can be kept between the same two sums; the more levels there
-# are the less room is between them, and a code that differs goes on into all
-# layers behind. Measured: 0.53 %, 0.0003 %, 0, 0.1 %, 5.2 %.
-FAST = {(4, 4): 0.02}
-SLOW = {(1, 1): 0.001, (2, 2): 0.001, (3, 5): 0.01, (7, 8): 0.15}
-SHARES = {**FAST, **SLOW}
 # Files, and how far their probabilities may be from the twin's: a float head
 # adds in an order of its own.
 HEADS = {"int8": 1e-4, "int8_io": 0, "logits": 0}
@@ -38,144 +29,46 @@ INTEGER = {"head": "integer", "logits_range": (-60.0, 60.0)}
 DEFAULT = {"kernels": ("default",), "threads": (1,), "batch_sizes": (64,)}
 
 
-def write(folder, model, name="int8", **options):
-    """Writes a model's twin and its file; returns their paths."""
-    folder = pathlib.Path(folder)
-    twin = integer_network.fold(model, **options)
-    paths = folder / f"{name}_twin.keras", folder / f"{name}.tflite"
-    keras_files.save(twin, paths[0])
-    paths[1].write_bytes(int8_file.to_tflite(twin))
-    return paths
+@functools.cache
+def source():
+    """A folder with the files of a network of six integer layers."""
+    folder = pathlib.Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    model = integer_runs.small()
+    integer_runs.write(folder, model)
+    integer_runs.write(folder, model, "int8_io", **INTEGER)
+    integer_runs.write(folder, model, "logits", outputs="logits", **INTEGER)
+    keras_files.save(model, RunDir(folder).model)
+    return folder
 
 
-def ways(check):
-    """What was compared with the file, and how."""
-    return [
-        (c.kernels, c.num_threads, c.batch_size, c.records)
-        for c in check.comparisons
-        if c.against == "tflite"
-    ]
+def paths(name="int8"):
+    return source() / f"{name}_twin.keras", source() / f"{name}.tflite"
 
 
-class TrainedDigitsTest(parameterized.TestCase, tf.test.TestCase):
-    """Networks that have learnt the digits, in every way."""
-
-    def check(self, bits, **options):
-        model = integer_runs.trained(*bits)
-        folder = self.create_tempdir().full_path
-        path = RunDir(folder).model
-        keras_files.save(model, path)
-        if options.get("head") == "integer":
-            options["logits_range"] = integer_network.calibrate(
-                integer_network.fold(model), IMAGES[:500]
-            )
-        twin, file = write(folder, model, **options)
-        return code_parity.check(
-            twin,
-            file,
-            IMAGES[:500],
-            model=path,
-            logits=options.get("outputs") == "logits",
-        )
-
-    def check_kept(self, bits, check):
-        trained, *files = check.comparisons
-        by_kernels = {name: [] for name in KERNELS}
-        for entry in files:
-            by_kernels[entry.kernels].append(entry)
-            # Every int8 tensor of 20 convolutions, 8 sums and the image.
-            self.assertGreaterEqual(len(entry.stages), 29)
-            self.assertGreater(entry.codes, 6_000 * entry.records)
-        for entry in by_kernels["default"]:
-            self.assertEqual(
-                entry.mismatches, 0, f"of {entry.codes} codes of {bits}"
-            )
-            self.assertEqual(entry.labels_differ, 0)
-            self.assertLess(entry.largest_probability, 1e-5)
-        self.assertEqual(
-            ways(check),
-            [
-                ("default", 1, 64, 500),
-                ("default", 2, 64, 500),
-                ("builtin", 1, 64, 500),
-                ("reference", 1, 64, 500),
-                ("default", 1, 1, 50),
-                ("default", 2, 1, 50),
-                ("builtin", 1, 1, 50),
-                ("reference", 1, 1, 50),
-            ],
-        )
-        self.assertIs(check.kept, True)
-        # They round twice: nothing is promised, but it is not the same.
-        for name in ("builtin", "reference"):
-            for entry in by_kernels[name]:
-                self.assertGreater(entry.mismatches, 0, name)
-        return trained
-
-    def check_trained(self, bits, trained, *, labels):
-        """Thresholds that no multiplier could keep, and what follows."""
-        self.assertGreaterEqual(len(trained.stages), 17)
-        share = trained.mismatches / trained.codes
-        self.assertLess(share, SHARES[bits], f"codes of {bits}")
-        # Where the network hardly decides, a code or int8's coarse logits do.
-        self.assertLessEqual(trained.labels_differ, labels)
-        first = trained.stages[0]
-        self.assertLess(first.mismatches / first.codes, 1e-3)
-        self.assertLessEqual(first.largest, 1)
-
-    @parameterized.parameters(*FAST)
-    def test_both_heads(self, *bits):
-        self.both_heads(bits)
-
-    @parameterized.parameters(*SLOW)
-    @slow_tests.slow
-    def test_more_bit_widths(self, *bits):
-        self.both_heads(bits)
-
-    def both_heads(self, bits):
-        check = self.check(bits)
-        self.assertEqual(check.float_layers, ["logits"])
-        trained = self.check_kept(bits, check)
-        self.check_trained(bits, trained, labels=5)
-        check = self.check(bits, head="integer")
-        self.assertEqual(check.float_layers, [])
-        trained = self.check_kept(bits, check)
-        self.check_trained(bits, trained, labels=15)
-
-    def test_int8_logits(self):
-        check = self.check((4, 4), head="integer", outputs="logits")
-        trained = self.check_kept((4, 4), check)
-        self.check_trained((4, 4), trained, labels=15)
-
-
-class SmallTest(parameterized.TestCase, tf.test.TestCase):
-    """A network of six integer layers."""
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.source = pathlib.Path(tempfile.mkdtemp())
-        cls.enterClassContext(contextlib.closing(_Folder(cls.source)))
-        cls.model = integer_runs.small()
-        write(cls.source, cls.model)
-        write(cls.source, cls.model, "int8_io", **INTEGER)
-        write(cls.source, cls.model, "logits", outputs="logits", **INTEGER)
-        keras_files.save(cls.model, RunDir(cls.source).model)
-
-    def paths(self, name="int8"):
-        return (
-            self.source / f"{name}_twin.keras",
-            self.source / f"{name}.tflite",
-        )
+class ParityTest(parameterized.TestCase, tf.test.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.dir = pathlib.Path(self.create_tempdir().full_path)
+        self.model = RunDir(source()).model
 
     def copy(self, name="int8"):
         """A file that may be changed."""
-        folder = pathlib.Path(self.create_tempdir().full_path)
-        return pathlib.Path(shutil.copy(self.paths(name)[1], folder))
+        return pathlib.Path(shutil.copy(paths(name)[1], self.dir))
 
     def check(self, name="int8", images=IMAGES[:70], **options):
         options = {"logits": name == "logits", **options}
-        return code_parity.check(*self.paths(name), images, **options)
+        return code_parity.check(*paths(name), images, **options)
+
+    def file(self, path, **options):
+        options = {
+            "kernels": "default",
+            "num_threads": 1,
+            "batch_size": 64,
+            "logits": False,
+            **options,
+        }
+        return code_parity.File(path, **options)
 
     def assertRefused(self, pattern, call, *args, **options):
         with self.assertRaises(InputError) as caught:
@@ -184,21 +77,13 @@ class SmallTest(parameterized.TestCase, tf.test.TestCase):
         self.assertNotIn("\n", str(caught.exception))
 
 
-class _Folder:
-    def __init__(self, path):
-        self.path = path
-
-    def close(self):
-        shutil.rmtree(self.path)
-
-
-class CheckTest(SmallTest):
+class CheckTest(ParityTest):
     @parameterized.parameters(*HEADS)
     def test_is_kept(self, name):
-        check = self.check(name, model=RunDir(self.source).model, scheme=name)
+        check = self.check(name, model=self.model, scheme=name)
         trained, *file_comparisons = check.comparisons
         self.assertEqual(check.scheme, name)
-        twin, file = self.paths(name)
+        twin, file = paths(name)
         self.assertEqual(check.sha256, files.sha256(file))
         self.assertEqual(check.twin_sha256, files.sha256(twin))
         self.assertIs(check.kept, True)
@@ -224,10 +109,10 @@ class CheckTest(SmallTest):
                 self.assertLess(entry.largest_probability, HEADS[name] or 1e-12)
 
     def test_trained_model_may_be_loaded_already_or_left_out(self):
-        given = code_parity.Trained(RunDir(self.source).model)
+        given = code_parity.Trained(self.model)
         with_path, with_model, without = (
             self.check(model=model, **DEFAULT).comparisons
-            for model in (RunDir(self.source).model, given, None)
+            for model in (self.model, given, None)
         )
         self.assertEqual(with_path, with_model)
         self.assertEqual(with_path[1:], without)
@@ -245,14 +130,9 @@ class CheckTest(SmallTest):
             calls.append(len(images))
             return run(observed, images)
 
-        calls = []
+        calls, options = [], {**DEFAULT, "batch_sizes": sizes}
         with mock.patch.object(code_parity.Observed, "run", noted):
-            check = self.check(
-                images=IMAGES[:count],
-                kernels=("default",),
-                threads=(1,),
-                batch_sizes=sizes,
-            )
+            check = self.check(images=IMAGES[:count], **options)
         self.assertEqual(
             {c.batch_size: c.records for c in check.comparisons}, records
         )
@@ -268,39 +148,30 @@ class CheckTest(SmallTest):
         with (
             mock.patch.object(
                 code_parity, "File", wraps=code_parity.File
-            ) as target,
+            ) as file,
             mock.patch.object(
                 code_parity, "Observed", wraps=code_parity.Observed
             ) as observed,
         ):
             check = self.check(kernels=("builtin", "default"), threads=(2, 1))
+        ways = [("builtin", 2), ("default", 2), ("default", 1)]
         self.assertEqual(
-            ways(check),
-            [
-                ("builtin", 2, 64, 70),
-                ("default", 2, 64, 70),
-                ("default", 1, 64, 70),
-                ("builtin", 2, 1, 50),
-                ("default", 2, 1, 50),
-                ("default", 1, 1, 50),
-            ],
+            integer_runs.ways(check),
+            [(*way, 64, 70) for way in ways] + [(*way, 1, 50) for way in ways],
         )
-        for call in target.call_args_list:
-            self.assertEqual(call.kwargs["batch_size"], 64)
-        for opened in (target, observed):
+        for opened in (file, observed):
+            given = [call.kwargs for call in opened.call_args_list]
             self.assertEqual(
-                [
-                    (call.kwargs["kernels"], call.kwargs["num_threads"])
-                    for call in opened.call_args_list
-                ],
-                [("builtin", 2), ("default", 2), ("default", 1)],
+                [(way["kernels"], way["num_threads"]) for way in given], ways
             )
+        for call in file.call_args_list:
+            self.assertEqual(call.kwargs["batch_size"], 64)
 
-    def test_answers_are_the_files_own_under_the_default_kernels(self):
+    def test_outputs_are_the_files_own_under_the_default_kernels(self):
         predict = code_parity.File.predict
 
-        def shifted(target, images):
-            return predict(target, images) + np.float32(0.25)
+        def shifted(file, images):
+            return predict(file, images) + np.float32(0.25)
 
         with mock.patch.object(code_parity.File, "predict", shifted):
             check = self.check(kernels=("default", "builtin"), threads=(1,))
@@ -310,27 +181,21 @@ class CheckTest(SmallTest):
         self.assertLen(check.broken, 2)
         self.assertIs(check.kept, False)
 
-    @parameterized.parameters("int8", "int8_io", "logits")
-    def test_answers_without_delegates(self, name):
+    @parameterized.parameters(*HEADS)
+    def test_outputs_without_delegates(self, name):
         check = self.check(name, kernels=("reference",), threads=(1,))
-        target = code_parity.File(
-            self.paths(name)[1],
-            kernels="reference",
-            num_threads=1,
-            batch_size=64,
-            logits=name == "logits",
-        )
-        twin = code_parity.Twin(self.paths(name)[0], logits=name == "logits")
-        away = np.abs(target.predict(IMAGES[:70]) - twin.run(IMAGES[:70])[1])
+        is_logits = name == "logits"
+        file = self.file(paths(name)[1], kernels="reference", logits=is_logits)
+        twin = code_parity.Twin(paths(name)[0], logits=is_logits)
+        away = np.abs(file.predict(IMAGES[:70]) - twin.run(IMAGES[:70])[1])
         self.assertAllClose(
             check.comparisons[0].largest_probability, away.max(), atol=1e-5
         )
         self.assertIsNone(check.kept)
 
     def test_float_layer_that_is_rounded_promises_nothing(self):
-        folder = self.create_tempdir().full_path
-        paths = write(folder, integer_runs.small(first=32))
-        check = code_parity.check(*paths, IMAGES[:70], **DEFAULT)
+        made = integer_runs.write(self.dir, integer_runs.small(first=32))
+        check = code_parity.check(*made, IMAGES[:70], **DEFAULT)
         self.assertEqual(check.rounded_layers, ["stem"])
         self.assertEqual(check.float_layers, ["stem", "logits"])
         self.assertIsNone(check.kept)
@@ -340,26 +205,15 @@ class CheckTest(SmallTest):
         self.assertLess(entry.mismatches / entry.codes, 1e-3)
 
     @parameterized.parameters(
-        (IMAGES[:0], "uint8"),
-        (IMAGES[:9] / 255, "float64"),
-        (IMAGES[:9, :7], r"\[9, 7, 8, 1\]"),
-    )
-    def test_images_that_do_not_fit(self, images, pattern):
-        self.assertRefused(
-            f"uint8 images of .* got .*{pattern}", self.check, images=images
-        )
-
-    def test_logits_that_are_none(self):
-        with self.assertRaisesRegex(InputError, "not output probabilities"):
-            self.check("logits", logits=False, **DEFAULT)
-        with self.assertRaisesRegex(InputError, "outputs probabilities"):
-            self.check("int8_io", logits=True, **DEFAULT)
-
-    @parameterized.parameters(
+        ({"images": IMAGES[:0]}, "uint8 images of .* got .*uint8"),
+        ({"images": IMAGES[:9] / 255}, "uint8 images of .* got .*float64"),
+        ({"images": IMAGES[:9, :7]}, r"uint8 images .* got .*\[9, 7, 8, 1\]"),
         ({"kernels": ("gpu",)}, "kernels must be one of .* got 'gpu'"),
         ({"threads": (0,)}, "num_threads must be >= 1, got 0"),
+        ({"name": "logits", "logits": False}, "not output probabilities"),
+        ({"name": "int8_io", "logits": True}, "outputs probabilities"),
     )
-    def test_options_out_of_range(self, options, pattern):
+    def test_what_does_not_fit(self, options, pattern):
         self.assertRefused(pattern, self.check, **options)
 
 
@@ -383,58 +237,39 @@ def moved(numbers, quantization):
     quantization.zeroPoint[0] += 1
 
 
-class ChangedFileTest(SmallTest):
-    @parameterized.product(
-        scheme=("int8", "int8_io"),
-        change=(
-            ("act/bias", louder),
-            ("norm/bias", louder),
-            ("act/kernel", turned),
-            ("norm/kernel", turned),
-            ("act/kernel", wider),
-            ("norm/kernel", wider),
-            ("norm", moved),
-            ("norm", wider),
-        ),
-    )
-    def test_one_number_breaks_the_promise(self, scheme, change):
-        path, (name, edit) = self.copy(scheme), change
-        integer_runs.change(path, name, edit)
-        self.check_broken(scheme, path, codes=True)
+def added(more):
+    def edit(numbers, quantization):
+        del quantization
+        numbers[1] += more
 
-    @parameterized.parameters(
-        ("logits/bias", louder), ("logits/kernel", turned), ("logits", wider)
-    )
-    def test_integer_head(self, name, edit):
-        path = self.copy("int8_io")
-        integer_runs.change(path, name, edit)
-        self.check_broken("int8_io", path, codes=True)
+    return edit
 
-    @parameterized.parameters(("logits/bias", 0.3), ("logits/kernel", -2.0))
-    def test_float_head_has_no_codes_but_answers(self, name, more):
-        def edit(numbers, quantization):
-            del quantization
-            numbers[1] += more
 
-        path = self.copy()
-        integer_runs.change(path, name, edit)
-        check = self.check_broken("int8", path, codes=False)
-        self.assertRegex(check.verdict, "BROKEN: probabilities differ by up")
+CHANGES = (
+    ("act/bias", louder),
+    ("norm/bias", louder),
+    ("act/kernel", turned),
+    ("norm/kernel", turned),
+    ("act/kernel", wider),
+    ("norm/kernel", wider),
+    ("norm", moved),
+    ("norm", wider),
+)
+HEAD_CHANGES = (
+    ("logits/bias", louder),
+    ("logits/kernel", turned),
+    ("logits", wider),
+)
 
-    def test_float_head_that_gives_no_numbers(self):
-        def edit(numbers, quantization):
-            del quantization
-            numbers[1] = np.nan
 
-        path = self.copy()
-        integer_runs.change(path, "logits/bias", edit)
-        check = self.check_broken("int8", path, codes=False)
-        self.assertEqual(check.comparisons[0].largest_probability, 1.0)
-
-    def check_broken(self, scheme, path, *, codes):
-        twin, before = self.paths(scheme)
+class ChangedFileTest(ParityTest):
+    def check_broken(self, scheme, change, *, codes):
+        path, (twin, before) = self.copy(scheme), paths(scheme)
+        integer_runs.change(path, *change)
         self.assertNotEqual(path.read_bytes(), before.read_bytes())
-        check = code_parity.check(twin, path, IMAGES[:70], threads=(1, 2))
+        check = code_parity.check(
+            twin, path, IMAGES[:70], kernels=("default", "builtin")
+        )
         by_default = [c for c in check.comparisons if c.kernels == "default"]
         self.assertLen(by_default, 4)
         self.assertEqual(check.broken, by_default)
@@ -444,24 +279,35 @@ class ChangedFileTest(SmallTest):
             self.assertEqual(entry.mismatches > 0, codes, entry)
         return check
 
+    @parameterized.parameters(
+        *(("int8", change) for change in CHANGES),
+        *(("int8_io", change) for change in (*CHANGES, *HEAD_CHANGES)),
+    )
+    def test_one_number_breaks_the_promise(self, scheme, change):
+        self.check_broken(scheme, change, codes=True)
 
-class OtherFileTest(SmallTest):
+    @parameterized.parameters(
+        ("logits/bias", 0.3), ("logits/kernel", -2.0), ("logits/bias", np.nan)
+    )
+    def test_float_head_has_no_codes_but_outputs(self, name, more):
+        check = self.check_broken("int8", (name, added(more)), codes=False)
+        self.assertRegex(check.verdict, "BROKEN: probabilities differ by up")
+        if np.isnan(more):
+            self.assertEqual(check.comparisons[0].largest_probability, 1.0)
+
+
+class OtherFileTest(ParityTest):
     """Files that are no twin's, or another one's."""
 
-    def refuse(self, pattern, path):
+    def refuse(self, pattern, path, twin=None):
+        twin = twin or paths()[0]
         self.assertRefused(
-            pattern,
-            code_parity.check,
-            self.paths()[0],
-            path,
-            IMAGES[:9],
-            **DEFAULT,
+            *(pattern, code_parity.check, twin, path, IMAGES[:9]), **DEFAULT
         )
 
     def test_other_weights_are_told_by_their_codes(self):
-        folder = self.create_tempdir().full_path
-        _, path = write(folder, integer_runs.small(seed=1))
-        check = code_parity.check(self.paths()[0], path, IMAGES[:9], **DEFAULT)
+        _, path = integer_runs.write(self.dir, integer_runs.small(seed=1))
+        check = code_parity.check(paths()[0], path, IMAGES[:9], **DEFAULT)
         self.assertGreater(check.comparisons[0].mismatches, 1000)
         self.assertIs(check.kept, False)
 
@@ -470,17 +316,16 @@ class OtherFileTest(SmallTest):
         ({"width": 7}, r"'act' is \[8, 8, 7\] in the file, \[8, 8, 6\] in"),
     )
     def test_other_network(self, options, pattern):
-        folder = self.create_tempdir().full_path
-        _, path = write(folder, integer_runs.small(**options))
+        _, path = integer_runs.write(self.dir, integer_runs.small(**options))
         self.refuse(f"is not this twin's file .{pattern}.*export both", path)
 
     def test_input_of_another_range(self):
+        wide = np.random.default_rng(0).uniform(-1, 1, (9, 1, 6, 5, 1))
+        wide[0, 0, 0, :2, 0] = -1, 1
         converter = tf.lite.TFLiteConverter.from_keras_model(
             tiny_models.classifier()
         )
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        wide = np.random.default_rng(0).uniform(-1, 1, (9, 1, 6, 5, 1))
-        wide[0, 0, 0, :2, 0] = -1, 1
         converter.representative_dataset = lambda: (
             [pixels.astype(np.float32)] for pixels in wide
         )
@@ -488,34 +333,30 @@ class OtherFileTest(SmallTest):
             tf.lite.OpsSet.TFLITE_BUILTINS_INT8
         ]
         converter.inference_input_type = tf.int8
-        path = pathlib.Path(self.create_tempdir().full_path) / "wide.tflite"
+        path = self.dir / "wide.tflite"
         path.write_bytes(converter.convert())
-        file = code_parity.File(
-            path, kernels="default", num_threads=1, batch_size=4, logits=False
-        )
         self.assertRefused(
             "'wide' takes numbers of -.*pixels / 255 fill 0 to 1 only",
-            file.predict,
+            self.file(path).predict,
             tiny_models.images(9),
         )
 
     def test_file_with_fewer_integers_or_more(self):
         self.refuse(
             r"'average' is \[1, 1, 6\] in the file, missing in the twin",
-            self.paths("int8_io")[1],
+            paths("int8_io")[1],
         )
-        self.assertRefused(
+        self.refuse(
             r"'average' is missing in the file, \[1, 1, 6\] in the twin",
-            code_parity.check,
-            self.paths("int8_io")[0],
-            self.paths("int8")[1],
-            IMAGES[:9],
-            **DEFAULT,
+            paths("int8")[1],
+            paths("int8_io")[0],
         )
 
     def test_float_file(self):
-        path = self.create_tempdir().full_path + "/float32.tflite"
-        pathlib.Path(path).write_bytes(post_training.to_float32(self.model))
+        model = keras_files.load(self.model)
+        keras_files.freeze(model)
+        path = self.dir / "float32.tflite"
+        path.write_bytes(post_training.to_float32(model))
         self.refuse("'pixels_codes' is missing in the file", path)
 
     @parameterized.parameters(b"", b"cut", None)
@@ -527,17 +368,10 @@ class OtherFileTest(SmallTest):
         self.refuse("tflite (is not a .tflite file|cannot be run)", path)
 
     def test_missing_file(self):
-        self.refuse("no model file", self.source / "gone.tflite")
+        self.refuse("no model file", source() / "gone.tflite")
 
     def test_twin_that_is_none(self):
-        self.assertRefused(
-            "is not this twin's file",
-            code_parity.check,
-            RunDir(self.source).model,
-            self.paths()[1],
-            IMAGES[:9],
-            **DEFAULT,
-        )
+        self.refuse("is not this twin's file", paths()[1], self.model)
 
 
 if __name__ == "__main__":

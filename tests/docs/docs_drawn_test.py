@@ -1,6 +1,7 @@
 """Links, figures, the reference and the house: what pages rest on."""
 
 import importlib
+import json
 import re
 import sys
 import tempfile
@@ -112,6 +113,16 @@ class MadeAgainTest(parameterized.TestCase):
         )
         for script in (ROOT / "scripts").glob("*.py"):
             self.assertIn(f"\n## {script.name}\n", kept)
+
+    def test_fields_and_schema_of_audits_are_made_again(self):
+        tool = importlib.import_module("tools.make_audit_docs")
+        old = "it is old: run python tools/make_audit_docs.py"
+        self.assertEqual(tool.page(), tool.PAGE.read_text(), old)
+        stored = json.loads(tool.SCHEMA.read_text())
+        self.assertEqual(tool.schema(), stored, old)
+        # Every type has its table.
+        kinds = set(tool.PLACE.findall(tool.PAGE.read_text()))
+        self.assertEqual({*kinds, "Estimate"}, set(stored["$defs"]))
 
     @parameterized.parameters("concepts", "house")
     def test_figures_are_made_again(self, name):

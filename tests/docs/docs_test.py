@@ -51,7 +51,7 @@ ELSEWHERE = (
     ),
     (r"ruff (check|format) \.", "style_test.py", '"check"'),
     (
-        r"python (tools/make_reference|docs/figures/\w+)\.py",
+        r"python (tools/make_(reference|audit_docs)|docs/figures/\w+)\.py",
         "docs/docs_drawn_test.py",
         "made_again",
     ),

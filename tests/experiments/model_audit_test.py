@@ -9,6 +9,7 @@ from unittest import mock
 
 import numpy as np
 import own_task
+import synthetic_audits
 import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
@@ -16,10 +17,10 @@ from absl.testing import parameterized
 import qmia_tf
 from qmia_tf import files, onednn
 from qmia_tf.attacks.augmentations import Augmentations, Noise
-from qmia_tf.auditing import audit_result
+from qmia_tf.auditing import audit_result, label_only_queries
 from qmia_tf.deploy import timing
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import label_only_queries, model_audit
+from qmia_tf.experiments import audit_pipeline
 from qmia_tf.targets import keras_facts, queries, range_trial
 
 FEW = label_only_queries.Settings(
@@ -392,7 +393,11 @@ class ImagesTest(Folder):
             asked.append(len(images))
             return self.model.predict(images / np.float32(255), verbose=0)
 
-        with mock.patch.object(model_audit.audits, "audit_outputs"):
+        with mock.patch.object(
+            audit_pipeline.audits,
+            "audit_outputs",
+            return_value=synthetic_audits.result(),
+        ):
             self.audit(answer, *self.sides, label_only=FEW)
             first = sum(asked)
             self.audit(answer, *self.sides, label_only=FEW)
@@ -458,7 +463,11 @@ class ImagesTest(Folder):
             mock.patch.object(
                 keras_facts, "open_model", side_effect=opener
             ) as opening,
-            mock.patch.object(model_audit.audits, "audit_outputs"),
+            mock.patch.object(
+                audit_pipeline.audits,
+                "audit_outputs",
+                return_value=synthetic_audits.result(),
+            ),
         ):
             self.audit(path, *sides, input_range="0..1", label_only=label_only)
         return opening.call_count

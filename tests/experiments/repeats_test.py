@@ -9,6 +9,7 @@ from unittest import mock
 import keras
 import numpy as np
 import stateful_files
+import synthetic_audits
 import tensorflow as tf
 from absl.testing import parameterized
 from ai_edge_litert import interpreter as litert
@@ -17,7 +18,7 @@ import qmia_tf
 from qmia_tf import outputs
 from qmia_tf.data.value_ranges import RecordNumbers
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import model_audit
+from qmia_tf.experiments import audit_pipeline
 from qmia_tf.targets import listing, queries
 from qmia_tf.targets.model_options import ModelOptions
 
@@ -69,7 +70,11 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
         self.lines = []
         # Attacks are tested elsewhere.
         self.enter_context(
-            mock.patch.object(model_audit.audits, "audit_outputs")
+            mock.patch.object(
+                audit_pipeline.audits,
+                "audit_outputs",
+                return_value=synthetic_audits.result(),
+            )
         )
 
     def audit(self, target, sides=None, **options):

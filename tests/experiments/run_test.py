@@ -10,18 +10,14 @@ import tiny_models
 from absl.testing import parameterized
 
 from qmia_tf import files, onednn, outputs, terminal
-from qmia_tf.auditing import thumbnails
+from qmia_tf.auditing import label_only_queries, thumbnails
+from qmia_tf.auditing.audit import AuditConfig
 from qmia_tf.data import split
 from qmia_tf.data.loaders import Dataset
 from qmia_tf.deploy import export as exporting
 from qmia_tf.deploy.tflite import post_training
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import (
-    configuration,
-    label_only_queries,
-    run,
-    training_run,
-)
+from qmia_tf.experiments import configuration, run, training_run
 from qmia_tf.models.resnet import Bits
 from qmia_tf.run_dir import RunDir
 from qmia_tf.targets import queries
@@ -493,14 +489,8 @@ class AttackTest(Trained):
             )
 
     def test_options_arrive(self):
-        with (
-            mock.patch.object(
-                run,
-                "query_run",
-                return_value=([pathlib.Path("x.npz")], ["why"]),
-            ) as query,
-            mock.patch.object(run.audit, "audit_run") as audit,
-        ):
+        run.export_run(self.run_dir)
+        with mock.patch.object(run.audit_pipeline, "audit") as audit:
             run.attack_run(
                 self.run_dir,
                 self.data,
@@ -509,26 +499,15 @@ class AttackTest(Trained):
                 audit_seed=7,
                 tfprivacy="settings",
             )
-            given = audit.call_args.kwargs
+            _, targets, _, given = audit.call_args.args
             run.attack_run(self.run_dir, self.data)
-            without = audit.call_args.kwargs
+            without = audit.call_args.args[3]
         self.assertEqual(
-            query.call_args_list[0],
-            mock.call(
-                self.run_dir,
-                self.data,
-                num_threads=3,
-                kernels=["builtin"],
-                progress=terminal.say,
-            ),
+            [(x.name, x.kernel_set, x.threads) for x in targets],
+            [("keras", "keras", None), ("float32.builtin", "builtin", 3)],
         )
-        self.assertEqual(given["left_out"], ["why"])
-        self.assertEqual(
-            audit.call_args.args, (self.run_dir, [pathlib.Path("x.npz")])
-        )
-        self.assertEqual(given["seed"], 7)
-        self.assertEqual(given["tfprivacy"], "settings")
-        self.assertIsNone(without["tfprivacy"])
+        self.assertEqual(given, AuditConfig(seed=7, tfprivacy="settings"))
+        self.assertEqual(without, AuditConfig())
 
     def test_what_stands_beside_each_target(self):
         run.export_run(self.run_dir)

@@ -17,13 +17,8 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from paper import plans, rounded_outputs, stored_results, sweeps
-from qmia_tf import files
-from qmia_tf.auditing import (
-    accuracy_comparison,
-    accuracy_matching,
-    audit,
-    audit_json,
-)
+from qmia_tf import files, typed_json
+from qmia_tf.auditing import accuracy_comparison, accuracy_matching, audit
 from qmia_tf.report.tables import as_csv
 from qmia_tf.run_dir import RunDir
 
@@ -87,7 +82,7 @@ def _run(results, dataset, model, seed):
         outputs = answers(model, seed, target=target, size_bytes=2_500_000)
         outputs.save(place / "outputs" / f"{target}.npz")
     with kept_audits.kept():
-        audit.audit_run(place)
+        audit.audit_outputs(place)
     final = answers(model, seed)
     early = answers(model, seed, gain=(2.0, 1.9))
     epochs = [
@@ -99,7 +94,7 @@ def _run(results, dataset, model, seed):
     curve = accuracy_comparison.TrainingCurve(
         place.name, model, [x.point for x in epochs]
     )
-    files.write_json(place / stored_results.SWEEP, audit_json.encode(curve))
+    files.write_json(place / stored_results.SWEEP, typed_json.encode(curve))
     files.write_json(place / stored_results.TIMING, {"attack": 60.0})
     with (place / stored_results.HISTORY).open("w") as file:
         writer = csv.writer(file)

@@ -10,8 +10,9 @@ from absl import flags
 from absl.testing import absltest, parameterized
 
 from qmia_tf.attacks import tfprivacy
+from qmia_tf.auditing import label_only_queries
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import configuration, label_only_queries, run
+from qmia_tf.experiments import configuration, run
 from qmia_tf.programs import options
 from qmia_tf.training import recipes
 
@@ -79,9 +80,9 @@ class OptionsTest(parameterized.TestCase):
         settings = result(
             options.attack,
             "--label_only_records=300",
-            "--copy_shift=2",
-            "--nocopy_flip",
-            "--copy_rotation=3",
+            "--augmentation_shift=2",
+            "--noaugmentation_flip",
+            "--augmentation_rotation=3",
             "--audit_seed=4",
         )["label_only"]
         self.assertEqual((settings.records, settings.seed), (300, 4))
@@ -93,10 +94,12 @@ class OptionsTest(parameterized.TestCase):
     @parameterized.parameters(
         ("--label_only_records=7", "8 records or more, got 7; 0 leaves"),
         ("--label_only_records=-1", "8 records or more, got -1; 0 leaves"),
-        ("--copy_shift=9", "shift must be in 0..8, got 9"),
-        ("--copy_rotation=-1", "rotation must be in 0..15, got -1"),
+        ("--augmentation_shift=9", "shift must be in 0..8, got 9"),
+        ("--augmentation_rotation=-1", "rotation must be in 0..15, got -1"),
         ("--tfprivacy_attacks=svm", "svm"),
         ("--tfprivacy_records=3", "got 3"),
+        ("--attack_options=lira.width=2", "no lira option 'width'"),
+        ("--attack_options=lira", "ATTACK.OPTION=VALUE, such as"),
     )
     def test_bad_flags_of_attacks(self, argument, message):
         self.assertIn(message, result(options.attack, argument))
@@ -114,6 +117,7 @@ class OptionsTest(parameterized.TestCase):
             "--tfprivacy_attacks=lr,knn",
             "--tfprivacy_records=500",
             "--pictures=off",
+            "--attack_options=lira.variance=global,rmia.gamma=1",
         )
         given.pop("label_only")
         settings = given.pop("tfprivacy")
@@ -130,6 +134,8 @@ class OptionsTest(parameterized.TestCase):
                 "kernels": ["reference", "default"],
                 "audit_seed": 4,
                 "pictures": "off",
+                # What is at its default is left out.
+                "attack_options": {"lira": {"variance": "global"}},
             },
         )
 

@@ -63,9 +63,8 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
         result = audit.audit_outputs(
             folder,
             list(outputs),
-            config=synthetic_audits.OWN,
-            first=outputs[0].target,
-            **known,
+            run_config=synthetic_audits.OWN,
+            records=audit.RecordFacts(**known),
         )
         return gates.record(result, folder / "audit.json", **LIMITS), folder
 
@@ -149,7 +148,7 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
         outputs = synthetic_outputs.outputs(400, 400, gain=(4.0, 2.5))
         check = told_apart(outputs)
         self.assertTrue(check.distinguishable)
-        result, folder = self.audited(outputs, baseline=check)
+        result, folder = self.audited(outputs, blind_baseline=check)
         leak = result.targets[0].leak
         self.assertEqual(leak.verdict, verdict.CANNOT_SAY)
         self.assertIn("told apart without the model", leak.reasons[0])

@@ -48,7 +48,12 @@ class ChromiumTest(Reports):
             0, 256, (1000, 8, 8, 3), dtype=np.uint8
         )
         for folder in folders:
-            audit.audit_run(folder, pictures=lambda ids: noise[ids % 1000])
+            audit.audit_outputs(
+                folder,
+                records=audit.RecordFacts(
+                    pictures=lambda ids: noise[ids % 1000]
+                ),
+            )
         written = make_report(
             folders, self.root / "report", formats=["html", "csv"]
         )

@@ -41,7 +41,7 @@ class OwnReports(Reports):
             synthetic_outputs.outputs(
                 80, 70, gain=(3.0 + place, 2.5), target=file, **FILES[file]
             ).save(folder / "outputs" / f"{file}.npz")
-        audit.audit_run(folder)
+        audit.audit_outputs(folder)
         return folder
 
 
@@ -124,7 +124,7 @@ class TablesTest(OwnReports):
         synthetic_outputs.outputs(80, 70, gain=(0.0, 0.0), target="phone").save(
             folder / "outputs" / "phone.npz"
         )
-        audit.audit_run(folder)
+        audit.audit_outputs(folder)
         (warned,) = self.warnings(folder)
         self.assertStartsWith(warned, "scans (phone): hardly better than")
 
@@ -162,7 +162,7 @@ class FiguresTest(OwnReports):
         dataclasses.replace(outputs, probabilities=values).save(
             folder / "outputs" / "phone.npz"
         )
-        audit.audit_run(folder)
+        audit.audit_outputs(folder)
         (run,) = run_list.sort_runs([audit_result.load(folder)])
         figure = figures.threshold([run])
         self.assertGreater(figure.axes[0].get_ylim()[1], 100)

@@ -24,8 +24,8 @@ from qmia_tf.report import (
     run_list,
     run_summary,
 )
-from qmia_tf.report.html import render, sections, summary_section, views
-from qmia_tf.report.tables import Column, Table
+from qmia_tf.report.html import filters, page, render, summary_section
+from qmia_tf.report.tables import Column
 from qmia_tf.statistics.intervals import Estimate
 
 VOID = {"meta", "link", "img", "br"}
@@ -129,7 +129,7 @@ class PageTest(Reports):
 
     def test_every_figure_has_its_words_and_both_drawings(self):
         held = [x for _, x in self.read.elements if x.get("role") == "img"]
-        shown = [x for x in self.pictures if x.kind != sections.EXPOSED]
+        shown = [x for x in self.pictures if x.kind != page.EXPOSED]
         self.assertNotEmpty(shown)
         self.assertCountEqual(
             [x["aria-label"] for x in held], [x.alt for x in shown]
@@ -169,32 +169,22 @@ class PageTest(Reports):
         self.assertTrue(render(self.report_, self.pictures) == self.page)
 
 
-class ViewsTest(parameterized.TestCase):
-    def test_cells(self):
-        table = Table(
-            "t",
-            "T",
-            [Column("who", "who"), Column("much >= 1", "much", "percent")],
-            [["a" * 64, Estimate(0.5, 0.25, 0.75)], ["b", None]],
-            [],
-        )
-        view = views.table_view(table, stored=None)
-        self.assertIsNone(view.file)
-        self.assertEqual(view.heads[1], ("much ≥ 1", "number"))
-        ((label, rows),) = view.groups
-        self.assertEqual(label, "")
-        self.assertEqual(rows[0][0].look, "hash")
-        self.assertEqual(
-            dataclasses.astuple(rows[0][1]), ("50.00", "[25.0, 75.0]", "number")
-        )
-        self.assertEqual(rows[1][1].value, "-")
+class FiltersTest(parameterized.TestCase):
+    @parameterized.parameters(
+        ("a" * 64, "text", ("a" * 64, "", "hash")),
+        ("int8 >= 2", "text", ("int8 ≥ 2", "", "text")),
+        ("50.00 [25.0, 75.0]", "percent", ("50.00", "[25.0, 75.0]", "number")),
+        ("-", "percent", ("-", "", "number")),
+    )
+    def test_cells(self, text, kind, want):
+        self.assertEqual(filters.cell(text, Column("x", "x", kind)), want)
 
     @parameterized.parameters(
         ("+2 points [-2, +5] at 1 %", "+2\xa0points\xa0[−2,\xa0+5] at 1\xa0%"),
         ("int8-ptq w-4 1e-05", "int8-ptq w-4 1e-05"),
     )
     def test_prose(self, text, want):
-        self.assertEqual(views.prose(text), want)
+        self.assertEqual(filters.prose(text), want)
 
 
 class AnswerTest(Reports):

@@ -89,31 +89,6 @@ class DefinitionTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(thresholds[1], [140.0, 100.0])
         self.assertEqual(thresholds[2], [140.0, 140.0])
 
-    def test_judged_half_only(self):
-        scores, members, labels = records_of(
-            300, classes=3, shift=1.0, gain=1.0
-        )
-        half = held_out_thresholds.calibration_half(members, seed=2)
-        by_class = class_thresholds.hold_out(
-            scores, members, labels, classes=3, seed=2
-        )
-        least = np.array(by_class.thresholds)[labels]
-        called = (scores >= least)[~half]
-        tn, fp, fn, tp = metrics.confusion_matrix(
-            members[~half], called
-        ).ravel()
-        point = by_class.point
-        self.assertEqual(
-            (point.true_positives, point.false_positives), (tp, fp)
-        )
-        self.assertEqual((point.members, point.nonmembers), (tp + fn, fp + tn))
-        # What the judged half scores does not move a threshold.
-        moved = np.where(half, scores, 5 - scores)
-        other = class_thresholds.hold_out(
-            moved, members, labels, classes=3, seed=2
-        )
-        self.assertEqual(other.thresholds, by_class.thresholds)
-
     def test_class_without_calibration_records(self):
         scores, members, labels = records_of(
             300, classes=3, shift=1.0, gain=1.0

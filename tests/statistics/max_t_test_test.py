@@ -95,6 +95,15 @@ def exact(every, statistics, members, measured):
     return adjusted
 
 
+def max_t(scores, members, strata=None, *, seed=0, **options):
+    """The test of some attacks, or of one, within one stratum or several."""
+    if not isinstance(scores, dict):
+        scores = {"one": scores}
+    if strata is None:
+        strata = np.zeros(members.size, int)
+    return max_t_test.max_t(scores, members, strata, seed=seed, **options)
+
+
 def tiny(seed, *, ties=False, holes=False):
     """12 records, three attacks, two strata of which one is lopsided."""
     rng = np.random.default_rng(seed)
@@ -126,13 +135,8 @@ class ExhaustiveTest(parameterized.TestCase, tf.test.TestCase):
         scores, members, strata = tiny(seed, ties=ties, holes=holes)
         rates = (0.2, 0.4)
         every, statistics = tables(scores, members, strata, rates)
-        given = max_t_test.max_t(
-            scores,
-            members,
-            strata,
-            seed=seed,
-            rates=rates,
-            permutations=DRAWS,
+        given = max_t(
+            scores, members, strata, seed=seed, rates=rates, permutations=DRAWS
         )
         moving = {key for key, x in statistics.items() if x.std() > 1e-9}
         self.assertEqual(moving, {(x.attack, x.rate) for x in given.statistics})
@@ -162,13 +166,7 @@ class ExhaustiveTest(parameterized.TestCase, tf.test.TestCase):
             alternative="greater",
             method="exact",
         ).pvalue
-        [tested] = max_t_test.max_t(
-            {"one": scores},
-            members,
-            np.zeros(13, int),
-            seed=0,
-            permutations=DRAWS,
-        ).attacks
+        [tested] = max_t(scores, members, permutations=DRAWS).attacks
         # Five binomial standard deviations.
         away = 5 * (want * (1 - want) / DRAWS) ** 0.5
         self.assertAllClose(tested.p_value, want, atol=away)
@@ -226,8 +224,9 @@ class MaxTTest(parameterized.TestCase, tf.test.TestCase):
     def test_adjusted(self):
         """None below its own p-value; they grow as t falls."""
         for seed in range(5):
-            permuted = max_t_test.max_t(
-                *self.leaking(seed=seed), seed=seed, permutations=999
+            scores, members, strata = self.leaking(seed=seed)
+            permuted = max_t(
+                scores, members, strata, seed=seed, permutations=999
             )
             adjusted = [x.p_value for x in permuted.attacks]
             self.assertEqual(adjusted, sorted(adjusted))
@@ -252,22 +251,22 @@ class MaxTTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_seed_decides_and_nothing_else(self):
         scores, members, strata = self.leaking()
-        one = max_t_test.max_t(scores, members, strata, seed=3)
-        again = max_t_test.max_t(scores, members, strata, seed=3)
+        one = max_t(scores, members, strata, seed=3)
+        again = max_t(scores, members, strata, seed=3)
         self.assertEqual(one, again)
-        other = max_t_test.max_t(scores, members, strata, seed=4)
+        other = max_t(scores, members, strata, seed=4)
         self.assertNotEqual(one.critical, other.critical)
         # 400 million memberships would take 40,000.
         self.assertEqual(one.permutations, max_t_test.MOST)
 
     def test_monotone_scores_are_the_same_attack(self):
         scores, members, strata = self.leaking(gains=(0.3, 0.0))
-        one = max_t_test.max_t(scores, members, strata, seed=1)
+        one = max_t(scores, members, strata, seed=1)
         bent = {name: np.exp(3 * x) for name, x in scores.items()}
-        self.assertEqual(one, max_t_test.max_t(bent, members, strata, seed=1))
+        self.assertEqual(one, max_t(bent, members, strata, seed=1))
         # Copies of an attack cost nothing.
         more = {**scores, "copy": scores["of 0.3"] * 2}
-        permuted = max_t_test.max_t(more, members, strata, seed=1)
+        permuted = max_t(more, members, strata, seed=1)
         self.assertEqual(permuted.p_value, one.p_value)
         self.assertEqual(permuted.critical, one.critical)
 
@@ -277,9 +276,7 @@ class MaxTTest(parameterized.TestCase, tf.test.TestCase):
         members = np.arange(2000) < 1000
         given = rng.normal(size=2000)
         given[:10] = 9 + rng.random(10)
-        [tested] = max_t_test.max_t(
-            {"one": given}, members, np.zeros(2000, int), seed=0
-        ).attacks
+        [tested] = max_t(given, members).attacks
         self.assertEqual(
             (tested.best.measure, tested.best.rate), ("tpr", 0.001)
         )
@@ -288,8 +285,8 @@ class MaxTTest(parameterized.TestCase, tf.test.TestCase):
     def test_a_fixed_attack_has_no_rates(self):
         scores, members, strata = self.leaking(size=400)
         hard = {name: (x > 0).astype(float) for name, x in scores.items()}
-        permuted = max_t_test.max_t(
-            hard, members, strata, seed=0, fixed=tuple(hard), permutations=99
+        permuted = max_t(
+            hard, members, strata, fixed=tuple(hard), permutations=99
         )
         self.assertEqual({x.measure for x in permuted.statistics}, {"auc"})
         # Of two values the AUC is the balanced accuracy.
@@ -301,9 +298,7 @@ class MaxTTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_rates_need_a_nonmember(self):
         scores, members, strata = self.leaking(size=1998)
-        permuted = max_t_test.max_t(
-            scores, members, strata, seed=0, permutations=9
-        )
+        permuted = max_t(scores, members, strata, permutations=9)
         self.assertEqual({x.rate for x in permuted.statistics}, {None, 0.01})
 
 
@@ -318,15 +313,15 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
         del name
         members = np.arange(30) < 12
         strata = np.zeros(30, int)
-        permuted = max_t_test.max_t(
-            {"one": make(members)}, members, strata, seed=0, permutations=99
+        permuted = max_t(
+            {"one": make(members)}, members, strata, permutations=99
         )
         self.assertEqual((permuted.p_value, permuted.attacks), (1.0, []))
         self.assertEqual(permuted.critical, np.inf)
         # Beside another attack they change nothing.
         scores = {"two": np.random.default_rng(0).normal(size=30)}
         alone, both = (
-            max_t_test.max_t(columns, members, strata, seed=0, permutations=99)
+            max_t(columns, members, strata, permutations=99)
             for columns in (scores, {"one": make(members), **scores})
         )
         self.assertLen(both.attacks, 1)
@@ -335,7 +330,7 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_no_attack(self):
         members = np.arange(8) < 4
-        permuted = max_t_test.max_t({}, members, np.zeros(8, int), seed=0)
+        permuted = max_t({}, members)
         self.assertEqual((permuted.p_value, permuted.statistics), (1.0, []))
 
     @parameterized.parameters(
@@ -345,15 +340,13 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
         """The p-value is no less than one in the number of arrangements."""
         inside = np.arange(members + nonmembers) < members
         scores = {"one": -np.arange(inside.size, dtype=float)}
-        permuted = max_t_test.max_t(
-            scores, inside, np.zeros(inside.size, int), seed=0
-        )
+        permuted = max_t(scores, inside)
         self.assertAllClose(permuted.p_value, want, atol=0.025)
 
     def test_strata_of_one_side_cannot_be_permuted(self):
         members = np.arange(40) < 20
         scores = {"one": members + 0.0, "two": np.arange(40.0)}
-        permuted = max_t_test.max_t(scores, members, members + 0, seed=0)
+        permuted = max_t(scores, members, members + 0)
         self.assertEqual((permuted.p_value, permuted.attacks), (1.0, []))
 
     def test_strata_take_the_classes_away(self):
@@ -363,10 +356,8 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
         classes = rng.integers(0, 4, 600)
         classes[members & (rng.random(600) < 0.5)] = 0
         scores = {"one": -classes + 0.01 * rng.normal(size=600)}
-        among_all = max_t_test.max_t(
-            scores, members, np.zeros(600, int), seed=0
-        )
-        within = max_t_test.max_t(scores, members, classes, seed=0)
+        among_all = max_t(scores, members)
+        within = max_t(scores, members, classes)
         self.assertLess(among_all.p_value, 0.001)
         self.assertGreater(within.p_value, 0.025)
 
@@ -378,10 +369,7 @@ class DegenerateTest(parameterized.TestCase, tf.test.TestCase):
         ends = np.where(np.abs(given) == 50, np.sign(given) * np.inf, given)
         strata = np.zeros(300, int)
         one, other = (
-            max_t_test.max_t(
-                {"one": x}, members, strata, seed=0, permutations=200
-            )
-            for x in (given, ends)
+            max_t(x, members, strata, permutations=200) for x in (given, ends)
         )
         self.assertEqual(one, other)
 
@@ -400,7 +388,7 @@ class NullTest(tf.test.TestCase):
                 str(step): np.round((common + rng.normal(size=size)) / step)
                 for step in (0.01, 0.5, 2.0)
             }
-            permuted = max_t_test.max_t(
+            permuted = max_t(
                 scores, members, strata, seed=seed, permutations=199
             )
             alarms += permuted.p_value <= 0.1

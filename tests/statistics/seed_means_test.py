@@ -35,15 +35,6 @@ class SeedsTest(parameterized.TestCase, tf.test.TestCase):
             atol=1e-12,
         )
 
-    def test_pairs_take_out_what_a_seed_does_to_both(self):
-        before = np.array([0.5, 0.6, 0.7, 0.8])
-        after = before + [0.01, 0.02, 0.01, 0.02]
-        interval = seed_means.paired(after, before)
-        self.assertGreater(interval.low, 0)
-        self.assertLess(
-            seed_means.mean(after).low, seed_means.mean(before).high
-        )
-
     def test_one_seed_has_no_interval(self):
         self.assertEqual(seed_means.mean([0.25]), Estimate(0.25, None, None))
         self.assertEqual(

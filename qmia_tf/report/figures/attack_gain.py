@@ -23,7 +23,7 @@ class AttackGain(leak_measure.LeakFigure):
     heading = "what an attacker gains"
 
     def _draw(self, sheet) -> Figure:
-        places, heads = self._rows()
+        places, heads = self._places()
         height = ROW * (len(self.shown) + len(heads)) + 0.55
         # The legend has one line, whatever it says.
         figure = sheet.figure(height, [("", {})])
@@ -53,7 +53,7 @@ class AttackGain(leak_measure.LeakFigure):
         sheet.legend(figure, self._looks())
         return figure
 
-    def _rows(self):
+    def _places(self):
         """Each artefact's place, and (place, model) above each run."""
         places, heads, row = [], [], 0
         for artefact in self.shown:

@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 from qmia_tf.auditing.audit_result import AuditResult
 from qmia_tf.errors import InputError
 from qmia_tf.report.figures.panels import SETTINGS, Sheet
+from qmia_tf.report.metrics import select
 from qmia_tf.report.run_list import Run, sort_runs, split_by_model
-from qmia_tf.report.tables import Column, Table, select
+from qmia_tf.report.tables import Column, Table
 from qmia_tf.report.words import say
 
 
@@ -22,14 +23,14 @@ class RunFigure(abc.ABC):
             NAME_caption and NAME_alt.
         title: its heading.
         heading: what stands in the drawing, after the data set.
-        columns: of the table of what is drawn.
+        columns: of its data that are not as in metrics.CATALOGUE.
         runs: what is drawn.
     """
 
     name: str
     title: str
     heading: str
-    columns: list[Column]
+    columns: tuple[Column, ...] = ()
 
     def __init__(self, results):
         """Takes an AuditResult, a Run, or a list of them, of one data set.
@@ -61,15 +62,15 @@ class RunFigure(abc.ABC):
     def data(self) -> Table:
         """What is drawn."""
         name = f"figure_{self.name}"
-        return select(name, self.title, self.columns, self._subjects())
+        return select(name, self.title, self._rows(), columns=self.columns)
 
     @abc.abstractmethod
     def _draw(self, sheet: Sheet) -> Figure | None:
         """Draws it."""
 
     @abc.abstractmethod
-    def _subjects(self) -> Iterable:
-        """What the rows of data are of."""
+    def _rows(self) -> Iterable[dict]:
+        """The rows of data."""
 
 
 def given(results) -> list[Run]:

@@ -1,14 +1,12 @@
 """The leak against the bits of weights and activations."""
 
 from collections.abc import Iterator
-from types import SimpleNamespace
 
 from matplotlib.figure import Figure
 
 from qmia_tf.report.figures import leak_measure, panels
 from qmia_tf.report.figures.series import models, two
 from qmia_tf.report.figures.styles import COLORS, GREY, INK
-from qmia_tf.report.tables import Column
 
 # How far a run's marks stand from the middle of its bits.
 SPREAD = 0.32
@@ -37,14 +35,6 @@ class LeakByBits(leak_measure.LeakFigure):
     name = "bits"
     title = "Leak against bits"
     heading = "leak against bits"
-    columns = [
-        Column("bits", "bits", "text", "bits"),
-        Column("run", "run", "text", "run.name"),
-        Column("target", "target", "text", "target.target"),
-        Column("attack", "attack", "text", "measure.title"),
-        Column("attacker right %", "balanced_accuracy", "percent", "leak"),
-        Column("gap attack %", "gap_attack", "percent", "gap"),
-    ]
 
     @property
     def models(self) -> list:
@@ -116,18 +106,18 @@ class LeakByBits(leak_measure.LeakFigure):
             **look,
         )
 
-    def _subjects(self) -> Iterator[SimpleNamespace]:
+    def _rows(self) -> Iterator[dict]:
         for name, members in self.widths:
             for run in members:
                 for target in two(run):
-                    yield SimpleNamespace(
-                        bits=name,
-                        run=run,
-                        target=target,
-                        measure=self.measure,
-                        leak=self.measure.of(target),
-                        gap=leak_measure.gap(target),
-                    )
+                    yield {
+                        "bits": name,
+                        "run": run.name,
+                        "target": target.target,
+                        "attack": self.measure.title,
+                        "balanced_accuracy": self.measure.of(target),
+                        "gap_attack": leak_measure.gap(target),
+                    }
 
 
 def _name(run):

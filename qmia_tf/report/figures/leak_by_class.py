@@ -9,7 +9,6 @@ from qmia_tf.report.figures import panels
 from qmia_tf.report.figures.figure import RunFigure
 from qmia_tf.report.figures.series import models
 from qmia_tf.report.figures.styles import GREY, INK
-from qmia_tf.report.tables import Column
 
 ROW = 0.19
 # More classes than these, and the riskiest of the first run are shown.
@@ -36,25 +35,6 @@ class LeakByClass(RunFigure):
     name = "classes"
     title = "Leak by class"
     heading = "leak by class"
-    columns = [
-        Column("model", "model", "text", "artefact.model"),
-        Column("class", "class", "text", lambda x: class_name(x.audit)),
-        Column("members", "members", "count", "audit.members"),
-        Column("nonmembers", "nonmembers", "count", "audit.nonmembers"),
-        Column(
-            "members right %",
-            "accuracy_members",
-            "percent",
-            "audit.accuracy_members",
-        ),
-        Column(
-            "nonmembers right %",
-            "accuracy_nonmembers",
-            "percent",
-            "audit.accuracy_nonmembers",
-        ),
-        Column("AUC", "auc", "area", "audit.auc"),
-    ]
 
     def __init__(self, results):
         super().__init__(results)
@@ -114,10 +94,18 @@ class LeakByClass(RunFigure):
             per_class = [audit for audit in per_class if audit.label in labels]
         return {audit.label: class_name(audit) for audit in per_class}
 
-    def _subjects(self) -> Iterator[SimpleNamespace]:
+    def _rows(self) -> Iterator[dict]:
         for artefact in self.shown:
             for audit in artefact.target.per_class:
-                yield SimpleNamespace(artefact=artefact, audit=audit)
+                yield {
+                    "model": artefact.model,
+                    "class": class_name(audit),
+                    "members": audit.members,
+                    "nonmembers": audit.nonmembers,
+                    "accuracy_members": audit.accuracy_members,
+                    "accuracy_nonmembers": audit.accuracy_nonmembers,
+                    "auc": audit.auc,
+                }
 
 
 def class_name(audit) -> str:

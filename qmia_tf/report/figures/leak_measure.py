@@ -2,32 +2,15 @@
 
 import dataclasses
 from collections.abc import Iterator
-from types import SimpleNamespace
 
 from qmia_tf.auditing.target_result import TargetAudit
 from qmia_tf.report.figures.figure import RunFigure
 from qmia_tf.report.figures.series import Artefact, artefacts, is_cut
 from qmia_tf.report.phrases import attack_title
 from qmia_tf.report.run_list import artefacts_of, held_out_point
-from qmia_tf.report.tables import Column
 from qmia_tf.statistics.intervals import Estimate
 
 GAP, DEFAULT = "gap", "confidence"
-COLUMNS = [
-    Column("model", "model", "text", "artefact.model"),
-    Column("target", "target", "text", "target.target"),
-    Column(
-        "nonmembers right %",
-        "accuracy_nonmembers",
-        "percent",
-        "target.accuracy_nonmembers",
-    ),
-    Column("gap attack %", "gap_attack", "percent", "gap"),
-    Column("attack", "attack", "text", "measure.title"),
-    Column("attacker right %", "balanced_accuracy", "percent", "leak"),
-    Column("MB", "size_mb", "number", "target.size_mb"),
-    Column("ms", "latency_ms", "measure", "target.latency_ms"),
-]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,8 +47,6 @@ class LeakFigure(RunFigure):
         shown: the artefacts.
     """
 
-    columns = COLUMNS
-
     def __init__(self, results):
         super().__init__(results)
         targets = [x for run in self.runs for x in artefacts_of(run.audit)]
@@ -81,16 +62,19 @@ class LeakFigure(RunFigure):
         """Those that a sentence names: all, or the most and the least leaky."""
         return extremes(shown, lambda x: self.measure.of(x.target).value, most)
 
-    def _subjects(self) -> Iterator[SimpleNamespace]:
+    def _rows(self) -> Iterator[dict]:
         for artefact in self.shown:
             target = artefact.target
-            yield SimpleNamespace(
-                artefact=artefact,
-                target=target,
-                measure=self.measure,
-                gap=gap(target),
-                leak=self.measure.of(target),
-            )
+            yield {
+                "model": artefact.model,
+                "target": target.target,
+                "accuracy_nonmembers": target.accuracy_nonmembers,
+                "gap_attack": gap(target),
+                "attack": self.measure.title,
+                "balanced_accuracy": self.measure.of(target),
+                "size_mb": target.size_mb,
+                "latency_ms": target.latency_ms,
+            }
 
 
 def common_attack(targets: list[TargetAudit], *, with_curve=False) -> str:

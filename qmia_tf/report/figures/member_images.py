@@ -28,15 +28,7 @@ class MemberImages(RunFigure):
     name = "exposed"
     title = "The most exposed members"
     heading = "the most exposed members"
-    columns = [
-        Column("model", "model", "text", "model"),
-        Column("record", "record_id", "count", "record.record_id"),
-        Column("label", "label", "text", "label"),
-        Column("predicted", "predicted", "text", "predicted"),
-        Column("score", "score", "number", "record.score"),
-        Column("rank", "rank", "number", "record.rank"),
-        Column("P(member)", "probability", "area", "record.probability"),
-    ]
+    columns = (Column("score", "score", "number"),)
 
     def first_members(self) -> list[SimpleNamespace]:
         """The most exposed member of some models."""
@@ -81,9 +73,19 @@ class MemberImages(RunFigure):
         entries = (_members(model)[:most] for model in models(self.runs))
         return [members for members in entries if members]
 
-    def _subjects(self) -> Iterator[SimpleNamespace]:
+    def _rows(self) -> Iterator[dict]:
         for model in models(self.runs):
-            yield from _members(model, pictures=False)
+            for member in _members(model, pictures=False):
+                record = member.record
+                yield {
+                    "model": member.model,
+                    "record_id": record.record_id,
+                    "label": member.label,
+                    "predicted": member.predicted,
+                    "score": record.score,
+                    "rank": record.rank,
+                    "probability": record.probability,
+                }
 
 
 def _members(model, *, pictures=True) -> list[SimpleNamespace]:

@@ -11,7 +11,6 @@ from qmia_tf.report.figures import panels
 from qmia_tf.report.figures.figure import RunFigure
 from qmia_tf.report.figures.series import models
 from qmia_tf.report.figures.styles import COLORS, INK
-from qmia_tf.report.tables import Column
 
 # Of a run at most so many files, and one if the runs are many.
 MOST, MANY = 2, 4
@@ -36,15 +35,6 @@ class ParityCodes(RunFigure):
     name = "parity"
     title = "Codes of the integer files"
     heading = "codes that differ from the integer twin's"
-    columns = [
-        Column("file", "file", "text", "name"),
-        Column("twin compared with", "against", "text", "against"),
-        Column("stage", "stage", "count", "number"),
-        Column("name", "name", "text", "stage.name"),
-        Column("codes", "codes", "count", "stage.codes"),
-        Column("differ", "differ", "count", "stage.mismatches"),
-        Column("by at most", "largest", "count", "stage.largest"),
-    ]
 
     def __init__(self, results):
         super().__init__(results)
@@ -107,9 +97,9 @@ class ParityCodes(RunFigure):
     def _scale(self, grid):
         """Logarithmic, with a place for 0."""
         rates = [
-            x.stage.mismatches / x.stage.codes
-            for x in self._subjects()
-            if x.stage.mismatches
+            row["differ"] / row["codes"]
+            for row in self._rows()
+            if row["differ"]
         ]
         least, most = min(rates, default=1e-4), max(rates, default=1e-3)
         tens = [10.0**n for n in range(-9, 1)]
@@ -121,16 +111,19 @@ class ParityCodes(RunFigure):
             axes.set_ylim(-tens[0] * 0.15, max(most * 1.3, tens[-1]))
             axes.minorticks_off()
 
-    def _subjects(self) -> Iterator[SimpleNamespace]:
+    def _rows(self) -> Iterator[dict]:
         for file in self.files:
             for label, comparison in file.compared.items():
                 for number, stage in enumerate(comparison.stages, 1):
-                    yield SimpleNamespace(
-                        name=file.name,
-                        against=label,
-                        number=number,
-                        stage=stage,
-                    )
+                    yield {
+                        "file": file.name,
+                        "against": label,
+                        "stage": number,
+                        "name": stage.name,
+                        "codes": stage.codes,
+                        "differ": stage.mismatches,
+                        "largest": stage.largest,
+                    }
 
 
 def _compared(parity):

@@ -11,7 +11,6 @@ from qmia_tf.report.figures.figure import RunFigure
 from qmia_tf.report.figures.series import pairs, two
 from qmia_tf.report.figures.styles import DASHED, GREY, INK, PALE
 from qmia_tf.report.phrases import attack_title
-from qmia_tf.report.tables import Column
 
 LOOKS = {
     "deployed file": {"color": INK, **DASHED},
@@ -30,15 +29,6 @@ class RocCurves(RunFigure):
 
     name = "roc"
     title = heading = "ROC curves"
-    columns = [
-        Column("model", "model", "text", "model"),
-        Column("target", "target", "text", "target.target"),
-        Column("attack", "attack", "text", "attack"),
-        *(
-            Column(title, title.lower(), "number", title.lower())
-            for title in ("FPR", "TPR", "low", "high")
-        ),
-    ]
 
     def __init__(self, results):
         super().__init__(results)
@@ -116,16 +106,22 @@ class RocCurves(RunFigure):
         model = {"color": INK, **(PALE if "deployed file" in labels else {})}
         return [(x, LOOKS.get(x, model)) for x in (*labels, "guessing")]
 
-    def _subjects(self) -> Iterator[SimpleNamespace]:
+    def _rows(self) -> Iterator[dict]:
         for curves in self.curves:
             for curve in curves:
                 band = curve.band
                 for fpr, tpr, low, high in zip(
                     band.rates, band.tpr, band.low, band.high, strict=True
                 ):
-                    yield SimpleNamespace(
-                        **vars(curve), fpr=fpr, tpr=tpr, low=low, high=high
-                    )
+                    yield {
+                        "model": curve.model,
+                        "target": curve.target.target,
+                        "attack": curve.attack,
+                        "fpr": fpr,
+                        "tpr": tpr,
+                        "low": low,
+                        "high": high,
+                    }
 
 
 def at_one_percent(band) -> tuple[float, float]:

@@ -1,7 +1,6 @@
 """How the scores of members and nonmembers are spread."""
 
 from collections.abc import Iterator
-from types import SimpleNamespace
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,7 +11,6 @@ from qmia_tf.report.figures.figure import RunFigure
 from qmia_tf.report.figures.series import models, pairs, two
 from qmia_tf.report.figures.styles import MEMBERS, NONMEMBERS
 from qmia_tf.report.phrases import attack_title
-from qmia_tf.report.tables import Column
 
 # The first of these that has histograms.
 SCORES = ("margin", "confidence")
@@ -27,14 +25,6 @@ class ScoreHistograms(RunFigure):
     name = "histograms"
     title = "Scores of members and nonmembers"
     heading = "scores of members and nonmembers"
-    columns = [
-        Column("artefact", "artefact", "text", "name"),
-        Column("score", "score", "text", "score"),
-        Column("from", "from", "number", "low"),
-        Column("to", "to", "number", "high"),
-        Column("members", "members", "count", "members"),
-        Column("nonmembers", "nonmembers", "count", "nonmembers"),
-    ]
 
     def __init__(self, results):
         super().__init__(results)
@@ -90,7 +80,7 @@ class ScoreHistograms(RunFigure):
             _draw(axes, histogram)
         return figure
 
-    def _subjects(self) -> Iterator[SimpleNamespace]:
+    def _rows(self) -> Iterator[dict]:
         for name, histogram in self.shown:
             for low, high, members, nonmembers in zip(
                 histogram.edges,
@@ -99,14 +89,14 @@ class ScoreHistograms(RunFigure):
                 histogram.nonmembers,
                 strict=False,
             ):
-                yield SimpleNamespace(
-                    name=name,
-                    score=self.score,
-                    low=low,
-                    high=high,
-                    members=members,
-                    nonmembers=nonmembers,
-                )
+                yield {
+                    "artefact": name,
+                    "score": self.score,
+                    "from": low,
+                    "to": high,
+                    "members": members,
+                    "nonmembers": nonmembers,
+                }
 
     def shares(self) -> list[tuple[str, float]]:
         """How much of the two histograms lies on each other, of some."""

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Iterator
-from types import SimpleNamespace
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -79,13 +78,7 @@ class ThresholdSweep(RunFigure):
     name = "threshold"
     title = "Attack accuracy against the threshold"
     heading = "confidence attack by threshold"
-    columns = [
-        Column("model", "model", "text", "name"),
-        Column("threshold", "threshold", "number", "threshold"),
-        Column("attack accuracy", "balanced_accuracy", "number", "accuracy"),
-        Column("TPR", "tpr", "number", "tpr"),
-        Column("FPR", "fpr", "number", "fpr"),
-    ]
+    columns = (Column("attack accuracy", "balanced_accuracy", "number"),)
 
     def __init__(self, results):
         super().__init__(results)
@@ -133,7 +126,7 @@ class ThresholdSweep(RunFigure):
             (GAP, {"marker": "<", "linestyle": "", "color": GREY}),
         ]
 
-    def _subjects(self) -> Iterator[SimpleNamespace]:
+    def _rows(self) -> Iterator[dict]:
         for line in self.lines:
             curve = line.attack.curve
             for threshold, accuracy, tpr, fpr in zip(
@@ -143,13 +136,13 @@ class ThresholdSweep(RunFigure):
                 curve.false_positive_rate.tolist(),
                 strict=True,
             ):
-                yield SimpleNamespace(
-                    name=line.name,
-                    threshold=threshold,
-                    accuracy=accuracy,
-                    tpr=tpr,
-                    fpr=fpr,
-                )
+                yield {
+                    "model": line.name,
+                    "threshold": threshold,
+                    "balanced_accuracy": accuracy,
+                    "tpr": tpr,
+                    "fpr": fpr,
+                }
 
 
 def steps(curve: Curve) -> tuple[np.ndarray, np.ndarray]:

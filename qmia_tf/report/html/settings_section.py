@@ -1,101 +1,79 @@
 """Settings, seeds, versions and hashes of the audited runs."""
 
+from qmia_tf.report.metrics import select
 from qmia_tf.report.phrases import attack_title
 from qmia_tf.report.run_list import Run
 from qmia_tf.report.tables import Column, Table
+from qmia_tf.report.words import notes
 
 # Of the configuration, what people look for first.
 FIRST = ("dataset", "split", "model", "recipe", "seed")
 
 
-def fact_tables(compared: list[Run]) -> list[Table]:
+def fact_tables(runs: list[Run]) -> list[Table]:
     """Tables of what was audited, how it was made and by which programs.
 
-    Args:
-        compared: the runs.
     Returns: records and seeds, configuration, versions, files, and what was
         left out; only those with rows.
     """
     tables = [
-        _records(compared),
+        _records(runs),
         _side_by_side(
             "configuration",
             "Configuration of the runs",
             "setting",
-            [_flat(run.audit.config) for run in compared],
-            compared,
+            [run.audit.config for run in runs],
+            runs,
         ),
         _side_by_side(
             "versions",
             "Versions of the programs that made the audits",
             "program",
-            [_flat(run.audit.versions) for run in compared],
-            compared,
+            [run.audit.versions for run in runs],
+            runs,
         ),
-        _files(compared),
-        _left_out(compared),
+        _files(runs),
+        _left_out(runs),
     ]
     return [table for table in tables if table.rows]
 
 
-def _records(compared):
+def _records(runs):
     rows = []
-    for run in compared:
+    for run in runs:
         first = run.audit.targets[0]
-        seeds = (run.setting("seed"), run.audit.split.get("seed"))
         rows.append(
-            [
-                run.name,
-                run.model,
-                first.members,
-                first.nonmembers,
-                *seeds,
-                run.audit.seed,
-                run.audit.fingerprint,
-                first.records_sha256,
-            ]
+            {
+                "run": run.name,
+                "model": run.model,
+                "members": first.members,
+                "nonmembers": first.nonmembers,
+                "seed": run.setting("seed"),
+                "split_seed": run.audit.split.get("seed"),
+                "audit_seed": run.audit.seed,
+                "fingerprint": run.audit.fingerprint,
+                "records_sha256": first.records_sha256,
+            }
         )
-    return Table(
-        name="records",
-        title="Records, seeds and their hashes",
-        columns=[
-            Column("run", "run"),
-            Column("model", "model"),
-            Column("members", "members", "count"),
-            Column("nonmembers", "nonmembers", "count"),
-            Column("training seed", "seed", "count"),
-            Column("split seed", "split_seed", "count"),
-            Column("audit seed", "audit_seed", "count"),
-            Column("data, sha256", "fingerprint"),
-            Column("record ids, sha256", "records_sha256"),
-        ],
-        rows=rows,
-        notes=[
-            "Runs with the same hash of record ids were judged on the same "
-            "members and nonmembers."
-        ],
-    )
+    title = "Records, seeds and their hashes"
+    return select("records", title, rows, notes=notes("records"))
 
 
-def _side_by_side(name, title, head, facts, compared):
+def _side_by_side(name, title, head, facts, runs):
     """One row a key; values that all runs share are in one column."""
-    keys = list(dict.fromkeys(key for run_facts in facts for key in run_facts))
-    keys.sort(key=_place)
+    facts = [_flat(run_facts) for run_facts in facts]
+    keys = dict.fromkeys(key for run_facts in facts for key in run_facts)
     rows = []
-    for key in keys:
+    for key in sorted(keys, key=_place):
         values = [run_facts.get(key, "") for run_facts in facts]
         same = len(set(values)) == 1
-        rows.append([key, *(values[:1] if same else [""]), *_own(values, same)])
-    apart = any(any(row[2:]) for row in rows)
-    runs = compared if apart else []
+        apart = [""] * len(values) if same else values
+        rows.append([key, values[0] if same else "", *apart])
     columns = [Column(head, "key"), Column("all runs", "all")]
-    columns += [Column(run.name, run.name) for run in runs]
+    if any(any(row[2:]) for row in rows):
+        columns += [Column(run.name, run.name) for run in runs]
     rows = [row[: len(columns)] for row in rows]
     return Table(name=name, title=title, columns=columns, rows=rows, notes=[])
-
-
-def _own(values, same):
-    return ["" for _ in values] if same else values
 
 
 def _flat(value, prefix=""):
@@ -116,68 +94,39 @@ def _place(key):
     return FIRST.index(first) if first in FIRST else len(FIRST)
 
 
-def _files(compared):
-    return Table(
-        name="files",
-        title="Artefacts and their hashes",
-        columns=[
-            Column("run", "run"),
-            Column("target", "target"),
-            Column("kind", "kind"),
-            Column("kernels", "kernel_set"),
-            Column("bytes", "size_bytes", "count"),
-            Column("sha256 of the file", "sha256"),
-        ],
-        rows=[
-            [
-                run.name,
-                target.target,
-                target.kind,
-                target.kernel_set,
-                target.size_bytes,
-                target.sha256,
-            ]
-            for run in compared
-            for target in run.audit.targets
-        ],
-        notes=[],
-        grouped=1,
+def _files(runs):
+    keys = ("target", "kind", "kernel_set", "size_bytes", "sha256")
+    rows = (
+        {"run": run.name, **{key: getattr(target, key) for key in keys}}
+        for run in runs
+        for target in run.audit.targets
     )
+    return select("files", "Artefacts and their hashes", rows, grouped=1)
 
 
-def _left_out(compared):
+def _left_out(runs):
     """Attacks that were not run and targets that failed, by reason."""
-    runs_by_reason = {}
-    for run in compared:
+    targets_by_reason = {}
+
+    def add(what, omission, run, target):
+        places = targets_by_reason.setdefault((what, omission.reason), {})
+        places.setdefault(run.name, []).append(target)
+
+    for run in runs:
         for target in run.audit.targets:
             for omission in target.attacks_left_out:
-                attack = attack_title(omission.name)
-                runs = runs_by_reason.setdefault((attack, omission.reason), {})
-                runs.setdefault(run.name, []).append(target.target)
+                add(attack_title(omission.name), omission, run, target.target)
         for omission in run.audit.left_out:
-            runs = runs_by_reason.setdefault(
-                (omission.target, omission.reason), {}
-            )
-            runs.setdefault(run.name, []).append(omission.kernel_set)
-    rows = [
-        [
-            subject,
-            "; ".join(
+            add(omission.target, omission, run, omission.kernel_set)
+    rows = (
+        {
+            "what": what,
+            "of": "; ".join(
                 f"{run}: {', '.join(dict.fromkeys(targets))}"
-                for run, targets in runs.items()
+                for run, targets in places.items()
             ),
-            reason,
-        ]
-        for (subject, reason), runs in runs_by_reason.items()
-    ]
-    return Table(
-        name="left_out",
-        title="What was left out, and why",
-        columns=[
-            Column("attack or target", "what"),
-            Column("of", "of"),
-            Column("reason", "reason"),
-        ],
-        rows=rows,
-        notes=[],
+            "reason": reason,
+        }
+        for (what, reason), places in targets_by_reason.items()
     )
+    return select("left_out", "What was left out, and why", rows)

@@ -10,10 +10,10 @@ from absl.testing import parameterized
 
 from qmia_tf import files
 from qmia_tf.attacks.augmentations import Augmentations, Noise
+from qmia_tf.auditing import label_only_queries
 from qmia_tf.data import split as splits
 from qmia_tf.data.loaders import Dataset
 from qmia_tf.errors import InputError
-from qmia_tf.experiments import label_only_queries
 from qmia_tf.targets import unopened_model
 
 RECORDS = 60
@@ -152,17 +152,6 @@ class QueryTargetTest(parameterized.TestCase, tf.test.TestCase):
         path.write_bytes(path.read_bytes()[:50])
         with self.assertRaisesRegex(InputError, "int8.npz is damaged"):
             self.ask()
-
-    @parameterized.parameters(
-        ("keras", True),
-        ("default", True),
-        ("twin", False),
-        ("reference", False),
-        ("builtin", False),
-    )
-    def test_whom_to_ask(self, kernel_set, asked):
-        query = unopened_model.UnopenedModel("x", self.file, kernel_set, None)
-        self.assertEqual(label_only_queries.is_queried(query), asked)
 
 
 class SettingsTest(parameterized.TestCase):

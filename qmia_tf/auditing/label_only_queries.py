@@ -13,10 +13,7 @@ from qmia_tf.attacks.augmentations import Augmentations, Noise
 from qmia_tf.data import draws
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
-from qmia_tf.outputs import KERAS
 from qmia_tf.run_dir import RunDir
-
-KERNELS = (KERAS, "default")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,51 +42,44 @@ class Settings:
             )
 
 
-def is_queried(query) -> bool:
-    """Whether a target is queried: not a twin, nor under other kernels.
-
-    Args:
-        query: unopened_model.UnopenedModel.
-    """
-    return query.kernel_set in KERNELS
-
-
 def query_target(
-    query, records: Records, *, settings, run_dir, progress=True
+    model,
+    records: Records,
+    *,
+    settings: Settings,
+    run_dir,
+    progress: bool = True,
 ) -> dict[str, augmented_queries.AugmentedLabels]:
     """Queries one target, unless its labels are there.
 
     Args:
-        query: unopened_model.UnopenedModel, or another with its name, facts and
-            open(); one whose sha256 is None is queried anew each time.
-        records: Records.
-        settings: Settings.
+        model: targets.unopened_model.UnopenedModel; one whose sha256 is None
+            is queried anew each time.
         run_dir: where augmented_queries/ lies.
         progress: shows a bar.
-    Returns: dict of "augmented_labels" and "noisy_labels".
+    Returns: "augmented_labels" and "noisy_labels".
     Raises: InputError as augmented_queries.query.
     """
     run_dir = RunDir(run_dir)
     drawn = draws.draw(records, settings.records, seed=settings.seed)
     drawn = drawn.in_record_order()
-    facts = {**query.facts, "fingerprint": records.fingerprint}
-    labels, target = {}, None
+    facts = {**model.facts, "fingerprint": records.fingerprint}
+    labels = {}
     for name, augmentations, suffix in (
         ("augmented_labels", settings.augmentations, ""),
         ("noisy_labels", settings.noise, ".noise"),
     ):
-        path = run_dir.augmented_of(f"{query.name}{suffix}")
+        path = run_dir.augmented_of(f"{model.name}{suffix}")
         stored = augmented_queries.load(path) if path.exists() else None
-        current = (
+        is_current = (
             stored is not None
             and facts["sha256"] is not None
             and stored.matches(augmentations=augmentations, **facts)
             and np.array_equal(stored.record_ids, drawn.record_ids)
         )
-        if not current:
-            target = target or query.open()
+        if not is_current:
             stored = augmented_queries.query(
-                target,
+                model.open(),
                 drawn,
                 augmentations,
                 run=run_dir.name,

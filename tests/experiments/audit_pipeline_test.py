@@ -1,31 +1,33 @@
-"""The auxiliary knowledge of a run: parent, images, equal records."""
+"""One audit: the auxiliary knowledge and the records of a run."""
 
 import pathlib
 from unittest import mock
 
 import numpy as np
+import synthetic_audits
 import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf import files
-from qmia_tf.auditing import blind_baseline
+from qmia_tf import files, outputs
+from qmia_tf.auditing import blind_baseline, label_only_queries
+from qmia_tf.auditing.audit import AuditConfig
 from qmia_tf.auditing.auxiliary import make_attack_inputs
 from qmia_tf.data.loaders import Dataset
 from qmia_tf.data.record_features import image_features
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import (
+    audit_pipeline,
     configuration,
-    label_only_queries,
-    run_auxiliary,
+    run,
     training_run,
 )
-from qmia_tf.experiments.record_checks import RecordChecks
+from qmia_tf.experiments.audit_pipeline import RecordChecks
 from qmia_tf.models.resnet import Bits
 from qmia_tf.outputs import Outputs
 from qmia_tf.run_dir import RunDir
-from qmia_tf.targets import run_targets, unopened_model
+from qmia_tf.targets.unopened_model import UnopenedModel
 from qmia_tf.training import recipes
 
 RECORDS = 40
@@ -69,22 +71,31 @@ class Runs(parameterized.TestCase, tf.test.TestCase):
             ).save(folder / "outputs" / f"{target}.npz")
         return folder
 
-    def auxiliary(self, folder, **options):
+    def audited(self, folder, *targets, label_only=None, **options):
+        """What the audit is given: by target, and with which others."""
         config = configuration.read(folder)
-        records = training_run.records_of(folder, self.data, config)
-        return run_auxiliary.RunAuxiliary(
-            folder,
-            records,
-            features=RecordChecks.of(records).features,
-            config=config,
-            **options,
-        )
+        paths = RunDir(folder)
+        loaded = [outputs.load(paths.outputs_of("keras")), *targets]
+        with mock.patch.object(
+            audit_pipeline.audits,
+            "audit_outputs",
+            return_value=synthetic_audits.result(),
+        ) as audit_outputs:
+            audit_pipeline.audit(
+                self.checks(folder),
+                loaded,
+                run.knowledge_of(folder, config, **options),
+                AuditConfig(label_only=label_only),
+                run_dir=folder,
+                run_config=lambda outputs: config,
+            )
+        given = audit_outputs.call_args.kwargs
+        names = [x.target for x in given["joint_with"]]
+        return given["auxiliary"], names
 
     def checks(self, folder):
         config = configuration.read(folder)
-        return RecordChecks.of(
-            training_run.records_of(folder, self.data, config)
-        )
+        return RecordChecks(training_run.records_of(folder, self.data, config))
 
     def baseline(self, rows, *, seed):
         """The blind baseline of some records in their order."""
@@ -97,31 +108,33 @@ class Runs(parameterized.TestCase, tf.test.TestCase):
         return blind_baseline.measure(records, seed=seed)
 
 
-class ParentTest(Runs):
-    def test_is_that_of_the_other_run(self):
+class KnowledgeTest(Runs):
+    def setUp(self):
+        super().setUp()
+        self.folder = self.run_of("w4a4", Bits(4, 4))
+        self.keras = outputs.load(self.folder / "outputs/keras.npz")
+        self.file = self.keras.renamed("int8")
+
+    def test_the_parent_is_that_of_the_other_run(self):
         full = self.run_of("full", Bits(), seed=1)
-        known = self.auxiliary(self.run_of("w4a4", Bits(4, 4)), parent=full)
+        known, joint_with = self.audited(self.folder, self.file, parent=full)
         want = files.read_npz(full / "outputs/keras.npz")["probabilities"]
         for name in ("keras", "int8"):
-            parent = known.of(name).parent
+            parent = known[name].parent
             self.assertEqual(parent.target, "parent")
             self.assertAllEqual(parent.probabilities, want)
-        self.assertEqual(
-            [outputs.target for outputs in known.joint_with()],
-            ["keras", "parent"],
-        )
+        self.assertEqual(joint_with, ["keras", "parent"])
 
-    def test_a_full_precision_run_is_that_of_its_files(self):
-        known = self.auxiliary(self.run_of("full", Bits()))
-        self.assertIsNone(known.of("keras").parent)
-        self.assertEqual(known.of("int8_ptq").parent.target, "keras")
-        self.assertEqual(
-            [outputs.target for outputs in known.joint_with()], ["keras"]
-        )
+    def test_a_full_precision_run_is_the_parent_of_its_files(self):
+        full = self.run_of("full", Bits())
+        known, joint_with = self.audited(full, self.file)
+        self.assertIsNone(known["keras"].parent)
+        self.assertEqual(known["int8"].parent.target, "keras")
+        self.assertEqual(joint_with, ["keras"])
 
-    def test_a_quantized_run_has_none_of_its_own(self):
-        known = self.auxiliary(self.run_of("w4a4", Bits(4, 4)))
-        self.assertIsNone(known.of("float32").parent)
+    def test_a_quantized_run_has_no_parent_of_its_own(self):
+        known, _ = self.audited(self.folder, self.file)
+        self.assertIsNone(known["int8"].parent)
 
     @parameterized.parameters(Bits(8, 4), Bits(32, 32, clip=True))
     def test_not_full_precision(self, bits):
@@ -131,34 +144,27 @@ class ParentTest(Runs):
             "other is not the full-precision run: its model has "
             f"{bits.weight}-bit weights and {bits.activation}-bit activations",
         ):
-            self.auxiliary(self.run_of("w4a4", Bits(4, 4)), parent=other)
+            self.audited(self.folder, parent=other)
 
     def test_not_queried_and_not_a_run(self):
-        folder = self.run_of("w4a4", Bits(4, 4))
         full = self.run_of("full", Bits(), targets=())
         with self.assertRaisesRegex(
             InputError, "full was not queried yet: attack it first"
         ):
-            self.auxiliary(folder, parent=full)
+            self.audited(self.folder, parent=full)
         with self.assertRaisesRegex(InputError, "is not a run directory"):
-            self.auxiliary(folder, parent=self.dir / "none")
+            self.audited(self.folder, parent=self.dir / "none")
 
     def test_of_another_split(self):
         full = self.run_of("full", Bits(), split_seed=1)
-        folder = self.run_of("w4a4", Bits(4, 4))
-        known = self.auxiliary(folder, parent=full)
-        answers = run_targets.outputs.load(folder / "outputs/keras.npz")
+        known, _ = self.audited(self.folder, parent=full)
         with self.assertRaisesRegex(InputError, "trained on other members"):
-            make_attack_inputs(answers, known.of("keras"))
+            make_attack_inputs(self.keras, known["keras"])
 
-
-class AuxiliaryTest(Runs):
     def test_features_are_those_of_the_images(self):
-        folder = self.run_of("w4a4", Bits(4, 4))
-        known = self.auxiliary(folder).of("keras")
-        answers = run_targets.outputs.load(folder / "outputs/keras.npz")
+        known, _ = self.audited(self.folder)
         order = np.random.default_rng(0).permutation(RECORDS)[:30]
-        inputs = make_attack_inputs(answers.take(order), known)
+        inputs = make_attack_inputs(self.keras.take(order), known["keras"])
         for record, row in zip(
             inputs.outputs.record_ids, inputs.features, strict=True
         ):
@@ -166,8 +172,8 @@ class AuxiliaryTest(Runs):
             self.assertAllClose(row, want)
 
     def test_the_runs_own_references_unless_others_are_given(self):
-        folder = self.run_of("w4a4", Bits(4, 4))
-        self.assertEqual(self.auxiliary(folder).of("keras").references, ())
+        known, _ = self.audited(self.folder)
+        self.assertEqual(known["keras"].references, ())
         for n in range(2):
             self.run_of(f"w4a4/references/r0{n}", Bits(4, 4), split_seed=n + 5)
         other = self.run_of("other", Bits(4, 4), split_seed=9)
@@ -176,39 +182,57 @@ class AuxiliaryTest(Runs):
             ([other], ["other.keras"]),
             ([], []),
         ):
-            known = self.auxiliary(folder, references=given)
-            references = known.of("int8").references
+            known, _ = self.audited(self.folder, self.file, references=given)
             self.assertEqual(
-                [reference.target for reference in references], names
+                [x.target for x in known["int8"].references], names
             )
 
-    def test_copies_only_of_what_can_be_asked(self):
+
+class AugmentedQueriesTest(Runs):
+    @parameterized.parameters(
+        ("keras", True, True, ""),
+        ("default", True, True, ""),
+        ("reference", True, True, "only the Keras model and files under"),
+        ("twin", True, True, "only the Keras model and files under"),
+        ("callable", False, True, ""),
+        ("default", True, False, "switched off"),
+    )
+    def test_only_of_what_can_be_queried(self, kernels, of_run, asked, reason):
         folder = self.run_of("w4a4", Bits(4, 4))
-        known = self.auxiliary(folder, label_only=label_only_queries.Settings())
-        with mock.patch.object(
-            label_only_queries,
-            "query_target",
-            return_value={"augmented_labels": 1, "noisy_labels": 2},
-        ) as answer:
-            file = unopened_model.UnopenedModel(
-                "int8", folder / "x", "default", None
+        checks = self.checks(folder)
+        model = UnopenedModel(
+            "int8",
+            folder / "x",
+            kernels,
+            None,
+            outputs="probabilities" if of_run else None,
+        )
+        settings = label_only_queries.Settings()
+        config = AuditConfig(label_only=settings if asked else None)
+        labels = {"augmented_labels": 1, "noisy_labels": 2}
+        answer = outputs.load(folder / "outputs/keras.npz").renamed("int8")
+        with (
+            mock.patch.object(
+                label_only_queries, "query_target", return_value=labels
+            ) as query_target,
+            mock.patch.object(
+                audit_pipeline.queries, "query", return_value=answer
+            ) as query,
+        ):
+            queried = audit_pipeline.query_targets(
+                checks, [model], config, run_dir=folder, say=print
             )
-            auxiliary = known.of("int8", file)
-            self.assertEqual(
-                (auxiliary.augmented_labels, auxiliary.noisy_labels), (1, 2)
-            )
-            self.assertIs(answer.call_args.args[0], file)
-            self.assertEqual(answer.call_args.kwargs["run_dir"], folder)
-            answer.reset_mock()
-            twin = unopened_model.UnopenedModel(
-                "int8_twin", folder / "x", "twin", None
-            )
-            self.assertIsNone(known.of("int8_twin", twin).augmented_labels)
-            self.assertIsNone(known.of("int8.pi4").augmented_labels)
-            self.assertIsNone(
-                self.auxiliary(folder).of("int8", file).noisy_labels
-            )
-            answer.assert_not_called()
+        queries = checks.given.labels.size
+        if reason:
+            query_target.assert_not_called()
+            self.assertIn(reason, queried.reasons["int8"]["noisy_labels"])
+        else:
+            self.assertIs(query_target.call_args.args[0], model)
+            self.assertEqual(queried.augmented_labels, {"int8": labels})
+            self.assertEqual(queried.reasons["int8"], {})
+            names = len(settings.augmentations.names + settings.noise.names)
+            queries *= 1 + names
+        self.assertEqual(query.call_args.kwargs["query_count"], queries)
 
 
 class BlindBaselineTest(Runs):

@@ -1,0 +1,275 @@
+"""One audit: records, targets, auxiliary knowledge -> outputs -> audit.json.
+
+A run directory and the models that somebody brings go through the same call.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+import numpy as np
+
+from qmia_tf import terminal
+from qmia_tf.attacks.augmented_queries import AugmentedLabels
+from qmia_tf.auditing import audit as audits
+from qmia_tf.auditing import blind_baseline, label_only_queries
+from qmia_tf.auditing.audit import AuditConfig, RecordFacts
+from qmia_tf.auditing.audit_result import CalibrationRecords
+from qmia_tf.auditing.auxiliary import Auxiliary
+from qmia_tf.auditing.run_outputs import repeated
+from qmia_tf.data import duplicates, record_features, repeated_records
+from qmia_tf.data.duplicates import EqualRecords
+from qmia_tf.data.records import Records
+from qmia_tf.data.repeated_records import Distinct
+from qmia_tf.errors import InputError
+from qmia_tf.outputs import KERAS, LeftOut, Outputs
+from qmia_tf.report.reported_audit import Audit
+from qmia_tf.targets import queries
+from qmia_tf.targets.unopened_model import UnopenedModel
+
+AUGMENTED = ("augmented_labels", "noisy_labels")
+# Of the kernel sets of a run's files, those under which one gets augmented
+# queries.
+AUGMENTED_KERNELS = (KERAS, "default")
+# Why an attack cannot have what it needs.
+SWITCHED_OFF = "they were switched off"
+NOT_A_MODEL = "saved outputs cannot be queried with augmented images"
+OTHER_KERNELS = "only the Keras model and files under default kernels get them"
+NO_RECORDS = "only outputs were given"
+NOT_IMAGES = "the records are not uint8 images [N, height, width, channels]"
+TOO_MANY = f"a record has more than {record_features.MOST_FEATURES} values"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RecordChecks:
+    """What records say by themselves, before any target; each done once.
+
+    Attributes:
+        given: Records in the order in which targets are queried.
+    """
+
+    given: Records
+
+    @functools.cached_property
+    def records(self) -> Records:
+        """Sorted by record id: those are 0..N-1."""
+        return self.given.in_record_order()
+
+    @functools.cached_property
+    def features(self) -> np.ndarray | None:
+        """Float64 [N, F] by record id; None if there are too many."""
+        return record_features.of_records(self.records)
+
+    @functools.cached_property
+    def equal(self) -> EqualRecords:
+        """The records that are on both sides."""
+        return duplicates.find(self.records)
+
+    @functools.cached_property
+    def distinct(self) -> Distinct:
+        """The records that are audited: of equal ones on a side, one."""
+        return repeated_records.of_records(self.records)
+
+    def blind_baseline(self, *, seed: int) -> audits.BlindBaseline:
+        """Tries to tell the members without querying any model."""
+        rows = self.distinct.record_ids
+        features = self.features[rows] if self.records.is_images else None
+        return blind_baseline.measure(
+            self.records.take(rows), seed=seed, features=features
+        )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Knowledge:
+    """What an attacker has besides the outputs and the records.
+
+    Attributes:
+        references: gives the outputs of reference models for a target.
+        parent: outputs of the full-precision model of the same members.
+        first_is_parent: whether the first target is that model.
+    """
+
+    references: Callable[[Outputs], tuple[Outputs, ...]]
+    parent: Outputs | None = None
+    first_is_parent: bool = False
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Queried:
+    """What targets were queried for.
+
+    Attributes:
+        outputs: of each target, in the order given.
+        left_out: the targets of a run that cannot be run.
+        augmented_labels: by target, by need of attacks.
+        reasons: by target, by need of attacks: why it is not there.
+    """
+
+    outputs: list[Outputs] = dataclasses.field(default_factory=list)
+    left_out: list[LeftOut] = dataclasses.field(default_factory=list)
+    augmented_labels: dict[str, dict[str, AugmentedLabels]] = dataclasses.field(
+        default_factory=dict
+    )
+    reasons: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+
+
+def audit(
+    checks: RecordChecks | None,
+    targets: list[UnopenedModel | Outputs],
+    knowledge: Knowledge,
+    config: AuditConfig,
+    *,
+    run_dir,
+    run_config: Callable[[list[Outputs]], dict],
+    calibration: CalibrationRecords | None = None,
+    pictures=None,
+    progress=None,
+) -> Audit:
+    """Queries targets about records, and audits their outputs.
+
+    Args:
+        checks: of the records; None if every target is saved outputs.
+        targets: in the order of the audit; the first is what the others were
+            made from, or are compared with.
+        run_dir: where outputs/, augmented_queries/ and audit.json go.
+        run_config: gives the content of config.json.
+        calibration: records that a file was calibrated with.
+        pictures: as in RecordFacts.
+        progress: callable that takes a line of text, or None.
+    Raises: InputError that says what cannot be used and what to do.
+    """
+    say = progress or (lambda line: None)
+    queried = query_targets(checks, targets, config, run_dir=run_dir, say=say)
+    outputs = queried.outputs
+    auxiliary = {
+        x.target: _auxiliary(x, checks, queried, knowledge) for x in outputs
+    }
+    joint_with = [*outputs[:1], knowledge.parent]
+    facts = RecordFacts(calibration=calibration, pictures=pictures)
+    if checks is not None:
+        with terminal.working("comparing members and nonmembers"):
+            facts = dataclasses.replace(
+                facts,
+                duplicates=checks.equal,
+                distinct=checks.distinct,
+                blind_baseline=checks.blind_baseline(seed=config.seed),
+                class_names=checks.given.class_names,
+            )
+    of_run = {
+        x.name for x in targets if isinstance(x, UnopenedModel) and x.is_of_run
+    }
+    result = audits.audit_outputs(
+        run_dir,
+        outputs,
+        run_config=run_config(outputs),
+        config=config,
+        records=facts,
+        auxiliary=auxiliary,
+        joint_with=[other for other in joint_with if other is not None],
+        repeated=repeated([x for x in outputs if x.target in of_run]),
+        left_out=queried.left_out,
+        progress=progress,
+    )
+    return Audit.of(result)
+
+
+def query_targets(
+    checks: RecordChecks | None, targets, config, *, run_dir, say
+) -> Queried:
+    """Queries targets one after the other, as `audit` does.
+
+    Raises: InputError if one cannot be queried, see queries.query.
+    """
+    queried = Queried()
+    for target in targets:
+        reasons = _reasons(target, checks, config)
+        if isinstance(target, Outputs):
+            queried.outputs.append(target)
+            queried.reasons[target.target] = reasons
+            continue
+        is_augmented = AUGMENTED[0] not in reasons
+        outputs = queries.query(
+            target,
+            checks.given,
+            run_dir=run_dir,
+            allow_chance=config.allow_chance,
+            query_count=_query_count(checks.given, is_augmented, config),
+            say=say,
+        )
+        if isinstance(outputs, LeftOut):
+            say(f"{target.name} is left out: {outputs.reason}")
+            queried.left_out.append(outputs)
+            continue
+        if is_augmented:
+            queried.augmented_labels[outputs.target] = (
+                label_only_queries.query_target(
+                    target,
+                    checks.given,
+                    settings=config.label_only,
+                    run_dir=run_dir,
+                )
+            )
+        target.close()
+        queried.outputs.append(outputs)
+        queried.reasons[outputs.target] = reasons
+        if not target.is_of_run:
+            require_same(outputs, queried.outputs[0])
+    return queried
+
+
+def require_same(one: Outputs, other: Outputs):
+    """Refuses targets that were not queried about the same records."""
+    if one.classes != other.classes:
+        raise InputError(
+            f"{one.target!r} has {one.classes} classes, "
+            f"{other.target!r} {other.classes}: compare models of one task"
+        )
+    for name in ("record_ids", "labels", "members"):
+        if not np.array_equal(getattr(one, name), getattr(other, name)):
+            raise InputError(
+                f"{one.target!r} and {other.target!r} are not about the same "
+                f"records (their {name} differ): query both about the same"
+            )
+
+
+def _auxiliary(outputs, checks, queried, knowledge):
+    name, parent = outputs.target, knowledge.parent
+    if knowledge.first_is_parent and name != queried.outputs[0].target:
+        parent = queried.outputs[0]
+    return Auxiliary(
+        references=knowledge.references(outputs),
+        parent=parent,
+        features=checks and checks.features,
+        reasons=queried.reasons[name],
+        **queried.augmented_labels.get(name, {}),
+    )
+
+
+def _reasons(target, checks, config):
+    """Why attacks on a target cannot have what they need, by need."""
+    is_model = isinstance(target, UnopenedModel)
+    why = None
+    if not is_model or target.is_saved:
+        why = NOT_A_MODEL
+    elif not checks.given.is_images:
+        why = NOT_IMAGES
+    elif config.label_only is None:
+        why = SWITCHED_OFF
+    elif target.is_of_run and target.kernel_set not in AUGMENTED_KERNELS:
+        why = OTHER_KERNELS
+    reasons = {} if why is None else dict.fromkeys(AUGMENTED, why)
+    if checks is None:
+        reasons["features"] = NO_RECORDS
+    elif checks.features is None:
+        reasons["features"] = TOO_MANY
+    return reasons
+
+
+def _query_count(records, is_augmented, config):
+    """The number of queries that one model gets, augmented ones too."""
+    count = len(records.labels)
+    if not is_augmented:
+        return count
+    settings = config.label_only
+    names = *settings.augmentations.names, *settings.noise.names
+    return count + min(count, settings.records) * len(names)
