@@ -12,7 +12,7 @@ import tempfile
 
 from qmia_tf import files, terminal
 from qmia_tf.attacks.tfprivacy import Settings
-from qmia_tf.auditing import label_only_queries, leak_test, thumbnails
+from qmia_tf.auditing import label_only_queries, leak_test, risky_members
 from qmia_tf.auditing.audit import AuditConfig
 from qmia_tf.data import duplicates, loaders, sides
 from qmia_tf.errors import InputError
@@ -349,11 +349,11 @@ def pictures_of(members, choice, data):
         show.
     """
     published = loaders.is_published_side(members)
-    if not thumbnails.wanted(choice, published=published):
+    if not risky_members.wanted(choice, published=published):
         return None
     if data is not None and data.is_images:
         return data.values.__getitem__
-    if choice == thumbnails.ON:
+    if choice == risky_members.ON:
         missing = "only outputs are given" if data is None else NOT_IMAGES
         raise InputError(f"--pictures=on has nothing to show: {missing}")
     return None
