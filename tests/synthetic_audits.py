@@ -31,9 +31,24 @@ def with_leak(target, **changes):
     return dataclasses.replace(target, leak=leak)
 
 
-def earlier(target):
-    """The target audit as version 5 knew it."""
-    return dataclasses.replace(target, leak=None)
+def changed(thing, **values):
+    """The audit with other values, by paths: attacks__gap__excess=..."""
+    for path, value in values.items():
+        name, _, rest = path.partition("__")
+        if isinstance(thing, list):
+            thing = [
+                changed(x, **{rest: value}) if _name(x) == name else x
+                for x in thing
+            ]
+        else:
+            if rest:
+                value = changed(getattr(thing, name), **{rest: value})
+            thing = dataclasses.replace(thing, **{name: value})
+    return thing
+
+
+def _name(thing):
+    return getattr(thing, "name", None) or thing.target
 
 
 def result(*targets, **changes) -> audit_result.AuditResult:

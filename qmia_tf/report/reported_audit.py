@@ -12,7 +12,6 @@ from qmia_tf.auditing.audit_result import AuditResult
 from qmia_tf.report import metrics, phrases, verdict_sentences
 from qmia_tf.report.report_files import make_report
 from qmia_tf.report.run_list import Run
-from qmia_tf.report.tables import select
 from qmia_tf.run_dir import RunDir
 
 NAMES = ("target", "attack")
@@ -52,9 +51,8 @@ class Audit(AuditResult):
 
         Columns are those of attacks.csv of a report, but for the run's.
         """
-        columns = [x for x in metrics.ATTACK if x not in metrics.RUN]
-        subjects = metrics.attack_subjects([Run(self)])
-        frame = select("attacks", "", columns, subjects).frame()
+        table = metrics.select("attacks", "", metrics.attack_rows([Run(self)]))
+        frame = table.frame().drop(columns=list(metrics.RUN))
         return frame.astype({key: float for key in frame if key not in NAMES})
 
     def report(self, path, **options) -> list[pathlib.Path]:

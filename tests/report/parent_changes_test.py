@@ -1,4 +1,4 @@
-"""The tables of artefacts: changes, agreement, latency, what is left out."""
+"""Artefacts minus the full-precision Keras model."""
 
 import dataclasses
 
@@ -7,7 +7,6 @@ import synthetic_outputs
 import tensorflow as tf
 from report_runs import FULL, Reports
 
-from qmia_tf import outputs
 from qmia_tf.auditing import audit, audit_result
 from qmia_tf.report import parent_changes, run_list
 from qmia_tf.statistics import paired_differences
@@ -137,79 +136,6 @@ class ChangeTest(Artefacts):
         self.assertIsNotNone(change.gap.low)
         self.assertNotIn("Without an", self.report(full))
         self.assertIn("Without an interval", self.report(full, quantized))
-
-
-class TablesTest(Artefacts):
-    def test_all_of_it(self):
-        folder = self.run_of("full", FULL)
-        for name, kernels in (("int8", "default"), ("int8.ref", "reference")):
-            self.add(
-                folder,
-                name,
-                seed=len(name),
-                sha256="c" * 64,
-                kernel_set=kernels,
-                latency_ms=0.0271,
-                latency_threads=2,
-            )
-        left_out = [outputs.LeftOut("float32.ref", "reference", "no ROUND")]
-        audit.audit_outputs(folder, left_out=left_out)
-        text = self.report(folder)
-        self.assertIn("Left out: full, float32.ref: no ROUND", text)
-        rows = {row["target"]: row for row in self.rows("artefacts")}
-        self.assertEqual(list(rows), ["keras", "int8", "int8.ref"])
-        row = rows["int8"]
-        self.assertEqual(row["latency_ms"], "0.0271")
-        self.assertEqual(row["latency_threads"], "2")
-        self.assertEqual(row["kernel_set"], "default")
-        self.assertAlmostEqual(float(row["size_change"]), -0.8)
-        self.assertEqual(rows["keras"]["latency_ms"], "")
-        change = self.changes(folder)["full", "int8"]
-        self.assertAlmostEqual(
-            float(row["accuracy_change_low"]), change.accuracy.low
-        )
-        value, low, high = (
-            100 * x for x in dataclasses.astuple(change.accuracy)
-        )
-        self.assertIn(f"{value:+.2f} [{low:+.1f}, {high:+.1f}]", text)
-        for name in ("artefacts", "leaks", "changes", "agreement"):
-            latex = (self.root / "report" / f"{name}.tex").read_text()
-            self.assertIn(rf"\label{{tab:{name}}}", latex)
-            self.assertIn("int8 & ", latex)
-        # Every table fits on 110 columns.
-        tables = text[text.index("What each artefact is") :].splitlines()
-        widths = [len(line) for line in tables if line.startswith("  ")]
-        self.assertLessEqual(max(widths), 110)
-
-    def test_agreement(self):
-        folder = self.run_of("full", FULL)
-        options = {"sha256": "c" * 64, "kernel_set": "default"}
-        one = self.add(folder, "int8", seed=3, **options)
-        options["kernel_set"] = "reference"
-        other = self.add(folder, "int8.reference", seed=4, **options)
-        audit.audit_outputs(folder)
-        self.report(folder)
-        rows = {row["target"]: row for row in self.rows("agreement")}
-        self.assertEqual(rows["int8"]["other"], "keras")
-        row = rows["int8.reference"]
-        self.assertEqual(row["other"], "int8")
-        self.assertEqual(row["records"], "120")
-        labels = [x.probabilities.argmax(axis=1) for x in (one, other)]
-        self.assertEqual(
-            int(row["labels_differ"]), np.sum(labels[0] != labels[1])
-        )
-        apart = np.abs(one.probabilities - other.probabilities).max()
-        self.assertAlmostEqual(float(row["largest_difference"]), apart)
-
-    def test_audit_without_kernels_latency_and_sizes(self):
-        folder = self.run_of("full", FULL)
-        answers = synthetic_outputs.outputs(60, 60, gain=(4.0, 3.0))
-        answers.save(folder / "outputs" / "keras.npz")
-        audit.audit_outputs(folder)
-        head = self.report(folder).split("What each artefact is")[1]
-        head = head.splitlines()[2]
-        self.assertNotIn("ms", head.split())
-        self.assertNotIn("MB", head.split())
 
 
 if __name__ == "__main__":

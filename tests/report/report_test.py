@@ -1,4 +1,4 @@
-"""The report: warnings, figures, and the script."""
+"""The report: warnings, the formats, and the script."""
 
 import pathlib
 import subprocess
@@ -19,81 +19,65 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 class WarningsTest(Reports):
     def test_none_where_all_is_well(self):
-        text = self.report(
-            self.run_of("full", FULL), self.run_of("w4a4", (4, 4))
-        )
-        self.assertNotIn("warning", text)
+        folders = self.run_of("full", FULL), self.run_of("w4a4", (4, 4))
+        self.assertEmpty(self.warnings(*folders))
 
     def test_far_below_full_precision(self):
         full = self.run_of("full", FULL, targets=("keras", "float32"))
         weak = self.run_of(
             "w4a4", (4, 4), gain=(2.5, 2.0), targets=("keras", "float32")
         )
-        warnings = self.warnings(full, weak)
-        self.assertLen(warnings, 1)
+        (warning,) = self.warnings(full, weak)
         self.assertRegex(
-            warnings[0],
+            warning,
             r"w4a4 \(w=4, a=4\): points less accurate on nonmembers than full "
             r"precision \(full\): keras, float32 \d+\.\d;",
         )
         self.assertEmpty(self.warnings(full, weak, max_drop=60.0))
         text = self.report(full, weak)
-        self.assertIn(f"warning: {warnings[0]}", text)
-        self.assertIn(
-            "warning: ", (self.root / "report/table1.tex").read_text()
-        )
+        self.assertIn(f"warning: {warning}", text)
+        latex = (self.root / "report/table1.tex").read_text()
+        self.assertIn("warning: ", latex)
 
     def test_file_far_below_its_own_full_precision_model(self):
         folder = self.run_of("full", FULL)
         outputs = synthetic_outputs.outputs(gain=(2.5, 2.0), target="int8_ptq")
         outputs.save(folder / "outputs" / "int8_ptq.npz")
         audit.audit_outputs(folder)
-        warnings = [x for x in self.warnings(folder) if "less accurate" in x]
-        self.assertLen(warnings, 1)
-        self.assertRegex(warnings[0], r"precision \(full\): int8_ptq \d+\.\d;")
+        (warning,) = [x for x in self.warnings(folder) if "less accurate" in x]
+        self.assertRegex(warning, r"precision \(full\): int8_ptq \d+\.\d;")
 
     def test_near_chance(self):
         bad = self.run_of("w1a1", (1, 1), gain=(0.0, 0.0))
-        warnings = self.warnings(self.run_of("full", FULL), bad)
-        self.assertLen(warnings, 1)
+        (warning,) = self.warnings(self.run_of("full", FULL), bad)
         self.assertRegex(
-            warnings[0], r"w1a1 .*better than guessing \(20.0 %\).* keras \d+"
+            warning, r"w1a1 .*better than guessing \(20.0 %\).* keras \d+"
         )
 
     @parameterized.parameters(
         (
-            "dataset__fingerprint",
-            "e" * 64,
-            "dddddddddddd... / eeeeeeeeeeee... (full / w4a4)",
+            {"dataset__fingerprint": "e" * 64},
+            "dataset.fingerprint dddddddddddd... / eeeeeeeeeeee...",
         ),
-        ("dataset__pool", "train", "all / train (full / w4a4)"),
-        ("split__seed", 7, "0 / 7 (full / w4a4)"),
-        ("recipe__epochs", 10, "30 / 10 (full / w4a4)"),
-        ("model__width", 16, "64 / 16 (full / w4a4)"),
+        ({"dataset__pool": "train"}, "dataset.pool all / train"),
+        ({"split__seed": 7}, "split.seed 0 / 7"),
+        ({"recipe__epochs": 10}, "recipe.epochs 30 / 10"),
+        ({"model__width": 16}, "model.width 64 / 16"),
+        # Settings that part the runs alike are told together.
+        (
+            {"split__seed": 7, "recipe__epochs": 10},
+            "split.seed 0 / 7, recipe.epochs 30 / 10",
+        ),
     )
-    def test_runs_that_do_not_share(self, path, value, message):
+    def test_runs_that_do_not_share(self, changes, message):
         warnings = self.warnings(
             self.run_of("full", FULL),
-            self.run_of("w4a4", (4, 4), **{path: value}),
+            self.run_of("w2a2", (2, 2), **changes),
+            self.run_of("w4a4", (4, 4), **changes),
+            max_drop=60.0,
         )
-        self.assertLen(warnings, 1)
-        name = path.replace("__", ".")
-        want = f"CIFAR-10: the runs do not share {name} {message}"
-        self.assertEqual(warnings[0], want)
-
-    def test_settings_that_part_the_runs_alike_are_told_together(self):
-        warnings = self.warnings(
-            self.run_of("full", FULL),
-            self.run_of("w4a4", (4, 4), split__seed=7, recipe__epochs=10),
-            self.run_of("w2a2", (2, 2), split__seed=7, recipe__epochs=10),
-        )
-        self.assertEqual(
-            warnings,
-            [
-                "CIFAR-10: the runs do not share split.seed 0 / 7, "
-                "recipe.epochs 30 / 10 (full / w2a2, w4a4)"
-            ],
-        )
+        want = f"CIFAR-10: the runs do not share {message} (full / w2a2, w4a4)"
+        self.assertEqual(warnings, [want])
 
     def test_runs_that_were_computed_otherwise(self):
         folders = [self.run_of("full", FULL), self.run_of("w4a4", (4, 4))]
@@ -115,13 +99,10 @@ class WarningsTest(Reports):
         )
 
     def test_two_data_sets_need_not_share(self):
-        warnings = self.warnings(
-            self.run_of("full", FULL),
-            self.run_of(
-                "other", FULL, dataset="digits", dataset__fingerprint="e" * 64
-            ),
+        other = self.run_of(
+            "other", FULL, dataset="digits", dataset__fingerprint="e" * 64
         )
-        self.assertEmpty(warnings)
+        self.assertEmpty(self.warnings(self.run_of("full", FULL), other))
 
     def test_no_full_precision(self):
         warnings = self.warnings(
@@ -136,11 +117,33 @@ class WarningsTest(Reports):
         outputs = synthetic_outputs.outputs(30, 30, target="int8", gain=(4, 3))
         outputs.save(folder / "outputs" / "int8.npz")
         audit.audit_outputs(folder)
-        warnings = self.warnings(folder, max_drop=60.0)
-        self.assertLen(warnings, 1)
-        self.assertIn(
-            "full: its targets were queried about different", warnings[0]
+        (warning,) = self.warnings(folder, max_drop=60.0)
+        self.assertStartsWith(
+            warning, "full: its targets were queried about different records"
         )
+
+
+class FormatsTest(Reports):
+    @parameterized.parameters(
+        ("csv", ["table1.csv", "attacks.csv"]),
+        ("latex", ["table1.tex", "leaks.tex"]),
+        ("md", ["report.md"]),
+        ("json", ["report.json"]),
+    )
+    def test_each_format(self, name, files):
+        out = self.root / name
+        written = make_report([self.run_of("full", FULL)], out, formats=[name])
+        names = [path.name for path in written]
+        self.assertEqual(names[0], "report.txt")
+        self.assertContainsSubset(files, names)
+        self.assertCountEqual(names, [x.name for x in out.iterdir()])
+        self.assertLen({path.suffix for path in written[1:]}, 1)
+
+    def test_what_is_asked_for(self):
+        with self.assertRaisesRegex(InputError, "'pdf'.*html,png"):
+            make_report([], self.root, formats=["pdf"])
+        with self.assertRaisesRegex(InputError, "--run_dirs"):
+            make_report([], self.root)
 
 
 class ScriptTest(Reports):
@@ -162,36 +165,22 @@ class ScriptTest(Reports):
         names = {path.name for path in (self.root / "out").iterdir()}
         self.assertContainsSubset(
             {
-                "report.txt",
-                "report.html",
-                "table2.tex",
-                "table2.csv",
-                "overview_cifar10.svg",
-                "overview_cifar10.png",
+                *("report.txt", "report.html", "table2.tex", "table2.csv"),
+                *("overview_cifar10.svg", "overview_cifar10.png"),
             },
             names,
         )
         self.assertIn(f"{len(names)} files in out:", done.stdout)
 
-    def test_other_formats(self):
-        self.run_of("full", FULL)
-        done = self.script("--run_dirs=full", "--out=out", "--format=md,json")
-        self.assertEqual(done.returncode, 0, done.stderr)
-        names = {path.name for path in (self.root / "out").iterdir()}
-        self.assertEqual(names, {"report.txt", "report.md", "report.json"})
-        done = self.script("--run_dirs=full", "--out=out", "--format=pdf")
-        self.assertEqual(done.returncode, 2)
-        self.assertRegex(done.stderr, "^error: no report format .*'pdf'")
-
-    def test_says_what_is_wrong_on_one_line(self):
-        done = self.script("--run_dirs=full", "--out=out")
+    @parameterized.parameters(
+        ("--format=pdf", "^error: no report format .*'pdf'"),
+        ("--run_dirs=gone", "^error: gone.*no such file"),
+    )
+    def test_says_what_is_wrong_on_one_line(self, option, message):
+        done = self.script("--run_dirs=full", "--out=out", option)
         self.assertEqual(done.returncode, 2)
         self.assertEqual(done.stderr.count("\n"), 1)
-        self.assertRegex(done.stderr, "^error: full.*no such file")
-
-    def test_no_runs(self):
-        with self.assertRaisesRegex(InputError, "--run_dirs"):
-            make_report([], self.root)
+        self.assertRegex(done.stderr, message)
 
 
 if __name__ == "__main__":
