@@ -83,6 +83,7 @@ def audit(
         references: .npz files of outputs of reference models.
         calibration: records that a quantized file was calibrated with;
             leave_out_calibration takes them out of the nonmembers.
+        num_threads: of LiteRT.
         data_dir, download: of TFDS.
         pictures: "on", "off" or "auto": members at highest risk are shown.
         progress: callable that takes a line of text, or None.
