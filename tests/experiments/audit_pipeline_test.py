@@ -6,6 +6,7 @@ import folders
 import numpy as np
 import synthetic_audits
 import tensorflow as tf
+import tiny_models
 import tiny_runs
 from absl.testing import parameterized
 
@@ -34,7 +35,7 @@ RECORDS = 40
 class Runs(folders.Folder):
     def setUp(self):
         super().setUp()
-        self.data = tiny_runs.dataset(RECORDS)
+        self.data = tiny_models.dataset(RECORDS)
 
     def run_of(self, name, bits, *, targets=("keras",), seed=0, **options):
         """A run directory with answers drawn by lot."""

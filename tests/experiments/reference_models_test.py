@@ -6,6 +6,7 @@ from unittest import mock
 import folders as test_folders
 import numpy as np
 import tensorflow as tf
+import tiny_models
 import tiny_runs
 from absl.testing import parameterized
 
@@ -33,7 +34,7 @@ def a_config(data, **options):
 class Folder(test_folders.Folder):
     def setUp(self):
         super().setUp()
-        self.data = tiny_runs.dataset(RECORDS, shape=(8, 8, 1))
+        self.data = tiny_models.dataset(RECORDS, shape=(8, 8, 1))
 
 
 class PlanTest(Folder):

@@ -63,7 +63,7 @@ class RunsTest(folders.Folder):
 
     def setUp(self):
         super().setUp()
-        self.data = tiny_runs.dataset()
+        self.data = tiny_models.dataset(60)
 
     def run_of(
         self, name, bits=None, *, kept=(1, 2, 3), last=4, empty=False, **options

@@ -29,7 +29,7 @@ class Folder(folders.Folder):
     def setUp(self):
         super().setUp()
         self.run_dir = self.dir / "w4a4"
-        self.data = tiny_runs.dataset(RECORDS)
+        self.data = tiny_models.dataset(RECORDS)
 
 
 class ConfigurationTest(Folder):
@@ -223,7 +223,7 @@ class TrainTest(Folder):
 
     def test_other_data_are_refused(self):
         self.train()
-        other = tiny_runs.dataset(RECORDS, seed=1)
+        other = tiny_models.dataset(RECORDS, seed=1)
         ours, theirs = other.fingerprint()[:12], self.data.fingerprint()[:12]
         self.assertRefused(
             f"w4a4 was made from other data: the fingerprint of tiny is "
