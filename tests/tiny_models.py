@@ -10,6 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from qmia_tf import layers
+from qmia_tf.data.dataset import Dataset
+from qmia_tf.data.split import Split
 
 SHAPE, CLASSES = (6, 5, 1), 4
 
@@ -18,6 +20,25 @@ def images(count=23, *, seed=0, shape=SHAPE):
     """Random uint8 pixels [count, *shape]."""
     rng = np.random.default_rng(seed)
     return rng.integers(0, 256, (count, *shape), np.uint8)
+
+
+def dataset(count, *, classes=CLASSES, seed=0):
+    """A Dataset of random images, classes in turn."""
+    return Dataset(
+        name="tiny",
+        images=images(count, seed=seed),
+        labels=np.arange(count) % classes,
+        class_names=tuple("abcdefghij"[:classes]),
+        origin=np.zeros(count, np.uint8),
+    )
+
+
+def split_of(data, members=None):
+    """A Split of a Dataset: every third record is a member, or those given."""
+    everybody = np.arange(len(data.labels))
+    members = everybody[::3] if members is None else np.asarray(members)
+    others = np.setdiff1d(everybody, members)
+    return Split(members, others, 0, "all", data.fingerprint())
 
 
 def classifier(*, shape=SHAPE, classes=CLASSES, seed=0, softmax=True):

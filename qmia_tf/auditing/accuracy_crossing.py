@@ -3,13 +3,12 @@
 import numpy as np
 
 
-def outside_range(accuracy, by_epoch) -> str | None:
+def outside_range(accuracy: float, by_epoch) -> str | None:
     """Whether the accuracy lies outside full precision's, up to its best epoch.
 
     Args:
         accuracy: how many nonmembers the model classifies right, or their
-            share.
-        by_epoch: the same of full precision, by epoch.
+            share; `by_epoch` the same of full precision.
     Returns: "above" or "below" full precision, or None.
     """
     if accuracy > max(by_epoch):
@@ -18,26 +17,18 @@ def outside_range(accuracy, by_epoch) -> str | None:
     return "below" if accuracy < min(by_epoch[: best + 1]) else None
 
 
-def crossings(accuracy, by_epoch) -> int:
-    """How often the accuracy of full precision crosses the model's.
-
-    Args:
-        accuracy: as of outside_range.
-        by_epoch: as of outside_range.
-    """
+def crossings(accuracy: float, by_epoch) -> int:
+    """How often the accuracy of full precision crosses the model's."""
     sides = np.sign(np.array(by_epoch) - accuracy)
     sides = sides[sides != 0]
     return int(np.sum(sides[1:] != sides[:-1]))
 
 
-def bracket(accuracy, by_epoch) -> tuple[int, int, float] | None:
+def bracket(accuracy: float, by_epoch) -> tuple[int, int, float] | None:
     """The first two neighbours up to the best epoch around an accuracy.
 
-    Args:
-        accuracy: as of outside_range.
-        by_epoch: as of outside_range.
-    Returns: their places in `by_epoch` and the weight of the second; None
-        where the accuracy is outside the range.
+    Returns: their places in `by_epoch` and the weight of the second; None where
+        the accuracy is outside the range.
     """
     best = int(np.argmax(by_epoch))
     for first in range(max(best, 1)):

@@ -24,10 +24,8 @@ from qmia_tf.statistics.intervals import Estimate
 def held_out_likelihood(outputs: Outputs) -> np.ndarray:
     """The likelihood ratio of the margin, learned and evaluated as in an audit.
 
-    Args:
-        outputs: of N records, in record order.
-    Returns: float64 [N], NaN in the calibration half of seed 0, and
-        everywhere if that is too small to learn from.
+    Returns: float64 [N], NaN in the calibration half of seed 0, and everywhere
+        if that is too small to learn from.
     """
     half = calibration_half(outputs.members, seed=0)
     inputs = AttackInputs(outputs=outputs, calibration=half)
@@ -128,12 +126,11 @@ class Match:
         return low is not None and -NEAR <= low <= 0 <= high <= NEAR
 
 
-def measure(outputs: Outputs, epoch) -> Epoch:
+def measure(outputs: Outputs, epoch: int) -> Epoch:
     """Attacks the model of one epoch.
 
     Args:
         outputs: of that model, in record order.
-        epoch: int.
     """
     members = outputs.members
     right = outputs.predicted == outputs.labels
@@ -159,13 +156,11 @@ def measure(outputs: Outputs, epoch) -> Epoch:
     return Epoch(point, right[~members], scores)
 
 
-def nearest(model: Epoch, full, members) -> Match:
+def nearest(model: Epoch, full: list[Epoch], members: np.ndarray) -> Match:
     """Compares a model with the epoch nearest in accuracy on nonmembers.
 
     Args:
-        model: the quantized model's Epoch.
-        full: list of Epoch of full precision on the same records, by epoch.
-        members: bool [N].
+        full: of full precision on the same records, by epoch.
     """
     # Counts, since equal shares are equally near.
     apart = [abs(int(x.right.sum()) - int(model.right.sum())) for x in full]
@@ -184,7 +179,9 @@ def nearest(model: Epoch, full, members) -> Match:
     )
 
 
-def interpolated(model: Epoch, full, members) -> Match | None:
+def interpolated(
+    model: Epoch, full: list[Epoch], members: np.ndarray
+) -> Match | None:
     """Compares a model with full precision between two epochs.
 
     With a, a1, a2 the accuracies on nonmembers of the model and of the two
@@ -195,12 +192,7 @@ def interpolated(model: Epoch, full, members) -> Match | None:
     if it is classified right and 0 if not. That the line between the epochs is
     straight is assumed.
 
-    Args:
-        model: the quantized model's Epoch.
-        full: list of Epoch of full precision on the same records, by epoch.
-        members: bool [N].
-    Returns: Match; None if the accuracy is outside of what full precision
-        reached.
+    Returns: None if the accuracy is outside of what full precision reached.
     """
     right, counts = _counts(model, full)
     bracketing = bracket(right, counts)
@@ -235,8 +227,6 @@ def interpolated(model: Epoch, full, members) -> Match | None:
 def check_same_members(configs: dict[str, dict]):
     """Checks that runs have the same members.
 
-    Args:
-        configs: config.json of each run, by name.
     Raises: InputError naming what differs.
     """
     names = list(configs)

@@ -9,6 +9,7 @@ from qmia_tf.attacks import Attack, AttackInputs
 from qmia_tf.auditing import membership_decisions
 from qmia_tf.auditing.target_result import AttackAudit, Strongest
 from qmia_tf.errors import InputError
+from qmia_tf.outputs import Outputs
 from qmia_tf.statistics import (
     class_thresholds,
     epsilon,
@@ -63,9 +64,6 @@ class AttackOutcome:
 def run_attack(attack: Attack, inputs: AttackInputs) -> AttackOutcome:
     """Scores the records and measures what the scores give away.
 
-    Args:
-        attack: an Attack; the attack inputs hold what it needs.
-        inputs: about N records, in record order.
     Raises: TooFewScores if it has scores for too few records.
     """
     scores = np.asarray(attack.scores(inputs), np.float64)
@@ -125,15 +123,9 @@ def run_attack(attack: Attack, inputs: AttackInputs) -> AttackOutcome:
 
 
 def with_excess(
-    scored: AttackOutcome, gap: AttackOutcome, members
+    scored: AttackOutcome, gap: AttackOutcome, members: np.ndarray
 ) -> AttackAudit:
-    """Adds by how much an attack beats the gap attack on the same records.
-
-    Args:
-        scored: an attack with a chosen threshold.
-        gap: the gap attack on the same target.
-        members: bool [N].
-    """
+    """Adds by how much an attack beats the gap attack on the same records."""
     if scored is gap:
         return scored.audit
     pairs = [
@@ -149,10 +141,6 @@ def strongest(scored: list[AttackOutcome], inputs: AttackInputs) -> Strongest:
     """Takes the attack that selection.choose names, and evaluates it.
 
     It is evaluated on the other half, so that the choice does not flatter it.
-
-    Args:
-        scored: AttackOutcome of every attack that was run.
-        inputs: what they were run on.
     """
     named = {outcome.attack.name: outcome for outcome in scored}
     half, members = inputs.calibration, inputs.outputs.members
@@ -182,13 +170,11 @@ def strongest(scored: list[AttackOutcome], inputs: AttackInputs) -> Strongest:
     )
 
 
-def records_sha256(outputs) -> str:
+def records_sha256(outputs: Outputs) -> str:
     """Hashes the ids of the records: equal for the same members and others.
 
-    Args:
-        outputs: Outputs.
-    Returns: sha256 of the sorted ids of the members, then of the nonmembers,
-        as little-endian int64.
+    Returns: sha256 of the sorted ids of the members, then of the nonmembers, as
+        little-endian int64.
     """
     digest = hashlib.sha256()
     for kind in (outputs.members, ~outputs.members):

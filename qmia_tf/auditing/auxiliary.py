@@ -36,17 +36,13 @@ class Auxiliary:
 
 
 def make_attack_inputs(
-    outputs: Outputs, auxiliary=None, *, seed=0
+    outputs: Outputs, auxiliary: Auxiliary | None = None, *, seed: int = 0
 ) -> AttackInputs:
     """Puts the outputs and what else is known in the order of the records.
 
-    Args:
-        outputs: of the target.
-        auxiliary: Auxiliary; None is nothing.
-        seed: int, of the calibration half and of attacks.
-    Returns: AttackInputs, sorted by record id.
-    Raises: InputError if something is about other records, members or
-        labels, or there are fewer than two members or nonmembers.
+    Returns: sorted by record id.
+    Raises: InputError if something is about other records, members or labels,
+        or there are fewer than two members or nonmembers.
     """
     auxiliary = auxiliary or Auxiliary()
     # In record order the result is that of any order of the records.

@@ -37,7 +37,9 @@ COUNTS, LEAST_DRAWS, MOST_DRAWS = 2_000_000, 500, 4_000
 BUDGET, FEWEST, MOST, BLOCK = 5_000_000, 200, 1_000, 50
 
 
-def measure(records: Records, *, seed, features=None) -> BlindBaseline:
+def measure(
+    records: Records, *, seed: int, features: np.ndarray | None = None
+) -> BlindBaseline:
     """Classifies members by the records themselves and their labels.
 
     A linear classifier (ridge regression of the membership, which is Fisher's
@@ -56,14 +58,12 @@ def measure(records: Records, *, seed, features=None) -> BlindBaseline:
     principal components. It is a simple one: a better one may find more.
 
     Args:
-        records: Records of finite numbers, images or others, two members or
-            more and two nonmembers or more.
-        seed: int, of the calibration half.
+        seed: of the calibration half.
         features: of images, image_features of them if at hand.
     Raises: InputError if a number is not finite or records are too few;
         ValueError if the arrays do not fit each other.
-    Source: ours; Das et al., arXiv:2406.16201, show on several data sets
-        that attacks which never query the model beat published ones.
+    Source: ours; Das et al., arXiv:2406.16201, show on several data sets that
+        attacks which never query the model beat published ones.
     """
     values, labels, members = records.values, records.labels, records.members
     if _are_images(values):
@@ -82,15 +82,16 @@ def measure(records: Records, *, seed, features=None) -> BlindBaseline:
     return measure_features(rows, labels, members, seen=seen, seed=seed)
 
 
-def measure_features(features, labels, members, *, seen, seed) -> BlindBaseline:
+def measure_features(
+    features, labels, members, *, seen: str, seed: int
+) -> BlindBaseline:
     """As measure, with features that are computed already.
 
     Args:
         features: float [N, F], finite.
         labels: int [N].
         members: bool [N].
-        seen: str, what the features are, for people.
-        seed: int, of the calibration half.
+        seen: what the features are, for people.
     """
     labels, members = np.asarray(labels), np.asarray(members)
     if not len(features) == len(labels) == len(members):

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numpy as np
+
 from qmia_tf.outputs import Outputs
 from qmia_tf.statistics.auc import auc
 from qmia_tf.statistics.intervals import Estimate, clopper_pearson
@@ -33,13 +35,14 @@ class ClassAudit:
     auc: Estimate
 
 
-def audit_classes(outputs: Outputs, scores, *, names=None) -> list[ClassAudit]:
+def audit_classes(
+    outputs: Outputs, scores: np.ndarray, *, names=None
+) -> list[ClassAudit]:
     """Audits each class that has members and nonmembers.
 
     Args:
-        outputs: Outputs about N records.
         scores: float [N], of the confidence attack.
-        names: str [classes], of the classes, or None.
+        names: of the classes, or None.
     Returns: by label; nothing for more than MOST_CLASSES classes.
     """
     if outputs.classes > MOST_CLASSES:

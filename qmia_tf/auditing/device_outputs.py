@@ -1,18 +1,21 @@
 """Device outputs: saved on another machine, checked against the run."""
 
 import pathlib
+from collections.abc import Collection
 
 import numpy as np
 
 from qmia_tf import outputs
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
-from qmia_tf.outputs import validation
+from qmia_tf.outputs import Outputs, validation
 
 HINT = "export the run's data for the device with scripts/export_data.py"
 
 
-def load_device_outputs(paths, records: Records, *, used_names):
+def load_device_outputs(
+    paths, records: Records, *, used_names: Collection[str]
+) -> list[Outputs]:
     """Reads device outputs and gives each a name of its own.
 
     A target keeps its name if no target of the run has it. Otherwise the
@@ -20,9 +23,7 @@ def load_device_outputs(paths, records: Records, *, used_names):
 
     Args:
         paths: .npz files, see outputs.load.
-        records: the run's Records.
-        used_names: names that the run's own targets have under any kernels.
-    Returns: list of Outputs.
+        used_names: that the run's own targets have under any kernels.
     Raises: InputError if one is not about the run's records.
     """
     all_outputs, used_names = [], set(used_names)

@@ -21,12 +21,10 @@ def doubt(
     The test is run again without what would be copies.
 
     Args:
-        audited: the audit of the target with all records.
-        outputs: of the target for them.
-        doubtful: int64, record ids, of repeated_records.Distinct.
+        doubtful: record ids, of repeated_records.Distinct.
         config: AuditConfig.
-    Returns: a sentence without its full stop; empty if there is no leak, or
-        it is found either way.
+    Returns: a sentence without its full stop; empty if there is no leak, or it
+        is found either way.
     """
     leak = audited.audit.leak
     rows = ~np.isin(outputs.record_ids, doubtful)

@@ -40,13 +40,13 @@ class JointAudit:
     nonmembers: int
 
 
-def run_joint_attack(inputs: AttackInputs, second) -> JointAudit | None:
+def run_joint_attack(inputs: AttackInputs, second: str) -> JointAudit | None:
     """Compares an attacker with one artefact to one with two.
 
     Args:
         inputs: of the first, with second_outputs.
         second: name of the second.
-    Returns: JointAudit; None if there are too few records to learn from.
+    Returns: None if there are too few records to learn from.
     """
     evaluated = ~inputs.calibration
     members = inputs.outputs.members[evaluated]

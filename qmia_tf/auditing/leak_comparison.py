@@ -65,7 +65,9 @@ class TargetScores:
     scores: dict
 
 
-def compare(targets: list[TargetScores], *, seed, level=LEVEL):
+def compare(
+    targets: list[TargetScores], *, seed: int, level: float = LEVEL
+) -> LeakComparison | None:
     """Compares all artefacts with the first by their AUCs.
 
     The errors of two AUCs go together as far as they come from the same
@@ -74,12 +76,8 @@ def compare(targets: list[TargetScores], *, seed, level=LEVEL):
     once (simultaneous_intervals.largest), so the choice of the attack does
     not flatter any.
 
-    Args:
-        targets: list of TargetScores, the first one first.
-        seed: int >= 0.
-        level: coverage, in 0..1.
-    Returns: LeakComparison; None for less than two artefacts, or if they
-        have no attack in common.
+    Returns: None for less than two artefacts, or if they have no attack in
+        common.
     """
     if len(targets) < 2:
         return None

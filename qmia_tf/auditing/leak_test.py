@@ -2,10 +2,12 @@
 
 import dataclasses
 import math
+from collections.abc import Collection
 from typing import Literal
 
 import numpy as np
 
+from qmia_tf.attacks import AttackInputs
 from qmia_tf.statistics import (
     low_fpr_rates,
     max_t_test,
@@ -155,10 +157,7 @@ class LeakTest:
 def evaluated_scores(scored, inputs) -> dict[str, np.ndarray]:
     """The scores to evaluate: of learned ones, those of the other half.
 
-    Args:
-        scored: list of attack_evaluation.AttackOutcome.
-        inputs: AttackInputs, N records.
-    Returns: dict name -> float64 [N], NaN where the attack is not evaluated.
+    Returns: float64 [N] by attack, NaN where it is not evaluated.
     """
     return {
         outcome.attack.name: np.where(
@@ -168,15 +167,20 @@ def evaluated_scores(scored, inputs) -> dict[str, np.ndarray]:
     }
 
 
-def run(scores, inputs, *, fixed=(), strata=CLASS) -> LeakTest:
+def run(
+    scores: dict[str, np.ndarray],
+    inputs: AttackInputs,
+    *,
+    fixed: Collection[str] = (),
+    strata: str = CLASS,
+) -> LeakTest:
     """Tests one target; verdict.decide adds the verdict.
 
     Args:
-        scores: what `evaluated_scores` returns.
-        inputs: AttackInputs they come from.
-        fixed: names of attacks with a threshold of their own.
-        strata: "class" permutes memberships within the classes, which holds
-            for every split; "none" among all records.
+        scores: as `evaluated_scores` returns them.
+        fixed: attacks with a threshold of their own.
+        strata: "class" permutes memberships within the classes, which holds for
+            every split; "none" among all records.
     """
     outputs, seed = inputs.outputs, inputs.seed
     members = outputs.members

@@ -21,8 +21,6 @@ CONFIDENCE = "true_confidence"
 def sentence(targets: list[TargetAudit]) -> str:
     """Says of which targets this is so, and what may be the cause.
 
-    Args:
-        targets: audits about the same two sides.
     Returns: a sentence without its full stop; empty if there is none.
     """
     signs = {target.target: sign(target) for target in targets}
@@ -39,11 +37,7 @@ def sentence(targets: list[TargetAudit]) -> str:
 
 
 def sign(target: TargetAudit) -> str:
-    """Says how members are served worse; empty if chance may explain it.
-
-    Args:
-        target: the audit of one target.
-    """
+    """Says how members are served worse; empty if chance may explain it."""
     members, nonmembers = target.members, target.nonmembers
     rates = target.accuracy_members.value, target.accuracy_nonmembers.value
     right = round(rates[0] * members), round(rates[1] * nonmembers)
@@ -66,33 +60,26 @@ def sign(target: TargetAudit) -> str:
     return ""
 
 
-def fisher(first, second, first_total, second_total) -> float:
+def fisher(
+    first: int, second: int, first_total: int, second_total: int
+) -> float:
     """The p-value of so low a first rate, where both are the same.
 
     P(X <= first), X hypergeometric: `first_total` of all records are drawn,
     of which first + second are right.
 
-    Args:
-        first: int, right on one side.
-        second: int, right on the other.
-        first_total: int, records of the one.
-        second_total: int, records of the other.
     Source: Fisher, J. R. Stat. Soc. 98 (1935) 39, one-sided.
     """
     total = first_total + second_total
     return float(stats.hypergeom.cdf(first, total, first + second, first_total))
 
 
-def rank_sum(auc, members, nonmembers) -> float:
+def rank_sum(auc: float, members: int, nonmembers: int) -> float:
     """The p-value of so low an AUC, where both sides are the same.
 
     AUC is normal with mean 1/2 and variance (m + n + 1)/(12 m n); ties make
     the variance smaller, and this test careful.
 
-    Args:
-        auc: 0..1.
-        members: int, m.
-        nonmembers: int, n.
     Source: Mann and Whitney, Ann. Math. Stat. 18 (1947) 50, one-sided.
     """
     deviation = math.sqrt(

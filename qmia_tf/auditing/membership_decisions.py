@@ -26,12 +26,13 @@ class MembershipDecisions:
     nonmembers: str
 
 
-def of_records(called, members, evaluated) -> MembershipDecisions:
+def of_records(
+    called: np.ndarray, members: np.ndarray, evaluated: np.ndarray
+) -> MembershipDecisions:
     """Packs the membership decisions of an attack.
 
     Args:
         called: bool [N], the decisions, in record order.
-        members: bool [N].
         evaluated: bool [N], the records that count.
     """
     return MembershipDecisions(

@@ -9,9 +9,7 @@ from qmia_tf.run_dir import RunDir
 def of_run(run_dir) -> dict[str, Parity]:
     """Reads what scripts/parity.py found.
 
-    Args:
-        run_dir: the run directory.
-    Returns: dict sha256 of a file -> Parity; empty without parity.json.
+    Returns: by sha256 of the file; empty without parity.json.
     Raises: InputError if parity.json cannot be read as such.
     """
     path = RunDir(run_dir).parity

@@ -1,12 +1,14 @@
 """Record risk: the outputs of one target -> N probabilities."""
 
 import dataclasses
+from collections.abc import Collection
 
 import numpy as np
 from scipy import stats
 
 from qmia_tf.attacks import ATTACKS, PLAIN
 from qmia_tf.auditing.auxiliary import Auxiliary, make_attack_inputs
+from qmia_tf.data.dataset import Dataset
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
 from qmia_tf.statistics.intervals import LEVEL
@@ -63,25 +65,21 @@ class RecordRisks:
 def measure(
     outputs: Outputs,
     *,
-    score="margin",
-    references=(),
-    seed=0,
-    run="",
-    level=LEVEL,
+    score: str = "margin",
+    references: Collection[Outputs] = (),
+    seed: int = 0,
+    run: str = "",
+    level: float = LEVEL,
 ) -> RecordRisks:
     """Scores every record and calibrates its score.
 
     Args:
-        outputs: of a target.
         score: key of SCORES.
-        references: outputs of reference models, for the scores that need
-            them; see auxiliary.Auxiliary.
-        seed: int, of the two halves.
-        run: name of the run.
-        level: coverage of each interval, in 0..1.
-    Raises: InputError if there is no such score, it needs reference models
-        and there are none, or fewer than two members or nonmembers
-        have it.
+        references: of reference models, for the scores that need them.
+        seed: of the two halves.
+        level: coverage of each interval.
+    Raises: InputError if there is no such score, it needs reference models and
+        there are none, or fewer than two members or nonmembers have it.
     """
     if score not in SCORES:
         raise InputError(
@@ -114,9 +112,6 @@ def measure(
 def check_comparable(after: RecordRisks, before: RecordRisks):
     """Checks that two targets were queried about the same records.
 
-    Args:
-        after: such as of the quantized model.
-        before: such as of the full-precision model.
     Raises: InputError that says what differs.
     """
     ours, theirs = after.outputs, before.outputs
@@ -138,14 +133,12 @@ def check_comparable(after: RecordRisks, before: RecordRisks):
         )
 
 
-def images_of(risks: RecordRisks, rows, dataset) -> np.ndarray:
+def images_of(
+    risks: RecordRisks, rows: np.ndarray, dataset: Dataset
+) -> np.ndarray:
     """Looks up the images of some records.
 
-    Args:
-        risks: RecordRisks.
-        rows: int [K], row numbers.
-        dataset: the run's dataset.Dataset.
-    Returns: uint8 [K, H, W, C].
+    Returns: uint8 [K, H, W, C] of K row numbers.
     Raises: InputError if it is another data set.
     """
     outputs = risks.outputs.take(rows)

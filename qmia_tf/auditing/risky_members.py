@@ -3,6 +3,7 @@
 import dataclasses
 
 from qmia_tf.auditing.thumbnails import as_png
+from qmia_tf.outputs import Outputs
 from qmia_tf.statistics.intervals import Estimate
 
 SCORE, TOP = "margin", 24
@@ -34,14 +35,14 @@ class RiskyMember:
     picture: str | None
 
 
-def of_target(outputs, *, seed, pictures=None) -> list[RiskyMember]:
+def of_target(
+    outputs: Outputs, *, seed: int, pictures=None
+) -> list[RiskyMember]:
     """Lists the members of a target at highest risk, highest first.
 
     Args:
-        outputs: Outputs of the target.
-        seed: int, of the halves that the probabilities are calibrated on.
-        pictures: callable record ids [K] -> uint8 [K, H, W, C], or None for
-            no pictures.
+        seed: of the halves that the probabilities are calibrated on.
+        pictures: record ids [K] -> uint8 [K, H, W, C], or None for no pictures.
     """
     # It needs the attacks, and what is read from audit.json does not.
     from qmia_tf.auditing import record_risk

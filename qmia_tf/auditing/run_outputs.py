@@ -9,10 +9,8 @@ from qmia_tf.run_dir import TRAINED, RunDir
 def of_run(run_dir: RunDir, config: dict) -> list[Outputs]:
     """Loads all of outputs/, the Keras model's first, the others by name.
 
-    Args:
-        config: the run's configuration.
-    Raises: InputError if there are none, one is about other data, or two are
-        of one target.
+    Raises: InputError if there are none, one is about other data, or two are of
+        one target.
     """
     paths = sorted(run_dir.outputs.glob("*.npz"))
     if not paths:
@@ -36,8 +34,6 @@ def of_run(run_dir: RunDir, config: dict) -> list[Outputs]:
 def load(path, config: dict) -> Outputs:
     """Loads outputs of a run.
 
-    Args:
-        config: the run's configuration.
     Raises: InputError if they are about other data, or as outputs.load.
     """
     target_outputs = outputs.load(path)

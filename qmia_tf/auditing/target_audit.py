@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from qmia_tf.attacks import NEEDS, AttackInputs, with_options
+from qmia_tf.attacks.tfprivacy import Settings
 from qmia_tf.attacks.tfprivacy import run as run_tfprivacy
 from qmia_tf.auditing import attack_evaluation, class_audits, leak_test
 from qmia_tf.auditing.leak_comparison import TargetScores
@@ -26,8 +27,8 @@ class AuditedTarget:
 def audit_target(
     inputs: AttackInputs,
     *,
-    reasons=None,
-    tfprivacy=None,
+    reasons: Mapping[str, str] | None = None,
+    tfprivacy: Settings | None = None,
     folder=None,
     class_names=None,
     strata: str = leak_test.CLASS,
@@ -37,15 +38,8 @@ def audit_target(
     """Runs every attack that the inputs allow.
 
     Args:
-        inputs: what the attacker has.
-        reasons: dict key of attacks.NEEDS -> why the inputs cannot have
-            it, given for the attacks that need it.
-        tfprivacy: tfprivacy.Settings, or None.
+        reasons: why the inputs cannot have what attacks need, by need.
         folder: where tensorflow-privacy's files go; None writes none.
-        class_names: str [classes], if they are known.
-        strata: one of leak_test.STRATA.
-        attack_options: see attacks.with_options.
-        progress: callable that takes a line of text, or None.
     """
     outputs = inputs.outputs
     members, info = outputs.members, outputs.info

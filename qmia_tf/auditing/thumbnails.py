@@ -10,15 +10,12 @@ AUTO, ON, OFF = CHOICES = ("auto", "on", "off")
 LARGEST = 48
 
 
-def wanted(choice, *, published) -> bool:
+def wanted(choice: str, *, published: bool) -> bool:
     """Whether audit.json is to hold pictures.
 
     They show training records, and reports are passed on more easily than
     data; so by default only records that everybody has are shown.
 
-    Args:
-        choice: "auto", "on" or "off".
-        published: whether the records are of a published data set.
     Raises: InputError if it is another choice.
     """
     if choice not in CHOICES:

@@ -26,12 +26,7 @@ from qmia_tf.statistics.intervals import LEVEL, Estimate
 
 
 def nearest(model: Point, full: list[Point]) -> Match:
-    """Compares a model with the epoch nearest in accuracy on nonmembers.
-
-    Args:
-        model: the quantized model's Point.
-        full: of full precision on the same records, by epoch.
-    """
+    """Compares a model with the epoch nearest in accuracy on nonmembers."""
     right, reached = _rates(model, full)
     point = full[int(np.argmin(np.abs(np.array(reached) - right)))]
     return Match(
@@ -61,11 +56,7 @@ def interpolated(model: Point, full: list[Point]) -> Match | None:
     accuracies, the slope of the leak times the limits of their difference, is
     added to the interval as it is.
 
-    Args:
-        model: the quantized model's Point.
-        full: of full precision on the same records, by epoch.
-    Returns: Match; None if the accuracy is outside of what full precision
-        reached.
+    Returns: None if the accuracy is outside of what full precision reached.
     """
     right, reached = _rates(model, full)
     bracketing = bracket(right, reached)
@@ -104,12 +95,7 @@ def interpolated(model: Point, full: list[Point]) -> Match | None:
 
 
 def trained(model: Point, full: list[Point]) -> Match:
-    """Compares a trained model with trained full precision.
-
-    Args:
-        model: the quantized model's last Point.
-        full: of full precision on the same records, by epoch.
-    """
+    """Compares a trained model with trained full precision."""
     match = nearest(model, full[-1:])
     return dataclasses.replace(match, way="trained", outside=None)
 

@@ -1,6 +1,7 @@
 """The verdict of an audit: one of five answers, by stated rules."""
 
 import dataclasses
+from collections.abc import Collection
 
 from qmia_tf.auditing.leak_test import TESTED, LeakTest
 
@@ -25,7 +26,12 @@ LEARNED = 0.1
 
 
 def decide(
-    test: LeakTest, *, members, nonmembers, failed=(), weak=""
+    test: LeakTest,
+    *,
+    members: int,
+    nonmembers: int,
+    failed: Collection[str] = (),
+    weak: str = "",
 ) -> LeakTest:
     """Decides on the verdict, with the reasons.
 
@@ -44,22 +50,16 @@ def decide(
     once.
 
     Args:
-        test: LeakTest without a verdict.
-        members: int, distinct members.
-        nonmembers: int, distinct nonmembers.
+        members: how many are distinct.
         failed: sentences, the checks that failed.
-        weak: sentence, that the model has not learned; or empty.
+        weak: that the model has not learned, or empty.
     """
     verdict, reasons = _answer(test, members, nonmembers, list(failed), weak)
     return dataclasses.replace(test, verdict=verdict, reasons=reasons)
 
 
 def not_learned(target) -> str:
-    """Says that a model is hardly better than guessing; empty if it is.
-
-    Args:
-        target: TargetAudit.
-    """
+    """Says that a model is hardly better than guessing; empty if it is."""
     right, chance = target.accuracy_nonmembers.value, 1 / target.classes
     if right >= chance + LEARNED * (1 - chance):
         return ""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from qmia_tf.data.labels import require_range
 from qmia_tf.data.split import PARTS, POOLS
 from qmia_tf.errors import InputError
 
@@ -109,12 +110,7 @@ def checked(
         raise InputError(
             f"{where}: {len(images)} images but {len(labels)} labels"
         )
-    outside = np.flatnonzero((labels < 0) | (labels >= classes))
-    if outside.size:
-        raise InputError(
-            f"{where}: label {labels[outside[0]]} of record {outside[0]} is "
-            f"outside the classes 0..{classes - 1}"
-        )
+    require_range(labels, classes, where)
     return images, labels.astype(np.int64, copy=False)
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 
 import numpy as np
+import pandas as pd
 
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
@@ -31,18 +32,13 @@ class EqualRecords:
 
 def find(records: Records) -> EqualRecords:
     """Finds records that are identical, byte for byte, to one across."""
-    numbers = row_numbers(records.values)
-    members, ids = records.members, records.record_ids
+    members, numbers = records.members, row_numbers(records.values)
     inside, outside = numbers[members], numbers[~members]
-    in_both = np.isin(inside, outside)
-    order = np.argsort(ids[~members], kind="stable")
-    # np.unique gives the first of each, which is the least id.
-    known, first = np.unique(outside[order], return_index=True)
-    places = first[np.searchsorted(known, inside[in_both])]
-    partner_ids = ids[~members][order][places]
-    pairs = np.column_stack([ids[members][in_both], partner_ids])
-    pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
-    counts = int(in_both.sum()), int(np.isin(outside, inside).sum())
+    ids = pd.Series(records.record_ids, numbers)
+    least = ids[~members].groupby(level=0).min()
+    own = ids[members][np.isin(inside, outside)].sort_values(kind="stable")
+    pairs = np.column_stack([own, least[own.index]])
+    counts = len(pairs), int(np.isin(outside, inside).sum())
     warning = ""
     if counts[0]:
         what = "image" if records.is_images else "record"

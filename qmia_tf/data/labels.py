@@ -70,6 +70,28 @@ def read(labels: ArrayLike, source: str) -> Labels:
     return Labels(labels.astype(np.int64))
 
 
+def require_range(
+    labels: np.ndarray, classes: int | None, source: object, remedy: str = ""
+) -> None:
+    """Refuses a label that is no index of a class; None knows no last one.
+
+    Args:
+        source: what the message calls the labels by; remedy ends it.
+    """
+    wrong = labels < 0
+    if classes is not None:
+        wrong |= labels >= classes
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        allowed = "not 0 or more"
+        if classes is not None:
+            allowed = f"outside the classes 0..{classes - 1}"
+        raise InputError(
+            f"{source}: label {labels[row]} of record {row} is {allowed}"
+            f"{remedy}"
+        )
+
+
 def _array(labels, source):
     try:
         return np.asarray(labels)

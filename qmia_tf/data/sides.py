@@ -65,14 +65,8 @@ class Side:
             raise InputError(
                 f"{source}: {len(values)} records but {len(labels)} labels"
             )
-        classes = np.inf if class_names is None else len(class_names)
-        wrong = np.flatnonzero((labels < 0) | (labels >= classes))
-        if wrong.size:
-            allowed = "a class_names' index" if class_names else "0 or more"
-            raise InputError(
-                f"{source}: label {labels[wrong[0]]} of record {wrong[0]} is "
-                f"not {allowed}"
-            )
+        classes = None if class_names is None else len(class_names)
+        own_labels.require_range(labels, classes, source)
         shape = "x".join(map(str, values.shape[1:]))
         taken = f"{len(values)} x {shape} {values.dtype} ({taken})"
         return cls(source, values, labels, class_names, ordered, taken)

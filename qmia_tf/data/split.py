@@ -163,9 +163,6 @@ def open_split(
     Args:
         run_dir: the run directory.
         dataset: Dataset, loaded with the same pool.
-        seed: as of make_split.
-        pool: as of make_split.
-        member_fraction: as of make_split.
         complement: whether the two sides are swapped, so that two runs of
             one seed train on each record once.
     Raises: InputError if the stored split is damaged, or was made for other

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from qmia_tf import files
+from qmia_tf.data.labels import require_range
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.outputs.validation import parse_info
@@ -101,12 +102,7 @@ def _check_images(path, images):
 
 def _check_values(path, arrays, classes):
     labels, members = arrays["labels"], arrays["members"]
-    outside = np.flatnonzero((labels < 0) | (labels >= classes))
-    if outside.size:
-        raise InputError(
-            f"{path}: label {labels[outside[0]]} of row {outside[0]} is "
-            f"outside 0..{classes - 1}; {REMEDY}"
-        )
+    require_range(labels, classes, path, f"; {REMEDY}")
     if members.all() or not members.any():
         raise InputError(
             f"{path}: {len(members)} records, {members.sum()} of them "

@@ -43,11 +43,8 @@ def evaluate(
         out: where the outputs go, see outputs.Outputs.
         threads: numbers of them to time with; None takes 1, 2 and 4 as far
             as there are cores.
-        kernels: as of TFLiteTarget.
-        logits: as of TFLiteTarget.
-        batch_size: as of TFLiteTarget.
-        seconds: how long each time is measured, in seconds.
-        signature: as of TFLiteTarget.
+        seconds: how long each time is measured; all others are as of
+            TFLiteTarget.
     Returns: JSON types, docs/edge.md describes them.
     Raises: InputError if an option is out of range, a file cannot be used,
         the two do not fit, or the file does not answer the same image

@@ -27,10 +27,6 @@ RENUMBERED = (
 def require_alone(source, targets, references):
     """Refuses to leave records out where a file is about all of them.
 
-    Args:
-        source: the calibration records, or None.
-        targets: dict name -> target.
-        references: paths of outputs of reference models.
     Raises: InputError likewise if there is nothing to leave out.
     """
     if source is None:
@@ -44,18 +40,17 @@ def require_alone(source, targets, references):
         raise InputError(RENUMBERED.format(fixed[0]))
 
 
-def compare(source, members: Side, nonmembers: Side, *, leave_out, **options):
+def compare(
+    source, members: Side, nonmembers: Side, *, leave_out: bool, **options
+) -> tuple[CalibrationRecords, Side]:
     """Counts the records of both sides that a file was calibrated with.
 
     Args:
-        source: the calibration records, as loaders.load_values reads them.
-        members: Side.
-        nonmembers: Side.
         leave_out: whether to take them out of the nonmembers.
         **options: of loaders.load_side.
-    Returns: CalibrationRecords, and the nonmembers, perhaps fewer.
-    Raises: InputError if they cannot be read or compared, or no nonmember
-        would be left.
+    Returns: the counts, and the nonmembers, perhaps fewer.
+    Raises: InputError if they cannot be read or compared, or no nonmember would
+        be left.
     """
     values = loaders.load_values(source, **options)
     used = [among(side, values) for side in (members, nonmembers)]
@@ -99,12 +94,9 @@ def sentence(tally: CalibrationRecords) -> str:
     )
 
 
-def among(side: Side, values) -> np.ndarray:
+def among(side: Side, values: np.ndarray) -> np.ndarray:
     """Which records of a side are among others, byte for byte; bool [N].
 
-    Args:
-        side: Side.
-        values: array [M, ...].
     Raises: InputError if they are of other kinds.
     """
     own = side.values

@@ -1,22 +1,21 @@
 """The outputs of the models of a run, by epoch."""
 
 import pathlib
+from collections.abc import Iterator
 
 from qmia_tf.data.records import Records
+from qmia_tf.outputs import Outputs
 from qmia_tf.run_dir import CHECKPOINT_NAME, RunDir
 from qmia_tf.targets import queries, run_targets
 
 FOLDER = "epochs"
 
 
-def kept_models(run_dir, config) -> dict[int, pathlib.Path]:
+def kept_models(run_dir, config: dict) -> dict[int, pathlib.Path]:
     """Lists the models of a run by epoch, the trained one last.
 
-    Args:
-        run_dir: the run directory.
-        config: the run's configuration.
-    Returns: {epoch: file}. The last epoch is model.keras, also where a
-        checkpoint was kept of it.
+    Returns: by epoch. The last is model.keras, also where a checkpoint was kept
+        of it.
     Raises: InputError if the run is not trained.
     """
     run_dir = RunDir(run_dir)
@@ -26,14 +25,13 @@ def kept_models(run_dir, config) -> dict[int, pathlib.Path]:
     return dict(sorted(path_by_epoch.items()))
 
 
-def query_epochs(run_dir, models, records: Records, *, progress=None):
+def query_epochs(
+    run_dir, models: dict[int, pathlib.Path], records: Records, *, progress=None
+) -> Iterator[tuple[int, Outputs]]:
     """Queries models of a run about every record, unless that is done.
 
     Args:
-        run_dir: where outputs/keras.npz and outputs/epochs/ go.
-        models: {epoch: file}, as kept_models gives them.
-        records: the run's Records.
-        progress: callable that takes a line of text, or None.
+        models: as kept_models gives them.
     Yields: (epoch, Outputs in record order), one at a time.
     Raises: InputError if a model cannot be loaded or does not fit the data.
     """

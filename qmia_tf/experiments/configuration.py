@@ -2,6 +2,7 @@
 
 from qmia_tf import files
 from qmia_tf.data import split as splits
+from qmia_tf.data.dataset import Dataset
 from qmia_tf.errors import InputError
 from qmia_tf.run_dir import RunDir
 from qmia_tf.training import recipes
@@ -10,26 +11,22 @@ SCHEMA_VERSION = 1
 
 
 def describe(
-    dataset,
+    dataset: Dataset,
     *,
-    recipe,
+    recipe: recipes.Recipe,
     bits,
-    pool="all",
-    split_seed=0,
-    member_fraction=0.5,
-    seed=0,
-):
+    pool: str = "all",
+    split_seed: int = 0,
+    member_fraction: float = 0.5,
+    seed: int = 0,
+) -> dict:
     """Gives the content of config.json.
 
     Args:
-        dataset: dataset.Dataset.
-        recipe: recipes.Recipe.
         bits: resnet.Bits.
         pool: "train", "test" or "all".
-        split_seed: int >= 0, draws the members.
-        member_fraction: share of members, in (0, 1).
-        seed: int in 0..2**32-1, of the weights and batches.
-    Returns: nested dict of JSON types.
+        split_seed: draws the members.
+        seed: in 0..2**32-1, of the weights and batches.
     Raises: InputError if the seed is out of range or no split can be drawn,
         before anything is written.
     """

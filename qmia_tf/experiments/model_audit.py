@@ -341,12 +341,10 @@ def pictures_of(members, choice, data):
     """Gives what shows the most exposed members.
 
     Args:
-        members: the source of the members, as loaders.load_side reads it. Those
-            that everybody has, of TFDS, are shown unless choice is "off".
-        choice: "auto", "on" or "off".
+        members: their source. Those that everybody has, of TFDS, are shown
+            unless choice is "off".
         data: Records, or None if there are only outputs.
-    Returns: callable record ids [K] -> uint8 [K, H, W, C]; None for no
-        pictures.
+    Returns: record ids [K] -> uint8 [K, H, W, C]; None for no pictures.
     Raises: InputError if choice is another, or "on" and there is nothing to
         show.
     """

@@ -3,8 +3,10 @@
 import numpy as np
 
 from qmia_tf import files
+from qmia_tf.data.dataset import Dataset
 from qmia_tf.deploy.manifest import read_manifest
 from qmia_tf.deploy.parity import code_parity
+from qmia_tf.deploy.parity.mismatches import FileParity
 from qmia_tf.deploy.parity.observed_networks import Trained
 from qmia_tf.deploy.tflite.interpreter import KERNELS
 from qmia_tf.errors import InputError
@@ -28,31 +30,25 @@ COLUMNS = [
 
 def check_run(
     run_dir,
-    dataset,
+    dataset: Dataset,
     *,
     schemes=None,
     kernels=tuple(KERNELS),
     threads=(1, 2),
-    records=500,
-    seed=0,
-    progress=True,
-):
+    records: int = 500,
+    seed: int = 0,
+    progress: bool = True,
+) -> list[FileParity]:
     """Checks the integer files of a run.
 
     Args:
-        run_dir: the run directory.
-        dataset: the run's Dataset.
         schemes: names; None takes every file that has a twin.
-        kernels: keys of interpreter.KERNELS.
-        threads: numbers of threads, for the default kernels; the others run
-            with the first one only.
-        records: int >= 1, images, drawn at random.
-        seed: int, of that draw.
-        progress: shows bars.
-    Returns: list of mismatches.FileParity.
-    Raises: InputError if there is nothing to check, a file is not the one
-        that was exported or was made from another model, or an option is out
-        of range.
+        threads: for the default kernels; the others run with the first one
+            only.
+        records: images, drawn at random with the seed.
+    Raises: InputError if there is nothing to check, a file is not the one that
+        was exported or was made from another model, or an option is out of
+        range.
     """
     kernels, threads = _unique(kernels), _unique(threads)
     _check(kernels, threads, records, seed)
@@ -80,12 +76,8 @@ def check_run(
     ]
 
 
-def table(parities) -> str:
-    """Returns the parities as a table in text.
-
-    Args:
-        parities: list of mismatches.FileParity.
-    """
+def table(parities: list[FileParity]) -> str:
+    """Returns the parities as a table in text."""
     rows = []
     for file_parity in parities:
         for entry in file_parity.comparisons:

@@ -8,9 +8,11 @@ swap its sides, so that each record trains exactly half of the models.
 """
 
 import copy
+import pathlib
 
 import numpy as np
 
+from qmia_tf.data.dataset import Dataset
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import configuration, run, training_run
 from qmia_tf.run_dir import COMPUTED, RunDir
@@ -22,10 +24,7 @@ def plan(config: dict, count: int) -> list[dict]:
     Number n follows from the run's configuration and n alone, so more can be
     trained later.
 
-    Args:
-        config: the run's configuration.
-        count: int, 2 or more and even.
-    Raises: InputError if count is not.
+    Raises: InputError if count is not 2, 4, ...
     """
     if count < 2 or count % 2:
         raise InputError(
@@ -46,20 +45,25 @@ def plan(config: dict, count: int) -> list[dict]:
     return planned
 
 
-def train(run_dir, dataset, *, count, schemes=(), num_threads=2, progress=None):
+def train(
+    run_dir,
+    dataset: Dataset,
+    *,
+    count: int,
+    schemes=(),
+    num_threads: int = 2,
+    progress=None,
+) -> list[pathlib.Path]:
     """Trains reference models of a run and queries them about every record.
 
     Goes on where it was: a finished model is not trained again, and outputs
     that are there stay.
 
     Args:
-        run_dir: the run directory; its model need not be trained yet.
-        dataset: the run's Dataset.
-        count: int, how many; 2 or more and even.
+        run_dir: its model need not be trained yet.
+        count: 2 or more and even.
         schemes: export schemes whose .tflite files are made and queried as
             well, so that a file is compared with files.
-        num_threads: int >= 1, for LiteRT.
-        progress: callable that takes a line of text, or None.
     Returns: the reference run directories.
     Raises: InputError as training_run.train_run and query_run.
     """

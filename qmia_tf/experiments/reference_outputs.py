@@ -53,13 +53,11 @@ def load(paths, target, *, fingerprint) -> tuple[Outputs, ...]:
     """Loads the outputs of the reference models.
 
     Args:
-        paths: run directories, or .npz files of outputs whose members are
-            the records that trained the model.
-        target: name of the target that they are references for; a reference
-            run's own target of that name is taken if every one has it, its
-            Keras model otherwise.
-        fingerprint: of the run's data set.
-    Returns: tuple of Outputs, each under a name of its own.
+        paths: run directories, or .npz files of outputs whose members are the
+            records that trained the model.
+        target: that they are references for; a reference run's own target of
+            that name is taken if every one has it, its Keras model otherwise.
+    Returns: each under a name of its own.
     Raises: InputError if one is missing, damaged, about other data or given
         twice.
     """
@@ -90,12 +88,9 @@ def load(paths, target, *, fingerprint) -> tuple[Outputs, ...]:
     return tuple(references)
 
 
-def target_name(paths, target) -> str:
+def target_name(paths, target: str) -> str:
     """Names the target of reference runs to compare a target with.
 
-    Args:
-        paths: as of load.
-        target: name of a target.
     Returns: its name if every run has such a target, else the Keras model's.
     """
     folders = [path for path in map(pathlib.Path, paths) if path.is_dir()]

@@ -6,6 +6,7 @@ each can be repeated alone, and one that is done is not done again.
 
 import dataclasses
 import pathlib
+from collections.abc import Callable
 
 from qmia_tf import files, outputs, terminal
 from qmia_tf.attacks.tfprivacy import Settings
@@ -46,14 +47,11 @@ def query_run(
     Outputs that are there already, of the same file, kernels and data, stay.
 
     Args:
-        num_threads: of LiteRT.
-        kernels: names of LiteRT's kernel sets, see TFLiteTarget.
-            Each .tflite file is queried under each of them; one that a kernel
-            set cannot run is left out.
-        progress: callable that takes a line of text, or None.
+        kernels: LiteRT's kernel sets, see TFLiteTarget. Each .tflite file is
+            queried under each; one that cannot run under it is left out.
     Returns: the paths outputs/TARGET.npz, the Keras model's first.
-    Raises: InputError if the run is not trained, an option is out of range,
-        or a file is gone or damaged or does not fit the data.
+    Raises: InputError if the run is not trained, an option is out of range, or
+        a file is gone or damaged or does not fit the data.
     """
     run_dir = RunDir(run_dir)
     config = configuration.read(run_dir)
@@ -74,23 +72,20 @@ def query_run(
 
 def export_run(
     run_dir,
-    load_data=None,
+    load_data: Callable[[], Dataset] | None = None,
     *,
     schemes=("float32",),
-    settings=None,
+    settings: exporting.Settings | None = None,
     progress=None,
-):
+) -> list[dict]:
     """Writes the run's model as .tflite files into artifacts/.
 
     Args:
-        run_dir: the run directory.
-        load_data: callable that returns the run's Dataset; called only if a
-            scheme needs members and its file is not there yet.
+        load_data: called only if a scheme needs members and its file is not
+            there yet.
         schemes: see export.export; "auto" takes those that suit the model.
-        settings: export.Settings, whose recipe and seed are replaced by the
-            run's; None takes the defaults.
-        progress: callable that takes a line of text, or None.
-    Returns: list of manifest entries.
+        settings: whose recipe and seed are replaced by the run's.
+    Returns: manifest entries.
     Raises: InputError if the run is not trained, or as export.export.
     """
     config = configuration.read(run_dir)
@@ -110,19 +105,22 @@ def export_run(
     )
 
 
-def compare_run(run_dir, dataset, *, records=500, threads=(1,), progress=None):
+def compare_run(
+    run_dir,
+    dataset: Dataset,
+    *,
+    records: int = 500,
+    threads=(1,),
+    progress=None,
+) -> bool:
     """Compares the run's integer files with what was trained, code by code.
 
     Under the default kernels; scripts/parity.py takes others. What parity.json
     says of the same files already stays.
 
     Args:
-        run_dir: the run directory.
-        dataset: the Dataset it was made from.
         records: how many images are compared, at most.
-        threads: numbers of threads that the files are run with.
-        progress: callable that takes a line of text, or None.
-    Returns: True if it compared, False if there was nothing to compare.
+    Returns: whether there was something to compare.
     Raises: InputError as parity_run.check_run.
     """
     run_dir = RunDir(run_dir)

@@ -5,6 +5,7 @@ import pathlib
 import numpy as np
 
 from qmia_tf.auditing import accuracy_comparison, accuracy_matching
+from qmia_tf.data.dataset import Dataset
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import checkpoints, configuration, training_run
 from qmia_tf.statistics import seed_means
@@ -12,7 +13,12 @@ from qmia_tf.statistics.intervals import LEVEL
 
 
 def compare(
-    full, quantized, dataset, *, every_epoch=False, progress=None
+    full,
+    quantized,
+    dataset: Dataset,
+    *,
+    every_epoch: bool = False,
+    progress=None,
 ) -> accuracy_comparison.Comparison:
     """Compares quantized runs with full-precision runs of equal accuracy.
 
@@ -21,13 +27,11 @@ def compare(
 
     Args:
         full: run directories of one model, one a seed.
-        quantized: run directories, as many as `full` or a multiple.
-        dataset: the Dataset of all.
-        every_epoch: compares every kept epoch of the quantized runs, not
-            only the trained model.
-        progress: callable that takes a line of text, or None.
-    Raises: InputError if the runs do not fit each other, a full-precision
-        run kept no checkpoints, or as checkpoints.query_epochs.
+        quantized: as many as `full` or a multiple.
+        every_epoch: compares every kept epoch of the quantized runs, not only
+            the trained model.
+    Raises: InputError if the runs do not fit each other, a full-precision run
+        kept no checkpoints, or as checkpoints.query_epochs.
     """
     full, quantized = ([pathlib.Path(x) for x in y] for y in (full, quantized))
     configs = _configs(full, quantized)

@@ -7,15 +7,15 @@ from qmia_tf.experiments import configuration, reference_outputs
 from qmia_tf.run_dir import TRAINED, RunDir
 
 
-def of_run(run_dir, *, target=TRAINED, **options) -> record_risk.RecordRisks:
+def of_run(
+    run_dir, *, target: str = TRAINED, **options
+) -> record_risk.RecordRisks:
     """Measures the record risk from the stored outputs of a target.
 
     Args:
-        run_dir: directory with config.json and outputs/.
-        target: name of the target.
         **options: of record_risk.measure.
-    Raises: InputError if the run or the target's outputs are not there, or
-        are about other data, or as record_risk.measure.
+    Raises: InputError if the run or the target's outputs are not there, or are
+        about other data, or as record_risk.measure.
     """
     run_dir = RunDir(run_dir)
     config = configuration.read(run_dir)

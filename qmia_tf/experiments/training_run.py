@@ -4,6 +4,7 @@ import numpy as np
 
 from qmia_tf import files, onednn, terminal
 from qmia_tf.data import split as splits
+from qmia_tf.data.dataset import Dataset
 from qmia_tf.data.pixels import scale_to_unit
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
@@ -14,22 +15,26 @@ from qmia_tf.training import tensorboard_events
 VALIDATION_RECORDS = 5000
 
 
-def train_run(run_dir, dataset, config, *, keep_every=0, tensorboard_every=0):
+def train_run(
+    run_dir,
+    dataset: Dataset,
+    config: dict,
+    *,
+    keep_every: int = 0,
+    tensorboard_every: int = 0,
+) -> bool:
     """Trains the run's model, or goes on, or finds it finished.
 
     How TensorFlow computes is noted in config.json; of a finished run that
     was trained otherwise, a line says so.
 
     Args:
-        run_dir: the run directory.
-        dataset: the Dataset of the configuration.
         config: what `configuration.describe` gives.
         keep_every: keeps the model of every so many epochs; 0 keeps none.
-        tensorboard_every: logs the training to RUN_DIR/tensorboard, with what
-            the model gives away at every so many epochs, as
-            tensorboard.MembershipLog on up to VALIDATION_RECORDS members and
-            nonmembers; 0 logs nothing.
-    Returns: True if it trained, False if the run was finished already.
+        tensorboard_every: logs to RUN_DIR/tensorboard, with what the model
+            gives away at every so many epochs (MembershipLog, on up to
+            VALIDATION_RECORDS members and nonmembers); 0 logs nothing.
+    Returns: whether it trained; not if the run was finished already.
     Raises: InputError if the directory holds another configuration, or the
         tensorboard package is missing, or as training.train.
     """
@@ -79,21 +84,16 @@ def train_run(run_dir, dataset, config, *, keep_every=0, tensorboard_every=0):
     )
 
 
-def records_of(run_dir, dataset, config) -> Records:
+def records_of(run_dir, dataset: Dataset, config: dict) -> Records:
     """Gives the records of a run, the members first.
 
-    Args: as open_split.
     Raises: InputError if the data is not the run's.
     """
     return open_split(run_dir, dataset, config).records(dataset)
 
 
 def _note_computing(run_dir):
-    """Notes in config.json how this process's TensorFlow computes.
-
-    Args:
-        run_dir: the run directory, before it is trained.
-    """
+    """Notes in config.json how this process's TensorFlow computes."""
     path = RunDir(run_dir).config
     config = files.read_json(path)
     files.write_json(path, {**config, COMPUTED: onednn.record()})
@@ -114,14 +114,9 @@ def _drawn(records, seed):
     return np.random.default_rng(seed).permutation(records)[:VALIDATION_RECORDS]
 
 
-def open_split(run_dir, dataset, config):
+def open_split(run_dir, dataset: Dataset, config: dict) -> splits.Split:
     """Gives the run's split, drawing it the first time.
 
-    Args:
-        run_dir: the run directory.
-        dataset: Dataset.
-        config: the run's configuration.
-    Returns: split.Split.
     Raises: InputError if the data is not the run's.
     """
     stored = config["dataset"]["fingerprint"]

@@ -65,9 +65,6 @@ class Outputs:
 
         Args:
             logits: floats [N, C].
-            labels: as of Outputs.
-            members: as of Outputs.
-            record_ids: as of Outputs.
             info: as of Outputs; it need not say that these are logits.
             source: what the message calls the outputs by.
         Raises: InputError if these are no logits but probabilities, or info
@@ -155,14 +152,9 @@ class Outputs:
     def save(self, path: Path) -> None:
         """Writes the outputs to an .npz file, whole or not at all."""
         self.validate(str(path))
-        arrays = {
-            field.name: getattr(self, field.name)
-            for field in dataclasses.fields(self)
-        }
-        if self.logits is None:
-            del arrays["logits"]
-        arrays["info"] = np.array(json.dumps(self.info, sort_keys=True))
-        files.write_npz(path, **arrays)
+        info = json.dumps(self.info, sort_keys=True)
+        arrays = {k: v for k, v in vars(self).items() if v is not None}
+        files.write_npz(path, **{**arrays, "info": info})
 
 
 @dataclasses.dataclass(frozen=True)

@@ -107,7 +107,6 @@ def require_kind(
 
     Args:
         rows: float32 [N, C], as a model gave them.
-        name: the target's.
         outputs: "probabilities" or "logits", what they are taken for.
         step: distance of neighbouring outputs, 0 for floats.
         advice: how to take them for probabilities, and for logits.

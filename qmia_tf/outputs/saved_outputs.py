@@ -8,6 +8,7 @@ import pathlib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from qmia_tf import files, outputs
 from qmia_tf.data.loaders.npz import VALUES
@@ -175,15 +176,13 @@ def reference(path: Path, target_outputs: Outputs) -> Outputs:
             "trained it"
         )
     ids = file.arrays.setdefault("record_ids", np.arange(len(file)))
-    order = np.argsort(target_outputs.record_ids)
-    known = target_outputs.record_ids[order]
-    place = np.searchsorted(known, ids).clip(max=len(known) - 1)
-    if np.any(known[place] != ids):
+    rows = pd.Index(target_outputs.record_ids).get_indexer(ids)
+    if (rows < 0).any():
         raise InputError(
             f"reference {path} is about records that are not audited; {OTHER}"
         )
     file.info["target"] = validation.safe_name(path.stem, SAVED)
-    return file.outputs(labels=target_outputs.labels[order[place]])
+    return file.outputs(labels=target_outputs.labels[rows])
 
 
 def _alike(one, other):

@@ -3,10 +3,10 @@
 import numpy as np
 
 from qmia_tf.models import keras_calls
-from qmia_tf.targets import Target, input_forms, range_choice
-from qmia_tf.targets.model_options import PROBABILITIES
+from qmia_tf.targets import Target, range_choice
+from qmia_tf.targets.model_options import PROBABILITIES, Opening
 from qmia_tf.targets.preprocessing import InputFacts
-from qmia_tf.targets.unopened_model import Opening, TargetKind
+from qmia_tf.targets.unopened_model import TargetKind
 
 KERNELS = "callable"
 
@@ -22,18 +22,15 @@ class FunctionTarget(Target):
     """
 
     def __init__(self, function, opening: Opening):
-        name, numbers, options = opening.name, opening.numbers, opening.options
         info = {
-            "target": name,
+            "target": opening.name,
             "kind": "callable",
             "kernel_set": KERNELS,
-            "outputs": options.outputs or PROBABILITIES,
+            "outputs": opening.options.outputs or PROBABILITIES,
             "probability_step": 0.0,
         }
-        choice = range_choice.choose(
-            numbers, _facts(function), options.input_range, name=name
-        )
-        super().__init__(info, shape=numbers.shape, choice=choice)
+        choice = range_choice.choose(_facts(function), opening)
+        super().__init__(info, shape=opening.numbers.shape, choice=choice)
         self._function = function
 
     def predict_batch(self, values: np.ndarray) -> np.ndarray:
@@ -53,12 +50,7 @@ def _check(function, opening):
     """Refuses a method of a model whose range nobody says."""
     facts = _facts(function)
     if facts.dtype is not None and opening.numbers.is_images:
-        input_forms.choose_range(
-            None,
-            opening.options.input_range,
-            name=opening.name,
-            where=facts.where,
-        )
+        opening.choose_range(None, facts.where)
 
 
 KIND = TargetKind(

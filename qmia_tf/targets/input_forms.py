@@ -3,9 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from qmia_tf.data.pixels import AUTO, BYTES, LIMITS, SIGNED, UNIT
+from qmia_tf.data.pixels import BYTES, LIMITS, UNIT
 from qmia_tf.deploy.tflite import input_clipping
-from qmia_tf.errors import InputError
 
 # By how much the ends of a quantized input may miss a range: what a
 # calibration saw, and where the code of zero lies.
@@ -76,36 +75,3 @@ def range_of_moments(mean: ArrayLike, variance: ArrayLike) -> str | None:
     if 0.02 < mean.max() <= 1 and 0.02 < spread.max() <= 0.5:
         return UNIT
     return None
-
-
-def choose_range(
-    read: str | None,
-    given: str | None,
-    *,
-    name: str,
-    where: str,
-    takes: str = "floats",
-) -> str:
-    """Which range a model takes: what it says itself, or the user.
-
-    Args:
-        read: one of INPUT_RANGES, or None.
-        given: the same, by the user.
-        name: the target's.
-        where: what could say it and does not, or what it was read from.
-        takes: what its input is, for messages.
-    Raises: InputError if nothing says it, or the two differ.
-    """
-    if read is None and given is None:
-        raise InputError(
-            f"target {name!r} takes {takes} and {where} which pixels: give "
-            f"--input_range={UNIT}, {BYTES} or {SIGNED}, what it was trained "
-            "with"
-        )
-    if read is not None and given not in (None, read):
-        raise InputError(
-            f"target {name!r} takes pixels of {read} ({where}), but "
-            f"--input_range={given}: leave it out (for one of several models: "
-            f"{AUTO!r})"
-        )
-    return read or given

@@ -16,10 +16,9 @@ from qmia_tf.targets.model_options import (
     MULTI_LABEL,
     PROBABILITIES,
     TEXT,
-    choose_outputs,
+    Opening,
 )
 from qmia_tf.targets.preprocessing import InputFacts
-from qmia_tf.targets.unopened_model import Opening
 
 # What pixels pass through without their range being changed.
 PASSED = (
@@ -46,7 +45,7 @@ def open_model(model, opening: Opening) -> KerasTarget:
     Raises: InputError if the model is of another kind, or does not say what
         has to be known.
     """
-    name, options = opening.name, opening.options
+    name = opening.name
     require_one_port(model, name)
     library, graph = _read(model)
     entry = graph.inputs[0]
@@ -55,11 +54,9 @@ def open_model(model, opening: Opening) -> KerasTarget:
             f"target {name!r} takes text, and records are numbers: {TEXT}"
         )
     facts = _facts(graph, np.dtype(entry.dtype))
-    choice = range_choice.choose(
-        opening.numbers, facts, options.input_range, name=name
-    )
+    choice = range_choice.choose(facts, opening)
     read, where = _ending(graph)
-    outputs = choose_outputs(read, options.outputs, name=name, where=where)
+    outputs = opening.choose_outputs(read, where)
     target = KerasTarget(
         model, name=name, logits=outputs == LOGITS, choice=choice
     )

@@ -15,8 +15,8 @@ from qmia_tf.files import is_path
 from qmia_tf.models import keras_calls
 from qmia_tf.outputs import validation
 from qmia_tf.registry import Registry
-from qmia_tf.targets.model_options import ModelOptions
-from qmia_tf.targets.unopened_model import Opening, UnopenedModel
+from qmia_tf.targets.model_options import ModelOptions, Opening
+from qmia_tf.targets.unopened_model import UnopenedModel
 
 KINDS = Registry(
     "target kind",
@@ -86,10 +86,8 @@ def options_by_model(
     """Gives each of `count` models the options that the user gave.
 
     Args:
-        input_range: one for all models, or a list with one a model; "auto"
-            means that the model says it. See ModelOptions.
-        outputs: likewise.
-        signature: likewise.
+        input_range: as outputs and signature one for all models, or a list
+            with one a model; "auto" leaves it to the model. See ModelOptions.
     Raises: InputError if a list has another length.
     """
     columns = []

@@ -1,8 +1,16 @@
-"""What the user says of a model, and what it says itself."""
+"""What the user says of a model, held against what it says itself."""
 
 import dataclasses
 
-from qmia_tf.data.pixels import AUTO, INPUT_RANGES, range_name
+from qmia_tf.data.pixels import (
+    AUTO,
+    BYTES,
+    INPUT_RANGES,
+    SIGNED,
+    UNIT,
+    range_name,
+)
+from qmia_tf.data.value_ranges import RecordNumbers
 from qmia_tf.errors import InputError
 from qmia_tf.outputs.kinds import LOGITS, PROBABILITIES
 
@@ -55,36 +63,78 @@ def _unknown(name, known, value):
     )
 
 
-def choose_outputs(
-    read: str | None, given: str | None, *, name: str, where: str
-) -> str:
-    """Probabilities or logits: what the model says itself, or the user.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Opening:
+    """How a user's model is opened.
 
-    Args:
-        read: "probabilities", "multi-label", or None.
-        given: "probabilities" or "logits", by the user, or None.
+    Attributes:
         name: the target's.
-        where: what it ends in, for messages.
-    Raises: InputError if nothing says it, the two differ, or the outputs
-        are of several labels a record.
+        options: what the user says of it.
+        numbers: of the records that it is to be queried about.
+        num_threads: of LiteRT.
     """
-    if read == MULTI_LABEL:
-        raise InputError(
-            f"target {name!r} ends in {where}: each is a label of its own "
-            "(multi-label), and only one class a record can be audited yet: "
-            "give a function that returns [1 - p, p] of one of them, and its "
-            "labels 0 and 1"
+
+    name: str
+    options: ModelOptions
+    numbers: RecordNumbers
+    num_threads: int = 1
+
+    def choose_outputs(self, read: str | None, where: str) -> str:
+        """Probabilities or logits: what the model says itself, or the user.
+
+        Args:
+            read: "probabilities", "multi-label", or None.
+            where: what it ends in, for messages.
+        Raises: InputError if nothing says it, the two differ, or the outputs
+            are of several labels a record.
+        """
+        end = f"target {self.name!r} ends in {where}"
+        if read == MULTI_LABEL:
+            raise InputError(
+                f"{end}: each is a label of its own (multi-label), and only "
+                "one class a record can be audited yet: give a function that "
+                "returns [1 - p, p] of one of them, and its labels 0 and 1"
+            )
+        return self._agreed(
+            "outputs",
+            read,
+            unknown=(
+                f"{end}, so whether it outputs probabilities or logits is not "
+                f"known: give --outputs={LOGITS} or --outputs={PROBABILITIES}"
+            ),
+            other=f"{end}, so it outputs {read}",
         )
-    if read is None and given is None:
-        raise InputError(
-            f"target {name!r} ends in {where}, so whether it outputs "
-            "probabilities or logits is not known: give "
-            f"--outputs={LOGITS} or --outputs={PROBABILITIES}"
+
+    def choose_range(
+        self, read: str | None, where: str, takes: str = "floats"
+    ) -> str:
+        """Which range a model takes: what it says itself, or the user.
+
+        Args:
+            read: one of INPUT_RANGES, or None.
+            where: what could say it and does not, or what it was read from.
+            takes: what its input is, for messages.
+        Raises: InputError if nothing says it, or the two differ.
+        """
+        target = f"target {self.name!r} takes"
+        return self._agreed(
+            "input_range",
+            read,
+            unknown=(
+                f"{target} {takes} and {where} which pixels: give "
+                f"--input_range={UNIT}, {BYTES} or {SIGNED}, what it was "
+                "trained with"
+            ),
+            other=f"{target} pixels of {read} ({where})",
         )
-    if read is not None and given not in (None, read):
-        raise InputError(
-            f"target {name!r} ends in {where}, so it outputs {read}, but "
-            f"--outputs={given}: leave it out (for one of several models: "
-            f"{AUTO!r})"
-        )
-    return read or given
+
+    def _agreed(self, option, read, *, unknown, other):
+        given = getattr(self.options, option)
+        if read is None and given is None:
+            raise InputError(unknown)
+        if read is not None and given not in (None, read):
+            raise InputError(
+                f"{other}, but --{option}={given}: leave it out (for one of "
+                f"several models: {AUTO!r})"
+            )
+        return read or given

@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 
 from qmia_tf.data.pixels import BYTES, INPUT_RANGES, SIGNED, UNIT
-from qmia_tf.data.value_ranges import CODES, RecordNumbers
+from qmia_tf.data.value_ranges import CODES
 from qmia_tf.deploy.tflite.input_clipping import NOTICEABLE
 from qmia_tf.errors import InputError
-from qmia_tf.targets import input_forms
+from qmia_tf.targets.model_options import Opening
 from qmia_tf.targets.preprocessing import (
     TO_GIVE,
     InputFacts,
@@ -55,32 +55,23 @@ class Choice:
         return chosen.end if chosen.start == BYTES and is_known else None
 
 
-def choose(
-    numbers: RecordNumbers,
-    facts: InputFacts,
-    input_range: str | None,
-    *,
-    name: str,
-) -> Choice:
-    """Chooses how records are prepared for a model.
+def choose(facts: InputFacts, opening: Opening) -> Choice:
+    """Chooses how records are prepared for a model with such an input.
 
-    Args:
-        numbers: of the records.
-        facts: of the model's input.
-        input_range: one of INPUT_RANGES by the user, or None.
-        name: the target's.
     Raises: InputError if the user has to say the range, or the records do
         not fit the input.
     """
-    return _Chooser(numbers, facts, input_range, name).choose()
+    return _Chooser(facts, opening).choose()
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(eq=False)
 class _Chooser:
-    numbers: RecordNumbers
     facts: InputFacts
-    given: str | None
-    name: str
+    opening: Opening
+
+    def __post_init__(self):
+        self.numbers, self.name = self.opening.numbers, self.opening.name
+        self.given = self.opening.options.input_range
 
     def choose(self):
         choice = self._without_range() or self._as_codes()
@@ -130,7 +121,7 @@ class _Chooser:
         if not self._are_codes():
             return None
         if self.given and self.facts.range:
-            self._range(self.given)
+            self._range()
         note = (
             f"target {self.name!r}: {self.numbers.dtype} records are taken as "
             f"the codes of its {self.facts.dtype} input"
@@ -159,23 +150,17 @@ class _Chooser:
         width = numbers.high - numbers.low
         return width / (int(ends.max) - int(ends.min)) >= width / (high - low)
 
-    def _range(self, given):
+    def _range(self):
         """The range of pixels that the model says, or the user."""
         facts = self.facts
-        return input_forms.choose_range(
-            facts.range,
-            given,
-            name=self.name,
-            where=facts.where,
-            takes=facts.takes,
-        )
+        return self.opening.choose_range(facts.range, facts.where, facts.takes)
 
     def _from_user(self):
         numbers, given = self.numbers, self.given
         start = numbers.range
         if start == BYTES or (start is None and numbers.may_be_pixels):
             is_function = self.facts.dtype is None
-            end = given if is_function else self._range(given)
+            end = given if is_function else self._range()
             return Choice(Preprocessing(BYTES, end), is_from_user=True)
         if start == given:
             return Choice(Preprocessing(start, given), is_from_user=True)
@@ -208,7 +193,7 @@ class _Chooser:
             return Choice(Preprocessing(start), notes=self._warnings(is_known))
         if start == BYTES and numbers.is_integer:
             if end or numbers.is_images:
-                return Choice(Preprocessing(BYTES, self._range(None)))
+                return Choice(Preprocessing(BYTES, self._range()))
             return Choice(Preprocessing(BYTES, BYTES), doubt=self._question())
         choice = Choice(Preprocessing(start, start))
         if agrees or end == start or (start, end) == (UNIT, SIGNED):

@@ -9,9 +9,9 @@ from qmia_tf import files
 from qmia_tf.deploy.tflite.subgraphs import described
 from qmia_tf.errors import InputError
 from qmia_tf.targets import Target, only_port, range_choice
-from qmia_tf.targets.model_options import TEXT, choose_outputs
+from qmia_tf.targets.model_options import TEXT, Opening
 from qmia_tf.targets.preprocessing import InputFacts
-from qmia_tf.targets.unopened_model import Opening, TargetKind
+from qmia_tf.targets.unopened_model import TargetKind
 
 PROGRAM = "saved_model.pb"
 SIGNATURE = "serving_default"
@@ -36,8 +36,7 @@ class SavedModelTarget(Target):
     def __init__(
         self, signature, opening: Opening, source: pathlib.Path | None = None
     ):
-        name, options = opening.name, opening.options
-        self._source = source or f"target {name!r}"
+        self._source = source or f"target {opening.name!r}"
         inputs = signature.structured_input_signature[1]
         self._keyword, entry = only_port("input", inputs, self._source)
         only_port("output", signature.structured_outputs, self._source)
@@ -48,19 +47,15 @@ class SavedModelTarget(Target):
                 f"input of numbers [N, ...] is needed: {TEXT}"
             )
         facts = InputFacts(dtype, where="a SavedModel does not say")
-        choice = range_choice.choose(
-            opening.numbers, facts, options.input_range, name=name
-        )
-        where = "a signature without a layer"
+        choice = range_choice.choose(facts, opening)
+        outputs = opening.choose_outputs(None, "a signature without a layer")
         batch, *shape = entry.shape
         super().__init__(
             {
-                "target": name,
+                "target": opening.name,
                 "kind": "savedmodel",
                 "kernel_set": KERNELS,
-                "outputs": choose_outputs(
-                    None, options.outputs, name=name, where=where
-                ),
+                "outputs": outputs,
                 "probability_step": 0.0,
             },
             shape=tuple(shape),

@@ -11,9 +11,9 @@ import numpy as np
 from qmia_tf.deploy.tflite import ports
 from qmia_tf.errors import InputError
 from qmia_tf.targets import Target, only_port, range_choice
-from qmia_tf.targets.model_options import PROBABILITIES
+from qmia_tf.targets.model_options import PROBABILITIES, Opening
 from qmia_tf.targets.tflite_facts import port_facts
-from qmia_tf.targets.unopened_model import Opening, TargetKind
+from qmia_tf.targets.unopened_model import TargetKind
 
 KERNELS = "interpreter"
 DETAILS = ("get_input_details", "get_output_details")
@@ -29,8 +29,7 @@ class RunnerTarget(Target):
     """
 
     def __init__(self, runner, opening: Opening):
-        name, options = opening.name, opening.options
-        self._runner, self._source = runner, f"target {name!r}"
+        self._runner, self._source = runner, f"target {opening.name!r}"
         self._keyword, details = only_port(
             "input", runner.get_input_details(), self._source
         )
@@ -40,19 +39,16 @@ class RunnerTarget(Target):
         )
         self._output = ports.output_port(details, self._source)
         batch, *shape = self._input.shape
-        facts = port_facts(self._input)
         super().__init__(
             {
-                "target": name,
+                "target": opening.name,
                 "kind": "tflite",
                 "kernel_set": KERNELS,
-                "outputs": options.outputs or PROBABILITIES,
+                "outputs": opening.options.outputs or PROBABILITIES,
                 "probability_step": self._output.step,
             },
             shape=tuple(shape),
-            choice=range_choice.choose(
-                opening.numbers, facts, options.input_range, name=name
-            ),
+            choice=range_choice.choose(port_facts(self._input), opening),
             batch_size=batch if batch > 0 else 100,
             fill="always" if batch > 0 else "never",
         )

@@ -14,11 +14,11 @@ from qmia_tf.targets.model_options import (
     LOGITS,
     MULTI_LABEL,
     PROBABILITIES,
-    choose_outputs,
+    Opening,
 )
 from qmia_tf.targets.preprocessing import InputFacts
 from qmia_tf.targets.tflite_target import TFLiteTarget
-from qmia_tf.targets.unopened_model import Opening, TargetKind
+from qmia_tf.targets.unopened_model import TargetKind
 
 SUFFIXES = (".tflite", ".lite", ".task")
 KERNELS = "default"
@@ -43,11 +43,9 @@ def open_model(path: pathlib.Path, opening: Opening) -> TFLiteTarget:
         kernels=KERNELS,
         signature=options.signature,
     )
-    choice = range_choice.choose(
-        opening.numbers, _facts(model), options.input_range, name=name
-    )
+    choice = range_choice.choose(_facts(model), opening)
     read, where = _ending(model)
-    outputs = choose_outputs(read, options.outputs, name=name, where=where)
+    outputs = opening.choose_outputs(read, where)
     target = TFLiteTarget(
         model,
         name=name,

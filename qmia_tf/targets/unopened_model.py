@@ -6,25 +6,7 @@ import pathlib
 from collections.abc import Callable
 
 from qmia_tf import targets
-from qmia_tf.data.value_ranges import RecordNumbers
-from qmia_tf.targets.model_options import ModelOptions
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Opening:
-    """How a user's model is opened.
-
-    Attributes:
-        name: the target's.
-        options: what the user says of it.
-        numbers: of the records that it is to be queried about.
-        num_threads: of LiteRT.
-    """
-
-    name: str
-    options: ModelOptions
-    numbers: RecordNumbers
-    num_threads: int
+from qmia_tf.targets.model_options import Opening
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,5 +1,8 @@
 """Records drawn from both sides, every class with its share."""
 
+import dataclasses
+
+import folders
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
@@ -24,7 +27,7 @@ def records_of(labels, fraction=0.5):
     )
 
 
-class DrawTest(parameterized.TestCase, tf.test.TestCase):
+class DrawTest(folders.Folder):
     @parameterized.parameters(8, 100, 101)
     def test_as_many_members_stratified_by_class(self, count):
         records = records_of(np.repeat([0, 1, 2, 3], [400, 200, 100, 100]))
@@ -54,6 +57,31 @@ class DrawTest(parameterized.TestCase, tf.test.TestCase):
         )
         self.assertAllEqual(first, again)
         self.assertNotAllEqual(first, other)
+
+    @parameterized.parameters(
+        (0, 0, "even number of 4 or more .* got 0"),
+        (2, 0, "even number of 4 or more .* got 2"),
+        (7, 0, "even number of 4 or more .* got 7"),
+        (10, -1, "got 10 and -1"),
+        (62, 0, "has 10 members, 31 of them cannot be drawn: ask for 20 rec"),
+    )
+    def test_exactly(self, count, seed, message):
+        records = records_of(np.arange(40) % 4, fraction=0.25)
+        drawn = draws.draw_exactly(records, 20, seed=3)
+        self.assertAllEqual(
+            drawn.record_ids, draws.draw(records, 20, seed=3).record_ids
+        )
+        self.assertRefused(
+            message, draws.draw_exactly, records, count, seed=seed
+        )
+        swapped = dataclasses.replace(records, members=~records.members)
+        self.assertRefused(
+            "has 10 nonmembers, 11 of them",
+            draws.draw_exactly,
+            swapped,
+            22,
+            seed=0,
+        )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import time
 
+import folders
 import numpy as np
 import tensorflow as tf
 from absl.testing import parameterized
@@ -38,7 +39,7 @@ def all_pairs(images, members, record_ids):
     return len(pairs), len(outside), sorted(pairs)
 
 
-class FindTest(parameterized.TestCase, tf.test.TestCase):
+class FindTest(folders.Folder):
     @parameterized.parameters(0, 1, 2, 3)
     def test_equals_all_pairs(self, seed):
         rng = np.random.default_rng(seed)
@@ -58,13 +59,11 @@ class FindTest(parameterized.TestCase, tf.test.TestCase):
         )
         self.assertIn("records {} and {}".format(*pairs[0]), identical.warning)
 
-    def test_members_alike_are_none(self):
-        images = np.arange(24, dtype=np.uint8).reshape(6, 2, 2, 1)
-        images[1], images[5] = images[0], images[4]
-        members = np.array([True, True, True, False, False, False])
-        identical = find(images, members, np.arange(6))
-        self.assertEqual((identical.members, identical.nonmembers), (0, 0))
-        self.assertEqual((identical.examples, identical.warning), ([], ""))
+    def test_none(self):
+        values = np.arange(4)
+        equal = find(values // 2, values < 2, values)
+        self.assertEqual((equal.members, equal.nonmembers), (0, 0))
+        self.assertEqual((equal.examples, equal.warning), ([], ""))
 
     def test_one_bit_makes_another_image(self):
         images = np.zeros((2, 8, 8, 1), np.uint8)
@@ -81,6 +80,29 @@ class FindTest(parameterized.TestCase, tf.test.TestCase):
         order = rng.permutation(80)
         got = find(images[order], members[order], ids[order])
         self.assertEqual(got, want)
+
+    def test_rows_of_numbers(self):
+        values = np.float32([1, 2, 3, 4, 5, 2, 2, 4])[:, None]
+        equal = find(values, np.arange(8) < 4, np.arange(8))
+        self.assertEqual((equal.members, equal.nonmembers), (2, 3))
+        self.assertEqual(equal.examples, [[1, 5], [3, 7]])
+        self.assertIn("2 member(s) have an identical record", equal.warning)
+
+    @parameterized.parameters(
+        ([1, 2, 3], [4, 4, 3], None),
+        ([1, 2, 3], [1, 2, 3, 9], "every member is also .*3 records"),
+        ([1, 2, 3, 4], [1, 1, 2, 2], "every nonmember is also"),
+    )
+    def test_a_side_that_is_on_the_other(self, inside, outside, pattern):
+        values = np.array(inside + outside)
+        records = Records.numbered(
+            "x", values, values * 0, np.arange(len(values)) < len(inside)
+        )
+        equal = duplicates.find(records)
+        if pattern is None:
+            duplicates.require_others(equal, records)
+            return
+        self.assertRefused(pattern, duplicates.require_others, equal, records)
 
     def test_time(self):
         """60,000 images of CIFAR's size took 0.2 s: a tenth of them here."""

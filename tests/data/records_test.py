@@ -2,17 +2,13 @@
 
 import hashlib
 
+import folders
 import numpy as np
 import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
 
-from qmia_tf.data import (
-    duplicates,
-    record_features,
-    repeated_records,
-    sides,
-)
+from qmia_tf.data import record_features, sides
 from qmia_tf.data.records import Records
 from qmia_tf.data.sides import Side
 from qmia_tf.errors import InputError
@@ -23,7 +19,7 @@ def side(values, labels, names=None, *, ordered=True, source="a.npz"):
     return Side(source, np.asarray(values), labels, names, ordered, "")
 
 
-class JoinTest(parameterized.TestCase, tf.test.TestCase):
+class JoinTest(folders.Folder):
     def setUp(self):
         super().setUp()
         images = tiny_models.images(9)
@@ -75,10 +71,12 @@ class JoinTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_an_order_is_asked_for(self):
         names = ("ant", "bee"), ("ant", "bee")
-        with self.assertRaisesRegex(
-            InputError, "class of ant,bee is not known: give --class_names"
-        ):
-            self.join([0] * 5, [1] * 4, names, ordered=False)
+        self.assertRefused(
+            "class of ant,bee is not known: give --class_names",
+            self.join,
+            *([0] * 5, [1] * 4, names),
+            ordered=False,
+        )
 
     def test_numbers_stay_what_a_source_says(self):
         names = ("z", "a"), ("z", "a")
@@ -98,8 +96,9 @@ class JoinTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_bad_names(self, names, order, pattern):
         labels = [0] * 5 if names[0] else [1] * 5
-        with self.assertRaisesRegex(InputError, pattern):
-            self.join(labels, [0] * 4, names, class_names=order)
+        self.assertRefused(
+            pattern, self.join, labels, [0] * 4, names, class_names=order
+        )
 
     @parameterized.parameters(
         (np.zeros((4, 6, 5, 3), np.uint8), r"uint8 \[6, 5, 3\]"),
@@ -149,58 +148,6 @@ class RecordsTest(tf.test.TestCase):
                 Records.numbered(
                     "x", np.zeros((2, 1)), np.zeros(labels, int), members
                 )
-
-
-class Joined(tf.test.TestCase):
-    def joined(self, values):
-        values = np.asarray(values, np.float32)[:, None]
-        half = len(values) // 2
-        return sides.join(
-            side(values[:half], np.zeros(half, int)),
-            side(values[half:], np.zeros(len(values) - half, int)),
-        )
-
-
-class EqualTest(Joined):
-    def test_records_on_both_sides_are_counted(self):
-        equal = duplicates.find(self.joined([1, 2, 3, 4, 5, 2, 2, 4]))
-        self.assertEqual((equal.members, equal.nonmembers), (2, 3))
-        self.assertEqual(equal.examples, [[1, 5], [3, 7]])
-        self.assertIn("2 member(s) have an identical record", equal.warning)
-
-    def test_none(self):
-        equal = duplicates.find(self.joined([1, 2, 3, 4]))
-        self.assertEqual((equal.members, equal.warning), (0, ""))
-
-    def require_others(self, values):
-        joined = self.joined(values)
-        duplicates.require_others(duplicates.find(joined), joined)
-
-    def test_all_are_refused(self):
-        self.require_others([1, 2, 3, 4, 4, 3])
-        with self.assertRaisesRegex(InputError, "every member is also .*3 rec"):
-            self.require_others([1, 2, 3, 1, 2, 3, 9])
-        with self.assertRaisesRegex(InputError, "every nonmember is also"):
-            self.require_others([1, 2, 3, 4, 1, 1, 2, 2])
-
-
-class DistinctTest(Joined):
-    def test_of_equal_ones_on_a_side_one(self):
-        distinct = repeated_records.of_records(
-            self.joined([1, 2, 1, 1, 5, 5, 6, 1])
-        )
-        self.assertAllEqual(distinct.record_ids, [0, 1, 4, 6, 7])
-        self.assertEqual(
-            distinct.repeated.sentence,
-            "2 distinct members of 4 and 3 distinct nonmembers of 4: copies of "
-            "one record are counted once",
-        )
-
-    def test_other_labels_are_other_records(self):
-        values = np.ones((3, 1), np.float32)
-        joined = sides.join(side(values, [0, 1, 0]), side(values, [1, 1, 1]))
-        distinct = repeated_records.of_records(joined)
-        self.assertAllEqual(distinct.record_ids, [0, 1, 3])
 
 
 class FeaturesTest(parameterized.TestCase, tf.test.TestCase):

@@ -1,5 +1,7 @@
 """Records that are there several times: found, and no others."""
 
+import dataclasses
+
 import numpy as np
 import slow_tests
 import synthetic_outputs
@@ -17,15 +19,24 @@ def repeated(outputs, members, nonmembers=1):
     """Each record so many times, in another order, under ids of its own."""
     times = np.where(outputs.members, members, nonmembers)
     rows = np.repeat(np.arange(times.size), times)
-    rows = np.random.default_rng(1).permutation(rows)
-    taken = outputs.take(rows)
+    return renumbered(outputs, np.random.default_rng(1).permutation(rows))
+
+
+def renumbered(outputs, rows, first=0):
+    """Chosen rows, under ids from `first` on."""
+    ids = np.arange(first, first + len(rows))
+    return dataclasses.replace(outputs.take(rows), record_ids=ids)
+
+
+def with_rows(rows, labels=None):
+    """Outputs of which the first half are members'."""
+    count = len(rows)
     return Outputs(
-        taken.probabilities,
-        taken.labels,
-        taken.members,
-        np.arange(rows.size),
-        taken.info,
-        logits=taken.logits,
+        np.asarray(rows, np.float32),
+        np.zeros(count, int) if labels is None else labels,
+        np.arange(count) < count // 2,
+        np.arange(count),
+        {"target": "x"},
     )
 
 
@@ -64,18 +75,12 @@ class OfRecordsTest(parameterized.TestCase, tf.test.TestCase):
         distinct = of_records(values, labels, members, ids)
         firsts = [keys.index(key) for key in sorted(set(keys), key=keys.index)]
         self.assertAllEqual(distinct.record_ids, np.sort(ids[firsts]))
+        counts = dataclasses.astuple(distinct.repeated)[:5]
         self.assertEqual(
-            (
-                distinct.repeated.distinct_members,
-                distinct.repeated.distinct_nonmembers,
-            ),
-            (np.sum(members[firsts]), np.sum(~members[firsts])),
-        )
-        self.assertEqual(
-            (distinct.repeated.members, distinct.repeated.nonmembers),
-            (members.sum(), np.sum(~members)),
-        )
-        self.assertEqual(distinct.repeated.by, "records")
+            counts,
+            (members.sum(), np.sum(members[firsts]), np.sum(~members),
+             np.sum(~members[firsts]), "records"),
+        )  # fmt: skip
 
     def test_seven_times(self):
         values = np.random.default_rng(0).normal(size=(600, 4))
@@ -144,12 +149,9 @@ class CopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
         distinct = repeated_records.of_outputs([copied])
         # Coarse rows may be equal without being copies: up to one in 30.
         least = 1.0 if step == 0 else 29 / 30
-        self.assertBetween(
-            distinct.repeated.distinct_members / records, least, 1
-        )
-        self.assertBetween(
-            distinct.repeated.distinct_nonmembers / records, least, 1
-        )
+        counts = distinct.repeated
+        self.assertBetween(counts.distinct_members / records, least, 1)
+        self.assertBetween(counts.distinct_nonmembers / records, least, 1)
         taken = distinct.of(copied)
         rows, counts = np.unique(
             np.column_stack([taken.probabilities, taken.labels, taken.members]),
@@ -166,27 +168,17 @@ class CopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
         """A rare class five times, as it is balanced by repetition."""
         one = synthetic_outputs.outputs(200, 200)
         rows = np.repeat(np.arange(400), np.where(one.labels == 2, 5, 1))
-        copied = Outputs(
-            one.probabilities[rows],
-            one.labels[rows],
-            one.members[rows],
-            np.arange(rows.size),
-            one.info,
+        copied = renumbered(one, rows)
+        counts = counts_of(copied)
+        self.assertEqual(
+            (counts.distinct_members, counts.distinct_nonmembers), (200, 200)
         )
-        self.assertEqual(counts_of(copied).distinct_members, 200)
-        self.assertEqual(counts_of(copied).distinct_nonmembers, 200)
 
     def test_of_random_numbers(self):
         """Drawn with replacement, from float outputs."""
         one = synthetic_outputs.outputs(300, 300)
         rows = np.random.default_rng(0).integers(0, 600, 1500)
-        copied = Outputs(
-            one.probabilities[rows],
-            one.labels[rows],
-            one.members[rows],
-            np.arange(1500),
-            one.info,
-        )
+        copied = renumbered(one, rows)
         drawn = np.unique(rows)
         self.assertEqual(
             counts_of(copied).distinct_members, np.sum(one.members[drawn])
@@ -201,13 +193,7 @@ class CopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
         rows = np.concatenate(
             [np.arange(400), np.repeat(np.flatnonzero(one.members)[:3], 100)]
         )
-        copied = Outputs(
-            one.probabilities[rows],
-            one.labels[rows],
-            one.members[rows],
-            np.arange(rows.size),
-            one.info,
-        )
+        copied = renumbered(one, rows)
         distinct = repeated_records.of_outputs([copied])
         if step:
             # They may be equal by chance, and there is a doubt.
@@ -227,13 +213,7 @@ class CopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
             [repeated(synthetic_outputs.outputs(100, 100), 3, 3)]
         )
         one = synthetic_outputs.outputs(30, 30, seed=4, target="board")
-        other = Outputs(
-            one.probabilities,
-            one.labels,
-            one.members,
-            np.arange(5000, 5060),
-            one.info,
-        )
+        other = renumbered(one, np.arange(60), first=5000)
         self.assertIs(distinct.of(other), other)
 
     def test_of_logits(self):
@@ -268,6 +248,39 @@ class CopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(shares(counts_of(both[0], other)), (0.25, 0.25))
 
 
+def votes(rng):
+    """Shares of the 100 trees of a forest, of no stated step."""
+    first = rng.binomial(100, np.where(np.arange(900) < 450, 0.97, 0.7))
+    return with_rows(np.column_stack([first, 100 - first]) / 100)
+
+
+def leaves(rng):
+    """Odd shares of a tree, but both sides have the same ones."""
+    top = rng.random(12)[rng.integers(0, 12, 400)].astype(np.float32)
+    return with_rows(np.column_stack([top, 1 - top]), rng.integers(0, 2, 400))
+
+
+def int8_logits(rng):
+    members, labels = np.arange(3000) < 1500, rng.integers(0, 2, 3000)
+    logits = rng.normal(size=(3000, 2))
+    logits[np.arange(3000), labels] += np.where(members, 5, 1)
+    return Outputs.from_logits(
+        (np.round(logits / 0.07) * 0.07).astype(np.float32),
+        labels=labels,
+        members=members,
+        record_ids=np.arange(3000),
+        info={"target": "logits"},
+    )
+
+
+EQUAL_ROWS = {
+    "votes": votes,
+    "leaves": leaves,
+    "constant": lambda _: with_rows(np.full((80, 4), 0.25), np.arange(80) % 4),
+    "int8_logits": int8_logits,
+}
+
+
 class NoCopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
     """Distinct records are never taken for copies, however coarse."""
 
@@ -286,61 +299,11 @@ class NoCopiesInOutputsTest(parameterized.TestCase, tf.test.TestCase):
             self.assertEqual(shares(counts), (1.0, 1.0), msg=records)
             self.assertEqual(counts.by, "outputs")
 
-    def test_int8_logits(self):
+    @parameterized.parameters("votes", "leaves", "constant", "int8_logits")
+    def test_rows_that_are_equal_by_chance(self, kind):
         for seed in range(5):
-            rng = np.random.default_rng(seed)
-            members = np.arange(3000) < 1500
-            labels = rng.integers(0, 2, 3000)
-            logits = rng.normal(size=(3000, 2))
-            logits[np.arange(3000), labels] += np.where(members, 5, 1)
-            outputs = Outputs.from_logits(
-                (np.round(logits / 0.07) * 0.07).astype(np.float32),
-                labels=labels,
-                members=members,
-                record_ids=np.arange(3000),
-                info={"target": "logits"},
-            )
+            outputs = EQUAL_ROWS[kind](np.random.default_rng(seed))
             self.assertEqual(shares(counts_of(outputs)), (1.0, 1.0))
-
-    def test_votes_of_a_forest(self):
-        """Shares of 100 trees, in no file of ours, of no stated step."""
-        rng = np.random.default_rng(0)
-        votes = rng.binomial(100, np.where(np.arange(900) < 450, 0.97, 0.7))
-        rows = np.column_stack([votes, 100 - votes]).astype(np.float32) / 100
-        outputs = Outputs(
-            rows,
-            np.zeros(900, int),
-            np.arange(900) < 450,
-            np.arange(900),
-            {"target": "forest"},
-        )
-        self.assertEqual(shares(counts_of(outputs)), (1.0, 1.0))
-
-    def test_leaves_of_a_tree(self):
-        """Odd shares, but both sides have the same ones."""
-        rng = np.random.default_rng(0)
-        leaves = rng.random(12)
-        places = rng.integers(0, 12, 400)
-        top = leaves[places].astype(np.float32)
-        outputs = Outputs(
-            np.column_stack([top, 1 - top]),
-            rng.integers(0, 2, 400),
-            np.arange(400) < 200,
-            np.arange(400),
-            {"target": "tree"},
-        )
-        self.assertEqual(shares(counts_of(outputs)), (1.0, 1.0))
-
-    def test_constant_answers(self):
-        rows = np.full((80, 4), 0.25, np.float32)
-        outputs = Outputs(
-            rows,
-            np.arange(80) % 4,
-            np.arange(80) < 40,
-            np.arange(80),
-            {"target": "dead"},
-        )
-        self.assertEqual(shares(counts_of(outputs)), (1.0, 1.0))
 
     @parameterized.parameters(1, 2, 3, 5)
     def test_few_records(self, records):

@@ -1,17 +1,15 @@
 """Tests of the split into members and nonmembers."""
 
 import collections
-import pathlib
-import subprocess
-import sys
 
+import folders
 import numpy as np
 import tensorflow as tf
+import tiny_models
 from absl.testing import parameterized
 
 from qmia_tf import files
-from qmia_tf.data import loaders, split
-from qmia_tf.errors import InputError
+from qmia_tf.data import split
 
 
 def draw(labels, seed=0, pool="all", **options):
@@ -20,18 +18,7 @@ def draw(labels, seed=0, pool="all", **options):
     )
 
 
-def a_dataset(images=40, seed=0):
-    rng = np.random.default_rng(seed)
-    return loaders.Dataset(
-        name="made",
-        images=rng.integers(0, 256, (images, 2, 2, 1), np.uint8),
-        labels=np.arange(images) % 4,
-        class_names=("a", "b", "c", "d"),
-        origin=np.zeros(images, np.uint8),
-    )
-
-
-class MakeSplitTest(parameterized.TestCase, tf.test.TestCase):
+class MakeSplitTest(folders.Folder):
     @parameterized.product(
         counts=[(10, 10), (7, 7, 7), (1, 9, 2, 30, 5), (501, 3, 2)],
         fraction=[0.5, 0.3, 0.29],
@@ -103,32 +90,25 @@ class MakeSplitTest(parameterized.TestCase, tf.test.TestCase):
             (drawn.seed, drawn.pool, drawn.fingerprint), (5, "test", "f" * 64)
         )
 
-    @parameterized.named_parameters(
-        ("no_records", [], "has 0 records and 0 class"),
-        ("one_class", [3] * 50, "has 50 records and 1 class"),
-        ("two_records", [0, 1], "leave 1 as the members, not two classes"),
-        ("one_class_a_side", [0, 1, 1, 1], "not two classes"),
+    @parameterized.parameters(
+        ([], {}, "has 0 records and 0 class"),
+        ([3] * 50, {}, "has 50 records and 1 class"),
+        ([0, 1], {}, "leave 1 as the members, not two classes"),
+        ([0, 1, 1, 1], {}, "not two classes"),
+        ([0, 1] * 4, {"member_fraction": 0.0}, "member_fraction must lie"),
+        ([0, 1] * 4, {"member_fraction": 1.0}, "member_fraction must lie"),
+        ([0, 1] * 4, {"member_fraction": np.nan}, "member_fraction must lie"),
+        ([0, 1] * 4, {"seed": -1}, "seed must be 0 or more"),
+        ([0, 1] * 4, {"pool": "both"}, "pool must be one of"),
     )
-    def test_split_without_two_classes(self, labels, message):
-        with self.assertRaisesRegex(InputError, message):
-            draw(np.array(labels, np.int64), 1)
-
-    @parameterized.parameters(0.0, 1.0, -0.5, 2.0, float("nan"))
-    def test_bad_fraction(self, fraction):
-        with self.assertRaisesRegex(InputError, "member_fraction must lie"):
-            draw(np.arange(8) % 2, member_fraction=fraction)
-
-    def test_bad_seed_and_pool(self):
-        with self.assertRaisesRegex(InputError, "seed must be 0 or more"):
-            draw(np.arange(8) % 2, -1)
-        with self.assertRaisesRegex(InputError, "pool must be one of"):
-            draw(np.arange(8) % 2, pool="both")
+    def test_refuses(self, labels, options, message):
+        labels = np.array(labels, np.int64)
+        self.assertRefused(message, draw, labels, **options)
 
 
-class StoredSplitTest(parameterized.TestCase, tf.test.TestCase):
+class StoredSplitTest(folders.Folder):
     def setUp(self):
         super().setUp()
-        self.dir = pathlib.Path(self.create_tempdir().full_path)
         self.path = self.dir / "split.npz"
 
     def test_round_trip(self):
@@ -142,45 +122,35 @@ class StoredSplitTest(parameterized.TestCase, tf.test.TestCase):
             (7, "train", "f" * 64),
         )
 
-    def test_other_data_is_refused_naming_both(self):
+    def test_file_of_something_else(self):
         split.save(draw(np.arange(40) % 4), self.path)
-        with self.assertRaisesRegex(InputError, f"{'f' * 64}.*{'0' * 64}"):
-            split.load(self.path, "0" * 64)
-
-    def test_damaged_file(self):
-        split.save(draw(np.arange(40) % 4), self.path)
+        pattern = f"{'f' * 64}.*{'0' * 64}"
+        self.assertRefused(pattern, split.load, self.path, "0" * 64)
         data = self.path.read_bytes()
         self.path.write_bytes(data[: len(data) // 2])
-        with self.assertRaisesRegex(InputError, "split.npz is damaged"):
-            split.load(self.path, "f" * 64)
-
-    def test_other_npz_file(self):
+        self.assertRefused("split.npz is damaged", split.load, self.path, "")
         files.write_npz(self.path, images=np.zeros(3))
-        with self.assertRaisesRegex(InputError, "is not a split: it holds"):
-            split.load(self.path, "f" * 64)
+        pattern = "is not a split: it holds"
+        self.assertRefused(pattern, split.load, self.path, "f" * 64)
 
-    @parameterized.named_parameters(
-        ("overlap", [0, 1], [1, 2]),
-        ("hole", [0, 1], [3, 4]),
-        ("negative", [-1, 0], [1, 2]),
-        ("empty", [], [0, 1]),
-        ("floats", [0.0, 1.0], [2, 3]),
-        ("matrix", [[0, 1]], [[2, 3]]),
+    @parameterized.parameters(
+        ([0, 1], [1, 2]),
+        ([0, 1], [3, 4]),
+        ([-1, 0], [1, 2]),
+        (np.zeros(0, int), [0, 1]),
+        ([0.0, 1.0], [2, 3]),
+        ([[0, 1]], [[2, 3]]),
     )
     def test_not_a_partition(self, members, nonmembers):
-        kinds = {"members": members, "nonmembers": nonmembers}
-        arrays = {
-            key: np.array(value) if value else np.array([], np.int64)
-            for key, value in kinds.items()
-        }
+        sides = {"members": members, "nonmembers": nonmembers}
         files.write_npz(
-            self.path, **arrays, seed=0, pool="all", fingerprint="f" * 64
+            self.path, **sides, seed=0, pool="all", fingerprint="f" * 64
         )
-        with self.assertRaisesRegex(InputError, "must be disjoint"):
-            split.load(self.path, "f" * 64)
+        pattern = "must be disjoint"
+        self.assertRefused(pattern, split.load, self.path, "f" * 64)
 
     def test_open_draws_once_and_then_reads(self):
-        data = a_dataset()
+        data = tiny_models.dataset(40)
         first = split.open_split(self.dir, data, seed=1, pool="all")
         self.assertEqual(first.fingerprint, data.fingerprint())
         # Exchanged on disk: shows that the stored one is used.
@@ -199,12 +169,12 @@ class StoredSplitTest(parameterized.TestCase, tf.test.TestCase):
     def test_complement_swaps_the_sides(self, fraction):
         options = {"seed": 1, "pool": "all", "member_fraction": fraction}
         one = split.open_split(
-            self.dir / "one", a_dataset(images=41), **options
+            self.dir / "one", tiny_models.dataset(41), **options
         )
         for _ in range(2):
             other = split.open_split(
                 self.dir / "other",
-                a_dataset(images=41),
+                tiny_models.dataset(41),
                 complement=True,
                 **options,
             )
@@ -212,41 +182,30 @@ class StoredSplitTest(parameterized.TestCase, tf.test.TestCase):
             self.assertAllEqual(other.nonmembers, one.members)
             self.assertEqual(other.seed, 1)
 
-    def test_complement_of_another_fraction(self):
-        options = {"pool": "all", "seed": 1, "member_fraction": 0.25}
-        split.open_split(self.dir, a_dataset(), **options)
-        with self.assertRaisesRegex(
-            InputError, r"\(1, 'all', 10\) -> \(1, 'all', 30\)"
-        ):
-            split.open_split(self.dir, a_dataset(), complement=True, **options)
-
-    def test_open_with_other_data(self):
-        split.open_split(self.dir, a_dataset(), seed=1, pool="all")
-        with self.assertRaisesRegex(InputError, "splits another data set"):
-            split.open_split(self.dir, a_dataset(seed=1), seed=1, pool="all")
-
-    @parameterized.named_parameters(
-        ("seed", {"seed": 2, "pool": "all"}, r"\(1, 'all', 20\) -> \(2,"),
-        ("pool", {"seed": 1, "pool": "train"}, "-> .1, 'train', 20"),
-        (
-            "fraction",
-            {"seed": 1, "pool": "all", "member_fraction": 0.25},
-            r"\(1, 'all', 20\) -> \(1, 'all', 10\)",
-        ),
+    @parameterized.parameters(
+        ({"seed": 2}, r"\(1, 'all', 20\) -> \(2,"),
+        ({"pool": "train"}, "-> .1, 'train', 20"),
+        ({"member_fraction": 0.25}, r"\(1, 'all', 20\) -> \(1, 'all', 10\)"),
+        ({"member_fraction": 0.25, "complement": True}, r"-> \(1, 'all', 30"),
     )
     def test_open_with_other_options(self, options, message):
-        split.open_split(self.dir, a_dataset(), seed=1, pool="all")
-        with self.assertRaisesRegex(InputError, message):
-            split.open_split(self.dir, a_dataset(), **options)
-
-
-class ImportTest(tf.test.TestCase):
-    def test_is_numpy_only(self):
-        code = (
-            "import sys; import qmia_tf.data.split; "
-            "sys.exit(bool({'tensorflow', 'keras'} & set(sys.modules)))"
+        first = {"seed": 1, "pool": "all"}
+        split.open_split(self.dir, tiny_models.dataset(40), **first)
+        options = {**first, **options}
+        self.assertRefused(
+            message,
+            split.open_split,
+            self.dir,
+            tiny_models.dataset(40),
+            **options,
         )
-        subprocess.run([sys.executable, "-c", code], check=True)
+        other = tiny_models.dataset(40, seed=1)
+        self.assertRefused(
+            "splits another data set",
+            split.open_split,
+            *(self.dir, other),
+            **first,
+        )
 
 
 if __name__ == "__main__":

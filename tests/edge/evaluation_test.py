@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-import pathlib
 import re
 from unittest import mock
 
+import folders
 import numpy as np
 import tensorflow as tf
 import tiny_models
@@ -39,10 +39,19 @@ def some_records(*, shape=tiny_models.SHAPE, classes=tiny_models.CLASSES):
     )
 
 
-class Folder(parameterized.TestCase, tf.test.TestCase):
+def timings(threads, latency, images_per_second):
+    keys = ("median", "p95", "first", "runs")
+    return {
+        "threads": threads,
+        "latency_ms": dict(zip(keys, latency, strict=True)),
+        "images_per_second": images_per_second,
+        "batch": 10,
+    }
+
+
+class Evaluated(folders.Folder):
     def setUp(self):
         super().setUp()
-        self.dir = pathlib.Path(self.create_tempdir().full_path)
         self.data = self.dir / "data.npz"
         self.out = self.dir / "board.npz"
         self.records = some_records()
@@ -58,7 +67,7 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
         return evaluation.evaluate(model, self.data, self.out, **options)
 
 
-class EvaluateTest(Folder):
+class EvaluateTest(Evaluated):
     @parameterized.product(
         types=((tf.uint8, tf.int8), (tf.uint8, None), (None, None)),
         kernels=("default", "reference"),
@@ -151,17 +160,7 @@ class EvaluateTest(Folder):
         self.assertEqual(
             summary["timings"],
             [
-                {
-                    "threads": threads,
-                    "latency_ms": {
-                        "median": 4.0,
-                        "p95": 5.0,
-                        "first": 60.0,
-                        "runs": 7,
-                    },
-                    "images_per_second": 2500.0,
-                    "batch": 10,
-                }
+                timings(threads, (4.0, 5.0, 60.0, 7), 2500.0)
                 for threads in (1, 2)
             ],
         )
@@ -193,10 +192,9 @@ class EvaluateTest(Folder):
 
     def test_answers_that_depend_on_the_batch(self):
         path = tiny_models.write_batch_dependent(self.dir / "batch.tflite")
-        with self.assertRaisesRegex(
-            InputError, "'batch' does not answer the same record alike: .*batch"
-        ):
-            self.evaluate(path)
+        self.assertRefused(
+            "'batch' does not answer .*batch", self.evaluate, path
+        )
         self.assertFalse(self.out.exists())
 
     def test_a_signature(self):
@@ -249,25 +247,19 @@ class EvaluateTest(Folder):
 
     @parameterized.parameters("model", "data", "kernels", "batch_size")
     def test_goes_on_only_with_the_same(self, what):
-        path = self.model()
-        with (
-            mock.patch.object(
-                resumable_queries, "_rows", side_effect=KeyboardInterrupt
-            ),
-            mock.patch.object(resumable_queries, "_save") as save,
-            self.assertRaises(KeyboardInterrupt),
-        ):
-            self.evaluate(path)
-        first = save.call_args.args[1]
-        options = {}
+        path, options = self.model(), {}
+        first = self.key(path)
         if what == "model":
             path = self.model(model=tiny_models.classifier(seed=5))
         elif what == "data":
             self.records.labels[0] = 1
             device_data.save(self.records, self.data, run="w4a4")
         else:
-            options = {"kernels": "builtin", "batch_size": 11}
-            options = {what: options[what]}
+            options = {what: {"kernels": "builtin", "batch_size": 11}[what]}
+        self.assertNotEqual(self.key(path, **options), first)
+
+    def key(self, path, **options):
+        """What says which outputs an interrupted process has kept."""
         with (
             mock.patch.object(
                 resumable_queries, "_rows", side_effect=KeyboardInterrupt
@@ -276,22 +268,18 @@ class EvaluateTest(Folder):
             self.assertRaises(KeyboardInterrupt),
         ):
             self.evaluate(path, **options)
-        self.assertNotEqual(first, save.call_args.args[1])
+        return save.call_args.args[1]
 
 
-class BadInputTest(Folder):
+class BadInputTest(Evaluated):
     def refuse(self, pattern, model, **options):
-        with self.assertRaisesRegex(InputError, pattern) as caught:
-            self.evaluate(model, **options)
-        self.assertNotIn("\n", str(caught.exception))
+        self.assertRefused(pattern, self.evaluate, model, **options)
         self.assertFalse(self.out.exists())
 
     @parameterized.parameters(
         ({"threads": [0]}, r"threads must be numbers of 1 or more, got \[0\]"),
         ({"threads": [2, -1]}, r"got \[2, -1\]"),
         ({"threads": []}, r"got \[\]"),
-        ({"kernels": "gpu"}, "kernels must be one of .*, got 'gpu'"),
-        ({"batch_size": 0}, "batch_size must be >= 1, got 0"),
     )
     def test_options(self, options, message):
         self.refuse(message, self.model(), **options)
@@ -342,7 +330,7 @@ class BadInputTest(Folder):
         target.assert_not_called()
 
 
-class PageTest(Folder):
+class PageTest(Evaluated):
     def page(self, **changes):
         summary = self.evaluate(self.model())
         summary.update(changes)
@@ -352,19 +340,7 @@ class PageTest(Folder):
         summary = self.evaluate(self.model(), kernels="reference")
         summary["right"] = {"members": 1234, "nonmembers": 5}
         summary["data"].update(members=2000, nonmembers=8)
-        summary["timings"] = [
-            {
-                "threads": 4,
-                "latency_ms": {
-                    "median": 1.5,
-                    "p95": 2.25,
-                    "first": 30.0,
-                    "runs": 9,
-                },
-                "images_per_second": 1234.5,
-                "batch": 10,
-            }
-        ]
+        summary["timings"] = [timings(4, (1.5, 2.25, 30.0, 9), 1234.5)]
         summary["memory"] = {"peak_bytes": 95e6, "before_model_bytes": 31e6}
         summary["device"].update(board="Pi 4", cpu="A72", cores=4)
         text = re.sub(" +", " ", evaluation_text.page(summary))

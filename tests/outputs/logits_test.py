@@ -5,7 +5,6 @@ from absl.testing import absltest, parameterized
 from scipy import special
 
 from qmia_tf.errors import InputError
-from qmia_tf.outputs.kinds import look_like_probabilities
 from qmia_tf.outputs.logits import check_kind, log_sums, require_kind, softmax
 
 STEP = 1 / 256
@@ -49,83 +48,58 @@ class LogSumsTest(parameterized.TestCase):
         self.assertEqual(off, 0, f"{off} of 200 differ")
 
 
-class LookLikeProbabilitiesTest(parameterized.TestCase):
-    @parameterized.parameters(
-        ([[0.25, 0.75], [1.0, 0.0]], 0.0, True),
-        ([[0.25, 0.75], [0.6, 0.3]], 0.0, False),
-        ([[0.25, 0.75], [1.1, -0.1]], 0.0, False),
-        ([[0.0, 0.997]], STEP, True),
-        ([[0.0, 0.997]], 0.0, False),
-        ([[0.0, 0.99]], STEP, False),
-    )
-    def test_every_row_counts(self, rows, step, wanted):
-        looks_like = look_like_probabilities(
-            np.array(rows, np.float32), step=step
-        )
-        self.assertIs(looks_like, wanted)
-
-
 class CheckKindTest(parameterized.TestCase):
-    def check(self, rows, *, step=0.0, as_logits=False):
-        rows = np.array(rows, np.float32)
-        check_kind(rows, name="x", step=step, as_logits=as_logits)
-
     @parameterized.parameters(
-        ([[0.25, 0.75], [1.0, 0.0]], 0.0),
+        ([[0.25, 0.75], [1.0, 0.0]], 0.0, "probabilities"),
         # Rounded to 1/256: 255/256 is the largest int8 softmax.
-        ([[255 / 256, 0.0]], STEP),
-        ([[0.332, 0.336, 0.336]], STEP),
-        # Left to outputs.validate, which names the row.
-        ([[np.nan, 0.5]], 0.0),
-        ([[np.inf, 0.5]], 0.0),
-    )
-    def test_probabilities(self, rows, step):
-        self.check(rows, step=step)
-
-    @parameterized.parameters(
-        ([[0.5, 0.5], [0.2, 0.6]], 0.0),
-        ([[255 / 256, 0.0]], 0.0),
-        ([[1.2, -0.2]], 0.0),
-        ([[1.2, -0.2]], STEP),
-        ([[0.5, 0.48]], STEP),
-    )
-    def test_no_probabilities(self, rows, step):
-        with self.assertRaisesRegex(InputError, "target 'x' does not output"):
-            self.check(rows, step=step)
-
-    @parameterized.parameters(
-        ([[3.0, -1.0]], 0.0),
-        ([[0.2, 0.6]], 0.0),
+        ([[255 / 256, 0.0]], STEP, "probabilities"),
+        ([[0.332, 0.336, 0.336]], STEP, "probabilities"),
+        ([[0.5, 0.49], [0.9, 0.1]], 1 / 64, "probabilities logits"),
+        ([[0.5, 0.5], [0.2, 0.6]], 0.0, "logits"),
+        ([[0.5, 0.492], [0.9, 0.1]], 0.0, "logits"),
+        ([[255 / 256, 0.0]], 0.0, "logits"),
+        ([[1.2, -0.2]], 0.0, "logits"),
+        ([[1.2, -0.2]], STEP, "logits"),
+        ([[0.5, 0.48]], STEP, "logits"),
+        ([[3.0, -1.0]], 0.0, "logits"),
+        ([[0.2, 0.6]], 0.0, "logits"),
         # So coarse a step is none of a softmax: codes 0 and 10.
-        ([[0.0, 1.0]], 0.1),
-        ([[np.nan, 0.5]], 0.0),
+        ([[0.0, 1.0]], 0.1, "probabilities logits"),
+        # Left to outputs.validate, which names the row.
+        ([[np.nan, 0.5]], 0.0, "probabilities logits"),
+        ([[np.inf, 0.5]], 0.0, "probabilities logits"),
     )
-    def test_logits(self, rows, step):
-        self.check(rows, step=step, as_logits=True)
-
-    @parameterized.parameters(([[0.25, 0.75]], 0.0), ([[255 / 256, 0.0]], STEP))
-    def test_no_logits(self, rows, step):
-        with self.assertRaisesRegex(InputError, "'x' outputs probabilities"):
-            self.check(rows, step=step, as_logits=True)
-
-
-class RequireKindTest(parameterized.TestCase):
-    @parameterized.parameters(
-        ([[0.5, 0.5], [0.9, 0.1]], 0.0, True),
-        ([[0.5, 0.492], [0.9, 0.1]], 0.0, False),
-        ([[0.5, 0.49], [0.9, 0.1]], 1 / 64, True),
-        ([[1.5, -0.5], [0.9, 0.1]], 0.0, False),
-    )
-    def test_probabilities(self, rows, step, good):
+    def test_probabilities_or_logits(self, rows, step, kinds):
         rows = np.array(rows, np.float32)
-        about = {"name": "m", "step": step}
-        if good:
-            require_kind(rows, outputs="probabilities", **about)
-        else:
-            require_kind(rows, outputs="logits", **about)
-            said = "record 0 sum to 0.992|one number a record, -0.5 to 0.1"
-            with self.assertRaisesRegex(InputError, said):
-                require_kind(rows, outputs="probabilities", **about)
+        about = {"name": "x", "step": step}
+        for kind, pattern in (
+            ("probabilities", "target 'x' does not output probabilities: "),
+            ("logits", "target 'x' outputs probabilities, not logits: "),
+        ):
+            as_logits = kind == "logits"
+            if kind in kinds:
+                check_kind(rows, as_logits=as_logits, **about)
+                if np.isfinite(rows).all():
+                    require_kind(rows, outputs=kind, **about)
+                continue
+            with self.assertRaisesRegex(InputError, pattern):
+                check_kind(rows, as_logits=as_logits, **about)
+            with self.assertRaisesRegex(InputError, pattern):
+                require_kind(rows, outputs=kind, **about)
+
+    @parameterized.parameters(
+        ([[0.5, 0.492]], "probabilities", "record 0 sum to 0.992"),
+        ([[1.5, -0.5]], "probabilities", "one number a record, -0.5 to -0.5"),
+        ([[3, 1, -2.0]], "probabilities", "if .* logits, give --outputs=log"),
+        (np.random.default_rng(0).gamma(2, 3, (40, 3)), "probabilities",
+         r"unusual of logits: .* \(give --outputs=logits\)"),
+        ([[0.5, 0.5]], "logits", "sum to 1: give --outputs=probabilities"),
+        ([[0.5, 0.5], [0.5, np.nan]], "logits", "outputs .* for record 1: num"),
+    )  # fmt: skip
+    def test_says_what_to_do(self, rows, outputs, pattern):
+        rows = np.array(rows, np.float32)
+        with self.assertRaisesRegex(InputError, pattern):
+            require_kind(rows, name="m", outputs=outputs, step=0.0)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,8 @@
 
 import dataclasses
 import json
-import pathlib
-import subprocess
-import sys
 
+import folders
 import numpy as np
 import synthetic_outputs
 import tensorflow as tf
@@ -37,10 +35,10 @@ def with_logits():
     )
 
 
-class OutputsTest(parameterized.TestCase, tf.test.TestCase):
+class OutputsTest(folders.Folder):
     def setUp(self):
         super().setUp()
-        self.path = pathlib.Path(self.create_tempdir()) / "int8.npz"
+        self.path = self.dir / "int8.npz"
 
     def arrays(self, **changes):
         answers = synthetic_outputs.outputs(6, 6)
@@ -150,25 +148,23 @@ class OutputsTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_refuses_files(self, changes, message):
         self.write(**changes)
-        with self.assertRaisesRegex(InputError, f"int8.npz: .*{message}"):
-            outputs.load(self.path)
+        self.assertRefused(f"int8.npz: .*{message}", outputs.load, self.path)
 
     def test_refuses_objects(self):
         np.savez(self.path, **self.arrays(labels=np.array([None] * 12)))
-        with self.assertRaisesRegex(InputError, "pickle"):
-            outputs.load(self.path)
+        self.assertRefused("pickle", outputs.load, self.path)
 
     def test_refuses_damaged_files(self):
-        with self.assertRaisesRegex(InputError, "no such file.*attack.py"):
-            outputs.load(self.path)
+        self.assertRefused("no such file.*attack.py", outputs.load, self.path)
         self.write()
         whole = self.path.read_bytes()
         spoiled = bytearray(whole)
         spoiled[200:260] = b"?" * 60
         for data in (b"", b"nonsense", whole[: len(whole) // 2], spoiled):
             self.path.write_bytes(bytes(data))
-            with self.assertRaisesRegex(InputError, "int8.npz.*(damaged|not)"):
-                outputs.load(self.path)
+            self.assertRefused(
+                "int8.npz.*(damaged|not)", outputs.load, self.path
+            )
 
     def test_never_saves_what_it_would_not_load(self):
         with self.assertRaisesRegex(InputError, "label 9"):
@@ -218,8 +214,7 @@ class OutputsTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_refuses_logits_beside_probabilities(self, logits, message):
         self.write(logits=logits)
-        with self.assertRaisesRegex(InputError, f"int8.npz: {message}"):
-            outputs.load(self.path)
+        self.assertRefused(f"int8.npz: {message}", outputs.load, self.path)
 
     def test_quantized_probabilities_may_be_two_steps_off_their_logits(self):
         answers = synthetic_outputs.outputs(60, 60, gain=(9.0, 8.0))
@@ -248,8 +243,7 @@ class OutputsTest(parameterized.TestCase, tf.test.TestCase):
         }
         self.write(probabilities=None, logits=answers.probabilities, **arrays)
         message = "int8.npz: the logits are probabilities.*give them as 'prob"
-        with self.assertRaisesRegex(InputError, message):
-            outputs.load(self.path)
+        self.assertRefused(message, outputs.load, self.path)
 
     @parameterized.named_parameters(
         ("step", {"probability_step": 1 / 256}, "'probability_step'. is 0.003"),
@@ -261,37 +255,20 @@ class OutputsTest(parameterized.TestCase, tf.test.TestCase):
             logits=with_logits().logits,
             info=np.array(json.dumps(info)),
         )
-        with self.assertRaisesRegex(InputError, f"holds logits, .*{message}"):
-            outputs.load(self.path)
+        self.assertRefused(
+            f"holds logits, .*{message}", outputs.load, self.path
+        )
 
     @parameterized.parameters(((12,),), ((12, 1),), ((0, 5),))
     def test_refuses_logits_of_another_shape(self, shape):
         self.write(probabilities=None, logits=np.zeros(shape, "f"))
-        with self.assertRaisesRegex(InputError, "logits must be .records"):
-            outputs.load(self.path)
+        self.assertRefused("logits must be .records", outputs.load, self.path)
 
     def test_logits_alone_must_be_finite(self):
         logits = with_logits().logits
         logits[3, 1] = np.nan
         self.write(probabilities=None, logits=logits, info=np.array("{}"))
-        with self.assertRaisesRegex(InputError, "row 3 .*is not finite"):
-            outputs.load(self.path)
-
-    def test_needs_no_tensorflow(self):
-        modules = (
-            "outputs, attacks.augmented_queries, data.duplicates, "
-            "auditing.audit, auditing.audit_result, "
-            "attacks.tfprivacy, statistics.sweep, report"
-        ).split(", ")
-        code = "import sys\n" + "".join(
-            f"import qmia_tf.{module}\n" for module in modules
-        )
-        code += (
-            "bad = {'tensorflow', 'keras', 'tf_keras'} & set(sys.modules)\n"
-            "sys.exit(', '.join(bad) or 0)"
-        )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True)
-        self.assertEqual(done.returncode, 0, done.stderr.decode())
+        self.assertRefused("row 3 .*is not finite", outputs.load, self.path)
 
 
 if __name__ == "__main__":

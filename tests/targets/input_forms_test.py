@@ -8,6 +8,7 @@ from qmia_tf.data.batches import reshape_images
 from qmia_tf.data.pixels import scale_to_range
 from qmia_tf.errors import InputError
 from qmia_tf.targets import input_forms
+from qmia_tf.targets.model_options import ModelOptions, Opening
 
 
 class InputFormsTest(parameterized.TestCase, tf.test.TestCase):
@@ -72,26 +73,22 @@ class InputFormsTest(parameterized.TestCase, tf.test.TestCase):
     def test_of_moments(self, mean, variance, expected):
         self.assertEqual(input_forms.range_of_moments(mean, variance), expected)
 
-    def test_chosen(self):
-        about = {"name": "m", "where": "its layer 'x'"}
-        self.assertEqual(
-            input_forms.choose_range("0..1", None, **about), "0..1"
-        )
-        self.assertEqual(
-            input_forms.choose_range("0..1", "0..1", **about), "0..1"
-        )
-        self.assertEqual(
-            input_forms.choose_range(None, "-1..1", **about), "-1..1"
-        )
-        with self.assertRaisesRegex(
-            InputError, "give --input_range=0..1, 0..255"
-        ):
-            input_forms.choose_range(None, None, **about)
-        with self.assertRaisesRegex(
-            InputError,
-            r"takes pixels of 0..1 \(its layer 'x'\), but --input_range",
-        ):
-            input_forms.choose_range("0..1", "0..255", **about)
+    @parameterized.parameters(
+        ("0..1", None, "0..1", None),
+        ("0..1", "0..1", "0..1", None),
+        (None, "-1..1", "-1..1", None),
+        (None, None, None, "give --input_range=0..1, 0..255"),
+        ("0..1", "0..255", None,
+         r"takes pixels of 0..1 \(its layer 'x'\), but --input_range"),
+    )  # fmt: skip
+    def test_chosen(self, read, given, expected, pattern):
+        opening = Opening("m", ModelOptions(given), None)
+        if pattern is None:
+            chosen = opening.choose_range(read, "its layer 'x'")
+            self.assertEqual(chosen, expected)
+            return
+        with self.assertRaisesRegex(InputError, pattern):
+            opening.choose_range(read, "its layer 'x'")
 
     @parameterized.parameters(
         ((6, 5, 1), (6, 5, 1)),

@@ -9,6 +9,7 @@ from qmia_tf.data.value_ranges import CODES, RecordNumbers
 from qmia_tf.deploy.tflite import input_clipping
 from qmia_tf.errors import InputError
 from qmia_tf.targets import input_forms, range_choice
+from qmia_tf.targets.model_options import ModelOptions, Opening
 from qmia_tf.targets.preprocessing import InputFacts, Preprocessing
 
 UNIT, BYTES, SIGNED = INPUT_RANGES
@@ -112,7 +113,9 @@ class RangeTest(parameterized.TestCase, tf.test.TestCase):
 
 class ChooseTest(parameterized.TestCase, tf.test.TestCase):
     def choose(self, records, facts, input_range=None):
-        return range_choice.choose(records, facts, input_range, name="m")
+        options = ModelOptions(input_range)
+        opening = Opening("m", options, records, num_threads=1)
+        return range_choice.choose(facts, opening)
 
     @parameterized.parameters(
         # What was read rightly before, without a question.

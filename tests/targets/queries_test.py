@@ -1,9 +1,9 @@
 """What a run can be asked, under which names, and what is left out."""
 
 import json
-import pathlib
 from unittest import mock
 
+import folders
 import keras
 import numpy as np
 import tensorflow as tf
@@ -12,9 +12,7 @@ from absl.testing import parameterized
 
 from qmia_tf import files, onednn, outputs
 from qmia_tf.auditing import audit_result
-from qmia_tf.data.loaders import Dataset
 from qmia_tf.deploy.tflite import file_contents
-from qmia_tf.errors import InputError
 from qmia_tf.experiments import configuration, run, training_run
 from qmia_tf.models.resnet import Bits
 from qmia_tf.run_dir import RunDir
@@ -43,18 +41,12 @@ def rounded_classifier():
     return keras.Model(model.input, codes)
 
 
-class Run(parameterized.TestCase, tf.test.TestCase):
+class Run(folders.Folder):
     def setUp(self):
         super().setUp()
-        self.dir = pathlib.Path(self.create_tempdir().full_path) / "run"
+        self.dir /= "run"
         self.folder = self.dir / "artifacts"
-        self.data = Dataset(
-            name="tiny",
-            images=tiny_models.images(RECORDS),
-            labels=np.arange(RECORDS) % 4,
-            class_names=tuple("abcd"),
-            origin=np.zeros(RECORDS, np.uint8),
-        )
+        self.data = tiny_models.dataset(RECORDS)
         config = configuration.describe(
             self.data, recipe=recipes.get("digits"), bits=Bits(4, 4)
         )
@@ -111,12 +103,11 @@ class RepeatsTest(Run):
     def test_a_file_whose_answers_depend_on_the_batch(self):
         tiny_models.write_batch_dependent(self.folder / "float32.tflite")
         self.add("float32")
-        with self.assertRaisesRegex(
-            InputError,
+        self.assertRefused(
             "'float32' does not answer the same record alike: .* depends on "
             "the other records of its batch",
-        ):
-            run.query_run(self.dir, self.data)
+            self.query,
+        )
         self.assertFalse((self.dir / "outputs" / "float32.npz").exists())
 
     def test_a_model_that_stays_random(self):
@@ -124,10 +115,9 @@ class RepeatsTest(Run):
         x = keras.layers.Dropout(0.5)(pixels, training=True)
         x = keras.layers.Dense(4, "softmax")(keras.layers.Flatten()(x))
         keras.Model(pixels, x).save(self.dir / "model.keras")
-        with self.assertRaisesRegex(
-            InputError, "'keras' does not answer .* a layer stays random"
-        ):
-            run.query_run(self.dir, self.data)
+        self.assertRefused(
+            "'keras' does not answer .* a layer stays random", self.query
+        )
 
 
 class NamesTest(Run):
@@ -291,20 +281,17 @@ class LeftOutTest(Run):
         self.add_float32()
         path = self.folder / "float32.tflite"
         path.write_bytes(path.read_bytes()[:500])
-        with self.assertRaisesRegex(InputError, "float32.tflite cannot"):
-            self.query()
+        self.assertRefused("float32.tflite cannot", self.query)
 
     @parameterized.parameters("int8_io.tflite", "int8_io_twin.keras")
     def test_file_that_is_gone_stops(self, name):
         self.add_int8_io(twin=rounded_classifier())
         (self.folder / name).unlink()
-        with self.assertRaisesRegex(InputError, f"{name} is gone: export"):
-            self.query()
+        self.assertRefused(f"{name} is gone: export", self.query)
 
     def test_keras_model_that_cannot_answer_stops(self):
         tiny_models.classifier(softmax=False).save(self.dir / "model.keras")
-        with self.assertRaisesRegex(InputError, "logits"):
-            self.query()
+        self.assertRefused("logits", self.query)
 
 
 if __name__ == "__main__":

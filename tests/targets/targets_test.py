@@ -1,9 +1,9 @@
 """Tests of the targets, against LiteRT and Keras asked by hand."""
 
 import hashlib
-import pathlib
 from unittest import mock
 
+import folders
 import keras
 import numpy as np
 import tensorflow as tf
@@ -12,38 +12,12 @@ from absl.testing import parameterized
 from ai_edge_litert import interpreter as litert
 from scipy import special
 
-from qmia_tf.data import split
-from qmia_tf.data.loaders import Dataset
 from qmia_tf.deploy.tflite import input_clipping
-from qmia_tf.errors import InputError
 from qmia_tf.targets import queries
 from qmia_tf.targets.keras_target import KerasTarget
 from qmia_tf.targets.tflite_target import TFLiteTarget
 
 RECORDS = 30
-
-
-def a_dataset(count=RECORDS, classes=tiny_models.CLASSES):
-    return Dataset(
-        name="tiny",
-        images=tiny_models.images(count),
-        labels=np.arange(count) % classes,
-        class_names=tuple(map(str, range(classes))),
-        origin=np.zeros(count, np.uint8),
-    )
-
-
-def a_split(dataset, members=None):
-    everybody = np.arange(len(dataset.labels))
-    if members is None:
-        members = everybody[::3]
-    return split.Split(
-        members=np.asarray(members),
-        nonmembers=np.setdiff1d(everybody, members),
-        seed=0,
-        pool="all",
-        fingerprint=dataset.fingerprint(),
-    )
 
 
 def by_hand(path, images, kernels="AUTO"):
@@ -70,11 +44,7 @@ def by_hand(path, images, kernels="AUTO"):
     return np.array(answers)
 
 
-class Folder(parameterized.TestCase, tf.test.TestCase):
-    def setUp(self):
-        super().setUp()
-        self.dir = pathlib.Path(self.create_tempdir().full_path)
-
+class Files(folders.Folder):
     def keras_file(self, model=None, name="model.keras"):
         path = self.dir / name
         (model or tiny_models.classifier()).save(path)
@@ -84,14 +54,8 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
         model = options.pop("model", None) or tiny_models.classifier()
         return tiny_models.write_tflite(model, self.dir / name, **options)
 
-    def assertRefused(self, pattern, call, *args, **options):
-        with self.assertRaises(InputError) as caught:
-            call(*args, **options)
-        self.assertRegex(str(caught.exception), pattern)
-        self.assertNotIn("\n", str(caught.exception))
 
-
-class KerasTargetTest(Folder):
+class KerasTargetTest(Files):
     def test_answers_as_the_model(self):
         model = tiny_models.classifier()
         path = self.keras_file(model)
@@ -129,31 +93,6 @@ class KerasTargetTest(Folder):
         answer = KerasTarget(model).predict(images)
         self.assertAllClose(answer, expected, atol=1e-6)
 
-    @parameterized.named_parameters(
-        ("inputs", 2, 1, "target 'keras' has 2 inputs"),
-        ("outputs", 1, 2, "target 'keras' has 2 outputs"),
-    )
-    def test_other_ports(self, inputs, outs, message):
-        pixels = [keras.Input(tiny_models.SHAPE) for _ in range(inputs)]
-        x = keras.layers.Flatten()(pixels[0])
-        if inputs == 2:
-            x = keras.layers.Add()([x, keras.layers.Flatten()(pixels[1])])
-        answers = [keras.layers.Softmax()(x) for _ in range(outs)]
-        path = self.keras_file(keras.Model(pixels, answers))
-        self.assertRefused(message, KerasTarget, path)
-
-    @parameterized.parameters((8, 8, 1), (6, 5, 3), (5, 6), (30,))
-    def test_images_of_another_shape(self, *shape):
-        pixels = keras.Input(shape)
-        x = keras.layers.Softmax()(keras.layers.Flatten()(pixels))
-        target = KerasTarget(keras.Model(pixels, x))
-        self.assertRefused(
-            r"target 'keras' takes images of \[.*\], got \[6, 5, 1\]: is it a "
-            "model of this data",
-            target.predict,
-            tiny_models.images(),
-        )
-
     @parameterized.parameters(None, b"", b"PK\x03\x04", b"TFL3TFL3")
     def test_bad_file(self, content):
         path = self.dir / "model.keras"
@@ -162,7 +101,7 @@ class KerasTargetTest(Folder):
         self.assertRefused(r"model\.keras", KerasTarget, path)
 
 
-class TFLiteTargetTest(Folder):
+class TFLiteTargetTest(Files):
     @parameterized.product(
         types=(
             (None, None),
@@ -194,26 +133,32 @@ class TFLiteTargetTest(Folder):
             self.assertEqual(off, 0, f"{off} of {answer.size} differ")
         self.assertGreater(len(np.unique(answer.argmax(axis=1))), 1)
 
-    def test_pixels_that_the_input_cannot_hold(self):
-        """A file of pixels in -1..0: of pixels / 255 all but black clip."""
-        path = self.dir / "dark.tflite"
-        model = tiny_models.classifier()
-        converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    def calibrated(self, values, inputs=tf.int8):
+        """A file that was calibrated on other numbers than pixels / 255."""
+        converter = tf.lite.TFLiteConverter.from_keras_model(
+            tiny_models.classifier()
+        )
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        dark = np.random.default_rng(0).uniform(-1, 0, (9, 1, 6, 5, 1))
         converter.representative_dataset = lambda: (
-            [pixels.astype(np.float32)] for pixels in dark
+            [pixels[None].astype(np.float32)] for pixels in values
         )
         converter.target_spec.supported_ops = [
             tf.lite.OpsSet.TFLITE_BUILTINS_INT8
         ]
-        converter.inference_input_type = tf.int8
+        converter.inference_input_type = inputs
+        path = self.dir / "other.tflite"
         path.write_bytes(converter.convert())
-        target = TFLiteTarget(path)
-        with self.assertRaisesRegex(
-            InputError, r"'dark' takes numbers of -.* % of the pixels / 255 lie"
-        ):
-            target.predict(tiny_models.images(23))
+        return path
+
+    def test_pixels_that_the_input_cannot_hold(self):
+        """A file of pixels in -1..0: of pixels / 255 all but black clip."""
+        dark = np.random.default_rng(0).uniform(-1, 0, (9, 6, 5, 1))
+        target = TFLiteTarget(self.calibrated(dark))
+        self.assertRefused(
+            r"'other' takes numbers of -.* % of the pixels / 255 lie",
+            target.predict,
+            tiny_models.images(23),
+        )
         # Black ones it can hold.
         target.predict(np.zeros((3, 6, 5, 1), np.uint8))
 
@@ -222,26 +167,13 @@ class TFLiteTargetTest(Folder):
         (0, 255, tf.uint8, "-?0 to 25"),
     )
     def test_a_file_of_another_range(self, low, high, inputs, pattern):
-        path = self.dir / "wide.tflite"
-        converter = tf.lite.TFLiteConverter.from_keras_model(
-            tiny_models.classifier()
+        wide = np.random.default_rng(0).uniform(low, high, (9, 6, 5, 1))
+        wide[0, 0, :2, 0] = low, high
+        self.assertRefused(
+            f"'other' takes numbers of {pattern}.* pixels / 255 fill 0 to 1 on",
+            TFLiteTarget(self.calibrated(wide, inputs)).predict,
+            tiny_models.images(23),
         )
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        wide = np.random.default_rng(0).uniform(low, high, (9, 1, 6, 5, 1))
-        wide[0, 0, 0, :2, 0] = low, high
-        converter.representative_dataset = lambda: (
-            [pixels.astype(np.float32)] for pixels in wide
-        )
-        converter.target_spec.supported_ops = [
-            tf.lite.OpsSet.TFLITE_BUILTINS_INT8
-        ]
-        converter.inference_input_type = inputs
-        path.write_bytes(converter.convert())
-        with self.assertRaisesRegex(
-            InputError,
-            f"'wide' takes numbers of {pattern}.* pixels / 255 fill 0 to 1 on",
-        ):
-            TFLiteTarget(path).predict(tiny_models.images(23))
 
     def test_symmetric_codes_leave_half_of_them_idle(self):
         for dtype, steps in ((np.int8, 127), (np.int16, 32767)):
@@ -336,33 +268,26 @@ class TFLiteTargetTest(Folder):
         self.assertEqual(target.info["probability_step"], 0)
 
     @parameterized.parameters((None, None), (tf.uint8, tf.int8))
-    def test_logits_that_are_not_said_to_be(self, inputs, outs):
-        model = tiny_models.classifier(softmax=False)
-        path = self.tflite_file(model=model, inputs=inputs, outputs=outs)
-        self.assertRefused(
-            "target 'model' does not output probabilities: those of record 0 "
-            "sum to .*, the least is -.*: if these are logits, query with --l",
-            TFLiteTarget(path).predict,
-            tiny_models.images(),
-        )
-
-    @parameterized.parameters((None, None), (tf.uint8, tf.int8))
-    def test_probabilities_that_are_said_to_be_logits(self, inputs, outs):
-        path = self.tflite_file(inputs=inputs, outputs=outs)
-        self.assertRefused(
-            "target 'model' outputs probabilities, not logits: leave out",
-            TFLiteTarget(path, logits=True).predict,
-            tiny_models.images(),
-        )
+    def test_logits_for_probabilities_and_the_reverse(self, inputs, outs):
+        for softmax, pattern in (
+            (False, "'model' does not output probabilities: those of record 0 "
+             "sum to .*, the least is -.*: if these are logits, query with --"),
+            (True, "'model' outputs probabilities, not logits: leave out"),
+        ):  # fmt: skip
+            model = tiny_models.classifier(softmax=softmax)
+            path = self.tflite_file(model=model, inputs=inputs, outputs=outs)
+            target = TFLiteTarget(path, logits=softmax)
+            self.assertRefused(pattern, target.predict, tiny_models.images())
 
     @parameterized.product(
         outs=(tf.int8, tf.uint8, None), kernels=("default", "reference")
     )
     def test_integer_softmax_can_be_audited(self, outs, kernels):
         path = self.tflite_file(inputs=tf.uint8, outputs=outs)
-        data = a_dataset(200)
+        data = tiny_models.dataset(200)
         answers = queries.outputs_of(
-            TFLiteTarget(path, kernels=kernels), a_split(data).records(data)
+            TFLiteTarget(path, kernels=kernels),
+            tiny_models.split_of(data).records(data),
         )
         levels = answers.probabilities * 256
         self.assertAllEqual(levels, np.round(levels))
@@ -383,7 +308,7 @@ class TFLiteTargetTest(Folder):
         )
 
 
-class ImagesTest(Folder):
+class ImagesTest(Files):
     @parameterized.named_parameters(
         ("float", np.zeros((3, 6, 5, 1), np.float32), "float32"),
         ("int64", np.zeros((3, 6, 5, 1), np.int64), "int64"),
@@ -391,23 +316,13 @@ class ImagesTest(Folder):
         ("none", np.zeros((0, 6, 5, 1), np.uint8), r"uint8 \[0, 6, 5, 1\]"),
     )
     def test_what_is_not_images(self, images, got):
-        message = (
-            r"images must be uint8 \[N, height, width, channels\], got " + got
-        )
+        message = rf"uint8 \[N, height, width, channels\], got {got}"
         model = tiny_models.classifier()
         for target in (
             KerasTarget(model),
             TFLiteTarget(self.tflite_file(model=model)),
         ):
             self.assertRefused(message, target.predict, images)
-
-    def test_images_of_another_shape(self):
-        target = TFLiteTarget(self.tflite_file())
-        self.assertRefused(
-            r"target 'model' takes images of \[6, 5, 1\], got \[5, 6, 1\]",
-            target.predict,
-            tiny_models.images(3, shape=(5, 6, 1)),
-        )
 
     def test_flat_input(self):
         path = tiny_models.write_function(
@@ -420,7 +335,7 @@ class ImagesTest(Folder):
         )
 
 
-class ProgressTest(Folder):
+class ProgressTest(Files):
     @parameterized.parameters(True, False)
     def test_counts_images(self, shown):
         path = self.tflite_file()
@@ -436,20 +351,14 @@ class ProgressTest(Folder):
         self.assertIs(options["disable"], None if shown else True)
 
 
-class SameForAllTest(Folder):
+class SameForAllTest(Files):
     """Being listed as a member changes nothing but the listing."""
 
     def setUp(self):
         super().setUp()
-        self.data = a_dataset()
-        self.split = a_split(self.data)
-        self.swapped = split.Split(
-            members=self.split.nonmembers,
-            nonmembers=self.split.members,
-            seed=0,
-            pool="all",
-            fingerprint=self.split.fingerprint,
-        )
+        self.data = tiny_models.dataset(RECORDS)
+        self.split = tiny_models.split_of(self.data)
+        self.swapped = tiny_models.split_of(self.data, self.split.nonmembers)
 
     def fed(self, target, feeder, name, side):
         """Queries; returns record -> the bytes that reached the model."""
@@ -505,10 +414,10 @@ class SameForAllTest(Folder):
             )
 
 
-class QueryTest(Folder):
+class QueryTest(Files):
     def test_outputs_hold_every_record_once(self):
-        data = a_dataset()
-        sides = a_split(data, members=[3, 4, 20, 29])
+        data = tiny_models.dataset(RECORDS)
+        sides = tiny_models.split_of(data, members=[3, 4, 20, 29])
         model = tiny_models.classifier()
         answers = queries.outputs_of(
             KerasTarget(model, name="mine"),
@@ -531,24 +440,16 @@ class QueryTest(Folder):
             self.assertEqual(label, data.labels[record])
             self.assertAllClose(answer, expected[record], atol=1e-6)
 
-    def test_wrong_number_of_classes(self):
-        data = a_dataset(classes=3)
-        self.assertRefused(
-            "target 'keras' outputs 4 classes, the labels are of 3: is it a "
-            r"model of this data\?$",
-            queries.outputs_of,
-            KerasTarget(tiny_models.classifier()),
-            a_split(data).records(data),
-        )
-
-    def test_logits(self):
-        data = a_dataset()
-        self.assertRefused(
-            "target 'keras': row .*logits",
-            queries.outputs_of,
-            KerasTarget(tiny_models.classifier(softmax=False)),
-            a_split(data).records(data),
-        )
+    @parameterized.parameters(
+        (3, True, "target 'keras' outputs 4 classes, the labels are of 3: is "
+         r"it a model of this data\?$"),
+        (4, False, "target 'keras': row .*logits"),
+    )  # fmt: skip
+    def test_outputs_that_do_not_fit(self, classes, softmax, pattern):
+        data = tiny_models.dataset(RECORDS, classes=classes)
+        target = KerasTarget(tiny_models.classifier(softmax=softmax))
+        records = tiny_models.split_of(data).records(data)
+        self.assertRefused(pattern, queries.outputs_of, target, records)
 
     @parameterized.parameters("keras", "tflite")
     def test_not_a_number(self, kind):
@@ -559,12 +460,12 @@ class QueryTest(Folder):
         target = KerasTarget(model, name="model")
         if kind == "tflite":
             target = TFLiteTarget(self.tflite_file(model=model))
-        data = a_dataset()
+        data = tiny_models.dataset(RECORDS)
         self.assertRefused(
             "target 'model': row 0 .*a probability is not finite.*30 such rows",
             queries.outputs_of,
             target,
-            a_split(data).records(data),
+            tiny_models.split_of(data).records(data),
         )
 
 

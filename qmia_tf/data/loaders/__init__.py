@@ -53,8 +53,12 @@ class Loader:
 LOADERS = Registry(
     "record loader",
     {
-        name: f"{__name__}.{name}:LOADER"
-        for name in ("tfds", "arrays", "npy", "image_folder", "npz", "digits")
+        "tfds": f"{__name__}.tfds:LOADER",
+        "arrays": f"{__name__}.arrays:LOADER",
+        "npy": f"{__name__}.arrays:NPY",
+        "image_folder": f"{__name__}.image_folder:LOADER",
+        "npz": f"{__name__}.npz:LOADER",
+        "digits": f"{__name__}.digits:LOADER",
     },
 )
 
@@ -114,8 +118,6 @@ def load_side(
             "tfds:NAME:SPLIT[RANGE]", such as "tfds:cifar10:train[:5000]";
             (values, labels): arrays.
             Labels are as data.labels reads them.
-        data_dir: as of load.
-        download: as of load.
     Raises: InputError if it is none of these formats, or cannot be used.
     """
     loader = _first(source, "is_side")

@@ -1,4 +1,6 @@
-"""Records of one side as arrays, from Python: a pair (values, labels)."""
+"""Records of one side as arrays: a pair (values, labels), or .npy files."""
+
+import pathlib
 
 import numpy as np
 
@@ -7,8 +9,10 @@ from qmia_tf.data.sides import Side, checked_values
 from qmia_tf.errors import InputError
 from qmia_tf.files import is_path
 
+BETWEEN = ".npy:"
 
-def _load_side(pair, **_):
+
+def _load_pair(pair, **_):
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
         raise InputError(
             "members and nonmembers are paths or pairs (values, labels), got "
@@ -21,11 +25,51 @@ def _load_side(pair, **_):
 def _load_values(source):
     if hasattr(source, "__array__"):
         return checked_values("arrays", np.asarray(source))
-    return _load_side(source).values
+    return _load_pair(source).values
 
 
 LOADER = Loader(
     is_side=lambda source: not is_path(source),
-    load_side=_load_side,
+    load_side=_load_pair,
     load_values=_load_values,
+)
+
+
+def _load_npy(source, **_):
+    text = str(source)
+    values, separator, labels = text.rpartition(BETWEEN)
+    if not separator:
+        raise InputError(
+            f"{text}: the labels are missing: give images.npy:labels.npy"
+        )
+    arrays = [_read(path) for path in (f"{values}.npy", labels)]
+    return Side.of(text, *arrays, taken="records and labels")
+
+
+def _load_npy_values(source):
+    text = str(source)
+    if BETWEEN in text:
+        return _load_npy(text).values
+    return checked_values(text, _read(text))
+
+
+def _read(path):
+    try:
+        array = np.load(pathlib.Path(path).expanduser(), allow_pickle=False)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    # NumPy raises several kinds for what is damaged or pickled.
+    except Exception as error:
+        raise InputError(
+            f"{path} is damaged or not an .npy file of numbers ({error})"
+        ) from error
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{path} is not an .npy file: save it with np.save")
+    return array
+
+
+NPY = Loader(
+    is_side=lambda source: is_path(source) and str(source).endswith(".npy"),
+    load_side=_load_npy,
+    load_values=_load_npy_values,
 )

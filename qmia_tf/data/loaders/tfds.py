@@ -61,10 +61,7 @@ def load_split(
     """Loads one split, or a part of it, as TFDS itself writes it.
 
     Args:
-        name: as of load.
         split: such as "test", "train[:5000]" or "train[10%:20%]".
-        data_dir: as of load.
-        download: as of load.
     Returns: images uint8 [N, H, W, C], labels int64 [N], class names.
     Raises: InputError as load, or if there is no such split.
     """
