@@ -86,7 +86,7 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
             verdict_sentences.verdict(result),
             verdict_sentences.short(result),
         )
-        terminal = " ".join(run_summary.as_text(report).split())
+        terminal = " ".join(report_document.as_text(report).split())
         page = html.unescape(re.sub("<[^>]+>", " ", render(report, [])))
         page = " ".join(page.split())
         stored = json.loads((folder / "audit.json").read_bytes())
