@@ -12,8 +12,6 @@ from scipy import stats
 
 from qmia_tf.attacks import augmentations, augmented_queries
 from qmia_tf.attacks.augmentations import Augmentations, Noise
-from qmia_tf.data import split
-from qmia_tf.data.loaders import Dataset
 from qmia_tf.errors import InputError
 from qmia_tf.targets import tflite_target
 from qmia_tf.targets.keras_target import KerasTarget
@@ -43,20 +41,8 @@ class Fixed:
 
 
 def a_run(count=COUNT):
-    data = Dataset(
-        name="tiny",
-        images=tiny_models.images(count),
-        labels=np.arange(count) % tiny_models.CLASSES,
-        class_names=tuple(map(str, range(tiny_models.CLASSES))),
-        origin=np.zeros(count, np.uint8),
-    )
-    sides = split.Split(
-        members=np.arange(0, count, 2),
-        nonmembers=np.arange(1, count, 2),
-        seed=0,
-        pool="all",
-        fingerprint=data.fingerprint(),
-    )
+    data = tiny_models.dataset(count)
+    sides = tiny_models.split_of(data, np.arange(0, count, 2))
     return sides.records(data)
 
 

@@ -22,7 +22,6 @@ from qmia_tf.auditing import (
     attack_evaluation,
     auxiliary,
 )
-from qmia_tf.data.loaders import Dataset
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import (
     checkpoints,
@@ -319,14 +318,7 @@ class MatchTest(parameterized.TestCase, tf.test.TestCase):
 
 
 def a_dataset():
-    count = 60
-    return Dataset(
-        name="tiny",
-        images=tiny_models.images(count),
-        labels=np.arange(count) % tiny_models.CLASSES,
-        class_names=tuple(map(str, range(tiny_models.CLASSES))),
-        origin=np.zeros(count, np.uint8),
-    )
+    return tiny_models.dataset(60)
 
 
 def stand_in_answers(run_dir, models, records, *, progress):

@@ -15,7 +15,9 @@ from ai_edge_litert import interpreter as litert
 from qmia_tf import outputs, terminal
 from qmia_tf.data.records import Records
 from qmia_tf.data.value_ranges import RecordNumbers
-from qmia_tf.targets import listing, queries
+from qmia_tf.registry import Registry
+from qmia_tf.targets import listing, queries, unopened_model
+from qmia_tf.targets.function_target import FunctionTarget
 from qmia_tf.targets.keras_target import KerasTarget
 from qmia_tf.targets.model_options import ModelOptions
 from qmia_tf.targets.tflite_target import TFLiteTarget
@@ -296,6 +298,26 @@ class QueryTest(Contract):
             model_outputs.probabilities,
             outputs.load(self.files.outputs).probabilities,
         )
+
+
+class RegistryTest(Contract):
+    def test_one_registration_adds_a_kind(self):
+        network = self.files.function()
+        network.remote = object()
+        kind = unopened_model.TargetKind(
+            fits=lambda source: source is network.remote,
+            kernel_set="remote",
+            open_model=lambda source, opening: FunctionTarget(network, opening),
+        )
+        registry = Registry("target kind", dict(listing.KINDS.items()))
+        self.enter_context(mock.patch.object(listing, "KINDS", registry))
+        registry.register("remote", kind)
+        target = listing.list_model(
+            "m", network.remote, ModelOptions(), numbers=numbers_of(IMAGES)
+        ).open()
+        self.assertEqual(target.info["kernel_set"], "remote")
+        expected = self.open("function").predict(IMAGES)
+        self.assertAllEqual(target.predict(IMAGES), expected)
 
 
 class OneNetworkTest(Contract):
