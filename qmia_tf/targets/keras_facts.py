@@ -39,7 +39,7 @@ INDEXED = (
 )
 
 
-def open_model(model, opening: Opening) -> KerasTarget:
+def open_model(model: object, opening: Opening) -> KerasTarget:
     """Opens a model of Keras 3 or tf_keras with one input and one output.
 
     Raises: InputError if the model is of another kind, or does not say what

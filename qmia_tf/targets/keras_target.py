@@ -37,7 +37,7 @@ class KerasTarget(Target):
 
     def __init__(
         self,
-        model,
+        model: object,
         *,
         name: str = TRAINED,
         batch_size: int = 250,
@@ -84,7 +84,7 @@ class KerasTarget(Target):
             return self._call(values).numpy()
 
 
-def require_one_port(model, name: str) -> None:
+def require_one_port(model: object, name: str) -> None:
     """Refuses a model without one input, one output and layers to be read.
 
     Raises: InputError that says what to give instead.
