@@ -21,13 +21,11 @@ class References:
             gives the true class; see attacks.margin.
         inside: bool [K, N], the record trained the model.
         outside: bool [K, N], it did not.
-        names: of the models, K.
     """
 
     margins: np.ndarray
     inside: np.ndarray
     outside: np.ndarray
-    names: tuple[str, ...] = ()
 
     def take(self, indices) -> "References":
         """Returns the references of some records: int or bool indices [M]."""

@@ -105,8 +105,7 @@ def _references(reference_outputs, outputs):
         all_margins[row, ours] = margins(part)
         inside[row, ours] = part.members
         outside[row, ours] = ~part.members
-    names = tuple(reference.target for reference in reference_outputs)
-    return References(all_margins, inside, outside, names)
+    return References(all_margins, inside, outside)
 
 
 def _same_records(other, outputs):

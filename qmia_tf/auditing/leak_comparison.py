@@ -6,8 +6,8 @@ import numpy as np
 from scipy import special
 
 from qmia_tf.statistics import simultaneous_intervals
-from qmia_tf.statistics.auc import sure_share
-from qmia_tf.statistics.intervals import LEVEL, Estimate
+from qmia_tf.statistics.delong import unanimous
+from qmia_tf.statistics.intervals import LEVEL, Estimate, within
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,30 +151,16 @@ def _on(records, target):
 def _difference(target, value, first, spread, largest, *, pairs, count, level):
     apart = float(value - first)
     if spread <= 1e-12:
-        interval, p_value = _unanimous(apart, pairs, count, level)
-        return Difference(target, float(value), interval, p_value)
+        contrast = unanimous(apart, pairs, level=level, count=count)
+        return Difference(
+            target, float(value), contrast.difference, contrast.p_value
+        )
     c = simultaneous_intervals.quantile(largest, level)
     return Difference(
         target=target,
         auc=float(value),
-        difference=Estimate(
-            apart,
-            float(max(apart - c * spread, -1.0)),
-            float(min(apart + c * spread, 1.0)),
+        difference=within(
+            apart, apart - c * spread, apart + c * spread, (-1.0, 1.0)
         ),
         p_value=simultaneous_intervals.p_value(largest, abs(apart) / spread),
     )
-
-
-def _unanimous(apart, pairs, count, level):
-    """Where the two differ alike on every record: as delong.contrast.
-
-    Exact for so many disjoint pairs that all decide alike; shared among all
-    the attacks and artefacts.
-    """
-    if abs(apart) <= 1e-12:
-        return Estimate(0.0, 0.0, 0.0), 1.0
-    bound = sure_share(pairs, pairs, level=1 - (1 - level) / count)
-    ends = apart, apart * bound
-    p_value = min(1.0, 2 * count * 0.5**pairs)
-    return Estimate(apart, min(ends), max(ends)), p_value

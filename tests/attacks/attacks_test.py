@@ -16,7 +16,7 @@ from qmia_tf.attacks.entropy import modified_entropies
 from qmia_tf.attacks.losses import losses
 from qmia_tf.attacks.tfprivacy import module_loader
 from qmia_tf.outputs import Outputs
-from qmia_tf.outputs.logits import check_kind, softmax
+from qmia_tf.outputs.logits import softmax
 from qmia_tf.statistics.auc import auc
 from qmia_tf.statistics.sweep import sweep
 
@@ -313,22 +313,6 @@ class FixturesTest(parameterized.TestCase, tf.test.TestCase):
 
 class QuantizedTest(parameterized.TestCase, tf.test.TestCase):
     """8-bit probabilities are never taken for logits."""
-
-    @parameterized.product(
-        classes=(10, 100), gain=((3.0, 2.0), (9.0, 8.0), (0.0, 0.0))
-    )
-    def test_rows_that_miss_one_stay_probabilities(self, classes, gain):
-        outputs = synthetic_outputs.outputs(
-            120, 90, step=STEP, classes=classes, gain=gain
-        ).validate()
-        rows = outputs.probabilities
-        self.assertGreater(np.mean(rows.sum(axis=1) != 1), 0.05)
-        # As a target's answers, and as what somebody calls logits.
-        check_kind(rows, name="t", step=STEP, as_logits=False)
-        with self.assertRaisesRegex(ValueError, "probabilities"):
-            check_kind(rows, name="t", step=STEP, as_logits=True)
-        with self.assertRaisesRegex(ValueError, "logits are probabilities"):
-            Outputs.from_logits(rows, **facts_of(outputs.labels))
 
     @parameterized.parameters(10, 100)
     def test_no_score_takes_a_second_softmax(self, classes):

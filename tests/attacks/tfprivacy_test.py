@@ -96,18 +96,6 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
             self.assertEqual(row.slice, WHOLE)
         self.assertGreater(want.value, 0.55)
 
-    def test_entropies_are_tensorflow_privacys(self):
-        outputs = synthetic_outputs.outputs(20, 20)
-        values = outputs.probabilities.astype(np.float64)
-        values /= values.sum(axis=1, keepdims=True)
-        given = module_loader.load().data_structures.AttackInputData
-        self.assertAllClose(
-            modified_entropies(
-                dataclasses.replace(outputs, probabilities=values)
-            ),
-            given._get_entropy(values, outputs.labels),
-        )
-
     def test_slices(self):
         outputs = synthetic_outputs.outputs(60, 60, classes=3)
         report = tfprivacy.run(
