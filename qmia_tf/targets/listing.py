@@ -7,6 +7,7 @@ last line is tried first.
 import pathlib
 from collections.abc import Iterable, Mapping
 from numbers import Real
+from typing import Any
 
 from qmia_tf.data.pixels import AUTO
 from qmia_tf.data.value_ranges import RecordNumbers
@@ -81,11 +82,11 @@ def name_targets(given: object) -> dict[str, object]:
 
 
 def options_by_model(
-    input_range: object,
-    outputs: object,
+    input_range: Any,
+    outputs: Any,
     count: int,
     *,
-    signature: object = None,
+    signature: Any = None,
 ) -> list[ModelOptions]:
     """Gives each of `count` models the options that the user gave.
 
@@ -112,7 +113,7 @@ def options_by_model(
     return [ModelOptions(*values) for values in zip(*columns, strict=True)]
 
 
-def is_auto(option: object) -> bool:
+def is_auto(option: Any) -> bool:
     """Whether an option of audit leaves everything to the models."""
     values = [option] if _is_for_all(option) else option
     return all(
@@ -131,7 +132,7 @@ def _is_for_all(option):
 
 def list_model(
     name: str,
-    source: object,
+    source: Any,
     options: ModelOptions,
     *,
     numbers: RecordNumbers,

@@ -2,7 +2,7 @@
 
 import hashlib
 import pathlib
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class SavedModelTarget(Target):
 
     def __init__(
         self,
-        signature: Callable,
+        signature: Any,
         opening: Opening,
         source: pathlib.Path | None = None,
     ):

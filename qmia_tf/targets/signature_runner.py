@@ -5,7 +5,7 @@ tf.lite. It is called as it is, so its ops are not known.
 """
 
 import contextlib
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +30,7 @@ class RunnerTarget(Target):
         what has to be known.
     """
 
-    def __init__(self, runner: Callable, opening: Opening):
+    def __init__(self, runner: Any, opening: Opening):
         self._runner, self._source = runner, f"target {opening.name!r}"
         self._keyword, details = only_port(
             "input", runner.get_input_details(), self._source
