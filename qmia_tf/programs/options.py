@@ -99,13 +99,17 @@ def define_audit(*, tfprivacy_attacks=tfprivacy.ATTACKS):
         "queries, for the label-only attacks; 0 leaves them out",
     )
     flags.DEFINE_integer(
-        "copy_shift", 1, "augmented queries: moved by so many pixels d, 4d"
+        "augmentation_shift",
+        1,
+        "augmented queries: moved by so many pixels d, 4d",
     )
     flags.DEFINE_boolean(
-        "copy_flip", True, "augmented queries: one, mirrored left to right"
+        "augmentation_flip",
+        True,
+        "augmented queries: one, mirrored left to right",
     )
     flags.DEFINE_integer(
-        "copy_rotation",
+        "augmentation_rotation",
         0,
         "augmented queries: turned by so many degrees r or less, 2r",
     )
@@ -297,7 +301,7 @@ def _label_only():
 
     names = ("shift", "flip", "rotation")
     augmentations = Augmentations(
-        **{name: value(f"copy_{name}") for name in names}
+        **{name: value(f"augmentation_{name}") for name in names}
     )
     if not value("label_only_records"):
         return None

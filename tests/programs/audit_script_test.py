@@ -19,7 +19,7 @@ from qmia_tf import outputs, report
 from qmia_tf.auditing import audit_result
 from qmia_tf.report import report_files
 
-QUICK = ("--notfprivacy", "--label_only_records=40", "--copy_shift=0")
+QUICK = ("--notfprivacy", "--label_only_records=40", "--augmentation_shift=0")
 NO_COPIES = ("--notfprivacy", "--label_only_records=0")
 
 

@@ -80,9 +80,9 @@ class OptionsTest(parameterized.TestCase):
         settings = result(
             options.attack,
             "--label_only_records=300",
-            "--copy_shift=2",
-            "--nocopy_flip",
-            "--copy_rotation=3",
+            "--augmentation_shift=2",
+            "--noaugmentation_flip",
+            "--augmentation_rotation=3",
             "--audit_seed=4",
         )["label_only"]
         self.assertEqual((settings.records, settings.seed), (300, 4))
@@ -94,8 +94,8 @@ class OptionsTest(parameterized.TestCase):
     @parameterized.parameters(
         ("--label_only_records=7", "8 records or more, got 7; 0 leaves"),
         ("--label_only_records=-1", "8 records or more, got -1; 0 leaves"),
-        ("--copy_shift=9", "shift must be in 0..8, got 9"),
-        ("--copy_rotation=-1", "rotation must be in 0..15, got -1"),
+        ("--augmentation_shift=9", "shift must be in 0..8, got 9"),
+        ("--augmentation_rotation=-1", "rotation must be in 0..15, got -1"),
         ("--tfprivacy_attacks=svm", "svm"),
         ("--tfprivacy_records=3", "got 3"),
         ("--attack_options=lira.width=2", "no lira option 'width'"),

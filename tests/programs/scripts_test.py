@@ -215,7 +215,7 @@ class RunFlagsTest(Folder):
                 "--references=r0,r1.npz",
                 "--parent=runs/w32a32",
                 "--label_only_records=50",
-                "--copy_shift=2",
+                "--augmentation_shift=2",
                 "--notfprivacy",
             )
         self.assertEqual((status, errors), (0, ""))
