@@ -49,6 +49,7 @@ EXTRAS = {
         *TENSORBOARD,
         "ipykernel>=6.29",
         "jsonschema>=4.23",
+        "mypy>=2.4,<2.5",
         "nbclient>=0.10",
         "nbformat>=5.10",
         "pytest>=8.3",

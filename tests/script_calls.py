@@ -8,10 +8,11 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+from unittest import mock
 
 import tensorflow as tf
 import tiny_models
-from absl import flags
+from absl import app, flags
 from absl.testing import parameterized
 
 from qmia_tf.data import loaders
@@ -22,6 +23,8 @@ from qmia_tf.run_dir import RunDir
 from qmia_tf.training import recipes
 
 SCRIPTS = pathlib.Path(__file__).resolve().parent.parent / "scripts"
+# absl defines them once in a process, not once a script.
+app.define_help_flags()
 
 
 def start(name, *arguments, **options):
@@ -47,14 +50,26 @@ def flags_removed():
 
 
 @contextlib.contextmanager
-def loaded(name):
+def loaded(name, folder=SCRIPTS):
     """Imports a script; its flags are gone afterwards."""
-    path = SCRIPTS / f"{name}.py"
+    path = folder / f"{name}.py"
     spec = importlib.util.spec_from_file_location(f"script_{name}", path)
     module = importlib.util.module_from_spec(spec)
     with flags_removed():
         spec.loader.exec_module(module)
         yield module
+
+
+@contextlib.contextmanager
+def as_main(module):
+    """Has --help show the docstring and the flags of a module."""
+    # Not mock.patch.dict: it would forget what is imported meanwhile.
+    main, sys.modules["__main__"] = sys.modules["__main__"], module
+    try:
+        with mock.patch.object(sys, "argv", [module.__name__]):
+            yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextlib.contextmanager
@@ -74,16 +89,17 @@ def captured_stderr():
             texts.append(file.read())
 
 
-def call(name, *arguments):
+def call(name, *arguments, folder=SCRIPTS):
     """Runs a script in this process; returns status, stdout and stderr."""
     status, out = 0, io.StringIO()
     with (
-        loaded(name) as module,
+        loaded(name, folder) as module,
+        as_main(module),
         captured_stderr() as errors,
         contextlib.redirect_stdout(out),
     ):
-        left = flags.FLAGS([f"{name}.py", *arguments])
         try:
+            left = program._parse([f"{name}.py", *arguments])
             program._guarded(module.main, left)
         except SystemExit as end:
             status = end.code

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +10,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 class StyleTest(parameterized.TestCase):
     @parameterized.parameters(
-        (["check"],),
-        (["format", "--check", "--diff"],),
+        (["ruff", "check", "--no-cache", "."],),
+        (["ruff", "format", "--check", "--diff", "--no-cache", "."],),
+        # The types of the public API.
+        (["mypy", f"--cache-dir={os.devnull}"],),
     )
-    def test_ruff_finds_nothing(self, arguments):
-        command = [sys.executable, "-m", "ruff", *arguments, "--no-cache", "."]
+    def test_finds_nothing(self, program):
+        command = [sys.executable, "-m", *program]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 

@@ -4,6 +4,7 @@ import hashlib
 import pathlib
 import re
 import tempfile
+from unittest import mock
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ import tensorflow as tf
 from qmia_tf import layers
 from qmia_tf.data.dataset import Dataset
 from qmia_tf.data.split import Split
+from qmia_tf.models import resnet
 
 SHAPE, CLASSES = (6, 5, 1), 4
 
@@ -92,6 +94,11 @@ def quantized(*, shape=SHAPE, classes=CLASSES, bits=4, ends=8, seed=0):
     )(x)
     x = keras.layers.Activation("softmax")(x)
     return keras.Model(pixels, x)
+
+
+def short_resnet():
+    """Has resnet18 make two blocks, where its eight are not the point."""
+    return mock.patch.multiple(resnet, STAGES=((1, 1), (2, 1)), BLOCKS=1)
 
 
 # Files that were made in this process: converting takes a second.

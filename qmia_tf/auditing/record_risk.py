@@ -86,7 +86,7 @@ def measure(
             f"no score {score!r}: choose one of {', '.join(SCORES)}"
         )
     inputs = make_attack_inputs(
-        outputs, Auxiliary(references=references), seed=seed
+        outputs, Auxiliary(references=tuple(references)), seed=seed
     )
     if SCORES[score].missing(inputs):
         raise InputError(

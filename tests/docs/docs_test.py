@@ -49,7 +49,7 @@ ELSEWHERE = (
         "paper/workflow_test.py",
         "reproduce",
     ),
-    (r"ruff (check|format) \.", "style_test.py", '"check"'),
+    (r"ruff (check|format) \.|mypy", "style_test.py", '"check"'),
     (
         r"python (tools/make_(reference|audit_docs)|docs/figures/\w+)\.py",
         "docs/docs_drawn_test.py",

@@ -13,6 +13,7 @@ import time
 import numpy as np
 import slow_tests
 import tensorflow as tf
+import tiny_models
 from absl.testing import parameterized
 
 from paper import (
@@ -46,6 +47,7 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
     def setUp(self):
         super().setUp()
         self.out = pathlib.Path(self.create_tempdir())
+        self.enterContext(tiny_models.short_resnet())
 
     def reproduce(self, *models, **options):
         return workflow.reproduce(

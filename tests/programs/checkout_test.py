@@ -1,15 +1,14 @@
 """What programs take from the checkout, and say where it is not there."""
 
 import pathlib
-import subprocess
+import shutil
 import sys
 
+import script_calls
 from absl.testing import absltest, parameterized
 
 from qmia_tf.errors import InputError
 from qmia_tf.programs import checkout
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 class CheckoutTest(parameterized.TestCase):
@@ -39,20 +38,16 @@ class CheckoutTest(parameterized.TestCase):
             checkout.load(self.script, "gone.numbers")
 
     @parameterized.parameters(
-        ("reproduce.py", "paper"), ("make_tflite_models.py", "tools")
+        ("reproduce", "paper"), ("make_tflite_models", "tools")
     )
     def test_a_program_alone_says_so_in_one_line(self, name, folder):
         self.script.parent.mkdir()
-        copy = self.script.with_name(name)
-        copy.write_text((ROOT / "scripts" / name).read_text())
-        done = subprocess.run(
-            [sys.executable, copy], capture_output=True, text=True, cwd=ROOT
-        )
-        self.assertEqual(done.returncode, 2, done.stderr)
+        shutil.copy(script_calls.SCRIPTS / f"{name}.py", self.script.parent)
+        status, out, errors = script_calls.call(name, folder=self.script.parent)
+        self.assertEqual((status, out), (2, ""))
         self.assertRegex(
-            done.stderr, rf"\Aerror: there is no {folder}/ beside [^\n]+\n\Z"
+            errors, rf"\Aerror: there is no {folder}/ beside [^\n]+\n\Z"
         )
-        self.assertEqual(done.stdout, "")
 
 
 if __name__ == "__main__":
