@@ -117,14 +117,10 @@ class Job:
 def draw(
     images: np.ndarray, *, count: int, seed: int, shape: tuple
 ) -> np.ndarray:
-    """Draws calibration images, without repetition.
+    """Draws calibration images of the model's shape, without repetition.
 
-    Args:
-        images: see check_images.
-        count: >= 1; where there are fewer images, all are taken.
-        seed: >= 0.
-        shape: see check_images.
-    Returns: uint8 [min(count, N), *shape].
+    Where there are fewer than count, all are taken.
+
     Raises: InputError as check_images.
     """
     check_images(images, shape)

@@ -1,58 +1,34 @@
-"""A whole report as Markdown and as JSON: verdicts, tables, figures, facts."""
+"""A whole report as text, as Markdown and as JSON."""
 
 import dataclasses
 import json
 
-from qmia_tf.report import verdict_sentences
+from qmia_tf.report import phrases, tables, verdict_sentences, words
 from qmia_tf.report.figure_set import Picture
 from qmia_tf.report.run_summary import ReportContent
 from qmia_tf.report.table_formats import as_data, as_markdown, escaped
 
+ENVIRONMENT = words.ENVIRONMENT.overlay(trim_blocks=True, lstrip_blocks=True)
+ENVIRONMENT.filters |= {
+    "escaped": escaped,
+    "table_markdown": as_markdown,
+    "table_text": tables.as_text,
+    "wrapped": phrases.as_text,
+}
+
+
+def as_text(report: ReportContent) -> str:
+    """Renders for a terminal: verdict, tables, warnings."""
+    return _rendered("report.txt.jinja", report, [])
+
 
 def in_markdown(report: ReportContent, pictures: list[Picture]) -> str:
-    """Renders the verdict, warnings, figures and tables.
-
-    Args:
-        report: what is said of the runs.
-        pictures: the figures that were written with the report.
-    """
-    parts = ["# Membership-inference report"]
-    for question, lines in report.asked:
-        listed = "\n".join(f"- {escaped(line)}" for line in lines)
-        parts += [f"## {escaped(question)}", listed]
-    for run in report.runs:
-        lines = verdict_sentences.gate_lines(run.audit)
-        if lines:
-            listed = "\n".join(f"- {escaped(line)}" for line in lines)
-            parts += [f"## Limits: {escaped(run.label)}", listed]
-    for label, sentences in report.verdicts():
-        parts += [f"## {escaped(label)}", *map(escaped, sentences)]
-    if len(report.runs) > 1:
-        parts.append(escaped(verdict_sentences.INTERVALS))
-    if report.warnings:
-        parts.append("## Read the numbers with care")
-        parts += [f"- {escaped(warning)}" for warning in report.warnings]
-    if pictures:
-        parts.append("## Figures")
-    for picture in pictures:
-        kind = "svg" if "svg" in picture.files else "png"
-        parts += [
-            f"### {escaped(picture.title)}",
-            f"![{escaped(picture.alt)}]({picture.name}.{kind})",
-            escaped(picture.caption),
-        ]
-    parts.append("## Tables")
-    parts += [as_markdown(table).rstrip() for table in report.shown]
-    return "\n\n".join(parts) + "\n"
+    """Renders the verdict, warnings, tables, and figures beside the report."""
+    return _rendered("report.md.jinja", report, pictures)
 
 
 def in_json(report: ReportContent, pictures: list[Picture]) -> str:
-    """Renders everything as JSON, with all columns and digits.
-
-    Args:
-        report: what is said of the runs.
-        pictures: every figure that was drawn.
-    """
+    """Renders everything as JSON, with all columns, digits and figures."""
     document = {
         "asked": [
             {"question": question, "lines": lines}
@@ -71,13 +47,28 @@ def in_json(report: ReportContent, pictures: list[Picture]) -> str:
         "tables": [as_data(table) for table in report.stored],
         "figures": [
             {
-                "name": picture.name,
-                "title": picture.title,
-                "caption": picture.caption,
-                "alt": picture.alt,
+                **{
+                    key: getattr(picture, key)
+                    for key in ("name", "title", "caption", "alt")
+                },
                 "data": as_data(picture.data),
             }
             for picture in pictures
         ],
     }
     return json.dumps(document, indent=2, allow_nan=False) + "\n"
+
+
+def _rendered(template, report, pictures):
+    limits = (
+        (run.label, verdict_sentences.gate_lines(run.audit))
+        for run in report.runs
+    )
+    text = ENVIRONMENT.get_template(template).render(
+        report=report,
+        pictures=pictures,
+        limits=[(label, lines) for label, lines in limits if lines],
+        verdicts=report.verdicts(),
+        intervals=verdict_sentences.INTERVALS,
+    )
+    return text.rstrip() + "\n"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 
 from qmia_tf import files, terminal
 from qmia_tf.errors import InputError
@@ -11,6 +12,7 @@ from qmia_tf.report import (
     report_document,
     run_summary,
 )
+from qmia_tf.report.paper_tables import PublishedRow
 from qmia_tf.report.table_formats import as_latex
 from qmia_tf.report.tables import as_csv
 
@@ -20,13 +22,13 @@ DEFAULT = ("html", "png", "svg", "csv", "latex")
 
 
 def make_report(
-    run_dirs,
-    out_dir,
+    run_dirs: Sequence[str | pathlib.Path],
+    out_dir: str | pathlib.Path,
     *,
-    max_drop=5.0,
-    formats=DEFAULT,
-    asked=(),
-    published=None,
+    max_drop: float = 5.0,
+    formats: Sequence[str] = DEFAULT,
+    asked: Sequence[tuple[str, list[str]]] = (),
+    published: dict[tuple[str, int, int], PublishedRow] | None = None,
 ) -> list[pathlib.Path]:
     """Compares audited runs.
 
@@ -40,8 +42,8 @@ def make_report(
         md, json: report.md and report.json, the whole as Markdown and for
             programs.
     So that they fit on a page, in all but .csv and .json artefacts is cut
-    into artefacts, leaks and changes, attacks (Keras models, and all of
-    somebody's own) into attacks and tails, seeds into seeds and
+    into artefacts, leaks and changes, attacks (Keras models, or all where
+    no training is known) into attacks and tails, seeds into seeds and
     seed_changes, and answers and strongest have fewer columns.
 
     Args:
@@ -52,8 +54,8 @@ def make_report(
         formats: of FORMATS; without html, png and svg nothing is drawn.
         asked: (question, lines that answer it) of each, put on top.
         published: (data set, weight bits, activation bits) ->
-            paper_tables.PublishedRow, whose numbers stand beside ours in
-            table1 and table2; None leaves their places empty.
+            the row whose numbers stand beside ours in table1 and table2;
+            None leaves their places empty.
     Returns: the paths written, report.txt first, then report.html.
     Raises: InputError if there is no run, an audit.json is missing, damaged
         or of another version, or a format is not known.
@@ -69,15 +71,12 @@ def make_report(
     )
     with terminal.working("drawing the report"):
         pictures = figure_set.draw(report.runs, formats=formats)
-    contents = {TEXT: run_summary.as_text(report)}
+    contents = {TEXT: report_document.as_text(report)}
     if "html" in formats:
         contents[PAGE] = html.render(report, pictures)
     if "csv" in formats:
-        figure_data = [(x.name, x.data) for x in pictures]
-        for name, table in [
-            *((x.name, x) for x in report.stored),
-            *figure_data,
-        ]:
+        drawn = {picture.name: picture.data for picture in pictures}
+        for name, table in ({x.name: x for x in report.stored} | drawn).items():
             contents[f"{name}.csv"] = as_csv(table)
     if "latex" in formats:
         contents |= _latex(report)

@@ -6,7 +6,6 @@ from qmia_tf.auditing import audit_result
 from qmia_tf.errors import InputError
 from qmia_tf.report import (
     paper_tables,
-    phrases,
     run_list,
     run_tables,
     seed_tables,
@@ -15,7 +14,6 @@ from qmia_tf.report import (
 )
 from qmia_tf.report.run_list import Run
 from qmia_tf.report.tables import Table
-from qmia_tf.report.tables import as_text as table_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,46 +72,3 @@ def collect(
         shown=[shown for table in tables for shown in table.shown],
         asked=list(asked),
     )
-
-
-def as_text(report: ReportContent) -> str:
-    """Renders for a terminal: verdict, tables, warnings."""
-    parts = [
-        *_questions(report),
-        *_limits(report),
-        _verdicts(report),
-        *map(table_text, report.shown),
-        "\n".join(f"warning: {warning}" for warning in report.warnings),
-    ]
-    return "\n\n\n".join(parts).rstrip() + "\n"
-
-
-def _questions(report):
-    return [
-        "\n".join([question, *(phrases.as_text([x], indent=2) for x in lines)])
-        for question, lines in report.asked
-    ]
-
-
-def _limits(report):
-    lines_by_run = [
-        (run, verdict_sentences.gate_lines(run.audit)) for run in report.runs
-    ]
-    return [
-        f"Limits: {run.label}\n{phrases.as_text(lines, indent=2)}"
-        for run, lines in lines_by_run
-        if lines
-    ]
-
-
-def _verdicts(report):
-    verdicts = report.verdicts()
-    if len(verdicts) == 1:
-        ((label, sentences),) = verdicts
-        return f"In words: {label}\n\n{phrases.as_text(sentences)}"
-    parts = (
-        f"{label}\n{phrases.as_text(sentences, indent=2)}"
-        for label, sentences in verdicts
-    )
-    closing = phrases.as_text([verdict_sentences.INTERVALS])
-    return "\n\n".join(["In words", *parts, closing])

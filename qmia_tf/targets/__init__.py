@@ -183,8 +183,8 @@ def only_port(what: str, ports: Mapping, source: object) -> tuple:
     """
     if len(ports) != 1:
         raise InputError(
-            f"{source} has {len(ports)} {what}s ({', '.join(ports)}); a "
-            f"classifier with one {what} is needed"
+            f"{source} has {len(ports)} {what}s ({', '.join(sorted(ports))}); "
+            f"a classifier with one {what} is needed"
         )
     return next(iter(ports.items()))
 

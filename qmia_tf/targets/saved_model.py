@@ -138,7 +138,7 @@ def _loaded(path, chosen):
             _ports(signature.structured_input_signature[1]),
             _ports(signature.structured_outputs),
         )
-        for name, signature in signatures.items()
+        for name, signature in sorted(signatures.items())
     )
     raise InputError(
         f"{path} has no signature {chosen!r}, only {choices}: choose one with "

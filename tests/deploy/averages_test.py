@@ -13,22 +13,6 @@ from qmia_tf.deploy.integer.pending_values import Codes
 from qmia_tf.quantizers.grids import Grid, activation_grid, linear_grid
 
 
-def _codes(grid, shape):
-    return Codes(keras.Input(shape), grid)
-
-
-def _levels(grid, shape, count):
-    rng = np.random.default_rng(4)
-    low, high = grid.low - grid.zero_point, grid.high - grid.zero_point
-    return rng.integers(low, high + 1, (count, *shape))
-
-
-def _average(given, name="average"):
-    """The average over all of height and width, with both axes kept."""
-    pool = keras.layers.GlobalAveragePooling2D(keepdims=True, name=name)
-    return averages.PendingMeans(pool, given).on(UNIT_GRID, name)
-
-
 class MeanGridTest(tf.test.TestCase):
     def test_as_fine_as_int8_allows(self):
         for bits in range(1, 9):
@@ -45,11 +29,13 @@ class AverageTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_is_the_nearest_code(self, size, source):
         shape = (*size, 3)
-        given = _codes(source, shape)
-        tensor = _average(given)
-        twin = keras.Model(given.tensor, tensor)
-        levels = _levels(source, shape, count=40)
+        given = Codes(keras.Input(shape), source)
+        # Over all of height and width, with both axes kept.
+        pool = keras.layers.GlobalAveragePooling2D(keepdims=True)
+        means = averages.PendingMeans(pool, given)
+        twin = keras.Model(given.tensor, means.on(UNIT_GRID, "average"))
         top = source.high - source.zero_point
+        levels = np.random.default_rng(4).integers(0, top + 1, (40, *shape))
         levels[0], levels[1] = 0, top
         averaged = twin(levels.astype(np.float32)).numpy()
         self.assertEqual(averaged.shape, (40, 1, 1, 3))
@@ -69,7 +55,10 @@ class AverageTest(parameterized.TestCase, tf.test.TestCase):
         shape = (7, 6, 4)
         pool = keras.layers.AveragePooling2D(window, strides, name="pool")
         means = averages.PendingMeans(
-            pool, _codes(UNIT_GRID, shape), window=window, strides=strides
+            pool,
+            Codes(keras.Input(shape), UNIT_GRID),
+            window=window,
+            strides=strides,
         )
         values = keras.Input(shape)
         expected = pool(values)
@@ -107,7 +96,7 @@ class NormOfCodesTest(parameterized.TestCase, tf.test.TestCase):
                 rng.uniform(0.1, 2.0, channels),
             ]
         )
-        given = _codes(source, (1, 1, channels))
+        given = Codes(keras.Input((1, 1, channels)), source)
         means = averages.PendingMeans(norm, given, window=(1, 1)).normed(norm)
         twin = keras.Model(given.tensor, means.on(target, "ended"))
         levels = np.arange(source.low, source.high + 1) - source.zero_point
@@ -135,7 +124,7 @@ class NormOfCodesTest(parameterized.TestCase, tf.test.TestCase):
             (linear_grid(first), activation_grid(second)),
             (activation_grid(first), activation_grid(second)),
         ):
-            given = _codes(source, (1, 1, 1))
+            given = Codes(keras.Input((1, 1, 1)), source)
             layer = keras.layers.Identity(name="grid")
             means = averages.PendingMeans(layer, given, window=(1, 1))
             twin = keras.Model(given.tensor, means.on(target, "ended"))

@@ -46,7 +46,6 @@ class MeasureTest(parameterized.TestCase, tf.test.TestCase):
         (0.015625, {}, 64),  # what fits into one second
         (0.125, {"seconds": 3.0}, 24),
         (0.125, {"least": 2, "seconds": 0.0}, 2),
-        (0.125, {"least": 2, "most": 5}, 5),
     )
     def test_how_often(self, seconds, options, expected):
         latency, calls = self.measure([seconds], **options)
@@ -72,7 +71,7 @@ class MeasureTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(
         {"seconds": -1.0},
         {"least": 0},
-        {"least": 11, "most": 10},
+        {"least": 201},
         {"warmup": 0},
     )
     def test_bad_options(self, **options):

@@ -14,7 +14,13 @@ from absl.testing import parameterized
 
 from qmia_tf.auditing import audit, audit_result, blind_baseline, verdict
 from qmia_tf.data.records import Records
-from qmia_tf.report import gates, run_summary, verdict_sentences
+from qmia_tf.report import (
+    gates,
+    metrics,
+    report_document,
+    run_summary,
+    verdict_sentences,
+)
 from qmia_tf.report.html import render
 from qmia_tf.report.phrases import attack_title
 
@@ -72,9 +78,7 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
         """Every place says of each artefact what its leak test says."""
         self.assertEqual(audit_result.load(folder), result)
         report = run_summary.collect([folder])
-        (table,) = [x for x in report.stored if x.name == "answers"]
-        keys = [column.key for column in table.columns]
-        rows = [dict(zip(keys, row, strict=True)) for row in table.rows]
+        rows = list(metrics.verdict_rows(report.runs))
         self.assertEqual(
             [row["target"] for row in rows], [x.target for x in result.targets]
         )
@@ -82,7 +86,7 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
             verdict_sentences.verdict(result),
             verdict_sentences.short(result),
         )
-        terminal = " ".join(run_summary.as_text(report).split())
+        terminal = " ".join(report_document.as_text(report).split())
         page = html.unescape(re.sub("<[^>]+>", " ", render(report, [])))
         page = " ".join(page.split())
         stored = json.loads((folder / "audit.json").read_bytes())
@@ -106,6 +110,15 @@ class OneAnswerTest(parameterized.TestCase, tf.test.TestCase):
                 line = f"{gate.outcome}: {gate.target}: {gate.limit}: "
                 self.assertIn(f"{line}{gate.measured}.", terminal)
                 self.assertIn(gate.measured, page)
+        markdown = report_document.in_markdown(report, [])
+        self.assertIn("## Limits: ", markdown)
+        self.assertEqual(
+            json.loads(report_document.in_json(report, []))["limits"],
+            [
+                {"run": report.runs[0].label, **dataclasses.asdict(gate)}
+                for gate in result.gates
+            ],
+        )
         outcomes = {x.outcome for x in result.gates}
         wanted = 3 if "not judged" in outcomes else 0
         wanted = 1 if "failed" in outcomes else wanted

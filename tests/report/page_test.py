@@ -12,15 +12,13 @@ import synthetic_audits
 import tensorflow as tf
 from absl.testing import parameterized
 from report_runs import FULL, Reports
+from synthetic_audits import changed
 
 from qmia_tf import registry
-from qmia_tf.auditing import leak_comparison
-from qmia_tf.auditing import verdict as auditing_answer
-from qmia_tf.errors import InputError
+from qmia_tf.auditing import leak_comparison, leak_test, verdict
 from qmia_tf.report import (
     figure_set,
     figures,
-    make_report,
     run_list,
     run_summary,
 )
@@ -187,73 +185,16 @@ class FiltersTest(parameterized.TestCase):
         self.assertEqual(filters.prose(text), want)
 
 
-class AnswerTest(Reports):
-    def test_leak_and_change(self):
-        report = run_summary.collect(
-            [
-                self.run_of("full", FULL, gain=(5.0, 2.0)),
-                self.run_of("w4a4", (4, 4), targets=("keras", "int8")),
-            ]
-        )
-        first, second = summary_section.summary(report.runs, "CIFAR-10")
-        targets = [x for run in report.runs for x in run.audit.targets]
-        self.assertStartsWith(
-            first, "Who was among the CIFAR-10 training records? "
-        )
-        for verdict in {x.leak.verdict for x in targets}:
-            count = sum(x.leak.verdict == verdict for x in targets)
-            self.assertRegex(
-                first.lower(),
-                f"{verdict}: "
-                + (f"{count} of 3 artefacts" if count > 1 else r"\w.* as \w"),
-            )
-        # The severest stands first.
-        worst = max(
-            (x.leak.verdict for x in targets),
-            key=auditing_answer.VERDICTS.index,
-        )
-        self.assertIn(f"? {worst.capitalize()}: ", first)
-        self.assertRegex(second, r"changes by \S+ points \[.*w=4, a=4 as int8")
-        self.assertNotIn("full precision as", second)
+class SummaryTest(parameterized.TestCase, tf.test.TestCase):
+    def said(self, *targets, **fields):
+        result = synthetic_audits.result(*targets, **fields)
+        return summary_section.summary([run_list.Run(result)], "scans")
 
-    def test_artefacts_of_one_run(self):
-        report = run_summary.collect(
-            [self.run_of("w4a4", (4, 4), targets=("keras", "int8"))]
-        )
-        first, second = summary_section.summary(report.runs, "CIFAR-10")
-        self.assertIn("2 artefacts", first)
-        # The two answer alike.
-        self.assertEqual(
-            second,
-            "Compared with keras, no other artefact is shown to give away "
-            "more or less.",
-        )
-
-    def test_no_leak(self):
-        report = run_summary.collect(
-            [self.run_of("full", FULL, gain=(3.0, 3.0), records=60)]
-        )
-        (said,) = summary_section.summary(report.runs, "CIFAR-10")
-        leak = report.runs[0].audit.targets[0].leak
-        self.assertEqual(leak.verdict, "no leak found")
-        self.assertStartsWith(
-            said,
-            "No leak found: no attack shows that keras tells who was among the "
-            "CIFAR-10 training records. The strongest attack (",
-        )
-        self.assertIn(f"p {leak.p_value:.2g}, adjusted for all 8", said)
-        self.assertEndsWith(
-            said,
-            f"an AUC of {leak.detectable.auc:.3f} would have been found in 80 "
-            "of 100 such audits.",
-        )
-
-    def said_of(self, kind, **changes):
-        """The answer on one artefact whose audit said this."""
+    def said_of(self, kind, **leak):
+        """The summary of one artefact whose audit said this."""
         target = synthetic_audits.target("int8")
-        leak = dataclasses.replace(target.leak, verdict=kind, **changes)
-        result = synthetic_audits.result(dataclasses.replace(target, leak=leak))
-        (said,) = summary_section.summary([run_list.Run(result)], "scans")
+        target = synthetic_audits.with_leak(target, verdict=kind, **leak)
+        (said,) = self.said(target)
         return said
 
     @parameterized.parameters(
@@ -267,6 +208,23 @@ class AnswerTest(Reports):
         self.assertIn("has an AUC of 0.71 [0.66, 0.76], where", said)
         self.assertNotIn("would have been found", said)
 
+    def test_no_leak(self):
+        said = self.said_of(
+            "no leak found",
+            p_value=0.31,
+            detectable=leak_test.Detectable(0.612, 0.6, 0.8, "margin"),
+        )
+        self.assertStartsWith(
+            said,
+            "No leak found: no attack shows that int8 tells who was among the "
+            "scans training records. The strongest attack (",
+        )
+        self.assertEndsWith(
+            said,
+            "p 0.31, adjusted for all 8 attacks; an AUC of 0.612 would have "
+            "been found in 80 of 100 such audits.",
+        )
+
     def test_cannot_say(self):
         self.assertEqual(
             self.said_of("cannot say", reasons=["a check failed", "too few"]),
@@ -276,69 +234,71 @@ class AnswerTest(Reports):
 
     def test_audits_without_a_leak_test(self):
         target = synthetic_audits.target(records=400, gain=(4.0, 2.5))
-        old = dataclasses.replace(target, leak=None)
-        (said,) = summary_section.summary(
-            [run_list.Run(synthetic_audits.result(old))], "scans"
-        )
+        old = changed(target, leak=None)
         self.assertEqual(
-            said,
-            "No verdict on keras: its audit has no test over all attacks.",
+            self.said(old),
+            ["No verdict on keras: its audit has no test over all attacks."],
         )
-        both = synthetic_audits.result(old, dataclasses.replace(target))
-        (said,) = summary_section.summary([run_list.Run(both)], "scans")
         self.assertRegex(
-            said, r"\? Clear leak: keras \(AUC .*\]\); no verdict: "
+            self.said(old, target)[0],
+            r"\? Clear leak: .* \(AUC .*\]\); no verdict: ",
         )
 
-    def test_beside_the_first_by_the_comparison(self):
+    @parameterized.parameters(
+        (
+            {"a": (0.05, 0.15), "b": (-0.15, -0.05), "c": (-0.05, 0.05)},
+            "a gives away more; b gives away less; the others are not shown to "
+            "differ.",
+        ),
+        (
+            {"a": (0.05, 0.15), "b": (0.05, 0.15)},
+            "each of a, b gives away more.",
+        ),
+        (
+            {"a": (-0.05, 0.05)},
+            "no other artefact is shown to give away more or less.",
+        ),
+    )
+    def test_against_the_first(self, ends, want):
         first = synthetic_audits.target("keras")
-        others = [
-            dataclasses.replace(first, target=name) for name in ("a", "b", "c")
-        ]
         comparison = leak_comparison.LeakComparison(
             attack="margin",
             candidates=["margin"],
             first="keras",
             first_auc=0.6,
             differences=[
-                leak_comparison.Difference(name, 0.6, Estimate(*ends), 0.01)
-                for name, ends in (
-                    ("a", (0.1, 0.05, 0.15)),
-                    ("b", (-0.1, -0.15, -0.05)),
-                    ("c", (0.0, -0.05, 0.05)),
-                )
+                leak_comparison.Difference(name, 0.6, Estimate(0, *x), 0.01)
+                for name, x in ends.items()
             ],
         )
-        result = synthetic_audits.result(first, *others, comparison=comparison)
-        _, said = summary_section.summary([run_list.Run(result)], "scans")
-        self.assertEqual(
-            said,
-            "Compared with keras, a gives away more; b gives away less; the "
-            "others are not shown to differ.",
+        others = (changed(first, target=name) for name in ends)
+        _, said = self.said(first, *others, comparison=comparison)
+        self.assertEqual(said, f"Compared with keras, {want}")
+
+
+class ChangesTest(Reports):
+    def test_leak_and_change(self):
+        report = run_summary.collect(
+            [
+                self.run_of("full", FULL, gain=(5.0, 2.0)),
+                self.run_of("w4a4", (4, 4), targets=("keras", "int8")),
+            ]
         )
-
-
-class FormatsTest(Reports):
-    def test_each_format(self):
-        folder = self.run_of("full", FULL)
-        for name, files in {
-            "csv": ["table1.csv", "attacks.csv"],
-            "latex": ["table1.tex", "leaks.tex"],
-            "md": ["report.md"],
-            "json": ["report.json"],
-        }.items():
-            out = self.root / name
-            written = make_report([folder], out, formats=[name])
-            names = [path.name for path in written]
-            self.assertEqual(names[0], "report.txt")
-            self.assertContainsSubset(files, names)
-            self.assertCountEqual(names, [x.name for x in out.iterdir()])
-            kinds = {path.suffix for path in written[1:]}
-            self.assertLen(kinds, 1, name)
-
-    def test_unknown(self):
-        with self.assertRaisesRegex(InputError, "'pdf'.*html,png"):
-            make_report([], self.root, formats=["pdf"])
+        first, second = summary_section.summary(report.runs, "CIFAR-10")
+        targets = [x for run in report.runs for x in run.audit.targets]
+        self.assertStartsWith(
+            first, "Who was among the CIFAR-10 training records? "
+        )
+        verdicts = [target.leak.verdict for target in targets]
+        for kind in set(verdicts):
+            count = verdicts.count(kind)
+            who = f"{count} of 3 artefacts" if count > 1 else r"\w.* as \w"
+            self.assertRegex(first.lower(), f"{kind}: {who}")
+        # The severest stands first.
+        worst = max(verdicts, key=verdict.VERDICTS.index)
+        self.assertIn(f"? {worst.capitalize()}: ", first)
+        self.assertRegex(second, r"changes by \S+ points \[.*w=4, a=4 as int8")
+        self.assertNotIn("full precision as", second)
 
 
 class RecordsTest(Reports):
@@ -347,18 +307,15 @@ class RecordsTest(Reports):
         (run,) = report.runs
         (target,) = run.audit.targets
         picture = base64.b64encode(b"png").decode()
-        shown = [
-            dataclasses.replace(
-                target.risky_members[0],
-                record_id=7,
-                label=1,
-                predicted=2,
-                probability=Estimate(0.9, 0.6, 1.0),
-                picture=picture,
-            )
-        ]
-        target = dataclasses.replace(target, risky_members=shown)
-        audit = dataclasses.replace(run.audit, targets=[target])
+        member = changed(
+            target.risky_members[0],
+            record_id=7,
+            label=1,
+            predicted=2,
+            probability=Estimate(0.9, 0.6, 1.0),
+            picture=picture,
+        )
+        audit = changed(run.audit, targets__keras__risky_members=[member])
         report = dataclasses.replace(report, runs=[run_list.Run(audit)])
         read = Reader(render(report, []))
         (image,) = [x for tag, x in read.elements if tag == "img"]

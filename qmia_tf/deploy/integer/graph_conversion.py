@@ -23,13 +23,9 @@ class Conversion:
     """The state of one conversion.
 
     A handler is a function(conversion, layer, *values) that gives what a layer
-    makes of its inputs: Codes, Floats, PendingSums or PendingAddition.
-
-    Args:
-        ops: class of layers -> layer_ops.LayerOp, whose convert is a handler.
-        head: "float" or "integer".
-        outputs: "softmax" or "logits".
-        logits_grid: for an integer head.
+    makes of its inputs: Codes, Floats, PendingSums or PendingAddition; ops has
+    one a class of layers (layer_ops.LayerOp.convert). The other options are
+    those of integer_network.fold.
     """
 
     def __init__(
@@ -92,11 +88,8 @@ class Conversion:
     ) -> Codes:
         """Puts a kernel's sums on the grid to which the trained network rounds.
 
-        Args:
-            sums: of the trained layer.
-            grid: of the levels.
-            name: of the layer whose levels they become.
-            every: see PendingSums.on.
+        They become the levels of the layer of that name. See PendingSums.on.
+
         Raises: InputError if int8 kernels cannot carry the sums.
         """
         source = sums.source

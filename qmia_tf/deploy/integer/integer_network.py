@@ -10,14 +10,14 @@ import numpy as np
 
 from qmia_tf.data.batches import in_batches, reshape_images
 from qmia_tf.data.pixels import scale_to_unit
-from qmia_tf.deploy.conversion_job import check_images
+from qmia_tf.deploy.conversion_job import INT8_OUTPUTS, check_images
 from qmia_tf.deploy.integer.code_grids import logits_grid
 from qmia_tf.deploy.integer.graph_conversion import Conversion
 from qmia_tf.deploy.integer.layer_ops import OPS
 from qmia_tf.errors import InputError
 
 HEADS = ("float", "integer")
-OUTPUTS = ("softmax", "logits")
+BATCH = 100
 
 
 def fold(
@@ -43,10 +43,10 @@ def fold(
     Raises: InputError if int8 kernels cannot carry the model; it names the
         layer and the reason.
     """
-    if head not in HEADS or outputs not in OUTPUTS:
+    if head not in HEADS or outputs not in INT8_OUTPUTS:
         raise InputError(
-            f"head must be one of {HEADS} and outputs one of {OUTPUTS}, got "
-            f"{head!r} and {outputs!r}"
+            f"head must be one of {HEADS} and outputs one of {INT8_OUTPUTS}, "
+            f"got {head!r} and {outputs!r}"
         )
     grid = None if logits_range is None else logits_grid(*logits_range)
     if head == "integer" and grid is None:
@@ -54,15 +54,12 @@ def fold(
     return Conversion(OPS, head, outputs, grid).run(model)
 
 
-def calibrate(
-    twin: keras.Model, images: np.ndarray, *, batch_size: int = 100
-) -> tuple[float, float]:
+def calibrate(twin: keras.Model, images: np.ndarray) -> tuple[float, float]:
     """Measures the lowest and the highest logit.
 
     Args:
         twin: what fold(head="float") returned; its last layer is a softmax.
         images: uint8 [N, height, width, channels], members of the run.
-        batch_size: images a call.
     Raises: InputError if there are no images or they do not fit the model.
     """
     shape = tuple(twin.input_shape[1:])
@@ -77,7 +74,7 @@ def calibrate(
     logits = in_batches(
         reshape_images(images, shape),
         lambda batch: to_logits([scale_to_unit(batch)], training=False).numpy(),
-        size=batch_size,
+        size=BATCH,
         name=twin.name,
     )
     return float(logits.min()), float(logits.max())

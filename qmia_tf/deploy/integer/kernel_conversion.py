@@ -142,11 +142,8 @@ class PendingSums:
     def on(self, grid: Grid, name: str, *, every: int = 1) -> keras.KerasTensor:
         """Ends the sums on a grid, in an integer layer of that name.
 
-        Args:
-            grid: of the levels that are returned.
-            name: of the layer.
-            every: odd; codes that round to the same multiple of it count as
-                equal.
+        Codes that round to the same multiple of every, which is odd, count as
+        equal. Returns the levels.
         """
         codes, scale = self.trained_codes()
         folded = fold_kernel(
@@ -197,12 +194,10 @@ class PendingSums:
     def in_floats(
         self, tensor: keras.KerasTensor, grid: Grid | None = None
     ) -> keras.KerasTensor:
-        """Returns the sums in float32.
+        """Returns the sums in float32, of the floats that are read.
 
-        Args:
-            tensor: the floats that are read.
-            grid: of the levels that the sums are rounded to next; where it
-                starts at zero, so do they.
+        Where the grid to which they are rounded next starts at zero, so do
+        the sums.
         """
         layer = self._plain_layer()
         if grid is not None and grid.low == grid.zero_point:

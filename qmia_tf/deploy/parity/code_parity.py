@@ -36,12 +36,8 @@ FEW = 50
 class File:
     """A .tflite file: its outputs, and the codes inside a copy of it.
 
-    Args:
-        path: the file.
-        kernels: a key of interpreter.KERNELS.
-        num_threads: >= 1.
-        batch_size: the most images a call.
-        logits: whether its output is logits.
+    At most batch_size images are run in a call.
+
     Raises: InputError if it cannot be run.
     """
 

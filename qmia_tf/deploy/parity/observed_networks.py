@@ -59,9 +59,8 @@ class Network:
 class Twin:
     """An integer twin that shows its levels and its outputs.
 
-    Args:
-        model: from integer_network.fold, or the path of a saved one.
-        logits: whether its output is logits.
+    The model is one that integer_network.fold gave, or the path of a saved
+    one; logits says whether it outputs logits.
     """
 
     def __init__(self, model, *, logits: bool = False):

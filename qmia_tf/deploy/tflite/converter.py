@@ -4,7 +4,7 @@ import contextlib
 import io
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -12,18 +12,16 @@ from qmia_tf import quiet
 from qmia_tf.errors import InputError
 
 
-def one_by_one(images: np.ndarray):
+def one_by_one(images: np.ndarray) -> Iterator[list[np.ndarray]]:
     """Yields pixels / 255 as a converter takes its representative data."""
     for image in images:
         yield [image[np.newaxis].astype(np.float32) / np.float32(255)]
 
 
-def convert(model, configure: Callable) -> bytes:
-    """Converts a frozen model by way of a SavedModel, with built-in ops.
+def convert(model, configure: Callable[[object], None]) -> bytes:
+    """Converts a frozen keras.Model by way of a SavedModel, to built-in ops.
 
-    Args:
-        model: keras.Model, frozen.
-        configure: called with the tf.lite.TFLiteConverter before it runs.
+    Before the tf.lite.TFLiteConverter runs, it is given to configure.
     """
     import tensorflow as tf
 

@@ -12,9 +12,9 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from qmia_tf.deploy.tflite.model_file import IDENTIFIER
 from qmia_tf.quantizers.grids import Grid
 
-IDENTIFIER = b"TFL3"
 SCHEMA_VERSION = 3
 TYPES = {
     np.dtype(np.float32): schema.TensorType.FLOAT32,
@@ -47,12 +47,8 @@ class Writer:
     ) -> int:
         """Adds a tensor that an op computes, or an input.
 
-        Args:
-            name: of the tensor.
-            shape: of one record, without the batch, whose size may change,
-                as may every size that is None.
-            dtype: NumPy type.
-            grid: of its codes; None for floats.
+        The shape is that of one record, without the batch, whose size may
+        change, as may every size that is None. Floats have no grid.
         """
         tensor = self._tensor(name, [size or 1 for size in (1, *shape)], dtype)
         tensor.shapeSignature = [size or -1 for size in (None, *shape)]
@@ -69,14 +65,10 @@ class Writer:
         scales: np.ndarray | None = None,
         axis: int = 0,
     ) -> int:
-        """Adds a constant.
+        """Adds a constant of float32, int8 or int32.
 
-        Args:
-            name: of the tensor.
-            values: float32, int8 or int32.
-            scales: float32 [channels] along axis, with zero points 0; None
-                for plain numbers.
-            axis: of the channels.
+        The scales are those of the channels along axis, their zero points 0;
+        plain numbers have none.
         """
         tensor = self._tensor(name, values.shape, values.dtype)
         buffer = schema.BufferT()
@@ -98,16 +90,10 @@ class Writer:
         options: str | None = None,
         **fields,
     ) -> None:
-        """Adds an op.
+        """Adds an op, named as in the schema, for example "CONV_2D".
 
-        Args:
-            name: as in the schema, for example "CONV_2D".
-            inputs: tensors.
-            outputs: tensors.
-            version: of the op; which one a type needs is the schema's.
-            options: name of the schema's options, for example
-                "Conv2DOptions".
-            fields: of these options.
+        Which version a type needs is the schema's. The options are one of its
+        tables, for example "Conv2DOptions", the fields that one's.
         """
         op = schema.OperatorT()
         builtin = getattr(schema.BuiltinOperator, name)

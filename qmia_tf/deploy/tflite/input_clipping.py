@@ -56,13 +56,10 @@ def is_wider(dtype, step: float, zero_point: int) -> bool:
 
 
 def require_unit_pixels(images: np.ndarray, port, name: str) -> None:
-    """Refuses an integer input that cannot hold pixels / 255.
+    """Refuses a ports.Port that cannot hold the pixels of images / 255.
 
-    Args:
-        images: uint8 [N, ...].
-        port: ports.Port of the input.
-        name: the target's, for the message.
-    Raises: InputError if it cannot, or holds more than 0 to 1.
+    Raises: InputError with the target's name if it cannot, or holds more than
+        0 to 1.
     """
     if port.step == 0 or port.is_pixels:
         return

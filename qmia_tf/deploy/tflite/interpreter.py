@@ -210,13 +210,7 @@ class Interpreter:
 
 
 def load_litert(content: bytes, num_threads: int, kernels: str):
-    """Loads a file into LiteRT's own interpreter.
-
-    Args:
-        content: of the file.
-        num_threads: >= 1.
-        kernels: a key of KERNELS.
-    """
+    """Loads a file into LiteRT's own interpreter; kernels is of KERNELS."""
     from ai_edge_litert import interpreter as litert
 
     return litert.Interpreter(

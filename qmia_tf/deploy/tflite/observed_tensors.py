@@ -11,12 +11,8 @@ class Observed:
     """Every int8 tensor of a .tflite file, under one kernel set.
 
     The tensors become outputs of a copy of the file, beside the file's own
-    one; its ops, and so the kernels that run, stay what they are.
-
-    Args:
-        content: of the file.
-        num_threads: >= 1.
-        kernels: a key of interpreter.KERNELS.
+    one; its ops, and so the kernels that run, stay what they are. The kernels
+    are a key of interpreter.KERNELS.
     """
 
     def __init__(
@@ -47,10 +43,8 @@ class Observed:
         }
 
     def run(self, images: np.ndarray) -> tuple[dict, np.ndarray]:
-        """Runs one batch.
+        """Runs one batch of images, uint8 [N, height, width, channels].
 
-        Args:
-            images: uint8 [N, height, width, channels].
         Returns: name -> int16 levels [N, ...], codes less zero point; and the
             file's output as it is stored.
         """

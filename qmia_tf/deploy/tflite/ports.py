@@ -101,11 +101,8 @@ class Port:
 
 
 def input_port(detail: dict, source) -> Port:
-    """Makes the port of an input.
+    """Makes the port of an input that LiteRT describes.
 
-    Args:
-        detail: LiteRT's description of the tensor.
-        source: what it is an input of, for messages.
     Raises: InputError if it holds no numbers, or integers that have several
         scales or an impossible one.
     """

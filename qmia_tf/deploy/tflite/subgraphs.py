@@ -43,13 +43,9 @@ class MainGraph:
     def run(
         self, source: int, values: np.ndarray, target: int, *, reset: bool
     ) -> np.ndarray:
-        """Runs one batch.
+        """Runs one batch [B, ...] from one tensor, by its index, to another.
 
-        Args:
-            source: tensor index of the input.
-            values: [B, ...].
-            target: tensor index of the output.
-            reset: whether what it keeps from call to call is reset first.
+        With reset, what the graph keeps from call to call is reset first.
         """
         if values.shape != self._shape:
             self._lite.resize_tensor_input(source, values.shape)
@@ -109,15 +105,14 @@ class SignatureGraph(MainGraph):
         return rows
 
 
-def choose_graph(lite, contents: Contents, wanted: str | None, path):
-    """Gives the graph that a file is run by.
+def choose_graph(
+    lite, contents: Contents, wanted: str | None, path
+) -> MainGraph:
+    """Gives the graph that a file, loaded by LiteRT, is run by.
 
-    Args:
-        lite: LiteRT's interpreter of the file.
-        contents: of the file.
-        wanted: name of a signature.
-        path: the file's, for messages.
-    Returns: without a name the main graph, if nothing else can be meant.
+    Without the name of a signature it is the main graph, if nothing else can
+    be meant.
+
     Raises: InputError that names the signatures, if there are several and
         none is chosen, or there is none of that name.
     """
@@ -150,10 +145,7 @@ def choose_graph(lite, contents: Contents, wanted: str | None, path):
 def described(name: str, inputs: list[tuple], outputs: list[tuple]) -> str:
     """Says of a signature what goes in and what comes out.
 
-    Args:
-        name: the signature's.
-        inputs: each tensor's name, type and shape.
-        outputs: likewise.
+    A tensor is its name, type and shape.
     """
     sides = (
         ", ".join(" ".join(map(str, tensor)) for tensor in side)

@@ -78,13 +78,12 @@ def _make(folder):
 
 
 def train(model, data: dict, job: dict, path: pathlib.Path) -> None:
-    """Trains, going on behind the last whole epoch.
+    """Trains a tf_keras.Model that ends in a softmax.
 
-    Args:
-        model: tf_keras.Model that ends in a softmax.
-        data: images, uint8 [N, height, width, channels], and labels, int [N].
-        job: recipe (Recipe.as_dict), epochs and seed.
-        path: file of the last whole epoch.
+    It goes on behind the last whole epoch, which is kept in path. The data
+    are images, uint8 [N, height, width, channels], and labels, int [N]; the
+    job is recipe (Recipe.as_dict), epochs and seed.
+
     Raises: InputError if the loss is not a number.
     """
     import tensorflow as tf

@@ -48,12 +48,10 @@ def _carry(layer, weights):
 def check_same(
     network: tf_keras.Model, images: np.ndarray, expected: np.ndarray
 ) -> None:
-    """Checks that the network outputs what the Keras 3 one does.
+    """Checks that the network outputs what the Keras 3 model did.
 
-    Args:
-        network: made of the Keras 3 model.
-        images: float32 [N, height, width, channels], pixels / 255.
-        expected: float32 [N, classes], the Keras 3 model's outputs.
+    The images are pixels / 255.
+
     Raises: InputError if an output differs by more than TOLERANCE.
     """
     outputs = network.predict(images, verbose=0)

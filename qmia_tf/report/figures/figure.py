@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from qmia_tf.auditing.audit_result import AuditResult
 from qmia_tf.errors import InputError
 from qmia_tf.report.figures.panels import SETTINGS, Sheet
+from qmia_tf.report.figures.series import Artefact, models
 from qmia_tf.report.metrics import select
 from qmia_tf.report.run_list import Run, sort_runs, split_by_model
 from qmia_tf.report.tables import Column, Table
@@ -20,7 +21,7 @@ class RunFigure(abc.ABC):
 
     Attributes:
         name: key in FIGURES, of its files and of its words: figures.jinja has
-            NAME_caption and NAME_alt.
+            NAME_caption and NAME_alt, unless caption and alt are overridden.
         title: its heading.
         heading: what stands in the drawing, after the data set.
         columns: of its data that are not as in metrics.CATALOGUE.
@@ -45,7 +46,12 @@ class RunFigure(abc.ABC):
             )
         (self.runs,) = runs_by_dataset.values()
 
-    def draw(self, *, narrow=False) -> Figure | None:
+    @property
+    def models(self) -> list[Artefact]:
+        """The Keras models, or the first targets."""
+        return models(self.runs)
+
+    def draw(self, *, narrow: bool = False) -> Figure | None:
         """Draws it, `narrow` for a phone; None if there is nothing to draw."""
         sheet = Sheet(f"{self.runs[0].title}: {self.heading}", narrow)
         with matplotlib.rc_context(SETTINGS):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from matplotlib.figure import Figure
 
 from qmia_tf.report.figures import leak_measure, panels
-from qmia_tf.report.figures.series import models, two
+from qmia_tf.report.figures.series import two
 from qmia_tf.report.figures.styles import COLORS, GREY, INK
 
 # How far a run's marks stand from the middle of its bits.
@@ -35,11 +35,6 @@ class LeakByBits(leak_measure.LeakFigure):
     name = "bits"
     title = "Leak against bits"
     heading = "leak against bits"
-
-    @property
-    def models(self) -> list:
-        """The Keras models, or the first targets."""
-        return models(self.runs)
 
     @property
     def widths(self) -> list[tuple]:

@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 
 from qmia_tf.report.figures import panels
 from qmia_tf.report.figures.figure import RunFigure
-from qmia_tf.report.figures.series import models
 from qmia_tf.report.figures.styles import GREY, INK
 
 ROW = 0.19
@@ -38,7 +37,7 @@ class LeakByClass(RunFigure):
 
     def __init__(self, results):
         super().__init__(results)
-        self.shown = [x for x in models(self.runs) if x.target.per_class]
+        self.shown = [x for x in self.models if x.target.per_class]
 
     @property
     def most(self) -> int | None:
@@ -58,7 +57,7 @@ class LeakByClass(RunFigure):
                 low=min(artefact.target.per_class, key=area),
                 high=max(artefact.target.per_class, key=area),
             )
-            for artefact in models(self.runs)[:3]
+            for artefact in self.models[:3]
             if artefact.target.per_class
         ]
 

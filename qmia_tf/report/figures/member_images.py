@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 
 from qmia_tf.report.figures import panels
 from qmia_tf.report.figures.figure import RunFigure
-from qmia_tf.report.figures.series import models
 from qmia_tf.report.figures.styles import COLORS, INK
 from qmia_tf.report.tables import Column
 
@@ -32,7 +31,7 @@ class MemberImages(RunFigure):
 
     def first_members(self) -> list[SimpleNamespace]:
         """The most exposed member of some models."""
-        members = (_members(x)[:1] for x in models(self.runs)[:3])
+        members = (_members(x)[:1] for x in self.models[:3])
         return [first for listed in members for first in listed]
 
     def _draw(self, sheet) -> Figure | None:
@@ -70,11 +69,11 @@ class MemberImages(RunFigure):
         """The members that are drawn, of each run with pictures."""
         rows = [x for n, x in ROWS[narrow].items() if len(self.runs) <= n]
         most = ACROSS[narrow] * (rows or [1])[0]
-        entries = (_members(model)[:most] for model in models(self.runs))
+        entries = (_members(model)[:most] for model in self.models)
         return [members for members in entries if members]
 
     def _rows(self) -> Iterator[dict]:
-        for model in models(self.runs):
+        for model in self.models:
             for member in _members(model, pictures=False):
                 record = member.record
                 yield {

@@ -9,7 +9,6 @@ from matplotlib.ticker import MaxNLocator
 from qmia_tf.deploy.parity import mismatches
 from qmia_tf.report.figures import panels
 from qmia_tf.report.figures.figure import RunFigure
-from qmia_tf.report.figures.series import models
 from qmia_tf.report.figures.styles import COLORS, INK
 
 # Of a run at most so many files, and one if the runs are many.
@@ -43,7 +42,7 @@ class ParityCodes(RunFigure):
 
     def _files(self):
         """The files that are shown: name, verdict, comparisons by label."""
-        for artefact in models(self.runs):
+        for artefact in self.models:
             targets = [
                 x for x in artefact.run.audit.targets if x.parity is not None
             ]

@@ -87,7 +87,7 @@ class ThresholdSweep(RunFigure):
 
     def extremes(self) -> list[Line]:
         """The models that a sentence names, by their names in sentences."""
-        lines = [Line(x.target, x.name, {}) for x in models(self.runs)]
+        lines = [Line(x.target, x.name, {}) for x in self.models]
         return leak_measure.extremes(lines, lambda line: line.peak)
 
     def _draw(self, sheet) -> Figure:

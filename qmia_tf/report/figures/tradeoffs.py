@@ -6,7 +6,6 @@ from matplotlib.figure import Figure
 
 from qmia_tf.report.figures import leak_measure
 from qmia_tf.report.figures.scatter import Side, scatter
-from qmia_tf.report.figures.series import models
 
 
 class LeakByAccuracy(leak_measure.LeakFigure):
@@ -15,11 +14,6 @@ class LeakByAccuracy(leak_measure.LeakFigure):
     name = "tradeoff"
     title = "Leak against accuracy"
     heading = "accuracy against leak"
-
-    @property
-    def models(self) -> list:
-        """The Keras models, or the first targets."""
-        return models(self.runs)
 
     def _draw(self, sheet) -> Figure:
         x = (

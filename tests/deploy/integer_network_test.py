@@ -1,6 +1,7 @@
 """Tests of the integer twin: what it computes, and what is refused."""
 
 import pathlib
+from unittest import mock
 
 import integer_nets
 import integer_runs
@@ -229,10 +230,9 @@ class CalibrateTest(parameterized.TestCase, tf.test.TestCase):
             integer_network.fold(model, outputs="logits"), pixels
         )
         twin = integer_network.fold(model)
-        for batch_size in (100, 8):
-            low, high = integer_network.calibrate(
-                twin, pixels, batch_size=batch_size
-            )
+        for size in (integer_network.BATCH, 8):
+            with mock.patch.object(integer_network, "BATCH", size):
+                low, high = integer_network.calibrate(twin, pixels)
             self.assertIsInstance(low, float)
             # A mean of floats, in another order in another batch.
             self.assertAllClose(
