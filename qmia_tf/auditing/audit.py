@@ -70,6 +70,13 @@ class AuditConfig:
         default_factory=dict
     )
 
+    def __post_init__(self):
+        if not 0 <= self.seed < 2**32:
+            raise InputError(
+                f"the seed of an audit must be in 0..{2**32 - 1}, got "
+                f"{self.seed}"
+            )
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RecordFacts:

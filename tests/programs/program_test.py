@@ -178,6 +178,33 @@ class RunTest(Folder):
             (done.returncode, done.stdout, done.stderr), (0, "0\n", "")
         )
 
+    @parameterized.parameters(">&-", ">&- 2>&-", "<&- >&- 2>&-")
+    def test_closed_streams_are_not_minded(self, closed):
+        command = self.write("print(1); open('f', 'w').write(str(argv))")
+        program = f"{' '.join(command)} {closed}"
+        done = subprocess.run(["sh", "-c", program], cwd=self.dir)
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual((self.dir / "f").read_text(), str([command[1]]))
+
+    @parameterized.parameters(
+        ("", "cannot write to stdout: "),
+        ("1", r".*\(stdout, or a temporary file\)"),
+    )
+    @absltest.skipUnless(os.path.exists("/dev/full"), "needs /dev/full")
+    def test_full_stdout(self, unbuffered, text):
+        for body in ("print(1)", "print(1); sys.exit(1)"):
+            command = self.write(body)
+            with open("/dev/full", "w") as full:
+                done = subprocess.run(
+                    command,
+                    stdout=full,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+                )
+            self.assertEqual(done.returncode, 2)
+            self.assertRegex(done.stderr, rf"\Aerror: {text}[^\n]*\n\Z")
+
     def test_ctrl_c(self):
         process = subprocess.Popen(
             self.write("print('up', flush=True); import time; time.sleep(60)"),
