@@ -83,7 +83,7 @@ def main(out=OUT, *, epochs=40):
         input_range=[(0, 255), "auto"],
         out=out / "audit",
     )
-    keras_file.print_verdict(result)
+    print(result)
     return result
 
 

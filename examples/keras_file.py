@@ -62,15 +62,8 @@ def main(out=OUT, *, epochs=40):
     result = qmia_tf.audit(
         out / "mine.keras", members, nonmembers, out=out / "audit"
     )
-    print_verdict(result)
+    print(result)
     return result
-
-
-def print_verdict(result):
-    """Prints what an audit says in words."""
-    from qmia_tf.report import phrases, verdict_sentences
-
-    print(phrases.as_text(verdict_sentences.verdict(result)))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from matplotlib.ticker import MaxNLocator
 from paper import plans
 from qmia_tf.report.figures.panels import WIDE, guess_line
 from qmia_tf.report.figures.styles import COLORS, INK
+from qmia_tf.statistics.intervals import Estimate
 
 # Of AUC that an axis shows at least: less than that would blow up chance.
 MIN_AUC_RANGE = 0.03
@@ -41,13 +42,8 @@ def auc_axis(axis):
         guess_line(axis.axes, 0.5, upright=upright)
 
 
-def error_bar(estimate):
-    """How far an interval reaches to both sides, as errorbar takes it.
-
-    Args:
-        estimate: Estimate.
-    Returns: list of two lists of one float; None without an interval.
-    """
+def error_bar(estimate: Estimate) -> list[list[float]] | None:
+    """How far an interval reaches to both sides, as errorbar takes it."""
     if estimate.low is None:
         return None
     value = estimate.value

@@ -9,6 +9,7 @@ from paper.measures import (
     full_precision_run,
     groups,
     model_title,
+    place_of,
     with_full_precision,
 )
 from paper.paper_comparison import PLACE, SEEDS, missing
@@ -16,6 +17,7 @@ from paper.stored_results import FinishedRun
 from qmia_tf.report.run_list import title
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.run_dir import TRAINED
+from qmia_tf.statistics.intervals import Estimate
 
 CHANGED = (
     "accuracy",
@@ -62,10 +64,10 @@ ARTEFACTS = {
 def changes(finished: list[FinishedRun]) -> Table:
     """Each model minus full precision, mean over the seeds."""
     rows = []
-    for (dataset, regime, model), runs in groups(finished).items():
+    for runs in groups(finished).values():
         run_pairs = with_full_precision(runs, finished)
         if run_pairs:
-            place = [title(dataset), regime, model_title(model)]
+            place = place_of(runs[0].job)
             rows.append([*place, *_change(run_pairs, TRAINED)])
     columns = [*PLACE, SEEDS, Column("interval", "interval"), *_columns()]
     notes = [MINUS, OVER, *missing(finished)]
@@ -80,19 +82,12 @@ def changes_by_seed(finished: list[FinishedRun]) -> Table:
         full_run = full_precision_run(finished_run, finished)
         if full_run is None:
             continue
-        job = finished_run.job
         change_by_key = changes_over_records(
             finished_run, finished_run.run.target(TRAINED), full_run
         )
-        rows.append(
-            [
-                title(job.dataset),
-                job.regime,
-                model_title(job.model),
-                job.seed,
-                *(change_by_key.get(key) for key in CHANGED),
-            ]
-        )
+        changes = [change_by_key.get(key) for key in CHANGED]
+        job = finished_run.job
+        rows.append([*place_of(job), job.seed, *changes])
     columns = [*PLACE, Column("seed", "seed", "count"), *_columns()]
     notes = [MINUS, f"Intervals over records: {BY_RECORD}"]
     return Table("changes_by_seed", "Seed by seed", columns, rows, notes)
@@ -136,14 +131,15 @@ def _columns():
     ]
 
 
-def change(run_pairs, key, target=TRAINED):
+def change(
+    run_pairs: list[tuple[FinishedRun, FinishedRun]], key: str, target=TRAINED
+) -> Estimate | None:
     """One measure's change, over seeds or, of one seed, over records.
 
     Args:
-        run_pairs: list of (FinishedRun, that of full precision), one a seed.
+        run_pairs: one a seed, the second of full precision.
         key: of MEASURES.
         target: the artefact of the first; of the second the Keras model.
-    Returns: Estimate, None if it was not measured.
     """
     ours = [finished_run.run.target(target) for finished_run, _ in run_pairs]
     mean = change_over_seeds(

@@ -7,15 +7,15 @@ from paper.measures import (
     groups,
     mean_over_seeds,
     measure,
-    model_title,
+    place_of,
 )
 from paper.paper_comparison import PLACE, SEEDS
 from paper.stored_results import FinishedRun
 from qmia_tf.auditing.accuracy_matching import NEAR, Match
-from qmia_tf.report.run_list import title
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.run_dir import TRAINED
 from qmia_tf.statistics import seed_means
+from qmia_tf.statistics.intervals import Estimate
 
 SCORES = {
     "gap": "gap attack",
@@ -37,9 +37,7 @@ def matched(finished: list[FinishedRun]) -> Table:
         leaks = [match.leak.get(score) for score in SCORES]
         rows.append(
             [
-                title(job.dataset),
-                job.regime,
-                model_title(job.model),
+                *place_of(job),
                 job.seed,
                 match.way,
                 " and ".join(map(str, match.epochs)),
@@ -62,8 +60,14 @@ def matched(finished: list[FinishedRun]) -> Table:
         Column("crossings", "crossings", "count"),
         Column("intervals", "intervals"),
         Column("accuracy, points", "accuracy_change", "change"),
-        *(Column(name, f"{key}_change", "signed") for key, name in _scores()),
-        *(Column(f"{n}, p", f"{key}_p", "measure") for key, n in _scores()),
+        *(
+            Column(name, f"{key}_change", "signed")
+            for key, name in SCORES.items()
+        ),
+        *(
+            Column(f"{n}, p", f"{key}_p", "measure")
+            for key, n in SCORES.items()
+        ),
     ]
     notes = [
         "The trained model minus full precision at the epoch where that was "
@@ -89,23 +93,18 @@ def matched(finished: list[FinishedRun]) -> Table:
 def matched_means(finished: list[FinishedRun]) -> Table:
     """The same over seeds, where two or more have a match."""
     rows = []
-    for (dataset, regime, model), runs in groups(finished).items():
+    for runs in groups(finished).values():
         matches = matches_of(runs)
-        if len(matches) < 2:
-            continue
-        rows.append(
-            [
-                title(dataset),
-                regime,
-                model_title(model),
-                len(matches),
-                *(over_matches(matches, key) for key in SCORES),
-            ]
-        )
+        if len(matches) > 1:
+            means = [over_matches(matches, key) for key in SCORES]
+            rows.append([*place_of(runs[0].job), len(matches), *means])
     columns = [
         *PLACE,
         SEEDS,
-        *(Column(name, f"{key}_change", "signed") for key, name in _scores()),
+        *(
+            Column(name, f"{key}_change", "signed")
+            for key, name in SCORES.items()
+        ),
     ]
     notes = ["Student's 95 % interval between seeds; matched runs alone."]
     name = "The leak at equal accuracy, over seeds"
@@ -114,22 +113,13 @@ def matched_means(finished: list[FinishedRun]) -> Table:
 
 def matches_of(runs: list[FinishedRun]) -> list[Match]:
     """The matches of those that full precision was as accurate as."""
-    matches = [
-        finished_run.comparison.match
-        for finished_run in runs
-        if finished_run.comparison is not None
-    ]
+    compared = [x for x in runs if x.comparison is not None]
+    matches = [x.comparison.match for x in compared]
     return [match for match in matches if match.is_match]
 
 
-def over_matches(matches, score):
-    """The mean change over seeds; of one match with its own interval.
-
-    Args:
-        matches: list of Match, one a seed.
-        score: of SCORES.
-    Returns: Estimate, None if there is no match.
-    """
+def over_matches(matches: list[Match], score: str) -> Estimate | None:
+    """The mean change over seeds; of one match with its own interval."""
     leaks = [match.leak.get(score) for match in matches]
     return mean_over_seeds(
         [leak and leak.difference for leak in leaks], seed_means.mean
@@ -152,9 +142,7 @@ def files(finished: list[FinishedRun]) -> Table:
         changes = auc_changes(against) if against else {}
         rows.append(
             [
-                title(job.dataset),
-                job.regime,
-                model_title(job.model),
+                *place_of(job),
                 job.seed,
                 target.target,
                 target.size_mb,
@@ -188,7 +176,3 @@ def files(finished: list[FinishedRun]) -> Table:
         "records; of the last three columns record by record."
     ]
     return Table("files", "The deployed files", columns, rows, notes)
-
-
-def _scores():
-    return SCORES.items()

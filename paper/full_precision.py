@@ -35,13 +35,7 @@ class Comparison:
 
 
 def is_about(comparison: Comparison, run: Run, full: Run) -> bool:
-    """Whether it is of these two models, by how many records are right.
-
-    Args:
-        comparison: as stored.
-        run: the model's audit.
-        full: full precision's.
-    """
+    """Whether it is of these two models, by how many records are right."""
     ours, theirs = (side.target(TRAINED) for side in (run, full))
     nonmembers = _change(ours, theirs, "accuracy_nonmembers")
     members = _change(ours, theirs, "accuracy_members")
@@ -55,10 +49,8 @@ def is_about(comparison: Comparison, run: Run, full: Run) -> bool:
 def from_curves(curve: TrainingCurve, full: TrainingCurve) -> Comparison:
     """Compares a run with full precision by the stored epochs of both.
 
-    Args:
-        curve: the model's, the trained model last.
-        full: full precision's on the same members, likewise.
-    Returns: Comparison with the intervals of auditing/unpaired_matching.py.
+    The trained model is the last of its curve; the members are the same. The
+    intervals are those of auditing/unpaired_matching.py.
     """
     model = curve.points[-1]
     ways = [

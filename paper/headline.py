@@ -1,5 +1,6 @@
 """What the README shows: the heart of the reproduction on one screen."""
 
+import itertools
 import math
 
 import matplotlib
@@ -20,6 +21,7 @@ from paper.measures import (
     mean_over_seeds,
     measure,
     model_title,
+    place_of,
     with_full_precision,
 )
 from paper.paper_comparison import INTERVALS, PLACE, SEEDS
@@ -41,7 +43,7 @@ def table(finished: list[FinishedRun]) -> Table:
     Of each regime in which full precision and another model were run.
     """
     rows = []
-    for (dataset, regime, model), runs in _compared_groups(finished).items():
+    for (*_, model), runs in _compared_groups(finished).items():
         if model not in plans.REPEATED:
             continue
         files = [deployed(finished_run) for finished_run in runs]
@@ -50,9 +52,7 @@ def table(finished: list[FinishedRun]) -> Table:
         keras = [finished_run.run.target(TRAINED) for finished_run in runs]
         rows.append(
             [
-                title(dataset),
-                regime,
-                model_title(model),
+                *place_of(runs[0].job),
                 len(runs),
                 *(
                     mean_over_seeds([measure(target, key) for target in keras])
@@ -171,19 +171,15 @@ def _draw(runs_by_key):
 
 def _leak(runs_by_key):
     """The likelihood's AUC; the margin's where a run lacks that."""
-    targets = [
-        finished_run.run.target(TRAINED)
-        for x in runs_by_key.values()
-        for finished_run in x
-    ]
-    whole = None not in [measure(target, LIKELIHOOD) for target in targets]
-    return LIKELIHOOD if whole else MARGIN
+    runs = itertools.chain(*runs_by_key.values())
+    leaks = [measure(x.run.target(TRAINED), LIKELIHOOD) for x in runs]
+    return MARGIN if None in leaks else LIKELIHOOD
 
 
 def _panel(axes, finished_run, leak):
     """Draws one run; the rows of what was drawn."""
     job = finished_run.job
-    who = [title(job.dataset), job.regime, model_title(job.model), job.seed]
+    who = [*place_of(job), job.seed]
     rows = []
     if job.model == plans.FULL and finished_run.sweep is not None:
         score = leak.removesuffix("_auc")

@@ -9,7 +9,7 @@ batches, and their weights are compared bit for bit.
 import keras
 import numpy as np
 
-from qmia_tf import files, layers, terminal
+from qmia_tf import layers, terminal
 from qmia_tf.experiments import training_run
 from qmia_tf.layers import portable_convolutions
 from qmia_tf.models import resnet
@@ -57,7 +57,7 @@ def check(dataset, config, recipe, place, *, steps) -> dict:
         for model in (ours, theirs)
     ]
     apart = [np.abs(a - b) for a, b in zip(*ended, strict=True)]
-    comparison = {
+    return {
         "steps": steps,
         "records": len(needed),
         "layers": replaced,
@@ -65,7 +65,6 @@ def check(dataset, config, recipe, place, *, steps) -> dict:
         "differ": sum(int(np.count_nonzero(gaps)) for gaps in apart),
         "largest": max(float(gaps.max()) for gaps in apart),
     }
-    return comparison
 
 
 def with_keras_layers(model):
@@ -110,8 +109,3 @@ def _train(model, members, recipe, seed):
     with terminal.bar(shown=False) as bar:
         trainer.run_epoch(bar)
     return [variable.numpy() for variable in model.weights]
-
-
-def write(place, comparison):
-    """Writes same_path.json, whole or not at all."""
-    files.write_json(place, comparison)

@@ -1,7 +1,7 @@
 """What was run, with which programs, and how long it took."""
 
 from paper import plans, stages
-from paper.measures import model_title
+from paper.measures import model_title, place_of
 from paper.paper_comparison import PLACE
 from paper.stored_results import FinishedRun
 from qmia_tf.report.run_list import title
@@ -17,9 +17,7 @@ def times(finished: list[FinishedRun]) -> Table:
         job, seconds = finished_run.job, finished_run.seconds
         rows.append(
             [
-                title(job.dataset),
-                job.regime,
-                model_title(job.model),
+                *place_of(job),
                 job.seed,
                 len(finished_run.history) or None,
                 *(_minutes(seconds.get(stage)) for stage in stages.STAGES),

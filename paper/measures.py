@@ -5,6 +5,7 @@ from paper.stored_results import FinishedRun
 from qmia_tf.auditing.accuracy_matching import Match
 from qmia_tf.auditing.target_result import TargetAudit
 from qmia_tf.report import parent_changes
+from qmia_tf.report.run_list import title
 from qmia_tf.run_dir import TRAINED
 from qmia_tf.statistics import intervals, seed_means
 from qmia_tf.statistics.intervals import Estimate
@@ -45,12 +46,14 @@ def measure(target: TargetAudit, key) -> Estimate | None:
     return point.balanced_accuracy
 
 
-def mean_over_seeds(estimates, mean=seed_means.mean_share) -> Estimate | None:
+def mean_over_seeds(
+    estimates: list[Estimate | None], mean=seed_means.mean_share
+) -> Estimate | None:
     """The mean with the interval between seeds; of one seed its own.
 
     Args:
-        estimates: list of Estimate, one a seed, or None where not measured.
-        mean: of the values; seeds.mean for what may be below 0.
+        estimates: one a seed, None where not measured.
+        mean: of the values; seed_means.mean for what may be below 0.
     """
     measured = [estimate for estimate in estimates if estimate is not None]
     if not measured:
@@ -70,6 +73,11 @@ def groups(finished: list[FinishedRun]) -> dict[tuple, list[FinishedRun]]:
     return runs_by_key
 
 
+def place_of(job: plans.Job) -> list[str]:
+    """The data set, the regime and the model, as tables call them."""
+    return [title(job.dataset), job.regime, model_title(job.model)]
+
+
 def full_precision_run(
     finished_run: FinishedRun, finished: list[FinishedRun]
 ) -> FinishedRun | None:
@@ -81,30 +89,21 @@ def full_precision_run(
 
 def with_full_precision(runs, finished: list[FinishedRun]) -> list[tuple]:
     """(run, its full-precision run) of those of `runs` that have one."""
-    run_pairs = [
-        (finished_run, full_precision_run(finished_run, finished))
-        for finished_run in runs
-    ]
+    run_pairs = [(x, full_precision_run(x, finished)) for x in runs]
     return [pair for pair in run_pairs if pair[1] is not None]
 
 
 def deployed(finished_run: FinishedRun) -> TargetAudit | None:
     """The audit of the file that is deployed, if there is one."""
-    for scheme in plans.MODELS[finished_run.job.model].schemes:
-        audit = finished_run.run.target(scheme)
-        if audit is not None:
-            return audit
-    return None
+    schemes = plans.MODELS[finished_run.job.model].schemes
+    audits = map(finished_run.run.target, schemes)
+    return next((audit for audit in audits if audit is not None), None)
 
 
-def change_over_seeds(after, before, key) -> Estimate | None:
-    """The change between artefacts of one seed each, over the seeds.
-
-    Args:
-        after: list of TargetAudit, one a seed.
-        before: list of TargetAudit, in the same order.
-        key: of MEASURES.
-    """
+def change_over_seeds(
+    after: list[TargetAudit], before: list[TargetAudit], key: str
+) -> Estimate | None:
+    """The change between artefacts of one seed each, over the seeds."""
     estimate_pairs = [
         (measure(one, key), measure(other, key))
         for one, other in zip(after, before, strict=True)
@@ -122,7 +121,7 @@ def change_over_seeds(after, before, key) -> Estimate | None:
 
 def changes_over_records(
     finished_run: FinishedRun, target: TargetAudit, other: FinishedRun
-) -> dict:
+) -> dict[str, Estimate]:
     """The change between two artefacts with intervals over records.
 
     Args:
@@ -130,7 +129,7 @@ def changes_over_records(
         target: its artefact.
         other: the full-precision run on the same members, or the run itself;
             its Keras model is what is compared with.
-    Returns: dict key of MEASURES -> Estimate, of those that can be paired.
+    Returns: by key of MEASURES, of those that can be paired.
     """
     change = parent_changes.change(
         finished_run.run, target, [finished_run.run, other.run]

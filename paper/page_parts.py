@@ -3,20 +3,19 @@
 import re
 
 from paper import findings, ledger
+from paper.reproduction_figures import DrawnFigure
+from paper.stored_results import FinishedRun
 from qmia_tf.errors import InputError
 from qmia_tf.report.table_formats import as_markdown, escaped
+from qmia_tf.report.tables import Table
 
 # <!-- made: NAME --> ... <!-- end -->
 PART = re.compile(r"(<!-- made: ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
-def fill(text, parts) -> str:
-    """Puts each part between its marks.
+def fill(text: str, parts: dict[str, str]) -> str:
+    """Puts each part, by name, between its marks in Markdown.
 
-    Args:
-        text: Markdown with marks.
-        parts: dict name -> Markdown.
-    Returns: the text, unchanged outside of the marks.
     Raises: InputError if a mark names no part.
     """
 
@@ -31,26 +30,24 @@ def fill(text, parts) -> str:
     return PART.sub(replaced, text)
 
 
-def parts(finished, tables, drawn, *, folder) -> dict[str, str]:
-    """Makes every part.
+def parts(
+    finished: list[FinishedRun],
+    tables: list[Table],
+    drawn: list[DrawnFigure],
+    *,
+    folder: str,
+) -> dict[str, str]:
+    """Makes every part, in Markdown, by name.
 
-    Args:
-        finished: list of stored_results.FinishedRun.
-        tables: list of tables.Table.
-        drawn: list of reproduction_figures.DrawnFigure.
-        folder: where the figures lie, as seen from the page.
-    Returns: dict name -> Markdown: table-NAME of each table, figures (all),
-        figures-headline, -threshold, -epochs and -seeds, answers, regimes,
-        differences, arithmetic, runs, left.
+    They are table-NAME of each table, figures (all), figures-headline,
+    -threshold, -epochs and -seeds, answers, regimes, differences, arithmetic,
+    runs and left. `folder` is where the figures lie, as seen from the page.
     """
     text_by_part = {f"table-{t.name}": _table(t) for t in tables}
     for kind in ("", "headline", "threshold", "epochs", "seeds"):
-        drawings = [
-            drawing for drawing in drawn if drawing.name.startswith(kind)
-        ]
         name = f"figures-{kind}" if kind else "figures"
         text_by_part[name] = "\n\n".join(
-            _image(drawing, folder) for drawing in drawings
+            _image(x, folder) for x in drawn if x.name.startswith(kind)
         )
     text_by_part["answers"] = "\n\n".join(
         f"**{question}**\n\n{_list(lines)}"
@@ -83,10 +80,8 @@ def _list(lines):
 
 
 def _runs_text(finished):
-    seconds = sum(
-        sum(finished_run.seconds.values()) for finished_run in finished
-    )
-    seeds = len({finished_run.job.seed for finished_run in finished})
+    seconds = sum(sum(x.seconds.values()) for x in finished)
+    seeds = len({x.job.seed for x in finished})
     return (
         f"{len(finished)} runs with {seeds} seeds; {seconds / 3600:.1f} hours "
         "of training and of the other stages, added up; many ran side by side."

@@ -6,6 +6,7 @@ from paper.measures import (
     mean_over_seeds,
     measure,
     model_title,
+    place_of,
 )
 from paper.paper_numbers import PAPER
 from paper.stored_results import FinishedRun
@@ -30,15 +31,13 @@ POINTS = {94.0: "precision_at_recall_94", 100.0: "precision_at_recall_100"}
 def table_1(finished: list[FinishedRun]) -> Table:
     """Test accuracy and gap attack beside the paper's table 1."""
     rows = []
-    for (dataset, regime, model), runs in groups(finished).items():
+    for (dataset, _, model), runs in groups(finished).items():
         paper = _paper(dataset, model)
         if paper is None:
             continue
         rows.append(
             [
-                title(dataset),
-                regime,
-                model_title(model),
+                *place_of(runs[0].job),
                 len(runs),
                 _mean(runs, "accuracy_members"),
                 _mean(runs, "accuracy"),
@@ -67,7 +66,7 @@ def table_1(finished: list[FinishedRun]) -> Table:
 def table_2(finished: list[FinishedRun]) -> Table:
     """The confidence attack at the paper's recall beside its table 2."""
     rows = []
-    for (dataset, regime, model), runs in groups(finished).items():
+    for (dataset, _, model), runs in groups(finished).items():
         paper = _paper(dataset, model)
         if paper is None:
             continue
@@ -77,7 +76,7 @@ def table_2(finished: list[FinishedRun]) -> Table:
             .point(POINTS[paper.recall])
             for finished_run in runs
         ]
-        cells = [title(dataset), regime, model_title(model), len(runs)]
+        cells = [*place_of(runs[0].job), len(runs)]
         for key in ("f1", "precision", "recall", "balanced_accuracy"):
             cells.append(mean_over_seeds([getattr(x, key) for x in points]))
             stated = getattr(paper, key, None)
@@ -154,14 +153,12 @@ def arithmetic() -> Table:
 def regimes(finished: list[FinishedRun]) -> Table:
     """Which open choice brings nearly 100 % on the members."""
     rows = []
-    for (dataset, regime, model), runs in groups(finished).items():
+    for runs in groups(finished).values():
         recipe = runs[0].run.setting("recipe")
         crop = recipe["crop_padding"] or recipe["flip"]
         rows.append(
             [
-                title(dataset),
-                regime,
-                model_title(model),
+                *place_of(runs[0].job),
                 "crop and flip" if crop else "none",
                 f"{recipe['optimizer']} {recipe['learning_rate']:g}",
                 runs[0].run.setting("model.stem"),

@@ -15,6 +15,7 @@ from paper import (
     reproduction_figures,
     stored_results,
 )
+from paper.stored_results import FinishedRun
 from qmia_tf import files
 from qmia_tf.report import report_files
 from qmia_tf.report.figures.image_files import save_figure
@@ -25,13 +26,8 @@ TABLES, FIGURES = "tables", "figures"
 KINDS = ("png", "svg")
 
 
-def tables(finished, paths) -> list[Table]:
-    """Every table of the reproduction.
-
-    Args:
-        finished: list of stored_results.FinishedRun.
-        paths: dict data set -> the result of keras_layer_control.check.
-    """
+def tables(finished: list[FinishedRun], paths: dict[str, dict]) -> list[Table]:
+    """Every table; paths: data set -> what keras_layer_control.check gave."""
     return [
         headline.table(finished),
         paper_comparison.table_1(finished),
@@ -48,17 +44,13 @@ def tables(finished, paths) -> list[Table]:
     ]
 
 
-def figures(finished) -> list[reproduction_figures.DrawnFigure]:
-    """Every figure that the runs have something for.
-
-    Args:
-        finished: list of stored_results.FinishedRun.
-    """
+def figures(
+    finished: list[FinishedRun],
+) -> list[reproduction_figures.DrawnFigure]:
+    """Every figure that the runs have something for."""
     first = headline.figure(finished)
-    return [
-        *([first] if first else []),
-        *reproduction_figures.figures(finished),
-    ]
+    others = reproduction_figures.figures(finished)
+    return [first, *others] if first else others
 
 
 def write(results, *, pages=(), report=True) -> list[pathlib.Path]:
@@ -122,18 +114,12 @@ def _reports(results, finished):
     written = []
     places = dict.fromkeys((x.job.dataset, x.job.regime) for x in finished)
     for dataset, regime in places:
+        place = (dataset, regime)
         regime_runs = [
-            finished_run
-            for finished_run in finished
-            if (finished_run.job.dataset, finished_run.job.regime)
-            == (dataset, regime)
+            x for x in finished if (x.job.dataset, x.job.regime) == place
         ]
-        seed = min(finished_run.job.seed for finished_run in regime_runs)
-        jobs = [
-            finished_run.job
-            for finished_run in regime_runs
-            if finished_run.job.seed == seed
-        ]
+        seed = min(x.job.seed for x in regime_runs)
+        jobs = [x.job for x in regime_runs if x.job.seed == seed]
         report_paths = report_files.make_report(
             [results / job.folder for job in jobs],
             results / dataset / regime,

@@ -25,9 +25,6 @@ def round_probabilities(exact: Outputs) -> Outputs:
 
     min(round(256 p), 255) / 256; scale 1/256 and zero point -128 are what
     TFLite's quantization specification prescribes for SOFTMAX.
-
-    Args:
-        exact: of a target with float outputs.
     """
     codes = np.rint(exact.probabilities * np.float32(LEVELS))
     probabilities = np.minimum(codes, LEVELS - 1) / np.float32(LEVELS)

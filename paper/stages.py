@@ -1,7 +1,9 @@
 """Which stages of a run are done, and how long the others will take."""
 
 import dataclasses
+import pathlib
 import statistics
+from collections.abc import Callable
 
 from paper import plans, stored_results
 from qmia_tf import files
@@ -54,7 +56,7 @@ class PlannedRun:
         return None if None in stage_seconds else sum(stage_seconds) / 60
 
 
-def needed(job) -> tuple[str, ...]:
+def needed(job: plans.Job) -> tuple[str, ...]:
     """The stages that a run has."""
     left_out = set()
     if not job.schemes:
@@ -64,13 +66,8 @@ def needed(job) -> tuple[str, ...]:
     return tuple(stage for stage in STAGES if stage not in left_out)
 
 
-def done(job, out) -> tuple[str, ...]:
-    """The stages whose product is there.
-
-    Args:
-        job: a Job.
-        out: folder of all runs.
-    """
+def done(job: plans.Job, out: pathlib.Path) -> tuple[str, ...]:
+    """The stages whose product is there, in the folder of all runs."""
     place = out / job.folder
     is_there = {
         TRAIN: RunDir(place).model.exists(),
@@ -89,34 +86,34 @@ def done(job, out) -> tuple[str, ...]:
     return tuple(stage for stage in needed(job) if is_there[stage])
 
 
-def not_stored(jobs, results) -> list:
+def not_stored(jobs: list[plans.Job], results: pathlib.Path) -> list[plans.Job]:
     """The jobs that are to do.
 
     One that cannot be compared with stored full precision is to do as well.
-
-    Args:
-        jobs: list of Job.
-        results: folder of all results.
     """
-    return [
-        job
-        for job in jobs
-        if not (
-            is_stored(job, results)
-            and stored_results.has_comparison(job, results)
+
+    def is_finished(job):
+        return is_stored(job, results) and stored_results.has_comparison(
+            job, results
         )
-    ]
+
+    return [job for job in jobs if not is_finished(job)]
 
 
-def plan_runs(jobs, out, *, step=None) -> list[PlannedRun]:
+def plan_runs(
+    jobs: list[plans.Job],
+    out: pathlib.Path,
+    *,
+    step: Callable[[plans.Job], float | None] | None = None,
+) -> list[PlannedRun]:
     """Looks at what is there and estimates the rest.
 
     Args:
-        jobs: list of Job.
+        jobs: what is planned.
         out: folder of all runs.
-        step: callable Job -> seconds of an epoch, or None where it cannot be
-            measured; called once for each data set and network, with the
-            full-precision job, where no history.csv has it.
+        step: gives seconds of an epoch, or None where it cannot be measured;
+            called once for each data set and network, with the full-precision
+            job, where no history.csv has it.
     """
     paces, step_by_network = _paces(jobs, out), {}
     rows = []
@@ -136,7 +133,7 @@ def plan_runs(jobs, out, *, step=None) -> list[PlannedRun]:
     return rows
 
 
-def plan_lines(rows) -> list[str]:
+def plan_lines(rows: list[PlannedRun]) -> list[str]:
     """One line a run, and one for all."""
     width = max((len(str(row.job.folder)) for row in rows), default=0)
     texts, known, unknown = [], 0.0, 0
@@ -160,13 +157,8 @@ def plan_lines(rows) -> list[str]:
     return texts
 
 
-def is_audited(job, place) -> bool:
-    """Whether the audit has every target, also those added since.
-
-    Args:
-        job: a Job.
-        place: folder of its audit.json.
-    """
+def is_audited(job: plans.Job, place: pathlib.Path) -> bool:
+    """Whether a folder's audit has every target, also those added since."""
     path = place / AUDIT
     if not path.exists():
         return False
@@ -179,14 +171,16 @@ def is_audited(job, place) -> bool:
     return set(job.targets) <= targets
 
 
-def is_swept(job, place, *, full_trained) -> bool:
+def is_swept(
+    job: plans.Job, place: pathlib.Path, *, full_trained: bool
+) -> bool:
     """Whether its epochs were attacked and compared with full precision's.
 
     By every attack of accuracy_matching.SCORES, also those added since; and
     its files with its Keras model.
 
     Args:
-        job: a Job.
+        job: the run.
         place: folder of its epochs.json, matched.json and artefacts.json.
         full_trained: whether the full-precision model is there, to be
             compared record by record; else its stored results are used.
@@ -210,13 +204,8 @@ def is_swept(job, place, *, full_trained) -> bool:
     )
 
 
-def is_stored(job, results) -> bool:
-    """Whether a run's results are complete, wherever it ran.
-
-    Args:
-        job: a Job.
-        results: folder of all results.
-    """
+def is_stored(job: plans.Job, results: pathlib.Path) -> bool:
+    """Whether a run's results are complete, wherever it ran."""
     place = results / job.folder
     parity = PARITY not in needed(job)
     parity = parity or RunDir(place).parity.exists()

@@ -73,16 +73,11 @@ class FinishedRun:
     manifest: dict
 
 
-def collect(job, out, results):
+def collect(job: plans.Job, out: pathlib.Path, results: pathlib.Path):
     """Copies the small files of a run, and outputs of up to SMALL bytes.
 
     A file of an earlier run of that name that the run lacks is deleted.
     Nothing is done for a run that is not audited.
-
-    Args:
-        job: a Job.
-        out: folder of all runs.
-        results: folder of all results.
     """
     source, place = out / job.folder, results / job.folder
     if not RunDir(source).audit.exists():
@@ -126,24 +121,19 @@ def load(results) -> list[FinishedRun]:
         raise InputError(
             f"{results} holds no audited run: scripts/reproduce.py makes them"
         )
-    run_by_folder = {
-        finished_run.job.folder: finished_run for finished_run in finished
-    }
-    finished = [
-        _with_comparison(
-            finished_run, run_by_folder.get(finished_run.job.full.folder)
-        )
-        for finished_run in finished
+    run_by_folder = {x.job.folder: x for x in finished}
+    compared = [
+        _with_comparison(x, run_by_folder.get(x.job.full.folder))
+        for x in finished
     ]
-    return sorted(finished, key=_order)
+    return sorted(compared, key=_order)
 
 
-def has_comparison(job, results) -> bool:
+def has_comparison(job: plans.Job, results: pathlib.Path) -> bool:
     """Whether a stored run can be compared with the stored full precision.
 
-    Args:
-        job: a Job; full precision needs no comparison: True.
-        results: folder of all results, with the run's audit.json.
+    Full precision needs no comparison: True.
+
     Raises: InputError if a file is damaged.
     """
     if job.model == plans.FULL:

@@ -17,11 +17,11 @@ from qmia_tf.experiments import (
 from qmia_tf.run_dir import TRAINED, RunDir
 
 
-def choose_epochs(kept, most) -> dict:
-    """Takes some kept epochs, evenly, the trained model among them.
+def choose_epochs(kept: dict, most: int | None) -> dict:
+    """Takes `most` kept epochs evenly, or all; the trained model is in it.
 
     Args:
-        kept: {epoch: file}, by epoch.
+        kept: epoch -> file, by epoch.
         most: how many, >= 1; None takes all.
     """
     if most is None or len(kept) <= most:
@@ -93,9 +93,7 @@ def compare_with_full_precision(run_dir, model, full, members, *, full_run):
 def compare_artefacts(run_dir) -> dict[str, accuracy_matching.Match]:
     """Compares files and controls with their model; writes artefacts.json.
 
-    Args:
-        run_dir: with the outputs of the Keras model and of its files.
-    Returns: matched.Match by target.
+    Returns: by target.
     """
     run_dir = RunDir(run_dir)
     keras = run_dir.outputs_of(TRAINED)

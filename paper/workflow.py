@@ -8,7 +8,7 @@ from paper import (
     stages,
     stored_results,
 )
-from qmia_tf import terminal
+from qmia_tf import files, terminal
 from qmia_tf.data import loaders as loading
 from qmia_tf.errors import InputError
 from qmia_tf.run_dir import RunDir
@@ -165,4 +165,4 @@ def _run_layer_control(job, dataset, out, results):
         out / job.folder,
         steps=job.size.path_steps,
     )
-    keras_layer_control.write(path, {**comparison, "regime": job.regime})
+    files.write_json(path, {**comparison, "regime": job.regime})

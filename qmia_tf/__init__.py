@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 # when it is first asked for.
 _FROM = {
     "audit": "qmia_tf.experiments.model_audit",
+    "compare": "qmia_tf.experiments.run_comparison",
     "load_audit": "qmia_tf.report.reported_audit",
     "quantize_model": "qmia_tf.qat",
 }

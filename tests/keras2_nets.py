@@ -4,6 +4,7 @@ import pathlib
 import shutil
 import tempfile
 import warnings
+import zipfile
 
 import numpy as np
 import tensorflow as tf
@@ -81,6 +82,17 @@ def save(model, path):
     return path
 
 
+def rewrite(path, edit):
+    """Changes the files of an archive, name -> bytes, as `edit` does."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    edit(members)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
 class Opened(parameterized.TestCase, tf.test.TestCase):
     """Opens targets; a folder for the files of a class."""
 
@@ -90,6 +102,8 @@ class Opened(parameterized.TestCase, tf.test.TestCase):
         cls.folder = pathlib.Path(tempfile.mkdtemp())
         cls.addClassCleanup(shutil.rmtree, cls.folder)
         cls.pixels = tiny_models.images(5, seed=4, shape=SHAPE)
+        cls.floats = cls.pixels.astype(np.float32)
+        cls.unit = cls.pixels / np.float32(255)
 
     def open(self, source, options=ModelOptions(), *, values=None):  # noqa: B008
         is_images = values is None
@@ -101,3 +115,24 @@ class Opened(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaisesRegex(InputError, pattern) as caught:
             self.open(source, options)
         self.assertNotIn("\n", str(caught.exception))
+
+    def assertAnswers(
+        self,
+        source,
+        model,
+        options=ModelOptions(),  # noqa: B008
+        *,
+        fed=None,
+        values=None,
+    ):
+        """Opened, the source answers as a model does that gets `fed`."""
+        target = self.open(source, options, values=values)
+        expected = np.asarray(
+            model(self.floats if fed is None else fed, training=False)
+        )
+        answers = target.predict(self.pixels if values is None else values)
+        # A graph, and layer by layer: float32 sums in another order.
+        self.assertAllClose(
+            answers[:, -expected.shape[1] :], expected, atol=1e-6
+        )
+        return target

@@ -24,11 +24,11 @@ def images(count=23, *, seed=0, shape=SHAPE):
     return rng.integers(0, 256, (count, *shape), np.uint8)
 
 
-def dataset(count, *, classes=CLASSES, seed=0):
+def dataset(count, *, classes=CLASSES, seed=0, **options):
     """A Dataset of random images, classes in turn."""
     return Dataset(
         name="tiny",
-        images=images(count, seed=seed),
+        images=images(count, seed=seed, **options),
         labels=np.arange(count) % classes,
         class_names=tuple("abcdefghij"[:classes]),
         origin=np.zeros(count, np.uint8),

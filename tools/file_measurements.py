@@ -1,5 +1,7 @@
 """Accuracy, parity and leak of a shipped file."""
 
+import pathlib
+
 import numpy as np
 
 from qmia_tf import typed_json
@@ -10,13 +12,15 @@ from qmia_tf.errors import InputError
 from qmia_tf.targets.tflite_target import TFLiteTarget
 
 
-def measure(folder, entry, records: Records, *, images) -> dict:
+def measure(
+    folder: pathlib.Path, entry: dict, records: Records, *, images: np.ndarray
+) -> dict:
     """Measures the accuracy of a file, and its codes against its twin's.
 
     Args:
-        folder: pathlib.Path of the files.
+        folder: of the files.
         entry: the file's part of manifest.json.
-        records: Records of the run.
+        records: of the run.
         images: those that codes are compared over.
     Returns: fields of the entry.
     """
@@ -36,15 +40,10 @@ def measure(folder, entry, records: Records, *, images) -> dict:
     return figures
 
 
-def compare(folder, entry, images, *, model=None) -> FileParity:
-    """Compares the twin with the trained model, if given, and the file.
-
-    Args:
-        folder: pathlib.Path of the files.
-        entry: the file's part of manifest.json; it has a twin.
-        images: uint8 [N, height, width, channels].
-        model: path of the trained .keras file, or None.
-    """
+def compare(
+    folder: pathlib.Path, entry: dict, images: np.ndarray, *, model=None
+) -> FileParity:
+    """Compares the twin with the trained .keras file, if any, and the file."""
     return code_parity.check(
         folder / entry["twin"]["file"],
         folder / entry["file"],

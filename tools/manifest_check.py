@@ -16,7 +16,9 @@ LIMIT_BYTES = 8_000_000
 LIMIT_BYTES_OF_ONE = 5_000_000
 
 
-def check(folder, *, sets=None, data_dir=None, download=False):
+def check(
+    folder, *, sets=None, data_dir=None, download: bool = False
+) -> list[str]:
     """Compares the shipped files with the manifest.
 
     Hashes and audits of every file; accuracy and parity of the named sets. A
@@ -24,11 +26,9 @@ def check(folder, *, sets=None, data_dir=None, download=False):
 
     Args:
         folder: with the files and manifest.json.
-        sets: names of the sets whose files are run, keys of SETS; None for
-            all that the manifest has.
-        data_dir: as of datasets.load.
-        download: as of datasets.load.
-    Returns: list of sentences, one a difference; empty if all is well.
+        sets: keys of SETS, whose files are run; None for all.
+        data_dir: as of loaders.load; so is download.
+    Returns: a sentence a difference; none if all is well.
     Raises: InputError if there is no such set or no manifest.
     """
     folder = pathlib.Path(folder)

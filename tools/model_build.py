@@ -11,16 +11,17 @@ from tools.shipped_sets import select_sets
 COMMAND = "python scripts/make_tflite_models.py"
 
 
-def make(folder, work, *, sets=None, data_dir=None, download=False):
+def make(
+    folder, work, *, sets=None, data_dir=None, download: bool = False
+) -> dict:
     """Trains the shipped models, writes their files and manifest.json.
 
     Args:
         folder: where the files go; older ones there are replaced.
         work: folder of the runs, so that a killed call goes on.
-        sets: names, keys of SETS; None for all. Others stay as they are.
-        data_dir: as of datasets.load.
-        download: as of datasets.load.
-    Returns: the manifest, dict.
+        sets: keys of SETS; None for all. Others stay as they are.
+        data_dir: as of loaders.load; so is download.
+    Returns: the manifest.
     Raises: InputError if there is no such set, or its data is not there.
     """
     folder, work = pathlib.Path(folder), pathlib.Path(work)

@@ -28,12 +28,7 @@ class ShippedSet:
     seed: int = 0
 
     def parity_sample(self, images):
-        """Gives the images that codes are compared over.
-
-        Args:
-            images: uint8 [N, height, width, channels].
-        Returns: all, or parity_images of them, in their order.
-        """
+        """Those of uint8 [N, height, width, channels] to compare codes over."""
         if self.parity_images is None:
             return images
         rng = np.random.default_rng(self.seed)
@@ -60,10 +55,8 @@ SETS = {
 
 
 def select_sets(names) -> dict[str, ShippedSet]:
-    """Gives the sets of these names.
+    """Gives the sets of these names, of all for None.
 
-    Args:
-        names: keys of SETS; None for all.
     Raises: InputError if there is no such set, or none is named.
     """
     names = tuple(SETS if names is None else names)

@@ -13,7 +13,6 @@ from qmia_tf.auditing import (
     leak_comparison,
     leak_test,
     member_accuracy,
-    parity_summary,
     risky_members,
     run_outputs,
     verdict,
@@ -170,7 +169,7 @@ def audit_outputs(
         loaded = run_outputs.of_run(run_dir, run_config)
     if repeated is None:
         repeated = run_outputs.repeated(loaded)
-    compared = parity_summary.of_run(run_dir)
+    compared = run_outputs.parities(run_dir)
     distinct = records.distinct or repeated_records.of_outputs(loaded)
     if distinct.repeated.sentence:
         say(distinct.repeated.sentence)

@@ -1,12 +1,19 @@
 """The members of a target at highest risk, as audit.json lists them."""
 
+import base64
 import dataclasses
+import io
 
-from qmia_tf.auditing.thumbnails import as_png
+from qmia_tf.auditing import record_risk
+from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs
 from qmia_tf.statistics.intervals import Estimate
 
 SCORE, TOP = "margin", 24
+# Whether audit.json is to hold pictures.
+AUTO, ON, OFF = CHOICES = ("auto", "on", "off")
+# Pixels a side. 24 pictures of that size, of noise even, are below 230 kB.
+LARGEST = 48
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,9 +51,6 @@ def of_target(
         seed: of the halves that the probabilities are calibrated on.
         pictures: record ids [K] -> uint8 [K, H, W, C], or None for no pictures.
     """
-    # It needs the attacks, and what is read from audit.json does not.
-    from qmia_tf.auditing import record_risk
-
     risks = record_risk.measure(outputs, score=SCORE, seed=seed)
     rows = risks.riskiest_members(TOP)
     ids = risks.outputs.record_ids[rows]
@@ -68,3 +72,39 @@ def of_target(
         )
         for row, picture in zip(rows, pngs, strict=True)
     ]
+
+
+def wanted(choice: str, *, published: bool) -> bool:
+    """Whether audit.json is to hold pictures.
+
+    They show training records, and reports are passed on more easily than
+    data; so by default only records that everybody has are shown.
+
+    Raises: InputError if it is another choice.
+    """
+    if choice not in CHOICES:
+        raise InputError(
+            f"pictures must be one of {', '.join(CHOICES)}, got {choice!r}"
+        )
+    return choice == ON or (choice == AUTO and published)
+
+
+def as_png(image) -> str:
+    """Packs an image into a PNG file, in base64.
+
+    Args:
+        image: uint8 [H, W, C]. Of one or two channels the first is shown as
+            gray, of more the first three as colours. What is larger than
+            LARGEST pixels is made smaller, keeping its shape.
+    """
+    from PIL import Image
+
+    pixels = image[..., :3] if image.shape[2] > 2 else image[..., 0]
+    picture = Image.fromarray(pixels)
+    shrunk = LARGEST / max(picture.size)
+    if shrunk < 1:
+        size = [max(1, round(side * shrunk)) for side in picture.size]
+        picture = picture.resize(size, Image.Resampling.BOX)
+    file = io.BytesIO()
+    picture.save(file, format="PNG", optimize=True)
+    return base64.b64encode(file.getvalue()).decode()

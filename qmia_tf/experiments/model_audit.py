@@ -12,7 +12,7 @@ import tempfile
 
 from qmia_tf import files, terminal
 from qmia_tf.attacks.tfprivacy import Settings
-from qmia_tf.auditing import label_only_queries, leak_test, thumbnails
+from qmia_tf.auditing import label_only_queries, leak_test, risky_members
 from qmia_tf.auditing.audit import AuditConfig
 from qmia_tf.data import duplicates, loaders, sides
 from qmia_tf.errors import InputError
@@ -83,6 +83,7 @@ def audit(
         references: .npz files of outputs of reference models.
         calibration: records that a quantized file was calibrated with;
             leave_out_calibration takes them out of the nonmembers.
+        num_threads: of LiteRT.
         data_dir, download: of TFDS.
         pictures: "on", "off" or "auto": members at highest risk are shown.
         progress: callable that takes a line of text, or None.
@@ -349,11 +350,11 @@ def pictures_of(members, choice, data):
         show.
     """
     published = loaders.is_published_side(members)
-    if not thumbnails.wanted(choice, published=published):
+    if not risky_members.wanted(choice, published=published):
         return None
     if data is not None and data.is_images:
         return data.values.__getitem__
-    if choice == thumbnails.ON:
+    if choice == risky_members.ON:
         missing = "only outputs are given" if data is None else NOT_IMAGES
         raise InputError(f"--pictures=on has nothing to show: {missing}")
     return None

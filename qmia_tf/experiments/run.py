@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from qmia_tf import files, outputs, terminal
 from qmia_tf.attacks.tfprivacy import Settings
-from qmia_tf.auditing import label_only_queries, parity_summary, thumbnails
+from qmia_tf.auditing import label_only_queries, risky_members, run_outputs
 from qmia_tf.auditing.audit import AuditConfig
 from qmia_tf.auditing.device_outputs import load_device_outputs
 from qmia_tf.data import loaders
@@ -128,7 +128,7 @@ def compare_run(
     hashes = {
         entry["sha256"] for entry in manifest.values() if entry.get("twin")
     }
-    if hashes <= set(parity_summary.of_run(run_dir)):
+    if hashes <= set(run_outputs.parities(run_dir)):
         return False
     from qmia_tf.experiments import parity_run
 
@@ -169,7 +169,7 @@ def attack_run(
     audit_seed: int = 0,
     tfprivacy: Settings | None = None,
     attack_options=None,
-    pictures: str = thumbnails.AUTO,
+    pictures: str = risky_members.AUTO,
 ) -> Audit:
     """Queries every target of the run and audits their outputs.
 
@@ -194,7 +194,7 @@ def attack_run(
     """
     run_dir = RunDir(run_dir)
     run_config = configuration.read(run_dir)
-    with_pictures = thumbnails.wanted(
+    with_pictures = risky_members.wanted(
         pictures, published=loaders.is_published(dataset.name)
     )
     records = training_run.records_of(run_dir, dataset, run_config)

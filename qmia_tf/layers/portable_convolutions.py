@@ -22,11 +22,11 @@ def conv2d(
     inputs,
     kernel,
     *,
-    strides=(1, 1),
-    padding="valid",
-    dilation_rate=(1, 1),
-    data_format="channels_last",
-):
+    strides: tuple[int, int] = (1, 1),
+    padding: str = "valid",
+    dilation_rate: tuple[int, int] = (1, 1),
+    data_format: str = "channels_last",
+) -> tf.Tensor:
     """Convolves, as keras.ops.conv does.
 
     Where oneDNN's gradients are unsafe they are those of the same convolution,
@@ -34,19 +34,67 @@ def conv2d(
 
     Args:
         inputs: float tensor [N, height, width, channels], or as data_format
-            says.
+            says; so is the result, of the kernel's filters.
         kernel: float tensor [height, width, channels / groups, filters].
-        strides: (down, right).
         padding: "valid" or "same".
-        dilation_rate: (down, right).
         data_format: "channels_last" or "channels_first".
-    Returns: tensor [N, height, width, filters], or as data_format says.
     """
-    if data_format == FIRST:
-        inputs = tf.transpose(inputs, (0, 2, 3, 1))
+    inputs = _channels_last(inputs, data_format)
+    outputs = _convolved(
+        ops.conv, inputs, kernel, tuple(strides), padding, dilation_rate
+    )
+    return _as_given(outputs, data_format)
 
+
+def depthwise_conv2d(
+    inputs,
+    kernel,
+    *,
+    strides: tuple[int, int] = (1, 1),
+    padding: str = "valid",
+    dilation_rate: tuple[int, int] = (1, 1),
+    data_format: str = "channels_last",
+) -> tf.Tensor:
+    """Convolves each channel by itself, as keras.ops.depthwise_conv does.
+
+    With unequal strides it convolves with their greatest common divisor and
+    picks what the strides would have reached. The arguments are those of
+    conv2d, but for the kernel: [height, width, channels, multiple].
+    """
+    inputs = _channels_last(inputs, data_format)
+    strides, dilation_rate = tuple(strides), tuple(dilation_rate)
+    step = math.gcd(*strides)
+    if are_unequal(strides) and padding == "same":
+        inputs = _padded(inputs, kernel.shape, strides, dilation_rate)
+        padding = "valid"
+    outputs = _convolved(
+        ops.depthwise_conv, inputs, kernel, (step, step), padding, dilation_rate
+    )
+    if are_unequal(strides):
+        outputs = outputs[:, :: strides[0] // step, :: strides[1] // step]
+    return _as_given(outputs, data_format)
+
+
+def are_unequal(strides) -> bool:
+    """Whether TensorFlow's own depthwise kernels refuse these strides."""
+    return len(set(strides)) > 1
+
+
+def is_unsafe(kernel_shape, strides) -> bool:
+    """Whether oneDNN's gradient kernels may damage memory.
+
+    Args:
+        kernel_shape: (height, width, channels / groups, filters), or without
+            the height.
+        strides: of each of these sizes.
+    """
+    *size, channels, _ = kernel_shape
+    return set(size) == {1} and max(strides) > 1 and channels < SAFE_CHANNELS
+
+
+def _convolved(op, inputs, kernel, strides, padding, dilation_rate):
     def operation(inputs, kernel, strides):
-        return ops.conv(
+        return op(
             inputs,
             kernel,
             strides=strides,
@@ -55,24 +103,10 @@ def conv2d(
             dilation_rate=dilation_rate,
         )
 
-    strides = tuple(strides)
+    # A depthwise one of a single channel TensorFlow makes a plain one.
     if is_unsafe(kernel.shape, strides):
-        outputs = _picking(operation, strides)(inputs, kernel)
-    else:
-        outputs = operation(inputs, kernel, strides)
-    return _as_given(outputs, data_format)
-
-
-def is_unsafe(kernel_shape, strides):
-    """Whether oneDNN's gradient kernels may damage memory.
-
-    Args:
-        kernel_shape: (height, width, channels / groups, filters), or without
-            the height.
-        strides: int for each of them.
-    """
-    *size, channels, _ = kernel_shape
-    return set(size) == {1} and max(strides) > 1 and channels < SAFE_CHANNELS
+        return _picking(operation, strides)(inputs, kernel)
+    return operation(inputs, kernel, strides)
 
 
 def _picking(operation, strides):
@@ -92,66 +126,10 @@ def _picking(operation, strides):
     return convolve
 
 
-def depthwise_conv2d(
-    inputs,
-    kernel,
-    *,
-    strides=(1, 1),
-    padding="valid",
-    dilation_rate=(1, 1),
-    data_format="channels_last",
-):
-    """Convolves each channel by itself, as keras.ops.depthwise_conv does.
-
-    With unequal strides it convolves with their greatest common divisor and
-    picks what the strides would have reached.
-
-    Args:
-        inputs: float tensor [N, height, width, channels], or as data_format
-            says.
-        kernel: float tensor [height, width, channels, multiple].
-        strides: (down, right).
-        padding: "valid" or "same".
-        dilation_rate: (down, right).
-        data_format: "channels_last" or "channels_first".
-    Returns: tensor [N, height, width, channels * multiple], or as data_format
-        says.
-    """
+def _channels_last(inputs, data_format):
     if data_format == FIRST:
-        inputs = tf.transpose(inputs, (0, 2, 3, 1))
-    strides, dilation_rate = tuple(strides), tuple(dilation_rate)
-    if are_unequal(strides):
-        step = math.gcd(*strides)
-        if padding == "same":
-            inputs = _padded(inputs, kernel.shape, strides, dilation_rate)
-        outputs = _depthwise(inputs, kernel, step, "valid", dilation_rate)
-        outputs = outputs[:, :: strides[0] // step, :: strides[1] // step]
-    else:
-        outputs = _depthwise(inputs, kernel, strides[0], padding, dilation_rate)
-    return _as_given(outputs, data_format)
-
-
-def are_unequal(strides):
-    """Whether TensorFlow's own depthwise kernels refuse these strides."""
-    return len(set(strides)) > 1
-
-
-def _depthwise(inputs, kernel, stride, padding, dilation_rate):
-    def operation(inputs, kernel, strides):
-        return ops.depthwise_conv(
-            inputs,
-            kernel,
-            strides=strides,
-            padding=padding,
-            dilation_rate=dilation_rate,
-            data_format="channels_last",
-        )
-
-    # TensorFlow makes a plain convolution of one with a single channel.
-    strides = (stride, stride)
-    if is_unsafe(kernel.shape, strides):
-        return _picking(operation, strides)(inputs, kernel)
-    return operation(inputs, kernel, strides)
+        return tf.transpose(inputs, (0, 2, 3, 1))
+    return inputs
 
 
 def _padded(inputs, kernel_shape, strides, dilation_rate):

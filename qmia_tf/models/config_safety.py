@@ -9,47 +9,24 @@ import re
 
 from qmia_tf.errors import InputError
 
-NAMESPACES = (
-    "layers",
-    "layers.experimental",
-    "layers.experimental.preprocessing",
-    "initializers",
-    "regularizers",
-    "constraints",
-    "optimizers",
-    "optimizers.legacy",
-    "optimizers.schedules",
-    "losses",
-    "metrics",
-    "mixed_precision",
-    "dtype_policies",
-)
+NAMESPACES = """
+    layers layers.experimental layers.experimental.preprocessing initializers
+    regularizers constraints optimizers optimizers.legacy optimizers.schedules
+    losses metrics mixed_precision dtype_policies
+    """.split()
 MODELS = ("Functional", "Model", "Sequential")
 OLD_NAMES = ("BatchNormalizationV1", "BatchNormalizationV2")
 # How numbers are written, not objects.
-MARKS = (
-    "TensorShape",
-    "__bytes__",
-    "__ellipsis__",
-    "__keras_tensor__",
-    "__numpy__",
-    "__tensor__",
-    "__tuple__",
-)
+MARKS = """
+    TensorShape __bytes__ __ellipsis__ __keras_tensor__ __numpy__ __tensor__
+    __tuple__
+    """.split()
 # These run a program, or read a file that the configuration names.
-UNFIT = (
-    "DenseFeatures",
-    "DynamicEmbedding",
-    "DynamicLookup",
-    "FlaxLayer",
-    "IntegerLookup",
-    "JaxLayer",
-    "Lambda",
-    "StringLookup",
-    "TFSMLayer",
-    "TextVectorization",
-    "TorchModuleWrapper",
-)
+UNFIT = """
+    DenseFeatures DynamicEmbedding DynamicLookup FlaxLayer IntegerLookup
+    JaxLayer Lambda StringLookup TFSMLayer TextVectorization
+    TorchModuleWrapper
+    """.split()
 # Where tf_keras' own networks have some of their initializers from.
 INITIALIZERS = (
     "tensorflow.python.ops.init_ops",

@@ -60,7 +60,7 @@ class Audit(AuditResult):
         with tempfile.TemporaryDirectory() as folder:
             run_dir = RunDir(pathlib.Path(folder) / self.name)
             self.save(run_dir.audit)
-            return make_report([run_dir], path, **options)
+            return make_report([run_dir.path], path, **options)
 
     def __eq__(self, other):
         """Equal to the same audit, as AuditResult too."""

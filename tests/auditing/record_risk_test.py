@@ -394,18 +394,6 @@ class ScriptTest(script_calls.Folder):
         self.finished_run()
         self.refuse("holds no outputs of 'keras', but of no target")
 
-    def test_baseline_of_another_split(self):
-        self.finished_run()
-        for name, seed in (("keras", 0), ("other", 1)):
-            synthetic_outputs.outputs(60, 60, seed=seed).save(
-                self.run_dir / "outputs" / f"{name}.npz"
-            )
-        self.refuse(
-            "run/keras and the baseline run/.* do not compare",
-            f"--baseline={self.run_dir}",
-            "--baseline_target=other",
-        )
-
     def test_outputs_about_other_data(self):
         self.finished_run()
         place = self.run_dir / "outputs" / "keras.npz"

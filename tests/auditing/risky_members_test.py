@@ -10,9 +10,8 @@ import tensorflow as tf
 from absl.testing import parameterized
 from PIL import Image
 
-from qmia_tf.auditing import audit, audit_result, risky_members, thumbnails
+from qmia_tf.auditing import audit, audit_result, risky_members
 from qmia_tf.data import loaders
-from qmia_tf.errors import InputError
 from qmia_tf.run_dir import RunDir
 
 
@@ -166,7 +165,7 @@ class PicturesTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_small_images_are_kept_as_they_are(self, shape, wanted):
         image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-        picture = opened(thumbnails.as_png(image))
+        picture = opened(risky_members.as_png(image))
         self.assertEqual(picture.shape, wanted)
         self.assertAllEqual(
             picture, image[..., :3] if len(wanted) == 3 else image[..., 0]
@@ -179,36 +178,20 @@ class PicturesTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_large_ones_are_made_smaller(self, shape, wanted):
         image = np.full(shape, 200, np.uint8)
-        picture = opened(thumbnails.as_png(image))
+        picture = opened(risky_members.as_png(image))
         self.assertEqual(picture.shape, wanted)
         self.assertAllEqual(picture, np.full(wanted, 200))
 
     def test_made_smaller_they_are_means(self):
         image = np.random.default_rng(0).integers(0, 256, (96, 96, 1), np.uint8)
         means = image.reshape(48, 2, 48, 2).mean(axis=(1, 3))
-        picture = opened(thumbnails.as_png(image)).astype(float)
+        picture = opened(risky_members.as_png(image)).astype(float)
         # Pillow rounds after each of the two directions.
         self.assertAllClose(picture, means, atol=1.01)
 
     def test_noise_stays_small(self):
         image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
-        self.assertLess(24 * len(thumbnails.as_png(image)), 230_000)
-
-    @parameterized.parameters(
-        ("auto", True, True),
-        ("auto", False, False),
-        ("on", False, True),
-        ("on", True, True),
-        ("off", True, False),
-        ("off", False, False),
-    )
-    def test_wanted(self, choice, published, shown):
-        self.assertEqual(thumbnails.wanted(choice, published=published), shown)
-
-    @parameterized.parameters("yes", "", None, True)
-    def test_another_choice(self, choice):
-        with self.assertRaisesRegex(InputError, "one of auto, on, off, got"):
-            thumbnails.wanted(choice, published=True)
+        self.assertLess(24 * len(risky_members.as_png(image)), 230_000)
 
     def test_published(self):
         folder = pathlib.Path(self.create_tempdir())

@@ -1,19 +1,19 @@
 """One audit: the auxiliary knowledge and the records of a run."""
 
-import pathlib
 from unittest import mock
 
+import folders
 import numpy as np
 import synthetic_audits
 import tensorflow as tf
 import tiny_models
+import tiny_runs
 from absl.testing import parameterized
 
 from qmia_tf import files, outputs
 from qmia_tf.auditing import blind_baseline, label_only_queries
 from qmia_tf.auditing.audit import AuditConfig
 from qmia_tf.auditing.auxiliary import make_attack_inputs
-from qmia_tf.data.loaders import Dataset
 from qmia_tf.data.record_features import image_features
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
@@ -28,32 +28,18 @@ from qmia_tf.models.resnet import Bits
 from qmia_tf.outputs import Outputs
 from qmia_tf.run_dir import RunDir
 from qmia_tf.targets.unopened_model import UnopenedModel
-from qmia_tf.training import recipes
 
 RECORDS = 40
 
 
-def a_dataset():
-    return Dataset(
-        name="tiny",
-        images=tiny_models.images(RECORDS),
-        labels=np.arange(RECORDS) % 4,
-        class_names=tuple("abcd"),
-        origin=np.zeros(RECORDS, np.uint8),
-    )
-
-
-class Runs(parameterized.TestCase, tf.test.TestCase):
+class Runs(folders.Folder):
     def setUp(self):
         super().setUp()
-        self.dir = pathlib.Path(self.create_tempdir().full_path)
-        self.data = a_dataset()
+        self.data = tiny_models.dataset(RECORDS)
 
     def run_of(self, name, bits, *, targets=("keras",), seed=0, **options):
         """A run directory with answers drawn by lot."""
-        config = configuration.describe(
-            self.data, recipe=recipes.get("digits"), bits=bits, **options
-        )
+        config = tiny_runs.config(self.data, bits=bits, **options)
         folder = RunDir(self.dir / name).open(config).path
         self.split = training_run.open_split(folder, self.data, config)
         rng = np.random.default_rng(seed)
@@ -243,46 +229,8 @@ class BlindBaselineTest(Runs):
         self.assertEqual(check, want)
         self.assertNotEqual(check.auc, known.blind_baseline(seed=4).auc)
 
-    def test_sides_that_differ(self):
-        self.run_of("draw", Bits())
-        self.data.images[self.split.members] //= 3
-        known = self.checks(self.run_of("w4a4", Bits(4, 4)))
-        self.assertTrue(known.blind_baseline(seed=0).distinguishable)
-
-
-class DuplicatesTest(Runs):
-    def test_none(self):
-        duplicates = self.checks(self.run_of("w4a4", Bits(4, 4))).equal
-        self.assertEqual((duplicates.members, duplicates.nonmembers), (0, 0))
-        self.assertEqual((duplicates.examples, duplicates.warning), ([], ""))
-
-    def test_are_counted_with_examples_and_a_warning(self):
-        # Fourteen images come twice; where depends on the split alone.
-        self.run_of("draw", Bits())
-        members, nonmembers = self.split.members, self.split.nonmembers
-        self.data.images[members[:14]] = self.data.images[nonmembers[:14]]
-        # Twice on one side only is nobody's leak.
-        self.data.images[members[15]] = self.data.images[members[16]]
-        duplicates = self.checks(self.run_of("w4a4", Bits(4, 4))).equal
-        self.assertEqual((duplicates.members, duplicates.nonmembers), (14, 14))
-        self.assertEqual(
-            duplicates.examples,
-            [
-                [int(one), int(other)]
-                for one, other in zip(members[:10], nonmembers, strict=False)
-            ],
-        )
-        self.assertRegex(duplicates.warning, "14 member.* identical image")
-
 
 class DistinctTest(Runs):
-    def test_all_of_them(self):
-        distinct = self.checks(self.run_of("w4a4", Bits(4, 4))).distinct
-        self.assertAllEqual(distinct.record_ids, np.arange(RECORDS))
-        self.assertEqual(
-            (distinct.repeated.by, distinct.repeated.sentence), ("records", "")
-        )
-
     def test_of_equal_ones_on_a_side_one(self):
         self.run_of("draw", Bits())
         members, nonmembers = self.split.members, self.split.nonmembers

@@ -161,18 +161,6 @@ class TableTest(Folder):
         one, two = (target.records_sha256 for target in result.targets)
         self.assertEqual(one, two)
 
-    def test_a_function_is_asked_again(self):
-        asked = []
-
-        def answer(values):
-            asked.append(len(values))
-            return own_task.linear(values)
-
-        self.audit(answer, *self.sides)
-        first = len(asked)
-        self.audit(answer, *self.sides)
-        self.assertGreater(len(asked), first)
-
     def test_references(self):
         rng = np.random.default_rng(7)
         values = np.concatenate([values for values, _ in self.sides])
@@ -378,13 +366,6 @@ class ImagesTest(Folder):
         self.assertIn(
             "agreeing_augmentations", [x.name for x in target.attacks]
         )
-
-    def test_copies_can_be_left_out(self):
-        result = self.audit(
-            self.model, *self.sides, input_range="0..1", label_only=None
-        )
-        missing = reasons(result.targets[0])
-        self.assertEndsWith(missing["correct_augmentations"], "switched off")
 
     def test_a_function_is_asked_about_copies_again(self):
         asked = []

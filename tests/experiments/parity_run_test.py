@@ -238,41 +238,6 @@ class TableTest(Runs):
             self.assertIn(one.verdict.split(), lines)
         self.assertIn("PROMISE BROKEN: 12 codes", text)
 
-    def test_says_what_the_json_says(self):
-        checks = self.check(kernels=("default", "builtin"), threads=(1, 2))
-        text = parity_run.table(checks)
-        body = [
-            line.split()
-            for line in text.splitlines()
-            if line.startswith("int8") and ":" not in line
-        ]
-        stored = [
-            (one.scheme, entry)
-            for one in checks
-            for entry in one.as_dict()["comparisons"]
-        ]
-        self.assertLen(body, 14)
-        self.assertLen(stored, 14)
-        for line, (scheme, entry) in zip(body, stored, strict=True):
-            threads = str(entry["num_threads"] or "-")
-            self.assertEqual(
-                line,
-                [
-                    scheme,
-                    entry["kernels"] or "trained",
-                    "kernels" if entry["kernels"] else "model",
-                    threads,
-                    str(entry["batch_size"]),
-                    str(entry["records"]),
-                    f"{entry['codes']:,}",
-                    f"{entry['mismatches']:,}",
-                    f"{entry['largest']:,}",
-                    f"{entry['labels_differ']:,}",
-                    f"{entry['largest_probability']:.1e}",
-                ],
-            )
-        self.assertTrue(any(entry["mismatches"] for _, entry in stored))
-
 
 if __name__ == "__main__":
     tf.test.main()

@@ -1,16 +1,16 @@
 """Reference runs: how they are planned, trained, and read."""
 
 import json
-import pathlib
 from unittest import mock
 
+import folders as test_folders
 import numpy as np
 import tensorflow as tf
 import tiny_models
+import tiny_runs
 from absl.testing import parameterized
 
 from qmia_tf import onednn
-from qmia_tf.data.loaders import Dataset
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import (
     configuration,
@@ -26,26 +26,15 @@ from qmia_tf.training import recipes, resumable_loop
 RECORDS = 40
 
 
-def a_dataset():
-    return Dataset(
-        name="tiny",
-        images=tiny_models.images(RECORDS, shape=(8, 8, 1)),
-        labels=np.arange(RECORDS) % 4,
-        class_names=tuple("abcd"),
-        origin=np.zeros(RECORDS, np.uint8),
-    )
-
-
 def a_config(data, **options):
     recipe = recipes.get("digits", epochs=1, width=2, batch_size=8)
-    return configuration.describe(data, recipe=recipe, bits=Bits(), **options)
+    return tiny_runs.config(data, recipe=recipe, bits=Bits(), **options)
 
 
-class Folder(parameterized.TestCase, tf.test.TestCase):
+class Folder(test_folders.Folder):
     def setUp(self):
         super().setUp()
-        self.dir = pathlib.Path(self.create_tempdir().full_path)
-        self.data = a_dataset()
+        self.data = tiny_models.dataset(RECORDS, shape=(8, 8, 1))
 
 
 class PlanTest(Folder):

@@ -122,13 +122,6 @@ class RepeatsTest(Folder):
         )
         self.assertEmpty(list(self.out.glob("outputs/*")))
 
-    def test_a_file_that_stays_random(self):
-        path = self.folder / "random.keras"
-        network(lambda x: keras.layers.Dropout(0.3)(x, training=True)).save(
-            path
-        )
-        self.assertRefused("'random' does not answer the same record", path)
-
     def test_a_saved_model_that_counts(self):
         path, _ = stateful_files.save(self.folder / "counts", "count")
         self.assertRefused(

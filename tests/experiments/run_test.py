@@ -1,22 +1,21 @@
 """Tests of the stages of a run: what is done is not done again."""
 
 import json
-import pathlib
 from unittest import mock
 
+import folders
 import numpy as np
 import tensorflow as tf
 import tiny_models
+import tiny_runs
 from absl.testing import parameterized
 
 from qmia_tf import files, onednn, outputs, terminal
-from qmia_tf.auditing import label_only_queries, thumbnails
+from qmia_tf.auditing import label_only_queries, risky_members
 from qmia_tf.auditing.audit import AuditConfig
 from qmia_tf.data import split
-from qmia_tf.data.loaders import Dataset
 from qmia_tf.deploy import export as exporting
 from qmia_tf.deploy.tflite import post_training
-from qmia_tf.errors import InputError
 from qmia_tf.experiments import configuration, run, training_run
 from qmia_tf.models.resnet import Bits
 from qmia_tf.run_dir import RunDir
@@ -26,37 +25,11 @@ from qmia_tf.training import recipes, resumable_loop
 RECORDS = 60
 
 
-def a_dataset(seed=0, name="tiny"):
-    classes = tiny_models.CLASSES
-    return Dataset(
-        name=name,
-        images=tiny_models.images(RECORDS, seed=seed),
-        labels=np.arange(RECORDS) % classes,
-        class_names=tuple(map(str, range(classes))),
-        origin=np.zeros(RECORDS, np.uint8),
-    )
-
-
-def a_config(dataset, *, bits=None, recipe=None, **options):
-    return configuration.describe(
-        dataset,
-        recipe=recipe or recipes.get("digits"),
-        bits=bits or Bits(4, 4),
-        **options,
-    )
-
-
-class Folder(parameterized.TestCase, tf.test.TestCase):
+class Folder(folders.Folder):
     def setUp(self):
         super().setUp()
-        self.run_dir = pathlib.Path(self.create_tempdir().full_path) / "w4a4"
-        self.data = a_dataset()
-
-    def assertRefused(self, pattern, call, *args, **options):
-        with self.assertRaises(InputError) as caught:
-            call(*args, **options)
-        self.assertRegex(str(caught.exception), pattern)
-        self.assertNotIn("\n", str(caught.exception))
+        self.run_dir = self.dir / "w4a4"
+        self.data = tiny_models.dataset(RECORDS)
 
 
 class ConfigurationTest(Folder):
@@ -66,7 +39,7 @@ class ConfigurationTest(Folder):
     )
     def test_round_trip_through_json(self, recipe, bits):
         given = recipes.get(recipe, epochs=33, learning_rate=1 / 3, width=5)
-        config = a_config(
+        config = tiny_runs.config(
             self.data,
             bits=bits,
             recipe=given,
@@ -101,7 +74,7 @@ class ConfigurationTest(Folder):
         self.assertEqual(again, bits)
 
     def test_says_which_data(self):
-        config = a_config(self.data, pool="train")
+        config = tiny_runs.config(self.data, pool="train")
         self.assertEqual(
             config["dataset"],
             {
@@ -122,7 +95,7 @@ class ConfigurationTest(Folder):
         ({"pool": "val"}, "pool must be one of .* got 'val'"),
     )
     def test_what_no_run_can_be_made_of(self, options, message):
-        self.assertRefused(message, a_config, self.data, **options)
+        self.assertRefused(message, tiny_runs.config, self.data, **options)
 
 
 class TrainTest(Folder):
@@ -137,7 +110,7 @@ class TrainTest(Folder):
             trained = training_run.train_run(
                 self.run_dir,
                 data or self.data,
-                config or a_config(self.data, seed=8),
+                config or tiny_runs.config(self.data, seed=8),
                 **options,
             )
         return trained, train, settle
@@ -172,14 +145,6 @@ class TrainTest(Folder):
         )
         self.assertLen(first[0], 7)
         self.assertAllEqual(first[0], second[0])
-
-    def test_finished_run_is_left_alone(self):
-        self.train()
-        (self.run_dir / "model.keras").write_bytes(b"finished")
-        trained, train, settle = self.train()
-        self.assertFalse(trained)
-        train.assert_not_called()
-        settle.assert_not_called()
 
     def computed(self):
         return configuration.read(self.run_dir).get("tensorflow")
@@ -248,7 +213,7 @@ class TrainTest(Folder):
         self.train()
         if finished:
             (self.run_dir / "model.keras").write_bytes(b"finished")
-        other = a_config(self.data, seed=8, bits=Bits(2, 4))
+        other = tiny_runs.config(self.data, seed=8, bits=Bits(2, 4))
         self.assertRefused(
             r"w4a4 holds a run with another configuration "
             r"\(model.weight_bits: 4 -> 2\): choose another --run_dir",
@@ -258,13 +223,13 @@ class TrainTest(Folder):
 
     def test_other_data_are_refused(self):
         self.train()
-        other = a_dataset(seed=1)
+        other = tiny_models.dataset(RECORDS, seed=1)
         ours, theirs = other.fingerprint()[:12], self.data.fingerprint()[:12]
         self.assertRefused(
             f"w4a4 was made from other data: the fingerprint of tiny is "
             f"{ours}, the run's is {theirs}",
             self.train,
-            a_config(self.data, seed=8),
+            tiny_runs.config(self.data, seed=8),
             other,
         )
 
@@ -274,7 +239,7 @@ class Trained(Folder):
 
     def setUp(self):
         super().setUp()
-        config = a_config(self.data)
+        config = tiny_runs.config(self.data)
         RunDir(self.run_dir).open(config)
         self.split = training_run.open_split(self.run_dir, self.data, config)
         self.model = self.run_dir / "model.keras"
@@ -319,11 +284,6 @@ class QueryTest(Trained):
         after = [path.stat().st_mtime_ns for path in paths]
         self.assertEqual(before, after)
 
-    def test_keras_alone_without_artifacts(self):
-        paths, asked = self.query()
-        self.assertEqual(asked, ["keras"])
-        self.assertLen(paths, 1)
-
     def test_only_what_changed_is_asked_again(self):
         run.export_run(self.run_dir)
         self.query()
@@ -346,10 +306,6 @@ class QueryTest(Trained):
         self.assertRefused("kernels must be", self.query, kernels=["gpu"])
         self.assertRefused("got 'none'", self.query, kernels=[])
         self.assertFalse((self.run_dir / "outputs").exists())
-
-    def test_other_data_are_refused(self):
-        self.data = a_dataset(seed=1)
-        self.assertRefused("was made from other data", self.query)
 
     def test_model_of_other_data(self):
         tiny_models.classifier(shape=(8, 8, 1)).save(self.model)
@@ -418,11 +374,6 @@ class ExportTest(Trained):
         self.assertEqual(given, recipes.get("digits").as_dict())
         self.assertEqual(settings.tfmot_epochs, 1)
 
-    def test_other_data_are_refused(self):
-        self.data = self.load_data.return_value = a_dataset(seed=1)
-        self.assertRefused("was made from other data", self.export, "int8_ptq")
-        self.assertFalse((self.run_dir / "artifacts").exists())
-
     def test_no_data(self):
         self.load_data = None
         self.assertRefused("needs members", self.export, "auto")
@@ -462,7 +413,7 @@ class AttackTest(Trained):
         first = result.targets[0]
         image = self.data.images[first.risky_members[0].record_id]
         self.assertEqual(
-            first.risky_members[0].picture, thumbnails.as_png(image)
+            first.risky_members[0].picture, risky_members.as_png(image)
         )
         names = [class_audit.name for class_audit in first.per_class]
         self.assertContainsSubset(names, self.data.class_names)
@@ -549,7 +500,7 @@ class AttackTest(Trained):
             ("r1", {"split_seed": 2}),
         ):
             folder = self.run_dir.parent / name
-            config = a_config(self.data, **changes)
+            config = tiny_runs.config(self.data, **changes)
             RunDir(folder).open(config)
             tiny_models.classifier(seed=len(others) + 3).save(
                 folder / "model.keras"

@@ -90,19 +90,16 @@ class StockLayerTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.product(case=CASES, training=(True, False))
     def test_equals_it_on_quantized_weights(self, case, training):
         kind, options = case
-        layer, stock = (
-            _make(kind, **options),
-            _make(kind, stock=True, **options),
-        )
+        layer = _make(kind, **options)
+        stock = _make(kind, stock=True, **options)
         x = _inputs()
         stock.build(x.shape)
         outputs = layer(x, training=training)
         kernel, *bias = layer.get_weights()
         stock.set_weights([dorefa(4)(kernel), *bias])
         self.assertAllClose(outputs, _stock(stock, x), rtol=0, atol=1e-5)
-        self.assertEqual(
-            layer.compute_output_shape(x.shape), tuple(outputs.shape)
-        )
+        shape = layer.compute_output_shape(x.shape)
+        self.assertEqual(shape, tuple(outputs.shape))
 
     @parameterized.product(
         kind=KINDS,
@@ -163,25 +160,22 @@ class StockLayerTest(parameterized.TestCase, tf.test.TestCase):
 
 
 class IntegerInferenceTest(parameterized.TestCase, tf.test.TestCase):
+    def assertTrainsAlike(self, layer, x):
+        self.assertTrue(layer.runs_on_integers)
+        trained = layer(x, training=True)
+        self.assertAllClose(layer(x), trained, rtol=0, atol=1e-5)
+
     @parameterized.product(case=CASES, quantizer=("dorefa", "symmetric"))
     def test_agrees_with_training(self, case, quantizer):
         kind, options = case
-        layer = _make(
-            kind, weight_quantizer=quantizer, input_steps=STEPS, **options
-        )
-        x = _inputs()
-        self.assertTrue(layer.runs_on_integers)
-        self.assertAllClose(
-            layer(x), layer(x, training=True), rtol=0, atol=1e-5
-        )
+        options = {**options, "weight_quantizer": quantizer}
+        layer = _make(kind, input_steps=STEPS, **options)
+        self.assertTrainsAlike(layer, _inputs())
 
     @parameterized.parameters((1, 1), (8, 255), (16, 65535), (32, 255))
     def test_agrees_at_other_widths(self, bits, steps):
         layer = _make("conv", weight_bits=bits, input_steps=steps)
-        x = _inputs(steps)
-        self.assertAllClose(
-            layer(x), layer(x, training=True), rtol=0, atol=1e-5
-        )
+        self.assertTrainsAlike(layer, _inputs(steps))
 
     @parameterized.product(kind=KINDS, quantizer=("dorefa", "symmetric"))
     def test_batch_size_changes_no_bit(self, kind, quantizer):
@@ -284,6 +278,15 @@ class TrainingTest(parameterized.TestCase, tf.test.TestCase):
         self.assertTrue(np.isfinite(history.history["loss"][-1]))
         self.assertGreater(np.mean(layer.kernel.numpy() != before), 0.5)
         self.assertTrue(np.all(np.isfinite(layer.kernel)))
+
+    @parameterized.product(
+        policy=("mixed_bfloat16", "mixed_float16"), training=(True, False)
+    )
+    def test_mixed_precision_quantizes_in_float32(self, policy, training):
+        layer = DoReFaDense(64, weight_bits=16, use_bias=False, dtype=policy)
+        outputs = layer(np.eye(32, dtype=np.float32), training=training)
+        expected = dorefa(16)(layer.kernel.numpy())
+        self.assertAllEqual(outputs, tf.cast(expected, layer.compute_dtype))
 
     @parameterized.parameters(("conv", 4), ("depthwise", 32), ("dense", 32))
     def test_jit_compile(self, kind, gradient_bits):

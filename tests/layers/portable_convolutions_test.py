@@ -32,6 +32,32 @@ def whole(rng, *shape):
     return rng.integers(-9, 10, shape).astype(np.float32)
 
 
+def backward(rng, operation, x, kernel, **options):
+    """Gives the result, a gradient of it, and what flows back to both."""
+    given = tf.constant(x), tf.constant(kernel)
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        y = operation(*given, **options)
+    dy = whole(rng, *y.shape)
+    return y, dy, *tape.gradient(y, given, tf.constant(dy))
+
+
+def gradients(x, kernel, *, data_format, **options):
+    """A convolution in a format, and what flows back; channels last."""
+    move = data_format == "channels_first"
+    maps = np.moveaxis(x, -1, 1) if move else x
+    given = tf.constant(maps), tf.constant(kernel)
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        y = portable_convolutions.conv2d(
+            *given, data_format=data_format, **options
+        )
+        loss = tf.reduce_sum(y**2)
+    of_x, of_kernel = tape.gradient(loss, given)
+    maps = [np.moveaxis(z, 1, -1) if move else z for z in (y, of_x)]
+    return *maps, of_kernel
+
+
 class DepthwiseTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.product(
         strides=((1, 1), (2, 2), *UNEQUAL),
@@ -59,14 +85,9 @@ class DepthwiseTest(parameterized.TestCase, tf.test.TestCase):
     def test_gradients(self, strides, padding):
         rng = np.random.default_rng(1)
         x, kernel = whole(rng, 3, *SIZES, 4), whole(rng, 3, 2, 4, 2)
-        with tf.GradientTape() as tape:
-            arguments = tf.constant(x), tf.constant(kernel)
-            tape.watch(arguments)
-            y = portable_convolutions.depthwise_conv2d(
-                *arguments, strides=strides, padding=padding
-            )
-        dy = whole(rng, *y.shape)
-        of_x, of_kernel = tape.gradient(y, arguments, tf.constant(dy))
+        operation = portable_convolutions.depthwise_conv2d
+        options = {"strides": strides, "padding": padding}
+        _, dy, of_x, of_kernel = backward(rng, operation, x, kernel, **options)
         seen = windows(x, kernel.shape[:2], strides, padding)
         apart = dy.reshape(*dy.shape[:3], 4, 2)
         expected = np.einsum("nrchwi,nrcim->hwim", seen, apart)
@@ -81,14 +102,10 @@ class DepthwiseTest(parameterized.TestCase, tf.test.TestCase):
     def test_gradients_of_one_tap(self, channels, strides):
         rng = np.random.default_rng(5)
         x, kernel = whole(rng, 3, 8, 8, channels), whole(rng, 1, 1, channels, 1)
-        with tf.GradientTape() as tape:
-            arguments = tf.constant(x), tf.constant(kernel)
-            tape.watch(arguments)
-            y = portable_convolutions.depthwise_conv2d(
-                *arguments, strides=strides
-            )
-        dy = whole(rng, *y.shape)
-        of_x, of_kernel = tape.gradient(y, arguments, tf.constant(dy))
+        operation = portable_convolutions.depthwise_conv2d
+        _, dy, of_x, of_kernel = backward(
+            rng, operation, x, kernel, strides=strides
+        )
         picked = x[:, :: strides[0], :: strides[1]]
         self.assertAllEqual(of_kernel[0, 0, :, 0], (picked * dy).sum((0, 1, 2)))
         placed = np.zeros_like(x)
@@ -151,33 +168,14 @@ class ChannelsFirstTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_equals_channels_last(self, strides, padding, kernel_size):
         rng = np.random.default_rng(3)
-        x, kernel = (
-            whole(rng, 2, *SIZES, 4),
-            whole(rng, kernel_size, kernel_size, 4, 5),
-        )
+        x = whole(rng, 2, *SIZES, 4)
+        kernel = whole(rng, kernel_size, kernel_size, 4, 5)
         options = {"strides": (strides, strides), "padding": padding}
-        results = []
-        for data_format, axes in (
-            ("channels_last", (0, 1, 2, 3)),
-            ("channels_first", (0, 3, 1, 2)),
-        ):
-            given = tf.constant(x.transpose(axes)), tf.constant(kernel)
-            with tf.GradientTape() as tape:
-                tape.watch(given)
-                y = portable_convolutions.conv2d(
-                    *given, data_format=data_format, **options
-                )
-                loss = tf.reduce_sum(y**2)
-            gradients = tape.gradient(loss, given)
-            back = np.argsort(axes)
-            results.append(
-                [
-                    np.transpose(y, back),
-                    np.transpose(gradients[0], back),
-                    gradients[1].numpy(),
-                ]
-            )
-        for ours, theirs in zip(*results, strict=True):
+        last, first = (
+            gradients(x, kernel, data_format=data_format, **options)
+            for data_format in ("channels_last", "channels_first")
+        )
+        for ours, theirs in zip(first, last, strict=True):
             self.assertAllEqual(ours, theirs)
 
 
@@ -191,18 +189,11 @@ class PickingTest(parameterized.TestCase, tf.test.TestCase):
     )
     def test_equals_numpy(self, channels, strides, padding):
         rng = np.random.default_rng(4)
-        x, kernel = (
-            whole(rng, 3, *SIZES, channels),
-            whole(rng, 1, 1, channels, 5),
-        )
-        arguments = tf.constant(x), tf.constant(kernel)
-        with tf.GradientTape() as tape:
-            tape.watch(arguments)
-            y = portable_convolutions.conv2d(
-                *arguments, strides=strides, padding=padding
-            )
-        dy = whole(rng, *y.shape)
-        of_x, of_kernel = tape.gradient(y, arguments, tf.constant(dy))
+        x = whole(rng, 3, *SIZES, channels)
+        kernel = whole(rng, 1, 1, channels, 5)
+        operation = portable_convolutions.conv2d
+        options = {"strides": strides, "padding": padding}
+        y, dy, of_x, of_kernel = backward(rng, operation, x, kernel, **options)
         picked = x[:, :: strides[0], :: strides[1]]
         self.assertAllEqual(y, picked @ kernel[0, 0])
         expected = np.einsum("nrci,nrco->io", picked, dy)

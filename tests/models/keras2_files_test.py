@@ -25,6 +25,7 @@ from qmia_tf.targets import listing
 from qmia_tf.targets.model_options import ModelOptions
 
 UNIT = ModelOptions(input_range="0..1")
+WHOLE = ModelOptions(input_range="0..255")
 BESIDE = """
 import os, sys
 from qmia_tf.models import keras_calls
@@ -123,12 +124,7 @@ class ReadTest(Opened):
         ),
         ("nested", keras2_nets.nested, ModelOptions(), "0..255"),
         ("shared", keras2_nets.shared, ModelOptions(), "0..255"),
-        (
-            "operations",
-            keras2_nets.operations,
-            ModelOptions("0..255"),
-            "0..255",
-        ),
+        ("operations", keras2_nets.operations, WHOLE, "0..255"),
         (
             "activation",
             lambda: tf_keras.Sequential(
@@ -148,23 +144,18 @@ class ReadTest(Opened):
         self, make, flags, range
     ):
         model = make()
-        taken = self.pixels.astype(np.float32)
-        if range == "0..1":
-            taken /= np.float32(255)
-        expected = model(taken, training=False).numpy()
+        fed = self.unit if range == "0..1" else self.floats
+        model(fed)
         for source in (
             model,
             keras2_nets.save(model, self.folder / "net.h5"),
             keras2_nets.save(model, self.folder / "net.keras"),
         ):
-            target = self.open(source, flags)
-            self.assertEqual(target.info["input_range"], range)
-            self.assertEqual(target.info["outputs"], "probabilities")
+            info = self.assertAnswers(source, model, flags, fed=fed).info
+            self.assertEqual(info["input_range"], range)
+            self.assertEqual(info["outputs"], "probabilities")
             library = f"tf_keras {tf_keras.__version__}"
-            self.assertEqual(target.info["library"], library)
-            answers = target.predict(self.pixels)[:, -expected.shape[1] :]
-            # A graph, and layer by layer: float32 sums in another order.
-            self.assertAllClose(answers, expected, atol=1e-6)
+            self.assertEqual(info["library"], library)
 
     def test_what_is_not_said_is_asked_for(self):
         self.assertNotOpened(
@@ -217,17 +208,13 @@ class ReadTest(Opened):
             ]
         )
         tokens = np.random.default_rng(0).integers(0, 9, (5, 6))
-        target = self.open(model, values=tokens)
-        expected = model.predict(tokens, verbose=0)
-        self.assertAllClose(target.predict(tokens), expected, atol=1e-6)
+        self.assertAnswers(model, model, values=tokens, fed=tokens)
         pixels = tf_keras.Input(keras2_nets.SHAPE, dtype="uint8")
         x = layers.Flatten()(layers.Permute((2, 1, 3))(pixels))
         x = layers.Dense(4, "softmax")(layers.Rescaling(1 / 255)(x))
         model = tf_keras.Model(pixels, x)
-        target = self.open(model)
+        target = self.assertAnswers(model, model, fed=self.pixels)
         self.assertIsNone(target.info["input_range"])
-        expected = model.predict(self.pixels, verbose=0)
-        self.assertAllClose(target.predict(self.pixels), expected, atol=1e-6)
 
     def test_a_rank_that_is_not_known(self):
         pixels = tf_keras.Input(keras2_nets.SHAPE)
@@ -235,10 +222,7 @@ class ReadTest(Opened):
         shape = layers.Lambda(lambda y: tf.shape(y)[:2] * [1, 24])(x)
         x = tf.ensure_shape(tf.reshape(x, shape), (None, 192))
         model = tf_keras.Model(pixels, layers.Dense(4, "softmax")(x))
-        floats = self.pixels.astype(np.float32)
-        expected = model(floats, training=False).numpy()
-        answers = self.open(model).predict(self.pixels)
-        self.assertAllClose(answers, expected, atol=1e-6)
+        self.assertAnswers(model, model)
 
     def test_several_inputs_or_none(self):
         one, two = tf_keras.Input((3,)), tf_keras.Input((3,))
@@ -324,13 +308,10 @@ class MethodTest(Opened):
     )
     def test_stands_for_its_model(self, make):
         model = make()
-        expected = model.predict(self.pixels.astype(np.float32), verbose=0)
         for method in methods(model):
-            target = self.open(method)
+            target = self.assertAnswers(method, model)
             self.assertEqual(target.info["kind"], "keras")
             self.assertEqual(target.info["input_range"], "0..255")
-            answers = target.predict(self.pixels)
-            self.assertAllClose(answers, expected, atol=1e-6)
         self.assertEqual(
             list(listing.name_targets(model.predict)), [model.name]
         )
@@ -340,10 +321,7 @@ class MethodTest(Opened):
         model = make()
         for method in methods(model):
             self.assertNotOpened("give --input_range=0..1", method)
-        answers = self.open(model.predict, UNIT).predict(self.pixels)
-        unit = self.pixels / np.float32(255)
-        expected = model.predict(unit, verbose=0)
-        self.assertAllClose(answers, expected, atol=1e-6)
+        self.assertAnswers(model.predict, model, UNIT, fed=self.unit)
 
     @parameterized.parameters(keras, tf_keras)
     def test_of_a_subclassed_model_hangs_on_the_numbers(self, library):
@@ -391,12 +369,9 @@ class MethodTest(Opened):
         )
         self.assertNotOpened("method of a model .* give --input_range=0..1",
                              model.predict)  # fmt: skip
-        unit = self.pixels / np.float32(255)
-        expected = model.predict(unit, verbose=0)
-        answers = self.open(model.predict, UNIT).predict(self.pixels)
-        self.assertAllClose(answers, expected, atol=1e-6)
-        answers = self.open(model.predict, values=unit).predict(unit)
-        self.assertAllClose(answers, expected, atol=1e-6)
+        self.assertAnswers(model.predict, model, UNIT, fed=self.unit)
+        options = {"values": self.unit, "fed": self.unit}
+        self.assertAnswers(model.predict, model, **options)
 
     @parameterized.parameters(keras, tf_keras)
     def test_an_exported_subclassed_model_is_opened(self, library):
@@ -405,10 +380,7 @@ class MethodTest(Opened):
         path = self.folder / f"exported_{library.__name__}"
         model.export(str(path))
         flags = ModelOptions(input_range="0..1", outputs="probabilities")
-        answers = self.open(path, flags).predict(self.pixels)
-        unit = self.pixels / np.float32(255)
-        expected = model.predict(unit, verbose=0)
-        self.assertAllClose(answers, expected, atol=1e-6)
+        self.assertAnswers(path, model, flags, fed=self.unit)
 
 
 class ProcessTest(Opened):
@@ -442,10 +414,7 @@ class QuantizeTest(Opened):
         path = keras2_nets.save(model, self.folder / "net.h5")
         loaded = keras.saving.load_model(path, compile=False)
         quantized = quantize_model(loaded, weight_bits=32, activation_bits=32)
-        unit = self.pixels / np.float32(255)
-        expected = model.predict(unit, verbose=0)
-        answers = quantized.predict(unit, verbose=0)
-        self.assertAllClose(answers, expected, atol=1e-6)
+        self.assertAnswers(quantized, model, UNIT, fed=self.unit)
 
 
 if __name__ == "__main__":

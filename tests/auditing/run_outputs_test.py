@@ -9,7 +9,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 
 from qmia_tf import files
-from qmia_tf.auditing import audit, audit_result, parity_summary
+from qmia_tf.auditing import audit, audit_result, run_outputs
 from qmia_tf.deploy.parity import mismatches
 from qmia_tf.errors import InputError
 from qmia_tf.run_dir import RunDir
@@ -55,7 +55,7 @@ class ParityFoundTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(0, 3)
     def test_is_what_was_counted(self, differ):
         self.write(compared(differ))
-        check = parity_summary.of_run(self.dir)[SHA256]
+        check = run_outputs.parities(self.dir)[SHA256]
         self.assertEqual((check.promised, check.kept), (True, not differ))
         self.assertRegex(
             check.verdict, "3 codes differ" if differ else "no code differs"
@@ -79,12 +79,8 @@ class ParityFoundTest(parameterized.TestCase, tf.test.TestCase):
             ],
         )
 
-    def test_nothing_promised(self):
-        self.write(compared(3, rounded=["pool"]))
-        self.assertIsNone(parity_summary.of_run(self.dir)[SHA256].kept)
-
     def test_none(self):
-        self.assertEqual(parity_summary.of_run(self.dir), {})
+        self.assertEqual(run_outputs.parities(self.dir), {})
 
     @parameterized.parameters(
         "{",
@@ -99,7 +95,7 @@ class ParityFoundTest(parameterized.TestCase, tf.test.TestCase):
         self.dir.mkdir()
         self.path.write_text(text)
         with self.assertRaisesRegex(InputError, "parity.json") as caught:
-            parity_summary.of_run(self.dir)
+            run_outputs.parities(self.dir)
         self.assertNotIn("\n", str(caught.exception))
 
     def test_says_what_to_do(self):
@@ -108,7 +104,7 @@ class ParityFoundTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaisesRegex(
             InputError, "damaged: make it again with python scripts/parity.py"
         ):
-            parity_summary.of_run(self.dir)
+            run_outputs.parities(self.dir)
 
     def test_stands_in_the_audit_of_its_file_alone(self):
         RunDir(self.dir).open({"dataset": {}})

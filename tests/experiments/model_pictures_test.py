@@ -9,7 +9,7 @@ import tiny_models
 from absl.testing import parameterized
 
 import qmia_tf
-from qmia_tf.auditing import thumbnails
+from qmia_tf.auditing import risky_members
 from qmia_tf.data import loaders, sides
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import model_audit
@@ -43,16 +43,9 @@ class OwnShowingTest(parameterized.TestCase, tf.test.TestCase):
         for member in target.risky_members:
             self.assertLess(member.record_id, own_task.MEMBERS)
             self.assertEqual(
-                member.picture, thumbnails.as_png(self.images[member.record_id])
+                member.picture,
+                risky_members.as_png(self.images[member.record_id]),
             )
-
-    def test_ones_own_are_not_shown_by_default(self):
-        result = qmia_tf.audit(brightness, *self.sides, **QUICK)
-        (target,) = result.targets
-        self.assertLen(target.risky_members, 24)
-        self.assertEqual(
-            {member.picture for member in target.risky_members}, {None}
-        )
 
     def test_names_of_classes(self):
         path = pathlib.Path(self.create_tempdir())
