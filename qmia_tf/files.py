@@ -14,6 +14,7 @@ import pathlib
 import re
 import shutil
 import tempfile
+from typing import TypeGuard
 
 import numpy as np
 
@@ -174,7 +175,7 @@ def read_npz(path):
     return arrays
 
 
-def is_path(source) -> bool:
+def is_path(source: object) -> TypeGuard[str | pathlib.Path]:
     """Whether something is a path, not the thing itself."""
     return isinstance(source, (str, pathlib.Path))
 

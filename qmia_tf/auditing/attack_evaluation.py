@@ -17,6 +17,7 @@ from qmia_tf.statistics import (
     score_counts,
     thinned_sweep,
 )
+from qmia_tf.statistics.attack_selection import choose
 from qmia_tf.statistics.auc import auc
 from qmia_tf.statistics.held_out_thresholds import cross_fit, hold_out
 from qmia_tf.statistics.low_fpr_rates import (
@@ -28,8 +29,7 @@ from qmia_tf.statistics.operating_points import (
     in_sample_points,
     measure_decisions,
 )
-from qmia_tf.statistics.selection import choose
-from qmia_tf.statistics.sweep import sweep
+from qmia_tf.statistics.sweep import Sweep, sweep
 
 # The paper's attack: its tables need more points, its figure a finer curve.
 PAPER_ATTACK = "confidence"
@@ -52,6 +52,7 @@ class AttackOutcome:
             one that was chosen on the calibration half.
         evaluated: bool [N], the records that it is evaluated on.
         audit: AttackAudit.
+        sweep: of the scores that the audit rests on.
     """
 
     attack: Attack
@@ -59,6 +60,7 @@ class AttackOutcome:
     called: np.ndarray
     evaluated: np.ndarray
     audit: AttackAudit
+    sweep: Sweep
 
 
 def run_attack(attack: Attack, inputs: AttackInputs) -> AttackOutcome:
@@ -87,7 +89,7 @@ def run_attack(attack: Attack, inputs: AttackInputs) -> AttackOutcome:
         "epsilon": epsilon.lower_bound(scored, None, half[rows]),
     }
     if attack.threshold is not None:
-        return _fixed(attack, scores, has_score, inputs, shared)
+        return _fixed(attack, scores, everything, inputs, shared)
     held_out = hold_out(scored, seed=seed, calibration=half[rows])
     points = in_sample_points(everything, seed=seed)
     if attack.learns:
@@ -119,7 +121,7 @@ def run_attack(attack: Attack, inputs: AttackInputs) -> AttackOutcome:
         histogram=score_counts.of_scores(everything),
         roc=roc_band(everything, seed=seed),
     )
-    return AttackOutcome(attack, scores, called, evaluated, audit)
+    return AttackOutcome(attack, scores, called, evaluated, audit, everything)
 
 
 def with_excess(
@@ -138,7 +140,7 @@ def with_excess(
 
 
 def strongest(scored: list[AttackOutcome], inputs: AttackInputs) -> Strongest:
-    """Takes the attack that selection.choose names, and evaluates it.
+    """Takes the attack that attack_selection.choose names, and evaluates it.
 
     It is evaluated on the other half, so that the choice does not flatter it.
     """
@@ -150,6 +152,9 @@ def strongest(scored: list[AttackOutcome], inputs: AttackInputs) -> Strongest:
     best = named[name]
     rows = ~half & ~np.isnan(best.scores)
     inside, held_out = members[rows], best.audit.held_out
+    evaluated = best.sweep
+    if not best.attack.learns:
+        evaluated = evaluated.take(~half[~np.isnan(best.scores)])
     point = measure_decisions(
         "held_out",
         best.called[rows],
@@ -165,8 +170,8 @@ def strongest(scored: list[AttackOutcome], inputs: AttackInputs) -> Strongest:
         attack=name,
         candidates=list(named),
         point=point,
-        auc=auc(best.scores[rows], inside),
-        tpr_at_fpr=tpr_at_fpr(best.scores[rows], inside, seed=inputs.seed),
+        auc=auc(evaluated),
+        tpr_at_fpr=tpr_at_fpr(evaluated, seed=inputs.seed),
     )
 
 
@@ -182,8 +187,8 @@ def records_sha256(outputs: Outputs) -> str:
     return digest.hexdigest()
 
 
-def _fixed(attack, scores, has_score, inputs, shared):
-    members = inputs.outputs.members
+def _fixed(attack, scores, everything, inputs, shared):
+    members, has_score = inputs.outputs.members, ~np.isnan(scores)
     called = has_score & (scores >= attack.threshold)
     point = measure_decisions(
         "fixed",
@@ -208,7 +213,7 @@ def _fixed(attack, scores, has_score, inputs, shared):
         histogram=None,
         roc=None,
     )
-    return AttackOutcome(attack, scores, called, has_score, audit)
+    return AttackOutcome(attack, scores, called, has_score, audit, everything)
 
 
 def _with_peak_optimism(held_out, points):

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 import numpy as np
@@ -16,13 +16,14 @@ from qmia_tf.statistics import (
     simultaneous_intervals,
 )
 from qmia_tf.statistics.intervals import LEVEL, Estimate
-from qmia_tf.statistics.sweep import sweep
+from qmia_tf.statistics.sweep import Sweep, sweep
 
 # The rates that the test and the verdict use; others are only measured.
 TESTED = max_t_test.RATES
 # A rate is given from so many expected false positives on.
 BASIS = 3
 DRAWS = 20_000
+NO_SWEEPS: Mapping[str, Sweep] = {}
 CLASS, NONE = "class", "none"
 STRATA = (CLASS, NONE)
 
@@ -171,6 +172,7 @@ def run(
     scores: dict[str, np.ndarray],
     inputs: AttackInputs,
     *,
+    sweeps: Mapping[str, Sweep] = NO_SWEEPS,
     fixed: Collection[str] = (),
     strata: str = CLASS,
 ) -> LeakTest:
@@ -178,13 +180,20 @@ def run(
 
     Args:
         scores: as `evaluated_scores` returns them.
+        sweeps: of these scores; those that are not here are made.
         fixed: attacks with a threshold of their own.
         strata: "class" permutes memberships within the classes, which holds for
             every split; "none" among all records.
     """
     outputs, seed = inputs.outputs, inputs.seed
     members = outputs.members
-    areas = simultaneous_intervals.areas(scores, members)
+    curves = {name: sweeps.get(name) for name in scores}
+    for name, score in scores.items():
+        has_score = ~np.isnan(score)
+        inside = members[has_score]
+        if curves[name] is None and inside.any() and not inside.all():
+            curves[name] = sweep(score[has_score], inside)
+    areas = simultaneous_intervals.areas(scores, members, sweeps=curves)
     # The same attacks in the test and among the intervals.
     scores = {name: scores[name] for name in areas.names}
     groups = membership_permutations.strata_of(
@@ -192,11 +201,7 @@ def run(
     )
     max_t = max_t_test.max_t(scores, members, groups, seed=seed, fixed=fixed)
     auc_by_attack = simultaneous_intervals.intervals(areas, seed=seed)
-    curves = {
-        name: sweep(score[~np.isnan(score)], members[~np.isnan(score)])
-        for name, score in scores.items()
-        if name not in fixed
-    }
+    curves = {name: curves[name] for name in scores if name not in fixed}
     low = [_low_rate(curves, rate, seed=seed) for rate in low_fpr_rates.RATES]
     if max_t.p_value > max_t.level:
         # What the one-sided test does not reject belongs to the intervals.

@@ -91,7 +91,13 @@ def audit_target(
         per_class=_per_class(outputs, scored, class_names),
         parity=None,
         risky_members=[],
-        leak=leak_test.run(scores, inputs, fixed=fixed, strata=strata),
+        leak=leak_test.run(
+            scores,
+            inputs,
+            sweeps={x.attack.name: x.sweep for x in scored},
+            fixed=fixed,
+            strata=strata,
+        ),
     )
     return AuditedTarget(
         audit,

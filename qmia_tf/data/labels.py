@@ -47,27 +47,27 @@ def read(labels: ArrayLike, source: str) -> Labels:
         source: what the message calls them by.
     Raises: InputError if a label is none of these, or is missing.
     """
-    labels = _typed(_array(labels, source), source)
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    kind = labels.dtype.kind
-    if labels.ndim == 2 and kind in "biuf":
-        return _one_hot(labels, source)
-    if labels.ndim != 1 or kind not in "biufU":
-        raise _refused(labels, source)
+    array = _typed(_array(labels, source), source)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    kind = array.dtype.kind
+    if array.ndim == 2 and kind in "biuf":
+        return _one_hot(array, source)
+    if array.ndim != 1 or kind not in "biufU":
+        raise _refused(array, source)
     if kind == "U":
-        names, places = np.unique(labels, return_inverse=True)
+        names, places = np.unique(array, return_inverse=True)
         return Labels(places.astype(np.int64), tuple(names.tolist()))
     if kind == "b":
-        return Labels(labels.astype(np.int64), taken="booleans, True is 1")
+        return Labels(array.astype(np.int64), taken="booleans, True is 1")
     if kind == "f":
-        wrong = np.flatnonzero(~(labels == np.round(labels)) | np.isinf(labels))
+        wrong = np.flatnonzero(~(array == np.round(array)) | np.isinf(array))
         if wrong.size:
             raise InputError(
-                f"{source}: label {labels[wrong[0]]} of record {wrong[0]} is "
+                f"{source}: label {array[wrong[0]]} of record {wrong[0]} is "
                 f"not a whole number ({wrong.size} such records)"
             )
-    return Labels(labels.astype(np.int64))
+    return Labels(array.astype(np.int64))
 
 
 def require_range(

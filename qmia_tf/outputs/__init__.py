@@ -204,7 +204,7 @@ def load(path: Path) -> Outputs:
 
 
 def from_arrays(
-    arrays: dict[str, np.ndarray], info: dict, path: Path
+    arrays: dict[str, np.ndarray], info: dict, path: object
 ) -> Outputs:
     """Makes outputs of the arrays of a file, and checks them.
 

@@ -94,11 +94,11 @@ def require(
     count, total = len(rows), len(values)
     most = max(2, int(share * total))
     alone = np.linspace(count - 1, 0, min(ALONE, most)).astype(int)
-    again = [target.predict(values[row : row + 1]) for row in alone]
+    rows_again = [target.predict(values[row : row + 1]) for row in alone]
     places, mixed = _shuffled(count, total, size=min(count, most))
-    again.append(target.predict(values[mixed])[places])
+    rows_again.append(target.predict(values[mixed])[places])
     queried = np.concatenate([alone, mixed[places]])
-    again = np.concatenate(again)
+    again = np.concatenate(rows_again)
     step = float(target.info.get("probability_step") or 0.0)
     repeats = compare(rows[queried], again, step=step)
     if not repeats.are_alike:

@@ -20,7 +20,7 @@ from qmia_tf.outputs.output_file import SAVED, OutputFile
 OTHER = "record_ids must be positions: the members first, then the nonmembers"
 
 
-def is_outputs(source) -> bool:
+def is_outputs(source: object) -> bool:
     """Whether a source of one side is a file of outputs, not of records."""
     if files.is_path(source) and pathlib.Path(source).suffix == ".csv":
         return True
@@ -28,7 +28,7 @@ def is_outputs(source) -> bool:
     return bool(names & set(ANSWERS)) and not names & set(VALUES)
 
 
-def require_known_arrays(source) -> None:
+def require_known_arrays(source: object) -> None:
     """Refuses an .npz file that holds neither outputs nor records.
 
     Raises: InputError that names what it holds, and what is wanted.

@@ -1,6 +1,7 @@
 """The figures of a report, each drawn once for every format that shows it."""
 
 import dataclasses
+from collections.abc import Sequence
 
 from qmia_tf.report.figures import FIGURES, groups
 from qmia_tf.report.figures.image_files import file_name, image_bytes
@@ -35,7 +36,7 @@ class Picture:
     narrow: bytes | None
 
 
-def draw(runs: list[Run], *, formats) -> list[Picture]:
+def draw(runs: list[Run], *, formats: Sequence[str]) -> list[Picture]:
     """Draws every figure that the runs have something for.
 
     Args:

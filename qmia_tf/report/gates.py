@@ -137,7 +137,7 @@ def judge(
     return judged
 
 
-def record(result: AuditResult, path, **limits) -> AuditResult:
+def record(result: AuditResult, path: str, **limits) -> AuditResult:
     """Judges by limits as of judge, and writes the outcomes into audit.json."""
     judged = judge(result, **limits)
     if judged or result.gates:

@@ -118,8 +118,8 @@ def select(
     rows: Iterable[dict],
     *,
     columns: tuple[Column, ...] = (),
-    notes=(),
-    grouped=0,
+    notes: Iterable[str] = (),
+    grouped: int = 0,
 ) -> Table:
     """Makes a table of rows, dicts by key.
 

@@ -3,6 +3,7 @@
 import math
 import re
 import textwrap
+from collections.abc import Iterable
 
 from qmia_tf.attacks import ATTACKS
 from qmia_tf.statistics.intervals import Estimate
@@ -14,7 +15,7 @@ TOGETHER = re.compile(
 )
 
 
-def as_text(sentences, *, indent=0) -> str:
+def as_text(sentences: Iterable[str], *, indent: int = 0) -> str:
     """Puts sentences on lines of 78 columns or fewer, `indent` in front."""
     front = " " * indent
     lines = (
@@ -31,12 +32,12 @@ def as_text(sentences, *, indent=0) -> str:
     return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
 
 
-def capital(text) -> str:
+def capital(text: str) -> str:
     """The text with a capital first letter; the rest stays."""
     return text[:1].upper() + text[1:]
 
 
-def attack_title(name) -> str:
+def attack_title(name: str | None) -> str:
     """What people call an attack."""
     return ATTACKS[name].title if name in ATTACKS else name
 
@@ -49,12 +50,12 @@ def share_values(values: dict[str, str]) -> str:
     return ", ".join(f"{', '.join(names[value])} {value}" for value in names)
 
 
-def area(estimate: Estimate, *, guess=0.5) -> str:
+def area(estimate: Estimate, *, guess: float = 0.5) -> str:
     """An AUC or an advantage: 0.62 [0.58, 0.66]; guess as of figures."""
     return figures(estimate, 1, guess=guess, least=2)
 
 
-def percent(estimate: Estimate, *, guess) -> str:
+def percent(estimate: Estimate, *, guess: float) -> str:
     """A share in per cent: 62 % [58, 66]; guess in per cent."""
     return _with_unit(figures(estimate, 100, guess=guess), "%")
 
@@ -64,7 +65,14 @@ def points(estimate: Estimate) -> str:
     return _with_unit(figures(estimate, 100, guess=0, sign=True), "points")
 
 
-def figures(estimate: Estimate, times, *, guess, least=0, sign=False) -> str:
+def figures(
+    estimate: Estimate,
+    times: float,
+    *,
+    guess: float,
+    least: int = 0,
+    sign: bool = False,
+) -> str:
     """A number and its interval, no more digits than the interval bears out.
 
     The last digit is at most half the interval's width. But there are so many

@@ -35,7 +35,7 @@ class Audit(AuditResult):
         return cls(**vars(result))
 
     @classmethod
-    def load(cls, path) -> "Audit":
+    def load(cls, path: str) -> "Audit":
         """Reads audit.json, or that of a run directory.
 
         Raises: InputError if it is missing, damaged or of another version.
@@ -55,7 +55,7 @@ class Audit(AuditResult):
         frame = table.frame().drop(columns=list(metrics.RUN))
         return frame.astype({key: float for key in frame if key not in NAMES})
 
-    def report(self, path, **options) -> list[pathlib.Path]:
+    def report(self, path: str, **options) -> list[pathlib.Path]:
         """Writes the page, tables and figures; see report.make_report."""
         with tempfile.TemporaryDirectory() as folder:
             run_dir = RunDir(pathlib.Path(folder) / self.name)

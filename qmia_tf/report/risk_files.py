@@ -55,7 +55,7 @@ def write_risks(
 
 def contact_sheet(
     risks: RecordRisks,
-    rows: Sequence[int],
+    rows: np.ndarray,
     images: np.ndarray,
     class_names: Sequence[str],
     *,

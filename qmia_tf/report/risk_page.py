@@ -1,7 +1,6 @@
 """The most exposed records as a table of all and a page of the first."""
 
 import textwrap
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -38,7 +37,7 @@ def as_csv(risks: RecordRisks, before: RecordRisks | None = None) -> str:
 
 def as_page(
     risks: RecordRisks,
-    rows: Sequence[int],
+    rows: np.ndarray,
     before: RecordRisks | None = None,
 ) -> str:
     """A page in Markdown: what was found, how sure it is, the first members.

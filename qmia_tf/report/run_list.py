@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Iterable
 
 from qmia_tf.auditing.audit_result import AuditResult
 from qmia_tf.auditing.target_result import TargetAudit
@@ -89,14 +90,14 @@ class Run:
             return self.name
         return f"{self.name} ({self.model})"
 
-    def setting(self, path):
+    def setting(self, path: str):
         """Looks up "a.b" in the run's configuration; None if not there."""
         value = self.audit.config
         for key in path.split("."):
             value = value.get(key) if isinstance(value, dict) else None
         return value
 
-    def target(self, name) -> TargetAudit | None:
+    def target(self, name: str) -> TargetAudit | None:
         """The audit of the target of that name, if it was attacked."""
         targets = (t for t in self.audit.targets if t.target == name)
         return next(targets, None)
@@ -110,7 +111,7 @@ def is_variant(target: TargetAudit) -> bool:
     return target.kernel_set not in USUAL
 
 
-def sort_runs(audits) -> list[Run]:
+def sort_runs(audits: Iterable[AuditResult]) -> list[Run]:
     """Sorts by data set, full precision first, then by (a, w) and name."""
 
     def place(run):
@@ -146,7 +147,7 @@ def split_by_model(compared: list[Run]) -> list[Run]:
     return runs
 
 
-def title(dataset) -> str:
+def title(dataset: str) -> str:
     """The name of a data set in figures and tables."""
     return TITLES.get(dataset, dataset)
 

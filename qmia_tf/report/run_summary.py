@@ -1,6 +1,8 @@
 """The content of a report on audited runs: warnings, verdicts, tables."""
 
 import dataclasses
+import os
+from collections.abc import Sequence
 
 from qmia_tf.auditing import audit_result
 from qmia_tf.errors import InputError
@@ -12,6 +14,7 @@ from qmia_tf.report import (
     verdict_sentences,
     warnings,
 )
+from qmia_tf.report.paper_tables import PublishedRow
 from qmia_tf.report.run_list import Run
 from qmia_tf.report.tables import Table
 
@@ -48,7 +51,11 @@ class ReportContent:
 
 
 def collect(
-    run_dirs, *, max_drop=5.0, asked=(), published=None
+    run_dirs: Sequence[str | os.PathLike],
+    *,
+    max_drop: float = 5.0,
+    asked: Sequence[tuple[str, list[str]]] = (),
+    published: dict[tuple[str, int, int], PublishedRow] | None = None,
 ) -> ReportContent:
     """Reads audits and makes every table of them; see make_report.
 

@@ -18,7 +18,7 @@ LATEX_ESCAPES = {
 }
 
 
-def as_markdown(table: Table, *, level=3) -> str:
+def as_markdown(table: Table, *, level: int = 3) -> str:
     """Renders a heading of that level, a pipe table and the notes."""
     columns, groups = for_people(table)
     heads = [column.title for column in columns]
@@ -89,7 +89,7 @@ def as_data(table: Table) -> dict:
     }
 
 
-def escaped(text) -> str:
+def escaped(text: object) -> str:
     """Makes text stand in Markdown as it is; line breaks become blanks."""
     return SPECIAL.sub(r"\\\g<0>", " ".join(str(text).split()))
 

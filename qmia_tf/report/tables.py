@@ -1,6 +1,7 @@
 """Tables: columns, rows, and how cells are written."""
 
 import dataclasses
+from collections.abc import Iterable
 
 import pandas as pd
 
@@ -60,7 +61,14 @@ class Table:
     notes: list[str]
     grouped: int = 0
 
-    def pick(self, keys, *, name=None, title=None, notes=()) -> "Table":
+    def pick(
+        self,
+        keys: Iterable[str],
+        *,
+        name: str | None = None,
+        title: str | None = None,
+        notes: Iterable[str] = (),
+    ) -> "Table":
         """Makes a table of the grouped columns and those of some keys."""
         places = {column.key: n for n, column in enumerate(self.columns)}
         chosen = [*range(self.grouped), *(places[key] for key in keys)]
@@ -73,7 +81,7 @@ class Table:
             notes=list(notes),
         )
 
-    def column(self, key) -> list:
+    def column(self, key: str) -> list:
         """The values of one column."""
         (place,) = (n for n, x in enumerate(self.columns) if x.key == key)
         return [row[place] for row in self.rows]

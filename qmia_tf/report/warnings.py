@@ -10,7 +10,7 @@ from qmia_tf.run_dir import COMPUTED, TRAINED
 PROSE = ("name", "stated", "notes", "dataset")
 
 
-def warnings(compared: list[Run], *, max_drop=5.0) -> list[str]:
+def warnings(compared: list[Run], *, max_drop: float = 5.0) -> list[str]:
     """Why the numbers of these runs mislead or do not compare.
 
     Args:

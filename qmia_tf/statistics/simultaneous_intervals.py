@@ -11,6 +11,7 @@ from scipy import special, stats
 
 from qmia_tf.statistics.auc import placements, sure_share
 from qmia_tf.statistics.intervals import LEVEL, Estimate, balanced_accuracy
+from qmia_tf.statistics.sweep import Sweep, sweep
 
 DRAWS = 20_000
 
@@ -38,7 +39,12 @@ class Areas:
     called: list[tuple[int, int] | None]
 
 
-def areas(scores: Mapping[str, np.ndarray], members) -> Areas:
+def areas(
+    scores: Mapping[str, np.ndarray],
+    members,
+    *,
+    sweeps: Mapping[str, Sweep] | None = None,
+) -> Areas:
     """AUC of each score and its influence, record by record.
 
     With the placements v and w of auc.auc, M members and U nonmembers
@@ -49,6 +55,7 @@ def areas(scores: Mapping[str, np.ndarray], members) -> Areas:
     Args:
         scores: float [N] of each name, NaN where there is none.
         members: bool [N].
+        sweeps: of these scores, if they are at hand.
     Returns: Areas of those scores that say something of two members and two
         nonmembers or more.
     Source: DeLong et al., Biometrics 44 (1988) 837.
@@ -62,7 +69,10 @@ def areas(scores: Mapping[str, np.ndarray], members) -> Areas:
         sizes = int(inside.sum()), int(outside.sum())
         if min(sizes) < 2:
             continue
-        won, lost = placements(score[has_score], members[has_score])
+        curve = (sweeps or {}).get(name)
+        if curve is None:
+            curve = sweep(score[has_score], members[has_score])
+        won, lost = placements(curve)
         area, influence = float(won.mean()), np.zeros(members.size)
         for rows, placed in ((inside, won), (outside, lost)):
             size = placed.size
@@ -71,11 +81,10 @@ def areas(scores: Mapping[str, np.ndarray], members) -> Areas:
         values.append(area)
         influences.append(influence)
         counts.append(sizes)
-        levels = np.unique(score[has_score])
-        higher = score == levels[-1]
+        # Row 0 is infinity, row 1 the highest score.
         called.append(
-            (int(np.sum(higher & members)), int(np.sum(higher & ~members)))
-            if levels.size <= 2
+            (int(curve.true_positives[1]), int(curve.false_positives[1]))
+            if curve.thresholds.size <= 3
             else None
         )
     shaped = np.array(counts, np.int64).reshape(-1, 2)

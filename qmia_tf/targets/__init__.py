@@ -182,9 +182,10 @@ def only_port(what: str, ports: Mapping, source: object) -> tuple:
     Raises: InputError if there are several, or none.
     """
     if len(ports) != 1:
+        names = ", ".join(sorted(ports))
         raise InputError(
-            f"{source} has {len(ports)} {what}s ({', '.join(sorted(ports))}); "
-            f"a classifier with one {what} is needed"
+            f"{source} has {len(ports)} {what}s ({names}); a classifier with "
+            f"one {what} is needed"
         )
     return next(iter(ports.items()))
 

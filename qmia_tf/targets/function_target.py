@@ -1,5 +1,7 @@
 """A Python function as a target."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from qmia_tf.models import keras_calls
@@ -21,7 +23,7 @@ class FunctionTarget(Target):
         opening: how it is opened.
     """
 
-    def __init__(self, function, opening: Opening):
+    def __init__(self, function: Callable, opening: Opening):
         info = {
             "target": opening.name,
             "kind": "callable",

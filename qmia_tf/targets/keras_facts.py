@@ -1,6 +1,7 @@
 """What a model of Keras 3 or tf_keras says of itself; opens it by that."""
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -39,7 +40,7 @@ INDEXED = (
 )
 
 
-def open_model(model, opening: Opening) -> KerasTarget:
+def open_model(model: Any, opening: Opening) -> KerasTarget:
     """Opens a model of Keras 3 or tf_keras with one input and one output.
 
     Raises: InputError if the model is of another kind, or does not say what

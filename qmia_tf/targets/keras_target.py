@@ -1,6 +1,7 @@
 """A model of Keras 3 or of tf_keras (Keras 2). Needs TensorFlow."""
 
 import pathlib
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -37,7 +38,7 @@ class KerasTarget(Target):
 
     def __init__(
         self,
-        model,
+        model: Any,
         *,
         name: str = TRAINED,
         batch_size: int = 250,
@@ -84,7 +85,7 @@ class KerasTarget(Target):
             return self._call(values).numpy()
 
 
-def require_one_port(model, name: str) -> None:
+def require_one_port(model: Any, name: str) -> None:
     """Refuses a model without one input, one output and layers to be read.
 
     Raises: InputError that says what to give instead.

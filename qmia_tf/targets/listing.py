@@ -7,6 +7,7 @@ last line is tried first.
 import pathlib
 from collections.abc import Iterable, Mapping
 from numbers import Real
+from typing import Any
 
 from qmia_tf.data.pixels import AUTO
 from qmia_tf.data.value_ranges import RecordNumbers
@@ -40,12 +41,12 @@ OUTPUT_FILES = (".npz", ".csv")
 PREPROCESSING = 2
 
 
-def is_saved_outputs(target) -> bool:
+def is_saved_outputs(target: object) -> bool:
     """Whether a target is a file of outputs rather than a model."""
     return is_path(target) and pathlib.Path(target).suffix in OUTPUT_FILES
 
 
-def name_targets(given) -> dict[str, object]:
+def name_targets(given: object) -> dict[str, object]:
     """Gives each target a name that is safe in a file name.
 
     Args:
@@ -81,7 +82,11 @@ def name_targets(given) -> dict[str, object]:
 
 
 def options_by_model(
-    input_range, outputs, count: int, *, signature=None
+    input_range: Any,
+    outputs: Any,
+    count: int,
+    *,
+    signature: Any = None,
 ) -> list[ModelOptions]:
     """Gives each of `count` models the options that the user gave.
 
@@ -108,7 +113,7 @@ def options_by_model(
     return [ModelOptions(*values) for values in zip(*columns, strict=True)]
 
 
-def is_auto(option) -> bool:
+def is_auto(option: Any) -> bool:
     """Whether an option of audit leaves everything to the models."""
     values = [option] if _is_for_all(option) else option
     return all(
@@ -127,7 +132,7 @@ def _is_for_all(option):
 
 def list_model(
     name: str,
-    source,
+    source: Any,
     options: ModelOptions,
     *,
     numbers: RecordNumbers,

@@ -2,6 +2,7 @@
 
 import hashlib
 import pathlib
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,10 @@ class SavedModelTarget(Target):
     """
 
     def __init__(
-        self, signature, opening: Opening, source: pathlib.Path | None = None
+        self,
+        signature: Any,
+        opening: Opening,
+        source: pathlib.Path | None = None,
     ):
         self._source = source or f"target {opening.name!r}"
         inputs = signature.structured_input_signature[1]

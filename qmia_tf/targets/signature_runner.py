@@ -5,6 +5,7 @@ tf.lite. It is called as it is, so its ops are not known.
 """
 
 import contextlib
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from qmia_tf.deploy.tflite import ports
 from qmia_tf.errors import InputError
 from qmia_tf.targets import Target, only_port, range_choice
 from qmia_tf.targets.model_options import PROBABILITIES, Opening
+from qmia_tf.targets.preprocessing import Preprocessing
 from qmia_tf.targets.tflite_facts import port_facts
 from qmia_tf.targets.unopened_model import TargetKind
 
@@ -28,7 +30,7 @@ class RunnerTarget(Target):
         what has to be known.
     """
 
-    def __init__(self, runner, opening: Opening):
+    def __init__(self, runner: Any, opening: Opening):
         self._runner, self._source = runner, f"target {opening.name!r}"
         self._keyword, details = only_port(
             "input", runner.get_input_details(), self._source
@@ -53,7 +55,9 @@ class RunnerTarget(Target):
             fill="always" if batch > 0 else "never",
         )
 
-    def prepare(self, records: np.ndarray, preprocessing=None) -> np.ndarray:
+    def prepare(
+        self, records: np.ndarray, preprocessing: Preprocessing | None = None
+    ) -> np.ndarray:
         """See Target; numbers of the input's type."""
         return self._input.encode(super().prepare(records, preprocessing))
 

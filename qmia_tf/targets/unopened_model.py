@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable
+from typing import Any
 
 from qmia_tf import targets
 from qmia_tf.targets.model_options import Opening
@@ -28,7 +29,7 @@ class TargetKind:
 
     fits: Callable[[object], bool]
     kernel_set: str
-    open_model: Callable[[object, Opening], targets.Target]
+    open_model: Callable[..., targets.Target]
     check: Callable[[object, Opening], None] | None = None
     has_signatures: bool = False
     uses_litert: bool = False
@@ -57,7 +58,7 @@ class UnopenedModel:
     """
 
     name: str
-    source: object
+    source: Any
     kernel_set: str | None
     opener: Callable[[], targets.Target] | None
     options: dict = dataclasses.field(default_factory=dict)

@@ -434,7 +434,8 @@ class StrongestTest(parameterized.TestCase, tf.test.TestCase):
             drawn_ = rng.normal(size=(attacks, 200))
             scored = [
                 attack_evaluation.AttackOutcome(
-                    rule, row, row >= 0, row == row, audit
+                    *(rule, row, row >= 0, row == row, audit),
+                    sweep.sweep(row, self.members),
                 )
                 for rule, row in zip(rules, drawn_, strict=True)
             ]

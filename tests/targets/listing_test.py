@@ -384,17 +384,16 @@ class SavedModelTest(Opened):
         two = row, tf.TensorSpec([None, 4], tf.float32, "y")
         text = tf.TensorSpec([None], tf.string, "x")
         other = {"signature": "other"}
-        for pattern, function, specs, options in (
-            ("no signature 'serving_default', only other", lambda x: x,
+        for name, pattern, function, specs, options in (
+            ("other", "no signature 'serving_default', only other", lambda x: x,
              [row], other),
-            (r"has 2 inputs \(x, y\); a classifier", lambda x, y: x + y,
+            ("two", r"has 2 inputs \(x, y\); a classifier", lambda x, y: x + y,
              two, {}),
-            ("has 2 outputs", lambda x: {"a": x, "b": x}, [row], {}),
-            ("takes string", lambda x: tf.strings.length(x), [text], {}),
+            ("outs", "has 2 outputs", lambda x: {"a": x, "b": x}, [row], {}),
+            ("text", "takes string", tf.strings.length, [text], {}),
         ):  # fmt: skip
-            path = self.save("signatures", function, *specs, **options)
+            path = self.save(name, function, *specs, **options)
             self.assertRefused(pattern, self.open, path, UNIT)
-            shutil.rmtree(path)
 
     def test_no_signatures_and_damaged(self):
         path = self.folder / "none"

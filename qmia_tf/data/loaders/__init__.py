@@ -106,7 +106,7 @@ def is_published(name: str) -> bool:
 
 
 def load_side(
-    source, *, data_dir: str | None = None, download: bool = False
+    source: object, *, data_dir: str | None = None, download: bool = False
 ) -> Side:
     """Reads the records of one side: one's own members, or nonmembers.
 
@@ -128,7 +128,7 @@ def load_side(
     return loader.load_side(source, data_dir=data_dir, download=download)
 
 
-def load_values(source, **options) -> np.ndarray:
+def load_values(source: object, **options) -> np.ndarray:
     """Reads records as load_side, of which labels may be missing.
 
     Args:
@@ -141,7 +141,7 @@ def load_values(source, **options) -> np.ndarray:
     return load_side(source, **options).values
 
 
-def is_published_side(source) -> bool:
+def is_published_side(source: object) -> bool:
     """Whether everybody can have the records of one side: those of TFDS."""
     loader = _first(source, "is_side")
     return loader is not None and loader.is_published

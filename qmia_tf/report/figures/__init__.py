@@ -12,7 +12,7 @@ import functools
 from matplotlib.figure import Figure
 
 from qmia_tf.registry import Registry
-from qmia_tf.report.figures.figure import RunFigure, groups
+from qmia_tf.report.figures.figure import Results, RunFigure, groups
 from qmia_tf.report.figures.image_files import save_figure
 
 __all__ = ["FIGURES", "RunFigure", "draw", "groups", "save_figure"]
@@ -38,7 +38,7 @@ FIGURES = Registry(
 )
 
 
-def draw(name: str, results, *, narrow: bool = False) -> Figure | None:
+def draw(name: str, results: Results, *, narrow: bool = False) -> Figure | None:
     """Draws a figure of FIGURES; None if the runs have nothing of it."""
     return FIGURES[name](results).draw(narrow=narrow)
 

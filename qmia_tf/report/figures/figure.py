@@ -15,6 +15,9 @@ from qmia_tf.report.run_list import Run, sort_runs, split_by_model
 from qmia_tf.report.tables import Column, Table
 from qmia_tf.report.words import say
 
+# What a figure takes: one of them or several.
+Results = AuditResult | Run | Iterable[AuditResult | Run]
+
 
 class RunFigure(abc.ABC):
     """A figure of runs on one data set; a subclass is a kind of figure.
@@ -33,7 +36,7 @@ class RunFigure(abc.ABC):
     heading: str
     columns: tuple[Column, ...] = ()
 
-    def __init__(self, results):
+    def __init__(self, results: Results):
         """Takes an AuditResult, a Run, or a list of them, of one data set.
 
         Raises: InputError if there is none, or they are on several.
@@ -79,13 +82,12 @@ class RunFigure(abc.ABC):
         """The rows of data."""
 
 
-def given(results) -> list[Run]:
+def given(results: Results) -> list[Run]:
     """Makes runs of what a figure is asked to draw.
 
-    Args:
-        results: AuditResult, Run, or a list of either; results are put in
-            order, runs stay in theirs. An audit of targets that are of no one
-            network becomes one run a target.
+    Results are put in order, runs stay in theirs. An audit of targets that
+    are of no one network becomes one run a target.
+
     Raises: InputError if there is none.
     """
     if isinstance(results, (AuditResult, Run)):
@@ -98,7 +100,7 @@ def given(results) -> list[Run]:
     return split_by_model(results)
 
 
-def groups(results) -> dict[str, list[Run]]:
+def groups(results: Results) -> dict[str, list[Run]]:
     """Splits runs by data set: name -> those that share a figure."""
     runs_by_dataset = {}
     for run in given(results):

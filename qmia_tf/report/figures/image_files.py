@@ -2,6 +2,7 @@
 
 import io
 import pathlib
+from collections.abc import Sequence
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -33,7 +34,7 @@ def image_bytes(figure: Figure, kind: str) -> bytes:
 
 
 def save_figure(
-    figure: Figure, stem: pathlib.Path, *, kinds=KINDS
+    figure: Figure, stem: pathlib.Path, *, kinds: Sequence[str] = KINDS
 ) -> list[pathlib.Path]:
     """Writes a figure to stem.png and stem.svg; returns the paths."""
     written = [stem.with_name(f"{stem.name}.{kind}") for kind in kinds]
@@ -42,6 +43,6 @@ def save_figure(
     return written
 
 
-def file_name(kind, dataset) -> str:
+def file_name(kind: str, dataset: str) -> str:
     """The name of a figure's files: letters, digits and . _ - alone."""
     return f"{kind}_{validation.as_name(dataset)}"

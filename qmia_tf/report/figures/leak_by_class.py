@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 from matplotlib.figure import Figure
 
+from qmia_tf.auditing.class_audits import ClassAudit
 from qmia_tf.report.figures import panels
 from qmia_tf.report.figures.figure import RunFigure
 from qmia_tf.report.figures.styles import GREY, INK
@@ -107,8 +108,8 @@ class LeakByClass(RunFigure):
                 }
 
 
-def class_name(audit) -> str:
-    """The name of a ClassAudit, or its label."""
+def class_name(audit: ClassAudit) -> str:
+    """The name of a class, or its label."""
     return audit.name or str(audit.label)
 
 

@@ -1,7 +1,7 @@
 """How much an artefact gives away: one number that figures agree on."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from qmia_tf.auditing.target_result import TargetAudit
 from qmia_tf.report.figures.figure import RunFigure
@@ -58,7 +58,7 @@ class LeakFigure(RunFigure):
         """Whether files are left out."""
         return is_cut(self.runs)
 
-    def extremes(self, shown: list[Artefact], most=3) -> list[Artefact]:
+    def extremes(self, shown: list[Artefact], most: int = 3) -> list[Artefact]:
         """Those that a sentence names: all, or the most and the least leaky."""
         return extremes(shown, lambda x: self.measure.of(x.target).value, most)
 
@@ -77,7 +77,9 @@ class LeakFigure(RunFigure):
             }
 
 
-def common_attack(targets: list[TargetAudit], *, with_curve=False) -> str:
+def common_attack(
+    targets: list[TargetAudit], *, with_curve: bool = False
+) -> str:
     """Chooses an attack that all artefacts have.
 
     The one whose AUC, by the lower ends of the intervals that hold for all
@@ -106,7 +108,7 @@ def gap(target: TargetAudit) -> Estimate:
     return target.attack(GAP).point("fixed").balanced_accuracy
 
 
-def extremes(shown: list, value, most=3) -> list:
+def extremes(shown: list, value: Callable, most: int = 3) -> list:
     """All if they are at most `most`; else those of the highest and lowest."""
     if not shown or len(shown) <= most:
         return shown

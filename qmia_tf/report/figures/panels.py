@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -55,7 +55,7 @@ class Sheet:
         """Inches."""
         return NARROW if self.narrow else WIDE
 
-    def figure(self, height, looks=()) -> Figure:
+    def figure(self, height: float, looks: Sequence[tuple] = ()) -> Figure:
         """An empty figure: of that height in inches, and a legend's."""
         return paper(height + self._legend_height(looks), narrow=self.narrow)
 
@@ -84,16 +84,16 @@ class Sheet:
 
     def panels(
         self,
-        names,
-        looks,
+        names: list[str],
+        looks: list[tuple],
         *,
-        height,
-        space,
-        margin,
-        columns=None,
-        xlabel="",
-        ylabel="",
-        grid="both",
+        height: float | Callable,
+        space: float,
+        margin: float,
+        columns: int = None,
+        xlabel: str = "",
+        ylabel: str = "",
+        grid: str | None = "both",
         **shared,
     ) -> tuple[Figure, list[Axes]]:
         """Makes a figure of one panel a name, with its legend.
@@ -112,7 +112,7 @@ class Sheet:
             **shared: of Figure.subplots.
         """
         columns = columns or across(len(names), narrow=self.narrow)
-        if isinstance(height, Callable):
+        if callable(height):
             height = height(columns)
         rows = math.ceil(len(names) / columns)
         figure = self.figure(height * rows + space, looks)
@@ -141,7 +141,7 @@ class Sheet:
         return max(1, min(fitting, len(looks)))
 
 
-def paper(height, *, narrow) -> Figure:
+def paper(height: float, *, narrow: bool) -> Figure:
     """An empty transparent figure of that height in inches."""
     size = NARROW if narrow else WIDE, height
     figure = Figure(figsize=size, layout="constrained", facecolor="none")
@@ -149,7 +149,7 @@ def paper(height, *, narrow) -> Figure:
     return figure
 
 
-def tidy(axes: Axes, *, grid="both"):
+def tidy(axes: Axes, *, grid: str | None = "both"):
     """No box, a faint grid ("both", "x", "y", None), nothing behind."""
     axes.set_facecolor("none")
     axes.spines[["top", "right"]].set_visible(False)
@@ -161,7 +161,7 @@ def tidy(axes: Axes, *, grid="both"):
 
 
 @functools.lru_cache(maxsize=4096)
-def width_of(text, *, bold=False) -> float:
+def width_of(text: str, *, bold: bool = False) -> float:
     """Inches that a text of size TEXT is wide."""
     if not text.strip():
         return 0.0
@@ -170,7 +170,7 @@ def width_of(text, *, bold=False) -> float:
     return path.get_extents().width / 72
 
 
-def fit(text, inches, *, bold=False) -> str:
+def fit(text: str, inches: float, *, bold: bool = False) -> str:
     """Cuts a name in its middle until it is no wider than that."""
     for letters in range(len(text), 3, -1):
         cut = short(text, letters)
@@ -179,20 +179,20 @@ def fit(text, inches, *, bold=False) -> str:
     return short(text, 3)
 
 
-def across(count, *, narrow) -> int:
+def across(count: int, *, narrow: bool) -> int:
     """How many of `count` panels stand beside each other."""
     if narrow:
         return min(count, 2)
     return {1: 1, 2: 2, 3: 3, 4: 2, 5: 3, 6: 3}.get(count, 4)
 
 
-def guess_line(axes: Axes, value, *, upright=False):
+def guess_line(axes: Axes, value: float, *, upright: bool = False):
     """A grey line where guessing is."""
     draw = axes.axvline if upright else axes.axhline
     draw(value, color=GREY, linewidth=0.9, zorder=1)
 
 
-def rails(axes: Axes, rows, linewidth):
+def rails(axes: Axes, rows: list[int], linewidth: float):
     """A faint line across the panel at each row."""
     axes.hlines(
         rows,
@@ -205,7 +205,9 @@ def rails(axes: Axes, rows, linewidth):
     )
 
 
-def grid_of(figure: Figure, count, *, columns, **options) -> list[Axes]:
+def grid_of(
+    figure: Figure, count: int, *, columns: int, **options
+) -> list[Axes]:
     """Axes for `count` panels, `columns` of them beside each other.
 
     Args:

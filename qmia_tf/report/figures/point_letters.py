@@ -1,6 +1,13 @@
 """Letters beside points, clear of other points and of each other."""
 
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
 from qmia_tf.report.figures.panels import TEXT
+from qmia_tf.report.figures.series import Artefact
+
+# Left, low, right, high.
+Box = tuple[float, float, float, float]
 
 # Half a marker, and a letter, in points.
 DOT, LETTER = 5.0, (8.0, 9.0)
@@ -24,14 +31,19 @@ OFFSETS = [
 ]
 
 
-def write_keys(figure, axes, points, artefacts):
+def write_keys(
+    figure: Figure,
+    axes: Axes,
+    points: list[tuple[float, float] | None],
+    artefacts: list[Artefact],
+):
     """Writes A, B, ... at the first point of each model.
 
     Args:
         figure: all drawn already.
         axes: the panel.
-        points: (x, y) in data units of each artefact, or None.
-        artefacts: of series, as many; the first of a model begins its points.
+        points: (x, y) in data units of each artefact, if it is drawn.
+        artefacts: as many; the first of a model begins its points.
     """
     # Places in points are known only once there is a layout.
     figure.draw_without_rendering()
@@ -66,7 +78,9 @@ def write_keys(figure, axes, points, artefacts):
         ).set_in_layout(False)
 
 
-def free_place(at, taken, inside):
+def free_place(
+    at: tuple[float, float], taken: list[Box], inside: Box
+) -> tuple[tuple[float, float], Box]:
     """The first offset where a letter meets nothing, and its box.
 
     Args:
@@ -87,7 +101,7 @@ def free_place(at, taken, inside):
     return best or (OFFSETS[0], _box(at, LETTER))
 
 
-def overlap(one, other) -> bool:
+def overlap(one: Box, other: Box) -> bool:
     """Whether two boxes share more than an edge."""
     return all(
         one[side] < other[side + 2] and other[side] < one[side + 2]

@@ -11,6 +11,7 @@ from qmia_tf.report.figures.figure import RunFigure
 from qmia_tf.report.figures.series import pairs, two
 from qmia_tf.report.figures.styles import DASHED, GREY, INK, PALE
 from qmia_tf.report.phrases import attack_title
+from qmia_tf.statistics.low_fpr_rates import RocBand
 
 LOOKS = {
     "deployed file": {"color": INK, **DASHED},
@@ -124,7 +125,7 @@ class RocCurves(RunFigure):
                     }
 
 
-def at_one_percent(band) -> tuple[float, float]:
+def at_one_percent(band: RocBand) -> tuple[float, float]:
     """The curve's point nearest to 1 % FPR, from above: (FPR, TPR)."""
     place = min(np.searchsorted(band.rates, 0.01), len(band.rates) - 1)
     return band.rates[place], band.tpr[place]

@@ -41,7 +41,7 @@ def scatter(
     sides: list[Side],
     sheet: panels.Sheet,
     *,
-    log=False,
+    log: bool = False,
 ) -> Figure:
     """Draws one point an artefact in each of one or two panels.
 

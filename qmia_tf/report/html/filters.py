@@ -5,6 +5,7 @@ import urllib.parse
 
 from markupsafe import Markup
 
+from qmia_tf.auditing.target_result import TargetAudit
 from qmia_tf.report.html import inline_svg
 from qmia_tf.report.phrases import TOGETHER, area
 from qmia_tf.report.tables import Column, Table, as_csv, for_people
@@ -15,7 +16,7 @@ HASH = re.compile(r"[0-9a-f]{64}")
 NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)")
 
 
-def prose(text) -> str:
+def prose(text: str) -> str:
     """Sets a sentence: numbers stay with their units, minus is no hyphen."""
     text = TOGETHER.sub("\N{NO-BREAK SPACE}", str(text))
     return signs(NEGATIVE.sub("\N{MINUS SIGN}", text))
@@ -46,13 +47,13 @@ def css_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "-", name)
 
 
-def inline(svg: bytes, prefix, kind) -> Markup:
+def inline(svg: bytes, prefix: str, kind: str) -> Markup:
     """A drawing as part of the page; its ids begin with the prefix."""
     # Matplotlib wrote it; texts are paths and comments were taken out.
     return Markup(inline_svg.inline(svg, prefix=prefix, kind=kind))
 
 
-def class_name(label: int, target) -> str:
+def class_name(label: int, target: TargetAudit) -> str:
     """The name of a class, as the audit of a target knows it."""
     names = {x.label: x.name for x in target.per_class if x.name}
     return names.get(label, f"class {label}")

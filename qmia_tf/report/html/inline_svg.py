@@ -2,6 +2,7 @@
 
 import colorsys
 import re
+from collections.abc import Iterable
 
 COLOR = re.compile(r"#[0-9a-f]{6}\b")
 STYLED = re.compile(r'(?<= )(?:style|fill|stroke)="[^"]*"')
@@ -20,7 +21,7 @@ BACKGROUND, INK = 0.085, 0.90
 PALE, LIGHTEST = 0.8, 0.64
 
 
-def inline(svg: bytes, *, prefix, kind) -> str:
+def inline(svg: bytes, *, prefix: str, kind: str) -> str:
     """Makes an SVG file part of an HTML page.
 
     Ids get a prefix, each colour #rrggbb becomes var(--c-rrggbb), paths are
@@ -55,11 +56,9 @@ def inline(svg: bytes, *, prefix, kind) -> str:
     )
 
 
-def palette(pictures) -> dict[str, tuple[str, str]]:
-    """Collects the colours of inline pictures.
+def palette(pictures: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Collects the colours of what inline made.
 
-    Args:
-        pictures: strings that inline made.
     Returns: rrggbb -> (its colour on a light page, and on a dark one); black
         too, which SVG leaves out as what everything is filled with.
     """
@@ -71,7 +70,7 @@ def palette(pictures) -> dict[str, tuple[str, str]]:
     return {name: (f"#{name}", on_dark(name)) for name in sorted(colors)}
 
 
-def on_dark(name) -> str:
+def on_dark(name: str) -> str:
     """What a colour becomes on a dark page.
 
     Greys are turned round, black to light ink and white to the background;

@@ -14,7 +14,7 @@ MAX_LISTED = 4
 NO_VERDICT = "no verdict"
 
 
-def summary(listed: list[Run], name) -> list[str]:
+def summary(listed: list[Run], name: str) -> list[str]:
     """What an attacker gains, and what quantization changes in that.
 
     The first sentence is the verdict on each artefact; the second compares

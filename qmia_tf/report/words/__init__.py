@@ -24,7 +24,7 @@ ENVIRONMENT.filters |= {
 }
 
 
-def say(template, macro, *values, **options) -> str:
+def say(template: str, macro: str, *values, **options) -> str:
     """Phrases one paragraph.
 
     Args:
