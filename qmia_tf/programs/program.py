@@ -27,10 +27,9 @@ import traceback
 from qmia_tf import onednn
 from qmia_tf.errors import InputError
 
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 USER_OS_ERRORS = (
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
+    *NO_SPACE,
     errno.EACCES,
     errno.EPERM,
     errno.EROFS,
@@ -94,8 +93,10 @@ def _guarded(main, argv):
         _require_results()
         if error.errno not in USER_OS_ERRORS:
             _end_as_defect()
-        where = error.filename or "stdout, or a temporary file"
-        _stop(f"{error.strerror} ({where})")
+        where = error.filename
+        if where is None and error.errno in NO_SPACE:
+            where = "stdout, or a temporary file"
+        _stop(f"{error.strerror} ({where})" if where else error.strerror)
     except KeyboardInterrupt:
         print("stopped; run the same command to go on", file=sys.stderr)
         sys.exit(130)

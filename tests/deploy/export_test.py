@@ -318,9 +318,7 @@ class CheckTest(Folder):
 
         with mock.patch.object(export, "_make", make_while_another_ends):
             self.export(model)
-        self.assertEqual(
-            list(files.read_json(manifest)), ["other", "float32"]
-        )
+        self.assertEqual(list(files.read_json(manifest)), ["other", "float32"])
         self.assertEqual(self.names(), ["float32.tflite", "manifest.json"])
 
     def test_same_scheme_in_another_process(self):

@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import sys
 import zipfile
+from unittest import mock
 
 import keras
 import numpy as np

@@ -91,7 +91,7 @@ class RunTest(Folder):
         (
             "full_disk",
             "raise OSError(errno.ENOSPC, 'No space left on device')",
-            "error: No space left on device\n",
+            "error: No space left on device (stdout, or a temporary file)\n",
         ),
     )
     def test_what_a_user_can_mend(self, body, line):
@@ -273,6 +273,16 @@ class StartTensorFlowTest(Folder):
         done = self.start()
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(done.stderr, "after\nand here")
+
+    def test_keras_json_does_not_count(self):
+        done = self.start(
+            "import types\n"
+            "keras = types.ModuleType('keras')\n"
+            "keras.config = types.SimpleNamespace(\n"
+            "    set_floatx=print, set_image_data_format=print)\n"
+            "sys.modules['keras'] = keras"
+        )
+        self.assertIn("float32\nchannels_last\n", done.stdout)
 
     def test_failing_import_shows_them(self):
         done = self.start(body="raise ImportError('no such lib')")
