@@ -56,8 +56,8 @@ ROOMS = {
     "cellar": Room(
         "what all stand on",
         (
-            *("errors", "files", "locks", "run_dir", "registry", "typed_json"),
-            *("terminal", "quiet", "onednn", "plot_settings"),
+            *("errors", "files", "locks", "run_dir", "run_config", "registry"),
+            *("typed_json", "terminal", "quiet", "onednn", "plot_settings"),
             *("quantizers", "statistics"),
         ),
         (0, 0, 100, 8),
