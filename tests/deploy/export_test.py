@@ -310,16 +310,19 @@ class CheckTest(Folder):
 
     def test_entries_of_another_process_stay(self):
         model, manifest = self.tiny_file(), self.out / "manifest.json"
+        entry = self.export(model, "float16")
+        manifest.unlink()
         make = export._make
 
         def make_while_another_ends(name, job):
-            files.write_json(manifest, {"other": {"file": "other.tflite"}})
+            files.write_json(manifest, {"float16": entry})
             return make(name, job)
 
         with mock.patch.object(export, "_make", make_while_another_ends):
             self.export(model)
-        self.assertEqual(list(files.read_json(manifest)), ["other", "float32"])
-        self.assertEqual(self.names(), ["float32.tflite", "manifest.json"])
+        entries = files.read_json(manifest)
+        self.assertEqual(list(entries), ["float16", "float32"])
+        self.assertEqual(entries["float16"], entry)
 
     def test_same_scheme_in_another_process(self):
         with other_writer.writing(self.out / "float32.tflite"):
