@@ -101,7 +101,8 @@ def define_audit(*, tfprivacy_attacks=tfprivacy.ATTACKS):
     flags.DEFINE_float(
         "file_memory",
         None,
-        "MB of memory that it may take, on Linux (default: likewise)",
+        "MB of memory that a .tflite file may take in its process, on Linux "
+        "(default: by the sizes of the file and the records)",
     )
     flags.DEFINE_integer("audit_seed", 0, "of calibration halves, bootstraps")
     flags.DEFINE_integer(
