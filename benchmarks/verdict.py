@@ -44,8 +44,8 @@ from qmia_tf.statistics import (
     power,
     simultaneous_intervals,
 )
+from qmia_tf.statistics.attack_selection import choose
 from qmia_tf.statistics.auc import auc
-from qmia_tf.statistics.selection import choose
 
 HERE = pathlib.Path(__file__).resolve().parent
 PERMUTATIONS = 1999

@@ -20,7 +20,7 @@ STAGES = (TRAIN, EXPORT, PARITY, ATTACK, SWEEP)
 FILE_SECONDS, BASELINE_SECONDS, PARITY_SECONDS = 20, 300, 60
 ARTEFACT_SECONDS, EPOCH_SECONDS = 90, 40
 RECORDS = {"cifar10": 60_000, "fashion_mnist": 70_000, "digits": 1_797}
-# A training step against full precision's (docs/architecture.md).
+# A training step against full precision's (docs/decisions.md).
 QUANTIZED_FACTOR = 1.2
 # (16, 16) is inferred by four convolutions for one.
 CONVOLUTION_FACTORS = {"w16a16": 4.0, "w16a4": 2.0}

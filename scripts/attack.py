@@ -14,7 +14,7 @@ on the same members. --fail_if_auc_above and --fail_if_tpr_above end the
 program with status 1 if the strongest attack on an artefact is beyond them,
 with its whole interval, with status 3 if that cannot be judged; so does
 --fail_if_cannot_detect if a leak of that AUC would have been missed. --pictures
-says whether audit.json shows the most exposed members, which are training
+says whether audit.json shows the members at highest risk, which are training
 records. What scripts/parity.py found of the files, before this, goes into
 audit.json as well. Takes about a minute on the digits, some minutes on
 CIFAR-10.

@@ -25,7 +25,7 @@ prints the verdict. Stored outputs of the same file and records are used again.
 --fail_if_auc_above=0.6 and --fail_if_tpr_above=0.05@0.01 end the program with
 status 1 if an artefact gives away more, with status 3 if that cannot be judged;
 so does --fail_if_cannot_detect=0.55 if a leak of that AUC would have been
-missed. --pictures=on shows the most exposed members, which are training
+missed. --pictures=on shows the members at highest risk, which are training
 records, in audit.json and the report. Takes a minute for some thousand small
 images, most of it for tensorflow-privacy's attacks (--notfprivacy) and
 augmented queries (--label_only_records=0).

@@ -7,8 +7,8 @@ Reads outputs/TARGET.npz of the run, which scripts/attack.py writes, and gives
 every record its score and its calibrated probability of being a member, with
 an interval; with --baseline also what the full-precision model of the same
 data and split gives it, and the change. Writes records.csv (all records,
-highest risk first), exposed.md (the findings and the first members) and,
-unless --images=false, exposed.png (their images; loads the run's data set)
+highest risk first), risk.md (the findings and the first members) and,
+unless --images=false, risk.png (their images; loads the run's data set)
 into --out. They name training records: keep them as private as the data.
 Takes some seconds, and as long as loading the data set.
 """
@@ -43,7 +43,7 @@ options.define_data_place()
 
 
 def main(argv):
-    """Lists and shows the most exposed records as the flags say."""
+    """Lists and shows the records at highest risk as the flags say."""
     del argv
     run_dir = options.required("run_dir")
     out = pathlib.Path(options.required("out"))

@@ -17,7 +17,7 @@ HEAD = """\
 # `bash scripts/test.sh --measure`. The longest files begin first, so that no
 # worker has one left when the others are done; --fast leaves these out.
 """
-LEAST_SECONDS = 3.0
+LEAST_SECONDS = 2.0
 # What trains or converts: a test file that imports of it, by itself or through
 # a module of tests/, is left out by --fast ...
 TRAINS_OR_CONVERTS = (

@@ -33,7 +33,7 @@ class FastTest(parameterized.TestCase):
             )
             durations.write(
                 {
-                    "tests/imports_test.py::HouseTest": 2.9,
+                    "tests/imports_test.py::HouseTest": 1.9,
                     "tests/imports_test.py::LightTest": 5.1,
                 }
             )

@@ -82,7 +82,7 @@ def _target(place, name, bits):
         attacks=attacks,
         per_class=[_class(n, leak) for n in range(len(NAMES))],
         parity=_parity() if name == "int8" else None,
-        risky_members=[_exposed(n) for n in range(24)] if keras else [],
+        risky_members=[_risky_member(n) for n in range(24)] if keras else [],
     )
 
 
@@ -156,7 +156,7 @@ def _parity():
     )
 
 
-def _exposed(place):
+def _risky_member(place):
     value = 0.9 - 0.01 * place
     return RiskyMember(
         record_id=100 + place,

@@ -17,6 +17,7 @@ from qmia_tf.statistics import (
     score_counts,
     thinned_sweep,
 )
+from qmia_tf.statistics.attack_selection import choose
 from qmia_tf.statistics.auc import auc
 from qmia_tf.statistics.held_out_thresholds import cross_fit, hold_out
 from qmia_tf.statistics.low_fpr_rates import (
@@ -28,7 +29,6 @@ from qmia_tf.statistics.operating_points import (
     in_sample_points,
     measure_decisions,
 )
-from qmia_tf.statistics.selection import choose
 from qmia_tf.statistics.sweep import Sweep, sweep
 
 # The paper's attack: its tables need more points, its figure a finer curve.
@@ -140,7 +140,7 @@ def with_excess(
 
 
 def strongest(scored: list[AttackOutcome], inputs: AttackInputs) -> Strongest:
-    """Takes the attack that selection.choose names, and evaluates it.
+    """Takes the attack that attack_selection.choose names, and evaluates it.
 
     It is evaluated on the other half, so that the choice does not flatter it.
     """

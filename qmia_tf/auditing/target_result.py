@@ -123,7 +123,7 @@ class Strongest:
 
     Attributes:
         attack: the one whose AUC is surely the highest on the calibration
-            half, see selection.choose.
+            half, see attack_selection.choose.
         candidates: the attacks it was chosen from.
         point: its threshold of the calibration half, on the evaluation half.
         auc: on the evaluation half.

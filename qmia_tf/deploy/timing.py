@@ -31,26 +31,27 @@ def measure(
     *,
     seconds: float = 1.0,
     least: int = 10,
+    most: int = MOST,
     warmup: int = 3,
 ) -> Timing:
     """Times call() again and again.
 
     The first `warmup` calls are not counted; the very first is reported
     apart. Then it is called until `seconds` have passed, but `least` times
-    at least and MOST times at most.
+    at least and `most` times at most.
 
     Raises: ValueError if an argument is out of range.
     """
-    if seconds < 0 or not 1 <= least <= MOST or warmup < 1:
+    if seconds < 0 or not 1 <= least <= most or warmup < 1:
         raise ValueError(
-            f"seconds must be >= 0, 1 <= least <= {MOST} and warmup >= 1, got "
+            f"seconds must be >= 0, 1 <= least <= {most} and warmup >= 1, got "
             f"{seconds}, {least} and {warmup}"
         )
     first, *_ = [_milliseconds(call) for _ in range(warmup)]
     times = []
     end = time.perf_counter() + seconds
     while len(times) < least or (
-        len(times) < MOST and time.perf_counter() < end
+        len(times) < most and time.perf_counter() < end
     ):
         times.append(_milliseconds(call))
     return Timing(

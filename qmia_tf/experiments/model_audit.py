@@ -352,7 +352,7 @@ def _folder(out):
 
 
 def pictures_of(members, choice, data):
-    """Gives what shows the most exposed members.
+    """Gives what shows the members at highest risk.
 
     Args:
         members: their source. Those that everybody has, of TFDS, are shown

@@ -150,7 +150,7 @@ def define_audit(*, tfprivacy_attacks=tfprivacy.ATTACKS):
     flags.DEFINE_string(
         "pictures",
         "auto",
-        "whether audit.json, and so the report, shows the most exposed "
+        "whether audit.json, and so the report, shows the highest-risk "
         "members, which are training records: on, off, or auto, for the "
         "digits and TFDS data sets only",
     )

@@ -1,5 +1,8 @@
 """DoReFa's quantizers of weights, activations and gradients.
 
+Each has its value and, beside it, its gradient: straight through the rounding.
+quantizer.py makes a tf.custom_gradient of the two.
+
 The forward of each, and its backward where that is more than dy, are each one
 XLA kernel (1-bit weights apart): the work is element-wise, and XLA makes one
 pass over memory of what would be five TensorFlow ops. Only what the gradient

@@ -1,6 +1,7 @@
 """Writes a report: page, text, tables and figures, in the formats wanted."""
 
 import dataclasses
+import os
 import pathlib
 from collections.abc import Sequence
 
@@ -22,7 +23,7 @@ DEFAULT = ("html", "png", "svg", "csv", "latex")
 
 
 def make_report(
-    run_dirs: Sequence[str | pathlib.Path],
+    run_dirs: Sequence[str | os.PathLike],
     out_dir: str | pathlib.Path,
     *,
     max_drop: float = 5.0,

@@ -1,4 +1,4 @@
-"""The most exposed records: their files, and images on a contact sheet."""
+"""The records at highest risk: their files, and images on a contact sheet."""
 
 import pathlib
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from qmia_tf.report.figures.image_files import image_bytes
 from qmia_tf.report.figures.styles import COLORS, GREY
 from qmia_tf.report.risk_page import as_csv, as_page, interval
 
-CSV, PAGE, SHEET = "records.csv", "exposed.md", "exposed.png"
+CSV, PAGE, SHEET = "records.csv", "risk.md", "risk.png"
 COLUMNS = 8
 # Of one record on the sheet: its image and what stands under it.
 CELL = (1.3, 1.95)
@@ -26,7 +26,7 @@ def write_risks(
     top: int = 24,
     pictures: tuple[np.ndarray, Sequence[str]] | None = None,
 ) -> list[pathlib.Path]:
-    """Writes records.csv, exposed.md and, with images, exposed.png.
+    """Writes records.csv, risk.md and, with images, risk.png.
 
     Args:
         risks: of the target.
@@ -55,7 +55,7 @@ def write_risks(
 
 def contact_sheet(
     risks: RecordRisks,
-    rows: Sequence[int],
+    rows: np.ndarray,
     images: np.ndarray,
     class_names: Sequence[str],
     *,
@@ -97,7 +97,7 @@ def contact_sheet(
             color="black" if predicted == label else COLORS[1],
         )
     figure.suptitle(
-        f"Most exposed members: {risks.run}, "
+        f"Members at highest risk: {risks.run}, "
         f"target {risks.outputs.target}, score {risks.score}",
         fontsize="medium",
     )

@@ -1,7 +1,6 @@
-"""The most exposed records as a table of all and a page of the first."""
+"""The records at highest risk as a table of all and a page of the first."""
 
 import textwrap
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,7 @@ WIDTH = 78
 
 
 def as_csv(risks: RecordRisks, before: RecordRisks | None = None) -> str:
-    """All records, most exposed first.
+    """All records, highest risk first.
 
     With a baseline come its columns and the changes, these minus before: of
     the rank, and of the probability in points.
@@ -38,7 +37,7 @@ def as_csv(risks: RecordRisks, before: RecordRisks | None = None) -> str:
 
 def as_page(
     risks: RecordRisks,
-    rows: Sequence[int],
+    rows: np.ndarray,
     before: RecordRisks | None = None,
 ) -> str:
     """A page in Markdown: what was found, how sure it is, the first members.
@@ -54,9 +53,10 @@ def as_page(
     table = [header, ["---:"] * len(header)]
     table += [_cells(risks, row, before) for row in rows]
     paragraphs = [
-        f"# Most exposed members: {risks.run}, target {risks.outputs.target}",
+        f"# Members at highest risk: {risks.run}, "
+        f"target {risks.outputs.target}",
         *(textwrap.fill(text, WIDTH) for text in _findings(risks, before)),
-        f"The {len(rows)} most exposed members:",
+        f"The {len(rows)} members at highest risk:",
         "\n".join(f"| {' | '.join(map(str, cells))} |" for cells in table),
     ]
     return "\n\n".join(paragraphs) + "\n"

@@ -1,7 +1,7 @@
 """The content of a report on audited runs: warnings, verdicts, tables."""
 
 import dataclasses
-import pathlib
+import os
 from collections.abc import Sequence
 
 from qmia_tf.auditing import audit_result
@@ -51,7 +51,7 @@ class ReportContent:
 
 
 def collect(
-    run_dirs: Sequence[str | pathlib.Path],
+    run_dirs: Sequence[str | os.PathLike],
     *,
     max_drop: float = 5.0,
     asked: Sequence[tuple[str, list[str]]] = (),

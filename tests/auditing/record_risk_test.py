@@ -235,7 +235,8 @@ class WrittenTest(parameterized.TestCase, tf.test.TestCase):
             before.riskiest_members(4),
         )
         self.assertIn(
-            f"the 4 most exposed members of each {same.size} are the same", text
+            f"the 4 members at highest risk of each {same.size} are the same",
+            text,
         )
         listed = [x for x in page.splitlines() if x.startswith("| ")][2:]
         self.assertLen(listed, 6)
@@ -335,12 +336,12 @@ class ScriptTest(script_calls.Folder):
             f"--baseline={full}", "--top=10", "--score=confidence"
         )
         self.assertEqual((status, errors), (0, ""))
-        self.assertIn("Most exposed members: w4a4, target keras", out)
-        self.assertIn("records.csv, exposed.md, exposed.png are in", out)
+        self.assertIn("Members at highest risk: w4a4, target keras", out)
+        self.assertIn("records.csv, risk.md, risk.png are in", out)
         folder = self.dir / "out"
         self.assertCountEqual(
             [path.name for path in folder.iterdir()],
-            ["records.csv", "exposed.md", "exposed.png"],
+            ["records.csv", "risk.md", "risk.png"],
         )
         with open(folder / "records.csv") as file:
             rows = list(csv.DictReader(file))
@@ -354,7 +355,7 @@ class ScriptTest(script_calls.Folder):
             self.assertAlmostEqual(
                 float(row["score"]), by_id[int(row["record_id"])]
             )
-        picture = reading.imread(folder / "exposed.png")
+        picture = reading.imread(folder / "risk.png")
         self.assertGreater(picture.shape[1], 900)
         self.assertGreater(picture.std(), 0.05)
 
@@ -366,8 +367,8 @@ class ScriptTest(script_calls.Folder):
         path.write_text(json.dumps(config))
         status, out, errors = self.call("--noimages", "--top=3")
         self.assertEqual((status, errors), (0, ""))
-        self.assertIn("records.csv, exposed.md are in", out)
-        self.assertFalse((self.dir / "out" / "exposed.png").exists())
+        self.assertIn("records.csv, risk.md are in", out)
+        self.assertFalse((self.dir / "out" / "risk.png").exists())
         status, out, errors = self.call()
         self.assertEqual((status, out), (2, ""))
         self.assertOneLine(errors, "/no/such/data.npz")

@@ -38,26 +38,26 @@ class RiskyMembersTest(tf.test.TestCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.outputs = synthetic_outputs.outputs(90, 70).in_record_order()
-        cls.exposed = risky_members.of_target(cls.outputs, seed=0)
+        cls.risky = risky_members.of_target(cls.outputs, seed=0)
 
-    def test_are_members_the_most_exposed_first(self):
-        self.assertLen(self.exposed, 24)
+    def test_are_members_the_highest_risk_first(self):
+        self.assertLen(self.risky, 24)
         members = set(self.outputs.record_ids[self.outputs.members].tolist())
-        ids = [member.record_id for member in self.exposed]
+        ids = [member.record_id for member in self.risky]
         self.assertLen(set(ids), 24)
         self.assertContainsSubset(ids, members)
         keys = [
-            (-x.probability.value, -x.score, x.record_id) for x in self.exposed
+            (-x.probability.value, -x.score, x.record_id) for x in self.risky
         ]
         self.assertEqual(keys, sorted(keys))
         # No member of a higher probability is missing: scores of a half
         # rise with it.
-        lowest = min(member.probability.value for member in self.exposed)
+        lowest = min(member.probability.value for member in self.risky)
         self.assertGreater(lowest, 0.5)
 
     def test_what_is_said_of_one(self):
         scores = margin(self.outputs.probabilities, self.outputs.labels)
-        for member in self.exposed:
+        for member in self.risky:
             (row,) = np.flatnonzero(self.outputs.record_ids == member.record_id)
             self.assertEqual(member.label, self.outputs.labels[row])
             self.assertEqual(
@@ -81,10 +81,10 @@ class RiskyMembersTest(tf.test.TestCase):
         images = np.random.default_rng(0).integers(
             0, 256, (1600, 6, 5, 3), np.uint8
         )
-        exposed = risky_members.of_target(
+        risky = risky_members.of_target(
             self.outputs, seed=0, pictures=images.__getitem__
         )
-        for member, plain in zip(exposed, self.exposed, strict=True):
+        for member, plain in zip(risky, self.risky, strict=True):
             self.assertEqual(member.record_id, plain.record_id)
             self.assertAllEqual(
                 opened(member.picture), images[member.record_id]

@@ -477,7 +477,7 @@ class NumbersTest(tf.test.TestCase):
         names = [x.get_text() for x in axes.get_yticklabels()]
         self.assertEqual(names, list(figure_audits.NAMES))
 
-    def test_many_classes_are_cut_to_the_most_exposed(self):
+    def test_many_classes_are_cut_to_those_at_highest_risk(self):
         first = self.keras[0].per_class[0]
         many = [
             changed(first, label=n, name=None, auc__value=0.4 + 0.005 * n)
@@ -491,9 +491,9 @@ class NumbersTest(tf.test.TestCase):
         self.assertIn("20 classes with the highest", caption("classes", result))
         self.assertLen(figures.FIGURES["classes"](result).data().rows, 50)
 
-    def test_exposed(self):
+    def test_members_at_risk(self):
         (run,) = figure_audits.runs(1)
-        shown = [x for x in figures.exposed(run).axes if x.images]
+        shown = [x for x in figures.risk(run).axes if x.images]
         self.assertLen(shown, 24)
         self.assertEqual(shown[1].get_xlabel(), "automobile\n89 %")
         colors = {x.xaxis.label.get_color() for x in shown}

@@ -27,7 +27,7 @@ from qmia_tf.report.tables import Column
 from qmia_tf.statistics.intervals import Estimate
 
 VOID = {"meta", "link", "img", "br"}
-KINDS = ("overview", "threshold", "exposed")
+KINDS = ("overview", "threshold", "risk")
 EVIL = "<script>alert('1')&amp;\"</script>"
 
 
@@ -127,7 +127,7 @@ class PageTest(Reports):
 
     def test_every_figure_has_its_words_and_both_drawings(self):
         held = [x for _, x in self.read.elements if x.get("role") == "img"]
-        shown = [x for x in self.pictures if x.kind != page.EXPOSED]
+        shown = [x for x in self.pictures if x.kind != page.RISK]
         self.assertNotEmpty(shown)
         self.assertCountEqual(
             [x["aria-label"] for x in held], [x.alt for x in shown]

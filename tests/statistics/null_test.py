@@ -22,10 +22,10 @@ from qmia_tf.statistics import (
     class_thresholds,
     held_out_thresholds,
 )
+from qmia_tf.statistics.attack_selection import choose
 from qmia_tf.statistics.auc import auc
 from qmia_tf.statistics.intervals import balanced_accuracy
 from qmia_tf.statistics.operating_points import measure_decisions
-from qmia_tf.statistics.selection import choose
 from qmia_tf.statistics.sweep import sweep
 
 AUDITS = 1000 if slow_tests.SLOW else 400

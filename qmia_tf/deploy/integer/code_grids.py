@@ -1,4 +1,8 @@
-"""Which codes the tensors of an integer file have. NumPy only."""
+"""The codes and scales of an integer file's tensors. NumPy only.
+
+Pixels, sums and logits; those of weights and activations are their
+quantizers' own grids.
+"""
 
 import dataclasses
 import functools

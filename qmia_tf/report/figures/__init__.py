@@ -32,7 +32,7 @@ FIGURES = Registry(
             "cost": "tradeoffs:LeakByCost",
             "parity": "parity_codes:ParityCodes",
             "classes": "leak_by_class:LeakByClass",
-            "exposed": "member_images:MemberImages",
+            "risk": "member_images:MemberImages",
         }.items()
     },
 )

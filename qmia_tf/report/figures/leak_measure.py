@@ -1,7 +1,7 @@
 """How much an artefact gives away: one number that figures agree on."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from qmia_tf.auditing.target_result import TargetAudit
 from qmia_tf.report.figures.figure import RunFigure
@@ -108,7 +108,7 @@ def gap(target: TargetAudit) -> Estimate:
     return target.attack(GAP).point("fixed").balanced_accuracy
 
 
-def extremes(shown: list, value: float, most: int = 3) -> list:
+def extremes(shown: list, value: Callable, most: int = 3) -> list:
     """All if they are at most `most`; else those of the highest and lowest."""
     if not shown or len(shown) <= most:
         return shown

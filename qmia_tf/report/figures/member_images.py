@@ -1,4 +1,4 @@
-"""The most exposed members, as pictures."""
+"""The members at highest risk, as pictures."""
 
 import base64
 import io
@@ -24,13 +24,13 @@ WRONG = COLORS[1]
 class MemberImages(RunFigure):
     """The members whose scores give them away most."""
 
-    name = "exposed"
-    title = "The most exposed members"
-    heading = "the most exposed members"
+    name = "risk"
+    title = "The members at highest risk"
+    heading = "the members at highest risk"
     columns = (Column("score", "score", "number"),)
 
     def first_members(self) -> list[SimpleNamespace]:
-        """The most exposed member of some models."""
+        """The member at highest risk of some models."""
         members = (_members(x)[:1] for x in self.models[:3])
         return [first for listed in members for first in listed]
 

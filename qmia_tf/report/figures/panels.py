@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -55,9 +55,7 @@ class Sheet:
         """Inches."""
         return NARROW if self.narrow else WIDE
 
-    def figure(
-        self, height: float | Callable, looks: list[tuple] = ()
-    ) -> Figure:
+    def figure(self, height: float, looks: Sequence[tuple] = ()) -> Figure:
         """An empty figure: of that height in inches, and a legend's."""
         return paper(height + self._legend_height(looks), narrow=self.narrow)
 
@@ -114,7 +112,7 @@ class Sheet:
             **shared: of Figure.subplots.
         """
         columns = columns or across(len(names), narrow=self.narrow)
-        if isinstance(height, Callable):
+        if callable(height):
             height = height(columns)
         rows = math.ceil(len(names) / columns)
         figure = self.figure(height * rows + space, looks)
@@ -143,7 +141,7 @@ class Sheet:
         return max(1, min(fitting, len(looks)))
 
 
-def paper(height: float | Callable, *, narrow: bool) -> Figure:
+def paper(height: float, *, narrow: bool) -> Figure:
     """An empty transparent figure of that height in inches."""
     size = NARROW if narrow else WIDE, height
     figure = Figure(figsize=size, layout="constrained", facecolor="none")

@@ -29,7 +29,7 @@ SOURCE_TABLES = {
 GROUPED = {"table1": 1, "table2": 3}
 # The figure above the sections, and the one whose pictures the page shows
 # itself, as a grid that fits any width.
-TOP, EXPOSED = "overview", "exposed"
+TOP, RISK = "overview", "risk"
 NOTES = (
     *("balanced", "held_out", "in_sample", "test", "detectable"),
     *("strongest", "low_fpr", "epsilon", "paired"),
@@ -107,7 +107,7 @@ def _sections(report, pictures):
     kinds = dict.fromkeys(picture.kind for picture in pictures)
     placed = {kind for section in known for kind in section.get("figures", ())}
     # So that none is lost.
-    others = [x for x in kinds if x not in {TOP, EXPOSED, *placed}]
+    others = [x for x in kinds if x not in {TOP, RISK, *placed}]
     more = {"key": "more", "title": "More figures", "figures": others}
     filled = []
     for section in (*known, more):

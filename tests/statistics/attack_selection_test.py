@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 from sklearn import metrics
 
-from qmia_tf.statistics import selection
+from qmia_tf.statistics import attack_selection
 from qmia_tf.statistics.held_out_thresholds import calibration_half
 
 
@@ -21,7 +21,7 @@ class ChooseTest(tf.test.TestCase):
     def test_the_best_there(self):
         given = {f"gain_{gain}": self.scores(gain) for gain in (0.0, 2.0, 0.5)}
         # Of as many records each, the highest is surely so as well.
-        chosen = selection.choose(given, self.members, self.half)
+        chosen = attack_selection.choose(given, self.members, self.half)
         areas = {
             name: metrics.roc_auc_score(self.members[self.half], x[self.half])
             for name, x in given.items()
@@ -35,9 +35,9 @@ class ChooseTest(tf.test.TestCase):
             "here": np.where(self.half, good, 0.0),
             "there": np.where(self.half, 0.0, 3 * good),
         }
-        chosen = selection.choose(given, self.members, self.half)
+        chosen = attack_selection.choose(given, self.members, self.half)
         self.assertEqual(chosen, "here")
-        chosen = selection.choose(given, self.members, ~self.half)
+        chosen = attack_selection.choose(given, self.members, ~self.half)
         self.assertEqual(chosen, "there")
 
     def test_records_without_a_score_do_not_count(self):
@@ -50,14 +50,14 @@ class ChooseTest(tf.test.TestCase):
             "weak": self.scores(0.2),
             "partly": partly,
         }
-        chosen = selection.choose(given, self.members, self.half)
+        chosen = attack_selection.choose(given, self.members, self.half)
         self.assertEqual(chosen, "partly")
         with self.assertRaisesRegex(
             ValueError, r"none of \['silent'\] has scores"
         ):
-            selection.choose({"silent": silent}, self.members, self.half)
+            attack_selection.choose({"silent": silent}, self.members, self.half)
         with self.assertRaisesRegex(ValueError, r"none of \[\] has scores"):
-            selection.choose({}, self.members, self.half)
+            attack_selection.choose({}, self.members, self.half)
 
     def test_few_records_have_to_be_sure(self):
         # More than 0.84 on 20 records, against 0.8 on 1,000.
@@ -73,7 +73,9 @@ class ChooseTest(tf.test.TestCase):
             members[[*shown, *others]], few[[*shown, *others]]
         )
         self.assertGreater(area, 0.84)
-        chosen = selection.choose({"few": few, "many": many}, members, half)
+        chosen = attack_selection.choose(
+            {"few": few, "many": many}, members, half
+        )
         self.assertEqual(chosen, "many")
 
     def test_where_nothing_is_sure_the_area_decides(self):
@@ -83,13 +85,13 @@ class ChooseTest(tf.test.TestCase):
             self.members[self.half], given["weak"][self.half]
         )
         self.assertBetween(area, 0.5, 0.6)
-        chosen = selection.choose(given, self.members, self.half)
+        chosen = attack_selection.choose(given, self.members, self.half)
         self.assertEqual(chosen, "weak")
 
     def test_the_first_of_equals(self):
         scores = self.scores(1.0)
         given = {"one": scores, "same": np.exp(scores)}
-        chosen = selection.choose(given, self.members, self.half)
+        chosen = attack_selection.choose(given, self.members, self.half)
         self.assertEqual(chosen, "one")
 
 
