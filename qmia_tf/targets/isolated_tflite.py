@@ -1,9 +1,11 @@
 """A stranger's .tflite file: a target in a process of its own."""
 
 import pathlib
+from typing import cast
 
 import numpy as np
 
+from qmia_tf.deploy.tflite.interpreter import Interpreter
 from qmia_tf.deploy.tflite.isolation import IsolatedInterpreter, Limits
 from qmia_tf.deploy.timing import Timing
 from qmia_tf.targets.tflite_target import TFLiteTarget
@@ -40,13 +42,20 @@ class IsolatedTFLiteTarget(TFLiteTarget):
                 kernels=kernels,
                 signature=signature,
             )
-        super().__init__(model, kernels=kernels, signature=signature, **options)
+        self._process: IsolatedInterpreter = model
+        # It answers as an Interpreter does.
+        super().__init__(
+            cast(Interpreter, model),
+            kernels=kernels,
+            signature=signature,
+            **options,
+        )
 
     def measure(self, records: np.ndarray) -> Timing:
         """See Target; inside of the process, without what passes to it."""
         records = self._require_records(records)
-        return self.interpreter.measure(self.prepare(records))
+        return self._process.measure(self.prepare(records))
 
     def close(self) -> None:
         """See Target."""
-        self.interpreter.close()
+        self._process.close()
