@@ -47,6 +47,7 @@ EXTRAS = {
     "tensorboard": TENSORBOARD,
     "test": [
         *TENSORBOARD,
+        "hypothesis>=6.150",
         "ipykernel>=6.29",
         "jsonschema>=4.23",
         "mypy>=2.4,<2.5",

@@ -1,6 +1,5 @@
 """results/: the small files of every run, from which all else is made."""
 
-import csv
 import dataclasses
 import pathlib
 
@@ -12,6 +11,7 @@ from qmia_tf.auditing.accuracy_matching import Match
 from qmia_tf.errors import InputError
 from qmia_tf.report.run_list import Run
 from qmia_tf.run_dir import RunDir
+from qmia_tf.training import history
 
 SWEEP, MATCHED, TIMING = "epochs.json", "matched.json", "timing.json"
 ARTEFACTS = "artefacts.json"
@@ -174,23 +174,20 @@ def _with_comparison(finished_run, full):
 def read_history(place) -> list[dict]:
     """Reads history.csv of a run; no rows if there is none."""
     path = pathlib.Path(place) / HISTORY
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+    return history.read(path, columns=("epoch", "seconds"))
 
 
 def _read(job, place):
-    history = read_history(place)
+    rows = read_history(place)
     seconds = _json(place / TIMING) or {}
-    if history:
-        seconds["train"] = sum(float(row["seconds"]) for row in history)
+    if rows:
+        seconds["train"] = sum(float(row["seconds"]) for row in rows)
     artefacts = _decoded(Artefacts, place / ARTEFACTS)
     comparison = _decoded(full_precision.Comparison, place / MATCHED)
     return FinishedRun(
         job=job,
         run=Run(audit_result.load(place)),
-        history=history,
+        history=rows,
         sweep=_decoded(TrainingCurve, place / SWEEP),
         comparison=comparison,
         is_paired=comparison is not None,

@@ -13,7 +13,9 @@ import os
 import pathlib
 import re
 import shutil
+import sys
 import tempfile
+import zipfile
 from typing import TypeGuard
 
 import numpy as np
@@ -24,6 +26,12 @@ from qmia_tf.errors import InputError
 NUMBERS = re.compile(r"\[\n(?:[\s\deE.,+-]|null)*\]")
 # Longer whole numbers are damage, and slow to read.
 DIGITS = 20
+# What is nested deeper is damage, and would end in a RecursionError somewhere.
+DEPTH = 64
+# deflate makes nothing smaller than this: a byte of a file is at most so many.
+DEFLATION = 1032
+# The first five bits of half a character of UTF-16.
+SURROGATES = 0xD800 >> 11
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -98,16 +106,53 @@ def read_json(path):
     Raises: InputError if the file cannot be read or is not JSON.
     """
     try:
-        data = pathlib.Path(path).read_bytes()
-        return json.loads(data, parse_int=_integer, parse_float=_finite)
+        return parse_json(pathlib.Path(path).read_bytes())
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
         raise InputError(f"{path} is not valid JSON: {error}") from error
+
+
+def parse_json(text):
+    """Parses strict JSON whose text and numbers can all be used.
+
+    Args:
+        text: str or bytes.
+    Returns: the object.
+    Raises: ValueError.
+    """
+    try:
+        tree = json.loads(
+            text,
+            parse_int=_integer,
+            parse_float=_finite,
+            parse_constant=_no_number,
+        )
+        _check_depth(tree)
     except RecursionError as error:
-        raise InputError(
-            f"{path} is not valid JSON: it is nested too deeply"
-        ) from error
+        raise ValueError("it is nested too deeply") from error
+    # Half a character of UTF-16 can be neither printed nor written.
+    if ("\\ud" if isinstance(text, str) else b"\\ud") in text.lower():
+        json.dumps(tree, ensure_ascii=False).encode()
+    return tree
+
+
+def _check_depth(tree):
+    level = [tree]
+    for _ in range(DEPTH):
+        level = [part for part in level if isinstance(part, (dict, list))]
+        level = [
+            item
+            for part in level
+            for item in (part.values() if isinstance(part, dict) else part)
+        ]
+        if not level:
+            return
+    raise ValueError("it is nested too deeply")
+
+
+def _no_number(text):
+    raise ValueError(f"{text} is not a number of JSON")
 
 
 def _integer(text):
@@ -152,12 +197,14 @@ def read_npz(path):
     arrays = {}
     name = None
     try:
+        with open(path, "rb") as file:
+            _require_honest_sizes(file)
         with (
             open(path, "rb") as file,
             np.load(file, allow_pickle=False) as stored,
         ):
             for name in stored.files:
-                arrays[name] = stored[name]
+                arrays[name] = _whole_text(stored[name])
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(f"cannot read {path}: {reason}") from error
@@ -170,9 +217,68 @@ def read_npz(path):
                 "np.array(values, dtype=str))"
             ) from error
         raise InputError(
-            f"{path} is damaged or not an .npz file ({error}): make it anew"
+            f"{path} is damaged or not an .npz file ({_line(error)}): make it "
+            "anew"
         ) from error
     return arrays
+
+
+def _whole_text(array):
+    """The array, if its text is made of characters that there are."""
+    if array.dtype.kind == "U" and array.size:
+        order = array.dtype.byteorder
+        codes = np.ascontiguousarray(array).reshape(-1).view(f"{order}u4")
+        if codes.max() > sys.maxunicode or np.any(codes >> 11 == SURROGATES):
+            raise ValueError("it holds text that is none")
+    return array
+
+
+def _line(error):
+    return " ".join(str(error).split())[:200]
+
+
+def npz_names(path) -> set[str]:
+    """Names the arrays of an .npz file without reading them.
+
+    Raises: OSError, ValueError or zipfile.BadZipFile if it is none.
+    """
+    with zipfile.ZipFile(path) as archive:
+        names = [info.filename for info in archive.infolist()]
+    return {name.removesuffix(".npy") for name in names}
+
+
+def _require_honest_sizes(file):
+    """Sees that no array claims more bytes than the file can hold.
+
+    Raises: ValueError, or whatever a damaged ZIP file raises.
+    """
+    with zipfile.ZipFile(file) as archive:
+        for info in archive.infolist():
+            name = info.filename.removesuffix(".npy")
+            packed = info.compress_size
+            if info.file_size > DEFLATION * packed + DEFLATION:
+                raise ValueError(
+                    f"array {name!r} claims {info.file_size} bytes, of {packed}"
+                )
+            with archive.open(info) as member:
+                _check_header(member, info.file_size, name)
+
+
+def _check_header(member, size, name):
+    version = np.lib.format.read_magic(member)
+    if version == (1, 0):
+        header = np.lib.format.read_array_header_1_0(member)
+    else:
+        header = np.lib.format.read_array_header_2_0(member)
+    shape, _, dtype = header
+    claimed = math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0:
+        raise ValueError(f"array {name!r} has shape {shape}")
+    if not dtype.hasobject and claimed != size - member.tell():
+        raise ValueError(
+            f"array {name!r} claims shape {shape} of {dtype}, {claimed} bytes, "
+            f"and has {size - member.tell()}"
+        )
 
 
 def is_path(source: object) -> TypeGuard[str | pathlib.Path]:

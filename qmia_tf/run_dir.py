@@ -132,8 +132,11 @@ class RunDir(os.PathLike):
             files.write_json(self.config, config)
             return self
         stored = files.read_json(self.config)
-        if isinstance(stored, dict):
-            stored.pop(COMPUTED, None)
+        if not isinstance(stored, dict):
+            raise InputError(
+                f"{self.config} is no configuration: choose another --run_dir"
+            )
+        stored.pop(COMPUTED, None)
         changes = _differences(stored, json.loads(json.dumps(config)))
         if changes:
             raise InputError(
@@ -174,4 +177,4 @@ _ABSENT = object()
 
 
 def _shown(value):
-    return "(not set)" if value is _ABSENT else json.dumps(value)
+    return "(not set)" if value is _ABSENT else json.dumps(value)[:200]

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from typing import Annotated
 
 import msgspec
 
@@ -10,6 +11,14 @@ from qmia_tf.errors import InputError
 
 MISSING = re.compile(r"missing required field `(\w+)`")
 PLACE = re.compile(r" - at `\$(.*)`$")
+AUDIT_REMEDY = (
+    "the file is damaged or not an audit: attack the run again with "
+    "scripts/attack.py"
+)
+# Text that can be shown on one line.
+Line = Annotated[
+    str, msgspec.Meta(pattern=r"\A[^\x00-\x1f\x7f]*\Z", max_length=4000)
+]
 KEY = re.compile(r"\.(\w+)|\[(\d+)\]|\[\.\.\.\]")
 
 
@@ -24,7 +33,7 @@ def encode(value):
     return json.loads(text)
 
 
-def decode(kind: type, tree, *, source: str):
+def decode(kind: type, tree, *, source: str, remedy: str = AUDIT_REMEDY):
     """Builds a dataclass from JSON types by its field annotations.
 
     Fields that the dataclass does not have are ignored.
@@ -32,20 +41,33 @@ def decode(kind: type, tree, *, source: str):
     Args:
         tree: as encode gives it.
         source: what the error message calls it.
+        remedy: ends that message.
     Raises: InputError naming the first field that is missing or not of its
         type.
     """
+    value = check(kind, tree, source=source, remedy=remedy)
+    what = _missing(dataclasses.asdict(value), tree)
+    if what:
+        raise InputError(f"{source}: {what}; {remedy}")
+    return value
+
+
+def check(kind, tree, *, source: str, remedy: str, strict: bool = True):
+    """Returns JSON types as a declared type, or names the field that is none.
+
+    Args:
+        kind: any type that msgspec knows, such as a TypedDict.
+        tree: JSON types.
+        source: what the error message calls it.
+        remedy: ends that message.
+        strict: whether text is no number.
+    Raises: InputError.
+    """
     try:
-        value = msgspec.convert(tree, kind)
-        what = _missing(dataclasses.asdict(value), tree)
+        return msgspec.convert(tree, kind, strict=strict)
     except (msgspec.ValidationError, OverflowError) as error:
         what = _problem(str(error), tree)
-    if what:
-        raise InputError(
-            f"{source}: {what}; the file is damaged or not an audit: attack "
-            "the run again with scripts/attack.py"
-        )
-    return value
+    raise InputError(f"{source}: {what}; {remedy}")
 
 
 def _missing(full, tree, where=""):
@@ -75,9 +97,18 @@ def _problem(message, tree):
     missing = MISSING.search(message)
     if missing:
         return f"{where}.{missing[1]} is missing".lstrip(".")
+    what = PLACE.sub("", message).replace("`", "")
     for name, index in KEY.findall(place[1] if place else ""):
         if not (name or index):
             # The key of a dict is not said.
-            return f"{where} holds another type: {PLACE.sub('', message)}"
+            return f"{where} holds another type: {what}"
         tree = tree[name or int(index)]
-    return f"{where or 'the file'} holds {str(tree)[:60]!r}"
+    what = what[:1].lower() + what[1:]
+    return f"{where or 'the file'} holds {_short(tree)!r} ({what})"
+
+
+def _short(tree):
+    """The begin of a value: the whole may be deep or long."""
+    if isinstance(tree, (dict, list)):
+        tree = f"{type(tree).__name__} of {len(tree)}"
+    return str(tree)[:60]

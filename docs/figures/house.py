@@ -56,7 +56,8 @@ ROOMS = {
     "cellar": Room(
         "what all stand on",
         (
-            *("errors", "files", "run_dir", "registry", "typed_json"),
+            *("errors", "files", "run_dir", "run_config", "registry"),
+            "typed_json",
             *("terminal", "quiet", "onednn"),
             *("quantizers", "statistics"),
         ),

@@ -182,9 +182,14 @@ def load(path) -> AugmentedLabels:
                 f"{path}: {name} cannot be {arrays[name].dtype}; {REMEDY}"
             )
     try:
-        info = json.loads(str(arrays["info"][()]))
+        info = files.parse_json(str(arrays["info"][()]))
     except ValueError as error:
         raise InputError(f"{path}: info is not JSON; {REMEDY}") from error
+    try:
+        # Text may be damaged as such.
+        queries = tuple(map(str, arrays["queries"].ravel()))
+    except ValueError as error:
+        raise InputError(f"{path}: queries is not text; {REMEDY}") from error
     if not isinstance(info, dict):
         raise InputError(f"{path}: info is no JSON object; {REMEDY}")
     _check(arrays, path)
@@ -193,7 +198,7 @@ def load(path) -> AugmentedLabels:
         record_ids=arrays["record_ids"].astype(np.int64),
         labels=arrays["labels"].astype(np.int64),
         members=arrays["members"],
-        queries=tuple(map(str, arrays["queries"])),
+        queries=queries,
         info=info,
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 
-from qmia_tf import files
+from qmia_tf import run_config as run_configs
 from qmia_tf.attacks import changed_options
 from qmia_tf.attacks.tfprivacy import Settings
 from qmia_tf.auditing import (
@@ -164,7 +164,7 @@ def audit_outputs(
     run_dir, auxiliary = RunDir(run_dir), auxiliary or {}
     say = progress or (lambda line: None)
     if run_config is None:
-        run_config = files.read_json(run_dir.config)
+        run_config = run_configs.read(run_dir)
     if loaded is None:
         loaded = run_outputs.of_run(run_dir, run_config)
     if repeated is None:

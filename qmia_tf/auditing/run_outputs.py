@@ -1,5 +1,7 @@
 """What a run holds of its targets: outputs/*.npz and parity.json."""
 
+from typing import TypedDict
+
 from qmia_tf import files, outputs, typed_json
 from qmia_tf.deploy.parity.mismatches import Parity
 from qmia_tf.errors import InputError
@@ -71,21 +73,38 @@ def parities(run_dir) -> dict[str, Parity]:
     path = RunDir(run_dir).parity
     if not path.is_file():
         return {}
-    entries = files.read_json(path)
-    try:
-        return {entry["sha256"]: _parity(entry, path) for entry in entries}
-    except (TypeError, KeyError, AttributeError, InputError) as error:
-        raise InputError(
-            f"{path} is damaged: make it again with python scripts/parity.py "
-            f"--run_dir={run_dir}, or delete it"
-        ) from error
-
-
-def _parity(entry, path):
-    comparisons = [
-        {**comparison, "stages": comparison["tensors"]}
-        for comparison in entry["comparisons"]
-    ]
-    return typed_json.decode(
-        Parity, {**entry, "comparisons": comparisons}, source=str(path)
+    remedy = (
+        f"the file is damaged: make it again with python scripts/parity.py "
+        f"--run_dir={run_dir}, or delete it"
     )
+    stored = files.read_json(path)
+    entries = typed_json.check(
+        list[dict], stored, source=str(path), remedy=remedy
+    )
+    parities = {}
+    for number, entry in enumerate(entries):
+        entry = {**entry, "comparisons": _renamed(entry.get("comparisons"))}
+        source = f"{path}: [{number}]"
+        sha256 = typed_json.check(_File, entry, source=source, remedy=remedy)[
+            "sha256"
+        ]
+        parities[sha256] = typed_json.decode(
+            Parity, entry, source=source, remedy=remedy
+        )
+    return parities
+
+
+class _File(TypedDict):
+    sha256: str
+
+
+def _renamed(comparisons):
+    """Calls the tensors of parity.json stages, where there are any."""
+    if not isinstance(comparisons, list):
+        return comparisons
+    return [
+        {**entry, "stages": entry.get("tensors")}
+        if isinstance(entry, dict)
+        else entry
+        for entry in comparisons
+    ]

@@ -132,10 +132,11 @@ def load(path: Path, fingerprint: str) -> Split:
             f"{path} is not a split: it holds {sorted(arrays)}, not "
             f"{sorted(names)}; delete it to draw it anew"
         )
-    stored = str(arrays["fingerprint"])
+    arrays = {name: _declared(path, name, arrays[name]) for name in names}
+    stored = arrays["fingerprint"]
     if stored != fingerprint:
         raise InputError(
-            f"{path} splits another data set (fingerprint {stored}) than "
+            f"{path} splits another data set (fingerprint {stored[:64]}) than "
             f"the one loaded ({fingerprint}): use the run's own data or "
             "another --run_dir"
         )
@@ -145,8 +146,7 @@ def load(path: Path, fingerprint: str) -> Split:
             f"{path} is damaged: members and nonmembers must be disjoint "
             "lists of record numbers; delete it to draw it anew"
         )
-    seed, pool = int(arrays["seed"]), str(arrays["pool"])
-    return Split(members, nonmembers, seed, pool, stored)
+    return Split(**arrays)
 
 
 def open_split(
@@ -194,6 +194,25 @@ def open_split(
             f"{stored} -> {(seed, pool, members)}: choose another --run_dir"
         )
     return split
+
+
+def _declared(path, name, array):
+    """An array as what the field of Split is declared to be."""
+    kind = Split.__annotations__[name]
+    kinds = {int: "iu", str: "U"}.get(kind)
+    if kinds is None:
+        return array
+    try:
+        if array.shape or array.dtype.kind not in kinds:
+            raise ValueError(f"it is {array.dtype} {list(array.shape)}")
+        value = kind(array[()])
+        if kind is str and not value.isprintable():
+            raise ValueError("it is not a line of text")
+    except ValueError as error:
+        raise InputError(
+            f"{path}: {name} is damaged ({error}); delete it to draw it anew"
+        ) from error
+    return value
 
 
 def _is_partition(members, nonmembers):

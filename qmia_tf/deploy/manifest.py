@@ -3,13 +3,76 @@
 import collections
 import pathlib
 from collections.abc import Iterable
+from typing import Annotated, Literal, NotRequired, TypedDict
 
-from qmia_tf import files
+import msgspec
+
+from qmia_tf import files, typed_json
 from qmia_tf.errors import InputError
+from qmia_tf.typed_json import Line
 
 MANIFEST = "manifest.json"
 INTEGER_WEIGHTS = ("int8", "int4", "int2")
 HEADINGS = ("file", "MB", "ops", "layers", "input", "output", "left to builtin")
+
+# A name in the folder of the manifest.
+FileName = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"\A[^/\\\x00-\x1f\x7f]*[^/\\\x00-\x1f\x7f.]\Z",
+        max_length=255,
+    ),
+]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Scale = Annotated[float, msgspec.Meta(ge=0, lt=1e300)]
+
+
+class Twin(TypedDict):
+    """The Keras file that gives the same codes."""
+
+    file: FileName
+    sha256: Line
+
+
+class Port(TypedDict):
+    """The input or the output of a file."""
+
+    shape: NotRequired[list[int]]
+    dtype: Line
+    scale: Scale
+    zero_point: int
+
+
+class Kernel(TypedDict):
+    """A convolution or dense layer, as far as tables show it."""
+
+    name: Line
+    input: Line
+    weights: Line
+    output: Line
+
+
+class Entry(TypedDict):
+    """What manifest.json says of one scheme."""
+
+    file: FileName
+    sha256: Line
+    size_bytes: Count
+    ops: dict[Line, Count]
+    left: dict[Line, Count]
+    layers: list[Kernel]
+    input: Port
+    output: Port
+    twin: Twin | None
+    scheme: NotRequired[Line]
+    outputs: NotRequired[Literal["probabilities", "logits"]]
+    flex: NotRequired[list[Line]]
+    delegated: NotRequired[Count]
+    float_layers: NotRequired[list[Line]]
+    calibrated_on: NotRequired[Count]
+    model_sha256: NotRequired[Line]
+    settings: NotRequired[dict[str, object]]
+    versions: NotRequired[dict[str, Line]]
 
 
 def read_manifest(out_dir) -> dict[str, dict]:
@@ -21,9 +84,15 @@ def read_manifest(out_dir) -> dict[str, dict]:
     if not path.exists():
         return {}
     entries = files.read_json(path)
-    listed = list(entries.values()) if isinstance(entries, dict) else [None]
-    if not all(isinstance(e, dict) and "file" in e for e in listed):
+    if not isinstance(entries, dict):
         raise InputError(f"{path} is not a manifest: delete it")
+    for scheme, entry in entries.items():
+        typed_json.check(
+            Entry,
+            entry,
+            source=f"{path}: {scheme[:60]!r}",
+            remedy="delete the file and export the run again",
+        )
     return entries
 
 

@@ -1,6 +1,6 @@
 """config.json: everything that a run follows from."""
 
-from qmia_tf import files
+from qmia_tf import files, run_config
 from qmia_tf.data import split as splits
 from qmia_tf.data.dataset import Dataset
 from qmia_tf.errors import InputError
@@ -78,20 +78,32 @@ def read(run_dir):
         )
     config = files.read_json(path)
     version = config.get("schema_version") if isinstance(config, dict) else None
-    if version != SCHEMA_VERSION:
+    if type(version) is not int or version != SCHEMA_VERSION:
         raise InputError(
-            f"{path} has schema_version {version}, not {SCHEMA_VERSION}: it "
-            "was made by another version of qmia_tf, or is no configuration"
+            f"{path} has schema_version {str(version)[:60]}, not "
+            f"{SCHEMA_VERSION}: it was made by another version of qmia_tf, or "
+            "is no configuration"
         )
+    run_config.read(run_dir, run_config.RunConfig)
     return config
 
 
 def recipe_of(config):
-    """Gives the Recipe of a configuration."""
+    """Gives the Recipe of a configuration.
+
+    Raises: InputError that names the field that is missing or damaged.
+    """
     fields = dict(config["recipe"])
     name = fields.pop("name")
-    fields["milestones"] = tuple(fields["milestones"])
-    return recipes.get(name, **fields)
+    try:
+        for field in recipes.TRAINING_FIELDS:
+            if field.name not in (*fields, "stem", "width"):
+                raise InputError(f"{field.name} is missing")
+        return recipes.get(name, **fields)
+    except InputError as error:
+        raise InputError(
+            f"config.json: recipe: {error}; {run_config.REMEDY}"
+        ) from error
 
 
 def _plain(recipe):

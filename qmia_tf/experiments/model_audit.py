@@ -11,6 +11,7 @@ import pathlib
 import tempfile
 
 from qmia_tf import files, terminal
+from qmia_tf import run_config as run_configs
 from qmia_tf.attacks.tfprivacy import Settings
 from qmia_tf.auditing import label_only_queries, leak_test, risky_members
 from qmia_tf.auditing.audit import AuditConfig
@@ -342,7 +343,7 @@ def _folder(out):
     out = pathlib.Path(out)
     files.require_writable(out)
     config = RunDir(out).config
-    is_own = not config.exists() or files.read_json(config).get("kind") == OWN
+    is_own = not config.exists() or run_configs.read(out).get("kind") == OWN
     if not is_own or (not config.exists() and RunDir(out).model.exists()):
         raise InputError(
             f"{out} is a run directory, whose audit would be overwritten: "

@@ -37,6 +37,10 @@ LABEL, ID = "label", "id"
 CLASSES, ROWS = "class_names", "rows"
 BOOLEANS = ("false", "true")
 DELIMITERS = (",", ";", "\t", "|")
+# float64 holds every whole number up to here.
+WHOLE = 2**53
+# Characters of a cell that a message shows.
+SHOWN = 60
 # Rows that the delimiter is chosen by.
 SAMPLE = 20
 # What a spreadsheet may write before its first row.
@@ -89,12 +93,13 @@ class _Table:
         bad = ~np.isfinite(values)
         if whole:
             bad |= (values < 0) | (values != np.round(values))
+            bad |= values > WHOLE
         if bad.any():
             row, column = np.argwhere(bad)[0]
             raise InputError(
                 f"{self.path}: row {self.cells.index[row]}, column "
-                f"{columns[column]!r} is "
-                f"{self.cells[columns[column]].iloc[row]!r}, not a "
+                f"{_short(columns[column])!r} is "
+                f"{_short(self.cells[columns[column]].iloc[row])!r}, not a "
                 f"{'whole number, 0 or more' if whole else 'number'}"
             )
         return values
@@ -120,7 +125,9 @@ def read(path: pathlib.Path) -> dict[str, np.ndarray]:
     names = table.cells.iloc[0].tolist() if rows else []
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        raise InputError(f"{path}: row 1 has column {repeated[0]!r} twice")
+        raise InputError(
+            f"{path}: row 1 has column {_short(repeated[0])!r} twice"
+        )
     table = table.under(names, skip=1)
     # Columns that classes name say neither what they hold nor a first number.
     columns, kind, base = _numbered(names, path) or (_by_class(table), None, 0)
@@ -155,7 +162,8 @@ def _table(path):
         )
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    # A delimiter that csv does not take makes it raise TypeError.
+    except (ValueError, TypeError, csv.Error) as error:
         raise InputError(f"{path} is not a CSV file ({error})") from error
     width = len(next(iter(rows.values()), ()))
     for row, cells in rows.items():
@@ -210,24 +218,27 @@ def _numbered(names, path):
 
     Returns: the columns, what they hold, and the number of the first class.
     """
-    matches = [m for n in names if (m := re.fullmatch(r"([pz])(\d+)", n))]
+    matches = [
+        m for n in names if (m := re.fullmatch(r"([pz])([0-9]{1,18})", n))
+    ]
     letters = {match[1] for match in matches}
     if not letters:
         return None
     if len(letters) > 1:
         raise InputError(
             f"{path}: row 1 has both p and z columns: {NAME_THEM}; it is "
-            f"{','.join(names)}"
+            f"{_joined(names)}"
         )
     (letter,) = letters
     numbers = sorted(int(match[2]) for match in matches)
     base = int(numbers == list(range(1, len(numbers) + 1)) and numbers != [1])
-    count = max(2, numbers[-1] + 1 - base)
+    # With one more than there are, the first that is missing is among them.
+    count = min(max(2, numbers[-1] + 1 - base), max(2, len(numbers) + 1))
     columns = [f"{letter}{place + base}" for place in range(count)]
     for name in (*columns, LABEL):
         if name not in names:
             raise InputError(
-                f"{path}: row 1 has no column {name!r}; it is {','.join(names)}"
+                f"{path}: row 1 has no column {name!r}; it is {_joined(names)}"
             )
     return columns, KINDS[letter], base
 
@@ -243,7 +254,7 @@ def _by_class(table):
     if LABEL not in names or len(columns) < 2 or has_numbers:
         raise InputError(
             f"{table.path}: row 1 has no column p0: {NAME_THEM}; it is "
-            f"{','.join(names) or 'nothing'}"
+            f"{_joined(names) or 'nothing'}"
         )
     return columns
 
@@ -257,7 +268,7 @@ def _kind(outputs, table, columns):
     if kind in KINDS.values():
         return kind
     raise InputError(
-        f"{table.path}: the columns {', '.join(columns)} are neither "
+        f"{table.path}: the columns {_joined(columns, ', ')} are neither "
         "probabilities nor logits: "
         f"{kinds.sentence(outputs, kind, step=step, numbered=False)}; "
         f"or {NAME_THEM}"
@@ -277,11 +288,11 @@ def _require_classes(outputs, table, columns):
     for name, strange in zip(columns, is_strange, strict=True):
         if name in labels or not (strange or name.lower() in NO_CLASSES):
             continue
-        others = ", ".join(n for n in columns if n != name)
+        others = _joined([n for n in columns if n != name], ", ")
         raise InputError(
-            f"{table.path}: column {name!r} would be taken for the logits of a "
-            f"class, beside {others}, and does not look like them: leave it "
-            f"out, or {NAME_THEM}"
+            f"{table.path}: column {_short(name)!r} would be taken for the "
+            f"logits of a class, beside {others}, and does not look like "
+            f"them: leave it out, or {NAME_THEM}"
         )
 
 
@@ -292,8 +303,8 @@ def _labels(table, columns, class_names, base):
         if len(strange):
             raise InputError(
                 f"{table.path}: row {strange.index[0]}, column {LABEL!r} is "
-                f"{strange.iloc[0]!r}, which is none of the columns "
-                f"{', '.join(class_names)}"
+                f"{_short(strange.iloc[0])!r}, which is none of the columns "
+                f"{_joined(class_names, ', ')}"
             )
         return pd.Index(class_names).get_indexer(texts)
     if texts.str.lower().isin(BOOLEANS).all():
@@ -337,3 +348,14 @@ def _unnamed(table):
         "labels": labels,
         ROWS: table.cells.index.to_numpy(np.int64),
     }
+
+
+def _short(text):
+    """A cell, or the begin of a long one."""
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}.."
+
+
+def _joined(names, between=","):
+    """Names of columns on one line that is not too long."""
+    text = " ".join(between.join(map(_short, names)).split())
+    return text if len(text) <= 5 * SHOWN else f"{text[: 5 * SHOWN]}.."

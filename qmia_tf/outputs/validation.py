@@ -1,11 +1,11 @@
 """What makes an Outputs one that can be audited."""
 
-import json
 import math
 import re
 
 import numpy as np
 
+from qmia_tf import files
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import kinds
 from qmia_tf.outputs.logits import softmax, why_not
@@ -57,14 +57,15 @@ def parse_info(text: object, source: object, remedy: str = "") -> dict:
         remedy: ends the message.
     """
     try:
-        info = json.loads(str(np.asarray(text)[()]))
+        info = files.parse_json(str(np.asarray(text)[()]))
     except ValueError as error:
         raise InputError(
             f"{source}: info is not JSON ({error}){remedy}"
         ) from error
     if not isinstance(info, dict):
         raise InputError(
-            f"{source}: info must be a JSON object, got {info!r}{remedy}"
+            f"{source}: info must be a JSON object, got "
+            f"{str(info)[:60]!r}{remedy}"
         )
     return info
 

@@ -7,34 +7,23 @@ to be deterministic, so the weights come out equal on the same machine, under
 the same setting of oneDNN and in as many threads. Both are kept with the file.
 """
 
-import csv
-import io
 from collections.abc import Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from qmia_tf import files, onednn, terminal
+from qmia_tf import onednn, terminal
 from qmia_tf.errors import InputError
 from qmia_tf.layers import unsafe_layers
 from qmia_tf.models import keras_files
 from qmia_tf.run_dir import RunDir
+from qmia_tf.training import history as histories
 from qmia_tf.training.epoch_loop import Trainer
+from qmia_tf.training.history import COLUMNS
 from qmia_tf.training.recipes import Recipe
 
 Side = tuple[np.ndarray, np.ndarray]
-COLUMNS = (
-    "epoch",
-    "learning_rate",
-    "loss",
-    "train_accuracy",
-    "nonmember_accuracy",
-    "nonmember_records",
-    "seconds",
-    "images_per_second",
-    "input_wait_share",
-)
 
 
 def make_deterministic(seed: int):
@@ -103,7 +92,7 @@ def train(
             history.append({name: row[name] for name in COLUMNS})
             with progress.external_write_mode():
                 terminal.say(_epoch_line(row, recipe.epochs))
-            _write_history(history, run_dir.history)
+            histories.write(history, run_dir.history)
             # Before the checkpoint: an epoch without one is run again.
             calls.on_epoch_end(trainer.epoch - 1, _scalars(row))
             if keep_every and trainer.epoch % keep_every == 0:
@@ -147,7 +136,8 @@ def _resume(trainer, run_dir):
         for variable, value in zip(ours, theirs, strict=True):
             variable.assign(value)
     terminal.say(f"going on after epoch {trainer.epoch} ({path})")
-    return _read_history(run_dir.history, trainer.epoch)
+    rows = histories.read(run_dir.history)
+    return [row for row in rows if int(row["epoch"]) <= trainer.epoch]
 
 
 def _require_same_computing(path, record):
@@ -165,22 +155,6 @@ def _require_same_computing(path, record):
             f"weights: set {variables} to go on, or delete the checkpoint to "
             "train from the start"
         )
-
-
-def _read_history(path, epochs):
-    if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [row for row in rows if int(row["epoch"]) <= epochs]
-
-
-def _write_history(rows, path):
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    files.write_bytes(path, text.getvalue().encode())
 
 
 def _measure(trainer, nonmembers):

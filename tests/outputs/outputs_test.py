@@ -143,7 +143,7 @@ class OutputsTest(folders.Folder):
         ("step", {"info": np.array('{"probability_step": 2}')}, "in 0..1"),
         ("slow", {"info": np.array('{"latency_ms": "3"}')}, "milliseconds"),
         ("slower", {"info": np.array('{"latency_ms": -1}')}, "milliseconds"),
-        ("forever", {"info": np.array('{"latency_ms": NaN}')}, "millisecond"),
+        ("forever", {"info": np.array('{"latency_ms": NaN}')}, "NaN is not"),
         ("halves", {"info": np.array('{"latency_threads": 1.5}')}, "type int"),
     )
     def test_refuses_files(self, changes, message):

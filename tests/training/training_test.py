@@ -23,6 +23,7 @@ from qmia_tf.models import keras_files
 from qmia_tf.run_dir import RunDir
 from qmia_tf.training import recipes, resumable_loop
 from qmia_tf.training.epoch_loop import Trainer
+from qmia_tf.training.history import COLUMNS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SHAPE, CLASSES = (4, 4, 1), 3
@@ -140,7 +141,7 @@ class TrainTest(Folder):
     def test_history_has_a_row_an_epoch(self):
         self.train("run", nonmembers=records(20, seed=2))
         rows = history(self.dir / "run")
-        self.assertEqual(tuple(rows[0]), resumable_loop.COLUMNS)
+        self.assertEqual(tuple(rows[0]), COLUMNS)
         self.assertEqual([row["epoch"] for row in rows], ["1", "2", "3"])
         for row in rows:
             self.assertEqual(float(row["learning_rate"]), 0.05)
