@@ -7,3 +7,10 @@ class InputError(ValueError):
     The message says what was wrong, where, and what to do. Scripts print it
     on one line without a traceback and exit with status 2.
     """
+
+
+class FileFailure(InputError):
+    """A model file is damaged, or made its runtime crash, hang or overflow.
+
+    Other targets of the same audit can still be queried.
+    """

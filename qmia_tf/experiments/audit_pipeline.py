@@ -21,7 +21,7 @@ from qmia_tf.data import duplicates, record_features, repeated_records
 from qmia_tf.data.duplicates import EqualRecords
 from qmia_tf.data.records import Records
 from qmia_tf.data.repeated_records import Distinct
-from qmia_tf.errors import InputError
+from qmia_tf.errors import FileFailure, InputError
 from qmia_tf.outputs import KERAS, LeftOut, Outputs
 from qmia_tf.report.reported_audit import Audit
 from qmia_tf.targets import queries
@@ -178,7 +178,11 @@ def query_targets(
 ) -> Queried:
     """Queries targets one after the other, as `audit` does.
 
-    Raises: InputError if one cannot be queried, see queries.query.
+    A user's .tflite file that is damaged, or that its runtime fails on, is
+    left out.
+
+    Raises: InputError if another cannot be queried, see queries.query, or
+        none is left.
     """
     queried = Queried()
     for target in targets:
@@ -188,33 +192,45 @@ def query_targets(
             queried.reasons[target.target] = reasons
             continue
         is_augmented = AUGMENTED[0] not in reasons
-        outputs = queries.query(
-            target,
-            checks.given,
-            run_dir=run_dir,
-            allow_chance=config.allow_chance,
-            query_count=_query_count(checks.given, is_augmented, config),
-            say=say,
-        )
+        try:
+            outputs, augmented_labels = _query(
+                target, checks, config, is_augmented, run_dir=run_dir, say=say
+            )
+        except FileFailure as error:
+            if target.is_of_run:
+                raise
+            outputs = LeftOut(target.name, target.kernel_set, str(error))
+        target.close()
         if isinstance(outputs, LeftOut):
             say(f"{target.name} is left out: {outputs.reason}")
             queried.left_out.append(outputs)
             continue
         if is_augmented:
-            queried.augmented_labels[outputs.target] = (
-                label_only_queries.query_target(
-                    target,
-                    checks.given,
-                    settings=config.label_only,
-                    run_dir=run_dir,
-                )
-            )
-        target.close()
+            queried.augmented_labels[outputs.target] = augmented_labels
         queried.outputs.append(outputs)
         queried.reasons[outputs.target] = reasons
         if not target.is_of_run:
             require_same(outputs, queried.outputs[0])
+    if targets and not queried.outputs:
+        raise InputError("; ".join(x.reason for x in queried.left_out))
     return queried
+
+
+def _query(target, checks, config, is_augmented, *, run_dir, say):
+    """The outputs of a target, and its labels for augmented queries."""
+    outputs = queries.query(
+        target,
+        checks.given,
+        run_dir=run_dir,
+        allow_chance=config.allow_chance,
+        query_count=_query_count(checks.given, is_augmented, config),
+        say=say,
+    )
+    if isinstance(outputs, LeftOut) or not is_augmented:
+        return outputs, None
+    return outputs, label_only_queries.query_target(
+        target, checks.given, settings=config.label_only, run_dir=run_dir
+    )
 
 
 def require_same(one: Outputs, other: Outputs):

@@ -16,6 +16,7 @@ from qmia_tf.attacks.tfprivacy import Settings
 from qmia_tf.auditing import label_only_queries, leak_test, risky_members
 from qmia_tf.auditing.audit import AuditConfig
 from qmia_tf.data import duplicates, loaders, sides
+from qmia_tf.deploy.tflite.isolation import Limits
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import audit_pipeline
 from qmia_tf.experiments import calibration_overlap as own_calibration
@@ -57,6 +58,8 @@ def audit(
     calibration=None,
     leave_out_calibration: bool = False,
     num_threads: int = 2,
+    file_timeout: float | None = None,
+    file_memory: float | None = None,
     data_dir=None,
     download: bool = False,
     allow_chance: bool = False,
@@ -85,6 +88,8 @@ def audit(
         calibration: records that a quantized file was calibrated with;
             leave_out_calibration takes them out of the nonmembers.
         num_threads: of LiteRT.
+        file_timeout, file_memory: seconds a call, and MB, that a .tflite
+            file may take in its own process; None goes by sizes.
         data_dir, download: of TFDS.
         pictures: "on", "off" or "auto": members at highest risk are shown.
         progress: callable that takes a line of text, or None.
@@ -95,6 +100,7 @@ def audit(
     targets = {} if target is None else listing.name_targets(target)
     if num_threads < 1:
         raise InputError(f"num_threads must be >= 1, got {num_threads}")
+    file_limits = Limits(file_timeout, file_memory)
     used = None
     if leave_out_calibration:
         own_calibration.require_alone(calibration, targets, references)
@@ -127,7 +133,14 @@ def audit(
             duplicates.require_others(checks.equal, data)
             if checks.equal.warning:
                 say(f"warning: {checks.equal.warning}")
-            queried = _models(targets, data, about_models, num_threads, say)
+            queried = _models(
+                targets,
+                data,
+                about_models,
+                say,
+                num_threads=num_threads,
+                file_limits=file_limits,
+            )
             names = {name: _file(source) for name, source in targets.items()}
         for line in sides.few((queried[0] if data is None else data).members):
             say(line)
@@ -245,7 +258,7 @@ def _records(
     return sides.join(*both, class_names=class_names), used
 
 
-def _models(targets, data, about_models, num_threads, say):
+def _models(targets, data, about_models, say, **of_litert):
     """Lists the targets; warns of those that run a program."""
     about_models = dict(about_models)
     options = listing.options_by_model(
@@ -260,7 +273,7 @@ def _models(targets, data, about_models, num_threads, say):
             source,
             model_options,
             numbers=data.numbers,
-            num_threads=num_threads,
+            **of_litert,
         )
         for (name, source), model_options in zip(
             targets.items(), options, strict=True

@@ -17,6 +17,7 @@ from qmia_tf.data import loaders
 from qmia_tf.data.dataset import Dataset
 from qmia_tf.deploy import export as exporting
 from qmia_tf.deploy.manifest import read_manifest
+from qmia_tf.deploy.tflite.isolation import Limits
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import (
     audit_pipeline,
@@ -164,6 +165,8 @@ def attack_run(
     dataset: Dataset,
     *,
     num_threads: int = 2,
+    file_timeout: float | None = None,
+    file_memory: float | None = None,
     kernels=("default",),
     device_outputs=(),
     references=None,
@@ -180,6 +183,8 @@ def attack_run(
 
     Args:
         num_threads: of LiteRT.
+        file_timeout, file_memory: seconds a call, and MB, that a .tflite
+            file may take in its own process; None goes by sizes.
         kernels: names of LiteRT's kernel sets, see query_run.
         device_outputs: .npz files of outputs from another machine
             (scripts/evaluate_edge.py), audited with the run's own.
@@ -195,6 +200,7 @@ def attack_run(
     Raises: InputError as query_run, if what else is given is not about the
         run's records, or another process audits the run.
     """
+    file_limits = Limits(file_timeout, file_memory)
     run_dir = RunDir(run_dir)
     run_config = configuration.read(run_dir)
     with_pictures = risky_members.wanted(
@@ -211,7 +217,10 @@ def attack_run(
     )
     run_dir.require_model()
     keras, *others = run_targets.list_targets(
-        run_dir, kernels=kernels, num_threads=num_threads
+        run_dir,
+        kernels=kernels,
+        num_threads=num_threads,
+        file_limits=file_limits,
     )
     checks = RecordChecks(records)
     pictures_of = checks.records.values.__getitem__ if with_pictures else None

@@ -91,6 +91,19 @@ def define_audit(*, tfprivacy_attacks=tfprivacy.ATTACKS):
         tfprivacy_attacks: default of the flag of that name.
     """
     flags.DEFINE_integer("num_threads", 2, "threads of LiteRT")
+    flags.DEFINE_float(
+        "file_timeout",
+        None,
+        "seconds that a .tflite file, which runs in a process of its own, may "
+        "take to be opened, and for each batch (default: by the sizes of the "
+        "file and the records)",
+    )
+    flags.DEFINE_float(
+        "file_memory",
+        None,
+        "MB of memory that a .tflite file may take in its process, on Linux "
+        "(default: by the sizes of the file and the records)",
+    )
     flags.DEFINE_integer("audit_seed", 0, "of calibration halves, bootstraps")
     flags.DEFINE_integer(
         "label_only_records",
@@ -265,7 +278,10 @@ def audit():
     """
     from qmia_tf.attacks import changed_options, parse_options
 
-    names = ("num_threads", "audit_seed", "pictures")
+    names = (
+        *("num_threads", "file_timeout", "file_memory"),
+        *("audit_seed", "pictures"),
+    )
     attack_options = changed_options(parse_options(value("attack_options")))
     settings = None
     if value("tfprivacy"):

@@ -13,6 +13,7 @@ import numpy as np
 from qmia_tf import files
 from qmia_tf.data.batches import in_batches, pad_batch, reshape_images
 from qmia_tf.data.pixels import scale_to_unit
+from qmia_tf.deploy import timing
 from qmia_tf.deploy.tflite.ports import squeezed
 from qmia_tf.errors import InputError
 from qmia_tf.outputs.kinds import LOGITS
@@ -63,6 +64,13 @@ class Target:
     def predict_batch(self, values: np.ndarray) -> np.ndarray:
         """Runs the model on prepared [B, ...]; gives [B, C] or [B, 1]."""
         raise NotImplementedError
+
+    def measure(self, records: np.ndarray) -> timing.Timing:
+        """Times the outputs for a few records, again and again."""
+        return timing.measure(lambda: self.predict(records))
+
+    def close(self) -> None:
+        """Ends what the target holds besides memory; it answers no more."""
 
     def prepare(self, records: np.ndarray, preprocessing=None) -> np.ndarray:
         """Gives the numbers that the model takes, as chosen or by another."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from qmia_tf.data.pixels import AUTO
 from qmia_tf.data.value_ranges import RecordNumbers
+from qmia_tf.deploy.tflite.isolation import BY_SIZES, Limits
 from qmia_tf.errors import InputError
 from qmia_tf.files import is_path
 from qmia_tf.models import keras_calls
@@ -137,6 +138,7 @@ def list_model(
     *,
     numbers: RecordNumbers,
     num_threads: int = 2,
+    file_limits: Limits = BY_SIZES,
 ) -> UnopenedModel:
     """Lists a model; nothing is loaded yet.
 
@@ -149,11 +151,12 @@ def list_model(
         options: what the user says of it.
         numbers: of the records.
         num_threads: of LiteRT, 1 or more.
+        file_limits: what a .tflite file may take.
     Raises: InputError if it is none of these.
     """
     if is_saved_outputs(source):
         return UnopenedModel(name, pathlib.Path(source), None, None)
-    opening = Opening(name, options, numbers, num_threads)
+    opening = Opening(name, options, numbers, num_threads, file_limits)
     if is_path(source):
         source = pathlib.Path(source).expanduser()
     kinds = reversed(list(KINDS))

@@ -11,6 +11,7 @@ from qmia_tf.data.pixels import (
     range_name,
 )
 from qmia_tf.data.value_ranges import RecordNumbers
+from qmia_tf.deploy.tflite.isolation import BY_SIZES, Limits
 from qmia_tf.errors import InputError
 from qmia_tf.outputs.kinds import LOGITS, PROBABILITIES
 
@@ -72,12 +73,14 @@ class Opening:
         options: what the user says of it.
         numbers: of the records that it is to be queried about.
         num_threads: of LiteRT.
+        file_limits: what a .tflite file may take, in a process of its own.
     """
 
     name: str
     options: ModelOptions
     numbers: RecordNumbers
     num_threads: int = 1
+    file_limits: Limits = BY_SIZES
 
     def choose_outputs(self, read: str | None, where: str) -> str:
         """Probabilities or logits: what the model says itself, or the user.

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from qmia_tf import locks, onednn, outputs
 from qmia_tf.data.records import Records
-from qmia_tf.deploy import timing
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import LeftOut, Outputs, repeatability, saved_outputs
 from qmia_tf.outputs.kinds import (
@@ -108,8 +107,7 @@ def _query_and_keep(model, records, run_dir, *, query_count, is_tried, say):
     target = model.open()
     if model.is_of_run:
         _require_alike(target, model_outputs, records)
-    first_record = records.values[:1]
-    timed = timing.measure(lambda: target.predict(first_record))
+    timed = target.measure(records.values[:1])
     model_outputs.info["latency_ms"] = timed.median_ms
     model_outputs.info.update(_computing(model))
     model_outputs.save(run_dir.outputs_of(model.name))

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from qmia_tf import outputs
 from qmia_tf.deploy import manifest
 from qmia_tf.deploy.tflite.interpreter import KERNELS
+from qmia_tf.deploy.tflite.isolation import BY_SIZES, Limits
 from qmia_tf.errors import InputError
 from qmia_tf.outputs.kinds import LOGITS, PROBABILITIES
 from qmia_tf.run_dir import TRAINED, RunDir
-from qmia_tf.targets.tflite_target import TFLiteTarget
+from qmia_tf.targets.isolated_tflite import IsolatedTFLiteTarget
 from qmia_tf.targets.unopened_model import UnopenedModel
 
 DEFAULT = "default"
@@ -20,6 +21,7 @@ def list_targets(
     *,
     kernels: Sequence[str] = (DEFAULT,),
     num_threads: int = 2,
+    file_limits: Limits = BY_SIZES,
 ) -> list[UnopenedModel]:
     """Lists the targets of a run.
 
@@ -28,6 +30,7 @@ def list_targets(
         kernels: LiteRT's kernel sets, see TFLiteTarget; each .tflite file
             is queried under each.
         num_threads: of LiteRT, 1 or more.
+        file_limits: what a .tflite file may take.
     Returns: the Keras model, then for each scheme of the manifest the file
         under each kernel set and its twin, if it has one.
     Raises: InputError if an option is out of range.
@@ -45,7 +48,7 @@ def list_targets(
     listed = [keras_model(run_dir.model)]
     for scheme, entry in manifest.read_manifest(folder).items():
         listed += [
-            _file(folder, scheme, entry, kernel_set, num_threads)
+            _file(folder, scheme, entry, kernel_set, num_threads, file_limits)
             for kernel_set in dict.fromkeys(kernels)
         ]
         if entry.get("twin"):
@@ -77,18 +80,19 @@ def keras_model(
     )
 
 
-def _file(folder, scheme, entry, kernel_set, num_threads):
+def _file(folder, scheme, entry, kernel_set, num_threads, file_limits):
     file = folder / entry["file"]
     name = scheme if kernel_set == DEFAULT else f"{scheme}.{kernel_set}"
     ends = entry.get("outputs", PROBABILITIES)
 
     def open_file():
-        return TFLiteTarget(
+        return IsolatedTFLiteTarget(
             file,
             name=name,
             num_threads=num_threads,
             kernels=kernel_set,
             logits=ends == LOGITS,
+            limits=file_limits,
         )
 
     return UnopenedModel(

@@ -6,10 +6,11 @@ import pathlib
 import numpy as np
 
 from qmia_tf.deploy.tflite import input_clipping, model_file
-from qmia_tf.deploy.tflite.interpreter import Interpreter
+from qmia_tf.deploy.tflite.isolation import IsolatedInterpreter
 from qmia_tf.deploy.tflite.ports import Port
 from qmia_tf.files import is_path
 from qmia_tf.targets import input_forms, range_choice
+from qmia_tf.targets.isolated_tflite import IsolatedTFLiteTarget
 from qmia_tf.targets.model_options import (
     LOGITS,
     MULTI_LABEL,
@@ -17,7 +18,6 @@ from qmia_tf.targets.model_options import (
     Opening,
 )
 from qmia_tf.targets.preprocessing import InputFacts
-from qmia_tf.targets.tflite_target import TFLiteTarget
 from qmia_tf.targets.unopened_model import TargetKind
 
 SUFFIXES = (".tflite", ".lite", ".task")
@@ -30,15 +30,16 @@ PASSED = (
 )
 
 
-def open_model(path: pathlib.Path, opening: Opening) -> TFLiteTarget:
+def open_model(path: pathlib.Path, opening: Opening) -> IsolatedTFLiteTarget:
     """Opens a .tflite file.
 
     Raises: InputError if it cannot be run, or does not say what has to be
         known.
     """
     name, options = opening.name, opening.options
-    model = Interpreter(
+    model = IsolatedInterpreter(
         path,
+        limits=opening.file_limits,
         num_threads=opening.num_threads,
         kernels=KERNELS,
         signature=options.signature,
@@ -46,8 +47,9 @@ def open_model(path: pathlib.Path, opening: Opening) -> TFLiteTarget:
     choice = range_choice.choose(_facts(model), opening)
     read, where = _ending(model)
     outputs = opening.choose_outputs(read, where)
-    target = TFLiteTarget(
+    target = IsolatedTFLiteTarget(
         model,
+        limits=opening.file_limits,
         name=name,
         kernels=KERNELS,
         logits=outputs == LOGITS,

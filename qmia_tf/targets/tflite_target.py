@@ -8,6 +8,7 @@ import numpy as np
 from qmia_tf.deploy.tflite import input_clipping
 from qmia_tf.deploy.tflite.interpreter import Interpreter
 from qmia_tf.errors import InputError
+from qmia_tf.files import is_path
 from qmia_tf.outputs.logits import check_kind
 from qmia_tf.targets import Target, file_facts
 
@@ -20,7 +21,7 @@ class TFLiteTarget(Target):
     go through a softmax here.
 
     Args:
-        path: the .tflite file, or its Interpreter.
+        path: the .tflite file, or its interpreter.
         name: the target's; by default the file's.
         batch_size: images a call; a file with a fixed batch keeps its own.
         kernels: "default" (XNNPACK where it applies), "builtin" (without
@@ -49,10 +50,9 @@ class TFLiteTarget(Target):
         if batch_size < 1:
             raise InputError(f"batch_size must be >= 1, got {batch_size}")
         model = path
-        if not isinstance(model, Interpreter):
-            path = pathlib.Path(path)
+        if is_path(path):
             model = Interpreter(
-                path,
+                pathlib.Path(path),
                 num_threads=num_threads,
                 kernels=kernels,
                 signature=signature,

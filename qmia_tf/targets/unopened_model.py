@@ -107,4 +107,6 @@ class UnopenedModel:
 
     def close(self) -> None:
         """Forgets the opened model, to make room for the next."""
+        if self._opened is not None:
+            self._opened.close()
         self._opened = None

@@ -61,6 +61,7 @@ class LinksTest(parameterized.TestCase):
             "slow",
             "fast",
             "measure",
+            "minutes",
             "kernels",
             "help",
             "verbosity",

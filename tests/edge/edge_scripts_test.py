@@ -173,7 +173,7 @@ class EvaluateEdgeTest(script_calls.Folder):
         self.assertFalse(self.out.exists())
 
     @parameterized.parameters(
-        ("int8.tflite", "int8.tflite cannot be run by LiteRT .*cut off"),
+        ("int8.tflite", "int8.tflite cannot be run by LiteRT: .*cut off"),
         ("data.npz", "data.npz is damaged or not an .npz file"),
     )
     def test_file_that_is_cut_off(self, name, pattern):

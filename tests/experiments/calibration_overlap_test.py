@@ -16,7 +16,6 @@ from qmia_tf.deploy import timing
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import calibration_overlap
 from qmia_tf.report import verdict_sentences
-from qmia_tf.targets import queries
 
 
 class Folder(parameterized.TestCase, tf.test.TestCase):
@@ -129,7 +128,7 @@ class AuditTest(Folder):
         super().setUp()
         self.lines = []
         quick = functools.partial(timing.measure, seconds=0, least=1, warmup=1)
-        self.enter_context(mock.patch.object(queries.timing, "measure", quick))
+        self.enter_context(mock.patch.object(timing, "measure", quick))
 
     def audit(self, **options):
         return qmia_tf.audit(

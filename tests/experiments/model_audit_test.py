@@ -21,7 +21,7 @@ from qmia_tf.auditing import audit_result, label_only_queries
 from qmia_tf.deploy import timing
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import audit_pipeline
-from qmia_tf.targets import keras_facts, queries, range_trial
+from qmia_tf.targets import keras_facts, range_trial
 
 FEW = label_only_queries.Settings(
     records=40,
@@ -44,7 +44,7 @@ class Folder(parameterized.TestCase, tf.test.TestCase):
         self.dir = pathlib.Path(self.create_tempdir().full_path)
         self.lines = []
         quick = functools.partial(timing.measure, seconds=0, least=1, warmup=1)
-        self.enter_context(mock.patch.object(queries.timing, "measure", quick))
+        self.enter_context(mock.patch.object(timing, "measure", quick))
         # How many are tried depends on the time, unless there is enough.
         self.enter_context(mock.patch.object(range_trial, "SECONDS", 999))
 

@@ -38,6 +38,8 @@ TRAINING = {
 }
 AUDIT = {
     "num_threads": "experiments.run attack_run num_threads",
+    "file_timeout": "experiments.run attack_run file_timeout",
+    "file_memory": "experiments.run attack_run file_memory",
     "audit_seed": "experiments.run attack_run audit_seed",
     "attack_options": "experiments.run attack_run attack_options",
     "label_only_records": "auditing.label_only_queries Settings records",
@@ -95,6 +97,8 @@ TWINS = {
             "data_dir",
             "download",
             "num_threads",
+            "file_timeout",
+            "file_memory",
             "strata",
             "tfprivacy",
             "attack_options",

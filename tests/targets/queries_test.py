@@ -13,10 +13,11 @@ from absl.testing import parameterized
 from qmia_tf import files, onednn, outputs
 from qmia_tf.auditing import audit_result
 from qmia_tf.deploy.tflite import file_contents
+from qmia_tf.deploy.tflite.isolation import IsolatedInterpreter
 from qmia_tf.experiments import configuration, run, training_run
 from qmia_tf.models.resnet import Bits
 from qmia_tf.run_dir import RunDir
-from qmia_tf.targets import queries, run_targets, tflite_target
+from qmia_tf.targets import queries, run_targets
 from qmia_tf.training import recipes
 
 RECORDS = 40
@@ -182,16 +183,12 @@ class LatencyTest(Run):
     def test_is_measured_on_one_image(self):
         self.add_int8_io()
         sizes = []
-        measured = mock.Mock(median_ms=2.5)
 
-        def measure(call):
-            with mock.patch.object(
-                tflite_target.TFLiteTarget, "predict", side_effect=sizes.append
-            ):
-                call()
-            return measured
+        def measure(interpreter, values):
+            sizes.append(values)
+            return mock.Mock(median_ms=2.5)
 
-        with mock.patch.object(queries.timing, "measure", measure):
+        with mock.patch.object(IsolatedInterpreter, "measure", measure):
             answered, _, _ = self.query(num_threads=3)
         self.assertEqual([images.shape for images in sizes], [(1, 6, 5, 1)])
         info = answered["int8_io"].info

@@ -15,6 +15,8 @@ from ai_edge_litert import interpreter as litert
 from qmia_tf import outputs, terminal
 from qmia_tf.data.records import Records
 from qmia_tf.data.value_ranges import RecordNumbers
+from qmia_tf.deploy import timing
+from qmia_tf.deploy.tflite.isolation import IsolatedInterpreter
 from qmia_tf.registry import Registry
 from qmia_tf.targets import listing, queries, unopened_model
 from qmia_tf.targets.function_target import FunctionTarget
@@ -242,11 +244,11 @@ class QueryTest(Contract):
     def setUp(self):
         super().setUp()
         self.run_dir = self.dir
-        self.enter_context(
-            mock.patch.object(
-                queries.timing, "measure", return_value=mock.Mock(median_ms=2.5)
+        for place in (timing, IsolatedInterpreter):
+            timed = mock.Mock(median_ms=2.5)
+            self.enter_context(
+                mock.patch.object(place, "measure", return_value=timed)
             )
-        )
         self.records = Records.numbered(
             "tiny",
             IMAGES,

@@ -9,8 +9,8 @@ import pathlib
 import numpy as np
 
 from qmia_tf import quiet
-from qmia_tf.deploy.tflite import model_file, ports, subgraphs
-from qmia_tf.errors import InputError
+from qmia_tf.deploy.tflite import bounds, model_file, ports, subgraphs
+from qmia_tf.errors import FileFailure, InputError
 from qmia_tf.outputs import repeatability
 
 KERNELS = {
@@ -18,6 +18,9 @@ KERNELS = {
     "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
     "reference": "BUILTIN_REF",
 }
+
+# What LiteRT raises where an allocation fails has no text.
+NO_REASON = "there is not enough memory for its tensors"
 
 
 class Interpreter:
@@ -54,6 +57,7 @@ class Interpreter:
         self.path = pathlib.Path(path)
         self._kernels = kernels
         content = model_file.read(self.path)
+        bounds.check(content, self.path)
         with _failing_as(self._cannot_run):
             lite = load_litert(content, num_threads, kernels)
         contents = model_file.Contents(content)
@@ -203,7 +207,7 @@ class Interpreter:
     def _cannot_run(self, reason):
         if "Flatbuffer" in reason:
             reason = f"it is damaged or cut off ({reason})"
-        return InputError(
+        return FileFailure(
             f"{self.path} cannot be run by LiteRT with its {self._kernels} "
             f"kernels: {reason}"
         )
@@ -228,4 +232,5 @@ def _failing_as(described):
     try:
         yield
     except (ValueError, RuntimeError) as error:
-        raise described(" ".join(str(error).split())[:300]) from error
+        reason = " ".join(str(error).split())[:300]
+        raise described(reason or NO_REASON) from error
