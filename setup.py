@@ -33,6 +33,7 @@ REQUIRES = [
     "joblib>=1.4",
     "matplotlib>=3.9",
     "jinja2>=3.1",
+    "filelock>=4.3,<5",
     "msgspec>=0.19",
     "pillow>=11",
     # tensorflow-model-optimization stops below absl-py 2.

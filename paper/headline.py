@@ -3,7 +3,6 @@
 import itertools
 import math
 
-import matplotlib
 from matplotlib.lines import Line2D
 
 from paper import change_tables, equal_accuracy, plans
@@ -27,6 +26,7 @@ from paper.measures import (
 from paper.paper_comparison import INTERVALS, PLACE, SEEDS
 from paper.reproduction_figures import DrawnFigure
 from paper.stored_results import FinishedRun
+from qmia_tf import plot_settings
 from qmia_tf.report.figures.panels import SETTINGS, across, grid_of, paper, tidy
 from qmia_tf.report.figures.styles import INK
 from qmia_tf.report.run_list import title
@@ -106,7 +106,7 @@ def table(finished: list[FinishedRun]) -> Table:
 
 def figure(finished: list[FinishedRun]) -> DrawnFigure | None:
     """Leak against accuracy: models as points, full precision as a line."""
-    with matplotlib.rc_context(SETTINGS):
+    with plot_settings.plain(SETTINGS):
         return _draw(_compared_groups(finished))
 
 

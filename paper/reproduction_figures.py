@@ -3,7 +3,6 @@
 import dataclasses
 import math
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -18,6 +17,7 @@ from paper.axes import (
 )
 from paper.measures import deployed, groups, measure, model_title
 from paper.stored_results import FinishedRun
+from qmia_tf import plot_settings
 from qmia_tf.report.figures.panels import SETTINGS, across, grid_of, paper, tidy
 from qmia_tf.report.figures.styles import DASHES, GREY, INK
 from qmia_tf.report.run_list import title
@@ -59,7 +59,7 @@ class DrawnFigure:
 def figures(finished: list[FinishedRun]) -> list[DrawnFigure]:
     """Draws everything that the runs have something for."""
     drawings = []
-    with matplotlib.rc_context(SETTINGS):
+    with plot_settings.plain(SETTINGS):
         by_regime, by_set = {}, {}
         for finished_run in finished:
             job = finished_run.job

@@ -46,7 +46,8 @@ def atomic(path):
     Args:
         path: the file to make; missing parent folders are created.
     Yields: pathlib.Path to write to.
-    Raises: InputError if the disk is full or the place is not writable.
+    Raises: InputError if the disk is full, the file larger than files may be
+        (ulimit -f), or the place is not writable.
     """
     path = pathlib.Path(path)
     folder = _temporary_folder(path)
@@ -57,10 +58,17 @@ def atomic(path):
         os.replace(temporary, path)
         _flush(path.parent)
     except Exception as error:
-        if not _is_full_disk(error):
+        is_too_large = _is(error, errno.EFBIG)
+        if not is_too_large and not _is(error, *FULL_DISK):
             raise
         written = temporary.stat().st_size if temporary.exists() else 0
         shutil.rmtree(folder, ignore_errors=True)
+        if is_too_large:
+            raise InputError(
+                f"cannot save {path}: files may not grow beyond "
+                f"{written / 1e6:.1f} MB here: raise the limit (ulimit -f) and "
+                "run the same command again"
+            ) from error
         free = shutil.disk_usage(path.parent).free
         raise InputError(
             f"cannot save {path}: the disk is full (stopped after "
@@ -309,7 +317,7 @@ def require_writable(folder):
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise _not_writable(folder, error) from error
+        raise not_writable(folder, error) from error
 
 
 def _temporary_folder(path):
@@ -321,20 +329,22 @@ def _temporary_folder(path):
             tempfile.mkdtemp(prefix=".partial-", dir=path.parent)
         )
     except OSError as error:
-        raise _not_writable(path, error) from error
+        raise not_writable(path, error) from error
 
 
-def _not_writable(path, error):
+def not_writable(path, error: OSError) -> InputError:
+    """Makes the error for a place where nothing can be written."""
     return InputError(
         f"cannot write {path}: {error.strerror}: choose another place or "
         "mend its permissions"
     )
 
 
-def _is_full_disk(error):
+def _is(error, *numbers):
     # h5py and TensorFlow report a full disk in words, without an errno.
-    words = os.strerror(errno.ENOSPC)
-    return getattr(error, "errno", None) in FULL_DISK or words in str(error)
+    return getattr(error, "errno", None) in numbers or any(
+        os.strerror(number) in str(error) for number in numbers
+    )
 
 
 def _flush(path):

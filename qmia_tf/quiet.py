@@ -36,6 +36,8 @@ def start_tensorflow():
     """Imports TensorFlow and finds its devices without start-up messages.
 
     If the import fails they are shown. oneDNN is asked for, see onednn.py.
+    What keras.json says of types and image formats does not count: a program's
+    models are float32 and channels_last, as their files say.
     """
     onednn.prefer()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -47,3 +49,8 @@ def start_tensorflow():
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+    # TensorFlow has imported it.
+    keras = sys.modules.get("keras")
+    if keras is not None:
+        keras.config.set_floatx("float32")
+        keras.config.set_image_data_format("channels_last")

@@ -49,6 +49,7 @@ def main(argv):
     run_dir = options.required("run_dir")
     limits = options.gates()
     quiet.start_tensorflow()
+    from qmia_tf import locks
     from qmia_tf.experiments import configuration, run
     from qmia_tf.report import gates, phrases, verdict_sentences
 
@@ -56,15 +57,16 @@ def main(argv):
     dataset = options.load_data(
         name=config["dataset"]["name"], pool=config["dataset"]["pool"]
     )
-    result = run.attack_run(
-        run_dir,
-        dataset,
-        device_outputs=OUTPUTS.value,
-        references=REFERENCES.value,
-        parent=PARENT.value,
-        **options.attack(),
-    )
-    result = gates.record(result, f"{run_dir}/audit.json", **limits)
+    with locks.writing(f"{run_dir}/audit.json"):
+        result = run.attack_run(
+            run_dir,
+            dataset,
+            device_outputs=OUTPUTS.value,
+            references=REFERENCES.value,
+            parent=PARENT.value,
+            **options.attack(),
+        )
+        result = gates.record(result, f"{run_dir}/audit.json", **limits)
     text = phrases.as_text(
         [*verdict_sentences.short(result), verdict_sentences.INTERVALS]
     )

@@ -115,30 +115,31 @@ def main(argv):
     if not all(map(_is_light, [*MODEL.value, *records])):
         quiet.start_tensorflow()
     import qmia_tf
-    from qmia_tf import report
+    from qmia_tf import locks, report
     from qmia_tf.report import gates
 
-    result = qmia_tf.audit(
-        MODEL.value or None,
-        MEMBERS.value,
-        NONMEMBERS.value,
-        out=out,
-        input_range=INPUT_RANGE.value,
-        outputs=OUTPUTS.value,
-        signature=SIGNATURE.value,
-        class_names="sorted" if names == ["sorted"] else names,
-        references=REFERENCES.value,
-        calibration=CALIBRATION.value,
-        leave_out_calibration=LEAVE_OUT.value,
-        allow_chance=ALLOW_CHANCE.value,
-        seed=audit_options.pop("audit_seed"),
-        strata=STRATA.value,
-        data_dir=options.value("data_dir"),
-        download=options.value("download"),
-        **audit_options,
-    )
-    result = gates.record(result, f"{out}/audit.json", **limits)
-    report_paths = report.make_report([out], f"{out}/report")
+    with locks.writing(f"{out}/audit.json"):
+        result = qmia_tf.audit(
+            MODEL.value or None,
+            MEMBERS.value,
+            NONMEMBERS.value,
+            out=out,
+            input_range=INPUT_RANGE.value,
+            outputs=OUTPUTS.value,
+            signature=SIGNATURE.value,
+            class_names="sorted" if names == ["sorted"] else names,
+            references=REFERENCES.value,
+            calibration=CALIBRATION.value,
+            leave_out_calibration=LEAVE_OUT.value,
+            allow_chance=ALLOW_CHANCE.value,
+            seed=audit_options.pop("audit_seed"),
+            strata=STRATA.value,
+            data_dir=options.value("data_dir"),
+            download=options.value("download"),
+            **audit_options,
+        )
+        result = gates.record(result, f"{out}/audit.json", **limits)
+        report_paths = report.make_report([out], f"{out}/report")
     print(f"\n{result}\n")
     print(f"{out}/audit.json and {report_paths[1]} are written")
     gates.end_program(result.gates)

@@ -42,25 +42,26 @@ def main(argv):
     run_dir = pathlib.Path(options.required("run_dir"))
     threads = options.integers("threads", least=1)
     quiet.start_tensorflow()
-    from qmia_tf import files
+    from qmia_tf import files, locks
     from qmia_tf.experiments import configuration, parity_run
 
     config = configuration.read(run_dir)
     dataset = options.load_data(
         name=config["dataset"]["name"], pool=config["dataset"]["pool"]
     )
-    parities = parity_run.check_run(
-        run_dir,
-        dataset,
-        schemes=SCHEMES.value,
-        kernels=SETS.value,
-        threads=threads,
-        records=RECORDS.value,
-        seed=SEED.value,
-    )
     place = pathlib.Path(JSON.value or RunDir(run_dir).parity)
-    print(parity_run.table(parities))
-    files.write_json(place, [parity.as_dict() for parity in parities])
+    with locks.writing(place):
+        parities = parity_run.check_run(
+            run_dir,
+            dataset,
+            schemes=SCHEMES.value,
+            kernels=SETS.value,
+            threads=threads,
+            records=RECORDS.value,
+            seed=SEED.value,
+        )
+        print(parity_run.table(parities))
+        files.write_json(place, [parity.as_dict() for parity in parities])
     print(f"{place} is written")
     if any(parity.broken for parity in parities):
         sys.exit(1)

@@ -100,6 +100,24 @@ class AtomicTest(Folder):
         self.assertEqual(path.read_bytes(), b"old")
         self.assertEqual(self.names(), ["model.keras"])
 
+    def test_file_larger_than_files_may_be(self):
+        path = self.dir / "model.keras"
+        body = (
+            "import sys; from qmia_tf import files\n"
+            "files.write_bytes(sys.argv[1], bytes(100_000))"
+        )
+        limited = f'ulimit -f 8; exec "{sys.executable}" -c "$1" "$2"'
+        done = subprocess.run(
+            ["sh", "-c", limited, "sh", body, str(path)],
+            capture_output=True,
+            text=True,
+        )
+        self.assertRegex(
+            done.stderr,
+            r"InputError: .*model\.keras: files may not grow beyond 0\.0 MB",
+        )
+        self.assertEmpty(self.names())
+
     def test_full_disk_found_by_the_final_flush(self):
         path = self.dir / "x"
         full = OSError(errno.ENOSPC, "No space left on device")

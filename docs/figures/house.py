@@ -56,9 +56,8 @@ ROOMS = {
     "cellar": Room(
         "what all stand on",
         (
-            *("errors", "files", "run_dir", "run_config", "registry"),
-            "typed_json",
-            *("terminal", "quiet", "onednn"),
+            *("errors", "files", "locks", "run_dir", "run_config", "registry"),
+            *("typed_json", "terminal", "quiet", "onednn", "plot_settings"),
             *("quantizers", "statistics"),
         ),
         (0, 0, 100, 8),

@@ -36,6 +36,7 @@ from qmia_tf.auditing.target_audit import audit_target
 from qmia_tf.data import repeated_records
 from qmia_tf.data.duplicates import EqualRecords
 from qmia_tf.data.repeated_records import Distinct
+from qmia_tf.errors import InputError
 from qmia_tf.outputs import LeftOut, Outputs, fidelity
 from qmia_tf.run_dir import TRAINED, RunDir
 from qmia_tf.statistics.intervals import LEVEL
@@ -69,6 +70,13 @@ class AuditConfig:
     attack_options: Mapping[str, Mapping] = dataclasses.field(
         default_factory=dict
     )
+
+    def __post_init__(self):
+        if not 0 <= self.seed < 2**32:
+            raise InputError(
+                f"the seed of an audit must be in 0..{2**32 - 1}, got "
+                f"{self.seed}"
+            )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ import dataclasses
 
 import numpy as np
 
+from qmia_tf import locks
 from qmia_tf.attacks import augmented_queries
 from qmia_tf.attacks.augmentations import Augmentations, Noise
 from qmia_tf.data import draws
@@ -40,6 +41,11 @@ class Settings:
                 "label-only attacks need 8 records or more, got "
                 f"{self.records}; 0 leaves them out"
             )
+        if self.seed < 0:
+            raise InputError(
+                "the seed of augmented queries must be 0 or more, got "
+                f"{self.seed}"
+            )
 
 
 def query_target(
@@ -70,21 +76,27 @@ def query_target(
         ("noisy_labels", settings.noise, ".noise"),
     ):
         path = run_dir.augmented_of(f"{model.name}{suffix}")
-        stored = augmented_queries.load(path) if path.exists() else None
-        is_current = (
-            stored is not None
-            and facts["sha256"] is not None
-            and stored.matches(augmentations=augmentations, **facts)
-            and np.array_equal(stored.record_ids, drawn.record_ids)
-        )
-        if not is_current:
-            stored = augmented_queries.query(
-                model.open(),
-                drawn,
-                augmentations,
-                run=run_dir.name,
-                progress=progress,
-            )
-            stored.save(path)
-        labels[name] = stored
+        labels[name] = _stored(path, facts, augmentations, drawn)
+        if labels[name] is None:
+            with locks.writing(path):
+                labels[name] = augmented_queries.query(
+                    model.open(),
+                    drawn,
+                    augmentations,
+                    run=run_dir.name,
+                    progress=progress,
+                )
+                labels[name].save(path)
     return labels
+
+
+def _stored(path, facts, augmentations, drawn):
+    """The stored labels, if they are of this model and these records."""
+    stored = augmented_queries.load(path) if path.exists() else None
+    is_current = (
+        stored is not None
+        and facts["sha256"] is not None
+        and stored.matches(augmentations=augmentations, **facts)
+        and np.array_equal(stored.record_ids, drawn.record_ids)
+    )
+    return stored if is_current else None

@@ -1,10 +1,11 @@
 """Writes a trained model as .tflite files, each with its manifest entry."""
 
+import contextlib
 import importlib.metadata
 import pathlib
 from collections.abc import Callable, Iterable
 
-from qmia_tf import files
+from qmia_tf import files, locks
 from qmia_tf.deploy.conversion_job import Job, Members, Settings
 from qmia_tf.deploy.manifest import MANIFEST, read_manifest
 from qmia_tf.deploy.schemes import SCHEMES, check_names, choose
@@ -30,7 +31,7 @@ def export(
 
     A file that is there already and was made from this very model with these
     settings stays as it is. Each new file is read again, and kept only if it
-    is what its scheme says.
+    is what its scheme says. Another process may export other schemes meanwhile.
 
     Args:
         model_path: the .keras file.
@@ -42,8 +43,8 @@ def export(
         progress: called with one line of text before each conversion.
     Returns: the manifest's entries, one a scheme.
     Raises: InputError if a scheme is unknown, the model cannot be read or
-        carried by the scheme, there is nothing to calibrate with, or a file
-        does not hold what its scheme says.
+        carried by the scheme, there is nothing to calibrate with, a file does
+        not hold what its scheme says, or another process makes it just now.
     """
     check_names(schemes)
     settings = settings or Settings()
@@ -59,22 +60,42 @@ def export(
         }
         for name in chosen
     }
-    stale = [
-        name
-        for name in chosen
-        if not _is_current(entries.get(name), out_dir, origins[name])
-    ]
     job = Job(model, members, settings, out_dir)
-    if any(SCHEMES[name].members for name in stale):
-        job.images  # noqa: B018 - unusable ones are refused before any work
-    for name in stale:
-        if progress:
-            progress(f"making {name}: {SCHEMES[name].text}")
-        facts = _make(name, job)
-        versions = _versions((*PACKAGES, *SCHEMES[name].packages))
-        entries[name] = {**facts, **origins[name], "versions": versions}
-        files.write_json(out_dir / MANIFEST, entries)
+    with contextlib.ExitStack() as stack:
+        stale = _stale(origins, entries, out_dir)
+        for name in stale:
+            stack.enter_context(locks.writing(out_dir / f"{name}.tflite"))
+        # Another process may have made some before that.
+        entries = read_manifest(out_dir)
+        made = set(chosen) - set(_stale(origins, entries, out_dir))
+        stale = [name for name in stale if name not in made]
+        if any(SCHEMES[name].members for name in stale):
+            job.images  # noqa: B018 - unusable ones are refused before any work
+        for name in stale:
+            if progress:
+                progress(f"making {name}: {SCHEMES[name].text}")
+            facts = _make(name, job)
+            versions = _versions((*PACKAGES, *SCHEMES[name].packages))
+            entry = {**facts, **origins[name], "versions": versions}
+            entries = _add(name, entry, out_dir)
     return [entries[name] for name in chosen]
+
+
+def _stale(origins, entries, out_dir):
+    """Names the schemes whose files are not there or not current."""
+    return [
+        name
+        for name, origin in origins.items()
+        if not _is_current(entries.get(name), out_dir, origin)
+    ]
+
+
+def _add(name, entry, out_dir):
+    """Adds an entry to the manifest, where others add theirs."""
+    with locks.writing(out_dir / MANIFEST, wait=locks.SHORT):
+        entries = {**read_manifest(out_dir), name: entry}
+        files.write_json(out_dir / MANIFEST, entries)
+    return entries
 
 
 def _follows(name, settings, members):

@@ -10,7 +10,7 @@ import contextlib
 import pathlib
 import tempfile
 
-from qmia_tf import files, terminal
+from qmia_tf import files, locks, terminal
 from qmia_tf import run_config as run_configs
 from qmia_tf.attacks.tfprivacy import Settings
 from qmia_tf.auditing import label_only_queries, leak_test, risky_members
@@ -349,7 +349,8 @@ def _folder(out):
             f"{out} is a run directory, whose audit would be overwritten: "
             "choose another --out"
         )
-    yield out
+    with locks.writing(RunDir(out).audit):
+        yield out
 
 
 def pictures_of(members, choice, data):

@@ -12,6 +12,7 @@ import pathlib
 
 import numpy as np
 
+from qmia_tf import locks
 from qmia_tf.data.dataset import Dataset
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import configuration, run, training_run
@@ -65,7 +66,8 @@ def train(
         schemes: export schemes whose .tflite files are made and queried as
             well, so that a file is compared with files.
     Returns: the reference run directories.
-    Raises: InputError as training_run.train_run and query_run.
+    Raises: InputError as training_run.train_run and query_run, or if another
+        process works on one of them.
     """
     run_dir = RunDir(run_dir)
     folders = []
@@ -73,12 +75,13 @@ def train(
         folder = run_dir.reference(number).path
         if progress:
             progress(f"reference {number + 1} of {count}: {folder}")
-        training_run.train_run(folder, dataset, config)
-        if schemes:
-            run.export_run(folder, lambda: dataset, schemes=schemes)
-        run.query_run(
-            folder, dataset, num_threads=num_threads, progress=progress
-        )
+        with locks.writing(folder):
+            training_run.train_run(folder, dataset, config)
+            if schemes:
+                run.export_run(folder, lambda: dataset, schemes=schemes)
+            run.query_run(
+                folder, dataset, num_threads=num_threads, progress=progress
+            )
         _forget()
         folders.append(folder)
     return folders

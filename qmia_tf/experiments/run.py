@@ -8,7 +8,7 @@ import dataclasses
 import pathlib
 from collections.abc import Callable
 
-from qmia_tf import files, outputs, terminal
+from qmia_tf import files, locks, outputs, terminal
 from qmia_tf.attacks.tfprivacy import Settings
 from qmia_tf.auditing import label_only_queries, risky_members, run_outputs
 from qmia_tf.auditing.audit import AuditConfig
@@ -133,17 +133,20 @@ def compare_run(
         return False
     from qmia_tf.experiments import parity_run
 
-    parities = parity_run.check_run(
-        run_dir,
-        dataset,
-        kernels=["default"],
-        threads=threads,
-        records=min(records, len(dataset.labels)),
-        progress=progress is not None,
-    )
-    for parity in parities if progress else ():
-        progress(parity.verdict)
-    files.write_json(run_dir.parity, [parity.as_dict() for parity in parities])
+    with locks.writing(run_dir.parity):
+        parities = parity_run.check_run(
+            run_dir,
+            dataset,
+            kernels=["default"],
+            threads=threads,
+            records=min(records, len(dataset.labels)),
+            progress=progress is not None,
+        )
+        for parity in parities if progress else ():
+            progress(parity.verdict)
+        files.write_json(
+            run_dir.parity, [parity.as_dict() for parity in parities]
+        )
     return True
 
 
@@ -194,8 +197,8 @@ def attack_run(
         pictures: whether audit.json holds pictures of the members at highest
             risk, which are training records: "on", "off", or "auto", for
             published data sets only.
-    Raises: InputError as query_run, or if what else is given is not
-        about the run's records.
+    Raises: InputError as query_run, if what else is given is not about the
+        run's records, or another process audits the run.
     """
     file_limits = Limits(file_timeout, file_memory)
     run_dir = RunDir(run_dir)
@@ -220,21 +223,23 @@ def attack_run(
         file_limits=file_limits,
     )
     checks = RecordChecks(records)
-    return audit_pipeline.audit(
-        checks,
-        [keras, *sorted(others, key=lambda model: model.name), *elsewhere],
-        knowledge,
-        AuditConfig(
-            seed=audit_seed,
-            tfprivacy=tfprivacy,
-            label_only=label_only,
-            attack_options=attack_options or {},
-        ),
-        run_dir=run_dir,
-        run_config=lambda outputs: run_config,
-        pictures=checks.records.values.__getitem__ if with_pictures else None,
-        progress=terminal.say,
-    )
+    pictures_of = checks.records.values.__getitem__ if with_pictures else None
+    with locks.writing(run_dir.audit):
+        return audit_pipeline.audit(
+            checks,
+            [keras, *sorted(others, key=lambda model: model.name), *elsewhere],
+            knowledge,
+            AuditConfig(
+                seed=audit_seed,
+                tfprivacy=tfprivacy,
+                label_only=label_only,
+                attack_options=attack_options or {},
+            ),
+            run_dir=run_dir,
+            run_config=lambda outputs: run_config,
+            pictures=pictures_of,
+            progress=terminal.say,
+        )
 
 
 def knowledge_of(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from qmia_tf import files, onednn, terminal
+from qmia_tf import files, locks, onednn, terminal
 from qmia_tf.data import split as splits
 from qmia_tf.data.dataset import Dataset
 from qmia_tf.data.pixels import scale_to_unit
@@ -35,12 +35,23 @@ def train_run(
             gives away at every so many epochs (MembershipLog, on up to
             VALIDATION_RECORDS members and nonmembers); 0 logs nothing.
     Returns: whether it trained; not if the run was finished already.
-    Raises: InputError if the directory holds another configuration, or the
-        tensorboard package is missing, or as training.train.
+    Raises: InputError if the directory holds another configuration, another
+        process trains it, the tensorboard package is missing, or as
+        training.train.
     """
     if tensorboard_every:
         tensorboard_events.require()
-    run_dir = RunDir(run_dir).open(config)
+    with locks.writing(RunDir(run_dir).model):
+        return _train_run(
+            RunDir(run_dir).open(config),
+            dataset,
+            config,
+            keep_every=keep_every,
+            tensorboard_every=tensorboard_every,
+        )
+
+
+def _train_run(run_dir, dataset, config, *, keep_every, tensorboard_every):
     split = open_split(run_dir, dataset, config)
     if run_dir.model.exists():
         _say_difference(run_dir)

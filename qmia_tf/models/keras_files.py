@@ -3,6 +3,7 @@
 import json
 import pathlib
 import re
+import time
 import zipfile
 
 import keras
@@ -13,6 +14,7 @@ from qmia_tf.models import config_safety
 
 # Beside what Keras keeps in a .keras file, which it passes over.
 NOTE = "qmia_tf.json"
+ZIP_YEARS = (1980, 2107)
 WEIGHT_LAYERS = (
     layers.DoReFaConv2D,
     layers.DoReFaDepthwiseConv2D,
@@ -73,13 +75,25 @@ def save(model: keras.Model, path, *, note=None):
 
     Args:
         note: what is kept with it, of JSON types; None keeps nothing.
-    Raises: InputError if the disk is full or the place is not writable.
+    Raises: InputError if the disk is full, the place is not writable, or as
+        require_clock.
     """
+    require_clock()
     with files.atomic(path) as temporary:
         model.save(temporary)
         if note is not None:
             with zipfile.ZipFile(temporary, "a") as file:
                 file.writestr(NOTE, json.dumps(note))
+
+
+def require_clock():
+    """Refuses a clock whose year a .keras file, a ZIP archive, cannot hold."""
+    year = time.localtime().tm_year
+    if not ZIP_YEARS[0] <= year <= ZIP_YEARS[1]:
+        raise InputError(
+            f"the clock says that it is the year {year}, and a .keras file "
+            f"holds {ZIP_YEARS[0]} to {ZIP_YEARS[1]}: set the clock"
+        )
 
 
 def read_note(path):

@@ -27,9 +27,9 @@ import traceback
 from qmia_tf import onednn
 from qmia_tf.errors import InputError
 
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 USER_OS_ERRORS = (
-    errno.ENOSPC,
-    errno.EDQUOT,
+    *NO_SPACE,
     errno.EACCES,
     errno.EPERM,
     errno.EROFS,
@@ -51,6 +51,7 @@ def run(main):
     """
     from absl import app
 
+    _open_closed_streams()
     app.run(lambda argv: _guarded(main, argv), flags_parser=_parse)
 
 
@@ -79,21 +80,58 @@ def _guarded(main, argv):
         _stop(f"unexpected argument {argv[1]!r}: every option is a --flag")
     try:
         main(argv)
+        sys.stdout.flush()
+    except SystemExit:
+        _require_results()
+        raise
     except InputError as error:
         _stop(str(error))
     except BrokenPipeError:
         # The reader (`| head`) has seen enough; nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _require_results()
     except OSError as error:
+        _require_results()
         if error.errno not in USER_OS_ERRORS:
             _end_as_defect()
-        where = f" ({error.filename})" if error.filename else ""
-        _stop(f"{error.strerror}{where}")
+        where = error.filename
+        if where is None and error.errno in NO_SPACE:
+            where = "stdout, or a temporary file"
+        _stop(f"{error.strerror} ({where})" if where else error.strerror)
     except KeyboardInterrupt:
         print("stopped; run the same command to go on", file=sys.stderr)
         sys.exit(130)
     except Exception:
         _end_as_defect()
+
+
+def _open_closed_streams():
+    """Turns streams that are closed (`>&-`) into ones that swallow.
+
+    Else the next file that is opened would be taken for stdout.
+    """
+    while True:
+        opened = os.open(os.devnull, os.O_RDWR)
+        if opened > 2:
+            os.close(opened)
+            break
+        os.set_inheritable(opened, True)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+
+
+def _require_results():
+    """Ends the program if what it printed has no place, as on a full disk."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # What is still in the buffer would fail again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            _stop(
+                f"cannot write to stdout: {error.strerror}: give it another "
+                "place and run the same command again"
+            )
 
 
 def _end_as_defect():

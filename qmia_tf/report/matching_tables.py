@@ -4,7 +4,7 @@ import pathlib
 
 from matplotlib.figure import Figure
 
-from qmia_tf import files
+from qmia_tf import files, locks
 from qmia_tf.auditing.accuracy_comparison import Comparison
 from qmia_tf.auditing.accuracy_matching import NEAR
 from qmia_tf.report.figures import save_figure
@@ -74,11 +74,12 @@ def write(
         f"{NAME}.csv": as_csv(matches),
         f"{NAME}_epochs.csv": as_csv(epoch_table(comparison)),
     }
-    for name, content in contents.items():
-        files.write_bytes(out_dir / name, content.encode())
-    comparison.save(out_dir / f"{NAME}.json")
-    written = [out_dir / name for name in (*contents, f"{NAME}.json")]
-    return written + save_figure(matched_figure(comparison), out_dir / NAME)
+    with locks.writing(out_dir / f"{NAME}.json"):
+        for name, content in contents.items():
+            files.write_bytes(out_dir / name, content.encode())
+        comparison.save(out_dir / f"{NAME}.json")
+        figures = save_figure(matched_figure(comparison), out_dir / NAME)
+    return [out_dir / name for name in (*contents, f"{NAME}.json")] + figures
 
 
 def match_table(comparison: Comparison) -> Table:

@@ -5,7 +5,7 @@ import os
 import pathlib
 from collections.abc import Sequence
 
-from qmia_tf import files, terminal
+from qmia_tf import files, locks, terminal
 from qmia_tf.errors import InputError
 from qmia_tf.report import (
     figure_set,
@@ -59,7 +59,8 @@ def make_report(
             None leaves their places empty.
     Returns: the paths written, report.txt first, then report.html.
     Raises: InputError if there is no run, an audit.json is missing, damaged
-        or of another version, or a format is not known.
+        or of another version, a format is not known, or another process
+        writes there.
     """
     for format_name in formats:
         if format_name not in FORMATS:
@@ -70,6 +71,11 @@ def make_report(
     report = run_summary.collect(
         run_dirs, max_drop=max_drop, asked=asked, published=published
     )
+    with locks.writing(pathlib.Path(out_dir) / TEXT):
+        return _write(report, out_dir, formats)
+
+
+def _write(report, out_dir, formats):
     with terminal.working("drawing the report"):
         pictures = figure_set.draw(report.runs, formats=formats)
     contents = {TEXT: report_document.as_text(report)}

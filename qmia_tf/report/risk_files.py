@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from qmia_tf import files
+from qmia_tf import files, locks
 from qmia_tf.auditing.record_risk import RecordRisks, check_comparable
 from qmia_tf.report.figures.image_files import image_bytes
 from qmia_tf.report.figures.styles import COLORS, GREY
@@ -48,9 +48,11 @@ def write_risks(
     if pictures is not None:
         figure = contact_sheet(risks, rows, *pictures, before=before)
         contents[SHEET] = image_bytes(figure, "png")
-    for name, content in contents.items():
-        files.write_bytes(pathlib.Path(out_dir) / name, content)
-    return [pathlib.Path(out_dir) / name for name in contents]
+    out_dir = pathlib.Path(out_dir)
+    with locks.writing(out_dir / PAGE):
+        for name, content in contents.items():
+            files.write_bytes(out_dir / name, content)
+    return [out_dir / name for name in contents]
 
 
 def contact_sheet(

@@ -8,7 +8,7 @@ left out.
 from collections.abc import Callable
 from pathlib import Path
 
-from qmia_tf import onednn, outputs
+from qmia_tf import locks, onednn, outputs
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import LeftOut, Outputs, repeatability, saved_outputs
@@ -65,7 +65,8 @@ def query(
     Returns: Outputs; LeftOut of a run's .tflite file that is as it was
         exported and cannot be run.
     Raises: InputError if the model cannot be queried, its outputs for a
-        record are not repeated, or they show that an option is wrong.
+        record are not repeated, they show that an option is wrong, or
+        another process queries the same target.
     """
     if model.is_saved:
         return _saved_outputs(model, records, allow_chance=allow_chance)
@@ -75,27 +76,41 @@ def query(
         raise InputError(f"{model.source} is gone: export it again")
     is_tried = not (model.is_of_run or allow_chance)
     model_outputs = _stored_outputs(path, model, records, is_tried=is_tried)
-    is_new = model_outputs is None
-    if is_new:
-        model_outputs = _query_anew(
-            model,
-            records,
-            run=run_dir.name,
-            query_count=query_count if is_tried else None,
-            say=say,
-        )
-        if isinstance(model_outputs, LeftOut):
-            return model_outputs
+    if model_outputs is None:
+        with locks.writing(path):
+            # Another process may have written them since.
+            model_outputs = _stored_outputs(
+                path, model, records, is_tried=is_tried
+            )
+            if model_outputs is None:
+                return _query_and_keep(
+                    model,
+                    records,
+                    run_dir,
+                    query_count=query_count if is_tried else None,
+                    is_tried=is_tried,
+                    say=say,
+                )
     if is_tried:
         sanity_checks.require_above_chance(model_outputs)
-    if is_new:
-        target = model.open()
-        if model.is_of_run:
-            _require_alike(target, model_outputs, records)
-        timed = target.measure(records.values[:1])
-        model_outputs.info["latency_ms"] = timed.median_ms
-        model_outputs.info.update(_computing(model))
-        model_outputs.save(path)
+    return model_outputs
+
+
+def _query_and_keep(model, records, run_dir, *, query_count, is_tried, say):
+    model_outputs = _query_anew(
+        model, records, run=run_dir.name, query_count=query_count, say=say
+    )
+    if isinstance(model_outputs, LeftOut):
+        return model_outputs
+    if is_tried:
+        sanity_checks.require_above_chance(model_outputs)
+    target = model.open()
+    if model.is_of_run:
+        _require_alike(target, model_outputs, records)
+    timed = target.measure(records.values[:1])
+    model_outputs.info["latency_ms"] = timed.median_ms
+    model_outputs.info.update(_computing(model))
+    model_outputs.save(run_dir.outputs_of(model.name))
     return model_outputs
 
 

@@ -64,12 +64,14 @@ def train(
     Returns: whether it trained; a finished run is left alone.
     Raises: InputError if the loss is not a number (the step is named) or a
         checkpoint is damaged, of another network, or was made under another
-        setting of oneDNN or in another number of threads.
+        setting of oneDNN or in another number of threads, or as
+        keras_files.require_clock.
     Warns: UserWarning of layers that oneDNN trains unsafely (unsafe_layers).
     """
     run_dir = RunDir(run_dir)
     if run_dir.model.exists():
         return False
+    keras_files.require_clock()
     onednn.say_if_off()
     unsafe_layers.warn(model)
     trainer = Trainer(model, members, recipe, seed)

@@ -216,6 +216,9 @@ class TargetTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_refuses(self):
         answers = synthetic_outputs.outputs(1, 20)
+        for seed in (-1, 2**32):
+            with self.assertRaisesRegex(InputError, f"0..4294967295.*{seed}"):
+                audit.AuditConfig(seed=seed)
         with self.assertRaisesRegex(InputError, "1 member: .*two"):
             audit.audit(answers)
         bad = dataclasses.replace(answers, labels=answers.labels + 9)

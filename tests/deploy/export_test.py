@@ -10,6 +10,7 @@ from unittest import mock
 
 import keras
 import numpy as np
+import other_writer
 import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
@@ -306,6 +307,27 @@ class CheckTest(Folder):
         self.assertEqual((self.out / "int8_ptq.tflite").read_bytes(), before)
         stored = files.read_json(self.out / "manifest.json")
         self.assertEqual(stored["int8_ptq"], entry)
+
+    def test_entries_of_another_process_stay(self):
+        model, manifest = self.tiny_file(), self.out / "manifest.json"
+        entry = self.export(model, "float16")
+        manifest.unlink()
+        make = export._make
+
+        def make_while_another_ends(name, job):
+            files.write_json(manifest, {"float16": entry})
+            return make(name, job)
+
+        with mock.patch.object(export, "_make", make_while_another_ends):
+            self.export(model)
+        entries = files.read_json(manifest)
+        self.assertEqual(list(entries), ["float16", "float32"])
+        self.assertEqual(entries["float16"], entry)
+
+    def test_same_scheme_in_another_process(self):
+        with other_writer.writing(self.out / "float32.tflite"):
+            self.assertRefused("being written by process", self.tiny_file())
+            self.export(self.tiny_file(), "float16")
 
     def test_flex(self):
         facts = {"flex": ["FlexErfinv"], "layers": []}

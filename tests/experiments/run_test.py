@@ -5,6 +5,7 @@ from unittest import mock
 
 import folders
 import numpy as np
+import other_writer
 import tensorflow as tf
 import tiny_models
 import tiny_runs
@@ -377,6 +378,36 @@ class ExportTest(Trained):
     def test_no_data(self):
         self.load_data = None
         self.assertRefused("needs members", self.export, "auto")
+
+
+class OtherWriterTest(Trained):
+    """Two processes: on one thing the second stops, on others it works."""
+
+    @parameterized.parameters(
+        ("model.keras", "train"),
+        ("audit.json", "attack"),
+        ("outputs/keras.npz", "query"),
+        ("artifacts/float32.tflite", "export"),
+    )
+    def test_second_writer_stops(self, product, stage):
+        config = tiny_runs.config(self.data)
+        stages = {
+            "train": lambda: training_run.train_run(
+                self.run_dir, self.data, config
+            ),
+            "attack": lambda: run.attack_run(self.run_dir, self.data),
+            "query": lambda: run.query_run(self.run_dir, self.data),
+            "export": lambda: run.export_run(self.run_dir),
+        }
+        with other_writer.writing(self.run_dir / product):
+            self.assertRefused(
+                f"{product} is being written by process", stages[stage]
+            )
+
+    def test_stored_outputs_need_no_lock(self):
+        run.query_run(self.run_dir, self.data)
+        with other_writer.writing(self.run_dir / "outputs" / "keras.npz"):
+            run.query_run(self.run_dir, self.data)
 
 
 class MissingStageTest(Trained):

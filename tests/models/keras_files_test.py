@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 import sys
 import zipfile
+from unittest import mock
 
 import keras
 import numpy as np
@@ -95,6 +96,14 @@ class KerasFilesTest(parameterized.TestCase, tf.test.TestCase):
         for path in (self.path, str(self.path)):
             again = keras_files.load(path)
             self.assertAllEqual(again(_pixels()), model(_pixels()))
+
+    @parameterized.parameters(1970, 1979, 2108)
+    def test_clock_that_a_zip_cannot_hold(self, year):
+        now = mock.Mock(tm_year=year)
+        with mock.patch.object(keras_files.time, "localtime", lambda: now):
+            with self.assertRaisesRegex(InputError, f"the year {year}.*clock"):
+                keras_files.save(_stock(), self.path)
+        self.assertEmpty(os.listdir(self.path.parent))
 
     def test_saving_replaces_the_file(self):
         self.path.write_text("old")

@@ -91,7 +91,7 @@ class RunTest(Folder):
         (
             "full_disk",
             "raise OSError(errno.ENOSPC, 'No space left on device')",
-            "error: No space left on device\n",
+            "error: No space left on device (stdout, or a temporary file)\n",
         ),
     )
     def test_what_a_user_can_mend(self, body, line):
@@ -178,6 +178,33 @@ class RunTest(Folder):
             (done.returncode, done.stdout, done.stderr), (0, "0\n", "")
         )
 
+    @parameterized.parameters(">&-", ">&- 2>&-", "<&- >&- 2>&-")
+    def test_closed_streams_are_not_minded(self, closed):
+        command = self.write("print(1); open('f', 'w').write(str(argv))")
+        program = f"{' '.join(command)} {closed}"
+        done = subprocess.run(["sh", "-c", program], cwd=self.dir)
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual((self.dir / "f").read_text(), str([command[1]]))
+
+    @parameterized.parameters(
+        ("", "cannot write to stdout: "),
+        ("1", r".*\(stdout, or a temporary file\)"),
+    )
+    @absltest.skipUnless(os.path.exists("/dev/full"), "needs /dev/full")
+    def test_full_stdout(self, unbuffered, text):
+        for body in ("print(1)", "print(1); sys.exit(1)"):
+            command = self.write(body)
+            with open("/dev/full", "w") as full:
+                done = subprocess.run(
+                    command,
+                    stdout=full,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+                )
+            self.assertEqual(done.returncode, 2)
+            self.assertRegex(done.stderr, rf"\Aerror: {text}[^\n]*\n\Z")
+
     def test_ctrl_c(self):
         process = subprocess.Popen(
             self.write("print('up', flush=True); import time; time.sleep(60)"),
@@ -246,6 +273,16 @@ class StartTensorFlowTest(Folder):
         done = self.start()
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(done.stderr, "after\nand here")
+
+    def test_keras_json_does_not_count(self):
+        done = self.start(
+            "import types\n"
+            "keras = types.ModuleType('keras')\n"
+            "keras.config = types.SimpleNamespace(\n"
+            "    set_floatx=print, set_image_data_format=print)\n"
+            "sys.modules['keras'] = keras"
+        )
+        self.assertIn("float32\nchannels_last\n", done.stdout)
 
     def test_failing_import_shows_them(self):
         done = self.start(body="raise ImportError('no such lib')")

@@ -7,6 +7,7 @@ import os
 import sys
 import types
 
+from qmia_tf import plot_settings
 from qmia_tf.errors import InputError
 
 VERSION = "0.7.3"
@@ -47,6 +48,7 @@ def load() -> types.SimpleNamespace:
 
 
 def _draw_without_a_screen():
+    plot_settings.import_matplotlib()
     # Its plots would open windows; whoever chose a backend is left alone.
     if "matplotlib.pyplot" in sys.modules or "MPLBACKEND" in os.environ:
         return

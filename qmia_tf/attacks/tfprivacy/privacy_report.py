@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from qmia_tf import files
+from qmia_tf import files, plot_settings
 from qmia_tf.attacks.entropy import modified_entropies
 from qmia_tf.attacks.losses import losses
 from qmia_tf.attacks.tfprivacy import (
@@ -110,7 +110,8 @@ def run(
     results = _results(tfp, attack_results)
     summary = results.summary(by_slices=True)
     if folder is not None:
-        _save(tfp, outputs, results, summary, f"{folder}/{outputs.target}")
+        with plot_settings.plain():
+            _save(tfp, outputs, results, summary, f"{folder}/{outputs.target}")
     return TfPrivacyAudit(
         version=module_loader.VERSION,
         trained_records=some.labels.size,

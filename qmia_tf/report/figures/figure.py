@@ -3,9 +3,9 @@
 import abc
 from collections.abc import Iterable
 
-import matplotlib
 from matplotlib.figure import Figure
 
+from qmia_tf import plot_settings
 from qmia_tf.auditing.audit_result import AuditResult
 from qmia_tf.errors import InputError
 from qmia_tf.report.figures.panels import SETTINGS, Sheet
@@ -57,7 +57,7 @@ class RunFigure(abc.ABC):
     def draw(self, *, narrow: bool = False) -> Figure | None:
         """Draws it, `narrow` for a phone; None if there is nothing to draw."""
         sheet = Sheet(f"{self.runs[0].title}: {self.heading}", narrow)
-        with matplotlib.rc_context(SETTINGS):
+        with plot_settings.plain(SETTINGS):
             return self._draw(sheet)
 
     def caption(self) -> str:

@@ -4,10 +4,9 @@ import io
 import pathlib
 from collections.abc import Sequence
 
-import matplotlib
 from matplotlib.figure import Figure
 
-from qmia_tf import files
+from qmia_tf import files, plot_settings
 from qmia_tf.outputs import validation
 
 KINDS = ("png", "svg")
@@ -22,7 +21,7 @@ DPI = 150
 def image_bytes(figure: Figure, kind: str) -> bytes:
     """The file of a figure, equal bytes for equal figures; kind of KINDS."""
     file = io.BytesIO()
-    with matplotlib.rc_context(STEADY):
+    with plot_settings.plain(STEADY):
         figure.savefig(
             file,
             format=kind,
