@@ -18,8 +18,8 @@ Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 ModelSeed = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
 BitWidth = Annotated[int, msgspec.Meta(ge=1, le=32)]
 # No ResNet-18 is wider, nor an image padded by more.
-Width = Annotated[int, msgspec.Meta(ge=1, le=4096)]
-Padding = Annotated[int, msgspec.Meta(ge=0, le=1024)]
+Width = Annotated[int, msgspec.Meta(ge=1)]
+Padding = Annotated[int, msgspec.Meta(ge=0)]
 Epochs = Annotated[int, msgspec.Meta(ge=0, le=10**6)]
 Share = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 

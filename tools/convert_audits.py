@@ -85,11 +85,14 @@ def convert_audit(path):
     Raises: InputError if it is damaged or of another version.
     """
     stored = files.read_json(path)
-    version = stored["schema_version"]
+    version = stored.get("schema_version") if isinstance(stored, dict) else None
     if version == SCHEMA_VERSION:
         return
     if version not in OLD_VERSIONS:
-        raise InputError(f"{path} has schema_version {version}")
+        raise InputError(
+            f"{path}: schema_version is {version!r}, not one of "
+            f"{', '.join(map(str, OLD_VERSIONS))}: attack the run again"
+        )
     tree = {**converted(stored, "audit"), "schema_version": SCHEMA_VERSION}
     typed_json.decode(AuditResult, tree, source=str(path)).save(path)
 
@@ -97,7 +100,12 @@ def convert_audit(path):
 def convert_npz(path):
     """Converts the info of outputs, or of labels of augmented queries."""
     arrays = files.read_npz(path)
-    old = json.loads(str(arrays["info"][()]))
+    try:
+        old = json.loads(str(arrays["info"][()]))
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{path}: info is missing or damaged") from error
+    if not isinstance(old, dict):
+        raise InputError(f"{path}: info is no JSON object")
     info = converted(old, "info")
     if info.get("plan", {}).get("kind") == "changes":
         info["plan"]["kind"] = "augmentations"
@@ -112,8 +120,13 @@ def convert(path):
     if path.is_file():
         convert_audit(path)
         return
+    if not path.is_dir():
+        raise InputError(f"there is no {path}")
     for folder in sorted(path.rglob("copies")):
-        folder.rename(folder.with_name("augmented_queries"))
+        place = folder.with_name("augmented_queries")
+        if place.exists():
+            raise InputError(f"{place} is there beside {folder}: remove one")
+        folder.rename(place)
     for file in sorted(path.rglob("audit.json")):
         convert_audit(file)
     for file in sorted(path.rglob("config.json")):

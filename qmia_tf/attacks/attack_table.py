@@ -34,6 +34,9 @@ ATTACKS = Registry(
 )
 
 
+EXAMPLE = '{"lira": {"variance": "global"}}'
+
+
 def with_options(options: Mapping[str, Mapping]) -> Registry:
     """Returns the table of attacks with options set, the others as they are.
 
@@ -66,6 +69,14 @@ def changed_options(options: Mapping[str, Mapping]) -> dict[str, dict]:
 
     Args and Raises: as with_options.
     """
+    nested = isinstance(options, Mapping) and all(
+        isinstance(values, Mapping) for values in options.values()
+    )
+    if not nested:
+        raise InputError(
+            f"attack options are a dict of dicts, such as {EXAMPLE}, got "
+            f"{options!r}"
+        )
     known, changed = _known(), {}
     for name, values in options.items():
         own = known.get(name)

@@ -287,6 +287,8 @@ def _models(targets, data, about_models, say, **of_litert):
 
 def _references(paths, answered):
     """Reads outputs of reference models for the same records."""
+    if files.is_path(paths):
+        paths = [paths]
     loaded = tuple(saved_outputs.reference(path, answered) for path in paths)
     names = [reference.target for reference in loaded]
     for name in names:

@@ -260,6 +260,8 @@ class OptionsTest(parameterized.TestCase, tf.test.TestCase):
         )
 
     @parameterized.parameters(
+        ("lira.variance=global", "are a dict of dicts, .* got 'lira"),
+        ({"rmia": 3}, "are a dict of dicts, such as .* got {'rmia': 3}"),
         ({"lirra": {}}, "no attack 'lirra': choose one of gap.*mean 'lira"),
         ({"gap": {"x": 1}}, "'gap' has no options; these have: quantile, dif"),
         ({"lira": {"var": 1}}, "no lira option 'var': choose one of variance"),

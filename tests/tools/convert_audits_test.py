@@ -115,6 +115,24 @@ class ConvertAuditsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual(plan, {"kind": "augmentations", "shift": 1})
         self.assertFalse((self.dir / "copies").exists())
 
+    def test_what_is_damaged_or_missing_is_one_line(self):
+        one, two, three = (self.dir / name for name in ("one", "two", "three"))
+        (one / "outputs").mkdir(parents=True)
+        files.write_npz(one / "outputs" / "net.npz", info=np.array("["))
+        two.mkdir()
+        files.write_json(two / "audit.json", [])
+        (three / "copies").mkdir(parents=True)
+        (three / "augmented_queries").mkdir()
+        for place, pattern in (
+            (self.dir / "gone", "there is no .*gone"),
+            (one, "net.npz: info is missing or damaged"),
+            (two, "schema_version is None, not one of 4, 5, 6"),
+            (three, "is there beside .*copies: remove one"),
+        ):
+            with self.subTest(pattern):
+                with self.assertRaisesRegex(InputError, pattern):
+                    convert_audits.convert(place)
+
     def test_other_versions_are_refused(self):
         stored = {**self.trees["own_file.audit"], "schema_version": 3}
         with self.assertRaises(SystemExit):
