@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Collection, Mapping
+from numbers import Integral
 
 import numpy as np
 
@@ -60,6 +61,7 @@ class AuditConfig:
             as chance would be, or clearly better in another range.
         attack_options: by attack or family, as attacks.with_options takes
             them: {"lira": {"variance": "global"}}.
+    Raises: InputError if a field is of another type or out of range.
     """
 
     seed: int = 0
@@ -72,6 +74,16 @@ class AuditConfig:
     )
 
     def __post_init__(self):
+        for name, kind in (
+            ("seed", Integral),
+            ("tfprivacy", Settings | None),
+            ("label_only", LabelOnly | None),
+        ):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, kind):
+                named = getattr(kind, "__qualname__", kind)
+                raise InputError(f"{name} must be {named}, got {value!r}")
+        changed_options(self.attack_options)
         if not 0 <= self.seed < 2**32:
             raise InputError(
                 f"the seed of an audit must be in 0..{2**32 - 1}, got "

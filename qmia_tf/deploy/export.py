@@ -67,8 +67,8 @@ def export(
             stack.enter_context(locks.writing(out_dir / f"{name}.tflite"))
         # Another process may have made some before that.
         entries = read_manifest(out_dir)
-        made = set(chosen) - set(_stale(origins, entries, out_dir))
-        stale = [name for name in stale if name not in made]
+        missing = set(_stale(origins, entries, out_dir))
+        stale = [name for name in stale if name in missing]
         if any(SCHEMES[name].members for name in stale):
             job.images  # noqa: B018 - unusable ones are refused before any work
         for name in stale:
@@ -145,9 +145,9 @@ def _versions(packages):
 def _is_current(entry, out_dir, origin):
     if entry is None or any(entry.get(k) != v for k, v in origin.items()):
         return False
-    made = [entry] + ([entry["twin"]] if entry.get("twin") else [])
+    products = [entry] + ([entry["twin"]] if entry.get("twin") else [])
     return all(
         (out_dir / file["file"]).is_file()
         and files.sha256(out_dir / file["file"]) == file.get("sha256")
-        for file in made
+        for file in products
     )

@@ -100,7 +100,17 @@ def audit(
     targets = {} if target is None else listing.name_targets(target)
     if num_threads < 1:
         raise InputError(f"num_threads must be >= 1, got {num_threads}")
+    if out == "":
+        raise InputError("out is empty: name a directory, or give None")
     file_limits = Limits(file_timeout, file_memory)
+    config = AuditConfig(
+        seed=seed,
+        strata=strata,
+        tfprivacy=tfprivacy,
+        label_only=label_only,
+        allow_chance=allow_chance,
+        attack_options=attack_options or {},
+    )
     used = None
     if leave_out_calibration:
         own_calibration.require_alone(calibration, targets, references)
@@ -146,22 +156,15 @@ def audit(
             say(line)
 
         def run_config(answered):
-            config = _config(answered, names, data, (members, nonmembers))
-            files.write_json(RunDir(folder).config, config)
-            return config
+            stored = _config(answered, names, data, (members, nonmembers))
+            files.write_json(RunDir(folder).config, stored)
+            return stored
 
         return audit_pipeline.audit(
             checks,
             queried,
             Knowledge(lambda answered: _references(references, answered)),
-            AuditConfig(
-                seed=seed,
-                strata=strata,
-                tfprivacy=tfprivacy,
-                label_only=label_only,
-                allow_chance=allow_chance,
-                attack_options=attack_options or {},
-            ),
+            config,
             run_dir=folder,
             run_config=run_config,
             calibration=used,

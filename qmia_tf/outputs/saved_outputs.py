@@ -5,6 +5,7 @@ or from the side that it is given as.
 """
 
 import pathlib
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ def _array_names(source):
     try:
         return files.npz_names(source)
     # Whoever reads it says what is wrong.
-    except Exception:
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
         return set()
 
 

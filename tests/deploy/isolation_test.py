@@ -138,7 +138,9 @@ class IsolationTest(parameterized.TestCase):
 
     @parameterized.parameters("timeout", "memory")
     def test_limits(self, name):
-        with self.assertRaisesRegex(InputError, f"file_{name} must be > 0"):
+        with self.assertRaisesRegex(
+            InputError, f"file_{name} must be a number > 0"
+        ):
             Limits(**{name: 0})
 
 

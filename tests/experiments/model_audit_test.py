@@ -161,6 +161,18 @@ class TableTest(Folder):
         one, two = (target.records_sha256 for target in result.targets)
         self.assertEqual(one, two)
 
+    @parameterized.parameters(
+        ({"seed": 1.5}, "seed must be Integral, got 1.5"),
+        ({"label_only": 10}, "label_only must be .*Settings.*, got 10"),
+        ({"tfprivacy": True}, "tfprivacy must be .*Settings.*, got True"),
+        ({"file_timeout": "5"}, "file_timeout must be a number > 0, got '5'"),
+        ({"attack_options": {"rmia": 3}}, "are a dict of dicts"),
+        ({"out": ""}, "out is empty"),
+    )
+    def test_options_of_another_type_are_refused_at_once(self, options, text):
+        with self.assertRaisesRegex(InputError, text):
+            qmia_tf.audit(None, None, None, **options)
+
     def test_references(self):
         rng = np.random.default_rng(7)
         values = np.concatenate([values for values, _ in self.sides])

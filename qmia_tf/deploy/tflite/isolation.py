@@ -14,6 +14,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Iterator
+from numbers import Real
 
 import numpy as np
 
@@ -58,8 +59,11 @@ class Limits:
     def __post_init__(self):
         for name in ("timeout", "memory"):
             limit = getattr(self, name)
-            if limit is not None and not 0 < limit < float("inf"):
-                raise InputError(f"file_{name} must be > 0, got {limit}")
+            is_number = isinstance(limit, Real) and 0 < limit < float("inf")
+            if limit is not None and not is_number:
+                raise InputError(
+                    f"file_{name} must be a number > 0, got {limit!r}"
+                )
 
     def seconds(self, file_size: int, values: np.ndarray | None) -> float:
         """For one call: to open a file, or to run a batch."""
