@@ -12,6 +12,7 @@ import tiny_runs
 from absl.testing import parameterized
 
 from qmia_tf import files, onednn, outputs, terminal
+from qmia_tf.attacks import tfprivacy
 from qmia_tf.auditing import label_only_queries, risky_members
 from qmia_tf.auditing.audit import AuditConfig
 from qmia_tf.data import split
@@ -472,6 +473,7 @@ class AttackTest(Trained):
 
     def test_options_arrive(self):
         run.export_run(self.run_dir)
+        settings = tfprivacy.Settings(trained_records=1000)
         with mock.patch.object(run.audit_pipeline, "audit") as audit:
             run.attack_run(
                 self.run_dir,
@@ -479,7 +481,7 @@ class AttackTest(Trained):
                 num_threads=3,
                 kernels=["builtin"],
                 audit_seed=7,
-                tfprivacy="settings",
+                tfprivacy=settings,
             )
             _, targets, _, given = audit.call_args.args
             run.attack_run(self.run_dir, self.data)
@@ -488,7 +490,7 @@ class AttackTest(Trained):
             [(x.name, x.kernel_set, x.threads) for x in targets],
             [("keras", "keras", None), ("float32.builtin", "builtin", 3)],
         )
-        self.assertEqual(given, AuditConfig(seed=7, tfprivacy="settings"))
+        self.assertEqual(given, AuditConfig(seed=7, tfprivacy=settings))
         self.assertEqual(without, AuditConfig())
 
     def test_what_stands_beside_each_target(self):
