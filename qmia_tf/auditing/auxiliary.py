@@ -100,7 +100,7 @@ def _references(reference_outputs, outputs):
             raise InputError(
                 f"reference {reference.target!r} was trained on the very "
                 f"members of {outputs.target!r}: give models of other splits, "
-                "as scripts/train_references.py trains them"
+                "as qmia references trains them"
             )
         all_margins[row, ours] = margins(part)
         inside[row, ours] = part.members
