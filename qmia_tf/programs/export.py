@@ -67,9 +67,7 @@ def main(argv):
     config = configuration.read(run_dir)
     entries = run.export_run(
         run_dir,
-        lambda: options.load_data(
-            name=config["dataset"]["name"], pool=config["dataset"]["pool"]
-        ),
+        lambda: options.load_run_data(config),
         schemes=FLAGS.schemes,
         settings=settings,
         progress=terminal.say,

@@ -39,6 +39,13 @@ def define_data():
         )
         flags.DEFINE_integer("split_seed", 0, "draws the members")
         flags.DEFINE_float("member_fraction", 0.5, "share of members")
+        flags.DEFINE_float(
+            "label_noise",
+            0.0,
+            "share of records, members or not, whose label is replaced by "
+            "another class at random: a network can only learn it by heart",
+        )
+        flags.DEFINE_integer("label_noise_seed", 0, "draws these records")
     define_data_place()
 
 
@@ -214,18 +221,34 @@ def recipe() -> recipes.Recipe:
     return recipes.get(value("recipe"), **overrides)
 
 
-def load_data(*, name=None, pool=None):
-    """Loads the data set that the flags, or the arguments, name."""
+def load_data(**instead):
+    """Loads the data set that the flags name.
+
+    Args:
+        **instead: arguments of loaders.load, instead of what flags say.
+    """
     from qmia_tf.data import loaders
 
-    if name is None:
-        name = value("dataset") or recipes.get(value("recipe")).dataset
+    names = ("pool", "label_noise", "label_noise_seed")
     return loaders.load(
-        name,
-        data_dir=value("data_dir"),
-        download=value("download"),
-        pool=pool or value("pool"),
+        value("dataset") or recipes.get(value("recipe")).dataset,
+        **{name: value(name) for name in names} | _place() | instead,
     )
+
+
+def load_run_data(config):
+    """Loads the data set of a run, from where the flags say.
+
+    Args:
+        config: of the run.
+    """
+    from qmia_tf.experiments import configuration
+
+    return configuration.load_data(config, **_place())
+
+
+def _place():
+    return {name: value(name) for name in ("data_dir", "download")}
 
 
 def split_and_seed():

@@ -51,9 +51,7 @@ def main(argv):
     from qmia_tf.experiments import configuration, parity_run
 
     config = configuration.read(run_dir)
-    dataset = options.load_data(
-        name=config["dataset"]["name"], pool=config["dataset"]["pool"]
-    )
+    dataset = options.load_run_data(config)
     place = pathlib.Path(FLAGS.json or RunDir(run_dir).parity)
     with locks.writing(place):
         parities = parity_run.check_run(

@@ -39,9 +39,7 @@ def main(argv):
 
     config = configuration.read(run_dir)
     reference_models.plan(config, FLAGS.count)
-    dataset = options.load_data(
-        name=config["dataset"]["name"], pool=config["dataset"]["pool"]
-    )
+    dataset = options.load_run_data(config)
     reference_dirs = reference_models.train(
         run_dir,
         dataset,

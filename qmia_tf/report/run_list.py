@@ -17,6 +17,8 @@ TITLES = {
     "fashion_mnist": "Fashion-MNIST",
     "mnist": "MNIST",
 }
+# Between the name of a data set and the share of its labels.
+NOISE = ", wrong labels "
 # Kernel sets of targets that are artefacts of their own.
 USUAL = (None, KERAS, "default", "tensorflow", "callable")
 # Members of config.json that compared runs are expected to share.
@@ -47,7 +49,9 @@ class Run:
             return " | ".join(pathlib.PurePath(side).name for side in sides)
         if "members" in dataset and dataset.get("fingerprint"):
             return f"records {dataset['fingerprint'][:8]}"
-        return str(dataset.get("name") or "unknown")
+        name = str(dataset.get("name") or "unknown")
+        noise = self.setting("dataset.label_noise.share")
+        return f"{name}{NOISE}{100 * noise:.3g} %" if noise else name
 
     @property
     def title(self) -> str:
@@ -149,7 +153,8 @@ def split_by_model(compared: list[Run]) -> list[Run]:
 
 def title(dataset: str) -> str:
     """The name of a data set in figures and tables."""
-    return TITLES.get(dataset, dataset)
+    name, *noise = dataset.partition(NOISE)
+    return "".join([TITLES.get(name, name), *noise])
 
 
 def full_precision_sibling(run: Run, compared: list[Run]) -> Run | None:

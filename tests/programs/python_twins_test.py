@@ -22,6 +22,8 @@ DATA = {
     "pool": "experiments.configuration describe pool",
     "split_seed": "experiments.configuration describe split_seed",
     "member_fraction": "experiments.configuration describe member_fraction",
+    "label_noise": "data.loaders load label_noise",
+    "label_noise_seed": "data.loaders load label_noise_seed",
 }
 TRAINING = {
     "recipe": "experiments.configuration describe recipe",
