@@ -21,6 +21,7 @@ from qmia_tf.attacks.attack import Attack, Option
 from qmia_tf.attacks.attack_inputs import AttackInputs
 from qmia_tf.attacks.reference_moments import Moments, moments, references_of
 
+SOURCE = "arXiv:2603.11799"
 # 2 a0: how many models the pooled variance weighs, as for LiRA.
 FREEDOM = lira.PRIOR
 # Below it a survival function of float64 loses digits.
@@ -151,19 +152,26 @@ def _predictive(inputs, masks, freedom):
     return sides
 
 
-SHARED = {
-    "source": "arXiv:2603.11799",
-    "needs": ("probabilities", "references"),
-    "family": "bavaria",
-    "options": (
+ONLINE = Attack(
+    "bavaria_online",
+    "BaVarIA online",
+    online_scores,
+    source=SOURCE,
+    needs=("probabilities", "references"),
+    family="bavaria",
+    options=(
         Option(
             "freedom",
             FREEDOM,
             "how many models the variance of all records weighs, 2 a0",
-            "arXiv:2603.11799; the default: as LiRA's shrunken variance",
+            f"{SOURCE}; the default: as LiRA's shrunken variance",
             numbers=(0.1, 1000),
         ),
     ),
-}
-ONLINE = Attack("bavaria_online", "BaVarIA online", online_scores, **SHARED)
-OFFLINE = Attack("bavaria_offline", "BaVarIA offline", offline_scores, **SHARED)
+)
+OFFLINE = dataclasses.replace(
+    ONLINE,
+    name="bavaria_offline",
+    title="BaVarIA offline",
+    scores=offline_scores,
+)

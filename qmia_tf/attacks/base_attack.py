@@ -1,5 +1,7 @@
 """BASE: likelier than the mean of the reference models says."""
 
+import dataclasses
+
 import numpy as np
 
 from qmia_tf.attacks.attack import Attack
@@ -48,11 +50,16 @@ def offline_scores(
 
 
 SOURCE = "Lassila et al., arXiv:2505.24089"
-SHARED = {
-    "source": SOURCE,
-    "needs": ("probabilities", "references"),
-    "family": "base",
-    "options": (temperature_option(TEMPERATURE, SOURCE),),
-}
-ONLINE = Attack("base_online", "BASE online", online_scores, **SHARED)
-OFFLINE = Attack("base_offline", "BASE offline", offline_scores, **SHARED)
+OPTIONS = (temperature_option(TEMPERATURE, SOURCE),)
+ONLINE = Attack(
+    "base_online",
+    "BASE online",
+    online_scores,
+    source=SOURCE,
+    needs=("probabilities", "references"),
+    family="base",
+    options=OPTIONS,
+)
+OFFLINE = dataclasses.replace(
+    ONLINE, name="base_offline", title="BASE offline", scores=offline_scores
+)
