@@ -33,7 +33,8 @@ class MeanProbability:
     def log(self) -> np.ndarray:
         """The logarithm of the mean p_y, float64 [N]."""
         small = np.log(np.maximum(self.right, TINY))
-        return np.where(self.right < 0.5, small, np.log1p(-self.wrong))
+        large = np.log1p(-np.minimum(self.wrong, 0.5))
+        return np.where(self.right < 0.5, small, large)
 
 
 def mean_probability(model_margins, masks) -> MeanProbability:

@@ -8,7 +8,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 from scipy import special, stats
 
-from qmia_tf.attacks import base_attack, rmia
+from qmia_tf.attacks import bayes_score, rmia
 from qmia_tf.attacks.attack_inputs import References
 from qmia_tf.attacks.margin import margins
 from qmia_tf.auditing.auxiliary import Auxiliary, make_attack_inputs
@@ -68,7 +68,7 @@ class BaseTest(parameterized.TestCase, tf.test.TestCase):
                 for column, rows in zip(theirs.T, use.T, strict=True)
             ]
         )
-        attack = getattr(base_attack, f"{kind}_scores")
+        attack = getattr(bayes_score, f"{kind}_scores")
         scores = attack(inputs, temperature=temperature)
         # Margins of the references are kept as float32.
         self.assertAllClose(
@@ -82,7 +82,7 @@ class BaseTest(parameterized.TestCase, tf.test.TestCase):
             inputs = make_attack_inputs(
                 target, Auxiliary(references=tuple(peers))
             )
-            all_scores.append(base_attack.online_scores(inputs))
+            all_scores.append(bayes_score.online_scores(inputs))
         self.assertAllClose(*all_scores, atol=1e-5)
 
     @parameterized.parameters(1.0, 2.0)
@@ -96,7 +96,7 @@ class BaseTest(parameterized.TestCase, tf.test.TestCase):
                 inputs.references.margins, inside
             ),
         )
-        one = base_attack.online_scores(inputs, temperature=temperature)
+        one = bayes_score.online_scores(inputs, temperature=temperature)
         other = rmia.online_scores(inputs, temperature=temperature)
         self.assertAllClose(one, other, atol=1e-9)
 
@@ -104,7 +104,7 @@ class BaseTest(parameterized.TestCase, tf.test.TestCase):
         target, *peers = of_classes()
         inputs = make_attack_inputs(target, Auxiliary(references=tuple(peers)))
         one, other = (
-            base_attack.online_scores(inputs, temperature=temperature)
+            bayes_score.online_scores(inputs, temperature=temperature)
             for temperature in (1.0, 2.0)
         )
         self.assertLess(stats.spearmanr(one, other).statistic, 0.999)
@@ -119,9 +119,9 @@ class BaseTest(parameterized.TestCase, tf.test.TestCase):
         )
         inputs = dataclasses.replace(inputs, references=bare)
         with self.assertRaisesRegex(ValueError, "outputs for every class"):
-            base_attack.online_scores(inputs)
+            bayes_score.online_scores(inputs)
         self.assertAllEqual(
-            np.isfinite(base_attack.online_scores(inputs, temperature=1.0)),
+            np.isfinite(bayes_score.online_scores(inputs, temperature=1.0)),
             np.ones(50, bool),
         )
 
