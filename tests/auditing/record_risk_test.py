@@ -76,7 +76,7 @@ class MeasureTest(parameterized.TestCase, tf.test.TestCase):
             set(record_risk.SCORES),
         )
         self.assertNoCommonElements(
-            {"gap", "quantile", "rmia_online", "noise_robustness"},
+            {"gap", "quantile", "likelihood", "noise_robustness"},
             record_risk.SCORES,
         )
         with self.assertRaisesRegex(InputError, "no score 'mood': choose one"):
