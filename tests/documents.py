@@ -25,13 +25,14 @@ class Block:
 
 
 def pages():
-    """Lists every page: README, docs, the shipped models, the results."""
+    """Lists every page: README, docs, the shipped models, results."""
     return sorted(
         path
         for pattern in (
             "*.md",
             "docs/*.md",
             "tflite_models/*.md",
+            "benchmarks/*.md",
             "paper/results/**/*.md",
         )
         for path in ROOT.glob(pattern)
