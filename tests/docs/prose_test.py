@@ -13,13 +13,7 @@ README_WORDS = 600
 FINDINGS_WORDS = 600
 # Made by programs, or a list of changes.
 NOT_READ = ("docs/reference.md", "benchmarks/verdict.md", "CHANGELOG.md")
-NOT_YET = (
-    "docs/architecture.md",
-    "docs/ci_gate.md",
-    "docs/decisions.md",
-    "docs/quickstart.md",
-    "docs/your_model.md",
-)
+NOT_YET = ("docs/quickstart.md",)
 GENERATED = re.compile(r"<!-- (?:made|fields): .*?<!-- end -->", re.DOTALL)
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 PICTURE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
