@@ -70,8 +70,8 @@ RESULTS = flags.DEFINE_string(
 PAGES = flags.DEFINE_list(
     "pages",
     None,
-    "Markdown files with generated parts; default docs/reproduction.md and "
-    "README.md, quick: none",
+    "Markdown files with generated parts; default docs/findings.md and "
+    "docs/reproduction.md, quick: none",
 )
 REPORT = flags.DEFINE_boolean(
     "report", True, "make report.html of each data set and regime"
@@ -86,7 +86,8 @@ def main(argv):
     if not ONLY_REPORT.value:
         quiet.start_tensorflow()
     workflow = checkout.load(__file__, "paper.workflow")
-    usual = [] if QUICK.value else ["docs/reproduction.md", "README.md"]
+    pages = ["docs/findings.md", "docs/reproduction.md"]
+    usual = [] if QUICK.value else pages
     paths = workflow.reproduce(
         DATASET.value,
         seeds=seeds,
