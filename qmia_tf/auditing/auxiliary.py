@@ -115,7 +115,7 @@ def _known_records(reference, outputs):
         raise InputError(
             f"reference {reference.target!r} was trained on the very "
             f"members of {outputs.target!r}: give models of other splits, "
-            "as scripts/train_references.py trains them"
+            "as qmia references trains them"
         )
     return ours, theirs
 
