@@ -77,8 +77,8 @@ def define_flags():
     flags.DEFINE_list(
         "pages",
         None,
-        "Markdown files with generated parts; default docs/reproduction.md and "
-        "README.md, quick: none",
+        "Markdown files with generated parts; default docs/findings.md and "
+        "docs/reproduction.md, quick: none",
     )
     flags.DEFINE_boolean(
         "report", True, "make report.html of each data set and regime"
@@ -93,7 +93,8 @@ def main(argv):
     if not FLAGS.only_report:
         quiet.start_tensorflow()
     workflow = checkout.load(__file__, "paper.workflow")
-    usual = [] if FLAGS.quick else ["docs/reproduction.md", "README.md"]
+    pages = ["docs/findings.md", "docs/reproduction.md"]
+    usual = [] if FLAGS.quick else pages
     paths = workflow.reproduce(
         FLAGS.dataset,
         seeds=seeds,

@@ -68,7 +68,9 @@ class Folder(parameterized.TestCase):
 
 class RunTest(Folder):
     def test_success(self):
-        done = self.run_program("print(argv[1:], COUNT.value)", "--count=3")
+        done = self.run_program(
+            "print(argv[1:], flags.FLAGS.count)", "--count=3"
+        )
         self.assertEqual(
             (done.returncode, done.stdout, done.stderr), (0, "[] 3\n", "")
         )

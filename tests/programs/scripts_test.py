@@ -336,7 +336,7 @@ class RunFlagsTest(Folder):
             self.assertEqual((status, errors), (0, ""))
             self.assertEqual(train.call_count, 2)
             self.assertIn("2 reference models in ", out)
-            self.assertIn(f"attack.py --run_dir={run_dir} uses them", out)
+            self.assertIn(f"qmia attack --run_dir={run_dir} uses them", out)
             self.assertEqual(call("train_references", *arguments)[0], 0)
             self.assertEqual(train.call_count, 2)
         names = sorted(x.name for x in (run_dir / "references").iterdir())
