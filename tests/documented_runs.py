@@ -33,7 +33,7 @@ ROOT = script_calls.SCRIPTS.parent
 SCRIPT_OF = {"edge": "evaluate_edge", "references": "train_references"}
 RECORDS = 480
 SHAPE, CLASSES = (8, 8, 1), 10
-FEW = ("--notfprivacy", "--label_only_records=8")
+FEW = ("--tfprivacy=off", "--label_only_records=8")
 # Put behind the flags of the page; of a flag given twice the last one counts.
 SHORTER = {
     "attack": FEW,

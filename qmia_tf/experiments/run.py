@@ -9,7 +9,7 @@ import pathlib
 from collections.abc import Callable
 
 from qmia_tf import files, locks, outputs, terminal
-from qmia_tf.attacks.tfprivacy import Settings
+from qmia_tf.attacks import tfprivacy as privacy
 from qmia_tf.auditing import label_only_queries, risky_members, run_outputs
 from qmia_tf.auditing.audit import AuditConfig
 from qmia_tf.auditing.device_outputs import load_device_outputs
@@ -173,7 +173,7 @@ def attack_run(
     parent=None,
     label_only: label_only_queries.Settings | None = None,
     audit_seed: int = 0,
-    tfprivacy: Settings | None = None,
+    tfprivacy: privacy.Settings | str | None = privacy.THRESHOLD,
     attack_options=None,
     pictures: str = risky_members.AUTO,
 ) -> Audit:
@@ -194,6 +194,8 @@ def attack_run(
             also takes part in the joint attack with each target. A
             full-precision run is the parent of its own files.
         audit_seed: AuditConfig's seed.
+        tfprivacy: "off", "threshold", "trained" or settings, see
+            attacks.tfprivacy.
         pictures: whether audit.json holds pictures of the members at highest
             risk, which are training records: "on", "off", or "auto", for
             published data sets only.
@@ -231,7 +233,7 @@ def attack_run(
             knowledge,
             AuditConfig(
                 seed=audit_seed,
-                tfprivacy=tfprivacy,
+                tfprivacy=privacy.settings_of(tfprivacy),
                 label_only=label_only,
                 attack_options=attack_options or {},
             ),

@@ -26,9 +26,9 @@ prints the verdict. Stored outputs of the same file and records are used again.
 status 1 if an artefact gives away more, with status 3 if that cannot be judged;
 so does --fail_if_cannot_detect=0.55 if a leak of that AUC would have been
 missed. --pictures=on shows the members at highest risk, which are training
-records, in audit.json and the report. Takes a minute for some thousand small
-images, most of it for tensorflow-privacy's attacks (--notfprivacy) and
-augmented queries (--label_only_records=0).
+records, in audit.json and the report. Takes some seconds for some thousand
+small images, most of them for augmented queries (--label_only_records=0);
+--tfprivacy=trained adds minutes.
 """
 
 import pathlib

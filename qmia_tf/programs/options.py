@@ -86,27 +86,19 @@ def _define_recipe_flag(field):
         flags.DEFINE_list(field.name, None, text)
 
 
-def define_attack(*, tfprivacy_attacks=tfprivacy.ATTACKS):
-    """Flags of querying and attacking.
-
-    Args:
-        tfprivacy_attacks: default of the flag of that name.
-    """
+def define_attack():
+    """Flags of querying and attacking."""
     flags.DEFINE_list(
         "kernels",
         ["default"],
         "LiteRT's kernels, any of default, builtin, reference: each .tflite "
         "file is queried under each",
     )
-    define_audit(tfprivacy_attacks=tfprivacy_attacks)
+    define_audit()
 
 
-def define_audit(*, tfprivacy_attacks=tfprivacy.ATTACKS):
-    """Flags of an audit, whatever is audited.
-
-    Args:
-        tfprivacy_attacks: default of the flag of that name.
-    """
+def define_audit():
+    """Flags of an audit, whatever is audited."""
     flags.DEFINE_string(
         "pictures",
         "auto",
@@ -115,26 +107,31 @@ def define_audit(*, tfprivacy_attacks=tfprivacy.ATTACKS):
         "digits and TFDS data sets only",
     )
     with flag_help.group("Attacks", is_common=False):
-        _define_attacks(tfprivacy_attacks)
+        _define_attacks()
     with flag_help.group("Queries", is_common=False):
         _define_queries()
 
 
-def _define_attacks(tfprivacy_attacks):
-    flags.DEFINE_boolean(
-        "tfprivacy", True, "run tensorflow-privacy's attacks as well"
+def _define_attacks():
+    flags.DEFINE_enum(
+        "tfprivacy",
+        tfprivacy.THRESHOLD,
+        tfprivacy.KINDS,
+        "tensorflow-privacy's attacks: off; threshold, with its slices, which "
+        "takes a second or two; trained, its trained attackers too, which "
+        "take minutes",
     )
     flags.DEFINE_list(
         "tfprivacy_attacks",
-        list(tfprivacy_attacks),
-        f"any of {', '.join(tfprivacy.ATTACKS)}; a random forest takes half "
-        "a minute, the others seconds",
+        list(tfprivacy.TRAINED),
+        f"of its trained attackers, any of {', '.join(tfprivacy.TRAINED)}; "
+        "for 4,000 records rf takes two minutes, the others seconds",
     )
     flags.DEFINE_integer(
         "tfprivacy_records",
         4000,
-        "records, members and nonmembers together, given to "
-        "tensorflow-privacy's trained attackers (drawn at random)",
+        "records, members and nonmembers together, given to its trained "
+        "attackers (drawn at random)",
     )
     flags.DEFINE_integer(
         "label_only_records",
@@ -293,18 +290,27 @@ def audit():
         *("audit_seed", "pictures"),
     )
     attack_options = changed_options(parse_options(value("attack_options")))
-    settings = None
-    if value("tfprivacy"):
-        attacks = tuple(value("tfprivacy_attacks"))
-        settings = tfprivacy.Settings(
-            attacks=attacks, trained_records=value("tfprivacy_records")
-        )
     return {
         **{name: value(name) for name in names},
-        "tfprivacy": settings,
+        "tfprivacy": _tfprivacy(),
         "label_only": _label_only(),
         "attack_options": attack_options or None,
     }
+
+
+def _tfprivacy():
+    trained = value("tfprivacy_attacks")
+    if not set(trained) <= {*tfprivacy.TRAINED}:
+        raise InputError(
+            f"--tfprivacy_attacks takes any of {', '.join(tfprivacy.TRAINED)}, "
+            f"got {','.join(trained)}"
+        )
+    settings = tfprivacy.Settings(
+        attacks=(*tfprivacy.UNTRAINED, *trained),
+        trained_records=value("tfprivacy_records"),
+    )
+    choice = value("tfprivacy")
+    return settings if choice == tfprivacy.ALL else choice
 
 
 def gates():

@@ -21,7 +21,7 @@ FLAGS = [
     f"--bits={notebook_cells.BITS}",
     *(f"--{name}={value}" for name, value in notebook_cells.RECIPE.items()),
     "--tensorboard",
-    "--notfprivacy",
+    "--tfprivacy=off",
     f"--label_only_records={notebook_cells.AUGMENTED}",
 ]
 INTEGERS = ["int8", "int8_io"]

@@ -64,5 +64,5 @@ def _unusable(reason):
     return InputError(
         f"tensorflow-privacy {reason}: pip install "
         f"tensorflow-privacy=={VERSION} pandas scikit-learn matplotlib, or "
-        "audit without it: --notfprivacy"
+        "audit without it: --tfprivacy=off"
     )
