@@ -176,6 +176,7 @@ def attack_run(
     tfprivacy: privacy.Settings | str | None = privacy.THRESHOLD,
     attack_options=None,
     pictures: str = risky_members.AUTO,
+    progress=terminal.say,
 ) -> Audit:
     """Queries every target of the run and audits their outputs.
 
@@ -199,6 +200,7 @@ def attack_run(
         pictures: whether audit.json holds pictures of the members at highest
             risk, which are training records: "on", "off", or "auto", for
             published data sets only.
+        progress: callable that takes a line of text, or None.
     Raises: InputError as query_run, if what else is given is not about the
         run's records, or another process audits the run.
     """
@@ -240,7 +242,7 @@ def attack_run(
             run_dir=run_dir,
             run_config=lambda outputs: run_config,
             pictures=pictures_of,
-            progress=terminal.say,
+            progress=progress,
         )
 
 

@@ -21,6 +21,7 @@ Schemes:
   tfmot_int8  tfmot's quantization-aware fine-tuning of the full-precision
               model, converted: the usual baseline
   auto        float32, and int8_ptq or int8 and int8_io if the model suits
+  integer     int8_ptq or int8, whichever suits the model
 """
 
 from absl import flags

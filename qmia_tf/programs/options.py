@@ -210,26 +210,29 @@ def define_gates():
         )
 
 
-def recipe() -> recipes.Recipe:
-    """Returns the recipe that the flags describe."""
-    overrides = {
-        field.name: value(field.name) for field in recipes.TRAINING_FIELDS
-    }
-    return recipes.get(value("recipe"), **overrides)
+def recipe(**defaults) -> recipes.Recipe:
+    """Returns the recipe that the flags describe.
+
+    Args:
+        **defaults: values of flags that are not given.
+    """
+    names = [field.name for field in recipes.TRAINING_FIELDS]
+    return recipes.get(value("recipe"), **of_names(names, defaults))
 
 
-def load_data(**instead):
+def load_data(**defaults):
     """Loads the data set that the flags name.
 
     Args:
-        **instead: arguments of loaders.load, instead of what flags say.
+        **defaults: values of flags that are not given.
     """
     from qmia_tf.data import loaders
 
     names = ("pool", "label_noise", "label_noise_seed")
     return loaders.load(
         value("dataset") or recipes.get(value("recipe")).dataset,
-        **{name: value(name) for name in names} | _place() | instead,
+        **of_names(names, defaults),
+        **_place(),
     )
 
 
@@ -245,13 +248,32 @@ def load_run_data(config):
 
 
 def _place():
-    return {name: value(name) for name in ("data_dir", "download")}
+    return of_names(("data_dir", "download"), {})
 
 
-def split_and_seed():
-    """Returns the arguments of configuration.describe that flags give."""
+def split_and_seed(**defaults):
+    """Returns the arguments of configuration.describe that flags give.
+
+    Args:
+        **defaults: values of flags that are not given.
+    """
     names = ("pool", "split_seed", "member_fraction", "seed")
-    return {name: value(name) for name in names}
+    return of_names(names, defaults)
+
+
+def of_names(names, defaults):
+    """Returns values of flags; of one that is not given, another default.
+
+    Args:
+        names: of the flags.
+        defaults: name -> value, for any flags.
+    """
+    return {
+        name: defaults[name]
+        if name in defaults and not flags.FLAGS[name].present
+        else value(name)
+        for name in names
+    }
 
 
 def tensorboard_every():

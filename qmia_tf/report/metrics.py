@@ -230,6 +230,21 @@ def verdict_rows(runs: list[Run]) -> Iterator[dict]:
             }
 
 
+def short_rows(runs: list[Run]) -> Iterator[dict]:
+    """The verdict on each artefact in a few columns."""
+    for run, target in _artefacts(runs):
+        leak = target.leak
+        if leak is not None:
+            yield {
+                **run_row(run),
+                "target": target.target,
+                "accuracy_members": target.accuracy_members.value,
+                "accuracy_nonmembers": target.accuracy_nonmembers.value,
+                "auc": leak.auc,
+                "answer": leak.verdict,
+            }
+
+
 def strongest_rows(runs: list[Run]) -> Iterator[dict]:
     """The strongest attack on each artefact, held out."""
     for run, target in _artefacts(runs):

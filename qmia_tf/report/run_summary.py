@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from qmia_tf.auditing import audit_result
 from qmia_tf.errors import InputError
 from qmia_tf.report import (
+    metrics,
     paper_tables,
     run_list,
     run_tables,
     seed_tables,
+    tables,
     verdict_sentences,
     warnings,
 )
@@ -66,7 +68,7 @@ def collect(
         raise InputError("no run to report on: give --run_dirs=DIR,DIR")
     runs = run_list.sort_runs([audit_result.load(path) for path in run_dirs])
     papers = paper_tables.paper_tables(runs, published=published)
-    tables = [
+    every_table = [
         *(run_tables.RunTable(table, [table]) for table in papers),
         *run_tables.run_tables(runs),
         *seed_tables.seed_tables(runs),
@@ -75,7 +77,22 @@ def collect(
     return ReportContent(
         runs=runs,
         warnings=warnings.warnings(runs, max_drop=max_drop),
-        stored=[table.stored for table in tables],
-        shown=[shown for table in tables for shown in table.shown],
+        stored=[table.stored for table in every_table],
+        shown=[shown for table in every_table for shown in table.shown],
         asked=list(asked),
     )
+
+
+def verdict_table(run_dirs: Sequence[str | os.PathLike]) -> str:
+    """Reads audits and gives a line an artefact, as text.
+
+    How often it is right, the AUC of the strongest attack, and the verdict.
+    """
+    runs = run_list.sort_runs([audit_result.load(path) for path in run_dirs])
+    table = metrics.select(
+        "verdicts",
+        "What each artefact gives away (in brackets: 95 % intervals)",
+        metrics.short_rows(runs),
+        grouped=len(metrics.RUN),
+    )
+    return tables.as_text(table).rstrip()
