@@ -10,7 +10,7 @@ class InputError(ValueError):
 
 
 class FileFailure(InputError):
-    """A model file is damaged, or made its runtime crash, hang or overflow.
+    """A model file cannot be loaded, or its runtime crashed, hung or overflowed.
 
-    Other targets of the same audit can still be queried.
+    It is empty, cut off or damaged, or its runtime fails on it. Other targets of the same audit can still be queried.
     """
