@@ -10,7 +10,8 @@ class InputError(ValueError):
 
 
 class FileFailure(InputError):
-    """A model file cannot be loaded, or its runtime crashed, hung or overflowed.
+    """A model file cannot be loaded: it is empty, cut off or damaged.
 
-    It is empty, cut off or damaged, or its runtime fails on it. Other targets of the same audit can still be queried.
+    Or it made its runtime crash, hang or overflow. Other targets of the same
+    audit can still be queried.
     """

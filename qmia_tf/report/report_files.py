@@ -59,9 +59,15 @@ def make_report(
             None leaves their places empty.
     Returns: the paths written, report.txt first, then report.html.
     Raises: InputError if there is no run, an audit.json is missing, damaged
-        or of another version, a format is not known, or another process
-        writes there.
+        or of another version, a format is not known, out_dir names a page, or
+        another process writes there.
     """
+    out_dir = pathlib.Path(out_dir)
+    if out_dir.suffix in (".html", ".htm") and not out_dir.is_dir():
+        raise InputError(
+            f"{out_dir} names a page, and a report is a directory with "
+            f"{PAGE} in it: name a directory, such as {out_dir.with_suffix('')}"
+        )
     for format_name in formats:
         if format_name not in FORMATS:
             raise InputError(
@@ -71,7 +77,7 @@ def make_report(
     report = run_summary.collect(
         run_dirs, max_drop=max_drop, asked=asked, published=published
     )
-    with locks.writing(pathlib.Path(out_dir) / TEXT):
+    with locks.writing(out_dir / TEXT):
         return _write(report, out_dir, formats)
 
 
@@ -97,7 +103,7 @@ def _write(report, out_dir, formats):
             contents[f"{picture.name}.{kind}"] = picture.files[kind]
     written = []
     for name, content in contents.items():
-        written.append(pathlib.Path(out_dir) / name)
+        written.append(out_dir / name)
         data = content.encode() if isinstance(content, str) else content
         files.write_bytes(written[-1], data)
     return written
