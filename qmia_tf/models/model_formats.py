@@ -144,11 +144,16 @@ def _of_hdf5(path):
 
 def _described(file, path):
     """Reads the configuration of the model and the version of Keras."""
-    text, version = (
-        file.attrs.get(name) for name in ("model_config", "keras_version")
-    )
+    try:
+        text, version = (
+            file.attrs.get(name) for name in ("model_config", "keras_version")
+        )
+        has_layers = "layer_names" in file.attrs or "layers" in file
+    # HDF5 reads on into damage, and raises nearly anything.
+    except Exception as error:
+        raise _damaged(path, error) from error
     if text is None:
-        if "layer_names" in file.attrs or "layers" in file:
+        if has_layers:
             raise InputError(
                 f"{path} holds weights only (model.save_weights): build the "
                 "network in Python, load the weights into it, and give the "
