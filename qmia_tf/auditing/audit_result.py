@@ -212,13 +212,12 @@ def load(path) -> AuditResult:
     path = path / AUDIT if path.is_dir() else path
     if not path.is_file():
         raise InputError(
-            f"{path}: no such file; scripts/audit.py and scripts/attack.py "
-            f"write {AUDIT}"
+            f"{path}: no such file; qmia audit and qmia attack write {AUDIT}"
         )
     if path.suffix in OUTPUT_FILES:
         raise InputError(
             f"{path} holds outputs, not an audit: qmia_tf.audit or "
-            f"scripts/audit.py makes an {AUDIT} of them"
+            f"qmia audit makes an {AUDIT} of them"
         )
     stored = files.read_json(path)
     version = stored.get("schema_version") if isinstance(stored, dict) else None
@@ -233,7 +232,7 @@ def _other_version(version):
     if type(version) is not int:
         return (
             f"it has no schema_version, so it is not an {AUDIT}: give the one "
-            "that scripts/audit.py or scripts/attack.py wrote"
+            "that qmia audit or qmia attack wrote"
         )
     text = f"schema_version is {version}, this program reads {SCHEMA_VERSION}"
     if version in CONVERTIBLE:

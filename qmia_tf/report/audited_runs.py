@@ -82,6 +82,6 @@ def _audits(patterns):
     if not found:
         raise InputError(
             f"no {audit_result.AUDIT} in {' '.join(patterns) or 'no path'}: "
-            "give run directories, or --out directories of scripts/audit.py"
+            "give run directories, or --out directories of qmia audit"
         )
     return sorted(found)
