@@ -3,8 +3,8 @@
     python evaluate_edge.py --model=int8.tflite --data=data.npz \
         --outputs=pi4.npz --json=pi4.json
 
-Needs numpy, absl-py, tqdm and ai-edge-litert, and qmia_tf installed with
---no-deps: docs/edge.md. --data is made by scripts/export_data.py. Prints
+Needs numpy, absl-py, tqdm, filelock and ai-edge-litert, and qmia_tf installed
+with --no-deps: docs/edge.md. --data is made by scripts/export_data.py. Prints
 accuracy, latency, throughput and memory, and writes the answers, which
 scripts/attack.py --outputs=pi4.npz audits on another machine, and what is
 printed as JSON. Takes some seconds, and as long as the images need; killed
