@@ -74,11 +74,12 @@ def _of_csv(one, other):
 
 
 def _rows(content):
-    rows = csv.DictReader(io.StringIO(content.decode()))
-    return [
-        {name: cell for name, cell in row.items() if not _is_time(name)}
-        for row in rows
+    reader = csv.DictReader(io.StringIO(content.decode()))
+    rows = [
+        {name: cell for name, cell in row.items() if not _is_time(name or "")}
+        for row in reader
     ]
+    return {"columns": reader.fieldnames or [], "rows": rows}
 
 
 def _is_time(column):

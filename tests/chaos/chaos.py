@@ -31,42 +31,47 @@ from absl import flags  # noqa: E402
 from qmia_tf.errors import InputError  # noqa: E402
 from qmia_tf.programs import program  # noqa: E402
 
-STAGES = flags.DEFINE_list(
-    "stages", list(stages.STAGES), "which stages are disturbed"
-)
-KILLS = flags.DEFINE_integer("kills", 1, "kills a stage", lower_bound=0)
-DISKS = flags.DEFINE_integer("disks", 1, "full disks a stage", lower_bound=0)
-PERMISSIONS = flags.DEFINE_integer(
-    "permissions", 1, "permissions taken away a stage", lower_bound=0
-)
-SEED = flags.DEFINE_integer("seed", 0, "draws the moments")
-OUT = flags.DEFINE_string(
-    "out", None, "folder to work in; default: a temporary one"
-)
+FLAGS = flags.FLAGS
+
+
+def define_flags():
+    """Defines the flags."""
+    flags.DEFINE_list(
+        "stages", list(stages.STAGES), "which stages are disturbed"
+    )
+    flags.DEFINE_integer("kills", 1, "kills a stage", lower_bound=0)
+    flags.DEFINE_integer("disks", 1, "full disks a stage", lower_bound=0)
+    flags.DEFINE_integer(
+        "permissions", 1, "permissions taken away a stage", lower_bound=0
+    )
+    flags.DEFINE_integer("seed", 0, "draws the moments")
+    flags.DEFINE_string(
+        "out", None, "folder to work in; default: a temporary one"
+    )
 
 
 def main(argv):
     """Disturbs as the flags say."""
     del argv
-    unknown = set(STAGES.value) - set(stages.STAGES)
+    unknown = set(FLAGS.stages) - set(stages.STAGES)
     if unknown:
         raise InputError(
             f"unknown stage {min(unknown)!r}: choose from "
             f"{', '.join(stages.STAGES)}"
         )
-    folder = pathlib.Path(OUT.value or tempfile.mkdtemp(prefix="qmia_chaos_"))
+    folder = pathlib.Path(FLAGS.out or tempfile.mkdtemp(prefix="qmia_chaos_"))
     if folder.exists() and any(folder.iterdir()):
         raise InputError(f"{folder} is not empty: name another --out")
     folder.mkdir(parents=True, exist_ok=True)
     # Another user works there too.
     os.chmod(folder, 0o755)
     outcomes = chaos_rounds.disturb(
-        STAGES.value,
+        FLAGS.stages,
         folder.resolve(),
-        kills=KILLS.value,
-        disks=DISKS.value,
-        permissions=PERMISSIONS.value,
-        seed=SEED.value,
+        kills=FLAGS.kills,
+        disks=FLAGS.disks,
+        permissions=FLAGS.permissions,
+        seed=FLAGS.seed,
     )
     print(chaos_rounds.table(outcomes))
     if all(outcome.is_good for outcome in outcomes):
@@ -77,4 +82,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(sys.modules[__name__])

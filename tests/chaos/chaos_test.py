@@ -24,7 +24,7 @@ from absl.testing import absltest, parameterized
 PROGRAM = pathlib.Path(__file__).with_name("chaos.py")
 # Writes whole files, and goes on where it was.
 GOOD = """
-import pathlib, time
+import pathlib, sys, time
 from qmia_tf import files
 from qmia_tf.programs import program
 
@@ -37,7 +37,7 @@ def main(argv):
                 temporary.write_text(str(list(range(start, 20_000))))
                 time.sleep(0.05)
 
-program.run(main)
+program.run(sys.modules[__name__])
 """
 # Goes on at the end of what is there, whatever that is.
 BAD = """
