@@ -16,6 +16,8 @@ NAMES = golden_trees.Names(
         "*latency_ms",
         "*latency_threads",
         "*seconds",
+        # Of .keras files, which hold a date; .tflite files are compared.
+        "*sha256",
         # Where Keras held an object in memory.
         "*.shared_object_id",
     )

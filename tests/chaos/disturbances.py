@@ -150,6 +150,8 @@ def fill(trial: Trial, draw: random.Random, number: int) -> Outcome:
         result = _complaint(status, errors)
         grow()
         result = result or trial.repeat(place)
+        if result != EQUAL:
+            shutil.copytree(place, trial.new_place())
     moment = f"at {share:.0%} of what it writes"
     return Outcome(trial.name, "full disk", moment, result)
 
