@@ -68,6 +68,7 @@ class LinksTest(parameterized.TestCase):
             "flagfile",
             "flag",
             "check",
+            "strict",
         }
         known |= {"no-deps", "noflag"}
         for page in documents.pages():
