@@ -57,7 +57,7 @@ class ExamplesTest(parameterized.TestCase, tf.test.TestCase):
         for name in QUICK:
             self.assertIn(f"{name}.py", guide)
         sources = [
-            ROOT / "scripts" / "audit.py",
+            ROOT / "qmia_tf/programs/audit.py",
             ROOT / "qmia_tf/programs/options.py",
         ]
         text = "".join(path.read_text() for path in sources)
