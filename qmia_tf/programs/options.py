@@ -3,6 +3,8 @@
 `define_*` belong in a program's define_flags, the rest in its main.
 """
 
+import pathlib
+
 from absl import flags
 
 from qmia_tf.attacks import tfprivacy
@@ -242,9 +244,22 @@ def load_run_data(config):
     Args:
         config: of the run.
     """
+    from qmia_tf.data import loaders
     from qmia_tf.experiments import configuration
 
-    return configuration.load_data(config, **_place())
+    name = config["dataset"]["name"]
+    try:
+        return configuration.load_data(config, **_place())
+    except InputError as error:
+        if (
+            loaders.is_published(name)
+            or pathlib.Path(name).expanduser().exists()
+        ):
+            raise
+        raise InputError(
+            f"{error}: config.json of the run names it (dataset.name): put "
+            "the data back there, or write its new place into config.json"
+        ) from error
 
 
 def _place():

@@ -20,6 +20,8 @@ from qmia_tf.report.paper_tables import PublishedRow
 from qmia_tf.report.run_list import Run
 from qmia_tf.report.tables import Table
 
+ACCURACIES = ("accuracy_members", "accuracy_nonmembers")
+
 
 @dataclasses.dataclass(frozen=True)
 class ReportContent:
@@ -89,10 +91,11 @@ def verdict_table(run_dirs: Sequence[str | os.PathLike]) -> str:
     How often it is right, the AUC of the strongest attack, and the verdict.
     """
     runs = run_list.sort_runs([audit_result.load(path) for path in run_dirs])
-    table = metrics.select(
-        "verdicts",
-        "What each artefact gives away (in brackets: 95 % intervals)",
-        metrics.short_rows(runs),
-        grouped=len(metrics.RUN),
+    rows = [
+        {**row, **{key: row[key].value for key in ACCURACIES}}
+        for row in metrics.result_rows(runs)
+    ]
+    table = metrics.select("verdicts", "", rows, grouped=len(metrics.RUN)).pick(
+        ("target", *ACCURACIES, "auc", "answer")
     )
-    return tables.as_text(table).rstrip()
+    return tables.as_text(table).strip("\n")

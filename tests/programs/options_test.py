@@ -63,7 +63,7 @@ class OptionsTest(parameterized.TestCase):
                 if parameter.default is not parameter.empty
             }
             # What another script gives is not a flag of all of them.
-            for name in ("device_outputs", "references", "parent"):
+            for name in ("device_outputs", "references", "parent", "progress"):
                 defaults.pop(name, None)
             defaults["kernels"] = list(defaults.get("kernels", ()))
             self.assertEqual({"kernels": [], **values}, defaults)
@@ -140,8 +140,10 @@ class OptionsTest(parameterized.TestCase):
                 "kernels": ["reference", "default"],
                 "audit_seed": 4,
                 "pictures": "off",
-                # What is at its default is left out.
-                "attack_options": {"lira": {"variance": "global"}},
+                "attack_options": {
+                    "lira": {"variance": "global"},
+                    "rmia": {"gamma": 1.0},
+                },
             },
         )
 
@@ -221,6 +223,16 @@ class OptionsTest(parameterized.TestCase):
             "label_noise must lie in [0, 1), got 1.0",
             result(options.load_data, "--label_noise=1"),
         )
+
+    @parameterized.parameters("gone/x.npz", "./gone", "/gone/x.npz")
+    def test_data_of_a_run_that_has_moved(self, name):
+        config = {"dataset": {"name": name, "pool": "all"}}
+        said = result(lambda: options.load_run_data(config))
+        self.assertIn(name.removeprefix("./"), said)
+        self.assertRegex(said, r"config.json of the run names it .* new place")
+        self.assertLen(said.splitlines(), 1)
+        given = result(options.load_data, f"--dataset={name}")
+        self.assertNotIn("config.json", given)
 
     def test_required(self):
         def run_dir():
