@@ -80,6 +80,7 @@ setup(
     license_files=["LICENSE"],
     packages=find_packages(include=["qmia_tf", "qmia_tf.*"]),
     package_data={
+        "qmia_tf.programs": ["demo_files/*"],
         "qmia_tf.report.html": ["*.jinja", "*.css", "*.toml"],
         "qmia_tf.report.words": ["*.jinja"],
     },

@@ -23,7 +23,7 @@ from qmia_tf.programs import checkout, flag_values, options
 FLAGS = flags.FLAGS
 # Folder -> values of flags that are not given.
 DEMONSTRATION = {
-    "honest": {"epochs": 6, "crop_padding": 1},
+    "honest": {"epochs": 6, "crop_padding": 1, "split_seed": 1},
     "memorizing": {
         "label_noise": 0.3,
         "member_fraction": 0.25,

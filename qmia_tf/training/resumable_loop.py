@@ -91,6 +91,7 @@ def train(
     )
     calls.on_train_begin()
     with progress:
+        progress.set_postfix_str("compiling the network")
         while trainer.epoch < recipe.epochs:
             calls.on_epoch_begin(trainer.epoch)
             row = trainer.run_epoch(progress)

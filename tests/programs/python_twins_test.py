@@ -112,6 +112,7 @@ TWINS = {
         **alike("experiments.run_comparison compare", "every_epoch"),
         "out": "report.matching_tables write out_dir",
     },
+    "demo": alike("experiments.model_audit audit", "out"),
     "evaluate_edge": {
         **alike("edge.evaluation evaluate", "model", "data", "threads"),
         **alike("edge.evaluation evaluate", "kernels", "logits"),
@@ -162,6 +163,7 @@ TWINS = {
         **TRAINING,
         **ATTACK,
         "bits": "models.resnet Bits.parse text",
+        "schemes": "experiments.run export_run schemes",
         "out": "report make_report out_dir",
     },
     "report": {
