@@ -63,6 +63,7 @@ class LinksTest(parameterized.TestCase):
             "fast",
             "measure",
             "minutes",
+            "kills",
             "kernels",
             "help",
             "verbosity",
