@@ -70,6 +70,7 @@ class LinksTest(parameterized.TestCase):
             "flagfile",
             "flag",
             "check",
+            "strict",
         }
         known |= {"no-deps", "noflag"}
         for page in documents.pages():
