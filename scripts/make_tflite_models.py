@@ -4,7 +4,6 @@
     python scripts/make_tflite_models.py --sets=cifar10
     python scripts/make_tflite_models.py --check
 
-Trains ResNet-18s on half of the digits that scikit-learn bundles (width 8:
 It trains ResNet-18s on half of the digits that scikit-learn bundles (width 8:
 full precision, w4a4, w2a2), on a quarter of them with wrong labels (width 8:
 w4a4), and on half of CIFAR-10 (width 16: w4a4). It exports them and audits that

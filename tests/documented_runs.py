@@ -52,11 +52,11 @@ CALLED = {
     "A": "train.npz",
     "B": "held_out.npz",
     "M": "my.keras",
-    "runs/cifar_full": "runs/digits/w32a32",
-    "runs/cifar_w4a4": "runs/digits/w4a4",
-    "runs/cifar": "runs/digits/w32a32",
-    "runs/full": "runs/digits/w32a32",
-    "runs/w4a4": "runs/digits/w4a4",
+    "runs/cifar_full": "runs/digits/memorizing/w32a32",
+    "runs/cifar_w4a4": "runs/digits/memorizing/w4a4",
+    "runs/cifar": "runs/digits/memorizing/w32a32",
+    "runs/full": "runs/digits/memorizing/w32a32",
+    "runs/w4a4": "runs/digits/memorizing/w4a4",
 }
 # Of the runs that kept their epochs.
 KEPT = {
@@ -215,6 +215,6 @@ def keep_epochs():
 def save_phone(folder):
     """Outputs of the w4a4 run under the names of docs/audit.md."""
     folder = pathlib.Path(folder)
-    run_dir = folder / "runs/digits/w4a4"
+    run_dir = folder / "runs/digits/memorizing/w4a4"
     shutil.copy(run_dir / "outputs/keras.npz", folder / "phone.npz")
     os.symlink(run_dir, folder / "runs/w4a4")

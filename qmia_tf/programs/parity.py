@@ -1,6 +1,6 @@
 """Checks that a run's integer .tflite files compute what was trained.
 
-    qmia parity --run_dir=runs/digits/w4a4
+    qmia parity --run_dir=runs/digits/memorizing/w4a4
 
 Compares every code of each integer file with its integer twin, under each
 kernel set, and the trained model with the twin. Prints a table and writes

@@ -1,6 +1,6 @@
 """Trains reference models for a run: what LiRA and RMIA compare it with.
 
-    qmia references --run_dir=runs/digits/w4a4 --count=8
+    qmia references --run_dir=runs/digits/memorizing/w4a4 --count=8
 
 Each is trained like the run, quantization and all, on another half of the same
 records, and queried about every record. They are run directories
