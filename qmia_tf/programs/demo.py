@@ -14,6 +14,7 @@ import pathlib
 
 from absl import flags
 
+from qmia_tf import terminal
 from qmia_tf.programs import flag_values
 
 FLAGS = flags.FLAGS
@@ -37,6 +38,7 @@ def main(argv):
     import qmia_tf
     from qmia_tf import locks, report
 
+    terminal.say(f"auditing {MODEL.name}")
     with locks.writing(f"{out}/audit.json"):
         result = qmia_tf.audit(
             str(MODEL),
@@ -45,11 +47,9 @@ def main(argv):
             out=out,
             tfprivacy="off",
             pictures="on",
+            progress=None,
         )
         paths = report.make_report([out], f"{out}/report", formats=["html"])
     print(f"\n{result}\n")
-    print(f"open {paths[1]} in a browser for the whole of it")
-    print(
-        "The same with files of your own: qmia audit --model=M.tflite "
-        "--members=A.npz --nonmembers=B.npz --out=audit"
-    )
+    print(f"the page with all of it: {paths[1]}")
+    print("qmia audit does the same with files of your own")

@@ -23,7 +23,7 @@ from qmia_tf.programs import checkout, flag_values, options
 FLAGS = flags.FLAGS
 # Folder -> values of flags that are not given.
 DEMONSTRATION = {
-    "honest": {"epochs": 6, "crop_padding": 1, "split_seed": 1},
+    "honest": {"member_fraction": 0.75, "epochs": 4, "crop_padding": 1},
     "memorizing": {
         "label_noise": 0.3,
         "member_fraction": 0.25,
@@ -32,10 +32,11 @@ DEMONSTRATION = {
 }
 PLAN = """\
 Four networks on digits: full precision and 4 bits, honest and memorizing.
-  honest       half of the digits train it, for 6 epochs, each image shifted
+  honest       three quarters of the digits train it, for 4 epochs, each image
+               shifted at random
   memorizing   a quarter of them, for 20 epochs, as they are; 30 % of all
-               labels, of members and nonmembers, were replaced at random:
-               a network can only learn those by heart"""
+               labels, of members and nonmembers alike, are wrong: a network
+               can only learn those by heart"""
 
 
 def define_flags():

@@ -211,7 +211,9 @@ class CommandsTest(parameterized.TestCase, tf.test.TestCase):
             "python scripts/export_data.py --run_dir=runs/digits/memorizing/w4a4 "
             "--out=data.npz"
         )
-        os.symlink("runs/digits/memorizing/w4a4/artifacts/int8.tflite", "int8.tflite")
+        os.symlink(
+            "runs/digits/memorizing/w4a4/artifacts/int8.tflite", "int8.tflite"
+        )
         self.run_scripts(self.scripts(later=True))
 
     def test_clone(self):

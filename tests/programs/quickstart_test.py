@@ -91,7 +91,7 @@ class QuickstartTest(absltest.TestCase):
         honest, memorizing = map(configuration.read, self.run_dirs)
         self.assertNotIn("label_noise", honest["dataset"])
         self.assertEqual(honest["recipe"]["crop_padding"], 1)
-        self.assertEqual(honest["split"]["member_fraction"], 0.5)
+        self.assertEqual(honest["split"]["member_fraction"], 0.75)
         self.assertEqual(memorizing["dataset"]["label_noise"]["share"], 0.3)
         self.assertEqual(memorizing["split"]["member_fraction"], 0.25)
         # A flag that is given counts for both.
