@@ -25,7 +25,7 @@ import sys
 import traceback
 
 from qmia_tf import onednn
-from qmia_tf.errors import InputError
+from qmia_tf.errors import InputError, options_as_flags
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 USER_OS_ERRORS = (
@@ -79,7 +79,8 @@ def _guarded(main, argv):
     if len(argv) > 1:
         _stop(f"unexpected argument {argv[1]!r}: every option is a --flag")
     try:
-        main(argv)
+        with options_as_flags():
+            main(argv)
         sys.stdout.flush()
     except SystemExit:
         _require_results()

@@ -158,13 +158,11 @@ class ReadTest(Opened):
             self.assertEqual(info["library"], library)
 
     def test_what_is_not_said_is_asked_for(self):
-        self.assertNotOpened(
-            "has no Rescaling .* give --input_range", sequence()
-        )
+        self.assertNotOpened("has no Rescaling .* give input_range", sequence())
         linear = bytes_in(ending=None)
         self.assertNotOpened(
             "ends in its Dense layer 'last' without a softmax, .* "
-            "--outputs=logits or",
+            "outputs=.logits or",
             linear,
         )
         info = self.open(linear, ModelOptions(outputs="logits")).info
@@ -174,7 +172,7 @@ class ReadTest(Opened):
 
     def test_a_word_against_what_is_read(self):
         self.assertNotOpened(
-            r"pixels of 0..255 \(its layer 'scale'\), but --input_range=0..1",
+            r"pixels of 0..255 \(its layer 'scale'\), but input_range=.0, 1.",
             bytes_in(),
             UNIT,
         )
@@ -320,7 +318,7 @@ class MethodTest(Opened):
     def test_asks_for_the_range_as_its_model(self, make):
         model = make()
         for method in methods(model):
-            self.assertNotOpened("give --input_range=0..1", method)
+            self.assertNotOpened("give input_range=.0, 1.", method)
         self.assertAnswers(model.predict, model, UNIT, fed=self.unit)
 
     @parameterized.parameters(keras, tf_keras)
@@ -367,7 +365,7 @@ class MethodTest(Opened):
             model,
             UNIT,
         )
-        self.assertNotOpened("method of a model .* give --input_range=0..1",
+        self.assertNotOpened("method of a model .* give input_range=.0, 1.",
                              model.predict)  # fmt: skip
         self.assertAnswers(model.predict, model, UNIT, fed=self.unit)
         options = {"values": self.unit, "fed": self.unit}

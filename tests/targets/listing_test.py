@@ -289,7 +289,7 @@ class TFLiteTest(Opened):
         )
         for name, options, pattern in (
             ("float", AUTO, "does not say in its quantization which pixels: "
-             "give --input_range"),
+             "give input_range"),
             ("logits", UNIT, "ends in FULLY_CONNECTED, so whether"),
             ("int8", ModelOptions(input_range="0..255"),
              r"pixels of 0..1 \(its input's scale and zero point\), but"),
@@ -376,7 +376,7 @@ class SavedModelTest(Opened):
         self.assertNotEqual(changed, facts["sha256"])
 
     def test_what_is_not_said_and_bad_signatures(self):
-        pattern = "SavedModel does not say .*--input_range"
+        pattern = "SavedModel does not say .*input_range"
         self.assertRefused(pattern, self.open, self.path)
         pattern = "so whether it outputs prob"
         self.assertRefused(pattern, self.open, self.path, UNIT)
@@ -425,13 +425,13 @@ SIGMOIDS = (
     r"own \(multi-label\), and only one class"
 )
 NOT_OPENED = (
-    (lambda _: sequence(), AUTO, "has no Rescaling .* give --input_range"),
+    (lambda _: sequence(), AUTO, "has no Rescaling .* give input_range"),
     (lambda _: sequence(keras.layers.Conv2D(2, 1), rescaling()), AUTO,
-     "give --input_range"),
+     "give input_range"),
     (lambda _: sequence(rescaling(), ending="linear"), AUTO,
-     "ends in its Dense layer 'last' without a softmax, .* --outputs=logits"),
+     "ends in its Dense layer 'last' without a softmax, .* outputs=.logits"),
     (lambda _: sequence(rescaling(name="scale")), UNIT,
-     r"takes pixels of 0..255 \(its layer 'scale'\), but --input_range="),
+     r"takes pixels of 0..255 \(its layer 'scale'\), but input_range="),
     (lambda _: sequence(rescaling()), ModelOptions(outputs="logits"),
      r"ends in a softmax \(its Dense layer 'last'\), so it outputs"),
     (lambda _: followed(keras.layers.Activation("relu")), UNIT,
@@ -541,9 +541,9 @@ class ListedTest(Opened):
 
     def test_bad_options(self):
         for pattern, *options in (
-            ("--input_range has 3 values for 2", ["0..1"] * 3, None, 2),
-            ("--input_range must be one of 0..1", "0..2", None, 1),
-            ("--outputs must be one of pro", None, "scores", 1),
+            ("input_range has 3 values for 2", ["0..1"] * 3, None, 2),
+            ("input_range must be one of 0..1", "0..2", None, 1),
+            ("outputs must be one of pro", None, "scores", 1),
         ):
             self.assertRefused(pattern, listing.options_by_model, *options)
 

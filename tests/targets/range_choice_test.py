@@ -109,7 +109,7 @@ class FilesTest(Asked):
     def test_int16_asks_and_takes_input_range(self):
         self.assertStops(
             "takes int16 codes and says in its scale only the largest absolute "
-            "value, 1, not which pixels: give --input_range=0..1",
+            "value, 1, not which pixels: give input_range=.0, 1.",
             "int16",
             self.values,
         )
@@ -121,7 +121,7 @@ class FilesTest(Asked):
         outputs = self.ask("int16", self.values, "0..1")
         self.assertRight(outputs, "int16", codes.astype(np.int16))
         self.assertStops(
-            "give --input_range=0..1", "int16", self.values, "-1..1"
+            "give input_range=.0, 1.", "int16", self.values, "-1..1"
         )
         self.assertStops(
             "100 % of the values other than 0 are above the input's largest, 1",
@@ -159,7 +159,7 @@ class FilesTest(Asked):
         floats = self.values.astype(np.float32)
         self.assertStops(
             "100 % of the values other than 0 are above the input's largest, 1 "
-            ".*give --input_range=0..1",
+            ".*give input_range=.0, 1.",
             name,
             floats,
         )
@@ -186,7 +186,7 @@ class FilesTest(Asked):
         )
 
     def test_is_tried_again_where_it_was_not(self):
-        """Outputs of --allow_chance, or of an earlier version, do not stay."""
+        """Outputs that were allowed, or of an earlier version, do not stay."""
         folder = pathlib.Path(self.create_tempdir().full_path)
         path = folder / "net.keras"
         nearest("0..1").save(path)
@@ -198,7 +198,7 @@ class FilesTest(Asked):
         stored = load(folder / "outputs" / "m.npz")
         self.assertIs(stored.info[queries.CHECKED], False)
         queries.query(model, data, run_dir=folder, allow_chance=True)
-        with self.assertRaisesRegex(InputError, "give --input_range=0..1"):
+        with self.assertRaisesRegex(InputError, "give input_range=.0, 1."):
             queries.query(model, data, run_dir=folder, allow_chance=False)
         right = listing.list_model(
             "m", path, ModelOptions("0..1"), numbers=data.numbers
