@@ -94,6 +94,9 @@ def _class_order(result, records, level):
     names, result = records.class_names, result.take(result.members)
     if not names or len(names) != result.classes or result.count < 2:
         return 0, ""
+    # Where several classes have no members their places are not known.
+    if len(np.unique(result.labels)) < len(names) - 1:
+        return 0, ""
     drawn = np.arange(result.count) % 2 == 0
     order = _assignment(result.take(drawn))
     judged = result.take(~drawn)

@@ -252,16 +252,17 @@ def _result_text(preprocessing, result):
 def _evidence(taken, results):
     """Why a range was taken."""
     result = results[taken]
-    others = "; ".join(
-        f"{key.end or 'as they are'}: {other.members_right}, "
-        f"{other.losses.mean():.2g}"
+    others = [
+        f"{key.end or 'as they are'} on {other.members_right}, "
+        f"{other.losses.mean():.2f}"
         for key, other in _plain(results).items()
         if key != taken
-    )
+    ]
     return (
-        f"right on {result.members_right} of {result.count} members, mean "
-        f"loss {result.losses.mean():.2g} ({others or 'no other fits'}; naming "
-        f"one class: {result.guessed_right}); exact paired tests, level {LEVEL}"
+        f"right on {result.members_right} of {result.count} members, mean loss "
+        f"{result.losses.mean():.2f}; {'; '.join(others) or 'no other fits'}; "
+        f"naming one class on {result.guessed_right} (exact paired tests, "
+        f"level {LEVEL})"
     )
 
 
@@ -294,9 +295,13 @@ def _remedy(choice, preprocessing):
 def _results_text(results):
     """The results, where a question remains."""
     sentences = [
-        f"{preprocessing.description}, {result.members_right} are right, mean "
-        f"loss {result.losses.mean():.2g}"
-        for preprocessing, result in _plain(results).items()
+        f"{key.end or 'as they are'} on {result.members_right}, "
+        f"{result.losses.mean():.2f}"
+        for key, result in _plain(results).items()
     ]
-    count = next(iter(results.values())).count
-    return f" (of {count} members: {'; '.join(sentences)})"
+    first = next(iter(results.values()))
+    return (
+        f" (right of {first.count} members, and mean loss: "
+        f"{'; '.join(sentences)}; naming one class on {first.guessed_right}: "
+        "none is clearly right)"
+    )

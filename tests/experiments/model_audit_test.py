@@ -312,7 +312,7 @@ class TableTest(Folder):
         self.assertRefused("records are missing: give members", own_task.linear)
         path = self.dir / "a.npz"
         np.savez(path, x=1, y=1)
-        self.assertRefused("are records: give the --model", None, path, path)
+        self.assertRefused("are records: give the target", None, path, path)
         np.savez(path, preds=1, labels=1)
         self.assertRefused(
             "holds labels, preds: outputs are called probabilities or logits, "
@@ -579,7 +579,7 @@ class SavedTest(Folder):
 
     def test_words_about_a_model_that_is_not_there(self):
         self.assertRefused(
-            "input_range is about a model, and only saved",
+            "input_range is about a model or its records, and only saved",
             None,
             *self.saved_sides(),
             input_range="0..1",

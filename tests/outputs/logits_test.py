@@ -92,7 +92,7 @@ class CheckKindTest(parameterized.TestCase):
         ([[1.5, -0.5]], "probabilities", "one number a record, -0.5 to -0.5"),
         ([[3, 1, -2.0]], "probabilities", "if .* logits, give outputs=.log"),
         (np.random.default_rng(0).gamma(2, 3, (40, 3)), "probabilities",
-         r"unusual of logits: .* \(give outputs=.logits\)"),
+         r"unusual of logits: .* \(give outputs=.logits.\)"),
         ([[0.5, 0.5]], "logits", "sum to 1: give outputs=.probabilities"),
         ([[0.5, 0.5], [0.5, np.nan]], "logits", "outputs .* for record 1: num"),
     )  # fmt: skip

@@ -269,8 +269,8 @@ class ModelsTest(parameterized.TestCase, tf.test.TestCase):
         self.assertStops(
             "which range, and the records lie in 0..255: give "
             r"input_range=.0, 1., .0, 255. or .-1, 1., what it was trained "
-            r"with \(of 7 members: taken as pixels of 0..255, 6 are right, .*; "
-            r"taken as pixels of 0..1, \d are",
+            r"with \(right of 7 members, and mean loss: 0..255 on 6, .*; "
+            r"0..1 on \d, .*; -1..1 on \d,",
             model,
             None,
             data=data,
