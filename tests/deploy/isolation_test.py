@@ -79,7 +79,7 @@ class IsolationTest(parameterized.TestCase):
         start = time.monotonic()
         with self.fails(
             "made the TFLite runtime take more than 2 s at record 0, .* give "
-            "give file_timeout"
+            "file_timeout"
         ):
             model.run(ROWS[:1])
         self.assertLess(time.monotonic() - start, 10)

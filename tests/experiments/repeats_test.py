@@ -250,7 +250,7 @@ class SignatureTest(Folder):
 
     def test_of_what_has_none(self):
         self.assertRefused(
-            "'m' has no signatures, .* leave out signature=classify",
+            "'m' has no signatures, .* leave out signature=.classify",
             {"m": network()},
             signature="classify",
         )
