@@ -31,7 +31,7 @@ class MemberImages(RunFigure):
 
     def first_members(self) -> list[SimpleNamespace]:
         """The member at highest risk of some models."""
-        members = (_members(x)[:1] for x in self.models[:3])
+        members = (_members(x)[:1] for x in self.models[:2])
         return [first for listed in members for first in listed]
 
     def _draw(self, sheet) -> Figure | None:
