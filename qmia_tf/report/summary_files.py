@@ -14,8 +14,7 @@ from qmia_tf.report.table_formats import escaped
 
 SCHEMA_VERSION = 1
 # So that summary.md has at most 40 lines.
-ROWS, LIMITS, CHECKS, STEPS = 8, 6, 6, 4
-LINES = 40
+ROWS, LIMITS, CHECKS, STEPS = 6, 4, 4, 3
 # XML has no place for these.
 CONTROL = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # What stands before the outcome of a limit, or of all.
@@ -32,7 +31,7 @@ class Summary:
         qmia_tf: version that wrote it.
         verdict: the severest of all.
         limits_passed: whether every limit passed; null without limits.
-        screens: the answer on each data set.
+        data_sets: the answer on each.
     """
 
     schema_version: int
@@ -40,7 +39,7 @@ class Summary:
     qmia_tf: str
     verdict: str
     limits_passed: bool | None
-    screens: list[Screen]
+    data_sets: list[Screen]
 
 
 def summarize(name: str, screens: list[Screen]) -> Summary:
@@ -52,7 +51,7 @@ def summarize(name: str, screens: list[Screen]) -> Summary:
         qmia_tf=qmia_tf.__version__,
         verdict=max((x.verdict for x in screens), key=RANK.index),
         limits_passed=set(outcomes) == {gates.PASSED} if outcomes else None,
-        screens=screens,
+        data_sets=screens,
     )
 
 
@@ -68,16 +67,17 @@ def contents(name: str, screens: list[Screen]) -> dict[str, str]:
 
 def as_markdown(summary: Summary) -> str:
     """The answer for a pull request, in at most 40 lines."""
-    screen = max(summary.screens, key=lambda x: RANK.index(x.verdict))
+    screen = max(summary.data_sets, key=lambda x: RANK.index(x.verdict))
     rows = sorted(screen.rows, key=lambda row: -(row.auc.value or 0))
     limits = sorted(
-        (x for every in summary.screens for x in every.limits),
+        (x for every in summary.data_sets for x in every.limits),
         key=lambda limit: limit.outcome == gates.PASSED,
     )
+    where = f" on {screen.dataset}" if len(summary.data_sets) > 1 else ""
     lines = [
         f"## Privacy audit: {escaped(summary.name)}",
         "",
-        f"**{phrases.capital(screen.verdict)}.** "
+        f"**{phrases.capital(screen.verdict)}{escaped(where)}.** "
         + " ".join(map(escaped, screen.sentences)),
         "",
         "| model or file | verdict | AUC of the strongest attack | "
@@ -134,12 +134,12 @@ def as_junit(summary: Summary) -> str:
 
 def _cases(summary):
     """(run, name, outcome, message) of each test case."""
-    limits = [x for screen in summary.screens for x in screen.limits]
+    limits = [x for screen in summary.data_sets for x in screen.limits]
     for limit in limits:
         name = f"{limit.target}: {limit.limit}"
         yield limit.run, name, limit.outcome, limit.measured
     if not limits:
-        for row in (x for screen in summary.screens for x in screen.rows):
+        for row in (x for screen in summary.data_sets for x in screen.rows):
             message = f"no limit was given; {row.verdict}"
             yield row.run, row.file, None, message
 

@@ -28,9 +28,8 @@ SOURCE_TABLES = {
 }
 # Tables whose groups a file does not have.
 GROUPED = {"table1": 1, "table2": 3}
-# The drawing of what the first screen says, and the one whose pictures the
-# page shows itself, as a grid that fits any width.
-TOP, RISK = "overview", "risk"
+# The drawing of what the first screen says.
+TOP = "overview"
 
 
 def render(
@@ -93,7 +92,7 @@ def _sections(pictures):
     kinds = dict.fromkeys(picture.kind for picture in pictures)
     placed = {kind for section in known for kind in section["figures"]}
     # So that none is lost.
-    others = [x for x in kinds if x not in {TOP, RISK, *placed}]
+    others = [x for x in kinds if x not in {TOP, *placed}]
     more = {"key": "more", "title": "More figures", "lead": ""}
     filled = []
     for section in (*known, {**more, "figures": others}):
