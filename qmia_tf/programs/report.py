@@ -8,10 +8,10 @@ it). Prints the verdict in words (of several runs a line an artefact); the
 paper's tables 1 and 2; one row an artefact: what it is, what it gives away,
 and its change against the full-precision Keras model; how far outputs
 of artefacts agree; and warnings where numbers do not compare. Writes report.txt
-and, as --format says: report.html, one page with everything in it, to open,
-print or send; figures (png, svg); tables (csv, latex); the whole as report.md
-and report.json (md, json). Takes some seconds a data set, most of them for
-figures.
+and, as --format says: report.html, one page to open, print or send; its answer
+for programs, summary.json, junit.xml and, for a pull request, summary.md
+(summary); figures (png, svg); tables (csv, latex); the whole as report.md and
+report.json (md, json). Takes some seconds a data set, most of them for figures.
 """
 
 from absl import flags
@@ -27,9 +27,12 @@ def define_flags():
     flags.DEFINE_string("out", None, "where to write")
     flags.DEFINE_list(
         "format",
-        ["html", "png", "svg", "csv", "latex"],
-        "what to write beside report.txt: any of html, png, svg, csv, latex, "
-        "md, json",
+        ["html", "summary", "png", "svg", "csv", "latex"],
+        "what to write beside report.txt: any of html, summary, png, svg, csv, "
+        "latex, md, json",
+    )
+    flags.DEFINE_string(
+        "name", None, "what the report is called; default: the audit's name"
     )
     flags.DEFINE_float(
         "max_drop",
@@ -49,6 +52,7 @@ def main(argv):
     paths = make_report(
         run_dirs,
         out,
+        name=FLAGS.name,
         max_drop=FLAGS.max_drop,
         formats=FLAGS.format,
         published=paper and paper.PAPER,

@@ -146,11 +146,15 @@ def _records(targets):
     """Whether there are enough to see a leak."""
     members = min(x.members for x in targets)
     nonmembers = min(x.nonmembers for x in targets)
-    auc = max(
-        (x.leak.detectable.auc if x.leak.detectable else 1)
-        for x in targets
-        if x.leak
-    ) if any(x.leak for x in targets) else None
+    auc = (
+        max(
+            (x.leak.detectable.auc if x.leak.detectable else 1)
+            for x in targets
+            if x.leak
+        )
+        if any(x.leak for x in targets)
+        else None
+    )
     fine = min(members, nonmembers) >= MIN_RECORDS
     fine = fine and (auc is None or auc <= FINE_AUC)
     return Check(fine, say("advice", "records", members, nonmembers, auc, fine))

@@ -184,7 +184,9 @@ def _row(artefact, change, *, alone):
     target, leak = artefact.target, artefact.target.leak
     model = artefact.model
     if not artefact.run.is_trained:
-        model = target.target if alone else f"{artefact.run.name}: {target.target}"
+        model = (
+            target.target if alone else f"{artefact.run.name}: {target.target}"
+        )
     rate = leak and leak.at(ONE_PERCENT)
     return Row(
         run=artefact.run.name,
@@ -259,9 +261,7 @@ def _by_rate(leak: LeakTest) -> LowRate | None:
     """The low rate that a verdict rests on, where the AUC is too low for it."""
     if leak.auc.low >= FROM.get(leak.verdict, 0.5 + 1e-9):
         return None
-    rates = [
-        x for x in leak.tpr_at_fpr if x.attained and x.rate <= ONE_PERCENT
-    ]
+    rates = [x for x in leak.tpr_at_fpr if x.attained and x.rate <= ONE_PERCENT]
     rates = [x for x in rates if x.tpr.low > x.rate]
     return max(rates, key=lambda x: x.tpr.low / x.rate, default=None)
 
@@ -278,6 +278,4 @@ def _comparison(rows, compared_with):
     ]
     others = len(compared) - len(more) - len(less)
     measured = compared[0].run != rows[0].run or len({x.run for x in rows}) > 1
-    yield say(
-        "answer", "against", compared_with, more, less, others, measured
-    )
+    yield say("answer", "against", compared_with, more, less, others, measured)

@@ -10,7 +10,6 @@ from qmia_tf.auditing.audit_result import AuditResult
 from qmia_tf.errors import InputError
 from qmia_tf.report import (
     figure_set,
-    first_screen,
     html,
     report_document,
     run_summary,
@@ -91,11 +90,10 @@ def _write(report, out_dir, formats):
     with terminal.working("drawing the report"):
         pictures = figure_set.draw(report.runs, formats=formats)
     contents = {TEXT: report_document.as_text(report)}
-    screens = first_screen.screens(report.runs, report.warnings)
     if "html" in formats:
-        contents[PAGE] = html.render(report, pictures, screens)
+        contents[PAGE] = html.render(report, pictures)
     if "summary" in formats:
-        contents |= summary_files.contents(report.name, screens)
+        contents |= summary_files.contents(report.name, report.screens)
     if "csv" in formats:
         drawn = {picture.name: picture.data for picture in pictures}
         for name, table in ({x.name: x for x in report.stored} | drawn).items():

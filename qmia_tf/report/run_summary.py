@@ -1,6 +1,7 @@
 """The content of a report on audited runs: warnings, verdicts, tables."""
 
 import dataclasses
+import functools
 import os
 from collections.abc import Sequence
 
@@ -8,6 +9,7 @@ from qmia_tf.auditing import audit_result
 from qmia_tf.auditing.audit_result import AuditResult
 from qmia_tf.errors import InputError
 from qmia_tf.report import (
+    first_screen,
     paper_tables,
     run_list,
     run_tables,
@@ -15,6 +17,7 @@ from qmia_tf.report import (
     verdict_sentences,
     warnings,
 )
+from qmia_tf.report.first_screen import Screen
 from qmia_tf.report.paper_tables import PublishedRow
 from qmia_tf.report.run_list import Run
 from qmia_tf.report.tables import Table
@@ -39,6 +42,11 @@ class ReportContent:
     stored: list[Table]
     shown: list[Table]
     asked: list[tuple[str, list[str]]] = dataclasses.field(default_factory=list)
+
+    @functools.cached_property
+    def screens(self) -> list[Screen]:
+        """The answer on each data set, as the page begins."""
+        return first_screen.screens(self.runs, self.warnings)
 
     def verdicts(self) -> list[tuple[str, list[str]]]:
         """The verdict in words; of several runs in short.

@@ -82,7 +82,8 @@ class LeakByBits(leak_measure.LeakFigure):
 
     def _looks(self):
         alone = all(len(two(run)) == 1 for run in self.runs)
-        return [x for x in LOOKS.items() if not alone or x[0] != "deployed file"]
+        left_out = "deployed file" if alone else None
+        return [entry for entry in LOOKS.items() if entry[0] != left_out]
 
     def _mark(self, axes, at, target, look):
         value, below, above = leak_measure.bounds(leak_measure.leak(target))

@@ -75,9 +75,7 @@ def extremes(shown: list, value: Callable, most: int = 2) -> list:
     return [max(shown, key=value), min(shown, key=value)]
 
 
-def bounds(
-    estimate: Estimate, times: float = 1
-) -> tuple[float, float, float]:
+def bounds(estimate: Estimate, times: float = 1) -> tuple[float, float, float]:
     """(value, arm below, arm above), multiplied, for an error bar."""
     value = times * estimate.value
     if estimate.low is None:

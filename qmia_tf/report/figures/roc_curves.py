@@ -14,6 +14,7 @@ from qmia_tf.report.figures.styles import DASHED, GREY, INK, PALE
 from qmia_tf.report.phrases import attack_title
 from qmia_tf.statistics.low_fpr_rates import RocBand
 
+# Without a threshold below this false-positive rate a panel would be empty.
 COARSE = 0.1
 LOOKS = {
     "deployed file": {"color": INK, **DASHED},
@@ -37,6 +38,9 @@ class RocCurves(RunFigure):
         super().__init__(results)
         artefacts = pairs(self.runs)
         self.attack = common_attack([x.target for x in artefacts])
+        self.coarse = [
+            x.name for x in artefacts if _band(x.target, self.attack) is None
+        ]
         # Of each run that has some, the model's first.
         self.curves = []
         for run in self.runs:
@@ -50,7 +54,7 @@ class RocCurves(RunFigure):
                     band=band,
                 )
                 for artefact in mine
-                if (band := artefact.target.attack(self.attack).roc) is not None
+                if (band := _band(artefact.target, self.attack)) is not None
             ]
             if curves:
                 self.curves.append(curves)
@@ -123,8 +127,7 @@ def common_attack(targets: list[TargetAudit]) -> str:
     """The attack with a curve on all targets that is surely strongest.
 
     By the lower ends of its AUC's intervals, on average; the largest
-    confidence if there is none. One whose scores are so coarse that it has no
-    threshold below 10 % FPR would leave a panel empty.
+    confidence if there is none.
     """
     ends, coarse = {}, set()
     for target in targets:
@@ -139,6 +142,13 @@ def common_attack(targets: list[TargetAudit]) -> str:
     fine = {k: v for k, v in shared.items() if k not in coarse}
     shared = fine or shared
     return max(shared, key=shared.get, default="confidence")
+
+
+def _band(target, name):
+    """The curve, if it has a point with few false alarms."""
+    attack = target.attack(name)
+    is_coarse = attack.least_false_positive_rate > COARSE
+    return None if is_coarse else attack.roc
 
 
 def at_one_percent(band: RocBand) -> tuple[float, float]:

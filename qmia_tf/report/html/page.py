@@ -9,7 +9,6 @@ from markupsafe import Markup
 
 from qmia_tf.report import verdict_sentences
 from qmia_tf.report.figure_set import Picture
-from qmia_tf.report.first_screen import Screen
 from qmia_tf.report.html import settings_section
 from qmia_tf.report.html.filters import FILTERS
 from qmia_tf.report.html.inline_svg import palette
@@ -32,9 +31,7 @@ GROUPED = {"table1": 1, "table2": 3}
 TOP = "overview"
 
 
-def render(
-    report: ReportContent, pictures: list[Picture], screens: list[Screen]
-) -> str:
+def render(report: ReportContent, pictures: list[Picture]) -> str:
     """Makes the page.
 
     Every text from an audit is escaped; the page loads nothing from
@@ -43,7 +40,6 @@ def render(
     Args:
         report: what is said of the runs.
         pictures: drawn for "html".
-        screens: the answers, one a data set.
     Returns: the HTML file as text.
     """
     environment = jinja2.Environment(
@@ -55,11 +51,15 @@ def render(
     )
     terms = Terms(report.runs)
     environment.filters |= FILTERS
-    environment.filters |= {"terms": terms.hover, "terms_link": terms.link}
+    environment.filters |= {
+        # With the context, so that none runs before the page is rendered.
+        name: jinja2.pass_context(lambda _, text, mark=mark: mark(text))
+        for name, mark in (("terms", terms.hover), ("terms_link", terms.link))
+    }
     body = environment.get_template("body.html.jinja").render(
         subject=report.name,
         counted=_counted(report.runs),
-        screens=screens,
+        screens=report.screens,
         asked=report.asked,
         verdicts=report.verdicts(),
         intervals=verdict_sentences.INTERVALS,
@@ -73,7 +73,7 @@ def render(
             if target.risky_members
         ],
         facts=settings_section.fact_tables(report.runs),
-        terms=terms.listed,
+        terms=terms,
     )
     return environment.get_template("report.html.jinja").render(
         subject=report.name, body=Markup(body), colors=palette([body])

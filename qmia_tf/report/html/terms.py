@@ -14,11 +14,7 @@ from qmia_tf.report.run_list import Run
 
 
 class Terms:
-    """The words that runs need.
-
-    Attributes:
-        listed: (id, word, meaning) of each.
-    """
+    """The words of a report, and which of them its page has used."""
 
     def __init__(self, runs: Iterable[Run]):
         text = (words.FOLDER / "terms.toml").read_text(encoding="utf-8")
@@ -30,18 +26,22 @@ class Terms:
             for attack in target.attacks
         }
         entries += map(_of_attack, attacks.values())
-        self.listed, self.linked, meanings = [], set(), {}
+        self._entries, self._meanings = {}, {}
+        self._used, self._linked = set(), set()
         for entry in entries:
-            key = re.sub(r"\W+", "-", entry["word"]).strip("-")
-            self.listed.append((f"term-{key}", entry["word"], entry["text"]))
+            key = "term-" + re.sub(r"\W+", "-", entry["word"]).strip("-")
+            self._entries[key] = entry["word"], entry["text"]
             for form in (entry["word"], *entry.get("also", ())):
-                meanings[form.lower()] = f"term-{key}", entry["text"]
-        self.meanings = meanings
-        forms = sorted(meanings, key=len, reverse=True)
-        self.pattern = re.compile(
+                self._meanings[_form(form)] = key, entry["text"]
+        forms = sorted(self._meanings, key=len, reverse=True)
+        self._pattern = re.compile(
             rf"(?<![\w(./=-])({'|'.join(map(re.escape, forms))})(?![\w)(./=-])",
             re.IGNORECASE,
         )
+
+    def listed(self) -> list[tuple[str, str, str]]:
+        """(id, word, meaning) of those that were used so far."""
+        return [(k, *x) for k, x in self._entries.items() if k in self._used]
 
     def hover(self, text: str) -> Markup:
         """The text; the first of each word shows what it means."""
@@ -51,21 +51,27 @@ class Terms:
     def link(self, text: str) -> Markup:
         """The same, once a page; the word also leads to the list."""
         form = '<a class="term" href="#{key}" title="{text}">{word}</a>'
-        return self._marked(text, form, self.linked)
+        return self._marked(text, form, self._linked)
 
     def _marked(self, text, form, seen):
         parts, end = [], 0
-        for match in self.pattern.finditer(text):
-            key, meaning = self.meanings[match[0].lower()]
+        for match in self._pattern.finditer(text):
+            key, meaning = self._meanings[_form(match[0])]
             if key in seen or (len(match[0]) == 1 and text != match[0]):
                 continue
             seen.add(key)
+            self._used.add(key)
             marked = form.format(
                 key=key, text=html.escape(meaning), word=html.escape(match[0])
             )
             parts += [html.escape(text[end : match.start()]), marked]
             end = match.end()
         return Markup("".join([*parts, html.escape(text[end:])]))
+
+
+def _form(word):
+    """P and p are two words."""
+    return word.lower() if len(word) > 1 else word
 
 
 def _of_attack(attack):
