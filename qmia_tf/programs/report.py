@@ -10,8 +10,9 @@ and its change against the full-precision Keras model; how far outputs
 of artefacts agree; and warnings where numbers do not compare. Writes report.txt
 and, as --format says: report.html, one page to open, print or send; its answer
 for programs, summary.json, junit.xml and, for a pull request, summary.md
-(summary); figures (png, svg); tables (csv, latex); the whole as report.md and
-report.json (md, json). Takes some seconds a data set, most of them for figures.
+(summary); figures (png, svg); tables (csv, latex, parquet); the whole as
+report.md and report.json (md, json). Takes some seconds a data set, most of
+them for figures.
 """
 
 from absl import flags
@@ -29,7 +30,7 @@ def define_flags():
         "format",
         ["html", "summary", "png", "svg", "csv", "latex"],
         "what to write beside report.txt: any of html, summary, png, svg, csv, "
-        "latex, md, json",
+        "latex, md, json, parquet (the tables of csv; needs pyarrow)",
     )
     flags.DEFINE_string(
         "name", None, "what the report is called; default: the audit's name"
