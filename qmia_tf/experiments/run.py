@@ -176,6 +176,7 @@ def attack_run(
     tfprivacy: privacy.Settings | str | None = privacy.THRESHOLD,
     attack_options=None,
     pictures: str = risky_members.AUTO,
+    name: str | None = None,
     progress=terminal.say,
 ) -> Audit:
     """Queries every target of the run and audits their outputs.
@@ -234,6 +235,7 @@ def attack_run(
             [keras, *sorted(others, key=lambda model: model.name), *elsewhere],
             knowledge,
             AuditConfig(
+                name=name,
                 seed=audit_seed,
                 tfprivacy=privacy.settings_of(tfprivacy),
                 label_only=label_only,

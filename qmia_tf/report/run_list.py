@@ -1,7 +1,6 @@
 """Audited runs: their names, their order, and which of them compare."""
 
 import dataclasses
-import pathlib
 from collections.abc import Iterable
 
 from qmia_tf.auditing.audit_result import AuditResult
@@ -19,6 +18,8 @@ TITLES = {
 }
 # Between the name of a data set and the share of its labels.
 NOISE = ", wrong labels "
+# How the data set of somebody's own records begins.
+UNNAMED = "records "
 # Kernel sets of targets that are artefacts of their own.
 USUAL = (None, KERAS, "default", "tensorflow", "callable")
 # Members of config.json that compared runs are expected to share.
@@ -33,25 +34,28 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The name of the run directory."""
+        """The name that was given, or that of the run directory."""
         return self.audit.name
 
     @property
     def dataset(self) -> str:
-        """The data set's name, or "unknown".
+        """What runs that are drawn together share: a data set's name.
 
-        Of records from two files their names, or of what is in memory the
-        beginning of the fingerprint.
+        Records that somebody brings have none: the begin of their hash.
         """
         dataset = self.setting("dataset") or {}
-        sides = [dataset.get(name) for name in ("members", "nonmembers")]
-        if None not in sides:
-            return " | ".join(pathlib.PurePath(side).name for side in sides)
-        if "members" in dataset and dataset.get("fingerprint"):
-            return f"records {dataset['fingerprint'][:8]}"
+        published = str(dataset.get("members")).startswith("tfds:")
+        if "members" in dataset and not published:
+            records = self.audit.targets[0].records_sha256
+            return f"{UNNAMED}{(dataset.get('fingerprint') or records)[:8]}"
         name = str(dataset.get("name") or "unknown")
         noise = self.setting("dataset.label_noise.share")
         return f"{name}{NOISE}{100 * noise:.3g} %" if noise else name
+
+    @property
+    def unnamed(self) -> bool:
+        """Whether its records are somebody's own, which have no name."""
+        return self.dataset.startswith(UNNAMED)
 
     @property
     def title(self) -> str:
@@ -153,6 +157,8 @@ def split_by_model(compared: list[Run]) -> list[Run]:
 
 def title(dataset: str) -> str:
     """The name of a data set in figures and tables."""
+    if dataset.startswith(UNNAMED):
+        return "your records"
     name, *noise = dataset.partition(NOISE)
     return "".join([TITLES.get(name, name), *noise])
 

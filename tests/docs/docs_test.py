@@ -67,6 +67,7 @@ SCRIPT += r"python scripts/quickstart\.py|qmia \w+( .*)?"
 # Only the walk-throughs' files: tests/docs/walkthroughs_test.py.
 NOT_EXECUTED = ("docs/architecture.md",)
 LATER = ("docs/reference.md",)
+W4A4 = "runs/digits/memorizing/w4a4"
 
 
 def all_blocks(*languages):
@@ -208,8 +209,7 @@ class CommandsTest(parameterized.TestCase, tf.test.TestCase):
     def test_commands_of_the_reference(self):
         documented_runs.keep_epochs()
         documented_runs.run(
-            "python scripts/export_data.py --run_dir=runs/digits/memorizing/w4a4 "
-            "--out=data.npz"
+            f"python scripts/export_data.py --run_dir={W4A4} --out=data.npz"
         )
         os.symlink(
             "runs/digits/memorizing/w4a4/artifacts/int8.tflite", "int8.tflite"
