@@ -45,6 +45,10 @@ def result(function, *arguments, defines=("data", "training", "attack")):
             return str(error)
 
 
+# Arguments of attack_run that are no flags of all programs.
+NOT_SHARED = ("device_outputs", "references", "parent", "progress", "name")
+
+
 class OptionsTest(parameterized.TestCase):
     def test_defaults_are_the_librarys(self):
         given = result(
@@ -63,7 +67,7 @@ class OptionsTest(parameterized.TestCase):
                 if parameter.default is not parameter.empty
             }
             # What another script gives is not a flag of all of them.
-            for name in ("device_outputs", "references", "parent", "progress"):
+            for name in NOT_SHARED:
                 defaults.pop(name, None)
             defaults["kernels"] = list(defaults.get("kernels", ()))
             self.assertEqual({"kernels": [], **values}, defaults)
