@@ -126,7 +126,7 @@ class AuditResult:
     Attributes:
         schema_version: 7. Files of other versions are refused;
             tools/convert_audits.py converts those of 4 to 6.
-        name: of the run: its directory's.
+        name: that was given; else of the run: its directory's.
         config: the run's config.json; its `tensorflow` says whether the model
             was trained with oneDNN, and in how many threads.
         fingerprint: sha256 of the data set.
