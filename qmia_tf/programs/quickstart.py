@@ -118,11 +118,11 @@ def _report(run_dirs, out):
     """Writes the report and prints a row an artefact."""
     from qmia_tf import report
     from qmia_tf.report import run_summary
-    from qmia_tf.report.figures import verdicts
+    from qmia_tf.report.figures import verdict_overview
 
     paper = checkout.load_if_there("paper.paper_numbers")
     paths = report.make_report(run_dirs, out, published=paper and paper.PAPER)
-    picture = verdicts.save(run_dirs, out / "verdicts")
+    picture = verdict_overview.save(run_dirs, out / "verdicts")
     print(f"\n{run_summary.verdict_table(run_dirs)}\n")
     print(f"the page with all of it: {paths[1]}")
     print(f"one picture:             {picture}")
