@@ -36,7 +36,7 @@ import pathlib
 from absl import flags
 
 from qmia_tf import quiet
-from qmia_tf.programs import flag_values, options
+from qmia_tf.programs import early_checks, flag_values, options
 
 FLAGS = flags.FLAGS
 
@@ -119,6 +119,15 @@ def main(argv):
     names = FLAGS.class_names
     audit_options = options.audit()
     records = (FLAGS.members, FLAGS.nonmembers, FLAGS.calibration)
+    early_checks.audited(
+        FLAGS.model,
+        records,
+        input_range=FLAGS.input_range,
+        outputs=FLAGS.outputs,
+        signature=FLAGS.signature,
+    )
+    for path in FLAGS.references:
+        early_checks.require_outputs(path)
     if not all(map(_is_light, [*FLAGS.model, *records])):
         quiet.start_tensorflow()
     import qmia_tf

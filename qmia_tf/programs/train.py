@@ -36,7 +36,10 @@ def define_flags():
         "clip", False, "keep the [0, 1] clip at 32 activation bits"
     )
     flags.DEFINE_integer(
-        "keep_every", 0, "keep the model of every so many epochs; 0 keeps none"
+        "keep_every",
+        0,
+        "keep the model of every so many epochs; 0 keeps none",
+        lower_bound=0,
     )
     options.define_data()
     options.define_training()
@@ -47,15 +50,16 @@ def main(argv):
     del argv
     run_dir = flag_values.required("run_dir")
     tensorboard_every = options.tensorboard_every()
-    quiet.start_tensorflow()
     from qmia_tf.experiments import configuration, training_run
-    from qmia_tf.models.resnet import Bits
+    from qmia_tf.models.bit_widths import Bits
 
     values = {
         name.removesuffix("_bits"): flag_values.value(name) for name in BITS
     }
     bits = Bits(**values, clip=FLAGS.clip)
     recipe = options.recipe()
+    options.check_data()
+    quiet.start_tensorflow()
     dataset = options.load_data()
     config = configuration.describe(
         dataset, recipe=recipe, bits=bits, **options.split_and_seed()

@@ -4,6 +4,7 @@ import pathlib
 
 import numpy as np
 
+from qmia_tf import files
 from qmia_tf.data.loaders import Loader
 from qmia_tf.data.sides import Side, checked_values
 from qmia_tf.errors import InputError
@@ -46,6 +47,12 @@ def _load_npy(source, **_):
     return Side.of(text, *arrays, taken="records and labels")
 
 
+def _check_npy(source, **_):
+    values, separator, labels = str(source).rpartition(BETWEEN)
+    for path in (f"{values}.npy", labels) if separator else (labels,):
+        files.require_readable(pathlib.Path(path).expanduser())
+
+
 def _load_npy_values(source):
     text = str(source)
     if BETWEEN in text:
@@ -72,4 +79,5 @@ NPY = Loader(
     is_side=lambda source: is_path(source) and str(source).endswith(".npy"),
     load_side=_load_npy,
     load_values=_load_npy_values,
+    check=_check_npy,
 )

@@ -1,0 +1,88 @@
+"""What can be wrong before TensorFlow is started: values of flags, paths.
+
+The library checks all of it again where it is used; here it costs a moment
+instead of the seconds that TensorFlow takes to start.
+"""
+
+import pathlib
+
+from qmia_tf import files
+from qmia_tf.data import loaders
+from qmia_tf.errors import InputError
+from qmia_tf.programs.flag_values import value
+from qmia_tf.run_dir import RunDir
+
+
+def dataset(name):
+    """Checks that a data set is there.
+
+    Args:
+        name: as of loaders.load.
+    Raises: InputError if it is not.
+    """
+    loaders.check(name, data_dir=value("data_dir"), download=value("download"))
+
+
+def run(run_dir, *, is_trained=True, with_data=True) -> dict:
+    """Checks that a run is there.
+
+    Args:
+        run_dir: path.
+        is_trained: whether its model has to be there.
+        with_data: whether its data set has to be there.
+    Returns: its configuration.
+    Raises: InputError that says what is missing.
+    """
+    from qmia_tf.experiments import configuration
+
+    config = configuration.read(run_dir)
+    if is_trained:
+        RunDir(run_dir).require_model()
+    if with_data:
+        dataset(config["dataset"]["name"])
+    return config
+
+
+def runs_or_outputs(paths):
+    """Checks that run directories or files of outputs are there.
+
+    Args:
+        paths: of them.
+    Raises: InputError for the first that is not.
+    """
+    for path in map(pathlib.Path, paths):
+        if path.suffix == ".npz":
+            require_outputs(path)
+        else:
+            run(path, is_trained=False, with_data=False)
+
+
+def require_outputs(path):
+    """Raises InputError unless a file of outputs is there."""
+    if not pathlib.Path(path).is_file():
+        raise InputError(f"{path}: no such file of outputs")
+
+
+def audited(models, sides, *, input_range, outputs, signature):
+    """Checks what an audit of models that somebody brings is given.
+
+    Args:
+        models: paths.
+        sides: paths of records or outputs; None is left out.
+        input_range, outputs, signature: as of model_audit.audit.
+    Raises: InputError if something is not there, or not possible.
+    """
+    from qmia_tf.targets import listing
+
+    for path in models:
+        listing.require_there(path)
+    if models:
+        listing.options_by_model(
+            input_range, outputs, len(models), signature=signature
+        )
+    place = {name: value(name) for name in ("data_dir", "download")}
+    for source in filter(None, sides):
+        if source.endswith(".csv"):
+            files.require_readable(source)
+        else:
+            loaders.check_side(source, **place)
