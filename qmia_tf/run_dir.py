@@ -30,7 +30,9 @@ def require_audit(path) -> pathlib.Path:
     path = pathlib.Path(path)
     path = RunDir(path).audit if path.is_dir() else path
     if not path.is_file():
-        raise InputError(f"{path}: no such file; qmia attack makes it")
+        raise InputError(
+            f"{path}: no such file; qmia audit and qmia attack write audit.json"
+        )
     return path
 
 

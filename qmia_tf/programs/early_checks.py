@@ -4,6 +4,7 @@ The library checks all of it again where it is used; here it costs a moment
 instead of the seconds that TensorFlow takes to start.
 """
 
+import contextlib
 import pathlib
 
 from qmia_tf import files
@@ -23,6 +24,26 @@ def dataset(name):
     loaders.check(name, data_dir=value("data_dir"), download=value("download"))
 
 
+@contextlib.contextmanager
+def named_by_run(name):
+    """Says of a data set that is gone that a run's config.json names it.
+
+    Args:
+        name: of the data set; None if no run names it.
+    """
+    try:
+        yield
+    except InputError as error:
+        if name is None or loaders.is_published(name):
+            raise
+        if pathlib.Path(name).expanduser().exists():
+            raise
+        raise InputError(
+            f"{error}: config.json of the run names it (dataset.name): put "
+            "the data back there, or write its new place into config.json"
+        ) from error
+
+
 def run(run_dir, *, is_trained=True, with_data=True) -> dict:
     """Checks that a run is there.
 
@@ -39,7 +60,9 @@ def run(run_dir, *, is_trained=True, with_data=True) -> dict:
     if is_trained:
         RunDir(run_dir).require_model()
     if with_data:
-        dataset(config["dataset"]["name"])
+        name = config["dataset"]["name"]
+        with named_by_run(name):
+            dataset(name)
     return config
 
 

@@ -218,17 +218,22 @@ def recipe() -> recipes.Recipe:
 
 
 def load_data(*, name=None, pool=None):
-    """Loads the data set that the flags, or the arguments, name."""
+    """Loads the data set that the flags, or the arguments, name.
+
+    Args:
+        name: what config.json of a run names; None goes by the flags.
+        pool: likewise.
+    """
     from qmia_tf.data import loaders
 
-    if name is None:
-        name = value("dataset") or recipes.get(value("recipe")).dataset
-    return loaders.load(
-        name,
-        data_dir=value("data_dir"),
-        download=value("download"),
-        pool=pool or value("pool"),
-    )
+    source = name or value("dataset") or recipes.get(value("recipe")).dataset
+    with early_checks.named_by_run(name):
+        return loaders.load(
+            source,
+            data_dir=value("data_dir"),
+            download=value("download"),
+            pool=pool or value("pool"),
+        )
 
 
 def check_data():
