@@ -50,7 +50,7 @@ def train(
     run_dir,
     dataset: Dataset,
     *,
-    count: int,
+    count: int = 8,
     schemes=(),
     num_threads: int = 2,
     progress=None,

@@ -195,7 +195,7 @@ class RunFlagsTest(Folder):
     )
     def test_attack_flags(self, argument, pattern):
         self.finished_run()
-        run.export_run(self.run_dir)
+        run.export_run(self.run_dir, schemes=["float32"])
         self.assertRefused(
             pattern, "attack", f"--run_dir={self.run_dir}", argument
         )
@@ -444,7 +444,7 @@ class ProcessTest(Folder):
 
     def test_error_lines(self):
         cut = self.finished_run()
-        run.export_run(cut)
+        run.export_run(cut, schemes=["float32"])
         path = cut / "artifacts" / "float32.tflite"
         path.write_bytes(path.read_bytes()[:1000])
         self.run_dir = self.dir / "erfinv"
