@@ -22,7 +22,7 @@ from qmia_tf.layers import (
     DoReFaConv2D,
     DoReFaDense,
 )
-from qmia_tf.models.bit_widths import Bits
+from qmia_tf.models.network_bits import Bits
 from qmia_tf.quantizers.grids import FLOAT_BITS
 
 STEMS = ("imagenet", "cifar")

@@ -86,26 +86,27 @@ def require_outputs(path):
         raise InputError(f"{path}: no such file of outputs")
 
 
-def audited(models, sides, *, input_range, outputs, signature):
+def audited(models, members, nonmembers, calibration, **about_models):
     """Checks what an audit of models that somebody brings is given.
 
     Args:
         models: paths.
-        sides: paths of records or outputs; None is left out.
-        input_range, outputs, signature: as of model_audit.audit.
-    Raises: InputError if something is not there, or not possible.
+        members, nonmembers: paths of records or outputs, or None.
+        calibration: path of records, or None.
+        **about_models: arguments of listing.options_by_model.
+    Raises: InputError if something is missing, or not possible.
     """
+    from qmia_tf.experiments import audit_sources
     from qmia_tf.targets import listing
 
     for path in models:
         listing.require_there(path)
     if models:
-        listing.options_by_model(
-            input_range, outputs, len(models), signature=signature
-        )
+        listing.options_by_model(count=len(models), **about_models)
     place = {name: value(name) for name in ("data_dir", "download")}
-    for source in filter(None, sides):
+    for source in filter(None, (members, nonmembers, calibration)):
         if source.endswith(".csv"):
             files.require_readable(source)
         else:
             loaders.check_side(source, **place)
+    audit_sources.are_outputs(listing.name_targets(models), members, nonmembers)

@@ -95,6 +95,10 @@ def parse(program, argv) -> list[str]:
     except flags.Error as error:
         # "flag --count=x: ..." and "Unknown command line flag 'coumt'. ...".
         stop(f"{error} (--help lists the flags)")
+    except (SystemExit, OSError):
+        # Of --help; its reader (`| head`) may have seen enough.
+        _require_results()
+        sys.exit(0)
 
 
 def guarded(main, argv):

@@ -40,7 +40,7 @@ def main(argv):
     """Runs every stage for every bit width, then the report."""
     del argv
     tensorboard_every = options.tensorboard_every()
-    from qmia_tf.models.bit_widths import Bits
+    from qmia_tf.models.network_bits import Bits
 
     widths = [Bits.parse(pair) for pair in FLAGS.bits]
     recipe = options.recipe()
