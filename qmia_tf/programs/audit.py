@@ -152,6 +152,8 @@ def main(argv):
     names = FLAGS.class_names
     audit_options = options.audit()
     records = (FLAGS.members, FLAGS.nonmembers, FLAGS.calibration)
+    for path in FLAGS.references:
+        early_checks.require_outputs(path)
     early_checks.audited(
         FLAGS.model,
         *records,
@@ -159,8 +161,6 @@ def main(argv):
         outputs=FLAGS.outputs,
         signature=FLAGS.signature,
     )
-    for path in FLAGS.references:
-        early_checks.require_outputs(path)
     if not all(map(_is_light, [*FLAGS.model, *records])):
         quiet.start_tensorflow()
     import qmia_tf
