@@ -220,6 +220,8 @@ MADE_OF_FLAGS = (
     *("train recipe", "quickstart recipe", "quickstart bits"),
     # Python is given Settings, or None.
     *("attack tfprivacy", "audit tfprivacy", "quickstart tfprivacy"),
+    # Those that are quick; it goes where they are off by default.
+    "quickstart tfprivacy_attacks",
 )
 UNSET = (None, (), "auto", ("auto",))
 
