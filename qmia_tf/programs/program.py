@@ -95,6 +95,15 @@ def parse(program, argv) -> list[str]:
     except flags.Error as error:
         # "flag --count=x: ..." and "Unknown command line flag 'coumt'. ...".
         stop(f"{error} (--help lists the flags)")
+    # Of --help, whose reader (`| head`) may have seen enough.
+    except SystemExit:
+        _require_results()
+        raise
+    except BrokenPipeError:
+        _require_results()
+        sys.exit(0)
+    except OSError as error:
+        stop(f"cannot write to stdout: {error.strerror}")
 
 
 def guarded(main, argv):
