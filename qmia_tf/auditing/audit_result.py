@@ -155,9 +155,9 @@ class AuditResult:
             file was calibrated with; None if those were not given.
         repeated_records: records that are there several times on one side;
             None in converted audits of versions 4 and 5.
-        comparison: which artefact leaks more, by one attack on all; None of a
-            single artefact, or if they have no attack in common, and in
-            converted audits of versions 4 and 5.
+        comparison: which artefact leaks more, by one attack on all. None of a
+            single artefact, if they have no attack in common, and in converted
+            audits of versions 4 and 5.
         gates: the results of the limits that were given; empty without any.
     """
 

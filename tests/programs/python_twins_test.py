@@ -89,6 +89,8 @@ TWINS = {
             "outputs",
             "signature",
             "class_names",
+            "first_label",
+            "data_format",
             "references",
             "calibration",
             "leave_out_calibration",
