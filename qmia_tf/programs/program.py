@@ -24,7 +24,7 @@ import os
 import sys
 import traceback
 
-from qmia_tf import onednn
+from qmia_tf import extras, onednn
 from qmia_tf.errors import InputError
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -100,6 +100,11 @@ def _guarded(main, argv):
     except KeyboardInterrupt:
         print("stopped; run the same command to go on", file=sys.stderr)
         sys.exit(130)
+    except ModuleNotFoundError as error:
+        missing = extras.of_import(error, "this command")
+        if missing is None:
+            _end_as_defect()
+        _stop(str(missing))
     except Exception:
         _end_as_defect()
 

@@ -182,4 +182,5 @@ KIND = TargetKind(
     has_signatures=True,
     facts=directory_facts,
     warning=WARNING,
+    module="tensorflow",
 )
