@@ -116,6 +116,7 @@ setup(
         "qmia_tf.report.html": ["*.jinja", "*.css", "*.toml"],
         "qmia_tf.report.words": ["*.jinja"],
     },
+    entry_points={"console_scripts": ["qmia = qmia_tf.cli:main"]},
     python_requires=">=3.11,<3.14",
     install_requires=CORE,
     extras_require=EXTRAS,

@@ -55,7 +55,9 @@ def attack_inputs(records, models, *, population=None, seed=0) -> AttackInputs:
         outputs=answers,
         calibration=half,
         seed=seed,
-        references=References(margins, inside, ~inside),
+        references=References(
+            margins, inside, ~inside, lambda temperature: margins / temperature
+        ),
     )
 
 

@@ -39,10 +39,7 @@ from absl import flags
 
 from qmia_tf.programs import program
 
-THREADS = flags.DEFINE_list("threads", ["1", "2", "4"], "intra-op threads")
-KERNELS = flags.DEFINE_list("kernels", ["1", "3", "7"], "kernel sizes")
-INNER = flags.DEFINE_string("inner", None, "a folder (inner use)")
-
+FLAGS = flags.FLAGS
 KINDS = ("conv", "depthwise", "transpose")
 STRIDES = ((1, 1), (2, 2), (3, 3), (2, 1), (1, 2))
 CHANNELS = (*range(1, 11), 12, 16)
@@ -58,16 +55,23 @@ CELLS = "cells.json"
 RESULTS = ("result", "input gradient", "kernel gradient")
 
 
+def define_flags():
+    """Defines the flags."""
+    flags.DEFINE_list("threads", ["1", "2", "4"], "intra-op threads")
+    flags.DEFINE_list("kernels", ["1", "3", "7"], "kernel sizes")
+    flags.DEFINE_string("inner", None, "a folder (inner use)")
+
+
 def main(argv):
     """Runs every cell and prints what is not right."""
     del argv
-    if INNER.value:
-        return compute(pathlib.Path(INNER.value))
+    if FLAGS.inner:
+        return compute(pathlib.Path(FLAGS.inner))
     todo = cells()
     with tempfile.TemporaryDirectory() as folder:
         right = pathlib.Path(folder, "right")
         run_all(todo, right, threads="1", onednn="0")
-        for threads in THREADS.value:
+        for threads in FLAGS.threads:
             onednn_folder = pathlib.Path(folder, threads)
             died = run_all(todo, onednn_folder, threads=threads, onednn="1")
             faults = {number: "crash" for number in died}
@@ -82,7 +86,7 @@ def main(argv):
 
 def cells():
     """Returns [kind, kernel, strides, channels] of every cell."""
-    kernels = [int(kernel) for kernel in KERNELS.value]
+    kernels = [int(kernel) for kernel in FLAGS.kernels]
     return [
         cell
         for cell in itertools.product(KINDS, kernels, STRIDES, CHANNELS)
@@ -215,4 +219,4 @@ def numbers(kind, kernel, strides, channels, filters, batch, padding):
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(sys.modules[__name__])

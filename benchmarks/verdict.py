@@ -55,12 +55,11 @@ LEAKS = [simulated.Leak.of_auc(x) for x in (0.5, 0.52, 0.55, 0.6)]
 LEAKS.append(simulated.FEW)
 TIMED, ATTACKS = (10_000, 30_000), 20
 
-# Parts and the function that makes the table of each.
-TABLES = {"audits": "power", "detectable": "detectable", "seconds": "seconds"}
+PARTS = ("audits", "detectable", "seconds")
 OUT = flags.DEFINE_string("out", str(HERE / "verdict.json"), "file to write")
 SHARE = flags.DEFINE_float("share", 1.0, "of the audits to make", 0.0, 1.0)
 WORKERS = flags.DEFINE_integer("workers", os.cpu_count(), "processes", 1)
-ONLY = flags.DEFINE_list("parts", list(TABLES), "which parts; others stay")
+ONLY = flags.DEFINE_list("parts", list(PARTS), "which parts; others stay")
 
 
 def main(argv):
@@ -73,13 +72,9 @@ def main(argv):
             measure = globals()[f"measure_{part}"]
             rows_by_part[part] = measure(pool)
             path.write_text(json.dumps(rows_by_part, indent=2) + "\n")
-    tables = [
-        getattr(table, name)(rows_by_part[part])
-        for part, name in TABLES.items()
-        if part in rows_by_part
-    ]
-    path.with_suffix(".md").write_text("\n".join(tables))
-    print("\n".join(tables))
+    page = table.page(rows_by_part)
+    path.with_suffix(".md").write_text(page)
+    print(page)
 
 
 def measure_audits(pool):

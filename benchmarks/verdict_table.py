@@ -1,5 +1,46 @@
 """The tables of benchmarks/verdict.py, in Markdown."""
 
+INTRO = """\
+# How often the verdict is right
+
+Written by `python benchmarks/verdict.py` from simulated audits. What the
+numbers mean is in [the verdict](../docs/verdict.md#how-often-is-it-right).
+"""
+FOUND = """\
+## What is found, and what the intervals hold
+
+*Old*: the attack is chosen on one half of the records, and found where
+DeLong's interval on the other half lies above 1/2. AUC 0.5 is no leak: what is
+found there is a false alarm. In the last leak one member in a hundred is known
+for sure, and the others not at all.
+"""
+SMALLEST = """\
+## What an audit says that it would have found
+
+Of the margin, and how often that is so.
+"""
+COST = """\
+## What the permutations cost
+"""
+
+
+def page(rows_by_part) -> str:
+    """Makes the whole page, of the parts that are there.
+
+    Args:
+        rows_by_part: dict, as verdict.py stores it.
+    """
+    sections = {
+        "audits": (FOUND, power),
+        "detectable": (SMALLEST, detectable),
+        "seconds": (COST, seconds),
+    }
+    pieces = [INTRO]
+    for part, (heading, table) in sections.items():
+        if part in rows_by_part:
+            pieces += [heading, table(rows_by_part[part])]
+    return "\n".join(pieces)
+
 
 def power(rows) -> str:
     """Makes the table of false alarms, power and coverage.

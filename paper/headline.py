@@ -1,4 +1,4 @@
-"""What the README shows: the heart of the reproduction on one screen."""
+"""The first table and figure of the results: leak against accuracy."""
 
 import itertools
 import math
@@ -224,9 +224,11 @@ def _panel(axes, finished_run, leak):
 
 def _alt(rows, leak):
     ends = [row for row in rows if row[4] == TRAINED and row[3] == 0]
+    most = max(ends, key=lambda row: row[7].value)
+    least = min(ends, key=lambda row: row[7].value)
     texts = [
-        f"{row[0]}, {row[1]}, {row[2]}: {100 * row[6].value:.1f} % right, "
-        f"{MEASURES[leak][0]} {row[7].value:.3f}"
-        for row in ends
+        f"{word}: {row[0]}, {row[1]}, {row[2]}: {MEASURES[leak][0]} "
+        f"{row[7].value:.3f} at {100 * row[6].value:.1f} %"
+        for word, row in (("Highest", most), ("lowest", least))
     ]
-    return f"Keras models of seed 0: {'; '.join(texts)}."
+    return f"Keras models of seed 0. {'; '.join(texts)}."

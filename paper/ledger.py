@@ -64,20 +64,25 @@ def commands(finished: list[FinishedRun]) -> str:
     lines = [
         "# How these results were made",
         "",
-        "All at once, or again after an interruption:",
+        "All at once. After an interruption the same command goes on:",
         "",
-        "    python scripts/reproduce.py --dataset=all --seeds=0,1,2 "
+        "```bash",
+        "python scripts/reproduce.py --dataset=all --seeds=0,1,2 "
         f"--regimes={','.join(EVERYTHING)}",
+        "```",
         "",
-        "The tables, figures and docs/reproduction.md alone, from these files:",
+        "Tables, figures and pages alone, from the files in this folder:",
         "",
-        "    python scripts/reproduce.py --only_report",
+        "```bash",
+        "python scripts/reproduce.py --only_report",
+        "```",
         "",
         "Each run by itself:",
         "",
+        "```bash",
     ]
-    lines += [f"    {_command(finished_run)}" for finished_run in finished]
-    lines += ["", "Versions:", ""]
+    lines += [_command(finished_run) for finished_run in finished]
+    lines += ["```", "", "Versions:", ""]
     lines += [f"- {name} {version}" for name, version in _versions(finished)]
     return "\n".join(lines) + "\n"
 

@@ -1,4 +1,4 @@
-"""Tables, figures, commands and page, from the stored results alone."""
+"""Tables, figures, commands and pages, from the stored results alone."""
 
 import os
 import pathlib
@@ -13,6 +13,7 @@ from paper import (
     paper_comparison,
     paper_numbers,
     reproduction_figures,
+    result_pages,
     stored_results,
 )
 from paper.stored_results import FinishedRun
@@ -57,9 +58,9 @@ def write(results, *, pages=(), report=True) -> list[pathlib.Path]:
     """Writes everything that follows from the stored results.
 
     Writes tables/NAME.csv and .md, figures/NAME.csv (what is drawn) and, if
-    that changed or there are none, NAME.svg and .png, commands.md, the
-    generated parts of the pages, and of each regime DATASET/REGIME/report.html
-    and report.txt.
+    that changed or there are none, NAME.svg and .png, commands.md, the pages
+    of result_pages, the generated parts of other pages, and of each regime
+    DATASET/REGIME/report.html and report.txt.
 
     Args:
         results: folder of the results.
@@ -80,6 +81,9 @@ def write(results, *, pages=(), report=True) -> list[pathlib.Path]:
     for picture in drawn:
         place = results / FIGURES / f"{picture.name}.csv"
         texts[place] = as_csv(picture.data)
+    parts = page_parts.parts(finished, made_tables, drawn, folder=FIGURES)
+    made_pages = result_pages.pages(parts, made_tables, drawn)
+    texts |= {results / name: text for name, text in made_pages.items()}
     for page in (path for path in map(pathlib.Path, pages) if path.exists()):
         folder = os.path.relpath(results / FIGURES, page.parent)
         filled = page_parts.parts(

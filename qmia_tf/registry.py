@@ -12,10 +12,10 @@ GROUP = "qmia_tf.{}"
 class Registry:
     """Objects by name, in the order in which they were added.
 
-    A value may be the text "module:attribute"; the module is imported when
-    the object is first asked for. Packages add objects by entry points of
-    the group "qmia_tf." and the kind with an underscore for each space, such
-    as "qmia_tf.export_scheme"; these are read at the first lookup.
+    A value may be the text "module:attribute", or "module"; the module is
+    imported when the object is first asked for. Packages add objects by entry
+    points of the group "qmia_tf." and the kind with an underscore for each
+    space, such as "qmia_tf.export_scheme"; these are read at the first lookup.
 
     Args:
         kind: what one object is called in messages, such as "attack".
@@ -57,7 +57,9 @@ class Registry:
         value = self._objects[name]
         if isinstance(value, str):
             module, _, attribute = value.partition(":")
-            value = getattr(importlib.import_module(module), attribute)
+            value = importlib.import_module(module)
+            if attribute:
+                value = getattr(value, attribute)
             self._objects[name] = value
         return value
 

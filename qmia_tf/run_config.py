@@ -12,7 +12,7 @@ from qmia_tf import files, typed_json
 from qmia_tf.run_dir import RunDir
 from qmia_tf.typed_json import Line
 
-REMEDY = "restore the file, or train the run again with scripts/train.py"
+REMEDY = "restore the file, or train the run again with qmia train"
 Count = Annotated[int, msgspec.Meta(ge=1, le=2**24)]
 Seed = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 ModelSeed = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]

@@ -85,7 +85,7 @@ class RunDir(os.PathLike):
         if not self.is_trained:
             raise InputError(
                 f"{self} has no {self.model.name}: train it first, with "
-                "scripts/train.py"
+                "qmia train"
             )
         return self.model
 

@@ -12,8 +12,7 @@ from qmia_tf.errors import InputError
 MISSING = re.compile(r"missing required field `(\w+)`")
 PLACE = re.compile(r" - at `\$(.*)`$")
 AUDIT_REMEDY = (
-    "the file is damaged or not an audit: attack the run again with "
-    "scripts/attack.py"
+    "the file is damaged or not an audit: attack the run again with qmia attack"
 )
 # Text that can be shown on one line.
 Line = Annotated[

@@ -19,15 +19,20 @@ import sys
 from absl import flags
 
 from qmia_tf import quiet
-from qmia_tf.programs import checkout, options, program
+from qmia_tf.programs import checkout, flag_values, options, program
 
-OUT = flags.DEFINE_string("out", "tflite_models", "folder of the files")
-WORK = flags.DEFINE_string("work", "runs/tflite_models", "folder of the runs")
-SETS = flags.DEFINE_list(
-    "sets", ["digits", "cifar10"], "which to make, or to run with --check"
-)
-CHECK = flags.DEFINE_boolean("check", False, "only check what is there")
-options.define_data_place()
+FLAGS = flags.FLAGS
+
+
+def define_flags():
+    """Defines the flags."""
+    flags.DEFINE_string("out", "tflite_models", "folder of the files")
+    flags.DEFINE_string("work", "runs/tflite_models", "folder of the runs")
+    flags.DEFINE_list(
+        "sets", ["digits", "cifar10"], "which to make, or to run with --check"
+    )
+    flags.DEFINE_boolean("check", False, "only check what is there")
+    options.define_data_place()
 
 
 def main(argv):
@@ -37,17 +42,18 @@ def main(argv):
     model_build = checkout.load(__file__, "tools.model_build")
     manifest_check = checkout.load(__file__, "tools.manifest_check")
     set_options = {
-        name: options.value(name) for name in ("sets", "data_dir", "download")
+        name: flag_values.value(name)
+        for name in ("sets", "data_dir", "download")
     }
-    if not CHECK.value:
-        model_build.make(OUT.value, WORK.value, **set_options)
-    differences = manifest_check.check(OUT.value, **set_options)
+    if not FLAGS.check:
+        model_build.make(FLAGS.out, FLAGS.work, **set_options)
+    differences = manifest_check.check(FLAGS.out, **set_options)
     for line in differences:
         print(line)
     if differences:
         sys.exit(1)
-    print(f"{OUT.value}: every file is what manifest.json says")
+    print(f"{FLAGS.out}: every file is what manifest.json says")
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(sys.modules[__name__])

@@ -29,6 +29,8 @@ from qmia_tf.deploy.tflite import post_training
 from qmia_tf.models import resnet
 
 ROOT = script_calls.SCRIPTS.parent
+# Commands of `qmia` whose script has another name.
+SCRIPT_OF = {"edge": "evaluate_edge", "references": "train_references"}
 RECORDS = 480
 SHAPE, CLASSES = (8, 8, 1), 10
 FEW = ("--notfprivacy", "--label_only_records=8")
@@ -163,14 +165,14 @@ def prepare(folder):
 
 
 def run(command):
-    """Runs a command that begins with a Python program of scripts/.
+    """Runs `qmia NAME ...`, or `python scripts/NAME.py ...`.
 
     Args:
         command: as it stands on a page.
     Returns: exit status, stdout and stderr.
     """
     _, program, *flags = shlex.split(command)
-    name = pathlib.Path(program).stem
+    name = SCRIPT_OF.get(program, pathlib.Path(program).stem)
     if name not in MAKERS:
         names = KEPT if name == "compare" else CALLED
         flags = [_renamed(flag, names) for flag in flags]

@@ -25,10 +25,16 @@ class Block:
 
 
 def pages():
-    """Lists every page: README, docs, and what stands beside them."""
+    """Lists every page: README, docs, the shipped models, results."""
     return sorted(
         path
-        for pattern in ("*.md", "docs/*.md", "tflite_models/*.md")
+        for pattern in (
+            "*.md",
+            "docs/*.md",
+            "tflite_models/*.md",
+            "benchmarks/*.md",
+            "paper/results/**/*.md",
+        )
         for path in ROOT.glob(pattern)
     )
 

@@ -71,7 +71,7 @@ class GoldenTest(tf.test.TestCase):
     def test_every_attack_is_among_them(self):
         for target in self.stored_trees["quantized.audit"]["targets"][:3]:
             self.assertEqual(target["attacks_left_out"], [])
-            self.assertLen(target["attacks"], 18)
+            self.assertLen(target["attacks"], 22)
 
 
 class TreesTest(parameterized.TestCase, tf.test.TestCase):

@@ -39,7 +39,6 @@ class Names:
 
 
 NAMES = Names(
-    added=("attack_options",),
     ignored=(
         "schema_version",
         "versions",

@@ -64,8 +64,9 @@ class PreferTest(absltest.TestCase):
 
     def test_every_program_asks(self):
         code = (
-            "import os\nfrom qmia_tf.programs import program\n"
-            f"program.run(lambda argv: print(os.environ['{onednn.VARIABLE}']))"
+            "import os, sys\nfrom qmia_tf.programs import program\n"
+            f"def main(argv): print(os.environ['{onednn.VARIABLE}'])\n"
+            "program.run(sys.modules['__main__'])"
         )
         self.assertEqual(process(code), ["1"])
         self.assertEqual(process(code, TF_ENABLE_ONEDNN_OPTS="0"), ["0"])

@@ -8,7 +8,6 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-from unittest import mock
 
 import tensorflow as tf
 import tiny_models
@@ -49,27 +48,13 @@ def flags_removed():
             delattr(flags.FLAGS, flag)
 
 
-@contextlib.contextmanager
 def loaded(name, folder=SCRIPTS):
-    """Imports a script; its flags are gone afterwards."""
+    """Imports the program that a script runs."""
     path = folder / f"{name}.py"
     spec = importlib.util.spec_from_file_location(f"script_{name}", path)
     module = importlib.util.module_from_spec(spec)
-    with flags_removed():
-        spec.loader.exec_module(module)
-        yield module
-
-
-@contextlib.contextmanager
-def as_main(module):
-    """Has --help show the docstring and the flags of a module."""
-    # Not mock.patch.dict: it would forget what is imported meanwhile.
-    main, sys.modules["__main__"] = sys.modules["__main__"], module
-    try:
-        with mock.patch.object(sys, "argv", [module.__name__]):
-            yield
-    finally:
-        sys.modules["__main__"] = main
+    spec.loader.exec_module(module)
+    return module if hasattr(module, "main") else program.load(name)
 
 
 @contextlib.contextmanager
@@ -92,15 +77,15 @@ def captured_stderr():
 def call(name, *arguments, folder=SCRIPTS):
     """Runs a script in this process; returns status, stdout and stderr."""
     status, out = 0, io.StringIO()
+    module = loaded(name, folder)
     with (
-        loaded(name, folder) as module,
-        as_main(module),
+        flags_removed(),
         captured_stderr() as errors,
         contextlib.redirect_stdout(out),
     ):
         try:
-            left = program._parse([f"{name}.py", *arguments])
-            program._guarded(module.main, left)
+            left = program.parse(module, [f"{name}.py", *arguments])
+            program.guarded(module.main, left)
         except SystemExit as end:
             status = end.code
     return status, out.getvalue(), errors[0]

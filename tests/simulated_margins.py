@@ -42,6 +42,12 @@ def attack_inputs_of(
     )
 
 
+def references_of(margins, inside, outside=None):
+    """References of two classes: a temperature divides their margins."""
+    outside = ~inside if outside is None else outside
+    return References(margins, inside, outside, lambda t: margins / t)
+
+
 def simulate(records, models, *, seed=0, leak=1.2):
     """Records of different difficulty, gain and spread.
 
@@ -56,7 +62,7 @@ def simulate(records, models, *, seed=0, leak=1.2):
     inside = rng.random((models + 1, records)) < 0.5
     noise = rng.normal(size=(models + 1, records))
     margins = level + inside * gain + spread * noise
-    references = References(margins[1:], inside[1:], ~inside[1:])
+    references = references_of(margins[1:], inside[1:])
     return attack_inputs_of(
         margins[0], inside[0], seed=seed, references=references
     )
@@ -104,7 +110,7 @@ def everything(
         seed=seed,
         augmented_labels=augmented[0].T,
         noisy_labels=augmented[1].T,
-        references=References(drawn, inside, ~inside),
+        references=references_of(drawn, inside),
         parent=parent,
         features=rng.normal(size=(size, 3)),
     )

@@ -1,27 +1,31 @@
-"""Writes docs/reference.md: every script, its flags, its exit status.
+"""Writes docs/reference.md: every program, its flags, its exit status.
 
     python tools/make_reference.py
 
-Loads each script of scripts/ for the flags that it defines; runs none of
-them. Takes some seconds. tests/docs/docs_drawn_test.py compares.
+Loads each program for the flags that it defines; runs none of them. Takes some
+seconds. tests/docs/docs_drawn_test.py compares.
 """
 
+import collections
 import importlib.util
 import inspect
 import pathlib
 import re
+import sys
 
 from absl import flags
 
-from qmia_tf.programs import options, program
+from qmia_tf import cli
+from qmia_tf.programs import flag_help, program
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = CHECKOUT / "docs" / "reference.md"
 HEAD = """# Reference
 
-Written by `python tools/make_reference.py` from the scripts themselves; do not
-edit it by hand. `python scripts/NAME.py --help` says the same. The fields of
-audit.json are in [audit.md](audit.md).
+Written by `python tools/make_reference.py` from the programs themselves;
+do not edit it by hand. `qmia NAME --help` says the same, and so does
+`python -m qmia_tf NAME`; a checkout has each program as scripts/NAME.py too.
+The fields of audit.json are in [audit.md](audit.md).
 
 Flags are absl's: `--flag=value` or `--flag value`; a list is separated by
 commas; `--flag` and `--noflag` turn a boolean on and off; `--flagfile=FILE`
@@ -47,81 +51,81 @@ pictures in |
 """
 
 
-def flags_of(define):
-    """Lists the flags that a call defines, and forgets them again.
+def programs():
+    """Lists (heading, module): the commands, then what is a script alone."""
+    named = [(f"qmia {name}", module) for name, module in cli.COMMANDS.items()]
+    known = {pathlib.Path(module.__file__).stem for _, module in named}
+    for path in sorted((CHECKOUT / "scripts").glob("*.py")):
+        if path.stem not in known:
+            named.append((f"scripts/{path.name}", _load(path)))
+    return named
 
-    Args:
-        define: callable without arguments.
-    Returns: list of absl Flag, in alphabetical order, and what it returned.
+
+def _load(path):
+    spec = importlib.util.spec_from_file_location("one_script", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def groups_of(module):
+    """Lists a program's flags by group, and forgets them again.
+
+    Returns: dict Group -> list of Flag, as flag_help.by_group.
     """
     before = set(flags.FLAGS)
     try:
-        outcome = define()
-        names = set(flags.FLAGS) - before
-        # An alias has the flag of another name.
-        flag_by_name = {
-            flags.FLAGS[name].name: flags.FLAGS[name] for name in names
-        }
-        return [flag_by_name[name] for name in sorted(flag_by_name)], outcome
+        return flag_help.by_group(flag_help.define(module))
     finally:
         for name in set(flags.FLAGS) - before:
             delattr(flags.FLAGS, name)
 
 
-def _load(path):
-    def load():
-        spec = importlib.util.spec_from_file_location("one_script", path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-
-    return load
-
-
-def groups():
-    """Finds the flags that scripts share.
-
-    Returns: dict title -> list of Flag, without those of a smaller group.
-    """
-    flags_by_group = {
-        name.removeprefix("define_"): flags_of(define)[0]
-        for name, define in inspect.getmembers(options, inspect.isfunction)
-        if name.startswith("define_")
-    }
-    order = sorted(flags_by_group, key=lambda name: len(flags_by_group[name]))
-    seen, own = set(), {}
-    for name in order:
-        own[name] = [x for x in flags_by_group[name] if x.name not in seen]
-        seen |= {x.name for x in own[name]}
-    return {name: own[name] for name in sorted(own) if own[name]}
-
-
-def script_section(path, shared):
-    """Writes the section of one script.
+def shared_groups(groups_by_program):
+    """Finds the groups that several programs have.
 
     Args:
-        path: of the script.
-        shared: what groups gives.
+        groups_by_program: what groups_of gives of each.
+    Returns: dict title -> list of Flag, in alphabetical order.
     """
-    script_flags, module = flags_of(_load(path))
-    names = {flag.name for flag in script_flags}
-    used = {
-        group: flags_
-        for group, flags_ in shared.items()
-        if {flag.name for flag in flags_} <= names
+    titled = collections.defaultdict(list)
+    for groups in groups_by_program:
+        for group, group_flags in groups.items():
+            titled[group.title].append(group_flags)
+    return {
+        title: found[0]
+        for title, found in sorted(titled.items())
+        if len(found) > 1 and title != flag_help.OWN.title
     }
-    common = {f.name: f for flags_ in used.values() for f in flags_}
-    own = [flag for flag in script_flags if flag.name not in common]
-    defaults = [
-        f"`--{f.name}`: {_shown(f)}"
-        for f in script_flags
-        if f.name in common and f.default != common[f.name].default
-    ]
-    lines = [f"## {path.name}", "", text(module.__doc__), ""]
-    lines += table(own)
+
+
+def section(heading, module, groups, shared):
+    """Writes the section of one program.
+
+    Args:
+        heading: what it is called.
+        module: the program.
+        groups: what groups_of gives.
+        shared: what shared_groups gives.
+    """
+    lines = [f"## {heading}", "", text(module.__doc__)]
+    used, defaults = [], []
+    for group, group_flags in groups.items():
+        title = group.title
+        if title in shared:
+            used.append(f"[{title}](#{anchor(title)})")
+            usual = {flag.name: flag.default for flag in shared[title]}
+            defaults += [
+                f"`--{flag.name}`: {_shown(flag)}"
+                for flag in group_flags
+                if flag.default != usual[flag.name]
+            ]
+        elif group_flags:
+            if group != flag_help.OWN:
+                lines += ["", f"{title}:"]
+            lines += ["", *table(group_flags)]
     if used:
-        links = ", ".join(f"[{title(g)}](#{anchor(g)})" for g in used)
-        lines += ["", f"And the flags of: {links}."]
+        lines += ["", f"And the flags of: {', '.join(used)}."]
     if defaults:
         lines += ["", f"Other defaults here: {'; '.join(defaults)}."]
     return "\n".join(lines)
@@ -134,7 +138,7 @@ def text(docstring):
 
 def _paragraph(part):
     code = inspect.cleandoc(part)
-    if code.startswith("python "):
+    if code.startswith(("python ", "qmia ")):
         # A backslash at a line's end is gone, what stood behind it is not.
         code = re.sub(r"(?<=\S) {2,}", " ", code)
         return f"```bash\n{code}\n```"
@@ -145,8 +149,6 @@ def _paragraph(part):
 
 def table(flag_list):
     """Writes the table of some flags."""
-    if not flag_list:
-        return ["It has no flags of its own."]
     rows = [
         f"| `--{flag.name}` | {_shown(flag)} | {_cell(flag.help)} |"
         for flag in flag_list
@@ -155,28 +157,19 @@ def table(flag_list):
 
 
 def _shown(flag):
-    if flag.default is None or flag.default in ([], ""):
-        return "-"
-    value = flag.default
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        value = ",".join(map(str, value))
-    return f"`{value}`"
+    default = flag_help.shown_default(flag)
+    if not default or flag.boolean:
+        return default or "-"
+    return f"`{default}`"
 
 
 def _cell(words):
     return " ".join((words or "").split()).replace("|", "\\|")
 
 
-def title(group):
-    """The heading of a group of flags."""
-    return f"Flags of {group.replace('_', ' ')}"
-
-
-def anchor(group):
-    """Its anchor on the page."""
-    return title(group).lower().replace(" ", "-")
+def anchor(heading):
+    """The anchor of a heading, as forges make it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def shell_section():
@@ -192,14 +185,16 @@ def shell_section():
 
 def page():
     """Returns the page."""
-    shared = groups()
+    named = programs()
+    groups = [groups_of(module) for _, module in named]
+    shared = shared_groups(groups)
     status = program.__doc__.split("\n\n", 1)[1]
     parts = [HEAD.rstrip().format(status=text(status))]
-    for path in sorted((CHECKOUT / "scripts").glob("*.py")):
-        parts.append(script_section(path, shared))
-    parts.append("# Flags that scripts share")
-    for group, group_flags in shared.items():
-        parts.append("\n".join([f"## {title(group)}", "", *table(group_flags)]))
+    for (heading, module), own in zip(named, groups, strict=True):
+        parts.append(section(heading, module, own, shared))
+    parts.append("# Flags that programs share")
+    for title, group_flags in shared.items():
+        parts.append("\n".join([f"## {title}", "", *table(group_flags)]))
     parts.append(shell_section())
     return "\n\n".join(parts) + "\n"
 
@@ -212,4 +207,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(sys.modules[__name__])

@@ -64,7 +64,7 @@ ROOMS = {
         0,
     ),
     "jobs": Room("whole jobs", ("experiments",), (0, 45, 100, 8), 2),
-    "roof": Room("programs", ("programs",), (0, 55, 62, 8), 3),
+    "roof": Room("programs", ("cli", "programs"), (0, 55, 62, 8), 3),
     "beside": Room("of a checkout alone", BESIDE, (64, 55, 36, 8), 3),
 }
 # What is handed on to the right, room by room.

@@ -34,6 +34,8 @@ class Option:
         words: texts that it may be.
         numbers: the least and the largest number that it may be; None if it
             cannot be a number.
+        learns: whether the attack learns if this is not at its default; see
+            Attack.learns.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Option:
     source: str
     words: tuple[str, ...] = ()
     numbers: tuple[float, float] | None = None
+    learns: bool = False
 
     @property
     def allowed(self) -> str:

@@ -1,6 +1,7 @@
 """What an attack is given about the records of one target."""
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
@@ -21,19 +22,38 @@ class References:
             gives the true class; see attacks.margin.
         inside: bool [K, N], the record trained the model.
         outside: bool [K, N], it did not.
+        tempered: temperature -> float [K, N], the margins of the softmax at
+            that temperature; None if margins are all that is known.
     """
 
     margins: np.ndarray
     inside: np.ndarray
     outside: np.ndarray
+    tempered: Callable[[float], np.ndarray] | None = None
+
+    def margins_at(self, temperature: float) -> np.ndarray:
+        """Returns the margins [K, N] of the softmax at a temperature.
+
+        Raises: ValueError if the temperature is not 1 and margins are all
+            that is known.
+        """
+        if temperature == 1:
+            return self.margins
+        if self.tempered is None:
+            raise ValueError(
+                "margins at a temperature need the references' outputs for "
+                "every class"
+            )
+        return self.tempered(temperature)
 
     def take(self, indices) -> "References":
         """Returns the references of some records: int or bool indices [M]."""
-        return dataclasses.replace(
-            self,
+        tempered = self.tempered
+        return References(
             margins=self.margins[:, indices],
             inside=self.inside[:, indices],
             outside=self.outside[:, indices],
+            tempered=tempered and (lambda t: tempered(t)[:, indices]),
         )
 
 

@@ -30,6 +30,10 @@ ATTACKS = Registry(
         "lira_offline": "qmia_tf.attacks.lira:OFFLINE",
         "rmia_online": "qmia_tf.attacks.rmia:ONLINE",
         "rmia_offline": "qmia_tf.attacks.rmia:OFFLINE",
+        "base_online": "qmia_tf.attacks.bayes_score:ONLINE",
+        "base_offline": "qmia_tf.attacks.bayes_score:OFFLINE",
+        "bavaria_online": "qmia_tf.attacks.bavaria:ONLINE",
+        "bavaria_offline": "qmia_tf.attacks.bavaria:OFFLINE",
     },
 )
 
@@ -60,7 +64,12 @@ def _set(attack: Attack, chosen):
     if not own:
         return attack
     return dataclasses.replace(
-        attack, scores=functools.partial(attack.scores, **own)
+        attack,
+        scores=functools.partial(attack.scores, **own),
+        learns=attack.learns
+        or any(
+            option.learns for option in attack.options if option.name in own
+        ),
     )
 
 

@@ -61,16 +61,18 @@ def likelihood_ratio(target, inside, outside) -> np.ndarray:
 
 
 def tail(target, outside) -> np.ndarray:
-    """Log P(an out-model's margin <= t), the offline attack, at most 0.
+    """-log P(an out-model's margin > t), the offline attack, 0 or more.
 
-    One-sided, as the paper has it: a margin far below the out-models' is no
-    sign of a member. The two-sided density of some implementations takes it
-    for one. Arguments as of likelihood_ratio.
+    It ranks as the paper's P(margin <= t) does, which ties where it is near
+    1: there a low false positive rate is decided. One-sided, as the paper has
+    it: a margin far below the out-models' is no sign of a member. The
+    two-sided density of some implementations takes it for one. Arguments as
+    of likelihood_ratio.
 
     Source: Carlini et al., arXiv:2112.03570, eq. 4.
     """
     centers, spreads = outside
-    return special.log_ndtr((target - centers) / spreads)
+    return -special.log_ndtr((centers - target) / spreads)
 
 
 def global_variance(margin_moments: Moments) -> float:
@@ -83,6 +85,18 @@ def global_variance(margin_moments: Moments) -> float:
     if not freedom:
         return np.nan
     return float(np.nansum(margin_moments.squares) / freedom)
+
+
+def common_variances(all_moments: list[Moments]) -> np.ndarray:
+    """The global variance of each side, float64 [len(all_moments)].
+
+    With one model a record on a side, the other side's is the best guess;
+    with one on each, any common variance gives the same ranking: 1.
+    """
+    common = np.array([global_variance(some) for some in all_moments])
+    known = common[~np.isnan(common)]
+    common[np.isnan(common)] = known[0] if known.size else 1.0
+    return common
 
 
 def spreads(
@@ -135,14 +149,11 @@ def _normals(inputs, masks, variance):
         variance = "per_record" if many else "global"
     all_moments = [moments(margins, mask) for mask in masks]
     floor = margin.rounding(inputs.outputs)
-    common = np.array([global_variance(some) for some in all_moments])
-    # With one model a record on this side, the other side's spread is the
-    # best guess; with one on each, any common spread gives the same ranking.
-    known = common[~np.isnan(common)]
-    common[np.isnan(common)] = known[0] if known.size else 1.0
     return [
         (some.centers, spreads(some, p, variance=variance, floor=floor))
-        for some, p in zip(all_moments, common, strict=True)
+        for some, p in zip(
+            all_moments, common_variances(all_moments), strict=True
+        )
     ]
 
 

@@ -7,8 +7,11 @@ from qmia_tf.outputs import Outputs
 from qmia_tf.outputs.logits import log_sums
 
 
-def margins(outputs: Outputs) -> np.ndarray:
+def margins(outputs: Outputs, *, temperature: float = 1.0) -> np.ndarray:
     """z_y - log sum_{i != y} exp(z_i) = log p_y - log sum_{i != y} p_i.
+
+    At a temperature T the z_i are divided by T, or the p_i, clipped to
+    h..1 - h, taken to the power 1/T.
 
     From logits where the target gives them. Otherwise from probabilities,
     with the sum taken over the other classes: where float32 rounds p_y to 1
@@ -17,12 +20,14 @@ def margins(outputs: Outputs) -> np.ndarray:
     -6.24 to 6.24. There the sum is also clipped to what p_y leaves it,
     1 - p_y - h..1 - p_y + h, since it adds the rounding of all classes.
 
+    Args:
+        temperature: T, above 0.
     Returns: float64 [N], finite.
     Source: Carlini et al., arXiv:2112.03570, section V.
     """
     right = np.arange(outputs.labels.size), outputs.labels
-    if outputs.logits is not None:
-        logits = outputs.logits.astype(np.float64)
+    if outputs.logits is not None or temperature != 1:
+        logits = _log_scores(outputs) / temperature
         chosen = logits[right]
         logits[right] = -np.inf
         return chosen - log_sums(logits)
@@ -36,6 +41,15 @@ def margins(outputs: Outputs) -> np.ndarray:
         others = np.clip(others, 1 - chosen - floor, 1 - chosen + floor)
     chosen, others = (np.clip(x, floor, 1 - floor) for x in (chosen, others))
     return np.log(chosen) - np.log(others)
+
+
+def _log_scores(outputs):
+    """Logits, or the logarithms of probabilities, as a float64 copy [N, C]."""
+    if outputs.logits is not None:
+        return outputs.logits.astype(np.float64)
+    floor = outputs.probability_floor
+    p = outputs.probabilities.astype(np.float64)
+    return np.log(np.clip(p, floor, 1 - floor))
 
 
 def rounding(outputs: Outputs) -> np.ndarray:

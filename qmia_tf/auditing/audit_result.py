@@ -205,13 +205,13 @@ def load(path) -> AuditResult:
     path = pathlib.Path(path)
     path = path / AUDIT if path.is_dir() else path
     if not path.is_file():
-        raise InputError(f"{path}: no such file; scripts/attack.py makes it")
+        raise InputError(f"{path}: no such file; qmia attack makes it")
     stored = files.read_json(path)
     version = stored.get("schema_version") if isinstance(stored, dict) else None
     if type(version) is not int or version != SCHEMA_VERSION:
         raise InputError(
             f"{path}: schema_version is {version!r}, this program reads "
-            f"{SCHEMA_VERSION}; attack the run again with scripts/attack.py, "
+            f"{SCHEMA_VERSION}; attack the run again with qmia attack, "
             "or convert the file with tools/convert_audits.py"
         )
     return typed_json.decode(AuditResult, stored, source=str(path))

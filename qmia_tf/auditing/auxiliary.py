@@ -79,33 +79,45 @@ def _references(reference_outputs, outputs):
     if not reference_outputs:
         return None
     shape = len(reference_outputs), outputs.labels.size
-    all_margins = np.zeros(shape, np.float32)
     inside, outside = np.zeros(shape, bool), np.zeros(shape, bool)
+    indices = []
     for row, reference in enumerate(reference_outputs):
-        _, ours, theirs = np.intersect1d(
-            outputs.record_ids, reference.record_ids, return_indices=True
+        ours, theirs = _known_records(reference, outputs)
+        indices.append((ours, theirs))
+        inside[row, ours] = reference.members[theirs]
+        outside[row, ours] = ~reference.members[theirs]
+
+    def tempered(temperature):
+        known = np.zeros(shape, np.float32)
+        for row, (ours, theirs) in enumerate(indices):
+            part = reference_outputs[row].take(theirs)
+            known[row, ours] = margins(part, temperature=temperature)
+        return known
+
+    return References(tempered(1.0), inside, outside, tempered)
+
+
+def _known_records(reference, outputs):
+    """Indices of the records that both know, in the target and in it."""
+    _, ours, theirs = np.intersect1d(
+        outputs.record_ids, reference.record_ids, return_indices=True
+    )
+    part = reference.take(theirs)
+    if not ours.size:
+        raise InputError(
+            f"reference {reference.target!r} was queried about none of "
+            f"the records of {outputs.target!r}: is it of the same data "
+            "set?"
         )
-        part = reference.take(theirs)
-        if not ours.size:
-            raise InputError(
-                f"reference {reference.target!r} was queried about none of "
-                f"the records of {outputs.target!r}: is it of the same data "
-                "set?"
-            )
-        _check_alike(
-            part, outputs.take(ours), f"reference {reference.target!r}"
+    _check_alike(part, outputs.take(ours), f"reference {reference.target!r}")
+    # Then its outputs would give the memberships away directly.
+    if np.array_equal(part.members, outputs.members):
+        raise InputError(
+            f"reference {reference.target!r} was trained on the very "
+            f"members of {outputs.target!r}: give models of other splits, "
+            "as qmia references trains them"
         )
-        # Then its outputs would give the memberships away directly.
-        if np.array_equal(part.members, outputs.members):
-            raise InputError(
-                f"reference {reference.target!r} was trained on the very "
-                f"members of {outputs.target!r}: give models of other splits, "
-                "as scripts/train_references.py trains them"
-            )
-        all_margins[row, ours] = margins(part)
-        inside[row, ours] = part.members
-        outside[row, ours] = ~part.members
-    return References(all_margins, inside, outside)
+    return ours, theirs
 
 
 def _same_records(other, outputs):

@@ -10,7 +10,7 @@ from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
 from qmia_tf.outputs import Outputs, validation
 
-HINT = "export the run's data for the device with scripts/export_data.py"
+HINT = "export the run's data for the device with qmia export_data"
 
 
 def load_device_outputs(

@@ -57,7 +57,7 @@ def unpack(text, count) -> np.ndarray:
     if data is None or len(data) != -(-count // 8):
         raise InputError(
             f"membership_decisions of audit.json do not hold {count} bits: "
-            "the file is damaged: attack the run again with scripts/attack.py"
+            "the file is damaged: attack the run again with qmia attack"
         )
     bits = np.unpackbits(np.frombuffer(data, np.uint8), count=count)
     return bits.astype(bool)

@@ -91,7 +91,7 @@ def measure(
     if SCORES[score].missing(inputs):
         raise InputError(
             f"score {score!r} needs reference models: train some with "
-            "scripts/train_references.py, or choose another score"
+            "qmia references, or choose another score"
         )
     scores = SCORES[score].scores(inputs)
     has_score = ~np.isnan(scores)

@@ -19,7 +19,7 @@ def of_run(run_dir: RunDir, config: dict) -> list[Outputs]:
     if not paths:
         raise InputError(
             f"{run_dir.outputs} holds no .npz file: query a target with "
-            "scripts/attack.py first"
+            "qmia attack first"
         )
     loaded = {}
     for path in paths:
@@ -65,7 +65,7 @@ def repeated(loaded: list[Outputs]) -> set[str]:
 
 
 def parities(run_dir) -> dict[str, Parity]:
-    """Reads what scripts/parity.py found.
+    """Reads what qmia parity found.
 
     Returns: by sha256 of the file; empty without parity.json.
     Raises: InputError if parity.json cannot be read as such.
@@ -74,7 +74,7 @@ def parities(run_dir) -> dict[str, Parity]:
     if not path.is_file():
         return {}
     remedy = (
-        f"the file is damaged: make it again with python scripts/parity.py "
+        f"the file is damaged: make it again with qmia parity "
         f"--run_dir={run_dir}, or delete it"
     )
     stored = files.read_json(path)

@@ -174,7 +174,7 @@ class TargetAudit:
         tfprivacy: what tensorflow-privacy found; None if it was left out. It is
             run on each file once: not again under other kernels, nor on twins.
         per_class: one a class that has members and nonmembers.
-        parity: what scripts/parity.py found of this very file; None if it was
+        parity: what qmia parity found of this very file; None if it was
             not run before the attack, or about another file.
         risky_members: the 24 members at highest risk, of `keras`, or of the
             first target if there is none; empty for the others.
@@ -229,5 +229,5 @@ def _named(things, name, kind):
             return thing
     raise InputError(
         f"audit.json: no {kind} is called {name!r}; attack the run again with "
-        "scripts/attack.py"
+        "qmia attack"
     )

@@ -20,7 +20,7 @@ from qmia_tf.outputs.validation import parse_info
 
 INFO_TYPES = {"dataset": str, "fingerprint": str, "run": str, "classes": int}
 ARRAYS = ("images", "labels", "members", "record_ids", "info")
-REMEDY = "make it with scripts/export_data.py"
+REMEDY = "make it with qmia export_data"
 
 
 def save(records: Records, path: Path, *, run: str) -> None:

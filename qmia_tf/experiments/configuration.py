@@ -74,7 +74,7 @@ def read(run_dir):
     if not path.exists():
         raise InputError(
             f"{run_dir} is not a run directory (no {path.name}): make one "
-            "with scripts/train.py"
+            "with qmia train"
         )
     config = files.read_json(path)
     version = config.get("schema_version") if isinstance(config, dict) else None

@@ -76,7 +76,7 @@ def audit(
             directory, .tflite, or outputs (.npz, .csv). Several, compared on
             the same records: a list, or a dict name -> target.
         members: the records that trained it: (values, labels), or a source
-            as in docs/your_model.md, or a file of outputs.
+            as in docs/inputs.md, or a file of outputs.
         nonmembers: others from the same source, likewise.
         out: directory for outputs and audit.json; None keeps nothing.
         input_range: the range that the model was trained with, such as

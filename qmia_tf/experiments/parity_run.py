@@ -134,7 +134,7 @@ def _with_twins(run_dir, folder, schemes):
     if unknown or not twins:
         raise InputError(
             f"{folder} has no integer file {(unknown or ['at all'])[0]}: make "
-            f"one with python scripts/export.py --run_dir={run_dir} "
+            f"one with qmia export --run_dir={run_dir} "
             "--schemes=int8,int8_io"
         )
     return {name: twins[name] for name in schemes or twins}

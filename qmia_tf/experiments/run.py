@@ -116,7 +116,7 @@ def compare_run(
 ) -> bool:
     """Compares the run's integer files with what was trained, code by code.
 
-    Under the default kernels; scripts/parity.py takes others. What parity.json
+    Under the default kernels; qmia parity takes others. What parity.json
     says of the same files already stays.
 
     Args:
@@ -187,7 +187,7 @@ def attack_run(
             file may take in its own process; None goes by sizes.
         kernels: names of LiteRT's kernel sets, see query_run.
         device_outputs: .npz files of outputs from another machine
-            (scripts/evaluate_edge.py), audited with the run's own.
+            (qmia edge), audited with the run's own.
         references: run directories or .npz files of outputs of reference
             models; None takes the run's own (reference_models.train), if any.
         parent: directory of the full-precision run on the same members; it
@@ -272,8 +272,7 @@ def _parent_outputs(parent):
     path = RunDir(parent).outputs_of(TRAINED)
     if not path.is_file():
         raise InputError(
-            f"{parent} was not queried yet: attack it first, with "
-            "scripts/attack.py"
+            f"{parent} was not queried yet: attack it first, with qmia attack"
         )
     return outputs.load(path).renamed(PARENT)
 

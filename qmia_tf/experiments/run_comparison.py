@@ -101,7 +101,7 @@ def _configs(full, quantized):
         if alone and path in full:
             raise InputError(
                 f"{path} kept no checkpoints, so its accuracy cannot be "
-                "matched: train it with scripts/train.py --keep_every=1"
+                "matched: train it with qmia train --keep_every=1"
             )
     return configs
 

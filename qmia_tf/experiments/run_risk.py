@@ -25,7 +25,7 @@ def of_run(
         names = sorted(file.stem for file in folder.glob("*.npz"))
         raise InputError(
             f"{folder} holds no outputs of {target!r}, but of "
-            f"{', '.join(names) or 'no target'}: scripts/attack.py writes them"
+            f"{', '.join(names) or 'no target'}: qmia attack writes them"
         )
     target_outputs = outputs.load(path)
     expected = config["dataset"].get("fingerprint")

@@ -186,7 +186,7 @@ def load(path: Path) -> Outputs:
     path = pathlib.Path(path)
     if not path.is_file():
         raise InputError(
-            f"{path}: no such file; scripts/attack.py writes it when it "
+            f"{path}: no such file; qmia attack writes it when it "
             "queries the target"
         )
     arrays = files.read_npz(path)

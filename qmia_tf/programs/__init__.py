@@ -1,1 +1,1 @@
-"""What the programs of scripts/ share."""
+"""The programs: `qmia NAME`, and scripts/NAME.py of a checkout."""

@@ -1,4 +1,4 @@
-"""What lies beside scripts/ in a checkout, and is never installed."""
+"""What lies beside qmia_tf/ in a checkout, and is never installed."""
 
 import importlib
 import pathlib
@@ -6,6 +6,8 @@ import sys
 import types
 
 from qmia_tf.errors import InputError
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def load(script, name) -> types.ModuleType:
@@ -16,11 +18,11 @@ def load(script, name) -> types.ModuleType:
     Args:
         script: path of the script, which lies in a folder of the root.
         name: of the module, the folder first: "folder.module".
-    Raises: InputError if the checkout has no such folder.
+    Raises: InputError if the checkout has no such module.
     """
-    module = load_if_there(script, name)
+    place = pathlib.Path(script)
+    module = load_if_there(name, root=place.resolve().parent.parent)
     if module is None:
-        place = pathlib.Path(script)
         raise InputError(
             f"there is no {name.partition('.')[0]}/ beside {place.parent}: run "
             f"{place.name} from a whole checkout"
@@ -28,15 +30,15 @@ def load(script, name) -> types.ModuleType:
     return module
 
 
-def load_if_there(script, name) -> types.ModuleType | None:
-    """Imports a module as `load` does; None without its folder.
+def load_if_there(name, *, root=ROOT) -> types.ModuleType | None:
+    """Imports a module as `load` does; None if it is not there.
 
     Args:
-        script: as of load.
         name: as of load.
+        root: folder to look in; where qmia_tf lies if not given.
     """
-    root = pathlib.Path(script).resolve().parent.parent
-    if not (root / name.partition(".")[0] / "__init__.py").is_file():
+    root = pathlib.Path(root)
+    if not root.joinpath(*name.split(".")).with_suffix(".py").is_file():
         return None
     if str(root) not in sys.path[:1]:
         sys.path.insert(0, str(root))

@@ -1,6 +1,6 @@
-"""The flags that scripts share, and what is made of them.
+"""The flags that programs share, and what is made of them.
 
-`define_*` belong at the top of a script, the rest in its main.
+`define_*` belong in a program's define_flags, the rest in its main.
 """
 
 from absl import flags
@@ -8,50 +8,60 @@ from absl import flags
 from qmia_tf import extras, terminal
 from qmia_tf.attacks import tfprivacy
 from qmia_tf.errors import InputError
+from qmia_tf.programs import flag_help
+from qmia_tf.programs.flag_values import value
 from qmia_tf.training import recipes
 
 
 def define_data_place():
     """Flags that say where data sets lie."""
-    flags.DEFINE_string(
-        "data_dir", None, "TFDS data folder; default $TFDS_DATA_DIR, then TFDS'"
-    )
-    flags.DEFINE_boolean(
-        "download", False, "let TFDS download and prepare what is missing"
-    )
+    with flag_help.group("Data sets", is_common=False):
+        flags.DEFINE_string(
+            "data_dir",
+            None,
+            "TFDS data folder; default $TFDS_DATA_DIR, then TFDS'",
+        )
+        flags.DEFINE_boolean(
+            "download", False, "let TFDS download and prepare what is missing"
+        )
 
 
 def define_data():
     """Flags that choose the data set and the split."""
+    with flag_help.group("Records"):
+        flags.DEFINE_string(
+            "dataset",
+            None,
+            "digits, a TFDS name, an .npz file or a folder of class folders; "
+            "default: the recipe's",
+        )
+        flags.DEFINE_string(
+            "pool", "all", "records to split: train, test or all"
+        )
+        flags.DEFINE_integer("split_seed", 0, "draws the members")
+        flags.DEFINE_float("member_fraction", 0.5, "share of members")
     define_data_place()
-    flags.DEFINE_string(
-        "dataset",
-        None,
-        "digits, a TFDS name, an .npz file or a folder of class folders; "
-        "default: the recipe's",
-    )
-    flags.DEFINE_string("pool", "all", "records to split: train, test or all")
-    flags.DEFINE_integer("split_seed", 0, "draws the members")
-    flags.DEFINE_float("member_fraction", 0.5, "share of members")
 
 
 def define_training():
     """Flags that choose the recipe and override its fields."""
-    flags.DEFINE_string(
-        "recipe", "digits", f"one of {', '.join(recipes.RECIPES.names())}"
-    )
-    flags.DEFINE_integer("seed", 0, "of initial weights and batches")
-    flags.DEFINE_boolean(
-        "tensorboard",
-        False,
-        "log the training to RUN_DIR/tensorboard, with what the model gives "
-        "away: the accuracy gap and the confidence attack",
-    )
-    flags.DEFINE_integer(
-        "tensorboard_every", 1, "epochs between two of these attacks"
-    )
-    for field in recipes.TRAINING_FIELDS:
-        _define_recipe_flag(field)
+    with flag_help.group("Training"):
+        flags.DEFINE_string(
+            "recipe", "digits", f"one of {', '.join(recipes.RECIPES.names())}"
+        )
+        flags.DEFINE_integer("seed", 0, "of initial weights and batches")
+        flags.DEFINE_boolean(
+            "tensorboard",
+            False,
+            "log the training to RUN_DIR/tensorboard, with what the model "
+            "gives away: the accuracy gap and the confidence attack",
+        )
+    with flag_help.group("Fields of the recipe", is_common=False):
+        flags.DEFINE_integer(
+            "tensorboard_every", 1, "epochs between two of these attacks"
+        )
+        for field in recipes.TRAINING_FIELDS:
+            _define_recipe_flag(field)
 
 
 def _define_recipe_flag(field):
@@ -91,21 +101,35 @@ def define_audit(*, tfprivacy_attacks=tfprivacy.ATTACKS):
     Args:
         tfprivacy_attacks: default of the flag of that name.
     """
-    flags.DEFINE_integer("num_threads", 2, "threads of LiteRT")
-    flags.DEFINE_float(
-        "file_timeout",
-        None,
-        "seconds that a .tflite file, which runs in a process of its own, may "
-        "take to be opened, and for each batch (default: by the sizes of the "
-        "file and the records)",
+    flags.DEFINE_string(
+        "pictures",
+        "auto",
+        "whether audit.json, and so the report, shows the highest-risk "
+        "members, which are training records: on, off, or auto, for the "
+        "digits and TFDS data sets only",
     )
-    flags.DEFINE_float(
-        "file_memory",
-        None,
-        "MB of memory that a .tflite file may take in its process, on Linux "
-        "(default: by the sizes of the file and the records)",
+    with flag_help.group("Attacks", is_common=False):
+        _define_attacks(tfprivacy_attacks)
+    with flag_help.group("Queries", is_common=False):
+        _define_queries()
+
+
+def _define_attacks(tfprivacy_attacks):
+    flags.DEFINE_boolean(
+        "tfprivacy", True, "run tensorflow-privacy's attacks as well"
     )
-    flags.DEFINE_integer("audit_seed", 0, "of calibration halves, bootstraps")
+    flags.DEFINE_list(
+        "tfprivacy_attacks",
+        list(tfprivacy_attacks),
+        f"any of {', '.join(tfprivacy.ATTACKS)}; a random forest takes half "
+        "a minute, the others seconds",
+    )
+    flags.DEFINE_integer(
+        "tfprivacy_records",
+        4000,
+        "records, members and nonmembers together, given to "
+        "tensorflow-privacy's trained attackers (drawn at random)",
+    )
     flags.DEFINE_integer(
         "label_only_records",
         2000,
@@ -133,27 +157,23 @@ def define_audit(*, tfprivacy_attacks=tfprivacy.ATTACKS):
         "ATTACK.OPTION=VALUE, such as lira.variance=global,rmia.gamma=2: "
         "options of attacks, see docs/attacks.md",
     )
-    flags.DEFINE_boolean(
-        "tfprivacy", True, "run tensorflow-privacy's attacks as well"
+    flags.DEFINE_integer("audit_seed", 0, "of calibration halves, bootstraps")
+
+
+def _define_queries():
+    flags.DEFINE_integer("num_threads", 2, "threads of LiteRT")
+    flags.DEFINE_float(
+        "file_timeout",
+        None,
+        "seconds that a .tflite file, which runs in a process of its own, may "
+        "take to be opened, and for each batch (default: by the sizes of the "
+        "file and the records)",
     )
-    flags.DEFINE_list(
-        "tfprivacy_attacks",
-        list(tfprivacy_attacks),
-        f"any of {', '.join(tfprivacy.ATTACKS)}; a random forest takes half "
-        "a minute, the others seconds",
-    )
-    flags.DEFINE_integer(
-        "tfprivacy_records",
-        4000,
-        "records, members and nonmembers together, given to "
-        "tensorflow-privacy's trained attackers (drawn at random)",
-    )
-    flags.DEFINE_string(
-        "pictures",
-        "auto",
-        "whether audit.json, and so the report, shows the highest-risk "
-        "members, which are training records: on, off, or auto, for the "
-        "digits and TFDS data sets only",
+    flags.DEFINE_float(
+        "file_memory",
+        None,
+        "MB of memory that a .tflite file may take in its process, on Linux "
+        "(default: by the sizes of the file and the records)",
     )
 
 
@@ -162,62 +182,29 @@ def define_gates():
 
     Each may be given once: of two limits the first would not be looked at.
     """
-    flags.DEFINE_string(
-        "fail_if_auc_above",
-        None,
-        "exit status 1 if the strongest attack on an artefact has an AUC "
-        "whose interval lies above this, such as 0.6; 0.5: if any leak is "
-        "found",
-        allow_overwrite=False,
-    )
-    flags.DEFINE_string(
-        "fail_if_tpr_above",
-        None,
-        "RATE@FPR, such as 0.05@0.01: likewise for its TPR at 1 % FPR; FPR is "
-        "one of 0.1, 0.01, 0.001, 0.0001",
-        allow_overwrite=False,
-    )
-    flags.DEFINE_string(
-        "fail_if_cannot_detect",
-        None,
-        "exit status 3 if a leak of this AUC, such as 0.55, would have been "
-        "missed more often than in one audit of five",
-        allow_overwrite=False,
-    )
-
-
-def required(name):
-    """Returns a flag that must be given.
-
-    Raises: InputError if it is not.
-    """
-    flag_value = value(name)
-    if not flag_value:
-        raise InputError(f"--{name} is missing")
-    return flag_value
-
-
-def value(name):
-    """Returns the value of a flag."""
-    return flags.FLAGS[name].value
-
-
-def integers(name, *, least):
-    """Returns a list flag as integers.
-
-    Args:
-        name: of the flag.
-        least: the smallest that is allowed.
-    Raises: InputError if an item is something else, or there is none.
-    """
-    items = value(name)
-    numbers = [int(item) for item in items if item.strip().isdecimal()]
-    if not items or len(numbers) < len(items) or min(numbers) < least:
-        raise InputError(
-            f"--{name} takes integers from {least} on, got "
-            f"{','.join(items) or 'none'}"
+    with flag_help.group("Limits, for CI"):
+        flags.DEFINE_string(
+            "fail_if_auc_above",
+            None,
+            "exit status 1 if the strongest attack on an artefact has an AUC "
+            "whose interval lies above this, such as 0.6; 0.5: if any leak is "
+            "found",
+            allow_overwrite=False,
         )
-    return numbers
+        flags.DEFINE_string(
+            "fail_if_tpr_above",
+            None,
+            "RATE@FPR, such as 0.05@0.01: likewise for its TPR at 1 % FPR; "
+            "FPR is one of 0.1, 0.01, 0.001, 0.0001",
+            allow_overwrite=False,
+        )
+        flags.DEFINE_string(
+            "fail_if_cannot_detect",
+            None,
+            "exit status 3 if a leak of this AUC, such as 0.55, would have "
+            "been missed more often than in one audit of five",
+            allow_overwrite=False,
+        )
 
 
 def recipe() -> recipes.Recipe:

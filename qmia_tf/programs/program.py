@@ -1,6 +1,6 @@
-"""What every script shares: errors without tracebacks, an exit status.
+"""What every program shares: errors without tracebacks, an exit status.
 
-Exit status of every script:
+Exit status of every program:
 
     0    done; --help too
     1    done, and what was found is beyond a limit: --fail_if_auc_above or
@@ -20,9 +20,11 @@ Results go to stdout. Bars and errors go to stderr, bars only in terminals.
 """
 
 import errno
+import importlib
 import os
 import sys
 import traceback
+import types
 
 from qmia_tf import extras, onednn
 from qmia_tf.errors import InputError
@@ -39,37 +41,64 @@ USER_OS_ERRORS = (
 )
 
 
-def run(main):
-    """Runs main(argv) as an absl program.
+def load(name) -> types.ModuleType:
+    """Imports a program of this package; that defines no flag.
+
+    Args:
+        name: of its module, such as "audit".
+    """
+    return importlib.import_module(f"qmia_tf.programs.{name}")
+
+
+def run(program, argv=None):
+    """Runs a program as an absl program.
 
     An InputError, or a file-system error that a user can mend, is printed on
     one line. Any other exception is a defect and keeps its traceback. The
     exit status is as above.
 
     Args:
-        main: callable that takes the arguments absl's flags left over.
+        program: a module with main(argv), and define_flags() if it has flags,
+            or the name of one of this package.
+        argv: the command: what the program is called, and its flags; None
+            takes sys.argv.
     """
     from absl import app
 
-    _open_closed_streams()
-    app.run(lambda argv: _guarded(main, argv), flags_parser=_parse)
+    open_closed_streams()
+    if isinstance(program, str):
+        program = load(program)
+    app.run(
+        lambda left: guarded(program.main, left),
+        argv=argv,
+        flags_parser=lambda argv: parse(program, argv),
+    )
 
 
-def _parse(argv):
-    """Reads the flags; absl itself ends with status 1, help or mistake."""
-    from absl import app, flags
+def parse(program, argv) -> list[str]:
+    """Defines a program's flags and reads them.
 
-    app.define_help_flags()
+    Ends the process for --help, and with status 2 for a wrong flag.
+
+    Args:
+        program: module, as of run.
+        argv: as of run.
+    Returns: what is no flag, the program's name first.
+    """
+    from absl import flags
+
+    from qmia_tf.programs import flag_help
+
+    flag_help.define(program)
     try:
         return flags.FLAGS(argv)
     except flags.Error as error:
         # "flag --count=x: ..." and "Unknown command line flag 'coumt'. ...".
-        _stop(f"{error} (--help lists the flags)")
-    except SystemExit:
-        sys.exit(0)
+        stop(f"{error} (--help lists the flags)")
 
 
-def _guarded(main, argv):
+def guarded(main, argv):
+    """Runs main(argv); errors and exit status are as above."""
     from absl import flags, logging
 
     if not flags.FLAGS["verbosity"].present:
@@ -77,7 +106,7 @@ def _guarded(main, argv):
     # Before anything that the program calls can import TensorFlow.
     onednn.prefer()
     if len(argv) > 1:
-        _stop(f"unexpected argument {argv[1]!r}: every option is a --flag")
+        stop(f"unexpected argument {argv[1]!r}: every option is a --flag")
     try:
         main(argv)
         sys.stdout.flush()
@@ -85,7 +114,7 @@ def _guarded(main, argv):
         _require_results()
         raise
     except InputError as error:
-        _stop(str(error))
+        stop(str(error))
     except BrokenPipeError:
         # The reader (`| head`) has seen enough; nothing is wrong.
         _require_results()
@@ -96,7 +125,7 @@ def _guarded(main, argv):
         where = error.filename
         if where is None and error.errno in NO_SPACE:
             where = "stdout, or a temporary file"
-        _stop(f"{error.strerror} ({where})" if where else error.strerror)
+        stop(f"{error.strerror} ({where})" if where else error.strerror)
     except KeyboardInterrupt:
         print("stopped; run the same command to go on", file=sys.stderr)
         sys.exit(130)
@@ -109,7 +138,7 @@ def _guarded(main, argv):
         _end_as_defect()
 
 
-def _open_closed_streams():
+def open_closed_streams():
     """Turns streams that are closed (`>&-`) into ones that swallow.
 
     Else the next file that is opened would be taken for stdout.
@@ -133,7 +162,7 @@ def _require_results():
         # What is still in the buffer would fail again when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
-            _stop(
+            stop(
                 f"cannot write to stdout: {error.strerror}: give it another "
                 "place and run the same command again"
             )
@@ -145,7 +174,8 @@ def _end_as_defect():
     sys.exit(70)
 
 
-def _stop(message):
+def stop(message):
+    """Ends the process with one line on stderr and status 2."""
     line = " ".join(part.strip() for part in message.splitlines())
     print(f"error: {line}", file=sys.stderr)
     sys.exit(2)

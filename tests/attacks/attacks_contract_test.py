@@ -244,14 +244,19 @@ class OptionsTest(parameterized.TestCase, tf.test.TestCase):
             plain = ATTACKS[name].scores
             self.assertAllEqual(scores, plain(inputs, **wanted))
             self.assertNotAllEqual(scores, plain(inputs))
+            # z of the calibration half have taught it.
+            self.assertTrue(table[name].learns)
+            self.assertFalse(ATTACKS[name].learns)
         self.assertIs(table["gap"], ATTACKS["gap"])
+        table = attacks.with_options({"rmia": {"a": 0.5}})
+        self.assertFalse(table["rmia_offline"].learns)
         table = attacks.with_options({})
         self.assertIs(table["lira_online"], ATTACKS["lira_online"])
 
     def test_changed_options(self):
         options = {
             "lira": {"variance": "shrunken"},
-            "rmia": {"gamma": "1", "a": "0.25"},
+            "rmia": {"gamma": "none", "a": "0.25"},
             "quantile": {"ridge": 0},
         }
         self.assertEqual(
@@ -271,10 +276,10 @@ class OptionsTest(parameterized.TestCase, tf.test.TestCase):
             "lira.variance must be shrunken, global, per_record, paper, got 'p",
         ),
         ({"rmia": {"a": 1.5}}, "rmia.a must be tuned or a number in 0..1, got"),
-        ({"rmia": {"gamma": "0"}}, r"gamma must be a number in 0.01..100, got"),
-        ({"rmia": {"gamma": "nan"}}, "gamma must be a number .*got 'nan'"),
-        ({"rmia": {"gamma": True}}, "gamma must be a number .*got True"),
-        ({"rmia": {"gamma": None}}, "gamma must be a number .*got None"),
+        ({"rmia": {"gamma": "0"}}, r"be none or a number in 0.01..100, got"),
+        ({"rmia": {"gamma": "nan"}}, "gamma must be none or a n.*got 'nan'"),
+        ({"rmia": {"gamma": True}}, "gamma must be none or a n.*got True"),
+        ({"rmia": {"gamma": None}}, "gamma must be none or a n.*got None"),
     )
     def test_refused(self, options, message):
         for call in (attacks.with_options, attacks.changed_options):

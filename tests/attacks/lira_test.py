@@ -78,9 +78,9 @@ class LoopTest(parameterized.TestCase, tf.test.TestCase):
             widths = [
                 loop_spread(rest, rests, variance, models) for rest in rests
             ]
-            log = stats.norm.logpdf if online else stats.norm.logcdf
+            log = stats.norm.logpdf if online else stats.norm.logsf
             logs.append(log(target, middles, widths))
-        expected = np.array(logs[0])
+        expected = np.array(logs[0]) if online else -np.array(logs[0])
         if online:
             expected = np.array(logs[1]) - expected
         attack = lira.online_scores if online else lira.offline_scores
@@ -213,7 +213,7 @@ class AttackTest(parameterized.TestCase, tf.test.TestCase):
         inputs = dataclasses.replace(
             inputs, outputs=answers, references=references
         )
-        expected = stats.norm.logcdf(1 / rounding(answers))
+        expected = -stats.norm.logsf(1 / rounding(answers))
         scores = lira.offline_scores(inputs)
         self.assertAllClose(scores, expected, atol=1e-12)
 

@@ -42,8 +42,9 @@ class SharesTest(parameterized.TestCase, tf.test.TestCase):
             self.assertNotEmpty(np.intersect1d(x, z))
         elif kind == "equal":
             x, z = np.full(5, 0.3), np.full(7, 0.3)
-        for gamma in (1.0, 2.0, 0.5):
-            shares = rmia.shares(x, z, gamma=gamma)
+        # Logarithms split ties at other gammas in the last bit.
+        for gamma in (1.0, 1.97, 0.53):
+            shares = rmia.shares(np.log(x), np.log(z), gamma=gamma)
             self.assertAllEqual(shares, defined(x, z, gamma))
 
     def test_nan_says_nothing_on_either_side(self):
@@ -54,15 +55,6 @@ class SharesTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaisesRegex(ValueError, "no record of the popul"):
             rmia.shares(np.ones(3), np.full(2, np.nan))
 
-    def test_probabilities_of_zero(self):
-        ratios = rmia.ratios(
-            np.array([0.0, 0.5, 0.0, 0.5]), np.array([0.0, 0.0, 0.5, np.nan])
-        )
-        self.assertAllEqual(ratios, [1.0, np.inf, 0.0, np.nan])
-        # An infinite ratio of z is reached by infinite ratios only.
-        shares = rmia.shares(ratios, ratios[:3])
-        self.assertAllEqual(shares, [2 / 3, 1, 1 / 3, np.nan])
-
 
 class ScoresTest(parameterized.TestCase, tf.test.TestCase):
     def inputs(self):
@@ -72,17 +64,21 @@ class ScoresTest(parameterized.TestCase, tf.test.TestCase):
         return inputs
 
     @parameterized.product(
-        kind=("online", "offline"), gamma=(1.0, 1.7), a=(rmia.TUNED, 0.25)
+        kind=("online", "offline"),
+        gamma=("none", 1.0, 1.7),
+        a=(rmia.TUNED, 0.25),
+        temperature=(1.0, 2.0),
     )
-    def test_equals_the_definition(self, kind, gamma, a):
+    def test_equals_the_definition(self, kind, gamma, a, temperature):
         inputs = self.inputs()
         references = inputs.references
-        own = sigmoid(margins(inputs.outputs))
-        peers = sigmoid(references.margins)
+        # Of two classes a temperature divides the margins.
+        own = sigmoid(margins(inputs.outputs) / temperature)
+        peers = sigmoid(references.margins / temperature)
         options = {"a": a} if kind == "offline" else {}
         ratios = []
         if a == rmia.TUNED:
-            a = rmia.tune_offline(references)
+            a = rmia.tune_offline(references, temperature=temperature)
         for record in range(300):
             column = peers[:, record]
             out = average(column, references.outside[:, record])
@@ -92,12 +88,16 @@ class ScoresTest(parameterized.TestCase, tf.test.TestCase):
                 p = 0.5 * ((1 + a) * out + (1 - a))
             ratios.append(own[record] / p)
         ratios = np.array(ratios)
+        attack = getattr(rmia, f"{kind}_scores")
+        options.update(gamma=gamma, temperature=temperature)
+        scores = attack(inputs, **options)
+        if gamma == "none":
+            self.assertAllClose(scores, np.log(ratios), atol=1e-12)
+            return
         population = ~inputs.outputs.members & inputs.calibration
         population &= np.isfinite(ratios)
         expected = defined(ratios, ratios[population], gamma)
         expected[np.isnan(ratios)] = np.nan
-        attack = getattr(rmia, f"{kind}_scores")
-        scores = attack(inputs, gamma=gamma, **options)
         self.assertAllEqual(np.isnan(scores), np.isnan(expected))
         # A last bit of a mean may move one record past one z.
         away = np.abs(scores - expected)[np.isfinite(expected)]
@@ -116,10 +116,14 @@ class ScoresTest(parameterized.TestCase, tf.test.TestCase):
             scores = attack(inputs)
             self.assertAllEqual(np.flatnonzero(np.isnan(scores)), silent)
         # Nothing is known of the population.
+        nonmembers = inputs.calibration & ~inputs.outputs.members
         for mask in masks:
-            mask[:, inputs.calibration & ~inputs.outputs.members] = False
+            mask[:, nonmembers] = False
         for attack in (rmia.online_scores, rmia.offline_scores):
-            self.assertTrue(np.isnan(attack(inputs)).all())
+            self.assertTrue(np.isnan(attack(inputs, gamma=1.0)).all())
+            rest = ~nonmembers
+            rest[:2] = False
+            self.assertAllEqual(np.isfinite(attack(inputs))[2:], rest[2:])
 
     def test_number_of_in_models_does_not_show(self):
         # Two records alike but for how often they were trained on.
@@ -132,14 +136,43 @@ class ScoresTest(parameterized.TestCase, tf.test.TestCase):
         inputs = simulated_margins.attack_inputs_of(
             np.full(8, 2.0), np.arange(8) < 4, references=references
         )
-        scores = rmia.online_scores(inputs)
-        self.assertAllEqual(scores, np.ones(8))
+        self.assertLen(set(rmia.online_scores(inputs)), 1)
+        shares = rmia.online_scores(inputs, gamma=1.0)
+        self.assertAllEqual(shares, np.ones(8))
+
+    def test_a_share_ties_at_the_top_and_a_ratio_does_not(self):
+        inputs = simulated_margins.simulate(3000, 8, leak=6.0)
+        # A small population, as an attacker has.
+        nonmembers = np.flatnonzero(~inputs.outputs.members)
+        inputs.calibration[nonmembers[50:]] = False
+        ratios = rmia.online_scores(inputs)
+        shares = rmia.online_scores(inputs, gamma=1.0)
+        known = np.isfinite(ratios)
+        self.assertGreater((shares[known] == 1).sum(), 20)
+        self.assertLen(np.unique(ratios[known]), known.sum())
+        # Otherwise they rank alike.
+        ordered = shares[known][np.argsort(ratios[known])]
+        self.assertAllGreaterEqual(np.diff(ordered), 0)
+
+    def test_probabilities_of_nearly_one_do_not_tie(self):
+        # 1 - exp(-40) is 1 in float64.
+        own = np.array([40.0, 41.0, 42.0, 60.0] * 2)
+        inside = np.array([[True] * 8, [False] * 8])
+        references = simulated_margins.references_of(
+            np.array([[38.0] * 8, [36.0] * 8]), inside
+        )
+        inputs = simulated_margins.attack_inputs_of(
+            own, np.arange(8) < 4, references=references
+        )
+        for attack in (rmia.online_scores, rmia.offline_scores):
+            scores = attack(inputs)[:4]
+            self.assertAllGreater(np.diff(scores), 0)
 
     @parameterized.parameters("online", "offline")
     def test_tells_more_than_the_margin(self, kind):
         inputs = simulated_margins.simulate(6000, 8)
         scores = getattr(rmia, f"{kind}_scores")(inputs)
-        use = np.isfinite(scores) & ~inputs.calibration
+        use = np.isfinite(scores)
         members = inputs.outputs.members[use]
         area = auc(scores[use], members)
         own = auc(margins(inputs.outputs)[use], members)

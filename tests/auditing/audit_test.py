@@ -374,7 +374,7 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
         self.assertEqual([t.target for t in result.targets], ["float32"])
 
     def test_refuses(self):
-        with self.assertRaisesRegex(InputError, "no .npz file.*attack.py"):
+        with self.assertRaisesRegex(InputError, "no .npz file.*qmia attack"):
             audit.audit_outputs(self.dir)
         self.save(fingerprint="e" * 64)
         with self.assertRaisesRegex(InputError, "eeee, the run is about dddd"):
@@ -551,7 +551,7 @@ class JsonTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_missing(self):
         self.path.unlink()
-        with self.assertRaisesRegex(InputError, "no such file; .*attack.py"):
+        with self.assertRaisesRegex(InputError, "no such file; .*qmia attack"):
             audit_result.load(self.path.parent)
 
     def test_schema_names_every_answer_and_outcome(self):

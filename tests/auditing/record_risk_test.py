@@ -76,7 +76,7 @@ class MeasureTest(parameterized.TestCase, tf.test.TestCase):
             set(record_risk.SCORES),
         )
         self.assertNoCommonElements(
-            {"gap", "quantile", "rmia_online", "noise_robustness"},
+            {"gap", "quantile", "likelihood", "noise_robustness"},
             record_risk.SCORES,
         )
         with self.assertRaisesRegex(InputError, "no score 'mood': choose one"):
@@ -84,7 +84,7 @@ class MeasureTest(parameterized.TestCase, tf.test.TestCase):
 
     def test_scores_against_reference_models(self):
         answers = synthetic_outputs.outputs(60, 60)
-        with self.assertRaisesRegex(InputError, "train_references.py"):
+        with self.assertRaisesRegex(InputError, "qmia references"):
             record_risk.measure(answers, score="difficulty")
         other = synthetic_outputs.outputs(60, 60, gain=(2.0, 1.0))
         # It was asked about all records but one, and trained on every second.
@@ -381,7 +381,7 @@ class ScriptTest(script_calls.Folder):
         (["--top=201"], r"--top must be in 1\.\.200, got 201"),
         (["--seed=-1"], "--seed must be 0 or more, got -1"),
         (["--score=mood"], "no score 'mood': choose one of .*margin"),
-        (["--target=int8"], "no outputs of 'int8', but of keras: scripts/att"),
+        (["--target=int8"], "no outputs of 'int8', but of keras: qmia att"),
         (["--baseline=/no/such"], "/no/such is not a run directory"),
     )
     def test_bad_flags(self, arguments, pattern):

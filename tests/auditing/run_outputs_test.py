@@ -18,7 +18,7 @@ SHA256 = "b" * 64
 
 
 def compared(differ, rounded=()):
-    """What scripts/parity.py finds: 12 codes, some differ by 2."""
+    """What qmia parity finds: 12 codes, some differ by 2."""
     names = ("first", "second")
     comparisons = []
     for against, kernels in (("keras", ""), ("tflite", "default")):
@@ -102,7 +102,7 @@ class ParityFoundTest(parameterized.TestCase, tf.test.TestCase):
         self.dir.mkdir()
         self.path.write_text('[{"sha256": 1}]')
         with self.assertRaisesRegex(
-            InputError, "damaged: make it again with python scripts/parity.py"
+            InputError, "damaged: make it again with qmia parity"
         ):
             run_outputs.parities(self.dir)
 

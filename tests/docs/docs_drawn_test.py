@@ -12,6 +12,7 @@ from absl import flags
 from absl.testing import absltest, parameterized
 
 import qmia_tf
+from qmia_tf import cli
 
 ROOT = documents.ROOT
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
@@ -112,8 +113,8 @@ class MadeAgainTest(parameterized.TestCase):
         self.assertEqual(
             page, kept, "it is old: run python tools/make_reference.py"
         )
-        for script in (ROOT / "scripts").glob("*.py"):
-            self.assertIn(f"\n## {script.name}\n", kept)
+        for command in cli.COMMANDS.names():
+            self.assertIn(f"\n## qmia {command}\n", kept)
 
     def test_fields_and_schema_of_audits_are_made_again(self):
         tool = importlib.import_module("tools.make_audit_docs")

@@ -58,7 +58,7 @@ ELSEWHERE = (
 )
 PIP = r"python -m pip (wheel|install) .*"
 SCRIPT = r"(venv/bin/)?python (\w+/)*(scripts/|edge/)?\w+\.py .*|"
-SCRIPT += r"python scripts/quickstart\.py"
+SCRIPT += r"python scripts/quickstart\.py|qmia \w+( .*)?"
 # Only the walk-throughs' files: tests/docs/walkthroughs_test.py.
 NOT_EXECUTED = ("docs/architecture.md",)
 LATER = ("docs/reference.md",)

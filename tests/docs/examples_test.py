@@ -50,11 +50,14 @@ class ExamplesTest(parameterized.TestCase, tf.test.TestCase):
         self.assertCountEqual(names, QUICK)
 
     def test_the_guide_names_them_and_flags_that_there_are(self):
-        guide = (ROOT / "docs" / "your_model.md").read_text()
+        guide = "".join(
+            (ROOT / "docs" / name).read_text()
+            for name in ("your_model.md", "inputs.md", "read_the_result.md")
+        )
         for name in QUICK:
             self.assertIn(f"{name}.py", guide)
         sources = [
-            ROOT / "scripts" / "audit.py",
+            ROOT / "qmia_tf/programs/audit.py",
             ROOT / "qmia_tf/programs/options.py",
         ]
         text = "".join(path.read_text() for path in sources)

@@ -60,7 +60,7 @@ class FileTest(folders.Folder):
     def test_array_that_is_missing(self, name):
         self.refuse(
             f"d.npz is not a data file for a device: it lacks {name}; make it "
-            "with scripts/export_data.py",
+            "with qmia export_data",
             **{name: None},
         )
 

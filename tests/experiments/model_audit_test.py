@@ -30,7 +30,8 @@ FEW = label_only_queries.Settings(
 )
 COPIES = {"correct_augmentations", "agreeing_augmentations", "noise_robustness"}
 REFERENCES = {"difficulty", "lira_online", "lira_offline"}
-REFERENCES |= {"rmia_online", "rmia_offline"}
+REFERENCES |= {"rmia_online", "rmia_offline", "base_online", "base_offline"}
+REFERENCES |= {"bavaria_online", "bavaria_offline"}
 COUNT = own_task.MEMBERS + own_task.NONMEMBERS
 
 

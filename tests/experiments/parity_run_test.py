@@ -143,7 +143,7 @@ class RefusalTest(Runs):
         ({"records": 0}, "records must be 1 or more, got 0"),
         ({"seed": -1}, "seed must be 0 or more, got -1"),
         ({"schemes": ["float32"]}, "has no integer file float32: make one w"),
-        ({"schemes": ["int8", "int9"]}, "no integer file int9: .*export.py"),
+        ({"schemes": ["int8", "int9"]}, "no integer file int9: .*qmia export"),
     )
     def test_options(self, options, pattern):
         self.refuse(pattern, **options)

@@ -414,7 +414,7 @@ class OtherWriterTest(Trained):
 class MissingStageTest(Trained):
     def test_not_trained(self):
         self.model.unlink()
-        message = r"w4a4 has no model.keras: train it first, with scripts/train"
+        message = r"w4a4 has no model.keras: train it first, with qmia train"
         self.assertRefused(message, self.query)
         self.assertRefused(message, run.export_run, self.run_dir)
         self.assertRefused(message, run.attack_run, self.run_dir, self.data)

@@ -155,7 +155,7 @@ class OutputsTest(folders.Folder):
         self.assertRefused("pickle", outputs.load, self.path)
 
     def test_refuses_damaged_files(self):
-        self.assertRefused("no such file.*attack.py", outputs.load, self.path)
+        self.assertRefused("no such file.*qmia attack", outputs.load, self.path)
         self.write()
         whole = self.path.read_bytes()
         spoiled = bytearray(whole)

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import pathlib
+import re
 import shutil
 
 import numpy as np
@@ -37,7 +38,7 @@ from qmia_tf.statistics.auc import auc
 from qmia_tf.statistics.intervals import Estimate
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "reproduction.md"
+PAGES = (ROOT / "docs" / "findings.md", ROOT / "docs" / "reproduction.md")
 MODELS = ["full precision", "w=4, a=4"]
 
 
@@ -542,7 +543,7 @@ class PageTest(made.Results):
         shutil.copytree(self.results, results)
         page = folder / "docs" / "page.md"
         page.parent.mkdir()
-        page.write_text(PAGE.read_text())
+        page.write_text("".join(path.read_text() for path in PAGES))
         written = workflow.reproduce(
             only_report=True, results=results, pages=[page]
         )
@@ -555,7 +556,14 @@ class PageTest(made.Results):
             self.assertEqual(path.read_bytes(), content, msg=str(path))
         text = page.read_text()
         self.assertIn("4 runs with 2 seeds; 0.3 hours", text)
-        self.assertIn("(../results/figures/threshold_cifar10_plain.svg)", text)
+        self.assertIn("(../results/figures/headline.svg)", text)
+        self.assertIn(
+            "(figures/threshold_cifar10_plain.svg)",
+            (results / "figures.md").read_text(),
+        )
+        index = (results / "README.md").read_text()
+        for linked in re.findall(r"\]\(([\w/]+\.md)\)", index):
+            self.assertIn(results / linked, written)
         self.assertNotRegex(text, r"<!-- made: [\w-]+ -->\n<!-- end -->")
 
     def test_without_results(self):

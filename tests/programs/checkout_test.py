@@ -25,12 +25,21 @@ class CheckoutTest(parameterized.TestCase):
         (folder / "__init__.py").touch()
         (folder / "numbers.py").write_text("SEVEN = 7")
         self.addCleanup(sys.modules.pop, "checkout_folder.numbers", None)
-        for load in (checkout.load, checkout.load_if_there):
-            module = load(self.script, "checkout_folder.numbers")
+        name = "checkout_folder.numbers"
+        for module in (
+            checkout.load(self.script, name),
+            checkout.load_if_there(name, root=self.root),
+        ):
             self.assertEqual(module.SEVEN, 7)
 
     def test_no_such_folder(self):
-        self.assertIsNone(checkout.load_if_there(self.script, "gone.numbers"))
+        self.assertIsNone(checkout.load_if_there("gone.numbers"))
+        # Another package of that name, as there may be where it is installed.
+        (self.root / "paper").mkdir()
+        (self.root / "paper" / "__init__.py").touch()
+        self.assertIsNone(
+            checkout.load_if_there("paper.paper_numbers", root=self.root)
+        )
         with self.assertRaisesRegex(
             InputError,
             r"no gone/ beside .*: run draw\.py from a whole",

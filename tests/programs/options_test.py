@@ -13,13 +13,13 @@ from qmia_tf.attacks import tfprivacy
 from qmia_tf.auditing import label_only_queries
 from qmia_tf.errors import InputError
 from qmia_tf.experiments import configuration, run
-from qmia_tf.programs import options
+from qmia_tf.programs import flag_values, options
 from qmia_tf.training import recipes
 
 READ_ALL = """
 import sys
 from absl import flags
-from qmia_tf.programs import options
+from qmia_tf.programs import flag_values, options
 for define in ("data", "training", "attack", "gates"):
     getattr(options, f"define_{define}")()
 flags.FLAGS(["program", "--epochs=3"])
@@ -206,7 +206,7 @@ class OptionsTest(parameterized.TestCase):
 
     def test_required(self):
         def run_dir():
-            return options.required("run_dir")
+            return flag_values.required("run_dir")
 
         self.assertEqual(result(run_dir), "--run_dir is missing")
         self.assertEqual(result(run_dir, "--run_dir=runs/x"), "runs/x")

@@ -166,7 +166,7 @@ class RefusalTest(Runs):
     def test_run_without_integer_files(self):
         shutil.rmtree(self.run_dir / "artifacts")
         self.refuse(
-            f"no integer file at all: .*export.py --run_dir={self.run_dir} "
+            f"no integer file at all: .*qmia export --run_dir={self.run_dir} "
             "--schemes=int8,int8_io"
         )
 

@@ -24,14 +24,15 @@ from absl import flags
 from qmia_tf.errors import InputError
 from qmia_tf.programs import program
 
-COUNT = flags.DEFINE_integer("count", 1, "how many")
+def define_flags():
+    flags.DEFINE_integer("count", 1, "how many")
 
 def main(argv):
     """Runs."""
     {body}
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run(sys.modules[__name__])
 '''
 FAKE_TENSORFLOW = """
 import os, sys
@@ -67,7 +68,9 @@ class Folder(parameterized.TestCase):
 
 class RunTest(Folder):
     def test_success(self):
-        done = self.run_program("print(argv[1:], COUNT.value)", "--count=3")
+        done = self.run_program(
+            "print(argv[1:], flags.FLAGS.count)", "--count=3"
+        )
         self.assertEqual(
             (done.returncode, done.stdout, done.stderr), (0, "[] 3\n", "")
         )

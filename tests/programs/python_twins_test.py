@@ -1,17 +1,14 @@
 """Every flag of every script has a twin: a parameter of a library call."""
 
-import contextlib
 import importlib
-import importlib.util
 import inspect
-import pathlib
 
-from absl import flags
+import script_calls
 from absl.testing import absltest
 
+from qmia_tf.programs import flag_help
 from qmia_tf.training import recipes
 
-SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
 # Packages of the checkout beside qmia_tf.
 BESIDE = ("paper", "tools")
 # Flag -> "module callable parameter", below qmia_tf or of BESIDE.
@@ -204,18 +201,11 @@ TWINS = {
 }
 
 
-@contextlib.contextmanager
 def flags_of(script):
-    """Imports a script; yields the flags it defines, which end with it."""
-    before = set(flags.FLAGS)
-    path = SCRIPTS / f"{script}.py"
-    spec = importlib.util.spec_from_file_location(f"twin_{script}", path)
-    try:
-        spec.loader.exec_module(importlib.util.module_from_spec(spec))
-        yield set(flags.FLAGS) - before
-    finally:
-        for flag in set(flags.FLAGS) - before:
-            delattr(flags.FLAGS, flag)
+    """The flags of a program by name."""
+    with script_calls.flags_removed():
+        defined = flag_help.define(script_calls.loaded(script))
+    return {flag.name: flag for flag in defined}
 
 
 def parameters(module, path):
@@ -230,11 +220,13 @@ def parameters(module, path):
 
 class TwinsTest(absltest.TestCase):
     def test_every_flag_has_one(self):
-        scripts = sorted(path.stem for path in SCRIPTS.glob("*.py"))
+        scripts = sorted(
+            path.stem for path in script_calls.SCRIPTS.glob("*.py")
+        )
         self.assertEqual(scripts, sorted(TWINS))
         for script in scripts:
-            with self.subTest(script), flags_of(script) as defined:
-                self.assertCountEqual(defined, TWINS[script])
+            with self.subTest(script):
+                self.assertCountEqual(flags_of(script), TWINS[script])
 
     def test_every_twin_is_there(self):
         places = {place for twins in TWINS.values() for place in twins.values()}

@@ -74,6 +74,6 @@ def require_unit_pixels(images: np.ndarray, port, name: str) -> None:
     if why:
         raise InputError(
             f"target {name!r} takes numbers of {low:.4g} to {high:.4g}, and "
-            f"{why}: is it a file of pixels in 0..1? scripts/audit.py takes "
+            f"{why}: is it a file of pixels in 0..1? qmia audit takes "
             "others"
         )

@@ -1,0 +1,83 @@
+"""Queries the models of a run and attacks their outputs.
+
+    qmia attack --run_dir=runs/cifar_w4a4 --kernels=default
+
+Queries model.keras, every artifacts/*.tflite under each of --kernels and the
+integer twins about each member and nonmember (outputs/TARGET.npz), runs every
+attack, and writes audit.json and tfprivacy/ into --run_dir. A file that some
+kernels cannot run is left out, and a line says so. --outputs=pi4.npz audits
+the outputs that qmia edge saved on another machine with them.
+Reference models for LiRA, RMIA and difficulty calibration are those that
+qmia references trained for the run, or --references=RUN,RUN2:
+runs on other halves of the same data. --parent=RUN is the full-precision run
+on the same members. --fail_if_auc_above and --fail_if_tpr_above end the
+program with status 1 if the strongest attack on an artefact is beyond them,
+with its whole interval, with status 3 if that cannot be judged; so does
+--fail_if_cannot_detect if a leak of that AUC would have been missed. --pictures
+says whether audit.json shows the members at highest risk, which are training
+records. What qmia parity found of the files, before this, goes into
+audit.json as well. Takes about a minute on the digits, some minutes on
+CIFAR-10.
+"""
+
+from absl import flags
+
+from qmia_tf import quiet
+from qmia_tf.programs import flag_values, options
+
+FLAGS = flags.FLAGS
+
+
+def define_flags():
+    """Defines the flags."""
+    flags.DEFINE_string("run_dir", None, "the run directory")
+    flags.DEFINE_list(
+        "outputs", [], ".npz files of outputs saved on another machine"
+    )
+    flags.DEFINE_list(
+        "references",
+        None,
+        "run directories, or .npz files of outputs, of reference models; "
+        "default: the run's own references/",
+    )
+    flags.DEFINE_string(
+        "parent", None, "the full-precision run on the same members"
+    )
+    options.define_data_place()
+    options.define_attack()
+    options.define_gates()
+
+
+def main(argv):
+    """Queries and attacks as the flags say."""
+    del argv
+    run_dir = flag_values.required("run_dir")
+    limits = options.gates()
+    quiet.start_tensorflow()
+    from qmia_tf import locks
+    from qmia_tf.experiments import configuration, run
+    from qmia_tf.report import gates, phrases, verdict_sentences
+
+    config = configuration.read(run_dir)
+    dataset = options.load_data(
+        name=config["dataset"]["name"], pool=config["dataset"]["pool"]
+    )
+    with locks.writing(f"{run_dir}/audit.json"):
+        result = run.attack_run(
+            run_dir,
+            dataset,
+            device_outputs=FLAGS.outputs,
+            references=FLAGS.references,
+            parent=FLAGS.parent,
+            **options.attack(),
+        )
+        result = gates.record(result, f"{run_dir}/audit.json", **limits)
+    text = phrases.as_text(
+        [*verdict_sentences.short(result), verdict_sentences.INTERVALS]
+    )
+    print(f"\n{text}\n")
+    print(
+        f"{run_dir}/audit.json is written; "
+        f"qmia report --run_dirs={run_dir} --out=report shows it"
+    )
+    gates.end_program(result.gates)

@@ -1,0 +1,96 @@
+r"""Measures the membership risk of each record, and lists the riskiest.
+
+    qmia risk --run_dir=runs/cifar_w4a4 \
+        --baseline=runs/cifar_full --out=risk
+
+Reads outputs/TARGET.npz of the run, which qmia attack writes, and gives
+every record its score and its calibrated probability of being a member, with
+an interval; with --baseline also what the full-precision model of the same
+data and split gives it, and the change. Writes records.csv (all records,
+highest risk first), risk.md (the findings and the first members) and,
+unless --images=false, risk.png (their images; loads the run's data set)
+into --out. They name training records: keep them as private as the data.
+Takes some seconds, and as long as loading the data set.
+"""
+
+import pathlib
+
+from absl import flags
+
+from qmia_tf import files, quiet
+from qmia_tf.errors import InputError
+from qmia_tf.programs import flag_values, options
+
+FLAGS = flags.FLAGS
+
+
+def define_flags():
+    """Defines the flags."""
+    flags.DEFINE_string("run_dir", None, "the run directory")
+    flags.DEFINE_string("target", "keras", "which target's outputs")
+    flags.DEFINE_string(
+        "score",
+        "margin",
+        "such as margin, confidence, modified_entropy; with reference models "
+        "difficulty, lira_offline, lira_online, which do not take easy for "
+        "member",
+    )
+    flags.DEFINE_string(
+        "baseline", None, "run directory of the full-precision model"
+    )
+    flags.DEFINE_string(
+        "baseline_target", "keras", "which of the baseline's targets"
+    )
+    flags.DEFINE_integer("top", 24, "members to list and show, 1..200")
+    flags.DEFINE_boolean("images", True, "show their images")
+    flags.DEFINE_integer("seed", 0, "of the calibration halves")
+    flags.DEFINE_string("out", None, "where to write")
+    options.define_data_place()
+
+
+def main(argv):
+    """Lists and shows the records at highest risk as the flags say."""
+    del argv
+    run_dir = flag_values.required("run_dir")
+    out = pathlib.Path(flag_values.required("out"))
+    if not 1 <= FLAGS.top <= 200:
+        raise InputError(f"--top must be in 1..200, got {FLAGS.top}")
+    if FLAGS.seed < 0:
+        raise InputError(f"--seed must be 0 or more, got {FLAGS.seed}")
+    from qmia_tf.auditing import record_risk
+    from qmia_tf.experiments import run_risk
+
+    common = {"score": FLAGS.score, "seed": FLAGS.seed}
+    risks = run_risk.of_run(run_dir, target=FLAGS.target, **common)
+    before = None
+    if FLAGS.baseline:
+        before = run_risk.of_run(
+            FLAGS.baseline, target=FLAGS.baseline_target, **common
+        )
+        record_risk.check_comparable(risks, before)
+    files.require_writable(out)
+    from qmia_tf.report import risk_files
+
+    pictures = _pictures(run_dir, risks) if FLAGS.images else None
+    paths = risk_files.write_risks(
+        risks, out, before=before, top=FLAGS.top, pictures=pictures
+    )
+    print((out / risk_files.PAGE).read_text())
+    if risks.excluded:
+        print(f"{risks.score} is not defined for {risks.excluded} records")
+    print(f"{', '.join(path.name for path in paths)} are in {out}")
+
+
+def _pictures(run_dir, risks):
+    """The images of the first members, and the names of the classes."""
+    # Some data sets are read by TensorFlow.
+    quiet.start_tensorflow()
+    from qmia_tf.auditing import record_risk
+    from qmia_tf.experiments import configuration
+
+    config = configuration.read(run_dir)
+    dataset = options.load_data(
+        name=config["dataset"]["name"], pool=config["dataset"]["pool"]
+    )
+    rows = risks.riskiest_members(FLAGS.top)
+    return record_risk.images_of(risks, rows, dataset), dataset.class_names

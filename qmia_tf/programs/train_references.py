@@ -1,0 +1,56 @@
+"""Trains reference models for a run: what LiRA and RMIA compare it with.
+
+    qmia references --run_dir=runs/digits/w4a4 --count=8
+
+Each is trained like the run, quantization and all, on another half of the
+same records, and queried about every record: run directories
+RUN/references/r00, r01, ..., in pairs that share each record between them.
+qmia attack --run_dir=RUN then finds them. --schemes=int8 also exports
+and queries files, so that a file is compared with files. Killed and started
+again it goes on; a larger --count adds to what is there. Each takes as long
+as the run itself.
+"""
+
+from absl import flags
+
+from qmia_tf import quiet, terminal
+from qmia_tf.programs import flag_values, options
+
+FLAGS = flags.FLAGS
+
+
+def define_flags():
+    """Defines the flags."""
+    flags.DEFINE_string("run_dir", None, "the run directory")
+    flags.DEFINE_integer("count", 8, "how many models, an even number")
+    flags.DEFINE_list(
+        "schemes", [], "export schemes whose files are queried too"
+    )
+    flags.DEFINE_integer("num_threads", 2, "threads of LiteRT")
+    options.define_data_place()
+
+
+def main(argv):
+    """Trains as the flags say."""
+    del argv
+    run_dir = flag_values.required("run_dir")
+    quiet.start_tensorflow()
+    from qmia_tf.experiments import configuration, reference_models
+
+    config = configuration.read(run_dir)
+    reference_models.plan(config, FLAGS.count)
+    dataset = options.load_data(
+        name=config["dataset"]["name"], pool=config["dataset"]["pool"]
+    )
+    reference_dirs = reference_models.train(
+        run_dir,
+        dataset,
+        count=FLAGS.count,
+        schemes=FLAGS.schemes,
+        num_threads=FLAGS.num_threads,
+        progress=terminal.say,
+    )
+    print(
+        f"{len(reference_dirs)} reference models in {run_dir}/references; "
+        f"qmia attack --run_dir={run_dir} uses them"
+    )
