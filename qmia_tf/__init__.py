@@ -26,9 +26,7 @@ def __getattr__(name):
     except ModuleNotFoundError as error:
         from qmia_tf import extras
 
-        raise (
-            extras.of_import(error, f"qmia_tf.{name}") or error
-        ) from error
+        raise (extras.of_import(error, f"qmia_tf.{name}") or error) from error
     return getattr(module, name)
 
 

@@ -56,7 +56,15 @@ ROOMS = {
     "cellar": Room(
         "what all stand on",
         (
-            *("errors", "extras", "files", "locks", "run_dir", "run_config", "registry"),
+            *(
+                "errors",
+                "extras",
+                "files",
+                "locks",
+                "run_dir",
+                "run_config",
+                "registry",
+            ),
             *("typed_json", "terminal", "quiet", "onednn", "plot_settings"),
             *("quantizers", "statistics"),
         ),

@@ -35,7 +35,7 @@ import pathlib
 
 from absl import flags
 
-from qmia_tf import quiet
+from qmia_tf import extras, quiet
 from qmia_tf.programs import flag_values, options
 
 FLAGS = flags.FLAGS
@@ -119,6 +119,9 @@ def main(argv):
     names = FLAGS.class_names
     audit_options = options.audit()
     records = (FLAGS.members, FLAGS.nonmembers, FLAGS.calibration)
+    for source in records:
+        if (source or "").startswith("tfds:"):
+            extras.require("tensorflow_datasets", source)
     if not all(map(_is_light, [*FLAGS.model, *records])):
         quiet.start_tensorflow()
     import qmia_tf

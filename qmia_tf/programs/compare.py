@@ -15,7 +15,7 @@ some seconds a model on the digits, a minute on CIFAR-10.
 
 from absl import flags
 
-from qmia_tf import quiet, terminal
+from qmia_tf import extras, quiet, terminal
 from qmia_tf.programs import flag_values, options
 
 FLAGS = flags.FLAGS
@@ -37,7 +37,9 @@ def main(argv):
     del argv
     names = ("full", "quantized", "out")
     full, quantized, out = map(flag_values.required, names)
-    quiet.start_tensorflow()
+    # Without it the outputs of all epochs must be stored.
+    if extras.is_installed("tensorflow"):
+        quiet.start_tensorflow()
     from qmia_tf.experiments import configuration, run_comparison
     from qmia_tf.report import matching_tables
 

@@ -133,7 +133,7 @@ def guarded(main, argv):
         missing = extras.of_import(error, "this command")
         if missing is None:
             _end_as_defect()
-        _stop(str(missing))
+        stop(str(missing))
     except Exception:
         _end_as_defect()
 
