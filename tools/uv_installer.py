@@ -123,6 +123,10 @@ def main(arguments):
         *arguments,
     ]
     environment = {**variables(settings), **os.environ}
+    # Python compiles a module when it is first imported; where it may not keep
+    # that, it would do so in every process.
+    if os.environ.get("PYTHONDONTWRITEBYTECODE"):
+        environment.setdefault("UV_COMPILE_BYTECODE", "1")
     sys.exit(subprocess.run(command, env=environment).returncode)
 
 
