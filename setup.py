@@ -78,6 +78,8 @@ EXTRAS = {
     "tensorboard": TENSORBOARD,
     "parquet": PARQUET,
     "all": ALL,
+    # The site of docs/.
+    "docs": ["mkdocs-material>=9.5,<10"],
     "test": [
         *ALL,
         "hypothesis>=6.150",

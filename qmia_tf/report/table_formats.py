@@ -1,9 +1,9 @@
-"""Tables as Markdown, as LaTeX, and as what JSON can hold."""
+"""Tables as Markdown, LaTeX and Parquet, and as what JSON can hold."""
 
 import dataclasses
 import re
 
-from qmia_tf.report.tables import Table, for_people
+from qmia_tf.report.tables import Table, for_people, typed_frame
 from qmia_tf.statistics.intervals import Estimate
 
 # Where Markdown would read more than text; an interval in brackets is none.
@@ -87,6 +87,11 @@ def as_data(table: Table) -> dict:
             for row in table.rows
         ],
     }
+
+
+def as_parquet(table: Table) -> bytes:
+    """Renders for programs: the columns of the CSV file, with their types."""
+    return typed_frame(table).to_parquet(index=False)
 
 
 def escaped(text: object) -> str:
