@@ -121,6 +121,22 @@ def imports() -> dict[str, set[str]]:
     return {name: _imported(name, paths) for name in sorted(paths)}
 
 
+def reached(*modules) -> set[str]:
+    """Finds the modules that any function of these could ever import.
+
+    Args:
+        modules: names; they count too, as do the packages around them.
+    """
+    graph, seen, waiting = imports(), set(), list(modules)
+    while waiting:
+        module = waiting.pop()
+        if module not in seen:
+            seen.add(module)
+            waiting += graph[module]
+            waiting += filter(None, [module.rpartition(".")[0]])
+    return seen
+
+
 def _name(path):
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(part for part in parts if part != "__init__")
