@@ -91,6 +91,8 @@ EXTRAS = {
         "pytest>=8.3",
         "pytest-xdist>=3.6",
         "ruff>=0.17,<0.18",
+        # What scripts/setup_venv.sh installs with.
+        "uv>=0.9,<1",
         # Opens the report in Chromium, where that is installed.
         "selenium>=4.27",
     ],

@@ -1,15 +1,13 @@
 """The light core, and what is said where an extra is missing."""
 
-import contextlib
 import importlib.metadata
 import pathlib
-import runpy
 import subprocess
 import sys
 from unittest import mock
 
 import numpy as np
-import setuptools
+import package_test
 from absl.testing import absltest, parameterized
 from sklearn.datasets import load_digits
 
@@ -48,22 +46,13 @@ def qmia_without(modules, *arguments):
     )
 
 
-def set_up():
-    with (
-        contextlib.chdir(ROOT),
-        mock.patch.object(setuptools, "setup") as setup,
-    ):
-        runpy.run_path("setup.py")
-    return setup.call_args.kwargs
-
-
 def names_of(requirements):
     return {item.split(">")[0].split("=")[0] for item in requirements}
 
 
 class ExtrasTest(parameterized.TestCase):
     def test_every_extra_brings_what_the_message_says(self):
-        options = set_up()
+        options = package_test.set_up()
         core = names_of(options["install_requires"])
         by_extra = {
             name: names_of(needs)
@@ -77,7 +66,7 @@ class ExtrasTest(parameterized.TestCase):
     def test_all_is_all_and_the_tests_need_it(self):
         needs = {
             name: set(listed)
-            for name, listed in set_up()["extras_require"].items()
+            for name, listed in package_test.set_up()["extras_require"].items()
         }
         users = {
             name: needs[name] for name in needs if name not in ("docs", "test")
