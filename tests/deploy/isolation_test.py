@@ -165,6 +165,20 @@ class IsolationTest(parameterized.TestCase):
         self.doCleanups()
         self.assertFalse(pathlib.Path(f"/proc/{pid}").exists())
 
+    def test_time_follows_the_sizes(self):
+        records = np.zeros((20, 224, 224, 3), np.float32)
+        limits = Limits()
+        # ResNet-50, on a core that ten programs shared: 0.4 s a record, 1.0
+        # with the builtin kernels, 16 with the reference ones.
+        seconds = limits.seconds(102 * 10**6, records)
+        self.assertBetween(seconds, 5 * 20 * 1.0, 200)
+        seconds = limits.seconds(102 * 10**6, records, kernels="reference")
+        self.assertGreater(seconds, 4 * 20 * 16)
+        # A small file that hangs.
+        digits = np.zeros((80, 8, 8, 1), np.float32)
+        self.assertLess(limits.seconds(10**5, digits), 75)
+        self.assertEqual(Limits(timeout=2).seconds(10**5, digits), 2)
+
     @parameterized.parameters("timeout", "memory")
     def test_limits(self, name):
         with self.assertRaisesRegex(
