@@ -79,7 +79,7 @@ class IsolationTest(parameterized.TestCase):
         start = time.monotonic()
         with self.fails(
             "made the TFLite runtime take more than 2 s at record 0, .* give "
-            "--file_timeout"
+            "file_timeout"
         ):
             model.run(ROWS[:1])
         self.assertLess(time.monotonic() - start, 10)
@@ -90,7 +90,7 @@ class IsolationTest(parameterized.TestCase):
     def test_huge_tensor_is_refused(self):
         with self.fails(
             "made the TFLite runtime run out of memory when it was opened: "
-            "give --file_memory"
+            "give file_memory"
         ):
             self.opened(hostile_files.huge())
 

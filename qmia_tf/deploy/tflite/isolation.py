@@ -22,7 +22,7 @@ from qmia_tf.deploy.tflite import bounds, model_file, worker
 from qmia_tf.deploy.tflite.interpreter import NO_REASON
 from qmia_tf.deploy.tflite.ports import Port
 from qmia_tf.deploy.timing import Timing
-from qmia_tf.errors import FileFailure, InputError
+from qmia_tf.errors import FileFailure, InputError, option
 
 MODULE = "qmia_tf.deploy.tflite.worker"
 MB = 10**6
@@ -287,7 +287,7 @@ class IsolatedInterpreter:
             return FileFailure(
                 f"{self.path} made the TFLite runtime take more than "
                 f"{self._seconds:g} s {self._moment}, and it was ended: give "
-                "--file_timeout (file_timeout= in Python) if it needs more"
+                f"{option('file_timeout')} if it needs more"
             )
         if any(word in written for word in OUT_OF_MEMORY):
             return self._out_of_memory()
@@ -302,8 +302,8 @@ class IsolatedInterpreter:
     def _out_of_memory(self):
         return FileFailure(
             f"{self.path} made the TFLite runtime run out of memory "
-            f"{self._moment}: give --file_memory=MB (file_memory= in Python) "
-            "if it needs more"
+            f"{self._moment}: give {option('file_memory')} (MB) if it needs "
+            "more"
         )
 
     def _last_words(self):
