@@ -118,7 +118,7 @@ setup(
     package_data={
         "qmia_tf": ["py.typed"],
         "qmia_tf.report.html": ["*.jinja", "*.css", "*.toml"],
-        "qmia_tf.report.words": ["*.jinja"],
+        "qmia_tf.report.words": ["*.jinja", "*.toml"],
     },
     entry_points={"console_scripts": ["qmia = qmia_tf.cli:main"]},
     python_requires=">=3.11,<3.14",
