@@ -17,7 +17,7 @@ on CIFAR-10.
 
 from absl import flags
 
-from qmia_tf import quiet, terminal
+from qmia_tf import extras, quiet, terminal
 from qmia_tf.programs import early_checks, flag_values, options
 
 FLAGS = flags.FLAGS
@@ -41,7 +41,9 @@ def main(argv):
     full, quantized, out = map(flag_values.required, names)
     for run_dir in (*full, *quantized):
         early_checks.run(run_dir)
-    quiet.start_tensorflow()
+    # Without it the outputs of all epochs must be stored.
+    if extras.is_installed("tensorflow"):
+        quiet.start_tensorflow()
     from qmia_tf.experiments import configuration, run_comparison
     from qmia_tf.report import matching_tables
 

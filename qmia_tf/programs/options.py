@@ -5,6 +5,7 @@
 
 from absl import flags
 
+from qmia_tf import extras, terminal
 from qmia_tf.attacks import tfprivacy
 from qmia_tf.errors import InputError
 from qmia_tf.programs import early_checks, flag_help, flag_values
@@ -302,7 +303,7 @@ def audit():
     )
     attack_options = changed_options(parse_options(value("attack_options")))
     settings = None
-    if value("tfprivacy"):
+    if value("tfprivacy") and _has_tfprivacy():
         attacks = tuple(value("tfprivacy_attacks"))
         settings = tfprivacy.Settings(
             attacks=attacks, trained_records=value("tfprivacy_records")
@@ -313,6 +314,22 @@ def audit():
         "label_only": _label_only(),
         "attack_options": attack_options or None,
     }
+
+
+def _has_tfprivacy():
+    """Whether it is installed; says so if it is not.
+
+    Raises: InputError if it is not, and --tfprivacy was given.
+    """
+    if flags.FLAGS["tfprivacy"].present:
+        extras.require("tensorflow_privacy", "--tfprivacy")
+    if extras.is_installed("tensorflow_privacy"):
+        return True
+    terminal.say(
+        "tensorflow-privacy is not installed, its attacks are left out: "
+        + extras.command("tfprivacy")
+    )
+    return False
 
 
 def gates():

@@ -10,7 +10,7 @@ import urllib.parse
 
 import numpy as np
 
-from qmia_tf import terminal
+from qmia_tf import extras, terminal
 from qmia_tf.data.dataset import Dataset, choose_parts, origins
 from qmia_tf.data.loaders import Loader
 from qmia_tf.data.sides import TFDS, Side
@@ -18,6 +18,7 @@ from qmia_tf.errors import InputError
 from qmia_tf.files import is_path
 
 BATCH = 1000
+MODULES = ("tensorflow_datasets", "tensorflow", "importlib_resources")
 NETWORK_SECONDS = 10
 # TFDS's own default.
 DATA_DIR = "~/tensorflow_datasets"
@@ -137,14 +138,10 @@ def _prepared(name, data_dir, download):
 
 def _builder(name, data_dir):
     """Finds the data set's builder; touches neither data nor network."""
-    try:
-        import tensorflow_datasets as tfds
-    except ImportError as error:
-        raise InputError(
-            f"data set {name!r} needs tensorflow-datasets ({error}): "
-            "pip install tensorflow-datasets, or give digits, an .npz file "
-            "or a folder"
-        ) from error
+    for module in MODULES:
+        extras.require(module, f"the TFDS data set {name!r}")
+    import tensorflow_datasets as tfds
+
     try:
         return tfds.builder(name, data_dir=data_dir)
     except tfds.core.DatasetNotFoundError as error:
