@@ -9,7 +9,6 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from qmia_tf import files, outputs
 from qmia_tf.data.loaders.npz import VALUES
@@ -176,6 +175,8 @@ def reference(path: Path, target_outputs: Outputs) -> Outputs:
             "trained it"
         )
     ids = file.arrays.setdefault("record_ids", np.arange(len(file)))
+    import pandas as pd
+
     rows = pd.Index(target_outputs.record_ids).get_indexer(ids)
     if (rows < 0).any():
         raise InputError(

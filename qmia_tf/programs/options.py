@@ -3,13 +3,12 @@
 `define_*` belong in a program's define_flags, the rest in its main.
 """
 
-import pathlib
-
 from absl import flags
 
+from qmia_tf import extras
 from qmia_tf.attacks import tfprivacy
 from qmia_tf.errors import InputError
-from qmia_tf.programs import flag_help
+from qmia_tf.programs import early_checks, flag_help, flag_values
 from qmia_tf.programs.flag_values import value
 from qmia_tf.training import recipes
 
@@ -36,8 +35,8 @@ def define_data():
             "digits, a TFDS name, an .npz file or a folder of class folders; "
             "default: the recipe's",
         )
-        flags.DEFINE_string(
-            "pool", "all", "records to split: train, test or all"
+        flags.DEFINE_enum(
+            "pool", "all", ["train", "test", "all"], "records to split"
         )
         flags.DEFINE_integer("split_seed", 0, "draws the members")
         flags.DEFINE_float("member_fraction", 0.5, "share of members")
@@ -101,12 +100,13 @@ def define_attack():
 
 def define_audit():
     """Flags of an audit, whatever is audited."""
-    flags.DEFINE_string(
+    flags.DEFINE_enum(
         "pictures",
         "auto",
+        ["auto", "on", "off"],
         "whether audit.json, and so the report, shows the highest-risk "
-        "members, which are training records: on, off, or auto, for the "
-        "digits and TFDS data sets only",
+        "members, which are training records; auto: of the digits and TFDS "
+        "data sets only",
     )
     with flag_help.group("Attacks", is_common=False):
         _define_attacks()
@@ -162,11 +162,13 @@ def _define_attacks():
         "ATTACK.OPTION=VALUE, such as lira.variance=global,rmia.gamma=2: "
         "options of attacks, see docs/attacks.md",
     )
-    flags.DEFINE_integer("audit_seed", 0, "of calibration halves, bootstraps")
+    flags.DEFINE_integer(
+        "audit_seed", 0, "of calibration halves, bootstraps", lower_bound=0
+    )
 
 
 def _define_queries():
-    flags.DEFINE_integer("num_threads", 2, "threads of LiteRT")
+    flags.DEFINE_integer("num_threads", 2, "threads of LiteRT", lower_bound=1)
     flags.DEFINE_float(
         "file_timeout",
         None,
@@ -244,22 +246,25 @@ def load_run_data(config):
     Args:
         config: of the run.
     """
-    from qmia_tf.data import loaders
     from qmia_tf.experiments import configuration
 
-    name = config["dataset"]["name"]
-    try:
+    with early_checks.named_by_run(config["dataset"]["name"]):
         return configuration.load_data(config, **_place())
-    except InputError as error:
-        if (
-            loaders.is_published(name)
-            or pathlib.Path(name).expanduser().exists()
-        ):
-            raise
-        raise InputError(
-            f"{error}: config.json of the run names it (dataset.name): put "
-            "the data back there, or write its new place into config.json"
-        ) from error
+
+
+def check_data():
+    """Checks what flags say of the data set and the split, reading no data.
+
+    Raises: InputError if it is not there, or a value is out of range.
+    """
+    from qmia_tf.data.dataset import LabelNoise
+    from qmia_tf.experiments import configuration
+
+    configuration.check_options(**split_and_seed())
+    LabelNoise(value("label_noise"), value("label_noise_seed"))
+    early_checks.dataset(
+        value("dataset") or recipes.get(value("recipe")).dataset
+    )
 
 
 def _place():
@@ -311,16 +316,26 @@ def tensorboard_every():
 
 
 def attack():
-    """Returns the arguments of experiment.attack_run that flags give."""
-    return {"kernels": value("kernels"), **audit()}
+    """Returns the arguments of experiment.attack_run that flags give.
+
+    Raises: InputError as audit, or if there is no such kernel set.
+    """
+    from qmia_tf.deploy.tflite.interpreter import KERNELS
+
+    return {"kernels": flag_values.choices("kernels", KERNELS), **audit()}
 
 
 def audit():
     """Returns the arguments of experiment.attack_run about the audit.
 
-    Raises: InputError if an option of an attack is not there.
+    Raises: InputError if a value is out of range, or an option of an attack
+        is not there.
     """
     from qmia_tf.attacks import changed_options, parse_options
+    from qmia_tf.deploy.tflite.isolation import Limits
+
+    # Only to refuse others.
+    Limits(value("file_timeout"), value("file_memory"))
 
     names = (
         *("num_threads", "file_timeout", "file_memory"),
@@ -346,8 +361,10 @@ def _tfprivacy():
         attacks=(*tfprivacy.UNTRAINED, *trained),
         trained_records=value("tfprivacy_records"),
     )
-    choice = value("tfprivacy")
-    return settings if choice == tfprivacy.ALL else choice
+    if value("tfprivacy") != tfprivacy.ALL:
+        return value("tfprivacy")
+    extras.require("tensorflow_privacy", "--tfprivacy=trained")
+    return settings
 
 
 def gates():
@@ -355,13 +372,19 @@ def gates():
 
     Raises: InputError if one is not a limit; so read them before the work.
     """
-    from qmia_tf.report.gates import parse_auc, parse_detectable, parse_tpr
+    names = ("auc_above", "tpr_above", "cannot_detect")
+    texts = [value(f"fail_if_{name}") for name in names]
+    if not any(texts):
+        return dict.fromkeys(names)
+    from qmia_tf.auditing import leak_limits
 
-    return {
-        "auc_above": parse_auc(value("fail_if_auc_above")),
-        "tpr_above": parse_tpr(value("fail_if_tpr_above")),
-        "cannot_detect": parse_detectable(value("fail_if_cannot_detect")),
-    }
+    readers = (
+        leak_limits.parse_auc,
+        leak_limits.parse_tpr,
+        leak_limits.parse_detectable,
+    )
+    limits = [read(text) for read, text in zip(readers, texts, strict=True)]
+    return dict(zip(names, limits, strict=True))
 
 
 def _label_only():

@@ -57,12 +57,17 @@ def main(argv):
     """Runs every stage for every network, then the report."""
     del argv
     tensorboard_every = options.tensorboard_every()
-    quiet.start_tensorflow()
-    from qmia_tf.models.resnet import Bits
+    from qmia_tf.deploy import schemes
+    from qmia_tf.models.network_bits import Bits
 
     widths = [Bits.parse(pair) for pair in FLAGS.bits]
     is_own = flag_values.value("dataset") or FLAGS["recipe"].present
     plans = {"": {}} if is_own else DEMONSTRATION
+    recipe_of = {folder: options.recipe(**plans[folder]) for folder in plans}
+    attack = options.attack()
+    schemes.check_names(FLAGS.schemes)
+    options.check_data()
+    quiet.start_tensorflow()
     datasets = {
         folder: options.load_data(**plan) for folder, plan in plans.items()
     }
@@ -76,17 +81,18 @@ def main(argv):
             out / folder,
             datasets[folder],
             widths,
-            options.recipe(**plan),
+            recipe_of[folder],
             options.split_and_seed(**plan),
             tensorboard_every=tensorboard_every,
+            attack=attack,
         )
     _report(run_dirs, out / "report")
 
 
-def _run(out, dataset, widths, recipe, split, *, tensorboard_every):
+def _run(out, dataset, widths, recipe, split, *, tensorboard_every, attack):
     """Runs one network for each width; returns their run directories."""
     from qmia_tf.experiments import configuration, run, training_run
-    from qmia_tf.models.resnet import Bits
+    from qmia_tf.models.network_bits import Bits
 
     run_dirs, parent = [], None
     for bits in widths:
@@ -105,9 +111,7 @@ def _run(out, dataset, widths, recipe, split, *, tensorboard_every):
         terminal.say(f"{folder}: exporting and attacking")
         run.export_run(folder, lambda: dataset, schemes=FLAGS.schemes)
         run.compare_run(folder, dataset)
-        run.attack_run(
-            folder, dataset, parent=parent, progress=None, **options.attack()
-        )
+        run.attack_run(folder, dataset, parent=parent, progress=None, **attack)
         if bits == Bits():
             parent = folder
         run_dirs.append(folder)

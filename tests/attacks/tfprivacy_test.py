@@ -18,6 +18,7 @@ import tensorflow as tf
 from absl.testing import parameterized
 from sklearn import metrics
 
+from qmia_tf import extras
 from qmia_tf.attacks import tfprivacy
 from qmia_tf.attacks.entropy import modified_entropies
 from qmia_tf.attacks.losses import losses
@@ -253,7 +254,7 @@ class RunTest(parameterized.TestCase, tf.test.TestCase):
     def test_threshold_is_left_out_where_it_is_not_installed(self):
         out = io.StringIO()
         with (
-            mock.patch("importlib.util.find_spec", return_value=None),
+            mock.patch.object(extras, "is_installed", return_value=False),
             contextlib.redirect_stdout(out),
         ):
             self.assertIsNone(tfprivacy.settings_of("threshold"))
@@ -287,8 +288,8 @@ class LoadingTest(parameterized.TestCase, tf.test.TestCase):
     @parameterized.parameters(
         (
             importlib.metadata.PackageNotFoundError,
-            r"not installed: pip install tensorflow-privacy==0\.7\.3 .*"
-            "--tfprivacy=off",
+            r"not installed: pip install .qmia_tf.tfprivacy.., "
+            ".*--tfprivacy=off",
         ),
         ([types.SimpleNamespace(version="0.9.0")], "0.9.0 is installed"),
         (

@@ -72,7 +72,7 @@ STAGES = {
         "attack",
         (
             *("--run_dir=run", "--label_only_records=50"),
-            "--tfprivacy_attacks=threshold",
+            "--tfprivacy=threshold",
         ),
         needs=("train", "export", "references"),
     ),

@@ -123,7 +123,7 @@ class OptionsTest(parameterized.TestCase):
             "--tfprivacy_attacks=lr,knn",
             "--tfprivacy_records=500",
             "--pictures=off",
-            "--attack_options=lira.variance=global,rmia.gamma=1",
+            "--attack_options=lira.variance=global,rmia.gamma=none",
         )
         given.pop("label_only")
         settings = given.pop("tfprivacy")

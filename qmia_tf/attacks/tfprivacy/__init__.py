@@ -17,9 +17,9 @@ What is done about the release's traps:
 """
 
 import dataclasses
-import importlib.util
+import importlib
 
-from qmia_tf import terminal
+from qmia_tf import extras, terminal
 from qmia_tf.errors import InputError
 
 UNTRAINED = ("threshold", "threshold-entropy")
@@ -84,9 +84,10 @@ def settings_of(choice) -> Settings | None:
         return Settings()
     if choice == OFF:
         return None
-    if importlib.util.find_spec("tensorflow_privacy") is None:
+    if not extras.is_installed("tensorflow_privacy"):
         terminal.say(
-            "tensorflow-privacy is not installed, its attacks are left out"
+            "tensorflow-privacy is not installed, its attacks are left out: "
+            + extras.command("tfprivacy")
         )
         return None
     return Settings(attacks=UNTRAINED)
