@@ -222,10 +222,13 @@ MADE_OF_FLAGS = (
     "risk images",
     # Python is given a Recipe, and Bits.
     *("train recipe", "quickstart recipe", "quickstart bits"),
-    # Python is given Settings, or None.
-    *("attack tfprivacy", "audit tfprivacy", "quickstart tfprivacy"),
-    # Those that are quick; it goes where they are off by default.
+    # The trained ones alone: the others run always.
+    *("attack tfprivacy_attacks", "audit tfprivacy_attacks"),
     "quickstart tfprivacy_attacks",
+    # One file a network.
+    "quickstart schemes",
+    # A program leaves its page somewhere.
+    "demo out",
 )
 UNSET = (None, (), "auto", ("auto",))
 
