@@ -45,6 +45,7 @@ REQUIRES = [
 TENSORBOARD = ["tensorboard>=2.20,<2.22"]
 
 EXTRAS = {
+    "docs": ["mkdocs-material>=9.5,<10"],
     "tensorboard": TENSORBOARD,
     "test": [
         *TENSORBOARD,

@@ -30,24 +30,26 @@ CHANGED = (
     "strongest",
 )
 MINUS = (
-    "Each model minus the full-precision Keras model trained on the same "
-    "members with the same seed; in points, AUC as it is. confidence: the "
-    "paper's attack, its threshold held out. margin, likelihood (of the "
-    "margin), quantile: stronger attacks with one model and no reference "
-    "models. strongest: balanced accuracy of the attack whose AUC is surely "
-    "the highest on the calibration half, judged on the other; it may be "
-    "another attack on either side, and is left out where one of the two was "
-    "audited before all of these attacks were there."
+    "Each model minus the full-precision Keras model that was trained on the "
+    "same members with the same seed. Differences are in points, of AUC as "
+    "they are.",
+    "Confidence: the paper's attack, with a held-out threshold. Margin, "
+    "likelihood (of the margin), quantile: stronger attacks with one model and "
+    "no reference models. Strongest: the attack whose AUC has the highest "
+    "lower limit on the calibration half. Its balanced accuracy is on the "
+    "other half. It may be another attack in either model. It is left out "
+    "where one of the two was audited before all of these attacks existed.",
 )
-ITSELF = "Behind a comma: an artefact of that model, minus the model itself."
+ITSELF = "After a comma: an artefact of that model, minus the model itself."
 BY_RECORD = (
-    "95 % for these two models, record by record; as if they were independent, "
-    "and so wider than need be, of the quantile attack's AUC, and of every AUC "
+    "Intervals over records: 95 % for these two models, compared record by "
+    "record. The quantile attack's AUC is compared as if the two were "
+    "independent, so its interval is wider than it need be. So is every AUC "
     "where the table of matches says unpaired."
 )
-OVER = (
-    "Interval: over seeds, Student's 95 % between pairs of runs, of little use "
-    f"where there are two: look at them seed by seed; over records, {BY_RECORD}"
+OVER_SEEDS = (
+    "Intervals over seeds: Student's 95 % between pairs of runs. With two "
+    "seeds they say little: look at the runs seed by seed."
 )
 CONTROLS = {
     "w32a32_clip": "the clip without rounding",
@@ -55,7 +57,7 @@ CONTROLS = {
     "w2a2": "coarse rounding, trained",
 }
 ARTEFACTS = {
-    rounded_outputs.TARGET: "its answers rounded as an int8 softmax rounds",
+    rounded_outputs.TARGET: "its outputs rounded as an int8 softmax rounds",
     "int8_ptq": "rounding after training, no retraining",
     "tfmot_int8": "tfmot's quantization-aware fine-tuning",
 }
@@ -70,7 +72,7 @@ def changes(finished: list[FinishedRun]) -> Table:
             place = place_of(runs[0].job)
             rows.append([*place, *_change(run_pairs, TRAINED)])
     columns = [*PLACE, SEEDS, Column("interval", "interval"), *_columns()]
-    notes = [MINUS, OVER, *missing(finished)]
+    notes = [*MINUS, OVER_SEEDS, BY_RECORD, *missing(finished)]
     name = "Change against full precision"
     return Table("changes", name, columns, rows, notes)
 
@@ -89,7 +91,7 @@ def changes_by_seed(finished: list[FinishedRun]) -> Table:
         job = finished_run.job
         rows.append([*place_of(job), job.seed, *changes])
     columns = [*PLACE, Column("seed", "seed", "count"), *_columns()]
-    notes = [MINUS, f"Intervals over records: {BY_RECORD}"]
+    notes = [*MINUS, BY_RECORD]
     return Table("changes_by_seed", "Seed by seed", columns, rows, notes)
 
 
@@ -116,7 +118,13 @@ def controls(finished: list[FinishedRun], paths: dict) -> Table:
         Column("interval", "interval"),
         *_columns(),
     ]
-    notes = [MINUS, ITSELF, OVER, *map(_path_note, sorted(paths.items()))]
+    notes = [
+        *MINUS,
+        ITSELF,
+        OVER_SEEDS,
+        BY_RECORD,
+        *map(_path_note, sorted(paths.items())),
+    ]
     return Table("controls", "The controls", columns, rows, notes)
 
 

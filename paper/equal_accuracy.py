@@ -70,20 +70,21 @@ def matched(finished: list[FinishedRun]) -> Table:
         ),
     ]
     notes = [
-        "The trained model minus full precision at the epoch where that was "
-        "as accurate on the same nonmembers. interpolated: on a straight "
-        "line between the first two neighbouring kept epochs, up to the best "
-        "one, that hold the accuracy between them; nearest: the kept epoch "
-        "nearest in accuracy, where full precision was never (outside: "
-        "above, below) as accurate. That is a match if the difference in "
-        "accuracy has a 95 % interval that holds zero and lies within "
-        f"{100 * NEAR:.0f} point.",
-        "Leaks are AUC (of the gap attack its balanced accuracy) with "
-        "DeLong's 95 % interval over records, for these two training runs; "
-        "paired record by record, or unpaired, as if the two were independent "
-        "and so wider than need be, where full precision was trained on "
-        "another machine and what it scored each record was not kept. "
-        "likelihood: the likelihood ratio of the margin, learned on one half "
+        "The trained model minus full precision at the epoch where full "
+        "precision was as accurate on the same nonmembers.",
+        "Interpolated: on a straight line between the first two neighbouring "
+        "stored epochs, up to the best one, that have the accuracy between "
+        "them. Nearest: full precision was never as accurate (outside: above, "
+        "below), so the stored epoch nearest in accuracy is taken. That is a "
+        "match if the difference in accuracy has a 95 % interval that "
+        f"contains zero and lies within {100 * NEAR:.0f} point.",
+        "Leaks are AUC, of the gap attack the balanced accuracy, with "
+        "DeLong's 95 % interval over records, for these two training runs. "
+        "Paired: compared record by record. Unpaired: full precision was "
+        "trained on another machine, and its score of each record was not "
+        "stored. Then the two count as independent, and the interval is wider "
+        "than it need be.",
+        "Likelihood: the likelihood ratio of the margin, learned on one half "
         "of the records and judged on the other, as in an audit.",
     ]
     name = "The leak at equal nonmember accuracy"
@@ -106,7 +107,7 @@ def matched_means(finished: list[FinishedRun]) -> Table:
             for key, name in SCORES.items()
         ),
     ]
-    notes = ["Student's 95 % interval between seeds; matched runs alone."]
+    notes = ["Student's 95 % interval between seeds, of the matched runs only."]
     name = "The leak at equal accuracy, over seeds"
     return Table("matched_means", name, columns, rows, notes)
 
@@ -173,6 +174,6 @@ def files(finished: list[FinishedRun]) -> Table:
     notes = [
         "int8 where int8 kernels carry the codes exactly, float32 for other "
         "quantized models, int8_ptq for full precision. 95 % intervals over "
-        "records; of the last three columns record by record."
+        "records. The last three columns are compared record by record."
     ]
     return Table("files", "The deployed files", columns, rows, notes)

@@ -92,12 +92,13 @@ def table(finished: list[FinishedRun]) -> Table:
         "Margin: a threshold on the probability of the true class against "
         "all others. Likelihood: how much likelier that margin is of a member "
         f"than of a nonmember, the best that can be made of it{older}. AUC 0.5 "
-        "is guessing. The last three columns are the likelihood's: of the file "
-        "(int8 where it carries the codes exactly, float32 for other "
-        "quantized models, post-training int8 of full precision), and the "
-        "Keras model's minus full precision's, trained alike, and at the "
+        "is guessing.",
+        "The last three columns are the likelihood's. First that of the file: "
+        "int8 where it carries the codes exactly, float32 for other quantized "
+        "models, post-training int8 for full precision. Then the Keras "
+        "model's minus full precision's, trained alike. Last the same at the "
         "epoch at which full precision was as accurate on the same "
-        "nonmembers; empty where it never was.",
+        "nonmembers, empty where it never was.",
     ]
     return Table(
         "headline", "Full precision and quantized", columns, rows, notes

@@ -11,7 +11,7 @@ from paper import (
     stored_results,
     sweeps,
 )
-from qmia_tf import files, terminal
+from qmia_tf import files, locks, terminal
 from qmia_tf.attacks import tfprivacy
 from qmia_tf.auditing import label_only_queries
 from qmia_tf.deploy import export
@@ -33,6 +33,7 @@ def run_job(job, dataset, *, out, results, sweep=None):
         results: folder of all results.
         sweep: kept epochs of a full-precision run that are queried, at most;
             None takes all.
+    Raises: InputError as the stages, or if another process is at this run.
     """
     place = out / job.folder
     work = {
@@ -42,16 +43,17 @@ def run_job(job, dataset, *, out, results, sweep=None):
         stages.ATTACK: lambda: _attack(job, place, dataset),
         stages.SWEEP: lambda: _sweep(job, out, dataset, sweep),
     }
-    for stage in stages.needed(job):
-        if stage in stages.done(job, out):
-            continue
-        terminal.say(f"== {job.folder}: {stage}")
-        started = time.perf_counter()
-        work[stage]()
-        # Training's time is in history.csv, however often it was resumed.
-        if stage != stages.TRAIN:
-            _add_seconds(place, stage, time.perf_counter() - started)
-        _free_memory()
+    with locks.writing(place):
+        for stage in stages.needed(job):
+            if stage in stages.done(job, out):
+                continue
+            terminal.say(f"== {job.folder}: {stage}")
+            started = time.perf_counter()
+            work[stage]()
+            # Training's time is in history.csv, however often it was resumed.
+            if stage != stages.TRAIN:
+                _add_seconds(place, stage, time.perf_counter() - started)
+            _free_memory()
     stored_results.collect(job, out, results)
 
 

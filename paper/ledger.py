@@ -30,10 +30,10 @@ def times(finished: list[FinishedRun]) -> Table:
         *(Column(f"{x}, min", f"{x}_minutes", "number") for x in stages.STAGES),
     ]
     notes = [
-        "Wall-clock minutes, two cores shared with other work: up to several "
-        "times what a quiet machine takes. A stage that was killed counts "
-        "from its last start, of one made again the longest time counts; "
-        "training counts every epoch once."
+        "Wall-clock minutes on two cores that other work shared: up to several "
+        "times what a quiet machine takes. A stage that was killed counts from "
+        "its last start. Of one made again the longest time counts. Training "
+        "counts every epoch once."
     ]
     return Table("times", "What was run", columns, rows, notes)
 

@@ -21,8 +21,8 @@ PLACE = [
 ]
 SEEDS = Column("seeds", "seeds", "count")
 INTERVALS = (
-    "In brackets: 95 % intervals, between training seeds where there are two "
-    "or more (Student's, of little use where there are two), over records "
+    "In brackets: 95 % intervals. They are between training seeds where there "
+    "are two or more (Student's; with two they say little), and over records "
     "where there is one."
 )
 POINTS = {94.0: "precision_at_recall_94", 100.0: "precision_at_recall_100"}

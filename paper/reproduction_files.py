@@ -17,7 +17,7 @@ from paper import (
     stored_results,
 )
 from paper.stored_results import FinishedRun
-from qmia_tf import files
+from qmia_tf import files, locks
 from qmia_tf.report import report_files
 from qmia_tf.report.figures.image_files import save_figure
 from qmia_tf.report.table_formats import as_markdown
@@ -67,10 +67,14 @@ def write(results, *, pages=(), report=True) -> list[pathlib.Path]:
         pages: Markdown files; those that are not there are left out.
         report: makes the reports; they take half a minute each.
     Returns: the paths written.
-    Raises: InputError if there are no results, or a page has a mark of no
-        part.
+    Raises: InputError if there are no results, a page has a mark of no part,
+        or another process writes all this for long.
     """
-    results = pathlib.Path(results)
+    with locks.writing(pathlib.Path(results) / TABLES, wait=locks.SHORT):
+        return _write(pathlib.Path(results), pages, report)
+
+
+def _write(results, pages, report):
     finished, paths = stored_results.load(results), same_paths(results)
     made_tables, drawn = tables(finished, paths), figures(finished)
     texts = {results / "commands.md": ledger.commands(finished)}

@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 
 from paper import full_precision, plans
-from qmia_tf import files, typed_json
+from qmia_tf import files, locks, typed_json
 from qmia_tf.auditing import audit_result
 from qmia_tf.auditing.accuracy_comparison import TrainingCurve
 from qmia_tf.auditing.accuracy_matching import Match
@@ -87,11 +87,12 @@ def collect(job: plans.Job, out: pathlib.Path, results: pathlib.Path):
     for folder in (place, source):
         for file in folder.glob("outputs/*.npz"):
             sources[f"outputs/{file.name}"] = source / "outputs" / file.name
-    for name, file in sources.items():
-        if not file.exists() or not _is_stored(name, file):
-            (place / name).unlink(missing_ok=True)
-        elif not _equal(file, place / name):
-            files.write_bytes(place / name, file.read_bytes())
+    with locks.writing(place, wait=locks.SHORT):
+        for name, file in sources.items():
+            if not file.exists() or not _is_stored(name, file):
+                (place / name).unlink(missing_ok=True)
+            elif not _equal(file, place / name):
+                files.write_bytes(place / name, file.read_bytes())
 
 
 def _is_stored(name, file):

@@ -8,7 +8,7 @@ from paper import (
     stages,
     stored_results,
 )
-from qmia_tf import files, terminal
+from qmia_tf import files, locks, terminal
 from qmia_tf.data import loaders as loading
 from qmia_tf.errors import InputError
 from qmia_tf.run_dir import RunDir
@@ -60,8 +60,8 @@ def reproduce(
         data_dir: as of datasets.load.
         download: as of datasets.load.
     Returns: the paths of tables, figures and page; none for a plan.
-    Raises: InputError if a name is unknown, data are missing, or a run was
-        made with another configuration.
+    Raises: InputError if a name is unknown, data are missing, a run was made
+        with another configuration, or another process is at it.
     """
     size = plans.QUICK if quick else plans.PAPER_SIZE
     out = pathlib.Path(out or (QUICK_OUT if quick else OUT))
@@ -157,12 +157,15 @@ def _run_layer_control(job, dataset, out, results):
         return
     from paper import job_runner, keras_layer_control
 
-    terminal.say(f"== {job.dataset}: DoReFa layers at 32 bits against Keras'")
-    comparison = keras_layer_control.check(
-        dataset,
-        job_runner.run_config(job, dataset),
-        job.recipe,
-        out / job.folder,
-        steps=job.size.path_steps,
-    )
-    files.write_json(path, {**comparison, "regime": job.regime})
+    with locks.writing(path):
+        terminal.say(
+            f"== {job.dataset}: DoReFa layers at 32 bits against Keras'"
+        )
+        comparison = keras_layer_control.check(
+            dataset,
+            job_runner.run_config(job, dataset),
+            job.recipe,
+            out / job.folder,
+            steps=job.size.path_steps,
+        )
+        files.write_json(path, {**comparison, "regime": job.regime})

@@ -12,6 +12,7 @@ _FROM = {
     "audit": "qmia_tf.experiments.model_audit",
     "compare": "qmia_tf.experiments.run_comparison",
     "load_audit": "qmia_tf.report.reported_audit",
+    "load_runs": "qmia_tf.report.audited_runs",
     "quantize_model": "qmia_tf.qat",
 }
 

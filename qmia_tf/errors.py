@@ -10,7 +10,8 @@ class InputError(ValueError):
 
 
 class FileFailure(InputError):
-    """A model file is damaged, or made its runtime crash, hang or overflow.
+    """A model file cannot be loaded: it is empty, cut off or damaged.
 
-    Other targets of the same audit can still be queried.
+    Or it made its runtime crash, hang or overflow. Other targets of the same
+    audit can still be queried.
     """

@@ -7,6 +7,7 @@ behind; nothing reads it and it may be deleted.
 import contextlib
 import errno
 import hashlib
+import io
 import json
 import math
 import os
@@ -32,6 +33,7 @@ DEPTH = 64
 DEFLATION = 1032
 # The first five bits of half a character of UTF-16.
 SURROGATES = 0xD800 >> 11
+MOST_HEADER = 2**16
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -229,6 +231,34 @@ def read_npz(path):
             "anew"
         ) from error
     return arrays
+
+
+def read_npy(path):
+    """Reads an .npy file.
+
+    Args:
+        path: the file.
+    Returns: the array.
+    Raises: InputError if the file is missing, damaged, something other than
+        an .npy, or holds pickled objects (which could run any code).
+    """
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            # What claims a longer header gets no memory for it.
+            head = io.BytesIO(file.read(MOST_HEADER))
+            _check_header(head, size, pathlib.Path(path).stem)
+            file.seek(0)
+            return _whole_text(np.lib.format.read_array(file))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"cannot read {path}: {reason}") from error
+    # NumPy raises several kinds for what is damaged or pickled.
+    except Exception as error:
+        raise InputError(
+            f"{path} is damaged or not an .npy file of numbers "
+            f"({_line(error)}): save it with np.save"
+        ) from error
 
 
 def _whole_text(array):

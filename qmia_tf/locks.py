@@ -16,8 +16,6 @@ import socket
 import sys
 from collections.abc import Iterator
 
-import filelock
-
 from qmia_tf import files, terminal
 from qmia_tf.errors import InputError
 
@@ -50,10 +48,10 @@ def writing(product, *, wait: float = 0) -> Iterator[None]:
         cannot be written.
     """
     path = lock_file(product)
-    lock = filelock.FileLock(
-        path, is_singleton=True, thread_local=True, fallback_to_soft=False
-    )
-    if lock.is_locked:
+    lock = _lock(path)
+    if lock is None:
+        _say_unlocked(product, "the package filelock is not installed")
+    if lock is None or lock.is_locked:
         yield
         return
     folders = [path.parent, *path.parent.parents]
@@ -74,12 +72,23 @@ def writing(product, *, wait: float = 0) -> Iterator[None]:
                 folder.rmdir()
 
 
+def _lock(path):
+    """The lock of a path; None without filelock, as on a board."""
+    try:
+        import filelock
+    except ImportError:
+        return None
+    return filelock.FileLock(
+        path, is_singleton=True, thread_local=True, fallback_to_soft=False
+    )
+
+
 def _acquire(lock, path, product, wait):
     """Takes the lock; False where the file system has none."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=wait)
-    except filelock.Timeout as error:
+    except TimeoutError as error:
         raise InputError(
             f"{product} is being written by {_holder(path)}: wait until that "
             "is done, or choose another place"
@@ -89,15 +98,21 @@ def _acquire(lock, path, product, wait):
             raise files.not_writable(path.parent, error) from error
         with contextlib.suppress(OSError):
             path.unlink()
-        terminal.say(
-            f"{path.parent} is on a file system without locks: see that no "
-            f"other process writes {pathlib.Path(product).name} meanwhile"
+        _say_unlocked(
+            product, f"{path.parent} is on a file system without locks"
         )
         return False
     # On a full disk the lock holds all the same.
     with contextlib.suppress(OSError):
         path.write_text(json.dumps(_this_process()), encoding="utf-8")
     return True
+
+
+def _say_unlocked(product, reason):
+    terminal.say(
+        f"{reason}: see that no other process writes "
+        f"{pathlib.Path(product).name} meanwhile"
+    )
 
 
 def _this_process():

@@ -4,6 +4,8 @@ import dataclasses
 import pathlib
 import re
 
+from tools import site_pages
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FENCE = "```"
 LANGUAGES = ("bash", "python", "yaml", "diff", "text")
@@ -25,18 +27,8 @@ class Block:
 
 
 def pages():
-    """Lists every page: README, docs, the shipped models, results."""
-    return sorted(
-        path
-        for pattern in (
-            "*.md",
-            "docs/*.md",
-            "tflite_models/*.md",
-            "benchmarks/*.md",
-            "paper/results/**/*.md",
-        )
-        for path in ROOT.glob(pattern)
-    )
+    """Lists every page of the site: README, docs, examples, results."""
+    return site_pages.pages()
 
 
 def name(page):

@@ -136,6 +136,19 @@ class LocksTest(parameterized.TestCase):
         self.assertIn("file system without locks", say.call_args[0][0])
         self.assertEqual(list(self.product.parent.glob("*")), [self.product])
 
+    def test_board_without_the_package(self):
+        with (
+            mock.patch.dict(sys.modules, filelock=None),
+            mock.patch.object(locks.terminal, "say") as say,
+            locks.writing(self.dir / "board.npz"),
+        ):
+            pass
+        say.assert_called_once_with(
+            "the package filelock is not installed: see that no other process "
+            "writes board.npz meanwhile"
+        )
+        self.assertEmpty(list(self.dir.iterdir()))
+
     def test_place_that_cannot_be_written(self):
         (self.dir / "new").write_text("a file")
         with self.assertRaisesRegex(InputError, "cannot write .*: choose an"):

@@ -15,10 +15,13 @@ import sys
 import numpy as np
 
 from qmia_tf import files, typed_json
-from qmia_tf.auditing.audit_result import SCHEMA_VERSION, AuditResult
+from qmia_tf.auditing.audit_result import (
+    CONVERTIBLE,
+    SCHEMA_VERSION,
+    AuditResult,
+)
 from qmia_tf.errors import InputError
 
-OLD_VERSIONS = (4, 5, 6)
 # Old -> new name of a field, by what holds it.
 RENAMED = {
     "audit": {
@@ -88,10 +91,10 @@ def convert_audit(path):
     version = stored.get("schema_version") if isinstance(stored, dict) else None
     if version == SCHEMA_VERSION:
         return
-    if version not in OLD_VERSIONS:
+    if version not in CONVERTIBLE:
         raise InputError(
             f"{path}: schema_version is {version!r}, not one of "
-            f"{', '.join(map(str, OLD_VERSIONS))}: attack the run again"
+            f"{', '.join(map(str, CONVERTIBLE))}: attack the run again"
         )
     tree = {**converted(stored, "audit"), "schema_version": SCHEMA_VERSION}
     typed_json.decode(AuditResult, tree, source=str(path)).save(path)

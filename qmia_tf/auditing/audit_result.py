@@ -22,9 +22,15 @@ from qmia_tf.outputs.fidelity import Agreement
 from qmia_tf.statistics.intervals import Estimate
 
 SCHEMA_VERSION = 7
+# Those that tools/convert_audits.py converts.
+CONVERTIBLE = (4, 5, 6)
 # The level of each of the two tests of the blind baseline.
 APART = 0.0125
 AUDIT = "audit.json"
+# Fields whose estimate may be undefined: no record is called a member, or too
+# few records are there.
+UNDEFINED_FIELDS = (".precision", ".tpr")
+OUTPUT_FILES = (".npz", ".csv")
 # Those that do the arithmetic; Pillow packs the pictures.
 PACKAGES = ("numpy", "scipy", "scikit-learn", "tensorflow-privacy", "pillow")
 
@@ -199,19 +205,66 @@ def load(path) -> AuditResult:
     """Reads audit.json.
 
     Args:
-        path: the file, or the run directory that it lies in.
+        path: the file, or the directory that it lies in.
     Raises: InputError if it is missing, damaged or of another version.
     """
     path = pathlib.Path(path)
     path = path / AUDIT if path.is_dir() else path
     if not path.is_file():
-        raise InputError(f"{path}: no such file; qmia attack makes it")
+        raise InputError(
+            f"{path}: no such file; qmia audit and qmia attack write {AUDIT}"
+        )
+    if path.suffix in OUTPUT_FILES:
+        raise InputError(
+            f"{path} holds outputs, not an audit: qmia_tf.audit or "
+            f"qmia audit makes an {AUDIT} of them"
+        )
     stored = files.read_json(path)
     version = stored.get("schema_version") if isinstance(stored, dict) else None
     if type(version) is not int or version != SCHEMA_VERSION:
-        raise InputError(
-            f"{path}: schema_version is {version!r}, this program reads "
-            f"{SCHEMA_VERSION}; attack the run again with qmia attack, "
-            "or convert the file with tools/convert_audits.py"
+        raise InputError(f"{path}: {_other_version(version)}")
+    result = typed_json.decode(AuditResult, stored, source=str(path))
+    _require_estimates(result, "", path)
+    return result
+
+
+def _other_version(version):
+    if type(version) is not int:
+        return (
+            f"it has no schema_version, so it is not an {AUDIT}: give the one "
+            "that qmia audit or qmia attack wrote"
         )
-    return typed_json.decode(AuditResult, stored, source=str(path))
+    text = f"schema_version is {version}, this program reads {SCHEMA_VERSION}"
+    if version in CONVERTIBLE:
+        return f"{text}: convert it with tools/convert_audits.py"
+    if version > SCHEMA_VERSION:
+        return f"{text}: a newer qmia_tf wrote it, update qmia_tf"
+    return f"{text}: audit the models again"
+
+
+def _require_estimates(value, name, path):
+    """Sees that estimates are numbers of -1..1, or undefined where they may.
+
+    Raises: InputError that names the field.
+    """
+    if isinstance(value, Estimate):
+        numbers = dataclasses.astuple(value)
+        known = [x for x in numbers if x is not None]
+        is_undefined = not known and name.endswith(UNDEFINED_FIELDS)
+        if is_undefined or (
+            len(known) == len(numbers) and all(abs(x) <= 1 for x in known)
+        ):
+            return
+        raise InputError(
+            f"{path}: {name} holds {list(numbers)} as value, low and high, "
+            f"which must be numbers of -1..1; {typed_json.AUDIT_REMEDY}"
+        )
+    if dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            place = f"{name}.{field.name}".lstrip(".")
+            _require_estimates(getattr(value, field.name), place, path)
+    elif isinstance(value, list):
+        # Long lists are of numbers.
+        items = [] if value and isinstance(value[0], (int, float)) else value
+        for index, item in enumerate(items):
+            _require_estimates(item, f"{name}[{index}]", path)

@@ -1,6 +1,9 @@
 """What an audit found of one target: the targets of audit.json."""
 
 import dataclasses
+from typing import Annotated
+
+import msgspec
 
 from qmia_tf.attacks.tfprivacy import TfPrivacyAudit
 from qmia_tf.auditing.class_audits import ClassAudit
@@ -193,7 +196,7 @@ class TargetAudit:
     latency_ms: float | None
     latency_threads: int | None
     probability_step: float
-    classes: int
+    classes: Annotated[int, msgspec.Meta(ge=1)]
     members: int
     nonmembers: int
     records_sha256: str

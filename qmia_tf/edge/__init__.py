@@ -1,1 +1,1 @@
-"""Runs on a board: needs NumPy, absl-py, tqdm and ai-edge-litert only."""
+"""Runs on a board: needs NumPy, absl-py, tqdm, filelock and LiteRT only."""

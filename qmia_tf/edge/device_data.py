@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qmia_tf import files
+from qmia_tf import files, locks
 from qmia_tf.data.labels import require_range
 from qmia_tf.data.records import Records
 from qmia_tf.errors import InputError
@@ -24,21 +24,26 @@ REMEDY = "make it with qmia export_data"
 
 
 def save(records: Records, path: Path, *, run: str) -> None:
-    """Writes the records of a run, by its name, whole or not at all."""
+    """Writes the records of a run, by its name, whole or not at all.
+
+    Raises: InputError if another process writes the file, or it cannot be
+        written.
+    """
     info = {
         "dataset": records.name,
         "fingerprint": records.fingerprint,
         "run": run,
         "classes": records.classes,
     }
-    files.write_npz(
-        path,
-        images=records.values,
-        labels=records.labels,
-        members=records.members,
-        record_ids=records.record_ids,
-        info=np.array(json.dumps(info, sort_keys=True)),
-    )
+    with locks.writing(path):
+        files.write_npz(
+            path,
+            images=records.values,
+            labels=records.labels,
+            members=records.members,
+            record_ids=records.record_ids,
+            info=np.array(json.dumps(info, sort_keys=True)),
+        )
 
 
 def load(path: Path) -> tuple[Records, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qmia_tf import files, outputs, terminal
+from qmia_tf import files, locks, outputs, terminal
 from qmia_tf.deploy import timing
 from qmia_tf.edge import device, device_data, resumable_queries
 from qmia_tf.errors import InputError
@@ -47,45 +47,50 @@ def evaluate(
             TFLiteTarget.
     Returns: JSON types, docs/edge.md describes them.
     Raises: InputError if an option is out of range, a file cannot be used,
-        the two do not fit, or the file does not answer the same image
-        alike.
+        the two do not fit, the file does not answer the same image alike,
+        or another process writes `out`.
     """
     model, out = pathlib.Path(model), pathlib.Path(out)
     _check_place(out, model, data)
     threads = _check_threads(threads)
     if not 0 <= seconds < float("inf"):
         raise InputError(f"seconds must be 0 or more, got {seconds}")
-    records, run = device_data.load(data)
-    before = device.peak_memory()
-    timings = []
-    for count in threads:
-        target = TFLiteTarget(
-            model,
-            name=_name(model, kernels),
-            num_threads=count,
-            batch_size=batch_size,
-            kernels=kernels,
-            logits=logits,
-            signature=signature,
+    with locks.writing(out):
+        records, run = device_data.load(data)
+        before = device.peak_memory()
+        timings = []
+        for count in threads:
+            target = TFLiteTarget(
+                model,
+                name=_name(model, kernels),
+                num_threads=count,
+                batch_size=batch_size,
+                kernels=kernels,
+                logits=logits,
+                signature=signature,
+            )
+            with terminal.working(f"timing with {count} threads"):
+                timings.append(_timed(target, count, records.values, seconds))
+        rows, resumed = _query_all(
+            target, records, data, threads[-1], out, progress
         )
-        with terminal.working(f"timing with {count} threads"):
-            timings.append(_timed(target, count, records.values, seconds))
-    rows, resumed = _query_all(
-        target, records, data, threads[-1], out, progress
-    )
-    first = rows[: max(repeatability.FIRST, target.batch_size)]
-    repeatability.require(target, records.values, first)
-    latency = timings[0]["latency_ms"]["median"]
-    target.info.update(latency_ms=latency, latency_threads=threads[0])
-    device_outputs = outputs.Outputs(
-        probabilities=rows,
-        labels=records.labels,
-        members=records.members,
-        record_ids=records.record_ids,
-        info={**target.info, "fingerprint": records.fingerprint, "run": run},
-    )
-    device_outputs.save(out)
-    _partial(out).unlink(missing_ok=True)
+        first = rows[: max(repeatability.FIRST, target.batch_size)]
+        repeatability.require(target, records.values, first)
+        latency = timings[0]["latency_ms"]["median"]
+        target.info.update(latency_ms=latency, latency_threads=threads[0])
+        device_outputs = outputs.Outputs(
+            probabilities=rows,
+            labels=records.labels,
+            members=records.members,
+            record_ids=records.record_ids,
+            info={
+                **target.info,
+                "fingerprint": records.fingerprint,
+                "run": run,
+            },
+        )
+        device_outputs.save(out)
+        _partial(out).unlink(missing_ok=True)
     return {
         "schema_version": SCHEMA_VERSION,
         "model": {"file": model.name, **_facts(target)},

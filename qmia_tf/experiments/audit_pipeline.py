@@ -178,8 +178,8 @@ def query_targets(
 ) -> Queried:
     """Queries targets one after the other, as `audit` does.
 
-    A user's .tflite file that is damaged, or that its runtime fails on, is
-    left out.
+    A user's model file that is empty or damaged, or that its runtime fails
+    on, is left out.
 
     Raises: InputError if another cannot be queried, see queries.query, or
         none is left.

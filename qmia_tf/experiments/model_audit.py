@@ -347,15 +347,28 @@ def _folder(out):
         return
     out = pathlib.Path(out)
     files.require_writable(out)
-    config = RunDir(out).config
-    is_own = not config.exists() or run_configs.read(out).get("kind") == OWN
-    if not is_own or (not config.exists() and RunDir(out).model.exists()):
-        raise InputError(
-            f"{out} is a run directory, whose audit would be overwritten: "
-            "choose another --out"
-        )
+    _require_own(RunDir(out))
     with locks.writing(RunDir(out).audit):
         yield out
+
+
+def _require_own(run_dir):
+    """Sees that a directory holds nothing, or an audit of one's own models."""
+    config = {}
+    if run_dir.config.exists():
+        config = run_configs.read(run_dir)
+        if config.get("kind") == OWN:
+            return
+    if run_dir.model.exists() or "recipe" in config:
+        raise InputError(
+            f"{run_dir} is a run directory, whose audit would be overwritten: "
+            "choose another --out"
+        )
+    if run_dir.config.exists():
+        raise InputError(
+            f"{run_dir.config} is neither an audit's nor a run's, or it is "
+            "damaged: choose another --out, or delete the file"
+        )
 
 
 def pictures_of(members, choice, data):

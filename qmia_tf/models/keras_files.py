@@ -9,7 +9,7 @@ import zipfile
 import keras
 
 from qmia_tf import files, layers
-from qmia_tf.errors import InputError
+from qmia_tf.errors import FileFailure, InputError
 from qmia_tf.models import config_safety
 
 # Beside what Keras keeps in a .keras file, which it passes over.
@@ -28,14 +28,14 @@ def load(path, *, optimizer: bool = False) -> keras.Model:
     Args:
         optimizer: also restores the optimizer and the loss, to train on;
             without, a loss of one's own is no obstacle.
-    Raises: InputError if the file is missing, damaged, not a .keras file, or
-        holds layers that are not known or not safe to load.
+    Raises: InputError if the file is missing or holds layers that are not
+        known or not safe to load; FileFailure if it is damaged.
     """
     path = pathlib.Path(path)
     if not path.is_file():
         raise InputError(f"there is no model file {path}: train it first")
     if not zipfile.is_zipfile(path):
-        raise InputError(
+        raise FileFailure(
             f"{path} is not a .keras file (or was cut off): save it again "
             "with model.save('NAME.keras')"
         )
@@ -43,7 +43,7 @@ def load(path, *, optimizer: bool = False) -> keras.Model:
         return keras.saving.load_model(path, compile=optimizer, safe_mode=True)
     # Keras raises nearly anything on a file that it did not expect.
     except Exception as error:
-        raise InputError(_refusal(path, keras_reason(error))) from error
+        raise _refusal(path, keras_reason(error)) from error
 
 
 def keras_reason(error: Exception) -> str:
@@ -55,14 +55,14 @@ def keras_reason(error: Exception) -> str:
 
 def _refusal(path, reason):
     if "lambda" in reason.lower():
-        return f"{path} {config_safety.LAMBDA}"
+        return InputError(f"{path} {config_safety.LAMBDA}")
     for wrapper in config_safety.WRAPPERS:
         if re.search(rf"\b{wrapper}\b", reason):
-            return config_safety.left_in(wrapper, path)
+            return InputError(config_safety.left_in(wrapper, path))
     text = f"{path} cannot be loaded as a Keras model: {reason}"
     if "Could not locate class" not in reason:
-        return text
-    return (
+        return FileFailure(text)
+    return InputError(
         f"{text.rstrip('.')}: the file names this class and does not hold "
         "its code; load it yourself and give the model (of a subclassed "
         "one a function) to qmia_tf.audit, or save it with "

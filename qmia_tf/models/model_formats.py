@@ -13,7 +13,7 @@ import zlib
 import h5py
 import keras
 
-from qmia_tf.errors import InputError
+from qmia_tf.errors import FileFailure, InputError
 from qmia_tf.models import config_safety, keras_files
 
 CONFIG, METADATA = "config.json", "metadata.json"
@@ -39,8 +39,8 @@ def load(path):
     Args:
         path: a .keras file, or an .h5 file of a whole model.
     Returns: keras.Model, or tf_keras.Model of a file that Keras 2 wrote.
-    Raises: InputError if it is damaged, holds weights only, or holds what is
-        not Keras' own.
+    Raises: InputError if it holds weights only, or what is not Keras' own;
+        FileFailure if it is damaged.
     """
     path = pathlib.Path(path)
     if zipfile.is_zipfile(path):
@@ -49,7 +49,7 @@ def load(path):
         return _of_hdf5(path)
     if path.suffix == ".keras" or not path.is_file():
         return _by_keras3(path)
-    raise InputError(
+    raise FileFailure(
         f"{path} is not an HDF5 file (or was cut off): save the model again "
         "with model.save('NAME.keras')"
     )
@@ -144,11 +144,16 @@ def _of_hdf5(path):
 
 def _described(file, path):
     """Reads the configuration of the model and the version of Keras."""
-    text, version = (
-        file.attrs.get(name) for name in ("model_config", "keras_version")
-    )
+    try:
+        text, version = (
+            file.attrs.get(name) for name in ("model_config", "keras_version")
+        )
+        has_layers = "layer_names" in file.attrs or "layers" in file
+    # HDF5 reads on into damage, and raises nearly anything.
+    except Exception as error:
+        raise _damaged(path, error) from error
     if text is None:
-        if "layer_names" in file.attrs or "layers" in file:
+        if has_layers:
             raise InputError(
                 f"{path} holds weights only (model.save_weights): build the "
                 "network in Python, load the weights into it, and give the "
@@ -197,7 +202,7 @@ def _loaded(path, version, loader, source, **options):
         return loader(source, compile=False, **options)
     # Either Keras raises nearly anything on a file that it did not expect.
     except Exception as error:
-        raise InputError(
+        raise FileFailure(
             f"{path}, saved by Keras {version}, cannot be loaded as a Keras "
             f"model: {keras_files.keras_reason(error)}: {ELSEWHERE}"
         ) from error
@@ -205,6 +210,6 @@ def _loaded(path, version, loader, source, **options):
 
 def _damaged(path, error):
     reason = " ".join(str(error).split())[:200]
-    return InputError(
+    return FileFailure(
         f"{path} is damaged or was cut off ({reason}): copy it or save it again"
     )

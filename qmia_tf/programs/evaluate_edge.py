@@ -3,15 +3,15 @@ r"""Measures a .tflite file on this machine and captures its answers.
     qmia edge --model=int8.tflite --data=data.npz \
         --outputs=pi4.npz --json=pi4.json
 
-Needs numpy, absl-py, tqdm and ai-edge-litert, and qmia_tf installed with
---no-deps: docs/edge.md. --data is made by qmia export_data. Prints
+Needs numpy, absl-py, tqdm, filelock and ai-edge-litert, and qmia_tf installed
+with --no-deps: docs/edge.md. --data is made by qmia export_data. Prints
 accuracy, latency, throughput and memory, and writes the answers, which
 qmia attack --outputs=pi4.npz audits on another machine, and what is
 printed as JSON. Takes some seconds, and as long as the images need; killed
 and started again with the same command it goes on.
 """
 
-import pathlib
+import contextlib
 
 from absl import flags
 
@@ -50,24 +50,24 @@ def main(argv):
     """Evaluates as the flags say."""
     del argv
     model, data, out = map(flag_values.required, ("model", "data", "outputs"))
-    from qmia_tf import files
+    from qmia_tf import files, locks
     from qmia_tf.edge import evaluation, evaluation_text
 
-    if FLAGS.json:
-        files.require_writable(pathlib.Path(FLAGS.json).parent)
-    figures = evaluation.evaluate(
-        model,
-        data,
-        out,
-        threads=_threads(),
-        kernels=FLAGS.kernels,
-        logits=FLAGS.logits,
-        signature=FLAGS.signature,
-        batch_size=FLAGS.batch_size,
-        seconds=FLAGS.seconds,
-    )
-    if FLAGS.json:
-        files.write_json(FLAGS.json, figures)
+    summary = FLAGS.json
+    with locks.writing(summary) if summary else contextlib.nullcontext():
+        figures = evaluation.evaluate(
+            model,
+            data,
+            out,
+            threads=_threads(),
+            kernels=FLAGS.kernels,
+            logits=FLAGS.logits,
+            signature=FLAGS.signature,
+            batch_size=FLAGS.batch_size,
+            seconds=FLAGS.seconds,
+        )
+        if summary:
+            files.write_json(summary, figures)
     print(evaluation_text.page(figures))
     print(f"\n{out} is written: copy it back for qmia attack")
 

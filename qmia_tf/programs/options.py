@@ -3,6 +3,8 @@
 `define_*` belong in a program's define_flags, the rest in its main.
 """
 
+import pathlib
+
 from absl import flags
 
 from qmia_tf.attacks import tfprivacy
@@ -215,17 +217,31 @@ def recipe() -> recipes.Recipe:
 
 
 def load_data(*, name=None, pool=None):
-    """Loads the data set that the flags, or the arguments, name."""
+    """Loads the data set that the flags, or the arguments, name.
+
+    Args:
+        name: what config.json of a run names; None goes by the flags.
+        pool: likewise.
+    """
     from qmia_tf.data import loaders
 
-    if name is None:
-        name = value("dataset") or recipes.get(value("recipe")).dataset
-    return loaders.load(
-        name,
-        data_dir=value("data_dir"),
-        download=value("download"),
-        pool=pool or value("pool"),
-    )
+    source = name or value("dataset") or recipes.get(value("recipe")).dataset
+    try:
+        return loaders.load(
+            source,
+            data_dir=value("data_dir"),
+            download=value("download"),
+            pool=pool or value("pool"),
+        )
+    except InputError as error:
+        if name is None or loaders.is_published(name):
+            raise
+        if pathlib.Path(name).expanduser().exists():
+            raise
+        raise InputError(
+            f"{error}: config.json of the run names it (dataset.name): put "
+            "the data back there, or write its new place into config.json"
+        ) from error
 
 
 def split_and_seed():

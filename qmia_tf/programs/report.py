@@ -9,9 +9,9 @@ paper's tables 1 and 2; one row an artefact: what it is, what it gives away,
 and its change against the full-precision Keras model; how far outputs
 of artefacts agree; and warnings where numbers do not compare. Writes report.txt
 and, as --format says: report.html, one page with everything in it, to open,
-print or send; figures (png, svg); tables (csv, latex); the whole as report.md
-and report.json (md, json). Takes some seconds a data set, most of them for
-figures.
+print or send; figures (png, svg); tables (csv, latex, parquet); the whole as
+report.md and report.json (md, json). Takes some seconds a data set, most of
+them for figures.
 """
 
 from absl import flags
@@ -29,7 +29,7 @@ def define_flags():
         "format",
         ["html", "png", "svg", "csv", "latex"],
         "what to write beside report.txt: any of html, png, svg, csv, latex, "
-        "md, json",
+        "md, json, parquet (the tables of csv; needs pyarrow)",
     )
     flags.DEFINE_float(
         "max_drop",

@@ -29,6 +29,7 @@ TITLES = {
         **dict.fromkeys(("kind", "of", "reason")),
         **dict.fromkeys(("model", "run", "target", "attack", "artefact")),
         **dict.fromkeys(("bits", "class", "file", "label", "predicted")),
+        **dict.fromkeys(("path", "recipe")),
         **dict.fromkeys(("name", "score")),
     },
     "count": {
@@ -45,6 +46,9 @@ TITLES = {
         "split_seed": "split seed",
         "audit_seed": "audit seed",
         "size_bytes": "bytes",
+        "weight_bits": "bits of weights",
+        "activation_bits": "bits of activations",
+        "epochs": None,
         **dict.fromkeys(("members", "nonmembers", "attacks", "permutations")),
         **dict.fromkeys(("runs", "pairs", "stage", "codes", "differ")),
     },
@@ -228,6 +232,34 @@ def verdict_rows(runs: list[Run]) -> Iterator[dict]:
                 "permutations": leak.permutations,
                 "strata": leak.strata,
             }
+
+
+def result_rows(runs: list[Run]) -> Iterator[dict]:
+    """Each artefact: how it was made, how good it is, what it gives away."""
+    for run, target in _artefacts(runs):
+        leak = target.leak
+        weight_bits, activation_bits = run.bits
+        yield {
+            **run_row(run),
+            "target": target.target,
+            "kernel_set": target.kernel_set,
+            "weight_bits": weight_bits,
+            "activation_bits": activation_bits,
+            "seed": run.setting("seed"),
+            "recipe": run.setting("recipe.name"),
+            "epochs": run.setting("recipe.epochs"),
+            "members": target.members,
+            "nonmembers": target.nonmembers,
+            "accuracy_members": target.accuracy_members,
+            "accuracy_nonmembers": target.accuracy_nonmembers,
+            "size_mb": target.size_mb,
+            "gap_attack": held_out_point(target, "gap").balanced_accuracy,
+            "confidence_auc": target.attack("confidence").auc,
+            "answer": leak and leak.verdict,
+            "p_value": leak and leak.p_value,
+            "attack": leak and attack_title(leak.strongest),
+            "auc": leak and leak.auc,
+        }
 
 
 def strongest_rows(runs: list[Run]) -> Iterator[dict]:

@@ -14,11 +14,15 @@ from qmia_tf.report import (
     run_summary,
 )
 from qmia_tf.report.paper_tables import PublishedRow
-from qmia_tf.report.table_formats import as_latex
+from qmia_tf.report.table_formats import (
+    as_latex,
+    as_parquet,
+    require_parquet,
+)
 from qmia_tf.report.tables import as_csv
 
 TEXT, PAGE = "report.txt", "report.html"
-FORMATS = ("html", "png", "svg", "csv", "latex", "md", "json")
+FORMATS = ("html", "png", "svg", "csv", "latex", "md", "json", "parquet")
 DEFAULT = ("html", "png", "svg", "csv", "latex")
 
 
@@ -39,6 +43,7 @@ def make_report(
         csv, latex: table1, table2, answers, artefacts, attacks, strongest,
             agreement and, where there are such, joint, seeds and tfprivacy as
             .csv and .tex; csv also what each figure shows, FIGURE_DATASET.csv;
+        parquet: the tables of csv as .parquet; needs pyarrow;
         png, svg: FIGURE_DATASET.png and .svg, see figures.FIGURES;
         md, json: report.md and report.json, the whole as Markdown and for
             programs.
@@ -59,19 +64,27 @@ def make_report(
             None leaves their places empty.
     Returns: the paths written, report.txt first, then report.html.
     Raises: InputError if there is no run, an audit.json is missing, damaged
-        or of another version, a format is not known, or another process
-        writes there.
+        or of another version, a format is not known, out_dir names a page, or
+        another process writes there.
     """
+    out_dir = pathlib.Path(out_dir)
+    if out_dir.suffix in (".html", ".htm") and not out_dir.is_dir():
+        raise InputError(
+            f"{out_dir} names a page, and a report is a directory with "
+            f"{PAGE} in it: name a directory, such as {out_dir.with_suffix('')}"
+        )
     for format_name in formats:
         if format_name not in FORMATS:
             raise InputError(
                 f"no report format is called {format_name!r}: choose of "
                 f"{','.join(FORMATS)}"
             )
+    if "parquet" in formats:
+        require_parquet()
     report = run_summary.collect(
         run_dirs, max_drop=max_drop, asked=asked, published=published
     )
-    with locks.writing(pathlib.Path(out_dir) / TEXT):
+    with locks.writing(out_dir / TEXT):
         return _write(report, out_dir, formats)
 
 
@@ -81,10 +94,11 @@ def _write(report, out_dir, formats):
     contents = {TEXT: report_document.as_text(report)}
     if "html" in formats:
         contents[PAGE] = html.render(report, pictures)
-    if "csv" in formats:
-        drawn = {picture.name: picture.data for picture in pictures}
-        for name, table in ({x.name: x for x in report.stored} | drawn).items():
-            contents[f"{name}.csv"] = as_csv(table)
+    writers = {"csv": as_csv, "parquet": as_parquet}
+    drawn = {picture.name: picture.data for picture in pictures}
+    for name, table in ({x.name: x for x in report.stored} | drawn).items():
+        for kind in (x for x in writers if x in formats):
+            contents[f"{name}.{kind}"] = writers[kind](table)
     if "latex" in formats:
         contents |= _latex(report)
     if "md" in formats:
@@ -97,7 +111,7 @@ def _write(report, out_dir, formats):
             contents[f"{picture.name}.{kind}"] = picture.files[kind]
     written = []
     for name, content in contents.items():
-        written.append(pathlib.Path(out_dir) / name)
+        written.append(out_dir / name)
         data = content.encode() if isinstance(content, str) else content
         files.write_bytes(written[-1], data)
     return written

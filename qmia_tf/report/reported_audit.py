@@ -9,12 +9,10 @@ import pandas as pd
 
 from qmia_tf.auditing import audit_result
 from qmia_tf.auditing.audit_result import AuditResult
-from qmia_tf.report import metrics, phrases, verdict_sentences
+from qmia_tf.report import metrics, phrases, tables, verdict_sentences
 from qmia_tf.report.report_files import make_report
 from qmia_tf.report.run_list import Run
 from qmia_tf.run_dir import RunDir
-
-NAMES = ("target", "attack")
 
 
 @dataclasses.dataclass(frozen=True, repr=False, eq=False)
@@ -52,8 +50,7 @@ class Audit(AuditResult):
         Columns are those of attacks.csv of a report, but for the run's.
         """
         table = metrics.select("attacks", "", metrics.attack_rows([Run(self)]))
-        frame = table.frame().drop(columns=list(metrics.RUN))
-        return frame.astype({key: float for key in frame if key not in NAMES})
+        return tables.typed_frame(table).drop(columns=list(metrics.RUN))
 
     def report(self, path: str, **options) -> list[pathlib.Path]:
         """Writes the page, tables and figures; see report.make_report."""

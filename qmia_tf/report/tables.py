@@ -100,6 +100,19 @@ class Table:
         return pd.DataFrame(columns, dtype=object)
 
 
+def typed_frame(table: Table) -> pd.DataFrame:
+    """All values, as Table.frame: text, whole numbers and floats."""
+    frame = table.frame()
+    types = dict.fromkeys(frame, "float64")
+    for column in table.columns:
+        if column.kind == "text":
+            types[column.key] = "object"
+        elif column.kind == "count":
+            is_whole = frame[column.key].notna().all()
+            types[column.key] = "int64" if is_whole else "Int64"
+    return frame.astype(types)
+
+
 def for_people(table: Table) -> tuple[list[Column], list[tuple]]:
     """Gives the columns that have values, and the cells as text.
 

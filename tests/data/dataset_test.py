@@ -257,7 +257,9 @@ class SideTest(folders.Folder):
         (self.dir / "x.npz").rename(self.dir / "z.npy")
         source = f"{self.dir}/z.npy:{self.dir}/y.npy"
         self.assertRefused(
-            "z.npy is not an .npy file: save it with", loaders.load_side, source
+            "z.npy is damaged or not an .npy .* save it with",
+            loaders.load_side,
+            source,
         )
 
     @parameterized.parameters(

@@ -163,7 +163,8 @@ class BadFileTest(Folder):
     )
     def test_something_else(self, content):
         self.path.write_bytes(content)
-        self.assertRefused("m.tflite is not a .tflite file", self.path)
+        what = "not a .tflite file" if content else "empty"
+        self.assertRefused(f"m.tflite is {what}: copy it", self.path)
 
     @parameterized.parameters(None, tf.int8)
     def test_cut_off_at_any_length(self, kind):

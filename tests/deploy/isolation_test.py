@@ -12,6 +12,7 @@ import hostile_files
 import numpy as np
 from absl.testing import absltest, parameterized
 
+from qmia_tf.deploy.tflite import worker
 from qmia_tf.deploy.tflite.interpreter import Interpreter
 from qmia_tf.deploy.tflite.isolation import IsolatedInterpreter, Limits
 from qmia_tf.errors import FileFailure, InputError
@@ -140,6 +141,21 @@ class IsolationTest(parameterized.TestCase):
                 self.fails(message),
             ):
                 model.run(ROWS)
+
+    @ON_LINUX
+    def test_lower_limits_of_the_system_stay(self):
+        import resource
+
+        low = (500_000, 500_000)
+        with (
+            mock.patch.object(resource, "getrlimit", return_value=low),
+            mock.patch.object(resource, "setrlimit") as limit,
+            mock.patch.object(pathlib.Path, "write_text"),
+        ):
+            worker._restrain()
+            worker._allow(10**9)
+        limit.assert_any_call(resource.RLIMIT_FSIZE, low)
+        limit.assert_any_call(resource.RLIMIT_AS, low)
 
     @ON_LINUX
     def test_process_ends_with_its_owner(self):

@@ -63,12 +63,14 @@ class LinksTest(parameterized.TestCase):
             "fast",
             "measure",
             "minutes",
+            "kills",
             "kernels",
             "help",
             "verbosity",
             "flagfile",
             "flag",
             "check",
+            "strict",
         }
         known |= {"no-deps", "noflag"}
         for page in documents.pages():

@@ -51,6 +51,11 @@ ELSEWHERE = (
     ),
     (r"ruff (check|format) \.|mypy", "style_test.py", '"check"'),
     (
+        r"python -m mkdocs build --strict",
+        "docs/site_test.py",
+        '"build", "--strict"',
+    ),
+    (
         r"python (tools/make_(reference|audit_docs)|docs/figures/\w+)\.py",
         "docs/docs_drawn_test.py",
         "made_again",

@@ -82,10 +82,31 @@ def long_lines(text):
     ]
 
 
+def crowded_lists(text):
+    """Lists the items without the blank line that a list needs before it.
+
+    The site's Markdown takes such a line for one of the paragraph, and a
+    forge takes a number that happens to begin a line for an item.
+    """
+    crowded, inside = [], True
+    for line in text.split("\n"):
+        if ITEM.match(line) and not inside:
+            crowded.append(f"no blank line before: {line}")
+        inside = (
+            not line.strip()
+            or bool(ITEM.match(line))
+            or inside
+            and line.startswith("  ")
+        )
+    return crowded
+
+
 def complaints(text):
-    """Lists what is too long on a page, each with its length."""
+    """Lists what is too long or too close on a page."""
     text = by_hand(text)
     found = [f"{len(line)} columns: {line}" for line in long_lines(text)]
+    found += crowded_lists(text)
+
     for paragraph in paragraphs(text):
         if words(paragraph) > PARAGRAPH_WORDS:
             found.append(f"{words(paragraph)} words: {paragraph}")
@@ -141,7 +162,17 @@ class RulesTest(parameterized.TestCase):
         found = [x for x in complaints(text) if "columns: " not in x]
         self.assertLen(found, count, found)
 
+    @parameterized.parameters(
+        ("a\n- b\n", 1),
+        ("a scale of\n1. So\n", 1),
+        ("a\n\n- b\n  c\n- d\n", 0),
+        ("a\n\n- b\n\nc d\n- e\n", 1),
+    )
+    def test_lists(self, text, count):
+        self.assertLen(crowded_lists(text), count)
+
     def test_lines(self):
+
         self.assertLen(long_lines("a" * 50 + " " + "b" * 50), 1)
         self.assertEmpty(long_lines("a" * 50 + " " + "b" * 49))
         # What cannot be broken, and tables.

@@ -4,6 +4,7 @@ import json
 
 import folders
 import numpy as np
+import other_writer
 import tensorflow as tf
 from absl.testing import parameterized
 
@@ -51,6 +52,15 @@ class FileTest(folders.Folder):
             mine, theirs = getattr(loaded, name), getattr(saved, name)
             self.assertEqual(mine.dtype, theirs.dtype)
             self.assertAllEqual(mine, theirs)
+
+    def test_second_writer_stops(self):
+        with other_writer.writing(self.path):
+            self.assertRefused(
+                "d.npz is being written by process",
+                *(device_data.save, self.records, self.path),
+                run="w4a4",
+            )
+        self.assertFalse(self.path.exists())
 
     def test_needs_no_pickle(self):
         kinds = {array.dtype.kind for array in self.arrays().values()}

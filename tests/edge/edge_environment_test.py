@@ -1,4 +1,4 @@
-"""The evaluation in an environment that has four packages, and none else.
+"""The evaluation in an environment that has five packages, and none else.
 
 Builds it: a venv, the packages of the tested versions through pip, and this
 checkout without its dependencies. Takes some ten seconds; skipped where the
@@ -24,7 +24,7 @@ from qmia_tf.edge import device_data
 from qmia_tf.targets.tflite_target import TFLiteTarget
 
 CHECKOUT = pathlib.Path(__file__).resolve().parent.parent.parent
-PACKAGES = ("numpy", "absl-py", "tqdm", "ai-edge-litert")
+PACKAGES = ("numpy", "absl-py", "tqdm", "filelock", "ai-edge-litert")
 INSTALLED = ("qmia_tf", "setup.py", "LICENSE")
 NO_NETWORK = "connection broken by"
 

@@ -7,6 +7,7 @@ from unittest import mock
 
 import folders
 import numpy as np
+import other_writer
 import tensorflow as tf
 import tiny_models
 from absl.testing import parameterized
@@ -318,6 +319,14 @@ class BadInputTest(Evaluated):
             self.evaluate(path)
         after = {p.name: p.read_bytes() for p in self.dir.iterdir()}
         self.assertEqual(before, after)
+
+    def test_second_writer_stops(self):
+        path = self.model()
+        with other_writer.writing(self.out):
+            self.assertRefused(
+                "board.npz is being written by process", self.evaluate, path
+            )
+        self.assertFalse(self.out.exists())
 
     def test_place_that_cannot_be_written(self):
         (self.dir / "file").write_text("mine")

@@ -325,8 +325,18 @@ class TableTest(Folder):
             path,
         )
 
-    def test_a_run_directory_is_left_alone(self):
-        files.write_json(self.dir / "config.json", {"schema_version": 1})
+    @parameterized.parameters(
+        ({"recipe": {"name": "digits"}}, "is a run directory, whose audit"),
+        ({}, "config.json is neither an audit's nor a run's, or .* damaged"),
+        ({"kind": "other"}, "neither .*: choose another --out, or delete"),
+        ([], "config.json: the file holds"),
+    )
+    def test_what_is_not_an_audit_is_left_alone(self, config, pattern):
+        files.write_json(self.dir / "config.json", config)
+        self.assertRefused(pattern, own_task.linear, *self.sides)
+
+    def test_a_run_without_its_configuration_is_left_alone(self):
+        (self.dir / "model.keras").touch()
         self.assertRefused("is a run directory", own_task.linear, *self.sides)
 
 

@@ -3,10 +3,13 @@
 import copy
 import io
 import json
+import struct
 import zipfile
 
 import numpy as np
 from hypothesis import strategies as st
+
+from qmia_tf.deploy.tflite import flatbuffer
 
 DEEP = [0]
 for _ in range(200):
@@ -146,35 +149,115 @@ def _packed(members):
 
 
 @st.composite
-def _damaged_npz(draw, data):
-    if draw(st.integers(0, 3)) == 0:
+def _damaged_npy(draw, data):
+    action = draw(st.sampled_from(("array", "header", "bytes")))
+    if action == "bytes":
         return draw(_damaged_bytes(data))
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    for _ in range(draw(st.integers(1, 2))):
-        name = draw(st.sampled_from(sorted(members)))
-        action = draw(st.sampled_from(("array", "header", "bytes", "delete")))
-        if action == "array":
-            file = io.BytesIO()
-            np.save(file, draw(st.sampled_from(ARRAYS)))
-            members[name] = file.getvalue()
-        elif action == "header":
-            header = draw(st.sampled_from(HEADERS)).encode()
-            size = len(header).to_bytes(2, "little")
-            members[name] = (
-                b"\x93NUMPY\x01\x00" + size + header + members[name][128:]
+    if action == "array":
+        file = io.BytesIO()
+        np.save(file, draw(st.sampled_from(ARRAYS)))
+        return file.getvalue()
+    header = draw(st.sampled_from(HEADERS)).encode()
+    size = len(header).to_bytes(2, "little")
+    return b"\x93NUMPY\x01\x00" + size + header + data[128:]
+
+
+def _damaged_zip(damaged_member):
+    """A strategy of ZIP archives, some members damaged or missing.
+
+    Args:
+        damaged_member: of (name, content), a strategy of contents.
+    """
+
+    @st.composite
+    def damaged_zip(draw, data):
+        if draw(st.integers(0, 3)) == 0:
+            return draw(_damaged_bytes(data))
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        for _ in range(draw(st.integers(1, 2))):
+            name = draw(st.sampled_from(sorted(members)))
+            if draw(st.integers(0, 3)):
+                members[name] = draw(damaged_member(name, members[name]))
+            elif len(members) > 1:
+                del members[name]
+        return _packed(members)
+
+    return damaged_zip
+
+
+def _part_of_keras(name, content):
+    is_json = name.endswith(".json")
+    return (_damaged_json if is_json else _damaged_bytes)(content)
+
+
+@st.composite
+def _damaged_hdf5(draw, data):
+    """Bytes anywhere, or in the text of the configuration."""
+    start = data.find(b'{"module"')
+    if start < 0 or draw(st.booleans()):
+        return draw(_damaged_bytes(data))
+    _, length = json.JSONDecoder().raw_decode(data[start:].decode("latin-1"))
+    text = draw(_damaged_json(data[start : start + length]))
+    # As long as before, so that all other places in the file hold.
+    text = text[:length].ljust(length)
+    return data[:start] + text + data[start + length :]
+
+
+INDICES = (*(0, 1, -1, -2, 2, 7, 99, 127, 255, 2**15, -(2**15)),)
+INDICES += (2**31 - 1, -(2**31), 2**32 - 1)
+
+
+def _fields(table, path=()):
+    """The places of a flatbuffer's objects: names and numbers of a path."""
+    items = enumerate(table[:4]) if isinstance(table, list) else ()
+    if hasattr(table, "__dict__"):
+        items = vars(table).items()
+    for key, value in items:
+        yield (*path, key)
+        yield from _fields(value, (*path, key))
+
+
+@st.composite
+def _damaged_tflite(draw, data):
+    """Numbers, lists and tables of the flatbuffer, which stays one."""
+    if draw(st.integers(0, 2)) == 0:
+        return draw(_damaged_bytes(data))
+    model = flatbuffer.unpack(data)
+    for _ in range(draw(st.integers(1, 3))):
+        *path, key = draw(st.sampled_from(list(_fields(model))))
+        parent = model
+        for step in path:
+            parent = (
+                parent[step] if isinstance(parent, list) else vars(parent)[step]
             )
-        elif action == "bytes":
-            members[name] = draw(_damaged_bytes(members[name]))
-        elif len(members) > 1:
-            del members[name]
-    return _packed(members)
+        fields = parent if isinstance(parent, list) else vars(parent)
+        value = fields[key]
+        if isinstance(value, (list, np.ndarray)) and draw(st.booleans()):
+            value = list(value)
+            value = draw(
+                st.sampled_from((value[:-1], value + value[-1:], [], None))
+            )
+        elif isinstance(value, (int, float, np.number)):
+            value = draw(st.sampled_from(INDICES))
+        else:
+            value = draw(st.sampled_from((None, value)))
+        fields[key] = value
+    try:
+        return flatbuffer.pack(model)
+    # Not everything can be written.
+    except (TypeError, ValueError, AttributeError, OverflowError, struct.error):
+        return draw(_damaged_bytes(data))
 
 
 BY_SUFFIX = {
     ".json": _damaged_json,
     ".csv": _damaged_csv,
-    ".npz": _damaged_npz,
+    ".npz": _damaged_zip(lambda name, content: _damaged_npy(content)),
+    ".npy": _damaged_npy,
+    ".keras": _damaged_zip(_part_of_keras),
+    ".h5": _damaged_hdf5,
+    ".tflite": _damaged_tflite,
 }
 
 

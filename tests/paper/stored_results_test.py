@@ -8,6 +8,7 @@ import re
 import shutil
 from unittest import mock
 
+import other_writer
 import reproduction_results as made
 import tensorflow as tf
 from absl.testing import parameterized
@@ -24,7 +25,8 @@ from paper import (
     stages,
     stored_results,
 )
-from qmia_tf import files
+from qmia_tf import files, locks
+from qmia_tf.errors import InputError
 from qmia_tf.report.tables import as_csv
 from qmia_tf.run_dir import RunDir
 
@@ -150,6 +152,26 @@ class HarvestTest(tf.test.TestCase):
             [x.relative_to(place).as_posix() for x in files],
             ["audit.json", "manifest.json", "note.txt", "outputs/int8.npz"],
         )
+
+    def test_second_writer_waits_for_the_first_and_stops(self):
+        folder = pathlib.Path(self.create_tempdir())
+        job = plans.Job("cifar10", "plain", "w4a4", 0)
+        files.write_bytes(folder / job.folder / "audit.json", b"x")
+        results = folder / "results"
+        for product, write in (
+            (
+                results / job.folder,
+                lambda: stored_results.collect(job, folder, results),
+            ),
+            (results / "tables", lambda: reproduction_files.write(results)),
+        ):
+            with (
+                other_writer.writing(product),
+                mock.patch.object(locks, "SHORT", 0.1),
+                self.assertRaisesRegex(InputError, "is being written by"),
+            ):
+                write()
+        self.assertEqual(list(results.rglob("*.json")), [])
 
 
 class StoredResultsTest(tf.test.TestCase):

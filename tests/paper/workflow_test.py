@@ -11,6 +11,7 @@ import sys
 import time
 
 import numpy as np
+import other_writer
 import slow_tests
 import tensorflow as tf
 import tiny_models
@@ -127,6 +128,15 @@ class QuickTest(parameterized.TestCase, tf.test.TestCase):
             job_runner.run_job(
                 job, dataset, out=self.out, results=self.out / "results"
             )
+
+    def test_second_writer_stops(self):
+        job = plans.Job("digits", "plain", "w32a32", 0, plans.QUICK)
+        with other_writer.writing(self.out / job.folder):
+            with self.assertRaisesRegex(
+                InputError, "w32a32-seed0 is being written by process"
+            ):
+                self.reproduce("w32a32")
+        self.assertFalse((self.out / job.folder).exists())
 
     @slow_tests.slow
     def test_killed_at_any_moment_it_ends_alike(self):

@@ -204,6 +204,15 @@ class OptionsTest(parameterized.TestCase):
             result(lambda: options.load_data(name="digits", pool="test")),
         )
 
+    @parameterized.parameters("gone/x.npz", "./gone", "/gone/x.npz")
+    def test_data_of_a_run_that_has_moved(self, name):
+        said = result(lambda: options.load_data(name=name, pool="all"))
+        self.assertIn(name.removeprefix("./"), said)
+        self.assertRegex(said, r"config.json of the run names it .* new place")
+        self.assertLen(said.splitlines(), 1)
+        given = result(options.load_data, f"--dataset={name}")
+        self.assertNotIn("config.json", given)
+
     def test_required(self):
         def run_dir():
             return flag_values.required("run_dir")

@@ -138,7 +138,7 @@ class ConvertAuditsTest(parameterized.TestCase, tf.test.TestCase):
         with self.assertRaises(SystemExit):
             self.converted(stored)
         with self.assertRaisesRegex(
-            InputError, r"version is 3, .* reads 7; .*convert_audits"
+            InputError, "version is 3, .* reads 7: audit the models"
         ):
             audit_result.load(self.path)
 

@@ -4,6 +4,7 @@ import pathlib
 
 import numpy as np
 
+from qmia_tf import files
 from qmia_tf.data.loaders import Loader
 from qmia_tf.data.sides import Side, checked_values
 from qmia_tf.errors import InputError
@@ -54,18 +55,7 @@ def _load_npy_values(source):
 
 
 def _read(path):
-    try:
-        array = np.load(pathlib.Path(path).expanduser(), allow_pickle=False)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    # NumPy raises several kinds for what is damaged or pickled.
-    except Exception as error:
-        raise InputError(
-            f"{path} is damaged or not an .npy file of numbers ({error})"
-        ) from error
-    if not isinstance(array, np.ndarray):
-        raise InputError(f"{path} is not an .npy file: save it with np.save")
-    return array
+    return files.read_npy(pathlib.Path(path).expanduser())
 
 
 NPY = Loader(

@@ -9,7 +9,7 @@ import pathlib
 import zipfile
 from collections.abc import Iterator
 
-from qmia_tf.errors import InputError
+from qmia_tf.errors import FileFailure, InputError
 
 IDENTIFIER = b"TFL3"
 HEAD = 8
@@ -46,8 +46,8 @@ def is_model_file(path) -> bool:
 def read(path) -> bytes:
     """Reads a .tflite file.
 
-    Raises: InputError if it is missing or something else; of a bundle, such
-        as a .task file, it names the .tflite files inside.
+    Raises: InputError if it is missing; of a bundle, such as a .task file, it
+        names the .tflite files inside. FileFailure if it is something else.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -61,7 +61,8 @@ def read(path) -> bytes:
             f"{path} is a bundle (a zip file), not a .tflite file: it holds "
             f"{', '.join(names)}: unzip it and give one of these"
         )
-    raise InputError(f"{path} is not a .tflite file")
+    what = "not a .tflite file" if content else "empty"
+    raise FileFailure(f"{path} is {what}: copy it or export it again")
 
 
 def _is_head(content):

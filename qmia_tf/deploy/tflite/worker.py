@@ -171,9 +171,16 @@ def _allow(limit: int) -> None:
     import resource
 
     _, most = resource.getrlimit(resource.RLIMIT_AS)
-    if most != resource.RLIM_INFINITY:
-        limit = min(limit, most)
+    limit = _at_most(limit, resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (limit, most))
+
+
+def _at_most(limit: int, kind: int) -> int:
+    """A limit, or the one of the system if that is lower."""
+    import resource
+
+    _, most = resource.getrlimit(kind)
+    return limit if most == resource.RLIM_INFINITY else min(limit, most)
 
 
 def _restrain() -> None:
@@ -183,7 +190,8 @@ def _restrain() -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_WRITTEN, MOST_WRITTEN))
+    size = _at_most(MOST_WRITTEN, resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     with contextlib.suppress(OSError):
         pathlib.Path("/proc/self/oom_score_adj").write_text("1000")
 
