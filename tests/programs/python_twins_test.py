@@ -196,7 +196,13 @@ TWINS = {
         **alike(
             "experiments.reference_models train", "run_dir", "count", "schemes"
         ),
-        **alike("experiments.reference_models train", "num_threads"),
+        **alike(
+            "experiments.reference_models train", "num_threads", "executor"
+        ),
+        "jobs": "experiments.executors Resources workers",
+        "job_threads": "experiments.executors Resources threads",
+        "ray_address": "experiments.executors Resources ray_address",
+        "dry_run": "experiments.reference_models describe_missing missing",
     },
 }
 
