@@ -35,7 +35,7 @@ import pathlib
 
 from absl import flags
 
-from qmia_tf import quiet
+from qmia_tf import quiet, terminal
 from qmia_tf.programs import flag_values, options
 
 FLAGS = flags.FLAGS
@@ -115,7 +115,8 @@ def main(argv):
     """Audits as the flags say."""
     del argv
     out = flag_values.required("out")
-    limits = options.gates()
+    with terminal.working("starting"):
+        limits = options.gates()
     names = FLAGS.class_names
     audit_options = options.audit()
     records = (FLAGS.members, FLAGS.nonmembers, FLAGS.calibration)
@@ -149,7 +150,7 @@ def main(argv):
         report_paths = report.make_report([out], f"{out}/report")
     print(f"\n{result}\n")
     print(f"{out}/audit.json and {report_paths[1]} are written")
-    gates.end_program(result.gates)
+    options.end_by_gates(result.gates)
 
 
 def _is_light(source):

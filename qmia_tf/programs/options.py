@@ -4,6 +4,7 @@
 """
 
 import pathlib
+import sys
 
 from absl import flags
 
@@ -312,6 +313,27 @@ def gates():
         "tpr_above": parse_tpr(value("fail_if_tpr_above")),
         "cannot_detect": parse_detectable(value("fail_if_cannot_detect")),
     }
+
+
+def end_by_gates(judged):
+    """Exits with status 1 or 3 if a limit failed or was not judged.
+
+    Each limit has a line: on stdout if it passed, else on stderr.
+
+    Args:
+        judged: list of GateResult.
+    """
+    from qmia_tf.report import gates
+
+    for result in judged:
+        stream = sys.stdout if result.outcome == gates.PASSED else sys.stderr
+        print(
+            f"{result.outcome}: {result.target}: {result.limit}: "
+            f"{result.measured}",
+            file=stream,
+        )
+    if gates.status(judged):
+        sys.exit(gates.status(judged))
 
 
 def _label_only():
