@@ -14,11 +14,13 @@ are its codes. Without a --model, A and B are outputs: .npz or CSV
 (p0,p1,..,label or z0,z1,..,label).
 
 What a model says of itself is read from it: its input's type, quantization
-and rescaling, a softmax at its end. What it does not say is asked for by
---input_range, --outputs, --signature and --class_names. What shows a wrong
-choice stops: a model that does not answer the same record alike, an accuracy
-like chance, values that an input cannot hold, or another range that is clearly
-better on up to a hundred members.
+and rescaling, a softmax at its end. What it does not say is measured on up to
+a hundred members: the range of its numbers, probabilities or logits, the
+alphabetical order of class folders. What is clearly right is taken, said and
+kept in audit.json; else the message has the numbers and the flag to add. What
+shows a wrong choice stops: a model that does not answer the same record alike,
+an accuracy like chance, values that an input cannot hold, or another range
+that is clearly better.
 
 Writes DIR/outputs, DIR/augmented_queries, DIR/audit.json and DIR/report, and
 prints the verdict. Stored outputs of the same file and records are used again.
@@ -51,18 +53,22 @@ def define_flags():
     flags.DEFINE_string("members", None, "records that trained it")
     flags.DEFINE_string("nonmembers", None, "records that did not")
     flags.DEFINE_string("out", None, "directory to write to")
+    flags.DEFINE_string(
+        "name", None, "what the report calls it; default: the directory's name"
+    )
     flags.DEFINE_list(
         "input_range",
         ["auto"],
         "0..1, 0..255 or -1..1: the range of numbers that a model was trained "
-        "with, where it does not say it; records of 0..255 are mapped into it; "
-        "one for all models or one a model (auto: it says it)",
+        "with; records of 0..255 are mapped into it; one for all models or one "
+        "a model (auto: what it says, else what its members clearly say)",
     )
     flags.DEFINE_list(
         "outputs",
         ["auto"],
         "probabilities or logits: what a model outputs that does not end in a "
-        "softmax; one for all models or one a model (auto: it says it)",
+        "softmax; one for all models or one a model (auto: what it says, else "
+        "what its numbers say)",
     )
     flags.DEFINE_list(
         "signature",
@@ -75,7 +81,21 @@ def define_flags():
         "class_names",
         None,
         "names of the model's outputs in their order, for class folders; "
-        "'sorted' for alphabetical order",
+        "'sorted' for alphabetical order (default: that, if the members "
+        "clearly say so)",
+    )
+    flags.DEFINE_integer(
+        "first_label",
+        0,
+        "what stands for the model's first output, such as 1 where labels "
+        "start at 1",
+    )
+    flags.DEFINE_enum(
+        "data_format",
+        "auto",
+        ["auto", "channels_first", "channels_last"],
+        "where a model takes the channels of images: records are transposed to "
+        "that (auto: they are given as they are)",
     )
     flags.DEFINE_list(
         "references",
@@ -132,10 +152,13 @@ def main(argv):
             FLAGS.members,
             FLAGS.nonmembers,
             out=out,
+            name=FLAGS.name,
             input_range=FLAGS.input_range,
             outputs=FLAGS.outputs,
             signature=FLAGS.signature,
             class_names="sorted" if names == ["sorted"] else names,
+            first_label=FLAGS.first_label,
+            data_format=FLAGS.data_format,
             references=FLAGS.references,
             calibration=FLAGS.calibration,
             leave_out_calibration=FLAGS.leave_out_calibration,

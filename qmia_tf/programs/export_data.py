@@ -3,10 +3,10 @@ r"""Writes the images of a run as one .npz for a device.
     qmia export_data --run_dir=runs/cifar_w4a4 \
         --out=edge/data.npz --records=2000
 
-Writes uint8 images, labels, membership and record numbers, of every member
-and nonmember or, with --records, of so many, half of them members, every
-class with its share. qmia edge reads it on the device. Takes
-as long as loading the data set, and some seconds to compress it.
+Writes uint8 images, labels, membership and record numbers of every member and
+nonmember. --records=2000 takes so many: half of them members, every class with
+its share. qmia edge reads the file on the device. Takes as long as loading the
+data set, and some seconds to compress it.
 """
 
 import pathlib

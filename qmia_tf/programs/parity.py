@@ -4,10 +4,12 @@
 
 Compares every code of each integer file with its integer twin, under each
 kernel set, and the trained model with the twin. Prints a table and writes
-parity.json into --run_dir. Exit status: 0 if the promise holds (no code
-differs under the default kernels), 1 if it is broken, 2 for bad input. Takes
-ten seconds for the digits, one to three minutes and 3 GB for CIFAR-10 at width
-64, most of that for the reference kernels.
+parity.json into --run_dir.
+
+Exit status: 0 if the promise holds (no code differs under the default
+kernels), 1 if it is broken, 2 for bad input. Takes ten seconds for the digits.
+CIFAR-10 at width 64 takes one to three minutes and 3 GB, most of that for the
+reference kernels.
 """
 
 import pathlib

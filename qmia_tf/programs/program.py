@@ -29,7 +29,7 @@ import traceback
 import types
 
 from qmia_tf import onednn, terminal
-from qmia_tf.errors import InputError
+from qmia_tf.errors import InputError, options_as_flags
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 USER_OS_ERRORS = (
@@ -113,7 +113,8 @@ def guarded(main, argv):
     if len(argv) > 1:
         stop(f"unexpected argument {argv[1]!r}: every option is a --flag")
     try:
-        main(argv)
+        with options_as_flags():
+            main(argv)
         sys.stdout.flush()
     except SystemExit:
         _require_results()

@@ -3,14 +3,15 @@ r"""Measures the membership risk of each record, and lists the riskiest.
     qmia risk --run_dir=runs/cifar_w4a4 \
         --baseline=runs/cifar_full --out=risk
 
-Reads outputs/TARGET.npz of the run, which qmia attack writes, and gives
-every record its score and its calibrated probability of being a member, with
-an interval; with --baseline also what the full-precision model of the same
-data and split gives it, and the change. Writes records.csv (all records,
-highest risk first), risk.md (the findings and the first members) and,
-unless --images=false, risk.png (their images; loads the run's data set)
-into --out. They name training records: keep them as private as the data.
-Takes some seconds, and as long as loading the data set.
+Reads outputs/TARGET.npz of the run, which qmia attack writes. Gives every
+record its score and its calibrated probability of being a member, with an
+interval. With --baseline it adds what the full-precision model of the same
+data and split gives the record, and the change.
+
+Writes into --out records.csv (all records, highest risk first), risk.md (the
+findings and the first members) and, unless --images=false, risk.png (their
+images; loads the run's data set). They name training records: keep them as
+private as the data. Takes some seconds, and as long as loading the data set.
 """
 
 import pathlib

@@ -3,11 +3,12 @@ r"""Trains one ResNet-18 on half of a data set: the members.
     qmia train --run_dir=runs/cifar_w4a4 --dataset=cifar10 \
         --recipe=paper_cifar10 --weight_bits=4 --activation_bits=4
 
-Writes config.json, split.npz, history.csv and model.keras into --run_dir, and
-with --tensorboard a log that `tensorboard --logdir=RUN_DIR` shows.
-Killed and started again with the same command it goes on, and ends with the
-same weights; a finished run is left alone. On two free cores the digits take
-less than a minute, CIFAR-10 with the imagenet stem half a minute an epoch.
+Writes config.json, split.npz, history.csv and model.keras into --run_dir. With
+--tensorboard it adds a log that `tensorboard --logdir=RUN_DIR` shows.
+
+If it is stopped, the same command goes on and ends with the same weights. A
+finished run is left alone. On two free cores the digits take less than a
+minute, CIFAR-10 with the imagenet stem half a minute an epoch.
 """
 
 from absl import flags

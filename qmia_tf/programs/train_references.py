@@ -2,13 +2,14 @@
 
     qmia references --run_dir=runs/digits/w4a4 --count=8
 
-Each is trained like the run, quantization and all, on another half of the
-same records, and queried about every record: run directories
+Each is trained like the run, quantization and all, on another half of the same
+records, and queried about every record. They are run directories
 RUN/references/r00, r01, ..., in pairs that share each record between them.
-qmia attack --run_dir=RUN then finds them. --schemes=int8 also exports
-and queries files, so that a file is compared with files. Killed and started
-again it goes on; a larger --count adds to what is there. Each takes as long
-as the run itself.
+qmia attack --run_dir=RUN then finds them.
+
+--schemes=int8 also exports and queries files, so that a file is compared with
+files. If it is stopped, the same command goes on; a larger --count adds to
+what is there. Each takes as long as the run itself.
 """
 
 from absl import flags

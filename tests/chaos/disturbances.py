@@ -172,11 +172,12 @@ def _limit_files(trial, share):
 def forbid(trial: Trial, draw: random.Random, number: int) -> Outcome:
     """Takes a permission away: to write a folder, or to read a file."""
     what = ("write", "read")[number % 2]
+    kind = f"may not {what}"
     place = trial.copy()
     user, reason = processes.other_user(place)
     if user is None:
         shutil.rmtree(place)
-        return Outcome(trial.name, f"may not {what}", "", reason, True)
+        return Outcome(trial.name, kind, "", reason, True)
     if what == "write":
         folders = {path.parent for path in trial.new_files()}
         known = [x for x in folders if (place / x).is_dir()]
@@ -192,9 +193,9 @@ def forbid(trial: Trial, draw: random.Random, number: int) -> Outcome:
     result = _complaint(status, errors)
     forbidden.chmod(mode)
     result = result or trial.repeat(place, user=user)
-    shown = forbidden.relative_to(place).as_posix()
+    shown = f"{forbidden.relative_to(place).as_posix()}, {user.name}"
     _remove(place, result)
-    return Outcome(trial.name, f"may not {what}", shown, result)
+    return Outcome(trial.name, kind, shown, result)
 
 
 def _complaint(status, errors):

@@ -89,10 +89,12 @@ class User:
     """Who runs a process.
 
     Attributes:
+        name: for the table.
         number: None is who starts it.
         prefix: of the command.
     """
 
+    name: str = "this user"
     number: int | None = None
     prefix: tuple[str, ...] = ()
 
@@ -184,8 +186,11 @@ def kill(command, folder, moment: Moment, pace: Pace, number) -> bool:
 
 # To whom permissions apply, which they do not to root.
 USERS = (
-    User(number=65534),
-    User(prefix=("setpriv", "--bounding-set=-dac_override,-dac_read_search")),
+    User("nobody", number=65534),
+    User(
+        "root without its privilege",
+        prefix=("setpriv", "--bounding-set=-dac_override,-dac_read_search"),
+    ),
 )
 
 

@@ -15,6 +15,7 @@ from qmia_tf import files, outputs
 from qmia_tf.data import loaders
 from qmia_tf.experiments import run, training_run
 from qmia_tf.models.resnet import Bits
+from qmia_tf.run_dir import RunDir
 from qmia_tf.training import recipes, resumable_loop
 
 # What a test of a script needs not do: nothing is trained in this process.
@@ -100,10 +101,14 @@ class TrainFlagsTest(Folder):
             idle["train"].assert_not_called()
 
     def test_finished_run(self):
-        self.finished_run()
+        # As if it had been killed when model.keras was there.
+        last = RunDir(self.finished_run()).last_checkpoint
+        last.parent.mkdir()
+        last.write_bytes(b"left")
         status, out, errors = call("train", f"--run_dir={self.run_dir}")
         self.assertEqual((status, errors), (0, ""))
         self.assertIn("model.keras is finished already: nothing to do", out)
+        self.assertFalse(last.exists())
 
     def test_diverging_run(self):
         with (
