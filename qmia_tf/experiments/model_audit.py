@@ -160,7 +160,8 @@ def audit(
             )
             picture_of = pictures_of(members, pictures, data)
             checks = RecordChecks(data)
-            duplicates.require_others(checks.equal, data)
+            with terminal.working("looking for equal records"):
+                duplicates.require_others(checks.equal, data)
             if checks.equal.warning:
                 say(f"warning: {checks.equal.warning}")
             queried = _models(
@@ -231,7 +232,8 @@ def _records(
         )
     both = []
     for name, source in (("members", members), ("nonmembers", nonmembers)):
-        side = loaders.load_side(source, **options)
+        with terminal.working(f"reading the {name}"):
+            side = loaders.load_side(source, **options)
         say(f"{name}: {side.source}: {side.taken}")
         both.append(side)
     used = None
