@@ -48,6 +48,7 @@ class AuditConfig:
     """How targets are audited, of a run or of somebody's own.
 
     Attributes:
+        name: what reports call the audit; None takes its directory's name.
         seed: of the calibration halves, the bootstraps, the attacks and
             tensorflow-privacy.
         strata: "class": the test for a leak permutes memberships within the
@@ -64,6 +65,7 @@ class AuditConfig:
     Raises: InputError if a field is of another type or out of range.
     """
 
+    name: str | None = None
     seed: int = 0
     strata: str = leak_test.CLASS
     tfprivacy: Settings | None = None
@@ -75,6 +77,7 @@ class AuditConfig:
 
     def __post_init__(self):
         for name, kind in (
+            ("name", str | None),
             ("seed", Integral),
             ("tfprivacy", Settings | None),
             ("label_only", LabelOnly | None),
@@ -167,7 +170,8 @@ def audit_outputs(
     """Audits the outputs of targets; writes audit.json and tfprivacy/.
 
     Args:
-        run_dir: where they are written; its name is the audit's.
+        run_dir: where they are written; its name is the audit's if the
+            configuration has none.
         loaded: outputs in the audit's order, of which the others should
             match the first; None takes all of run_dir/outputs.
         run_config: the content of config.json; None reads it.
@@ -240,7 +244,7 @@ def audit_outputs(
     data = run_config.get("dataset", {})
     result = AuditResult(
         schema_version=SCHEMA_VERSION,
-        name=run_dir.name,
+        name=config.name or run_dir.name,
         config=run_config,
         fingerprint=data.get("fingerprint"),
         split={**run_config.get("split", {}), "pool": data.get("pool")},

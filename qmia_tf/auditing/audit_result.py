@@ -126,7 +126,7 @@ class AuditResult:
     Attributes:
         schema_version: 7. Files of other versions are refused;
             tools/convert_audits.py converts those of 4 to 6.
-        name: of the run: its directory's.
+        name: that was given; else of the run: its directory's.
         config: the run's config.json; its `tensorflow` says whether the model
             was trained with oneDNN, and in how many threads.
         fingerprint: sha256 of the data set.
@@ -155,9 +155,9 @@ class AuditResult:
             file was calibrated with; None if those were not given.
         repeated_records: records that are there several times on one side;
             None in converted audits of versions 4 and 5.
-        comparison: which artefact leaks more, by one attack on all; None of a
-            single artefact, or if they have no attack in common, and in
-            converted audits of versions 4 and 5.
+        comparison: which artefact leaks more, by one attack on all. None of a
+            single artefact, if they have no attack in common, and in converted
+            audits of versions 4 and 5.
         gates: the results of the limits that were given; empty without any.
     """
 

@@ -68,6 +68,7 @@ def audit(
     allow_chance: bool = False,
     attack_options=None,
     pictures: str = "auto",
+    name: str | None = None,
     progress=terminal.say,
 ) -> Audit:
     """Says what targets give away about the records that trained them.
@@ -111,7 +112,10 @@ def audit(
     if out == "":
         raise InputError("out is empty: name a directory, or give None")
     file_limits = Limits(file_timeout, file_memory)
+    if out is None and not name:
+        name = ", ".join(targets) or "saved outputs"
     config = AuditConfig(
+        name=name,
         seed=seed,
         strata=strata,
         tfprivacy=tfprivacy,

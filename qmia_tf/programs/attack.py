@@ -35,6 +35,9 @@ FLAGS = flags.FLAGS
 def define_flags():
     """Defines the flags."""
     flags.DEFINE_string("run_dir", None, "the run directory")
+    flags.DEFINE_string(
+        "name", None, "what the report calls it; default: the directory's name"
+    )
     flags.DEFINE_list(
         "outputs", [], ".npz files of outputs saved on another machine"
     )
@@ -70,6 +73,7 @@ def main(argv):
         result = run.attack_run(
             run_dir,
             dataset,
+            name=FLAGS.name,
             device_outputs=FLAGS.outputs,
             references=FLAGS.references,
             parent=FLAGS.parent,

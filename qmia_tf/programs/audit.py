@@ -53,6 +53,9 @@ def define_flags():
     flags.DEFINE_string("members", None, "records that trained it")
     flags.DEFINE_string("nonmembers", None, "records that did not")
     flags.DEFINE_string("out", None, "directory to write to")
+    flags.DEFINE_string(
+        "name", None, "what the report calls it; default: the directory's name"
+    )
     flags.DEFINE_list(
         "input_range",
         ["auto"],
@@ -148,6 +151,7 @@ def main(argv):
             FLAGS.members,
             FLAGS.nonmembers,
             out=out,
+            name=FLAGS.name,
             input_range=FLAGS.input_range,
             outputs=FLAGS.outputs,
             signature=FLAGS.signature,

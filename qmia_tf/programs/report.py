@@ -13,9 +13,10 @@ Reads audit.json of each run, which qmia attack and qmia audit make. Prints
 - warnings where numbers do not compare.
 
 Writes report.txt, and what --format names. html is one page with everything in
-it, to open, print or send. png and svg are figures; csv, latex and parquet are
-tables; md and json are the whole. Takes some seconds a data set, most of them
-for figures.
+it, to open, print or send. summary is the page's answer for programs:
+summary.json, junit.xml for a pipeline, summary.md for a pull request. png and
+svg are figures; csv, latex and parquet are tables; md and json are the whole.
+Takes some seconds a data set, most of them for figures.
 """
 
 from absl import flags
@@ -31,9 +32,12 @@ def define_flags():
     flags.DEFINE_string("out", None, "where to write")
     flags.DEFINE_list(
         "format",
-        ["html", "png", "svg", "csv", "latex"],
-        "what to write beside report.txt: any of html, png, svg, csv, latex, "
-        "md, json, parquet (the tables of csv; needs pyarrow)",
+        ["html", "summary", "png", "svg", "csv", "latex"],
+        "what to write beside report.txt: any of html, summary, png, svg, csv, "
+        "latex, md, json, parquet (the tables of csv; needs pyarrow)",
+    )
+    flags.DEFINE_string(
+        "name", None, "what the report is called; default: the audit's name"
     )
     flags.DEFINE_float(
         "max_drop",
@@ -53,6 +57,7 @@ def main(argv):
     paths = make_report(
         run_dirs,
         out,
+        name=FLAGS.name,
         max_drop=FLAGS.max_drop,
         formats=FLAGS.format,
         published=paper and paper.PAPER,

@@ -152,7 +152,7 @@ def fill(trial: Trial, draw: random.Random, number: int) -> Outcome:
         result = result or trial.repeat(place)
         if result != EQUAL:
             shutil.copytree(place, trial.new_place())
-    moment = f"at {share:.0%} of what it writes"
+    moment = f"at {share:.0%} of what it writes: status {status}"
     return Outcome(trial.name, "full disk", moment, result)
 
 
@@ -166,7 +166,8 @@ def _limit_files(trial, share):
     )
     result = _complaint(status, errors) or trial.repeat(place)
     _remove(place, result)
-    return Outcome(trial.name, "file limit", f"{size:,} bytes", result)
+    moment = f"{size:,} bytes: status {status}"
+    return Outcome(trial.name, "file limit", moment, result)
 
 
 def forbid(trial: Trial, draw: random.Random, number: int) -> Outcome:
@@ -193,9 +194,10 @@ def forbid(trial: Trial, draw: random.Random, number: int) -> Outcome:
     result = _complaint(status, errors)
     forbidden.chmod(mode)
     result = result or trial.repeat(place, user=user)
-    shown = f"{forbidden.relative_to(place).as_posix()}, {user.name}"
+    shown = forbidden.relative_to(place).as_posix()
+    moment = f"{shown}, {user.name}: status {status}"
     _remove(place, result)
-    return Outcome(trial.name, kind, shown, result)
+    return Outcome(trial.name, kind, moment, result)
 
 
 def _complaint(status, errors):

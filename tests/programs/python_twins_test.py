@@ -69,6 +69,7 @@ TWINS = {
         **alike(
             "experiments.run attack_run",
             "run_dir",
+            "name",
             "references",
             "parent",
         ),
@@ -83,6 +84,7 @@ TWINS = {
             "members",
             "nonmembers",
             "out",
+            "name",
             "input_range",
             "outputs",
             "signature",
@@ -165,7 +167,7 @@ TWINS = {
         "out": "report make_report out_dir",
     },
     "report": {
-        **alike("report make_report", "run_dirs", "max_drop"),
+        **alike("report make_report", "run_dirs", "name", "max_drop"),
         "out": "report make_report out_dir",
         "format": "report make_report formats",
     },
